@@ -1,0 +1,56 @@
+/*
+ * file: reading, writing and syncing files as a journal needs it: all bytes or an error, directories synced.
+ *
+ * Each function has a fault point named after it: "file.write", "file.sync_directory", … (base/fault.h).
+ * errno is what it was when a function failed, for callers that tell ENOENT from the rest.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_BASE_FILE_H
+#define MQTT2PG_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/outcome.h"
+
+/* Writes all of it at `offset`, going on after short writes and EINTR.
+ * OUTCOME_RETRY when the disk or quota is full (ENOSPC, EDQUOT, EFBIG), else
+ * OUTCOME_FATAL. What was written before the error stays. */
+enum outcome file_write(int fd, const void *data, size_t length, int64_t offset,
+                        struct error *error) MUST_CHECK;
+
+/* Reads up to `length` bytes at `offset`; fewer only at the end of the file.
+ * Returns how many, or -1 with `error` filled. */
+ssize_t file_read(int fd, void *data, size_t length, int64_t offset,
+                  struct error *error) MUST_CHECK;
+
+/* fdatasync. A failure is OUTCOME_FATAL and final: the kernel has dropped the
+ * dirty pages, so a second call that succeeds would prove nothing. */
+enum outcome file_sync(int fd, struct error *error) MUST_CHECK;
+
+/* Makes names created, renamed or removed in the directory durable. */
+enum outcome file_sync_directory(int directory_fd, struct error *error) MUST_CHECK;
+
+/* Reserves `length` bytes from the start so that later writes need no new
+ * blocks. OUTCOME_RETRY when there is no room. A file system without
+ * fallocate(2) is no error. */
+enum outcome file_reserve(int fd, int64_t length, struct error *error) MUST_CHECK;
+
+/* Replaces `name` in the directory by these bytes: a temporary file, synced,
+ * renamed, directory synced. Mode 0600. */
+enum outcome file_replace(int directory_fd, const char *name, struct slice content,
+                          struct error *error) MUST_CHECK;
+
+/* Appends the whole file to `out`. OUTCOME_FATAL, with nothing appended, when it cannot be read or
+ * has more than `bytes_max`. */
+enum outcome file_load(const char *path, size_t bytes_max, struct buf *out,
+                       struct error *error) MUST_CHECK;
+
+/* Makes the directory (mode 0700) and its missing parents. */
+enum outcome file_make_directory(const char *path, struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/health.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+
+const char *const health_part_names[HEALTH_PARTS] = {
+    [HEALTH_BROKER] = "broker",
+    [HEALTH_DATABASE] = "database",
+    [HEALTH_JOURNAL] = "journal",
+};
+
+/* Everything below belongs to the mutex: it changes a few times a minute. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct health parts[HEALTH_PARTS];
+
+/* A ring; rejects_count counts all that ever came, the newest stands before
+ * rejects[rejects_count % HEALTH_REJECTS_MAX]. */
+static struct health_reject rejects[HEALTH_REJECTS_MAX];
+static size_t rejects_count;
+
+static void text_set(char *to, size_t size, struct slice text)
+{
+    size_t length = text.length < size - 1 ? text.length : size - 1;
+    if (length > 0) {
+        memcpy(to, text.data, length);
+    }
+    to[length] = '\0';
+}
+
+void health_set(enum health_part part, bool well, const char *text)
+{
+    pthread_mutex_lock(&mutex);
+    struct health *health = &parts[part];
+    if (health->since_us == 0 || health->well != well) {
+        health->since_us = clock_wall_us();
+    }
+    health->well = well;
+    text_set(health->text, sizeof(health->text), slice_of(text));
+    pthread_mutex_unlock(&mutex);
+}
+
+void health_get(enum health_part part, struct health *out)
+{
+    pthread_mutex_lock(&mutex);
+    *out = parts[part];
+    pthread_mutex_unlock(&mutex);
+}
+
+void health_add_reject(const char *rule, struct slice topic, const char *reason)
+{
+    pthread_mutex_lock(&mutex);
+    struct health_reject *reject = &rejects[rejects_count++ % HEALTH_REJECTS_MAX];
+    reject->at_us = clock_wall_us();
+    text_set(reject->rule, sizeof(reject->rule), slice_of(rule));
+    text_set(reject->topic, sizeof(reject->topic), topic);
+    text_set(reject->reason, sizeof(reject->reason), slice_of(reason));
+    pthread_mutex_unlock(&mutex);
+}
+
+size_t health_rejects(struct health_reject *out, size_t max)
+{
+    pthread_mutex_lock(&mutex);
+    size_t count = rejects_count < HEALTH_REJECTS_MAX ? rejects_count : HEALTH_REJECTS_MAX;
+    count = count < max ? count : max;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = rejects[(rejects_count - 1 - i) % HEALTH_REJECTS_MAX];
+    }
+    pthread_mutex_unlock(&mutex);
+    return count;
+}

@@ -1,0 +1,46 @@
+/*
+ * health: what is well and what is not, since when and why, for /readyz, /status.json and people.
+ *
+ * Set by the stages, read by admin/. Any thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_BASE_HEALTH_H
+#define MQTT2PG_BASE_HEALTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum health_part {
+    HEALTH_BROKER,   /* connected and subscribed */
+    HEALTH_DATABASE, /* connected, schema usable */
+    HEALTH_JOURNAL,  /* has room, takes messages */
+    HEALTH_PARTS
+};
+
+struct health {
+    bool well;
+    int64_t since_us; /* wall clock, when `well` last changed */
+    char text[256];   /* where connected to, or what is wrong; no secrets */
+};
+
+extern const char *const health_part_names[HEALTH_PARTS];
+
+void health_set(enum health_part part, bool well, const char *text);
+void health_get(enum health_part part, struct health *out);
+
+/* The last messages that became dead letters, newest first: topic and reason, never a payload. */
+#define HEALTH_REJECTS_MAX 20
+struct health_reject {
+    int64_t at_us;
+    char rule[64];
+    char topic[160];
+    char reason[256];
+};
+void health_add_reject(const char *rule, struct slice topic, const char *reason);
+size_t health_rejects(struct health_reject *out, size_t max);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/log.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+enum { VALUE_CHARACTERS_MAX = 500, REPEAT_EVENTS = 64, REPEAT_WINDOW_MS = 10000 };
+
+static const struct {
+    const char *word;   /* in JSON */
+    const char *column; /* in text, five characters */
+    const char *colour;
+    char priority; /* of syslog(3) */
+} levels[] = {
+    [LOG_DEBUG] = {"debug", "DEBUG", "\033[2m", '7'},
+    [LOG_INFO] = {"info", "INFO ", "\033[32m", '6'},
+    [LOG_WARN] = {"warn", "WARN ", "\033[33m", '4'},
+    [LOG_ERROR] = {"error", "ERROR", "\033[31m", '3'},
+};
+
+enum destination { TO_UNKNOWN, TO_FILE, TO_TERMINAL, TO_JOURNAL };
+
+static atomic_int level_min = LOG_INFO;
+static atomic_int format_chosen = LOG_TEXT;
+static atomic_int destination = TO_UNKNOWN;
+
+/* Events that were written lately. A full table forgets the one that was
+ * written first, and with it at most a count. */
+struct repeat {
+    const char *event; /* string constant; NULL: free */
+    enum log_level level;
+    int64_t written_ms;
+    uint64_t suppressed;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct repeat repeats[REPEAT_EVENTS];
+
+/* systemd sets JOURNAL_STREAM to "device:inode" of the stream it made; the
+ * comparison tells whether standard error still is that (sd-daemon(3)). */
+static enum destination destination_find(void)
+{
+    const char *journal = getenv("JOURNAL_STREAM");
+    const char *no_colour = getenv("NO_COLOR"); /* https://no-color.org */
+    struct stat status;
+    unsigned long long device;
+    unsigned long long inode;
+
+    if (journal != NULL && sscanf(journal, "%llu:%llu", &device, &inode) == 2 &&
+        fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device && status.st_ino == inode) {
+        return TO_JOURNAL;
+    }
+    if (isatty(STDERR_FILENO) && (no_colour == NULL || no_colour[0] == '\0')) {
+        return TO_TERMINAL;
+    }
+    return TO_FILE;
+}
+
+void log_configure(const struct log_options *options)
+{
+    atomic_store(&level_min, (int) options->level);
+    atomic_store(&format_chosen, (int) options->format);
+    atomic_store(&destination, (int) destination_find());
+}
+
+/* False when the line is to be counted only; else `repeated` is how many were
+ * counted since the last one. Debug lines are all written: who asks for them wants each. */
+static bool repeat_admit(enum log_level level, const char *event, uint64_t *repeated)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    bool admitted = true;
+    *repeated = 0;
+    if (level == LOG_DEBUG) {
+        return true;
+    }
+    pthread_mutex_lock(&mutex);
+    struct repeat *entry = NULL;
+    struct repeat *oldest = &repeats[0];
+    for (size_t i = 0; i < REPEAT_EVENTS && entry == NULL; i++) {
+        struct repeat *each = &repeats[i];
+        if (each->event != NULL && each->level == level && strcmp(each->event, event) == 0) {
+            entry = each;
+        } else if (each->event == NULL || each->written_ms < oldest->written_ms) {
+            oldest = oldest->event == NULL ? oldest : each;
+        }
+    }
+    if (entry != NULL && now_ms - entry->written_ms < REPEAT_WINDOW_MS) {
+        entry->suppressed++;
+        admitted = false;
+    } else {
+        *repeated = entry != NULL ? entry->suppressed : 0;
+        entry = entry != NULL ? entry : oldest;
+        *entry = (struct repeat){event, level, now_ms, 0};
+    }
+    pthread_mutex_unlock(&mutex);
+    return admitted;
+}
+
+/* The value as printable text, without quotes of any kind. */
+static void value_print(struct buf *out, const struct log_field *field)
+{
+    switch (field->type) {
+    case LOG_FIELD_TEXT:
+        text_append_printable(out, slice_of(field->text), VALUE_CHARACTERS_MAX);
+        break;
+    case LOG_FIELD_SLICE:
+        text_append_printable(out, field->slice, VALUE_CHARACTERS_MAX);
+        break;
+    case LOG_FIELD_INT:
+        buf_printf(out, "%lld", (long long) field->integer);
+        break;
+    case LOG_FIELD_REAL:
+        buf_printf(out, "%.6g", field->real);
+        break;
+    }
+}
+
+static bool is_number(const struct log_field *field)
+{
+    return field->type == LOG_FIELD_INT || (field->type == LOG_FIELD_REAL && isfinite(field->real));
+}
+
+/* Quoted where a reader could not tell where the value ends. */
+static void append_text_value(struct buf *out, const char *value)
+{
+    if (value[0] != '\0' && strpbrk(value, " \"=") == NULL) {
+        buf_append_text(out, value);
+        return;
+    }
+    buf_append_byte(out, '"');
+    for (; *value != '\0'; value++) {
+        if (*value == '"') {
+            buf_append_byte(out, '\\');
+        }
+        buf_append_byte(out, (uint8_t) *value);
+    }
+    buf_append_byte(out, '"');
+}
+
+static void append_field(struct buf *line, enum log_format format, const struct log_field *field)
+{
+    struct buf value = {0};
+    value_print(&value, field);
+    if (format == LOG_TEXT) {
+        buf_printf(line, " %s=", field->key);
+        append_text_value(line, buf_string(&value));
+    } else {
+        buf_append_byte(line, ',');
+        text_append_json(line, slice_of(field->key));
+        buf_append_byte(line, ':');
+        if (is_number(field)) {
+            buf_append_slice(line, buf_slice(&value));
+        } else {
+            text_append_json(line, buf_slice(&value));
+        }
+    }
+    buf_fini(&value);
+}
+
+static void append_text_head(struct buf *line, enum log_level level, const char *event)
+{
+    enum destination to = (enum destination) atomic_load(&destination);
+    if (to == TO_JOURNAL) {
+        buf_printf(line, "<%c>", levels[level].priority);
+    } else {
+        struct buf stamp = {0};
+        text_format_time(&stamp, clock_wall_us());
+        /* Milliseconds and a space are easier on the eye than RFC 3339. */
+        buf_printf(line, "%.10s %.12sZ ", stamp.data, stamp.data + 11);
+        buf_fini(&stamp);
+    }
+    bool coloured = to == TO_TERMINAL;
+    buf_printf(line, "%s%s%s %s", coloured ? levels[level].colour : "", levels[level].column,
+               coloured ? "\033[0m" : "", event);
+}
+
+static void append_json_head(struct buf *line, enum log_level level, const char *event)
+{
+    buf_append_text(line, "{\"time\":\"");
+    text_format_time(line, clock_wall_us());
+    buf_printf(line, "\",\"level\":\"%s\",\"event\":", levels[level].word);
+    text_append_json(line, slice_of(event));
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields)
+{
+    uint64_t repeated;
+    if ((int) level < atomic_load(&level_min) || !repeat_admit(level, event, &repeated)) {
+        return;
+    }
+    if (atomic_load(&destination) == TO_UNKNOWN) {
+        atomic_store(&destination, (int) destination_find());
+    }
+    enum log_format format = (enum log_format) atomic_load(&format_chosen);
+    struct buf line = {0};
+    if (format == LOG_TEXT) {
+        append_text_head(&line, level, event);
+    } else {
+        append_json_head(&line, level, event);
+    }
+    for (; fields->key != NULL; fields++) {
+        append_field(&line, format, fields);
+    }
+    if (repeated > 0) {
+        append_field(&line, format, &F_INT("repeated", repeated));
+    }
+    buf_append_text(&line, format == LOG_TEXT ? "\n" : "}\n");
+
+    /* One write, so that lines of several threads do not mix. A log that cannot be written is no
+     * reason to stop storing messages. */
+    if (write(STDERR_FILENO, line.data, line.length) < 0) {
+    }
+    buf_fini(&line);
+}

@@ -1,0 +1,34 @@
+/*
+ * memory: allocation that does not fail.
+ *
+ * Out of memory is no condition that this program could handle better than by
+ * ending: everything acknowledged is in the journal, and Paho C acknowledges a message
+ * without delivering it when its own malloc fails. So these end the process with a line on standard
+ * error.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_BASE_MEMORY_H
+#define MQTT2PG_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/outcome.h"
+#include "base/slice.h"
+
+void *memory_alloc(size_t size);                 /* zeroed */
+void *memory_resize(void *pointer, size_t size); /* like realloc */
+char *memory_strdup(const char *string);         /* NULL gives NULL */
+char *memory_copy(struct slice slice);           /* as a C string */
+char *memory_printf(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* Grows `array` of `size`-byte elements so that index `count` exists;
+ * `capacity` is kept by the caller. Returns the array, perhaps moved. */
+void *memory_grow(void *array, size_t count, size_t *capacity, size_t size);
+
+/* Refuses what makes a malloc fail instead of the process being killed:
+ * finite RLIMIT_AS or RLIMIT_DATA. False with a reason in `error`. */
+bool memory_check_limits(struct error *error) MUST_CHECK;
+
+#endif

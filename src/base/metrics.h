@@ -1,0 +1,77 @@
+/*
+ * metrics: what the service counts, in one table (metrics.def), readable by any thread at any time.
+ *
+ * The books: at a quiet moment
+ *   messages_received            = messages_duplicate + messages_journaled
+ *   messages_journaled + journal_messages_at_start = messages_processed + journal_messages
+ *   rule_matched{r}              = stored{r} + filtered{r} + rejected{r}
+ *
+ * Counters are relaxed atomics. Label values come from the configuration (rule names) only, so the number of
+ * series never depends on traffic.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_BASE_METRICS_H
+#define MQTT2PG_BASE_METRICS_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* One row a metric: METRIC(enumerator, "name without mqtt2pg_", type, "help"). */
+enum metric {
+#define METRIC(id, name, type, help) METRIC_##id,
+#define RULE_METRIC(id, name, label, value, help)
+#define HISTOGRAM(id, name, bounds, help)
+#include "base/metrics.def"
+#undef METRIC
+#undef RULE_METRIC
+#undef HISTOGRAM
+    METRIC_COUNT
+};
+
+/* Counted for each rule. */
+enum rule_metric {
+#define METRIC(id, name, type, help)
+#define RULE_METRIC(id, name, label, value, help) RULE_METRIC_##id,
+#define HISTOGRAM(id, name, bounds, help)
+#include "base/metrics.def"
+#undef METRIC
+#undef RULE_METRIC
+#undef HISTOGRAM
+    RULE_METRIC_COUNT
+};
+
+enum histogram {
+#define METRIC(id, name, type, help)
+#define RULE_METRIC(id, name, label, value, help)
+#define HISTOGRAM(id, name, bounds, help) HISTOGRAM_##id,
+#include "base/metrics.def"
+#undef METRIC
+#undef RULE_METRIC
+#undef HISTOGRAM
+    HISTOGRAM_COUNT
+};
+
+void metric_add(enum metric metric, int64_t amount);
+void metric_set(enum metric metric, int64_t value);
+int64_t metric_get(enum metric metric);
+
+/* `count` observations of `value` (seconds, rows). */
+void metric_observe(enum histogram histogram, double value, uint64_t count);
+
+/* The number under which a rule is counted: the same for the same name as long as the process lives, so
+ * counters survive a reload. At most METRICS_RULES_MAX names; -1 beyond, which the functions below ignore. */
+#define METRICS_RULES_MAX 4096
+int metrics_rule(const char *name);
+const char *metrics_rule_name(int rule); /* NULL beyond the last */
+void metric_rule_add(int rule, enum rule_metric metric, int64_t amount);
+int64_t metric_rule_get(int rule, enum rule_metric metric);
+
+/* All of it in the Prometheus text exposition format 0.0.4. */
+void metrics_write_prometheus(struct buf *out);
+
+/* For tests. */
+void metrics_reset(void);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * slice: bytes that somebody else owns. Not terminated by NUL; may hold NUL.
+ * Topics, payloads and everything cut out of them travel as slices, because a
+ * hostile peer may put any byte into them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_BASE_SLICE_H
+#define MQTT2PG_BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct slice {
+    const char *data; /* borrowed; NULL only when length is 0 */
+    size_t length;    /* bytes */
+};
+
+/* For printf: printf("%.*s", SLICE_ARGS(slice)). */
+#define SLICE_ARGS(slice) (int) (slice).length, (slice).data
+
+/* A string literal as a slice, usable as an initializer. */
+/* clang-format off */
+#define SLICE_LITERAL(literal) { (literal), sizeof(literal) - 1 }
+/* clang-format on */
+
+static inline struct slice slice_make(const char *data, size_t length)
+{
+    return (struct slice){data, length};
+}
+
+/* The bytes of a C string without its NUL; NULL gives the empty slice. */
+static inline struct slice slice_of(const char *string)
+{
+    return (struct slice){string, string == NULL ? 0 : strlen(string)};
+}
+
+static inline bool slice_equal(struct slice left, struct slice right)
+{
+    return left.length == right.length &&
+           (left.length == 0 || memcmp(left.data, right.data, left.length) == 0);
+}
+
+static inline bool slice_is(struct slice slice, const char *string)
+{
+    return slice_equal(slice, slice_of(string));
+}
+
+#endif

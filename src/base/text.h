@@ -1,0 +1,53 @@
+/*
+ * text: small questions about bytes and words that several stages ask.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_BASE_TEXT_H
+#define MQTT2PG_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+/* Well-formed UTF-8 by RFC 3629 (no surrogates, no overlong forms, at most
+ * U+10FFFF), as PostgreSQL checks it. NUL is well-formed here: ask text_has_nul() too. */
+bool text_is_utf8(struct slice text);
+bool text_has_nul(struct slice text);
+
+/* Number of characters of well-formed UTF-8. */
+size_t text_characters(struct slice text);
+
+/* "250ms", "30s", "15m", "2h", "7d", or "0": milliseconds. False when it is
+ * not a duration or would not fit. */
+bool text_parse_duration(struct slice text, int64_t *milliseconds);
+
+/* "512", "64KB", "8MB", "10GB", "1TB" (powers of 1024; also "KiB" …): bytes. */
+bool text_parse_size(struct slice text, int64_t *bytes);
+
+/* The way back: "1h", "90s", "250ms"; "10GB", "1536KB". */
+void text_format_duration(struct buf *out, int64_t milliseconds);
+void text_format_size(struct buf *out, int64_t bytes);
+
+/* "1,234,567". */
+void text_format_count(struct buf *out, uint64_t count);
+
+/* RFC 3339 in UTC with microseconds: "2026-11-23T03:29:30.123456Z";
+ * `microseconds` since 1970. */
+void text_format_time(struct buf *out, int64_t microseconds);
+
+/* Appends `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD. */
+void text_append_json(struct buf *out, struct slice text);
+
+/* Appends `text` so that it is safe on a terminal and in a log: control
+ * characters and invalid UTF-8 as \xNN; cut after `characters_max` with "…". */
+void text_append_printable(struct buf *out, struct slice text, size_t characters_max);
+
+/* Of `count` words the one that `word` most likely was meant to be (edit distance at most a
+ * third of its length), or NULL. `words` lies `stride` bytes apart: a column of a table. */
+const char *text_suggest(struct slice word, const char *const *words, size_t count, size_t stride);
+
+#endif

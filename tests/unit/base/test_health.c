@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/health.h"
+
+#include <time.h>
+
+#include "unit.h"
+
+static void test_parts(void)
+{
+    struct health health;
+    health_get(HEALTH_DATABASE, &health);
+    CHECK(!health.well);
+
+    health_set(HEALTH_BROKER, true, "mqtt://one");
+    health_get(HEALTH_BROKER, &health);
+    CHECK(health.well);
+    CHECK_TEXT_EQ(health.text, "mqtt://one");
+    int64_t since_us = health.since_us;
+    CHECK(since_us > 0);
+
+    /* The time is that of the change, not of the last report. */
+    nanosleep(&(struct timespec){0, 2000000}, NULL);
+    health_set(HEALTH_BROKER, true, "mqtt://two");
+    health_get(HEALTH_BROKER, &health);
+    CHECK_INT_EQ(health.since_us, since_us);
+    CHECK_TEXT_EQ(health.text, "mqtt://two");
+    health_set(HEALTH_BROKER, false, NULL);
+    health_get(HEALTH_BROKER, &health);
+    CHECK(!health.well && health.since_us > since_us);
+    CHECK_TEXT_EQ(health.text, "");
+    CHECK_TEXT_EQ(health_part_names[HEALTH_JOURNAL], "journal");
+}
+
+static void test_rejects_newest_first(void)
+{
+    struct health_reject rejects[HEALTH_REJECTS_MAX + 5];
+    char longer[1000];
+    memset(longer, 'x', sizeof(longer));
+    longer[sizeof(longer) - 1] = '\0';
+
+    CHECK_INT_EQ(health_rejects(rejects, HEALTH_REJECTS_MAX), 0);
+    health_add_reject("one", slice_make("a/bcd", 3), longer);
+    CHECK_INT_EQ(health_rejects(rejects, HEALTH_REJECTS_MAX), 1);
+    CHECK_TEXT_EQ(rejects[0].rule, "one");
+    CHECK_TEXT_EQ(rejects[0].topic, "a/b");
+    CHECK_INT_EQ(strlen(rejects[0].reason), sizeof(rejects[0].reason) - 1);
+
+    for (int i = 0; i < 3 * HEALTH_REJECTS_MAX; i++) {
+        char reason[20];
+        snprintf(reason, sizeof(reason), "%d", i);
+        health_add_reject("many", slice_make(NULL, 0), reason);
+    }
+    CHECK_INT_EQ(health_rejects(rejects, HEALTH_REJECTS_MAX + 5), HEALTH_REJECTS_MAX);
+    CHECK_TEXT_EQ(rejects[0].reason, "59");
+    CHECK_TEXT_EQ(rejects[HEALTH_REJECTS_MAX - 1].reason, "40");
+    CHECK_INT_EQ(health_rejects(rejects, 2), 2);
+    CHECK_TEXT_EQ(rejects[1].reason, "58");
+}
+
+UNIT_MAIN("health", {"parts", test_parts}, {"rejects newest first", test_rejects_newest_first})
