@@ -1,0 +1,197 @@
+# mqtt2pg: `make help` says what there is.
+#
+# One make works on one FLAVOUR; targets that need several call make again. Everything that is
+# built stands under $(BUILD)/$(FLAVOUR)/, only the program for users is $(BUILD)/mqtt2pg.
+# `make BUILD=/elsewhere` builds out of the tree.
+
+VERSION = 0.1.0
+FLAVOUR = release
+BUILD   = build
+PREFIX  = /usr/local
+SYSCONFDIR = /etc
+FUZZ_SECONDS = 20
+JOBS := $(shell nproc)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# --- what is built -----------------------------------------------------------------------------
+
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+# What the program embeds; an SQL file that is for people only stands elsewhere under sql/.
+EMBEDDED_SQL := $(wildcard sql/mqtt2pg.sql sql/embedded/*.sql)
+UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+
+OUT       := $(BUILD)/$(FLAVOUR)
+GENERATED := $(BUILD)/generated
+OBJECTS   := $(SOURCES:%.c=$(OUT)/%.o) $(if $(EMBEDDED_SQL),$(OUT)/sql_text.o)
+LIBRARY_OBJECTS := $(filter-out $(OUT)/src/main.o,$(OBJECTS))
+PROGRAM   := $(if $(filter release,$(FLAVOUR)),$(BUILD),$(OUT))/mqtt2pg
+UNITS     := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
+FUZZERS   := $(FUZZ_SOURCES:tests/fuzz/%.c=$(OUT)/%)
+
+# --- how ---------------------------------------------------------------------------------------
+
+# What belongs to a flavour: optimisation, instruments, fault points.
+FLAVOUR_FLAGS_release = -O2 -g $(HARDENING)
+FLAVOUR_FLAGS_test    = -O1 -g -DFAULT_POINTS $(HARDENING)
+FLAVOUR_FLAGS_asan    = -O1 -g -DFAULT_POINTS -fsanitize=address,undefined \
+                        -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAVOUR_FLAGS_tsan    = -O1 -g -DFAULT_POINTS -fsanitize=thread -fno-omit-frame-pointer
+FLAVOUR_FLAGS_cover   = -O0 -g -DFAULT_POINTS --coverage
+FLAVOUR_FLAGS_fuzz    = -O1 -g -DFAULT_POINTS -fsanitize=fuzzer-no-link,address,undefined \
+                        -fno-sanitize-recover=all -fno-omit-frame-pointer
+ifeq ($(FLAVOUR),fuzz)
+CC = clang
+endif
+ifeq ($(FLAVOUR_FLAGS_$(FLAVOUR)),)
+$(error there is no flavour "$(FLAVOUR)": release test asan tsan cover fuzz)
+endif
+
+HARDENING = -fstack-protector-strong -D_FORTIFY_SOURCE=2
+# Under instruments the compiler's flow analysis sees ghosts.
+WERROR    = $(if $(filter release test,$(FLAVOUR)),-Werror)
+WARNINGS  = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wformat=2 -Wvla $(WERROR)
+PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
+PQ_LIBS   := $(shell pkg-config --libs libpq 2>/dev/null || echo -lpq)
+
+ALL_CPPFLAGS = -D_GNU_SOURCE -DMQTT2PG_VERSION='"$(VERSION)"' -Isrc -I$(GENERATED) $(PQ_CFLAGS) \
+               $(CPPFLAGS)
+ALL_CFLAGS   = -std=c11 -fPIE -pthread $(FLAVOUR_FLAGS_$(FLAVOUR)) $(WARNINGS) $(CFLAGS)
+ALL_LDFLAGS  = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(FLAVOUR_FLAGS_$(FLAVOUR)) \
+               $(LDFLAGS)
+LIBRARIES    = -lpaho-mqtt3as $(PQ_LIBS) -lconfig -lcjson -lmicrohttpd -lxxhash -lsystemd \
+               -lpthread -lm
+
+# --- for users ---------------------------------------------------------------------------------
+
+.PHONY: all deps deps-dev check test asan tsan fuzz cover bench demo install clean help
+.PHONY: unit lint format program units run-units run-fuzzers generated
+
+all: ## build build/mqtt2pg with what is installed
+	@$(MAKE) -j$(JOBS) program FLAVOUR=release
+
+demo: deps ## see it work: private broker and database, real readings (SECONDS=n ends by itself)
+	@$(MAKE) all
+	@demo/run $(SECONDS)
+
+test: ## install what is missing, build, run every unit and integration test
+	@tests/tools/run-tests.sh "$(MAKE)" "$(BUILD)"
+
+check: ## quick: unit tests, format, layers, lint; no servers
+	@code=0; $(MAKE) unit || code=1; $(MAKE) lint || code=1; exit $$code
+
+unit: ## only the unit tests; T=base/test_buf for one, FLAVOUR=asan in that flavour
+	@$(MAKE) run-units FLAVOUR=$(if $(filter command line,$(origin FLAVOUR)),$(FLAVOUR),test)
+
+lint: ## only the rules that tools can hold
+	@$(MAKE) -j$(JOBS) program FLAVOUR=release
+	@tests/tools/lint.sh "$(BUILD)"
+
+format: ## let clang-format write the sources
+	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
+
+asan: ## unit and quick integration tests under AddressSanitizer and UBSan
+	@tests/tools/run-sanitizer.sh asan "$(MAKE)" "$(BUILD)"
+
+tsan: ## unit and quick integration tests under ThreadSanitizer
+	@tests/tools/run-sanitizer.sh tsan "$(MAKE)" "$(BUILD)"
+
+fuzz: ## run each fuzzer for FUZZ_SECONDS (20)
+	@$(MAKE) run-fuzzers FLAVOUR=fuzz
+
+cover: ## unit tests' coverage, folder by folder
+	@$(MAKE) run-units FLAVOUR=cover
+	@tests/tools/cover.sh "$(BUILD)/cover"
+
+bench: deps ## the benchmarks; QUICK=1 for a short run
+	@$(MAKE) all
+	@tests/bench/run.py $(if $(QUICK),--quick)
+
+deps: ## install the Debian packages that building and testing need
+	@tests/tools/deps.sh build test
+
+deps-dev: ## … and those of check, fuzz and cover
+	@tests/tools/deps.sh build test lint
+
+clean: ## remove what was built
+	rm -rf "$(BUILD)"
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+# The sample never overwrites a configuration: it has another name than the one that is read.
+install: all ## into PREFIX (/usr/local) and SYSCONFDIR (/etc) below DESTDIR
+	install -D -m 755 $(BUILD)/mqtt2pg "$(DESTDIR)$(PREFIX)/bin/mqtt2pg"
+	@set -e; for page in $(wildcard docs/*.1); do \
+	    install -v -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man1/$$(basename "$$page")"; done
+	@set -e; for sample in $(wildcard config/mqtt2pg.cfg); do \
+	    install -v -D -m 644 "$$sample" "$(DESTDIR)$(SYSCONFDIR)/mqtt2pg/mqtt2pg.cfg.sample"; done
+	@set -e; for unit in $(wildcard config/mqtt2pg.service); do \
+	    to="$(DESTDIR)$(PREFIX)/lib/systemd/system/mqtt2pg.service"; \
+	    install -v -D -m 644 "$$unit" "$$to"; sed -i 's|@PREFIX@|$(PREFIX)|g' "$$to"; done
+	@set -e; for sql in $(wildcard sql/*.sql); do \
+	    install -v -D -m 644 "$$sql" "$(DESTDIR)$(PREFIX)/share/mqtt2pg/$$sql"; done
+
+# --- inside: one flavour -----------------------------------------------------------------------
+
+ifneq ($(wildcard src/main.c),)
+program: $(PROGRAM) ; @:
+else
+program: $(OBJECTS) ; @:
+endif
+
+$(PROGRAM): $(OBJECTS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
+
+$(OUT)/%.o: %.c Makefile | generated
+	@mkdir -p $(@D)
+	@echo "  CC    $(FLAVOUR) $<"
+	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/sql_text.o: $(GENERATED)/sql_text.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+generated: $(if $(EMBEDDED_SQL),$(GENERATED)/sql_text.c)
+
+$(GENERATED)/sql_text.c: $(EMBEDDED_SQL) tests/tools/embed-sql.sh
+	@mkdir -p $(@D)
+	@tests/tools/embed-sql.sh $(GENERATED) $(EMBEDDED_SQL)
+
+# The test tests/unit/FOLDER/test_x.c is linked with FOLDER and what it may include (src/LAYERS).
+FOLDERS := $(sort $(patsubst tests/unit/%/,%,$(dir $(UNIT_SOURCES))))
+$(foreach folder,$(FOLDERS),$(eval LAYERS_$(folder) := \
+    $(shell awk -v reach=$(folder) -f tests/tools/layers.awk src/LAYERS)))
+layer_objects = $(foreach layer,$(LAYERS_$(1)),$(filter $(OUT)/src/$(layer)/%,$(OBJECTS))) \
+    $(filter $(OUT)/sql_text.o,$(OBJECTS))
+
+.SECONDEXPANSION:
+$(OUT)/unit/%: $(OUT)/tests/unit/%.o $$(call layer_objects,$$(firstword $$(subst /, ,$$*)))
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcunit $(LIBRARIES)
+
+$(OUT)/tests/unit/%.o: ALL_CPPFLAGS += -Itests/unit
+
+CHOSEN_UNITS := $(if $(T),$(filter $(OUT)/unit/$(T) $(OUT)/unit/$(T)/%,$(UNITS)),$(UNITS))
+
+units: $(CHOSEN_UNITS) ; @:
+
+run-units:
+	@$(MAKE) -k -j$(JOBS) units || touch $(OUT)/not-built
+	@tests/tools/run-units.sh $(OUT) $(CHOSEN_UNITS)
+
+$(OUT)/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(LIBRARY_OBJECTS)
+	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBRARIES)
+
+run-fuzzers: $(FUZZERS)
+	@tests/tools/run-fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+# Objects are no intermediates: they are wanted the next time.
+.SECONDARY:
+
+-include $(OBJECTS:.o=.d) $(UNIT_SOURCES:%.c=$(OUT)/%.d) $(FUZZ_SOURCES:%.c=$(OUT)/%.d)
