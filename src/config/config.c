@@ -1,0 +1,96 @@
+/*
+ *   files ─config_source─▶ tokens ─config_syntax─▶ text ─libconfig─▶ tree ─config_read, config_rules─▶ struct config ─config_check─▶
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "config/config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "config/config_check.h"
+#include "config/config_read.h"
+#include "config/config_rules.h"
+
+struct config_private {
+    struct arena *arena;
+};
+
+/* A configuration that holds the table's default values under their numbers: "d1 = "mqtt2pg"; d2 = …". */
+static void load_defaults(struct config_tree *defaults)
+{
+    struct buf text = {0};
+    struct problems problems = {0};
+    for (size_t i = 0; i < setting_count; i++) {
+        const char *value = settings[i].default_value;
+        if (value != NULL && strcmp(value, "!") != 0 && settings[i].type != SETTING_GROUP) {
+            buf_printf(&text, "d%zu = %s;\n", i, value);
+        }
+    }
+    bool good = config_tree_parse(defaults, buf_slice(&text), &problems);
+    assert(good && problems.count == 0);
+    (void) good;
+    problems_fini(&problems);
+    buf_fini(&text);
+}
+
+static struct config *config_new(const char *file)
+{
+    struct config *config = memory_alloc(sizeof(*config));
+    config->private = memory_alloc(sizeof(*config->private));
+    config->private->arena = arena_new(16 << 10);
+    config->file = arena_copy(config->private->arena, slice_of(file)).data;
+    return config;
+}
+
+static void fill(struct config *config, struct config_reader *reader)
+{
+    struct config_group whole = {
+        .path = "",
+        .node = config_root_setting(&reader->tree->library),
+        .place = {.file = config->file},
+        .base = config,
+    };
+    config_read_group(reader, &whole);
+    config_check(reader, config);
+    config_rules_read(reader, config);
+    config->database.client_id = config->broker.client_id;
+}
+
+struct config *config_load(const char *file, struct problems *problems)
+{
+    struct config *config = config_new(file);
+    struct config_tree tree;
+    struct config_tree defaults;
+    struct config_reader reader = {
+        .arena = config->private->arena,
+        .problems = problems,
+        .tree = &tree,
+        .defaults = &defaults,
+    };
+    config_tree_init(&tree, reader.arena);
+    config_tree_init(&defaults, reader.arena);
+    load_defaults(&defaults);
+    bool good = config_tree_load(&tree, file, problems);
+    if (good) {
+        fill(config, &reader);
+    }
+    config_tree_fini(&tree);
+    config_tree_fini(&defaults);
+    if (!good) {
+        config_free(config);
+        config = NULL;
+    }
+    return config;
+}
+
+void config_free(struct config *config)
+{
+    if (config == NULL) {
+        return;
+    }
+    arena_free(config->private->arena);
+    free(config->private);
+    free(config);
+}

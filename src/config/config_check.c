@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config_check.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config_secret.h"
+
+enum { MQTT_TEXT_BYTES_MAX = 65535, IDENTIFIER_BYTES_MAX = 63 };
+
+static const config_setting_t *given(const struct config_reader *reader, const char *path)
+{
+    return config_lookup(&reader->tree->library, path);
+}
+
+/* Where the setting stands; "nowhere" when it has its default. */
+static struct place place_of(const struct config_reader *reader, const char *path)
+{
+    const config_setting_t *setting = given(reader, path);
+    struct place nowhere = {0};
+    return setting == NULL ? nowhere : config_tree_place(setting);
+}
+
+/* The place of the i-th URL that was read. */
+static struct place url_place(const struct config_reader *reader, size_t index)
+{
+    const config_setting_t *setting = given(reader, "broker.url");
+    if (setting != NULL && config_setting_type(setting) == CONFIG_TYPE_LIST) {
+        const config_setting_t *element = config_setting_get_elem(setting, (unsigned) index);
+        return config_tree_place(element == NULL ? setting : element);
+    }
+    return place_of(reader, "broker.url");
+}
+
+/* True when one of the URLs asks for TLS. */
+static bool check_urls(struct config_reader *reader, const struct config *config)
+{
+    bool tls = false;
+    for (size_t i = 0; i < config->broker.url_count; i++) {
+        struct broker_address address;
+        struct error error;
+        if (broker_address_parse(config->broker.urls[i], &address, &error)) {
+            tls |= address.tls;
+        } else {
+            problem_error(reader->problems, url_place(reader, i), "broker.url", "%s", error.text);
+        }
+    }
+    return tls;
+}
+
+static void check_readable(struct config_reader *reader, const char *path, const char *file)
+{
+    int fd = file == NULL ? -1 : open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file != NULL && fd < 0) {
+        problem_error(reader->problems, place_of(reader, path), path,
+                      "could not open file \"%s\": %s", file, strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static void check_tls(struct config_reader *reader, const struct config *config, bool tls)
+{
+    const struct broker_options *broker = &config->broker;
+    check_readable(reader, "broker.tls.ca_file", broker->tls.ca_file);
+    check_readable(reader, "broker.tls.cert_file", broker->tls.cert_file);
+    check_readable(reader, "broker.tls.key_file", broker->tls.key_file);
+    if (broker->tls.key_file != NULL && broker->tls.cert_file == NULL) {
+        problem_error(reader->problems, place_of(reader, "broker.tls.key_file"),
+                      "broker.tls.key_file", "a key needs its certificate: give cert_file too");
+    }
+    const config_setting_t *group = given(reader, "broker.tls");
+    if (!tls && group != NULL && config_setting_length(group) > 0) {
+        problem_warning(reader->problems, place_of(reader, "broker.tls"), "broker.tls",
+                        "has no effect: no url begins with mqtts://");
+    } else if (tls && !broker->tls.verify) {
+        problem_warning(reader->problems, place_of(reader, "broker.tls.verify"),
+                        "broker.tls.verify", "false: anybody on the way can pose as the broker");
+    }
+}
+
+static void check_protocol(struct config_reader *reader, const struct config *config)
+{
+    static const char *const only_5[] = {"broker.session_expiry", "broker.receive_maximum",
+                                         "broker.max_packet"};
+    if (config->broker.mqtt5) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(only_5) / sizeof(only_5[0]); i++) {
+        if (given(reader, only_5[i]) != NULL) {
+            problem_warning(reader->problems, place_of(reader, only_5[i]), only_5[i],
+                            "has no effect with protocol = \"3.1.1\"");
+        }
+    }
+    if (config->broker.password != NULL && config->broker.username == NULL) {
+        bool in_file = given(reader, "broker.password") == NULL;
+        problem_error(reader->problems,
+                      place_of(reader, in_file ? "broker.password_file" : "broker.password"),
+                      in_file ? "broker.password_file" : "broker.password",
+                      "MQTT 3.1.1 takes a password only with a username: give username too");
+    }
+}
+
+static void check_client_id(struct config_reader *reader, const struct config *config)
+{
+    const char *id = config->broker.client_id;
+    struct place place = place_of(reader, "broker.client_id");
+    if (id == NULL) {
+        return;
+    }
+    if (id[0] == '\0') {
+        problem_error(reader->problems, place, "broker.client_id",
+                      "it is empty: the broker keeps no session without one");
+    } else if (strpbrk(id, "{}") != NULL) {
+        problem_error(reader->problems, place, "broker.client_id",
+                      "nothing is replaced in { } here: write ${NAME} for an environment variable");
+    } else if (strlen(id) > MQTT_TEXT_BYTES_MAX) {
+        problem_error(reader->problems, place, "broker.client_id", "longer than %d bytes",
+                      MQTT_TEXT_BYTES_MAX);
+    }
+}
+
+/* The status topic with the client's id in it, in the reader's memory. */
+static const char *replace_client_id(struct config_reader *reader, const char *topic,
+                                     const char *id)
+{
+    const char *word = "{client_id}";
+    struct buf out = {0};
+    for (const char *found; (found = strstr(topic, word)) != NULL; topic = found + strlen(word)) {
+        buf_append(&out, topic, (size_t) (found - topic));
+        buf_append_text(&out, id);
+    }
+    buf_append_text(&out, topic);
+    const char *result = arena_copy(reader->arena, buf_slice(&out)).data;
+    buf_fini(&out);
+    return result;
+}
+
+static void check_status_topic(struct config_reader *reader, struct config *config)
+{
+    struct broker_options *broker = &config->broker;
+    const char *written = broker->status_topic;
+    struct place place = place_of(reader, "broker.status_topic");
+    if (broker->client_id == NULL || strpbrk(broker->client_id, "{}") != NULL || written == NULL) {
+        return;
+    }
+    broker->status_topic = replace_client_id(reader, written, broker->client_id);
+    if (strpbrk(broker->status_topic, "{}") != NULL) {
+        problem_error(reader->problems, place, "broker.status_topic",
+                      "only {client_id} is replaced in it");
+    } else if (strpbrk(broker->status_topic, "+#") != NULL) {
+        problem_error(reader->problems, place, "broker.status_topic",
+                      "\"%s\" can't be published to: a topic has no \"+\" and no \"#\"",
+                      broker->status_topic);
+    } else if (strlen(broker->status_topic) > MQTT_TEXT_BYTES_MAX) {
+        problem_error(reader->problems, place, "broker.status_topic", "longer than %d bytes",
+                      MQTT_TEXT_BYTES_MAX);
+    }
+}
+
+static void check_database(struct config_reader *reader, const struct config *config)
+{
+    const struct pg_options *database = &config->database;
+    struct buf masked = {0};
+    if (database->conninfo != NULL && config_secret_mask_conninfo(&masked, database->conninfo) &&
+        given(reader, "database.conninfo") != NULL) {
+        config_secret_warn(reader->problems, given(reader, "database.conninfo"),
+                           "database.conninfo");
+        if (database->password != NULL) {
+            problem_error(reader->problems, place_of(reader, "database.conninfo"),
+                          "database.conninfo",
+                          "holds a password, and another one is given: take one of them out");
+        }
+    }
+    buf_fini(&masked);
+    if (database->schema != NULL &&
+        (database->schema[0] == '\0' || strlen(database->schema) > IDENTIFIER_BYTES_MAX)) {
+        problem_error(reader->problems, place_of(reader, "database.schema"), "database.schema",
+                      "a schema's name has 1 to %d bytes", IDENTIFIER_BYTES_MAX);
+    }
+}
+
+/* "HOST:PORT" with a port of 0 (any free one) to 65535; a host with colons stands in [ ]. */
+static bool is_listen_address(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon == text || colon[1] == '\0' ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) > 5 ||
+        strtol(colon + 1, NULL, 10) > 65535) {
+        return false;
+    }
+    size_t length = (size_t) (colon - text);
+    bool bracketed = length > 2 && text[0] == '[' && text[length - 1] == ']';
+    return bracketed || strcspn(text, ":[] /") == length;
+}
+
+static void check_others(struct config_reader *reader, const struct config *config)
+{
+    if (config->journal.directory != NULL && config->journal.directory[0] == '\0') {
+        problem_error(reader->problems, place_of(reader, "journal.directory"), "journal.directory",
+                      "it is empty: messages must be kept somewhere, like \"/var/lib/mqtt2pg\"");
+    }
+    if (config->http.listen != NULL && config->http.listen[0] != '\0' &&
+        !is_listen_address(config->http.listen)) {
+        problem_error(
+            reader->problems, place_of(reader, "http.listen"), "http.listen",
+            "an address and a port are wanted, like \"127.0.0.1:9464\", \"[::1]:9464\" or "
+            "\"*:9464\"; \"\" switches the page off");
+    }
+}
+
+void config_check(struct config_reader *reader, struct config *config)
+{
+    bool tls = check_urls(reader, config);
+    check_tls(reader, config, tls);
+    check_protocol(reader, config);
+    check_client_id(reader, config);
+    check_status_topic(reader, config);
+    check_database(reader, config);
+    check_others(reader, config);
+}

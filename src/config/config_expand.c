@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config_expand.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+static size_t name_length(struct slice text)
+{
+    size_t length = 0;
+    while (length < text.length &&
+           (isalpha((unsigned char) text.data[length]) || text.data[length] == '_' ||
+            (length > 0 && isdigit((unsigned char) text.data[length])))) {
+        length++;
+    }
+    return length;
+}
+
+/* `inside` is what stands between "${" and "}". */
+static bool expand_one(struct buf *out, struct slice inside, struct error *error)
+{
+    size_t length = name_length(inside);
+    struct slice tail = slice_make(inside.data + length, inside.length - length);
+    bool has_default = tail.length >= 2 && memcmp(tail.data, ":-", 2) == 0;
+    if (length == 0 || (tail.length > 0 && !has_default)) {
+        error_set(error, OUTCOME_FATAL,
+                  "\"${\" begins an environment variable, ${NAME} or ${NAME:-default}; "
+                  "write $${ where \"${\" itself is meant");
+        return false;
+    }
+    char *name = memory_copy(slice_make(inside.data, length));
+    const char *value = getenv(name);
+    bool good = value != NULL || has_default;
+    if (!good) {
+        error_set(error, OUTCOME_FATAL,
+                  "the environment variable %s is not set: set it, or write ${%s:-default}", name,
+                  name);
+    } else if (has_default && (value == NULL || value[0] == '\0')) {
+        buf_append(out, tail.data + 2, tail.length - 2);
+    } else {
+        buf_append_text(out, value);
+    }
+    free(name);
+    return good;
+}
+
+bool config_expand(struct buf *out, struct slice text, struct error *error)
+{
+    size_t at = 0;
+    while (at < text.length) {
+        struct slice rest = slice_make(text.data + at, text.length - at);
+        if (rest.length >= 3 && memcmp(rest.data, "$${", 3) == 0) {
+            buf_append_text(out, "${");
+            at += 3;
+        } else if (rest.length >= 2 && memcmp(rest.data, "${", 2) == 0) {
+            const char *end = memchr(rest.data, '}', rest.length);
+            struct slice inside =
+                slice_make(rest.data + 2, end == NULL ? 0 : (size_t) (end - rest.data) - 2);
+            if (!expand_one(out, inside, error)) {
+                return false;
+            }
+            at += inside.length + 3;
+        } else {
+            buf_append_byte(out, (uint8_t) rest.data[0]);
+            at++;
+        }
+    }
+    return true;
+}
+
+bool config_expand_needed(struct slice text)
+{
+    for (size_t at = 0; at + 1 < text.length; at++) {
+        if (text.data[at] == '$' && text.data[at + 1] == '{' &&
+            (at == 0 || text.data[at - 1] != '$')) {
+            return true;
+        }
+    }
+    return false;
+}

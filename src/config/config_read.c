@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config_read.h"
+
+#include "base/text.h"
+#include "config/config_expand.h"
+#include "config/config_secret.h"
+#include "config/config_value.h"
+
+/* "broker.url" of "broker" and "url". */
+static const char *join(struct arena *arena, const char *group, const char *name)
+{
+    return arena_printf(arena, "%s%s%s", group, group[0] == '\0' ? "" : ".", name).data;
+}
+
+/* A path as messages have it: in a rule the line tells which one is meant. */
+static const char *shown_path(const char *path)
+{
+    return strncmp(path, "rules.", 6) == 0 ? path + 6 : path;
+}
+
+/* The secret whose twin NAME_file this path is, or NULL. */
+static const struct setting *find_secret(struct arena *arena, const char *path)
+{
+    size_t length = strlen(path);
+    const char *suffix = "_file";
+    if (length <= strlen(suffix) || strcmp(path + length - strlen(suffix), suffix) != 0) {
+        return NULL;
+    }
+    struct slice name = slice_make(path, length - strlen(suffix));
+    const struct setting *setting = setting_find(arena_copy(arena, name).data);
+    return setting != NULL && setting->secret ? setting : NULL;
+}
+
+/* A name of this group that the unknown one may have been meant to be; a group's twins of secrets count. */
+static const char *suggest(struct arena *arena, const char *group, const char *name)
+{
+    const char **names = arena_alloc(arena, 2 * setting_count * sizeof(names[0]));
+    size_t count = 0;
+    for (size_t i = 0; i < setting_count; i++) {
+        if (setting_is_in(&settings[i], group)) {
+            const char *last = setting_name(&settings[i]);
+            names[count++] = last;
+            if (settings[i].secret) {
+                names[count++] = arena_printf(arena, "%s_file", last).data;
+            }
+        }
+    }
+    return text_suggest(slice_of(name), names, count, sizeof(names[0]));
+}
+
+/* Another group in which there is a setting of this name, or NULL. */
+static const char *other_group(struct arena *arena, const char *name)
+{
+    for (size_t i = 0; i < setting_count; i++) {
+        const char *last = setting_name(&settings[i]);
+        if (last != settings[i].path && strcmp(last, name) == 0) {
+            size_t length = (size_t) (last - settings[i].path) - 1;
+            return arena_copy(arena, slice_make(settings[i].path, length)).data;
+        }
+    }
+    return NULL;
+}
+
+static void report_unknown(struct config_reader *reader, const struct config_group *group,
+                           const config_setting_t *child)
+{
+    const char *name = config_setting_name(child);
+    const char *path = shown_path(join(reader->arena, group->path, name));
+    const char *meant = suggest(reader->arena, group->path, name);
+    const char *elsewhere = meant == NULL ? other_group(reader->arena, name) : NULL;
+    struct place place = config_tree_place(child);
+    if (meant != NULL) {
+        problem_error(reader->problems, place, path, "unknown setting (did you mean %s?)", meant);
+    } else if (elsewhere != NULL) {
+        problem_error(reader->problems, place, path, "unknown setting here: it belongs into %s",
+                      strcmp(elsewhere, "rules") == 0 ? "a rule" : shown_path(elsewhere));
+    } else {
+        problem_error(reader->problems, place, path, "unknown setting");
+    }
+}
+
+/* Without newlines and comments. */
+static void append_one_line(struct buf *out, const char *example)
+{
+    for (; *example != '\0'; example++) {
+        bool gap = *example == ' ' || *example == '\n' || *example == '#';
+        if (*example == '#') {
+            example += strcspn(example, "\n");
+        }
+        if (!gap) {
+            buf_append_byte(out, (uint8_t) *example);
+        } else if (out->length > 0 && out->data[out->length - 1] != ' ') {
+            buf_append_byte(out, ' ');
+        }
+        if (*example == '\0') {
+            return;
+        }
+    }
+}
+
+static void report_missing(struct config_reader *reader, const struct config_group *group,
+                           const struct setting *setting)
+{
+    struct buf example = {0};
+    append_one_line(&example, setting->example);
+    problem_error(reader->problems, group->place, group->what, "%s is missing: write like %s = %s;",
+                  setting_name(setting), setting_name(setting), buf_string(&example));
+    buf_fini(&example);
+}
+
+static const config_setting_t *default_of(const struct config_reader *reader,
+                                          const struct setting *setting)
+{
+    char name[24];
+    snprintf(name, sizeof(name), "d%zu", (size_t) (setting - settings));
+    return config_lookup(&reader->defaults->library, name);
+}
+
+static void read_default(struct config_reader *reader, const struct config_group *group,
+                         const struct setting *setting)
+{
+    if (setting->default_value == NULL) {
+        return;
+    }
+    if (strcmp(setting->default_value, "!") == 0) {
+        report_missing(reader, group, setting);
+        return;
+    }
+    struct config_given given = {
+        .setting = setting,
+        .value = default_of(reader, setting),
+        .place = group->place,
+        .what = shown_path(setting->path),
+    };
+    config_value_read(reader, &given, group->base);
+}
+
+static void read_subgroup(struct config_reader *reader, const struct config_group *group,
+                          const struct setting *setting, const config_setting_t *child)
+{
+    struct config_group inner = {
+        .path = setting->path,
+        .node = child,
+        .place = child == NULL ? group->place : config_tree_place(child),
+        .what = shown_path(setting->path),
+        .base = group->base,
+    };
+    if (child != NULL && config_setting_type(child) != CONFIG_TYPE_GROUP) {
+        struct config_given given = {setting, child, inner.place, inner.what};
+        config_value_wrong_type(reader, &given);
+        return;
+    }
+    config_read_group(reader, &inner);
+}
+
+/* Is it a text that is not empty, whatever the environment holds? */
+static bool says_something(const config_setting_t *setting)
+{
+    struct buf text = {0};
+    struct error error;
+    if (setting == NULL || config_setting_type(setting) != CONFIG_TYPE_STRING) {
+        return setting != NULL;
+    }
+    bool expanded = config_expand(&text, slice_of(config_setting_get_string(setting)), &error);
+    bool empty = expanded && text.length == 0;
+    buf_fini(&text);
+    return !empty;
+}
+
+static void read_secret_file(struct config_reader *reader, const struct config_group *group,
+                             const struct setting *secret, const config_setting_t *child)
+{
+    static const struct setting file_setting = {.path = "", .type = SETTING_TEXT};
+    struct config_given given = {
+        .setting = &file_setting,
+        .value = child,
+        .place = config_tree_place(child),
+        .what = arena_printf(reader->arena, "%s_file", secret->path).data,
+    };
+    const config_setting_t *plain = config_setting_get_member(group->node, setting_name(secret));
+    if (says_something(plain) && says_something(child)) {
+        problem_error(reader->problems, given.place, given.what,
+                      "stands beside %s: give one of them", setting_name(secret));
+        return;
+    }
+    config_secret_read(reader, &given, secret, group->base);
+}
+
+static void read_child(struct config_reader *reader, const struct config_group *group,
+                       const config_setting_t *child)
+{
+    const char *path = join(reader->arena, group->path, config_setting_name(child));
+    const struct setting *setting = setting_find(path);
+    const struct setting *secret = setting == NULL ? find_secret(reader->arena, path) : NULL;
+    if (secret != NULL) {
+        read_secret_file(reader, group, secret, child);
+    } else if (setting == NULL) {
+        report_unknown(reader, group, child);
+    } else if (strcmp(path, "rules") == 0) {
+        return;
+    } else if (setting->type == SETTING_GROUP) {
+        read_subgroup(reader, group, setting, child);
+    } else {
+        struct config_given given = {setting, child, config_tree_place(child), shown_path(path)};
+        config_value_read(reader, &given, group->base);
+        if (setting->secret) {
+            config_secret_warn(reader->problems, child, given.what);
+        }
+    }
+}
+
+void config_read_group(struct config_reader *reader, const struct config_group *group)
+{
+    int count = group->node == NULL ? 0 : config_setting_length(group->node);
+    for (int i = 0; i < count; i++) {
+        read_child(reader, group, config_setting_get_elem(group->node, (unsigned) i));
+    }
+    for (size_t i = 0; i < setting_count; i++) {
+        const struct setting *setting = &settings[i];
+        bool given = group->node != NULL &&
+                     config_setting_get_member(group->node, setting_name(setting)) != NULL;
+        if (!setting_is_in(setting, group->path) || given || strcmp(setting->path, "rules") == 0) {
+            continue;
+        }
+        if (setting->type != SETTING_GROUP) {
+            read_default(reader, group, setting);
+        } else if (setting->default_value != NULL) {
+            read_subgroup(reader, group, setting, NULL);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+/*
+ * config_read: groups of settings, walked as the table says.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CONFIG_CONFIG_READ_H
+#define MQTT2PG_CONFIG_CONFIG_READ_H
+
+#include "config/config_reader.h"
+
+struct config_group {
+    const char *path;             /* "broker", "rules.ack"; "" for the whole file */
+    const config_setting_t *node; /* NULL: it was not given, all its settings have their defaults */
+    struct place place;
+    const char
+        *what;  /* its name in messages about what is missing in it; NULL for the whole file */
+    void *base; /* the struct config or struct rule_options that is filled */
+};
+
+/*
+ * Reads every setting and group of the group into `base`. What stands in the file and not in the table is a problem, as
+ * is a setting that must be given and is not. "rules" is left to config_rules.
+ */
+void config_read_group(struct config_reader *reader, const struct config_group *group);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config_rule_check.h"
+
+#include <string.h>
+
+#include "config/config_tree.h"
+
+struct check {
+    const struct rule_options *rule;
+    const config_setting_t *node;
+    const char *label;
+    struct problems *problems;
+};
+
+static bool is_given(const struct check *check, const char *name)
+{
+    return config_setting_get_member(check->node, name) != NULL;
+}
+
+static struct place place_of(const struct check *check, const char *name)
+{
+    const config_setting_t *setting = config_setting_get_member(check->node, name);
+    return setting == NULL ? check->rule->place : config_tree_place(setting);
+}
+
+static void check_target(const struct check *check)
+{
+    const struct rule_options *rule = check->rule;
+    bool table = is_given(check, "table");
+    bool sql = is_given(check, "sql");
+    if (table && sql) {
+        problem_error(check->problems, place_of(check, "sql"), "sql",
+                      "stands beside table: a rule has one of them");
+    } else if (!table && !sql) {
+        problem_error(check->problems, rule->place, check->label,
+                      "table is missing: write like table = \"public.telemetry\";");
+    }
+    if (table && rule->table.text != NULL && rule->table.text[0] == '\0') {
+        problem_error(check->problems, rule->table.place, "table", "the name is empty");
+    }
+    if (sql && rule->sql.text != NULL &&
+        rule->sql.text[strspn(rule->sql.text, " \t\r\n")] == '\0') {
+        problem_error(check->problems, rule->sql.place, "sql", "the statement is empty");
+    }
+    if (rule->create && !table) {
+        problem_error(check->problems, place_of(check, "create"), "create",
+                      "there is no table to be created: the rule has sql");
+    }
+}
+
+/* With `sql` the statement itself says what happens. */
+static bool check_sql_alone(const struct check *check)
+{
+    static const char *const names[] = {"on_conflict", "key", "newest"};
+    if (is_given(check, "table") || !is_given(check, "sql")) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (is_given(check, names[i])) {
+            problem_error(check->problems, place_of(check, names[i]), names[i],
+                          "has no effect on a rule with sql: write \"on conflict …\" into the sql");
+        }
+    }
+    return true;
+}
+
+static void check_key_names(const struct check *check)
+{
+    const struct rule_options *rule = check->rule;
+    for (size_t i = 0; i < rule->key_count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(rule->key[i].text, rule->key[k].text) == 0) {
+                problem_error(check->problems, rule->key[i].place, "key",
+                              "\"%s\" stands in it twice", rule->key[i].text);
+                break;
+            }
+        }
+    }
+}
+
+static void check_conflict(const struct check *check)
+{
+    const struct rule_options *rule = check->rule;
+    check_key_names(check);
+    if (check_sql_alone(check)) {
+        return;
+    }
+    if (rule->on_conflict == CONFLICT_UPDATE && !is_given(check, "key")) {
+        problem_error(check->problems, place_of(check, "on_conflict"), "on_conflict",
+                      "\"update\" needs key, the columns of a unique index: "
+                      "write like key = (\"device\", \"time\");");
+    }
+    if (rule->on_conflict != CONFLICT_UPDATE && is_given(check, "newest")) {
+        problem_error(check->problems, place_of(check, "newest"), "newest",
+                      "works only with on_conflict = \"update\"");
+    }
+    /* A key also becomes the primary key of a table that the bridge creates. */
+    if (rule->on_conflict == CONFLICT_ERROR && !rule->create && is_given(check, "key")) {
+        problem_error(check->problems, place_of(check, "key"), "key",
+                      "works only with on_conflict = \"nothing\" or \"update\", or create = true");
+    }
+}
+
+static void check_share(const struct check *check)
+{
+    if (check->rule->share != NULL && strpbrk(check->rule->share, "+#/") != NULL) {
+        problem_error(check->problems, place_of(check, "share"), "share",
+                      "the name of a group has no \"+\", \"#\" or \"/\"");
+    }
+}
+
+void config_rule_check(const struct rule_options *rule, const config_setting_t *node,
+                       const char *label, struct problems *problems)
+{
+    struct check check = {rule, node, label, problems};
+    check_target(&check);
+    check_conflict(&check);
+    check_share(&check);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config_rules.h"
+
+#include "base/text.h"
+#include "config/config_read.h"
+#include "config/config_rule_check.h"
+#include "config/config_value.h"
+
+enum { NAME_BYTES_MAX = 63 };
+
+#define SHORTEST_RULE \
+    "rules = ( { name = \"archive\"; topic = \"#\"; table = \"archive\"; " \
+    "columns = { topic = \"@topic\"; payload = \"@payload\"; }; } );"
+
+static void check_name(struct config_reader *reader, const struct config *config,
+                       const struct rule_options *rule, struct place place)
+{
+    struct slice name = slice_of(rule->name);
+    struct buf printable = {0};
+    text_append_printable(&printable, name, NAME_BYTES_MAX + 1);
+    bool plain = slice_equal(buf_slice(&printable), name);
+    buf_fini(&printable);
+    if (name.length == 0 || name.length > NAME_BYTES_MAX || !plain) {
+        problem_error(reader->problems, place, "name",
+                      "a rule's name has 1 to %d bytes and no control characters", NAME_BYTES_MAX);
+    }
+    for (size_t i = 0; i < config->rule_count; i++) {
+        const struct rule_options *other = &config->rules[i];
+        if (other->name != NULL && strcmp(other->name, rule->name) == 0) {
+            problem_error(reader->problems, place, "name",
+                          "another rule, at %s:%d, has the name \"%s\"", other->place.file,
+                          other->place.line, rule->name);
+            return;
+        }
+    }
+}
+
+/* "rule "telemetry"", or "rule 2" when it has no name that could be shown. */
+static const char *rule_label(struct config_reader *reader, const config_setting_t *node,
+                              int number)
+{
+    const char *name = NULL;
+    struct buf label = {0};
+    if (config_setting_lookup_string(node, "name", &name) == CONFIG_TRUE) {
+        buf_append_text(&label, "rule \"");
+        text_append_printable(&label, slice_of(name), 40);
+        buf_append_text(&label, "\"");
+    } else {
+        buf_printf(&label, "rule %d", number);
+    }
+    const char *result = arena_copy(reader->arena, buf_slice(&label)).data;
+    buf_fini(&label);
+    return result;
+}
+
+static void read_rule(struct config_reader *reader, struct config *config,
+                      const config_setting_t *node)
+{
+    struct rule_options *rule = &config->rules[config->rule_count];
+    *rule = (struct rule_options){.place = config_tree_place(node), .share = ""};
+    struct config_group group = {
+        .path = "rules",
+        .node = node,
+        .place = rule->place,
+        .what = rule_label(reader, node, (int) config->rule_count + 1),
+        .base = rule,
+    };
+    config_read_group(reader, &group);
+
+    const config_setting_t *name = config_setting_get_member(node, "name");
+    if (rule->name != NULL) {
+        check_name(reader, config, rule, config_tree_place(name));
+    }
+    const config_setting_t *ack = config_setting_get_member(node, "ack");
+    rule->ack.wanted = ack != NULL && config_setting_type(ack) == CONFIG_TYPE_GROUP;
+    rule->ack.place = ack == NULL ? rule->place : config_tree_place(ack);
+    config_rule_check(rule, node, group.what, reader->problems);
+    config->rule_count++;
+}
+
+void config_rules_read(struct config_reader *reader, struct config *config)
+{
+    const config_setting_t *list = config_lookup(&reader->tree->library, "rules");
+    struct place whole = {.file = config->file};
+    struct place place = list == NULL ? whole : config_tree_place(list);
+    struct buf found = {0};
+    if (list == NULL && reader->tree->source.incomplete) {
+        return; /* they may stand in the file that could not be read */
+    }
+    if (list == NULL ||
+        (config_setting_type(list) == CONFIG_TYPE_LIST && config_setting_length(list) == 0)) {
+        problem_error(reader->problems, place, "rules",
+                      "there is no rule, so nothing would be stored; the shortest: " SHORTEST_RULE);
+        return;
+    }
+    if (config_setting_type(list) != CONFIG_TYPE_LIST) {
+        config_tree_describe(&found, list, false);
+        problem_error(reader->problems, place, "rules",
+                      "a list of groups, ( { … }, { … } ), is wanted, not %s", buf_string(&found));
+        buf_fini(&found);
+        return;
+    }
+    size_t count = (size_t) config_setting_length(list);
+    config->rules = arena_alloc(reader->arena, count * sizeof(struct rule_options));
+    for (size_t i = 0; i < count; i++) {
+        const config_setting_t *node = config_setting_get_elem(list, (unsigned) i);
+        if (config_setting_type(node) == CONFIG_TYPE_GROUP) {
+            read_rule(reader, config, node);
+        } else {
+            struct config_given given = {setting_find("rules"), node, config_tree_place(node),
+                                         "rules"};
+            config_value_wrong_type(reader, &given);
+        }
+    }
+}

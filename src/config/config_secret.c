@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config_secret.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "config/config_expand.h"
+#include "config/config_fields.h"
+#include "config/config_value.h"
+
+enum { SECRET_BYTES_MAX = 65535 }; /* MQTT's limit for a password */
+
+#define MASK "***"
+
+static bool is_private(const struct stat *status)
+{
+    mode_t allowed = status->st_uid == 0 && geteuid() != 0 ? 0740 : 0700;
+    return (status->st_mode & 0777 & ~allowed) == 0;
+}
+
+static bool check_file(struct config_reader *reader, const struct config_given *given,
+                       const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        problem_error(reader->problems, given->place, given->what, "could not open file \"%s\": %s",
+                      path, strerror(errno));
+        return false;
+    }
+    if (S_ISREG(status.st_mode) && !is_private(&status)) {
+        problem_error(reader->problems, given->place, given->what,
+                      "file \"%s\" can be read by others (mode %04o): chmod 600 %s", path,
+                      (unsigned) status.st_mode & 07777, path);
+        return false;
+    }
+    return true;
+}
+
+void config_secret_read(struct config_reader *reader, const struct config_given *given,
+                        const struct setting *secret, void *base)
+{
+    struct buf content = {0};
+    struct error error;
+    const char *written = config_value_text(reader, given);
+    if (written == NULL || written[0] == '\0') {
+        return; /* "${NAME:-}" */
+    }
+    const char *path = config_source_path(reader->arena, given->place.file, written);
+    if (!check_file(reader, given, path)) {
+        return;
+    }
+    if (file_load(path, SECRET_BYTES_MAX, &content, &error) != OUTCOME_OK) {
+        problem_error(reader->problems, given->place, given->what, "%s", error.text);
+        return;
+    }
+    if (content.length > 0 && content.data[content.length - 1] == '\n') {
+        content.length--;
+        content.length -= content.length > 0 && content.data[content.length - 1] == '\r';
+    }
+    if (content.length == 0) {
+        problem_error(reader->problems, given->place, given->what, "file \"%s\" is empty", path);
+    } else if (text_has_nul(buf_slice(&content)) || !text_is_utf8(buf_slice(&content))) {
+        problem_error(reader->problems, given->place, given->what,
+                      "file \"%s\" holds a NUL byte or is not UTF-8", path);
+    } else {
+        const char **member = (const char **) ((char *) base + field_of(secret)->offset);
+        *member = arena_copy(reader->arena, buf_slice(&content)).data;
+    }
+    explicit_bzero(content.data, content.capacity);
+    buf_fini(&content);
+}
+
+void config_secret_warn(struct problems *problems, const config_setting_t *value, const char *what)
+{
+    struct place place = config_tree_place(value);
+    struct stat status;
+    if (config_setting_type(value) == CONFIG_TYPE_STRING &&
+        !config_expand_needed(slice_of(config_setting_get_string(value))) &&
+        stat(place.file, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0004) != 0) {
+        problem_warning(problems, place, what,
+                        "a password stands in a file that everybody can read (mode %04o): "
+                        "chmod 600 %s, or move it to a password_file",
+                        (unsigned) status.st_mode & 07777, place.file);
+    }
+}
+
+bool config_secret_mask_url(struct buf *out, const char *url)
+{
+    const char *host = strstr(url, "://");
+    const char *at = strrchr(url, '@');
+    const char *colon = host == NULL ? NULL : strchr(host + 3, ':');
+    if (colon == NULL || at == NULL || colon > at) {
+        buf_append_text(out, url);
+        return false;
+    }
+    /* Up to the last "@": better too much is hidden than too little. */
+    buf_append(out, url, (size_t) (colon - url) + 1);
+    buf_printf(out, MASK "%s", at);
+    return true;
+}
+
+/* "password", "sslpassword" and what else may hold one. */
+static bool is_secret_key(struct slice key)
+{
+    for (size_t i = 0; i + 8 <= key.length; i++) {
+        if (strncasecmp(key.data + i, "password", 8) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool mask_uri(struct buf *out, const char *uri)
+{
+    struct buf masked = {0};
+    bool found = config_secret_mask_url(&masked, uri);
+    const char *at = buf_string(&masked);
+    const char *query = strchr(at, '?');
+    size_t head = query == NULL ? strlen(at) : (size_t) (query - at);
+    buf_append(out, at, head);
+    for (at += head; *at != '\0';) { /* "?a=b&c=d", a sign at a time */
+        size_t key = strcspn(at + 1, "=&") + 1;
+        size_t whole = strcspn(at + 1, "&") + 1;
+        if (at[key] == '=' &&
+            (is_secret_key(slice_make(at, key)) || memchr(at, '%', key) != NULL)) {
+            buf_append(out, at, key + 1);
+            buf_append_text(out, MASK);
+            found = true;
+        } else {
+            buf_append(out, at, whole);
+        }
+        at += whole;
+    }
+    buf_fini(&masked);
+    return found;
+}
+
+/* The length of a value in "key = value key = 'quoted \' value'", or 0 when its quote is never closed. */
+static size_t value_length(const char *at)
+{
+    size_t length = at[0] == '\'';
+    bool quoted = length == 1;
+    for (; at[length] != '\0'; length++) {
+        if (at[length] == '\\' && at[length + 1] != '\0') {
+            length++;
+        } else if (quoted && at[length] == '\'') {
+            return length + 1;
+        } else if (!quoted && isspace((unsigned char) at[length])) {
+            return length;
+        }
+    }
+    return quoted ? 0 : length;
+}
+
+/* False when it is no list of key = value; `out` is then of no use. */
+static bool mask_pairs(struct buf *out, const char *at, bool *found)
+{
+    for (at += strspn(at, " \t\n\r\f\v"); *at != '\0'; at += strspn(at, " \t\n\r\f\v")) {
+        size_t key = strcspn(at, "= \t\n\r\f\v");
+        const char *sign = at + key + strspn(at + key, " \t\n\r\f\v");
+        if (*sign != '=' || key == 0) {
+            return false;
+        }
+        const char *value = sign + 1 + strspn(sign + 1, " \t\n\r\f\v");
+        size_t length = value_length(value);
+        if (length == 0 && *value != '\0') {
+            return false;
+        }
+        /* In "host= password=x" the rest is the host, for libpq; whoever wrote it meant a password. */
+        bool secret =
+            is_secret_key(slice_make(at, key)) || is_secret_key(slice_make(value, length));
+        buf_printf(out, "%s%.*s=%.*s", out->length == 0 ? "" : " ", (int) key, at,
+                   secret ? 3 : (int) length, secret ? MASK : value);
+        *found |= secret;
+        at = value + length;
+    }
+    return true;
+}
+
+bool config_secret_mask_conninfo(struct buf *out, const char *conninfo)
+{
+    struct buf pairs = {0};
+    bool found = false;
+    if (strncmp(conninfo, "postgresql://", 13) == 0 || strncmp(conninfo, "postgres://", 11) == 0) {
+        return mask_uri(out, conninfo);
+    }
+    if (mask_pairs(&pairs, conninfo, &found)) {
+        buf_append_slice(out, buf_slice(&pairs));
+    } else {
+        buf_append_text(out, MASK); /* libpq will not read it either */
+        found = true;
+    }
+    buf_fini(&pairs);
+    return found;
+}

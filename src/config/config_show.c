@@ -1,0 +1,253 @@
+/*
+ * A configuration shown (config_to_json) and compared (config_restart_needed), both led by the table.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "config/config.h"
+#include "config/config_fields.h"
+#include "config/config_secret.h"
+#include "config/settings.h"
+
+/* --- as JSON ----------------------------------------------------------------------------------- */
+
+static void append_members(struct buf *out, const char *group, const void *base);
+
+static void append_text(struct buf *out, const char *text)
+{
+    if (text == NULL) {
+        buf_append_text(out, "null");
+    } else {
+        text_append_json(out, slice_of(text));
+    }
+}
+
+static void append_masked(struct buf *out, const struct setting *setting, const char *text)
+{
+    struct buf masked = {0};
+    if (text == NULL) {
+        append_text(out, NULL);
+        return;
+    }
+    if (setting->secret) {
+        buf_append_text(&masked, "***");
+    } else if (strcmp(setting->path, "database.conninfo") == 0) {
+        config_secret_mask_conninfo(&masked, text);
+    } else if (strcmp(setting->path, "broker.url") == 0) {
+        config_secret_mask_url(&masked, text);
+    } else {
+        buf_append_text(&masked, text);
+    }
+    text_append_json(out, buf_slice(&masked));
+    buf_fini(&masked);
+}
+
+static void append_choice(struct buf *out, const struct setting *setting, unsigned number)
+{
+    const char *at = setting->choices;
+    for (; number > 0; number--) {
+        at += strcspn(at, "|") + 1;
+    }
+    text_append_json(out, slice_make(at, strcspn(at, "|")));
+}
+
+static void append_choices(struct buf *out, const struct setting *setting, bool first, bool second)
+{
+    buf_append_byte(out, '[');
+    if (first) {
+        append_choice(out, setting, 0);
+    }
+    buf_append_text(out, first && second ? "," : "");
+    if (second) {
+        append_choice(out, setting, 1);
+    }
+    buf_append_byte(out, ']');
+}
+
+static void append_number(struct buf *out, const struct setting *setting, int64_t value)
+{
+    if (setting->type == SETTING_SYNC && value == JOURNAL_SYNC_ALWAYS) {
+        append_text(out, "always");
+    } else if (setting->type == SETTING_SYNC && value == JOURNAL_SYNC_NEVER) {
+        append_text(out, "never");
+    } else {
+        setting_append_quantity(out, setting, value);
+    }
+}
+
+static void append_texts(struct buf *out, const struct setting *setting, const char *const *texts,
+                         size_t count)
+{
+    buf_append_byte(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        buf_append_text(out, i == 0 ? "" : ",");
+        append_masked(out, setting, texts[i]);
+    }
+    buf_append_byte(out, ']');
+}
+
+static void append_options(struct buf *out, const struct option_text *options, size_t count)
+{
+    buf_append_byte(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        buf_append_text(out, i == 0 ? "" : ",");
+        append_text(out, options[i].text);
+    }
+    buf_append_byte(out, ']');
+}
+
+static void append_columns(struct buf *out, const struct option_column *columns, size_t count)
+{
+    buf_append_byte(out, '{');
+    for (size_t i = 0; i < count; i++) {
+        buf_append_text(out, i == 0 ? "" : ",");
+        append_text(out, columns[i].name);
+        buf_append_byte(out, ':');
+        append_text(out, columns[i].expression);
+    }
+    buf_append_byte(out, '}');
+}
+
+static void append_value(struct buf *out, const struct setting *setting, const void *base)
+{
+    const struct field *field = field_of(setting);
+    const void *member = (const char *) base + field->offset;
+    const void *second = (const char *) base + field->second;
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_PATH:
+        append_masked(out, setting, *(const char *const *) member);
+        break;
+    case FIELD_TEXTS:
+        append_texts(out, setting, *(const char *const *const *) member, *(const size_t *) second);
+        break;
+    case FIELD_INT:
+        append_number(out, setting, *(const int *) member);
+        break;
+    case FIELD_INT64:
+        append_number(out, setting, *(const int64_t *) member);
+        break;
+    case FIELD_UINT8:
+        append_number(out, setting, *(const uint8_t *) member);
+        break;
+    case FIELD_BOOL:
+        buf_append_text(out, *(const bool *) member ? "true" : "false");
+        break;
+    case FIELD_CHOICE:
+        append_choice(out, setting, *(const unsigned *) member);
+        break;
+    case FIELD_FIRST_CHOICE:
+        append_choice(out, setting, !*(const bool *) member);
+        break;
+    case FIELD_CHOICES:
+        append_choices(out, setting, *(const bool *) member, *(const bool *) second);
+        break;
+    case FIELD_OPTION:
+        append_text(out, ((const struct option_text *) member)->text);
+        break;
+    case FIELD_OPTIONS:
+        append_options(out, *(struct option_text *const *) member, *(const size_t *) second);
+        break;
+    case FIELD_COLUMNS:
+        append_columns(out, *(struct option_column *const *) member, *(const size_t *) second);
+        break;
+    }
+}
+
+static void append_rules(struct buf *out, const struct config *config)
+{
+    buf_append_byte(out, '[');
+    for (size_t i = 0; i < config->rule_count; i++) {
+        buf_append_text(out, i == 0 ? "" : ",");
+        append_members(out, "rules", &config->rules[i]);
+    }
+    buf_append_byte(out, ']');
+}
+
+/* The group as an object; `base` is the struct config, or a rule. */
+static void append_members(struct buf *out, const char *group, const void *base)
+{
+    const char *comma = "{";
+    for (size_t i = 0; i < setting_count; i++) {
+        const struct setting *setting = &settings[i];
+        if (!setting_is_in(setting, group)) {
+            continue;
+        }
+        buf_append_text(out, comma);
+        comma = ",";
+        append_text(out, setting_name(setting));
+        buf_append_byte(out, ':');
+        if (strcmp(setting->path, "rules") == 0) {
+            append_rules(out, base);
+        } else if (strcmp(setting->path, "rules.ack") == 0 &&
+                   !((const struct rule_options *) base)->ack.wanted) {
+            append_text(out, NULL);
+        } else if (setting->type == SETTING_GROUP) {
+            append_members(out, setting->path, base);
+        } else {
+            append_value(out, setting, base);
+        }
+    }
+    buf_append_byte(out, '}');
+}
+
+void config_to_json(const struct config *config, struct buf *out)
+{
+    append_members(out, "", config);
+}
+
+/* --- compared ---------------------------------------------------------------------------------- */
+
+static bool same_text(const char *left, const char *right)
+{
+    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
+}
+
+static bool same_texts(const char *const *left, const char *const *right, size_t left_count,
+                       size_t right_count)
+{
+    bool same = left_count == right_count;
+    for (size_t i = 0; same && i < left_count; i++) {
+        same = same_text(left[i], right[i]);
+    }
+    return same;
+}
+
+/* Of a setting outside of the rules. */
+static bool same_value(const struct setting *setting, const struct config *left,
+                       const struct config *right)
+{
+    const struct field *field = field_of(setting);
+    const char *one = (const char *) left + field->offset;
+    const char *other = (const char *) right + field->offset;
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_PATH:
+        return same_text(*(const char *const *) (const void *) one,
+                         *(const char *const *) (const void *) other);
+    case FIELD_TEXTS:
+        return same_texts(left->broker.urls, right->broker.urls, left->broker.url_count,
+                          right->broker.url_count);
+    case FIELD_INT:
+    case FIELD_CHOICE:
+        return memcmp(one, other, sizeof(int)) == 0;
+    case FIELD_INT64:
+        return memcmp(one, other, sizeof(int64_t)) == 0;
+    default:
+        return memcmp(one, other, sizeof(bool)) == 0;
+    }
+}
+
+void config_restart_needed(const struct config *old, const struct config *new, struct buf *out)
+{
+    const char *comma = "";
+    for (size_t i = 0; i < setting_count; i++) {
+        const struct setting *setting = &settings[i];
+        if (!setting->reload && setting->type != SETTING_GROUP && !same_value(setting, old, new)) {
+            buf_printf(out, "%s%s", comma, setting->path);
+            comma = ", ";
+        }
+    }
+}

@@ -1,0 +1,479 @@
+/*
+ * What a token is, is what libconfig 1.5's scanner takes for one; of its oddities a lone "." as a number is not followed.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "config/config_source.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/config_expand.h"
+
+enum {
+    INCLUDE_DEPTH_MAX = 10, /* libconfig's own limit */
+    SOURCE_BYTES_MAX = 16 << 20,
+};
+
+/* One file while it is cut up. */
+struct lexer {
+    struct config_source *source;
+    struct problems *problems;
+    const struct lexer *includer; /* NULL for the file that was named */
+    const char *file;
+    struct slice text;
+    size_t at;
+    int line;
+    int depth;
+    bool line_begins; /* nothing but spaces before `at` on its line */
+    size_t token_end; /* where the last token ended */
+};
+
+static bool lexer_run(struct lexer *lexer);
+
+void config_source_init(struct config_source *source, struct arena *names)
+{
+    *source = (struct config_source){.names = names, .texts = arena_new(64 << 10)};
+}
+
+void config_source_fini(struct config_source *source)
+{
+    arena_free(source->texts);
+    free(source->tokens);
+    *source = (struct config_source){0};
+}
+
+const char *config_source_path(struct arena *arena, const char *file, const char *path)
+{
+    const char *slash = file == NULL ? NULL : strrchr(file, '/');
+    int folder = slash == NULL || path[0] == '/' ? 0 : (int) (slash - file) + 1;
+    return arena_printf(arena, "%.*s%s", folder, folder > 0 ? file : "", path).data;
+}
+
+static struct place here(const struct lexer *lexer)
+{
+    return (struct place){lexer->file, lexer->line};
+}
+
+static struct slice rest(const struct lexer *lexer)
+{
+    return slice_make(lexer->text.data + lexer->at, lexer->text.length - lexer->at);
+}
+
+static bool begins_with(struct slice text, const char *word)
+{
+    size_t length = strlen(word);
+    return text.length >= length && memcmp(text.data, word, length) == 0;
+}
+
+static void skip(struct lexer *lexer, size_t length)
+{
+    for (size_t end = lexer->at + length; lexer->at < end; lexer->at++) {
+        lexer->line += lexer->text.data[lexer->at] == '\n';
+    }
+}
+
+static void add_token(struct lexer *lexer, enum token_type type, size_t length)
+{
+    struct config_source *source = lexer->source;
+    source->tokens =
+        memory_grow(source->tokens, source->count, &source->capacity, sizeof(struct token));
+    source->tokens[source->count++] = (struct token){
+        .type = type,
+        .glued = lexer->at > 0 && lexer->token_end == lexer->at,
+        .spelling = slice_make(lexer->text.data + lexer->at, length),
+        .place = here(lexer),
+    };
+    skip(lexer, length);
+    lexer->token_end = lexer->at;
+}
+
+static size_t count_digits(struct slice text, size_t at, bool hex)
+{
+    size_t start = at;
+    while (at < text.length && (hex ? isxdigit((unsigned char) text.data[at])
+                                    : isdigit((unsigned char) text.data[at]))) {
+        at++;
+    }
+    return at - start;
+}
+
+static char char_at(struct slice text, size_t at)
+{
+    return (char) (at < text.length ? text.data[at] : '\0');
+}
+
+static size_t suffix_length(struct slice text, size_t at)
+{
+    return char_at(text, at) != 'L' ? 0 : char_at(text, at + 1) != 'L' ? 1 : 2;
+}
+
+/* Of an "e+10" at `at`; 0 when none stands there. */
+static size_t exponent_length(struct slice text, size_t at)
+{
+    if (char_at(text, at) != 'e' && char_at(text, at) != 'E') {
+        return 0;
+    }
+    size_t sign = char_at(text, at + 1) == '+' || char_at(text, at + 1) == '-';
+    size_t digits = count_digits(text, at + 1 + sign, false);
+    return digits == 0 ? 0 : 1 + sign + digits;
+}
+
+/* How long the number at the start is; 0 when none stands there. */
+static size_t number_length(struct slice text, enum token_type *type)
+{
+    *type = TOKEN_INTEGER;
+    if (char_at(text, 0) == '0' && (char_at(text, 1) == 'x' || char_at(text, 1) == 'X')) {
+        size_t digits = count_digits(text, 2, true);
+        if (digits > 0) {
+            return 2 + digits + suffix_length(text, 2 + digits);
+        }
+    }
+    size_t sign = char_at(text, 0) == '+' || char_at(text, 0) == '-';
+    size_t whole = count_digits(text, sign, false);
+    size_t at = sign + whole;
+    size_t fraction = char_at(text, at) == '.' ? count_digits(text, at + 1, false) : 0;
+    if (whole + fraction == 0) {
+        return 0;
+    }
+    if (char_at(text, at) == '.') {
+        *type = TOKEN_REAL;
+        at += 1 + fraction;
+        return at + exponent_length(text, at);
+    }
+    size_t exponent = exponent_length(text, at);
+    if (exponent > 0) {
+        *type = TOKEN_REAL;
+        return at + exponent;
+    }
+    return at + suffix_length(text, at);
+}
+
+static bool is_name_start(char c)
+{
+    return isalpha((unsigned char) c) || c == '*';
+}
+
+static void lex_name(struct lexer *lexer)
+{
+    struct slice text = rest(lexer);
+    size_t length = 1;
+    while (length < text.length && (isalnum((unsigned char) text.data[length]) ||
+                                    strchr("*_-", text.data[length]) != NULL)) {
+        length++;
+    }
+    bool boolean = (length == 4 && strncasecmp(text.data, "true", 4) == 0) ||
+                   (length == 5 && strncasecmp(text.data, "false", 5) == 0);
+    add_token(lexer, boolean ? TOKEN_BOOLEAN : TOKEN_NAME, length);
+}
+
+/* A text that runs over the end of its line may be one whose closing quote is missing, so that all quotes behind it
+ * open what they should close. The line of the first in this file, or 0. */
+static int suspicious_line(const struct lexer *lexer)
+{
+    const struct config_source *source = lexer->source;
+    for (size_t i = 0; i < source->count; i++) {
+        const struct token *token = &source->tokens[i];
+        if (token->type == TOKEN_TEXT && token->place.file == lexer->file &&
+            memchr(token->spelling.data, '\n', token->spelling.length) != NULL) {
+            return token->place.line;
+        }
+    }
+    return 0;
+}
+
+static void report_endless_text(struct lexer *lexer)
+{
+    int line = suspicious_line(lexer);
+    char hint[60] = "";
+    if (line > 0) {
+        snprintf(hint, sizeof(hint), ", here or in line %d", line);
+    }
+    problem_error(lexer->problems, here(lexer), NULL,
+                  "the text that begins here never ends: a closing \" is missing%s", hint);
+}
+
+static bool lex_text(struct lexer *lexer)
+{
+    struct slice text = rest(lexer);
+    size_t length = 1;
+    while (length < text.length && text.data[length] != '"') {
+        length += text.data[length] == '\\' ? 2 : 1;
+    }
+    if (length >= text.length) {
+        report_endless_text(lexer);
+        return false;
+    }
+    add_token(lexer, TOKEN_TEXT, length + 1);
+    return true;
+}
+
+static bool lex_comment(struct lexer *lexer)
+{
+    struct slice text = rest(lexer);
+    const char *end;
+    if (begins_with(text, "/*")) {
+        end = memmem(text.data + 2, text.length - 2, "*/", 2);
+        if (end == NULL) {
+            problem_error(lexer->problems, here(lexer), NULL,
+                          "the comment that begins here never ends: a closing */ is missing");
+            return false;
+        }
+        skip(lexer, (size_t) (end - text.data) + 2);
+        return true;
+    }
+    end = memchr(text.data, '\n', text.length);
+    skip(lexer, end == NULL ? text.length : (size_t) (end - text.data));
+    return true;
+}
+
+/* Moves behind `@include "`, or false when that does not stand here. */
+static bool take_include(struct lexer *lexer)
+{
+    struct slice text = rest(lexer);
+    size_t length = strlen("@include");
+    if (!lexer->line_begins || !begins_with(text, "@include")) {
+        return false;
+    }
+    while (char_at(text, length) == ' ' || char_at(text, length) == '\t') {
+        length++;
+    }
+    if (char_at(text, length) != '"' || length == strlen("@include")) {
+        return false;
+    }
+    skip(lexer, length + 1);
+    return true;
+}
+
+/* The path up to the closing quote, with ${…} replaced, from the folder of this file; NULL with the reason reported. */
+static const char *include_path(struct lexer *lexer)
+{
+    struct buf written = {0};
+    struct buf path = {0};
+    struct error error;
+    const char *result = NULL;
+    struct place place = here(lexer);
+    while (lexer->at < lexer->text.length && strchr("\"\n", lexer->text.data[lexer->at]) == NULL) {
+        char next = char_at(lexer->text, lexer->at + 1);
+        bool escaped = lexer->text.data[lexer->at] == '\\' && (next == '"' || next == '\\');
+        lexer->at += escaped;
+        buf_append_byte(&written, (uint8_t) lexer->text.data[lexer->at]);
+        lexer->at++;
+    }
+    if (char_at(lexer->text, lexer->at) != '"') {
+        problem_error(lexer->problems, place, "@include", "a closing \" is missing");
+    } else if (!config_expand(&path, buf_slice(&written), &error)) {
+        problem_error(lexer->problems, place, "@include", "%s", error.text);
+    } else {
+        result = config_source_path(lexer->source->names, lexer->file, buf_string(&path));
+    }
+    lexer->at += char_at(lexer->text, lexer->at) == '"';
+    buf_fini(&written);
+    buf_fini(&path);
+    return result;
+}
+
+static bool includes_itself(const struct lexer *lexer, const char *file)
+{
+    for (; lexer != NULL; lexer = lexer->includer) {
+        if (lexer->file != NULL && strcmp(lexer->file, file) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_bytes(const struct lexer *lexer)
+{
+    int line = 1;
+    struct slice left = lexer->text;
+    if (text_is_utf8(left) && !text_has_nul(left)) {
+        return true;
+    }
+    for (;; line++) {
+        const char *end = memchr(left.data, '\n', left.length);
+        size_t length = end == NULL ? left.length : (size_t) (end - left.data) + 1;
+        struct slice one = slice_make(left.data, length);
+        if (text_has_nul(one) || !text_is_utf8(one)) {
+            problem_error(lexer->problems, (struct place){lexer->file, line}, NULL, "%s",
+                          text_has_nul(one) ? "a NUL byte stands here: this is no text file"
+                                            : "this is not UTF-8: save the file in that encoding");
+            return false;
+        }
+        left = slice_make(left.data + length, left.length - length);
+    }
+}
+
+/* Reads the lexer's file into its text. */
+static enum outcome read_file(struct lexer *lexer, struct error *error)
+{
+    struct config_source *source = lexer->source;
+    struct buf content = {0};
+    enum outcome outcome =
+        file_load(lexer->file, SOURCE_BYTES_MAX - source->bytes, &content, error);
+    struct slice text = buf_slice(&content);
+    source->bytes += text.length;
+    if (begins_with(text, "\xef\xbb\xbf")) { /* a byte order mark, as editors on Windows write it */
+        text = slice_make(text.data + 3, text.length - 3);
+    }
+    lexer->text = arena_copy(source->texts, text);
+    buf_fini(&content);
+    return outcome;
+}
+
+static bool lex_include(struct lexer *lexer)
+{
+    struct place place = here(lexer);
+    struct error error;
+    const char *file = include_path(lexer);
+    struct lexer included = {
+        .source = lexer->source,
+        .problems = lexer->problems,
+        .includer = lexer,
+        .file = file,
+        .line = 1,
+        .depth = lexer->depth + 1,
+        .line_begins = true,
+    };
+    if (file == NULL) {
+        lexer->source->incomplete = true;
+    } else if (includes_itself(lexer, file)) {
+        problem_error(lexer->problems, place, "@include", "\"%s\" includes itself", file);
+        return false;
+    } else if (included.depth > INCLUDE_DEPTH_MAX) {
+        problem_error(lexer->problems, place, "@include", "more than %d files deep",
+                      INCLUDE_DEPTH_MAX);
+        return false;
+    } else if (read_file(&included, &error) != OUTCOME_OK) {
+        problem_error(lexer->problems, place, "@include", "%s", error.text);
+        lexer->source->incomplete = true;
+    } else {
+        return lexer_run(&included);
+    }
+    return true;
+}
+
+static void report_garbage(struct lexer *lexer)
+{
+    static const struct {
+        const char *bytes;
+        const char *advice;
+    } known[] = {
+        {"'", ": a text stands in double quotes, \"…\""},
+        {"“", ": a text stands in straight double quotes, \"…\""},
+        {"”", ": a text stands in straight double quotes, \"…\""},
+        {"„", ": a text stands in straight double quotes, \"…\""},
+        {"@", ": write @include \"FILE\" on a line of its own"},
+        {"$", ": ${NAME} is for texts in quotes"},
+    };
+    struct slice text = rest(lexer);
+    const char *advice = "";
+    struct buf shown = {0};
+    size_t length = 1;
+    while (length < text.length && ((unsigned char) text.data[length] & 0xc0) == 0x80) {
+        length++;
+    }
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (begins_with(text, known[i].bytes)) {
+            advice = known[i].advice;
+        }
+    }
+    text_append_printable(&shown, slice_make(text.data, length), 1);
+    problem_error(lexer->problems, here(lexer), NULL, "%s is not expected here%s",
+                  buf_string(&shown), advice);
+    buf_fini(&shown);
+}
+
+static bool lex_one(struct lexer *lexer)
+{
+    static const char signs[] = "=:;,{}()[]";
+    static const enum token_type sign_types[] = {
+        TOKEN_EQUALS,      TOKEN_EQUALS,    TOKEN_SEPARATOR,  TOKEN_COMMA,      TOKEN_GROUP_OPEN,
+        TOKEN_GROUP_CLOSE, TOKEN_LIST_OPEN, TOKEN_LIST_CLOSE, TOKEN_ARRAY_OPEN, TOKEN_ARRAY_CLOSE,
+    };
+    struct slice text = rest(lexer);
+    char first = text.data[0];
+    const char *sign = strchr(signs, first);
+    enum token_type type;
+    size_t length = number_length(text, &type);
+
+    if (first == '#' || begins_with(text, "//") || begins_with(text, "/*")) {
+        return lex_comment(lexer);
+    }
+    if (first == '"') {
+        return lex_text(lexer);
+    }
+    if (length > 0) {
+        add_token(lexer, type, length);
+    } else if (is_name_start(first)) {
+        lex_name(lexer);
+    } else if (sign != NULL) {
+        add_token(lexer, sign_types[sign - signs], 1);
+    } else if (take_include(lexer)) {
+        return lex_include(lexer);
+    } else {
+        report_garbage(lexer);
+        return false;
+    }
+    return true;
+}
+
+static bool lexer_run(struct lexer *lexer)
+{
+    bool good = check_bytes(lexer);
+    while (good && lexer->at < lexer->text.length) {
+        char first = lexer->text.data[lexer->at];
+        if (strchr(" \t\n\r\f", first) != NULL) {
+            lexer->line_begins = first == '\n' || (lexer->line_begins && first != '\f');
+            skip(lexer, 1);
+        } else {
+            good = lex_one(lexer);
+            lexer->line_begins = false;
+        }
+    }
+    return good;
+}
+
+static bool lex_whole(struct lexer *lexer)
+{
+    bool good = lexer_run(lexer);
+    if (good) {
+        add_token(lexer, TOKEN_END, 0);
+    }
+    return good;
+}
+
+bool config_source_load(struct config_source *source, const char *file, struct problems *problems)
+{
+    struct error error;
+    struct lexer lexer = {
+        .source = source,
+        .problems = problems,
+        .file = arena_copy(source->names, slice_of(file)).data,
+        .line = 1,
+        .line_begins = true,
+    };
+    if (read_file(&lexer, &error) != OUTCOME_OK) {
+        problem_error(problems, (struct place){0}, NULL, "%s (--config names another file)",
+                      error.text);
+        return false;
+    }
+    return lex_whole(&lexer);
+}
+
+bool config_source_parse(struct config_source *source, struct slice text, struct problems *problems)
+{
+    struct lexer lexer = {
+        .source = source,
+        .problems = problems,
+        .text = arena_copy(source->texts, text),
+        .line = 1,
+        .line_begins = true,
+    };
+    return lex_whole(&lexer);
+}

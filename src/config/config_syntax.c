@@ -1,0 +1,349 @@
+/*
+ * libconfig's grammar, by recursive descent:
+ *
+ *   settings: { NAME ( "=" | ":" ) value [ ";" | "," ] }
+ *   value:    scalar | "{" settings "}" | "(" [ value { "," value } ] ")" | "[" [ scalar { "," scalar } ] "]"
+ *   scalar:   TEXT { TEXT } | INTEGER | REAL | BOOLEAN
+ *
+ * Each parse_… function returns false after it has reported a mistake.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "config/config_syntax.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+enum { DEPTH_MAX = 32 };
+
+struct parser {
+    struct config_syntax *syntax;
+    const struct config_source *source;
+    struct problems *problems;
+    size_t at;
+    int depth;
+    int dropped; /* > 0: inside a value that libconfig is not to see */
+};
+
+static bool parse_value(struct parser *parser);
+static bool parse_settings(struct parser *parser, const struct token *open);
+
+static const struct token *peek(const struct parser *parser)
+{
+    return &parser->source->tokens[parser->at];
+}
+
+/* The token before the next one, or NULL. */
+static const struct token *previous(const struct parser *parser)
+{
+    return parser->at == 0 ? NULL : &parser->source->tokens[parser->at - 1];
+}
+
+static void emit(struct parser *parser, const char *text, size_t length)
+{
+    if (parser->dropped == 0) {
+        buf_append(&parser->syntax->text, text, length);
+        buf_append_byte(&parser->syntax->text, '\n');
+    }
+}
+
+/* Takes the next token over to libconfig. */
+static const struct token *take(struct parser *parser)
+{
+    const struct token *token = peek(parser);
+    emit(parser, token->spelling.data, token->spelling.length);
+    parser->at++;
+    return token;
+}
+
+static void add_node(struct parser *parser, struct place place, struct slice spelling)
+{
+    struct config_syntax *syntax = parser->syntax;
+    if (parser->dropped == 0) {
+        syntax->nodes = memory_grow(syntax->nodes, syntax->count, &syntax->capacity,
+                                    sizeof(struct config_node));
+        syntax->nodes[syntax->count++] = (struct config_node){place, spelling};
+    }
+}
+
+static bool is_scalar(enum token_type type)
+{
+    return type == TOKEN_TEXT || type == TOKEN_INTEGER || type == TOKEN_REAL ||
+           type == TOKEN_BOOLEAN;
+}
+
+static bool begins_value(enum token_type type)
+{
+    return is_scalar(type) || type == TOKEN_GROUP_OPEN || type == TOKEN_LIST_OPEN ||
+           type == TOKEN_ARRAY_OPEN;
+}
+
+/* Where a text begins that runs over the end of its line, just before the next token: one whose closing quote is missing ends
+ * where the next text should begin, and what follows is a riddle. 0 when there is none. */
+static int suspicious_line(const struct parser *parser)
+{
+    for (size_t back = 1; back <= 3 && back <= parser->at; back++) {
+        const struct token *token = &parser->source->tokens[parser->at - back];
+        if (token->type == TOKEN_TEXT &&
+            memchr(token->spelling.data, '\n', token->spelling.length) != NULL) {
+            return token->place.line;
+        }
+    }
+    return 0;
+}
+
+/* Reports that something else than `wanted` stands at the next token. No bare word is shown: it may be a password. */
+static bool fail(struct parser *parser, const char *wanted)
+{
+    const struct token *token = peek(parser);
+    int line = suspicious_line(parser);
+    char found[24] = "the end of the file";
+    char hint[60] = "";
+    if (token->type == TOKEN_NAME) {
+        snprintf(found, sizeof(found), "a word without quotes");
+    } else if (token->type == TOKEN_TEXT) {
+        snprintf(found, sizeof(found), "a text");
+    } else if (is_scalar(token->type)) {
+        snprintf(found, sizeof(found), "a value");
+    } else if (token->type != TOKEN_END) {
+        snprintf(found, sizeof(found), "\"%.*s\"", SLICE_ARGS(token->spelling));
+    }
+    if (line > 0) {
+        snprintf(hint, sizeof(hint), " (is a closing \" missing in line %d?)", line);
+    }
+    problem_error(parser->problems, token->place, NULL, "%s is wanted here, not %s%s", wanted,
+                  found, hint);
+    return false;
+}
+
+/* "30s" without quotes is a number with a name behind it, 1.2.3.4 two numbers. */
+static bool check_glued(struct parser *parser)
+{
+    const struct token *token = peek(parser);
+    const struct token *before = previous(parser);
+    bool word = token->type == TOKEN_NAME && token[1].type != TOKEN_EQUALS;
+    if (token->glued && before->type != TOKEN_TEXT && (word || is_scalar(token->type))) {
+        problem_error(parser->problems, before->place, NULL,
+                      "a value that is not just a number stands in quotes, like \"30s\"");
+        return false;
+    }
+    return true;
+}
+
+static bool parse_scalar(struct parser *parser, bool in_list)
+{
+    const struct token *first = take(parser);
+    while (first->type == TOKEN_TEXT && peek(parser)->type == TOKEN_TEXT) {
+        if (in_list) {
+            problem_warning(parser->problems, peek(parser)->place, NULL,
+                            "no comma between this text and the one before it: they are one text");
+        }
+        take(parser);
+    }
+    return check_glued(parser);
+}
+
+/* What is wrong behind an element that neither a comma nor the closing sign follows. */
+static bool fail_in_list(struct parser *parser, const struct token *open, const char *close)
+{
+    const struct token *token = peek(parser);
+    if (token->type == TOKEN_END || token->type == TOKEN_GROUP_CLOSE) {
+        problem_error(parser->problems, open->place, NULL,
+                      "the list that begins here is never closed: a \"%s\" is missing", close);
+    } else if (token->type == TOKEN_SEPARATOR) {
+        problem_error(parser->problems, token->place, NULL,
+                      "elements of a list stand apart by \",\", not by \";\"");
+    } else if (begins_value(token->type)) {
+        problem_error(parser->problems, token->place, NULL,
+                      "a comma is missing between this element of the list and the one before it");
+    } else {
+        char wanted[20];
+        snprintf(wanted, sizeof(wanted), "\",\" or \"%s\"", close);
+        return fail(parser, wanted);
+    }
+    return false;
+}
+
+static bool parse_element(struct parser *parser, bool array, const char *close)
+{
+    const struct token *token = peek(parser);
+    const struct token *before = previous(parser);
+    enum token_type end = array ? TOKEN_ARRAY_CLOSE : TOKEN_LIST_CLOSE;
+    if (token->type == end && before->type == TOKEN_COMMA) {
+        problem_error(parser->problems, before->place, NULL,
+                      "no comma stands before the closing \"%s\"", close);
+        return false;
+    }
+    if (array && !is_scalar(token->type) && begins_value(token->type)) {
+        problem_error(parser->problems, token->place, NULL,
+                      "between [ and ] only single values may stand: write ( and )");
+        return false;
+    }
+    add_node(parser, token->place, token->spelling);
+    return is_scalar(token->type) ? parse_scalar(parser, true) : parse_value(parser);
+}
+
+static bool parse_list(struct parser *parser)
+{
+    const struct token *open = peek(parser);
+    bool array = open->type == TOKEN_ARRAY_OPEN;
+    enum token_type end = array ? TOKEN_ARRAY_CLOSE : TOKEN_LIST_CLOSE;
+    const char *close = array ? "]" : ")";
+
+    emit(parser, "(", 1);
+    parser->at++;
+    while (peek(parser)->type != end || previous(parser)->type == TOKEN_COMMA) {
+        if (peek(parser)->type == TOKEN_END) {
+            return fail_in_list(parser, open, close);
+        }
+        if (!parse_element(parser, array, close)) {
+            return false;
+        }
+        if (peek(parser)->type == TOKEN_COMMA) {
+            take(parser);
+        } else if (peek(parser)->type != end) {
+            return fail_in_list(parser, open, close);
+        }
+    }
+    emit(parser, ")", 1);
+    parser->at++;
+    return true;
+}
+
+static bool parse_group(struct parser *parser)
+{
+    const struct token *open = take(parser);
+    bool good = parse_settings(parser, open);
+    if (good) {
+        take(parser);
+    }
+    return good;
+}
+
+static bool parse_value(struct parser *parser)
+{
+    const struct token *token = peek(parser);
+    bool good;
+    if (parser->depth >= DEPTH_MAX) {
+        problem_error(parser->problems, token->place, NULL, "more than %d groups and lists deep",
+                      DEPTH_MAX);
+        return false;
+    }
+    parser->depth++;
+    if (is_scalar(token->type)) {
+        good = parse_scalar(parser, false);
+    } else if (token->type == TOKEN_GROUP_OPEN) {
+        good = parse_group(parser);
+    } else if (begins_value(token->type)) {
+        good = parse_list(parser);
+    } else {
+        good = fail(parser, "a value (a text in quotes, a number, true or false)");
+    }
+    parser->depth--;
+    return good;
+}
+
+/* Reports a name that stands among the `count` names before it. */
+static bool is_duplicate(struct parser *parser, const struct token *const *names, size_t count)
+{
+    const struct token *name = peek(parser);
+    for (size_t i = 0; i < count; i++) {
+        struct place first = names[i]->place;
+        char what[64];
+        if (!slice_equal(names[i]->spelling, name->spelling)) {
+            continue;
+        }
+        snprintf(what, sizeof(what), "%.*s", SLICE_ARGS(name->spelling));
+        if (first.file == name->place.file) {
+            problem_error(parser->problems, name->place, what, "given twice, first in line %d",
+                          first.line);
+        } else {
+            problem_error(parser->problems, name->place, what, "given twice, first in %s:%d",
+                          first.file, first.line);
+        }
+        return true;
+    }
+    return false;
+}
+
+static bool fail_without_value(struct parser *parser, const struct token *name)
+{
+    problem_error(parser->problems, name->place, NULL, "nothing stands behind \"%.*s =\"",
+                  SLICE_ARGS(name->spelling));
+    return false;
+}
+
+static bool parse_setting(struct parser *parser)
+{
+    const struct token *name = take(parser);
+    if (peek(parser)->type != TOKEN_EQUALS) {
+        return fail(parser, "\"=\"");
+    }
+    take(parser);
+    const struct token *value = peek(parser);
+    bool next_setting = value->type == TOKEN_NAME && value[1].type == TOKEN_EQUALS;
+    if (!begins_value(value->type) && (value->type != TOKEN_NAME || next_setting)) {
+        return fail_without_value(parser, name);
+    }
+    add_node(parser, name->place, value->spelling);
+    if (!parse_value(parser)) {
+        return false;
+    }
+    if (peek(parser)->type == TOKEN_SEPARATOR || peek(parser)->type == TOKEN_COMMA) {
+        take(parser);
+    }
+    return true;
+}
+
+/* True in front of the closing "}" of `open`, or at the end of the file when `open` is NULL. */
+static bool end_settings(struct parser *parser, const struct token *open)
+{
+    const struct token *token = peek(parser);
+    if (token->type == TOKEN_END && open != NULL) {
+        problem_error(parser->problems, open->place, NULL,
+                      "the group that begins here is never closed: a \"}\" is missing");
+        return false;
+    }
+    if (token->type == TOKEN_GROUP_CLOSE && open == NULL) {
+        problem_error(parser->problems, token->place, NULL, "this \"}\" closes nothing");
+        return false;
+    }
+    if (token->type != TOKEN_END && token->type != TOKEN_GROUP_CLOSE) {
+        return fail(parser, "the name of a setting");
+    }
+    return true;
+}
+
+static bool parse_settings(struct parser *parser, const struct token *open)
+{
+    const struct token **names = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    bool good = true;
+    while (good && peek(parser)->type == TOKEN_NAME) {
+        bool duplicate = is_duplicate(parser, names, count);
+        names = memory_grow(names, count, &capacity, sizeof(names[0]));
+        names[count++] = peek(parser);
+        parser->dropped += duplicate;
+        good = parse_setting(parser);
+        parser->dropped -= duplicate;
+    }
+    free(names);
+    return good && end_settings(parser, open);
+}
+
+bool config_syntax_check(struct config_syntax *syntax, const struct config_source *source,
+                         struct problems *problems)
+{
+    struct parser parser = {.syntax = syntax, .source = source, .problems = problems};
+    return parse_settings(&parser, NULL);
+}
+
+void config_syntax_fini(struct config_syntax *syntax)
+{
+    buf_fini(&syntax->text);
+    free(syntax->nodes);
+    *syntax = (struct config_syntax){0};
+}

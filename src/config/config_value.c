@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config_value.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "config/config_columns.h"
+#include "config/config_expand.h"
+#include "config/config_fields.h"
+#include "core/rule_options.h"
+#include "journal/journal.h"
+
+static void append_choices(struct buf *out, const char *choices)
+{
+    buf_append_text(out, "one of \"");
+    for (; *choices != '\0'; choices++) {
+        buf_append(out, *choices == '|' ? "\", \"" : choices, *choices == '|' ? 4 : 1);
+    }
+    buf_append_text(out, "\"");
+}
+
+static void append_wanted(struct buf *out, const struct setting *setting)
+{
+    static const char *const wanted[] = {
+        [SETTING_TEXT] = "a text in quotes",
+        [SETTING_TEXTS] = "a text in quotes or a list of texts",
+        [SETTING_INTEGER] = "a whole number",
+        [SETTING_BOOLEAN] = "true or false",
+        [SETTING_DURATION] = "a duration like ",
+        [SETTING_SYNC] = "\"always\", \"never\" or a duration like ",
+        [SETTING_SIZE] = "a size like ",
+        [SETTING_EXPRESSION] = "an expression in quotes, like \"$.temperature\",",
+        [SETTING_EXPRESSIONS] = "an expression in quotes or a list of them",
+        [SETTING_COLUMNS] =
+            "a group { name = \"expression\"; … }, or a list of { name = …; value = …; },",
+        [SETTING_GROUP] = "a group { … }",
+    };
+    if (setting->choices != NULL) {
+        append_choices(out, setting->choices);
+        return;
+    }
+    buf_append_text(out, wanted[setting->type]);
+    if (setting->type == SETTING_DURATION || setting->type == SETTING_SYNC ||
+        setting->type == SETTING_SIZE) {
+        buf_append_text(out, setting->default_value);
+    }
+}
+
+/* What a text that is no good value for this type may have been meant to be. */
+static const char *advice(const struct setting *setting, const char *text)
+{
+    char *end;
+    switch (setting->type) {
+    case SETTING_INTEGER:
+        strtoll(text, &end, 10);
+        return end != text && *end == '\0' ? ": leave out the quotes" : "";
+    case SETTING_BOOLEAN:
+        return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ? ": leave out the quotes"
+                                                                       : "";
+    case SETTING_DURATION:
+    case SETTING_SYNC:
+        return "; units are ms, s, m, h, d";
+    case SETTING_SIZE:
+        return "; units are KB, MB, GB, TB";
+    default:
+        return "";
+    }
+}
+
+void config_value_wrong_type(struct config_reader *reader, const struct config_given *given)
+{
+    struct buf wanted = {0};
+    struct buf found = {0};
+    bool is_text = config_setting_type(given->value) == CONFIG_TYPE_STRING;
+    append_wanted(&wanted, given->setting);
+    config_tree_describe(&found, given->value, given->setting->secret);
+    problem_error(reader->problems, given->place, given->what, "%s is wanted, not %s%s",
+                  buf_string(&wanted), buf_string(&found),
+                  is_text ? advice(given->setting, config_setting_get_string(given->value)) : "");
+    buf_fini(&wanted);
+    buf_fini(&found);
+}
+
+const char *config_value_text(struct config_reader *reader, const struct config_given *given)
+{
+    struct buf text = {0};
+    struct error error;
+    const char *result = NULL;
+    if (config_setting_type(given->value) != CONFIG_TYPE_STRING) {
+        config_value_wrong_type(reader, given);
+    } else if (!config_expand(&text, slice_of(config_setting_get_string(given->value)), &error)) {
+        problem_error(reader->problems, given->place, given->what, "%s", error.text);
+    } else if (!text_is_utf8(buf_slice(&text))) {
+        problem_error(reader->problems, given->place, given->what, "the text is not valid UTF-8");
+    } else {
+        result = arena_copy(reader->arena, buf_slice(&text)).data;
+    }
+    buf_fini(&text);
+    return result;
+}
+
+/* A number or boolean may come out of the environment, and is a text in the file then. */
+static bool is_from_environment(const config_setting_t *value)
+{
+    return config_setting_type(value) == CONFIG_TYPE_STRING &&
+           config_expand_needed(slice_of(config_setting_get_string(value)));
+}
+
+/* What an expanded text says where the type wants something else. */
+static void wrong_text(struct config_reader *reader, const struct config_given *given,
+                       const char *text)
+{
+    struct buf message = {0};
+    const char *units = advice(given->setting, text);
+    append_wanted(&message, given->setting);
+    buf_append_text(&message, " is wanted, not the text \"");
+    text_append_printable(&message, slice_of(text), 40);
+    buf_printf(&message, "\"%s", units[0] == ';' ? units : "");
+    problem_error(reader->problems, given->place, given->what, "%s", buf_string(&message));
+    buf_fini(&message);
+}
+
+/* `shown` is the value as it was written, or as the environment had it. */
+static bool check_range(struct config_reader *reader, const struct config_given *given,
+                        struct slice shown, int64_t value)
+{
+    const struct setting *setting = given->setting;
+    const char *quote = setting->type == SETTING_INTEGER ? "" : "\"";
+    if (value >= setting->min && value <= setting->max) {
+        return true;
+    }
+    struct buf message = {0};
+    buf_append_text(&message, quote);
+    text_append_printable(&message, shown, 40);
+    buf_printf(&message, "%s is out of range: ", quote);
+    setting_append_quantity(&message, setting, setting->min);
+    buf_append_text(&message, " to ");
+    setting_append_quantity(&message, setting, setting->max);
+    problem_error(reader->problems, given->place, given->what, "%s", buf_string(&message));
+    buf_fini(&message);
+    return false;
+}
+
+static bool read_integer(struct config_reader *reader, const struct config_given *given,
+                         int64_t *value)
+{
+    int type = config_setting_type(given->value);
+    if (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64) {
+        *value = config_tree_integer(given->value);
+        return check_range(reader, given, config_tree_spelling(given->value), *value);
+    }
+    if (!is_from_environment(given->value)) {
+        config_value_wrong_type(reader, given);
+        return false;
+    }
+    const char *text = config_value_text(reader, given);
+    char *end = NULL;
+    if (text == NULL) {
+        return false;
+    }
+    *value = strtoll(text, &end, 10);
+    if (end == text || *end != '\0') {
+        wrong_text(reader, given, text);
+        return false;
+    }
+    return check_range(reader, given, slice_of(text), *value);
+}
+
+static bool read_boolean(struct config_reader *reader, const struct config_given *given,
+                         bool *value)
+{
+    if (config_setting_type(given->value) == CONFIG_TYPE_BOOL) {
+        *value = config_setting_get_bool(given->value) == CONFIG_TRUE;
+        return true;
+    }
+    if (!is_from_environment(given->value)) {
+        config_value_wrong_type(reader, given);
+        return false;
+    }
+    const char *text = config_value_text(reader, given);
+    if (text == NULL) {
+        return false;
+    }
+    *value = strcmp(text, "true") == 0;
+    if (!*value && strcmp(text, "false") != 0) {
+        wrong_text(reader, given, text);
+        return false;
+    }
+    return true;
+}
+
+/* DURATION, SYNC and SIZE. */
+static bool read_quantity(struct config_reader *reader, const struct config_given *given,
+                          int64_t *value)
+{
+    const char *text = config_value_text(reader, given);
+    enum setting_type type = given->setting->type;
+    if (text == NULL) {
+        return false;
+    }
+    if (type == SETTING_SYNC && strcmp(text, "always") == 0) {
+        *value = JOURNAL_SYNC_ALWAYS;
+        return true;
+    }
+    if (type == SETTING_SYNC && strcmp(text, "never") == 0) {
+        *value = JOURNAL_SYNC_NEVER;
+        return true;
+    }
+    bool parsed = type == SETTING_SIZE ? text_parse_size(slice_of(text), value)
+                                       : text_parse_duration(slice_of(text), value);
+    if (!parsed) {
+        wrong_text(reader, given, text);
+        return false;
+    }
+    return check_range(reader, given, slice_of(text), *value);
+}
+
+/* The number of the choice, or -1 after a problem. */
+static int read_choice(struct config_reader *reader, const struct config_given *given)
+{
+    const char *text = config_value_text(reader, given);
+    const char *at = given->setting->choices;
+    if (text == NULL) {
+        return -1;
+    }
+    for (int number = 0; *at != '\0'; number++) {
+        size_t length = strcspn(at, "|");
+        if (slice_equal(slice_make(at, length), slice_of(text))) {
+            return number;
+        }
+        at += length + (at[length] == '|');
+    }
+    wrong_text(reader, given, text);
+    return -1;
+}
+
+/* How many values stand in a value that may be a list; an empty list is a problem. */
+static size_t count_elements(struct config_reader *reader, const struct config_given *given)
+{
+    if (config_setting_type(given->value) != CONFIG_TYPE_LIST) {
+        return 1;
+    }
+    size_t count = (size_t) config_setting_length(given->value);
+    if (count == 0) {
+        problem_error(reader->problems, given->place, given->what, "the list is empty");
+    }
+    return count;
+}
+
+static struct config_given element(const struct config_given *given, size_t index)
+{
+    struct config_given one = *given;
+    if (config_setting_type(given->value) == CONFIG_TYPE_LIST) {
+        one.value = config_setting_get_elem(given->value, (unsigned) index);
+        one.place = config_tree_place(one.value);
+    }
+    return one;
+}
+
+static void read_texts(struct config_reader *reader, const struct config_given *given,
+                       const char *const **list, size_t *count)
+{
+    size_t given_count = count_elements(reader, given);
+    const char **texts = arena_alloc(reader->arena, (given_count + 1) * sizeof(texts[0]));
+    *count = 0;
+    for (size_t i = 0; i < given_count; i++) {
+        struct config_given one = element(given, i);
+        texts[*count] = config_value_text(reader, &one);
+        *count += texts[*count] != NULL;
+    }
+    *list = texts;
+}
+
+static void read_options(struct config_reader *reader, const struct config_given *given,
+                         struct option_text **list, size_t *count)
+{
+    size_t given_count = count_elements(reader, given);
+    *list = arena_alloc(reader->arena, (given_count + 1) * sizeof(struct option_text));
+    *count = 0;
+    for (size_t i = 0; i < given_count; i++) {
+        struct config_given one = element(given, i);
+        const char *text = config_value_text(reader, &one);
+        if (text != NULL) {
+            (*list)[(*count)++] = (struct option_text){text, one.place};
+        }
+    }
+}
+
+static void read_choices(struct config_reader *reader, const struct config_given *given,
+                         bool *first, bool *second)
+{
+    size_t count = count_elements(reader, given);
+    for (size_t i = 0; i < count; i++) {
+        struct config_given one = element(given, i);
+        int number = read_choice(reader, &one);
+        *first |= number == 0;
+        *second |= number == 1;
+    }
+}
+
+static void read_number(struct config_reader *reader, const struct config_given *given,
+                        enum field_kind kind, void *member)
+{
+    int64_t value;
+    bool good = given->setting->type == SETTING_INTEGER ? read_integer(reader, given, &value)
+                                                        : read_quantity(reader, given, &value);
+    if (!good) {
+        return;
+    }
+    if (kind == FIELD_INT) {
+        *(int *) member = (int) value;
+    } else if (kind == FIELD_UINT8) {
+        *(uint8_t *) member = (uint8_t) value;
+    } else {
+        *(int64_t *) member = value;
+    }
+}
+
+static void read_one_text(struct config_reader *reader, const struct config_given *given,
+                          enum field_kind kind, void *member)
+{
+    const char *text = config_value_text(reader, given);
+    if (text == NULL) {
+        return;
+    }
+    /* "${NAME:-}" with nothing in the environment leaves an optional text out. */
+    bool left_out = text[0] == '\0' && given->setting->default_value == NULL;
+    if (kind == FIELD_OPTION) {
+        *(struct option_text *) member = (struct option_text){text, given->place};
+    } else if (left_out) {
+        return;
+    } else if (kind == FIELD_PATH && text[0] != '\0') {
+        *(const char **) member = config_source_path(reader->arena, given->place.file, text);
+    } else {
+        *(const char **) member = text;
+    }
+}
+
+static void read_one_choice(struct config_reader *reader, const struct config_given *given,
+                            enum field_kind kind, void *member)
+{
+    int number = read_choice(reader, given);
+    if (number >= 0 && kind == FIELD_FIRST_CHOICE) {
+        *(bool *) member = number == 0;
+    } else if (number >= 0) {
+        *(unsigned *) member = (unsigned) number;
+    }
+}
+
+void config_value_read(struct config_reader *reader, const struct config_given *given, void *base)
+{
+    const struct field *field = field_of(given->setting);
+    assert(field != NULL);
+    void *member = (char *) base + field->offset;
+    void *second = (char *) base + field->second;
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_PATH:
+    case FIELD_OPTION:
+        read_one_text(reader, given, field->kind, member);
+        break;
+    case FIELD_TEXTS:
+        read_texts(reader, given, member, second);
+        break;
+    case FIELD_INT:
+    case FIELD_INT64:
+    case FIELD_UINT8:
+        read_number(reader, given, field->kind, member);
+        break;
+    case FIELD_BOOL:
+        read_boolean(reader, given, member);
+        break;
+    case FIELD_CHOICE:
+    case FIELD_FIRST_CHOICE:
+        read_one_choice(reader, given, field->kind, member);
+        break;
+    case FIELD_CHOICES:
+        read_choices(reader, given, member, second);
+        break;
+    case FIELD_OPTIONS:
+        read_options(reader, given, member, second);
+        break;
+    case FIELD_COLUMNS:
+        config_columns_read(reader, given, member, second);
+        break;
+    }
+}

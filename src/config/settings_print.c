@@ -1,0 +1,249 @@
+/*
+ * The table of settings as a table, as the sample configuration and as the reference page.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "config/settings.h"
+
+static bool has_range(const struct setting *setting)
+{
+    return setting->min != 0 || setting->max != 0;
+}
+
+/* How a setting's value is written when it is not given; "" when it may be left out. */
+static const char *shown_default(const struct setting *setting)
+{
+    if (setting->default_value == NULL) {
+        return "";
+    }
+    return strcmp(setting->default_value, "!") == 0 ? "(must be given)" : setting->default_value;
+}
+
+static void append_padded(struct buf *out, const char *text, size_t width)
+{
+    size_t length = text_characters(slice_of(text));
+    buf_append_text(out, text);
+    for (; length < width; length++) {
+        buf_append_byte(out, ' ');
+    }
+    buf_append_text(out, "  ");
+}
+
+static void append_range(struct buf *out, const struct setting *setting)
+{
+    if (!has_range(setting)) {
+        return;
+    }
+    setting_append_quantity(out, setting, setting->min);
+    buf_append_text(out, " to ");
+    setting_append_quantity(out, setting, setting->max);
+}
+
+static void append_row(struct buf *out, const struct setting *setting)
+{
+    struct buf type = {0};
+    struct buf range = {0};
+    setting_append_type(&type, setting);
+    append_range(&range, setting);
+    append_padded(out, setting->path, 26);
+    append_padded(out, buf_string(&type), 31);
+    append_padded(out, shown_default(setting), 28);
+    append_padded(out, buf_string(&range), 18);
+    append_padded(out, setting->reload ? "reload" : "restart", 7);
+    buf_printf(out, "%s\n", setting->help);
+    buf_fini(&type);
+    buf_fini(&range);
+}
+
+void settings_append_table(struct buf *out)
+{
+    append_padded(out, "SETTING", 26);
+    append_padded(out, "TYPE", 31);
+    append_padded(out, "DEFAULT", 28);
+    append_padded(out, "RANGE", 18);
+    append_padded(out, "TAKES", 7);
+    buf_append_text(out, "WHAT IT IS FOR\n");
+    for (size_t i = 0; i < setting_count; i++) {
+        if (settings[i].type != SETTING_GROUP) {
+            append_row(out, &settings[i]);
+        }
+    }
+    buf_append_text(
+        out,
+        "\nA duration has a unit: \"250ms\", \"30s\", \"15m\", \"2h\", \"7d\"; so has a size: "
+        "\"64KB\", "
+        "\"8MB\", \"10GB\".\n\"reload\": SIGHUP takes a change; \"restart\": only a restart does. "
+        "Each password has a twin password_file.\n");
+}
+
+/* --- the sample -------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const char sample_head[] =
+    "# mqtt2pg: takes MQTT messages, writes rows to PostgreSQL.\n"
+    "#\n"
+    "# A setting behind \"#\" shows its default, or an example where there is none. `mqtt2pg check` tells\n"
+    "# every mistake, `mqtt2pg explain TOPIC PAYLOAD` what becomes of a message, `mqtt2pg settings` all\n"
+    "# settings with their ranges. (This file is made of src/config/settings.c.)\n"
+    "#\n"
+    "# Durations have a unit: \"250ms\", \"30s\", \"15m\", \"7d\"; sizes too: \"64KB\", \"8MB\", \"10GB\".\n"
+    "# ${NAME} in a text is taken from the environment, ${NAME:-default} too; \"$${\" is a plain \"${\".\n"
+    "# A password may stand in a file of its own: password_file = \"/etc/mqtt2pg/password\" (mode 0600).\n"
+    "# @include \"rules.cfg\" on a line of its own puts another file in its place. Paths that do not begin\n"
+    "# with \"/\" are meant from the folder of this file.\n"
+    "#\n"
+    "# The rule at the end writes to a table like this one:\n"
+    "#\n"
+    "#   create table public.telemetry (\n"
+    "#       time        timestamptz,\n"
+    "#       device      text,\n"
+    "#       temperature double precision,\n"
+    "#       status      text,\n"
+    "#       received    timestamptz\n"
+    "#   );\n";
+/* clang-format on */
+
+/* Writes each line of `text` behind `prefix`. */
+static void append_lines(struct buf *out, const char *prefix, const char *text)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        buf_printf(out, "%s%.*s\n", prefix, (int) length, text);
+        text += length + (text[length] == '\n');
+    }
+}
+
+/* The same, behind the prefix and a sign: "# " for words, "#" for settings that are switched off. */
+static void append_comment(struct buf *out, const char *prefix, const char *sign, const char *text)
+{
+    struct buf commented = {0};
+    buf_printf(&commented, "%s%s", prefix, sign);
+    append_lines(out, buf_string(&commented), text);
+    buf_fini(&commented);
+}
+
+static void append_sample_setting(struct buf *out, const struct setting *setting,
+                                  const char *prefix)
+{
+    struct buf help = {0};
+    struct buf line = {0};
+    bool must = setting->default_value != NULL && strcmp(setting->default_value, "!") == 0;
+    buf_append_text(&help, setting->help);
+    if (setting->example != NULL && setting->default_value != NULL && !must) {
+        buf_printf(&help, " Default: %s.", setting->default_value);
+    }
+    buf_printf(&line, "%s = %s;", setting_name(setting),
+               setting->example != NULL ? setting->example : setting->default_value);
+    append_comment(out, prefix, "# ", buf_string(&help));
+    if (setting->in_sample) {
+        append_lines(out, prefix, buf_string(&line));
+    } else {
+        append_comment(out, prefix, "#", buf_string(&line));
+    }
+    buf_fini(&help);
+    buf_fini(&line);
+}
+
+static void append_sample_members(struct buf *out, const char *group, const char *prefix);
+
+static void append_sample_group(struct buf *out, const struct setting *group, const char *prefix)
+{
+    struct buf outer = {0};
+    struct buf inner = {0};
+    bool is_rules = strcmp(group->path, "rules") == 0;
+    /* A group without a default is one that is not always wanted: commented out as a whole. */
+    buf_printf(&outer, "%s%s", prefix, group->default_value == NULL ? "#" : "");
+    buf_printf(&inner, "%s%s", buf_string(&outer), is_rules ? "        " : "    ");
+
+    append_comment(out, prefix, "# ", group->help);
+    if (is_rules) {
+        buf_printf(out, "%s = (\n    {\n", group->path);
+    } else {
+        buf_printf(out, "%s%s:\n%s{\n", buf_string(&outer), setting_name(group),
+                   buf_string(&outer));
+    }
+    append_sample_members(out, group->path, buf_string(&inner));
+    buf_printf(out, "%s%s", buf_string(&outer), is_rules ? "    }\n);\n" : "};\n");
+    buf_fini(&outer);
+    buf_fini(&inner);
+}
+
+/* All that stands directly in the group; groups in it with their members. */
+static void append_sample_members(struct buf *out, const char *group, const char *prefix)
+{
+    for (size_t i = 0; i < setting_count; i++) {
+        if (!setting_is_in(&settings[i], group)) {
+            continue;
+        }
+        bool is_group = settings[i].type == SETTING_GROUP;
+        buf_append_text(out, group[0] == '\0' || is_group ? "\n" : "");
+        if (is_group) {
+            append_sample_group(out, &settings[i], prefix);
+        } else {
+            append_sample_setting(out, &settings[i], prefix);
+        }
+    }
+}
+
+void settings_append_sample(struct buf *out)
+{
+    buf_append_text(out, sample_head);
+    append_sample_members(out, "", "");
+}
+
+/* --- the reference page ------------------------------------------------------------------------ */
+
+static void append_cell(struct buf *out, const char *text, bool code)
+{
+    buf_append_text(out, code && text[0] != '\0' ? " `" : " ");
+    for (; *text != '\0'; text++) {
+        buf_append_text(out, *text == '|' ? "\\" : "");
+        buf_append_byte(out, (uint8_t) *text);
+    }
+    buf_append_text(out, code && out->data[out->length - 1] != ' ' ? "` |" : " |");
+}
+
+static void append_markdown_row(struct buf *out, const struct setting *setting)
+{
+    struct buf type = {0};
+    setting_append_type(&type, setting);
+    if (has_range(setting)) {
+        buf_append_text(&type, ", ");
+        append_range(&type, setting);
+    }
+    bool must = setting->default_value != NULL && strcmp(setting->default_value, "!") == 0;
+    buf_append_byte(out, '|');
+    append_cell(out, setting_name(setting), true);
+    append_cell(out, buf_string(&type), false);
+    append_cell(out, must ? "must be given" : shown_default(setting), !must);
+    append_cell(out, setting->reload ? "reload" : "restart", false);
+    append_cell(out, setting->help, false);
+    buf_append_byte(out, '\n');
+    buf_fini(&type);
+}
+
+static void append_markdown_members(struct buf *out, const char *group)
+{
+    buf_append_text(out, "\n| setting | type | default | change takes | what it is for |\n"
+                         "| --- | --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < setting_count; i++) {
+        if (settings[i].type != SETTING_GROUP && setting_is_in(&settings[i], group)) {
+            append_markdown_row(out, &settings[i]);
+        }
+    }
+}
+
+void settings_append_markdown(struct buf *out)
+{
+    buf_append_text(out, "# Settings\n\nMade of the table in `src/config/settings.c`.\n");
+    append_markdown_members(out, "");
+    for (size_t i = 0; i < setting_count; i++) {
+        if (settings[i].type == SETTING_GROUP) {
+            buf_printf(out, "\n## %s\n\n%s\n", settings[i].path, settings[i].help);
+            append_markdown_members(out, settings[i].path);
+        }
+    }
+}
