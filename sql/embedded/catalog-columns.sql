@@ -1,0 +1,52 @@
+-- The columns of a table, domains resolved to their base types, of arrays those of the elements too. $1: oid of the table
+with recursive declared as (
+    select a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated
+      from pg_catalog.pg_attribute a
+     where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
+),
+-- From each column's declared type down to its base type; a domain may stand on a domain.
+resolved as (
+    select d.attnum, 0 as level, d.atttypid as type, d.atttypmod as typmod, false as not_null, false as has_default
+      from declared d
+    union all
+    select r.attnum, r.level + 1, t.typbasetype, t.typtypmod, r.not_null or t.typnotnull, r.has_default or t.typdefault is not null
+      from resolved r
+      join pg_catalog.pg_type t on t.oid = r.type
+     where t.typtype = 'd'
+),
+base as (
+    select distinct on (r.attnum) r.*
+      from resolved r
+     order by r.attnum, r.level desc
+),
+-- True arrays only: int2vector, point and name have elements too.
+element as (
+    select b.attnum, e.oid as declared, e.oid as type, b.typmod
+      from base b
+      join pg_catalog.pg_type t on t.oid = b.type
+      join pg_catalog.pg_type e on e.oid = t.typelem and e.typarray = t.oid
+    union all
+    select e.attnum, e.declared, t.typbasetype, t.typtypmod
+      from element e
+      join pg_catalog.pg_type t on t.oid = e.type
+     where t.typtype = 'd'
+),
+element_base as (
+    select e.*
+      from element e
+      join pg_catalog.pg_type t on t.oid = e.type
+     where t.typtype <> 'd'
+)
+select d.attname as name,
+       format_type(d.atttypid, d.atttypmod) as type_name,
+       b.type as type_oid,
+       e.declared as element_oid,
+       coalesce(e.type, b.type) as family_oid,
+       coalesce(e.typmod, b.typmod) as typmod,
+       d.attnotnull or b.not_null as not_null,
+       d.atthasdef or d.attidentity <> '' or b.has_default as has_default,
+       d.attgenerated <> '' or d.attidentity = 'a' as generated
+  from declared d
+  join base b on b.attnum = d.attnum
+  left join element_base e on e.attnum = d.attnum
+ order by d.attnum

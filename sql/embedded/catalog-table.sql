@@ -1,0 +1,17 @@
+-- What a rule's table is. No row when it does not exist. $1: its name as in SQL
+select c.oid,
+       n.nspname as schema,
+       c.relname as name,
+       c.relkind as kind,
+       exists (select from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.condeferrable) as deferrable,
+       has_any_column_privilege(c.oid, 'insert') as can_insert,
+       has_any_column_privilege(c.oid, 'update') as can_update,
+       has_any_column_privilege(c.oid, 'select') as can_select,
+       -- COPY fires no rules, knows no views, and does not work under row-level security.
+       c.relkind in ('r', 'p', 'f')
+       and not row_security_active(c.oid)
+       and not exists (select from pg_catalog.pg_rewrite r
+                        where r.ev_class = c.oid and r.ev_type = '3' and r.ev_enabled <> 'D') as copy_works
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+ where c.oid = to_regclass($1)

@@ -1,0 +1,25 @@
+-- What the bridge's own schema lacks: missing tables and columns, missing privileges. Both null when all is well. $1: schema
+with wanted (name, columns, privileges) as (values
+    ('progress', array['client_id', 'journal', 'position', 'stored_at'], array['select', 'insert', 'update']),
+    ('dead_letter', array['id', 'received_at', 'failed_at', 'rule', 'topic', 'payload', 'qos', 'retained', 'properties', 'reason',
+                          'sqlstate', 'parked', 'client_id', 'journal', 'sequence'],
+                    array['select', 'insert', 'update', 'delete']),
+    ('gap', array['id', 'noticed_at', 'client_id', 'cause', 'from_time', 'to_time', 'messages'], array['insert'])
+),
+found as (
+    select w.name, w.columns, w.privileges, c.oid
+      from wanted w
+      left join pg_catalog.pg_namespace n on n.nspname = $1
+      left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name
+)
+select (select string_agg(lack, ', ' order by lack)
+          from (select f.name || coalesce('.' || column_name, '') as lack
+                  from found f
+                  left join unnest(f.columns) as column_name on f.oid is not null
+                 where not exists (select from pg_catalog.pg_attribute a
+                                    where a.attrelid = f.oid and a.attname = column_name and not a.attisdropped)) as l) as missing,
+       (select string_agg(privilege || ' on ' || f.name, ', ' order by f.name, privilege)
+          from found f, unnest(f.privileges) as privilege
+         where f.oid is not null and not has_table_privilege(f.oid, privilege)) as denied,
+       exists (select from pg_catalog.pg_namespace n
+                where n.nspname = $1 and not has_schema_privilege(n.oid, 'usage')) as closed

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "pg/dead_letter.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "pg/dead_letter_row.h"
+#include "pg/pg_quote.h"
+#include "row/copy_format.h"
+#include "sql_text.h"
+
+enum { NUMBER_TEXT = 24 };
+
+static const char *number_text(char text[NUMBER_TEXT], int64_t number)
+{
+    snprintf(text, NUMBER_TEXT, "%" PRId64, number);
+    return text;
+}
+
+static enum outcome query(struct pg_connection *connection, const char *schema, const char *sql,
+                          int count, const char *const *values, struct pg_rows **rows,
+                          struct pg_failure *failure)
+{
+    struct buf text = {0};
+    pg_append_for_schema(&text, sql, schema);
+    enum outcome outcome = pg_query(connection, buf_string(&text), count, values, rows, failure);
+    buf_fini(&text);
+    return outcome;
+}
+
+enum outcome dead_letters_copy(struct pg_connection *connection, const char *schema,
+                               struct slice rows, struct pg_failure *failure)
+{
+    struct buf sql = {0};
+    struct buf header = {0};
+    struct buf trailer = {0};
+
+    pg_append_for_schema(&sql, sql_dead_letter_copy, schema);
+    copy_append_header(&header, COPY_BINARY);
+    copy_append_trailer(&trailer, COPY_BINARY);
+    const struct slice parts[] = {buf_slice(&header), rows, buf_slice(&trailer)};
+    enum outcome outcome = pg_copy(connection, buf_string(&sql), parts, 3, failure);
+    buf_fini(&sql);
+    buf_fini(&header);
+    buf_fini(&trailer);
+    return outcome;
+}
+
+/* The columns of dead-letter-read.sql. */
+enum {
+    ID,
+    RECEIVED_AT,
+    FAILED_AT,
+    RULE,
+    TOPIC,
+    PAYLOAD,
+    QOS,
+    RETAINED,
+    DUPLICATE,
+    PROPERTIES,
+    REASON,
+    SQLSTATE,
+    PARKED,
+    CLIENT_ID,
+    JOURNAL,
+    SEQUENCE,
+    COLUMNS
+};
+
+static int64_t integer_at(const struct pg_rows *rows, int row, int column)
+{
+    const char *text = pg_rows_text(rows, row, column);
+    return text == NULL ? 0 : strtoll(text, NULL, 10);
+}
+
+static bool is_true(const struct pg_rows *rows, int row, int column)
+{
+    return slice_is(pg_rows_slice(rows, row, column), "t");
+}
+
+/* A text that lives as long as the store, which is large enough to stay where it is; NULL = null. */
+static const char *keep_text(struct buf *store, const struct pg_rows *rows, int row, int column)
+{
+    if (pg_rows_text(rows, row, column) == NULL) {
+        return NULL;
+    }
+    size_t start = store->length;
+    buf_append_slice(store, pg_rows_slice(rows, row, column));
+    buf_append_byte(store, '\0');
+    return store->data + start;
+}
+
+static struct slice keep_bytes(struct buf *store, const struct pg_rows *rows, int row, int column)
+{
+    size_t start = store->length;
+    pg_rows_bytes(rows, row, column, store);
+    return slice_make(store->data + start, store->length - start);
+}
+
+static void read_row(struct dead_letter_row *out, struct buf *store, const struct pg_rows *rows,
+                     int row)
+{
+    out->message = (struct message){
+        .kind = MESSAGE_PUBLISH,
+        .qos = (uint8_t) integer_at(rows, row, QOS),
+        .retained = is_true(rows, row, RETAINED),
+        .duplicate = is_true(rows, row, DUPLICATE),
+        .sequence = (uint64_t) integer_at(rows, row, SEQUENCE),
+        .received_at_us = integer_at(rows, row, RECEIVED_AT),
+        .topic = keep_bytes(store, rows, row, TOPIC),
+        .properties = keep_bytes(store, rows, row, PROPERTIES),
+        .payload = keep_bytes(store, rows, row, PAYLOAD),
+    };
+    out->origin = (struct dead_letter_origin){
+        .client_id = keep_text(store, rows, row, CLIENT_ID),
+        .journal = keep_text(store, rows, row, JOURNAL),
+    };
+    out->letter = (struct dead_letter){
+        .id = integer_at(rows, row, ID),
+        .failed_at_us = integer_at(rows, row, FAILED_AT),
+        .rule = keep_text(store, rows, row, RULE),
+        .message = &out->message,
+        .reason = keep_text(store, rows, row, REASON),
+        .sqlstate = keep_text(store, rows, row, SQLSTATE),
+        .parked = is_true(rows, row, PARKED),
+    };
+}
+
+static void read_rows(struct dead_letter_rows *out, const struct pg_rows *rows)
+{
+    int count = pg_rows_count(rows);
+    size_t bytes = 1;
+    for (int row = 0; row < count; row++) {
+        for (int column = 0; column < COLUMNS; column++) {
+            bytes += pg_rows_slice(rows, row, column).length + 1;
+        }
+    }
+    buf_reserve(&out->store, bytes);
+    out->count = (size_t) count;
+    out->list = memory_alloc(out->count * sizeof(*out->list));
+    for (int row = 0; row < count; row++) {
+        read_row(&out->list[row], &out->store, rows, row);
+    }
+}
+
+enum outcome dead_letters_read(struct pg_connection *connection, const char *schema,
+                               const struct dead_letter_query *query, struct dead_letter_rows *rows,
+                               struct pg_failure *failure)
+{
+    struct pg_rows *result = NULL;
+    struct buf sql = {0};
+    char numbers[4][NUMBER_TEXT];
+    const char *values[] = {
+        query->rule,
+        query->id != 0 ? number_text(numbers[0], query->id) : NULL,
+        query->after_id != 0 ? number_text(numbers[1], query->after_id) : NULL,
+        query->parked < 0    ? NULL
+        : query->parked == 0 ? "false"
+                             : "true",
+        query->older_than_us != 0 ? number_text(numbers[2], query->older_than_us) : NULL,
+        query->limit != 0 ? number_text(numbers[3], query->limit) : NULL,
+    };
+
+    *rows = (struct dead_letter_rows){0};
+    pg_append_for_schema(&sql, sql_dead_letter_read, schema);
+    if (query->lock) {
+        buf_append_text(&sql, " for update of d skip locked");
+    }
+    enum outcome outcome = pg_query(connection, buf_string(&sql), 6, values, &result, failure);
+    if (outcome == OUTCOME_OK) {
+        read_rows(rows, result);
+    }
+    pg_rows_free(result);
+    buf_fini(&sql);
+    return outcome;
+}
+
+void dead_letter_rows_fini(struct dead_letter_rows *rows)
+{
+    free(rows->list);
+    buf_fini(&rows->store);
+    *rows = (struct dead_letter_rows){0};
+}
+
+enum outcome dead_letter_delete(struct pg_connection *connection, const char *schema, int64_t id,
+                                struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    char number[NUMBER_TEXT];
+    const char *values[] = {number_text(number, id)};
+    enum outcome outcome =
+        query(connection, schema, sql_dead_letter_delete, 1, values, &rows, failure);
+    pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome dead_letter_update(struct pg_connection *connection, const char *schema, int64_t id,
+                                const char *reason, const char *sqlstate, bool parked,
+                                struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    struct buf clean = {0};
+    char number[NUMBER_TEXT];
+
+    dead_letter_append_text(&clean, slice_of(reason));
+    const char *values[] = {number_text(number, id), buf_string(&clean),
+                            sqlstate != NULL && sqlstate[0] != '\0' ? sqlstate : NULL,
+                            parked ? "true" : "false"};
+    enum outcome outcome =
+        query(connection, schema, sql_dead_letter_update, 4, values, &rows, failure);
+    pg_rows_free(rows);
+    buf_fini(&clean);
+    return outcome;
+}
+
+enum outcome dead_letters_purge(struct pg_connection *connection, const char *schema,
+                                int64_t older_than_us, int64_t *purged, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    char number[NUMBER_TEXT];
+    const char *values[] = {older_than_us != 0 ? number_text(number, older_than_us) : NULL};
+
+    *purged = 0;
+    enum outcome outcome =
+        query(connection, schema, sql_dead_letter_purge, 1, values, &rows, failure);
+    if (outcome == OUTCOME_OK) {
+        *purged = pg_rows_affected(rows);
+    }
+    pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome gap_insert(struct pg_connection *connection, const char *schema, const char *client_id,
+                        const struct gap *gap, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    struct buf cause = {0};
+    char numbers[4][NUMBER_TEXT];
+
+    dead_letter_append_text(&cause, gap->cause);
+    const char *values[] = {
+        number_text(numbers[0], gap->noticed_at_us),
+        client_id,
+        buf_string(&cause),
+        gap->from_us != 0 ? number_text(numbers[1], gap->from_us) : NULL,
+        gap->to_us != 0 ? number_text(numbers[2], gap->to_us) : NULL,
+        gap->messages >= 0 ? number_text(numbers[3], gap->messages) : NULL,
+    };
+    enum outcome outcome = query(connection, schema, sql_gap_insert, 6, values, &rows, failure);
+    pg_rows_free(rows);
+    buf_fini(&cause);
+    return outcome;
+}

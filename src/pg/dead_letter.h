@@ -1,0 +1,92 @@
+/*
+ * dead_letter: messages that could not become rows, whole and with the reason, in the table of that name.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_DEAD_LETTER_H
+#define MQTT2PG_PG_DEAD_LETTER_H
+
+#include "core/gap.h"
+#include "core/message.h"
+#include "pg/pg_connection.h"
+
+struct dead_letter {
+    int64_t id; /* 0 before it is stored */
+    int64_t failed_at_us;
+    const char *rule;              /* borrowed, like all below */
+    const struct message *message; /* sequence 0 when it did not come from this journal */
+    const char *reason;
+    const char *sqlstate; /* "" or NULL = none */
+    bool parked;
+};
+
+/* Which journal the letters' messages have their sequences from. */
+struct dead_letter_origin {
+    const char *client_id; /* borrowed, like below; NULL = not known */
+    const char *journal;   /* its UUID as text; NULL = not known */
+};
+
+/* Collects letters as rows of COPY BINARY; zero-initialized memory is empty. A topic that is no text is kept with its odd bytes
+ * escaped (\xNN) and the original in properties {"topic_bytes": base64}. MQTT 5 properties become a JSON object, see below.
+ * `origin` may be NULL, and is not written for a message with sequence 0. */
+void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origin,
+                        const struct dead_letter *letter);
+
+/*
+ * What stands in the column `properties`, in an order in which sql/embedded/dead-letter-read.sql makes the wire encoding again:
+ *   {"payload_format":1,"message_expiry":60,"content_type":"…","response_topic":"…","correlation_data":"base64",
+ *    "subscriptions":[1],"user":[["name","value"],…],"topic_bytes":"base64","duplicate":true,"wire":"base64"}
+ * "wire" is there when the other members can't give the same bytes again (another order, texts that are none, properties
+ * unknown to us), and counts alone then.
+ */
+void dead_letter_properties(struct buf *json, const struct message *message);
+
+/* Inside a transaction: COPY the collected rows. */
+enum outcome dead_letters_copy(struct pg_connection *connection, const char *schema,
+                               struct slice rows, struct pg_failure *failure) MUST_CHECK;
+
+/* Letters in the order of their ids, for retry, healing and the command line. */
+struct dead_letter_query {
+    const char *rule;      /* NULL = all */
+    int64_t id;            /* 0 = all */
+    int64_t after_id;      /* only later ones */
+    int parked;            /* 1 only parked, 0 only not, -1 both */
+    int64_t older_than_us; /* failed before this time; 0 = all */
+    int limit;             /* 0 = no limit; their payloads are in memory at once */
+    bool lock;             /* FOR UPDATE SKIP LOCKED, inside a transaction */
+};
+
+/* One letter with its message, copied: `store` owns the bytes. */
+struct dead_letter_row {
+    struct dead_letter letter; /* points to `message` */
+    struct message message;    /* packet_id 0 */
+    struct dead_letter_origin origin;
+};
+
+struct dead_letter_rows {
+    struct dead_letter_row *list; /* owned */
+    size_t count;
+    struct buf store; /* owned */
+};
+
+enum outcome dead_letters_read(struct pg_connection *connection, const char *schema,
+                               const struct dead_letter_query *query, struct dead_letter_rows *rows,
+                               struct pg_failure *failure) MUST_CHECK;
+void dead_letter_rows_fini(struct dead_letter_rows *rows);
+
+/* Inside a transaction. */
+enum outcome dead_letter_delete(struct pg_connection *connection, const char *schema, int64_t id,
+                                struct pg_failure *failure) MUST_CHECK;
+enum outcome dead_letter_update(struct pg_connection *connection, const char *schema, int64_t id,
+                                const char *reason, const char *sqlstate, bool parked,
+                                struct pg_failure *failure) MUST_CHECK;
+/* Removes those that failed before this time (0 = all). Parked ones stay: they are to be stored yet. */
+enum outcome dead_letters_purge(struct pg_connection *connection, const char *schema,
+                                int64_t older_than_us, int64_t *purged,
+                                struct pg_failure *failure) MUST_CHECK;
+
+/* Inside a transaction: one row of the table gap. */
+enum outcome gap_insert(struct pg_connection *connection, const char *schema, const char *client_id,
+                        const struct gap *gap, struct pg_failure *failure) MUST_CHECK;
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * pg_catalog: what the server knows about a rule's table.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_PG_CATALOG_H
+#define MQTT2PG_PG_PG_CATALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/table_shape.h"
+#include "pg/pg_connection.h"
+
+/* What a table offers beyond its columns; for check --database and for storing. */
+struct pg_table {
+    uint32_t oid;
+    struct table_shape *shape; /* owned */
+    bool deferrable; /* has deferrable constraints: they are made immediate before COMMIT */
+    bool can_insert, can_update, can_select;
+    bool
+        copy_works; /* false: a view, a table with rules or row-level security: rows go through a temporary table and INSERT … SELECT */
+};
+
+/*
+ * Reads the table called `name` ("t", "schema.t", "\"Odd\".t"; search_path applies as in SQL). OUTCOME_OK with *table NULL when there is none.
+ * Domains are resolved to their base type (not_null included); generated, identity and default columns are marked. A name that is none is SQL_RULE
+ * with SQLSTATE 42602, a schema that may not be used SQL_RULE with 42501. Privileges are those on any column: PostgreSQL tells the rest.
+ */
+enum outcome pg_catalog_table(struct pg_connection *connection, struct slice name,
+                              struct pg_table **table, struct pg_failure *failure) MUST_CHECK;
+void pg_table_free(struct pg_table *table);
+
+/* Is there a unique index (primary key) over exactly these columns, in any order, that ON CONFLICT would take? `count` 0: any index a row can collide
+ * with, exclusion constraints among them. Of a view it is always found: its table's indexes count, and PostgreSQL knows them. */
+enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_table *table,
+                               const char *const *columns, size_t count, bool *found,
+                               struct pg_failure *failure) MUST_CHECK;
+
+#endif

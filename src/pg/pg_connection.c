@@ -1,0 +1,315 @@
+/*
+ * Connecting and disconnecting. One attempt a host; each ends in a session that is set up and checked, or in a reason.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "pg/pg_connection.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "pg/pg_hosts.h"
+#include "pg/pg_reason.h"
+#include "pg/pg_session.h"
+#include "sql_text.h"
+
+enum {
+    VERSION_MIN = 120000,   /* generated columns; what sql/ uses */
+    PREVIOUS_END_MS = 2000, /* how long the end of our previous backend is waited for */
+    PREVIOUS_PAUSE_MS = 20,
+};
+
+struct pg_connection *pg_connection_new(const struct pg_options *options)
+{
+    struct pg_connection *connection = memory_alloc(sizeof(*connection));
+    connection->options = *options;
+    connection->options.conninfo = memory_strdup(options->conninfo);
+    connection->options.password = memory_strdup(options->password);
+    connection->patience_ms = options->statement_ms;
+    snprintf(connection->target, sizeof(connection->target), "PostgreSQL");
+    connection->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (connection->interrupt_fd < 0) {
+        perror("mqtt2pg: eventfd");
+        abort();
+    }
+    return connection;
+}
+
+void pg_connection_free(struct pg_connection *connection)
+{
+    if (connection == NULL) {
+        return;
+    }
+    pg_disconnect(connection);
+    close(connection->interrupt_fd);
+    free((char *) connection->options.conninfo);
+    if (connection->options.password != NULL) {
+        explicit_bzero((char *) connection->options.password, strlen(connection->options.password));
+        free((char *) connection->options.password);
+    }
+    free(connection);
+}
+
+void pg_disconnect(struct pg_connection *connection)
+{
+    PQfinish(connection->pg);
+    connection->pg = NULL;
+    if (connection->pid != 0) {
+        connection->previous_pid = connection->pid;
+        connection->previous_start_us = connection->start_us;
+        connection->pid = 0;
+    }
+}
+
+bool pg_is_connected(struct pg_connection *connection)
+{
+    if (connection->pg != NULL) {
+        bool alive = PQconsumeInput(connection->pg) != 0;
+        PQisBusy(connection->pg); /* handles what came by itself */
+        if (!alive || PQstatus(connection->pg) != CONNECTION_OK) {
+            pg_disconnect(connection);
+        }
+    }
+    return connection->pg != NULL;
+}
+
+const char *pg_target(const struct pg_connection *connection)
+{
+    return connection->target;
+}
+
+void pg_interrupt(struct pg_connection *connection)
+{
+    if (eventfd_write(connection->interrupt_fd, 1) < 0) {
+        /* The counter is full: it is readable all the same. */
+    }
+}
+
+enum outcome pg_check_conninfo(const char *conninfo, struct error *error)
+{
+    struct pg_hosts hosts = {0};
+    enum outcome outcome = pg_hosts_read(&hosts, conninfo, error);
+    pg_hosts_fini(&hosts);
+    return outcome;
+}
+
+static void take_notice(void *context, const PGresult *result)
+{
+    struct pg_connection *connection = context;
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    connection->notices++;
+    log_debug("notice from PostgreSQL", F_TEXT("notice", text));
+}
+
+static PGconn *start_attempt(const struct pg_connection *connection, const struct pg_host *host)
+{
+    /* Of two equal keywords the later counts, and NULL does not. */
+    const char *keywords[] = {
+        "fallback_application_name", "dbname", "host", "hostaddr", "port", "password",
+        "client_encoding",           NULL};
+    const char *values[] = {"mqtt2pg",  connection->options.conninfo, host->host, host->hostaddr,
+                            host->port, connection->options.password, "UTF8",     NULL};
+    return PQconnectStartParams(keywords, values, 1);
+}
+
+/* Lets libpq connect until the deadline. False with libpq's word, or `failure`'s after a wait that failed. */
+static bool finish_attempt(struct pg_connection *connection, struct pg_failure *failure)
+{
+    PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+    while (step == PGRES_POLLING_READING || step == PGRES_POLLING_WRITING) {
+        short events = step == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        if (pg_session_wait(connection, PQsocket(connection->pg), events, failure) == 0) {
+            return false;
+        }
+        step = PQconnectPoll(connection->pg);
+    }
+    return step == PGRES_POLLING_OK;
+}
+
+static void write_target(struct pg_connection *connection)
+{
+    snprintf(connection->target, sizeof(connection->target), "%s:%s/%s as %s",
+             PQhost(connection->pg), PQport(connection->pg), PQdb(connection->pg),
+             PQuser(connection->pg));
+}
+
+/* Ends our previous backend, which may hold the lock on our progress row behind a dead network, and waits until it is gone. */
+static enum outcome end_previous(struct pg_connection *connection, struct pg_failure *failure)
+{
+    char pid[16];
+    char start_us[24];
+    snprintf(pid, sizeof(pid), "%d", connection->previous_pid);
+    snprintf(start_us, sizeof(start_us), "%lld", (long long) connection->previous_start_us);
+    const char *values[] = {pid, start_us};
+    int64_t end_ms = clock_monotonic_ms() + PREVIOUS_END_MS;
+    bool there = connection->previous_pid != 0;
+
+    while (there && clock_monotonic_ms() < end_ms) {
+        struct pg_rows *rows = NULL;
+        if (pg_query(connection, sql_session_end_previous, 2, values, &rows, failure) !=
+            OUTCOME_OK) {
+            return OUTCOME_RETRY;
+        }
+        there = pg_rows_count(rows) > 0;
+        pg_rows_free(rows);
+        if (there) {
+            connection->deadline_ms = clock_monotonic_ms() + PREVIOUS_PAUSE_MS;
+            (void) pg_session_wait(connection, -1, 0, failure);
+        }
+    }
+    connection->previous_pid = 0;
+    return OUTCOME_OK;
+}
+
+static bool is_true(const struct pg_rows *rows, int column)
+{
+    return slice_is(pg_rows_slice(rows, 0, column), "t");
+}
+
+/* Is this a server that we can work with? */
+static enum outcome check_server(struct pg_connection *connection, const struct pg_rows *rows,
+                                 struct error *error)
+{
+    int version = atoi(pg_rows_text(rows, 0, 0));
+    const char *encoding = pg_rows_text(rows, 0, 1);
+    if (version < VERSION_MIN) {
+        return error_set(error, OUTCOME_RETRY, "%s is PostgreSQL %d, mqtt2pg needs %d or later",
+                         connection->target, version / 10000, VERSION_MIN / 10000);
+    }
+    if (strcmp(encoding, "UTF8") != 0) {
+        return error_set(error, OUTCOME_RETRY,
+                         "database \"%s\" has the encoding %s, mqtt2pg needs UTF8: "
+                         "create the database with encoding 'UTF8'",
+                         PQdb(connection->pg), encoding);
+    }
+    if (is_true(rows, 2)) {
+        return error_set(error, OUTCOME_RETRY, "%s takes no writes, %s", connection->target,
+                         is_true(rows, 3) ? "it is a standby: name the primary in database.conninfo"
+                                          : "it is read-only: see default_transaction_read_only");
+    }
+    return OUTCOME_OK;
+}
+
+/* Makes a session of a fresh connection. OUTCOME_RETRY with `error` filled. */
+static enum outcome set_up(struct pg_connection *connection, struct error *error)
+{
+    static const char settings[] = "set datestyle = iso; set intervalstyle = postgres; "
+                                   "set standard_conforming_strings = on; set bytea_output = hex";
+    struct pg_failure failure = {0};
+    struct pg_rows *rows = NULL;
+    enum outcome outcome = pg_run(connection, settings, &failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_query(connection, sql_session_state, 0, NULL, &rows, &failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = check_server(connection, rows, error);
+        if (outcome != OUTCOME_OK) {
+            goto end;
+        }
+        /* Behind a pooler the backend serves others too, and has another number than the one we were told. */
+        if (atoi(pg_rows_text(rows, 0, 4)) == PQbackendPID(connection->pg)) {
+            connection->pid = PQbackendPID(connection->pg);
+            connection->start_us = strtoll(pg_rows_text(rows, 0, 5), NULL, 10);
+        }
+        outcome = end_previous(connection, &failure);
+    }
+    if (outcome != OUTCOME_OK) {
+        error_set(error, OUTCOME_RETRY, "%s", failure.message);
+        memcpy(error->sqlstate, failure.sqlstate, sizeof(error->sqlstate));
+    }
+end:
+    pg_rows_free(rows);
+    return outcome;
+}
+
+static void say_why(const struct pg_connection *connection, const char *message,
+                    struct error *error)
+{
+    struct buf reason = {0};
+    char sqlstate[6];
+    const struct pg_where where = {.host = PQhost(connection->pg),
+                                   .port = PQport(connection->pg),
+                                   .database = PQdb(connection->pg),
+                                   .role = PQuser(connection->pg)};
+    pg_reason_append(&reason, message, &where, sqlstate);
+    error_set(error, OUTCOME_RETRY, "%s", buf_string(&reason));
+    memcpy(error->sqlstate, sqlstate, sizeof(sqlstate));
+    buf_fini(&reason);
+}
+
+/* One host, within `share_ms`. */
+static enum outcome connect_host(struct pg_connection *connection, const struct pg_host *host,
+                                 int64_t share_ms, struct error *error)
+{
+    struct pg_failure failure = {0};
+    enum outcome outcome = OUTCOME_RETRY;
+
+    connection->patience_ms = share_ms;
+    pg_session_begin(connection);
+    connection->pg = start_attempt(connection, host);
+    if (connection->pg == NULL) {
+        return error_set(error, OUTCOME_RETRY, "libpq has no memory for a connection");
+    }
+    write_target(connection);
+    PQsetErrorVerbosity(connection->pg, PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(connection->pg, take_notice, connection);
+    bool connected =
+        PQstatus(connection->pg) != CONNECTION_BAD && finish_attempt(connection, &failure);
+    if (connected) {
+        write_target(connection);
+        PQsetErrorVerbosity(connection->pg, PQERRORS_DEFAULT);
+        PQsetnonblocking(connection->pg, 1);
+        outcome = set_up(connection, error);
+    } else if (failure.message[0] != '\0') {
+        error_set(error, OUTCOME_RETRY, "%s", failure.message);
+    } else {
+        say_why(connection, PQerrorMessage(connection->pg), error);
+    }
+    if (outcome != OUTCOME_OK) {
+        pg_disconnect(connection);
+    }
+    connection->patience_ms = connection->options.statement_ms;
+    connection->early_check_off = false;
+    return outcome;
+}
+
+enum outcome pg_connect(struct pg_connection *connection, struct error *error)
+{
+    struct pg_hosts hosts = {0};
+    struct buf reasons = {0};
+    struct error reason = {0};
+
+    pg_disconnect(connection);
+    int64_t end_ms = clock_monotonic_ms() + connection->options.connect_ms;
+    if (FAULT("pg.connect")) {
+        return error_set(error, OUTCOME_RETRY, "fault point: no connection");
+    }
+    if (pg_hosts_read(&hosts, connection->options.conninfo, error) != OUTCOME_OK) {
+        error->outcome = OUTCOME_RETRY;
+        return OUTCOME_RETRY;
+    }
+    enum outcome outcome = OUTCOME_RETRY;
+    for (size_t i = 0; i < hosts.count && outcome != OUTCOME_OK; i++) {
+        int64_t left_ms = end_ms - clock_monotonic_ms();
+        outcome = connect_host(connection, &hosts.list[i], left_ms / (int64_t) (hosts.count - i),
+                               &reason);
+        if (outcome != OUTCOME_OK) {
+            buf_printf(&reasons, "%s%s", i > 0 ? "; " : "", reason.text);
+        }
+    }
+    if (outcome != OUTCOME_OK) {
+        error_set(error, OUTCOME_RETRY, "%s", buf_string(&reasons));
+        memcpy(error->sqlstate, reason.sqlstate, sizeof(error->sqlstate));
+    }
+    buf_fini(&reasons);
+    pg_hosts_fini(&hosts);
+    return outcome;
+}

@@ -1,0 +1,95 @@
+/*
+ * pg_connection: one connection to PostgreSQL on which nothing waits without a deadline.
+ *
+ * libpq is used in non-blocking mode with poll(2) and an own deadline on every step, because neither keepalives nor
+ * tcp_user_timeout notice a server process that is stopped, and neither works on a Unix socket. When a deadline passes the connection is closed:
+ * what became of a COMMIT is then read from `progress`.
+ *
+ * One thread (the loader) per connection.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_PG_CONNECTION_H
+#define MQTT2PG_PG_PG_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/outcome.h"
+#include "pg/pg_failure.h"
+
+struct pg_options {
+    const char *conninfo;  /* libpq's string or URI; borrowed */
+    const char *password;  /* of password_file; NULL = as conninfo says; borrowed */
+    const char *schema;    /* "mqtt2pg"; borrowed */
+    const char *client_id; /* borrowed */
+    int64_t connect_ms;    /* for all hosts together */
+    int64_t
+        statement_ms; /* for one statement or one COPY without progress: no byte taken by the server and none from it */
+};
+
+struct pg_connection;
+
+struct pg_connection *pg_connection_new(const struct pg_options *options);
+void pg_connection_free(struct pg_connection *connection);
+
+/* Can libpq read this conninfo? OUTCOME_REJECT with the reason, which shows nothing of what stands in it. For `check` and at start. */
+enum outcome pg_check_conninfo(const char *conninfo, struct error *error) MUST_CHECK;
+
+/*
+ * Connects (again), checks that the server is PostgreSQL 12 or later, takes writes and speaks UTF-8, sets client_encoding UTF8, DateStyle ISO,
+ * synchronous_commit as the server has it, application_name mqtt2pg unless given. Terminates this process's previous backend, if it is still there: it may hold
+ * the lock on our progress row behind a dead network.
+ * Several hosts are tried in turn, each with its share of connect_ms. A server that takes no writes is refused.
+ * OUTCOME_RETRY with a one-line reason that says what to do for the usual mistakes: refused, no such host, password, database or role missing.
+ * The look-up of a host's name is libpq's, which waits for the resolver without our deadline.
+ */
+enum outcome pg_connect(struct pg_connection *connection, struct error *error) MUST_CHECK;
+void pg_disconnect(struct pg_connection *connection);
+
+/* Looks at the socket without waiting, so that a server that went away while nothing was asked of it is noticed. */
+bool pg_is_connected(struct pg_connection *connection);
+
+/* "db.example:5432/telemetry as bridge", for logs and status; never a password. */
+const char *pg_target(const struct pg_connection *connection);
+
+/* Makes every wait end at once, this one and all later ones (shutdown's deadline). Any thread. */
+void pg_interrupt(struct pg_connection *connection);
+
+/*
+ * Runs one or more statements without parameters (simple protocol). OUTCOME_OK, or OUTCOME_RETRY with `failure` filled; after
+ * SQL_RECONNECT and SQL_READ_WRITE the connection is closed.
+ */
+enum outcome pg_run(struct pg_connection *connection, const char *sql,
+                    struct pg_failure *failure) MUST_CHECK;
+
+/*
+ * COMMIT. Not pg_run(): a transaction that has failed answers COMMIT with success and the tag ROLLBACK; here that is a failure
+ * (SQL_RETRY). After SQL_RECONNECT nobody knows what became of it: the progress row tells.
+ * Fault points "pg.commit.before", "pg.commit.sent" (the reply is not waited for) and "pg.commit.after".
+ */
+enum outcome pg_commit(struct pg_connection *connection, struct pg_failure *failure) MUST_CHECK;
+
+/* Runs one statement with text parameters (NULL = null) and hands out its rows. */
+struct pg_rows; /* a result; freed by pg_rows_free() */
+enum outcome pg_query(struct pg_connection *connection, const char *sql, int count,
+                      const char *const *values, struct pg_rows **rows,
+                      struct pg_failure *failure) MUST_CHECK;
+int pg_rows_count(const struct pg_rows *rows);
+const char *pg_rows_text(const struct pg_rows *rows, int row,
+                         int column); /* NULL = null; borrowed */
+struct slice pg_rows_slice(const struct pg_rows *rows, int row, int column);
+/* A bytea column (text form "\x…") decoded into `out`. */
+void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *out);
+int64_t pg_rows_affected(const struct pg_rows *rows);
+void pg_rows_free(struct pg_rows *rows);
+
+/*
+ * Sends a COPY … FROM STDIN: the statement, then the parts in order (header, rows, trailer), noticing an early error between chunks.
+ * `failure.line` tells the row when the server did, and could be believed. Takes 256 KB of memory, however large the parts are.
+ */
+enum outcome pg_copy(struct pg_connection *connection, const char *sql, const struct slice *parts,
+                     size_t count, struct pg_failure *failure) MUST_CHECK;
+
+#endif

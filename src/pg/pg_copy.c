@@ -1,0 +1,169 @@
+/*
+ * COPY … FROM STDIN; the contract stands in pg_connection.h.
+ *
+ * An early error. The server goes on swallowing rows after an error, and libpq does not look at what came
+ * while a COPY is under way: PQisBusy() is false, PQgetResult() says COPY_IN again. But it does handle notices. So when
+ * something came that was no notice, and still is none one chunk later, the COPY is ended by CopyFail; a server that has failed
+ * already ignores that and its error is what we read. If it had not, the answer is 57014 with our own words: the batch is
+ * tried again, and this connection does not look for early errors any more.
+ *
+ * We know that something came when poll(2) says so. But libpq reads too, without a word, whenever the socket takes less than it
+ * was given (pqSendSome() in fe-misc.c). So a chunk is no larger than what the socket has room for.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/fault.h"
+#include "pg/pg_quote.h"
+#include "pg/pg_session.h"
+
+enum { CHUNK_BYTES_MIN = 16 * 1024, CHUNK_BYTES_MAX = 256 * 1024 };
+
+static const char early_end[] = "mqtt2pg ends this COPY, for the server said something";
+
+/* What the server said during this COPY. */
+struct news {
+    unsigned inputs;
+    unsigned notices;
+    bool unexplained; /* something came that was no notice */
+};
+
+static struct news news_now(const struct pg_connection *connection)
+{
+    return (struct news){.inputs = connection->inputs, .notices = connection->notices};
+}
+
+/* Is it time to end early? Asked between chunks. */
+static bool news_are_bad(struct news *news, struct pg_connection *connection)
+{
+    if (PQstatus(connection->pg) != CONNECTION_OK) {
+        return true;
+    }
+    PQisBusy(connection->pg); /* handles the notices that have come */
+
+    struct news now = news_now(connection);
+    bool noticed = now.notices != news->notices;
+    bool bad = news->unexplained && !noticed;
+    now.unexplained = !noticed && (bad || now.inputs != news->inputs);
+    *news = now;
+    return bad && !connection->early_check_off;
+}
+
+/* How much the socket should take at once. Half of what is free, for the kernel counts more than the bytes. */
+static size_t chunk_bytes(int fd)
+{
+    int size = 0;
+    int used = 0;
+    socklen_t length = sizeof(size);
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) < 0 ||
+        ioctl(fd, SIOCOUTQ, &used) < 0) {
+        return CHUNK_BYTES_MIN;
+    }
+    int room = (size - used) / 2;
+    return (size_t) (room < CHUNK_BYTES_MIN   ? CHUNK_BYTES_MIN
+                     : room > CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX
+                                              : room);
+}
+
+enum send { SEND_DONE, SEND_ENDED_EARLY, SEND_FAILED };
+
+/* Hands one part over, chunk by chunk, never more than a chunk ahead of the socket. */
+static enum send send_part(struct pg_connection *connection, struct slice part, struct news *news,
+                           struct pg_failure *failure)
+{
+    for (size_t at = 0; at < part.length;) {
+        if (pg_session_wait_writable(connection, failure) != OUTCOME_OK) {
+            return SEND_FAILED;
+        }
+        if (news_are_bad(news, connection)) {
+            return SEND_ENDED_EARLY;
+        }
+        size_t room = chunk_bytes(PQsocket(connection->pg));
+        size_t length = part.length - at < room ? part.length - at : room;
+        int taken = PQputCopyData(connection->pg, part.data + at, (int) length);
+        if (taken < 0) {
+            return SEND_ENDED_EARLY;
+        }
+        at += taken > 0 ? length : 0;
+        if (pg_session_flush(connection, failure) != OUTCOME_OK) {
+            return SEND_FAILED;
+        }
+        if (FAULT("pg.copy.chunk")) {
+            pg_disconnect(connection);
+            pg_failure_set(failure, SQL_RECONNECT, "fault point: connection cut during COPY");
+            return SEND_FAILED;
+        }
+    }
+    return SEND_DONE;
+}
+
+static enum outcome send_parts(struct pg_connection *connection, const struct slice *parts,
+                               size_t count, struct pg_failure *failure)
+{
+    struct news news = news_now(connection);
+    enum send sent = SEND_DONE;
+    for (size_t i = 0; i < count && sent == SEND_DONE; i++) {
+        sent = send_part(connection, parts[i], &news, failure);
+    }
+    if (sent == SEND_FAILED) {
+        return OUTCOME_RETRY;
+    }
+    if (PQputCopyEnd(connection->pg, sent == SEND_DONE ? NULL : early_end) < 0) {
+        return pg_session_lost(connection, failure);
+    }
+    return pg_session_flush(connection, failure);
+}
+
+/* Sends the statement and waits until the server asks for the rows. */
+static enum outcome start_copy(struct pg_connection *connection, const char *sql,
+                               const char *relation, struct pg_failure *failure)
+{
+    PGresult *result = NULL;
+
+    if (connection->pg == NULL || PQsendQuery(connection->pg, sql) == 0) {
+        return pg_session_lost(connection, failure);
+    }
+    pg_session_begin(connection);
+    enum outcome outcome = pg_session_flush(connection, failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_session_next(connection, &result, failure);
+    }
+    if (outcome != OUTCOME_OK || PQresultStatus(result) == PGRES_COPY_IN) {
+        PQclear(result);
+        return outcome;
+    }
+    outcome = pg_session_finish(connection, result, relation, NULL, failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_failure_set(failure, SQL_RULE, "this is no COPY FROM STDIN");
+    }
+    return outcome;
+}
+
+enum outcome pg_copy(struct pg_connection *connection, const char *sql, const struct slice *parts,
+                     size_t count, struct pg_failure *failure)
+{
+    struct buf relation = {0};
+    struct slice name = slice_of(strchr(sql, ' '));
+    if (name.length > 0) {
+        name = slice_make(name.data + 1, name.length - 1);
+        (void) pg_take_relation(&name, &relation);
+    }
+
+    enum outcome outcome = start_copy(connection, sql, buf_string(&relation), failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = send_parts(connection, parts, count, failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_session_finish(connection, NULL, buf_string(&relation), NULL, failure);
+    }
+    if (outcome != OUTCOME_OK && strstr(failure->message, early_end) != NULL) {
+        connection->early_check_off = true;
+        failure->action = SQL_RETRY;
+    }
+    buf_fini(&relation);
+    return outcome;
+}

@@ -1,0 +1,39 @@
+/*
+ * pg_failure: why a statement failed, in the words for a log or a dead letter. Pure.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_PG_FAILURE_H
+#define MQTT2PG_PG_PG_FAILURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/outcome.h"
+#include "base/slice.h"
+#include "pg/sqlstate.h"
+
+struct pg_failure {
+    enum sql_action action;
+    char sqlstate[6]; /* "" when the server did not say */
+    char message
+        [400]; /* primary message and detail, one line; values of rows do not belong in logs, but in dead letters they do */
+    uint64_t line;        /* of COPY, with SQL_ROW: number of the row, from 1; 0 = not told */
+    char constraint[128]; /* "" or the constraint's name */
+};
+
+/* A failure that the program noticed itself; no SQLSTATE. Returns OUTCOME_RETRY. */
+enum outcome pg_failure_set(struct pg_failure *failure, enum sql_action action, const char *format,
+                            ...) PRINTF_LIKE(3, 4);
+
+/* Puts primary message and detail together: control characters become spaces, no full stop, no torn character at the end. */
+void pg_failure_message(struct pg_failure *failure, struct slice primary, struct slice detail);
+
+/*
+ * Number of the row in the context that PostgreSQL gives with an error in COPY, in any language of lc_messages; 0 when it
+ * tells none. The row stands in the last line of the context, which begins with "COPY" and the relation's name, or with the name (Japanese); what triggers
+ * add stands in the lines before it. `relation` is the name without schema and quotes.
+ */
+uint64_t pg_failure_copy_line(const char *context, struct slice relation);
+
+#endif

@@ -1,0 +1,143 @@
+/* Statements and their rows; the contract stands in pg_connection.h.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/memory.h"
+#include "pg/pg_session.h"
+
+struct pg_rows {
+    PGresult *result; /* owned */
+};
+
+static enum outcome send_simple(struct pg_connection *connection, const char *sql,
+                                struct pg_failure *failure)
+{
+    if (connection->pg == NULL) {
+        return pg_session_lost(connection, failure);
+    }
+    pg_session_begin(connection);
+    if (PQsendQuery(connection->pg, sql) == 0) {
+        return pg_session_lost(connection, failure);
+    }
+    return pg_session_flush(connection, failure);
+}
+
+enum outcome pg_run(struct pg_connection *connection, const char *sql, struct pg_failure *failure)
+{
+    enum outcome outcome = send_simple(connection, sql, failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_session_finish(connection, NULL, NULL, NULL, failure);
+    }
+    return outcome;
+}
+
+static enum outcome cut_off(struct pg_connection *connection, const char *when,
+                            struct pg_failure *failure)
+{
+    pg_disconnect(connection);
+    return pg_failure_set(failure, SQL_RECONNECT, "fault point: connection cut %s COMMIT", when);
+}
+
+enum outcome pg_commit(struct pg_connection *connection, struct pg_failure *failure)
+{
+    PGresult *result = NULL;
+
+    if (FAULT("pg.commit.before")) {
+        return cut_off(connection, "before", failure);
+    }
+    enum outcome outcome = send_simple(connection, "commit", failure);
+    if (outcome == OUTCOME_OK && FAULT("pg.commit.sent")) {
+        return cut_off(connection, "after sending", failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_session_finish(connection, NULL, NULL, &result, failure);
+    }
+    if (outcome == OUTCOME_OK && (result == NULL || strcmp(PQcmdStatus(result), "COMMIT") != 0)) {
+        outcome =
+            pg_failure_set(failure, SQL_RETRY, "the transaction had failed and was rolled back");
+    }
+    if (outcome == OUTCOME_OK && FAULT("pg.commit.after")) {
+        outcome = cut_off(connection, "after", failure);
+    }
+    PQclear(result);
+    return outcome;
+}
+
+enum outcome pg_query(struct pg_connection *connection, const char *sql, int count,
+                      const char *const *values, struct pg_rows **rows, struct pg_failure *failure)
+{
+    PGresult *result = NULL;
+
+    *rows = NULL;
+    if (connection->pg == NULL) {
+        return pg_session_lost(connection, failure);
+    }
+    pg_session_begin(connection);
+    if (PQsendQueryParams(connection->pg, sql, count, NULL, values, NULL, NULL, 0) == 0) {
+        return pg_session_lost(connection, failure);
+    }
+    enum outcome outcome = pg_session_flush(connection, failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_session_finish(connection, NULL, NULL, &result, failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        *rows = memory_alloc(sizeof(**rows));
+        (*rows)->result = result;
+    }
+    return outcome;
+}
+
+int pg_rows_count(const struct pg_rows *rows)
+{
+    return PQntuples(rows->result);
+}
+
+const char *pg_rows_text(const struct pg_rows *rows, int row, int column)
+{
+    bool null = PQgetisnull(rows->result, row, column) != 0;
+    return null ? NULL : PQgetvalue(rows->result, row, column);
+}
+
+struct slice pg_rows_slice(const struct pg_rows *rows, int row, int column)
+{
+    const char *text = pg_rows_text(rows, row, column);
+    size_t length = text == NULL ? 0 : (size_t) PQgetlength(rows->result, row, column);
+    return slice_make(text, length);
+}
+
+static int hex_digit(char c)
+{
+    return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+/* The session's bytea_output is hex, so lower-case digits are all that can come. */
+void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *out)
+{
+    struct slice hex = pg_rows_slice(rows, row, column);
+    if (hex.length < 2) {
+        return;
+    }
+    char *at = buf_reserve(out, hex.length / 2);
+    size_t count = hex.length / 2 - 1;
+    for (size_t i = 0; i < count; i++) {
+        const char *digits = hex.data + 2 + 2 * i;
+        at[i] = (char) (hex_digit(digits[0]) << 4 | hex_digit(digits[1]));
+    }
+    out->length += count;
+}
+
+int64_t pg_rows_affected(const struct pg_rows *rows)
+{
+    return strtoll(PQcmdTuples(rows->result), NULL, 10);
+}
+
+void pg_rows_free(struct pg_rows *rows)
+{
+    if (rows != NULL) {
+        PQclear(rows->result);
+        free(rows);
+    }
+}

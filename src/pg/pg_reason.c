@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "pg/pg_reason.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/slice.h"
+
+/* Marks in a reason that stand for parts of struct pg_where: %h host, %p port, %d database, %r role. */
+struct reason {
+    const char *sqlstate; /* NULL: any, also none */
+    const char *needle;   /* in libpq's text; NULL: any */
+    const char *words;
+};
+
+/* The first that fits. The functions' names come with LOCATION. */
+static const struct reason reasons[] = {
+    {"28P01", NULL,
+     "password authentication failed for role \"%r\": check the password in database.conninfo "
+     "or its file"},
+    {"28000", "InitializeSessionUserId",
+     "role \"%r\" does not exist or may not log in: create role \"%r\" login"},
+    {"28000", "ClientAuthentication",
+     "the server's pg_hba.conf has no entry for role \"%r\" and database \"%d\" from this host: "
+     "add one and reload the server"},
+    {"28000", "does not exist", "role \"%r\" does not exist: create role \"%r\" login"},
+    {"28000", NULL,
+     "the server refuses role \"%r\": check its pg_hba.conf and pg_ident.conf, or use another "
+     "role"},
+    {"3D000", NULL, "database \"%d\" does not exist: create database \"%d\", or change dbname"},
+    {"42501", NULL,
+     "role \"%r\" may not connect to database \"%d\": grant connect on database \"%d\" to \"%r\""},
+    {"53300", NULL, "the server has no connection left: raise max_connections or close others"},
+    {"57P03", NULL, "the server is starting up, shutting down or in recovery: trying again"},
+    {NULL, "no password supplied",
+     "the server wants a password for role \"%r\": set password_file, or password in "
+     "database.conninfo"},
+    {NULL, "Connection refused",
+     "connection refused by %h port %p: is PostgreSQL running there, and listening on that "
+     "address?"},
+    {NULL, "could not translate host name",
+     "host \"%h\" is not known: check its name in database.conninfo and the DNS"},
+    {NULL, "accepting connections on that socket",
+     "no PostgreSQL listens on the socket in %h port %p: is it running, and is that its "
+     "unix_socket_directories?"},
+    {NULL, "session is read-only",
+     "%h port %p takes no writes, it is a standby or read-only: name the primary in "
+     "database.conninfo"},
+    {NULL, "server is in hot standby mode",
+     "%h port %p is a standby: name the primary in database.conninfo"},
+    {NULL, "server does not support SSL",
+     "%h port %p does not speak TLS: switch it on there, or lower sslmode in database.conninfo"},
+    {NULL, "certificate verify failed",
+     "the certificate of %h is not signed by a CA that we trust: set sslrootcert in "
+     "database.conninfo"},
+    {NULL, "does not match host name",
+     "the certificate of %h is for another host name: check host in database.conninfo"},
+    {NULL, "server closed the connection unexpectedly",
+     "%h port %p closed the connection before it answered: is PostgreSQL listening there?"},
+};
+
+static bool is_code(const char *at)
+{
+    for (int i = 0; i < 5; i++) {
+        if (!((at[i] >= '0' && at[i] <= '9') || (at[i] >= 'A' && at[i] <= 'Z'))) {
+            return false;
+        }
+    }
+    return at[5] == ':' && at[6] == ' ';
+}
+
+/* "FATAL:  28P01: …": the code behind the severity and two spaces, whatever the severity is called. */
+static void find_sqlstate(const char *message, char sqlstate[6])
+{
+    sqlstate[0] = '\0';
+    for (const char *at = strstr(message, ":  "); at != NULL; at = strstr(at + 1, ":  ")) {
+        if (is_code(at + 3)) {
+            memcpy(sqlstate, at + 3, 5);
+            sqlstate[5] = '\0';
+            return;
+        }
+    }
+}
+
+static void append_or(struct buf *out, const char *text, const char *otherwise)
+{
+    buf_append_text(out, text != NULL && text[0] != '\0' ? text : otherwise);
+}
+
+static void append_words(struct buf *out, const char *words, const struct pg_where *where)
+{
+    for (const char *at = words; *at != '\0'; at++) {
+        if (at[0] != '%') {
+            buf_append_byte(out, (uint8_t) *at);
+            continue;
+        }
+        at++;
+        if (*at == 'h') {
+            append_or(out, where->host, "the server");
+        } else if (*at == 'p') {
+            append_or(out, where->port, "5432");
+        } else if (*at == 'd') {
+            append_or(out, where->database, "(default)");
+        } else {
+            append_or(out, where->role, "(default)");
+        }
+    }
+}
+
+/* What libpq says, as one line: its first line, without "connection to … failed: " and severity. */
+static void append_first_line(struct buf *out, const char *message)
+{
+    struct slice line = slice_make(message, strcspn(message, "\n"));
+    while (line.length > 0 &&
+           (line.data[line.length - 1] == '.' || line.data[line.length - 1] == ' ')) {
+        line.length--;
+    }
+    buf_append_slice(out, line);
+}
+
+void pg_reason_append(struct buf *out, const char *message, const struct pg_where *where,
+                      char sqlstate[6])
+{
+    if (message == NULL || message[0] == '\0') {
+        sqlstate[0] = '\0';
+        buf_append_text(out, "no connection, and libpq does not say why");
+        return;
+    }
+    find_sqlstate(message, sqlstate);
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        const struct reason *reason = &reasons[i];
+        bool same_state = reason->sqlstate == NULL || strcmp(reason->sqlstate, sqlstate) == 0;
+        bool same_text = reason->needle == NULL || strstr(message, reason->needle) != NULL;
+        if (same_state && same_text) {
+            append_words(out, reason->words, where);
+            return;
+        }
+    }
+    append_first_line(out, message);
+}
+
+void pg_reason_append_conninfo(struct buf *out, const char *message)
+{
+    bool quoted = false;
+    buf_append_text(out, "database.conninfo is malformed: ");
+    size_t length = strcspn(message, "\n");
+    for (size_t i = 0; i < length; i++) {
+        if (message[i] == '"') {
+            quoted = !quoted;
+            buf_append_text(out, quoted ? "\"…" : "\"");
+        } else if (!quoted) {
+            buf_append_byte(out, (uint8_t) message[i]);
+        }
+    }
+}

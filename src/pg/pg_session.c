@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "pg/pg_session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+void pg_session_begin(struct pg_connection *connection)
+{
+    connection->deadline_ms = clock_monotonic_ms() + connection->patience_ms;
+}
+
+static void say_timeout(const struct pg_connection *connection, struct pg_failure *failure)
+{
+    struct buf patience = {0};
+    text_format_duration(&patience, connection->patience_ms);
+    pg_failure_set(failure, SQL_RECONNECT, "no answer from %s for %s", connection->target,
+                   buf_string(&patience));
+    buf_fini(&patience);
+}
+
+short pg_session_wait(const struct pg_connection *connection, int fd, short events,
+                      struct pg_failure *failure)
+{
+    struct pollfd fds[] = {{.fd = connection->interrupt_fd, .events = POLLIN},
+                           {.fd = fd, .events = events}};
+    for (;;) {
+        int64_t left_ms = connection->deadline_ms - clock_monotonic_ms();
+        int timeout_ms = left_ms < 0 ? 0 : left_ms > 60000 ? 60000 : (int) left_ms;
+        int ready = poll(fds, 2, timeout_ms);
+        if (ready < 0 && errno != EINTR) {
+            pg_failure_set(failure, SQL_RECONNECT, "poll: %s", strerror(errno));
+            return 0;
+        }
+        if (ready > 0 && fds[0].revents != 0) {
+            pg_failure_set(failure, SQL_RECONNECT, "interrupted, for the service is stopping");
+            return 0;
+        }
+        if (ready > 0) {
+            return fds[1].revents;
+        }
+        if (clock_monotonic_ms() >= connection->deadline_ms) {
+            say_timeout(connection, failure);
+            return 0;
+        }
+    }
+}
+
+enum outcome pg_session_lost(struct pg_connection *connection, struct pg_failure *failure)
+{
+    if (connection->pg == NULL) {
+        return pg_failure_set(failure, SQL_RECONNECT, "not connected");
+    }
+    *failure = (struct pg_failure){.action = SQL_RECONNECT};
+    const char *message = PQerrorMessage(connection->pg);
+    pg_failure_message(failure, slice_of(message[0] != '\0' ? message : "connection lost"),
+                       slice_of(NULL));
+    pg_disconnect(connection);
+    return OUTCOME_RETRY;
+}
+
+/* What a wait came to. */
+struct waited {
+    bool writable;
+    bool broken; /* libpq has noticed the end of the connection */
+};
+
+/* Waits, and reads what came. False with the connection closed when the wait failed. */
+static bool wait_and_read(struct pg_connection *connection, short events, struct waited *waited,
+                          struct pg_failure *failure)
+{
+    short ready = pg_session_wait(connection, PQsocket(connection->pg), events, failure);
+    if (ready == 0) {
+        pg_disconnect(connection);
+        return false;
+    }
+    *waited = (struct waited){.writable = (ready & POLLOUT) != 0};
+    if ((ready & ~POLLOUT) != 0) {
+        connection->inputs++;
+        waited->broken = PQconsumeInput(connection->pg) == 0;
+    }
+    pg_session_begin(connection); /* that was progress */
+    return true;
+}
+
+enum outcome pg_session_flush(struct pg_connection *connection, struct pg_failure *failure)
+{
+    struct waited waited = {0};
+    while (!waited.broken && PQflush(connection->pg) > 0) {
+        if (!wait_and_read(connection, POLLIN | POLLOUT, &waited, failure)) {
+            return OUTCOME_RETRY;
+        }
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome pg_session_wait_writable(struct pg_connection *connection, struct pg_failure *failure)
+{
+    struct waited waited = {0};
+    while (!waited.broken && !waited.writable && PQstatus(connection->pg) == CONNECTION_OK) {
+        if (!wait_and_read(connection, POLLIN | POLLOUT, &waited, failure)) {
+            return OUTCOME_RETRY;
+        }
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome pg_session_next(struct pg_connection *connection, PGresult **result,
+                             struct pg_failure *failure)
+{
+    struct waited waited = {0};
+    *result = NULL;
+    while (!waited.broken && PQisBusy(connection->pg)) {
+        int unsent = PQflush(connection->pg);
+        if (!wait_and_read(connection, unsent > 0 ? POLLIN | POLLOUT : POLLIN, &waited, failure)) {
+            return OUTCOME_RETRY;
+        }
+    }
+    *result = PQgetResult(connection->pg);
+    return OUTCOME_OK;
+}
+
+static void copy_field(char *out, size_t size, const PGresult *result, int field)
+{
+    const char *text = PQresultErrorField(result, field);
+    snprintf(out, size, "%s", text != NULL ? text : "");
+}
+
+static bool is_fatal(const PGresult *result)
+{
+    /* The severity that is never translated; PostgreSQL 9.6 and later send it. */
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
+/*
+ * Rows are written up to 1000 at a time, and the line is then that of the row read last, not of the one at fault, when the table
+ * itself refuses one: "row is too big". The same code for an index is told right, but they look alike, so neither is believed.
+ * (CopyMultiInsertBufferFlush() in copyfrom.c sets the line for each index insertion only.)
+ */
+static bool line_is_true(const char *sqlstate)
+{
+    return strcmp(sqlstate, "54000") != 0;
+}
+
+static void fill_failure(const PGresult *result, const char *relation, struct pg_failure *failure)
+{
+    *failure = (struct pg_failure){0};
+    copy_field(failure->sqlstate, sizeof(failure->sqlstate), result, PG_DIAG_SQLSTATE);
+    copy_field(failure->constraint, sizeof(failure->constraint), result, PG_DIAG_CONSTRAINT_NAME);
+    failure->action = sql_action_of(failure->sqlstate, is_fatal(result));
+
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (primary == NULL) {
+        primary = PQresultErrorMessage(result);
+    }
+    pg_failure_message(failure, slice_of(primary),
+                       slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL)));
+    if (relation != NULL && failure->action == SQL_ROW && line_is_true(failure->sqlstate)) {
+        failure->line =
+            pg_failure_copy_line(PQresultErrorField(result, PG_DIAG_CONTEXT), slice_of(relation));
+    }
+}
+
+static bool is_copy(ExecStatusType status)
+{
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+static bool is_failure(ExecStatusType status)
+{
+    return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
+}
+
+/* What the results read so far come to. */
+struct finish {
+    PGresult *good; /* owned; the last that is no failure */
+    bool failed;
+    struct pg_failure failure; /* of the first failure with a SQLSTATE, else of the first */
+};
+
+/* Takes one result over. */
+static void take_result(struct finish *finish, PGresult *result, const char *relation)
+{
+    if (is_failure(PQresultStatus(result))) {
+        if (!finish->failed || finish->failure.sqlstate[0] == '\0') {
+            fill_failure(result, relation, &finish->failure);
+        }
+        finish->failed = true;
+        PQclear(result);
+    } else {
+        PQclear(finish->good);
+        finish->good = result;
+    }
+}
+
+static bool is_usable(const struct pg_connection *connection, const struct finish *finish)
+{
+    return finish->failure.action != SQL_RECONNECT && finish->failure.action != SQL_READ_WRITE &&
+           connection->pg != NULL && PQstatus(connection->pg) == CONNECTION_OK;
+}
+
+enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first,
+                               const char *relation, PGresult **last, struct pg_failure *failure)
+{
+    PGresult *result = first;
+    struct finish finish = {0};
+    struct pg_failure failed_wait;
+    bool more = true;
+
+    while (more) {
+        if (result != NULL && is_copy(PQresultStatus(result))) {
+            /* Nobody is there to speak this COPY. */
+            PQclear(result);
+            pg_disconnect(connection);
+            finish.failed = true;
+            pg_failure_set(&finish.failure, SQL_RULE, "COPY with the client is not possible here");
+            break;
+        }
+        if (result != NULL) {
+            take_result(&finish, result, relation);
+        }
+        if (pg_session_next(connection, &result, &failed_wait) != OUTCOME_OK) {
+            if (!finish.failed) {
+                finish.failure = failed_wait;
+            }
+            finish.failed = true;
+            break;
+        }
+        more = result != NULL;
+    }
+
+    if (finish.failed) {
+        *failure = finish.failure;
+        if (!is_usable(connection, &finish)) {
+            pg_disconnect(connection);
+        }
+    }
+    if (last != NULL && !finish.failed) {
+        *last = finish.good;
+    } else {
+        PQclear(finish.good);
+    }
+    return finish.failed ? OUTCOME_RETRY : OUTCOME_OK;
+}

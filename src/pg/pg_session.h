@@ -1,0 +1,65 @@
+/*
+ * pg_session: the inside of a connection, for those files of pg/ that speak with libpq.
+ *
+ * Every wait goes through pg_session_wait(), so there is one place where deadlines and interruption are. When a wait
+ * fails, the connection is closed and `failure` says why.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_PG_SESSION_H
+#define MQTT2PG_PG_PG_SESSION_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pg/pg_connection.h"
+
+struct pg_connection {
+    struct pg_options options; /* conninfo and password are copies, owned */
+    PGconn *pg;                /* owned; NULL while not connected */
+    int interrupt_fd;          /* eventfd; readable once pg_interrupt() was called */
+    int64_t patience_ms;       /* how long a wait may last without progress */
+    int64_t deadline_ms;       /* of the wait under way, monotonic */
+    unsigned inputs;           /* reads from the socket that brought something */
+    unsigned notices;          /* NOTICE messages so far */
+    bool early_check_off;      /* COPY once took something harmless for an early error */
+    int previous_pid;          /* backend of the previous connection; 0 = not known */
+    int64_t previous_start_us; /* and when it started, for the number may be another's by now */
+    int pid;                   /* of this connection, when no pooler stands in between; else 0 */
+    int64_t start_us;
+    char target[300];
+};
+
+/* The wait that begins now lasts at most patience_ms. */
+void pg_session_begin(struct pg_connection *connection);
+
+/* Waits for POLLIN or POLLOUT on `fd` (-1: only for the time to pass). What came as poll's events; 0 with `failure` filled after the deadline
+ * and after pg_interrupt(). Does not close the connection. */
+short pg_session_wait(const struct pg_connection *connection, int fd, short events,
+                      struct pg_failure *failure);
+
+/* Sends all that libpq has buffered, reading what comes meanwhile. A lost connection is no failure here: the results tell. */
+enum outcome pg_session_flush(struct pg_connection *connection,
+                              struct pg_failure *failure) MUST_CHECK;
+
+/* Waits until the socket takes more, reading what comes meanwhile. A lost connection is no failure here. */
+enum outcome pg_session_wait_writable(struct pg_connection *connection,
+                                      struct pg_failure *failure) MUST_CHECK;
+
+/* The next result; NULL at the end of them. The caller clears it. */
+enum outcome pg_session_next(struct pg_connection *connection, PGresult **result,
+                             struct pg_failure *failure) MUST_CHECK;
+
+/*
+ * Reads all results of what was sent, `first` (NULL = none) being one that has been read already; it is taken over. Of several failures the first with a
+ * SQLSTATE counts. `last`, when not NULL, gets the last result of a success. `relation` names the target of a COPY for the line number; NULL else.
+ */
+enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first,
+                               const char *relation, PGresult **last,
+                               struct pg_failure *failure) MUST_CHECK;
+
+/* The connection does not take what was to be sent: closes it and says so. */
+enum outcome pg_session_lost(struct pg_connection *connection, struct pg_failure *failure);
+
+#endif

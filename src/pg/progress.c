@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "pg/progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "pg/pg_quote.h"
+#include "sql_text.h"
+
+enum { NUMBER_TEXT = 24 };
+
+static const char *number_text(char text[NUMBER_TEXT], uint64_t number)
+{
+    snprintf(text, NUMBER_TEXT, "%" PRIu64, number);
+    return text;
+}
+
+/* One statement of sql/embedded for the configured schema. */
+static enum outcome query(struct pg_connection *connection, const char *schema, const char *sql,
+                          int count, const char *const *values, struct pg_rows **rows,
+                          struct pg_failure *failure)
+{
+    struct buf text = {0};
+    pg_append_for_schema(&text, sql, schema);
+    enum outcome outcome = pg_query(connection, buf_string(&text), count, values, rows, failure);
+    buf_fini(&text);
+    return outcome;
+}
+
+void progress_schema_sql(struct buf *out, const char *schema)
+{
+    pg_append_for_schema(out, sql_mqtt2pg, schema);
+}
+
+/* What schema-state.sql tells; texts borrowed from its rows. */
+struct schema_state {
+    const char *missing; /* columns; NULL = none */
+    const char *denied;  /* privileges; NULL = none */
+    bool closed;         /* no USAGE on the schema */
+};
+
+static enum outcome read_state(struct pg_connection *connection, const char *schema,
+                               struct pg_rows **rows, struct schema_state *state,
+                               struct error *error)
+{
+    struct pg_failure failure = {0};
+    const char *values[] = {schema};
+    if (pg_query(connection, sql_schema_state, 1, values, rows, &failure) != OUTCOME_OK) {
+        return error_set(error, OUTCOME_RETRY, "looking for the schema \"%s\": %s", schema,
+                         failure.message);
+    }
+    state->missing = pg_rows_text(*rows, 0, 0);
+    state->denied = pg_rows_text(*rows, 0, 1);
+    state->closed = slice_is(pg_rows_slice(*rows, 0, 2), "t");
+    return OUTCOME_OK;
+}
+
+/* The state's verdict on a schema that is all there. */
+static enum outcome check_privileges(const struct schema_state *state, const char *schema,
+                                     const char *role, struct error *error)
+{
+    if (state->closed) {
+        return error_set(error, OUTCOME_FATAL,
+                         "%s: no privilege to use the schema \"%s\": grant usage on schema \"%s\" "
+                         "to the role, or run sql/role.sql",
+                         role, schema, schema);
+    }
+    if (state->denied != NULL) {
+        return error_set(error, OUTCOME_FATAL,
+                         "%s: privileges are missing in the schema \"%s\": %s; grant them, or run "
+                         "sql/role.sql",
+                         role, schema, state->denied);
+    }
+    return OUTCOME_OK;
+}
+
+/* In one transaction, behind a lock: two bridges may start at once. */
+static enum outcome create_schema(struct pg_connection *connection, const char *schema,
+                                  const char *missing, struct error *error)
+{
+    struct buf sql = {0};
+    struct pg_failure failure = {0};
+
+    buf_append_text(
+        &sql, "begin; select pg_advisory_xact_lock(hashtextextended('mqtt2pg schema', 0));\n");
+    progress_schema_sql(&sql, schema);
+    enum outcome outcome = pg_run(connection, buf_string(&sql), &failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_commit(connection, &failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        log_info("made the schema in the database", F_TEXT("schema", schema));
+    } else if (failure.action == SQL_RULE || failure.action == SQL_ROW) {
+        outcome = error_set(error, OUTCOME_FATAL,
+                            "the schema \"%s\" lacks %s, and making it failed: %s; run "
+                            "`mqtt2pg schema | psql` as a role that may, then sql/role.sql",
+                            schema, missing, failure.message);
+    } else {
+        outcome = error_set(error, OUTCOME_RETRY, "making the schema \"%s\": %s", schema,
+                            failure.message);
+    }
+    if (outcome != OUTCOME_OK) {
+        memcpy(error->sqlstate, failure.sqlstate, sizeof(error->sqlstate));
+        if (pg_run(connection, "rollback", &failure) != OUTCOME_OK) {
+            pg_disconnect(connection);
+        }
+    }
+    buf_fini(&sql);
+    return outcome;
+}
+
+enum outcome progress_ensure_schema(struct pg_connection *connection, const char *schema,
+                                    struct error *error)
+{
+    struct pg_rows *rows = NULL;
+    struct schema_state state = {0};
+
+    enum outcome outcome = read_state(connection, schema, &rows, &state, error);
+    if (outcome == OUTCOME_OK && state.missing != NULL) {
+        outcome = create_schema(connection, schema, state.missing, error);
+        pg_rows_free(rows);
+        rows = NULL;
+        if (outcome == OUTCOME_OK) {
+            outcome = read_state(connection, schema, &rows, &state, error);
+        }
+        if (outcome == OUTCOME_OK && state.missing != NULL) {
+            outcome = error_set(error, OUTCOME_FATAL,
+                                "the schema \"%s\" has tables of another program or version: it "
+                                "lacks %s; set database.schema to another name",
+                                schema, state.missing);
+        }
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = check_privileges(&state, schema, pg_target(connection), error);
+    }
+    pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome progress_lock(struct pg_connection *connection, const char *schema,
+                           const char *client_id, bool *taken, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    const char *values[] = {schema, client_id};
+
+    *taken = false;
+    enum outcome outcome = pg_query(connection, sql_progress_lock, 2, values, &rows, failure);
+    if (outcome == OUTCOME_OK) {
+        *taken = slice_is(pg_rows_slice(rows, 0, 0), "t");
+    }
+    pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome progress_read(struct pg_connection *connection, const char *schema,
+                           const char *client_id, struct progress *progress,
+                           struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    const char *values[] = {client_id};
+
+    *progress = (struct progress){0};
+    enum outcome outcome = query(connection, schema, sql_progress_read, 1, values, &rows, failure);
+    if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
+        progress->exists = true;
+        snprintf(progress->journal, sizeof(progress->journal), "%s", pg_rows_text(rows, 0, 0));
+        progress->position = strtoull(pg_rows_text(rows, 0, 1), NULL, 10);
+        progress->stored_at_us = strtoll(pg_rows_text(rows, 0, 2), NULL, 10);
+    }
+    pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome progress_write(struct pg_connection *connection, const char *schema,
+                            const char *client_id, const char *journal, uint64_t position,
+                            struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    char number[NUMBER_TEXT];
+    const char *values[] = {client_id, journal, number_text(number, position)};
+    enum outcome outcome = query(connection, schema, sql_progress_write, 3, values, &rows, failure);
+    pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome progress_move(struct pg_connection *connection, const char *schema,
+                           const char *client_id, const char *journal, uint64_t from, uint64_t to,
+                           bool *moved, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    char numbers[2][NUMBER_TEXT];
+    const char *values[] = {client_id, journal, number_text(numbers[0], from),
+                            number_text(numbers[1], to)};
+
+    *moved = false;
+    enum outcome outcome = query(connection, schema, sql_progress_move, 4, values, &rows, failure);
+    if (outcome == OUTCOME_OK) {
+        *moved = pg_rows_affected(rows) == 1;
+    }
+    pg_rows_free(rows);
+    return outcome;
+}

@@ -1,0 +1,50 @@
+/*
+ * progress: how far this client's journal is stored, in the database, and the bridge's own schema.
+ *
+ * The row moves in the transaction that stores the rows, by compare-and-set as its first statement: the row lock then decides what
+ * became of an unanswered COMMIT, and fences a second process with the same identity.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_PROGRESS_H
+#define MQTT2PG_PG_PROGRESS_H
+
+#include "pg/pg_connection.h"
+
+/*
+ * Makes the schema and its tables when they are missing (sql/mqtt2pg.sql with the configured schema name). When they exist nothing
+ * is run, so no CREATE privilege is needed. OUTCOME_FATAL with what to run by hand when they are missing and may not be made.
+ */
+enum outcome progress_ensure_schema(struct pg_connection *connection, const char *schema,
+                                    struct error *error) MUST_CHECK;
+
+/* The SQL of the schema, for `mqtt2pg schema`. */
+void progress_schema_sql(struct buf *out, const char *schema);
+
+/* Takes the session's advisory lock for this client_id. False in *taken: another process stores under this identity. */
+enum outcome progress_lock(struct pg_connection *connection, const char *schema,
+                           const char *client_id, bool *taken,
+                           struct pg_failure *failure) MUST_CHECK;
+
+struct progress {
+    bool exists;
+    char journal[40]; /* its UUID */
+    uint64_t position;
+    int64_t stored_at_us;
+};
+
+enum outcome progress_read(struct pg_connection *connection, const char *schema,
+                           const char *client_id, struct progress *progress,
+                           struct pg_failure *failure) MUST_CHECK;
+
+/* Writes the row outright: the first start, or a journal that was made anew. */
+enum outcome progress_write(struct pg_connection *connection, const char *schema,
+                            const char *client_id, const char *journal, uint64_t position,
+                            struct pg_failure *failure) MUST_CHECK;
+
+/* Inside a transaction: from → to. *moved false: the row is not where we think; roll back and read it. */
+enum outcome progress_move(struct pg_connection *connection, const char *schema,
+                           const char *client_id, const char *journal, uint64_t from, uint64_t to,
+                           bool *moved, struct pg_failure *failure) MUST_CHECK;
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * sqlstate: what an error of PostgreSQL means for the batch. One table, by class or whole code. Pure.
+ *
+ * Classes: https://www.postgresql.org/docs/15/errcodes-appendix.html
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_SQLSTATE_H
+#define MQTT2PG_PG_SQLSTATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum sql_action {
+    SQL_RECONNECT, /* the connection is gone or going: connect again, retry the batch */
+    SQL_READ_WRITE, /* as SQL_RECONNECT, but this server does not take writes: another one must be found */
+    SQL_RETRY,   /* serialization, deadlock, lock: the same batch again, soon */
+    SQL_SMALLER, /* timeout or a limit per statement: again with half the batch */
+    SQL_WAIT,    /* the server lacks room or memory: keep everything, long backoff, alarm */
+    SQL_ROW,     /* a row's fault: isolate its message, dead letter */
+    SQL_RULE,    /* the rule's table is missing, denied or of another shape: park the rule */
+    SQL_STOP,    /* the database is damaged: stop and say so */
+};
+
+struct sql_action_row {
+    const char *prefix; /* two characters: a class; five: one code */
+    enum sql_action action;
+    const char *why;
+};
+
+extern const struct sql_action_row sql_actions[];
+extern const size_t sql_action_count;
+
+/* `sqlstate` NULL or "" means that the server did not say: the connection was lost. `fatal`: the severity was FATAL or PANIC, so the
+ * connection is gone, and neither a row nor a rule is to blame: what the table calls ROW, RULE, RETRY or SMALLER is SQL_RECONNECT then (PgBouncer's
+ * own errors are FATAL 08P01, a malformed row is ERROR 08P01). The longest prefix wins; unknown codes are SQL_WAIT, so that nothing is rejected
+ * that nobody thought of. */
+enum sql_action sql_action_of(const char *sqlstate, bool fatal);
+
+/* "reconnect", "read-write", "retry", "smaller", "wait", "row", "rule", "stop": for logs. */
+const char *sql_action_name(enum sql_action action);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * target: the statements that bring one rule's rows into its table, made once per rule and catalog. Pure but for quoting.
+ *
+ *   plain        COPY table (columns) FROM STDIN
+ *   staged       CREATE TEMP TABLE batch (…) ON COMMIT DROP; COPY batch …; then one INSERT … SELECT … ON CONFLICT, or the rule's own `sql`; DROP TABLE batch
+ *
+ * Staged rows are inserted in the order of the key, so that two writers lock rows in the same order; of rows with one key in one batch the last, or the
+ * newest by `newest`, is taken (with "nothing" the first). An older row never overwrites a newer one, and one without a time none that has one; of equal times the
+ * later message wins. Rows with a null in their key never collide, as in a unique index.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_TARGET_H
+#define MQTT2PG_PG_TARGET_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "core/rule_options.h"
+#include "core/table_shape.h"
+#include "pg/pg_catalog.h"
+#include "row/row_plan.h"
+
+struct target {
+    char *before; /* owned; NULL when plain */
+    char *copy;   /* owned */
+    char *after;  /* owned; NULL when plain */
+    bool
+        deferred; /* SET CONSTRAINTS ALL IMMEDIATE belongs before COMMIT, so that a deferred constraint fails while the batch can still be halved */
+};
+
+/* `table` is NULL for a rule with `sql`, whose columns `plan` has from its declarations. Borrows nothing after the call. */
+struct target *target_new(const struct rule_options *rule, const struct pg_table *table,
+                          const struct row_plan *plan);
+void target_free(struct target *target);
+
+/* CREATE TABLE IF NOT EXISTS for a rule with create = true (columns and types from `shape`, primary key from `key`), then
+ * ALTER TABLE … ADD COLUMN IF NOT EXISTS for each column. Never drops or changes anything. The ALTER TABLE locks the table against everybody even when
+ * nothing is missing, so it is for a table that lacks a column. Nothing is appended when the rule has no `table`, or its name is none. */
+void target_create_sql(struct buf *out, const struct rule_options *rule,
+                       const struct table_shape *shape);
+
+#endif

@@ -1,0 +1,277 @@
+/* Dead letters there and back, against a real PostgreSQL.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/property.h"
+#include "pg/dead_letter.h"
+#include "pg/pg_live.h"
+#include "pg/progress.h"
+
+#define JOURNAL "11111111-2222-3333-4444-555555555555"
+
+static struct pg_connection *connect_empty(void)
+{
+    struct pg_connection *connection = live_connect();
+    struct error error = {0};
+    CHECK_INT_EQ(progress_ensure_schema(connection, "mqtt2pg", &error), OUTCOME_OK);
+    live_run(connection, "truncate mqtt2pg.dead_letter, mqtt2pg.gap restart identity");
+    return connection;
+}
+
+static void add(struct buf *list, enum property id, uint32_t number, struct slice name,
+                struct slice value)
+{
+    const struct property_item item = {.id = id, .number = number, .name = name, .value = value};
+    property_append(list, &item);
+}
+
+/* Messages whose every byte must come back. */
+enum { MESSAGES = 12 };
+
+static void make_properties(struct buf lists[MESSAGES])
+{
+    const struct slice none = {0};
+    struct buf *full = &lists[1];
+    add(full, PROPERTY_PAYLOAD_FORMAT, 1, none, none);
+    add(full, PROPERTY_MESSAGE_EXPIRY, 4294967295u, none, none);
+    add(full, PROPERTY_CONTENT_TYPE, 0, none, slice_of("text/plain; ü"));
+    add(full, PROPERTY_RESPONSE_TOPIC, 0, none, slice_of("re/\"quoted\"/\\x"));
+    add(full, PROPERTY_CORRELATION_DATA, 0, none, slice_make("\0\1\xff", 3));
+    add(full, PROPERTY_SUBSCRIPTION, 1, none, none);
+    add(full, PROPERTY_SUBSCRIPTION, 128, none, none);
+    add(full, PROPERTY_SUBSCRIPTION, 16384, none, none);
+    add(full, PROPERTY_SUBSCRIPTION, 268435455, none, none);
+    add(full, PROPERTY_USER, 0, slice_of("z"), slice_of("1"));
+    add(full, PROPERTY_USER, 0, slice_of("a"), slice_of(""));
+    add(full, PROPERTY_USER, 0, slice_of("z"), slice_of("2"));
+    add(&lists[2], PROPERTY_USER, 0, slice_of("k"), slice_of("before"));
+    add(&lists[2], PROPERTY_CONTENT_TYPE, 0, none, slice_of("after"));
+    add(&lists[3], PROPERTY_CONTENT_TYPE, 0, none, slice_make("a\0b", 3));
+    add(&lists[4], PROPERTY_USER, 0, slice_of("\xff\xfe"), slice_of("x"));
+    buf_append(&lists[5], "\x23\x00\x07\x03\x00", 5); /* topic alias, then torn */
+    static char long_text[65535];
+    memset(long_text, 'x', sizeof(long_text));
+    add(&lists[6], PROPERTY_USER, 0, slice_make(long_text, 40000), slice_make(long_text, 65535));
+    add(&lists[7], PROPERTY_CONTENT_TYPE, 0, none, slice_of(""));
+    add(&lists[7], PROPERTY_CORRELATION_DATA, 0, none, none);
+}
+
+static const struct slice topics[MESSAGES] = {
+    SLICE_LITERAL("devices/1/telemetry"),
+    SLICE_LITERAL("a/\\x00/literal"),
+    SLICE_LITERAL("nul\0inside"),
+    SLICE_LITERAL("bad\xff\xfe/utf8"),
+    SLICE_LITERAL(""),
+    SLICE_LITERAL("new\nline\ttab\x01"),
+    SLICE_LITERAL("ümlaut/😀"),
+    SLICE_LITERAL("'; drop table x; --"),
+    SLICE_LITERAL("\0"),
+    SLICE_LITERAL("a/+/#"),
+    SLICE_LITERAL("\xed\xa0\x80"),
+    SLICE_LITERAL("$SYS/x"),
+};
+
+static void check_message(const struct dead_letter_row *row, const struct message *message)
+{
+    CHECK(slice_equal(row->message.topic, message->topic));
+    CHECK(slice_equal(row->message.properties, message->properties));
+    CHECK(slice_equal(row->message.payload, message->payload));
+    CHECK_INT_EQ(row->message.kind, MESSAGE_PUBLISH);
+    CHECK_INT_EQ(row->message.qos, message->qos);
+    CHECK_INT_EQ(row->message.retained, message->retained);
+    CHECK_INT_EQ(row->message.duplicate, message->duplicate);
+    CHECK_INT_EQ(row->message.received_at_us, message->received_at_us);
+    CHECK_INT_EQ(row->message.sequence, message->sequence);
+    CHECK(row->letter.message == &row->message);
+}
+
+static void test_round_trip(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = connect_empty();
+    struct pg_failure failure = {0};
+    struct buf lists[MESSAGES] = {0};
+    struct buf rows = {0};
+    struct message messages[MESSAGES];
+    const struct dead_letter_origin origin = {.client_id = "bridge-\"1\"", .journal = JOURNAL};
+
+    make_properties(lists);
+    for (size_t i = 0; i < MESSAGES; i++) {
+        messages[i] = (struct message){.kind = MESSAGE_PUBLISH,
+                                       .qos = (uint8_t) (i % 3),
+                                       .retained = i % 2 == 1,
+                                       .duplicate = i % 4 == 3,
+                                       .sequence = i == 3 ? 0 : 1000 + i,
+                                       .received_at_us = INT64_C(1790000000123456) + (int64_t) i,
+                                       .topic = topics[i],
+                                       .properties = buf_slice(&lists[i]),
+                                       .payload = topics[MESSAGES - 1 - i]};
+        const struct dead_letter letter = {.rule = i % 2 == 0 ? "even" : "odd",
+                                           .failed_at_us = INT64_C(1790000001000000),
+                                           .message = &messages[i],
+                                           .reason = i == 0 ? "torn \xc3" : "because",
+                                           .sqlstate = i == 0 ? NULL : "22003",
+                                           .parked = i >= 6};
+        dead_letter_append(&rows, &origin, &letter);
+    }
+    CHECK_INT_EQ(dead_letters_copy(connection, "mqtt2pg", buf_slice(&rows), &failure), OUTCOME_OK);
+    CHECK_TEXT_EQ(failure.message, "");
+
+    struct dead_letter_query query = {.parked = -1};
+    struct dead_letter_rows read = {0};
+    CHECK_INT_EQ(dead_letters_read(connection, "mqtt2pg", &query, &read, &failure), OUTCOME_OK);
+    if (CHECK_INT_EQ(read.count, MESSAGES)) {
+        for (size_t i = 0; i < MESSAGES; i++) {
+            UNIT_CASE("message %zu", i);
+            check_message(&read.list[i], &messages[i]);
+            CHECK_INT_EQ(read.list[i].letter.id, i + 1);
+            CHECK_TEXT_EQ(read.list[i].letter.rule, i % 2 == 0 ? "even" : "odd");
+            CHECK_INT_EQ(read.list[i].letter.failed_at_us, INT64_C(1790000001000000));
+            CHECK_TEXT_EQ(read.list[i].origin.journal, i == 3 ? NULL : JOURNAL);
+            CHECK_TEXT_EQ(read.list[i].origin.client_id, i == 3 ? NULL : "bridge-\"1\"");
+        }
+        unit_case[0] = '\0';
+        CHECK_TEXT_EQ(read.list[0].letter.reason, "torn \\xc3");
+        CHECK_TEXT_EQ(read.list[0].letter.sqlstate, NULL);
+        CHECK_TEXT_EQ(read.list[1].letter.sqlstate, "22003");
+    }
+    dead_letter_rows_fini(&read);
+    CHECK_TEXT_EQ(live_text(connection, "select topic from mqtt2pg.dead_letter where id = 3"),
+                  "nul\\x00inside");
+    CHECK_TEXT_EQ(
+        live_text(connection,
+                  "select properties #>> '{user,2,1}' from mqtt2pg.dead_letter where id = 2"),
+        "2");
+    for (size_t i = 0; i < MESSAGES; i++) {
+        buf_fini(&lists[i]);
+    }
+    buf_fini(&rows);
+    pg_connection_free(connection);
+}
+
+/* The ids that a query finds, as text. */
+static const char *ids(struct pg_connection *connection, struct dead_letter_query query)
+{
+    static char text[200];
+    struct dead_letter_rows rows = {0};
+    struct pg_failure failure = {0};
+    size_t used = 0;
+    text[0] = '\0';
+    CHECK_INT_EQ(dead_letters_read(connection, "mqtt2pg", &query, &rows, &failure), OUTCOME_OK);
+    for (size_t i = 0; i < rows.count; i++) {
+        used += (size_t) snprintf(text + used, sizeof(text) - used, "%d ",
+                                  (int) rows.list[i].letter.id);
+    }
+    dead_letter_rows_fini(&rows);
+    return text;
+}
+
+static void test_queries(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = connect_empty();
+    struct pg_failure failure = {0};
+    int64_t purged = -1;
+    live_run(connection,
+             "insert into mqtt2pg.dead_letter (received_at, failed_at, rule, topic, payload, qos, "
+             "retained, "
+             "reason, parked) select now(), 'epoch'::timestamptz + i * interval '1 s', "
+             "case when i % 2 = 0 then 'even' else 'odd' end, 't', '', 1, false, 'r', i > 4 "
+             "from generate_series(1, 6) i order by i");
+    CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1}), "1 2 3 4 5 6 ");
+    CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = 1}), "5 6 ");
+    CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = 0, .rule = "odd"}), "1 3 ");
+    CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1, .id = 3}), "3 ");
+    CHECK_TEXT_EQ(
+        ids(connection, (struct dead_letter_query){.parked = -1, .after_id = 2, .limit = 2}),
+        "3 4 ");
+    CHECK_TEXT_EQ(
+        ids(connection, (struct dead_letter_query){.parked = -1, .older_than_us = 3000000}),
+        "1 2 ");
+    CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1, .rule = "none"}), "");
+
+    /* Two retries at once do not take the same letters. */
+    struct pg_connection *other = live_connect();
+    live_run(connection, "begin");
+    live_run(other, "begin");
+    CHECK_TEXT_EQ(
+        ids(connection, (struct dead_letter_query){.parked = -1, .lock = true, .limit = 2}),
+        "1 2 ");
+    CHECK_TEXT_EQ(ids(other, (struct dead_letter_query){.parked = -1, .lock = true, .limit = 2}),
+                  "3 4 ");
+    live_run(other, "rollback");
+    pg_connection_free(other);
+    CHECK_INT_EQ(dead_letter_delete(connection, "mqtt2pg", 1, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(
+        dead_letter_update(connection, "mqtt2pg", 2, "new \xff reason", "", true, &failure),
+        OUTCOME_OK);
+    CHECK_INT_EQ(pg_commit(connection, &failure), OUTCOME_OK);
+    CHECK_TEXT_EQ(
+        live_text(connection,
+                  "select reason || coalesce(sqlstate, '-') || parked from mqtt2pg.dead_letter "
+                  "where id = 2"),
+        "new \\xff reason-true");
+    CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = 1}), "2 5 6 ");
+
+    CHECK_INT_EQ(dead_letters_purge(connection, "mqtt2pg", 4000000, &purged, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(purged, 1);
+    CHECK_INT_EQ(dead_letters_purge(connection, "mqtt2pg", 0, &purged, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(purged, 1);
+    CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1}), "2 5 6 ");
+    pg_connection_free(connection);
+}
+
+static void test_gap(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = connect_empty();
+    struct pg_failure failure = {0};
+    const struct gap known = {.cause = SLICE_LITERAL("broker session lost"),
+                              .noticed_at_us = 5000001,
+                              .from_us = 1000001,
+                              .to_us = 4000000,
+                              .messages = 0};
+    const struct gap unknown = {
+        .cause = SLICE_LITERAL("odd \xff"), .noticed_at_us = 1, .messages = -1};
+    CHECK_INT_EQ(gap_insert(connection, "mqtt2pg", "me", &known, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(gap_insert(connection, "mqtt2pg", "me", &unknown, &failure), OUTCOME_OK);
+    live_run(connection, "set timezone = 'UTC'");
+    CHECK_TEXT_EQ(
+        live_text(connection, "select string_agg(g::text, ' ' order by id) from mqtt2pg.gap g"),
+        "(1,\"1970-01-01 00:00:05.000001+00\",me,\"broker session lost\",\"1970-01-01 "
+        "00:00:01.000001+00\","
+        "\"1970-01-01 00:00:04+00\",0) (2,\"1970-01-01 00:00:00.000001+00\",me,\"odd "
+        "\\\\xff\",,,)");
+    pg_connection_free(connection);
+}
+
+/* A clock that went mad must not make a dead letter that can't be stored. */
+static void test_mad_clock(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = connect_empty();
+    struct pg_failure failure = {0};
+    struct buf rows = {0};
+    const int64_t times[] = {INT64_MIN, -1, INT64_MAX};
+    const struct dead_letter_origin origin = {.client_id = "me", .journal = "no uuid"};
+    for (size_t i = 0; i < 3; i++) {
+        const struct message message = {.received_at_us = times[i], .sequence = 1};
+        const struct dead_letter letter = {
+            .rule = "r", .message = &message, .reason = "r", .failed_at_us = times[i]};
+        dead_letter_append(&rows, i == 0 ? NULL : &origin, &letter);
+    }
+    CHECK_INT_EQ(dead_letters_copy(connection, "mqtt2pg", buf_slice(&rows), &failure), OUTCOME_OK);
+    CHECK_TEXT_EQ(failure.message, "");
+    CHECK_TEXT_EQ(
+        live_text(connection, "select count(*) from mqtt2pg.dead_letter where journal is null"),
+        "3");
+    CHECK_TEXT_EQ(
+        live_text(connection,
+                  "select string_agg(extract(year from received_at at time zone 'UTC')::text, "
+                  "' ' order by id) from mqtt2pg.dead_letter"),
+        "1970 1970 9999");
+    buf_fini(&rows);
+    pg_connection_free(connection);
+}
+
+UNIT_MAIN("live_dead_letter", {"round_trip", test_round_trip}, {"queries", test_queries},
+          {"gap", test_gap}, {"mad_clock", test_mad_clock})

@@ -1,0 +1,243 @@
+/* The bridge's own schema and its progress, against a real PostgreSQL.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <pthread.h>
+
+#include "pg/pg_live.h"
+#include "pg/progress.h"
+
+#define JOURNAL "11111111-2222-3333-4444-555555555555"
+#define OTHER_JOURNAL "99999999-2222-3333-4444-555555555555"
+
+static void test_schema(void)
+{
+    LIVE_OR_RETURN();
+    static const char *const names[] = {"mqtt2pg", "My \"odd\" Schema"};
+    struct pg_connection *connection = live_connect();
+    struct error error = {0};
+    struct pg_failure failure = {0};
+    for (size_t i = 0; i < 2; i++) {
+        UNIT_CASE("%s", names[i]);
+        live_run(connection, i == 0 ? "drop schema if exists mqtt2pg cascade"
+                                    : "drop schema if exists \"My \"\"odd\"\" Schema\" cascade");
+        CHECK_INT_EQ(progress_ensure_schema(connection, names[i], &error), OUTCOME_OK);
+        CHECK_INT_EQ(progress_ensure_schema(connection, names[i], &error), OUTCOME_OK);
+        /* Idempotent as it stands, too. */
+        struct buf sql = {0};
+        progress_schema_sql(&sql, names[i]);
+        live_run(connection, buf_string(&sql));
+        buf_fini(&sql);
+        CHECK_INT_EQ(progress_write(connection, names[i], "me", JOURNAL, 5, &failure), OUTCOME_OK);
+    }
+    unit_case[0] = '\0';
+    CHECK_TEXT_EQ(
+        live_text(connection, "select string_agg(attname, ',' order by attnum) from pg_attribute "
+                              "where attrelid = 'mqtt2pg.dead_letter'::regclass and attnum > 0"),
+        "id,received_at,failed_at,rule,topic,payload,qos,retained,properties,reason,sqlstate,"
+        "parked,client_id,journal,sequence");
+    CHECK_TEXT_EQ(
+        live_text(
+            connection,
+            "select count(*) from pg_class c, pg_attribute a where relnamespace = "
+            "'mqtt2pg'::regnamespace and relkind = 'r' and attrelid = c.oid and attnum > 0 "
+            "and col_description(c.oid, attnum) is null and relname <> 'gap' and attname <> 'id'"),
+        "0");
+    live_run(connection, "drop schema \"My \"\"odd\"\" Schema\" cascade");
+    pg_connection_free(connection);
+}
+
+static void check_fatal(struct pg_connection *connection, const char *wanted)
+{
+    struct error error = {0};
+    CHECK_INT_EQ(progress_ensure_schema(connection, "mqtt2pg", &error), OUTCOME_FATAL);
+    if (strstr(error.text, wanted) == NULL) {
+        CHECK_TEXT_EQ(error.text, wanted);
+    }
+}
+
+static void test_schema_denied(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = live_connect();
+    struct error error = {0};
+    live_run(connection,
+             "drop schema if exists mqtt2pg cascade; drop role if exists meek; create role meek;"
+             "set role meek");
+    check_fatal(connection,
+                "the schema \"mqtt2pg\" lacks dead_letter, gap, progress, and making it failed: "
+                "permission denied for database unit_");
+    /* The connection is usable, and nothing is left open. */
+    live_run(connection, "reset role");
+    CHECK_INT_EQ(progress_ensure_schema(connection, "mqtt2pg", &error), OUTCOME_OK);
+    live_run(connection, "set role meek");
+    check_fatal(connection, "no privilege to use the schema \"mqtt2pg\"");
+    live_run(connection,
+             "reset role; grant usage on schema mqtt2pg to meek;"
+             "grant select, insert, update on mqtt2pg.progress to meek;"
+             "grant select, insert, update, delete on mqtt2pg.dead_letter to meek; set role meek");
+    check_fatal(connection, "privileges are missing in the schema \"mqtt2pg\": insert on gap");
+    live_run(connection, "reset role; grant insert on mqtt2pg.gap to meek; set role meek");
+    CHECK_INT_EQ(progress_ensure_schema(connection, "mqtt2pg", &error), OUTCOME_OK);
+    live_run(connection, "reset role; drop schema mqtt2pg cascade; drop role meek");
+
+    live_run(connection, "create schema mqtt2pg; create table mqtt2pg.progress (client_id text)");
+    check_fatal(connection, "progress.journal");
+    live_run(connection, "drop schema mqtt2pg cascade");
+    pg_connection_free(connection);
+}
+
+static void *ensure(void *unused)
+{
+    (void) unused;
+    struct pg_connection *connection = live_connect();
+    struct error error = {0};
+    bool good = progress_ensure_schema(connection, "mqtt2pg", &error) == OUTCOME_OK;
+    pg_connection_free(connection);
+    return good ? "" : NULL;
+}
+
+static void test_schema_race(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = live_connect();
+    for (int round = 0; round < 5; round++) {
+        pthread_t threads[4];
+        live_run(connection, "drop schema if exists mqtt2pg cascade");
+        for (size_t i = 0; i < 4; i++) {
+            pthread_create(&threads[i], NULL, ensure, NULL);
+        }
+        for (size_t i = 0; i < 4; i++) {
+            void *good = NULL;
+            pthread_join(threads[i], &good);
+            CHECK(good != NULL);
+        }
+    }
+    pg_connection_free(connection);
+}
+
+static bool move(struct pg_connection *connection, const char *journal, uint64_t from, uint64_t to)
+{
+    struct pg_failure failure = {0};
+    bool moved = false;
+    if (progress_move(connection, "mqtt2pg", "me", journal, from, to, &moved, &failure) !=
+        OUTCOME_OK) {
+        unit_record(false, __FILE__, __LINE__, "progress_move: %s", failure.message);
+    }
+    return moved;
+}
+
+static void test_move(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = live_connect();
+    struct error error = {0};
+    struct pg_failure failure = {0};
+    struct progress progress = {0};
+    CHECK_INT_EQ(progress_ensure_schema(connection, "mqtt2pg", &error), OUTCOME_OK);
+    live_run(connection, "truncate mqtt2pg.progress");
+    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", &progress, &failure), OUTCOME_OK);
+    CHECK(!progress.exists);
+    CHECK(!move(connection, JOURNAL, 0, 1));
+    CHECK_INT_EQ(progress_write(connection, "mqtt2pg", "me", JOURNAL, 0, &failure), OUTCOME_OK);
+    CHECK(move(connection, JOURNAL, 0, 10));
+    CHECK(!move(connection, JOURNAL, 0, 10));
+    CHECK(!move(connection, OTHER_JOURNAL, 10, 20));
+    CHECK(move(connection, JOURNAL, 10, INT64_MAX));
+    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", &progress, &failure), OUTCOME_OK);
+    CHECK(progress.exists && progress.stored_at_us > INT64_C(1600000000000000));
+    CHECK_TEXT_EQ(progress.journal, JOURNAL);
+    CHECK(progress.position == INT64_MAX);
+    CHECK_INT_EQ(progress_write(connection, "mqtt2pg", "me", OTHER_JOURNAL, 7, &failure),
+                 OUTCOME_OK);
+    CHECK(move(connection, OTHER_JOURNAL, 7, 8));
+    pg_connection_free(connection);
+}
+
+/* One of two transactions at the same place. */
+struct racer {
+    struct pg_connection *connection;
+    bool moved;
+};
+
+static void *race(void *context)
+{
+    struct racer *racer = context;
+    struct pg_failure failure = {0};
+    racer->moved = move(racer->connection, JOURNAL, 10, 20);
+    if (pg_commit(racer->connection, &failure) != OUTCOME_OK) {
+        racer->moved = false;
+    }
+    return NULL;
+}
+
+/* The old backend's transaction is not over: the second waits for it, and then knows. */
+static void test_race(void)
+{
+    LIVE_OR_RETURN();
+    for (int commits = 0; commits < 2; commits++) {
+        struct pg_connection *old = live_connect();
+        struct racer racer = {.connection = live_connect()};
+        struct pg_failure failure = {0};
+        struct error error = {0};
+        pthread_t thread;
+        CHECK_INT_EQ(progress_ensure_schema(old, "mqtt2pg", &error), OUTCOME_OK);
+        CHECK_INT_EQ(progress_write(old, "mqtt2pg", "me", JOURNAL, 10, &failure), OUTCOME_OK);
+        live_run(old, "begin");
+        CHECK(move(old, JOURNAL, 10, 20));
+        live_run(racer.connection, "begin");
+        pthread_create(&thread, NULL, race, &racer);
+        /* Until it waits for the row. */
+        for (int i = 0; i < 500; i++) {
+            if (strcmp(
+                    live_text(
+                        old,
+                        "select count(*) from pg_stat_activity where datname = current_database() "
+                        "and wait_event_type = 'Lock'"),
+                    "1") == 0) {
+                break;
+            }
+            usleep(10000);
+        }
+        if (commits) {
+            CHECK_INT_EQ(pg_commit(old, &failure), OUTCOME_OK);
+        } else {
+            live_run(old, "rollback");
+        }
+        pthread_join(thread, NULL);
+        CHECK_INT_EQ(racer.moved, !commits);
+        CHECK_TEXT_EQ(
+            live_text(old, "select position from mqtt2pg.progress where client_id = 'me'"), "20");
+        pg_connection_free(old);
+        pg_connection_free(racer.connection);
+    }
+}
+
+static void test_lock(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *one = live_connect();
+    struct pg_connection *two = live_connect();
+    struct pg_failure failure = {0};
+    bool taken = false;
+    CHECK_INT_EQ(progress_lock(one, "mqtt2pg", "me", &taken, &failure), OUTCOME_OK);
+    CHECK(taken);
+    CHECK_INT_EQ(progress_lock(two, "mqtt2pg", "me", &taken, &failure), OUTCOME_OK);
+    CHECK(!taken);
+    CHECK_INT_EQ(progress_lock(two, "mqtt2pg", "you", &taken, &failure), OUTCOME_OK);
+    CHECK(taken);
+    CHECK_INT_EQ(progress_lock(two, "other", "me", &taken, &failure), OUTCOME_OK);
+    CHECK(taken);
+    pg_disconnect(one);
+    taken = false;
+    for (int i = 0; i < 500 && !taken; i++) {
+        CHECK_INT_EQ(progress_lock(two, "mqtt2pg", "me", &taken, &failure), OUTCOME_OK);
+        usleep(10000);
+    }
+    CHECK(taken);
+    pg_connection_free(one);
+    pg_connection_free(two);
+}
+
+UNIT_MAIN("live_progress", {"schema", test_schema}, {"schema_denied", test_schema_denied},
+          {"schema_race", test_schema_race}, {"move", test_move}, {"race", test_race},
+          {"lock", test_lock})

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/text.h"
+#include "pg/pg_failure.h"
+#include "pg/pg_reason.h"
+#include "unit.h"
+
+static void test_copy_line(void)
+{
+    static const struct {
+        const char *context;
+        const char *relation;
+        uint64_t line;
+    } cases[] = {
+        {"COPY t, line 12", "t", 12},
+        {"COPY t, line 12, column c3: \"x 9\"", "t", 12},
+        {"COPY t, Zeile 7, Spalte \"c\"", "t", 7},
+        {"COPY t, строка 18446744073, столбец x", "t", 18446744073},
+        {"COPY t, 3번째 줄", "t", 3},
+        {"tのCOPY、行 5", "t", 5},
+        {"PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 4", "t", 4},
+        {"COPY my, line 77, line 3", "my, line 77", 3},
+        {"COPY t2, line 3", "t2", 3},
+        {"COPY t2, line 3", "t", 0},  /* another table */
+        {"COPY t20 line 3", "t2", 0}, /* likewise */
+        {"COPY other, line 3", "t", 0},
+        {"SQL statement \"SELECT 1 FROM ONLY t x WHERE id = $1\"", "t", 0},
+        {"PL/pgSQL function t() line 3 at RAISE", "t", 0},
+        {"COPY t, line 4\nPL/pgSQL function f() line 3 at RAISE", "t", 0},
+        {"COPY t, line 99999999999999999999999", "t", 0},
+        {"COPY t", "t", 0},
+        {"COPY t, line", "t", 0},
+        {"", "t", 0},
+        {NULL, "t", 0},
+        {"COPY t, line 1", "", 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        UNIT_CASE("%s", cases[i].context != NULL ? cases[i].context : "NULL");
+        CHECK_INT_EQ(pg_failure_copy_line(cases[i].context, slice_of(cases[i].relation)),
+                     cases[i].line);
+    }
+}
+
+static void test_message(void)
+{
+    struct pg_failure failure = {0};
+    pg_failure_message(&failure, slice_of("no.\n"), slice_of("line 1\nline\t2."));
+    CHECK_TEXT_EQ(failure.message, "no: line 1 line 2");
+    pg_failure_message(&failure, slice_of("alone"), slice_of(NULL));
+    CHECK_TEXT_EQ(failure.message, "alone");
+
+    /* Cut between characters, wherever the end falls. */
+    for (size_t start = 0; start < 4; start++) {
+        struct buf text = {0};
+        buf_append_zeros(&text, start);
+        memset(text.data, 'a', start);
+        for (int i = 0; i < 200; i++) {
+            buf_append_text(&text, "😀");
+        }
+        pg_failure_message(&failure, buf_slice(&text), slice_of("detail"));
+        CHECK(text_is_utf8(slice_of(failure.message)));
+        CHECK(strlen(failure.message) > sizeof(failure.message) - 6);
+        buf_fini(&text);
+    }
+    CHECK_INT_EQ(pg_failure_set(&failure, SQL_WAIT, "%d", 7), OUTCOME_RETRY);
+    CHECK_TEXT_EQ(failure.message, "7");
+    CHECK_TEXT_EQ(failure.sqlstate, "");
+}
+
+static const struct pg_where where = {
+    .host = "db", .port = "5433", .database = "tele", .role = "bridge"};
+
+static void test_reason(void)
+{
+    static const struct {
+        const char *message;
+        const char *sqlstate;
+        const char *reason;
+    } cases[] = {
+        {"connection to server on socket \"/x\" failed: FATAL:  28P01: password authentication "
+         "failed for "
+         "user \"bridge\"\nLOCATION:  auth_failed, auth.c:335\n",
+         "28P01", "password authentication failed for role \"bridge\": check"},
+        {"Verbindung zum Server fehlgeschlagen: FATAL:  3D000: Datenbank existiert nicht\nORT:  "
+         "InitPostgres, x.c:1",
+         "3D000", "database \"tele\" does not exist: create database \"tele\", or change dbname"},
+        {"connection to server failed: SCHWERWIEGEND:  28000: Rolle »bridge« existiert nicht\n"
+         "ORT:  InitializeSessionUserId, miscinit.c:754",
+         "28000", "role \"bridge\" does not exist or may not log in"},
+        {"x failed: FATAL:  28000: kein pg_hba.conf-Eintrag\nORT:  ClientAuthentication, "
+         "auth.c:543",
+         "28000",
+         "the server's pg_hba.conf has no entry for role \"bridge\" and database \"tele\""},
+        {"x failed: FATAL:  53300: sorry, too many clients already", "53300",
+         "the server has no connection left"},
+        {"connection to server at \"db\" (10.0.0.1), port 5433 failed: Connection refused\n\tIs "
+         "the server running",
+         "", "connection refused by db port 5433"},
+        {"could not translate host name \"db\" to address: Name or service not known", "",
+         "host \"db\" is not known"},
+        {"something new.\nand more", "", "something new"},
+        {"x failed: FATAL:  XX000: odd thing\nLOCATION: y", "XX000",
+         "x failed: FATAL:  XX000: odd thing"},
+        {"", "", "no connection"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf out = {0};
+        char sqlstate[6];
+        UNIT_CASE("%s", cases[i].message);
+        pg_reason_append(&out, cases[i].message, &where, sqlstate);
+        CHECK_TEXT_EQ(sqlstate, cases[i].sqlstate);
+        if (strncmp(buf_string(&out), cases[i].reason, strlen(cases[i].reason)) != 0) {
+            CHECK_TEXT_EQ(buf_string(&out), cases[i].reason);
+        }
+        CHECK(strchr(buf_string(&out), '\n') == NULL);
+        buf_fini(&out);
+    }
+}
+
+static void test_conninfo(void)
+{
+    struct buf out = {0};
+    pg_reason_append_conninfo(&out, "missing \"=\" after \"hunter2\" in connection info string\n");
+    CHECK_TEXT_EQ(
+        buf_string(&out),
+        "database.conninfo is malformed: missing \"…\" after \"…\" in connection info string");
+    buf_fini(&out);
+}
+
+UNIT_MAIN("pg_failure", {"copy_line", test_copy_line}, {"message", test_message},
+          {"reason", test_reason}, {"conninfo", test_conninfo})
