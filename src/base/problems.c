@@ -2,10 +2,12 @@
 #include "base/problems.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 void problems_fini(struct problems *problems)
 {
@@ -31,7 +33,7 @@ static void problem_add(struct problems *problems, enum problem_level level, str
     if (what != NULL) {
         buf_printf(&text, "%s: ", what);
     }
-    buf_append_text(&text, message);
+    text_append_printable(&text, slice_of(message), SIZE_MAX);
 
     problems->list = memory_grow(problems->list, problems->count, &problems->capacity,
                                  sizeof(problems->list[0]));

@@ -22,7 +22,8 @@ static void test_table(void)
         CHECK_INT_EQ(ranged, setting->max > 0);
         CHECK(setting->type != SETTING_CHOICE || setting->choices != NULL);
         CHECK(setting->reload ==
-              (strncmp(setting->path, "log.", 4) == 0 || strncmp(setting->path, "rules.", 6) == 0));
+              (strncmp(setting->path, "log.", 4) == 0 || strncmp(setting->path, "rules.", 6) == 0 ||
+               strncmp(setting->path, "batch.", 6) == 0));
     }
     CHECK(setting_find("broker.nothing") == NULL);
     CHECK_TEXT_EQ(setting_name(setting_find("rules.ack.topic")), "topic");
