@@ -26,7 +26,8 @@ FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 OUT       := $(BUILD)/$(FLAVOUR)
 GENERATED := $(BUILD)/generated
-OBJECTS   := $(SOURCES:%.c=$(OUT)/%.o) $(if $(EMBEDDED_SQL),$(OUT)/sql_text.o)
+OBJECTS   := $(SOURCES:%.c=$(OUT)/%.o) $(if $(EMBEDDED_SQL),$(OUT)/sql_text.o) \
+    $(OUT)/src/admin/status_page.o
 LIBRARY_OBJECTS := $(filter-out $(OUT)/src/main.o,$(OBJECTS))
 PROGRAM   := $(if $(filter release,$(FLAVOUR)),$(BUILD),$(OUT))/mqtt2pg
 UNITS     := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
@@ -76,7 +77,7 @@ all: ## build build/mqtt2pg with what is installed
 
 demo: deps ## see it work: private broker and database, real readings (SECONDS=n ends by itself)
 	@$(MAKE) all
-	@demo/run $(SECONDS)
+	@tests/demo/demo.py $(BUILD)/mqtt2pg $(SECONDS)
 
 test: ## install what is missing, build, run every unit and integration test
 	@tests/tools/run-tests.sh "$(MAKE)" "$(BUILD)"
@@ -156,6 +157,14 @@ $(OUT)/%.o: %.c Makefile | generated
 $(OUT)/sql_text.o: $(GENERATED)/sql_text.c Makefile
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/src/admin/status_page.o: $(GENERATED)/status_page.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(GENERATED)/status_page.c: src/admin/status_page.html tests/tools/embed-page.sh
+	@mkdir -p $(@D)
+	@tests/tools/embed-page.sh $(GENERATED) $<
 
 generated: $(if $(EMBEDDED_SQL),$(GENERATED)/sql_text.c)
 

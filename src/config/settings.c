@@ -187,10 +187,6 @@ const struct setting settings[] = {
      .default_value = "\"127.0.0.1:9464\"",
      .help = "Address and port, like \"[::1]:9464\" or \"*:9464\"; \"\" = off. It asks for no "
              "password."},
-    {.path = "http.show_payloads",
-     .type = SETTING_BOOLEAN,
-     .default_value = "false",
-     .help = "Show the payloads of dead letters on the status page."},
 
     GROUP("log", "What is written to standard error."),
     {.path = "log.level",

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "admin/history.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/thread.h"
+
+#define INTERVAL_MS 1000
+/* The spread now, and each second back to the begin of the recent time. */
+#define SPREADS (HISTORY_RECENT_SECONDS + 1)
+
+static const char *const spread_names[HISTORY_KINDS] = {
+    [HISTORY_DELAY] = "mqtt2pg_store_delay_seconds",
+    [HISTORY_COMMIT] = "mqtt2pg_commit_seconds",
+};
+
+/* Everything since the start of the process. */
+struct totals {
+    int64_t received;
+    int64_t processed;
+    int64_t rows;
+    struct distribution spreads[HISTORY_KINDS];
+};
+
+struct history {
+    pthread_mutex_t mutex; /* of all that follows */
+    pthread_cond_t wake;
+    bool started;
+    bool stopping;
+    pthread_t thread;
+    uint64_t taken; /* samples; the newest stands before samples[taken % HISTORY_SECONDS] */
+    struct history_sample samples[HISTORY_SECONDS];
+    struct totals last;
+    struct distribution spreads[SPREADS][HISTORY_KINDS]; /* the newest at [taken % SPREADS] */
+};
+
+static void read_totals(struct totals *totals)
+{
+    struct buf exposition = {0};
+
+    totals->received = metric_get(METRIC_MESSAGES_RECEIVED);
+    totals->processed = metric_get(METRIC_MESSAGES_PROCESSED);
+    totals->rows = 0;
+    for (int rule = 0; metrics_rule_name(rule) != NULL; rule++)
+        totals->rows += metric_rule_get(rule, RULE_METRIC_ROWS);
+    metrics_write_prometheus(&exposition);
+    for (int kind = 0; kind < HISTORY_KINDS; kind++)
+        distribution_read(&totals->spreads[kind], buf_string(&exposition), spread_names[kind]);
+    buf_fini(&exposition);
+}
+
+struct history *history_new(void)
+{
+    struct history *history = memory_alloc(sizeof(*history));
+
+    pthread_mutex_init(&history->mutex, NULL);
+    thread_cond_init(&history->wake);
+    read_totals(&history->last);
+    for (int kind = 0; kind < HISTORY_KINDS; kind++)
+        history->spreads[0][kind] = history->last.spreads[kind];
+    return history;
+}
+
+void history_free(struct history *history)
+{
+    if (history == NULL)
+        return;
+    history_stop(history);
+    pthread_cond_destroy(&history->wake);
+    pthread_mutex_destroy(&history->mutex);
+    free(history);
+}
+
+/* Counters only grow, but for tests that set them back. */
+static int64_t growth(int64_t now, int64_t before, int64_t seconds)
+{
+    return now > before ? (now - before) / seconds : 0;
+}
+
+/* With the mutex. */
+static void push(struct history *history, const struct history_sample *sample,
+                 const struct totals *now)
+{
+    history->samples[history->taken % HISTORY_SECONDS] = *sample;
+    history->taken++;
+    for (int kind = 0; kind < HISTORY_KINDS; kind++)
+        history->spreads[history->taken % SPREADS][kind] = now->spreads[kind];
+}
+
+void history_advance(struct history *history, int64_t elapsed_ms)
+{
+    int64_t seconds = (elapsed_ms + INTERVAL_MS / 2) / INTERVAL_MS;
+    struct history_sample sample;
+    struct distribution delay;
+    struct totals now;
+
+    if (seconds < 1)
+        seconds = 1;
+    read_totals(&now);
+    pthread_mutex_lock(&history->mutex);
+    delay = distribution_since(&now.spreads[HISTORY_DELAY], &history->last.spreads[HISTORY_DELAY]);
+    sample = (struct history_sample){
+        .received = growth(now.received, history->last.received, seconds),
+        .processed = growth(now.processed, history->last.processed, seconds),
+        .rows = growth(now.rows, history->last.rows, seconds),
+        .waiting = metric_get(METRIC_JOURNAL_MESSAGES),
+        .delay_seconds = distribution_quantile(&delay, 0.5),
+    };
+    for (int64_t i = 0; i < seconds && i < HISTORY_SECONDS; i++)
+        push(history, &sample, &now);
+    history->last = now;
+    pthread_mutex_unlock(&history->mutex);
+}
+
+static bool wait_until(struct history *history, int64_t moment_ms)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&history->mutex);
+    while (!history->stopping && clock_monotonic_ms() < moment_ms)
+        thread_cond_wait(&history->wake, &history->mutex, moment_ms - clock_monotonic_ms());
+    stopping = history->stopping;
+    pthread_mutex_unlock(&history->mutex);
+    return !stopping;
+}
+
+static void *history_main(void *context)
+{
+    struct history *history = context;
+    int64_t last_ms = clock_monotonic_ms();
+    int64_t next_ms = last_ms + INTERVAL_MS;
+
+    while (wait_until(history, next_ms)) {
+        int64_t now_ms = clock_monotonic_ms();
+
+        history_advance(history, now_ms - last_ms);
+        last_ms = now_ms;
+        /* On the beat, so that a late sample does not move all that follow. */
+        next_ms += INTERVAL_MS;
+        if (next_ms <= now_ms)
+            next_ms = now_ms + INTERVAL_MS;
+    }
+    return NULL;
+}
+
+void history_start(struct history *history)
+{
+    history->started = true;
+    history->thread = thread_spawn("http-history", history_main, history);
+}
+
+void history_stop(struct history *history)
+{
+    if (!history->started)
+        return;
+    pthread_mutex_lock(&history->mutex);
+    history->stopping = true;
+    pthread_cond_signal(&history->wake);
+    pthread_mutex_unlock(&history->mutex);
+    pthread_join(history->thread, NULL);
+    history->started = false;
+    history->stopping = false;
+}
+
+size_t history_copy(struct history *history, struct history_sample *samples, size_t max,
+                    uint64_t *taken)
+{
+    size_t count;
+
+    pthread_mutex_lock(&history->mutex);
+    count = history->taken < HISTORY_SECONDS ? (size_t) history->taken : HISTORY_SECONDS;
+    if (count > max)
+        count = max;
+    for (size_t i = 0; i < count; i++)
+        samples[i] = history->samples[(history->taken - count + i) % HISTORY_SECONDS];
+    *taken = history->taken;
+    pthread_mutex_unlock(&history->mutex);
+    return count;
+}
+
+struct distribution history_recent(struct history *history, enum history_kind kind)
+{
+    struct distribution recent;
+    uint64_t back;
+
+    pthread_mutex_lock(&history->mutex);
+    back = history->taken < HISTORY_RECENT_SECONDS ? history->taken : HISTORY_RECENT_SECONDS;
+    recent = distribution_since(&history->spreads[history->taken % SPREADS][kind],
+                                &history->spreads[(history->taken - back) % SPREADS][kind]);
+    pthread_mutex_unlock(&history->mutex);
+    return recent;
+}

@@ -1,0 +1,44 @@
+/*
+ * http_address: the setting http.listen, as a place to listen on and as a place to ask.
+ *
+ *   "127.0.0.1:9464"   "[::1]:9464"   "localhost:9464"
+ *   "*:9464"           every address of this machine, IPv6 and IPv4
+ *   ":9464"            the same as 127.0.0.1:9464; all interfaces have to be asked for
+ *
+ * Port 0 takes a free one (tests).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ADMIN_HTTP_ADDRESS_H
+#define MQTT2PG_ADMIN_HTTP_ADDRESS_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/outcome.h"
+
+struct http_address {
+    char host[256]; /* without brackets; "" for every address */
+    char port[6];
+};
+
+/* As text with brackets where they belong; "*" for every address. */
+#define HTTP_ADDRESS_TEXT_MAX 300
+
+/* OUTCOME_FATAL, with what it should look like, when `listen` is no address. */
+enum outcome http_address_parse(const char *listen, struct http_address *address,
+                                struct error *error) MUST_CHECK;
+
+/* A listening socket, the caller's, in *listener. OUTCOME_RETRY names the setting and what to do. */
+enum outcome http_address_listen(const struct http_address *address, int *listener,
+                                 struct error *error) MUST_CHECK;
+
+/* A connected socket, the caller's, in *connection, whose reads and writes give up after `timeout_ms`. Asks
+ * this machine itself when the address is every address. OUTCOME_RETRY when nobody answers. */
+enum outcome http_address_connect(const struct http_address *address, int timeout_ms,
+                                  int *connection, struct error *error) MUST_CHECK;
+
+/* What a listening socket is bound to, for people ("127.0.0.1:9464", "*:9464"), and whether only this machine gets there. */
+void http_address_name(int listener, char text[HTTP_ADDRESS_TEXT_MAX], bool *is_loopback);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * http_options: where the status page listens.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ADMIN_HTTP_OPTIONS_H
+#define MQTT2PG_ADMIN_HTTP_OPTIONS_H
+
+struct http_options {
+    const char *listen; /* "127.0.0.1:9464", "[::1]:9464", "*:9464"; "" = off; borrowed */
+};
+
+#endif

@@ -1,0 +1,343 @@
+/*
+ * A page is a row of pages[]. libmicrohttpd calls answer() twice for a request: when the head is read, and when the body is,
+ * which must be empty.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "admin/http_server.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/history.h"
+#include "admin/http_address.h"
+#include "admin/status_json.h"
+#include "admin/status_page.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+
+#define CONNECTIONS_MAX 64u
+#define CONNECTIONS_PER_ADDRESS_MAX 32u
+#define CONNECTION_BYTES_MAX ((size_t) 32 * 1024)
+#define TIMEOUT_SECONDS 10u
+
+#define TEXT "text/plain; charset=utf-8"
+
+struct http_server {
+    struct http_sources sources;
+    struct history *history;
+    struct MHD_Daemon *daemon;
+    int64_t started_us; /* wall clock */
+    int64_t started_ms; /* monotonic */
+    bool is_loopback;
+    char address[HTTP_ADDRESS_TEXT_MAX];
+    char *page_policy; /* Content-Security-Policy of the status page */
+};
+
+/* --- the pages: each appends its body and returns the status --- */
+
+struct page {
+    const char *path;
+    const char *content_type;
+    unsigned (*write)(struct http_server *server, struct MHD_Connection *connection,
+                      struct buf *out);
+};
+
+static unsigned write_status_page(struct http_server *server, struct MHD_Connection *connection,
+                                  struct buf *out)
+{
+    (void) server;
+    (void) connection;
+    buf_append(out, status_page, status_page_size);
+    return MHD_HTTP_OK;
+}
+
+/* ?history=SECONDS for less than all of it. */
+static unsigned write_status_json(struct http_server *server, struct MHD_Connection *connection,
+                                  struct buf *out)
+{
+    const char *history = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "history");
+    const struct status_request request = {
+        .sources = &server->sources,
+        .history = server->history,
+        .history_max = history == NULL ? HISTORY_SECONDS : strtoul(history, NULL, 10),
+        .started_us = server->started_us,
+        .started_ms = server->started_ms,
+    };
+
+    status_append_json(out, &request);
+    buf_append_byte(out, '\n');
+    return MHD_HTTP_OK;
+}
+
+static unsigned write_metrics(struct http_server *server, struct MHD_Connection *connection,
+                              struct buf *out)
+{
+    (void) connection;
+    if (server->sources.refresh != NULL)
+        server->sources.refresh(server->sources.context);
+    metrics_write_prometheus(out);
+    return MHD_HTTP_OK;
+}
+
+static unsigned write_alive(struct http_server *server, struct MHD_Connection *connection,
+                            struct buf *out)
+{
+    (void) server;
+    (void) connection;
+    buf_append_text(out, "ok\n");
+    return MHD_HTTP_OK;
+}
+
+static unsigned write_ready(struct http_server *server, struct MHD_Connection *connection,
+                            struct buf *out)
+{
+    (void) server;
+    (void) connection;
+    if (!status_is_ready(out))
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    buf_append_text(out, "ready\n");
+    return MHD_HTTP_OK;
+}
+
+static const struct page pages[] = {
+    {"/", "text/html; charset=utf-8", write_status_page},
+    {"/status.json", "application/json", write_status_json},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", write_metrics},
+    {"/healthz", TEXT, write_alive},
+    {"/readyz", TEXT, write_ready},
+};
+
+#define PAGE_COUNT (sizeof(pages) / sizeof(pages[0]))
+
+static const struct page *find_page(const char *path)
+{
+    for (size_t i = 0; i < PAGE_COUNT; i++)
+        if (strcmp(pages[i].path, path) == 0)
+            return &pages[i];
+    return NULL;
+}
+
+/* --- one request --- */
+
+/* Every answer's; a page with a policy of its own has that instead of the first. */
+static const char *const headers[][2] = {
+    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+    {"Cache-Control", "no-store"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+    {"Referrer-Policy", "no-referrer"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {"Cross-Origin-Opener-Policy", "same-origin"},
+};
+
+struct answer {
+    unsigned status;
+    const char *content_type;
+    const char *policy; /* NULL: the strictest */
+    struct buf body;
+};
+
+/* Takes the body. */
+static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *answer)
+{
+    enum MHD_Result result = MHD_NO;
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        answer->body.length, answer->body.data, MHD_RESPMEM_MUST_FREE);
+
+    if (response == NULL) {
+        buf_fini(&answer->body);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+        MHD_add_response_header(response, headers[i][0],
+                                i == 0 && answer->policy != NULL ? answer->policy : headers[i][1]);
+    if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    result = MHD_queue_response(connection, answer->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result send_refusal(struct MHD_Connection *connection, unsigned status,
+                                    const char *text)
+{
+    struct answer answer = {.status = status, .content_type = TEXT};
+
+    buf_append_text(&answer.body, text);
+    return send_answer(connection, &answer);
+}
+
+static enum MHD_Result send_not_found(struct MHD_Connection *connection)
+{
+    struct answer answer = {.status = MHD_HTTP_NOT_FOUND, .content_type = TEXT};
+
+    buf_append_text(&answer.body, "not found; the pages are\n");
+    for (size_t i = 0; i < PAGE_COUNT; i++)
+        buf_printf(&answer.body, "%s\n", pages[i].path);
+    return send_answer(connection, &answer);
+}
+
+static enum MHD_Result send_page(struct http_server *server, struct MHD_Connection *connection,
+                                 const struct page *page)
+{
+    struct answer answer = {.content_type = page->content_type};
+
+    if (page->write == write_status_page)
+        answer.policy = server->page_policy;
+    answer.status = page->write(server, connection, &answer.body);
+    return send_answer(connection, &answer);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text);
+
+    return length >= strlen(end) && strcasecmp(text + length - strlen(end), end) == 0;
+}
+
+/* Is this Host header, as sent to a server on loopback, one that a browser sends for this machine? An address
+ * is: no other site has it for a name. */
+static bool is_local_host(const char *header)
+{
+    struct in6_addr address;
+    char host[256];
+    size_t length = strlen(header);
+    const char *colon = strrchr(header, ':');
+
+    if (header[0] == '[')
+        return true;
+    if (colon != NULL)
+        length = (size_t) (colon - header);
+    if (length >= sizeof(host))
+        return false;
+    snprintf(host, sizeof(host), "%.*s", (int) length, header);
+    return inet_pton(AF_INET, host, &address) == 1 || strcasecmp(host, "localhost") == 0 ||
+           ends_with(host, ".localhost");
+}
+
+static bool is_for_us(const struct http_server *server, struct MHD_Connection *connection)
+{
+    const char *host =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+
+    return !server->is_loopback || host == NULL || is_local_host(host);
+}
+
+static enum MHD_Result answer_request(void *context, struct MHD_Connection *connection,
+                                      const char *url, const char *method, const char *version,
+                                      const char *body, size_t *body_length, void **state)
+{
+    static char head_is_read;
+    struct http_server *server = context;
+    const struct page *page = find_page(url);
+
+    (void) version;
+    (void) body;
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return send_refusal(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    if (*state == NULL) {
+        *state = &head_is_read;
+        return MHD_YES;
+    }
+    if (*body_length > 0) /* no page wants one: hang up */
+        return MHD_NO;
+    if (!is_for_us(server, connection))
+        return send_refusal(connection, MHD_HTTP_MISDIRECTED_REQUEST,
+                            "this address answers to localhost and to addresses only; "
+                            "a proxy must send Host: localhost\n");
+    return page == NULL ? send_not_found(connection) : send_page(server, connection, page);
+}
+
+/* --- the server --- */
+
+static void log_library(void *context, const char *format, va_list arguments)
+{
+    char text[300];
+
+    (void) context;
+    vsnprintf(text, sizeof(text), format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("http", F_TEXT("text", text));
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server, int listener)
+{
+    /* clang-format off */
+    const struct MHD_OptionItem options[] = {
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) log_library, NULL}, /* first, so that it hears of the others */
+        {MHD_OPTION_LISTEN_SOCKET, listener, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS_MAX, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES_MAX, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    /* clang-format on */
+
+    return MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+                            answer_request, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
+enum outcome http_server_start(struct http_server **server, const struct http_options *options,
+                               const struct http_sources *sources, struct error *error)
+{
+    struct http_server *starting = NULL;
+    struct http_address address;
+    int listener = -1;
+    enum outcome outcome = OUTCOME_OK;
+
+    *server = NULL;
+    if (options->listen == NULL || options->listen[0] == '\0')
+        return OUTCOME_OK;
+    outcome = http_address_parse(options->listen, &address, error);
+    if (outcome == OUTCOME_OK)
+        outcome = http_address_listen(&address, &listener, error);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    starting = memory_alloc(sizeof(*starting));
+    starting->sources = *sources;
+    starting->started_us = clock_wall_us();
+    starting->started_ms = clock_monotonic_ms();
+    starting->history = history_new();
+    starting->page_policy = memory_printf(
+        "default-src 'none'; script-src '%s'; style-src '%s'; img-src data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        status_page_script_hash, status_page_style_hash);
+    http_address_name(listener, starting->address, &starting->is_loopback);
+    starting->daemon = start_daemon(starting, listener);
+    if (starting->daemon == NULL) {
+        /* The socket is the library's or not, depending on how far it came: better left open than closed twice. */
+        http_server_stop(starting);
+        return error_set(error, OUTCOME_RETRY,
+                         "cannot serve http.listen \"%s\": libmicrohttpd "
+                         "does not start (too many open files or threads?)",
+                         options->listen);
+    }
+    history_start(starting->history);
+    *server = starting;
+    return OUTCOME_OK;
+}
+
+void http_server_stop(struct http_server *server)
+{
+    if (server == NULL)
+        return;
+    if (server->daemon != NULL)
+        MHD_stop_daemon(server->daemon);
+    history_free(server->history);
+    free(server->page_policy);
+    free(server);
+}
+
+const char *http_server_address(const struct http_server *server)
+{
+    return server->address;
+}

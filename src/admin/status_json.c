@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+#include "admin/status_json.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/health.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/text.h"
+
+#define RATE_SECONDS 10
+
+static const char *const metric_names[METRIC_COUNT] = {
+#define METRIC(id, name, type, help) [METRIC_##id] = (name),
+#define RULE_METRIC(id, name, label, value, help)
+#define HISTOGRAM(id, name, bounds, help)
+#include "base/metrics.def"
+#undef METRIC
+#undef RULE_METRIC
+#undef HISTOGRAM
+};
+
+/* --- JSON: a comma is due unless the container was just opened --- */
+
+static void append_comma(struct buf *out)
+{
+    char last = out->length == 0 ? '{' : out->data[out->length - 1];
+
+    if (last != '{' && last != '[')
+        buf_append_byte(out, ',');
+}
+
+static void append_key(struct buf *out, const char *key)
+{
+    append_comma(out);
+    text_append_json(out, slice_of(key));
+    buf_append_byte(out, ':');
+}
+
+static void append_text(struct buf *out, const char *key, const char *value)
+{
+    append_key(out, key);
+    text_append_json(out, slice_of(value));
+}
+
+static void append_bool(struct buf *out, const char *key, bool value)
+{
+    append_key(out, key);
+    buf_append_text(out, value ? "true" : "false");
+}
+
+static void append_int(struct buf *out, const char *key, int64_t value)
+{
+    append_key(out, key);
+    buf_printf(out, "%lld", (long long) value);
+}
+
+static void append_real(struct buf *out, double value)
+{
+    if (isfinite(value))
+        buf_printf(out, "%.6g", value);
+    else
+        buf_append_text(out, "null");
+}
+
+/* A moment that has not been is null. */
+static void append_time(struct buf *out, const char *key, int64_t microseconds)
+{
+    append_key(out, key);
+    if (microseconds == 0) {
+        buf_append_text(out, "null");
+        return;
+    }
+    buf_append_byte(out, '"');
+    text_format_time(out, microseconds);
+    buf_append_byte(out, '"');
+}
+
+static void open_container(struct buf *out, const char *key, char bracket)
+{
+    append_key(out, key);
+    buf_append_byte(out, (uint8_t) bracket);
+}
+
+/* --- the members, in the order of the header --- */
+
+bool status_is_ready(struct buf *out)
+{
+    bool ready = true;
+
+    for (int part = 0; part < HEALTH_PARTS; part++) {
+        struct health health;
+
+        health_get((enum health_part) part, &health);
+        if (health.well)
+            continue;
+        ready = false;
+        if (out == NULL)
+            continue;
+        buf_printf(out, "%s: not ready", health_part_names[part]);
+        if (health.since_us != 0) {
+            buf_append_text(out, " since ");
+            text_format_time(out, health.since_us);
+        }
+        buf_append_text(out, ": ");
+        text_append_printable(out, slice_of(health.text[0] == '\0' ? "not started" : health.text),
+                              sizeof(health.text));
+        buf_append_byte(out, '\n');
+    }
+    return ready;
+}
+
+static void append_health(struct buf *out)
+{
+    open_container(out, "health", '{');
+    for (int part = 0; part < HEALTH_PARTS; part++) {
+        struct health health;
+
+        health_get((enum health_part) part, &health);
+        open_container(out, health_part_names[part], '{');
+        append_bool(out, "well", health.well);
+        append_time(out, "since", health.since_us);
+        append_text(out, "text", health.since_us == 0 ? "not started" : health.text);
+        buf_append_byte(out, '}');
+    }
+    buf_append_byte(out, '}');
+}
+
+static void append_counters(struct buf *out)
+{
+    open_container(out, "counters", '{');
+    for (int i = 0; i < METRIC_COUNT; i++)
+        append_int(out, metric_names[i], metric_get((enum metric) i));
+    buf_append_byte(out, '}');
+    open_container(out, "journal", '{');
+    append_int(out, "messages", metric_get(METRIC_JOURNAL_MESSAGES));
+    append_int(out, "messages_at_start", metric_get(METRIC_JOURNAL_MESSAGES_AT_START));
+    append_int(out, "bytes", metric_get(METRIC_JOURNAL_BYTES));
+    append_int(out, "oldest_seconds", metric_get(METRIC_JOURNAL_OLDEST_SECONDS));
+    buf_append_byte(out, '}');
+    append_int(out, "acks_waiting", metric_get(METRIC_ACKS_WAITING));
+}
+
+static void append_rate(struct buf *out, const char *key, int64_t sum, size_t seconds)
+{
+    append_key(out, key);
+    append_real(out, seconds == 0 ? NAN : (double) sum / (double) seconds);
+}
+
+static void append_rates(struct buf *out, struct history *history)
+{
+    struct history_sample samples[RATE_SECONDS];
+    struct history_sample sum = {0};
+    uint64_t taken;
+    size_t count = history_copy(history, samples, RATE_SECONDS, &taken);
+
+    for (size_t i = 0; i < count; i++) {
+        sum.received += samples[i].received;
+        sum.processed += samples[i].processed;
+        sum.rows += samples[i].rows;
+    }
+    open_container(out, "rates", '{');
+    append_int(out, "window_seconds", RATE_SECONDS);
+    append_rate(out, "received", sum.received, count);
+    append_rate(out, "processed", sum.processed, count);
+    append_rate(out, "rows", sum.rows, count);
+    buf_append_byte(out, '}');
+}
+
+static void append_spread(struct buf *out, const char *key, struct history *history,
+                          enum history_kind kind)
+{
+    const struct {
+        const char *name;
+        double quantile;
+    } quantiles[] = {{"p50", 0.50}, {"p95", 0.95}, {"p99", 0.99}};
+    struct distribution recent = history_recent(history, kind);
+
+    open_container(out, key, '{');
+    append_int(out, "window_seconds", HISTORY_RECENT_SECONDS);
+    append_int(out, "count", (int64_t) distribution_total(&recent));
+    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
+        append_key(out, quantiles[i].name);
+        append_real(out, distribution_quantile(&recent, quantiles[i].quantile));
+    }
+    buf_append_byte(out, '}');
+}
+
+static void append_reject(struct buf *out, const struct health_reject *reject)
+{
+    buf_append_byte(out, '{');
+    append_time(out, "at", reject->at_us);
+    append_text(out, "rule", reject->rule);
+    append_text(out, "topic", reject->topic);
+    append_text(out, "reason", reject->reason);
+    buf_append_byte(out, '}');
+}
+
+/* The newest reject of a rule, NULL when it is none of the last. A long name was cut in the reject. */
+static const struct health_reject *last_reject(const char *rule,
+                                               const struct health_reject *rejects, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(rejects[i].rule, rule, sizeof(rejects[i].rule) - 1) == 0)
+            return &rejects[i];
+    return NULL;
+}
+
+static void append_rule(struct buf *out, int rule, const struct health_reject *last)
+{
+    static const struct {
+        const char *key;
+        enum rule_metric metric;
+    } members[] = {
+        {"matched", RULE_METRIC_MATCHED},
+        {"stored", RULE_METRIC_STORED},
+        {"filtered", RULE_METRIC_FILTERED},
+        {"rejected", RULE_METRIC_REJECTED},
+        {"rows", RULE_METRIC_ROWS},
+        {"acks_stored", RULE_METRIC_ACKS_STORED},
+        {"acks_rejected", RULE_METRIC_ACKS_REJECTED},
+    };
+
+    append_comma(out);
+    buf_append_byte(out, '{');
+    append_text(out, "name", metrics_rule_name(rule));
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        append_int(out, members[i].key, metric_rule_get(rule, members[i].metric));
+    append_key(out, "last_reject");
+    if (last == NULL)
+        buf_append_text(out, "null");
+    else
+        append_reject(out, last);
+    buf_append_byte(out, '}');
+}
+
+static void append_rules(struct buf *out)
+{
+    struct health_reject rejects[HEALTH_REJECTS_MAX];
+    size_t count = health_rejects(rejects, HEALTH_REJECTS_MAX);
+
+    open_container(out, "rules", '[');
+    for (int rule = 0; metrics_rule_name(rule) != NULL; rule++)
+        append_rule(out, rule, last_reject(metrics_rule_name(rule), rejects, count));
+    buf_append_byte(out, ']');
+    open_container(out, "rejects", '[');
+    for (size_t i = 0; i < count; i++) {
+        append_comma(out);
+        append_reject(out, &rejects[i]);
+    }
+    buf_append_byte(out, ']');
+}
+
+/* One member of all samples; `offset` is that of an int64_t in the sample. */
+static void append_series(struct buf *out, const char *key, const struct history_sample *samples,
+                          size_t count, size_t offset)
+{
+    open_container(out, key, '[');
+    for (size_t i = 0; i < count; i++) {
+        int64_t value;
+
+        memcpy(&value, (const char *) &samples[i] + offset, sizeof(value));
+        append_comma(out);
+        buf_printf(out, "%lld", (long long) value);
+    }
+    buf_append_byte(out, ']');
+}
+
+static void append_history(struct buf *out, const struct status_request *request)
+{
+    size_t max = request->history_max < HISTORY_SECONDS ? request->history_max : HISTORY_SECONDS;
+    struct history_sample *samples = memory_alloc((max + 1) * sizeof(*samples));
+    uint64_t taken;
+    size_t count = history_copy(request->history, samples, max, &taken);
+
+    open_container(out, "history", '{');
+    append_int(out, "interval_seconds", 1);
+    append_int(out, "taken", (int64_t) taken);
+    append_series(out, "received", samples, count, offsetof(struct history_sample, received));
+    append_series(out, "processed", samples, count, offsetof(struct history_sample, processed));
+    append_series(out, "rows", samples, count, offsetof(struct history_sample, rows));
+    append_series(out, "waiting", samples, count, offsetof(struct history_sample, waiting));
+    open_container(out, "delay_seconds", '[');
+    for (size_t i = 0; i < count; i++) {
+        append_comma(out);
+        append_real(out, samples[i].delay_seconds);
+    }
+    buf_append_text(out, "]}");
+    free(samples);
+}
+
+static void append_configuration(struct buf *out, const struct http_sources *sources)
+{
+    size_t begin;
+
+    append_key(out, "configuration");
+    begin = out->length;
+    if (sources->configuration != NULL)
+        sources->configuration(sources->context, out);
+    if (out->length == begin)
+        buf_append_text(out, "null");
+}
+
+void status_append_json(struct buf *out, const struct status_request *request)
+{
+    const struct http_sources *sources = request->sources;
+
+    if (sources->refresh != NULL)
+        sources->refresh(sources->context);
+    buf_append_byte(out, '{');
+    append_text(out, "version", MQTT2PG_VERSION);
+    append_time(out, "started_at", request->started_us);
+    append_time(out, "now", clock_wall_us());
+    append_int(out, "uptime_seconds", (clock_monotonic_ms() - request->started_ms) / 1000);
+    append_bool(out, "ready", status_is_ready(NULL));
+    append_health(out);
+    append_counters(out);
+    append_rates(out, request->history);
+    append_spread(out, "delay", request->history, HISTORY_DELAY);
+    append_spread(out, "commit", request->history, HISTORY_COMMIT);
+    append_rules(out);
+    append_history(out, request);
+    append_configuration(out, sources);
+    buf_append_byte(out, '}');
+}

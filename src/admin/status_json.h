@@ -1,0 +1,46 @@
+/*
+ * status_json: the answer of /status.json, for the status page, `mqtt2pg status` and other programs.
+ *
+ *   version, started_at, now (RFC 3339, UTC), uptime_seconds, ready
+ *   health         broker, database, journal: {well, since, text}
+ *   counters       every metric without a label, by its name without mqtt2pg_
+ *   journal        {messages, messages_at_start, bytes, oldest_seconds}
+ *   acks_waiting
+ *   rates          {window_seconds, received, processed, rows}: a second, over the last ten
+ *   delay, commit  {window_seconds, count, p50, p95, p99}: seconds, over the last minute; null without any
+ *   rules          [{name, matched, stored, filtered, rejected, rows, acks_stored, acks_rejected, last_reject}]
+ *   rejects        [{at, rule, topic, reason}], newest first
+ *   history        {interval_seconds, taken, received, processed, rows, waiting, delay_seconds}: arrays, oldest first; the last
+ *                  element of each is sample number `taken`
+ *   configuration  as the bridge gives it, without secrets
+ *
+ * Members may be added, never renamed.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ADMIN_STATUS_JSON_H
+#define MQTT2PG_ADMIN_STATUS_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "admin/history.h"
+#include "admin/http_server.h"
+#include "base/buf.h"
+
+struct status_request {
+    const struct http_sources *sources; /* its functions may be NULL */
+    struct history *history;
+    int64_t started_us; /* wall clock */
+    size_t history_max; /* at most so many samples */
+    int64_t started_ms; /* monotonic */
+};
+
+/* Asks sources->refresh first. One line, without its newline. */
+void status_append_json(struct buf *out, const struct status_request *request);
+
+/* Are broker, database and journal well? Appends to `out`, which may be NULL, a line for each that is not:
+ * "database: not ready since 2026-11-23T03:29:30.123456Z: connection refused". */
+bool status_is_ready(struct buf *out);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+#include "bridge/bridge.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+#include "ack/outbox.h"
+#include "admin/http_server.h"
+#include "base/clock.h"
+#include "base/health.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/stop.h"
+#include "base/thread.h"
+#include "bridge/generation.h"
+#include "journal/journal.h"
+#include "load/loader.h"
+#include "mqtt/paho_link.h"
+#include "mqtt/receiver.h"
+
+#define TICK_MS 250
+#define IDENTITY_WAIT_MS 15000
+#define EXIT_CONFIGURATION 3
+#define EXIT_CANNOT_START 4
+
+struct bridge {
+    const char *config_file;
+    struct generation *first;      /* the stages borrow broker, database and journal options from it */
+    pthread_mutex_t mutex;         /* the status page's thread reads `generation` */
+    struct generation *generation; /* in use */
+    struct generation *retired;    /* until the loader has let go of it */
+    struct journal *journal;
+    char *outbox_directory;
+    struct outbox *outbox;
+    struct loader *loader;
+    struct receiver *receiver;
+    struct http_server *http;
+};
+
+/* Gauges that are read off the journal, before each scrape and each tick. */
+static void refresh_gauges(void *context)
+{
+    struct bridge *bridge = context;
+    struct journal_info info;
+    int64_t now = clock_wall_us();
+
+    journal_info(bridge->journal, &info);
+    metric_set(METRIC_JOURNAL_MESSAGES, (int64_t) (info.last - info.stored));
+    metric_set(METRIC_JOURNAL_BYTES, info.bytes);
+    metric_set(METRIC_JOURNAL_OLDEST_SECONDS,
+               info.oldest_us == 0 || now < info.oldest_us ? 0 : (now - info.oldest_us) / 1000000);
+    if (bridge->outbox != NULL)
+        metric_set(METRIC_ACKS_WAITING, (int64_t) outbox_waiting(bridge->outbox));
+}
+
+static void append_configuration(void *context, struct buf *out)
+{
+    struct bridge *bridge = context;
+
+    pthread_mutex_lock(&bridge->mutex);
+    config_to_json(bridge->generation->config, out);
+    pthread_mutex_unlock(&bridge->mutex);
+}
+
+static void print_problems(struct problems *problems)
+{
+    problems_print(problems, stderr);
+    problems_fini(problems);
+}
+
+static bool load_first(struct bridge *bridge)
+{
+    struct problems problems = {0};
+
+    bridge->first = generation_load(bridge->config_file, &problems);
+    bridge->generation = bridge->first;
+    print_problems(&problems);
+    return bridge->first != NULL;
+}
+
+/* Files of acknowledgments may be left from a configuration that had some, so the outbox is always there. */
+static enum outcome open_outbox(struct bridge *bridge, struct error *error)
+{
+    const struct config *config = bridge->generation->config;
+    struct outbox_options options = {.journal = journal_uuid(bridge->journal),
+                                     .max_bytes = config->journal.max_bytes / 4,
+                                     .broker = &config->broker};
+
+    bridge->outbox_directory = memory_printf("%s/outbox", config->journal.directory);
+    options.directory = bridge->outbox_directory;
+    return outbox_open(&bridge->outbox, &options, error);
+}
+
+static enum outcome open_disk(struct bridge *bridge, struct error *error)
+{
+    const struct config *config = bridge->generation->config;
+    enum outcome outcome = OUTCOME_FATAL;
+
+    if (memory_check_limits(error))
+        outcome = journal_open(&bridge->journal, &config->journal, error);
+    if (outcome == OUTCOME_OK)
+        outcome = open_outbox(bridge, error);
+    return outcome;
+}
+
+static void start_loader(struct bridge *bridge)
+{
+    const struct config *config = bridge->generation->config;
+    const struct loader_options options = {.database = config->database,
+                                           .batch = config->batch,
+                                           .journal = bridge->journal,
+                                           .outbox = bridge->outbox};
+
+    bridge->loader = loader_start(&options, bridge->generation->ruleset);
+}
+
+static enum outcome start_http(struct bridge *bridge, struct error *error)
+{
+    const struct http_sources sources = {
+        .refresh = refresh_gauges, .configuration = append_configuration, .context = bridge};
+    enum outcome outcome =
+        http_server_start(&bridge->http, &bridge->generation->config->http, &sources, error);
+
+    if (outcome == OUTCOME_OK && bridge->http != NULL)
+        log_info("status page", F_TEXT("address", http_server_address(bridge->http)));
+    return outcome;
+}
+
+/* What this bridge can't keep by itself: the broker must queue what it does not take. */
+static void advise_broker(const struct config *config)
+{
+    log_info("while this bridge is away or its journal is full, the broker must keep its messages: "
+             "mosquitto max_queued_messages (1000) and persistence, EMQX mqtt.max_mqueue_len (1000) "
+             "and mqtt.session_expiry_interval (2h) bound how many and how long",
+             F_TEXT("client_id", config->broker.client_id));
+}
+
+static void start_receiver(struct bridge *bridge)
+{
+    const struct config *config = bridge->generation->config;
+
+    if (!loader_wait_identity(bridge->loader, IDENTITY_WAIT_MS) || stop_requested())
+        return;
+    advise_broker(config);
+    bridge->receiver =
+        receiver_start(&(struct receiver_options){.broker = &config->broker,
+                                                  .subscriptions =
+                                                      &bridge->generation->ruleset->subscriptions,
+                                                  .journal = bridge->journal,
+                                                  .directory = config->journal.directory});
+}
+
+/* Secrets are in memory: no core file with them. */
+static void forbid_core_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+
+    (void) setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* the leak check attaches to its own process */
+    (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+static int bridge_start(struct bridge *bridge)
+{
+    struct error error;
+
+    if (!load_first(bridge))
+        return EXIT_CONFIGURATION;
+    log_configure(&bridge->generation->config->log);
+    if (open_disk(bridge, &error) != OUTCOME_OK) {
+        log_error("cannot start", F_TEXT("reason", error.text));
+        return EXIT_CANNOT_START;
+    }
+    health_set(HEALTH_JOURNAL, true, bridge->generation->config->journal.directory);
+    health_set(HEALTH_BROKER, false, "connecting");
+    paho_init();
+    start_loader(bridge);
+    if (start_http(bridge, &error) != OUTCOME_OK) {
+        log_error("cannot start", F_TEXT("reason", error.text));
+        return EXIT_CANNOT_START;
+    }
+    start_receiver(bridge);
+    (void) sd_notify(0, "READY=1");
+    log_info("mqtt2pg started", F_TEXT("version", MQTT2PG_VERSION),
+             F_TEXT("client_id", bridge->generation->config->broker.client_id),
+             F_TEXT("journal", bridge->generation->config->journal.directory),
+             F_INT("rules", bridge->generation->ruleset->count));
+    return 0;
+}
+
+/* Frees the generation before the last when the loader uses it no more; the first stays. */
+static void collect_retired(struct bridge *bridge)
+{
+    if (bridge->retired == NULL || loader_ruleset(bridge->loader) != bridge->generation->ruleset)
+        return;
+    if (bridge->retired != bridge->first)
+        generation_free(bridge->retired);
+    bridge->retired = NULL;
+}
+
+static void log_problems(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        log_error("configuration", F_TEXT("problem", problems->list[i].text));
+}
+
+/* What only a restart changes stays as it was: the broker's and the database's options are borrowed from the first generation. */
+static void keep_running_parts(struct config *next, const struct config *running)
+{
+    struct buf names = {0};
+
+    config_restart_needed(running, next, &names);
+    if (names.length > 0)
+        log_warn("these settings change at the next restart only",
+                 F_TEXT("settings", buf_string(&names)));
+    buf_fini(&names);
+}
+
+static void reload(struct bridge *bridge)
+{
+    struct problems problems = {0};
+    struct generation *next;
+
+    (void) sd_notify(0, "RELOADING=1");
+    if (bridge->retired != NULL) {
+        log_warn("reload refused: the previous one is still being taken over");
+    } else if ((next = generation_load(bridge->config_file, &problems)) == NULL) {
+        log_problems(&problems);
+        log_error("reload refused: the old configuration goes on",
+                  F_INT("mistakes", problems.errors));
+    } else {
+        keep_running_parts(next->config, bridge->generation->config);
+        log_configure(&next->config->log);
+        loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
+        if (bridge->receiver != NULL)
+            receiver_subscribe(bridge->receiver, &next->ruleset->subscriptions);
+        log_info("configuration reloaded", F_INT("rules", next->ruleset->count));
+        pthread_mutex_lock(&bridge->mutex);
+        bridge->retired = bridge->generation;
+        bridge->generation = next;
+        pthread_mutex_unlock(&bridge->mutex);
+    }
+    problems_fini(&problems);
+    (void) sd_notify(0, "READY=1");
+}
+
+static void wait_for_the_end(struct bridge *bridge)
+{
+    const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    while (!stop_requested()) {
+        int signal = sigtimedwait(&signals, NULL, &tick);
+
+        refresh_gauges(bridge);
+        collect_retired(bridge);
+        (void) sd_notify(0, "WATCHDOG=1");
+        if (signal == SIGHUP)
+            reload(bridge);
+        else if (signal > 0)
+            stop_request(0);
+    }
+}
+
+static int64_t left_of(int64_t until_ms)
+{
+    int64_t left = until_ms - clock_monotonic_ms();
+
+    return left > 0 ? left : 0;
+}
+
+static void bridge_stop(struct bridge *bridge)
+{
+    int64_t shutdown_ms = bridge->generation == NULL ? 0 : bridge->generation->config->shutdown_ms;
+    int64_t until = clock_monotonic_ms() + shutdown_ms;
+    bool complete;
+
+    (void) sd_notify(0, "STOPPING=1");
+    log_info("stopping", F_INT("within_ms", shutdown_ms));
+    /* A little of the time is kept back for each stage that follows. */
+    receiver_stop(bridge->receiver, left_of(until) / 4);
+    complete = loader_stop(bridge->loader, left_of(until) * 3 / 4);
+    http_server_stop(bridge->http); /* before what it looks at goes */
+    outbox_close(bridge->outbox, left_of(until));
+    if (bridge->journal != NULL && bridge->loader != NULL)
+        log_info("stopped", F_TEXT("journal", complete ? "stored to its end" : "has messages that wait"));
+    journal_close(bridge->journal);
+    if (bridge->retired != bridge->first)
+        generation_free(bridge->retired);
+    if (bridge->generation != bridge->first)
+        generation_free(bridge->generation);
+    generation_free(bridge->first);
+    free(bridge->outbox_directory);
+}
+
+int bridge_run(const char *config_file)
+{
+    struct bridge bridge = {.config_file = config_file, .mutex = PTHREAD_MUTEX_INITIALIZER};
+    int exit_code;
+
+    thread_block_signals();
+    forbid_core_dumps();
+    exit_code = bridge_start(&bridge);
+    if (exit_code == 0)
+        wait_for_the_end(&bridge);
+    else
+        stop_request(exit_code);
+    bridge_stop(&bridge);
+    return exit_code != 0 ? exit_code : stop_exit_code();
+}

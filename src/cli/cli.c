@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define CONFIG_FILE_DEFAULT "/etc/mqtt2pg/mqtt2pg.cfg"
+
+static const struct cli_command commands[] = {
+    {"run", "", "run the service in the foreground",
+     "SIGTERM and SIGINT stop it cleanly, SIGHUP reloads the configuration.\n", cli_run},
+    {"check", "[--database]", "report every mistake of the configuration as FILE:LINE: message",
+     "--database   also compare every rule with the tables as they are now\n", cli_check},
+    {"explain", "TOPIC [PAYLOAD]", "show what would become of a message; connects to nothing",
+     "Each matching rule gives its rows as one JSON object a line, or the reason why it rejects or\n"
+     "filters the message. A PAYLOAD of - is read from standard input.\n"
+     "Exit code 1 when a rule rejects the message or none matches.\n",
+     cli_explain},
+    {"schema", "", "print the SQL that creates the bridge's own tables and those of rules with create",
+     "", cli_schema},
+    {"dead-letters", "list|show ID|retry [--rule R] [--id ID]|purge [--older-than D]",
+     "look at, retry or remove messages that could not become rows",
+     "list         one line each, oldest first\n"
+     "show ID      everything about one, payload included\n"
+     "retry        sends them through today's rules; what fails again stays, with the new reason\n"
+     "purge        removes those that are not parked, or only those older than D (\"30d\")\n",
+     cli_dead_letters},
+    {"journal", "info|dump|verify", "look into the journal, also while the service runs",
+     "info         where it stands: messages, bytes, positions\n"
+     "dump         one JSON object a message that is still kept\n"
+     "verify       reads all of it; exit code 1 when something is damaged\n",
+     cli_journal},
+    {"settings", "[--sample|--markdown]", "list every setting with type, default and meaning",
+     "--sample     as a configuration file with comments\n"
+     "--markdown   as a reference page\n",
+     cli_settings},
+    {"status", "[--json] [--watch]", "ask the running service how it is",
+     "--json       the whole answer of /status.json, one line\n"
+     "--watch      again every second, until Ctrl-C\n"
+     "Asks at http.listen of the configuration. Exit code 1 when nobody answers there.\n",
+     cli_status},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "mqtt2pg stores MQTT messages in PostgreSQL: nothing lost, nothing twice.\n\n"
+                 "usage: mqtt2pg [--config FILE] COMMAND [...]\n\ncommands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  %-13s %s\n", commands[i].name, commands[i].summary);
+    fprintf(out,
+            "\noptions:\n"
+            "  -c, --config FILE   the configuration (default: " CONFIG_FILE_DEFAULT ")\n"
+            "  -h, --help          this text; behind a command: about it\n"
+            "  -V, --version       the version\n");
+}
+
+static void print_command_help(const struct cli_command *command, FILE *out)
+{
+    fprintf(out, "usage: mqtt2pg [--config FILE] %s %s\n\n%s\n", command->name, command->arguments,
+            command->summary);
+    if (command->help[0] != '\0')
+        fprintf(out, "\n%s", command->help);
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+    const struct cli_command *found = command == NULL ? NULL : find_command(command);
+    va_list arguments;
+
+    fputs("mqtt2pg: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    if (found != NULL)
+        fprintf(stderr, "\nusage: mqtt2pg [--config FILE] %s %s\n", found->name, found->arguments);
+    else
+        fputs("\ntry: mqtt2pg --help\n", stderr);
+    return CLI_USAGE;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *meant =
+        text_suggest(slice_of(name), &commands[0].name, COMMAND_COUNT, sizeof(commands[0]));
+
+    if (meant != NULL)
+        return cli_usage(NULL, "unknown command \"%s\" (did you mean %s?)", name, meant);
+    return cli_usage(NULL, "unknown command \"%s\"", name);
+}
+
+const char *cli_option(const struct cli_call *call, int *at, const char *name)
+{
+    const char *argument = call->arguments[*at];
+    size_t length = strlen(name);
+
+    if (strncmp(argument, name, length) != 0)
+        return NULL;
+    if (argument[length] == '=')
+        return argument + length + 1;
+    if (argument[length] != '\0')
+        return NULL;
+    if (*at + 1 >= call->count)
+        return "";
+    return call->arguments[++*at];
+}
+
+struct generation *cli_load(const struct cli_call *call, FILE *out)
+{
+    struct problems problems = {0};
+    struct generation *generation = generation_load(call->config_file, &problems);
+
+    problems_print(&problems, out);
+    problems_fini(&problems);
+    return generation;
+}
+
+/* Everything that was said in front of, between and behind the command's own words. */
+struct cli_words {
+    const char *config_file;
+    bool help;
+    bool version;
+    const char *missing; /* an option without its value */
+    char **rest;         /* the command and its arguments, in argv's own array */
+    int count;
+};
+
+/* Everything behind "--" is the command's, and so is a lone "-". */
+static void split_words(int argc, char **argv, struct cli_words *words)
+{
+    struct cli_call all = {.count = argc, .arguments = argv};
+    bool only_words = false;
+
+    words->rest = argv + 1;
+    for (int i = 1; i < argc; i++) {
+        const char *config = NULL;
+
+        if (!only_words && ((config = cli_option(&all, &i, "--config")) != NULL ||
+                            (config = cli_option(&all, &i, "-c")) != NULL)) {
+            words->config_file = config;
+            if (config[0] == '\0')
+                words->missing = "--config";
+        } else if (!only_words && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+            words->help = true;
+        } else if (!only_words &&
+                   (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0)) {
+            words->version = true;
+        } else if (!only_words && strcmp(argv[i], "--") == 0) {
+            only_words = true;
+        } else {
+            words->rest[words->count++] = argv[i];
+        }
+    }
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct cli_words words = {.config_file = CONFIG_FILE_DEFAULT};
+    const struct cli_command *command = NULL;
+    struct cli_call call;
+
+    split_words(argc, argv, &words);
+    if (words.missing != NULL)
+        return cli_usage(NULL, "%s needs a file name", words.missing);
+    if (words.count > 0)
+        command = find_command(words.rest[0]);
+    if (words.version) {
+        printf("mqtt2pg %s\n", MQTT2PG_VERSION);
+        return CLI_DONE;
+    }
+    if (words.count > 0 && command == NULL)
+        return unknown_command(words.rest[0]);
+    if (words.help) {
+        if (command != NULL)
+            print_command_help(command, stdout);
+        else
+            print_help(stdout);
+        return CLI_DONE;
+    }
+    if (command == NULL) {
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    call = (struct cli_call){words.config_file, words.count - 1, words.rest + 1};
+    return command->run(&call);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "load/rule_check.h"
+
+/* Every rule against the catalog. CLI_FAILED when the database can't be asked. */
+static int check_database(const struct generation *generation, struct problems *problems)
+{
+    struct pg_connection *connection = pg_connection_new(&generation->config->database);
+    struct pg_failure failure;
+    struct error error;
+    int exit_code = CLI_DONE;
+
+    if (pg_connect(connection, &error) != OUTCOME_OK) {
+        fprintf(stderr, "mqtt2pg: the database could not be asked: %s\n", error.text);
+        exit_code = CLI_FAILED;
+    }
+    for (size_t i = 0; exit_code == CLI_DONE && i < generation->ruleset->count; i++) {
+        const struct rule *rule = generation->ruleset->rules[i];
+
+        if (rule_check(rule, connection, problems, &failure) == OUTCOME_OK)
+            continue;
+        if (pg_is_connected(connection)) {
+            problem_error(problems, rule->options->place, rule->name, "%s", failure.message);
+            continue;
+        }
+        fprintf(stderr, "mqtt2pg: the database could not be asked: %s\n", failure.message);
+        exit_code = CLI_FAILED;
+    }
+    pg_connection_free(connection);
+    return exit_code;
+}
+
+static void say_fine(const struct generation *generation, const struct problems *problems,
+                     bool database)
+{
+    printf("%s: %zu rule%s, no mistakes%s", generation->config->file, generation->ruleset->count,
+           generation->ruleset->count == 1 ? "" : "s", database ? ", and the tables fit" : "");
+    if (problems->count > 0)
+        printf(", %zu warning%s", problems->count, problems->count == 1 ? "" : "s");
+    printf("\n");
+}
+
+int cli_check(const struct cli_call *call)
+{
+    struct problems problems = {0};
+    struct generation *generation;
+    bool database = false;
+    int exit_code = CLI_DONE;
+
+    for (int i = 0; i < call->count; i++) {
+        if (strcmp(call->arguments[i], "--database") != 0)
+            return cli_usage("check", "unknown argument \"%s\"", call->arguments[i]);
+        database = true;
+    }
+    generation = generation_load(call->config_file, &problems);
+    if (generation != NULL && database)
+        exit_code = check_database(generation, &problems);
+    problems_print(&problems, stdout);
+    if (problems.errors > 0)
+        exit_code = CLI_CONFIGURATION;
+    else if (exit_code == CLI_DONE)
+        say_fine(generation, &problems, database);
+    problems_fini(&problems);
+    generation_free(generation);
+    return exit_code;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+#include "journal/journal_reader.h"
+
+static void print_line(const char *name, const char *value)
+{
+    printf("%-18s %s\n", name, value);
+}
+
+static void print_count(const char *name, uint64_t count)
+{
+    struct buf text = {0};
+
+    text_format_count(&text, count);
+    print_line(name, buf_string(&text));
+    buf_fini(&text);
+}
+
+static void print_time(const char *name, int64_t time_us)
+{
+    struct buf text = {0};
+
+    if (time_us != 0)
+        text_format_time(&text, time_us);
+    print_line(name, time_us == 0 ? "-" : buf_string(&text));
+    buf_fini(&text);
+}
+
+static void print_size(const char *name, int64_t bytes, int64_t max_bytes)
+{
+    struct buf text = {0};
+
+    text_format_size(&text, bytes);
+    buf_append_text(&text, " of ");
+    text_format_size(&text, max_bytes);
+    print_line(name, buf_string(&text));
+    buf_fini(&text);
+}
+
+static int show_info(struct journal *journal, const char *directory)
+{
+    struct journal_info info;
+
+    journal_info(journal, &info);
+    print_line("directory", directory);
+    print_line("journal", info.uuid);
+    print_size("on disk", info.bytes, info.max_bytes);
+    print_count("segments", info.segments);
+    print_count("first message", info.first);
+    print_count("last message", info.last);
+    print_count("stored up to", info.stored);
+    print_count("waiting", info.last - info.stored);
+    print_time("oldest waiting", info.oldest_us);
+    print_time("newest", info.last_us);
+    return CLI_DONE;
+}
+
+/* Payloads are shown as text where they are text; everything else in hexadecimal. */
+static void append_payload(struct buf *out, struct slice payload)
+{
+    if (text_is_utf8(payload) && !text_has_nul(payload)) {
+        buf_append_text(out, ",\"payload\":");
+        text_append_json(out, payload);
+        return;
+    }
+    buf_append_text(out, ",\"payload_hex\":\"");
+    for (size_t i = 0; i < payload.length; i++)
+        buf_printf(out, "%02x", (unsigned char) payload.data[i]);
+    buf_append_text(out, "\"");
+}
+
+static void print_message(struct buf *out, const struct message *message)
+{
+    buf_reset(out);
+    buf_printf(out, "{\"sequence\":%" PRIu64 ",\"received_at\":\"", message->sequence);
+    text_format_time(out, message->received_at_us);
+    buf_printf(out, "\",\"kind\":\"%s\",\"topic\":",
+               message->kind == MESSAGE_PUBLISH ? "message" : "gap");
+    text_append_json(out, message->topic);
+    buf_printf(out, ",\"qos\":%u,\"retained\":%s,\"duplicate\":%s,\"packet_id\":%u", message->qos,
+               message->retained ? "true" : "false", message->duplicate ? "true" : "false",
+               message->packet_id);
+    append_payload(out, message->payload);
+    buf_append_text(out, "}\n");
+    fwrite(out->data, 1, out->length, stdout);
+}
+
+/* Reads everything; prints each message when `dump`. Counts what is missing. */
+static bool read_all(struct journal *journal, bool dump, uint64_t *messages, uint64_t *missing)
+{
+    struct journal_reader *reader = journal_reader_new(journal);
+    struct journal_next next;
+    struct buf line = {0};
+    enum journal_read read = JOURNAL_READ_FAILED;
+
+    if (journal_reader_seek(reader, journal_first(journal), &next.error) == OUTCOME_OK) {
+        while ((read = journal_reader_next(reader, &next)) != JOURNAL_READ_END &&
+               read != JOURNAL_READ_FAILED) {
+            if (read == JOURNAL_READ_MISSING) {
+                fprintf(stderr, "mqtt2pg: messages %" PRIu64 " to %" PRIu64 " are damaged\n",
+                        next.missing.first, next.missing.first + next.missing.count - 1);
+                *missing += next.missing.count;
+                continue;
+            }
+            ++*messages;
+            if (dump)
+                print_message(&line, &next.message);
+        }
+    }
+    if (read == JOURNAL_READ_FAILED)
+        fprintf(stderr, "mqtt2pg: the journal can't be read: %s\n", next.error.text);
+    buf_fini(&line);
+    journal_reader_free(reader);
+    return read == JOURNAL_READ_END;
+}
+
+static int dump(struct journal *journal)
+{
+    uint64_t messages = 0, missing = 0;
+
+    return read_all(journal, true, &messages, &missing) ? CLI_DONE : CLI_FAILED;
+}
+
+static int verify(struct journal *journal)
+{
+    uint64_t messages = 0, missing = 0;
+    bool complete = read_all(journal, false, &messages, &missing);
+
+    printf("%" PRIu64 " messages sound, %" PRIu64 " damaged\n", messages, missing);
+    return complete && missing == 0 ? CLI_DONE : CLI_FAILED;
+}
+
+static int look(const struct generation *generation, const char *what)
+{
+    struct journal_options options = generation->config->journal;
+    struct journal *journal = NULL;
+    struct error error;
+    int exit_code;
+
+    options.read_only = true;
+    if (journal_open(&journal, &options, &error) != OUTCOME_OK) {
+        fprintf(stderr, "mqtt2pg: %s\n", error.text);
+        return CLI_FAILED;
+    }
+    if (strcmp(what, "info") == 0)
+        exit_code = show_info(journal, options.directory);
+    else
+        exit_code = strcmp(what, "dump") == 0 ? dump(journal) : verify(journal);
+    journal_close(journal);
+    return exit_code;
+}
+
+int cli_journal(const struct cli_call *call)
+{
+    struct generation *generation;
+    const char *what = call->count == 1 ? call->arguments[0] : "";
+    int exit_code;
+
+    if (strcmp(what, "info") != 0 && strcmp(what, "dump") != 0 && strcmp(what, "verify") != 0)
+        return cli_usage("journal", "one of info, dump or verify is wanted");
+    generation = cli_load(call, stderr);
+    if (generation == NULL)
+        return CLI_CONFIGURATION;
+    exit_code = look(generation, what);
+    generation_free(generation);
+    return exit_code;
+}
