@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/subscription.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* MQTT 5.0, section 3.8.2.1.2: what a variable byte integer can hold. */
+enum { IDENTIFIER_MAX = 268435455 };
+
+/* FNV-1a. It stands in journals: never change it. */
+uint32_t subscription_identifier(const char *filter)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *filter != '\0'; filter++) {
+        hash = (hash ^ (unsigned char) *filter) * UINT64_C(0x100000001b3);
+    }
+    return (uint32_t) (hash % IDENTIFIER_MAX) + 1;
+}
+
+struct subscription *subscription_set_add(struct subscription_set *set,
+                                          const struct subscription *subscription)
+{
+    set->list = memory_resize(set->list, (set->count + 1) * sizeof(set->list[0]));
+    struct subscription *added = &set->list[set->count++];
+    *added = *subscription;
+    added->filter = memory_strdup(subscription->filter);
+    return added;
+}
+
+const struct subscription *subscription_set_find(const struct subscription_set *set,
+                                                 const char *filter)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (strcmp(set->list[i].filter, filter) == 0) {
+            return &set->list[i];
+        }
+    }
+    return NULL;
+}
+
+void subscription_set_fini(struct subscription_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        free(set->list[i].filter);
+    }
+    free(set->list);
+    *set = (struct subscription_set){0};
+}

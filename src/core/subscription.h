@@ -1,0 +1,43 @@
+/*
+ * subscription: what the broker is asked for. Made from the rules by route/subscription_plan, carried out by mqtt/receiver.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CORE_SUBSCRIPTION_H
+#define MQTT2PG_CORE_SUBSCRIPTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* MQTT 5.0, section 3.8.3.1. */
+enum retain_handling {
+    RETAIN_SEND = 0,        /* retained messages at every SUBSCRIBE */
+    RETAIN_SEND_IF_NEW = 1, /* only when the subscription did not exist */
+    RETAIN_DO_NOT_SEND = 2,
+};
+
+struct subscription {
+    char *filter; /* owned; MQTT filter, with "$share/GROUP/" in front when shared */
+    uint8_t qos;
+    enum retain_handling retain_handling;
+    uint32_t
+        identifier; /* MQTT 5: 1 … 268,435,455; a function of the filter alone, so that a message that was queued or
+                            journaled before a change of the configuration still means the same; 0 with 3.1.1 */
+};
+
+struct subscription_set {
+    struct subscription *list; /* owned */
+    size_t count;
+};
+
+/* The identifier of a filter, the same in every process. */
+uint32_t subscription_identifier(const char *filter);
+
+/* Appends a copy and returns it. */
+struct subscription *subscription_set_add(struct subscription_set *set,
+                                          const struct subscription *subscription);
+const struct subscription *subscription_set_find(const struct subscription_set *set,
+                                                 const char *filter);
+void subscription_set_fini(struct subscription_set *set);
+
+#endif

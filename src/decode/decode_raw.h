@@ -1,0 +1,17 @@
+/*
+ * decode_raw: the format "raw": "$" is the payload's bytes, whatever they are.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_DECODE_DECODE_RAW_H
+#define MQTT2PG_DECODE_DECODE_RAW_H
+
+#include "base/arena.h"
+#include "base/outcome.h"
+#include "core/document.h"
+
+/* Always OUTCOME_OK. */
+enum outcome decode_raw(struct slice payload, struct arena *arena, const struct node **root,
+                        struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,412 @@
+/*
+ * Recursive descent over the bytes; one call a value, its depth bounded by JSON_DEPTH_MAX. A
+ * node is written when its value begins; a container's span, count and text are filled in when
+ * it ends:
+ *
+ *   {"a":[1,2],"b":"x"}
+ *   ▲    ▲     ▲ nodes[1] ends: span 3, text "[1,2]"
+ *   │    nodes[1] begins
+ *   nodes[0] begins
+ *
+ * The nodes lie in one array that doubles and may move while it grows: keep indexes, not pointers.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "decode/json_scan.h"
+
+#include <stdlib.h>
+
+#include "decode/json_string.h"
+
+/* An object with up to so many members is searched for duplicate names member by member, a
+ * larger one by sorting. */
+enum { MEMBERS_SEARCHED_MAX = 16 };
+
+struct scanner {
+    const char *begin;
+    const char *at;
+    const char *end;
+    struct arena *arena;
+    struct node *nodes;
+    uint32_t count;
+    uint32_t capacity;
+    int depth; /* containers open now */
+    struct error *error;
+};
+
+static bool scan_value(struct scanner *scanner, struct slice key);
+
+static bool scan_fail(struct scanner *scanner, const char *at, const char *what)
+{
+    error_set(scanner->error, OUTCOME_REJECT, "byte %zu: %s", (size_t) (at - scanner->begin) + 1,
+              what);
+    return false;
+}
+
+static struct slice scan_since(const struct scanner *scanner, const char *start)
+{
+    return slice_make(start, (size_t) (scanner->at - start));
+}
+
+/* --- nodes ------------------------------------------------------------------------------------ */
+
+static void nodes_grow(struct scanner *scanner)
+{
+    uint32_t doubled = scanner->capacity * 2;
+    uint32_t capacity = doubled < JSON_NODES_MAX ? doubled : JSON_NODES_MAX;
+    struct node *nodes = arena_alloc(scanner->arena, capacity * sizeof(*nodes));
+    memcpy(nodes, scanner->nodes, scanner->count * sizeof(*nodes));
+    scanner->nodes = nodes;
+    scanner->capacity = capacity;
+}
+
+/* The new node, valid until the next one; NULL when there are too many. */
+static inline struct node *node_add(struct scanner *scanner, enum value_kind kind, struct slice key,
+                                    struct slice text)
+{
+    if (scanner->count == scanner->capacity) {
+        if (scanner->count >= JSON_NODES_MAX) {
+            scan_fail(scanner, scanner->at, "too many values in one payload");
+            return NULL;
+        }
+        nodes_grow(scanner);
+    }
+    struct node *node = &scanner->nodes[scanner->count++];
+    *node = (struct node){.kind = kind, .span = 1, .key = key, .text = text};
+    return node;
+}
+
+/* --- strings ---------------------------------------------------------------------------------- */
+
+/* From the opening quote to behind the closing one. */
+static inline bool scan_string(struct scanner *scanner, struct slice *text)
+{
+    const char *start = scanner->at + 1;
+    const char *at = json_skip_plain(start, scanner->end);
+    if (at < scanner->end && *at == '"') {
+        *text = slice_make(start, (size_t) (at - start));
+        scanner->at = at + 1;
+        return true;
+    }
+    at = start;
+    const char *wrong = json_string_read(&at, scanner->end, scanner->arena, text);
+    scanner->at = at;
+    return wrong == NULL || scan_fail(scanner, at, wrong);
+}
+
+/* --- numbers ---------------------------------------------------------------------------------- */
+
+static inline const char *skip_digits(const char *at, const char *end)
+{
+    while (at < end && *at >= '0' && *at <= '9') {
+        at++;
+    }
+    return at;
+}
+
+/* Behind the number that begins at `at`; NULL and *at moved to the mistake when there is none. */
+static inline const char *number_end(const char **at, const char *end)
+{
+    const char *p = *at;
+    p += p < end && *p == '-';
+    const char *digits = p;
+    p = p < end && *p == '0' ? p + 1 : skip_digits(p, end);
+    if (p == digits) {
+        goto fail;
+    }
+    if (p < end && *p == '.') {
+        digits = ++p;
+        p = skip_digits(p, end);
+        if (p == digits) {
+            goto fail;
+        }
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        p += p < end && (*p == '+' || *p == '-');
+        digits = p;
+        p = skip_digits(p, end);
+        if (p == digits) {
+            goto fail;
+        }
+    }
+    return p;
+
+fail:
+    *at = p;
+    return NULL;
+}
+
+bool json_is_number(struct slice text)
+{
+    const char *at = text.data;
+    return text.length > 0 && number_end(&at, text.data + text.length) == text.data + text.length;
+}
+
+static inline bool scan_number(struct scanner *scanner, struct slice key)
+{
+    const char *start = scanner->at;
+    const char *at = start;
+    const char *end = number_end(&at, scanner->end);
+    if (end == NULL) {
+        return scan_fail(scanner, at, "a digit is missing in a number");
+    }
+    if (end < scanner->end && *end >= '0' && *end <= '9') {
+        return scan_fail(scanner, start, "a number begins with a zero too many");
+    }
+    scanner->at = end;
+    return node_add(scanner, VALUE_NUMBER, key, scan_since(scanner, start)) != NULL;
+}
+
+/* --- containers ------------------------------------------------------------------------------- */
+
+static inline void skip_space(struct scanner *scanner)
+{
+    while (scanner->at < scanner->end && (*scanner->at == ' ' || *scanner->at == '\n' ||
+                                          *scanner->at == '\r' || *scanner->at == '\t')) {
+        scanner->at++;
+    }
+}
+
+/* Takes `character` and the white space behind it. */
+static inline bool take(struct scanner *scanner, char character)
+{
+    if (scanner->at == scanner->end || *scanner->at != character) {
+        return false;
+    }
+    scanner->at++;
+    skip_space(scanner);
+    return true;
+}
+
+/* Begins a container; its index, or -1. */
+static inline int64_t container_open(struct scanner *scanner, enum value_kind kind,
+                                     struct slice key)
+{
+    int64_t index = scanner->count;
+    if (scanner->depth == JSON_DEPTH_MAX) {
+        scan_fail(scanner, scanner->at, "nested too deep");
+        return -1;
+    }
+    if (node_add(scanner, kind, key, slice_make(scanner->at, 0)) == NULL) {
+        return -1;
+    }
+    scanner->depth++;
+    scanner->at++;
+    skip_space(scanner);
+    return index;
+}
+
+/* Ends it: the scanner stands at its closing bracket. */
+static inline void container_close(struct scanner *scanner, int64_t index, uint32_t count)
+{
+    struct node *node = &scanner->nodes[index];
+    scanner->at++;
+    scanner->depth--;
+    node->span = scanner->count - (uint32_t) index;
+    node->count = count;
+    node->text = scan_since(scanner, node->text.data);
+}
+
+/* A bit that a name has in common with few others, so that most names need not be compared. */
+static inline uint64_t name_bit(struct slice name)
+{
+    if (name.length == 0) {
+        return 1;
+    }
+    unsigned first = (unsigned char) name.data[0];
+    unsigned last = (unsigned char) name.data[name.length - 1];
+    return UINT64_C(1) << ((name.length * 11 + first * 5 + last * 3) % 64);
+}
+
+static bool has_member(const struct scanner *scanner, int64_t index, uint32_t count,
+                       struct slice name)
+{
+    const struct node *member = &scanner->nodes[index + 1];
+    for (uint32_t i = 0; i < count; i++, member += member->span) {
+        if (slice_equal(member->key, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    const struct slice *a = left;
+    const struct slice *b = right;
+    if (a->length != b->length) {
+        return a->length < b->length ? -1 : 1;
+    }
+    return a->length == 0 ? 0 : memcmp(a->data, b->data, a->length);
+}
+
+/* Sorting has no worst case that a sender could aim at, as a hash table has. */
+static bool has_duplicates(const struct scanner *scanner, int64_t index, uint32_t count)
+{
+    struct slice *names = arena_alloc(scanner->arena, count * sizeof(*names));
+    const struct node *member = &scanner->nodes[index + 1];
+    for (uint32_t i = 0; i < count; i++, member += member->span) {
+        names[i] = member->key;
+    }
+    qsort(names, count, sizeof(*names), compare_names);
+    for (uint32_t i = 1; i < count; i++) {
+        if (slice_equal(names[i - 1], names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `"name" :` of the member with number `count`; `seen` holds the bits of the names before it. */
+static inline bool scan_name(struct scanner *scanner, int64_t index, uint32_t count, uint64_t *seen,
+                             struct slice *name)
+{
+    const char *start = scanner->at;
+    if (start == scanner->end || *start != '"') {
+        return scan_fail(scanner, start, "a name in quotes expected");
+    }
+    if (!scan_string(scanner, name)) {
+        return false;
+    }
+    uint64_t bit = name_bit(*name);
+    if ((*seen & bit) != 0 && count < MEMBERS_SEARCHED_MAX &&
+        has_member(scanner, index, count, *name)) {
+        return scan_fail(scanner, start, "a name stands twice in one object");
+    }
+    *seen |= bit;
+    skip_space(scanner);
+    return take(scanner, ':') || scan_fail(scanner, scanner->at, "\":\" expected");
+}
+
+static bool scan_object(struct scanner *scanner, struct slice key)
+{
+    const char *start = scanner->at;
+    uint32_t count = 0;
+    uint64_t seen = 0;
+    int64_t index = container_open(scanner, VALUE_OBJECT, key);
+    if (index < 0) {
+        return false;
+    }
+    bool more = scanner->at < scanner->end && *scanner->at != '}';
+    while (more) {
+        struct slice name;
+        if (!scan_name(scanner, index, count, &seen, &name) || !scan_value(scanner, name)) {
+            return false;
+        }
+        count++;
+        skip_space(scanner);
+        more = take(scanner, ',');
+    }
+    if (scanner->at == scanner->end) {
+        return scan_fail(scanner, scanner->at, "the text ends within an object");
+    }
+    if (*scanner->at != '}') {
+        return scan_fail(scanner, scanner->at, "\",\" or \"}\" expected");
+    }
+    if (count > MEMBERS_SEARCHED_MAX && has_duplicates(scanner, index, count)) {
+        return scan_fail(scanner, start, "a name stands twice in the object that begins here");
+    }
+    container_close(scanner, index, count);
+    return true;
+}
+
+static bool scan_array(struct scanner *scanner, struct slice key)
+{
+    uint32_t count = 0;
+    int64_t index = container_open(scanner, VALUE_ARRAY, key);
+    if (index < 0) {
+        return false;
+    }
+    bool more = scanner->at < scanner->end && *scanner->at != ']';
+    while (more) {
+        if (!scan_value(scanner, (struct slice){0})) {
+            return false;
+        }
+        count++;
+        skip_space(scanner);
+        more = take(scanner, ',');
+    }
+    if (scanner->at == scanner->end) {
+        return scan_fail(scanner, scanner->at, "the text ends within an array");
+    }
+    if (*scanner->at != ']') {
+        return scan_fail(scanner, scanner->at, "\",\" or \"]\" expected");
+    }
+    container_close(scanner, index, count);
+    return true;
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+static bool scan_word(struct scanner *scanner, struct slice key, struct slice word,
+                      enum value_kind kind)
+{
+    if ((size_t) (scanner->end - scanner->at) < word.length ||
+        memcmp(scanner->at, word.data, word.length) != 0) {
+        return scan_fail(scanner, scanner->at, "a value expected");
+    }
+    scanner->at += word.length;
+    struct node *node = node_add(scanner, kind, key, (struct slice){0});
+    if (node != NULL) {
+        node->boolean = word.data[0] == 't';
+    }
+    return node != NULL;
+}
+
+/* The value at which the scanner stands; white space before it is taken already. */
+static bool scan_value(struct scanner *scanner, struct slice key)
+{
+    struct slice text;
+    if (scanner->at == scanner->end) {
+        return scan_fail(scanner, scanner->at, "a value expected, but the text ends");
+    }
+    switch (*scanner->at) {
+    case '{':
+        return scan_object(scanner, key);
+    case '[':
+        return scan_array(scanner, key);
+    case '"':
+        return scan_string(scanner, &text) && node_add(scanner, VALUE_TEXT, key, text) != NULL;
+    case 't':
+        return scan_word(scanner, key, (struct slice) SLICE_LITERAL("true"), VALUE_BOOLEAN);
+    case 'f':
+        return scan_word(scanner, key, (struct slice) SLICE_LITERAL("false"), VALUE_BOOLEAN);
+    case 'n':
+        return scan_word(scanner, key, (struct slice) SLICE_LITERAL("null"), VALUE_NULL);
+    default:
+        if (*scanner->at == '-' || (*scanner->at >= '0' && *scanner->at <= '9')) {
+            return scan_number(scanner, key);
+        }
+        return scan_fail(scanner, scanner->at, "a value expected");
+    }
+}
+
+enum outcome json_scan(struct slice text, struct arena *arena, const struct node **root,
+                       struct error *error)
+{
+    const char *begin = text.length > 0 ? text.data : "";
+    struct scanner scanner = {
+        .begin = begin,
+        .at = begin,
+        .end = begin + text.length,
+        .arena = arena,
+        .capacity = (uint32_t) (text.length / 16 < 1000 ? text.length / 16 + 4 : 1000),
+        .error = error,
+    };
+    if (text.length >= 3 && memcmp(begin, "\xef\xbb\xbf", 3) == 0) {
+        return error_set(error, OUTCOME_REJECT, "byte 1: byte order mark");
+    }
+    scanner.nodes = arena_alloc(arena, scanner.capacity * sizeof(struct node));
+    skip_space(&scanner);
+    if (!scan_value(&scanner, (struct slice){0})) {
+        return OUTCOME_REJECT;
+    }
+    skip_space(&scanner);
+    if (scanner.at != scanner.end) {
+        scan_fail(&scanner, scanner.at, "something stands behind the value");
+        return OUTCOME_REJECT;
+    }
+    *root = scanner.nodes;
+    return OUTCOME_OK;
+}

@@ -1,0 +1,369 @@
+/*
+ * Every decimal that comes out of here is normalized: its last digit is no zero, and zero is 0 ×
+ * 10^0 without a sign. So the exponent of a number with a fraction is negative, and equal
+ * numbers are equal structs.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "map/decimal.h"
+
+#include "decode/json_scan.h"
+
+enum {
+    EXPONENT_MAX = 100000,
+    PLAIN_CHARACTERS_MAX = 40,
+};
+
+typedef unsigned __int128 uint128;
+
+/* 10^38, the first number that has too many digits. */
+static const uint128 digits_limit =
+    (uint128) UINT64_C(10000000000000000000) * UINT64_C(10000000000000000000);
+
+static uint128 power_of_ten(int exponent)
+{
+    uint128 power = 1;
+    for (; exponent > 0; exponent--) {
+        power *= 10;
+    }
+    return power;
+}
+
+/* Divides by ten when that leaves no rest. Most numbers fit into 64 bits, where dividing is ten
+ * times as fast. */
+static bool drop_zero(uint128 *digits)
+{
+    bool narrow = *digits <= UINT64_MAX;
+    bool zero = narrow ? (uint64_t) *digits % 10 == 0 : *digits % 10 == 0;
+    if (zero) {
+        *digits = narrow ? (uint64_t) *digits / 10 : *digits / 10;
+    }
+    return zero;
+}
+
+/* Normalizes and checks the limits. */
+static bool make(bool negative, uint128 digits, int64_t exponent, struct decimal *decimal)
+{
+    if (digits == 0) {
+        *decimal = (struct decimal){0};
+        return true;
+    }
+    while (drop_zero(&digits)) {
+        exponent++;
+    }
+    if (digits >= digits_limit || exponent > EXPONENT_MAX || exponent < -EXPONENT_MAX) {
+        return false;
+    }
+    *decimal = (struct decimal){negative, digits, (int32_t) exponent};
+    return true;
+}
+
+/* --- text ------------------------------------------------------------------------------------- */
+
+/* A JSON number taken apart: its digits with the point among them, and what the "e" says. */
+struct number {
+    bool negative;
+    const char *at; /* first digit */
+    const char *end;
+    int64_t exponent; /* cut at ±10^15 */
+};
+
+static int64_t parse_exponent(const char *at, const char *end)
+{
+    const int64_t limit = INT64_C(1000000000000000);
+    bool negative = at < end && *at == '-';
+    int64_t exponent = 0;
+    for (at += at < end && (*at == '-' || *at == '+'); at < end; at++) {
+        exponent = exponent * 10 + (*at - '0');
+        exponent = exponent < limit ? exponent : limit;
+    }
+    return negative ? -exponent : exponent;
+}
+
+static struct number take_apart(struct slice text)
+{
+    struct number number = {.at = text.data, .end = text.data + text.length};
+    if (text.length > 0 && text.data[0] == '-') {
+        number.negative = true;
+        number.at++;
+    }
+    for (const char *at = number.at; at < number.end; at++) {
+        if (*at == 'e' || *at == 'E') {
+            number.exponent = parse_exponent(at + 1, number.end);
+            number.end = at;
+        }
+    }
+    return number;
+}
+
+/* The digits without zeros behind, shifted by *exponent; false when there are too many. */
+static bool gather_digits(struct number number, uint128 *digits, int64_t *exponent)
+{
+    int zeros = 0; /* behind the last other digit */
+    int count = 0;
+    bool fraction = false;
+    for (const char *at = number.at; at < number.end; at++) {
+        if (*at == '.') {
+            fraction = true;
+            continue;
+        }
+        *exponent -= fraction;
+        zeros += count > 0;
+        if (*at != '0') {
+            zeros = count == 0 ? 1 : zeros;
+            count += zeros;
+            if (count > DECIMAL_DIGITS_MAX) {
+                return false;
+            }
+            for (; zeros > 0; zeros--) {
+                *digits *= 10;
+            }
+            *digits += (unsigned) (*at - '0');
+        }
+    }
+    *exponent += zeros;
+    return true;
+}
+
+bool decimal_parse(struct slice text, struct decimal *decimal)
+{
+    if (!json_is_number(text)) {
+        return false;
+    }
+    struct number number = take_apart(text);
+    uint128 digits = 0;
+    int64_t exponent = number.exponent;
+    return gather_digits(number, &digits, &exponent) &&
+           make(number.negative, digits, exponent, decimal);
+}
+
+/* Moves number->at to the first digit that is no zero and returns the power of ten that it
+ * counts; false for zero. */
+static bool find_magnitude(struct number *number, int64_t *magnitude)
+{
+    int64_t before_point = 0;
+    const char *point = memchr(number->at, '.', (size_t) (number->end - number->at));
+    before_point = (point != NULL ? point : number->end) - number->at;
+    *magnitude = number->exponent + before_point;
+    for (; number->at < number->end; number->at++) {
+        if (*number->at != '.') {
+            *magnitude -= 1;
+            if (*number->at != '0') {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static char next_digit(struct number *number)
+{
+    if (number->at < number->end && *number->at == '.') {
+        number->at++;
+    }
+    return number->at < number->end ? *number->at++ : '0';
+}
+
+/* Of two numbers above zero, both at their first digit. */
+static int compare_digits(struct number left, struct number right)
+{
+    while (left.at < left.end || right.at < right.end) {
+        char a = next_digit(&left);
+        char b = next_digit(&right);
+        if (a != b) {
+            return a < b ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+int decimal_compare_text(struct slice left_text, struct slice right_text)
+{
+    struct number left = take_apart(left_text);
+    struct number right = take_apart(right_text);
+    int64_t left_magnitude;
+    int64_t right_magnitude;
+    int left_sign = !find_magnitude(&left, &left_magnitude) ? 0 : left.negative ? -1 : 1;
+    int right_sign = !find_magnitude(&right, &right_magnitude) ? 0 : right.negative ? -1 : 1;
+    if (left_sign != right_sign || left_sign == 0) {
+        return (left_sign > right_sign) - (left_sign < right_sign);
+    }
+    if (left_magnitude != right_magnitude) {
+        return left_magnitude < right_magnitude ? -left_sign : left_sign;
+    }
+    return left_sign * compare_digits(left, right);
+}
+
+/* The digits of `value` into the end of a field; where they begin. */
+static const char *print_digits(uint128 value, char *end)
+{
+    for (; value > UINT64_MAX; value /= 10) {
+        *--end = (char) ('0' + (int) (value % 10));
+    }
+    uint64_t rest = (uint64_t) value;
+    do {
+        *--end = (char) ('0' + (int) (rest % 10));
+        rest /= 10;
+    } while (rest > 0);
+    return end;
+}
+
+static char *put(char *out, const char *data, int length)
+{
+    memcpy(out, data, (size_t) length);
+    return out + length;
+}
+
+static char *put_zeros(char *out, int count)
+{
+    memset(out, '0', (size_t) count);
+    return out + count;
+}
+
+/* `whole` digits stand before the point; when negative, so many zeros behind it. */
+static char *put_plain(char *out, const char *digits, int count, int whole)
+{
+    if (whole >= count) {
+        return put_zeros(put(out, digits, count), whole - count);
+    }
+    if (whole > 0) {
+        out = put(put(out, digits, whole), ".", 1);
+        return put(out, digits + whole, count - whole);
+    }
+    return put(put_zeros(put(out, "0.", 2), -whole), digits, count);
+}
+
+static char *put_scientific(char *out, const char *digits, int count, int whole)
+{
+    out = put(out, digits, 1);
+    if (count > 1) {
+        out = put(put(out, ".", 1), digits + 1, count - 1);
+    }
+    char field[12];
+    int power = whole - 1;
+    char *end = field + sizeof(field);
+    const char *power_digits = print_digits((unsigned) (power < 0 ? -power : power), end);
+    out = put(out, "e-", power < 0 ? 2 : 1);
+    return put(out, power_digits, (int) (end - power_digits));
+}
+
+struct slice decimal_format(struct decimal value, struct arena *arena)
+{
+    char field[DECIMAL_DIGITS_MAX + 2];
+    char *end = field + sizeof(field);
+    const char *digits = print_digits(value.digits, end);
+    int count = (int) (end - digits);
+    int whole = count + value.exponent;
+    int width = whole >= count ? whole : whole > 0 ? count + 1 : count - whole + 2;
+
+    char *text = arena_alloc(arena, PLAIN_CHARACTERS_MAX + 20);
+    char *out = put(text, "-", value.negative);
+    out = width + value.negative <= PLAIN_CHARACTERS_MAX
+              ? put_plain(out, digits, count, whole)
+              : put_scientific(out, digits, count, whole);
+    return slice_make(text, (size_t) (out - text));
+}
+
+/* --- arithmetic ------------------------------------------------------------------------------- */
+
+bool decimal_multiply(struct decimal left, struct decimal right, struct decimal *product)
+{
+    uint128 digits;
+    if (__builtin_mul_overflow(left.digits, right.digits, &digits)) {
+        return false;
+    }
+    return make(left.negative != right.negative, digits, (int64_t) left.exponent + right.exponent,
+                product);
+}
+
+/* Multiplies by 10^count; false when that does not fit. */
+static bool shift_digits(uint128 *digits, int64_t count)
+{
+    for (; count > 0 && *digits > 0; count--) {
+        if (__builtin_mul_overflow(*digits, (uint128) 10, digits)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool decimal_add(struct decimal left, struct decimal right, struct decimal *sum)
+{
+    if (left.digits == 0 || right.digits == 0) {
+        *sum = left.digits == 0 ? right : left;
+        return true;
+    }
+    int64_t exponent = left.exponent < right.exponent ? left.exponent : right.exponent;
+    if (!shift_digits(&left.digits, left.exponent - exponent) ||
+        !shift_digits(&right.digits, right.exponent - exponent)) {
+        return false;
+    }
+    if (left.negative != right.negative) {
+        bool left_larger = left.digits > right.digits;
+        uint128 digits = left_larger ? left.digits - right.digits : right.digits - left.digits;
+        return make(left_larger ? left.negative : right.negative, digits, exponent, sum);
+    }
+    uint128 digits;
+    return !__builtin_add_overflow(left.digits, right.digits, &digits) &&
+           make(left.negative, digits, exponent, sum);
+}
+
+struct decimal decimal_round(struct decimal value, int places)
+{
+    int64_t drop = -(int64_t) places - value.exponent;
+    struct decimal rounded = {0};
+    if (drop <= 0 || value.digits == 0) {
+        return value;
+    }
+    if (drop > DECIMAL_DIGITS_MAX) {
+        return rounded; /* less than half of the last place that is kept */
+    }
+    uint128 unit = power_of_ten((int) drop);
+    uint128 kept = value.digits / unit;
+    uint128 cut = value.digits % unit;
+    kept += cut >= unit - cut;
+    if (!make(value.negative, kept, -(int64_t) places, &rounded)) {
+        return value; /* cannot be: it has fewer digits than before */
+    }
+    return rounded;
+}
+
+/* Takes the digits behind the point away; true when all of them were zeros. */
+static bool cut_fraction(struct decimal *value)
+{
+    bool whole = true;
+    for (; value->exponent < 0 && value->digits > 0; value->exponent++) {
+        if (!drop_zero(&value->digits)) {
+            value->digits /= 10;
+            whole = false;
+        }
+    }
+    return whole;
+}
+
+/* Of a value without a fraction, and one less when `below`. */
+static bool to_int64(struct decimal value, bool below, int64_t *integer)
+{
+    uint128 limit = (uint128) INT64_MAX + value.negative;
+    if (!shift_digits(&value.digits, value.exponent)) {
+        return false;
+    }
+    value.digits += below;
+    if (value.digits > limit) {
+        return false;
+    }
+    uint64_t digits = (uint64_t) value.digits;
+    *integer = (int64_t) (value.negative ? 0 - digits : digits);
+    return true;
+}
+
+bool decimal_to_int64(struct decimal value, int64_t *integer)
+{
+    return cut_fraction(&value) && to_int64(value, false, integer);
+}
+
+bool decimal_floor(struct decimal value, int64_t *integer)
+{
+    bool whole = cut_fraction(&value);
+    return to_int64(value, !whole && value.negative, integer);
+}

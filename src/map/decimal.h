@@ -1,0 +1,47 @@
+/*
+ * decimal: exact arithmetic and comparison on decimal numbers as JSON writes them. Pure.
+ *
+ * A number is sign, up to DECIMAL_DIGITS_MAX digits and a power of ten. What does not fit is refused, never rounded.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MAP_DECIMAL_H
+#define MQTT2PG_MAP_DECIMAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/slice.h"
+
+#define DECIMAL_DIGITS_MAX 38
+
+struct decimal {
+    bool negative;
+    unsigned __int128 digits; /* < 10^38 */
+    int32_t exponent;         /* value = ±digits × 10^exponent */
+};
+
+/* From JSON number text. False: no number, or more significant digits than fit, or an exponent beyond ±100,000. Zeros in front and
+ * behind are not significant: "-0.00" is 0, "1500" is 15 × 10^2. */
+bool decimal_parse(struct slice text, struct decimal *decimal);
+
+bool decimal_multiply(struct decimal left, struct decimal right, struct decimal *product);
+bool decimal_add(struct decimal left, struct decimal right, struct decimal *sum);
+
+/* Half away from zero, to `places` behind the point (may be negative). */
+struct decimal decimal_round(struct decimal value, int places);
+
+/* To an integer: false when it has a fraction or does not fit. */
+bool decimal_to_int64(struct decimal value, int64_t *integer);
+
+/* The largest integer that is not above it: false when that does not fit. */
+bool decimal_floor(struct decimal value, int64_t *integer);
+
+/* Of JSON number texts of any length: -1, 0, 1. Exponents beyond ±10^15 count as that. */
+int decimal_compare_text(struct slice left, struct slice right);
+
+/* As JSON number text, plain where that is at most 40 characters ("0.001", "1500"), else with exponent. */
+struct slice decimal_format(struct decimal value, struct arena *arena);
+
+#endif

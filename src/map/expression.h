@@ -1,0 +1,70 @@
+/*
+ * expression: `source [ | filter [arguments] ]… [ :: type ]`, compiled once, evaluated for each
+ * message.
+ *
+ * The language is CONTRACT section 5: sources are paths into the payload (`$.a.b[0]['odd key']`,
+ * `$$.a` inside rows), captures (`{name}`), facts about the message (`@topic` …) and constants;
+ * filters are rows of the table in filters.h. Pure; a compiled expression may be used by several
+ * threads.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MAP_EXPRESSION_H
+#define MQTT2PG_MAP_EXPRESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/outcome.h"
+#include "core/value.h"
+#include "map/subject.h"
+
+/* What an expression may refer to where it stands. */
+struct scope {
+    const char *const *captures; /* names, in the order of subject.captures */
+    size_t capture_count;
+    bool in_rows; /* "@key" is known ("$$" always is) */
+    bool in_ack;  /* "@status" and its like are known */
+};
+
+struct expression;
+
+/*
+ * OUTCOME_REJECT with a message for the person who wrote it, that names the place in the text
+ * and a likely intended word:
+ *   unknown filter "unix" at character 8 (did you mean unix_s, unix_ms, unix_us, unix_ns?)
+ * Characters count from 1. Copies what it needs of `text` and `scope`.
+ */
+enum outcome expression_compile(struct slice text, const struct scope *scope,
+                                struct expression **expression, struct error *error) MUST_CHECK;
+void expression_free(struct expression *expression);
+
+/*
+ * The value for this subject, in `arena` or borrowed from the subject. OUTCOME_REJECT when a
+ * filter can't do its work ("required: missing", "unix_ms: text is not a number"); the reason
+ * may quote up to 40 characters of the value. A capture, topic or property that is not UTF-8 is
+ * rejected, too: a TEXT always is.
+ */
+enum outcome expression_evaluate(const struct expression *expression, const struct subject *subject,
+                                 struct arena *arena, struct value *value,
+                                 struct error *error) MUST_CHECK;
+
+/* Does it need the decoded payload? */
+bool expression_uses_payload(const struct expression *expression);
+
+/* The text behind "::", or NULL. */
+const char *expression_declared_type(const struct expression *expression);
+
+/* The type that a column made from this expression gets without "::": "text" of a capture,
+ * "timestamptz" of unix_… and @received_at, "boolean" of @retain, "smallint" of @qos, "bytea" of
+ * @payload, hex, base64, "numeric" of scale, offset and round, "bigint" of @message_expiry and
+ * @rows, "jsonb" of "$" alone and `json`, "numeric" and "boolean" of such constants, else
+ * "text". */
+const char *expression_inferred_type(const struct expression *expression);
+
+/* Is it a constant (null included, filters applied: one that fails does not compile), and which?
+ * `value` may be NULL; it borrows. For check: a column fed by nothing but null. */
+bool expression_is_constant(const struct expression *expression, struct value *value);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "map/path.h"
+
+#include "decode/json_string.h"
+
+static const char wildcard_hint[] = "[*] and .* belong into rows";
+
+/* The characters up to the next step or operator, to show how a key of them is quoted. */
+static struct slice odd_key(const struct parser *parser, size_t start)
+{
+    size_t end = start;
+    while (end < parser->text.length &&
+           strchr(" \t\r\n.[]|:=!<>'\"", parser->text.data[end]) == NULL) {
+        end++;
+    }
+    return slice_make(parser->text.data + start, end - start);
+}
+
+static enum outcome fail_odd_key(struct parser *parser, size_t start)
+{
+    struct slice key = odd_key(parser, start);
+    if (key.length == 0) {
+        return parser_fail(parser, start, NULL, "name expected");
+    }
+    struct slice hint =
+        arena_printf(parser->arena, "an odd key is quoted: ['%.*s']", SLICE_ARGS(key));
+    return parser_fail(parser, start, hint.data, "\"%.*s\" can't stand behind \".\"",
+                       SLICE_ARGS(key));
+}
+
+/* Behind the ".". */
+static enum outcome parse_dot(struct parser *parser, bool wildcards, struct path_step *step)
+{
+    size_t start = parser->at;
+    if (parser_peek(parser) == '*') {
+        step->kind = PATH_ALL_MEMBERS;
+        parser->at++;
+        return wildcards
+                   ? OUTCOME_OK
+                   : parser_fail(parser, start, wildcard_hint, "a path names one value: \"*\"");
+    }
+    step->name = parser_name(parser);
+    /* "my-key" would else be "my" and something that can't be understood. */
+    char next = parser_peek(parser);
+    if (step->name.length == 0 || strchr(" \t\r\n.[|:=!<>", next) == NULL) {
+        return fail_odd_key(parser, start);
+    }
+    return OUTCOME_OK;
+}
+
+/* One character or escape of a quoted name into `out`; how many bytes, 0 when it is neither. */
+static size_t take_character(struct parser *parser, char quote, char out[4])
+{
+    struct slice rest =
+        slice_make(parser->text.data + parser->at, parser->text.length - parser->at);
+    size_t length = 1;
+    out[0] = rest.data[0];
+    if (rest.data[0] == '\\' && rest.data[1] == quote) {
+        out[0] = quote;
+        parser->at += 2;
+        return 1;
+    }
+    if (rest.data[0] == '\\') {
+        /* JSON's escapes, but for \" within '…' (RFC 9535, section 2.3.1.1). */
+        length = rest.data[1] == '"' ? 0 : json_unescape(&rest, out);
+        parser->at = (size_t) (rest.data - parser->text.data);
+        return length;
+    }
+    parser->at++;
+    return (unsigned char) out[0] < 0x20 ? 0 : 1;
+}
+
+/* 'name' or "name" as RFC 9535 writes it; the parser stands at the quote. */
+static enum outcome parse_quoted_name(struct parser *parser, struct slice *name)
+{
+    size_t start = parser->at;
+    char quote = parser->text.data[parser->at++];
+    char *out = arena_alloc(parser->arena, parser->text.length - start);
+    size_t length = 0;
+    while (!parser_at_end(parser) && parser_peek(parser) != quote) {
+        size_t at = parser->at;
+        char character[4];
+        size_t bytes = take_character(parser, quote, character);
+        if (bytes == 0) {
+            return parser_fail(parser, at, "JSON's escapes, and \\' within '…'",
+                               "unknown escape or control character");
+        }
+        memcpy(out + length, character, bytes);
+        length += bytes;
+    }
+    if (parser_at_end(parser)) {
+        return parser_fail(parser, start, NULL, "quote without an end");
+    }
+    parser->at++;
+    *name = slice_make(out, length);
+    return OUTCOME_OK;
+}
+
+/* RFC 9535, section 2.3.3.1: no "-0", no zeros in front; within the exact integers of a double,
+ * as it wants it. */
+static enum outcome parse_index(struct parser *parser, int64_t *index)
+{
+    const int64_t index_max = (INT64_C(1) << 53) - 1;
+    size_t start = parser->at;
+    bool negative = parser_peek(parser) == '-';
+    int64_t number = 0;
+    size_t digits = parser->at += negative;
+    while (parser_peek(parser) >= '0' && parser_peek(parser) <= '9' && number <= index_max) {
+        number = number * 10 + (parser->text.data[parser->at++] - '0');
+    }
+    size_t count = parser->at - digits;
+    bool zero_first = count > 0 && parser->text.data[digits] == '0' && (count > 1 || negative);
+    if (count == 0 || zero_first || number > index_max) {
+        return parser_fail(parser, start, "['name'], [0], [-1] for the last",
+                           "name or index expected");
+    }
+    *index = negative ? -number : number;
+    return OUTCOME_OK;
+}
+
+/* Behind the "[". */
+static enum outcome parse_bracket(struct parser *parser, bool wildcards, struct path_step *step)
+{
+    enum outcome outcome = OUTCOME_OK;
+    parser_skip_space(parser);
+    char c = parser_peek(parser);
+    if (c == '*') {
+        step->kind = PATH_ALL_ELEMENTS;
+        if (!wildcards) {
+            return parser_fail(parser, parser->at, wildcard_hint, "a path names one value: \"*\"");
+        }
+        parser->at++;
+    } else if (c == '\'' || c == '"') {
+        outcome = parse_quoted_name(parser, &step->name);
+    } else {
+        step->kind = PATH_ELEMENT;
+        outcome = parse_index(parser, &step->index);
+    }
+    if (outcome == OUTCOME_OK && !parser_take(parser, "]")) {
+        outcome = parser_fail(parser, parser->at, NULL, "\"]\" expected");
+    }
+    return outcome;
+}
+
+enum outcome path_parse(struct parser *parser, bool wildcards, struct path_step **steps)
+{
+    struct path_step **link = steps;
+    enum outcome outcome = OUTCOME_OK;
+    *steps = NULL;
+    while (outcome == OUTCOME_OK) {
+        size_t start = parser->at;
+        bool dot = parser_take(parser, ".");
+        if (!dot && !parser_take(parser, "[")) {
+            parser->at = start;
+            break;
+        }
+        struct path_step *step = arena_alloc(parser->arena, sizeof(*step));
+        *step = (struct path_step){.kind = PATH_MEMBER};
+        outcome = dot ? parse_dot(parser, wildcards, step) : parse_bracket(parser, wildcards, step);
+        step->length = parser->at;
+        *link = step;
+        link = &step->next;
+    }
+    return outcome;
+}

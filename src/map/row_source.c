@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "map/row_source.h"
+
+#include "map/path.h"
+#include "map/sources.h"
+
+enum { ITEMS_FIRST = 16 };
+
+struct row_source {
+    struct arena *arena; /* everything here lives in it */
+    struct slice text;
+    struct path_step *steps;
+};
+
+static bool is_wildcard(const struct path_step *step)
+{
+    return step->kind == PATH_ALL_MEMBERS || step->kind == PATH_ALL_ELEMENTS;
+}
+
+static enum outcome parse_rows(struct parser *parser, struct path_step **steps)
+{
+    bool wildcard = false;
+    parser_skip_space(parser);
+    if (parser_peek(parser) != '$') {
+        return parser_fail(parser, parser->at, "$.readings[*], $.values.*", "\"$\" expected");
+    }
+    parser->at++;
+    if (path_parse(parser, true, steps) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    for (const struct path_step *step = *steps; step != NULL; step = step->next) {
+        wildcard = wildcard || is_wildcard(step);
+    }
+    parser_skip_space(parser);
+    if (!parser_at_end(parser)) {
+        return parser_fail(parser, parser->at, NULL, "a step or the end expected");
+    }
+    if (!wildcard) {
+        return parser_fail(parser, parser->at, "one row an element: [*], a member: .*",
+                           "[*] or .* expected");
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome row_source_compile(struct slice text, struct row_source **source, struct error *error)
+{
+    struct parser parser;
+    if (parser_init(&parser, text, NULL, error) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    struct row_source *made = arena_alloc(parser.arena, sizeof(*made));
+    *made = (struct row_source){.arena = parser.arena, .text = parser.text};
+    if (parse_rows(&parser, &made->steps) != OUTCOME_OK) {
+        arena_free(parser.arena);
+        return OUTCOME_REJECT;
+    }
+    *source = made;
+    return OUTCOME_OK;
+}
+
+void row_source_free(struct row_source *source)
+{
+    if (source != NULL) {
+        arena_free(source->arena);
+    }
+}
+
+/* --- items ------------------------------------------------------------------------------------ */
+
+struct collector {
+    const struct row_source *source;
+    struct arena *arena;
+    struct row_item *items;
+    size_t count;
+    size_t capacity;
+    struct error *error;
+};
+
+static void add_item(struct collector *collector, const struct node *node, struct value key)
+{
+    if (collector->count == collector->capacity) {
+        size_t capacity = collector->capacity > 0 ? collector->capacity * 2 : ITEMS_FIRST;
+        struct row_item *items = arena_alloc(collector->arena, capacity * sizeof(*items));
+        if (collector->count > 0) {
+            memcpy(items, collector->items, collector->count * sizeof(*items));
+        }
+        collector->items = items;
+        collector->capacity = capacity;
+    }
+    collector->items[collector->count++] = (struct row_item){node, key};
+}
+
+/* "$.a[*]: object is no array", with the part of the path that led there. */
+static enum outcome fail_kind(const struct collector *collector, const struct path_step *step,
+                              const struct node *node)
+{
+    struct slice text = collector->source->text;
+    int shown = step->length < 100 ? (int) step->length : 100;
+    return error_set(collector->error, OUTCOME_REJECT, "rows %.*s: %s is no %s", shown, text.data,
+                     value_kind_name(node->kind),
+                     step->kind == PATH_ALL_ELEMENTS ? "array" : "object");
+}
+
+/* Follows `step` and those behind it down from `node`. The depth of its recursion is the number
+ * of wildcards. */
+static enum outcome collect(struct collector *collector, const struct path_step *step,
+                            const struct node *node, struct value key)
+{
+    for (; step != NULL && !is_wildcard(step) && node != NULL; step = step->next) {
+        node = path_step_take(step, node);
+        if (node != NULL && node->kind == VALUE_NULL) {
+            return OUTCOME_OK;
+        }
+    }
+    if (node == NULL) {
+        return OUTCOME_OK;
+    }
+    if (step == NULL) {
+        add_item(collector, node, key);
+        return OUTCOME_OK;
+    }
+    if (node->kind == VALUE_NULL) {
+        return OUTCOME_OK;
+    }
+    bool elements = step->kind == PATH_ALL_ELEMENTS;
+    if (node->kind != (elements ? VALUE_ARRAY : VALUE_OBJECT)) {
+        return fail_kind(collector, step, node);
+    }
+    const struct node *child = node + 1;
+    for (uint32_t i = 0; i < node->count; i++, child += child->span) {
+        struct value name =
+            elements ? value_of_integer(i, collector->arena) : value_text(child->key);
+        if (collect(collector, step->next, child, name) != OUTCOME_OK) {
+            return OUTCOME_REJECT;
+        }
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome row_source_items(const struct row_source *source, const struct node *payload,
+                              struct arena *arena, struct row_item **items, size_t *count,
+                              struct error *error)
+{
+    struct collector collector = {.source = source, .arena = arena, .error = error};
+    *items = NULL;
+    *count = 0;
+    if (collect(&collector, source->steps, payload, value_null()) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    *items = collector.items;
+    *count = collector.count;
+    return OUTCOME_OK;
+}

@@ -1,0 +1,38 @@
+/*
+ * row_source: a rule's `rows`: "$.readings[*]", "$.values.*", "$.groups[*].readings[*]": which parts of a payload are rows. Pure.
+ *
+ * The path begins with "$" and holds at least one "[*]" (elements of an array) or ".*" (members of an object); the last step may be
+ * a name behind a wildcard ("$.groups[*].value").
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MAP_ROW_SOURCE_H
+#define MQTT2PG_MAP_ROW_SOURCE_H
+
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/outcome.h"
+#include "core/document.h"
+#include "core/value.h"
+
+struct row_source;
+
+struct row_item {
+    const struct node *node; /* "$" */
+    struct value key; /* "@key": TEXT name or NUMBER index (from 0) of the innermost wildcard */
+};
+
+enum outcome row_source_compile(struct slice text, struct row_source **source,
+                                struct error *error) MUST_CHECK;
+void row_source_free(struct row_source *source);
+
+/*
+ * The items in document order, in `arena`. A missing or null part, an empty array or object give no items; "[*]" on something that is
+ * no array, ".*" on something that is no object: OUTCOME_REJECT.
+ */
+enum outcome row_source_items(const struct row_source *source, const struct node *payload,
+                              struct arena *arena, struct row_item **items, size_t *count,
+                              struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * subject: what an expression is evaluated for: one message under one rule, and inside `rows`
+ * one element of it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MAP_SUBJECT_H
+#define MQTT2PG_MAP_SUBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/document.h"
+#include "core/message.h"
+#include "core/value.h"
+
+/* What acknowledgments can tell, in ack fields and ack topics only. */
+struct ack_facts {
+    bool stored;          /* @status: "stored" or "rejected" */
+    const char *reason;   /* @reason: NULL when stored */
+    const char *sqlstate; /* @sqlstate: NULL when there is none */
+    uint64_t rows;        /* @rows */
+    int64_t stored_at_us; /* @stored_at */
+};
+
+/* All pointers borrowed for the evaluation. */
+struct subject {
+    const struct message *message;
+    const struct slice *captures; /* in the order of the rule's topic; data == NULL: null */
+    const char *rule;             /* @rule */
+    const char *client_id;        /* @client_id */
+    const struct node
+        *payload;            /* "$$": the whole decoded payload; NULL when no expression needs it */
+    const struct node *here; /* "$": the same, or inside rows the element */
+    struct value key;        /* "@key": inside rows its name or index */
+    const struct ack_facts *ack; /* NULL outside acknowledgments */
+};
+
+#endif

@@ -1,0 +1,226 @@
+/*
+ * Both plans begin with one entry a rule. MQTT 5 joins entries of the same filter; MQTT 3.1.1 joins whatever overlaps, and as the
+ * cover of two may overlap a third, an entry that was joined is looked at again. Each join takes an entry away, so it ends.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "route/subscription_plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* One subscription in the making. */
+struct planned {
+    struct buf filter; /* without "$share/GROUP/" */
+    const char *share; /* borrowed; "" = none */
+    uint8_t qos;
+    enum retain_handling retain;
+    size_t first_rule; /* for warnings */
+};
+
+struct plan {
+    struct planned *list;
+    size_t count;
+};
+
+static enum retain_handling retain_handling_of(enum retained_policy policy)
+{
+    switch (policy) {
+    case RETAINED_STORE:
+        return RETAIN_SEND;
+    case RETAINED_IGNORE:
+        return RETAIN_DO_NOT_SEND;
+    case RETAINED_NEW:
+        break;
+    }
+    return RETAIN_SEND_IF_NEW;
+}
+
+/* The cover of two levels; NULL data when one of them is missing or "#": the cover ends with "#" there. */
+static struct slice level_cover(struct slice left, struct slice right)
+{
+    static const struct slice plus = SLICE_LITERAL("+");
+    if (left.data == NULL || right.data == NULL || slice_is(left, "#") || slice_is(right, "#")) {
+        return (struct slice){0};
+    }
+    return slice_equal(left, right) ? left : plus;
+}
+
+/* Takes the next level; NULL data when there is none. */
+static struct slice level_take(struct slice *rest)
+{
+    if (rest->data == NULL) {
+        return (struct slice){0};
+    }
+    const char *slash = rest->length > 0 ? memchr(rest->data, '/', rest->length) : NULL;
+    struct slice level = *rest;
+    if (slash == NULL) {
+        *rest = (struct slice){0};
+        return level;
+    }
+    level.length = (size_t) (slash - level.data);
+    *rest = slice_make(slash + 1, rest->length - level.length - 1);
+    return level;
+}
+
+void mqtt_filter_cover(struct slice left, struct slice right, struct buf *out)
+{
+    for (bool first = true; left.data != NULL || right.data != NULL; first = false) {
+        struct slice level = level_cover(level_take(&left), level_take(&right));
+        if (!first) {
+            buf_append_byte(out, '/');
+        }
+        if (level.data == NULL) {
+            buf_append_byte(out, '#');
+            return;
+        }
+        buf_append_slice(out, level);
+    }
+}
+
+/* Do copies of the one also come for the other? */
+static bool planned_overlap(const struct planned *left, const struct planned *right, bool mqtt5)
+{
+    if (strcmp(left->share, right->share) != 0) {
+        return false;
+    }
+    struct slice left_filter = buf_slice(&left->filter);
+    struct slice right_filter = buf_slice(&right->filter);
+    return mqtt5 ? slice_equal(left_filter, right_filter)
+                 : mqtt_filters_overlap(left_filter, right_filter);
+}
+
+/* The joined subscription asks for what the more demanding one asked for. */
+static void planned_join(struct planned *into, const struct planned *other)
+{
+    struct buf cover = {0};
+    mqtt_filter_cover(buf_slice(&into->filter), buf_slice(&other->filter), &cover);
+    buf_fini(&into->filter);
+    into->filter = cover;
+    into->qos = other->qos > into->qos ? other->qos : into->qos;
+    into->retain = other->retain < into->retain ? other->retain : into->retain;
+}
+
+/* Adds an entry, joined with all that it overlaps. */
+static void plan_add(struct plan *plan, struct planned added, bool mqtt5)
+{
+    for (size_t i = 0; i < plan->count;) {
+        struct planned *there = &plan->list[i];
+        if (!planned_overlap(there, &added, mqtt5)) {
+            i++;
+            continue;
+        }
+        planned_join(&added, there);
+        if (there->first_rule < added.first_rule) {
+            added.first_rule = there->first_rule;
+        }
+        buf_fini(&there->filter);
+        *there = plan->list[--plan->count];
+        i = 0; /* the wider one may overlap entries that were passed */
+    }
+    plan->list[plan->count++] = added;
+}
+
+static int planned_compare(const void *left, const void *right)
+{
+    const struct planned *a = left;
+    const struct planned *b = right;
+    return (a->first_rule > b->first_rule) - (a->first_rule < b->first_rule);
+}
+
+static char *full_filter(const char *share, const char *filter)
+{
+    return share[0] == '\0' ? memory_strdup(filter) : memory_printf("$share/%s/%s", share, filter);
+}
+
+static const char *share_of(const struct rule_options *options)
+{
+    return options->share == NULL ? "" : options->share;
+}
+
+/* Rules whose subscriptions are one and the same, but that ask for different things. */
+static void warn_of_differences(const struct planned_rule *rules, size_t count,
+                                struct problems *problems)
+{
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            const struct rule_options *here = rules[i].options;
+            const struct rule_options *there = rules[j].options;
+            if (strcmp(topic_filter_mqtt(rules[i].filter), topic_filter_mqtt(rules[j].filter)) !=
+                    0 ||
+                strcmp(share_of(here), share_of(there)) != 0) {
+                continue;
+            }
+            if (here->qos != there->qos) {
+                problem_warning(
+                    problems, here->place, here->name,
+                    "rule \"%s\" has the same topic filter with another qos; both get qos %d",
+                    there->name, here->qos > there->qos ? here->qos : there->qos);
+            }
+            if (here->retained != there->retained) {
+                problem_warning(problems, here->place, here->name,
+                                "rule \"%s\" has the same topic filter with another \"retained\"; "
+                                "the broker is asked for both what the more demanding one wants",
+                                there->name);
+            }
+            break;
+        }
+    }
+}
+
+static void warn_of_collisions(const struct subscription_set *set, const struct planned_rule *rules,
+                               struct problems *problems)
+{
+    for (size_t i = 1; i < set->count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (set->list[i].identifier == set->list[j].identifier) {
+                problem_warning(
+                    problems, rules[0].options->place, NULL,
+                    "the filters \"%s\" and \"%s\" have the same subscription identifier "
+                    "by chance: a message that both match may be stored twice",
+                    set->list[j].filter, set->list[i].filter);
+            }
+        }
+    }
+}
+
+void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,
+                       struct subscription_set *set, uint32_t *identifiers,
+                       struct problems *problems)
+{
+    struct plan plan = {.list = memory_alloc((count + 1) * sizeof(struct planned))};
+    for (size_t i = 0; i < count; i++) {
+        struct planned added = {.share = share_of(rules[i].options),
+                                .qos = rules[i].options->qos,
+                                .retain = retain_handling_of(rules[i].options->retained),
+                                .first_rule = i};
+        buf_append_text(&added.filter, topic_filter_mqtt(rules[i].filter));
+        plan_add(&plan, added, mqtt5);
+
+        char *filter = full_filter(added.share, topic_filter_mqtt(rules[i].filter));
+        identifiers[i] = mqtt5 ? subscription_identifier(filter) : 0;
+        free(filter);
+    }
+    qsort(plan.list, plan.count, sizeof(plan.list[0]), planned_compare);
+
+    for (size_t i = 0; i < plan.count; i++) {
+        struct planned *planned = &plan.list[i];
+        char *filter = full_filter(planned->share, buf_string(&planned->filter));
+        subscription_set_add(
+            set, &(struct subscription){.filter = filter,
+                                        .qos = planned->qos,
+                                        .retain_handling = planned->retain,
+                                        .identifier = mqtt5 ? subscription_identifier(filter) : 0});
+        free(filter);
+        buf_fini(&planned->filter);
+    }
+    free(plan.list);
+    if (problems != NULL) {
+        warn_of_differences(rules, count, problems);
+        if (mqtt5) {
+            warn_of_collisions(set, rules, problems);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "route/topic_filter.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "route/topic_level.h"
+
+enum { TOPIC_BYTES_MAX = 65535 };
+
+enum level_kind {
+    LEVEL_LITERAL,
+    LEVEL_ONE,  /* "+" or "{name}" */
+    LEVEL_REST, /* "#" or "{name...}" */
+};
+
+struct level {
+    enum level_kind kind;
+    struct slice text; /* of LITERAL: borrowed from filter->text */
+    int capture;       /* index, or -1 */
+};
+
+struct topic_filter {
+    char *text; /* as it was written; owned */
+    char *mqtt; /* owned */
+    struct level *levels;
+    size_t level_count;
+    size_t level_capacity;
+    char **captures; /* owned, each too */
+    size_t capture_count;
+    size_t capture_capacity;
+};
+
+/* --- compiling -------------------------------------------------------------------------------- */
+
+static enum outcome level_fail(const struct topic_filter *filter, struct slice level,
+                               const char *what, struct error *error)
+{
+    struct buf shown = {0};
+    text_append_printable(&shown, level, 40);
+    error_set(error, OUTCOME_REJECT, "level %zu, \"%s\": %s", filter->level_count + 1,
+              buf_string(&shown), what);
+    buf_fini(&shown);
+    return OUTCOME_REJECT;
+}
+
+static bool is_identifier(struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        char c = name.data[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!letter && (i == 0 || c < '0' || c > '9')) {
+            return false;
+        }
+    }
+    return name.length > 0;
+}
+
+/* "{name}" or "{name...}", found by its first character. */
+static enum outcome compile_capture(struct topic_filter *filter, struct slice text,
+                                    struct level *level, struct error *error)
+{
+    if (text.data[text.length - 1] != '}') {
+        return level_fail(filter, text, "a capture takes its whole level", error);
+    }
+    struct slice name = slice_make(text.data + 1, text.length - 2);
+    level->kind = LEVEL_ONE;
+    if (name.length >= 3 && memcmp(name.data + name.length - 3, "...", 3) == 0) {
+        level->kind = LEVEL_REST;
+        name.length -= 3;
+    }
+    if (!is_identifier(name)) {
+        return level_fail(filter, text,
+                          "a capture's name has letters, digits and \"_\" and begins with no digit",
+                          error);
+    }
+    for (size_t i = 0; i < filter->capture_count; i++) {
+        if (slice_is(name, filter->captures[i])) {
+            return level_fail(filter, text, "the name is taken by another level", error);
+        }
+    }
+    level->capture = (int) filter->capture_count;
+    filter->captures = memory_grow(filter->captures, filter->capture_count,
+                                   &filter->capture_capacity, sizeof(filter->captures[0]));
+    filter->captures[filter->capture_count++] = memory_copy(name);
+    return OUTCOME_OK;
+}
+
+static enum outcome compile_level(struct topic_filter *filter, struct slice text,
+                                  struct level *level, struct error *error)
+{
+    *level = (struct level){.kind = LEVEL_LITERAL, .text = text, .capture = -1};
+    if (slice_is(text, "+")) {
+        level->kind = LEVEL_ONE;
+    } else if (slice_is(text, "#")) {
+        level->kind = LEVEL_REST;
+    } else if (text.length > 0 && text.data[0] == '{') {
+        return compile_capture(filter, text, level, error);
+    } else if (text.length > 0 && (memchr(text.data, '+', text.length) != NULL ||
+                                   memchr(text.data, '#', text.length) != NULL)) {
+        return level_fail(filter, text, "\"+\" and \"#\" stand alone in their level", error);
+    } else if (text.length > 0 && (memchr(text.data, '{', text.length) != NULL ||
+                                   memchr(text.data, '}', text.length) != NULL)) {
+        return level_fail(filter, text, "a capture takes its whole level", error);
+    }
+    return OUTCOME_OK;
+}
+
+static enum outcome compile_levels(struct topic_filter *filter, struct error *error)
+{
+    struct topic_rest rest = topic_rest_of(slice_of(filter->text));
+    struct slice text;
+    while (topic_next_level(&rest, &text)) {
+        struct level level;
+        if (compile_level(filter, text, &level, error) != OUTCOME_OK) {
+            return OUTCOME_REJECT;
+        }
+        if (level.kind == LEVEL_REST && rest.data != NULL) {
+            return level_fail(filter, text, "what takes the rest stands at the end", error);
+        }
+        filter->levels = memory_grow(filter->levels, filter->level_count, &filter->level_capacity,
+                                     sizeof(filter->levels[0]));
+        filter->levels[filter->level_count++] = level;
+    }
+    return OUTCOME_OK;
+}
+
+static char *mqtt_text(const struct topic_filter *filter)
+{
+    struct buf out = {0};
+    for (size_t i = 0; i < filter->level_count; i++) {
+        const struct level *level = &filter->levels[i];
+        buf_append(&out, "/", i > 0);
+        if (level->kind == LEVEL_LITERAL) {
+            buf_append_slice(&out, level->text);
+        } else {
+            buf_append_text(&out, level->kind == LEVEL_ONE ? "+" : "#");
+        }
+    }
+    char *text = memory_copy(buf_slice(&out));
+    buf_fini(&out);
+    return text;
+}
+
+static enum outcome check_bytes(struct slice text, struct error *error)
+{
+    if (text.length == 0) {
+        return error_set(error, OUTCOME_REJECT, "empty");
+    }
+    if (text.length > TOPIC_BYTES_MAX) {
+        return error_set(error, OUTCOME_REJECT, "%zu bytes, and MQTT takes at most %d", text.length,
+                         TOPIC_BYTES_MAX);
+    }
+    if (!text_is_utf8(text)) {
+        return error_set(error, OUTCOME_REJECT, "not UTF-8");
+    }
+    if (text_has_nul(text)) {
+        return error_set(error, OUTCOME_REJECT, "holds a NUL");
+    }
+    if (text.length >= 7 && memcmp(text.data, "$share/", 7) == 0) {
+        return error_set(error, OUTCOME_REJECT,
+                         "\"$share/\" is no topic: write the group into share = \"…\"");
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome topic_filter_compile(struct slice text, struct topic_filter **filter,
+                                  struct error *error)
+{
+    if (check_bytes(text, error) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    struct topic_filter *made = memory_alloc(sizeof(*made));
+    made->text = memory_copy(text);
+    if (compile_levels(made, error) != OUTCOME_OK) {
+        topic_filter_free(made);
+        return OUTCOME_REJECT;
+    }
+    made->mqtt = mqtt_text(made);
+    *filter = made;
+    return OUTCOME_OK;
+}
+
+void topic_filter_free(struct topic_filter *filter)
+{
+    if (filter == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < filter->capture_count; i++) {
+        free(filter->captures[i]);
+    }
+    free(filter->captures);
+    free(filter->levels);
+    free(filter->mqtt);
+    free(filter->text);
+    free(filter);
+}
+
+const char *topic_filter_mqtt(const struct topic_filter *filter)
+{
+    return filter->mqtt;
+}
+
+const char *const *topic_filter_captures(const struct topic_filter *filter, size_t *count)
+{
+    *count = filter->capture_count;
+    return (const char *const *) filter->captures;
+}
+
+/* --- matching --------------------------------------------------------------------------------- */
+
+bool topic_filter_match(const struct topic_filter *filter, struct slice topic,
+                        struct slice *captures)
+{
+    struct topic_rest rest = topic_rest_of(topic);
+    if (filter->levels[0].kind != LEVEL_LITERAL && topic_is_private(topic)) {
+        return false;
+    }
+    for (size_t i = 0; i < filter->level_count; i++) {
+        const struct level *level = &filter->levels[i];
+        struct slice part = slice_make(rest.data, (size_t) (rest.data ? rest.end - rest.data : 0));
+        if (level->kind != LEVEL_REST && !topic_next_level(&rest, &part)) {
+            return false;
+        }
+        if (level->kind == LEVEL_LITERAL && !slice_equal(level->text, part)) {
+            return false;
+        }
+        if (captures != NULL && level->capture >= 0) {
+            captures[level->capture] = part;
+        }
+        if (level->kind == LEVEL_REST) {
+            return true;
+        }
+    }
+    return rest.data == NULL;
+}
+
+bool topic_is_publishable(struct slice topic)
+{
+    return topic.length >= 1 && topic.length <= TOPIC_BYTES_MAX &&
+           memchr(topic.data, '+', topic.length) == NULL &&
+           memchr(topic.data, '#', topic.length) == NULL && !text_has_nul(topic) &&
+           text_is_utf8(topic);
+}
+
+/* --- relations between MQTT filters ----------------------------------------------------------- */
+
+/* Does this level of a filter take any one level there? */
+static bool is_any(struct slice level)
+{
+    return slice_is(level, "+");
+}
+
+/* A literal that no wildcard at the first level takes. */
+static bool is_private(struct slice level, bool first)
+{
+    return first && topic_is_private(level);
+}
+
+bool mqtt_filter_matches(struct slice filter, struct slice topic)
+{
+    struct topic_rest filter_rest = topic_rest_of(filter);
+    struct topic_rest topic_rest = topic_rest_of(topic);
+    struct slice level;
+    struct slice part;
+    for (bool first = true; topic_next_level(&filter_rest, &level); first = false) {
+        if (slice_is(level, "#")) {
+            return !first || !topic_is_private(topic);
+        }
+        if (!topic_next_level(&topic_rest, &part)) {
+            return false;
+        }
+        if (is_any(level) ? is_private(part, first) : !slice_equal(level, part)) {
+            return false;
+        }
+    }
+    return topic_rest.data == NULL;
+}
+
+bool mqtt_filters_overlap(struct slice left, struct slice right)
+{
+    struct topic_rest left_rest = topic_rest_of(left);
+    struct topic_rest right_rest = topic_rest_of(right);
+    for (bool first = true;; first = false) {
+        struct slice a = {0};
+        struct slice b = {0};
+        bool more_left = topic_next_level(&left_rest, &a);
+        bool more_right = topic_next_level(&right_rest, &b);
+        /* "#" takes all that the other one may still hold, also nothing. */
+        if ((more_left && slice_is(a, "#")) || (more_right && slice_is(b, "#"))) {
+            return !is_private(a, first) && !is_private(b, first);
+        }
+        if (!more_left || !more_right) {
+            return more_left == more_right;
+        }
+        bool any = is_any(a) || is_any(b);
+        if (any ? is_private(a, first) || is_private(b, first) : !slice_equal(a, b)) {
+            return false;
+        }
+    }
+}
+
+bool mqtt_filter_covers(struct slice wide, struct slice narrow)
+{
+    struct topic_rest wide_rest = topic_rest_of(wide);
+    struct topic_rest narrow_rest = topic_rest_of(narrow);
+    /* Every topic has a first level, so these two take the same topics. */
+    if (slice_is(narrow, "#")) {
+        return slice_is(wide, "#") || slice_is(wide, "+/#");
+    }
+    for (bool first = true;; first = false) {
+        struct slice a = {0};
+        struct slice b = {0};
+        bool more_wide = topic_next_level(&wide_rest, &a);
+        bool more_narrow = topic_next_level(&narrow_rest, &b);
+        if (more_wide && slice_is(a, "#")) {
+            return !is_private(b, first);
+        }
+        if (!more_wide || !more_narrow) {
+            return more_wide == more_narrow;
+        }
+        bool within = is_any(a) ? !is_private(b, first) && !slice_is(b, "#") : slice_equal(a, b);
+        if (!within) {
+            return false;
+        }
+    }
+}
