@@ -35,7 +35,6 @@ static void test_defaults(void)
     CHECK_INT_EQ(config->batch.max_bytes, 8 << 20);
     CHECK_INT_EQ(config->batch.max_delay_ms, 100);
     CHECK_TEXT_EQ(config->http.listen, "127.0.0.1:9464");
-    CHECK(!config->http.show_payloads);
     CHECK_INT_EQ(config->log.level, LOG_INFO);
     CHECK_INT_EQ(config->log.format, LOG_TEXT);
     CHECK_INT_EQ(config->shutdown_ms, 20000);
@@ -80,7 +79,7 @@ static void test_values(void)
         "journal: { directory = \"journal\"; max_size = \"64MB\"; sync = \"always\"; keep = \"0\"; "
         "}\n"
         "batch: { max_rows = 010; max_bytes = \"64KB\"; max_delay = \"1m\"; };\n"
-        "http: { listen = \"\"; show_payloads = TRUE; };\n"
+        "http: { listen = \"\"; };\n"
         "log: { level = \"debug\"; format = \"json\"; };\n"
         "shutdown = \"1s\";\n");
     CHECK_INT_EQ(config->broker.url_count, 2);
@@ -99,7 +98,6 @@ static void test_values(void)
     CHECK_INT_EQ(config->journal.keep_ms, 0);
     CHECK_INT_EQ(config->batch.max_rows, 10); /* not octal */
     CHECK_TEXT_EQ(config->http.listen, "");
-    CHECK(config->http.show_payloads);
     CHECK_INT_EQ(config->log.level, LOG_DEBUG);
     CHECK_INT_EQ(config->log.format, LOG_JSON);
     CHECK_INT_EQ(config->shutdown_ms, 1000);
@@ -301,7 +299,7 @@ static void test_restart_needed(void)
         {"broker: { url = \"mqtts://x\"; tls: { verify = true; }; protocol = \"3.1.1\"; };",
          "broker.url, broker.protocol"},
         {"journal: { directory = \"/x\"; sync = \"never\"; };", "journal.directory, journal.sync"},
-        {"http: { show_payloads = true; };", "http.show_payloads"},
+        {"http: { listen = \"\"; };", "http.listen"},
     };
     struct config *old = case_sound("");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
