@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/batch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+struct batch *batch_new(size_t rule_count)
+{
+    struct batch *batch = memory_alloc(sizeof(*batch));
+
+    batch->rules = memory_alloc((rule_count + 1) * sizeof(*batch->rules));
+    batch->rule_count = rule_count;
+    return batch;
+}
+
+void batch_free(struct batch *batch)
+{
+    if (batch == NULL)
+        return;
+    for (size_t i = 0; i < batch->rule_count; i++) {
+        buf_fini(&batch->rules[i].rows);
+        free(batch->rules[i].extents);
+    }
+    free(batch->rules);
+    free(batch->sequences);
+    free(batch->received_us);
+    free(batch->gaps);
+    buf_fini(&batch->dead_letters);
+    ack_batch_fini(&batch->acks);
+    free(batch);
+}
+
+static void batch_reset(struct batch *batch, uint64_t from)
+{
+    for (size_t i = 0; i < batch->rule_count; i++) {
+        struct rule_batch *rule = &batch->rules[i];
+        buf_reset(&rule->rows);
+        rule->extent_count = 0;
+        rule->row_count = rule->filtered = rule->rejected = 0;
+    }
+    batch->from = batch->to = from;
+    batch->count = 0;
+    batch->rows = 0;
+    batch->bytes = 0;
+    buf_reset(&batch->dead_letters);
+    batch->dead_letter_count = 0;
+    batch->gap_count = 0;
+    batch->reject_count = 0;
+    ack_batch_reset(&batch->acks);
+}
+
+static void add_message(struct batch *batch, const struct message *message)
+{
+    size_t capacity = batch->capacity;
+
+    batch->sequences =
+        memory_grow(batch->sequences, batch->count, &capacity, sizeof(*batch->sequences));
+    batch->received_us = memory_grow(batch->received_us, batch->count, &batch->capacity,
+                                     sizeof(*batch->received_us));
+    batch->sequences[batch->count] = message->sequence;
+    batch->received_us[batch->count] = message->received_at_us;
+    batch->count++;
+}
+
+static void add_gap(struct batch *batch, const struct gap *gap)
+{
+    batch->gaps =
+        memory_grow(batch->gaps, batch->gap_count, &batch->gap_capacity, sizeof(*batch->gaps));
+    batch->gaps[batch->gap_count++] = *gap;
+}
+
+static void add_ack(struct batch *batch, const struct batch_builder *builder,
+                    const struct mapped *mapped, const char *reason, const char *sqlstate)
+{
+    const struct ack_facts facts = {.stored = reason == NULL,
+                                    .reason = reason,
+                                    .sqlstate = sqlstate,
+                                    .rows = mapped->rows,
+                                    .stored_at_us = clock_wall_us()};
+    struct subject subject = mapped->subject;
+
+    if (mapped->rule->ack == NULL || !ack_template_wants(mapped->rule->ack, facts.stored))
+        return;
+    subject.here = subject.payload;
+    subject.ack = &facts;
+    ack_template_append(mapped->rule->ack, &subject, mapper_arena(builder->mapper), &batch->acks);
+}
+
+static void add_dead_letter(struct batch *batch, const struct batch_builder *builder,
+                            const struct dead_letter *letter)
+{
+    dead_letter_append(&batch->dead_letters, &builder->origin, letter);
+    batch->dead_letter_count++;
+}
+
+static void note_reject(struct batch *batch, const struct dead_letter *letter)
+{
+    struct health_reject *reject;
+    struct buf topic = {0};
+
+    if (batch->reject_count++ >= HEALTH_REJECTS_MAX)
+        return;
+    reject = &batch->rejects[batch->reject_count - 1];
+    text_append_printable(&topic, letter->message->topic, sizeof(reject->topic) / 4);
+    snprintf(reject->rule, sizeof(reject->rule), "%s", letter->rule);
+    snprintf(reject->topic, sizeof(reject->topic), "%s", buf_string(&topic));
+    snprintf(reject->reason, sizeof(reject->reason), "%s", letter->reason);
+    buf_fini(&topic);
+}
+
+void batch_report(const struct batch *batch)
+{
+    size_t noted = batch->reject_count < HEALTH_REJECTS_MAX ? batch->reject_count
+                                                            : HEALTH_REJECTS_MAX;
+
+    for (size_t i = 0; i < noted; i++) {
+        const struct health_reject *reject = &batch->rejects[i];
+        health_add_reject(reject->rule, slice_of(reject->topic), reject->reason);
+    }
+    if (batch->reject_count > 0)
+        log_warn("messages rejected: they are in the dead letters, with the reason",
+                 F_INT("messages", batch->reject_count), F_TEXT("rule", batch->rejects[0].rule),
+                 F_TEXT("topic", batch->rejects[0].topic));
+}
+
+static void add_rejected(struct batch *batch, const struct batch_builder *builder,
+                         const struct mapped *mapped, const char *reason, const char *sqlstate)
+{
+    const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
+                                       .rule = mapped->rule->name,
+                                       .message = mapped->subject.message,
+                                       .reason = reason,
+                                       .sqlstate = sqlstate};
+
+    add_dead_letter(batch, builder, &letter);
+    note_reject(batch, &letter);
+    batch->rules[mapped->rule_index].rejected++;
+    add_ack(batch, builder, mapped, reason, sqlstate);
+}
+
+static void add_parked(struct batch *batch, const struct batch_builder *builder,
+                       const struct mapped *mapped)
+{
+    const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
+    const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
+                                       .rule = mapped->rule->name,
+                                       .message = mapped->subject.message,
+                                       .reason = target->healing
+                                                     ? "waits behind parked messages of its rule"
+                                                     : target->reason,
+                                       .sqlstate = target->sqlstate,
+                                       .parked = true};
+
+    add_dead_letter(batch, builder, &letter);
+}
+
+void batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
+                    const struct row_plan *plan)
+{
+    struct rule_batch *rule = &batch->rules[mapped->rule_index];
+    struct extent *extent;
+
+    rule->extents = memory_grow(rule->extents, rule->extent_count, &rule->extent_capacity,
+                                sizeof(*rule->extents));
+    extent = &rule->extents[rule->extent_count++];
+    *extent = (struct extent){
+        .message = message, .offset = rule->rows.length, .rows = mapped->rows};
+    for (size_t i = 0; i < mapped->rows; i++)
+        copy_append_row(&rule->rows, plan->format, mapped->datums + i * plan->count,
+                        plan->columns, plan->count);
+    extent->length = rule->rows.length - extent->offset;
+    rule->row_count += mapped->rows;
+    batch->rows += mapped->rows;
+    batch->bytes += extent->length;
+}
+
+static void add_rows(struct batch *batch, const struct batch_builder *builder,
+                     const struct mapped *mapped)
+{
+    const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
+
+    batch_add_rows(batch, batch->count - 1, mapped, target->plan);
+    add_ack(batch, builder, mapped, NULL, NULL);
+}
+
+static void add_mapped(struct batch *batch, const struct batch_builder *builder,
+                       const struct mapped *mapped)
+{
+    const struct verdict_row *refused = verdicts_find(
+        builder->verdicts, mapped->subject.message->sequence, mapped->rule_index);
+
+    if (mapper_skips(builder->mapper, mapped->rule_index))
+        add_parked(batch, builder, mapped);
+    else if (refused != NULL)
+        add_rejected(batch, builder, mapped, refused->reason, refused->sqlstate);
+    else if (mapped->verdict == VERDICT_REJECTED)
+        add_rejected(batch, builder, mapped, mapped->reason, NULL);
+    else if (mapped->verdict == VERDICT_FILTERED)
+        batch->rules[mapped->rule_index].filtered++;
+    else
+        add_rows(batch, builder, mapped);
+}
+
+static void add_publish(struct batch *batch, const struct batch_builder *builder,
+                        const struct message *message)
+{
+    const struct mapped *list;
+    size_t count = mapper_map(builder->mapper, message, &list);
+
+    add_message(batch, message);
+    for (size_t i = 0; i < count; i++)
+        add_mapped(batch, builder, &list[i]);
+}
+
+/* Messages that the journal no longer has: the table `gap` tells of them. */
+static void add_missing(struct batch *batch, const struct journal_missing *missing)
+{
+    const struct gap gap = {.cause = slice_of(missing->deleted ? "database went back"
+                                                               : "journal damaged"),
+                            .noticed_at_us = clock_wall_us(),
+                            .from_us = missing->from_us,
+                            .to_us = missing->to_us,
+                            .messages = (int64_t) missing->count};
+
+    add_gap(batch, &gap);
+    batch->to = missing->first + missing->count - 1;
+    log_error("messages are missing in the journal: see the table gap",
+              F_TEXT("cause", gap.cause.data), F_INT("first", missing->first),
+              F_INT("messages", missing->count));
+}
+
+static void add_gap_message(struct batch *batch, const struct message *message)
+{
+    struct gap gap;
+
+    if (!gap_from_message(message, &gap))
+        return;
+    /* The only cause that travels through the journal; its text must outlive the reader's buffer. */
+    gap.cause = slice_of("broker session lost");
+    add_gap(batch, &gap);
+}
+
+static bool is_full(const struct batch *batch, const struct batch_options *options,
+                    size_t messages_max)
+{
+    size_t bytes = batch->bytes + batch->dead_letters.length + batch->acks.bytes.length;
+
+    return batch->count >= messages_max || (int64_t) batch->rows >= options->max_rows ||
+           (int64_t) batch->count >= options->max_rows || (int64_t) bytes >= options->max_bytes;
+}
+
+enum outcome batch_build(struct batch *batch, const struct batch_builder *builder,
+                         size_t messages_max, struct error *error)
+{
+    struct journal_next next;
+
+    batch_reset(batch, journal_reader_position(builder->reader) - 1);
+    while (!is_full(batch, builder->options, messages_max)) {
+        switch (journal_reader_next(builder->reader, &next)) {
+        case JOURNAL_READ_MESSAGE:
+            if (next.message.kind == MESSAGE_PUBLISH)
+                add_publish(batch, builder, &next.message);
+            else
+                add_gap_message(batch, &next.message);
+            batch->to = next.message.sequence;
+            break;
+        case JOURNAL_READ_MISSING:
+            add_missing(batch, &next.missing);
+            break;
+        case JOURNAL_READ_END:
+            return OUTCOME_OK;
+        case JOURNAL_READ_FAILED:
+            *error = next.error;
+            return error->outcome;
+        }
+    }
+    return OUTCOME_OK;
+}

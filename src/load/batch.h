@@ -1,0 +1,90 @@
+/*
+ * batch: a run of journal messages and all that one transaction does for them: rows per rule, dead letters, gaps, acknowledgments.
+ *
+ * Building a batch touches nothing outside it: the same messages give the same batch, so it is simply built again
+ * after any failure.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_BATCH_H
+#define MQTT2PG_LOAD_BATCH_H
+
+#include "ack/ack_batch.h"
+#include "base/buf.h"
+#include "base/health.h"
+#include "core/gap.h"
+#include "journal/journal_reader.h"
+#include "load/batch_options.h"
+#include "load/mapper.h"
+#include "load/rule_targets.h"
+#include "load/verdicts.h"
+#include "pg/dead_letter.h"
+
+/* The rows of one message under one rule. */
+struct extent {
+    size_t message; /* index in batch->sequences */
+    size_t offset;  /* in rule_batch->rows */
+    size_t length;
+    uint64_t rows;
+};
+
+struct rule_batch {
+    struct buf rows; /* COPY rows, without header and trailer */
+    struct extent *extents;
+    size_t extent_count;
+    size_t extent_capacity;
+    uint64_t row_count;
+    uint64_t filtered; /* messages */
+    uint64_t rejected; /* messages, dead letters; parked ones are not counted until their fate is known */
+};
+
+struct batch {
+    uint64_t from;  /* position before it */
+    uint64_t to;    /* position after it */
+    size_t count;   /* messages */
+    uint64_t *sequences;   /* of each message */
+    int64_t *received_us;  /* of each message */
+    size_t capacity;
+    struct rule_batch *rules; /* one per rule of the ruleset */
+    size_t rule_count;
+    uint64_t rows;            /* of all rules */
+    size_t bytes;             /* of everything in it */
+    struct buf dead_letters;  /* rows for dead_letters_copy() */
+    size_t dead_letter_count;
+    struct health_reject rejects[HEALTH_REJECTS_MAX]; /* the first of them, to tell people */
+    size_t reject_count;      /* all of them */
+    struct gap *gaps;         /* their causes are constants of batch.c */
+    size_t gap_count;
+    size_t gap_capacity;
+    struct ack_batch acks;
+};
+
+/* What building needs; all borrowed. */
+struct batch_builder {
+    struct journal_reader *reader;
+    const struct ruleset *ruleset;
+    struct mapper *mapper;
+    const struct rule_targets *targets;
+    const struct verdicts *verdicts;
+    const struct batch_options *options;
+    struct dead_letter_origin origin;
+};
+
+struct batch *batch_new(size_t rule_count);
+void batch_free(struct batch *batch);
+
+/*
+ * Reads on from the reader's position until the journal's end, the options' limits, or `messages_max` messages, and builds the batch.
+ * OUTCOME_OK also for an empty one (to == from). OUTCOME_RETRY: the journal could not be read.
+ */
+enum outcome batch_build(struct batch *batch, const struct batch_builder *builder, size_t messages_max,
+                         struct error *error) MUST_CHECK;
+
+/* After the commit: tells the log and the status page which messages became dead letters. */
+void batch_report(const struct batch *batch);
+
+/* Appends the rows of one message under one rule; `message` is its index in the batch. */
+void batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
+                    const struct row_plan *plan);
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/loader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/health.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/stop.h"
+#include "base/thread.h"
+#include "load/loader_internal.h"
+#include "load/retry.h"
+
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MAX_MS 10000
+#define IDLE_WAIT_MS 1000
+#define HEAL_LETTERS 500
+
+bool loader_stopping(struct loader *loader)
+{
+    return atomic_load(&loader->draining);
+}
+
+void loader_pause(struct loader *loader, int64_t milliseconds)
+{
+    pthread_mutex_lock(&loader->mutex);
+    if (!loader_stopping(loader) && loader->next_ruleset == NULL)
+        (void) thread_cond_wait(&loader->changed, &loader->mutex, milliseconds);
+    pthread_mutex_unlock(&loader->mutex);
+}
+
+static void drop_rules(struct loader *loader)
+{
+    batch_free(loader->batch);
+    rule_targets_free(loader->targets);
+    mapper_free(loader->mapper);
+    loader->batch = NULL;
+    loader->targets = NULL;
+    loader->mapper = NULL;
+}
+
+static void use_rules(struct loader *loader, const struct ruleset *ruleset)
+{
+    drop_rules(loader);
+    loader->ruleset = ruleset;
+    loader->mapper = mapper_new(ruleset);
+    loader->targets = rule_targets_new(ruleset, loader->mapper);
+    loader->batch = batch_new(ruleset->count);
+    verdicts_reset(&loader->verdicts); /* they name rules by their number */
+}
+
+static struct store store_of(struct loader *loader)
+{
+    return (struct store){
+        .connection = loader->connection,
+        .schema = loader->options.database.schema,
+        .client_id = loader->options.database.client_id,
+        .journal = journal_uuid(loader->options.journal),
+        .ruleset = loader->ruleset,
+        .targets = loader->targets,
+        .verdicts = &loader->verdicts,
+        .outbox = loader->options.outbox,
+    };
+}
+
+void loader_set_stored(struct loader *loader, uint64_t position)
+{
+    loader->stored = position;
+    journal_set_stored(loader->options.journal, position);
+}
+
+static void observe_delays(const struct batch *batch)
+{
+    int64_t now = clock_wall_us();
+
+    for (size_t i = 0; i < batch->count; i++)
+        metric_observe(HISTOGRAM_STORE_DELAY_SECONDS,
+                       (double) (now - batch->received_us[i]) / 1e6, 1);
+}
+
+static void count_rules(const struct loader *loader, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->rule_count; i++) {
+        const struct rule_batch *rule = &batch->rules[i];
+        int metrics = loader->ruleset->rules[i]->metrics;
+        int64_t stored = (int64_t) rule->extent_count;
+        int64_t filtered = (int64_t) rule->filtered;
+        int64_t rejected = (int64_t) rule->rejected;
+
+        if (stored + filtered + rejected == 0)
+            continue;
+        metric_rule_add(metrics, RULE_METRIC_MATCHED, stored + filtered + rejected);
+        metric_rule_add(metrics, RULE_METRIC_STORED, stored);
+        metric_rule_add(metrics, RULE_METRIC_FILTERED, filtered);
+        metric_rule_add(metrics, RULE_METRIC_REJECTED, rejected);
+        metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) rule->row_count);
+    }
+}
+
+static void batch_committed(struct loader *loader, int64_t took_us)
+{
+    const struct batch *batch = loader->batch;
+
+    batch_report(batch);
+    metric_add(METRIC_MESSAGES_PROCESSED, (int64_t) (batch->to - batch->from));
+    metric_add(METRIC_BATCHES, 1);
+    metric_observe(HISTOGRAM_BATCH_ROWS, (double) batch->rows, 1);
+    metric_observe(HISTOGRAM_COMMIT_SECONDS, (double) took_us / 1e6, 1);
+    observe_delays(batch);
+    count_rules(loader, batch);
+    loader_set_stored(loader, batch->to);
+    verdicts_reset(&loader->verdicts);
+    backoff_reset(&loader->wait);
+    if (loader->messages_max < SIZE_MAX / 2)
+        loader->messages_max *= 2;
+}
+
+/* The batch is not committed: the reader goes back to its beginning. */
+static void rewind_batch(struct loader *loader)
+{
+    struct error error;
+
+    if (journal_reader_seek(loader->reader, loader->stored + 1, &error) != OUTCOME_OK) {
+        log_error("the journal can't be read", F_TEXT("reason", error.text));
+        stop_request(1);
+        atomic_store(&loader->abandon, true);
+    }
+}
+
+static void server_waits(struct loader *loader, const struct pg_failure *failure)
+{
+    health_set(HEALTH_DATABASE, false, failure->message);
+    log_error("the database can't store now: messages wait in the journal",
+              F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
+    loader_pause(loader, backoff_next(&loader->wait));
+    if (failure->action == SQL_RULE) { /* our own tables: gone or denied */
+        loader->schema_ready = false;
+        loader_disconnect(loader, failure->message);
+        return;
+    }
+    health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
+}
+
+static void handle_result(struct loader *loader, enum store_result result,
+                          const struct pg_failure *failure)
+{
+    switch (result) {
+    case STORE_DONE:
+        return;
+    case STORE_LOST:
+        log_warn("database connection lost", F_TEXT("reason", failure->message));
+        loader_disconnect(loader, failure->message);
+        return; /* connecting reads the position */
+    case STORE_STALE:
+        log_warn("progress is not where this process left it: reading it again",
+                 F_INT("position", loader->stored));
+        loader_disconnect(loader, "progress was moved by somebody else");
+        return;
+    case STORE_AGAIN:
+        break;
+    case STORE_SMALLER:
+        loader->messages_max = loader->batch->count > 1 ? loader->batch->count / 2 : 1;
+        if (loader->batch->count <= 1)
+            server_waits(loader, failure);
+        break;
+    case STORE_WAIT:
+        server_waits(loader, failure);
+        break;
+    case STORE_STOP:
+        log_error("the database is damaged: stopping", F_TEXT("reason", failure->message),
+                  F_TEXT("sqlstate", failure->sqlstate));
+        stop_request(1);
+        atomic_store(&loader->abandon, true);
+        break;
+    }
+    rewind_batch(loader);
+}
+
+/*
+ * Waits for a first message, then until it is worth it: enough of them, or the first has waited long enough. What came while the last
+ * batch was stored has waited already.
+ */
+static bool wait_for_messages(struct loader *loader)
+{
+    struct journal *journal = loader->options.journal;
+    const struct batch_options *options = &loader->options.batch;
+    int64_t parked = rule_targets_wait(loader->targets);
+    int64_t idle = parked >= 0 && parked < IDLE_WAIT_MS ? parked : IDLE_WAIT_MS;
+    int64_t left;
+
+    if (journal_last(journal) <= loader->stored) {
+        if (!journal_wait(journal, loader->stored + 1, loader_stopping(loader) ? 0 : idle))
+            return false;
+        loader->waiting_since_ms = clock_monotonic_ms();
+    }
+    left = loader->waiting_since_ms + options->max_delay_ms - clock_monotonic_ms();
+    if (!loader_stopping(loader) && left > 0)
+        (void) journal_wait(journal, loader->stored + (uint64_t) options->max_rows, left);
+    return true;
+}
+
+static void store_next(struct loader *loader)
+{
+    const struct batch_builder builder = {.reader = loader->reader,
+                                          .ruleset = loader->ruleset,
+                                          .mapper = loader->mapper,
+                                          .targets = loader->targets,
+                                          .verdicts = &loader->verdicts,
+                                          .options = &loader->options.batch,
+                                          .origin = {loader->options.database.client_id,
+                                                     journal_uuid(loader->options.journal)}};
+    struct store store = store_of(loader);
+    struct pg_failure failure = {.message = ""};
+    struct error error;
+    enum store_result result;
+    int64_t started;
+
+    if (batch_build(loader->batch, &builder, loader->messages_max, &error) != OUTCOME_OK) {
+        log_error("the journal can't be read", F_TEXT("reason", error.text));
+        loader_pause(loader, backoff_next(&loader->wait));
+        rewind_batch(loader);
+        return;
+    }
+    if (loader->batch->to == loader->batch->from)
+        return;
+    started = clock_monotonic_us();
+    loader->waiting_since_ms = started / 1000; /* of what comes from now on, the first may be as old */
+    result = store_batch(&store, loader->batch, &failure);
+    if (result == STORE_DONE)
+        batch_committed(loader, clock_monotonic_us() - started);
+    else
+        handle_result(loader, result, &failure);
+}
+
+static void count_healed(const struct loader *loader, unsigned rule,
+                         const struct retry_counts *counts)
+{
+    int metrics = loader->ruleset->rules[rule]->metrics;
+
+    metric_rule_add(metrics, RULE_METRIC_MATCHED, (int64_t) counts->letters);
+    metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
+    metric_rule_add(metrics, RULE_METRIC_FILTERED, (int64_t) counts->filtered);
+    metric_rule_add(metrics, RULE_METRIC_REJECTED, (int64_t) counts->rejected);
+    metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
+}
+
+/* Acknowledgments of letters that were parked: their batch is long committed. */
+static void send_healed_acks(struct loader *loader, const struct ack_batch *acks)
+{
+    struct error error;
+
+    if (loader->options.outbox == NULL || acks->count == 0)
+        return;
+    if (outbox_prepare(loader->options.outbox, loader->stored, acks, &error) == OUTCOME_OK)
+        outbox_commit(loader->options.outbox, loader->stored);
+    else
+        log_error("acknowledgments of parked messages could not be written",
+                  F_INT("acks", acks->count), F_TEXT("reason", error.text));
+}
+
+/* A portion of a parked rule's letters; unparks it after the last. */
+static void heal(struct loader *loader, unsigned rule)
+{
+    const struct dead_letter_query query = {.parked = 1, .limit = HEAL_LETTERS};
+    struct store store = store_of(loader);
+    struct retry_counts counts = {0};
+    struct ack_batch acks = {0};
+    struct pg_failure failure = {.message = ""};
+    enum store_result result = STORE_DONE;
+
+    if (!rule_targets_get(loader->targets, rule)->healing &&
+        rule_targets_look(loader->targets, loader->connection, rule, &failure) != OUTCOME_OK) {
+        handle_result(loader, STORE_LOST, &failure);
+        return;
+    }
+    if (!rule_targets_get(loader->targets, rule)->healing)
+        return;
+    verdicts_reset(&loader->verdicts); /* of a batch that is not committed; found again if need be */
+    do
+        result = retry_letters(&store, loader->mapper, rule, &query, &counts, &acks, &failure);
+    while (result == STORE_AGAIN && !loader_stopping(loader));
+    if (result == STORE_DONE) {
+        count_healed(loader, rule, &counts);
+        send_healed_acks(loader, &acks);
+        if (counts.letters == 0)
+            rule_targets_unpark(loader->targets, rule);
+    } else if (result != STORE_AGAIN) {
+        handle_result(loader, result, &failure);
+    }
+    ack_batch_fini(&acks);
+}
+
+static void take_new_rules(struct loader *loader)
+{
+    const struct ruleset *next;
+    struct pg_failure failure;
+
+    pthread_mutex_lock(&loader->mutex);
+    next = loader->next_ruleset;
+    if (next != NULL)
+        loader->options.batch = loader->next_batch;
+    loader->next_ruleset = NULL;
+    pthread_mutex_unlock(&loader->mutex);
+    if (next == NULL)
+        return;
+    use_rules(loader, next);
+    pthread_mutex_lock(&loader->mutex);
+    loader->used_ruleset = next;
+    pthread_mutex_unlock(&loader->mutex);
+    if (pg_is_connected(loader->connection) &&
+        rule_targets_read(loader->targets, loader->connection, loader->options.database.schema,
+                          &failure) != OUTCOME_OK)
+        handle_result(loader, STORE_LOST, &failure);
+}
+
+static void loader_step(struct loader *loader)
+{
+    int parked;
+
+    take_new_rules(loader);
+    if (!pg_is_connected(loader->connection) && !loader_connect(loader)) {
+        loader_pause(loader, backoff_next(&loader->backoff));
+        return;
+    }
+    parked = loader_stopping(loader) ? -1 : rule_targets_due(loader->targets);
+    if (parked >= 0)
+        heal(loader, (unsigned) parked);
+    if (pg_is_connected(loader->connection) && wait_for_messages(loader))
+        store_next(loader);
+}
+
+/* While stopping: is there still something to store, and somebody to store it? */
+static bool drained(struct loader *loader)
+{
+    return atomic_load(&loader->abandon) || !pg_is_connected(loader->connection) ||
+           journal_last(loader->options.journal) <= loader->stored;
+}
+
+static void *loader_main(void *context)
+{
+    struct loader *loader = context;
+
+    while (!loader_stopping(loader) || !drained(loader))
+        loader_step(loader);
+    pthread_mutex_lock(&loader->mutex);
+    loader->finished = true;
+    pthread_cond_broadcast(&loader->changed);
+    pthread_mutex_unlock(&loader->mutex);
+    return NULL;
+}
+
+struct loader *loader_start(const struct loader_options *options, const struct ruleset *ruleset)
+{
+    struct loader *loader = memory_alloc(sizeof(*loader));
+
+    loader->options = *options;
+    loader->connection = pg_connection_new(&loader->options.database);
+    loader->reader = journal_reader_new(options->journal);
+    loader->messages_max = SIZE_MAX / 2;
+    loader->used_ruleset = ruleset;
+    backoff_init(&loader->backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
+    backoff_init(&loader->wait, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
+    pthread_mutex_init(&loader->mutex, NULL);
+    thread_cond_init(&loader->changed);
+    use_rules(loader, ruleset);
+    metric_set(METRIC_JOURNAL_MESSAGES_AT_START,
+               (int64_t) (journal_last(options->journal) - journal_stored(options->journal)));
+    health_set(HEALTH_DATABASE, false, "connecting");
+    loader->thread = thread_spawn("loader", loader_main, loader);
+    return loader;
+}
+
+bool loader_wait_identity(struct loader *loader, int64_t milliseconds)
+{
+    int64_t until = clock_monotonic_ms() + milliseconds;
+    enum identity identity;
+
+    pthread_mutex_lock(&loader->mutex);
+    while (loader->identity == IDENTITY_UNKNOWN && clock_monotonic_ms() < until)
+        (void) thread_cond_wait(&loader->changed, &loader->mutex, until - clock_monotonic_ms());
+    identity = loader->identity;
+    pthread_mutex_unlock(&loader->mutex);
+    return identity != IDENTITY_TAKEN;
+}
+
+void loader_set_rules(struct loader *loader, const struct ruleset *ruleset,
+                      const struct batch_options *batch)
+{
+    pthread_mutex_lock(&loader->mutex);
+    loader->next_ruleset = ruleset;
+    loader->next_batch = *batch;
+    pthread_cond_broadcast(&loader->changed);
+    pthread_mutex_unlock(&loader->mutex);
+    journal_wake(loader->options.journal);
+}
+
+const struct ruleset *loader_ruleset(struct loader *loader)
+{
+    const struct ruleset *ruleset;
+
+    pthread_mutex_lock(&loader->mutex);
+    ruleset = loader->used_ruleset;
+    pthread_mutex_unlock(&loader->mutex);
+    return ruleset;
+}
+
+bool loader_stop(struct loader *loader, int64_t milliseconds)
+{
+    int64_t until = clock_monotonic_ms() + milliseconds;
+    bool complete;
+
+    if (loader == NULL)
+        return true;
+    pthread_mutex_lock(&loader->mutex);
+    atomic_store(&loader->draining, true);
+    pthread_cond_broadcast(&loader->changed);
+    journal_wake(loader->options.journal);
+    while (!loader->finished && clock_monotonic_ms() < until)
+        (void) thread_cond_wait(&loader->changed, &loader->mutex, until - clock_monotonic_ms());
+    pthread_mutex_unlock(&loader->mutex);
+    atomic_store(&loader->abandon, true);
+    pg_interrupt(loader->connection);
+    pthread_join(loader->thread, NULL);
+    complete = journal_last(loader->options.journal) <= loader->stored;
+    drop_rules(loader);
+    verdicts_fini(&loader->verdicts);
+    journal_reader_free(loader->reader);
+    pg_connection_free(loader->connection);
+    pthread_cond_destroy(&loader->changed);
+    pthread_mutex_destroy(&loader->mutex);
+    free(loader);
+    return complete;
+}

@@ -1,0 +1,48 @@
+/*
+ * loader: the pulling half: a thread that turns the journal into committed rows.
+ *
+ *   connect ─▶ read progress ─▶ ┌▶ wait for messages ─▶ build a batch ─▶ store it ─┐
+ *      ▲                        └──────────────◀ committed, or again ◀────────────┘
+ *      └─────────────── connection lost, or progress is not where we think ◀───────┘
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_LOADER_H
+#define MQTT2PG_LOAD_LOADER_H
+
+#include "ack/outbox.h"
+#include "journal/journal.h"
+#include "load/batch_options.h"
+#include "load/ruleset.h"
+#include "pg/pg_connection.h"
+
+struct loader_options {
+    struct pg_options database;
+    struct batch_options batch;
+    struct journal *journal; /* borrowed */
+    struct outbox *outbox;   /* borrowed; NULL: no acknowledgments */
+};
+
+struct loader;
+
+/* Starts the thread; it begins to connect. Borrows the ruleset until another one is in use. */
+struct loader *loader_start(const struct loader_options *options, const struct ruleset *ruleset);
+
+/*
+ * Waits until the loader has once tried to become this client's only one, at most `milliseconds`. False: another process stores under the same client_id, and
+ * messages must not be taken from the broker. A database that can't be reached is no reason to wait: true.
+ */
+bool loader_wait_identity(struct loader *loader, int64_t milliseconds);
+
+/* Other rules and batch limits from the next batch on (reload). Borrows the ruleset. */
+void loader_set_rules(struct loader *loader, const struct ruleset *ruleset,
+                      const struct batch_options *batch);
+
+/* The ruleset in use: those given before it may be freed. Any thread. */
+const struct ruleset *loader_ruleset(struct loader *loader);
+
+/* Stores what the journal has, as long as the database works and at most `milliseconds`, then ends the thread and frees everything. True when the
+ * journal is stored to its end. NULL is legal. */
+bool loader_stop(struct loader *loader, int64_t milliseconds);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/health.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/stop.h"
+#include "load/loader_internal.h"
+#include "pg/progress.h"
+
+/* How long the backend of a killed predecessor may hold our lock. */
+#define IDENTITY_WAIT_MS 10000
+
+static void set_identity(struct loader *loader, enum identity identity)
+{
+    pthread_mutex_lock(&loader->mutex);
+    if (loader->identity == IDENTITY_UNKNOWN || identity == IDENTITY_OURS ||
+        identity == IDENTITY_TAKEN)
+        loader->identity = identity;
+    pthread_cond_broadcast(&loader->changed);
+    pthread_mutex_unlock(&loader->mutex);
+}
+
+void loader_disconnect(struct loader *loader, const char *reason)
+{
+    pg_disconnect(loader->connection);
+    metric_set(METRIC_DATABASE_CONNECTED, 0);
+    health_set(HEALTH_DATABASE, false, reason);
+}
+
+/* Goes on with the journal where the database says, whatever that is. */
+static enum outcome seek_stored(struct loader *loader, uint64_t position, struct error *error)
+{
+    struct journal *journal = loader->options.journal;
+
+    /* The database may know more than a journal that lost its unsynced end, or less after a restore: the books follow. */
+    metric_add(METRIC_JOURNAL_MESSAGES_AT_START,
+               (int64_t) journal_stored(journal) - (int64_t) position);
+    if (position < journal_stored(journal))
+        log_warn("the database is behind what was stored: storing again what the journal keeps",
+                 F_INT("stored", journal_stored(journal)), F_INT("database", position));
+    if (position > journal_last(journal)) {
+        metric_add(METRIC_JOURNAL_MESSAGES_AT_START,
+                   (int64_t) position - (int64_t) journal_last(journal));
+        log_warn("the database is ahead of the journal, which lost its end: going on behind it",
+                 F_INT("journal", journal_last(journal)), F_INT("database", position));
+        if (journal_skip_to(journal, position, error) != OUTCOME_OK)
+            return error->outcome;
+    }
+    loader_set_stored(loader, position);
+    return journal_reader_seek(loader->reader, position + 1, error);
+}
+
+/* Reads our row of `progress`, making it when it is not there or of another journal. */
+static enum outcome read_position(struct loader *loader, uint64_t *position,
+                                  struct pg_failure *failure)
+{
+    const struct pg_options *database = &loader->options.database;
+    const char *uuid = journal_uuid(loader->options.journal);
+    struct progress progress;
+
+    if (progress_read(loader->connection, database->schema, database->client_id, &progress,
+                      failure) != OUTCOME_OK)
+        return OUTCOME_RETRY;
+    *position = progress.position;
+    if (progress.exists && strcmp(progress.journal, uuid) == 0)
+        return OUTCOME_OK;
+    if (progress.exists)
+        log_warn("the database knows another journal of this client: going on with this one",
+                 F_TEXT("known", progress.journal), F_TEXT("journal", uuid),
+                 F_INT("position", progress.position));
+    *position = 0;
+    return progress_write(loader->connection, database->schema, database->client_id, uuid, 0,
+                          failure);
+}
+
+/* Becomes the only process that stores for this client. */
+static bool take_identity(struct loader *loader, struct pg_failure *failure)
+{
+    const struct pg_options *database = &loader->options.database;
+    int64_t until = clock_monotonic_ms() + IDENTITY_WAIT_MS;
+    bool taken = false;
+
+    while (!loader_stopping(loader)) {
+        if (progress_lock(loader->connection, database->schema, database->client_id, &taken,
+                          failure) != OUTCOME_OK)
+            return false;
+        if (taken) {
+            loader->identity_proved = true;
+            set_identity(loader, IDENTITY_OURS);
+            return true;
+        }
+        if (clock_monotonic_ms() >= until)
+            break;
+        loader_pause(loader, 200);
+    }
+    snprintf(failure->message, sizeof(failure->message),
+             "another process stores as client_id \"%s\": stop it, or give this one its own",
+             database->client_id);
+    if (!loader_stopping(loader) && !loader->identity_proved) {
+        log_error(failure->message);
+        set_identity(loader, IDENTITY_TAKEN);
+        stop_request(4);
+    }
+    return false;
+}
+
+static bool ensure_schema(struct loader *loader, struct error *error)
+{
+    enum outcome outcome;
+
+    if (loader->schema_ready)
+        return true;
+    outcome = progress_ensure_schema(loader->connection, loader->options.database.schema, error);
+    loader->schema_ready = outcome == OUTCOME_OK;
+    if (outcome == OUTCOME_FATAL && !loader->connected_before) {
+        log_error("the bridge's own tables are missing", F_TEXT("reason", error->text));
+        stop_request(4);
+    }
+    return loader->schema_ready;
+}
+
+/* Everything between a TCP connection and the first batch. */
+static bool establish(struct loader *loader, struct error *error)
+{
+    struct pg_failure failure = {.message = ""};
+    uint64_t position;
+
+    if (pg_connect(loader->connection, error) != OUTCOME_OK || !ensure_schema(loader, error))
+        return false;
+    if (!take_identity(loader, &failure) ||
+        read_position(loader, &position, &failure) != OUTCOME_OK ||
+        rule_targets_read(loader->targets, loader->connection, loader->options.database.schema,
+                          &failure) != OUTCOME_OK) {
+        error_set(error, OUTCOME_RETRY, "%s", failure.message);
+        return false;
+    }
+    if (seek_stored(loader, position, error) != OUTCOME_OK)
+        return false;
+    return loader->options.outbox == NULL ||
+           outbox_settle(loader->options.outbox, position, error) == OUTCOME_OK;
+}
+
+bool loader_connect(struct loader *loader)
+{
+    struct error error = {.text = ""};
+
+    if (establish(loader, &error)) {
+        metric_set(METRIC_DATABASE_CONNECTED, 1);
+        if (loader->connected_before)
+            metric_add(METRIC_DATABASE_RECONNECTS, 1);
+        loader->connected_before = true;
+        backoff_reset(&loader->backoff);
+        health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
+        log_info("connected to the database", F_TEXT("database", pg_target(loader->connection)),
+                 F_INT("position", loader->stored),
+                 F_INT("waiting", journal_last(loader->options.journal) - loader->stored));
+        return true;
+    }
+    if (error.outcome == OUTCOME_FATAL && loader->connected_before) {
+        log_error("the journal can't be read", F_TEXT("reason", error.text));
+        stop_request(1);
+    }
+    loader_disconnect(loader, error.text);
+    set_identity(loader, IDENTITY_UNREACHABLE);
+    return false;
+}
+

@@ -1,0 +1,66 @@
+/*
+ * loader_internal: what loader.c (the loop) and loader_connect.c (from a TCP connection to the first batch) share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_LOADER_INTERNAL_H
+#define MQTT2PG_LOAD_LOADER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/backoff.h"
+#include "journal/journal_reader.h"
+#include "load/batch.h"
+#include "load/loader.h"
+#include "load/store.h"
+
+enum identity { IDENTITY_UNKNOWN, IDENTITY_OURS, IDENTITY_UNREACHABLE, IDENTITY_TAKEN };
+
+struct loader {
+    struct loader_options options;
+    struct pg_connection *connection;
+    struct journal_reader *reader;
+    struct verdicts verdicts;
+    struct backoff backoff;
+    struct backoff wait; /* for a server that can't now */
+    size_t messages_max; /* of the next batch; small after a data error nobody can be blamed for */
+    bool connected_before;
+    bool schema_ready;
+    bool identity_proved; /* once */
+    uint64_t stored;      /* position in the database */
+    int64_t waiting_since_ms; /* monotonic: when the first message behind `stored` came, at the earliest */
+
+    /* Made for the ruleset in use. */
+    const struct ruleset *ruleset;
+    struct mapper *mapper;
+    struct rule_targets *targets;
+    struct batch *batch;
+
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    const struct ruleset *next_ruleset; /* under mutex; NULL: none */
+    struct batch_options next_batch;    /* under mutex */
+    const struct ruleset *used_ruleset; /* under mutex */
+    enum identity identity;             /* under mutex */
+    bool finished;                      /* under mutex */
+    _Atomic bool draining;
+    _Atomic bool abandon; /* the drain's time is over */
+};
+
+/* Connects, becomes the only process of this client, reads the position and the catalog. False: try again later; it has said why. */
+bool loader_connect(struct loader *loader);
+
+/* Closes the connection and tells health and metrics. */
+void loader_disconnect(struct loader *loader, const char *reason);
+
+/* Sleeps, unless the loader is to stop or has new rules. */
+void loader_pause(struct loader *loader, int64_t milliseconds);
+
+bool loader_stopping(struct loader *loader);
+
+/* The position moved, forward by a batch or anywhere after a reconnect. */
+void loader_set_stored(struct loader *loader, uint64_t position);
+
+#endif

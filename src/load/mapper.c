@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/mapper.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "row/convert.h"
+
+#define ARENA_BLOCK_BYTES ((size_t) 64 * 1024)
+
+/* What is known of one rule beyond the ruleset. */
+struct rule_columns {
+    const struct column_shape *const *columns; /* borrowed */
+    const struct column_shape **declared;      /* owned */
+    bool skip;
+};
+
+/* A payload decoded for one format. */
+struct decoded {
+    const struct decoder *decoder;
+    const struct node *root; /* NULL: it can't be decoded, `error` says why */
+    struct error error;
+};
+
+struct mapper {
+    const struct ruleset *ruleset;
+    struct rule_columns *rules;
+    struct arena *arena;
+    struct route *routes;
+    struct mapped *list;
+    struct decoded *decoded; /* one per format met in this message */
+    size_t decoded_count;
+};
+
+struct mapper *mapper_new(const struct ruleset *ruleset)
+{
+    struct mapper *mapper = memory_alloc(sizeof(*mapper));
+
+    mapper->ruleset = ruleset;
+    mapper->arena = arena_new(ARENA_BLOCK_BYTES);
+    mapper->rules = memory_alloc((ruleset->count + 1) * sizeof(*mapper->rules));
+    mapper->routes = memory_alloc((ruleset->count + 1) * sizeof(*mapper->routes));
+    mapper->list = memory_alloc((ruleset->count + 1) * sizeof(*mapper->list));
+    mapper->decoded = memory_alloc(decoder_count * sizeof(*mapper->decoded));
+    for (size_t i = 0; i < ruleset->count; i++) {
+        const struct rule *rule = ruleset->rules[i];
+        struct rule_columns *columns = &mapper->rules[i];
+
+        columns->declared = memory_alloc((rule->column_count + 1) * sizeof(*columns->declared));
+        for (size_t j = 0; j < rule->column_count; j++)
+            columns->declared[j] = &rule->declared->columns[j];
+        columns->columns = columns->declared;
+    }
+    return mapper;
+}
+
+void mapper_free(struct mapper *mapper)
+{
+    if (mapper == NULL)
+        return;
+    for (size_t i = 0; i < mapper->ruleset->count; i++)
+        free(mapper->rules[i].declared);
+    arena_free(mapper->arena);
+    free(mapper->rules);
+    free(mapper->routes);
+    free(mapper->list);
+    free(mapper->decoded);
+    free(mapper);
+}
+
+void mapper_set_columns(struct mapper *mapper, unsigned rule_index,
+                        const struct column_shape *const *columns)
+{
+    mapper->rules[rule_index].columns =
+        columns == NULL ? mapper->rules[rule_index].declared : columns;
+}
+
+void mapper_skip(struct mapper *mapper, unsigned rule_index, bool skip)
+{
+    mapper->rules[rule_index].skip = skip;
+}
+
+bool mapper_skips(const struct mapper *mapper, unsigned rule_index)
+{
+    return mapper->rules[rule_index].skip;
+}
+
+struct arena *mapper_arena(struct mapper *mapper)
+{
+    return mapper->arena;
+}
+
+/* The payload in this rule's format; decoded once, however many rules want it. */
+static const struct decoded *decode_for(struct mapper *mapper, const struct rule *rule,
+                                        const struct message *message)
+{
+    struct decoded *decoded;
+
+    for (size_t i = 0; i < mapper->decoded_count; i++)
+        if (mapper->decoded[i].decoder == rule->decoder)
+            return &mapper->decoded[i];
+    decoded = &mapper->decoded[mapper->decoded_count++];
+    decoded->decoder = rule->decoder;
+    decoded->root = NULL;
+    if (rule->decoder->decode(message->payload, mapper->arena, &decoded->root, &decoded->error) !=
+        OUTCOME_OK)
+        decoded->root = NULL;
+    return decoded;
+}
+
+static void reject(struct mapper *mapper, struct mapped *mapped, const char *where,
+                   const struct error *error)
+{
+    mapped->verdict = VERDICT_REJECTED;
+    mapped->rows = 0;
+    mapped->reason = arena_printf(mapper->arena, "%s%s", where, error->text).data;
+}
+
+/* Does `where` hold for this row? */
+static enum outcome conditions_hold(struct mapper *mapper, const struct rule *rule,
+                                    const struct subject *subject, bool *hold, struct error *error)
+{
+    *hold = true;
+    for (size_t i = 0; i < rule->condition_count && *hold; i++) {
+        enum outcome outcome =
+            condition_holds(rule->conditions[i], subject, mapper->arena, hold, error);
+        if (outcome != OUTCOME_OK) {
+            error_prefix(error, "where");
+            return outcome;
+        }
+    }
+    return OUTCOME_OK;
+}
+
+static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
+                            const struct subject *subject, struct datum *datums,
+                            struct error *error)
+{
+    const struct rule *rule = mapped->rule;
+    const struct column_shape *const *columns = mapper->rules[mapped->rule_index].columns;
+    struct value value;
+
+    for (size_t i = 0; i < rule->column_count; i++) {
+        enum outcome outcome =
+            expression_evaluate(rule->columns[i], subject, mapper->arena, &value, error);
+        if (outcome != OUTCOME_OK) {
+            error_prefix(error, "column \"%s\"", rule->column_names[i]);
+            return outcome;
+        }
+        outcome = convert_value(&value, columns[i], mapper->arena, &datums[i], error);
+        if (outcome != OUTCOME_OK)
+            return outcome;
+    }
+    return OUTCOME_OK;
+}
+
+/* Every item that `where` lets through becomes a row; one that fails rejects the whole message. */
+static void map_items(struct mapper *mapper, struct mapped *mapped, const struct row_item *items,
+                      size_t count)
+{
+    const struct rule *rule = mapped->rule;
+    struct datum *datums =
+        arena_alloc(mapper->arena, (count * rule->column_count + 1) * sizeof(*datums));
+    struct subject subject = mapped->subject;
+    struct error error;
+    char where[48];
+    bool hold;
+
+    mapped->datums = datums;
+    for (size_t i = 0; i < count; i++) {
+        struct datum *row = datums + mapped->rows * rule->column_count;
+
+        subject.here = items[i].node;
+        subject.key = items[i].key;
+        if (conditions_hold(mapper, rule, &subject, &hold, &error) != OUTCOME_OK ||
+            (hold && map_row(mapper, mapped, &subject, row, &error) != OUTCOME_OK)) {
+            snprintf(where, sizeof(where), "row %zu: ", i + 1);
+            reject(mapper, mapped, rule->rows == NULL ? "" : where, &error);
+            return;
+        }
+        if (hold)
+            mapped->rows++;
+    }
+    if (mapped->rows == 0 && count > 0)
+        mapped->verdict = VERDICT_FILTERED;
+}
+
+static void map_route(struct mapper *mapper, const struct route *route,
+                      const struct message *message, struct mapped *mapped)
+{
+    const struct rule *rule = mapper->ruleset->rules[route->rule];
+    const struct decoded *decoded = NULL;
+    struct row_item *items = NULL;
+    size_t count = 1;
+    struct error error;
+
+    *mapped = (struct mapped){
+        .rule = rule,
+        .rule_index = route->rule,
+        .verdict = VERDICT_ROWS,
+        .subject = {.message = message,
+                    .captures = route->captures,
+                    .rule = rule->name,
+                    .client_id = mapper->ruleset->client_id},
+    };
+    if (mapper->rules[route->rule].skip)
+        return;
+    if (rule->uses_payload) {
+        decoded = decode_for(mapper, rule, message);
+        if (decoded->root == NULL) {
+            reject(mapper, mapped, arena_printf(mapper->arena, "the payload is no %s: ", rule->decoder->name).data, &decoded->error);
+            return;
+        }
+        mapped->subject.payload = mapped->subject.here = decoded->root;
+    }
+    if (rule->rows == NULL) {
+        const struct row_item whole = {.node = mapped->subject.here};
+        map_items(mapper, mapped, &whole, 1);
+        return;
+    }
+    if (row_source_items(rule->rows, mapped->subject.payload, mapper->arena, &items, &count,
+                         &error) != OUTCOME_OK)
+        reject(mapper, mapped, "", &error);
+    else
+        map_items(mapper, mapped, items, count);
+}
+
+size_t mapper_map(struct mapper *mapper, const struct message *message, const struct mapped **list)
+{
+    size_t count;
+
+    arena_reset(mapper->arena);
+    mapper->decoded_count = 0;
+    count = ruleset_find(mapper->ruleset, message, mapper->routes);
+    for (size_t i = 0; i < count; i++)
+        map_route(mapper, &mapper->routes[i], message, &mapper->list[i]);
+    *list = mapper->list;
+    return count;
+}
+
+bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct message *message,
+                     const struct mapped **mapped)
+{
+    const struct rule *rule = mapper->ruleset->rules[rule_index];
+    struct route route = {.rule = rule_index};
+    struct slice *captures;
+    size_t count;
+
+    arena_reset(mapper->arena);
+    mapper->decoded_count = 0;
+    (void) topic_filter_captures(rule->filter, &count);
+    captures = arena_alloc(mapper->arena, (count + 1) * sizeof(*captures));
+    if (!topic_filter_match(rule->filter, message->topic, captures))
+        return false;
+    route.captures = captures;
+    map_route(mapper, &route, message, &mapper->list[0]);
+    *mapped = &mapper->list[0];
+    return true;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/retry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+/* What a letter's rule makes of it today. */
+struct second_verdict {
+    enum verdict verdict;
+    char reason[400]; /* of REJECTED */
+    char sqlstate[6];
+};
+
+/* One round of retry_letters(). The letters' ids stand where a batch of the journal has sequences, so that isolation works the same. */
+struct retry {
+    const struct store *store;
+    struct mapper *mapper;
+    unsigned rule;
+    struct dead_letter_rows letters;
+    struct second_verdict *verdicts; /* one per letter */
+    struct batch *batch;
+    struct ack_batch *acks; /* NULL: none */
+};
+
+static void give_up(struct second_verdict *verdict, const char *reason, const char *sqlstate)
+{
+    verdict->verdict = VERDICT_REJECTED;
+    snprintf(verdict->reason, sizeof(verdict->reason), "%s", reason);
+    snprintf(verdict->sqlstate, sizeof(verdict->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
+}
+
+static void append_ack(struct retry *retry, const struct mapped *mapped)
+{
+    const struct ack_facts facts = {
+        .stored = true, .rows = mapped->rows, .stored_at_us = clock_wall_us()};
+    struct subject subject = mapped->subject;
+
+    if (retry->acks == NULL || mapped->rule->ack == NULL ||
+        !ack_template_wants(mapped->rule->ack, true))
+        return;
+    subject.here = subject.payload;
+    subject.ack = &facts;
+    ack_template_append(mapped->rule->ack, &subject, mapper_arena(retry->mapper), retry->acks);
+}
+
+static void map_letter(struct retry *retry, size_t i)
+{
+    const struct dead_letter_row *row = &retry->letters.list[i];
+    struct second_verdict *verdict = &retry->verdicts[i];
+    const struct verdict_row *refused =
+        verdicts_find(retry->store->verdicts, (uint64_t) row->letter.id, retry->rule);
+    const struct mapped *mapped;
+
+    if (refused != NULL) {
+        give_up(verdict, refused->reason, refused->sqlstate);
+    } else if (!mapper_map_rule(retry->mapper, retry->rule, &row->message, &mapped)) {
+        give_up(verdict, "the rule's topic does not match any more", NULL);
+    } else if (mapped->verdict == VERDICT_REJECTED) {
+        give_up(verdict, mapped->reason, NULL);
+    } else {
+        verdict->verdict = mapped->verdict;
+        if (mapped->verdict == VERDICT_ROWS) {
+            batch_add_rows(retry->batch, i, mapped,
+                           rule_targets_get(retry->store->targets, retry->rule)->plan);
+            append_ack(retry, mapped);
+        }
+    }
+}
+
+static void map_letters(struct retry *retry)
+{
+    bool skipped = mapper_skips(retry->mapper, retry->rule);
+    size_t count = retry->letters.count;
+
+    retry->verdicts = memory_alloc((count + 1) * sizeof(*retry->verdicts));
+    retry->batch = batch_new(retry->store->ruleset->count);
+    retry->batch->sequences = memory_alloc((count + 1) * sizeof(*retry->batch->sequences));
+    retry->batch->count = count;
+    mapper_skip(retry->mapper, retry->rule, false);
+    for (size_t i = 0; i < count; i++) {
+        retry->batch->sequences[i] = (uint64_t) retry->letters.list[i].letter.id;
+        map_letter(retry, i);
+    }
+    mapper_skip(retry->mapper, retry->rule, skipped);
+}
+
+/* The letters leave the table or get their new reason. */
+static enum outcome settle_letters(const struct retry *retry, struct pg_failure *failure)
+{
+    struct pg_connection *connection = retry->store->connection;
+
+    for (size_t i = 0; i < retry->letters.count; i++) {
+        const struct second_verdict *verdict = &retry->verdicts[i];
+        int64_t id = retry->letters.list[i].letter.id;
+        enum outcome outcome =
+            verdict->verdict == VERDICT_REJECTED
+                ? dead_letter_update(connection, retry->store->schema, id, verdict->reason,
+                                     verdict->sqlstate, false, failure)
+                : dead_letter_delete(connection, retry->store->schema, id, failure);
+        if (outcome != OUTCOME_OK)
+            return outcome;
+    }
+    return OUTCOME_OK;
+}
+
+static void count_letters(const struct retry *retry, struct retry_counts *counts)
+{
+    for (size_t i = 0; i < retry->letters.count; i++) {
+        counts->stored += retry->verdicts[i].verdict == VERDICT_ROWS;
+        counts->filtered += retry->verdicts[i].verdict == VERDICT_FILTERED;
+        counts->rejected += retry->verdicts[i].verdict == VERDICT_REJECTED;
+    }
+    counts->letters += retry->letters.count;
+    counts->rows += retry->batch->rules[retry->rule].row_count;
+    if (retry->letters.count > 0)
+        counts->last_id = retry->letters.list[retry->letters.count - 1].letter.id;
+}
+
+/* After a rollback of the rows: find who is to blame, or park. */
+static enum store_result after_failure(const struct retry *retry, bool in_rows,
+                                       struct pg_failure *failure)
+{
+    if (!pg_is_connected(retry->store->connection))
+        return STORE_LOST;
+    store_rollback(retry->store);
+    if (in_rows && failure->action == SQL_RULE) {
+        rule_targets_park(retry->store->targets, retry->rule, failure->message, failure->sqlstate);
+        return STORE_WAIT;
+    }
+    if (in_rows && failure->action == SQL_ROW)
+        return store_isolate(retry->store, retry->batch, retry->rule, failure);
+    return store_result_of(failure);
+}
+
+static enum store_result run_retry(struct retry *retry, const struct dead_letter_query *query,
+                                   struct retry_counts *counts, struct pg_failure *failure)
+{
+    struct pg_connection *connection = retry->store->connection;
+    const struct rule_batch *rows;
+
+    if (pg_run(connection, "begin", failure) != OUTCOME_OK ||
+        dead_letters_read(connection, retry->store->schema, query, &retry->letters, failure) !=
+            OUTCOME_OK)
+        return after_failure(retry, false, failure);
+    map_letters(retry);
+    rows = &retry->batch->rules[retry->rule];
+    if (rows->row_count > 0 && store_rows(retry->store, retry->batch, retry->rule, 0,
+                                          rows->extent_count, failure) != OUTCOME_OK)
+        return after_failure(retry, true, failure);
+    if (settle_letters(retry, failure) != OUTCOME_OK ||
+        pg_commit(connection, failure) != OUTCOME_OK)
+        return after_failure(retry, false, failure);
+    count_letters(retry, counts);
+    return STORE_DONE;
+}
+
+enum store_result retry_letters(const struct store *store, struct mapper *mapper, unsigned rule,
+                                const struct dead_letter_query *query, struct retry_counts *counts,
+                                struct ack_batch *acks, struct pg_failure *failure)
+{
+    struct retry retry = {.store = store, .mapper = mapper, .rule = rule, .acks = acks};
+    struct dead_letter_query locked = *query;
+    size_t acks_before = acks == NULL ? 0 : acks->bytes.length;
+    uint32_t count_before = acks == NULL ? 0 : acks->count;
+    enum store_result result;
+
+    locked.lock = true;
+    locked.rule = store->ruleset->rules[rule]->name;
+    result = run_retry(&retry, &locked, counts, failure);
+    if (result == STORE_DONE) {
+        verdicts_reset(store->verdicts);
+    } else if (acks != NULL) {
+        acks->bytes.length = acks_before;
+        acks->count = count_before;
+    }
+    dead_letter_rows_fini(&retry.letters);
+    free(retry.verdicts);
+    batch_free(retry.batch);
+    return result;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/rule.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/text.h"
+
+/* "unknown format "jsn" (did you mean json?)" */
+static void problem_unknown_format(struct problems *problems, const struct option_text *format)
+{
+    const char *meant =
+        text_suggest(slice_of(format->text), &decoders[0].name, decoder_count, sizeof(decoders[0]));
+
+    problem_error(problems, format->place, "format", "unknown format \"%s\"%s%s%s", format->text,
+                  meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
+                  meant == NULL ? "" : "?)");
+}
+
+static void compile_topic(struct rule *rule, struct problems *problems)
+{
+    const struct option_text *topic = &rule->options->topic;
+    struct error error;
+
+    if (topic->text == NULL)
+        return; /* reported by the configuration */
+    if (topic_filter_compile(slice_of(topic->text), &rule->filter, &error) != OUTCOME_OK)
+        problem_error(problems, topic->place, "topic", "%s", error.text);
+}
+
+static void compile_format(struct rule *rule, struct problems *problems)
+{
+    const struct option_text *format = &rule->options->format;
+
+    rule->decoder = decoder_find(slice_of(format->text == NULL ? "json" : format->text));
+    if (rule->decoder == NULL)
+        problem_unknown_format(problems, format);
+}
+
+static void compile_rows(struct rule *rule, struct problems *problems)
+{
+    const struct option_text *rows = &rule->options->rows;
+    struct error error;
+
+    if (rows->text == NULL)
+        return;
+    if (row_source_compile(slice_of(rows->text), &rule->rows, &error) != OUTCOME_OK)
+        problem_error(problems, rows->place, "rows", "%s", error.text);
+    rule->uses_payload = true;
+}
+
+/* The shape that a column has when only the rule is asked. */
+static void declare_column(struct rule *rule, const char *name, const struct expression *expression)
+{
+    const char *type = expression_declared_type(expression);
+    struct column_shape *column = table_shape_add(rule->declared, slice_of(name));
+
+    if (type == NULL)
+        type = expression_inferred_type(expression);
+    (void) type_parse(slice_of(type), column); /* checked when the expression was compiled */
+}
+
+static void compile_columns(struct rule *rule, const struct scope *scope, struct problems *problems)
+{
+    const struct rule_options *options = rule->options;
+    struct error error;
+
+    rule->columns = memory_alloc((options->column_count + 1) * sizeof(struct expression *));
+    rule->column_names = memory_alloc((options->column_count + 1) * sizeof(char *));
+    for (size_t i = 0; i < options->column_count; i++) {
+        const struct option_column *column = &options->columns[i];
+        struct expression *expression = NULL;
+
+        rule->column_names[i] = column->name;
+        if (expression_compile(slice_of(column->expression), scope, &expression, &error) !=
+            OUTCOME_OK) {
+            char what[128];
+            snprintf(what, sizeof(what), "columns.%s", column->name);
+            problem_error(problems, column->place, what, "%s", error.text);
+            continue;
+        }
+        rule->columns[i] = expression;
+        rule->uses_payload |= expression_uses_payload(expression);
+        declare_column(rule, column->name, expression);
+    }
+    rule->column_count = options->column_count;
+}
+
+static void compile_conditions(struct rule *rule, const struct scope *scope,
+                               struct problems *problems)
+{
+    const struct rule_options *options = rule->options;
+    struct error error;
+
+    rule->conditions = memory_alloc((options->where_count + 1) * sizeof(struct condition *));
+    for (size_t i = 0; i < options->where_count; i++) {
+        const struct option_text *where = &options->where[i];
+        struct condition *condition = NULL;
+
+        if (condition_compile(slice_of(where->text), scope, &condition, &error) != OUTCOME_OK) {
+            problem_error(problems, where->place, "where", "%s", error.text);
+            continue;
+        }
+        rule->conditions[rule->condition_count++] = condition;
+        rule->uses_payload |= condition_uses_payload(condition);
+    }
+}
+
+/* Every name in `key` and `newest` must be one of the rule's columns. */
+static void check_column_name(const struct rule *rule, const struct option_text *name,
+                              const char *what, struct problems *problems)
+{
+    const char *meant;
+
+    if (name->text == NULL)
+        return;
+    for (size_t i = 0; i < rule->column_count; i++)
+        if (strcmp(rule->column_names[i], name->text) == 0)
+            return;
+    meant = text_suggest(slice_of(name->text), rule->column_names, rule->column_count,
+                         sizeof(rule->column_names[0]));
+    problem_error(problems, name->place, what, "\"%s\" is not one of this rule's columns%s%s%s",
+                  name->text, meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
+                  meant == NULL ? "" : "?)");
+}
+
+static void compile_ack(struct rule *rule, const struct scope *rule_scope,
+                        struct problems *problems)
+{
+    struct scope scope = *rule_scope;
+
+    if (!rule->options->ack.wanted)
+        return;
+    scope.in_rows = false; /* an acknowledgment is about the message, not about one of its rows */
+    scope.in_ack = true;
+    rule->ack = ack_template_compile(&rule->options->ack, rule->name, &scope, problems);
+    if (rule->ack != NULL)
+        rule->uses_payload |= ack_template_uses_payload(rule->ack);
+}
+
+struct rule *rule_compile(const struct rule_options *options, struct problems *problems)
+{
+    struct rule *rule = memory_alloc(sizeof(*rule));
+    struct scope scope = {.in_rows = options->rows.text != NULL};
+    size_t errors = problems->errors;
+
+    rule->options = options;
+    rule->name = options->name;
+    rule->metrics = metrics_rule(options->name);
+    rule->declared = table_shape_new();
+    compile_topic(rule, problems);
+    if (rule->filter != NULL)
+        scope.captures = topic_filter_captures(rule->filter, &scope.capture_count);
+    compile_format(rule, problems);
+    compile_rows(rule, problems);
+    compile_columns(rule, &scope, problems);
+    compile_conditions(rule, &scope, problems);
+    for (size_t i = 0; i < options->key_count; i++)
+        check_column_name(rule, &options->key[i], "key", problems);
+    check_column_name(rule, &options->newest, "newest", problems);
+    compile_ack(rule, &scope, problems);
+    if (problems->errors > errors || rule->filter == NULL) {
+        rule_free(rule);
+        return NULL;
+    }
+    return rule;
+}
+
+void rule_free(struct rule *rule)
+{
+    if (rule == NULL)
+        return;
+    for (size_t i = 0; i < rule->column_count; i++)
+        expression_free(rule->columns[i]);
+    for (size_t i = 0; i < rule->condition_count; i++)
+        condition_free(rule->conditions[i]);
+    free(rule->columns);
+    free(rule->column_names);
+    free(rule->conditions);
+    row_source_free(rule->rows);
+    ack_template_free(rule->ack);
+    topic_filter_free(rule->filter);
+    table_shape_free(rule->declared);
+    free(rule);
+}

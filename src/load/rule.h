@@ -1,0 +1,42 @@
+/*
+ * rule: one rule of the configuration, compiled: everything that can be known about it without a database.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_RULE_H
+#define MQTT2PG_LOAD_RULE_H
+
+#include "ack/ack_template.h"
+#include "base/problems.h"
+#include "core/rule_options.h"
+#include "core/table_shape.h"
+#include "decode/decoder.h"
+#include "map/condition.h"
+#include "map/expression.h"
+#include "map/row_source.h"
+#include "route/topic_filter.h"
+
+struct rule {
+    const struct rule_options *options; /* borrowed */
+    const char *name;                   /* options->name */
+    int metrics;                        /* metrics_rule(name) */
+    uint32_t subscription;              /* identifier of the subscription that serves it; 0 = copies do not tell */
+    struct topic_filter *filter;
+    const struct decoder *decoder;
+    struct expression **columns; /* options->column_count of them */
+    const char **column_names;
+    size_t column_count;
+    struct condition **conditions;
+    size_t condition_count;
+    struct row_source *rows;  /* NULL: one row a message */
+    struct ack_template *ack; /* NULL: none wanted */
+    bool uses_payload;        /* some expression needs the decoded payload */
+    /* The columns as "::type" declares them or their expressions suggest: for create = true, `sql`, and explain. */
+    struct table_shape *declared;
+};
+
+/* Compiles one rule; every mistake goes to `problems` at its place, and NULL comes back when there was one. Borrows `options`. */
+struct rule *rule_compile(const struct rule_options *options, struct problems *problems);
+void rule_free(struct rule *rule);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * rule_check: a rule against the catalog as it is now, for `check --database`: all that would go wrong later, in one go.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_RULE_CHECK_H
+#define MQTT2PG_LOAD_RULE_CHECK_H
+
+#include "base/problems.h"
+#include "load/rule.h"
+#include "pg/pg_connection.h"
+
+/* Adds what it finds to `problems`, at the rule's places: a missing table or column, a generated column, NOT NULL without a source, a
+ * missing unique index for on_conflict, missing privileges, a declared "::type" that the column does not have. OUTCOME_RETRY when
+ * the database could not be asked. */
+enum outcome rule_check(const struct rule *rule, struct pg_connection *connection,
+                        struct problems *problems, struct pg_failure *failure) MUST_CHECK;
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * rule_targets: where each rule's rows go, as the catalog has it now; and which rules are parked because that does not work.
+ *
+ * A rule is parked when its table is missing, denied or of another shape. Its messages go to the dead letters with `parked` set; from time
+ * to time the table is looked at again, and when it works they are stored in their order before newer ones (load/heal).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_RULE_TARGETS_H
+#define MQTT2PG_LOAD_RULE_TARGETS_H
+
+#include "load/mapper.h"
+#include "load/ruleset.h"
+#include "pg/pg_catalog.h"
+#include "pg/pg_connection.h"
+#include "pg/target.h"
+#include "row/row_plan.h"
+
+struct rule_target {
+    struct pg_table *table; /* NULL for a rule with `sql`, and while the table is missing */
+    struct row_plan *plan;  /* NULL while it can't work */
+    struct target *target;
+    bool parked;
+    bool healing; /* parked, but the table works again: parked letters are being stored */
+    char reason[400];
+    char sqlstate[6];
+    int64_t look_again_ms; /* monotonic */
+};
+
+struct rule_targets;
+
+/* Borrows both; every rule is without a target until rule_targets_read(). Columns found are given to the mapper. */
+struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper);
+void rule_targets_free(struct rule_targets *targets);
+
+/* Reads the catalog for all rules: after connecting, and after a change of rules. Rules with `create` make their table. Rules that have letters
+ * parked from earlier stay parked until those are stored. OUTCOME_RETRY only when the connection failed. */
+enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connection *connection,
+                               const char *schema, struct pg_failure *failure) MUST_CHECK;
+
+const struct rule_target *rule_targets_get(const struct rule_targets *targets, unsigned rule);
+
+/* Parks a rule; logs it once. */
+void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *reason,
+                       const char *sqlstate);
+
+/* The next rule that is parked and whose time to look has come (or that is healing), or -1. */
+int rule_targets_due(const struct rule_targets *targets);
+
+/* Milliseconds until rule_targets_due() may have something, -1 = nothing is parked. */
+int64_t rule_targets_wait(const struct rule_targets *targets);
+
+/* Reads this parked rule's table again; it is healing when it works now. */
+enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connection *connection,
+                               unsigned rule, struct pg_failure *failure) MUST_CHECK;
+
+/* All its parked letters are stored: rows go straight to the table again. */
+void rule_targets_unpark(struct rule_targets *targets, unsigned rule);
+
+/* Has this rule's table another shape than the one that we go by? Then the new one is taken. */
+enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,
+                                  unsigned rule, bool *changed, struct pg_failure *failure) MUST_CHECK;
+
+#endif

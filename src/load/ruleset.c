@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/ruleset.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "core/property.h"
+#include "route/subscription_plan.h"
+
+/* What the router may keep of topics it has seen. */
+#define ROUTER_CACHE_BYTES ((size_t) 8 * 1024 * 1024)
+
+static void plan_subscriptions(struct ruleset *ruleset, bool mqtt5, struct problems *problems)
+{
+    struct planned_rule *planned = memory_alloc((ruleset->count + 1) * sizeof(*planned));
+    uint32_t *identifiers = memory_alloc((ruleset->count + 1) * sizeof(*identifiers));
+
+    for (size_t i = 0; i < ruleset->count; i++) {
+        planned[i].filter = ruleset->rules[i]->filter;
+        planned[i].options = ruleset->rules[i]->options;
+    }
+    subscription_plan(planned, ruleset->count, mqtt5, &ruleset->subscriptions, identifiers,
+                      problems);
+    for (size_t i = 0; i < ruleset->count; i++)
+        ruleset->rules[i]->subscription = identifiers[i];
+    free(planned);
+    free(identifiers);
+}
+
+static void make_router(struct ruleset *ruleset)
+{
+    ruleset->filters = memory_alloc((ruleset->count + 1) * sizeof(*ruleset->filters));
+    for (size_t i = 0; i < ruleset->count; i++)
+        ruleset->filters[i] = ruleset->rules[i]->filter;
+    ruleset->router = router_new(ruleset->filters, ruleset->count, ROUTER_CACHE_BYTES);
+}
+
+struct ruleset *ruleset_compile(const struct rule_options *options, size_t count,
+                                const char *client_id, bool mqtt5, struct problems *problems)
+{
+    struct ruleset *ruleset = memory_alloc(sizeof(*ruleset));
+    size_t errors = problems->errors;
+
+    ruleset->client_id = client_id;
+    ruleset->rules = memory_alloc((count + 1) * sizeof(struct rule *));
+    for (size_t i = 0; i < count; i++) {
+        struct rule *rule = rule_compile(&options[i], problems);
+        if (rule != NULL)
+            ruleset->rules[ruleset->count++] = rule;
+    }
+    if (problems->errors > errors) {
+        ruleset_free(ruleset);
+        return NULL;
+    }
+    plan_subscriptions(ruleset, mqtt5, problems);
+    make_router(ruleset);
+    return ruleset;
+}
+
+void ruleset_free(struct ruleset *ruleset)
+{
+    if (ruleset == NULL)
+        return;
+    router_free(ruleset->router);
+    subscription_set_fini(&ruleset->subscriptions);
+    for (size_t i = 0; i < ruleset->count; i++)
+        rule_free(ruleset->rules[i]);
+    free(ruleset->filters);
+    free(ruleset->rules);
+    free(ruleset);
+}
+
+/* Did this copy come for the subscription with this identifier? */
+static bool message_came_for(const struct message *message, uint32_t subscription)
+{
+    struct slice properties = message->properties;
+    struct property_item item;
+
+    while (property_next(&properties, &item))
+        if (item.id == PROPERTY_SUBSCRIPTION && item.number == subscription)
+            return true;
+    return false;
+}
+
+/*
+ * Does the copy name a subscription that we have today? If it does not (3.1.1, a broker without identifiers, or a message that was
+ * queued under rules that have changed since), its topic alone decides.
+ */
+static bool copy_tells(const struct ruleset *ruleset, const struct message *message)
+{
+    struct slice properties = message->properties;
+    struct property_item item;
+
+    while (property_next(&properties, &item)) {
+        if (item.id != PROPERTY_SUBSCRIPTION)
+            continue;
+        for (size_t i = 0; i < ruleset->subscriptions.count; i++)
+            if (ruleset->subscriptions.list[i].identifier == item.number)
+                return true;
+    }
+    return false;
+}
+
+size_t ruleset_find(const struct ruleset *ruleset, const struct message *message,
+                    struct route *routes)
+{
+    const struct route *found;
+    size_t count = router_find(ruleset->router, message->topic, &found);
+    /* One rule can't be fed twice unless its copy came for another's subscription, so the look is worth its time only with several. */
+    bool tells =
+        message->properties.length > 0 && count > 0 && ruleset->subscriptions.count > 1 &&
+        copy_tells(ruleset, message);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct rule *rule = ruleset->rules[found[i].rule];
+
+        if (message->retained && rule->options->retained == RETAINED_IGNORE)
+            continue;
+        if (tells && rule->subscription != 0 && !message_came_for(message, rule->subscription))
+            continue;
+        routes[kept++] = found[i];
+    }
+    return kept;
+}

@@ -1,0 +1,34 @@
+/*
+ * ruleset: all rules of a configuration, compiled, with the router that finds them and the subscriptions that feed them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_RULESET_H
+#define MQTT2PG_LOAD_RULESET_H
+
+#include "base/problems.h"
+#include "core/rule_options.h"
+#include "core/subscription.h"
+#include "load/rule.h"
+#include "route/router.h"
+
+struct ruleset {
+    struct rule **rules; /* owned */
+    size_t count;
+    struct topic_filter **filters; /* owned array: what the router goes by */
+    struct router *router;
+    struct subscription_set subscriptions;
+    const char *client_id; /* borrowed */
+};
+
+/* Compiles every rule, so that every mistake is found in one go; NULL when there was one. Borrows the options. */
+struct ruleset *ruleset_compile(const struct rule_options *options, size_t count,
+                                const char *client_id, bool mqtt5, struct problems *problems);
+void ruleset_free(struct ruleset *ruleset);
+
+/* The rules that this message is for, written to `routes` (room for ruleset->count); returns how many. A rule applies when its topic
+ * matches, the copy came for its subscription, and its `retained` policy takes it. The captures are valid until the next call. */
+size_t ruleset_find(const struct ruleset *ruleset, const struct message *message,
+                    struct route *routes);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * store: one batch, one transaction.
+ *
+ *   BEGIN
+ *   progress: from → to by compare-and-set       (not there: roll back, read it again)
+ *   per rule with rows: COPY                     (refused: isolate the message, or park the rule)
+ *   dead letters: COPY;  gaps: INSERT
+ *   outbox: acknowledgments written and synced
+ *   COMMIT                                       (no answer: `progress` will tell)
+ *
+ * One bad row does not cost its batch: when PostgreSQL refuses a row, a second transaction that is always rolled back finds
+ * every message that it refuses (by the line it names, else by halving); they become verdicts, and the batch is built again
+ * with them as dead letters.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_STORE_H
+#define MQTT2PG_LOAD_STORE_H
+
+#include "ack/outbox.h"
+#include "load/batch.h"
+#include "pg/pg_connection.h"
+
+enum store_result {
+    STORE_DONE,    /* committed */
+    STORE_LOST,    /* the connection is gone; whether it was committed, `progress` tells */
+    STORE_STALE,   /* `progress` is not where the batch begins: read it again */
+    STORE_AGAIN,   /* rolled back; verdicts or targets have changed: build it again, now */
+    STORE_SMALLER, /* rolled back; build one with half the messages */
+    STORE_WAIT,    /* rolled back; the server can't now: again after a pause; `failure` says why */
+    STORE_STOP,    /* rolled back; the database is damaged */
+};
+
+/* All borrowed. */
+struct store {
+    struct pg_connection *connection;
+    const char *schema;
+    const char *client_id;
+    const char *journal;
+    const struct ruleset *ruleset;
+    struct rule_targets *targets;
+    struct verdicts *verdicts;
+    struct outbox *outbox; /* NULL: no acknowledgments */
+};
+
+enum store_result store_batch(const struct store *store, const struct batch *batch,
+                              struct pg_failure *failure) MUST_CHECK;
+
+/* COPY of the rows of `rule` in the extents from `low` up to `high`, inside a transaction. */
+enum outcome store_rows(const struct store *store, const struct batch *batch, unsigned rule,
+                        size_t low, size_t high, struct pg_failure *failure) MUST_CHECK;
+
+/*
+ * Outside a transaction, after `rule`'s rows were refused: finds which messages of it PostgreSQL refuses and adds their verdicts. `failure` is why it was refused and
+ * is overwritten. STORE_AGAIN when something was learned, else what to do.
+ */
+enum store_result store_isolate(const struct store *store, const struct batch *batch, unsigned rule,
+                                struct pg_failure *failure) MUST_CHECK;
+
+/* What a failed statement outside of rows means for the batch. */
+enum store_result store_result_of(const struct pg_failure *failure);
+
+/* ROLLBACK; a connection that does not even take that is closed. */
+void store_rollback(const struct store *store);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * verdicts: what PostgreSQL has refused of the batch that is being stored: which message under which rule, and why.
+ *
+ * Mapping is pure, so it gives the same rows each time; a verdict found by isolation is remembered here and overrides it when the batch is
+ * built again. Forgotten once the batch is committed.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_VERDICTS_H
+#define MQTT2PG_LOAD_VERDICTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct verdict_row {
+    uint64_t sequence; /* of the message */
+    unsigned rule;     /* index in the ruleset */
+    char *reason;      /* owned */
+    char sqlstate[6];
+};
+
+/* Zero-initialized memory is empty. */
+struct verdicts {
+    struct verdict_row *list; /* owned, sorted by sequence and rule */
+    size_t count;
+    size_t capacity;
+};
+
+/* Adds or replaces. Copies the texts. */
+void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule, const char *reason,
+                  const char *sqlstate);
+
+/* NULL when there is none. */
+const struct verdict_row *verdicts_find(const struct verdicts *verdicts, uint64_t sequence,
+                                        unsigned rule);
+void verdicts_reset(struct verdicts *verdicts);
+void verdicts_fini(struct verdicts *verdicts);
+
+#endif

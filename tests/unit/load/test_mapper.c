@@ -1,0 +1,200 @@
+/* From a message to rows or a reason: rules as a configuration would give them, without a database.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "load/mapper.h"
+
+#include "base/text.h"
+#include "core/property.h"
+#include "row/copy_format.h"
+#include "unit.h"
+
+static struct rule_options rule_of(const char *name, const char *topic)
+{
+    return (struct rule_options){.name = name,
+                                 .topic = {.text = topic},
+                                 .qos = 1,
+                                 .share = "",
+                                 .format = {.text = "json"},
+                                 .table = {.text = "t"}};
+}
+
+static struct ruleset *compile(const struct rule_options *options, size_t count)
+{
+    struct problems problems = {0};
+    struct ruleset *ruleset = ruleset_compile(options, count, "client", true, &problems);
+
+    problems_print(&problems, stdout);
+    if (!CHECK(ruleset != NULL))
+        exit(1);
+    problems_fini(&problems);
+    return ruleset;
+}
+
+/* "rule:{…}{…};rule:rejected reason;" */
+static void describe(struct buf *out, const struct mapped *list, size_t count)
+{
+    buf_reset(out);
+    for (size_t i = 0; i < count; i++) {
+        const struct mapped *mapped = &list[i];
+        buf_printf(out, "%s:", mapped->rule->name);
+        if (mapped->verdict == VERDICT_REJECTED)
+            buf_printf(out, "rejected %s", mapped->reason);
+        if (mapped->verdict == VERDICT_FILTERED)
+            buf_append_text(out, "filtered");
+        for (size_t row = 0; row < mapped->rows; row++) {
+            buf_append_text(out, "(");
+            for (size_t j = 0; j < mapped->rule->column_count; j++) {
+                if (j > 0)
+                    buf_append_text(out, ",");
+                datum_append_json(out, &mapped->datums[row * mapped->rule->column_count + j],
+                                  &mapped->rule->declared->columns[j]);
+            }
+            buf_append_text(out, ")");
+        }
+        buf_append_text(out, ";");
+    }
+}
+
+static void check_maps(const struct rule_options *options, size_t count, const char *topic,
+                       const char *payload, const char *wanted)
+{
+    struct ruleset *ruleset = compile(options, count);
+    struct mapper *mapper = mapper_new(ruleset);
+    struct message message = {.kind = MESSAGE_PUBLISH,
+                              .qos = 1,
+                              .topic = slice_of(topic),
+                              .payload = slice_of(payload)};
+    const struct mapped *list;
+    struct buf text = {0};
+    size_t found;
+
+    found = mapper_map(mapper, &message, &list);
+    describe(&text, list, found);
+    CHECK_TEXT_EQ(buf_string(&text), wanted);
+    buf_fini(&text);
+    mapper_free(mapper);
+    ruleset_free(ruleset);
+}
+
+static void test_one_row(void)
+{
+    struct rule_options rule = rule_of("r", "devices/{device}/telemetry");
+    struct option_column columns[] = {{.name = "time", .expression = "$.ts | unix_ms"},
+                                      {.name = "device", .expression = "{device}"},
+                                      {.name = "n", .expression = "$.n :: bigint"}};
+
+    rule.columns = columns;
+    rule.column_count = 3;
+    check_maps(&rule, 1, "devices/d1/telemetry", "{\"ts\":1700000000123,\"n\":9007199254740993}",
+               "r:(\"2023-11-14 22:13:20.123+00\",\"d1\",9007199254740993);");
+    check_maps(&rule, 1, "devices/d1/other", "{}", "");
+    check_maps(&rule, 1, "devices/d1/telemetry", "{\"ts\":1,\"n\":1.5}",
+               "r:rejected column \"n\" (bigint): 1.5 has a fraction;");
+}
+
+static void test_where_and_rows(void)
+{
+    struct rule_options rule = rule_of("r", "a");
+    struct option_column columns[] = {{.name = "i", .expression = "@key :: int"},
+                                      {.name = "v", .expression = "$.v :: int"},
+                                      {.name = "id", .expression = "$$.id"}};
+    struct option_text where = {.text = "$.v > 1"};
+
+    rule.columns = columns;
+    rule.column_count = 3;
+    rule.rows.text = "$.r[*]";
+    rule.where = &where;
+    rule.where_count = 1;
+    check_maps(&rule, 1, "a", "{\"id\":\"x\",\"r\":[{\"v\":1},{\"v\":2},{\"v\":3}]}",
+               "r:(1,2,\"x\")(2,3,\"x\");");
+    check_maps(&rule, 1, "a", "{\"r\":[{\"v\":0}]}", "r:filtered;");
+    check_maps(&rule, 1, "a", "{\"r\":[]}", "r:;");
+    check_maps(&rule, 1, "a", "{\"r\":[{\"v\":2},{\"v\":9999999999}]}",
+               "r:rejected row 2: column \"v\" (integer): 9999999999 is out of range;");
+}
+
+static void test_a_rule_that_needs_no_payload_takes_any(void)
+{
+    struct rule_options rules[2] = {rule_of("blind", "a/{x}"), rule_of("json", "a/#")};
+    struct option_column blind = {.name = "x", .expression = "{x}"};
+    struct option_column json = {.name = "j", .expression = "$"};
+
+    rules[0].columns = &blind;
+    rules[1].columns = &json;
+    rules[0].column_count = rules[1].column_count = 1;
+    check_maps(rules, 2, "a/b", "[1, 2]", "blind:(\"b\");json:([1, 2]);");
+    check_maps(rules, 2, "a/b", "{\"a\":",
+               "blind:(\"b\");json:rejected the payload is no json: byte 6: a value expected, but the text ends;");
+}
+
+/* A copy with identifiers is only for the rules of those subscriptions; an unknown identifier says nothing. */
+static void test_copies_for_overlapping_subscriptions(void)
+{
+    struct rule_options rules[2] = {rule_of("wide", "a/#"), rule_of("narrow", "a/+/c")};
+    struct option_column column = {.name = "t", .expression = "@topic"};
+    const struct {
+        uint32_t identifiers[2];
+        const char *wanted;
+    } cases[] = {
+        {{subscription_identifier("a/#"), 0}, "wide:(\"a/b/c\");"},
+        {{subscription_identifier("a/+/c"), 0}, "narrow:(\"a/b/c\");"},
+        {{subscription_identifier("a/+/c"), subscription_identifier("a/#")},
+         "wide:(\"a/b/c\");narrow:(\"a/b/c\");"},
+        {{12345, 0}, "wide:(\"a/b/c\");narrow:(\"a/b/c\");"},
+        {{0, 0}, "wide:(\"a/b/c\");narrow:(\"a/b/c\");"},
+    };
+    struct ruleset *ruleset;
+    struct mapper *mapper;
+    struct buf properties = {0}, text = {0};
+
+    rules[0].columns = rules[1].columns = &column;
+    rules[0].column_count = rules[1].column_count = 1;
+    ruleset = compile(rules, 2);
+    mapper = mapper_new(ruleset);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct message message = {.kind = MESSAGE_PUBLISH, .topic = slice_of("a/b/c")};
+        const struct mapped *list;
+        size_t found;
+
+        buf_reset(&properties);
+        for (size_t j = 0; j < 2 && cases[i].identifiers[j] != 0; j++)
+            property_append(&properties,
+                            &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
+                                                    .number = cases[i].identifiers[j]});
+        message.properties = buf_slice(&properties);
+        found = mapper_map(mapper, &message, &list);
+        describe(&text, list, found);
+        CHECK_TEXT_EQ(buf_string(&text), cases[i].wanted);
+    }
+    buf_fini(&properties);
+    buf_fini(&text);
+    mapper_free(mapper);
+    ruleset_free(ruleset);
+}
+
+static void test_retained_policies(void)
+{
+    struct rule_options rules[2] = {rule_of("takes", "a"), rule_of("ignores", "a")};
+    struct option_column column = {.name = "r", .expression = "@retain"};
+    struct message message = {.kind = MESSAGE_PUBLISH, .topic = slice_of("a"), .retained = true};
+    struct ruleset *ruleset;
+    struct mapper *mapper;
+    const struct mapped *list;
+
+    rules[0].columns = rules[1].columns = &column;
+    rules[0].column_count = rules[1].column_count = 1;
+    rules[1].retained = RETAINED_IGNORE;
+    ruleset = compile(rules, 2);
+    mapper = mapper_new(ruleset);
+    CHECK_INT_EQ(mapper_map(mapper, &message, &list), 1);
+    CHECK_TEXT_EQ(list[0].rule->name, "takes");
+    message.retained = false;
+    CHECK_INT_EQ(mapper_map(mapper, &message, &list), 2);
+    mapper_free(mapper);
+    ruleset_free(ruleset);
+}
+
+UNIT_MAIN("load/mapper", {"one row", test_one_row}, {"where and rows", test_where_and_rows},
+          {"a rule that needs no payload takes any", test_a_rule_that_needs_no_payload_takes_any},
+          {"copies for overlapping subscriptions", test_copies_for_overlapping_subscriptions},
+          {"retained policies", test_retained_policies})

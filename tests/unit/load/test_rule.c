@@ -1,0 +1,140 @@
+/* What a person reads who made a mistake in a rule that only its compiler can see.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "load/rule.h"
+
+#include "load/ruleset.h"
+#include "unit.h"
+
+/* A rule that is right, for each case to spoil. */
+struct rule_case {
+    struct rule_options rule;
+    struct option_column columns[2];
+    struct option_text where, key;
+    struct option_column field;
+};
+
+static struct rule_options *right_rule(struct rule_case *made)
+{
+    const struct place place = {"a.cfg", 7};
+
+    *made = (struct rule_case){
+        .columns = {{.name = "device", .expression = "{device}", .place = place},
+                    {.name = "temp", .expression = "$.temp", .place = place}},
+        .where = {.place = place},
+        .key = {.place = place},
+        .field = {.name = "id", .place = place},
+    };
+    made->rule = (struct rule_options){.name = "r",
+                                       .place = place,
+                                       .topic = {"devices/{device}/t", place},
+                                       .qos = 1,
+                                       .share = "",
+                                       .format = {"json", place},
+                                       .table = {"t", place},
+                                       .columns = made->columns,
+                                       .column_count = 2};
+    return &made->rule;
+}
+
+static void check_problem(const struct rule_options *rule, const char *wanted)
+{
+    struct problems problems = {0};
+    struct rule *compiled = rule_compile(rule, &problems);
+
+    if (wanted == NULL) {
+        CHECK(compiled != NULL);
+        CHECK_INT_EQ(problems.count, 0);
+    } else {
+        CHECK(compiled == NULL);
+        CHECK_INT_EQ(problems.errors, 1);
+        if (problems.count > 0)
+            CHECK_TEXT_EQ(problems.list[0].text, wanted);
+    }
+    rule_free(compiled);
+    problems_fini(&problems);
+}
+
+static void test_a_right_rule_compiles(void)
+{
+    struct rule_case made;
+
+    check_problem(right_rule(&made), NULL);
+}
+
+static void test_topic_and_format(void)
+{
+    struct rule_case made;
+
+    right_rule(&made)->topic.text = "devices/{device}x/t";
+    made.rule.column_count = 0;
+    check_problem(&made.rule,
+                  "a.cfg:7: topic: level 2, \"{device}x\": a capture takes its whole level");
+    right_rule(&made)->format.text = "jsn";
+    check_problem(&made.rule, "a.cfg:7: format: unknown format \"jsn\" (did you mean json?)");
+}
+
+static void test_expressions_name_their_column(void)
+{
+    struct rule_case made;
+
+    right_rule(&made);
+    made.columns[1].expression = "$.t | unix";
+    check_problem(&made.rule, "a.cfg:7: columns.temp: unknown filter \"unix\" at character 7 (did "
+                              "you mean unix_s, unix_ms, unix_us, unix_ns?)");
+    right_rule(&made);
+    made.columns[0].expression = "{devise}";
+    check_problem(&made.rule, "a.cfg:7: columns.device: unknown capture {devise} at character 1 "
+                              "(did you mean device?)");
+}
+
+static void test_key_is_one_of_the_columns(void)
+{
+    struct rule_case made;
+
+    right_rule(&made)->key = &made.key;
+    made.rule.key_count = 1;
+    made.key.text = "devise";
+    check_problem(&made.rule, "a.cfg:7: key: \"devise\" is not one of this rule's columns (did you "
+                              "mean device?)");
+}
+
+static void test_acknowledgments(void)
+{
+    struct rule_case made;
+
+    right_rule(&made)->ack = (struct ack_options){.wanted = true,
+                                                  .topic = {"devices/{devise}/ack", {"a.cfg", 9}},
+                                                  .on_stored = true,
+                                                  .qos = 1};
+    check_problem(&made.rule, "a.cfg:9: ack.topic: the rule's topic has no {devise} (did you mean "
+                              "{device}?)");
+    made.rule.ack.topic.text = "devices/+/ack";
+    check_problem(&made.rule, "a.cfg:9: ack.topic: nothing can be published to it: \"+\", "
+                              "\"#\" or invalid UTF-8 in it, or it is too long");
+    made.rule.ack.topic.text = "devices/{device}/ack";
+    check_problem(&made.rule, NULL);
+}
+
+static void test_every_mistake_is_reported(void)
+{
+    struct rule_case made[3];
+    struct rule_options rules[3];
+    struct problems problems = {0};
+
+    for (size_t i = 0; i < 3; i++) {
+        rules[i] = *right_rule(&made[i]);
+        made[i].columns[0].expression = "{x";
+        made[i].columns[1].expression = "$.";
+    }
+    CHECK(ruleset_compile(rules, 3, "client", true, &problems) == NULL);
+    CHECK_INT_EQ(problems.errors, 6);
+    problems_fini(&problems);
+}
+
+UNIT_MAIN("load/rule", {"a right rule compiles", test_a_right_rule_compiles},
+          {"topic and format", test_topic_and_format},
+          {"expressions name their column", test_expressions_name_their_column},
+          {"key is one of the columns", test_key_is_one_of_the_columns},
+          {"acknowledgments", test_acknowledgments},
+          {"every mistake is reported", test_every_mistake_is_reported})
