@@ -11,11 +11,13 @@ static bool read_bucket(const char *line, const char *start, double *bound, uint
 {
     char *end = NULL;
 
-    if (strncmp(line, start, strlen(start)) != 0)
+    if (strncmp(line, start, strlen(start)) != 0) {
         return false;
+    }
     *bound = strtod(line + strlen(start), &end);
-    if (strncmp(end, "\"} ", 3) != 0)
+    if (strncmp(end, "\"} ", 3) != 0) {
         return false;
+    }
     *cumulative = strtoull(end + 3, NULL, 10);
     return true;
 }
@@ -44,8 +46,9 @@ struct distribution distribution_since(const struct distribution *now,
 {
     struct distribution since = *now;
 
-    for (size_t i = 0; i < since.buckets && i < then->buckets; i++)
+    for (size_t i = 0; i < since.buckets && i < then->buckets; i++) {
         since.counts[i] -= then->counts[i] < since.counts[i] ? then->counts[i] : since.counts[i];
+    }
     return since;
 }
 
@@ -53,8 +56,9 @@ uint64_t distribution_total(const struct distribution *distribution)
 {
     uint64_t total = 0;
 
-    for (size_t i = 0; i < distribution->buckets; i++)
+    for (size_t i = 0; i < distribution->buckets; i++) {
         total += distribution->counts[i];
+    }
     return total;
 }
 
@@ -64,19 +68,22 @@ double distribution_quantile(const struct distribution *distribution, double qua
     double below = 0;
     double floor = 0;
 
-    if (!(wanted > 0))
+    if (!(wanted > 0)) {
         return NAN;
+    }
     for (size_t i = 0; i < distribution->buckets; i++) {
         double count = (double) distribution->counts[i];
 
         if (below + count >= wanted && count > 0) {
-            if (isinf(distribution->bounds[i]))
+            if (isinf(distribution->bounds[i])) {
                 return floor;
+            }
             return floor + (distribution->bounds[i] - floor) * (wanted - below) / count;
         }
         below += count;
-        if (!isinf(distribution->bounds[i]))
+        if (!isinf(distribution->bounds[i])) {
             floor = distribution->bounds[i];
+        }
     }
     return floor;
 }

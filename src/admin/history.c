@@ -47,11 +47,13 @@ static void read_totals(struct totals *totals)
     totals->received = metric_get(METRIC_MESSAGES_RECEIVED);
     totals->processed = metric_get(METRIC_MESSAGES_PROCESSED);
     totals->rows = 0;
-    for (int rule = 0; metrics_rule_name(rule) != NULL; rule++)
+    for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
         totals->rows += metric_rule_get(rule, RULE_METRIC_ROWS);
+    }
     metrics_write_prometheus(&exposition);
-    for (int kind = 0; kind < HISTORY_KINDS; kind++)
+    for (int kind = 0; kind < HISTORY_KINDS; kind++) {
         distribution_read(&totals->spreads[kind], buf_string(&exposition), spread_names[kind]);
+    }
     buf_fini(&exposition);
 }
 
@@ -62,15 +64,17 @@ struct history *history_new(void)
     pthread_mutex_init(&history->mutex, NULL);
     thread_cond_init(&history->wake);
     read_totals(&history->last);
-    for (int kind = 0; kind < HISTORY_KINDS; kind++)
+    for (int kind = 0; kind < HISTORY_KINDS; kind++) {
         history->spreads[0][kind] = history->last.spreads[kind];
+    }
     return history;
 }
 
 void history_free(struct history *history)
 {
-    if (history == NULL)
+    if (history == NULL) {
         return;
+    }
     history_stop(history);
     pthread_cond_destroy(&history->wake);
     pthread_mutex_destroy(&history->mutex);
@@ -89,8 +93,9 @@ static void push(struct history *history, const struct history_sample *sample,
 {
     history->samples[history->taken % HISTORY_SECONDS] = *sample;
     history->taken++;
-    for (int kind = 0; kind < HISTORY_KINDS; kind++)
+    for (int kind = 0; kind < HISTORY_KINDS; kind++) {
         history->spreads[history->taken % SPREADS][kind] = now->spreads[kind];
+    }
 }
 
 void history_advance(struct history *history, int64_t elapsed_ms)
@@ -100,8 +105,9 @@ void history_advance(struct history *history, int64_t elapsed_ms)
     struct distribution delay;
     struct totals now;
 
-    if (seconds < 1)
+    if (seconds < 1) {
         seconds = 1;
+    }
     read_totals(&now);
     pthread_mutex_lock(&history->mutex);
     delay = distribution_since(&now.spreads[HISTORY_DELAY], &history->last.spreads[HISTORY_DELAY]);
@@ -112,8 +118,9 @@ void history_advance(struct history *history, int64_t elapsed_ms)
         .waiting = metric_get(METRIC_JOURNAL_MESSAGES),
         .delay_seconds = distribution_quantile(&delay, 0.5),
     };
-    for (int64_t i = 0; i < seconds && i < HISTORY_SECONDS; i++)
+    for (int64_t i = 0; i < seconds && i < HISTORY_SECONDS; i++) {
         push(history, &sample, &now);
+    }
     history->last = now;
     pthread_mutex_unlock(&history->mutex);
 }
@@ -123,8 +130,9 @@ static bool wait_until(struct history *history, int64_t moment_ms)
     bool stopping;
 
     pthread_mutex_lock(&history->mutex);
-    while (!history->stopping && clock_monotonic_ms() < moment_ms)
+    while (!history->stopping && clock_monotonic_ms() < moment_ms) {
         thread_cond_wait(&history->wake, &history->mutex, moment_ms - clock_monotonic_ms());
+    }
     stopping = history->stopping;
     pthread_mutex_unlock(&history->mutex);
     return !stopping;
@@ -143,8 +151,9 @@ static void *history_main(void *context)
         last_ms = now_ms;
         /* On the beat, so that a late sample does not move all that follow. */
         next_ms += INTERVAL_MS;
-        if (next_ms <= now_ms)
+        if (next_ms <= now_ms) {
             next_ms = now_ms + INTERVAL_MS;
+        }
     }
     return NULL;
 }
@@ -157,8 +166,9 @@ void history_start(struct history *history)
 
 void history_stop(struct history *history)
 {
-    if (!history->started)
+    if (!history->started) {
         return;
+    }
     pthread_mutex_lock(&history->mutex);
     history->stopping = true;
     pthread_cond_signal(&history->wake);
@@ -175,10 +185,12 @@ size_t history_copy(struct history *history, struct history_sample *samples, siz
 
     pthread_mutex_lock(&history->mutex);
     count = history->taken < HISTORY_SECONDS ? (size_t) history->taken : HISTORY_SECONDS;
-    if (count > max)
+    if (count > max) {
         count = max;
-    for (size_t i = 0; i < count; i++)
+    }
+    for (size_t i = 0; i < count; i++) {
         samples[i] = history->samples[(history->taken - count + i) % HISTORY_SECONDS];
+    }
     *taken = history->taken;
     pthread_mutex_unlock(&history->mutex);
     return count;

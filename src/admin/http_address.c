@@ -27,10 +27,13 @@ static struct slice host_of(const char *listen, const char *colon)
 {
     struct slice host = slice_make(listen, (size_t) (colon - listen));
 
-    if (host.length >= 2 && host.data[0] == '[' && host.data[host.length - 1] == ']')
+    if (host.length >= 2 && host.data[0] == '[' && host.data[host.length - 1] == ']') {
         return slice_make(host.data + 1, host.length - 2);
-    if (memchr(host.data, ':', host.length) != NULL || memchr(host.data, '[', host.length) != NULL)
+    }
+    if (memchr(host.data, ':', host.length) != NULL ||
+        memchr(host.data, '[', host.length) != NULL) {
         return slice_make(NULL, 0);
+    }
     return host;
 }
 
@@ -40,15 +43,17 @@ enum outcome http_address_parse(const char *listen, struct http_address *address
     const char *colon = strrchr(listen, ':');
     struct slice host = colon == NULL ? slice_make(NULL, 0) : host_of(listen, colon);
 
-    if (host.data == NULL || host.length >= sizeof(address->host) || !is_port(colon + 1))
+    if (host.data == NULL || host.length >= sizeof(address->host) || !is_port(colon + 1)) {
         return error_set(error, OUTCOME_FATAL,
                          "http.listen \"%s\" is no address; write \"127.0.0.1:9464\", "
                          "\"[::1]:9464\", \"*:9464\" for every interface, or \"\" for none",
                          listen);
-    if (host.length == 0)
+    }
+    if (host.length == 0) {
         host = slice_of("127.0.0.1");
-    else if (slice_is(host, "*"))
+    } else if (slice_is(host, "*")) {
         host = slice_of("");
+    }
     snprintf(address->host, sizeof(address->host), "%.*s", SLICE_ARGS(host));
     snprintf(address->port, sizeof(address->port), "%s", colon + 1);
     return OUTCOME_OK;
@@ -82,11 +87,13 @@ static int open_listener(const struct addrinfo *where)
     const int off = 0;
     int listener = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (listener < 0)
+    if (listener < 0) {
         return -1;
+    }
     (void) setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (where->ai_family == AF_INET6)
+    if (where->ai_family == AF_INET6) {
         (void) setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    }
     if (bind(listener, where->ai_addr, where->ai_addrlen) != 0 ||
         listen(listener, LISTEN_BACKLOG) != 0) {
         int failure = errno;
@@ -109,8 +116,9 @@ static int listen_anywhere(const char *port)
 
     six.sin6_port = four.sin_port = htons((uint16_t) strtol(port, NULL, 10));
     listener = open_listener(&where);
-    if (listener >= 0 || errno == EADDRINUSE || errno == EACCES)
+    if (listener >= 0 || errno == EADDRINUSE || errno == EACCES) {
         return listener;
+    }
     where = (struct addrinfo){
         .ai_family = AF_INET, .ai_addr = (struct sockaddr *) &four, .ai_addrlen = sizeof(four)};
     return open_listener(&where);
@@ -143,11 +151,13 @@ enum outcome http_address_listen(const struct http_address *address, int *listen
         *listener = open_listener(found);
     }
     failure = errno;
-    if (found != NULL)
+    if (found != NULL) {
         freeaddrinfo(found);
-    if (*listener < 0)
+    }
+    if (*listener < 0) {
         return error_set(error, OUTCOME_RETRY, "cannot listen on http.listen \"%s\": %s; %s", text,
                          strerror(failure), advice(failure));
+    }
     return OUTCOME_OK;
 }
 
@@ -158,8 +168,9 @@ static int open_connection(const struct addrinfo *where, int timeout_ms)
                                     .tv_usec = timeout_ms % 1000 * 1000};
     int connection = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (connection < 0)
+    if (connection < 0) {
         return -1;
+    }
     (void) setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     (void) setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
     if (connect(connection, where->ai_addr, where->ai_addrlen) != 0) {
@@ -180,15 +191,18 @@ enum outcome http_address_connect(const struct http_address *address, int timeou
     struct addrinfo *found = look_up(host, address->port, &failure);
 
     *connection = -1;
-    if (found == NULL)
+    if (found == NULL) {
         return error_set(error, OUTCOME_RETRY, "%s: %s", host, gai_strerror(failure));
-    for (struct addrinfo *each = found; each != NULL && *connection < 0; each = each->ai_next)
+    }
+    for (struct addrinfo *each = found; each != NULL && *connection < 0; each = each->ai_next) {
         *connection = open_connection(each, timeout_ms);
+    }
     failure = errno;
     freeaddrinfo(found);
-    if (*connection < 0)
+    if (*connection < 0) {
         return error_set(error, OUTCOME_RETRY, "nobody answers at %s, port %s: %s", host,
                          address->port, strerror(failure == EINPROGRESS ? ETIMEDOUT : failure));
+    }
     return OUTCOME_OK;
 }
 
@@ -206,13 +220,15 @@ void http_address_name(int listener, char text[HTTP_ADDRESS_TEXT_MAX], bool *is_
     memcpy(&six, &bound, sizeof(six));
     if (bound.ss_family == AF_INET6) {
         *is_loopback = IN6_IS_ADDR_LOOPBACK(&six.sin6_addr);
-        if (!IN6_IS_ADDR_UNSPECIFIED(&six.sin6_addr))
+        if (!IN6_IS_ADDR_UNSPECIFIED(&six.sin6_addr)) {
             inet_ntop(AF_INET6, &six.sin6_addr, host, sizeof(host));
+        }
         snprintf(port, sizeof(port), "%u", (unsigned) ntohs(six.sin6_port));
     } else {
         *is_loopback = ntohl(four.sin_addr.s_addr) >> 24 == 127;
-        if (four.sin_addr.s_addr != htonl(INADDR_ANY))
+        if (four.sin_addr.s_addr != htonl(INADDR_ANY)) {
             inet_ntop(AF_INET, &four.sin_addr, host, sizeof(host));
+        }
         snprintf(port, sizeof(port), "%u", (unsigned) ntohs(four.sin_port));
     }
     format(text, host, port);

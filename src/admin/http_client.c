@@ -23,8 +23,9 @@ static enum outcome send_request(int connection, const char *path, struct error 
     enum outcome outcome = OUTCOME_OK;
 
     buf_printf(&request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-    if (send(connection, request.data, request.length, MSG_NOSIGNAL) != (ssize_t) request.length)
+    if (send(connection, request.data, request.length, MSG_NOSIGNAL) != (ssize_t) request.length) {
         outcome = error_errno(error, OUTCOME_RETRY, "cannot send the request");
+    }
     buf_fini(&request);
     return outcome;
 }
@@ -37,13 +38,16 @@ static enum outcome read_answer(int connection, struct buf *answer, struct error
 
     do {
         got = recv(connection, buf_reserve(answer, READ_BYTES), READ_BYTES, 0);
-        if (got > 0)
+        if (got > 0) {
             answer->length += (size_t) got;
-        if (answer->length > ANSWER_BYTES_MAX || clock_monotonic_ms() > until_ms)
+        }
+        if (answer->length > ANSWER_BYTES_MAX || clock_monotonic_ms() > until_ms) {
             return error_set(error, OUTCOME_RETRY, "the answer does not end");
+        }
     } while (got > 0 || (got < 0 && errno == EINTR));
-    if (got < 0)
+    if (got < 0) {
         return error_errno(error, OUTCOME_RETRY, "no answer");
+    }
     return OUTCOME_OK;
 }
 
@@ -56,11 +60,13 @@ static enum outcome take_head_off(struct buf *answer, int *status, struct error 
     size_t head;
 
     if (end == NULL || length == NULL || length > end || strncmp(text, "HTTP/1.", 7) != 0 ||
-        strlen(text) < 12)
+        strlen(text) < 12) {
         return error_set(error, OUTCOME_RETRY, "what answers there is no mqtt2pg");
+    }
     head = (size_t) (end + 4 - text);
-    if (strtoull(length + strlen("\r\ncontent-length:"), NULL, 10) != answer->length - head)
+    if (strtoull(length + strlen("\r\ncontent-length:"), NULL, 10) != answer->length - head) {
         return error_set(error, OUTCOME_RETRY, "the answer was cut off");
+    }
     *status = (int) strtol(text + 9, NULL, 10);
     answer->length -= head;
     memmove(answer->data, answer->data + head, answer->length);
@@ -76,15 +82,20 @@ enum outcome http_get(const char *listen, const char *path, struct buf *body, in
 
     buf_reset(body);
     *status = 0;
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK) {
         outcome = http_address_connect(&address, STEP_TIMEOUT_MS, &connection, error);
-    if (outcome == OUTCOME_OK)
+    }
+    if (outcome == OUTCOME_OK) {
         outcome = send_request(connection, path, error);
-    if (outcome == OUTCOME_OK)
+    }
+    if (outcome == OUTCOME_OK) {
         outcome = read_answer(connection, body, error);
-    if (outcome == OUTCOME_OK)
+    }
+    if (outcome == OUTCOME_OK) {
         outcome = take_head_off(body, status, error);
-    if (connection >= 0)
+    }
+    if (connection >= 0) {
         close(connection);
+    }
     return outcome;
 }

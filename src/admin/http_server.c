@@ -80,8 +80,9 @@ static unsigned write_metrics(struct http_server *server, struct MHD_Connection 
                               struct buf *out)
 {
     (void) connection;
-    if (server->sources.refresh != NULL)
+    if (server->sources.refresh != NULL) {
         server->sources.refresh(server->sources.context);
+    }
     metrics_write_prometheus(out);
     return MHD_HTTP_OK;
 }
@@ -100,8 +101,9 @@ static unsigned write_ready(struct http_server *server, struct MHD_Connection *c
 {
     (void) server;
     (void) connection;
-    if (!status_is_ready(out))
+    if (!status_is_ready(out)) {
         return MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
     buf_append_text(out, "ready\n");
     return MHD_HTTP_OK;
 }
@@ -118,9 +120,11 @@ static const struct page pages[] = {
 
 static const struct page *find_page(const char *path)
 {
-    for (size_t i = 0; i < PAGE_COUNT; i++)
-        if (strcmp(pages[i].path, path) == 0)
+    for (size_t i = 0; i < PAGE_COUNT; i++) {
+        if (strcmp(pages[i].path, path) == 0) {
             return &pages[i];
+        }
+    }
     return NULL;
 }
 
@@ -156,11 +160,13 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct ans
         return MHD_NO;
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
-    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
         MHD_add_response_header(response, headers[i][0],
                                 i == 0 && answer->policy != NULL ? answer->policy : headers[i][1]);
-    if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+    }
+    if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    }
     result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
     return result;
@@ -180,8 +186,9 @@ static enum MHD_Result send_not_found(struct MHD_Connection *connection)
     struct answer answer = {.status = MHD_HTTP_NOT_FOUND, .content_type = TEXT};
 
     buf_append_text(&answer.body, "not found; the pages are\n");
-    for (size_t i = 0; i < PAGE_COUNT; i++)
+    for (size_t i = 0; i < PAGE_COUNT; i++) {
         buf_printf(&answer.body, "%s\n", pages[i].path);
+    }
     return send_answer(connection, &answer);
 }
 
@@ -190,8 +197,9 @@ static enum MHD_Result send_page(struct http_server *server, struct MHD_Connecti
 {
     struct answer answer = {.content_type = page->content_type};
 
-    if (page->write == write_status_page)
+    if (page->write == write_status_page) {
         answer.policy = server->page_policy;
+    }
     answer.status = page->write(server, connection, &answer.body);
     return send_answer(connection, &answer);
 }
@@ -212,12 +220,15 @@ static bool is_local_host(const char *header)
     size_t length = strlen(header);
     const char *colon = strrchr(header, ':');
 
-    if (header[0] == '[')
+    if (header[0] == '[') {
         return true;
-    if (colon != NULL)
+    }
+    if (colon != NULL) {
         length = (size_t) (colon - header);
-    if (length >= sizeof(host))
+    }
+    if (length >= sizeof(host)) {
         return false;
+    }
     snprintf(host, sizeof(host), "%.*s", (int) length, header);
     return inet_pton(AF_INET, host, &address) == 1 || strcasecmp(host, "localhost") == 0 ||
            ends_with(host, ".localhost");
@@ -241,18 +252,21 @@ static enum MHD_Result answer_request(void *context, struct MHD_Connection *conn
 
     (void) version;
     (void) body;
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
         return send_refusal(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    }
     if (*state == NULL) {
         *state = &head_is_read;
         return MHD_YES;
     }
-    if (*body_length > 0) /* no page wants one: hang up */
+    if (*body_length > 0) { /* no page wants one: hang up */
         return MHD_NO;
-    if (!is_for_us(server, connection))
+    }
+    if (!is_for_us(server, connection)) {
         return send_refusal(connection, MHD_HTTP_MISDIRECTED_REQUEST,
                             "this address answers to localhost and to addresses only; "
                             "a proxy must send Host: localhost\n");
+    }
     return page == NULL ? send_not_found(connection) : send_page(server, connection, page);
 }
 
@@ -295,13 +309,16 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
     enum outcome outcome = OUTCOME_OK;
 
     *server = NULL;
-    if (options->listen == NULL || options->listen[0] == '\0')
+    if (options->listen == NULL || options->listen[0] == '\0') {
         return OUTCOME_OK;
+    }
     outcome = http_address_parse(options->listen, &address, error);
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK) {
         outcome = http_address_listen(&address, &listener, error);
-    if (outcome != OUTCOME_OK)
+    }
+    if (outcome != OUTCOME_OK) {
         return outcome;
+    }
     starting = memory_alloc(sizeof(*starting));
     starting->sources = *sources;
     starting->started_us = clock_wall_us();
@@ -328,10 +345,12 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
 
 void http_server_stop(struct http_server *server)
 {
-    if (server == NULL)
+    if (server == NULL) {
         return;
-    if (server->daemon != NULL)
+    }
+    if (server->daemon != NULL) {
         MHD_stop_daemon(server->daemon);
+    }
     history_free(server->history);
     free(server->page_policy);
     free(server);

@@ -28,8 +28,9 @@ static void append_comma(struct buf *out)
 {
     char last = out->length == 0 ? '{' : out->data[out->length - 1];
 
-    if (last != '{' && last != '[')
+    if (last != '{' && last != '[') {
         buf_append_byte(out, ',');
+    }
 }
 
 static void append_key(struct buf *out, const char *key)
@@ -59,10 +60,11 @@ static void append_int(struct buf *out, const char *key, int64_t value)
 
 static void append_real(struct buf *out, double value)
 {
-    if (isfinite(value))
+    if (isfinite(value)) {
         buf_printf(out, "%.6g", value);
-    else
+    } else {
         buf_append_text(out, "null");
+    }
 }
 
 /* A moment that has not been is null. */
@@ -94,11 +96,13 @@ bool status_is_ready(struct buf *out)
         struct health health;
 
         health_get((enum health_part) part, &health);
-        if (health.well)
+        if (health.well) {
             continue;
+        }
         ready = false;
-        if (out == NULL)
+        if (out == NULL) {
             continue;
+        }
         buf_printf(out, "%s: not ready", health_part_names[part]);
         if (health.since_us != 0) {
             buf_append_text(out, " since ");
@@ -131,8 +135,9 @@ static void append_health(struct buf *out)
 static void append_counters(struct buf *out)
 {
     open_container(out, "counters", '{');
-    for (int i = 0; i < METRIC_COUNT; i++)
+    for (int i = 0; i < METRIC_COUNT; i++) {
         append_int(out, metric_names[i], metric_get((enum metric) i));
+    }
     buf_append_byte(out, '}');
     open_container(out, "journal", '{');
     append_int(out, "messages", metric_get(METRIC_JOURNAL_MESSAGES));
@@ -202,9 +207,11 @@ static void append_reject(struct buf *out, const struct health_reject *reject)
 static const struct health_reject *last_reject(const char *rule,
                                                const struct health_reject *rejects, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(rejects[i].rule, rule, sizeof(rejects[i].rule) - 1) == 0)
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(rejects[i].rule, rule, sizeof(rejects[i].rule) - 1) == 0) {
             return &rejects[i];
+        }
+    }
     return NULL;
 }
 
@@ -226,13 +233,15 @@ static void append_rule(struct buf *out, int rule, const struct health_reject *l
     append_comma(out);
     buf_append_byte(out, '{');
     append_text(out, "name", metrics_rule_name(rule));
-    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         append_int(out, members[i].key, metric_rule_get(rule, members[i].metric));
+    }
     append_key(out, "last_reject");
-    if (last == NULL)
+    if (last == NULL) {
         buf_append_text(out, "null");
-    else
+    } else {
         append_reject(out, last);
+    }
     buf_append_byte(out, '}');
 }
 
@@ -242,8 +251,9 @@ static void append_rules(struct buf *out)
     size_t count = health_rejects(rejects, HEALTH_REJECTS_MAX);
 
     open_container(out, "rules", '[');
-    for (int rule = 0; metrics_rule_name(rule) != NULL; rule++)
+    for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
         append_rule(out, rule, last_reject(metrics_rule_name(rule), rejects, count));
+    }
     buf_append_byte(out, ']');
     open_container(out, "rejects", '[');
     for (size_t i = 0; i < count; i++) {
@@ -297,18 +307,21 @@ static void append_configuration(struct buf *out, const struct http_sources *sou
 
     append_key(out, "configuration");
     begin = out->length;
-    if (sources->configuration != NULL)
+    if (sources->configuration != NULL) {
         sources->configuration(sources->context, out);
-    if (out->length == begin)
+    }
+    if (out->length == begin) {
         buf_append_text(out, "null");
+    }
 }
 
 void status_append_json(struct buf *out, const struct status_request *request)
 {
     const struct http_sources *sources = request->sources;
 
-    if (sources->refresh != NULL)
+    if (sources->refresh != NULL) {
         sources->refresh(sources->context);
+    }
     buf_append_byte(out, '{');
     append_text(out, "version", MQTT2PG_VERSION);
     append_time(out, "started_at", request->started_us);

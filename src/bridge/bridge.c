@@ -31,8 +31,8 @@
 
 struct bridge {
     const char *config_file;
-    struct generation *first;      /* the stages borrow broker, database and journal options from it */
-    pthread_mutex_t mutex;         /* the status page's thread reads `generation` */
+    struct generation *first; /* the stages borrow broker, database and journal options from it */
+    pthread_mutex_t mutex;    /* the status page's thread reads `generation` */
     struct generation *generation; /* in use */
     struct generation *retired;    /* until the loader has let go of it */
     struct journal *journal;
@@ -55,8 +55,9 @@ static void refresh_gauges(void *context)
     metric_set(METRIC_JOURNAL_BYTES, info.bytes);
     metric_set(METRIC_JOURNAL_OLDEST_SECONDS,
                info.oldest_us == 0 || now < info.oldest_us ? 0 : (now - info.oldest_us) / 1000000);
-    if (bridge->outbox != NULL)
+    if (bridge->outbox != NULL) {
         metric_set(METRIC_ACKS_WAITING, (int64_t) outbox_waiting(bridge->outbox));
+    }
 }
 
 static void append_configuration(void *context, struct buf *out)
@@ -102,10 +103,12 @@ static enum outcome open_disk(struct bridge *bridge, struct error *error)
     const struct config *config = bridge->generation->config;
     enum outcome outcome = OUTCOME_FATAL;
 
-    if (memory_check_limits(error))
+    if (memory_check_limits(error)) {
         outcome = journal_open(&bridge->journal, &config->journal, error);
-    if (outcome == OUTCOME_OK)
+    }
+    if (outcome == OUTCOME_OK) {
         outcome = open_outbox(bridge, error);
+    }
     return outcome;
 }
 
@@ -127,33 +130,35 @@ static enum outcome start_http(struct bridge *bridge, struct error *error)
     enum outcome outcome =
         http_server_start(&bridge->http, &bridge->generation->config->http, &sources, error);
 
-    if (outcome == OUTCOME_OK && bridge->http != NULL)
+    if (outcome == OUTCOME_OK && bridge->http != NULL) {
         log_info("status page", F_TEXT("address", http_server_address(bridge->http)));
+    }
     return outcome;
 }
 
 /* What this bridge can't keep by itself: the broker must queue what it does not take. */
 static void advise_broker(const struct config *config)
 {
-    log_info("while this bridge is away or its journal is full, the broker must keep its messages: "
-             "mosquitto max_queued_messages (1000) and persistence, EMQX mqtt.max_mqueue_len (1000) "
-             "and mqtt.session_expiry_interval (2h) bound how many and how long",
-             F_TEXT("client_id", config->broker.client_id));
+    log_info(
+        "while this bridge is away or its journal is full, the broker must keep its messages: "
+        "mosquitto max_queued_messages (1000) and persistence, EMQX mqtt.max_mqueue_len (1000) "
+        "and mqtt.session_expiry_interval (2h) bound how many and how long",
+        F_TEXT("client_id", config->broker.client_id));
 }
 
 static void start_receiver(struct bridge *bridge)
 {
     const struct config *config = bridge->generation->config;
 
-    if (!loader_wait_identity(bridge->loader, IDENTITY_WAIT_MS) || stop_requested())
+    if (!loader_wait_identity(bridge->loader, IDENTITY_WAIT_MS) || stop_requested()) {
         return;
+    }
     advise_broker(config);
-    bridge->receiver =
-        receiver_start(&(struct receiver_options){.broker = &config->broker,
-                                                  .subscriptions =
-                                                      &bridge->generation->ruleset->subscriptions,
-                                                  .journal = bridge->journal,
-                                                  .directory = config->journal.directory});
+    bridge->receiver = receiver_start(
+        &(struct receiver_options){.broker = &config->broker,
+                                   .subscriptions = &bridge->generation->ruleset->subscriptions,
+                                   .journal = bridge->journal,
+                                   .directory = config->journal.directory});
 }
 
 /* Secrets are in memory: no core file with them. */
@@ -171,8 +176,9 @@ static int bridge_start(struct bridge *bridge)
 {
     struct error error;
 
-    if (!load_first(bridge))
+    if (!load_first(bridge)) {
         return EXIT_CONFIGURATION;
+    }
     log_configure(&bridge->generation->config->log);
     if (open_disk(bridge, &error) != OUTCOME_OK) {
         log_error("cannot start", F_TEXT("reason", error.text));
@@ -198,17 +204,20 @@ static int bridge_start(struct bridge *bridge)
 /* Frees the generation before the last when the loader uses it no more; the first stays. */
 static void collect_retired(struct bridge *bridge)
 {
-    if (bridge->retired == NULL || loader_ruleset(bridge->loader) != bridge->generation->ruleset)
+    if (bridge->retired == NULL || loader_ruleset(bridge->loader) != bridge->generation->ruleset) {
         return;
-    if (bridge->retired != bridge->first)
+    }
+    if (bridge->retired != bridge->first) {
         generation_free(bridge->retired);
+    }
     bridge->retired = NULL;
 }
 
 static void log_problems(const struct problems *problems)
 {
-    for (size_t i = 0; i < problems->count; i++)
+    for (size_t i = 0; i < problems->count; i++) {
         log_error("configuration", F_TEXT("problem", problems->list[i].text));
+    }
 }
 
 /* What only a restart changes stays as it was: the broker's and the database's options are borrowed from the first generation. */
@@ -217,9 +226,10 @@ static void keep_running_parts(struct config *next, const struct config *running
     struct buf names = {0};
 
     config_restart_needed(running, next, &names);
-    if (names.length > 0)
+    if (names.length > 0) {
         log_warn("these settings change at the next restart only",
                  F_TEXT("settings", buf_string(&names)));
+    }
     buf_fini(&names);
 }
 
@@ -239,8 +249,9 @@ static void reload(struct bridge *bridge)
         keep_running_parts(next->config, bridge->generation->config);
         log_configure(&next->config->log);
         loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
-        if (bridge->receiver != NULL)
+        if (bridge->receiver != NULL) {
             receiver_subscribe(bridge->receiver, &next->ruleset->subscriptions);
+        }
         log_info("configuration reloaded", F_INT("rules", next->ruleset->count));
         pthread_mutex_lock(&bridge->mutex);
         bridge->retired = bridge->generation;
@@ -266,10 +277,11 @@ static void wait_for_the_end(struct bridge *bridge)
         refresh_gauges(bridge);
         collect_retired(bridge);
         (void) sd_notify(0, "WATCHDOG=1");
-        if (signal == SIGHUP)
+        if (signal == SIGHUP) {
             reload(bridge);
-        else if (signal > 0)
+        } else if (signal > 0) {
             stop_request(0);
+        }
     }
 }
 
@@ -293,13 +305,17 @@ static void bridge_stop(struct bridge *bridge)
     complete = loader_stop(bridge->loader, left_of(until) * 3 / 4);
     http_server_stop(bridge->http); /* before what it looks at goes */
     outbox_close(bridge->outbox, left_of(until));
-    if (bridge->journal != NULL && bridge->loader != NULL)
-        log_info("stopped", F_TEXT("journal", complete ? "stored to its end" : "has messages that wait"));
+    if (bridge->journal != NULL && bridge->loader != NULL) {
+        log_info("stopped",
+                 F_TEXT("journal", complete ? "stored to its end" : "has messages that wait"));
+    }
     journal_close(bridge->journal);
-    if (bridge->retired != bridge->first)
+    if (bridge->retired != bridge->first) {
         generation_free(bridge->retired);
-    if (bridge->generation != bridge->first)
+    }
+    if (bridge->generation != bridge->first) {
         generation_free(bridge->generation);
+    }
     generation_free(bridge->first);
     free(bridge->outbox_directory);
 }
@@ -312,10 +328,11 @@ int bridge_run(const char *config_file)
     thread_block_signals();
     forbid_core_dumps();
     exit_code = bridge_start(&bridge);
-    if (exit_code == 0)
+    if (exit_code == 0) {
         wait_for_the_end(&bridge);
-    else
+    } else {
         stop_request(exit_code);
+    }
     bridge_stop(&bridge);
     return exit_code != 0 ? exit_code : stop_exit_code();
 }

@@ -11,10 +11,11 @@ struct generation *generation_load(const char *config_file, struct problems *pro
     struct config *config = config_load(config_file, problems);
 
     generation->config = config;
-    if (config != NULL)
+    if (config != NULL) {
         generation->ruleset =
             ruleset_compile(config->rules, config->rule_count, config->broker.client_id,
                             config->broker.mqtt5, problems);
+    }
     if (problems->errors > 0 || generation->ruleset == NULL) {
         generation_free(generation);
         return NULL;
@@ -24,8 +25,9 @@ struct generation *generation_load(const char *config_file, struct problems *pro
 
 void generation_free(struct generation *generation)
 {
-    if (generation == NULL)
+    if (generation == NULL) {
         return;
+    }
     ruleset_free(generation->ruleset);
     config_free(generation->config);
     free(generation);

@@ -14,12 +14,14 @@ static const struct cli_command commands[] = {
     {"check", "[--database]", "report every mistake of the configuration as FILE:LINE: message",
      "--database   also compare every rule with the tables as they are now\n", cli_check},
     {"explain", "TOPIC [PAYLOAD]", "show what would become of a message; connects to nothing",
-     "Each matching rule gives its rows as one JSON object a line, or the reason why it rejects or\n"
+     "Each matching rule gives its rows as one JSON object a line, or the reason why it rejects "
+     "or\n"
      "filters the message. A PAYLOAD of - is read from standard input.\n"
      "Exit code 1 when a rule rejects the message or none matches.\n",
      cli_explain},
-    {"schema", "", "print the SQL that creates the bridge's own tables and those of rules with create",
-     "", cli_schema},
+    {"schema", "",
+     "print the SQL that creates the bridge's own tables and those of rules with create", "",
+     cli_schema},
     {"dead-letters", "list|show ID|retry [--rule R] [--id ID]|purge [--older-than D]",
      "look at, retry or remove messages that could not become rows",
      "list         one line each, oldest first\n"
@@ -47,9 +49,11 @@ static const struct cli_command commands[] = {
 
 static const struct cli_command *find_command(const char *name)
 {
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(commands[i].name, name) == 0)
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
             return &commands[i];
+        }
+    }
     return NULL;
 }
 
@@ -57,21 +61,22 @@ static void print_help(FILE *out)
 {
     fprintf(out, "mqtt2pg stores MQTT messages in PostgreSQL: nothing lost, nothing twice.\n\n"
                  "usage: mqtt2pg [--config FILE] COMMAND [...]\n\ncommands:\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
         fprintf(out, "  %-13s %s\n", commands[i].name, commands[i].summary);
-    fprintf(out,
-            "\noptions:\n"
-            "  -c, --config FILE   the configuration (default: " CONFIG_FILE_DEFAULT ")\n"
-            "  -h, --help          this text; behind a command: about it\n"
-            "  -V, --version       the version\n");
+    }
+    fprintf(out, "\noptions:\n"
+                 "  -c, --config FILE   the configuration (default: " CONFIG_FILE_DEFAULT ")\n"
+                 "  -h, --help          this text; behind a command: about it\n"
+                 "  -V, --version       the version\n");
 }
 
 static void print_command_help(const struct cli_command *command, FILE *out)
 {
     fprintf(out, "usage: mqtt2pg [--config FILE] %s %s\n\n%s\n", command->name, command->arguments,
             command->summary);
-    if (command->help[0] != '\0')
+    if (command->help[0] != '\0') {
         fprintf(out, "\n%s", command->help);
+    }
 }
 
 int cli_usage(const char *command, const char *format, ...)
@@ -83,10 +88,11 @@ int cli_usage(const char *command, const char *format, ...)
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
-    if (found != NULL)
+    if (found != NULL) {
         fprintf(stderr, "\nusage: mqtt2pg [--config FILE] %s %s\n", found->name, found->arguments);
-    else
+    } else {
         fputs("\ntry: mqtt2pg --help\n", stderr);
+    }
     return CLI_USAGE;
 }
 
@@ -95,8 +101,9 @@ static int unknown_command(const char *name)
     const char *meant =
         text_suggest(slice_of(name), &commands[0].name, COMMAND_COUNT, sizeof(commands[0]));
 
-    if (meant != NULL)
+    if (meant != NULL) {
         return cli_usage(NULL, "unknown command \"%s\" (did you mean %s?)", name, meant);
+    }
     return cli_usage(NULL, "unknown command \"%s\"", name);
 }
 
@@ -105,14 +112,18 @@ const char *cli_option(const struct cli_call *call, int *at, const char *name)
     const char *argument = call->arguments[*at];
     size_t length = strlen(name);
 
-    if (strncmp(argument, name, length) != 0)
+    if (strncmp(argument, name, length) != 0) {
         return NULL;
-    if (argument[length] == '=')
+    }
+    if (argument[length] == '=') {
         return argument + length + 1;
-    if (argument[length] != '\0')
+    }
+    if (argument[length] != '\0') {
         return NULL;
-    if (*at + 1 >= call->count)
+    }
+    if (*at + 1 >= call->count) {
         return "";
+    }
     return call->arguments[++*at];
 }
 
@@ -149,8 +160,9 @@ static void split_words(int argc, char **argv, struct cli_words *words)
         if (!only_words && ((config = cli_option(&all, &i, "--config")) != NULL ||
                             (config = cli_option(&all, &i, "-c")) != NULL)) {
             words->config_file = config;
-            if (config[0] == '\0')
+            if (config[0] == '\0') {
                 words->missing = "--config";
+            }
         } else if (!only_words && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
             words->help = true;
         } else if (!only_words &&
@@ -171,21 +183,25 @@ int cli_main(int argc, char **argv)
     struct cli_call call;
 
     split_words(argc, argv, &words);
-    if (words.missing != NULL)
+    if (words.missing != NULL) {
         return cli_usage(NULL, "%s needs a file name", words.missing);
-    if (words.count > 0)
+    }
+    if (words.count > 0) {
         command = find_command(words.rest[0]);
+    }
     if (words.version) {
         printf("mqtt2pg %s\n", MQTT2PG_VERSION);
         return CLI_DONE;
     }
-    if (words.count > 0 && command == NULL)
+    if (words.count > 0 && command == NULL) {
         return unknown_command(words.rest[0]);
+    }
     if (words.help) {
-        if (command != NULL)
+        if (command != NULL) {
             print_command_help(command, stdout);
-        else
+        } else {
             print_help(stdout);
+        }
         return CLI_DONE;
     }
     if (command == NULL) {

@@ -19,8 +19,9 @@ static int check_database(const struct generation *generation, struct problems *
     for (size_t i = 0; exit_code == CLI_DONE && i < generation->ruleset->count; i++) {
         const struct rule *rule = generation->ruleset->rules[i];
 
-        if (rule_check(rule, connection, problems, &failure) == OUTCOME_OK)
+        if (rule_check(rule, connection, problems, &failure) == OUTCOME_OK) {
             continue;
+        }
         if (pg_is_connected(connection)) {
             problem_error(problems, rule->options->place, rule->name, "%s", failure.message);
             continue;
@@ -37,8 +38,9 @@ static void say_fine(const struct generation *generation, const struct problems 
 {
     printf("%s: %zu rule%s, no mistakes%s", generation->config->file, generation->ruleset->count,
            generation->ruleset->count == 1 ? "" : "s", database ? ", and the tables fit" : "");
-    if (problems->count > 0)
+    if (problems->count > 0) {
         printf(", %zu warning%s", problems->count, problems->count == 1 ? "" : "s");
+    }
     printf("\n");
 }
 
@@ -50,18 +52,21 @@ int cli_check(const struct cli_call *call)
     int exit_code = CLI_DONE;
 
     for (int i = 0; i < call->count; i++) {
-        if (strcmp(call->arguments[i], "--database") != 0)
+        if (strcmp(call->arguments[i], "--database") != 0) {
             return cli_usage("check", "unknown argument \"%s\"", call->arguments[i]);
+        }
         database = true;
     }
     generation = generation_load(call->config_file, &problems);
-    if (generation != NULL && database)
+    if (generation != NULL && database) {
         exit_code = check_database(generation, &problems);
+    }
     problems_print(&problems, stdout);
-    if (problems.errors > 0)
+    if (problems.errors > 0) {
         exit_code = CLI_CONFIGURATION;
-    else if (exit_code == CLI_DONE)
+    } else if (exit_code == CLI_DONE) {
         say_fine(generation, &problems, database);
+    }
     problems_fini(&problems);
     generation_free(generation);
     return exit_code;

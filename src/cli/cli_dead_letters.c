@@ -60,14 +60,18 @@ static int list_letters(const struct desk *desk, const struct request *request)
     struct dead_letter_rows rows = {0};
     struct pg_failure failure;
 
-    if (dead_letters_read(desk->connection, desk->schema, &query, &rows, &failure) != OUTCOME_OK)
+    if (dead_letters_read(desk->connection, desk->schema, &query, &rows, &failure) != OUTCOME_OK) {
         return database_failed(&failure);
-    for (size_t i = 0; i < rows.count; i++)
+    }
+    for (size_t i = 0; i < rows.count; i++) {
         print_letter_line(&rows.list[i].letter);
-    if (rows.count == LIST_LIMIT)
+    }
+    if (rows.count == LIST_LIMIT) {
         fprintf(stderr, "mqtt2pg: the first %d; there may be more\n", LIST_LIMIT);
-    if (rows.count == 0)
+    }
+    if (rows.count == 0) {
         fprintf(stderr, "mqtt2pg: no dead letters\n");
+    }
     dead_letter_rows_fini(&rows);
     return CLI_DONE;
 }
@@ -79,8 +83,9 @@ static void print_payload(struct slice payload)
         return;
     }
     printf("payload hex: ");
-    for (size_t i = 0; i < payload.length; i++)
+    for (size_t i = 0; i < payload.length; i++) {
         printf("%02x", (unsigned char) payload.data[i]);
+    }
     printf("\n");
 }
 
@@ -110,8 +115,9 @@ static int show_letter(const struct desk *desk, const struct request *request)
     struct pg_failure failure;
     int exit_code = CLI_DONE;
 
-    if (dead_letters_read(desk->connection, desk->schema, &query, &rows, &failure) != OUTCOME_OK)
+    if (dead_letters_read(desk->connection, desk->schema, &query, &rows, &failure) != OUTCOME_OK) {
         return database_failed(&failure);
+    }
     if (rows.count == 1) {
         print_letter(&rows.list[0].letter);
     } else {
@@ -137,9 +143,10 @@ static bool retry_rule(const struct desk *desk, const struct store *store, struc
         query.after_id = total->last_id;
     } while (result == STORE_AGAIN || (result == STORE_DONE && total->letters > before));
     total->last_id = 0;
-    if (result != STORE_DONE)
+    if (result != STORE_DONE) {
         fprintf(stderr, "mqtt2pg: rule \"%s\": %s\n", desk->generation->ruleset->rules[rule]->name,
                 failure.message);
+    }
     return result == STORE_DONE;
 }
 
@@ -153,8 +160,9 @@ static int retry_rules(const struct desk *desk, const struct request *request,
     for (unsigned i = 0; i < ruleset->count; i++) {
         const struct rule_target *target = rule_targets_get(store->targets, i);
 
-        if (request->rule != NULL && strcmp(request->rule, ruleset->rules[i]->name) != 0)
+        if (request->rule != NULL && strcmp(request->rule, ruleset->rules[i]->name) != 0) {
             continue;
+        }
         known = true;
         if (target->plan == NULL) {
             fprintf(stderr, "mqtt2pg: rule \"%s\": %s\n", ruleset->rules[i]->name, target->reason);
@@ -187,10 +195,11 @@ static int retry_all(const struct desk *desk, const struct request *request)
     struct pg_failure failure;
     int exit_code;
 
-    if (rule_targets_read(targets, desk->connection, desk->schema, &failure) == OUTCOME_OK)
+    if (rule_targets_read(targets, desk->connection, desk->schema, &failure) == OUTCOME_OK) {
         exit_code = retry_rules(desk, request, &store, mapper);
-    else
+    } else {
         exit_code = database_failed(&failure);
+    }
     verdicts_fini(&verdicts);
     rule_targets_free(targets);
     mapper_free(mapper);
@@ -205,8 +214,9 @@ static int purge_letters(const struct desk *desk, const struct request *request)
     int64_t purged = 0;
 
     if (dead_letters_purge(desk->connection, desk->schema, older_than_us, &purged, &failure) !=
-        OUTCOME_OK)
+        OUTCOME_OK) {
         return database_failed(&failure);
+    }
     printf("%" PRId64 " dead letters removed\n", purged);
     return CLI_DONE;
 }
@@ -228,11 +238,13 @@ static int parse_request(const struct cli_call *call, struct request *request)
         if ((value = cli_option(call, &i, "--rule")) != NULL) {
             request->rule = value;
         } else if ((value = cli_option(call, &i, "--id")) != NULL) {
-            if (!parse_id(value, &request->id))
+            if (!parse_id(value, &request->id)) {
                 return cli_usage("dead-letters", "\"%s\" is no number of a dead letter", value);
+            }
         } else if ((value = cli_option(call, &i, "--older-than")) != NULL) {
-            if (!text_parse_duration(slice_of(value), &request->older_than_ms))
+            if (!text_parse_duration(slice_of(value), &request->older_than_ms)) {
                 return cli_usage("dead-letters", "\"%s\" is no duration like \"30d\"", value);
+            }
         } else if (strcmp(request->verb, "show") == 0 && request->id == 0 &&
                    parse_id(call->arguments[i], &request->id)) {
             continue;
@@ -240,8 +252,9 @@ static int parse_request(const struct cli_call *call, struct request *request)
             return cli_usage("dead-letters", "unknown argument \"%s\"", call->arguments[i]);
         }
     }
-    if (strcmp(request->verb, "show") == 0 && request->id == 0)
+    if (strcmp(request->verb, "show") == 0 && request->id == 0) {
         return cli_usage("dead-letters", "show needs the number of a dead letter");
+    }
     return CLI_DONE;
 }
 
@@ -257,9 +270,11 @@ static const struct verb {
 
 static const struct verb *find_verb(const char *name)
 {
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (strcmp(verbs[i].name, name) == 0)
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(verbs[i].name, name) == 0) {
             return &verbs[i];
+        }
+    }
     return NULL;
 }
 
@@ -271,15 +286,18 @@ int cli_dead_letters(const struct cli_call *call)
     struct error error;
     int exit_code;
 
-    if (verb == NULL)
+    if (verb == NULL) {
         return cli_usage("dead-letters", "one of list, show, retry or purge is wanted");
+    }
     request.verb = verb->name;
     exit_code = parse_request(call, &request);
-    if (exit_code != CLI_DONE)
+    if (exit_code != CLI_DONE) {
         return exit_code;
+    }
     desk.generation = cli_load(call, stderr);
-    if (desk.generation == NULL)
+    if (desk.generation == NULL) {
         return CLI_CONFIGURATION;
+    }
     desk.schema = desk.generation->config->database.schema;
     desk.connection = pg_connection_new(&desk.generation->config->database);
     if (pg_connect(desk.connection, &error) == OUTCOME_OK) {

@@ -17,8 +17,9 @@ static bool read_payload(struct buf *payload)
 
     do {
         got = read(STDIN_FILENO, buf_reserve(payload, 65536), 65536);
-        if (got > 0)
+        if (got > 0) {
             payload->length += (size_t) got;
+        }
     } while (got > 0 && payload->length <= PAYLOAD_BYTES_MAX);
     return got == 0;
 }
@@ -26,10 +27,11 @@ static bool read_payload(struct buf *payload)
 static void append_member(struct buf *out, const char *name, const char *value)
 {
     buf_printf(out, ",\"%s\":", name);
-    if (value == NULL)
+    if (value == NULL) {
         buf_append_text(out, "null");
-    else
+    } else {
         text_append_json(out, slice_of(value));
+    }
 }
 
 static void begin_line(struct buf *out, const struct mapped *mapped)
@@ -46,8 +48,9 @@ static void append_row(struct buf *out, const struct mapped *mapped, const struc
     append_member(out, "table", rule->options->table.text);
     buf_append_text(out, ",\"row\":{");
     for (size_t i = 0; i < rule->column_count; i++) {
-        if (i > 0)
+        if (i > 0) {
             buf_append_text(out, ",");
+        }
         text_append_json(out, slice_of(rule->column_names[i]));
         buf_append_text(out, ":");
         datum_append_json(out, &row[i], &rule->declared->columns[i]);
@@ -69,8 +72,9 @@ static void append_mapped(struct buf *out, const struct mapped *mapped)
         append_member(out, "table", mapped->rule->options->table.text);
         buf_append_text(out, ",\"rows\":0}\n");
     }
-    for (size_t i = 0; i < mapped->rows; i++)
+    for (size_t i = 0; i < mapped->rows; i++) {
         append_row(out, mapped, mapped->datums + i * mapped->rule->column_count);
+    }
 }
 
 static int explain_message(const struct generation *generation, const struct message *message)
@@ -86,8 +90,9 @@ static int explain_message(const struct generation *generation, const struct mes
         rejected |= list[i].verdict == VERDICT_REJECTED;
     }
     fwrite(out.data, 1, out.length, stdout);
-    if (count == 0)
+    if (count == 0) {
         fprintf(stderr, "mqtt2pg: no rule's topic matches \"%.*s\"\n", SLICE_ARGS(message->topic));
+    }
     buf_fini(&out);
     mapper_free(mapper);
     return rejected || count == 0 ? CLI_FAILED : CLI_DONE;
@@ -100,18 +105,23 @@ int cli_explain(const struct cli_call *call)
     struct buf payload = {0};
     int exit_code;
 
-    if (call->count < 1 || call->count > 2)
+    if (call->count < 1 || call->count > 2) {
         return cli_usage("explain", "a topic and at most one payload are wanted");
+    }
     message.topic = slice_of(call->arguments[0]);
-    if (!topic_is_publishable(message.topic))
-        return cli_usage("explain", "\"%s\" is no topic that a message can have", call->arguments[0]);
+    if (!topic_is_publishable(message.topic)) {
+        return cli_usage("explain", "\"%s\" is no topic that a message can have",
+                         call->arguments[0]);
+    }
     generation = cli_load(call, stderr);
-    if (generation == NULL)
+    if (generation == NULL) {
         return CLI_CONFIGURATION;
-    if (call->count == 2 && strcmp(call->arguments[1], "-") != 0)
+    }
+    if (call->count == 2 && strcmp(call->arguments[1], "-") != 0) {
         buf_append_text(&payload, call->arguments[1]);
-    else if (call->count == 2 && !read_payload(&payload))
+    } else if (call->count == 2 && !read_payload(&payload)) {
         fprintf(stderr, "mqtt2pg: standard input could not be read to its end\n");
+    }
     message.payload = buf_slice(&payload);
     exit_code = explain_message(generation, &message);
     buf_fini(&payload);

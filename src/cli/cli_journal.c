@@ -24,8 +24,9 @@ static void print_time(const char *name, int64_t time_us)
 {
     struct buf text = {0};
 
-    if (time_us != 0)
+    if (time_us != 0) {
         text_format_time(&text, time_us);
+    }
     print_line(name, time_us == 0 ? "-" : buf_string(&text));
     buf_fini(&text);
 }
@@ -68,8 +69,9 @@ static void append_payload(struct buf *out, struct slice payload)
         return;
     }
     buf_append_text(out, ",\"payload_hex\":\"");
-    for (size_t i = 0; i < payload.length; i++)
+    for (size_t i = 0; i < payload.length; i++) {
         buf_printf(out, "%02x", (unsigned char) payload.data[i]);
+    }
     buf_append_text(out, "\"");
 }
 
@@ -78,8 +80,8 @@ static void print_message(struct buf *out, const struct message *message)
     buf_reset(out);
     buf_printf(out, "{\"sequence\":%" PRIu64 ",\"received_at\":\"", message->sequence);
     text_format_time(out, message->received_at_us);
-    buf_printf(out, "\",\"kind\":\"%s\",\"topic\":",
-               message->kind == MESSAGE_PUBLISH ? "message" : "gap");
+    buf_printf(
+        out, "\",\"kind\":\"%s\",\"topic\":", message->kind == MESSAGE_PUBLISH ? "message" : "gap");
     text_append_json(out, message->topic);
     buf_printf(out, ",\"qos\":%u,\"retained\":%s,\"duplicate\":%s,\"packet_id\":%u", message->qos,
                message->retained ? "true" : "false", message->duplicate ? "true" : "false",
@@ -107,12 +109,14 @@ static bool read_all(struct journal *journal, bool dump, uint64_t *messages, uin
                 continue;
             }
             ++*messages;
-            if (dump)
+            if (dump) {
                 print_message(&line, &next.message);
+            }
         }
     }
-    if (read == JOURNAL_READ_FAILED)
+    if (read == JOURNAL_READ_FAILED) {
         fprintf(stderr, "mqtt2pg: the journal can't be read: %s\n", next.error.text);
+    }
     buf_fini(&line);
     journal_reader_free(reader);
     return read == JOURNAL_READ_END;
@@ -146,10 +150,11 @@ static int look(const struct generation *generation, const char *what)
         fprintf(stderr, "mqtt2pg: %s\n", error.text);
         return CLI_FAILED;
     }
-    if (strcmp(what, "info") == 0)
+    if (strcmp(what, "info") == 0) {
         exit_code = show_info(journal, options.directory);
-    else
+    } else {
         exit_code = strcmp(what, "dump") == 0 ? dump(journal) : verify(journal);
+    }
     journal_close(journal);
     return exit_code;
 }
@@ -160,11 +165,13 @@ int cli_journal(const struct cli_call *call)
     const char *what = call->count == 1 ? call->arguments[0] : "";
     int exit_code;
 
-    if (strcmp(what, "info") != 0 && strcmp(what, "dump") != 0 && strcmp(what, "verify") != 0)
+    if (strcmp(what, "info") != 0 && strcmp(what, "dump") != 0 && strcmp(what, "verify") != 0) {
         return cli_usage("journal", "one of info, dump or verify is wanted");
+    }
     generation = cli_load(call, stderr);
-    if (generation == NULL)
+    if (generation == NULL) {
         return CLI_CONFIGURATION;
+    }
     exit_code = look(generation, what);
     generation_free(generation);
     return exit_code;

@@ -4,7 +4,8 @@
 
 int cli_run(const struct cli_call *call)
 {
-    if (call->count > 0)
+    if (call->count > 0) {
         return cli_usage("run", "run takes no arguments");
+    }
     return bridge_run(call->config_file);
 }

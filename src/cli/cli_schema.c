@@ -8,17 +8,20 @@ int cli_schema(const struct cli_call *call)
     struct generation *generation;
     struct buf sql = {0};
 
-    if (call->count > 0)
+    if (call->count > 0) {
         return cli_usage("schema", "schema takes no arguments");
+    }
     generation = cli_load(call, stderr);
-    if (generation == NULL)
+    if (generation == NULL) {
         return CLI_CONFIGURATION;
+    }
     progress_schema_sql(&sql, generation->config->database.schema);
     for (size_t i = 0; i < generation->ruleset->count; i++) {
         const struct rule *rule = generation->ruleset->rules[i];
 
-        if (!rule->options->create)
+        if (!rule->options->create) {
             continue;
+        }
         buf_printf(&sql, "\n-- rule \"%s\"\n", rule->name);
         target_create_sql(&sql, rule->options, rule->declared);
     }

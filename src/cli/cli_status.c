@@ -62,8 +62,9 @@ static double real(const struct node *node, const char *name)
     const struct node *found = member(node, name);
     char text[64];
 
-    if (found == NULL || found->kind != VALUE_NUMBER)
+    if (found == NULL || found->kind != VALUE_NUMBER) {
         return 0;
+    }
     snprintf(text, sizeof(text), "%.*s", SLICE_ARGS(found->text));
     return strtod(text, NULL);
 }
@@ -94,9 +95,11 @@ static const struct node *rule_named(const struct node *root, struct slice name)
     const struct node *rules = member(root, "rules");
     const struct node *rule;
 
-    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++)
-        if (slice_equal(words(rule, "name"), name))
+    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++) {
+        if (slice_equal(words(rule, "name"), name)) {
             return rule;
+        }
+    }
     return NULL;
 }
 
@@ -113,20 +116,23 @@ static void append_rate(struct buf *out, const struct node *now, const struct no
 {
     double rate = seconds > 0 ? (real(now, name) - real(before, name)) / seconds : 0;
 
-    if (rate < 0)
+    if (rate < 0) {
         rate = 0;
-    if (rate > 0 && rate < 9.95)
+    }
+    if (rate > 0 && rate < 9.95) {
         buf_printf(out, "%.1f", rate);
-    else
+    } else {
         text_format_count(out, (uint64_t) (rate + 0.5));
+    }
 }
 
 static void append_delay(struct buf *out, double seconds)
 {
-    if (seconds < 1)
+    if (seconds < 1) {
         buf_printf(out, "%.3g ms", seconds * 1000);
-    else
+    } else {
         buf_printf(out, "%.3g s", seconds);
+    }
 }
 
 static void append_size(struct buf *out, double bytes)
@@ -134,24 +140,26 @@ static void append_size(struct buf *out, double bytes)
     static const char *const units[] = {"bytes", "KB", "MB", "GB", "TB"};
     size_t unit = 0;
 
-    for (; bytes >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+    for (; bytes >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++) {
         bytes /= 1024;
+    }
     buf_printf(out, unit > 0 && bytes < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
 }
 
 /* "3d 4h 5m 6s" is more than anyone reads: the largest two units. */
 static void append_age(struct buf *out, int64_t seconds)
 {
-    if (seconds >= 86400)
+    if (seconds >= 86400) {
         buf_printf(out, "%lldd %lldh", (long long) (seconds / 86400),
                    (long long) (seconds % 86400 / 3600));
-    else if (seconds >= 3600)
+    } else if (seconds >= 3600) {
         buf_printf(out, "%lldh %lldm", (long long) (seconds / 3600),
                    (long long) (seconds % 3600 / 60));
-    else if (seconds >= 60)
+    } else if (seconds >= 60) {
         buf_printf(out, "%lldm %llds", (long long) (seconds / 60), (long long) (seconds % 60));
-    else
+    } else {
         buf_printf(out, "%llds", (long long) seconds);
+    }
 }
 
 /* "2026-11-23T03:29:30.123456Z" as "2026-11-23 03:29:30Z", and how long that is ago. */
@@ -160,8 +168,9 @@ static void append_since(struct buf *out, const struct node *root, struct slice 
     int64_t then_us;
     int64_t now_us;
 
-    if (time.length < 19)
+    if (time.length < 19) {
         return;
+    }
     buf_printf(out, "since %.10s %.8sZ", time.data, time.data + 11);
     if (rfc3339_parse(time, &then_us) && rfc3339_parse(words(root, "now"), &now_us)) {
         buf_append_text(out, " (");
@@ -190,8 +199,9 @@ static double rows_of(const struct node *root)
     const struct node *rule;
     double rows = 0;
 
-    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++)
+    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++) {
         rows += real(rule, "rows");
+    }
     return rows;
 }
 
@@ -281,13 +291,15 @@ static void append_rules(struct buf *out, const struct options *options, const s
     const struct node *rules = member(now, "rules");
     const struct node *rule;
 
-    if (rules == NULL || rules->count == 0)
+    if (rules == NULL || rules->count == 0) {
         return;
+    }
     append_styled(out, options, DIM,
                   "\n messages/s     rows/s         stored       filtered       rejected  rule");
     buf_append_text(out, "\n");
-    for (int64_t i = 0; (rule = node_element(rules, i)) != NULL; i++)
+    for (int64_t i = 0; (rule = node_element(rules, i)) != NULL; i++) {
         append_rule(out, rule, rule_named(before, words(rule, "name")), seconds);
+    }
 }
 
 static void append_rejects(struct buf *out, const struct options *options, const struct node *root)
@@ -295,15 +307,17 @@ static void append_rejects(struct buf *out, const struct options *options, const
     const struct node *rejects = member(root, "rejects");
     const struct node *reject;
 
-    if (rejects == NULL || rejects->count == 0)
+    if (rejects == NULL || rejects->count == 0) {
         return;
+    }
     append_styled(out, options, DIM, "\nlast dead letters");
     buf_append_text(out, "\n");
     for (int64_t i = 0; i < REJECTS_SHOWN && (reject = node_element(rejects, i)) != NULL; i++) {
         struct slice at = words(reject, "at");
 
-        if (at.length >= 19)
+        if (at.length >= 19) {
             buf_printf(out, "%.10s %.8sZ  ", at.data, at.data + 11);
+        }
         text_append_printable(out, words(reject, "rule"), 64);
         buf_append_text(out, "  ");
         text_append_printable(out, words(reject, "topic"), 80);
@@ -328,8 +342,9 @@ static void append_status(struct buf *out, const struct options *options, const 
     buf_append_text(out, "  up ");
     append_age(out, (int64_t) number(now->root, "uptime_seconds"));
     buf_append_text(out, "\n\n");
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         append_part(out, options, now->root, parts[i]);
+    }
     append_flow(out, now->root, before->root, seconds);
     append_waiting(out, now->root);
     append_rules(out, options, now->root, before->root, seconds);
@@ -347,14 +362,17 @@ static enum outcome ask(const char *listen, const char *path, struct answer *ans
     answer->root = NULL;
     answer->at_ms = clock_monotonic_ms();
     arena_reset(answer->arena);
-    if (outcome != OUTCOME_OK)
+    if (outcome != OUTCOME_OK) {
         return outcome;
-    if (status != 200)
+    }
+    if (status != 200) {
         return error_set(error, OUTCOME_RETRY, "it says %d", status);
+    }
     if (json_scan(slice_make(answer->body.data, answer->body.length), answer->arena, &answer->root,
                   error) != OUTCOME_OK ||
-        member(answer->root, "health") == NULL)
+        member(answer->root, "health") == NULL) {
         return error_set(error, OUTCOME_RETRY, "what answers there is no mqtt2pg");
+    }
     return OUTCOME_OK;
 }
 
@@ -366,8 +384,9 @@ static void print(const struct options *options, const struct answer *now,
     if (options->json) {
         buf_append_slice(&out, buf_slice(&now->body));
     } else {
-        if (options->watch)
+        if (options->watch) {
             buf_append_text(&out, options->terminal ? CLEAR : "\n");
+        }
         append_status(&out, options, now, before);
     }
     fwrite(out.data, 1, out.length, stdout);
@@ -430,11 +449,12 @@ static int run_with(const struct config *config, const struct options *options)
     struct answer answers[2] = {{.arena = arena_new(65536)}, {.arena = arena_new(65536)}};
     int exit_code = CLI_FAILED;
 
-    if (config->http.listen == NULL || config->http.listen[0] == '\0')
+    if (config->http.listen == NULL || config->http.listen[0] == '\0') {
         fprintf(stderr,
                 "mqtt2pg: no status: http.listen is empty, so the service can't be asked\n");
-    else
+    } else {
         exit_code = (options->watch ? watch : once)(config->http.listen, options, answers);
+    }
     for (int i = 0; i < 2; i++) {
         arena_free(answers[i].arena);
         buf_fini(&answers[i].body);
@@ -451,20 +471,22 @@ int cli_status(const struct cli_call *call)
     const char *no_colour = getenv("NO_COLOR"); /* https://no-color.org */
 
     for (int i = 0; i < call->count; i++) {
-        if (strcmp(call->arguments[i], "--json") == 0)
+        if (strcmp(call->arguments[i], "--json") == 0) {
             options.json = true;
-        else if (strcmp(call->arguments[i], "--watch") == 0)
+        } else if (strcmp(call->arguments[i], "--watch") == 0) {
             options.watch = true;
-        else
+        } else {
             return cli_usage("status", "unknown argument \"%s\"", call->arguments[i]);
+        }
     }
     options.terminal = isatty(STDOUT_FILENO);
     options.colour = options.terminal && (no_colour == NULL || no_colour[0] == '\0');
     config = config_load(call->config_file, &problems);
-    if (config == NULL)
+    if (config == NULL) {
         problems_print(&problems, stderr);
-    else
+    } else {
         exit_code = run_with(config, &options);
+    }
     problems_fini(&problems);
     config_free(config);
     return exit_code;

@@ -20,8 +20,9 @@ struct batch *batch_new(size_t rule_count)
 
 void batch_free(struct batch *batch)
 {
-    if (batch == NULL)
+    if (batch == NULL) {
         return;
+    }
     for (size_t i = 0; i < batch->rule_count; i++) {
         buf_fini(&batch->rules[i].rows);
         free(batch->rules[i].extents);
@@ -84,8 +85,9 @@ static void add_ack(struct batch *batch, const struct batch_builder *builder,
                                     .stored_at_us = clock_wall_us()};
     struct subject subject = mapped->subject;
 
-    if (mapped->rule->ack == NULL || !ack_template_wants(mapped->rule->ack, facts.stored))
+    if (mapped->rule->ack == NULL || !ack_template_wants(mapped->rule->ack, facts.stored)) {
         return;
+    }
     subject.here = subject.payload;
     subject.ack = &facts;
     ack_template_append(mapped->rule->ack, &subject, mapper_arena(builder->mapper), &batch->acks);
@@ -103,8 +105,9 @@ static void note_reject(struct batch *batch, const struct dead_letter *letter)
     struct health_reject *reject;
     struct buf topic = {0};
 
-    if (batch->reject_count++ >= HEALTH_REJECTS_MAX)
+    if (batch->reject_count++ >= HEALTH_REJECTS_MAX) {
         return;
+    }
     reject = &batch->rejects[batch->reject_count - 1];
     text_append_printable(&topic, letter->message->topic, sizeof(reject->topic) / 4);
     snprintf(reject->rule, sizeof(reject->rule), "%s", letter->rule);
@@ -115,17 +118,18 @@ static void note_reject(struct batch *batch, const struct dead_letter *letter)
 
 void batch_report(const struct batch *batch)
 {
-    size_t noted = batch->reject_count < HEALTH_REJECTS_MAX ? batch->reject_count
-                                                            : HEALTH_REJECTS_MAX;
+    size_t noted =
+        batch->reject_count < HEALTH_REJECTS_MAX ? batch->reject_count : HEALTH_REJECTS_MAX;
 
     for (size_t i = 0; i < noted; i++) {
         const struct health_reject *reject = &batch->rejects[i];
         health_add_reject(reject->rule, slice_of(reject->topic), reject->reason);
     }
-    if (batch->reject_count > 0)
+    if (batch->reject_count > 0) {
         log_warn("messages rejected: they are in the dead letters, with the reason",
                  F_INT("messages", batch->reject_count), F_TEXT("rule", batch->rejects[0].rule),
                  F_TEXT("topic", batch->rejects[0].topic));
+    }
 }
 
 static void add_rejected(struct batch *batch, const struct batch_builder *builder,
@@ -147,14 +151,13 @@ static void add_parked(struct batch *batch, const struct batch_builder *builder,
                        const struct mapped *mapped)
 {
     const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
-    const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
-                                       .rule = mapped->rule->name,
-                                       .message = mapped->subject.message,
-                                       .reason = target->healing
-                                                     ? "waits behind parked messages of its rule"
-                                                     : target->reason,
-                                       .sqlstate = target->sqlstate,
-                                       .parked = true};
+    const struct dead_letter letter = {
+        .failed_at_us = clock_wall_us(),
+        .rule = mapped->rule->name,
+        .message = mapped->subject.message,
+        .reason = target->healing ? "waits behind parked messages of its rule" : target->reason,
+        .sqlstate = target->sqlstate,
+        .parked = true};
 
     add_dead_letter(batch, builder, &letter);
 }
@@ -168,11 +171,12 @@ void batch_add_rows(struct batch *batch, size_t message, const struct mapped *ma
     rule->extents = memory_grow(rule->extents, rule->extent_count, &rule->extent_capacity,
                                 sizeof(*rule->extents));
     extent = &rule->extents[rule->extent_count++];
-    *extent = (struct extent){
-        .message = message, .offset = rule->rows.length, .rows = mapped->rows};
-    for (size_t i = 0; i < mapped->rows; i++)
-        copy_append_row(&rule->rows, plan->format, mapped->datums + i * plan->count,
-                        plan->columns, plan->count);
+    *extent =
+        (struct extent){.message = message, .offset = rule->rows.length, .rows = mapped->rows};
+    for (size_t i = 0; i < mapped->rows; i++) {
+        copy_append_row(&rule->rows, plan->format, mapped->datums + i * plan->count, plan->columns,
+                        plan->count);
+    }
     extent->length = rule->rows.length - extent->offset;
     rule->row_count += mapped->rows;
     batch->rows += mapped->rows;
@@ -191,19 +195,20 @@ static void add_rows(struct batch *batch, const struct batch_builder *builder,
 static void add_mapped(struct batch *batch, const struct batch_builder *builder,
                        const struct mapped *mapped)
 {
-    const struct verdict_row *refused = verdicts_find(
-        builder->verdicts, mapped->subject.message->sequence, mapped->rule_index);
+    const struct verdict_row *refused =
+        verdicts_find(builder->verdicts, mapped->subject.message->sequence, mapped->rule_index);
 
-    if (mapper_skips(builder->mapper, mapped->rule_index))
+    if (mapper_skips(builder->mapper, mapped->rule_index)) {
         add_parked(batch, builder, mapped);
-    else if (refused != NULL)
+    } else if (refused != NULL) {
         add_rejected(batch, builder, mapped, refused->reason, refused->sqlstate);
-    else if (mapped->verdict == VERDICT_REJECTED)
+    } else if (mapped->verdict == VERDICT_REJECTED) {
         add_rejected(batch, builder, mapped, mapped->reason, NULL);
-    else if (mapped->verdict == VERDICT_FILTERED)
+    } else if (mapped->verdict == VERDICT_FILTERED) {
         batch->rules[mapped->rule_index].filtered++;
-    else
+    } else {
         add_rows(batch, builder, mapped);
+    }
 }
 
 static void add_publish(struct batch *batch, const struct batch_builder *builder,
@@ -213,19 +218,20 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
     size_t count = mapper_map(builder->mapper, message, &list);
 
     add_message(batch, message);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         add_mapped(batch, builder, &list[i]);
+    }
 }
 
 /* Messages that the journal no longer has: the table `gap` tells of them. */
 static void add_missing(struct batch *batch, const struct journal_missing *missing)
 {
-    const struct gap gap = {.cause = slice_of(missing->deleted ? "database went back"
-                                                               : "journal damaged"),
-                            .noticed_at_us = clock_wall_us(),
-                            .from_us = missing->from_us,
-                            .to_us = missing->to_us,
-                            .messages = (int64_t) missing->count};
+    const struct gap gap = {
+        .cause = slice_of(missing->deleted ? "database went back" : "journal damaged"),
+        .noticed_at_us = clock_wall_us(),
+        .from_us = missing->from_us,
+        .to_us = missing->to_us,
+        .messages = (int64_t) missing->count};
 
     add_gap(batch, &gap);
     batch->to = missing->first + missing->count - 1;
@@ -238,8 +244,9 @@ static void add_gap_message(struct batch *batch, const struct message *message)
 {
     struct gap gap;
 
-    if (!gap_from_message(message, &gap))
+    if (!gap_from_message(message, &gap)) {
         return;
+    }
     /* The only cause that travels through the journal; its text must outlive the reader's buffer. */
     gap.cause = slice_of("broker session lost");
     add_gap(batch, &gap);
@@ -263,10 +270,11 @@ enum outcome batch_build(struct batch *batch, const struct batch_builder *builde
     while (!is_full(batch, builder->options, messages_max)) {
         switch (journal_reader_next(builder->reader, &next)) {
         case JOURNAL_READ_MESSAGE:
-            if (next.message.kind == MESSAGE_PUBLISH)
+            if (next.message.kind == MESSAGE_PUBLISH) {
                 add_publish(batch, builder, &next.message);
-            else
+            } else {
                 add_gap_message(batch, &next.message);
+            }
             batch->to = next.message.sequence;
             break;
         case JOURNAL_READ_MISSING:

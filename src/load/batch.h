@@ -35,25 +35,26 @@ struct rule_batch {
     size_t extent_capacity;
     uint64_t row_count;
     uint64_t filtered; /* messages */
-    uint64_t rejected; /* messages, dead letters; parked ones are not counted until their fate is known */
+    uint64_t
+        rejected; /* messages, dead letters; parked ones are not counted until their fate is known */
 };
 
 struct batch {
-    uint64_t from;  /* position before it */
-    uint64_t to;    /* position after it */
-    size_t count;   /* messages */
-    uint64_t *sequences;   /* of each message */
-    int64_t *received_us;  /* of each message */
+    uint64_t from;        /* position before it */
+    uint64_t to;          /* position after it */
+    size_t count;         /* messages */
+    uint64_t *sequences;  /* of each message */
+    int64_t *received_us; /* of each message */
     size_t capacity;
     struct rule_batch *rules; /* one per rule of the ruleset */
     size_t rule_count;
-    uint64_t rows;            /* of all rules */
-    size_t bytes;             /* of everything in it */
-    struct buf dead_letters;  /* rows for dead_letters_copy() */
+    uint64_t rows;           /* of all rules */
+    size_t bytes;            /* of everything in it */
+    struct buf dead_letters; /* rows for dead_letters_copy() */
     size_t dead_letter_count;
     struct health_reject rejects[HEALTH_REJECTS_MAX]; /* the first of them, to tell people */
-    size_t reject_count;      /* all of them */
-    struct gap *gaps;         /* their causes are constants of batch.c */
+    size_t reject_count;                              /* all of them */
+    struct gap *gaps;                                 /* their causes are constants of batch.c */
     size_t gap_count;
     size_t gap_capacity;
     struct ack_batch acks;
@@ -77,8 +78,8 @@ void batch_free(struct batch *batch);
  * Reads on from the reader's position until the journal's end, the options' limits, or `messages_max` messages, and builds the batch.
  * OUTCOME_OK also for an empty one (to == from). OUTCOME_RETRY: the journal could not be read.
  */
-enum outcome batch_build(struct batch *batch, const struct batch_builder *builder, size_t messages_max,
-                         struct error *error) MUST_CHECK;
+enum outcome batch_build(struct batch *batch, const struct batch_builder *builder,
+                         size_t messages_max, struct error *error) MUST_CHECK;
 
 /* After the commit: tells the log and the status page which messages became dead letters. */
 void batch_report(const struct batch *batch);

@@ -27,8 +27,9 @@ bool loader_stopping(struct loader *loader)
 void loader_pause(struct loader *loader, int64_t milliseconds)
 {
     pthread_mutex_lock(&loader->mutex);
-    if (!loader_stopping(loader) && loader->next_ruleset == NULL)
+    if (!loader_stopping(loader) && loader->next_ruleset == NULL) {
         (void) thread_cond_wait(&loader->changed, &loader->mutex, milliseconds);
+    }
     pthread_mutex_unlock(&loader->mutex);
 }
 
@@ -76,9 +77,10 @@ static void observe_delays(const struct batch *batch)
 {
     int64_t now = clock_wall_us();
 
-    for (size_t i = 0; i < batch->count; i++)
-        metric_observe(HISTOGRAM_STORE_DELAY_SECONDS,
-                       (double) (now - batch->received_us[i]) / 1e6, 1);
+    for (size_t i = 0; i < batch->count; i++) {
+        metric_observe(HISTOGRAM_STORE_DELAY_SECONDS, (double) (now - batch->received_us[i]) / 1e6,
+                       1);
+    }
 }
 
 static void count_rules(const struct loader *loader, const struct batch *batch)
@@ -90,8 +92,9 @@ static void count_rules(const struct loader *loader, const struct batch *batch)
         int64_t filtered = (int64_t) rule->filtered;
         int64_t rejected = (int64_t) rule->rejected;
 
-        if (stored + filtered + rejected == 0)
+        if (stored + filtered + rejected == 0) {
             continue;
+        }
         metric_rule_add(metrics, RULE_METRIC_MATCHED, stored + filtered + rejected);
         metric_rule_add(metrics, RULE_METRIC_STORED, stored);
         metric_rule_add(metrics, RULE_METRIC_FILTERED, filtered);
@@ -114,8 +117,9 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     loader_set_stored(loader, batch->to);
     verdicts_reset(&loader->verdicts);
     backoff_reset(&loader->wait);
-    if (loader->messages_max < SIZE_MAX / 2)
+    if (loader->messages_max < SIZE_MAX / 2) {
         loader->messages_max *= 2;
+    }
 }
 
 /* The batch is not committed: the reader goes back to its beginning. */
@@ -163,8 +167,9 @@ static void handle_result(struct loader *loader, enum store_result result,
         break;
     case STORE_SMALLER:
         loader->messages_max = loader->batch->count > 1 ? loader->batch->count / 2 : 1;
-        if (loader->batch->count <= 1)
+        if (loader->batch->count <= 1) {
             server_waits(loader, failure);
+        }
         break;
     case STORE_WAIT:
         server_waits(loader, failure);
@@ -192,26 +197,28 @@ static bool wait_for_messages(struct loader *loader)
     int64_t left;
 
     if (journal_last(journal) <= loader->stored) {
-        if (!journal_wait(journal, loader->stored + 1, loader_stopping(loader) ? 0 : idle))
+        if (!journal_wait(journal, loader->stored + 1, loader_stopping(loader) ? 0 : idle)) {
             return false;
+        }
         loader->waiting_since_ms = clock_monotonic_ms();
     }
     left = loader->waiting_since_ms + options->max_delay_ms - clock_monotonic_ms();
-    if (!loader_stopping(loader) && left > 0)
+    if (!loader_stopping(loader) && left > 0) {
         (void) journal_wait(journal, loader->stored + (uint64_t) options->max_rows, left);
+    }
     return true;
 }
 
 static void store_next(struct loader *loader)
 {
-    const struct batch_builder builder = {.reader = loader->reader,
-                                          .ruleset = loader->ruleset,
-                                          .mapper = loader->mapper,
-                                          .targets = loader->targets,
-                                          .verdicts = &loader->verdicts,
-                                          .options = &loader->options.batch,
-                                          .origin = {loader->options.database.client_id,
-                                                     journal_uuid(loader->options.journal)}};
+    const struct batch_builder builder = {
+        .reader = loader->reader,
+        .ruleset = loader->ruleset,
+        .mapper = loader->mapper,
+        .targets = loader->targets,
+        .verdicts = &loader->verdicts,
+        .options = &loader->options.batch,
+        .origin = {loader->options.database.client_id, journal_uuid(loader->options.journal)}};
     struct store store = store_of(loader);
     struct pg_failure failure = {.message = ""};
     struct error error;
@@ -224,15 +231,18 @@ static void store_next(struct loader *loader)
         rewind_batch(loader);
         return;
     }
-    if (loader->batch->to == loader->batch->from)
+    if (loader->batch->to == loader->batch->from) {
         return;
+    }
     started = clock_monotonic_us();
-    loader->waiting_since_ms = started / 1000; /* of what comes from now on, the first may be as old */
+    loader->waiting_since_ms =
+        started / 1000; /* of what comes from now on, the first may be as old */
     result = store_batch(&store, loader->batch, &failure);
-    if (result == STORE_DONE)
+    if (result == STORE_DONE) {
         batch_committed(loader, clock_monotonic_us() - started);
-    else
+    } else {
         handle_result(loader, result, &failure);
+    }
 }
 
 static void count_healed(const struct loader *loader, unsigned rule,
@@ -252,13 +262,15 @@ static void send_healed_acks(struct loader *loader, const struct ack_batch *acks
 {
     struct error error;
 
-    if (loader->options.outbox == NULL || acks->count == 0)
+    if (loader->options.outbox == NULL || acks->count == 0) {
         return;
-    if (outbox_prepare(loader->options.outbox, loader->stored, acks, &error) == OUTCOME_OK)
+    }
+    if (outbox_prepare(loader->options.outbox, loader->stored, acks, &error) == OUTCOME_OK) {
         outbox_commit(loader->options.outbox, loader->stored);
-    else
+    } else {
         log_error("acknowledgments of parked messages could not be written",
                   F_INT("acks", acks->count), F_TEXT("reason", error.text));
+    }
 }
 
 /* A portion of a parked rule's letters; unparks it after the last. */
@@ -276,17 +288,20 @@ static void heal(struct loader *loader, unsigned rule)
         handle_result(loader, STORE_LOST, &failure);
         return;
     }
-    if (!rule_targets_get(loader->targets, rule)->healing)
+    if (!rule_targets_get(loader->targets, rule)->healing) {
         return;
-    verdicts_reset(&loader->verdicts); /* of a batch that is not committed; found again if need be */
-    do
+    }
+    verdicts_reset(
+        &loader->verdicts); /* of a batch that is not committed; found again if need be */
+    do {
         result = retry_letters(&store, loader->mapper, rule, &query, &counts, &acks, &failure);
-    while (result == STORE_AGAIN && !loader_stopping(loader));
+    } while (result == STORE_AGAIN && !loader_stopping(loader));
     if (result == STORE_DONE) {
         count_healed(loader, rule, &counts);
         send_healed_acks(loader, &acks);
-        if (counts.letters == 0)
+        if (counts.letters == 0) {
             rule_targets_unpark(loader->targets, rule);
+        }
     } else if (result != STORE_AGAIN) {
         handle_result(loader, result, &failure);
     }
@@ -300,20 +315,23 @@ static void take_new_rules(struct loader *loader)
 
     pthread_mutex_lock(&loader->mutex);
     next = loader->next_ruleset;
-    if (next != NULL)
+    if (next != NULL) {
         loader->options.batch = loader->next_batch;
+    }
     loader->next_ruleset = NULL;
     pthread_mutex_unlock(&loader->mutex);
-    if (next == NULL)
+    if (next == NULL) {
         return;
+    }
     use_rules(loader, next);
     pthread_mutex_lock(&loader->mutex);
     loader->used_ruleset = next;
     pthread_mutex_unlock(&loader->mutex);
     if (pg_is_connected(loader->connection) &&
         rule_targets_read(loader->targets, loader->connection, loader->options.database.schema,
-                          &failure) != OUTCOME_OK)
+                          &failure) != OUTCOME_OK) {
         handle_result(loader, STORE_LOST, &failure);
+    }
 }
 
 static void loader_step(struct loader *loader)
@@ -326,10 +344,12 @@ static void loader_step(struct loader *loader)
         return;
     }
     parked = loader_stopping(loader) ? -1 : rule_targets_due(loader->targets);
-    if (parked >= 0)
+    if (parked >= 0) {
         heal(loader, (unsigned) parked);
-    if (pg_is_connected(loader->connection) && wait_for_messages(loader))
+    }
+    if (pg_is_connected(loader->connection) && wait_for_messages(loader)) {
         store_next(loader);
+    }
 }
 
 /* While stopping: is there still something to store, and somebody to store it? */
@@ -343,8 +363,9 @@ static void *loader_main(void *context)
 {
     struct loader *loader = context;
 
-    while (!loader_stopping(loader) || !drained(loader))
+    while (!loader_stopping(loader) || !drained(loader)) {
         loader_step(loader);
+    }
     pthread_mutex_lock(&loader->mutex);
     loader->finished = true;
     pthread_cond_broadcast(&loader->changed);
@@ -379,8 +400,9 @@ bool loader_wait_identity(struct loader *loader, int64_t milliseconds)
     enum identity identity;
 
     pthread_mutex_lock(&loader->mutex);
-    while (loader->identity == IDENTITY_UNKNOWN && clock_monotonic_ms() < until)
+    while (loader->identity == IDENTITY_UNKNOWN && clock_monotonic_ms() < until) {
         (void) thread_cond_wait(&loader->changed, &loader->mutex, until - clock_monotonic_ms());
+    }
     identity = loader->identity;
     pthread_mutex_unlock(&loader->mutex);
     return identity != IDENTITY_TAKEN;
@@ -412,14 +434,16 @@ bool loader_stop(struct loader *loader, int64_t milliseconds)
     int64_t until = clock_monotonic_ms() + milliseconds;
     bool complete;
 
-    if (loader == NULL)
+    if (loader == NULL) {
         return true;
+    }
     pthread_mutex_lock(&loader->mutex);
     atomic_store(&loader->draining, true);
     pthread_cond_broadcast(&loader->changed);
     journal_wake(loader->options.journal);
-    while (!loader->finished && clock_monotonic_ms() < until)
+    while (!loader->finished && clock_monotonic_ms() < until) {
         (void) thread_cond_wait(&loader->changed, &loader->mutex, until - clock_monotonic_ms());
+    }
     pthread_mutex_unlock(&loader->mutex);
     atomic_store(&loader->abandon, true);
     pg_interrupt(loader->connection);

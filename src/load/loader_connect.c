@@ -16,8 +16,9 @@ static void set_identity(struct loader *loader, enum identity identity)
 {
     pthread_mutex_lock(&loader->mutex);
     if (loader->identity == IDENTITY_UNKNOWN || identity == IDENTITY_OURS ||
-        identity == IDENTITY_TAKEN)
+        identity == IDENTITY_TAKEN) {
         loader->identity = identity;
+    }
     pthread_cond_broadcast(&loader->changed);
     pthread_mutex_unlock(&loader->mutex);
 }
@@ -37,16 +38,18 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
     /* The database may know more than a journal that lost its unsynced end, or less after a restore: the books follow. */
     metric_add(METRIC_JOURNAL_MESSAGES_AT_START,
                (int64_t) journal_stored(journal) - (int64_t) position);
-    if (position < journal_stored(journal))
+    if (position < journal_stored(journal)) {
         log_warn("the database is behind what was stored: storing again what the journal keeps",
                  F_INT("stored", journal_stored(journal)), F_INT("database", position));
+    }
     if (position > journal_last(journal)) {
         metric_add(METRIC_JOURNAL_MESSAGES_AT_START,
                    (int64_t) position - (int64_t) journal_last(journal));
         log_warn("the database is ahead of the journal, which lost its end: going on behind it",
                  F_INT("journal", journal_last(journal)), F_INT("database", position));
-        if (journal_skip_to(journal, position, error) != OUTCOME_OK)
+        if (journal_skip_to(journal, position, error) != OUTCOME_OK) {
             return error->outcome;
+        }
     }
     loader_set_stored(loader, position);
     return journal_reader_seek(loader->reader, position + 1, error);
@@ -61,15 +64,18 @@ static enum outcome read_position(struct loader *loader, uint64_t *position,
     struct progress progress;
 
     if (progress_read(loader->connection, database->schema, database->client_id, &progress,
-                      failure) != OUTCOME_OK)
+                      failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
+    }
     *position = progress.position;
-    if (progress.exists && strcmp(progress.journal, uuid) == 0)
+    if (progress.exists && strcmp(progress.journal, uuid) == 0) {
         return OUTCOME_OK;
-    if (progress.exists)
+    }
+    if (progress.exists) {
         log_warn("the database knows another journal of this client: going on with this one",
                  F_TEXT("known", progress.journal), F_TEXT("journal", uuid),
                  F_INT("position", progress.position));
+    }
     *position = 0;
     return progress_write(loader->connection, database->schema, database->client_id, uuid, 0,
                           failure);
@@ -84,15 +90,17 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
 
     while (!loader_stopping(loader)) {
         if (progress_lock(loader->connection, database->schema, database->client_id, &taken,
-                          failure) != OUTCOME_OK)
+                          failure) != OUTCOME_OK) {
             return false;
+        }
         if (taken) {
             loader->identity_proved = true;
             set_identity(loader, IDENTITY_OURS);
             return true;
         }
-        if (clock_monotonic_ms() >= until)
+        if (clock_monotonic_ms() >= until) {
             break;
+        }
         loader_pause(loader, 200);
     }
     snprintf(failure->message, sizeof(failure->message),
@@ -110,8 +118,9 @@ static bool ensure_schema(struct loader *loader, struct error *error)
 {
     enum outcome outcome;
 
-    if (loader->schema_ready)
+    if (loader->schema_ready) {
         return true;
+    }
     outcome = progress_ensure_schema(loader->connection, loader->options.database.schema, error);
     loader->schema_ready = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_FATAL && !loader->connected_before) {
@@ -127,8 +136,9 @@ static bool establish(struct loader *loader, struct error *error)
     struct pg_failure failure = {.message = ""};
     uint64_t position;
 
-    if (pg_connect(loader->connection, error) != OUTCOME_OK || !ensure_schema(loader, error))
+    if (pg_connect(loader->connection, error) != OUTCOME_OK || !ensure_schema(loader, error)) {
         return false;
+    }
     if (!take_identity(loader, &failure) ||
         read_position(loader, &position, &failure) != OUTCOME_OK ||
         rule_targets_read(loader->targets, loader->connection, loader->options.database.schema,
@@ -136,8 +146,9 @@ static bool establish(struct loader *loader, struct error *error)
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }
-    if (seek_stored(loader, position, error) != OUTCOME_OK)
+    if (seek_stored(loader, position, error) != OUTCOME_OK) {
         return false;
+    }
     return loader->options.outbox == NULL ||
            outbox_settle(loader->options.outbox, position, error) == OUTCOME_OK;
 }
@@ -148,8 +159,9 @@ bool loader_connect(struct loader *loader)
 
     if (establish(loader, &error)) {
         metric_set(METRIC_DATABASE_CONNECTED, 1);
-        if (loader->connected_before)
+        if (loader->connected_before) {
             metric_add(METRIC_DATABASE_RECONNECTS, 1);
+        }
         loader->connected_before = true;
         backoff_reset(&loader->backoff);
         health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
@@ -166,4 +178,3 @@ bool loader_connect(struct loader *loader)
     set_identity(loader, IDENTITY_UNREACHABLE);
     return false;
 }
-

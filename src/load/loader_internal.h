@@ -29,7 +29,8 @@ struct loader {
     bool schema_ready;
     bool identity_proved; /* once */
     uint64_t stored;      /* position in the database */
-    int64_t waiting_since_ms; /* monotonic: when the first message behind `stored` came, at the earliest */
+    int64_t
+        waiting_since_ms; /* monotonic: when the first message behind `stored` came, at the earliest */
 
     /* Made for the ruleset in use. */
     const struct ruleset *ruleset;

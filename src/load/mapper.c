@@ -47,8 +47,9 @@ struct mapper *mapper_new(const struct ruleset *ruleset)
         struct rule_columns *columns = &mapper->rules[i];
 
         columns->declared = memory_alloc((rule->column_count + 1) * sizeof(*columns->declared));
-        for (size_t j = 0; j < rule->column_count; j++)
+        for (size_t j = 0; j < rule->column_count; j++) {
             columns->declared[j] = &rule->declared->columns[j];
+        }
         columns->columns = columns->declared;
     }
     return mapper;
@@ -56,10 +57,12 @@ struct mapper *mapper_new(const struct ruleset *ruleset)
 
 void mapper_free(struct mapper *mapper)
 {
-    if (mapper == NULL)
+    if (mapper == NULL) {
         return;
-    for (size_t i = 0; i < mapper->ruleset->count; i++)
+    }
+    for (size_t i = 0; i < mapper->ruleset->count; i++) {
         free(mapper->rules[i].declared);
+    }
     arena_free(mapper->arena);
     free(mapper->rules);
     free(mapper->routes);
@@ -96,15 +99,18 @@ static const struct decoded *decode_for(struct mapper *mapper, const struct rule
 {
     struct decoded *decoded;
 
-    for (size_t i = 0; i < mapper->decoded_count; i++)
-        if (mapper->decoded[i].decoder == rule->decoder)
+    for (size_t i = 0; i < mapper->decoded_count; i++) {
+        if (mapper->decoded[i].decoder == rule->decoder) {
             return &mapper->decoded[i];
+        }
+    }
     decoded = &mapper->decoded[mapper->decoded_count++];
     decoded->decoder = rule->decoder;
     decoded->root = NULL;
     if (rule->decoder->decode(message->payload, mapper->arena, &decoded->root, &decoded->error) !=
-        OUTCOME_OK)
+        OUTCOME_OK) {
         decoded->root = NULL;
+    }
     return decoded;
 }
 
@@ -148,8 +154,9 @@ static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
             return outcome;
         }
         outcome = convert_value(&value, columns[i], mapper->arena, &datums[i], error);
-        if (outcome != OUTCOME_OK)
+        if (outcome != OUTCOME_OK) {
             return outcome;
+        }
     }
     return OUTCOME_OK;
 }
@@ -178,11 +185,13 @@ static void map_items(struct mapper *mapper, struct mapped *mapped, const struct
             reject(mapper, mapped, rule->rows == NULL ? "" : where, &error);
             return;
         }
-        if (hold)
+        if (hold) {
             mapped->rows++;
+        }
     }
-    if (mapped->rows == 0 && count > 0)
+    if (mapped->rows == 0 && count > 0) {
         mapped->verdict = VERDICT_FILTERED;
+    }
 }
 
 static void map_route(struct mapper *mapper, const struct route *route,
@@ -203,12 +212,15 @@ static void map_route(struct mapper *mapper, const struct route *route,
                     .rule = rule->name,
                     .client_id = mapper->ruleset->client_id},
     };
-    if (mapper->rules[route->rule].skip)
+    if (mapper->rules[route->rule].skip) {
         return;
+    }
     if (rule->uses_payload) {
         decoded = decode_for(mapper, rule, message);
         if (decoded->root == NULL) {
-            reject(mapper, mapped, arena_printf(mapper->arena, "the payload is no %s: ", rule->decoder->name).data, &decoded->error);
+            reject(mapper, mapped,
+                   arena_printf(mapper->arena, "the payload is no %s: ", rule->decoder->name).data,
+                   &decoded->error);
             return;
         }
         mapped->subject.payload = mapped->subject.here = decoded->root;
@@ -219,10 +231,11 @@ static void map_route(struct mapper *mapper, const struct route *route,
         return;
     }
     if (row_source_items(rule->rows, mapped->subject.payload, mapper->arena, &items, &count,
-                         &error) != OUTCOME_OK)
+                         &error) != OUTCOME_OK) {
         reject(mapper, mapped, "", &error);
-    else
+    } else {
         map_items(mapper, mapped, items, count);
+    }
 }
 
 size_t mapper_map(struct mapper *mapper, const struct message *message, const struct mapped **list)
@@ -232,8 +245,9 @@ size_t mapper_map(struct mapper *mapper, const struct message *message, const st
     arena_reset(mapper->arena);
     mapper->decoded_count = 0;
     count = ruleset_find(mapper->ruleset, message, mapper->routes);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         map_route(mapper, &mapper->routes[i], message, &mapper->list[i]);
+    }
     *list = mapper->list;
     return count;
 }
@@ -250,8 +264,9 @@ bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct me
     mapper->decoded_count = 0;
     (void) topic_filter_captures(rule->filter, &count);
     captures = arena_alloc(mapper->arena, (count + 1) * sizeof(*captures));
-    if (!topic_filter_match(rule->filter, message->topic, captures))
+    if (!topic_filter_match(rule->filter, message->topic, captures)) {
         return false;
+    }
     route.captures = captures;
     map_route(mapper, &route, message, &mapper->list[0]);
     *mapped = &mapper->list[0];

@@ -46,8 +46,7 @@ void mapper_skip(struct mapper *mapper, unsigned rule_index, bool skip);
 bool mapper_skips(const struct mapper *mapper, unsigned rule_index);
 
 /* Maps a message; *list is valid until the next call, like all it points to. Returns the number of rules that match. */
-size_t mapper_map(struct mapper *mapper, const struct message *message,
-                  const struct mapped **list);
+size_t mapper_map(struct mapper *mapper, const struct message *message, const struct mapped **list);
 
 /* The same for one rule only, whether or not its subscription brought the message; false when its topic does not match (any more). */
 bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct message *message,

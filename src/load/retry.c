@@ -39,8 +39,9 @@ static void append_ack(struct retry *retry, const struct mapped *mapped)
     struct subject subject = mapped->subject;
 
     if (retry->acks == NULL || mapped->rule->ack == NULL ||
-        !ack_template_wants(mapped->rule->ack, true))
+        !ack_template_wants(mapped->rule->ack, true)) {
         return;
+    }
     subject.here = subject.payload;
     subject.ack = &facts;
     ack_template_append(mapped->rule->ack, &subject, mapper_arena(retry->mapper), retry->acks);
@@ -100,8 +101,9 @@ static enum outcome settle_letters(const struct retry *retry, struct pg_failure 
                 ? dead_letter_update(connection, retry->store->schema, id, verdict->reason,
                                      verdict->sqlstate, false, failure)
                 : dead_letter_delete(connection, retry->store->schema, id, failure);
-        if (outcome != OUTCOME_OK)
+        if (outcome != OUTCOME_OK) {
             return outcome;
+        }
     }
     return OUTCOME_OK;
 }
@@ -115,23 +117,26 @@ static void count_letters(const struct retry *retry, struct retry_counts *counts
     }
     counts->letters += retry->letters.count;
     counts->rows += retry->batch->rules[retry->rule].row_count;
-    if (retry->letters.count > 0)
+    if (retry->letters.count > 0) {
         counts->last_id = retry->letters.list[retry->letters.count - 1].letter.id;
+    }
 }
 
 /* After a rollback of the rows: find who is to blame, or park. */
 static enum store_result after_failure(const struct retry *retry, bool in_rows,
                                        struct pg_failure *failure)
 {
-    if (!pg_is_connected(retry->store->connection))
+    if (!pg_is_connected(retry->store->connection)) {
         return STORE_LOST;
+    }
     store_rollback(retry->store);
     if (in_rows && failure->action == SQL_RULE) {
         rule_targets_park(retry->store->targets, retry->rule, failure->message, failure->sqlstate);
         return STORE_WAIT;
     }
-    if (in_rows && failure->action == SQL_ROW)
+    if (in_rows && failure->action == SQL_ROW) {
         return store_isolate(retry->store, retry->batch, retry->rule, failure);
+    }
     return store_result_of(failure);
 }
 
@@ -143,16 +148,19 @@ static enum store_result run_retry(struct retry *retry, const struct dead_letter
 
     if (pg_run(connection, "begin", failure) != OUTCOME_OK ||
         dead_letters_read(connection, retry->store->schema, query, &retry->letters, failure) !=
-            OUTCOME_OK)
+            OUTCOME_OK) {
         return after_failure(retry, false, failure);
+    }
     map_letters(retry);
     rows = &retry->batch->rules[retry->rule];
     if (rows->row_count > 0 && store_rows(retry->store, retry->batch, retry->rule, 0,
-                                          rows->extent_count, failure) != OUTCOME_OK)
+                                          rows->extent_count, failure) != OUTCOME_OK) {
         return after_failure(retry, true, failure);
+    }
     if (settle_letters(retry, failure) != OUTCOME_OK ||
-        pg_commit(connection, failure) != OUTCOME_OK)
+        pg_commit(connection, failure) != OUTCOME_OK) {
         return after_failure(retry, false, failure);
+    }
     count_letters(retry, counts);
     return STORE_DONE;
 }

@@ -23,10 +23,12 @@ static void compile_topic(struct rule *rule, struct problems *problems)
     const struct option_text *topic = &rule->options->topic;
     struct error error;
 
-    if (topic->text == NULL)
+    if (topic->text == NULL) {
         return; /* reported by the configuration */
-    if (topic_filter_compile(slice_of(topic->text), &rule->filter, &error) != OUTCOME_OK)
+    }
+    if (topic_filter_compile(slice_of(topic->text), &rule->filter, &error) != OUTCOME_OK) {
         problem_error(problems, topic->place, "topic", "%s", error.text);
+    }
 }
 
 static void compile_format(struct rule *rule, struct problems *problems)
@@ -34,8 +36,9 @@ static void compile_format(struct rule *rule, struct problems *problems)
     const struct option_text *format = &rule->options->format;
 
     rule->decoder = decoder_find(slice_of(format->text == NULL ? "json" : format->text));
-    if (rule->decoder == NULL)
+    if (rule->decoder == NULL) {
         problem_unknown_format(problems, format);
+    }
 }
 
 static void compile_rows(struct rule *rule, struct problems *problems)
@@ -43,10 +46,12 @@ static void compile_rows(struct rule *rule, struct problems *problems)
     const struct option_text *rows = &rule->options->rows;
     struct error error;
 
-    if (rows->text == NULL)
+    if (rows->text == NULL) {
         return;
-    if (row_source_compile(slice_of(rows->text), &rule->rows, &error) != OUTCOME_OK)
+    }
+    if (row_source_compile(slice_of(rows->text), &rule->rows, &error) != OUTCOME_OK) {
         problem_error(problems, rows->place, "rows", "%s", error.text);
+    }
     rule->uses_payload = true;
 }
 
@@ -56,8 +61,9 @@ static void declare_column(struct rule *rule, const char *name, const struct exp
     const char *type = expression_declared_type(expression);
     struct column_shape *column = table_shape_add(rule->declared, slice_of(name));
 
-    if (type == NULL)
+    if (type == NULL) {
         type = expression_inferred_type(expression);
+    }
     (void) type_parse(slice_of(type), column); /* checked when the expression was compiled */
 }
 
@@ -113,11 +119,14 @@ static void check_column_name(const struct rule *rule, const struct option_text 
 {
     const char *meant;
 
-    if (name->text == NULL)
+    if (name->text == NULL) {
         return;
-    for (size_t i = 0; i < rule->column_count; i++)
-        if (strcmp(rule->column_names[i], name->text) == 0)
+    }
+    for (size_t i = 0; i < rule->column_count; i++) {
+        if (strcmp(rule->column_names[i], name->text) == 0) {
             return;
+        }
+    }
     meant = text_suggest(slice_of(name->text), rule->column_names, rule->column_count,
                          sizeof(rule->column_names[0]));
     problem_error(problems, name->place, what, "\"%s\" is not one of this rule's columns%s%s%s",
@@ -130,13 +139,15 @@ static void compile_ack(struct rule *rule, const struct scope *rule_scope,
 {
     struct scope scope = *rule_scope;
 
-    if (!rule->options->ack.wanted)
+    if (!rule->options->ack.wanted) {
         return;
+    }
     scope.in_rows = false; /* an acknowledgment is about the message, not about one of its rows */
     scope.in_ack = true;
     rule->ack = ack_template_compile(&rule->options->ack, rule->name, &scope, problems);
-    if (rule->ack != NULL)
+    if (rule->ack != NULL) {
         rule->uses_payload |= ack_template_uses_payload(rule->ack);
+    }
 }
 
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems)
@@ -150,14 +161,16 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     rule->metrics = metrics_rule(options->name);
     rule->declared = table_shape_new();
     compile_topic(rule, problems);
-    if (rule->filter != NULL)
+    if (rule->filter != NULL) {
         scope.captures = topic_filter_captures(rule->filter, &scope.capture_count);
+    }
     compile_format(rule, problems);
     compile_rows(rule, problems);
     compile_columns(rule, &scope, problems);
     compile_conditions(rule, &scope, problems);
-    for (size_t i = 0; i < options->key_count; i++)
+    for (size_t i = 0; i < options->key_count; i++) {
         check_column_name(rule, &options->key[i], "key", problems);
+    }
     check_column_name(rule, &options->newest, "newest", problems);
     compile_ack(rule, &scope, problems);
     if (problems->errors > errors || rule->filter == NULL) {
@@ -169,12 +182,15 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
 
 void rule_free(struct rule *rule)
 {
-    if (rule == NULL)
+    if (rule == NULL) {
         return;
-    for (size_t i = 0; i < rule->column_count; i++)
+    }
+    for (size_t i = 0; i < rule->column_count; i++) {
         expression_free(rule->columns[i]);
-    for (size_t i = 0; i < rule->condition_count; i++)
+    }
+    for (size_t i = 0; i < rule->condition_count; i++) {
         condition_free(rule->conditions[i]);
+    }
     free(rule->columns);
     free(rule->column_names);
     free(rule->conditions);

@@ -20,7 +20,8 @@ struct rule {
     const struct rule_options *options; /* borrowed */
     const char *name;                   /* options->name */
     int metrics;                        /* metrics_rule(name) */
-    uint32_t subscription;              /* identifier of the subscription that serves it; 0 = copies do not tell */
+    uint32_t
+        subscription; /* identifier of the subscription that serves it; 0 = copies do not tell */
     struct topic_filter *filter;
     const struct decoder *decoder;
     struct expression **columns; /* options->column_count of them */

@@ -43,10 +43,12 @@ static void forget(struct rule_targets *targets, unsigned rule)
 
 void rule_targets_free(struct rule_targets *targets)
 {
-    if (targets == NULL)
+    if (targets == NULL) {
         return;
-    for (unsigned i = 0; i < targets->ruleset->count; i++)
+    }
+    for (unsigned i = 0; i < targets->ruleset->count; i++) {
         forget(targets, i);
+    }
     free(targets->list);
     free(targets);
 }
@@ -64,10 +66,11 @@ void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *
     target->look_again_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
     target->healing = false;
     snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
-    if (!target->parked || strcmp(target->reason, reason) != 0)
+    if (!target->parked || strcmp(target->reason, reason) != 0) {
         log_error("rule parked: its messages wait in the dead letters until its table works",
                   F_TEXT("rule", targets->ruleset->rules[rule]->name), F_TEXT("reason", reason),
                   F_TEXT("sqlstate", target->sqlstate));
+    }
     snprintf(target->reason, sizeof(target->reason), "%s", reason);
     target->parked = true;
     mapper_skip(targets->mapper, rule, true);
@@ -82,8 +85,8 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     const struct table_shape *shape = table == NULL ? compiled->declared : table->shape;
 
     target->table = table;
-    if (row_plan_new(shape, compiled->column_names, compiled->column_count, &target->plan,
-                     error) != OUTCOME_OK) {
+    if (row_plan_new(shape, compiled->column_names, compiled->column_count, &target->plan, error) !=
+        OUTCOME_OK) {
         forget(targets, rule);
         return false;
     }
@@ -114,9 +117,11 @@ static bool lost_connection(const struct pg_failure *failure)
 /* Does the table have every column that the rule writes? Then create = true has nothing to do. */
 static bool has_columns(const struct rule *rule, const struct pg_table *table)
 {
-    for (size_t i = 0; i < rule->column_count; i++)
-        if (table_shape_find(table->shape, slice_of(rule->column_names[i])) == NULL)
+    for (size_t i = 0; i < rule->column_count; i++) {
+        if (table_shape_find(table->shape, slice_of(rule->column_names[i])) == NULL) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -128,10 +133,12 @@ static enum outcome find_table(struct rule_targets *targets, struct pg_connectio
     struct slice name = slice_of(compiled->options->table.text);
     enum outcome outcome = pg_catalog_table(connection, name, table, failure);
 
-    if (outcome != OUTCOME_OK || !compiled->options->create)
+    if (outcome != OUTCOME_OK || !compiled->options->create) {
         return outcome;
-    if (*table != NULL && has_columns(compiled, *table))
+    }
+    if (*table != NULL && has_columns(compiled, *table)) {
         return OUTCOME_OK;
+    }
     pg_table_free(*table);
     *table = NULL;
     outcome = create_table(targets, connection, rule, failure);
@@ -151,8 +158,9 @@ static enum outcome read_rule(struct rule_targets *targets, struct pg_connection
     error_clear(error);
     if (compiled->options->sql.text == NULL) {
         if (find_table(targets, connection, rule, &table, failure) != OUTCOME_OK) {
-            if (lost_connection(failure))
+            if (lost_connection(failure)) {
                 return OUTCOME_RETRY;
+            }
             error_set(error, OUTCOME_REJECT, "%s", failure->message);
             memcpy(error->sqlstate, failure->sqlstate, sizeof(error->sqlstate));
             return OUTCOME_OK;
@@ -192,8 +200,9 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
 
         if (read_rule(targets, connection, i, &works, &error, failure) != OUTCOME_OK ||
             has_parked(connection, schema, targets->ruleset->rules[i]->name, &parked, failure) !=
-                OUTCOME_OK)
+                OUTCOME_OK) {
             return OUTCOME_RETRY;
+        }
         if (!works) {
             rule_targets_park(targets, i, error.text, error.sqlstate);
             continue;
@@ -208,10 +217,12 @@ int rule_targets_due(const struct rule_targets *targets)
 {
     int64_t now = clock_monotonic_ms();
 
-    for (unsigned i = 0; i < targets->ruleset->count; i++)
+    for (unsigned i = 0; i < targets->ruleset->count; i++) {
         if (targets->list[i].parked &&
-            (targets->list[i].healing || targets->list[i].look_again_ms <= now))
+            (targets->list[i].healing || targets->list[i].look_again_ms <= now)) {
             return (int) i;
+        }
+    }
     return -1;
 }
 
@@ -222,11 +233,11 @@ int64_t rule_targets_wait(const struct rule_targets *targets)
 
     for (unsigned i = 0; i < targets->ruleset->count; i++) {
         const struct rule_target *target = &targets->list[i];
-        int64_t left = target->healing || target->look_again_ms <= now
-                           ? 0
-                           : target->look_again_ms - now;
-        if (target->parked && (wait < 0 || left < wait))
+        int64_t left =
+            target->healing || target->look_again_ms <= now ? 0 : target->look_again_ms - now;
+        if (target->parked && (wait < 0 || left < wait)) {
             wait = left;
+        }
     }
     return wait;
 }
@@ -238,11 +249,13 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
     struct error error;
     bool works;
 
-    if (read_rule(targets, connection, rule, &works, &error, failure) != OUTCOME_OK)
+    if (read_rule(targets, connection, rule, &works, &error, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
+    }
     target->healing = works;
-    if (!works)
+    if (!works) {
         rule_targets_park(targets, rule, error.text, error.sqlstate);
+    }
     return OUTCOME_OK;
 }
 
@@ -259,13 +272,15 @@ void rule_targets_unpark(struct rule_targets *targets, unsigned rule)
 /* Do both shapes have the same columns, as far as rows are made by them? */
 static bool same_shape(const struct table_shape *left, const struct table_shape *right)
 {
-    if (left->count != right->count)
+    if (left->count != right->count) {
         return false;
+    }
     for (size_t i = 0; i < left->count; i++) {
         const struct column_shape *a = &left->columns[i], *b = &right->columns[i];
-        if (strcmp(a->name, b->name) != 0 || a->type_oid != b->type_oid ||
-            a->typmod != b->typmod || a->not_null != b->not_null || a->generated != b->generated)
+        if (strcmp(a->name, b->name) != 0 || a->type_oid != b->type_oid || a->typmod != b->typmod ||
+            a->not_null != b->not_null || a->generated != b->generated) {
             return false;
+        }
     }
     return true;
 }
@@ -280,8 +295,9 @@ enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connec
     enum outcome outcome;
 
     *changed = false;
-    if (old == NULL)
+    if (old == NULL) {
         return OUTCOME_OK;
+    }
     target->table = NULL; /* kept for the comparison */
     outcome = read_rule(targets, connection, rule, &works, &error, failure);
     if (outcome == OUTCOME_OK && !works) {

@@ -59,6 +59,7 @@ void rule_targets_unpark(struct rule_targets *targets, unsigned rule);
 
 /* Has this rule's table another shape than the one that we go by? Then the new one is taken. */
 enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,
-                                  unsigned rule, bool *changed, struct pg_failure *failure) MUST_CHECK;
+                                  unsigned rule, bool *changed,
+                                  struct pg_failure *failure) MUST_CHECK;
 
 #endif

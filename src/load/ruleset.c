@@ -21,8 +21,9 @@ static void plan_subscriptions(struct ruleset *ruleset, bool mqtt5, struct probl
     }
     subscription_plan(planned, ruleset->count, mqtt5, &ruleset->subscriptions, identifiers,
                       problems);
-    for (size_t i = 0; i < ruleset->count; i++)
+    for (size_t i = 0; i < ruleset->count; i++) {
         ruleset->rules[i]->subscription = identifiers[i];
+    }
     free(planned);
     free(identifiers);
 }
@@ -30,8 +31,9 @@ static void plan_subscriptions(struct ruleset *ruleset, bool mqtt5, struct probl
 static void make_router(struct ruleset *ruleset)
 {
     ruleset->filters = memory_alloc((ruleset->count + 1) * sizeof(*ruleset->filters));
-    for (size_t i = 0; i < ruleset->count; i++)
+    for (size_t i = 0; i < ruleset->count; i++) {
         ruleset->filters[i] = ruleset->rules[i]->filter;
+    }
     ruleset->router = router_new(ruleset->filters, ruleset->count, ROUTER_CACHE_BYTES);
 }
 
@@ -45,8 +47,9 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
     ruleset->rules = memory_alloc((count + 1) * sizeof(struct rule *));
     for (size_t i = 0; i < count; i++) {
         struct rule *rule = rule_compile(&options[i], problems);
-        if (rule != NULL)
+        if (rule != NULL) {
             ruleset->rules[ruleset->count++] = rule;
+        }
     }
     if (problems->errors > errors) {
         ruleset_free(ruleset);
@@ -59,12 +62,14 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
 
 void ruleset_free(struct ruleset *ruleset)
 {
-    if (ruleset == NULL)
+    if (ruleset == NULL) {
         return;
+    }
     router_free(ruleset->router);
     subscription_set_fini(&ruleset->subscriptions);
-    for (size_t i = 0; i < ruleset->count; i++)
+    for (size_t i = 0; i < ruleset->count; i++) {
         rule_free(ruleset->rules[i]);
+    }
     free(ruleset->filters);
     free(ruleset->rules);
     free(ruleset);
@@ -76,9 +81,11 @@ static bool message_came_for(const struct message *message, uint32_t subscriptio
     struct slice properties = message->properties;
     struct property_item item;
 
-    while (property_next(&properties, &item))
-        if (item.id == PROPERTY_SUBSCRIPTION && item.number == subscription)
+    while (property_next(&properties, &item)) {
+        if (item.id == PROPERTY_SUBSCRIPTION && item.number == subscription) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -92,11 +99,14 @@ static bool copy_tells(const struct ruleset *ruleset, const struct message *mess
     struct property_item item;
 
     while (property_next(&properties, &item)) {
-        if (item.id != PROPERTY_SUBSCRIPTION)
+        if (item.id != PROPERTY_SUBSCRIPTION) {
             continue;
-        for (size_t i = 0; i < ruleset->subscriptions.count; i++)
-            if (ruleset->subscriptions.list[i].identifier == item.number)
+        }
+        for (size_t i = 0; i < ruleset->subscriptions.count; i++) {
+            if (ruleset->subscriptions.list[i].identifier == item.number) {
                 return true;
+            }
+        }
     }
     return false;
 }
@@ -107,18 +117,19 @@ size_t ruleset_find(const struct ruleset *ruleset, const struct message *message
     const struct route *found;
     size_t count = router_find(ruleset->router, message->topic, &found);
     /* One rule can't be fed twice unless its copy came for another's subscription, so the look is worth its time only with several. */
-    bool tells =
-        message->properties.length > 0 && count > 0 && ruleset->subscriptions.count > 1 &&
-        copy_tells(ruleset, message);
+    bool tells = message->properties.length > 0 && count > 0 && ruleset->subscriptions.count > 1 &&
+                 copy_tells(ruleset, message);
     size_t kept = 0;
 
     for (size_t i = 0; i < count; i++) {
         const struct rule *rule = ruleset->rules[found[i].rule];
 
-        if (message->retained && rule->options->retained == RETAINED_IGNORE)
+        if (message->retained && rule->options->retained == RETAINED_IGNORE) {
             continue;
-        if (tells && rule->subscription != 0 && !message_came_for(message, rule->subscription))
+        }
+        if (tells && rule->subscription != 0 && !message_came_for(message, rule->subscription)) {
             continue;
+        }
         routes[kept++] = found[i];
     }
     return kept;

@@ -35,8 +35,9 @@ void store_rollback(const struct store *store)
     struct pg_failure failure;
 
     if (pg_is_connected(store->connection) &&
-        pg_run(store->connection, "rollback", &failure) != OUTCOME_OK)
+        pg_run(store->connection, "rollback", &failure) != OUTCOME_OK) {
         pg_disconnect(store->connection);
+    }
 }
 
 enum outcome store_rows(const struct store *store, const struct batch *batch, unsigned rule,
@@ -52,19 +53,22 @@ enum outcome store_rows(const struct store *store, const struct batch *batch, un
     copy_append_header(&header, target->plan->format);
     copy_append_trailer(&trailer, target->plan->format);
     parts[0] = buf_slice(&header);
-    parts[1] = slice_make(rows->rows.data + first->offset,
-                          last->offset + last->length - first->offset);
+    parts[1] =
+        slice_make(rows->rows.data + first->offset, last->offset + last->length - first->offset);
     parts[2] = buf_slice(&trailer);
-    if (target->target->before != NULL)
+    if (target->target->before != NULL) {
         outcome = pg_run(store->connection, target->target->before, failure);
-    if (outcome == OUTCOME_OK)
+    }
+    if (outcome == OUTCOME_OK) {
         outcome = pg_copy(store->connection, target->target->copy, parts, 3, failure);
+    }
     if (outcome == OUTCOME_OK && target->target->after != NULL) {
         outcome = pg_run(store->connection, target->target->after, failure);
         failure->line = 0; /* a line of COPY inside the rule's own SQL is none of ours */
     }
-    if (outcome == OUTCOME_OK && target->target->deferred)
+    if (outcome == OUTCOME_OK && target->target->deferred) {
         outcome = pg_run(store->connection, "set constraints all immediate", failure);
+    }
     buf_fini(&header);
     buf_fini(&trailer);
     return outcome;
@@ -74,11 +78,13 @@ static enum outcome store_all_rows(const struct store *store, const struct batch
                                    unsigned *rule, struct pg_failure *failure)
 {
     for (unsigned i = 0; i < batch->rule_count; i++) {
-        if (batch->rules[i].row_count == 0)
+        if (batch->rules[i].row_count == 0) {
             continue;
+        }
         *rule = i;
-        if (store_rows(store, batch, i, 0, batch->rules[i].extent_count, failure) != OUTCOME_OK)
+        if (store_rows(store, batch, i, 0, batch->rules[i].extent_count, failure) != OUTCOME_OK) {
             return OUTCOME_RETRY;
+        }
     }
     *rule = NO_RULE;
     return OUTCOME_OK;
@@ -89,12 +95,15 @@ static enum outcome store_letters_and_gaps(const struct store *store, const stru
 {
     if (batch->dead_letter_count > 0 &&
         dead_letters_copy(store->connection, store->schema, buf_slice(&batch->dead_letters),
-                          failure) != OUTCOME_OK)
+                          failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
-    for (size_t i = 0; i < batch->gap_count; i++)
+    }
+    for (size_t i = 0; i < batch->gap_count; i++) {
         if (gap_insert(store->connection, store->schema, store->client_id, &batch->gaps[i],
-                       failure) != OUTCOME_OK)
+                       failure) != OUTCOME_OK) {
             return OUTCOME_RETRY;
+        }
+    }
     return OUTCOME_OK;
 }
 
@@ -107,13 +116,16 @@ static enum store_result fill_transaction(const struct store *store, const struc
     *rule = NO_RULE;
     if (pg_run(store->connection, "begin", failure) != OUTCOME_OK ||
         progress_move(store->connection, store->schema, store->client_id, store->journal,
-                      batch->from, batch->to, &moved, failure) != OUTCOME_OK)
+                      batch->from, batch->to, &moved, failure) != OUTCOME_OK) {
         return store_result_of(failure);
-    if (!moved)
+    }
+    if (!moved) {
         return STORE_STALE;
+    }
     if (store_all_rows(store, batch, rule, failure) != OUTCOME_OK ||
-        store_letters_and_gaps(store, batch, failure) != OUTCOME_OK)
+        store_letters_and_gaps(store, batch, failure) != OUTCOME_OK) {
         return store_result_of(failure);
+    }
     return STORE_DONE;
 }
 
@@ -121,18 +133,21 @@ static enum store_result fill_transaction(const struct store *store, const struc
 static void refuse_message(const struct store *store, const struct batch *batch,
                            const struct pg_failure *failure)
 {
-    for (unsigned i = 0; i < batch->rule_count; i++)
-        if (batch->rules[i].extent_count > 0)
+    for (unsigned i = 0; i < batch->rule_count; i++) {
+        if (batch->rules[i].extent_count > 0) {
             verdicts_add(store->verdicts, batch->sequences[0], i, failure->message,
                          failure->sqlstate);
+        }
+    }
 }
 
 /* A data error that no rule's rows can be blamed for (a deferred trigger at COMMIT): halve, down to one message. */
 static enum store_result blame_by_halving(const struct store *store, const struct batch *batch,
                                           const struct pg_failure *failure)
 {
-    if (batch->count > 1)
+    if (batch->count > 1) {
         return STORE_SMALLER;
+    }
     refuse_message(store, batch, failure);
     return STORE_AGAIN;
 }
@@ -148,12 +163,14 @@ static enum store_result after_rule_failure(const struct store *store, const str
         rule_targets_park(store->targets, rule, failure->message, failure->sqlstate);
         return STORE_AGAIN;
     }
-    if (failure->action != SQL_ROW)
+    if (failure->action != SQL_ROW) {
         return store_result_of(failure);
+    }
     /* A column altered under our feet makes every row look bad. */
     if (rule_targets_refresh(store->targets, store->connection, rule, &changed, &look) !=
-        OUTCOME_OK)
+        OUTCOME_OK) {
         return STORE_LOST;
+    }
     return changed ? STORE_AGAIN : store_isolate(store, batch, rule, failure);
 }
 
@@ -172,16 +189,19 @@ static enum store_result commit(const struct store *store, const struct batch *b
     (void) FAULT("store.commit.before");
     if (pg_commit(store->connection, failure) == OUTCOME_OK) {
         (void) FAULT("store.commit.after");
-        if (store->outbox != NULL)
+        if (store->outbox != NULL) {
             outbox_commit(store->outbox, batch->to);
+        }
         return STORE_DONE;
     }
     result = store_result_of(failure);
-    if (result == STORE_LOST)
+    if (result == STORE_LOST) {
         return STORE_LOST; /* unknown: the outbox file stays until `progress` has told */
+    }
     store_rollback(store);
-    if (store->outbox != NULL)
+    if (store->outbox != NULL) {
         outbox_abort(store->outbox, batch->to);
+    }
     return failure->action == SQL_ROW ? blame_by_halving(store, batch, failure) : result;
 }
 
@@ -191,13 +211,16 @@ enum store_result store_batch(const struct store *store, const struct batch *bat
     unsigned rule;
     enum store_result result = fill_transaction(store, batch, &rule, failure);
 
-    if (result == STORE_DONE)
+    if (result == STORE_DONE) {
         return commit(store, batch, failure);
-    if (!pg_is_connected(store->connection))
+    }
+    if (!pg_is_connected(store->connection)) {
         return STORE_LOST;
+    }
     store_rollback(store);
-    if (result == STORE_STALE || result == STORE_LOST || result == STORE_STOP)
+    if (result == STORE_STALE || result == STORE_LOST || result == STORE_STOP) {
         return result;
+    }
     return rule == NO_RULE ? result : after_rule_failure(store, batch, rule, failure);
 }
 
@@ -208,8 +231,9 @@ static size_t extent_of_line(const struct rule_batch *rows, size_t low, size_t h
 
     for (size_t i = low; i < high; i++) {
         before += rows->extents[i].rows;
-        if (line <= before)
+        if (line <= before) {
             return i;
+        }
     }
     return high;
 }
@@ -220,14 +244,17 @@ static enum outcome try_range(const struct store *store, const struct batch *bat
 {
     struct pg_failure ignored;
 
-    if (pg_run(store->connection, "savepoint isolate", failure) != OUTCOME_OK)
+    if (pg_run(store->connection, "savepoint isolate", failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
-    if (store_rows(store, batch, rule, low, high, failure) == OUTCOME_OK)
+    }
+    if (store_rows(store, batch, rule, low, high, failure) == OUTCOME_OK) {
         return pg_run(store->connection, "release savepoint isolate", failure);
+    }
     if (failure->action == SQL_ROW &&
         pg_run(store->connection, "rollback to savepoint isolate; release savepoint isolate",
-               &ignored) != OUTCOME_OK)
+               &ignored) != OUTCOME_OK) {
         *failure = ignored;
+    }
     return OUTCOME_RETRY;
 }
 
@@ -244,25 +271,29 @@ static enum outcome isolate_range(const struct store *store, const struct batch 
     while (low < high) {
         size_t bad, middle;
 
-        if (try_range(store, batch, rule, low, high, failure) == OUTCOME_OK)
+        if (try_range(store, batch, rule, low, high, failure) == OUTCOME_OK) {
             return OUTCOME_OK;
-        if (failure->action != SQL_ROW)
+        }
+        if (failure->action != SQL_ROW) {
             return OUTCOME_RETRY;
+        }
         bad = failure->line > 0 ? extent_of_line(rows, low, high, failure->line) : high;
-        if (high - low == 1)
+        if (high - low == 1) {
             bad = low;
+        }
         if (bad < high) {
             verdicts_add(store->verdicts, batch->sequences[rows->extents[bad].message], rule,
                          failure->message, failure->sqlstate);
-            if (bad > low &&
-                isolate_range(store, batch, rule, low, bad, failure) != OUTCOME_OK)
+            if (bad > low && isolate_range(store, batch, rule, low, bad, failure) != OUTCOME_OK) {
                 return OUTCOME_RETRY;
+            }
             low = bad + 1;
             continue;
         }
         middle = low + (high - low) / 2;
-        if (isolate_range(store, batch, rule, low, middle, failure) != OUTCOME_OK)
+        if (isolate_range(store, batch, rule, low, middle, failure) != OUTCOME_OK) {
             return OUTCOME_RETRY;
+        }
         low = middle;
     }
     return OUTCOME_OK;
@@ -278,20 +309,26 @@ enum store_result store_isolate(const struct store *store, const struct batch *b
 
     outcome = pg_run(store->connection, "begin", failure);
     /* The rules before it go first: its rows may refer to theirs. */
-    for (before = 0; outcome == OUTCOME_OK && before < rule; before++)
-        if (batch->rules[before].row_count > 0)
-            outcome = store_rows(store, batch, before, 0, batch->rules[before].extent_count,
-                                 failure);
-    if (outcome == OUTCOME_OK)
+    for (before = 0; outcome == OUTCOME_OK && before < rule; before++) {
+        if (batch->rules[before].row_count > 0) {
+            outcome =
+                store_rows(store, batch, before, 0, batch->rules[before].extent_count, failure);
+        }
+    }
+    if (outcome == OUTCOME_OK) {
         outcome = isolate_range(store, batch, rule, 0, batch->rules[rule].extent_count, failure);
-    if (!pg_is_connected(store->connection))
+    }
+    if (!pg_is_connected(store->connection)) {
         return STORE_LOST;
+    }
     store_rollback(store);
-    if (store->verdicts->count > known)
+    if (store->verdicts->count > known) {
         return STORE_AGAIN;
-    if (outcome != OUTCOME_OK)
+    }
+    if (outcome != OUTCOME_OK) {
         return failure->action == SQL_ROW ? blame_by_halving(store, batch, failure)
                                           : store_result_of(failure);
+    }
     /* Refused once, taken now: something else was in the way, or it takes the whole transaction to see it. */
     *failure = refused;
     return blame_by_halving(store, batch, failure);

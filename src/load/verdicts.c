@@ -15,10 +15,11 @@ static size_t lower_bound(const struct verdicts *verdicts, uint64_t sequence, un
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct verdict_row *row = &verdicts->list[middle];
-        if (row->sequence < sequence || (row->sequence == sequence && row->rule < rule))
+        if (row->sequence < sequence || (row->sequence == sequence && row->rule < rule)) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return low;
 }
@@ -61,8 +62,9 @@ const struct verdict_row *verdicts_find(const struct verdicts *verdicts, uint64_
 
 void verdicts_reset(struct verdicts *verdicts)
 {
-    for (size_t i = 0; i < verdicts->count; i++)
+    for (size_t i = 0; i < verdicts->count; i++) {
         free(verdicts->list[i].reason);
+    }
     verdicts->count = 0;
 }
 

@@ -77,8 +77,9 @@ static void test_late(void)
     metric_add(METRIC_MESSAGES_RECEIVED, 40);
     history_advance(history, 4100);
     CHECK_INT_EQ(history_copy(history, samples, HISTORY_SECONDS, &taken), 4);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         CHECK_INT_EQ(samples[i].received, 10);
+    }
     history_advance(history, INT64_C(30) * 24 * 3600 * 1000);
     CHECK_INT_EQ(history_copy(history, samples, HISTORY_SECONDS, &taken), HISTORY_SECONDS);
     metrics_reset();
@@ -103,8 +104,9 @@ static void test_recent(void)
     CHECK_INT_EQ(distribution_total(&recent), 10);
     recent = history_recent(history, HISTORY_DELAY);
     CHECK_INT_EQ(distribution_total(&recent), 4);
-    for (int i = 1; i < HISTORY_RECENT_SECONDS; i++)
+    for (int i = 1; i < HISTORY_RECENT_SECONDS; i++) {
         history_advance(history, 1000);
+    }
     recent = history_recent(history, HISTORY_COMMIT);
     CHECK_INT_EQ(distribution_total(&recent), 10);
     history_advance(history, 1000); /* now it is a minute ago */
@@ -124,8 +126,9 @@ static void test_thread(void)
     history_start(history);
     metric_add(METRIC_MESSAGES_RECEIVED, 5);
     while (history_copy(history, samples, HISTORY_SECONDS, &taken) < 2 &&
-           clock_monotonic_ms() < until_ms)
+           clock_monotonic_ms() < until_ms) {
         usleep(10000);
+    }
     CHECK(taken >= 2);
     CHECK_INT_EQ(samples[0].received, 5);
     history_stop(history);

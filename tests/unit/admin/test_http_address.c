@@ -65,8 +65,9 @@ static void name_of(const char *listen, char name[HTTP_ADDRESS_TEXT_MAX], bool *
 
     name[0] = '\0';
     if (http_address_parse(listen, &address, NULL) != OUTCOME_OK ||
-        http_address_listen(&address, &listener, NULL) != OUTCOME_OK)
+        http_address_listen(&address, &listener, NULL) != OUTCOME_OK) {
         return;
+    }
     http_address_name(listener, name, is_loopback);
     close(listener);
 }
@@ -83,8 +84,9 @@ static void test_names(void)
     CHECK(strncmp(name, "*:", 2) == 0);
     CHECK(!is_loopback);
     name_of("[::1]:0", name, &is_loopback);
-    if (name[0] != '\0') /* a machine without IPv6 */
+    if (name[0] != '\0') { /* a machine without IPv6 */
         CHECK(strncmp(name, "[::1]:", 6) == 0 && is_loopback);
+    }
 }
 
 static void test_busy_port(void)

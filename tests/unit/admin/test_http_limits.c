@@ -19,8 +19,9 @@ static bool is_closed(int connection, int64_t until_ms)
         if (poll(&wait, 1, 1) > 0) {
             ssize_t got = recv(connection, &byte, 1, 0);
 
-            if (got == 0 || (got < 0 && errno == ECONNRESET))
+            if (got == 0 || (got < 0 && errno == ECONNRESET)) {
                 return true;
+            }
         }
     }
     return false;
@@ -61,8 +62,9 @@ static void test_many_connections(void)
     int closed = 0;
     int served = 0;
 
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 50; i++) {
         connections[i] = connect_to(server);
+    }
     while (closed < 18 && clock_monotonic_ms() < until_ms) {
         for (int i = 0; i < 50; i++) {
             if (connections[i] >= 0 && is_closed(connections[i], clock_monotonic_ms() + 1)) {
@@ -74,8 +76,9 @@ static void test_many_connections(void)
     }
     CHECK_INT_EQ(closed, 18);
     for (int i = 0; i < 50; i++) {
-        if (connections[i] < 0)
+        if (connections[i] < 0) {
             continue;
+        }
         send_text(connections[i], "GET /healthz HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
         read_answer(connections[i], &answer);
         served += answer.status == 200;
@@ -98,8 +101,9 @@ static void test_keep_alive(void)
     int connection = connect_to(server);
     struct answer answer;
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         send_text(connection, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
     send_text(connection, "GET /healthz HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
     read_answer(connection, &answer);
     CHECK(strstr(buf_string(&answer.body), "HTTP/1.1 200 OK") != NULL);
@@ -118,8 +122,9 @@ static void test_hostile_requests(void)
 
     /* A head that does not end. */
     buf_append_text(&request, "GET / HTTP/1.1\r\nHost: localhost\r\n");
-    while (request.length < 200000)
+    while (request.length < 200000) {
         buf_append_text(&request, "X-Filler: 0123456789012345678901234567890123456789\r\n");
+    }
     send_text(connection, buf_string(&request));
     read_answer(connection, &answer);
     CHECK(answer.status != 200);
@@ -144,9 +149,10 @@ static void *ask_often(void *context)
     int status;
     long failures = 0;
 
-    for (size_t i = 0; i < 40; i++)
+    for (size_t i = 0; i < 40; i++) {
         failures +=
             http_get(http_server_address(server), paths[i % 4], &body, &status, NULL) != OUTCOME_OK;
+    }
     buf_fini(&body);
     return (void *) failures;
 }
@@ -159,8 +165,9 @@ static void test_threads(void)
     int rule = metrics_rule("r");
     void *failures;
 
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         threads[i] = thread_spawn("asker", ask_often, server);
+    }
     for (int i = 0; i < 2000; i++) {
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_rule_add(rule, RULE_METRIC_ROWS, 2);

@@ -38,8 +38,9 @@ static void test_pages(void)
         "Referrer-Policy: no-referrer", "Cross-Origin-Resource-Policy: same-origin"};
     struct http_server *server = start(":0");
 
-    for (int part = 0; part < HEALTH_PARTS; part++)
+    for (int part = 0; part < HEALTH_PARTS; part++) {
         health_set((enum health_part) part, true, "well");
+    }
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct answer get = ask(server, "GET", cases[i].path, HOST);
         struct answer head = ask(server, "HEAD", cases[i].path, HOST);
@@ -50,8 +51,9 @@ static void test_pages(void)
         CHECK_INT_EQ(get.status, 200);
         CHECK(has_header(&get, type));
         CHECK(strncmp(buf_string(&get.body), cases[i].body, strlen(cases[i].body)) == 0);
-        for (size_t k = 0; k < sizeof(headers) / sizeof(headers[0]); k++)
+        for (size_t k = 0; k < sizeof(headers) / sizeof(headers[0]); k++) {
             CHECK(has_header(&get, headers[k]));
+        }
         CHECK(strstr(buf_string(&get.head), "Content-Security-Policy: default-src 'none'; ") !=
               NULL);
         CHECK_INT_EQ(head.status, 200);
@@ -135,8 +137,9 @@ static void test_readiness(void)
     struct http_server *server = start(":0");
     struct answer answer;
 
-    for (int part = 0; part < HEALTH_PARTS; part++)
+    for (int part = 0; part < HEALTH_PARTS; part++) {
         health_set((enum health_part) part, true, "well");
+    }
     health_set(HEALTH_BROKER, false, "connection refused");
     answer = ask(server, "GET", "/readyz", HOST);
     CHECK_INT_EQ(answer.status, 503);
@@ -156,10 +159,12 @@ static void test_readiness(void)
 /* A name or label name of the exposition format; returns what stands behind it. */
 static const char *skip_name(const char *text)
 {
-    if (!isalpha((unsigned char) *text) && *text != '_')
+    if (!isalpha((unsigned char) *text) && *text != '_') {
         return NULL;
-    while (isalnum((unsigned char) *text) || *text == '_')
+    }
+    while (isalnum((unsigned char) *text) || *text == '_') {
         text++;
+    }
     return text;
 }
 
@@ -168,11 +173,13 @@ static const char *skip_labels(const char *text)
 {
     do {
         text = skip_name(text + 1);
-        if (text == NULL || strncmp(text, "=\"", 2) != 0)
+        if (text == NULL || strncmp(text, "=\"", 2) != 0) {
             return NULL;
+        }
         for (text += 2; *text != '"'; text++) {
-            if (*text == '\0' || (*text == '\\' && strchr("\\\"n", *++text) == NULL))
+            if (*text == '\0' || (*text == '\\' && strchr("\\\"n", *++text) == NULL)) {
                 return NULL;
+            }
         }
         text++;
     } while (*text == ',');
@@ -184,18 +191,23 @@ static bool is_exposition_line(const char *line)
     const char *rest;
     char *end = NULL;
 
-    if (strncmp(line, "# HELP mqtt2pg_", 15) == 0)
+    if (strncmp(line, "# HELP mqtt2pg_", 15) == 0) {
         return strchr(line + 15, ' ') != NULL;
-    if (strncmp(line, "# TYPE mqtt2pg_", 15) == 0)
+    }
+    if (strncmp(line, "# TYPE mqtt2pg_", 15) == 0) {
         return (rest = skip_name(line + 7)) != NULL &&
                (strcmp(rest, " counter") == 0 || strcmp(rest, " gauge") == 0 ||
                 strcmp(rest, " histogram") == 0);
-    if (strncmp(line, "mqtt2pg_", 8) != 0 || (rest = skip_name(line)) == NULL)
+    }
+    if (strncmp(line, "mqtt2pg_", 8) != 0 || (rest = skip_name(line)) == NULL) {
         return false;
-    if (*rest == '{' && (rest = skip_labels(rest)) == NULL)
+    }
+    if (*rest == '{' && (rest = skip_labels(rest)) == NULL) {
         return false;
-    if (*rest != ' ' || rest[1] == ' ')
+    }
+    if (*rest != ' ' || rest[1] == ' ') {
         return false;
+    }
     (void) strtod(rest + 1, &end);
     return end != rest + 1 && *end == '\0';
 }

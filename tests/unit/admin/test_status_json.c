@@ -53,9 +53,10 @@ static const cJSON *at(const cJSON *node, const char *path)
     char *name;
 
     snprintf(names, sizeof(names), "%s", path);
-    while (node != NULL && (name = strsep(&rest, ".")) != NULL)
+    while (node != NULL && (name = strsep(&rest, ".")) != NULL) {
         node = cJSON_IsArray(node) ? cJSON_GetArrayItem(node, (int) strtol(name, NULL, 10))
                                    : cJSON_GetObjectItemCaseSensitive(node, name);
+    }
     return node;
 }
 
@@ -156,16 +157,18 @@ static void test_history_limit(void)
 
     metrics_reset();
     history = history_new();
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         history_advance(history, 1000);
+    }
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         cJSON *status = status_of(&sources, history, limits[i]);
 
         UNIT_CASE("%zu", limits[i]);
         CHECK_INT_EQ(number_at(status, "history.taken"), 5);
-        for (size_t k = 0; k < sizeof(series) / sizeof(series[0]); k++)
+        for (size_t k = 0; k < sizeof(series) / sizeof(series[0]); k++) {
             CHECK_INT_EQ(cJSON_GetArraySize(at(at(status, "history"), series[k])),
                          limits[i] < 5 ? (int) limits[i] : 5);
+        }
         cJSON_Delete(status);
     }
     history_free(history);

@@ -24,8 +24,9 @@ static struct ruleset *compile(const struct rule_options *options, size_t count)
     struct ruleset *ruleset = ruleset_compile(options, count, "client", true, &problems);
 
     problems_print(&problems, stdout);
-    if (!CHECK(ruleset != NULL))
+    if (!CHECK(ruleset != NULL)) {
         exit(1);
+    }
     problems_fini(&problems);
     return ruleset;
 }
@@ -37,15 +38,18 @@ static void describe(struct buf *out, const struct mapped *list, size_t count)
     for (size_t i = 0; i < count; i++) {
         const struct mapped *mapped = &list[i];
         buf_printf(out, "%s:", mapped->rule->name);
-        if (mapped->verdict == VERDICT_REJECTED)
+        if (mapped->verdict == VERDICT_REJECTED) {
             buf_printf(out, "rejected %s", mapped->reason);
-        if (mapped->verdict == VERDICT_FILTERED)
+        }
+        if (mapped->verdict == VERDICT_FILTERED) {
             buf_append_text(out, "filtered");
+        }
         for (size_t row = 0; row < mapped->rows; row++) {
             buf_append_text(out, "(");
             for (size_t j = 0; j < mapped->rule->column_count; j++) {
-                if (j > 0)
+                if (j > 0) {
                     buf_append_text(out, ",");
+                }
                 datum_append_json(out, &mapped->datums[row * mapped->rule->column_count + j],
                                   &mapped->rule->declared->columns[j]);
             }
@@ -60,10 +64,8 @@ static void check_maps(const struct rule_options *options, size_t count, const c
 {
     struct ruleset *ruleset = compile(options, count);
     struct mapper *mapper = mapper_new(ruleset);
-    struct message message = {.kind = MESSAGE_PUBLISH,
-                              .qos = 1,
-                              .topic = slice_of(topic),
-                              .payload = slice_of(payload)};
+    struct message message = {
+        .kind = MESSAGE_PUBLISH, .qos = 1, .topic = slice_of(topic), .payload = slice_of(payload)};
     const struct mapped *list;
     struct buf text = {0};
     size_t found;
@@ -124,7 +126,8 @@ static void test_a_rule_that_needs_no_payload_takes_any(void)
     rules[0].column_count = rules[1].column_count = 1;
     check_maps(rules, 2, "a/b", "[1, 2]", "blind:(\"b\");json:([1, 2]);");
     check_maps(rules, 2, "a/b", "{\"a\":",
-               "blind:(\"b\");json:rejected the payload is no json: byte 6: a value expected, but the text ends;");
+               "blind:(\"b\");json:rejected the payload is no json: byte 6: a value expected, but "
+               "the text ends;");
 }
 
 /* A copy with identifiers is only for the rules of those subscriptions; an unknown identifier says nothing. */
@@ -157,10 +160,11 @@ static void test_copies_for_overlapping_subscriptions(void)
         size_t found;
 
         buf_reset(&properties);
-        for (size_t j = 0; j < 2 && cases[i].identifiers[j] != 0; j++)
+        for (size_t j = 0; j < 2 && cases[i].identifiers[j] != 0; j++) {
             property_append(&properties,
                             &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
                                                     .number = cases[i].identifiers[j]});
+        }
         message.properties = buf_slice(&properties);
         found = mapper_map(mapper, &message, &list);
         describe(&text, list, found);

@@ -48,8 +48,9 @@ static void check_problem(const struct rule_options *rule, const char *wanted)
     } else {
         CHECK(compiled == NULL);
         CHECK_INT_EQ(problems.errors, 1);
-        if (problems.count > 0)
+        if (problems.count > 0) {
             CHECK_TEXT_EQ(problems.list[0].text, wanted);
+        }
     }
     rule_free(compiled);
     problems_fini(&problems);

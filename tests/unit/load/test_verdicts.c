@@ -7,16 +7,19 @@ static void test_finds_what_was_added_in_any_order(void)
     struct verdicts verdicts = {0};
 
     CHECK(verdicts_find(&verdicts, 1, 0) == NULL);
-    for (uint64_t i = 0; i < 100; i++)
+    for (uint64_t i = 0; i < 100; i++) {
         verdicts_add(&verdicts, (i * 37) % 100, (unsigned) (i % 3), "refused", "23505");
+    }
     CHECK_INT_EQ(verdicts.count, 100);
     for (uint64_t i = 0; i < 100; i++) {
-        const struct verdict_row *row = verdicts_find(&verdicts, (i * 37) % 100, (unsigned) (i % 3));
+        const struct verdict_row *row =
+            verdicts_find(&verdicts, (i * 37) % 100, (unsigned) (i % 3));
         CHECK(row != NULL);
         CHECK(verdicts_find(&verdicts, (i * 37) % 100, 3) == NULL);
     }
-    for (size_t i = 1; i < verdicts.count; i++)
+    for (size_t i = 1; i < verdicts.count; i++) {
         CHECK(verdicts.list[i - 1].sequence < verdicts.list[i].sequence);
+    }
     verdicts_fini(&verdicts);
 }
 
