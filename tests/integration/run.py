@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+"""Runs the integration tests: each function test_*(env) of tests/integration/test_*.py against a real PostgreSQL and Mosquitto.
+
+  run.py [-v] [--quick] [--keep] [--binary PATH] [--list] [NAME…]
+
+A NAME selects tests whose "file:function" contains it (`crash`, `crash:kill9`). The program under test is --binary, else
+$MQTT2PG, else build/test/mqtt2pg; tests that kill it at named points use $MQTT2PG_FAULTY, else build/test/mqtt2pg.
+Last line: `N passed, N failed`; "N N" goes to the file $COUNTS_FILE, and the exit code is not 0 when a test failed.
+tests/README.md says more.
+
+SPDX-License-Identifier: MIT
+"""
+
+import argparse
+import glob
+import importlib
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+sys.dont_write_bytecode = True  # nothing of ours in the tree
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+try:
+    import paho.mqtt.client  # noqa: F401 pylint: disable=unused-import
+    import psycopg2  # noqa: F401 pylint: disable=unused-import
+except ImportError as problem:
+    # Another python3 than Debian's is first on the PATH: the packages belong to Debian's.
+    if sys.executable != "/usr/bin/python3" and os.path.exists("/usr/bin/python3") and "MQTT2PG_REEXEC" not in os.environ:
+        os.environ["MQTT2PG_REEXEC"] = "1"
+        os.execv("/usr/bin/python3", ["/usr/bin/python3", os.path.abspath(__file__), *sys.argv[1:]])
+    sys.exit(f"run.py: {problem}; the Debian packages python3-psycopg2 and python3-paho-mqtt have it (make deps)")
+
+from env import ROOT, Env, Run, Skip  # noqa: E402
+from servers import find_program, remove  # noqa: E402
+
+LIMIT_SECONDS = 60
+
+
+class TooLong(Exception):
+    pass
+
+
+def out_of_time(*_):
+    raise TooLong("the time limit is over")
+
+
+def stop_asked(*_):
+    raise KeyboardInterrupt
+
+
+def chosen(word, full):
+    """A word is a theme ("crash") or part of a full name ("crash:kill", "kill_nine")."""
+    theme = full.split(":")[0]
+    return word == theme or (word in full and not os.path.exists(os.path.join(HERE, f"test_{word}.py")))
+
+
+def find_tests(words, only_quick):
+    """(name, function) of the chosen tests, file by file, in the order in which they stand there."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
+        theme = os.path.basename(path)[len("test_"):-len(".py")]
+        module = importlib.import_module("test_" + theme)
+        functions = [(name, value) for name, value in vars(module).items()
+                     if name.startswith("test_") and callable(value) and value.__module__ == module.__name__]
+        for name, function in sorted(functions, key=lambda item: item[1].__code__.co_firstlineno):
+            full = f"{theme}:{name[len('test_'):]}"
+            if (not words or any(chosen(word, full) for word in words)) and (not only_quick or getattr(function, "quick", False)):
+                found.append((full, function))
+    return found
+
+
+def tail(path, lines):
+    try:
+        with open(path, errors="replace") as file:
+            return file.read().splitlines()[-lines:]
+    except OSError:
+        return []
+
+
+def explain_failure(env, error, verbose):
+    """What went wrong, where in the test, and the end of each bridge's log."""
+    where = [frame for frame in traceback.extract_tb(error.__traceback__) if os.path.basename(frame.filename).startswith("test_")]
+    at = f" ({os.path.basename(where[-1].filename)}:{where[-1].lineno}: {where[-1].line})" if where else ""
+    print(f"     {type(error).__name__}: {error}{at}")
+    if verbose or not isinstance(error, (AssertionError, TooLong)):
+        print("     " + "     ".join(traceback.format_exception(type(error), error, error.__traceback__)[-4:]))
+    for bridge in env.bridges if env else []:
+        for line in tail(bridge.log_file, 60 if verbose else 12):
+            print(f"     {bridge.name}| {line}")
+
+
+class Runner:
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.failed, self.skipped, self.passed, self.kept = [], [], 0, False
+        self.servers = None
+
+    def run_one(self, number, name, function):
+        start = time.monotonic()
+        env, error = None, None
+        signal.alarm(int(getattr(function, "limit", LIMIT_SECONDS) * self.options.patience))
+        try:
+            env = Env(self.servers, name.replace(":", "-"), number)
+            function(env)
+        except Skip as skip:
+            signal.alarm(0)
+            self.skipped.append(f"{name}: {skip}")
+            print(f"skip {name}: {skip}")
+        except Exception as failure:  # pylint: disable=broad-except
+            error = failure
+        finally:
+            signal.alarm(0)
+        seconds = time.monotonic() - start
+        if error:
+            self.failed.append(name)
+            print(f"FAIL {name}  {seconds:.1f} s")
+            explain_failure(env, error, self.options.verbose)
+            print(f"     its files: {env.folder if env else self.folder}")
+        elif not (self.skipped and self.skipped[-1].startswith(name + ":")):
+            self.passed += 1
+            print(f"ok   {name}  {seconds:.1f} s")
+        if env:
+            env.close()
+            if not error and not self.options.keep:
+                remove(env.folder)
+        sys.stdout.flush()
+
+    def run_all(self, tests):
+        self.servers = Run(self.folder, self.options.binary, self.options.faulty, self.options.patience)
+        try:
+            for number, (name, function) in enumerate(tests, 1):
+                self.run_one(number, name, function)
+        finally:
+            self.servers.stop()
+
+    def summary(self):
+        if self.skipped:
+            print(f"{len(self.skipped)} skipped: " + "; ".join(self.skipped))
+        if self.failed:
+            print("failed: " + " ".join(self.failed))
+        print(f"{self.passed} passed, {len(self.failed)} failed")
+        if os.environ.get("COUNTS_FILE"):
+            with open(os.environ["COUNTS_FILE"], "w") as file:
+                file.write(f"{self.passed} {len(self.failed)}\n")
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description="mqtt2pg's integration tests")
+    parser.add_argument("names", nargs="*", help="parts of names of tests; all when none is given")
+    parser.add_argument("--quick", action="store_true", help="the subset for sanitizer runs")
+    parser.add_argument("--binary", default=os.environ.get("MQTT2PG") or os.path.join(ROOT, "build/test/mqtt2pg"))
+    parser.add_argument("--keep", action="store_true", help="keep the folders of tests that passed")
+    parser.add_argument("--list", action="store_true", help="only list the tests")
+    parser.add_argument("-v", "--verbose", action="store_true", help="longer logs of failures")
+    options = parser.parse_args()
+    options.binary = os.path.abspath(options.binary)
+    options.faulty = os.path.abspath(os.environ.get("MQTT2PG_FAULTY") or os.path.join(ROOT, "build/test/mqtt2pg"))
+    # A program under instruments is slower: every limit and every wait is longer.
+    options.patience = 5 if any(name in options.binary for name in ("/asan/", "/tsan/", "/cover/")) else 1
+    return options
+
+
+def main():
+    options = parse_options()
+    tests = find_tests(options.names, options.quick)
+    if options.list:
+        print("\n".join(f"{name}{'  (quick)' if getattr(function, 'quick', False) else ''}" for name, function in tests))
+        return 0
+    if not tests:
+        sys.exit("run.py: no test of that name")
+    for program in ("postgres", "initdb", "mosquitto"):
+        if not find_program(program):
+            sys.exit(f"run.py: {program} is not installed (make deps)")
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.signal(signal.SIGTERM, stop_asked)
+    folder = tempfile.mkdtemp(prefix="mqtt2pg-test-", dir=None if len(tempfile.gettempdir()) < 40 else "/tmp")
+    os.chmod(folder, 0o755)
+    runner = Runner(options, folder)
+    interrupted = False
+    try:
+        runner.run_all(tests)
+    except KeyboardInterrupt:
+        interrupted = True
+        print("interrupted")
+    runner.summary()
+    if not (runner.failed or options.keep):
+        remove(folder)
+    return 1 if runner.failed or interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

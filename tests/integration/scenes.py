@@ -1,0 +1,46 @@
+"""Rules and checks that several themes use.
+
+SPDX-License-Identifier: MIT
+"""
+
+# Numbered messages: who sent it, the how manieth, and the order in which they were stored.
+NUMBERED_TABLE = """create table numbered (id bigint generated always as identity, topic text not null, n bigint not null,
+                                           qos smallint, received timestamptz)"""
+NUMBERED_RULE = """{ name = "numbered"; topic = "~/n/{who}"; qos = 2; format = "json"; table = "numbered";
+                     columns = { topic = "{who}"; n = "$.n"; qos = "@qos"; received = "@received_at"; }; }"""
+
+
+def numbered(who, first, count, qos=1):
+    """Messages n = first … first + count - 1 on the topic ~/n/WHO."""
+    return ((f"~/n/{who}", '{"n":%d}' % n, qos) for n in range(first, first + count))
+
+
+def interleaved(senders, count, qos=1):
+    """The same from several senders, by turns."""
+    return ((f"~/n/{who}", '{"n":%d}' % n, qos) for n in range(count) for who in senders)
+
+
+def check_numbered(env, expected):
+    """expected: {who: count}. Nothing lost, nothing twice, in order per topic."""
+    def total():
+        return env.one("select count(distinct (topic, n)) from numbered") == sum(expected.values())
+    env.wait(total, 60, lambda: "lost: " + str([(who, count - there) for who, count in expected.items()
+                                               for there in [env.one("select count(distinct n) from numbered where topic = %s", who)]
+                                               if there != count]))
+    for who, count in expected.items():
+        there, different, low, high = env.sql("select count(*), count(distinct n), min(n), max(n) from numbered where topic = %s",
+                                              who)[0]
+        assert there == different, f"{who}: {there - different} stored twice: " + str(
+            env.sql("select n, count(*) from numbered where topic = %s group by n having count(*) > 1 limit 5", who))
+        assert (there, low, high) == (count, 0, count - 1), f"{who}: {there} rows, {low} to {high}, not 0 to {count - 1}"
+    late = env.sql("""select topic, n, before from (select topic, n, lag(n) over (partition by topic order by id) as before
+                      from numbered) x where n <> before + 1 limit 5""")
+    assert not late, f"out of order (topic, n, the one before): {late}"
+
+
+def make_numbered(env):
+    env.sql(NUMBERED_TABLE)
+
+
+if __name__ == "__main__":
+    raise SystemExit("a module of tests/integration/run.py")

@@ -1,0 +1,181 @@
+"""A broker that does exactly what a test says: which packet identifier, DUP or not, what is repeated.
+
+It answers CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ and publications of the bridge by itself; PUBLISH and PUBREL towards the
+bridge go out only when the test says so, and what comes back is written down.
+
+SPDX-License-Identifier: MIT
+"""
+
+import queue
+import socket
+import struct
+import threading
+import time
+
+import mqtt_raw as mqtt
+from proxy import reset
+
+
+class Session:
+    """One connection of a client. `received` is what it sent: ("PUBACK", 7), ("SUBSCRIBE", [filters]), …"""
+
+    def __init__(self, broker, sock):
+        self.broker, self.socket = broker, sock
+        self.packets = mqtt.Packets()
+        self.received = []
+        self.published = []  # (topic, payload) that the client published
+        self.open = True
+        self.lock = threading.Lock()
+
+    # --- what the test says
+
+    def send(self, topic, payload, qos=1, packet_id=0, duplicate=False, retain=False, **props):
+        self.write(mqtt.publish_packet(topic, payload, qos, packet_id, self.version, retain, duplicate, **props))
+
+    def pubrel(self, packet_id):
+        self.write(mqtt.packet(mqtt.PUBREL, struct.pack("!H", packet_id), 2))
+
+    def write(self, data):
+        with self.lock:
+            self.socket.sendall(data)
+
+    def wait(self, name, value=None, seconds=20):
+        """Waits until the client has sent such a packet ("PUBACK", 7)."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for item in list(self.received):
+                if item[0] == name and value in (None, item[1]):
+                    return item[1]
+            time.sleep(0.01)
+        raise AssertionError(f"no {name} {value if value is not None else ''} within {seconds} s; got {self.received[-10:]}")
+
+    def has(self, name, value):
+        return (name, value) in self.received
+
+    def drop(self):
+        """Cuts the connection as a network would."""
+        self.open = False
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads
+        except OSError:
+            pass
+        reset(self.socket)
+
+    # --- what it does by itself
+
+    def parse_connect(self, body):
+        length = struct.unpack_from("!H", body)[0]
+        at = 2 + length
+        self.version, flags, self.keepalive = struct.unpack_from("!BBH", body, at)
+        at += 4
+        self.clean = bool(flags & 2)
+        self.properties = b""
+        if self.version == 5:
+            size, at = mqtt.take_variable(body, at)
+            self.properties = body[at:at + size]
+            at += size
+        length = struct.unpack_from("!H", body, at)[0]
+        self.client_id = body[at + 2:at + 2 + length].decode()
+
+    def answer(self, kind, flags, body):
+        if kind == mqtt.CONNECT:
+            self.parse_connect(body)
+            present = self.broker.session_present and not self.clean
+            self.write(mqtt.packet(mqtt.CONNACK, bytes([present, 0]) + (b"\0" if self.version == 5 else b"")))
+            self.broker.sessions.put(self)
+        elif kind == mqtt.SUBSCRIBE:
+            self.subscribe(body)
+        elif kind == mqtt.UNSUBSCRIBE:
+            self.received.append(("UNSUBSCRIBE", body))
+            self.write(mqtt.packet(mqtt.UNSUBACK, body[:2] + (b"\0\0" if self.version == 5 else b"")))
+        elif kind == mqtt.PINGREQ:
+            self.write(mqtt.packet(mqtt.PINGRESP))
+        elif kind == mqtt.PUBLISH:
+            self.publication(flags, body)
+        elif kind == mqtt.PUBREL:
+            self.write(mqtt.packet(mqtt.PUBCOMP, body[:2]))
+        elif kind in (mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBCOMP):
+            self.received.append((mqtt.NAMES[kind], struct.unpack_from("!H", body)[0]))
+        elif kind == mqtt.DISCONNECT:
+            self.received.append(("DISCONNECT", body))
+
+    def subscribe(self, body):
+        at, filters = 2, []
+        if self.version == 5:
+            size, at = mqtt.take_variable(body, at)
+            at += size
+        while at < len(body):
+            length = struct.unpack_from("!H", body, at)[0]
+            filters.append((body[at + 2:at + 2 + length].decode(), body[at + 2 + length] & 3))
+            at += 3 + length
+        self.received.append(("SUBSCRIBE", filters))
+        granted = bytes(qos for _, qos in filters)
+        self.write(mqtt.packet(mqtt.SUBACK, body[:2] + (b"\0" if self.version == 5 else b"") + granted))
+
+    def publication(self, flags, body):
+        qos = flags >> 1 & 3
+        length = struct.unpack_from("!H", body)[0]
+        topic, at = body[2:2 + length].decode(), 2 + length
+        packet_id = body[at:at + 2]
+        at += 2 if qos else 0
+        if self.version == 5:
+            size, at = mqtt.take_variable(body, at)
+            at += size
+        self.published.append((topic, body[at:]))
+        if qos == 1:
+            self.write(mqtt.packet(mqtt.PUBACK, packet_id))
+        elif qos == 2:
+            self.write(mqtt.packet(mqtt.PUBREC, packet_id))
+
+    def run(self):
+        try:
+            while True:
+                data = self.socket.recv(65536)
+                if not data:
+                    break
+                for item in self.packets.feed(data):
+                    self.answer(*item)
+        except OSError:
+            pass
+        self.open = False
+        self.received.append(("EOF", None))
+        reset(self.socket)
+
+
+class ScriptedBroker:
+    def __init__(self):
+        self.session_present = False  # what the next CONNACK says
+        self.sessions = queue.Queue()
+        self.all = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def accept(self, seconds=20):
+        """The next client that connects; the bridge's connection for acknowledgments ("…-ack") is left alone."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                session = self.sessions.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"nobody connected to the scripted broker within {seconds} s") from None
+            if not session.client_id.endswith("-ack"):
+                return session
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        self.listener.close()
+        for session in self.all:
+            session.drop()
+
+    def _run(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            session = Session(self, sock)
+            self.all.append(session)
+            threading.Thread(target=session.run, daemon=True).start()

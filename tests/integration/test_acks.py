@@ -1,0 +1,180 @@
+"""Acknowledgments: after the row, at least once, with the fields and to the topic that the rule says.
+
+SPDX-License-Identifier: MIT
+"""
+
+import datetime
+import json
+import threading
+
+from bridge import wait_time
+from env import limit, quick
+
+RULE = """{ name = "reading"; topic = "~/devices/{device}/telemetry"; table = "reading"; qos = 1;
+  columns = { device = "{device}"; id = "$.id | required"; v = "$.v"; };
+  ack: { topic = "%s"; qos = 1; %s
+         fields = { status = "@status"; id = "$.id"; device = "{device}"; at = "@stored_at"; reason = "@reason"; rows = "@rows";
+                    state = "@sqlstate"; }; }; }"""
+TABLE = "create table reading (device text, id bigint, v double precision check (v < 1000))"
+TO_CAPTURE = "~/devices/{device}/ack"
+
+
+def by_id(inbox):
+    return {ack["id"]: ack for ack in (json.loads(text) for text in list(inbox.payloads))}
+
+
+@quick
+def test_stored_and_rejected(env):
+    env.sql(TABLE)
+    inbox = env.subscribe("~/devices/+/ack")
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""))
+    env.publish([("~/devices/d1/telemetry", '{"id": 1, "v": 1.5}'), ("~/devices/d2/telemetry", '{"id": 2, "v": "warm"}'),
+                 ("~/devices/d3/telemetry", '{"id": 3, "v": 5000}'), ("~/devices/d4/telemetry", '{"v": 1}')])
+    inbox.wait(4)
+    acks = by_id(inbox)
+    assert {message.topic for message in inbox.messages} == {env.topic(f"~/devices/d{n}/ack") for n in range(1, 5)}
+    assert (acks[1]["status"], acks[1]["device"], acks[1]["rows"], acks[1]["reason"]) == ("stored", "d1", 1, None), acks[1]
+    at = datetime.datetime.fromisoformat(acks[1]["at"].replace("Z", "+00:00"))
+    assert abs((at - datetime.datetime.now(datetime.timezone.utc)).total_seconds()) < 60
+    assert acks[2]["status"] == "rejected" and "warm" in acks[2]["reason"] and "v" in acks[2]["reason"], acks[2]
+    assert acks[3]["status"] == "rejected" and acks[3]["state"] == "23514", acks[3]
+    assert acks[None]["status"] == "rejected" and "id" in acks[None]["reason"], acks[None]
+    bridge.check_books()
+    env.wait(lambda: bridge.metric("acks_published_total", rule="reading", status="stored") == 1, 5, "not counted")
+    assert bridge.metric("acks_published_total", rule="reading", status="rejected") == 3
+    env.wait(lambda: bridge.metric("acks_waiting") == 0, 5, "still waiting")
+
+
+@quick
+def test_only_what_on_says(env):
+    env.sql(TABLE)
+    inbox = env.subscribe("~/devices/+/ack")
+    env.bridge(RULE % (TO_CAPTURE, 'on = ("rejected");'))
+    env.publish([("~/devices/d/telemetry", '{"id": 1, "v": 1}'), ("~/devices/d/telemetry", '{"id": 2, "v": "x"}'),
+                 ("~/devices/d/telemetry", '{"id": 3, "v": 3}'), ("~/devices/d/telemetry", '{"id": 4, "v": "x"}')])
+    inbox.wait(2)
+    env.wait_rows("reading", 2)
+    assert sorted(by_id(inbox)) == [2, 4]
+
+
+@quick
+def test_response_topic_and_correlation(env):
+    """MQTT 5 request and answer; a request without a response topic gets none, and is stored all the same."""
+    env.sql(TABLE)
+    inbox = env.subscribe("~/answers/#")
+    env.bridge(RULE % ("@response_topic", ""))
+    env.publish([("~/devices/d/telemetry", '{"id": 0}'),
+                 ("~/devices/d/telemetry", '{"id": 1}', 1, {"response_topic": env.topic("~/answers/me"),
+                                                             "correlation_data": b"\0\xffnumber one"}),
+                 ("~/devices/d/telemetry", '{"id": "two"}', 1, {"response_topic": env.topic("~/answers/you"),
+                                                                 "correlation_data": b"2"})])
+    inbox.wait(2)
+    env.wait_rows("reading", 2)
+    answers = {message.topic: message for message in inbox.messages}
+    assert answers[env.topic("~/answers/me")].properties.CorrelationData == b"\0\xffnumber one"
+    assert json.loads(answers[env.topic("~/answers/me")].payload)["status"] == "stored"
+    assert answers[env.topic("~/answers/you")].properties.CorrelationData == b"2"
+    assert json.loads(answers[env.topic("~/answers/you")].payload)["status"] == "rejected"
+
+
+@quick
+def test_retain_and_qos_0(env):
+    env.sql(TABLE)
+    bridge = env.bridge((RULE % (TO_CAPTURE, "retain = true;")).replace("qos = 1; retain", "qos = 0; retain"))
+    env.publish([("~/devices/d/telemetry", '{"id": 1}')])
+    env.wait(lambda: bridge.metric("acks_published_total", rule="reading", status="stored") == 1, 10, "not published")
+    message = env.subscribe("~/devices/d/ack").wait(1)[0]
+    assert message.retain and message.qos == 0 and json.loads(message.payload)["status"] == "stored"
+
+
+@limit(120)
+def test_never_before_the_row_is_visible(env):
+    """At each acknowledgment its row is already there, seen from another connection."""
+    env.sql(TABLE)
+    env.sql("create index on reading (id)")
+    early, lock = [], threading.Lock()
+    connection = env.run.connect(env.database)
+
+    def look(message):
+        ack = json.loads(message.payload)
+        with lock, connection.cursor() as cursor:
+            cursor.execute("select count(*) from reading where id = %s", (ack["id"],))
+            if cursor.fetchone()[0] != 1:
+                early.append(ack)
+    inbox = env.subscribe("~/devices/+/ack", on_message=look)
+    env.bridge(RULE % (TO_CAPTURE, ""))
+    env.publish((f"~/devices/d{n % 5}/telemetry", '{"id": %d, "v": 1}' % n) for n in range(3000))
+    inbox.wait(3000, 60)
+    assert not early, f"{len(early)} acknowledgments before their rows, such as {early[0]}"
+    assert len(by_id(inbox)) == 3000
+    connection.close()
+
+
+@limit(120)
+def test_at_least_once_over_kill(env):
+    """kill -9 again and again under load: each message is acknowledged at least once, each stored once."""
+    env.sql(TABLE)
+    inbox = env.subscribe("~/devices/+/ack")
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""), batch={"max_rows": 200})
+    load = env.publish_in_background(((f"~/devices/d{n % 5}/telemetry", '{"id": %d, "v": %d}' % (n, 2000 if n % 100 == 50 else 1))
+                                      for n in range(6000)), rate=1200)
+    for _ in range(6):
+        bridge.wait_ready()
+        wait_time(0.25)
+        bridge.kill9()
+        bridge.launch()
+    load.finish()
+    env.wait_rows("reading", 5940, 60)
+    env.wait(lambda: len(by_id(inbox)) == 6000, 30, lambda: f"{6000 - len(by_id(inbox))} messages have no acknowledgment")
+    acks = by_id(inbox)
+    assert all(ack["status"] == ("rejected" if number % 100 == 50 else "stored") for number, ack in acks.items())
+    assert len(inbox.messages) < 12000, f"{len(inbox.messages)} acknowledgments for 6000 messages"
+
+
+@limit(120)
+def test_broker_away_while_the_database_works(env):
+    """Messages wait in the journal, the broker dies; their rows come, and their acknowledgments when the broker is back."""
+    env.sql(TABLE)
+    broker = env.own_broker().start()
+    proxy = env.proxy(broker.port)
+    # The bridge goes through the proxy, the test does not.
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""), broker={"url": f"mqtt://127.0.0.1:{proxy.port}"})
+    inbox = env.subscribe("~/devices/+/ack")
+    env.postgres.stop()
+    env.publish([(f"~/devices/d{n}/telemetry", '{"id": %d}' % n) for n in range(500)])
+    env.wait(lambda: bridge.metric("journal_messages") == 500, 20, "not all in the journal")
+    proxy.refusing = True
+    proxy.cut()
+    env.postgres.start()
+    env.wait_rows("reading", 500)
+    assert not inbox.messages
+    assert bridge.metric("acks_waiting") == 500
+    bridge.kill9()
+    bridge.start(ready=False)
+    env.wait(lambda: bridge.metric("acks_waiting") == 500, 15, "forgotten over kill -9")
+    proxy.refusing = False
+    env.wait(lambda: len(by_id(inbox)) == 500, 40, lambda: f"{len(by_id(inbox))} acknowledgments")
+    env.wait(lambda: bridge.metric("acks_waiting") == 0, 10, "still waiting")
+
+
+def test_several_rules_acknowledge_each(env):
+    env.sql("create table a (n int); create table b (n int check (n < 5))")
+    inbox = env.subscribe("~/ack/#")
+    env.bridge("".join('{ name = "%s"; topic = "~/m"; table = "%s"; columns = { n = "$.n"; }; ack: { topic = "~/ack/%s"; '
+                       'fields = { rule = "@rule"; status = "@status"; n = "$.n"; }; }; },' % (name, name, name) for name in "ab"))
+    env.publish([("~/m", '{"n": 1}'), ("~/m", '{"n": 7}')])
+    inbox.wait(4)
+    assert sorted((ack["rule"], ack["n"], ack["status"]) for ack in map(json.loads, inbox.payloads)) == [
+        ("a", 1, "stored"), ("a", 7, "stored"), ("b", 1, "stored"), ("b", 7, "rejected")]
+
+
+def test_parked_is_acknowledged_when_stored(env):
+    """A parked message is neither stored nor rejected: its acknowledgment comes once it is in the table."""
+    inbox = env.subscribe("~/devices/+/ack")
+    env.bridge(RULE % (TO_CAPTURE, ""))
+    env.publish([("~/devices/d/telemetry", '{"id": %d}' % n) for n in range(5)])
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 5, 15, "not parked")
+    assert not inbox.messages
+    env.sql(TABLE)
+    inbox.wait(5, 40)
+    assert {ack["status"] for ack in by_id(inbox).values()} == {"stored"}

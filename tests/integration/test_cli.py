@@ -1,0 +1,420 @@
+"""The command line: what a person types, what comes back, and the exit codes of the contract's section 3.
+
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import re
+
+from env import quick
+from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
+
+COMMANDS = ("run", "check", "explain", "schema", "dead-letters", "journal", "settings")
+LATER_COMMANDS = ("learn", "status")
+
+GOOD = """
+broker = { url = "mqtt://localhost:1883"; client_id = "cli"; };
+database = { conninfo = "host=/nowhere dbname=x"; };
+journal = { directory = "/tmp/nowhere"; };
+rules = (
+  { name = "telemetry"; topic = "devices/{device}/telemetry"; table = "public.telemetry";
+    columns = { time = "$.ts | unix_ms"; device = "{device}"; temperature = "$.temperature :: double precision"; n = "$.n :: int"; };
+    where = "$.battery > 0"; },
+  { name = "raw"; topic = "raw/{rest...}"; format = "raw"; table = "raw"; columns = { what = "{rest}"; bytes = "$"; }; }
+);
+"""
+
+
+# --- check
+
+@quick
+def test_check_finds_nothing(env):
+    done = env.cli("check", config=env.config_file(GOOD))
+    assert done.code == 0 and done.err == "", done
+
+
+# (what is wrong, text of GOOD, what stands there instead, what the line must say, in one of the spellings)
+MISTAKES = [
+    ("typo in a section", "broker = {", "brokr = {", ["brokr"]),
+    ("typo in a key", "client_id", "clientid", ["clientid"]),
+    ("typo in a rule's key", "table = \"raw\"", "tabel = \"raw\"", ["tabel"]),
+    ("wrong type", 'client_id = "cli"', "client_id = 5", ["client_id"]),
+    ("out of range", 'client_id = "cli"', 'receive_maximum = 70000', ["70000", "receive_maximum"]),
+    ("integer that libconfig wraps", 'client_id = "cli"', "receive_maximum = 5000000000", ["5000000000"]),
+    ("duration without a unit", 'client_id = "cli"', 'keepalive = "30"', ["keepalive"]),
+    ("no size", '"/tmp/nowhere"', '"/tmp/nowhere"; max_size = "lots"', ["lots", "max_size"]),
+    ("unknown choice", 'client_id = "cli"', 'protocol = "4"', ["protocol"]),
+    ("unknown URL scheme", "mqtt://localhost", "http://localhost", ["http"]),
+    ("unset variable", '"cli"', '"${NOT_SET_ANYWHERE}"', ["NOT_SET_ANYWHERE"]),
+    ("secret file that is not there", 'client_id = "cli"', 'password_file = "/nowhere/at/all"', ["/nowhere/at/all"]),
+    ("# in the middle of a filter", "raw/{rest...}", "raw/#/x", ["#"]),
+    ("rest in the middle", "raw/{rest...}", "{rest...}/raw", ["rest"]),
+    ("capture not alone in its level", "devices/{device}", "devices/x{device}", ["{device}", "device"]),
+    ("+ not alone in its level", "raw/{rest...}", "raw/a+", ["+"]),
+    ("name captured twice", "devices/{device}/telemetry", "{device}/{device}", ["device"]),
+    ("unknown capture", '"{device}"', '"{devize}"', ["devize"]),
+    ("unknown filter", "unix_ms", "unix_mz", ["unix_mz"]),
+    ("unknown source", '"{rest}"', '"@topik"', ["@topik", "topik"]),
+    ("unknown format", 'format = "raw"', 'format = "rwa"', ["rwa"]),
+    ("path that does not end", '"$.ts | unix_ms"', "\"$['ts | unix_ms\"", ["columns.time"]),
+    ("ack source outside of an ack", '"{rest}"', '"@stored_at"', ["stored_at"]),
+    ("condition without a comparison", '"$.battery > 0"', '"$.battery"', ["where"]),
+    ("same name twice", 'name = "raw"', 'name = "telemetry"', ["telemetry"]),
+    ("no name", 'name = "raw"; ', "", ["name"]),
+    ("no table", 'table = "raw"; ', "", ["table"]),
+    ("no columns", 'columns = { what = "{rest}"; bytes = "$"; };', "", ["columns"]),
+    ("QoS 3", 'format = "raw"', "qos = 3", ["qos"]),
+    ("unknown retained policy", 'format = "raw"', 'retained = "sometimes"', ["sometimes", "retained"]),
+    ("update without a key", 'format = "raw"', 'on_conflict = "update"', ["key"]),
+    ("key that is no column", 'format = "raw"', 'on_conflict = "update"; key = ("who")', ["who"]),
+]
+
+
+@quick
+def test_check_finds_each_mistake(env):
+    """One at a time: exit code 3 and one line FILE:LINE: that names it, at the line where it stands."""
+    wrong = []
+    for kind, there, instead, words in MISTAKES:
+        assert there in GOOD, kind
+        text = GOOD.replace(there, instead, 1)
+        line = GOOD[:GOOD.index(there)].count("\n") + 1
+        path = env.config_file(text)
+        done = env.cli("check", config=path)
+        said = [found for found in (done.out + done.err).splitlines() if found.startswith(path + ":")]
+        if done.code != 3 or not said:
+            wrong.append(f"{kind}: exit code {done.code}, {(done.out + done.err).strip()!r}")
+        elif not any(word in said[0] for word in words):
+            wrong.append(f"{kind}: {said[0]!r} does not name it")
+        elif not any(re.match(re.escape(path) + rf":({line}|{line + 1}|{line - 1}):", found) for found in said):
+            wrong.append(f"{kind}: {said[0]!r} is not about line {line}")
+        elif len(said) > 2:
+            wrong.append(f"{kind}: {len(said)} lines for one mistake: {said}")
+    assert not wrong, f"{len(wrong)} of {len(MISTAKES)}:\n     " + "\n     ".join(wrong)
+
+
+@quick
+def test_check_finds_all_in_one_go(env):
+    text = GOOD
+    for there, instead in (("client_id", "clientid"), ("unix_ms", "unix_mz"), ('"{rest}"', '"@topik"'), ('format = "raw"', "qos = 9")):
+        text = text.replace(there, instead, 1)
+    done = env.cli("check", config=env.config_file(text))
+    assert done.code == 3
+    for word in ("clientid", "unix_mz", "topik", "qos"):
+        assert word in done.out + done.err, (word, done)
+
+
+@quick
+def test_check_syntax_error_and_missing_file(env):
+    path = env.config_file(GOOD.replace("columns = {", "columns = {{", 1))
+    done = env.cli("check", config=path)
+    assert done.code == 3 and path + ":8:" in done.out + done.err or path + ":7:" in done.out + done.err, done
+    done = env.cli("check", config="/nowhere/mqtt2pg.cfg")
+    assert done.code == 3 and "/nowhere/mqtt2pg.cfg" in done.out + done.err, done
+    path = env.config_file('@include "/nowhere/rules.cfg"\n' + GOOD)
+    done = env.cli("check", config=path)
+    assert done.code == 3 and "/nowhere/rules.cfg" in done.out + done.err, done
+    included = env.config_file('log = { levl = "info"; };\n', "included.cfg")
+    done = env.cli("check", config=env.config_file(f'@include "{included}"\n' + GOOD))
+    assert done.code == 3 and f"{included}:1:" in done.out + done.err, done
+
+
+@quick
+def test_check_database(env):
+    """Tables, columns, types, NOT NULL without a source, the unique index of on_conflict, privileges; each at its rule's line."""
+    env.sql("""create table right_one (a int not null, b text); create table gap_one (a int not null, must int not null);
+               create table typed (a int, at timestamptz, p point); create table upsert (a int, b int)""")
+    env.admin("create table denied (a int)")
+    rules = """
+      { name = "fine"; topic = "a"; table = "right_one"; columns = { a = "$.a"; b = "$.b"; }; },
+      { name = "gone"; topic = "b"; table = "no_such_table"; columns = { a = "$.a"; }; },
+      { name = "column"; topic = "c"; table = "right_one"; columns = { a = "$.a"; c = "$.c"; }; },
+      { name = "null"; topic = "d"; table = "gap_one"; columns = { a = "$.a"; }; },
+      { name = "index"; topic = "e"; table = "upsert"; on_conflict = "update"; key = ("a"); columns = { a = "$.a"; b = "$.b"; }; },
+      { name = "denied"; topic = "f"; table = "denied"; columns = { a = "$.a"; }; }"""
+    bridge = env.bridge(rules, start=False)
+    done = env.cli("check", "--database", config=bridge)
+    assert done.code == 3, done
+    lines = (done.out + done.err).splitlines()
+    with open(bridge.file) as file:
+        text = file.read()
+    for rule, word in (("gone", "no_such_table"), ("column", '"c"'), ("null", "must"), ("index", "unique"), ("denied", "insert")):
+        number = text[:text.index(f'name = "{rule}"')].count("\n") + 1
+        about = [line for line in lines if line.startswith(f"{bridge.file}:{number}:")]
+        assert len(about) == 1 and re.search(word, about[0]), f"{rule}: {lines}"
+    assert len(lines) == 5, f"more than the five mistakes: {lines}"
+    bridge.configure('{ name = "fine"; topic = "a"; table = "right_one"; columns = { a = "$.a"; b = "$.b"; }; }')
+    done = env.cli("check", "--database", config=bridge)
+    assert done.code == 0, done
+
+
+# --- explain, schema, settings
+
+@quick
+def test_explain(env):
+    """The rows as JSON, a rejection, a filtered message, no rule; 0, 1, 0, 1, and 3 for a bad configuration."""
+    path = env.config_file(GOOD)
+
+    def explain(topic, *payload, **options):
+        done = env.cli("explain", topic, *payload, config=path, **options)
+        return done.code, [json.loads(line) for line in done.out.splitlines()], done
+    code, lines, done = explain("devices/d1/telemetry", '{"ts": 1700000000000, "temperature": 21.5, "battery": 3, "n": 9007}')
+    assert code == 0 and len(lines) == 1, done
+    assert (lines[0]["rule"], lines[0]["table"]) == ("telemetry", "public.telemetry")
+    row = lines[0]["row"]
+    assert row["device"] == "d1" and row["temperature"] == 21.5 and row["n"] == 9007 and row["time"].startswith("2023-11-14"), row
+    code, lines, done = explain("devices/d1/telemetry", '{"ts": 1, "battery": 3, "n": "many"}')
+    assert code == 1 and lines[0]["rule"] == "telemetry" and "many" in lines[0]["rejected"] and "n" in lines[0]["rejected"], done
+    code, lines, done = explain("devices/d1/telemetry", '{"battery": 0}')
+    assert code == 0 and lines == [{"rule": "telemetry", "filtered": True}], done
+    code, lines, done = explain("nobody/wants/this", "{}")
+    assert code == 1 and lines == [] and done.err.strip(), done
+    code, lines, done = explain("raw/a/b", "-", stdin=b"\x00\xff")
+    assert code == 0 and lines[0]["row"]["what"] == "a/b", done
+    code, lines, done = explain("raw/x")
+    assert code == 0, done
+    bad = env.cli("explain", "raw/x", config=env.config_file(GOOD.replace("unix_ms", "unix_mz")))
+    assert bad.code == 3, bad
+
+
+@quick
+def test_explain_is_what_the_service_does(env):
+    """The same verdict and the same values, message by message."""
+    env.sql("create table both_ways (id text, n bigint, v double precision, at timestamptz)")
+    bridge = env.bridge("""{ name = "both"; topic = "~/both/{id}"; table = "both_ways"; where = "$.skip is null";
+        columns = { id = "{id}"; n = "$.n :: bigint"; v = "$.v | scale 2 :: double precision"; at = "$.at | unix_s :: timestamptz"; };
+        }""")
+    payloads = ['{"n": 1, "v": 1.5, "at": 1.5}', '{"n": 1.5}', '{"skip": 1}', "{", '{"n": 9223372036854775807}', '{"v": "x"}', "[]"]
+    env.publish([(f"~/both/{i}", payload) for i, payload in enumerate(payloads)])
+    bridge.wait_quiet()
+    env.wait(lambda: bridge.metric("messages_processed_total") == len(payloads), 10, "not all processed")
+    rows = {row[0]: row[1:] for row in env.sql("select id, n, v, at::text from both_ways")}
+    rejected = {letter[1].split("/")[1]: letter[2] for letter in env.dead_letters()}
+    for i, payload in enumerate(payloads):
+        done = env.cli("explain", env.topic(f"~/both/{i}"), payload, config=bridge)
+        said = json.loads(done.out.splitlines()[0])
+        if "rejected" in said:
+            assert rejected[str(i)] == said["rejected"], (payload, rejected.get(str(i)), said)
+        elif "filtered" in said:
+            assert str(i) not in rejected and str(i) not in rows
+        else:
+            row = said["row"]
+            assert (row["n"], row["v"], row["at"]) == rows[str(i)], (payload, row, rows[str(i)])
+
+
+@quick
+def test_schema(env):
+    """SQL that psql takes, twice; with the configured name, and with the tables of rules with create."""
+    config = GOOD.replace('dbname=x"', 'dbname=x"; schema = "other_name"').replace('format = "raw";', 'format = "raw"; create = true;')
+    done = env.cli("schema", config=env.config_file(config))
+    assert done.code == 0, done
+    env.sql(done.out)
+    env.sql(done.out)
+    assert env.one("select to_regclass('other_name.progress')") and env.one("select to_regclass('raw')")
+    for table, columns in (("progress", "client_id, journal, position, stored_at"), ("gap", "id, noticed_at, client_id, cause, "
+                           "from_time, to_time, messages"), ("dead_letter", "id, received_at, failed_at, rule, topic, payload, qos, "
+                           "retained, properties, reason, sqlstate, parked")):
+        env.sql(f"select {columns} from other_name.{table}")
+
+
+@quick
+def test_settings(env):
+    """Every setting of the contract's section 4 is listed, with one line each; no configuration is needed."""
+    done = env.cli("settings")
+    assert done.code == 0, done
+    for name in ("broker.url", "broker.client_id", "broker.protocol", "broker.username", "broker.password", "broker.keepalive",
+                 "broker.session_expiry", "broker.receive_maximum", "broker.max_packet", "broker.tls.ca_file", "broker.tls.verify",
+                 "broker.status_topic", "database.conninfo", "database.schema", "journal.directory", "journal.max_size",
+                 "journal.sync", "journal.keep", "batch.max_rows", "batch.max_bytes", "batch.max_delay", "http.listen", "log.level",
+                 "log.format", "shutdown", "rules.name", "rules.topic", "rules.qos", "rules.share", "rules.retained", "rules.format",
+                 "rules.table", "rules.columns", "rules.where", "rules.rows", "rules.on_conflict", "rules.key", "rules.newest",
+                 "rules.create", "rules.sql", "rules.ack.topic", "rules.ack.on", "rules.ack.qos", "rules.ack.retain",
+                 "rules.ack.fields"):
+        assert re.search(rf"^{re.escape(name)}\b", done.out, re.MULTILINE), f"{name} is not listed"
+
+
+@quick
+def test_journal_beside_a_running_service(env):
+    """info, dump and verify while it runs and takes messages; nothing is disturbed."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.postgres.stop()
+    env.publish(numbered("a", 0, 2000))
+    env.wait(lambda: bridge.metric("journal_messages") == 2000, 20, "not in the journal")
+    load = env.publish_in_background(numbered("a", 2000, 3000), rate=2000)
+    info = env.cli("journal", "info", config=bridge)
+    assert info.code == 0 and re.search(r"waiting\s+[\d,. ]+", info.out), info
+    dump = env.cli("journal", "dump", config=bridge)
+    first = json.loads(dump.out.splitlines()[0])
+    assert dump.code == 0 and len(dump.out.splitlines()) >= 2000
+    assert (first["topic"], first["payload"], first["qos"]) == (env.topic("~/n/a"), '{"n":0}', 1), first
+    verify = env.cli("journal", "verify", config=bridge)
+    assert verify.code == 0, verify
+    load.finish()
+    env.postgres.start()
+    check_numbered(env, {"a": 5000})
+    bridge.stop()
+    assert env.cli("journal", "verify", config=bridge).code == 0
+
+
+@quick
+def test_dead_letters_commands(env):
+    """list, show, retry through today's rules, purge."""
+    env.sql("create table r (id int, v int)")
+    rule = '{ name = "r"; topic = "~/r/{id}"; format = "json"; table = "r"; columns = { id = "{id}"; v = "%s"; }; }'
+    bridge = env.bridge(rule % "$.v")
+    env.publish([(f"~/r/{n}", '{"v": "bad", "w": %d}' % n) for n in range(3)] + [("~/r/9", "{")])
+    env.wait(lambda: len(env.dead_letters()) == 4, 15, env.dead_letters)
+    listed = env.cli("dead-letters", "list", config=bridge)
+    assert listed.code == 0 and listed.out.count(env.topic("~/r/")) == 4 and "bad" in listed.out, listed
+    number = str(env.one("select min(id) from mqtt2pg.dead_letter"))
+    shown = env.cli("dead-letters", "show", number, config=bridge)
+    assert shown.code == 0 and '"w": 0' in shown.out, shown
+    assert env.cli("dead-letters", "show", "999999", config=bridge).code == 1
+    bridge.configure(rule % "$.w")
+    retried = env.cli("dead-letters", "retry", "--rule", "r", config=bridge)
+    assert retried.code in (0, 1), retried
+    assert env.sql("select id, v from r order by id") == [(0, 0), (1, 1), (2, 2)], retried
+    assert [letter[1] for letter in env.dead_letters()] == ["r/9"]
+    purged = env.cli("dead-letters", "purge", config=bridge)
+    assert purged.code == 0 and env.dead_letters() == [], purged
+
+
+# --- usage
+
+@quick
+def test_help_and_version(env):
+    done = env.cli("--help")
+    assert done.code == 0 and all(command in done.out for command in COMMANDS), done
+    for command in COMMANDS:
+        done = env.cli(command, "--help")
+        assert done.code == 0 and command in done.out and len(done.out.splitlines()) >= 3 and not done.err, done
+    done = env.cli("--version")
+    assert done.code == 0 and re.fullmatch(r"mqtt2pg \d+\.\d+\.\d+\n", done.out), done
+
+
+@quick
+def test_wrong_usage(env):
+    """Exit code 2, one line what is wrong and one how it goes, on standard error."""
+    assert env.cli().code == 2 and "usage" in env.cli().err
+    for arguments in (("frobnicate",), ("--frobnicate",), ("check", "extra"), ("check", "--frobnicate"), ("explain",), ("journal",),
+                      ("journal", "eat"), ("explain", "a", "b", "c"), ("run", "extra"), ("--config",), ("dead-letters",),
+                      ("dead-letters", "show"), ("dead-letters", "show", "x")):
+        done = env.cli(*arguments, config=None if arguments[0].startswith("--") else env.config_file(GOOD))
+        assert done.code == 2 and done.out == "" and 1 <= len(done.err.strip().splitlines()) <= 4, (arguments, done)
+
+
+@quick
+def test_config_before_and_after_the_command(env):
+    path = env.config_file(GOOD)
+    for arguments in (("-c", path, "check"), ("check", "-c", path), ("--config=" + path, "check"), ("check", "--config", path)):
+        assert env.cli(*arguments).code == 0, arguments
+
+
+# --- what a new user gets wrong: one clear line that says what to do
+
+def one_line(env, bridge, word, seconds=15):
+    """The warning or error with this word: there, readable alone, not again and again."""
+    word = rf"\b(WARN|ERROR)\b.*({word})"
+    line = bridge.wait_log(word, seconds)
+    env.holds(lambda: len([other for other in bridge.log().splitlines() if re.search(word, other, re.I)]) <= 2, 3,
+              lambda: f"said again and again: {bridge.log()}")
+    return line
+
+
+@quick
+def test_typo_in_a_key(env):
+    done = env.cli("run", config=env.config_file(GOOD.replace("client_id", "client_ip")))
+    assert done.code == 3, done
+    lines = done.err.strip().splitlines()
+    assert len(lines) == 1 and "client_ip" in lines[0] and "client_id" in lines[0], f"no suggestion: {done.err}"
+
+
+@quick
+def test_wrong_topic_filter(env):
+    done = env.cli("run", config=env.config_file(GOOD.replace("raw/{rest...}", "raw/#/more")))
+    assert done.code == 3, done
+    lines = done.err.strip().splitlines()
+    assert len(lines) == 1 and "raw/#/more" in lines[0] and "last" in lines[0] or "end" in lines[0], done.err
+
+
+@quick
+def test_missing_column(env):
+    """It runs on, parks the rule's messages, and says which column of which table is missing."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE.replace("received =", "recieved ="))
+    env.publish(numbered("a", 0, 3))
+    line = one_line(env, bridge, "recieved")
+    assert "numbered" in line, line
+    env.wait(lambda: [letter[4] for letter in env.dead_letters()] == [True] * 3, 10, env.dead_letters)
+    env.sql("alter table numbered add recieved timestamptz")
+    check_numbered(env, {"a": 3})
+
+
+@quick
+def test_wrong_database_password(env):
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, ready=False,
+                        database={"conninfo": env.postgres.conninfo(env.database, tcp=True, password="wrong-word")})
+    line = one_line(env, bridge, "password")
+    assert "bridge" in line and "wrong-word" not in bridge.log(), line
+    assert bridge.running()
+    bridge.stop()
+
+
+@quick
+def test_wrong_database_name_role_and_schema_right(env):
+    for part, word in ((f"dbname={env.database}", "no_such_database"), ("user=bridge", "no_such_role")):
+        key = part.split("=")[0]
+        bridge = env.bridge(NUMBERED_RULE, ready=False, database={
+            "conninfo": env.postgres.conninfo(env.database).replace(part, f"{key}={word}")})
+        assert word in one_line(env, bridge, word)
+        bridge.stop()
+
+
+@quick
+def test_no_right_to_create_the_schema(env):
+    """Exit code 4, and the line says what to run."""
+    env.admin("drop role if exists poor; create role poor login; revoke create on database %s from public" % env.database)
+    bridge = env.bridge(NUMBERED_RULE, ready=False, database={"conninfo": env.postgres.conninfo(env.database, user="poor")})
+    assert bridge.wait(20) == 4, bridge.log()
+    assert re.search(r"psql|mqtt2pg schema", bridge.log()), bridge.log()
+    env.admin("drop role poor")
+
+
+@quick
+def test_wrong_broker_password(env):
+    make_numbered(env)
+    broker = env.own_broker()
+    broker.password_file(bridge="right-word")
+    broker.start()
+    for protocol in ("5", "3.1.1"):
+        bridge = env.bridge(NUMBERED_RULE, ready=False, broker={"url": broker.url, "protocol": protocol, "username": "bridge",
+                                                               "password": "wrong-word"})
+        line = one_line(env, bridge, "password|not authori[sz]ed|refused")
+        assert re.search("password|username", line) and "wrong-word" not in bridge.log(), line
+        bridge.stop()
+    bridge = env.bridge(NUMBERED_RULE, broker={"url": broker.url, "username": "bridge", "password": "right-word"})
+    bridge.stop()
+
+
+@quick
+def test_stopped_database_and_broker(env):
+    make_numbered(env)
+    broker = env.own_broker()
+    env.postgres.stop()
+    bridge = env.bridge(NUMBERED_RULE, broker={"url": broker.url}, ready=False)
+    line = one_line(env, bridge, "database")
+    assert str(env.postgres.port) in line or env.postgres.sockets in line, line
+    line = one_line(env, bridge, "broker")
+    assert str(broker.port) in line, line
+    env.postgres.start()
+    broker.start()
+    bridge.wait_ready()
+
+
+@quick
+def test_journal_directory_that_can_not_be_made(env):
+    bridge = env.bridge(NUMBERED_RULE, start=False, journal={"directory": "/proc/nowhere/journal"})
+    bridge.launch()
+    assert bridge.wait(10) == 4, bridge.log()
+    assert "/proc/nowhere" in bridge.log(), bridge.log()
