@@ -12,14 +12,15 @@ create schema if not exists mqtt2pg;
 
 comment on schema mqtt2pg is 'state of the MQTT to PostgreSQL bridge';
 
--- One row a bridge. The row moves by compare-and-set as the first statement of the transaction that stores the rows,
+-- One row for each bridge and journal. The row moves by compare-and-set as the first statement of the transaction that stores the rows,
 -- so it tells what became of a COMMIT that nobody answered.
 
 create table if not exists mqtt2pg.progress (
-    client_id text primary key,
+    client_id text not null,
     journal uuid not null,
     position bigint not null,
-    stored_at timestamptz not null default now()
+    stored_at timestamptz not null default now(),
+    primary key (client_id, journal)
 );
 
 comment on table mqtt2pg.progress is 'how far each bridge has stored its journal; never change it by hand while the bridge runs';

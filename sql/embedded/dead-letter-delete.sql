@@ -1,2 +1,2 @@
--- Removes one dead letter. $1: id
-delete from mqtt2pg.dead_letter where id = $1::bigint
+-- Removes dead letters. $1: their ids, as an array
+delete from mqtt2pg.dead_letter where id = any($1::bigint[])

@@ -25,7 +25,8 @@
 #include "mqtt/receiver.h"
 
 #define TICK_MS 250
-#define IDENTITY_WAIT_MS 15000
+#define STARTING_TICK_MS 20 /* until the receiver may start */
+#define IDENTITY_WAIT_MS 30000 /* for a database that neither answers nor refuses */
 #define EXIT_CONFIGURATION 3
 #define EXIT_CANNOT_START 4
 
@@ -41,6 +42,8 @@ struct bridge {
     struct loader *loader;
     struct receiver *receiver;
     struct http_server *http;
+    int64_t started_ms; /* monotonic */
+    bool reload_wanted; /* SIGHUP came while the last reload was still being taken over */
 };
 
 /* Gauges that are read off the journal, before each scrape and each tick. */
@@ -51,7 +54,7 @@ static void refresh_gauges(void *context)
     int64_t now = clock_wall_us();
 
     journal_info(bridge->journal, &info);
-    metric_set(METRIC_JOURNAL_MESSAGES, (int64_t) (info.last - info.stored));
+    metric_set(METRIC_JOURNAL_MESSAGES, (int64_t) info.waiting);
     metric_set(METRIC_JOURNAL_BYTES, info.bytes);
     metric_set(METRIC_JOURNAL_OLDEST_SECONDS,
                info.oldest_us == 0 || now < info.oldest_us ? 0 : (now - info.oldest_us) / 1000000);
@@ -79,7 +82,7 @@ static bool load_first(struct bridge *bridge)
 {
     struct problems problems = {0};
 
-    bridge->first = generation_load(bridge->config_file, &problems);
+    bridge->first = generation_load(bridge->config_file, NULL, &problems);
     bridge->generation = bridge->first;
     print_problems(&problems);
     return bridge->first != NULL;
@@ -146,19 +149,24 @@ static void advise_broker(const struct config *config)
         F_TEXT("client_id", config->broker.client_id));
 }
 
+/* Once it is known that nobody else stores for this client, or that nobody can be asked. */
 static void start_receiver(struct bridge *bridge)
 {
-    const struct config *config = bridge->generation->config;
+    const struct config *config = bridge->first->config;
+    enum loader_identity identity = loader_identity(bridge->loader);
 
-    if (!loader_wait_identity(bridge->loader, IDENTITY_WAIT_MS) || stop_requested()) {
+    if (bridge->receiver != NULL || identity == LOADER_IDENTITY_TAKEN ||
+        (identity == LOADER_IDENTITY_UNKNOWN &&
+         clock_monotonic_ms() < bridge->started_ms + IDENTITY_WAIT_MS)) {
         return;
     }
     advise_broker(config);
-    bridge->receiver = receiver_start(
-        &(struct receiver_options){.broker = &config->broker,
-                                   .subscriptions = &bridge->generation->ruleset->subscriptions,
-                                   .journal = bridge->journal,
-                                   .directory = config->journal.directory});
+    bridge->receiver =
+        receiver_start(&(struct receiver_options){.broker = &config->broker,
+                                                  .subscriptions =
+                                                      &bridge->generation->ruleset->subscriptions,
+                                                  .journal = bridge->journal,
+                                                  .directory = config->journal.directory});
 }
 
 /* Secrets are in memory: no core file with them. */
@@ -192,7 +200,7 @@ static int bridge_start(struct bridge *bridge)
         log_error("cannot start", F_TEXT("reason", error.text));
         return EXIT_CANNOT_START;
     }
-    start_receiver(bridge);
+    bridge->started_ms = clock_monotonic_ms();
     (void) sd_notify(0, "READY=1");
     log_info("mqtt2pg started", F_TEXT("version", MQTT2PG_VERSION),
              F_TEXT("client_id", bridge->generation->config->broker.client_id),
@@ -201,16 +209,23 @@ static int bridge_start(struct bridge *bridge)
     return 0;
 }
 
-/* Frees the generation before the last when the loader uses it no more; the first stays. */
-static void collect_retired(struct bridge *bridge)
+/*
+ * When the loader has taken over the new rules: only now the broker is asked for their messages, because the old ones would not know
+ * them; and the generation before is freed, unless it is the first.
+ */
+static void finish_reload(struct bridge *bridge)
 {
     if (bridge->retired == NULL || loader_ruleset(bridge->loader) != bridge->generation->ruleset) {
         return;
+    }
+    if (bridge->receiver != NULL) {
+        receiver_subscribe(bridge->receiver, &bridge->generation->ruleset->subscriptions);
     }
     if (bridge->retired != bridge->first) {
         generation_free(bridge->retired);
     }
     bridge->retired = NULL;
+    log_info("configuration reloaded", F_INT("rules", bridge->generation->ruleset->count));
 }
 
 static void log_problems(const struct problems *problems)
@@ -236,27 +251,22 @@ static void keep_running_parts(struct config *next, const struct config *running
 static void reload(struct bridge *bridge)
 {
     struct problems problems = {0};
-    struct generation *next;
+    struct generation *next = generation_load(bridge->config_file, bridge->first, &problems);
 
+    bridge->reload_wanted = false;
     (void) sd_notify(0, "RELOADING=1");
-    if (bridge->retired != NULL) {
-        log_warn("reload refused: the previous one is still being taken over");
-    } else if ((next = generation_load(bridge->config_file, &problems)) == NULL) {
+    if (next == NULL) {
         log_problems(&problems);
         log_error("reload refused: the old configuration goes on",
                   F_INT("mistakes", problems.errors));
     } else {
         keep_running_parts(next->config, bridge->generation->config);
         log_configure(&next->config->log);
-        loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
-        if (bridge->receiver != NULL) {
-            receiver_subscribe(bridge->receiver, &next->ruleset->subscriptions);
-        }
-        log_info("configuration reloaded", F_INT("rules", next->ruleset->count));
         pthread_mutex_lock(&bridge->mutex);
         bridge->retired = bridge->generation;
         bridge->generation = next;
         pthread_mutex_unlock(&bridge->mutex);
+        loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
     }
     problems_fini(&problems);
     (void) sd_notify(0, "READY=1");
@@ -265,6 +275,7 @@ static void reload(struct bridge *bridge)
 static void wait_for_the_end(struct bridge *bridge)
 {
     const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
+    const struct timespec soon = {.tv_nsec = STARTING_TICK_MS * 1000000L};
     sigset_t signals;
 
     sigemptyset(&signals);
@@ -272,15 +283,17 @@ static void wait_for_the_end(struct bridge *bridge)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     while (!stop_requested()) {
-        int signal = sigtimedwait(&signals, NULL, &tick);
+        int signal = sigtimedwait(&signals, NULL, bridge->receiver == NULL ? &soon : &tick);
 
         refresh_gauges(bridge);
-        collect_retired(bridge);
+        start_receiver(bridge);
+        finish_reload(bridge);
         (void) sd_notify(0, "WATCHDOG=1");
-        if (signal == SIGHUP) {
-            reload(bridge);
-        } else if (signal > 0) {
+        bridge->reload_wanted |= signal == SIGHUP;
+        if (signal == SIGTERM || signal == SIGINT) {
             stop_request(0);
+        } else if (bridge->reload_wanted && bridge->retired == NULL) {
+            reload(bridge);
         }
     }
 }

@@ -5,16 +5,18 @@
 
 #include "base/memory.h"
 
-struct generation *generation_load(const char *config_file, struct problems *problems)
+struct generation *generation_load(const char *config_file, const struct generation *running,
+                                   struct problems *problems)
 {
     struct generation *generation = memory_alloc(sizeof(*generation));
     struct config *config = config_load(config_file, problems);
+    const struct broker_options *broker = NULL;
 
     generation->config = config;
     if (config != NULL) {
-        generation->ruleset =
-            ruleset_compile(config->rules, config->rule_count, config->broker.client_id,
-                            config->broker.mqtt5, problems);
+        broker = running != NULL ? &running->config->broker : &config->broker;
+        generation->ruleset = ruleset_compile(config->rules, config->rule_count, broker->client_id,
+                                              broker->mqtt5, problems);
     }
     if (problems->errors > 0 || generation->ruleset == NULL) {
         generation_free(generation);

@@ -130,7 +130,7 @@ const char *cli_option(const struct cli_call *call, int *at, const char *name)
 struct generation *cli_load(const struct cli_call *call, FILE *out)
 {
     struct problems problems = {0};
-    struct generation *generation = generation_load(call->config_file, &problems);
+    struct generation *generation = generation_load(call->config_file, NULL, &problems);
 
     problems_print(&problems, out);
     problems_fini(&problems);

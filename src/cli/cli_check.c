@@ -57,7 +57,7 @@ int cli_check(const struct cli_call *call)
         }
         database = true;
     }
-    generation = generation_load(call->config_file, &problems);
+    generation = generation_load(call->config_file, NULL, &problems);
     if (generation != NULL && database) {
         exit_code = check_database(generation, &problems);
     }

@@ -11,10 +11,10 @@
 
 #define LIST_LIMIT 1000
 #define RETRY_LETTERS 500
+#define SOON_MAX 10 /* deadlocks and the like */
 
 /* What the words behind `dead-letters` ask for. */
 struct request {
-    const char *verb;
     const char *rule; /* NULL = all */
     int64_t id;       /* 0 = all */
     int64_t older_than_ms;
@@ -136,11 +136,19 @@ static bool retry_rule(const struct desk *desk, const struct store *store, struc
     struct pg_failure failure = {.message = ""};
     enum store_result result;
     uint64_t before;
+    int patience = SOON_MAX;
 
     do {
         before = total->letters;
         result = retry_letters(store, mapper, rule, &query, total, NULL, &failure);
         query.after_id = total->last_id;
+        if (result == STORE_SMALLER && query.limit > 1) {
+            query.limit /= 2;
+            result = STORE_AGAIN;
+        }
+        if (result == STORE_SOON && patience-- > 0) {
+            result = STORE_AGAIN;
+        }
     } while (result == STORE_AGAIN || (result == STORE_DONE && total->letters > before));
     total->last_id = 0;
     if (result != STORE_DONE) {
@@ -178,6 +186,11 @@ static int retry_rules(const struct desk *desk, const struct request *request,
     printf("%" PRIu64 " dead letters retried: %" PRIu64 " stored (%" PRIu64 " rows), %" PRIu64
            " filtered, %" PRIu64 " rejected again\n",
            total.letters, total.stored, total.rows, total.filtered, total.rejected);
+    if (request->id != 0 && total.letters == 0) {
+        fprintf(stderr, "mqtt2pg: no rule of this configuration has a dead letter %" PRId64 "\n",
+                request->id);
+        complete = false;
+    }
     return complete ? CLI_DONE : CLI_FAILED;
 }
 
@@ -229,44 +242,54 @@ static bool parse_id(const char *text, int64_t *id)
     return *id > 0 && *end == '\0';
 }
 
-/* Fills the request; CLI_DONE or the exit code of wrong usage. */
-static int parse_request(const struct cli_call *call, struct request *request)
+static const struct verb {
+    const char *name;
+    const char *options; /* that it takes */
+    int (*run)(const struct desk *desk, const struct request *request);
+} verbs[] = {
+    {"list", "--rule", list_letters},
+    {"show", "", show_letter},
+    {"retry", "--rule --id", retry_all},
+    {"purge", "--older-than", purge_letters},
+};
+
+/* The value of this option, if the verb takes it; what it does not take is an unknown argument. */
+static const char *option(const struct cli_call *call, int *at, const struct verb *verb,
+                          const char *name)
 {
+    return strstr(verb->options, name) == NULL ? NULL : cli_option(call, at, name);
+}
+
+/* Fills the request; CLI_DONE or the exit code of wrong usage. */
+static int parse_request(const struct cli_call *call, const struct verb *verb,
+                         struct request *request)
+{
+    bool show = strcmp(verb->name, "show") == 0;
     const char *value;
 
     for (int i = 1; i < call->count; i++) {
-        if ((value = cli_option(call, &i, "--rule")) != NULL) {
+        if ((value = option(call, &i, verb, "--rule")) != NULL) {
             request->rule = value;
-        } else if ((value = cli_option(call, &i, "--id")) != NULL) {
+        } else if ((value = option(call, &i, verb, "--id")) != NULL) {
             if (!parse_id(value, &request->id)) {
                 return cli_usage("dead-letters", "\"%s\" is no number of a dead letter", value);
             }
-        } else if ((value = cli_option(call, &i, "--older-than")) != NULL) {
+        } else if ((value = option(call, &i, verb, "--older-than")) != NULL) {
             if (!text_parse_duration(slice_of(value), &request->older_than_ms)) {
                 return cli_usage("dead-letters", "\"%s\" is no duration like \"30d\"", value);
             }
-        } else if (strcmp(request->verb, "show") == 0 && request->id == 0 &&
-                   parse_id(call->arguments[i], &request->id)) {
+        } else if (show && request->id == 0 && parse_id(call->arguments[i], &request->id)) {
             continue;
         } else {
-            return cli_usage("dead-letters", "unknown argument \"%s\"", call->arguments[i]);
+            return cli_usage("dead-letters", "%s does not take \"%s\"", verb->name,
+                             call->arguments[i]);
         }
     }
-    if (strcmp(request->verb, "show") == 0 && request->id == 0) {
+    if (show && request->id == 0) {
         return cli_usage("dead-letters", "show needs the number of a dead letter");
     }
     return CLI_DONE;
 }
-
-static const struct verb {
-    const char *name;
-    int (*run)(const struct desk *desk, const struct request *request);
-} verbs[] = {
-    {"list", list_letters},
-    {"show", show_letter},
-    {"retry", retry_all},
-    {"purge", purge_letters},
-};
 
 static const struct verb *find_verb(const char *name)
 {
@@ -289,8 +312,7 @@ int cli_dead_letters(const struct cli_call *call)
     if (verb == NULL) {
         return cli_usage("dead-letters", "one of list, show, retry or purge is wanted");
     }
-    request.verb = verb->name;
-    exit_code = parse_request(call, &request);
+    exit_code = parse_request(call, verb, &request);
     if (exit_code != CLI_DONE) {
         return exit_code;
     }

@@ -54,7 +54,7 @@ static int show_info(struct journal *journal, const char *directory)
     print_count("first message", info.first);
     print_count("last message", info.last);
     print_count("stored up to", info.stored);
-    print_count("waiting", info.last - info.stored);
+    print_count("waiting", info.waiting);
     print_time("oldest waiting", info.oldest_us);
     print_time("newest", info.last_us);
     return CLI_DONE;

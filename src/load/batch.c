@@ -42,10 +42,11 @@ static void batch_reset(struct batch *batch, uint64_t from)
         struct rule_batch *rule = &batch->rules[i];
         buf_reset(&rule->rows);
         rule->extent_count = 0;
-        rule->row_count = rule->filtered = rule->rejected = 0;
+        rule->row_count = rule->filtered = rule->rejected = rule->parked = 0;
     }
     batch->from = batch->to = from;
     batch->count = 0;
+    batch->records = 0;
     batch->rows = 0;
     batch->bytes = 0;
     buf_reset(&batch->dead_letters);
@@ -160,6 +161,7 @@ static void add_parked(struct batch *batch, const struct batch_builder *builder,
         .parked = true};
 
     add_dead_letter(batch, builder, &letter);
+    batch->rules[mapped->rule_index].parked++;
 }
 
 void batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
@@ -234,7 +236,7 @@ static void add_missing(struct batch *batch, const struct journal_missing *missi
         .messages = (int64_t) missing->count};
 
     add_gap(batch, &gap);
-    batch->to = missing->first + missing->count - 1;
+    batch->records += missing->count;
     log_error("messages are missing in the journal: see the table gap",
               F_TEXT("cause", gap.cause.data), F_INT("first", missing->first),
               F_INT("messages", missing->count));
@@ -261,31 +263,41 @@ static bool is_full(const struct batch *batch, const struct batch_options *optio
            (int64_t) batch->count >= options->max_rows || (int64_t) bytes >= options->max_bytes;
 }
 
-enum outcome batch_build(struct batch *batch, const struct batch_builder *builder,
-                         size_t messages_max, struct error *error)
+/* Reads and adds one record. False at the journal's end, or when it can't be read: then `error` says so. */
+static bool add_record(struct batch *batch, const struct batch_builder *builder,
+                       struct error *error)
 {
     struct journal_next next;
 
-    batch_reset(batch, journal_reader_position(builder->reader) - 1);
-    while (!is_full(batch, builder->options, messages_max)) {
-        switch (journal_reader_next(builder->reader, &next)) {
-        case JOURNAL_READ_MESSAGE:
-            if (next.message.kind == MESSAGE_PUBLISH) {
-                add_publish(batch, builder, &next.message);
-            } else {
-                add_gap_message(batch, &next.message);
-            }
-            batch->to = next.message.sequence;
-            break;
-        case JOURNAL_READ_MISSING:
-            add_missing(batch, &next.missing);
-            break;
-        case JOURNAL_READ_END:
-            return OUTCOME_OK;
-        case JOURNAL_READ_FAILED:
-            *error = next.error;
-            return error->outcome;
+    switch (journal_reader_next(builder->reader, &next)) {
+    case JOURNAL_READ_MESSAGE:
+        if (next.message.kind == MESSAGE_PUBLISH) {
+            add_publish(batch, builder, &next.message);
+        } else {
+            add_gap_message(batch, &next.message);
         }
+        batch->records++;
+        return true;
+    case JOURNAL_READ_MISSING:
+        add_missing(batch, &next.missing);
+        return true;
+    case JOURNAL_READ_END:
+        break;
+    case JOURNAL_READ_FAILED:
+        *error = next.error;
+        break;
     }
-    return OUTCOME_OK;
+    return false;
+}
+
+enum outcome batch_build(struct batch *batch, const struct batch_builder *builder,
+                         size_t messages_max, struct error *error)
+{
+    error_clear(error);
+    batch_reset(batch, journal_reader_position(builder->reader) - 1);
+    while (!is_full(batch, builder->options, messages_max) && add_record(batch, builder, error)) {
+    }
+    /* The reader's word counts: it also passes over numbers that were left out. */
+    batch->to = journal_reader_position(builder->reader) - 1;
+    return error->outcome;
 }

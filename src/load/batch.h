@@ -35,14 +35,15 @@ struct rule_batch {
     size_t extent_capacity;
     uint64_t row_count;
     uint64_t filtered; /* messages */
-    uint64_t
-        rejected; /* messages, dead letters; parked ones are not counted until their fate is known */
+    uint64_t rejected; /* messages that became dead letters */
+    uint64_t parked;   /* messages put aside; not counted as matched until their fate is known */
 };
 
 struct batch {
     uint64_t from;        /* position before it */
     uint64_t to;          /* position after it */
     size_t count;         /* messages */
+    uint64_t records;     /* of the journal, missing ones included: what the books call processed */
     uint64_t *sequences;  /* of each message */
     int64_t *received_us; /* of each message */
     size_t capacity;

@@ -12,12 +12,11 @@
 #include "base/stop.h"
 #include "base/thread.h"
 #include "load/loader_internal.h"
-#include "load/retry.h"
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 10000
 #define IDLE_WAIT_MS 1000
-#define HEAL_LETTERS 500
+#define SOON_MAX 3 /* then it is no coincidence any more */
 
 bool loader_stopping(struct loader *loader)
 {
@@ -53,7 +52,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     verdicts_reset(&loader->verdicts); /* they name rules by their number */
 }
 
-static struct store store_of(struct loader *loader)
+struct store loader_store(struct loader *loader)
 {
     return (struct store){
         .connection = loader->connection,
@@ -108,7 +107,7 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     const struct batch *batch = loader->batch;
 
     batch_report(batch);
-    metric_add(METRIC_MESSAGES_PROCESSED, (int64_t) (batch->to - batch->from));
+    metric_add(METRIC_MESSAGES_PROCESSED, (int64_t) batch->records);
     metric_add(METRIC_BATCHES, 1);
     metric_observe(HISTOGRAM_BATCH_ROWS, (double) batch->rows, 1);
     metric_observe(HISTOGRAM_COMMIT_SECONDS, (double) took_us / 1e6, 1);
@@ -117,6 +116,7 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     loader_set_stored(loader, batch->to);
     verdicts_reset(&loader->verdicts);
     backoff_reset(&loader->wait);
+    loader->soon_count = 0;
     if (loader->messages_max < SIZE_MAX / 2) {
         loader->messages_max *= 2;
     }
@@ -139,6 +139,10 @@ static void server_waits(struct loader *loader, const struct pg_failure *failure
     health_set(HEALTH_DATABASE, false, failure->message);
     log_error("the database can't store now: messages wait in the journal",
               F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
+    if (loader_stopping(loader)) { /* what waits is safe in the journal */
+        atomic_store(&loader->abandon, true);
+        return;
+    }
     loader_pause(loader, backoff_next(&loader->wait));
     if (failure->action == SQL_RULE) { /* our own tables: gone or denied */
         loader->schema_ready = false;
@@ -148,7 +152,17 @@ static void server_waits(struct loader *loader, const struct pg_failure *failure
     health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
 }
 
-static void handle_result(struct loader *loader, enum store_result result,
+/* Deadlocks and the like pass by themselves, but not when they come back each time. */
+static void soon_again(struct loader *loader, const struct pg_failure *failure)
+{
+    if (++loader->soon_count > SOON_MAX) {
+        server_waits(loader, failure);
+    } else {
+        loader_pause(loader, backoff_next(&loader->wait));
+    }
+}
+
+void loader_trouble(struct loader *loader, enum store_result result,
                           const struct pg_failure *failure)
 {
     switch (result) {
@@ -164,6 +178,9 @@ static void handle_result(struct loader *loader, enum store_result result,
         loader_disconnect(loader, "progress was moved by somebody else");
         return;
     case STORE_AGAIN:
+        break;
+    case STORE_SOON:
+        soon_again(loader, failure);
         break;
     case STORE_SMALLER:
         loader->messages_max = loader->batch->count > 1 ? loader->batch->count / 2 : 1;
@@ -219,7 +236,7 @@ static void store_next(struct loader *loader)
         .verdicts = &loader->verdicts,
         .options = &loader->options.batch,
         .origin = {loader->options.database.client_id, journal_uuid(loader->options.journal)}};
-    struct store store = store_of(loader);
+    struct store store = loader_store(loader);
     struct pg_failure failure = {.message = ""};
     struct error error;
     enum store_result result;
@@ -227,6 +244,9 @@ static void store_next(struct loader *loader)
 
     if (batch_build(loader->batch, &builder, loader->messages_max, &error) != OUTCOME_OK) {
         log_error("the journal can't be read", F_TEXT("reason", error.text));
+        if (loader_stopping(loader)) {
+            atomic_store(&loader->abandon, true);
+        }
         loader_pause(loader, backoff_next(&loader->wait));
         rewind_batch(loader);
         return;
@@ -241,71 +261,8 @@ static void store_next(struct loader *loader)
     if (result == STORE_DONE) {
         batch_committed(loader, clock_monotonic_us() - started);
     } else {
-        handle_result(loader, result, &failure);
+        loader_trouble(loader, result, &failure);
     }
-}
-
-static void count_healed(const struct loader *loader, unsigned rule,
-                         const struct retry_counts *counts)
-{
-    int metrics = loader->ruleset->rules[rule]->metrics;
-
-    metric_rule_add(metrics, RULE_METRIC_MATCHED, (int64_t) counts->letters);
-    metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
-    metric_rule_add(metrics, RULE_METRIC_FILTERED, (int64_t) counts->filtered);
-    metric_rule_add(metrics, RULE_METRIC_REJECTED, (int64_t) counts->rejected);
-    metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
-}
-
-/* Acknowledgments of letters that were parked: their batch is long committed. */
-static void send_healed_acks(struct loader *loader, const struct ack_batch *acks)
-{
-    struct error error;
-
-    if (loader->options.outbox == NULL || acks->count == 0) {
-        return;
-    }
-    if (outbox_prepare(loader->options.outbox, loader->stored, acks, &error) == OUTCOME_OK) {
-        outbox_commit(loader->options.outbox, loader->stored);
-    } else {
-        log_error("acknowledgments of parked messages could not be written",
-                  F_INT("acks", acks->count), F_TEXT("reason", error.text));
-    }
-}
-
-/* A portion of a parked rule's letters; unparks it after the last. */
-static void heal(struct loader *loader, unsigned rule)
-{
-    const struct dead_letter_query query = {.parked = 1, .limit = HEAL_LETTERS};
-    struct store store = store_of(loader);
-    struct retry_counts counts = {0};
-    struct ack_batch acks = {0};
-    struct pg_failure failure = {.message = ""};
-    enum store_result result = STORE_DONE;
-
-    if (!rule_targets_get(loader->targets, rule)->healing &&
-        rule_targets_look(loader->targets, loader->connection, rule, &failure) != OUTCOME_OK) {
-        handle_result(loader, STORE_LOST, &failure);
-        return;
-    }
-    if (!rule_targets_get(loader->targets, rule)->healing) {
-        return;
-    }
-    verdicts_reset(
-        &loader->verdicts); /* of a batch that is not committed; found again if need be */
-    do {
-        result = retry_letters(&store, loader->mapper, rule, &query, &counts, &acks, &failure);
-    } while (result == STORE_AGAIN && !loader_stopping(loader));
-    if (result == STORE_DONE) {
-        count_healed(loader, rule, &counts);
-        send_healed_acks(loader, &acks);
-        if (counts.letters == 0) {
-            rule_targets_unpark(loader->targets, rule);
-        }
-    } else if (result != STORE_AGAIN) {
-        handle_result(loader, result, &failure);
-    }
-    ack_batch_fini(&acks);
 }
 
 static void take_new_rules(struct loader *loader)
@@ -330,7 +287,7 @@ static void take_new_rules(struct loader *loader)
     if (pg_is_connected(loader->connection) &&
         rule_targets_read(loader->targets, loader->connection, loader->options.database.schema,
                           &failure) != OUTCOME_OK) {
-        handle_result(loader, STORE_LOST, &failure);
+        loader_trouble(loader, STORE_LOST, &failure);
     }
 }
 
@@ -339,13 +296,18 @@ static void loader_step(struct loader *loader)
     int parked;
 
     take_new_rules(loader);
-    if (!pg_is_connected(loader->connection) && !loader_connect(loader)) {
-        loader_pause(loader, backoff_next(&loader->backoff));
-        return;
+    if (!pg_is_connected(loader->connection)) {
+        if (loader->online) { /* nobody has noticed yet */
+            loader_disconnect(loader, "connection lost");
+        }
+        if (!loader_connect(loader)) {
+            loader_pause(loader, backoff_next(&loader->backoff));
+            return;
+        }
     }
     parked = loader_stopping(loader) ? -1 : rule_targets_due(loader->targets);
     if (parked >= 0) {
-        heal(loader, (unsigned) parked);
+        loader_heal(loader, (unsigned) parked);
     }
     if (pg_is_connected(loader->connection) && wait_for_messages(loader)) {
         store_next(loader);
@@ -355,15 +317,14 @@ static void loader_step(struct loader *loader)
 /* While stopping: is there still something to store, and somebody to store it? */
 static bool drained(struct loader *loader)
 {
-    return atomic_load(&loader->abandon) || !pg_is_connected(loader->connection) ||
-           journal_last(loader->options.journal) <= loader->stored;
+    return !pg_is_connected(loader->connection) || journal_last(loader->options.journal) <= loader->stored;
 }
 
 static void *loader_main(void *context)
 {
     struct loader *loader = context;
 
-    while (!loader_stopping(loader) || !drained(loader)) {
+    while (!atomic_load(&loader->abandon) && (!loader_stopping(loader) || !drained(loader))) {
         loader_step(loader);
     }
     pthread_mutex_lock(&loader->mutex);
@@ -387,25 +348,21 @@ struct loader *loader_start(const struct loader_options *options, const struct r
     pthread_mutex_init(&loader->mutex, NULL);
     thread_cond_init(&loader->changed);
     use_rules(loader, ruleset);
-    metric_set(METRIC_JOURNAL_MESSAGES_AT_START,
-               (int64_t) (journal_last(options->journal) - journal_stored(options->journal)));
+    loader->last_at_start = journal_last(options->journal);
+    metric_set(METRIC_JOURNAL_MESSAGES_AT_START, (int64_t) loader_waiting(loader));
     health_set(HEALTH_DATABASE, false, "connecting");
     loader->thread = thread_spawn("loader", loader_main, loader);
     return loader;
 }
 
-bool loader_wait_identity(struct loader *loader, int64_t milliseconds)
+enum loader_identity loader_identity(struct loader *loader)
 {
-    int64_t until = clock_monotonic_ms() + milliseconds;
-    enum identity identity;
+    enum loader_identity identity;
 
     pthread_mutex_lock(&loader->mutex);
-    while (loader->identity == IDENTITY_UNKNOWN && clock_monotonic_ms() < until) {
-        (void) thread_cond_wait(&loader->changed, &loader->mutex, until - clock_monotonic_ms());
-    }
     identity = loader->identity;
     pthread_mutex_unlock(&loader->mutex);
-    return identity != IDENTITY_TAKEN;
+    return identity;
 }
 
 void loader_set_rules(struct loader *loader, const struct ruleset *ruleset,

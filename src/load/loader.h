@@ -28,11 +28,14 @@ struct loader;
 /* Starts the thread; it begins to connect. Borrows the ruleset until another one is in use. */
 struct loader *loader_start(const struct loader_options *options, const struct ruleset *ruleset);
 
-/*
- * Waits until the loader has once tried to become this client's only one, at most `milliseconds`. False: another process stores under the same client_id, and
- * messages must not be taken from the broker. A database that can't be reached is no reason to wait: true.
- */
-bool loader_wait_identity(struct loader *loader, int64_t milliseconds);
+/* Are we the only process that stores for this client? Until it is known no message should be taken from the broker. */
+enum loader_identity {
+    LOADER_IDENTITY_UNKNOWN,     /* the database has not answered yet */
+    LOADER_IDENTITY_OURS,
+    LOADER_IDENTITY_UNREACHABLE, /* the database can't be asked: the journal takes messages meanwhile */
+    LOADER_IDENTITY_TAKEN,       /* another process stores; this one is about to stop with exit code 4 */
+};
+enum loader_identity loader_identity(struct loader *loader);
 
 /* Other rules and batch limits from the next batch on (reload). Borrows the ruleset. */
 void loader_set_rules(struct loader *loader, const struct ruleset *ruleset,

@@ -12,11 +12,11 @@
 /* How long the backend of a killed predecessor may hold our lock. */
 #define IDENTITY_WAIT_MS 10000
 
-static void set_identity(struct loader *loader, enum identity identity)
+static void set_identity(struct loader *loader, enum loader_identity identity)
 {
     pthread_mutex_lock(&loader->mutex);
-    if (loader->identity == IDENTITY_UNKNOWN || identity == IDENTITY_OURS ||
-        identity == IDENTITY_TAKEN) {
+    if (loader->identity == LOADER_IDENTITY_UNKNOWN || identity == LOADER_IDENTITY_OURS ||
+        identity == LOADER_IDENTITY_TAKEN) {
         loader->identity = identity;
     }
     pthread_cond_broadcast(&loader->changed);
@@ -26,36 +26,43 @@ static void set_identity(struct loader *loader, enum identity identity)
 void loader_disconnect(struct loader *loader, const char *reason)
 {
     pg_disconnect(loader->connection);
+    loader->online = false;
     metric_set(METRIC_DATABASE_CONNECTED, 0);
     health_set(HEALTH_DATABASE, false, reason);
 }
 
-/* Goes on with the journal where the database says, whatever that is. */
+uint64_t loader_waiting(const struct loader *loader)
+{
+    struct journal_info info;
+
+    journal_info(loader->options.journal, &info);
+    return info.waiting;
+}
+
+/*
+ * Goes on with the journal where the database says. What lies between that and what we thought was stored by a COMMIT whose answer we
+ * never got, or before this process started, or is to be stored once more: the books follow.
+ */
 static enum outcome seek_stored(struct loader *loader, uint64_t position, struct error *error)
 {
-    struct journal *journal = loader->options.journal;
+    uint64_t before = journal_stored(loader->options.journal);
+    int64_t waiting = (int64_t) loader_waiting(loader);
 
-    /* The database may know more than a journal that lost its unsynced end, or less after a restore: the books follow. */
-    metric_add(METRIC_JOURNAL_MESSAGES_AT_START,
-               (int64_t) journal_stored(journal) - (int64_t) position);
-    if (position < journal_stored(journal)) {
+    if (position < before) {
         log_warn("the database is behind what was stored: storing again what the journal keeps",
-                 F_INT("stored", journal_stored(journal)), F_INT("database", position));
-    }
-    if (position > journal_last(journal)) {
-        metric_add(METRIC_JOURNAL_MESSAGES_AT_START,
-                   (int64_t) position - (int64_t) journal_last(journal));
-        log_warn("the database is ahead of the journal, which lost its end: going on behind it",
-                 F_INT("journal", journal_last(journal)), F_INT("database", position));
-        if (journal_skip_to(journal, position, error) != OUTCOME_OK) {
-            return error->outcome;
-        }
+                 F_INT("stored", before), F_INT("database", position));
     }
     loader_set_stored(loader, position);
+    waiting -= (int64_t) loader_waiting(loader);
+    if (waiting > 0 && loader->connected_before) {
+        metric_add(METRIC_MESSAGES_PROCESSED, waiting);
+    } else {
+        metric_add(METRIC_JOURNAL_MESSAGES_AT_START, -waiting);
+    }
     return journal_reader_seek(loader->reader, position + 1, error);
 }
 
-/* Reads our row of `progress`, making it when it is not there or of another journal. */
+/* Reads our row of `progress`; makes it when this journal has none. */
 static enum outcome read_position(struct loader *loader, uint64_t *position,
                                   struct pg_failure *failure)
 {
@@ -63,7 +70,7 @@ static enum outcome read_position(struct loader *loader, uint64_t *position,
     const char *uuid = journal_uuid(loader->options.journal);
     struct progress progress;
 
-    if (progress_read(loader->connection, database->schema, database->client_id, &progress,
+    if (progress_read(loader->connection, database->schema, database->client_id, uuid, &progress,
                       failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
@@ -72,13 +79,31 @@ static enum outcome read_position(struct loader *loader, uint64_t *position,
         return OUTCOME_OK;
     }
     if (progress.exists) {
-        log_warn("the database knows another journal of this client: going on with this one",
-                 F_TEXT("known", progress.journal), F_TEXT("journal", uuid),
-                 F_INT("position", progress.position));
+        log_warn("this client stored from another journal before: what still waits there is not stored",
+                 F_TEXT("other", progress.journal), F_TEXT("journal", uuid));
     }
     *position = 0;
     return progress_write(loader->connection, database->schema, database->client_id, uuid, 0,
                           failure);
+}
+
+/*
+ * A journal that was put back to an older state, or lost its end with the power, gives numbers again that the database has as stored:
+ * then the database's position goes back to where this process began to append. What the numbers meant before is stored already.
+ */
+static enum outcome lower_position(struct loader *loader, uint64_t *position,
+                                   struct pg_failure *failure)
+{
+    const struct pg_options *database = &loader->options.database;
+
+    if (loader->connected_before || *position <= loader->last_at_start) {
+        return OUTCOME_OK;
+    }
+    log_warn("the database is ahead of the journal, which lost its end: going on with the journal",
+             F_INT("journal", loader->last_at_start), F_INT("database", *position));
+    *position = loader->last_at_start;
+    return progress_write(loader->connection, database->schema, database->client_id,
+                          journal_uuid(loader->options.journal), *position, failure);
 }
 
 /* Becomes the only process that stores for this client. */
@@ -95,7 +120,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
         }
         if (taken) {
             loader->identity_proved = true;
-            set_identity(loader, IDENTITY_OURS);
+            set_identity(loader, LOADER_IDENTITY_OURS);
             return true;
         }
         if (clock_monotonic_ms() >= until) {
@@ -108,7 +133,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
              database->client_id);
     if (!loader_stopping(loader) && !loader->identity_proved) {
         log_error(failure->message);
-        set_identity(loader, IDENTITY_TAKEN);
+        set_identity(loader, LOADER_IDENTITY_TAKEN);
         stop_request(4);
     }
     return false;
@@ -130,27 +155,42 @@ static bool ensure_schema(struct loader *loader, struct error *error)
     return loader->schema_ready;
 }
 
+/* Takes up the position: of acknowledgments, of the journal. */
+static bool settle(struct loader *loader, struct error *error)
+{
+    struct pg_failure failure = {.message = ""};
+    uint64_t position;
+
+    if (read_position(loader, &position, &failure) != OUTCOME_OK) {
+        error_set(error, OUTCOME_RETRY, "%s", failure.message);
+        return false;
+    }
+    if (loader->options.outbox != NULL &&
+        outbox_settle(loader->options.outbox, position, error) != OUTCOME_OK) {
+        return false;
+    }
+    if (lower_position(loader, &position, &failure) != OUTCOME_OK) {
+        error_set(error, OUTCOME_RETRY, "%s", failure.message);
+        return false;
+    }
+    return seek_stored(loader, position, error) == OUTCOME_OK;
+}
+
 /* Everything between a TCP connection and the first batch. */
 static bool establish(struct loader *loader, struct error *error)
 {
     struct pg_failure failure = {.message = ""};
-    uint64_t position;
 
     if (pg_connect(loader->connection, error) != OUTCOME_OK || !ensure_schema(loader, error)) {
         return false;
     }
     if (!take_identity(loader, &failure) ||
-        read_position(loader, &position, &failure) != OUTCOME_OK ||
         rule_targets_read(loader->targets, loader->connection, loader->options.database.schema,
                           &failure) != OUTCOME_OK) {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }
-    if (seek_stored(loader, position, error) != OUTCOME_OK) {
-        return false;
-    }
-    return loader->options.outbox == NULL ||
-           outbox_settle(loader->options.outbox, position, error) == OUTCOME_OK;
+    return settle(loader, error);
 }
 
 bool loader_connect(struct loader *loader)
@@ -158,6 +198,7 @@ bool loader_connect(struct loader *loader)
     struct error error = {.text = ""};
 
     if (establish(loader, &error)) {
+        loader->online = true;
         metric_set(METRIC_DATABASE_CONNECTED, 1);
         if (loader->connected_before) {
             metric_add(METRIC_DATABASE_RECONNECTS, 1);
@@ -167,7 +208,7 @@ bool loader_connect(struct loader *loader)
         health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
         log_info("connected to the database", F_TEXT("database", pg_target(loader->connection)),
                  F_INT("position", loader->stored),
-                 F_INT("waiting", journal_last(loader->options.journal) - loader->stored));
+                 F_INT("waiting", loader_waiting(loader)));
         return true;
     }
     if (error.outcome == OUTCOME_FATAL && loader->connected_before) {
@@ -175,6 +216,6 @@ bool loader_connect(struct loader *loader)
         stop_request(1);
     }
     loader_disconnect(loader, error.text);
-    set_identity(loader, IDENTITY_UNREACHABLE);
+    set_identity(loader, LOADER_IDENTITY_UNREACHABLE);
     return false;
 }

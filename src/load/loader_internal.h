@@ -15,8 +15,6 @@
 #include "load/loader.h"
 #include "load/store.h"
 
-enum identity { IDENTITY_UNKNOWN, IDENTITY_OURS, IDENTITY_UNREACHABLE, IDENTITY_TAKEN };
-
 struct loader {
     struct loader_options options;
     struct pg_connection *connection;
@@ -26,11 +24,14 @@ struct loader {
     struct backoff wait; /* for a server that can't now */
     size_t messages_max; /* of the next batch; small after a data error nobody can be blamed for */
     bool connected_before;
+    bool online; /* as metrics and health say */
     bool schema_ready;
     bool identity_proved; /* once */
     uint64_t stored;      /* position in the database */
-    int64_t
-        waiting_since_ms; /* monotonic: when the first message behind `stored` came, at the earliest */
+    uint64_t last_at_start;   /* journal_last() before this process appended anything */
+    int64_t waiting_since_ms; /* monotonic: the first message behind `stored` is not older */
+    unsigned soon_count;      /* STORE_SOON in a row */
+    int heal_letters;         /* of the next portion; small after one that was too large */
 
     /* Made for the ruleset in use. */
     const struct ruleset *ruleset;
@@ -44,7 +45,7 @@ struct loader {
     const struct ruleset *next_ruleset; /* under mutex; NULL: none */
     struct batch_options next_batch;    /* under mutex */
     const struct ruleset *used_ruleset; /* under mutex */
-    enum identity identity;             /* under mutex */
+    enum loader_identity identity;      /* under mutex */
     bool finished;                      /* under mutex */
     _Atomic bool draining;
     _Atomic bool abandon; /* the drain's time is over */
@@ -60,6 +61,19 @@ void loader_disconnect(struct loader *loader, const char *reason);
 void loader_pause(struct loader *loader, int64_t milliseconds);
 
 bool loader_stopping(struct loader *loader);
+
+/* After anything but STORE_DONE: waits, disconnects or stops as it must be, and puts the reader back. */
+void loader_trouble(struct loader *loader, enum store_result result,
+                    const struct pg_failure *failure);
+
+/* A portion of this parked rule's letters, if its table works again. */
+void loader_heal(struct loader *loader, unsigned rule);
+
+/* Messages in the journal that are not stored. */
+uint64_t loader_waiting(const struct loader *loader);
+
+/* What storing needs, borrowed from the loader. */
+struct store loader_store(struct loader *loader);
 
 /* The position moved, forward by a batch or anywhere after a reconnect. */
 void loader_set_stored(struct loader *loader, uint64_t position);

@@ -32,14 +32,20 @@ static void give_up(struct second_verdict *verdict, const char *reason, const ch
     snprintf(verdict->sqlstate, sizeof(verdict->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
 }
 
-static void append_ack(struct retry *retry, const struct mapped *mapped)
+/* The acknowledgment that this message has waited for. A letter that was rejected before has had its own. */
+static void append_ack(struct retry *retry, const struct dead_letter *letter,
+                       const struct mapped *mapped, const char *reason, const char *sqlstate)
 {
-    const struct ack_facts facts = {
-        .stored = true, .rows = mapped->rows, .stored_at_us = clock_wall_us()};
+    const struct ack_facts facts = {.stored = reason == NULL,
+                                    .reason = reason,
+                                    .sqlstate = sqlstate,
+                                    .rows = mapped->rows,
+                                    .stored_at_us = clock_wall_us()};
     struct subject subject = mapped->subject;
 
     if (retry->acks == NULL || mapped->rule->ack == NULL ||
-        !ack_template_wants(mapped->rule->ack, true)) {
+        !ack_template_wants(mapped->rule->ack, facts.stored) ||
+        (!facts.stored && !letter->parked)) {
         return;
     }
     subject.here = subject.payload;
@@ -55,19 +61,24 @@ static void map_letter(struct retry *retry, size_t i)
         verdicts_find(retry->store->verdicts, (uint64_t) row->letter.id, retry->rule);
     const struct mapped *mapped;
 
+    if (!mapper_map_rule(retry->mapper, retry->rule, &row->message, &mapped)) {
+        give_up(verdict, "the rule's topic does not match any more", NULL);
+        return;
+    }
+    verdict->verdict = mapped->verdict;
     if (refused != NULL) {
         give_up(verdict, refused->reason, refused->sqlstate);
-    } else if (!mapper_map_rule(retry->mapper, retry->rule, &row->message, &mapped)) {
-        give_up(verdict, "the rule's topic does not match any more", NULL);
     } else if (mapped->verdict == VERDICT_REJECTED) {
         give_up(verdict, mapped->reason, NULL);
-    } else {
-        verdict->verdict = mapped->verdict;
-        if (mapped->verdict == VERDICT_ROWS) {
-            batch_add_rows(retry->batch, i, mapped,
-                           rule_targets_get(retry->store->targets, retry->rule)->plan);
-            append_ack(retry, mapped);
-        }
+    }
+    if (verdict->verdict == VERDICT_ROWS) {
+        batch_add_rows(retry->batch, i, mapped,
+                       rule_targets_get(retry->store->targets, retry->rule)->plan);
+    }
+    if (verdict->verdict != VERDICT_FILTERED) {
+        bool rejected = verdict->verdict == VERDICT_REJECTED;
+        append_ack(retry, &row->letter, mapped, rejected ? verdict->reason : NULL,
+                   rejected ? verdict->sqlstate : NULL);
     }
 }
 
@@ -92,20 +103,27 @@ static void map_letters(struct retry *retry)
 static enum outcome settle_letters(const struct retry *retry, struct pg_failure *failure)
 {
     struct pg_connection *connection = retry->store->connection;
+    const char *schema = retry->store->schema;
+    int64_t *gone = memory_alloc((retry->letters.count + 1) * sizeof(*gone));
+    size_t gone_count = 0;
+    enum outcome outcome = OUTCOME_OK;
 
-    for (size_t i = 0; i < retry->letters.count; i++) {
+    for (size_t i = 0; outcome == OUTCOME_OK && i < retry->letters.count; i++) {
         const struct second_verdict *verdict = &retry->verdicts[i];
         int64_t id = retry->letters.list[i].letter.id;
-        enum outcome outcome =
-            verdict->verdict == VERDICT_REJECTED
-                ? dead_letter_update(connection, retry->store->schema, id, verdict->reason,
-                                     verdict->sqlstate, false, failure)
-                : dead_letter_delete(connection, retry->store->schema, id, failure);
-        if (outcome != OUTCOME_OK) {
-            return outcome;
+
+        if (verdict->verdict != VERDICT_REJECTED) {
+            gone[gone_count++] = id;
+        } else {
+            outcome = dead_letter_update(connection, schema, id, verdict->reason,
+                                         verdict->sqlstate, false, failure);
         }
     }
-    return OUTCOME_OK;
+    if (outcome == OUTCOME_OK && gone_count > 0) {
+        outcome = dead_letters_delete(connection, schema, gone, gone_count, failure);
+    }
+    free(gone);
+    return outcome;
 }
 
 static void count_letters(const struct retry *retry, struct retry_counts *counts)

@@ -55,16 +55,26 @@ static void compile_rows(struct rule *rule, struct problems *problems)
     rule->uses_payload = true;
 }
 
-/* The shape that a column has when only the rule is asked. */
+/*
+ * The shape that a column has when only the rule is asked. Where the table decides and the expression says nothing better than "text",
+ * the value is left as it is: `explain` then shows a number as a number.
+ */
 static void declare_column(struct rule *rule, const char *name, const struct expression *expression)
 {
     const char *type = expression_declared_type(expression);
     struct column_shape *column = table_shape_add(rule->declared, slice_of(name));
+    bool makes_columns = rule->options->create || rule->options->sql.text != NULL;
 
     if (type == NULL) {
         type = expression_inferred_type(expression);
+        makes_columns |= strcmp(type, "text") != 0;
+    } else {
+        makes_columns = true;
     }
     (void) type_parse(slice_of(type), column); /* checked when the expression was compiled */
+    if (!makes_columns) {
+        column->family = TYPE_NONE;
+    }
 }
 
 static void compile_columns(struct rule *rule, const struct scope *scope, struct problems *problems)

@@ -10,6 +10,7 @@
 #include "pg/dead_letter.h"
 
 #define LOOK_AGAIN_MS 5000
+#define HELD_MS 500 /* letters that another session holds */
 
 struct rule_targets {
     const struct ruleset *ruleset;
@@ -172,6 +173,13 @@ static enum outcome read_rule(struct rule_targets *targets, struct pg_connection
             return OUTCOME_OK;
         }
     }
+    if (table != NULL && !table->can_insert) {
+        error_set(error, OUTCOME_REJECT, "no permission to insert into \"%s\"",
+                  compiled->options->table.text);
+        memcpy(error->sqlstate, "42501", sizeof(error->sqlstate));
+        pg_table_free(table);
+        return OUTCOME_OK;
+    }
     *works = plan_for(targets, rule, table, error);
     return OUTCOME_OK;
 }
@@ -207,7 +215,9 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
             rule_targets_park(targets, i, error.text, error.sqlstate);
             continue;
         }
-        target->parked = target->healing = parked;
+        /* What was parked because its statements were refused is looked at again when its time has come, not sooner. */
+        target->healing = parked && target->look_again_ms <= clock_monotonic_ms();
+        target->parked = parked;
         mapper_skip(targets->mapper, i, parked);
     }
     return OUTCOME_OK;
@@ -259,14 +269,26 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
     return OUTCOME_OK;
 }
 
-void rule_targets_unpark(struct rule_targets *targets, unsigned rule)
+enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connection *connection,
+                                 const char *schema, unsigned rule, struct pg_failure *failure)
 {
     struct rule_target *target = &targets->list[rule];
+    const char *name = targets->ruleset->rules[rule]->name;
+    bool parked;
 
+    if (has_parked(connection, schema, name, &parked, failure) != OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
+    if (parked) { /* somebody holds some of them: `dead-letters retry`, most likely */
+        target->healing = false;
+        target->look_again_ms = clock_monotonic_ms() + HELD_MS;
+        return OUTCOME_OK;
+    }
     target->parked = target->healing = false;
     target->reason[0] = '\0';
     mapper_skip(targets->mapper, rule, false);
-    log_info("rule works again", F_TEXT("rule", targets->ruleset->rules[rule]->name));
+    log_info("rule works again", F_TEXT("rule", name));
+    return OUTCOME_OK;
 }
 
 /* Do both shapes have the same columns, as far as rows are made by them? */

@@ -17,7 +17,7 @@ enum store_result store_result_of(const struct pg_failure *failure)
     case SQL_READ_WRITE:
         return STORE_LOST;
     case SQL_RETRY:
-        return STORE_AGAIN;
+        return STORE_SOON;
     case SQL_SMALLER:
         return STORE_SMALLER;
     case SQL_STOP:
@@ -130,15 +130,18 @@ static enum store_result fill_transaction(const struct store *store, const struc
 }
 
 /* The only message of a batch is refused by nobody knows which of its rows: all rules that made rows of it give it up. */
-static void refuse_message(const struct store *store, const struct batch *batch,
+static bool refuse_message(const struct store *store, const struct batch *batch,
                            const struct pg_failure *failure)
 {
+    size_t known = store->verdicts->count;
+
     for (unsigned i = 0; i < batch->rule_count; i++) {
         if (batch->rules[i].extent_count > 0) {
             verdicts_add(store->verdicts, batch->sequences[0], i, failure->message,
                          failure->sqlstate);
         }
     }
+    return store->verdicts->count > known;
 }
 
 /* A data error that no rule's rows can be blamed for (a deferred trigger at COMMIT): halve, down to one message. */
@@ -148,8 +151,7 @@ static enum store_result blame_by_halving(const struct store *store, const struc
     if (batch->count > 1) {
         return STORE_SMALLER;
     }
-    refuse_message(store, batch, failure);
-    return STORE_AGAIN;
+    return refuse_message(store, batch, failure) ? STORE_AGAIN : STORE_WAIT;
 }
 
 /* After a rollback: what the failure in this rule's rows means. */
@@ -182,6 +184,7 @@ static enum store_result commit(const struct store *store, const struct batch *b
 
     if (store->outbox != NULL &&
         outbox_prepare(store->outbox, batch->to, &batch->acks, &error) != OUTCOME_OK) {
+        *failure = (struct pg_failure){.action = SQL_WAIT};
         snprintf(failure->message, sizeof(failure->message), "acknowledgments: %.300s", error.text);
         store_rollback(store);
         return error.outcome == OUTCOME_FATAL ? STORE_STOP : STORE_WAIT;
@@ -195,7 +198,7 @@ static enum store_result commit(const struct store *store, const struct batch *b
         return STORE_DONE;
     }
     result = store_result_of(failure);
-    if (result == STORE_LOST) {
+    if (result == STORE_LOST || !pg_is_connected(store->connection)) {
         return STORE_LOST; /* unknown: the outbox file stays until `progress` has told */
     }
     store_rollback(store);

@@ -26,6 +26,7 @@ enum store_result {
     STORE_LOST,    /* the connection is gone; whether it was committed, `progress` tells */
     STORE_STALE,   /* `progress` is not where the batch begins: read it again */
     STORE_AGAIN,   /* rolled back; verdicts or targets have changed: build it again, now */
+    STORE_SOON,    /* rolled back; a deadlock or a serialization failure: the same again, soon */
     STORE_SMALLER, /* rolled back; build one with half the messages */
     STORE_WAIT,    /* rolled back; the server can't now: again after a pause; `failure` says why */
     STORE_STOP,    /* rolled back; the database is damaged */

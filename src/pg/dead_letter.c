@@ -184,14 +184,21 @@ void dead_letter_rows_fini(struct dead_letter_rows *rows)
     *rows = (struct dead_letter_rows){0};
 }
 
-enum outcome dead_letter_delete(struct pg_connection *connection, const char *schema, int64_t id,
-                                struct pg_failure *failure)
+enum outcome dead_letters_delete(struct pg_connection *connection, const char *schema,
+                                 const int64_t *ids, size_t count, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
-    char number[NUMBER_TEXT];
-    const char *values[] = {number_text(number, id)};
+    struct buf array = {0};
+
+    buf_append_byte(&array, '{');
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&array, "%s%" PRId64, i == 0 ? "" : ",", ids[i]);
+    }
+    buf_append_byte(&array, '}');
+    const char *values[] = {buf_string(&array)};
     enum outcome outcome =
         query(connection, schema, sql_dead_letter_delete, 1, values, &rows, failure);
+    buf_fini(&array);
     pg_rows_free(rows);
     return outcome;
 }

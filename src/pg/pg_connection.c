@@ -202,7 +202,10 @@ static enum outcome check_server(struct pg_connection *connection, const struct 
 static enum outcome set_up(struct pg_connection *connection, struct error *error)
 {
     static const char settings[] = "set datestyle = iso; set intervalstyle = postgres; "
-                                   "set standard_conforming_strings = on; set bytea_output = hex";
+                                   "set standard_conforming_strings = on; set bytea_output = hex; "
+                                   /* A host that dies without a word must not hold our locks for two hours. */
+                                   "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; "
+                                   "set tcp_keepalives_count = 3";
     struct pg_failure failure = {0};
     struct pg_rows *rows = NULL;
     enum outcome outcome = pg_run(connection, settings, &failure);

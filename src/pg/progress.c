@@ -156,14 +156,14 @@ enum outcome progress_lock(struct pg_connection *connection, const char *schema,
 }
 
 enum outcome progress_read(struct pg_connection *connection, const char *schema,
-                           const char *client_id, struct progress *progress,
+                           const char *client_id, const char *journal, struct progress *progress,
                            struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
-    const char *values[] = {client_id};
+    const char *values[] = {client_id, journal};
 
     *progress = (struct progress){0};
-    enum outcome outcome = query(connection, schema, sql_progress_read, 1, values, &rows, failure);
+    enum outcome outcome = query(connection, schema, sql_progress_read, 2, values, &rows, failure);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
         progress->exists = true;
         snprintf(progress->journal, sizeof(progress->journal), "%s", pg_rows_text(rows, 0, 0));

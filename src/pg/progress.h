@@ -26,6 +26,7 @@ enum outcome progress_lock(struct pg_connection *connection, const char *schema,
                            const char *client_id, bool *taken,
                            struct pg_failure *failure) MUST_CHECK;
 
+/* Of this journal; or, when it has no row, of the journal that this client stored last: `journal` tells. */
 struct progress {
     bool exists;
     char journal[40]; /* its UUID */
@@ -34,7 +35,7 @@ struct progress {
 };
 
 enum outcome progress_read(struct pg_connection *connection, const char *schema,
-                           const char *client_id, struct progress *progress,
+                           const char *client_id, const char *journal, struct progress *progress,
                            struct pg_failure *failure) MUST_CHECK;
 
 /* Writes the row outright: the first start, or a journal that was made anew. */

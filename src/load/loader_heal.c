@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/log.h"
+#include "base/metrics.h"
+#include "load/loader_internal.h"
+#include "load/retry.h"
+
+/* A portion is in memory at once, and one transaction. */
+#define HEAL_LETTERS_MAX 500
+
+static void count_healed(const struct loader *loader, unsigned rule,
+                         const struct retry_counts *counts)
+{
+    int metrics = loader->ruleset->rules[rule]->metrics;
+
+    metric_rule_add(metrics, RULE_METRIC_MATCHED, (int64_t) counts->letters);
+    metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
+    metric_rule_add(metrics, RULE_METRIC_FILTERED, (int64_t) counts->filtered);
+    metric_rule_add(metrics, RULE_METRIC_REJECTED, (int64_t) counts->rejected);
+    metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
+}
+
+/* Acknowledgments of letters that were parked: their batch is long committed. */
+static void send_healed_acks(struct loader *loader, const struct ack_batch *acks)
+{
+    struct error error;
+
+    if (loader->options.outbox == NULL || acks->count == 0) {
+        return;
+    }
+    if (outbox_prepare(loader->options.outbox, loader->stored, acks, &error) == OUTCOME_OK) {
+        outbox_commit(loader->options.outbox, loader->stored);
+    } else {
+        log_error("acknowledgments of parked messages could not be written",
+                  F_INT("acks", acks->count), F_TEXT("reason", error.text));
+    }
+}
+
+/* Stores one portion; `counts` tells how much it was. */
+static enum store_result heal_portion(struct loader *loader, unsigned rule,
+                                      struct retry_counts *counts, struct pg_failure *failure)
+{
+    const struct dead_letter_query query = {.parked = 1, .limit = loader->heal_letters};
+    const struct store store = loader_store(loader);
+    struct ack_batch acks = {0};
+    enum store_result result;
+
+    do {
+        result = retry_letters(&store, loader->mapper, rule, &query, counts, &acks, failure);
+    } while (result == STORE_AGAIN && !loader_stopping(loader));
+    verdicts_reset(&loader->verdicts); /* they are keyed by letters, not by messages */
+    if (result == STORE_DONE) {
+        loader->heal_letters = HEAL_LETTERS_MAX;
+        count_healed(loader, rule, counts);
+        send_healed_acks(loader, &acks);
+    } else if (result == STORE_SMALLER && loader->heal_letters > 1) {
+        loader->heal_letters /= 2;
+        result = STORE_AGAIN;
+    }
+    ack_batch_fini(&acks);
+    return result;
+}
+
+/*
+ * How many letters to store before the next batch: twice what the last one added, so that healing gains on live traffic and other rules
+ * still get their turn.
+ */
+static uint64_t heal_quota(const struct loader *loader, unsigned rule)
+{
+    uint64_t quota = 2 * loader->batch->rules[rule].parked;
+
+    return quota > HEAL_LETTERS_MAX ? quota : HEAL_LETTERS_MAX;
+}
+
+static void heal_portions(struct loader *loader, unsigned rule)
+{
+    uint64_t quota = heal_quota(loader, rule), healed = 0;
+    struct pg_failure failure = {.message = ""};
+    enum store_result result;
+
+    do {
+        struct retry_counts counts = {0};
+
+        result = heal_portion(loader, rule, &counts, &failure);
+        healed += counts.letters;
+        if (result == STORE_DONE && counts.letters == 0) {
+            if (rule_targets_unpark(loader->targets, loader->connection,
+                                    loader->options.database.schema, rule,
+                                    &failure) != OUTCOME_OK) {
+                result = STORE_LOST;
+            }
+            break;
+        }
+    } while (result == STORE_DONE && healed < quota && !loader_stopping(loader));
+    /* A rule that was parked again is looked at when its time has come; it is no trouble of the database's. */
+    if (result != STORE_DONE && result != STORE_AGAIN &&
+        !(result == STORE_WAIT && !rule_targets_get(loader->targets, rule)->healing)) {
+        loader_trouble(loader, result, &failure);
+    }
+}
+
+void loader_heal(struct loader *loader, unsigned rule)
+{
+    struct pg_failure failure = {.message = ""};
+
+    if (loader->heal_letters == 0) {
+        loader->heal_letters = HEAL_LETTERS_MAX;
+    }
+    if (!rule_targets_get(loader->targets, rule)->healing &&
+        rule_targets_look(loader->targets, loader->connection, rule, &failure) != OUTCOME_OK) {
+        loader_trouble(loader, STORE_LOST, &failure);
+        return;
+    }
+    if (rule_targets_get(loader->targets, rule)->healing) {
+        heal_portions(loader, rule);
+    }
+}
