@@ -36,8 +36,7 @@ static atomic_int destination = TO_UNKNOWN;
 /* Events that were written lately. A full table forgets the one that was
  * written first, and with it at most a count. */
 struct repeat {
-    const char *event; /* string constant; NULL: free */
-    enum log_level level;
+    uint64_t key; /* repeat_key(); 0: free */
     int64_t written_ms;
     uint64_t suppressed;
 };
@@ -72,9 +71,28 @@ void log_configure(const struct log_options *options)
     atomic_store(&destination, (int) destination_find());
 }
 
+/* FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/). */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        hash = (hash ^ (unsigned char) *text) * UINT64_C(1099511628211);
+    }
+    return hash;
+}
+
+/* What makes two lines the same: level, event, and the first field if it is a text (a rule's name, a reason). */
+static uint64_t repeat_key(enum log_level level, const char *event, const struct log_field *fields)
+{
+    uint64_t hash = hash_text(UINT64_C(14695981039346656037) + (uint64_t) level, event);
+    if (fields->key != NULL && fields->type == LOG_FIELD_TEXT && fields->text != NULL) {
+        hash = hash_text(hash, fields->text);
+    }
+    return hash == 0 ? 1 : hash;
+}
+
 /* False when the line is to be counted only; else `repeated` is how many were
  * counted since the last one. Debug lines are all written: who asks for them wants each. */
-static bool repeat_admit(enum log_level level, const char *event, uint64_t *repeated)
+static bool repeat_admit(enum log_level level, uint64_t key, uint64_t *repeated)
 {
     int64_t now_ms = clock_monotonic_ms();
     bool admitted = true;
@@ -87,10 +105,10 @@ static bool repeat_admit(enum log_level level, const char *event, uint64_t *repe
     struct repeat *oldest = &repeats[0];
     for (size_t i = 0; i < REPEAT_EVENTS && entry == NULL; i++) {
         struct repeat *each = &repeats[i];
-        if (each->event != NULL && each->level == level && strcmp(each->event, event) == 0) {
+        if (each->key == key) {
             entry = each;
-        } else if (each->event == NULL || each->written_ms < oldest->written_ms) {
-            oldest = oldest->event == NULL ? oldest : each;
+        } else if (each->key == 0 || each->written_ms < oldest->written_ms) {
+            oldest = oldest->key == 0 ? oldest : each;
         }
     }
     if (entry != NULL && now_ms - entry->written_ms < REPEAT_WINDOW_MS) {
@@ -99,7 +117,7 @@ static bool repeat_admit(enum log_level level, const char *event, uint64_t *repe
     } else {
         *repeated = entry != NULL ? entry->suppressed : 0;
         entry = entry != NULL ? entry : oldest;
-        *entry = (struct repeat){event, level, now_ms, 0};
+        *entry = (struct repeat){key, now_ms, 0};
     }
     pthread_mutex_unlock(&mutex);
     return admitted;
@@ -194,7 +212,7 @@ static void append_json_head(struct buf *line, enum log_level level, const char 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
     uint64_t repeated;
-    if ((int) level < atomic_load(&level_min) || !repeat_admit(level, event, &repeated)) {
+    if ((int) level < atomic_load(&level_min) || !repeat_admit(level, repeat_key(level, event, fields), &repeated)) {
         return;
     }
     if (atomic_load(&destination) == TO_UNKNOWN) {

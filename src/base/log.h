@@ -8,8 +8,8 @@
  *
  * The event is a constant in the program's own words; what varies stands in fields. Values are made
  * printable here (control characters escaped, cut at 500 characters), so a topic may be logged as it came. Payloads and secrets
- * never are. An event that repeats within ten seconds is counted instead, and the count appears with its next line
- * (`repeated=`); debug lines are all written. Under systemd (JOURNAL_STREAM) text lines carry the journal's priority prefix "<N>" instead of the time.
+ * never are. An event that repeats within ten seconds, with the same first field if that is a text, is counted instead,
+ * and the count appears with its next line (`repeated=`); debug lines are all written. Under systemd (JOURNAL_STREAM) text lines carry the journal's priority prefix "<N>" instead of the time.
  * Any thread.
  *
  * SPDX-License-Identifier: MIT

@@ -312,7 +312,9 @@ static void bridge_stop(struct bridge *bridge)
     bool complete;
 
     (void) sd_notify(0, "STOPPING=1");
-    log_info("stopping", F_INT("within_ms", shutdown_ms));
+    if (bridge->loader != NULL) {
+        log_info("stopping", F_INT("within_ms", shutdown_ms));
+    }
     /* A little of the time is kept back for each stage that follows. */
     receiver_stop(bridge->receiver, left_of(until) / 4);
     complete = loader_stop(bridge->loader, left_of(until) * 3 / 4);

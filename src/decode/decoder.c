@@ -6,9 +6,10 @@
 #include "decode/json_scan.h"
 
 const struct decoder decoders[] = {
-    {"json", "a JSON text (RFC 8259); \"$\" is its value", json_scan},
-    {"text", "UTF-8 text; \"$\" is the text, or a number when that is all it holds", decode_text},
-    {"raw", "any bytes; \"$\" is the bytes", decode_raw},
+    {"json", "a JSON text (RFC 8259); \"$\" is its value", "jsonb", json_scan},
+    {"text", "UTF-8 text; \"$\" is the text, or a number when that is all it holds", "text",
+     decode_text},
+    {"raw", "any bytes; \"$\" is the bytes", "bytea", decode_raw},
 };
 
 const size_t decoder_count = sizeof(decoders) / sizeof(decoders[0]);

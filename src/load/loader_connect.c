@@ -132,7 +132,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
              "another process stores as client_id \"%s\": stop it, or give this one its own",
              database->client_id);
     if (!loader_stopping(loader) && !loader->identity_proved) {
-        log_error(failure->message);
+        log_error("not the only one: stopping", F_TEXT("reason", failure->message));
         set_identity(loader, LOADER_IDENTITY_TAKEN);
         stop_request(4);
     }
@@ -214,6 +214,10 @@ bool loader_connect(struct loader *loader)
     if (error.outcome == OUTCOME_FATAL && loader->connected_before) {
         log_error("the journal can't be read", F_TEXT("reason", error.text));
         stop_request(1);
+    }
+    if (error.text[0] != '\0' && !loader_stopping(loader)) {
+        log_warn("the database can't be used: messages wait in the journal",
+                 F_TEXT("reason", error.text));
     }
     loader_disconnect(loader, error.text);
     set_identity(loader, LOADER_IDENTITY_UNREACHABLE);

@@ -66,7 +66,9 @@ static void declare_column(struct rule *rule, const char *name, const struct exp
     bool makes_columns = rule->options->create || rule->options->sql.text != NULL;
 
     if (type == NULL) {
-        type = expression_inferred_type(expression);
+        type = expression_is_payload(expression) && rule->decoder != NULL
+                   ? rule->decoder->payload_type
+                   : expression_inferred_type(expression);
         makes_columns |= strcmp(type, "text") != 0;
     } else {
         makes_columns = true;
@@ -167,8 +169,8 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     size_t errors = problems->errors;
 
     rule->options = options;
-    rule->name = options->name;
-    rule->metrics = metrics_rule(options->name);
+    rule->name = options->name == NULL ? "" : options->name; /* the configuration has said it */
+    rule->metrics = metrics_rule(rule->name);
     rule->declared = table_shape_new();
     compile_topic(rule, problems);
     if (rule->filter != NULL) {

@@ -34,6 +34,7 @@ struct expression {
     struct filter_use *filters;
     const char *declared_type; /* NULL: none */
     const char *inferred_type;
+    bool is_payload; /* "$" alone, whatever stands behind it */
 };
 
 /* --- sources ---------------------------------------------------------------------------------- */
@@ -119,7 +120,8 @@ static enum outcome parse_path(struct parser *parser, struct expression *express
     if (path_parse(parser, false, &expression->path) != OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
-    expression->inferred_type = expression->path == NULL ? "jsonb" : "text";
+    expression->is_payload = expression->path == NULL;
+    expression->inferred_type = expression->is_payload ? "jsonb" : "text";
     return OUTCOME_OK;
 }
 
@@ -222,6 +224,7 @@ static enum outcome parse_filter(struct parser *parser, struct expression *expre
     }
     if (use->filter->type != NULL) {
         expression->inferred_type = use->filter->type;
+        expression->is_payload = false;
     }
     return parse_argument(parser, use);
 }
@@ -438,6 +441,11 @@ bool expression_uses_payload(const struct expression *expression)
 const char *expression_declared_type(const struct expression *expression)
 {
     return expression->declared_type;
+}
+
+bool expression_is_payload(const struct expression *expression)
+{
+    return expression->is_payload;
 }
 
 const char *expression_inferred_type(const struct expression *expression)

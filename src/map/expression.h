@@ -63,6 +63,9 @@ const char *expression_declared_type(const struct expression *expression);
  * "text". */
 const char *expression_inferred_type(const struct expression *expression);
 
+/* Is it "$" as decoded, so that its type is the format's (struct decoder)? */
+bool expression_is_payload(const struct expression *expression);
+
 /* Is it a constant (null included, filters applied: one that fails does not compile), and which?
  * `value` may be NULL; it borrows. For check: a column fed by nothing but null. */
 bool expression_is_constant(const struct expression *expression, struct value *value);

@@ -120,11 +120,14 @@ static void test_repetition_is_counted(void)
         log_warn("again and again", F_INT("i", i));
     }
     log_error("again and again"); /* another level is another event */
+    log_warn("parked", F_TEXT("rule", "a"), F_INT("i", 1));
+    log_warn("parked", F_TEXT("rule", "b")); /* and so is another first text */
+    log_warn("parked", F_TEXT("rule", "a"), F_INT("i", 2));
     for (int i = 0; i < 3; i++) {
         log_debug("chatter");
     }
     const char *text = capture_end();
-    CHECK_INT_EQ(lines_of(text), 5);
+    CHECK_INT_EQ(lines_of(text), 7);
     CHECK(strstr(text, "WARN  again and again i=0\n") != NULL);
     CHECK(strstr(text, "ERROR again and again\n") != NULL);
     CHECK(strstr(text, "repeated") == NULL);
