@@ -11,6 +11,7 @@ SPDX-License-Identifier: MIT
 
 import ctypes
 import json
+import locale
 import math
 import os
 import random
@@ -43,8 +44,8 @@ QUESTIONS = (
      "select metric, round(avg(value)::numeric, 1) as average, round(max(value)::numeric, 1) as highest, count(*) as readings "
      "from machine group by metric order by metric"),
     ("How warm is it at each site?",
-     "select site, count(distinct device) as devices, count(*) as readings, round(min(temperature)::numeric, 1) as coldest, "
-     "round(avg(temperature)::numeric, 1) as average, round(max(temperature)::numeric, 1) as warmest "
+     "select site, count(distinct device) as sensors, count(*) as readings, round(min(temperature)::numeric, 1) as coldest, "
+     "round(avg(temperature)::numeric, 1) as mean, round(max(temperature)::numeric, 1) as warmest "
      "from telemetry group by site order by site"),
     ("Which sensors need a new battery?",
      "select device, min(battery) as battery, max(at)::timestamp(0) as last_seen from telemetry "
@@ -52,7 +53,7 @@ QUESTIONS = (
     ("Which sensors are warmest now?",
      "select device, at::timestamp(0), temperature from latest order by temperature desc limit 5"),
     ("What could not be stored, and why?",
-     "select count(*) as messages, string_agg(distinct rule, ', ') as rules, reason "
+     "select count(distinct sequence) as messages, string_agg(distinct rule, ', ') as rules, reason "
      "from mqtt2pg.dead_letter group by reason order by 1 desc, 3 limit 5"),
 )
 
@@ -113,7 +114,7 @@ class Terminal:
                 self.stopped = not keys or bool(set(keys) & set(b"\x03\x04\x1cq"))
 
     def width(self):
-        return shutil.get_terminal_size((100, 24)).columns if self.live else 100
+        return shutil.get_terminal_size((100, 24)).columns if self.live else 120
 
     def style(self, code, text):
         return f"\033[{code}m{text}\033[0m" if self.live else text
@@ -165,7 +166,7 @@ class Machine:
         ticks = [int(text) for text in cls.lines("/proc/stat")[0].split()[1:9]]
         network = [line.split(":") for line in cls.lines("/proc/net/dev")[2:]]
         disks = {name for name in os.listdir("/sys/block") if not name.startswith(("loop", "ram", "dm-", "md"))} \
-            if os.path.isdir("/sys/block") else set()
+            if os.path.isdir("/sys/block") else {"sda", "vda", "xvda", "nvme0n1"}
         return {"busy": sum(ticks) - ticks[3] - ticks[4], "ticks": sum(ticks),
                 "received": sum(int(counts.split()[0]) for name, counts in network if name.strip() != "lo"),
                 "written": sum(int(row[9]) for row in map(str.split, cls.lines("/proc/diskstats")) if row[2] in disks) * 512}
@@ -399,10 +400,10 @@ class Demo:
         left = f"of {self.seconds:g} s" if self.seconds else "s"
         bars = sparkline(self.history) if self.terminal.unicode else ""
         return [line("messages", f"{messages:,.0f}", "/s", bars),
-                line("rows", f"{rows:,.0f}", "/s", dim("three tables; see the configuration")),
-                line("delay", delay, "ms", dim("from the broker to the commit")),
-                line("waiting", f"{waiting:,.0f}", "", dim("in the journal, on their way")),
-                line("acks", f"{acks:,.0f}", "/s", dim(f"told to the sensors; {acks_waiting:,.0f} wait")),
+                line("rows", f"{rows:,.0f}", "/s", dim("into three tables")),
+                line("delay", delay, "ms", dim("from broker to commit")),
+                line("waiting", f"{waiting:,.0f}", "", dim("in the journal")),
+                line("acks", f"{acks:,.0f}", "/s", dim(f"to the sensors; {acks_waiting:,.0f} wait")),
                 line("stored", f"{stored:,.0f}", "rows", dim(f"{dead:,.0f} dead letters")),
                 "", f"  {elapsed:.0f} {left}   " + dim("Ctrl-C: enough, show me the tables")]
 
@@ -430,13 +431,13 @@ class Demo:
         sent = self.fleet.sent + self.machine.sent
         say()
         terminal.stopped = False  # the next Ctrl-C means: do not even wait
-        say(f"{sent:,} messages sent; storing the last of them …", end="" if terminal.live else "\n")
+        say(f"{sent:,} messages sent; storing the last of them …")
         until = time.monotonic() + 30
         while (self.metrics() or {}).get("messages_processed_total", 0) < sent and time.monotonic() < until \
                 and not terminal.stopped:
             terminal.wait(0.1)
             self.check()
-        say(" stopping mqtt2pg, which sends the acknowledgments that wait …")
+        say("stopping mqtt2pg; it sends the acknowledgments that wait …")
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         while self.process.poll() is None:
@@ -519,6 +520,10 @@ def main():
             raise ValueError
     except ValueError:
         sys.exit("usage: demo.py BINARY [SECONDS]")
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+    except locale.Error:
+        os.environ["LC_ALL"] = "C.UTF-8"  # a language that is not installed here: perl, in Debian's psql, would complain
     terminal = Terminal()
     demo, good = None, False
     try:

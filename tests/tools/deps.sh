@@ -1,15 +1,16 @@
 #!/bin/bash
 # Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, test, lint.
-# As root, or through sudo; says what it installs and does nothing when all is there.
+# As root, or through sudo; says what it installs, and neither says nor does anything when all is there.
 #
 # SPDX-License-Identifier: MIT
-set -eu
+set -eu -o pipefail
+SECONDS=0 # `make demo SECONDS=20` hands another one down
 
 build=(gcc libc6-dev make pkg-config libpaho-mqtt-dev libpq-dev libconfig-dev libcjson-dev
     libmicrohttpd-dev libxxhash-dev libsystemd-dev)
 test=(libcunit1-dev mosquitto mosquitto-clients postgresql postgresql-contrib python3
-    python3-paho-mqtt python3-psycopg openssl curl)
-lint=(clang clang-format clang-tidy cppcheck gcovr)
+    python3-paho-mqtt python3-psycopg2 openssl curl)
+lint=(clang libclang-rt-dev clang-format clang-tidy cppcheck gcovr)
 
 if ! command -v dpkg-query >/dev/null; then
     echo "deps: this is no Debian; install the equivalents of: ${build[*]} ${test[*]}" >&2
@@ -28,18 +29,50 @@ if [ ${#missing[@]} -eq 0 ]; then
     exit 0
 fi
 
-echo "deps: installing ${missing[*]}"
-as_root=()
+as_root=() how="apt-get"
 if [ "$(id -u)" -ne 0 ]; then
     if ! command -v sudo >/dev/null; then
         echo "deps: neither root nor sudo; as root: apt-get install ${missing[*]}" >&2
         exit 1
     fi
-    as_root=(sudo)
+    as_root=(sudo) how="sudo apt-get"
 fi
-# Services that come with the packages are not needed: tests and demo start their own.
-export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-echo "deps: installed ${#missing[@]} packages"
+
+echo "deps: $how installs what is missing, a minute or two:"
+printf '%s\n' "${missing[*]}" | fold -s -w 74 | sed 's/ *$//; s/^/      /'
+services=""
+for package in "${missing[@]}"; do
+    case $package in mosquitto | postgresql) services+=" $package" ;; esac
+done
+if [ -n "$services" ]; then
+    echo "deps: Debian starts its own$services; tests and demo use private ones on other ports instead"
+    echo "      (if you don't want Debian's: systemctl disable --now$services)"
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# apt's own words go to the log, which is shown when it fails; a terminal gets the latest of them in one line.
+apt() { # ARGUMENT…
+    local code=0
+    # The C locale: a language that comes in over ssh and is not installed here would make perl complain a hundred times.
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+        apt-get -o DPkg::Lock::Timeout=300 "$@" </dev/null 2>&1 | while IFS= read -r line; do
+        line=${line%$'\r'} line=${line##*$'\r'}
+        printf '%s\n' "$line" >>"$log"
+        [ ! -t 1 ] || printf '\r\033[K      %.50s' "$line"
+    done || code=$?
+    [ ! -t 1 ] || printf '\r\033[K'
+    return "$code"
+}
+
+if ! apt update -q; then
+    echo "deps: apt-get update had problems (below); going on with the lists that are here"
+    grep -E '^[EW]:' "$log" || tail -n 5 "$log"
+fi
+if ! apt install -y -q --no-install-recommends "${missing[@]}"; then
+    echo "deps: apt-get could not install them; its last lines:" >&2
+    tail -n 20 "$log" >&2
+    exit 1
+fi
+echo "deps: installed in $SECONDS s"

@@ -8,10 +8,12 @@ static void test_cover(void)
     static const struct {
         const char *left, *right, *cover;
     } cases[] = {
-        {"a/+/c", "a/b/#", "a/+/#"}, {"a/#", "a", "a/#"},       {"a/#", "a/b/c", "a/#"},
-        {"#", "a/b", "#"},           {"+/b", "a/+", "+/+"},     {"a/b", "a/b", "a/b"},
-        {"a/+", "a/b", "a/+"},       {"+/#", "#", "#"},         {"a//b", "a/+/b", "a/+/b"},
-        {"$SYS/a", "$SYS/+", "$SYS/+"}, {"a/", "a/+", "a/+"},   {"a/+/#", "a/b", "a/+/#"},
+        {"a/+/c", "a/b/#", "a/+/#"}, {"a/#", "a", "a/#"},
+        {"a/#", "a/b/c", "a/#"},     {"#", "a/b", "#"},
+        {"+/b", "a/+", "+/+"},       {"a/b", "a/b", "a/b"},
+        {"a/+", "a/b", "a/+"},       {"+/#", "#", "#"},
+        {"a//b", "a/+/b", "a/+/b"},  {"$SYS/a", "$SYS/+", "$SYS/+"},
+        {"a/", "a/+", "a/+"},        {"a/+/#", "a/b", "a/+/#"},
         {"/#", "/a", "/#"},          {"+", "/", "+/#"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -47,14 +49,18 @@ static void rule_add(struct plan_case *plan, const char *topic, uint8_t qos, con
     struct error error;
     size_t i = plan->count++;
     CHECK_INT_EQ(topic_filter_compile(slice_of(topic), &plan->filters[i], &error), OUTCOME_OK);
-    plan->options[i] = (struct rule_options){.name = topic, .qos = qos, .share = share, .retained = retained,
+    plan->options[i] = (struct rule_options){.name = topic,
+                                             .qos = qos,
+                                             .share = share,
+                                             .retained = retained,
                                              .place = {"f", (int) i + 1}};
     plan->rules[i] = (struct planned_rule){plan->filters[i], &plan->options[i]};
 }
 
 static void plan_make(struct plan_case *plan, bool mqtt5)
 {
-    subscription_plan(plan->rules, plan->count, mqtt5, &plan->set, plan->identifiers, &plan->problems);
+    subscription_plan(plan->rules, plan->count, mqtt5, &plan->set, plan->identifiers,
+                      &plan->problems);
 }
 
 static void plan_fini(struct plan_case *plan)
@@ -237,5 +243,5 @@ static void test_every_rule_once(void)
     CHECK(true);
 }
 
-UNIT_MAIN("subscription_plan", {"cover", test_cover}, {"mqtt 5", test_mqtt5}, {"mqtt 3.1.1", test_mqtt3},
-          {"every rule once", test_every_rule_once})
+UNIT_MAIN("subscription_plan", {"cover", test_cover}, {"mqtt 5", test_mqtt5},
+          {"mqtt 3.1.1", test_mqtt3}, {"every rule once", test_every_rule_once})

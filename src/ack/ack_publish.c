@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "ack/ack_publish.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+
+enum {
+    FLUSH_ACKS = 1000,  /* confirmed together: what is published again after a loss */
+    CONFIRM_MS = 10000, /* a broker that does not confirm for so long is left */
+};
+
+/* The acknowledgments from the front up to `end`, all of them confirmed. */
+static void count_published(struct slice acks, const char *end)
+{
+    struct ack ack;
+    while (acks.data < end && ack_batch_next(&acks, &ack)) {
+        if (publication_topic_is_valid(ack.topic)) {
+            char *rule = memory_copy(ack.rule);
+            metric_rule_add(metrics_rule(rule),
+                            ack.stored ? RULE_METRIC_ACKS_STORED : RULE_METRIC_ACKS_REJECTED, 1);
+            free(rule);
+        }
+    }
+}
+
+enum outcome ack_publish(struct publisher *publisher, struct slice *acks, uint32_t *count,
+                         struct error *error)
+{
+    enum outcome outcome = OUTCOME_OK;
+    struct slice rest = *acks;
+    struct ack ack;
+    uint32_t taken = 0;
+    *count = 0;
+    while (outcome == OUTCOME_OK && taken < FLUSH_ACKS && ack_batch_next(&rest, &ack)) {
+        struct publication publication = {.topic = ack.topic,
+                                          .payload = ack.payload,
+                                          .correlation_data = ack.correlation_data,
+                                          .qos = ack.qos,
+                                          .retain = ack.retain};
+        outcome = publisher_publish(publisher, &publication, CONFIRM_MS, error);
+        if (outcome == OUTCOME_REJECT) {
+            log_warn("an acknowledgment can not be published, skipping it",
+                     F_SLICE("topic", ack.topic), F_TEXT("reason", error->text));
+            outcome = OUTCOME_OK;
+        }
+        taken++;
+    }
+    if (outcome == OUTCOME_OK && taken > 0) {
+        outcome = publisher_flush(publisher, CONFIRM_MS, error);
+    }
+    if (outcome == OUTCOME_OK) {
+        count_published(*acks, rest.data);
+        *acks = rest;
+        *count = taken;
+    }
+    return outcome;
+}

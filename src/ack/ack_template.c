@@ -1,0 +1,329 @@
+/*
+ * A compiled topic is a list of parts, each literal bytes or a capture's index; "@response_topic" has no parts.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "ack/ack_template.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "core/property.h"
+#include "mqtt/paho_link.h"
+
+static const char response_topic[] = "@response_topic";
+
+struct topic_part {
+    char *literal;  /* owned; NULL: a capture */
+    size_t capture; /* index in subject.captures */
+};
+
+struct ack_field {
+    char *name;
+    struct expression *expression;
+};
+
+struct ack_template {
+    char *rule;
+    bool on_stored;
+    bool on_rejected;
+    uint8_t qos;
+    bool retain;
+    bool respond; /* to the response topic */
+    struct topic_part *parts;
+    size_t part_count;
+    struct ack_field *fields;
+    size_t field_count;
+};
+
+static const struct option_column default_fields[] = {
+    {.name = "status", .expression = "@status"},
+    {.name = "reason", .expression = "@reason"},
+};
+
+/* --- compiling --------------------------------------------------------------------------------- */
+
+static struct topic_part *part_add(struct ack_template *ack)
+{
+    ack->parts = memory_resize(ack->parts, (ack->part_count + 1) * sizeof(ack->parts[0]));
+    struct topic_part *part = &ack->parts[ack->part_count++];
+    *part = (struct topic_part){0};
+    return part;
+}
+
+static bool capture_find(const struct scope *scope, struct slice name, size_t *index)
+{
+    for (size_t i = 0; i < scope->capture_count; i++) {
+        if (slice_is(name, scope->captures[i])) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void report_unknown(struct slice name, const struct scope *scope, const struct place *place,
+                           struct problems *problems)
+{
+    const char *meant =
+        text_suggest(name, scope->captures, scope->capture_count, sizeof(scope->captures[0]));
+    problem_error(problems, *place, "ack.topic", "the rule's topic has no {%.*s}%s%s%s",
+                  SLICE_ARGS(name), meant != NULL ? " (did you mean {" : "",
+                  meant != NULL ? meant : "", meant != NULL ? "}?)" : "");
+}
+
+/* One "{name}"; `*at` stands behind its brace and is moved behind the other. */
+static void compile_capture(struct ack_template *ack, const char **at, const struct scope *scope,
+                            const struct place *place, struct problems *problems)
+{
+    const char *close = strchr(*at, '}');
+    if (close == NULL) {
+        problem_error(problems, *place, "ack.topic", "\"{\" without \"}\"");
+        *at += strlen(*at);
+        return;
+    }
+    struct slice name = slice_make(*at, (size_t) (close - *at));
+    size_t index = 0;
+    if (capture_find(scope, name, &index)) {
+        part_add(ack)->capture = index;
+    } else {
+        report_unknown(name, scope, place, problems);
+    }
+    *at = close + 1;
+}
+
+static void compile_literal(struct ack_template *ack, struct slice text, const struct place *place,
+                            struct problems *problems)
+{
+    if (!publication_topic_is_valid(text)) {
+        problem_error(problems, *place, "ack.topic",
+                      "nothing can be published to it: \"+\", \"#\" or invalid UTF-8 in it, or it "
+                      "is too long");
+    }
+    part_add(ack)->literal = memory_copy(text);
+}
+
+static void compile_topic(struct ack_template *ack, const struct option_text *topic,
+                          const struct place *group, const struct scope *scope,
+                          struct problems *problems)
+{
+    if (topic->text == NULL || topic->text[0] == '\0') {
+        problem_error(problems, topic->text == NULL ? *group : topic->place, "ack",
+                      "topic is missing");
+        return;
+    }
+    if (topic->text[0] == '@') {
+        ack->respond = strcmp(topic->text, response_topic) == 0;
+        if (!ack->respond) {
+            problem_error(problems, topic->place, "ack.topic",
+                          "\"%.40s\" is not known: a topic with {captures}, or \"%s\"", topic->text,
+                          response_topic);
+        }
+        return;
+    }
+    const char *at = topic->text;
+    while (*at != '\0') {
+        if (*at == '{') {
+            at++;
+            compile_capture(ack, &at, scope, &topic->place, problems);
+        } else {
+            size_t length = strcspn(at, "{");
+            compile_literal(ack, slice_make(at, length), &topic->place, problems);
+            at += length;
+        }
+    }
+}
+
+static void compile_fields(struct ack_template *ack, const struct option_column *columns,
+                           size_t count, const struct scope *scope, struct problems *problems)
+{
+    struct scope inside = *scope;
+    inside.in_ack = true;
+    inside.in_rows = false;
+    ack->fields = memory_alloc((count + 1) * sizeof(ack->fields[0]));
+    ack->field_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct error error = {0};
+        ack->fields[i].name = memory_strdup(columns[i].name);
+        if (expression_compile(slice_of(columns[i].expression), &inside, &ack->fields[i].expression,
+                               &error) != OUTCOME_OK) {
+            problem_error(problems, columns[i].place, columns[i].name, "%s", error.text);
+        }
+    }
+}
+
+struct ack_template *ack_template_compile(const struct ack_options *options, const char *rule,
+                                          const struct scope *scope, struct problems *problems)
+{
+    size_t errors = problems->errors;
+    struct ack_template *ack = memory_alloc(sizeof(*ack));
+    ack->rule = memory_strdup(rule);
+    ack->on_stored = options->on_stored;
+    ack->on_rejected = options->on_rejected;
+    ack->qos = options->qos;
+    ack->retain = options->retain;
+    compile_topic(ack, &options->topic, &options->place, scope, problems);
+    if (options->field_count > 0) {
+        compile_fields(ack, options->fields, options->field_count, scope, problems);
+    } else {
+        compile_fields(ack, default_fields, sizeof(default_fields) / sizeof(default_fields[0]),
+                       scope, problems);
+    }
+    if (problems->errors > errors) {
+        ack_template_free(ack);
+        return NULL;
+    }
+    return ack;
+}
+
+void ack_template_free(struct ack_template *ack)
+{
+    if (ack == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < ack->part_count; i++) {
+        free(ack->parts[i].literal);
+    }
+    for (size_t i = 0; i < ack->field_count; i++) {
+        free(ack->fields[i].name);
+        expression_free(ack->fields[i].expression);
+    }
+    free(ack->parts);
+    free(ack->fields);
+    free(ack->rule);
+    free(ack);
+}
+
+bool ack_template_wants(const struct ack_template *ack, bool stored)
+{
+    return stored ? ack->on_stored : ack->on_rejected;
+}
+
+bool ack_template_uses_payload(const struct ack_template *ack)
+{
+    for (size_t i = 0; i < ack->field_count; i++) {
+        if (expression_uses_payload(ack->fields[i].expression)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- making one -------------------------------------------------------------------------------- */
+
+/* False when there is no topic to send it to. */
+static bool make_topic(const struct ack_template *ack, const struct subject *subject,
+                       struct buf *out)
+{
+    struct property_item item;
+    if (ack->respond) {
+        if (!property_find(subject->message->properties, PROPERTY_RESPONSE_TOPIC, &item)) {
+            return false;
+        }
+        buf_append_slice(out, item.value);
+    }
+    for (size_t i = 0; i < ack->part_count; i++) {
+        const struct topic_part *part = &ack->parts[i];
+        if (part->literal != NULL) {
+            buf_append_text(out, part->literal);
+            continue;
+        }
+        struct slice capture = subject->captures[part->capture];
+        if (capture.data == NULL) {
+            return false;
+        }
+        buf_append_slice(out, capture);
+    }
+    return publication_topic_is_valid(buf_slice(out));
+}
+
+static void append_bytes(struct buf *out, struct slice bytes)
+{
+    if (text_is_utf8(bytes)) {
+        text_append_json(out, bytes);
+        return;
+    }
+    buf_append_byte(out, '"');
+    for (size_t i = 0; i < bytes.length; i++) {
+        buf_printf(out, "%02x", (unsigned) (unsigned char) bytes.data[i]);
+    }
+    buf_append_byte(out, '"');
+}
+
+/* The value as JSON text. */
+static void append_value(struct buf *out, const struct value *value)
+{
+    switch (value->kind) {
+    case VALUE_NULL:
+        buf_append_text(out, "null");
+        break;
+    case VALUE_BOOLEAN:
+        buf_append_text(out, value->boolean ? "true" : "false");
+        break;
+    case VALUE_NUMBER:
+    case VALUE_ARRAY:
+    case VALUE_OBJECT:
+        buf_append_slice(out, value->text);
+        break;
+    case VALUE_TEXT:
+        text_append_json(out, value->text);
+        break;
+    case VALUE_BYTES:
+        append_bytes(out, value->text);
+        break;
+    case VALUE_TIME:
+        buf_append_byte(out, '"');
+        text_format_time(out, value->time_us);
+        buf_append_byte(out, '"');
+        break;
+    }
+}
+
+/* cJSON builds the object and writes the names; values go in as they are (CreateRaw), because its numbers are doubles and its strings end at NUL. */
+static char *make_payload(const struct ack_template *ack, const struct subject *subject,
+                          struct arena *arena)
+{
+    struct buf text = {0};
+    cJSON *object = cJSON_CreateObject();
+    for (size_t i = 0; i < ack->field_count; i++) {
+        struct value value = value_null();
+        struct error error;
+        if (expression_evaluate(ack->fields[i].expression, subject, arena, &value, &error) !=
+            OUTCOME_OK) {
+            value = value_null();
+        }
+        buf_reset(&text);
+        append_value(&text, &value);
+        cJSON_AddItemToObject(object, ack->fields[i].name, cJSON_CreateRaw(buf_string(&text)));
+    }
+    char *payload = cJSON_PrintUnformatted(object);
+    cJSON_Delete(object);
+    buf_fini(&text);
+    return payload;
+}
+
+void ack_template_append(const struct ack_template *ack, const struct subject *subject,
+                         struct arena *arena, struct ack_batch *batch)
+{
+    struct buf topic = {0};
+    if (make_topic(ack, subject, &topic)) {
+        struct property_item item = {0};
+        bool correlated = ack->respond && property_find(subject->message->properties,
+                                                        PROPERTY_CORRELATION_DATA, &item);
+        char *payload = make_payload(ack, subject, arena);
+        ack_batch_append(batch, &(struct ack){
+                                    .rule = slice_of(ack->rule),
+                                    .stored = subject->ack->stored,
+                                    .qos = ack->qos,
+                                    .retain = ack->retain,
+                                    .topic = buf_slice(&topic),
+                                    .payload = slice_of(payload),
+                                    .correlation_data = correlated ? item.value : (struct slice){0},
+                                });
+        cJSON_free(payload);
+    }
+    buf_fini(&topic);
+}

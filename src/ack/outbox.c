@@ -1,0 +1,461 @@
+/*
+ * A file is called "POSITION-SERIAL.ack": several may belong to one position (acknowledgments of parked messages are made long
+ * after their batch). The list of files is kept in memory in the order of their names, which is the order of publishing.
+ *
+ *   outbox_prepare ─▶ written ── outbox_commit, outbox_settle at or above it ─▶ due ── published, confirmed ─▶ deleted
+ *                        └────── outbox_abort, outbox_settle below it ─▶ deleted
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "ack/outbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ack/ack_publish.h"
+#include "ack/outbox_file.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/thread.h"
+
+enum { REST_MS = 500 }; /* after a failure */
+
+struct entry {
+    uint64_t position;
+    unsigned serial;
+    uint32_t count;
+    uint32_t confirmed; /* published and confirmed of them; they come first */
+    int64_t bytes;
+    bool due;
+};
+
+/* Everything from `mutex` on is guarded by it. */
+struct outbox {
+    char *directory;
+    int directory_fd;
+    char *journal;
+    int64_t max_bytes;
+    struct publisher *publisher; /* of the thread */
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    struct entry *list; /* ascending */
+    size_t count;
+    unsigned next_serial;
+    bool closing; /* ends when nothing is due */
+    bool ending;  /* ends now */
+};
+
+/* --- the list ------------------------------------------------------------------------------------ */
+
+#define NAME_BYTES 48
+
+static void entry_name(char name[NAME_BYTES], uint64_t position, unsigned serial)
+{
+    snprintf(name, NAME_BYTES, "%020" PRIu64 "-%010u.ack", position, serial);
+}
+
+static int entry_compare(const void *left, const void *right)
+{
+    const struct entry *a = left;
+    const struct entry *b = right;
+    if (a->position != b->position) {
+        return a->position < b->position ? -1 : 1;
+    }
+    return (a->serial > b->serial) - (a->serial < b->serial);
+}
+
+static void list_add(struct outbox *outbox, const struct entry *entry)
+{
+    outbox->list = memory_resize(outbox->list, (outbox->count + 1) * sizeof(outbox->list[0]));
+    size_t at = outbox->count++;
+    while (at > 0 && entry_compare(&outbox->list[at - 1], entry) > 0) {
+        outbox->list[at] = outbox->list[at - 1];
+        at--;
+    }
+    outbox->list[at] = *entry;
+    if (entry->serial >= outbox->next_serial) {
+        outbox->next_serial = entry->serial + 1;
+    }
+}
+
+/* Deletes the file and forgets it. */
+static void list_remove(struct outbox *outbox, size_t index)
+{
+    char name[NAME_BYTES];
+    entry_name(name, outbox->list[index].position, outbox->list[index].serial);
+    if (unlinkat(outbox->directory_fd, name, 0) != 0 && errno != ENOENT) {
+        log_warn("could not delete a file of acknowledgments, they will be published again",
+                 F_TEXT("file", name), F_TEXT("reason", strerror(errno)));
+    }
+    outbox->count--;
+    memmove(&outbox->list[index], &outbox->list[index + 1],
+            (outbox->count - index) * sizeof(outbox->list[0]));
+}
+
+static struct entry *list_find(struct outbox *outbox, const struct entry *wanted)
+{
+    for (size_t i = 0; i < outbox->count; i++) {
+        if (entry_compare(&outbox->list[i], wanted) == 0) {
+            return &outbox->list[i];
+        }
+    }
+    return NULL;
+}
+
+static uint64_t list_waiting(const struct outbox *outbox)
+{
+    uint64_t waiting = 0;
+    for (size_t i = 0; i < outbox->count; i++) {
+        if (outbox->list[i].due) {
+            waiting += outbox->list[i].count - outbox->list[i].confirmed;
+        }
+    }
+    return waiting;
+}
+
+/* After any change, with the mutex held. */
+static void list_changed(struct outbox *outbox)
+{
+    metric_set(METRIC_ACKS_WAITING, (int64_t) list_waiting(outbox));
+    pthread_cond_broadcast(&outbox->cond);
+}
+
+/* --- opening ----------------------------------------------------------------------------------- */
+
+static bool name_parse(const char *name, struct entry *entry)
+{
+    char again[NAME_BYTES];
+    if (sscanf(name, "%20" SCNu64 "-%10u.ack", &entry->position, &entry->serial) != 2) {
+        return false;
+    }
+    entry_name(again, entry->position, entry->serial);
+    return strcmp(name, again) == 0;
+}
+
+/* Takes one file into the list, or throws it away. */
+static enum outcome file_take(struct outbox *outbox, const char *name, struct error *error)
+{
+    struct entry entry = {0};
+    size_t length = strlen(name);
+    if (length > 8 && strcmp(name + length - 8, ".ack.tmp") == 0) {
+        unlinkat(outbox->directory_fd, name, 0); /* of a write that was interrupted */
+    }
+    if (!name_parse(name, &entry)) {
+        return OUTCOME_OK;
+    }
+    char *path = memory_printf("%s/%s", outbox->directory, name);
+    struct outbox_file file;
+    struct buf content = {0};
+    struct slice acks;
+    enum outcome outcome = outbox_file_read(path, &file, &content, &acks, error);
+    const char *wrong = NULL;
+    if (outcome == OUTCOME_REJECT) {
+        wrong = error->text;
+    } else if (outcome == OUTCOME_OK && strcmp(file.journal, outbox->journal) != 0) {
+        wrong = "it belongs to another journal";
+    } else if (outcome == OUTCOME_OK && file.position != entry.position) {
+        wrong = "its name and its content differ";
+    }
+    if (wrong != NULL) {
+        log_warn("dropping a file of acknowledgments", F_TEXT("file", name),
+                 F_TEXT("reason", wrong));
+        unlinkat(outbox->directory_fd, name, 0);
+        outcome = OUTCOME_OK;
+    } else if (outcome == OUTCOME_OK) {
+        entry.count = file.count;
+        entry.bytes = (int64_t) content.length;
+        list_add(outbox, &entry);
+    }
+    buf_fini(&content);
+    free(path);
+    return outcome;
+}
+
+static enum outcome directory_read(struct outbox *outbox, struct error *error)
+{
+    enum outcome outcome = OUTCOME_OK;
+    DIR *directory = opendir(outbox->directory);
+    if (directory == NULL) {
+        return error_errno(error, OUTCOME_FATAL, "could not read directory \"%s\"",
+                           outbox->directory);
+    }
+    struct dirent *each;
+    while (outcome == OUTCOME_OK && (each = readdir(directory)) != NULL) {
+        outcome = file_take(outbox, each->d_name, error);
+    }
+    closedir(directory);
+    return outcome;
+}
+
+static void outbox_free(struct outbox *outbox)
+{
+    publisher_free(outbox->publisher);
+    if (outbox->directory_fd >= 0) {
+        close(outbox->directory_fd);
+    }
+    pthread_cond_destroy(&outbox->cond);
+    pthread_mutex_destroy(&outbox->mutex);
+    free(outbox->list);
+    free(outbox->directory);
+    free(outbox->journal);
+    free(outbox);
+}
+
+enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *options,
+                         struct error *error)
+{
+    struct outbox *made = memory_alloc(sizeof(*made));
+    made->directory = memory_strdup(options->directory);
+    made->directory_fd = -1;
+    made->journal = memory_strdup(options->journal);
+    made->max_bytes = options->max_bytes;
+    made->publisher = publisher_new(options->broker);
+    pthread_mutex_init(&made->mutex, NULL);
+    thread_cond_init(&made->cond);
+    *outbox = NULL;
+
+    enum outcome outcome = file_make_directory(options->directory, error);
+    if (outcome != OUTCOME_OK) {
+        goto fail;
+    }
+    made->directory_fd = open(options->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (made->directory_fd < 0) {
+        outcome = error_errno(error, OUTCOME_FATAL, "could not open directory \"%s\"",
+                              options->directory);
+        goto fail;
+    }
+    outcome = directory_read(made, error);
+    if (outcome != OUTCOME_OK) {
+        goto fail;
+    }
+    *outbox = made;
+    return OUTCOME_OK;
+fail:
+    outbox_free(made);
+    return outcome;
+}
+
+/* --- publishing, in the thread ------------------------------------------------------------------- */
+
+/* Publishes what is not confirmed yet, and notes what is. */
+static enum outcome publish_acks(struct outbox *outbox, const struct entry *entry,
+                                 struct slice acks, struct error *error)
+{
+    enum outcome outcome = OUTCOME_OK;
+    uint32_t confirmed = 0;
+    struct ack ack;
+    while (confirmed < entry->confirmed && ack_batch_next(&acks, &ack)) {
+        confirmed++;
+    }
+    uint32_t count = 1;
+    while (outcome == OUTCOME_OK && count > 0) {
+        outcome = ack_publish(outbox->publisher, &acks, &count, error);
+        confirmed += count;
+        pthread_mutex_lock(&outbox->mutex);
+        struct entry *there = list_find(outbox, entry);
+        if (there != NULL) {
+            there->confirmed = confirmed;
+        }
+        list_changed(outbox);
+        pthread_mutex_unlock(&outbox->mutex);
+    }
+    return outcome;
+}
+
+/* OUTCOME_OK: the file has done its work, or can't. */
+static enum outcome publish_file(struct outbox *outbox, const struct entry *entry,
+                                 struct error *error)
+{
+    char name[NAME_BYTES];
+    entry_name(name, entry->position, entry->serial);
+    char *path = memory_printf("%s/%s", outbox->directory, name);
+    struct outbox_file file;
+    struct buf content = {0};
+    struct slice acks;
+    enum outcome outcome = outbox_file_read(path, &file, &content, &acks, error);
+    if (outcome == OUTCOME_REJECT) {
+        log_error("acknowledgments are lost", F_TEXT("reason", error->text));
+        outcome = OUTCOME_OK;
+    } else if (outcome == OUTCOME_OK) {
+        outcome = publish_acks(outbox, entry, acks, error);
+    }
+    buf_fini(&content);
+    free(path);
+    return outcome;
+}
+
+/* Waits until a file is due; false when the thread is to end. */
+static bool next_due(struct outbox *outbox, struct entry *entry)
+{
+    bool found = false;
+    bool over = false;
+    pthread_mutex_lock(&outbox->mutex);
+    while (!found && !over) {
+        for (size_t i = 0; i < outbox->count && !found; i++) {
+            found = outbox->list[i].due;
+            *entry = outbox->list[i];
+        }
+        over = outbox->ending || (!found && outbox->closing);
+        if (!found && !over) {
+            thread_cond_wait(&outbox->cond, &outbox->mutex, -1);
+        }
+    }
+    pthread_mutex_unlock(&outbox->mutex);
+    return found && !over;
+}
+
+static void *outbox_main(void *context)
+{
+    struct outbox *outbox = context;
+    struct entry entry;
+    while (next_due(outbox, &entry)) {
+        struct error error = {0};
+        enum outcome outcome = publish_file(outbox, &entry, &error);
+        pthread_mutex_lock(&outbox->mutex);
+        if (outcome == OUTCOME_OK) {
+            struct entry *there = list_find(outbox, &entry);
+            if (there != NULL) {
+                list_remove(outbox, (size_t) (there - outbox->list));
+                list_changed(outbox);
+            }
+        } else if (!outbox->ending) {
+            log_warn("acknowledgments wait", F_TEXT("reason", error.text));
+            thread_cond_wait(&outbox->cond, &outbox->mutex, REST_MS);
+        }
+        pthread_mutex_unlock(&outbox->mutex);
+    }
+    pthread_mutex_lock(&outbox->mutex);
+    outbox->ending = true;
+    pthread_cond_broadcast(&outbox->cond);
+    pthread_mutex_unlock(&outbox->mutex);
+    return NULL;
+}
+
+/* --- from the loader --------------------------------------------------------------------------- */
+
+enum outcome outbox_settle(struct outbox *outbox, uint64_t position, struct error *error)
+{
+    pthread_mutex_lock(&outbox->mutex);
+    for (size_t i = outbox->count; i-- > 0;) {
+        if (outbox->list[i].position > position) {
+            list_remove(outbox, i);
+        } else {
+            outbox->list[i].due = true;
+        }
+    }
+    list_changed(outbox);
+    pthread_mutex_unlock(&outbox->mutex);
+    if (!outbox->started) {
+        outbox->started = true;
+        outbox->thread = thread_spawn("outbox", outbox_main, outbox);
+    }
+    return file_sync_directory(outbox->directory_fd, error);
+}
+
+enum outcome outbox_prepare(struct outbox *outbox, uint64_t position, const struct ack_batch *batch,
+                            struct error *error)
+{
+    if (batch->count == 0) {
+        return OUTCOME_OK;
+    }
+    struct entry entry = {.position = position,
+                          .count = batch->count,
+                          .bytes = OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length};
+    int64_t bytes = entry.bytes;
+    pthread_mutex_lock(&outbox->mutex);
+    for (size_t i = 0; i < outbox->count; i++) {
+        bytes += outbox->list[i].bytes;
+    }
+    bool room = outbox->count == 0 || bytes <= outbox->max_bytes;
+    uint64_t waiting = list_waiting(outbox);
+    entry.serial = outbox->next_serial;
+    pthread_mutex_unlock(&outbox->mutex);
+    if (!room) {
+        return error_set(error, OUTCOME_RETRY,
+                         "outbox is full: %" PRIu64 " acknowledgments wait for the broker",
+                         waiting);
+    }
+    char name[NAME_BYTES];
+    entry_name(name, position, entry.serial);
+    struct outbox_file file = {.position = position, .count = batch->count};
+    snprintf(file.journal, sizeof(file.journal), "%s", outbox->journal);
+    enum outcome outcome =
+        outbox_file_write(outbox->directory_fd, name, &file, buf_slice(&batch->bytes), error);
+    if (outcome == OUTCOME_OK) {
+        pthread_mutex_lock(&outbox->mutex);
+        list_add(outbox, &entry);
+        pthread_mutex_unlock(&outbox->mutex);
+    }
+    return outcome;
+}
+
+void outbox_commit(struct outbox *outbox, uint64_t position)
+{
+    pthread_mutex_lock(&outbox->mutex);
+    for (size_t i = 0; i < outbox->count; i++) {
+        if (outbox->list[i].position == position) {
+            outbox->list[i].due = true;
+        }
+    }
+    list_changed(outbox);
+    pthread_mutex_unlock(&outbox->mutex);
+}
+
+void outbox_abort(struct outbox *outbox, uint64_t position)
+{
+    pthread_mutex_lock(&outbox->mutex);
+    for (size_t i = outbox->count; i-- > 0;) {
+        if (outbox->list[i].position == position && !outbox->list[i].due) {
+            list_remove(outbox, i);
+        }
+    }
+    pthread_mutex_unlock(&outbox->mutex);
+}
+
+void outbox_close(struct outbox *outbox, int64_t milliseconds)
+{
+    if (outbox == NULL) {
+        return;
+    }
+    int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    pthread_mutex_lock(&outbox->mutex);
+    outbox->closing = true;
+    pthread_cond_broadcast(&outbox->cond);
+    while (outbox->started && !outbox->ending && clock_monotonic_ms() < end_ms) {
+        thread_cond_wait(&outbox->cond, &outbox->mutex, end_ms - clock_monotonic_ms());
+    }
+    outbox->ending = true;
+    uint64_t waiting = list_waiting(outbox);
+    pthread_cond_broadcast(&outbox->cond);
+    pthread_mutex_unlock(&outbox->mutex);
+    if (waiting > 0) {
+        log_info("acknowledgments stay in the outbox until the next start", F_INT("acks", waiting));
+    }
+    publisher_cancel(outbox->publisher);
+    if (outbox->started) {
+        pthread_join(outbox->thread, NULL);
+    }
+    outbox_free(outbox);
+}
+
+uint64_t outbox_waiting(const struct outbox *outbox)
+{
+    struct outbox *locked = (struct outbox *) (uintptr_t) outbox;
+    pthread_mutex_lock(&locked->mutex);
+    uint64_t waiting = list_waiting(outbox);
+    pthread_mutex_unlock(&locked->mutex);
+    return waiting;
+}

@@ -1,0 +1,55 @@
+/*
+ * outbox: acknowledgments go out after the commit, at least once, also across kill -9 and power loss.
+ *
+ * Everything here but outbox_waiting() belongs to the loader's thread.
+ *
+ * The acknowledgments of a batch are written to a file of their own, named after the batch's last journal position, and synced before COMMIT is
+ * sent; whether they may go out is then decided by PostgreSQL alone: at or below `progress.position` they are true, above it the
+ * file is thrown away and the batch will make them anew. A known rollback removes the file at once. The outbox's thread publishes a
+ * committed file whole, waits for the broker's confirmation, and deletes it; a crash in between publishes it again. So memory stays bounded while
+ * the broker is away, a rejection keeps its exact reason, and no second position has to be kept in step. Several files may belong to one position (parked messages
+ * are acknowledged long after their batch).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ACK_OUTBOX_H
+#define MQTT2PG_ACK_OUTBOX_H
+
+#include "ack/ack_batch.h"
+#include "base/outcome.h"
+#include "mqtt/broker_options.h"
+
+struct outbox_options {
+    const char *directory; /* borrowed; "outbox" in the journal's directory; made when missing */
+    const char *journal;   /* UUID, borrowed: files of another journal are dropped with a warning */
+    int64_t max_bytes;     /* of all files */
+    const struct broker_options *broker; /* borrowed */
+};
+
+struct outbox;
+
+/* Opens the directory; publishes nothing yet. */
+enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *options,
+                         struct error *error) MUST_CHECK;
+
+/* The database says that everything up to `position` is stored: files up to it become due, later ones are removed. Called by the loader each time it has read
+ * `progress` (start, reconnect). Starts the thread on the first call. */
+enum outcome outbox_settle(struct outbox *outbox, uint64_t position,
+                           struct error *error) MUST_CHECK;
+
+/* Before COMMIT of the batch that ends at `position`. Does nothing for an empty batch. OUTCOME_RETRY: no room (max_bytes reached, unless the outbox is
+ * empty, or the disk is full). */
+enum outcome outbox_prepare(struct outbox *outbox, uint64_t position, const struct ack_batch *batch,
+                            struct error *error) MUST_CHECK;
+
+/* After COMMIT was confirmed / after the transaction was certainly rolled back. */
+void outbox_commit(struct outbox *outbox, uint64_t position);
+void outbox_abort(struct outbox *outbox, uint64_t position);
+
+/* Tries to publish all that is due within `milliseconds`, then stops the thread and frees everything. NULL is legal. */
+void outbox_close(struct outbox *outbox, int64_t milliseconds);
+
+/* Acknowledgments due and not yet confirmed. Any thread. */
+uint64_t outbox_waiting(const struct outbox *outbox);
+
+#endif

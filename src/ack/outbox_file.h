@@ -1,0 +1,42 @@
+/*
+ * outbox_file: the acknowledgments of one batch in a file that is believed whole or not at all.
+ *
+ *   0    8   "MQ2PGACK"
+ *   8    4   version, 1                       integers little-endian
+ *   12   4   count of acknowledgments
+ *   16   36  UUID of the journal, as text
+ *   52   4   0
+ *   56   8   position: the batch's last sequence in that journal
+ *   64   8   length of what follows the header
+ *   72   8   XXH3 (64 bits) of bytes 0 to 71, seed of the XXH3 of what follows
+ *   80   …   acknowledgments: ack_batch.h
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ACK_OUTBOX_FILE_H
+#define MQTT2PG_ACK_OUTBOX_FILE_H
+
+#include <stdint.h>
+
+#include "ack/ack_batch.h"
+#include "base/outcome.h"
+
+#define OUTBOX_HEADER_BYTES 80
+#define OUTBOX_UUID_BYTES 36
+
+struct outbox_file {
+    char journal[OUTBOX_UUID_BYTES + 1];
+    uint64_t position;
+    uint32_t count;
+};
+
+/* Writes file and directory entry durably; OUTCOME_RETRY when the disk is full. */
+enum outcome outbox_file_write(int directory_fd, const char *name, const struct outbox_file *file,
+                               struct slice acks, struct error *error) MUST_CHECK;
+
+/* Appends the whole file to `content` and checks it: `acks` then borrows from `content`. OUTCOME_REJECT: damaged, no such file. OUTCOME_FATAL: it could
+ * not be read. */
+enum outcome outbox_file_read(const char *path, struct outbox_file *file, struct buf *content,
+                              struct slice *acks, struct error *error) MUST_CHECK;
+
+#endif

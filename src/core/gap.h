@@ -1,0 +1,33 @@
+/*
+ * gap: messages that never came, as a record in the journal.
+ *
+ * A lost broker session is noticed on the receiving side, a damaged segment by the reader; both must end up in the
+ * table mqtt2pg.gap exactly once. So the receiving side journals a gap like a message (kind MESSAGE_GAP) and the loader
+ * stores it in its batch's transaction.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CORE_GAP_H
+#define MQTT2PG_CORE_GAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "core/message.h"
+
+struct gap {
+    struct slice cause;    /* "broker session lost", "journal damaged", "database went back" */
+    int64_t noticed_at_us; /* wall clock */
+    int64_t from_us;       /* last sign of messages before it; 0 = not known */
+    int64_t to_us;         /* first sign after it; 0 = not known */
+    int64_t messages;      /* how many; -1 = not known */
+};
+
+/* Makes the message that journals `gap`; its payload lives in `payload`. */
+struct message gap_to_message(const struct gap *gap, struct buf *payload);
+
+/* The way back; false when the message is no well-formed gap. Borrows. */
+bool gap_from_message(const struct message *message, struct gap *gap);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * message: one MQTT application message on its way through the house.
+ *
+ * A message borrows its bytes: from Paho while it is appended to the journal, from the reader's buffer while it is
+ * loaded. Whoever keeps one longer copies it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CORE_MESSAGE_H
+#define MQTT2PG_CORE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum message_kind {
+    MESSAGE_PUBLISH = 1, /* came from the broker */
+    MESSAGE_GAP = 2,     /* tells of messages that never came: core/gap.h */
+};
+
+struct message {
+    enum message_kind kind;
+    uint8_t qos;            /* 0, 1, 2 as delivered */
+    bool retained;          /* the broker had stored it before we subscribed */
+    bool duplicate;         /* the broker said it may have sent it before */
+    uint16_t packet_id;     /* 0 for QoS 0 */
+    uint64_t sequence;      /* its number in the journal, from 1; 0 before the append */
+    int64_t received_at_us; /* wall clock, microseconds since 1970 */
+    struct slice topic;     /* any bytes; at most 65,535 */
+    struct slice
+        properties; /* MQTT 5 properties as on the wire, without their length: core/property.h */
+    struct slice payload;
+};
+
+#endif

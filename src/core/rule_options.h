@@ -1,0 +1,72 @@
+/*
+ * rule_options: one rule as it stands in the configuration: texts and where they stand, nothing compiled.
+ *
+ * config/ fills it, load/ruleset compiles it. All pointers are owned by the configuration and live as long as it does.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CORE_RULE_OPTIONS_H
+#define MQTT2PG_CORE_RULE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/problems.h"
+
+enum retained_policy {
+    RETAINED_NEW,    /* a retained message once, when the subscription is new */
+    RETAINED_STORE,  /* on every connection */
+    RETAINED_IGNORE, /* never */
+};
+
+enum conflict_policy { CONFLICT_ERROR, CONFLICT_NOTHING, CONFLICT_UPDATE };
+
+/* A text and where it stands; `text` is NULL when it was not given. */
+struct option_text {
+    const char *text;
+    struct place place;
+};
+
+struct option_column {
+    const char *name;
+    const char *expression;
+    struct place place;
+};
+
+struct ack_options {
+    bool wanted; /* the rule has an ack group */
+    struct place place;
+    struct option_text topic;
+    bool on_stored;
+    bool on_rejected;
+    uint8_t qos;
+    bool retain;
+    struct option_column *fields;
+    size_t field_count;
+};
+
+struct rule_options {
+    const char *name;
+    struct place place;
+    struct option_text topic;
+    uint8_t qos;
+    const char *share; /* "" = none */
+    enum retained_policy retained;
+    struct option_text format; /* "json" */
+    struct option_text table;  /* of table and sql one is given */
+    struct option_text sql;
+    struct option_column *columns;
+    size_t column_count;
+    struct option_text *where;
+    size_t where_count;
+    struct option_text rows;
+    enum conflict_policy on_conflict;
+    struct option_text *key;
+    size_t key_count;
+    struct option_text newest;
+    bool create;
+    struct ack_options ack;
+};
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * value: what an expression yields, before a column's type says what becomes of it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CORE_VALUE_H
+#define MQTT2PG_CORE_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum value_kind {
+    VALUE_NULL, /* null, or not there at all */
+    VALUE_BOOLEAN,
+    VALUE_NUMBER, /* text: a JSON number (RFC 8259, section 6), every digit kept */
+    VALUE_TEXT,   /* text: well-formed UTF-8; may hold NUL */
+    VALUE_BYTES,  /* text: any bytes */
+    VALUE_TIME,   /* time_us */
+    VALUE_ARRAY,  /* node, and text: its JSON */
+    VALUE_OBJECT, /* node, and text: its JSON */
+};
+
+struct node;
+
+struct value {
+    enum value_kind kind;
+    bool boolean;
+    int64_t time_us;         /* microseconds since 1970-01-01 00:00:00 UTC */
+    struct slice text;       /* borrowed */
+    const struct node *node; /* borrowed; of ARRAY and OBJECT */
+};
+
+/* "null", "boolean", "number", "text", "bytes", "timestamp", "array", "object": for reasons. */
+const char *value_kind_name(enum value_kind kind);
+
+static inline struct value value_null(void)
+{
+    return (struct value){.kind = VALUE_NULL};
+}
+
+static inline struct value value_boolean(bool boolean)
+{
+    return (struct value){.kind = VALUE_BOOLEAN, .boolean = boolean};
+}
+
+static inline struct value value_number(struct slice text)
+{
+    return (struct value){.kind = VALUE_NUMBER, .text = text};
+}
+
+static inline struct value value_text(struct slice text)
+{
+    return (struct value){.kind = VALUE_TEXT, .text = text};
+}
+
+static inline struct value value_bytes(struct slice bytes)
+{
+    return (struct value){.kind = VALUE_BYTES, .text = bytes};
+}
+
+static inline struct value value_time(int64_t time_us)
+{
+    return (struct value){.kind = VALUE_TIME, .time_us = time_us};
+}
+
+#endif

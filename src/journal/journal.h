@@ -1,0 +1,122 @@
+/*
+ * journal: the waist of the house. Left of it messages are only appended, right of it they are only read.
+ *
+ * An append that has returned OUTCOME_OK survives the death of the process at once and the death of the machine after
+ * the sync policy's delay. Messages are numbered upwards from 1. Numbers are left out only where a number might else be used twice
+ * (after damage, a power loss, journal_skip_to()), never silently lost: FORMAT.md, "Numbers". A journal has a UUID, so that
+ * numbers of one journal are never taken for those of another.
+ *
+ * Threads: one appender, readers, and the keeper, which this module starts: it alone makes and deletes files, it
+ * syncs (unless JOURNAL_SYNC_ALWAYS) and writes down the position. All functions below may be called from any thread, except where
+ * they name one. No lock is held while a file is written, synced or read.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_JOURNAL_JOURNAL_H
+#define MQTT2PG_JOURNAL_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/outcome.h"
+#include "core/message.h"
+
+#define JOURNAL_SYNC_ALWAYS 0
+#define JOURNAL_SYNC_NEVER (-1)
+
+struct journal_options {
+    const char *directory; /* borrowed; made with mode 0700 when missing */
+    int64_t max_bytes;     /* segments on disk together; at least JOURNAL_BYTES_MIN */
+    int64_t
+        sync_ms; /* JOURNAL_SYNC_ALWAYS, JOURNAL_SYNC_NEVER or how young a message may be that a power loss takes */
+    int64_t keep_ms; /* stored messages stay this long, within max_bytes */
+    bool read_only; /* for the command line: no lock, no repair, no keeper; append is not allowed */
+};
+
+#define JOURNAL_BYTES_MIN ((int64_t) 1024 * 1024)
+#define JOURNAL_UUID_TEXT 37 /* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" and NUL */
+
+struct journal;
+
+/*
+ * Opens or makes the journal in the directory, takes its lock (flock on the file "lock"; OUTCOME_FATAL with the
+ * holder's process id when another process has it), repairs the tail, syncs what it found and starts the keeper. Reads only the
+ * newest segment and the headers of the others, so a backlog of 10 GB opens as fast as an empty one.
+ * A newer format or a foreign file is refused, damage is reported and never fatal.
+ */
+enum outcome journal_open(struct journal **journal, const struct journal_options *options,
+                          struct error *error) MUST_CHECK;
+
+/* Syncs, stops the keeper, gives the lock back. NULL is legal. */
+void journal_close(struct journal *journal);
+
+/*
+ * Appends one message and sets its sequence. One thread at a time.
+ * OUTCOME_RETRY: no room (max_bytes reached, or the disk is full): nothing was appended; try again after journal_wait_room().
+ * OUTCOME_REJECT: the message alone is larger than max_bytes.
+ * OUTCOME_FATAL: the disk failed, now or in an earlier sync: nothing of this message may be acknowledged, the process must end
+ * (it was logged and stop_request(1) called).
+ */
+enum outcome journal_append(struct journal *journal, struct message *message,
+                            struct error *error) MUST_CHECK;
+
+/* Makes everything appended so far durable, now. */
+enum outcome journal_sync(struct journal *journal, struct error *error) MUST_CHECK;
+
+/*
+ * Room. The journal is "crowded" when less than its reserve is left (the larger of one segment and an eighth of max_bytes):
+ * the receiving side then disconnects while what is already under way still finds room. It is crowded until a quarter
+ * of max_bytes is free again (hysteresis).
+ */
+bool journal_crowded(const struct journal *journal);
+
+/* Waits until there is room for an append, at most `milliseconds`. False when there is none. */
+bool journal_wait_room(struct journal *journal, int64_t milliseconds);
+
+/* Waits until the message with this sequence has been appended, at most `milliseconds`; false when it has not been.
+ * One waiting thread (the loader). journal_wake() ends the wait early. */
+bool journal_wait(struct journal *journal, uint64_t sequence, int64_t milliseconds);
+void journal_wake(struct journal *journal);
+
+/*
+ * Makes the next append get sequence + 1, when the database knows a higher position than journal_last() (this journal was
+ * put back to an older state). Does nothing when journal_last() is there already. OUTCOME_REJECT when messages
+ * were appended since journal_open(): their numbers lie below, a loader that went on behind them would leave them out.
+ */
+enum outcome journal_skip_to(struct journal *journal, uint64_t sequence,
+                             struct error *error) MUST_CHECK;
+
+/* The highest number given so far: that of the newest message, or higher after numbers were skipped; 0 when there never was one. */
+uint64_t journal_last(const struct journal *journal);
+
+/* Sequence of the oldest message still on disk (last + 1 when there is none). */
+uint64_t journal_first(const struct journal *journal);
+
+/*
+ * Tells that everything up to and including `sequence` is stored: the keeper may delete segments behind it once
+ * `keep_ms` has passed, or earlier when room is needed. It is written down (not synced: after a crash an older one is a safe one) so
+ * that journal_stored() knows it at the next start before the database does. May go back (database restored).
+ */
+void journal_set_stored(struct journal *journal, uint64_t sequence);
+uint64_t journal_stored(const struct journal *journal);
+
+const char *journal_uuid(const struct journal *journal);
+
+struct journal_info {
+    char uuid[JOURNAL_UUID_TEXT];
+    uint64_t first, last, stored;
+    uint64_t
+        waiting; /* messages on disk that are not stored; last - stored would count skipped numbers too */
+    int64_t bytes; /* on disk, a prepared segment included */
+    int64_t max_bytes;
+    unsigned segments;
+    int64_t
+        oldest_us; /* received_at of the oldest message not stored; 0 when none waits. May read the disk. */
+    int64_t last_us; /* received_at of the newest message; 0 = none */
+    bool crowded;
+    bool full; /* the last append found no room */
+};
+
+void journal_info(struct journal *journal, struct journal_info *info);
+
+#endif

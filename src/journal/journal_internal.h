@@ -1,0 +1,201 @@
+/*
+ * journal_internal: what journal.c, journal_recovery.c, journal_keeper.c and journal_reader.c share. Nobody else includes it.
+ *
+ * Who owns what:
+ *   appender   writes into the active segment, places the prepared one, nothing else; never waits for a disk but its own
+ *   keeper     makes, seals and deletes files, syncs, writes the cursor; never holds the lock meanwhile
+ *   readers    have file descriptors of their own; a file deleted under them stays readable
+ *
+ * Invariants; [L] hold whenever the lock is free:
+ *  1 [L] `segments` is sorted by first_sequence; the last is the newest. Only the appender adds (at the end), only the keeper
+ *        removes (at the front, never the newest). So indices that the keeper uses without the lock stay right, pointers do not.
+ *  2 [L] Bytes of a segment before `end` are whole records and never written again; readers look at nothing behind it.
+ *  3 [L] `synced` <= `end`. Only a finished fdatasync moves `synced`, and `segment->synced == segment->end` for all plus
+ *        !directory_dirty means that everything up to `last` is durable.
+ *  4 [L] `bytes_total` is the sum of all segments' bytes and the prepared one's.
+ *  5 [L] `last` is the highest number given; the highest `skipped` numbers up to it were given to no message, and when skipped > 0 the
+ *        next append opens a new segment, whose header tells it.
+ *  6 [L] `active` (the appender's) is the newest segment, or none (fd -1). Behind active.offset there are only zeros, unless `active.torn`.
+ *  7     The active segment's fd is closed only after the appender has left it (sealed), by the keeper or journal_close().
+ *  8 [L] After `failed` nothing is appended, synced or written down any more.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_JOURNAL_JOURNAL_INTERNAL_H
+#define MQTT2PG_JOURNAL_JOURNAL_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "journal/journal.h"
+#include "journal/journal_cursor.h"
+#include "journal/journal_format.h"
+
+#define JOURNAL_LOCK_NAME "lock"
+#define JOURNAL_DAMAGED_NAME "damaged"
+
+/*
+ * How many numbers are left out after a power loss: more messages than can have been appended, read and stored without
+ * reaching the disk. They would all have been dirty pages: 2^32 of the smallest records are 200 GB.
+ */
+#define JOURNAL_SKIP_AFTER_POWER_LOSS ((uint64_t) 1 << 32)
+
+struct journal_segment {
+    uint64_t first_sequence;
+    uint64_t skipped;  /* numbers directly before it that were never given */
+    int64_t bytes;     /* on disk */
+    int64_t end;       /* behind the last record */
+    int64_t synced;    /* durable up to here */
+    int64_t stored_ms; /* monotonic: since when all of it is stored; NOT_STORED */
+    int fd;            /* for writing and syncing; -1: none is needed any more */
+    bool sealed;       /* the appender has left it */
+    bool touched;      /* its file's time says since when it is stored */
+};
+
+#define NOT_STORED INT64_MIN
+
+/* What the appender asks the keeper for. */
+enum journal_request {
+    REQUEST_NONE,
+    REQUEST_WANTED,  /* a prepared segment of request_bytes; the appender waits */
+    REQUEST_REFUSED, /* there was no room; the keeper goes on trying */
+};
+
+struct journal {
+    /* Constant after journal_open(). */
+    struct journal_options options;
+    char *directory; /* owned; options.directory points here */
+    int64_t segment_bytes;
+    int64_t reserve_bytes; /* crowded when less is left … */
+    int64_t relief_bytes;  /* … until this much is */
+    int directory_fd;
+    int lock_fd;
+    uint8_t uuid[16];
+    char uuid_text[JOURNAL_UUID_TEXT];
+    uint64_t boot;
+
+    /* The appender's own. */
+    struct {
+        int fd; /* -1: the next append opens a segment */
+        int64_t offset;
+        int64_t bytes;
+        uint64_t seed;
+        bool torn; /* bytes of a failed write lie behind offset */
+    } active;
+    struct buf record;
+
+    /* Written under the lock, read by anyone. */
+    _Atomic uint64_t last;
+    _Atomic uint64_t stored;
+    _Atomic uint64_t first;
+    _Atomic uint64_t skipped; /* up to `last` */
+    atomic_bool crowded;
+    atomic_bool failed;
+
+    pthread_mutex_t lock;       /* all below, and the fields above as they say */
+    pthread_cond_t appended;    /* for journal_wait() */
+    pthread_cond_t room;        /* for the appender and journal_wait_room() */
+    pthread_cond_t keeper_wake; /* for the keeper */
+    pthread_cond_t synced;      /* for journal_sync() */
+
+    struct journal_segment *segments;
+    size_t segment_count;
+    size_t segment_capacity;
+    int64_t bytes_total;
+    int64_t bytes_waiting; /* of sealed segments that are not wholly stored */
+    int64_t last_us;
+    uint64_t deleted;     /* messages up to here went with deleted segments */
+    uint64_t opened_last; /* `last` when the journal was opened */
+
+    uint64_t awaited; /* by journal_wait(); 0 = nobody waits */
+    bool wait_over;   /* journal_wake() was called */
+
+    int prepared_fd; /* -1 = none */
+    bool placing;    /* the appender has taken it, but its name is not free yet */
+    int64_t prepared_bytes;
+    enum journal_request request;
+    int64_t request_bytes;
+    bool full;       /* the last append found no room */
+    bool write_full; /* … although it had a segment: the disk is full */
+    bool disk_short; /* the keeper's last attempt to prepare a segment found no room on the disk */
+
+    bool directory_dirty;           /* names that are not synced */
+    uint64_t synced_last;           /* messages up to here are durable */
+    int64_t sync_due_ms;            /* monotonic; 0 = nothing to sync */
+    uint64_t sync_asked, sync_done; /* tickets of journal_sync() */
+    int64_t retry_ms;               /* monotonic: when a full disk is tried again */
+    int64_t delete_retry_ms; /* monotonic: when a file that could not be deleted is tried again */
+    bool cursor_dirty;
+    bool closing;
+    uint64_t damage_counted; /* messages before this number are in METRIC_JOURNAL_DAMAGED */
+
+    pthread_t keeper;
+    bool keeper_runs;
+    struct journal_cursor
+        cursor; /* the keeper's; journal_open() and journal_close() use it when there is none */
+
+    pthread_mutex_t oldest_lock; /* journal_info()'s reader; taken without the other */
+    struct journal_reader *oldest_reader;
+    uint64_t oldest_sequence;
+    int64_t oldest_us;
+};
+
+/* --- journal.c --- */
+
+/* Disk failed: logs it, once, stops the process, wakes all who wait. Without the lock. */
+void journal_fail(struct journal *journal, const struct error *error);
+
+/* With the lock: after `stored`, `last` or the list changed. Finds what is wholly stored, `first` and whether it is crowded. */
+void journal_account(struct journal *journal);
+
+/* With the lock. Highest number that may be in this segment. */
+uint64_t journal_segment_last(const struct journal *journal, size_t index);
+
+/* With the lock. What the cursor is to hold now. */
+struct cursor_state journal_cursor_state(const struct journal *journal, bool clean);
+
+/* Syncs a segment's file with the fault points around it. */
+enum outcome journal_sync_file(int fd, struct error *error) MUST_CHECK;
+
+/* Adds a segment at the end of the list, with the lock; takes `fd`. */
+struct journal_segment *journal_add_segment(struct journal *journal,
+                                            const struct segment_header *header);
+
+struct segment_header journal_header(const struct journal *journal, uint64_t first_sequence);
+
+/* Bytes [from, to) of a segment that are no record. */
+struct journal_damage {
+    const char *event; /* a constant, for the log */
+    enum log_level level;
+    uint64_t segment; /* its first sequence */
+    int fd;
+    int64_t from;
+    int64_t to;
+};
+
+/* Copies them into damaged/ and logs it, once; a failure to copy is only logged. */
+void journal_keep_damage(const struct journal *journal, const struct journal_damage *damage);
+
+/* --- journal_recovery.c --- */
+
+/* Finds segments and cursor, repairs the tail (unless read only) and fills the journal's state. Before there is a keeper. */
+enum outcome journal_recover(struct journal *journal, struct error *error) MUST_CHECK;
+
+/* --- journal_keeper.c --- */
+
+void journal_keeper_start(struct journal *journal);
+
+/* Stops it; what it did is then done by the caller. */
+void journal_keeper_stop(struct journal *journal);
+
+/* Everything written so far becomes durable. Without the lock; the keeper, or nobody else does it at that time. */
+enum outcome journal_sync_all(struct journal *journal, struct error *error) MUST_CHECK;
+
+/* --- journal_reader.c --- */
+
+/* A reader that neither copies nor counts damage. */
+struct journal_reader *journal_reader_new_quiet(struct journal *journal);
+
+#endif

@@ -1,0 +1,479 @@
+/*
+ * The keeper: the journal's own thread. It alone makes, seals and deletes files, so nothing but the list needs a lock.
+ *
+ *   wake ▶ a segment is asked for? ▶ sync due? ▶ seal what is full ▶ write the position ▶ delete what is old ▶ prepare the next ▶ sleep
+ *
+ * One job at a time, then from the beginning again: what the appender waits for comes first. A job is called with the lock held,
+ * gives it back while it works on files, and returns true when it did something.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "journal/journal_internal.h"
+#include "journal/segment.h"
+
+/* How long a full disk, or a file that cannot be deleted, is left alone. */
+#define RETRY_MS 250
+
+#define NEVER_DUE INT64_MAX
+
+static void lock(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+}
+
+static void unlock(struct journal *journal)
+{
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* --- sync --- */
+
+/* One segment, by the descriptor that wrote it or, when that is closed already, by a new one. */
+static enum outcome sync_segment(struct journal *journal, int fd, uint64_t first_sequence,
+                                 struct error *error)
+{
+    int own = -1;
+    if (fd < 0) {
+        if (segment_open(journal->directory_fd, first_sequence, true, &own, error) != OUTCOME_OK) {
+            return OUTCOME_FATAL;
+        }
+        fd = own;
+    }
+    enum outcome outcome = journal_sync_file(fd, error);
+    if (own >= 0) {
+        close(own);
+    }
+    return outcome;
+}
+
+enum outcome journal_sync_all(struct journal *journal, struct error *error)
+{
+    enum outcome outcome = OUTCOME_OK;
+    lock(journal);
+    uint64_t last = journal->last;
+    bool directory_dirty = journal->directory_dirty;
+    size_t count = journal->segment_count;
+    journal->directory_dirty = false;
+    /* Oldest first: what is durable has no hole. */
+    for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++) {
+        struct journal_segment segment = journal->segments[i];
+        if (segment.synced >= segment.end) {
+            continue;
+        }
+        unlock(journal);
+        outcome = sync_segment(journal, segment.fd, segment.first_sequence, error);
+        lock(journal);
+        if (outcome == OUTCOME_OK && journal->segments[i].synced < segment.end) {
+            journal->segments[i].synced = segment.end;
+        }
+    }
+    unlock(journal);
+    if (outcome == OUTCOME_OK && directory_dirty) {
+        outcome = file_sync_directory(journal->directory_fd, error);
+    }
+    lock(journal);
+    if (outcome == OUTCOME_OK && journal->synced_last < last) {
+        journal->synced_last = last;
+    }
+    unlock(journal);
+    return outcome;
+}
+
+static bool keeper_sync(struct journal *journal)
+{
+    struct error error;
+    bool due = journal->sync_due_ms != 0 && clock_monotonic_ms() >= journal->sync_due_ms;
+    uint64_t ticket = journal->sync_asked;
+    if (!due && journal->sync_done == ticket) {
+        return false;
+    }
+    journal->sync_due_ms = 0; /* an append from here on makes the next one due */
+    unlock(journal);
+    enum outcome outcome = journal_sync_all(journal, &error);
+    if (outcome != OUTCOME_OK) {
+        journal_fail(journal, &error);
+    }
+    lock(journal);
+    if (outcome == OUTCOME_OK) {
+        journal->sync_done = ticket;
+        journal->cursor_dirty = true;
+        pthread_cond_broadcast(&journal->synced);
+    }
+    return true;
+}
+
+/* --- segments that are full --- */
+
+/* A segment that the appender has left and that is durable: gives back its unused end and its descriptor. */
+static bool keeper_seal(struct journal *journal)
+{
+    struct error error;
+    size_t i = 0;
+    while (i < journal->segment_count &&
+           (!journal->segments[i].sealed || journal->segments[i].fd < 0 ||
+            (journal->segments[i].synced < journal->segments[i].end &&
+             journal->options.sync_ms != JOURNAL_SYNC_NEVER))) {
+        i++;
+    }
+    if (i == journal->segment_count) {
+        return false;
+    }
+    struct journal_segment segment = journal->segments[i];
+    unlock(journal);
+    enum outcome outcome = segment_seal(segment.fd, segment.end, &error);
+    close(segment.fd);
+    if (outcome != OUTCOME_OK) {
+        journal_fail(journal, &error);
+    }
+    lock(journal);
+    journal->segments[i].fd = -1;
+    if (outcome == OUTCOME_OK) {
+        journal->bytes_total -= segment.bytes - segment.end;
+        journal->segments[i].bytes = segment.end;
+        journal_account(journal);
+    }
+    return true;
+}
+
+/* Writes into the file's time since when its messages are stored, for journal.keep after a restart. */
+static bool keeper_touch(struct journal *journal)
+{
+    size_t i = 0;
+    while (i < journal->segment_count &&
+           (journal->segments[i].stored_ms == NOT_STORED || journal->segments[i].touched ||
+            journal->segments[i].fd >= 0)) {
+        i++;
+    }
+    if (i == journal->segment_count) {
+        return false;
+    }
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(name, journal->segments[i].first_sequence);
+    journal->segments[i].touched = true;
+    unlock(journal);
+    if (utimensat(journal->directory_fd, name, NULL, 0) != 0) {
+        log_debug("could not set a segment's time", F_TEXT("segment", name),
+                  F_TEXT("reason", strerror(errno)));
+    }
+    lock(journal);
+    return true;
+}
+
+/* --- the position --- */
+
+static bool keeper_write_cursor(struct journal *journal)
+{
+    struct error error;
+    if (!journal->cursor_dirty) {
+        return false;
+    }
+    journal->cursor_dirty = false;
+    struct cursor_state state = journal_cursor_state(journal, false);
+    unlock(journal);
+    enum outcome outcome = cursor_write(&journal->cursor, &state, &error);
+    if (outcome == OUTCOME_FATAL) {
+        journal_fail(journal, &error);
+    }
+    lock(journal);
+    return true;
+}
+
+/* --- deleting --- */
+
+/* Without the lock. Cursor first: a position behind deleted messages must not be what a power loss leaves. A full disk may refuse it;
+ * then the deletion is what helps, and the database knows the position. */
+static enum outcome delete_file(struct journal *journal, const struct journal_segment *segment,
+                                const struct cursor_state *state, struct error *error)
+{
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(name, segment->first_sequence);
+    enum outcome outcome = cursor_write(&journal->cursor, state, error);
+    if (outcome != OUTCOME_FATAL) {
+        outcome = cursor_sync(&journal->cursor, error);
+    }
+    if (outcome == OUTCOME_FATAL) {
+        return outcome;
+    }
+    if (FAULT("journal.segment.delete.before") || unlinkat(journal->directory_fd, name, 0) != 0) {
+        if (errno != ENOENT) {
+            return error_errno(error, OUTCOME_RETRY, "could not delete segment \"%s\"", name);
+        }
+    }
+    (void) FAULT("journal.segment.delete.after");
+    return file_sync_directory(journal->directory_fd, error);
+}
+
+static void put_back_oldest(struct journal *journal, const struct journal_segment *segment)
+{
+    struct segment_header header = {.first_sequence = segment->first_sequence};
+    journal_add_segment(journal, &header); /* makes the list one longer */
+    memmove(journal->segments + 1, journal->segments,
+            (journal->segment_count - 1) * sizeof(*journal->segments));
+    journal->segments[0] = *segment;
+}
+
+/* With the lock. Deletes the oldest segment if all of it is stored; false when there is none to delete. */
+static bool delete_oldest(struct journal *journal)
+{
+    struct error error;
+    if (journal->segment_count < 2 || journal->segments[0].stored_ms == NOT_STORED) {
+        return false;
+    }
+    struct journal_segment segment = journal->segments[0];
+    uint64_t last = journal_segment_last(journal, 0);
+    journal->deleted = last > journal->deleted ? last : journal->deleted;
+    struct cursor_state state = journal_cursor_state(journal, false);
+    journal->segment_count--;
+    memmove(journal->segments, journal->segments + 1,
+            journal->segment_count * sizeof(*journal->segments));
+    journal_account(journal);
+    unlock(journal);
+
+    enum outcome outcome = delete_file(journal, &segment, &state, &error);
+    if (outcome == OUTCOME_OK && segment.fd >= 0) {
+        close(segment.fd);
+    } else if (outcome == OUTCOME_FATAL) {
+        journal_fail(journal, &error);
+    } else if (outcome == OUTCOME_RETRY) {
+        log_warn("could not delete an old segment", F_TEXT("reason", error.text));
+    }
+
+    lock(journal);
+    if (outcome == OUTCOME_OK) {
+        journal->bytes_total -= segment.bytes;
+    } else {
+        put_back_oldest(journal, &segment);
+        journal->delete_retry_ms = clock_monotonic_ms() + RETRY_MS;
+    }
+    journal_account(journal);
+    return outcome == OUTCOME_OK;
+}
+
+/* With the lock. Whether the oldest segment could be deleted for room now. */
+static bool deletable(const struct journal *journal)
+{
+    return journal->segment_count > 1 && journal->segments[0].stored_ms != NOT_STORED &&
+           clock_monotonic_ms() >= journal->delete_retry_ms;
+}
+
+/* When the oldest segment is to be deleted; NEVER_DUE when none may be. */
+static int64_t deletion_due_ms(const struct journal *journal)
+{
+    if (journal->segment_count < 2 || journal->segments[0].stored_ms == NOT_STORED) {
+        return NEVER_DUE;
+    }
+    int64_t due_ms = journal->segments[0].stored_ms + journal->options.keep_ms;
+    if (journal->bytes_total > journal->options.max_bytes) {
+        due_ms = 0;
+    }
+    return due_ms > journal->delete_retry_ms ? due_ms : journal->delete_retry_ms;
+}
+
+static bool keeper_delete(struct journal *journal)
+{
+    return clock_monotonic_ms() >= deletion_due_ms(journal) && delete_oldest(journal);
+}
+
+/* --- making --- */
+
+/* With the lock. A prepared segment that is too small makes room for a larger one. */
+static void discard_prepared(struct journal *journal)
+{
+    int fd = journal->prepared_fd;
+    if (fd < 0) {
+        return;
+    }
+    journal->prepared_fd = -1;
+    journal->bytes_total -= journal->prepared_bytes;
+    unlock(journal);
+    close(fd);
+    unlinkat(journal->directory_fd, SEGMENT_PREPARED_NAME, 0);
+    lock(journal);
+}
+
+/* With the lock. How many bytes there may be beside a new segment. The newest does not count when all of it is stored and the
+ * appender waits to leave it: it goes next. Else a huge message could stand in the way of the next one for ever. */
+static int64_t bytes_in_the_way(const struct journal *journal)
+{
+    int64_t bytes = journal->bytes_total;
+    if (journal->request != REQUEST_NONE && journal->segment_count > 0 &&
+        journal->last <= journal->stored) {
+        bytes -= journal->segments[journal->segment_count - 1].bytes;
+    }
+    return bytes;
+}
+
+/* With the lock. Prepares a segment of `bytes`, deleting old ones for it; false when there is no room. */
+static bool make_prepared(struct journal *journal, int64_t bytes)
+{
+    struct error error;
+    enum outcome outcome;
+    int fd = -1;
+    discard_prepared(journal);
+    do {
+        while (bytes_in_the_way(journal) + bytes > journal->options.max_bytes) {
+            if (!delete_oldest(journal)) {
+                journal->disk_short = false;
+                journal_account(journal);
+                return false;
+            }
+        }
+        unlock(journal);
+        outcome = segment_prepare(journal->directory_fd, bytes, &fd, &error);
+        if (outcome == OUTCOME_FATAL) {
+            journal_fail(journal, &error);
+        }
+        lock(journal);
+    } while (outcome == OUTCOME_RETRY && delete_oldest(journal));
+
+    if (outcome == OUTCOME_OK) {
+        journal->prepared_fd = fd;
+        journal->prepared_bytes = bytes;
+        journal->bytes_total += bytes;
+    } else {
+        journal->retry_ms = clock_monotonic_ms() + RETRY_MS;
+    }
+    journal->disk_short = outcome == OUTCOME_RETRY;
+    journal_account(journal);
+    return outcome == OUTCOME_OK;
+}
+
+/* With the lock. Whether trying to make a segment could succeed now. */
+static bool worth_trying(const struct journal *journal, int64_t bytes)
+{
+    int64_t freed = journal->prepared_fd >= 0 ? journal->prepared_bytes : 0;
+    bool fits = bytes_in_the_way(journal) - freed + bytes <= journal->options.max_bytes;
+    return deletable(journal) || (fits && !journal->disk_short) ||
+           clock_monotonic_ms() >= journal->retry_ms;
+}
+
+static bool keeper_serve(struct journal *journal)
+{
+    bool waits = journal->request == REQUEST_WANTED;
+    if (!waits &&
+        !(journal->request == REQUEST_REFUSED && worth_trying(journal, journal->request_bytes))) {
+        return false;
+    }
+    bool made = make_prepared(journal, journal->request_bytes);
+    if (!made) {
+        journal->retry_ms = clock_monotonic_ms() + RETRY_MS;
+    }
+    journal->request = made ? REQUEST_NONE : REQUEST_REFUSED;
+    journal_account(journal);
+    pthread_cond_broadcast(&journal->room);
+    return true;
+}
+
+/* With the lock. The newest segment is half full, or there is none that could take an append. */
+static bool next_is_needed(const struct journal *journal)
+{
+    if (journal->prepared_fd >= 0 || journal->placing || journal->request != REQUEST_NONE) {
+        return false;
+    }
+    if (journal->segment_count == 0) {
+        return true;
+    }
+    const struct journal_segment *newest = &journal->segments[journal->segment_count - 1];
+    return newest->sealed || newest->end >= newest->bytes / 2;
+}
+
+/* The next segment ahead of time, so that an append seldom waits for a file to be made. */
+static bool keeper_prepare(struct journal *journal)
+{
+    if (!next_is_needed(journal) || clock_monotonic_ms() < journal->retry_ms) {
+        return false;
+    }
+    if (journal->bytes_total + journal->segment_bytes > journal->options.max_bytes &&
+        !deletable(journal)) {
+        return false;
+    }
+    make_prepared(journal, journal->segment_bytes);
+    return true;
+}
+
+/* A disk that refused a write may take one again: only the next append can tell. */
+static bool keeper_relent(struct journal *journal)
+{
+    if (!journal->write_full || clock_monotonic_ms() < journal->retry_ms) {
+        return false;
+    }
+    journal->write_full = false;
+    journal_account(journal);
+    pthread_cond_broadcast(&journal->room);
+    return true;
+}
+
+/* --- the thread --- */
+
+static int64_t earlier(int64_t left, int64_t right)
+{
+    return left < right ? left : right;
+}
+
+/* With the lock. Milliseconds until something is due; -1 = until somebody wakes it. */
+static int64_t sleep_ms(const struct journal *journal)
+{
+    int64_t due_ms = deletion_due_ms(journal);
+    if (journal->sync_due_ms != 0) {
+        due_ms = earlier(due_ms, journal->sync_due_ms);
+    }
+    if (journal->request == REQUEST_REFUSED || journal->write_full ||
+        (journal->disk_short && next_is_needed(journal))) {
+        due_ms = earlier(due_ms, journal->retry_ms);
+    }
+    if (due_ms == NEVER_DUE) {
+        return -1;
+    }
+    int64_t left_ms = due_ms - clock_monotonic_ms();
+    return left_ms > 0 ? left_ms : 0;
+}
+
+static bool keeper_work(struct journal *journal)
+{
+    return keeper_serve(journal) || keeper_sync(journal) || keeper_seal(journal) ||
+           keeper_relent(journal) || keeper_write_cursor(journal) || keeper_touch(journal) ||
+           keeper_delete(journal) || keeper_prepare(journal);
+}
+
+static void *keeper_main(void *context)
+{
+    struct journal *journal = context;
+    lock(journal);
+    while (!journal->closing) {
+        if (journal->failed) {
+            thread_cond_wait(&journal->keeper_wake, &journal->lock, -1);
+        } else if (!keeper_work(journal)) {
+            thread_cond_wait(&journal->keeper_wake, &journal->lock, sleep_ms(journal));
+        }
+    }
+    unlock(journal);
+    return NULL;
+}
+
+void journal_keeper_start(struct journal *journal)
+{
+    journal->keeper = thread_spawn("journal-keeper", keeper_main, journal);
+    journal->keeper_runs = true;
+}
+
+void journal_keeper_stop(struct journal *journal)
+{
+    lock(journal);
+    journal->closing = true;
+    pthread_cond_signal(&journal->keeper_wake);
+    unlock(journal);
+    pthread_join(journal->keeper, NULL);
+    journal->keeper_runs = false;
+}

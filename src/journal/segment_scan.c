@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "journal/segment_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#define BUFFER_BYTES ((size_t) 256 * 1024)
+
+void segment_scan_start(struct segment_scan *scan, int fd, const struct segment_header *header,
+                        int64_t limit)
+{
+    scan->fd = fd;
+    scan->seed = record_seed(header);
+    scan->expected = header->first_sequence;
+    scan->offset = JOURNAL_SEGMENT_HEADER_BYTES;
+    scan->limit = limit;
+    scan->base = JOURNAL_SEGMENT_HEADER_BYTES;
+    scan->length = 0;
+    scan->exhausted = -1;
+}
+
+void segment_scan_fini(struct segment_scan *scan)
+{
+    free(scan->bytes);
+    *scan = (struct segment_scan){.fd = -1, .exhausted = -1};
+}
+
+static int64_t smaller(int64_t left, int64_t right)
+{
+    return left < right ? left : right;
+}
+
+/* Makes the buffer start at `offset` with all that it holds from there, in the size that `need` asks for. */
+static void window_move(struct segment_scan *scan, int64_t offset, size_t need)
+{
+    size_t kept = 0;
+    if (offset >= scan->base && offset < scan->base + (int64_t) scan->length) {
+        kept = scan->length - (size_t) (offset - scan->base);
+        memmove(scan->bytes, scan->bytes + (offset - scan->base), kept);
+    }
+    size_t capacity = need > BUFFER_BYTES ? need : BUFFER_BYTES;
+    if (capacity < kept) {
+        capacity = kept;
+    }
+    if (capacity != scan->capacity) {
+        scan->bytes = memory_resize(scan->bytes, capacity);
+        scan->capacity = capacity;
+    }
+    scan->base = offset;
+    scan->length = kept;
+}
+
+/* The bytes from `offset`, at least `need` of them unless the limit or the file ends before. False after an I/O error. */
+static bool window_at(struct segment_scan *scan, int64_t offset, size_t need, struct slice *out,
+                      struct error *error)
+{
+    int64_t end = smaller(offset + (int64_t) need, scan->limit);
+    if (offset < scan->base || end > scan->base + (int64_t) scan->length) {
+        window_move(scan, offset, need);
+        int64_t have_to = offset + (int64_t) scan->length;
+        size_t wanted = (size_t) smaller((int64_t) (scan->capacity - scan->length),
+                                         scan->limit > have_to ? scan->limit - have_to : 0);
+        ssize_t got = file_read(scan->fd, scan->bytes + scan->length, wanted, have_to, error);
+        if (got < 0) {
+            return false;
+        }
+        scan->length += (size_t) got;
+    }
+    size_t skip = (size_t) (offset - scan->base);
+    *out = skip < scan->length ? slice_make((const char *) scan->bytes + skip, scan->length - skip)
+                               : slice_make(NULL, 0);
+    return true;
+}
+
+/* record_decode() at `offset`, with as many bytes as it asks for. False after an I/O error. */
+static bool decode_at(struct segment_scan *scan, int64_t offset, struct message *message,
+                      size_t *size, bool *sound, struct error *error)
+{
+    struct slice bytes;
+    enum format_verdict verdict;
+    *sound = false;
+    if (!window_at(scan, offset, JOURNAL_RECORD_HEADER_BYTES, &bytes, error)) {
+        return false;
+    }
+    verdict = record_decode(bytes, scan->seed, message, size);
+    if (verdict == FORMAT_SHORT && (int64_t) *size <= scan->limit - offset) {
+        if (!window_at(scan, offset, *size, &bytes, error)) {
+            return false;
+        }
+        verdict = record_decode(bytes, scan->seed, message, size);
+    }
+    *sound = verdict == FORMAT_SOUND && message->sequence >= scan->expected;
+    return true;
+}
+
+/* Where in `bytes`, which start at an aligned place, the next mark stands; bytes.length rounded down when there is none. Notes in
+ * *tail_to, as an offset into `bytes`, the end of what is not zero on the way. */
+static size_t find_mark(struct slice bytes, uint32_t mark, size_t *tail_to)
+{
+    size_t at = 0;
+    for (; at + 8 <= bytes.length; at += 8) {
+        uint64_t word;
+        memcpy(&word, bytes.data + at, sizeof(word));
+        if (word == 0) {
+            continue;
+        }
+        if (bytes_get_le32(bytes.data + at) == mark) {
+            return at;
+        }
+        *tail_to = at + 8;
+    }
+    for (size_t rest = at; rest < bytes.length; rest++) {
+        if (bytes.data[rest] != 0) {
+            *tail_to = rest + 1;
+        }
+    }
+    return at;
+}
+
+/* Looks for a sound record behind `offset`, where there is none. */
+static enum segment_scan_result resync(struct segment_scan *scan, struct message *message,
+                                       struct error *error)
+{
+    int64_t at = scan->offset;
+    int64_t tail_to = scan->offset;
+    while (at < scan->limit) {
+        struct slice bytes;
+        if (!window_at(scan, at, JOURNAL_RECORD_ALIGN, &bytes, error)) {
+            return SEGMENT_SCAN_FAILED;
+        }
+        if (bytes.length == 0) {
+            break; /* the file is shorter than its limit */
+        }
+        size_t nonzero_to = 0;
+        size_t found = find_mark(bytes, record_mark(scan->seed), &nonzero_to);
+        if (nonzero_to > 0) {
+            tail_to = at + (int64_t) nonzero_to;
+        }
+        at += (int64_t) found;
+        if (found + 8 > bytes.length) {
+            if (found == 0) {
+                break; /* fewer than 8 bytes are left */
+            }
+            continue;
+        }
+        size_t size;
+        bool sound = false;
+        if (at > scan->offset && !decode_at(scan, at, message, &size, &sound, error)) {
+            return SEGMENT_SCAN_FAILED;
+        }
+        if (sound) {
+            scan->damage_from = scan->offset;
+            scan->damage_to = at;
+            scan->offset = at;
+            return SEGMENT_SCAN_DAMAGE;
+        }
+        at += JOURNAL_RECORD_ALIGN;
+        tail_to = at;
+    }
+    scan->tail_from = scan->offset;
+    scan->tail_to = smaller(tail_to, scan->limit);
+    scan->exhausted = scan->limit;
+    return SEGMENT_SCAN_END;
+}
+
+enum segment_scan_result segment_scan_next(struct segment_scan *scan, struct message *message,
+                                           struct error *error)
+{
+    size_t size;
+    bool sound;
+    if (scan->offset >= scan->limit || scan->exhausted == scan->limit) {
+        if (scan->exhausted != scan->limit) {
+            scan->tail_from = scan->tail_to = scan->offset;
+        }
+        return SEGMENT_SCAN_END;
+    }
+    if (!decode_at(scan, scan->offset, message, &size, &sound, error)) {
+        return SEGMENT_SCAN_FAILED;
+    }
+    if (!sound) {
+        return resync(scan, message, error);
+    }
+    scan->record_offset = scan->offset;
+    scan->offset += (int64_t) size;
+    scan->expected = message->sequence + 1;
+    return SEGMENT_SCAN_RECORD;
+}

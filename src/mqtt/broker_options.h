@@ -1,0 +1,45 @@
+/*
+ * broker_options: how to reach the broker, for the receiving and the publishing connection.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_BROKER_OPTIONS_H
+#define MQTT2PG_MQTT_BROKER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* All pointers borrowed from the configuration. */
+struct broker_options {
+    const char *const *
+        urls; /* mqtt://host:port or mqtts://…; tried in turn; accepted by broker_address_parse() */
+    size_t url_count;
+    const char *client_id;
+    bool mqtt5;           /* else 3.1.1 */
+    const char *username; /* NULL = none */
+    const char *password; /* NULL = none */
+    int64_t keepalive_ms;
+    int64_t session_expiry_ms; /* MQTT 5 */
+    int receive_maximum;       /* MQTT 5, 1 … 65,535 */
+    int64_t max_packet_bytes;  /* MQTT 5 */
+    const char *status_topic;  /* "" = none; {client_id} already replaced */
+    struct {
+        const char *ca_file;   /* NULL = the system's */
+        const char *cert_file; /* NULL = no client certificate */
+        const char *key_file;
+        bool verify; /* certificate and host name */
+    } tls;
+};
+
+/* Host (IPv6 without its brackets), port and whether TLS is wanted, from a URL. False with a reason (ws, wss and unknown schemes, no host, bad port,
+ * a path, a user name in it). Default ports 1883, 8883. tcp://, ssl:// and tls:// mean the same as mqtt:// and mqtts://. */
+struct broker_address {
+    char host[256];
+    int port;
+    bool tls;
+};
+struct error;
+bool broker_address_parse(const char *url, struct broker_address *address, struct error *error);
+
+#endif

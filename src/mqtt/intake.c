@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "mqtt/intake.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/stop.h"
+#include "core/gap.h"
+#include "journal/journal_reader.h"
+#include "mqtt/redelivery.h"
+
+/* A wait for room is made of steps, so that a stop is noticed. */
+enum { WAIT_STEP_MS = 100 };
+
+/* QoS 0 messages stand between the deliveries that are remembered: how many records are read for one of them, at most. */
+enum { TAIL_FACTOR = 8, TAIL_MAX = 200000 };
+
+static const char session_lost[] = "broker session lost";
+
+struct intake {
+    struct intake_options options;
+    struct redelivery *redelivery;
+    bool refusing;    /* this connection was cut */
+    bool gap_pending; /* stands before the next message in the journal */
+    struct gap gap;
+    struct buf gap_payload;
+    atomic_bool stopping;
+};
+
+/* Feeds the redelivery memory with one record of the journal. */
+static void tail_take(struct intake *intake, unsigned broker, const struct message *message)
+{
+    struct gap gap;
+    if (message->kind == MESSAGE_PUBLISH) {
+        redelivery_remember(intake->redelivery, message);
+    } else if (gap_from_message(message, &gap) && slice_is(gap.cause, session_lost)) {
+        redelivery_connected(intake->redelivery, broker, false);
+    }
+}
+
+static void tail_read(struct intake *intake, unsigned broker)
+{
+    struct journal *journal = intake->options.journal;
+    uint64_t last = journal_last(journal);
+    uint64_t first = journal_first(journal);
+    uint64_t wanted = (uint64_t) intake->options.window * TAIL_FACTOR;
+    wanted = wanted > TAIL_MAX ? TAIL_MAX : wanted;
+    if (last >= wanted && first < last - wanted + 1) {
+        first = last - wanted + 1;
+    }
+    struct journal_reader *reader = journal_reader_new(journal);
+    struct journal_next next;
+    if (journal_reader_seek(reader, first, &next.error) == OUTCOME_OK) {
+        enum journal_read read = JOURNAL_READ_MESSAGE;
+        while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
+            read = journal_reader_next(reader, &next);
+            if (read == JOURNAL_READ_MESSAGE) {
+                tail_take(intake, broker, &next.message);
+            }
+        }
+        if (read == JOURNAL_READ_FAILED) {
+            log_warn("could not read the end of the journal, redeliveries may be stored twice",
+                     F_TEXT("reason", next.error.text));
+        }
+    }
+    journal_reader_free(reader);
+}
+
+struct intake *intake_new(const struct intake_options *options, unsigned broker)
+{
+    struct intake *intake = memory_alloc(sizeof(*intake));
+    intake->options = *options;
+    intake->redelivery = redelivery_new(options->window);
+    intake->refusing = true; /* until connected */
+    redelivery_connected(intake->redelivery, broker, true);
+    tail_read(intake, broker);
+    return intake;
+}
+
+void intake_free(struct intake *intake)
+{
+    if (intake == NULL) {
+        return;
+    }
+    redelivery_free(intake->redelivery);
+    buf_fini(&intake->gap_payload);
+    free(intake);
+}
+
+void intake_stop(struct intake *intake)
+{
+    atomic_store(&intake->stopping, true);
+}
+
+static void intake_refuse(struct intake *intake)
+{
+    intake->refusing = true;
+    intake->options.cut(intake->options.context);
+}
+
+/* Appends, waiting up to `wait_ms` for room (< 0: as long as it takes). */
+static enum outcome append(struct intake *intake, struct message *message, int64_t wait_ms)
+{
+    struct error error = {0};
+    int64_t end_ms = clock_monotonic_ms() + wait_ms;
+    enum outcome outcome = journal_append(intake->options.journal, message, &error);
+    while (outcome == OUTCOME_RETRY && !atomic_load(&intake->stopping) && !stop_requested() &&
+           (wait_ms < 0 || clock_monotonic_ms() < end_ms)) {
+        log_warn("journal is full, waiting for room", F_TEXT("reason", error.text));
+        journal_wait_room(intake->options.journal, WAIT_STEP_MS);
+        outcome = journal_append(intake->options.journal, message, &error);
+    }
+    if (outcome == OUTCOME_RETRY) {
+        log_warn("journal is full, refusing messages", F_TEXT("reason", error.text));
+    } else if (outcome != OUTCOME_OK) {
+        log_error("could not write to the journal, stopping", F_TEXT("reason", error.text));
+        stop_request(1);
+    }
+    return outcome;
+}
+
+/* The gap's record stands before the first message that came after it. */
+static enum outcome append_gap(struct intake *intake)
+{
+    if (!intake->gap_pending) {
+        return OUTCOME_OK;
+    }
+    struct message message = gap_to_message(&intake->gap, &intake->gap_payload);
+    enum outcome outcome = append(intake, &message, intake->options.wait_ms);
+    intake->gap_pending = outcome != OUTCOME_OK;
+    if (outcome == OUTCOME_OK) {
+        /* It waits and is processed like a message, but nobody received it: the books take it as if it had been there. */
+        metric_add(METRIC_JOURNAL_MESSAGES_AT_START, 1);
+    }
+    return outcome;
+}
+
+void intake_connected(struct intake *intake, const struct intake_session *session)
+{
+    intake->refusing = false;
+    redelivery_connected(intake->redelivery, session->broker, session->present);
+    if (session->lost) {
+        int64_t now_us = clock_wall_us();
+        intake->gap = (struct gap){
+            .cause = slice_of(session_lost),
+            .noticed_at_us = now_us,
+            .from_us = session->last_seen_us,
+            .to_us = now_us,
+            .messages = -1,
+        };
+        intake->gap_pending = true;
+    }
+    if (append_gap(intake) != OUTCOME_OK) {
+        intake_refuse(intake);
+    }
+}
+
+enum intake_verdict intake_take(struct intake *intake, struct message *message)
+{
+    if (intake->refusing) {
+        intake_refuse(intake); /* cutting what is cut already does no harm */
+        return INTAKE_REFUSED;
+    }
+    if (redelivery_is_repeat(intake->redelivery, message)) {
+        metric_add(METRIC_MESSAGES_RECEIVED, 1);
+        metric_add(METRIC_MESSAGES_DUPLICATE, 1);
+        return INTAKE_DUPLICATE;
+    }
+    bool never_refuse = message->qos == 2 && !intake->options.mqtt5;
+    if (append_gap(intake) != OUTCOME_OK ||
+        append(intake, message, never_refuse ? -1 : intake->options.wait_ms) != OUTCOME_OK) {
+        if (never_refuse) {
+            log_error("a QoS 2 message that the broker counts as delivered could not be journaled");
+        }
+        intake_refuse(intake);
+        return INTAKE_REFUSED;
+    }
+    redelivery_remember(intake->redelivery, message);
+    metric_add(METRIC_MESSAGES_RECEIVED, 1);
+    metric_add(METRIC_MESSAGES_JOURNALED, 1);
+    return INTAKE_JOURNALED;
+}

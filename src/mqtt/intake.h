@@ -1,0 +1,63 @@
+/*
+ * intake: what happens to a message inside Paho's callback: it is journaled, recognised as a repeat, or refused.
+ *
+ * When intake_take() returns INTAKE_JOURNALED or INTAKE_DUPLICATE, Paho may acknowledge the message. INTAKE_REFUSED says that the
+ * connection was cut first, so that no acknowledgment can leave; from then on everything is refused until the next
+ * intake_connected(): what Paho still has in its buffers must not overtake what was refused.
+ *
+ * No room in the journal: it waits, holding Paho's threads, at most `wait_ms` (the broker hears no PINGREQ meanwhile), then
+ * cuts. A failed disk: it cuts and asks the process to stop. The exception is QoS 2 with MQTT 3.1.1, which Paho hands over at
+ * PUBREL, when the broker has forgotten the message already: a refusal would lose it, so it is held until there is room or the process stops.
+ *
+ * Counts METRIC_MESSAGES_RECEIVED, _DUPLICATE and _JOURNALED; a refused message counts nowhere, it will come again. Gaps count nowhere.
+ *
+ * Threads: intake_connected() and intake_take() run in Paho's receive thread only (so the journal has one appender);
+ * intake_stop() may be called from any thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_INTAKE_H
+#define MQTT2PG_MQTT_INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/message.h"
+#include "journal/journal.h"
+
+struct intake_options {
+    struct journal *journal; /* borrowed */
+    size_t window;           /* of the redelivery memory, messages */
+    int64_t wait_ms;         /* how long a callback may wait for room */
+    bool mqtt5;
+    void (*cut)(
+        void *context); /* shuts the connection down; when it returns no acknowledgment can leave */
+    void *context;
+};
+
+enum intake_verdict { INTAKE_JOURNALED, INTAKE_DUPLICATE, INTAKE_REFUSED };
+
+struct intake;
+
+/* Reads the end of the journal to rebuild the redelivery memory, for `broker` (mqtt/redelivery.h). */
+struct intake *intake_new(const struct intake_options *options, unsigned broker);
+void intake_free(struct intake *intake); /* NULL is legal */
+
+struct intake_session {
+    unsigned broker;
+    bool present;
+    bool lost;            /* it is not present, but was expected: a gap is journaled */
+    int64_t last_seen_us; /* of the lost one; 0 = not known */
+};
+
+/* Before the first message of a connection. */
+void intake_connected(struct intake *intake, const struct intake_session *session);
+
+/* Sets message->sequence when it was journaled. */
+enum intake_verdict intake_take(struct intake *intake, struct message *message);
+
+/* From now on nothing waits for room: what finds none is refused at once. Any thread. */
+void intake_stop(struct intake *intake);
+
+#endif

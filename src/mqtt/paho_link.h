@@ -1,0 +1,141 @@
+/*
+ * paho_link: one connection to one broker over Paho C's MQTTAsync, made once, lost once, freed. Used by receiver and publisher.
+ *
+ * Paho C 1.3.12 is used in the narrow way that is known to be sound (research/reliability.md A; experiments of 2026-11-23):
+ *
+ *   - Each connection has a handle of its own. Paho's memory of QoS 2 packet ids dies with it: kept, it would swallow a message that
+ *     was refused in the callback, and one that gets an id again after the broker's crash; mqtt/redelivery recognises repeats instead.
+ *     And when MQTTAsync_destroy() has returned no callback of the old connection can come any more.
+ *   - One handle, made by paho_init(), is never destroyed: Paho ends its threads with the last handle, and starting and ending races.
+ *   - No automatic reconnect, no persistence, one URL, callbacks set before connect, the MQTT version always given.
+ *   - Plain connections are made to a numeric address: Paho would resolve the name while it holds the lock that all its callbacks need, and would
+ *     try one address only. With TLS it gets the name, which it verifies.
+ *   - Callbacks run in Paho's threads with its one lock held; they may not call isConnected, destroy, set… (they would unlock it). Those here only take
+ *     the link's mutex and note what happened; no function here calls Paho while it holds that mutex.
+ *
+ * Cutting. An MQTTAsync handle does not tell its socket. When the connection is made, all sockets of the process that are connected to the
+ * broker's port are noted (descriptor and inode, from /proc/self/fd), and paho_link_cut() shuts them all down. With a publisher on the same broker that cuts
+ * one connection too many, which is harmless there; that no symbol is interposed and nothing is read out of trace messages is worth it.
+ * After shutdown() Paho's write of PUBACK fails, and the broker sees the end of the connection.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_PAHO_LINK_H
+#define MQTT2PG_MQTT_PAHO_LINK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/outcome.h"
+#include "core/message.h"
+#include "core/subscription.h"
+#include "mqtt/broker_options.h"
+
+struct paho_link;
+
+/* Process-wide preparation, once; called by every paho_link_open(), but better early in main(), because it changes the environment: takes away
+ * http_proxy, https_proxy (Paho would send MQTT through them) and MQTT_C_CLIENT_TRACE… (it would write payloads to a file). */
+void paho_init(void);
+
+/* What the broker said when it accepted; what it did not say has the standard's default. */
+struct paho_connack {
+    bool session_present;
+    int64_t session_expiry_s; /* -1: as asked */
+    int keepalive_s;          /* -1: as asked */
+    int receive_maximum;      /* QoS 1 and 2 messages that it takes before it answers one */
+    int64_t packet_bytes_max; /* INT64_MAX: none */
+    int qos_max;
+    bool retain_available;
+    bool identifiers_available;
+    bool shared_available;
+    bool wildcard_available;
+};
+
+/* Why there is no connection: decides how soon it is worth another try. */
+enum paho_refusal {
+    PAHO_UNREACHABLE, /* no such host, no TCP connection, server unavailable: the broker's session is as it was */
+    PAHO_NO_ANSWER, /* CONNECT may have reached the broker, and may have made a session there */
+    PAHO_DENIED, /* wrong credentials, client id refused, protocol version refused, certificate: until somebody changes something */
+};
+
+enum paho_loss {
+    PAHO_LOST,       /* no more is known */
+    PAHO_TAKEN_OVER, /* another client came with our client id (0x8E) */
+};
+
+struct paho_link_options {
+    const struct broker_options *broker; /* borrowed */
+    const char *client_id;               /* borrowed */
+    bool clean;                          /* nothing of it stays in the broker */
+    bool status; /* last will: "offline", retained, on broker->status_topic */
+    int keepalive_s;
+    int window;                   /* publications under way at most */
+    const atomic_bool *cancelled; /* borrowed; true ends an attempt to connect; NULL is legal */
+    void *
+        context; /* of the callbacks, which run in Paho's receive thread; NULL callbacks are legal */
+    void (*connected)(void *context,
+                      struct paho_link *link); /* before the first message; its CONNACK is known */
+    void (*arrived)(void *context,
+                    struct message *message); /* when it returns, Paho acknowledges */
+    void (*lost)(void *context);              /* paho_link_up() is false from now on */
+};
+
+/* Tries one URL once, at most `milliseconds`. Not OUTCOME_OK: *link is NULL, `error` has words for a person and *refusal is set. `attempt` counts
+ * the tries on this URL, so that each of a host's addresses gets its turn. */
+enum outcome paho_link_open(struct paho_link **link, const struct paho_link_options *options,
+                            const struct broker_address *address, unsigned attempt,
+                            int64_t milliseconds, enum paho_refusal *refusal,
+                            struct error *error) MUST_CHECK;
+
+/* Ends the connection (with DISCONNECT if it is up: the last will is not published) and frees everything. No callback comes after it. NULL is legal.
+ * Not from a callback. */
+void paho_link_close(struct paho_link *link);
+
+/* DISCONNECT, keeping the session, after what is to be written was written; waits at most `milliseconds`. */
+void paho_link_disconnect(struct paho_link *link, int64_t milliseconds);
+
+/* Shuts the socket down. Any thread; for the arrived callback. When no socket is known it ends the process: nothing else keeps PUBACK from leaving. */
+void paho_link_cut(struct paho_link *link);
+
+bool paho_link_up(struct paho_link *link);
+enum paho_loss paho_link_loss(struct paho_link *link);
+const struct paho_connack *paho_link_connack(const struct paho_link *link);
+
+/* What became of one entry of a SUBSCRIBE or UNSUBSCRIBE: the granted QoS or a reason code from 0x80. */
+#define PAHO_ENTRIES_MAX 100
+
+/* Subscribes `count` ≤ PAHO_ENTRIES_MAX filters (MQTT 5: a packet each, because the identifier belongs to the packet, all under way at once). OUTCOME_RETRY:
+ * the connection is lost or the broker did not answer within `milliseconds`: close the link. */
+enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
+                                 size_t count, int *codes, int64_t milliseconds,
+                                 struct error *error) MUST_CHECK;
+enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *filters, size_t count,
+                                   int64_t milliseconds, struct error *error) MUST_CHECK;
+
+struct publication {
+    struct slice topic;
+    struct slice payload;
+    struct slice correlation_data; /* MQTT 5; empty = none */
+    uint8_t qos;
+    bool retain;
+};
+
+/* Hands a publication to Paho. OUTCOME_RETRY: the connection is lost. OUTCOME_REJECT: it can never be published (topic, size). One thread. */
+enum outcome paho_link_publish(struct paho_link *link, const struct publication *publication,
+                               struct error *error) MUST_CHECK;
+
+/* Waits until at most `under_way` publications are not confirmed. False when time ran out or the connection is lost. */
+bool paho_link_wait(struct paho_link *link, int under_way, int64_t milliseconds);
+
+/* A publication failed since the link was opened, in a way that another attempt may mend. */
+bool paho_link_failed(struct paho_link *link);
+
+/* A topic that a PUBLISH may carry: 1 to 65,535 bytes of UTF-8 without NUL, "+" or "#" (MQTT 5.0, section 4.7.3). */
+bool publication_topic_is_valid(struct slice topic);
+
+/* "not authorized" and the like, for a CONNACK, SUBACK, PUBACK or DISCONNECT code of MQTT 5 or 3.1.1. */
+const char *paho_reason(int code);
+
+#endif

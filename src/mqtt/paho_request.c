@@ -1,0 +1,320 @@
+/*
+ * Packets on a link: SUBSCRIBE, UNSUBSCRIBE, PUBLISH, and the counting of what the broker has answered.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/thread.h"
+#include "mqtt/paho_internal.h"
+
+enum { TOPIC_BYTES_MAX = 65535, FAILURE = 0x80 };
+
+/* MQTT 5.0, section 2.1.4; Paho takes an int for the payload. */
+#define PACKET_BYTES_MAX INT64_C(268435455)
+
+/* --- answers, in Paho's thread ----------------------------------------------------------------- */
+
+static void answered(struct paho_request *request, const int *codes, size_t count, int code)
+{
+    struct paho_link *link = request->link;
+    pthread_mutex_lock(&link->mutex);
+    for (size_t i = 0; i < request->count; i++) {
+        link->codes[request->first + i] = codes != NULL && i < count ? codes[i] : code;
+    }
+    link->pending--;
+    pthread_cond_broadcast(&link->cond);
+    pthread_mutex_unlock(&link->mutex);
+}
+
+/* With several filters the granted QoS stand in an array, refusals among them. */
+static void on_subscribed(void *context, MQTTAsync_successData *data)
+{
+    struct paho_request *request = context;
+    if (request->count > 1) {
+        answered(request, data->alt.qosList, request->count, FAILURE);
+    } else {
+        answered(request, NULL, 0, data->alt.qos);
+    }
+}
+
+static void on_subscribed5(void *context, MQTTAsync_successData5 *data)
+{
+    answered(context, NULL, 0, (int) data->reasonCode);
+}
+
+static void on_unsubscribed(void *context, MQTTAsync_successData *data)
+{
+    (void) data;
+    answered(context, NULL, 0, 0);
+}
+
+static void on_unsubscribed5(void *context, MQTTAsync_successData5 *data)
+{
+    (void) data;
+    answered(context, NULL, 0, 0);
+}
+
+static void on_refused(void *context, MQTTAsync_failureData *data)
+{
+    (void) data;
+    answered(context, NULL, 0, FAILURE);
+}
+
+static void on_refused5(void *context, MQTTAsync_failureData5 *data)
+{
+    answered(context, NULL, 0,
+             (int) data->reasonCode >= FAILURE ? (int) data->reasonCode : FAILURE);
+}
+
+static void published(struct paho_link *link, bool failed)
+{
+    pthread_mutex_lock(&link->mutex);
+    link->under_way--;
+    link->failed = link->failed || failed;
+    pthread_cond_broadcast(&link->cond);
+    pthread_mutex_unlock(&link->mutex);
+}
+
+static void on_published(void *context, MQTTAsync_successData *data)
+{
+    (void) data;
+    published(context, false);
+}
+
+static void on_published5(void *context, MQTTAsync_successData5 *data)
+{
+    (void) data;
+    published(context, false);
+}
+
+static void on_not_published(void *context, MQTTAsync_failureData *data)
+{
+    (void) data;
+    published(context, true);
+}
+
+/* A reason code comes from the broker's PUBACK: it will say the same again, unless it is about quota. */
+static void on_not_published5(void *context, MQTTAsync_failureData5 *data)
+{
+    bool again =
+        (int) data->reasonCode < FAILURE || data->reasonCode == MQTTREASONCODE_QUOTA_EXCEEDED;
+    if (!again) {
+        log_warn("broker refused a publication",
+                 F_TEXT("reason", paho_reason((int) data->reasonCode)));
+    }
+    published(context, again);
+}
+
+/* --- requests ---------------------------------------------------------------------------------- */
+
+static struct paho_request *request_new(struct paho_link *link, size_t first, size_t count)
+{
+    struct paho_request *request = &link->requests[first];
+    pthread_mutex_lock(&link->mutex);
+    *request = (struct paho_request){link, first, count};
+    link->pending++;
+    pthread_mutex_unlock(&link->mutex);
+    return request;
+}
+
+/* Waits until all requests are answered and copies the codes. */
+static enum outcome wait_answers(struct paho_link *link, int *codes, size_t count,
+                                 int64_t milliseconds, struct error *error)
+{
+    int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    pthread_mutex_lock(&link->mutex);
+    int64_t left_ms = milliseconds;
+    while (link->pending > 0 && link->up && left_ms > 0) {
+        thread_cond_wait(&link->cond, &link->mutex, left_ms);
+        left_ms = end_ms - clock_monotonic_ms();
+    }
+    bool good = link->pending == 0;
+    if (good && codes != NULL) {
+        memcpy(codes, link->codes, count * sizeof(codes[0]));
+    }
+    bool up = link->up;
+    pthread_mutex_unlock(&link->mutex);
+    if (good) {
+        return OUTCOME_OK;
+    }
+    return error_set(error, OUTCOME_RETRY, "%s", up ? "broker does not answer" : "connection lost");
+}
+
+static enum outcome not_sent(int code, struct error *error)
+{
+    return error_set(error, OUTCOME_RETRY, "could not send: %s", MQTTAsync_strerror(code));
+}
+
+static int subscribe_one(struct paho_link *link, const struct subscription *subscription,
+                         struct paho_request *request)
+{
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    options.context = request;
+    options.onSuccess5 = on_subscribed5;
+    options.onFailure5 = on_refused5;
+    options.subscribeOptions.retainHandling = (unsigned char) subscription->retain_handling;
+    if (subscription->identifier != 0 && link->connack.identifiers_available) {
+        MQTTProperty identifier = {.identifier = MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIER};
+        identifier.value.integer4 = subscription->identifier;
+        MQTTProperties_add(&options.properties, &identifier);
+    }
+    int code = MQTTAsync_subscribe(link->handle, subscription->filter, subscription->qos, &options);
+    MQTTProperties_free(&options.properties);
+    return code;
+}
+
+static int subscribe_many(struct paho_link *link, const struct subscription *const *list,
+                          size_t count, struct paho_request *request)
+{
+    char *filters[PAHO_ENTRIES_MAX];
+    int qos[PAHO_ENTRIES_MAX];
+    for (size_t i = 0; i < count; i++) {
+        filters[i] = list[i]->filter;
+        qos[i] = list[i]->qos;
+    }
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    options.context = request;
+    options.onSuccess = on_subscribed;
+    options.onFailure = on_refused;
+    return MQTTAsync_subscribeMany(link->handle, (int) count, filters, qos, &options);
+}
+
+enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
+                                 size_t count, int *codes, int64_t milliseconds,
+                                 struct error *error)
+{
+    int code = MQTTASYNC_SUCCESS;
+    if (link->options.broker->mqtt5) {
+        for (size_t i = 0; i < count && code == MQTTASYNC_SUCCESS; i++) {
+            code = subscribe_one(link, list[i], request_new(link, i, 1));
+        }
+    } else {
+        code = subscribe_many(link, list, count, request_new(link, 0, count));
+    }
+    if (code != MQTTASYNC_SUCCESS) {
+        return not_sent(code, error);
+    }
+    return wait_answers(link, codes, count, milliseconds, error);
+}
+
+enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *filters, size_t count,
+                                   int64_t milliseconds, struct error *error)
+{
+    char *borrowed[PAHO_ENTRIES_MAX];
+    memcpy(borrowed, filters, count * sizeof(borrowed[0]));
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    options.context = request_new(link, 0, count);
+    if (link->options.broker->mqtt5) {
+        options.onSuccess5 = on_unsubscribed5;
+        options.onFailure5 = on_refused5;
+    } else {
+        options.onSuccess = on_unsubscribed;
+        options.onFailure = on_refused;
+    }
+    int code = MQTTAsync_unsubscribeMany(link->handle, (int) count, borrowed, &options);
+    if (code != MQTTASYNC_SUCCESS) {
+        return not_sent(code, error);
+    }
+    return wait_answers(link, NULL, 0, milliseconds, error);
+}
+
+/* --- publishing -------------------------------------------------------------------------------- */
+
+bool publication_topic_is_valid(struct slice topic)
+{
+    return topic.length > 0 && topic.length <= TOPIC_BYTES_MAX && !text_has_nul(topic) &&
+           text_is_utf8(topic) && memchr(topic.data, '+', topic.length) == NULL &&
+           memchr(topic.data, '#', topic.length) == NULL;
+}
+
+/* Fixed header, topic, packet id and properties, rather too much than too little. */
+static int64_t packet_size(const struct publication *publication)
+{
+    return 20 + (int64_t) publication->topic.length + (int64_t) publication->payload.length +
+           (int64_t) publication->correlation_data.length;
+}
+
+static int send_publication(struct paho_link *link, const struct publication *publication)
+{
+    MQTTAsync_message message = MQTTAsync_message_initializer;
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    int qos_max = link->connack.qos_max;
+    message.payload = (void *) (uintptr_t) publication->payload.data; /* Paho copies it */
+    message.payloadlen = (int) publication->payload.length;
+    message.qos = publication->qos > qos_max ? qos_max : publication->qos;
+    message.retained = publication->retain && link->connack.retain_available;
+    options.context = link;
+    if (link->options.broker->mqtt5) {
+        options.onSuccess5 = on_published5;
+        options.onFailure5 = on_not_published5;
+        if (publication->correlation_data.length > 0) {
+            MQTTProperty property = {.identifier = MQTTPROPERTY_CODE_CORRELATION_DATA};
+            property.value.data.data = (char *) (uintptr_t) publication->correlation_data.data;
+            property.value.data.len = (int) publication->correlation_data.length;
+            MQTTProperties_add(&message.properties, &property);
+        }
+    } else {
+        options.onSuccess = on_published;
+        options.onFailure = on_not_published;
+    }
+    char *topic = memory_copy(publication->topic);
+    int code = MQTTAsync_sendMessage(link->handle, topic, &message, &options);
+    free(topic);
+    MQTTProperties_free(&message.properties);
+    return code;
+}
+
+enum outcome paho_link_publish(struct paho_link *link, const struct publication *publication,
+                               struct error *error)
+{
+    if (!publication_topic_is_valid(publication->topic)) {
+        return error_set(error, OUTCOME_REJECT, "no topic that can be published to");
+    }
+    int64_t size = packet_size(publication);
+    if (size > link->connack.packet_bytes_max || size > PACKET_BYTES_MAX ||
+        publication->correlation_data.length > TOPIC_BYTES_MAX) {
+        return error_set(error, OUTCOME_REJECT, "larger than the broker's largest packet");
+    }
+    pthread_mutex_lock(&link->mutex);
+    link->under_way++;
+    pthread_mutex_unlock(&link->mutex);
+    int code = send_publication(link, publication);
+    if (code == MQTTASYNC_SUCCESS) {
+        return OUTCOME_OK;
+    }
+    pthread_mutex_lock(&link->mutex);
+    link->under_way--;
+    pthread_mutex_unlock(&link->mutex);
+    if (code == MQTTASYNC_BAD_UTF8_STRING) {
+        return error_set(error, OUTCOME_REJECT, "topic is not what Paho takes for UTF-8");
+    }
+    return not_sent(code, error);
+}
+
+bool paho_link_wait(struct paho_link *link, int under_way, int64_t milliseconds)
+{
+    int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    pthread_mutex_lock(&link->mutex);
+    int64_t left_ms = milliseconds;
+    while (link->under_way > under_way && link->up && left_ms > 0) {
+        thread_cond_wait(&link->cond, &link->mutex, left_ms);
+        left_ms = end_ms - clock_monotonic_ms();
+    }
+    bool good = link->under_way <= under_way && link->up;
+    pthread_mutex_unlock(&link->mutex);
+    return good;
+}
+
+bool paho_link_failed(struct paho_link *link)
+{
+    pthread_mutex_lock(&link->mutex);
+    bool failed = link->failed;
+    pthread_mutex_unlock(&link->mutex);
+    return failed;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "mqtt/paho_socket.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Without /proc all descriptors up to this one are asked. */
+enum { DESCRIPTORS_MAX = 65536 };
+
+/* The remote port of a connected IP socket, else -1. */
+static int remote_port(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof(peer);
+    if (getpeername(fd, (struct sockaddr *) &peer, &length) != 0) {
+        return -1;
+    }
+    if (peer.ss_family == AF_INET) {
+        return ntohs(((struct sockaddr_in *) &peer)->sin_port);
+    }
+    return peer.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *) &peer)->sin6_port) : -1;
+}
+
+static void socket_note(struct paho_sockets *sockets, int fd, int port)
+{
+    struct stat status;
+    if (sockets->count < PAHO_SOCKETS_MAX && remote_port(fd) == port && fstat(fd, &status) == 0) {
+        sockets->list[sockets->count].fd = fd;
+        sockets->list[sockets->count].inode = status.st_ino;
+        sockets->count++;
+    }
+}
+
+void paho_sockets_find(struct paho_sockets *sockets, int port)
+{
+    sockets->count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    if (directory == NULL) {
+        for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+            socket_note(sockets, fd, port);
+        }
+        return;
+    }
+    struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            socket_note(sockets, atoi(entry->d_name), port);
+        }
+    }
+    closedir(directory);
+}
+
+void paho_sockets_shut(const struct paho_sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        struct stat status;
+        if (fstat(sockets->list[i].fd, &status) == 0 && status.st_ino == sockets->list[i].inode) {
+            shutdown(sockets->list[i].fd, SHUT_RDWR);
+        }
+    }
+}
+
+enum outcome paho_resolve(const char *host, int port, unsigned attempt,
+                          char numeric[PAHO_ADDRESS_TEXT], struct error *error)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    char service[8];
+    snprintf(service, sizeof(service), "%d", port);
+    int code = getaddrinfo(host, service, &hints, &addresses);
+    if (code != 0) {
+        return error_set(error, OUTCOME_RETRY, "no address for host \"%s\": %s", host,
+                         code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
+    }
+    unsigned count = 0;
+    for (struct addrinfo *each = addresses; each != NULL; each = each->ai_next) {
+        count++;
+    }
+    struct addrinfo *chosen = addresses;
+    for (unsigned skip = attempt % count; skip > 0; skip--) {
+        chosen = chosen->ai_next;
+    }
+    code = getnameinfo(chosen->ai_addr, chosen->ai_addrlen, numeric, PAHO_ADDRESS_TEXT, NULL, 0,
+                       NI_NUMERICHOST);
+    freeaddrinfo(addresses);
+    if (code != 0) {
+        return error_set(error, OUTCOME_RETRY, "no numeric address for host \"%s\": %s", host,
+                         gai_strerror(code));
+    }
+    return OUTCOME_OK;
+}
+
+/* Waits for a connect() under way; returns its errno. */
+static int connect_wait(int fd, int64_t milliseconds)
+{
+    struct pollfd poller = {.fd = fd, .events = POLLOUT};
+    if (poll(&poller, 1, (int) milliseconds) <= 0) {
+        return ETIMEDOUT;
+    }
+    int number = 0;
+    socklen_t length = sizeof(number);
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length) == 0 ? number : errno;
+}
+
+enum outcome paho_probe(const char *numeric, int port, int64_t milliseconds, struct error *error)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo *address = NULL;
+    char service[8];
+    snprintf(service, sizeof(service), "%d", port);
+    if (getaddrinfo(numeric, service, &hints, &address) != 0) {
+        return OUTCOME_OK; /* nothing to say */
+    }
+    int number = 0;
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
+        number = fd >= 0 && errno == EINPROGRESS ? connect_wait(fd, milliseconds) : errno;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    freeaddrinfo(address);
+    if (number != 0) {
+        errno = number;
+        return error_errno(error, OUTCOME_RETRY, "could not connect to %s port %d", numeric, port);
+    }
+    return OUTCOME_OK;
+}

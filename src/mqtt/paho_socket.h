@@ -1,0 +1,41 @@
+/*
+ * paho_socket: what Paho does not tell about its connections: which address, which socket, and why there is none.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_PAHO_SOCKET_H
+#define MQTT2PG_MQTT_PAHO_SOCKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/outcome.h"
+
+#define PAHO_SOCKETS_MAX 16
+#define PAHO_ADDRESS_TEXT 80 /* a numeric address and NUL */
+
+/* Sockets as they were found; the inode tells whether a descriptor is still the same one. */
+struct paho_sockets {
+    struct {
+        int fd;
+        ino_t inode;
+    } list[PAHO_SOCKETS_MAX];
+    size_t count;
+};
+
+/* All TCP sockets of this process that are connected to this port. */
+void paho_sockets_find(struct paho_sockets *sockets, int port);
+
+/* Shuts down those that still exist. */
+void paho_sockets_shut(const struct paho_sockets *sockets);
+
+/* One of the host's numeric addresses: `attempt` goes round through them. May wait for DNS. OUTCOME_RETRY with words for a person. */
+enum outcome paho_resolve(const char *host, int port, unsigned attempt,
+                          char numeric[PAHO_ADDRESS_TEXT], struct error *error) MUST_CHECK;
+
+/* Why did a connection to this address fail? Tries a TCP connection, at most `milliseconds`, and closes it. OUTCOME_OK: TCP works. */
+enum outcome paho_probe(const char *numeric, int port, int64_t milliseconds,
+                        struct error *error) MUST_CHECK;
+
+#endif

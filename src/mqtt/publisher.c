@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "mqtt/publisher.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+/* 50 to 100 is where Paho publishes fastest: it looks through its lists for a free packet id. */
+enum { WINDOW = 100 };
+
+enum { CONNECT_MS = 5000, WAIT_STEP_MS = 200, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000 };
+
+struct publisher {
+    const struct broker_options *options; /* borrowed */
+    char *client_id;
+    struct paho_link *link; /* NULL: not connected */
+    struct backoff backoff;
+    int64_t not_before_ms; /* monotonic; no attempt to connect sooner */
+    unsigned attempts;
+    atomic_bool cancelled;
+};
+
+struct publisher *publisher_new(const struct broker_options *options)
+{
+    struct publisher *publisher = memory_alloc(sizeof(*publisher));
+    publisher->options = options;
+    publisher->client_id = memory_printf("%s-ack", options->client_id);
+    backoff_init(&publisher->backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
+    return publisher;
+}
+
+void publisher_free(struct publisher *publisher)
+{
+    if (publisher == NULL) {
+        return;
+    }
+    if (publisher->link != NULL) {
+        paho_link_disconnect(publisher->link, 1000);
+        paho_link_close(publisher->link);
+    }
+    free(publisher->client_id);
+    free(publisher);
+}
+
+void publisher_cancel(struct publisher *publisher)
+{
+    atomic_store(&publisher->cancelled, true);
+}
+
+/* Gives the connection up: what it has under way counts as not published. Returns OUTCOME_RETRY. */
+static enum outcome drop_link(struct publisher *publisher, const char *why, struct error *error)
+{
+    paho_link_close(publisher->link);
+    publisher->link = NULL;
+    publisher->not_before_ms = clock_monotonic_ms() + backoff_next(&publisher->backoff);
+    return error_set(error, OUTCOME_RETRY, "acknowledgments: %s", why);
+}
+
+/* Each call tries the next URL. */
+static enum outcome connect_once(struct publisher *publisher, int64_t milliseconds,
+                                 struct error *error)
+{
+    const struct broker_options *broker = publisher->options;
+    unsigned attempt = publisher->attempts++;
+    const char *url = broker->urls[attempt % broker->url_count];
+    struct broker_address address;
+    if (!broker_address_parse(url, &address, error)) {
+        return OUTCOME_RETRY;
+    }
+    struct paho_link_options options = {
+        .broker = broker,
+        .client_id = publisher->client_id,
+        .clean = true,
+        .keepalive_s = (int) (broker->keepalive_ms / 1000),
+        .window = WINDOW,
+        .cancelled = &publisher->cancelled,
+    };
+    enum paho_refusal refusal;
+    enum outcome outcome =
+        paho_link_open(&publisher->link, &options, &address, attempt / (unsigned) broker->url_count,
+                       milliseconds, &refusal, error);
+    if (outcome != OUTCOME_OK) {
+        error_prefix(error, "acknowledgments: %s", url);
+        publisher->not_before_ms = clock_monotonic_ms() + backoff_next(&publisher->backoff);
+    } else {
+        log_debug("connected for acknowledgments", F_TEXT("url", url));
+    }
+    return outcome;
+}
+
+/* Makes sure that there is a connection. */
+static enum outcome ready(struct publisher *publisher, int64_t milliseconds, struct error *error)
+{
+    if (publisher->link != NULL) {
+        return paho_link_up(publisher->link) ? OUTCOME_OK
+                                             : drop_link(publisher, "connection lost", error);
+    }
+    int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    while (clock_monotonic_ms() < publisher->not_before_ms) {
+        if (clock_monotonic_ms() >= end_ms || atomic_load(&publisher->cancelled)) {
+            return error_set(error, OUTCOME_RETRY, "acknowledgments: broker not connected");
+        }
+        usleep(WAIT_STEP_MS * 1000 / 4);
+    }
+    if (atomic_load(&publisher->cancelled)) {
+        return error_set(error, OUTCOME_RETRY, "acknowledgments: stopping");
+    }
+    return connect_once(publisher, CONNECT_MS, error);
+}
+
+/* Waits in steps, so that cancelling is noticed. */
+static bool wait_confirmed(struct publisher *publisher, int under_way, int64_t milliseconds)
+{
+    int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    bool good = false;
+    int64_t left_ms = milliseconds;
+    do {
+        good = paho_link_wait(publisher->link, under_way,
+                              left_ms < WAIT_STEP_MS ? left_ms : WAIT_STEP_MS);
+        left_ms = end_ms - clock_monotonic_ms();
+    } while (!good && left_ms > 0 && paho_link_up(publisher->link) &&
+             !atomic_load(&publisher->cancelled));
+    return good;
+}
+
+/*
+ * How many may be under way. Paho sends no more than the broker's receive maximum (Mosquitto: 20) and looks at what it kept back only once a second, so it
+ * must never have to keep anything back.
+ */
+static int window_of(const struct publisher *publisher)
+{
+    int receive_maximum = paho_link_connack(publisher->link)->receive_maximum;
+    return receive_maximum > 0 && receive_maximum < WINDOW ? receive_maximum : WINDOW;
+}
+
+enum outcome publisher_publish(struct publisher *publisher, const struct publication *publication,
+                               int64_t milliseconds, struct error *error)
+{
+    if (ready(publisher, milliseconds, error) != OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
+    if (!wait_confirmed(publisher, window_of(publisher) - 1, milliseconds)) {
+        return drop_link(publisher, "broker does not confirm", error);
+    }
+    enum outcome outcome = paho_link_publish(publisher->link, publication, error);
+    return outcome == OUTCOME_RETRY ? drop_link(publisher, "connection lost", error) : outcome;
+}
+
+enum outcome publisher_flush(struct publisher *publisher, int64_t milliseconds, struct error *error)
+{
+    if (publisher->link == NULL) {
+        return OUTCOME_OK; /* nothing was handed over */
+    }
+    if (!wait_confirmed(publisher, 0, milliseconds) || paho_link_failed(publisher->link)) {
+        return drop_link(publisher, "broker did not confirm", error);
+    }
+    backoff_reset(&publisher->backoff);
+    return OUTCOME_OK;
+}

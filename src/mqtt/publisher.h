@@ -1,0 +1,36 @@
+/*
+ * publisher: publishes acknowledgments over a connection of its own, so that they never wait in front of PUBACKs.
+ *
+ * Client identifier: the bridge's with "-ack" behind it, clean start: nothing of it lives in the broker. Connects on
+ * first use, again after a loss, with backoff. One thread.
+ *
+ * A publication that the broker refuses for good (PUBACK "not authorized", MQTT 5) is logged and counts as confirmed; publishing it again would refuse it again.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_PUBLISHER_H
+#define MQTT2PG_MQTT_PUBLISHER_H
+
+#include "base/outcome.h"
+#include "mqtt/broker_options.h"
+#include "mqtt/paho_link.h"
+
+struct publisher;
+
+struct publisher *publisher_new(const struct broker_options *options); /* borrows */
+void publisher_free(struct publisher *publisher);                      /* NULL is legal */
+
+/* Ends an attempt to connect; none is made after it. Any thread. */
+void publisher_cancel(struct publisher *publisher);
+
+/* Connects if needed, waits for a place in the window (at most `milliseconds`, and as long again for the connection) and hands the message
+ * to Paho. OUTCOME_RETRY: not now, and everything since the last successful flush counts as not published: publish it again.
+ * OUTCOME_REJECT: this one can never be published; the others are not touched by that. */
+enum outcome publisher_publish(struct publisher *publisher, const struct publication *publication,
+                               int64_t milliseconds, struct error *error) MUST_CHECK;
+
+/* Waits until everything handed over is confirmed by the broker (QoS 0: written). OUTCOME_RETRY as above. */
+enum outcome publisher_flush(struct publisher *publisher, int64_t milliseconds,
+                             struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,294 @@
+/*
+ * The receiver's thread:
+ *
+ *   ┌─▶ wait while the journal is crowded ─▶ connect (the next URL) ─▶ subscribe ─▶ "online" ─▶ wait ─┐
+ *   │        refused, unreachable: back off          lost, crowded, other subscriptions, stop         │
+ *   └──────────────────────────────── "offline", write the session down ◀────────────────────────────┘
+ *
+ * One attempt and one connection are in receiver_connect.c. Paho's receive thread runs its callbacks, and through them everything in intake.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "mqtt/receiver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/health.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/stop.h"
+#include "base/thread.h"
+#include "mqtt/receiver_internal.h"
+
+enum {
+    STABLE_MS = 10000, /* a connection that lived this long was a success: backoff begins anew */
+    STABLE_TAKEOVER_MS = 600000,
+    STATUS_MS = 2000,   /* for publishing "online" or "offline" */
+    FLAPPING = 3,       /* short connections in a row */
+    LOOK_MS = 200,      /* how often a crowded journal is looked for */
+    CALLBACK_MS = 5000, /* a callback waits for room at most so long */
+};
+
+/* The broker says nothing of its window with MQTT 3.1.1: all packet ids. */
+enum { WINDOW_3 = 65535 };
+
+/* In Paho's receive thread. */
+static void on_cut(void *context)
+{
+    struct receiver *receiver = context;
+    if (receiver->arriving != NULL) {
+        paho_link_cut(receiver->arriving);
+    }
+}
+
+/* --- in the receiver's thread -------------------------------------------------------------------- */
+
+/* Sleeps, unless the receiver is to stop. */
+static void rest(struct receiver *receiver, int64_t milliseconds)
+{
+    int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    pthread_mutex_lock(&receiver->mutex);
+    int64_t left_ms = milliseconds;
+    while (!ending(receiver) && left_ms > 0) {
+        thread_cond_wait(&receiver->cond, &receiver->mutex, left_ms);
+        left_ms = end_ms - clock_monotonic_ms();
+    }
+    pthread_mutex_unlock(&receiver->mutex);
+}
+
+/* Tries the URLs in turn, beginning with the one that was used last. */
+static enum attempt attempt_each(struct receiver *receiver)
+{
+    size_t count = broker_of(receiver)->url_count;
+    enum attempt worst = ATTEMPT_DENIED;
+    for (size_t i = 0; i < count && !ending(receiver); i++) {
+        enum attempt result = receiver_attempt(receiver);
+        if (result == ATTEMPT_ONLINE || result == ATTEMPT_AGAIN) {
+            return result;
+        }
+        worst = result == ATTEMPT_UNREACHABLE ? ATTEMPT_UNREACHABLE : worst;
+        receiver->url = (receiver->url + 1) % count;
+    }
+    receiver->rounds++;
+    return worst;
+}
+
+static bool changed(struct receiver *receiver)
+{
+    pthread_mutex_lock(&receiver->mutex);
+    bool is_changed = receiver->changed;
+    pthread_mutex_unlock(&receiver->mutex);
+    return is_changed;
+}
+
+/* Connected: until the connection is lost, the journal is crowded or the receiver stops. */
+static void stay(struct receiver *receiver)
+{
+    metric_set(METRIC_BROKER_CONNECTED, 1);
+    metric_add(METRIC_BROKER_RECONNECTS, receiver->connected_before);
+    receiver->connected_before = true;
+    receiver->last_reason[0] = '\0';
+    receiver_publish_status(receiver, "online", STATUS_MS);
+
+    while (!ending(receiver) && paho_link_up(receiver->link) &&
+           !journal_crowded(receiver->options.journal)) {
+        struct error error = {0};
+        if (changed(receiver) && receiver_resubscribe(receiver, &error) != OUTCOME_OK) {
+            receiver_report(receiver, PAHO_NO_ANSWER, &error);
+            break;
+        }
+        pthread_mutex_lock(&receiver->mutex);
+        if (!receiver->changed && !ending(receiver)) {
+            thread_cond_wait(&receiver->cond, &receiver->mutex, LOOK_MS);
+        }
+        pthread_mutex_unlock(&receiver->mutex);
+    }
+}
+
+/* Brokers before MQTT 5, and Mosquitto 2.0 too, close the connection that another client took over without a word. */
+static bool is_flapping(struct receiver *receiver, int64_t lived_ms)
+{
+    receiver->short_lives = lived_ms < STABLE_MS ? receiver->short_lives + 1 : 0;
+    return receiver->short_lives >= FLAPPING;
+}
+
+/* After a connection that was not ended by us: how long to wait. */
+static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
+{
+    int64_t lived_ms = clock_monotonic_ms() - receiver->since_ms;
+    if (lived_ms >= STABLE_TAKEOVER_MS) {
+        backoff_reset(&receiver->takeover);
+    }
+    if (lived_ms >= STABLE_MS) {
+        backoff_reset(&receiver->backoff);
+        backoff_reset(&receiver->denied);
+    }
+    const char *client_id = broker_of(receiver)->client_id;
+    int64_t wait_ms;
+    if (loss == PAHO_TAKEN_OVER) {
+        wait_ms = backoff_next(&receiver->takeover);
+        health_set(HEALTH_BROKER, false, "another client uses the same client_id");
+        log_error(
+            "another client took over the broker session: is a second bridge running with the "
+            "same client_id?",
+            F_TEXT("client_id", client_id), F_INT("retry_ms", wait_ms));
+    } else if (is_flapping(receiver, lived_ms)) {
+        wait_ms = backoff_next(&receiver->denied);
+        health_set(HEALTH_BROKER, false,
+                   "connection lost again and again (another client with the same client_id?)");
+        log_error("broker connection is lost soon after connecting, again and again: is a second "
+                  "bridge running with the same client_id?",
+                  F_TEXT("client_id", client_id), F_INT("retry_ms", wait_ms));
+    } else {
+        wait_ms = backoff_next(&receiver->backoff);
+        health_set(HEALTH_BROKER, false, "connection lost");
+        log_warn("broker connection lost", F_TEXT("url", url_of(receiver)),
+                 F_INT("retry_ms", wait_ms));
+    }
+    return wait_ms;
+}
+
+/* Not connected while what has arrived fills the journal: the broker keeps the rest. */
+static void pause_while_crowded(struct receiver *receiver)
+{
+    if (!journal_crowded(receiver->options.journal)) {
+        return;
+    }
+    log_warn("journal is nearly full, the broker keeps the messages until there is room");
+    health_set(HEALTH_JOURNAL, false, "nearly full, not receiving");
+    health_set(HEALTH_BROKER, false, "disconnected while the journal is nearly full");
+    while (!ending(receiver) && journal_crowded(receiver->options.journal)) {
+        rest(receiver, LOOK_MS);
+    }
+    if (!ending(receiver)) {
+        log_info("journal has room again");
+        health_set(HEALTH_JOURNAL, true, "has room");
+    }
+}
+
+static void *receiver_main(void *context)
+{
+    struct receiver *receiver = context;
+    health_set(HEALTH_JOURNAL, true, "has room");
+    health_set(HEALTH_BROKER, false, "connecting");
+    while (!ending(receiver)) {
+        pause_while_crowded(receiver);
+        if (ending(receiver)) {
+            break;
+        }
+        if (stop_requested()) { /* the journal may have failed: no more messages */
+            rest(receiver, LOOK_MS);
+            continue;
+        }
+        enum attempt result = attempt_each(receiver);
+        if (result == ATTEMPT_ONLINE) {
+            stay(receiver);
+            bool up = paho_link_up(receiver->link);
+            enum paho_loss loss = paho_link_loss(receiver->link);
+            if (ending(receiver)) {
+                break;
+            }
+            receiver_end_link(receiver, STATUS_MS);
+            rest(receiver, up ? 0 : after_loss(receiver, loss));
+        } else if (result == ATTEMPT_UNREACHABLE) {
+            rest(receiver, backoff_next(&receiver->backoff));
+        } else if (result == ATTEMPT_DENIED) {
+            rest(receiver, backoff_next(&receiver->denied));
+        }
+    }
+    int64_t left_ms = receiver->stop_end_ms - clock_monotonic_ms();
+    receiver_end_link(receiver, left_ms > 0 ? left_ms : 0);
+    return NULL;
+}
+
+/* --- from outside -------------------------------------------------------------------------------- */
+
+static void wanted_set(struct receiver *receiver, const struct subscription_set *subscriptions)
+{
+    bool qos_2 = false;
+    subscription_set_fini(&receiver->wanted);
+    for (size_t i = 0; i < subscriptions->count; i++) {
+        subscription_set_add(&receiver->wanted, &subscriptions->list[i]);
+        qos_2 = qos_2 || subscriptions->list[i].qos == 2;
+    }
+    if (qos_2 && !broker_of(receiver)->mqtt5) {
+        log_warn(
+            "qos 2 is subscribed as qos 1: with MQTT 3.1.1 a crash could lose a qos 2 message; "
+            "use protocol = \"5\" for qos 2");
+    }
+}
+
+/* The broker that was connected last, so that its redeliveries find the memory of the journal's end. */
+static size_t last_url_index(const struct receiver *receiver)
+{
+    const struct broker_options *broker = broker_of(receiver);
+    for (size_t i = 0; receiver->sessions.last_url != NULL && i < broker->url_count; i++) {
+        if (strcmp(broker->urls[i], receiver->sessions.last_url) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+struct receiver *receiver_start(const struct receiver_options *options)
+{
+    const struct broker_options *broker = options->broker;
+    struct receiver *receiver = memory_alloc(sizeof(*receiver));
+    receiver->options = *options;
+    pthread_mutex_init(&receiver->mutex, NULL);
+    thread_cond_init(&receiver->cond);
+    backoff_init(&receiver->backoff, 500, 30000);
+    backoff_init(&receiver->denied, 5000, 60000);
+    backoff_init(&receiver->takeover, 5000, 300000);
+    int64_t keepalive_s = broker->keepalive_ms / 1000;
+    receiver->keepalive_s = keepalive_s < 1 ? 1 : keepalive_s > 65535 ? 65535 : (int) keepalive_s;
+    wanted_set(receiver, options->subscriptions);
+    session_file_init(&receiver->sessions, options->directory, broker->client_id);
+    receiver->url = last_url_index(receiver);
+
+    int64_t half_ms = receiver->keepalive_s * INT64_C(500);
+    receiver->intake = intake_new(
+        &(struct intake_options){
+            .journal = options->journal,
+            .window = broker->mqtt5 ? (size_t) broker->receive_maximum * 2 : WINDOW_3,
+            .wait_ms = half_ms < CALLBACK_MS ? half_ms : CALLBACK_MS,
+            .mqtt5 = broker->mqtt5,
+            .cut = on_cut,
+            .context = receiver,
+        },
+        (unsigned) receiver->url);
+    receiver->thread = thread_spawn("receiver", receiver_main, receiver);
+    return receiver;
+}
+
+void receiver_subscribe(struct receiver *receiver, const struct subscription_set *subscriptions)
+{
+    pthread_mutex_lock(&receiver->mutex);
+    wanted_set(receiver, subscriptions);
+    receiver->changed = true;
+    pthread_cond_broadcast(&receiver->cond);
+    pthread_mutex_unlock(&receiver->mutex);
+}
+
+void receiver_stop(struct receiver *receiver, int64_t milliseconds)
+{
+    if (receiver == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&receiver->mutex);
+    receiver->stop_end_ms = clock_monotonic_ms() + milliseconds;
+    atomic_store(&receiver->stopping, true);
+    intake_stop(receiver->intake);
+    pthread_cond_broadcast(&receiver->cond);
+    pthread_mutex_unlock(&receiver->mutex);
+    pthread_join(receiver->thread, NULL);
+    intake_free(receiver->intake);
+    session_file_fini(&receiver->sessions);
+    subscription_set_fini(&receiver->wanted);
+    pthread_cond_destroy(&receiver->cond);
+    pthread_mutex_destroy(&receiver->mutex);
+    free(receiver);
+}

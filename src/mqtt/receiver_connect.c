@@ -1,0 +1,284 @@
+/*
+ * One attempt to connect and what follows: CONNACK, the session, the subscriptions; and the end of a connection.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/health.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "mqtt/receiver_internal.h"
+#include "mqtt/subscribe.h"
+
+enum {
+    CONNECT_MS = 10000,
+    STATUS_MS = 2000,  /* for publishing "offline" */
+    REMIND_MS = 60000, /* an unchanged reason for not being connected is logged again */
+};
+
+/* --- in Paho's receive thread -------------------------------------------------------------------- */
+
+static void on_connected(void *context, struct paho_link *link)
+{
+    struct receiver *receiver = context;
+    struct intake_session session = receiver->expected;
+    session.present = paho_link_connack(link)->session_present;
+    session.lost = receiver->expected.lost && !session.present;
+    receiver->arriving = link;
+    intake_connected(receiver->intake, &session);
+}
+
+static void on_arrived(void *context, struct message *message)
+{
+    struct receiver *receiver = context;
+    (void) intake_take(receiver->intake, message);
+}
+
+static void on_lost(void *context)
+{
+    struct receiver *receiver = context;
+    pthread_mutex_lock(&receiver->mutex);
+    pthread_cond_broadcast(&receiver->cond);
+    pthread_mutex_unlock(&receiver->mutex);
+}
+
+/* --- in the receiver's thread -------------------------------------------------------------------- */
+
+static void sessions_save(struct receiver *receiver)
+{
+    struct error error = {0};
+    if (session_file_save(&receiver->sessions, &error) != OUTCOME_OK) {
+        log_warn("could not write down the broker's session", F_TEXT("reason", error.text));
+    }
+}
+
+void receiver_publish_status(struct receiver *receiver, const char *status, int64_t milliseconds)
+{
+    struct publication publication = {.topic = slice_of(broker_of(receiver)->status_topic),
+                                      .payload = slice_of(status),
+                                      .qos = 1,
+                                      .retain = true};
+    struct error error = {0};
+    if (publication.topic.length == 0 || receiver->link == NULL) {
+        return;
+    }
+    if (paho_link_publish(receiver->link, &publication, &error) != OUTCOME_OK) {
+        log_warn("could not publish the status", F_TEXT("status", status),
+                 F_TEXT("reason", error.text));
+    } else if (!paho_link_wait(receiver->link, 0, milliseconds)) {
+        log_debug("status not confirmed", F_TEXT("status", status));
+    }
+}
+
+/* The session at the URL in use. `trusted`: what is written of it is still so, if the broker has it. */
+static struct session *session_begin(struct receiver *receiver, bool *trusted)
+{
+    const char *url = url_of(receiver);
+    struct session *session = session_file_find(&receiver->sessions, url);
+    struct journal_info info;
+    journal_info(receiver->options.journal, &info);
+
+    *trusted = session->settled;
+    int64_t seen_us = session->seen_us;
+    const char *last_url = receiver->sessions.last_url;
+    if (last_url != NULL && strcmp(last_url, url) == 0 && info.last_us > seen_us) {
+        seen_us = info.last_us;
+    }
+    receiver->expected = (struct intake_session){
+        .broker = (unsigned) receiver->url, .lost = session->seen_us != 0, .last_seen_us = seen_us};
+    if (session->settled) {
+        session->settled = false;
+        sessions_save(receiver);
+    }
+    return session;
+}
+
+static void limits_report(const struct receiver *receiver, const struct paho_connack *connack)
+{
+    int64_t asked_s = broker_of(receiver)->session_expiry_ms / 1000;
+    if (connack->session_expiry_s >= 0 && connack->session_expiry_s < asked_s) {
+        log_warn("broker keeps the session shorter than session_expiry", F_INT("asked_s", asked_s),
+                 F_INT("granted_s", connack->session_expiry_s));
+    }
+    if (broker_of(receiver)->mqtt5 && !connack->identifiers_available) {
+        log_error(
+            "broker has no subscription identifiers: rules with overlapping topics may store a "
+            "message twice; set protocol = \"3.1.1\"");
+    }
+    if (broker_of(receiver)->mqtt5 &&
+        (!connack->wildcard_available || !connack->shared_available)) {
+        log_warn("broker lacks wildcard or shared subscriptions",
+                 F_INT("wildcard", connack->wildcard_available),
+                 F_INT("shared", connack->shared_available));
+    }
+}
+
+/* A copy, so that nothing is locked while the broker answers. MQTT 3.1.1: at most QoS 1 (receiver.h). */
+static void wanted_take(struct receiver *receiver, struct subscription_set *wanted)
+{
+    pthread_mutex_lock(&receiver->mutex);
+    for (size_t i = 0; i < receiver->wanted.count; i++) {
+        struct subscription *added = subscription_set_add(wanted, &receiver->wanted.list[i]);
+        if (!broker_of(receiver)->mqtt5 && added->qos > 1) {
+            added->qos = 1;
+        }
+    }
+    receiver->changed = false;
+    pthread_mutex_unlock(&receiver->mutex);
+}
+
+static enum outcome subscribe_wanted(struct receiver *receiver, struct session *session,
+                                     bool connecting, bool trusted, struct error *error)
+{
+    struct subscription_set wanted = {0};
+    struct subscribe_result result;
+    wanted_take(receiver, &wanted);
+    enum outcome outcome =
+        subscribe_all(receiver->link, session, &wanted, connecting, trusted, &result, error);
+    if (outcome == OUTCOME_OK) {
+        session->settled = true;
+        session->seen_us = clock_wall_us();
+        sessions_save(receiver);
+        health_set(HEALTH_BROKER, result.refused == 0,
+                   result.refused == 0 ? url_of(receiver) : result.refusal);
+        log_info("subscribed", F_INT("subscriptions", session->held.count),
+                 F_INT("new", result.subscribed), F_INT("removed", result.unsubscribed),
+                 F_INT("refused", result.refused));
+    }
+    subscription_set_fini(&wanted);
+    return outcome;
+}
+
+/* What follows CONNACK. */
+static enum outcome settle(struct receiver *receiver, struct session *session, bool trusted,
+                           struct error *error)
+{
+    const struct paho_connack *connack = paho_link_connack(receiver->link);
+    const char *url = url_of(receiver);
+    if (!connack->session_present) {
+        subscription_set_fini(&session->held);
+        if (receiver->expected.lost) {
+            log_warn("broker session lost: what was published since then never came",
+                     F_TEXT("url", url));
+        }
+    }
+    log_info("connected to broker", F_TEXT("url", url),
+             F_TEXT("session", connack->session_present ? "resumed" : "new"));
+    limits_report(receiver, connack);
+    if (receiver->sessions.last_url == NULL || strcmp(receiver->sessions.last_url, url) != 0) {
+        free(receiver->sessions.last_url);
+        receiver->sessions.last_url = memory_strdup(url);
+    }
+    session->seen_us = clock_wall_us();
+    return subscribe_wanted(receiver, session, true, trusted && connack->session_present, error);
+}
+
+enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error)
+{
+    struct session *session = session_file_find(&receiver->sessions, url_of(receiver));
+    return subscribe_wanted(receiver, session, false, true, error);
+}
+
+void receiver_end_link(struct receiver *receiver, int64_t milliseconds)
+{
+    if (receiver->link == NULL) {
+        return;
+    }
+    const char *url = url_of(receiver);
+    bool up = paho_link_up(receiver->link);
+    metric_set(METRIC_BROKER_CONNECTED, 0);
+    if (up) {
+        int64_t status_ms = milliseconds / 2 < STATUS_MS ? milliseconds / 2 : STATUS_MS;
+        receiver_publish_status(receiver, "offline", status_ms);
+        paho_link_disconnect(receiver->link, milliseconds - status_ms);
+    }
+    paho_link_close(receiver->link);
+    receiver->link = NULL;
+    session_file_find(&receiver->sessions, url)->seen_us = clock_wall_us();
+    sessions_save(receiver);
+}
+
+/* Events of their own, because the log counts an event that repeats soon, whatever its fields. */
+static void log_refusal(const struct receiver *receiver, enum paho_refusal refusal,
+                        const char *reason)
+{
+    const char *url = url_of(receiver);
+    switch (refusal) {
+    case PAHO_DENIED:
+        log_error("broker refuses the connection", F_TEXT("url", url), F_TEXT("reason", reason));
+        break;
+    case PAHO_NO_ANSWER:
+        log_warn("broker does not answer", F_TEXT("url", url), F_TEXT("reason", reason));
+        break;
+    case PAHO_UNREACHABLE:
+        log_warn("broker can not be reached", F_TEXT("url", url), F_TEXT("reason", reason));
+        break;
+    }
+}
+
+void receiver_report(struct receiver *receiver, enum paho_refusal refusal,
+                     const struct error *error)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    health_set(HEALTH_BROKER, false, error->text);
+    if (strcmp(receiver->last_reason, error->text) != 0 ||
+        now_ms - receiver->last_reason_ms >= REMIND_MS) {
+        snprintf(receiver->last_reason, sizeof(receiver->last_reason), "%s", error->text);
+        receiver->last_reason_ms = now_ms;
+        log_refusal(receiver, refusal, error->text);
+    }
+}
+
+enum attempt receiver_attempt(struct receiver *receiver)
+{
+    const struct broker_options *broker = broker_of(receiver);
+    struct error error = {0};
+    struct broker_address address;
+    if (!broker_address_parse(broker->urls[receiver->url], &address, &error)) {
+        receiver_report(receiver, PAHO_DENIED, &error);
+        return ATTEMPT_DENIED;
+    }
+    bool trusted;
+    struct session *session = session_begin(receiver, &trusted);
+    struct paho_link_options options = {
+        .broker = broker,
+        .client_id = broker->client_id,
+        .status = broker->status_topic != NULL && broker->status_topic[0] != '\0',
+        .keepalive_s = receiver->keepalive_s,
+        .window = 10,
+        .cancelled = &receiver->stopping,
+        .context = receiver,
+        .connected = on_connected,
+        .arrived = on_arrived,
+        .lost = on_lost,
+    };
+    enum paho_refusal refusal;
+    if (paho_link_open(&receiver->link, &options, &address, receiver->rounds, CONNECT_MS, &refusal,
+                       &error) != OUTCOME_OK) {
+        session->settled = trusted && refusal != PAHO_NO_ANSWER;
+        if (!ending(receiver)) {
+            receiver_report(receiver, refusal, &error);
+        }
+        return refusal == PAHO_DENIED ? ATTEMPT_DENIED : ATTEMPT_UNREACHABLE;
+    }
+    receiver->since_ms = clock_monotonic_ms();
+    int keepalive_s = paho_link_connack(receiver->link)->keepalive_s;
+    bool learned = keepalive_s > 0 && keepalive_s < receiver->keepalive_s;
+    if (settle(receiver, session, trusted, &error) != OUTCOME_OK) {
+        receiver_report(receiver, PAHO_NO_ANSWER, &error);
+        receiver_end_link(receiver, 0);
+        return ATTEMPT_UNREACHABLE;
+    }
+    if (learned) { /* Paho does not take it from CONNACK */
+        log_info("broker asks for a shorter keepalive", F_INT("keepalive_s", keepalive_s));
+        receiver->keepalive_s = keepalive_s;
+        receiver_end_link(receiver, STATUS_MS);
+        return ATTEMPT_AGAIN;
+    }
+    return ATTEMPT_ONLINE;
+}

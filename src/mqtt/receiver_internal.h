@@ -1,0 +1,88 @@
+/*
+ * receiver_internal: what receiver.c (the thread's loop) and receiver_connect.c (one attempt, one connection) share; nobody else includes it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_RECEIVER_INTERNAL_H
+#define MQTT2PG_MQTT_RECEIVER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/backoff.h"
+#include "mqtt/intake.h"
+#include "mqtt/paho_link.h"
+#include "mqtt/receiver.h"
+#include "mqtt/session_file.h"
+
+enum attempt {
+    ATTEMPT_ONLINE,
+    ATTEMPT_UNREACHABLE,
+    ATTEMPT_DENIED,
+    ATTEMPT_AGAIN, /* with what was learned, at once */
+};
+
+struct receiver {
+    struct receiver_options options; /* subscriptions is not used after the start */
+    pthread_t thread;
+
+    pthread_mutex_t mutex; /* guards the next three */
+    pthread_cond_t cond;
+    struct subscription_set wanted;
+    bool changed;
+    int64_t stop_end_ms; /* monotonic */
+    atomic_bool stopping;
+
+    /* Of the receiver's thread. */
+    struct session_file sessions;
+    struct intake *intake;
+    struct paho_link *link; /* NULL: not connected */
+    size_t url;             /* index of the one in use, or tried last */
+    unsigned rounds;        /* through the URLs */
+    int keepalive_s;
+    int64_t since_ms; /* monotonic; connected since */
+    bool connected_before;
+    unsigned short_lives; /* connections in a row that did not live long */
+    struct backoff backoff, denied, takeover;
+    char last_reason[ERROR_TEXT_MAX];
+    int64_t last_reason_ms;
+
+    /* Written before a connection is tried, read in on_connected(). */
+    struct intake_session expected;
+    struct paho_link *arriving; /* of Paho's receive thread: the link that messages come from */
+};
+
+static inline const struct broker_options *broker_of(const struct receiver *receiver)
+{
+    return receiver->options.broker;
+}
+
+static inline const char *url_of(const struct receiver *receiver)
+{
+    return broker_of(receiver)->urls[receiver->url];
+}
+
+static inline bool ending(const struct receiver *receiver)
+{
+    return atomic_load(&receiver->stopping);
+}
+
+/* All of these in the receiver's thread. */
+
+/* Tries the URL in use: after ATTEMPT_ONLINE there is a link and all is subscribed. */
+enum attempt receiver_attempt(struct receiver *receiver);
+
+/* Makes the connected broker's session hold what is wanted now. OUTCOME_RETRY: end the link. */
+enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error) MUST_CHECK;
+
+/* Publishes "online" or "offline", if there is a status topic, and waits for the confirmation. */
+void receiver_publish_status(struct receiver *receiver, const char *status, int64_t milliseconds);
+
+/* Says "offline" and disconnects if the link is up, frees it and writes the session down. No link is legal. */
+void receiver_end_link(struct receiver *receiver, int64_t milliseconds);
+
+/* Logs why there is no connection: once for each reason, and again after a while. */
+void receiver_report(struct receiver *receiver, enum paho_refusal refusal,
+                     const struct error *error);
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * A ring of messages in the order of their first arrival, and for each packet id the newest one.
+ *
+ *   ring       … 41 42 43 44 45        number = how many came before; slot = number % window
+ *   newest[id] = number + 1, 0 = none; stale when the ring has gone over it
+ *
+ * Invariants
+ *   1. a message with a number below `next - window` does not exist any more;
+ *   2. `connection` and `packet_id` are those of its last delivery: its own or its last repeat's;
+ *   3. a forgotten message has packet id 0, which none has.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "mqtt/redelivery.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "base/memory.h"
+
+enum { PACKET_IDS = 65536 };
+
+struct delivery {
+    uint64_t number;
+    uint64_t hash; /* of topic and payload */
+    uint32_t connection;
+    uint32_t broker;
+    uint16_t packet_id;
+};
+
+struct redelivery {
+    struct delivery *ring; /* owned; `window` of them */
+    size_t window;
+    uint64_t next; /* number of the next delivery */
+    uint64_t newest[PACKET_IDS];
+
+    uint32_t connection; /* counts them; 1 at first */
+    uint32_t broker;
+    bool session_present;
+    bool saw_new;        /* a message came on this connection that the broker had not sent before */
+    bool numbered_anew;  /* its deliveries came with the ids 1, 2, 3 … so far */
+    bool reuses_ids;     /* an id came twice on one connection: lowest free ids, so rule 2 is off */
+    uint32_t deliveries; /* QoS 1 and 2 on this connection */
+    uint64_t behind;     /* number behind the last message that was repeated on this connection */
+};
+
+struct redelivery *redelivery_new(size_t window)
+{
+    struct redelivery *redelivery = memory_alloc(sizeof(*redelivery));
+    redelivery->window = window > 0 ? window : 1;
+    redelivery->ring = memory_alloc(redelivery->window * sizeof(struct delivery));
+    redelivery->connection = 1;
+    redelivery->session_present = true;
+    return redelivery;
+}
+
+void redelivery_free(struct redelivery *redelivery)
+{
+    if (redelivery == NULL) {
+        return;
+    }
+    free(redelivery->ring);
+    free(redelivery);
+}
+
+/* The payload's hash is seeded with the topic's, so "a" + "bc" is not "ab" + "c". */
+static uint64_t message_hash(const struct message *message)
+{
+    uint64_t topic = XXH3_64bits(message->topic.data, message->topic.length);
+    return XXH3_64bits_withSeed(message->payload.data, message->payload.length, topic);
+}
+
+static uint64_t oldest_number(const struct redelivery *redelivery)
+{
+    return redelivery->next > redelivery->window ? redelivery->next - redelivery->window : 0;
+}
+
+static struct delivery *delivery_at(struct redelivery *redelivery, uint64_t number)
+{
+    return &redelivery->ring[number % redelivery->window];
+}
+
+/* The newest delivery with this packet id that is still remembered. */
+static struct delivery *newest_delivery(struct redelivery *redelivery, uint16_t packet_id)
+{
+    uint64_t newest = redelivery->newest[packet_id];
+    if (newest == 0 || newest - 1 < oldest_number(redelivery)) {
+        return NULL;
+    }
+    struct delivery *delivery = delivery_at(redelivery, newest - 1);
+    return delivery->packet_id == packet_id ? delivery : NULL;
+}
+
+static void delivery_push(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
+{
+    uint64_t number = redelivery->next++;
+    *delivery_at(redelivery, number) = (struct delivery){
+        .number = number,
+        .hash = hash,
+        .connection = redelivery->connection,
+        .broker = redelivery->broker,
+        .packet_id = packet_id,
+    };
+    redelivery->newest[packet_id] = number + 1;
+}
+
+void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present)
+{
+    redelivery->connection++;
+    redelivery->broker = broker;
+    redelivery->session_present = session_present;
+    redelivery->saw_new = false;
+    redelivery->numbered_anew = true;
+    redelivery->deliveries = 0;
+    redelivery->behind = 0;
+    if (session_present) {
+        return;
+    }
+    for (uint64_t number = oldest_number(redelivery); number < redelivery->next; number++) {
+        struct delivery *delivery = delivery_at(redelivery, number);
+        if (delivery->broker == broker) {
+            delivery->packet_id = 0;
+        }
+    }
+}
+
+void redelivery_remember(struct redelivery *redelivery, const struct message *message)
+{
+    if (message->qos > 0 && message->packet_id != 0) {
+        delivery_push(redelivery, message->packet_id, message_hash(message));
+    }
+}
+
+/* Rule 1 of the header. */
+static struct delivery *find_by_id(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
+{
+    struct delivery *newest = newest_delivery(redelivery, packet_id);
+    bool found =
+        newest != NULL && newest->connection < redelivery->connection && newest->hash == hash;
+    return found ? newest : NULL;
+}
+
+/* Rule 2 of the header. */
+static struct delivery *find_by_content(struct redelivery *redelivery, uint64_t hash)
+{
+    uint64_t number = oldest_number(redelivery);
+    if (number < redelivery->behind) {
+        number = redelivery->behind;
+    }
+    for (; number < redelivery->next; number++) {
+        struct delivery *delivery = delivery_at(redelivery, number);
+        if (delivery->connection < redelivery->connection && delivery->packet_id != 0 &&
+            delivery->hash == hash) {
+            return delivery;
+        }
+    }
+    return NULL;
+}
+
+bool redelivery_is_repeat(struct redelivery *redelivery, const struct message *message)
+{
+    if (message->qos == 0 || message->packet_id == 0) {
+        return false;
+    }
+    const struct delivery *newest = newest_delivery(redelivery, message->packet_id);
+    if (newest != NULL && newest->connection == redelivery->connection) {
+        redelivery->reuses_ids = true;
+    }
+    redelivery->deliveries++;
+    redelivery->numbered_anew =
+        redelivery->numbered_anew && message->packet_id == redelivery->deliveries;
+
+    bool possible = redelivery->session_present &&
+                    (message->qos == 1 ? message->duplicate : !redelivery->saw_new);
+    struct delivery *first = NULL;
+    uint64_t hash = 0;
+    if (possible) {
+        hash = message_hash(message);
+        first = find_by_id(redelivery, message->packet_id, hash);
+        if (first == NULL && message->qos == 1 && redelivery->numbered_anew &&
+            !redelivery->reuses_ids) {
+            first = find_by_content(redelivery, hash);
+        }
+    }
+    if (first == NULL) {
+        /* One with DUP is new to us, but not to the broker: repeats may still follow. */
+        redelivery->saw_new = redelivery->saw_new || message->qos == 2 || !message->duplicate;
+        return false;
+    }
+    if (first->number + 1 > redelivery->behind) {
+        redelivery->behind = first->number + 1;
+    }
+    first->connection = redelivery->connection;
+    first->packet_id = message->packet_id; /* another one under rule 2 */
+    redelivery->newest[message->packet_id] = first->number + 1;
+    return true;
+}

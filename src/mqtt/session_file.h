@@ -1,0 +1,61 @@
+/*
+ * session_file: what each broker's session holds for us, in the text file "session" of the journal's directory.
+ *
+ * From it a restart knows what to subscribe and unsubscribe, and whether a broker that has no session has lost one:
+ *
+ *   mqtt2pg session 1
+ *   client_id plant-7
+ *   broker mqtt://localhost:1883
+ *   seen 1795405962000000
+ *   settled
+ *   subscription 1 1 23481723 devices/+/telemetry        qos, retain handling, identifier, filter
+ *   last mqtt://localhost:1883
+ *
+ * "settled" is taken away before a connection is tried and comes back when all is subscribed. A process that dies in between, when
+ * the broker may have made a new, empty session already, so finds a session that is present but not settled, and subscribes everything again.
+ *
+ * In texts "%", control characters and spaces stand as %XX. A file that makes no sense, or belongs to another client_id, is as good as none.
+ * One thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_SESSION_FILE_H
+#define MQTT2PG_MQTT_SESSION_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/outcome.h"
+#include "core/subscription.h"
+
+struct session {
+    char *url;       /* owned; as configured */
+    bool settled;    /* the broker's session holds exactly `held` */
+    int64_t seen_us; /* wall clock, when we last knew that we were connected to it; 0 = never */
+    struct subscription_set held;
+};
+
+struct session_file {
+    char *directory;      /* owned */
+    char *client_id;      /* owned */
+    char *last_url;       /* owned; of the broker that we were connected to last, or NULL */
+    struct session *list; /* owned */
+    size_t count;
+};
+
+/* Reads the file; begins an empty one when there is none or it makes no sense (a warning). Copies the texts. */
+void session_file_init(struct session_file *file, const char *directory, const char *client_id);
+void session_file_fini(struct session_file *file);
+
+/* The session at this broker, made when missing; valid until the next one is made. */
+struct session *session_file_find(struct session_file *file, const char *url);
+
+/* Writes it down: temporary file, synced, renamed. */
+enum outcome session_file_save(const struct session_file *file, struct error *error) MUST_CHECK;
+
+/* Makes `subscription` part of what is held, in place of one with the same filter. */
+void session_hold(struct session *session, const struct subscription *subscription);
+void session_release(struct session *session, const char *filter);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * subscribe: makes a broker's session hold exactly the wanted subscriptions.
+ *
+ * What is held already is left alone (a SUBSCRIBE again would bring the retained messages again), except for
+ * RETAIN_SEND, which wants them at every connection. What the broker refuses, or grants with a lower QoS, is logged.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_SUBSCRIBE_H
+#define MQTT2PG_MQTT_SUBSCRIBE_H
+
+#include <stdbool.h>
+
+#include "mqtt/paho_link.h"
+#include "mqtt/session_file.h"
+
+struct subscribe_result {
+    size_t subscribed; /* packets' entries sent and granted now */
+    size_t unsubscribed;
+    size_t refused;
+    char refusal[160]; /* the first one, for a person */
+};
+
+/*
+ * `connecting`: this is the first time on this connection. `trusted`: session->held is what the broker holds; else everything is
+ * subscribed (and what is held but not wanted unsubscribed all the same). Keeps session->held up to date, also when it fails. OUTCOME_RETRY: close
+ * the link.
+ */
+enum outcome subscribe_all(struct paho_link *link, struct session *session,
+                           const struct subscription_set *wanted, bool connecting, bool trusted,
+                           struct subscribe_result *result, struct error *error) MUST_CHECK;
+
+#endif

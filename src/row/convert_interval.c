@@ -1,0 +1,297 @@
+/*
+ * Text into interval: PostgreSQL's own form and ISO 8601's.
+ *
+ *   1 year 2 mons -3 days +04:05:06.7      numbers with units, each unit once, then perhaps a time; or a time alone
+ *   P1Y2M3W4DT5H6M7.8S                     each number may have a minus
+ *
+ * Months, days and microseconds are kept apart as PostgreSQL keeps them. Hours, minutes and seconds may have a fraction.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "row/calendar.h"
+#include "row/convert_family.h"
+
+#define MINUTE_US (60 * SECOND_US)
+#define HOUR_US (60 * MINUTE_US)
+
+enum { NUMBER_DIGITS_MAX = 15 };
+enum { TYPMOD_ALL_FIELDS = 0x7fff };
+
+enum unit {
+    UNIT_YEAR,
+    UNIT_MONTH,
+    UNIT_WEEK,
+    UNIT_DAY,
+    UNIT_HOUR,
+    UNIT_MINUTE,
+    UNIT_SECOND,
+    UNIT_NONE
+};
+
+static const struct datum_interval unit_sizes[] = {
+    [UNIT_YEAR] = {.months = 12},      [UNIT_MONTH] = {.months = 1},
+    [UNIT_WEEK] = {.days = 7},         [UNIT_DAY] = {.days = 1},
+    [UNIT_HOUR] = {.us = HOUR_US},     [UNIT_MINUTE] = {.us = MINUTE_US},
+    [UNIT_SECOND] = {.us = SECOND_US},
+};
+
+static const struct {
+    const char *word;
+    enum unit unit;
+} unit_words[] = {
+    {"year", UNIT_YEAR},      {"years", UNIT_YEAR},    {"yr", UNIT_YEAR},
+    {"yrs", UNIT_YEAR},       {"y", UNIT_YEAR},        {"mon", UNIT_MONTH},
+    {"mons", UNIT_MONTH},     {"month", UNIT_MONTH},   {"months", UNIT_MONTH},
+    {"week", UNIT_WEEK},      {"weeks", UNIT_WEEK},    {"w", UNIT_WEEK},
+    {"day", UNIT_DAY},        {"days", UNIT_DAY},      {"d", UNIT_DAY},
+    {"hour", UNIT_HOUR},      {"hours", UNIT_HOUR},    {"hr", UNIT_HOUR},
+    {"hrs", UNIT_HOUR},       {"h", UNIT_HOUR},        {"minute", UNIT_MINUTE},
+    {"minutes", UNIT_MINUTE}, {"min", UNIT_MINUTE},    {"mins", UNIT_MINUTE},
+    {"m", UNIT_MINUTE},       {"second", UNIT_SECOND}, {"seconds", UNIT_SECOND},
+    {"sec", UNIT_SECOND},     {"secs", UNIT_SECOND},   {"s", UNIT_SECOND},
+};
+
+struct scan {
+    const char *at;
+    const char *end;
+};
+
+/* ±whole.fraction; the sign belongs to both. */
+struct quantity {
+    bool negative;
+    int64_t whole;
+    struct slice fraction; /* digits, or none */
+};
+
+static enum unit unit_of_word(struct slice word)
+{
+    for (size_t i = 0; i < sizeof(unit_words) / sizeof(unit_words[0]); i++) {
+        if (is_word(word, unit_words[i].word)) {
+            return unit_words[i].unit;
+        }
+    }
+    return UNIT_NONE;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool take_char(struct scan *scan, char wanted)
+{
+    bool found = scan->at < scan->end && *scan->at == wanted;
+    scan->at += found;
+    return found;
+}
+
+static void skip_spaces(struct scan *scan)
+{
+    while (take_char(scan, ' ')) {
+    }
+}
+
+static struct slice take_digits(struct scan *scan)
+{
+    const char *start = scan->at;
+    while (scan->at < scan->end && is_digit(*scan->at)) {
+        scan->at++;
+    }
+    return slice_make(start, (size_t) (scan->at - start));
+}
+
+static struct slice take_word(struct scan *scan)
+{
+    const char *start = scan->at;
+    while (scan->at < scan->end && (*scan->at | 0x20) >= 'a' && (*scan->at | 0x20) <= 'z') {
+        scan->at++;
+    }
+    return slice_make(start, (size_t) (scan->at - start));
+}
+
+static bool whole_of(struct slice digits, int64_t *whole)
+{
+    *whole = 0;
+    for (size_t i = 0; i < digits.length && i < NUMBER_DIGITS_MAX; i++) {
+        *whole = *whole * 10 + (digits.data[i] - '0');
+    }
+    return digits.length > 0 && digits.length <= NUMBER_DIGITS_MAX;
+}
+
+/* True also when there is none. */
+static bool take_fraction(struct scan *scan, struct quantity *quantity)
+{
+    if (!take_char(scan, '.')) {
+        return true;
+    }
+    quantity->fraction = take_digits(scan);
+    return quantity->fraction.length > 0;
+}
+
+static bool take_quantity(struct scan *scan, struct quantity *quantity)
+{
+    *quantity = (struct quantity){.negative = take_char(scan, '-')};
+    if (!quantity->negative) {
+        take_char(scan, '+');
+    }
+    return whole_of(take_digits(scan), &quantity->whole) && take_fraction(scan, quantity);
+}
+
+/* Microseconds in a fraction of a unit. Of a second PostgreSQL rounds; of hours and minutes only what is exact is taken. */
+static bool fraction_of(struct slice digits, int64_t unit_us, int64_t *us)
+{
+    if (unit_us == SECOND_US) {
+        *us = fraction_microseconds(digits);
+        return true;
+    }
+    *us = 0;
+    for (size_t i = 0; i < digits.length; i++) {
+        int64_t digit = digits.data[i] - '0';
+        if (digit != 0 && unit_us % 10 != 0) {
+            return false;
+        }
+        unit_us /= 10;
+        *us += digit * unit_us;
+    }
+    return true;
+}
+
+static bool add_int32(int32_t *sum, int64_t count, int32_t unit)
+{
+    int64_t product = count * unit; /* at most 15 digits by 12 */
+    return !__builtin_add_overflow(*sum, product, sum);
+}
+
+static bool add_quantity(struct datum_interval *sum, const struct quantity *quantity,
+                         enum unit unit)
+{
+    const struct datum_interval *size = &unit_sizes[unit];
+    int64_t count = quantity->negative ? -quantity->whole : quantity->whole;
+    if (size->us == 0) {
+        return quantity->fraction.length == 0 && add_int32(&sum->months, count, size->months) &&
+               add_int32(&sum->days, count, size->days);
+    }
+    int64_t us;
+    int64_t fraction;
+    return fraction_of(quantity->fraction, size->us, &fraction) &&
+           !__builtin_mul_overflow(count, size->us, &us) &&
+           !__builtin_add_overflow(us, quantity->negative ? -fraction : fraction, &us) &&
+           !__builtin_add_overflow(sum->us, us, &sum->us);
+}
+
+/* Two digits below 60. */
+static bool take_sixtieth(struct scan *scan, struct quantity *quantity)
+{
+    struct slice digits = take_digits(scan);
+    return digits.length == 2 && whole_of(digits, &quantity->whole) && quantity->whole < 60;
+}
+
+/* What stands behind "hh:", that is mm[:ss[.fraction]], to the end. The sign before the hours is that of all. */
+static bool take_clock(struct scan *scan, const struct quantity *hours, struct datum_interval *sum)
+{
+    struct quantity minutes = {.negative = hours->negative};
+    struct quantity seconds = {.negative = hours->negative};
+    if (hours->fraction.length > 0 || !take_sixtieth(scan, &minutes)) {
+        return false;
+    }
+    if (take_char(scan, ':') &&
+        (!take_sixtieth(scan, &seconds) || !take_fraction(scan, &seconds))) {
+        return false;
+    }
+    return scan->at == scan->end && add_quantity(sum, hours, UNIT_HOUR) &&
+           add_quantity(sum, &minutes, UNIT_MINUTE) && add_quantity(sum, &seconds, UNIT_SECOND);
+}
+
+static bool parse_words(struct scan scan, struct datum_interval *interval)
+{
+    unsigned seen = 0; /* one bit a unit */
+    while (scan.at < scan.end) {
+        struct quantity quantity;
+        if (!take_quantity(&scan, &quantity)) {
+            return false;
+        }
+        if (take_char(&scan, ':')) {
+            return seen < 1U << UNIT_HOUR && take_clock(&scan, &quantity, interval);
+        }
+        skip_spaces(&scan);
+        enum unit unit = unit_of_word(take_word(&scan));
+        if (unit == UNIT_NONE || (seen & 1U << unit) != 0 ||
+            !add_quantity(interval, &quantity, unit)) {
+            return false;
+        }
+        if (scan.at < scan.end && *scan.at != ' ') {
+            return false;
+        }
+        seen |= 1U << unit;
+        skip_spaces(&scan);
+    }
+    return seen != 0;
+}
+
+/* Numbers with letters, each letter once and in order; `letters` begins with that of `unit`. */
+static bool parse_iso_part(struct scan scan, const char *letters, enum unit unit,
+                           struct datum_interval *interval)
+{
+    const char *rest = letters;
+    while (scan.at < scan.end) {
+        struct quantity quantity;
+        if (*scan.at == '+' || !take_quantity(&scan, &quantity) || scan.at == scan.end ||
+            *scan.at == '\0') {
+            return false;
+        }
+        const char *letter = strchr(rest, *scan.at++);
+        if (letter == NULL ||
+            !add_quantity(interval, &quantity, unit + (unsigned) (letter - letters))) {
+            return false;
+        }
+        rest = letter + 1;
+    }
+    return true;
+}
+
+/* Stands behind the "P". */
+static bool parse_iso(struct scan scan, struct datum_interval *interval)
+{
+    const char *separator = scan.at;
+    while (separator < scan.end && *separator != 'T') {
+        separator++;
+    }
+    bool has_time = separator < scan.end;
+    struct scan date = {scan.at, separator};
+    struct scan time = {separator + has_time, scan.end};
+    bool empty = has_time ? time.at == time.end : date.at == date.end;
+    return !empty && parse_iso_part(date, "YMWD", UNIT_YEAR, interval) &&
+           parse_iso_part(time, "HMS", UNIT_HOUR, interval);
+}
+
+static bool parse_interval(struct slice text, struct datum_interval *interval)
+{
+    struct scan scan = {text.data, text.data + text.length};
+    *interval = (struct datum_interval){0};
+    if (take_char(&scan, 'P')) {
+        return parse_iso(scan, interval);
+    }
+    text = trim(text);
+    return parse_words((struct scan){text.data, text.data + text.length}, interval);
+}
+
+enum outcome convert_interval(const struct value *value, const struct column_shape *column,
+                              struct arena *arena, struct datum *datum, struct error *error)
+{
+    (void) arena;
+    if (value->kind == VALUE_NUMBER) {
+        return error_set(error, OUTCOME_REJECT,
+                         "a bare number is no interval (write text such as \"PT30S\")");
+    }
+    if (value->kind != VALUE_TEXT) {
+        return reject_kind(error, value, column);
+    }
+    if (!parse_interval(value->text, &datum->interval)) {
+        return reject_value(error, value, "is no interval");
+    }
+    /* Where the column keeps some fields only, the server drops the others. */
+    if (column->typmod >= 0 && column->typmod >> 16 == TYPMOD_ALL_FIELDS) {
+        datum->interval.us = round_to_precision(datum->interval.us, column->typmod & 0xffff);
+    }
+    return OUTCOME_OK;
+}

@@ -1,0 +1,162 @@
+/*
+ * Values into json and jsonb.
+ *
+ * What came as JSON stays as it came, byte for byte. jsonb can't hold everything that JSON can write: no \u0000, and no
+ * number beyond numeric's range; json can.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "core/document.h"
+#include "row/convert_family.h"
+#include "row/number.h"
+#include "row/numeric.h"
+
+/* JENTRY_OFFLENMASK of utils/jsonb.h: of one string, one key, and one container's content. */
+enum { JSONB_BYTES_MAX = 0x0FFFFFFF };
+
+static bool has_exponent(struct slice text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] == 'e' || text.data[i] == 'E') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool number_fits(struct slice text)
+{
+    struct number number;
+    if (text.length <= NUMERIC_SCALE_MAX && !has_exponent(text)) {
+        return true;
+    }
+    return number_parse(text, &number) && numeric_fits(&number);
+}
+
+static enum outcome reject_number(struct slice text, struct error *error)
+{
+    struct value number = value_number(text);
+    return reject_value(error, &number, "is out of jsonb's range");
+}
+
+static enum outcome reject_nul(struct error *error)
+{
+    return error_set(error, OUTCOME_REJECT, "\\u0000 is no character that jsonb can store");
+}
+
+static enum outcome check_node(const struct node *node, struct error *error)
+{
+    if (node->kind == VALUE_NUMBER && !number_fits(node->text)) {
+        return reject_number(node->text, error);
+    }
+    if ((node->kind == VALUE_TEXT && text_has_nul(node->text)) || text_has_nul(node->key)) {
+        return reject_nul(error);
+    }
+    return OUTCOME_OK;
+}
+
+/* Everything below `root`; its own key stands outside. */
+static enum outcome check_tree(const struct node *root, struct error *error)
+{
+    enum outcome outcome = OUTCOME_OK;
+    for (uint32_t i = 1; root != NULL && i < root->span && outcome == OUTCOME_OK; i++) {
+        outcome = check_node(root + i, error);
+    }
+    return outcome;
+}
+
+/* The letter behind the backslash for those that have one (RFC 8259, section 7), else 0. */
+static char short_escape(char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return c;
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return '\0';
+    }
+}
+
+static struct slice json_string(struct slice text, struct arena *arena)
+{
+    enum { ESCAPED_MAX = 6 };
+    size_t escaped = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.data[i];
+        escaped += (unsigned char) c < 0x20 || c == '"' || c == '\\';
+    }
+    char *out = arena_alloc(arena, text.length + escaped * ESCAPED_MAX + 3);
+    char *at = out;
+    *at++ = '"';
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.data[i];
+        char letter = short_escape(c);
+        if (letter != '\0') {
+            *at++ = '\\';
+            *at++ = letter;
+        } else if ((unsigned char) c < 0x20) {
+            at += snprintf(at, ESCAPED_MAX + 1, "\\u%04x", (unsigned) c);
+        } else {
+            *at++ = c;
+        }
+    }
+    *at++ = '"';
+    return slice_make(out, (size_t) (at - out));
+}
+
+static enum outcome json_of(const struct value *value, const struct column_shape *column,
+                            struct arena *arena, struct datum *datum, struct error *error)
+{
+    bool binary = column->family == TYPE_JSONB;
+    switch (value->kind) {
+    case VALUE_ARRAY:
+    case VALUE_OBJECT:
+        datum->text = value->text;
+        return binary ? check_tree(value->node, error) : OUTCOME_OK;
+    case VALUE_NUMBER:
+        datum->text = value->text;
+        return binary && !number_fits(value->text) ? reject_number(value->text, error) : OUTCOME_OK;
+    case VALUE_TEXT:
+        if (binary && text_has_nul(value->text)) {
+            return reject_nul(error);
+        }
+        datum->text = json_string(value->text, arena);
+        return OUTCOME_OK;
+    case VALUE_TIME:
+        datum->text = json_string(format_rfc3339(value->time_us, arena), arena);
+        return OUTCOME_OK;
+    case VALUE_BOOLEAN:
+        datum->text = slice_of(value->boolean ? "true" : "false");
+        return OUTCOME_OK;
+    case VALUE_BYTES:
+        return error_set(error, OUTCOME_REJECT, "bytes can't become %s: use \"$\" or \"| json\"",
+                         binary ? "jsonb" : "json");
+    case VALUE_NULL:
+        break;
+    }
+    return reject_kind(error, value, column);
+}
+
+enum outcome convert_json(const struct value *value, const struct column_shape *column,
+                          struct arena *arena, struct datum *datum, struct error *error)
+{
+    enum outcome outcome = json_of(value, column, arena, datum, error);
+    if (outcome == OUTCOME_OK && column->family == TYPE_JSONB &&
+        datum->text.length > JSONB_BYTES_MAX) {
+        return reject_value(error, value, "is too long for jsonb");
+    }
+    return outcome;
+}

@@ -1,0 +1,19 @@
+/*
+ * real_text: floats as PostgreSQL prints them. Internal to row/.
+ *
+ * As few digits as read back as the same number; plain where the decimal exponent is from -4 to 14 (5 for float4), else with an
+ * exponent of at least two digits (float8out() with extra_float_digits 1).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ROW_REAL_TEXT_H
+#define MQTT2PG_ROW_REAL_TEXT_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+
+/* `single`: the number is a float4's. */
+void real_append_text(struct buf *out, double real, bool single);
+
+#endif

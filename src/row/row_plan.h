@@ -1,0 +1,35 @@
+/*
+ * row_plan: which column of a table gets which of a rule's expressions, decided once per rule and catalog. Pure.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ROW_ROW_PLAN_H
+#define MQTT2PG_ROW_ROW_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/outcome.h"
+#include "core/table_shape.h"
+#include "row/copy_format.h"
+
+struct row_plan {
+    const struct column_shape *
+        *columns; /* owned array; i-th expression's column, borrowed from the shape */
+    size_t count;
+    enum copy_format format; /* binary when every column has a binary form */
+};
+
+/*
+ * `names` are the rule's columns in order. OUTCOME_REJECT when it can't work, with every reason in `problems_text` style joined by "; ":
+ * a column that is not in the table (did you mean …), is generated, or a NOT NULL column without default that no expression feeds.
+ * Borrows the shape.
+ */
+enum outcome row_plan_new(const struct table_shape *shape, const char *const *names, size_t count,
+                          struct row_plan **plan, struct error *error) MUST_CHECK;
+void row_plan_free(struct row_plan *plan);
+
+/* Is there a binary form for this column's type? */
+bool column_has_binary(const struct column_shape *column);
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * The outbox against a real Mosquitto: everything arrives, also when the broker dies in between.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "ack/outbox.h"
+#include "mqtt/live.h"
+
+enum { BATCHES = 20, BATCH_ACKS = 100, ACKS = BATCHES * BATCH_ACKS };
+
+static struct outbox *open_outbox(const struct broker_options *broker)
+{
+    char directory[300];
+    static int number;
+    snprintf(directory, sizeof(directory), "%s/outbox%d", unit_scratch(), ++number);
+    struct outbox *outbox = NULL;
+    struct error error = {0};
+    struct outbox_options options = {.directory = directory,
+                                     .journal = "01234567-89ab-cdef-0123-456789abcdef",
+                                     .max_bytes = 1 << 20,
+                                     .broker = broker};
+    CHECK_INT_EQ(outbox_open(&outbox, &options, &error), OUTCOME_OK);
+    CHECK_INT_EQ(outbox_settle(outbox, 0, &error), OUTCOME_OK);
+    return outbox;
+}
+
+/* Batch number n (from 1) holds the numbers of its acknowledgments. */
+static void commit_batch(struct outbox *outbox, unsigned n)
+{
+    struct ack_batch batch = {0};
+    struct error error = {0};
+    for (unsigned i = 0; i < BATCH_ACKS; i++) {
+        char payload[20];
+        snprintf(payload, sizeof(payload), "%u", (n - 1) * BATCH_ACKS + i + 1);
+        ack_batch_append(&batch, &(struct ack){.rule = slice_of(n % 2 ? "odd" : "even"),
+                                               .stored = i % 10 != 0,
+                                               .topic = slice_of("ack/t"),
+                                               .payload = slice_of(payload),
+                                               .qos = 1});
+    }
+    CHECK_INT_EQ(outbox_prepare(outbox, n * 1000, &batch, &error), OUTCOME_OK);
+    outbox_commit(outbox, n * 1000);
+    ack_batch_fini(&batch);
+}
+
+/* The broker's other side: a client with a session, whose journal tells what came. */
+static void check(bool mqtt5, bool kill_broker)
+{
+    struct live_broker broker = {0};
+    struct live_bridge listener;
+    live_broker_start(&broker, "");
+    live_bridge_init(&listener, broker.url, mqtt5);
+    listener.options.client_id = "listener";
+    live_want(&listener, "ack/#", 1, RETAIN_SEND_IF_NEW);
+    metrics_reset();
+    live_bridge_start(&listener);
+    LIVE_WAIT(live_connected(), 10);
+
+    struct broker_options options = listener.options;
+    options.client_id = "bridge";
+    struct outbox *outbox = open_outbox(&options);
+    for (unsigned n = 1; n <= BATCHES; n++) {
+        commit_batch(outbox, n);
+        if (kill_broker && n == BATCHES / 2) {
+            LIVE_WAIT(journal_last(listener.journal) > 100, 10);
+            live_broker_stop(&broker,
+                             SIGTERM); /* SIGKILL would lose what Mosquitto itself has confirmed */
+        }
+    }
+    if (kill_broker) {
+        CHECK(outbox_waiting(outbox) > 0);
+        LIVE_WAIT(!live_connected(), 10);
+        live_broker_start(&broker, "");
+    }
+    LIVE_WAIT(outbox_waiting(outbox) == 0, 40);
+    LIVE_WAIT(journal_last(listener.journal) >= ACKS, 20);
+    unsigned *counts = calloc(ACKS + 1, sizeof(*counts));
+    bool ordered;
+    unsigned read = live_count(listener.journal, NULL, counts, ACKS, &ordered);
+    unsigned missing = 0;
+    for (unsigned i = 1; i <= ACKS; i++) {
+        missing += counts[i] == 0;
+    }
+    CHECK_INT_EQ(missing, 0);
+    if (!kill_broker) {
+        CHECK_INT_EQ(read, ACKS);
+        CHECK(ordered);
+        CHECK_INT_EQ(metric_get(METRIC_ACKS_WAITING), 0);
+        CHECK_INT_EQ(metric_rule_get(metrics_rule("odd"), RULE_METRIC_ACKS_STORED),
+                     ACKS / 2 * 9 / 10);
+        CHECK_INT_EQ(metric_rule_get(metrics_rule("even"), RULE_METRIC_ACKS_REJECTED),
+                     ACKS / 2 / 10);
+    }
+    free(counts);
+    outbox_close(outbox, 5000);
+    live_bridge_stop(&listener);
+    live_bridge_fini(&listener);
+    live_broker_stop(&broker, SIGTERM);
+}
+
+static void test_all_confirmed(void)
+{
+    LIVE_SKIP();
+    check(true, false);
+}
+
+static void test_all_confirmed_3(void)
+{
+    LIVE_SKIP();
+    check(false, false);
+}
+
+static void test_broker_restarts(void)
+{
+    LIVE_SKIP();
+    check(true, true);
+}
+
+/* No broker: closing keeps to its time, and the files stay. */
+static void test_no_broker(void)
+{
+    char url[60];
+    struct live_bridge bridge;
+    snprintf(url, sizeof(url), "mqtt://127.0.0.1:%d", live_port());
+    live_bridge_init(&bridge, url, true);
+    struct outbox *outbox = open_outbox(&bridge.options);
+    commit_batch(outbox, 1);
+    usleep(300000);
+    int64_t before_ms = clock_monotonic_ms();
+    outbox_close(outbox, 500);
+    CHECK(clock_monotonic_ms() - before_ms < 3000);
+}
+
+/* One that can never be published does not stop the others. */
+static void test_unpublishable(void)
+{
+    LIVE_SKIP();
+    struct live_broker broker = {0};
+    struct live_bridge bridge;
+    live_broker_start(&broker, "");
+    live_bridge_init(&bridge, broker.url, true);
+    struct outbox *outbox = open_outbox(&bridge.options);
+    struct ack_batch batch = {0};
+    struct error error = {0};
+    metrics_reset();
+    ack_batch_append(&batch, &(struct ack){.rule = slice_of("r"),
+                                           .stored = true,
+                                           .topic = slice_of("a/#"),
+                                           .payload = slice_of("1"),
+                                           .qos = 1});
+    ack_batch_append(&batch, &(struct ack){.rule = slice_of("r"),
+                                           .stored = true,
+                                           .topic = slice_of("ok"),
+                                           .payload = slice_of("2"),
+                                           .qos = 1,
+                                           .retain = true,
+                                           .correlation_data = slice_of("c")});
+    CHECK_INT_EQ(outbox_prepare(outbox, 7, &batch, &error), OUTCOME_OK);
+    outbox_commit(outbox, 7);
+    LIVE_WAIT(outbox_waiting(outbox) == 0, 20);
+    CHECK_TEXT_EQ(live_retained(&broker, "ok"), "2");
+    CHECK_INT_EQ(metric_rule_get(metrics_rule("r"), RULE_METRIC_ACKS_STORED), 1);
+    outbox_close(outbox, 1000);
+    ack_batch_fini(&batch);
+    live_broker_stop(&broker, SIGTERM);
+}
+
+UNIT_MAIN("outbox_live", {"all confirmed", test_all_confirmed},
+          {"all confirmed 3.1.1", test_all_confirmed_3}, {"broker restarts", test_broker_restarts},
+          {"no broker", test_no_broker}, {"unpublishable", test_unpublishable})

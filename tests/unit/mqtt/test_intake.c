@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include "mqtt/intake.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/thread.h"
+#include "core/gap.h"
+#include "core/property.h"
+#include "journal/journal_reader.h"
+#include "unit.h"
+
+static int cuts;
+
+static void count_cut(void *context)
+{
+    (void) context;
+    cuts++;
+}
+
+struct fixture {
+    char directory[300];
+    struct journal *journal;
+    struct intake *intake;
+    bool mqtt5;
+    int64_t wait_ms;
+};
+
+static void fixture_open(struct fixture *fixture, int64_t max_bytes)
+{
+    struct error error;
+    if (fixture->directory[0] == '\0') {
+        static int number;
+        snprintf(fixture->directory, sizeof(fixture->directory), "%s/%d", unit_scratch(), ++number);
+    }
+    struct journal_options options = {
+        .directory = fixture->directory, .max_bytes = max_bytes, .sync_ms = JOURNAL_SYNC_NEVER};
+    CHECK_INT_EQ(journal_open(&fixture->journal, &options, &error), OUTCOME_OK);
+    fixture->intake = intake_new(&(struct intake_options){.journal = fixture->journal,
+                                                          .window = 100,
+                                                          .wait_ms = fixture->wait_ms,
+                                                          .mqtt5 = fixture->mqtt5,
+                                                          .cut = count_cut},
+                                 0);
+    cuts = 0;
+    metrics_reset();
+}
+
+static void fixture_close(struct fixture *fixture)
+{
+    intake_free(fixture->intake);
+    journal_close(fixture->journal);
+}
+
+static void connect_session(struct fixture *fixture, bool present, bool lost)
+{
+    intake_connected(
+        fixture->intake,
+        &(struct intake_session){.present = present, .lost = lost, .last_seen_us = 1234567});
+}
+
+static enum intake_verdict take(struct fixture *fixture, int qos, uint16_t id, bool duplicate,
+                                struct slice payload)
+{
+    struct message message = {.kind = MESSAGE_PUBLISH,
+                              .qos = (uint8_t) qos,
+                              .packet_id = id,
+                              .duplicate = duplicate,
+                              .received_at_us = clock_wall_us(),
+                              .topic = slice_of("a/b"),
+                              .payload = payload};
+    return intake_take(fixture->intake, &message);
+}
+
+static const char large_bytes[100000];
+static const struct slice large = {large_bytes, sizeof(large_bytes)};
+
+static void test_counts(void)
+{
+    struct fixture fixture = {.mqtt5 = true};
+    fixture_open(&fixture, 256 << 20);
+    CHECK_INT_EQ(take(&fixture, 1, 1, false, slice_of("early")),
+                 INTAKE_REFUSED); /* not connected */
+    CHECK_INT_EQ(cuts, 1);
+    connect_session(&fixture, false, false);
+    CHECK_INT_EQ(take(&fixture, 0, 0, false, slice_of("zero")), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 1, false, slice_of("one")), INTAKE_JOURNALED);
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 1, true, slice_of("one")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 2, true, slice_of("two")), INTAKE_JOURNALED);
+    CHECK_INT_EQ(metric_get(METRIC_MESSAGES_RECEIVED), 4);
+    CHECK_INT_EQ(metric_get(METRIC_MESSAGES_DUPLICATE), 1);
+    CHECK_INT_EQ(metric_get(METRIC_MESSAGES_JOURNALED), 3);
+    CHECK_INT_EQ(journal_last(fixture.journal), 3);
+    fixture_close(&fixture);
+
+    /* Another process: the memory comes from the journal. */
+    fixture_open(&fixture, 256 << 20);
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 1, true, slice_of("one")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 2, true, slice_of("two")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 3, true, slice_of("three")), INTAKE_JOURNALED);
+    fixture_close(&fixture);
+}
+
+static void test_gap(void)
+{
+    struct fixture fixture = {.mqtt5 = true};
+    fixture_open(&fixture, 256 << 20);
+    connect_session(&fixture, false, false);
+    CHECK_INT_EQ(take(&fixture, 1, 1, false, slice_of("one")), INTAKE_JOURNALED);
+    connect_session(&fixture, false, true);
+    CHECK_INT_EQ(journal_last(fixture.journal), 2);
+    CHECK_INT_EQ(metric_get(METRIC_MESSAGES_JOURNALED), 1);
+
+    struct journal_reader *reader = journal_reader_new(fixture.journal);
+    struct journal_next next;
+    struct gap gap = {0};
+    CHECK_INT_EQ(journal_reader_seek(reader, 2, &next.error), OUTCOME_OK);
+    CHECK_INT_EQ(journal_reader_next(reader, &next), JOURNAL_READ_MESSAGE);
+    CHECK(gap_from_message(&next.message, &gap));
+    CHECK_SLICE_EQ(gap.cause, "broker session lost");
+    CHECK_INT_EQ(gap.from_us, 1234567);
+    CHECK_INT_EQ(gap.messages, -1);
+    CHECK(gap.to_us >= gap.from_us && gap.noticed_at_us == gap.to_us);
+    journal_reader_free(reader);
+    fixture_close(&fixture);
+
+    /* The lost session is forgotten by the next process too. */
+    fixture_open(&fixture, 256 << 20);
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 1, true, slice_of("one")), INTAKE_JOURNALED);
+    fixture_close(&fixture);
+}
+
+/* Fills the journal; returns how many it took. */
+static unsigned fill(struct fixture *fixture)
+{
+    unsigned taken = 0;
+    while (taken < 100000 &&
+           take(fixture, 1, (uint16_t) (taken + 1), false, large) == INTAKE_JOURNALED) {
+        taken++;
+    }
+    return taken;
+}
+
+static void test_full(void)
+{
+    struct fixture fixture = {.mqtt5 = true, .wait_ms = 300};
+    fixture_open(&fixture, 64 << 20);
+    connect_session(&fixture, false, false);
+    int64_t before_ms = clock_monotonic_ms();
+    unsigned taken = fill(&fixture);
+    CHECK(taken > 100 && taken < 700);
+    CHECK_INT_EQ(cuts, 1);
+    CHECK(clock_monotonic_ms() - before_ms >= 300);
+    CHECK(journal_crowded(fixture.journal));
+    CHECK_INT_EQ(metric_get(METRIC_MESSAGES_RECEIVED), taken);
+    CHECK_INT_EQ(journal_last(fixture.journal), taken);
+
+    /* What is still in Paho's buffers does not overtake. */
+    CHECK_INT_EQ(take(&fixture, 1, 2, false, slice_of("small")), INTAKE_REFUSED);
+    CHECK_INT_EQ(take(&fixture, 0, 0, false, slice_of("small")), INTAKE_REFUSED);
+
+    /* Room again: refused until the next connection, then it goes on. */
+    journal_set_stored(fixture.journal, journal_last(fixture.journal));
+    CHECK(journal_wait_room(fixture.journal, 5000));
+    CHECK_INT_EQ(take(&fixture, 1, 2, false, slice_of("small")), INTAKE_REFUSED);
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, (uint16_t) (taken + 1), true, large), INTAKE_JOURNALED);
+    CHECK_INT_EQ(metric_get(METRIC_MESSAGES_RECEIVED), taken + 1);
+    fixture_close(&fixture);
+}
+
+static void *make_room(void *context)
+{
+    struct fixture *fixture = context;
+    usleep(400000);
+    journal_set_stored(fixture->journal, journal_last(fixture->journal));
+    return NULL;
+}
+
+/* Room comes while the callback waits: nothing is cut. */
+static void test_room_in_time(void)
+{
+    struct fixture fixture = {.mqtt5 = true, .wait_ms = 10};
+    fixture_open(&fixture, 64 << 20);
+    connect_session(&fixture, false, false);
+    fill(&fixture);
+    intake_free(fixture.intake);
+    fixture.intake = intake_new(&(struct intake_options){.journal = fixture.journal,
+                                                         .window = 100,
+                                                         .wait_ms = 10000,
+                                                         .mqtt5 = true,
+                                                         .cut = count_cut},
+                                0);
+    connect_session(&fixture, true, false);
+    cuts = 0;
+    pthread_t thread = thread_spawn("room", make_room, &fixture);
+    CHECK_INT_EQ(take(&fixture, 1, 9999, false, large), INTAKE_JOURNALED);
+    CHECK_INT_EQ(cuts, 0);
+    pthread_join(thread, NULL);
+    fixture_close(&fixture);
+}
+
+/* MQTT 3.1.1, QoS 2: a refusal would lose it, so it waits longer than others. */
+static void test_qos_2_of_3_1_1(void)
+{
+    struct fixture fixture = {.mqtt5 = false, .wait_ms = 10};
+    fixture_open(&fixture, 64 << 20);
+    connect_session(&fixture, false, false);
+    fill(&fixture);
+    connect_session(&fixture, true, false);
+    cuts = 0;
+    pthread_t thread = thread_spawn("room", make_room, &fixture);
+    CHECK_INT_EQ(take(&fixture, 2, 9999, false, large), INTAKE_JOURNALED);
+    CHECK_INT_EQ(cuts, 0);
+    pthread_join(thread, NULL);
+    fixture_close(&fixture);
+}
+
+static void *stop_it(void *context)
+{
+    struct fixture *fixture = context;
+    usleep(200000);
+    intake_stop(fixture->intake);
+    return NULL;
+}
+
+static void test_stop(void)
+{
+    struct fixture fixture = {.mqtt5 = true, .wait_ms = 10};
+    fixture_open(&fixture, 64 << 20);
+    connect_session(&fixture, false, false);
+    fill(&fixture);
+    intake_free(fixture.intake);
+    fixture.intake = intake_new(&(struct intake_options){.journal = fixture.journal,
+                                                         .window = 100,
+                                                         .wait_ms = 60000,
+                                                         .mqtt5 = true,
+                                                         .cut = count_cut},
+                                0);
+    connect_session(&fixture, true, false);
+    pthread_t thread = thread_spawn("stop", stop_it, &fixture);
+    int64_t before_ms = clock_monotonic_ms();
+    CHECK_INT_EQ(take(&fixture, 1, 9999, false, large), INTAKE_REFUSED);
+    CHECK(clock_monotonic_ms() - before_ms < 5000);
+    pthread_join(thread, NULL);
+    fixture_close(&fixture);
+}
+
+UNIT_MAIN("intake", {"counts", test_counts}, {"gap", test_gap}, {"full", test_full},
+          {"room in time", test_room_in_time}, {"qos 2 of 3.1.1", test_qos_2_of_3_1_1},
+          {"stop", test_stop})

@@ -1,0 +1,178 @@
+/*
+ * Each case is a script: what arrives, and what it must be taken for.
+ *
+ *   C  N        connected: session present, no session ("C1": to broker 1)
+ *   1.7.A+      QoS 1, packet id 7, payload "A": new
+ *   1.7.Ad=     the same with DUP: a repeat
+ *
+ * What never arrived stands nowhere.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "mqtt/redelivery.h"
+
+#include "unit.h"
+
+static const struct {
+    const char *name;
+    size_t window;
+    const char *script;
+} cases[] = {
+    {"repeat after a reconnect", 10, "C 1.1.A+ 1.2.B+ C 1.1.Ad= 1.2.Bd= 1.3.C+"},
+    {"part of it was acknowledged", 10, "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.2.Bd= 1.3.Cd="},
+    {"one that never reached us", 10, "C 1.1.A+ C 1.1.Ad= 1.2.Bd+"},
+    {"again, because the answer to the repeat got lost too", 10,
+     "C 1.1.A+ 1.2.B+ C 1.1.Ad= 1.2.Bd= C 1.1.Ad= 1.2.Bd= C 1.2.Bd="},
+    {"no DUP", 10, "C 1.1.A+ C 1.1.A+"},
+    {"QoS 0", 10, "C 0.0.A+ C 0.0.A+"},
+    {"no session", 10, "C 1.1.A+ N 1.1.Ad+"},
+    {"no session in between", 10, "C 1.1.A+ N C 1.1.Ad+"},
+    {"other payload", 10, "C 1.1.A+ C 1.1.Bd+"},
+    {"the same connection", 10, "C 1.1.A+ 1.1.Ad+"},
+    {"a repeat only once", 10, "C 1.1.A+ C 1.1.Ad= 1.1.Ad+"},
+    {"identical message with another id that never reached us", 10,
+     "C 1.1.A+ 1.2.A+ C 1.2.Ad= 1.3.Ad+"},
+    {"identical messages, all repeated", 10, "C 1.1.A+ 1.2.A+ 1.3.A+ C 1.1.Ad= 1.2.Ad= 1.3.Ad="},
+    {"id given to another message since", 10, "C 1.1.A+ 1.1.B+ C 1.1.Ad+"},
+    {"id given to another message since, and that one repeated", 10, "C 1.1.A+ 1.1.B+ C 1.1.Bd="},
+    {"broker back to an old snapshot gives an id again", 10, "C 1.1.A+ 1.2.B+ C 1.2.F+"},
+    {"broker back to an old snapshot repeats what was acknowledged", 10,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.1.Ad= 1.2.Bd= 1.3.Cd="},
+    {"window", 2, "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.1.Ad+ 1.3.Cd="},
+    {"repeats push nothing out of the window", 3,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.1.Ad= C 1.1.Ad= 1.2.Bd= C 1.1.Ad= 1.2.Bd= 1.3.Cd="},
+    {"DUP after a new message", 10, "C 1.1.A+ 1.2.B+ C 1.1.Ad= 1.3.C+ 1.2.Bd="},
+    {"out of order", 10, "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.3.Cd= 1.1.Ad= 1.2.Bd="},
+
+    {"QoS 2, whose DUP is hidden", 10, "C 2.1.A+ 2.2.B+ C 2.1.A= 2.2.B="},
+    {"QoS 2 after a new QoS 1 message", 10, "C 2.1.A+ 2.2.B+ C 2.1.A= 1.3.C+ 2.2.B+"},
+    {"QoS 2 after a new QoS 2 message", 10, "C 2.1.A+ 2.2.B+ C 2.1.A= 2.3.C+ 2.2.B+"},
+    {"QoS 2 after a QoS 1 message that only the broker knew", 10,
+     "C 1.1.A+ 2.2.B+ C 1.9.Xd+ 2.2.B="},
+    {"QoS 2 mixed with QoS 1", 10, "C 1.1.A+ 2.2.B+ 1.3.C+ C 1.1.Ad= 2.2.B= 1.3.Cd= 1.4.D+"},
+    {"QoS 2 in the same connection", 10, "C 2.1.A+ 2.1.A+"},
+    {"QoS 2 without session", 10, "C 2.1.A+ N 2.1.A+"},
+
+    {"RabbitMQ numbers anew", 20,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ 1.4.D+ 1.5.E+ 1.6.F+ C 1.1.Ad= 1.2.Cd= 1.3.Dd= 1.4.Ed= 1.5.G+"},
+    {"RabbitMQ, twice", 20,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.1.Bd= 1.2.Cd= 1.3.D+ C 1.1.Cd= 1.2.Dd= 1.3.E+"},
+    {"RabbitMQ, and one that never reached us", 20,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.1.Cd= 1.2.Xd+ 1.3.D+"},
+    {"RabbitMQ, identical to one before the last repeat", 20,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.1.Cd= 1.2.Ad+"},
+    {"not numbered from 1: content alone is not enough", 20,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.3.Cd= 1.4.Bd+"},
+    {"not from 1 at first, later by chance", 20, "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.7.Xd+ 1.2.Cd+"},
+
+    {"two brokers in turn", 20, "C0 1.1.A+ 1.2.B+ C1 1.1.X+ 1.2.Y+ C0 1.1.Ad= 1.2.Bd= C1 1.1.Xd="},
+    {"two brokers, one forgets", 20, "C0 1.1.A+ C1 1.5.X+ N1 C0 1.1.Ad="},
+    {"a session that moves in a cluster", 20, "C0 1.1.A+ 1.2.B+ C1 1.1.Ad= 1.2.Bd="},
+};
+
+static void run(struct redelivery *redelivery, const char *step)
+{
+    if (step[0] == 'C' || step[0] == 'N') {
+        redelivery_connected(redelivery, step[1] == '1' ? 1 : 0, step[0] == 'C');
+        return;
+    }
+    int qos = 0;
+    int id = 0;
+    char payload = '\0';
+    int length = 0;
+    CHECK(sscanf(step, "%d.%d.%c%n", &qos, &id, &payload, &length) == 3);
+    bool duplicate = step[length] == 'd';
+    char expected = step[length + duplicate];
+    struct message message = {.kind = MESSAGE_PUBLISH,
+                              .qos = (uint8_t) qos,
+                              .duplicate = duplicate,
+                              .packet_id = (uint16_t) id,
+                              .topic = slice_of("t"),
+                              .payload = slice_make(&payload, 1)};
+    bool repeat = redelivery_is_repeat(redelivery, &message);
+    unit_check(repeat == (expected == '='), __FILE__, __LINE__, step);
+    if (!repeat) {
+        redelivery_remember(redelivery, &message);
+    }
+}
+
+static void test_scripts(void)
+{
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        UNIT_CASE("%s", cases[i].name);
+        struct redelivery *redelivery = redelivery_new(cases[i].window);
+        char *script = strdup(cases[i].script);
+        char *rest = NULL;
+        for (char *step = strtok_r(script, " ", &rest); step; step = strtok_r(NULL, " ", &rest)) {
+            run(redelivery, step);
+        }
+        free(script);
+        redelivery_free(redelivery);
+    }
+}
+
+/* Topic and payload are not one string. */
+static void test_topic_boundary(void)
+{
+    struct redelivery *redelivery = redelivery_new(4);
+    struct message message = {
+        .qos = 1, .packet_id = 1, .topic = slice_of("ab"), .payload = slice_of("c")};
+    redelivery_remember(redelivery, &message);
+    redelivery_connected(redelivery, 0, true);
+    message.duplicate = true;
+    message.topic = slice_of("a");
+    message.payload = slice_of("bc");
+    CHECK(!redelivery_is_repeat(redelivery, &message));
+    message.topic = slice_of("ab");
+    message.payload = slice_of("c");
+    CHECK(redelivery_is_repeat(redelivery, &message));
+    redelivery_free(redelivery);
+}
+
+static struct message numbered(uint32_t number, char *payload)
+{
+    snprintf(payload, 16, "%u", number);
+    return (struct message){.qos = 1,
+                            .packet_id = (uint16_t) (number % 65535 + 1),
+                            .topic = slice_of("t"),
+                            .payload = slice_of(payload)};
+}
+
+/* Ten thousand connections that break at random places, a broker that numbers round and round: nothing is lost, nothing is taken twice. */
+static void test_random_breaks(void)
+{
+    enum { WINDOW = 20 };
+    struct redelivery *redelivery = redelivery_new(WINDOW);
+    uint32_t acknowledged = 0; /* what the broker knows to be ours: all below */
+    uint32_t journaled = 0;    /* all below are in the journal */
+    uint32_t sent = 0;         /* all below were sent before */
+    unsigned random = 1;
+    unsigned wrong = 0;
+    char payload[16];
+    for (int connection = 0; connection < 20000; connection++) {
+        redelivery_connected(redelivery, 0, true);
+        random = random * 1103515245 + 12345;
+        uint32_t deliver = acknowledged + (random >> 16) % WINDOW;
+        for (uint32_t number = acknowledged; number < deliver; number++) {
+            struct message message = numbered(number, payload);
+            message.duplicate = number < sent;
+            bool repeat = redelivery_is_repeat(redelivery, &message);
+            wrong += repeat != (number < journaled);
+            if (!repeat) {
+                redelivery_remember(redelivery, &message);
+                journaled = number + 1;
+            }
+        }
+        random = random * 1103515245 + 12345;
+        uint32_t under_way = (random >> 16) % 5; /* sent and lost on the way */
+        sent = deliver + under_way > sent ? deliver + under_way : sent;
+        random = random * 1103515245 + 12345;
+        acknowledged += deliver > acknowledged ? (random >> 16) % (deliver - acknowledged + 1) : 0;
+    }
+    CHECK_INT_EQ(wrong, 0);
+    CHECK(journaled > 70000); /* the packet ids went round */
+    redelivery_free(redelivery);
+}
+
+UNIT_MAIN("redelivery", {"scripts", test_scripts}, {"topic boundary", test_topic_boundary},
+          {"random breaks", test_random_breaks})

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "mqtt/session_file.h"
+
+#include <sys/stat.h>
+
+#include "unit.h"
+
+static void write_text(const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/session", unit_scratch());
+    FILE *file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+}
+
+static void test_round_trip(void)
+{
+    struct session_file file;
+    struct error error;
+    session_file_init(&file, unit_scratch(), "plant 7");
+    CHECK_INT_EQ(file.count, 0);
+    struct session *session = session_file_find(&file, "mqtt://a:1883");
+    session->seen_us = 1795405962123456;
+    session->settled = true;
+    session_hold(session, &(struct subscription){.filter = "a b/%\n/+",
+                                                 .qos = 2,
+                                                 .identifier = 268435455,
+                                                 .retain_handling = RETAIN_DO_NOT_SEND});
+    session_hold(session, &(struct subscription){.filter = "$share/g/ü/#", .qos = 1});
+    session_hold(session, &(struct subscription){.filter = "$share/g/ü/#", .qos = 0});
+    session_hold(session, &(struct subscription){.filter = "gone"});
+    session_release(session, "gone");
+    session_file_find(&file, "mqtts://b");
+    file.last_url = strdup("mqtt://a:1883");
+    CHECK_INT_EQ(session_file_save(&file, &error), OUTCOME_OK);
+    session_file_fini(&file);
+
+    session_file_init(&file, unit_scratch(), "plant 7");
+    CHECK_INT_EQ(file.count, 2);
+    CHECK_TEXT_EQ(file.last_url, "mqtt://a:1883");
+    session = session_file_find(&file, "mqtt://a:1883");
+    CHECK_INT_EQ(session->seen_us, 1795405962123456);
+    CHECK(session->settled);
+    CHECK_INT_EQ(session->held.count, 2);
+    const struct subscription *held = subscription_set_find(&session->held, "a b/%\n/+");
+    CHECK(held != NULL && held->qos == 2 && held->identifier == 268435455 &&
+          held->retain_handling == RETAIN_DO_NOT_SEND);
+    held = subscription_set_find(&session->held, "$share/g/ü/#");
+    CHECK(held != NULL && held->qos == 0);
+    CHECK(!session_file_find(&file, "mqtts://b")->settled);
+    session_file_fini(&file);
+
+    session_file_init(&file, unit_scratch(), "plant 8"); /* another client has another session */
+    CHECK_INT_EQ(file.count, 0);
+    CHECK(file.last_url == NULL);
+    session_file_fini(&file);
+}
+
+static void test_damage(void)
+{
+    static const char *const texts[] = {
+        "",
+        "\n",
+        "something else\n",
+        "mqtt2pg session 2\nclient_id c\n",
+        "mqtt2pg session 1\nclient_id d\nbroker mqtt://a\nsettled\n",
+        "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 3 0 1 a\n",
+        "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 1 0 1\n",
+        "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 1 9 1 a\n",
+        "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 1 0 1 a%G0\n",
+        "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 1 0 1 a%00\n",
+        "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nseen x\n",
+        "mqtt2pg session 1\nclient_id c\nsettled\n",
+        "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nhello there\n",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        UNIT_CASE("%s", texts[i]);
+        write_text(texts[i]);
+        struct session_file file;
+        session_file_init(&file, unit_scratch(), "c");
+        CHECK_INT_EQ(file.count, 0);
+        session_file_fini(&file);
+    }
+}
+
+UNIT_MAIN("session_file", {"round trip", test_round_trip}, {"damage", test_damage})
