@@ -80,7 +80,7 @@ demo: deps ## see it work: private broker and database, real readings (SECONDS=n
 	@tests/demo/demo.py $(BUILD)/mqtt2pg $(SECONDS)
 
 test: ## install what is missing, build, run every unit and integration test
-	@tests/tools/run-tests.sh "$(MAKE)" "$(BUILD)"
+	@LC_ALL=C.UTF-8 tests/tools/run-tests.sh "$(MAKE)" "$(BUILD)"
 
 check: ## quick: unit tests, format, layers, lint; no servers
 	@code=0; $(MAKE) unit || code=1; $(MAKE) lint || code=1; exit $$code

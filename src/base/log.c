@@ -212,7 +212,8 @@ static void append_json_head(struct buf *line, enum log_level level, const char 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
     uint64_t repeated;
-    if ((int) level < atomic_load(&level_min) || !repeat_admit(level, repeat_key(level, event, fields), &repeated)) {
+    if ((int) level < atomic_load(&level_min) ||
+        !repeat_admit(level, repeat_key(level, event, fields), &repeated)) {
         return;
     }
     if (atomic_load(&destination) == TO_UNKNOWN) {

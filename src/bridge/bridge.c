@@ -25,7 +25,7 @@
 #include "mqtt/receiver.h"
 
 #define TICK_MS 250
-#define STARTING_TICK_MS 20 /* until the receiver may start */
+#define STARTING_TICK_MS 20    /* until the receiver may start */
 #define IDENTITY_WAIT_MS 30000 /* for a database that neither answers nor refuses */
 #define EXIT_CONFIGURATION 3
 #define EXIT_CANNOT_START 4
@@ -161,12 +161,11 @@ static void start_receiver(struct bridge *bridge)
         return;
     }
     advise_broker(config);
-    bridge->receiver =
-        receiver_start(&(struct receiver_options){.broker = &config->broker,
-                                                  .subscriptions =
-                                                      &bridge->generation->ruleset->subscriptions,
-                                                  .journal = bridge->journal,
-                                                  .directory = config->journal.directory});
+    bridge->receiver = receiver_start(
+        &(struct receiver_options){.broker = &config->broker,
+                                   .subscriptions = &bridge->generation->ruleset->subscriptions,
+                                   .journal = bridge->journal,
+                                   .directory = config->journal.directory});
 }
 
 /* Secrets are in memory: no core file with them. */

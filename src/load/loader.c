@@ -163,7 +163,7 @@ static void soon_again(struct loader *loader, const struct pg_failure *failure)
 }
 
 void loader_trouble(struct loader *loader, enum store_result result,
-                          const struct pg_failure *failure)
+                    const struct pg_failure *failure)
 {
     switch (result) {
     case STORE_DONE:
@@ -317,7 +317,8 @@ static void loader_step(struct loader *loader)
 /* While stopping: is there still something to store, and somebody to store it? */
 static bool drained(struct loader *loader)
 {
-    return !pg_is_connected(loader->connection) || journal_last(loader->options.journal) <= loader->stored;
+    return !pg_is_connected(loader->connection) ||
+           journal_last(loader->options.journal) <= loader->stored;
 }
 
 static void *loader_main(void *context)

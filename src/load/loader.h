@@ -30,10 +30,10 @@ struct loader *loader_start(const struct loader_options *options, const struct r
 
 /* Are we the only process that stores for this client? Until it is known no message should be taken from the broker. */
 enum loader_identity {
-    LOADER_IDENTITY_UNKNOWN,     /* the database has not answered yet */
+    LOADER_IDENTITY_UNKNOWN, /* the database has not answered yet */
     LOADER_IDENTITY_OURS,
     LOADER_IDENTITY_UNREACHABLE, /* the database can't be asked: the journal takes messages meanwhile */
-    LOADER_IDENTITY_TAKEN,       /* another process stores; this one is about to stop with exit code 4 */
+    LOADER_IDENTITY_TAKEN, /* another process stores; this one is about to stop with exit code 4 */
 };
 enum loader_identity loader_identity(struct loader *loader);
 

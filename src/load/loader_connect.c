@@ -45,19 +45,24 @@ uint64_t loader_waiting(const struct loader *loader)
  */
 static enum outcome seek_stored(struct loader *loader, uint64_t position, struct error *error)
 {
-    uint64_t before = journal_stored(loader->options.journal);
-    int64_t waiting = (int64_t) loader_waiting(loader);
+    struct journal *journal = loader->options.journal;
+    uint64_t before = journal_stored(journal);
+    struct journal_info then, now;
+    int64_t done;
 
     if (position < before) {
         log_warn("the database is behind what was stored: storing again what the journal keeps",
                  F_INT("stored", before), F_INT("database", position));
     }
+    journal_info(journal, &then);
     loader_set_stored(loader, position);
-    waiting -= (int64_t) loader_waiting(loader);
-    if (waiting > 0 && loader->connected_before) {
-        metric_add(METRIC_MESSAGES_PROCESSED, waiting);
+    journal_info(journal, &now);
+    /* Messages go on coming in between. */
+    done = (int64_t) then.waiting - (int64_t) now.waiting + (int64_t) (now.last - then.last);
+    if (done > 0 && loader->connected_before) {
+        metric_add(METRIC_MESSAGES_PROCESSED, done);
     } else {
-        metric_add(METRIC_JOURNAL_MESSAGES_AT_START, -waiting);
+        metric_add(METRIC_JOURNAL_MESSAGES_AT_START, -done);
     }
     return journal_reader_seek(loader->reader, position + 1, error);
 }
@@ -79,8 +84,9 @@ static enum outcome read_position(struct loader *loader, uint64_t *position,
         return OUTCOME_OK;
     }
     if (progress.exists) {
-        log_warn("this client stored from another journal before: what still waits there is not stored",
-                 F_TEXT("other", progress.journal), F_TEXT("journal", uuid));
+        log_warn(
+            "this client stored from another journal before: what still waits there is not stored",
+            F_TEXT("other", progress.journal), F_TEXT("journal", uuid));
     }
     *position = 0;
     return progress_write(loader->connection, database->schema, database->client_id, uuid, 0,
@@ -207,8 +213,7 @@ bool loader_connect(struct loader *loader)
         backoff_reset(&loader->backoff);
         health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
         log_info("connected to the database", F_TEXT("database", pg_target(loader->connection)),
-                 F_INT("position", loader->stored),
-                 F_INT("waiting", loader_waiting(loader)));
+                 F_INT("position", loader->stored), F_INT("waiting", loader_waiting(loader)));
         return true;
     }
     if (error.outcome == OUTCOME_FATAL && loader->connected_before) {

@@ -26,8 +26,8 @@ struct loader {
     bool connected_before;
     bool online; /* as metrics and health say */
     bool schema_ready;
-    bool identity_proved; /* once */
-    uint64_t stored;      /* position in the database */
+    bool identity_proved;     /* once */
+    uint64_t stored;          /* position in the database */
     uint64_t last_at_start;   /* journal_last() before this process appended anything */
     int64_t waiting_since_ms; /* monotonic: the first message behind `stored` is not older */
     unsigned soon_count;      /* STORE_SOON in a row */

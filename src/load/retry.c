@@ -115,8 +115,8 @@ static enum outcome settle_letters(const struct retry *retry, struct pg_failure 
         if (verdict->verdict != VERDICT_REJECTED) {
             gone[gone_count++] = id;
         } else {
-            outcome = dead_letter_update(connection, schema, id, verdict->reason,
-                                         verdict->sqlstate, false, failure);
+            outcome = dead_letter_update(connection, schema, id, verdict->reason, verdict->sqlstate,
+                                         false, failure);
         }
     }
     if (outcome == OUTCOME_OK && gone_count > 0) {

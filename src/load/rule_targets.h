@@ -56,8 +56,8 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
 
 /* No letter of it is left to be stored: rows go straight to the table again, unless another session still holds some. */
 enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connection *connection,
-                                 const char *schema, unsigned rule, struct pg_failure *failure)
-    MUST_CHECK;
+                                 const char *schema, unsigned rule,
+                                 struct pg_failure *failure) MUST_CHECK;
 
 /* Has this rule's table another shape than the one that we go by? Then the new one is taken. */
 enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,

@@ -76,8 +76,8 @@ void dead_letter_rows_fini(struct dead_letter_rows *rows);
 
 /* Inside a transaction. */
 enum outcome dead_letters_delete(struct pg_connection *connection, const char *schema,
-                                 const int64_t *ids, size_t count, struct pg_failure *failure)
-    MUST_CHECK;
+                                 const int64_t *ids, size_t count,
+                                 struct pg_failure *failure) MUST_CHECK;
 enum outcome dead_letter_update(struct pg_connection *connection, const char *schema, int64_t id,
                                 const char *reason, const char *sqlstate, bool parked,
                                 struct pg_failure *failure) MUST_CHECK;

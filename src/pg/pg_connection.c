@@ -178,10 +178,10 @@ static bool is_true(const struct pg_rows *rows, int column)
 static enum outcome check_server(struct pg_connection *connection, const struct pg_rows *rows,
                                  struct error *error)
 {
-    int version = atoi(pg_rows_text(rows, 0, 0));
+    long version = strtol(pg_rows_text(rows, 0, 0), NULL, 10);
     const char *encoding = pg_rows_text(rows, 0, 1);
     if (version < VERSION_MIN) {
-        return error_set(error, OUTCOME_RETRY, "%s is PostgreSQL %d, mqtt2pg needs %d or later",
+        return error_set(error, OUTCOME_RETRY, "%s is PostgreSQL %ld, mqtt2pg needs %d or later",
                          connection->target, version / 10000, VERSION_MIN / 10000);
     }
     if (strcmp(encoding, "UTF8") != 0) {
@@ -201,11 +201,12 @@ static enum outcome check_server(struct pg_connection *connection, const struct 
 /* Makes a session of a fresh connection. OUTCOME_RETRY with `error` filled. */
 static enum outcome set_up(struct pg_connection *connection, struct error *error)
 {
-    static const char settings[] = "set datestyle = iso; set intervalstyle = postgres; "
-                                   "set standard_conforming_strings = on; set bytea_output = hex; "
-                                   /* A host that dies without a word must not hold our locks for two hours. */
-                                   "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; "
-                                   "set tcp_keepalives_count = 3";
+    static const char settings[] =
+        "set datestyle = iso; set intervalstyle = postgres; "
+        "set standard_conforming_strings = on; set bytea_output = hex; "
+        /* A host that dies without a word must not hold our locks for two hours. */
+        "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; "
+        "set tcp_keepalives_count = 3";
     struct pg_failure failure = {0};
     struct pg_rows *rows = NULL;
     enum outcome outcome = pg_run(connection, settings, &failure);
@@ -218,7 +219,7 @@ static enum outcome set_up(struct pg_connection *connection, struct error *error
             goto end;
         }
         /* Behind a pooler the backend serves others too, and has another number than the one we were told. */
-        if (atoi(pg_rows_text(rows, 0, 4)) == PQbackendPID(connection->pg)) {
+        if (strtol(pg_rows_text(rows, 0, 4), NULL, 10) == PQbackendPID(connection->pg)) {
             connection->pid = PQbackendPID(connection->pg);
             connection->start_us = strtoll(pg_rows_text(rows, 0, 5), NULL, 10);
         }

@@ -257,9 +257,10 @@ class PrivateMosquitto(Mosquitto):
 
 
 class PrivatePostgres(Postgres):
-    """As a person would have it: with fsync, and unmoved by Ctrl-C."""
+    """As a person would have it: with fsync, and unmoved by Ctrl-C. Its shared memory is in its folder, so that nothing can stay behind."""
 
-    SETTINGS = tuple(text for text in Postgres.SETTINGS if not text.startswith(("fsync", "full_page_writes")))
+    SETTINGS = (*(text for text in Postgres.SETTINGS if not text.startswith(("fsync", "full_page_writes"))),
+                "dynamic_shared_memory_type=mmap")
 
     def launch(self, command, **options):
         super().launch(command, start_new_session=True, preexec_fn=end_with_parent(signal.SIGINT), **options)
@@ -342,12 +343,10 @@ class Demo:
     def check(self):
         """Whoever has died is named."""
         if self.process and self.process.poll() is not None:
-            code = self.process.returncode
-            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            raise DemoError(f"mqtt2pg {how}", self.log)
+            raise DemoError(f"mqtt2pg {how_it_ended(self.process)}", self.log)
         for server in (self.broker, self.postgres):
             if server and not server.running():
-                raise DemoError(f"{server.name} ended", server.log)
+                raise DemoError(f"{server.name} {how_it_ended(server.process)}", server.log)
         for sender in (self.fleet, self.machine):
             if sender and sender.error:
                 raise DemoError(f"could not publish: {sender.error}", self.broker.log)
@@ -470,8 +469,8 @@ class Demo:
         telemetry, machine, dead, dead_machine = map(int, numbers.strip().split("|"))
         readings = 6 * self.machine.sent
         say()
-        say(f"{self.fleet.sent:>9,} messages of the fleet    = {telemetry:,} rows + {dead:,} dead letters")
-        say(f"{self.machine.sent:>9,} messages of this machine = {machine:,} rows, six a message")
+        say(f"{self.fleet.sent:>9,} messages of the fleet = {telemetry:,} rows + {dead:,} refused")
+        say(f"{self.machine.sent:>9,} of this machine       = {machine:,} rows, six a message")
         if telemetry + dead == self.fleet.sent and machine == readings and not dead_machine:
             say(self.terminal.bold("Nothing lost, nothing twice."))
             return self.fleet.sent > 0
@@ -508,6 +507,11 @@ class Demo:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def how_it_ended(process):
+    code = process.returncode
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
 def sparkline(values):
     bars, highest = "▁▂▃▄▅▆▇█", max(values) or 1
     return "".join(bars[min(7, int(8 * max(0, value) / highest))] for value in values)
@@ -540,7 +544,8 @@ def main():
             demo.explain(error)
     except OSError as error:
         # Nobody reads any more (a pipe to head, a closed terminal), or a server could not be started.
-        sys.stderr.write(f"demo: {error}\n")
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"demo: {error}\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     finally:
         try:

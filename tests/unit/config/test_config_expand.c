@@ -64,14 +64,15 @@ static void test_types(void)
     setenv("T_VERIFY", "true", 1);
     setenv("T_LEVEL", "debug", 1);
     setenv("T_KEEP", "2h", 1);
-    struct config *config = case_sound(
-        "batch: { max_rows = \"${T_ROWS}\"; };\n"
-        "http: { listen = \"*:${T_PORT:-8080}\"; };\n"
-        "log: { level = \"${T_LEVEL}\"; };\n"
-        "journal: { keep = \"${T_KEEP}\"; };\n"
-        "broker: { username = \"${T_USER:-}\"; password = \"${T_PASSWORD:-}\";\n"
-        "  password_file = \"${T_PASSWORD_FILE:-}\"; tls: { ca_file = \"${T_CA:-}\"; verify = \"${T_VERIFY}\"; };\n"
-        "  url = \"${T_URL:-mqtts://x}\"; };\n");
+    struct config *config =
+        case_sound("batch: { max_rows = \"${T_ROWS}\"; };\n"
+                   "http: { listen = \"*:${T_PORT:-8080}\"; };\n"
+                   "log: { level = \"${T_LEVEL}\"; };\n"
+                   "journal: { keep = \"${T_KEEP}\"; };\n"
+                   "broker: { username = \"${T_USER:-}\"; password = \"${T_PASSWORD:-}\";\n"
+                   "  password_file = \"${T_PASSWORD_FILE:-}\"; tls: { ca_file = \"${T_CA:-}\"; "
+                   "verify = \"${T_VERIFY}\"; };\n"
+                   "  url = \"${T_URL:-mqtts://x}\"; };\n");
     CHECK_INT_EQ(config->batch.max_rows, 77);
     CHECK(config->broker.tls.verify);
     CHECK_TEXT_EQ(config->http.listen, "*:8080");

@@ -6,6 +6,7 @@
  */
 #include "base/health.h"
 #include "live.h"
+#include "mqtt/paho_link.h"
 
 /* --- the journal is full --------------------------------------------------------------------------- */
 
@@ -78,6 +79,87 @@ static void test_journal_full(void)
     live_bridge_stop(&bridge);
     live_bridge_fini(&bridge);
     live_broker_stop(&broker, SIGTERM);
+}
+
+/* --- cutting --------------------------------------------------------------------------------------- */
+
+struct cutting {
+    struct paho_link *link;
+    int cut_at; /* number of the message in whose callback the link is cut; 0 = never */
+    int first;  /* number of the first message */
+    bool first_duplicate;
+    int arrived;
+};
+
+static void cutting_connected(void *context, struct paho_link *link)
+{
+    struct cutting *cutting = context;
+    cutting->link = link;
+}
+
+static void cutting_arrived(void *context, struct message *message)
+{
+    struct cutting *cutting = context;
+    if (cutting->arrived++ == 0) {
+        cutting->first = atoi(message->payload.data);
+        cutting->first_duplicate = message->duplicate;
+    }
+    if (cutting->arrived == cutting->cut_at) {
+        paho_link_cut(cutting->link);
+    }
+}
+
+static struct paho_link *cutting_open(struct cutting *cutting, const struct live_bridge *bridge)
+{
+    struct paho_link *link = NULL;
+    struct error error = {0};
+    struct broker_address address;
+    enum paho_refusal refusal;
+    struct paho_link_options options = {.broker = &bridge->options,
+                                        .client_id = "bridge",
+                                        .keepalive_s = 10,
+                                        .window = 10,
+                                        .context = cutting,
+                                        .connected = cutting_connected,
+                                        .arrived = cutting_arrived};
+    CHECK(broker_address_parse(bridge->urls[0], &address, &error));
+    CHECK_INT_EQ(paho_link_open(&link, &options, &address, 0, 10000, &refusal, &error), OUTCOME_OK);
+    return link;
+}
+
+/* Cut in the callback of the fifth message: the broker has an answer to four, and delivers from the fifth on again. */
+static void test_cut(void)
+{
+    LIVE_SKIP();
+    for (int mqtt5 = 0; mqtt5 < 2; mqtt5++) {
+        UNIT_CASE("%s", mqtt5 ? "5" : "3.1.1");
+        struct live_broker broker = {0};
+        struct live_bridge bridge;
+        live_broker_start(&broker, "");
+        live_bridge_init(&bridge, broker.url, mqtt5 != 0);
+        live_want(&bridge, "t", 1, RETAIN_SEND_IF_NEW);
+        live_bridge_start(&bridge);
+        LIVE_WAIT(live_connected(), 10);
+        live_bridge_stop(&bridge);
+        live_publish(&broker, "t", 1, 1, 40);
+
+        struct cutting cutting = {.cut_at = 5};
+        struct paho_link *link = cutting_open(&cutting, &bridge);
+        LIVE_WAIT(!paho_link_up(link), 5);
+        CHECK_INT_EQ(cutting.arrived, 5);
+        CHECK_INT_EQ(cutting.first, 1);
+        paho_link_close(link);
+
+        cutting = (struct cutting){0};
+        link = cutting_open(&cutting, &bridge);
+        LIVE_WAIT(cutting.arrived >= 36, 5);
+        CHECK_INT_EQ(cutting.first, 5);
+        CHECK(cutting.first_duplicate);
+        paho_link_disconnect(link, 2000);
+        paho_link_close(link);
+        live_bridge_fini(&bridge);
+        live_broker_stop(&broker, SIGTERM);
+    }
 }
 
 /* --- credentials ----------------------------------------------------------------------------------- */
@@ -228,6 +310,6 @@ static void test_taken_over(void)
     live_broker_stop(&broker, SIGTERM);
 }
 
-UNIT_MAIN("receiver_failures_live", {"journal full", test_journal_full},
+UNIT_MAIN("receiver_failures_live", {"journal full", test_journal_full}, {"cut", test_cut},
           {"wrong password", test_wrong_password}, {"two urls", test_two_urls},
           {"no broker", test_no_broker}, {"taken over", test_taken_over})

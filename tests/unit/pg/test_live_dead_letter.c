@@ -200,7 +200,8 @@ static void test_queries(void)
                   "3 4 ");
     live_run(other, "rollback");
     pg_connection_free(other);
-    CHECK_INT_EQ(dead_letters_delete(connection, "mqtt2pg", &(int64_t){1}, 1, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(dead_letters_delete(connection, "mqtt2pg", &(int64_t){1}, 1, &failure),
+                 OUTCOME_OK);
     CHECK_INT_EQ(
         dead_letter_update(connection, "mqtt2pg", 2, "new \xff reason", "", true, &failure),
         OUTCOME_OK);

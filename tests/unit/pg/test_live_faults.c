@@ -40,7 +40,9 @@ static uint64_t position(struct pg_connection *connection)
 {
     struct progress progress = {0};
     struct pg_failure failure = {0};
-    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", "11111111-2222-3333-4444-555555555555", &progress, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", "11111111-2222-3333-4444-555555555555",
+                               &progress, &failure),
+                 OUTCOME_OK);
     CHECK(progress.exists);
     return progress.position;
 }

@@ -135,7 +135,8 @@ static void test_move(void)
     struct progress progress = {0};
     CHECK_INT_EQ(progress_ensure_schema(connection, "mqtt2pg", &error), OUTCOME_OK);
     live_run(connection, "truncate mqtt2pg.progress");
-    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", JOURNAL, &progress, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", JOURNAL, &progress, &failure),
+                 OUTCOME_OK);
     CHECK(!progress.exists);
     CHECK(!move(connection, JOURNAL, 0, 1));
     CHECK_INT_EQ(progress_write(connection, "mqtt2pg", "me", JOURNAL, 0, &failure), OUTCOME_OK);
@@ -143,7 +144,8 @@ static void test_move(void)
     CHECK(!move(connection, JOURNAL, 0, 10));
     CHECK(!move(connection, OTHER_JOURNAL, 10, 20));
     CHECK(move(connection, JOURNAL, 10, INT64_MAX));
-    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", JOURNAL, &progress, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", JOURNAL, &progress, &failure),
+                 OUTCOME_OK);
     CHECK(progress.exists && progress.stored_at_us > INT64_C(1600000000000000));
     CHECK_TEXT_EQ(progress.journal, JOURNAL);
     CHECK(progress.position == INT64_MAX);
