@@ -73,8 +73,9 @@ struct journal {
     int directory_fd;
     int lock_fd;
     uint8_t uuid[16];
-    char uuid_text[JOURNAL_UUID_TEXT];
     uint64_t boot;
+    char uuid_text[JOURNAL_UUID_TEXT];
+    bool keeper_runs; /* not while opening and closing, nor read only */
 
     /* The appender's own. */
     struct {
@@ -110,31 +111,31 @@ struct journal {
     uint64_t opened_last; /* `last` when the journal was opened */
 
     uint64_t awaited; /* by journal_wait(); 0 = nobody waits */
-    bool wait_over;   /* journal_wake() was called */
 
-    int prepared_fd; /* -1 = none */
-    bool placing;    /* the appender has taken it, but its name is not free yet */
     int64_t prepared_bytes;
+    int prepared_fd; /* -1 = none */
     enum journal_request request;
     int64_t request_bytes;
-    bool full;       /* the last append found no room */
-    bool write_full; /* … although it had a segment: the disk is full */
-    bool disk_short; /* the keeper's last attempt to prepare a segment found no room on the disk */
 
-    bool directory_dirty;           /* names that are not synced */
-    uint64_t synced_last;           /* messages up to here are durable */
-    int64_t sync_due_ms;            /* monotonic; 0 = nothing to sync */
-    uint64_t sync_asked, sync_done; /* tickets of journal_sync() */
-    int64_t retry_ms;               /* monotonic: when a full disk is tried again */
+    uint64_t synced_last;    /* messages up to here are durable */
+    int64_t sync_due_ms;     /* monotonic; 0 = nothing to sync */
+    uint64_t sync_asked;     /* tickets of journal_sync() … */
+    uint64_t sync_done;      /* … and how far they are done */
+    int64_t retry_ms;        /* monotonic: when a full disk is tried again */
     int64_t delete_retry_ms; /* monotonic: when a file that could not be deleted is tried again */
-    bool cursor_dirty;
-    bool closing;
     uint64_t damage_counted; /* messages before this number are in METRIC_JOURNAL_DAMAGED */
 
+    bool wait_over;  /* journal_wake() was called */
+    bool placing;    /* the appender has taken the prepared segment, but its name is not free yet */
+    bool full;       /* the last append found no room … */
+    bool write_full; /* … although it had a segment: the disk is full */
+    bool disk_short; /* the last attempt to prepare a segment found no room on the disk */
+    bool directory_dirty; /* names that are not synced */
+    bool cursor_dirty;
+    bool closing;
+
     pthread_t keeper;
-    bool keeper_runs;
-    struct journal_cursor
-        cursor; /* the keeper's; journal_open() and journal_close() use it when there is none */
+    struct journal_cursor cursor; /* the keeper's; while it does not run, of who opens or closes */
 
     pthread_mutex_t oldest_lock; /* journal_info()'s reader; taken without the other */
     struct journal_reader *oldest_reader;

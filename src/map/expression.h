@@ -2,7 +2,7 @@
  * expression: `source [ | filter [arguments] ]… [ :: type ]`, compiled once, evaluated for each
  * message.
  *
- * The language is CONTRACT section 5: sources are paths into the payload (`$.a.b[0]['odd key']`,
+ * The language (config/README.md, "Expressions"): sources are paths into the payload (`$.a.b[0]['odd key']`,
  * `$$.a` inside rows), captures (`{name}`), facts about the message (`@topic` …) and constants;
  * filters are rows of the table in filters.h. Pure; a compiled expression may be used by several
  * threads.

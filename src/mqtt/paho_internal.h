@@ -39,6 +39,7 @@ struct paho_link {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     bool answered; /* the attempt has ended */
+    bool accepted; /* … well */
     bool up;
     bool failed; /* a publication that must be published again */
     enum paho_loss loss;

@@ -79,6 +79,7 @@ static void accepted(struct paho_link *link)
     }
     pthread_mutex_lock(&link->mutex);
     link->answered = true;
+    link->accepted = true;
     link->up = true;
     pthread_cond_broadcast(&link->cond);
     pthread_mutex_unlock(&link->mutex);
@@ -377,7 +378,7 @@ enum outcome paho_link_open(struct paho_link **link, const struct paho_link_opti
         goto fail;
     }
     bool answered = wait_answered(made, milliseconds);
-    if (!answered || !paho_link_up(made)) {
+    if (!answered || !made->accepted) { /* may be lost again by now; that is for the caller to see */
         MQTTAsync_destroy(&made->handle);
         outcome = explain(made, address, answered, refusal, error);
         goto fail;

@@ -1,7 +1,7 @@
 /*
  * paho_link: one connection to one broker over Paho C's MQTTAsync, made once, lost once, freed. Used by receiver and publisher.
  *
- * Paho C 1.3.12 is used in the narrow way that is known to be sound (research/reliability.md A; experiments of 2026-11-23):
+ * Paho C 1.3.12 is used in the narrow way that is known to be sound (its source is quoted where it matters; the rest was seen in experiments with Debian 12's build):
  *
  *   - Each connection has a handle of its own. Paho's memory of QoS 2 packet ids dies with it: kept, it would swallow a message that
  *     was refused in the callback, and one that gets an id again after the broker's crash; mqtt/redelivery recognises repeats instead.

@@ -22,7 +22,7 @@ enum { DESCRIPTORS_MAX = 65536 };
 /* The remote port of a connected IP socket, else -1. */
 static int remote_port(int fd)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
     socklen_t length = sizeof(peer);
     if (getpeername(fd, (struct sockaddr *) &peer, &length) != 0) {
         return -1;
@@ -84,8 +84,8 @@ enum outcome paho_resolve(const char *host, int port, unsigned attempt,
         return error_set(error, OUTCOME_RETRY, "no address for host \"%s\": %s", host,
                          code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
     }
-    unsigned count = 0;
-    for (struct addrinfo *each = addresses; each != NULL; each = each->ai_next) {
+    unsigned count = 1;
+    for (struct addrinfo *each = addresses->ai_next; each != NULL; each = each->ai_next) {
         count++;
     }
     struct addrinfo *chosen = addresses;

@@ -33,7 +33,7 @@ struct receiver_options {
  * A crash in the moment between the broker's CONNACK and the gap's record leaves the gap out; the subscriptions are made again in any case.
  *
  * With MQTT 3.1.1 a rule's QoS 2 is subscribed as QoS 1, with a warning: Paho C without its own persistence loses a QoS 2 message when the process dies between
- * PUBREC and PUBREL (research/reliability.md A.2), while QoS 1 and the redelivery memory store each message once.
+ * PUBREC and PUBREL, while QoS 1 and the redelivery memory store each message once.
  */
 struct receiver *receiver_start(const struct receiver_options *options);
 

@@ -4,8 +4,7 @@
  *   1234567.89  →  4 digits  weight 1  sign 0  scale 2   0123 4567 8900
  *                                 └ 10,000^1 is the unit of the first digit
  *
- * The scale must not be smaller than the decimals sent: numeric_recv() would cut them off without a word
- * (research/reliability.md, B.1).
+ * The scale must not be smaller than the decimals sent: numeric_recv() would cut them off without a word.
  *
  * A place p is the digit of 10^p: 0 the ones, -1 the tenths.
  *

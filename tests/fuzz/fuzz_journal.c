@@ -60,9 +60,10 @@ static void put_right(uint8_t *bytes, size_t size)
     segment_header_encode(bytes, &header);
     for (size_t at = JOURNAL_SEGMENT_HEADER_BYTES; at + JOURNAL_RECORD_BYTES_MIN <= size;) {
         size_t payload = bytes[at];
+        sequence += bytes[at + 1] == 7 ? 2 : 1; /* sometimes one is missing */
         struct message message = {
             .kind = MESSAGE_PUBLISH,
-            .sequence = sequence += 1 + (bytes[at + 1] == 7),
+            .sequence = sequence,
             .topic = slice_make((const char *) bytes + at, bytes[at + 2] % 16),
             .payload = slice_make((const char *) bytes + at, payload),
         };

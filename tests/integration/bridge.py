@@ -223,7 +223,7 @@ class Bridge:
                       lambda: f"{self.metric('journal_messages'):.0f} messages still wait in the journal")
 
     def check_books(self):
-        """The equations of the contract's section 9, at a quiet moment."""
+        """The equations of src/base/metrics.h, at a quiet moment."""
         self.wait_quiet()
 
         def wrong():

@@ -179,7 +179,8 @@ class Postgres(Server):
         def ready():
             if not self.running():
                 raise RuntimeError(f"postgres did not start: {self.tail()}")
-            return subprocess.run([find_program("pg_isready"), "-q", "-h", self.sockets, "-p", str(self.port), "-U", "test"],
+            return subprocess.run([find_program("pg_isready"), "-q", "-h", self.sockets, "-p", str(self.port), "-U", "test",
+                                   "-d", "postgres"],
                                   check=False).returncode == 0
         wait_until(ready, seconds, "postgres is not ready")
         return self

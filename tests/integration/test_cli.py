@@ -1,4 +1,4 @@
-"""The command line: what a person types, what comes back, and the exit codes of the contract's section 3.
+"""The command line: what a person types, what comes back, and the exit codes.
 
 SPDX-License-Identifier: MIT
 """
@@ -218,7 +218,7 @@ def test_schema(env):
 
 @quick
 def test_settings(env):
-    """Every setting of the contract's section 4 is listed, with one line each; no configuration is needed."""
+    """Every setting is listed, with one line each; no configuration is needed."""
     done = env.cli("settings")
     assert done.code == 0, done
     for name in ("broker.url", "broker.client_id", "broker.protocol", "broker.username", "broker.password", "broker.keepalive",

@@ -20,7 +20,7 @@ broker_reconnects_total database_reconnects_total build_info""".split()
 
 @quick
 def test_metrics_parse(env):
-    """Prometheus' text format: each family once with HELP and TYPE, each name of the contract there, histograms cumulative."""
+    """Prometheus' text format: each family once with HELP and TYPE, each promised name there, histograms cumulative."""
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE.replace('name = "numbered"', r'name = "odd \"name\" \\ é"'))
     env.publish(numbered("a", 0, 100))

@@ -15,7 +15,7 @@ code=0
 if [ -e tests/integration/run.py ] && [ -e src/main.c ]; then
     "$make" -j"$(nproc)" program FLAVOUR="$flavour" || exit 1
     reports=$(mktemp -d)
-    export MQTT2PG="$PWD/$build/$flavour/mqtt2pg" MQTT2PG_FAULTY="$PWD/$build/$flavour/mqtt2pg"
+    export MQTT2PG="$(realpath "$build")/$flavour/mqtt2pg" MQTT2PG_FAULTY="$(realpath "$build")/$flavour/mqtt2pg"
     export ASAN_OPTIONS="log_path=$reports/report" UBSAN_OPTIONS="print_stacktrace=1:log_path=$reports/report"
     export TSAN_OPTIONS="suppressions=$PWD/tests/tools/tsan.supp:log_path=$reports/report"
     python3 tests/integration/run.py --quick || code=1

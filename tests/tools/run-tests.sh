@@ -37,7 +37,7 @@ fi
 run "$make" run-units FLAVOUR=test
 if [ -e tests/integration/run.py ]; then
     # The release program for users, the one with fault points for crashes at named points.
-    export MQTT2PG="$PWD/$build/mqtt2pg" MQTT2PG_FAULTY="$PWD/$build/test/mqtt2pg"
+    export MQTT2PG="$(realpath "$build")/mqtt2pg" MQTT2PG_FAULTY="$(realpath "$build")/test/mqtt2pg"
     run python3 tests/integration/run.py
 fi
 

@@ -32,7 +32,7 @@ static void test_table(void)
     CHECK(setting_is_in(setting_find("shutdown"), ""));
 }
 
-/* What CONTRACT.md section 4 promises, as the table has it. */
+/* What users were promised, as the table has it. */
 static void test_contract(void)
 {
     static const struct {

@@ -2,7 +2,7 @@
 #include "pg/sqlstate.h"
 #include "unit.h"
 
-/* Class by class: research/reliability.md B.3. FATAL ends the connection, whatever the code. */
+/* Class by class. FATAL ends the connection, whatever the code. */
 static const struct {
     const char *sqlstate;
     enum sql_action error;
