@@ -104,10 +104,12 @@ static enum outcome open_outbox(struct bridge *bridge, struct error *error)
 static enum outcome open_disk(struct bridge *bridge, struct error *error)
 {
     const struct config *config = bridge->generation->config;
+    struct journal_options journal = config->journal;
     enum outcome outcome = OUTCOME_FATAL;
 
+    journal.keep_messages = receiver_tail(&config->broker);
     if (memory_check_limits(error)) {
-        outcome = journal_open(&bridge->journal, &config->journal, error);
+        outcome = journal_open(&bridge->journal, &journal, error);
     }
     if (outcome == OUTCOME_OK) {
         outcome = open_outbox(bridge, error);

@@ -275,6 +275,9 @@ static int64_t deletion_due_ms(const struct journal *journal)
         return NEVER_DUE;
     }
     int64_t due_ms = journal->segments[0].stored_ms + journal->options.keep_ms;
+    if (journal->last < journal_segment_last(journal, 0) + journal->options.keep_messages) {
+        due_ms = NEVER_DUE;
+    }
     if (journal->bytes_total > journal->options.max_bytes) {
         due_ms = 0;
     }

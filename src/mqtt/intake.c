@@ -31,6 +31,12 @@ struct intake {
     atomic_bool stopping;
 };
 
+uint64_t intake_tail(size_t window)
+{
+    uint64_t wanted = (uint64_t) window * TAIL_FACTOR;
+    return wanted > TAIL_MAX ? TAIL_MAX : wanted;
+}
+
 /* Feeds the redelivery memory with one record of the journal. */
 static void tail_take(struct intake *intake, unsigned broker, const struct message *message)
 {
@@ -47,8 +53,7 @@ static void tail_read(struct intake *intake, unsigned broker)
     struct journal *journal = intake->options.journal;
     uint64_t last = journal_last(journal);
     uint64_t first = journal_first(journal);
-    uint64_t wanted = (uint64_t) intake->options.window * TAIL_FACTOR;
-    wanted = wanted > TAIL_MAX ? TAIL_MAX : wanted;
+    uint64_t wanted = intake_tail(intake->options.window);
     if (last >= wanted && first < last - wanted + 1) {
         first = last - wanted + 1;
     }

@@ -40,6 +40,9 @@ enum intake_verdict { INTAKE_JOURNALED, INTAKE_DUPLICATE, INTAKE_REFUSED };
 
 struct intake;
 
+/* How many of the journal's newest messages are read to rebuild a redelivery memory of this size. */
+uint64_t intake_tail(size_t window);
+
 /* Reads the end of the journal to rebuild the redelivery memory, for `broker` (mqtt/redelivery.h). */
 struct intake *intake_new(const struct intake_options *options, unsigned broker);
 void intake_free(struct intake *intake); /* NULL is legal */

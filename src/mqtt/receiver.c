@@ -233,6 +233,16 @@ static size_t last_url_index(const struct receiver *receiver)
     return 0;
 }
 
+static size_t window_of(const struct broker_options *broker)
+{
+    return broker->mqtt5 ? (size_t) broker->receive_maximum * 2 : WINDOW_3;
+}
+
+uint64_t receiver_tail(const struct broker_options *broker)
+{
+    return intake_tail(window_of(broker));
+}
+
 struct receiver *receiver_start(const struct receiver_options *options)
 {
     const struct broker_options *broker = options->broker;
@@ -253,7 +263,7 @@ struct receiver *receiver_start(const struct receiver_options *options)
     receiver->intake = intake_new(
         &(struct intake_options){
             .journal = options->journal,
-            .window = broker->mqtt5 ? (size_t) broker->receive_maximum * 2 : WINDOW_3,
+            .window = window_of(broker),
             .wait_ms = half_ms < CALLBACK_MS ? half_ms : CALLBACK_MS,
             .mqtt5 = broker->mqtt5,
             .cut = on_cut,

@@ -37,6 +37,10 @@ struct receiver_options {
  */
 struct receiver *receiver_start(const struct receiver_options *options);
 
+/* How many of the journal's newest messages it reads at its start, so that what the broker repeats after a crash is recognised:
+ * they should stay on disk (journal_options.keep_messages). */
+uint64_t receiver_tail(const struct broker_options *broker);
+
 /* Other subscriptions from now on (reload); copies the set. */
 void receiver_subscribe(struct receiver *receiver, const struct subscription_set *subscriptions);
 

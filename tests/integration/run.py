@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the integration tests: each function test_*(env) of tests/integration/test_*.py against a real PostgreSQL and Mosquitto.
 
-  run.py [-v] [--quick] [--keep] [--binary PATH] [--list] [NAME…]
+  run.py [-v] [--quick] [--keep] [--jobs N] [--binary PATH] [--list] [NAME…]
 
 A NAME selects tests whose "file:function" contains it (`crash`, `crash:kill9`). The program under test is --binary, else
 $MQTT2PG, else build/test/mqtt2pg; tests that kill it at named points use $MQTT2PG_FAULTY, else build/test/mqtt2pg.
@@ -16,6 +16,7 @@ import glob
 import importlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -95,6 +96,34 @@ def explain_failure(env, error, verbose):
             print(f"     {bridge.name}| {line}")
 
 
+def tell_counts(passed, failed, before=""):
+    print(f"{before}{passed} passed, {failed} failed", flush=True)
+    if os.environ.get("COUNTS_FILE"):
+        with open(os.environ["COUNTS_FILE"], "w") as file:
+            file.write(f"{passed} {failed}\n")
+
+
+def run_parts(jobs):
+    """Most tests wait most of the time: runs of their own, each with its own servers, take a share each."""
+    children, passed, failed = [], 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for part in range(jobs):
+            counts = os.path.join(folder, str(part))
+            command = [sys.executable, os.path.abspath(__file__), *sys.argv[1:], "--part", f"{part}/{jobs}"]
+            children.append((subprocess.Popen(command, env={**os.environ, "COUNTS_FILE": counts}), counts))
+        try:
+            for child, _ in children:
+                child.wait()
+        except KeyboardInterrupt:  # they got it too, and clean up
+            for child, _ in children:
+                child.wait()
+        for child, counts in children:
+            good, bad = (int(word) for word in (tail(counts, 1) or ["0 1"])[0].split())
+            passed, failed = passed + good, failed + (bad or (1 if child.returncode else 0))
+    tell_counts(passed, failed)
+    return 1 if failed else 0
+
+
 class Runner:
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
@@ -144,10 +173,7 @@ class Runner:
             print(f"{len(self.skipped)} skipped: " + "; ".join(self.skipped))
         if self.failed:
             print("failed: " + " ".join(self.failed))
-        print(f"{self.passed} passed, {len(self.failed)} failed")
-        if os.environ.get("COUNTS_FILE"):
-            with open(os.environ["COUNTS_FILE"], "w") as file:
-                file.write(f"{self.passed} {len(self.failed)}\n")
+        tell_counts(self.passed, len(self.failed), "part: " if self.options.part else "")
 
 
 def parse_options():
@@ -156,6 +182,8 @@ def parse_options():
     parser.add_argument("--quick", action="store_true", help="the subset for sanitizer runs")
     parser.add_argument("--binary", default=os.environ.get("MQTT2PG") or os.path.join(ROOT, "build/test/mqtt2pg"))
     parser.add_argument("--keep", action="store_true", help="keep the folders of tests that passed")
+    parser.add_argument("--jobs", type=int, default=1, help="so many runs side by side")
+    parser.add_argument("--part", default="", help=argparse.SUPPRESS)
     parser.add_argument("--list", action="store_true", help="only list the tests")
     parser.add_argument("-v", "--verbose", action="store_true", help="longer logs of failures")
     options = parser.parse_args()
@@ -174,6 +202,11 @@ def main():
         return 0
     if not tests:
         sys.exit("run.py: no test of that name")
+    if options.jobs > 1 and not options.part and len(tests) > 1:
+        return run_parts(min(options.jobs, len(tests)))
+    if options.part:
+        part, parts = (int(word) for word in options.part.split("/"))
+        tests = tests[part::parts]
     for program in ("postgres", "initdb", "mosquitto"):
         if not find_program(program):
             sys.exit(f"run.py: {program} is not installed (make deps)")

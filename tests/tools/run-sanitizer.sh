@@ -18,7 +18,7 @@ if [ -e tests/integration/run.py ] && [ -e src/main.c ]; then
     export MQTT2PG="$(realpath "$build")/$flavour/mqtt2pg" MQTT2PG_FAULTY="$(realpath "$build")/$flavour/mqtt2pg"
     export ASAN_OPTIONS="log_path=$reports/report" UBSAN_OPTIONS="print_stacktrace=1:log_path=$reports/report"
     export TSAN_OPTIONS="suppressions=$PWD/tests/tools/tsan.supp:log_path=$reports/report"
-    python3 tests/integration/run.py --quick || code=1
+    python3 tests/integration/run.py --quick --jobs 3 || code=1
     # A test may overlook how the program ended; a report is a failure whatever the test said.
     for report in "$reports"/*; do
         [ -e "$report" ] || continue

@@ -38,7 +38,7 @@ run "$make" run-units FLAVOUR=test
 if [ -e tests/integration/run.py ]; then
     # The release program for users, the one with fault points for crashes at named points.
     export MQTT2PG="$(realpath "$build")/mqtt2pg" MQTT2PG_FAULTY="$(realpath "$build")/test/mqtt2pg"
-    run python3 tests/integration/run.py
+    run python3 tests/integration/run.py --jobs 3
 fi
 
 echo "$passed passed, $failed failed"

@@ -8,6 +8,14 @@
 #include "live.h"
 #include "mqtt/paho_link.h"
 
+/* The number at the front of a payload. */
+static int number_of(struct slice payload)
+{
+    char text[20] = "";
+    memcpy(text, payload.data, payload.length < 19 ? payload.length : 19);
+    return atoi(text);
+}
+
 /* --- the journal is full --------------------------------------------------------------------------- */
 
 static void publish_large(const struct live_broker *broker, int from, int to)
@@ -58,7 +66,7 @@ static void test_journal_full(void)
     int64_t end_ms = clock_monotonic_ms() + 30000;
     while (read < MESSAGES && clock_monotonic_ms() < end_ms) {
         if (journal_reader_next(reader, &next) == JOURNAL_READ_MESSAGE) {
-            int number = atoi(next.message.payload.data);
+            int number = number_of(next.message.payload);
             seen[number >= 1 && number <= MESSAGES ? number : 0]++;
             read++;
             journal_set_stored(bridge.journal, next.message.sequence);
@@ -101,7 +109,7 @@ static void cutting_arrived(void *context, struct message *message)
 {
     struct cutting *cutting = context;
     if (cutting->arrived++ == 0) {
-        cutting->first = atoi(message->payload.data);
+        cutting->first = number_of(message->payload);
         cutting->first_duplicate = message->duplicate;
     }
     if (cutting->arrived == cutting->cut_at) {

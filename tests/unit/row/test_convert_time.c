@@ -94,6 +94,7 @@ static const struct convert_case intervals[] = {
     {"interval", TEXT("P1M1Y"), NULL, "\"P1M1Y\" is no interval"},
     {"interval", TEXT("P1\0"), NULL, "\"P1\\x00\" is no interval"},
     {"interval", TEXT("1 day 1 day"), NULL, "\"1 day 1 day\" is no interval"},
+    {"interval", TEXT("1 hour 02:00:00"), NULL, "\"1 hour 02:00:00\" is no interval"},
     {"interval", TEXT("1"), NULL, "\"1\" is no interval"},
     {"interval", TEXT(""), NULL, "\"\" is no interval"},
     {"interval(1)", TEXT("00:00:01.25"), "00:00:01.3", NULL},
