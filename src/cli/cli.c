@@ -124,7 +124,8 @@ const char *cli_option(const struct cli_call *call, int *at, const char *name)
     if (*at + 1 >= call->count) {
         return "";
     }
-    return call->arguments[++*at];
+    const char *value = call->arguments[++*at];
+    return value == NULL ? "" : value;
 }
 
 struct generation *cli_load(const struct cli_call *call, FILE *out)

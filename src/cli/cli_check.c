@@ -62,7 +62,7 @@ int cli_check(const struct cli_call *call)
         exit_code = check_database(generation, &problems);
     }
     problems_print(&problems, stdout);
-    if (problems.errors > 0) {
+    if (problems.errors > 0 || generation == NULL) {
         exit_code = CLI_CONFIGURATION;
     } else if (exit_code == CLI_DONE) {
         say_fine(generation, &problems, database);

@@ -1,12 +1,4 @@
-/*
- * Opening, closing, appending and what others may ask. The way of an append:
- *
- *   room in the active segment? ──no──▶ take the prepared one (ask the keeper and wait, when it has none)
- *            │ yes                        └ none to be had: OUTCOME_RETRY
- *   encode ▶ pwrite ▶ (sync) ▶ publish: under the lock `end` and `last` move, a waiting loader is woken
- *
- * SPDX-License-Identifier: MIT
- */
+/* SPDX-License-Identifier: MIT */
 #include "journal/journal.h"
 
 #include <errno.h>
@@ -33,17 +25,6 @@
 #define SEGMENT_BYTES_MIN ((int64_t) 64 * 1024)
 #define SEGMENT_BYTES_MAX ((int64_t) 64 * 1024 * 1024)
 #define SEGMENTS_WANTED 16
-
-/* A buffer that a huge record has left behind is given back above this. */
-#define RECORD_BUFFER_BYTES ((size_t) 4 * 1024 * 1024)
-
-/* How long a full disk is left alone. */
-#define DISK_RETRY_MS 250
-
-static int64_t larger(int64_t left, int64_t right)
-{
-    return left > right ? left : right;
-}
 
 /* --- shared with the other files: journal_internal.h --- */
 
@@ -72,8 +53,7 @@ uint64_t journal_segment_last(const struct journal *journal, size_t index)
     return journal->last - journal->skipped;
 }
 
-/* With the lock. Whether there is room, with a hysteresis between reserve and relief. */
-static void account_room(struct journal *journal)
+void journal_account_room(struct journal *journal)
 {
     bool stuck = journal->disk_short || journal->write_full || journal->request == REQUEST_REFUSED;
     int64_t used = journal->bytes_waiting;
@@ -106,7 +86,7 @@ void journal_account(struct journal *journal)
     journal->bytes_waiting = waiting;
     bool any = journal->segment_count > 0 && journal->segments[0].first_sequence <= journal->last;
     journal->first = any ? journal->segments[0].first_sequence : journal->last + 1;
-    account_room(journal);
+    journal_account_room(journal);
 }
 
 struct cursor_state journal_cursor_state(const struct journal *journal, bool clean)
@@ -227,12 +207,13 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->options = *options;
     journal->directory = memory_strdup(options->directory);
     journal->options.directory = journal->directory;
-    journal->segment_bytes = larger(options->max_bytes / SEGMENTS_WANTED, SEGMENT_BYTES_MIN);
+    journal->segment_bytes =
+        journal_larger(options->max_bytes / SEGMENTS_WANTED, SEGMENT_BYTES_MIN);
     if (journal->segment_bytes > SEGMENT_BYTES_MAX) {
         journal->segment_bytes = SEGMENT_BYTES_MAX;
     }
     journal->segment_bytes &= ~(int64_t) 4095;
-    journal->reserve_bytes = larger(journal->segment_bytes, options->max_bytes / 8);
+    journal->reserve_bytes = journal_larger(journal->segment_bytes, options->max_bytes / 8);
     journal->relief_bytes = options->max_bytes / 4;
     journal->directory_fd = -1;
     journal->lock_fd = -1;
@@ -371,285 +352,6 @@ void journal_close(struct journal *journal)
     free(journal->segments);
     free(journal->directory);
     free(journal);
-}
-
-/* --- append --- */
-
-static enum outcome refuse_failed(struct error *error)
-{
-    return error_set(error, OUTCOME_FATAL, "the journal failed before");
-}
-
-/* With the lock. Asks the keeper for a prepared segment of at least `bytes` and waits for its answer. */
-static enum outcome ask_for_segment(struct journal *journal, int64_t bytes, struct error *error)
-{
-    if (journal->prepared_fd < 0 || journal->prepared_bytes < bytes) {
-        journal->request = REQUEST_WANTED;
-        journal->request_bytes = bytes;
-        pthread_cond_signal(&journal->keeper_wake);
-        while (journal->request == REQUEST_WANTED && !journal->failed) {
-            thread_cond_wait(&journal->room, &journal->lock, -1);
-        }
-    }
-    if (journal->failed) {
-        return refuse_failed(error);
-    }
-    if (journal->prepared_fd < 0 || journal->prepared_bytes < bytes) {
-        journal->full = true;
-        return error_set(error, OUTCOME_RETRY,
-                         "journal \"%s\" is full (%" PRId64 " of %" PRId64 " bytes%s)",
-                         journal->directory, journal->bytes_total, journal->options.max_bytes,
-                         journal->disk_short ? ", no room on the disk" : "");
-    }
-    journal->request = REQUEST_NONE;
-    return OUTCOME_OK;
-}
-
-/* With the lock. The prepared segment has become the newest. */
-static void enter_segment(struct journal *journal, int fd, int64_t bytes,
-                          const struct segment_header *header)
-{
-    if (journal->segment_count > 0) {
-        journal->segments[journal->segment_count - 1].sealed = true;
-    }
-    struct journal_segment *segment = journal_add_segment(journal, header);
-    segment->bytes = bytes;
-    segment->fd = fd;
-    journal->skipped -= header->skipped;
-    journal->active.fd = fd;
-    journal->active.offset = segment->end;
-    journal->active.bytes = bytes;
-    journal->active.seed = record_seed(header);
-    journal->active.torn = false;
-    journal_account(journal);
-}
-
-/* Opens the next segment, with room for a record of `size` bytes. */
-static enum outcome open_next_segment(struct journal *journal, int64_t size, struct error *error)
-{
-    bool always = journal->options.sync_ms == JOURNAL_SYNC_ALWAYS;
-    pthread_mutex_lock(&journal->lock);
-    enum outcome outcome = ask_for_segment(
-        journal, larger(journal->segment_bytes, JOURNAL_SEGMENT_HEADER_BYTES + size), error);
-    if (outcome != OUTCOME_OK) {
-        pthread_mutex_unlock(&journal->lock);
-        return outcome;
-    }
-    int fd = journal->prepared_fd;
-    int64_t bytes = journal->prepared_bytes;
-    struct segment_header header = journal_header(journal, journal->last + 1);
-    header.skipped = journal->skipped;
-    journal->prepared_fd = -1;
-    journal->placing = true;
-    pthread_mutex_unlock(&journal->lock);
-
-    outcome = segment_place(journal->directory_fd, fd, &header, error);
-    bool placed = outcome == OUTCOME_OK;
-    if (placed && always) {
-        outcome = file_sync_directory(journal->directory_fd, error);
-    }
-
-    pthread_mutex_lock(&journal->lock);
-    journal->placing = false;
-    if (placed) {
-        enter_segment(journal, fd, bytes, &header);
-        journal->directory_dirty |= !always;
-    } else {
-        journal->prepared_fd = fd;
-    }
-    journal->cursor_dirty = true;
-    pthread_cond_signal(&journal->keeper_wake); /* to sync and seal the old one */
-    pthread_mutex_unlock(&journal->lock);
-    return outcome;
-}
-
-/* After a write that did not succeed: zeros behind the last record again, so that half a record never comes back to life. */
-static enum outcome clear_torn(struct journal *journal, struct error *error)
-{
-    if (!journal->active.torn) {
-        return OUTCOME_OK;
-    }
-    enum outcome outcome =
-        segment_clear(journal->active.fd, journal->active.offset, journal->active.bytes, error);
-    journal->active.torn = outcome != OUTCOME_OK;
-    return outcome;
-}
-
-static enum outcome write_record(struct journal *journal, struct error *error)
-{
-    struct buf *record = &journal->record;
-    enum outcome outcome;
-    if (FAULT("journal.append.before_write")) {
-        outcome = error_errno(error, OUTCOME_RETRY, "could not write %zu bytes", record->length);
-    } else {
-        outcome = file_write(journal->active.fd, record->data, record->length,
-                             journal->active.offset, error);
-    }
-    (void) FAULT("journal.append.after_write");
-    if (outcome == OUTCOME_RETRY) {
-        journal->active.torn = true;
-        outcome = clear_torn(journal, NULL) == OUTCOME_OK ? OUTCOME_RETRY : OUTCOME_FATAL;
-        pthread_mutex_lock(&journal->lock);
-        journal->full = journal->write_full = true;
-        journal->retry_ms = clock_monotonic_ms() + DISK_RETRY_MS;
-        account_room(journal);
-        pthread_cond_signal(&journal->keeper_wake);
-        pthread_mutex_unlock(&journal->lock);
-    }
-    if (outcome == OUTCOME_OK && journal->options.sync_ms == JOURNAL_SYNC_ALWAYS) {
-        outcome = journal_sync_file(journal->active.fd, error);
-    }
-    return outcome;
-}
-
-/* With the lock. What an append means for the sync policy; true when the keeper must be woken. */
-static bool account_sync(struct journal *journal, struct journal_segment *segment)
-{
-    if (journal->options.sync_ms == JOURNAL_SYNC_ALWAYS) {
-        segment->synced = segment->end;
-        journal->synced_last = journal->last;
-    } else if (journal->options.sync_ms > 0 && journal->sync_due_ms == 0) {
-        /* Half of the promised time to wait for more, half for the sync itself. */
-        journal->sync_due_ms = clock_monotonic_ms() + larger(1, journal->options.sync_ms / 2);
-        return true;
-    }
-    return false;
-}
-
-/* The record is written: now it exists for others. False when its number has been skipped meanwhile. */
-static bool publish(struct journal *journal, const struct message *message)
-{
-    int64_t size = (int64_t) journal->record.length;
-    bool wake_loader = false;
-    bool wake_keeper = false;
-
-    pthread_mutex_lock(&journal->lock);
-    bool current = message->sequence == journal->last + 1 && journal->skipped == 0;
-    if (current) {
-        struct journal_segment *segment = &journal->segments[journal->segment_count - 1];
-        segment->end = journal->active.offset + size;
-        journal->last = message->sequence;
-        journal->last_us = message->received_at_us;
-        journal->full = journal->write_full = false;
-        if (journal->first > journal->last) {
-            journal->first = journal->segments[0].first_sequence;
-        }
-        wake_keeper = account_sync(journal, segment);
-        account_room(journal);
-        /* Half of the segment is used: time to prepare the next. */
-        wake_keeper |=
-            segment->end >= segment->bytes / 2 && journal->active.offset < segment->bytes / 2;
-        wake_loader = journal->awaited != 0 && message->sequence >= journal->awaited;
-    }
-    pthread_mutex_unlock(&journal->lock);
-
-    if (wake_loader) {
-        pthread_cond_signal(&journal->appended);
-    }
-    if (wake_keeper) {
-        pthread_cond_signal(&journal->keeper_wake);
-    }
-    if (current) {
-        journal->active.offset += size;
-    } else {
-        journal->active.torn = true;
-    }
-    return current;
-}
-
-/* One attempt. *published is false when the number given to the message was skipped by journal_skip_to() meanwhile. */
-static enum outcome append_once(struct journal *journal, struct message *message, bool *published,
-                                struct error *error)
-{
-    int64_t size = (int64_t) record_size(message);
-    enum outcome outcome = clear_torn(journal, error);
-    if (outcome == OUTCOME_OK && (journal->active.fd < 0 || journal->skipped > 0 ||
-                                  journal->active.offset + size > journal->active.bytes)) {
-        outcome = open_next_segment(journal, size, error);
-    }
-    if (outcome == OUTCOME_OK) {
-        message->sequence = journal->last + 1;
-        buf_reset(&journal->record);
-        record_encode(&journal->record, message, journal->active.seed);
-        outcome = write_record(journal, error);
-    }
-    if (outcome == OUTCOME_OK) {
-        *published = publish(journal, message);
-    }
-    return outcome;
-}
-
-enum outcome journal_append(struct journal *journal, struct message *message, struct error *error)
-{
-    enum outcome outcome;
-    bool published = false;
-    size_t size = record_size(message);
-    message->sequence = 0;
-    if (journal->options.read_only || journal->failed) {
-        return journal->failed ? refuse_failed(error)
-                               : error_set(error, OUTCOME_FATAL, "the journal is read only");
-    }
-    if (size > JOURNAL_RECORD_BYTES_MAX ||
-        (int64_t) size + JOURNAL_SEGMENT_HEADER_BYTES > journal->options.max_bytes) {
-        return error_set(error, OUTCOME_REJECT,
-                         "a message of %zu bytes does not fit into a journal of %" PRId64, size,
-                         journal->options.max_bytes);
-    }
-    do {
-        outcome = append_once(journal, message, &published, error);
-    } while (outcome == OUTCOME_OK && !published);
-
-    if (outcome == OUTCOME_FATAL) {
-        journal_fail(journal, error);
-    }
-    if (outcome != OUTCOME_OK) {
-        message->sequence = 0;
-    }
-    if (journal->record.capacity > RECORD_BUFFER_BYTES) {
-        buf_fini(&journal->record);
-    }
-    return outcome;
-}
-
-enum outcome journal_sync(struct journal *journal, struct error *error)
-{
-    enum outcome outcome = OUTCOME_OK;
-    if (journal->options.read_only) {
-        return OUTCOME_OK;
-    }
-    pthread_mutex_lock(&journal->lock);
-    uint64_t ticket = ++journal->sync_asked;
-    pthread_cond_signal(&journal->keeper_wake);
-    while (journal->sync_done < ticket && !journal->failed) {
-        thread_cond_wait(&journal->synced, &journal->lock, -1);
-    }
-    if (journal->failed) {
-        outcome = refuse_failed(error);
-    }
-    pthread_mutex_unlock(&journal->lock);
-    return outcome;
-}
-
-enum outcome journal_skip_to(struct journal *journal, uint64_t sequence, struct error *error)
-{
-    enum outcome outcome = OUTCOME_OK;
-    pthread_mutex_lock(&journal->lock);
-    if (sequence > journal->last && journal->last != journal->opened_last) {
-        outcome = error_set(error, OUTCOME_REJECT,
-                            "cannot skip to %" PRIu64 ": messages %" PRIu64 " to %" PRIu64
-                            " were appended meanwhile",
-                            sequence, journal->opened_last + 1, journal->last);
-    } else if (sequence > journal->last) {
-        journal->skipped += sequence - journal->last;
-        journal->last = sequence;
-        journal->opened_last = sequence;
-        journal->cursor_dirty = true;
-        journal_account(journal);
-        pthread_cond_signal(&journal->appended);
-        pthread_cond_signal(&journal->keeper_wake);
-    }
-    pthread_mutex_unlock(&journal->lock);
-    return outcome;
 }
 
 /* --- room and waiting --- */

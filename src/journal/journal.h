@@ -29,7 +29,7 @@ struct journal_options {
     int64_t max_bytes;     /* segments on disk together; at least JOURNAL_BYTES_MIN */
     int64_t
         sync_ms; /* JOURNAL_SYNC_ALWAYS, JOURNAL_SYNC_NEVER or how young a message may be that a power loss takes */
-    int64_t keep_ms; /* stored messages stay this long, within max_bytes */
+    int64_t keep_ms;        /* stored messages stay this long, within max_bytes */
     uint64_t keep_messages; /* and so many of the newest stay in any case, within max_bytes */
     bool read_only; /* for the command line: no lock, no repair, no keeper; append is not allowed */
 };

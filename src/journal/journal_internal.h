@@ -151,6 +151,14 @@ void journal_fail(struct journal *journal, const struct error *error);
 /* With the lock: after `stored`, `last` or the list changed. Finds what is wholly stored, `first` and whether it is crowded. */
 void journal_account(struct journal *journal);
 
+/* With the lock: the last part of it, whether there is room, with a hysteresis between reserve and relief. */
+void journal_account_room(struct journal *journal);
+
+static inline int64_t journal_larger(int64_t left, int64_t right)
+{
+    return left > right ? left : right;
+}
+
 /* With the lock. Highest number that may be in this segment. */
 uint64_t journal_segment_last(const struct journal *journal, size_t index);
 

@@ -378,7 +378,8 @@ enum outcome paho_link_open(struct paho_link **link, const struct paho_link_opti
         goto fail;
     }
     bool answered = wait_answered(made, milliseconds);
-    if (!answered || !made->accepted) { /* may be lost again by now; that is for the caller to see */
+    if (!answered ||
+        !made->accepted) { /* may be lost again by now; that is for the caller to see */
         MQTTAsync_destroy(&made->handle);
         outcome = explain(made, address, answered, refusal, error);
         goto fail;

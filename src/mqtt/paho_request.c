@@ -160,9 +160,9 @@ static int subscribe_one(struct paho_link *link, const struct subscription *subs
     options.onFailure5 = on_refused5;
     options.subscribeOptions.retainHandling = (unsigned char) subscription->retain_handling;
     if (subscription->identifier != 0 && link->connack.identifiers_available) {
-        MQTTProperty identifier = {.identifier = MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIER};
-        identifier.value.integer4 = subscription->identifier;
-        MQTTProperties_add(&options.properties, &identifier);
+        MQTTProperty number = {.identifier = MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIER,
+                               .value.integer4 = subscription->identifier};
+        MQTTProperties_add(&options.properties, &number);
     }
     int code = MQTTAsync_subscribe(link->handle, subscription->filter, subscription->qos, &options);
     MQTTProperties_free(&options.properties);

@@ -56,7 +56,7 @@ void paho_sockets_find(struct paho_sockets *sockets, int port)
     struct dirent *entry;
     while ((entry = readdir(directory)) != NULL) {
         if (entry->d_name[0] != '.') {
-            socket_note(sockets, atoi(entry->d_name), port);
+            socket_note(sockets, (int) strtol(entry->d_name, NULL, 10), port);
         }
     }
     closedir(directory);

@@ -24,7 +24,7 @@
 #include "mqtt/receiver_internal.h"
 
 enum {
-    STABLE_MS = 10000, /* a connection that lived this long was a success: backoff begins anew */
+    STABLE_MS = 10000, /* a connection that lived this long was a success */
     STABLE_TAKEOVER_MS = 600000,
     STATUS_MS = 2000,   /* for publishing "online" or "offline" */
     FLAPPING = 3,       /* short connections in a row */
@@ -69,6 +69,7 @@ static enum attempt attempt_each(struct receiver *receiver)
         if (result == ATTEMPT_ONLINE || result == ATTEMPT_AGAIN) {
             return result;
         }
+        receiver->short_lives = 0;
         worst = result == ATTEMPT_UNREACHABLE ? ATTEMPT_UNREACHABLE : worst;
         receiver->url = (receiver->url + 1) % count;
     }
@@ -108,7 +109,10 @@ static void stay(struct receiver *receiver)
     }
 }
 
-/* Brokers before MQTT 5, and Mosquitto 2.0 too, close the connection that another client took over without a word. */
+/*
+ * Brokers before MQTT 5, and Mosquitto 2.0 too, close a connection that another client took over without a word. It looks like this: short
+ * connections in a row, and each new one comes about at once (a broker that restarts is away for a moment, which resets the count).
+ */
 static bool is_flapping(struct receiver *receiver, int64_t lived_ms)
 {
     receiver->short_lives = lived_ms < STABLE_MS ? receiver->short_lives + 1 : 0;
@@ -123,7 +127,6 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
         backoff_reset(&receiver->takeover);
     }
     if (lived_ms >= STABLE_MS) {
-        backoff_reset(&receiver->backoff);
         backoff_reset(&receiver->denied);
     }
     const char *client_id = broker_of(receiver)->client_id;
@@ -143,6 +146,7 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
                   "bridge running with the same client_id?",
                   F_TEXT("client_id", client_id), F_INT("retry_ms", wait_ms));
     } else {
+        backoff_reset(&receiver->backoff);
         wait_ms = backoff_next(&receiver->backoff);
         health_set(HEALTH_BROKER, false, "connection lost");
         log_warn("broker connection lost", F_TEXT("url", url_of(receiver)),

@@ -302,6 +302,31 @@ static void test_stale_bytes_stay_dead(void)
     }
 }
 
+/* An old record in a place that is not its own, whole and with the right seed, is no record there. */
+static void test_old_record_in_the_wrong_place(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    static char record[RECORD_100];
+    uint64_t sequence;
+    fixture_quiet();
+    struct journal *journal = fixture_open(&options);
+    for (uint64_t n = 1; n <= 10; n++) {
+        CHECK_INT_EQ(fixture_append(journal, n, 100, NULL), OUTCOME_OK);
+    }
+    journal_close(journal);
+    forget_close(options.directory, 0);
+    int fd = open(fixture_segment(options.directory, 0), O_RDWR | O_CLOEXEC);
+    CHECK(pread(fd, record, RECORD_100, 64 + 2 * RECORD_100) == RECORD_100);
+    CHECK(pwrite(fd, record, RECORD_100, 64 + 9 * RECORD_100) == RECORD_100); /* 3 over 10 */
+    close(fd);
+    journal = fixture_open(&options);
+    CHECK_INT_EQ(fixture_append(journal, 11, 100, &sequence), OUTCOME_OK);
+    CHECK(sequence > 10);
+    struct seen *seen = fixture_read_from(journal, 1);
+    CHECK(!seen->strange && seen->count == 10 && seen->numbers[8] == 9 && seen->numbers[9] == 11);
+    journal_close(journal);
+}
+
 /* A prepared file and half a header are what an interrupted creation leaves. */
 static void test_interrupted_creation(void)
 {
@@ -382,6 +407,7 @@ static void test_record_in_a_payload(void)
 UNIT_MAIN("journal_damage", {"cut at every byte", test_cut}, {"flip at every byte", test_flip},
           {"zeros at every byte", test_zeros}, {"random at every byte", test_random},
           {"cursor", test_cursor}, {"stale bytes stay dead", test_stale_bytes_stay_dead},
+          {"old record in the wrong place", test_old_record_in_the_wrong_place},
           {"interrupted creation", test_interrupted_creation},
           {"copy of damage", test_copy_of_damage},
           {"record in a payload", test_record_in_a_payload})

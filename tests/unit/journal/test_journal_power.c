@@ -4,10 +4,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 
 #include "base/memory.h"
+#include "base/stop.h"
 #include "fixture.h"
 #include "journal/journal_cursor.h"
 
@@ -17,12 +19,13 @@ static struct error error;
 
 /* --- the disk --- */
 
-enum { FILES_MAX = 512, PAGE = 4096 };
+enum { FILES_MAX = 512, PAGE = 4096, PAGES_MAX = 1024 };
 
 struct disk_file {
     ino_t inode;
     char *bytes;
     size_t length;
+    bool dirty[PAGES_MAX]; /* written since the last sync */
 };
 
 struct disk_name {
@@ -70,29 +73,70 @@ static bool is_ours(int fd, bool directory)
            (directory ? path[length] == '\0' : path[length] == '/');
 }
 
-/* An inode that is deleted and made again is another file; the new one's first sync replaces this. */
-int fdatasync(int fd)
+/* With the lock. The file's place in the model; NULL when it is not modelled. */
+static struct disk_file *disk_file_of(int fd)
 {
     struct stat status;
-    char path[100];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    int again = open(
-        path,
-        O_RDONLY | O_CLOEXEC); /* prepared files are open for writing and reading, but be sure */
-    pthread_mutex_lock(&disk_lock);
-    bool ours = is_ours(fd, false);
-    fstat(fd, &status);
-    struct disk_file *file = ours ? find_file(status.st_ino) : NULL;
-    if (ours && file == NULL && disk_file_count < FILES_MAX) {
-        file = &disk_files[disk_file_count++];
+    if (!is_ours(fd, false) || fstat(fd, &status) != 0) {
+        return NULL;
     }
-    if (file != NULL) {
-        free(file->bytes);
+    struct disk_file *file = find_file(status.st_ino);
+    if (file == NULL && disk_file_count < FILES_MAX) {
+        file = &disk_files[disk_file_count++];
         file->inode = status.st_ino;
-        file->bytes = load(again, &file->length);
+    }
+    return file;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t length, off_t offset)
+{
+    pthread_mutex_lock(&disk_lock);
+    struct disk_file *file = disk_file_of(fd);
+    for (off_t page = offset / PAGE; file != NULL && page <= (offset + (off_t) length - 1) / PAGE;
+         page++) {
+        file->dirty[page % PAGES_MAX] = true;
     }
     pthread_mutex_unlock(&disk_lock);
-    close(again);
+    return syscall(SYS_pwrite64, fd, data, length, offset);
+}
+
+/* What is dirty goes to the disk; what is not dirty stays there as it was. */
+static void disk_sync(struct disk_file *file, int fd)
+{
+    size_t length;
+    char *bytes = load(fd, &length);
+    for (size_t at = 0; at < length; at += PAGE) {
+        size_t part = length - at < PAGE ? length - at : PAGE;
+        size_t known = at < file->length ? file->length - at : 0;
+        if (!file->dirty[at / PAGE % PAGES_MAX]) {
+            memset(bytes + at, 0, part);
+            memcpy(bytes + at, file->bytes + (known > 0 ? at : 0), known < part ? known : part);
+        }
+    }
+    free(file->bytes);
+    file->bytes = bytes;
+    file->length = length;
+}
+
+static bool disk_fails; /* the next sync fails, and with it the kernel forgets what was dirty */
+
+int fdatasync(int fd)
+{
+    pthread_mutex_lock(&disk_lock);
+    struct disk_file *file = disk_file_of(fd);
+    bool fails = disk_fails && file != NULL;
+    if (file != NULL) {
+        if (!fails) {
+            disk_sync(file, fd);
+        }
+        memset(file->dirty, 0, sizeof(file->dirty));
+        disk_fails = false;
+    }
+    pthread_mutex_unlock(&disk_lock);
+    if (fails) {
+        errno = EIO;
+        return -1;
+    }
     return (int) syscall(SYS_fdatasync, fd);
 }
 
@@ -159,7 +203,7 @@ static void lose_pages(const char *now, const char *to, ino_t inode, uint64_t *s
             memcpy(bytes + at, file->bytes + at, known);
         }
     }
-    CHECK(pwrite(fd, bytes, length, 0) == (ssize_t) length);
+    CHECK(syscall(SYS_pwrite64, fd, bytes, length, 0) == (long) length);
     if (from_fd >= 0) {
         close(from_fd);
     }
@@ -333,6 +377,68 @@ static void test_never(void)
     }
 }
 
+/* What is deleted is known to be deleted, also after a power loss. */
+static void test_deleted_is_known(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    uint64_t state = 5;
+    char after[320];
+    fixture_quiet();
+    disk_start(options.directory);
+    options.max_bytes = MB;
+    options.sync_ms = JOURNAL_SYNC_ALWAYS;
+    options.keep_ms = 0;
+    struct journal *journal = fixture_open(&options);
+    for (uint64_t n = 1; n <= 100; n++) {
+        CHECK_INT_EQ(fixture_append(journal, n, 2500, NULL), OUTCOME_OK);
+    }
+    journal_set_stored(journal, 80);
+    WAIT_UNTIL(journal_first(journal) > 60);
+    usleep(100000);
+    snprintf(after, sizeof(after), "%s-after", options.directory);
+    lose_power(options.directory, after, &state, 0);
+    journal_close(journal);
+    reboot(after);
+    options.directory = after;
+    options.keep_ms = 3600000;
+    journal = fixture_open(&options);
+    struct seen *seen = fixture_read_from(journal, 1);
+    CHECK(!seen->strange && seen->missing == 0 && seen->deleted > 60);
+    CHECK_INT_EQ(seen->deleted + seen->count, 100);
+    journal_close(journal);
+}
+
+/* A sync fails, the process ends, the next one finds in memory what is not on the disk: it must write it again. */
+static void test_failed_sync_is_made_good(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    uint64_t state = 5;
+    char after[320];
+    disk_start(options.directory);
+    options.max_bytes = MB;
+    options.sync_ms = 100000;
+    struct journal *journal = fixture_open(&options);
+    for (uint64_t n = 1; n <= 40; n++) { /* 26 a segment */
+        CHECK_INT_EQ(fixture_append(journal, n, 2400, NULL), OUTCOME_OK);
+        if (n == 10) {
+            CHECK(journal_sync(journal, &error) == OUTCOME_OK);
+        }
+    }
+    disk_fails = true;
+    CHECK(journal_sync(journal, &error) == OUTCOME_FATAL);
+    CHECK(stop_requested());
+    stop_reset();
+    journal_close(journal);
+
+    journal = fixture_open(&options);
+    CHECK(fixture_whole(fixture_read_from(journal, 1), 40));
+    snprintf(after, sizeof(after), "%s-after", options.directory);
+    lose_power(options.directory, after, &state, 0);
+    reboot(after);
+    check_after(after, &options, &(struct known){.given = 40, .safe = 40});
+    journal_close(journal);
+}
+
 /* What was appended is durable after the interval, also in segments that were left meanwhile. */
 static void test_interval_is_kept(void)
 {
@@ -356,4 +462,6 @@ static void test_interval_is_kept(void)
 }
 
 UNIT_MAIN("journal_power", {"always", test_always}, {"interval", test_interval},
-          {"never", test_never}, {"interval is kept", test_interval_is_kept})
+          {"never", test_never}, {"deleted is known", test_deleted_is_known},
+          {"failed sync is made good", test_failed_sync_is_made_good},
+          {"interval is kept", test_interval_is_kept})

@@ -135,7 +135,7 @@ static struct paho_link *cutting_open(struct cutting *cutting, const struct live
     return link;
 }
 
-/* Cut in the callback of the fifth message: the broker has an answer to four, and delivers from the fifth on again. */
+/* Cut in the callback of the fifth message: the broker has an answer to four at most, and delivers the rest again. */
 static void test_cut(void)
 {
     LIVE_SKIP();
@@ -161,7 +161,8 @@ static void test_cut(void)
         cutting = (struct cutting){0};
         link = cutting_open(&cutting, &bridge);
         LIVE_WAIT(cutting.arrived >= 36, 5);
-        CHECK_INT_EQ(cutting.first, 5);
+        /* Answers 1 to 4 may be lost as well: closing a socket with unread messages resets the connection. */
+        CHECK(cutting.first >= 1 && cutting.first <= 5);
         CHECK(cutting.first_duplicate);
         paho_link_disconnect(link, 2000);
         paho_link_close(link);
