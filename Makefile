@@ -85,7 +85,7 @@ test: ## install what is missing, build, run every unit and integration test
 check: ## quick: unit tests, format, layers, lint; no servers
 	@code=0; $(MAKE) unit || code=1; $(MAKE) lint || code=1; exit $$code
 
-unit: ## only the unit tests; T=base/test_buf for one, FLAVOUR=asan in that flavour
+unit: ## only the unit tests; T=base/test_buf for one, FLAVOUR=asan in that flavour; LIVE_TESTS=1 with servers
 	@$(MAKE) run-units FLAVOUR=$(if $(filter command line,$(origin FLAVOUR)),$(FLAVOUR),test)
 
 lint: ## only the rules that tools can hold

@@ -6,8 +6,9 @@
  * Some of that is in the journal (we died or were cut between the append and the broker's reading of the answer), some never reached us.
  *
  * What can be repeated. We answer in the order of arrival and TCP cuts off only an end, so what is open when a connection ends is the end
- * of what was delivered on it, and what was open before and not repeated on it: at most the broker's window (MQTT 5: our receive
- * maximum). The memory is therefore the last `window` messages, in the order of their first arrival. A repeat may be repeated again on the next connection.
+ * of what was delivered on it, and what was open before and not repeated on it. The memory is therefore the last `window` messages, in the order
+ * of their first arrival. A repeat may be repeated again on the next connection. How many may be open is the broker's affair: it need not keep to our
+ * receive maximum (mqtt/receiver.c), so the window is better too large.
  *
  * A QoS 1 message is a repeat when it has DUP, its session goes on, and
  *   1. the newest delivery with its packet id came on an earlier connection and had the same topic and payload. Only the newest counts: a

@@ -10,7 +10,7 @@ make=$2
 build=$3
 code=0
 
-"$make" run-units FLAVOUR="$flavour" || code=1
+LIVE_TESTS=1 tests/tools/with-postgres.sh "$make" run-units FLAVOUR="$flavour" || code=1
 
 if [ -e tests/integration/run.py ] && [ -e src/main.c ]; then
     "$make" -j"$(nproc)" program FLAVOUR="$flavour" || exit 1

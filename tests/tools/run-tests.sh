@@ -34,7 +34,8 @@ if ! tests/tools/deps.sh build test || ! "$make" all ||
     exit 1
 fi
 
-run "$make" run-units FLAVOUR=test
+# Units that need a server start their own Mosquitto, and share one PostgreSQL.
+LIVE_TESTS=1 run tests/tools/with-postgres.sh "$make" run-units FLAVOUR=test
 if [ -e tests/integration/run.py ]; then
     # The release program for users, the one with fault points for crashes at named points.
     export MQTT2PG="$(realpath "$build")/mqtt2pg" MQTT2PG_FAULTY="$(realpath "$build")/test/mqtt2pg"

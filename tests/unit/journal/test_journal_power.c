@@ -88,8 +88,10 @@ static struct disk_file *disk_file_of(int fd)
     return file;
 }
 
+/* Marked behind the write: a sync in between may or may not take it along, the next one does. */
 ssize_t pwrite(int fd, const void *data, size_t length, off_t offset)
 {
+    ssize_t written = syscall(SYS_pwrite64, fd, data, length, offset);
     pthread_mutex_lock(&disk_lock);
     struct disk_file *file = disk_file_of(fd);
     for (off_t page = offset / PAGE; file != NULL && page <= (offset + (off_t) length - 1) / PAGE;
@@ -97,7 +99,7 @@ ssize_t pwrite(int fd, const void *data, size_t length, off_t offset)
         file->dirty[page % PAGES_MAX] = true;
     }
     pthread_mutex_unlock(&disk_lock);
-    return syscall(SYS_pwrite64, fd, data, length, offset);
+    return written;
 }
 
 /* What is dirty goes to the disk; what is not dirty stays there as it was. */
