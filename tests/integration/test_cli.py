@@ -275,6 +275,10 @@ def test_dead_letters_commands(env):
     assert retried.code in (0, 1), retried
     assert env.sql("select id, v from r order by id") == [(0, 0), (1, 1), (2, 2)], retried
     assert [letter[1] for letter in env.dead_letters()] == ["r/9"]
+    # What a verb does not take must not be passed over: this would remove the letters of every rule.
+    for argument in ("--rule", "--id"):
+        assert env.cli("dead-letters", "purge", argument, "1", config=bridge).code == 2
+    assert len(env.dead_letters()) == 1
     purged = env.cli("dead-letters", "purge", config=bridge)
     assert purged.code == 0 and env.dead_letters() == [], purged
 

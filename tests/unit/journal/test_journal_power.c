@@ -110,9 +110,13 @@ static void disk_sync(struct disk_file *file, int fd)
     for (size_t at = 0; at < length; at += PAGE) {
         size_t part = length - at < PAGE ? length - at : PAGE;
         size_t known = at < file->length ? file->length - at : 0;
-        if (!file->dirty[at / PAGE % PAGES_MAX]) {
-            memset(bytes + at, 0, part);
-            memcpy(bytes + at, file->bytes + (known > 0 ? at : 0), known < part ? known : part);
+        known = known < part ? known : part;
+        if (file->dirty[at / PAGE % PAGES_MAX]) {
+            continue;
+        }
+        memset(bytes + at, 0, part);
+        if (known > 0) {
+            memcpy(bytes + at, file->bytes + at, known);
         }
     }
     free(file->bytes);
@@ -420,24 +424,26 @@ static void test_failed_sync_is_made_good(void)
     options.max_bytes = MB;
     options.sync_ms = 100000;
     struct journal *journal = fixture_open(&options);
-    for (uint64_t n = 1; n <= 40; n++) { /* 26 a segment */
+    for (uint64_t n = 1; n <= 36; n++) { /* 26 a segment; no half yet, where the next is made */
         CHECK_INT_EQ(fixture_append(journal, n, 2400, NULL), OUTCOME_OK);
         if (n == 10) {
             CHECK(journal_sync(journal, &error) == OUTCOME_OK);
         }
     }
+    pthread_mutex_lock(&disk_lock);
     disk_fails = true;
+    pthread_mutex_unlock(&disk_lock);
     CHECK(journal_sync(journal, &error) == OUTCOME_FATAL);
     CHECK(stop_requested());
     stop_reset();
     journal_close(journal);
 
     journal = fixture_open(&options);
-    CHECK(fixture_whole(fixture_read_from(journal, 1), 40));
+    CHECK(fixture_whole(fixture_read_from(journal, 1), 36));
     snprintf(after, sizeof(after), "%s-after", options.directory);
     lose_power(options.directory, after, &state, 0);
     reboot(after);
-    check_after(after, &options, &(struct known){.given = 40, .safe = 40});
+    check_after(after, &options, &(struct known){.given = 36, .safe = 36});
     journal_close(journal);
 }
 

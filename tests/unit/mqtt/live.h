@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -84,6 +85,7 @@ static inline pid_t live_spawn(const char *const *arguments, int in, int out)
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves no broker behind */
         int null = open("/dev/null", O_RDWR);
         dup2(in >= 0 ? in : null, 0);
         dup2(out >= 0 ? out : null, 1);
