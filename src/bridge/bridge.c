@@ -78,6 +78,18 @@ static void print_problems(struct problems *problems)
     problems_fini(problems);
 }
 
+/* A message that is larger than the journal could never be taken: the broker is told not to send it. */
+static void fit_packets_to_journal(struct config *config)
+{
+    int64_t fits = config->journal.max_bytes / 2;
+
+    if (config->broker.max_packet_bytes > fits) {
+        log_warn("broker.max_packet is larger than half of journal.max_size: using that half",
+                 F_INT("bytes", fits));
+        config->broker.max_packet_bytes = fits;
+    }
+}
+
 static bool load_first(struct bridge *bridge)
 {
     struct problems problems = {0};
@@ -189,6 +201,7 @@ static int bridge_start(struct bridge *bridge)
         return EXIT_CONFIGURATION;
     }
     log_configure(&bridge->generation->config->log);
+    fit_packets_to_journal(bridge->generation->config);
     if (open_disk(bridge, &error) != OUTCOME_OK) {
         log_error("cannot start", F_TEXT("reason", error.text));
         return EXIT_CANNOT_START;
