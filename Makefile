@@ -69,7 +69,7 @@ LIBRARIES    = -lpaho-mqtt3as $(PQ_LIBS) -lconfig -lcjson -lmicrohttpd -lxxhash 
 
 # --- for users ---------------------------------------------------------------------------------
 
-.PHONY: all deps deps-dev check test asan tsan fuzz cover bench demo install clean help
+.PHONY: all deps deps-dev check test asan tsan fuzz cover demo install clean help
 .PHONY: unit lint format program units run-units run-fuzzers generated
 
 all: ## build build/mqtt2pg with what is installed
@@ -107,10 +107,6 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (20)
 cover: ## unit tests' coverage, folder by folder
 	@$(MAKE) run-units FLAVOUR=cover
 	@tests/tools/cover.sh "$(BUILD)/cover"
-
-bench: deps ## the benchmarks; QUICK=1 for a short run
-	@$(MAKE) all
-	@tests/bench/run.py $(if $(QUICK),--quick)
 
 deps: ## install the Debian packages that building and testing need
 	@tests/tools/deps.sh build test
