@@ -2,8 +2,8 @@
  * A file is called "POSITION-SERIAL.ack": several may belong to one position (acknowledgments of parked messages are made long
  * after their batch). The list of files is kept in memory in the order of their names, which is the order of publishing.
  *
- *   outbox_prepare ─▶ written ── outbox_commit, outbox_settle at or above it ─▶ due ── published, confirmed ─▶ deleted
- *                        └────── outbox_abort, outbox_settle below it ─▶ deleted
+ *   outbox_prepare ─▶ written ── outbox_commit, outbox_settle at or beyond its mark ─▶ due ── published, confirmed ─▶ deleted
+ *                        └────── outbox_abort, outbox_settle before its mark ─▶ deleted
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,6 +22,7 @@
 #include "ack/ack_publish.h"
 #include "ack/outbox_file.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -31,7 +32,7 @@
 enum { REST_MS = 500 }; /* after a failure */
 
 struct entry {
-    uint64_t position;
+    struct outbox_mark mark;
     unsigned serial;
     uint32_t count;
     uint32_t confirmed; /* published and confirmed of them; they come first */
@@ -71,8 +72,8 @@ static int entry_compare(const void *left, const void *right)
 {
     const struct entry *a = left;
     const struct entry *b = right;
-    if (a->position != b->position) {
-        return a->position < b->position ? -1 : 1;
+    if (a->mark.position != b->mark.position) {
+        return a->mark.position < b->mark.position ? -1 : 1;
     }
     return (a->serial > b->serial) - (a->serial < b->serial);
 }
@@ -95,7 +96,7 @@ static void list_add(struct outbox *outbox, const struct entry *entry)
 static void list_remove(struct outbox *outbox, size_t index)
 {
     char name[NAME_BYTES];
-    entry_name(name, outbox->list[index].position, outbox->list[index].serial);
+    entry_name(name, outbox->list[index].mark.position, outbox->list[index].serial);
     if (unlinkat(outbox->directory_fd, name, 0) != 0 && errno != ENOENT) {
         log_warn("could not delete a file of acknowledgments, they will be published again",
                  F_TEXT("file", name), F_TEXT("reason", strerror(errno)));
@@ -138,10 +139,10 @@ static void list_changed(struct outbox *outbox)
 static bool name_parse(const char *name, struct entry *entry)
 {
     char again[NAME_BYTES];
-    if (sscanf(name, "%20" SCNu64 "-%10u.ack", &entry->position, &entry->serial) != 2) {
+    if (sscanf(name, "%20" SCNu64 "-%10u.ack", &entry->mark.position, &entry->serial) != 2) {
         return false;
     }
-    entry_name(again, entry->position, entry->serial);
+    entry_name(again, entry->mark.position, entry->serial);
     return strcmp(name, again) == 0;
 }
 
@@ -166,7 +167,7 @@ static enum outcome file_take(struct outbox *outbox, const char *name, struct er
         wrong = error->text;
     } else if (outcome == OUTCOME_OK && strcmp(file.journal, outbox->journal) != 0) {
         wrong = "it belongs to another journal";
-    } else if (outcome == OUTCOME_OK && file.position != entry.position) {
+    } else if (outcome == OUTCOME_OK && file.mark.position != entry.mark.position) {
         wrong = "its name and its content differ";
     }
     if (wrong != NULL) {
@@ -175,6 +176,7 @@ static enum outcome file_take(struct outbox *outbox, const char *name, struct er
         unlinkat(outbox->directory_fd, name, 0);
         outcome = OUTCOME_OK;
     } else if (outcome == OUTCOME_OK) {
+        entry.mark = file.mark;
         entry.count = file.count;
         entry.bytes = (int64_t) content.length;
         list_add(outbox, &entry);
@@ -280,7 +282,7 @@ static enum outcome publish_file(struct outbox *outbox, const struct entry *entr
                                  struct error *error)
 {
     char name[NAME_BYTES];
-    entry_name(name, entry->position, entry->serial);
+    entry_name(name, entry->mark.position, entry->serial);
     char *path = memory_printf("%s/%s", outbox->directory, name);
     struct outbox_file file;
     struct buf content = {0};
@@ -290,6 +292,7 @@ static enum outcome publish_file(struct outbox *outbox, const struct entry *entr
         log_error("acknowledgments are lost", F_TEXT("reason", error->text));
         outcome = OUTCOME_OK;
     } else if (outcome == OUTCOME_OK) {
+        (void) FAULT("ack.publish.before");
         outcome = publish_acks(outbox, entry, acks, error);
     }
     buf_fini(&content);
@@ -324,12 +327,16 @@ static void *outbox_main(void *context)
     while (next_due(outbox, &entry)) {
         struct error error = {0};
         enum outcome outcome = publish_file(outbox, &entry, &error);
+        if (outcome == OUTCOME_OK) {
+            (void) FAULT("ack.publish.after");
+        }
         pthread_mutex_lock(&outbox->mutex);
         if (outcome == OUTCOME_OK) {
             struct entry *there = list_find(outbox, &entry);
             if (there != NULL) {
                 list_remove(outbox, (size_t) (there - outbox->list));
                 list_changed(outbox);
+                (void) FAULT("ack.file.deleted");
             }
         } else if (!outbox->ending) {
             log_warn("acknowledgments wait", F_TEXT("reason", error.text));
@@ -346,11 +353,18 @@ static void *outbox_main(void *context)
 
 /* --- from the loader --------------------------------------------------------------------------- */
 
-enum outcome outbox_settle(struct outbox *outbox, uint64_t position, struct error *error)
+static bool is_beyond(const struct outbox_mark *mark, const struct outbox_mark *stored)
+{
+    return mark->position != stored->position ? mark->position > stored->position
+                                              : mark->stored_at_us > stored->stored_at_us;
+}
+
+enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stored,
+                           struct error *error)
 {
     pthread_mutex_lock(&outbox->mutex);
     for (size_t i = outbox->count; i-- > 0;) {
-        if (outbox->list[i].position > position) {
+        if (is_beyond(&outbox->list[i].mark, stored)) {
             list_remove(outbox, i);
         } else {
             outbox->list[i].due = true;
@@ -365,13 +379,13 @@ enum outcome outbox_settle(struct outbox *outbox, uint64_t position, struct erro
     return file_sync_directory(outbox->directory_fd, error);
 }
 
-enum outcome outbox_prepare(struct outbox *outbox, uint64_t position, const struct ack_batch *batch,
-                            struct error *error)
+enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mark,
+                            const struct ack_batch *batch, struct error *error)
 {
     if (batch->count == 0) {
         return OUTCOME_OK;
     }
-    struct entry entry = {.position = position,
+    struct entry entry = {.mark = *mark,
                           .count = batch->count,
                           .bytes = OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length};
     int64_t bytes = entry.bytes;
@@ -389,8 +403,8 @@ enum outcome outbox_prepare(struct outbox *outbox, uint64_t position, const stru
                          waiting);
     }
     char name[NAME_BYTES];
-    entry_name(name, position, entry.serial);
-    struct outbox_file file = {.position = position, .count = batch->count};
+    entry_name(name, mark->position, entry.serial);
+    struct outbox_file file = {.mark = *mark, .count = batch->count};
     snprintf(file.journal, sizeof(file.journal), "%s", outbox->journal);
     enum outcome outcome =
         outbox_file_write(outbox->directory_fd, name, &file, buf_slice(&batch->bytes), error);
@@ -398,31 +412,37 @@ enum outcome outbox_prepare(struct outbox *outbox, uint64_t position, const stru
         pthread_mutex_lock(&outbox->mutex);
         list_add(outbox, &entry);
         pthread_mutex_unlock(&outbox->mutex);
+        (void) FAULT("ack.file.written");
     }
     return outcome;
 }
 
-void outbox_commit(struct outbox *outbox, uint64_t position)
+void outbox_commit(struct outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mutex);
     for (size_t i = 0; i < outbox->count; i++) {
-        if (outbox->list[i].position == position) {
-            outbox->list[i].due = true;
-        }
+        outbox->list[i].due = true;
     }
     list_changed(outbox);
     pthread_mutex_unlock(&outbox->mutex);
 }
 
-void outbox_abort(struct outbox *outbox, uint64_t position)
+void outbox_abort(struct outbox *outbox)
 {
+    struct error error;
+    bool removed = false;
     pthread_mutex_lock(&outbox->mutex);
     for (size_t i = outbox->count; i-- > 0;) {
-        if (outbox->list[i].position == position && !outbox->list[i].due) {
+        if (!outbox->list[i].due) {
             list_remove(outbox, i);
+            removed = true;
         }
     }
     pthread_mutex_unlock(&outbox->mutex);
+    /* A file that came back after a power loss would pass for true, once `progress` is beyond its mark. */
+    if (removed && file_sync_directory(outbox->directory_fd, &error) != OUTCOME_OK) {
+        log_error("could not sync the directory of acknowledgments", F_TEXT("reason", error.text));
+    }
 }
 
 void outbox_close(struct outbox *outbox, int64_t milliseconds)

@@ -3,12 +3,14 @@
  *
  * Everything here but outbox_waiting() belongs to the loader's thread.
  *
- * The acknowledgments of a batch are written to a file of their own, named after the batch's last journal position, and synced before COMMIT is
- * sent; whether they may go out is then decided by PostgreSQL alone: at or below `progress.position` they are true, above it the
- * file is thrown away and the batch will make them anew. A known rollback removes the file at once. The outbox's thread publishes a
- * committed file whole, waits for the broker's confirmation, and deletes it; a crash in between publishes it again. So memory stays bounded while
- * the broker is away, a rejection keeps its exact reason, and no second position has to be kept in step. Several files may belong to one position (parked messages
- * are acknowledged long after their batch).
+ * The acknowledgments of a transaction are written to a file of their own and synced before COMMIT is sent. The transaction moves this client's row
+ * of `progress`: a batch moves the position, and stored_at grows with each (parked messages are stored long after their batch, where the position stays).
+ * Whether the acknowledgments may go out is then decided by PostgreSQL alone: when the row is at the file's mark (position, stored_at) or beyond it they are
+ * true; before it the file is thrown away, and what is stored anew makes them anew. A known rollback removes the file at once.
+ * The outbox's thread publishes a committed file whole, waits for the broker's confirmation, and deletes it; a crash in between publishes it again. So memory
+ * stays bounded while the broker is away, a rejection keeps its exact reason, and no second position has to be kept in step.
+ *
+ * Fault points: "ack.file.written" (before COMMIT), "ack.publish.before", "ack.publish.after" (confirmed, the file is still there), "ack.file.deleted".
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,6 +18,7 @@
 #define MQTT2PG_ACK_OUTBOX_H
 
 #include "ack/ack_batch.h"
+#include "ack/outbox_file.h"
 #include "base/outcome.h"
 #include "mqtt/broker_options.h"
 
@@ -32,19 +35,19 @@ struct outbox;
 enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *options,
                          struct error *error) MUST_CHECK;
 
-/* The database says that everything up to `position` is stored: files up to it become due, later ones are removed. Called by the loader each time it has read
- * `progress` (start, reconnect). Starts the thread on the first call. */
-enum outcome outbox_settle(struct outbox *outbox, uint64_t position,
+/* The row of `progress` is at `stored`: files up to it become due, later ones are removed. Called by the loader each time it has read
+ * the row (start, reconnect). Starts the thread on the first call. */
+enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stored,
                            struct error *error) MUST_CHECK;
 
-/* Before COMMIT of the batch that ends at `position`. Does nothing for an empty batch. OUTCOME_RETRY: no room (max_bytes reached, unless the outbox is
+/* Before COMMIT of the transaction that moves the row to `mark`. Does nothing for an empty batch. OUTCOME_RETRY: no room (max_bytes reached, unless the outbox is
  * empty, or the disk is full). */
-enum outcome outbox_prepare(struct outbox *outbox, uint64_t position, const struct ack_batch *batch,
-                            struct error *error) MUST_CHECK;
+enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mark,
+                            const struct ack_batch *batch, struct error *error) MUST_CHECK;
 
-/* After COMMIT was confirmed / after the transaction was certainly rolled back. */
-void outbox_commit(struct outbox *outbox, uint64_t position);
-void outbox_abort(struct outbox *outbox, uint64_t position);
+/* What was prepared last: after COMMIT was confirmed / after the transaction was certainly rolled back. */
+void outbox_commit(struct outbox *outbox);
+void outbox_abort(struct outbox *outbox);
 
 /* Tries to publish all that is due within `milliseconds`, then stops the thread and frees everything. NULL is legal. */
 void outbox_close(struct outbox *outbox, int64_t milliseconds);

@@ -10,7 +10,7 @@
 
 static const char magic[8] = {'M', 'Q', '2', 'P', 'G', 'A', 'C', 'K'};
 
-enum { VERSION = 1, CHECKED_BYTES = 72 };
+enum { VERSION = 1, CHECKED_BYTES = 80 };
 
 /* The acknowledgments of one batch; far beyond what a batch makes. */
 #define FILE_BYTES_MAX ((size_t) 4 * 1024 * 1024 * 1024)
@@ -29,9 +29,10 @@ enum outcome outbox_file_write(int directory_fd, const char *name, const struct 
     bytes_put_le32(header + 8, VERSION);
     bytes_put_le32(header + 12, file->count);
     memcpy(header + 16, file->journal, OUTBOX_UUID_BYTES);
-    bytes_put_le64(header + 56, file->position);
-    bytes_put_le64(header + 64, acks.length);
-    bytes_put_le64(header + 72, checksum(header, acks));
+    bytes_put_le64(header + 56, file->mark.position);
+    bytes_put_le64(header + 64, (uint64_t) file->mark.stored_at_us);
+    bytes_put_le64(header + 72, acks.length);
+    bytes_put_le64(header + CHECKED_BYTES, checksum(header, acks));
     buf_append(&content, header, sizeof(header));
     buf_append_slice(&content, acks);
     enum outcome outcome = file_replace(directory_fd, name, buf_slice(&content), error);
@@ -44,7 +45,7 @@ static bool header_is_sound(struct slice content)
     return content.length >= OUTBOX_HEADER_BYTES &&
            memcmp(content.data, magic, sizeof(magic)) == 0 &&
            bytes_get_le32(content.data + 8) == VERSION &&
-           bytes_get_le64(content.data + 64) == content.length - OUTBOX_HEADER_BYTES;
+           bytes_get_le64(content.data + 72) == content.length - OUTBOX_HEADER_BYTES;
 }
 
 enum outcome outbox_file_read(const char *path, struct outbox_file *file, struct buf *content,
@@ -59,11 +60,12 @@ enum outcome outbox_file_read(const char *path, struct outbox_file *file, struct
         return error_set(error, OUTCOME_REJECT, "\"%s\" is no sound file of acknowledgments", path);
     }
     *acks = slice_make(whole.data + OUTBOX_HEADER_BYTES, whole.length - OUTBOX_HEADER_BYTES);
-    if (bytes_get_le64(whole.data + 72) != checksum(whole.data, *acks)) {
+    if (bytes_get_le64(whole.data + CHECKED_BYTES) != checksum(whole.data, *acks)) {
         return error_set(error, OUTCOME_REJECT, "\"%s\" is damaged: checksum", path);
     }
     file->count = bytes_get_le32(whole.data + 12);
-    file->position = bytes_get_le64(whole.data + 56);
+    file->mark = (struct outbox_mark){bytes_get_le64(whole.data + 56),
+                                      (int64_t) bytes_get_le64(whole.data + 64)};
     memcpy(file->journal, whole.data + 16, OUTBOX_UUID_BYTES);
     file->journal[OUTBOX_UUID_BYTES] = '\0';
     return OUTCOME_OK;

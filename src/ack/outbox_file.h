@@ -6,10 +6,11 @@
  *   12   4   count of acknowledgments
  *   16   36  UUID of the journal, as text
  *   52   4   0
- *   56   8   position: the batch's last sequence in that journal
- *   64   8   length of what follows the header
- *   72   8   XXH3 (64 bits) of bytes 0 to 71, seed of the XXH3 of what follows
- *   80   …   acknowledgments: ack_batch.h
+ *   56   8   position: of the progress row when they are true
+ *   64   8   stored_at of the progress row when they are true, microseconds since 1970
+ *   72   8   length of what follows the header
+ *   80   8   XXH3 (64 bits) of bytes 0 to 79, seed of the XXH3 of what follows
+ *   88   …   acknowledgments: ack_batch.h
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,12 +22,18 @@
 #include "ack/ack_batch.h"
 #include "base/outcome.h"
 
-#define OUTBOX_HEADER_BYTES 80
+#define OUTBOX_HEADER_BYTES 88
 #define OUTBOX_UUID_BYTES 36
+
+/* A state of this client's row in `progress`. Each transaction of ours makes a later one. */
+struct outbox_mark {
+    uint64_t position;
+    int64_t stored_at_us;
+};
 
 struct outbox_file {
     char journal[OUTBOX_UUID_BYTES + 1];
-    uint64_t position;
+    struct outbox_mark mark;
     uint32_t count;
 };
 

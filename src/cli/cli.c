@@ -27,6 +27,7 @@ static const struct cli_command commands[] = {
      "list         one line each, oldest first\n"
      "show ID      everything about one, payload included\n"
      "retry        sends them through today's rules; what fails again stays, with the new reason\n"
+     "             (no acknowledgments; parked ones of a rule with ack are left to the service)\n"
      "purge        removes those that are not parked, or only those older than D (\"30d\")\n",
      cli_dead_letters},
     {"journal", "info|dump|verify", "look into the journal, also while the service runs",

@@ -132,7 +132,10 @@ static int show_letter(const struct desk *desk, const struct request *request)
 static bool retry_rule(const struct desk *desk, const struct store *store, struct mapper *mapper,
                        unsigned rule, const struct request *request, struct retry_counts *total)
 {
-    struct dead_letter_query query = {.id = request->id, .parked = -1, .limit = RETRY_LETTERS};
+    /* Whoever waits for a parked letter's acknowledgment gets it from the service, which stores it by itself. */
+    bool acknowledges = desk->generation->ruleset->rules[rule]->ack != NULL;
+    struct dead_letter_query query = {
+        .id = request->id, .parked = acknowledges ? 0 : -1, .limit = RETRY_LETTERS};
     struct pg_failure failure = {.message = ""};
     enum store_result result;
     uint64_t before;
@@ -140,7 +143,7 @@ static bool retry_rule(const struct desk *desk, const struct store *store, struc
 
     do {
         before = total->letters;
-        result = retry_letters(store, mapper, rule, &query, total, NULL, &failure);
+        result = retry_letters(store, mapper, rule, &query, total, &failure);
         query.after_id = total->last_id;
         if (result == STORE_SMALLER && query.limit > 1) {
             query.limit /= 2;
@@ -187,7 +190,10 @@ static int retry_rules(const struct desk *desk, const struct request *request,
            " filtered, %" PRIu64 " rejected again\n",
            total.letters, total.stored, total.rows, total.filtered, total.rejected);
     if (request->id != 0 && total.letters == 0) {
-        fprintf(stderr, "mqtt2pg: no rule of this configuration has a dead letter %" PRId64 "\n",
+        fprintf(stderr,
+                "mqtt2pg: no rule of this configuration has a dead letter %" PRId64
+                " that could be retried; a parked one that is to be acknowledged is stored by the "
+                "service\n",
                 request->id);
         complete = false;
     }

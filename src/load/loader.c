@@ -63,6 +63,7 @@ struct store loader_store(struct loader *loader)
         .targets = loader->targets,
         .verdicts = &loader->verdicts,
         .outbox = loader->options.outbox,
+        .position = loader->stored,
     };
 }
 

@@ -68,7 +68,7 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
 }
 
 /* Reads our row of `progress`; makes it when this journal has none. */
-static enum outcome read_position(struct loader *loader, uint64_t *position,
+static enum outcome read_position(struct loader *loader, struct outbox_mark *mark,
                                   struct pg_failure *failure)
 {
     const struct pg_options *database = &loader->options.database;
@@ -79,7 +79,7 @@ static enum outcome read_position(struct loader *loader, uint64_t *position,
                       failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
-    *position = progress.position;
+    *mark = (struct outbox_mark){progress.position, progress.stored_at_us};
     if (progress.exists && strcmp(progress.journal, uuid) == 0) {
         return OUTCOME_OK;
     }
@@ -88,7 +88,7 @@ static enum outcome read_position(struct loader *loader, uint64_t *position,
             "this client stored from another journal before: what still waits there is not stored",
             F_TEXT("other", progress.journal), F_TEXT("journal", uuid));
     }
-    *position = 0;
+    *mark = (struct outbox_mark){0};
     return progress_write(loader->connection, database->schema, database->client_id, uuid, 0,
                           failure);
 }
@@ -165,21 +165,21 @@ static bool ensure_schema(struct loader *loader, struct error *error)
 static bool settle(struct loader *loader, struct error *error)
 {
     struct pg_failure failure = {.message = ""};
-    uint64_t position;
+    struct outbox_mark mark;
 
-    if (read_position(loader, &position, &failure) != OUTCOME_OK) {
+    if (read_position(loader, &mark, &failure) != OUTCOME_OK) {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }
     if (loader->options.outbox != NULL &&
-        outbox_settle(loader->options.outbox, position, error) != OUTCOME_OK) {
+        outbox_settle(loader->options.outbox, &mark, error) != OUTCOME_OK) {
         return false;
     }
-    if (lower_position(loader, &position, &failure) != OUTCOME_OK) {
+    if (lower_position(loader, &mark.position, &failure) != OUTCOME_OK) {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }
-    return seek_stored(loader, position, error) == OUTCOME_OK;
+    return seek_stored(loader, mark.position, error) == OUTCOME_OK;
 }
 
 /* Everything between a TCP connection and the first batch. */

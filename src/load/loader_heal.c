@@ -19,44 +19,25 @@ static void count_healed(const struct loader *loader, unsigned rule,
     metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
 }
 
-/* Acknowledgments of letters that were parked: their batch is long committed. */
-static void send_healed_acks(struct loader *loader, const struct ack_batch *acks)
-{
-    struct error error;
-
-    if (loader->options.outbox == NULL || acks->count == 0) {
-        return;
-    }
-    if (outbox_prepare(loader->options.outbox, loader->stored, acks, &error) == OUTCOME_OK) {
-        outbox_commit(loader->options.outbox, loader->stored);
-    } else {
-        log_error("acknowledgments of parked messages could not be written",
-                  F_INT("acks", acks->count), F_TEXT("reason", error.text));
-    }
-}
-
 /* Stores one portion; `counts` tells how much it was. */
 static enum store_result heal_portion(struct loader *loader, unsigned rule,
                                       struct retry_counts *counts, struct pg_failure *failure)
 {
     const struct dead_letter_query query = {.parked = 1, .limit = loader->heal_letters};
     const struct store store = loader_store(loader);
-    struct ack_batch acks = {0};
     enum store_result result;
 
     do {
-        result = retry_letters(&store, loader->mapper, rule, &query, counts, &acks, failure);
+        result = retry_letters(&store, loader->mapper, rule, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader));
     verdicts_reset(&loader->verdicts); /* they are keyed by letters, not by messages */
     if (result == STORE_DONE) {
         loader->heal_letters = HEAL_LETTERS_MAX;
         count_healed(loader, rule, counts);
-        send_healed_acks(loader, &acks);
     } else if (result == STORE_SMALLER && loader->heal_letters > 1) {
         loader->heal_letters /= 2;
         result = STORE_AGAIN;
     }
-    ack_batch_fini(&acks);
     return result;
 }
 

@@ -21,8 +21,7 @@ struct retry {
     unsigned rule;
     struct dead_letter_rows letters;
     struct second_verdict *verdicts; /* one per letter */
-    struct batch *batch;
-    struct ack_batch *acks; /* NULL: none */
+    struct batch *batch; /* of rows and acknowledgments; it leaves the position where it is */
 };
 
 static void give_up(struct second_verdict *verdict, const char *reason, const char *sqlstate)
@@ -43,14 +42,15 @@ static void append_ack(struct retry *retry, const struct dead_letter *letter,
                                     .stored_at_us = clock_wall_us()};
     struct subject subject = mapped->subject;
 
-    if (retry->acks == NULL || mapped->rule->ack == NULL ||
+    if (retry->store->outbox == NULL || mapped->rule->ack == NULL ||
         !ack_template_wants(mapped->rule->ack, facts.stored) ||
         (!facts.stored && !letter->parked)) {
         return;
     }
     subject.here = subject.payload;
     subject.ack = &facts;
-    ack_template_append(mapped->rule->ack, &subject, mapper_arena(retry->mapper), retry->acks);
+    ack_template_append(mapped->rule->ack, &subject, mapper_arena(retry->mapper),
+                        &retry->batch->acks);
 }
 
 static void map_letter(struct retry *retry, size_t i)
@@ -91,6 +91,7 @@ static void map_letters(struct retry *retry)
     retry->batch = batch_new(retry->store->ruleset->count);
     retry->batch->sequences = memory_alloc((count + 1) * sizeof(*retry->batch->sequences));
     retry->batch->count = count;
+    retry->batch->from = retry->batch->to = retry->store->position;
     mapper_skip(retry->mapper, retry->rule, false);
     for (size_t i = 0; i < count; i++) {
         retry->batch->sequences[i] = (uint64_t) retry->letters.list[i].letter.id;
@@ -158,11 +159,22 @@ static enum store_result after_failure(const struct retry *retry, bool in_rows,
     return store_result_of(failure);
 }
 
+static enum store_result give_back(const struct retry *retry, enum store_result result)
+{
+    if (!pg_is_connected(retry->store->connection)) {
+        return STORE_LOST;
+    }
+    store_rollback(retry->store);
+    return result;
+}
+
 static enum store_result run_retry(struct retry *retry, const struct dead_letter_query *query,
                                    struct retry_counts *counts, struct pg_failure *failure)
 {
     struct pg_connection *connection = retry->store->connection;
     const struct rule_batch *rows;
+    enum store_result result;
+    int64_t stored_at_us = 0;
 
     if (pg_run(connection, "begin", failure) != OUTCOME_OK ||
         dead_letters_read(connection, retry->store->schema, query, &retry->letters, failure) !=
@@ -171,26 +183,32 @@ static enum store_result run_retry(struct retry *retry, const struct dead_letter
     }
     map_letters(retry);
     rows = &retry->batch->rules[retry->rule];
+    if (retry->batch->acks.count > 0) {
+        result = store_move(retry->store, retry->batch, &stored_at_us, failure);
+        if (result != STORE_DONE) {
+            return give_back(retry, result);
+        }
+    }
     if (rows->row_count > 0 && store_rows(retry->store, retry->batch, retry->rule, 0,
                                           rows->extent_count, failure) != OUTCOME_OK) {
         return after_failure(retry, true, failure);
     }
-    if (settle_letters(retry, failure) != OUTCOME_OK ||
-        pg_commit(connection, failure) != OUTCOME_OK) {
+    if (settle_letters(retry, failure) != OUTCOME_OK) {
         return after_failure(retry, false, failure);
     }
-    count_letters(retry, counts);
-    return STORE_DONE;
+    result = store_commit(retry->store, retry->batch, stored_at_us, failure);
+    if (result == STORE_DONE) {
+        count_letters(retry, counts);
+    }
+    return result;
 }
 
 enum store_result retry_letters(const struct store *store, struct mapper *mapper, unsigned rule,
                                 const struct dead_letter_query *query, struct retry_counts *counts,
-                                struct ack_batch *acks, struct pg_failure *failure)
+                                struct pg_failure *failure)
 {
-    struct retry retry = {.store = store, .mapper = mapper, .rule = rule, .acks = acks};
+    struct retry retry = {.store = store, .mapper = mapper, .rule = rule};
     struct dead_letter_query locked = *query;
-    size_t acks_before = acks == NULL ? 0 : acks->bytes.length;
-    uint32_t count_before = acks == NULL ? 0 : acks->count;
     enum store_result result;
 
     locked.lock = true;
@@ -198,9 +216,6 @@ enum store_result retry_letters(const struct store *store, struct mapper *mapper
     result = run_retry(&retry, &locked, counts, failure);
     if (result == STORE_DONE) {
         verdicts_reset(store->verdicts);
-    } else if (acks != NULL) {
-        acks->bytes.length = acks_before;
-        acks->count = count_before;
     }
     dead_letter_rows_fini(&retry.letters);
     free(retry.verdicts);

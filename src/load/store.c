@@ -107,20 +107,35 @@ static enum outcome store_letters_and_gaps(const struct store *store, const stru
     return OUTCOME_OK;
 }
 
-/* Everything up to COMMIT. *rule tells in whose rows it failed, or NO_RULE. */
-static enum store_result fill_transaction(const struct store *store, const struct batch *batch,
-                                          unsigned *rule, struct pg_failure *failure)
+enum store_result store_move(const struct store *store, const struct batch *batch,
+                             int64_t *stored_at_us, struct pg_failure *failure)
 {
-    bool moved = false;
+    const struct progress_step step = {.client_id = store->client_id,
+                                       .journal = store->journal,
+                                       .from = batch->from,
+                                       .to = batch->to};
 
-    *rule = NO_RULE;
-    if (pg_run(store->connection, "begin", failure) != OUTCOME_OK ||
-        progress_move(store->connection, store->schema, store->client_id, store->journal,
-                      batch->from, batch->to, &moved, failure) != OUTCOME_OK) {
+    if (progress_move(store->connection, store->schema, &step, stored_at_us, failure) !=
+        OUTCOME_OK) {
         return store_result_of(failure);
     }
-    if (!moved) {
-        return STORE_STALE;
+    return *stored_at_us == 0 ? STORE_STALE : STORE_DONE;
+}
+
+/* Everything up to COMMIT. *rule tells in whose rows it failed, or NO_RULE. */
+static enum store_result fill_transaction(const struct store *store, const struct batch *batch,
+                                          unsigned *rule, int64_t *stored_at_us,
+                                          struct pg_failure *failure)
+{
+    enum store_result result;
+
+    *rule = NO_RULE;
+    if (pg_run(store->connection, "begin", failure) != OUTCOME_OK) {
+        return store_result_of(failure);
+    }
+    result = store_move(store, batch, stored_at_us, failure);
+    if (result != STORE_DONE) {
+        return result;
     }
     if (store_all_rows(store, batch, rule, failure) != OUTCOME_OK ||
         store_letters_and_gaps(store, batch, failure) != OUTCOME_OK) {
@@ -176,14 +191,15 @@ static enum store_result after_rule_failure(const struct store *store, const str
     return changed ? STORE_AGAIN : store_isolate(store, batch, rule, failure);
 }
 
-static enum store_result commit(const struct store *store, const struct batch *batch,
-                                struct pg_failure *failure)
+enum store_result store_commit(const struct store *store, const struct batch *batch,
+                               int64_t stored_at_us, struct pg_failure *failure)
 {
+    const struct outbox_mark mark = {batch->to, stored_at_us};
     struct error error;
     enum store_result result;
 
     if (store->outbox != NULL &&
-        outbox_prepare(store->outbox, batch->to, &batch->acks, &error) != OUTCOME_OK) {
+        outbox_prepare(store->outbox, &mark, &batch->acks, &error) != OUTCOME_OK) {
         *failure = (struct pg_failure){.action = SQL_WAIT};
         snprintf(failure->message, sizeof(failure->message), "acknowledgments: %.300s", error.text);
         store_rollback(store);
@@ -193,7 +209,7 @@ static enum store_result commit(const struct store *store, const struct batch *b
     if (pg_commit(store->connection, failure) == OUTCOME_OK) {
         (void) FAULT("store.commit.after");
         if (store->outbox != NULL) {
-            outbox_commit(store->outbox, batch->to);
+            outbox_commit(store->outbox);
         }
         return STORE_DONE;
     }
@@ -203,19 +219,23 @@ static enum store_result commit(const struct store *store, const struct batch *b
     }
     store_rollback(store);
     if (store->outbox != NULL) {
-        outbox_abort(store->outbox, batch->to);
+        outbox_abort(store->outbox);
     }
-    return failure->action == SQL_ROW ? blame_by_halving(store, batch, failure) : result;
+    return result;
 }
 
 enum store_result store_batch(const struct store *store, const struct batch *batch,
                               struct pg_failure *failure)
 {
+    int64_t stored_at_us = 0;
     unsigned rule;
-    enum store_result result = fill_transaction(store, batch, &rule, failure);
+    enum store_result result = fill_transaction(store, batch, &rule, &stored_at_us, failure);
 
     if (result == STORE_DONE) {
-        return commit(store, batch, failure);
+        result = store_commit(store, batch, stored_at_us, failure);
+        return result == STORE_WAIT && failure->action == SQL_ROW
+                   ? blame_by_halving(store, batch, failure)
+                   : result;
     }
     if (!pg_is_connected(store->connection)) {
         return STORE_LOST;

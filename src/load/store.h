@@ -42,6 +42,7 @@ struct store {
     struct rule_targets *targets;
     struct verdicts *verdicts;
     struct outbox *outbox; /* NULL: no acknowledgments */
+    uint64_t position;     /* of `progress`, for retry_letters() with an outbox */
 };
 
 enum store_result store_batch(const struct store *store, const struct batch *batch,
@@ -57,6 +58,17 @@ enum outcome store_rows(const struct store *store, const struct batch *batch, un
  */
 enum store_result store_isolate(const struct store *store, const struct batch *batch, unsigned rule,
                                 struct pg_failure *failure) MUST_CHECK;
+
+/* The first thing in a transaction after BEGIN: `progress` from batch->from to batch->to. STORE_DONE with what stored_at has become. */
+enum store_result store_move(const struct store *store, const struct batch *batch,
+                             int64_t *stored_at_us, struct pg_failure *failure) MUST_CHECK;
+
+/*
+ * The last thing: writes the batch's acknowledgments down, commits, lets them go out. STORE_DONE, or what to do with the rest rolled back, if there is still a
+ * connection; `failure` says why.
+ */
+enum store_result store_commit(const struct store *store, const struct batch *batch,
+                               int64_t stored_at_us, struct pg_failure *failure) MUST_CHECK;
 
 /* What a failed statement outside of rows means for the batch. */
 enum store_result store_result_of(const struct pg_failure *failure);

@@ -187,18 +187,18 @@ enum outcome progress_write(struct pg_connection *connection, const char *schema
 }
 
 enum outcome progress_move(struct pg_connection *connection, const char *schema,
-                           const char *client_id, const char *journal, uint64_t from, uint64_t to,
-                           bool *moved, struct pg_failure *failure)
+                           const struct progress_step *step, int64_t *stored_at_us,
+                           struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     char numbers[2][NUMBER_TEXT];
-    const char *values[] = {client_id, journal, number_text(numbers[0], from),
-                            number_text(numbers[1], to)};
+    const char *values[] = {step->client_id, step->journal, number_text(numbers[0], step->from),
+                            number_text(numbers[1], step->to)};
 
-    *moved = false;
+    *stored_at_us = 0;
     enum outcome outcome = query(connection, schema, sql_progress_move, 4, values, &rows, failure);
-    if (outcome == OUTCOME_OK) {
-        *moved = pg_rows_affected(rows) == 1;
+    if (outcome == OUTCOME_OK && pg_rows_count(rows) == 1) {
+        *stored_at_us = strtoll(pg_rows_text(rows, 0, 0), NULL, 10);
     }
     pg_rows_free(rows);
     return outcome;

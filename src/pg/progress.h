@@ -43,9 +43,17 @@ enum outcome progress_write(struct pg_connection *connection, const char *schema
                             const char *client_id, const char *journal, uint64_t position,
                             struct pg_failure *failure) MUST_CHECK;
 
-/* Inside a transaction: from → to. *moved false: the row is not where we think; roll back and read it. */
+/* A step of one client's row. With from = to the position stays, and only stored_at tells that something was stored. */
+struct progress_step {
+    const char *client_id; /* borrowed */
+    const char *journal;   /* borrowed */
+    uint64_t from;
+    uint64_t to;
+};
+
+/* Inside a transaction. *stored_at_us is greater than before; 0: the row is not where we think; roll back and read it. */
 enum outcome progress_move(struct pg_connection *connection, const char *schema,
-                           const char *client_id, const char *journal, uint64_t from, uint64_t to,
-                           bool *moved, struct pg_failure *failure) MUST_CHECK;
+                           const struct progress_step *step, int64_t *stored_at_us,
+                           struct pg_failure *failure) MUST_CHECK;
 
 #endif

@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 
 import datetime
 import json
+import signal
 import threading
 
 from bridge import wait_time
@@ -178,3 +179,52 @@ def test_parked_is_acknowledged_when_stored(env):
     env.sql(TABLE)
     inbox.wait(5, 40)
     assert {ack["status"] for ack in by_id(inbox).values()} == {"stored"}
+
+
+# Between the rows and the last confirmation; in the order in which they are passed.
+HEALING_POINTS = ("ack.file.written", "store.commit.before", "pg.commit.sent", "pg.commit.after", "store.commit.after",
+                  "ack.publish.before", "ack.publish.after", "ack.file.deleted")
+
+
+@limit(120)
+def test_parked_is_acknowledged_over_kill(env):
+    """Killed at each point while parked messages are stored: each stored once, acknowledged at least once, none before its row."""
+    for point in HEALING_POINTS:
+        inbox = env.subscribe("~/devices/+/ack")
+        bridge = env.bridge(RULE % (TO_CAPTURE, ""), name="at-" + point)
+        env.publish([("~/devices/d/telemetry", '{"id": %d}' % n) for n in range(50)])
+        env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 50, 15, "not parked")
+        bridge.wait_quiet()
+        bridge.kill9()
+        env.sql(TABLE)
+        bridge.start(ready=False, faults=f"{point}=kill@1")
+        assert bridge.wait(20) == -signal.SIGKILL, f"not killed at {point}"
+        before = {ack["id"] for ack in by_id(inbox).values()}
+        assert not before or env.one("select count(*) from reading") == 50, f"{point}: acknowledged before it was stored"
+        bridge.start()
+        env.wait_rows("reading", 50)
+        env.wait(lambda i=inbox: len(by_id(i)) == 50, 20, lambda i=inbox, p=point: f"{p}: {50 - len(by_id(i))} have no acknowledgment")
+        assert {ack["status"] for ack in by_id(inbox).values()} == {"stored"}
+        assert env.dead_letters() == [] and env.one("select count(distinct id) from reading") == 50
+        assert bridge.stop() == 0
+        inbox.stop()
+        env.sql("drop table reading")
+
+
+@quick
+def test_retry_leaves_parked_messages_to_the_service(env):
+    """`dead-letters retry` acknowledges nothing, so it does not take away what waits for its acknowledgment."""
+    inbox = env.subscribe("~/devices/+/ack")
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""))
+    env.publish([("~/devices/d/telemetry", '{"id": %d}' % n) for n in range(3)])
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 3, 15, "not parked")
+    bridge.stop()
+    env.sql(TABLE)
+    retried = env.cli("dead-letters", "retry", config=bridge)
+    assert retried.code == 0 and retried.out.startswith("0 dead letters"), retried
+    number = env.one("select min(id) from mqtt2pg.dead_letter")
+    single = env.cli("dead-letters", "retry", "--id", str(number), config=bridge)
+    assert single.code == 1 and "service" in single.err, single
+    bridge.start()
+    inbox.wait(3)
+    assert env.one("select count(*) from reading") == 3 and env.dead_letters() == []

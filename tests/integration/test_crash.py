@@ -69,6 +69,10 @@ def test_kill_nine_once(env):
 
 # Every named point at which the program can be made to die, and at which passage it does so here.
 POINTS = {
+    "ack.file.written": "kill@2",
+    "ack.publish.before": "kill@2",
+    "ack.publish.after": "kill@2",
+    "ack.file.deleted": "kill@2",
     "journal.append.before_write": "kill@200",
     "journal.append.after_write": "kill@200",
     "journal.sync.before": "kill@2",

@@ -47,14 +47,20 @@ static void fill_batch(struct ack_batch *batch, unsigned count)
     }
 }
 
-static enum outcome prepare(struct outbox *outbox, uint64_t position, unsigned count)
+static enum outcome prepare_at(struct outbox *outbox, struct outbox_mark mark, unsigned count)
 {
     struct ack_batch batch = {0};
     struct error error = {0};
     fill_batch(&batch, count);
-    enum outcome outcome = outbox_prepare(outbox, position, &batch, &error);
+    enum outcome outcome = outbox_prepare(outbox, &mark, &batch, &error);
     ack_batch_fini(&batch);
     return outcome;
+}
+
+/* A batch: the position alone tells. */
+static enum outcome prepare(struct outbox *outbox, uint64_t position, unsigned count)
+{
+    return prepare_at(outbox, (struct outbox_mark){position, (int64_t) position}, count);
 }
 
 static unsigned count_files(void)
@@ -69,10 +75,15 @@ static unsigned count_files(void)
     return count;
 }
 
-static void settle(struct outbox *outbox, uint64_t position)
+static void settle_at(struct outbox *outbox, struct outbox_mark stored)
 {
     struct error error;
-    CHECK_INT_EQ(outbox_settle(outbox, position, &error), OUTCOME_OK);
+    CHECK_INT_EQ(outbox_settle(outbox, &stored, &error), OUTCOME_OK);
+}
+
+static void settle(struct outbox *outbox, uint64_t position)
+{
+    settle_at(outbox, (struct outbox_mark){position, (int64_t) position});
 }
 
 static void test_known_fate(void)
@@ -85,17 +96,17 @@ static void test_known_fate(void)
     CHECK_INT_EQ(prepare(outbox, 10, 3), OUTCOME_OK);
     CHECK_INT_EQ(count_files(), 1);
     CHECK_INT_EQ(outbox_waiting(outbox), 0);
-    outbox_commit(outbox, 10);
+    outbox_commit(outbox);
     CHECK_INT_EQ(outbox_waiting(outbox), 3);
     CHECK_INT_EQ(prepare(outbox, 20, 2), OUTCOME_OK);
-    outbox_abort(outbox, 20);
+    outbox_abort(outbox);
     CHECK_INT_EQ(count_files(), 1);
     CHECK_INT_EQ(prepare(outbox, 10, 4),
                  OUTCOME_OK); /* of a parked message: a second file for a position */
-    outbox_abort(outbox, 10); /* the first one is not its business */
+    outbox_abort(outbox);     /* the first one is not its business */
     CHECK_INT_EQ(outbox_waiting(outbox), 3);
     CHECK_INT_EQ(prepare(outbox, 10, 4), OUTCOME_OK);
-    outbox_commit(outbox, 10);
+    outbox_commit(outbox);
     CHECK_INT_EQ(outbox_waiting(outbox), 7);
     CHECK_INT_EQ(count_files(), 2);
     outbox_close(outbox, 0);
@@ -127,6 +138,33 @@ static void test_unknown_fate(void)
     outbox_close(outbox, 0);
 }
 
+/* Parked messages are stored where the position stays: stored_at tells, and a later position makes it true whatever the clock says. */
+static void test_same_position(void)
+{
+    new_directory();
+    struct outbox *outbox = open_outbox(uuid, 1 << 20);
+    settle_at(outbox, (struct outbox_mark){20, 100});
+    CHECK_INT_EQ(prepare_at(outbox, (struct outbox_mark){20, 101}, 1), OUTCOME_OK);
+    outbox_close(outbox, 0);
+
+    outbox = open_outbox(uuid, 1 << 20);
+    settle_at(outbox, (struct outbox_mark){20, 100}); /* it was rolled back */
+    CHECK_INT_EQ(count_files(), 0);
+    CHECK_INT_EQ(prepare_at(outbox, (struct outbox_mark){20, 101}, 1), OUTCOME_OK);
+    CHECK_INT_EQ(prepare_at(outbox, (struct outbox_mark){20, 102}, 2), OUTCOME_OK);
+    outbox_close(outbox, 0);
+
+    outbox = open_outbox(uuid, 1 << 20);
+    settle_at(outbox, (struct outbox_mark){20, 101}); /* the first was committed */
+    CHECK_INT_EQ(outbox_waiting(outbox), 1);
+    CHECK_INT_EQ(prepare_at(outbox, (struct outbox_mark){20, 103}, 4), OUTCOME_OK);
+    settle_at(outbox, (struct outbox_mark){30, 90});
+    CHECK_INT_EQ(outbox_waiting(outbox), 5);
+    settle_at(outbox, (struct outbox_mark){20, 100}); /* the database went back */
+    CHECK_INT_EQ(count_files(), 0);
+    outbox_close(outbox, 0);
+}
+
 static void test_another_journal(void)
 {
     new_directory();
@@ -148,7 +186,7 @@ static void test_room(void)
     CHECK_INT_EQ(prepare(outbox, 10, 100),
                  OUTCOME_OK); /* larger than all, but nothing else is there */
     CHECK_INT_EQ(prepare(outbox, 20, 1), OUTCOME_RETRY);
-    outbox_abort(outbox, 10);
+    outbox_abort(outbox);
     CHECK_INT_EQ(prepare(outbox, 20, 1), OUTCOME_OK);
     CHECK_INT_EQ(prepare(outbox, 30, 1), OUTCOME_OK);
     outbox_close(outbox, 0);
@@ -218,4 +256,5 @@ static void test_damage(void)
 }
 
 UNIT_MAIN("outbox", {"known fate", test_known_fate}, {"unknown fate", test_unknown_fate},
-          {"another journal", test_another_journal}, {"room", test_room}, {"damage", test_damage})
+          {"same position", test_same_position}, {"another journal", test_another_journal},
+          {"room", test_room}, {"damage", test_damage})

@@ -20,7 +20,7 @@ static struct outbox *open_outbox(const struct broker_options *broker)
                                      .max_bytes = 1 << 20,
                                      .broker = broker};
     CHECK_INT_EQ(outbox_open(&outbox, &options, &error), OUTCOME_OK);
-    CHECK_INT_EQ(outbox_settle(outbox, 0, &error), OUTCOME_OK);
+    CHECK_INT_EQ(outbox_settle(outbox, &(struct outbox_mark){0}, &error), OUTCOME_OK);
     return outbox;
 }
 
@@ -38,8 +38,9 @@ static void commit_batch(struct outbox *outbox, unsigned n)
                                                .payload = slice_of(payload),
                                                .qos = 1});
     }
-    CHECK_INT_EQ(outbox_prepare(outbox, n * 1000, &batch, &error), OUTCOME_OK);
-    outbox_commit(outbox, n * 1000);
+    const struct outbox_mark mark = {n * 1000, n};
+    CHECK_INT_EQ(outbox_prepare(outbox, &mark, &batch, &error), OUTCOME_OK);
+    outbox_commit(outbox);
     ack_batch_fini(&batch);
 }
 
@@ -154,8 +155,8 @@ static void test_unpublishable(void)
                                            .qos = 1,
                                            .retain = true,
                                            .correlation_data = slice_of("c")});
-    CHECK_INT_EQ(outbox_prepare(outbox, 7, &batch, &error), OUTCOME_OK);
-    outbox_commit(outbox, 7);
+    CHECK_INT_EQ(outbox_prepare(outbox, &(struct outbox_mark){7, 1}, &batch, &error), OUTCOME_OK);
+    outbox_commit(outbox);
     LIVE_WAIT(outbox_waiting(outbox) == 0, 20);
     CHECK_TEXT_EQ(live_retained(&broker, "ok"), "2");
     CHECK_INT_EQ(metric_rule_get(metrics_rule("r"), RULE_METRIC_ACKS_STORED), 1);

@@ -20,11 +20,12 @@ __attribute__((constructor)) static void set_faults(void)
 static bool store(struct pg_connection *connection, uint64_t from, uint64_t to)
 {
     struct pg_failure failure = {0};
-    bool moved = false;
+    const struct progress_step step = {
+        .client_id = "me", .journal = JOURNAL, .from = from, .to = to};
+    int64_t stored_at_us = 0;
     live_run(connection, "begin");
-    if (progress_move(connection, "mqtt2pg", "me", JOURNAL, from, to, &moved, &failure) !=
-            OUTCOME_OK ||
-        !moved) {
+    if (progress_move(connection, "mqtt2pg", &step, &stored_at_us, &failure) != OUTCOME_OK ||
+        stored_at_us == 0) {
         unit_record(false, __FILE__, __LINE__, "not moved from %d: %s", (int) from,
                     failure.message);
         return false;

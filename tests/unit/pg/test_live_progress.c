@@ -118,12 +118,13 @@ static void test_schema_race(void)
 static bool move(struct pg_connection *connection, const char *journal, uint64_t from, uint64_t to)
 {
     struct pg_failure failure = {0};
-    bool moved = false;
-    if (progress_move(connection, "mqtt2pg", "me", journal, from, to, &moved, &failure) !=
-        OUTCOME_OK) {
+    int64_t stored_at_us = 0;
+    const struct progress_step step = {
+        .client_id = "me", .journal = journal, .from = from, .to = to};
+    if (progress_move(connection, "mqtt2pg", &step, &stored_at_us, &failure) != OUTCOME_OK) {
         unit_record(false, __FILE__, __LINE__, "progress_move: %s", failure.message);
     }
-    return moved;
+    return stored_at_us != 0;
 }
 
 static void test_move(void)
@@ -147,6 +148,19 @@ static void test_move(void)
     CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", JOURNAL, &progress, &failure),
                  OUTCOME_OK);
     CHECK(progress.exists && progress.stored_at_us > INT64_C(1600000000000000));
+    /* Where the position stays, and the clock too or goes back, stored_at grows all the same. */
+    live_run(connection, "update mqtt2pg.progress set stored_at = now() + interval '1 hour'");
+    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", JOURNAL, &progress, &failure),
+                 OUTCOME_OK);
+    const struct progress_step stay = {
+        .client_id = "me", .journal = JOURNAL, .from = INT64_MAX, .to = INT64_MAX};
+    int64_t stored_at_us = 0;
+    CHECK_INT_EQ(progress_move(connection, "mqtt2pg", &stay, &stored_at_us, &failure), OUTCOME_OK);
+    CHECK(stored_at_us > progress.stored_at_us);
+    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", JOURNAL, &progress, &failure),
+                 OUTCOME_OK);
+    CHECK_INT_EQ(progress.stored_at_us, stored_at_us);
+    live_run(connection, "update mqtt2pg.progress set stored_at = now()");
     CHECK_TEXT_EQ(progress.journal, JOURNAL);
     CHECK(progress.position == INT64_MAX);
     CHECK_INT_EQ(progress_write(connection, "mqtt2pg", "me", OTHER_JOURNAL, 7, &failure),
