@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/config_tree.h"
+#include "pg/pg_statements.h"
 
 struct check {
     const struct rule_options *rule;
@@ -28,6 +29,7 @@ static void check_target(const struct check *check)
     const struct rule_options *rule = check->rule;
     bool table = is_given(check, "table");
     bool sql = is_given(check, "sql");
+    struct error error = {0};
     if (table && sql) {
         problem_error(check->problems, place_of(check, "sql"), "sql",
                       "stands beside table: a rule has one of them");
@@ -39,8 +41,8 @@ static void check_target(const struct check *check)
         problem_error(check->problems, rule->table.place, "table", "the name is empty");
     }
     if (sql && rule->sql.text != NULL &&
-        rule->sql.text[strspn(rule->sql.text, " \t\r\n")] == '\0') {
-        problem_error(check->problems, rule->sql.place, "sql", "the statement is empty");
+        pg_check_statements(slice_of(rule->sql.text), &error) != OUTCOME_OK) {
+        problem_error(check->problems, rule->sql.place, "sql", "%s", error.text);
     }
     if (rule->create && !table) {
         problem_error(check->problems, place_of(check, "create"), "create",

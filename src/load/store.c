@@ -62,6 +62,9 @@ enum outcome store_rows(const struct store *store, const struct batch *batch, un
     if (outcome == OUTCOME_OK) {
         outcome = pg_copy(store->connection, target->target->copy, parts, 3, failure);
     }
+    for (size_t i = 0; outcome == OUTCOME_OK && i < target->target->own_count; i++) {
+        outcome = pg_run_own(store->connection, target->target->own[i], failure);
+    }
     if (outcome == OUTCOME_OK && target->target->after != NULL) {
         outcome = pg_run(store->connection, target->target->after, failure);
         failure->line = 0; /* a line of COPY inside the rule's own SQL is none of ours */

@@ -65,6 +65,13 @@ enum outcome pg_run(struct pg_connection *connection, const char *sql,
                     struct pg_failure *failure) MUST_CHECK;
 
 /*
+ * Runs one statement of a rule's own SQL inside a transaction, and throws its rows away. In the extended protocol, which takes one statement a message.
+ * When it has ended the transaction all the same: SQL_STOP, for part of a batch may then be stored with the position moved.
+ */
+enum outcome pg_run_own(struct pg_connection *connection, const char *sql,
+                        struct pg_failure *failure) MUST_CHECK;
+
+/*
  * COMMIT. Not pg_run(): a transaction that has failed answers COMMIT with success and the tag ROLLBACK; here that is a failure
  * (SQL_RETRY). After SQL_RECONNECT nobody knows what became of it: the progress row tells.
  * Fault points "pg.commit.before", "pg.commit.sent" (the reply is not waited for) and "pg.commit.after".

@@ -90,6 +90,18 @@ enum outcome pg_query(struct pg_connection *connection, const char *sql, int cou
     return outcome;
 }
 
+enum outcome pg_run_own(struct pg_connection *connection, const char *sql,
+                        struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    enum outcome outcome = pg_query(connection, sql, 0, NULL, &rows, failure);
+    pg_rows_free(rows);
+    if (outcome == OUTCOME_OK && PQtransactionStatus(connection->pg) != PQTRANS_INTRANS) {
+        outcome = pg_failure_set(failure, SQL_STOP, "a rule's own SQL has ended the transaction");
+    }
+    return outcome;
+}
+
 int pg_rows_count(const struct pg_rows *rows)
 {
     return PQntuples(rows->result);

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "pg/pg_quote.h"
+#include "pg/pg_statements.h"
 
 /* Numbers the staged rows in the order in which they came, for a table does not keep it. */
 #define POSITION "mqtt2pg_position"
@@ -164,10 +165,7 @@ static void append_update(struct buf *sql, const struct staging *staging)
 static char *after_sql(const struct staging *staging)
 {
     struct buf sql = {0};
-    if (staging->rule->sql.text != NULL) {
-        /* A line of its own, for the rule's SQL may end in a comment. */
-        buf_printf(&sql, "%s\n;\n", staging->rule->sql.text);
-    } else {
+    if (staging->rule->sql.text == NULL) {
         buf_printf(&sql, "INSERT INTO %s AS stored (", staging->relation);
         append_columns(&sql, staging->plan);
         buf_append_text(&sql, ")\n");
@@ -197,6 +195,18 @@ static char *after_sql(const struct staging *staging)
     return text;
 }
 
+/* The configuration has checked it; what makes no sense after all is left to the server to refuse. */
+static void take_own(struct target *target, const char *text)
+{
+    struct slice sql = slice_of(text), statement;
+    struct error error;
+
+    while (pg_take_statement(&sql, &statement, &error) == OUTCOME_OK && statement.length > 0) {
+        target->own = memory_resize(target->own, (target->own_count + 1) * sizeof(target->own[0]));
+        target->own[target->own_count++] = memory_copy(statement);
+    }
+}
+
 struct target *target_new(const struct rule_options *rule, const struct pg_table *table,
                           const struct row_plan *plan)
 {
@@ -218,6 +228,7 @@ struct target *target_new(const struct rule_options *rule, const struct pg_table
         target->before = before_sql(&staging);
         target->copy = copy_sql(plan, slice_of("pg_temp.batch"));
         target->after = after_sql(&staging);
+        take_own(target, rule->sql.text);
     }
     buf_fini(&relation);
     return target;
@@ -228,6 +239,10 @@ void target_free(struct target *target)
     if (target != NULL) {
         free(target->before);
         free(target->copy);
+        for (size_t i = 0; i < target->own_count; i++) {
+            free(target->own[i]);
+        }
+        free(target->own);
         free(target->after);
         free(target);
     }

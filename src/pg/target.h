@@ -2,7 +2,8 @@
  * target: the statements that bring one rule's rows into its table, made once per rule and catalog. Pure but for quoting.
  *
  *   plain        COPY table (columns) FROM STDIN
- *   staged       CREATE TEMP TABLE batch (…) ON COMMIT DROP; COPY batch …; then one INSERT … SELECT … ON CONFLICT, or the rule's own `sql`; DROP TABLE batch
+ *   staged       CREATE TEMP TABLE batch (…) ON COMMIT DROP; COPY batch …; then one INSERT … SELECT … ON CONFLICT, or the rule's own `sql`, statement by
+ *                statement; DROP TABLE batch
  *
  * Staged rows are inserted in the order of the key, so that two writers lock rows in the same order; of rows with one key in one batch the last, or the
  * newest by `newest`, is taken (with "nothing" the first). An older row never overwrites a newer one, and one without a time none that has one; of equal times the
@@ -24,7 +25,9 @@
 struct target {
     char *before; /* owned; NULL when plain */
     char *copy;   /* owned */
-    char *after;  /* owned; NULL when plain */
+    char **own;   /* owned; the statements of the rule's own `sql`, for pg_run_own() */
+    size_t own_count;
+    char *after; /* owned; NULL when plain */
     bool
         deferred; /* SET CONSTRAINTS ALL IMMEDIATE belongs before COMMIT, so that a deferred constraint fails while the batch can still be halved */
 };

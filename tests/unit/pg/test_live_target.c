@@ -56,6 +56,9 @@ static enum outcome store(struct bench *bench, const char *rows, struct pg_failu
     if (outcome == OUTCOME_OK) {
         outcome = live_copy_text(bench->connection, target->copy, rows, failure);
     }
+    for (size_t i = 0; outcome == OUTCOME_OK && i < target->own_count; i++) {
+        outcome = pg_run_own(bench->connection, target->own[i], failure);
+    }
     if (outcome == OUTCOME_OK && target->after != NULL) {
         outcome = pg_run(bench->connection, target->after, failure);
     }
@@ -187,6 +190,33 @@ static void test_own_sql(void)
     close_bench(&bench);
 }
 
+/* What would get past the configuration's check: the server takes one statement a message, and an ended transaction is noticed. */
+static void test_own_transaction(void)
+{
+    LIVE_OR_RETURN();
+    static const struct {
+        const char *sql;
+        enum sql_action action;
+    } wicked[] = {
+        {"insert into tgt values ('w', 0, 'w'); commit", SQL_RULE},
+        {"insert into tgt values ('w', 0, 'w'); rollback; begin", SQL_RULE},
+        {"do $$ begin insert into tgt values ('w', 0, 'w'); commit; end $$", SQL_RULE},
+        {"rollback", SQL_STOP},
+    };
+    make_table("create table tgt (k text, t int, v text)");
+    struct pg_connection *connection = live_connect();
+    struct pg_failure failure;
+    for (size_t i = 0; i < sizeof(wicked) / sizeof(wicked[0]); i++) {
+        UNIT_CASE("%s", wicked[i].sql);
+        live_run(connection, "begin");
+        CHECK_INT_EQ(pg_run_own(connection, wicked[i].sql, &failure), OUTCOME_RETRY);
+        CHECK_TEXT_EQ(sql_action_name(failure.action), sql_action_name(wicked[i].action));
+        live_run(connection, "rollback");
+        CHECK_TEXT_EQ(live_text(connection, "select count(*) from tgt"), "0");
+    }
+    pg_connection_free(connection);
+}
+
 /* A deferred constraint fails while the transaction is open. */
 static void test_deferred(void)
 {
@@ -283,5 +313,6 @@ static void test_create(void)
 }
 
 UNIT_MAIN("live_target", {"plain", test_plain}, {"nothing", test_nothing}, {"update", test_update},
-          {"newest", test_newest}, {"own_sql", test_own_sql}, {"deferred", test_deferred},
+          {"newest", test_newest}, {"own_sql", test_own_sql},
+          {"own transaction", test_own_transaction}, {"deferred", test_deferred},
           {"writers", test_writers}, {"create", test_create})

@@ -114,7 +114,14 @@ static void test_own_sql(void)
     struct table_shape *shape = make_shape(false);
     struct rule_options rule = {.sql = {.text = "insert into t select * from batch -- all"}};
     check_target(&rule, NULL, shape, BATCH ") ON COMMIT DROP", COPY_BATCH,
-                 "insert into t select * from batch -- all\n" DROP);
+                 "DROP TABLE pg_temp.batch");
+    rule.sql.text = " insert into t select * from batch -- all;\n; ; delete from u;";
+    const struct row_plan plan = {.format = COPY_TEXT};
+    struct target *target = target_new(&rule, NULL, &plan);
+    CHECK_INT_EQ(target->own_count, 2);
+    CHECK_TEXT_EQ(target->own[0], "insert into t select * from batch -- all;\n");
+    CHECK_TEXT_EQ(target->own[1], "delete from u");
+    target_free(target);
     table_shape_free(shape);
 }
 

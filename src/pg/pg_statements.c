@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+#include "pg/pg_statements.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+enum token {
+    TOKEN_END,
+    TOKEN_WORD, /* a keyword or an identifier without quotes */
+    TOKEN_SEMICOLON,
+    TOKEN_OPEN,  /* ( */
+    TOKEN_CLOSE, /* ) */
+    TOKEN_OTHER, /* anything else that means something */
+    TOKEN_BROKEN,
+};
+
+static bool starts(struct slice text, const char *with)
+{
+    size_t length = strlen(with);
+    return text.length >= length && memcmp(text.data, with, length) == 0;
+}
+
+static void skip(struct slice *text, size_t count)
+{
+    *text = slice_make(text->data + count, text->length - count);
+}
+
+static bool is_word_start(char c)
+{
+    return isalpha((unsigned char) c) || c == '_' || (unsigned char) c >= 0x80;
+}
+
+static bool is_word(char c)
+{
+    return is_word_start(c) || isdigit((unsigned char) c) || c == '$';
+}
+
+static bool is_space(char c)
+{
+    return strchr(" \t\n\r\f\v", c) != NULL && c != '\0';
+}
+
+static void skip_line(struct slice *text)
+{
+    while (text->length > 0 && text->data[0] != '\n' && text->data[0] != '\r') {
+        skip(text, 1);
+    }
+}
+
+/* At "/ *": behind its end. False when it has none. */
+static bool skip_comment(struct slice *text)
+{
+    unsigned depth = 0;
+    while (text->length > 0) {
+        if (starts(*text, "/*")) {
+            depth++;
+            skip(text, 2);
+        } else if (starts(*text, "*/")) {
+            skip(text, 2);
+            if (--depth == 0) {
+                return true;
+            }
+        } else {
+            skip(text, 1);
+        }
+    }
+    return false;
+}
+
+/* Behind the opening quote: behind the closing one; a doubled one is part of the text, and with `escapes` so is what follows a backslash. */
+static bool skip_quoted(struct slice *text, char quote, bool escapes)
+{
+    while (text->length > 0) {
+        char c = text->data[0];
+        skip(text, 1);
+        if (c == quote) {
+            if (text->length == 0 || text->data[0] != quote) {
+                return true;
+            }
+            skip(text, 1);
+        } else if (c == '\\' && escapes && text->length > 0) {
+            skip(text, 1);
+        }
+    }
+    return false;
+}
+
+/* A text goes on behind a line's end, with the same escapes: E'a' NEWLINE 'b'. */
+static bool take_continuation(struct slice *text)
+{
+    struct slice rest = *text;
+    bool newline = false;
+    while (rest.length > 0 && (is_space(rest.data[0]) || starts(rest, "--"))) {
+        if (rest.data[0] == '-') {
+            skip_line(&rest);
+        } else {
+            newline |= rest.data[0] == '\n' || rest.data[0] == '\r';
+            skip(&rest, 1);
+        }
+    }
+    if (!newline || !starts(rest, "'")) {
+        return false;
+    }
+    skip(&rest, 1);
+    *text = rest;
+    return true;
+}
+
+/* Behind E' */
+static bool skip_escaped(struct slice *text)
+{
+    do {
+        if (!skip_quoted(text, '\'', true)) {
+            return false;
+        }
+    } while (take_continuation(text));
+    return true;
+}
+
+/* The length of "$tag$" at the front; 0 when no dollar quote stands there. */
+static size_t dollar_tag(struct slice text)
+{
+    size_t length = 1;
+    while (length < text.length && text.data[length] != '$' && is_word(text.data[length])) {
+        length++;
+    }
+    bool tag = length < text.length && text.data[length] == '$' &&
+               (length == 1 || is_word_start(text.data[1]));
+    return tag ? length + 1 : 0;
+}
+
+static bool skip_dollar_quoted(struct slice *text, size_t tag)
+{
+    const char *opening = text->data;
+    skip(text, tag);
+    while (text->length >= tag) {
+        if (memcmp(text->data, opening, tag) == 0) {
+            skip(text, tag);
+            return true;
+        }
+        skip(text, 1);
+    }
+    return false;
+}
+
+static enum token take_word(struct slice *text, struct slice *word)
+{
+    size_t length = 1;
+    while (length < text->length && is_word(text->data[length])) {
+        length++;
+    }
+    *word = slice_make(text->data, length);
+    skip(text, length);
+    if (length == 1 && (word->data[0] == 'e' || word->data[0] == 'E') && starts(*text, "'")) {
+        skip(text, 1);
+        return skip_escaped(text) ? TOKEN_OTHER : TOKEN_BROKEN;
+    }
+    return TOKEN_WORD;
+}
+
+static enum token take_symbol(struct slice *text)
+{
+    char c = text->data[0];
+    size_t tag = c == '$' ? dollar_tag(*text) : 0;
+    if (tag > 0) {
+        return skip_dollar_quoted(text, tag) ? TOKEN_OTHER : TOKEN_BROKEN;
+    }
+    skip(text, 1);
+    if (c == '\'' || c == '"') {
+        return skip_quoted(text, c, false) ? TOKEN_OTHER : TOKEN_BROKEN;
+    }
+    return c == ';'   ? TOKEN_SEMICOLON
+           : c == '(' ? TOKEN_OPEN
+           : c == ')' ? TOKEN_CLOSE
+                      : TOKEN_OTHER;
+}
+
+/* False when a comment has no end. */
+static bool skip_nothing(struct slice *text)
+{
+    bool sound = true;
+    while (sound && text->length > 0) {
+        if (starts(*text, "--")) {
+            skip_line(text);
+        } else if (starts(*text, "/*")) {
+            sound = skip_comment(text);
+        } else if (is_space(text->data[0])) {
+            skip(text, 1);
+        } else {
+            break;
+        }
+    }
+    return sound;
+}
+
+/* Takes one token and the space and comments behind it. */
+static enum token take_token(struct slice *text, struct slice *word)
+{
+    enum token token = TOKEN_END;
+    if (text->length > 0) {
+        token = is_word_start(text->data[0]) ? take_word(text, word) : take_symbol(text);
+    }
+    return skip_nothing(text) ? token : TOKEN_BROKEN;
+}
+
+enum outcome pg_take_statement(struct slice *sql, struct slice *statement, struct error *error)
+{
+    struct slice word;
+    enum token token = TOKEN_SEMICOLON;
+    int depth = 0;
+
+    if (!skip_nothing(sql)) {
+        token = TOKEN_BROKEN;
+    }
+    while (token == TOKEN_SEMICOLON && starts(*sql, ";")) {
+        token = take_token(sql, &word);
+    }
+    const char *begin = sql->data;
+    const char *end = begin;
+    while (token != TOKEN_BROKEN) {
+        end = sql->data;
+        token = take_token(sql, &word);
+        depth += token == TOKEN_OPEN ? 1 : token == TOKEN_CLOSE && depth > 0 ? -1 : 0;
+        if (token == TOKEN_END || (token == TOKEN_SEMICOLON && depth == 0)) {
+            break;
+        }
+    }
+    if (token == TOKEN_BROKEN) {
+        return error_set(error, OUTCOME_REJECT, "a quoted text or a comment in it has no end");
+    }
+    *statement = slice_make(begin, (size_t) (end - begin));
+    return OUTCOME_OK;
+}
+
+/* What cannot be part of a transaction that is not the statement's own. In the order of the words. */
+static const struct forbidden {
+    const char *first;
+    const char *second;   /* NULL: whatever follows */
+    const char *anywhere; /* a word behind; NULL: whatever they are */
+} forbidden[] = {
+    {"abort", NULL, NULL},
+    {"alter", "system", NULL},
+    {"alter", NULL, "concurrently"},
+    {"begin", NULL, NULL},
+    {"commit", NULL, NULL},
+    {"copy", NULL, "stdin"},
+    {"copy", NULL, "stdout"},
+    {"create", "database", NULL},
+    {"create", "index", "concurrently"},
+    {"create", "tablespace", NULL},
+    {"create", "unique", "concurrently"},
+    {"discard", NULL, NULL},
+    {"drop", "database", NULL},
+    {"drop", "index", "concurrently"},
+    {"drop", "tablespace", NULL},
+    {"end", NULL, NULL},
+    {"prepare", "transaction", NULL},
+    {"reindex", "database", NULL},
+    {"reindex", "schema", NULL},
+    {"reindex", "system", NULL},
+    {"reindex", NULL, "concurrently"},
+    {"release", NULL, NULL},
+    {"rollback", NULL, NULL},
+    {"savepoint", NULL, NULL},
+    {"start", NULL, NULL},
+    {"vacuum", NULL, NULL},
+};
+
+static bool is_it(struct slice word, const char *keyword)
+{
+    return word.length == strlen(keyword) && strncasecmp(word.data, keyword, word.length) == 0;
+}
+
+static bool has_word(struct slice text, const char *keyword)
+{
+    struct slice word = {0};
+    enum token token = TOKEN_OTHER;
+    while (token != TOKEN_END && token != TOKEN_BROKEN) {
+        token = take_token(&text, &word);
+        if (token == TOKEN_WORD && is_it(word, keyword)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct forbidden *find_forbidden(struct slice statement)
+{
+    struct slice rest = statement, first = {0}, second = {0};
+    if (take_token(&rest, &first) != TOKEN_WORD) {
+        return NULL;
+    }
+    struct slice behind = rest;
+    if (take_token(&rest, &second) != TOKEN_WORD) {
+        second = (struct slice){0};
+    }
+    for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
+        const struct forbidden *row = &forbidden[i];
+        if (is_it(first, row->first) && (row->second == NULL || is_it(second, row->second)) &&
+            (row->anywhere == NULL || has_word(behind, row->anywhere))) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static enum outcome refuse(const struct forbidden *row, struct error *error)
+{
+    return error_set(error, OUTCOME_REJECT,
+                     "\"%s%s%s%s%s\" can't be part of the transaction that stores a batch",
+                     row->first, row->second == NULL ? "" : " ",
+                     row->second == NULL ? "" : row->second, row->anywhere == NULL ? "" : " … ",
+                     row->anywhere == NULL ? "" : row->anywhere);
+}
+
+enum outcome pg_check_statements(struct slice sql, struct error *error)
+{
+    struct slice statement;
+    size_t count = 0;
+
+    while (pg_take_statement(&sql, &statement, error) == OUTCOME_OK) {
+        const struct forbidden *row = find_forbidden(statement);
+        if (row != NULL) {
+            return refuse(row, error);
+        }
+        if (statement.length == 0) {
+            return count > 0 ? OUTCOME_OK
+                             : error_set(error, OUTCOME_REJECT, "the statement is empty");
+        }
+        count++;
+    }
+    return error->outcome;
+}
