@@ -263,6 +263,30 @@ static void append_rules(struct buf *out)
     buf_append_byte(out, ']');
 }
 
+static void append_gaps(struct buf *out)
+{
+    struct health_gap gaps[HEALTH_GAPS_MAX];
+    size_t count = health_gaps(gaps, HEALTH_GAPS_MAX);
+
+    open_container(out, "gaps", '[');
+    for (size_t i = 0; i < count; i++) {
+        append_comma(out);
+        buf_append_byte(out, '{');
+        append_time(out, "noticed_at", gaps[i].noticed_us);
+        append_text(out, "cause", gaps[i].cause);
+        append_time(out, "from", gaps[i].from_us);
+        append_time(out, "to", gaps[i].to_us);
+        append_key(out, "messages");
+        if (gaps[i].messages < 0) {
+            buf_append_text(out, "null");
+        } else {
+            buf_printf(out, "%lld", (long long) gaps[i].messages);
+        }
+        buf_append_byte(out, '}');
+    }
+    buf_append_byte(out, ']');
+}
+
 /* One member of all samples; `offset` is that of an int64_t in the sample. */
 static void append_series(struct buf *out, const char *key, const struct history_sample *samples,
                           size_t count, size_t offset)
@@ -334,6 +358,7 @@ void status_append_json(struct buf *out, const struct status_request *request)
     append_spread(out, "delay", request->history, HISTORY_DELAY);
     append_spread(out, "commit", request->history, HISTORY_COMMIT);
     append_rules(out);
+    append_gaps(out);
     append_history(out, request);
     append_configuration(out, sources);
     buf_append_byte(out, '}');

@@ -20,6 +20,8 @@ static struct health parts[HEALTH_PARTS];
  * rejects[rejects_count % HEALTH_REJECTS_MAX]. */
 static struct health_reject rejects[HEALTH_REJECTS_MAX];
 static size_t rejects_count;
+static struct health_gap gaps[HEALTH_GAPS_MAX];
+static size_t gaps_count;
 
 static void text_set(char *to, size_t size, struct slice text)
 {
@@ -58,6 +60,25 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason)
     text_set(reject->topic, sizeof(reject->topic), topic);
     text_set(reject->reason, sizeof(reject->reason), slice_of(reason));
     pthread_mutex_unlock(&mutex);
+}
+
+void health_add_gap(const struct health_gap *gap)
+{
+    pthread_mutex_lock(&mutex);
+    gaps[gaps_count++ % HEALTH_GAPS_MAX] = *gap;
+    pthread_mutex_unlock(&mutex);
+}
+
+size_t health_gaps(struct health_gap *out, size_t max)
+{
+    pthread_mutex_lock(&mutex);
+    size_t count = gaps_count < HEALTH_GAPS_MAX ? gaps_count : HEALTH_GAPS_MAX;
+    count = count < max ? count : max;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = gaps[(gaps_count - 1 - i) % HEALTH_GAPS_MAX];
+    }
+    pthread_mutex_unlock(&mutex);
+    return count;
 }
 
 size_t health_rejects(struct health_reject *out, size_t max)

@@ -43,4 +43,16 @@ struct health_reject {
 void health_add_reject(const char *rule, struct slice topic, const char *reason);
 size_t health_rejects(struct health_reject *out, size_t max);
 
+/* The last gaps that this process has noticed, newest first: spans of time from which messages may be missing. */
+#define HEALTH_GAPS_MAX 10
+struct health_gap {
+    int64_t noticed_us;
+    int64_t from_us; /* 0 = not known */
+    int64_t to_us;   /* 0 = not known */
+    int64_t messages; /* -1 = not known */
+    char cause[64];
+};
+void health_add_gap(const struct health_gap *gap);
+size_t health_gaps(struct health_gap *out, size_t max);
+
 #endif

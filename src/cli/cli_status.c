@@ -20,340 +20,17 @@
 #include "admin/http_client.h"
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/text.h"
 #include "cli/cli.h"
+#include "cli/cli_status_text.h"
 #include "decode/json_scan.h"
-#include "map/rfc3339.h"
 
 #define INTERVAL_MS 1000
-#define REJECTS_SHOWN 5
 
-#define GREEN "\033[32m"
-#define RED "\033[31m"
-#define BOLD "\033[1m"
-#define DIM "\033[2m"
-#define PLAIN "\033[0m"
 #define CLEAR "\033[H\033[2J"
-
-struct options {
-    bool json;
-    bool watch;
-    bool terminal;
-    bool colour;
-};
-
-/* One answer of the service. */
-struct answer {
-    struct buf body;
-    struct arena *arena;
-    const struct node *root; /* borrows body and arena; NULL: none yet */
-    int64_t at_ms;           /* monotonic */
-};
-
-/* --- reading the answer: what is not there is 0, false or empty --- */
-
-static const struct node *member(const struct node *node, const char *name)
-{
-    return node == NULL ? NULL : node_member(node, slice_of(name));
-}
-
-static double real(const struct node *node, const char *name)
-{
-    const struct node *found = member(node, name);
-    char text[64];
-
-    if (found == NULL || found->kind != VALUE_NUMBER) {
-        return 0;
-    }
-    snprintf(text, sizeof(text), "%.*s", SLICE_ARGS(found->text));
-    return strtod(text, NULL);
-}
-
-static uint64_t number(const struct node *node, const char *name)
-{
-    double value = real(node, name);
-
-    return value < 0 ? 0 : (uint64_t) value;
-}
-
-static bool truth(const struct node *node, const char *name)
-{
-    const struct node *found = member(node, name);
-
-    return found != NULL && found->kind == VALUE_BOOLEAN && found->boolean;
-}
-
-static struct slice words(const struct node *node, const char *name)
-{
-    const struct node *found = member(node, name);
-
-    return found == NULL || found->kind != VALUE_TEXT ? slice_of("") : found->text;
-}
-
-static const struct node *rule_named(const struct node *root, struct slice name)
-{
-    const struct node *rules = member(root, "rules");
-    const struct node *rule;
-
-    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++) {
-        if (slice_equal(words(rule, "name"), name)) {
-            return rule;
-        }
-    }
-    return NULL;
-}
-
-/* --- writing --- */
-
-static void append_styled(struct buf *out, const struct options *options, const char *style,
-                          const char *text)
-{
-    buf_printf(out, "%s%s%s", options->colour ? style : "", text, options->colour ? PLAIN : "");
-}
-
-static void append_rate(struct buf *out, const struct node *now, const struct node *before,
-                        const char *name, double seconds)
-{
-    double rate = seconds > 0 ? (real(now, name) - real(before, name)) / seconds : 0;
-
-    if (rate < 0) {
-        rate = 0;
-    }
-    if (rate > 0 && rate < 9.95) {
-        buf_printf(out, "%.1f", rate);
-    } else {
-        text_format_count(out, (uint64_t) (rate + 0.5));
-    }
-}
-
-static void append_delay(struct buf *out, double seconds)
-{
-    if (seconds < 1) {
-        buf_printf(out, "%.3g ms", seconds * 1000);
-    } else {
-        buf_printf(out, "%.3g s", seconds);
-    }
-}
-
-static void append_size(struct buf *out, double bytes)
-{
-    static const char *const units[] = {"bytes", "KB", "MB", "GB", "TB"};
-    size_t unit = 0;
-
-    for (; bytes >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++) {
-        bytes /= 1024;
-    }
-    buf_printf(out, unit > 0 && bytes < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
-}
-
-/* "3d 4h 5m 6s" is more than anyone reads: the largest two units. */
-static void append_age(struct buf *out, int64_t seconds)
-{
-    if (seconds >= 86400) {
-        buf_printf(out, "%lldd %lldh", (long long) (seconds / 86400),
-                   (long long) (seconds % 86400 / 3600));
-    } else if (seconds >= 3600) {
-        buf_printf(out, "%lldh %lldm", (long long) (seconds / 3600),
-                   (long long) (seconds % 3600 / 60));
-    } else if (seconds >= 60) {
-        buf_printf(out, "%lldm %llds", (long long) (seconds / 60), (long long) (seconds % 60));
-    } else {
-        buf_printf(out, "%llds", (long long) seconds);
-    }
-}
-
-/* "2026-11-23T03:29:30.123456Z" as "2026-11-23 03:29:30Z", and how long that is ago. */
-static void append_since(struct buf *out, const struct node *root, struct slice time)
-{
-    int64_t then_us;
-    int64_t now_us;
-
-    if (time.length < 19) {
-        return;
-    }
-    buf_printf(out, "since %.10s %.8sZ", time.data, time.data + 11);
-    if (rfc3339_parse(time, &then_us) && rfc3339_parse(words(root, "now"), &now_us)) {
-        buf_append_text(out, " (");
-        append_age(out, now_us > then_us ? (now_us - then_us) / 1000000 : 0);
-        buf_append_text(out, ")");
-    }
-}
-
-static void append_part(struct buf *out, const struct options *options, const struct node *root,
-                        const char *name)
-{
-    const struct node *part = member(member(root, "health"), name);
-    bool well = truth(part, "well");
-
-    buf_printf(out, "%-10s", name);
-    append_styled(out, options, well ? GREEN : RED, well ? "well      " : "not well  ");
-    text_append_printable(out, words(part, "text"), 300);
-    buf_append_text(out, words(part, "since").length > 0 ? ", " : "");
-    append_since(out, root, words(part, "since"));
-    buf_append_text(out, "\n");
-}
-
-static double rows_of(const struct node *root)
-{
-    const struct node *rules = member(root, "rules");
-    const struct node *rule;
-    double rows = 0;
-
-    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++) {
-        rows += real(rule, "rows");
-    }
-    return rows;
-}
-
-static void append_flow(struct buf *out, const struct node *now, const struct node *before,
-                        double seconds)
-{
-    const struct node *counters = member(now, "counters");
-    const struct node *counters_before = member(before, "counters");
-    double rows = seconds > 0 ? (rows_of(now) - rows_of(before)) / seconds : 0;
-
-    buf_append_text(out, "messages  ");
-    append_rate(out, counters, counters_before, "messages_received_total", seconds);
-    buf_append_text(out, "/s received, ");
-    append_rate(out, counters, counters_before, "messages_processed_total", seconds);
-    buf_append_text(out, "/s processed, ");
-    text_format_count(out, rows > 0 ? (uint64_t) (rows + 0.5) : 0);
-    buf_append_text(out, "/s rows\n");
-}
-
-static void append_waiting(struct buf *out, const struct node *root)
-{
-    const struct node *journal = member(root, "journal");
-    const struct node *delay = member(root, "delay");
-
-    buf_append_text(out, "backlog   ");
-    text_format_count(out, number(journal, "messages"));
-    buf_append_text(out, number(journal, "messages") == 1 ? " message" : " messages");
-    if (number(journal, "messages") > 0) {
-        buf_append_text(out, ", the oldest for ");
-        append_age(out, (int64_t) number(journal, "oldest_seconds"));
-    }
-    buf_append_text(out, "; ");
-    append_size(out, real(journal, "bytes"));
-    buf_append_text(out, " on disk");
-    if (number(root, "acks_waiting") > 0) {
-        buf_append_text(out, "; acknowledgments that wait: ");
-        text_format_count(out, number(root, "acks_waiting"));
-    }
-    buf_append_text(out, "\ndelay     ");
-    if (number(delay, "count") == 0) {
-        buf_append_text(out, "nothing stored in the last minute");
-    } else {
-        append_delay(out, real(delay, "p50"));
-        buf_append_text(out, " median, ");
-        append_delay(out, real(delay, "p95"));
-        buf_append_text(out, " for 95 %");
-    }
-    buf_append_text(out, "\n");
-}
-
-/* Appends what stands behind `start` in `out` as a column of `width`, to the right. */
-static void pad(struct buf *out, size_t start, size_t width)
-{
-    size_t length = out->length - start;
-    size_t spaces = length < width ? width - length : 1;
-
-    buf_reserve(out, spaces);
-    memmove(out->data + start + spaces, out->data + start, length);
-    memset(out->data + start, ' ', spaces);
-    out->length += spaces;
-}
-
-static void append_rule(struct buf *out, const struct node *rule, const struct node *before,
-                        double seconds)
-{
-    static const char *const totals[] = {"stored", "filtered", "rejected"};
-    size_t start;
-
-    for (int i = 0; i < 2; i++) {
-        start = out->length;
-        append_rate(out, rule, before, i == 0 ? "matched" : "rows", seconds);
-        pad(out, start, 11);
-    }
-    for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
-        start = out->length;
-        text_format_count(out, number(rule, totals[i]));
-        pad(out, start, 15);
-    }
-    buf_append_text(out, "  ");
-    text_append_printable(out, words(rule, "name"), 60);
-    buf_append_text(out, "\n");
-}
-
-static void append_rules(struct buf *out, const struct options *options, const struct node *now,
-                         const struct node *before, double seconds)
-{
-    const struct node *rules = member(now, "rules");
-    const struct node *rule;
-
-    if (rules == NULL || rules->count == 0) {
-        return;
-    }
-    append_styled(out, options, DIM,
-                  "\n messages/s     rows/s         stored       filtered       rejected  rule");
-    buf_append_text(out, "\n");
-    for (int64_t i = 0; (rule = node_element(rules, i)) != NULL; i++) {
-        append_rule(out, rule, rule_named(before, words(rule, "name")), seconds);
-    }
-}
-
-static void append_rejects(struct buf *out, const struct options *options, const struct node *root)
-{
-    const struct node *rejects = member(root, "rejects");
-    const struct node *reject;
-
-    if (rejects == NULL || rejects->count == 0) {
-        return;
-    }
-    append_styled(out, options, DIM, "\nlast dead letters");
-    buf_append_text(out, "\n");
-    for (int64_t i = 0; i < REJECTS_SHOWN && (reject = node_element(rejects, i)) != NULL; i++) {
-        struct slice at = words(reject, "at");
-
-        if (at.length >= 19) {
-            buf_printf(out, "%.10s %.8sZ  ", at.data, at.data + 11);
-        }
-        text_append_printable(out, words(reject, "rule"), 64);
-        buf_append_text(out, "  ");
-        text_append_printable(out, words(reject, "topic"), 80);
-        buf_append_text(out, "\n    ");
-        text_append_printable(out, words(reject, "reason"), 256);
-        buf_append_text(out, "\n");
-    }
-}
-
-/* `before` may have no root: then there are no rates yet. */
-static void append_status(struct buf *out, const struct options *options, const struct answer *now,
-                          const struct answer *before)
-{
-    static const char *const parts[] = {"broker", "database", "journal"};
-    double seconds = before->root == NULL ? 0 : (double) (now->at_ms - before->at_ms) / 1000;
-    bool ready = truth(now->root, "ready");
-
-    append_styled(out, options, BOLD, "mqtt2pg ");
-    text_append_printable(out, words(now->root, "version"), 40);
-    buf_append_text(out, "  ");
-    append_styled(out, options, ready ? GREEN : RED, ready ? "ready" : "not ready");
-    buf_append_text(out, "  up ");
-    append_age(out, (int64_t) number(now->root, "uptime_seconds"));
-    buf_append_text(out, "\n\n");
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        append_part(out, options, now->root, parts[i]);
-    }
-    append_flow(out, now->root, before->root, seconds);
-    append_waiting(out, now->root);
-    append_rules(out, options, now->root, before->root, seconds);
-    append_rejects(out, options, now->root);
-}
 
 /* --- asking --- */
 
-static enum outcome ask(const char *listen, const char *path, struct answer *answer,
+static enum outcome ask(const char *listen, const char *path, struct status_answer *answer,
                         struct error *error)
 {
     int status;
@@ -370,14 +47,14 @@ static enum outcome ask(const char *listen, const char *path, struct answer *ans
     }
     if (json_scan(slice_make(answer->body.data, answer->body.length), answer->arena, &answer->root,
                   error) != OUTCOME_OK ||
-        member(answer->root, "health") == NULL) {
+        node_member(answer->root, slice_of("health")) == NULL) {
         return error_set(error, OUTCOME_RETRY, "what answers there is no mqtt2pg");
     }
     return OUTCOME_OK;
 }
 
-static void print(const struct options *options, const struct answer *now,
-                  const struct answer *before)
+static void print(const struct status_options *options, const struct status_answer *now,
+                  const struct status_answer *before)
 {
     struct buf out = {0};
 
@@ -387,7 +64,7 @@ static void print(const struct options *options, const struct answer *now,
         if (options->watch) {
             buf_append_text(&out, options->terminal ? CLEAR : "\n");
         }
-        append_status(&out, options, now, before);
+        status_append_text(&out, options, now, before);
     }
     fwrite(out.data, 1, out.length, stdout);
     fflush(stdout);
@@ -402,7 +79,7 @@ static void sleep_interval(void)
 }
 
 /* Until it is interrupted, or nobody reads any more. A service that goes away is waited for. */
-static int watch(const char *listen, const struct options *options, struct answer answers[2])
+static int watch(const char *listen, const struct status_options *options, struct status_answer answers[2])
 {
     const char *path = options->json ? "/status.json" : "/status.json?history=0";
     struct error error;
@@ -420,7 +97,7 @@ static int watch(const char *listen, const struct options *options, struct answe
     return CLI_FAILED;
 }
 
-static int once(const char *listen, const struct options *options, struct answer answers[2])
+static int once(const char *listen, const struct status_options *options, struct status_answer answers[2])
 {
     struct error error;
     enum outcome outcome;
@@ -444,9 +121,9 @@ static int once(const char *listen, const struct options *options, struct answer
 }
 
 /* Only where to ask is wanted: a mistake elsewhere, such as a password file that this user may not read, is no hindrance. */
-static int run_with(const struct config *config, const struct options *options)
+static int run_with(const struct config *config, const struct status_options *options)
 {
-    struct answer answers[2] = {{.arena = arena_new(65536)}, {.arena = arena_new(65536)}};
+    struct status_answer answers[2] = {{.arena = arena_new(65536)}, {.arena = arena_new(65536)}};
     int exit_code = CLI_FAILED;
 
     if (config->http.listen == NULL || config->http.listen[0] == '\0') {
@@ -465,7 +142,7 @@ static int run_with(const struct config *config, const struct options *options)
 int cli_status(const struct cli_call *call)
 {
     struct problems problems = {0};
-    struct options options = {0};
+    struct status_options options = {0};
     struct config *config;
     int exit_code = CLI_CONFIGURATION;
     const char *no_colour = getenv("NO_COLOR"); /* https://no-color.org */

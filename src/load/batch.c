@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -117,6 +118,31 @@ static void note_reject(struct batch *batch, const struct dead_letter *letter)
     buf_fini(&topic);
 }
 
+static void report_gap(const struct gap *gap)
+{
+    struct health_gap told = {.noticed_us = gap->noticed_at_us,
+                              .from_us = gap->from_us,
+                              .to_us = gap->to_us,
+                              .messages = gap->messages};
+    struct buf from = {0}, to = {0};
+
+    snprintf(told.cause, sizeof(told.cause), "%.*s", SLICE_ARGS(gap->cause));
+    health_add_gap(&told);
+    metric_add(METRIC_GAPS, 1);
+    if (gap->from_us != 0) {
+        text_format_time(&from, gap->from_us);
+    }
+    if (gap->to_us != 0) {
+        text_format_time(&to, gap->to_us);
+    }
+    /* -1: nobody knows how many. */
+    log_error("messages may be missing: a row of the table gap tells", F_TEXT("cause", told.cause),
+              F_TEXT("from", buf_string(&from)), F_TEXT("to", buf_string(&to)),
+              F_INT("messages", gap->messages));
+    buf_fini(&from);
+    buf_fini(&to);
+}
+
 void batch_report(const struct batch *batch)
 {
     size_t noted =
@@ -125,6 +151,9 @@ void batch_report(const struct batch *batch)
     for (size_t i = 0; i < noted; i++) {
         const struct health_reject *reject = &batch->rejects[i];
         health_add_reject(reject->rule, slice_of(reject->topic), reject->reason);
+    }
+    for (size_t i = 0; i < batch->gap_count; i++) {
+        report_gap(&batch->gaps[i]);
     }
     if (batch->reject_count > 0) {
         log_warn("messages rejected: they are in the dead letters, with the reason",
@@ -237,9 +266,6 @@ static void add_missing(struct batch *batch, const struct journal_missing *missi
 
     add_gap(batch, &gap);
     batch->records += missing->count;
-    log_error("messages are missing in the journal: see the table gap",
-              F_TEXT("cause", gap.cause.data), F_INT("first", missing->first),
-              F_INT("messages", missing->count));
 }
 
 static void add_gap_message(struct batch *batch, const struct message *message)

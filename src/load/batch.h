@@ -82,7 +82,7 @@ void batch_free(struct batch *batch);
 enum outcome batch_build(struct batch *batch, const struct batch_builder *builder,
                          size_t messages_max, struct error *error) MUST_CHECK;
 
-/* After the commit: tells the log and the status page which messages became dead letters. */
+/* After the commit: tells the log and the status page which messages became dead letters, and which may be missing. */
 void batch_report(const struct batch *batch);
 
 /* Appends the rows of one message under one rule; `message` is its index in the batch. */
