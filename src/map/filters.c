@@ -308,6 +308,41 @@ FILTER(json)
     return OUTCOME_OK;
 }
 
+/* --- what may be anything --------------------------------------------------------------------- */
+
+/* What PostgreSQL takes as text. */
+static bool is_text(const struct value *value)
+{
+    return value->text.length == 0 || (text_is_utf8(value->text) &&
+                                       memchr(value->text.data, 0, value->text.length) == NULL);
+}
+
+FILTER(json_or_text)
+{
+    const struct node *root;
+    struct error no_json;
+    if (!holds_text(value)) {
+        return OUTCOME_OK;
+    }
+    if (json_scan(value->text, arena, &root, &no_json) == OUTCOME_OK) {
+        *value = node_value(root);
+    } else {
+        *value = is_text(value) ? value_text(value->text) : value_null();
+    }
+    return OUTCOME_OK;
+}
+
+FILTER(binary)
+{
+    if (value->kind != VALUE_BYTES) {
+        return refuse(value, "is not bytes", error);
+    }
+    if (is_text(value)) {
+        *value = value_null();
+    }
+    return OUTCOME_OK;
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 const struct filter filters[] = {
@@ -335,6 +370,10 @@ const struct filter filters[] = {
     {"base64", FILTER_NO_ARGUMENT, false, "bytea",
      "text in base64 or base64url to bytes, with or without \"=\" at the end", apply_base64},
     {"json", FILTER_NO_ARGUMENT, false, "jsonb", "text that holds JSON, parsed", apply_json},
+    {"json_or_text", FILTER_NO_ARGUMENT, false, "jsonb",
+     "JSON, parsed, or other text as it is; null for bytes that are neither", apply_json_or_text},
+    {"binary", FILTER_NO_ARGUMENT, false, "bytea",
+     "bytes that are no text (UTF-8 without NUL); null for those that are", apply_binary},
 };
 
 const size_t filter_count = sizeof(filters) / sizeof(filters[0]);

@@ -7,7 +7,8 @@
  * most DECIMAL_DIGITS_MAX digits. unix_… cuts what is finer than a microsecond toward the past
  * (-0.0000001 s is 1969-12-31 23:59:59.999999). lower and upper change ASCII letters only. hex,
  * base64 and json also take bytes (the format raw); base64 takes both alphabets of RFC 4648,
- * padding is optional, and nothing else may stand in it.
+ * padding is optional, and nothing else may stand in it. Of json_or_text and binary over the same
+ * bytes at most one is not null: together they keep a payload of any kind.
  *
  * SPDX-License-Identifier: MIT
  */
