@@ -74,8 +74,10 @@ static void check_tls(struct config_reader *reader, const struct config *config,
         problem_error(reader->problems, place_of(reader, "broker.tls.key_file"),
                       "broker.tls.key_file", "a key needs its certificate: give cert_file too");
     }
-    const config_setting_t *group = given(reader, "broker.tls");
-    if (!tls && group != NULL && config_setting_length(group) > 0) {
+    /* Files whose names came out empty, of variables that are not set, are not given. */
+    bool given_any = broker->tls.ca_file != NULL || broker->tls.cert_file != NULL ||
+                     broker->tls.key_file != NULL || given(reader, "broker.tls.verify") != NULL;
+    if (!tls && given_any) {
         problem_warning(reader->problems, place_of(reader, "broker.tls"), "broker.tls",
                         "has no effect: no url begins with mqtts://");
     } else if (tls && !broker->tls.verify) {
