@@ -117,7 +117,7 @@ static int once(const char *listen, const struct status_options *options, struct
         return CLI_FAILED;
     }
     print(options, &answers[1], &answers[0]);
-    return CLI_DONE;
+    return truth(answers[1].root, "ready") ? CLI_DONE : CLI_FAILED;
 }
 
 /* Only where to ask is wanted: a mistake elsewhere, such as a password file that this user may not read, is no hindrance. */
