@@ -56,6 +56,8 @@ static void refresh_gauges(void *context)
     journal_info(bridge->journal, &info);
     metric_set(METRIC_JOURNAL_MESSAGES, (int64_t) info.waiting);
     metric_set(METRIC_JOURNAL_BYTES, info.bytes);
+    metric_set(METRIC_JOURNAL_WAITING_BYTES, info.waiting_bytes);
+    metric_set(METRIC_JOURNAL_MAX_BYTES, info.max_bytes);
     metric_set(METRIC_JOURNAL_OLDEST_SECONDS,
                info.oldest_us == 0 || now < info.oldest_us ? 0 : (now - info.oldest_us) / 1000000);
     if (bridge->outbox != NULL) {

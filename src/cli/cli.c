@@ -42,7 +42,8 @@ static const struct cli_command commands[] = {
     {"status", "[--json] [--watch]", "ask the running service how it is",
      "--json       the whole answer of /status.json, one line\n"
      "--watch      again every second, until Ctrl-C\n"
-     "Asks at http.listen of the configuration. Exit code 0 when it is ready; 1 when it is not, or\n"
+     "Asks at http.listen of the configuration. Exit code 0 when it is ready; 1 when it is not, "
+     "or\n"
      "when nobody answers there.\n",
      cli_status},
 };

@@ -454,6 +454,19 @@ static uint64_t count_waiting(const struct journal *journal)
     return waiting;
 }
 
+/* With the lock. Whole segments: they come and go as such. */
+static int64_t sum_waiting_bytes(const struct journal *journal)
+{
+    int64_t bytes = 0;
+    for (size_t i = journal->segment_count; i > 0; i--) {
+        bytes += journal->segments[i - 1].bytes;
+        if (journal->segments[i - 1].first_sequence <= journal->stored + 1) {
+            break;
+        }
+    }
+    return bytes;
+}
+
 static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
 {
     struct journal_next next;
@@ -487,6 +500,7 @@ void journal_info(struct journal *journal, struct journal_info *info)
     info->stored = journal->stored;
     info->waiting = count_waiting(journal);
     info->bytes = journal->bytes_total;
+    info->waiting_bytes = info->waiting > 0 ? sum_waiting_bytes(journal) : 0;
     info->segments = (unsigned) journal->segment_count;
     info->last_us = journal->last_us;
     info->crowded = journal->crowded;

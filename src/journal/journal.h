@@ -109,6 +109,8 @@ struct journal_info {
     uint64_t
         waiting; /* messages on disk that are not stored; last - stored would count skipped numbers too */
     int64_t bytes; /* on disk, a prepared segment included */
+    int64_t
+        waiting_bytes; /* of it, in segments with a message that waits: the rest makes room when it is needed */
     int64_t max_bytes;
     unsigned segments;
     int64_t

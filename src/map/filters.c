@@ -313,8 +313,8 @@ FILTER(json)
 /* What PostgreSQL takes as text. */
 static bool is_text(const struct value *value)
 {
-    return value->text.length == 0 || (text_is_utf8(value->text) &&
-                                       memchr(value->text.data, 0, value->text.length) == NULL);
+    return value->text.length == 0 ||
+           (text_is_utf8(value->text) && memchr(value->text.data, 0, value->text.length) == NULL);
 }
 
 FILTER(json_or_text)

@@ -292,6 +292,7 @@ def test_broker_session_lost_is_a_gap(env):
     bridge.wait_log("session")
     bridge.wait_ready()
     env.wait(lambda: env.one("select count(*) from mqtt2pg.gap") == 1, 15, "no row in mqtt2pg.gap")
+    env.wait(lambda: bridge.metric("gaps_total") == 1, 5, "the metric does not tell of it")
     cause, client, valid = env.sql("select cause, client_id, from_time <= to_time and to_time <= noticed_at + interval '1 second' "
                                    "from mqtt2pg.gap")[0]
     assert "session" in cause and client == bridge.client_id and valid

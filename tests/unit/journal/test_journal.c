@@ -90,12 +90,18 @@ static void test_many_segments(void)
     }
     CHECK(fixture_whole(fixture_read_from(journal, 1), count));
     CHECK_INT_EQ(info.waiting, count);
+    CHECK(info.waiting_bytes > 9 * MB && info.waiting_bytes <= info.bytes);
     CHECK_INT_EQ(info.oldest_us, 1001);
     CHECK_INT_EQ(info.last_us, (int64_t) count * 1000 + 1);
     journal_set_stored(journal, count / 2);
     journal_info(journal, &info);
     CHECK_INT_EQ(info.waiting, count - count / 2);
+    CHECK(info.waiting_bytes > 4 * MB && info.waiting_bytes < 8 * MB);
     CHECK_INT_EQ(info.oldest_us, (int64_t) (count / 2 + 1) * 1000 + 1);
+    journal_set_stored(journal, count);
+    journal_info(journal, &info);
+    CHECK_INT_EQ(info.waiting_bytes, 0);
+    journal_set_stored(journal, count / 2);
     journal_close(journal);
 
     journal = fixture_open(&options);
