@@ -110,6 +110,7 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     batch_report(batch);
     metric_add(METRIC_MESSAGES_PROCESSED, (int64_t) batch->records);
     metric_add(METRIC_BATCHES, 1);
+    metric_add(METRIC_GAPS, (int64_t) batch->gap_count);
     metric_observe(HISTOGRAM_BATCH_ROWS, (double) batch->rows, 1);
     metric_observe(HISTOGRAM_COMMIT_SECONDS, (double) took_us / 1e6, 1);
     observe_delays(batch);
