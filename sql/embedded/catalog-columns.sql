@@ -45,8 +45,19 @@ select d.attname as name,
        coalesce(e.typmod, b.typmod) as typmod,
        d.attnotnull or b.not_null as not_null,
        d.atthasdef or d.attidentity <> '' or b.has_default as has_default,
-       d.attgenerated <> '' or d.attidentity = 'a' as generated
+       d.attgenerated <> '' or d.attidentity = 'a' as generated,
+       el.typdelim as delimiter,
+       -- What a default (serial is one) draws from and this role may not; identity columns need no privilege.
+       (select s.oid::regclass
+          from pg_catalog.pg_attrdef k
+          join pg_catalog.pg_depend x on x.classid = 'pg_catalog.pg_attrdef'::regclass and x.objid = k.oid
+                                     and x.refclassid = 'pg_catalog.pg_class'::regclass
+          join pg_catalog.pg_class s on s.oid = x.refobjid
+         where k.adrelid = $1::oid and k.adnum = d.attnum and d.attgenerated = ''
+           and case when s.relkind = 'S' then not has_sequence_privilege(s.oid, 'usage, update') end
+         limit 1) as denied_sequence
   from declared d
   join base b on b.attnum = d.attnum
   left join element_base e on e.attnum = d.attnum
+  left join pg_catalog.pg_type el on el.oid = e.declared
  order by d.attnum

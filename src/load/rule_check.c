@@ -7,6 +7,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "pg/pg_catalog.h"
+#include "pg/pg_quote.h"
+#include "pg/target.h"
+#include "row/copy_format.h"
 
 static struct place place_of_table(const struct rule *rule)
 {
@@ -102,6 +105,12 @@ static void check_columns(const struct rule *rule, const struct table_shape *sha
                           "expression",
                           column->name, rule->options->table.text);
         }
+        if (column->denied_sequence != NULL && !rule_feeds(rule, column->name)) {
+            problem_error(problems, place_of_table(rule), "table",
+                          "no permission to use the sequence %s, from which column \"%s\" has its "
+                          "default: grant usage on it to this role",
+                          column->denied_sequence, column->name);
+        }
     }
 }
 
@@ -134,15 +143,85 @@ static enum outcome check_conflict(const struct rule *rule, struct pg_connection
     return outcome;
 }
 
+/* PostgreSQL cuts a name that is too long, and then finds, or makes, another table. */
+static void check_name(const struct rule *rule, struct problems *problems)
+{
+    struct slice text = slice_of(rule->options->table.text);
+    struct buf name = {0};
+
+    if (pg_take_relation(&text, &name) && name.length > PG_IDENTIFIER_MAX) {
+        problem_error(problems, place_of_table(rule), "table",
+                      "the name has %zu bytes, and PostgreSQL keeps %d: shorten it", name.length,
+                      PG_IDENTIFIER_MAX);
+    }
+    buf_fini(&name);
+}
+
+/* Everything that the service does with a batch, with a batch of no rows. */
+static enum outcome run_empty_batch(struct pg_connection *connection, const struct target *target,
+                                    enum copy_format format, struct pg_failure *failure)
+{
+    struct buf none = {0};
+    enum outcome outcome = OUTCOME_OK;
+
+    copy_append_header(&none, format);
+    copy_append_trailer(&none, format);
+    const struct slice part = buf_slice(&none);
+    if (target->before != NULL) {
+        outcome = pg_run(connection, target->before, failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_copy(connection, target->copy, &part, 1, failure);
+    }
+    if (outcome == OUTCOME_OK && target->after != NULL) {
+        outcome = pg_run(connection, target->after, failure);
+    }
+    buf_fini(&none);
+    return outcome;
+}
+
+/* What only PostgreSQL knows: views without triggers, foreign tables that take no rows, an odd ON CONFLICT, mistakes in the rule's own SQL. It is
+ * asked by running the rule's statements over an empty batch in a transaction that is rolled back. */
+static enum outcome try_statements(const struct rule *rule, struct pg_connection *connection,
+                                   const struct pg_table *table, struct problems *problems,
+                                   struct pg_failure *failure)
+{
+    const struct table_shape *shape = table == NULL ? rule->declared : table->shape;
+    struct row_plan *plan = NULL;
+    struct pg_failure rollback;
+    struct error error;
+
+    if (row_plan_new(shape, rule->column_names, rule->column_count, &plan, &error) != OUTCOME_OK) {
+        return OUTCOME_OK; /* a column of a table that create = true completes */
+    }
+    struct target *target = target_new(rule->options, table, plan);
+    enum outcome outcome = pg_run(connection, "begin", failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = run_empty_batch(connection, target, plan->format, failure);
+    }
+    if (pg_is_connected(connection) && pg_run(connection, "rollback", &rollback) == OUTCOME_OK &&
+        outcome != OUTCOME_OK) {
+        problem_error(problems,
+                      table == NULL ? rule->options->sql.place : place_of_table(rule),
+                      table == NULL ? "sql" : "table", "%s", failure->message);
+        outcome = OUTCOME_OK;
+    }
+    target_free(target);
+    row_plan_free(plan);
+    return outcome;
+}
+
 enum outcome rule_check(const struct rule *rule, struct pg_connection *connection,
                         struct problems *problems, struct pg_failure *failure)
 {
     struct pg_table *table = NULL;
+    size_t errors = problems->errors;
     enum outcome outcome;
 
     if (rule->options->sql.text != NULL) {
-        return OUTCOME_OK;
+        return try_statements(rule, connection, NULL, problems, failure);
     }
+    check_name(rule, problems);
     outcome = pg_catalog_table(connection, slice_of(rule->options->table.text), &table, failure);
     if (outcome != OUTCOME_OK) {
         return outcome;
@@ -160,6 +239,9 @@ enum outcome rule_check(const struct rule *rule, struct pg_connection *connectio
         check_columns(rule, table->shape, problems);
     }
     outcome = check_conflict(rule, connection, table, problems, failure);
+    if (outcome == OUTCOME_OK && problems->errors == errors) {
+        outcome = try_statements(rule, connection, table, problems, failure);
+    }
     pg_table_free(table);
     return outcome;
 }

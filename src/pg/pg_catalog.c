@@ -30,7 +30,9 @@ enum {
     TYPMOD,
     NOT_NULL,
     HAS_DEFAULT,
-    GENERATED
+    GENERATED,
+    DELIMITER,
+    DENIED_SEQUENCE
 };
 
 static void add_column(struct table_shape *shape, const struct pg_rows *rows, int row)
@@ -46,6 +48,10 @@ static void add_column(struct table_shape *shape, const struct pg_rows *rows, in
     column->not_null = is_true(rows, row, NOT_NULL);
     column->has_default = is_true(rows, row, HAS_DEFAULT);
     column->generated = is_true(rows, row, GENERATED);
+    column->delimiter = column->array ? pg_rows_text(rows, row, DELIMITER)[0] : '\0';
+    if (pg_rows_text(rows, row, DENIED_SEQUENCE) != NULL) {
+        column->denied_sequence = memory_copy(pg_rows_slice(rows, row, DENIED_SEQUENCE));
+    }
 }
 
 static enum outcome read_columns(struct pg_connection *connection, struct pg_table *table,
@@ -120,7 +126,7 @@ enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg
     struct buf names = {0};
     char oid[16];
 
-    *found = table->shape->kind == 'v';
+    *found = table->shape->kind == 'v' || table->shape->kind == 'f';
     if (*found) {
         return OUTCOME_OK;
     }

@@ -32,7 +32,8 @@ enum outcome pg_catalog_table(struct pg_connection *connection, struct slice nam
 void pg_table_free(struct pg_table *table);
 
 /* Is there a unique index (primary key) over exactly these columns, in any order, that ON CONFLICT would take? `count` 0: any index a row can collide
- * with, exclusion constraints among them. Of a view it is always found: its table's indexes count, and PostgreSQL knows them. */
+ * with, exclusion constraints among them. Of a view or foreign table it is always found: the indexes of
+ * another table count, and PostgreSQL tells when the statement is made. */
 enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_table *table,
                                const char *const *columns, size_t count, bool *found,
                                struct pg_failure *failure) MUST_CHECK;

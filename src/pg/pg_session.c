@@ -139,12 +139,13 @@ static bool is_fatal(const PGresult *result)
 
 /*
  * Rows are written up to 1000 at a time, and the line is then that of the row read last, not of the one at fault, when the table
- * itself refuses one: "row is too big". The same code for an index is told right, but they look alike, so neither is believed.
+ * itself refuses one: "row is too big". The same code for an index is told right, but they look alike, so neither is believed. Nor is
+ * it with an internal error, which may come from anywhere.
  * (CopyMultiInsertBufferFlush() in copyfrom.c sets the line for each index insertion only.)
  */
 static bool line_is_true(const char *sqlstate)
 {
-    return strcmp(sqlstate, "54000") != 0;
+    return strcmp(sqlstate, "54000") != 0 && strcmp(sqlstate, "XX000") != 0;
 }
 
 static void fill_failure(const PGresult *result, const char *relation, struct pg_failure *failure)

@@ -47,6 +47,7 @@ const struct sql_action_row sql_actions[] = {
     {"72", SQL_RETRY, "snapshot too old"},
     {"HV", SQL_RULE, "foreign data wrapper"},
     {"P0", SQL_ROW, "RAISE in a trigger or function"},
+    {"XX000", SQL_ROW, "internal error: how some extensions refuse a value (hstore, PostGIS)"},
     {"XX001", SQL_STOP, "data corrupted"},
     {"XX002", SQL_STOP, "index corrupted"},
 };

@@ -46,6 +46,10 @@ static enum outcome text_of(const struct value *value, struct arena *arena, stru
     default:
         break;
     }
+    if (value->kind == VALUE_BYTES && text_has_nul(*text)) {
+        return error_set(error, OUTCOME_REJECT,
+                         "the bytes hold a NUL character, which PostgreSQL can't store");
+    }
     if (text_has_nul(*text)) {
         return reject_value(error, value, "holds a NUL character, which PostgreSQL can't store");
     }

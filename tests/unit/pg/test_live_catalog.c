@@ -47,6 +47,7 @@ static const struct {
     {"pt point", "point", TYPE_OTHER, 600, 0, -1, 0, 0, 0, 0},
     {"vec int2vector", "int2vector", TYPE_OTHER, 22, 0, -1, 0, 0, 0, 0},
     {"rng tstzrange", "tstzrange", TYPE_OTHER, 3910, 0, -1, 0, 0, 0, 0},
+    {"boxes box[]", "box[]", TYPE_OTHER, 1020, 603, -1, 1, 0, 0, 0},
     {"comp pair", "pair", TYPE_OTHER, 0, 0, -1, 0, 0, 0, 0},
     {"ci citext", "citext", TYPE_OTHER, 0, 0, -1, 0, 0, 0, 0},
 };
@@ -66,6 +67,10 @@ static void check_column(const struct column_shape *column, size_t i)
     }
     CHECK_INT_EQ(column->typmod, columns[i].typmod);
     CHECK_INT_EQ(column->array, columns[i].array);
+    CHECK_INT_EQ(column->delimiter, !columns[i].array                         ? '\0'
+                                    : strcmp(columns[i].type_name, "box[]") == 0 ? ';'
+                                                                              : ',');
+    CHECK(column->denied_sequence == NULL);
     CHECK_INT_EQ(column->not_null, columns[i].not_null);
     CHECK_INT_EQ(column->has_default, columns[i].has_default);
     CHECK_INT_EQ(column->generated, columns[i].generated);
@@ -167,12 +172,21 @@ static void test_kinds(void)
              "create schema if not exists closed; create table if not exists closed.t (x int);"
              "grant usage on schema kinds to small_role; grant select on plain to small_role;"
              "grant insert (x) on parts to small_role; grant insert on guarded to small_role;"
+             "create table drawn (s serial, n int default nextval('drawn_s_seq') + 1, i int "
+             "generated always as identity); grant insert on drawn to small_role;"
              "set role small_role");
     table = find(connection, "plain");
     CHECK(table != NULL && table->can_select && !table->can_insert && !table->can_update);
     pg_table_free(table);
     table = find(connection, "parts");
     CHECK(table != NULL && !table->can_select && table->can_insert);
+    pg_table_free(table);
+    table = find(connection, "drawn");
+    if (CHECK(table != NULL && table->shape->count == 3)) {
+        CHECK_TEXT_EQ(table->shape->columns[0].denied_sequence, "drawn_s_seq");
+        CHECK_TEXT_EQ(table->shape->columns[1].denied_sequence, "drawn_s_seq");
+        CHECK(table->shape->columns[2].denied_sequence == NULL); /* needs no privilege */
+    }
     pg_table_free(table);
     check_kind(connection, "guarded", 'r', false);
     CHECK_INT_EQ(pg_catalog_table(connection, slice_of("closed.t"), &table, &failure),

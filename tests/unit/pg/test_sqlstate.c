@@ -65,7 +65,7 @@ static const struct {
     {"HV000", SQL_RULE, SQL_RECONNECT},
     {"XX001", SQL_STOP, SQL_STOP},
     {"XX002", SQL_STOP, SQL_STOP},
-    {"XX000", SQL_WAIT, SQL_WAIT},
+    {"XX000", SQL_ROW, SQL_RECONNECT},
     {"99999", SQL_WAIT, SQL_WAIT}, /* nobody thought of it */
     {"2", SQL_WAIT, SQL_WAIT},
 };
