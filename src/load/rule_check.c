@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -157,6 +158,12 @@ static void check_name(const struct rule *rule, struct problems *problems)
     buf_fini(&name);
 }
 
+/* Not an index, a sequence, a materialized view, … */
+static bool takes_rows(const struct pg_table *table)
+{
+    return strchr("rpvf", table->shape->kind) != NULL;
+}
+
 /* Everything that the service does with a batch, with a batch of no rows. */
 static enum outcome run_empty_batch(struct pg_connection *connection, const struct target *target,
                                     enum copy_format format, struct pg_failure *failure)
@@ -232,6 +239,12 @@ enum outcome rule_check(const struct rule *rule, struct pg_connection *connectio
                           "table \"%s\" does not exist: create it, or set create = true",
                           rule->options->table.text);
         }
+        return OUTCOME_OK;
+    }
+    if (!takes_rows(table)) {
+        problem_error(problems, place_of_table(rule), "table",
+                      "\"%s\" is neither table nor view and takes no rows", table->shape->name);
+        pg_table_free(table);
         return OUTCOME_OK;
     }
     check_privileges(rule, table, problems);
