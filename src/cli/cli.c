@@ -11,6 +11,23 @@
 static const struct cli_command commands[] = {
     {"run", "", "run the service in the foreground",
      "SIGTERM and SIGINT stop it cleanly, SIGHUP reloads the configuration.\n", cli_run},
+    {"learn", "FILTER [--for D] [--broker URL] [--sql]",
+     "listen without storing, and propose rules and tables for what comes",
+     "Listens to the broker of the configuration, which needs no rules yet, and prints a "
+     "configuration\n"
+     "for what it saw: topics as patterns, fields as columns with their types. Nothing is stored, "
+     "acknowledged\n"
+     "or published, and no session stays in the broker; retained messages count.\n"
+     "FILTER       an MQTT filter such as 'devices/#'; in 'site/{plant}/#' a level has its name\n"
+     "--for D      how long (30s); Ctrl-C ends it earlier and prints what there is\n"
+     "--broker URL this broker instead of the configured one; then no configuration is needed\n"
+     "--sql        only the SQL that creates the proposed tables\n"
+     "\n"
+     "    mqtt2pg learn 'devices/#' --for 1m > learned.cfg\n"
+     "    mqtt2pg -c learned.cfg check\n"
+     "\n"
+     "Exit code 1 when the broker could not be asked or nothing came.\n",
+     cli_learn},
     {"check", "[--database]", "report every mistake of the configuration as FILE:LINE: message",
      "--database   also compare every rule with the tables as they are now\n", cli_check},
     {"explain", "TOPIC [PAYLOAD]", "show what would become of a message; connects to nothing",
@@ -144,6 +161,7 @@ struct generation *cli_load(const struct cli_call *call, FILE *out)
 /* Everything that was said in front of, between and behind the command's own words. */
 struct cli_words {
     const char *config_file;
+    bool config_given;
     bool help;
     bool version;
     const char *missing; /* an option without its value */
@@ -164,6 +182,7 @@ static void split_words(int argc, char **argv, struct cli_words *words)
         if (!only_words && ((config = cli_option(&all, &i, "--config")) != NULL ||
                             (config = cli_option(&all, &i, "-c")) != NULL)) {
             words->config_file = config;
+            words->config_given = true;
             if (config[0] == '\0') {
                 words->missing = "--config";
             }
@@ -212,6 +231,9 @@ int cli_main(int argc, char **argv)
         print_help(stderr);
         return CLI_USAGE;
     }
-    call = (struct cli_call){words.config_file, words.count - 1, words.rest + 1};
+    call = (struct cli_call){.config_file = words.config_file,
+                             .config_given = words.config_given,
+                             .count = words.count - 1,
+                             .arguments = words.rest + 1};
     return command->run(&call);
 }

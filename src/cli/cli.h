@@ -6,6 +6,7 @@
 #ifndef MQTT2PG_CLI_CLI_H
 #define MQTT2PG_CLI_CLI_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "bridge/generation.h"
@@ -21,6 +22,7 @@ enum cli_exit {
 /* What a command is called with: its own arguments, without the options that every command takes. */
 struct cli_call {
     const char *config_file;
+    bool config_given; /* by --config, so it must be there */
     int count;
     char **arguments;
 };
@@ -54,5 +56,6 @@ int cli_dead_letters(const struct cli_call *call);
 int cli_journal(const struct cli_call *call);
 int cli_settings(const struct cli_call *call);
 int cli_status(const struct cli_call *call);
+int cli_learn(const struct cli_call *call);
 
 #endif

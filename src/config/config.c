@@ -44,7 +44,7 @@ static struct config *config_new(const char *file)
     return config;
 }
 
-static void fill(struct config *config, struct config_reader *reader)
+static void fill(struct config *config, struct config_reader *reader, bool rules)
 {
     struct config_group whole = {
         .path = "",
@@ -54,11 +54,13 @@ static void fill(struct config *config, struct config_reader *reader)
     };
     config_read_group(reader, &whole);
     config_check(reader, config);
-    config_rules_read(reader, config);
+    if (rules) {
+        config_rules_read(reader, config);
+    }
     config->database.client_id = config->broker.client_id;
 }
 
-struct config *config_load(const char *file, struct problems *problems)
+static struct config *load(const char *file, bool rules, struct problems *problems)
 {
     struct config *config = config_new(file);
     struct config_tree tree;
@@ -74,7 +76,7 @@ struct config *config_load(const char *file, struct problems *problems)
     load_defaults(&defaults);
     bool good = config_tree_load(&tree, file, problems);
     if (good) {
-        fill(config, &reader);
+        fill(config, &reader, rules);
     }
     config_tree_fini(&tree);
     config_tree_fini(&defaults);
@@ -83,6 +85,16 @@ struct config *config_load(const char *file, struct problems *problems)
         config = NULL;
     }
     return config;
+}
+
+struct config *config_load(const char *file, struct problems *problems)
+{
+    return load(file, true, problems);
+}
+
+struct config *config_load_settings(const char *file, struct problems *problems)
+{
+    return load(file, false, problems);
 }
 
 void config_free(struct config *config)

@@ -43,6 +43,14 @@ struct config {
  * In every text ${NAME} and ${NAME:-default} are replaced from the environment; "$${" stands for "${".
  */
 struct config *config_load(const char *file, struct problems *problems);
+
+/* The same without its rules, which need not be there: for what only speaks with the broker. `rules` is NULL. */
+struct config *config_load_settings(const char *file, struct problems *problems);
+
+/* Appends the settings of the file outside of its rules as they are written there, for another file: ${…} stays, paths become absolute, secrets are left
+ * out with a comment that says so. The file must be one that config_load_settings() took. */
+void config_append_given(const char *file, struct buf *out);
+
 void config_free(struct config *config);
 
 /* Names of settings that differ and that only a restart takes ("journal.directory"), for the log at a reload. Appends "a, b" to `out`. */

@@ -9,8 +9,8 @@ import re
 from env import quick
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
 
-COMMANDS = ("run", "check", "explain", "schema", "dead-letters", "journal", "settings")
-LATER_COMMANDS = ("learn", "status")
+COMMANDS = ("run", "check", "explain", "schema", "dead-letters", "journal", "settings", "learn")
+LATER_COMMANDS = ("status",)
 
 GOOD = """
 broker = { url = "mqtt://localhost:1883"; client_id = "cli"; };

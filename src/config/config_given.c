@@ -1,0 +1,158 @@
+/*
+ * What a file says outside of its rules, written once more for another file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "config/config_expand.h"
+#include "config/config_fields.h"
+#include "config/config_secret.h"
+#include "config/config_source.h"
+#include "config/config_tree.h"
+
+enum { INDENT = 2, PATH_BYTES_MAX = 128 };
+
+struct writer {
+    struct buf *out;
+    struct arena *arena;
+};
+
+static void append_quoted(struct buf *out, const char *text)
+{
+    buf_append_byte(out, '"');
+    for (const char *at = text; *at != '\0'; at++) {
+        unsigned char c = (unsigned char) *at;
+        if (c < 0x20) {
+            buf_printf(out, "\\x%02x", c);
+        } else {
+            buf_printf(out, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+        }
+    }
+    buf_append_byte(out, '"');
+}
+
+/* The path as it is meant from the folder of its file, without the folder that this process happens to be in. */
+static const char *absolute(const struct writer *writer, const config_setting_t *value,
+                            const char *path)
+{
+    const char *file = config_tree_place(value).file;
+    if (path[0] == '/' || path[0] == '\0' || strncmp(path, "${", 2) == 0) {
+        return path;
+    }
+    char *real = file == NULL ? NULL : realpath(file, NULL);
+    const char *result = config_source_path(writer->arena, real, path);
+    free(real);
+    return result;
+}
+
+/* "broker.password" of "broker.password_file", which names a path as well. */
+static bool is_path(const struct setting *setting)
+{
+    return setting == NULL || setting->secret || field_of(setting)->kind == FIELD_PATH;
+}
+
+static void append_secret(const struct writer *writer, const struct setting *setting)
+{
+    char name[PATH_BYTES_MAX];
+    size_t i = 0;
+    for (; setting->path[i] != '\0' && i + 1 < sizeof(name); i++) {
+        name[i] = setting->path[i] == '.' ? '_' : (char) toupper((unsigned char) setting->path[i]);
+    }
+    name[i] = '\0';
+    buf_printf(writer->out,
+               "\"${MQTT2PG_%s:-}\";   # a secret is not copied: set this variable, or "
+               "write a %s_file\n",
+               name, setting_name(setting));
+}
+
+/* The value and what follows it. `setting` is NULL for a twin NAME_file. */
+static void append_text(const struct writer *writer, const struct setting *setting,
+                        const config_setting_t *value)
+{
+    const char *text = config_setting_get_string(value);
+    bool conninfo = setting != NULL && strcmp(setting->path, "database.conninfo") == 0;
+    struct buf masked = {0};
+    if (setting != NULL && setting->secret && !config_expand_needed(slice_of(text))) {
+        append_secret(writer, setting);
+    } else if (conninfo && !config_expand_needed(slice_of(text)) &&
+               config_secret_mask_conninfo(&masked, text)) {
+        append_quoted(writer->out, buf_string(&masked));
+        buf_append_text(writer->out, ";   # a secret is not copied: it stands where *** is\n");
+    } else {
+        bool path = setting == NULL || (!setting->secret && is_path(setting));
+        append_quoted(writer->out, path ? absolute(writer, value, text) : text);
+        buf_append_text(writer->out, ";\n");
+    }
+    buf_fini(&masked);
+}
+
+static void append_list(const struct writer *writer, const config_setting_t *list)
+{
+    buf_append_text(writer->out, "(");
+    for (int i = 0; i < config_setting_length(list); i++) {
+        const char *text = config_setting_get_string_elem(list, i);
+        buf_append_text(writer->out, i > 0 ? ", " : "");
+        append_quoted(writer->out, text == NULL ? "" : text);
+    }
+    buf_append_text(writer->out, ");\n");
+}
+
+static void append_group(const struct writer *writer, const config_setting_t *group,
+                         const char *path, int indent);
+
+static void append_member(const struct writer *writer, const config_setting_t *member,
+                          const char *group, int indent)
+{
+    char path[PATH_BYTES_MAX];
+    const char *name = config_setting_name(member);
+    snprintf(path, sizeof(path), "%s%s%s", group, group[0] == '\0' ? "" : ".", name);
+    if (strcmp(path, "rules") == 0) {
+        return;
+    }
+    buf_printf(writer->out, "%*s%s", indent, "", name);
+    if (config_setting_is_group(member)) {
+        buf_append_text(writer->out, ":\n");
+        append_group(writer, member, path, indent);
+        return;
+    }
+    buf_append_text(writer->out, " = ");
+    if (config_setting_is_list(member)) {
+        append_list(writer, member);
+    } else if (config_setting_type(member) == CONFIG_TYPE_STRING) {
+        append_text(writer, setting_find(path), member);
+    } else {
+        struct slice spelling = config_tree_spelling(member);
+        buf_printf(writer->out, "%.*s;\n", SLICE_ARGS(spelling));
+    }
+}
+
+static void append_group(const struct writer *writer, const config_setting_t *group,
+                         const char *path, int indent)
+{
+    bool root = path[0] == '\0';
+    buf_printf(writer->out, root ? "" : "%*s{\n", indent, "");
+    for (int i = 0; i < config_setting_length(group); i++) {
+        append_member(writer, config_setting_get_elem(group, (unsigned) i), path,
+                      root ? 0 : indent + INDENT);
+    }
+    buf_printf(writer->out, root ? "" : "%*s};\n", indent, "");
+}
+
+void config_append_given(const char *file, struct buf *out)
+{
+    struct config_tree tree;
+    struct problems problems = {0};
+    struct arena *arena = arena_new(4 << 10);
+    const struct writer writer = {out, arena};
+    config_tree_init(&tree, arena);
+    if (config_tree_load(&tree, file, &problems)) {
+        append_group(&writer, config_root_setting(&tree.library), "", 0);
+    }
+    config_tree_fini(&tree);
+    problems_fini(&problems);
+    arena_free(arena);
+}

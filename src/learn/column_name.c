@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/column_name.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* NAMEDATALEN - 1; with room for the number of a name that is taken. */
+enum { NAME_BYTES_MAX = 63, NUMBER_BYTES = 6 };
+
+void name_list_fini(struct name_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->names[i]);
+    }
+    free(list->names);
+    *list = (struct name_list){0};
+}
+
+bool name_list_has(const struct name_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Cut before a character that would not be whole. */
+static size_t cut_length(struct slice name, size_t bytes_max)
+{
+    size_t length = name.length < bytes_max ? name.length : bytes_max;
+    while (length < name.length && length > 0 &&
+           ((unsigned char) name.data[length] & 0xC0) == 0x80) {
+        length--;
+    }
+    return length;
+}
+
+const char *name_list_add(struct name_list *list, struct slice name)
+{
+    char *made = memory_printf("%.*s", (int) cut_length(name, NAME_BYTES_MAX), name.data);
+    for (unsigned number = 2; name_list_has(list, made); number++) {
+        free(made);
+        made = memory_printf("%.*s_%u", (int) cut_length(name, NAME_BYTES_MAX - NUMBER_BYTES),
+                             name.data, number);
+    }
+    list->names = memory_grow(list->names, list->count, &list->capacity, sizeof(*list->names));
+    list->names[list->count++] = made;
+    return made;
+}
+
+bool name_is_plain(const char *name)
+{
+    if (!isalpha((unsigned char) name[0]) && name[0] != '_') {
+        return false;
+    }
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] ==
+           '\0';
+}
+
+static bool is_letter_or_digit(char c)
+{
+    return isalnum((unsigned char) c) != 0;
+}
+
+static bool has_letters(struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        if (is_letter_or_digit(name.data[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does a word begin here: "batteryLevel", "HTTPCode"? A small letter alone is no word: "mV", "kWh", "pH". */
+static bool begins_word(struct slice name, size_t at)
+{
+    if (at == 0 || !isupper((unsigned char) name.data[at])) {
+        return false;
+    }
+    unsigned char before = (unsigned char) name.data[at - 1];
+    bool alone = at == 1 || !is_letter_or_digit(name.data[at - 2]);
+    bool next_is_lower = at + 1 < name.length && islower((unsigned char) name.data[at + 1]);
+    return (islower(before) && !alone) || isdigit(before) || (isupper(before) && next_is_lower);
+}
+
+static void append_gap(struct buf *out)
+{
+    if (out->length > 0 && out->data[out->length - 1] != '_') {
+        buf_append_byte(out, '_');
+    }
+}
+
+void name_append_snake(struct buf *out, struct slice name)
+{
+    append_gap(out);
+    if (!has_letters(name)) {
+        /* NUL is the one byte that no name can have. */
+        for (size_t i = 0; i < name.length; i++) {
+            buf_append_byte(out, name.data[i] == '\0' ? '_' : (uint8_t) name.data[i]);
+        }
+        return;
+    }
+    for (size_t i = 0; i < name.length; i++) {
+        if (!is_letter_or_digit(name.data[i])) {
+            append_gap(out);
+            continue;
+        }
+        if (begins_word(name, i)) {
+            append_gap(out);
+        }
+        if (out->length == 0 && isdigit((unsigned char) name.data[i])) {
+            buf_append_byte(out, '_');
+        }
+        buf_append_byte(out, (uint8_t) tolower((unsigned char) name.data[i]));
+    }
+    while (out->length > 1 && out->data[out->length - 1] == '_') {
+        out->length--;
+    }
+}
+
+static bool ends_with(struct slice word, const char *end)
+{
+    size_t length = strlen(end);
+    return word.length > length && memcmp(word.data + word.length - length, end, length) == 0;
+}
+
+void name_append_singular(struct buf *out, struct slice word)
+{
+    static const char *const same[] = {"ss", "us", "is", "news", "series", "gas"};
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        if (slice_is(word, same[i]) || ends_with(word, same[i])) {
+            buf_append_slice(out, word);
+            return;
+        }
+    }
+    if (ends_with(word, "ies") && word.length > 4) {
+        buf_append(out, word.data, word.length - 3);
+        buf_append_byte(out, 'y');
+    } else if (ends_with(word, "sses") || ends_with(word, "xes") || ends_with(word, "ches") ||
+               ends_with(word, "shes") || ends_with(word, "uses")) {
+        buf_append(out, word.data, word.length - 2);
+    } else if (ends_with(word, "s")) {
+        buf_append(out, word.data, word.length - 1);
+    } else {
+        buf_append_slice(out, word);
+    }
+}

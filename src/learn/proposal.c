@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/proposal.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "learn/proposal_internal.h"
+#include "learn/shape_type.h"
+
+/* A pattern: the nodes from the first level to the one that has data. */
+struct pattern {
+    const struct topic_node *levels[TOPIC_LEVELS_MAX];
+    size_t count;
+};
+
+struct walk {
+    struct proposal *proposal;
+    const char *filter;
+    struct name_list names; /* of rules */
+    struct pattern pattern;
+};
+
+void maker_tell(struct maker *maker, const char *format, ...)
+{
+    struct proposed_rule *rule = maker->rule;
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    rule->about =
+        memory_grow(rule->about, rule->about_count, &rule->about_capacity, sizeof(*rule->about));
+    rule->about[rule->about_count++] = arena_copy(maker->proposal->arena, slice_of(line)).data;
+}
+
+/* --- captures ---------------------------------------------------------------------------------- */
+
+/* The i-th level of what was listened to, "" when it has no such level. */
+static struct slice filter_level(const char *filter, size_t index)
+{
+    const char *at = filter;
+    for (; index > 0 && at != NULL; index--) {
+        at = strchr(at, '/');
+        at = at == NULL ? NULL : at + 1;
+    }
+    return at == NULL ? slice_of("") : slice_make(at, strcspn(at, "/"));
+}
+
+/* "{x}": the person has named this level. */
+static bool named_by_filter(struct buf *out, const char *filter, size_t index)
+{
+    struct slice level = filter_level(filter, index);
+    if (level.length < 3 || level.data[0] != '{' || level.data[level.length - 2] == '.') {
+        return false;
+    }
+    buf_append(out, level.data + 1, level.length - 2);
+    return true;
+}
+
+static bool is_scalar(const struct topic_data *data)
+{
+    enum topic_format format = topic_data_format(data);
+    return format == FORMAT_TEXT || format == FORMAT_SCALARS;
+}
+
+static void name_capture(struct buf *out, const struct walk *walk, size_t index)
+{
+    const struct pattern *pattern = &walk->pattern;
+    const struct topic_node *node = pattern->levels[index];
+    const struct topic_node *above = index == 0 ? NULL : pattern->levels[index - 1];
+    bool last = index + 1 == pattern->count;
+    if (named_by_filter(out, walk->filter, index)) {
+        return;
+    }
+    if (last && is_scalar(node->data) && !topic_level_is_name(node->level)) {
+        buf_append_text(out, "measure");
+        return;
+    }
+    if (above != NULL && !above->varies) {
+        const char *known = topic_level_known(above->level);
+        if (known != NULL) {
+            buf_append_text(out, known);
+            return;
+        }
+        struct buf word = {0};
+        name_append_snake(&word, slice_of(above->level));
+        name_append_singular(out, buf_slice(&word));
+        buf_fini(&word);
+    }
+    if (!name_is_plain(buf_string(out))) {
+        buf_reset(out);
+        buf_printf(out, last ? "kind" : "level%zu", index + 1);
+    }
+}
+
+/* Can it stand in a rule's topic as it is? */
+static bool is_literal(const char *level)
+{
+    struct slice text = slice_of(level);
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char) text.data[i];
+        if (c < 0x20 || c == 0x7F || c == '{' || c == '}') {
+            return false;
+        }
+    }
+    return text_is_utf8(text);
+}
+
+/* The rule's topic, and a column for each capture. */
+static void make_topic(struct maker *maker, const struct walk *walk)
+{
+    struct buf topic = {0};
+    struct name_list captures = {0};
+    for (size_t i = 0; i < walk->pattern.count; i++) {
+        const struct topic_node *node = walk->pattern.levels[i];
+        buf_append_text(&topic, i == 0 ? "" : "/");
+        if (node->varies) {
+            struct buf name = {0};
+            name_capture(&name, walk, i);
+            const char *capture = name_list_add(&captures, buf_slice(&name));
+            buf_printf(&topic, "{%s}", capture);
+            maker_add_column(maker, slice_of(capture), "topic",
+                             arena_printf(maker->proposal->arena, "{%s}", capture).data, NULL);
+            buf_fini(&name);
+        } else {
+            buf_append_text(&topic, is_literal(node->level) ? node->level : "+");
+        }
+    }
+    maker->rule->topic = arena_copy(maker->proposal->arena, buf_slice(&topic)).data;
+    name_list_fini(&captures);
+    buf_fini(&topic);
+}
+
+/* --- names, words ------------------------------------------------------------------------------ */
+
+/* The level's words, if they can be the name of a table. */
+static void append_words(struct buf *name, const struct topic_node *node)
+{
+    struct buf words = {0};
+    name_append_snake(&words, slice_of(node->level));
+    if (!node->varies && name_is_plain(buf_string(&words))) {
+        buf_append_text(name, name->length > 0 ? "_" : "");
+        buf_append_slice(name, buf_slice(&words));
+    }
+    buf_fini(&words);
+}
+
+/* The last word of a topic with captures, else (or when that is taken) all words. */
+static void make_name(struct maker *maker, struct walk *walk)
+{
+    const struct pattern *pattern = &walk->pattern;
+    struct buf name = {0};
+    bool captures = false;
+    for (size_t i = 0; i < pattern->count; i++) {
+        captures |= pattern->levels[i]->varies;
+    }
+    for (size_t i = pattern->count; captures && i > 0 && name.length == 0; i--) {
+        append_words(&name, pattern->levels[i - 1]);
+    }
+    if (name.length == 0 || name_list_has(&walk->names, buf_string(&name))) {
+        buf_reset(&name);
+        for (size_t i = 0; i < pattern->count; i++) {
+            append_words(&name, pattern->levels[i]);
+        }
+    }
+    struct slice chosen = name.length > 0 ? buf_slice(&name) : slice_of("messages");
+    maker->rule->name =
+        arena_copy(maker->proposal->arena, slice_of(name_list_add(&walk->names, chosen))).data;
+    buf_fini(&name);
+}
+
+static const char *format_words(const struct topic_data *data)
+{
+    switch (topic_data_format(data)) {
+    case FORMAT_OBJECTS:
+        return data->json->kinds[VALUE_OBJECT] == 0 ? "JSON arrays" : "JSON objects";
+    case FORMAT_SCALARS:
+        return "single JSON values";
+    case FORMAT_TEXT:
+        return shape_is_only(data->plain, VALUE_NUMBER) ? "bare numbers" : "texts";
+    case FORMAT_RAW:
+        return "bytes";
+    case FORMAT_EMPTY:
+        break;
+    }
+    return "nothing";
+}
+
+static void tell_counts(struct maker *maker, const struct pattern *pattern)
+{
+    const struct topic_data *data = maker->data;
+    struct buf example = {0};
+    struct buf printable = {0};
+    struct buf where = {0};
+    for (size_t i = 0; i < pattern->count; i++) {
+        buf_printf(&example, "%s%s", i == 0 ? "" : "/", pattern->levels[i]->level);
+    }
+    text_append_printable(&printable, buf_slice(&example), 80);
+    if (data->topics > 1) {
+        buf_printf(&where, "%" PRIu64 " topics such as ", data->topics);
+    }
+    maker_tell(maker, "%" PRIu64 " message%s on %s%s: %s of %" PRIu64 " bytes", data->messages,
+               data->messages == 1 ? "" : "s", buf_string(&where), buf_string(&printable),
+               format_words(data), data->bytes / (data->messages - data->empty));
+    buf_fini(&where);
+    buf_fini(&example);
+    buf_fini(&printable);
+}
+
+/* What would surprise. */
+static void tell_oddities(struct maker *maker)
+{
+    const struct topic_data *data = maker->data;
+    if (data->empty > 0) {
+        maker_tell(maker, "%" PRIu64 " payloads were empty (so a retained message is deleted)%s",
+                   data->empty,
+                   topic_data_format(data) == FORMAT_OBJECTS ? ": they would become dead letters"
+                                                             : "");
+    }
+    if (topic_data_format(data) == FORMAT_OBJECTS && data->texts + data->binary > 0) {
+        maker_tell(maker, "%" PRIu64 " payloads were no JSON: they would become dead letters",
+                   data->texts + data->binary);
+    }
+    if (topic_data_format(data) == FORMAT_OBJECTS && data->scalars > 0) {
+        maker_tell(maker, "%" PRIu64 " payloads were single JSON values: their rows would be empty",
+                   data->scalars);
+    }
+    if (data->retained > 0) {
+        maker_tell(maker,
+                   "%" PRIu64 " of the messages were retained: perhaps the latest is all "
+                   "that is wanted, see on_conflict = \"update\"",
+                   data->retained);
+    }
+}
+
+/* The captures and the payload's clock tell messages apart. */
+static void suggest_key(struct maker *maker)
+{
+    struct buf key = {0};
+    for (size_t i = 0; i < maker->rule->column_count; i++) {
+        const struct proposed_column *column = &maker->rule->columns[i];
+        if (column->expression[0] == '{') {
+            buf_printf(&key, "\"%s\", ", column->name);
+        }
+    }
+    if (key.length > 0 && maker->time != NULL && maker->rule->rows == NULL) {
+        buf_printf(&key, "\"%s\"", maker->time);
+        maker->rule->key = arena_copy(maker->proposal->arena, buf_slice(&key)).data;
+    }
+    buf_fini(&key);
+}
+
+static void make_rule(struct walk *walk, const struct topic_data *data)
+{
+    struct proposal *proposal = walk->proposal;
+    struct name_list names = {0};
+    if (topic_data_format(data) == FORMAT_EMPTY) {
+        proposal->only_empty += data->topics;
+        return;
+    }
+    if (proposal->rule_count >= PROPOSAL_RULES_MAX) {
+        proposal->left_out++;
+        return;
+    }
+    proposal->rules = memory_grow(proposal->rules, proposal->rule_count, &proposal->rule_capacity,
+                                  sizeof(*proposal->rules));
+    struct maker maker = {.proposal = proposal,
+                          .rule = &proposal->rules[proposal->rule_count++],
+                          .names = &names,
+                          .data = data};
+    *maker.rule = (struct proposed_rule){0};
+    make_name(&maker, walk);
+    make_topic(&maker, walk);
+    maker_add_payload(&maker);
+    suggest_key(&maker);
+    tell_counts(&maker, &walk->pattern);
+    tell_oddities(&maker);
+    name_list_fini(&names);
+}
+
+static void visit(struct walk *walk, const struct topic_node *parent)
+{
+    if (walk->pattern.count >= TOPIC_LEVELS_MAX) {
+        return;
+    }
+    for (const struct topic_node *node = parent->children; node != NULL; node = node->next) {
+        walk->pattern.levels[walk->pattern.count++] = node;
+        if (node->data != NULL) {
+            make_rule(walk, node->data);
+        }
+        visit(walk, node);
+        walk->pattern.count--;
+    }
+}
+
+struct proposal *proposal_new(const struct topic_node *root, const char *filter)
+{
+    struct walk walk = {.proposal = memory_alloc(sizeof(struct proposal)), .filter = filter};
+    walk.proposal->arena = arena_new(16 << 10);
+    visit(&walk, root);
+    name_list_fini(&walk.names);
+    return walk.proposal;
+}
+
+void proposal_free(struct proposal *proposal)
+{
+    if (proposal == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < proposal->rule_count; i++) {
+        free(proposal->rules[i].columns);
+        free(proposal->rules[i].about);
+    }
+    free(proposal->rules);
+    arena_free(proposal->arena);
+    free(proposal);
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "learn/shape.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "decode/json_scan.h"
+#include "row/convert.h"
+#include "row/number.h"
+
+enum { EVERY_FORM = 31, EVERY_CLOCK = 15 };
+
+/* Digits that every float8 keeps, and the most that one prints. */
+enum { DIGITS_KEPT = 15, DIGITS_PRINTED = 17 };
+
+struct shape *shape_new(struct slice key)
+{
+    struct shape *shape = memory_alloc(sizeof(*shape));
+    shape->key = key.data == NULL ? NULL : memory_copy(key);
+    shape->key_length = key.length;
+    shape->whole = true;
+    shape->int64 = true;
+    shape->float8 = true;
+    shape->forms = EVERY_FORM;
+    shape->clocks = EVERY_CLOCK;
+    return shape;
+}
+
+void shape_free(struct shape *shape)
+{
+    while (shape != NULL) {
+        struct shape *next = shape->next;
+        shape_free(shape->members);
+        shape_free(shape->elements);
+        free(shape->key);
+        free(shape);
+        shape = next;
+    }
+}
+
+struct shape *shape_member(const struct shape *shape, struct slice key)
+{
+    struct shape *member = shape->members;
+    while (member != NULL && !slice_equal(slice_make(member->key, member->key_length), key)) {
+        member = member->next;
+    }
+    return member;
+}
+
+bool shape_is_only(const struct shape *shape, enum value_kind kind)
+{
+    return shape->kinds[kind] > 0 && shape->kinds[kind] + shape->kinds[VALUE_NULL] == shape->seen;
+}
+
+/* --- numbers ----------------------------------------------------------------------------------- */
+
+/* The digits of a number without the zeros at both ends; how many there are. At most `room` are written. */
+static size_t significant_digits(const struct number *number, char *out, size_t room)
+{
+    size_t count = 0;
+    size_t last = 0; /* behind the last that is not 0 */
+    const struct slice parts[2] = {number->integer, number->fraction};
+    for (size_t p = 0; p < 2; p++) {
+        for (size_t i = 0; i < parts[p].length; i++) {
+            char digit = parts[p].data[i];
+            if (digit == '0' && count == 0) {
+                continue;
+            }
+            if (count < room) {
+                out[count] = digit;
+            }
+            count++;
+            last = digit == '0' ? last : count;
+        }
+    }
+    return last;
+}
+
+/* Would a float8 made from the text print the same digits again? */
+static bool is_exact_float8(struct slice text, const struct number *number, double real)
+{
+    char digits[DIGITS_PRINTED + 1] = "";
+    char printed[48];
+    size_t count = significant_digits(number, digits, DIGITS_PRINTED);
+    (void) text;
+    if (count <= DIGITS_KEPT) {
+        return true;
+    }
+    if (count > DIGITS_PRINTED) {
+        return false;
+    }
+    snprintf(printed, sizeof(printed), "%.*e", (int) count - 1, real < 0 ? -real : real);
+    size_t at = 0;
+    for (const char *c = printed; *c != 'e' && *c != '\0'; c++) {
+        if (isdigit((unsigned char) *c) && digits[at++] != *c) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The units in which this is a time between 2001 and 2099. */
+static unsigned clocks_of(double value)
+{
+    const double from = 978307200;
+    const double to = 4070908800;
+    unsigned clocks = 0;
+    double unit = 1;
+    for (unsigned clock = CLOCK_S; clock <= CLOCK_NS; clock <<= 1, unit *= 1000) {
+        if (value >= from * unit && value < to * unit) {
+            clocks |= clock;
+        }
+    }
+    return clocks;
+}
+
+static void take_number(struct shape *shape, struct slice text, struct arena *scratch)
+{
+    struct number number;
+    int64_t integer;
+    double real = 0;
+    if (!number_parse(text, &number)) {
+        return;
+    }
+    for (size_t i = 0; i < text.length; i++) {
+        shape->whole &= text.data[i] != '.' && text.data[i] != 'e' && text.data[i] != 'E';
+    }
+    shape->int64 &= number_to_int64(&number, &integer) == NUMBER_FITS;
+    shape->float8 &= number_to_float8(text, scratch, &real) == NUMBER_FITS &&
+                     is_exact_float8(text, &number, real);
+    shape->clocks &= clocks_of(real);
+}
+
+/* --- texts ------------------------------------------------------------------------------------- */
+
+static bool has_pattern(struct slice text, const char *pattern)
+{
+    for (size_t i = 0; pattern[i] != '\0'; i++) {
+        unsigned char c = i < text.length ? (unsigned char) text.data[i] : 0;
+        bool fits = pattern[i] == '9'   ? isdigit(c) != 0
+                    : pattern[i] == 'f' ? isxdigit(c) != 0
+                    : pattern[i] == 'T' ? c == 'T' || c == ' ' || c == 't'
+                                        : c == (unsigned char) pattern[i];
+        if (!fits) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static unsigned forms_of(struct slice text)
+{
+    int64_t time;
+    unsigned forms = 0;
+    if (has_pattern(text, "9999-99-99") && convert_parse_timestamp(text, &time)) {
+        forms |= text.length == 10                       ? FORM_DATE
+                 : has_pattern(text, "9999-99-99T99:99") ? FORM_TIMESTAMP
+                                                         : 0U;
+    }
+    if (text.length == 36 && has_pattern(text, "ffffffff-ffff-ffff-ffff-ffffffffffff")) {
+        forms |= FORM_UUID;
+    }
+    forms |= json_is_number(text) ? FORM_NUMBER : 0U;
+    forms |= slice_is(text, "true") || slice_is(text, "false") ? FORM_BOOLEAN : 0U;
+    return forms;
+}
+
+/* --- trees ------------------------------------------------------------------------------------- */
+
+static struct shape *spend(struct slice key, struct shape_budget *budget)
+{
+    if (budget->left == 0) {
+        budget->exceeded = true;
+        return NULL;
+    }
+    budget->left--;
+    return shape_new(key);
+}
+
+static void close_members(struct shape *shape)
+{
+    shape->closed = true;
+    shape_free(shape->members);
+    shape->members = NULL;
+    shape->member_count = 0;
+}
+
+static void append_member(struct shape *shape, struct shape *member)
+{
+    struct shape **end = &shape->members;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    member->next = NULL;
+    *end = member;
+    shape->member_count++;
+}
+
+static void take(struct shape *shape, const struct node *node, struct shape_budget *budget,
+                 struct arena *scratch, int depth);
+
+static void take_members(struct shape *shape, const struct node *object,
+                         struct shape_budget *budget, struct arena *scratch, int depth)
+{
+    const struct node *child = object + 1;
+    for (uint32_t i = 0; i < object->count && !shape->closed; i++, child += child->span) {
+        struct shape *member = shape_member(shape, child->key);
+        if (member == NULL && shape->member_count >= SHAPE_MEMBERS_MAX) {
+            close_members(shape);
+            return;
+        }
+        if (member == NULL) {
+            /* An empty name is a name. */
+            struct slice key = child->key.length == 0 ? slice_of("") : child->key;
+            member = spend(key, budget);
+            if (member != NULL) {
+                append_member(shape, member);
+            }
+        }
+        if (member != NULL) {
+            take(member, child, budget, scratch, depth + 1);
+        }
+    }
+}
+
+static void take_elements(struct shape *shape, const struct node *array,
+                          struct shape_budget *budget, struct arena *scratch, int depth)
+{
+    const struct node *child = array + 1;
+    if (shape->elements == NULL) {
+        shape->elements = spend((struct slice){0}, budget);
+    }
+    for (uint32_t i = 0;
+         shape->elements != NULL && i < array->count && i < (uint32_t) SHAPE_ELEMENTS_MAX;
+         i++, child += child->span) {
+        take(shape->elements, child, budget, scratch, depth + 1);
+    }
+}
+
+static void take(struct shape *shape, const struct node *node, struct shape_budget *budget,
+                 struct arena *scratch, int depth)
+{
+    shape->seen++;
+    shape->kinds[node->kind]++;
+    shape->closed |= depth >= SHAPE_DEPTH_MAX;
+    switch (node->kind) {
+    case VALUE_NUMBER:
+        take_number(shape, node->text, scratch);
+        break;
+    case VALUE_TEXT:
+        shape->forms &= forms_of(node->text);
+        break;
+    case VALUE_OBJECT:
+        take_members(shape, node, budget, scratch, depth);
+        break;
+    case VALUE_ARRAY:
+        if (!shape->closed) {
+            take_elements(shape, node, budget, scratch, depth);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void shape_take(struct shape *shape, const struct node *node, struct shape_budget *budget,
+                struct arena *scratch)
+{
+    take(shape, node, budget, scratch, 0);
+}
+
+static void merge_members(struct shape *into, struct shape *from)
+{
+    struct shape *member = from->members;
+    from->members = NULL;
+    if (from->closed && !into->closed) {
+        close_members(into);
+    }
+    while (member != NULL) {
+        struct shape *next = member->next;
+        struct shape *same = shape_member(into, slice_make(member->key, member->key_length));
+        member->next = NULL;
+        if (into->closed) {
+            shape_free(member);
+        } else if (same != NULL) {
+            shape_merge(same, member);
+        } else if (into->member_count >= SHAPE_MEMBERS_MAX) {
+            close_members(into);
+            shape_free(member);
+        } else {
+            append_member(into, member);
+        }
+        member = next;
+    }
+}
+
+void shape_merge(struct shape *into, struct shape *from)
+{
+    into->seen += from->seen;
+    for (size_t i = 0; i < sizeof(into->kinds) / sizeof(into->kinds[0]); i++) {
+        into->kinds[i] += from->kinds[i];
+    }
+    into->whole &= from->whole;
+    into->int64 &= from->int64;
+    into->float8 &= from->float8;
+    into->forms &= from->forms;
+    into->clocks &= from->clocks;
+    merge_members(into, from);
+    if (into->elements == NULL) {
+        into->elements = from->elements;
+    } else if (from->elements != NULL) {
+        shape_merge(into->elements, from->elements);
+    }
+    from->elements = NULL;
+    shape_free(from);
+}

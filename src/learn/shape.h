@@ -1,0 +1,71 @@
+/*
+ * shape: what was seen at one place of many payloads: how often, of which kinds, with which members. Pure.
+ *
+ * A shape is a tree like the documents that it was fed with. It keeps no value, only what decides about a column: are all numbers whole, do all
+ * texts look like a time. Its size is bounded: members of one object, depth, and a budget for all shapes together.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LEARN_SHAPE_H
+#define MQTT2PG_LEARN_SHAPE_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "core/document.h"
+
+/* An object with more members than this has names that are data: it stays one value. */
+enum { SHAPE_MEMBERS_MAX = 100, SHAPE_DEPTH_MAX = 6, SHAPE_ELEMENTS_MAX = 200 };
+
+/* Forms that every text so far has had. */
+enum shape_form {
+    FORM_TIMESTAMP = 1, /* date and time, RFC 3339 or PostgreSQL's ISO form */
+    FORM_DATE = 2,
+    FORM_UUID = 4,
+    FORM_NUMBER = 8,   /* a JSON number */
+    FORM_BOOLEAN = 16, /* true, false */
+};
+
+/* Units in which every number so far is a time between 2001 and 2099. */
+enum shape_clock { CLOCK_S = 1, CLOCK_MS = 2, CLOCK_US = 4, CLOCK_NS = 8 };
+
+struct shape {
+    char *key;              /* owned; of an object's member, else NULL; may hold NUL */
+    size_t key_length;      /* bytes */
+    struct shape *next;     /* owned; the next member of the same object */
+    struct shape *members;  /* owned; of objects, in the order of their first sight */
+    struct shape *elements; /* owned; of arrays: all elements together */
+    size_t member_count;
+    uint64_t kinds[VALUE_OBJECT + 1]; /* how often it was of each kind */
+    uint64_t seen;                    /* how often it was there, null included */
+    bool closed;                      /* members are not looked at (any more) */
+    bool whole;                       /* no number had a point or an exponent */
+    bool int64;                       /* every number fits bigint */
+    bool float8;                      /* every number is exactly what a float8 prints */
+    unsigned forms;                   /* enum shape_form */
+    unsigned clocks;                  /* enum shape_clock */
+};
+
+/* How many shapes there may be; `exceeded` once one more was wanted. */
+struct shape_budget {
+    size_t left;
+    bool exceeded;
+};
+
+struct shape *shape_new(struct slice key);
+void shape_free(struct shape *shape);
+
+/* Looks at one value. `scratch` is used for numbers. */
+void shape_take(struct shape *shape, const struct node *node, struct shape_budget *budget,
+                struct arena *scratch);
+
+/* Adds what `from` has seen, as if all of it had been seen by `into`. Takes `from`. */
+void shape_merge(struct shape *into, struct shape *from);
+
+/* The member with this name, or NULL. */
+struct shape *shape_member(const struct shape *shape, struct slice key);
+
+/* Is it of this kind wherever it is not null, and is it ever? */
+bool shape_is_only(const struct shape *shape, enum value_kind kind);
+
+#endif

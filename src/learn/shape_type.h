@@ -1,0 +1,28 @@
+/*
+ * shape_type: the column type that holds everything a shape has seen, exactly. Pure.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LEARN_SHAPE_TYPE_H
+#define MQTT2PG_LEARN_SHAPE_TYPE_H
+
+#include "base/arena.h"
+#include "learn/shape.h"
+
+struct shape_type {
+    const char *type;   /* as SQL writes it; NULL: never anything but null */
+    const char *filter; /* "unix_ms" and its like; NULL = none */
+    const char *note;   /* what a person should know; NULL = nothing */
+};
+
+/*
+ * Whole numbers are bigint, other numbers double precision, both numeric where that would lose a digit; numbers that are times between 2001 and 2099 in one unit
+ * and have the name of a clock are timestamptz; texts that all look like one are timestamptz, date, uuid. Arrays of one simple kind are arrays,
+ * everything nested or mixed is jsonb, numbers and texts together are text. Types live in `arena`.
+ */
+struct shape_type shape_type_of(const struct shape *shape, struct arena *arena);
+
+/* Is this the name of a clock: "ts", "sentAt", "boot_time", …? */
+bool shape_name_is_clock(struct slice name);
+
+#endif

@@ -1,0 +1,420 @@
+/*
+ * Collapsing goes from the top down, because what stands below a level decides whether the level varies: children are
+ * sorted into classes of alike ones, a class becomes one node with all that stood below its members, and then the same
+ * happens below it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "learn/topic_tree.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "learn/column_name.h"
+
+/* Work is bounded: how many classes a level is compared with, and how many children two nodes are compared by. */
+enum { CLASSES_MAX = 64, COMPARED_MAX = 48 };
+
+/* So many words below one parent that are alike stand for a list that goes on. */
+enum { MANY_WORDS = 4, VERY_MANY_WORDS = 8, TOP_NAMES = 5 };
+
+/* What stands below these words is usually called so. */
+static const struct {
+    const char *above;
+    const char *name;
+} known_levels[] = {
+    {"home", "room"},      {"house", "room"},       {"zigbee2mqtt", "device"}, {"tele", "device"},
+    {"stat", "device"},    {"cmnd", "device"},      {"shellies", "device"},    {"homie", "device"},
+    {"frigate", "camera"}, {"owntracks", "person"},
+};
+
+const char *topic_level_known(const char *above)
+{
+    for (size_t i = 0; i < sizeof(known_levels) / sizeof(known_levels[0]); i++) {
+        if (strcmp(above, known_levels[i].above) == 0) {
+            return known_levels[i].name;
+        }
+    }
+    return NULL;
+}
+
+enum likeness {
+    ALIKE,
+    UNRELATED, /* nothing speaks for it, nothing against */
+    DIFFERENT,
+};
+
+struct topic_node *topic_tree_new(void)
+{
+    return memory_alloc(sizeof(struct topic_node));
+}
+
+void topic_tree_free(struct topic_node *root)
+{
+    while (root != NULL) {
+        struct topic_node *next = root->next;
+        topic_tree_free(root->children);
+        topic_data_free(root->data);
+        free(root->level);
+        free(root);
+        root = next;
+    }
+}
+
+static struct topic_node *find_child(const struct topic_node *parent, struct slice level)
+{
+    struct topic_node *child = parent->children;
+    while (child != NULL && !slice_is(level, child->level)) {
+        child = child->next;
+    }
+    return child;
+}
+
+static void add_child(struct topic_node *parent, struct topic_node *child)
+{
+    struct topic_node **end = &parent->children;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    child->next = NULL;
+    *end = child;
+    parent->child_count++;
+}
+
+struct topic_node *topic_tree_find(struct topic_node *root, struct slice topic, bool make)
+{
+    struct topic_node *node = root;
+    const char *at = topic.data;
+    const char *end = topic.data + topic.length;
+    while (node != NULL) {
+        const char *slash = memchr(at, '/', (size_t) (end - at));
+        struct slice level = slice_make(at, (size_t) ((slash == NULL ? end : slash) - at));
+        struct topic_node *child = find_child(node, level);
+        if (child == NULL && make) {
+            child = topic_tree_new();
+            child->level = memory_copy(level);
+            add_child(node, child);
+        }
+        node = child;
+        if (slash == NULL) {
+            break;
+        }
+        at = slash + 1;
+    }
+    return node;
+}
+
+bool topic_level_is_name(const char *level)
+{
+    return strpbrk(level, "0123456789") != NULL;
+}
+
+/* --- likeness ---------------------------------------------------------------------------------- */
+
+static bool both_names(const struct topic_node *left, const struct topic_node *right)
+{
+    return (left->varies || topic_level_is_name(left->level)) &&
+           (right->varies || topic_level_is_name(right->level));
+}
+
+static enum likeness compare(const struct topic_node *left, const struct topic_node *right,
+                             bool loose);
+
+/* The child of `parent` that `wanted` would be taken together with. */
+static enum likeness best_of(const struct topic_node *parent, const struct topic_node *wanted)
+{
+    const struct topic_node *same = find_child(parent, slice_of(wanted->level));
+    if (same != NULL) {
+        return compare(wanted, same, false);
+    }
+    size_t tried = 0;
+    for (const struct topic_node *child = parent->children; child != NULL && tried < COMPARED_MAX;
+         child = child->next, tried++) {
+        if (both_names(child, wanted) && compare(wanted, child, false) == ALIKE) {
+            return ALIKE;
+        }
+    }
+    return UNRELATED;
+}
+
+static enum likeness compare_children(const struct topic_node *left, const struct topic_node *right,
+                                      bool names)
+{
+    size_t compared = 0;
+    size_t alike = 0;
+    for (const struct topic_node *child = left->children; child != NULL && compared < COMPARED_MAX;
+         child = child->next, compared++) {
+        enum likeness likeness = best_of(right, child);
+        if (likeness == DIFFERENT) {
+            return DIFFERENT;
+        }
+        alike += likeness == ALIKE;
+    }
+    size_t all = compared > right->child_count ? compared : right->child_count;
+    all = all > COMPARED_MAX ? COMPARED_MAX : all;
+    return alike > 0 && alike * (names ? 3 : 2) >= all ? ALIKE : UNRELATED;
+}
+
+/* Two nodes on the same level, whatever they are called. `loose`: their words are taken for names of things. */
+static enum likeness compare(const struct topic_node *left, const struct topic_node *right,
+                             bool loose)
+{
+    bool names = loose || both_names(left, right);
+    bool same_word = strcmp(left->level, right->level) == 0;
+    bool payloads = left->data != NULL && right->data != NULL;
+    if (payloads && !topic_data_alike(left->data, right->data, !names && !same_word)) {
+        return DIFFERENT;
+    }
+    if (left->children == NULL || right->children == NULL) {
+        return payloads && (names || same_word || left->children == right->children) ? ALIKE
+                                                                                     : UNRELATED;
+    }
+    return compare_children(left, right, names);
+}
+
+/* Would a pattern in which `left` varies take a topic below `right`? */
+static bool covers(const struct topic_node *left, const struct topic_node *right)
+{
+    if (left->data != NULL && right->data != NULL) {
+        return true;
+    }
+    for (const struct topic_node *child = left->children; child != NULL; child = child->next) {
+        const struct topic_node *same = find_child(right, slice_of(child->level));
+        if (same != NULL && covers(child, same)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- classes ----------------------------------------------------------------------------------- */
+
+struct sibling {
+    struct topic_node *node;
+    size_t class; /* index of the first sibling of its class */
+};
+
+struct family {
+    struct sibling *list;
+    size_t count;
+    const char *above; /* the parent's level; NULL = the first level of a topic */
+    bool loose;        /* so many words that they must be names */
+};
+
+static size_t class_size(const struct family *family, size_t class)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < family->count; i++) {
+        size += family->list[i].class == class;
+    }
+    return size;
+}
+
+static bool class_is_names(const struct family *family, size_t class)
+{
+    for (size_t i = 0; i < family->count; i++) {
+        const struct topic_node *node = family->list[i].node;
+        if (family->list[i].class == class && !topic_level_is_name(node->level)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void classify(struct family *family)
+{
+    size_t classes[CLASSES_MAX];
+    size_t class_count = 0;
+    for (size_t i = 0; i < family->count; i++) {
+        struct sibling *sibling = &family->list[i];
+        sibling->class = i;
+        for (size_t c = 0; c < class_count; c++) {
+            if (compare(family->list[classes[c]].node, sibling->node, family->loose) == ALIKE) {
+                sibling->class = classes[c];
+                break;
+            }
+        }
+        if (sibling->class == i && class_count < CLASSES_MAX) {
+            classes[class_count++] = i;
+        }
+    }
+}
+
+static void join(struct family *family, size_t from, size_t into)
+{
+    for (size_t i = 0; i < family->count; i++) {
+        if (family->list[i].class == from) {
+            family->list[i].class = into;
+        }
+    }
+}
+
+static void dissolve(struct family *family, size_t class)
+{
+    for (size_t i = 0; i < family->count; i++) {
+        if (family->list[i].class == class) {
+            family->list[i].class = i;
+        }
+    }
+}
+
+/* Objects with other members may stand in one table; a number and a text, or a word of another meaning, had better not, but for the one "all" beside
+ * many devices. */
+static bool may_absorb(const struct family *family, size_t class, const struct topic_node *other)
+{
+    const struct topic_node *first = family->list[class].node;
+    bool names = class_is_names(family, class);
+    if (names && (topic_level_is_name(other->level) || class_size(family, class) >= MANY_WORDS)) {
+        return true;
+    }
+    return class_size(family, class) >= MANY_WORDS && first->data != NULL && other->data != NULL &&
+           topic_data_format(first->data) == FORMAT_OBJECTS &&
+           topic_data_format(other->data) == FORMAT_OBJECTS;
+}
+
+/* A class whose pattern would take a sibling's topics takes the sibling as well, or stays a list of words. */
+static void settle_class(struct family *family, size_t class)
+{
+    bool names = class_is_names(family, class);
+    if (family->above == NULL && !(names && class_size(family, class) >= TOP_NAMES)) {
+        dissolve(family, class);
+        return;
+    }
+    for (size_t i = 0; i < family->count; i++) {
+        const struct topic_node *other = family->list[i].node;
+        if (family->list[i].class == class) {
+            continue;
+        }
+        bool covered = covers(family->list[class].node, other);
+        if (covered && !may_absorb(family, class, other)) {
+            dissolve(family, class);
+            return;
+        }
+        if (covered || (names && topic_level_is_name(other->level) &&
+                        compare(family->list[class].node, other, false) == UNRELATED)) {
+            join(family, family->list[i].class, class);
+        }
+    }
+}
+
+/* The largest class that is not settled yet, or the count. */
+static size_t next_class(const struct family *family, const bool *settled, size_t *sizes)
+{
+    size_t largest = family->count;
+    memset(sizes, 0, family->count * sizeof(*sizes));
+    for (size_t i = 0; i < family->count; i++) {
+        sizes[family->list[i].class]++;
+    }
+    for (size_t i = 0; i < family->count; i++) {
+        if (sizes[i] > 1 && !settled[i] &&
+            (largest == family->count || sizes[i] > sizes[largest])) {
+            largest = i;
+        }
+    }
+    return largest;
+}
+
+/* The largest first, for it absorbs the others. */
+static void settle(struct family *family)
+{
+    bool *settled = memory_alloc((family->count + 1) * sizeof(*settled));
+    size_t *sizes = memory_alloc((family->count + 1) * sizeof(*sizes));
+    size_t class;
+    while ((class = next_class(family, settled, sizes)) < family->count) {
+        settled[class] = true;
+        settle_class(family, class);
+    }
+    free(settled);
+    free(sizes);
+}
+
+/* --- merging ----------------------------------------------------------------------------------- */
+
+static void merge(struct topic_node *into, struct topic_node *from)
+{
+    struct topic_node *child = from->children;
+    if (into->data == NULL) {
+        into->data = from->data;
+    } else if (from->data != NULL) {
+        topic_data_merge(into->data, from->data);
+    }
+    while (child != NULL) {
+        struct topic_node *next = child->next;
+        struct topic_node *same = find_child(into, slice_of(child->level));
+        child->next = NULL;
+        if (same != NULL) {
+            merge(same, child);
+        } else {
+            add_child(into, child);
+        }
+        child = next;
+    }
+    free(from->level);
+    free(from);
+}
+
+static void merge_classes(struct topic_node *parent, struct family *family)
+{
+    parent->children = NULL;
+    parent->child_count = 0;
+    for (size_t i = 0; i < family->count; i++) {
+        struct topic_node *node = family->list[i].node;
+        struct topic_node *first = family->list[family->list[i].class].node;
+        if (first == node) {
+            node->varies |= class_size(family, i) > 1;
+            add_child(parent, node);
+        }
+    }
+    for (size_t i = 0; i < family->count; i++) {
+        struct topic_node *first = family->list[family->list[i].class].node;
+        if (first != family->list[i].node) {
+            merge(first, family->list[i].node);
+        }
+    }
+}
+
+/* The one device that is there so far, below a word in the plural: others may come. */
+static bool is_first_of_many(const struct family *family, size_t index)
+{
+    const struct topic_node *node = family->list[index].node;
+    struct buf singular = {0};
+    if (family->above == NULL || !topic_level_is_name(node->level)) {
+        return false;
+    }
+    name_append_singular(&singular, slice_of(family->above));
+    bool many = topic_level_known(family->above) != NULL ||
+                strcmp(buf_string(&singular), family->above) != 0;
+    buf_fini(&singular);
+    for (size_t i = 0; many && i < family->count; i++) {
+        many = i == index || (!topic_level_is_name(family->list[i].node->level) &&
+                              !covers(node, family->list[i].node));
+    }
+    return many;
+}
+
+static void collapse(struct topic_node *parent, const char *above)
+{
+    struct family family = {.count = parent->child_count, .above = above};
+    family.loose = above != NULL && family.count >= VERY_MANY_WORDS;
+    family.list = memory_alloc((family.count + 1) * sizeof(*family.list));
+    size_t i = 0;
+    for (struct topic_node *child = parent->children; child != NULL; child = child->next) {
+        family.list[i++].node = child;
+    }
+    classify(&family);
+    settle(&family);
+    for (i = 0; i < family.count; i++) {
+        family.list[i].node->varies = is_first_of_many(&family, i);
+    }
+    merge_classes(parent, &family);
+    free(family.list);
+    for (struct topic_node *child = parent->children; child != NULL; child = child->next) {
+        collapse(child, child->varies ? "" : child->level);
+    }
+}
+
+void topic_tree_collapse(struct topic_node *root)
+{
+    collapse(root, NULL);
+}
