@@ -23,6 +23,7 @@ SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
 EMBEDDED_SQL := $(wildcard sql/mqtt2pg.sql sql/embedded/*.sql)
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+BENCH_SOURCES := $(sort $(wildcard tests/bench/*.c))
 
 OUT       := $(BUILD)/$(FLAVOUR)
 GENERATED := $(BUILD)/generated
@@ -32,6 +33,8 @@ LIBRARY_OBJECTS := $(filter-out $(OUT)/src/main.o,$(OBJECTS))
 PROGRAM   := $(if $(filter release,$(FLAVOUR)),$(BUILD),$(OUT))/mqtt2pg
 UNITS     := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
 FUZZERS   := $(FUZZ_SOURCES:tests/fuzz/%.c=$(OUT)/%)
+BENCH     := $(BUILD)/bench
+BENCH_PROGRAMS := $(addprefix $(BENCH)/,load counter plain_bridge copy_floor watch fill_journal stages)
 
 # --- how ---------------------------------------------------------------------------------------
 
@@ -69,8 +72,8 @@ LIBRARIES    = -lpaho-mqtt3as $(PQ_LIBS) -lconfig -lcjson -lmicrohttpd -lxxhash 
 
 # --- for users ---------------------------------------------------------------------------------
 
-.PHONY: all deps deps-dev check test asan tsan fuzz cover demo install clean help
-.PHONY: unit lint format program units run-units run-fuzzers generated
+.PHONY: all deps deps-dev check test bench asan tsan fuzz cover demo install clean help
+.PHONY: unit lint format program units run-units run-fuzzers generated bench-programs
 
 all: ## build build/mqtt2pg with what is installed
 	@$(MAKE) -j$(JOBS) program FLAVOUR=release
@@ -93,7 +96,13 @@ lint: ## only the rules that tools can hold
 	@tests/tools/lint.sh "$(BUILD)"
 
 format: ## let clang-format write the sources
-	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
+	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
+
+bench: ## measure speed against its floors; QUICK=1 in a minute, ONLY=drain,live for parts, BACKLOG=n
+	@tests/tools/deps.sh build test bench
+	@$(MAKE) -j$(JOBS) program bench-programs FLAVOUR=release
+	@LC_ALL=C.UTF-8 tests/bench/run.py $(abspath $(BUILD)) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) \
+	    $(if $(BACKLOG),--backlog $(BACKLOG))
 
 asan: ## unit and quick integration tests under AddressSanitizer and UBSan
 	@tests/tools/run-sanitizer.sh asan "$(MAKE)" "$(BUILD)"
@@ -196,7 +205,19 @@ $(OUT)/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(LIBRARY_OBJECTS)
 run-fuzzers: $(FUZZERS)
 	@tests/tools/run-fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
 
+# What make bench needs beside the program; two of them stand on the program's own stages.
+bench-programs: $(BENCH_PROGRAMS) ; @:
+
+$(BENCH)/counter $(BENCH)/plain_bridge: $(OUT)/tests/bench/subscriber.o
+
+$(BENCH)/%: $(OUT)/tests/bench/%.o $(OUT)/tests/bench/sample.o $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter $(OUT)/tests/bench/%,$^) $(if $(filter fill_journal stages,$(@F)),$(LIBRARY_OBJECTS)) \
+	    $(LIBRARIES)
+
 # Objects are no intermediates: they are wanted the next time.
 .SECONDARY:
 
--include $(OBJECTS:.o=.d) $(UNIT_SOURCES:%.c=$(OUT)/%.d) $(FUZZ_SOURCES:%.c=$(OUT)/%.d)
+-include $(OBJECTS:.o=.d) $(UNIT_SOURCES:%.c=$(OUT)/%.d) $(FUZZ_SOURCES:%.c=$(OUT)/%.d) \
+    $(BENCH_SOURCES:%.c=$(OUT)/%.d)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, test, lint.
+# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, test, bench, lint.
 # As root, or through sudo; says what it installs, and neither says nor does anything when all is there.
 #
 # SPDX-License-Identifier: MIT
@@ -10,6 +10,7 @@ build=(gcc libc6-dev make pkg-config libpaho-mqtt-dev libpq-dev libconfig-dev li
     libmicrohttpd-dev libxxhash-dev libsystemd-dev)
 test=(libcunit1-dev mosquitto mosquitto-clients postgresql postgresql-contrib python3
     python3-paho-mqtt python3-psycopg2 python3-yaml openssl curl)
+bench=(python3-psycopg)
 lint=(clang libclang-rt-dev clang-format clang-tidy cppcheck gcovr)
 
 if ! command -v dpkg-query >/dev/null; then

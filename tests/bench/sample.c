@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "sample.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define TEMPLATE_START "{\"n\":0000000000,\"ts\":0000000000000000"
+#define TEMPLATE_FULL \
+    ",\"temperature\":00.00,\"humidity\":00.0,\"battery\":00,\"status\":\"0000000\""
+#define TEMPLATE_NOTE ",\"note\":\""
+#define TEMPLATE_END "\"}"
+
+enum {
+    AT_N = 5,
+    AT_TS = 21,
+    AT_TEMPERATURE = sizeof(TEMPLATE_START) - 1 + 15,
+    AT_HUMIDITY = AT_TEMPERATURE + 17,
+    AT_BATTERY = AT_HUMIDITY + 15,
+    AT_STATUS = AT_BATTERY + 13,
+    AT_DEVICE = 7, /* in the topic */
+    STATUS_BYTES = 7,
+    DEVICE_BYTES = 7,
+};
+
+static const char *const statuses[] = {"running", "stopped", "waiting", "loading"};
+
+const char sample_copy[] =
+    "COPY public.telemetry (time, device, n, temperature, humidity, battery, "
+    "status) FROM STDIN (FORMAT binary)";
+
+void die(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(EXIT_FAILURE);
+}
+
+static void put_digits(char *at, int width, uint64_t number)
+{
+    for (int i = width - 1; i >= 0; i--) {
+        at[i] = (char) ('0' + number % 10);
+        number /= 10;
+    }
+}
+
+static bool is_full(const struct sample *sample)
+{
+    return sample->length >= SAMPLE_FULL_BYTES;
+}
+
+void sample_init(struct sample *sample, size_t length, uint32_t topics)
+{
+    const char *full = length >= SAMPLE_FULL_BYTES ? TEMPLATE_FULL : "";
+    size_t frame = strlen(TEMPLATE_START TEMPLATE_NOTE TEMPLATE_END) + strlen(full);
+    if (length < SAMPLE_BYTES_MIN || length < frame || topics == 0 || topics > 1000000) {
+        die("a payload has at least %d bytes, and there are 1 to 1000000 topics", SAMPLE_BYTES_MIN);
+    }
+    sample->length = length;
+    sample->topics = topics;
+    sample->payload = malloc(length + 1);
+    if (sample->payload == NULL) {
+        die("no memory");
+    }
+    int head = snprintf(sample->payload, length + 1, "%s%s%s", TEMPLATE_START, full, TEMPLATE_NOTE);
+    memset(sample->payload + head, 'x', length - frame);
+    memcpy(sample->payload + head + (length - frame), TEMPLATE_END, sizeof(TEMPLATE_END));
+    memcpy(sample->topic, "fleet/d000000/telemetry", sizeof(sample->topic));
+    sample_set(sample, 0, 0);
+}
+
+void sample_fini(struct sample *sample)
+{
+    free(sample->payload);
+    sample->payload = NULL;
+}
+
+static unsigned temperature_hundredths(uint64_t number)
+{
+    return 1000 + (unsigned) (number * 7 % 9000);
+}
+
+static unsigned humidity_tenths(uint64_t number)
+{
+    return 100 + (unsigned) (number * 3 % 900);
+}
+
+static unsigned battery_percent(uint64_t number)
+{
+    return 10 + (unsigned) (number % 90);
+}
+
+void sample_set(struct sample *sample, uint64_t number, int64_t time_us)
+{
+    char *payload = sample->payload;
+
+    put_digits(sample->topic + AT_DEVICE, DEVICE_BYTES - 1, number % sample->topics);
+    put_digits(payload + AT_N, 10, (uint64_t) SAMPLE_BASE + number);
+    put_digits(payload + AT_TS, 16, (uint64_t) time_us + (time_us == 0 ? 1000000000000000U : 0));
+    if (is_full(sample)) {
+        unsigned temperature = temperature_hundredths(number), humidity = humidity_tenths(number);
+        put_digits(payload + AT_TEMPERATURE, 2, temperature / 100);
+        put_digits(payload + AT_TEMPERATURE + 3, 2, temperature % 100);
+        put_digits(payload + AT_HUMIDITY, 2, humidity / 10);
+        put_digits(payload + AT_HUMIDITY + 3, 1, humidity % 10);
+        put_digits(payload + AT_BATTERY, 2, battery_percent(number));
+        memcpy(payload + AT_STATUS, statuses[number % 4], STATUS_BYTES);
+    }
+}
+
+void sample_row(const struct sample *sample, uint64_t number, int64_t time_us,
+                struct sample_row *row)
+{
+    *row = (struct sample_row){
+        .time_us = time_us,
+        .device = sample->topic + AT_DEVICE - 1,
+        .device_length = DEVICE_BYTES,
+        .n = SAMPLE_BASE + (int64_t) number,
+        .temperature = temperature_hundredths(number) / 100.0,
+        .humidity = humidity_tenths(number) / 10.0,
+        .battery = (int32_t) battery_percent(number),
+        .status = statuses[number % 4],
+        .status_length = STATUS_BYTES,
+    };
+}
+
+static char *put_be(char *at, uint64_t value, int bytes)
+{
+    for (int i = bytes - 1; i >= 0; i--) {
+        at[i] = (char) (value & 0xff);
+        value >>= 8;
+    }
+    return at + bytes;
+}
+
+static char *put_field(char *at, uint64_t value, int bytes)
+{
+    return put_be(put_be(at, (uint64_t) bytes, 4), value, bytes);
+}
+
+static char *put_real(char *at, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return put_field(at, bits, 8);
+}
+
+static char *put_text(char *at, const char *text, size_t length)
+{
+    at = put_be(at, length, 4);
+    memcpy(at, text, length);
+    return at + length;
+}
+
+/* PostgreSQL counts from 2000-01-01. */
+#define EPOCH_2000_US INT64_C(946684800000000)
+
+size_t sample_row_encode(char *out, const struct sample_row *row)
+{
+    char *at = put_be(out, 7, 2);
+    at = put_field(at, (uint64_t) (row->time_us - EPOCH_2000_US), 8);
+    at = put_text(at, row->device, row->device_length);
+    at = put_field(at, (uint64_t) row->n, 8);
+    at = put_real(at, row->temperature);
+    at = put_real(at, row->humidity);
+    at = put_field(at, (uint64_t) row->battery, 4);
+    at = put_text(at, row->status, row->status_length);
+    return (size_t) (at - out);
+}
+
+int64_t wall_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+double cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+long peak_kb(void)
+{
+    char line[256];
+    long peak = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, "VmHWM:", 6) == 0) {
+            peak = strtol(line + 6, NULL, 10);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return peak;
+}
+
+const char *option_text(int argc, char **argv, const char *name, const char *otherwise)
+{
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strncmp(argv[i], "--", 2) == 0 && strcmp(argv[i] + 2, name) == 0) {
+            return argv[i + 1];
+        }
+    }
+    return otherwise;
+}
+
+int64_t option_number(int argc, char **argv, const char *name, int64_t otherwise)
+{
+    const char *text = option_text(argc, argv, name, NULL);
+    return text == NULL ? otherwise : strtoll(text, NULL, 10);
+}
