@@ -6,8 +6,11 @@
 #ifndef MQTT2PG_ADMIN_HTTP_OPTIONS_H
 #define MQTT2PG_ADMIN_HTTP_OPTIONS_H
 
+#include <stdbool.h>
+
 struct http_options {
     const char *listen; /* "127.0.0.1:9464", "[::1]:9464", "*:9464"; "" = off; borrowed */
+    bool show_payloads; /* of the last dead letters */
 };
 
 #endif

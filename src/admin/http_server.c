@@ -360,3 +360,8 @@ const char *http_server_address(const struct http_server *server)
 {
     return server->address;
 }
+
+bool http_server_is_loopback(const struct http_server *server)
+{
+    return server->is_loopback;
+}

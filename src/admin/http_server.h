@@ -36,4 +36,7 @@ void http_server_stop(struct http_server *server);
 /* The address that is listened on ("127.0.0.1:9464"), for logs and the demo. */
 const char *http_server_address(const struct http_server *server);
 
+/* Can only this machine ask? */
+bool http_server_is_loopback(const struct http_server *server);
+
 #endif

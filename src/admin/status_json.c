@@ -200,6 +200,9 @@ static void append_reject(struct buf *out, const struct health_reject *reject)
     append_text(out, "rule", reject->rule);
     append_text(out, "topic", reject->topic);
     append_text(out, "reason", reject->reason);
+    if (reject->payload[0] != '\0') {
+        append_text(out, "payload", reject->payload);
+    }
     buf_append_byte(out, '}');
 }
 

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -22,6 +23,7 @@ static struct health_reject rejects[HEALTH_REJECTS_MAX];
 static size_t rejects_count;
 static struct health_gap gaps[HEALTH_GAPS_MAX];
 static size_t gaps_count;
+static bool payloads_shown;
 
 static void text_set(char *to, size_t size, struct slice text)
 {
@@ -51,7 +53,8 @@ void health_get(enum health_part part, struct health *out)
     pthread_mutex_unlock(&mutex);
 }
 
-void health_add_reject(const char *rule, struct slice topic, const char *reason)
+void health_add_reject(const char *rule, struct slice topic, const char *reason,
+                       const char *payload)
 {
     pthread_mutex_lock(&mutex);
     struct health_reject *reject = &rejects[rejects_count++ % HEALTH_REJECTS_MAX];
@@ -59,6 +62,8 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason)
     text_set(reject->rule, sizeof(reject->rule), slice_of(rule));
     text_set(reject->topic, sizeof(reject->topic), topic);
     text_set(reject->reason, sizeof(reject->reason), slice_of(reason));
+    text_set(reject->payload, sizeof(reject->payload),
+             slice_of(payloads_shown && payload != NULL ? payload : ""));
     pthread_mutex_unlock(&mutex);
 }
 
@@ -91,4 +96,22 @@ size_t health_rejects(struct health_reject *out, size_t max)
     }
     pthread_mutex_unlock(&mutex);
     return count;
+}
+
+void health_show_payloads(bool shown)
+{
+    pthread_mutex_lock(&mutex);
+    payloads_shown = shown;
+    for (size_t i = 0; i < HEALTH_REJECTS_MAX && !shown; i++) {
+        explicit_bzero(rejects[i].payload, sizeof(rejects[i].payload));
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+bool health_payloads_shown(void)
+{
+    pthread_mutex_lock(&mutex);
+    bool shown = payloads_shown;
+    pthread_mutex_unlock(&mutex);
+    return shown;
 }

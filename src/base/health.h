@@ -32,15 +32,18 @@ extern const char *const health_part_names[HEALTH_PARTS];
 void health_set(enum health_part part, bool well, const char *text);
 void health_get(enum health_part part, struct health *out);
 
-/* The last messages that became dead letters, newest first: topic and reason, never a payload. */
+/* The last messages that became dead letters, newest first: topic and reason; a payload only while payloads are shown. */
 #define HEALTH_REJECTS_MAX 20
 struct health_reject {
     int64_t at_us;
     char rule[64];
     char topic[160];
     char reason[256];
+    char payload[256]; /* its printable beginning; "" while payloads are not shown */
 };
-void health_add_reject(const char *rule, struct slice topic, const char *reason);
+/* `payload` (may be NULL) is forgotten unless payloads are shown. */
+void health_add_reject(const char *rule, struct slice topic, const char *reason,
+                       const char *payload);
 size_t health_rejects(struct health_reject *out, size_t max);
 
 /* The last gaps that this process has noticed, newest first: spans of time from which messages may be missing. */
@@ -54,5 +57,8 @@ struct health_gap {
 };
 void health_add_gap(const struct health_gap *gap);
 size_t health_gaps(struct health_gap *out, size_t max);
+/* Off at first. Switching it off forgets the payloads that are kept here. */
+void health_show_payloads(bool shown);
+bool health_payloads_shown(void);
 
 #endif

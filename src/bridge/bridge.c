@@ -74,12 +74,6 @@ static void append_configuration(void *context, struct buf *out)
     pthread_mutex_unlock(&bridge->mutex);
 }
 
-static void print_problems(struct problems *problems)
-{
-    problems_print(problems, stderr);
-    problems_fini(problems);
-}
-
 /* A message that is larger than the journal could never be taken: the broker is told not to send it. */
 static void fit_packets_to_journal(struct config *config)
 {
@@ -92,13 +86,38 @@ static void fit_packets_to_journal(struct config *config)
     }
 }
 
+static void log_problems(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        if (problems->list[i].level == PROBLEM_ERROR) {
+            log_error("configuration", F_TEXT("problem", problems->list[i].text));
+        } else {
+            log_warn("configuration", F_TEXT("problem", problems->list[i].text));
+        }
+    }
+}
+
+/* What takes effect at the start and at each reload, outside of the stages. */
+static void configure_process(const struct config *config)
+{
+    log_configure(&config->log);
+    health_show_payloads(config->http.show_payloads);
+}
+
+/* Mistakes are for people, before it is known how to log; warnings are events of the service. */
 static bool load_first(struct bridge *bridge)
 {
     struct problems problems = {0};
 
     bridge->first = generation_load(bridge->config_file, NULL, &problems);
     bridge->generation = bridge->first;
-    print_problems(&problems);
+    if (bridge->first == NULL) {
+        problems_print(&problems, stderr);
+    } else {
+        configure_process(bridge->first->config);
+        log_problems(&problems);
+    }
+    problems_fini(&problems);
     return bridge->first != NULL;
 }
 
@@ -151,6 +170,11 @@ static enum outcome start_http(struct bridge *bridge, struct error *error)
 
     if (outcome == OUTCOME_OK && bridge->http != NULL) {
         log_info("status page", F_TEXT("address", http_server_address(bridge->http)));
+        if (!http_server_is_loopback(bridge->http)) {
+            log_warn("status page is open to other machines, and asks for no password: let only "
+                     "those reach it who may read topics and settings",
+                     F_TEXT("address", http_server_address(bridge->http)));
+        }
     }
     return outcome;
 }
@@ -202,7 +226,6 @@ static int bridge_start(struct bridge *bridge)
     if (!load_first(bridge)) {
         return EXIT_CONFIGURATION;
     }
-    log_configure(&bridge->generation->config->log);
     fit_packets_to_journal(bridge->generation->config);
     if (open_disk(bridge, &error) != OUTCOME_OK) {
         log_error("cannot start", F_TEXT("reason", error.text));
@@ -244,13 +267,6 @@ static void finish_reload(struct bridge *bridge)
     log_info("configuration reloaded", F_INT("rules", bridge->generation->ruleset->count));
 }
 
-static void log_problems(const struct problems *problems)
-{
-    for (size_t i = 0; i < problems->count; i++) {
-        log_error("configuration", F_TEXT("problem", problems->list[i].text));
-    }
-}
-
 /* What only a restart changes stays as it was: the broker's and the database's options are borrowed from the first generation. */
 static void keep_running_parts(struct config *next, const struct config *running)
 {
@@ -271,13 +287,13 @@ static void reload(struct bridge *bridge)
 
     bridge->reload_wanted = false;
     (void) sd_notify(0, "RELOADING=1");
+    log_problems(&problems);
     if (next == NULL) {
-        log_problems(&problems);
         log_error("reload refused: the old configuration goes on",
                   F_INT("mistakes", problems.errors));
     } else {
         keep_running_parts(next->config, bridge->generation->config);
-        log_configure(&next->config->log);
+        configure_process(next->config);
         pthread_mutex_lock(&bridge->mutex);
         bridge->retired = bridge->generation;
         bridge->generation = next;

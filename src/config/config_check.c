@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/config_secret.h"
+#include "mqtt/tls_probe.h"
 
 enum { MQTT_TEXT_BYTES_MAX = 65535, IDENTIFIER_BYTES_MAX = 63 };
 
@@ -45,6 +46,12 @@ static bool check_urls(struct config_reader *reader, const struct config *config
         struct error error;
         if (broker_address_parse(config->broker.urls[i], &address, &error)) {
             tls |= address.tls;
+            if (address.tls && config->broker.tls.verify && strchr(address.host, ':') != NULL) {
+                problem_error(reader->problems, url_place(reader, i), "broker.url",
+                              "\"%s\": the certificate of an IPv6 address can't be verified: use "
+                              "the host's name",
+                              config->broker.urls[i]);
+            }
         } else {
             problem_error(reader->problems, url_place(reader, i), "broker.url", "%s", error.text);
         }
@@ -64,15 +71,31 @@ static void check_readable(struct config_reader *reader, const char *path, const
     }
 }
 
+/* A private key is a secret like a password. It may stand in the file of the certificate. */
+static void check_key(struct config_reader *reader, const struct broker_options *broker)
+{
+    bool apart = broker->tls.key_file != NULL;
+    const char *path = apart ? "broker.tls.key_file" : "broker.tls.cert_file";
+    const char *file = apart ? broker->tls.key_file : broker->tls.cert_file;
+    if (file != NULL && access(file, F_OK) == 0) {
+        (void) config_secret_file_is_safe(reader->problems, place_of(reader, path), path, file);
+    }
+}
+
 static void check_tls(struct config_reader *reader, const struct config *config, bool tls)
 {
     const struct broker_options *broker = &config->broker;
     check_readable(reader, "broker.tls.ca_file", broker->tls.ca_file);
     check_readable(reader, "broker.tls.cert_file", broker->tls.cert_file);
     check_readable(reader, "broker.tls.key_file", broker->tls.key_file);
+    check_key(reader, broker);
     if (broker->tls.key_file != NULL && broker->tls.cert_file == NULL) {
         problem_error(reader->problems, place_of(reader, "broker.tls.key_file"),
                       "broker.tls.key_file", "a key needs its certificate: give cert_file too");
+    }
+    struct error error;
+    if (tls && reader->problems->errors == 0 && tls_check_files(broker, &error) != OUTCOME_OK) {
+        problem_error(reader->problems, place_of(reader, "broker.tls"), NULL, "%s", error.text);
     }
     /* Files whose names came out empty, of variables that are not set, are not given. */
     bool given_any = broker->tls.ca_file != NULL || broker->tls.cert_file != NULL ||

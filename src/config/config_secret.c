@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -18,23 +19,37 @@ enum { SECRET_BYTES_MAX = 65535 }; /* MQTT's limit for a password */
 
 #define MASK "***"
 
-static bool is_private(const struct stat *status)
+/* Where Docker puts a container's secrets, 0444 unless told otherwise: there the container's wall is what keeps others out. */
+#define CONTAINER_SECRETS "/run/secrets/"
+
+static bool is_container_secret(const char *path)
+{
+    char *real = realpath(path, NULL);
+    bool found = real != NULL && strncmp(real, CONTAINER_SECRETS, strlen(CONTAINER_SECRETS)) == 0;
+    free(real);
+    return found;
+}
+
+static bool is_private(const char *path, const struct stat *status)
 {
     mode_t allowed = status->st_uid == 0 && geteuid() != 0 ? 0740 : 0700;
+    if (is_container_secret(path)) {
+        allowed |= 0044;
+    }
     return (status->st_mode & 0777 & ~allowed) == 0;
 }
 
-static bool check_file(struct config_reader *reader, const struct config_given *given,
-                       const char *path)
+bool config_secret_file_is_safe(struct problems *problems, struct place place, const char *what,
+                                const char *path)
 {
     struct stat status;
     if (stat(path, &status) != 0) {
-        problem_error(reader->problems, given->place, given->what, "could not open file \"%s\": %s",
-                      path, strerror(errno));
+        problem_error(problems, place, what, "could not open file \"%s\": %s", path,
+                      strerror(errno));
         return false;
     }
-    if (S_ISREG(status.st_mode) && !is_private(&status)) {
-        problem_error(reader->problems, given->place, given->what,
+    if (S_ISREG(status.st_mode) && !is_private(path, &status)) {
+        problem_error(problems, place, what,
                       "file \"%s\" can be read by others (mode %04o): chmod 600 %s", path,
                       (unsigned) status.st_mode & 07777, path);
         return false;
@@ -52,7 +67,7 @@ void config_secret_read(struct config_reader *reader, const struct config_given 
         return; /* "${NAME:-}" */
     }
     const char *path = config_source_path(reader->arena, given->place.file, written);
-    if (!check_file(reader, given, path)) {
+    if (!config_secret_file_is_safe(reader->problems, given->place, given->what, path)) {
         return;
     }
     if (file_load(path, SECRET_BYTES_MAX, &content, &error) != OUTCOME_OK) {

@@ -15,6 +15,11 @@
 void config_secret_read(struct config_reader *reader, const struct config_given *given,
                         const struct setting *secret, void *base);
 
+/* Is this file there, and can nobody else read it? Owner only; the group too, when it is root's and we are not; everybody, when it stands
+ * under /run/secrets. False: the problem is told. */
+bool config_secret_file_is_safe(struct problems *problems, struct place place, const char *what,
+                                const char *path);
+
 /* Warns of a secret that stands at this place when everybody can read the file. Texts with ${…} are none. */
 void config_secret_warn(struct problems *problems, const config_setting_t *value, const char *what);
 

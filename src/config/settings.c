@@ -96,6 +96,12 @@ const struct setting settings[] = {
      .type = SETTING_TEXT,
      .example = "\"/etc/mqtt2pg/bridge.key\"",
      .help = "The private key of that certificate, where it stands in another file."},
+    {.path = "broker.tls.key_password",
+     .type = SETTING_TEXT,
+     .secret = true,
+     .example = "\"${KEY_PASSWORD}\"",
+     .help = "Password of that key, where it is encrypted; better in a file, named by "
+             "key_password_file."},
     {.path = "broker.tls.verify",
      .type = SETTING_BOOLEAN,
      .default_value = "true",
@@ -187,6 +193,11 @@ const struct setting settings[] = {
      .default_value = "\"127.0.0.1:9464\"",
      .help = "Address and port, like \"[::1]:9464\" or \"*:9464\"; \"\" = off. It asks for no "
              "password."},
+    {.path = "http.show_payloads",
+     .type = SETTING_BOOLEAN,
+     .default_value = "false",
+     .reload = true,
+     .help = "Show the beginnings of the payloads of the last dead letters there, too."},
 
     GROUP("log", "What is written to standard error."),
     {.path = "log.level",

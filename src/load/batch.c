@@ -116,6 +116,13 @@ static void note_reject(struct batch *batch, const struct dead_letter *letter)
     snprintf(reject->topic, sizeof(reject->topic), "%s", buf_string(&topic));
     snprintf(reject->reason, sizeof(reject->reason), "%s", letter->reason);
     buf_fini(&topic);
+    reject->payload[0] = '\0';
+    if (health_payloads_shown()) {
+        struct buf payload = {0};
+        text_append_printable(&payload, letter->message->payload, sizeof(reject->payload) / 4);
+        snprintf(reject->payload, sizeof(reject->payload), "%s", buf_string(&payload));
+        buf_fini(&payload);
+    }
 }
 
 static void report_gap(const struct gap *gap)
@@ -150,7 +157,7 @@ void batch_report(const struct batch *batch)
 
     for (size_t i = 0; i < noted; i++) {
         const struct health_reject *reject = &batch->rejects[i];
-        health_add_reject(reject->rule, slice_of(reject->topic), reject->reason);
+        health_add_reject(reject->rule, slice_of(reject->topic), reject->reason, reject->payload);
     }
     for (size_t i = 0; i < batch->gap_count; i++) {
         report_gap(&batch->gaps[i]);

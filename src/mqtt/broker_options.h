@@ -25,10 +25,11 @@ struct broker_options {
     int64_t max_packet_bytes;  /* MQTT 5 */
     const char *status_topic;  /* "" = none; {client_id} already replaced */
     struct {
-        const char *ca_file;   /* NULL = the system's */
-        const char *cert_file; /* NULL = no client certificate */
-        const char *key_file;
-        bool verify; /* certificate and host name */
+        const char *ca_file;      /* NULL = the system's */
+        const char *cert_file;    /* NULL = no client certificate */
+        const char *key_file;     /* NULL = in cert_file */
+        const char *key_password; /* NULL = none */
+        bool verify;              /* certificate and host name */
     } tls;
 };
 

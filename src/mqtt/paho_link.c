@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "mqtt/paho_internal.h"
+#include "mqtt/tls_probe.h"
 
 /* The largest that Paho 1.3.12 encodes right: 0xFFFFFFFF ("never") goes out as 255 seconds (upstream #1336). */
 #define SESSION_EXPIRY_MAX INT64_C(0x7FFFFFFF)
@@ -218,6 +219,9 @@ static void set_tls(MQTTAsync_SSLOptions *tls, struct paho_link *link)
     tls->trustStore = broker->tls.ca_file;
     tls->keyStore = broker->tls.cert_file;
     tls->privateKey = broker->tls.key_file;
+    /* Without one OpenSSL would ask at the terminal, with all of Paho waiting for the answer. */
+    tls->privateKeyPassword = broker->tls.key_password != NULL ? broker->tls.key_password : "";
+    tls->enabledCipherSuites = TLS_CIPHERS;
     tls->enableServerCertAuth = broker->tls.verify;
     tls->verify = broker->tls.verify;
     tls->ssl_error_cb = on_tls_error;
@@ -300,12 +304,20 @@ static enum outcome explain(struct paho_link *link, const struct broker_address 
     /* Paho's words for a connection that did not get as far as CONNECT (MQTTAsyncUtils.c, MQTTAsync_connecting). */
     bool sent = strcmp(link->connect_message, "TCP/TLS connect failure") != 0;
     *refusal = sent ? PAHO_NO_ANSWER : PAHO_UNREACHABLE;
-    if (address->tls && link->tls_error[0] != '\0') {
-        *refusal = PAHO_DENIED;
-        return error_set(error, OUTCOME_RETRY, "TLS: %s", link->tls_error);
-    }
-    if (paho_probe(link->numeric, address->port, PROBE_MS, error) != OUTCOME_OK) {
+    if (!address->tls && paho_probe(link->numeric, address->port, PROBE_MS, error) != OUTCOME_OK) {
         return error->outcome;
+    }
+    if (address->tls) {
+        enum outcome outcome =
+            tls_probe(link->options.broker, address, link->numeric, PROBE_MS, error);
+        if (outcome == OUTCOME_OK && link->tls_error[0] != '\0') {
+            outcome = error_set(error, OUTCOME_REJECT, "TLS: %s", link->tls_error);
+        }
+        if (outcome != OUTCOME_OK) {
+            *refusal = outcome == OUTCOME_REJECT ? PAHO_DENIED : *refusal;
+            error->outcome = OUTCOME_RETRY;
+            return OUTCOME_RETRY;
+        }
     }
     if (!answered) {
         return error_set(error, OUTCOME_RETRY, "broker at %s port %d did not answer CONNECT",

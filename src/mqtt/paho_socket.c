@@ -114,29 +114,42 @@ static int connect_wait(int fd, int64_t milliseconds)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length) == 0 ? number : errno;
 }
 
-enum outcome paho_probe(const char *numeric, int port, int64_t milliseconds, struct error *error)
+enum outcome paho_probe_open(const char *numeric, int port, int64_t milliseconds, int *fd,
+                             struct error *error)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     struct addrinfo *address = NULL;
     char service[8];
+    *fd = -1;
     snprintf(service, sizeof(service), "%d", port);
     if (getaddrinfo(numeric, service, &hints, &address) != 0) {
         return OUTCOME_OK; /* nothing to say */
     }
     int number = 0;
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
-        number = fd >= 0 && errno == EINPROGRESS ? connect_wait(fd, milliseconds) : errno;
-    }
-    if (fd >= 0) {
-        close(fd);
+    *fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0 || connect(*fd, address->ai_addr, address->ai_addrlen) != 0) {
+        number = *fd >= 0 && errno == EINPROGRESS ? connect_wait(*fd, milliseconds) : errno;
     }
     freeaddrinfo(address);
     if (number != 0) {
+        if (*fd >= 0) {
+            close(*fd);
+        }
+        *fd = -1;
         errno = number;
         return error_errno(error, OUTCOME_RETRY, "could not connect to %s port %d", numeric, port);
     }
     return OUTCOME_OK;
+}
+
+enum outcome paho_probe(const char *numeric, int port, int64_t milliseconds, struct error *error)
+{
+    int fd = -1;
+    enum outcome outcome = paho_probe_open(numeric, port, milliseconds, &fd, error);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return outcome;
 }

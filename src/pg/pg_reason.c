@@ -20,6 +20,9 @@ static const struct reason reasons[] = {
      "or its file"},
     {"28000", "InitializeSessionUserId",
      "role \"%r\" does not exist or may not log in: create role \"%r\" login"},
+    {"28000", "valid client certificate",
+     "the server wants a client certificate for role \"%r\": set sslcert and sslkey in "
+     "database.conninfo"},
     {"28000", "ClientAuthentication",
      "the server's pg_hba.conf has no entry for role \"%r\" and database \"%d\" from this host: "
      "add one and reload the server"},
@@ -51,8 +54,11 @@ static const struct reason reasons[] = {
     {NULL, "server does not support SSL",
      "%h port %p does not speak TLS: switch it on there, or lower sslmode in database.conninfo"},
     {NULL, "certificate verify failed",
-     "the certificate of %h is not signed by a CA that we trust: set sslrootcert in "
-     "database.conninfo"},
+     "the certificate of %h is not signed by a CA that we trust, or has expired: set sslrootcert "
+     "in database.conninfo, or renew it"},
+    {NULL, "unknown ca",
+     "%h does not accept our client certificate: it is signed by a CA that the server does not "
+     "know"},
     {NULL, "does not match host name",
      "the certificate of %h is for another host name: check host in database.conninfo"},
     {NULL, "server closed the connection unexpectedly",

@@ -58,7 +58,7 @@ class Bridge:
         self.http_port = free_port()
         self.client_id = f"{env.prefix}-{name}"
         self.sections = {
-            "broker": {"url": env.broker.url, "client_id": self.client_id},
+            "broker": {"url": env.broker.url, "client_id": self.client_id, **env.broker.options},
             "database": {"conninfo": env.postgres.conninfo(env.database)},
             "journal": {"directory": self.journal},
             "http": {"listen": f"127.0.0.1:{self.http_port}"},

@@ -228,6 +228,8 @@ class Mosquitto(Server):
     def __init__(self, folder, **settings):
         super().__init__(folder)
         self.settings = {**self.DEFAULTS, **settings}
+        self.listeners = []  # further ones: (port, lines)
+        self.options = {}    # what a bridge needs to get in, for its group `broker`
         self.url = f"mqtt://127.0.0.1:{self.port}"
 
     def start(self):
@@ -236,6 +238,8 @@ class Mosquitto(Server):
         config = os.path.join(self.folder, "mosquitto.conf")
         lines = [f"listener {self.port} 127.0.0.1", f"persistence_location {self.folder}/", "log_dest stderr"]
         lines += [f"{key} {value}" for key, value in self.settings.items() if value is not None]
+        for port, more in self.listeners:
+            lines += [f"listener {port} 127.0.0.1", *more]
         with open(config, "w") as file:
             file.write("\n".join(lines) + "\n")
         self.launch([find_program("mosquitto"), "-c", config])

@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 
 import json
 import re
+import signal
 import socket
 
 from env import quick
@@ -98,6 +99,30 @@ def test_status_pages(env):
         assert "hidden-broker-word" not in body and "password=secret" not in body, "a secret is shown"
     command = open(f"/proc/{bridge.pid}/cmdline").read()
     assert "hidden" not in command
+
+
+@quick
+def test_payloads_are_shown_on_demand_only(env):
+    """Dead letters: topic and reason; the payload's beginning only with http.show_payloads, which SIGHUP takes, both ways."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, log={"level": "debug"})
+
+    def newest(topic):
+        def find():
+            rejects = bridge.get("/status.json").json["rejects"]
+            return rejects[0] if rejects and rejects[0]["topic"] == env.topic(topic) else None
+        return env.wait(find, 10, f"no dead letter of {topic}")
+    for turn, shown in enumerate((False, True, False)):
+        bridge.configure(http={"show_payloads": shown})
+        if turn:
+            bridge.signal(signal.SIGHUP)
+            env.wait(lambda n=turn: bridge.log().count("configuration reloaded") == n, 10, "not reloaded")
+        env.publish([(f"~/n/{turn}", b"marker-payload \x1b[31m<b>" + bytes([255]))])
+        reject = newest(f"~/n/{turn}")
+        assert (reject.get("payload") or "").startswith("marker-payload \\x1b[31m<b>") == shown, reject
+        if not shown:
+            assert "marker-payload" not in bridge.get("/status.json").out
+    assert "marker-payload" not in bridge.log()
 
 
 @quick

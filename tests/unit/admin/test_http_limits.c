@@ -172,7 +172,7 @@ static void test_threads(void)
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_rule_add(rule, RULE_METRIC_ROWS, 2);
         metric_observe(HISTOGRAM_STORE_DELAY_SECONDS, 0.01, 1);
-        health_add_reject("r", slice_of("t"), "reason");
+        health_add_reject("r", slice_of("t"), "reason", NULL);
         health_set(HEALTH_BROKER, i % 2 == 0, "x");
     }
     for (int i = 0; i < 4; i++) {

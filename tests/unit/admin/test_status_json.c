@@ -187,8 +187,8 @@ static void test_odd_texts(void)
     metrics_rule("r");
     memset(topic, 'x', sizeof(topic));
     memcpy(topic, "t/\xff\"<", 5);
-    health_add_reject("r", slice_make(topic, sizeof(topic)), "no \"number\"\n\\");
-    health_add_reject(ODD_NAME, slice_make("a\0b", 3), "r");
+    health_add_reject("r", slice_make(topic, sizeof(topic)), "no \"number\"\n\\", NULL);
+    health_add_reject(ODD_NAME, slice_make("a\0b", 3), "r", NULL);
     health_set(HEALTH_DATABASE, false, "FATAL:  role \"x\\y\"\tis odd \xc3");
     status = status_of(&sources, history, 0);
     CHECK_TEXT_EQ(text_at(status, "rules.0.name"), ODD_NAME);
@@ -219,8 +219,8 @@ static void test_last_reject_of_namesakes(void)
     metrics_rule(name);
     metrics_rule("press");
     metrics_rule("pres");
-    health_add_reject(name, slice_of("t"), "of the long one");
-    health_add_reject("pres", slice_of("t"), "of pres");
+    health_add_reject(name, slice_of("t"), "of the long one", NULL);
+    health_add_reject("pres", slice_of("t"), "of pres", NULL);
     status = status_of(&sources, history, 0);
     CHECK_TEXT_EQ(text_at(status, "rules.0.last_reject.reason"), "of the long one");
     CHECK(cJSON_IsNull(at(status, "rules.1.last_reject")));

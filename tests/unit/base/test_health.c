@@ -39,7 +39,7 @@ static void test_rejects_newest_first(void)
     longer[sizeof(longer) - 1] = '\0';
 
     CHECK_INT_EQ(health_rejects(rejects, HEALTH_REJECTS_MAX), 0);
-    health_add_reject("one", slice_make("a/bcd", 3), longer);
+    health_add_reject("one", slice_make("a/bcd", 3), longer, NULL);
     CHECK_INT_EQ(health_rejects(rejects, HEALTH_REJECTS_MAX), 1);
     CHECK_TEXT_EQ(rejects[0].rule, "one");
     CHECK_TEXT_EQ(rejects[0].topic, "a/b");
@@ -48,7 +48,7 @@ static void test_rejects_newest_first(void)
     for (int i = 0; i < 3 * HEALTH_REJECTS_MAX; i++) {
         char reason[20];
         snprintf(reason, sizeof(reason), "%d", i);
-        health_add_reject("many", slice_make(NULL, 0), reason);
+        health_add_reject("many", slice_make(NULL, 0), reason, NULL);
     }
     CHECK_INT_EQ(health_rejects(rejects, HEALTH_REJECTS_MAX + 5), HEALTH_REJECTS_MAX);
     CHECK_TEXT_EQ(rejects[0].reason, "59");
@@ -57,4 +57,24 @@ static void test_rejects_newest_first(void)
     CHECK_TEXT_EQ(rejects[1].reason, "58");
 }
 
-UNIT_MAIN("health", {"parts", test_parts}, {"rejects newest first", test_rejects_newest_first})
+/* Only while they are to be shown, and never longer. */
+static void test_payloads(void)
+{
+    struct health_reject reject;
+
+    health_add_reject("r", slice_of("t"), "reason", "hidden");
+    health_rejects(&reject, 1);
+    CHECK_TEXT_EQ(reject.payload, "");
+    health_show_payloads(true);
+    CHECK(health_payloads_shown());
+    health_add_reject("r", slice_of("t"), "reason", "shown");
+    health_rejects(&reject, 1);
+    CHECK_TEXT_EQ(reject.payload, "shown");
+    health_show_payloads(false);
+    CHECK(!health_payloads_shown());
+    health_rejects(&reject, 1);
+    CHECK_TEXT_EQ(reject.payload, "");
+}
+
+UNIT_MAIN("health", {"parts", test_parts}, {"rejects newest first", test_rejects_newest_first},
+          {"payloads", test_payloads})

@@ -23,6 +23,7 @@ static void test_table(void)
         CHECK(setting->type != SETTING_CHOICE || setting->choices != NULL);
         CHECK(setting->reload ==
               (strncmp(setting->path, "log.", 4) == 0 || strncmp(setting->path, "rules.", 6) == 0 ||
+               strcmp(setting->path, "http.show_payloads") == 0 ||
                strncmp(setting->path, "batch.", 6) == 0));
     }
     CHECK(setting_find("broker.nothing") == NULL);
@@ -57,6 +58,7 @@ static void test_contract(void)
         {"batch.max_bytes", "\"8MB\""},
         {"batch.max_delay", "\"100ms\""},
         {"http.listen", "\"127.0.0.1:9464\""},
+        {"http.show_payloads", "false"},
         {"log.level", "\"info\""},
         {"log.format", "\"text\""},
         {"shutdown", "\"20s\""},
@@ -125,6 +127,7 @@ static void test_uncommented_sample(void)
     struct buf all = {0};
     setenv("MQTT_PASSWORD", "x", 1);
     setenv("DATABASE_PASSWORD", "x", 1);
+    setenv("KEY_PASSWORD", "x", 1);
     settings_append_sample(&sample);
     uncomment(&all, strstr(buf_string(&sample), "\nbroker:"));
     CHECK(strstr(buf_string(&all), "\nqos = 1;") != NULL);

@@ -1,0 +1,341 @@
+"""TLS to the broker and to PostgreSQL: what is not verified does not connect, each refusal is one line that says what to do.
+
+SPDX-License-Identifier: MIT
+"""
+
+import os
+import re
+import socket
+import subprocess
+
+import psycopg2
+
+from bridge import wait_time
+from certificates import Authority
+from env import limit, quick
+from scenes import NUMBERED_RULE, check_numbered, interleaved, make_numbered, numbered
+from servers import free_port, unprivileged
+
+
+def tls_broker(env):
+    """A Mosquitto that speaks plainly on its own port and TLS, with various certificates, on others: {kind: port}, and the CA."""
+    ours, other = Authority(os.path.join(env.folder, "ca")), Authority(os.path.join(env.folder, "other"), "other CA")
+    broker = env.own_broker()
+    issued = {
+        "good": ours.serve("good"),
+        "other_host": ours.serve("other_host", names="DNS:broker.example,IP:192.0.2.1", common="broker.example"),
+        "expired": ours.serve("expired", days=-1),
+        "other_ca": other.serve("other_ca"),
+        "client": ours.serve("client"),
+    }
+    ports = {}
+    for kind, (certificate, key) in issued.items():
+        ports[kind] = free_port()
+        lines = [f"cafile {ours.file}", f"certfile {certificate}", f"keyfile {key}"]
+        broker.listeners.append((ports[kind], lines + (["require_certificate true"] if kind == "client" else [])))
+    broker.start()
+    broker.options = {"url": f"mqtts://localhost:{ports['good']}", "tls": {"ca_file": ours.file}}
+    return ports, ours, other
+
+
+def url(port, host="localhost"):
+    return {"url": f"mqtts://{host}:{port}"}
+
+
+def events(bridge, level):
+    """The lines of this level that are about the broker."""
+    return [line for line in bridge.log().splitlines() if re.search(rf" {level}.*broker", line)]
+
+
+@quick
+def test_right_certificates(env):
+    """By name and by address, with and without a client certificate, its key encrypted or in the same file."""
+    ports, ours, _ = tls_broker(env)
+    make_numbered(env)
+    certificate, key = ours.issue("me", names="DNS:bridge", common="bridge")
+    locked, locked_key = ours.issue("locked", names="DNS:bridge", password="marker-key-password")
+    both = os.path.join(env.folder, "both.pem")
+    with open(both, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(open(certificate).read() + open(key).read())
+    tls = {"ca_file": ours.file}
+    good = [
+        {},
+        url(ports["good"], "127.0.0.1"),
+        {**url(ports["client"]), "tls": {**tls, "cert_file": certificate, "key_file": key}},
+        {**url(ports["client"]), "tls": {**tls, "cert_file": both}},
+        {**url(ports["client"]), "tls": {**tls, "cert_file": locked, "key_file": locked_key,
+                                         "key_password": "marker-key-password"}},
+    ]
+    bridges = [env.bridge(NUMBERED_RULE.replace("~/n", f"~/{n}"), start=False, broker=broker) for n, broker in enumerate(good)]
+    for bridge in bridges:
+        bridge.start(ready=False)
+    for n, bridge in enumerate(bridges):
+        bridge.wait_ready()
+        env.publish([(f"~/{n}/{n}", '{"n":0}')])
+    env.wait_rows("numbered", len(good))
+    for bridge in bridges:
+        assert events(bridge, "WARN") == [] and events(bridge, "ERROR") == [], bridge.log()
+        assert "marker-key-password" not in bridge.log() + bridge.get("/status.json").out
+
+
+@quick
+def test_wrong_certificates(env):
+    """Each is refused with one line that says why and what to do, and the next attempt is not soon."""
+    ports, ours, other = tls_broker(env)
+    make_numbered(env)
+    tls = {"ca_file": ours.file}
+    mine, mine_key = other.issue("mine", names="DNS:bridge", common="bridge")
+    plain = env.broker.port
+    silent = socket.create_server(("127.0.0.1", 0))
+    env.closing.append(silent.close)
+    cases = {
+        "other_host": (url(ports["other_host"]), 'is for broker.example, 192.0.2.1, not for .{1,2}localhost'),
+        "other_address": (url(ports["other_host"], "127.0.0.1"), 'is for broker.example, 192.0.2.1, not for .{1,2}127.0.0.1'),
+        "expired": (url(ports["expired"]), "has expired on 20.*: renew it"),
+        "other_ca": (url(ports["other_ca"]), "is not signed by a CA in .*ca.pem.*name the file with the certificate of its CA"),
+        "system_store": ({**url(ports["good"]), "tls": None}, "is not signed by a CA in the system's store"),
+        "no_client": (url(ports["client"]), "wants a client certificate.*set broker.tls.cert_file"),
+        "wrong_client": ({**url(ports["client"]), "tls": {**tls, "cert_file": mine, "key_file": mine_key}},
+                         "does not accept our certificate"),
+        "plain": (url(plain), "TLS.*use mqtt://"),
+        "silent": (url(silent.getsockname()[1]), "no answer to TLS"),
+        "nobody": (url(free_port()), "could not connect to 127.0.0.1 port .*Connection refused"),
+    }
+    bridges = {}
+    for name, (broker, _) in cases.items():
+        bridges[name] = env.bridge(NUMBERED_RULE, start=False, name=name, broker=broker)
+        bridges[name].start(ready=False)
+    for name, (_, words) in cases.items():
+        line = bridges[name].wait_log(words)
+        assert len(line) < 420, f"{name}: {line}"
+        health = bridges[name].get("/readyz")
+        assert health.code == 503 and re.search(words[:30], health.out), f"{name}: {health}"
+    wait_time(1.5)  # nothing more is said meanwhile
+    for name, bridge in bridges.items():
+        said = events(bridge, "WARN") + events(bridge, "ERROR")
+        assert len(said) == 1, f"{name}: {said}"
+        assert bridge.metric("messages_received_total") == 0
+
+
+def test_old_versions(env):
+    """A broker that has TLS 1.1 only is refused; one with 1.2 or 1.3 only is not."""
+    ours = Authority(os.path.join(env.folder, "ca"))
+    certificate, key = ours.serve("old")
+    make_numbered(env)
+    port = free_port()
+    server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", certificate, "-key", key, "-tls1_1",
+                               "-cipher", "ALL:@SECLEVEL=0", "-quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    env.closing.append(lambda: (server.kill(), server.wait(10)))
+    reference = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]
+
+    def answers():
+        done = subprocess.run(reference, input=b"", capture_output=True, check=False)
+        return b"Protocol  : TLSv1.1" in done.stdout
+    env.wait(answers, 10, "this machine's OpenSSL has no TLS 1.1 to test with")
+    for verify in (True, False):
+        bridge = env.bridge(NUMBERED_RULE, ready=False, broker={**url(port), "tls": {"ca_file": ours.file, "verify": verify}})
+        bridge.wait_log("no TLS 1.2 or newer")
+        bridge.stop()
+    for version in ("tlsv1.2", "tlsv1.3"):
+        broker = env.own_broker()
+        secure = free_port()
+        broker.listeners.append((secure, [f"certfile {certificate}", f"keyfile {key}", f"tls_version {version}"]))
+        broker.start()
+        env.bridge(NUMBERED_RULE, broker={**url(secure), "tls": {"ca_file": ours.file}}).stop()
+
+
+@quick
+def test_verification_switched_off(env):
+    """verify = false takes any certificate, and a warning says so at each start."""
+    ports, _, _ = tls_broker(env)
+    make_numbered(env)
+    for kind in ("other_host", "other_ca", "expired"):
+        bridge = env.bridge(NUMBERED_RULE, broker={**url(ports[kind]), "tls": {"verify": False}})
+        for start in (1, 2):
+            warned = [line for line in bridge.log().splitlines() if " WARN " in line and "broker.tls.verify" in line]
+            assert len(warned) == start and "pose as the broker" in warned[-1], f"{kind}: {warned}"
+            bridge.restart()
+        bridge.stop()
+
+
+@quick
+def test_system_store(env):
+    """Without ca_file the system's store counts, and SSL_CERT_FILE names another one as for every program with OpenSSL."""
+    ports, ours, _ = tls_broker(env)
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, start=False, broker={**url(ports["good"]), "tls": None})
+    bridge.start(SSL_CERT_FILE=ours.file)
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+
+
+@quick
+def test_files_that_are_of_no_use(env):
+    """`check` says which file, and why, and `run` does not start."""
+    ours = Authority(os.path.join(env.folder, "ca"))
+    certificate, key = ours.issue("me")
+    _, other_key = ours.issue("other")
+    _, locked = ours.issue("locked", password="marker-key-password")
+    garbage = os.path.join(env.folder, "garbage.pem")
+    with open(garbage, "w") as file:
+        file.write("nothing\n")
+    shared = os.path.join(env.folder, "shared.key")
+    with open(shared, "w") as file:
+        file.write(open(key).read())
+    os.chmod(shared, 0o644)
+    cases = [
+        ({"ca_file": garbage}, "broker.tls.ca_file: could not use file .*garbage.pem.*nothing of that kind|ca_file.*garbage.pem.*no"),
+        ({"cert_file": garbage, "key_file": key}, "broker.tls.cert_file: could not use file"),
+        ({"cert_file": certificate, "key_file": other_key}, "does not belong to the certificate"),
+        ({"cert_file": certificate, "key_file": locked}, "is encrypted, and key_password is missing or wrong"),
+        ({"cert_file": certificate, "key_file": locked, "key_password": "marker-wrong"}, "key_password is missing or wrong"),
+        ({"cert_file": certificate, "key_file": shared}, "can be read by others .mode 0644.: chmod 600"),
+    ]
+    for tls, words in cases:
+        bridge = env.bridge(NUMBERED_RULE, start=False, broker={"url": "mqtts://localhost:1", "tls": tls})
+        answer = env.cli("check", config=bridge)
+        assert answer.code == 3 and re.search(words, answer.out), f"{tls}: {answer}"
+        assert re.match(re.escape(bridge.file) + r":\d+: ", answer.out), answer
+        assert "marker" not in answer.out + answer.err, answer
+    bridge.launch()
+    assert bridge.wait() == 3
+    six = env.bridge(NUMBERED_RULE, start=False, broker={"url": "mqtts://[::1]:8883"})
+    answer = env.cli("check", config=six)
+    assert answer.code == 3 and "use the host's name" in answer.out, answer
+
+
+def test_renewed_certificate(env):
+    """The broker's expired certificate is renewed while the bridge runs: it connects by itself."""
+    ports, ours, _ = tls_broker(env)
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, ready=False, broker=url(ports["expired"]))
+    bridge.wait_log("has expired")
+    ours.serve("expired")
+    env.broker.process.send_signal(1)  # SIGHUP: Mosquitto reads its certificates again
+    bridge.wait_ready()
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+
+
+# --- nothing lost, nothing twice, also under TLS
+
+@limit(90)
+def test_full_journal_acknowledges_nothing(env):
+    """The journal is full: the connection is cut in the middle of decrypted data, and no PUBACK leaves; kill -9 at that moment, too."""
+    tls_broker(env)
+    for version in ("5", "3.1.1"):
+        env.sql("drop table if exists numbered")
+        make_numbered(env)
+        bridge = env.bridge(NUMBERED_RULE, journal={"max_size": "1MB"}, broker={"protocol": version})
+        env.postgres.stop()
+        env.publish([(topic, payload[:-1] + ',"x":"%s"}' % ("x" * 300), qos) for topic, payload, qos in numbered("a", 0, 8000)])
+        env.wait(lambda b=bridge: "journal" in b.get("/readyz").out.lower(), 20, "not full")
+        bridge.kill9()
+        bridge.start(ready=False)
+        env.wait(lambda b=bridge: b.get("/healthz").code == 200, 10, "does not start with a full journal")
+        env.postgres.start()
+        check_numbered(env, {"a": 8000})
+        bridge.wait_ready()
+        bridge.check_books()
+        assert env.sql("select * from mqtt2pg.gap") == []
+        bridge.stop()
+
+
+@limit(90)
+def test_killed_and_cut(env):
+    """kill -9 and cut connections in mid-stream."""
+    ports, _, _ = tls_broker(env)
+    make_numbered(env)
+    proxy = env.proxy(ports["good"])
+    bridge = env.bridge(NUMBERED_RULE, broker=url(proxy.port))
+    load = env.publish_in_background(interleaved(("a", "b"), 3000), rate=1500)
+    turn = 0
+    while load.running():
+        bridge.wait_subscribed()
+        wait_time(0.15)
+        turn += 1
+        if turn % 2:
+            proxy.cut()
+        else:
+            bridge.kill9()
+            bridge.launch()
+    assert load.finish() == 6000 and turn > 2
+    check_numbered(env, {"a": 3000, "b": 3000})
+    assert env.sql("select * from mqtt2pg.gap") == []
+
+
+# --- PostgreSQL
+
+def secure_postgres(env, certificate, key, ca):
+    """A PostgreSQL with this certificate that takes role bridge over TLS, and role known with a client certificate."""
+    server = env.own_postgres()
+    for path, name in ((certificate, "server.crt"), (key, "server.key"), (ca, "root.crt")):
+        target = os.path.join(server.data, name)
+        with open(target, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(open(path, "rb").read())
+        who = unprivileged()
+        if who:
+            os.chown(target, who["user"], who["group"])
+    with open(os.path.join(server.data, "pg_hba.conf"), "w") as file:
+        file.write("local all all trust\nhostssl all known 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
+    server.SETTINGS = (*server.SETTINGS, "ssl=on", "ssl_ca_file=root.crt")
+    server.start()
+    admin = psycopg2.connect(server.conninfo("postgres", "test"))
+    admin.autocommit = True
+    admin.cursor().execute("create role bridge login password 'secret'; create role known login in role bridge")
+    admin.cursor().execute("create database tls owner bridge")
+    return server, admin
+
+
+@limit(90)
+def test_database(env):
+    """sslmode=verify-full: the right CA and host work, with a password and with a client certificate; all else says what is wrong."""
+    ours, other = Authority(os.path.join(env.folder, "ca")), Authority(os.path.join(env.folder, "other"), "other CA")
+    server, admin = secure_postgres(env, *ours.serve("server"), ours.file)
+    mine, mine_key = ours.issue("mine", names="DNS:known", common="known")
+    base = f"port={server.port} dbname=tls gssencmode=disable"
+    good = f"host=localhost {base} user=bridge password=secret sslmode=verify-full sslrootcert={ours.file}"
+    known = f"host=localhost {base} user=known sslmode=verify-full sslrootcert={ours.file} sslcert={mine} sslkey={mine_key}"
+    rule = '{ name = "r"; topic = "~/%s"; format = "text"; table = "%s"; create = true; columns = { v = "$ :: text"; }; }'
+    for name, conninfo in (("password", good), ("certificate", known)):
+        # The role with a certificate has a schema of its own.
+        bridge = env.bridge(rule % (name, name), database={"conninfo": conninfo, "schema": name})
+        env.publish([("~/" + name, "x")])
+        table = admin.cursor()
+
+        def there(table=table, name=name):
+            table.execute(f"select count(*) from pg_stat_ssl join pg_stat_activity using (pid) "
+                          "where ssl and version >= 'TLSv1.2' and datname = 'tls' and application_name = 'mqtt2pg'")
+            return table.fetchone()[0] == 1
+        env.wait(there, 10, "the session is not encrypted")
+        env.wait(lambda b=bridge: b.metric("rows_stored_total", rule="r") == 1, 10, "not stored")
+        bridge.stop()
+    wrong = {
+        "host": (good.replace("host=localhost", "host=db.example hostaddr=127.0.0.1"),
+                 "certificate of db.example is for another host name"),
+        "ca": (good.replace(ours.file, other.file), "is not signed by a CA that we trust"),
+        "client": (known.split(" sslcert=")[0] + " sslcert=/nonexistent",
+                   "wants a client certificate for role .*known.*: set sslcert and sslkey"),
+    }
+    bridges = {name: env.bridge(rule % ("x", "x"), name=name, ready=False, database={"conninfo": conninfo})
+               for name, (conninfo, _) in wrong.items()}
+    for name, (_, words) in wrong.items():
+        line = bridges[name].wait_log(words)
+        assert "secret" not in line, line
+        bridges[name].stop()
+    plain = env.bridge(rule % ("x", "x"), ready=False, database={
+        "conninfo": env.postgres.conninfo(env.database, tcp=True).replace("sslmode=disable", f"sslmode=verify-full "
+                                                                          f"sslrootcert={ours.file}")})
+    plain.wait_log("does not speak TLS")
+    # Renewed in place with one that has expired.
+    certificate, _ = ours.serve("server", days=-1)
+    target = os.path.join(server.data, "server.crt")
+    with open(target, "wb") as file:
+        file.write(open(certificate, "rb").read())
+    with open(os.path.join(server.data, "server.key"), "wb") as file:
+        file.write(open(certificate[:-4] + ".key", "rb").read())
+    admin.cursor().execute("select pg_reload_conf()")
+    late = env.bridge(rule % ("x", "x"), name="late", ready=False, database={"conninfo": good})
+    late.wait_log("or has expired")
+    admin.close()
