@@ -116,7 +116,8 @@ def test_payloads_are_shown_on_demand_only(env):
         bridge.configure(http={"show_payloads": shown})
         if turn:
             bridge.signal(signal.SIGHUP)
-            env.wait(lambda n=turn: bridge.log().count("configuration reloaded") == n, 10, "not reloaded")
+            env.wait(lambda want=shown: bridge.get("/status.json").json["configuration"]["http"]["show_payloads"] == want, 10,
+                     "not reloaded")
         env.publish([(f"~/n/{turn}", b"marker-payload \x1b[31m<b>" + bytes([255]))])
         reject = newest(f"~/n/{turn}")
         assert (reject.get("payload") or "").startswith("marker-payload \\x1b[31m<b>") == shown, reject
