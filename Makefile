@@ -72,8 +72,8 @@ LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicro
 
 # --- for users ---------------------------------------------------------------------------------
 
-.PHONY: all deps deps-dev check test bench asan tsan fuzz cover demo install clean help
-.PHONY: unit lint format program units run-units run-fuzzers generated bench-programs
+.PHONY: all deps deps-deb deps-dev check test test-deb bench asan tsan fuzz cover demo deb install uninstall
+.PHONY: clean help unit lint format program units run-units run-fuzzers generated bench-programs
 
 all: ## build build/mqtt2pg with what is installed
 	@$(MAKE) -j$(JOBS) program FLAVOUR=release
@@ -120,8 +120,14 @@ cover: ## unit tests' coverage, folder by folder
 deps: ## install the Debian packages that building and testing need
 	@tests/tools/deps.sh build test
 
+deps-deb:
+	@tests/tools/deps.sh build deb
+
 deps-dev: ## … and those of check, fuzz and cover
 	@tests/tools/deps.sh build test lint
+
+test-deb: deb ## install the package into a fresh Debian 12 tree, try and purge it (root, debootstrap)
+	@tests/tools/test-deb.sh $(BUILD)/mqtt2pg_$(VERSION)-1_$$(dpkg --print-architecture).deb $(BUILD)/debian-12
 
 clean: ## remove what was built
 	rm -rf "$(BUILD)"
@@ -130,17 +136,34 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 # The sample never overwrites a configuration: it has another name than the one that is read.
+SAMPLE  = mqtt2pg.cfg.sample
+UNITDIR = $(PREFIX)/lib/systemd/system
+place = install -D -m 644 "$(1)" "$(DESTDIR)$(2)"
+fill  = sed -i 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSION@|$(VERSION)|g' "$(DESTDIR)$(1)"
+
 install: all ## into PREFIX (/usr/local) and SYSCONFDIR (/etc) below DESTDIR
 	install -D -m 755 $(BUILD)/mqtt2pg "$(DESTDIR)$(PREFIX)/bin/mqtt2pg"
-	@set -e; for page in $(wildcard docs/*.1); do \
-	    install -v -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man1/$$(basename "$$page")"; done
-	@set -e; for sample in $(wildcard config/mqtt2pg.cfg); do \
-	    install -v -D -m 644 "$$sample" "$(DESTDIR)$(SYSCONFDIR)/mqtt2pg/mqtt2pg.cfg.sample"; done
-	@set -e; for unit in $(wildcard config/mqtt2pg.service); do \
-	    to="$(DESTDIR)$(PREFIX)/lib/systemd/system/mqtt2pg.service"; \
-	    install -v -D -m 644 "$$unit" "$$to"; sed -i 's|@PREFIX@|$(PREFIX)|g' "$$to"; done
-	@set -e; for sql in $(wildcard sql/*.sql); do \
-	    install -v -D -m 644 "$$sql" "$(DESTDIR)$(PREFIX)/share/mqtt2pg/$$sql"; done
+	$(call place,config/man/mqtt2pg.1,$(PREFIX)/share/man/man1/mqtt2pg.1)
+	$(call place,config/man/mqtt2pg.cfg.5,$(PREFIX)/share/man/man5/mqtt2pg.cfg.5)
+	$(call fill,$(PREFIX)/share/man/man1/mqtt2pg.1)
+	$(call fill,$(PREFIX)/share/man/man5/mqtt2pg.cfg.5)
+	$(call place,config/mqtt2pg.cfg,$(SYSCONFDIR)/mqtt2pg/$(SAMPLE))
+	$(call place,config/systemd/mqtt2pg.service,$(UNITDIR)/mqtt2pg.service)
+	$(call place,config/systemd/mqtt2pg@.service,$(UNITDIR)/mqtt2pg@.service)
+	$(call fill,$(UNITDIR)/mqtt2pg.service)
+	$(call fill,$(UNITDIR)/mqtt2pg@.service)
+	@set -e; for file in $(wildcard sql/*.sql); do \
+	    install -v -D -m 644 "$$file" "$(DESTDIR)$(PREFIX)/share/mqtt2pg/$$file"; done
+
+uninstall: ## what install has placed; configurations and journals stay
+	rm -f "$(DESTDIR)$(PREFIX)/bin/mqtt2pg" "$(DESTDIR)$(SYSCONFDIR)/mqtt2pg/$(SAMPLE)" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man1/mqtt2pg.1" "$(DESTDIR)$(PREFIX)/share/man/man5/mqtt2pg.cfg.5" \
+	    "$(DESTDIR)$(UNITDIR)/mqtt2pg.service" "$(DESTDIR)$(UNITDIR)/mqtt2pg@.service"
+	rm -rf "$(DESTDIR)$(PREFIX)/share/mqtt2pg"
+	@rmdir "$(DESTDIR)$(SYSCONFDIR)/mqtt2pg" 2>/dev/null || true
+
+deb: deps-deb all ## build/mqtt2pg_VERSION_ARCH.deb, for this release of Debian
+	@tests/tools/build-deb.sh "$(MAKE)" "$(BUILD)" "$(VERSION)"
 
 # --- inside: one flavour -----------------------------------------------------------------------
 

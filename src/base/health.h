@@ -57,6 +57,7 @@ struct health_gap {
 };
 void health_add_gap(const struct health_gap *gap);
 size_t health_gaps(struct health_gap *out, size_t max);
+
 /* Off at first. Switching it off forgets the payloads that are kept here. */
 void health_show_payloads(bool shown);
 bool health_payloads_shown(void);

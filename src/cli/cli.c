@@ -52,9 +52,10 @@ static const struct cli_command commands[] = {
      "dump         one JSON object a message that is still kept\n"
      "verify       reads all of it; exit code 1 when something is damaged\n",
      cli_journal},
-    {"settings", "[--sample|--markdown]", "list every setting with type, default and meaning",
+    {"settings", "[--sample|--markdown|--man]", "list every setting with type, default and meaning",
      "--sample     as a configuration file with comments\n"
-     "--markdown   as a reference page\n",
+     "--markdown   as a reference page\n"
+     "--man        as a part of a manual page\n",
      cli_settings},
     {"status", "[--json] [--watch]", "ask the running service how it is",
      "--json       the whole answer of /status.json, one line\n"

@@ -17,6 +17,8 @@ int cli_settings(const struct cli_call *call)
         settings_append_sample(&out);
     } else if (strcmp(call->arguments[0], "--markdown") == 0) {
         settings_append_markdown(&out);
+    } else if (strcmp(call->arguments[0], "--man") == 0) {
+        settings_append_man(&out);
     } else {
         return cli_usage("settings", "unknown option \"%s\"", call->arguments[0]);
     }

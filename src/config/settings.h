@@ -67,4 +67,7 @@ void settings_append_sample(struct buf *out);
 /* The reference page, Markdown. */
 void settings_append_markdown(struct buf *out);
 
+/* The part of config/man/mqtt2pg.cfg.5 that tells of each setting, in man(7). */
+void settings_append_man(struct buf *out);
+
 #endif

@@ -1,5 +1,5 @@
 /*
- * The table of settings as a table, as the sample configuration and as the reference page.
+ * The table of settings as a table, as the sample configuration, as the reference page and as a part of the manual page.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -244,6 +244,76 @@ void settings_append_markdown(struct buf *out)
         if (settings[i].type == SETTING_GROUP) {
             buf_printf(out, "\n## %s\n\n%s\n", settings[i].path, settings[i].help);
             append_markdown_members(out, settings[i].path);
+        }
+    }
+}
+
+/* --- the manual page ---------------------------------------------------------------------------- */
+
+/* What man(7) would take for its own is escaped; "-" is what a person would copy. */
+static void append_roff(struct buf *out, const char *text)
+{
+    bool line_begins = out->length > 0 && out->data[out->length - 1] == '\n';
+    for (; *text != '\0'; text++) {
+        if (line_begins && (*text == '.' || *text == '\'')) {
+            buf_append_text(out, "\\&");
+        }
+        line_begins = *text == '\n';
+        if (*text == '\\') {
+            buf_append_text(out, "\\e");
+        } else if (*text == '-') {
+            buf_append_text(out, "\\-");
+        } else {
+            buf_append_byte(out, (uint8_t) *text);
+        }
+    }
+}
+
+static void append_man_setting(struct buf *out, const struct setting *setting)
+{
+    struct buf facts = {0};
+    bool must = setting->default_value != NULL && strcmp(setting->default_value, "!") == 0;
+    setting_append_type(&facts, setting);
+    if (has_range(setting)) {
+        buf_append_text(&facts, ", ");
+        append_range(&facts, setting);
+    }
+    if (must) {
+        buf_append_text(&facts, "; must be given");
+    } else if (setting->default_value != NULL) {
+        buf_printf(&facts, "; default %s", setting->default_value);
+    }
+    buf_append_text(&facts, setting->reload ? "; SIGHUP takes a change" : "");
+    buf_append_text(out, ".TP\n.B ");
+    append_roff(out, setting_name(setting));
+    buf_append_byte(out, '\n');
+    append_roff(out, setting->help);
+    buf_append_text(out, "\n.br\n(");
+    append_roff(out, buf_string(&facts));
+    buf_append_text(out, setting->secret ? ". In a file: " : "");
+    append_roff(out, setting->secret ? setting_name(setting) : "");
+    buf_append_text(out, setting->secret ? "_file)\n" : ")\n");
+    buf_fini(&facts);
+}
+
+static void append_man_members(struct buf *out, const char *group)
+{
+    for (size_t i = 0; i < setting_count; i++) {
+        if (settings[i].type != SETTING_GROUP && setting_is_in(&settings[i], group)) {
+            append_man_setting(out, &settings[i]);
+        }
+    }
+}
+
+void settings_append_man(struct buf *out)
+{
+    append_man_members(out, "");
+    for (size_t i = 0; i < setting_count; i++) {
+        if (settings[i].type == SETTING_GROUP) {
+            buf_printf(out, ".SS %s\n", settings[i].path);
+            append_roff(out, settings[i].help);
+            buf_append_byte(out, '\n');
+            append_man_members(out, settings[i].path);
         }
     }
 }

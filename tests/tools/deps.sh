@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, test, bench, lint.
+# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, test, bench, deb, lint.
 # As root, or through sudo; says what it installs, and neither says nor does anything when all is there.
 #
 # SPDX-License-Identifier: MIT
@@ -11,6 +11,7 @@ build=(gcc libc6-dev make pkg-config libpaho-mqtt-dev libssl-dev libpq-dev libco
 test=(libcunit1-dev mosquitto mosquitto-clients postgresql postgresql-contrib python3
     python3-paho-mqtt python3-psycopg2 python3-yaml openssl curl)
 bench=(python3-psycopg)
+deb=(dpkg-dev)
 lint=(clang libclang-rt-dev clang-format clang-tidy cppcheck gcovr)
 
 if ! command -v dpkg-query >/dev/null; then

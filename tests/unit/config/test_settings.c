@@ -105,6 +105,36 @@ static void test_sample(void)
     buf_fini(&committed);
 }
 
+/* The manual page's part between its two marks is the table's; UPDATE_SAMPLE=1 writes it. */
+static void test_manual(void)
+{
+    const char *path = "config/man/mqtt2pg.cfg.5";
+    static const char begin[] = ".\\\" Made of src/config/settings.c: the next lines.\n";
+    static const char end[] = ".\\\" Made of src/config/settings.c: up to here.\n";
+    struct buf page = {0};
+    struct buf wanted = {0};
+    struct error error;
+    CHECK_INT_EQ(file_load(path, 1 << 20, &page, &error), OUTCOME_OK);
+    const char *from = strstr(buf_string(&page), begin);
+    const char *to = from == NULL ? NULL : strstr(from, end);
+    if (!CHECK(to != NULL)) {
+        return;
+    }
+    size_t head = (size_t) (from - buf_string(&page)) + strlen(begin);
+    buf_append(&wanted, page.data, head);
+    settings_append_man(&wanted);
+    buf_append_text(&wanted, to);
+    if (getenv("UPDATE_SAMPLE") != NULL) {
+        FILE *file = fopen(path, "w");
+        CHECK(file != NULL && fputs(buf_string(&wanted), file) >= 0 && fclose(file) == 0);
+    } else if (!CHECK(slice_equal(buf_slice(&page), buf_slice(&wanted)))) {
+        printf("%s is not what the table says: UPDATE_SAMPLE=1 make unit T=config/test_settings\n",
+               path);
+    }
+    buf_fini(&page);
+    buf_fini(&wanted);
+}
+
 /* Takes the sign away from every setting that is switched off: "#qos = 1;" becomes "qos = 1;". What stands in a group that
  * is switched off has four spaces behind the sign, words have one. */
 static void uncomment(struct buf *out, const char *sample)
@@ -198,4 +228,4 @@ static void test_pages(void)
 
 UNIT_MAIN("settings", {"table", test_table}, {"contract", test_contract}, {"sample", test_sample},
           {"uncommented_sample", test_uncommented_sample}, {"examples", test_examples},
-          {"pages", test_pages})
+          {"manual", test_manual}, {"pages", test_pages})

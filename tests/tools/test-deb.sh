@@ -1,0 +1,43 @@
+#!/bin/bash
+# Installs a package into a fresh Debian 12 tree, tries it, removes and purges it: test-deb.sh DEB FOLDER. As root, with debootstrap
+# and a Debian mirror to reach. The tree in FOLDER is made when it is not there, and stays for the next time.
+#
+# SPDX-License-Identifier: MIT
+set -eu -o pipefail
+
+deb=$(realpath "$1")
+tree=$2
+inside() { chroot "$tree" env LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
+gone() { # PATH…
+    local path
+    for path in "$@"; do
+        [ ! -e "$tree$path" ] || { echo "test-deb: $path is left" >&2; exit 1; }
+    done
+}
+
+if [ ! -x "$tree/usr/bin/apt-get" ]; then
+    debootstrap --variant=minbase bookworm "$tree"
+    # Debian's own way of saying that no service may be started here.
+    printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
+    chmod 755 "$tree/usr/sbin/policy-rc.d"
+fi
+cp "$deb" "$tree/tmp/mqtt2pg.deb"
+inside apt-get install -y -q --no-install-recommends /tmp/mqtt2pg.deb
+inside mqtt2pg --version
+inside mqtt2pg check
+inside mqtt2pg explain devices/d1/telemetry '{"ts":1700000000000,"temperature":21.5}'
+[ ! -e "$tree/etc/systemd/system/multi-user.target.wants/mqtt2pg.service" ] || { echo "test-deb: enabled" >&2; exit 1; }
+echo "# changed by the administrator" >>"$tree/etc/mqtt2pg/mqtt2pg.cfg"
+inside dpkg -i /tmp/mqtt2pg.deb # an upgrade leaves a changed configuration alone
+grep -q "changed by the administrator" "$tree/etc/mqtt2pg/mqtt2pg.cfg"
+inside dpkg --verify mqtt2pg | grep -v 'c /etc/mqtt2pg/mqtt2pg.cfg' && { echo "test-deb: files differ" >&2; exit 1; }
+mkdir -p "$tree/var/lib/mqtt2pg"
+touch "$tree/var/lib/mqtt2pg/a-segment"
+inside dpkg --remove mqtt2pg
+gone /usr/bin/mqtt2pg /lib/systemd/system/mqtt2pg.service
+grep -q "changed by the administrator" "$tree/etc/mqtt2pg/mqtt2pg.cfg"
+inside dpkg --purge mqtt2pg
+gone /etc/mqtt2pg /usr/share/mqtt2pg /usr/share/doc/mqtt2pg
+[ -e "$tree/var/lib/mqtt2pg/a-segment" ] || { echo "test-deb: the journal is gone" >&2; exit 1; }
+rm -r "$tree/var/lib/mqtt2pg" "$tree/tmp/mqtt2pg.deb"
+echo "test-deb: installed, tried, upgraded, removed, purged"
