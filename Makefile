@@ -96,7 +96,7 @@ lint: ## only the rules that tools can hold
 	@tests/tools/lint.sh "$(BUILD)"
 
 format: ## let clang-format write the sources
-	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
+	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/shim/*.c)
 
 bench: ## measure speed against its floors; QUICK=1 in a minute, ONLY=drain,live for parts, BACKLOG=n
 	@tests/tools/deps.sh build test bench
@@ -167,8 +167,16 @@ deb: deps-deb all ## build/mqtt2pg_VERSION_ARCH.deb, for this release of Debian
 
 # --- inside: one flavour -----------------------------------------------------------------------
 
+# What only tests load into the program, by LD_PRELOAD; instruments want to be first there themselves.
+DISK_SHIM := $(if $(filter test,$(FLAVOUR)),$(OUT)/disk_shim.so)
+
+$(OUT)/disk_shim.so: tests/shim/disk_shim.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $(FLAVOUR) $<"
+	@$(CC) -D_GNU_SOURCE -std=c11 -O1 -g $(WARNINGS) -fPIC -shared -pthread -o $@ $<
+
 ifneq ($(wildcard src/main.c),)
-program: $(PROGRAM) ; @:
+program: $(PROGRAM) $(DISK_SHIM) ; @:
 else
 program: $(OBJECTS) ; @:
 endif

@@ -304,10 +304,7 @@ static void close_cleanly(struct journal *journal)
     enum outcome outcome = journal_sync_all(journal, &error);
     if (outcome == OUTCOME_OK) {
         struct cursor_state state = journal_cursor_state(journal, true);
-        outcome = cursor_write(&journal->cursor, &state, &error);
-    }
-    if (outcome == OUTCOME_OK) {
-        outcome = cursor_sync(&journal->cursor, &error);
+        outcome = cursor_write_synced(&journal->cursor, &state, &error);
     }
     if (outcome == OUTCOME_FATAL) {
         journal_fail(journal, &error);
@@ -325,7 +322,6 @@ void journal_close(struct journal *journal)
             close_cleanly(journal);
         }
     }
-    journal_reader_free(journal->oldest_reader);
     if (journal->prepared_fd >= 0) {
         close(journal->prepared_fd);
         unlinkat(journal->directory_fd, SEGMENT_PREPARED_NAME, 0);
@@ -399,114 +395,4 @@ void journal_wake(struct journal *journal)
     journal->wait_over = true;
     pthread_cond_signal(&journal->appended);
     pthread_mutex_unlock(&journal->lock);
-}
-
-/* --- questions --- */
-
-uint64_t journal_last(const struct journal *journal)
-{
-    return journal->last;
-}
-
-uint64_t journal_first(const struct journal *journal)
-{
-    return journal->first;
-}
-
-uint64_t journal_stored(const struct journal *journal)
-{
-    return journal->stored;
-}
-
-const char *journal_uuid(const struct journal *journal)
-{
-    return journal->uuid_text;
-}
-
-void journal_set_stored(struct journal *journal, uint64_t sequence)
-{
-    pthread_mutex_lock(&journal->lock);
-    if (journal->stored != sequence) {
-        journal->stored = sequence;
-        journal->cursor_dirty = true;
-        journal_account(journal);
-        pthread_cond_signal(&journal->keeper_wake);
-    }
-    pthread_mutex_unlock(&journal->lock);
-}
-
-/* With the lock. Numbers in (stored, last] that were given to messages and not deleted since. */
-static uint64_t count_waiting(const struct journal *journal)
-{
-    uint64_t stored = journal->stored > journal->deleted ? journal->stored : journal->deleted;
-    uint64_t last = journal->last - journal->skipped;
-    uint64_t waiting = last > stored ? last - stored : 0;
-    for (size_t i = 0; i < journal->segment_count && waiting > 0; i++) {
-        const struct journal_segment *segment = &journal->segments[i];
-        uint64_t before =
-            segment->first_sequence - 1; /* the skipped are (before - skipped, before] */
-        if (before <= stored || segment->skipped == 0) {
-            continue;
-        }
-        uint64_t skipped = before - stored < segment->skipped ? before - stored : segment->skipped;
-        waiting -= skipped < waiting ? skipped : waiting;
-    }
-    return waiting;
-}
-
-/* With the lock. Whole segments: they come and go as such. */
-static int64_t sum_waiting_bytes(const struct journal *journal)
-{
-    int64_t bytes = 0;
-    for (size_t i = journal->segment_count; i > 0; i--) {
-        bytes += journal->segments[i - 1].bytes;
-        if (journal->segments[i - 1].first_sequence <= journal->stored + 1) {
-            break;
-        }
-    }
-    return bytes;
-}
-
-static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
-{
-    struct journal_next next;
-    pthread_mutex_lock(&journal->oldest_lock);
-    if (journal->oldest_sequence != sequence) {
-        if (journal->oldest_reader == NULL) {
-            journal->oldest_reader = journal_reader_new_quiet(journal);
-        }
-        enum journal_read read = JOURNAL_READ_FAILED;
-        if (journal_reader_seek(journal->oldest_reader, sequence, &next.error) == OUTCOME_OK) {
-            do {
-                read = journal_reader_next(journal->oldest_reader, &next);
-            } while (read == JOURNAL_READ_MISSING);
-        }
-        bool found = read == JOURNAL_READ_MESSAGE;
-        journal->oldest_us = found ? next.message.received_at_us : 0;
-        journal->oldest_sequence = found ? sequence : 0;
-    }
-    int64_t oldest_us = journal->oldest_us;
-    pthread_mutex_unlock(&journal->oldest_lock);
-    return oldest_us;
-}
-
-void journal_info(struct journal *journal, struct journal_info *info)
-{
-    *info = (struct journal_info){.max_bytes = journal->options.max_bytes};
-    memcpy(info->uuid, journal->uuid_text, sizeof(info->uuid));
-    pthread_mutex_lock(&journal->lock);
-    info->first = journal->first;
-    info->last = journal->last;
-    info->stored = journal->stored;
-    info->waiting = count_waiting(journal);
-    info->bytes = journal->bytes_total;
-    info->waiting_bytes = info->waiting > 0 ? sum_waiting_bytes(journal) : 0;
-    info->segments = (unsigned) journal->segment_count;
-    info->last_us = journal->last_us;
-    info->crowded = journal->crowded;
-    info->full = journal->full;
-    pthread_mutex_unlock(&journal->lock);
-    if (info->waiting > 0) {
-        info->oldest_us = find_oldest_us(journal, info->stored + 1);
-    }
 }

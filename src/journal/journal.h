@@ -93,6 +93,9 @@ uint64_t journal_last(const struct journal *journal);
 /* Sequence of the oldest message still on disk (last + 1 when there is none). */
 uint64_t journal_first(const struct journal *journal);
 
+/* Where the newest `messages` messages begin that are on disk, or all of them: a number to read from. Numbers that were skipped do not count. */
+uint64_t journal_tail(struct journal *journal, uint64_t messages);
+
 /*
  * Tells that everything up to and including `sequence` is stored: the keeper may delete segments behind it once
  * `keep_ms` has passed, or earlier when room is needed. It is written down (not synced: after a crash an older one is a safe one) so

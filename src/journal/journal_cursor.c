@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/log.h"
 
 /* Offsets in a slot. */
 enum {
@@ -25,6 +26,9 @@ enum {
     SLOT_DELETED = 80,
     SLOT_CHECKSUM = 88,
 };
+
+/* The last one; those before it are synced. */
+#define SLOT_UNSYNCED (CURSOR_SLOTS - 1)
 
 static const uint8_t slot_magic[8] = {'m', 'q', 't', 't', '2', 'p', 'g', 'P'};
 
@@ -64,27 +68,32 @@ static bool slot_decode(const uint8_t slot[CURSOR_SLOT_BYTES], struct cursor_sta
     return state->skipped <= state->last;
 }
 
-static enum outcome slots_read(struct journal_cursor *cursor, struct cursor_state *state,
-                               bool *found, struct error *error)
+static void slots_read(struct journal_cursor *cursor, struct cursor_state *state, bool *found)
 {
-    for (int i = 0; i < 2; i++) {
+    uint64_t synced = 0;
+    for (int i = 0; i < CURSOR_SLOTS; i++) {
         uint8_t slot[CURSOR_SLOT_BYTES];
         struct cursor_state candidate;
+        struct error error;
         uint64_t counter;
         ssize_t got =
-            file_read(cursor->fd, slot, sizeof(slot), (int64_t) i * CURSOR_SLOT_DISTANCE, error);
+            file_read(cursor->fd, slot, sizeof(slot), (int64_t) i * CURSOR_SLOT_DISTANCE, &error);
         if (got < 0) {
-            error_prefix(error, "file \"%s\"", CURSOR_FILE_NAME);
-            return OUTCOME_FATAL;
+            log_warn("the journal's position can't be read in part", F_TEXT("reason", error.text));
         }
-        if (got == sizeof(slot) && slot_decode(slot, &candidate, &counter) &&
-            (!*found || counter > cursor->counter)) {
+        if (got != sizeof(slot) || !slot_decode(slot, &candidate, &counter)) {
+            continue;
+        }
+        if (i < SLOT_UNSYNCED && counter > synced) {
+            synced = counter;
+            cursor->next_synced = 1 - i;
+        }
+        if (!*found || counter > cursor->counter) {
             *found = true;
             *state = candidate;
             cursor->counter = counter;
         }
     }
-    return OUTCOME_OK;
 }
 
 enum outcome cursor_open(struct journal_cursor *cursor, int directory_fd, bool read_only,
@@ -94,13 +103,15 @@ enum outcome cursor_open(struct journal_cursor *cursor, int directory_fd, bool r
     *found = false;
     *state = (struct cursor_state){0};
     cursor->counter = 0;
+    cursor->next_synced = 0;
     cursor->fd = openat(directory_fd, CURSOR_FILE_NAME, flags | O_CLOEXEC, 0600);
     if (cursor->fd < 0) {
         return read_only && errno == ENOENT
                    ? OUTCOME_OK
                    : error_errno(error, OUTCOME_FATAL, "could not open \"%s\"", CURSOR_FILE_NAME);
     }
-    return slots_read(cursor, state, found, error);
+    slots_read(cursor, state, found);
+    return OUTCOME_OK;
 }
 
 void cursor_close(struct journal_cursor *cursor)
@@ -111,25 +122,45 @@ void cursor_close(struct journal_cursor *cursor)
     cursor->fd = -1;
 }
 
-enum outcome cursor_write(struct journal_cursor *cursor, const struct cursor_state *state,
-                          struct error *error)
+enum outcome cursor_reserve(struct journal_cursor *cursor, struct error *error)
+{
+    return file_reserve(cursor->fd, SLOT_UNSYNCED * CURSOR_SLOT_DISTANCE + CURSOR_SLOT_BYTES,
+                        error);
+}
+
+static enum outcome slot_write(struct journal_cursor *cursor, int slot_number,
+                               const struct cursor_state *state, struct error *error)
 {
     uint8_t slot[CURSOR_SLOT_BYTES];
     uint64_t counter = cursor->counter + 1;
     slot_encode(slot, state, counter);
     enum outcome outcome = file_write(cursor->fd, slot, sizeof(slot),
-                                      (int64_t) (counter % 2) * CURSOR_SLOT_DISTANCE, error);
+                                      (int64_t) slot_number * CURSOR_SLOT_DISTANCE, error);
     if (outcome != OUTCOME_OK) {
         error_prefix(error, "file \"%s\"", CURSOR_FILE_NAME);
-        return outcome; /* the counter stays: the same slot is tried again */
+        return outcome;
     }
     cursor->counter = counter;
     return OUTCOME_OK;
 }
 
-enum outcome cursor_sync(struct journal_cursor *cursor, struct error *error)
+enum outcome cursor_write(struct journal_cursor *cursor, const struct cursor_state *state,
+                          struct error *error)
 {
-    return file_sync(cursor->fd, error);
+    return slot_write(cursor, SLOT_UNSYNCED, state, error);
+}
+
+enum outcome cursor_write_synced(struct journal_cursor *cursor, const struct cursor_state *state,
+                                 struct error *error)
+{
+    enum outcome outcome = slot_write(cursor, cursor->next_synced, state, error);
+    if (outcome == OUTCOME_OK) {
+        outcome = file_sync(cursor->fd, error);
+    }
+    if (outcome == OUTCOME_OK) {
+        cursor->next_synced = 1 - cursor->next_synced;
+    }
+    return outcome;
 }
 
 uint64_t cursor_boot(void)

@@ -137,8 +137,7 @@ struct journal {
     pthread_t keeper;
     struct journal_cursor cursor; /* the keeper's; while it does not run, of who opens or closes */
 
-    pthread_mutex_t oldest_lock; /* journal_info()'s reader; taken without the other */
-    struct journal_reader *oldest_reader;
+    pthread_mutex_t oldest_lock; /* what journal_info() found last; taken without the other */
     uint64_t oldest_sequence;
     int64_t oldest_us;
 };
@@ -186,6 +185,11 @@ struct journal_damage {
 
 /* Copies them into damaged/ and logs it, once; a failure to copy is only logged. */
 void journal_keep_damage(const struct journal *journal, const struct journal_damage *damage);
+
+/* --- journal_info.c --- */
+
+/* With the lock. How many messages the segments behind this one hold. Numbers that were skipped are none. */
+uint64_t journal_messages_behind(const struct journal *journal, size_t index);
 
 /* --- journal_recovery.c --- */
 

@@ -199,12 +199,8 @@ static enum outcome delete_file(struct journal *journal, const struct journal_se
 {
     char name[SEGMENT_NAME_BYTES];
     segment_name(name, segment->first_sequence);
-    enum outcome outcome = cursor_write(&journal->cursor, state, error);
-    if (outcome != OUTCOME_FATAL) {
-        outcome = cursor_sync(&journal->cursor, error);
-    }
-    if (outcome == OUTCOME_FATAL) {
-        return outcome;
+    if (cursor_write_synced(&journal->cursor, state, error) == OUTCOME_FATAL) {
+        return OUTCOME_FATAL;
     }
     if (FAULT("journal.segment.delete.before") || unlinkat(journal->directory_fd, name, 0) != 0) {
         if (errno != ENOENT) {
@@ -275,7 +271,7 @@ static int64_t deletion_due_ms(const struct journal *journal)
         return NEVER_DUE;
     }
     int64_t due_ms = journal->segments[0].stored_ms + journal->options.keep_ms;
-    if (journal->last < journal_segment_last(journal, 0) + journal->options.keep_messages) {
+    if (journal_messages_behind(journal, 0) < journal->options.keep_messages) {
         due_ms = NEVER_DUE;
     }
     if (journal->bytes_total > journal->options.max_bytes) {

@@ -234,14 +234,9 @@ static enum outcome make_durable(struct recovery *recovery, struct error *error)
 static enum outcome mark_open(struct journal *journal, struct error *error)
 {
     struct cursor_state state = journal_cursor_state(journal, false);
-    /* Both slots, so that a disk that fills up later cannot keep a position from being written. */
-    enum outcome outcome =
-        file_reserve(journal->cursor.fd, CURSOR_SLOT_DISTANCE + CURSOR_SLOT_BYTES, error);
+    enum outcome outcome = cursor_reserve(&journal->cursor, error);
     if (outcome == OUTCOME_OK) {
-        outcome = cursor_write(&journal->cursor, &state, error);
-    }
-    if (outcome == OUTCOME_OK) {
-        outcome = cursor_sync(&journal->cursor, error);
+        outcome = cursor_write_synced(&journal->cursor, &state, error);
     }
     return outcome == OUTCOME_OK ? file_sync_directory(journal->directory_fd, error) : outcome;
 }

@@ -199,6 +199,11 @@ void loader_trouble(struct loader *loader, enum store_result result,
         stop_request(1);
         atomic_store(&loader->abandon, true);
         break;
+    case STORE_DISK:
+        log_error("could not write acknowledgments, stopping", F_TEXT("reason", failure->message));
+        stop_request(1);
+        atomic_store(&loader->abandon, true);
+        break;
     }
     rewind_batch(loader);
 }

@@ -173,6 +173,9 @@ static bool settle(struct loader *loader, struct error *error)
     }
     if (loader->options.outbox != NULL &&
         outbox_settle(loader->options.outbox, &mark, error) != OUTCOME_OK) {
+        log_error("the outbox of acknowledgments failed, stopping", F_TEXT("reason", error->text));
+        stop_request(1);
+        atomic_store(&loader->abandon, true);
         return false;
     }
     if (lower_position(loader, &mark.position, &failure) != OUTCOME_OK) {

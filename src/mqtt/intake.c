@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/health.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
@@ -25,6 +26,7 @@ struct intake {
     struct intake_options options;
     struct redelivery *redelivery;
     bool refusing;    /* this connection was cut */
+    bool full;        /* the last append found no room, and /readyz says so */
     bool gap_pending; /* stands before the next message in the journal */
     struct gap gap;
     struct buf gap_payload;
@@ -51,12 +53,7 @@ static void tail_take(struct intake *intake, unsigned broker, const struct messa
 static void tail_read(struct intake *intake, unsigned broker)
 {
     struct journal *journal = intake->options.journal;
-    uint64_t last = journal_last(journal);
-    uint64_t first = journal_first(journal);
-    uint64_t wanted = intake_tail(intake->options.window);
-    if (last >= wanted && first < last - wanted + 1) {
-        first = last - wanted + 1;
-    }
+    uint64_t first = journal_tail(journal, intake_tail(intake->options.window));
     struct journal_reader *reader = journal_reader_new(journal);
     struct journal_next next;
     if (journal_reader_seek(reader, first, &next.error) == OUTCOME_OK) {
@@ -116,10 +113,15 @@ static enum outcome append(struct intake *intake, struct message *message, int64
     while (outcome == OUTCOME_RETRY && !atomic_load(&intake->stopping) && !stop_requested() &&
            (wait_ms < 0 || clock_monotonic_ms() < end_ms)) {
         log_warn("journal is full, waiting for room", F_TEXT("reason", error.text));
+        health_set(HEALTH_JOURNAL, false, error.text);
+        intake->full = true;
         journal_wait_room(intake->options.journal, WAIT_STEP_MS);
         outcome = journal_append(intake->options.journal, message, &error);
     }
-    if (outcome == OUTCOME_RETRY) {
+    if (outcome == OUTCOME_OK && intake->full) {
+        health_set(HEALTH_JOURNAL, true, "has room");
+        intake->full = false;
+    } else if (outcome == OUTCOME_RETRY) {
         log_warn("journal is full, refusing messages", F_TEXT("reason", error.text));
     } else if (outcome != OUTCOME_OK) {
         log_error("could not write to the journal, stopping", F_TEXT("reason", error.text));

@@ -17,7 +17,7 @@ mkdir -p "$stamps"
 # shellcheck disable=SC2046 # no file of ours has a space in its name
 sources=$(find src -name '*.c' | sort)
 headers=$(find src -name '*.h' | sort)
-tests=$(find tests/unit tests/fuzz tests/bench -name '*.[ch]' 2>/dev/null | sort)
+tests=$(find tests/unit tests/fuzz tests/bench tests/shim -name '*.[ch]' 2>/dev/null | sort)
 flags="-std=c11 -D_GNU_SOURCE -DMQTT2PG_VERSION=\"lint\" -Isrc -I$build/generated $(pkg-config --cflags libpq)"
 export flags stamps
 

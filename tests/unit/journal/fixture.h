@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "journal/journal.h"
+#include "journal/journal_cursor.h"
 #include "journal/journal_reader.h"
 #include "unit.h"
 
@@ -299,6 +300,47 @@ static inline void fixture_copy(const char *from, const char *to)
 static inline void fixture_remove(const char *directory)
 {
     nftw(directory, unit_scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Changes the position file of a journal that is closed. */
+static inline void fixture_edit_position(const char *directory,
+                                         void (*edit)(struct cursor_state *, uint64_t),
+                                         uint64_t value)
+{
+    struct journal_cursor cursor;
+    struct cursor_state state;
+    struct error error;
+    bool found;
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(cursor_open(&cursor, fd, false, &state, &found, &error) == OUTCOME_OK && found);
+    edit(&state, value);
+    CHECK(cursor_write_synced(&cursor, &state, &error) == OUTCOME_OK);
+    cursor_close(&cursor);
+    close(fd);
+}
+
+static inline void fixture_edit_boot(struct cursor_state *state, uint64_t value)
+{
+    state->boot ^= value;
+    state->clean = false;
+}
+
+/* Makes the position say that it was written before the machine's last start, by a process that did not end. */
+static inline void fixture_power_loss(const char *directory)
+{
+    fixture_edit_position(directory, fixture_edit_boot, 2);
+}
+
+static inline void fixture_edit_last(struct cursor_state *state, uint64_t value)
+{
+    state->skipped += value - state->last;
+    state->last = value;
+}
+
+/* Leaves numbers out: the next message gets last + 1. */
+static inline void fixture_skip_to(const char *directory, uint64_t last)
+{
+    fixture_edit_position(directory, fixture_edit_last, last);
 }
 
 /* Tests damage journals on purpose: only errors are worth a line. */

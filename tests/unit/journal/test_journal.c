@@ -446,21 +446,6 @@ static void test_stored_is_a_lower_bound(void)
     journal_close(journal);
 }
 
-/* Makes the cursor say that it was written before the machine's last start, by a process that did not end. */
-static void pretend_power_loss(const char *directory)
-{
-    struct journal_cursor cursor;
-    struct cursor_state state;
-    bool found;
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(cursor_open(&cursor, fd, false, &state, &found, &error) == OUTCOME_OK && found);
-    state.boot ^= 2;
-    state.clean = false;
-    CHECK(cursor_write(&cursor, &state, &error) == OUTCOME_OK);
-    cursor_close(&cursor);
-    close(fd);
-}
-
 static void test_power_loss_skips(void)
 {
     struct journal_options options = fixture_options(fixture_directory());
@@ -479,11 +464,11 @@ static void test_power_loss_skips(void)
         journal_info(journal, &info);
         CHECK_INT_EQ(info.waiting, round * 10 + 10);
         journal_close(journal);
-        pretend_power_loss(options.directory);
+        fixture_power_loss(options.directory);
     }
     /* Twice without an append between. */
     journal_close(fixture_open(&options));
-    pretend_power_loss(options.directory);
+    fixture_power_loss(options.directory);
     struct journal *journal = fixture_open(&options);
     CHECK_INT_EQ(journal_last(journal), sequence + ((uint64_t) 2 << 32));
     CHECK(fixture_whole(fixture_read_from(journal, 1), 30));

@@ -243,8 +243,9 @@ static void test_cursor(void)
 {
     fixture_quiet();
     make_sample();
-    for (int64_t at = -1; at < 2 * CURSOR_SLOT_DISTANCE; at += at < 0 ? 1 : FIXTURE_STEP) {
-        if (at > CURSOR_SLOT_BYTES && at < CURSOR_SLOT_DISTANCE) {
+    for (int64_t at = -1; at < CURSOR_SLOTS * CURSOR_SLOT_DISTANCE;
+         at += at < 0 ? 1 : FIXTURE_STEP) {
+        if (at % CURSOR_SLOT_DISTANCE > CURSOR_SLOT_BYTES) {
             continue;
         }
         char path[400];

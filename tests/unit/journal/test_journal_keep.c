@@ -52,5 +52,37 @@ static void test_room_comes_first(void)
     journal_close(journal);
 }
 
+/* Numbers that a power loss leaves out are no messages: the newest stay all the same, and are found. */
+static void test_newest_stay_after_power_loss(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal;
+    uint64_t last = 0;
+
+    fixture_quiet();
+    options.keep_messages = 7;
+    journal = open_with_twenty(&options);
+    CHECK_INT_EQ(journal_tail(journal, 5), 16);
+    CHECK_INT_EQ(journal_tail(journal, 1000), journal_first(journal));
+    for (int round = 0; round < 2; round++) {
+        WAIT_UNTIL(round > 0 || journal_first(journal) == 13);
+        journal_close(journal);
+        fixture_power_loss(options.directory);
+        journal = fixture_open(&options);
+        CHECK(journal_last(journal) >= last + ((uint64_t) 1 << 32));
+        journal_set_stored(journal, journal_last(journal));
+        usleep(300000);
+        CHECK_INT_EQ(journal_first(journal), round == 0 ? 13 : 15);
+        CHECK_INT_EQ(journal_tail(journal, 5), round == 0 ? 16 : 17);
+        if (round == 0) {
+            CHECK_INT_EQ(fixture_append(journal, 21, 100, &last), OUTCOME_OK);
+            CHECK_INT_EQ(journal_tail(journal, 1), last);
+            CHECK_INT_EQ(journal_tail(journal, 2), 20);
+        }
+    }
+    journal_close(journal);
+}
+
 UNIT_MAIN("journal_keep", {"the newest stay", test_newest_stay},
-          {"room comes first", test_room_comes_first})
+          {"room comes first", test_room_comes_first},
+          {"the newest stay after a power loss", test_newest_stay_after_power_loss})

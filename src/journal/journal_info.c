@@ -1,0 +1,142 @@
+/* What can be asked of a journal while it works. SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "journal/journal_internal.h"
+#include "journal/journal_reader.h"
+
+uint64_t journal_last(const struct journal *journal)
+{
+    return journal->last;
+}
+
+uint64_t journal_first(const struct journal *journal)
+{
+    return journal->first;
+}
+
+uint64_t journal_stored(const struct journal *journal)
+{
+    return journal->stored;
+}
+
+const char *journal_uuid(const struct journal *journal)
+{
+    return journal->uuid_text;
+}
+
+/* With the lock. How many numbers of this segment were given to messages. */
+static uint64_t messages_in(const struct journal *journal, size_t index)
+{
+    return journal_segment_last(journal, index) + 1 - journal->segments[index].first_sequence;
+}
+
+uint64_t journal_messages_behind(const struct journal *journal, size_t index)
+{
+    uint64_t messages = 0;
+    for (size_t i = index + 1; i < journal->segment_count; i++) {
+        messages += messages_in(journal, i);
+    }
+    return messages;
+}
+
+uint64_t journal_tail(struct journal *journal, uint64_t messages)
+{
+    uint64_t first = journal->last + 1;
+    pthread_mutex_lock(&journal->lock);
+    for (size_t i = journal->segment_count; i > 0 && messages > 0; i--) {
+        uint64_t here = messages_in(journal, i - 1);
+        uint64_t taken = here < messages ? here : messages;
+        first = journal_segment_last(journal, i - 1) + 1 - taken;
+        messages -= taken;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return first;
+}
+
+void journal_set_stored(struct journal *journal, uint64_t sequence)
+{
+    pthread_mutex_lock(&journal->lock);
+    if (journal->stored != sequence) {
+        journal->stored = sequence;
+        journal->cursor_dirty = true;
+        journal_account(journal);
+        pthread_cond_signal(&journal->keeper_wake);
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* With the lock. Numbers in (stored, last] that were given to messages and not deleted since. */
+static uint64_t count_waiting(const struct journal *journal)
+{
+    uint64_t stored = journal->stored > journal->deleted ? journal->stored : journal->deleted;
+    uint64_t last = journal->last - journal->skipped;
+    uint64_t waiting = last > stored ? last - stored : 0;
+    for (size_t i = 0; i < journal->segment_count && waiting > 0; i++) {
+        const struct journal_segment *segment = &journal->segments[i];
+        uint64_t before =
+            segment->first_sequence - 1; /* the skipped are (before - skipped, before] */
+        if (before <= stored || segment->skipped == 0) {
+            continue;
+        }
+        uint64_t skipped = before - stored < segment->skipped ? before - stored : segment->skipped;
+        waiting -= skipped < waiting ? skipped : waiting;
+    }
+    return waiting;
+}
+
+/* With the lock. Whole segments: they come and go as such. */
+static int64_t sum_waiting_bytes(const struct journal *journal)
+{
+    int64_t bytes = 0;
+    for (size_t i = journal->segment_count; i > 0; i--) {
+        bytes += journal->segments[i - 1].bytes;
+        if (journal->segments[i - 1].first_sequence <= journal->stored + 1) {
+            break;
+        }
+    }
+    return bytes;
+}
+
+static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
+{
+    struct journal_next next;
+    pthread_mutex_lock(&journal->oldest_lock);
+    if (journal->oldest_sequence != sequence) {
+        /* Not kept: it would keep the blocks of a segment that is deleted meanwhile. */
+        struct journal_reader *reader = journal_reader_new_quiet(journal);
+        enum journal_read read = JOURNAL_READ_FAILED;
+        if (journal_reader_seek(reader, sequence, &next.error) == OUTCOME_OK) {
+            do {
+                read = journal_reader_next(reader, &next);
+            } while (read == JOURNAL_READ_MISSING);
+        }
+        bool found = read == JOURNAL_READ_MESSAGE;
+        journal->oldest_us = found ? next.message.received_at_us : 0;
+        journal->oldest_sequence = found ? sequence : 0;
+        journal_reader_free(reader);
+    }
+    int64_t oldest_us = journal->oldest_us;
+    pthread_mutex_unlock(&journal->oldest_lock);
+    return oldest_us;
+}
+
+void journal_info(struct journal *journal, struct journal_info *info)
+{
+    *info = (struct journal_info){.max_bytes = journal->options.max_bytes};
+    memcpy(info->uuid, journal->uuid_text, sizeof(info->uuid));
+    pthread_mutex_lock(&journal->lock);
+    info->first = journal->first;
+    info->last = journal->last;
+    info->stored = journal->stored;
+    info->waiting = count_waiting(journal);
+    info->bytes = journal->bytes_total;
+    info->waiting_bytes = info->waiting > 0 ? sum_waiting_bytes(journal) : 0;
+    info->segments = (unsigned) journal->segment_count;
+    info->last_us = journal->last_us;
+    info->crowded = journal->crowded;
+    info->full = journal->full;
+    pthread_mutex_unlock(&journal->lock);
+    if (info->waiting > 0) {
+        info->oldest_us = find_oldest_us(journal, info->stored + 1);
+    }
+}

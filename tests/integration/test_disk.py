@@ -1,0 +1,403 @@
+"""The disk below the journal: power cuts, failing syncs and writes, no room, sectors that can't be read, clocks that jump.
+
+The disk is real but for its moods (disk.py); what a power cut leaves of it is worked out from the log of all changes.
+
+SPDX-License-Identifier: MIT
+"""
+
+import errno
+import os
+import random
+import re
+import subprocess
+
+from bridge import wait_time
+from disk import Disk
+from env import Skip, limit
+from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
+
+ACKED_RULE = NUMBERED_RULE.replace("columns", 'ack: { topic = "~/ack/{who}"; fields = { n = "$.n"; }; }; columns')
+TEXT_RULE = '{ name = "got"; topic = "t/#"; format = "text"; table = "got"; columns = { v = "$"; }; }'
+
+
+def seeded():
+    seed = int(os.environ.get("MQTT2PG_SEED") or random.SystemRandom().randrange(1 << 32))
+    return seed, random.Random(seed)
+
+
+def acks_of(subscription):
+    """{n} that was acknowledged as stored."""
+    return {int(found) for payload in subscription.payloads for found in re.findall(r'"n":\s*(\d+)', payload)}
+
+
+def scripted(env, **journal):
+    """A bridge on a scripted broker, and the table for what it stores."""
+    env.sql("create table got (id int generated always as identity, v text)")
+    broker = env.scripted_broker()
+    bridge = env.bridge(TEXT_RULE, broker={"url": broker.url, "status_topic": ""}, journal=journal, start=False)
+    return broker, bridge, Disk(env, bridge)
+
+
+def stored(env, *values):
+    env.wait(lambda: env.one("select count(*) from got") >= len(values), 20, lambda: f"stored: {env.sql('select v from got')}")
+    there = [value for (value,) in env.sql("select v from got order by id")]
+    assert there == list(values), there
+
+
+# --- the power goes
+
+def cut_again_and_again(env, disk, bridge, chance, cuts):
+    """Power cuts at any moment; calls nothing lost or not: yields the model of each."""
+    for cut in range(cuts):
+        if cut % 3:
+            bridge.wait_ready()
+        wait_time(chance.uniform(0.01, 0.35))
+        bridge.kill9()
+        yield disk.cut(chance)
+        bridge.launch(disk.environment())
+
+
+@limit(120)
+def test_power_cuts_with_sync_always(env):
+    """Nothing that the broker saw acknowledged is lost, nothing is stored twice, every row has its acknowledgment."""
+    make_numbered(env)
+    seed, chance = seeded()
+    bridge = env.bridge(ACKED_RULE, journal={"sync": "always", "max_size": "2MB", "keep": "1s"}, batch={"max_rows": 100}, start=False)
+    disk = Disk(env, bridge)
+    acks = env.subscribe("~/ack/#")
+    bridge.start(**disk.environment())
+    load = env.publish_in_background((message for n in range(2500) for who, qos in (("a", 1), ("b", 2))
+                                      for message in numbered(who, n, 1, qos)), rate=900)
+    try:
+        for _ in cut_again_and_again(env, disk, bridge, chance, 15):
+            pass
+        assert load.finish() == 5000
+        check_numbered(env, {"a": 2500, "b": 2500})
+        bridge.wait_ready().check_books()
+        env.wait(lambda: bridge.metric("acks_waiting") == 0, 15, "acknowledgments wait")
+        env.wait(lambda: acks_of(acks) == set(range(2500)), 15,
+                 lambda: f"without acknowledgment: {sorted(set(range(2500)) - acks_of(acks))[:10]}")
+        assert env.sql("select * from mqtt2pg.gap") == [] and env.dead_letters() == []
+    except AssertionError as error:
+        raise AssertionError(f"MQTT2PG_SEED={seed}: {error}") from None
+
+
+def power_cuts_with_delay(env, sync, sync_ms):
+    make_numbered(env)
+    seed, chance = seeded()
+    bridge = env.bridge(NUMBERED_RULE, journal={"sync": sync, "max_size": "2MB", "keep": "1s"}, batch={"max_rows": 100}, start=False)
+    disk = Disk(env, bridge)
+    bridge.start(**disk.environment())
+    load = env.publish_in_background(numbered("a", 0, 3000), rate=1000)
+    try:
+        for model in cut_again_and_again(env, disk, bridge, chance, 8):
+            # The machine of the tests is busy: some slack for a thread that waits for its turn.
+            age = model.oldest_unsynced_ms(model.last_us)
+            assert age < sync_ms + 400, f"a message of {age:.0f} ms was not on the disk yet"
+        load.finish()
+        bridge.wait_ready().wait_quiet()
+        bridge.check_books()
+        twice = env.sql("select n, count(*) from numbered group by n having count(*) > 1 limit 5")
+        assert not twice, f"stored twice: {twice}"
+        late = env.sql("select n from (select n, lag(n) over (order by id) as before from numbered) x where n < before limit 5")
+        assert not late, f"out of order: {late}"
+        assert env.one("select max(n) from numbered") == 2999, "the newest messages are missing"
+        assert "not closed before the machine stopped" in bridge.log()
+    except AssertionError as error:
+        raise AssertionError(f"MQTT2PG_SEED={seed}: {error}") from None
+
+
+@limit(90)
+def test_power_cuts_with_sync_100ms(env):
+    """Only what was younger may be lost; nothing is stored twice; it goes on by itself."""
+    power_cuts_with_delay(env, "100ms", 100)
+
+
+@limit(90)
+def test_power_cuts_with_sync_1s(env):
+    power_cuts_with_delay(env, "1s", 1000)
+
+
+def test_database_is_ahead_of_the_journal(env):
+    """What was stored but not synced is gone from the journal: those rows are not stored again, and new messages are stored."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, journal={"sync": "1s"}, start=False)
+    disk = Disk(env, bridge)
+    for cut in range(3):
+        bridge.start(**disk.environment())
+        disk.set(sync_hang=1)  # nothing of what comes reaches the disk
+        env.publish(numbered("a", 100 * cut, 100))
+        env.wait_rows("numbered", 100 * cut + 100)
+        bridge.kill9()
+        disk.set(sync_hang=0)
+        disk.cut(bytes_mood="lost", entries_mood="lost")
+    bridge.start(**disk.environment())
+    env.publish(numbered("a", 300, 100))
+    check_numbered(env, {"a": 400})
+    bridge.check_books()
+
+
+def test_redelivery_is_recognised_after_a_power_cut(env):
+    """The cut came between the journal and the PUBACK: the numbers that are left out then do not hide what the broker may repeat."""
+    broker, bridge, disk = scripted(env, sync="always")
+    for cut in range(3):
+        bridge.start(ready=False, **disk.environment())
+        session = broker.accept()
+        if not broker.session_present:
+            session.wait("SUBSCRIBE")
+            broker.session_present = True
+        session.send("t/x", "one", packet_id=1, duplicate=cut > 0)
+        session.wait("PUBACK", 1)
+        bridge.kill9()
+        disk.cut(bytes_mood="lost", entries_mood="lost")
+    bridge.start(ready=False, **disk.environment())
+    session = broker.accept()
+    session.send("t/x", "two", packet_id=2)
+    session.wait("PUBACK", 2)
+    stored(env, "one", "two")
+
+
+def test_names_that_were_not_synced(env):
+    """Segments made, renamed and deleted, files of acknowledgments: with "always" a lost directory entry costs nothing."""
+    make_numbered(env)
+    bridge = env.bridge(ACKED_RULE, journal={"sync": "always", "max_size": "1MB", "keep": "0s"}, start=False)
+    disk = Disk(env, bridge)
+    acks = env.subscribe("~/ack/#")
+    # Dies when the first transaction with acknowledgments is committed and they are not yet published.
+    bridge.start(ready=False, faults="store.commit.after=kill@1", **disk.environment())
+    bridge.wait_subscribed()
+    env.publish(numbered("a", 0, 50))
+    assert bridge.wait() == -9
+    disk.cut(bytes_mood="lost", entries_mood="lost")
+    bridge.start(**disk.environment())
+    env.wait(lambda: acks_of(acks) == set(range(50)), 15, lambda: f"acknowledged: {len(acks_of(acks))}")
+    # Several segments that wait, and then several that are deleted.
+    env.postgres.stop()
+    env.publish(("~/n/a", '{"n":%d,"x":"%s"}' % (n, "x" * 700), 1) for n in range(50, 750))
+    env.wait(lambda: bridge.metric("journal_messages") == 700, 15, lambda: bridge.metric("journal_messages"))
+    bridge.kill9()
+    model = disk.cut(bytes_mood="lost", entries_mood="lost")
+    assert sum(".segment" in name for name in model.directories[""].names) > 4, model.directories[""].names
+    env.postgres.start()
+    bridge.start(**disk.environment())
+    check_numbered(env, {"a": 750})
+    bridge.kill9()
+    disk.cut(bytes_mood="lost", entries_mood="lost")
+    bridge.start(**disk.environment())
+    env.publish(numbered("a", 750, 10))
+    check_numbered(env, {"a": 760})
+    assert env.sql("select * from mqtt2pg.gap") == []
+
+
+# --- syncs and writes that fail
+
+def fails_once(env, sync, **mood):
+    """The disk fails while message 2 is written: exit 1, no PUBACK for it; nothing lost after a restart."""
+    broker, bridge, disk = scripted(env, sync=sync)
+    bridge.start(ready=False, **disk.environment())
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    session.send("t/x", "one", packet_id=1)
+    session.wait("PUBACK", 1)
+    stored(env, "one")
+    env.wait(lambda: env.one("select max(position) from mqtt2pg.progress") == 1, 5, "no position")
+    wait_time(0.2)  # what the keeper writes down after that
+    disk.set(**mood)
+    session.send("t/x", "two", packet_id=2)
+    code = bridge.wait(20)
+    disk.calm()
+    assert code == 1, f"exit code {code}: {bridge.log()[-800:]}"
+    return broker, bridge, disk, session
+
+
+def goes_on_after(env, broker, bridge, disk, session, cut):
+    acknowledged = session.has("PUBACK", 2)
+    if cut:
+        disk.cut(bytes_mood="lost")
+    broker.session_present = True
+    bridge.start(ready=False, **disk.environment())
+    again = broker.accept()
+    if not acknowledged:
+        again.send("t/x", "two", packet_id=2, duplicate=True)
+    again.send("t/x", "three", packet_id=3)
+    again.wait("PUBACK", 3)
+    stored(env, "one", "two", "three")
+
+
+def test_sync_fails_once_with_always(env):
+    """One EIO of fdatasync: the end, exit code 1, nothing acknowledged that it covered, no second try; then nothing is lost."""
+    run = fails_once(env, "always", sync_name=".segment", sync_errno=errno.EIO, sync_count=1)
+    assert not run[3].has("PUBACK", 2), run[3].received
+    assert run[2].get("syncs_failed") == 1 and run[2].get("syncs_after_failed") == 0, "the sync was tried again"
+    assert "could not sync" in run[1].log()
+    goes_on_after(env, *run, cut=True)
+
+
+def test_sync_fails_once_with_delay(env):
+    """The same in the background: what was acknowledged is in the page cache still, and is written again after the restart."""
+    run = fails_once(env, "100ms", sync_name=".segment", sync_errno=errno.EIO, sync_count=1)
+    assert run[2].get("syncs_failed") == 1 and run[2].get("syncs_after_failed") == 0, "the sync was tried again"
+    goes_on_after(env, *run, cut=False)
+    run[1].kill9()
+    assert not [name for name, file in run[2].model().directories[""].now.items() if name.endswith(".segment")
+                and b"two" not in file.content], "what the failed sync left in memory is not on the disk"
+
+
+def test_write_fails(env):
+    """EIO of a write: the end, exit code 1, no PUBACK."""
+    run = fails_once(env, "100ms", write_name=".segment", write_errno=errno.EIO, write_count=1)
+    assert not run[3].has("PUBACK", 2), run[3].received
+    assert "Input/output error" in run[1].log()
+    goes_on_after(env, *run, cut=False)
+
+
+def test_writes_are_short(env):
+    """Each write takes seven bytes at most: slower, and nothing else."""
+    make_numbered(env)
+    bridge = env.bridge(ACKED_RULE, start=False)
+    disk = Disk(env, bridge)
+    disk.set(write_short=7)
+    acks = env.subscribe("~/ack/#")
+    bridge.start(**disk.environment())
+    env.publish(numbered("a", 0, 200))
+    check_numbered(env, {"a": 200})
+    env.wait(lambda: acks_of(acks) == set(range(200)), 15, "acknowledgments are missing")
+    bridge.check_books()
+    bridge.kill9()
+    verify = env.cli("journal", "verify", config=bridge)
+    assert verify.code == 0 and "200 messages sound" in verify.out, verify
+
+
+def test_no_room_for_a_message(env):
+    """ENOSPC in the middle of a record: no PUBACK, said, and when there is room everything arrives once."""
+    broker, bridge, disk = scripted(env, sync="always")
+    bridge.start(ready=False, **disk.environment())
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    broker.session_present = True
+    session.send("t/x", "one", packet_id=1)
+    session.wait("PUBACK", 1)
+    stored(env, "one")
+    disk.set(write_name=".segment", write_errno=errno.ENOSPC)
+    session.send("t/x", "two", packet_id=2)
+    line = bridge.wait_log("No space left")
+    assert "WARN" in line and "journal is full" in line, line
+    env.wait(lambda: bridge.get("/readyz").code == 503 and "journal" in bridge.get("/readyz").out, 5,
+             lambda: f"/readyz does not say it: {bridge.get('/readyz')}")
+    assert not any(each.has("PUBACK", 2) for each in broker.all)
+    disk.calm()
+
+    def acknowledged():  # on this connection, or on the next one
+        while not broker.sessions.empty():
+            each = broker.sessions.get()
+            if not each.client_id.endswith("-ack"):
+                each.send("t/x", "two", packet_id=2, duplicate=True)
+        return any(each.has("PUBACK", 2) for each in broker.all)
+    env.wait(acknowledged, 20, "it does not go on")
+    stored(env, "one", "two")
+    bridge.stop()
+
+
+@limit(90)
+def test_disk_is_full_and_has_room_again(env):
+    """A quota is hit while messages come in and the database is away; the broker keeps the rest; lifted, all arrives once."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, journal={"max_size": "8MB"}, start=False)
+    disk = Disk(env, bridge)
+    bridge.start(**disk.environment())
+    env.postgres.stop()
+    disk.set(quota=disk.used() + 700 * 1024)
+    env.publish(("~/n/a", '{"n":%d,"x":"%s"}' % (n, "x" * 1000), 1) for n in range(3000))
+    bridge.wait_log("no room on the disk")
+    env.wait(lambda: bridge.get("/readyz").code == 503 and "journal" in bridge.get("/readyz").out, 10, "/readyz does not say it")
+    assert bridge.metric("journal_messages") < 3000
+    disk.set(quota=-1)
+    env.wait(lambda: bridge.metric("journal_messages") == 3000, 30, lambda: f"{bridge.metric('journal_messages')} journaled")
+    env.postgres.start()
+    check_numbered(env, {"a": 3000})
+    bridge.check_books()
+    assert env.sql("select * from mqtt2pg.gap") == []
+
+
+@limit(90)
+def test_no_room_for_acknowledgments(env):
+    """The disk is full when acknowledgments are written: the batch waits, one line says why, and nothing is lost, stored twice or stuck."""
+    make_numbered(env)
+    bridge = env.bridge(ACKED_RULE, start=False)
+    disk = Disk(env, bridge)
+    acks = env.subscribe("~/ack/#")
+    bridge.start(**disk.environment())
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+    disk.set(write_name="outbox/", write_errno=errno.ENOSPC)
+    env.publish(numbered("a", 10, 300))
+    line = bridge.wait_log("acknowledgments: .*No space left")
+    assert "can't store now" in line and ".ack" in line, line
+    env.wait(lambda: disk.get("writes_failed") > 3, 20, "it does not try again")
+    assert env.one("select count(*) from numbered") == 10, "stored without its acknowledgments"
+    assert len(re.findall("No space left", bridge.log())) <= 2, bridge.log()[-2000:]
+    env.wait(lambda: bridge.get("/readyz").code == 503, 5, "/readyz says it is well")
+    disk.calm()
+    check_numbered(env, {"a": 310})
+    env.wait(lambda: acks_of(acks) == set(range(310)), 15, "acknowledgments are missing")
+    env.wait(lambda: bridge.get("/readyz").code == 200, 5, lambda: bridge.get("/readyz").out)
+    bridge.check_books()
+
+
+def test_acknowledgments_cannot_be_synced(env):
+    """EIO of fdatasync of the outbox: the end, said as what it is; after a restart all is stored once and acknowledged."""
+    make_numbered(env)
+    bridge = env.bridge(ACKED_RULE, start=False)
+    disk = Disk(env, bridge)
+    acks = env.subscribe("~/ack/#")
+    bridge.start(**disk.environment())
+    disk.set(sync_name=".ack", sync_errno=errno.EIO, sync_count=1)
+    env.publish(numbered("a", 0, 100))
+    assert bridge.wait() == 1, bridge.log()[-800:]
+    assert "acknowledgments" in bridge.log() and "the database is damaged" not in bridge.log(), bridge.log()[-800:]
+    assert disk.get("syncs_after_failed") == 0, "the sync was tried again"
+    disk.calm()
+    disk.cut(bytes_mood="lost", entries_mood="lost")
+    bridge.start(**disk.environment())
+    env.wait(lambda: acks_of(acks) == set(range(100)) or env.one("select count(*) from numbered") < 100, 15, "no acknowledgments")
+
+
+def test_slow_syncs(env):
+    """A disk that hangs for a while: with "always" messages wait for it, and nothing else happens."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, journal={"sync": "always"}, start=False)
+    disk = Disk(env, bridge)
+    bridge.start(**disk.environment())
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+    disk.set(sync_name=".segment", sync_hang=1)
+    env.publish(numbered("a", 10, 10))
+    env.holds(lambda: env.one("select count(*) from numbered") == 10, 1, "stored before it was on the disk")
+    disk.set(sync_hang=0)
+    check_numbered(env, {"a": 20})
+    bridge.check_books()
+
+
+@limit(90)
+def test_small_tmpfs(env):
+    """A real full disk: no SIGBUS, the broker keeps what finds no room, and it goes on by itself."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, journal={"max_size": "16MB", "keep": "0s"}, start=False)
+    os.makedirs(bridge.journal, mode=0o700)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs", bridge.journal], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        raise Skip(f"tmpfs can't be mounted here: {mounted.stderr.decode().strip()}")
+    env.closing.insert(-1, lambda: subprocess.run(["umount", "-l", bridge.journal], check=False))
+    bridge.start()
+    env.postgres.stop()
+    env.publish(("~/n/a", '{"n":%d,"x":"%s"}' % (n, "x" * 1000), 1) for n in range(5000))
+    bridge.wait_log("no room on the disk")
+    assert bridge.running() and bridge.metric("journal_messages") < 4000
+    env.postgres.start()
+    check_numbered(env, {"a": 5000})
+    bridge.check_books()
+    assert bridge.stop() == 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("a module of tests/integration/run.py")
