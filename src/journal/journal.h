@@ -3,7 +3,7 @@
  *
  * An append that has returned OUTCOME_OK survives the death of the process at once and the death of the machine after
  * the sync policy's delay. Messages are numbered upwards from 1. Numbers are left out only where a number might else be used twice
- * (after damage, a power loss, journal_skip_to()), never silently lost: FORMAT.md, "Numbers". A journal has a UUID, so that
+ * (after damage, a power loss), never silently lost: FORMAT.md, "Numbers". A journal has a UUID, so that
  * numbers of one journal are never taken for those of another.
  *
  * Threads: one appender, readers, and the keeper, which this module starts: it alone makes and deletes files, it
@@ -78,14 +78,6 @@ bool journal_wait_room(struct journal *journal, int64_t milliseconds);
  * One waiting thread (the loader). journal_wake() ends the wait early. */
 bool journal_wait(struct journal *journal, uint64_t sequence, int64_t milliseconds);
 void journal_wake(struct journal *journal);
-
-/*
- * Makes the next append get sequence + 1, when the database knows a higher position than journal_last() (this journal was
- * put back to an older state). Does nothing when journal_last() is there already. OUTCOME_REJECT when messages
- * were appended since journal_open(): their numbers lie below, a loader that went on behind them would leave them out.
- */
-enum outcome journal_skip_to(struct journal *journal, uint64_t sequence,
-                             struct error *error) MUST_CHECK;
 
 /* The highest number given so far: that of the newest message, or higher after numbers were skipped; 0 when there never was one. */
 uint64_t journal_last(const struct journal *journal);

@@ -170,31 +170,26 @@ static bool account_sync(struct journal *journal, struct journal_segment *segmen
     return false;
 }
 
-/* The record is written: now it exists for others. False when its number has been skipped meanwhile. */
-static bool publish(struct journal *journal, const struct message *message)
+/* The record is written: now it exists for others. */
+static void publish(struct journal *journal, const struct message *message)
 {
     int64_t size = (int64_t) journal->record.length;
-    bool wake_loader = false;
-    bool wake_keeper = false;
 
     pthread_mutex_lock(&journal->lock);
-    bool current = message->sequence == journal->last + 1 && journal->skipped == 0;
-    if (current) {
-        struct journal_segment *segment = &journal->segments[journal->segment_count - 1];
-        segment->end = journal->active.offset + size;
-        journal->last = message->sequence;
-        journal->last_us = message->received_at_us;
-        journal->full = journal->write_full = false;
-        if (journal->first > journal->last) {
-            journal->first = journal->segments[0].first_sequence;
-        }
-        wake_keeper = account_sync(journal, segment);
-        journal_account_room(journal);
-        /* Half of the segment is used: time to prepare the next. */
-        wake_keeper |=
-            segment->end >= segment->bytes / 2 && journal->active.offset < segment->bytes / 2;
-        wake_loader = journal->awaited != 0 && message->sequence >= journal->awaited;
+    struct journal_segment *segment = &journal->segments[journal->segment_count - 1];
+    segment->end = journal->active.offset + size;
+    journal->last = message->sequence;
+    journal->last_us = message->received_at_us;
+    journal->full = journal->write_full = false;
+    if (journal->first > journal->last) {
+        journal->first = journal->segments[0].first_sequence;
     }
+    bool wake_keeper = account_sync(journal, segment);
+    journal_account_room(journal);
+    /* Half of the segment is used: time to prepare the next. */
+    wake_keeper |=
+        segment->end >= segment->bytes / 2 && journal->active.offset < segment->bytes / 2;
+    bool wake_loader = journal->awaited != 0 && message->sequence >= journal->awaited;
     pthread_mutex_unlock(&journal->lock);
 
     if (wake_loader) {
@@ -203,17 +198,10 @@ static bool publish(struct journal *journal, const struct message *message)
     if (wake_keeper) {
         pthread_cond_signal(&journal->keeper_wake);
     }
-    if (current) {
-        journal->active.offset += size;
-    } else {
-        journal->active.torn = true;
-    }
-    return current;
+    journal->active.offset += size;
 }
 
-/* One attempt. *published is false when the number given to the message was skipped by journal_skip_to() meanwhile. */
-static enum outcome append_once(struct journal *journal, struct message *message, bool *published,
-                                struct error *error)
+static enum outcome append(struct journal *journal, struct message *message, struct error *error)
 {
     int64_t size = (int64_t) record_size(message);
     enum outcome outcome = clear_torn(journal, error);
@@ -228,15 +216,13 @@ static enum outcome append_once(struct journal *journal, struct message *message
         outcome = write_record(journal, error);
     }
     if (outcome == OUTCOME_OK) {
-        *published = publish(journal, message);
+        publish(journal, message);
     }
     return outcome;
 }
 
 enum outcome journal_append(struct journal *journal, struct message *message, struct error *error)
 {
-    enum outcome outcome;
-    bool published = false;
     size_t size = record_size(message);
     message->sequence = 0;
     if (journal->options.read_only || journal->failed) {
@@ -249,10 +235,7 @@ enum outcome journal_append(struct journal *journal, struct message *message, st
                          "a message of %zu bytes does not fit into a journal of %" PRId64, size,
                          journal->options.max_bytes);
     }
-    do {
-        outcome = append_once(journal, message, &published, error);
-    } while (outcome == OUTCOME_OK && !published);
-
+    enum outcome outcome = append(journal, message, error);
     if (outcome == OUTCOME_FATAL) {
         journal_fail(journal, error);
     }
@@ -279,28 +262,6 @@ enum outcome journal_sync(struct journal *journal, struct error *error)
     }
     if (journal->failed) {
         outcome = refuse_failed(error);
-    }
-    pthread_mutex_unlock(&journal->lock);
-    return outcome;
-}
-
-enum outcome journal_skip_to(struct journal *journal, uint64_t sequence, struct error *error)
-{
-    enum outcome outcome = OUTCOME_OK;
-    pthread_mutex_lock(&journal->lock);
-    if (sequence > journal->last && journal->last != journal->opened_last) {
-        outcome = error_set(error, OUTCOME_REJECT,
-                            "cannot skip to %" PRIu64 ": messages %" PRIu64 " to %" PRIu64
-                            " were appended meanwhile",
-                            sequence, journal->opened_last + 1, journal->last);
-    } else if (sequence > journal->last) {
-        journal->skipped += sequence - journal->last;
-        journal->last = sequence;
-        journal->opened_last = sequence;
-        journal->cursor_dirty = true;
-        journal_account(journal);
-        pthread_cond_signal(&journal->appended);
-        pthread_cond_signal(&journal->keeper_wake);
     }
     pthread_mutex_unlock(&journal->lock);
     return outcome;

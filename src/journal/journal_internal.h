@@ -107,8 +107,7 @@ struct journal {
     int64_t bytes_total;
     int64_t bytes_waiting; /* of sealed segments that are not wholly stored */
     int64_t last_us;
-    uint64_t deleted;     /* messages up to here went with deleted segments */
-    uint64_t opened_last; /* `last` when the journal was opened */
+    uint64_t deleted; /* messages up to here went with deleted segments */
 
     uint64_t awaited; /* by journal_wait(); 0 = nobody waits */
 

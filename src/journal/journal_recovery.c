@@ -150,7 +150,6 @@ static void find_numbers(struct recovery *recovery)
     recovery->given_last = given;
     journal->last = maybe;
     journal->skipped = maybe - given;
-    journal->opened_last = maybe;
     journal->stored = state->stored;
     journal->deleted = state->deleted;
     journal->synced_last = maybe;

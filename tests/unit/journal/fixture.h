@@ -337,6 +337,11 @@ static inline void fixture_edit_last(struct cursor_state *state, uint64_t value)
     state->last = value;
 }
 
+static inline void fixture_edit_last_by(struct cursor_state *state, uint64_t value)
+{
+    fixture_edit_last(state, state->last + value);
+}
+
 /* Leaves numbers out: the next message gets last + 1. */
 static inline void fixture_skip_to(const char *directory, uint64_t last)
 {

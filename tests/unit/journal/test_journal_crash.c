@@ -126,35 +126,6 @@ static void victim_no_room(void)
     _exit(good ? 0 : 97);
 }
 
-static void *append_in_thread(void *journal)
-{
-    static uint64_t sequence;
-    CHECK(fixture_append(journal, 1, 100, &sequence) == OUTCOME_OK);
-    return &sequence;
-}
-
-/* journal_skip_to() while an append is under way, which the fault point holds up. */
-static void victim_skips(void)
-{
-    struct journal_options options = victim_options();
-    struct journal *journal = fixture_open(&options);
-    pthread_t thread;
-    void *sequence;
-    CHECK(pthread_create(&thread, NULL, append_in_thread, journal) == 0);
-    WAIT_UNTIL(fixture_segment(options.directory, 0)[0] != '\0');
-    usleep((useconds_t) atol(getenv("VICTIM_FROM")));
-    bool good = journal_skip_to(journal, 1000, &error) == OUTCOME_OK;
-    pthread_join(thread, &sequence);
-    good &= *(uint64_t *) sequence == 1001 && fixture_whole(fixture_read_from(journal, 1), 1);
-    good &= fixture_append(journal, 2, 100, NULL) == OUTCOME_OK;
-    good &= fixture_whole(fixture_read_from(journal, 1), 2) && journal_last(journal) == 1002;
-    journal_close(journal);
-    journal = fixture_open(&options);
-    good &= fixture_whole(fixture_read_from(journal, 1), 2) && journal_last(journal) == 1002;
-    journal_close(journal);
-    _exit(good ? 0 : 97);
-}
-
 /* Does nothing unless started by run_victim(). */
 static void test_victim(void)
 {
@@ -163,8 +134,7 @@ static void test_victim(void)
         void (*run)(void);
     } orders[] = {{"traffic", victim_traffic},
                   {"sync fails", victim_sync_fails},
-                  {"no room", victim_no_room},
-                  {"skips", victim_skips}};
+                  {"no room", victim_no_room}};
     const char *order = getenv("VICTIM_ORDER");
     for (size_t i = 0; order != NULL && i < sizeof(orders) / sizeof(orders[0]); i++) {
         if (strcmp(order, orders[i].name) == 0) {
@@ -363,20 +333,6 @@ static void test_no_room_now_and_then(void)
     }
 }
 
-/* Before, while and after the record is written. */
-static void test_skip_during_append(void)
-{
-    static const char *const faults[] = {"journal.append.before_write=delay:300@1",
-                                         "journal.append.after_write=delay:300@1",
-                                         "journal.segment.created=delay:300@1"};
-    for (size_t i = 0; i < 9; i++) {
-        UNIT_CASE("%s %zu", faults[i % 3], i);
-        victim_from = i / 3 * 10000; /* microseconds */
-        struct report report = run_victim("skips", fixture_directory(), faults[i % 3], "100");
-        CHECK_INT_EQ(report.status, 0);
-    }
-}
-
 /* --- real limits --- */
 
 /* The kernel cuts a write short at RLIMIT_FSIZE and refuses the rest with EFBIG. */
@@ -490,6 +446,5 @@ UNIT_MAIN("journal_crash", {"victim", test_victim},
           {"killed at points", test_killed_at_points},
           {"killed at any time", test_killed_at_any_time},
           {"sync failure is final", test_sync_failure_is_final},
-          {"no room now and then", test_no_room_now_and_then},
-          {"skip during append", test_skip_during_append}, {"short write", test_short_write},
+          {"no room now and then", test_no_room_now_and_then}, {"short write", test_short_write},
           {"disk is full", test_disk_is_full})

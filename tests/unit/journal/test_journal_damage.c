@@ -42,8 +42,8 @@ static void make_sample(void)
     for (uint64_t n = 1; n <= ALL; n++) {
         if (n == FIRST + 1) {
             journal_close(journal);
+            fixture_skip_to(options.directory, 100);
             journal = fixture_open(&options);
-            CHECK(journal_skip_to(journal, 100, &error) == OUTCOME_OK);
             sample.content[0] = offset;
             offset = JOURNAL_SEGMENT_HEADER_BYTES;
         }
