@@ -72,7 +72,7 @@ LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicro
 
 # --- for users ---------------------------------------------------------------------------------
 
-.PHONY: all deps deps-deb deps-dev check test test-deb bench asan tsan fuzz cover demo deb install uninstall
+.PHONY: all deps deps-deb deps-dev check test test-deb bench chaos asan tsan fuzz cover demo deb install uninstall
 .PHONY: clean help unit lint format program units run-units run-fuzzers generated bench-programs
 
 all: ## build build/mqtt2pg with what is installed
@@ -87,6 +87,10 @@ test: ## install what is missing, build, run every unit and integration test
 
 check: ## quick: unit tests, format, layers, lint; no servers
 	@code=0; $(MAKE) unit || code=1; $(MAKE) lint || code=1; exit $$code
+
+chaos: deps ## random kills, cuts, stops and a full disk under load, then the proof: ROUNDS=n, SEED=n
+	@$(MAKE) all
+	@tests/chaos/campaign.py --binary "$(BUILD)/mqtt2pg" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 unit: ## only the unit tests; T=base/test_buf for one, FLAVOUR=asan in that flavour; LIVE_TESTS=1 with servers
 	@$(MAKE) run-units FLAVOUR=$(if $(filter command line,$(origin FLAVOUR)),$(FLAVOUR),test)

@@ -201,6 +201,12 @@ class Postgres(Server):
         # The next start refuses while a child still holds the shared memory.
         wait_until(lambda: not any(alive(pid) for pid in pids[1:]), 10, "postgres' children did not die")
 
+    def kill_postmaster(self):
+        """kill -9 of the postmaster alone: its children end when they notice."""
+        signal_quietly(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        self.process = None
+
     def conninfo(self, database, user="bridge", tcp=None, password="secret", port=None):
         """Over the Unix socket, or with `tcp` over loopback."""
         if tcp or port:

@@ -1,0 +1,321 @@
+"""What can go wrong, as a table: each disturbance is a generator that begins it, yields, and puts it right again.
+
+Disturbances of different subjects overlap; of one subject there is one at a time. What begins later ends earlier.
+
+SPDX-License-Identifier: MIT
+"""
+
+import collections
+import os
+import signal
+
+from servers import alive, children, signal_quietly, wait_until
+from world import EXTRA_RULE, RULES
+
+# --- the bridge
+
+
+def kill_bridge(world):
+    world.bridge.kill9()
+    yield
+    world.launch()
+
+
+def kill_bridge_while_it_starts(world):
+    world.bridge.kill9()
+    world.launch()
+    world.wait(0, 0.4)
+    world.bridge.kill9()
+    yield
+    world.launch()
+
+
+def terminate_bridge(world):
+    code = world.bridge.stop()
+    if code != 0:
+        world.trouble(f"SIGTERM: the bridge ended with {code}")
+    yield
+    world.launch()
+
+
+def stop_bridge(world):
+    world.bridge.process.send_signal(signal.SIGSTOP)
+    yield
+    world.bridge.process.send_signal(signal.SIGCONT)
+
+
+def deny_dead_letters(world):
+    """
+    The bridge's own table: a message that must go there can't, and nothing may get lost over it. A process that starts meanwhile says what
+    is denied and ends with 4, so this is of the bridge's disturbances.
+    """
+    world.must_sql("revoke insert on mqtt2pg.dead_letter from bridge")
+    yield
+    world.must_sql("grant insert on mqtt2pg.dead_letter to bridge")
+
+
+# --- PostgreSQL
+
+
+def kill_postgres(world):
+    world.postgres.kill()
+    yield
+    world.postgres.start()
+
+
+def kill_postmaster(world):
+    """Its children notice by themselves; until then they may go on."""
+    pids = children(world.postgres.process.pid)
+    world.postgres.kill_postmaster()
+    yield
+    wait_until(lambda: not any(alive(pid) for pid in pids), 30, "the postmaster's children did not end")
+    world.postgres.start()
+
+
+def stop_postgres_immediately(world):
+    world.postgres.stop("immediate")
+    yield
+    world.postgres.start()
+
+
+def restart_postgres(world):
+    world.postgres.stop("fast")
+    world.postgres.start()
+    yield
+
+
+def terminate_backends(world):
+    for _ in range(world.chance.randrange(1, 4)):
+        world.try_sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'bridge' "
+                      "and datname = current_database() and application_name <> 'test'")
+        world.wait(0, 0.15)
+    yield
+
+
+def kill_backend(world):
+    """kill -9 of one backend: the postmaster throws all of them out and recovers."""
+    for pid in world.backends()[:1]:
+        signal_quietly(pid, signal.SIGKILL)
+    yield
+
+
+def stop_backends(world):
+    pids = world.backends()
+    for pid in pids:
+        signal_quietly(pid, signal.SIGSTOP)
+    yield
+    for pid in pids:
+        signal_quietly(pid, signal.SIGCONT)
+
+
+def keep_database_away_until_journal_is_full(world):
+    """… or for as long as a round may take."""
+    world.to_postgres.refusing = True
+    world.to_postgres.cut()
+    for _ in range(12):
+        if not world.bridge.running() or "journal" in world.bridge.get("/readyz").out:
+            break
+        world.wait(0.2, 0.2)
+    yield
+    world.to_postgres.refusing = False
+
+
+# --- the broker: restarted cleanly only. Mosquitto writes its sessions when it ends in peace; what it loses by kill -9 is its
+# --- own loss, and no bridge could have had it.
+
+
+def restart_broker(world):
+    world.broker.stop()
+    yield
+    world.broker.start()
+
+
+def stop_broker(world):
+    pid = world.broker.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    yield
+    os.kill(pid, signal.SIGCONT)
+
+
+# --- the ways between; `way` names one of the world's proxies
+
+
+def cut(way):
+    def disturb(world):
+        for _ in range(world.chance.randrange(1, 4)):
+            getattr(world, way).cut()
+            world.wait(0.02, 0.3)
+        yield
+    return disturb
+
+
+def stall(way, then_cut):
+    def disturb(world):
+        proxy = getattr(world, way)
+        proxy.stalled = True
+        yield
+        if then_cut:
+            proxy.cut()
+        proxy.stalled = False
+    return disturb
+
+
+def delay(way):
+    def disturb(world):
+        proxy = getattr(world, way)
+        proxy.delay = world.chance.choice((0.002, 0.01, 0.05))
+        yield
+        proxy.delay = 0.0
+    return disturb
+
+
+def refuse(way):
+    def disturb(world):
+        proxy = getattr(world, way)
+        proxy.refusing = True
+        proxy.cut()
+        yield
+        proxy.refusing = False
+    return disturb
+
+
+# --- the rules' tables
+
+
+def rename_table(world):
+    table = world.chance.choice(("numbered", "second"))
+    world.must_sql(f"alter table if exists {table} rename to {table}_away")
+    yield
+    world.must_sql(f"alter table if exists {table}_away rename to {table}")
+
+
+def deny_table(world):
+    table = world.chance.choice(("numbered", "second", "latest"))
+    world.must_sql(f"revoke insert on {table} from bridge")
+    yield
+    world.must_sql(f"grant insert on {table} to bridge")
+
+
+def change_table(world):
+    """A column comes and goes again: what the bridge read of the catalog is out of date."""
+    table = world.chance.choice(("numbered", "second"))
+    world.must_sql(f"alter table {table} add column if not exists added int default 7")
+    yield
+    world.must_sql(f"alter table {table} drop column if exists added")
+
+
+# --- the configuration
+
+
+def hang_up(world):
+    """SIGHUP, for a process that has had time to expect it."""
+    if world.bridge.running() and world.started_long_ago():
+        world.bridge.signal(signal.SIGHUP)
+
+
+def reload(world):
+    world.has_extra = not world.has_extra
+    world.bridge.configure(RULES + (EXTRA_RULE if world.has_extra else ""),
+                           batch={"max_rows": world.chance.choice((20, 500, 10000))})
+    hang_up(world)
+    yield
+
+
+def reload_broken(world):
+    """Refused whole; a process that starts meanwhile would end, so none does."""
+    if world.bridge.running():
+        with open(world.bridge.file) as file:
+            text = file.read()
+        world.bridge.write(text.replace('table = "second"', 'tabel = "second"'))
+        hang_up(world)
+        world.wait(0.1, 0.3)
+        world.bridge.write(text)
+        hang_up(world)
+    yield
+
+
+# --- the disk
+
+
+def fill_disk(world):
+    world.disk.fill()
+    yield
+    world.disk.free()
+
+
+Disturbance = collections.namedtuple("Disturbance", "name subject weight function")
+
+DISTURBANCES = (
+    Disturbance("kill -9 the bridge", "bridge", 4, kill_bridge),
+    Disturbance("kill -9 the bridge, and again while it starts", "bridge", 2, kill_bridge_while_it_starts),
+    Disturbance("SIGTERM the bridge", "bridge", 2, terminate_bridge),
+    Disturbance("SIGSTOP the bridge", "bridge", 1, stop_bridge),
+    Disturbance("deny the dead letters", "bridge", 1, deny_dead_letters),
+    Disturbance("kill -9 PostgreSQL", "postgres", 2, kill_postgres),
+    Disturbance("kill -9 the postmaster", "postgres", 1, kill_postmaster),
+    Disturbance("stop PostgreSQL immediately", "postgres", 2, stop_postgres_immediately),
+    Disturbance("restart PostgreSQL", "postgres", 1, restart_postgres),
+    Disturbance("terminate the backends", "postgres", 2, terminate_backends),
+    Disturbance("kill -9 a backend", "postgres", 1, kill_backend),
+    Disturbance("SIGSTOP the backends", "postgres", 2, stop_backends),
+    Disturbance("restart the broker", "broker", 3, restart_broker),
+    Disturbance("SIGSTOP the broker", "broker", 1, stop_broker),
+    Disturbance("cut the broker's connections", "way to the broker", 3, cut("to_broker")),
+    Disturbance("stall the broker's connections", "way to the broker", 1, stall("to_broker", False)),
+    Disturbance("stall the broker's connections, then cut", "way to the broker", 2, stall("to_broker", True)),
+    Disturbance("delay the broker's connections", "way to the broker", 1, delay("to_broker")),
+    Disturbance("refuse the broker's connections", "way to the broker", 1, refuse("to_broker")),
+    Disturbance("cut the database's connections", "way to the database", 3, cut("to_postgres")),
+    Disturbance("stall the database's connections", "way to the database", 1, stall("to_postgres", False)),
+    Disturbance("stall the database's connections, then cut", "way to the database", 2, stall("to_postgres", True)),
+    Disturbance("delay the database's connections", "way to the database", 1, delay("to_postgres")),
+    Disturbance("keep the database away until the journal is full", "way to the database", 2,
+                keep_database_away_until_journal_is_full),
+    Disturbance("rename a table away", "tables", 3, rename_table),
+    Disturbance("deny a table", "tables", 2, deny_table),
+    Disturbance("add a column", "tables", 1, change_table),
+    Disturbance("reload", "configuration", 2, reload),
+    Disturbance("reload a broken file", "configuration", 1, reload_broken),
+    Disturbance("fill the disk", "disk", 2, fill_disk),
+)
+
+
+def choose(world, count):
+    """So many disturbances of different subjects."""
+    chosen = []
+    there = [one for one in DISTURBANCES if one.subject != "disk" or world.disk.can_fill]
+    while len(chosen) < count:
+        one = world.chance.choices(there, [each.weight for each in there])[0]
+        if one.subject not in {each.subject for each in chosen}:
+            chosen.append(one)
+    return chosen
+
+
+def named(names):
+    """The disturbances of these names, for a test that leaves only the time to chance."""
+    by_name = {one.name: one for one in DISTURBANCES}
+    return [by_name[name] for name in names]
+
+
+def run_round(world, chosen=None):
+    """One round: one to three disturbances at once, then a moment of rest. Returns what it did, in words."""
+    chosen = chosen or choose(world, world.chance.choice((1, 1, 2, 2, 3)))
+    under_way = []
+    for one in chosen:
+        world.note("begin  " + one.name)
+        generator = one.function(world)
+        next(generator)
+        under_way.append((one, generator))
+        world.wait(0.02, 0.4)
+    world.wait(0, 0.6)
+    for one, generator in reversed(under_way):
+        next(generator, None)
+        world.note("end    " + one.name)
+        world.wait(0, 0.2)
+    world.wait(0.05, 0.9)
+    world.check_alive()
+    return " + ".join(one.name for one in chosen)
+
+
+if __name__ == "__main__":
+    raise SystemExit("a module of tests/chaos/campaign.py")

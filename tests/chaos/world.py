@@ -1,0 +1,169 @@
+"""What a campaign disturbs: one bridge between a broker and a database of its own, a proxy on either side, and load.
+
+  publishers ──▶ Mosquitto ──▶ proxy ──▶ bridge ──▶ proxy ──▶ PostgreSQL
+  watcher    ◀──────┘  acknowledgments                            ▲
+     └────────────────────── is the row there? ───────────────────┘
+
+SPDX-License-Identifier: MIT
+"""
+
+import os
+import time
+
+import psycopg2
+
+from disks import make_disk
+from publishers import Publisher
+from watcher import AckWatcher, Deliveries, MemoryWatcher
+
+TABLES = """
+create table kinds (kind int primary key);
+insert into kinds values (1);
+create table numbered (id bigint generated always as identity, who text not null, lane text not null, n bigint not null,
+                       v double precision check (v < 1000), kind int references kinds, stored_at timestamptz default now());
+create index on numbered (who, lane, n);
+create table second (id bigint generated always as identity, who text not null, lane text not null, n bigint not null,
+                     v double precision);
+create table latest (who text, lane text, n bigint not null, v double precision, primary key (who, lane));
+create table extra (id bigint generated always as identity, who text not null, lane text not null, n bigint not null);
+"""
+
+# Each rule says in another way what it does with the numbers that have a fate (publishers.fate); checker.EXPECTED knows it.
+RULES = """
+{ name = "numbered"; topic = "~/n/{who}/{lane}"; qos = 2; table = "numbered";
+  columns = { who = "{who}"; lane = "{lane}"; n = "$.n"; v = "$.v"; kind = "$.kind"; };
+  ack: { topic = "~/ack/{who}/{lane}"; fields = { status = "@status"; payload = "@payload"; at = "@stored_at"; reason = "@reason"; }; }; },
+{ name = "second"; topic = "~/n/{who}/{lane}"; qos = 2; table = "second";
+  columns = { who = "{who}"; lane = "{lane}"; n = "$.n"; v = "$.v"; }; },
+{ name = "latest"; topic = "~/n/{who}/{lane}"; qos = 2; table = "latest"; on_conflict = "update"; key = ("who", "lane");
+  newest = "n"; where = "$.v >= 0"; columns = { who = "{who}"; lane = "{lane}"; n = "$.n"; v = "$.v"; }; }
+"""
+# Comes and goes with reloads.
+EXTRA_RULE = """, { name = "extra"; topic = "~/n/{a}/{b}"; qos = 2; table = "extra"; columns = { who = "{a}"; lane = "{b}"; n = "$.n"; };
+                    where = "$.v >= 0"; }"""
+
+MEMORY_MB = 64
+
+
+class World:
+    """Everything that one leg of a campaign consists of; disturbances are functions of it."""
+
+    def __init__(self, env, chance, protocol, rate=900, small_disk=True):
+        self.env, self.chance, self.protocol, self.rate = env, chance, protocol, rate
+        self.started = time.monotonic()
+        self.troubles = []  # what should not have happened, said by whoever saw it
+        self.timeline = open(os.path.join(env.folder, "timeline"), "a", buffering=1)
+        self.broker = env.own_broker(max_inflight_messages=chance.choice(("20", "100", "0"))).start()
+        self.postgres = env.postgres
+        for statement in TABLES.strip().split(";\n"):
+            env.sql(statement)
+        self.to_broker = env.proxy(self.broker.port)
+        self.deliveries = Deliveries()
+        self.to_broker.filter = self.deliveries.look
+        self.to_postgres = env.proxy(self.postgres.port)
+        small_disk = small_disk and chance.random() < 0.5
+        self.disk = make_disk(os.path.join(env.folder, "bridge", "journal"), small_disk)
+        env.closing.append(self.disk.close)
+        self.bridge = env.bridge(RULES, start=False, name="bridge", shutdown="3s",
+                                 broker={"url": f"mqtt://127.0.0.1:{self.to_broker.port}", "protocol": protocol,
+                                         "receive_maximum": chance.choice((20, 1000))},
+                                 database={"conninfo": env.postgres.conninfo(env.database, port=self.to_postgres.port)},
+                                 journal={"max_size": "16MB" if small_disk else chance.choice(("1MB", "2MB", "64MB")),
+                                          "keep": chance.choice(("0s", "1s", "1h")), "sync": chance.choice(("100ms", "5ms", "always"))},
+                                 batch={"max_rows": chance.choice((20, 500, 10000)), "max_delay": chance.choice(("0s", "20ms", "100ms"))})
+        env.closing.append(self.close)
+        self.has_extra = False
+        self.launched = 0.0
+        self.publishers = []
+        self.acks = self.memory = None
+        self.note(f"mqtt {protocol}, " + ", ".join(f"{section}.{key} = {value}" for section, key, value in self._chosen()))
+
+    def _chosen(self):
+        wanted = ("receive_maximum", "max_size", "keep", "sync", "max_rows", "max_delay")
+        for section, values in self.bridge.sections.items():
+            for key, value in values.items() if isinstance(values, dict) else ():
+                if key in wanted:
+                    yield section, key, value
+        yield "mosquitto", "max_inflight_messages", self.broker.settings["max_inflight_messages"]
+        yield "disk", "is", type(self.disk).__name__
+
+    def note(self, text):
+        """One line of the timeline."""
+        wall = time.time()
+        self.timeline.write(f"{time.strftime('%H:%M:%S', time.gmtime(wall))}.{int(wall * 1000) % 1000:03d} "
+                            f"{time.monotonic() - self.started:8.3f} s  {text}\n")
+
+    # --- the parties
+
+    def launch(self):
+        """Starts the bridge's process, and waits for nothing."""
+        self.bridge.launch(self.disk.environment)
+        self.launched = time.monotonic()
+
+    def started_long_ago(self):
+        """Before it expects signals, they do what they do to any process."""
+        return time.monotonic() - self.launched > 1
+
+    def start(self):
+        """The bridge first: what is published then has a session that must keep it."""
+        self.launch()
+        self.bridge.wait_ready()
+        self.env.admin("create index on mqtt2pg.dead_letter (topic)")
+        self.acks = AckWatcher(self.env).start()
+        self.memory = MemoryWatcher(self.bridge).start()
+        self.publishers = [Publisher(self.env, name, qos, version, self.rate / 4, 300).start()
+                           for name, qos, version in (("one", 1, 4), ("two", 2, 4), ("three", 1, 5), ("four", 2, 5))]
+        return self
+
+    def close(self):
+        for publisher in self.publishers:
+            publisher.gave_up = True
+        for watcher in (self.acks, self.memory):
+            if watcher:
+                watcher.stop()
+        self.disk.free()
+        self.timeline.close()
+
+    def accepted(self):
+        return sum(publisher.accepted for publisher in self.publishers)
+
+    # --- for disturbances
+
+    def wait(self, low, high):
+        """Load that has to last a random while."""
+        time.sleep(self.chance.uniform(low, high))
+
+    def try_sql(self, text):
+        """As the superuser, when the database answers: rows, or None."""
+        if not self.postgres.running():
+            return None
+        try:
+            return self.env.admin(text)
+        except psycopg2.Error:
+            return None
+
+    def must_sql(self, *statements):
+        """Puts something right that a disturbance had put wrong, however long it takes the database to come back."""
+        for text in statements:
+            self.env.wait(lambda text=text: self.try_sql(text) is not None, 30, f"could not: {text}")
+
+    def backends(self):
+        """The bridge's processes in the database."""
+        rows = self.try_sql("select pid from pg_stat_activity where usename = 'bridge' and datname = current_database() "
+                            "and application_name <> 'test'")
+        return [pid for (pid,) in rows or []]
+
+    def check_alive(self):
+        """The service never ends by itself."""
+        ended = self.bridge.died()
+        if ended:
+            self.trouble(ended)
+            self.launch()
+
+    def trouble(self, text):
+        self.note("TROUBLE: " + text)
+        self.troubles.append(text)
+
+
+if __name__ == "__main__":
+    raise SystemExit("a module of tests/chaos/campaign.py")
