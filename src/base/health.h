@@ -50,8 +50,8 @@ size_t health_rejects(struct health_reject *out, size_t max);
 #define HEALTH_GAPS_MAX 10
 struct health_gap {
     int64_t noticed_us;
-    int64_t from_us; /* 0 = not known */
-    int64_t to_us;   /* 0 = not known */
+    int64_t from_us;  /* 0 = not known */
+    int64_t to_us;    /* 0 = not known */
     int64_t messages; /* -1 = not known */
     char cause[64];
 };

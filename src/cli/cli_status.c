@@ -79,7 +79,8 @@ static void sleep_interval(void)
 }
 
 /* Until it is interrupted, or nobody reads any more. A service that goes away is waited for. */
-static int watch(const char *listen, const struct status_options *options, struct status_answer answers[2])
+static int watch(const char *listen, const struct status_options *options,
+                 struct status_answer answers[2])
 {
     const char *path = options->json ? "/status.json" : "/status.json?history=0";
     struct error error;
@@ -97,7 +98,15 @@ static int watch(const char *listen, const struct status_options *options, struc
     return CLI_FAILED;
 }
 
-static int once(const char *listen, const struct status_options *options, struct status_answer answers[2])
+static bool is_ready(const struct status_answer *answer)
+{
+    const struct node *ready = node_member(answer->root, slice_of("ready"));
+
+    return ready != NULL && ready->kind == VALUE_BOOLEAN && ready->boolean;
+}
+
+static int once(const char *listen, const struct status_options *options,
+                struct status_answer answers[2])
 {
     struct error error;
     enum outcome outcome;
@@ -117,7 +126,7 @@ static int once(const char *listen, const struct status_options *options, struct
         return CLI_FAILED;
     }
     print(options, &answers[1], &answers[0]);
-    return truth(answers[1].root, "ready") ? CLI_DONE : CLI_FAILED;
+    return is_ready(&answers[1]) ? CLI_DONE : CLI_FAILED;
 }
 
 /* Only where to ask is wanted: a mistake elsewhere, such as a password file that this user may not read, is no hindrance. */

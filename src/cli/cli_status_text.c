@@ -146,8 +146,8 @@ static void append_since(struct buf *out, const struct node *root, struct slice 
     }
 }
 
-static void append_part(struct buf *out, const struct status_options *options, const struct node *root,
-                        const char *name)
+static void append_part(struct buf *out, const struct status_options *options,
+                        const struct node *root, const char *name)
 {
     const struct node *part = member(member(root, "health"), name);
     bool well = truth(part, "well");
@@ -252,8 +252,8 @@ static void append_rule(struct buf *out, const struct node *rule, const struct n
     buf_append_text(out, "\n");
 }
 
-static void append_rules(struct buf *out, const struct status_options *options, const struct node *now,
-                         const struct node *before, double seconds)
+static void append_rules(struct buf *out, const struct status_options *options,
+                         const struct node *now, const struct node *before, double seconds)
 {
     const struct node *rules = member(now, "rules");
     const struct node *rule;
@@ -279,7 +279,8 @@ static void append_time(struct buf *out, struct slice time, const char *unknown)
     }
 }
 
-static void append_rejects(struct buf *out, const struct status_options *options, const struct node *root)
+static void append_rejects(struct buf *out, const struct status_options *options,
+                           const struct node *root)
 {
     const struct node *rejects = member(root, "rejects");
     const struct node *reject;
@@ -326,8 +327,8 @@ static void append_gaps(struct buf *out, const struct status_options *options,
     }
 }
 
-void status_append_text(struct buf *out, const struct status_options *options, const struct status_answer *now,
-                          const struct status_answer *before)
+void status_append_text(struct buf *out, const struct status_options *options,
+                        const struct status_answer *now, const struct status_answer *before)
 {
     static const char *const parts[] = {"broker", "database", "journal"};
     double seconds = before->root == NULL ? 0 : (double) (now->at_ms - before->at_ms) / 1000;

@@ -52,7 +52,8 @@ struct column_shape {
     bool not_null;
     bool has_default; /* default, identity or serial: may be left out */
     bool generated;   /* GENERATED ALWAYS AS …, or identity always: must be left out */
-    char *denied_sequence; /* owned; what the default draws from and this role may not use; NULL: none */
+    char *
+        denied_sequence; /* owned; what the default draws from and this role may not use; NULL: none */
 };
 
 struct table_shape {

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "base/text.h"
 
 struct batch *batch_new(size_t rule_count)

@@ -208,8 +208,7 @@ static enum outcome try_statements(const struct rule *rule, struct pg_connection
     }
     if (pg_is_connected(connection) && pg_run(connection, "rollback", &rollback) == OUTCOME_OK &&
         outcome != OUTCOME_OK) {
-        problem_error(problems,
-                      table == NULL ? rule->options->sql.place : place_of_table(rule),
+        problem_error(problems, table == NULL ? rule->options->sql.place : place_of_table(rule),
                       table == NULL ? "sql" : "table", "%s", failure->message);
         outcome = OUTCOME_OK;
     }

@@ -67,9 +67,9 @@ static void check_column(const struct column_shape *column, size_t i)
     }
     CHECK_INT_EQ(column->typmod, columns[i].typmod);
     CHECK_INT_EQ(column->array, columns[i].array);
-    CHECK_INT_EQ(column->delimiter, !columns[i].array                         ? '\0'
+    CHECK_INT_EQ(column->delimiter, !columns[i].array                            ? '\0'
                                     : strcmp(columns[i].type_name, "box[]") == 0 ? ';'
-                                                                              : ',');
+                                                                                 : ',');
     CHECK(column->denied_sequence == NULL);
     CHECK_INT_EQ(column->not_null, columns[i].not_null);
     CHECK_INT_EQ(column->has_default, columns[i].has_default);
