@@ -15,6 +15,9 @@
 
 enum { GAP_FIXED_BYTES = 32 };
 
+const char gap_session_lost[] = "broker session lost";
+const char gap_session_perhaps_lost[] = "broker session perhaps lost";
+
 struct message gap_to_message(const struct gap *gap, struct buf *payload)
 {
     buf_reset(payload);

@@ -16,8 +16,12 @@
 #include "base/buf.h"
 #include "core/message.h"
 
+/* The causes that travel through the journal. */
+extern const char gap_session_lost[];         /* "broker session lost" */
+extern const char gap_session_perhaps_lost[]; /* "broker session perhaps lost" */
+
 struct gap {
-    struct slice cause;    /* "broker session lost", "journal damaged", "database went back" */
+    struct slice cause;    /* one of these, "journal damaged" or "database went back" */
     int64_t noticed_at_us; /* wall clock */
     int64_t from_us;       /* last sign of messages before it; 0 = not known */
     int64_t to_us;         /* first sign after it; 0 = not known */

@@ -272,7 +272,8 @@ static void add_missing(struct batch *batch, const struct journal_missing *missi
         .messages = (int64_t) missing->count};
 
     add_gap(batch, &gap);
-    batch->records += missing->count;
+    /* Damaged ones have waited on disk; deleted ones wait nowhere, and the books know nothing of them. */
+    batch->records += missing->deleted ? 0 : missing->count;
 }
 
 static void add_gap_message(struct batch *batch, const struct message *message)
@@ -282,8 +283,9 @@ static void add_gap_message(struct batch *batch, const struct message *message)
     if (!gap_from_message(message, &gap)) {
         return;
     }
-    /* The only cause that travels through the journal; its text must outlive the reader's buffer. */
-    gap.cause = slice_of("broker session lost");
+    /* Its text must outlive the reader's buffer. */
+    gap.cause = slice_of(slice_is(gap.cause, gap_session_perhaps_lost) ? gap_session_perhaps_lost
+                                                                       : gap_session_lost);
     add_gap(batch, &gap);
 }
 

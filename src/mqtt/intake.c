@@ -20,8 +20,6 @@ enum { WAIT_STEP_MS = 100 };
 /* QoS 0 messages stand between the deliveries that are remembered: how many records are read for one of them, at most. */
 enum { TAIL_FACTOR = 8, TAIL_MAX = 200000 };
 
-static const char session_lost[] = "broker session lost";
-
 struct intake {
     struct intake_options options;
     struct redelivery *redelivery;
@@ -45,7 +43,7 @@ static void tail_take(struct intake *intake, unsigned broker, const struct messa
     struct gap gap;
     if (message->kind == MESSAGE_PUBLISH) {
         redelivery_remember(intake->redelivery, message);
-    } else if (gap_from_message(message, &gap) && slice_is(gap.cause, session_lost)) {
+    } else if (gap_from_message(message, &gap) && slice_is(gap.cause, gap_session_lost)) {
         redelivery_connected(intake->redelivery, broker, false);
     }
 }
@@ -150,10 +148,10 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
 {
     intake->refusing = false;
     redelivery_connected(intake->redelivery, session->broker, session->present);
-    if (session->lost) {
+    if (session->lost || session->perhaps_lost) {
         int64_t now_us = clock_wall_us();
         intake->gap = (struct gap){
-            .cause = slice_of(session_lost),
+            .cause = slice_of(session->lost ? gap_session_lost : gap_session_perhaps_lost),
             .noticed_at_us = now_us,
             .from_us = session->last_seen_us,
             .to_us = now_us,

@@ -51,7 +51,8 @@ struct intake_session {
     unsigned broker;
     bool present;
     bool lost;            /* it is not present, but was expected: a gap is journaled */
-    int64_t last_seen_us; /* of the lost one; 0 = not known */
+    bool perhaps_lost;    /* it is present, but may be a new one: so says the gap */
+    int64_t last_seen_us; /* of the expected one; 0 = not known */
 };
 
 /* Before the first message of a connection. */

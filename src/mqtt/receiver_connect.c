@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/health.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -29,6 +30,8 @@ static void on_connected(void *context, struct paho_link *link)
     struct intake_session session = receiver->expected;
     session.present = paho_link_connack(link)->session_present;
     session.lost = receiver->expected.lost && !session.present;
+    session.perhaps_lost = receiver->expected.perhaps_lost && session.present;
+    (void) FAULT("mqtt.connack.after");
     receiver->arriving = link;
     intake_connected(receiver->intake, &session);
 }
@@ -89,10 +92,13 @@ static struct session *session_begin(struct receiver *receiver, bool *trusted)
     if (last_url != NULL && strcmp(last_url, url) == 0 && info.last_us > seen_us) {
         seen_us = info.last_us;
     }
-    receiver->expected = (struct intake_session){
-        .broker = (unsigned) receiver->url, .lost = session->seen_us != 0, .last_seen_us = seen_us};
-    if (session->settled) {
+    receiver->expected = (struct intake_session){.broker = (unsigned) receiver->url,
+                                                 .lost = session->seen_us != 0,
+                                                 .perhaps_lost = session->connecting,
+                                                 .last_seen_us = seen_us};
+    if (session->settled || (session->seen_us != 0 && !session->connecting)) {
         session->settled = false;
+        session->connecting = session->seen_us != 0;
         sessions_save(receiver);
     }
     return session;
@@ -175,6 +181,10 @@ static enum outcome settle(struct receiver *receiver, struct session *session, b
         receiver->sessions.last_url = memory_strdup(url);
     }
     session->seen_us = clock_wall_us();
+    if (session->connecting) {
+        session->connecting = false;
+        sessions_save(receiver);
+    }
     return subscribe_wanted(receiver, session, true, trusted && connack->session_present, error);
 }
 
@@ -182,6 +192,16 @@ enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error
 {
     struct session *session = session_file_find(&receiver->sessions, url_of(receiver));
     return subscribe_wanted(receiver, session, false, true, error);
+}
+
+/* The end of a connection. One that broke off may have been dead for two keepalives before that was noticed: what the broker lost since then is part of a gap. */
+static void session_seen(const struct receiver *receiver, struct session *session, bool up)
+{
+    int64_t now_us = clock_wall_us();
+    int64_t alive_us = now_us - (up ? 0 : receiver->keepalive_s * INT64_C(2000000));
+    if (alive_us > session->seen_us) {
+        session->seen_us = alive_us;
+    }
 }
 
 void receiver_end_link(struct receiver *receiver, int64_t milliseconds)
@@ -199,7 +219,7 @@ void receiver_end_link(struct receiver *receiver, int64_t milliseconds)
     }
     paho_link_close(receiver->link);
     receiver->link = NULL;
-    session_file_find(&receiver->sessions, url)->seen_us = clock_wall_us();
+    session_seen(receiver, session_file_find(&receiver->sessions, url), up);
     sessions_save(receiver);
 }
 
@@ -261,6 +281,10 @@ enum attempt receiver_attempt(struct receiver *receiver)
     if (paho_link_open(&receiver->link, &options, &address, receiver->rounds, CONNECT_MS, &refusal,
                        &error) != OUTCOME_OK) {
         session->settled = trusted && refusal != PAHO_NO_ANSWER;
+        if (session->connecting && !receiver->expected.perhaps_lost) {
+            session->connecting = false;
+            sessions_save(receiver);
+        }
         if (!ending(receiver)) {
             receiver_report(receiver, refusal, &error);
         }

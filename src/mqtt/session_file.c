@@ -112,6 +112,10 @@ static bool line_parse(struct session_file *file, struct session **session, char
         (*session)->settled = true;
         return true;
     }
+    if (strcmp(line, "connecting") == 0 && *session != NULL) {
+        (*session)->connecting = true;
+        return true;
+    }
     if (value == NULL) {
         return false;
     }
@@ -199,8 +203,8 @@ static void session_print(struct buf *out, const struct session *session)
 {
     buf_append_text(out, "broker ");
     append_escaped(out, session->url);
-    buf_printf(out, "\nseen %" PRId64 "\n%s", session->seen_us,
-               session->settled ? "settled\n" : "");
+    buf_printf(out, "\nseen %" PRId64 "\n%s%s", session->seen_us,
+               session->settled ? "settled\n" : "", session->connecting ? "connecting\n" : "");
     for (size_t i = 0; i < session->held.count; i++) {
         const struct subscription *held = &session->held.list[i];
         buf_printf(out, "subscription %d %d %" PRIu32 " ", held->qos, (int) held->retain_handling,
