@@ -183,9 +183,10 @@ static enum outcome start_http(struct bridge *bridge, struct error *error)
 static void advise_broker(const struct config *config)
 {
     log_info(
-        "while this bridge is away or its journal is full, the broker must keep its messages: "
-        "mosquitto max_queued_messages (1000) and persistence, EMQX mqtt.max_mqueue_len (1000) "
-        "and mqtt.session_expiry_interval (2h) bound how many and how long",
+        "while this bridge is away or its journal is full, the broker must keep its messages, and "
+        "drops what is too much or too old: raise max_queued_messages (1000) and set persistence "
+        "in Mosquitto, raise mqtt.max_mqueue_len (1000) and mqtt.session_expiry_interval (2h; "
+        "MQTT 3.1.1) in EMQX",
         F_TEXT("client_id", config->broker.client_id));
 }
 

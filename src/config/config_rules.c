@@ -75,6 +75,12 @@ static void read_rule(struct config_reader *reader, struct config *config,
     rule->ack.wanted = ack != NULL && config_setting_type(ack) == CONFIG_TYPE_GROUP;
     rule->ack.place = ack == NULL ? rule->place : config_tree_place(ack);
     config_rule_check(rule, node, group.what, reader->problems);
+    const config_setting_t *qos = config_setting_get_member(node, "qos");
+    if (qos != NULL && rule->qos == 2 && !config->broker.mqtt5) {
+        problem_warning(reader->problems, config_tree_place(qos), "qos",
+                        "2 is subscribed as 1 with protocol = \"3.1.1\", where a crash could "
+                        "lose a QoS 2 message; each is stored once all the same");
+    }
     config->rule_count++;
 }
 

@@ -104,12 +104,39 @@ static struct session *session_begin(struct receiver *receiver, bool *trusted)
     return session;
 }
 
-static void limits_report(const struct receiver *receiver, const struct paho_connack *connack)
+static int qos_wanted(struct receiver *receiver)
 {
+    int qos = 0;
+    pthread_mutex_lock(&receiver->mutex);
+    for (size_t i = 0; i < receiver->wanted.count; i++) {
+        int each = receiver->wanted.list[i].qos;
+        qos = each > qos ? each : qos;
+    }
+    pthread_mutex_unlock(&receiver->mutex);
+    return qos;
+}
+
+/* What the broker gives less of than was asked for. Its receive maximum only bounds how many acknowledgments are under way, and Mosquitto's is always low. */
+static void limits_report(struct receiver *receiver, const struct paho_connack *connack)
+{
+    int qos = qos_wanted(receiver);
     int64_t asked_s = broker_of(receiver)->session_expiry_ms / 1000;
     if (connack->session_expiry_s >= 0 && connack->session_expiry_s < asked_s) {
         log_warn("broker keeps the session shorter than session_expiry", F_INT("asked_s", asked_s),
                  F_INT("granted_s", connack->session_expiry_s));
+    }
+    if (connack->qos_max < qos) {
+        log_warn("broker takes and gives no more than this qos", F_INT("asked", qos),
+                 F_INT("granted", connack->qos_max));
+    }
+    if (connack->packet_bytes_max < broker_of(receiver)->max_packet_bytes) {
+        log_warn("broker takes no packets as large as max_packet",
+                 F_INT("asked_bytes", broker_of(receiver)->max_packet_bytes),
+                 F_INT("granted_bytes", connack->packet_bytes_max));
+    }
+    if (!connack->retain_available) {
+        log_warn("broker retains nothing: the status topic and retained acknowledgments are seen "
+                 "only by those who listen at that moment");
     }
     if (broker_of(receiver)->mqtt5 && !connack->identifiers_available) {
         log_error(

@@ -81,7 +81,8 @@ class Session:
         if kind == mqtt.CONNECT:
             self.parse_connect(body)
             present = self.broker.session_present and not self.clean
-            self.write(mqtt.packet(mqtt.CONNACK, bytes([present, 0]) + (b"\0" if self.version == 5 else b"")))
+            found = self.broker.properties
+            self.write(mqtt.packet(mqtt.CONNACK, bytes([present, 0]) + (bytes([len(found)]) + found if self.version == 5 else b"")))
             self.broker.sessions.put(self)
         elif kind == mqtt.SUBSCRIBE:
             self.subscribe(body)
@@ -109,7 +110,7 @@ class Session:
             filters.append((body[at + 2:at + 2 + length].decode(), body[at + 2 + length] & 3))
             at += 3 + length
         self.received.append(("SUBSCRIBE", filters))
-        granted = bytes(qos for _, qos in filters)
+        granted = bytes(self.broker.grant(name, qos) for name, qos in filters)
         self.write(mqtt.packet(mqtt.SUBACK, body[:2] + (b"\0" if self.version == 5 else b"") + granted))
 
     def publication(self, flags, body):
@@ -145,6 +146,8 @@ class Session:
 class ScriptedBroker:
     def __init__(self):
         self.session_present = False  # what the next CONNACK says
+        self.properties = b""          # of CONNACK, MQTT 5
+        self.grant = lambda name, qos: qos  # what SUBACK says
         self.sessions = queue.Queue()
         self.all = []
         self.listener = socket.create_server(("127.0.0.1", 0))

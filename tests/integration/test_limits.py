@@ -1,0 +1,76 @@
+"""What the broker gives less of than was asked for is said, exactly: CONNACK, SUBACK, and the queues that bound the promise.
+
+SPDX-License-Identifier: MIT
+"""
+
+import struct
+
+from env import quick
+
+RULES = "".join('{ name = "%s"; topic = "%s/#"; qos = 2; format = "text"; table = "got"; columns = { v = "$"; }; },' % (name, name)
+                for name in ("full", "lower", "denied"))
+
+
+def start(env, version, properties=b""):
+    env.sql("drop table if exists got; create table got (v text)")
+    broker = env.scripted_broker()
+    broker.properties = properties
+    refusal = 0x87 if version == "5" else 0x80
+    broker.grant = lambda name, qos: refusal if name.startswith("denied") else qos - 1 if name.startswith("lower") else qos
+    bridge = env.bridge(RULES, broker={"url": broker.url, "protocol": version, "status_topic": "",
+                                       "session_expiry": "7d", "max_packet": "1MB"} if version == "5" else
+                        {"url": broker.url, "protocol": version, "status_topic": ""}, ready=False)
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    return bridge, session
+
+
+@quick
+def test_suback(env):
+    """A lower QoS than asked and each refusal is told by its filter; /readyz is not ready while a subscription is refused."""
+    for version in ("5", "3.1.1"):
+        bridge, _ = start(env, version)
+        assert "not authorized" in bridge.wait_log("broker refused a subscription.*denied/#").lower() or version == "3.1.1"
+        line = bridge.wait_log("lower qos.*lower/#")
+        # With 3.1.1 QoS 2 is asked for as QoS 1.
+        assert ("asked=2" in line and "granted=1" in line) if version == "5" else ("asked=1" in line and "granted=0" in line), line
+        assert "full/#" not in bridge.log()
+        ready = bridge.get("/readyz")
+        assert ready.code == 503 and "denied/#" in ready.out, ready
+        bridge.stop()
+
+
+@quick
+def test_connack(env):
+    """Each limit that is lower than wanted, with both numbers; none where the broker gives all."""
+    bridge, _ = start(env, "5", b"\x11" + struct.pack("!I", 3600) + b"\x24\x01" + b"\x27" + struct.pack("!I", 65536) + b"\x25\x00")
+    for pattern in ("WARN.*session_expiry.*asked_s=604800 granted_s=3600", "WARN.*qos.*asked=2 granted=1",
+                    "WARN.*max_packet.*asked_bytes=1048576 granted_bytes=65536", "WARN.*retains nothing"):
+        bridge.wait_log(pattern)
+    bridge.stop()
+    bridge, _ = start(env, "5")
+    bridge.wait_log("subscribed subscriptions")
+    assert "granted_s" not in bridge.log() and "granted_bytes" not in bridge.log() and "retains nothing" not in bridge.log()
+    bridge.stop()
+
+
+@quick
+def test_queues_are_told_once_at_start(env):
+    """One line names the settings of the brokers that bound how much they keep for an absent bridge."""
+    bridge, session = start(env, "5")
+    line = bridge.wait_log("max_queued_messages")
+    assert "INFO" in line and "max_mqueue_len" in line and "session_expiry_interval" in line, line
+    session.drop()
+    env.wait(lambda: bridge.metric("broker_reconnects_total") == 1, 15, "no new connection")
+    assert bridge.log().count("max_queued_messages") == 1
+
+
+@quick
+def test_qos_2_with_mqtt_3(env):
+    """check says what will be done, and run does it."""
+    bridge = env.bridge(RULES, broker={"protocol": "3.1.1"}, start=False)
+    checked = env.cli("check", config=bridge)
+    assert checked.code == 0 and (checked.out + checked.err).count("2 is subscribed as 1") == 3, checked
+    running, session = start(env, "3.1.1")
+    assert all(qos == 1 for name, filters in session.received if name == "SUBSCRIBE" for _, qos in filters), session.received
+    running.wait_log("WARN.*qos 2 is subscribed as qos 1")
