@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "ack/outbox.h"
 #include "admin/http_server.h"
@@ -27,6 +29,7 @@
 #define TICK_MS 250
 #define STARTING_TICK_MS 20    /* until the receiver may start */
 #define IDENTITY_WAIT_MS 30000 /* for a database that neither answers nor refuses */
+#define GRACE_MS 2000          /* behind the setting shutdown, for what no deadline reaches */
 #define EXIT_CONFIGURATION 3
 #define EXIT_CANNOT_START 4
 
@@ -338,12 +341,29 @@ static int64_t left_of(int64_t until_ms)
     return left > 0 ? left : 0;
 }
 
+/* A thread that waits for the resolver can't be ended: then the process ends without it. What was received is in the journal. */
+static void *leave_at(void *until_ms)
+{
+    const int64_t *end_ms = until_ms;
+    const struct timespec step = {.tv_nsec = TICK_MS * 1000000L};
+
+    while (left_of(*end_ms) > 0) {
+        nanosleep(&step, NULL);
+    }
+    log_warn("something does not end within the time for it: leaving it; what was received is in "
+             "the journal");
+    _exit(stop_exit_code());
+}
+
 static void bridge_stop(struct bridge *bridge)
 {
+    static int64_t leave_ms; /* outlives this call */
     int64_t shutdown_ms = bridge->generation == NULL ? 0 : bridge->generation->config->shutdown_ms;
     int64_t until = clock_monotonic_ms() + shutdown_ms;
     bool complete;
 
+    leave_ms = until + GRACE_MS;
+    pthread_detach(thread_spawn("leave", leave_at, &leave_ms));
     (void) sd_notify(0, "STOPPING=1");
     if (bridge->loader != NULL) {
         log_info("stopping", F_INT("within_ms", shutdown_ms));

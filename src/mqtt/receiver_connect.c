@@ -221,11 +221,11 @@ enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error
     return subscribe_wanted(receiver, session, false, true, error);
 }
 
-/* The end of a connection. One that broke off may have been dead for two keepalives before that was noticed: what the broker lost since then is part of a gap. */
+/* The end of a connection. One that broke off may have been dead for three keepalives before Paho noticed: what the broker lost since then is part of a gap. */
 static void session_seen(const struct receiver *receiver, struct session *session, bool up)
 {
     int64_t now_us = clock_wall_us();
-    int64_t alive_us = now_us - (up ? 0 : receiver->keepalive_s * INT64_C(2000000));
+    int64_t alive_us = now_us - (up ? 0 : receiver->keepalive_s * INT64_C(3000000));
     if (alive_us > session->seen_us) {
         session->seen_us = alive_us;
     }

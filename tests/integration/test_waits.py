@@ -1,0 +1,110 @@
+"""No wait without an end: networks that swallow everything, on every step, are noticed within the configured time.
+
+SPDX-License-Identifier: MIT
+"""
+
+import os
+import subprocess
+import time
+
+from env import ROOT, limit
+from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
+
+DEADLINES = {"statement_timeout": "1s", "connect_timeout": "1s"}
+NOTICED = 4  # seconds, for a deadline of one
+
+
+def swallowing(env, where):
+    """A proxy to the database in which one connection becomes a black hole, both ways, once `where` passes upwards ("" = at once)."""
+    proxy = env.proxy(env.postgres.port)
+    proxy.holes = []
+
+    def swallow(link, direction, data):
+        if not proxy.holes and proxy.armed and direction == "up" and where in data.lower():
+            proxy.holes.append(time.monotonic())
+            link.state["hole"] = True
+            return b"", False
+        return (b"", False) if "hole" in link.state else (data, False)
+    proxy.armed = False
+    proxy.filter = swallow
+    return proxy
+
+
+@limit(120)
+def test_database_connection_that_swallows(env):
+    """At BEGIN, in COPY, between COPY and COMMIT, in COMMIT: given up after statement_timeout, nothing lost, nothing twice."""
+    for where in (b"begin\0", b"copy ", b"n\":", b"commit\0"):
+        env.sql("drop table if exists numbered")
+        make_numbered(env)
+        proxy = swallowing(env, where if where != b"n\":" else b"pgcopy\n")
+        bridge = env.bridge(NUMBERED_RULE, database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port), **DEADLINES})
+        proxy.armed = True
+        env.publish(numbered("a", 0, 500))
+        env.wait(lambda p=proxy: p.holes, 10, f"{where} did not pass")
+        env.wait(lambda b=bridge: b.metric("database_reconnects_total") == 1, 10, "no new connection")
+        took = time.monotonic() - proxy.holes[0]
+        assert took < NOTICED * env.patience, f"{where}: noticed after {took:.1f} s"
+        check_numbered(env, {"a": 500})
+        bridge.check_books()
+        bridge.stop()
+
+
+@limit(60)
+def test_database_that_swallows_while_connecting(env):
+    """The start-up packet, a query of the start: given up after connect_timeout; the next attempt works."""
+    make_numbered(env)
+    for where in (b"user\0", b"set datestyle", b"pg_try_advisory_lock"):
+        proxy = swallowing(env, where)
+        proxy.armed = True
+        bridge = env.bridge(NUMBERED_RULE, database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port), **DEADLINES},
+                            ready=False)
+        env.wait(lambda p=proxy: p.holes, 10, f"{where} did not pass")
+        bridge.wait_log("can't be used", 10)
+        took = time.monotonic() - proxy.holes[0]
+        assert took < NOTICED * env.patience, f"{where}: noticed after {took:.1f} s"
+        bridge.wait_ready()
+        bridge.stop()
+
+
+@limit(90)
+def test_broker_connection_that_swallows(env):
+    """An established connection is given up after the keepalive, an attempt to connect within its time; then all that waited comes."""
+    make_numbered(env)
+    proxy, deaf = env.proxy(env.broker.port), env.proxy(env.broker.port)
+    deaf.stalled = True
+    started = time.monotonic()
+    second = env.bridge(NUMBERED_RULE, broker={"url": f"mqtt://127.0.0.1:{deaf.port}"}, ready=False)
+    bridge = env.bridge(NUMBERED_RULE, broker={"url": f"mqtt://127.0.0.1:{proxy.port}", "keepalive": "5s"})
+    proxy.stalled = True
+    silent = time.monotonic()
+    env.publish(numbered("a", 0, 500))
+    env.wait(lambda: bridge.metric("broker_connected") == 0, 20, "the silent broker is not noticed")
+    took = time.monotonic() - silent
+    # Paho asks after one keepalive and gives up well within two more.
+    assert took < 20 * env.patience, f"noticed after {took:.1f} s, at a keepalive of 5 s"
+    assert bridge.get("/readyz").code == 503 and "broker" in bridge.get("/readyz").out
+    second.wait_log("broker does not answer", 20)
+    took = time.monotonic() - started
+    assert took < 15 * env.patience, f"not answered, noticed after {took:.1f} s"
+    second.stop()
+    proxy.stalled = False
+    check_numbered(env, {"a": 500})
+    bridge.check_books()
+
+
+@limit(60)
+def test_resolver_that_does_not_answer(env):
+    """Names of database and broker are looked up for a minute: the page answers, and SIGTERM ends the process within its time."""
+    shim = os.path.join(env.folder, "slow_resolver.so")
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", shim, os.path.join(ROOT, "tests/tools/slow_resolver.c")], check=True)
+    for part in ({"database": {"conninfo": "host=database.hangs dbname=x"}},
+                 {"broker": {"url": "mqtt://broker.hangs"}},
+                 {"database": {"conninfo": "host=database.hangs dbname=x"}, "broker": {"url": "mqtt://broker.hangs"}}):
+        bridge = env.bridge(NUMBERED_RULE, start=False, shutdown="2s", **part)
+        bridge.launch({"LD_PRELOAD": shim})
+        env.wait(lambda b=bridge: b.get("/healthz").code == 200, 10, "not alive")
+        env.wait(lambda b=bridge, p=part: all(name in b.get("/readyz").out for name in p), 10, "not said")
+        start = time.monotonic()
+        bridge.stop()
+        took = time.monotonic() - start
+        assert took < 6 * env.patience, f"{list(part)}: took {took:.1f} s to stop"
