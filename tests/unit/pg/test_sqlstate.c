@@ -66,6 +66,18 @@ static const struct {
     {"XX001", SQL_STOP, SQL_STOP},
     {"XX002", SQL_STOP, SQL_STOP},
     {"XX000", SQL_ROW, SQL_RECONNECT},
+    {"09000", SQL_ROW, SQL_RECONNECT},
+    {"0P000", SQL_RULE, SQL_RECONNECT},
+    {"20000", SQL_ROW, SQL_RECONNECT},
+    {"24000", SQL_RULE, SQL_RECONNECT},
+    {"27000", SQL_ROW, SQL_RECONNECT},
+    {"2B000", SQL_RULE, SQL_RECONNECT},
+    {"2D000", SQL_RULE, SQL_RECONNECT},
+    {"2F002", SQL_ROW, SQL_RECONNECT},
+    {"34000", SQL_RULE, SQL_RECONNECT},
+    {"54011", SQL_RULE, SQL_RECONNECT},
+    {"54023", SQL_RULE, SQL_RECONNECT},
+    {"72000", SQL_RETRY, SQL_RECONNECT},
     {"99999", SQL_WAIT, SQL_WAIT}, /* nobody thought of it */
     {"2", SQL_WAIT, SQL_WAIT},
 };
@@ -81,6 +93,18 @@ static void test_classes(void)
     }
 }
 
+/* A row of the table that no case above meets could say anything. */
+static bool has_case(const char *prefix)
+{
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (cases[i].sqlstate != NULL && prefix[0] != '\0' &&
+            strncmp(cases[i].sqlstate, prefix, strlen(prefix)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void test_table(void)
 {
     for (size_t i = 0; i < sql_action_count; i++) {
@@ -88,6 +112,7 @@ static void test_table(void)
         UNIT_CASE("%s", row->prefix);
         CHECK(strlen(row->prefix) == 2 || strlen(row->prefix) == 5);
         CHECK(row->why[0] != '\0');
+        CHECK(has_case(row->prefix));
         CHECK(i == 0 || strcmp(sql_actions[i - 1].prefix, row->prefix) < 0);
         /* An exception says something else than its class. */
         for (size_t k = 0; k < i; k++) {
