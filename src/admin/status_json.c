@@ -206,19 +206,7 @@ static void append_reject(struct buf *out, const struct health_reject *reject)
     buf_append_byte(out, '}');
 }
 
-/* The newest reject of a rule, NULL when it is none of the last. A long name was cut in the reject. */
-static const struct health_reject *last_reject(const char *rule,
-                                               const struct health_reject *rejects, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strncmp(rejects[i].rule, rule, sizeof(rejects[i].rule) - 1) == 0) {
-            return &rejects[i];
-        }
-    }
-    return NULL;
-}
-
-static void append_rule(struct buf *out, int rule, const struct health_reject *last)
+static void append_rule(struct buf *out, int rule)
 {
     static const struct {
         const char *key;
@@ -233,6 +221,8 @@ static void append_rule(struct buf *out, int rule, const struct health_reject *l
         {"acks_rejected", RULE_METRIC_ACKS_REJECTED},
     };
 
+    struct health_reject last;
+
     append_comma(out);
     buf_append_byte(out, '{');
     append_text(out, "name", metrics_rule_name(rule));
@@ -240,10 +230,10 @@ static void append_rule(struct buf *out, int rule, const struct health_reject *l
         append_int(out, members[i].key, metric_rule_get(rule, members[i].metric));
     }
     append_key(out, "last_reject");
-    if (last == NULL) {
-        buf_append_text(out, "null");
+    if (health_last_reject(metrics_rule_name(rule), &last)) {
+        append_reject(out, &last);
     } else {
-        append_reject(out, last);
+        buf_append_text(out, "null");
     }
     buf_append_byte(out, '}');
 }
@@ -255,7 +245,7 @@ static void append_rules(struct buf *out)
 
     open_container(out, "rules", '[');
     for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
-        append_rule(out, rule, last_reject(metrics_rule_name(rule), rejects, count));
+        append_rule(out, rule);
     }
     buf_append_byte(out, ']');
     open_container(out, "rejects", '[');

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 const char *const health_part_names[HEALTH_PARTS] = {
     [HEALTH_BROKER] = "broker",
@@ -24,6 +25,11 @@ static size_t rejects_count;
 static struct health_gap gaps[HEALTH_GAPS_MAX];
 static size_t gaps_count;
 static bool payloads_shown;
+
+/* The newest of each rule that has one: as many as there are rules, kept until the process ends. */
+static struct health_reject *newest;
+static size_t newest_count;
+static size_t newest_capacity;
 
 static void text_set(char *to, size_t size, struct slice text)
 {
@@ -53,6 +59,16 @@ void health_get(enum health_part part, struct health *out)
     pthread_mutex_unlock(&mutex);
 }
 
+static struct health_reject *find_newest(const char *rule)
+{
+    for (size_t i = 0; i < newest_count; i++) {
+        if (strncmp(newest[i].rule, rule, sizeof(newest[i].rule) - 1) == 0) {
+            return &newest[i];
+        }
+    }
+    return NULL;
+}
+
 void health_add_reject(const char *rule, struct slice topic, const char *reason,
                        const char *payload)
 {
@@ -64,7 +80,25 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason,
     text_set(reject->reason, sizeof(reject->reason), slice_of(reason));
     text_set(reject->payload, sizeof(reject->payload),
              slice_of(payloads_shown && payload != NULL ? payload : ""));
+    struct health_reject *last = find_newest(reject->rule);
+    if (last == NULL) {
+        newest = memory_grow(newest, newest_count, &newest_capacity, sizeof(*newest));
+        last = &newest[newest_count++];
+    }
+    *last = *reject;
+    memset(last->payload, 0, sizeof(last->payload)); /* only the list shows them */
     pthread_mutex_unlock(&mutex);
+}
+
+bool health_last_reject(const char *rule, struct health_reject *out)
+{
+    pthread_mutex_lock(&mutex);
+    const struct health_reject *last = find_newest(rule);
+    if (last != NULL) {
+        *out = *last;
+    }
+    pthread_mutex_unlock(&mutex);
+    return last != NULL;
 }
 
 void health_add_gap(const struct health_gap *gap)

@@ -46,6 +46,9 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason,
                        const char *payload);
 size_t health_rejects(struct health_reject *out, size_t max);
 
+/* The newest of one rule, without its payload, however many others came since; false when there is none. Names count as far as health_reject.rule keeps them. */
+bool health_last_reject(const char *rule, struct health_reject *out);
+
 /* The last gaps that this process has noticed, newest first: spans of time from which messages may be missing. */
 #define HEALTH_GAPS_MAX 10
 struct health_gap {

@@ -55,6 +55,11 @@ static void test_rejects_newest_first(void)
     CHECK_TEXT_EQ(rejects[HEALTH_REJECTS_MAX - 1].reason, "40");
     CHECK_INT_EQ(health_rejects(rejects, 2), 2);
     CHECK_TEXT_EQ(rejects[1].reason, "58");
+
+    /* A rule's own is not forgotten for those of others. */
+    CHECK(health_last_reject("one", rejects) && strcmp(rejects[0].rule, "one") == 0);
+    CHECK(health_last_reject("many", rejects) && strcmp(rejects[0].reason, "59") == 0);
+    CHECK(!health_last_reject("on", rejects) && !health_last_reject("none", rejects));
 }
 
 /* Only while they are to be shown, and never longer. */
