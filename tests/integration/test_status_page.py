@@ -1,0 +1,128 @@
+"""The status page in a real browser: it fills, lives, says what is wrong and when it is well again, by eye, keyboard and screen reader.
+
+SPDX-License-Identifier: MIT
+"""
+
+import os
+import re
+
+import browser
+from env import Skip
+
+RULES = """
+{ name = "readings"; topic = "~/r/{device}"; table = "readings"; create = true;
+  columns = { device = "{device}"; n = "$.n :: bigint"; }; ack: { topic = "~/ack"; }; },
+{ name = "a rule with a name_that_goes_on_and_on_without_any_place_to_brk";
+  topic = "~/r/{device}"; table = "others"; create = true; columns = { n = "$.n :: bigint"; }; where = "$.n < 0"; }
+"""
+
+
+def luminance(colour):
+    """https://www.w3.org/TR/WCAG21/#dfn-relative-luminance, of "rgb(…)"."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(page, selector):
+    """Between a text and the nearest ground behind it that is not transparent."""
+    text, ground = page.run("""const e = document.querySelector(arguments[0]); let g = e;
+        while (/rgba\\(.*, 0\\)/.test(getComputedStyle(g).backgroundColor)) g = g.parentElement;
+        return [getComputedStyle(e).color, getComputedStyle(g).backgroundColor]""", selector)
+    light, dark = sorted((luminance(text) + 0.05, luminance(ground) + 0.05), reverse=True)
+    return light / dark
+
+
+def nameless(page):
+    """What a screen reader would come to and could not name."""
+    page.command("Accessibility.enable")
+    nodes = page.command("Accessibility.getFullAXTree")["nodes"]
+    spoken = ("button", "link", "img", "image", "table", "heading", "region", "DisclosureTriangle")
+    found = [node["role"]["value"] for node in nodes if not node["ignored"] and node["role"]["value"] in spoken
+             and not node.get("name", {}).get("value", "").strip()]
+    roles = {node["role"]["value"] for node in nodes if not node["ignored"]}
+    assert {"heading", "table", "main", "status"} <= roles, roles
+    return found
+
+
+def start(env):
+    if not browser.installed():
+        raise Skip("chromium and chromium-driver are not installed")
+    page = browser.Browser(os.path.join(env.folder, "browser"))
+    env.closing.append(page.stop)
+    return page
+
+
+def test_page(env):
+    page = start(env)
+    bridge = env.bridge(RULES, broker={"username": "u", "password": "hidden-broker-word"})
+    env.publish([*((f"~/r/d{n % 10}", '{"n":%d}' % n) for n in range(200)), ("~/r/<b>odd", '{"n": "seventeen", "note": "payload-word"}')])
+    origin = f"http://127.0.0.1:{bridge.http_port}/"
+    page.screen(1280, 900)
+    page.open(origin)
+
+    # It fills.
+    env.wait(lambda: page.text("#headline") == "All is well.", 15, lambda: page.text("main"))
+    env.wait(lambda: "201 in all" in (page.text("#received-note") or ""), 10, lambda: page.text("#live"))
+    env.wait(lambda: "200 in all" in page.text("#rows-note") and "<b>odd" in (page.text("#letters") or ""), 10, lambda: page.text("#live"))
+    rules = page.text("#rules")
+    assert "readings" in rules and "a rule with a name" in rules and "200" in rules and 'column "n"' in rules, rules
+    assert env.broker.url in page.text("#part-broker") and "connected" in page.text("#part-database") and "takes messages" in page.text("#part-journal")
+    env.wait(lambda: page.run("return document.querySelector('#chart .messages').getAttribute('d').length") > 20, 10, "the chart is empty")
+    page.run("document.querySelector('#configuration summary').click()")
+    env.wait(lambda: '"client_id"' in (page.text("#configuration-text") or ""), 10, "no configuration")
+    for secret in ("hidden-broker-word", "payload-word"):
+        assert secret not in page.run("return document.documentElement.outerHTML"), f"{secret} is on the page"
+
+    # It lives.
+    env.publish([("~/r/d1", '{"n":1}')] * 50)
+    env.wait(lambda: "251 in all" in page.text("#received-note"), 10, lambda: page.text("#received-note"))
+
+    # By keyboard and screen reader.
+    page.run("document.querySelector('#chart').focus()")
+    page.press(["ArrowLeft", "ArrowLeft"])
+    assert re.search(r"\d\d:\d\d:\d\d: [\d,.]+ messages a second, [\d,.]+ rows a second", page.run("return document.querySelector('#chart-live').textContent"))
+    page.press(["Escape", "Tab", "Enter"])
+    focused = page.run("return document.activeElement.tagName")
+    assert focused in ("SUMMARY", "BUTTON"), focused
+    assert nameless(page) == []
+
+    # On a narrow screen, with everything open; light and dark.
+    page.run("document.querySelector('#configuration').open = true")
+    for width in (320, 375, 768, 1280):
+        page.screen(width, 700)
+        wide = page.run("return document.documentElement.scrollWidth")
+        assert wide <= width, f"{width} pixels wide, and it has to be scrolled to {wide}"
+    grounds = []
+    for dark in (False, True):
+        page.dark(dark)
+        grounds.append(luminance(page.run("return getComputedStyle(document.body).backgroundColor")))
+        low = {what: round(contrast(page, what), 1) for what in ("#headline", "#subline", "#received-note", "#rules th", "#rules .some", "#letters span", "footer a")
+               if contrast(page, what) < 4.5}
+        assert not low, f"hard to read, dark={dark}: {low}"
+    assert grounds[0] > 0.8 and grounds[1] < 0.05, grounds
+
+    # What is wrong, and that it is over.
+    env.postgres.stop()
+    env.wait(lambda: page.text("#headline") == "The database is away.", 15, lambda: page.text("#state"))
+    assert "since" in page.text("#part-database").lower() and "away" in page.text("#part-database"), page.text("#part-database")
+    env.publish([("~/r/d1", '{"n":2}')] * 10)
+    env.wait(lambda: page.run("return document.querySelector('#backlog').innerText").startswith("10"), 10, lambda: page.text("#backlog"))
+    assert "database" in page.run("return document.title")
+    env.postgres.start()
+    env.wait(lambda: page.text("#headline") == "All is well." and "Nothing waits" in page.text("#backlog-note"), 20, lambda: page.text("#state"))
+
+    assert page.console() == [], "the console is not empty"
+    elsewhere = [url for url in page.requests() if not url.startswith((origin, "data:", "chrome:"))]
+    assert not elsewhere, f"it asked {elsewhere}"
+
+    # The service ends, and returns.
+    bridge.stop()
+    env.wait(lambda: page.text("#headline") == "mqtt2pg does not answer.", 10, lambda: page.text("#state"))
+    assert "All is well" not in page.text("main") and page.text("#rules"), "what it said last is gone"
+    bridge.start()
+    env.wait(lambda: page.text("#headline") == "All is well.", 10, lambda: page.text("#state"))
+
+
+if __name__ == "__main__":
+    raise SystemExit("a module of tests/integration/run.py")
