@@ -1,18 +1,11 @@
 /*
  * `mqtt2pg status`: asks the running service for /status.json and says it in text.
  *
- *   mqtt2pg 0.1.0  ready  up 3d
- *
- *   broker    connected       mqtt://localhost:1883
- *                             since 2026-11-23 03:29:30Z (3d)
- *   messages  1,234/s received  1,230/s processed  2,460/s rows
- *   backlog   12,345 messages, 10MB on disk, oldest 12s
- *   delay     12 ms median, 40 ms for 95 %
- *
- * Rates are the difference of two answers a second apart. All text of others is made printable.
+ * Rates are the difference of two answers a second apart.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,16 +14,30 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/cli_status_text.h"
+#include "cli/screen.h"
+#include "cli/status_text.h"
 #include "decode/json_scan.h"
 
 #define INTERVAL_MS 1000
 
-#define CLEAR "\033[H\033[2J"
+struct options {
+    bool json;
+    bool watch;
+    bool terminal;
+    bool colour;
+};
+
+/* One answer of the service. */
+struct answer {
+    struct buf body;
+    struct arena *arena;
+    const struct node *root; /* borrows body and arena; NULL: none yet */
+    int64_t at_ms;           /* monotonic */
+};
 
 /* --- asking --- */
 
-static enum outcome ask(const char *listen, const char *path, struct status_answer *answer,
+static enum outcome ask(const char *listen, const char *path, struct answer *answer,
                         struct error *error)
 {
     int status;
@@ -53,21 +60,39 @@ static enum outcome ask(const char *listen, const char *path, struct status_answ
     return OUTCOME_OK;
 }
 
-static void print(const struct status_options *options, const struct status_answer *now,
-                  const struct status_answer *before)
+static void print(const struct options *options, const struct answer *now,
+                  const struct answer *before)
 {
     struct buf out = {0};
 
     if (options->json) {
         buf_append_slice(&out, buf_slice(&now->body));
     } else {
-        if (options->watch) {
-            buf_append_text(&out, options->terminal ? CLEAR : "\n");
-        }
-        status_append_text(&out, options, now, before);
+        double seconds = before->root == NULL ? 0 : (double) (now->at_ms - before->at_ms) / 1000;
+
+        status_text_append(&out, now->root, before->root, seconds, options->colour);
+        buf_append_text(&out, options->watch && !options->terminal ? "\n" : "");
     }
-    fwrite(out.data, 1, out.length, stdout);
-    fflush(stdout);
+    if (options->watch && options->terminal && !options->json) {
+        screen_show(buf_slice(&out));
+    } else {
+        fwrite(out.data, 1, out.length, stdout);
+        fflush(stdout);
+    }
+    buf_fini(&out);
+}
+
+/* In place of the status, in the same place. */
+static void print_failure(const struct options *options, const struct error *error)
+{
+    struct buf out = {0};
+
+    if (!options->terminal || options->json) {
+        fprintf(stderr, "mqtt2pg: no status: %s\n", error->text);
+        return;
+    }
+    status_text_append_failure(&out, error->text, options->colour);
+    screen_show(buf_slice(&out));
     buf_fini(&out);
 }
 
@@ -78,35 +103,41 @@ static void sleep_interval(void)
     nanosleep(&interval, NULL);
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    (void) signal;
+    interrupted = 1;
+}
+
 /* Until it is interrupted, or nobody reads any more. A service that goes away is waited for. */
-static int watch(const char *listen, const struct status_options *options,
-                 struct status_answer answers[2])
+static int watch(const char *listen, const struct options *options, struct answer answers[2])
 {
     const char *path = options->json ? "/status.json" : "/status.json?history=0";
     struct error error;
     int current = 0;
 
-    while (ferror(stdout) == 0) {
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = interrupt}, NULL);
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = interrupt}, NULL);
+    while (!interrupted && ferror(stdout) == 0) {
         if (ask(listen, path, &answers[current], &error) == OUTCOME_OK) {
             print(options, &answers[current], &answers[1 - current]);
             current = 1 - current;
-        } else {
-            fprintf(stderr, "mqtt2pg: no status: %s\n", error.text);
+        } else if (!interrupted) {
+            print_failure(options, &error);
         }
-        sleep_interval();
+        if (!interrupted) {
+            sleep_interval();
+        }
     }
-    return CLI_FAILED;
+    if (interrupted && options->terminal) {
+        putchar('\n'); /* behind the ^C that the terminal shows */
+    }
+    return interrupted ? CLI_DONE : CLI_FAILED;
 }
 
-static bool is_ready(const struct status_answer *answer)
-{
-    const struct node *ready = node_member(answer->root, slice_of("ready"));
-
-    return ready != NULL && ready->kind == VALUE_BOOLEAN && ready->boolean;
-}
-
-static int once(const char *listen, const struct status_options *options,
-                struct status_answer answers[2])
+static int once(const char *listen, const struct options *options, struct answer answers[2])
 {
     struct error error;
     enum outcome outcome;
@@ -126,13 +157,13 @@ static int once(const char *listen, const struct status_options *options,
         return CLI_FAILED;
     }
     print(options, &answers[1], &answers[0]);
-    return is_ready(&answers[1]) ? CLI_DONE : CLI_FAILED;
+    return status_text_ready(answers[1].root) ? CLI_DONE : CLI_FAILED;
 }
 
 /* Only where to ask is wanted: a mistake elsewhere, such as a password file that this user may not read, is no hindrance. */
-static int run_with(const struct config *config, const struct status_options *options)
+static int run_with(const struct config *config, const struct options *options)
 {
-    struct status_answer answers[2] = {{.arena = arena_new(65536)}, {.arena = arena_new(65536)}};
+    struct answer answers[2] = {{.arena = arena_new(65536)}, {.arena = arena_new(65536)}};
     int exit_code = CLI_FAILED;
 
     if (config->http.listen == NULL || config->http.listen[0] == '\0') {
@@ -151,7 +182,7 @@ static int run_with(const struct config *config, const struct status_options *op
 int cli_status(const struct cli_call *call)
 {
     struct problems problems = {0};
-    struct status_options options = {0};
+    struct options options = {0};
     struct config *config;
     int exit_code = CLI_CONFIGURATION;
     const char *no_colour = getenv("NO_COLOR"); /* https://no-color.org */

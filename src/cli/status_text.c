@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/cli_status_text.h"
+#include "cli/status_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "decode/json_scan.h"
 #include "map/rfc3339.h"
 
 #define REJECTS_SHOWN 5
@@ -72,10 +71,9 @@ static const struct node *rule_named(const struct node *root, struct slice name)
 
 /* --- writing --- */
 
-static void append_styled(struct buf *out, const struct status_options *options, const char *style,
-                          const char *text)
+static void append_styled(struct buf *out, bool colour, const char *style, const char *text)
 {
-    buf_printf(out, "%s%s%s", options->colour ? style : "", text, options->colour ? PLAIN : "");
+    buf_printf(out, "%s%s%s", colour ? style : "", text, colour ? PLAIN : "");
 }
 
 static void append_rate(struct buf *out, const struct node *now, const struct node *before,
@@ -129,34 +127,52 @@ static void append_age(struct buf *out, int64_t seconds)
     }
 }
 
-/* "2026-11-23T03:29:30.123456Z" as "2026-11-23 03:29:30Z", and how long that is ago. */
+/* How long ago, as a column. */
 static void append_since(struct buf *out, const struct node *root, struct slice time)
 {
+    struct buf age = {0};
     int64_t then_us;
     int64_t now_us;
 
-    if (time.length < 19) {
-        return;
-    }
-    buf_printf(out, "since %.10s %.8sZ", time.data, time.data + 11);
     if (rfc3339_parse(time, &then_us) && rfc3339_parse(words(root, "now"), &now_us)) {
-        buf_append_text(out, " (");
-        append_age(out, now_us > then_us ? (now_us - then_us) / 1000000 : 0);
-        buf_append_text(out, ")");
+        buf_append_text(&age, "for ");
+        append_age(&age, now_us > then_us ? (now_us - then_us) / 1000000 : 0);
     }
+    buf_printf(out, "%-13s", buf_string(&age));
+    buf_fini(&age);
 }
 
-static void append_part(struct buf *out, const struct status_options *options,
-                        const struct node *root, const char *name)
-{
-    const struct node *part = member(member(root, "health"), name);
-    bool well = truth(part, "well");
+struct part {
+    const char *name;
+    const char *well;
+    const char *ill;
+};
 
-    buf_printf(out, "%-10s", name);
-    append_styled(out, options, well ? GREEN : RED, well ? "well      " : "not well  ");
-    text_append_printable(out, words(part, "text"), 300);
-    buf_append_text(out, words(part, "since").length > 0 ? ", " : "");
-    append_since(out, root, words(part, "since"));
+static const struct part parts[] = {
+    {"broker", "connected", "away"},
+    {"database", "connected", "away"},
+    {"journal", "has room", "takes nothing"},
+};
+
+static void append_part(struct buf *out, bool colour, const struct node *root,
+                        const struct part *part)
+{
+    const struct node *health = member(member(root, "health"), part->name);
+    const struct node *counters = member(root, "counters");
+    bool well = truth(health, "well");
+    char state[20];
+
+    snprintf(state, sizeof(state), "%-14s", well ? part->well : part->ill);
+    buf_printf(out, "%-10s", part->name);
+    append_styled(out, colour, well ? GREEN : RED, state);
+    append_since(out, root, words(health, "since"));
+    if (strcmp(part->name, "journal") == 0) {
+        append_size(out, real(counters, "journal_bytes"));
+        buf_append_text(out, " on disk, at most ");
+        append_size(out, real(counters, "journal_max_bytes"));
+    } else {
+        text_append_printable(out, words(health, "text"), 300);
+    }
     buf_append_text(out, "\n");
 }
 
@@ -200,11 +216,8 @@ static void append_waiting(struct buf *out, const struct node *root)
         buf_append_text(out, ", the oldest for ");
         append_age(out, (int64_t) number(journal, "oldest_seconds"));
     }
-    buf_append_text(out, "; ");
-    append_size(out, real(journal, "bytes"));
-    buf_append_text(out, " on disk");
     if (number(root, "acks_waiting") > 0) {
-        buf_append_text(out, "; acknowledgments that wait: ");
+        buf_append_text(out, "; acknowledgments: ");
         text_format_count(out, number(root, "acks_waiting"));
     }
     buf_append_text(out, "\ndelay     ");
@@ -252,8 +265,8 @@ static void append_rule(struct buf *out, const struct node *rule, const struct n
     buf_append_text(out, "\n");
 }
 
-static void append_rules(struct buf *out, const struct status_options *options,
-                         const struct node *now, const struct node *before, double seconds)
+static void append_rules(struct buf *out, bool colour, const struct node *now,
+                         const struct node *before, double seconds)
 {
     const struct node *rules = member(now, "rules");
     const struct node *rule;
@@ -261,7 +274,7 @@ static void append_rules(struct buf *out, const struct status_options *options,
     if (rules == NULL || rules->count == 0) {
         return;
     }
-    append_styled(out, options, DIM,
+    append_styled(out, colour, DIM,
                   "\n messages/s     rows/s         stored       filtered       rejected  rule");
     buf_append_text(out, "\n");
     for (int64_t i = 0; (rule = node_element(rules, i)) != NULL; i++) {
@@ -269,41 +282,17 @@ static void append_rules(struct buf *out, const struct status_options *options,
     }
 }
 
-/* "2026-11-23 03:29:30Z", or what it is when nobody knows. */
-static void append_time(struct buf *out, struct slice time, const char *unknown)
+/* A time without its fraction, "?" where nobody knows it. */
+static void append_time(struct buf *out, struct slice at)
 {
-    if (time.length >= 19) {
-        buf_printf(out, "%.10s %.8sZ", time.data, time.data + 11);
+    if (at.length >= 19) {
+        buf_printf(out, "%.10s %.8sZ", at.data, at.data + 11);
     } else {
-        buf_append_text(out, unknown);
+        buf_append_text(out, "?");
     }
 }
 
-static void append_rejects(struct buf *out, const struct status_options *options,
-                           const struct node *root)
-{
-    const struct node *rejects = member(root, "rejects");
-    const struct node *reject;
-
-    if (rejects == NULL || rejects->count == 0) {
-        return;
-    }
-    append_styled(out, options, DIM, "\nlast dead letters");
-    buf_append_text(out, "\n");
-    for (int64_t i = 0; i < REJECTS_SHOWN && (reject = node_element(rejects, i)) != NULL; i++) {
-        append_time(out, words(reject, "at"), "");
-        buf_append_text(out, "  ");
-        text_append_printable(out, words(reject, "rule"), 64);
-        buf_append_text(out, "  ");
-        text_append_printable(out, words(reject, "topic"), 80);
-        buf_append_text(out, "\n    ");
-        text_append_printable(out, words(reject, "reason"), 256);
-        buf_append_text(out, "\n");
-    }
-}
-
-static void append_gaps(struct buf *out, const struct status_options *options,
-                        const struct node *root)
+static void append_gaps(struct buf *out, bool colour, const struct node *root)
 {
     const struct node *gaps = member(root, "gaps");
     const struct node *gap;
@@ -311,12 +300,12 @@ static void append_gaps(struct buf *out, const struct status_options *options,
     if (gaps == NULL || gaps->count == 0) {
         return;
     }
-    append_styled(out, options, RED, "\ngaps: messages may be missing");
+    append_styled(out, colour, RED, "\ngaps: messages may be missing");
     buf_append_text(out, "\n");
     for (int64_t i = 0; (gap = node_element(gaps, i)) != NULL; i++) {
-        append_time(out, words(gap, "from"), "?");
+        append_time(out, words(gap, "from"));
         buf_append_text(out, " to ");
-        append_time(out, words(gap, "to"), "?");
+        append_time(out, words(gap, "to"));
         buf_append_text(out, "  ");
         text_append_printable(out, words(gap, "cause"), 64);
         if (number(gap, "messages") > 0) {
@@ -327,26 +316,59 @@ static void append_gaps(struct buf *out, const struct status_options *options,
     }
 }
 
-void status_append_text(struct buf *out, const struct status_options *options,
-                        const struct status_answer *now, const struct status_answer *before)
+static void append_rejects(struct buf *out, bool colour, const struct node *root)
 {
-    static const char *const parts[] = {"broker", "database", "journal"};
-    double seconds = before->root == NULL ? 0 : (double) (now->at_ms - before->at_ms) / 1000;
-    bool ready = truth(now->root, "ready");
+    const struct node *rejects = member(root, "rejects");
+    const struct node *reject;
 
-    append_styled(out, options, BOLD, "mqtt2pg ");
-    text_append_printable(out, words(now->root, "version"), 40);
+    if (rejects == NULL || rejects->count == 0) {
+        return;
+    }
+    append_styled(out, colour, DIM, "\nlast dead letters");
+    buf_append_text(out, "\n");
+    for (int64_t i = 0; i < REJECTS_SHOWN && (reject = node_element(rejects, i)) != NULL; i++) {
+        append_time(out, words(reject, "at"));
+        buf_append_text(out, "  ");
+        text_append_printable(out, words(reject, "rule"), 64);
+        buf_append_text(out, "  ");
+        text_append_printable(out, words(reject, "topic"), 80);
+        buf_append_text(out, "\n    ");
+        text_append_printable(out, words(reject, "reason"), 256);
+        buf_append_text(out, "\n");
+    }
+}
+
+bool status_text_ready(const struct node *root)
+{
+    return truth(root, "ready");
+}
+
+void status_text_append(struct buf *out, const struct node *now, const struct node *before,
+                        double seconds, bool colour)
+{
+    bool ready = truth(now, "ready");
+
+    append_styled(out, colour, BOLD, "mqtt2pg ");
+    text_append_printable(out, words(now, "version"), 40);
     buf_append_text(out, "  ");
-    append_styled(out, options, ready ? GREEN : RED, ready ? "ready" : "not ready");
+    append_styled(out, colour, ready ? GREEN : RED, ready ? "ready" : "not ready");
     buf_append_text(out, "  up ");
-    append_age(out, (int64_t) number(now->root, "uptime_seconds"));
+    append_age(out, (int64_t) number(now, "uptime_seconds"));
     buf_append_text(out, "\n\n");
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        append_part(out, options, now->root, parts[i]);
+        append_part(out, colour, now, &parts[i]);
     }
-    append_flow(out, now->root, before->root, seconds);
-    append_waiting(out, now->root);
-    append_rules(out, options, now->root, before->root, seconds);
-    append_gaps(out, options, now->root);
-    append_rejects(out, options, now->root);
+    append_flow(out, now, before, seconds);
+    append_waiting(out, now);
+    append_rules(out, colour, now, before, seconds);
+    append_gaps(out, colour, now);
+    append_rejects(out, colour, now);
+}
+
+void status_text_append_failure(struct buf *out, const char *reason, bool colour)
+{
+    append_styled(out, colour, BOLD, "mqtt2pg");
+    buf_append_text(out, "  ");
+    append_styled(out, colour, RED, "no answer");
+    buf_printf(out, "\n\n%s\ntrying again every second, until Ctrl-C\n", reason);
 }

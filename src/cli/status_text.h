@@ -1,0 +1,34 @@
+/*
+ * status_text: the answer of /status.json as text for people. Pure.
+ *
+ *   mqtt2pg 0.1.0  ready  up 3d 4h
+ *
+ *   broker    connected    for 3d 4h    mqtt://localhost:1883
+ *   database  away         for 12s      could not connect …
+ *   journal   has room     for 3d 4h    64 MB on disk, at most 10 GB
+ *   messages  1,234/s received, 1,230/s processed, 2,460/s rows
+ *   backlog   12,345 messages, the oldest for 12s
+ *   delay     12 ms median, 40 ms for 95 %
+ *
+ * What is missing in the answer is 0, false or empty; all text of others is made printable.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CLI_STATUS_TEXT_H
+#define MQTT2PG_CLI_STATUS_TEXT_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "decode/json_scan.h"
+
+bool status_text_ready(const struct node *root);
+
+/* Rates are the difference to `before`, `seconds` ago; NULL: there are none yet. */
+void status_text_append(struct buf *out, const struct node *now, const struct node *before,
+                        double seconds, bool colour);
+
+/* Nobody answers, in place of it. */
+void status_text_append_failure(struct buf *out, const char *reason, bool colour);
+
+#endif
