@@ -15,6 +15,7 @@
 
 #include "admin/history.h"
 #include "admin/http_address.h"
+#include "admin/http_connections.h"
 #include "admin/status_json.h"
 #include "admin/status_page.h"
 #include "base/clock.h"
@@ -22,10 +23,9 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 
-#define CONNECTIONS_MAX 64u
 #define CONNECTIONS_PER_ADDRESS_MAX 32u
 #define CONNECTION_BYTES_MAX ((size_t) 32 * 1024)
-#define TIMEOUT_SECONDS 10u
+#define TIMEOUT_SECONDS 10u /* for a client that is silent, and for a request as a whole */
 
 #define TEXT "text/plain; charset=utf-8"
 
@@ -33,6 +33,7 @@ struct http_server {
     struct http_sources sources;
     struct history *history;
     struct MHD_Daemon *daemon;
+    struct http_connections connections;
     int64_t started_us; /* wall clock */
     int64_t started_ms; /* monotonic */
     bool is_loopback;
@@ -282,15 +283,58 @@ static void log_library(void *context, const char *format, va_list arguments)
     log_debug("http", F_TEXT("text", text));
 }
 
+static int descriptor_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    return info == NULL ? -1 : info->connect_fd;
+}
+
+static void note_connection(void *context, struct MHD_Connection *connection, void **state,
+                            enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *server = context;
+    int fd = descriptor_of(connection);
+
+    (void) state;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        http_connections_opened(&server->connections, fd, clock_monotonic_ms());
+    } else {
+        http_connections_closed(&server->connections, fd);
+    }
+}
+
+static void note_answer(void *context, struct MHD_Connection *connection, void **state,
+                        enum MHD_RequestTerminationCode code)
+{
+    struct http_server *server = context;
+
+    (void) state;
+    (void) code;
+    http_connections_answered(&server->connections, descriptor_of(connection),
+                              clock_monotonic_ms());
+}
+
+void http_server_tick(struct http_server *server)
+{
+    if (server != NULL) {
+        http_connections_sweep(&server->connections, clock_monotonic_ms(),
+                               TIMEOUT_SECONDS * INT64_C(1000));
+    }
+}
+
 static struct MHD_Daemon *start_daemon(struct http_server *server, int listener)
 {
     /* clang-format off */
     const struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) log_library, NULL}, /* first, so that it hears of the others */
         {MHD_OPTION_LISTEN_SOCKET, listener, NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX, NULL},
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS_MAX, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES_MAX, NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t) note_connection, server},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t) note_answer, server},
         {MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
@@ -323,6 +367,7 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
     starting->sources = *sources;
     starting->started_us = clock_wall_us();
     starting->started_ms = clock_monotonic_ms();
+    http_connections_init(&starting->connections);
     starting->history = history_new();
     starting->page_policy = memory_printf(
         "default-src 'none'; script-src '%s'; style-src '%s'; img-src data:; connect-src 'self'; "
@@ -351,6 +396,7 @@ void http_server_stop(struct http_server *server)
     if (server->daemon != NULL) {
         MHD_stop_daemon(server->daemon);
     }
+    http_connections_fini(&server->connections);
     history_free(server->history);
     free(server->page_policy);
     free(server);

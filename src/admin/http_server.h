@@ -33,6 +33,9 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
 /* When it returns, no function of the sources runs or will run. */
 void http_server_stop(struct http_server *server);
 
+/* Hangs up on clients whose request takes too long; to be called a few times a second. NULL is legal. */
+void http_server_tick(struct http_server *server);
+
 /* The address that is listened on ("127.0.0.1:9464"), for logs and the demo. */
 const char *http_server_address(const struct http_server *server);
 

@@ -324,6 +324,7 @@ static void wait_for_the_end(struct bridge *bridge)
         refresh_gauges(bridge);
         start_receiver(bridge);
         finish_reload(bridge);
+        http_server_tick(bridge->http);
         (void) sd_notify(0, "WATCHDOG=1");
         bridge->reload_wanted |= signal == SIGHUP;
         if (signal == SIGTERM || signal == SIGINT) {

@@ -133,10 +133,14 @@ def test_get_and_head_only(env):
     for path in ("/metrics", "/healthz", "/readyz", "/status.json", "/"):
         head = bridge.get(path, "HEAD")
         assert head.code == 200 and head.out == "", f"HEAD {path}: {head}"
+        whole = bridge.get(path)
+        assert list(head.headers) == list(whole.headers), f"{path}: {list(head.headers)}, {list(whole.headers)}"
+        assert path == "/status.json" or head.headers["Content-Type"] == whole.headers["Content-Type"]
         for method in ("POST", "PUT", "DELETE"):
             assert bridge.get(path, method).code == 405, f"{method} {path}: {bridge.get(path, method)}"
     assert bridge.get("/nothing-here").code == 404
-    assert bridge.get("/../../etc/passwd").code == 404
+    for path in ("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/metrics/", "/metrics%00", "/healthz/../metrics"):
+        assert bridge.get(path).code == 404, f"{path}: {bridge.get(path)}"
 
 
 def test_survives_rubbish(env):
@@ -155,6 +159,32 @@ def test_survives_rubbish(env):
     env.publish(numbered("a", 0, 100))
     check_numbered(env, {"a": 100})
     for sock in idle:
+        sock.close()
+
+
+def test_drip_feeding_clients(env):
+    """Clients on two addresses take all connections and send a byte now and then: /healthz answers again after the time limit."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    drips = []
+
+    def drip(address):
+        sock = socket.create_connection(("127.0.0.1", bridge.http_port), timeout=5, source_address=(address, 0))
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+        drips.append(sock)
+    for n in range(64):
+        drip("127.0.0.%d" % (2 + n % 2))
+    assert bridge.get("/healthz").code == 0, "some connections are left: the test tests nothing"
+
+    def again():
+        for sock in drips:
+            try:
+                sock.send(b"x")
+            except OSError:
+                pass
+        return bridge.get("/healthz").code == 200
+    env.wait(again, 20, "/healthz is starved")
+    for sock in drips:
         sock.close()
 
 

@@ -1,0 +1,38 @@
+/*
+ * http_connections: who is connected to the HTTP server, and since when their next request is waited for.
+ *
+ * libmicrohttpd hangs up on a client that says nothing for a while, but a byte now and then keeps it waiting for ever, and few such clients
+ * take all connections there are. Here a request has a time limit as a whole. Any thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ADMIN_HTTP_CONNECTIONS_H
+#define MQTT2PG_ADMIN_HTTP_CONNECTIONS_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTTP_CONNECTIONS_MAX 64
+
+struct http_connections {
+    pthread_mutex_t mutex;
+    size_t count;
+    struct {
+        int fd;           /* borrowed: between opened() and closed() */
+        int64_t since_ms; /* monotonic: connected, or answered last */
+    } list[HTTP_CONNECTIONS_MAX];
+};
+
+void http_connections_init(struct http_connections *connections);
+void http_connections_fini(struct http_connections *connections);
+
+void http_connections_opened(struct http_connections *connections, int fd, int64_t now_ms);
+void http_connections_answered(struct http_connections *connections, int fd, int64_t now_ms);
+/* Before the descriptor is closed. */
+void http_connections_closed(struct http_connections *connections, int fd);
+
+/* Shuts down those that have waited longer than `limit_ms`. */
+void http_connections_sweep(struct http_connections *connections, int64_t now_ms, int64_t limit_ms);
+
+#endif
