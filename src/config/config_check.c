@@ -203,6 +203,11 @@ static void check_database(struct config_reader *reader, const struct config *co
         }
     }
     buf_fini(&masked);
+    struct error error;
+    if (database->conninfo != NULL && pg_check_conninfo(database->conninfo, &error) != OUTCOME_OK) {
+        problem_error(reader->problems, place_of(reader, "database.conninfo"), NULL, "%s",
+                      error.text);
+    }
     if (database->schema != NULL &&
         (database->schema[0] == '\0' || strlen(database->schema) > IDENTIFIER_BYTES_MAX)) {
         problem_error(reader->problems, place_of(reader, "database.schema"), "database.schema",
