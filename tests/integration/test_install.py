@@ -165,9 +165,20 @@ def test_debian_package(env):
     for script in ("postinst", "prerm", "postrm"):
         run("sh", "-n", os.path.join(ROOT, "config/debian", script))
     assert "/lib/systemd/system/mqtt2pg@.service" in installed(root)
-    if find_program("lintian"):
-        said = run(find_program("lintian"), "--fail-on", "none", "--allow-root", "--tag-display-limit", "0", package)
-        # A name and address come from DEBFULLNAME and DEBEMAIL; no service of ours is enabled, so debhelper's helpers have nothing to do.
-        bad = [line for line in said.splitlines() if re.match("[EW]:", line)
-               and not re.search("bogus-mail-host|initial-upload-closes-no-bugs|maintainer-script-calls-systemctl", line)]
-        assert not bad, "\n".join(bad)
+
+
+def test_documents_name_tests_that_exist(env):
+    """SECURITY.md and tests/README.md say which test holds what: each of them is there."""
+    listed = run(os.path.join(ROOT, "tests/integration/run.py"), "--list", env=env.environment)
+    there = {line.split()[0] for line in listed.splitlines() if ":" in line}
+    themes = {name.split(":")[0] for name in there}
+    for document in ("SECURITY.md", "tests/README.md"):
+        text = open(os.path.join(ROOT, document)).read()
+        named = re.findall(r"`([a-z_]+):([a-z_0-9]+|\*)`", text)
+        assert len(named) > 10
+        for theme, name in named:
+            if theme in themes:
+                assert name == "*" or f"{theme}:{name}" in there, f"{document} names {theme}:{name}"
+        for path in re.findall(r"`((?:unit|fuzz)/[a-z_0-9/]+)`", text):
+            path = os.path.join(ROOT, "tests", path)
+            assert os.path.isdir(path) or os.path.exists(path + ".c"), f"{document} names {path}"

@@ -11,8 +11,10 @@ import signal
 import stat
 import subprocess
 
+import psycopg2
+
 from certificates import Authority
-from env import Skip, quick
+from env import ROOT, Skip, quick
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
 from servers import free_port, make_folder
 
@@ -168,7 +170,7 @@ def test_secrets_of_a_container(env):
 
 # --- what comes from the broker
 
-ODD = ["t/line\nbreak", "t/\033[31mred", 't/"quoted" key=value', "t/\x7f\u0085", "t/<b>&amp;", "t/" + "x" * 300, "t/ü\u202e"]
+ODD = ["t/line\nbreak", "t/\033[31mred", 't/"quoted" key=value', "t/\x7f\u0085", "t/<b>&amp;", "t/" + "x" * 300, "t/ü\u202e", b"t/nul\0", b"t/\xff\xfe", "t/+/#"]
 
 
 @quick
@@ -195,6 +197,61 @@ def test_odd_topics_and_payloads(env):
             assert form == "json" or TEXT_LINE.match(line), repr(line)
         assert "title" not in bridge.log(), "a payload is in the log"
         env.sql("drop schema mqtt2pg cascade; drop table got")
+
+
+@quick
+def test_values_are_never_sql(env):
+    """SQL in topics, payloads and properties is stored as the text that it is, by COPY, by an upsert and by the rule's own SQL."""
+    evil = "x'); drop table plain; --\\"
+    env.sql("create table plain (v text, w text); create table upsert (v text primary key, w text); create table own (v text, w text)")
+    columns = 'columns = { v = "{v}"; w = "$"; };'
+    env.bridge(f"""{{ name = "plain"; topic = "~/s/{{v}}"; format = "text"; table = "plain"; {columns} }},
+        {{ name = "upsert"; topic = "~/s/{{v}}"; format = "text"; table = "upsert"; on_conflict = "update"; key = ("v"); {columns} }},
+        {{ name = "own"; topic = "~/s/{{v}}"; format = "text"; sql = "insert into own select v, w from batch";
+           columns = {{ v = "{{v}} :: text"; w = "$ :: text"; }}; }}""")
+    env.publish([(f"~/s/{evil}", evil), ("~/s/b", "\\N\t\\.\n")])
+    for table in ("plain", "upsert", "own"):
+        env.wait_rows(table, 2)
+        assert set(env.sql(f"select * from {table}")) == {(evil, evil), ("b", "\\N\t\\.\n")}, table
+
+
+@quick
+def test_role_with_least_privileges(env):
+    """A bridge as the role of sql/role.sql does all its work, and could do no more."""
+    psql = ["psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", env.postgres.conninfo(env.database, "test")]
+    env.admin("create table numbered (topic text, n bigint, qos smallint, received timestamptz); create table private (v int)")
+    for arguments in (["-f", "sql/mqtt2pg.sql"], ["-v", "role=t_least", "-v", "table=public.numbered", "-f", "sql/role.sql"]):
+        done = subprocess.run([*psql, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done
+    env.closing.append(lambda: env.admin("drop owned by t_least; drop role t_least"))
+    bridge = env.bridge(NUMBERED_RULE, database={"conninfo": env.postgres.conninfo(env.database, "t_least")})
+    env.publish([*numbered("a", 0, 100), ("~/n/bad", "no json")])
+    env.wait(lambda: env.admin("select (select count(*) from numbered), (select count(*) from mqtt2pg.dead_letter)") == [(100, 1)], 15,
+             "not stored")
+    assert env.cli("check", "--database", config=bridge).code == 0
+    assert env.cli("dead-letters", "purge", config=bridge).code == 0
+    for statement in ("select * from private", "delete from numbered", "drop table numbered", "create table x (v int)",
+                      "delete from mqtt2pg.progress", "drop schema mqtt2pg"):
+        try:
+            env.sql(statement, user="t_least")
+        except psycopg2.Error as error:
+            assert error.pgcode == "42501", f"{statement}: {error}"
+        else:
+            raise AssertionError(f"the role may: {statement}")
+
+
+@quick
+def test_environment(env):
+    """Variables by which Paho would send MQTT through a proxy or write payloads to a file have no effect."""
+    make_numbered(env)
+    trace = os.path.join(env.folder, "trace")
+    bridge = env.bridge(NUMBERED_RULE, start=False)
+    bridge.start(http_proxy="http://127.0.0.1:1", https_proxy="http://127.0.0.1:1", MQTT_C_CLIENT_TRACE=trace,
+                 MQTT_C_CLIENT_TRACE_LEVEL="PROTOCOL")
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+    bridge.stop()
+    assert not os.path.exists(trace) and not os.path.exists(trace + ".0")
 
 
 @quick

@@ -113,6 +113,15 @@ static void test_replace(void)
     CHECK_INT_EQ(file_replace(directory, "taken", slice_of("x"), &error), OUTCOME_FATAL);
     CHECK(stat(path_of("taken.tmp"), &status) != 0);
     CHECK_INT_EQ(file_replace(directory, "missing/state", slice_of("x"), &error), OUTCOME_FATAL);
+
+    /* A link in the way is not followed: what it leads to stays as it is. */
+    char link[400];
+    snprintf(link, sizeof(link), "%s", path_of("other.tmp"));
+    CHECK_INT_EQ(symlink("state", link), 0);
+    CHECK_INT_EQ(file_replace(directory, "other", slice_of("x"), &error), OUTCOME_FATAL);
+    buf_reset(&content);
+    CHECK_INT_EQ(file_load(path_of("state"), 100, &content, &error), OUTCOME_OK);
+    CHECK_SLICE_EQ(buf_slice(&content), "second");
     close(directory);
     buf_fini(&content);
 }
