@@ -161,8 +161,13 @@ FILTER(round)
 
 /* --- text ------------------------------------------------------------------------------------- */
 
+/* The format text tells by the digits alone that a payload is a number, so the filters for text take numbers as well: "12" is as good as "1f". */
+
 FILTER(trim)
 {
+    if (value->kind == VALUE_NUMBER) {
+        return OUTCOME_OK;
+    }
     if (value->kind != VALUE_TEXT) {
         return refuse(value, "is not text", error);
     }
@@ -174,6 +179,9 @@ FILTER(trim)
 static enum outcome change_case(struct value *value, char first, struct arena *arena,
                                 struct error *error)
 {
+    if (value->kind == VALUE_NUMBER) {
+        return OUTCOME_OK;
+    }
     if (value->kind != VALUE_TEXT) {
         return refuse(value, "is not text", error);
     }
@@ -199,10 +207,10 @@ FILTER(upper)
 
 /* --- text to bytes ---------------------------------------------------------------------------- */
 
-/* Text, or bytes that hold one: what comes with the format raw. */
+/* Text, bytes that hold one (what comes with the format raw), or the digits of a number. */
 static bool holds_text(const struct value *value)
 {
-    return value->kind == VALUE_TEXT || value->kind == VALUE_BYTES;
+    return value->kind == VALUE_TEXT || value->kind == VALUE_BYTES || value->kind == VALUE_NUMBER;
 }
 
 static int hex_digit(char c)

@@ -17,7 +17,7 @@ import psycopg2
 import mapping
 from env import ROOT, quick
 
-CASE = "mapping_case"
+CASE, RULE = "mapping_case", "mapping_rule"  # two columns more, so that each row tells where it comes from
 DATA = os.path.join(ROOT, "tests/data/mapping")
 EXAMPLES = os.path.join(ROOT, "config/examples")
 
@@ -29,8 +29,8 @@ def with_cases(block):
     text = re.sub(r'\btopic(\s*)=(\s*)"(?![$@])', rf'topic\1=\2"~/{{{CASE}}}/', block.rules)
     if block.finally_:
         return text
-    text = re.sub(r"\bcolumns(\s*)=(\s*){", rf'columns\1=\2{{ {CASE} = "{{{CASE}}}";', text)
-    return re.sub(r"\bcolumns(\s*)=(\s*)\(", rf'columns\1=\2( {{ name = "{CASE}"; value = "{{{CASE}}}"; }},', text)
+    text = re.sub(r"\bcolumns(\s*)=(\s*){", rf'columns\1=\2{{ {CASE} = "{{{CASE}}}"; {RULE} = "@rule";', text)
+    return re.sub(r"\bcolumns(\s*)=(\s*)\(", rf'columns\1=\2( {{ name = "{CASE}"; value = "{{{CASE}}}"; }}, {{ name = "{RULE}"; value = "@rule"; }},', text)
 
 
 def columns_group(text):
@@ -114,7 +114,7 @@ def compare_explain(env, case, told, typed, stored):
             wrong.append(f"{name}: {got.kind} {got.reason or ''}, not {wanted.text}")
         elif wanted.kind == "rows":
             rows = [as_stored(env, tables[name], row) for row in got.rows]
-            there = stored.get((case.id, tables[name])) or wanted.rows
+            there = stored.get((case.id, name)) or wanted.rows
             if len(rows) != len(wanted.rows):
                 wrong.append(f"{name}: {len(rows)} rows, not {len(wanted.rows)}")
             for row, service in zip(rows, there):
@@ -158,7 +158,7 @@ def prepare(env, blocks):
         env.sql(block.sql.strip() or "select 1")
         for table in {table for table in block.tables().values() if table and not block.finally_}:
             if env.one("select to_regclass(%s)", table):
-                env.sql(f"alter table {table} add column {CASE} text")
+                env.sql(f"alter table {table} add column {CASE} text, add column {RULE} text")
         ready.append(block)
     for number, case in enumerate((case for block in ready for case in block.cases), 1):
         case.id = f"c{number}"
@@ -183,13 +183,12 @@ def run_service(env, blocks):
 
 
 def read_rows(env, blocks):
-    """(case, table) → rows in the order in which they were stored."""
+    """(case, rule) → rows in the order in which they were stored."""
     stored = {}
     for table in {table for block in blocks for table in block.tables().values() if table and not block.finally_}:
-        for case, text in env.sql(f"select {CASE}, row_to_json(this_row)::text from {table} this_row order by tableoid, ctid"):
+        for text, in env.sql(f"select row_to_json(this_row)::text from {table} this_row order by tableoid, ctid"):
             row = mapping.read_json(text)
-            del row[CASE]
-            stored.setdefault((case, table), []).append(row)
+            stored.setdefault((row.pop(CASE), row.pop(RULE)), []).append(row)
     return stored
 
 
@@ -199,8 +198,7 @@ def read_letters(env):
 
 
 def compare_service(case, name, wanted, stored, letters):
-    table = case.block.tables()[name]
-    rows, reason = stored.get((case.id, table), []), letters.get((case.id, name))
+    rows, reason = stored.get((case.id, name), []), letters.get((case.id, name))
     if not mapping.same_reason(wanted.reason, reason):
         return [f"{case.place}: {name} rejects with\n         {reason}\n     not {wanted.reason}"]
     if case.block.finally_ or (wanted.kind == "rows" and len(rows) == len(wanted.rows) and all(map(mapping.same, wanted.rows, rows))):
@@ -257,3 +255,13 @@ def test_cases(env):
     count = sum(len(block.cases) for block in blocks)
     assert count >= 1, f"only {count} cases were found"
     check(env, blocks)
+
+
+@quick
+def test_examples(env):
+    """Each configuration of config/examples/ is right, its tables fit, and its messages become the rows that stand beside them."""
+    paths = sorted(glob.glob(os.path.join(EXAMPLES, "*.cfg")))
+    check(env, [mapping.read_example(path) for path in paths])
+    for path in paths:
+        done = env.cli("check", "--database", config=path, environment={"MQTT2PG_DATABASE": env.postgres.conninfo(env.database)})
+        assert done.code == 0 and "no mistakes" in done.out and "warning" not in done.out, f"{path}: {done}"
