@@ -15,7 +15,7 @@ import re
 import psycopg2
 
 import mapping
-from env import ROOT, quick
+from env import ROOT, limit, quick
 
 CASE, RULE = "mapping_case", "mapping_rule"  # two columns more, so that each row tells where it comes from
 DATA = os.path.join(ROOT, "tests/data/mapping")
@@ -250,6 +250,7 @@ def check(env, blocks):
 # --- the tests
 
 @quick
+@limit(120)
 def test_cases(env):
     blocks = [block for path in sorted(glob.glob(os.path.join(DATA, "*.cases"))) for block in mapping.read_cases(path)]
     count = sum(len(block.cases) for block in blocks)
@@ -258,6 +259,7 @@ def test_cases(env):
 
 
 @quick
+@limit(120)
 def test_examples(env):
     """Each configuration of config/examples/ is right, its tables fit, and its messages become the rows that stand beside them."""
     paths = sorted(glob.glob(os.path.join(EXAMPLES, "*.cfg")))
@@ -265,3 +267,16 @@ def test_examples(env):
     for path in paths:
         done = env.cli("check", "--database", config=path, environment={"MQTT2PG_DATABASE": env.postgres.conninfo(env.database)})
         assert done.code == 0 and "no mistakes" in done.out and "warning" not in done.out, f"{path}: {done}"
+
+
+def test_system_topics(env):
+    """$SYS comes from the broker itself: a rule gets it by name, and a wildcard in front does not match it."""
+    env.sql("create table system_rows (name text, v text); create table all_rows (topic text)")
+    bridge = env.bridge("""
+      { name = "system"; topic = "$SYS/broker/{name...}"; table = "system_rows"; format = "text"; where = "{name} = 'version'"; columns = { name = "{name}"; v = "$"; }; },
+      { name = "all"; topic = "#"; table = "all_rows"; format = "raw"; columns = { topic = "@topic"; }; }""")
+    env.publish([("~/x", "1")])
+    env.wait(lambda: env.sql("select v from system_rows where name = 'version' and v like 'mosquitto%'"), 20, "the broker's version did not come")
+    env.wait(lambda: env.one("select count(*) from all_rows where topic = %s", env.topic("~/x")) == 1, 20, "the other message did not come")
+    bridge.wait_quiet()
+    assert env.one("select count(*) from all_rows where topic like '$SYS%'") == 0
