@@ -169,20 +169,11 @@ static enum outcome run_empty_batch(struct pg_connection *connection, const stru
                                     enum copy_format format, struct pg_failure *failure)
 {
     struct buf none = {0};
-    enum outcome outcome = OUTCOME_OK;
 
     copy_append_header(&none, format);
     copy_append_trailer(&none, format);
     const struct slice part = buf_slice(&none);
-    if (target->before != NULL) {
-        outcome = pg_run(connection, target->before, failure);
-    }
-    if (outcome == OUTCOME_OK) {
-        outcome = pg_copy(connection, target->copy, &part, 1, failure);
-    }
-    if (outcome == OUTCOME_OK && target->after != NULL) {
-        outcome = pg_run(connection, target->after, failure);
-    }
+    enum outcome outcome = target_run(connection, target, &part, 1, failure);
     buf_fini(&none);
     return outcome;
 }

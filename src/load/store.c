@@ -48,7 +48,7 @@ enum outcome store_rows(const struct store *store, const struct batch *batch, un
     const struct extent *first = &rows->extents[low], *last = &rows->extents[high - 1];
     struct buf header = {0}, trailer = {0};
     struct slice parts[3];
-    enum outcome outcome = OUTCOME_OK;
+    enum outcome outcome;
 
     copy_append_header(&header, target->plan->format);
     copy_append_trailer(&trailer, target->plan->format);
@@ -56,22 +56,7 @@ enum outcome store_rows(const struct store *store, const struct batch *batch, un
     parts[1] =
         slice_make(rows->rows.data + first->offset, last->offset + last->length - first->offset);
     parts[2] = buf_slice(&trailer);
-    if (target->target->before != NULL) {
-        outcome = pg_run(store->connection, target->target->before, failure);
-    }
-    if (outcome == OUTCOME_OK) {
-        outcome = pg_copy(store->connection, target->target->copy, parts, 3, failure);
-    }
-    for (size_t i = 0; outcome == OUTCOME_OK && i < target->target->own_count; i++) {
-        outcome = pg_run_own(store->connection, target->target->own[i], failure);
-    }
-    if (outcome == OUTCOME_OK && target->target->after != NULL) {
-        outcome = pg_run(store->connection, target->target->after, failure);
-        failure->line = 0; /* a line of COPY inside the rule's own SQL is none of ours */
-    }
-    if (outcome == OUTCOME_OK && target->target->deferred) {
-        outcome = pg_run(store->connection, "set constraints all immediate", failure);
-    }
+    outcome = target_run(store->connection, target->target, parts, 3, failure);
     buf_fini(&header);
     buf_fini(&trailer);
     return outcome;

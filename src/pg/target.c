@@ -248,6 +248,30 @@ void target_free(struct target *target)
     }
 }
 
+enum outcome target_run(struct pg_connection *connection, const struct target *target,
+                        const struct slice *parts, size_t part_count, struct pg_failure *failure)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    if (target->before != NULL) {
+        outcome = pg_run(connection, target->before, failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_copy(connection, target->copy, parts, part_count, failure);
+    }
+    for (size_t i = 0; outcome == OUTCOME_OK && i < target->own_count; i++) {
+        outcome = pg_run_own(connection, target->own[i], failure);
+    }
+    if (outcome == OUTCOME_OK && target->after != NULL) {
+        outcome = pg_run(connection, target->after, failure);
+        failure->line = 0; /* a line of COPY inside the rule's own SQL is none of ours */
+    }
+    if (outcome == OUTCOME_OK && target->deferred) {
+        outcome = pg_run(connection, "set constraints all immediate", failure);
+    }
+    return outcome;
+}
+
 static void append_definition(struct buf *sql, const struct column_shape *column)
 {
     pg_quote_identifier(sql, slice_of(column->name));

@@ -1,5 +1,5 @@
 /*
- * target: the statements that bring one rule's rows into its table, made once per rule and catalog. Pure but for quoting.
+ * target: the statements that bring one rule's rows into its table, made once per rule and catalog. Pure but for target_run().
  *
  *   plain        COPY table (columns) FROM STDIN
  *   staged       CREATE TEMP TABLE batch (…) ON COMMIT DROP; COPY batch …; then one INSERT … SELECT … ON CONFLICT, or the rule's own `sql`, statement by
@@ -36,6 +36,12 @@ struct target {
 struct target *target_new(const struct rule_options *rule, const struct pg_table *table,
                           const struct row_plan *plan);
 void target_free(struct target *target);
+
+/* Runs the statements, inside the caller's transaction, over the rows in `parts` (COPY's stream with header and trailer, in the plan's
+ * format). failure->line is the number of a row only when COPY itself refused it. */
+enum outcome target_run(struct pg_connection *connection, const struct target *target,
+                        const struct slice *parts, size_t part_count,
+                        struct pg_failure *failure) MUST_CHECK;
 
 /* CREATE TABLE IF NOT EXISTS for a rule with create = true (columns and types from `shape`, primary key from `key`), then
  * ALTER TABLE … ADD COLUMN IF NOT EXISTS for each column. Never drops or changes anything. The ALTER TABLE locks the table against everybody even when
