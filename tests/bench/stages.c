@@ -244,7 +244,7 @@ static double measure(struct bench *bench, void (*pass)(struct bench *bench), in
 static void make_samples(struct bench *bench, int argc, char **argv)
 {
     struct sample sample;
-    bench->messages = (size_t) option_number(argc, argv, "messages", 20000);
+    bench->messages = (size_t) option_number(argc, argv, "messages", 1000);
     bench->payload_bytes = (size_t) option_number(argc, argv, "payload", 150);
     sample_init(&sample, bench->payload_bytes,
                 (uint32_t) option_number(argc, argv, "topics", 1000));
