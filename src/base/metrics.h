@@ -60,6 +60,10 @@ int64_t metric_get(enum metric metric);
 /* `count` observations of `value` (seconds, rows). */
 void metric_observe(enum histogram histogram, double value, uint64_t count);
 
+/* Many observations at once, in seconds: how long before `now_us` each of these times was. */
+void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size_t count,
+                         int64_t now_us);
+
 /* The number under which a rule is counted: the same for the same name as long as the process lives, so
  * counters survive a reload. At most METRICS_RULES_MAX names; -1 beyond, which the functions below ignore. */
 #define METRICS_RULES_MAX 4096

@@ -80,6 +80,12 @@ static void add_gap(struct batch *batch, const struct gap *gap)
 static void add_ack(struct batch *batch, const struct batch_builder *builder,
                     const struct mapped *mapped, const char *reason, const char *sqlstate)
 {
+    const struct ack_template *template = mapped->rule->ack;
+
+    if (template == NULL || !ack_template_wants(template, reason == NULL)) {
+        return;
+    }
+
     const struct ack_facts facts = {.stored = reason == NULL,
                                     .reason = reason,
                                     .sqlstate = sqlstate,
@@ -87,12 +93,9 @@ static void add_ack(struct batch *batch, const struct batch_builder *builder,
                                     .stored_at_us = clock_wall_us()};
     struct subject subject = mapped->subject;
 
-    if (mapped->rule->ack == NULL || !ack_template_wants(mapped->rule->ack, facts.stored)) {
-        return;
-    }
     subject.here = subject.payload;
     subject.ack = &facts;
-    ack_template_append(mapped->rule->ack, &subject, mapper_arena(builder->mapper), &batch->acks);
+    ack_template_append(template, &subject, mapper_arena(builder->mapper), &batch->acks);
 }
 
 static void add_dead_letter(struct batch *batch, const struct batch_builder *builder,

@@ -73,16 +73,6 @@ void loader_set_stored(struct loader *loader, uint64_t position)
     journal_set_stored(loader->options.journal, position);
 }
 
-static void observe_delays(const struct batch *batch)
-{
-    int64_t now = clock_wall_us();
-
-    for (size_t i = 0; i < batch->count; i++) {
-        metric_observe(HISTOGRAM_STORE_DELAY_SECONDS, (double) (now - batch->received_us[i]) / 1e6,
-                       1);
-    }
-}
-
 static void count_rules(const struct loader *loader, const struct batch *batch)
 {
     for (size_t i = 0; i < batch->rule_count; i++) {
@@ -113,7 +103,8 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     metric_add(METRIC_GAPS, (int64_t) batch->gap_count);
     metric_observe(HISTOGRAM_BATCH_ROWS, (double) batch->rows, 1);
     metric_observe(HISTOGRAM_COMMIT_SECONDS, (double) took_us / 1e6, 1);
-    observe_delays(batch);
+    metric_observe_ages(HISTOGRAM_STORE_DELAY_SECONDS, batch->received_us, batch->count,
+                        clock_wall_us());
     count_rules(loader, batch);
     loader_set_stored(loader, batch->to);
     verdicts_reset(&loader->verdicts);

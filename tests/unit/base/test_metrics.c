@@ -127,6 +127,29 @@ static void test_exposition_format(void)
     buf_fini(&families);
 }
 
+/* Many at once are what one by one would be, whatever their order. */
+static void test_ages(void)
+{
+    static const int64_t since_us[] = {0,       5000000, 9000000,  9999000,
+                                       9999500, 8000000, 10000000, 100};
+    enum { COUNT = sizeof(since_us) / sizeof(since_us[0]) };
+    struct buf one = {0}, all = {0};
+
+    metrics_reset();
+    for (size_t i = 0; i < COUNT; i++) {
+        metric_observe(HISTOGRAM_STORE_DELAY_SECONDS, (double) (10000000 - since_us[i]) / 1e6, 1);
+    }
+    metrics_write_prometheus(&one);
+    metrics_reset();
+    metric_observe_ages(HISTOGRAM_STORE_DELAY_SECONDS, since_us, COUNT, 10000000);
+    metrics_write_prometheus(&all);
+    CHECK_TEXT_EQ(buf_string(&all), buf_string(&one));
+    CHECK(strstr(buf_string(&all), "mqtt2pg_store_delay_seconds_count 8") != NULL);
+    buf_fini(&one);
+    buf_fini(&all);
+    metrics_reset();
+}
+
 static void *count_much(void *context)
 {
     int rule = metrics_rule("shared");
@@ -159,4 +182,5 @@ static void test_threads(void)
 
 UNIT_MAIN("metrics", {"counters", test_counters}, {"rules", test_rules},
           {"too many rules", test_too_many_rules}, {"histogram", test_histogram},
-          {"exposition format", test_exposition_format}, {"threads", test_threads})
+          {"ages", test_ages}, {"exposition format", test_exposition_format},
+          {"threads", test_threads})
