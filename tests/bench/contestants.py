@@ -236,9 +236,10 @@ def bridge_store(setting, journal, messages, rules=(RULE,), columns=None, key=No
     setting.fresh_table(*([columns] if columns else []), key=key)
     bridge = Bridge(setting, NOWHERE, rules, **sections)
     copy_journal(journal, bridge.journal)
-    seen = watch(setting, messages)
+    limit = 120 + messages // 5000
+    seen = watch(setting, messages, limit)
     bridge.start()
-    moves = moves_of(setting, seen, bridge)
+    moves = moves_of(setting, seen, bridge, limit + 10)
     usage = bridge.stop()
     setting.check_rows(messages, topics, full=columns is None)
     bridge.remove()
@@ -262,6 +263,33 @@ def copy_store(setting, messages, batch=10000, key=None):
     setting.check_rows(messages)
     done = figures(messages, (result["last_us"] - result["start_us"]) / 1e6, result["cpu_s"], 0)
     return between_commits(done, (result["first_us"], min(batch, messages)), (result["last_us"], messages))
+
+
+# --- is the check one? -------------------------------------------------------------------------------
+
+TAMPERINGS = (
+    "delete from public.telemetry where n = 1000000007",
+    "insert into public.telemetry select * from public.telemetry where n = 1000000007",
+    "update public.telemetry set n = 1000000008 where n = 1000000007",
+    "update public.telemetry set battery = battery + 1 where n = 1000000007",
+    "update public.telemetry set device = 'd000008' where n = 1000000007",
+    "insert into mqtt2pg.gap (noticed_at, client_id, cause) values (now(), 'bench', 'a test')",
+)
+
+
+def prove_check(setting):
+    """A look that finds nothing wrong proves nothing before it has found what is."""
+    copy_store(setting, 1000)
+    setting.check_rows(1000)
+    for tampering in TAMPERINGS:
+        setting.sql("begin")
+        setting.sql(tampering)
+        try:
+            setting.check_rows(1000)
+        except WrongResult:
+            setting.sql("rollback")
+            continue
+        raise WrongResult(f"the check does not see this: {tampering}")
 
 
 if __name__ == "__main__":

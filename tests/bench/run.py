@@ -19,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
+from contestants import prove_check  # noqa: E402
 from growth import growth  # noqa: E402
 from parts import delay, drain, live, stages, storing  # noqa: E402
 from report import Report  # noqa: E402
@@ -117,7 +118,8 @@ def main():
         signal.signal(number, lambda *_: sys.exit(1))
     code = 0
     try:
-        measure(setting.start(), report, sizes, Clock(options.quick, report))
+        prove_check(setting.start())
+        measure(setting, report, sizes, Clock(options.quick, report))
     except (WrongResult, RuntimeError) as error:
         report.note(f"WRONG RESULT: {error}")
         code = 1
