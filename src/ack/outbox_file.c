@@ -52,7 +52,7 @@ enum outcome outbox_file_read(const char *path, struct outbox_file *file, struct
                               struct slice *acks, struct error *error)
 {
     if (file_load(path, FILE_BYTES_MAX, content, error) != OUTCOME_OK) {
-        error->outcome = errno == ENOENT ? OUTCOME_REJECT : OUTCOME_FATAL;
+        error->outcome = errno == ENOENT || errno == EIO ? OUTCOME_REJECT : OUTCOME_FATAL;
         return error->outcome;
     }
     struct slice whole = buf_slice(content);

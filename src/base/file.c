@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,6 +66,41 @@ ssize_t file_read(int fd, void *data, size_t length, int64_t offset, struct erro
         done += (size_t) got;
     }
     return (ssize_t) done;
+}
+
+/* The page that `offset` is in, from there to its end, the file's end or `length`. Returns as file_read_around(). */
+static ssize_t read_page_around(int fd, void *data, size_t length, int64_t offset,
+                                int64_t *unreadable, struct error *error)
+{
+    struct stat status;
+    size_t page = FILE_PAGE_BYTES - (size_t) (offset % FILE_PAGE_BYTES);
+    size_t wanted = page < length ? page : length;
+    ssize_t got = file_read(fd, data, wanted, offset, error);
+    if (got >= 0 || errno != EIO || fstat(fd, &status) != 0) {
+        return got;
+    }
+    int64_t left = (int64_t) status.st_size - offset;
+    got = left < (int64_t) wanted ? (ssize_t) (left > 0 ? left : 0) : (ssize_t) wanted;
+    memset(data, 0xee, (size_t) got);
+    *unreadable += got;
+    return got;
+}
+
+ssize_t file_read_around(int fd, void *data, size_t length, int64_t offset, int64_t *unreadable,
+                         struct error *error)
+{
+    size_t done = 0;
+    ssize_t got = file_read(fd, data, length, offset, error);
+    *unreadable = 0;
+    if (got >= 0 || errno != EIO) {
+        return got;
+    }
+    do {
+        got = read_page_around(fd, (char *) data + done, length - done, offset + (int64_t) done,
+                               unreadable, error);
+        done += got > 0 ? (size_t) got : 0;
+    } while (got > 0 && done < length);
+    return got < 0 ? got : (ssize_t) done;
 }
 
 enum outcome file_sync(int fd, struct error *error)

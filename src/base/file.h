@@ -28,6 +28,12 @@ enum outcome file_write(int fd, const void *data, size_t length, int64_t offset,
 ssize_t file_read(int fd, void *data, size_t length, int64_t offset,
                   struct error *error) MUST_CHECK;
 
+/* As file_read(), for bytes that carry checksums: a page that the disk cannot read (EIO) is filled with bytes that are not zero instead, and counted
+ * in *unreadable. So one bad sector costs what stands in it, and not the file. */
+ssize_t file_read_around(int fd, void *data, size_t length, int64_t offset, int64_t *unreadable,
+                         struct error *error) MUST_CHECK;
+#define FILE_PAGE_BYTES 4096
+
 /* fdatasync. A failure is OUTCOME_FATAL and final: the kernel has dropped the
  * dirty pages, so a second call that succeeds would prove nothing. */
 enum outcome file_sync(int fd, struct error *error) MUST_CHECK;

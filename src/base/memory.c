@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/outcome.h"
 
 /* Says it without allocating anything, then leaves by abort(): a core file
@@ -103,4 +104,14 @@ bool memory_check_limits(struct error *error)
         }
     }
     return true;
+}
+
+bool memory_overcommit_is_strict(void)
+{
+    struct buf text = {0};
+    struct error ignored;
+    bool strict = file_load("/proc/sys/vm/overcommit_memory", 16, &text, &ignored) == OUTCOME_OK &&
+                  text.length > 0 && text.data[0] == '2';
+    buf_fini(&text);
+    return strict;
 }

@@ -61,6 +61,7 @@ static void refresh_gauges(void *context)
     metric_set(METRIC_JOURNAL_BYTES, info.bytes);
     metric_set(METRIC_JOURNAL_WAITING_BYTES, info.waiting_bytes);
     metric_set(METRIC_JOURNAL_MAX_BYTES, info.max_bytes);
+    metric_set(METRIC_JOURNAL_SET_ASIDE_BYTES, info.set_aside_bytes);
     metric_set(METRIC_JOURNAL_OLDEST_SECONDS,
                info.oldest_us == 0 || now < info.oldest_us ? 0 : (now - info.oldest_us) / 1000000);
     if (bridge->outbox != NULL) {
@@ -137,6 +138,20 @@ static enum outcome open_outbox(struct bridge *bridge, struct error *error)
     return outbox_open(&bridge->outbox, &options, error);
 }
 
+/* Nobody deletes it but a person, who therefore is told. */
+static void tell_set_aside(const struct journal_options *options, struct journal *journal)
+{
+    struct journal_info info;
+
+    journal_info(journal, &info);
+    if (info.set_aside_files > 0) {
+        log_warn("damaged parts of the journal are set aside in damaged/: look why, then "
+                 "delete them",
+                 F_TEXT("journal", options->directory), F_INT("files", info.set_aside_files),
+                 F_INT("bytes", info.set_aside_bytes));
+    }
+}
+
 static enum outcome open_disk(struct bridge *bridge, struct error *error)
 {
     const struct config *config = bridge->generation->config;
@@ -144,10 +159,15 @@ static enum outcome open_disk(struct bridge *bridge, struct error *error)
     enum outcome outcome = OUTCOME_FATAL;
 
     journal.keep_messages = receiver_tail(&config->broker);
+    if (memory_overcommit_is_strict()) {
+        log_warn("the kernel may refuse memory that is free, which would end this process: set "
+                 "vm.overcommit_memory to 0 and limit memory by a cgroup");
+    }
     if (memory_check_limits(error)) {
         outcome = journal_open(&bridge->journal, &journal, error);
     }
     if (outcome == OUTCOME_OK) {
+        tell_set_aside(&journal, bridge->journal);
         outcome = open_outbox(bridge, error);
     }
     return outcome;

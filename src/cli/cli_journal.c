@@ -42,6 +42,20 @@ static void print_size(const char *name, int64_t bytes, int64_t max_bytes)
     buf_fini(&text);
 }
 
+/* Only where there is something. */
+static void print_set_aside(const struct journal_info *info)
+{
+    struct buf text = {0};
+
+    if (info->set_aside_files > 0) {
+        text_format_size(&text, info->set_aside_bytes);
+        buf_printf(&text, " in damaged/ (%u file%s)", info->set_aside_files,
+                   info->set_aside_files == 1 ? "" : "s");
+        print_line("set aside", buf_string(&text));
+    }
+    buf_fini(&text);
+}
+
 static int show_info(struct journal *journal, const char *directory)
 {
     struct journal_info info;
@@ -57,6 +71,7 @@ static int show_info(struct journal *journal, const char *directory)
     print_count("waiting", info.waiting);
     print_time("oldest waiting", info.oldest_us);
     print_time("newest", info.last_us);
+    print_set_aside(&info);
     return CLI_DONE;
 }
 

@@ -113,6 +113,10 @@ struct journal_info {
     int64_t last_us; /* received_at of the newest message; 0 = none */
     bool crowded;
     bool full; /* the last append found no room */
+    /* What was found damaged at any time lies in damaged/, for a person to look at and to delete: nothing else ever does, and it counts as no part of
+     * max_bytes. */
+    unsigned set_aside_files;
+    int64_t set_aside_bytes;
 };
 
 void journal_info(struct journal *journal, struct journal_info *info);

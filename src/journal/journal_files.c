@@ -71,10 +71,12 @@ static enum outcome read_header(struct recovery *recovery, struct found *found, 
     }
     outcome = segment_stat(fd, &found->bytes, &found->changed_us, error);
     if (outcome == OUTCOME_OK) {
-        ssize_t got = file_read(fd, bytes, sizeof(bytes), 0, error);
+        int64_t unreadable;
+        ssize_t got = file_read_around(fd, bytes, sizeof(bytes), 0, &unreadable, error);
         outcome = got < 0 ? OUTCOME_FATAL : OUTCOME_OK;
-        found->verdict =
-            got < 0 ? FORMAT_DAMAGED : segment_header_decode(bytes, (size_t) got, &found->header);
+        found->verdict = got < 0 || unreadable > 0
+                             ? FORMAT_DAMAGED
+                             : segment_header_decode(bytes, (size_t) got, &found->header);
     }
     close(fd);
     segment_name(name, found->first_sequence);

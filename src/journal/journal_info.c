@@ -1,5 +1,9 @@
 /* What can be asked of a journal while it works. SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "journal/journal_internal.h"
 #include "journal/journal_reader.h"
@@ -120,6 +124,27 @@ static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
     return oldest_us;
 }
 
+static void find_set_aside(const struct journal *journal, struct journal_info *info)
+{
+    int fd =
+        openat(journal->directory_fd, JOURNAL_DAMAGED_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        struct stat status;
+        if (fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(status.st_mode)) {
+            info->set_aside_files++;
+            info->set_aside_bytes += (int64_t) status.st_size;
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+}
+
 void journal_info(struct journal *journal, struct journal_info *info)
 {
     *info = (struct journal_info){.max_bytes = journal->options.max_bytes};
@@ -136,6 +161,7 @@ void journal_info(struct journal *journal, struct journal_info *info)
     info->crowded = journal->crowded;
     info->full = journal->full;
     pthread_mutex_unlock(&journal->lock);
+    find_set_aside(journal, info);
     if (info->waiting > 0) {
         info->oldest_us = find_oldest_us(journal, info->stored + 1);
     }

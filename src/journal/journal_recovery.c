@@ -186,12 +186,18 @@ static enum outcome rewrite(int fd, int64_t end, struct error *error)
     char *bytes = memory_alloc(chunk);
     for (int64_t at = 0; at < end && outcome == OUTCOME_OK;) {
         size_t wanted = end - at < (int64_t) chunk ? (size_t) (end - at) : chunk;
-        ssize_t got = file_read(fd, bytes, wanted, at, error);
+        int64_t unreadable;
+        ssize_t got = file_read_around(fd, bytes, wanted, at, &unreadable, error);
+        if (got > FILE_PAGE_BYTES && unreadable > 0) { /* page by page, without the bad ones */
+            got = file_read_around(fd, bytes, FILE_PAGE_BYTES, at, &unreadable, error);
+        }
         if (got <= 0) {
             outcome = got < 0 ? OUTCOME_FATAL : OUTCOME_OK;
             break;
         }
-        outcome = file_write(fd, bytes, (size_t) got, at, error);
+        if (unreadable == 0) {
+            outcome = file_write(fd, bytes, (size_t) got, at, error);
+        }
         at += got;
     }
     free(bytes);

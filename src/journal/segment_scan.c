@@ -64,7 +64,9 @@ static bool window_at(struct segment_scan *scan, int64_t offset, size_t need, st
         int64_t have_to = offset + (int64_t) scan->length;
         size_t wanted = (size_t) smaller((int64_t) (scan->capacity - scan->length),
                                          scan->limit > have_to ? scan->limit - have_to : 0);
-        ssize_t got = file_read(scan->fd, scan->bytes + scan->length, wanted, have_to, error);
+        int64_t unreadable; /* no record there holds its checksum: damage like any other */
+        ssize_t got = file_read_around(scan->fd, scan->bytes + scan->length, wanted, have_to,
+                                       &unreadable, error);
         if (got < 0) {
             return false;
         }

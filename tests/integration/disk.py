@@ -227,7 +227,8 @@ class Disk:
         os.makedirs(bridge.journal, mode=0o700, exist_ok=True)
         self.root = os.path.realpath(bridge.journal)
         folder = bridge.folder
-        self.control, self.log, self.boot = (os.path.join(folder, name) for name in ("disk.control", "disk.log", "boot_id"))
+        self.control, self.log, self.proc = (os.path.join(folder, name) for name in ("disk.control", "disk.log", "proc"))
+        os.makedirs(self.proc, exist_ok=True)
         with open(self.control, "wb") as file:
             file.write(bytes(4096))
         self.cuts, self.base = 0, []
@@ -264,8 +265,12 @@ class Disk:
     # --- the life of the machine
 
     def new_boot(self):
-        with open(self.boot, "w") as file:
-            file.write(f"{self.cuts:08d}-0000-4000-8000-000000000000\n")
+        self.proc_file("boot_id", f"{self.cuts:08d}-0000-4000-8000-000000000000")
+
+    def proc_file(self, name, text):
+        """What the bridge reads in place of a file below /proc/sys."""
+        with open(os.path.join(self.proc, name), "w") as file:
+            file.write(text + "\n")
 
     def look(self):
         """(path, inode, content or None for a directory) of all that is there."""
@@ -281,10 +286,10 @@ class Disk:
     def environment(self):
         """For a start of the bridge: what is there now counts as durable."""
         self.base = self.look()
-        if os.path.exists(self.log):
-            os.unlink(self.log)
+        with open(self.log, "wb"):
+            pass  # also for a process that is killed before it has begun
         return {"LD_PRELOAD": self.shim, "DISK_SHIM_DIRECTORY": self.root, "DISK_SHIM_CONTROL": self.control,
-                "DISK_SHIM_LOG": self.log, "DISK_SHIM_BOOT": self.boot}
+                "DISK_SHIM_LOG": self.log, "DISK_SHIM_PROC": self.proc}
 
     def model(self):
         return Model(copy.copy(self.base), self.log)

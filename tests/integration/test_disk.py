@@ -5,6 +5,7 @@ The disk is real but for its moods (disk.py); what a power cut leaves of it is w
 SPDX-License-Identifier: MIT
 """
 
+import ctypes
 import errno
 import os
 import random
@@ -395,6 +396,167 @@ def test_small_tmpfs(env):
     assert bridge.running() and bridge.metric("journal_messages") < 4000
     env.postgres.start()
     check_numbered(env, {"a": 5000})
+    bridge.check_books()
+    assert bridge.stop() == 0
+
+
+# --- sectors that can't be read, files that are no journal of ours
+
+def segments(bridge):
+    return sorted(name for name in os.listdir(bridge.journal) if name.endswith(".segment"))
+
+
+@limit(90)
+def test_sectors_that_cannot_be_read(env):
+    """One bad page costs what stands in it: the start and the rest of the journal go on, the loss is counted and said."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, journal={"max_size": "4MB", "keep": "0s"}, start=False)
+    disk = Disk(env, bridge)
+    places = {  # the name of the file, from where to where
+        "amid the oldest": lambda names: (names[0], 20 * 4096, 21 * 4096),
+        "header": lambda names: (names[-2], 0, 4096),
+        "amid the newest": lambda names: (names[-1], 4096, 8192),
+        "position": lambda names: ("position", 0, 3 * 4096),
+    }
+    first = 0
+    for place, where in places.items():
+        bridge.start(**disk.environment())
+        env.postgres.stop()
+        env.publish(("~/n/a", '{"n":%d,"x":"%s"}' % (n, "x" * 1000), 1) for n in range(first, first + 600))
+        env.wait(lambda: bridge.metric("journal_messages") == 600, 15, f"{place}: not journaled")
+        bridge.kill9()
+        name, begin, end = where(segments(bridge))
+        disk.set(read_name=name, read_from=begin, read_to=end, read_errno=errno.EIO)
+        env.postgres.start()
+        bridge.start(**disk.environment())
+        bridge.wait_quiet()
+        there, different = env.sql("select count(*), count(distinct n) from numbered where n >= %s", first)[0]
+        lost = 600 - there
+        assert there == different, f"{place}: {there - different} stored twice"
+        assert (lost == 0) if place == "position" else (1 <= lost <= 6), f"{place}: {lost} lost"
+        assert bridge.metric("journal_damaged_total") == lost, f"{place}: {bridge.metric('journal_damaged_total')} counted, {lost} lost"
+        env.publish([("~/n/a", '{"n":%d}' % (first + 600), 1)])
+        env.wait(lambda: env.one("select max(n) from numbered") == first + 600, 10, f"{place}: does not go on")
+        assert bridge.stop() == 0
+        disk.calm()
+        first += 601
+    assert env.one("select sum(messages) from mqtt2pg.gap") == first - env.one("select count(*) from numbered")
+
+
+def test_damaged_parts_stay_for_a_person(env):
+    """What is set aside is never deleted by the program, but said at each start, in `journal info` and in the metrics."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+    bridge.kill9()
+    name = os.path.join(bridge.journal, segments(bridge)[-1])
+    with open(name, "r+b") as file:
+        end = len(file.read().rstrip(b"\0"))
+        file.seek(end + 64)
+        file.write(b"x" * 1000)
+    bridge.start()
+    bridge.restart()
+    line = bridge.wait_log("set aside")
+    assert "WARN" in line and "files=1" in line, line
+    aside = os.path.join(bridge.journal, "damaged")
+    bytes_there = sum(os.path.getsize(os.path.join(aside, name)) for name in os.listdir(aside))
+    assert bytes_there > 1000
+    assert bridge.metric("journal_set_aside_bytes") == bytes_there
+    info = env.cli("journal", "info", config=bridge)
+    assert re.search(r"set aside +1\d\d\d in damaged/ \(1 file\)", info.out), info
+    env.publish(numbered("a", 10, 10))
+    check_numbered(env, {"a": 20})
+    for each in os.listdir(aside):
+        os.unlink(os.path.join(aside, each))
+    env.wait(lambda: bridge.metric("journal_set_aside_bytes") == 0, 5, "still counted")
+    assert "set aside" not in env.cli("journal", "info", config=bridge).out
+
+
+def refused(bridge, what):
+    """One line that says why, and exit code 4."""
+    before = len(bridge.log())
+    bridge.launch()
+    assert bridge.wait(10) == 4, bridge.log()[before:]
+    said = [line for line in bridge.log()[before:].splitlines() if "ERROR" in line or "WARN" in line]
+    assert len(said) == 1 and re.search(what, said[0]), said
+
+
+def test_journals_that_are_not_ours(env):
+    """A later format, another kind of file, another journal's segment, a locked directory: refused, and nothing is touched."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    assert os.stat(bridge.journal).st_mode & 0o777 == 0o700
+    assert all(os.stat(os.path.join(bridge.journal, name)).st_mode & 0o077 == 0 for name in os.listdir(bridge.journal))
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+    second = env.bridge(NUMBERED_RULE, start=False, journal={"directory": bridge.journal})
+    refused(second, f"in use by process {bridge.pid}")
+    assert bridge.stop() == 0
+    name = os.path.join(bridge.journal, segments(bridge)[-1])
+    with open(name, "rb") as file:
+        sound = file.read()
+    xxhash = ctypes.CDLL("libxxhash.so.0")
+    xxhash.XXH3_64bits.restype = ctypes.c_uint64
+    later = sound[:8] + (2).to_bytes(4, "little") + sound[12:56]
+    later += xxhash.XXH3_64bits(later, ctypes.c_size_t(56)).to_bytes(8, "little") + sound[64:]
+    for content, what in ((later, "later version"), (sound, None)):
+        with open(name, "wb") as file:
+            file.write(content)
+        if what:
+            refused(bridge, what)
+            with open(name, "rb") as file:
+                assert file.read() == content, "it was changed"
+    os.unlink(os.path.join(bridge.journal, "position"))
+    with open(name, "wb") as file:
+        file.write(b"GIF89a, and no journal at all" * 100)
+    refused(bridge, "no segment of a journal")
+    with open(name, "wb") as file:
+        file.write(sound)
+    bridge.start()
+    env.publish(numbered("a", 10, 10))
+    check_numbered(env, {"a": 20})
+
+
+# --- memory and the clock
+
+def test_limits_of_memory(env):
+    """Where an allocation could fail instead of ending the process, it does not start; strict overcommit is worth a warning."""
+    bridge = env.bridge(TEXT_RULE, start=False)
+    for option, name in (("-v", "RLIMIT_AS"), ("-d", "RLIMIT_DATA")):
+        done = subprocess.run(["bash", "-c", f'ulimit {option} 4000000 && exec "$@"', "bash", bridge.binary, "--config", bridge.file,
+                               "run"], capture_output=True, timeout=20, check=False, env=env.environment)
+        said = done.stderr.decode()
+        assert done.returncode == 4 and f"{name} is limited" in said and "unlimited" in said, said
+    disk = Disk(env, bridge)
+    disk.proc_file("overcommit_memory", "2")
+    bridge.start(**disk.environment())
+    assert "WARN" in bridge.wait_log("overcommit_memory")
+    disk.proc_file("overcommit_memory", "0")
+    bridge.restart(**disk.environment())
+    assert len(re.findall("overcommit_memory", bridge.log())) == 1
+
+
+DAY_US = 86400 * 1000000
+
+
+@limit(90)
+def test_clock_jumps(env):
+    """The time of day jumps by days while it works: nothing stalls, the order stays, nothing is lost or deleted."""
+    make_numbered(env)
+    bridge = env.bridge(ACKED_RULE, journal={"max_size": "1MB", "keep": "1h"}, batch={"max_delay": "200ms"}, start=False)
+    disk = Disk(env, bridge)
+    bridge.start(**disk.environment())
+    count = 0
+    for jump in (0, DAY_US, -DAY_US, 30 * DAY_US, 0):
+        disk.set(clock_us=jump)
+        env.publish(("~/n/a", '{"n":%d,"x":"%s"}' % (n, "x" * 700), 1) for n in range(count, count + 100))
+        count += 100
+        env.wait(lambda: env.one("select count(*) from numbered") == count, 10, f"it stalls after a jump of {jump // DAY_US} days")
+    check_numbered(env, {"a": 500})
+    assert len(segments(bridge)) > 4
+    info = env.cli("journal", "info", config=bridge)
+    assert re.search(r"first message +1\n", info.out), f"deleted early: {info.out}"
     bridge.check_books()
     assert bridge.stop() == 0
 

@@ -6,7 +6,7 @@
  *   DISK_SHIM_CONTROL     a file of CONTROL_BYTES that a test writes while the process runs (struct control)
  *   DISK_SHIM_LOG         every change and every sync is appended here (struct entry), from which tests/integration/disk.py works out what
  *                         a power cut would have left
- *   DISK_SHIM_BOOT        is opened in place of /proc/sys/kernel/random/boot_id
+ *   DISK_SHIM_PROC        a folder whose files are opened in place of those of the same name below /proc/sys
  *
  * A change is made and logged under one lock, so the log has the order in which things happened. Of a sync the beginning and the end are
  * logged: what was logged before the beginning is durable once there is an end. The system calls are made directly: nothing is looked up, so the
@@ -36,7 +36,7 @@
 #include <unistd.h>
 
 #define CONTROL_BYTES 4096
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define PROC_SYS "/proc/sys/"
 
 /* disk.py has the same fields in the same order. A count is how often: below zero always, and it counts down to zero. */
 struct control {
@@ -89,7 +89,7 @@ struct entry {
 
 static char root[PATH_MAX];
 static size_t root_length;
-static const char *boot;
+static const char *proc;
 static volatile struct control *control;
 static int log_fd = -1;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -101,7 +101,7 @@ __attribute__((constructor)) static void start(void)
     const char *directory = getenv("DISK_SHIM_DIRECTORY");
     const char *steering = getenv("DISK_SHIM_CONTROL");
     const char *log = getenv("DISK_SHIM_LOG");
-    boot = getenv("DISK_SHIM_BOOT");
+    proc = getenv("DISK_SHIM_PROC");
     if (directory != NULL && strlen(directory) + 2 < sizeof(root)) {
         root_length = (size_t) snprintf(root, sizeof(root), "%s", directory);
     }
@@ -472,8 +472,10 @@ static int open_any(int directory_fd, const char *name, int flags, mode_t mode)
     char buffer[PATH_MAX];
     const char *path =
         (flags & (O_CREAT | O_TRUNC)) != 0 ? path_at(directory_fd, name, buffer) : NULL;
-    if (boot != NULL && strcmp(name, BOOT_ID) == 0) {
-        name = boot;
+    if (proc != NULL && strncmp(name, PROC_SYS, strlen(PROC_SYS)) == 0 &&
+        snprintf(buffer, sizeof(buffer), "%s%s", proc, strrchr(name, '/')) < (int) sizeof(buffer) &&
+        syscall(SYS_faccessat, AT_FDCWD, buffer, R_OK) == 0) {
+        name = buffer;
     }
     return path != NULL ? open_below(directory_fd, name, flags, mode, path)
                         : (int) syscall(SYS_openat, directory_fd, name, flags, mode);
@@ -601,6 +603,21 @@ ssize_t __pread_chk(int fd, void *data, size_t length, off_t offset, size_t size
 ssize_t __pread_chk(int fd, void *data, size_t length, off_t offset, size_t size)
 {
     return length <= size ? pread(fd, data, length, offset) : (errno = EFAULT, -1);
+}
+
+ssize_t read(int fd, void *data, size_t length)
+{
+    char buffer[PATH_MAX];
+    if (control != NULL && control->read_errno != 0) {
+        const char *path = path_of_fd(fd, buffer);
+        int64_t offset = path != NULL ? syscall(SYS_lseek, fd, 0, SEEK_CUR) : 0;
+        if (path != NULL && chosen(NAME_READ, path) && offset < control->read_to &&
+            offset + (int64_t) length > control->read_from) {
+            errno = (int) control->read_errno;
+            return -1;
+        }
+    }
+    return syscall(SYS_read, fd, data, length);
 }
 
 /* --- the clock ----------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/file.h"
 #include "base/memory.h"
 
 #include <stdint.h>
@@ -92,6 +93,15 @@ static void test_limits_are_refused(void)
     setrlimit(RLIMIT_DATA, &old);
 }
 
+static void test_overcommit(void)
+{
+    struct error error;
+    struct buf text = {0};
+    CHECK_INT_EQ(file_load("/proc/sys/vm/overcommit_memory", 16, &text, &error), OUTCOME_OK);
+    CHECK(memory_overcommit_is_strict() == (buf_string(&text)[0] == '2'));
+    buf_fini(&text);
+}
+
 UNIT_MAIN("memory", {"alloc", test_alloc}, {"texts", test_texts}, {"grow", test_grow},
           {"exhaustion ends the process", test_exhaustion_ends_the_process},
-          {"limits are refused", test_limits_are_refused})
+          {"limits are refused", test_limits_are_refused}, {"overcommit", test_overcommit})

@@ -83,6 +83,29 @@ static void test_newest_stay_after_power_loss(void)
     journal_close(journal);
 }
 
+/* The clock was a day ahead when segments were written down as stored, and was set right: they go after `keep`, not a day later. */
+static void test_times_in_the_future(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal;
+    struct timespec tomorrow = {.tv_sec = clock_wall_us() / 1000000 + 86400};
+
+    options.keep_messages = 1000;
+    journal = open_with_twenty(&options);
+    journal_close(journal);
+    for (int i = 0; i < 9; i++) {
+        CHECK(utimensat(AT_FDCWD, fixture_segment(options.directory, i),
+                        (struct timespec[]){tomorrow, tomorrow}, 0) == 0);
+    }
+    options.keep_messages = 0;
+    options.keep_ms = 500;
+    journal = fixture_open(&options);
+    CHECK_INT_EQ(journal_first(journal), 1);
+    WAIT_UNTIL(journal_first(journal) == 19);
+    journal_close(journal);
+}
+
 UNIT_MAIN("journal_keep", {"the newest stay", test_newest_stay},
+          {"times in the future", test_times_in_the_future},
           {"room comes first", test_room_comes_first},
           {"the newest stay after a power loss", test_newest_stay_after_power_loss})
