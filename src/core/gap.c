@@ -17,6 +17,20 @@ enum { GAP_FIXED_BYTES = 32 };
 
 const char gap_session_lost[] = "broker session lost";
 const char gap_session_perhaps_lost[] = "broker session perhaps lost";
+const char gap_power_loss[] = "power loss";
+
+struct slice gap_cause_kept(struct slice cause)
+{
+    static const char *const causes[] = {gap_session_lost, gap_session_perhaps_lost,
+                                         gap_power_loss};
+
+    for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+        if (slice_is(cause, causes[i])) {
+            return slice_of(causes[i]);
+        }
+    }
+    return slice_of("");
+}
 
 struct message gap_to_message(const struct gap *gap, struct buf *payload)
 {

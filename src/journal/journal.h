@@ -85,6 +85,10 @@ uint64_t journal_last(const struct journal *journal);
 /* Sequence of the oldest message still on disk (last + 1 when there is none). */
 uint64_t journal_first(const struct journal *journal);
 
+/* Whether the machine had stopped without closing the journal when it was opened, under a policy by which messages may be lost then; *last_us is when the newest
+ * message came that is left, 0 when that is not known. */
+bool journal_lost_power(const struct journal *journal, int64_t *last_us);
+
 /* Where the newest `messages` messages begin that are on disk, or all of them: a number to read from. Numbers that were skipped do not count. */
 uint64_t journal_tail(struct journal *journal, uint64_t messages);
 

@@ -43,6 +43,12 @@ uint64_t journal_messages_behind(const struct journal *journal, size_t index)
     return messages;
 }
 
+bool journal_lost_power(const struct journal *journal, int64_t *last_us)
+{
+    *last_us = journal->lost_last_us;
+    return journal->lost_power;
+}
+
 uint64_t journal_tail(struct journal *journal, uint64_t messages)
 {
     uint64_t first = journal->last + 1;

@@ -75,7 +75,9 @@ struct journal {
     uint8_t uuid[16];
     uint64_t boot;
     char uuid_text[JOURNAL_UUID_TEXT];
-    bool keeper_runs; /* not while opening and closing, nor read only */
+    bool lost_power;      /* with messages that may be gone */
+    int64_t lost_last_us; /* when the last of those came that are left */
+    bool keeper_runs;     /* not while opening and closing, nor read only */
 
     /* The appender's own. */
     struct {

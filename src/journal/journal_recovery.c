@@ -147,6 +147,8 @@ static void find_numbers(struct recovery *recovery)
                  F_INT("first", recovery->sound_last + 1),
                  F_INT("messages", given - recovery->sound_last));
     }
+    journal->lost_power = recovery->power_loss && journal->options.sync_ms != JOURNAL_SYNC_ALWAYS;
+    journal->lost_last_us = journal->last_us;
     recovery->given_last = given;
     journal->last = maybe;
     journal->skipped = maybe - given;

@@ -287,8 +287,7 @@ static void add_gap_message(struct batch *batch, const struct message *message)
         return;
     }
     /* Its text must outlive the reader's buffer. */
-    gap.cause = slice_of(slice_is(gap.cause, gap_session_perhaps_lost) ? gap_session_perhaps_lost
-                                                                       : gap_session_lost);
+    gap.cause = gap_cause_kept(gap.cause);
     add_gap(batch, &gap);
 }
 

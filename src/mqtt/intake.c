@@ -70,6 +70,23 @@ static void tail_read(struct intake *intake, unsigned broker)
     journal_reader_free(reader);
 }
 
+/* What was acknowledged to the broker and not yet synced is gone, and nobody can tell how much that was: the table `gap` says since when. */
+static void tell_power_loss(struct intake *intake)
+{
+    int64_t last_us;
+    if (journal_lost_power(intake->options.journal, &last_us)) {
+        int64_t now_us = clock_wall_us();
+        intake->gap = (struct gap){
+            .cause = slice_of(gap_power_loss),
+            .noticed_at_us = now_us,
+            .from_us = last_us,
+            .to_us = now_us,
+            .messages = -1,
+        };
+        intake->gap_pending = true; /* stored with the first connection */
+    }
+}
+
 struct intake *intake_new(const struct intake_options *options, unsigned broker)
 {
     struct intake *intake = memory_alloc(sizeof(*intake));
@@ -78,6 +95,7 @@ struct intake *intake_new(const struct intake_options *options, unsigned broker)
     intake->refusing = true; /* until connected */
     redelivery_connected(intake->redelivery, broker, true);
     tail_read(intake, broker);
+    tell_power_loss(intake);
     return intake;
 }
 
@@ -150,6 +168,8 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     redelivery_connected(intake->redelivery, session->broker, session->present);
     if (session->lost || session->perhaps_lost) {
         int64_t now_us = clock_wall_us();
+        (void) append_gap(
+            intake); /* one that waits since the start; without room it is part of this one */
         intake->gap = (struct gap){
             .cause = slice_of(session->lost ? gap_session_lost : gap_session_perhaps_lost),
             .noticed_at_us = now_us,
