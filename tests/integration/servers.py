@@ -108,6 +108,7 @@ class Server:
         self.folder = make_folder(folder)
         self.log = os.path.join(folder, self.name + ".log")
         self.process = None
+        self.options = {}  # what a bridge needs to get in, for its group `broker`
         self.host = "127.0.0.1"
         self.port = free_port()
 
@@ -235,7 +236,6 @@ class Mosquitto(Server):
         super().__init__(folder)
         self.settings = {**self.DEFAULTS, **settings}
         self.listeners = []  # further ones: (port, lines)
-        self.options = {}    # what a bridge needs to get in, for its group `broker`
         self.url = f"mqtt://127.0.0.1:{self.port}"
 
     def start(self):
