@@ -168,3 +168,20 @@ def test_writers_that_update(env):
 def test_writers_that_keep(env):
     """The same with on_conflict = "nothing", where a row waits for one that is not committed yet."""
     write_side_by_side(env, "nothing")
+
+
+def test_foreign_server_is_away(env):
+    """A table on another server that does not answer: its rule is parked, the others go on, and the rows follow when it is there."""
+    env.admin(f"""
+        create extension postgres_fdw; create table behind (a int); create table near (a int); grant all on behind, near to bridge;
+        create server other foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1', dbname '{env.database}');
+        create user mapping for bridge server other options (user 'bridge', password 'secret');
+        create foreign table far (a int) server other options (table_name 'behind'); grant all on far to bridge""")
+    bridge = env.bridge(rule("far", 'table = "far";') + rule("near", 'table = "near";'))
+    env.publish([("~/far", '{"a": 1}'), ("~/near", '{"a": 1}')])
+    env.wait_rows("near", 1, 15)
+    env.wait(lambda: [letter[0] for letter in env.dead_letters() if letter[4]] == ["far"], 15, lambda: f"not parked: {env.dead_letters()}")
+    env.admin(f"alter server other options (set port '{env.postgres.port}')")
+    env.wait(lambda: env.admin("select a from behind") == [(1,)], 20, "the row did not follow")
+    assert env.dead_letters() == []
+    bridge.check_books()

@@ -10,8 +10,9 @@ static const struct {
 } cases[] = {
     {NULL, SQL_RECONNECT, SQL_RECONNECT},
     {"", SQL_RECONNECT, SQL_RECONNECT},
-    {"08000", SQL_RECONNECT, SQL_RECONNECT},
-    {"08006", SQL_RECONNECT, SQL_RECONNECT},
+    {"08000", SQL_RULE, SQL_RECONNECT}, /* a foreign table's server; ours */
+    {"08001", SQL_RULE, SQL_RECONNECT},
+    {"08006", SQL_RULE, SQL_RECONNECT},
     {"08007", SQL_RECONNECT, SQL_RECONNECT},
     {"08P01", SQL_ROW, SQL_RECONNECT}, /* a malformed value; PgBouncer's own errors */
     {"57P01", SQL_RECONNECT, SQL_RECONNECT},
