@@ -42,5 +42,22 @@ def make_numbered(env):
     env.sql(NUMBERED_TABLE)
 
 
+def scripted(env, version, qos=1):
+    """A bridge on a scripted broker, its session, and the function that counts rows of a payload."""
+    env.sql("drop table if exists got; create table got (id int generated always as identity, v text)")
+    broker = env.scripted_broker()
+    bridge = env.bridge('{ name = "got"; topic = "t/#"; qos = %d; format = "text"; table = "got"; columns = { v = "$"; }; }' % qos,
+                        broker={"url": broker.url, "protocol": "5" if version == 5 else "3.1.1", "status_topic": ""}, ready=False)
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    broker.session_present = True
+    return broker, bridge, session
+
+
+def stored(env, *values):
+    env.wait(lambda: [row[0] for row in env.sql("select v from got order by id")] == list(values), 15,
+             lambda: f"rows {[row[0] for row in env.sql('select v from got order by id')]}, not {list(values)}")
+
+
 if __name__ == "__main__":
     raise SystemExit("a module of tests/integration/run.py")

@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 """
 
 import json
+import os
 import re
 import signal
 
@@ -99,3 +100,86 @@ def test_database_older_than_the_journal(env):
     env.publish(numbered("a", 6000, 10))
     env.wait(lambda: env.one("select max(n) from numbered") == 6009, 15)
     assert env.sql(GAPS) == gaps
+
+
+def test_broker_session_lost_is_a_gap(env):
+    """The broker forgets the session: one row in mqtt2pg.gap with the time span, and it goes on."""
+    make_numbered(env)
+    broker = env.own_broker(persistence="false").start()
+    bridge = env.bridge(NUMBERED_RULE, broker={"url": broker.url})
+    env.publish(numbered("a", 0, 10))
+    env.wait_rows("numbered", 10)
+    broker.restart()
+    bridge.wait_log("session")
+    bridge.wait_ready()
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.gap") == 1, 15, "no row in mqtt2pg.gap")
+    env.wait(lambda: bridge.metric("gaps_total") == 1, 5, "the metric does not tell of it")
+    cause, client, valid = env.sql("select cause, client_id, from_time <= to_time and to_time <= noticed_at + interval '1 second' "
+                                   "from mqtt2pg.gap")[0]
+    assert "session" in cause and client == bridge.client_id and valid
+    env.publish(numbered("a", 10, 10))
+    check_numbered(env, {"a": 20})
+
+
+@limit(120)
+def test_database_restored_to_an_older_state(env):
+    """A copy of the database from before: what it lacks is stored again from the journal."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.publish(numbered("a", 0, 1000))
+    check_numbered(env, {"a": 1000})
+    bridge.wait_quiet()
+    env.make_database(env.database + "_other")  # only to know that the name is free
+    env.admin("select 1")
+    bridge.signal(signal.SIGSTOP)
+    for key in list(env._connections):
+        env._connections.pop(key).close()
+    admin = env.run.connect("postgres").cursor()
+    admin.execute(f"drop database {env.database}_other")
+    admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (env.database,))
+    env.wait(lambda: not (admin.execute("select 1 from pg_stat_activity where datname = %s", (env.database,)) or admin.fetchall()))
+    admin.execute(f"create database {env.database}_old template {env.database} owner bridge")
+    bridge.signal(signal.SIGCONT)
+    bridge.wait_ready()
+    env.publish(numbered("a", 1000, 1000))
+    check_numbered(env, {"a": 2000})
+    bridge.wait_quiet()
+    for connection in env._connections.values():
+        connection.close()
+    admin.execute(f"drop database {env.database} with (force)")
+    admin.execute(f"alter database {env.database}_old rename to {env.database}")
+    check_numbered(env, {"a": 2000})
+    bridge.wait_ready()
+    env.publish(numbered("a", 2000, 100))
+    check_numbered(env, {"a": 2100})
+    assert env.sql("select * from mqtt2pg.gap") == []
+
+
+def test_damaged_journal_is_reported(env):
+    """A flipped byte amid waiting messages: all others are stored, the missing one is a row in mqtt2pg.gap, verify says so."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.postgres.stop()
+    env.publish(numbered("a", 0, 1000))
+    env.wait(lambda: bridge.metric("journal_messages") == 1000, 10, "not in the journal")
+    bridge.kill9()
+    hit = None
+    for folder, _, files in os.walk(bridge.journal):
+        for name in files:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                data = file.read()
+            if b'{"n":500}' in data:
+                hit = (path, data.index(b'{"n":500}') + 5)
+    with open(hit[0], "r+b") as file:
+        file.seek(hit[1])
+        file.write(b"X")
+    verify = env.cli("journal", "verify", config=bridge)
+    assert verify.code == 1 and "1 damaged" in verify.out, verify
+    env.postgres.start()
+    bridge.start()
+    env.wait_rows("numbered", 999)
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.gap") == 1, 10, "no row in mqtt2pg.gap")
+    assert env.sql("select messages, cause like '%%journal%%' from mqtt2pg.gap where client_id = %s", bridge.client_id) == [(1, True)]
+    assert env.one("select count(*) from numbered where n = 500") == 0
+    bridge.check_books()

@@ -1,4 +1,6 @@
-"""An outage in fast motion: an hour of the database away, at 2,000 messages a second, is 7.2 million messages that wait.
+"""Outages: messages wait in the journal, however many; and a journal that is full.
+
+In fast motion: an hour of the database away, at 2,000 messages a second, is 7.2 million messages that wait.
 
 In the suite it is 500,000; MQTT2PG_OUTAGE=7200000 tests/integration/run.py outage: runs the hour (some 2 GB of disk).
 
@@ -11,7 +13,7 @@ import subprocess
 import time
 
 from env import ROOT, limit
-from scenes import NUMBERED_RULE, make_numbered
+from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
 
 MESSAGES = int(os.environ.get("MQTT2PG_OUTAGE", "500000"))
 SENDERS = ("a", "b", "c", "d")
@@ -57,3 +59,71 @@ def test_journal_of_an_outage_drains(env):
     if "MQTT2PG_OUTAGE" in os.environ:
         print(f"     {MESSAGES} messages, {size >> 20} MB: made in {filled - started:.1f} s, ready after {ready - filled:.2f} s, "
               f"drained in {drained - ready:.1f} s ({MESSAGES / (drained - ready):,.0f} a second), peak {peak:.0f} MB")
+
+
+def test_memory_does_not_grow_while_the_database_is_away(env):
+    """200,000 messages wait in the journal; the process stays small, and they drain when the database is back."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.postgres.stop()
+    env.publish(numbered("a", 0, 200000))
+    env.wait(lambda: bridge.metric("journal_messages") == 200000, 60, lambda: f"{bridge.metric('journal_messages')} in the journal")
+    health = bridge.get("/readyz")
+    assert health.code == 503 and "database" in health.out.lower(), health
+    assert env.patience > 1 or bridge.rss_peak_mb() <= 64, f"{bridge.rss_peak_mb():.0f} MB"
+    env.postgres.start()
+    check_numbered(env, {"a": 200000})
+    assert env.patience > 1 or bridge.rss_peak_mb() <= 64, f"{bridge.rss_peak_mb():.0f} MB"
+
+
+def test_starts_fast_with_a_backlog(env):
+    """Killed with 200,000 waiting messages: ready in under 2 seconds, then drained."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.postgres.stop()
+    env.publish(numbered("a", 0, 200000))
+    env.wait(lambda: bridge.metric("journal_messages") == 200000, 60, lambda: f"{bridge.metric('journal_messages')} in the journal")
+    bridge.kill9()
+    env.postgres.start()
+    bridge.start(ready=False)
+    bridge.wait_ready(2)
+    check_numbered(env, {"a": 200000})
+    bridge.check_books()
+
+
+@limit(120)
+def test_journal_full(env):
+    """max_size reached with the database away: it stops taking and says so, the broker keeps the rest, and all is stored later."""
+    for protocol in ("5", "3.1.1"):
+        env.sql("drop table if exists numbered")
+        make_numbered(env)
+        bridge = env.bridge(NUMBERED_RULE, journal={"max_size": "1MB"}, broker={"protocol": protocol})
+        env.postgres.stop()
+        env.publish([(topic, payload[:-1] + ',"x":"%s"}' % ("x" * 300), qos) for topic, payload, qos in numbered("a", 0, 20000)])
+        env.wait(lambda b=bridge: b.get("/readyz").code == 503 and "journal" in b.get("/readyz").out.lower(), 20,
+                 lambda b=bridge: f"/readyz says nothing of the journal: {b.get('/readyz').out}")
+        bridge.wait_log("journal")
+        size = sum(entry.stat().st_size for entry in os.scandir(bridge.journal) if entry.is_file())
+        assert size <= 1.3 * 1024 * 1024, f"the journal takes {size} bytes"
+        waiting = bridge.metric("journal_messages")
+        assert 500 < waiting < 20000, waiting
+        env.postgres.start()
+        check_numbered(env, {"a": 20000})
+        bridge.wait_ready()
+        bridge.check_books()
+        assert env.sql("select * from mqtt2pg.gap") == []
+        bridge.stop()
+
+
+def test_journal_full_and_killed(env):
+    """The same with kill -9 at the full journal: it starts with the full journal and drains it."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, journal={"max_size": "1MB"})
+    env.postgres.stop()
+    env.publish([(topic, payload[:-1] + ',"x":"%s"}' % ("x" * 300), qos) for topic, payload, qos in numbered("a", 0, 8000)])
+    env.wait(lambda: "journal" in bridge.get("/readyz").out.lower(), 20, "not full")
+    bridge.kill9()
+    bridge.start(ready=False)
+    env.wait(lambda: bridge.get("/healthz").code == 200, 10, "does not start with a full journal")
+    env.postgres.start()
+    check_numbered(env, {"a": 8000})

@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 """
 
 import os
+import signal
 import subprocess
 import time
 
@@ -108,3 +109,25 @@ def test_resolver_that_does_not_answer(env):
         bridge.stop()
         took = time.monotonic() - start
         assert took < 6 * env.patience, f"{list(part)}: took {took:.1f} s to stop"
+
+
+@limit(90)
+def test_stopped_backend_is_given_up(env):
+    """A backend that is stopped for good: noticed within database.statement_timeout; when it is gone, on it goes."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, database={"statement_timeout": "2s", "connect_timeout": "3s"})
+    env.publish(numbered("a", 0, 100))
+    check_numbered(env, {"a": 100})
+    pids = [pid for (pid,) in env.admin("select pid from pg_stat_activity where usename = 'bridge' and datname = %s "
+                                        "and application_name <> 'test'", env.database)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        env.publish(numbered("a", 100, 100))
+        env.wait(lambda: bridge.metric("database_connected") == 0 or bridge.metric("database_reconnects_total") > 0, 15,
+                 "the stopped backend is not noticed")
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    check_numbered(env, {"a": 200})
+    bridge.check_books()

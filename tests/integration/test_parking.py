@@ -1,0 +1,77 @@
+"""A rule whose table is missing, renamed or denied: its messages are parked, and stored by themselves when it works; other rules go on.
+
+SPDX-License-Identifier: MIT
+"""
+
+from bridge import wait_time
+from env import quick
+from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
+
+
+def test_table_missing_at_first(env):
+    """Its messages are parked, the other rule goes on; when the table appears they are stored by themselves, in order."""
+    make_numbered(env)
+    rules = NUMBERED_RULE + """, { name = "other"; topic = "~/n/{who}"; table = "other"; columns = { n = "$.n"; }; }"""
+    bridge = env.bridge(rules)
+    env.publish(numbered("a", 0, 500))
+    check_numbered(env, {"a": 500})
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked and rule = 'other'") == 500, 15,
+             "not parked")
+    assert "other" in bridge.wait_log("other.*does not exist|does not exist.*other|missing.*other|other.*missing")
+    env.sql("create table other (id int generated always as identity, n int)")
+    load = env.publish_in_background(numbered("a", 500, 500), rate=200)  # new ones meanwhile
+    load.finish()
+    env.wait_rows("other", 1000, 45)
+    assert [row[0] for row in env.sql("select n from other order by id")] == list(range(1000)), "not in order"
+    assert env.dead_letters() == []
+    bridge.check_books()
+
+
+def test_table_renamed_away_and_back(env):
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.publish(numbered("a", 0, 300))
+    env.wait_rows("numbered", 300)
+    env.sql("alter table numbered rename to away")
+    env.publish(numbered("a", 300, 300))
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 300, 20, "not parked")
+    env.sql("alter table away rename to numbered")
+    env.publish(numbered("a", 600, 300))
+    env.wait_rows("numbered", 900, 45)
+    check_numbered(env, {"a": 900})
+    assert env.dead_letters() == []
+    bridge.check_books()
+
+
+def test_table_denied_and_granted(env):
+    make_numbered(env)
+    env.admin("alter table numbered owner to test; grant select, insert on numbered to bridge")
+    bridge = env.bridge(NUMBERED_RULE)
+    env.publish(numbered("a", 0, 100))
+    env.wait(lambda: env.admin("select count(*) from numbered") == [(100,)], 15, "not stored")
+    env.admin("revoke insert on numbered from bridge")
+    env.publish(numbered("a", 100, 100))
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 100, 20, "not parked")
+    bridge.kill9()
+    bridge.start()
+    env.admin("grant insert on numbered to bridge")
+    env.publish(numbered("a", 200, 100))
+    check_numbered(env, {"a": 300})
+    assert env.dead_letters() == []
+
+
+@quick
+def test_denied_rule_leaves_the_others_alone(env):
+    """Also while its table is looked at again, which happens every five seconds."""
+    env.sql("create table good (n int)")
+    env.admin("create table denied (n int); grant select on denied to bridge")
+    bridge = env.bridge('{ name = "good"; topic = "~/good"; table = "good"; columns = { n = "$.n"; }; },'
+                        '{ name = "denied"; topic = "~/denied"; table = "denied"; columns = { n = "$.n"; }; }')
+    for n in range(40):
+        env.publish([("~/good", '{"n": %d}' % n), ("~/denied", '{"n": %d}' % n)])
+        env.wait(lambda: env.one("select count(*) from good") == n + 1, 3, "the denied rule stands in the way")
+        wait_time(0.2)
+    assert bridge.metric("database_reconnects_total") == 0
+    env.admin("grant insert on denied to bridge")
+    env.wait(lambda: env.admin("select count(*), count(distinct n) from denied") == [(40, 40)], 15, "not stored when it was granted")
+    env.wait(lambda: env.dead_letters() == [], 10, env.dead_letters)

@@ -1,0 +1,161 @@
+"""What a broker repeats is stored once, what only looks like it is stored again: word for word, with a scripted broker.
+
+SPDX-License-Identifier: MIT
+"""
+
+from env import quick
+from scenes import scripted, stored
+
+
+@quick
+def test_redelivery_is_recognised(env):
+    """The broker never got the PUBACK: DUP, same identifier, same content, on the next connection: not stored again."""
+    for version in (4, 5):
+        broker, bridge, session = scripted(env, version)
+        for packet_id, value in ((1, "one"), (2, "two"), (3, "three")):
+            session.send("t/x", value, packet_id=packet_id)
+        session.wait("PUBACK", 3)
+        session.drop()
+        session = broker.accept()
+        session.send("t/x", "two", packet_id=2, duplicate=True)
+        session.send("t/x", "three", packet_id=3, duplicate=True)
+        session.send("t/x", "four", packet_id=4)
+        session.wait("PUBACK", 4)
+        session.wait("PUBACK", 2)
+        stored(env, "one", "two", "three", "four")
+        assert bridge.metric("messages_duplicate_total") == 2
+        bridge.stop()
+
+
+@quick
+def test_redelivery_is_recognised_after_kill(env):
+    """The same over kill -9: the memory is rebuilt from the journal."""
+    for version in (4, 5):
+        broker, bridge, session = scripted(env, version)
+        for packet_id in (1, 2, 3):
+            session.send("t/x", str(packet_id), packet_id=packet_id)
+        session.wait("PUBACK", 3)
+        bridge.kill9()
+        bridge.start(ready=False)
+        session = broker.accept()
+        for packet_id in (2, 3):
+            session.send("t/x", str(packet_id), packet_id=packet_id, duplicate=True)
+        session.send("t/x", "4", packet_id=4)
+        session.wait("PUBACK", 4)
+        stored(env, "1", "2", "3", "4")
+        bridge.stop()
+
+
+@quick
+def test_look_alikes_are_no_redelivery(env):
+    """Same content again, identifiers used again, DUP of something that never came: all genuine, all stored."""
+    for version in (4, 5):
+        broker, bridge, session = scripted(env, version)
+        session.send("t/x", "same", packet_id=1)
+        session.wait("PUBACK", 1)
+        session.send("t/x", "same", packet_id=2)          # another message with the same content
+        session.wait("PUBACK", 2)
+        session.send("t/x", "same", packet_id=1)          # the identifier is free again
+        session.send("t/y", "last", packet_id=7)
+        session.wait("PUBACK", 7)
+        stored(env, "same", "same", "same", "last")
+        session.drop()
+        session = broker.accept()
+        session.send("t/x", "never came", packet_id=9, duplicate=True)   # sent, yet lost on the way
+        session.send("t/y", "other content", packet_id=7, duplicate=True)
+        session.send("t/x", "same", packet_id=2)          # no DUP: a new message
+        session.wait("PUBACK", 2)
+        stored(env, "same", "same", "same", "last", "never came", "other content", "same")
+        assert bridge.metric("messages_duplicate_total") == 0
+        bridge.stop()
+
+
+def test_redelivery_with_other_numbers(env):
+    """RabbitMQ numbers the messages of each connection anew: A=1 … H=8, acknowledged 2 and 6, come again as A=1 C=2 D=3 …"""
+    broker, bridge, session = scripted(env, 4)
+    for packet_id, value in enumerate("ABCDEFGH", 1):
+        session.send("t/x", value, packet_id=packet_id)
+    session.wait("PUBACK", 8)
+    session.drop()
+    session = broker.accept()
+    for packet_id, value in enumerate("ACDEGH", 1):
+        session.send("t/x", value, packet_id=packet_id, duplicate=True)
+    session.send("t/x", "I", packet_id=7, duplicate=True)  # was lost on the way
+    session.send("t/x", "J", packet_id=8)
+    session.wait("PUBACK", 8)
+    stored(env, *"ABCDEFGHIJ")
+    assert bridge.metric("messages_duplicate_total") == 6
+    bridge.stop()
+
+
+def test_new_session_means_new_messages(env):
+    """session present = 0: the broker has forgotten; what looks like a repeat is none."""
+    broker, bridge, session = scripted(env, 5)
+    session.send("t/x", "one", packet_id=1)
+    session.wait("PUBACK", 1)
+    stored(env, "one")
+    session.drop()
+    broker.session_present = False
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    session.send("t/x", "one", packet_id=1)
+    session.wait("PUBACK", 1)
+    stored(env, "one", "one")
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.gap") == 1, 15, "the lost session is no row in mqtt2pg.gap")
+    bridge.stop()
+
+
+def test_session_present_subscribes_nothing_again(env):
+    broker, bridge, session = scripted(env, 5)
+    session.drop()
+    session = broker.accept()
+    session.send("t/x", "one", packet_id=1)
+    session.wait("PUBACK", 1)
+    assert not [item for item in session.received if item[0] in ("SUBSCRIBE", "UNSUBSCRIBE")], session.received
+    bridge.stop()
+
+
+@quick
+def test_exactly_once_with_qos2(env):
+    """MQTT 5, QoS 2: repeats of PUBLISH before PUBREC, PUBREL after a new connection, kill -9 in between: one row each."""
+    broker, bridge, session = scripted(env, 5, qos=2)
+    session.send("t/x", "one", qos=2, packet_id=1)
+    session.wait("PUBREC", 1)
+    session.drop()
+    session = broker.accept()
+    session.pubrel(1)
+    session.wait("PUBCOMP", 1)
+    session.send("t/x", "two", qos=2, packet_id=2)
+    session.wait("PUBREC", 2)
+    session.drop()                                        # PUBREC got lost
+    session = broker.accept()
+    session.send("t/x", "two", qos=2, packet_id=2, duplicate=True)
+    session.wait("PUBREC", 2)
+    bridge.kill9()
+    bridge.start(ready=False)
+    session = broker.accept()
+    session.send("t/x", "two", qos=2, packet_id=2, duplicate=True)
+    session.wait("PUBREC", 2)
+    session.pubrel(2)
+    session.wait("PUBCOMP", 2)
+    session.send("t/x", "three", qos=2, packet_id=3)
+    session.wait("PUBREC", 3)
+    session.pubrel(3)
+    session.wait("PUBCOMP", 3)
+    stored(env, "one", "two", "three")
+    bridge.stop()
+
+
+def test_session_parameters_on_the_wire(env):
+    """CONNECT keeps the session: clean start 0, expiry as configured; never 0xFFFFFFFF, which Paho would turn into 255 seconds."""
+    for text, seconds in (("7d", 7 * 86400), ("1h", 3600)):
+        broker = env.scripted_broker()
+        bridge = env.bridge('{ name = "r"; topic = "t"; format = "text"; table = "r"; columns = { v = "$"; }; }',
+                            broker={"url": broker.url, "session_expiry": text, "receive_maximum": 77, "max_packet": "64KB",
+                                    "keepalive": "33s"}, ready=False)
+        session = broker.accept()
+        assert (session.version, session.clean, session.keepalive) == (5, False, 33)
+        found = session.properties
+        assert b"\x11" + seconds.to_bytes(4, "big") in found, found.hex()
+        assert b"\x21\0\x4d" in found and b"\x27\0\1\0\0" in found, found.hex()
+        bridge.kill9()
