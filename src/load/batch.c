@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/metrics.h"
 #include "base/text.h"
 
 struct batch *batch_new(size_t rule_count)
@@ -138,7 +137,6 @@ static void report_gap(const struct gap *gap)
 
     snprintf(told.cause, sizeof(told.cause), "%.*s", SLICE_ARGS(gap->cause));
     health_add_gap(&told);
-    metric_add(METRIC_GAPS, 1);
     if (gap->from_us != 0) {
         text_format_time(&from, gap->from_us);
     }

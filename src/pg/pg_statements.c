@@ -316,7 +316,7 @@ static enum outcome refuse(const struct forbidden *row, struct error *error)
 
 enum outcome pg_check_statements(struct slice sql, struct error *error)
 {
-    struct slice statement;
+    struct slice statement = {0};
     size_t count = 0;
 
     while (pg_take_statement(&sql, &statement, error) == OUTCOME_OK) {

@@ -198,7 +198,7 @@ static char *after_sql(const struct staging *staging)
 /* The configuration has checked it; what makes no sense after all is left to the server to refuse. */
 static void take_own(struct target *target, const char *text)
 {
-    struct slice sql = slice_of(text), statement;
+    struct slice sql = slice_of(text), statement = {0};
     struct error error;
 
     while (pg_take_statement(&sql, &statement, &error) == OUTCOME_OK && statement.length > 0) {
