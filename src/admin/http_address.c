@@ -124,6 +124,7 @@ static int listen_anywhere(const char *port)
     return open_listener(&where);
 }
 
+/* Without a host: this machine itself, whose name need not be known (in a container there may be no /etc/hosts). */
 static struct addrinfo *look_up(const char *host, const char *port, int *failure)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
@@ -186,9 +187,10 @@ static int open_connection(const struct addrinfo *where, int timeout_ms)
 enum outcome http_address_connect(const struct http_address *address, int timeout_ms,
                                   int *connection, struct error *error)
 {
-    const char *host = address->host[0] == '\0' ? "localhost" : address->host;
+    bool everywhere = address->host[0] == '\0';
+    const char *host = everywhere ? "this machine" : address->host;
     int failure = 0;
-    struct addrinfo *found = look_up(host, address->port, &failure);
+    struct addrinfo *found = look_up(everywhere ? NULL : host, address->port, &failure);
 
     *connection = -1;
     if (found == NULL) {

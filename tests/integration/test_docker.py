@@ -186,9 +186,9 @@ def test_kubernetes(env):
 
 # --- the image's configuration, for real
 
-def contained(env, variables_, wrap=None):
+def contained(env, variables_, wrap=None, bridge=None):
     """A bridge with docker/mqtt2pg.cfg; only the journal and the port are not where the image has them."""
-    bridge = env.bridge("", start=False)
+    bridge = bridge or env.bridge("", start=False)
     bridge.file = os.path.join(env.folder, "mqtt2pg.cfg")
     shutil.copy(os.path.join(DOCKER, "mqtt2pg.cfg"), bridge.file)
     os.makedirs(bridge.journal)
@@ -285,7 +285,13 @@ def test_read_only_root(env):
     """As in the container: user 10001, no capabilities, everything read-only but the journal; kill -9 and all, nothing else is needed."""
     if os.getuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
         raise Skip("needs root and mount namespaces")
-    bridge = contained(env, four(env), in_container).wait_ready()
+    bridge = env.bridge("", start=False)
+    bridge = contained(env, {**four(env), "MQTT2PG_HTTP": f"*:{bridge.http_port}"}, in_container, bridge).wait_ready()
+    # What HEALTHCHECK runs, where not even localhost has a name.
+    alone = "mount --bind /dev/null /etc/hosts && mount --bind /dev/null /etc/resolv.conf && exec \"$@\""
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", alone, "sh", env.binary, "-c", bridge.file, "status"],
+                          env=bridge.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "ready" in done.stdout, done
     with open(f"/proc/{bridge.pid}/status") as file:
         text = file.read()
     assert re.search(r"^Uid:\s+10001\s", text, re.MULTILINE) and re.search(r"^CapEff:\s+0+$", text, re.MULTILINE), text
