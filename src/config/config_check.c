@@ -102,7 +102,7 @@ static void check_tls(struct config_reader *reader, const struct config *config,
                      broker->tls.key_file != NULL || given(reader, "broker.tls.verify") != NULL;
     if (!tls && given_any) {
         problem_warning(reader->problems, place_of(reader, "broker.tls"), "broker.tls",
-                        "has no effect: no url begins with mqtts://");
+                        "has no effect: no url begins with mqtts:// or wss://");
     } else if (tls && !broker->tls.verify) {
         problem_warning(reader->problems, place_of(reader, "broker.tls.verify"),
                         "broker.tls.verify", "false: anybody on the way can pose as the broker");

@@ -35,7 +35,8 @@ const struct setting settings[] = {
     {.path = "broker.url",
      .type = SETTING_TEXTS,
      .default_value = "\"mqtt://localhost:1883\"",
-     .help = "Where the broker is, mqtt:// or mqtts:// (TLS); or a list of them, tried in turn."},
+     .help = "Where the broker is, mqtt://, mqtts:// (TLS), ws:// or wss://; or a list of them, "
+             "tried in turn."},
     {.path = "broker.client_id",
      .type = SETTING_TEXT,
      .default_value = "\"mqtt2pg\"",
@@ -83,7 +84,7 @@ const struct setting settings[] = {
      .type = SETTING_TEXT,
      .default_value = "\"mqtt2pg/{client_id}/status\"",
      .help = "Retained \"online\" or \"offline\" is published here; \"\" = nowhere."},
-    GROUP("broker.tls", "TLS, for URLs that begin with mqtts://."),
+    GROUP("broker.tls", "TLS, for URLs that begin with mqtts:// or wss://."),
     {.path = "broker.tls.ca_file",
      .type = SETTING_TEXT,
      .example = "\"/etc/mqtt2pg/ca.pem\"",

@@ -7,20 +7,17 @@
 #include "base/outcome.h"
 #include "base/slice.h"
 
-/* The schemes that we know, also those that we refuse. */
+#define PATH_DEFAULT "/mqtt"
+
 static const struct scheme {
     const char *name;
     int port;
     bool tls;
-    const char *refused; /* NULL: works */
+    bool websocket;
 } schemes[] = {
-    {"mqtt", 1883, false, NULL},
-    {"mqtts", 8883, true, NULL},
-    {"tcp", 1883, false, NULL},
-    {"ssl", 8883, true, NULL},
-    {"tls", 8883, true, NULL},
-    {"ws", 0, false, "MQTT over WebSocket is not supported: use mqtt://"},
-    {"wss", 0, false, "MQTT over WebSocket is not supported: use mqtts://"},
+    {"mqtt", 1883, false, false}, {"mqtts", 8883, true, false}, {"tcp", 1883, false, false},
+    {"ssl", 8883, true, false},   {"tls", 8883, true, false},   {"ws", 80, false, true},
+    {"wss", 443, true, true},
 };
 
 static bool refuse(const char *url, const char *reason, struct error *error)
@@ -80,26 +77,46 @@ static bool port_parse(struct slice text, int *port)
     return *port >= 1 && *port <= 65535;
 }
 
+/* Splits the path off, for WebSocket; elsewhere a "/" at the end is all that may follow. False: refused. */
+static bool path_take(const char *url, const struct scheme *scheme, struct slice *rest,
+                      struct broker_address *address, struct error *error)
+{
+    const char *slash = memchr(rest->data, '/', rest->length);
+    size_t length = slash == NULL ? 0 : rest->length - (size_t) (slash - rest->data);
+    const char *path = slash;
+    address->path[0] = '\0';
+    rest->length -= length;
+    if (!scheme->websocket) {
+        return length <= 1 || refuse(url, "a path has no meaning", error);
+    }
+    if (length <= 1) {
+        path = PATH_DEFAULT;
+        length = strlen(PATH_DEFAULT);
+    }
+    /* Paho 1.3.12 takes the last colon for the one before the port. */
+    if (length >= sizeof(address->path) || memchr(path, ':', length) != NULL ||
+        memchr(path, ' ', length) != NULL) {
+        return refuse(url, "the path is too long, or has a colon or a space", error);
+    }
+    memcpy(address->path, path, length);
+    address->path[length] = '\0';
+    return true;
+}
+
 bool broker_address_parse(const char *url, struct broker_address *address, struct error *error)
 {
     struct slice rest = slice_of(url);
     const struct scheme *scheme = scheme_take(&rest);
     if (scheme == NULL) {
-        return refuse(url, "it must begin with mqtt:// or mqtts://", error);
-    }
-    if (scheme->refused != NULL) {
-        return refuse(url, scheme->refused, error);
-    }
-    if (rest.length > 0 && rest.data[rest.length - 1] == '/') {
-        rest.length--;
-    }
-    if (memchr(rest.data, '/', rest.length) != NULL) {
-        return refuse(url, "a path has no meaning", error);
+        return refuse(url, "it must begin with mqtt://, mqtts://, ws:// or wss://", error);
     }
     if (memchr(rest.data, '@', rest.length) != NULL) {
         /* The text would carry a password into logs, so it is not repeated. */
         error_set(error, OUTCOME_REJECT,
                   "broker URL: user name and password belong into username and password");
+        return false;
+    }
+    if (!path_take(url, scheme, &rest, address, error)) {
         return false;
     }
     struct slice host;
@@ -118,5 +135,6 @@ bool broker_address_parse(const char *url, struct broker_address *address, struc
     memcpy(address->host, host.data, host.length);
     address->host[host.length] = '\0';
     address->tls = scheme->tls;
+    address->websocket = scheme->websocket;
     return true;
 }

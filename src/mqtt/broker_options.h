@@ -13,7 +13,7 @@
 /* All pointers borrowed from the configuration. */
 struct broker_options {
     const char *const *
-        urls; /* mqtt://host:port or mqtts://…; tried in turn; accepted by broker_address_parse() */
+        urls; /* mqtt://host:port, mqtts://…, ws://…/path; tried in turn; accepted by broker_address_parse() */
     size_t url_count;
     const char *client_id;
     bool mqtt5;           /* else 3.1.1 */
@@ -33,12 +33,15 @@ struct broker_options {
     } tls;
 };
 
-/* Host (IPv6 without its brackets), port and whether TLS is wanted, from a URL. False with a reason (ws, wss and unknown schemes, no host, bad port,
- * a path, a user name in it). Default ports 1883, 8883. tcp://, ssl:// and tls:// mean the same as mqtt:// and mqtts://. */
+/* Host (IPv6 without its brackets), port, whether TLS and WebSocket are wanted, from a URL. False with a reason (unknown scheme, no host, bad port,
+ * a user name in it, a path where it has no meaning). Default ports 1883, 8883, and 80, 443 for ws:// and wss://, whose path is "/mqtt" when none is
+ * given. tcp://, ssl:// and tls:// mean the same as mqtt:// and mqtts://. */
 struct broker_address {
     char host[256];
     int port;
     bool tls;
+    bool websocket;
+    char path[256]; /* with its "/"; "" without WebSocket */
 };
 struct error;
 bool broker_address_parse(const char *url, struct broker_address *address, struct error *error);

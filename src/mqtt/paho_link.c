@@ -30,7 +30,7 @@
 /* MQTT 5.0, section 3.2.2.3.3. */
 #define RECEIVE_MAXIMUM_DEFAULT 65535
 
-enum { WAIT_STEP_MS = 100, PROBE_MS = 1000 };
+enum { WAIT_STEP_MS = 100, PROBE_MS = 1000, TLS_PROBE_MS = 3000 };
 
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
 static MQTTAsync anchor; /* never destroyed: paho_link.h */
@@ -309,7 +309,7 @@ static enum outcome explain(struct paho_link *link, const struct broker_address 
     }
     if (address->tls) {
         enum outcome outcome =
-            tls_probe(link->options.broker, address, link->numeric, PROBE_MS, error);
+            tls_probe(link->options.broker, address, link->numeric, TLS_PROBE_MS, error);
         if (outcome == OUTCOME_OK && link->tls_error[0] != '\0') {
             outcome = error_set(error, OUTCOME_REJECT, "TLS: %s", link->tls_error);
         }
@@ -355,13 +355,16 @@ static struct paho_link *link_new(const struct paho_link_options *options, int p
     return link;
 }
 
-/* "tcp://host:port", as Paho wants it. */
+/* "tcp://host:port", "wss://host:port/path": as Paho wants it. */
 static char *uri_of(const struct broker_address *address, const char *numeric)
 {
-    const char *host = address->tls ? address->host : numeric;
+    static const char *const schemes[2][2] = {{"tcp", "ssl"}, {"ws", "wss"}};
+    /* A certificate and a virtual host of HTTP go by the name. */
+    const char *host = address->tls || address->websocket ? address->host : numeric;
     bool brackets = strchr(host, ':') != NULL;
-    return memory_printf("%s://%s%s%s:%d", address->tls ? "ssl" : "tcp", brackets ? "[" : "", host,
-                         brackets ? "]" : "", address->port);
+    return memory_printf("%s://%s%s%s:%d%s", schemes[address->websocket][address->tls],
+                         brackets ? "[" : "", host, brackets ? "]" : "", address->port,
+                         address->path);
 }
 
 enum outcome paho_link_open(struct paho_link **link, const struct paho_link_options *options,

@@ -9,7 +9,8 @@
  *   - One handle, made by paho_init(), is never destroyed: Paho ends its threads with the last handle, and starting and ending races.
  *   - No automatic reconnect, no persistence, one URL, callbacks set before connect, the MQTT version always given.
  *   - Plain connections are made to a numeric address: Paho would resolve the name while it holds the lock that all its callbacks need, and would
- *     try one address only. With TLS it gets the name, which it verifies.
+ *     try one address only. With TLS it gets the name, which it verifies, and with WebSocket,
+ *     where it stands in the Host header.
  *   - Callbacks run in Paho's threads with its one lock held; they may not call isConnected, destroy, set… (they would unlock it). Those here only take
  *     the link's mutex and note what happened; no function here calls Paho while it holds that mutex.
  *

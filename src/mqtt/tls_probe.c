@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "mqtt/paho_socket.h"
 
-enum { NAMES_MAX = 5 };
+enum { NAMES_MAX = 5, VERDICT_MS = 1000 };
 
 /* --- the context: files and demands ------------------------------------------------------------- */
 
@@ -295,9 +295,9 @@ static bool wait_for(const SSL *ssl, int result, int64_t end_ms, bool *late)
 }
 
 /* With TLS 1.3 the broker's verdict on our certificate comes after the handshake; a broker says nothing else before CONNECT. */
-static enum outcome hear_verdict(SSL *ssl, const struct broker_options *broker, int64_t end_ms,
-                                 struct error *error)
+static enum outcome hear_verdict(SSL *ssl, const struct broker_options *broker, struct error *error)
 {
+    int64_t end_ms = clock_monotonic_ms() + VERDICT_MS;
     char byte;
     bool late = false;
     int result;
@@ -323,7 +323,7 @@ static enum outcome handshake(SSL *ssl, const struct broker_options *broker, con
                          "no answer to TLS: if that port is not for TLS, use mqtt:// or another "
                          "port");
     }
-    return result == 1 ? hear_verdict(ssl, broker, end_ms, error)
+    return result == 1 ? hear_verdict(ssl, broker, error)
                        : explain_handshake(ssl, broker, host, error);
 }
 

@@ -23,7 +23,7 @@
  * name of the setting and what is wrong. Never asks at a terminal. Any thread. */
 enum outcome tls_check_files(const struct broker_options *broker, struct error *error) MUST_CHECK;
 
-/* Connects to the address, at most `milliseconds`. OUTCOME_OK: TLS works. OUTCOME_REJECT: it won't until somebody changes something; OUTCOME_RETRY: it
+/* Connects to the address, at most `milliseconds`, and one second more for what a broker thinks of our certificate. OUTCOME_OK: TLS works. OUTCOME_REJECT: it won't until somebody changes something; OUTCOME_RETRY: it
  * may the next time; both with words for a person. */
 enum outcome tls_probe(const struct broker_options *broker, const struct broker_address *address,
                        const char *numeric, int64_t milliseconds, struct error *error) MUST_CHECK;

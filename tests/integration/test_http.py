@@ -195,6 +195,10 @@ def test_off_and_taken_port(env):
     env.publish(numbered("a", 0, 10))  # perhaps before it has subscribed: again below
     env.wait(lambda: (env.publish(numbered("b", 0, 1)), env.one("select count(*) from numbered where topic = 'b'"))[1], 20,
              "does not work without HTTP")
+    open_to_all = env.bridge(NUMBERED_RULE, start=False)
+    open_to_all.configure(http={"listen": f"*:{open_to_all.http_port}"}).start()
+    assert " WARN " in open_to_all.wait_log("status page is open to other machines")
+    open_to_all.stop()
     other = env.bridge(NUMBERED_RULE, start=False)
     taken = socket.create_server(("127.0.0.1", other.http_port))
     other.launch()

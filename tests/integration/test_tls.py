@@ -5,14 +5,13 @@ SPDX-License-Identifier: MIT
 
 import os
 import re
-import socket
 import subprocess
 
 import psycopg2
 
 from bridge import wait_time
 from certificates import Authority
-from env import limit, quick
+from env import Skip, limit, quick
 from scenes import NUMBERED_RULE, check_numbered, interleaved, make_numbered, numbered
 from servers import free_port, unprivileged
 
@@ -86,8 +85,6 @@ def test_wrong_certificates(env):
     tls = {"ca_file": ours.file}
     mine, mine_key = other.issue("mine", names="DNS:bridge", common="bridge")
     plain = env.broker.port
-    silent = socket.create_server(("127.0.0.1", 0))
-    env.closing.append(silent.close)
     cases = {
         "other_host": (url(ports["other_host"]), 'is for broker.example, 192.0.2.1, not for .{1,2}localhost'),
         "other_address": (url(ports["other_host"], "127.0.0.1"), 'is for broker.example, 192.0.2.1, not for .{1,2}127.0.0.1'),
@@ -98,7 +95,6 @@ def test_wrong_certificates(env):
         "wrong_client": ({**url(ports["client"]), "tls": {**tls, "cert_file": mine, "key_file": mine_key}},
                          "does not accept our certificate"),
         "plain": (url(plain), "TLS.*use mqtt://"),
-        "silent": (url(silent.getsockname()[1]), "no answer to TLS"),
         "nobody": (url(free_port()), "could not connect to 127.0.0.1 port .*Connection refused"),
     }
     bridges = {}
@@ -220,26 +216,28 @@ def test_renewed_certificate(env):
 
 # --- nothing lost, nothing twice, also under TLS
 
+def fill_and_kill(env, bridge):
+    """More than its journal takes while the database is away, kill -9 when it is full: all is stored in the end, once."""
+    make_numbered(env)
+    bridge.start()
+    env.postgres.stop()
+    env.publish([(topic, payload[:-1] + ',"x":"%s"}' % ("x" * 300), qos) for topic, payload, qos in numbered("a", 0, 8000)])
+    env.wait(lambda: "journal" in bridge.get("/readyz").out.lower(), 20, "not full")
+    bridge.kill9()
+    bridge.start(ready=False)
+    env.wait(lambda: bridge.get("/healthz").code == 200, 10, "does not start with a full journal")
+    env.postgres.start()
+    check_numbered(env, {"a": 8000})
+    bridge.wait_ready()
+    bridge.check_books()
+    assert env.sql("select * from mqtt2pg.gap") == []
+
+
 @limit(90)
 def test_full_journal_acknowledges_nothing(env):
     """The journal is full: the connection is cut in the middle of decrypted data, and no PUBACK leaves; kill -9 at that moment, too."""
     tls_broker(env)
-    for version in ("5", "3.1.1"):
-        env.sql("drop table if exists numbered")
-        make_numbered(env)
-        bridge = env.bridge(NUMBERED_RULE, journal={"max_size": "1MB"}, broker={"protocol": version})
-        env.postgres.stop()
-        env.publish([(topic, payload[:-1] + ',"x":"%s"}' % ("x" * 300), qos) for topic, payload, qos in numbered("a", 0, 8000)])
-        env.wait(lambda b=bridge: "journal" in b.get("/readyz").out.lower(), 20, "not full")
-        bridge.kill9()
-        bridge.start(ready=False)
-        env.wait(lambda b=bridge: b.get("/healthz").code == 200, 10, "does not start with a full journal")
-        env.postgres.start()
-        check_numbered(env, {"a": 8000})
-        bridge.wait_ready()
-        bridge.check_books()
-        assert env.sql("select * from mqtt2pg.gap") == []
-        bridge.stop()
+    fill_and_kill(env, env.bridge(NUMBERED_RULE, start=False, journal={"max_size": "1MB"}))
 
 
 @limit(90)
@@ -339,3 +337,53 @@ def test_database(env):
     late = env.bridge(rule % ("x", "x"), name="late", ready=False, database={"conninfo": good})
     late.wait_log("or has expired")
     admin.close()
+
+
+# --- WebSocket, with and without TLS
+
+def websocket_broker(env):
+    """A Mosquitto with plain, ws and wss listeners: {scheme: URL}, and the CA; None where it has no WebSocket."""
+    ours = Authority(os.path.join(env.folder, "ca"))
+    certificate, key = ours.serve("ws")
+    broker = env.own_broker()
+    ports = {"ws": free_port(), "wss": free_port()}
+    broker.listeners.append((ports["ws"], ["protocol websockets"]))
+    broker.listeners.append((ports["wss"], ["protocol websockets", f"certfile {certificate}", f"keyfile {key}"]))
+    try:
+        broker.start()
+    except RuntimeError as error:
+        raise Skip(f"this Mosquitto has no WebSocket: {error}") from None
+    return {scheme: f"{scheme}://localhost:{port}/mqtt" for scheme, port in ports.items()}, ours
+
+
+def websocket_group(scheme, urls, ours, version="5"):
+    return {"url": urls[scheme], "protocol": version, **({"tls": {"ca_file": ours.file}} if scheme == "wss" else {})}
+
+
+@limit(120)
+def test_websocket_full_journal(env):
+    """As with plain MQTT: a full journal acknowledges nothing, and after kill -9 nothing is lost and nothing there twice."""
+    urls, ours = websocket_broker(env)
+    fill_and_kill(env, env.bridge(NUMBERED_RULE, start=False, journal={"max_size": "1MB"}, broker=websocket_group("wss", urls, ours)))
+
+
+@limit(90)
+def test_websocket_killed_and_acknowledged(env):
+    """kill -9 in mid-stream; acknowledgments go out over WebSocket, too."""
+    urls, ours = websocket_broker(env)
+    for scheme in ("ws", "wss"):
+        env.sql("drop table if exists numbered")
+        make_numbered(env)
+        inbox = env.subscribe("~/ack")
+        rule = NUMBERED_RULE.replace("columns", 'ack = { topic = "~/ack"; fields = { n = "$.n"; }; }; columns')
+        bridge = env.bridge(rule, broker=websocket_group(scheme, urls, ours))
+        load = env.publish_in_background(interleaved(("a", "b"), 1500), rate=1500)
+        while load.running():
+            bridge.wait_subscribed()
+            wait_time(0.3)
+            bridge.kill9()
+            bridge.launch()
+        assert load.finish() == 3000
+        check_numbered(env, {"a": 1500, "b": 1500})
+        env.wait(lambda i=inbox: len(set(i.payloads)) == 1500, 40, lambda i=inbox: f"{len(set(i.payloads))} acknowledgments")
+        bridge.stop()

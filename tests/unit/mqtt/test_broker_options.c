@@ -9,7 +9,7 @@ static const struct {
     const char *host; /* NULL: refused */
     int port;
     bool tls;
-    const char *reason; /* a part of it */
+    const char *reason; /* a part of it; of what is taken the path */
 } cases[] = {
     {"mqtt://localhost", "localhost", 1883, false, NULL},
     {"mqtt://localhost:1884", "localhost", 1884, false, NULL},
@@ -22,9 +22,16 @@ static const struct {
     {"MQTT://h:65535", "h", 65535, false, NULL},
     {"mqtt://[::1]", "::1", 1883, false, NULL},
     {"mqtts://[fe80::1]:8884", "fe80::1", 8884, true, NULL},
-    {"ws://h", NULL, 0, false, "WebSocket is not supported: use mqtt://"},
-    {"wss://h:443/mqtt", NULL, 0, false, "WebSocket is not supported: use mqtts://"},
-    {"http://h", NULL, 0, false, "must begin with mqtt:// or mqtts://"},
+    {"ws://h", "h", 80, false, "/mqtt"},
+    {"ws://h/", "h", 80, false, "/mqtt"},
+    {"wss://h:8084/a/b?c=d", "h", 8084, true, "/a/b?c=d"},
+    {"wss://h", "h", 443, true, "/mqtt"},
+    {"ws://[::1]:8083/mqtt", "::1", 8083, false, "/mqtt"},
+    {"ws://h/a:b", NULL, 0, false, "colon"},
+    {"ws://h:x/mqtt", NULL, 0, false, "port"},
+    {"ws:///mqtt", NULL, 0, false, "no host"},
+    {"wss://me:secret@h/mqtt", NULL, 0, false, "password"},
+    {"http://h", NULL, 0, false, "must begin with mqtt://, mqtts://, ws:// or wss://"},
     {"localhost:1883", NULL, 0, false, "must begin with"},
     {"", NULL, 0, false, "must begin with"},
     {"mqtt:/h", NULL, 0, false, "must begin with"},
@@ -54,6 +61,8 @@ static void test_urls(void)
             CHECK_TEXT_EQ(address.host, cases[i].host);
             CHECK_INT_EQ(address.port, cases[i].port);
             CHECK_INT_EQ(address.tls, cases[i].tls);
+            CHECK_TEXT_EQ(address.path, cases[i].reason == NULL ? "" : cases[i].reason);
+            CHECK_INT_EQ(address.websocket, cases[i].reason != NULL);
         } else {
             CHECK(strstr(error.text, cases[i].reason) != NULL);
             CHECK(strstr(error.text, "secret") == NULL);
