@@ -377,13 +377,13 @@ def test_websocket_killed_and_acknowledged(env):
         inbox = env.subscribe("~/ack")
         rule = NUMBERED_RULE.replace("columns", 'ack = { topic = "~/ack"; fields = { n = "$.n"; }; }; columns')
         bridge = env.bridge(rule, broker=websocket_group(scheme, urls, ours))
-        load = env.publish_in_background(interleaved(("a", "b"), 1500), rate=1500)
+        load = env.publish_in_background(interleaved(("a", "b"), 500), rate=800)
         while load.running():
             bridge.wait_subscribed()
             wait_time(0.3)
             bridge.kill9()
             bridge.launch()
-        assert load.finish() == 3000
-        check_numbered(env, {"a": 1500, "b": 1500})
-        env.wait(lambda i=inbox: len(set(i.payloads)) == 1500, 40, lambda i=inbox: f"{len(set(i.payloads))} acknowledgments")
+        assert load.finish() == 1000
+        check_numbered(env, {"a": 500, "b": 500})
+        env.wait(lambda i=inbox: len(set(i.payloads)) == 500, 40, lambda i=inbox: f"{len(set(i.payloads))} acknowledgments")
         bridge.stop()
