@@ -72,7 +72,7 @@ LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicro
 
 # --- for users ---------------------------------------------------------------------------------
 
-.PHONY: all deps deps-deb deps-dev check test chaos test-deb bench chaos asan tsan fuzz cover demo deb install uninstall
+.PHONY: all deps deps-deb deps-dev check test test-deb bench chaos asan tsan fuzz cover demo deb install uninstall
 .PHONY: clean help unit lint format program units run-units run-fuzzers generated bench-programs
 
 all: ## build build/mqtt2pg with what is installed

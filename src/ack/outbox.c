@@ -413,6 +413,8 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
         list_add(outbox, &entry);
         pthread_mutex_unlock(&outbox->mutex);
         (void) FAULT("ack.file.written");
+    } else if (outcome == OUTCOME_RETRY) {
+        outcome = error->outcome = OUTCOME_REJECT; /* a smaller one may fit */
     }
     return outcome;
 }

@@ -40,8 +40,8 @@ enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *op
 enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stored,
                            struct error *error) MUST_CHECK;
 
-/* Before COMMIT of the transaction that moves the row to `mark`. Does nothing for an empty batch. OUTCOME_RETRY: no room (max_bytes reached, unless the outbox is
- * empty, or the disk is full). */
+/* Before COMMIT of the transaction that moves the row to `mark`. Does nothing for an empty batch. OUTCOME_RETRY: max_bytes are
+ * reached, and it is not empty: the broker must take some first. OUTCOME_REJECT: the disk has no room for so many. */
 enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mark,
                             const struct ack_batch *batch, struct error *error) MUST_CHECK;
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -252,4 +253,13 @@ enum outcome file_make_directory(const char *path, struct error *error)
     }
     free(part);
     return outcome;
+}
+
+int64_t file_room(int fd)
+{
+    struct statvfs disk;
+    if (fstatvfs(fd, &disk) != 0) {
+        return INT64_MAX;
+    }
+    return (int64_t) disk.f_bavail * (int64_t) disk.f_frsize;
 }

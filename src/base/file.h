@@ -59,4 +59,7 @@ enum outcome file_load(const char *path, size_t bytes_max, struct buf *out,
 /* Makes the directory (mode 0700) and its missing parents. */
 enum outcome file_make_directory(const char *path, struct error *error) MUST_CHECK;
 
+/* Bytes that its file system has free for us; INT64_MAX when it does not tell. */
+int64_t file_room(int fd);
+
 #endif

@@ -28,6 +28,9 @@
 
 #define NEVER_DUE INT64_MAX
 
+/* What stays free on the disk beside the journal, at least. */
+#define DISK_LEFT_MIN ((int64_t) 256 * 1024)
+
 static void lock(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);
@@ -314,6 +317,14 @@ static int64_t bytes_in_the_way(const struct journal *journal)
     return bytes;
 }
 
+/* A full journal empties only when batches are stored, and a batch may have acknowledgments to write down on the same disk: the journal
+ * must not take the last of it. */
+static bool takes_the_last(const struct journal *journal, int64_t bytes)
+{
+    return file_room(journal->directory_fd) - bytes <
+           journal_larger(journal->segment_bytes, DISK_LEFT_MIN);
+}
+
 /* With the lock. Prepares a segment of `bytes`, deleting old ones for it; false when there is no room. */
 static bool make_prepared(struct journal *journal, int64_t bytes)
 {
@@ -330,7 +341,9 @@ static bool make_prepared(struct journal *journal, int64_t bytes)
             }
         }
         unlock(journal);
-        outcome = segment_prepare(journal->directory_fd, bytes, &fd, &error);
+        outcome = takes_the_last(journal, bytes)
+                      ? OUTCOME_RETRY
+                      : segment_prepare(journal->directory_fd, bytes, &fd, &error);
         if (outcome == OUTCOME_FATAL) {
             journal_fail(journal, &error);
         }

@@ -34,9 +34,9 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
     if (result == STORE_DONE) {
         loader->heal_letters = HEAL_LETTERS_MAX;
         count_healed(loader, rule, counts);
-    } else if (result == STORE_SMALLER && loader->heal_letters > 1) {
-        loader->heal_letters /= 2;
-        result = STORE_AGAIN;
+    } else if (result == STORE_SMALLER) {
+        result = loader->heal_letters > 1 ? STORE_AGAIN : STORE_WAIT;
+        loader->heal_letters = loader->heal_letters > 1 ? loader->heal_letters / 2 : 1;
     }
     return result;
 }

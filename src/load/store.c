@@ -191,7 +191,9 @@ enum store_result store_commit(const struct store *store, const struct batch *ba
         *failure = (struct pg_failure){.action = SQL_WAIT};
         snprintf(failure->message, sizeof(failure->message), "acknowledgments: %.300s", error.text);
         store_rollback(store);
-        return error.outcome == OUTCOME_FATAL ? STORE_DISK : STORE_WAIT;
+        return error.outcome == OUTCOME_FATAL    ? STORE_DISK
+               : error.outcome == OUTCOME_REJECT ? STORE_SMALLER
+                                                 : STORE_WAIT;
     }
     (void) FAULT("store.commit.before");
     if (pg_commit(store->connection, failure) == OUTCOME_OK) {

@@ -26,10 +26,12 @@
 enum {
     STABLE_MS = 10000, /* a connection that lived this long was a success */
     STABLE_TAKEOVER_MS = 600000,
-    STATUS_MS = 2000,   /* for publishing "online" or "offline" */
-    FLAPPING = 3,       /* short connections in a row */
-    LOOK_MS = 200,      /* how often a crowded journal is looked for */
-    CALLBACK_MS = 5000, /* a callback waits for room at most so long */
+    STATUS_MS = 2000, /* for publishing "online" or "offline" */
+    FLAPPING = 3,     /* short connections in a row */
+    LOOK_MS = 200,    /* how often a crowded journal is looked for */
+    /* A callback waits for room at most so long. It holds Paho's threads, and acknowledgments must get out: those that fill the outbox
+     * are what the journal waits for. */
+    CALLBACK_MS = 250,
 };
 
 /*
@@ -42,6 +44,7 @@ enum { WINDOW = 65535 };
 static void on_cut(void *context)
 {
     struct receiver *receiver = context;
+    atomic_store(&receiver->refused, true);
     if (receiver->arriving != NULL) {
         paho_link_cut(receiver->arriving);
     }
@@ -134,6 +137,10 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
     }
     const char *client_id = broker_of(receiver)->client_id;
     int64_t wait_ms;
+    if (atomic_load(&receiver->refused)) { /* by ourselves, and said already */
+        health_set(HEALTH_BROKER, false, "disconnected while the journal is full");
+        return LOOK_MS;
+    }
     if (loss == PAHO_TAKEN_OVER) {
         wait_ms = backoff_next(&receiver->takeover);
         health_set(HEALTH_BROKER, false, "another client uses the same client_id");
@@ -190,6 +197,7 @@ static void *receiver_main(void *context)
             rest(receiver, LOOK_MS);
             continue;
         }
+        atomic_store(&receiver->refused, false);
         enum attempt result = attempt_each(receiver);
         if (result == ATTEMPT_ONLINE) {
             stay(receiver);
@@ -200,6 +208,8 @@ static void *receiver_main(void *context)
             }
             receiver_end_link(receiver, STATUS_MS);
             rest(receiver, up ? 0 : after_loss(receiver, loss));
+        } else if (atomic_load(&receiver->refused)) {
+            rest(receiver, LOOK_MS);
         } else if (result == ATTEMPT_UNREACHABLE) {
             rest(receiver, backoff_next(&receiver->backoff));
         } else if (result == ATTEMPT_DENIED) {

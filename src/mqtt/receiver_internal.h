@@ -32,6 +32,7 @@ struct receiver {
     bool changed;
     int64_t stop_end_ms; /* monotonic */
     atomic_bool stopping;
+    atomic_bool refused; /* we cut this connection: the journal had no room */
 
     /* Of the receiver's thread. */
     struct session_file sessions;

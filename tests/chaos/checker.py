@@ -166,6 +166,7 @@ def check(world):
         world.bridge.check_books()
     except AssertionError as error:
         findings.add("other", "at the end", [str(error)])
+    world.acks.stop()
     accepted, unsure = accepted_numbers(world)
     dead = dead_letters(world)
     findings.messages, findings.unsure = len(accepted), len(unsure)

@@ -5,11 +5,17 @@ SPDX-License-Identifier: MIT
 
 import datetime
 import json
+import os
 import signal
+import sys
 import threading
 
 from bridge import wait_time
-from env import limit, quick
+from env import ROOT, Skip, limit, quick
+
+sys.path.append(os.path.join(ROOT, "tests", "chaos"))
+
+from disks import make_disk  # noqa: E402
 
 RULE = """{ name = "reading"; topic = "~/devices/{device}/telemetry"; table = "reading"; qos = 1;
   columns = { device = "{device}"; id = "$.id | required"; v = "$.v"; };
@@ -228,3 +234,24 @@ def test_retry_leaves_parked_messages_to_the_service(env):
     bridge.start()
     inbox.wait(3)
     assert env.one("select count(*) from reading") == 3 and env.dead_letters() == []
+
+
+@limit(120)
+def test_journal_leaves_room_for_acknowledgments(env):
+    """The journal's disk is smaller than max_size: it must not take the last of it, for a batch's acknowledgments stand there, too."""
+    count = 10000
+    disk = make_disk(os.path.join(env.folder, "bridge1", "journal"), small=True)
+    env.closing.append(disk.close)
+    if not disk.can_fill:
+        raise Skip("a small disk can be mounted by root only")
+    env.own_broker(max_inflight_messages="0").start()
+    env.sql("create table reading (device text, id bigint, v double precision)")
+    inbox = env.subscribe("~/devices/+/ack")
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""), broker={"url": env.broker.url}, journal={"keep": "0s", "max_size": "16MB"})
+    env.postgres.stop()
+    env.publish(("~/devices/d%d/telemetry" % (n % 5), '{"id": %d, "v": 1, "x": "%s"}' % (n, "x" * 700)) for n in range(count))
+    env.wait(lambda: "journal" in bridge.get("/readyz").out, 20, lambda: f"not full: {bridge.get('/readyz')}")
+    env.postgres.start()
+    env.wait_rows("reading", count, 40)
+    env.wait(lambda: len(by_id(inbox)) == count, 20, lambda: f"{count - len(by_id(inbox))} messages have no acknowledgment")
+    bridge.check_books()
