@@ -151,7 +151,7 @@ def quiet(world):
         return (metrics.get("journal_messages") == 0 and metrics.get("acks_waiting") == 0
                 and env.one("select count(*) from mqtt2pg.dead_letter where parked") == 0)
     accepted, _ = accepted_numbers(world)
-    env.wait(lambda: settled() and accepted <= set(world.acks.seen), 60,
+    env.wait(lambda: settled() and accepted <= set(world.acks.seen), 120,
              lambda: f"not quiet: {bridge.metric('journal_messages'):.0f} messages in the journal, "
                      f"{bridge.metric('acks_waiting'):.0f} acknowledgments to be sent, "
                      f"{len(accepted - set(world.acks.seen))} not seen, "

@@ -244,6 +244,9 @@ def fill_disk(world):
     world.disk.free()
 
 
+# They begin before, and so end after, what takes the database away.
+PUT_RIGHT_BY_SQL = (deny_dead_letters, rename_table, deny_table, change_table)
+
 Disturbance = collections.namedtuple("Disturbance", "name subject weight function")
 
 DISTURBANCES = (
@@ -301,6 +304,7 @@ def named(names):
 def run_round(world, chosen=None):
     """One round: one to three disturbances at once, then a moment of rest. Returns what it did, in words."""
     chosen = chosen or choose(world, world.chance.choice((1, 1, 2, 2, 3)))
+    chosen.sort(key=lambda one: one.function not in PUT_RIGHT_BY_SQL)
     under_way = []
     for one in chosen:
         world.note("begin  " + one.name)
