@@ -157,6 +157,8 @@ static bool ensure_schema(struct loader *loader, struct error *error)
     if (outcome == OUTCOME_FATAL && !loader->connected_before) {
         log_error("the bridge's own tables are missing", F_TEXT("reason", error->text));
         stop_request(4);
+    } else if (outcome == OUTCOME_FATAL) { /* they worked before: somebody will put it right */
+        error->outcome = OUTCOME_RETRY;
     }
     return loader->schema_ready;
 }

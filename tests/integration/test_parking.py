@@ -75,3 +75,20 @@ def test_denied_rule_leaves_the_others_alone(env):
     env.admin("grant insert on denied to bridge")
     env.wait(lambda: env.admin("select count(*), count(distinct n) from denied") == [(40, 40)], 15, "not stored when it was granted")
     env.wait(lambda: env.dead_letters() == [], 10, env.dead_letters)
+
+
+@quick
+def test_own_tables_denied_for_a_while(env):
+    """The bridge's own dead letters are denied while it runs: it waits, says what is missing, and goes on by itself."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.publish(numbered("a", 0, 10))
+    env.wait_rows("numbered", 10)
+    env.admin("revoke insert on mqtt2pg.dead_letter from bridge")
+    env.publish([("~/n/a", "no JSON", 1), *numbered("a", 10, 10)])
+    assert "dead_letter" in bridge.wait_log("privileges are missing")
+    env.holds(bridge.running, 1, "it ended")
+    env.admin("grant insert on mqtt2pg.dead_letter to bridge")
+    check_numbered(env, {"a": 20})
+    assert len(env.dead_letters()) == 1
+    bridge.check_books()
