@@ -21,7 +21,7 @@ import time
 
 from env import Skip
 
-CREATE, WRITE, TRUNCATE, RESERVE, SYNC_BEGIN, SYNC_END, RENAME, UNLINK, MKDIR = range(1, 10)
+CREATE, WRITE, TRUNCATE, RESERVE, SYNC_BEGIN, SYNC_END, RENAME, UNLINK, MKDIR, SYNC_FAILED = range(1, 11)
 ENTRY = struct.Struct("<IIIIqqq")
 FIELDS = ("quota", "write_short", "write_errno", "write_count", "sync_errno", "sync_count", "sync_delay_ms", "sync_hang", "read_errno",
           "read_from", "read_to", "clock_us", "syncs_failed", "syncs_after_failed", "writes_failed", "create_errno", "create_count")
@@ -47,6 +47,11 @@ class File:
         while self.pending and self.done < upto:
             apply(self.content, self.pending.pop(0))
             self.done += 1
+
+    def sync_failed(self, upto):
+        """They never will be, unless they are written again."""
+        del self.pending[:max(0, upto - self.done)]
+        self.done = max(upto, self.done)
 
     @property
     def changes(self):
@@ -178,6 +183,8 @@ class Model:
         elif kind == SYNC_BEGIN:
             synced = self.synced(first, inode)
             self.syncs[value] = (synced, synced.changes if synced else 0)
+        elif kind == SYNC_FAILED and isinstance(self.syncs[value][0], File):
+            self.syncs[value][0].sync_failed(self.syncs[value][1])
         elif kind == SYNC_END and self.syncs[value][0] is not None:
             self.sync_count += 1
             self.syncs[value][0].sync(self.syncs[value][1])
@@ -283,11 +290,12 @@ class Disk:
                 found.append((os.path.relpath(path, self.root), os.stat(path).st_ino, content))
         return found
 
-    def environment(self):
-        """For a start of the bridge: what is there now counts as durable."""
-        self.base = self.look()
-        with open(self.log, "wb"):
-            pass  # also for a process that is killed before it has begun
+    def environment(self, again=False):
+        """For a start of the bridge: what is there now counts as durable; with `again` only what did before."""
+        if not again:
+            self.base = self.look()
+            with open(self.log, "wb"):
+                pass  # also for a process that is killed before it has begun
         return {"LD_PRELOAD": self.shim, "DISK_SHIM_DIRECTORY": self.root, "DISK_SHIM_CONTROL": self.control,
                 "DISK_SHIM_LOG": self.log, "DISK_SHIM_PROC": self.proc}
 

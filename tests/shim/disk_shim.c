@@ -74,6 +74,8 @@ enum operation {
     OPERATION_RENAME = 7,
     OPERATION_UNLINK = 8,
     OPERATION_MKDIR = 9,
+    OPERATION_SYNC_FAILED =
+        10, /* what was to be synced is taken for written by the kernel, and is not */
 };
 
 /* In the log; `first` and `second` (paths below the directory) and `data` follow. */
@@ -409,6 +411,7 @@ static int sync_file(int fd, long number)
     bool failed = fails(&control->sync_errno, &control->sync_count, NAME_SYNC, path);
     if (failed) {
         control->syncs_failed++;
+        note(OPERATION_SYNC_FAILED, path, "", inode, sync);
         failed_inode = inode;
     }
     bool slow = chosen(NAME_SYNC, path);
