@@ -79,7 +79,9 @@ def test_power_cuts_with_sync_always(env):
         env.wait(lambda: bridge.metric("acks_waiting") == 0, 15, "acknowledgments wait")
         env.wait(lambda: acks_of(acks) == set(range(2500)), 15,
                  lambda: f"without acknowledgment: {sorted(set(range(2500)) - acks_of(acks))[:10]}")
-        assert env.sql("select * from mqtt2pg.gap") == [] and env.dead_letters() == []
+        # Who is cut off while it connects can't tell whether the session was there.
+        gaps = env.sql("select cause from mqtt2pg.gap where cause <> 'broker session perhaps lost'")
+        assert gaps == [] and env.dead_letters() == [], gaps
     except AssertionError as error:
         raise AssertionError(f"MQTT2PG_SEED={seed}: {error}") from None
 
@@ -105,7 +107,7 @@ def power_cuts_with_delay(env, sync, sync_ms):
         twice = env.sql("select n, count(*) from numbered group by n having count(*) > 1 limit 5")
         assert not twice, f"stored twice: {twice}"
         assert "not closed before the machine stopped" in bridge.log()
-        gaps = set(env.sql("select cause, messages is null from mqtt2pg.gap"))
+        gaps = set(env.sql("select cause, messages is null from mqtt2pg.gap where cause <> 'broker session perhaps lost'"))
         assert ("power loss", True) in gaps and gaps <= {("power loss", True), ("journal damaged", False)}, gaps
         assert env.one("select count(*) from mqtt2pg.gap where from_time > to_time") == 0
     except AssertionError as error:
