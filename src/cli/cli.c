@@ -30,11 +30,19 @@ static const struct cli_command commands[] = {
      cli_learn},
     {"check", "[--database]", "report every mistake of the configuration as FILE:LINE: message",
      "--database   also compare every rule with the tables as they are now\n", cli_check},
-    {"explain", "TOPIC [PAYLOAD]", "show what would become of a message; connects to nothing",
+    {"explain", "[--database] [-v] TOPIC [PAYLOAD]",
+     "show what would become of a message; without --database it connects to nothing",
      "Each matching rule gives its rows as one JSON object a line, or the reason why it rejects "
      "or\n"
      "filters the message. A PAYLOAD of - is read from standard input.\n"
-     "Exit code 1 when a rule rejects the message or none matches.\n",
+     "--database    asks PostgreSQL as well: the message goes through a transaction that is rolled "
+     "back, so that\n"
+     "              types, constraints and triggers speak, and rows are shown as they would be "
+     "stored. Nothing\n"
+     "              stays but what no rollback takes back: numbers taken from sequences\n"
+     "-v, --verbose tells also captures, which line of where does not hold, and each column's "
+     "value\n"
+     "Exit code 1 when a rule rejects the message, none matches, or the database can't be asked.\n",
      cli_explain},
     {"schema", "",
      "print the SQL that creates the bridge's own tables and those of rules with create", "",

@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "load/mapper.h"
+#include "load/rehearsal.h"
 #include "row/copy_format.h"
 
 #define PAYLOAD_BYTES_MAX ((size_t) 256 * 1024 * 1024)
@@ -24,6 +25,14 @@ static bool read_payload(struct buf *payload)
     return got == 0;
 }
 
+/* What the words behind `explain` ask for. */
+struct request {
+    const char *topic;
+    const char *payload; /* NULL = empty, "-" = standard input */
+    bool database;
+    bool verbose;
+};
+
 static void append_member(struct buf *out, const char *name, const char *value)
 {
     buf_printf(out, ",\"%s\":", name);
@@ -34,60 +43,251 @@ static void append_member(struct buf *out, const char *name, const char *value)
     }
 }
 
-static void begin_line(struct buf *out, const struct mapped *mapped)
+static void begin_line(struct buf *out, const struct rule *rule)
 {
     buf_append_text(out, "{\"rule\":");
-    text_append_json(out, slice_of(mapped->rule->name));
+    text_append_json(out, slice_of(rule->name));
 }
 
-static void append_row(struct buf *out, const struct mapped *mapped, const struct datum *row)
+/* Each line of `rows` is one row as JSON. */
+static void append_rows(struct buf *out, const struct rule *rule, struct slice rows)
 {
-    const struct rule *rule = mapped->rule;
-
-    begin_line(out, mapped);
-    append_member(out, "table", rule->options->table.text);
-    buf_append_text(out, ",\"row\":{");
-    for (size_t i = 0; i < rule->column_count; i++) {
-        if (i > 0) {
-            buf_append_text(out, ",");
-        }
-        text_append_json(out, slice_of(rule->column_names[i]));
-        buf_append_text(out, ":");
-        datum_append_json(out, &row[i], &rule->declared->columns[i]);
+    if (rows.length == 0) {
+        begin_line(out, rule);
+        append_member(out, "table", rule->options->table.text);
+        buf_append_text(out, ",\"rows\":0}\n");
     }
-    buf_append_text(out, "}}\n");
+    while (rows.length > 0) {
+        const char *end = memchr(rows.data, '\n', rows.length);
+        size_t length = (size_t) (end - rows.data);
+
+        begin_line(out, rule);
+        append_member(out, "table", rule->options->table.text);
+        buf_append_text(out, ",\"row\":");
+        buf_append(out, rows.data, length);
+        buf_append_text(out, "}\n");
+        rows = slice_make(end + 1, rows.length - length - 1);
+    }
 }
+
+static void append_filtered(struct buf *out, const struct rule *rule)
+{
+    begin_line(out, rule);
+    buf_append_text(out, ",\"filtered\":true}\n");
+}
+
+/* --- the rule alone ---------------------------------------------------------------------------- */
 
 static void append_mapped(struct buf *out, const struct mapped *mapped)
 {
+    const struct rule *rule = mapped->rule;
+    const struct column_shape **columns;
+    struct buf rows = {0};
+
     if (mapped->verdict == VERDICT_REJECTED) {
-        begin_line(out, mapped);
+        begin_line(out, rule);
         append_member(out, "rejected", mapped->reason);
         buf_append_text(out, "}\n");
-    } else if (mapped->verdict == VERDICT_FILTERED) {
-        begin_line(out, mapped);
-        buf_append_text(out, ",\"filtered\":true}\n");
-    } else if (mapped->rows == 0) {
-        begin_line(out, mapped);
-        append_member(out, "table", mapped->rule->options->table.text);
-        buf_append_text(out, ",\"rows\":0}\n");
+        return;
     }
-    for (size_t i = 0; i < mapped->rows; i++) {
-        append_row(out, mapped, mapped->datums + i * mapped->rule->column_count);
+    if (mapped->verdict == VERDICT_FILTERED) {
+        append_filtered(out, rule);
+        return;
+    }
+    columns = memory_alloc((rule->column_count + 1) * sizeof(struct column_shape *));
+    for (size_t i = 0; i < rule->column_count; i++) {
+        columns[i] = &rule->declared->columns[i];
+    }
+    rehearsal_append_rows(&rows, mapped, columns);
+    append_rows(out, rule, buf_slice(&rows));
+    free(columns);
+    buf_fini(&rows);
+}
+
+/* --- with the database ------------------------------------------------------------------------- */
+
+static void append_optional(struct buf *out, const char *name, const char *value)
+{
+    if (value[0] != '\0') {
+        append_member(out, name, value);
     }
 }
 
-static int explain_message(const struct generation *generation, const struct message *message)
+static void append_rehearsal(struct buf *out, const struct rule *rule,
+                             const struct rehearsal *rehearsal)
+{
+    if (rehearsal->fate == REHEARSAL_FILTERED) {
+        append_filtered(out, rule);
+        return;
+    }
+    if (rehearsal->fate == REHEARSAL_STORED) {
+        append_rows(out, rule, buf_slice(&rehearsal->rows));
+        return;
+    }
+    begin_line(out, rule);
+    append_member(out, rehearsal->fate == REHEARSAL_PARKED ? "parked" : "rejected",
+                  rehearsal->reason);
+    append_optional(out, "sqlstate", rehearsal->sqlstate);
+    append_optional(out, "constraint", rehearsal->constraint);
+    buf_append_text(out, "}\n");
+}
+
+static void remark(const struct rule *rule, const struct rehearsal *rehearsal)
+{
+    if (rehearsal->fate != REHEARSAL_STORED || rehearsal->sent == 0) {
+        return;
+    }
+    if (!rehearsal->returned) {
+        fprintf(stderr,
+                "mqtt2pg: rule \"%s\": PostgreSQL took the rows, which are shown as they were "
+                "sent: %s\n",
+                rule->name,
+                rule->options->table.text == NULL ? "its sql decides what becomes of them"
+                                                  : "reading them back needs the privilege select");
+    } else if (rehearsal->rows.length == 0) {
+        fprintf(stderr,
+                "mqtt2pg: rule \"%s\": no row of %zu would be stored: on_conflict keeps what is "
+                "there, or a trigger takes them\n",
+                rule->name, rehearsal->sent);
+    }
+}
+
+static bool rehearse_rule(const struct rehearsal_stage *stage, unsigned index,
+                          const struct message *message, struct buf *out, bool *good)
+{
+    const struct rule *rule = stage->ruleset->rules[index];
+    struct rehearsal rehearsal = {0};
+    struct pg_failure failure;
+    bool asked = rehearse(stage, index, message, &rehearsal, &failure) == OUTCOME_OK;
+
+    if (asked) {
+        append_rehearsal(out, rule, &rehearsal);
+        remark(rule, &rehearsal);
+        *good &= rehearsal.fate == REHEARSAL_STORED || rehearsal.fate == REHEARSAL_FILTERED;
+    } else {
+        fprintf(stderr, "mqtt2pg: rule \"%s\": the database could not be asked: %s\n", rule->name,
+                failure.message);
+        *good = false;
+    }
+    rehearsal_fini(&rehearsal);
+    return asked;
+}
+
+/* Every rule of the list against the tables as they are. */
+static bool rehearse_all(const struct generation *generation, struct mapper *mapper,
+                         const struct message *message, const struct mapped *list, size_t count,
+                         struct buf *out)
+{
+    struct pg_connection *connection = pg_connection_new(&generation->config->database);
+    const struct rehearsal_stage stage = {connection, generation->ruleset, mapper};
+    unsigned *rules = memory_alloc((count + 1) * sizeof(*rules));
+    struct error error;
+    bool good = true, asked = true;
+
+    for (size_t i = 0; i < count; i++) {
+        rules[i] = list[i].rule_index; /* the list goes with the mapper's next call */
+    }
+    if (count > 0 && pg_connect(connection, &error) != OUTCOME_OK) {
+        fprintf(stderr, "mqtt2pg: the database could not be asked: %s\n", error.text);
+        good = asked = false;
+    }
+    for (size_t i = 0; asked && i < count; i++) {
+        asked = rehearse_rule(&stage, rules[i], message, out, &good);
+    }
+    pg_connection_free(connection);
+    free(rules);
+    return good;
+}
+
+/* --- for people -------------------------------------------------------------------------------- */
+
+static void tell_captures(const struct mapped *mapped)
+{
+    size_t count;
+    const char *const *names = topic_filter_captures(mapped->rule->filter, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        struct buf text = {0};
+
+        text_append_printable(&text, mapped->subject.captures[i], 200);
+        fprintf(stderr, "  {%s} = %s\n", names[i],
+                mapped->subject.captures[i].data == NULL ? "null" : buf_string(&text));
+        buf_fini(&text);
+    }
+}
+
+/* Which line of `where` does not hold; with `rows` each row has its own answer. */
+static void tell_conditions(struct mapper *mapper, const struct mapped *mapped)
+{
+    const struct rule *rule = mapped->rule;
+    struct error error;
+    bool holds;
+
+    for (size_t i = 0; i < rule->condition_count; i++) {
+        const struct option_text *where = &rule->options->where[i];
+
+        if (rule->rows != NULL) {
+            fprintf(stderr, "  %s:%d: where %s: asked for each row\n", where->place.file,
+                    where->place.line, where->text);
+        } else if (condition_holds(rule->conditions[i], &mapped->subject, mapper_arena(mapper),
+                                   &holds, &error) == OUTCOME_OK) {
+            fprintf(stderr, "  %s:%d: where %s: %s\n", where->place.file, where->place.line,
+                    where->text, holds ? "holds" : "does not hold");
+        }
+    }
+}
+
+static void tell_columns(const struct mapped *mapped)
+{
+    const struct rule *rule = mapped->rule;
+
+    for (size_t i = 0; mapped->verdict == VERDICT_ROWS && i < rule->column_count; i++) {
+        for (size_t row = 0; row < mapped->rows; row++) {
+            struct buf value = {0};
+
+            datum_append_json(&value, &mapped->datums[row * rule->column_count + i],
+                              &rule->declared->columns[i]);
+            fprintf(stderr, "  %s:%d: %s = %s: %s\n", rule->options->columns[i].place.file,
+                    rule->options->columns[i].place.line, rule->column_names[i],
+                    rule->options->columns[i].expression, buf_string(&value));
+            buf_fini(&value);
+        }
+    }
+}
+
+static void tell(struct mapper *mapper, const struct mapped *mapped)
+{
+    const struct rule *rule = mapped->rule;
+
+    fprintf(stderr, "rule %s (%s:%d): topic %s\n", rule->name, rule->options->place.file,
+            rule->options->place.line, rule->options->topic.text);
+    tell_captures(mapped);
+    if (mapped->subject.payload != NULL || !rule->uses_payload) {
+        tell_conditions(mapper, mapped);
+    }
+    tell_columns(mapped);
+}
+
+/* --- the command ------------------------------------------------------------------------------- */
+
+static int explain_message(const struct generation *generation, const struct message *message,
+                           const struct request *request)
 {
     struct mapper *mapper = mapper_new(generation->ruleset);
     const struct mapped *list;
     struct buf out = {0};
     size_t count = mapper_map(mapper, message, &list);
-    bool rejected = false;
+    bool good = count > 0;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; request->verbose && i < count; i++) {
+        tell(mapper, &list[i]);
+    }
+    for (size_t i = 0; !request->database && i < count; i++) {
         append_mapped(&out, &list[i]);
-        rejected |= list[i].verdict == VERDICT_REJECTED;
+        good &= list[i].verdict != VERDICT_REJECTED;
+    }
+    if (request->database) {
+        good &= rehearse_all(generation, mapper, message, list, count, &out);
     }
     fwrite(out.data, 1, out.length, stdout);
     if (count == 0) {
@@ -95,35 +295,59 @@ static int explain_message(const struct generation *generation, const struct mes
     }
     buf_fini(&out);
     mapper_free(mapper);
-    return rejected || count == 0 ? CLI_FAILED : CLI_DONE;
+    return good ? CLI_DONE : CLI_FAILED;
+}
+
+/* A payload may begin with "-", like -5: only what is an option of ours is one. */
+static int parse_request(const struct cli_call *call, struct request *request)
+{
+    for (int i = 0; i < call->count; i++) {
+        const char *argument = call->arguments[i];
+
+        if (strcmp(argument, "--database") == 0) {
+            request->database = true;
+        } else if (strcmp(argument, "-v") == 0 || strcmp(argument, "--verbose") == 0) {
+            request->verbose = true;
+        } else if (request->topic == NULL) {
+            request->topic = argument;
+        } else if (request->payload == NULL) {
+            request->payload = argument;
+        } else {
+            return cli_usage("explain", "a topic and at most one payload are wanted");
+        }
+    }
+    if (request->topic == NULL) {
+        return cli_usage("explain", "a topic and at most one payload are wanted");
+    }
+    return CLI_DONE;
 }
 
 int cli_explain(const struct cli_call *call)
 {
     struct generation *generation;
     struct message message = {.kind = MESSAGE_PUBLISH, .qos = 1, .received_at_us = clock_wall_us()};
+    struct request request = {0};
     struct buf payload = {0};
-    int exit_code;
+    int exit_code = parse_request(call, &request);
 
-    if (call->count < 1 || call->count > 2) {
-        return cli_usage("explain", "a topic and at most one payload are wanted");
+    if (exit_code != CLI_DONE) {
+        return exit_code;
     }
-    message.topic = slice_of(call->arguments[0]);
+    message.topic = slice_of(request.topic);
     if (!topic_is_publishable(message.topic)) {
-        return cli_usage("explain", "\"%s\" is no topic that a message can have",
-                         call->arguments[0]);
+        return cli_usage("explain", "\"%s\" is no topic that a message can have", request.topic);
     }
     generation = cli_load(call, stderr);
     if (generation == NULL) {
         return CLI_CONFIGURATION;
     }
-    if (call->count == 2 && strcmp(call->arguments[1], "-") != 0) {
-        buf_append_text(&payload, call->arguments[1]);
-    } else if (call->count == 2 && !read_payload(&payload)) {
+    if (request.payload != NULL && strcmp(request.payload, "-") != 0) {
+        buf_append_text(&payload, request.payload);
+    } else if (request.payload != NULL && !read_payload(&payload)) {
         fprintf(stderr, "mqtt2pg: standard input could not be read to its end\n");
     }
     message.payload = buf_slice(&payload);
-    exit_code = explain_message(generation, &message);
+    exit_code = explain_message(generation, &message, &request);
     buf_fini(&payload);
     generation_free(generation);
     return exit_code;

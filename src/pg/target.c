@@ -161,38 +161,70 @@ static void append_update(struct buf *sql, const struct staging *staging)
     }
 }
 
+static void append_insert(struct buf *sql, const struct staging *staging)
+{
+    buf_printf(sql, "INSERT INTO %s AS stored (", staging->relation);
+    append_columns(sql, staging->plan);
+    buf_append_text(sql, ")\n");
+    if (staging->rule->on_conflict == CONFLICT_UPDATE) {
+        append_distinct(sql, staging);
+    } else {
+        append_select(sql, staging);
+    }
+    if (staging->rule->on_conflict != CONFLICT_ERROR) {
+        buf_append_text(sql, "\nON CONFLICT");
+        if (staging->rule->key_count > 0) {
+            buf_append_text(sql, " (");
+            append_key(sql, staging->rule);
+            buf_append_text(sql, ")");
+        }
+    }
+    if (staging->rule->on_conflict == CONFLICT_UPDATE) {
+        append_update(sql, staging);
+    } else if (staging->rule->on_conflict == CONFLICT_NOTHING) {
+        buf_append_text(sql, " DO NOTHING");
+    }
+}
+
 /* From batch into the table. */
 static char *after_sql(const struct staging *staging)
 {
     struct buf sql = {0};
     if (staging->rule->sql.text == NULL) {
-        buf_printf(&sql, "INSERT INTO %s AS stored (", staging->relation);
-        append_columns(&sql, staging->plan);
-        buf_append_text(&sql, ")\n");
-        if (staging->rule->on_conflict == CONFLICT_UPDATE) {
-            append_distinct(&sql, staging);
-        } else {
-            append_select(&sql, staging);
-        }
-        if (staging->rule->on_conflict != CONFLICT_ERROR) {
-            buf_append_text(&sql, "\nON CONFLICT");
-            if (staging->rule->key_count > 0) {
-                buf_append_text(&sql, " (");
-                append_key(&sql, staging->rule);
-                buf_append_text(&sql, ")");
-            }
-        }
-        if (staging->rule->on_conflict == CONFLICT_UPDATE) {
-            append_update(&sql, staging);
-        } else if (staging->rule->on_conflict == CONFLICT_NOTHING) {
-            buf_append_text(&sql, " DO NOTHING");
-        }
+        append_insert(&sql, staging);
         buf_append_text(&sql, ";\n");
     }
     buf_append_text(&sql, "DROP TABLE pg_temp.batch");
     char *text = memory_copy(buf_slice(&sql));
     buf_fini(&sql);
     return text;
+}
+
+/* "schema.table" of the catalog, quoted. */
+static void append_relation(struct buf *out, const struct pg_table *table)
+{
+    pg_quote_identifier(out, slice_of(table->shape->schema));
+    buf_append_byte(out, '.');
+    pg_quote_identifier(out, slice_of(table->shape->name));
+}
+
+struct target *target_rehearsal_new(const struct rule_options *rule, const struct pg_table *table,
+                                    const struct row_plan *plan)
+{
+    struct target *target = memory_alloc(sizeof(*target));
+    struct buf relation = {0};
+    struct buf sql = {0};
+    append_relation(&relation, table);
+    const struct staging staging = {.rule = rule, .plan = plan, .relation = buf_string(&relation)};
+    append_insert(&sql, &staging);
+    /* Not "stored", which could be a column's name. */
+    buf_append_text(&sql, "\nRETURNING row_to_json(stored.*)::text");
+    target->before = before_sql(&staging);
+    target->copy = copy_sql(plan, slice_of("pg_temp.batch"));
+    target->after = memory_copy(buf_slice(&sql));
+    buf_fini(&relation);
+    buf_fini(&sql);
+    return target;
 }
 
 /* The configuration has checked it; what makes no sense after all is left to the server to refuse. */
@@ -215,9 +247,7 @@ struct target *target_new(const struct rule_options *rule, const struct pg_table
     bool plain = false;
 
     if (table != NULL) {
-        pg_quote_identifier(&relation, slice_of(table->shape->schema));
-        buf_append_byte(&relation, '.');
-        pg_quote_identifier(&relation, slice_of(table->shape->name));
+        append_relation(&relation, table);
         plain = table->copy_works && rule->on_conflict == CONFLICT_ERROR && rule->sql.text == NULL;
     }
     const struct staging staging = {.rule = rule, .plan = plan, .relation = buf_string(&relation)};

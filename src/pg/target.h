@@ -37,6 +37,11 @@ struct target *target_new(const struct rule_options *rule, const struct pg_table
                           const struct row_plan *plan);
 void target_free(struct target *target);
 
+/* For a transaction that is rolled back: the staged way for a rule with `table`, whatever the rule would take, whose `after` returns each stored row as
+ * JSON text and leaves the temporary table. Not for target_run(), which has no use for rows. */
+struct target *target_rehearsal_new(const struct rule_options *rule, const struct pg_table *table,
+                                    const struct row_plan *plan);
+
 /* Runs the statements, inside the caller's transaction, over the rows in `parts` (COPY's stream with header and trailer, in the plan's
  * format). failure->line is the number of a row only when COPY itself refused it. */
 enum outcome target_run(struct pg_connection *connection, const struct target *target,

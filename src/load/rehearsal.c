@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/rehearsal.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "pg/target.h"
+#include "row/copy_format.h"
+#include "row/row_plan.h"
+
+/* A service that stores into the same table goes first, and is not held up. */
+static const char begin_sql[] = "begin; set local lock_timeout = '5s'";
+
+/* One rule's table and what is sent to it. */
+struct attempt {
+    const struct rehearsal_stage *stage;
+    const struct rule *rule;
+    struct pg_table *table;
+    struct row_plan *plan;
+    struct target *target;
+    bool returning;
+};
+
+void rehearsal_fini(struct rehearsal *rehearsal)
+{
+    buf_fini(&rehearsal->rows);
+}
+
+void rehearsal_append_rows(struct buf *out, const struct mapped *mapped,
+                           const struct column_shape *const *columns)
+{
+    const struct rule *rule = mapped->rule;
+
+    for (size_t row = 0; row < mapped->rows; row++) {
+        buf_append_text(out, "{");
+        for (size_t i = 0; i < rule->column_count; i++) {
+            buf_append_text(out, i > 0 ? "," : "");
+            text_append_json(out, slice_of(rule->column_names[i]));
+            buf_append_text(out, ":");
+            datum_append_json(out, &mapped->datums[row * rule->column_count + i], columns[i]);
+        }
+        buf_append_text(out, "}\n");
+    }
+}
+
+/* The server's answer means this for the message; OUTCOME_RETRY when it was none about message or table. */
+static enum outcome judge(struct rehearsal *rehearsal, const struct pg_failure *failure)
+{
+    if (failure->action != SQL_ROW && failure->action != SQL_RULE) {
+        return OUTCOME_RETRY;
+    }
+    rehearsal->fate = failure->action == SQL_ROW ? REHEARSAL_REJECTED : REHEARSAL_PARKED;
+    snprintf(rehearsal->reason, sizeof(rehearsal->reason), "%s", failure->message);
+    snprintf(rehearsal->sqlstate, sizeof(rehearsal->sqlstate), "%s", failure->sqlstate);
+    snprintf(rehearsal->constraint, sizeof(rehearsal->constraint), "%s", failure->constraint);
+    return OUTCOME_OK;
+}
+
+static void park(struct rehearsal *rehearsal, const char *reason)
+{
+    rehearsal->fate = REHEARSAL_PARKED;
+    snprintf(rehearsal->reason, sizeof(rehearsal->reason), "%s", reason);
+}
+
+static enum outcome read_table(struct attempt *attempt, struct pg_failure *failure)
+{
+    pg_table_free(attempt->table);
+    attempt->table = NULL;
+    return pg_catalog_table(attempt->stage->connection,
+                            slice_of(attempt->rule->options->table.text), &attempt->table, failure);
+}
+
+static bool plan_rows(struct attempt *attempt, const struct table_shape *shape, struct error *error)
+{
+    return row_plan_new(shape, attempt->rule->column_names, attempt->rule->column_count,
+                        &attempt->plan, error) == OUTCOME_OK;
+}
+
+/* The table as the service would find or make it. */
+static enum outcome find_table(struct attempt *attempt, struct rehearsal *rehearsal,
+                               struct pg_failure *failure)
+{
+    const struct rule *rule = attempt->rule;
+    struct buf sql = {0};
+    struct error error;
+    enum outcome outcome = read_table(attempt, failure);
+
+    if (outcome == OUTCOME_OK && attempt->table != NULL &&
+        plan_rows(attempt, attempt->table->shape, &error)) {
+        return OUTCOME_OK;
+    }
+    if (outcome == OUTCOME_OK && rule->options->create) {
+        target_create_sql(&sql, rule->options, rule->declared);
+        outcome = pg_run(attempt->stage->connection, buf_string(&sql), failure);
+        outcome = outcome == OUTCOME_OK ? read_table(attempt, failure) : outcome;
+        buf_fini(&sql);
+    }
+    if (outcome != OUTCOME_OK) {
+        return judge(rehearsal, failure);
+    }
+    if (attempt->table == NULL) {
+        snprintf(error.text, sizeof(error.text), "table \"%.200s\" does not exist",
+                 rule->options->table.text);
+        park(rehearsal, error.text);
+    } else if (!plan_rows(attempt, attempt->table->shape, &error)) {
+        park(rehearsal, error.text);
+    }
+    return OUTCOME_OK;
+}
+
+/* A role that may not read the table gets no rows back, and a rule's own sql returns none. */
+static void choose_target(struct attempt *attempt)
+{
+    const struct rule_options *options = attempt->rule->options;
+
+    attempt->returning = attempt->table != NULL && attempt->table->can_select;
+    attempt->target = attempt->returning
+                          ? target_rehearsal_new(options, attempt->table, attempt->plan)
+                          : target_new(options, attempt->table, attempt->plan);
+}
+
+static void append_stream(struct buf *out, const struct mapped *mapped, const struct row_plan *plan)
+{
+    copy_append_header(out, plan->format);
+    for (size_t i = 0; i < mapped->rows; i++) {
+        copy_append_row(out, plan->format, mapped->datums + i * plan->count, plan->columns,
+                        plan->count);
+    }
+    copy_append_trailer(out, plan->format);
+}
+
+static enum outcome insert_returning(const struct attempt *attempt, const struct slice *stream,
+                                     struct rehearsal *rehearsal, struct pg_failure *failure)
+{
+    struct pg_connection *connection = attempt->stage->connection;
+    struct pg_rows *rows = NULL;
+    enum outcome outcome = pg_run(connection, attempt->target->before, failure);
+
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_copy(connection, attempt->target->copy, stream, 1, failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_query(connection, attempt->target->after, 0, NULL, &rows, failure);
+    }
+    for (int i = 0; rows != NULL && i < pg_rows_count(rows); i++) {
+        buf_append_slice(&rehearsal->rows, pg_rows_slice(rows, i, 0));
+        buf_append_text(&rehearsal->rows, "\n");
+    }
+    pg_rows_free(rows);
+    return outcome;
+}
+
+static enum outcome store(const struct attempt *attempt, const struct mapped *mapped,
+                          struct rehearsal *rehearsal, struct pg_failure *failure)
+{
+    struct pg_connection *connection = attempt->stage->connection;
+    struct buf stream = {0};
+    struct slice all;
+    enum outcome outcome;
+
+    append_stream(&stream, mapped, attempt->plan);
+    all = buf_slice(&stream);
+    rehearsal->returned = attempt->returning;
+    outcome = attempt->returning ? insert_returning(attempt, &all, rehearsal, failure)
+                                 : target_run(connection, attempt->target, &all, 1, failure);
+    buf_fini(&stream);
+    if (outcome == OUTCOME_OK) {
+        /* Also what triggers of other tables have put off to the end. */
+        outcome = pg_run(connection, "set constraints all immediate", failure);
+    }
+    if (outcome != OUTCOME_OK) {
+        buf_reset(&rehearsal->rows);
+        return judge(rehearsal, failure);
+    }
+    if (!rehearsal->returned) {
+        rehearsal_append_rows(&rehearsal->rows, mapped, attempt->plan->columns);
+    }
+    return OUTCOME_OK;
+}
+
+static enum outcome map_and_store(struct attempt *attempt, unsigned rule_index,
+                                  const struct message *message, struct rehearsal *rehearsal,
+                                  struct pg_failure *failure)
+{
+    const struct mapped *mapped;
+
+    mapper_set_columns(attempt->stage->mapper, rule_index, attempt->plan->columns);
+    if (!mapper_map_rule(attempt->stage->mapper, rule_index, message, &mapped) ||
+        mapped->verdict == VERDICT_FILTERED) {
+        rehearsal->fate = REHEARSAL_FILTERED;
+        return OUTCOME_OK;
+    }
+    if (mapped->verdict == VERDICT_REJECTED) {
+        rehearsal->fate = REHEARSAL_REJECTED;
+        snprintf(rehearsal->reason, sizeof(rehearsal->reason), "%s", mapped->reason);
+        return OUTCOME_OK;
+    }
+    rehearsal->sent = mapped->rows;
+    if (mapped->rows == 0) {
+        return OUTCOME_OK;
+    }
+    choose_target(attempt);
+    return store(attempt, mapped, rehearsal, failure);
+}
+
+enum outcome rehearse(const struct rehearsal_stage *stage, unsigned rule_index,
+                      const struct message *message, struct rehearsal *rehearsal,
+                      struct pg_failure *failure)
+{
+    struct attempt attempt = {.stage = stage, .rule = stage->ruleset->rules[rule_index]};
+    struct pg_failure ignored;
+    struct error error;
+    enum outcome outcome = pg_run(stage->connection, begin_sql, failure);
+
+    if (outcome == OUTCOME_OK && attempt.rule->options->sql.text == NULL) {
+        outcome = find_table(&attempt, rehearsal, failure);
+    } else if (outcome == OUTCOME_OK && !plan_rows(&attempt, attempt.rule->declared, &error)) {
+        park(rehearsal, error.text);
+    }
+    if (outcome == OUTCOME_OK && rehearsal->fate != REHEARSAL_PARKED) {
+        outcome = map_and_store(&attempt, rule_index, message, rehearsal, failure);
+    }
+    if (pg_is_connected(stage->connection) &&
+        pg_run(stage->connection, "rollback", &ignored) != OUTCOME_OK) {
+        pg_disconnect(stage->connection);
+    }
+    mapper_set_columns(stage->mapper, rule_index, NULL);
+    target_free(attempt.target);
+    row_plan_free(attempt.plan);
+    pg_table_free(attempt.table);
+    return outcome;
+}

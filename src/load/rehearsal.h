@@ -1,0 +1,55 @@
+/*
+ * rehearsal: what PostgreSQL itself says of one message under one rule, in a transaction that is always rolled back. For `explain --database`.
+ *
+ *   BEGIN;  CREATE TABLE … (create = true and it is missing);  COPY into a temporary table;  INSERT … RETURNING the rows as they are stored;  ROLLBACK
+ *
+ * Types, defaults, generated columns, constraints and triggers all speak. What a rollback does not take back stays: numbers taken from sequences, and what a
+ * trigger does outside of its database. It waits at most some seconds for a lock, and touches neither `progress` nor any lock of a running service.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_REHEARSAL_H
+#define MQTT2PG_LOAD_REHEARSAL_H
+
+#include "load/mapper.h"
+#include "pg/pg_connection.h"
+
+enum rehearsal_fate {
+    REHEARSAL_STORED, /* `rows`, perhaps none: on_conflict kept what is there, or a trigger took them */
+    REHEARSAL_FILTERED,
+    REHEARSAL_REJECTED, /* by the rule or by PostgreSQL: `reason`, `sqlstate`, `constraint` */
+    REHEARSAL_PARKED,   /* the rule's table does not work: `reason`, `sqlstate` */
+};
+
+struct rehearsal {
+    enum rehearsal_fate fate;
+    size_t sent;     /* rows that the rule made */
+    struct buf rows; /* one JSON object and a newline each, as PostgreSQL has them */
+    bool
+        returned; /* false: they could not be read back (rule with `sql`, no privilege to select) */
+    char reason[ERROR_TEXT_MAX];
+    char sqlstate[6];
+    char constraint[128];
+};
+
+/* Zero-initialized memory is an empty rehearsal. */
+void rehearsal_fini(struct rehearsal *rehearsal);
+
+/* All borrowed. */
+struct rehearsal_stage {
+    struct pg_connection *connection;
+    const struct ruleset *ruleset;
+    struct mapper *mapper;
+};
+
+/* Maps the message under rule `rule_index`, whose topic matches, for the table as it is now. Of a rule whose rows were not returned the mapper's are
+ * appended to `rows`. OUTCOME_RETRY with `failure` when the database could not be asked. */
+enum outcome rehearse(const struct rehearsal_stage *stage, unsigned rule_index,
+                      const struct message *message, struct rehearsal *rehearsal,
+                      struct pg_failure *failure) MUST_CHECK;
+
+/* The rows of a mapped message as they would be sent, one JSON object and a newline each. */
+void rehearsal_append_rows(struct buf *out, const struct mapped *mapped,
+                           const struct column_shape *const *columns);
+
+#endif

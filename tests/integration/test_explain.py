@@ -1,0 +1,113 @@
+"""explain --database: PostgreSQL's own word on a message, and nothing left behind.
+
+SPDX-License-Identifier: MIT
+"""
+
+import json
+
+from env import quick
+
+RULES = """
+  { name = "plain"; topic = "~/x/{id}"; table = "plain"; where = ("$.skip is null", "$.n != 99");
+    columns = { id = "{id}"; n = "$.n"; at = "$.at | unix_s"; }; },
+  { name = "upsert"; topic = "~/x/{id}"; table = "upsert"; on_conflict = "update"; key = ("id"); newest = "at";
+    columns = { id = "{id}"; at = "$.at | unix_s"; stored = "$.n"; }; },
+  { name = "made"; topic = "~/x/{id}"; table = "made"; create = true; columns = { id = "{id}"; n = "$.n :: numeric(4,2)"; }; },
+  { name = "gone"; topic = "~/gone"; table = "no_such_table"; columns = { n = "$.n"; }; },
+  { name = "sql"; topic = "~/sql"; sql = "insert into plain (id, n) select id, n from batch"; columns = { id = "$.id :: text"; n = "$.n :: int"; }; }"""
+
+
+def prepare(env):
+    env.sql("""create table plain (serial bigint generated always as identity, id text, n int check (n < 100),
+                                   twice int generated always as (n * 2) stored, at timestamptz, by text default 'default');
+               create table upsert (id text primary key, at timestamptz, stored int);
+               insert into upsert values ('old', '2030-01-01', 7);
+               create function shout() returns trigger language plpgsql as $$ begin
+                 if new.id = 'forbidden' then raise exception 'not you' using errcode = '23514', constraint = 'manners'; end if;
+                 if new.id = 'dropped' then return null; end if;
+                 new.by := upper(new.id); return new; end $$;
+               create trigger shout before insert on plain for each row execute function shout()""")
+
+
+def explain(env, config, *arguments):
+    done = env.cli("explain", *arguments, config=config)
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    return done.code, {line["rule"]: line for line in lines}, done
+
+
+@quick
+def test_explain_database(env):
+    """Defaults, generated columns, triggers, constraints, create, on_conflict: as PostgreSQL has them; a running service goes on."""
+    prepare(env)
+    bridge = env.bridge(RULES)
+    before = env.sql("select count(*)::int, (select count(*)::int from upsert), (select count(*)::int from mqtt2pg.dead_letter) from plain")
+    made = env.one("select count(*)::int from made")
+    position = env.sql("select position from mqtt2pg.progress")
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/d1"), '{"n": 5, "at": 1700000000}')
+    assert code == 0, done
+    row = lines["plain"]["row"]
+    assert (row["id"], row["n"], row["twice"], row["by"], row["at"][:10]) == ("d1", 5, 10, "D1", "2023-11-14"), done
+    assert lines["upsert"]["row"]["stored"] == 5 and lines["made"]["row"]["n"] == 5.00, done
+
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/d1"), '{"n": 100, "at": 1}')
+    assert code == 1 and lines["plain"]["sqlstate"] == "23514" and lines["plain"]["constraint"] == "plain_n_check", done
+    assert "numeric" in lines["made"]["rejected"] or "100" in lines["made"]["rejected"], done
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/forbidden"), '{"n": 1, "at": 1}')
+    assert code == 1 and lines["plain"]["constraint"] == "manners" and "not you" in lines["plain"]["rejected"], done
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/dropped"), '{"n": 1, "at": 1}')
+    assert code == 0 and lines["plain"]["rows"] == 0 and "trigger" in done.err, done
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/old"), '{"n": 1, "at": 1}')
+    assert code == 0 and lines["upsert"]["rows"] == 0 and "on_conflict" in done.err, done
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/d1"), '{"n": "many"}')
+    assert code == 1 and "many" in lines["plain"]["rejected"] and "integer" in lines["plain"]["rejected"], done
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/d1"), '{"skip": 1}')
+    assert lines["plain"] == {"rule": "plain", "filtered": True}, done
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/gone"), '{"n": 1}')
+    assert code == 1 and "no_such_table" in lines["gone"]["parked"], done
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/sql"), '{"id": "a", "n": 1}')
+    assert code == 0 and lines["sql"]["row"] == {"id": "a", "n": 1} and "its sql" in done.err, done
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/sql"), '{"id": "a", "n": 500}')
+    assert code == 1 and lines["sql"]["sqlstate"] == "23514", done
+
+    after = env.sql("select count(*)::int, (select count(*)::int from upsert), (select count(*)::int from mqtt2pg.dead_letter) from plain")
+    assert after == before and env.one("select count(*)::int from made") == made, (before, after)
+    assert env.sql("select position from mqtt2pg.progress") == position
+    env.publish([("~/x/real", '{"n": 1, "at": 1}')])
+    env.wait_rows("plain", 1)
+    assert bridge.metric("database_reconnects_total") == 0
+
+
+@quick
+def test_explain_database_creates_nothing(env):
+    """A table that create = true would make is gone again; without the database it is said and the exit code is 1."""
+    prepare(env)
+    bridge = env.bridge(RULES, start=False)
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/d1"), '{"n": 5.255, "at": 1}')
+    assert str(lines["made"]["row"]["n"]) in ("5.26", "5.25"), done
+    assert env.one("select to_regclass('made')") is None
+    assert env.one("select to_regclass('mqtt2pg.progress')") is None
+    bridge.configure(database={"conninfo": "host=/nowhere dbname=x"})
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/d1"), '{"n": 5}')
+    assert code == 1 and lines == {} and "could not be asked" in done.err, done
+    code, lines, done = explain(env, bridge, env.topic("~/x/d1"), '{"n": 5}')
+    assert code == 0 and lines["plain"]["row"]["n"] == 5, done
+
+
+@quick
+def test_explain_without_the_privilege_to_read(env):
+    env.admin("create table hidden (n int); grant insert on hidden to bridge")
+    bridge = env.bridge('{ name = "h"; topic = "~/h"; table = "hidden"; columns = { n = "$.n"; }; }', start=False)
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/h"), '{"n": 5}')
+    assert code == 0 and lines["h"]["row"] == {"n": 5} and "select" in done.err, done
+
+
+@quick
+def test_explain_verbose(env):
+    """Captures, the line of where that does not hold, and each column's value go to standard error; the lines stay as they are."""
+    bridge = env.bridge(RULES, start=False)
+    quiet = env.cli("explain", env.topic("~/x/d1"), '{"n": 99, "at": 1}', config=bridge)
+    done = env.cli("explain", "-v", env.topic("~/x/d1"), '{"n": 99, "at": 1}', config=bridge)
+    assert done.out == quiet.out and quiet.err == "", (quiet, done)
+    assert "{id} = d1" in done.err, done
+    assert "where $.skip is null: holds" in done.err and "where $.n != 99: does not hold" in done.err, done
+    assert "at = $.at | unix_s: \"1970-01-01 00:00:01+00\"" in done.err, done
