@@ -87,7 +87,7 @@ struct topic_node *topic_tree_find(struct topic_node *root, struct slice topic, 
     struct topic_node *node = root;
     const char *at = topic.data;
     const char *end = topic.data + topic.length;
-    while (node != NULL) {
+    for (;;) {
         const char *slash = memchr(at, '/', (size_t) (end - at));
         struct slice level = slice_make(at, (size_t) ((slash == NULL ? end : slash) - at));
         struct topic_node *child = find_child(node, level);
@@ -96,13 +96,12 @@ struct topic_node *topic_tree_find(struct topic_node *root, struct slice topic, 
             child->level = memory_copy(level);
             add_child(node, child);
         }
-        node = child;
-        if (slash == NULL) {
-            break;
+        if (child == NULL || slash == NULL) {
+            return child;
         }
+        node = child;
         at = slash + 1;
     }
-    return node;
 }
 
 bool topic_level_is_name(const char *level)

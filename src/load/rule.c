@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/text.h"
+#include "pg/pg_quote.h"
 
 /* "unknown format "jsn" (did you mean json?)" */
 static void problem_unknown_format(struct problems *problems, const struct option_text *format)
@@ -29,6 +30,35 @@ static void compile_topic(struct rule *rule, struct problems *problems)
     if (topic_filter_compile(slice_of(topic->text), &rule->filter, &error) != OUTCOME_OK) {
         problem_error(problems, topic->place, "topic", "%s", error.text);
     }
+}
+
+static void check_table_name(const struct rule *rule, struct problems *problems)
+{
+    const struct option_text *table = &rule->options->table;
+    struct buf quoted = {0};
+
+    if (table->text != NULL && table->text[0] != '\0' &&
+        !pg_quote_relation(&quoted, slice_of(table->text))) {
+        problem_error(problems, table->place, "table",
+                      "\"%s\" is no name of a table: write it as in SQL, like public.telemetry or "
+                      "\\\"Odd Name\\\"",
+                      table->text);
+    }
+    buf_fini(&quoted);
+}
+
+/* Of a topic with a mistake elsewhere: what looks like a capture, so that columns are not blamed for the topic. */
+static void guess_captures(struct rule *rule, struct scope *scope)
+{
+    const char *topic = rule->options->topic.text;
+    size_t room = topic == NULL ? 0 : strlen(topic);
+
+    rule->guessed = memory_alloc((room + 1) * sizeof(*rule->guessed));
+    for (const char *at = topic; at != NULL && (at = strchr(at, '{')) != NULL; at++) {
+        size_t length = strcspn(at + 1, ".}");
+        rule->guessed[scope->capture_count++] = memory_copy(slice_make(at + 1, length));
+    }
+    scope->captures = (const char *const *) rule->guessed;
 }
 
 static void compile_format(struct rule *rule, struct problems *problems)
@@ -175,7 +205,10 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     compile_topic(rule, problems);
     if (rule->filter != NULL) {
         scope.captures = topic_filter_captures(rule->filter, &scope.capture_count);
+    } else {
+        guess_captures(rule, &scope);
     }
+    check_table_name(rule, problems);
     compile_format(rule, problems);
     compile_rows(rule, problems);
     compile_columns(rule, &scope, problems);
@@ -203,6 +236,10 @@ void rule_free(struct rule *rule)
     for (size_t i = 0; i < rule->condition_count; i++) {
         condition_free(rule->conditions[i]);
     }
+    for (size_t i = 0; rule->guessed != NULL && rule->guessed[i] != NULL; i++) {
+        free(rule->guessed[i]);
+    }
+    free(rule->guessed);
     free(rule->columns);
     free(rule->column_names);
     free(rule->conditions);

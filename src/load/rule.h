@@ -23,6 +23,7 @@ struct rule {
     uint32_t
         subscription; /* identifier of the subscription that serves it; 0 = copies do not tell */
     struct topic_filter *filter;
+    char **guessed; /* captures of a topic that did not compile, NULL behind the last; else NULL */
     const struct decoder *decoder;
     struct expression **columns; /* options->column_count of them */
     const char **column_names;

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "core/property.h"
+#include "load/rule_advice.h"
 #include "route/subscription_plan.h"
 
 /* What the router may keep of topics it has seen. */
@@ -55,6 +56,10 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
         ruleset_free(ruleset);
         return NULL;
     }
+    for (size_t i = 0; i < ruleset->count; i++) {
+        rule_advise(ruleset->rules[i], mqtt5, problems);
+    }
+    rules_advise(ruleset->rules, ruleset->count, problems);
     plan_subscriptions(ruleset, mqtt5, problems);
     make_router(ruleset);
     return ruleset;

@@ -36,6 +36,7 @@ static const struct comparison comparisons[] = {
 struct condition {
     struct arena *arena; /* everything here lives in it */
     struct expression *expression;
+    struct slice source;     /* the expression's text, without white space around it */
     enum type_family family; /* of "::type" */
     bool asks_null;          /* is null, is not null */
     bool wants_null;         /* … which of them */
@@ -114,12 +115,27 @@ static enum type_family declared_family(const struct expression *expression)
     return family;
 }
 
+/* What was read since `start`. It lives in the parser's arena, which becomes the condition's. */
+static struct slice text_before(const struct parser *parser, size_t start)
+{
+    size_t end = parser->at;
+    while (start < end && strchr(" \t\r\n", parser->text.data[start]) != NULL) {
+        start++;
+    }
+    while (end > start && strchr(" \t\r\n", parser->text.data[end - 1]) != NULL) {
+        end--;
+    }
+    return slice_make(parser->text.data + start, end - start);
+}
+
 static enum outcome parse_condition(struct parser *parser, struct condition *condition)
 {
+    size_t start = parser->at;
     enum outcome outcome = expression_parse(parser, true, &condition->expression);
     if (outcome != OUTCOME_OK) {
         return outcome;
     }
+    condition->source = text_before(parser, start);
     condition->family = declared_family(condition->expression);
     if (parser_take_word(parser, "is")) {
         outcome = parse_is(parser, condition);
@@ -252,4 +268,65 @@ enum outcome condition_holds(const struct condition *condition, const struct sub
 bool condition_uses_payload(const struct condition *condition)
 {
     return expression_uses_payload(condition->expression);
+}
+
+/* --- asking ------------------------------------------------------------------------------------- */
+
+bool condition_is_never(const struct condition *condition)
+{
+    const struct subject nothing = {0};
+    struct error error;
+    bool holds = true;
+    if (expression_is_constant(condition->expression, NULL)) {
+        return condition_holds(condition, &nothing, condition->arena, &holds, &error) ==
+                   OUTCOME_OK &&
+               !holds;
+    }
+    return !condition->asks_null && expression_is_bare_capture(condition->expression) &&
+           condition->constant.kind != VALUE_TEXT &&
+           (condition->comparison->holds_for & RELATION_UNEQUAL) == 0;
+}
+
+static bool takes_null(const struct condition *condition)
+{
+    return condition->asks_null ? condition->wants_null
+                                : (condition->comparison->holds_for & RELATION_UNEQUAL) != 0;
+}
+
+/* Relations to one constant that go with each relation to a larger one. */
+static bool meet_apart(unsigned lower, unsigned upper)
+{
+    bool below = (lower & RELATION_LESS) != 0 && (upper & RELATION_LESS) != 0;
+    bool at_lower = (lower & RELATION_EQUAL) != 0 && (upper & RELATION_LESS) != 0;
+    bool between = (lower & RELATION_GREATER) != 0 && (upper & RELATION_LESS) != 0;
+    bool at_upper = (lower & RELATION_GREATER) != 0 && (upper & RELATION_EQUAL) != 0;
+    bool above = (lower & RELATION_GREATER) != 0 && (upper & RELATION_GREATER) != 0;
+    bool unlike = (lower & RELATION_UNEQUAL) != 0 && (upper & RELATION_UNEQUAL) != 0;
+    return below || at_lower || between || at_upper || above || unlike;
+}
+
+bool conditions_exclude(const struct condition *left, const struct condition *right)
+{
+    if (!slice_equal(left->source, right->source) || (takes_null(left) && takes_null(right))) {
+        return false;
+    }
+    if (left->asks_null || right->asks_null) {
+        const struct condition *asks = left->asks_null ? left : right;
+        const struct condition *other = left->asks_null ? right : left;
+        return asks->wants_null || (other->asks_null && other->wants_null);
+    }
+    if (left->constant_is_time || right->constant_is_time ||
+        left->constant.kind != right->constant.kind) {
+        return false;
+    }
+    unsigned one = left->comparison->holds_for;
+    unsigned other = right->comparison->holds_for;
+    switch (compare(left, &right->constant)) { /* the right constant to the left one */
+    case RELATION_EQUAL:
+        return (one & other) == 0;
+    case RELATION_GREATER:
+        return !meet_apart(one, other);
+    default:
+        return !meet_apart(other, one);
+    }
 }

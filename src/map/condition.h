@@ -27,4 +27,10 @@ enum outcome condition_holds(const struct condition *condition, const struct sub
 
 bool condition_uses_payload(const struct condition *condition);
 
+/* Is it certain that it never holds: a constant that is not so, or a capture, which is text, compared with a number? */
+bool condition_is_never(const struct condition *condition);
+
+/* Is it certain that they never hold together: "$.a = 1" and "$.a = 2"? Only what can be told from constants of one kind. */
+bool conditions_exclude(const struct condition *left, const struct condition *right);
+
 #endif

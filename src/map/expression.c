@@ -125,6 +125,21 @@ static enum outcome parse_path(struct parser *parser, struct expression *express
     return OUTCOME_OK;
 }
 
+/* A bare word: most likely a member, a capture or a text is meant. */
+static enum outcome fail_word(struct parser *parser, size_t start, struct slice word)
+{
+    const char *hint = "$.name, {name}, @name, 'text' or a number";
+    if (slice_is(word, "now") || slice_is(word, "current_timestamp")) {
+        hint = "@received_at is when the message came";
+    } else if (word.length > 0) {
+        hint = arena_printf(parser->arena,
+                            "$.%.*s of the payload, {%.*s} of the topic, or '%.*s' as text",
+                            SLICE_ARGS(word), SLICE_ARGS(word), SLICE_ARGS(word))
+                   .data;
+    }
+    return parser_fail(parser, start, hint, "a source expected");
+}
+
 static enum outcome parse_constant(struct parser *parser, struct expression *expression)
 {
     size_t start = parser->at;
@@ -132,8 +147,7 @@ static enum outcome parse_constant(struct parser *parser, struct expression *exp
         struct slice word = parser_name(parser);
         bool known = slice_is(word, "true") || slice_is(word, "false") || slice_is(word, "null");
         if (!known) {
-            return parser_fail(parser, start, "$.name, {name}, @name, 'text' or a number",
-                               "a source expected");
+            return fail_word(parser, start, word);
         }
         parser->at = start;
     }
@@ -343,6 +357,21 @@ enum outcome expression_parse(struct parser *parser, bool operators, struct expr
     return fold_constant(parser, made);
 }
 
+/* What people write who know another language. */
+static const char *hint_behind(const struct parser *parser, const struct expression *expression)
+{
+    char next = parser->text.data[parser->at];
+    if (next == ':') {
+        return "a type stands behind ::";
+    }
+    if (expression_uses_payload(expression) && expression->path == NULL &&
+        parser->at < parser->text.length &&
+        strchr(" \t", parser->text.data[parser->at - 1]) == NULL) {
+        return "a member of the payload is written $.name";
+    }
+    return strchr("+-*/", next) == NULL ? NULL : "arithmetic is | scale 0.1, | offset -40";
+}
+
 enum outcome expression_compile(struct slice text, const struct scope *scope,
                                 struct expression **expression, struct error *error)
 {
@@ -353,7 +382,8 @@ enum outcome expression_compile(struct slice text, const struct scope *scope,
     struct expression *made;
     enum outcome outcome = expression_parse(&parser, false, &made);
     if (outcome == OUTCOME_OK && !parser_at_end(&parser)) {
-        outcome = parser_fail(&parser, parser.at, NULL, "\"|\", \"::\" or the end expected");
+        outcome = parser_fail(&parser, parser.at, hint_behind(&parser, made),
+                              "\"|\", \"::\" or the end expected");
     }
     if (outcome != OUTCOME_OK) {
         arena_free(parser.arena);
@@ -462,4 +492,26 @@ bool expression_is_constant(const struct expression *expression, struct value *v
         *value = expression->constant;
     }
     return true;
+}
+
+const char *expression_fact_name(const struct expression *expression)
+{
+    return expression->source == SOURCE_FACT ? expression->fact->name : NULL;
+}
+
+bool expression_is_member(const struct expression *expression)
+{
+    return expression_uses_payload(expression) && expression->path != NULL;
+}
+
+bool expression_varies_by_row(const struct expression *expression)
+{
+    return expression->source == SOURCE_HERE ||
+           (expression->source == SOURCE_FACT && expression->fact->place == FACT_IN_ROWS);
+}
+
+bool expression_is_bare_capture(const struct expression *expression)
+{
+    return expression->source == SOURCE_CAPTURE && expression->filters == NULL &&
+           expression->declared_type == NULL;
 }

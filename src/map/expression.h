@@ -70,4 +70,16 @@ bool expression_is_payload(const struct expression *expression);
  * `value` may be NULL; it borrows. For check: a column fed by nothing but null. */
 bool expression_is_constant(const struct expression *expression, struct value *value);
 
+/* For advice on what is legal and surely not meant. The name of the fact it begins with ("property", "response_topic"), or NULL. */
+const char *expression_fact_name(const struct expression *expression);
+
+/* Does it look inside the payload: "$.a", "$$[0]"? */
+bool expression_is_member(const struct expression *expression);
+
+/* Can it differ between the rows of one message? */
+bool expression_varies_by_row(const struct expression *expression);
+
+/* Is it a capture just as it came: text or null? */
+bool expression_is_bare_capture(const struct expression *expression);
+
 #endif

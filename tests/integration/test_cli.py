@@ -66,6 +66,7 @@ MISTAKES = [
     ("QoS 3", 'format = "raw"', "qos = 3", ["qos"]),
     ("unknown retained policy", 'format = "raw"', 'retained = "sometimes"', ["sometimes", "retained"]),
     ("update without a key", 'format = "raw"', 'on_conflict = "update"', ["key"]),
+    ("no name of a table", 'table = "raw"', 'table = "raw; drop table x"', ["is no name of a table"]),
     ("key that is no column", 'format = "raw"', 'on_conflict = "update"; key = ("who")', ["who"]),
 ]
 
@@ -90,6 +91,45 @@ def test_check_finds_each_mistake(env):
         elif len(said) > 2:
             wrong.append(f"{kind}: {len(said)} lines for one mistake: {said}")
     assert not wrong, f"{len(wrong)} of {len(MISTAKES)}:\n     " + "\n     ".join(wrong)
+
+
+# (what is surely not meant, text of GOOD, what stands there instead, what the warning must say)
+ADVICE = [
+    ("empty last level", "devices/{device}/telemetry", "devices/{device}/telemetry/", "ends with"),
+    ("member of bytes", 'bytes = "$"', 'bytes = "$.a"', "has no members"),
+    ("always null", 'bytes = "$"', 'bytes = "null"', "always null"),
+    ("a foreign type", ":: double precision", ":: double", "double precision"),
+    ("capture against a number", '"$.battery > 0"', '"{device} = 5"', "never holds"),
+    ("two that exclude each other", '"$.battery > 0"', '("$.battery > 5", "$.battery < 3")', "never hold together"),
+    ("update of nothing", 'format = "raw"', 'on_conflict = "update"; key = ("what", "bytes")', "nothing to update"),
+    ("newest in the key", 'format = "raw"', 'on_conflict = "update"; key = "what"; newest = "what"', "equally new"),
+    ("rows that are all alike", 'format = "raw"; table = "raw"; columns = { what = "{rest}"; bytes = "$"; }',
+     'rows = "$.r[*]"; table = "raw"; columns = { what = "{rest}"; }', "would be the same"),
+    ("acknowledgments that come back", 'format = "raw"', 'format = "raw"; ack = { topic = "raw/stored"; }', "come back"),
+    ("retained with share", 'format = "raw"', 'format = "raw"; share = "g"; retained = "store"', "no retained"),
+]
+
+
+@quick
+def test_check_warns_of_what_is_not_meant(env):
+    """Each is legal: exit code 0, and one line FILE:LINE: warning."""
+    wrong = []
+    for kind, there, instead, word in ADVICE:
+        assert there in GOOD, kind
+        path = env.config_file(GOOD.replace(there, instead, 1))
+        line = GOOD[:GOOD.index(there)].count("\n") + 1
+        done = env.cli("check", config=path)
+        said = [found for found in done.out.splitlines() if re.match(re.escape(path) + rf":({line - 1}|{line}):.*warning:", found)]
+        if done.code != 0 or len(said) != 1 or word not in said[0]:
+            wrong.append(f"{kind}: exit code {done.code}, {done.out.strip()!r}")
+    assert not wrong, "\n     ".join(wrong)
+    both = GOOD.replace('name = "raw"; topic = "raw/{rest...}"', 'name = "again"; topic = "raw/{rest...}"').replace("rules = (", 'rules = ( { name = "raw"; '
+        'topic = "raw/{rest...}"; format = "raw"; table = "raw"; columns = { what = "{rest}"; bytes = "$"; }; },')
+    done = env.cli("check", config=env.config_file(both))
+    assert done.code == 0 and 'the same rows as rule "raw"' in done.out, done
+    old = GOOD.replace('client_id = "cli"', 'protocol = "3.1.1"').replace('"{rest}"', '"@property.unit"')
+    done = env.cli("check", config=env.config_file(old))
+    assert done.code == 0 and "@property comes with MQTT 5 only" in done.out, done
 
 
 @quick

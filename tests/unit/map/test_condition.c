@@ -50,4 +50,74 @@ static void test_uses_payload(void)
     condition_free(NULL);
 }
 
-UNIT_MAIN("condition", {"cases", test_cases}, {"uses payload", test_uses_payload})
+static struct condition *compiled(const char *text, const struct scope *scope)
+{
+    struct condition *condition = NULL;
+    struct error error;
+    CHECK_INT_EQ(condition_compile(slice_of(text), scope, &condition, &error), OUTCOME_OK);
+    return condition;
+}
+
+static void test_exclude(void)
+{
+    static const struct {
+        const char *left, *right;
+        bool exclude;
+    } cases[] = {
+        {"$.a = 1", "$.a = 2", true},
+        {"$.a = 1", "$.a = 1.0", false},
+        {"$.a = 1", "$.b = 2", false},
+        {"$.a > 5", "$.a < 3", true},
+        {"$.a < 3", "$.a > 5", true},
+        {"$.a > 3", "$.a < 5", false},
+        {"$.a >= 5", "$.a <= 5", false},
+        {"$.a > 5", "$.a <= 5", true},
+        {"$.a > 5", "$.a = 5", true},
+        {"$.a != 5", "$.a = 5", true},
+        {"$.a != 5", "$.a != 6", false},
+        {"$.a != 5", "$.a > 4", false},
+        {"$.a = 'x'", "$.a = 'y'", true},
+        {"$.a = 'x'", "$.a = 5", false}, /* left alone: kinds */
+        {"$.a is null", "$.a is not null", true},
+        {"$.a is null", "$.a = 1", true},
+        {"$.a is null", "$.a != 1", false},
+        {"$.a is not null", "$.a = 1", false},
+        {"$.a is null", "$.a is null", false},
+        {"  $.a   = 1", "$.a=2", true},
+        {"$.a = true", "$.a = false", true},
+    };
+    const struct scope scope = {0};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct condition *left = compiled(cases[i].left, &scope);
+        struct condition *right = compiled(cases[i].right, &scope);
+        UNIT_CASE("%s, %s", cases[i].left, cases[i].right);
+        CHECK_INT_EQ(conditions_exclude(left, right), cases[i].exclude);
+        CHECK_INT_EQ(conditions_exclude(right, left), cases[i].exclude);
+        condition_free(left);
+        condition_free(right);
+    }
+}
+
+static void test_never(void)
+{
+    static const struct {
+        const char *text;
+        bool never;
+    } cases[] = {
+        {"1 = 2", true},        {"1 = 1", false},          {"'a' is null", true},
+        {"{x} = 5", true},      {"{x} > 5", true},         {"{x} != 5", false},
+        {"{x} = '5'", false},   {"{x} :: int = 5", false}, {"$.a = 5", false},
+        {"{x} is null", false},
+    };
+    static const char *const captures[] = {"x"};
+    const struct scope scope = {.captures = captures, .capture_count = 1};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct condition *condition = compiled(cases[i].text, &scope);
+        UNIT_CASE("%s", cases[i].text);
+        CHECK_INT_EQ(condition_is_never(condition), cases[i].never);
+        condition_free(condition);
+    }
+}
+
+UNIT_MAIN("condition", {"exclude", test_exclude}, {"never", test_never}, {"cases", test_cases},
+          {"uses payload", test_uses_payload})

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/rule_advice.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/text.h"
+
+/* --- columns ----------------------------------------------------------------------------------- */
+
+static const char *const mqtt5_facts[] = {
+    "property", "response_topic", "correlation_data", "content_type", "message_expiry",
+};
+
+static bool needs_mqtt5(const struct expression *expression)
+{
+    const char *fact = expression_fact_name(expression);
+    for (size_t i = 0; fact != NULL && i < sizeof(mqtt5_facts) / sizeof(mqtt5_facts[0]); i++) {
+        if (strcmp(mqtt5_facts[i], fact) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Other languages' names of types. */
+static const char *const foreign_types[][2] = {
+    {"datetime", "timestamptz"}, {"string", "text"},    {"double", "double precision"},
+    {"long", "bigint"},          {"int64", "bigint"},   {"uint64", "numeric"},
+    {"int32", "integer"},        {"uint32", "bigint"},  {"int16", "smallint"},
+    {"number", "numeric"},       {"blob", "bytea"},     {"binary", "bytea"},
+    {"tinyint", "smallint"},     {"float64", "float8"}, {"float32", "float4"},
+    {"object", "jsonb"},         {"array", "jsonb"},    {"map", "jsonb"},
+};
+
+static void advise_type(const char *type, struct place place, const char *what,
+                        struct problems *problems)
+{
+    for (size_t i = 0; i < sizeof(foreign_types) / sizeof(foreign_types[0]); i++) {
+        if (type != NULL && strcasecmp(type, foreign_types[i][0]) == 0) {
+            problem_warning(problems, place, what,
+                            "PostgreSQL itself has no type \"%s\": is %s meant?", type,
+                            foreign_types[i][1]);
+        }
+    }
+}
+
+static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct problems *problems)
+{
+    const struct expression *expression = rule->columns[i];
+    struct place place = rule->options->columns[i].place;
+    struct value constant;
+    char what[128];
+
+    snprintf(what, sizeof(what), "columns.%.100s", rule->column_names[i]);
+    if (strcmp(rule->decoder->name, "text") == 0 || strcmp(rule->decoder->name, "raw") == 0) {
+        if (expression_is_member(expression)) {
+            problem_warning(
+                problems, place, what,
+                "finds nothing: a payload of format \"%s\" has no members; the whole of "
+                "it is \"$\"",
+                rule->decoder->name);
+        }
+    }
+    if (expression_is_constant(expression, &constant) && constant.kind == VALUE_NULL) {
+        problem_warning(problems, place, what,
+                        "always null: a column that is left out gets its "
+                        "default");
+    }
+    if (!mqtt5 && needs_mqtt5(expression)) {
+        problem_warning(problems, place, what,
+                        "finds nothing: @%s comes with MQTT 5 only, and "
+                        "broker.protocol is \"3.1.1\"",
+                        expression_fact_name(expression));
+    }
+    advise_type(expression_declared_type(expression), place, what, problems);
+}
+
+/* Rows that can't differ. */
+static void advise_rows(const struct rule *rule, struct problems *problems)
+{
+    for (size_t i = 0; i < rule->column_count; i++) {
+        if (expression_varies_by_row(rule->columns[i])) {
+            return;
+        }
+    }
+    if (rule->rows != NULL) {
+        problem_warning(problems, rule->options->rows.place, "rows",
+                        "all rows of a message would be the same: no column looks at its row "
+                        "($ or @key)");
+    }
+}
+
+/* --- where ------------------------------------------------------------------------------------- */
+
+static void advise_conditions(const struct rule *rule, struct problems *problems)
+{
+    for (size_t i = 0; i < rule->condition_count; i++) {
+        const struct option_text *where = &rule->options->where[i];
+
+        if (condition_is_never(rule->conditions[i])) {
+            problem_warning(problems, where->place, "where",
+                            "\"%s\" never holds, so the rule stores nothing%s", where->text,
+                            where->text[0] == '{' ? ": a capture is text, compare it with '5'"
+                                                  : "");
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (conditions_exclude(rule->conditions[i], rule->conditions[j])) {
+                problem_warning(problems, where->place, "where",
+                                "\"%s\" and \"%s\" never hold together, so the rule stores nothing",
+                                rule->options->where[j].text, where->text);
+            }
+        }
+    }
+}
+
+/* --- the rest of a rule ------------------------------------------------------------------------ */
+
+static bool is_in_key(const struct rule_options *options, const char *name)
+{
+    for (size_t i = 0; i < options->key_count; i++) {
+        if (strcmp(options->key[i].text, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void advise_conflict(const struct rule *rule, struct problems *problems)
+{
+    const struct rule_options *options = rule->options;
+    bool updates = false;
+
+    if (options->on_conflict != CONFLICT_UPDATE) {
+        return;
+    }
+    for (size_t i = 0; i < rule->column_count; i++) {
+        updates |= !is_in_key(options, rule->column_names[i]);
+    }
+    if (!updates) {
+        problem_warning(problems, options->key[0].place, "key",
+                        "every column stands in it, so there is nothing to update: "
+                        "on_conflict = \"nothing\" says the same");
+    }
+    if (options->newest.text != NULL && is_in_key(options, options->newest.text)) {
+        problem_warning(
+            problems, options->newest.place, "newest",
+            "\"%s\" stands in key, so rows that collide are always equally new: take it "
+            "out of one of them",
+            options->newest.text);
+    }
+}
+
+static void advise_topic(const struct rule *rule, struct problems *problems)
+{
+    const struct rule_options *options = rule->options;
+    size_t length = strlen(options->topic.text);
+
+    if (length > 1 && options->topic.text[length - 1] == '/') {
+        problem_warning(problems, options->topic.place, "topic",
+                        "ends with \"/\", so its last level is empty: \"%.*s\" would not match",
+                        (int) length - 1, options->topic.text);
+    }
+    if (options->share != NULL && options->share[0] != '\0' &&
+        options->retained == RETAINED_STORE) {
+        problem_warning(
+            problems, options->place, rule->name,
+            "retained = \"store\" has no effect with share: a shared subscription brings "
+            "no retained messages");
+    }
+}
+
+static void advise_ack(const struct rule *rule, bool mqtt5, struct problems *problems)
+{
+    const struct option_text *topic = &rule->options->ack.topic;
+
+    if (rule->ack != NULL && !mqtt5 && topic->text != NULL &&
+        strcmp(topic->text, "@response_topic") == 0) {
+        problem_warning(problems, topic->place, "ack.topic",
+                        "nothing is ever published: @response_topic comes with MQTT 5 only, and "
+                        "broker.protocol is \"3.1.1\"");
+    }
+}
+
+void rule_advise(const struct rule *rule, bool mqtt5, struct problems *problems)
+{
+    advise_topic(rule, problems);
+    for (size_t i = 0; i < rule->column_count; i++) {
+        advise_column(rule, i, mqtt5, problems);
+    }
+    advise_rows(rule, problems);
+    advise_conditions(rule, problems);
+    advise_conflict(rule, problems);
+    advise_ack(rule, mqtt5, problems);
+}
+
+/* --- rules among each other -------------------------------------------------------------------- */
+
+/* The acknowledgments' topic as a filter: a level with a capture in it may be anything. */
+static bool ack_filter(struct buf *out, const char *topic)
+{
+    if (topic == NULL || topic[0] == '@') {
+        return false;
+    }
+    for (const char *at = topic;; at += strcspn(at, "/") + 1) {
+        size_t length = strcspn(at, "/");
+        bool varies = memchr(at, '{', length) != NULL;
+
+        buf_append(out, varies ? "+" : at, varies ? 1 : length);
+        if (at[length] == '\0') {
+            return true;
+        }
+        buf_append_text(out, "/");
+    }
+}
+
+static void advise_echo(const struct rule *rule, const struct rule *taker,
+                        struct problems *problems)
+{
+    struct buf filter = {0};
+
+    if (rule->ack != NULL && ack_filter(&filter, rule->options->ack.topic.text) &&
+        mqtt_filters_overlap(slice_of(topic_filter_mqtt(taker->filter)), buf_slice(&filter))) {
+        problem_warning(problems, rule->options->ack.topic.place, "ack.topic",
+                        "%s\"%s\" takes these topics, so acknowledgments come back as messages%s",
+                        rule == taker ? "the rule itself, " : "rule ", taker->name,
+                        rule == taker ? ", each of which is acknowledged again" : "");
+    }
+    buf_fini(&filter);
+}
+
+static bool same_text(const char *left, const char *right)
+{
+    return left != NULL && right != NULL && strcmp(left, right) == 0;
+}
+
+/* One of them was copied and then not changed. */
+static bool store_the_same(const struct rule *left, const struct rule *right)
+{
+    const struct rule_options *one = left->options;
+    const struct rule_options *other = right->options;
+    bool same = same_text(topic_filter_mqtt(left->filter), topic_filter_mqtt(right->filter)) &&
+                same_text(one->table.text, other->table.text) &&
+                one->column_count == other->column_count && one->where_count == 0 &&
+                other->where_count == 0 && one->on_conflict == CONFLICT_ERROR &&
+                (one->rows.text == NULL) == (other->rows.text == NULL);
+
+    for (size_t i = 0; same && i < one->column_count; i++) {
+        same = same_text(one->columns[i].name, other->columns[i].name) &&
+               same_text(one->columns[i].expression, other->columns[i].expression);
+    }
+    return same && (one->rows.text == NULL || same_text(one->rows.text, other->rows.text));
+}
+
+void rules_advise(struct rule *const *rules, size_t count, struct problems *problems)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            advise_echo(rules[i], rules[j], problems);
+            if (j < i && store_the_same(rules[i], rules[j])) {
+                problem_warning(problems, rules[i]->options->place, rules[i]->name,
+                                "stores the same rows as rule \"%s\": each message is stored twice",
+                                rules[j]->name);
+            }
+        }
+    }
+}
