@@ -47,13 +47,20 @@ static const struct cli_command commands[] = {
     {"schema", "",
      "print the SQL that creates the bridge's own tables and those of rules with create", "",
      cli_schema},
-    {"dead-letters", "list|show ID|retry [--rule R] [--id ID]|purge [--older-than D]",
+    {"dead-letters",
+     "list [--rule R] [--limit N]|show ID|retry [--rule R] [--id ID]|purge [--older-than D] "
+     "[--rule R]",
      "look at, retry or remove messages that could not become rows",
-     "list         one line each, oldest first\n"
+     "list         one line each, oldest first, at most 1000 or N\n"
      "show ID      everything about one, payload included\n"
-     "retry        sends them through today's rules; what fails again stays, with the new reason\n"
+     "--json       list and show: one JSON object each, payload included\n"
+     "retry        sends them through today's rules; what fails again stays, with the new reason; "
+     "also while\n"
+     "             the service runs\n"
      "             (no acknowledgments; parked ones of a rule with ack are left to the service)\n"
-     "purge        removes those that are not parked, or only those older than D (\"30d\")\n",
+     "purge        removes those that are not parked, only those older than D (\"30d\"), only "
+     "those of rule R;\n"
+     "             asks first when a person gives neither; --all = do not ask\n",
      cli_dead_letters},
     {"journal", "info|dump|verify", "look into the journal, also while the service runs",
      "info         where it stands: messages, bytes, positions\n"

@@ -2,14 +2,17 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "load/retry.h"
 #include "pg/dead_letter.h"
 
 #define LIST_LIMIT 1000
+#define LIST_PORTION 50 /* their payloads are in memory at once */
 #define RETRY_LETTERS 500
 #define SOON_MAX 10 /* deadlocks and the like */
 
@@ -18,6 +21,9 @@ struct request {
     const char *rule; /* NULL = all */
     int64_t id;       /* 0 = all */
     int64_t older_than_ms;
+    int64_t limit; /* of list */
+    bool json;
+    bool all; /* of purge: do not ask */
 };
 
 struct desk {
@@ -32,80 +38,168 @@ static int database_failed(const struct pg_failure *failure)
     return CLI_FAILED;
 }
 
-static void print_time(int64_t time_us)
+static void append_printable(struct buf *out, const char *label, struct slice text,
+                             size_t characters_max)
 {
-    struct buf text = {0};
-
-    text_format_time(&text, time_us);
-    fputs(buf_string(&text), stdout);
-    buf_fini(&text);
+    buf_append_text(out, label);
+    text_append_printable(out, text, characters_max);
 }
 
-static void print_letter_line(const struct dead_letter *letter)
-{
-    struct buf topic = {0};
+/* --- as JSON ----------------------------------------------------------------------------------- */
 
-    text_append_printable(&topic, letter->message->topic, 60);
-    printf("%" PRId64 "  ", letter->id);
-    print_time(letter->failed_at_us);
-    printf("  %-8s  %s  %s  %s\n", letter->parked ? "parked" : "rejected", letter->rule,
-           buf_string(&topic), letter->reason);
-    buf_fini(&topic);
+static void append_json_text(struct buf *out, const char *name, const char *text)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (text == NULL) {
+        buf_append_text(out, "null");
+    } else {
+        text_append_json(out, slice_of(text));
+    }
+}
+
+static void append_json_time(struct buf *out, const char *name, int64_t time_us)
+{
+    buf_printf(out, ",\"%s\":\"", name);
+    text_format_time(out, time_us);
+    buf_append_text(out, "\"");
+}
+
+static void append_hex(struct buf *out, struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.length; i++) {
+        buf_printf(out, "%02x", (unsigned char) bytes.data[i]);
+    }
+}
+
+/* A payload that is no text is "payload_hex". */
+static void append_json(struct buf *out, const struct dead_letter *letter)
+{
+    const struct message *message = letter->message;
+    bool text = text_is_utf8(message->payload) && !text_has_nul(message->payload);
+
+    buf_printf(out, "{\"id\":%" PRId64, letter->id);
+    append_json_text(out, "rule", letter->rule);
+    buf_append_text(out, ",\"topic\":");
+    text_append_json(out, message->topic);
+    append_json_time(out, "received_at", message->received_at_us);
+    append_json_time(out, "failed_at", letter->failed_at_us);
+    append_json_text(out, "state", letter->parked ? "parked" : "rejected");
+    append_json_text(out, "reason", letter->reason);
+    append_json_text(out, "sqlstate", letter->sqlstate);
+    buf_printf(out, ",\"qos\":%u,\"retained\":%s,\"properties\":", message->qos,
+               message->retained ? "true" : "false");
+    dead_letter_properties(out, message);
+    if (text) {
+        buf_append_text(out, ",\"payload\":");
+        text_append_json(out, message->payload);
+    } else {
+        buf_append_text(out, ",\"payload_hex\":\"");
+        append_hex(out, message->payload);
+        buf_append_text(out, "\"");
+    }
+    buf_append_text(out, "}\n");
+}
+
+/* --- list -------------------------------------------------------------------------------------- */
+
+static void append_line(struct buf *out, const struct dead_letter *letter)
+{
+    buf_printf(out, "%8" PRId64 "  ", letter->id);
+    text_format_time(out, letter->failed_at_us);
+    buf_printf(out, "  %-8s", letter->parked ? "parked" : "rejected");
+    append_printable(out, "  ", slice_of(letter->rule), 63);
+    append_printable(out, "  ", letter->message->topic, 60);
+    append_printable(out, "  ", slice_of(letter->reason), 400);
+    buf_append_text(out, "\n");
+}
+
+static void print_portion(const struct dead_letter_rows *rows, bool json)
+{
+    struct buf out = {0};
+
+    for (size_t i = 0; i < rows->count; i++) {
+        if (json) {
+            append_json(&out, &rows->list[i].letter);
+        } else {
+            append_line(&out, &rows->list[i].letter);
+        }
+    }
+    fwrite(out.data, 1, out.length, stdout);
+    buf_fini(&out);
 }
 
 static int list_letters(const struct desk *desk, const struct request *request)
 {
-    const struct dead_letter_query query = {
-        .rule = request->rule, .parked = -1, .limit = LIST_LIMIT};
-    struct dead_letter_rows rows = {0};
+    struct dead_letter_query query = {.rule = request->rule, .parked = -1};
     struct pg_failure failure;
+    int64_t left = request->limit;
+    size_t got = 0;
 
-    if (dead_letters_read(desk->connection, desk->schema, &query, &rows, &failure) != OUTCOME_OK) {
-        return database_failed(&failure);
-    }
-    for (size_t i = 0; i < rows.count; i++) {
-        print_letter_line(&rows.list[i].letter);
-    }
-    if (rows.count == LIST_LIMIT) {
-        fprintf(stderr, "mqtt2pg: the first %d; there may be more\n", LIST_LIMIT);
-    }
-    if (rows.count == 0) {
+    do {
+        struct dead_letter_rows rows = {0};
+
+        query.limit = left < LIST_PORTION ? (int) left : LIST_PORTION;
+        if (dead_letters_read(desk->connection, desk->schema, &query, &rows, &failure) !=
+            OUTCOME_OK) {
+            return database_failed(&failure);
+        }
+        print_portion(&rows, request->json);
+        got = rows.count;
+        left -= (int64_t) got;
+        query.after_id = got > 0 ? rows.list[got - 1].letter.id : query.after_id;
+        dead_letter_rows_fini(&rows);
+    } while (got == (size_t) query.limit && left > 0);
+    if (left == 0) {
+        fprintf(stderr, "mqtt2pg: the first %" PRId64 "; there may be more: --limit N, --rule R\n",
+                request->limit);
+    } else if (left == request->limit) {
         fprintf(stderr, "mqtt2pg: no dead letters\n");
     }
-    dead_letter_rows_fini(&rows);
     return CLI_DONE;
 }
 
-static void print_payload(struct slice payload)
+/* --- show -------------------------------------------------------------------------------------- */
+
+/* Text that does nothing to a terminal: line breaks and tabs, but no other control characters. */
+static bool is_printable(struct slice text)
 {
-    if (text_is_utf8(payload) && !text_has_nul(payload)) {
-        printf("payload:     %.*s\n", SLICE_ARGS(payload));
-        return;
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char) text.data[i];
+        bool c1 = c == 0xC2 && i + 1 < text.length && (unsigned char) text.data[i + 1] < 0xA0;
+
+        if ((c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7F || c1) {
+            return false;
+        }
     }
-    printf("payload hex: ");
-    for (size_t i = 0; i < payload.length; i++) {
-        printf("%02x", (unsigned char) payload.data[i]);
-    }
-    printf("\n");
+    return text_is_utf8(text);
 }
 
-static void print_letter(const struct dead_letter *letter)
+static void append_letter(struct buf *out, const struct dead_letter *letter)
 {
-    struct buf properties = {0};
+    const struct message *message = letter->message;
 
-    dead_letter_properties(&properties, letter->message);
-    printf("id:          %" PRId64 "\nrule:        %s\nreceived:    ", letter->id, letter->rule);
-    print_time(letter->message->received_at_us);
-    printf("\nfailed:      ");
-    print_time(letter->failed_at_us);
-    printf("\nstate:       %s\nreason:      %s\nsqlstate:    %s\n",
-           letter->parked ? "parked: stored by itself when its table works" : "rejected",
-           letter->reason, letter->sqlstate == NULL ? "" : letter->sqlstate);
-    printf("topic:       %.*s\nqos:         %u\nretained:    %s\nproperties:  %.*s\n",
-           SLICE_ARGS(letter->message->topic), letter->message->qos,
-           letter->message->retained ? "yes" : "no", SLICE_ARGS(buf_slice(&properties)));
-    print_payload(letter->message->payload);
-    buf_fini(&properties);
+    buf_printf(out, "id:          %" PRId64, letter->id);
+    append_printable(out, "\nrule:        ", slice_of(letter->rule), 63);
+    buf_append_text(out, "\nreceived:    ");
+    text_format_time(out, message->received_at_us);
+    buf_append_text(out, "\nfailed:      ");
+    text_format_time(out, letter->failed_at_us);
+    buf_printf(out, "\nstate:       %s",
+               letter->parked ? "parked: stored by itself when its table works" : "rejected");
+    append_printable(out, "\nreason:      ", slice_of(letter->reason), 400);
+    buf_printf(out, "\nsqlstate:    %s", letter->sqlstate == NULL ? "" : letter->sqlstate);
+    append_printable(out, "\ntopic:       ", message->topic, 65535);
+    buf_printf(out, "\nqos:         %u\nretained:    %s\nproperties:  ", message->qos,
+               message->retained ? "yes" : "no");
+    dead_letter_properties(out, message);
+    if (is_printable(message->payload)) {
+        buf_printf(out, "\npayload:     ");
+        buf_append_slice(out, message->payload);
+    } else {
+        buf_append_text(out, "\npayload hex: ");
+        append_hex(out, message->payload);
+    }
+    buf_append_text(out, "\n");
 }
 
 static int show_letter(const struct desk *desk, const struct request *request)
@@ -113,20 +207,27 @@ static int show_letter(const struct desk *desk, const struct request *request)
     const struct dead_letter_query query = {.id = request->id, .parked = -1, .limit = 1};
     struct dead_letter_rows rows = {0};
     struct pg_failure failure;
+    struct buf out = {0};
     int exit_code = CLI_DONE;
 
     if (dead_letters_read(desk->connection, desk->schema, &query, &rows, &failure) != OUTCOME_OK) {
         return database_failed(&failure);
     }
-    if (rows.count == 1) {
-        print_letter(&rows.list[0].letter);
-    } else {
+    if (rows.count == 0) {
         fprintf(stderr, "mqtt2pg: there is no dead letter %" PRId64 "\n", request->id);
         exit_code = CLI_FAILED;
+    } else if (request->json) {
+        append_json(&out, &rows.list[0].letter);
+    } else {
+        append_letter(&out, &rows.list[0].letter);
     }
+    fwrite(out.data, 1, out.length, stdout);
+    buf_fini(&out);
     dead_letter_rows_fini(&rows);
     return exit_code;
 }
+
+/* --- retry ------------------------------------------------------------------------------------- */
 
 /* All letters of one rule, portion by portion, each letter once. */
 static bool retry_rule(const struct desk *desk, const struct store *store, struct mapper *mapper,
@@ -200,6 +301,28 @@ static int retry_rules(const struct desk *desk, const struct request *request,
     return complete ? CLI_DONE : CLI_FAILED;
 }
 
+/* Letters of a rule that was renamed or removed would else be passed over in silence. */
+static void tell_strays(const struct desk *desk)
+{
+    const struct ruleset *ruleset = desk->generation->ruleset;
+    const char **names = memory_alloc((ruleset->count + 1) * sizeof(*names));
+    struct dead_letter_strays strays = {.known = names, .known_count = ruleset->count};
+    struct pg_failure failure;
+
+    for (size_t i = 0; i < ruleset->count; i++) {
+        names[i] = ruleset->rules[i]->name;
+    }
+    if (dead_letters_find_strays(desk->connection, desk->schema, &strays, &failure) == OUTCOME_OK &&
+        strays.letters > 0) {
+        fprintf(stderr,
+                "mqtt2pg: %" PRId64 " more belong to rules that this configuration does not have "
+                "(%s): they are retried by a rule of that name, or removed by purge --rule\n",
+                strays.letters, buf_string(&strays.rules));
+    }
+    buf_fini(&strays.rules);
+    free(names);
+}
+
 static int retry_all(const struct desk *desk, const struct request *request)
 {
     struct mapper *mapper = mapper_new(desk->generation->ruleset);
@@ -216,6 +339,9 @@ static int retry_all(const struct desk *desk, const struct request *request)
 
     if (rule_targets_read(targets, desk->connection, desk->schema, &failure) == OUTCOME_OK) {
         exit_code = retry_rules(desk, request, &store, mapper);
+        if (request->rule == NULL && request->id == 0) {
+            tell_strays(desk);
+        }
     } else {
         exit_code = database_failed(&failure);
     }
@@ -225,20 +351,43 @@ static int retry_all(const struct desk *desk, const struct request *request)
     return exit_code;
 }
 
+/* --- purge ------------------------------------------------------------------------------------- */
+
+/* A person who gave no scope is asked; a script has said what it wants by calling. */
+static bool is_meant(const struct request *request)
+{
+    char answer[8] = "";
+
+    if (request->all || request->rule != NULL || request->older_than_ms != 0 ||
+        isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
+        return true;
+    }
+    fputs("mqtt2pg: remove the dead letters of all rules, parked ones aside? (y/N) ", stderr);
+    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
 static int purge_letters(const struct desk *desk, const struct request *request)
 {
-    int64_t older_than_us =
-        request->older_than_ms == 0 ? 0 : clock_wall_us() - request->older_than_ms * 1000;
+    const struct dead_letter_query query = {
+        .rule = request->rule,
+        .older_than_us =
+            request->older_than_ms == 0 ? 0 : clock_wall_us() - request->older_than_ms * 1000};
     struct pg_failure failure;
     int64_t purged = 0;
 
-    if (dead_letters_purge(desk->connection, desk->schema, older_than_us, &purged, &failure) !=
+    if (!is_meant(request)) {
+        fprintf(stderr, "mqtt2pg: nothing removed\n");
+        return CLI_FAILED;
+    }
+    if (dead_letters_purge(desk->connection, desk->schema, &query, &purged, &failure) !=
         OUTCOME_OK) {
         return database_failed(&failure);
     }
     printf("%" PRId64 " dead letters removed\n", purged);
     return CLI_DONE;
 }
+
+/* --- the command ------------------------------------------------------------------------------- */
 
 static bool parse_id(const char *text, int64_t *id)
 {
@@ -253,10 +402,10 @@ static const struct verb {
     const char *options; /* that it takes */
     int (*run)(const struct desk *desk, const struct request *request);
 } verbs[] = {
-    {"list", "--rule", list_letters},
-    {"show", "", show_letter},
+    {"list", "--rule --limit --json", list_letters},
+    {"show", "--json", show_letter},
     {"retry", "--rule --id", retry_all},
-    {"purge", "--older-than", purge_letters},
+    {"purge", "--older-than --rule --all", purge_letters},
 };
 
 /* The value of this option, if the verb takes it; what it does not take is an unknown argument. */
@@ -264,6 +413,11 @@ static const char *option(const struct cli_call *call, int *at, const struct ver
                           const char *name)
 {
     return strstr(verb->options, name) == NULL ? NULL : cli_option(call, at, name);
+}
+
+static bool is_flag(const char *argument, const struct verb *verb, const char *name)
+{
+    return strcmp(argument, name) == 0 && strstr(verb->options, name) != NULL;
 }
 
 /* Fills the request; CLI_DONE or the exit code of wrong usage. */
@@ -284,6 +438,14 @@ static int parse_request(const struct cli_call *call, const struct verb *verb,
             if (!text_parse_duration(slice_of(value), &request->older_than_ms)) {
                 return cli_usage("dead-letters", "\"%s\" is no duration like \"30d\"", value);
             }
+        } else if ((value = option(call, &i, verb, "--limit")) != NULL) {
+            if (!parse_id(value, &request->limit)) {
+                return cli_usage("dead-letters", "\"%s\" is no number of dead letters", value);
+            }
+        } else if (is_flag(call->arguments[i], verb, "--json")) {
+            request->json = true;
+        } else if (is_flag(call->arguments[i], verb, "--all")) {
+            request->all = true;
         } else if (show && request->id == 0 && parse_id(call->arguments[i], &request->id)) {
             continue;
         } else {
@@ -310,7 +472,7 @@ static const struct verb *find_verb(const char *name)
 int cli_dead_letters(const struct cli_call *call)
 {
     const struct verb *verb = call->count == 0 ? NULL : find_verb(call->arguments[0]);
-    struct request request = {0};
+    struct request request = {.limit = LIST_LIMIT};
     struct desk desk = {0};
     struct error error;
     int exit_code;

@@ -223,19 +223,39 @@ enum outcome dead_letter_update(struct pg_connection *connection, const char *sc
 }
 
 enum outcome dead_letters_purge(struct pg_connection *connection, const char *schema,
-                                int64_t older_than_us, int64_t *purged, struct pg_failure *failure)
+                                const struct dead_letter_query *letters, int64_t *purged,
+                                struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     char number[NUMBER_TEXT];
-    const char *values[] = {older_than_us != 0 ? number_text(number, older_than_us) : NULL};
+    int64_t time_us = letters->older_than_us;
+    const char *values[] = {time_us != 0 ? number_text(number, time_us) : NULL, letters->rule};
 
     *purged = 0;
     enum outcome outcome =
-        query(connection, schema, sql_dead_letter_purge, 1, values, &rows, failure);
+        query(connection, schema, sql_dead_letter_purge, 2, values, &rows, failure);
     if (outcome == OUTCOME_OK) {
         *purged = pg_rows_affected(rows);
     }
     pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome dead_letters_find_strays(struct pg_connection *connection, const char *schema,
+                                      struct dead_letter_strays *strays, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    struct buf known = {0};
+    pg_quote_array(&known, strays->known, strays->known_count);
+    const char *values[] = {buf_string(&known)};
+    enum outcome outcome =
+        query(connection, schema, sql_dead_letter_strays, 1, values, &rows, failure);
+    if (outcome == OUTCOME_OK) {
+        strays->letters = strtoll(pg_rows_text(rows, 0, 0), NULL, 10);
+        buf_append_slice(&strays->rules, pg_rows_slice(rows, 0, 1));
+    }
+    pg_rows_free(rows);
+    buf_fini(&known);
     return outcome;
 }
 

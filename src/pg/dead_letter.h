@@ -81,10 +81,21 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const char *s
 enum outcome dead_letter_update(struct pg_connection *connection, const char *schema, int64_t id,
                                 const char *reason, const char *sqlstate, bool parked,
                                 struct pg_failure *failure) MUST_CHECK;
-/* Removes those that failed before this time (0 = all). Parked ones stay: they are to be stored yet. */
+/* Removes those of query->rule that failed before query->older_than_us; the query's other members do not count. Parked ones stay: they are to be stored yet. */
 enum outcome dead_letters_purge(struct pg_connection *connection, const char *schema,
-                                int64_t older_than_us, int64_t *purged,
+                                const struct dead_letter_query *query, int64_t *purged,
                                 struct pg_failure *failure) MUST_CHECK;
+
+/* Letters of rules that are not among the known ones: nobody retries them. */
+struct dead_letter_strays {
+    const char *const *known; /* borrowed; names of rules */
+    size_t known_count;
+    int64_t letters;  /* found */
+    struct buf rules; /* their rules' names, for a person; owned by the caller */
+};
+enum outcome dead_letters_find_strays(struct pg_connection *connection, const char *schema,
+                                      struct dead_letter_strays *strays,
+                                      struct pg_failure *failure) MUST_CHECK;
 
 /* Inside a transaction: one row of the table gap. */
 enum outcome gap_insert(struct pg_connection *connection, const char *schema, const char *client_id,

@@ -316,11 +316,40 @@ def test_dead_letters_commands(env):
     assert env.sql("select id, v from r order by id") == [(0, 0), (1, 1), (2, 2)], retried
     assert [letter[1] for letter in env.dead_letters()] == ["r/9"]
     # What a verb does not take must not be passed over: this would remove the letters of every rule.
-    for argument in ("--rule", "--id"):
+    for argument in ("--id", "--limit"):
         assert env.cli("dead-letters", "purge", argument, "1", config=bridge).code == 2
+    assert env.cli("dead-letters", "purge", "--json", config=bridge).code == 2
+    assert env.cli("dead-letters", "purge", "--rule", "other", config=bridge).out == "0 dead letters removed\n"
     assert len(env.dead_letters()) == 1
     purged = env.cli("dead-letters", "purge", config=bridge)
     assert purged.code == 0 and env.dead_letters() == [], purged
+
+
+@quick
+def test_dead_letters_for_people_and_programs(env):
+    """--json, --rule, --limit, payloads that would do something to a terminal, and letters of a rule that is gone."""
+    env.sql("create table r (v int)")
+    rule = '{ name = "%s"; topic = "~/%s"; format = "text"; table = "r"; columns = { v = "$"; }; }'
+    bridge = env.bridge(rule % ("one", "one") + "," + rule % ("two", "two"))
+    env.publish([("~/one", "plain words")] + [("~/two", b"\x1b[2Jgone"), ("~/two", b"\xff\x00")])
+    env.wait(lambda: len(env.dead_letters()) == 3, 15, env.dead_letters)
+    listed = env.cli("dead-letters", "list", "--json", config=bridge)
+    letters = [json.loads(line) for line in listed.out.splitlines()]
+    assert [letter.get("payload", letter.get("payload_hex")) for letter in letters] == ["plain words", "\x1b[2Jgone", "ff00"], listed
+    assert letters[0]["rule"] == "one" and letters[0]["state"] == "rejected" and letters[0]["qos"] == 1, letters
+    assert env.cli("dead-letters", "list", "--rule", "two", config=bridge).out.count("\n") == 2
+    limited = env.cli("dead-letters", "list", "--limit", "2", config=bridge)
+    assert limited.out.count("\n") == 2 and "--limit" in limited.err, limited
+    assert env.cli("dead-letters", "list", "--limit", "0", config=bridge).code == 2
+    for letter in letters[1:]:
+        shown = env.cli("dead-letters", "show", str(letter["id"]), config=bridge)
+        assert "payload hex: " in shown.out and "\x1b" not in shown.out, shown
+    assert json.loads(env.cli("dead-letters", "show", str(letters[0]["id"]), "--json", config=bridge).out) == letters[0]
+    bridge.configure(rule % ("one", "one"))
+    retried = env.cli("dead-letters", "retry", config=bridge)
+    assert retried.code == 0 and "2 more belong to rules" in retried.err and "(two)" in retried.err, retried
+    assert env.cli("dead-letters", "purge", "--rule", "two", config=bridge).out == "2 dead letters removed\n"
+    assert [letter[1] for letter in env.dead_letters()] == ["one"]
 
 
 # --- usage

@@ -213,9 +213,14 @@ static void test_queries(void)
         "new \\xff reason-true");
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = 1}), "2 5 6 ");
 
-    CHECK_INT_EQ(dead_letters_purge(connection, "mqtt2pg", 4000000, &purged, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(dead_letters_purge(connection, "mqtt2pg",
+                                    &(struct dead_letter_query){.older_than_us = 4000000}, &purged,
+                                    &failure),
+                 OUTCOME_OK);
     CHECK_INT_EQ(purged, 1);
-    CHECK_INT_EQ(dead_letters_purge(connection, "mqtt2pg", 0, &purged, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(dead_letters_purge(connection, "mqtt2pg", &(struct dead_letter_query){0}, &purged,
+                                    &failure),
+                 OUTCOME_OK);
     CHECK_INT_EQ(purged, 1);
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1}), "2 5 6 ");
     pg_connection_free(connection);
