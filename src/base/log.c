@@ -90,6 +90,15 @@ static uint64_t repeat_key(enum log_level level, const char *event, const struct
     return hash == 0 ? 1 : hash;
 }
 
+void log_forget_repeats(void)
+{
+    pthread_mutex_lock(&mutex);
+    for (size_t i = 0; i < REPEAT_EVENTS; i++) {
+        repeats[i].written_ms -= REPEAT_WINDOW_MS;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
 /* False when the line is to be counted only; else `repeated` is how many were
  * counted since the last one. Debug lines are all written: who asks for them wants each. */
 static bool repeat_admit(enum log_level level, uint64_t key, uint64_t *repeated)

@@ -63,6 +63,9 @@ struct log_options {
  * info, text. */
 void log_configure(const struct log_options *options);
 
+/* Somebody asks for something (a reload): what is said of it is said, even if the same was said a moment ago. Counts of what was left out remain. */
+void log_forget_repeats(void);
+
 /* `event` is a string constant; `fields` borrowed for the call. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 

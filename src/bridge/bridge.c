@@ -78,16 +78,16 @@ static void append_configuration(void *context, struct buf *out)
     pthread_mutex_unlock(&bridge->mutex);
 }
 
-/* A message that is larger than the journal could never be taken: the broker is told not to send it. */
-static void fit_packets_to_journal(struct config *config)
+/* A message that is larger than the journal could never be taken: the broker is told not to send it. True when that changed something. */
+static bool fit_packets_to_journal(struct config *config)
 {
     int64_t fits = config->journal.max_bytes / 2;
+    bool larger = config->broker.max_packet_bytes > fits;
 
-    if (config->broker.max_packet_bytes > fits) {
-        log_warn("broker.max_packet is larger than half of journal.max_size: using that half",
-                 F_INT("bytes", fits));
+    if (larger) {
         config->broker.max_packet_bytes = fits;
     }
+    return larger;
 }
 
 static void log_problems(const struct problems *problems)
@@ -250,7 +250,10 @@ static int bridge_start(struct bridge *bridge)
     if (!load_first(bridge)) {
         return EXIT_CONFIGURATION;
     }
-    fit_packets_to_journal(bridge->generation->config);
+    if (fit_packets_to_journal(bridge->generation->config)) {
+        log_warn("broker.max_packet is larger than half of journal.max_size: using that half",
+                 F_INT("bytes", bridge->generation->config->broker.max_packet_bytes));
+    }
     if (open_disk(bridge, &error) != OUTCOME_OK) {
         log_error("cannot start", F_TEXT("reason", error.text));
         return EXIT_CANNOT_START;
@@ -310,14 +313,17 @@ static void reload(struct bridge *bridge)
     struct generation *next = generation_load(bridge->config_file, bridge->first, &problems);
 
     bridge->reload_wanted = false;
+    log_forget_repeats();
     (void) sd_notify(0, "RELOADING=1");
-    log_problems(&problems);
     if (next == NULL) {
+        log_problems(&problems);
         log_error("reload refused: the old configuration goes on",
                   F_INT("mistakes", problems.errors));
     } else {
-        keep_running_parts(next->config, bridge->generation->config);
         configure_process(next->config);
+        log_problems(&problems); /* warnings */
+        (void) fit_packets_to_journal(next->config);
+        keep_running_parts(next->config, bridge->first->config);
         pthread_mutex_lock(&bridge->mutex);
         bridge->retired = bridge->generation;
         bridge->generation = next;

@@ -216,6 +216,7 @@ const struct setting settings[] = {
 
     {.path = "shutdown",
      .type = SETTING_DURATION,
+     .reload = true,
      .default_value = "\"20s\"",
      .min = 0,
      .max = 1 * HOURS,

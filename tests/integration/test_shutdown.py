@@ -3,7 +3,9 @@
 SPDX-License-Identifier: MIT
 """
 
+import json
 import os
+import re
 import signal
 import time
 
@@ -185,6 +187,94 @@ def test_reload_says_what_needs_a_restart(env):
     assert "restart" in bridge.wait_log("journal.directory")
     env.publish(numbered("a", 0, 10))
     check_numbered(env, {"a": 10})
+
+
+@quick
+def test_reload_names_what_waits_for_a_restart_every_time(env):
+    """Each setting that only a restart takes is named as long as it waits, and nothing else is."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, journal={"max_size": "1MB"})
+    for changed in ({"broker": {"keepalive": "60s"}}, {"journal": {"keep": "2h"}}, {"http": {"listen": "127.0.0.1:1"}},
+                    {"database": {"statement_timeout": "59s"}}):
+        bridge.configure(**changed)
+    bridge.configure(batch={"max_rows": 77}, shutdown="19s", log={"level": "info"})
+    for times in (1, 2):
+        bridge.signal(signal.SIGHUP)
+        env.wait(lambda: bridge.log().count("change at the next restart only") == times, 15, "not said again")  # pylint: disable=cell-var-from-loop
+        line = [line for line in bridge.log().splitlines() if "next restart only" in line][-1]
+        names = "broker.keepalive, database.statement_timeout, journal.keep, http.listen"
+        assert names in line and not any(word in line for word in ("batch", "shutdown", "log.", "max_packet")), line
+    env.wait(lambda: bridge.log().count("configuration reloaded") == 2, 15, "not reloaded")
+    bridge.configure(broker={"keepalive": None}, journal={"keep": None}, database={"statement_timeout": None},
+                     http={"listen": f"127.0.0.1:{bridge.http_port}"})
+    bridge.signal(signal.SIGHUP)
+    env.wait(lambda: bridge.log().count("configuration reloaded") == 3, 15, "not reloaded")
+    assert bridge.log().count("next restart only") == 2, bridge.last_line()
+
+
+@quick
+def test_reload_takes_each_setting_that_says_so(env):
+    """batch.*, log.*, shutdown, and of a rule qos, share, retained, where, columns and ack, on the connection that is there."""
+    env.sql("create table taken (n int, qos int, extra text)")
+    rule = '{ name = "taken"; topic = "~/in/{n}"; table = "taken"; format = "text"; qos = %d; %s columns = { n = "{n}"; qos = "@qos"; %s }; }'
+    bridge = env.bridge(rule % (0, "", ""))
+
+    def reloaded(rules, **config):
+        before = bridge.log().count("configuration reloaded")
+        bridge.configure(rules, **config)
+        bridge.signal(signal.SIGHUP)
+        env.wait(lambda: bridge.log().count("configuration reloaded") > before, 15, lambda: bridge.last_line())
+        return before
+
+    def stored(number):
+        """Subscribing again takes the broker a moment: published until it is there."""
+        def there():
+            env.publish([(f"~/in/{number}", "x")])
+            return env.sql("select distinct qos, extra from taken where n = %s", number)
+        return env.wait(there, 15, f"{number} is not stored")[-1]
+
+    assert stored(1) == (0, None)
+    reloaded(rule % (1, "", "extra = \"'new'\";"))
+    env.wait(lambda: stored(2) and (1, "new") in env.sql("select qos, extra from taken where n = 2"), 15, "qos and columns are the old ones")
+    reloaded(rule % (1, 'share = "group";', ""))
+    assert stored(3)[0] == 1
+    reloaded(rule % (1, 'where = "{n} != \'4\'"; ack = { topic = "~/acks"; };', ""))
+    acks = env.subscribe(env.topic("~/acks"))
+    assert stored(5) == (1, None)
+    acks.wait(1)
+    env.publish([("~/in/4", "x"), ("~/in/6", "x")])
+    env.wait(lambda: env.sql("select 1 from taken where n = 6"), 15, "6 is not stored")
+    assert env.sql("select 1 from taken where n = 4") == []
+
+    bridge.wait_quiet()
+    reloaded(rule % (1, "", ""), batch={"max_rows": 1})
+    stored(7)
+    bridge.wait_quiet()
+    batches, rows = bridge.metric("batches_total"), env.one("select count(*)::int from taken")
+    env.publish([("~/in/8", "x")] * 20)
+    env.wait_rows("taken", rows + 20)
+    assert bridge.metric("batches_total") - batches == 20
+
+    # The new level and format hold for what this very reload says.
+    said = bridge.log().count("configuration reloaded")
+    bridge.configure(rule.replace("~/in/{n}", "~/in/{n}/") % (1, "", ""), log={"level": "warn", "format": "json"}, batch={"max_rows": 100})
+    bridge.signal(signal.SIGHUP)
+    line = json.loads(bridge.wait_log("ends with"))
+    assert line["level"] == "warn" and line["event"] == "configuration", line
+    env.wait(lambda: (env.publish([("~/in/9/", "x")]), env.sql("select 1 from taken where n = 9"))[1], 15, "the last rules store nothing")
+    assert bridge.log().count("configuration reloaded") == said
+    assert bridge.metric("broker_reconnects_total") == 0
+    bridge.check_books()
+
+
+@quick
+def test_reload_logs_warnings(env):
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    bridge.configure('{ name = "odd"; topic = "~/odd/"; table = "numbered"; columns = { n = "$.n"; }; }')
+    bridge.signal(signal.SIGHUP)
+    assert re.search("warn", bridge.wait_log("ends with"), re.IGNORECASE)
+    bridge.wait_log("configuration reloaded")
 
 
 def test_reload_with_messages_waiting(env):

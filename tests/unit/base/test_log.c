@@ -149,6 +149,19 @@ static void test_count_appears_with_the_next_line(void)
     CHECK(strstr(text, "now and then i=42 repeated=41\n") != NULL);
 }
 
+static void test_forget_repeats(void)
+{
+    capture_start();
+    configure(LOG_INFO, LOG_TEXT);
+    log_warn("asked for");
+    log_warn("asked for");
+    log_forget_repeats();
+    log_warn("asked for");
+    const char *text = capture_end();
+    CHECK_INT_EQ(lines_of(text), 2);
+    CHECK(strstr(text, "asked for repeated=1\n") != NULL);
+}
+
 static void test_many_events(void)
 {
     static char events[300][32];
@@ -263,8 +276,8 @@ static void test_lines_of_threads_do_not_mix(void)
     CHECK_INT_EQ(whole, 400);
 }
 
-UNIT_MAIN("log", {"text", test_text}, {"json", test_json}, {"levels", test_levels},
-          {"repetition is counted", test_repetition_is_counted},
+UNIT_MAIN("log", {"forget_repeats", test_forget_repeats}, {"text", test_text}, {"json", test_json},
+          {"levels", test_levels}, {"repetition is counted", test_repetition_is_counted},
           {"count appears with the next line", test_count_appears_with_the_next_line},
           {"many events", test_many_events}, {"long values are cut", test_long_values_are_cut},
           {"journal prefix", test_journal_prefix},

@@ -26,7 +26,7 @@ static void test_table(void)
         CHECK(setting->reload ==
               (strncmp(setting->path, "log.", 4) == 0 || strncmp(setting->path, "rules.", 6) == 0 ||
                strcmp(setting->path, "http.show_payloads") == 0 ||
-               strncmp(setting->path, "batch.", 6) == 0));
+               strcmp(setting->path, "shutdown") == 0 || strncmp(setting->path, "batch.", 6) == 0));
     }
     CHECK(setting_find("broker.nothing") == NULL);
     CHECK_TEXT_EQ(setting_name(setting_find("rules.ack.topic")), "topic");
