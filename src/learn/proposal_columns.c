@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <ctype.h>
 #include <inttypes.h>
 #include <strings.h>
 
@@ -95,13 +96,25 @@ static const char *note_of(struct arena *arena, const struct object *object,
     return share != NULL ? share : type.note;
 }
 
+/* "%", "" and their like have no name that anybody would want to type. */
+static void append_name(struct buf *name, const struct shape *member)
+{
+    struct slice key = slice_make(member->key, member->key_length);
+    bool usable = false;
+    for (size_t i = 0; i < key.length; i++) {
+        unsigned char c = (unsigned char) key.data[i];
+        usable |= c >= 0x80 || isalnum(c);
+    }
+    name_append_snake(name, usable ? key : slice_of("field"));
+}
+
 static void add_member(struct maker *maker, const struct object *object, const struct shape *member)
 {
     struct arena *arena = maker->proposal->arena;
     const char *path = path_of(arena, object->path, member);
     struct buf name = {0};
     buf_append_text(&name, object->name);
-    name_append_snake(&name, slice_make(member->key, member->key_length));
+    append_name(&name, member);
     if (shape_is_only(member, VALUE_OBJECT) && !member->closed && member->member_count > 0) {
         struct object inner = *object;
         inner.shape = member;
