@@ -38,11 +38,10 @@ static int database_failed(const struct pg_failure *failure)
     return CLI_FAILED;
 }
 
-static void append_printable(struct buf *out, const char *label, struct slice text,
-                             size_t characters_max)
+static void append_printable(struct buf *out, const char *label, struct slice text, size_t most)
 {
     buf_append_text(out, label);
-    text_append_printable(out, text, characters_max);
+    text_append_printable(out, text, most);
 }
 
 /* --- as JSON ----------------------------------------------------------------------------------- */
@@ -350,8 +349,6 @@ static int retry_all(const struct desk *desk, const struct request *request)
     mapper_free(mapper);
     return exit_code;
 }
-
-/* --- purge ------------------------------------------------------------------------------------- */
 
 /* A person who gave no scope is asked; a script has said what it wants by calling. */
 static bool is_meant(const struct request *request)

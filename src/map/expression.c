@@ -125,21 +125,6 @@ static enum outcome parse_path(struct parser *parser, struct expression *express
     return OUTCOME_OK;
 }
 
-/* A bare word: most likely a member, a capture or a text is meant. */
-static enum outcome fail_word(struct parser *parser, size_t start, struct slice word)
-{
-    const char *hint = "$.name, {name}, @name, 'text' or a number";
-    if (slice_is(word, "now") || slice_is(word, "current_timestamp")) {
-        hint = "@received_at is when the message came";
-    } else if (word.length > 0) {
-        hint = arena_printf(parser->arena,
-                            "$.%.*s of the payload, {%.*s} of the topic, or '%.*s' as text",
-                            SLICE_ARGS(word), SLICE_ARGS(word), SLICE_ARGS(word))
-                   .data;
-    }
-    return parser_fail(parser, start, hint, "a source expected");
-}
-
 static enum outcome parse_constant(struct parser *parser, struct expression *expression)
 {
     size_t start = parser->at;
@@ -147,7 +132,7 @@ static enum outcome parse_constant(struct parser *parser, struct expression *exp
         struct slice word = parser_name(parser);
         bool known = slice_is(word, "true") || slice_is(word, "false") || slice_is(word, "null");
         if (!known) {
-            return fail_word(parser, start, word);
+            return parser_fail_word(parser, start, word);
         }
         parser->at = start;
     }
@@ -360,16 +345,12 @@ enum outcome expression_parse(struct parser *parser, bool operators, struct expr
 /* What people write who know another language. */
 static const char *hint_behind(const struct parser *parser, const struct expression *expression)
 {
-    char next = parser->text.data[parser->at];
-    if (next == ':') {
-        return "a type stands behind ::";
-    }
     if (expression_uses_payload(expression) && expression->path == NULL &&
         parser->at < parser->text.length &&
         strchr(" \t", parser->text.data[parser->at - 1]) == NULL) {
         return "a member of the payload is written $.name";
     }
-    return strchr("+-*/", next) == NULL ? NULL : "arithmetic is | scale 0.1, | offset -40";
+    return parser_foreign_hint(parser);
 }
 
 enum outcome expression_compile(struct slice text, const struct scope *scope,

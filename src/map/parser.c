@@ -185,3 +185,27 @@ enum outcome parser_constant(struct parser *parser, struct value *value)
     }
     return OUTCOME_OK;
 }
+
+enum outcome parser_fail_word(struct parser *parser, size_t start, struct slice word)
+{
+    const char *hint = "$.name, {name}, @name, 'text' or a number";
+    if (slice_is(word, "now") || slice_is(word, "current_timestamp")) {
+        hint = "@received_at is when the message came";
+    } else if (word.length > 0) {
+        hint = arena_printf(parser->arena,
+                            "$.%.*s of the payload, {%.*s} of the topic, or '%.*s' as text",
+                            SLICE_ARGS(word), SLICE_ARGS(word), SLICE_ARGS(word))
+                   .data;
+    }
+    return parser_fail(parser, start, hint, "a source expected");
+}
+
+const char *parser_foreign_hint(const struct parser *parser)
+{
+    char next = parser->text.data[parser->at];
+    if (next == ':') {
+        return "a type stands behind ::";
+    }
+    return next == '\0' || strchr("+-*/", next) == NULL ? NULL
+                                                        : "arithmetic is | scale 0.1, | offset -40";
+}
