@@ -28,7 +28,7 @@
 
 #define NEVER_DUE INT64_MAX
 
-/* What stays free on the disk beside the journal, at least. */
+/* What stays free on the disk beside the journal; a batch whose acknowledgments need more is halved. */
 #define DISK_LEFT_MIN ((int64_t) 256 * 1024)
 
 static void lock(struct journal *journal)
@@ -321,8 +321,7 @@ static int64_t bytes_in_the_way(const struct journal *journal)
  * must not take the last of it. */
 static bool takes_the_last(const struct journal *journal, int64_t bytes)
 {
-    return file_room(journal->directory_fd) - bytes <
-           journal_larger(journal->segment_bytes, DISK_LEFT_MIN);
+    return file_room(journal->directory_fd) - bytes < DISK_LEFT_MIN;
 }
 
 /* With the lock. Prepares a segment of `bytes`, deleting old ones for it; false when there is no room. */
