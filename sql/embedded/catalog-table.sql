@@ -1,5 +1,6 @@
--- What a rule's table is. No row when it does not exist. $1: its name as in SQL
-select c.oid,
+-- What rules' tables are. No row for one that does not exist. $1: their names as in SQL; place counts them from 1
+select r.place,
+       c.oid,
        n.nspname as schema,
        c.relname as name,
        c.relkind as kind,
@@ -12,6 +13,6 @@ select c.oid,
        and not row_security_active(c.oid)
        and not exists (select from pg_catalog.pg_rewrite r
                         where r.ev_class = c.oid and r.ev_type = '3' and r.ev_enabled <> 'D') as copy_works
-  from pg_catalog.pg_class c
+  from unnest($1::text[]) with ordinality as r (name, place)
+  join pg_catalog.pg_class c on c.oid = to_regclass(r.name)
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
- where c.oid = to_regclass($1)

@@ -110,11 +110,6 @@ static enum outcome create_table(struct rule_targets *targets, struct pg_connect
     return outcome;
 }
 
-static bool lost_connection(const struct pg_failure *failure)
-{
-    return failure->action == SQL_RECONNECT || failure->action == SQL_READ_WRITE;
-}
-
 /* Does the table have every column that the rule writes? Then create = true has nothing to do. */
 static bool has_columns(const struct rule *rule, const struct pg_table *table)
 {
@@ -126,101 +121,218 @@ static bool has_columns(const struct rule *rule, const struct pg_table *table)
     return true;
 }
 
-/* Asks the catalog for the rule's table, making it when the rule says so. *table NULL: it is not there. */
-static enum outcome find_table(struct rule_targets *targets, struct pg_connection *connection,
-                               unsigned rule, struct pg_table **table, struct pg_failure *failure)
-{
-    const struct rule *compiled = targets->ruleset->rules[rule];
-    struct slice name = slice_of(compiled->options->table.text);
-    enum outcome outcome = pg_catalog_table(connection, name, table, failure);
+/* Rules whose tables are looked for, and what was found for each of them. */
+struct look {
+    const unsigned *rules;
+    size_t count;
+    struct pg_found *found;
+};
 
-    if (outcome != OUTCOME_OK || !compiled->options->create) {
-        return outcome;
+/* Asks the catalog for all tables that have a name. OUTCOME_RETRY only for a lost connection, as everywhere below. */
+static enum outcome find_tables(struct rule_targets *targets, struct pg_connection *connection,
+                                struct look *look, struct pg_failure *failure)
+{
+    const char **names = memory_alloc((look->count + 1) * sizeof(*names));
+    enum outcome outcome;
+
+    for (size_t i = 0; i < look->count; i++) {
+        names[i] = targets->ruleset->rules[look->rules[i]]->options->table.text;
     }
-    if (*table != NULL && has_columns(compiled, *table)) {
-        return OUTCOME_OK;
-    }
-    pg_table_free(*table);
-    *table = NULL;
-    outcome = create_table(targets, connection, rule, failure);
-    return outcome == OUTCOME_OK ? pg_catalog_table(connection, name, table, failure) : outcome;
+    outcome = pg_catalog_tables(connection, names, look->count, look->found, failure);
+    free(names);
+    return outcome;
 }
 
-/* Reads one rule's table. OUTCOME_RETRY only for a lost connection; any other trouble is in *error and *works is false. */
+/* Makes the tables that rules with `create` need. *made says whether the catalog must be asked again. */
+static enum outcome create_tables(struct rule_targets *targets, struct pg_connection *connection,
+                                  struct look *look, bool *made, struct pg_failure *failure)
+{
+    for (size_t i = 0; i < look->count; i++) {
+        struct pg_found *found = &look->found[i];
+        const struct rule *compiled = targets->ruleset->rules[look->rules[i]];
+
+        if (!compiled->options->create || found->failed ||
+            (found->table != NULL && has_columns(compiled, found->table))) {
+            continue;
+        }
+        if (create_table(targets, connection, look->rules[i], failure) == OUTCOME_OK) {
+            *made = true;
+        } else if (!pg_is_connected(connection)) {
+            return OUTCOME_RETRY;
+        } else {
+            pg_table_free(found->table);
+            *found = (struct pg_found){.failed = true, .failure = *failure};
+        }
+    }
+    return OUTCOME_OK;
+}
+
+static void free_tables(struct look *look)
+{
+    for (size_t i = 0; i < look->count; i++) {
+        pg_table_free(look->found[i].table);
+        look->found[i].table = NULL;
+    }
+}
+
+/* After tables were made or got columns, which may be those of several rules. What failed has failed. */
+static enum outcome find_again(struct rule_targets *targets, struct pg_connection *connection,
+                               struct look *look, struct pg_failure *failure)
+{
+    struct look again = {look->rules, look->count,
+                         memory_alloc(look->count * sizeof(*again.found))};
+    enum outcome outcome = find_tables(targets, connection, &again, failure);
+
+    for (size_t i = 0; outcome == OUTCOME_OK && i < look->count; i++) {
+        if (!look->found[i].failed) {
+            pg_table_free(look->found[i].table);
+            look->found[i] = again.found[i];
+            again.found[i].table = NULL;
+        }
+    }
+    free_tables(&again);
+    free(again.found);
+    return outcome;
+}
+
+/* Finds the tables of these rules, making those that are to be made; free_tables() when it has failed, too. */
+static enum outcome look_for(struct rule_targets *targets, struct pg_connection *connection,
+                             struct look *look, struct pg_failure *failure)
+{
+    bool made = false;
+    enum outcome outcome = find_tables(targets, connection, look, failure);
+
+    if (outcome == OUTCOME_OK) {
+        outcome = create_tables(targets, connection, look, &made, failure);
+    }
+    if (outcome == OUTCOME_OK && made) {
+        outcome = find_again(targets, connection, look, failure);
+    }
+    return outcome;
+}
+
+/* Can rows go to what was found? If not, *error says why. */
+static bool is_usable(const struct rule_options *options, const struct pg_found *found,
+                      struct error *error)
+{
+    const char *state = "42501";
+
+    if (found->failed) {
+        error_set(error, OUTCOME_REJECT, "%s", found->failure.message);
+        state = found->failure.sqlstate;
+    } else if (found->table == NULL) {
+        error_set(error, OUTCOME_REJECT, "table \"%s\" does not exist", options->table.text);
+        state = "42P01";
+    } else if (!found->table->can_insert) {
+        error_set(error, OUTCOME_REJECT, "no permission to insert into \"%s\"",
+                  options->table.text);
+    } else {
+        return true;
+    }
+    snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", state);
+    return false;
+}
+
+/* The rule goes by what was found from now on (NULL: it has SQL of its own). False when it can't work, with the reason in *error. */
+static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_found *found,
+                      struct error *error)
+{
+    struct pg_table *table = NULL;
+
+    forget(targets, rule);
+    error_clear(error);
+    if (found != NULL) {
+        if (!is_usable(targets->ruleset->rules[rule]->options, found, error)) {
+            return false;
+        }
+        table = found->table;
+        found->table = NULL;
+    }
+    return plan_for(targets, rule, table, error);
+}
+
+/* Reads one rule's table. Trouble that is not the connection's is in *error, and *works is false. */
 static enum outcome read_rule(struct rule_targets *targets, struct pg_connection *connection,
                               unsigned rule, bool *works, struct error *error,
                               struct pg_failure *failure)
 {
-    const struct rule *compiled = targets->ruleset->rules[rule];
-    struct pg_table *table = NULL;
+    struct pg_found found = {0};
+    struct look look = {&rule, 1, &found};
+    bool has_table = targets->ruleset->rules[rule]->options->sql.text == NULL;
 
-    forget(targets, rule);
-    *works = false;
-    error_clear(error);
-    if (compiled->options->sql.text == NULL) {
-        if (find_table(targets, connection, rule, &table, failure) != OUTCOME_OK) {
-            if (lost_connection(failure)) {
-                return OUTCOME_RETRY;
-            }
-            error_set(error, OUTCOME_REJECT, "%s", failure->message);
-            memcpy(error->sqlstate, failure->sqlstate, sizeof(error->sqlstate));
-            return OUTCOME_OK;
-        }
-        if (table == NULL) {
-            error_set(error, OUTCOME_REJECT, "table \"%s\" does not exist",
-                      compiled->options->table.text);
-            memcpy(error->sqlstate, "42P01", sizeof(error->sqlstate));
-            return OUTCOME_OK;
-        }
+    if (has_table && look_for(targets, connection, &look, failure) != OUTCOME_OK) {
+        free_tables(&look);
+        forget(targets, rule);
+        *works = false;
+        return OUTCOME_RETRY;
     }
-    if (table != NULL && !table->can_insert) {
-        error_set(error, OUTCOME_REJECT, "no permission to insert into \"%s\"",
-                  compiled->options->table.text);
-        memcpy(error->sqlstate, "42501", sizeof(error->sqlstate));
-        pg_table_free(table);
-        return OUTCOME_OK;
-    }
-    *works = plan_for(targets, rule, table, error);
+    *works = use_found(targets, rule, has_table ? &found : NULL, error);
+    free_tables(&look);
     return OUTCOME_OK;
 }
 
-/* Are there letters parked from earlier? They must be stored before newer messages. */
-static enum outcome has_parked(struct pg_connection *connection, const char *schema,
-                               const char *rule, bool *parked, struct pg_failure *failure)
+/* Which rules have letters parked from earlier? They must be stored before newer messages. `parked` has room for all rules. */
+static enum outcome read_parked(const struct rule_targets *targets,
+                                struct pg_connection *connection, const char *schema, bool *parked,
+                                struct pg_failure *failure)
 {
-    const struct dead_letter_query query = {.rule = rule, .parked = 1, .limit = 1};
-    struct dead_letter_rows rows = {0};
-    enum outcome outcome = dead_letters_read(connection, schema, &query, &rows, failure);
+    size_t count = targets->ruleset->count;
+    const char **names = memory_alloc((count + 1) * sizeof(*names));
+    enum outcome outcome;
 
-    *parked = rows.count > 0;
-    dead_letter_rows_fini(&rows);
+    for (size_t i = 0; i < count; i++) {
+        names[i] = targets->ruleset->rules[i]->name;
+    }
+    outcome = dead_letters_parked(connection, schema, names, count, parked, failure);
+    free(names);
     return outcome;
+}
+
+/* `found` is NULL for a rule with SQL of its own. */
+static void settle_rule(struct rule_targets *targets, unsigned rule, struct pg_found *found,
+                        bool parked)
+{
+    struct rule_target *target = &targets->list[rule];
+    struct error error;
+
+    if (!use_found(targets, rule, found, &error)) {
+        rule_targets_park(targets, rule, error.text, error.sqlstate);
+        return;
+    }
+    /* What was parked because its statements were refused is looked at again when its time has come, not sooner. */
+    target->healing = parked && target->look_again_ms <= clock_monotonic_ms();
+    target->parked = parked;
+    mapper_skip(targets->mapper, rule, parked);
 }
 
 enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connection *connection,
                                const char *schema, struct pg_failure *failure)
 {
-    struct error error;
-    bool works, parked;
+    unsigned count = (unsigned) targets->ruleset->count;
+    unsigned *with_table = memory_alloc((count + 1) * sizeof(*with_table));
+    bool *parked = memory_alloc((count + 1) * sizeof(*parked));
+    struct look look = {with_table, 0, memory_alloc((count + 1) * sizeof(*look.found))};
+    enum outcome outcome;
 
-    for (unsigned i = 0; i < targets->ruleset->count; i++) {
-        struct rule_target *target = &targets->list[i];
-
-        if (read_rule(targets, connection, i, &works, &error, failure) != OUTCOME_OK ||
-            has_parked(connection, schema, targets->ruleset->rules[i]->name, &parked, failure) !=
-                OUTCOME_OK) {
-            return OUTCOME_RETRY;
+    for (unsigned i = 0; i < count; i++) {
+        if (targets->ruleset->rules[i]->options->sql.text == NULL) {
+            with_table[look.count++] = i;
         }
-        if (!works) {
-            rule_targets_park(targets, i, error.text, error.sqlstate);
-            continue;
-        }
-        /* What was parked because its statements were refused is looked at again when its time has come, not sooner. */
-        target->healing = parked && target->look_again_ms <= clock_monotonic_ms();
-        target->parked = parked;
-        mapper_skip(targets->mapper, i, parked);
     }
-    return OUTCOME_OK;
+    outcome = look_for(targets, connection, &look, failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = read_parked(targets, connection, schema, parked, failure);
+    }
+    for (unsigned i = 0, next = 0; outcome == OUTCOME_OK && i < count; i++) {
+        bool has_table = next < look.count && with_table[next] == i;
+        settle_rule(targets, i, has_table ? &look.found[next] : NULL, parked[i]);
+        next += has_table ? 1 : 0;
+    }
+    free_tables(&look);
+    free(look.found);
+    free(parked);
+    free(with_table);
+    return outcome == OUTCOME_OK ? OUTCOME_OK : OUTCOME_RETRY;
 }
 
 int rule_targets_due(const struct rule_targets *targets)
@@ -276,7 +388,7 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
     const char *name = targets->ruleset->rules[rule]->name;
     bool parked;
 
-    if (has_parked(connection, schema, name, &parked, failure) != OUTCOME_OK) {
+    if (dead_letters_parked(connection, schema, &name, 1, &parked, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
     if (parked) { /* somebody holds some of them: `dead-letters retry`, most likely */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "pg/dead_letter_row.h"
@@ -182,6 +183,26 @@ void dead_letter_rows_fini(struct dead_letter_rows *rows)
     free(rows->list);
     buf_fini(&rows->store);
     *rows = (struct dead_letter_rows){0};
+}
+
+enum outcome dead_letters_parked(struct pg_connection *connection, const char *schema,
+                                 const char *const *rules, size_t count, bool *parked,
+                                 struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    struct buf names = {0};
+
+    memset(parked, 0, count * sizeof(*parked));
+    pg_quote_array(&names, rules, count);
+    const char *values[] = {buf_string(&names)};
+    enum outcome outcome =
+        query(connection, schema, sql_dead_letter_parked, 1, values, &rows, failure);
+    for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
+        parked[strtol(pg_rows_text(rows, row, 0), NULL, 10) - 1] = true;
+    }
+    pg_rows_free(rows);
+    buf_fini(&names);
+    return outcome;
 }
 
 enum outcome dead_letters_delete(struct pg_connection *connection, const char *schema,

@@ -74,6 +74,11 @@ enum outcome dead_letters_read(struct pg_connection *connection, const char *sch
                                struct pg_failure *failure) MUST_CHECK;
 void dead_letter_rows_fini(struct dead_letter_rows *rows);
 
+/* parked[i]: rules[i] has letters that are parked. One statement for all, which looks at one letter of each rule. */
+enum outcome dead_letters_parked(struct pg_connection *connection, const char *schema,
+                                 const char *const *rules, size_t count, bool *parked,
+                                 struct pg_failure *failure) MUST_CHECK;
+
 /* Inside a transaction. */
 enum outcome dead_letters_delete(struct pg_connection *connection, const char *schema,
                                  const int64_t *ids, size_t count,

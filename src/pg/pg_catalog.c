@@ -4,10 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "pg/pg_quote.h"
 #include "sql_text.h"
+
+/* One answer is in memory at once. */
+enum { TABLES_AT_ONCE = 250 };
 
 static bool is_true(const struct pg_rows *rows, int row, int column)
 {
@@ -22,6 +26,7 @@ static uint32_t oid_at(const struct pg_rows *rows, int row, int column)
 
 /* The columns of catalog-columns.sql. */
 enum {
+    TABLE_OID,
     NAME,
     TYPE_NAME,
     TYPE_OID,
@@ -54,59 +59,156 @@ static void add_column(struct table_shape *shape, const struct pg_rows *rows, in
     }
 }
 
-static enum outcome read_columns(struct pg_connection *connection, struct pg_table *table,
-                                 struct pg_failure *failure)
+/* The first row of the table with this oid; the rows stand in the order of the oids. */
+static int first_row(const struct pg_rows *rows, uint32_t oid)
 {
-    struct pg_rows *rows = NULL;
-    char oid[16];
-    snprintf(oid, sizeof(oid), "%" PRIu32, table->oid);
-    const char *values[] = {oid};
-    if (pg_query(connection, sql_catalog_columns, 1, values, &rows, failure) != OUTCOME_OK) {
-        return OUTCOME_RETRY;
+    int low = 0, high = pg_rows_count(rows);
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (oid_at(rows, middle, TABLE_OID) < oid) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    for (int row = 0; row < pg_rows_count(rows); row++) {
+    return low;
+}
+
+static void add_columns(struct pg_table *table, const struct pg_rows *rows)
+{
+    int count = pg_rows_count(rows);
+    for (int row = first_row(rows, table->oid);
+         row < count && oid_at(rows, row, TABLE_OID) == table->oid; row++) {
         add_column(table->shape, rows, row);
     }
+}
+
+static enum outcome read_columns(struct pg_connection *connection, struct pg_found *found,
+                                 size_t count, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    struct buf oids = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].table != NULL) {
+            buf_printf(&oids, "%s%" PRIu32, oids.length == 0 ? "{" : ",", found[i].table->oid);
+        }
+    }
+    if (oids.length == 0) {
+        return OUTCOME_OK;
+    }
+    buf_append_byte(&oids, '}');
+    const char *values[] = {buf_string(&oids)};
+    enum outcome outcome = pg_query(connection, sql_catalog_columns, 1, values, &rows, failure);
+    for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
+        if (found[i].table != NULL) {
+            add_columns(found[i].table, rows);
+        }
+    }
     pg_rows_free(rows);
-    return OUTCOME_OK;
+    buf_fini(&oids);
+    return outcome;
 }
 
 /* From a row of catalog-table.sql. */
-static struct pg_table *new_table(const struct pg_rows *rows)
+static struct pg_table *new_table(const struct pg_rows *rows, int row)
 {
     struct pg_table *table = memory_alloc(sizeof(*table));
-    table->oid = oid_at(rows, 0, 0);
+    table->oid = oid_at(rows, row, 1);
     table->shape = table_shape_new();
-    table->shape->schema = memory_copy(pg_rows_slice(rows, 0, 1));
-    table->shape->name = memory_copy(pg_rows_slice(rows, 0, 2));
-    table->shape->kind = pg_rows_text(rows, 0, 3)[0];
-    table->deferrable = is_true(rows, 0, 4);
-    table->can_insert = is_true(rows, 0, 5);
-    table->can_update = is_true(rows, 0, 6);
-    table->can_select = is_true(rows, 0, 7);
-    table->copy_works = is_true(rows, 0, 8);
+    table->shape->schema = memory_copy(pg_rows_slice(rows, row, 2));
+    table->shape->name = memory_copy(pg_rows_slice(rows, row, 3));
+    table->shape->kind = pg_rows_text(rows, row, 4)[0];
+    table->deferrable = is_true(rows, row, 5);
+    table->can_insert = is_true(rows, row, 6);
+    table->can_update = is_true(rows, row, 7);
+    table->can_select = is_true(rows, row, 8);
+    table->copy_works = is_true(rows, row, 9);
     return table;
+}
+
+static void drop_found(struct pg_found *found, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        pg_table_free(found[i].table);
+        found[i] = (struct pg_found){0};
+    }
+}
+
+/* All of them or none. */
+static enum outcome read_tables(struct pg_connection *connection, const char *const *names,
+                                size_t count, struct pg_found *found, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    struct buf array = {0};
+
+    pg_quote_array(&array, names, count);
+    const char *values[] = {buf_string(&array)};
+    enum outcome outcome = pg_query(connection, sql_catalog_table, 1, values, &rows, failure);
+    for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
+        found[oid_at(rows, row, 0) - 1].table = new_table(rows, row);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = read_columns(connection, found, count, failure);
+    }
+    if (outcome != OUTCOME_OK) {
+        drop_found(found, count);
+    }
+    pg_rows_free(rows);
+    buf_fini(&array);
+    return outcome;
+}
+
+/* A name that fails takes the whole statement with it, so it is looked for by halving: the others are still read many at a time. */
+static enum outcome read_or_halve(struct pg_connection *connection, const char *const *names,
+                                  size_t count, struct pg_found *found, struct pg_failure *failure)
+{
+    enum outcome outcome = read_tables(connection, names, count, found, failure);
+    size_t half = count / 2;
+
+    if (outcome == OUTCOME_OK || !pg_is_connected(connection)) {
+        return outcome;
+    }
+    if (count == 1) {
+        found[0] = (struct pg_found){.failed = true, .failure = *failure};
+        return OUTCOME_OK;
+    }
+    outcome = read_or_halve(connection, names, half, found, failure);
+    return outcome != OUTCOME_OK
+               ? outcome
+               : read_or_halve(connection, names + half, count - half, found + half, failure);
+}
+
+enum outcome pg_catalog_tables(struct pg_connection *connection, const char *const *names,
+                               size_t count, struct pg_found *found, struct pg_failure *failure)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    memset(found, 0, count * sizeof(*found));
+    for (size_t at = 0; at < count && outcome == OUTCOME_OK; at += TABLES_AT_ONCE) {
+        size_t left = count - at;
+        outcome = read_or_halve(connection, names + at,
+                                left < TABLES_AT_ONCE ? left : TABLES_AT_ONCE, found + at, failure);
+    }
+    if (outcome != OUTCOME_OK) {
+        drop_found(found, count);
+    }
+    return outcome;
 }
 
 enum outcome pg_catalog_table(struct pg_connection *connection, struct slice name,
                               struct pg_table **table, struct pg_failure *failure)
 {
-    struct pg_rows *rows = NULL;
+    struct pg_found found;
     char *text = memory_copy(name);
-    const char *values[] = {text};
+    enum outcome outcome =
+        pg_catalog_tables(connection, (const char *const[]){text}, 1, &found, failure);
 
-    *table = NULL;
-    enum outcome outcome = pg_query(connection, sql_catalog_table, 1, values, &rows, failure);
-    if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
-        *table = new_table(rows);
-        outcome = read_columns(connection, *table, failure);
-    }
-    if (outcome != OUTCOME_OK) {
-        pg_table_free(*table);
-        *table = NULL;
-    }
-    pg_rows_free(rows);
     free(text);
+    if (outcome == OUTCOME_OK && found.failed) {
+        *failure = found.failure;
+        outcome = OUTCOME_RETRY;
+    }
+    *table = found.table;
     return outcome;
 }
 

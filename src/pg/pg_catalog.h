@@ -22,11 +22,24 @@ struct pg_table {
         copy_works; /* false: a view, a table with rules or row-level security: rows go through a temporary table and INSERT … SELECT */
 };
 
+/* What is there under one name. */
+struct pg_found {
+    struct pg_table *table; /* the asker's; NULL: there is none, or it could not be read */
+    bool failed;            /* it could not be read, and `failure` says why */
+    struct pg_failure failure;
+};
+
 /*
- * Reads the table called `name` ("t", "schema.t", "\"Odd\".t"; search_path applies as in SQL). OUTCOME_OK with *table NULL when there is none.
- * Domains are resolved to their base type (not_null included); generated, identity and default columns are marked. A name that is none is SQL_RULE
- * with SQLSTATE 42602, a schema that may not be used SQL_RULE with 42501. Privileges are those on any column: PostgreSQL tells the rest.
+ * Reads the tables called `names` ("t", "schema.t", "\"Odd\".t"; search_path applies as in SQL) with a few statements, however many they are; a name
+ * may stand there twice. Not inside a transaction. Domains are resolved to their base type (not_null included); generated, identity and default
+ * columns are marked. A name that is none has failed as SQL_RULE with SQLSTATE 42602, one in a schema that may not be used as SQL_RULE with 42501.
+ * Privileges are those on any column: PostgreSQL tells the rest. OUTCOME_RETRY: the connection is lost, and nothing was found.
  */
+enum outcome pg_catalog_tables(struct pg_connection *connection, const char *const *names,
+                               size_t count, struct pg_found *found,
+                               struct pg_failure *failure) MUST_CHECK;
+
+/* The same for one table. OUTCOME_OK with *table NULL when there is none; it failed: OUTCOME_RETRY. */
 enum outcome pg_catalog_table(struct pg_connection *connection, struct slice name,
                               struct pg_table **table, struct pg_failure *failure) MUST_CHECK;
 void pg_table_free(struct pg_table *table);

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import os
 import re
 
 from env import quick
@@ -185,3 +186,39 @@ def test_foreign_server_is_away(env):
     env.wait(lambda: env.admin("select a from behind") == [(1,)], 20, "the row did not follow")
     assert env.dead_letters() == []
     bridge.check_books()
+
+
+def statements(env, mark):
+    """How many statements of bridges stand in the server's log from byte `mark` on."""
+    with open(env.postgres.log, errors="replace") as file:
+        file.seek(mark)
+        return len(re.findall(r"^\S+ \S+ \S+ \[\d+\] mqtt2pg\S* LOG:  (?:statement|execute)", file.read(), re.M))
+
+
+def test_a_thousand_rules(env):
+    """On 500 tables: what the catalog is asked at the start and after each loss of the connection is a few statements, though two tables do not work."""
+    rules = 1000
+    env.sql("""do $$ begin for i in 0 .. 499 loop execute format('create table reading_%s (rule int, v int)', i); end loop; end $$;
+               drop table reading_7""")
+    env.admin("create schema closed; create table closed.reading (rule int, v int)")
+    env.admin(f"alter database {env.database} set log_statement = 'all'")
+    tables = ["closed.reading" if n == 8 else f"reading_{n % 500}" for n in range(rules)]
+    mark = os.path.getsize(env.postgres.log)
+    bridge = env.bridge(",\n".join(f"""{{ name = "r{n}"; topic = "~/{n}/v"; table = "{table}";
+        columns = {{ rule = "$.rule"; v = "$.v"; }}; }}""" for n, table in enumerate(tables)))
+    at_start = statements(env, mark)
+    assert 5 <= at_start <= 60, f"{at_start} statements at the start"
+    numbers = (0, 6, 7, 8, 499, 500, 507, 999)
+    env.publish([(f"~/{n}/v", f'{{"rule": {n}, "v": 1}}') for n in numbers])
+    bridge.check_books()
+    for n in (0, 6, 499, 500, 999):
+        assert env.one(f"select v from reading_{n % 500} where rule = %s", n) == 1, n
+    assert {(rule, state, parked) for rule, _, _, state, parked in env.dead_letters()} == {
+        ("r7", "42P01", True), ("r507", "42P01", True), ("r8", "42501", True)}
+
+    mark = os.path.getsize(env.postgres.log)
+    env.sql("create table reading_7 (rule int, v int)")
+    env.admin("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'mqtt2pg%%' and datname = current_database()")
+    env.wait(lambda: env.one("select count(*) from reading_7") == 2, 20, "not healed")
+    again = statements(env, mark)
+    assert 5 <= again <= 120, f"{again} statements after the loss, healing included"

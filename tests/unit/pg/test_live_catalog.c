@@ -237,4 +237,63 @@ static void test_unique(void)
     pg_connection_free(connection);
 }
 
-UNIT_MAIN("live_catalog", {"columns", test_columns}, {"kinds", test_kinds}, {"unique", test_unique})
+enum { MANY = 600 };
+
+/* Table "many<i>" has one column, called like itself. */
+static void check_found(const struct pg_found *found, const char *name)
+{
+    UNIT_CASE("%s", name);
+    if (CHECK(!found->failed && found->table != NULL)) {
+        CHECK_TEXT_EQ(found->table->shape->name, name);
+        if (CHECK_INT_EQ(found->table->shape->count, 1)) {
+            CHECK_TEXT_EQ(found->table->shape->columns[0].name, name);
+        }
+    }
+    unit_case[0] = '\0';
+}
+
+/* Each gets its own answer, whatever stands beside it; a name may stand there twice. */
+static void test_many(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = live_connect();
+    struct pg_failure failure = {0};
+    struct pg_found *found = memory_alloc(MANY * sizeof(*found));
+    char texts[MANY][16];
+    const char *names[MANY];
+    live_run(connection, "do $$ begin for i in 0 .. 299 loop"
+                         " execute format('create table many%s (many%s int)', i, i);"
+                         " end loop; end $$");
+    for (int i = 0; i < MANY; i++) { /* downwards, so that oids and places differ in their order */
+        snprintf(texts[i], sizeof(texts[i]), "many%d", (MANY - 1 - i) / 2);
+        names[i] = texts[i];
+    }
+    CHECK_INT_EQ(pg_catalog_tables(connection, names, MANY, found, &failure), OUTCOME_OK);
+    for (int i = 0; i < MANY; i++) {
+        check_found(&found[i], names[i]);
+        pg_table_free(found[i].table);
+    }
+    names[7] = names[400] = "\"open";
+    names[8] = names[599] = "nowhere";
+    CHECK_INT_EQ(pg_catalog_tables(connection, names, MANY, found, &failure), OUTCOME_OK);
+    for (int i = 0; i < MANY; i++) {
+        if (i == 7 || i == 400) {
+            CHECK(found[i].failed && found[i].table == NULL);
+            CHECK_TEXT_EQ(found[i].failure.sqlstate, "42602");
+        } else if (i == 8 || i == 599) {
+            CHECK(!found[i].failed && found[i].table == NULL);
+        } else {
+            check_found(&found[i], names[i]);
+        }
+        pg_table_free(found[i].table);
+    }
+    CHECK_INT_EQ(pg_catalog_tables(connection, names, 0, found, &failure), OUTCOME_OK);
+    pg_disconnect(connection);
+    CHECK_INT_EQ(pg_catalog_tables(connection, names, MANY, found, &failure), OUTCOME_RETRY);
+    CHECK(found[0].table == NULL && !found[0].failed);
+    free(found);
+    pg_connection_free(connection);
+}
+
+UNIT_MAIN("live_catalog", {"columns", test_columns}, {"kinds", test_kinds}, {"unique", test_unique},
+          {"many", test_many})

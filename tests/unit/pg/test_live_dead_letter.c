@@ -165,6 +165,22 @@ static const char *ids(struct pg_connection *connection, struct dead_letter_quer
     return text;
 }
 
+/* Letters 5 and 6 are parked, one of each rule. */
+static void check_parked(struct pg_connection *connection)
+{
+    const char *const rules[] = {"none", "odd", "a \"quoted\" one", "even", "odd"};
+    bool parked[5];
+    struct pg_failure failure = {0};
+    CHECK_INT_EQ(dead_letters_parked(connection, "mqtt2pg", rules, 5, parked, &failure),
+                 OUTCOME_OK);
+    CHECK(!parked[0] && parked[1] && !parked[2] && parked[3] && parked[4]);
+    live_run(connection, "begin; delete from mqtt2pg.dead_letter where id = 5");
+    CHECK_INT_EQ(dead_letters_parked(connection, "mqtt2pg", rules, 5, parked, &failure),
+                 OUTCOME_OK);
+    CHECK(!parked[1] && parked[3] && !parked[4]); /* odd has letters, but none is parked */
+    live_run(connection, "rollback");
+}
+
 static void test_queries(void)
 {
     LIVE_OR_RETURN();
@@ -188,6 +204,7 @@ static void test_queries(void)
         ids(connection, (struct dead_letter_query){.parked = -1, .older_than_us = 3000000}),
         "1 2 ");
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1, .rule = "none"}), "");
+    check_parked(connection);
 
     /* Two retries at once do not take the same letters. */
     struct pg_connection *other = live_connect();
