@@ -29,7 +29,11 @@
 #include "base/metrics.h"
 #include "base/thread.h"
 
-enum { REST_MS = 500 }; /* after a failure */
+enum {
+    REST_MS = 500,      /* after a failure */
+    LOOK_MS = 1000,     /* between two looks at a connection that is kept ready */
+    LOOK_SOON_MS = 200, /* … while there is none */
+};
 
 struct entry {
     struct outbox_mark mark;
@@ -47,6 +51,7 @@ struct outbox {
     char *journal;
     int64_t max_bytes;
     struct publisher *publisher; /* of the thread */
+    bool told;                   /* of the thread: that there is no connection */
     pthread_t thread;
     bool started;
 
@@ -55,8 +60,9 @@ struct outbox {
     struct entry *list; /* ascending */
     size_t count;
     unsigned next_serial;
-    bool closing; /* ends when nothing is due */
-    bool ending;  /* ends now */
+    bool expected; /* a connection is to be kept ready */
+    bool closing;  /* ends when nothing is due */
+    bool ending;   /* ends now */
 };
 
 /* --- the list ------------------------------------------------------------------------------------ */
@@ -300,24 +306,52 @@ static enum outcome publish_file(struct outbox *outbox, const struct entry *entr
     return outcome;
 }
 
+static bool find_due(const struct outbox *outbox, struct entry *entry)
+{
+    for (size_t i = 0; i < outbox->count; i++) {
+        if (outbox->list[i].due) {
+            *entry = outbox->list[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* With the mutex held, which is released meanwhile. Returns for how long nothing has to be done about the connection. */
+static int64_t keep_connected(struct outbox *outbox)
+{
+    struct error error = {0};
+    if (!outbox->expected) {
+        return -1;
+    }
+    pthread_mutex_unlock(&outbox->mutex);
+    bool connected = publisher_keep_connected(outbox->publisher, &error);
+    pthread_mutex_lock(&outbox->mutex);
+    bool closing = outbox->closing || outbox->ending;
+    if (error.text[0] != '\0' && !outbox->told && !closing) {
+        log_warn("no connection for acknowledgments", F_TEXT("reason", error.text));
+        outbox->told = true;
+    }
+    outbox->told = outbox->told && !connected;
+    return connected ? LOOK_MS : LOOK_SOON_MS;
+}
+
 /* Waits until a file is due; false when the thread is to end. */
 static bool next_due(struct outbox *outbox, struct entry *entry)
 {
-    bool found = false;
-    bool over = false;
     pthread_mutex_lock(&outbox->mutex);
-    while (!found && !over) {
-        for (size_t i = 0; i < outbox->count && !found; i++) {
-            found = outbox->list[i].due;
-            *entry = outbox->list[i];
-        }
-        over = outbox->ending || (!found && outbox->closing);
-        if (!found && !over) {
-            thread_cond_wait(&outbox->cond, &outbox->mutex, -1);
+    bool found = find_due(outbox, entry);
+    while (!found && !outbox->ending && !outbox->closing) {
+        int64_t wait_ms = keep_connected(outbox);
+        found = find_due(outbox, entry);
+        if (!found && !outbox->ending && !outbox->closing) {
+            thread_cond_wait(&outbox->cond, &outbox->mutex, wait_ms);
+            found = find_due(outbox, entry);
         }
     }
+    found = found && !outbox->ending;
     pthread_mutex_unlock(&outbox->mutex);
-    return found && !over;
+    return found;
 }
 
 static void *outbox_main(void *context)
@@ -359,6 +393,23 @@ static bool is_beyond(const struct outbox_mark *mark, const struct outbox_mark *
                                               : mark->stored_at_us > stored->stored_at_us;
 }
 
+static void start_thread(struct outbox *outbox)
+{
+    if (!outbox->started) {
+        outbox->started = true;
+        outbox->thread = thread_spawn("outbox", outbox_main, outbox);
+    }
+}
+
+void outbox_expect(struct outbox *outbox, bool expected)
+{
+    pthread_mutex_lock(&outbox->mutex);
+    outbox->expected = expected;
+    pthread_cond_broadcast(&outbox->cond);
+    pthread_mutex_unlock(&outbox->mutex);
+    start_thread(outbox);
+}
+
 enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stored,
                            struct error *error)
 {
@@ -372,10 +423,7 @@ enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stor
     }
     list_changed(outbox);
     pthread_mutex_unlock(&outbox->mutex);
-    if (!outbox->started) {
-        outbox->started = true;
-        outbox->thread = thread_spawn("outbox", outbox_main, outbox);
-    }
+    start_thread(outbox);
     return file_sync_directory(outbox->directory_fd, error);
 }
 
@@ -455,6 +503,9 @@ void outbox_close(struct outbox *outbox, int64_t milliseconds)
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
     pthread_mutex_lock(&outbox->mutex);
     outbox->closing = true;
+    if (list_waiting(outbox) == 0) {
+        publisher_cancel(outbox->publisher); /* an attempt to connect is in vain now */
+    }
     pthread_cond_broadcast(&outbox->cond);
     while (outbox->started && !outbox->ending && clock_monotonic_ms() < end_ms) {
         thread_cond_wait(&outbox->cond, &outbox->mutex, end_ms - clock_monotonic_ms());

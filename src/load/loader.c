@@ -279,6 +279,7 @@ static void take_new_rules(struct loader *loader)
         return;
     }
     use_rules(loader, next);
+    loader_expect_acks(loader);
     pthread_mutex_lock(&loader->mutex);
     loader->used_ruleset = next;
     pthread_mutex_unlock(&loader->mutex);

@@ -126,6 +126,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
         }
         if (taken) {
             loader->identity_proved = true;
+            loader_expect_acks(loader);
             set_identity(loader, LOADER_IDENTITY_OURS);
             return true;
         }
@@ -143,6 +144,19 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
         stop_request(4);
     }
     return false;
+}
+
+void loader_expect_acks(struct loader *loader)
+{
+    bool expected = false;
+
+    if (loader->options.outbox == NULL || !loader->identity_proved) {
+        return;
+    }
+    for (size_t i = 0; i < loader->ruleset->count; i++) {
+        expected = expected || loader->ruleset->rules[i]->ack != NULL;
+    }
+    outbox_expect(loader->options.outbox, expected);
 }
 
 static bool ensure_schema(struct loader *loader, struct error *error)

@@ -66,6 +66,9 @@ bool loader_stopping(struct loader *loader);
 void loader_trouble(struct loader *loader, enum store_result result,
                     const struct pg_failure *failure);
 
+/* Tells the outbox whether rules want acknowledgments, when we are the only process of this client. */
+void loader_expect_acks(struct loader *loader);
+
 /* A portion of this parked rule's letters, if its table works again. */
 void loader_heal(struct loader *loader, unsigned rule);
 

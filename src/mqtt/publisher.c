@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 
 /* 50 to 100 is where Paho publishes fastest: it looks through its lists for a free packet id. */
 enum { WINDOW = 100 };
@@ -111,6 +112,23 @@ static enum outcome ready(struct publisher *publisher, int64_t milliseconds, str
         return error_set(error, OUTCOME_RETRY, "acknowledgments: stopping");
     }
     return connect_once(publisher, CONNECT_MS, error);
+}
+
+bool publisher_keep_connected(struct publisher *publisher, struct error *error)
+{
+    if (publisher->link != NULL) {
+        if (paho_link_up(publisher->link)) {
+            return true;
+        }
+        (void) drop_link(publisher, "connection lost", error);
+        error_clear(error);
+    }
+    bool others_turn = publisher->attempts > 0 && metric_get(METRIC_BROKER_CONNECTED) == 0;
+    if (others_turn || clock_monotonic_ms() < publisher->not_before_ms ||
+        atomic_load(&publisher->cancelled)) {
+        return false;
+    }
+    return connect_once(publisher, CONNECT_MS, error) == OUTCOME_OK;
 }
 
 /* Waits in steps, so that cancelling is noticed. */

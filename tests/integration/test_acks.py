@@ -6,9 +6,11 @@ SPDX-License-Identifier: MIT
 import datetime
 import json
 import os
+import re
 import signal
 import sys
 import threading
+import time
 
 from bridge import wait_time
 from env import ROOT, Skip, limit, quick
@@ -50,6 +52,58 @@ def test_stored_and_rejected(env):
     env.wait(lambda: bridge.metric("acks_published_total", rule="reading", status="stored") == 1, 5, "not counted")
     assert bridge.metric("acks_published_total", rule="reading", status="rejected") == 3
     env.wait(lambda: bridge.metric("acks_waiting") == 0, 5, "still waiting")
+
+
+def connections(env, bridge):
+    """How many connections to the broker the bridge's process has."""
+    sockets = set()
+    for name in os.listdir(f"/proc/{bridge.pid}/fd"):
+        try:
+            sockets.add(os.readlink(f"/proc/{bridge.pid}/fd/{name}").removeprefix("socket:[").rstrip("]"))
+        except OSError:
+            pass  # closed meanwhile
+    with open(f"/proc/{bridge.pid}/net/tcp") as file:
+        lines = [line.split() for line in file][1:]
+    return sum(line[9] in sockets and line[2].endswith(f":{env.broker.port:04X}") and line[3] == "01" for line in lines)
+
+
+def ack_delay(env, inbox, number):
+    """Seconds from when the row can be seen to the acknowledgment."""
+    env.publish([("~/devices/d/telemetry", f'{{"id": {number}, "v": 1}}')])
+    env.wait(lambda: env.one("select count(*) from reading where id = %s", number) == 1, 15, "not stored")
+    stored = time.monotonic()
+    env.wait(lambda: number in by_id(inbox), 15, "not acknowledged")
+    return time.monotonic() - stored
+
+
+def test_first_is_soon(env):
+    """The connection is there before the first acknowledgment: at the start, after a reload that brings the first rule with one, and after a
+    restart of the broker. Made on first use it takes Paho two seconds."""
+    env.sql(TABLE)
+    inbox = env.subscribe("~/devices/+/ack")
+    soon = 1.0 * env.patience
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""))
+    delay = ack_delay(env, inbox, 1)
+    assert delay < soon, f"{delay} s after the start"
+
+    bridge.stop()
+    plain = re.sub(r"ack: .*?; }; };", "", bridge.rules, flags=re.S)
+    with_ack, bridge.rules = bridge.rules, plain
+    bridge.configure().start()
+    assert connections(env, bridge) == 1, "a connection that nobody needs"
+    bridge.rules = with_ack
+    bridge.configure().signal(signal.SIGHUP)
+    env.wait(lambda: connections(env, bridge) == 2, 15, "no connection after the reload")
+    delay = ack_delay(env, inbox, 2)
+    assert delay < soon, f"{delay} s after the reload"
+
+    env.broker.end(9)
+    env.wait(lambda: connections(env, bridge) == 0, 15, "the broker's end is not noticed")
+    env.broker.start()
+    env.wait(lambda: connections(env, bridge) == 2, 30, "no connection after the broker's restart")
+    inbox = env.subscribe("~/devices/+/ack")
+    delay = ack_delay(env, inbox, 3)
+    assert delay < soon, f"{delay} s after the broker's restart"
 
 
 @quick
