@@ -49,8 +49,8 @@ class Run:
         admin.cursor().execute("create role bridge login password 'secret'")
         admin.close()
 
-    def connect(self, database, user="test"):
-        connection = psycopg2.connect(self.postgres.conninfo(database, user) + " application_name=test connect_timeout=10 "
+    def connect(self, database, user="test", postgres=None):
+        connection = psycopg2.connect((postgres or self.postgres).conninfo(database, user) + " application_name=test connect_timeout=10 "
                                       "options='-c statement_timeout=45s -c lock_timeout=30s'")
         connection.autocommit = True
         return connection
@@ -161,9 +161,9 @@ class Env:
         admin.close()
 
     def connection(self, user, database=None):
-        key = (user, database or self.database)
+        key = (user, database or self.database, self.postgres.port)
         if key not in self._connections or self._connections[key].closed:
-            self._connections[key] = self.run.connect(key[1], user)
+            self._connections[key] = self.run.connect(key[1], user, self.postgres)
         return self._connections[key]
 
     @property
@@ -281,9 +281,9 @@ class Env:
         self.closing.append(self.broker.kill)
         return self.broker
 
-    def own_postgres(self):
+    def own_postgres(self, **options):
         """A PostgreSQL for this test alone, not yet started."""
-        made = Postgres(os.path.join(self.folder, "postgres"))
+        made = Postgres(os.path.join(self.folder, f"postgres{len(self.closing)}"), **options)
         self.closing.append(lambda: made.stop("immediate"))
         return made
 

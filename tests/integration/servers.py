@@ -156,17 +156,23 @@ class Postgres(Server):
                 "shared_buffers=64MB", "max_wal_size=2GB", "logging_collector=off", "log_line_prefix=%m [%p] %q%a ",
                 "lc_messages=C", "timezone=UTC", "autovacuum_naptime=10min", "restart_after_crash=on")
 
-    def __init__(self, folder):
+    def __init__(self, folder, primary_port=None):
+        """With `primary_port` it is a standby of the server there: a copy that follows it."""
         super().__init__(folder)
         self.data = os.path.join(folder, "data")
         self.sockets = folder
-        options = {**unprivileged(), "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        made = subprocess.run([find_program("initdb"), "-D", self.data, "-U", "test", "-A", "trust", "-E", "UTF8",
-                               "--no-locale", "-N"], cwd=folder, check=False, **options)
-        if made.returncode != 0:
-            raise RuntimeError("initdb: " + made.stdout.decode(errors="replace"))
+        if primary_port:
+            self.make("pg_basebackup", "-D", self.data, "-d", f"host=127.0.0.1 port={primary_port} user=test", "-c", "fast", "-R", "-N")
+            return
+        self.make("initdb", "-D", self.data, "-U", "test", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
         with open(os.path.join(self.data, "pg_hba.conf"), "w") as file:
-            file.write("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+            file.write("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\nhost replication test 127.0.0.1/32 trust\n")
+
+    def make(self, program, *arguments):
+        options = {**unprivileged(), "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        made = subprocess.run([find_program(program), *arguments], cwd=self.folder, check=False, **options)
+        if made.returncode != 0:
+            raise RuntimeError(f"{program}: " + made.stdout.decode(errors="replace"))
 
     def start(self, seconds=60):
         if self.running():
