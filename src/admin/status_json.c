@@ -206,6 +206,21 @@ static void append_reject(struct buf *out, const struct health_reject *reject)
     buf_append_byte(out, '}');
 }
 
+static void append_parked(struct buf *out, const char *rule)
+{
+    struct health_parked parked;
+
+    append_key(out, "parked");
+    if (!health_parked(rule, &parked)) {
+        buf_append_text(out, "null");
+        return;
+    }
+    buf_append_byte(out, '{');
+    append_time(out, "since", parked.since_us);
+    append_text(out, "reason", parked.reason);
+    buf_append_byte(out, '}');
+}
+
 static void append_rule(struct buf *out, int rule)
 {
     static const struct {
@@ -229,6 +244,7 @@ static void append_rule(struct buf *out, int rule)
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         append_int(out, members[i].key, metric_rule_get(rule, members[i].metric));
     }
+    append_parked(out, metrics_rule_name(rule));
     append_key(out, "last_reject");
     if (health_last_reject(metrics_rule_name(rule), &last)) {
         append_reject(out, &last);

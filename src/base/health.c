@@ -31,6 +31,11 @@ static struct health_reject *newest;
 static size_t newest_count;
 static size_t newest_capacity;
 
+/* The rules that are parked now, in no order. */
+static struct health_parked *parked;
+static size_t parked_count;
+static size_t parked_capacity;
+
 static void text_set(char *to, size_t size, struct slice text)
 {
     size_t length = text.length < size - 1 ? text.length : size - 1;
@@ -99,6 +104,45 @@ bool health_last_reject(const char *rule, struct health_reject *out)
     }
     pthread_mutex_unlock(&mutex);
     return last != NULL;
+}
+
+static struct health_parked *find_parked(const char *rule)
+{
+    for (size_t i = 0; i < parked_count; i++) {
+        if (strncmp(parked[i].rule, rule, sizeof(parked[i].rule) - 1) == 0) {
+            return &parked[i];
+        }
+    }
+    return NULL;
+}
+
+void health_set_parked(const char *rule, const char *reason)
+{
+    pthread_mutex_lock(&mutex);
+    struct health_parked *found = find_parked(rule);
+    if (reason == NULL && found != NULL) {
+        *found = parked[--parked_count];
+    } else if (reason != NULL) {
+        if (found == NULL) {
+            parked = memory_grow(parked, parked_count, &parked_capacity, sizeof(*parked));
+            found = &parked[parked_count++];
+            found->since_us = clock_wall_us();
+            text_set(found->rule, sizeof(found->rule), slice_of(rule));
+        }
+        text_set(found->reason, sizeof(found->reason), slice_of(reason));
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+bool health_parked(const char *rule, struct health_parked *out)
+{
+    pthread_mutex_lock(&mutex);
+    const struct health_parked *found = find_parked(rule);
+    if (found != NULL) {
+        *out = *found;
+    }
+    pthread_mutex_unlock(&mutex);
+    return found != NULL;
 }
 
 void health_add_gap(const struct health_gap *gap)

@@ -49,6 +49,16 @@ size_t health_rejects(struct health_reject *out, size_t max);
 /* The newest of one rule, without its payload, however many others came since; false when there is none. Names count as far as health_reject.rule keeps them. */
 bool health_last_reject(const char *rule, struct health_reject *out);
 
+/* A rule whose messages wait in the dead letters because its table does not work: since when and why. */
+struct health_parked {
+    int64_t since_us; /* wall clock, when the rule was parked; the reason may have changed since */
+    char rule[64];
+    char reason[256];
+};
+/* `reason` NULL: the rule works (again). Names count as far as health_parked.rule keeps them. */
+void health_set_parked(const char *rule, const char *reason);
+bool health_parked(const char *rule, struct health_parked *out); /* false: it is not */
+
 /* The last gaps that this process has noticed, newest first: spans of time from which messages may be missing. */
 #define HEALTH_GAPS_MAX 10
 struct health_gap {

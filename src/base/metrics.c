@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -194,6 +195,13 @@ void metric_rule_add(int rule, enum rule_metric metric, int64_t amount)
     }
 }
 
+void metric_rule_set(int rule, enum rule_metric metric, int64_t value)
+{
+    if (rule_is_known(rule)) {
+        atomic_store_explicit(&rule_values[rule][metric], value, memory_order_relaxed);
+    }
+}
+
 int64_t metric_rule_get(int rule, enum rule_metric metric)
 {
     if (!rule_is_known(rule)) {
@@ -260,6 +268,14 @@ static void write_histogram(struct buf *out, enum histogram histogram)
                (unsigned long long) total);
 }
 
+/* As Prometheus names them: a counter ends in "_total", what does not is a gauge. */
+static const char *rule_metric_type(int metric)
+{
+    const char *ending = strrchr(rule_metrics[metric].name, '_');
+
+    return strcmp(ending, "_total") == 0 ? "counter" : "gauge";
+}
+
 void metrics_write_prometheus(struct buf *out)
 {
     write_family(out, "build_info", "gauge", "1, with the version as a label.");
@@ -276,7 +292,7 @@ void metrics_write_prometheus(struct buf *out)
     for (int i = 0; i < RULE_METRIC_COUNT; i++) {
         /* Rows of one family stand together in the table; only the first opens it. */
         if (i == 0 || strcmp(rule_metrics[i].name, rule_metrics[i - 1].name) != 0) {
-            write_family(out, rule_metrics[i].name, "counter", rule_metrics[i].help);
+            write_family(out, rule_metrics[i].name, rule_metric_type(i), rule_metrics[i].help);
         }
         write_rule_metric(out, (enum rule_metric) i);
     }

@@ -70,6 +70,7 @@ void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size
 int metrics_rule(const char *name);
 const char *metrics_rule_name(int rule); /* NULL beyond the last */
 void metric_rule_add(int rule, enum rule_metric metric, int64_t amount);
+void metric_rule_set(int rule, enum rule_metric metric, int64_t value);
 int64_t metric_rule_get(int rule, enum rule_metric metric);
 
 /* All of it in the Prometheus text exposition format 0.0.4. */

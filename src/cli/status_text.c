@@ -282,6 +282,31 @@ static void append_rules(struct buf *out, bool colour, const struct node *now,
     }
 }
 
+/* Said before the dead letters of others: here a rule's data stands still. */
+static void append_parked(struct buf *out, bool colour, const struct node *root)
+{
+    const struct node *rules = member(root, "rules");
+    const struct node *rule;
+
+    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++) {
+        const struct node *parked = member(rule, "parked");
+
+        if (parked == NULL || parked->kind != VALUE_OBJECT) {
+            continue;
+        }
+        append_styled(out, colour, RED, "\nparked");
+        buf_append_text(out, "    ");
+        text_append_printable(out, words(rule, "name"), 60);
+        buf_append_text(out, " ");
+        append_since(out, root, words(parked, "since"));
+        buf_append_text(out, "\n    ");
+        text_append_printable(out, words(parked, "reason"), 256);
+        buf_append_text(
+            out, "\n    its messages wait in the dead letters, and are stored by themselves when "
+                 "its table works\n");
+    }
+}
+
 /* A time without its fraction, "?" where nobody knows it. */
 static void append_time(struct buf *out, struct slice at)
 {
@@ -361,6 +386,7 @@ void status_text_append(struct buf *out, const struct node *now, const struct no
     append_flow(out, now, before, seconds);
     append_waiting(out, now);
     append_rules(out, colour, now, before, seconds);
+    append_parked(out, colour, now);
     append_gaps(out, colour, now);
     append_rejects(out, colour, now);
 }

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/health.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "pg/dead_letter.h"
 
 #define LOOK_AGAIN_MS 5000
@@ -42,6 +44,15 @@ static void forget(struct rule_targets *targets, unsigned rule)
     target->table = NULL;
 }
 
+/* For people and alerts: the log says it once, this as long as it lasts. `reason` NULL: the rule works. */
+static void show_parked(const struct rule_targets *targets, unsigned rule, const char *reason)
+{
+    const struct rule *compiled = targets->ruleset->rules[rule];
+
+    health_set_parked(compiled->name, reason);
+    metric_rule_set(compiled->metrics, RULE_METRIC_PARKED, reason != NULL);
+}
+
 void rule_targets_free(struct rule_targets *targets)
 {
     if (targets == NULL) {
@@ -49,6 +60,7 @@ void rule_targets_free(struct rule_targets *targets)
     }
     for (unsigned i = 0; i < targets->ruleset->count; i++) {
         forget(targets, i);
+        show_parked(targets, i, NULL);
     }
     free(targets->list);
     free(targets);
@@ -74,6 +86,7 @@ void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *
     }
     snprintf(target->reason, sizeof(target->reason), "%s", reason);
     target->parked = true;
+    show_parked(targets, rule, reason);
     mapper_skip(targets->mapper, rule, true);
 }
 
@@ -302,6 +315,7 @@ static void settle_rule(struct rule_targets *targets, unsigned rule, struct pg_f
     /* What was parked because its statements were refused is looked at again when its time has come, not sooner. */
     target->healing = parked && target->look_again_ms <= clock_monotonic_ms();
     target->parked = parked;
+    show_parked(targets, rule, parked ? "messages parked from earlier are being stored" : NULL);
     mapper_skip(targets->mapper, rule, parked);
 }
 
@@ -398,6 +412,7 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
     }
     target->parked = target->healing = false;
     target->reason[0] = '\0';
+    show_parked(targets, rule, NULL);
     mapper_skip(targets->mapper, rule, false);
     log_info("rule works again", F_TEXT("rule", name));
     return OUTCOME_OK;

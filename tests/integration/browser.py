@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -23,17 +24,26 @@ class Browser:
     def __init__(self, folder):
         """`folder` takes its profile and log, and is removed by whoever made it."""
         os.makedirs(folder, exist_ok=True)
+        # Sockets of Chromium stand below TMPDIR, and the path of a socket has at most 107 bytes.
+        self.short = tempfile.mkdtemp(prefix="mqtt2pg-", dir="/tmp")
         self.port, self.session = free_port(), None
-        environment = {**os.environ, "HOME": folder, "TMPDIR": folder}
+        environment = {**os.environ, "HOME": folder, "TMPDIR": self.short}
         with open(os.path.join(folder, "chromedriver.log"), "ab") as log:
             self.driver = subprocess.Popen(["chromedriver", f"--port={self.port}"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-        wait_until(lambda: listening(self.port), 15, "chromedriver does not listen")
+        try:
+            wait_until(lambda: listening(self.port), 15, "chromedriver does not listen")
+            self.session = self.begin(folder)
+        except BaseException:
+            self.stop()
+            raise
+
+    def begin(self, folder):
         # Chromium does without its sandbox as root and in containers; it sees pages of ours only.
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
                      "--disable-component-update", "--no-first-run", f"--user-data-dir={folder}/profile", "about:blank"]
         options = {"args": arguments, "perfLoggingPrefs": {"enableNetwork": True}}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
-        self.session = self.ask("POST", "", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+        return self.ask("POST", "", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
 
     def ask(self, method, path, content=None):
         url = f"http://127.0.0.1:{self.port}/session" + (f"/{self.session}" if self.session else "") + path
@@ -97,6 +107,7 @@ class Browser:
         finally:
             self.driver.terminate()
             self.driver.wait(10)
+            shutil.rmtree(self.short, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ LINE = re.compile(r'^[a-zA-Z_:][a-zA-Z0-9_:]*(\{[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\
                   r'(,[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*")*\})? (-?[0-9.e+-]+|\+Inf|-Inf|NaN)$')
 NAMES = """messages_received_total messages_duplicate_total messages_journaled_total messages_processed_total journal_messages
 journal_messages_at_start journal_bytes journal_waiting_bytes journal_max_bytes journal_oldest_seconds gaps_total rule_matched_total
-rule_messages_total rows_stored_total
+rule_messages_total rows_stored_total rule_parked
 acks_waiting batches_total batch_rows commit_seconds store_delay_seconds broker_connected database_connected
 broker_reconnects_total database_reconnects_total build_info""".split()
 

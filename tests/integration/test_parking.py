@@ -3,6 +3,8 @@
 SPDX-License-Identifier: MIT
 """
 
+import re
+
 from bridge import wait_time
 from env import quick
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
@@ -18,12 +20,17 @@ def test_table_missing_at_first(env):
     env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked and rule = 'other'") == 500, 15,
              "not parked")
     assert "other" in bridge.wait_log("other.*does not exist|does not exist.*other|missing.*other|other.*missing")
+    assert bridge.metric("rule_parked", rule="other") == 1 and bridge.metric("rule_parked", rule="numbered") == 0
+    status = env.cli("status", config=bridge)
+    assert status.code == 0 and re.search('parked +other +for .*\n +table "other" does not exist', status.out), status
     env.sql("create table other (id int generated always as identity, n int)")
     load = env.publish_in_background(numbered("a", 500, 500), rate=200)  # new ones meanwhile
     load.finish()
     env.wait_rows("other", 1000, 45)
     assert [row[0] for row in env.sql("select n from other order by id")] == list(range(1000)), "not in order"
     assert env.dead_letters() == []
+    env.wait(lambda: bridge.metric("rule_parked", rule="other") == 0, 10, "still parked")
+    assert "parked" not in env.cli("status", config=bridge).out
     bridge.check_books()
 
 

@@ -13,7 +13,7 @@ RULES = """
 { name = "readings"; topic = "~/r/{device}"; table = "readings"; create = true;
   columns = { device = "{device}"; n = "$.n :: bigint"; }; ack: { topic = "~/ack"; }; },
 { name = "a rule with a name_that_goes_on_and_on_without_any_place_to_brk";
-  topic = "~/r/{device}"; table = "others"; create = true; columns = { n = "$.n :: bigint"; }; where = "$.n < 0"; }
+  topic = "~/r/{device}"; table = "others"; columns = { n = "$.n"; }; where = "$.n < 0"; }
 """
 
 
@@ -55,6 +55,7 @@ def start(env):
 
 def test_page(env):
     page = start(env)
+    env.sql("create table others (n bigint)")
     bridge = env.bridge(RULES, broker={"username": "u", "password": "hidden-broker-word"})
     env.publish([*((f"~/r/d{n % 10}", '{"n":%d}' % n) for n in range(200)), ("~/r/<b>odd", '{"n": "seventeen", "note": "payload-word"}')])
     origin = f"http://127.0.0.1:{bridge.http_port}/"
@@ -102,7 +103,12 @@ def test_page(env):
         assert not low, f"hard to read, dark={dark}: {low}"
     assert grounds[0] > 0.8 and grounds[1] < 0.05, grounds
 
-    # What is wrong, and that it is over.
+    # What is wrong, and that it is over: a rule whose table is gone, a database that is away.
+    env.sql("alter table others rename to away")
+    env.publish([("~/r/d1", '{"n":-1}')])
+    env.wait(lambda: page.text("#headline").startswith("Rule a rule with"), 15, lambda: page.text("#state"))
+    env.sql("alter table away rename to others")
+    env.wait(lambda: page.text("#headline") == "All is well.", 15, lambda: page.text("#state"))
     env.postgres.stop()
     env.wait(lambda: page.text("#headline") == "The database is away.", 15, lambda: page.text("#state"))
     assert "since" in page.text("#part-database").lower() and "away" in page.text("#part-database"), page.text("#part-database")

@@ -189,10 +189,14 @@ static void test_odd_texts(void)
     memcpy(topic, "t/\xff\"<", 5);
     health_add_reject("r", slice_make(topic, sizeof(topic)), "no \"number\"\n\\", NULL);
     health_add_reject(ODD_NAME, slice_make("a\0b", 3), "r", NULL);
+    health_set_parked("r", "no \"table\"");
     health_set(HEALTH_DATABASE, false, "FATAL:  role \"x\\y\"\tis odd \xc3");
     status = status_of(&sources, history, 0);
     CHECK_TEXT_EQ(text_at(status, "rules.0.name"), ODD_NAME);
     CHECK_TEXT_EQ(text_at(status, "rules.0.last_reject.reason"), "r");
+    CHECK(cJSON_IsNull(at(status, "rules.0.parked")));
+    CHECK_TEXT_EQ(text_at(status, "rules.1.parked.reason"), "no \"table\"");
+    CHECK(text_at(status, "rules.1.parked.since") != NULL);
     CHECK_TEXT_EQ(text_at(status, "rejects.0.rule"), ODD_NAME);
     CHECK_TEXT_EQ(text_at(status, "rejects.0.topic"), "a");
     CHECK_TEXT_EQ(text_at(status, "rejects.1.reason"), "no \"number\"\n\\");
@@ -200,6 +204,7 @@ static void test_odd_texts(void)
     CHECK(strncmp(text_at(status, "rejects.1.topic"), "t/\xef\xbf\xbd\"<xxx", 10) == 0);
     CHECK_TEXT_EQ(text_at(status, "health.database.text"),
                   "FATAL:  role \"x\\y\"\tis odd \xef\xbf\xbd");
+    health_set_parked("r", NULL);
     cJSON_Delete(status);
     history_free(history);
 }

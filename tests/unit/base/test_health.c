@@ -62,6 +62,27 @@ static void test_rejects_newest_first(void)
     CHECK(!health_last_reject("on", rejects) && !health_last_reject("none", rejects));
 }
 
+static void test_parked(void)
+{
+    struct health_parked parked;
+
+    health_set_parked("a", NULL); /* was none */
+    CHECK(!health_parked("a", &parked));
+    health_set_parked("a", "first");
+    health_set_parked("ab", "other");
+    CHECK(health_parked("a", &parked) && strcmp(parked.reason, "first") == 0);
+    int64_t since = parked.since_us;
+    CHECK(since > 0);
+    health_set_parked("a", "second");
+    CHECK(health_parked("a", &parked) && strcmp(parked.reason, "second") == 0);
+    CHECK_INT_EQ(parked.since_us, since);
+    health_set_parked("a", NULL);
+    CHECK(!health_parked("a", &parked));
+    CHECK(health_parked("ab", &parked) && strcmp(parked.reason, "other") == 0);
+    health_set_parked("ab", NULL);
+    CHECK(!health_parked("ab", &parked));
+}
+
 /* Only while they are to be shown, and never longer. */
 static void test_payloads(void)
 {
@@ -82,4 +103,4 @@ static void test_payloads(void)
 }
 
 UNIT_MAIN("health", {"parts", test_parts}, {"rejects newest first", test_rejects_newest_first},
-          {"payloads", test_payloads})
+          {"parked", test_parked}, {"payloads", test_payloads})

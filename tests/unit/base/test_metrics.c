@@ -52,6 +52,8 @@ static void test_rules(void)
     CHECK(output_has("mqtt2pg_rule_messages_total{rule=\"one\",outcome=\"stored\"} 5"));
     CHECK(output_has("mqtt2pg_rule_messages_total{rule=\"one\",outcome=\"rejected\"} 0"));
     CHECK(output_has("mqtt2pg_rows_stored_total{rule=\"a\\\"b\\\\c\\nd\"} 6"));
+    CHECK(output_has("# TYPE mqtt2pg_rows_stored_total counter"));
+    CHECK(output_has("# TYPE mqtt2pg_rule_parked gauge"));
 }
 
 static void test_too_many_rules(void)
