@@ -23,9 +23,10 @@ enum { TAIL_FACTOR = 8, TAIL_MAX = 200000 };
 struct intake {
     struct intake_options options;
     struct redelivery *redelivery;
-    bool refusing;    /* this connection was cut */
-    bool full;        /* the last append found no room, and /readyz says so */
-    bool gap_pending; /* stands before the next message in the journal */
+    bool refusing;     /* this connection was cut */
+    bool full;         /* the last append found no room, and /readyz says so */
+    int64_t waited_ms; /* for room, on this connection */
+    bool gap_pending;  /* stands before the next message in the journal */
     struct gap gap;
     struct buf gap_payload;
     atomic_bool stopping;
@@ -120,18 +121,19 @@ static void intake_refuse(struct intake *intake)
     intake->options.cut(intake->options.context);
 }
 
-/* Appends, waiting up to `wait_ms` for room (< 0: as long as it takes). */
-static enum outcome append(struct intake *intake, struct message *message, int64_t wait_ms)
+/* Appends. It waits for room, unless `patient` only for what is left of this connection's `wait_ms`. */
+static enum outcome append(struct intake *intake, struct message *message, bool patient)
 {
     struct error error = {0};
-    int64_t end_ms = clock_monotonic_ms() + wait_ms;
     enum outcome outcome = journal_append(intake->options.journal, message, &error);
     while (outcome == OUTCOME_RETRY && !atomic_load(&intake->stopping) && !stop_requested() &&
-           (wait_ms < 0 || clock_monotonic_ms() < end_ms)) {
+           (patient || intake->waited_ms < intake->options.wait_ms)) {
         log_warn("journal is full, waiting for room", F_TEXT("reason", error.text));
         health_set(HEALTH_JOURNAL, false, error.text);
         intake->full = true;
+        int64_t start_ms = clock_monotonic_ms();
         journal_wait_room(intake->options.journal, WAIT_STEP_MS);
+        intake->waited_ms += clock_monotonic_ms() - start_ms;
         outcome = journal_append(intake->options.journal, message, &error);
     }
     if (outcome == OUTCOME_OK && intake->full) {
@@ -153,7 +155,7 @@ static enum outcome append_gap(struct intake *intake)
         return OUTCOME_OK;
     }
     struct message message = gap_to_message(&intake->gap, &intake->gap_payload);
-    enum outcome outcome = append(intake, &message, intake->options.wait_ms);
+    enum outcome outcome = append(intake, &message, false);
     intake->gap_pending = outcome != OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
         /* It waits and is processed like a message, but nobody received it: the books take it as if it had been there. */
@@ -165,6 +167,7 @@ static enum outcome append_gap(struct intake *intake)
 void intake_connected(struct intake *intake, const struct intake_session *session)
 {
     intake->refusing = false;
+    intake->waited_ms = 0;
     redelivery_connected(intake->redelivery, session->broker, session->present);
     if (session->lost || session->perhaps_lost) {
         int64_t now_us = clock_wall_us();
@@ -196,8 +199,7 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
         return INTAKE_DUPLICATE;
     }
     bool never_refuse = message->qos == 2 && !intake->options.mqtt5;
-    if (append_gap(intake) != OUTCOME_OK ||
-        append(intake, message, never_refuse ? -1 : intake->options.wait_ms) != OUTCOME_OK) {
+    if (append_gap(intake) != OUTCOME_OK || append(intake, message, never_refuse) != OUTCOME_OK) {
         if (never_refuse) {
             log_error("a QoS 2 message that the broker counts as delivered could not be journaled");
         }

@@ -5,8 +5,8 @@
  * connection was cut first, so that no acknowledgment can leave; from then on everything is refused until the next
  * intake_connected(): what Paho still has in its buffers must not overtake what was refused.
  *
- * No room in the journal: it waits, holding Paho's threads, at most `wait_ms` (the broker hears no PINGREQ meanwhile), then
- * cuts. A failed disk: it cuts and asks the process to stop. The exception is QoS 2 with MQTT 3.1.1, which Paho hands over at
+ * No room in the journal: it waits, holding Paho's threads, then cuts. It waits `wait_ms` at most, all messages of a connection together: neither PINGREQ nor
+ * acknowledgments move meanwhile, and room that comes message by message would else hold them for ever. A failed disk: it cuts and asks the process to stop. The exception is QoS 2 with MQTT 3.1.1, which Paho hands over at
  * PUBREL, when the broker has forgotten the message already: a refusal would lose it, so it is held until there is room or the process stops.
  *
  * Counts METRIC_MESSAGES_RECEIVED, _DUPLICATE and _JOURNALED; a refused message counts nowhere, it will come again. Gaps count nowhere.
@@ -29,7 +29,7 @@
 struct intake_options {
     struct journal *journal; /* borrowed */
     size_t window;           /* of the redelivery memory, messages */
-    int64_t wait_ms;         /* how long a callback may wait for room */
+    int64_t wait_ms;         /* how long the callbacks of one connection may wait for room */
     bool mqtt5;
     void (*cut)(
         void *context); /* shuts the connection down; when it returns no acknowledgment can leave */

@@ -52,6 +52,11 @@ struct paho_link {
     int codes[PAHO_ENTRIES_MAX];
 };
 
+static inline bool paho_link_cancelled(const struct paho_link *link)
+{
+    return link->options.cancelled != NULL && atomic_load(link->options.cancelled);
+}
+
 /* Paho's messageArrived; the context is the link. */
 int paho_on_message(void *context, char *topic, int topic_length, MQTTAsync_message *paho);
 

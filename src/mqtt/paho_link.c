@@ -333,11 +333,9 @@ static enum outcome explain(struct paho_link *link, const struct broker_address 
 /* Waits for the answer to CONNECT; false when none came. */
 static bool wait_answered(struct paho_link *link, int64_t milliseconds)
 {
-    const atomic_bool *cancelled = link->options.cancelled;
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
     pthread_mutex_lock(&link->mutex);
-    while (!link->answered && clock_monotonic_ms() < end_ms &&
-           !(cancelled != NULL && atomic_load(cancelled))) {
+    while (!link->answered && clock_monotonic_ms() < end_ms && !paho_link_cancelled(link)) {
         thread_cond_wait(&link->cond, &link->mutex, WAIT_STEP_MS);
     }
     bool answered = link->answered;

@@ -72,8 +72,9 @@ struct paho_link_options {
     bool clean;                          /* nothing of it stays in the broker */
     bool status; /* last will: "offline", retained, on broker->status_topic */
     int keepalive_s;
-    int window;                   /* publications under way at most */
-    const atomic_bool *cancelled; /* borrowed; true ends an attempt to connect; NULL is legal */
+    int window; /* publications under way at most */
+    const atomic_bool *
+        cancelled; /* borrowed; true ends an attempt to connect and a wait for SUBACK; NULL is legal */
     void *
         context; /* of the callbacks, which run in Paho's receive thread; NULL callbacks are legal */
     void (*connected)(void *context,

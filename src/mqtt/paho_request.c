@@ -15,6 +15,9 @@
 
 enum { TOPIC_BYTES_MAX = 65535, FAILURE = 0x80 };
 
+/* A wait for answers is made of steps, so that cancelling is noticed. */
+enum { WAIT_STEP_MS = 100 };
+
 /* MQTT 5.0, section 2.1.4; Paho takes an int for the payload. */
 #define PACKET_BYTES_MAX INT64_C(268435455)
 
@@ -130,8 +133,9 @@ static enum outcome wait_answers(struct paho_link *link, int *codes, size_t coun
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
     pthread_mutex_lock(&link->mutex);
     int64_t left_ms = milliseconds;
-    while (link->pending > 0 && link->up && left_ms > 0) {
-        thread_cond_wait(&link->cond, &link->mutex, left_ms);
+    while (link->pending > 0 && link->up && left_ms > 0 && !paho_link_cancelled(link)) {
+        thread_cond_wait(&link->cond, &link->mutex,
+                         left_ms < WAIT_STEP_MS ? left_ms : WAIT_STEP_MS);
         left_ms = end_ms - clock_monotonic_ms();
     }
     bool good = link->pending == 0;

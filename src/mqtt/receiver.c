@@ -29,8 +29,8 @@ enum {
     STATUS_MS = 2000, /* for publishing "online" or "offline" */
     FLAPPING = 3,     /* short connections in a row */
     LOOK_MS = 200,    /* how often a crowded journal is looked for */
-    /* A callback waits for room at most so long. It holds Paho's threads, and acknowledgments must get out: those that fill the outbox
-     * are what the journal waits for. */
+    /* The callbacks of a connection wait for room at most so long. They hold Paho's threads, and acknowledgments must get out: those that
+     * fill the outbox are what the journal waits for. */
     CALLBACK_MS = 250,
 };
 

@@ -321,7 +321,9 @@ enum attempt receiver_attempt(struct receiver *receiver)
     int keepalive_s = paho_link_connack(receiver->link)->keepalive_s;
     bool learned = keepalive_s > 0 && keepalive_s < receiver->keepalive_s;
     if (settle(receiver, session, trusted, &error) != OUTCOME_OK) {
-        receiver_report(receiver, PAHO_NO_ANSWER, &error);
+        if (!atomic_load(&receiver->refused)) { /* by ourselves, and said already */
+            receiver_report(receiver, PAHO_NO_ANSWER, &error);
+        }
         receiver_end_link(receiver, 0);
         return ATTEMPT_UNREACHABLE;
     }

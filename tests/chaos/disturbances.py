@@ -217,7 +217,7 @@ def hang_up(world):
 def reload(world):
     world.has_extra = not world.has_extra
     world.bridge.configure(RULES + (EXTRA_RULE if world.has_extra else ""),
-                           batch={"max_rows": world.chance.choice((20, 500, 10000))})
+                           batch={"max_rows": world.chance.choice((100, 500, 10000))})
     hang_up(world)
     yield
 

@@ -70,7 +70,7 @@ class World:
                                  database={"conninfo": env.postgres.conninfo(env.database, port=self.to_postgres.port)},
                                  journal={"max_size": self._journal_size(small_disk),
                                           "keep": chance.choice(("0s", "1s", "1h")), "sync": chance.choice(("100ms", "5ms", "always"))},
-                                 batch={"max_rows": chance.choice((20, 500, 10000)), "max_delay": chance.choice(("0s", "20ms", "100ms"))})
+                                 batch={"max_rows": chance.choice((100, 500, 10000)), "max_delay": chance.choice(("0s", "20ms", "100ms"))})
         env.closing.append(self.close)
         self.has_extra = False
         self.launched = 0.0

@@ -110,6 +110,8 @@ class Session:
             filters.append((body[at + 2:at + 2 + length].decode(), body[at + 2 + length] & 3))
             at += 3 + length
         self.received.append(("SUBSCRIBE", filters))
+        if self.broker.mute:
+            return
         granted = bytes(self.broker.grant(name, qos) for name, qos in filters)
         self.write(mqtt.packet(mqtt.SUBACK, body[:2] + (b"\0" if self.version == 5 else b"") + granted))
 
@@ -148,6 +150,7 @@ class ScriptedBroker:
         self.session_present = False  # what the next CONNACK says
         self.properties = b""          # of CONNACK, MQTT 5
         self.grant = lambda name, qos: qos  # what SUBACK says
+        self.mute = False              # SUBSCRIBE gets no answer
         self.sessions = queue.Queue()
         self.all = []
         self.listener = socket.create_server(("127.0.0.1", 0))

@@ -94,6 +94,24 @@ def test_broker_connection_that_swallows(env):
 
 
 @limit(60)
+def test_stop_while_subscribing(env):
+    """A broker that never answers SUBSCRIBE holds up neither SIGTERM nor the messages of the session."""
+    make_numbered(env)
+    broker = env.scripted_broker()
+    broker.session_present, broker.mute = True, True
+    bridge = env.bridge(NUMBERED_RULE, broker={"url": broker.url}, ready=False, shutdown="10s")
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    session.send(env.topic("~/n/a"), '{"n":0}', packet_id=1)
+    session.wait("PUBACK", 1)
+    started = time.monotonic()
+    assert bridge.stop() == 0
+    took = time.monotonic() - started
+    assert took < 5 * env.patience, f"took {took:.1f} s to stop"
+    check_numbered(env, {"a": 1})
+
+
+@limit(60)
 def test_resolver_that_does_not_answer(env):
     """Names of database and broker are looked up for a minute: the page answers, and SIGTERM ends the process within its time."""
     shim = os.path.join(env.folder, "slow_resolver.so")

@@ -202,6 +202,34 @@ static void test_room_in_time(void)
     fixture_close(&fixture);
 }
 
+static void *make_room_bit_by_bit(void *context)
+{
+    struct fixture *fixture = context;
+    for (uint64_t stored = 1; stored < 200; stored++) {
+        usleep(20000);
+        journal_set_stored(fixture->journal, stored);
+    }
+    return NULL;
+}
+
+/* Each message finds room after a short wait: the waits of a connection add up, else it would hold Paho's threads for good. */
+static void test_room_bit_by_bit(void)
+{
+    struct fixture fixture = {.mqtt5 = true, .wait_ms = 300};
+    fixture_open(&fixture, 2 << 20);
+    connect_session(&fixture, false, false);
+    pthread_t thread = thread_spawn("room", make_room_bit_by_bit, &fixture);
+    unsigned taken = fill(&fixture);
+    CHECK(taken > 10 && taken < 100);
+    CHECK_INT_EQ(cuts, 1);
+
+    /* The next connection waits anew. */
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 9999, false, large), INTAKE_JOURNALED);
+    pthread_join(thread, NULL);
+    fixture_close(&fixture);
+}
+
 /* MQTT 3.1.1, QoS 2: a refusal would lose it, so it waits longer than others. */
 static void test_qos_2_of_3_1_1(void)
 {
@@ -249,5 +277,5 @@ static void test_stop(void)
 }
 
 UNIT_MAIN("intake", {"counts", test_counts}, {"gap", test_gap}, {"full", test_full},
-          {"room in time", test_room_in_time}, {"qos 2 of 3.1.1", test_qos_2_of_3_1_1},
-          {"stop", test_stop})
+          {"room in time", test_room_in_time}, {"room bit by bit", test_room_bit_by_bit},
+          {"qos 2 of 3.1.1", test_qos_2_of_3_1_1}, {"stop", test_stop})
