@@ -46,6 +46,7 @@ struct paho_link {
     int connect_code;
     char connect_message[200];
     int under_way; /* publications not confirmed */
+    int awaited; /* whoever waits for confirmations wants to be woken when no more than these are under way */
     bool disconnected;
     size_t pending; /* requests not answered */
     struct paho_request requests[PAHO_ENTRIES_MAX];

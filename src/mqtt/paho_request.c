@@ -18,6 +18,9 @@ enum { TOPIC_BYTES_MAX = 65535, FAILURE = 0x80 };
 /* A wait for answers is made of steps, so that cancelling is noticed. */
 enum { WAIT_STEP_MS = 100 };
 
+/* Confirmations that do not come for so long may wait for TCP. */
+enum { STALL_MS = 2 };
+
 /* MQTT 5.0, section 2.1.4; Paho takes an int for the payload. */
 #define PACKET_BYTES_MAX INT64_C(268435455)
 
@@ -80,7 +83,9 @@ static void published(struct paho_link *link, bool failed)
     pthread_mutex_lock(&link->mutex);
     link->under_way--;
     link->failed = link->failed || failed;
-    pthread_cond_broadcast(&link->cond);
+    if (link->under_way <= link->awaited) {
+        pthread_cond_broadcast(&link->cond);
+    }
     pthread_mutex_unlock(&link->mutex);
 }
 
@@ -306,8 +311,11 @@ bool paho_link_wait(struct paho_link *link, int under_way, int64_t milliseconds)
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
     pthread_mutex_lock(&link->mutex);
     int64_t left_ms = milliseconds;
+    link->awaited = under_way;
     while (link->under_way > under_way && link->up && left_ms > 0) {
-        thread_cond_wait(&link->cond, &link->mutex, left_ms);
+        if (!thread_cond_wait(&link->cond, &link->mutex, left_ms < STALL_MS ? left_ms : STALL_MS)) {
+            paho_sockets_acknowledge(&link->sockets);
+        }
         left_ms = end_ms - clock_monotonic_ms();
     }
     bool good = link->under_way <= under_way && link->up;

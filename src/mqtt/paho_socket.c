@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -69,6 +70,15 @@ void paho_sockets_shut(const struct paho_sockets *sockets)
         if (fstat(sockets->list[i].fd, &status) == 0 && status.st_ino == sockets->list[i].inode) {
             shutdown(sockets->list[i].fd, SHUT_RDWR);
         }
+    }
+}
+
+void paho_sockets_acknowledge(const struct paho_sockets *sockets)
+{
+    int on = 1;
+    for (size_t i = 0; i < sockets->count; i++) {
+        /* A descriptor that is another socket's meanwhile comes to no harm. */
+        (void) setsockopt(sockets->list[i].fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
     }
 }
 

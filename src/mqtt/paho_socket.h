@@ -30,6 +30,10 @@ void paho_sockets_find(struct paho_sockets *sockets, int port);
 /* Shuts down those that still exist. */
 void paho_sockets_shut(const struct paho_sockets *sockets);
 
+/* Has TCP acknowledge now what has arrived on them. Nothing else tells a broker that leaves Nagle's algorithm on (Mosquitto does) to send its next
+ * small packet while we have nothing to send: the kernel would wait 40 ms for it. */
+void paho_sockets_acknowledge(const struct paho_sockets *sockets);
+
 /* One of the host's numeric addresses: `attempt` goes round through them. May wait for DNS. OUTCOME_RETRY with words for a person. */
 enum outcome paho_resolve(const char *host, int port, unsigned attempt,
                           char numeric[PAHO_ADDRESS_TEXT], struct error *error) MUST_CHECK;

@@ -80,6 +80,7 @@ def test_first_is_soon(env):
     """The connection is there before the first acknowledgment: at the start, after a reload that brings the first rule with one, and after a
     restart of the broker. Made on first use it takes Paho two seconds."""
     env.sql(TABLE)
+    env.own_broker().start()
     inbox = env.subscribe("~/devices/+/ack")
     soon = 1.0 * env.patience
     bridge = env.bridge(RULE % (TO_CAPTURE, ""))
