@@ -189,7 +189,7 @@ class Bridge:
     def wait_log(self, pattern, seconds=20):
         """Waits for a line that matches, and returns it."""
         def find():
-            found = re.search(f"^.*{pattern}.*$", self.log(), re.MULTILINE | re.IGNORECASE)
+            found = re.search(f"^.*(?:{pattern}).*$", self.log(), re.MULTILINE | re.IGNORECASE)
             return found and found.group(0)
         return self.env.wait(find, seconds, f"no line /{pattern}/ in the log of {self.name}")
 
