@@ -1,0 +1,94 @@
+"""Large messages: what they cost, and that nothing is lost when the kernel ends the process for its memory.
+
+The kernel's OOM killer sends SIGKILL to a process whose group of processes has grown beyond its limit. Here a watcher does that, which needs no
+right to make such a group: the process is as dead, and at the same moment, while it works on a large message.
+
+SPDX-License-Identifier: MIT
+"""
+
+import hashlib
+import random
+import threading
+import time
+
+from env import limit
+
+RULE = """{ name = "large"; topic = "~/large/{n}"; format = "raw"; table = "large"; columns = { n = "{n}"; bytes = "@payload"; }; }"""
+TABLE = "create table large (n int, bytes bytea)"
+MB = 1024 * 1024
+
+
+class OutOfMemory:
+    """Kills the bridge whenever it has more than so many MB resident, and starts it again, `times` times."""
+
+    def __init__(self, bridge, megabytes, times):
+        self.bridge, self.megabytes, self.times, self.kills, self.stopped = bridge, megabytes, times, 0, False
+        bridge.may_end = True
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.stopped and self.kills < self.times:
+            try:
+                if self.bridge.rss_mb() > self.megabytes:
+                    self.bridge.kill9()
+                    self.kills += 1
+                    self.bridge.launch()
+                    self.bridge.may_end = True
+            except (OSError, AttributeError):  # just ended, no VmRSS any more
+                pass
+            time.sleep(0.002)
+
+    def stop(self):
+        self.stopped = True
+        self.thread.join(20)
+
+
+def payloads(count, size):
+    """Bytes that don't compress, each message with its own."""
+    noise = random.Random(5).randbytes(size)
+    return [n.to_bytes(4, "big") + noise[4 + n:] for n in range(count)]
+
+
+def check_large(env, sent):
+    env.wait_rows("large", len(sent), 60)
+    wanted = [(n, len(payload), hashlib.md5(payload).hexdigest()) for n, payload in enumerate(sent)]
+    assert env.sql("select n, length(bytes), md5(bytes) from large order by n") == wanted
+
+
+@limit(120)
+def test_killed_for_its_memory(env):
+    """Messages of 16 MB, and the process is killed again and again while it has one in its hands: each is stored, once."""
+    env.sql(TABLE)
+    env.own_broker().start()
+    bridge = env.bridge(RULE, broker={"max_packet": "100MB"}, journal={"max_size": "2GB"})
+    killer = OutOfMemory(bridge, 28, 3)
+    env.closing.append(killer.stop)
+    sent = payloads(3, 16 * MB)
+    env.publish([(f"~/large/{n}", payload) for n, payload in enumerate(sent)])
+    env.wait(lambda: killer.kills == 3, 60, lambda: f"killed {killer.kills} times only")
+    killer.stop()
+    bridge.wait_ready()
+    check_large(env, sent)
+    bridge.check_books()
+    assert env.dead_letters() == []
+    assert env.sql("select * from mqtt2pg.gap where cause <> 'broker session perhaps lost'") == []
+
+
+@limit(120)
+def test_megabytes_under_load(env):
+    """120 messages of 1 MB, part of them while the database is away: memory is that of a few messages, not of all of them."""
+    env.sql(TABLE)
+    env.own_broker().start()
+    bridge = env.bridge(RULE, broker={"max_packet": "2MB"})
+    sent = payloads(120, MB - 1024)
+    env.publish([(f"~/large/{n}", sent[n]) for n in range(40)])
+    env.postgres.stop()
+    env.publish([(f"~/large/{n}", sent[n]) for n in range(40, 80)])
+    env.wait(lambda: bridge.metric("messages_journaled_total") == 80, 30, "not in the journal")
+    env.postgres.start()
+    env.publish([(f"~/large/{n}", sent[n]) for n in range(80, 120)])
+    check_large(env, sent)
+    bridge.check_books()
+    peak = bridge.rss_peak_mb()
+    assert env.patience > 1 or peak <= 64, f"{peak:.0f} MB"
