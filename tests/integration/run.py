@@ -41,6 +41,7 @@ from env import ROOT, Env, Run, Skip  # noqa: E402
 from servers import find_program, remove  # noqa: E402
 
 LIMIT_SECONDS = 60
+NUMBER_BYTES = 4
 
 
 class TooLong(Exception):
@@ -103,14 +104,29 @@ def tell_counts(passed, failed, before=""):
             file.write(f"{passed} {failed}\n")
 
 
-def run_parts(jobs):
-    """Most tests wait most of the time: runs of their own, each with its own servers, take a share each."""
+def longest_first(tests):
+    """A long test that begins last is what all the others wait for."""
+    return sorted(tests, key=lambda test: -getattr(test[1], "limit", LIMIT_SECONDS))
+
+
+def taken_from(queue, tests):
+    """The tests that this part gets: the queue is a pipe that all parts read, a number of four digits for each test."""
+    while word := os.read(queue, NUMBER_BYTES):
+        yield int(word) + 1, tests[int(word)]
+
+
+def run_parts(jobs, count):
+    """Most tests wait most of the time: runs of their own, each with its own servers, take one test after the other from one queue."""
     children, passed, failed = [], 0, 0
+    numbers, queue = os.pipe()
+    os.write(queue, b"".join(b"%0*d" % (NUMBER_BYTES, number) for number in range(count)))  # far less than a pipe holds
+    os.close(queue)
     with tempfile.TemporaryDirectory() as folder:
         for part in range(jobs):
             counts = os.path.join(folder, str(part))
-            command = [sys.executable, os.path.abspath(__file__), *sys.argv[1:], "--part", f"{part}/{jobs}"]
-            children.append((subprocess.Popen(command, env={**os.environ, "COUNTS_FILE": counts}), counts))
+            command = [sys.executable, os.path.abspath(__file__), *sys.argv[1:], "--part", str(numbers)]
+            children.append((subprocess.Popen(command, env={**os.environ, "COUNTS_FILE": counts}, pass_fds=(numbers,)), counts))
+        os.close(numbers)
         try:
             for child, _ in children:
                 child.wait()
@@ -163,7 +179,7 @@ class Runner:
     def run_all(self, tests):
         self.servers = Run(self.folder, self.options.binary, self.options.faulty, self.options.patience)
         try:
-            for number, (name, function) in enumerate(tests, 1):
+            for number, (name, function) in tests:
                 self.run_one(number, name, function)
         finally:
             self.servers.stop()
@@ -203,10 +219,8 @@ def main():
     if not tests:
         sys.exit("run.py: no test of that name")
     if options.jobs > 1 and not options.part and len(tests) > 1:
-        return run_parts(min(options.jobs, len(tests)))
-    if options.part:
-        part, parts = (int(word) for word in options.part.split("/"))
-        tests = tests[part::parts]
+        return run_parts(min(options.jobs, len(tests)), len(tests))
+    tests = taken_from(int(options.part), longest_first(tests)) if options.part else enumerate(tests, 1)
     for program in ("postgres", "initdb", "mosquitto"):
         if not find_program(program):
             sys.exit(f"run.py: {program} is not installed (make deps)")
