@@ -28,7 +28,7 @@ struct listener {
 };
 
 /* In Paho's receive thread. */
-static void arrived(void *context, struct message *message)
+static void on_arrived(void *context, struct message *message)
 {
     struct listener *listener = context;
     size_t length = message->topic.length + message->payload.length;
@@ -79,7 +79,7 @@ static enum outcome connect_any(struct listener *listener, const struct broker_o
                                               .keepalive_s = (int) (broker->keepalive_ms / 1000),
                                               .window = 1,
                                               .context = listener,
-                                              .arrived = arrived};
+                                              .arrived = on_arrived};
     enum outcome outcome = OUTCOME_RETRY;
     for (size_t i = 0; outcome != OUTCOME_OK && i < broker->url_count; i++) {
         struct broker_address address;

@@ -132,6 +132,18 @@ check_symbols() {
     [ ! -e "$build/mqtt2pg" ] || comm -12 <(exports "$library") <(exports "$build/mqtt2pg") | none
 }
 
+call_graph() { # SOURCE
+    mkdir -p "$stamps/calls"
+    gcc $flags -O0 -fcallgraph-info -c "$1" -o "$stamps/calls/$(basename "$1" .c).o"
+}
+export -f call_graph
+
+check_callbacks() {
+    grep -nE '[.](on(Success|Failure)5?|ssl_error_cb|arrived|connected|lost|cut) = [a-z_0-9]+[;,}]' src/mqtt/*.c | grep -v '= on_' | none || return 1
+    rm -rf "$stamps/calls"
+    printf '%s\n' src/mqtt/*.c | xargs -P "$jobs" -I{} bash -c 'call_graph {}' && awk -f tests/tools/callbacks.awk "$stamps"/calls/*.ci
+}
+
 check_cppcheck() {
     need cppcheck || return 1
     mkdir -p "$stamps/cppcheck"
@@ -168,6 +180,7 @@ check "no unbounded or locale-dependent library functions" check_banned
 check "nothing left to do in comments" check_leftovers
 check "src/README.md maps every module" check_map
 check "no symbol of ours hides one of Paho" check_symbols
+check "callbacks of Paho call nothing that takes its lock" check_callbacks
 check "cppcheck finds nothing" check_cppcheck
 check "clang-tidy finds nothing" check_tidy
 exit "$broken"
