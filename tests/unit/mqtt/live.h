@@ -8,6 +8,7 @@
 #ifndef MQTT2PG_MQTT_LIVE_H
 #define MQTT2PG_MQTT_LIVE_H
 
+#include <MQTTAsync.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -245,8 +246,20 @@ static inline void live_want(struct live_bridge *bridge, const char *filter, int
                                                                   : 0});
 }
 
+/* A callback that takes Paho's lock again is told by Paho as an error of its own, and by nothing else. */
+static inline void live_trace(enum MQTTASYNC_TRACE_LEVELS level, char *message)
+{
+    (void) level;
+    if (strstr(message, "locking mutex") != NULL) {
+        fprintf(stderr, "Paho: %s\n", message);
+        abort();
+    }
+}
+
 static inline void live_bridge_start(struct live_bridge *bridge)
 {
+    MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
+    MQTTAsync_setTraceCallback(live_trace);
     struct error error = {0};
     struct journal_options options = {.directory = bridge->directory,
                                       .max_bytes = bridge->max_bytes,
