@@ -78,7 +78,7 @@ LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicro
 all: ## build build/mqtt2pg with what is installed
 	@$(MAKE) -j$(JOBS) program FLAVOUR=release
 
-demo: deps ## see it work: private broker and database, real readings (SECONDS=n ends by itself)
+demo: deps-demo ## see it work: private broker and database, real readings (SECONDS=n ends by itself)
 	@$(MAKE) all
 	@tests/demo/demo.py $(BUILD)/mqtt2pg $(SECONDS)
 
@@ -123,6 +123,9 @@ cover: ## unit tests' coverage, folder by folder
 
 deps: ## install the Debian packages that building and testing need
 	@tests/tools/deps.sh build test
+
+deps-demo:
+	@tests/tools/deps.sh build demo
 
 deps-deb:
 	@tests/tools/deps.sh build deb

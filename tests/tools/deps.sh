@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, test, bench, deb, lint.
+# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, demo, test, bench, deb, lint.
 # As root, or through sudo; says what it installs, and neither says nor does anything when all is there.
 #
 # SPDX-License-Identifier: MIT
@@ -8,6 +8,7 @@ SECONDS=0 # `make demo SECONDS=20` hands another one down
 
 build=(gcc libc6-dev make pkg-config libpaho-mqtt-dev libssl-dev libpq-dev libconfig-dev libcjson-dev
     libmicrohttpd-dev libxxhash-dev libsystemd-dev)
+demo=(mosquitto postgresql python3)
 test=(libcunit1-dev mosquitto mosquitto-clients postgresql postgresql-contrib python3
     python3-paho-mqtt python3-psycopg2 python3-yaml openssl curl chromium chromium-driver)
 bench=(python3-psycopg)
