@@ -44,7 +44,7 @@ static void check_target(const struct check *check)
         pg_check_statements(slice_of(rule->sql.text), &error) != OUTCOME_OK) {
         problem_error(check->problems, rule->sql.place, "sql", "%s", error.text);
     }
-    if (rule->create && !table) {
+    if (rule->create && sql && !table) {
         problem_error(check->problems, place_of(check, "create"), "create",
                       "there is no table to be created: the rule has sql");
     }

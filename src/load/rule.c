@@ -8,15 +8,22 @@
 #include "base/text.h"
 #include "pg/pg_quote.h"
 
-/* "unknown format "jsn" (did you mean json?)" */
+/* "unknown format "jsn" (did you mean json?)", or which there are. */
 static void problem_unknown_format(struct problems *problems, const struct option_text *format)
 {
     const char *meant =
         text_suggest(slice_of(format->text), &decoders[0].name, decoder_count, sizeof(decoders[0]));
+    struct buf hint = {0};
 
-    problem_error(problems, format->place, "format", "unknown format \"%s\"%s%s%s", format->text,
-                  meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
-                  meant == NULL ? "" : "?)");
+    if (meant != NULL) {
+        buf_printf(&hint, "did you mean %s?", meant);
+    }
+    for (size_t i = 0; meant == NULL && i < decoder_count; i++) {
+        buf_printf(&hint, "%s%s", i == 0 ? "there are " : ", ", decoders[i].name);
+    }
+    problem_error(problems, format->place, "format", "unknown format \"%s\" (%s)", format->text,
+                  buf_string(&hint));
+    buf_fini(&hint);
 }
 
 static void compile_topic(struct rule *rule, struct problems *problems)

@@ -153,7 +153,11 @@ static enum outcome parse_number(struct parser *parser, struct value *value)
     }
     *value = value_number(slice_make(parser->text.data + start, parser->at - start));
     if (!json_is_number(value->text)) {
-        return parser_fail(parser, start, "numbers look like 12, -0.5, 1e6",
+        bool path = value->text.length > 1 && value->text.data[0] == '.' &&
+                    is_name_first(value->text.data[1]);
+        return parser_fail(parser, start,
+                           path ? "a member of the payload is written $.name"
+                                : "numbers look like 12, -0.5, 1e6",
                            "\"%.*s\" is no number", SLICE_ARGS(value->text));
     }
     return OUTCOME_OK;
