@@ -10,7 +10,14 @@
 
 static const struct cli_command commands[] = {
     {"run", "", "run the service in the foreground",
-     "SIGTERM and SIGINT stop it cleanly, SIGHUP reloads the configuration.\n", cli_run},
+     "SIGTERM and SIGINT stop it cleanly. SIGHUP reads the configuration again: one with mistakes "
+     "is "
+     "refused,\n"
+     "and the old one goes on; \"mqtt2pg settings\" says what only a restart takes.\n"
+     "Exit code 3 for a bad configuration, 4 when it can't start: its journal is in use, or "
+     "another\n"
+     "process stores as the same client_id.\n",
+     cli_run},
     {"learn", "FILTER [--for D] [--broker URL] [--sql]",
      "listen without storing, and propose rules and tables for what comes",
      "Listens to the broker of the configuration, which needs no rules yet, and prints a "
@@ -29,7 +36,9 @@ static const struct cli_command commands[] = {
      "Exit code 1 when the broker could not be asked or nothing came.\n",
      cli_learn},
     {"check", "[--database]", "report every mistake of the configuration as FILE:LINE: message",
-     "--database   also compare every rule with the tables as they are now\n", cli_check},
+     "--database   also compare every rule with the tables as they are now\n"
+     "Exit code 3 when there is a mistake; warnings do not count.\n",
+     cli_check},
     {"explain", "[--database] [-v] TOPIC [PAYLOAD]",
      "show what would become of a message; without --database it connects to nothing",
      "Each matching rule gives its rows as one JSON object a line, or the reason why it rejects "
@@ -48,16 +57,17 @@ static const struct cli_command commands[] = {
      "print the SQL that creates the bridge's own tables and those of rules with create", "",
      cli_schema},
     {"dead-letters",
-     "list [--rule R] [--limit N]|show ID|retry [--rule R] [--id ID]|purge [--older-than D] "
-     "[--rule R]",
+     "list [--rule R] [--limit N] [--json] | show ID [--json] | retry [--rule R] [--id ID] | purge "
+     "[--older-than D] [--rule R] [--all]",
      "look at, retry or remove messages that could not become rows",
      "list         one line each, oldest first, at most 1000 or N\n"
      "show ID      everything about one, payload included\n"
      "--json       list and show: one JSON object each, payload included\n"
-     "retry        sends them through today's rules; what fails again stays, with the new reason; "
-     "also while\n"
-     "             the service runs\n"
-     "             (no acknowledgments; parked ones of a rule with ack are left to the service)\n"
+     "retry        sends them through today's rules; what fails again stays, with the new reason.\n"
+     "             Also while the service runs. Nothing is acknowledged; parked ones of a rule "
+     "with "
+     "ack\n"
+     "             are left to the service\n"
      "purge        removes those that are not parked, only those older than D (\"30d\"), only "
      "those of rule R;\n"
      "             asks first when a person gives neither; --all = do not ask\n",
@@ -106,10 +116,16 @@ static void print_help(FILE *out)
                  "  -V, --version       the version\n");
 }
 
+static void print_usage(const struct cli_command *command, FILE *out)
+{
+    fprintf(out, "usage: mqtt2pg [--config FILE] %s%s%s\n", command->name,
+            command->arguments[0] == '\0' ? "" : " ", command->arguments);
+}
+
 static void print_command_help(const struct cli_command *command, FILE *out)
 {
-    fprintf(out, "usage: mqtt2pg [--config FILE] %s %s\n\n%s\n", command->name, command->arguments,
-            command->summary);
+    print_usage(command, out);
+    fprintf(out, "\n%s\n", command->summary);
     if (command->help[0] != '\0') {
         fprintf(out, "\n%s", command->help);
     }
@@ -125,7 +141,8 @@ int cli_usage(const char *command, const char *format, ...)
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     if (found != NULL) {
-        fprintf(stderr, "\nusage: mqtt2pg [--config FILE] %s %s\n", found->name, found->arguments);
+        fputs("\n", stderr);
+        print_usage(found, stderr);
     } else {
         fputs("\ntry: mqtt2pg --help\n", stderr);
     }
