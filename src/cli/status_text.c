@@ -170,6 +170,10 @@ static void append_part(struct buf *out, bool colour, const struct node *root,
         append_size(out, real(counters, "journal_bytes"));
         buf_append_text(out, " on disk, at most ");
         append_size(out, real(counters, "journal_max_bytes"));
+        if (!well) {
+            buf_append_text(out, "; ");
+            text_append_printable(out, words(health, "text"), 300);
+        }
     } else {
         text_append_printable(out, words(health, "text"), 300);
     }

@@ -116,7 +116,8 @@ struct journal_info {
         oldest_us; /* received_at of the oldest message not stored; 0 when none waits. May read the disk. */
     int64_t last_us; /* received_at of the newest message; 0 = none */
     bool crowded;
-    bool full; /* the last append found no room */
+    bool full;      /* the last append found no room */
+    bool disk_full; /* crowded for want of room on the disk, not because of max_bytes */
     /* What was found damaged at any time lies in damaged/, for a person to look at and to delete: nothing else ever does, and it counts as no part of
      * max_bytes. */
     unsigned set_aside_files;

@@ -166,6 +166,7 @@ void journal_info(struct journal *journal, struct journal_info *info)
     info->last_us = journal->last_us;
     info->crowded = journal->crowded;
     info->full = journal->full;
+    info->disk_full = journal->disk_short || journal->write_full;
     pthread_mutex_unlock(&journal->lock);
     find_set_aside(journal, info);
     if (info->waiting > 0) {

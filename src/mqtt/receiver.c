@@ -165,15 +165,32 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
     return wait_ms;
 }
 
+/* Two causes, two cures: room on the disk, or a database that stores. */
+static void say_why_crowded(struct journal *journal)
+{
+    struct journal_info info;
+
+    journal_info(journal, &info);
+    if (info.disk_full) {
+        log_warn("the journal's disk is full: make room on it; the broker keeps the messages until "
+                 "then");
+        health_set(HEALTH_JOURNAL, false, "its disk is full: make room on it");
+    } else {
+        log_warn("journal is nearly full, the broker keeps the messages until there is room",
+                 F_INT("waiting", (int64_t) info.waiting), F_INT("max_bytes", info.max_bytes));
+        health_set(HEALTH_JOURNAL, false,
+                   "journal.max_size is nearly reached: messages come faster than they are stored");
+    }
+}
+
 /* Not connected while what has arrived fills the journal: the broker keeps the rest. */
 static void pause_while_crowded(struct receiver *receiver)
 {
     if (!journal_crowded(receiver->options.journal)) {
         return;
     }
-    log_warn("journal is nearly full, the broker keeps the messages until there is room");
-    health_set(HEALTH_JOURNAL, false, "nearly full, not receiving");
-    health_set(HEALTH_BROKER, false, "disconnected while the journal is nearly full");
+    say_why_crowded(receiver->options.journal);
+    health_set(HEALTH_BROKER, false, "disconnected while the journal takes nothing");
     while (!ending(receiver) && journal_crowded(receiver->options.journal)) {
         rest(receiver, LOOK_MS);
     }

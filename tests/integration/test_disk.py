@@ -408,6 +408,8 @@ def test_small_tmpfs(env):
     env.publish(("~/n/a", '{"n":%d,"x":"%s"}' % (n, "x" * 1000), 1) for n in range(5000))
     bridge.wait_log("no room on the disk")
     assert bridge.running() and bridge.metric("journal_messages") < 4000
+    env.wait(lambda: "disk is full: make room" in bridge.get("/readyz").out, 10, lambda: bridge.get("/readyz"))
+    assert "disk is full: make room" in env.cli("status", config=bridge).out
     env.postgres.start()
     check_numbered(env, {"a": 5000})
     bridge.check_books()
