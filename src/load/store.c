@@ -251,21 +251,27 @@ static size_t extent_of_line(const struct rule_batch *rows, size_t low, size_t h
     return high;
 }
 
-/* One attempt at a range inside its own subtransaction. */
+/* The extent of a refused range that is to blame; `high` when that is not known. */
+static size_t blamed_extent(const struct rule_batch *rows, size_t low, size_t high,
+                            const struct pg_failure *failure)
+{
+    if (high - low == 1) {
+        return low;
+    }
+    return failure->line > 0 ? extent_of_line(rows, low, high, failure->line) : high;
+}
+
+/* One attempt at a range inside its own subtransaction, which store_isolate() has begun; what follows it begins the next. */
 static enum outcome try_range(const struct store *store, const struct batch *batch, unsigned rule,
                               size_t low, size_t high, struct pg_failure *failure)
 {
     struct pg_failure ignored;
 
-    if (pg_run(store->connection, "savepoint isolate", failure) != OUTCOME_OK) {
-        return OUTCOME_RETRY;
-    }
     if (store_rows(store, batch, rule, low, high, failure) == OUTCOME_OK) {
-        return pg_run(store->connection, "release savepoint isolate", failure);
+        return pg_run(store->connection, "release savepoint isolate; savepoint isolate", failure);
     }
     if (failure->action == SQL_ROW &&
-        pg_run(store->connection, "rollback to savepoint isolate; release savepoint isolate",
-               &ignored) != OUTCOME_OK) {
+        pg_run(store->connection, "rollback to savepoint isolate", &ignored) != OUTCOME_OK) {
         *failure = ignored;
     }
     return OUTCOME_RETRY;
@@ -273,27 +279,29 @@ static enum outcome try_range(const struct store *store, const struct batch *bat
 
 /*
  * Adds a verdict for every message in the range that PostgreSQL refuses; what it takes stays in the transaction, so that later rows are judged as
- * they will be. With a line number each refusal costs two COPYs, without one 2 log n.
+ * they will be. With a line number each refusal costs two COPYs, without one about 1.5 log n: when the first half of a range that was refused is taken, the
+ * second half needs no attempt of its own.
  */
 static enum outcome isolate_range(const struct store *store, const struct batch *batch,
                                   unsigned rule, size_t low, size_t high,
                                   struct pg_failure *failure)
 {
     const struct rule_batch *rows = &batch->rules[rule];
+    bool refused = false; /* known to be, as a whole */
 
     while (low < high) {
-        size_t bad, middle;
+        size_t bad = high, middle, known;
 
-        if (try_range(store, batch, rule, low, high, failure) == OUTCOME_OK) {
-            return OUTCOME_OK;
+        if (!refused || high - low == 1) {
+            if (try_range(store, batch, rule, low, high, failure) == OUTCOME_OK) {
+                return OUTCOME_OK;
+            }
+            if (failure->action != SQL_ROW) {
+                return OUTCOME_RETRY;
+            }
+            bad = blamed_extent(rows, low, high, failure);
         }
-        if (failure->action != SQL_ROW) {
-            return OUTCOME_RETRY;
-        }
-        bad = failure->line > 0 ? extent_of_line(rows, low, high, failure->line) : high;
-        if (high - low == 1) {
-            bad = low;
-        }
+        refused = false;
         if (bad < high) {
             verdicts_add(store->verdicts, batch->sequences[rows->extents[bad].message], rule,
                          failure->message, failure->sqlstate);
@@ -304,9 +312,11 @@ static enum outcome isolate_range(const struct store *store, const struct batch 
             continue;
         }
         middle = low + (high - low) / 2;
+        known = store->verdicts->count;
         if (isolate_range(store, batch, rule, low, middle, failure) != OUTCOME_OK) {
             return OUTCOME_RETRY;
         }
+        refused = store->verdicts->count == known;
         low = middle;
     }
     return OUTCOME_OK;
@@ -327,6 +337,9 @@ enum store_result store_isolate(const struct store *store, const struct batch *b
             outcome =
                 store_rows(store, batch, before, 0, batch->rules[before].extent_count, failure);
         }
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_run(store->connection, "savepoint isolate", failure);
     }
     if (outcome == OUTCOME_OK) {
         outcome = isolate_range(store, batch, rule, 0, batch->rules[rule].extent_count, failure);
