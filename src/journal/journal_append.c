@@ -96,7 +96,7 @@ static enum outcome open_next_segment(struct journal *journal, int64_t size, str
     journal->placing = true;
     pthread_mutex_unlock(&journal->lock);
 
-    outcome = segment_place(journal->directory_fd, fd, &header, error);
+    outcome = segment_place(journal->directory_fd, fd, &header, always, error);
     bool placed = outcome == OUTCOME_OK;
     if (placed && always) {
         outcome = file_sync_directory(journal->directory_fd, error);

@@ -179,9 +179,9 @@ static struct segment_header guess_header(const struct recovery *recovery, size_
     const struct found *found = &recovery->found[index];
     struct segment_header header = journal_header(recovery->journal, found->first_sequence);
     header.created_at_us = found->changed_us;
-    if (index > 0 && found->first_sequence - recovery->found[index - 1].first_sequence >
-                         JOURNAL_SKIP_AFTER_POWER_LOSS) {
-        header.skipped = JOURNAL_SKIP_AFTER_POWER_LOSS;
+    if (index > 0) {
+        uint64_t numbers = found->first_sequence - recovery->found[index - 1].first_sequence;
+        header.skipped = numbers - numbers % JOURNAL_SKIP_AFTER_POWER_LOSS; /* of each loss */
     }
     return header;
 }

@@ -123,16 +123,30 @@ static enum outcome recover_newest(struct recovery *recovery, struct error *erro
 
 /* --- the numbers --- */
 
+/*
+ * How far the position knows of messages. Whoever has read all moves `stored` over the numbers that were skipped last, up to `last`: there it
+ * tells of no message.
+ */
+static uint64_t given_by_cursor(const struct cursor_state *state)
+{
+    uint64_t given = state->last - state->skipped;
+    return state->stored > state->last ? state->stored : given;
+}
+
 /* Finds given_last and maybe_last: FORMAT.md, "Numbers". */
 static void find_numbers(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
     const struct cursor_state *state = &recovery->state;
     bool brand_new = !recovery->state_found && recovery->count == 0 && recovery->given_last == 0;
-    uint64_t cursor_given = state->last - state->skipped;
-    uint64_t given = recovery_higher(recovery_higher(recovery->given_last, recovery->sound_last),
-                                     recovery_higher(cursor_given, state->stored));
-    uint64_t maybe = recovery_higher(recovery_higher(given, recovery->maybe_last), state->last);
+    uint64_t known = recovery_higher(recovery->given_last, given_by_cursor(state));
+    uint64_t given = recovery->sound_last;
+    if (known > given) {
+        /* So many can't be missing: these are numbers that power losses have left out. */
+        given += (known - given) % JOURNAL_SKIP_AFTER_POWER_LOSS;
+    }
+    uint64_t maybe = recovery_higher(recovery_higher(known, given),
+                                     recovery_higher(recovery->maybe_last, state->last));
 
     bool as_closed = recovery->state_found && state->clean && recovery->sound_last <= state->last;
     bool same_boot = recovery->state_found && state->boot != 0 && state->boot == journal->boot;

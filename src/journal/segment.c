@@ -62,7 +62,7 @@ enum outcome segment_prepare(int directory_fd, int64_t bytes, int *fd, struct er
     return OUTCOME_OK;
 }
 
-enum outcome segment_place(int directory_fd, int fd, const struct segment_header *header,
+enum outcome segment_place(int directory_fd, int fd, const struct segment_header *header, bool sync,
                            struct error *error)
 {
     char name[SEGMENT_NAME_BYTES];
@@ -70,6 +70,9 @@ enum outcome segment_place(int directory_fd, int fd, const struct segment_header
     segment_name(name, header->first_sequence);
     segment_header_encode(bytes, header);
     enum outcome outcome = file_write(fd, bytes, sizeof(bytes), 0, error);
+    if (outcome == OUTCOME_OK && sync) {
+        outcome = file_sync(fd, error);
+    }
     if (outcome != OUTCOME_OK) {
         error_prefix(error, "header of segment %s", name);
         return outcome;

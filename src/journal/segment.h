@@ -6,9 +6,10 @@
  *   …                   records are appended by pwrite, synced by file_sync()
  *   segment_seal()      cut behind the last record                     (from here on nobody writes)
  *
- * Placing does not sync: the sync policy covers header and name like any record (who syncs the segment syncs the
- * directory too), and a header that a power loss took is made again from the name. All functions work relative to
- * the journal's directory. Any thread; two on the same file are the caller's business.
+ * Placing syncs the header first when it is asked to, for journals that sync always: a name without a sound header is damage then, and not
+ * what a power loss left of a segment in which nothing was acknowledged. Else the sync policy covers header and name like any record (who
+ * syncs the segment syncs the directory too), and a header that a power loss took is made again from the name. All functions work relative
+ * to the journal's directory. Any thread; two on the same file are the caller's business.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,8 +37,9 @@ bool segment_name_parse(const char *name, uint64_t *first_sequence);
 enum outcome segment_prepare(int directory_fd, int64_t bytes, int *fd,
                              struct error *error) MUST_CHECK;
 
-/* Makes the prepared file the segment header->first_sequence. After a failure it is still prepared. */
-enum outcome segment_place(int directory_fd, int fd, const struct segment_header *header,
+/* Makes the prepared file the segment header->first_sequence; with `sync` its header is durable before it has the name. After a failure it is
+ * still prepared. */
+enum outcome segment_place(int directory_fd, int fd, const struct segment_header *header, bool sync,
                            struct error *error) MUST_CHECK;
 
 /* Gives back what lies behind `end`. Not synced: should the cut be lost, there are zeros behind. */

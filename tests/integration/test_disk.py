@@ -172,6 +172,31 @@ def test_redelivery_is_recognised_after_a_power_cut(env):
     stored(env, "one", "two")
 
 
+def test_redelivery_is_recognised_after_power_cuts_in_a_row(env):
+    """Nothing came between the cuts, and the position has gone over the numbers that the first one left out: they are no messages."""
+    broker, bridge, disk = scripted(env, sync="always", keep="0s")
+    bridge.start(ready=False, **disk.environment())
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    broker.session_present = True
+    session.send("t/x", "one", packet_id=1)
+    stored(env, "one")
+    for cut in range(1, 4):
+        bridge.kill9()
+        disk.cut(bytes_mood="kept", entries_mood="kept")
+        bridge.start(ready=False, **disk.environment())
+        session = broker.accept()
+        env.wait(lambda: env.one("select max(position) from mqtt2pg.progress") >= cut << 32, 10, "the position stays")
+        env.wait(lambda: re.search(rf"stored up to +{env.one('select max(position) from mqtt2pg.progress'):,}\n",
+                                   env.cli("journal", "info", config=bridge).out), 10, "the position is not written down")
+    session.send("t/x", "one", packet_id=1, duplicate=True)
+    session.send("t/x", "two", packet_id=2)
+    session.wait("PUBACK", 2)
+    stored(env, "one", "two")
+    assert "damaged" not in bridge.log(), bridge.log()[-1000:]
+    assert env.sql("select * from mqtt2pg.gap") == []
+
+
 def test_names_that_were_not_synced(env):
     """Segments made, renamed and deleted, files of acknowledgments: with "always" a lost directory entry costs nothing."""
     make_numbered(env)

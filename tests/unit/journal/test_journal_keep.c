@@ -83,6 +83,46 @@ static void test_newest_stay_after_power_loss(void)
     journal_close(journal);
 }
 
+/* Nothing comes between two losses, and who has read all goes over the numbers that the first one left out: still no messages. */
+static void test_power_lost_twice(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal;
+    struct journal_info info;
+    uint64_t last;
+
+    fixture_quiet();
+    options.keep_messages = 7;
+    journal = open_with_twenty(&options);
+    WAIT_UNTIL(journal_first(journal) == 13);
+    for (uint64_t loss = 1; loss <= 3; loss++) {
+        journal_close(journal);
+        fixture_power_loss(options.directory);
+        journal = fixture_open(&options);
+        CHECK_INT_EQ(journal_last(journal), 20 + (loss << 32));
+        CHECK_INT_EQ(journal_tail(journal, 5), 16);
+        CHECK_INT_EQ(journal_tail(journal, 1000), 13);
+        CHECK_INT_EQ(fixture_read_from(journal, 13)->missing, 0);
+        journal_set_stored(journal, journal_last(journal));
+        usleep(100000);
+        CHECK_INT_EQ(journal_first(journal), 13);
+    }
+    CHECK_INT_EQ(fixture_append(journal, 21, 100, &last), OUTCOME_OK);
+    CHECK_INT_EQ(last, 21 + ((uint64_t) 3 << 32));
+    journal_info(journal, &info);
+    CHECK_INT_EQ(info.waiting, 1);
+    CHECK_INT_EQ(journal_tail(journal, 2), 20);
+    CHECK_INT_EQ(fixture_read_from(journal, 13)->missing, 0);
+    journal_close(journal);
+    /* The header that tells of three losses is gone. */
+    int fd = open(fixture_segment(options.directory, 4), O_RDWR | O_CLOEXEC);
+    CHECK(pwrite(fd, "rubbish", 7, 0) == 7);
+    close(fd);
+    journal = fixture_open(&options);
+    CHECK_INT_EQ(fixture_read_from(journal, 13)->missing, 0);
+    journal_close(journal);
+}
+
 /* The clock was a day ahead when segments were written down as stored, and was set right: they go after `keep`, not a day later. */
 static void test_times_in_the_future(void)
 {
@@ -107,5 +147,5 @@ static void test_times_in_the_future(void)
 
 UNIT_MAIN("journal_keep", {"the newest stay", test_newest_stay},
           {"times in the future", test_times_in_the_future},
-          {"room comes first", test_room_comes_first},
+          {"room comes first", test_room_comes_first}, {"power lost twice", test_power_lost_twice},
           {"the newest stay after a power loss", test_newest_stay_after_power_loss})
