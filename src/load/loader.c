@@ -16,6 +16,7 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 10000
 #define IDLE_WAIT_MS 1000
+#define LOOK_BACK 32
 #define SOON_MAX 3 /* then it is no coincidence any more */
 
 bool loader_stopping(struct loader *loader)
@@ -263,9 +264,31 @@ static void store_next(struct loader *loader)
     }
 }
 
+/* The last messages that the old rules had: copies of the same messages may be the first that the new ones get. */
+static void look_back(struct loader *loader, struct ruleset *next)
+{
+    uint64_t first = loader->stored > LOOK_BACK ? loader->stored - LOOK_BACK + 1 : 1;
+    struct journal_next record = {.message.sequence = 0};
+
+    if (journal_reader_seek(loader->reader, first, &record.error) == OUTCOME_OK) {
+        enum journal_read read = JOURNAL_READ_MESSAGE;
+
+        while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
+            read = journal_reader_next(loader->reader, &record);
+            if (read == JOURNAL_READ_MESSAGE && record.message.sequence > loader->stored) {
+                break;
+            }
+            if (read == JOURNAL_READ_MESSAGE) {
+                ruleset_saw(next, &record.message);
+            }
+        }
+    }
+    rewind_batch(loader);
+}
+
 static void take_new_rules(struct loader *loader)
 {
-    const struct ruleset *next;
+    struct ruleset *next;
     struct pg_failure failure;
 
     pthread_mutex_lock(&loader->mutex);
@@ -278,6 +301,8 @@ static void take_new_rules(struct loader *loader)
     if (next == NULL) {
         return;
     }
+    ruleset_follow(next, loader->ruleset);
+    look_back(loader, next);
     use_rules(loader, next);
     loader_expect_acks(loader);
     pthread_mutex_lock(&loader->mutex);
@@ -365,7 +390,7 @@ enum loader_identity loader_identity(struct loader *loader)
     return identity;
 }
 
-void loader_set_rules(struct loader *loader, const struct ruleset *ruleset,
+void loader_set_rules(struct loader *loader, struct ruleset *ruleset,
                       const struct batch_options *batch)
 {
     pthread_mutex_lock(&loader->mutex);

@@ -38,7 +38,7 @@ enum loader_identity {
 enum loader_identity loader_identity(struct loader *loader);
 
 /* Other rules and batch limits from the next batch on (reload). Borrows the ruleset. */
-void loader_set_rules(struct loader *loader, const struct ruleset *ruleset,
+void loader_set_rules(struct loader *loader, struct ruleset *ruleset,
                       const struct batch_options *batch);
 
 /* The ruleset in use: those given before it may be freed. Any thread. */

@@ -252,6 +252,7 @@ void rule_free(struct rule *rule)
     free(rule->conditions);
     row_source_free(rule->rows);
     ack_template_free(rule->ack);
+    takeover_free(rule->takeover);
     topic_filter_free(rule->filter);
     table_shape_free(rule->declared);
     free(rule);

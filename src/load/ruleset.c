@@ -2,6 +2,7 @@
 #include "load/ruleset.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "core/property.h"
@@ -75,9 +76,84 @@ void ruleset_free(struct ruleset *ruleset)
     for (size_t i = 0; i < ruleset->count; i++) {
         rule_free(ruleset->rules[i]);
     }
+    free(ruleset->retired);
     free(ruleset->filters);
     free(ruleset->rules);
     free(ruleset);
+}
+
+static bool is_retired(const struct ruleset *ruleset, uint32_t identifier)
+{
+    for (size_t i = 0; i < ruleset->retired_count; i++) {
+        if (ruleset->retired[i] == identifier) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_planned(const struct ruleset *ruleset, uint32_t identifier)
+{
+    for (size_t i = 0; i < ruleset->subscriptions.count; i++) {
+        if (ruleset->subscriptions.list[i].identifier == identifier) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void retire(struct ruleset *ruleset, uint32_t identifier)
+{
+    if (identifier == 0 || is_planned(ruleset, identifier) || is_retired(ruleset, identifier)) {
+        return;
+    }
+    ruleset->retired = memory_resize(ruleset->retired,
+                                     (ruleset->retired_count + 1) * sizeof(ruleset->retired[0]));
+    ruleset->retired[ruleset->retired_count++] = identifier;
+}
+
+/* How this rule gets from the subscription of its predecessor to its own; NULL when they are the same. */
+static struct takeover *takeover_from(const struct rule *former, const struct rule *rule)
+{
+    const struct takeover *pending =
+        former->takeover != NULL && !takeover_done(former->takeover) ? former->takeover : NULL;
+
+    if (former->subscription == 0 || rule->subscription == 0) {
+        return NULL;
+    }
+    if (former->subscription == rule->subscription) {
+        return pending == NULL ? NULL : takeover_copy(pending);
+    }
+    return takeover_new(pending, former->subscription, topic_filter_mqtt(former->filter),
+                        rule->subscription);
+}
+
+void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before)
+{
+    for (size_t i = 0; i < before->retired_count; i++) {
+        retire(ruleset, before->retired[i]);
+    }
+    for (size_t i = 0; i < before->subscriptions.count; i++) {
+        retire(ruleset, before->subscriptions.list[i].identifier);
+    }
+    for (size_t i = 0; i < ruleset->count; i++) {
+        struct rule *rule = ruleset->rules[i];
+
+        for (size_t j = 0; j < before->count && rule->takeover == NULL; j++) {
+            if (strcmp(before->rules[j]->name, rule->name) == 0) {
+                rule->takeover = takeover_from(before->rules[j], rule);
+            }
+        }
+    }
+}
+
+void ruleset_saw(struct ruleset *ruleset, const struct message *message)
+{
+    for (size_t i = 0; i < ruleset->count; i++) {
+        if (ruleset->rules[i]->takeover != NULL) {
+            takeover_saw(ruleset->rules[i]->takeover, message);
+        }
+    }
 }
 
 /* Did this copy come for the subscription with this identifier? */
@@ -95,8 +171,8 @@ static bool message_came_for(const struct message *message, uint32_t subscriptio
 }
 
 /*
- * Does the copy name a subscription that we have today? If it does not (3.1.1, a broker without identifiers, or a message that was
- * queued under rules that have changed since), its topic alone decides. As a rule it names that of a rule that its topic has found, so that
+ * Does the copy name a subscription that we have today, or had before a reload? If it does not (3.1.1, a broker without identifiers, or a message
+ * that was queued under rules that changed while we were away), its topic alone decides. As a rule it names that of a rule that its topic has found, so that
  * these are asked first: their number does not grow with that of all rules.
  */
 static bool copy_tells(const struct ruleset *ruleset, const struct message *message,
@@ -112,16 +188,21 @@ static bool copy_tells(const struct ruleset *ruleset, const struct message *mess
         }
     }
     while (property_next(&properties, &item)) {
-        if (item.id != PROPERTY_SUBSCRIPTION) {
-            continue;
-        }
-        for (size_t i = 0; i < ruleset->subscriptions.count; i++) {
-            if (ruleset->subscriptions.list[i].identifier == item.number) {
-                return true;
-            }
+        if (item.id == PROPERTY_SUBSCRIPTION &&
+            (is_planned(ruleset, item.number) || is_retired(ruleset, item.number))) {
+            return true;
         }
     }
     return false;
+}
+
+/* Of the copies of a message, that tell what they came for: is this the one for the rule? */
+static bool rule_takes(const struct rule *rule, const struct message *message)
+{
+    if (rule->takeover != NULL) {
+        return takeover_takes(rule->takeover, message);
+    }
+    return rule->subscription == 0 || message_came_for(message, rule->subscription);
 }
 
 size_t ruleset_find(const struct ruleset *ruleset, const struct message *message,
@@ -130,7 +211,8 @@ size_t ruleset_find(const struct ruleset *ruleset, const struct message *message
     const struct route *found;
     size_t count = router_find(ruleset->router, message->topic, &found);
     /* One rule can't be fed twice unless its copy came for another's subscription, so the look is worth its time only with several. */
-    bool tells = message->properties.length > 0 && count > 0 && ruleset->subscriptions.count > 1 &&
+    bool tells = message->properties.length > 0 && count > 0 &&
+                 ruleset->subscriptions.count + ruleset->retired_count > 1 &&
                  copy_tells(ruleset, message, found, count);
     size_t kept = 0;
 
@@ -140,7 +222,7 @@ size_t ruleset_find(const struct ruleset *ruleset, const struct message *message
         if (message->retained && rule->options->retained == RETAINED_IGNORE) {
             continue;
         }
-        if (tells && rule->subscription != 0 && !message_came_for(message, rule->subscription)) {
+        if (tells && !rule_takes(rule, message)) {
             continue;
         }
         routes[kept++] = found[i];

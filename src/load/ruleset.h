@@ -18,6 +18,8 @@ struct ruleset {
     struct topic_filter **filters; /* owned array: what the router goes by */
     struct router *router;
     struct subscription_set subscriptions;
+    uint32_t *retired; /* owned; identifiers that were in use before a reload and are not now */
+    size_t retired_count;
     const char *client_id; /* borrowed */
 };
 
@@ -25,6 +27,15 @@ struct ruleset {
 struct ruleset *ruleset_compile(const struct rule_options *options, size_t count,
                                 const char *client_id, bool mqtt5, struct problems *problems);
 void ruleset_free(struct ruleset *ruleset);
+
+/*
+ * These rules come after those (reload): they know whose copies may still come, and a rule of the same name with another subscription takes over from
+ * its former one (load/takeover). To be called by the thread that uses them, when it changes over.
+ */
+void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before);
+
+/* A message that the rules before have had, one of the last: its other copy may be still to come. */
+void ruleset_saw(struct ruleset *ruleset, const struct message *message);
 
 /* The rules that this message is for, written to `routes` (room for ruleset->count); returns how many. A rule applies when its topic
  * matches, the copy came for its subscription, and its `retained` policy takes it. The captures are valid until the next call. */

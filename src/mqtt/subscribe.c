@@ -69,7 +69,7 @@ enum outcome subscribe_all(struct paho_link *link, struct session *session,
                            struct subscribe_result *result, struct error *error)
 {
     *result = (struct subscribe_result){0};
-    enum outcome outcome = unsubscribe(link, session, wanted, result, error);
+    enum outcome outcome = OUTCOME_OK;
     size_t at = 0;
     while (outcome == OUTCOME_OK && at < wanted->count) {
         const struct subscription *chunk[PAHO_ENTRIES_MAX];
@@ -90,5 +90,6 @@ enum outcome subscribe_all(struct paho_link *link, struct session *session,
             note(session, chunk[i], codes[i], result);
         }
     }
-    return outcome;
+    /* Behind it, so that what both cover is covered at every moment. */
+    return outcome == OUTCOME_OK ? unsubscribe(link, session, wanted, result, error) : outcome;
 }

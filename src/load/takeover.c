@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/takeover.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/memory.h"
+#include "core/property.h"
+#include "route/topic_filter.h"
+
+/* Reloads that the loader has not read up to; what is older is forgotten. */
+enum { STEPS_MAX = 16 };
+
+/* The turning point from one subscription to the next. */
+struct step {
+    uint32_t identifier; /* of the subscription that is left */
+    char *filter;        /* owned; its MQTT filter */
+    uint64_t since;      /* first message of the next subscription; 0 = not seen yet */
+    bool twin;           /* that one equals the last of this one */
+};
+
+/* The way of one class of QoS, oldest step first. */
+struct way {
+    struct step steps[STEPS_MAX];
+    size_t count;
+    uint64_t last_hash; /* of the last copy that was taken */
+    bool has_last;
+};
+
+struct takeover {
+    struct way ways[2];  /* QoS 0; QoS 1 and 2 */
+    uint32_t identifier; /* of the subscription at the end */
+};
+
+static void step_add(struct way *way, uint32_t identifier, const char *filter)
+{
+    if (way->count == STEPS_MAX) {
+        free(way->steps[0].filter);
+        memmove(&way->steps[0], &way->steps[1], (STEPS_MAX - 1) * sizeof(way->steps[0]));
+        way->count--;
+    }
+    way->steps[way->count++] =
+        (struct step){.identifier = identifier, .filter = memory_strdup(filter)};
+}
+
+struct takeover *takeover_copy(const struct takeover *takeover)
+{
+    struct takeover *copy = memory_alloc(sizeof(*copy));
+
+    *copy = *takeover;
+    for (size_t w = 0; w < 2; w++) {
+        for (size_t i = 0; i < copy->ways[w].count; i++) {
+            copy->ways[w].steps[i].filter = memory_strdup(takeover->ways[w].steps[i].filter);
+        }
+    }
+    return copy;
+}
+
+struct takeover *takeover_new(const struct takeover *before, uint32_t former,
+                              const char *former_filter, uint32_t identifier)
+{
+    struct takeover *takeover =
+        before == NULL ? memory_alloc(sizeof(*takeover)) : takeover_copy(before);
+
+    takeover->identifier = identifier;
+    for (size_t w = 0; w < 2; w++) {
+        step_add(&takeover->ways[w], former, former_filter);
+    }
+    return takeover;
+}
+
+void takeover_free(struct takeover *takeover)
+{
+    if (takeover == NULL) {
+        return;
+    }
+    for (size_t w = 0; w < 2; w++) {
+        for (size_t i = 0; i < takeover->ways[w].count; i++) {
+            free(takeover->ways[w].steps[i].filter);
+        }
+    }
+    free(takeover);
+}
+
+bool takeover_done(const struct takeover *takeover)
+{
+    const struct way *way = &takeover->ways[1];
+
+    return way->steps[way->count - 1].since != 0;
+}
+
+static bool came_for(const struct message *message, uint32_t subscription)
+{
+    struct slice properties = message->properties;
+    struct property_item item;
+
+    while (property_next(&properties, &item)) {
+        if (item.id == PROPERTY_SUBSCRIPTION && item.number == subscription) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t message_hash(const struct message *message)
+{
+    uint64_t topic = XXH3_64bits(message->topic.data, message->topic.length);
+
+    return XXH3_64bits_withSeed(message->payload.data, message->payload.length, topic);
+}
+
+static void remember(struct way *way, const struct message *message)
+{
+    way->last_hash = message_hash(message);
+    way->has_last = true;
+}
+
+/* How many of the steps were made before this message. */
+static size_t steps_made(const struct way *way, uint64_t sequence)
+{
+    size_t made = 0;
+
+    while (made < way->count && way->steps[made].since != 0 && way->steps[made].since <= sequence) {
+        made++;
+    }
+    return made;
+}
+
+/* The subscription behind so many steps. */
+static uint32_t identifier_behind(const struct takeover *takeover, const struct way *way,
+                                  size_t steps)
+{
+    return steps < way->count ? way->steps[steps].identifier : takeover->identifier;
+}
+
+/* The first message that came for a later subscription: the steps up to there are made at it. */
+static bool turn(struct way *way, size_t made, size_t to, const struct message *message)
+{
+    bool twin = way->has_last && way->last_hash == message_hash(message);
+
+    for (size_t i = made; i < to; i++) {
+        way->steps[i].since = message->sequence;
+        way->steps[i].twin = twin;
+    }
+    remember(way, message);
+    return !twin;
+}
+
+void takeover_saw(struct takeover *takeover, const struct message *message)
+{
+    struct way *way = &takeover->ways[message->qos > 0];
+
+    if (came_for(message, identifier_behind(takeover, way, steps_made(way, message->sequence)))) {
+        remember(way, message);
+    }
+}
+
+bool takeover_takes(struct takeover *takeover, const struct message *message)
+{
+    struct way *way = &takeover->ways[message->qos > 0];
+    size_t made = steps_made(way, message->sequence);
+
+    if (came_for(message, identifier_behind(takeover, way, made))) {
+        if (made > 0 && way->steps[made - 1].since == message->sequence &&
+            way->steps[made - 1].twin) {
+            return false; /* the batch is built again */
+        }
+        if (made < way->count) {
+            remember(way, message);
+        }
+        return true;
+    }
+    for (size_t to = made + 1; to <= way->count; to++) {
+        if (!came_for(message, identifier_behind(takeover, way, to))) {
+            continue;
+        }
+        /* What the old subscription can't bring says nothing of its end. */
+        return !mqtt_filter_matches(slice_of(way->steps[made].filter), message->topic) ||
+               turn(way, made, to, message);
+    }
+    return false;
+}
