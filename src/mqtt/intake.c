@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/health.h"
@@ -13,6 +14,9 @@
 #include "core/gap.h"
 #include "journal/journal_reader.h"
 #include "mqtt/redelivery.h"
+
+/* How long copies may come that were queued while two overlapping subscriptions were there. */
+enum { HANDOVER_MS = 2000 };
 
 /* A wait for room is made of steps, so that a stop is noticed. */
 enum { WAIT_STEP_MS = 100 };
@@ -30,6 +34,8 @@ struct intake {
     struct gap gap;
     struct buf gap_payload;
     atomic_bool stopping;
+    _Atomic int64_t handover_until_ms; /* monotonic */
+    uint64_t before;                   /* during a handover: hash of the message before; 0 = none */
 };
 
 uint64_t intake_tail(size_t window)
@@ -115,6 +121,31 @@ void intake_stop(struct intake *intake)
     atomic_store(&intake->stopping, true);
 }
 
+void intake_handover(struct intake *intake, bool begins)
+{
+    atomic_store(&intake->handover_until_ms,
+                 begins ? INT64_MAX : clock_monotonic_ms() + HANDOVER_MS);
+}
+
+/* During a handover: is it the other copy of the message before? */
+static bool is_other_copy(struct intake *intake, const struct message *message)
+{
+    int64_t until_ms = atomic_load(&intake->handover_until_ms);
+    if (until_ms == 0 || message->retained) {
+        return false;
+    }
+    if (clock_monotonic_ms() > until_ms) {
+        atomic_compare_exchange_strong(&intake->handover_until_ms, &until_ms, 0);
+        intake->before = 0;
+        return false;
+    }
+    uint64_t topic = XXH3_64bits(message->topic.data, message->topic.length);
+    uint64_t hash = XXH3_64bits_withSeed(message->payload.data, message->payload.length, topic);
+    bool other = hash == intake->before;
+    intake->before = other ? 0 : hash;
+    return other;
+}
+
 static void intake_refuse(struct intake *intake)
 {
     intake->refusing = true;
@@ -168,6 +199,7 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
 {
     intake->refusing = false;
     intake->waited_ms = 0;
+    intake->before = 0;
     redelivery_connected(intake->redelivery, session->broker, session->present);
     if (session->lost || session->perhaps_lost) {
         int64_t now_us = clock_wall_us();
@@ -194,6 +226,12 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
         return INTAKE_REFUSED;
     }
     if (redelivery_is_repeat(intake->redelivery, message)) {
+        metric_add(METRIC_MESSAGES_RECEIVED, 1);
+        metric_add(METRIC_MESSAGES_DUPLICATE, 1);
+        return INTAKE_DUPLICATE;
+    }
+    if (is_other_copy(intake, message)) {
+        redelivery_remember(intake->redelivery, message);
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_add(METRIC_MESSAGES_DUPLICATE, 1);
         return INTAKE_DUPLICATE;

@@ -9,10 +9,14 @@
  * acknowledgments move meanwhile, and room that comes message by message would else hold them for ever. A failed disk: it cuts and asks the process to stop. The exception is QoS 2 with MQTT 3.1.1, which Paho hands over at
  * PUBREL, when the broker has forgotten the message already: a refusal would lose it, so it is held until there is room or the process stops.
  *
+ * MQTT 3.1.1 while subscriptions change (intake_handover): the old and the new one are there at once, and some brokers send a copy for each, none of which says
+ * so. They come one right behind the other: a message that equals the one before it in topic and payload is then taken for its copy.
+ * (A broker that sends one copy anyhow, and a message that is published twice in these moments: one is missing. MQTT 5 has identifiers instead.)
+ *
  * Counts METRIC_MESSAGES_RECEIVED, _DUPLICATE and _JOURNALED; a refused message counts nowhere, it will come again. Gaps count nowhere.
  *
  * Threads: intake_connected() and intake_take() run in Paho's receive thread only (so the journal has one appender);
- * intake_stop() may be called from any thread.
+ * intake_stop() and intake_handover() may be called from any thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -60,6 +64,9 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
 
 /* Sets message->sequence when it was journaled. */
 enum intake_verdict intake_take(struct intake *intake, struct message *message);
+
+/* `begins` before the first SUBSCRIBE; ends after the last UNSUBACK, and a little later, for what the broker had queued. Any thread. */
+void intake_handover(struct intake *intake, bool begins);
 
 /* From now on nothing waits for room: what finds none is refused at once. Any thread. */
 void intake_stop(struct intake *intake);

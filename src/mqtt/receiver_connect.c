@@ -171,8 +171,15 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
     struct subscription_set wanted = {0};
     struct subscribe_result result;
     wanted_take(receiver, &wanted);
+    bool copies = !broker_of(receiver)->mqtt5 && subscribe_hands_over(session, &wanted);
+    if (copies) {
+        intake_handover(receiver->intake, true);
+    }
     enum outcome outcome =
         subscribe_all(receiver->link, session, &wanted, connecting, trusted, &result, error);
+    if (copies) {
+        intake_handover(receiver->intake, false);
+    }
     if (outcome == OUTCOME_OK) {
         session->settled = true;
         session->seen_us = clock_wall_us();

@@ -16,6 +16,19 @@ static bool is_held(const struct session *session, const struct subscription *wa
     return held != NULL && held->qos == wanted->qos && held->identifier == wanted->identifier;
 }
 
+bool subscribe_hands_over(const struct session *session, const struct subscription_set *wanted)
+{
+    bool goes = false;
+    bool comes = false;
+    for (size_t i = 0; i < session->held.count; i++) {
+        goes = goes || subscription_set_find(wanted, session->held.list[i].filter) == NULL;
+    }
+    for (size_t i = 0; i < wanted->count; i++) {
+        comes = comes || !is_held(session, &wanted->list[i]);
+    }
+    return goes && comes;
+}
+
 static enum outcome unsubscribe(struct paho_link *link, struct session *session,
                                 const struct subscription_set *wanted,
                                 struct subscribe_result *result, struct error *error)
