@@ -150,7 +150,9 @@ static void compile_fields(struct ack_template *ack, const struct option_column 
         ack->fields[i].name = memory_strdup(columns[i].name);
         if (expression_compile(slice_of(columns[i].expression), &inside, &ack->fields[i].expression,
                                &error) != OUTCOME_OK) {
-            problem_error(problems, columns[i].place, columns[i].name, "%s", error.text);
+            char *setting = memory_printf("ack.fields.%s", columns[i].name);
+            problem_error(problems, columns[i].place, setting, "%s", error.text);
+            free(setting);
         }
     }
 }

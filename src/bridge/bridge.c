@@ -74,7 +74,7 @@ static void append_configuration(void *context, struct buf *out)
     struct bridge *bridge = context;
 
     pthread_mutex_lock(&bridge->mutex);
-    config_to_json(bridge->generation->config, out);
+    config_to_json(bridge->generation->config, bridge->first->config, out);
     pthread_mutex_unlock(&bridge->mutex);
 }
 

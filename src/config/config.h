@@ -56,7 +56,7 @@ void config_free(struct config *config);
 /* Names of settings that differ and that only a restart takes ("journal.directory"), for the log at a reload. Appends "a, b" to `out`. */
 void config_restart_needed(const struct config *old, const struct config *new, struct buf *out);
 
-/* The effective configuration as JSON, without secrets (passwords as "***", also inside conninfo). For the status page. */
-void config_to_json(const struct config *config, struct buf *out);
+/* The configuration as JSON, with the values of `running` where only a restart would take those of `config` (NULL: none), without secrets (passwords as "***", also inside conninfo). For the status page. */
+void config_to_json(const struct config *config, const struct config *running, struct buf *out);
 
 #endif

@@ -17,6 +17,17 @@ static size_t name_length(struct slice text)
     return length;
 }
 
+/* As captures are written and environment variables hardly ever are. */
+static bool is_lower(struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        if (isupper((unsigned char) name.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* `inside` is what stands between "${" and "}". */
 static bool expand_one(struct buf *out, struct slice inside, struct error *error)
 {
@@ -34,8 +45,9 @@ static bool expand_one(struct buf *out, struct slice inside, struct error *error
     bool good = value != NULL || has_default;
     if (!good) {
         error_set(error, OUTCOME_FATAL,
-                  "the environment variable %s is not set: set it, or write ${%s:-default}", name,
-                  name);
+                  "the environment variable %s is not set: set it, or write ${%s:-default}%s%s%s",
+                  name, name, is_lower(inside) ? "; a part of the topic is {" : "",
+                  is_lower(inside) ? name : "", is_lower(inside) ? "}" : "");
     } else if (has_default && (value == NULL || value[0] == '\0')) {
         buf_append(out, tail.data + 2, tail.length - 2);
     } else {

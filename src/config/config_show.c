@@ -13,7 +13,8 @@
 
 /* --- as JSON ----------------------------------------------------------------------------------- */
 
-static void append_members(struct buf *out, const char *group, const void *base);
+static void append_members(struct buf *out, const char *group, const void *base,
+                           const struct config *running);
 
 static void append_text(struct buf *out, const char *text)
 {
@@ -161,13 +162,14 @@ static void append_rules(struct buf *out, const struct config *config)
     buf_append_byte(out, '[');
     for (size_t i = 0; i < config->rule_count; i++) {
         buf_append_text(out, i == 0 ? "" : ",");
-        append_members(out, "rules", &config->rules[i]);
+        append_members(out, "rules", &config->rules[i], NULL);
     }
     buf_append_byte(out, ']');
 }
 
-/* The group as an object; `base` is the struct config, or a rule. */
-static void append_members(struct buf *out, const char *group, const void *base)
+/* The group as an object; `base` is the struct config, or a rule. `running` has what waits for a restart, or is NULL. */
+static void append_members(struct buf *out, const char *group, const void *base,
+                           const struct config *running)
 {
     const char *comma = "{";
     for (size_t i = 0; i < setting_count; i++) {
@@ -185,17 +187,17 @@ static void append_members(struct buf *out, const char *group, const void *base)
                    !((const struct rule_options *) base)->ack.wanted) {
             append_text(out, NULL);
         } else if (setting->type == SETTING_GROUP) {
-            append_members(out, setting->path, base);
+            append_members(out, setting->path, base, running);
         } else {
-            append_value(out, setting, base);
+            append_value(out, setting, running != NULL && !setting->reload ? running : base);
         }
     }
     buf_append_byte(out, '}');
 }
 
-void config_to_json(const struct config *config, struct buf *out)
+void config_to_json(const struct config *config, const struct config *running, struct buf *out)
 {
-    append_members(out, "", config);
+    append_members(out, "", config, running);
 }
 
 /* --- compared ---------------------------------------------------------------------------------- */

@@ -42,7 +42,7 @@ struct loader {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    struct ruleset *next_ruleset; /* under mutex; NULL: none */
+    struct ruleset *next_ruleset;       /* under mutex; NULL: none */
     struct batch_options next_batch;    /* under mutex */
     const struct ruleset *used_ruleset; /* under mutex */
     enum loader_identity identity;      /* under mutex */

@@ -23,7 +23,8 @@ struct rule {
     int metrics;                        /* metrics_rule(name) */
     uint32_t
         subscription; /* identifier of the subscription that serves it; 0 = copies do not tell */
-    struct takeover *takeover; /* from the subscription that it had before a reload; NULL: it is the same */
+    struct takeover
+        *takeover; /* from the subscription that it had before a reload; NULL: it is the same */
     struct topic_filter *filter;
     char **guessed; /* captures of a topic that did not compile, NULL behind the last; else NULL */
     const struct decoder *decoder;

@@ -107,8 +107,8 @@ static void retire(struct ruleset *ruleset, uint32_t identifier)
     if (identifier == 0 || is_planned(ruleset, identifier) || is_retired(ruleset, identifier)) {
         return;
     }
-    ruleset->retired = memory_resize(ruleset->retired,
-                                     (ruleset->retired_count + 1) * sizeof(ruleset->retired[0]));
+    ruleset->retired =
+        memory_resize(ruleset->retired, (ruleset->retired_count + 1) * sizeof(ruleset->retired[0]));
     ruleset->retired[ruleset->retired_count++] = identifier;
 }
 

@@ -33,7 +33,7 @@ static void check_problems(const char *file, const struct problems *problems)
 static void check_sound(const struct config *config)
 {
     struct buf out = {0};
-    config_to_json(config, &out);
+    config_to_json(config, NULL, &out);
     require(out.length > 2 && out.data[0] == '{' && out.data[out.length - 1] == '}');
     buf_reset(&out);
     config_restart_needed(config, config, &out);

@@ -213,7 +213,7 @@ static void test_mistakes(void)
         {"@topic", {NULL}, "f:2: ack.topic: \"@topic\" is not known"},
         {"", {NULL}, "f:2: ack: topic is missing"},
         {NULL, {NULL}, "f:1: ack: topic is missing"},
-        {"a", {"x=@nothing"}, "f:10: x: "},
+        {"a", {"x=@nothing"}, "f:10: ack.fields.x: "},
     };
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
         UNIT_CASE("%s", mistakes[i].problem);

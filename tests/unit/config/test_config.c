@@ -244,7 +244,7 @@ static void check_json(const char *text, const char *part)
 {
     struct buf json = {0};
     struct config *config = case_sound(text);
-    config_to_json(config, &json);
+    config_to_json(config, NULL, &json);
     if (strstr(buf_string(&json), part) == NULL) {
         CHECK_TEXT_EQ(buf_string(&json), part);
     }
@@ -269,7 +269,7 @@ static void test_json(void)
 
     struct buf json = {0};
     struct config *config = case_load(full_rule, "");
-    config_to_json(config, &json);
+    config_to_json(config, NULL, &json);
     const char *rule = strstr(buf_string(&json), "\"rules\":");
     CHECK_TEXT_EQ(
         rule, "\"rules\":[{\"name\":\"full\",\"topic\":\"d/{device}\",\"qos\":2,\"share\":\"g\","
@@ -311,6 +311,16 @@ static void test_restart_needed(void)
         buf_fini(&names);
         config_free(new);
     }
+    /* Shown is what is in effect: of the new one only what needs no restart. */
+    struct buf shown = {0};
+    struct config *reloaded = case_sound(
+        "http: { listen = \"127.0.0.1:9999\"; }; log: { level = \"debug\"; };");
+    config_to_json(reloaded, old, &shown);
+    CHECK(strstr(buf_string(&shown), "9999") == NULL);
+    CHECK(strstr(buf_string(&shown), "\"listen\":\"127.0.0.1:9464\"") != NULL);
+    CHECK(strstr(buf_string(&shown), "\"level\":\"debug\"") != NULL);
+    buf_fini(&shown);
+    config_free(reloaded);
     config_free(old);
     struct config *other = case_load(full_rule, "");
     struct buf names = {0};

@@ -176,6 +176,61 @@ static void test_copies_for_overlapping_subscriptions(void)
     ruleset_free(ruleset);
 }
 
+/* After a reload: copies that were on their way for a subscription that is gone are for the rule that had it, and for no other. */
+static void test_copies_for_a_retired_subscription(void)
+{
+    struct rule_options before[3] = {rule_of("steady", "a/#"), rule_of("moved", "a/+/c"),
+                                     rule_of("gone", "a/b/c")};
+    struct rule_options after[2] = {rule_of("steady", "a/#"), rule_of("moved", "a/b/+")};
+    struct option_column column = {.name = "t", .expression = "@topic"};
+    const struct {
+        const char *filter, *payload, *wanted;
+    } cases[] = {
+        {"a/b/c", "1", ""},
+        {"a/+/c", "1", "moved:(\"a/b/c\");"},
+        {"a/#", "1", "steady:(\"a/b/c\");"},
+        {"a/b/+", "1", ""},
+        /* the same message */ {"a/b/+", "2", "moved:(\"a/b/c\");"},
+        {"a/+/c", "2", ""},
+    };
+    struct ruleset *old, *ruleset;
+    struct mapper *mapper;
+    struct buf properties = {0}, text = {0};
+
+    for (size_t i = 0; i < 3; i++) {
+        before[i].columns = after[i % 2].columns = &column;
+        before[i].column_count = after[i % 2].column_count = 1;
+    }
+    old = compile(before, 3);
+    ruleset = compile(after, 2);
+    ruleset_follow(ruleset, old);
+    ruleset_free(old);
+    mapper = mapper_new(ruleset);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct message message = {.kind = MESSAGE_PUBLISH,
+                                  .qos = 1,
+                                  .sequence = i + 1,
+                                  .topic = slice_of("a/b/c"),
+                                  .payload = slice_of(cases[i].payload)};
+        const struct mapped *list;
+        size_t found;
+
+        UNIT_CASE("copy %zu for %s", i, cases[i].filter);
+        buf_reset(&properties);
+        property_append(&properties, &(struct property_item){
+                                         .id = PROPERTY_SUBSCRIPTION,
+                                         .number = subscription_identifier(cases[i].filter)});
+        message.properties = buf_slice(&properties);
+        found = mapper_map(mapper, &message, &list);
+        describe(&text, list, found);
+        CHECK_TEXT_EQ(buf_string(&text), cases[i].wanted);
+    }
+    buf_fini(&properties);
+    buf_fini(&text);
+    mapper_free(mapper);
+    ruleset_free(ruleset);
+}
+
 static void test_retained_policies(void)
 {
     struct rule_options rules[2] = {rule_of("takes", "a"), rule_of("ignores", "a")};
@@ -201,4 +256,5 @@ static void test_retained_policies(void)
 UNIT_MAIN("load/mapper", {"one row", test_one_row}, {"where and rows", test_where_and_rows},
           {"a rule that needs no payload takes any", test_a_rule_that_needs_no_payload_takes_any},
           {"copies for overlapping subscriptions", test_copies_for_overlapping_subscriptions},
+          {"copies for a retired subscription", test_copies_for_a_retired_subscription},
           {"retained policies", test_retained_policies})

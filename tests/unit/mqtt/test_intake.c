@@ -276,6 +276,30 @@ static void test_stop(void)
     fixture_close(&fixture);
 }
 
-UNIT_MAIN("intake", {"counts", test_counts}, {"gap", test_gap}, {"full", test_full},
-          {"room in time", test_room_in_time}, {"room bit by bit", test_room_bit_by_bit},
-          {"qos 2 of 3.1.1", test_qos_2_of_3_1_1}, {"stop", test_stop})
+/* MQTT 3.1.1 while subscriptions change: two copies, one right behind the other. */
+static void test_handover(void)
+{
+    struct fixture fixture = {0};
+    fixture_open(&fixture, 256 << 20);
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 1, false, slice_of("a")), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 2, false, slice_of("a")),
+                 INTAKE_JOURNALED); /* published twice */
+    intake_handover(fixture.intake, true);
+    CHECK_INT_EQ(take(&fixture, 1, 3, false, slice_of("a")), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 4, false, slice_of("b")), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 5, false, slice_of("b")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 6, false, slice_of("b")), INTAKE_JOURNALED); /* the next one */
+    intake_handover(fixture.intake, false);
+    CHECK_INT_EQ(take(&fixture, 1, 7, false, slice_of("b")), INTAKE_DUPLICATE); /* was queued */
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 7, true, slice_of("b")), INTAKE_DUPLICATE); /* comes again */
+    CHECK_INT_EQ(metric_get(METRIC_MESSAGES_RECEIVED),
+                 metric_get(METRIC_MESSAGES_DUPLICATE) + metric_get(METRIC_MESSAGES_JOURNALED));
+    fixture_close(&fixture);
+}
+
+UNIT_MAIN("intake", {"counts", test_counts}, {"handover", test_handover}, {"gap", test_gap},
+          {"full", test_full}, {"room in time", test_room_in_time},
+          {"room bit by bit", test_room_bit_by_bit}, {"qos 2 of 3.1.1", test_qos_2_of_3_1_1},
+          {"stop", test_stop})

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/takeover.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "core/property.h"
+#include "unit.h"
+
+/*
+ * Copies in the order of the journal, a word each: the subscriptions that it came for (A, B, C), then the message's number; "q" in front is QoS 0, "x" behind
+ * is a topic that only the new filter matches.
+ */
+static bool copy_takes(struct takeover *takeover, const char *word, uint64_t sequence, bool saw)
+{
+    struct buf properties = {0};
+    struct message message = {.kind = MESSAGE_PUBLISH, .qos = 1, .sequence = sequence};
+    bool takes = false;
+
+    if (*word == 'q') {
+        message.qos = 0;
+        word++;
+    }
+    for (; *word >= 'A' && *word <= 'C'; word++) {
+        property_append(&properties,
+                        &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
+                                                .number = (uint32_t) (*word - 'A' + 1)});
+    }
+    message.topic = slice_of(strchr(word, 'x') != NULL ? "n/a/b" : "n/a");
+    message.payload = slice_of(word);
+    message.properties = buf_slice(&properties);
+    if (saw) {
+        takeover_saw(takeover, &message);
+    } else {
+        takes = takeover_takes(takeover, &message);
+    }
+    buf_fini(&properties);
+    return takes;
+}
+
+/* Feeds the words; those that are taken, with a space behind each. Words before "|" were there before the reload. */
+static void feed(struct takeover *takeover, const char *words, struct buf *taken)
+{
+    char *copy = strdup(words);
+    char *rest = NULL;
+    bool before = strchr(words, '|') != NULL;
+    uint64_t sequence = 100;
+
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        if (strcmp(word, "|") == 0) {
+            before = false;
+            continue;
+        }
+        if (copy_takes(takeover, word, ++sequence, before)) {
+            buf_printf(taken, "%s ", word);
+        }
+    }
+    free(copy);
+}
+
+static void check_takes(struct takeover *takeover, const char *words, const char *wanted)
+{
+    /* A batch that is built again decides the same. */
+    for (int round = 0; round < 2; round++) {
+        struct buf taken = {0};
+
+        UNIT_CASE("%s, round %d", words, round);
+        feed(takeover, words, &taken);
+        CHECK_SLICE_EQ(buf_slice(&taken), wanted);
+        buf_fini(&taken);
+    }
+    takeover_free(takeover);
+}
+
+static struct takeover *from_a_to_b(void)
+{
+    return takeover_new(NULL, 1, "n/+", 2);
+}
+
+static void test_each_message_once(void)
+{
+    static const char *const cases[][2] = {
+        {"A1 A2 A3 B3 A4 B4 B5", "A1 A2 A3 B4 B5 "},
+        {"A1 A2 B3 A3 B4 A4 B5", "A1 A2 B3 B4 B5 "},
+        {"A1 A2 AB3 AB4 B5", "A1 A2 AB3 AB4 B5 "},              /* one copy with both identifiers */
+        {"A1 B2x A2 B3x A3 B3 B4", "A1 B2x A2 B3x A3 B4 "},     /* what only the new one brings */
+        {"A1 qA2 qB2 A3 A4 B4 qB5 B6", "A1 qA2 A3 A4 qB5 B6 "}, /* QoS 0 overtakes */
+        {"A1 | B1 A2 B2", "B2 "},             /* the first half was the old rules' */
+        {"A1 B2 | A2 A3 B3 B4", "A2 A3 B4 "}, /* which did not take the new one */
+        {"C1 A2 C2 B3", "A2 B3 "},            /* another rule's subscription */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        check_takes(from_a_to_b(), cases[i][0], cases[i][1]);
+    }
+}
+
+static void test_two_reloads_before_the_journal_is_read(void)
+{
+    struct takeover *first = from_a_to_b();
+
+    CHECK(!takeover_done(first));
+    check_takes(takeover_new(first, 2, "n/#", 3), "A1 A2 B2 B3 B4 C4 C5", "A1 A2 B3 B4 C5 ");
+    check_takes(takeover_new(first, 2, "n/#", 3), "A1 A2 C3 C4", "A1 A2 C3 C4 ");
+    takeover_free(first);
+}
+
+static void test_done(void)
+{
+    struct takeover *takeover = from_a_to_b();
+
+    CHECK(copy_takes(takeover, "A1", 1, false));
+    CHECK(!takeover_done(takeover));
+    CHECK(copy_takes(takeover, "B2", 2, false));
+    CHECK(takeover_done(takeover));
+    CHECK(!copy_takes(takeover, "A2", 3, false));
+    takeover_free(takeover);
+}
+
+UNIT_MAIN("load/takeover", {"each message once", test_each_message_once},
+          {"two reloads before the journal is read", test_two_reloads_before_the_journal_is_read},
+          {"done at the first message of the new one", test_done})
