@@ -119,13 +119,12 @@ def test_every_point_of_the_source_is_known(env):
     assert there == set(POINTS), f"only in src/: {sorted(there - set(POINTS))}; only here: {sorted(set(POINTS) - there)}"
 
 
-@limit(240)
-def test_kill_at_each_point(env):
-    """Killed at each named point, then started again: nothing lost, nothing twice, every acknowledgment at least once."""
+def kill_at(env, points):
+    """Killed at each of these points, then started again: nothing lost, nothing twice, every acknowledgment at least once."""
     rules = NUMBERED_RULE.replace("columns", 'ack: { topic = "~/ack/{who}"; fields = { n = "$.n"; }; }; columns')
     make_numbered(env)
     missed = []
-    for point in sorted(points_in_the_source() & set(POINTS)):
+    for point in points:
         env.sql("truncate numbered")
         inbox = env.subscribe("~/ack/+")
         # Subscribed before: what is published meets a session, wherever it dies.
@@ -134,7 +133,7 @@ def test_kill_at_each_point(env):
         bridge = env.bridge(rules, faults=f"{point}={POINTS[point]}", name="at-" + point, ready=False,
                             journal={"max_size": "1MB", "keep": "0s", "sync": "50ms"}, batch={"max_rows": 400})
         load = env.publish_in_background(((topic, payload[:-1] + ',"x":"%s"}' % ("x" * 400), qos)
-                                          for topic, payload, qos in interleaved(SENDERS, 2000)), rate=4000)
+                                          for topic, payload, qos in interleaved(SENDERS, 1000)), rate=4000)
         try:
             code = bridge.wait(25)
         except AssertionError:
@@ -145,14 +144,29 @@ def test_kill_at_each_point(env):
         bridge.launch()
         load.finish()
         try:
-            check_numbered(env, dict.fromkeys(SENDERS, 2000))
-            acknowledged = lambda: len(set((m.topic, m.payload) for m in inbox.messages)) == 6000  # noqa: E731
+            check_numbered(env, dict.fromkeys(SENDERS, 1000))
+            acknowledged = lambda: len(set((m.topic, m.payload) for m in inbox.messages)) == 3000  # noqa: E731
             env.wait(acknowledged, 20, lambda: f"{len(inbox.messages)} acknowledgments")
         except AssertionError as error:
             raise AssertionError(f"killed at {point}: {error}") from None
         assert bridge.stop() == 0
         inbox.stop()
     assert not missed, f"never reached: {missed}"
+
+
+@limit(120)
+def test_kill_at_each_point_of_the_journal(env):
+    kill_at(env, sorted(point for point in POINTS if point.startswith(("mqtt.", "journal."))))
+
+
+@limit(120)
+def test_kill_at_each_point_of_the_acknowledgments(env):
+    kill_at(env, sorted(point for point in POINTS if point.startswith("ack.")))
+
+
+@limit(120)
+def test_kill_at_each_point_of_the_transaction(env):
+    kill_at(env, sorted(point for point in POINTS if not point.startswith(("mqtt.", "journal.", "ack."))))
 
 
 @limit(120)
