@@ -84,4 +84,26 @@ static void test_damage(void)
     }
 }
 
-UNIT_MAIN("session_file", {"round trip", test_round_trip}, {"damage", test_damage})
+/* In the form of version 0.1.0, which outlives programs. */
+static void test_version_1(void)
+{
+    struct session_file file;
+    session_file_init(&file, "tests/data/session-v1", "plant 7");
+    CHECK_INT_EQ(file.count, 2);
+    CHECK_TEXT_EQ(file.last_url, "mqtt://a:1883");
+    const struct session *session = session_file_find(&file, "mqtt://a:1883");
+    CHECK_INT_EQ(session->seen_us, 1795405962123456);
+    CHECK(session->settled && !session->connecting);
+    CHECK_INT_EQ(session->held.count, 2);
+    const struct subscription *held = subscription_set_find(&session->held, "a b/%\n/+");
+    CHECK(held != NULL && held->qos == 2 && held->identifier == 268435455 &&
+          held->retain_handling == RETAIN_DO_NOT_SEND);
+    held = subscription_set_find(&session->held, "$share/g/ü/#");
+    CHECK(held != NULL && held->qos == 1 && held->retain_handling == RETAIN_SEND);
+    session = session_file_find(&file, "mqtts://b");
+    CHECK(!session->settled && session->connecting && session->seen_us == 1795405000000000);
+    session_file_fini(&file);
+}
+
+UNIT_MAIN("session_file", {"round trip", test_round_trip}, {"damage", test_damage},
+          {"version 1", test_version_1})
