@@ -134,7 +134,7 @@ check_symbols() {
 
 call_graph() { # SOURCE
     mkdir -p "$stamps/calls"
-    gcc $flags -O0 -fcallgraph-info -c "$1" -o "$stamps/calls/$(basename "$1" .c).o"
+    CCACHE_DISABLE=1 gcc $flags -O0 -fcallgraph-info -c "$1" -o "$stamps/calls/$(basename "$1" .c).o"
 }
 export -f call_graph
 
