@@ -28,8 +28,8 @@ enum outcome file_write(int fd, const void *data, size_t length, int64_t offset,
 ssize_t file_read(int fd, void *data, size_t length, int64_t offset,
                   struct error *error) MUST_CHECK;
 
-/* As file_read(), for bytes that carry checksums: a page that the disk cannot read (EIO) is filled with bytes that are not zero instead, and counted
- * in *unreadable. So one bad sector costs what stands in it, and not the file. */
+/* As file_read(), for bytes that carry checksums: a page that the disk cannot read (EIO) is filled with bytes that
+ * are not zero instead, and counted in *unreadable. So one bad sector costs what stands in it, and not the file. */
 ssize_t file_read_around(int fd, void *data, size_t length, int64_t offset, int64_t *unreadable,
                          struct error *error) MUST_CHECK;
 #define FILE_PAGE_BYTES 4096

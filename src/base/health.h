@@ -46,7 +46,8 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason,
                        const char *payload);
 size_t health_rejects(struct health_reject *out, size_t max);
 
-/* The newest of one rule, without its payload, however many others came since; false when there is none. Names count as far as health_reject.rule keeps them. */
+/* The newest of one rule, without its payload, however many others came since; false when there is none. Names
+ * count as far as health_reject.rule keeps them. */
 bool health_last_reject(const char *rule, struct health_reject *out);
 
 /* A rule whose messages wait in the dead letters because its table does not work: since when and why. */

@@ -1,9 +1,9 @@
 /*
  * config: the configuration file, read, expanded and checked: one options struct per stage.
  *
- * Nothing is silently ignored: every unknown key, wrong type, value out of range, unset ${VARIABLE} and unreadable secret is a problem with file and
- * line, and all of them are reported in one go. What only a rule's compiler can see (expressions, topics, types) is reported by load/ruleset at
- * the places that stand in the rule_options.
+ * Nothing is silently ignored: every unknown key, wrong type, value out of range, unset ${VARIABLE} and unreadable
+ * secret is a problem with file and line, and all of them are reported in one go. What only a rule's compiler can
+ * see (expressions, topics, types) is reported by load/ruleset at the places that stand in the rule_options.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,9 +35,10 @@ struct config {
 };
 
 /*
- * Reads the file. Adds every mistake to `problems`; a config is returned whenever the file could be parsed at all, so that the rules
- * can be checked further, and must not be used to run when problems->errors > 0. NULL: unreadable or a syntax error (which is in `problems`, with libconfig's line).
- * `problems` own their texts and may be printed after config_free().
+ * Reads the file. Adds every mistake to `problems`; a config is returned whenever the file could be parsed at all,
+ * so that the rules can be checked further, and must not be used to run when problems->errors > 0. NULL: unreadable
+ * or a syntax error (which is in `problems`, with libconfig's line). `problems` own their texts and may be printed
+ * after config_free().
  *
  * Paths (password_file, tls.*_file, journal.directory, @include) that are not absolute are meant from the folder of the file they stand in.
  * In every text ${NAME} and ${NAME:-default} are replaced from the environment; "$${" stands for "${".
@@ -47,8 +48,9 @@ struct config *config_load(const char *file, struct problems *problems);
 /* The same without its rules, which need not be there: for what only speaks with the broker. `rules` is NULL. */
 struct config *config_load_settings(const char *file, struct problems *problems);
 
-/* Appends the settings of the file outside of its rules as they are written there, for another file: ${…} stays, paths become absolute, secrets are left
- * out with a comment that says so. The file must be one that config_load_settings() took. */
+/* Appends the settings of the file outside of its rules as they are written there, for another file: ${…} stays,
+ * paths become absolute, secrets are left out with a comment that says so. The file must be one that
+ * config_load_settings() took. */
 void config_append_given(const char *file, struct buf *out);
 
 void config_free(struct config *config);

@@ -2,7 +2,8 @@
  * config_secret: secrets that stand in files of their own, and those that should.
  *
  * A file is refused when others than its owner can read it: mode 0600 or less. One that belongs to root while the
- * bridge is not root may be readable by its group, 0640, as PostgreSQL allows it for keys: systemd credentials and Kubernetes secrets come like that.
+ * bridge is not root may be readable by its group, 0640, as PostgreSQL allows it for keys: systemd credentials and
+ * Kubernetes secrets come like that.
  *
  * SPDX-License-Identifier: MIT
  */

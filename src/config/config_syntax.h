@@ -26,8 +26,8 @@ struct config_syntax {
     size_t capacity;
 };
 
-/* False when the order of tokens makes no sense; the first such place is in `problems`. A name given twice in one group is a problem too, but only
- * its second value is dropped. */
+/* False when the order of tokens makes no sense; the first such place is in `problems`. A name given twice in one
+ * group is a problem too, but only its second value is dropped. */
 bool config_syntax_check(struct config_syntax *syntax, const struct config_source *source,
                          struct problems *problems);
 void config_syntax_fini(struct config_syntax *syntax);

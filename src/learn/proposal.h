@@ -1,8 +1,9 @@
 /*
  * proposal: rules for the topics that were seen, as a person would begin to write them. Pure.
  *
- * One rule per pattern of topics. Captures become text columns, the members of objects columns with the type that holds all that was seen, nested
- * objects paths; one array of objects becomes the rule's `rows`; the first member that is a clock becomes the column "time", else it is @received_at.
+ * One rule per pattern of topics. Captures become text columns, the members of objects columns with the type that
+ * holds all that was seen, nested objects paths; one array of objects becomes the rule's `rows`; the first member
+ * that is a clock becomes the column "time", else it is @received_at.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -258,8 +258,8 @@ static void dissolve(struct family *family, size_t class)
     }
 }
 
-/* Objects with other members may stand in one table; a number and a text, or a word of another meaning, had better not, but for the one "all" beside
- * many devices. */
+/* Objects with other members may stand in one table; a number and a text, or a word of another meaning, had better
+ * not, but for the one "all" beside many devices. */
 static bool may_absorb(const struct family *family, size_t class, const struct topic_node *other)
 {
     const struct topic_node *first = family->list[class].node;

@@ -41,7 +41,8 @@ void mapper_free(struct mapper *mapper);
 void mapper_set_columns(struct mapper *mapper, unsigned rule_index,
                         const struct column_shape *const *columns);
 
-/* A rule that is switched off is matched but not mapped: it appears as VERDICT_FILTERED with `skipped` rows unknown. The loader parks such messages. */
+/* A rule that is switched off is matched but not mapped: it appears as VERDICT_FILTERED with `skipped` rows
+ * unknown. The loader parks such messages. */
 void mapper_skip(struct mapper *mapper, unsigned rule_index, bool skip);
 bool mapper_skips(const struct mapper *mapper, unsigned rule_index);
 

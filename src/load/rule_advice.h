@@ -9,7 +9,8 @@
 #include "base/problems.h"
 #include "load/rule.h"
 
-/* A rule by itself: members of a payload that has none, what only MQTT 5 brings, columns that are always null, conditions that never hold, … */
+/* A rule by itself: members of a payload that has none, what only MQTT 5 brings, columns that are always null,
+ * conditions that never hold, … */
 void rule_advise(const struct rule *rule, bool mqtt5, struct problems *problems);
 
 /* Rules among each other: acknowledgments that come back as messages, two rules that store the same. */

@@ -33,8 +33,9 @@ struct rule_targets;
 struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper);
 void rule_targets_free(struct rule_targets *targets);
 
-/* Reads the catalog for all rules: after connecting, and after a change of rules. Rules with `create` make their table. Rules that have letters
- * parked from earlier stay parked until those are stored. OUTCOME_RETRY only when the connection failed. */
+/* Reads the catalog for all rules: after connecting, and after a change of rules. Rules with `create` make their
+ * table. Rules that have letters parked from earlier stay parked until those are stored. OUTCOME_RETRY only when
+ * the connection failed. */
 enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connection *connection,
                                const char *schema, struct pg_failure *failure) MUST_CHECK;
 

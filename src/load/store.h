@@ -54,8 +54,9 @@ enum outcome store_rows(const struct store *store, const struct batch *batch, un
                         size_t low, size_t high, struct pg_failure *failure) MUST_CHECK;
 
 /*
- * Outside a transaction, after `rule`'s rows were refused: finds which messages of it PostgreSQL refuses and adds their verdicts. `failure` is why it was refused and
- * is overwritten. STORE_AGAIN when something was learned, else what to do.
+ * Outside a transaction, after `rule`'s rows were refused: finds which messages of it PostgreSQL refuses and adds
+ * their verdicts. `failure` is why it was refused and is overwritten. STORE_AGAIN when something was learned, else
+ * what to do.
  */
 enum store_result store_isolate(const struct store *store, const struct batch *batch, unsigned rule,
                                 struct pg_failure *failure) MUST_CHECK;
@@ -65,8 +66,8 @@ enum store_result store_move(const struct store *store, const struct batch *batc
                              int64_t *stored_at_us, struct pg_failure *failure) MUST_CHECK;
 
 /*
- * The last thing: writes the batch's acknowledgments down, commits, lets them go out. STORE_DONE, or what to do with the rest rolled back, if there is still a
- * connection; `failure` says why.
+ * The last thing: writes the batch's acknowledgments down, commits, lets them go out. STORE_DONE, or what to do
+ * with the rest rolled back, if there is still a connection; `failure` says why.
  */
 enum store_result store_commit(const struct store *store, const struct batch *batch,
                                int64_t stored_at_us, struct pg_failure *failure) MUST_CHECK;

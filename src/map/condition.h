@@ -1,11 +1,13 @@
 /*
  * condition: one line of `where`: `expression OP constant` with = != < <= > >=, or `expression is null`, `expression is not null`.
  *
- * Numbers compare by value, exactly (12 = 12.0, 2^53 < 2^53+1); text by bytes; times with times or with a text constant in RFC 3339; false < true. Values of different kinds are
- * unequal and neither is less. For null only `is null` and `!=` hold. Pure.
+ * Numbers compare by value, exactly (12 = 12.0, 2^53 < 2^53+1); text by bytes; times with times or with a text
+ * constant in RFC 3339; false < true. Values of different kinds are unequal and neither is less. For null only `is
+ * null` and `!=` hold. Pure.
  *
- * As there are no constants for them, bytes compare with a text constant by bytes. A "::type" has a value compare as the type's values do where it can: the
- * text "21.5" as a number under ::numeric, a number as text under ::text, a text in RFC 3339 as time under ::timestamptz.
+ * As there are no constants for them, bytes compare with a text constant by bytes. A "::type" has a value compare
+ * as the type's values do where it can: the text "21.5" as a number under ::numeric, a number as text under ::text,
+ * a text in RFC 3339 as time under ::timestamptz.
  *
  * SPDX-License-Identifier: MIT
  */

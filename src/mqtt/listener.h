@@ -13,8 +13,8 @@
 
 struct listener;
 
-/* Connects to the first URL that answers and subscribes; both are borrowed until the close. `filter` is an MQTT filter. OUTCOME_RETRY with the reason of the
- * last URL. */
+/* Connects to the first URL that answers and subscribes; both are borrowed until the close. `filter` is an MQTT
+ * filter. OUTCOME_RETRY with the reason of the last URL. */
 enum outcome listener_open(struct listener **listener, const struct broker_options *broker,
                            const char *client_id, const char *filter,
                            struct error *error) MUST_CHECK;

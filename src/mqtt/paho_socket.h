@@ -42,7 +42,8 @@ enum outcome paho_resolve(const char *host, int port, unsigned attempt,
 enum outcome paho_probe(const char *numeric, int port, int64_t milliseconds,
                         struct error *error) MUST_CHECK;
 
-/* The same, and the connection stays: *fd, non-blocking, the caller closes it; -1 when there is none, also with OUTCOME_OK (not a numeric address). */
+/* The same, and the connection stays: *fd, non-blocking, the caller closes it; -1 when there is none, also with
+ * OUTCOME_OK (not a numeric address). */
 enum outcome paho_probe_open(const char *numeric, int port, int64_t milliseconds, int *fd,
                              struct error *error) MUST_CHECK;
 

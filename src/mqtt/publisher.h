@@ -4,7 +4,8 @@
  * Client identifier: the bridge's with "-ack" behind it, clean start: nothing of it lives in the broker. Connects on
  * first use or ahead of it, again after a loss, with backoff. One thread.
  *
- * A publication that the broker refuses for good (PUBACK "not authorized", MQTT 5) is logged and counts as confirmed; publishing it again would refuse it again.
+ * A publication that the broker refuses for good (PUBACK "not authorized", MQTT 5) is logged and counts as
+ * confirmed; publishing it again would refuse it again.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -5,7 +5,8 @@
  *   │        refused, unreachable: back off          lost, crowded, other subscriptions, stop         │
  *   └──────────────────────────────── "offline", write the session down ◀────────────────────────────┘
  *
- * One attempt and one connection are in receiver_connect.c. Paho's receive thread runs its callbacks, and through them everything in intake.
+ * One attempt and one connection are in receiver_connect.c. Paho's receive thread runs its callbacks, and through
+ * them everything in intake.
  *
  * SPDX-License-Identifier: MIT
  */

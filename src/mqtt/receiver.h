@@ -27,13 +27,15 @@ struct receiver_options {
 };
 
 /*
- * Starts connecting. The end of the journal is read to rebuild the redelivery memory. What each broker's session holds (subscriptions, last time
- * connected) is kept in the file "session" (mqtt/session_file.h), so that a restart unsubscribes what is no longer wanted, subscribes what is new,
- * leaves the rest alone, and knows when a session was lost: that is journaled as a gap (core/gap.h, cause "broker session lost").
- * A crash in the moment between the broker's CONNACK and the gap's record leaves the gap out; the subscriptions are made again in any case.
+ * Starts connecting. The end of the journal is read to rebuild the redelivery memory. What each broker's session
+ * holds (subscriptions, last time connected) is kept in the file "session" (mqtt/session_file.h), so that a restart
+ * unsubscribes what is no longer wanted, subscribes what is new, leaves the rest alone, and knows when a session
+ * was lost: that is journaled as a gap (core/gap.h, cause "broker session lost"). A crash in the moment between the
+ * broker's CONNACK and the gap's record leaves the gap out; the subscriptions are made again in any case.
  *
- * With MQTT 3.1.1 a rule's QoS 2 is subscribed as QoS 1, with a warning: Paho C without its own persistence loses a QoS 2 message when the process dies between
- * PUBREC and PUBREL, while QoS 1 and the redelivery memory store each message once.
+ * With MQTT 3.1.1 a rule's QoS 2 is subscribed as QoS 1, with a warning: Paho C without its own persistence loses a
+ * QoS 2 message when the process dies between PUBREC and PUBREL, while QoS 1 and the redelivery memory store each
+ * message once.
  */
 struct receiver *receiver_start(const struct receiver_options *options);
 

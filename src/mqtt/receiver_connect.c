@@ -116,7 +116,8 @@ static int qos_wanted(struct receiver *receiver)
     return qos;
 }
 
-/* What the broker gives less of than was asked for. Its receive maximum only bounds how many acknowledgments are under way, and Mosquitto's is always low. */
+/* What the broker gives less of than was asked for. Its receive maximum only bounds how many acknowledgments are
+ * under way, and Mosquitto's is always low. */
 static void limits_report(struct receiver *receiver, const struct paho_connack *connack)
 {
     int qos = qos_wanted(receiver);
@@ -228,7 +229,8 @@ enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error
     return subscribe_wanted(receiver, session, false, true, error);
 }
 
-/* The end of a connection. One that broke off may have been dead for three keepalives before Paho noticed: what the broker lost since then is part of a gap. */
+/* The end of a connection. One that broke off may have been dead for three keepalives before Paho noticed: what the
+ * broker lost since then is part of a gap. */
 static void session_seen(const struct receiver *receiver, struct session *session, bool up)
 {
     int64_t now_us = clock_wall_us();

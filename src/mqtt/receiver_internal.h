@@ -1,5 +1,6 @@
 /*
- * receiver_internal: what receiver.c (the thread's loop) and receiver_connect.c (one attempt, one connection) share; nobody else includes it.
+ * receiver_internal: what receiver.c (the thread's loop) and receiver_connect.c (one attempt, one connection)
+ * share; nobody else includes it.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -2,11 +2,13 @@
  * subscription_plan: which filters to subscribe so that every rule gets its messages once, whatever the broker does about overlapping
  * subscriptions (Mosquitto sends one copy or several, EMQX one per subscription). Pure.
  *
- * MQTT 5: one subscription per different filter, each with an identifier; a copy tells by its identifiers which subscriptions it came for, and a rule takes
- * only copies of its own. MQTT 3.1.1: copies do not tell, so filters that overlap are replaced by one that covers both ("a/+/c" and "a/b/#" by
- * "a/+/#"), with the highest qos, until none overlap; messages that no rule wants are dropped by the router. The highest qos matters: of overlapping
- * subscriptions Mosquitto 2.0.11 sends one copy with the qos of the one it happens to visit first. Shared subscriptions are apart: those
- * of different groups are different subscriptions by the user's own will, and a filter shared and not shared gives copies of both.
+ * MQTT 5: one subscription per different filter, each with an identifier; a copy tells by its identifiers which
+ * subscriptions it came for, and a rule takes only copies of its own. MQTT 3.1.1: copies do not tell, so filters
+ * that overlap are replaced by one that covers both ("a/+/c" and "a/b/#" by "a/+/#"), with the highest qos, until
+ * none overlap; messages that no rule wants are dropped by the router. The highest qos matters: of overlapping
+ * subscriptions Mosquitto 2.0.11 sends one copy with the qos of the one it happens to visit first. Shared
+ * subscriptions are apart: those of different groups are different subscriptions by the user's own will, and a
+ * filter shared and not shared gives copies of both.
  *
  * SPDX-License-Identifier: MIT
  */
