@@ -39,25 +39,6 @@ struct expression {
 
 /* --- sources ---------------------------------------------------------------------------------- */
 
-/* What a capture that is not there may have been meant for: a source of the same name, a capture with nearly the same, any. */
-static const char *capture_hint(struct parser *parser, struct slice name)
-{
-    const struct scope *scope = parser->scope;
-
-    if (fact_find(name) != NULL) {
-        return arena_printf(parser->arena, "@%.*s?", SLICE_ARGS(name)).data;
-    }
-    if (scope->capture_count == 0) {
-        return "the topic has no {name}";
-    }
-    const char *near = parser_suggest(parser, name, scope->captures, scope->capture_count,
-                                      sizeof(scope->captures[0]));
-    return near != NULL ? near
-                        : arena_printf(parser->arena, "the topic has {%s}%s", scope->captures[0],
-                                       scope->capture_count > 1 ? ", …" : "")
-                              .data;
-}
-
 /* Behind the "{". */
 static enum outcome parse_capture(struct parser *parser, struct expression *expression)
 {
@@ -77,7 +58,7 @@ static enum outcome parse_capture(struct parser *parser, struct expression *expr
             return OUTCOME_OK;
         }
     }
-    return parser_fail(parser, start, capture_hint(parser, name), "unknown capture {%.*s}",
+    return parser_fail(parser, start, parser_capture_hint(parser, name), "unknown capture {%.*s}",
                        SLICE_ARGS(name));
 }
 
@@ -101,20 +82,6 @@ static enum outcome parse_fact_name(struct parser *parser, struct slice *name)
                        "name of a property expected");
 }
 
-static const char *fact_hint(struct parser *parser, struct slice name)
-{
-    const struct scope *scope = parser->scope;
-
-    for (size_t i = 0; i < scope->capture_count; i++) {
-        if (slice_is(name, scope->captures[i])) {
-            return arena_printf(parser->arena, "a level of the topic is written {%s}",
-                                scope->captures[i])
-                .data;
-        }
-    }
-    return parser_suggest(parser, name, &facts[0].name, fact_count, sizeof(facts[0]));
-}
-
 /* Behind the "@". */
 static enum outcome parse_fact(struct parser *parser, struct expression *expression)
 {
@@ -122,7 +89,7 @@ static enum outcome parse_fact(struct parser *parser, struct expression *express
     struct slice name = parser_name(parser);
     const struct fact *fact = fact_find(name);
     if (fact == NULL) {
-        return parser_fail(parser, start, fact_hint(parser, name), "unknown @%.*s",
+        return parser_fail(parser, start, parser_fact_hint(parser, name), "unknown @%.*s",
                            SLICE_ARGS(name));
     }
     if (fact->place == FACT_IN_ROWS && !parser->scope->in_rows) {

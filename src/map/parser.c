@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "decode/json_scan.h"
+#include "map/sources.h"
 
 enum {
     ARENA_BLOCK_BYTES = 512,
@@ -212,4 +213,36 @@ const char *parser_foreign_hint(const struct parser *parser)
     }
     return next == '\0' || strchr("+-*/", next) == NULL ? NULL
                                                         : "arithmetic is | scale 0.1, | offset -40";
+}
+
+const char *parser_capture_hint(struct parser *parser, struct slice name)
+{
+    const struct scope *scope = parser->scope;
+
+    if (fact_find(name) != NULL) {
+        return arena_printf(parser->arena, "@%.*s?", SLICE_ARGS(name)).data;
+    }
+    if (scope->capture_count == 0) {
+        return "the topic has no {name}";
+    }
+    const char *near = parser_suggest(parser, name, scope->captures, scope->capture_count,
+                                      sizeof(scope->captures[0]));
+    return near != NULL ? near
+                        : arena_printf(parser->arena, "the topic has {%s}%s", scope->captures[0],
+                                       scope->capture_count > 1 ? ", …" : "")
+                              .data;
+}
+
+const char *parser_fact_hint(struct parser *parser, struct slice name)
+{
+    const struct scope *scope = parser->scope;
+
+    for (size_t i = 0; i < scope->capture_count; i++) {
+        if (slice_is(name, scope->captures[i])) {
+            return arena_printf(parser->arena, "a level of the topic is written {%s}",
+                                scope->captures[i])
+                .data;
+        }
+    }
+    return parser_suggest(parser, name, &facts[0].name, fact_count, sizeof(facts[0]));
 }

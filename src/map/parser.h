@@ -71,4 +71,9 @@ enum outcome parser_fail_word(struct parser *parser, size_t start, struct slice 
 /* What is written here for what stands next, where that is another language's operator; else NULL. */
 const char *parser_foreign_hint(const struct parser *parser);
 
+/* What {name} or @name may have been meant for, when there is none: the other kind with that name, one with nearly the
+ * same name, or how one is written. NULL when there is nothing to say. Lives in the arena. */
+const char *parser_capture_hint(struct parser *parser, struct slice name);
+const char *parser_fact_hint(struct parser *parser, struct slice name);
+
 #endif
