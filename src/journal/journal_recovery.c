@@ -66,7 +66,18 @@ static enum outcome scan_newest(struct recovery *recovery, int fd, struct error 
     return result == SEGMENT_SCAN_FAILED ? OUTCOME_FATAL : OUTCOME_OK;
 }
 
-/* Bytes behind the last sound record that are no record: kept in damaged/, then cut off, so that they never come back to life. */
+/*
+ * How far the position knows of messages. Whoever has read all moves `stored` over the numbers that were skipped last, up to `last`: there it
+ * tells of no message.
+ */
+static uint64_t given_by_cursor(const struct cursor_state *state)
+{
+    uint64_t given = state->last - state->skipped;
+    return state->stored > state->last ? state->stored : given;
+}
+
+/* Bytes behind the last sound record that are no record: cut off, so that they never come back to life. Kept in damaged/ unless they are only
+ * what a killed process had not finished. */
 static enum outcome cut_tail(struct recovery *recovery, int fd, struct error *error)
 {
     const struct segment_scan *scan = &recovery->scan;
@@ -82,7 +93,13 @@ static enum outcome cut_tail(struct recovery *recovery, int fd, struct error *er
                                     .fd = fd,
                                     .from = scan->tail_from,
                                     .to = scan->tail_to};
-    journal_keep_damage(journal, &damage);
+    if (given_by_cursor(&recovery->state) <= recovery->sound_last &&
+        segment_scan_unfinished(&recovery->scan)) {
+        log_info(damage.event, F_INT("segment", damage.segment), F_INT("offset", damage.from),
+                 F_INT("bytes", damage.to - damage.from));
+    } else {
+        journal_keep_damage(journal, &damage);
+    }
     enum outcome outcome = segment_seal(fd, scan->tail_from, error);
     if (outcome == OUTCOME_OK) {
         outcome = file_sync(fd, error);
@@ -122,16 +139,6 @@ static enum outcome recover_newest(struct recovery *recovery, struct error *erro
 }
 
 /* --- the numbers --- */
-
-/*
- * How far the position knows of messages. Whoever has read all moves `stored` over the numbers that were skipped last, up to `last`: there it
- * tells of no message.
- */
-static uint64_t given_by_cursor(const struct cursor_state *state)
-{
-    uint64_t given = state->last - state->skipped;
-    return state->stored > state->last ? state->stored : given;
-}
 
 /* Finds given_last and maybe_last: FORMAT.md, "Numbers". */
 static void find_numbers(struct recovery *recovery)
@@ -262,15 +269,19 @@ static enum outcome mark_open(struct journal *journal, struct error *error)
     return outcome == OUTCOME_OK ? file_sync_directory(journal->directory_fd, error) : outcome;
 }
 
-/* Segments that were stored before this start: their file's time says since when. */
+/* Segments that were stored before this start: their file's time says since when. Their age is counted up to the newest message, not to now: a clock
+ * that is wrong after a start must not delete them all at once. */
 static void find_stored(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
-    int64_t wall_us = clock_wall_us();
+    int64_t until_us = clock_wall_us();
     int64_t now_ms = clock_monotonic_ms();
+    if (recovery->count > 0 && recovery->found[recovery->count - 1].changed_us < until_us) {
+        until_us = recovery->found[recovery->count - 1].changed_us;
+    }
     for (size_t i = 0; i + 1 < journal->segment_count; i++) {
         struct journal_segment *segment = &journal->segments[i];
-        int64_t age_ms = (wall_us - recovery->found[i].changed_us) / 1000;
+        int64_t age_ms = (until_us - recovery->found[i].changed_us) / 1000;
         if (journal_segment_last(journal, i) <= journal->stored) {
             segment->stored_ms = now_ms - (age_ms > 0 ? age_ms : 0);
             segment->touched = true;

@@ -191,3 +191,22 @@ enum segment_scan_result segment_scan_next(struct segment_scan *scan, struct mes
     scan->expected = message->sequence + 1;
     return SEGMENT_SCAN_RECORD;
 }
+
+bool segment_scan_unfinished(struct segment_scan *scan)
+{
+    struct slice bytes;
+    struct message message;
+    struct error ignored;
+    size_t size;
+    if (!window_at(scan, scan->tail_from, JOURNAL_RECORD_HEADER_BYTES, &bytes, &ignored) ||
+        bytes.length < JOURNAL_RECORD_HEADER_BYTES) {
+        return false;
+    }
+    /* Its header alone: FORMAT_SHORT is a mark and a length that may be. */
+    bytes.length = JOURNAL_RECORD_HEADER_BYTES;
+    if (record_decode(bytes, scan->seed, &message, &size) != FORMAT_SHORT) {
+        return false;
+    }
+    int64_t last_page = (scan->tail_from + (int64_t) size - 1) / FILE_PAGE_BYTES * FILE_PAGE_BYTES;
+    return last_page > scan->tail_from && scan->tail_to <= last_page;
+}

@@ -14,6 +14,7 @@
 #ifndef MQTT2PG_JOURNAL_SEGMENT_SCAN_H
 #define MQTT2PG_JOURNAL_SEGMENT_SCAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/outcome.h"
@@ -53,5 +54,11 @@ void segment_scan_fini(struct segment_scan *scan);
 
 enum segment_scan_result segment_scan_next(struct segment_scan *scan, struct message *message,
                                            struct error *error) MUST_CHECK;
+
+/*
+ * After END with a tail: is it what kill -9 leaves of a record that was being written? The kernel gives a write up between two pages, so the record has
+ * its beginning, and nothing behind a page's end within it. Nobody was told that it is there. False when it can't be read.
+ */
+bool segment_scan_unfinished(struct segment_scan *scan);
 
 #endif

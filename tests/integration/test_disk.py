@@ -130,6 +130,8 @@ def test_database_is_ahead_of_the_journal(env):
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE, journal={"sync": "1s"}, start=False)
     disk = Disk(env, bridge)
+    bridge.start()
+    assert bridge.stop() == 0  # that it was closed once is on the disk, and must not be what is believed later
     for cut in range(3):
         bridge.start(**disk.environment())
         disk.set(sync_hang=1)  # nothing of what comes reaches the disk

@@ -405,10 +405,49 @@ static void test_record_in_a_payload(void)
     journal_close(journal);
 }
 
+/* What kill -9 leaves of a write is cut off and forgotten: it has whole pages at its beginning, and nobody was told that it is there. Anything
+ * else at the end is kept for a person. */
+static void test_unfinished_record(void)
+{
+    static const struct {
+        const char *label;
+        bool known;       /* the position tells of the message */
+        int64_t from, to; /* zeros, in the message's last bytes */
+        bool kept;
+    } cases[] = {{"killed", false, 8192, 12288, false},
+                 {"killed after the first page", false, 4096, 12288, false},
+                 {"ends amid a page", false, 8192, 9000, true},
+                 {"was there before", true, 8192, 12288, true}};
+    fixture_quiet();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct journal_options options = fixture_options(fixture_directory());
+        char path[700];
+        UNIT_CASE("%s", cases[i].label);
+        struct journal *journal = fixture_open(&options);
+        CHECK_INT_EQ(fixture_append(journal, 1, 100, NULL), OUTCOME_OK);
+        CHECK_INT_EQ(fixture_append(journal, 2, 10000, NULL), OUTCOME_OK);
+        journal_close(journal);
+        int fd = open(fixture_segment(options.directory, 0), O_RDWR | O_CLOEXEC);
+        for (int64_t at = cases[i].from; at < cases[i].to; at++) {
+            CHECK(pwrite(fd, "", 1, at) == 1);
+        }
+        close(fd);
+        snprintf(path, sizeof(path), "%s/position", options.directory);
+        CHECK(cases[i].known || unlink(path) == 0);
+        journal = fixture_open(&options);
+        CHECK(fixture_read_from(journal, 1)->count == 1);
+        snprintf(path, sizeof(path), "%s/damaged", options.directory);
+        CHECK_INT_EQ(access(path, F_OK) == 0, cases[i].kept);
+        CHECK_INT_EQ(fixture_append(journal, 2, 100, NULL), OUTCOME_OK);
+        journal_close(journal);
+    }
+}
+
 UNIT_MAIN("journal_damage", {"cut at every byte", test_cut}, {"flip at every byte", test_flip},
           {"zeros at every byte", test_zeros}, {"random at every byte", test_random},
           {"cursor", test_cursor}, {"stale bytes stay dead", test_stale_bytes_stay_dead},
           {"old record in the wrong place", test_old_record_in_the_wrong_place},
           {"interrupted creation", test_interrupted_creation},
           {"copy of damage", test_copy_of_damage},
-          {"record in a payload", test_record_in_a_payload})
+          {"record in a payload", test_record_in_a_payload},
+          {"unfinished record", test_unfinished_record})

@@ -92,7 +92,7 @@ static void test_power_lost_twice(void)
     uint64_t last;
 
     fixture_quiet();
-    options.keep_messages = 7;
+    options.keep_messages = 8;
     journal = open_with_twenty(&options);
     WAIT_UNTIL(journal_first(journal) == 13);
     for (uint64_t loss = 1; loss <= 3; loss++) {
