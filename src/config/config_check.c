@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,9 @@
 #include "mqtt/tls_probe.h"
 
 enum { MQTT_TEXT_BYTES_MAX = 65535, IDENTIFIER_BYTES_MAX = 63 };
+
+/* As many messages may be under way as there are packet ids; a journal of this size holds them at 1 KB each. */
+enum { PACKET_IDS = 65535, JOURNAL_WINDOW_BYTES = 64 * 1024 * 1024 };
 
 static const config_setting_t *given(const struct config_reader *reader, const char *path)
 {
@@ -229,6 +233,20 @@ static bool is_listen_address(const char *text)
     return bracketed || strcspn(text, ":[] /") == length;
 }
 
+/* The memory of what the broker may repeat is rebuilt from the journal's end (mqtt/redelivery.h). */
+static void check_journal_size(struct config_reader *reader, const struct config *config)
+{
+    int64_t each = config->journal.max_bytes / PACKET_IDS;
+    if (config->journal.max_bytes < JOURNAL_WINDOW_BYTES) {
+        problem_warning(
+            reader->problems, place_of(reader, "journal.max_size"), "journal.max_size",
+            "a broker may have 65,535 messages under way, and this journal holds so many only if "
+            "they are smaller than %" PRId64 " bytes each: what it repeats after the bridge was "
+            "killed may be stored twice; 64MB or more are safe for messages of 1 KB",
+            each);
+    }
+}
+
 static void check_others(struct config_reader *reader, const struct config *config)
 {
     if (config->journal.directory != NULL && config->journal.directory[0] == '\0') {
@@ -252,5 +270,6 @@ void config_check(struct config_reader *reader, struct config *config)
     check_client_id(reader, config);
     check_status_topic(reader, config);
     check_database(reader, config);
+    check_journal_size(reader, config);
     check_others(reader, config);
 }

@@ -22,7 +22,6 @@
 #include "journal/journal_reader.h"
 #include "journal/segment.h"
 
-#define SEGMENT_BYTES_MIN ((int64_t) 64 * 1024)
 #define SEGMENT_BYTES_MAX ((int64_t) 64 * 1024 * 1024)
 #define SEGMENTS_WANTED 16
 
@@ -215,7 +214,7 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->directory = memory_strdup(options->directory);
     journal->options.directory = journal->directory;
     journal->segment_bytes =
-        journal_larger(options->max_bytes / SEGMENTS_WANTED, SEGMENT_BYTES_MIN);
+        journal_larger(options->max_bytes / SEGMENTS_WANTED, JOURNAL_SEGMENT_BYTES_MIN);
     if (journal->segment_bytes > SEGMENT_BYTES_MAX) {
         journal->segment_bytes = SEGMENT_BYTES_MAX;
     }

@@ -32,7 +32,7 @@ static enum outcome refuse_failed(struct error *error)
     return error_set(error, OUTCOME_FATAL, "the journal failed before");
 }
 
-/* With the lock. Asks the keeper for a prepared segment of at least `bytes` and waits for its answer. */
+/* With the lock. Asks the keeper for a prepared segment of at least `bytes`, better more, and waits for its answer. */
 static enum outcome ask_for_segment(struct journal *journal, int64_t bytes, struct error *error)
 {
     if (journal->prepared_fd < 0 || journal->prepared_bytes < bytes) {
@@ -81,9 +81,7 @@ static enum outcome open_next_segment(struct journal *journal, int64_t size, str
 {
     bool always = journal->options.sync_ms == JOURNAL_SYNC_ALWAYS;
     pthread_mutex_lock(&journal->lock);
-    enum outcome outcome = ask_for_segment(
-        journal, journal_larger(journal->segment_bytes, JOURNAL_SEGMENT_HEADER_BYTES + size),
-        error);
+    enum outcome outcome = ask_for_segment(journal, JOURNAL_SEGMENT_HEADER_BYTES + size, error);
     if (outcome != OUTCOME_OK) {
         pthread_mutex_unlock(&journal->lock);
         return outcome;

@@ -35,6 +35,7 @@
 
 #define JOURNAL_LOCK_NAME "lock"
 #define JOURNAL_DAMAGED_NAME "damaged"
+#define JOURNAL_SEGMENT_BYTES_MIN ((int64_t) 64 * 1024)
 
 /*
  * How many numbers are left out after a power loss: more messages than can have been appended, read and stored without
@@ -59,7 +60,7 @@ struct journal_segment {
 /* What the appender asks the keeper for. */
 enum journal_request {
     REQUEST_NONE,
-    REQUEST_WANTED,  /* a prepared segment of request_bytes; the appender waits */
+    REQUEST_WANTED,  /* a prepared segment of request_bytes or more; the appender waits */
     REQUEST_REFUSED, /* there was no room; the keeper goes on trying */
 };
 

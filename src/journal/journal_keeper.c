@@ -361,6 +361,16 @@ static bool make_prepared(struct journal *journal, int64_t bytes)
     return outcome == OUTCOME_OK;
 }
 
+/* With the lock. A segment of at least `bytes`: one of the usual size, or, when the disk has no room for that, the smallest. Else a disk smaller
+ * than a segment would stand still for ever, though all on it is stored. */
+static bool make_what_fits(struct journal *journal, int64_t bytes)
+{
+    int64_t wanted = journal_larger(journal->segment_bytes, bytes);
+    int64_t least = journal_larger(JOURNAL_SEGMENT_BYTES_MIN, bytes);
+    return make_prepared(journal, wanted) || (journal->disk_short && !journal->failed &&
+                                              least < wanted && make_prepared(journal, least));
+}
+
 /* With the lock. Whether trying to make a segment could succeed now. */
 static bool worth_trying(const struct journal *journal, int64_t bytes)
 {
@@ -373,11 +383,11 @@ static bool worth_trying(const struct journal *journal, int64_t bytes)
 static bool keeper_serve(struct journal *journal)
 {
     bool waits = journal->request == REQUEST_WANTED;
-    if (!waits &&
-        !(journal->request == REQUEST_REFUSED && worth_trying(journal, journal->request_bytes))) {
+    int64_t wanted = journal_larger(journal->segment_bytes, journal->request_bytes);
+    if (!waits && !(journal->request == REQUEST_REFUSED && worth_trying(journal, wanted))) {
         return false;
     }
-    bool made = make_prepared(journal, journal->request_bytes);
+    bool made = make_what_fits(journal, journal->request_bytes);
     if (!made) {
         journal->retry_ms = clock_monotonic_ms() + RETRY_MS;
     }
@@ -410,7 +420,7 @@ static bool keeper_prepare(struct journal *journal)
         !deletable(journal)) {
         return false;
     }
-    make_prepared(journal, journal->segment_bytes);
+    (void) make_what_fits(journal, 0);
     return true;
 }
 

@@ -24,7 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integration")]
 
 from checker import Findings, check  # noqa: E402
-from disturbances import run_round  # noqa: E402
+from disturbances import LAST, named, run_round  # noqa: E402
 from env import ROOT, Env, Run  # noqa: E402
 from servers import remove  # noqa: E402
 from world import World  # noqa: E402
@@ -44,7 +44,7 @@ def run_leg(world, rounds, say):
     world.start()
     for number in range(1, rounds + 1):
         try:
-            words = run_round(world)
+            words = run_round(world, named([LAST]) if number == rounds else None)
         except (AssertionError, RuntimeError) as error:  # a server or the bridge did not do what it was told
             findings = Findings()
             findings.add("other", f"round {number}", [str(error)])

@@ -121,6 +121,22 @@ def keep_database_away_until_journal_is_full(world):
     world.to_postgres.refusing = False
 
 
+def take_commit(arrives):
+    """A COMMIT arrives and its answer does not, or not even the COMMIT: what became of the batch only `progress` can tell."""
+    def look(link, direction, data):
+        if direction == "up" and b"commit\0" in data:
+            link.state["deaf"] = True
+            return (data, False) if arrives else (b"", True)
+        return (b"", True) if "deaf" in link.state else (data, False)
+
+    def disturb(world):
+        world.to_postgres.filter = look
+        world.wait(0, 0.5)
+        yield
+        world.to_postgres.filter = None
+    return disturb
+
+
 # --- the broker: restarted cleanly only. Mosquitto writes its sessions when it ends in peace; what it loses by kill -9 is its
 # --- own loss, and no bridge could have had it.
 
@@ -249,6 +265,9 @@ PUT_RIGHT_BY_SQL = (deny_dead_letters, rename_table, deny_table, change_table)
 
 Disturbance = collections.namedtuple("Disturbance", "name subject weight function")
 
+# What ends each leg: nothing after it, not even another start, puts a wrong position right.
+LAST = "take the answer to COMMIT"
+
 DISTURBANCES = (
     Disturbance("kill -9 the bridge", "bridge", 4, kill_bridge),
     Disturbance("kill -9 the bridge, and again while it starts", "bridge", 2, kill_bridge_while_it_starts),
@@ -273,6 +292,8 @@ DISTURBANCES = (
     Disturbance("stall the database's connections", "way to the database", 1, stall("to_postgres", False)),
     Disturbance("stall the database's connections, then cut", "way to the database", 2, stall("to_postgres", True)),
     Disturbance("delay the database's connections", "way to the database", 1, delay("to_postgres")),
+    Disturbance("take the answer to COMMIT", "way to the database", 2, take_commit(True)),
+    Disturbance("take COMMIT", "way to the database", 1, take_commit(False)),
     Disturbance("keep the database away until the journal is full", "way to the database", 2,
                 keep_database_away_until_journal_is_full),
     Disturbance("rename a table away", "tables", 3, rename_table),

@@ -443,6 +443,23 @@ def test_small_tmpfs(env):
     assert bridge.stop() == 0
 
 
+@limit(60)
+def test_disk_smaller_than_a_segment(env):
+    """A segment of this max_size has 4 MB, the disk 2: smaller ones serve, and what passes through may be more than the disk."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, journal={"max_size": "64MB", "keep": "0s"}, start=False)
+    os.makedirs(bridge.journal, mode=0o700)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", bridge.journal], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        raise Skip(f"tmpfs can't be mounted here: {mounted.stderr.decode().strip()}")
+    env.closing.insert(-1, lambda: subprocess.run(["umount", "-l", bridge.journal], check=False))
+    bridge.start()
+    env.publish(("~/n/a", '{"n":%d,"x":"%s"}' % (n, "x" * 1000), 1) for n in range(4000))
+    check_numbered(env, {"a": 4000})
+    bridge.check_books()
+    assert bridge.stop() == 0
+
+
 # --- sectors that can't be read, files that are no journal of ours
 
 def segments(bridge):
