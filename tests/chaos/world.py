@@ -114,6 +114,13 @@ class World:
         """Before it expects signals, they do what they do to any process."""
         return time.monotonic() - self.launched > 1
 
+    def stores(self):
+        """Whether this process has found its tables: what it lacks from then on it waits for."""
+        try:
+            return self.bridge.running() and self.bridge.metric("database_connected") == 1
+        except (AssertionError, OSError, KeyError):  # it does not answer yet
+            return False
+
     def start(self):
         """The bridge first: what is published then has a session that must keep it."""
         self.launch()

@@ -85,7 +85,7 @@ def about(bridge, lines, name):
     with open(bridge.file) as file:
         text = file.read()
     number = text[:text.index(f'name = "{name}"')].count("\n") + 1
-    return [line for line in lines if line.startswith(f"{bridge.file}:{number}:")]
+    return [line for line in lines if line.startswith(f"{bridge.file}:{number}:") and ": warning: " not in line]
 
 
 @quick
