@@ -165,15 +165,14 @@ def quiet(world):
     env, bridge = world.env, world.bridge
     for publisher in world.publishers:
         publisher.finish()
-    bridge.wait_ready(60)
 
     def settled():
         metrics = bridge.metrics()
-        return (metrics.get("journal_messages") == 0 and metrics.get("acks_waiting") == 0
+        return (bridge.get("/readyz").code == 200 and metrics.get("journal_messages") == 0 and metrics.get("acks_waiting") == 0
                 and env.one("select count(*) from mqtt2pg.dead_letter where parked") == 0)
     accepted, _ = accepted_numbers(world)
     wait_while_it_moves(world, lambda: settled() and accepted <= set(world.acks.seen),
-                        lambda: f"not quiet: {bridge.metric('journal_messages'):.0f} messages in the journal, "
+                        lambda: f"not quiet: {bridge.get('/readyz').out.strip()}: {bridge.metric('journal_messages'):.0f} messages in the journal, "
                                 f"{bridge.metric('acks_waiting'):.0f} acknowledgments to be sent, "
                                 f"{len(accepted - set(world.acks.seen))} not seen, "
                                 f"{env.one('select count(*) from mqtt2pg.dead_letter where parked')} parked")
