@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 """
 
 import datetime
+import glob
 import json
 import os
 import re
@@ -172,6 +173,47 @@ def test_never_before_the_row_is_visible(env):
     connection.close()
 
 
+@quick
+def test_none_while_commit_is_under_way(env):
+    """COMMIT is held up for a while: no acknowledgment leaves before it; then each does."""
+    env.sql(TABLE)
+    inbox = env.subscribe("~/devices/+/ack")
+    env.bridge(RULE % (TO_CAPTURE, ""), faults="store.commit.before=delay:2000@1")
+    env.publish([("~/devices/d/telemetry", '{"id": 1, "v": 1}'), ("~/devices/d/telemetry", '{"id": 2, "v": 2000}')])
+    env.holds(lambda: not inbox.messages or env.one("select count(*) from reading") == 1, 3, "acknowledged before the commit")
+    env.wait(lambda: set(by_id(inbox)) == {1, 2}, 10, "not acknowledged")
+
+
+@quick
+def test_none_for_a_commit_that_never_came_about(env):
+    """The connection breaks before COMMIT reaches the server, and the next one takes a while: no acknowledgment before the row."""
+    env.sql(TABLE)
+    inbox = env.subscribe("~/devices/+/ack")
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""))
+    bridge.stop()  # its tables are there: the first COMMIT below is the first message's, which warms up the publisher
+    bridge.start(faults="pg.commit.before=fail@2,pg.connect=delay:2000@2")
+    for number in (1, 2):
+        env.publish([("~/devices/d/telemetry", '{"id": %d, "v": 1}' % number)])
+        env.wait(lambda n=number: set(by_id(inbox)) == {1} or n == 2, 10, "not acknowledged")
+    env.holds(lambda: 2 not in by_id(inbox) or env.one("select count(*) from reading") == 2, 1.5, "acknowledged before the commit")
+    env.wait(lambda: set(by_id(inbox)) == {1, 2}, 10, "not acknowledged")
+    env.wait_rows("reading", 2)
+    assert bridge.metric("database_reconnects_total") == 1
+
+
+@quick
+def test_killed_between_commit_and_publishing(env):
+    """kill -9 right after COMMIT: what it has stored and rejected is acknowledged by the next start."""
+    env.sql(TABLE)
+    inbox = env.subscribe("~/devices/+/ack")
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""), faults="store.commit.after=kill@1")
+    env.publish([("~/devices/d/telemetry", '{"id": 1, "v": 1}')])
+    assert bridge.wait(10) == -signal.SIGKILL
+    assert env.one("select count(*) from reading") == 1 and not inbox.messages
+    bridge.start()
+    env.wait(lambda: set(by_id(inbox)) == {1}, 10, "what was stored is not acknowledged")
+
+
 @limit(120)
 def test_at_least_once_over_kill(env):
     """kill -9 again and again under load: each message is acknowledged at least once, each stored once."""
@@ -270,6 +312,28 @@ def test_parked_is_acknowledged_over_kill(env):
         assert bridge.stop() == 0
         inbox.stop()
         env.sql("drop table reading")
+
+
+def test_none_for_parked_that_was_rolled_back(env):
+    """Killed when the acknowledgments of parked messages are written down and not committed: the next start throws them away."""
+    inbox = env.subscribe("~/devices/+/ack")
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""))
+    env.publish([("~/devices/d/telemetry", '{"id": %d}' % n) for n in range(1, 6)])
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 5, 15, "not parked")
+    bridge.wait_quiet()
+    bridge.kill9()
+    env.sql(TABLE)
+    bridge.start(ready=False, faults="ack.file.written=kill@1")
+    assert bridge.wait(20) == -signal.SIGKILL
+    env.sql("alter table reading rename to away")
+    bridge.start()
+    env.wait(lambda: not glob.glob(bridge.journal + "/**/*.ack", recursive=True), 10, "the file is still there")
+    env.publish([("~/devices/marker/ack", '{"id": 0}')])  # what was published before it is there before it
+    inbox.wait(1, 10)
+    assert set(by_id(inbox)) == {0}, "acknowledged, and not stored"
+    env.sql("alter table away rename to reading")
+    env.wait(lambda: set(by_id(inbox)) == set(range(6)), 20, "not acknowledged")
+    assert env.one("select count(*) from reading") == 5
 
 
 @quick

@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 """
 
 import json
+import signal
 
 from env import limit, quick
 
@@ -143,6 +144,20 @@ def test_order_is_kept_around_a_bad_row(env):
     bridge.wait_quiet()
     assert [row[0] for row in env.sql("select n from o order by id")] == [n for n in range(1, 301) if n % 10]
     assert env.one("select count(*) from mqtt2pg.dead_letter") == 30
+
+
+@quick
+def test_dead_letter_once_over_kill(env):
+    """Killed before COMMIT: the dead letter is rolled back with the rows, and there once after the next start."""
+    env.sql("create table k (n int)")
+    bridge = env.bridge('{ name = "k"; topic = "~/k"; table = "k"; columns = { n = "$.n"; }; }', faults="store.commit.before=kill@1")
+    env.publish([("~/k", '{"n": 1}'), ("~/k", '{"n": "none"}'), ("~/k", '{"n": 3}')])
+    assert bridge.wait(10) == -signal.SIGKILL
+    assert env.one("select count(*) from k") == 0 and env.dead_letters() == []
+    bridge.start()
+    env.wait_rows("k", 2)
+    bridge.wait_quiet()
+    assert len(env.dead_letters()) == 1, env.dead_letters()
 
 
 def test_bad_for_one_rule_only(env):

@@ -370,6 +370,22 @@ def test_two_with_one_client_id(env):
     assert env.one("select count(*) from numbered") == 3000
 
 
+@quick
+def test_somebody_else_moves_the_position(env):
+    """Another process, which the lock did not keep away, stores the next message under our identity: it is not stored again."""
+    env.sql("create table got (id int generated always as identity, v text)")
+    bridge = env.bridge('{ name = "got"; topic = "~/t"; format = "text"; table = "got"; columns = { v = "$"; }; }')
+    env.publish([("~/t", "one")])
+    stored(env, "one")
+    bridge.wait_quiet()
+    env.sql("with moved as (update mqtt2pg.progress set position = position + 1) insert into got (v) values ('two')")
+    env.publish([("~/t", "two")])
+    bridge.wait_log("progress is not where this process left it")
+    bridge.wait_ready()
+    env.publish([("~/t", "three")])
+    stored(env, "one", "two", "three")
+
+
 # --- the disk and the deadline
 
 def test_disk_full_acknowledges_nothing(env):

@@ -61,6 +61,22 @@ def test_journal_of_an_outage_drains(env):
               f"drained in {drained - ready:.1f} s ({MESSAGES / (drained - ready):,.0f} a second), peak {peak:.0f} MB")
 
 
+def test_batches_are_bounded(env):
+    """What waits is stored in batches of at most max_rows rows and about max_bytes bytes, for memory is bounded by them."""
+    env.sql("create table got (v text)")
+    rule = '{ name = "got"; topic = "~/%s"; format = "text"; table = "got"; columns = { v = "$"; }; }'
+    rows = env.bridge(rule % "rows", batch={"max_rows": 100})
+    size = env.bridge(rule % "bytes", batch={"max_bytes": "64KB"})
+    env.postgres.stop()
+    env.publish([("~/rows", "x")] * 1000 + [("~/bytes", "x" * 16000)] * 100)
+    for bridge, messages in ((rows, 1000), (size, 100)):
+        env.wait(lambda b=bridge, n=messages: b.metric("journal_messages") == n, 20, "not in the journal")
+    env.postgres.start()
+    env.wait_rows("got", 1100)
+    assert rows.metric("batches_total") >= 1000 / 100, rows.metric("batches_total")
+    assert size.metric("batches_total") >= 100 * 16000 / 65536 / 1.5, size.metric("batches_total")
+
+
 def test_memory_does_not_grow_while_the_database_is_away(env):
     """200,000 messages wait in the journal; the process stays small, and they drain when the database is back."""
     make_numbered(env)

@@ -34,6 +34,21 @@ def test_table_missing_at_first(env):
     bridge.check_books()
 
 
+def test_newer_wait_behind_many(env):
+    """More are parked than are stored at a go, and new ones come in between: still in order."""
+    bridge = env.bridge('{ name = "late"; topic = "~/l"; table = "late"; columns = { n = "$.n"; }; }')
+    env.publish([("~/l", '{"n": %d}' % n) for n in range(1500)])
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 1500, 15, "not parked")
+    env.sql("create table late (id int generated always as identity, n int)")
+    total = 1500
+    while env.one("select count(*) from late") == 0 and total < 20000:
+        env.publish([("~/l", '{"n": %d}' % n) for n in range(total, total + 10)])
+        total += 10
+    env.wait_rows("late", total, 45)
+    assert [row[0] for row in env.sql("select n from late order by id")] == list(range(total)), "not in order"
+    bridge.check_books()
+
+
 def test_table_renamed_away_and_back(env):
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE)

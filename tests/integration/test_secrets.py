@@ -96,6 +96,7 @@ def test_no_secret_is_ever_shown(env):
     wrong = [({**right, "password": secret("wrong")}, {}, "not authorized"),
              (right, {"conninfo": f"{conninfo} password={secret('wrong')}"}, "password authentication failed"),
              (right, {"conninfo": f"{conninfo} pass word={secret('wrong')}"}, "malformed"),
+             (right, {"conninfo": f"{conninfo} password=two {secret('words')}"}, "malformed"),
              (right, {"conninfo": f"{uri}&bad={MARK}"}, "malformed"),
              ({"url": f"mqtt://me:{secret('url')}@localhost"}, {}, "user name and password belong")]
     for broker_group, database, words in wrong:

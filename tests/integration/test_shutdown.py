@@ -52,6 +52,19 @@ def test_everything_taken_is_stored_at_the_end(env):
 
 
 @quick
+def test_several_batches_are_stored_at_the_end(env):
+    """The database is slow, and many batches wait when SIGTERM comes: all of them are stored."""
+    make_numbered(env)
+    env.sql("create function slow() returns trigger language plpgsql as 'begin perform pg_sleep(0.03); return new; end'; "
+            "create trigger slow before insert on numbered for each row execute function slow()")
+    bridge = env.bridge(NUMBERED_RULE, batch={"max_rows": 10})
+    env.publish(numbered("a", 0, 80))
+    env.wait(lambda: bridge.metric("messages_journaled_total") == 80, 10, "not in the journal")
+    assert bridge.stop() == 0
+    assert env.one("select count(*) from numbered") == 80
+
+
+@quick
 def test_term_with_the_database_down(env):
     """Ends quickly with 0; the journal keeps the messages."""
     make_numbered(env)
@@ -161,13 +174,15 @@ def test_bad_configuration_is_refused_whole(env):
     with open(bridge.file) as file:
         good = file.read()
     bridge.configure(NUMBERED_RULE + ', { name = "other"; topic = "~/other"; tabel = "other"; columns = { n = "$.n"; }; }',
-                     batch={"max_rows": 0})
+                     batch={"max_rows": 0}, log={"format": "json"})
     bridge.signal(signal.SIGHUP)
     bridge.wait_log("tabel")
     bridge.wait_log("max_rows")
+    bridge.wait_log("reload refused")
     env.publish([("~/other", '{"n": 1}'), *(numbered("a", 0, 100))])
     check_numbered(env, {"a": 100})
     assert bridge.running() and env.one("select count(*) from other") == 0
+    assert not [line for line in bridge.log().splitlines() if line.startswith("{")], "the new file's log.format counts"
     bridge.write(good)
     bridge.signal(signal.SIGHUP)
     env.publish(numbered("a", 100, 100))

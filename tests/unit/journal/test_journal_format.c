@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_format.h"
 
+#include <xxhash.h>
+
 #include "base/bytes.h"
 #include "fixture.h"
 
@@ -167,6 +169,30 @@ static void test_short_and_damaged(void)
     buf_fini(&bytes);
 }
 
+/* A length that no record has is refused for itself, whatever the checksum says: what is behind it would be read as fields. */
+static void test_length_out_of_bounds(void)
+{
+    const uint32_t wrong[] = {0, 1, 17, JOURNAL_RECORD_BYTES_MAX + 1, UINT32_MAX};
+    uint64_t seed = record_seed(&header);
+    struct message read;
+    size_t size;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char record[64] = {0};
+        bytes_put_le32(record, record_mark(seed));
+        bytes_put_le32(record + 4, wrong[i]);
+        bytes_put_le64(record + 8, 9);
+        memset(record + 24, 1, sizeof(record) - 24);
+        if (wrong[i] <= sizeof(record) - 24) {
+            uint64_t chained = XXH3_64bits_withSeed(record, 16, seed);
+            bytes_put_le64(record + 16, XXH3_64bits_withSeed(record + 24, wrong[i], chained));
+        }
+        CHECK_INT_EQ(record_decode(slice_make(record, sizeof(record)), seed, &read, &size),
+                     FORMAT_DAMAGED);
+        CHECK_INT_EQ(size, JOURNAL_RECORD_HEADER_BYTES);
+    }
+}
+
 UNIT_MAIN("journal_format", {"segment header", test_segment_header},
           {"bytes of a record", test_bytes_of_a_record}, {"known hashes", test_known_hashes},
-          {"round trip", test_round_trip}, {"short and damaged", test_short_and_damaged})
+          {"round trip", test_round_trip}, {"short and damaged", test_short_and_damaged},
+          {"length out of bounds", test_length_out_of_bounds})

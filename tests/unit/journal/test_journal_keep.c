@@ -35,6 +35,24 @@ static void test_newest_stay(void)
     journal_close(journal);
 }
 
+/* What is stored stays for `keep`, also over a restart. */
+static void test_stays_for_keep(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal;
+
+    options.keep_messages = 1000;
+    journal = open_with_twenty(&options);
+    journal_close(journal);
+    options.keep_messages = 0;
+    options.keep_ms = 3600000;
+    journal = fixture_open(&options);
+    CHECK_INT_EQ(journal_stored(journal), 20);
+    usleep(300000);
+    CHECK_INT_EQ(journal_first(journal), 1);
+    journal_close(journal);
+}
+
 static void test_room_comes_first(void)
 {
     struct journal_options options = fixture_options(fixture_directory());
@@ -147,5 +165,6 @@ static void test_times_in_the_future(void)
 
 UNIT_MAIN("journal_keep", {"the newest stay", test_newest_stay},
           {"times in the future", test_times_in_the_future},
-          {"room comes first", test_room_comes_first}, {"power lost twice", test_power_lost_twice},
+          {"stays for keep", test_stays_for_keep}, {"room comes first", test_room_comes_first},
+          {"power lost twice", test_power_lost_twice},
           {"the newest stay after a power loss", test_newest_stay_after_power_loss})
