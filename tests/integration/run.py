@@ -12,6 +12,7 @@ SPDX-License-Identifier: MIT
 """
 
 import argparse
+import functools
 import glob
 import importlib
 import os
@@ -56,9 +57,21 @@ def stop_asked(*_):
     raise KeyboardInterrupt
 
 
+@functools.lru_cache(maxsize=None)
+def text_of_theme(theme):
+    try:
+        with open(os.path.join(HERE, f"test_{theme}.py")) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 def chosen(word, full):
-    """A word is a theme ("crash") or part of a full name ("crash:kill", "kill_nine")."""
+    """A word is a theme ("crash") or part of a full name ("crash:kill", "kill_nine"); a full name means that test alone."""
     theme = full.split(":")[0]
+    theme_of_word, _, test_of_word = word.partition(":")
+    if f"def test_{test_of_word}(" in text_of_theme(theme_of_word):
+        return word == full
     return word == theme or (word in full and not os.path.exists(os.path.join(HERE, f"test_{word}.py")))
 
 
