@@ -72,7 +72,7 @@ LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicro
 
 # --- for users ---------------------------------------------------------------------------------
 
-.PHONY: all deps deps-deb deps-dev check test test-deb bench chaos asan tsan fuzz cover demo deb install uninstall
+.PHONY: all deps deps-deb deps-dev check test test-deb bench chaos mutants asan tsan fuzz cover demo deb install uninstall
 .PHONY: clean help unit lint format program units run-units run-fuzzers generated bench-programs
 
 all: ## build build/mqtt2pg with what is installed
@@ -91,6 +91,9 @@ check: ## quick: unit tests, format, layers, lint; no servers
 chaos: deps ## random kills, cuts, stops and a full disk under load, then the proof: ROUNDS=n, SEED=n
 	@$(MAKE) all
 	@tests/chaos/campaign.py --binary "$(BUILD)/mqtt2pg" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
+
+mutants: deps ## break each mechanism on purpose, and see that its tests notice: NAME=x for one, JOBS=n side by side
+	@LC_ALL=C.UTF-8 tests/mutants/run.py --jobs $(JOBS) $(NAME)
 
 unit: ## only the unit tests; T=base/test_buf for one, FLAVOUR=asan in that flavour; LIVE_TESTS=1 with servers
 	@$(MAKE) run-units FLAVOUR=$(if $(filter command line,$(origin FLAVOUR)),$(FLAVOUR),test)

@@ -117,6 +117,10 @@ check_map() {
     } | none
 }
 
+check_mutants() {
+    python3 tests/mutants/run.py --check
+}
+
 # Paho C 1.3.12 exports names such as Thread_start: a function of ours with such a name would be
 # called by the library in place of its own.
 check_symbols() {
@@ -179,6 +183,7 @@ check "functions have at most 60 lines, files 500" check_sizes
 check "no unbounded or locale-dependent library functions" check_banned
 check "nothing left to do in comments" check_leftovers
 check "src/README.md maps every module" check_map
+check "each mutant of tests/mutants applies" check_mutants
 check "no symbol of ours hides one of Paho" check_symbols
 check "callbacks of Paho call nothing that takes its lock" check_callbacks
 check "cppcheck finds nothing" check_cppcheck
