@@ -23,6 +23,7 @@
 #include "bridge/generation.h"
 #include "journal/journal.h"
 #include "load/loader.h"
+#include "load/ruleset_file.h"
 #include "mqtt/paho_link.h"
 #include "mqtt/receiver.h"
 
@@ -173,6 +174,19 @@ static enum outcome open_disk(struct bridge *bridge, struct error *error)
     return outcome;
 }
 
+/* Before the broker is asked for the messages of these rules. */
+static void save_rules(struct bridge *bridge)
+{
+    struct error error;
+
+    if (ruleset_save(bridge->generation->ruleset, bridge->first->config->journal.directory,
+                     &error) != OUTCOME_OK) {
+        log_warn("could not write down the rules in use: after a crash a message may be stored "
+                 "twice",
+                 F_TEXT("reason", error.text));
+    }
+}
+
 static void start_loader(struct bridge *bridge)
 {
     const struct config *config = bridge->generation->config;
@@ -181,6 +195,8 @@ static void start_loader(struct bridge *bridge)
                                            .journal = bridge->journal,
                                            .outbox = bridge->outbox};
 
+    ruleset_recall(bridge->generation->ruleset, config->journal.directory);
+    save_rules(bridge);
     bridge->loader = loader_start(&options, bridge->generation->ruleset);
 }
 
@@ -284,6 +300,7 @@ static void finish_reload(struct bridge *bridge)
     if (bridge->retired == NULL || loader_ruleset(bridge->loader) != bridge->generation->ruleset) {
         return;
     }
+    save_rules(bridge);
     if (bridge->receiver != NULL) {
         receiver_subscribe(bridge->receiver, &bridge->generation->ruleset->subscriptions);
     }

@@ -264,8 +264,8 @@ static void store_next(struct loader *loader)
     }
 }
 
-/* The last messages that the old rules had: copies of the same messages may be the first that the new ones get. */
-static void look_back(struct loader *loader, struct ruleset *next)
+/* The last messages that were stored: copies of the same messages may be the first that these rules get. */
+static void look_back(struct loader *loader, const struct ruleset *ruleset, bool by_these)
 {
     uint64_t first = loader->stored > LOOK_BACK ? loader->stored - LOOK_BACK + 1 : 1;
     struct journal_next record = {.message.sequence = 0};
@@ -279,7 +279,7 @@ static void look_back(struct loader *loader, struct ruleset *next)
                 break;
             }
             if (read == JOURNAL_READ_MESSAGE) {
-                ruleset_saw(next, &record.message);
+                ruleset_saw(ruleset, &record.message, by_these);
             }
         }
     }
@@ -302,7 +302,8 @@ static void take_new_rules(struct loader *loader)
         return;
     }
     ruleset_follow(next, loader->ruleset);
-    look_back(loader, next);
+    loader->looked_back = true;
+    look_back(loader, next, false);
     use_rules(loader, next);
     loader_expect_acks(loader);
     pthread_mutex_lock(&loader->mutex);
@@ -327,6 +328,10 @@ static void loader_step(struct loader *loader)
         if (!loader_connect(loader)) {
             loader_pause(loader, backoff_next(&loader->backoff));
             return;
+        }
+        if (!loader->looked_back) {
+            loader->looked_back = true;
+            look_back(loader, loader->ruleset, true);
         }
     }
     parked = loader_stopping(loader) ? -1 : rule_targets_due(loader->targets);

@@ -26,6 +26,7 @@ struct loader {
     bool connected_before;
     bool online; /* as metrics and health say */
     bool schema_ready;
+    bool looked_back;         /* once: at the messages stored last */
     bool identity_proved;     /* once */
     uint64_t stored;          /* position in the database */
     uint64_t last_at_start;   /* journal_last() before this process appended anything */

@@ -102,7 +102,7 @@ static bool is_planned(const struct ruleset *ruleset, uint32_t identifier)
     return false;
 }
 
-static void retire(struct ruleset *ruleset, uint32_t identifier)
+void ruleset_retire(struct ruleset *ruleset, uint32_t identifier)
 {
     if (identifier == 0 || is_planned(ruleset, identifier) || is_retired(ruleset, identifier)) {
         return;
@@ -112,46 +112,53 @@ static void retire(struct ruleset *ruleset, uint32_t identifier)
     ruleset->retired[ruleset->retired_count++] = identifier;
 }
 
-/* How this rule gets from the subscription of its predecessor to its own; NULL when they are the same. */
-static struct takeover *takeover_from(const struct rule *former, const struct rule *rule)
+void ruleset_follow_rule(struct ruleset *ruleset, const char *name, uint32_t former,
+                         const char *filter, const struct takeover *takeover)
 {
-    const struct takeover *pending =
-        former->takeover != NULL && !takeover_done(former->takeover) ? former->takeover : NULL;
+    const struct takeover *pending = takeover != NULL && !takeover_done(takeover) ? takeover : NULL;
 
-    if (former->subscription == 0 || rule->subscription == 0) {
-        return NULL;
+    for (size_t i = 0; i < ruleset->count; i++) {
+        struct rule *rule = ruleset->rules[i];
+
+        if (strcmp(rule->name, name) != 0 || former == 0 || rule->subscription == 0) {
+            continue;
+        }
+        takeover_free(rule->takeover);
+        if (former != rule->subscription) {
+            rule->takeover = takeover_new(pending, former, filter, rule->subscription);
+        } else {
+            rule->takeover = pending == NULL ? NULL : takeover_copy(pending);
+        }
     }
-    if (former->subscription == rule->subscription) {
-        return pending == NULL ? NULL : takeover_copy(pending);
-    }
-    return takeover_new(pending, former->subscription, topic_filter_mqtt(former->filter),
-                        rule->subscription);
 }
 
 void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before)
 {
     for (size_t i = 0; i < before->retired_count; i++) {
-        retire(ruleset, before->retired[i]);
+        ruleset_retire(ruleset, before->retired[i]);
     }
-    for (size_t i = 0; i < before->subscriptions.count; i++) {
-        retire(ruleset, before->subscriptions.list[i].identifier);
-    }
-    for (size_t i = 0; i < ruleset->count; i++) {
-        struct rule *rule = ruleset->rules[i];
+    for (size_t i = 0; i < before->count; i++) {
+        const struct rule *former = before->rules[i];
 
-        for (size_t j = 0; j < before->count && rule->takeover == NULL; j++) {
-            if (strcmp(before->rules[j]->name, rule->name) == 0) {
-                rule->takeover = takeover_from(before->rules[j], rule);
-            }
-        }
+        ruleset_retire(ruleset, former->subscription);
+        ruleset_follow_rule(ruleset, former->name, former->subscription,
+                            topic_filter_mqtt(former->filter), former->takeover);
     }
 }
 
-void ruleset_saw(struct ruleset *ruleset, const struct message *message)
+void ruleset_saw(const struct ruleset *ruleset, const struct message *message, bool by_these)
 {
     for (size_t i = 0; i < ruleset->count; i++) {
-        if (ruleset->rules[i]->takeover != NULL) {
-            takeover_saw(ruleset->rules[i]->takeover, message);
+        const struct rule *rule = ruleset->rules[i];
+
+        if (rule->takeover == NULL ||
+            !mqtt_filter_matches(slice_of(topic_filter_mqtt(rule->filter)), message->topic)) {
+            continue;
+        }
+        if (by_these) {
+            (void) takeover_takes(rule->takeover, message);
+        } else {
+            takeover_saw(rule->takeover, message);
         }
     }
 }

@@ -34,8 +34,13 @@ void ruleset_free(struct ruleset *ruleset);
  */
 void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before);
 
-/* A message that the rules before have had, one of the last: its other copy may be still to come. */
-void ruleset_saw(struct ruleset *ruleset, const struct message *message);
+/* Its parts: this identifier was in use; a rule of this name had this subscription, and came to it so (NULL: it always had it). */
+void ruleset_retire(struct ruleset *ruleset, uint32_t identifier);
+void ruleset_follow_rule(struct ruleset *ruleset, const char *name, uint32_t former,
+                         const char *filter, const struct takeover *takeover);
+
+/* One of the last messages that are stored: its other copy may be still to come. `by_these`: these rules stored it, in a process before; else those before them. */
+void ruleset_saw(const struct ruleset *ruleset, const struct message *message, bool by_these);
 
 /* The rules that this message is for, written to `routes` (room for ruleset->count); returns how many. A rule applies when its topic
  * matches, the copy came for its subscription, and its `retained` policy takes it. The captures are valid until the next call. */

@@ -83,6 +83,17 @@ void takeover_free(struct takeover *takeover)
     free(takeover);
 }
 
+void takeover_each(const struct takeover *takeover,
+                   void (*each)(void *context, uint32_t identifier, const char *filter),
+                   void *context)
+{
+    const struct way *way = &takeover->ways[1];
+
+    for (size_t i = 0; i < way->count; i++) {
+        each(context, way->steps[i].identifier, way->steps[i].filter);
+    }
+}
+
 bool takeover_done(const struct takeover *takeover)
 {
     const struct way *way = &takeover->ways[1];

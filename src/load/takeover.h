@@ -37,6 +37,11 @@ void takeover_free(struct takeover *takeover); /* NULL is legal */
 /* Has it turned to the newest subscription, in every QoS that it could know of? */
 bool takeover_done(const struct takeover *takeover);
 
+/* Its steps, oldest first: the subscriptions that are left. They do not change: also while another thread uses it. */
+void takeover_each(const struct takeover *takeover,
+                   void (*each)(void *context, uint32_t identifier, const char *filter),
+                   void *context);
+
 /* A message from before the reload: the first copy may be its. */
 void takeover_saw(struct takeover *takeover, const struct message *message);
 

@@ -38,8 +38,8 @@ RULES = """
 { name = "latest"; topic = "~/n/{who}/{lane}"; qos = 2; table = "latest"; on_conflict = "update"; key = ("who", "lane");
   newest = "n"; where = "$.v >= 0"; columns = { who = "{who}"; lane = "{lane}"; n = "$.n"; v = "$.v"; }; }
 """
-# Comes and goes with reloads.
-EXTRA_RULE = """, { name = "extra"; topic = "~/n/{a}/{b}"; qos = 2; table = "extra"; columns = { who = "{a}"; lane = "{b}"; n = "$.n"; };
+# Comes and goes with reloads; its filter overlaps that of the others, which keep theirs.
+EXTRA_RULE = """, { name = "extra"; topic = "~/n/{a}/{b...}"; qos = 2; table = "extra"; columns = { who = "{a}"; lane = "{b}"; n = "$.n"; };
                     where = "$.v >= 0"; }"""
 
 MEMORY_MB = 64

@@ -3,11 +3,12 @@
 SPDX-License-Identifier: MIT
 """
 
+import itertools
 import signal
 
 from env import quick
 
-MESSAGES, RATE, RELOADS = 6000, 1200, 15
+RATE, RELOADS, BEHIND, MOST = 1200, 15, 1500, 40000
 
 
 def rule(name, topic, share=""):
@@ -27,27 +28,33 @@ def subscribed(bridge):
     return bridge.log().count('subscribed subscriptions=')
 
 
-def check_reloads(env, name, protocol, shared=False):
+def check_reloads(env, name, protocol, shared=False, kills=False):
     env.sql("".join(f"drop table if exists {table}; create table {table} (topic text, n int);"
                     for table in ("steady", "mover", "extra")))
     bridge = env.bridge(rules_of(0, shared), name=name, broker={"url": env.broker.url, "protocol": protocol})
-    load = env.publish_in_background(((f"~/n/{n % 7}", str(n)) for n in range(MESSAGES)), rate=RATE)
+    last = [MOST]  # goes down when the reloads are done
+    numbers = itertools.takewhile(lambda n: n < last[0], range(MOST))
+    load = env.publish_in_background(((f"~/n/{n % 7}", str(n)) for n in numbers), rate=RATE)
     for step in range(1, RELOADS + 1):
         before = subscribed(bridge)
         bridge.configure(rules_of(step, shared))
         bridge.signal(signal.SIGHUP)
         env.wait(lambda seen=before: subscribed(bridge) > seen, 10, f"reload {step} does not reach the broker")
+        if kills and step % 4 == 2:
+            bridge.kill9()
+            bridge.start()
     at = env.one("select max(n) from steady") or 0  # `extra` stands in the last step's file
-    assert load.finish() == MESSAGES
+    last[0] = at + BEHIND
+    messages = load.finish()
+    assert 1000 < messages < MOST
     bridge.check_books()
     for table in ("steady", "mover"):
         rows, different = env.sql(f"select count(*), count(distinct n) from {table}")[0]
-        assert (rows, different) == (MESSAGES, MESSAGES), \
-            f"{name}: {table} has {rows} rows of {different} messages, not {MESSAGES} (reloads until {at})"
-    assert at < MESSAGES - 500, f"the reloads took longer than the load: {at}"
+        assert (rows, different) == (messages, messages), \
+            f"{name}: {table} has {rows} rows of {different} messages, not {messages} (reloads until {at})"
     # From the last reload on nothing is missing, and nothing is twice at any time.
     holes = env.one("select count(*) from generate_series(%s, %s) n where not exists (select 1 from extra where extra.n = n.n)",
-                    at + RATE // 2, MESSAGES - 1)
+                    at + BEHIND // 2, messages - 1)
     assert holes == 0, f"{name}: the rule that was added misses {holes} messages"
     twice = env.one("select count(*) - count(distinct n) from extra")
     assert twice == 0, f"{name}: the rule that was added has {twice} rows twice"
@@ -58,6 +65,11 @@ def check_reloads(env, name, protocol, shared=False):
 @quick
 def test_mqtt5(env):
     check_reloads(env, "five", "5")
+
+
+def test_mqtt5_killed(env):
+    """… and killed right behind some reloads: the next process goes on where the last one was between two subscriptions."""
+    check_reloads(env, "five", "5", kills=True)
 
 
 def test_mqtt5_shared(env):

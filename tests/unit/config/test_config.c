@@ -313,8 +313,8 @@ static void test_restart_needed(void)
     }
     /* Shown is what is in effect: of the new one only what needs no restart. */
     struct buf shown = {0};
-    struct config *reloaded = case_sound(
-        "http: { listen = \"127.0.0.1:9999\"; }; log: { level = \"debug\"; };");
+    struct config *reloaded =
+        case_sound("http: { listen = \"127.0.0.1:9999\"; }; log: { level = \"debug\"; };");
     config_to_json(reloaded, old, &shown);
     CHECK(strstr(buf_string(&shown), "9999") == NULL);
     CHECK(strstr(buf_string(&shown), "\"listen\":\"127.0.0.1:9464\"") != NULL);
