@@ -1,7 +1,4 @@
 /*
- * A file is called "POSITION-SERIAL.ack": several may belong to one position (acknowledgments of parked messages are made long
- * after their batch). The list of files is kept in memory in the order of their names, which is the order of publishing.
- *
  *   outbox_prepare ─▶ written ── outbox_commit, outbox_settle at or beyond its mark ─▶ due ── published, confirmed ─▶ deleted
  *                        └────── outbox_abort, outbox_settle before its mark ─▶ deleted
  *
@@ -21,6 +18,7 @@
 
 #include "ack/ack_publish.h"
 #include "ack/outbox_file.h"
+#include "ack/outbox_list.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -33,15 +31,6 @@ enum {
     REST_MS = 500,      /* after a failure */
     LOOK_MS = 1000,     /* between two looks at a connection that is kept ready */
     LOOK_SOON_MS = 200, /* … while there is none */
-};
-
-struct entry {
-    struct outbox_mark mark;
-    unsigned serial;
-    uint32_t count;
-    uint32_t confirmed; /* published and confirmed of them; they come first */
-    int64_t bytes;
-    bool due;
 };
 
 /* Everything from `mutex` on is guarded by it. */
@@ -57,110 +46,44 @@ struct outbox {
 
     pthread_mutex_t mutex;
     pthread_cond_t cond;
-    struct entry *list; /* ascending */
-    size_t count;
-    unsigned next_serial;
+    struct outbox_list list;
     bool expected; /* a connection is to be kept ready */
     bool closing;  /* ends when nothing is due */
     bool ending;   /* ends now */
 };
 
-/* --- the list ------------------------------------------------------------------------------------ */
-
-#define NAME_BYTES 48
-
-static void entry_name(char name[NAME_BYTES], uint64_t position, unsigned serial)
-{
-    snprintf(name, NAME_BYTES, "%020" PRIu64 "-%010u.ack", position, serial);
-}
-
-static int entry_compare(const void *left, const void *right)
-{
-    const struct entry *a = left;
-    const struct entry *b = right;
-    if (a->mark.position != b->mark.position) {
-        return a->mark.position < b->mark.position ? -1 : 1;
-    }
-    return (a->serial > b->serial) - (a->serial < b->serial);
-}
-
-static void list_add(struct outbox *outbox, const struct entry *entry)
-{
-    outbox->list = memory_resize(outbox->list, (outbox->count + 1) * sizeof(outbox->list[0]));
-    size_t at = outbox->count++;
-    while (at > 0 && entry_compare(&outbox->list[at - 1], entry) > 0) {
-        outbox->list[at] = outbox->list[at - 1];
-        at--;
-    }
-    outbox->list[at] = *entry;
-    if (entry->serial >= outbox->next_serial) {
-        outbox->next_serial = entry->serial + 1;
-    }
-}
+/* --- the list --------------------------------------------------------------------------------- */
 
 /* Deletes the file and forgets it. */
 static void list_remove(struct outbox *outbox, size_t index)
 {
-    char name[NAME_BYTES];
-    entry_name(name, outbox->list[index].mark.position, outbox->list[index].serial);
+    char name[OUTBOX_NAME_BYTES];
+    outbox_entry_name(name, &outbox->list.entries[index]);
     if (unlinkat(outbox->directory_fd, name, 0) != 0 && errno != ENOENT) {
         log_warn("could not delete a file of acknowledgments, they will be published again",
                  F_TEXT("file", name), F_TEXT("reason", strerror(errno)));
     }
-    outbox->count--;
-    memmove(&outbox->list[index], &outbox->list[index + 1],
-            (outbox->count - index) * sizeof(outbox->list[0]));
-}
-
-static struct entry *list_find(struct outbox *outbox, const struct entry *wanted)
-{
-    for (size_t i = 0; i < outbox->count; i++) {
-        if (entry_compare(&outbox->list[i], wanted) == 0) {
-            return &outbox->list[i];
-        }
-    }
-    return NULL;
-}
-
-static uint64_t list_waiting(const struct outbox *outbox)
-{
-    uint64_t waiting = 0;
-    for (size_t i = 0; i < outbox->count; i++) {
-        if (outbox->list[i].due) {
-            waiting += outbox->list[i].count - outbox->list[i].confirmed;
-        }
-    }
-    return waiting;
+    outbox_list_remove(&outbox->list, index);
 }
 
 /* After any change, with the mutex held. */
 static void list_changed(struct outbox *outbox)
 {
-    metric_set(METRIC_ACKS_WAITING, (int64_t) list_waiting(outbox));
+    metric_set(METRIC_ACKS_WAITING, (int64_t) outbox_list_waiting(&outbox->list));
     pthread_cond_broadcast(&outbox->cond);
 }
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
-static bool name_parse(const char *name, struct entry *entry)
-{
-    char again[NAME_BYTES];
-    if (sscanf(name, "%20" SCNu64 "-%10u.ack", &entry->mark.position, &entry->serial) != 2) {
-        return false;
-    }
-    entry_name(again, entry->mark.position, entry->serial);
-    return strcmp(name, again) == 0;
-}
-
 /* Takes one file into the list, or throws it away. */
 static enum outcome file_take(struct outbox *outbox, const char *name, struct error *error)
 {
-    struct entry entry = {0};
+    struct outbox_entry entry = {0};
     size_t length = strlen(name);
     if (length > 8 && strcmp(name + length - 8, ".ack.tmp") == 0) {
         unlinkat(outbox->directory_fd, name, 0); /* of a write that was interrupted */
     }
-    if (!name_parse(name, &entry)) {
+    if (!outbox_entry_parse(name, &entry)) {
         return OUTCOME_OK;
     }
     char *path = memory_printf("%s/%s", outbox->directory, name);
@@ -185,7 +108,7 @@ static enum outcome file_take(struct outbox *outbox, const char *name, struct er
         entry.mark = file.mark;
         entry.count = file.count;
         entry.bytes = (int64_t) content.length;
-        list_add(outbox, &entry);
+        outbox_list_add(&outbox->list, &entry);
     }
     buf_fini(&content);
     free(path);
@@ -216,7 +139,7 @@ static void outbox_free(struct outbox *outbox)
     }
     pthread_cond_destroy(&outbox->cond);
     pthread_mutex_destroy(&outbox->mutex);
-    free(outbox->list);
+    outbox_list_fini(&outbox->list);
     free(outbox->directory);
     free(outbox->journal);
     free(outbox);
@@ -259,7 +182,7 @@ fail:
 /* --- publishing, in the thread ------------------------------------------------------------------- */
 
 /* Publishes what is not confirmed yet, and notes what is. */
-static enum outcome publish_acks(struct outbox *outbox, const struct entry *entry,
+static enum outcome publish_acks(struct outbox *outbox, const struct outbox_entry *entry,
                                  struct slice acks, struct error *error)
 {
     enum outcome outcome = OUTCOME_OK;
@@ -273,7 +196,7 @@ static enum outcome publish_acks(struct outbox *outbox, const struct entry *entr
         outcome = ack_publish(outbox->publisher, &acks, &count, error);
         confirmed += count;
         pthread_mutex_lock(&outbox->mutex);
-        struct entry *there = list_find(outbox, entry);
+        struct outbox_entry *there = outbox_list_find(&outbox->list, entry);
         if (there != NULL) {
             there->confirmed = confirmed;
         }
@@ -284,11 +207,11 @@ static enum outcome publish_acks(struct outbox *outbox, const struct entry *entr
 }
 
 /* OUTCOME_OK: the file has done its work, or can't. */
-static enum outcome publish_file(struct outbox *outbox, const struct entry *entry,
+static enum outcome publish_file(struct outbox *outbox, const struct outbox_entry *entry,
                                  struct error *error)
 {
-    char name[NAME_BYTES];
-    entry_name(name, entry->mark.position, entry->serial);
+    char name[OUTBOX_NAME_BYTES];
+    outbox_entry_name(name, entry);
     char *path = memory_printf("%s/%s", outbox->directory, name);
     struct outbox_file file;
     struct buf content = {0};
@@ -306,11 +229,11 @@ static enum outcome publish_file(struct outbox *outbox, const struct entry *entr
     return outcome;
 }
 
-static bool find_due(const struct outbox *outbox, struct entry *entry)
+static bool find_due(const struct outbox *outbox, struct outbox_entry *entry)
 {
-    for (size_t i = 0; i < outbox->count; i++) {
-        if (outbox->list[i].due) {
-            *entry = outbox->list[i];
+    for (size_t i = 0; i < outbox->list.count; i++) {
+        if (outbox->list.entries[i].due) {
+            *entry = outbox->list.entries[i];
             return true;
         }
     }
@@ -337,7 +260,7 @@ static int64_t keep_connected(struct outbox *outbox)
 }
 
 /* Waits until a file is due; false when the thread is to end. */
-static bool next_due(struct outbox *outbox, struct entry *entry)
+static bool next_due(struct outbox *outbox, struct outbox_entry *entry)
 {
     pthread_mutex_lock(&outbox->mutex);
     bool found = find_due(outbox, entry);
@@ -357,7 +280,7 @@ static bool next_due(struct outbox *outbox, struct entry *entry)
 static void *outbox_main(void *context)
 {
     struct outbox *outbox = context;
-    struct entry entry;
+    struct outbox_entry entry;
     while (next_due(outbox, &entry)) {
         struct error error = {0};
         enum outcome outcome = publish_file(outbox, &entry, &error);
@@ -366,9 +289,9 @@ static void *outbox_main(void *context)
         }
         pthread_mutex_lock(&outbox->mutex);
         if (outcome == OUTCOME_OK) {
-            struct entry *there = list_find(outbox, &entry);
+            struct outbox_entry *there = outbox_list_find(&outbox->list, &entry);
             if (there != NULL) {
-                list_remove(outbox, (size_t) (there - outbox->list));
+                list_remove(outbox, (size_t) (there - outbox->list.entries));
                 list_changed(outbox);
                 (void) FAULT("ack.file.deleted");
             }
@@ -414,11 +337,11 @@ enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stor
                            struct error *error)
 {
     pthread_mutex_lock(&outbox->mutex);
-    for (size_t i = outbox->count; i-- > 0;) {
-        if (is_beyond(&outbox->list[i].mark, stored)) {
+    for (size_t i = outbox->list.count; i-- > 0;) {
+        if (is_beyond(&outbox->list.entries[i].mark, stored)) {
             list_remove(outbox, i);
         } else {
-            outbox->list[i].due = true;
+            outbox->list.entries[i].due = true;
         }
     }
     list_changed(outbox);
@@ -433,32 +356,32 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
     if (batch->count == 0) {
         return OUTCOME_OK;
     }
-    struct entry entry = {.mark = *mark,
+    struct outbox_entry entry = {.mark = *mark,
                           .count = batch->count,
                           .bytes = OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length};
     int64_t bytes = entry.bytes;
     pthread_mutex_lock(&outbox->mutex);
-    for (size_t i = 0; i < outbox->count; i++) {
-        bytes += outbox->list[i].bytes;
+    for (size_t i = 0; i < outbox->list.count; i++) {
+        bytes += outbox->list.entries[i].bytes;
     }
-    bool room = outbox->count == 0 || bytes <= outbox->max_bytes;
-    uint64_t waiting = list_waiting(outbox);
-    entry.serial = outbox->next_serial;
+    bool room = outbox->list.count == 0 || bytes <= outbox->max_bytes;
+    uint64_t waiting = outbox_list_waiting(&outbox->list);
+    entry.serial = outbox->list.next_serial;
     pthread_mutex_unlock(&outbox->mutex);
     if (!room) {
         return error_set(error, OUTCOME_RETRY,
                          "outbox is full: %" PRIu64 " acknowledgments wait for the broker",
                          waiting);
     }
-    char name[NAME_BYTES];
-    entry_name(name, mark->position, entry.serial);
+    char name[OUTBOX_NAME_BYTES];
+    outbox_entry_name(name, &entry);
     struct outbox_file file = {.mark = *mark, .count = batch->count};
     snprintf(file.journal, sizeof(file.journal), "%s", outbox->journal);
     enum outcome outcome =
         outbox_file_write(outbox->directory_fd, name, &file, buf_slice(&batch->bytes), error);
     if (outcome == OUTCOME_OK) {
         pthread_mutex_lock(&outbox->mutex);
-        list_add(outbox, &entry);
+        outbox_list_add(&outbox->list, &entry);
         pthread_mutex_unlock(&outbox->mutex);
         (void) FAULT("ack.file.written");
     } else if (outcome == OUTCOME_RETRY) {
@@ -470,8 +393,8 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
 void outbox_commit(struct outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mutex);
-    for (size_t i = 0; i < outbox->count; i++) {
-        outbox->list[i].due = true;
+    for (size_t i = 0; i < outbox->list.count; i++) {
+        outbox->list.entries[i].due = true;
     }
     list_changed(outbox);
     pthread_mutex_unlock(&outbox->mutex);
@@ -482,8 +405,8 @@ void outbox_abort(struct outbox *outbox)
     struct error error;
     bool removed = false;
     pthread_mutex_lock(&outbox->mutex);
-    for (size_t i = outbox->count; i-- > 0;) {
-        if (!outbox->list[i].due) {
+    for (size_t i = outbox->list.count; i-- > 0;) {
+        if (!outbox->list.entries[i].due) {
             list_remove(outbox, i);
             removed = true;
         }
@@ -503,7 +426,7 @@ void outbox_close(struct outbox *outbox, int64_t milliseconds)
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
     pthread_mutex_lock(&outbox->mutex);
     outbox->closing = true;
-    if (list_waiting(outbox) == 0) {
+    if (outbox_list_waiting(&outbox->list) == 0) {
         publisher_cancel(outbox->publisher); /* an attempt to connect is in vain now */
     }
     pthread_cond_broadcast(&outbox->cond);
@@ -511,7 +434,7 @@ void outbox_close(struct outbox *outbox, int64_t milliseconds)
         thread_cond_wait(&outbox->cond, &outbox->mutex, end_ms - clock_monotonic_ms());
     }
     outbox->ending = true;
-    uint64_t waiting = list_waiting(outbox);
+    uint64_t waiting = outbox_list_waiting(&outbox->list);
     pthread_cond_broadcast(&outbox->cond);
     pthread_mutex_unlock(&outbox->mutex);
     if (waiting > 0) {
@@ -528,7 +451,7 @@ uint64_t outbox_waiting(const struct outbox *outbox)
 {
     struct outbox *locked = (struct outbox *) (uintptr_t) outbox;
     pthread_mutex_lock(&locked->mutex);
-    uint64_t waiting = list_waiting(outbox);
+    uint64_t waiting = outbox_list_waiting(&outbox->list);
     pthread_mutex_unlock(&locked->mutex);
     return waiting;
 }

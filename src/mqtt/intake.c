@@ -15,8 +15,9 @@
 #include "journal/journal_reader.h"
 #include "mqtt/redelivery.h"
 
-/* How long copies may come that were queued while two overlapping subscriptions were there. */
-enum { HANDOVER_MS = 2000 };
+/* How long copies may come that were queued while two overlapping subscriptions were there, and how
+ * long the second copy may take behind the first. */
+enum { HANDOVER_MS = 2000, COPY_MS = 100 };
 
 /* A wait for room is made of steps, so that a stop is noticed. */
 enum { WAIT_STEP_MS = 100 };
@@ -36,6 +37,7 @@ struct intake {
     atomic_bool stopping;
     _Atomic int64_t handover_until_ms; /* monotonic */
     uint64_t before;                   /* during a handover: hash of the message before; 0 = none */
+    int64_t before_ms;                 /* monotonic: when it came */
 };
 
 uint64_t intake_tail(size_t window)
@@ -134,15 +136,17 @@ static bool is_other_copy(struct intake *intake, const struct message *message)
     if (until_ms == 0 || message->retained) {
         return false;
     }
-    if (clock_monotonic_ms() > until_ms) {
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms > until_ms) {
         atomic_compare_exchange_strong(&intake->handover_until_ms, &until_ms, 0);
         intake->before = 0;
         return false;
     }
     uint64_t topic = XXH3_64bits(message->topic.data, message->topic.length);
     uint64_t hash = XXH3_64bits_withSeed(message->payload.data, message->payload.length, topic);
-    bool other = hash == intake->before;
+    bool other = hash == intake->before && now_ms - intake->before_ms <= COPY_MS;
     intake->before = other ? 0 : hash;
+    intake->before_ms = now_ms;
     return other;
 }
 

@@ -10,8 +10,8 @@
  * PUBREL, when the broker has forgotten the message already: a refusal would lose it, so it is held until there is room or the process stops.
  *
  * MQTT 3.1.1 while subscriptions change (intake_handover): the old and the new one are there at once, and some brokers send a copy for each, none of which says
- * so. They come one right behind the other: a message that equals the one before it in topic and payload is then taken for its copy.
- * (A broker that sends one copy anyhow, and a message that is published twice in these moments: one is missing. MQTT 5 has identifiers instead.)
+ * so. They come one right behind the other: a message that equals the one before it in topic and payload and comes within 100 ms is then taken for its copy.
+ * (A broker that sends one copy anyhow, and a message that is published twice within 100 ms in these moments: one is missing. MQTT 5 has identifiers instead.)
  *
  * Counts METRIC_MESSAGES_RECEIVED, _DUPLICATE and _JOURNALED; a refused message counts nowhere, it will come again. Gaps count nowhere.
  *

@@ -13,7 +13,8 @@ enum { ANSWER_MS = 30000, REFUSED = 0x80 };
 static bool is_held(const struct session *session, const struct subscription *wanted)
 {
     const struct subscription *held = subscription_set_find(&session->held, wanted->filter);
-    return held != NULL && held->qos == wanted->qos && held->identifier == wanted->identifier;
+    return held != NULL && held->qos == wanted->qos && held->identifier == wanted->identifier &&
+           held->retain_handling == wanted->retain_handling;
 }
 
 bool subscribe_hands_over(const struct session *session, const struct subscription_set *wanted)

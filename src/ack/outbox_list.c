@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "ack/outbox_list.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+void outbox_list_fini(struct outbox_list *list)
+{
+    free(list->entries);
+    *list = (struct outbox_list){0};
+}
+
+void outbox_entry_name(char name[OUTBOX_NAME_BYTES], const struct outbox_entry *entry)
+{
+    snprintf(name, OUTBOX_NAME_BYTES, "%020" PRIu64 "-%010u.ack", entry->mark.position,
+             entry->serial);
+}
+
+bool outbox_entry_parse(const char *name, struct outbox_entry *entry)
+{
+    char again[OUTBOX_NAME_BYTES];
+    if (sscanf(name, "%20" SCNu64 "-%10u.ack", &entry->mark.position, &entry->serial) != 2) {
+        return false;
+    }
+    outbox_entry_name(again, entry);
+    return strcmp(name, again) == 0;
+}
+
+static int compare(const struct outbox_entry *left, const struct outbox_entry *right)
+{
+    if (left->mark.position != right->mark.position) {
+        return left->mark.position < right->mark.position ? -1 : 1;
+    }
+    return (left->serial > right->serial) - (left->serial < right->serial);
+}
+
+void outbox_list_add(struct outbox_list *list, const struct outbox_entry *entry)
+{
+    list->entries = memory_resize(list->entries, (list->count + 1) * sizeof(list->entries[0]));
+    size_t at = list->count++;
+    while (at > 0 && compare(&list->entries[at - 1], entry) > 0) {
+        list->entries[at] = list->entries[at - 1];
+        at--;
+    }
+    list->entries[at] = *entry;
+    if (entry->serial >= list->next_serial) {
+        list->next_serial = entry->serial + 1;
+    }
+}
+
+void outbox_list_remove(struct outbox_list *list, size_t index)
+{
+    list->count--;
+    memmove(&list->entries[index], &list->entries[index + 1],
+            (list->count - index) * sizeof(list->entries[0]));
+}
+
+struct outbox_entry *outbox_list_find(struct outbox_list *list, const struct outbox_entry *wanted)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (compare(&list->entries[i], wanted) == 0) {
+            return &list->entries[i];
+        }
+    }
+    return NULL;
+}
+
+uint64_t outbox_list_waiting(const struct outbox_list *list)
+{
+    uint64_t waiting = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->entries[i].due) {
+            waiting += list->entries[i].count - list->entries[i].confirmed;
+        }
+    }
+    return waiting;
+}
