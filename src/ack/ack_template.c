@@ -1,5 +1,6 @@
 /*
- * A compiled topic is a list of parts, each literal bytes or a capture's index; "@response_topic" has no parts.
+ * A compiled topic is a list of parts, each literal bytes or a capture's index; "@response_topic"
+ * has no parts.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -44,7 +45,7 @@ static const struct option_column default_fields[] = {
     {.name = "reason", .expression = "@reason"},
 };
 
-/* --- compiling --------------------------------------------------------------------------------- */
+/* --- compiling -------------------------------------------------------------------------------- */
 
 static struct topic_part *part_add(struct ack_template *ack)
 {
@@ -214,7 +215,7 @@ bool ack_template_uses_payload(const struct ack_template *ack)
     return false;
 }
 
-/* --- making one -------------------------------------------------------------------------------- */
+/* --- making one ------------------------------------------------------------------------------- */
 
 /* False when there is no topic to send it to. */
 static bool make_topic(const struct ack_template *ack, const struct subject *subject,
@@ -284,7 +285,8 @@ static void append_value(struct buf *out, const struct value *value)
     }
 }
 
-/* cJSON builds the object and writes the names; values go in as they are (CreateRaw), because its numbers are doubles and its strings end at NUL. */
+/* cJSON builds the object and writes the names; values go in as they are (CreateRaw), because its
+ * numbers are doubles and its strings end at NUL. */
 static char *make_payload(const struct ack_template *ack, const struct subject *subject,
                           struct arena *arena)
 {

@@ -1,8 +1,10 @@
 /*
- * ack_template: a rule's `ack` group, compiled: from a message and its fate to a topic and a JSON payload.
+ * ack_template: a rule's `ack` group, compiled: from a message and its fate to a topic and a JSON
+ * payload.
  *
- * The payload is one object with the fields in the order in which they stand: numbers with every digit, objects and arrays as the JSON they came
- * as, times in RFC 3339, bytes as text where they are UTF-8 and in hexadecimal digits where they are not, null where there is nothing.
+ * The payload is one object with the fields in the order in which they stand: numbers with every
+ * digit, objects and arrays as the JSON they came as, times in RFC 3339, bytes as text where they
+ * are UTF-8 and in hexadecimal digits where they are not, null where there is nothing.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,9 +19,10 @@
 
 struct ack_template;
 
-/* Reports mistakes in the topic (unknown capture, not publishable) and the fields, each at its place; NULL then. The topic is text with {captures}, or
- * "@response_topic" (MQTT 5). Fields default to { status = "@status"; reason = "@reason"; } when none are given. Copies what it needs; `scope` is the
- * rule's, whether or not in_ack is set in it. */
+/* Reports mistakes in the topic (unknown capture, not publishable) and the fields, each at its
+ * place; NULL then. The topic is text with {captures}, or "@response_topic" (MQTT 5). Fields
+ * default to { status = "@status"; reason = "@reason"; } when none are given. Copies what it needs;
+ * `scope` is the rule's, whether or not in_ack is set in it. */
 struct ack_template *ack_template_compile(const struct ack_options *options, const char *rule,
                                           const struct scope *scope, struct problems *problems);
 void ack_template_free(struct ack_template *ack); /* NULL is legal */
@@ -27,9 +30,10 @@ void ack_template_free(struct ack_template *ack); /* NULL is legal */
 bool ack_template_wants(const struct ack_template *ack, bool stored);
 bool ack_template_uses_payload(const struct ack_template *ack);
 
-/* Appends the acknowledgment for this subject (subject.ack is set) to the batch. Nothing is appended when there is nowhere to send it: no response topic, or a
- * capture that is null or makes an unpublishable topic. A field whose expression rejects is null: an acknowledgment must not fail.
- * Arguments are for this call only. */
+/* Appends the acknowledgment for this subject (subject.ack is set) to the batch. Nothing is
+ * appended when there is nowhere to send it: no response topic, or a capture that is null or makes
+ * an unpublishable topic. A field whose expression rejects is null: an acknowledgment must not
+ * fail. Arguments are for this call only. */
 void ack_template_append(const struct ack_template *ack, const struct subject *subject,
                          struct arena *arena, struct ack_batch *batch);
 

@@ -73,7 +73,7 @@ static void list_changed(struct outbox *outbox)
     pthread_cond_broadcast(&outbox->cond);
 }
 
-/* --- opening ----------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* Takes one file into the list, or throws it away. */
 static enum outcome file_take(struct outbox *outbox, const char *name, struct error *error)
@@ -179,7 +179,7 @@ fail:
     return outcome;
 }
 
-/* --- publishing, in the thread ------------------------------------------------------------------- */
+/* --- publishing, in the thread ---------------------------------------------------------------- */
 
 /* Publishes what is not confirmed yet, and notes what is. */
 static enum outcome publish_acks(struct outbox *outbox, const struct outbox_entry *entry,
@@ -240,7 +240,8 @@ static bool find_due(const struct outbox *outbox, struct outbox_entry *entry)
     return false;
 }
 
-/* With the mutex held, which is released meanwhile. Returns for how long nothing has to be done about the connection. */
+/* With the mutex held, which is released meanwhile. Returns for how long nothing has to be done
+ * about the connection. */
 static int64_t keep_connected(struct outbox *outbox)
 {
     struct error error = {0};
@@ -308,7 +309,7 @@ static void *outbox_main(void *context)
     return NULL;
 }
 
-/* --- from the loader --------------------------------------------------------------------------- */
+/* --- from the loader -------------------------------------------------------------------------- */
 
 static bool is_beyond(const struct outbox_mark *mark, const struct outbox_mark *stored)
 {
@@ -357,8 +358,8 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
         return OUTCOME_OK;
     }
     struct outbox_entry entry = {.mark = *mark,
-                          .count = batch->count,
-                          .bytes = OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length};
+                                 .count = batch->count,
+                                 .bytes = OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length};
     int64_t bytes = entry.bytes;
     pthread_mutex_lock(&outbox->mutex);
     for (size_t i = 0; i < outbox->list.count; i++) {
@@ -412,7 +413,8 @@ void outbox_abort(struct outbox *outbox)
         }
     }
     pthread_mutex_unlock(&outbox->mutex);
-    /* A file that came back after a power loss would pass for true, once `progress` is beyond its mark. */
+    /* A file that came back after a power loss would pass for true, once `progress` is beyond its
+     * mark. */
     if (removed && file_sync_directory(outbox->directory_fd, &error) != OUTCOME_OK) {
         log_error("could not sync the directory of acknowledgments", F_TEXT("reason", error.text));
     }

@@ -1,16 +1,21 @@
 /*
- * outbox: acknowledgments go out after the commit, at least once, also across kill -9 and power loss.
+ * outbox: acknowledgments go out after the commit, at least once, also across kill -9 and power
+ * loss.
  *
  * Everything here but outbox_waiting() belongs to the loader's thread.
  *
- * The acknowledgments of a transaction are written to a file of their own and synced before COMMIT is sent. The transaction moves this client's row
- * of `progress`: a batch moves the position, and stored_at grows with each (parked messages are stored long after their batch, where the position stays).
- * Whether the acknowledgments may go out is then decided by PostgreSQL alone: when the row is at the file's mark (position, stored_at) or beyond it they are
- * true; before it the file is thrown away, and what is stored anew makes them anew. A known rollback removes the file at once.
- * The outbox's thread publishes a committed file whole, waits for the broker's confirmation, and deletes it; a crash in between publishes it again. So memory
- * stays bounded while the broker is away, a rejection keeps its exact reason, and no second position has to be kept in step.
+ * The acknowledgments of a transaction are written to a file of their own and synced before COMMIT
+ * is sent. The transaction moves this client's row of `progress`: a batch moves the position, and
+ * stored_at grows with each (parked messages are stored long after their batch, where the position
+ * stays). Whether the acknowledgments may go out is then decided by PostgreSQL alone: when the row
+ * is at the file's mark (position, stored_at) or beyond it they are true; before it the file is
+ * thrown away, and what is stored anew makes them anew. A known rollback removes the file at once.
+ * The outbox's thread publishes a committed file whole, waits for the broker's confirmation, and
+ * deletes it; a crash in between publishes it again. So memory stays bounded while the broker is
+ * away, a rejection keeps its exact reason, and no second position has to be kept in step.
  *
- * Fault points: "ack.file.written" (before COMMIT), "ack.publish.before", "ack.publish.after" (confirmed, the file is still there), "ack.file.deleted".
+ * Fault points: "ack.file.written" (before COMMIT), "ack.publish.before", "ack.publish.after"
+ * (confirmed, the file is still there), "ack.file.deleted".
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,25 +40,29 @@ struct outbox;
 enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *options,
                          struct error *error) MUST_CHECK;
 
-/* Are acknowledgments to be expected? Then a connection to the broker is kept ready for them; without it the first would take the time of
- * connecting longer. Called by the loader when no other process has our identity, and after a change of rules. */
+/* Are acknowledgments to be expected? Then a connection to the broker is kept ready for them;
+ * without it the first would take the time of connecting longer. Called by the loader when no other
+ * process has our identity, and after a change of rules. */
 void outbox_expect(struct outbox *outbox, bool expected);
 
-/* The row of `progress` is at `stored`: files up to it become due, later ones are removed. Called by the loader each time it has read
- * the row (start, reconnect). Starts the thread if need be. */
+/* The row of `progress` is at `stored`: files up to it become due, later ones are removed. Called
+ * by the loader each time it has read the row (start, reconnect). Starts the thread if need be. */
 enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stored,
                            struct error *error) MUST_CHECK;
 
-/* Before COMMIT of the transaction that moves the row to `mark`. Does nothing for an empty batch. OUTCOME_RETRY: max_bytes are
- * reached, and it is not empty: the broker must take some first. OUTCOME_REJECT: the disk has no room for so many. */
+/* Before COMMIT of the transaction that moves the row to `mark`. Does nothing for an empty batch.
+ * OUTCOME_RETRY: max_bytes are reached, and it is not empty: the broker must take some first.
+ * OUTCOME_REJECT: the disk has no room for so many. */
 enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mark,
                             const struct ack_batch *batch, struct error *error) MUST_CHECK;
 
-/* What was prepared last: after COMMIT was confirmed / after the transaction was certainly rolled back. */
+/* What was prepared last: after COMMIT was confirmed / after the transaction was certainly rolled
+ * back. */
 void outbox_commit(struct outbox *outbox);
 void outbox_abort(struct outbox *outbox);
 
-/* Tries to publish all that is due within `milliseconds`, then stops the thread and frees everything. NULL is legal. */
+/* Tries to publish all that is due within `milliseconds`, then stops the thread and frees
+ * everything. NULL is legal. */
 void outbox_close(struct outbox *outbox, int64_t milliseconds);
 
 /* Acknowledgments due and not yet confirmed. Any thread. */

@@ -47,8 +47,9 @@ bool outbox_file_name_parse(const char *name, uint64_t *position, unsigned *seri
 enum outcome outbox_file_write(int directory_fd, const char *name, const struct outbox_file *file,
                                struct slice acks, struct error *error) MUST_CHECK;
 
-/* Appends the whole file to `content` and checks it: `acks` then borrows from `content`. OUTCOME_REJECT: damaged (a sector that the disk cannot read is), no such file. OUTCOME_FATAL: it could
- * not be read. */
+/* Appends the whole file to `content` and checks it: `acks` then borrows from `content`.
+ * OUTCOME_REJECT: damaged (a sector that the disk cannot read is), no such file. OUTCOME_FATAL: it
+ * could not be read. */
 enum outcome outbox_file_read(const char *path, struct outbox_file *file, struct buf *content,
                               struct slice *acks, struct error *error) MUST_CHECK;
 

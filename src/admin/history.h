@@ -1,5 +1,6 @@
 /*
- * history: the last fifteen minutes, one sample a second, so that a status page that is opened now has its chart at once.
+ * history: the last fifteen minutes, one sample a second, so that a status page that is opened now
+ * has its chart at once.
  *
  * A thread of its own takes the samples from base/metrics; the pages copy them out under a mutex.
  *
@@ -36,12 +37,12 @@ void history_free(struct history *history);
 void history_start(struct history *history);
 void history_stop(struct history *history); /* also of one that was not started */
 
-/* Takes a sample now, of what came in the `elapsed_ms` since the last one; a longer time (a machine that slept) is spread over as many
- * samples. For the thread, and for tests. */
+/* Takes a sample now, of what came in the `elapsed_ms` since the last one; a longer time (a machine
+ * that slept) is spread over as many samples. For the thread, and for tests. */
 void history_advance(struct history *history, int64_t elapsed_ms);
 
-/* Copies the newest samples, oldest of them first, at most `max`; *taken is how many were ever taken, so that a reader knows which it has
- * seen. Any thread. */
+/* Copies the newest samples, oldest of them first, at most `max`; *taken is how many were ever
+ * taken, so that a reader knows which it has seen. Any thread. */
 size_t history_copy(struct history *history, struct history_sample *samples, size_t max,
                     uint64_t *taken);
 

@@ -22,7 +22,8 @@ static bool is_port(const char *text)
            strtol(text, NULL, 10) <= PORT_MAX;
 }
 
-/* The host in front of the last colon, without brackets; an empty slice without data when it can't be one. */
+/* The host in front of the last colon, without brackets; an empty slice without data when it can't
+ * be one. */
 static struct slice host_of(const char *listen, const char *colon)
 {
     struct slice host = slice_make(listen, (size_t) (colon - listen));
@@ -124,7 +125,8 @@ static int listen_anywhere(const char *port)
     return open_listener(&where);
 }
 
-/* Without a host: this machine itself, whose name need not be known (in a container there may be no /etc/hosts). */
+/* Without a host: this machine itself, whose name need not be known (in a container there may be no
+ * /etc/hosts). */
 static struct addrinfo *look_up(const char *host, const char *port, int *failure)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};

@@ -29,16 +29,19 @@ struct http_address {
 enum outcome http_address_parse(const char *listen, struct http_address *address,
                                 struct error *error) MUST_CHECK;
 
-/* A listening socket, the caller's, in *listener. OUTCOME_RETRY names the setting and what to do. */
+/* A listening socket, the caller's, in *listener. OUTCOME_RETRY names the setting and what to
+ * do. */
 enum outcome http_address_listen(const struct http_address *address, int *listener,
                                  struct error *error) MUST_CHECK;
 
-/* A connected socket, the caller's, in *connection, whose reads and writes give up after `timeout_ms`. Asks
- * this machine itself when the address is every address. OUTCOME_RETRY when nobody answers. */
+/* A connected socket, the caller's, in *connection, whose reads and writes give up after
+ * `timeout_ms`. Asks this machine itself when the address is every address. OUTCOME_RETRY when
+ * nobody answers. */
 enum outcome http_address_connect(const struct http_address *address, int timeout_ms,
                                   int *connection, struct error *error) MUST_CHECK;
 
-/* What a listening socket is bound to, for people ("127.0.0.1:9464", "*:9464"), and whether only this machine gets there. */
+/* What a listening socket is bound to, for people ("127.0.0.1:9464", "*:9464"), and whether only
+ * this machine gets there. */
 void http_address_name(int listener, char text[HTTP_ADDRESS_TEXT_MAX], bool *is_loopback);
 
 #endif

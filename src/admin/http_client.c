@@ -51,7 +51,8 @@ static enum outcome read_answer(int connection, struct buf *answer, struct error
     return OUTCOME_OK;
 }
 
-/* Leaves the body in `answer`. Chunks are not for us: Content-Length says whether all of it is there. */
+/* Leaves the body in `answer`. Chunks are not for us: Content-Length says whether all of it is
+ * there. */
 static enum outcome take_head_off(struct buf *answer, int *status, struct error *error)
 {
     const char *text = buf_string(answer);

@@ -1,8 +1,10 @@
 /*
- * http_connections: who is connected to the HTTP server, and since when their next request is waited for.
+ * http_connections: who is connected to the HTTP server, and since when their next request is
+ * waited for.
  *
- * libmicrohttpd hangs up on a client that says nothing for a while, but a byte now and then keeps it waiting for ever, and few such clients
- * take all connections there are. Here a request has a time limit as a whole. Any thread.
+ * libmicrohttpd hangs up on a client that says nothing for a while, but a byte now and then keeps
+ * it waiting for ever, and few such clients take all connections there are. Here a request has a
+ * time limit as a whole. Any thread.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
- * A page is a row of pages[]. libmicrohttpd calls answer() twice for a request: when the head is read, and when the body is,
- * which must be empty.
+ * A page is a row of pages[]. libmicrohttpd calls answer() twice for a request: when the head is
+ * read, and when the body is, which must be empty.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -212,8 +212,8 @@ static bool ends_with(const char *text, const char *end)
     return length >= strlen(end) && strcasecmp(text + length - strlen(end), end) == 0;
 }
 
-/* Is this Host header, as sent to a server on loopback, one that a browser sends for this machine? An address
- * is: no other site has it for a name. */
+/* Is this Host header, as sent to a server on loopback, one that a browser sends for this machine?
+ * An address is: no other site has it for a name. */
 static bool is_local_host(const char *header)
 {
     struct in6_addr address;
@@ -376,7 +376,8 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
     http_address_name(listener, starting->address, &starting->is_loopback);
     starting->daemon = start_daemon(starting, listener);
     if (starting->daemon == NULL) {
-        /* The socket is the library's or not, depending on how far it came: better left open than closed twice. */
+        /* The socket is the library's or not, depending on how far it came: better left open than
+         * closed twice. */
         http_server_stop(starting);
         return error_set(error, OUTCOME_RETRY,
                          "cannot serve http.listen \"%s\": libmicrohttpd "

@@ -1,5 +1,6 @@
 /*
- * status_json: the answer of /status.json, for the status page, `mqtt2pg status` and other programs.
+ * status_json: the answer of /status.json, for the status page, `mqtt2pg status` and other
+ * programs.
  *
  *   version, started_at, now (RFC 3339, UTC), uptime_seconds, ready
  *   health         broker, database, journal: {well, since, text}
@@ -41,8 +42,8 @@ struct status_request {
 /* Asks sources->refresh first. One line, without its newline. */
 void status_append_json(struct buf *out, const struct status_request *request);
 
-/* Are broker, database and journal well? Appends to `out`, which may be NULL, a line for each that is not:
- * "database: not ready since 2026-11-23T03:29:30.123456Z: connection refused". */
+/* Are broker, database and journal well? Appends to `out`, which may be NULL, a line for each that
+ * is not: "database: not ready since 2026-11-23T03:29:30.123456Z: connection refused". */
 bool status_is_ready(struct buf *out);
 
 #endif

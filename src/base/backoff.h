@@ -1,8 +1,8 @@
 /*
  * backoff: how long to wait before the next attempt.
  *
- * Exponential between `first_ms` and `max_ms`, with the upper half of each wait left to chance, so that a fleet of bridges does not
- * come back in step.
+ * Exponential between `first_ms` and `max_ms`, with the upper half of each wait left to chance, so
+ * that a fleet of bridges does not come back in step.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,6 @@
 /*
- * clock: the two clocks. Order and waiting go by the monotonic one; the wall clock only stamps rows.
+ * clock: the two clocks. Order and waiting go by the monotonic one; the wall clock only stamps
+ * rows.
  *
  * SPDX-License-Identifier: MIT
  */

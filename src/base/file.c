@@ -69,7 +69,8 @@ ssize_t file_read(int fd, void *data, size_t length, int64_t offset, struct erro
     return (ssize_t) done;
 }
 
-/* The page that `offset` is in, from there to its end, the file's end or `length`. Returns as file_read_around(). */
+/* The page that `offset` is in, from there to its end, the file's end or `length`. Returns as
+ * file_read_around(). */
 static ssize_t read_page_around(int fd, void *data, size_t length, int64_t offset,
                                 int64_t *unreadable, struct error *error)
 {

@@ -1,8 +1,10 @@
 /*
- * file: reading, writing and syncing files as a journal needs it: all bytes or an error, directories synced.
+ * file: reading, writing and syncing files as a journal needs it: all bytes or an error,
+ * directories synced.
  *
- * Each function has a fault point named after it: "file.write", "file.sync_directory", … (base/fault.h).
- * errno is what it was when a function failed, for callers that tell ENOENT from the rest.
+ * Each function has a fault point named after it: "file.write", "file.sync_directory", …
+ * (base/fault.h). errno is what it was when a function failed, for callers that tell ENOENT from
+ * the rest.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,8 +30,9 @@ enum outcome file_write(int fd, const void *data, size_t length, int64_t offset,
 ssize_t file_read(int fd, void *data, size_t length, int64_t offset,
                   struct error *error) MUST_CHECK;
 
-/* As file_read(), for bytes that carry checksums: a page that the disk cannot read (EIO) is filled with bytes that
- * are not zero instead, and counted in *unreadable. So one bad sector costs what stands in it, and not the file. */
+/* As file_read(), for bytes that carry checksums: a page that the disk cannot read (EIO) is filled
+ * with bytes that are not zero instead, and counted in *unreadable. So one bad sector costs what
+ * stands in it, and not the file. */
 ssize_t file_read_around(int fd, void *data, size_t length, int64_t offset, int64_t *unreadable,
                          struct error *error) MUST_CHECK;
 #define FILE_PAGE_BYTES 4096

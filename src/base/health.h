@@ -32,7 +32,8 @@ extern const char *const health_part_names[HEALTH_PARTS];
 void health_set(enum health_part part, bool well, const char *text);
 void health_get(enum health_part part, struct health *out);
 
-/* The last messages that became dead letters, newest first: topic and reason; a payload only while payloads are shown. */
+/* The last messages that became dead letters, newest first: topic and reason; a payload only while
+ * payloads are shown. */
 #define HEALTH_REJECTS_MAX 20
 struct health_reject {
     int64_t at_us;
@@ -46,11 +47,12 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason,
                        const char *payload);
 size_t health_rejects(struct health_reject *out, size_t max);
 
-/* The newest of one rule, without its payload, however many others came since; false when there is none. Names
- * count as far as health_reject.rule keeps them. */
+/* The newest of one rule, without its payload, however many others came since; false when there is
+ * none. Names count as far as health_reject.rule keeps them. */
 bool health_last_reject(const char *rule, struct health_reject *out);
 
-/* A rule whose messages wait in the dead letters because its table does not work: since when and why. */
+/* A rule whose messages wait in the dead letters because its table does not work: since when and
+ * why. */
 struct health_parked {
     int64_t since_us; /* wall clock, when the rule was parked; the reason may have changed since */
     char rule[64];
@@ -60,7 +62,8 @@ struct health_parked {
 void health_set_parked(const char *rule, const char *reason);
 bool health_parked(const char *rule, struct health_parked *out); /* false: it is not */
 
-/* The last gaps that this process has noticed, newest first: spans of time from which messages may be missing. */
+/* The last gaps that this process has noticed, newest first: spans of time from which messages may
+ * be missing. */
 #define HEALTH_GAPS_MAX 10
 struct health_gap {
     int64_t noticed_us;

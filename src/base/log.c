@@ -80,7 +80,8 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return hash;
 }
 
-/* What makes two lines the same: level, event, and the first field if it is a text (a rule's name, a reason). */
+/* What makes two lines the same: level, event, and the first field if it is a text (a rule's name,
+ * a reason). */
 static uint64_t repeat_key(enum log_level level, const char *event, const struct log_field *fields)
 {
     uint64_t hash = hash_text(UINT64_C(14695981039346656037) + (uint64_t) level, event);

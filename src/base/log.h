@@ -6,11 +6,12 @@
  * text:  2026-11-23 03:29:30.123Z WARN  broker connection lost url=mqtt://… retry_ms=812
  * json:  {"time":"…","level":"warn","event":"broker connection lost","url":"mqtt://…","retry_ms":812}
  *
- * The event is a constant in the program's own words; what varies stands in fields. Values are made printable here
- * (control characters escaped, cut at 500 characters), so a topic may be logged as it came. Payloads and secrets
- * never are. An event that repeats within ten seconds, with the same first field if that is a text, is counted
- * instead, and the count appears with its next line (`repeated=`); debug lines are all written. Under systemd
- * (JOURNAL_STREAM) text lines carry the journal's priority prefix "<N>" instead of the time. Any thread.
+ * The event is a constant in the program's own words; what varies stands in fields. Values are made
+ * printable here (control characters escaped, cut at 500 characters), so a topic may be logged as
+ * it came. Payloads and secrets never are. An event that repeats within ten seconds, with the same
+ * first field if that is a text, is counted instead, and the count appears with its next line
+ * (`repeated=`); debug lines are all written. Under systemd (JOURNAL_STREAM) text lines carry the
+ * journal's priority prefix "<N>" instead of the time. Any thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -63,8 +64,8 @@ struct log_options {
  * info, text. */
 void log_configure(const struct log_options *options);
 
-/* Somebody asks for something (a reload): what is said of it is said, even if the same was said a moment ago.
- * Counts of what was left out remain. */
+/* Somebody asks for something (a reload): what is said of it is said, even if the same was said a
+ * moment ago. Counts of what was left out remain. */
 void log_forget_repeats(void);
 
 /* `event` is a string constant; `fields` borrowed for the call. */

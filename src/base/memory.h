@@ -31,8 +31,9 @@ void *memory_grow(void *array, size_t count, size_t *capacity, size_t size);
  * finite RLIMIT_AS or RLIMIT_DATA. False with a reason in `error`. */
 bool memory_check_limits(struct error *error) MUST_CHECK;
 
-/* Whether the kernel refuses memory that it could still give (vm.overcommit_memory = 2): then a malloc may fail at any time, which ends the
- * process; nothing is lost by that, but an administrator should know. */
+/* Whether the kernel refuses memory that it could still give (vm.overcommit_memory = 2): then a
+ * malloc may fail at any time, which ends the process; nothing is lost by that, but an
+ * administrator should know. */
 bool memory_overcommit_is_strict(void) MUST_CHECK;
 
 #endif

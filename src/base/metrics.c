@@ -138,7 +138,8 @@ void metric_observe(enum histogram histogram, double value, uint64_t count)
     add_to_sum(histogram, value * (double) count);
 }
 
-/* Neighbours are of nearly the same age: the search begins where the last one ended, and what others read is touched once. */
+/* Neighbours are of nearly the same age: the search begins where the last one ended, and what
+ * others read is touched once. */
 void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size_t count,
                          int64_t now_us)
 {

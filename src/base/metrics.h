@@ -6,8 +6,8 @@
  *   messages_journaled + journal_messages_at_start = messages_processed + journal_messages
  *   rule_matched{r}              = stored{r} + filtered{r} + rejected{r}
  *
- * Counters are relaxed atomics. Label values come from the configuration (rule names) only, so the number of
- * series never depends on traffic.
+ * Counters are relaxed atomics. Label values come from the configuration (rule names) only, so the
+ * number of series never depends on traffic.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -64,8 +64,9 @@ void metric_observe(enum histogram histogram, double value, uint64_t count);
 void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size_t count,
                          int64_t now_us);
 
-/* The number under which a rule is counted: the same for the same name as long as the process lives, so
- * counters survive a reload. At most METRICS_RULES_MAX names; -1 beyond, which the functions below ignore. */
+/* The number under which a rule is counted: the same for the same name as long as the process
+ * lives, so counters survive a reload. At most METRICS_RULES_MAX names; -1 beyond, which the
+ * functions below ignore. */
 #define METRICS_RULES_MAX 4096
 int metrics_rule(const char *name);
 const char *metrics_rule_name(int rule); /* NULL beyond the last */

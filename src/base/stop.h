@@ -1,9 +1,9 @@
 /*
  * stop: the one flag by which any thread ends the process in good order.
  *
- * Loops, the main thread's around its signals among them, ask stop_requested(); a thread that sleeps does so in
- * stop_sleep(), which a request wakes. A second request changes nothing but may raise the
- * exit code from 0.
+ * Loops, the main thread's around its signals among them, ask stop_requested(); a thread that
+ * sleeps does so in stop_sleep(), which a request wakes. A second request changes nothing but may
+ * raise the exit code from 0.
  *
  * SPDX-License-Identifier: MIT
  */

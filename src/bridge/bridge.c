@@ -79,7 +79,8 @@ static void append_configuration(void *context, struct buf *out)
     pthread_mutex_unlock(&bridge->mutex);
 }
 
-/* A message that is larger than the journal could never be taken: the broker is told not to send it. True when that changed something. */
+/* A message that is larger than the journal could never be taken: the broker is told not to send
+ * it. True when that changed something. */
 static bool fit_packets_to_journal(struct config *config)
 {
     int64_t fits = config->journal.max_bytes / 2;
@@ -126,7 +127,8 @@ static bool load_first(struct bridge *bridge)
     return bridge->first != NULL;
 }
 
-/* Files of acknowledgments may be left from a configuration that had some, so the outbox is always there. */
+/* Files of acknowledgments may be left from a configuration that had some, so the outbox is always
+ * there. */
 static enum outcome open_outbox(struct bridge *bridge, struct error *error)
 {
     const struct config *config = bridge->generation->config;
@@ -292,8 +294,9 @@ static int bridge_start(struct bridge *bridge)
 }
 
 /*
- * When the loader has taken over the new rules: only now the broker is asked for their messages, because the old ones would not know
- * them; and the generation before is freed, unless it is the first.
+ * When the loader has taken over the new rules: only now the broker is asked for their messages,
+ * because the old ones would not know them; and the generation before is freed, unless it is the
+ * first.
  */
 static void finish_reload(struct bridge *bridge)
 {
@@ -311,7 +314,8 @@ static void finish_reload(struct bridge *bridge)
     log_info("configuration reloaded", F_INT("rules", bridge->generation->ruleset->count));
 }
 
-/* What only a restart changes stays as it was: the broker's and the database's options are borrowed from the first generation. */
+/* What only a restart changes stays as it was: the broker's and the database's options are borrowed
+ * from the first generation. */
 static void keep_running_parts(struct config *next, const struct config *running)
 {
     struct buf names = {0};
@@ -385,7 +389,8 @@ static int64_t left_of(int64_t until_ms)
     return left > 0 ? left : 0;
 }
 
-/* A thread that waits for the resolver can't be ended: then the process ends without it. What was received is in the journal. */
+/* A thread that waits for the resolver can't be ended: then the process ends without it. What was
+ * received is in the journal. */
 static void *leave_at(void *until_ms)
 {
     const int64_t *end_ms = until_ms;

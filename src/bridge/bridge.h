@@ -9,7 +9,8 @@
 #ifndef MQTT2PG_BRIDGE_BRIDGE_H
 #define MQTT2PG_BRIDGE_BRIDGE_H
 
-/* Runs the service until SIGTERM, SIGINT or a failure; returns the process's exit code (0, 1, 3, 4: src/cli/cli.h). */
+/* Runs the service until SIGTERM, SIGINT or a failure; returns the process's exit code (0, 1, 3, 4:
+ * src/cli/cli.h). */
 int bridge_run(const char *config_file);
 
 #endif

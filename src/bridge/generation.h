@@ -1,5 +1,6 @@
 /*
- * generation: a configuration with its compiled rules, from one reading of the file until the next reload.
+ * generation: a configuration with its compiled rules, from one reading of the file until the next
+ * reload.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,9 +16,10 @@ struct generation {
 };
 
 /*
- * Reads, checks and compiles everything. NULL when there is any mistake: all of them are in `problems`, already as
- * text. At a reload the rules are compiled for the client id and protocol that are running (`running`, borrowed for
- * as long as the result lives), because those change with a restart only; else NULL.
+ * Reads, checks and compiles everything. NULL when there is any mistake: all of them are in
+ * `problems`, already as text. At a reload the rules are compiled for the client id and protocol
+ * that are running (`running`, borrowed for as long as the result lives), because those change with
+ * a restart only; else NULL.
  */
 struct generation *generation_load(const char *config_file, const struct generation *running,
                                    struct problems *problems);

@@ -1,5 +1,6 @@
 /*
- * cli: the command line: one row of the table per command. Results go to standard output, everything else to standard error.
+ * cli: the command line: one row of the table per command. Results go to standard output,
+ * everything else to standard error.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,7 +20,8 @@ enum cli_exit {
     CLI_CANNOT_START = 4,
 };
 
-/* What a command is called with: its own arguments, without the options that every command takes. */
+/* What a command is called with: its own arguments, without the options that every command
+ * takes. */
 struct cli_call {
     const char *config_file;
     bool config_given; /* by --config, so it must be there */
@@ -41,10 +43,12 @@ int cli_main(int argc, char **argv);
 /* Says what was wrong with the arguments of `command` and how it is used; returns CLI_USAGE. */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The value of `--name VALUE` or `--name=VALUE` at arguments[*at], moving *at; NULL when it is something else. A missing value is "". */
+/* The value of `--name VALUE` or `--name=VALUE` at arguments[*at], moving *at; NULL when it is
+ * something else. A missing value is "". */
 const char *cli_option(const struct cli_call *call, int *at, const char *name);
 
-/* Reads the configuration and compiles its rules, printing every mistake to `out`; NULL when there was one. */
+/* Reads the configuration and compiles its rules, printing every mistake to `out`; NULL when there
+ * was one. */
 struct generation *cli_load(const struct cli_call *call, FILE *out);
 
 /* One per file cli_NAME.c. */

@@ -44,7 +44,7 @@ static void append_printable(struct buf *out, const char *label, struct slice te
     text_append_printable(out, text, most);
 }
 
-/* --- as JSON ----------------------------------------------------------------------------------- */
+/* --- as JSON ---------------------------------------------------------------------------------- */
 
 static void append_json_text(struct buf *out, const char *name, const char *text)
 {
@@ -99,7 +99,7 @@ static void append_json(struct buf *out, const struct dead_letter *letter)
     buf_append_text(out, "}\n");
 }
 
-/* --- list -------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static void append_line(struct buf *out, const struct dead_letter *letter)
 {
@@ -157,7 +157,7 @@ static int list_letters(const struct desk *desk, const struct request *request)
     return CLI_DONE;
 }
 
-/* --- show -------------------------------------------------------------------------------------- */
+/* --- show ------------------------------------------------------------------------------------- */
 
 /* Text that does nothing to a terminal: line breaks and tabs, but no other control characters. */
 static bool is_printable(struct slice text)
@@ -226,13 +226,14 @@ static int show_letter(const struct desk *desk, const struct request *request)
     return exit_code;
 }
 
-/* --- retry ------------------------------------------------------------------------------------- */
+/* --- retry ------------------------------------------------------------------------------------ */
 
 /* All letters of one rule, portion by portion, each letter once. */
 static bool retry_rule(const struct desk *desk, const struct store *store, struct mapper *mapper,
                        unsigned rule, const struct request *request, struct retry_counts *total)
 {
-    /* Whoever waits for a parked letter's acknowledgment gets it from the service, which stores it by itself. */
+    /* Whoever waits for a parked letter's acknowledgment gets it from the service, which stores it
+     * by itself. */
     bool acknowledges = desk->generation->ruleset->rules[rule]->ack != NULL;
     struct dead_letter_query query = {
         .id = request->id, .parked = acknowledges ? 0 : -1, .limit = RETRY_LETTERS};
@@ -384,7 +385,7 @@ static int purge_letters(const struct desk *desk, const struct request *request)
     return CLI_DONE;
 }
 
-/* --- the command ------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static bool parse_id(const char *text, int64_t *id)
 {

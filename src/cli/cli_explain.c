@@ -76,7 +76,7 @@ static void append_filtered(struct buf *out, const struct rule *rule)
     buf_append_text(out, ",\"filtered\":true}\n");
 }
 
-/* --- the rule alone ---------------------------------------------------------------------------- */
+/* --- the rule alone --------------------------------------------------------------------------- */
 
 static void append_mapped(struct buf *out, const struct mapped *mapped)
 {
@@ -104,7 +104,7 @@ static void append_mapped(struct buf *out, const struct mapped *mapped)
     buf_fini(&rows);
 }
 
-/* --- with the database ------------------------------------------------------------------------- */
+/* --- with the database ------------------------------------------------------------------------ */
 
 static void append_optional(struct buf *out, const char *name, const char *value)
 {
@@ -199,7 +199,7 @@ static bool rehearse_all(const struct generation *generation, struct mapper *map
     return good;
 }
 
-/* --- for people -------------------------------------------------------------------------------- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 static void tell_captures(const struct mapped *mapped)
 {
@@ -268,7 +268,7 @@ static void tell(struct mapper *mapper, const struct mapped *mapped)
     tell_columns(mapped);
 }
 
-/* --- the command ------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static int explain_message(const struct generation *generation, const struct message *message,
                            const struct request *request)

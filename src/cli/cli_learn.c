@@ -43,7 +43,7 @@ struct lesson {
     bool terminal; /* progress on one line, written again and again */
 };
 
-/* --- listening --------------------------------------------------------------------------------- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 static void tell_progress(const struct lesson *lesson, const char *end)
 {
@@ -128,7 +128,7 @@ static bool listen(struct lesson *lesson)
     return good;
 }
 
-/* --- printing ---------------------------------------------------------------------------------- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 static void append_head(const struct lesson *lesson, struct buf *out)
 {
@@ -247,7 +247,7 @@ static int say_nothing_came(const struct lesson *lesson)
     return CLI_FAILED;
 }
 
-/* --- the command ------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static int parse_request(const struct cli_call *call, struct request *request)
 {

@@ -160,7 +160,8 @@ static int once(const char *listen, const struct options *options, struct answer
     return status_text_ready(answers[1].root) ? CLI_DONE : CLI_FAILED;
 }
 
-/* Only where to ask is wanted: a mistake elsewhere, such as a password file that this user may not read, is no hindrance. */
+/* Only where to ask is wanted: a mistake elsewhere, such as a password file that this user may not
+ * read, is no hindrance. */
 static int run_with(const struct config *config, const struct options *options)
 {
     struct answer answers[2] = {{.arena = arena_new(65536)}, {.arena = arena_new(65536)}};

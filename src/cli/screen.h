@@ -1,8 +1,8 @@
 /*
  * screen: one picture after the other on a terminal, in place, without flicker, cut to its window.
  *
- * The escape sequences are those of ECMA-48 (home, erase to the end of line and page) and DECAWM (no wrapping while a picture is written),
- * which every terminal of today knows.
+ * The escape sequences are those of ECMA-48 (home, erase to the end of line and page) and DECAWM
+ * (no wrapping while a picture is written), which every terminal of today knows.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,8 +11,8 @@
 
 #include "base/buf.h"
 
-/* Appends `picture`, lines of text, as what has to be written to a window of so many rows; 0: nobody knows how many. When it has more
- * lines the last row says how many are left out. Pure. */
+/* Appends `picture`, lines of text, as what has to be written to a window of so many rows; 0:
+ * nobody knows how many. When it has more lines the last row says how many are left out. Pure. */
 void screen_append(struct buf *out, struct slice picture, unsigned rows);
 
 /* Writes it to the terminal on standard output. */

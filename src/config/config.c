@@ -17,7 +17,8 @@ struct config_private {
     struct arena *arena;
 };
 
-/* A configuration that holds the table's default values under their numbers: "d1 = "mqtt2pg"; d2 = …". */
+/* A configuration that holds the table's default values under their numbers: "d1 = "mqtt2pg"; d2 =
+ * …". */
 static void load_defaults(struct config_tree *defaults)
 {
     struct buf text = {0};

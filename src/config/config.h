@@ -1,9 +1,10 @@
 /*
  * config: the configuration file, read, expanded and checked: one options struct per stage.
  *
- * Nothing is silently ignored: every unknown key, wrong type, value out of range, unset ${VARIABLE} and unreadable
- * secret is a problem with file and line, and all of them are reported in one go. What only a rule's compiler can
- * see (expressions, topics, types) is reported by load/ruleset at the places that stand in the rule_options.
+ * Nothing is silently ignored: every unknown key, wrong type, value out of range, unset ${VARIABLE}
+ * and unreadable secret is a problem with file and line, and all of them are reported in one go.
+ * What only a rule's compiler can see (expressions, topics, types) is reported by load/ruleset at
+ * the places that stand in the rule_options.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,30 +36,35 @@ struct config {
 };
 
 /*
- * Reads the file. Adds every mistake to `problems`; a config is returned whenever the file could be parsed at all,
- * so that the rules can be checked further, and must not be used to run when problems->errors > 0. NULL: unreadable
- * or a syntax error (which is in `problems`, with libconfig's line). `problems` own their texts and may be printed
- * after config_free().
+ * Reads the file. Adds every mistake to `problems`; a config is returned whenever the file could be
+ * parsed at all, so that the rules can be checked further, and must not be used to run when
+ * problems->errors > 0. NULL: unreadable or a syntax error (which is in `problems`, with
+ * libconfig's line). `problems` own their texts and may be printed after config_free().
  *
- * Paths (password_file, tls.*_file, journal.directory, @include) that are not absolute are meant from the folder of the file they stand in.
- * In every text ${NAME} and ${NAME:-default} are replaced from the environment; "$${" stands for "${".
+ * Paths (password_file, tls.*_file, journal.directory, @include) that are not absolute are meant
+ * from the folder of the file they stand in. In every text ${NAME} and ${NAME:-default} are
+ * replaced from the environment; "$${" stands for "${".
  */
 struct config *config_load(const char *file, struct problems *problems);
 
-/* The same without its rules, which need not be there: for what only speaks with the broker. `rules` is NULL. */
+/* The same without its rules, which need not be there: for what only speaks with the broker.
+ * `rules` is NULL. */
 struct config *config_load_settings(const char *file, struct problems *problems);
 
-/* Appends the settings of the file outside of its rules as they are written there, for another file: ${…} stays,
- * paths become absolute, secrets are left out with a comment that says so. The file must be one that
- * config_load_settings() took. */
+/* Appends the settings of the file outside of its rules as they are written there, for another
+ * file: ${…} stays, paths become absolute, secrets are left out with a comment that says so. The
+ * file must be one that config_load_settings() took. */
 void config_append_given(const char *file, struct buf *out);
 
 void config_free(struct config *config);
 
-/* Names of settings that differ and that only a restart takes ("journal.directory"), for the log at a reload. Appends "a, b" to `out`. */
+/* Names of settings that differ and that only a restart takes ("journal.directory"), for the log at
+ * a reload. Appends "a, b" to `out`. */
 void config_restart_needed(const struct config *old, const struct config *new, struct buf *out);
 
-/* The configuration as JSON, with the values of `running` where only a restart would take those of `config` (NULL: none), without secrets (passwords as "***", also inside conninfo). For the status page. */
+/* The configuration as JSON, with the values of `running` where only a restart would take those of
+ * `config` (NULL: none), without secrets (passwords as "***", also inside conninfo). For the status
+ * page. */
 void config_to_json(const struct config *config, const struct config *running, struct buf *out);
 
 #endif

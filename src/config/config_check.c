@@ -14,7 +14,8 @@
 
 enum { MQTT_TEXT_BYTES_MAX = 65535, IDENTIFIER_BYTES_MAX = 63 };
 
-/* As many messages may be under way as there are packet ids; a journal of this size holds them at 1 KB each. */
+/* As many messages may be under way as there are packet ids; a journal of this size holds them at 1
+ * KB each. */
 enum { PACKET_IDS = 65535, JOURNAL_WINDOW_BYTES = 64 * 1024 * 1024 };
 
 static const config_setting_t *given(const struct config_reader *reader, const char *path)
@@ -233,7 +234,8 @@ static bool is_listen_address(const char *text)
     return bracketed || strcspn(text, ":[] /") == length;
 }
 
-/* The memory of what the broker may repeat is rebuilt from the journal's end (mqtt/redelivery.h). */
+/* The memory of what the broker may repeat is rebuilt from the journal's end
+ * (mqtt/redelivery.h). */
 static void check_journal_size(struct config_reader *reader, const struct config *config)
 {
     int64_t each = config->journal.max_bytes / PACKET_IDS;

@@ -64,7 +64,8 @@ static const struct field fields[] = {
     {"rules.ack.fields", FIELD_COLUMNS, IN_RULE(ack.fields), IN_RULE(ack.field_count)},
 };
 
-/* FIELD_CHOICE writes an enum as an unsigned, and the choices are numbered as the enumerators are. */
+/* FIELD_CHOICE writes an enum as an unsigned, and the choices are numbered as the enumerators
+ * are. */
 static_assert(sizeof(enum log_level) == sizeof(unsigned), "enums are unsigned");
 static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3 && LOG_TEXT == 0 && LOG_JSON == 1, "order");
 static_assert(RETAINED_NEW == 0 && RETAINED_IGNORE == 2, "order");

@@ -1,5 +1,6 @@
 /*
- * config_fields: which setting fills which member of struct config, and of struct rule_options for what stands in a rule.
+ * config_fields: which setting fills which member of struct config, and of struct rule_options for
+ * what stands in a rule.
  *
  * SPDX-License-Identifier: MIT
  */

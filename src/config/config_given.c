@@ -35,7 +35,8 @@ static void append_quoted(struct buf *out, const char *text)
     buf_append_byte(out, '"');
 }
 
-/* The path as it is meant from the folder of its file, without the folder that this process happens to be in. */
+/* The path as it is meant from the folder of its file, without the folder that this process happens
+ * to be in. */
 static const char *absolute(const struct writer *writer, const config_setting_t *value,
                             const char *path)
 {

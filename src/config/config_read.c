@@ -31,7 +31,8 @@ static const struct setting *find_secret(struct arena *arena, const char *path)
     return setting != NULL && setting->secret ? setting : NULL;
 }
 
-/* A name of this group that the unknown one may have been meant to be; a group's twins of secrets count. */
+/* A name of this group that the unknown one may have been meant to be; a group's twins of secrets
+ * count. */
 static const char *suggest(struct arena *arena, const char *group, const char *name)
 {
     const char **names = arena_alloc(arena, 2 * setting_count * sizeof(names[0]));

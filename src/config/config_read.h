@@ -18,8 +18,9 @@ struct config_group {
 };
 
 /*
- * Reads every setting and group of the group into `base`. What stands in the file and not in the table is a problem, as
- * is a setting that must be given and is not. "rules" is left to config_rules.
+ * Reads every setting and group of the group into `base`. What stands in the file and not in the
+ * table is a problem, as is a setting that must be given and is not. "rules" is left to
+ * config_rules.
  */
 void config_read_group(struct config_reader *reader, const struct config_group *group);
 

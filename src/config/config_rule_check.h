@@ -1,6 +1,6 @@
 /*
- * config_rule_check: settings of one rule that do not go together. What its compiler sees (topic, expressions, names of
- * columns in key and newest) is left to load/.
+ * config_rule_check: settings of one rule that do not go together. What its compiler sees (topic,
+ * expressions, names of columns in key and newest) is left to load/.
  *
  * SPDX-License-Identifier: MIT
  */

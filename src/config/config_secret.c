@@ -19,7 +19,8 @@ enum { SECRET_BYTES_MAX = 65535 }; /* MQTT's limit for a password */
 
 #define MASK "***"
 
-/* Where Docker puts a container's secrets, 0444 unless told otherwise: there the container's wall is what keeps others out. */
+/* Where Docker puts a container's secrets, 0444 unless told otherwise: there the container's wall
+ * is what keeps others out. */
 #define CONTAINER_SECRETS "/run/secrets/"
 
 static bool is_container_secret(const char *path)
@@ -156,7 +157,8 @@ static bool mask_uri(struct buf *out, const char *uri)
     return found;
 }
 
-/* The length of a value in "key = value key = 'quoted \' value'", or 0 when its quote is never closed. */
+/* The length of a value in "key = value key = 'quoted \' value'", or 0 when its quote is never
+ * closed. */
 static size_t value_length(const char *at)
 {
     size_t length = at[0] == '\'';
@@ -187,7 +189,8 @@ static bool mask_pairs(struct buf *out, const char *at, bool *found)
         if (length == 0 && *value != '\0') {
             return false;
         }
-        /* In "host= password=x" the rest is the host, for libpq; whoever wrote it meant a password. */
+        /* In "host= password=x" the rest is the host, for libpq; whoever wrote it meant a
+         * password. */
         bool secret =
             is_secret_key(slice_make(at, key)) || is_secret_key(slice_make(value, length));
         buf_printf(out, "%s%.*s=%.*s", out->length == 0 ? "" : " ", (int) key, at,

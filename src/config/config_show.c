@@ -1,5 +1,6 @@
 /*
- * A configuration shown (config_to_json) and compared (config_restart_needed), both led by the table.
+ * A configuration shown (config_to_json) and compared (config_restart_needed), both led by the
+ * table.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,7 +12,7 @@
 #include "config/config_secret.h"
 #include "config/settings.h"
 
-/* --- as JSON ----------------------------------------------------------------------------------- */
+/* --- as JSON ---------------------------------------------------------------------------------- */
 
 static void append_members(struct buf *out, const char *group, const void *base,
                            const struct config *running);
@@ -167,7 +168,8 @@ static void append_rules(struct buf *out, const struct config *config)
     buf_append_byte(out, ']');
 }
 
-/* The group as an object; `base` is the struct config, or a rule. `running` has what waits for a restart, or is NULL. */
+/* The group as an object; `base` is the struct config, or a rule. `running` has what waits for a
+ * restart, or is NULL. */
 static void append_members(struct buf *out, const char *group, const void *base,
                            const struct config *running)
 {
@@ -200,7 +202,7 @@ void config_to_json(const struct config *config, const struct config *running, s
     append_members(out, "", config, running);
 }
 
-/* --- compared ---------------------------------------------------------------------------------- */
+/* --- compared --------------------------------------------------------------------------------- */
 
 static bool same_text(const char *left, const char *right)
 {

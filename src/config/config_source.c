@@ -1,5 +1,6 @@
 /*
- * What a token is, is what libconfig 1.5's scanner takes for one; of its oddities a lone "." as a number is not followed.
+ * What a token is, is what libconfig 1.5's scanner takes for one; of its oddities a lone "." as a
+ * number is not followed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -172,8 +173,8 @@ static void lex_name(struct lexer *lexer)
     add_token(lexer, boolean ? TOKEN_BOOLEAN : TOKEN_NAME, length);
 }
 
-/* A text that runs over the end of its line may be one whose closing quote is missing, so that all quotes behind it
- * open what they should close. The line of the first in this file, or 0. */
+/* A text that runs over the end of its line may be one whose closing quote is missing, so that all
+ * quotes behind it open what they should close. The line of the first in this file, or 0. */
 static int suspicious_line(const struct lexer *lexer)
 {
     const struct config_source *source = lexer->source;
@@ -250,7 +251,8 @@ static bool take_include(struct lexer *lexer)
     return true;
 }
 
-/* The path up to the closing quote, with ${…} replaced, from the folder of this file; NULL with the reason reported. */
+/* The path up to the closing quote, with ${…} replaced, from the folder of this file; NULL with the
+ * reason reported. */
 static const char *include_path(struct lexer *lexer)
 {
     struct buf written = {0};

@@ -1,9 +1,11 @@
 /*
- * config_source: the files of a configuration as one row of tokens, each of which knows where it stands.
+ * config_source: the files of a configuration as one row of tokens, each of which knows where it
+ * stands.
  *
- * libconfig alone would not do: it takes @include from the working directory, cuts integers at 32 bits without a word, and
- * tells "syntax error" for a text whose closing quote is missing. So the files are read and cut into tokens here, @include'd
- * ones in their place; config_syntax checks their order and hands them to libconfig.
+ * libconfig alone would not do: it takes @include from the working directory, cuts integers at 32
+ * bits without a word, and tells "syntax error" for a text whose closing quote is missing. So the
+ * files are read and cut into tokens here, @include'd ones in their place; config_syntax checks
+ * their order and hands them to libconfig.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -55,8 +57,9 @@ struct config_source {
 void config_source_init(struct config_source *source, struct arena *names);
 void config_source_fini(struct config_source *source);
 
-/* Reads the file and what it includes, up to TOKEN_END. False when it can't be read or holds what is no token; the reason is in `problems`.
- * An included file that can't be read is a problem, and the rest is read. */
+/* Reads the file and what it includes, up to TOKEN_END. False when it can't be read or holds what
+ * is no token; the reason is in `problems`. An included file that can't be read is a problem, and
+ * the rest is read. */
 bool config_source_load(struct config_source *source, const char *file, struct problems *problems);
 
 /* The same for a text in memory, whose places have no file. */

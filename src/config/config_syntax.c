@@ -80,8 +80,9 @@ static bool begins_value(enum token_type type)
            type == TOKEN_ARRAY_OPEN;
 }
 
-/* Where a text begins that runs over the end of its line, just before the next token: one whose closing quote is missing ends
- * where the next text should begin, and what follows is a riddle. 0 when there is none. */
+/* Where a text begins that runs over the end of its line, just before the next token: one whose
+ * closing quote is missing ends where the next text should begin, and what follows is a riddle. 0
+ * when there is none. */
 static int suspicious_line(const struct parser *parser)
 {
     for (size_t back = 1; back <= 3 && back <= parser->at; back++) {
@@ -94,7 +95,8 @@ static int suspicious_line(const struct parser *parser)
     return 0;
 }
 
-/* Reports that something else than `wanted` stands at the next token. No bare word is shown: it may be a password. */
+/* Reports that something else than `wanted` stands at the next token. No bare word is shown: it may
+ * be a password. */
 static bool fail(struct parser *parser, const char *wanted)
 {
     const struct token *token = peek(parser);

@@ -1,8 +1,9 @@
 /*
- * config_tree: a configuration as libconfig's tree, each of whose settings knows its place and how it was written.
+ * config_tree: a configuration as libconfig's tree, each of whose settings knows its place and how
+ * it was written.
  *
- * libconfig's numbers are not used: what stands behind a setting is read from its spelling, so that 5000000000 is 5000000000.
- * There are no arrays in the tree, only lists (config_syntax).
+ * libconfig's numbers are not used: what stands behind a setting is read from its spelling, so that
+ * 5000000000 is 5000000000. There are no arrays in the tree, only lists (config_syntax).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,7 +33,8 @@ struct place config_tree_place(const config_setting_t *setting);
 /* How a number or boolean was written. */
 struct slice config_tree_spelling(const config_setting_t *setting);
 
-/* A whole number as it was written, decimal or hexadecimal; beyond 64 bits the nearest that fits. */
+/* A whole number as it was written, decimal or hexadecimal; beyond 64 bits the nearest that
+ * fits. */
 int64_t config_tree_integer(const config_setting_t *setting);
 
 /* "the text "x"", "the number 30", "a list": for messages. Of a secret only what it is. */

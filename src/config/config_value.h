@@ -1,5 +1,6 @@
 /*
- * config_value: one setting's value, from libconfig's tree into the member of the struct that it fills.
+ * config_value: one setting's value, from libconfig's tree into the member of the struct that it
+ * fills.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,7 +9,8 @@
 
 #include "config/config_reader.h"
 
-/* Fills the setting's member of `base` (config_fields.h). A value that is wrong becomes a problem and leaves the member as it was. */
+/* Fills the setting's member of `base` (config_fields.h). A value that is wrong becomes a problem
+ * and leaves the member as it was. */
 void config_value_read(struct config_reader *reader, const struct config_given *given, void *base);
 
 /* The text of a TEXT, its variables replaced, in the reader's arena; NULL after a problem. */

@@ -1,5 +1,6 @@
 /*
- * The table. Its order is that of the sample and of the reference page; a group's row stands before those of its members.
+ * The table. Its order is that of the sample and of the reference page; a group's row stands before
+ * those of its members.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
- * settings: the table of all settings. Parsing, checking, `mqtt2pg settings`, the sample configuration and the manual page
- * come from it, so they can't disagree.
+ * settings: the table of all settings. Parsing, checking, `mqtt2pg settings`, the sample
+ * configuration and the manual page come from it, so they can't disagree.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -55,13 +55,15 @@ bool setting_is_in(const struct setting *setting, const char *group);
 /* What a person calls the type: "duration", "true or false", "one of debug, info, warn, error". */
 void setting_append_type(struct buf *out, const struct setting *setting);
 
-/* A number of the setting's type as it would be written: 90000 → "90s" in quotes, 8388608 → "8MB" in quotes, 1000 → 1000. */
+/* A number of the setting's type as it would be written: 90000 → "90s" in quotes, 8388608 → "8MB"
+ * in quotes, 1000 → 1000. */
 void setting_append_quantity(struct buf *out, const struct setting *setting, int64_t value);
 
 /* For `mqtt2pg settings`: a table for people. */
 void settings_append_table(struct buf *out);
 
-/* config/mqtt2pg.cfg: every setting with its help and default, commented out where it has a default. */
+/* config/mqtt2pg.cfg: every setting with its help and default, commented out where it has a
+ * default. */
 void settings_append_sample(struct buf *out);
 
 /* The reference page, Markdown. */

@@ -1,5 +1,6 @@
 /*
- * The table of settings as a table, as the sample configuration, as the reference page and as a part of the manual page.
+ * The table of settings as a table, as the sample configuration, as the reference page and as a
+ * part of the manual page.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -79,7 +80,7 @@ void settings_append_table(struct buf *out)
         "Each password has a twin password_file.\n");
 }
 
-/* --- the sample -------------------------------------------------------------------------------- */
+/* --- the sample ------------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const char sample_head[] =
@@ -116,7 +117,8 @@ static void append_lines(struct buf *out, const char *prefix, const char *text)
     }
 }
 
-/* The same, behind the prefix and a sign: "# " for words, "#" for settings that are switched off. */
+/* The same, behind the prefix and a sign: "# " for words, "#" for settings that are switched
+ * off. */
 static void append_comment(struct buf *out, const char *prefix, const char *sign, const char *text)
 {
     struct buf commented = {0};
@@ -194,7 +196,7 @@ void settings_append_sample(struct buf *out)
     append_sample_members(out, "", "");
 }
 
-/* --- the reference page ------------------------------------------------------------------------ */
+/* --- the reference page ----------------------------------------------------------------------- */
 
 static void append_cell(struct buf *out, const char *text, bool code)
 {
@@ -248,7 +250,7 @@ void settings_append_markdown(struct buf *out)
     }
 }
 
-/* --- the manual page ---------------------------------------------------------------------------- */
+/* --- the manual page -------------------------------------------------------------------------- */
 
 /* What man(7) would take for its own is escaped; "-" is what a person would copy. */
 static void append_roff(struct buf *out, const char *text)

@@ -7,9 +7,10 @@
  *                                 NUMBER "2"
  *                               TEXT "x"        key b
  *
- * A container's children follow it directly; `node + node->span` is the node behind its subtree, so walking needs no
- * pointers and building needs one array in an arena. Numbers keep their text, containers the JSON text that they came from: that is how
- * 64-bit integers, long decimals and jsonb columns stay exact. decode/ builds documents, map/ and row/ read them.
+ * A container's children follow it directly; `node + node->span` is the node behind its subtree, so
+ * walking needs no pointers and building needs one array in an arena. Numbers keep their text,
+ * containers the JSON text that they came from: that is how 64-bit integers, long decimals and
+ * jsonb columns stay exact. decode/ builds documents, map/ and row/ read them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,7 +36,8 @@ struct node {
 /* The member of this object with exactly this name, or NULL. */
 const struct node *node_member(const struct node *object, struct slice name);
 
-/* The element with this index, or NULL; a negative index counts from the end (RFC 9535, section 2.3.3.1). */
+/* The element with this index, or NULL; a negative index counts from the end (RFC 9535, section
+ * 2.3.3.1). */
 const struct node *node_element(const struct node *array, int64_t index);
 
 /* The node as a value; NULL gives VALUE_NULL. Borrows. */

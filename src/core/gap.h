@@ -1,9 +1,10 @@
 /*
  * gap: messages that never came, as a record in the journal.
  *
- * A lost broker session is noticed on the receiving side, a power loss when the journal is opened, a damaged
- * segment by the reader; all must end up in the table mqtt2pg.gap exactly once. So the receiving side journals a
- * gap like a message (kind MESSAGE_GAP) and the loader stores it in its batch's transaction.
+ * A lost broker session is noticed on the receiving side, a power loss when the journal is opened,
+ * a damaged segment by the reader; all must end up in the table mqtt2pg.gap exactly once. So the
+ * receiving side journals a gap like a message (kind MESSAGE_GAP) and the loader stores it in its
+ * batch's transaction.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +22,8 @@ extern const char gap_session_lost[];         /* "broker session lost" */
 extern const char gap_session_perhaps_lost[]; /* "broker session perhaps lost" */
 extern const char gap_power_loss[];           /* "power loss" */
 
-/* The same cause in memory that nobody frees, for one that was read from the journal; "" for one that is not known here. */
+/* The same cause in memory that nobody frees, for one that was read from the journal; "" for one
+ * that is not known here. */
 struct slice gap_cause_kept(struct slice cause);
 
 struct gap {

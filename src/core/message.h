@@ -1,8 +1,8 @@
 /*
  * message: one MQTT application message on its way through the house.
  *
- * A message borrows its bytes: from Paho while it is appended to the journal, from the reader's buffer while it is
- * loaded. Whoever keeps one longer copies it.
+ * A message borrows its bytes: from Paho while it is appended to the journal, from the reader's
+ * buffer while it is loaded. Whoever keeps one longer copies it.
  *
  * SPDX-License-Identifier: MIT
  */

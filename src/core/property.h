@@ -1,7 +1,7 @@
 /*
- * property: MQTT 5 properties in their wire encoding (MQTT 5.0, section 2.2.2), which is also how the journal
- * keeps them. Only the properties of PUBLISH that a rule can ask for are read and written; others are
- * skipped when read.
+ * property: MQTT 5 properties in their wire encoding (MQTT 5.0, section 2.2.2), which is also how
+ * the journal keeps them. Only the properties of PUBLISH that a rule can ask for are read and
+ * written; others are skipped when read.
  *
  * Reading trusts nothing: a malformed list ends where it stops making sense.
  *

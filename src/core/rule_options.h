@@ -1,7 +1,9 @@
 /*
- * rule_options: one rule as it stands in the configuration: texts and where they stand, nothing compiled.
+ * rule_options: one rule as it stands in the configuration: texts and where they stand, nothing
+ * compiled.
  *
- * config/ fills it, load/ruleset compiles it. All pointers are owned by the configuration and live as long as it does.
+ * config/ fills it, load/ruleset compiles it. All pointers are owned by the configuration and live
+ * as long as it does.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,6 @@
 /*
- * subscription: what the broker is asked for. Made from the rules by route/subscription_plan, carried out by mqtt/receiver.
+ * subscription: what the broker is asked for. Made from the rules by route/subscription_plan,
+ * carried out by mqtt/receiver.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,8 +1,10 @@
 /*
- * table_shape: the columns and types of one target table, as the catalog or a rule's "::type" tells them.
+ * table_shape: the columns and types of one target table, as the catalog or a rule's "::type" tells
+ * them.
  *
- * pg/ fills it from the catalog, load/ from a rule's declarations; row/ reads it. Column types are known by family: what has a
- * binary encoder has a family of its own, everything else is TYPE_OTHER and goes through its text form.
+ * pg/ fills it from the catalog, load/ from a rule's declarations; row/ reads it. Column types are
+ * known by family: what has a binary encoder has a family of its own, everything else is TYPE_OTHER
+ * and goes through its text form.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -74,12 +76,14 @@ struct column_shape *table_shape_add(struct table_shape *shape, struct slice nam
 /* The column with this name, or NULL. */
 const struct column_shape *table_shape_find(const struct table_shape *shape, struct slice name);
 
-/* Reads a type as a person writes it in "::type" ("int", "timestamptz", "numeric(10,2)", "text[]", "character varying(20)",
- * "myschema.mood") into family, array, typmod, type_name and, for built-in types, the OIDs. Names that are not
- * known become TYPE_OTHER. False when it is no type name at all. */
+/* Reads a type as a person writes it in "::type" ("int", "timestamptz", "numeric(10,2)", "text[]",
+ * "character varying(20)", "myschema.mood") into family, array, typmod, type_name and, for built-in
+ * types, the OIDs. Names that are not known become TYPE_OTHER. False when it is no type name at
+ * all. */
 bool type_parse(struct slice text, struct column_shape *column);
 
-/* The family of a type by its OID (the OIDs of built-in types are fixed, pg_type.dat); TYPE_OTHER for all others. */
+/* The family of a type by its OID (the OIDs of built-in types are fixed, pg_type.dat); TYPE_OTHER
+ * for all others. */
 enum type_family type_family_of(uint32_t oid);
 
 #endif

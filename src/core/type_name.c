@@ -4,7 +4,8 @@
  *   text ──scan──▶ words "timestamp with time zone"   ──look up──▶ built-in type ──▶ family, OIDs, typmod
  *                  modifiers "3", array                            or TYPE_OTHER
  *
- * Modifiers stand anywhere behind the first word, as in SQL: "timestamp(3) with time zone", "interval day to second(3)".
+ * Modifiers stand anywhere behind the first word, as in SQL: "timestamp(3) with time zone",
+ * "interval day to second(3)".
  *
  * SPDX-License-Identifier: MIT
  */
@@ -341,7 +342,8 @@ static bool set_builtin(struct column_shape *column, const struct spelling *spel
             snprintf(shown, sizeof(shown), "(%d)", characters ? typmod - TYPMOD_HEADER : typmod);
         }
     }
-    /* format_type() prints a bpchar without length by this name, because "character" means character(1). */
+    /* format_type() prints a bpchar without length by this name, because "character" means
+     * character(1). */
     bool bare = type->family == TYPE_CHAR && typmod < 0;
     const char *name = bare || type->shown == NULL ? type->name : type->shown;
     column_set(column, type, typmod, spelling->array,

@@ -5,7 +5,8 @@
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* src/include/catalog/pg_type.dat of PostgreSQL 15; tests/integration compares it with the server. */
+/* src/include/catalog/pg_type.dat of PostgreSQL 15; tests/integration compares it with the
+ * server. */
 static const struct type_builtin builtins[] = {
     {"bool", "boolean", "", 16, 1000, TYPE_BOOL, MODIFIER_NONE},
     {"bytea", NULL, "", 17, 1001, TYPE_BYTEA, MODIFIER_NONE},
@@ -55,7 +56,8 @@ static const struct type_builtin builtins[] = {
     {"daterange", NULL, "", 3912, 3913, TYPE_OTHER, MODIFIER_NONE},
     {"int8range", NULL, "", 3926, 3927, TYPE_OTHER, MODIFIER_NONE},
     {"jsonpath", NULL, "", 4072, 4073, TYPE_OTHER, MODIFIER_NONE},
-    /* An extension's type: no fixed OID, but its binary form is its text (it is sent by textsend). */
+    /* An extension's type: no fixed OID, but its binary form is its text (it is sent by
+     * textsend). */
     {"citext", NULL, "", 0, 0, TYPE_TEXT, MODIFIER_NONE},
 };
 

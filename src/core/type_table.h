@@ -1,6 +1,6 @@
 /*
- * type_table: the built-in types by name, SQL's other spellings of them, and the fields of interval. Internal to core/; the words
- * are lower case with one space between.
+ * type_table: the built-in types by name, SQL's other spellings of them, and the fields of
+ * interval. Internal to core/; the words are lower case with one space between.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,6 @@
 /*
- * decoder: payload bytes to a document, by the name of a rule's `format`. One row of decoders[] per format. Pure.
+ * decoder: payload bytes to a document, by the name of a rule's `format`. One row of decoders[] per
+ * format. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,8 +15,8 @@ struct decoder {
     const char *name;
     const char *help;         /* one line */
     const char *payload_type; /* of a column made from "$" alone */
-    /* Makes the document in `arena`; it borrows `payload`. OUTCOME_REJECT with a reason that says where
-     * ("byte 17: …") and never quotes the payload. */
+    /* Makes the document in `arena`; it borrows `payload`. OUTCOME_REJECT with a reason that says
+     * where ("byte 17: …") and never quotes the payload. */
     enum outcome (*decode)(struct slice payload, struct arena *arena, const struct node **root,
                            struct error *error);
 };

@@ -1,11 +1,12 @@
 /*
  * json_scan: JSON text to a document, strictly and in one pass.
  *
- * RFC 8259 to the letter: UTF-8 without byte order mark, one value and nothing behind it, no leading zeros, no bare
- * control characters, no lone surrogates, depth at most JSON_DEPTH_MAX, at most JSON_NODES_MAX values, no name
- * twice in one object (jsonb keeps the last, others the first: such a message has no one meaning). "\u0000" is
- * legal here; a column that can't hold it rejects it. Numbers keep their text, so nothing is rounded. Strings
- * without escapes borrow the payload; the others are decoded into the arena.
+ * RFC 8259 to the letter: UTF-8 without byte order mark, one value and nothing behind it, no
+ * leading zeros, no bare control characters, no lone surrogates, depth at most JSON_DEPTH_MAX, at
+ * most JSON_NODES_MAX values, no name twice in one object (jsonb keeps the last, others the first:
+ * such a message has no one meaning). "\u0000" is legal here; a column that can't hold it rejects
+ * it. Numbers keep their text, so nothing is rounded. Strings without escapes borrow the payload;
+ * the others are decoded into the arena.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +22,8 @@
 #define JSON_DEPTH_MAX 128
 #define JSON_NODES_MAX 1000000
 
-/* OUTCOME_REJECT with "byte 17: …", counted from 1. Keys and texts of the nodes borrow `text` or lie in `arena`. */
+/* OUTCOME_REJECT with "byte 17: …", counted from 1. Keys and texts of the nodes borrow `text` or
+ * lie in `arena`. */
 enum outcome json_scan(struct slice text, struct arena *arena, const struct node **root,
                        struct error *error) MUST_CHECK;
 

@@ -1,14 +1,17 @@
 /*
- * journal: the waist of the house. Left of it messages are only appended, right of it they are only read.
+ * journal: the waist of the house. Left of it messages are only appended, right of it they are only
+ * read.
  *
- * An append that has returned OUTCOME_OK survives the death of the process at once and the death of the machine after
- * the sync policy's delay. Messages are numbered upwards from 1. Numbers are left out only where a number might else be used twice
- * (after damage, a power loss), never silently lost: FORMAT.md, "Numbers". A journal has a UUID, so that
- * numbers of one journal are never taken for those of another.
+ * An append that has returned OUTCOME_OK survives the death of the process at once and the death of
+ * the machine after the sync policy's delay. Messages are numbered upwards from 1. Numbers are left
+ * out only where a number might else be used twice (after damage, a power loss), never silently
+ * lost: FORMAT.md, "Numbers". A journal has a UUID, so that numbers of one journal are never taken
+ * for those of another.
  *
- * Threads: one appender, readers, and the keeper, which this module starts: it alone makes and deletes files, it
- * syncs (unless JOURNAL_SYNC_ALWAYS) and writes down the position. All functions below may be called from any thread, except where
- * they name one. No lock is held while a file is written, synced or read.
+ * Threads: one appender, readers, and the keeper, which this module starts: it alone makes and
+ * deletes files, it syncs (unless JOURNAL_SYNC_ALWAYS) and writes down the position. All functions
+ * below may be called from any thread, except where they name one. No lock is held while a file is
+ * written, synced or read.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -40,10 +43,11 @@ struct journal_options {
 struct journal;
 
 /*
- * Opens or makes the journal in the directory, takes its lock (flock on the file "lock"; OUTCOME_FATAL with the
- * holder's process id when another process has it), repairs the tail, syncs what it found and starts the keeper. Reads only the
- * newest segment and the headers of the others, so a backlog of 10 GB opens as fast as an empty one.
- * A newer format or a foreign file is refused, damage is reported and never fatal.
+ * Opens or makes the journal in the directory, takes its lock (flock on the file "lock";
+ * OUTCOME_FATAL with the holder's process id when another process has it), repairs the tail, syncs
+ * what it found and starts the keeper. Reads only the newest segment and the headers of the others,
+ * so a backlog of 10 GB opens as fast as an empty one. A newer format or a foreign file is refused,
+ * damage is reported and never fatal.
  */
 enum outcome journal_open(struct journal **journal, const struct journal_options *options,
                           struct error *error) MUST_CHECK;
@@ -52,11 +56,11 @@ enum outcome journal_open(struct journal **journal, const struct journal_options
 void journal_close(struct journal *journal);
 
 /*
- * Appends one message and sets its sequence. One thread at a time.
- * OUTCOME_RETRY: no room (max_bytes reached, or the disk is full): nothing was appended; try again after journal_wait_room().
- * OUTCOME_REJECT: the message alone is larger than max_bytes.
- * OUTCOME_FATAL: the disk failed, now or in an earlier sync: nothing of this message may be acknowledged, the process must end
- * (it was logged and stop_request(1) called).
+ * Appends one message and sets its sequence. One thread at a time. OUTCOME_RETRY: no room
+ * (max_bytes reached, or the disk is full): nothing was appended; try again after
+ * journal_wait_room(). OUTCOME_REJECT: the message alone is larger than max_bytes. OUTCOME_FATAL:
+ * the disk failed, now or in an earlier sync: nothing of this message may be acknowledged, the
+ * process must end (it was logged and stop_request(1) called).
  */
 enum outcome journal_append(struct journal *journal, struct message *message,
                             struct error *error) MUST_CHECK;
@@ -65,37 +69,41 @@ enum outcome journal_append(struct journal *journal, struct message *message,
 enum outcome journal_sync(struct journal *journal, struct error *error) MUST_CHECK;
 
 /*
- * Room. The journal is "crowded" when less than its reserve is left (the larger of one segment and an eighth of max_bytes):
- * the receiving side then disconnects while what is already under way still finds room. It is crowded until a quarter
- * of max_bytes is free again (hysteresis).
+ * Room. The journal is "crowded" when less than its reserve is left (the larger of one segment and
+ * an eighth of max_bytes): the receiving side then disconnects while what is already under way
+ * still finds room. It is crowded until a quarter of max_bytes is free again (hysteresis).
  */
 bool journal_crowded(const struct journal *journal);
 
 /* Waits until there is room for an append, at most `milliseconds`. False when there is none. */
 bool journal_wait_room(struct journal *journal, int64_t milliseconds);
 
-/* Waits until the message with this sequence has been appended, at most `milliseconds`; false when it has not been.
- * One waiting thread (the loader). journal_wake() ends the wait early. */
+/* Waits until the message with this sequence has been appended, at most `milliseconds`; false when
+ * it has not been. One waiting thread (the loader). journal_wake() ends the wait early. */
 bool journal_wait(struct journal *journal, uint64_t sequence, int64_t milliseconds);
 void journal_wake(struct journal *journal);
 
-/* The highest number given so far: that of the newest message, or higher after numbers were skipped; 0 when there never was one. */
+/* The highest number given so far: that of the newest message, or higher after numbers were
+ * skipped; 0 when there never was one. */
 uint64_t journal_last(const struct journal *journal);
 
 /* Sequence of the oldest message still on disk (last + 1 when there is none). */
 uint64_t journal_first(const struct journal *journal);
 
-/* Whether the machine had stopped without closing the journal when it was opened, under a policy by which messages may be lost then; *last_us is when the newest
- * message came that is left, 0 when that is not known. */
+/* Whether the machine had stopped without closing the journal when it was opened, under a policy by
+ * which messages may be lost then; *last_us is when the newest message came that is left, 0 when
+ * that is not known. */
 bool journal_lost_power(const struct journal *journal, int64_t *last_us);
 
-/* Where the newest `messages` messages begin that are on disk, or all of them: a number to read from. Numbers that were skipped do not count. */
+/* Where the newest `messages` messages begin that are on disk, or all of them: a number to read
+ * from. Numbers that were skipped do not count. */
 uint64_t journal_tail(struct journal *journal, uint64_t messages);
 
 /*
- * Tells that everything up to and including `sequence` is stored: the keeper may delete segments behind it once
- * `keep_ms` has passed, or earlier when room is needed. It is written down (not synced: after a crash an older one is a safe one) so
- * that journal_stored() knows it at the next start before the database does. May go back (database restored).
+ * Tells that everything up to and including `sequence` is stored: the keeper may delete segments
+ * behind it once `keep_ms` has passed, or earlier when room is needed. It is written down (not
+ * synced: after a crash an older one is a safe one) so that journal_stored() knows it at the next
+ * start before the database does. May go back (database restored).
  */
 void journal_set_stored(struct journal *journal, uint64_t sequence);
 uint64_t journal_stored(const struct journal *journal);
@@ -118,8 +126,8 @@ struct journal_info {
     bool crowded;
     bool full;      /* the last append found no room */
     bool disk_full; /* crowded for want of room on the disk, not because of max_bytes */
-    /* What was found damaged at any time lies in damaged/, for a person to look at and to delete: nothing else ever does, and it counts as no part of
-     * max_bytes. */
+    /* What was found damaged at any time lies in damaged/, for a person to look at and to delete:
+     * nothing else ever does, and it counts as no part of max_bytes. */
     unsigned set_aside_files;
     int64_t set_aside_bytes;
 };

@@ -32,7 +32,8 @@ static enum outcome refuse_failed(struct error *error)
     return error_set(error, OUTCOME_FATAL, "the journal failed before");
 }
 
-/* With the lock. Asks the keeper for a prepared segment of at least `bytes`, better more, and waits for its answer. */
+/* With the lock. Asks the keeper for a prepared segment of at least `bytes`, better more, and waits
+ * for its answer. */
 static enum outcome ask_for_segment(struct journal *journal, int64_t bytes, struct error *error)
 {
     if (journal->prepared_fd < 0 || journal->prepared_bytes < bytes) {
@@ -114,7 +115,8 @@ static enum outcome open_next_segment(struct journal *journal, int64_t size, str
     return outcome;
 }
 
-/* After a write that did not succeed: zeros behind the last record again, so that half a record never comes back to life. */
+/* After a write that did not succeed: zeros behind the last record again, so that half a record
+ * never comes back to life. */
 static enum outcome clear_torn(struct journal *journal, struct error *error)
 {
     if (!journal->active.torn) {

@@ -1,10 +1,12 @@
 /*
  * journal_cursor: the file "position": what a journal wants to remember beside its messages.
  *
- * Three slots, each with a counter and a checksum; the sound one with the highest counter counts. What is written often, without a sync, has
- * a slot of its own: a power loss may spoil it. What is synced goes into the other two in turn, so that whatever a power loss does to a
- * write that is under way, one of them holds the last state that was synced, and with it whose journal this is. After a power loss
- * the position may be old: all in it are lower bounds, the truth is in the segments (FORMAT.md, "Numbers"). One thread at a time.
+ * Three slots, each with a counter and a checksum; the sound one with the highest counter counts.
+ * What is written often, without a sync, has a slot of its own: a power loss may spoil it. What is
+ * synced goes into the other two in turn, so that whatever a power loss does to a write that is
+ * under way, one of them holds the last state that was synced, and with it whose journal this is.
+ * After a power loss the position may be old: all in it are lower bounds, the truth is in the
+ * segments (FORMAT.md, "Numbers"). One thread at a time.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,26 +41,29 @@ struct journal_cursor {
     int next_synced; /* the slot that the next synced state goes to: not the one that holds the last */
 };
 
-/* Opens or makes the file and reads the newest sound slot; *found is false when there is none (a slot that the disk cannot read is not
- * sound). Read only: a missing file is no error. */
+/* Opens or makes the file and reads the newest sound slot; *found is false when there is none (a
+ * slot that the disk cannot read is not sound). Read only: a missing file is no error. */
 enum outcome cursor_open(struct journal_cursor *cursor, int directory_fd, bool read_only,
                          struct cursor_state *state, bool *found, struct error *error) MUST_CHECK;
 
 /* A cursor that never was opened (fd -1) is legal. */
 void cursor_close(struct journal_cursor *cursor);
 
-/* Reserves the slots' blocks, so that a disk that fills up later cannot keep a position from being written. */
+/* Reserves the slots' blocks, so that a disk that fills up later cannot keep a position from being
+ * written. */
 enum outcome cursor_reserve(struct journal_cursor *cursor, struct error *error) MUST_CHECK;
 
 /* Without a sync. */
 enum outcome cursor_write(struct journal_cursor *cursor, const struct cursor_state *state,
                           struct error *error) MUST_CHECK;
 
-/* Writes and syncs. OUTCOME_RETRY when there was no room to write: nothing is changed and nothing synced. */
+/* Writes and syncs. OUTCOME_RETRY when there was no room to write: nothing is changed and nothing
+ * synced. */
 enum outcome cursor_write_synced(struct journal_cursor *cursor, const struct cursor_state *state,
                                  struct error *error) MUST_CHECK;
 
-/* A number for this start of the machine, never 0; 0 when the kernel does not tell (/proc/sys/kernel/random/boot_id, random(4)). */
+/* A number for this start of the machine, never 0; 0 when the kernel does not tell
+ * (/proc/sys/kernel/random/boot_id, random(4)). */
 uint64_t cursor_boot(void);
 
 #endif

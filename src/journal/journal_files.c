@@ -172,8 +172,8 @@ static enum outcome find_uuid(struct recovery *recovery, struct error *error)
 
 /* --- bad headers --- */
 
-/* What must have stood in the header: uuid and name say it, except why numbers were left out, which only a power loss does on a scale
- * that no segment holds messages for. */
+/* What must have stood in the header: uuid and name say it, except why numbers were left out, which
+ * only a power loss does on a scale that no segment holds messages for. */
 static struct segment_header guess_header(const struct recovery *recovery, size_t index)
 {
     const struct found *found = &recovery->found[index];
@@ -201,7 +201,8 @@ static enum outcome write_header(struct recovery *recovery, int fd,
     return outcome == OUTCOME_OK ? file_sync(fd, error) : OUTCOME_FATAL;
 }
 
-/* Nothing in it can be read. One without any content was only just made when the machine went down. */
+/* Nothing in it can be read. One without any content was only just made when the machine went
+ * down. */
 static enum outcome set_aside(struct recovery *recovery, const struct found *found, bool empty,
                               struct error *error)
 {
@@ -234,7 +235,8 @@ static enum outcome set_aside(struct recovery *recovery, const struct found *fou
                : error_errno(error, OUTCOME_FATAL, "could not set aside segment \"%s\"", name);
 }
 
-/* A segment whose header is not sound. *kept tells whether it stays in the list, with a header made again. */
+/* A segment whose header is not sound. *kept tells whether it stays in the list, with a header made
+ * again. */
 static enum outcome repair_header(struct recovery *recovery, size_t index, bool *kept,
                                   struct error *error)
 {

@@ -1,6 +1,6 @@
 /*
- * journal_files: the first half of recovery: which segment files there are, whose journal they belong to, and what can be made of bad
- * headers. Only for journal_recovery.c.
+ * journal_files: the first half of recovery: which segment files there are, whose journal they
+ * belong to, and what can be made of bad headers. Only for journal_recovery.c.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -43,8 +43,8 @@ static inline bool recovery_writable(const struct recovery *recovery)
     return !recovery->journal->options.read_only;
 }
 
-/* Fills found, count, the journal's UUID, given_last and maybe_last. What can't be used is set aside. Fatal: an I/O error, a later
- * version's files, or somebody else's. */
+/* Fills found, count, the journal's UUID, given_last and maybe_last. What can't be used is set
+ * aside. Fatal: an I/O error, a later version's files, or somebody else's. */
 enum outcome recovery_find_files(struct recovery *recovery, struct error *error) MUST_CHECK;
 
 #endif

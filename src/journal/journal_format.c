@@ -112,7 +112,8 @@ static size_t padded(size_t length)
     return (length + JOURNAL_RECORD_ALIGN - 1) & ~(size_t) (JOURNAL_RECORD_ALIGN - 1);
 }
 
-/* The header's fields go into the seed of the body's hash: one pass, no copy, all bytes but the checksum covered. */
+/* The header's fields go into the seed of the body's hash: one pass, no copy, all bytes but the
+ * checksum covered. */
 static uint64_t record_checksum(const uint8_t *record, size_t body_length, uint64_t seed)
 {
     uint64_t chained = XXH3_64bits_withSeed(record, RECORD_CHECKSUM, seed);

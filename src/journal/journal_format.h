@@ -1,7 +1,8 @@
 /*
  * journal_format: the bytes of a segment header and of a record, as FORMAT.md describes them. Pure.
  *
- * If you change a byte here, raise JOURNAL_FORMAT_VERSION, keep a reader for the old version and say so in FORMAT.md.
+ * If you change a byte here, raise JOURNAL_FORMAT_VERSION, keep a reader for the old version and
+ * say so in FORMAT.md.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +22,8 @@
 #define JOURNAL_RECORD_ALIGN 8
 #define JOURNAL_RECORD_BYTES_MIN 48 /* an empty message */
 
-/* The largest record that is believed when a length is read: MQTT's largest packet (256 MiB) and room for our own fields. */
+/* The largest record that is believed when a length is read: MQTT's largest packet (256 MiB) and
+ * room for our own fields. */
 #define JOURNAL_RECORD_BYTES_MAX ((size_t) 257 * 1024 * 1024)
 
 struct segment_header {
@@ -46,14 +48,16 @@ enum format_verdict segment_header_decode(const uint8_t *bytes, size_t length,
                                           struct segment_header *header);
 
 /*
- * The seed of a segment's record checksums: a record copied into another segment or left over from another journal does not match.
- * It comes from uuid and first_sequence alone, which are known without the header too (cursor, file name).
+ * The seed of a segment's record checksums: a record copied into another segment or left over from
+ * another journal does not match. It comes from uuid and first_sequence alone, which are known
+ * without the header too (cursor, file name).
  */
 uint64_t record_seed(const struct segment_header *header);
 
 /*
- * The first four bytes of this segment's records. They come from the seed, so that nobody who chooses a payload can fill it with
- * what a search for the next record would have to try one by one.
+ * The first four bytes of this segment's records. They come from the seed, so that nobody who
+ * chooses a payload can fill it with what a search for the next record would have to try one by
+ * one.
  */
 uint32_t record_mark(uint64_t seed);
 
@@ -64,8 +68,9 @@ size_t record_size(const struct message *message);
 void record_encode(struct buf *out, const struct message *message, uint64_t seed);
 
 /*
- * Reads the record at the front of `bytes`. FORMAT_SOUND fills `message` (borrowing `bytes`) and `size`, padding included, even
- * if the bytes end before the padding does; nothing is believed before the checksum held.
+ * Reads the record at the front of `bytes`. FORMAT_SOUND fills `message` (borrowing `bytes`) and
+ * `size`, padding included, even if the bytes end before the padding does; nothing is believed
+ * before the checksum held.
  */
 enum format_verdict record_decode(struct slice bytes, uint64_t seed, struct message *message,
                                   size_t *size);

@@ -1,5 +1,6 @@
 /*
- * journal_internal: what journal.c, journal_recovery.c, journal_keeper.c and journal_reader.c share. Nobody else includes it.
+ * journal_internal: what journal.c, journal_recovery.c, journal_keeper.c and journal_reader.c
+ * share. Nobody else includes it.
  *
  * Who owns what:
  *   appender   writes into the active segment, places the prepared one, nothing else; never waits for a disk but its own
@@ -38,8 +39,9 @@
 #define JOURNAL_SEGMENT_BYTES_MIN ((int64_t) 64 * 1024)
 
 /*
- * How many numbers are left out after a power loss: more messages than can have been appended, read and stored without
- * reaching the disk. They would all have been dirty pages: 2^32 of the smallest records are 200 GB.
+ * How many numbers are left out after a power loss: more messages than can have been appended, read
+ * and stored without reaching the disk. They would all have been dirty pages: 2^32 of the smallest
+ * records are 200 GB.
  */
 #define JOURNAL_SKIP_AFTER_POWER_LOSS ((uint64_t) 1 << 32)
 
@@ -149,10 +151,12 @@ struct journal {
 /* Disk failed: logs it, once, stops the process, wakes all who wait. Without the lock. */
 void journal_fail(struct journal *journal, const struct error *error);
 
-/* With the lock: after `stored`, `last` or the list changed. Finds what is wholly stored, `first` and whether it is crowded. */
+/* With the lock: after `stored`, `last` or the list changed. Finds what is wholly stored, `first`
+ * and whether it is crowded. */
 void journal_account(struct journal *journal);
 
-/* With the lock: the last part of it, whether there is room, with a hysteresis between reserve and relief. */
+/* With the lock: the last part of it, whether there is room, with a hysteresis between reserve and
+ * relief. */
 void journal_account_room(struct journal *journal);
 
 static inline int64_t journal_larger(int64_t left, int64_t right)
@@ -190,13 +194,32 @@ void journal_keep_damage(const struct journal *journal, const struct journal_dam
 
 /* --- journal_info.c --- */
 
-/* With the lock. How many messages the segments behind this one hold. Numbers that were skipped are none. */
+/* With the lock. How many messages the segments behind this one hold. Numbers that were skipped are
+ * none. */
 uint64_t journal_messages_behind(const struct journal *journal, size_t index);
 
 /* --- journal_recovery.c --- */
 
-/* Finds segments and cursor, repairs the tail (unless read only) and fills the journal's state. Before there is a keeper. */
+/* Finds segments and cursor, repairs the tail (unless read only) and fills the journal's state.
+ * Before there is a keeper. */
 enum outcome journal_recover(struct journal *journal, struct error *error) MUST_CHECK;
+
+/* --- journal_delete.c, for the keeper and with the lock --- */
+
+/* How long a full disk, or a file that cannot be deleted, is left alone. */
+#define JOURNAL_RETRY_MS 250
+
+#define JOURNAL_NEVER_DUE INT64_MAX
+
+/* Deletes the oldest segment if all of it is stored; false when there is none to delete. Gives the
+ * lock back meanwhile. */
+bool journal_delete_oldest(struct journal *journal);
+
+/* Whether the oldest segment could be deleted for room now. */
+bool journal_deletable(const struct journal *journal);
+
+/* When the oldest segment is to be deleted; JOURNAL_NEVER_DUE when none may be. */
+int64_t journal_deletion_due_ms(const struct journal *journal);
 
 /* --- journal_keeper.c --- */
 
@@ -205,7 +228,8 @@ void journal_keeper_start(struct journal *journal);
 /* Stops it; what it did is then done by the caller. */
 void journal_keeper_stop(struct journal *journal);
 
-/* Everything written so far becomes durable. Without the lock; the keeper, or nobody else does it at that time. */
+/* Everything written so far becomes durable. Without the lock; the keeper, or nobody else does it
+ * at that time. */
 enum outcome journal_sync_all(struct journal *journal, struct error *error) MUST_CHECK;
 
 /* --- journal_reader.c --- */

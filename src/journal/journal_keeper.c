@@ -1,10 +1,12 @@
 /*
- * The keeper: the journal's own thread. It alone makes, seals and deletes files, so nothing but the list needs a lock.
+ * The keeper: the journal's own thread. It alone makes, seals and deletes files, so nothing but the
+ * list needs a lock.
  *
  *   wake ▶ a segment is asked for? ▶ sync due? ▶ seal what is full ▶ write the position ▶ delete what is old ▶ prepare the next ▶ sleep
  *
- * One job at a time, then from the beginning again: what the appender waits for comes first. A job is called with the lock held,
- * gives it back while it works on files, and returns true when it did something.
+ * One job at a time, then from the beginning again: what the appender waits for comes first. A job
+ * is called with the lock held, gives it back while it works on files, and returns true when it did
+ * something.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,19 +18,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "journal/journal_internal.h"
 #include "journal/segment.h"
 
-/* How long a full disk, or a file that cannot be deleted, is left alone. */
-#define RETRY_MS 250
-
-#define NEVER_DUE INT64_MAX
-
-/* What stays free on the disk beside the journal; a batch whose acknowledgments need more is halved. */
+/* What stays free on the disk beside the journal; a batch whose acknowledgments need more is
+ * halved. */
 #define DISK_LEFT_MIN ((int64_t) 256 * 1024)
 
 static void lock(struct journal *journal)
@@ -119,7 +116,8 @@ static bool keeper_sync(struct journal *journal)
 
 /* --- segments that are full --- */
 
-/* A segment that the appender has left and that is durable: gives back its unused end and its descriptor. */
+/* A segment that the appender has left and that is durable: gives back its unused end and its
+ * descriptor. */
 static bool keeper_seal(struct journal *journal)
 {
     struct error error;
@@ -150,7 +148,8 @@ static bool keeper_seal(struct journal *journal)
     return true;
 }
 
-/* Writes into the file's time since when its messages are stored, for journal.keep after a restart. */
+/* Writes into the file's time since when its messages are stored, for journal.keep after a
+ * restart. */
 static bool keeper_touch(struct journal *journal)
 {
     size_t i = 0;
@@ -193,102 +192,13 @@ static bool keeper_write_cursor(struct journal *journal)
     return true;
 }
 
-/* --- deleting --- */
-
-/* Without the lock. Cursor first: a position behind deleted messages must not be what a power loss leaves. A full disk may refuse it;
- * then the deletion is what helps, and the database knows the position. */
-static enum outcome delete_file(struct journal *journal, const struct journal_segment *segment,
-                                const struct cursor_state *state, struct error *error)
-{
-    char name[SEGMENT_NAME_BYTES];
-    segment_name(name, segment->first_sequence);
-    if (cursor_write_synced(&journal->cursor, state, error) == OUTCOME_FATAL) {
-        return OUTCOME_FATAL;
-    }
-    if (FAULT("journal.segment.delete.before") || unlinkat(journal->directory_fd, name, 0) != 0) {
-        if (errno != ENOENT) {
-            return error_errno(error, OUTCOME_RETRY, "could not delete segment \"%s\"", name);
-        }
-    }
-    (void) FAULT("journal.segment.delete.after");
-    return file_sync_directory(journal->directory_fd, error);
-}
-
-static void put_back_oldest(struct journal *journal, const struct journal_segment *segment)
-{
-    struct segment_header header = {.first_sequence = segment->first_sequence};
-    journal_add_segment(journal, &header); /* makes the list one longer */
-    memmove(journal->segments + 1, journal->segments,
-            (journal->segment_count - 1) * sizeof(*journal->segments));
-    journal->segments[0] = *segment;
-}
-
-/* With the lock. Deletes the oldest segment if all of it is stored; false when there is none to delete. */
-static bool delete_oldest(struct journal *journal)
-{
-    struct error error;
-    if (journal->segment_count < 2 || journal->segments[0].stored_ms == NOT_STORED) {
-        return false;
-    }
-    struct journal_segment segment = journal->segments[0];
-    uint64_t last = journal_segment_last(journal, 0);
-    journal->deleted = last > journal->deleted ? last : journal->deleted;
-    struct cursor_state state = journal_cursor_state(journal, false);
-    journal->segment_count--;
-    memmove(journal->segments, journal->segments + 1,
-            journal->segment_count * sizeof(*journal->segments));
-    journal_account(journal);
-    unlock(journal);
-
-    enum outcome outcome = delete_file(journal, &segment, &state, &error);
-    if (outcome == OUTCOME_OK && segment.fd >= 0) {
-        close(segment.fd);
-    } else if (outcome == OUTCOME_FATAL) {
-        journal_fail(journal, &error);
-    } else if (outcome == OUTCOME_RETRY) {
-        log_warn("could not delete an old segment", F_TEXT("reason", error.text));
-    }
-
-    lock(journal);
-    if (outcome == OUTCOME_OK) {
-        journal->bytes_total -= segment.bytes;
-    } else {
-        put_back_oldest(journal, &segment);
-        journal->delete_retry_ms = clock_monotonic_ms() + RETRY_MS;
-    }
-    journal_account(journal);
-    return outcome == OUTCOME_OK;
-}
-
-/* With the lock. Whether the oldest segment could be deleted for room now. */
-static bool deletable(const struct journal *journal)
-{
-    return journal->segment_count > 1 && journal->segments[0].stored_ms != NOT_STORED &&
-           clock_monotonic_ms() >= journal->delete_retry_ms;
-}
-
-/* When the oldest segment is to be deleted; NEVER_DUE when none may be. */
-static int64_t deletion_due_ms(const struct journal *journal)
-{
-    if (journal->segment_count < 2 || journal->segments[0].stored_ms == NOT_STORED) {
-        return NEVER_DUE;
-    }
-    int64_t due_ms = journal->segments[0].stored_ms + journal->options.keep_ms;
-    if (journal_messages_behind(journal, 0) < journal->options.keep_messages) {
-        due_ms = NEVER_DUE;
-    }
-    if (journal->bytes_total > journal->options.max_bytes) {
-        due_ms = 0;
-    }
-    return due_ms > journal->delete_retry_ms ? due_ms : journal->delete_retry_ms;
-}
+/* --- segments that come and go --- */
 
 static bool keeper_delete(struct journal *journal)
 {
-    return clock_monotonic_ms() >= deletion_due_ms(journal) && delete_oldest(journal);
+    return clock_monotonic_ms() >= journal_deletion_due_ms(journal) &&
+           journal_delete_oldest(journal);
 }
-
-/* --- making --- */
 
 /* With the lock. A prepared segment that is too small makes room for a larger one. */
 static void discard_prepared(struct journal *journal)
@@ -305,8 +215,9 @@ static void discard_prepared(struct journal *journal)
     lock(journal);
 }
 
-/* With the lock. How many bytes there may be beside a new segment. The newest does not count when all of it is stored and the
- * appender waits to leave it: it goes next. Else a huge message could stand in the way of the next one for ever. */
+/* With the lock. How many bytes there may be beside a new segment. The newest does not count when
+ * all of it is stored and the appender waits to leave it: it goes next. Else a huge message could
+ * stand in the way of the next one for ever. */
 static int64_t bytes_in_the_way(const struct journal *journal)
 {
     int64_t bytes = journal->bytes_total;
@@ -317,14 +228,15 @@ static int64_t bytes_in_the_way(const struct journal *journal)
     return bytes;
 }
 
-/* A full journal empties only when batches are stored, and a batch may have acknowledgments to write down on the same disk: the journal
- * must not take the last of it. */
+/* A full journal empties only when batches are stored, and a batch may have acknowledgments to
+ * write down on the same disk: the journal must not take the last of it. */
 static bool takes_the_last(const struct journal *journal, int64_t bytes)
 {
     return file_room(journal->directory_fd) - bytes < DISK_LEFT_MIN;
 }
 
-/* With the lock. Prepares a segment of `bytes`, deleting old ones for it; false when there is no room. */
+/* With the lock. Prepares a segment of `bytes`, deleting old ones for it; false when there is no
+ * room. */
 static bool make_prepared(struct journal *journal, int64_t bytes)
 {
     struct error error;
@@ -333,7 +245,7 @@ static bool make_prepared(struct journal *journal, int64_t bytes)
     discard_prepared(journal);
     do {
         while (bytes_in_the_way(journal) + bytes > journal->options.max_bytes) {
-            if (!delete_oldest(journal)) {
+            if (!journal_delete_oldest(journal)) {
                 journal->disk_short = false;
                 journal_account(journal);
                 return false;
@@ -347,22 +259,23 @@ static bool make_prepared(struct journal *journal, int64_t bytes)
             journal_fail(journal, &error);
         }
         lock(journal);
-    } while (outcome == OUTCOME_RETRY && delete_oldest(journal));
+    } while (outcome == OUTCOME_RETRY && journal_delete_oldest(journal));
 
     if (outcome == OUTCOME_OK) {
         journal->prepared_fd = fd;
         journal->prepared_bytes = bytes;
         journal->bytes_total += bytes;
     } else {
-        journal->retry_ms = clock_monotonic_ms() + RETRY_MS;
+        journal->retry_ms = clock_monotonic_ms() + JOURNAL_RETRY_MS;
     }
     journal->disk_short = outcome == OUTCOME_RETRY;
     journal_account(journal);
     return outcome == OUTCOME_OK;
 }
 
-/* With the lock. A segment of at least `bytes`: one of the usual size, or, when the disk has no room for that, the smallest. Else a disk smaller
- * than a segment would stand still for ever, though all on it is stored. */
+/* With the lock. A segment of at least `bytes`: one of the usual size, or, when the disk has no
+ * room for that, the smallest. Else a disk smaller than a segment would stand still for ever,
+ * though all on it is stored. */
 static bool make_what_fits(struct journal *journal, int64_t bytes)
 {
     int64_t wanted = journal_larger(journal->segment_bytes, bytes);
@@ -376,7 +289,7 @@ static bool worth_trying(const struct journal *journal, int64_t bytes)
 {
     int64_t freed = journal->prepared_fd >= 0 ? journal->prepared_bytes : 0;
     bool fits = bytes_in_the_way(journal) - freed + bytes <= journal->options.max_bytes;
-    return deletable(journal) || (fits && !journal->disk_short) ||
+    return journal_deletable(journal) || (fits && !journal->disk_short) ||
            clock_monotonic_ms() >= journal->retry_ms;
 }
 
@@ -389,7 +302,7 @@ static bool keeper_serve(struct journal *journal)
     }
     bool made = make_what_fits(journal, journal->request_bytes);
     if (!made) {
-        journal->retry_ms = clock_monotonic_ms() + RETRY_MS;
+        journal->retry_ms = clock_monotonic_ms() + JOURNAL_RETRY_MS;
     }
     journal->request = made ? REQUEST_NONE : REQUEST_REFUSED;
     journal_account(journal);
@@ -417,7 +330,7 @@ static bool keeper_prepare(struct journal *journal)
         return false;
     }
     if (journal->bytes_total + journal->segment_bytes > journal->options.max_bytes &&
-        !deletable(journal)) {
+        !journal_deletable(journal)) {
         return false;
     }
     (void) make_what_fits(journal, 0);
@@ -446,7 +359,7 @@ static int64_t earlier(int64_t left, int64_t right)
 /* With the lock. Milliseconds until something is due; -1 = until somebody wakes it. */
 static int64_t sleep_ms(const struct journal *journal)
 {
-    int64_t due_ms = deletion_due_ms(journal);
+    int64_t due_ms = journal_deletion_due_ms(journal);
     if (journal->sync_due_ms != 0) {
         due_ms = earlier(due_ms, journal->sync_due_ms);
     }
@@ -454,7 +367,7 @@ static int64_t sleep_ms(const struct journal *journal)
         (journal->disk_short && next_is_needed(journal))) {
         due_ms = earlier(due_ms, journal->retry_ms);
     }
-    if (due_ms == NEVER_DUE) {
+    if (due_ms == JOURNAL_NEVER_DUE) {
         return -1;
     }
     int64_t left_ms = due_ms - clock_monotonic_ms();

@@ -1,9 +1,10 @@
 /*
- * A reader goes through the list of segments by their first sequences, never by pointers: while it works on its own descriptor the
- * list may grow at the end and shrink at the front.
+ * A reader goes through the list of segments by their first sequences, never by pointers: while it
+ * works on its own descriptor the list may grow at the end and shrink at the front.
  *
- * Holes are found in one place: when a sound record comes whose number is not the expected one, or when there are no more
- * records although higher numbers were given. Numbers that segment headers say were skipped are not missing.
+ * Holes are found in one place: when a sound record comes whose number is not the expected one, or
+ * when there are no more records although higher numbers were given. Numbers that segment headers
+ * say were skipped are not missing.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -77,7 +78,8 @@ uint64_t journal_reader_position(const struct journal_reader *reader)
     return reader->position;
 }
 
-/* With the lock. Index of the segment that `sequence` is in if it is anywhere; 0 when all are newer. */
+/* With the lock. Index of the segment that `sequence` is in if it is anywhere; 0 when all are
+ * newer. */
 static size_t find_segment(const struct journal *journal, uint64_t sequence)
 {
     size_t low = 0;
@@ -148,8 +150,9 @@ static uint64_t deleted_to(struct journal *journal)
     return deleted;
 }
 
-/* Moves the position up to `end`, of which `to_us` is the time. True when messages are missing on the way: `missing` is filled.
- * What has been deleted and what is damaged are two holes; the second is found at the next call. */
+/* Moves the position up to `end`, of which `to_us` is the time. True when messages are missing on
+ * the way: `missing` is filled. What has been deleted and what is damaged are two holes; the second
+ * is found at the next call. */
 static bool pass_hole(struct journal_reader *reader, uint64_t end, int64_t to_us,
                       struct journal_missing *missing)
 {
@@ -186,7 +189,8 @@ static bool pass_hole(struct journal_reader *reader, uint64_t end, int64_t to_us
 
 /* --- from segment to segment --- */
 
-/* With the lock. The first segment that is not done with and may hold the position; segment_count when there is none. */
+/* With the lock. The first segment that is not done with and may hold the position; segment_count
+ * when there is none. */
 static size_t next_segment(const struct journal_reader *reader)
 {
     const struct journal *journal = reader->journal;
@@ -213,7 +217,8 @@ static void pass_skipped(struct journal_reader *reader, const struct journal_seg
     }
 }
 
-/* With the lock. A segment that is listed but gone: the service beside which we read has deleted it. */
+/* With the lock. A segment that is listed but gone: the service beside which we read has deleted
+ * it. */
 static void pass_deleted(struct journal_reader *reader, size_t index)
 {
     struct journal *journal = reader->journal;
@@ -265,8 +270,8 @@ static enum outcome enter_segment(struct journal_reader *reader, struct error *e
 
 enum segment_end { MORE_RECORDS, MORE_SEGMENTS, NO_MORE };
 
-/* No record is left before the limit: has the segment grown, or is there another? At the end of all, *last is the highest number given and
- * *skipped how many numbers up to it never were. */
+/* No record is left before the limit: has the segment grown, or is there another? At the end of
+ * all, *last is the highest number given and *skipped how many numbers up to it never were. */
 static enum segment_end look_further(struct journal_reader *reader, uint64_t *last,
                                      uint64_t *skipped)
 {

@@ -1,9 +1,10 @@
 /*
  * journal_reader: reads a journal's messages in order, from any position, while it grows.
  *
- * Reading is sequential through one buffer that grows to the largest record and shrinks back; memory does not depend on the
- * backlog. Damage is passed over: the reader goes on with the next sound record, copies the damaged bytes into the
- * directory "damaged/" (writable journals) and tells how many messages are missing. One thread per reader.
+ * Reading is sequential through one buffer that grows to the largest record and shrinks back;
+ * memory does not depend on the backlog. Damage is passed over: the reader goes on with the next
+ * sound record, copies the damaged bytes into the directory "damaged/" (writable journals) and
+ * tells how many messages are missing. One thread per reader.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,9 +20,9 @@ struct journal_reader *journal_reader_new(struct journal *journal);
 void journal_reader_free(struct journal_reader *reader);
 
 /*
- * Makes `sequence` the next message to be read. When it is older than all that is on disk, the next read gives the oldest and reports
- * what is missing; one behind the newest is legal (nothing to read yet); beyond that is OUTCOME_FATAL: the position is not of
- * this journal.
+ * Makes `sequence` the next message to be read. When it is older than all that is on disk, the next
+ * read gives the oldest and reports what is missing; one behind the newest is legal (nothing to
+ * read yet); beyond that is OUTCOME_FATAL: the position is not of this journal.
  */
 enum outcome journal_reader_seek(struct journal_reader *reader, uint64_t sequence,
                                  struct error *error) MUST_CHECK;

@@ -4,7 +4,8 @@
  *   position file ▶ list of segments ▶ their headers ▶ whose journal it is ▶ bad headers: made again or set aside
  *     ▶ newest segment read to its end, tail cut ▶ which number comes next ▶ what may not be on disk yet is written again ▶ synced
  *
- * Damage is logged and never fatal; what makes opening fail is an I/O error, a later version's files, or somebody else's.
+ * Damage is logged and never fatal; what makes opening fail is an I/O error, a later version's
+ * files, or somebody else's.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -42,7 +43,8 @@ static void add_segments(struct recovery *recovery)
     }
 }
 
-/* Reads it to its end; damage in its middle stays where it is, for the reader to pass over and report. */
+/* Reads it to its end; damage in its middle stays where it is, for the reader to pass over and
+ * report. */
 static enum outcome scan_newest(struct recovery *recovery, int fd, struct error *error)
 {
     struct journal *journal = recovery->journal;
@@ -67,8 +69,8 @@ static enum outcome scan_newest(struct recovery *recovery, int fd, struct error 
 }
 
 /*
- * How far the position knows of messages. Whoever has read all moves `stored` over the numbers that were skipped last, up to `last`: there it
- * tells of no message.
+ * How far the position knows of messages. Whoever has read all moves `stored` over the numbers that
+ * were skipped last, up to `last`: there it tells of no message.
  */
 static uint64_t given_by_cursor(const struct cursor_state *state)
 {
@@ -76,8 +78,8 @@ static uint64_t given_by_cursor(const struct cursor_state *state)
     return state->stored > state->last ? state->stored : given;
 }
 
-/* Bytes behind the last sound record that are no record: cut off, so that they never come back to life. Kept in damaged/ unless they are only
- * what a killed process had not finished. */
+/* Bytes behind the last sound record that are no record: cut off, so that they never come back to
+ * life. Kept in damaged/ unless they are only what a killed process had not finished. */
 static enum outcome cut_tail(struct recovery *recovery, int fd, struct error *error)
 {
     const struct segment_scan *scan = &recovery->scan;
@@ -199,8 +201,9 @@ static void continue_newest(struct recovery *recovery)
 /* --- durable --- */
 
 /*
- * A process that died of a failed sync leaves bytes that can be read, from memory, but are not on disk, and that the kernel
- * believes written. Writing them again is what makes the next sync mean something.
+ * A process that died of a failed sync leaves bytes that can be read, from memory, but are not on
+ * disk, and that the kernel believes written. Writing them again is what makes the next sync mean
+ * something.
  */
 static enum outcome rewrite(int fd, int64_t end, struct error *error)
 {
@@ -258,7 +261,8 @@ static enum outcome make_durable(struct recovery *recovery, struct error *error)
     return outcome == OUTCOME_OK ? OUTCOME_OK : OUTCOME_FATAL;
 }
 
-/* The mark that this journal is open, before anything is appended: else an old "closed" could be what a power loss leaves. */
+/* The mark that this journal is open, before anything is appended: else an old "closed" could be
+ * what a power loss leaves. */
 static enum outcome mark_open(struct journal *journal, struct error *error)
 {
     struct cursor_state state = journal_cursor_state(journal, false);
@@ -269,8 +273,9 @@ static enum outcome mark_open(struct journal *journal, struct error *error)
     return outcome == OUTCOME_OK ? file_sync_directory(journal->directory_fd, error) : outcome;
 }
 
-/* Segments that were stored before this start: their file's time says since when. Their age is counted up to the newest message, not to now: a clock
- * that is wrong after a start must not delete them all at once. */
+/* Segments that were stored before this start: their file's time says since when. Their age is
+ * counted up to the newest message, not to now: a clock that is wrong after a start must not delete
+ * them all at once. */
 static void find_stored(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
@@ -290,7 +295,8 @@ static void find_stored(struct recovery *recovery)
     journal_account(journal);
 }
 
-/* The service beside which we read may have deleted segments after we read the position and before we listed the files. */
+/* The service beside which we read may have deleted segments after we read the position and before
+ * we listed the files. */
 static enum outcome read_deleted_again(struct recovery *recovery, struct error *error)
 {
     struct journal *journal = recovery->journal;

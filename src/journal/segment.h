@@ -6,10 +6,12 @@
  *   …                   records are appended by pwrite, synced by file_sync()
  *   segment_seal()      cut behind the last record                     (from here on nobody writes)
  *
- * Placing syncs the header first when it is asked to, for journals that sync always: a name without a sound header is damage then, and not
- * what a power loss left of a segment in which nothing was acknowledged. Else the sync policy covers header and name like any record (who
- * syncs the segment syncs the directory too), and a header that a power loss took is made again from the name. All functions work relative
- * to the journal's directory. Any thread; two on the same file are the caller's business.
+ * Placing syncs the header first when it is asked to, for journals that sync always: a name without
+ * a sound header is damage then, and not what a power loss left of a segment in which nothing was
+ * acknowledged. Else the sync policy covers header and name like any record (who syncs the segment
+ * syncs the directory too), and a header that a power loss took is made again from the name. All
+ * functions work relative to the journal's directory. Any thread; two on the same file are the
+ * caller's business.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,7 +27,8 @@
 #define SEGMENT_PREPARED_NAME "prepared.tmp"
 #define SEGMENT_NAME_BYTES 32 /* "00000000000000000001.segment" and NUL */
 
-/* Far from where arithmetic or PostgreSQL's bigint ends; a file with a higher number was not made by us. */
+/* Far from where arithmetic or PostgreSQL's bigint ends; a file with a higher number was not made
+ * by us. */
 #define SEGMENT_SEQUENCE_MAX ((uint64_t) 1 << 62)
 
 void segment_name(char name[SEGMENT_NAME_BYTES], uint64_t first_sequence);
@@ -33,19 +36,21 @@ void segment_name(char name[SEGMENT_NAME_BYTES], uint64_t first_sequence);
 /* False when it is not a segment's name. */
 bool segment_name_parse(const char *name, uint64_t *first_sequence);
 
-/* Makes the file of `bytes` bytes that will be the next segment. OUTCOME_RETRY when the disk is full; nothing is left behind then. */
+/* Makes the file of `bytes` bytes that will be the next segment. OUTCOME_RETRY when the disk is
+ * full; nothing is left behind then. */
 enum outcome segment_prepare(int directory_fd, int64_t bytes, int *fd,
                              struct error *error) MUST_CHECK;
 
-/* Makes the prepared file the segment header->first_sequence; with `sync` its header is durable before it has the name. After a failure it is
- * still prepared. */
+/* Makes the prepared file the segment header->first_sequence; with `sync` its header is durable
+ * before it has the name. After a failure it is still prepared. */
 enum outcome segment_place(int directory_fd, int fd, const struct segment_header *header, bool sync,
                            struct error *error) MUST_CHECK;
 
 /* Gives back what lies behind `end`. Not synced: should the cut be lost, there are zeros behind. */
 enum outcome segment_seal(int fd, int64_t end, struct error *error) MUST_CHECK;
 
-/* Makes zeros of everything behind `end` without needing room: cuts there, then reserves up to `bytes` again if it can. Not synced. */
+/* Makes zeros of everything behind `end` without needing room: cuts there, then reserves up to
+ * `bytes` again if it can. Not synced. */
 enum outcome segment_clear(int fd, int64_t end, int64_t bytes, struct error *error) MUST_CHECK;
 
 /* OUTCOME_RETRY when there is no such file. */

@@ -34,7 +34,8 @@ static int64_t smaller(int64_t left, int64_t right)
     return left < right ? left : right;
 }
 
-/* Makes the buffer start at `offset` with all that it holds from there, in the size that `need` asks for. */
+/* Makes the buffer start at `offset` with all that it holds from there, in the size that `need`
+ * asks for. */
 static void window_move(struct segment_scan *scan, int64_t offset, size_t need)
 {
     size_t kept = 0;
@@ -54,7 +55,8 @@ static void window_move(struct segment_scan *scan, int64_t offset, size_t need)
     scan->length = kept;
 }
 
-/* The bytes from `offset`, at least `need` of them unless the limit or the file ends before. False after an I/O error. */
+/* The bytes from `offset`, at least `need` of them unless the limit or the file ends before. False
+ * after an I/O error. */
 static bool window_at(struct segment_scan *scan, int64_t offset, size_t need, struct slice *out,
                       struct error *error)
 {
@@ -99,8 +101,9 @@ static bool decode_at(struct segment_scan *scan, int64_t offset, struct message 
     return true;
 }
 
-/* Where in `bytes`, which start at an aligned place, the next mark stands; bytes.length rounded down when there is none. Notes in
- * *tail_to, as an offset into `bytes`, the end of what is not zero on the way. */
+/* Where in `bytes`, which start at an aligned place, the next mark stands; bytes.length rounded
+ * down when there is none. Notes in *tail_to, as an offset into `bytes`, the end of what is not
+ * zero on the way. */
 static size_t find_mark(struct slice bytes, uint32_t mark, size_t *tail_to)
 {
     size_t at = 0;

@@ -6,8 +6,9 @@
  *   … │ record │ record │ ??????? │ record │ 0000…     limit
  *       RECORD   RECORD   DAMAGE    RECORD   END (tail_from, tail_to tell of bytes that are not zero)
  *
- * Believes nothing but a checksum: when there is no sound record at `offset`, every aligned place behind it is tried. Reads through one
- * buffer of 256 KB that grows to the largest record and shrinks back. Recovery and readers share it. One thread.
+ * Believes nothing but a checksum: when there is no sound record at `offset`, every aligned place
+ * behind it is tried. Reads through one buffer of 256 KB that grows to the largest record and
+ * shrinks back. Recovery and readers share it. One thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -47,7 +48,8 @@ enum segment_scan_result {
     SEGMENT_SCAN_FAILED, /* I/O error, `error` is filled */
 };
 
-/* Starts at the first record of a segment. Keeps the buffer of an earlier use; zeroed memory is legal. */
+/* Starts at the first record of a segment. Keeps the buffer of an earlier use; zeroed memory is
+ * legal. */
 void segment_scan_start(struct segment_scan *scan, int fd, const struct segment_header *header,
                         int64_t limit);
 void segment_scan_fini(struct segment_scan *scan);
@@ -56,8 +58,9 @@ enum segment_scan_result segment_scan_next(struct segment_scan *scan, struct mes
                                            struct error *error) MUST_CHECK;
 
 /*
- * After END with a tail: is it what kill -9 leaves of a record that was being written? The kernel gives a write up between two pages, so the record has
- * its beginning, and nothing behind a page's end within it. Nobody was told that it is there. False when it can't be read.
+ * After END with a tail: is it what kill -9 leaves of a record that was being written? The kernel
+ * gives a write up between two pages, so the record has its beginning, and nothing behind a page's
+ * end within it. Nobody was told that it is there. False when it can't be read.
  */
 bool segment_scan_unfinished(struct segment_scan *scan);
 

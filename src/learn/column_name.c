@@ -77,7 +77,8 @@ static bool has_letters(struct slice name)
     return false;
 }
 
-/* Does a word begin here: "batteryLevel", "HTTPCode"? A small letter alone is no word: "mV", "kWh", "pH". */
+/* Does a word begin here: "batteryLevel", "HTTPCode"? A small letter alone is no word: "mV", "kWh",
+ * "pH". */
 static bool begins_word(struct slice name, size_t at)
 {
     if (at == 0 || !isupper((unsigned char) name.data[at])) {

@@ -38,7 +38,7 @@ void maker_tell(struct maker *maker, const char *format, ...)
     rule->about[rule->about_count++] = arena_copy(maker->proposal->arena, slice_of(line)).data;
 }
 
-/* --- captures ---------------------------------------------------------------------------------- */
+/* --- captures --------------------------------------------------------------------------------- */
 
 /* The i-th level of what was listened to, "" when it has no such level. */
 static struct slice filter_level(const char *filter, size_t index)
@@ -136,7 +136,7 @@ static void make_topic(struct maker *maker, const struct walk *walk)
     buf_fini(&topic);
 }
 
-/* --- names, words ------------------------------------------------------------------------------ */
+/* --- names, words ----------------------------------------------------------------------------- */
 
 /* The level's words, if they can be the name of a table. */
 static void append_words(struct buf *name, const struct topic_node *node)

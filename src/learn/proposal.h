@@ -1,9 +1,10 @@
 /*
  * proposal: rules for the topics that were seen, as a person would begin to write them. Pure.
  *
- * One rule per pattern of topics. Captures become text columns, the members of objects columns with the type that
- * holds all that was seen, nested objects paths; one array of objects becomes the rule's `rows`; the first member
- * that is a clock becomes the column "time", else it is @received_at.
+ * One rule per pattern of topics. Captures become text columns, the members of objects columns with
+ * the type that holds all that was seen, nested objects paths; one array of objects becomes the
+ * rule's `rows`; the first member that is a clock becomes the column "time", else it is
+ * @received_at.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -45,7 +46,8 @@ struct proposal {
     uint64_t only_empty; /* topics with nothing but empty payloads */
 };
 
-/* From a collapsed tree. `filter` is what was listened to, in the language of rules: a level "{x}" of it names a level that varies. */
+/* From a collapsed tree. `filter` is what was listened to, in the language of rules: a level "{x}"
+ * of it names a level that varies. */
 struct proposal *proposal_new(const struct topic_node *root, const char *filter);
 void proposal_free(struct proposal *proposal);
 

@@ -144,7 +144,7 @@ static void flatten(struct maker *maker, const struct object *object)
     }
 }
 
-/* --- time -------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 /* The best name first. */
 static const char *const time_names[] = {
@@ -196,7 +196,7 @@ static void add_received(struct maker *maker)
     rule->columns[rule->column_count - 1].off = maker->time != NULL;
 }
 
-/* --- payloads ---------------------------------------------------------------------------------- */
+/* --- payloads --------------------------------------------------------------------------------- */
 
 /* The one member that is always an array of objects; NULL when there is none, or several. */
 static const struct shape *find_rows(const struct shape *object)

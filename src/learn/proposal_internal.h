@@ -20,7 +20,8 @@ struct maker {
     const char *time;              /* the column of the payload's own clock; NULL = none */
 };
 
-/* Adds a column; its name is made unique, at first by putting `prefix` in front. Returns the name. */
+/* Adds a column; its name is made unique, at first by putting `prefix` in front. Returns the
+ * name. */
 const char *maker_add_column(struct maker *maker, struct slice name, const char *prefix,
                              const char *expression, const char *note);
 

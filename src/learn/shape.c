@@ -54,9 +54,10 @@ bool shape_is_only(const struct shape *shape, enum value_kind kind)
     return shape->kinds[kind] > 0 && shape->kinds[kind] + shape->kinds[VALUE_NULL] == shape->seen;
 }
 
-/* --- numbers ----------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
-/* The digits of a number without the zeros at both ends; how many there are. At most `room` are written. */
+/* The digits of a number without the zeros at both ends; how many there are. At most `room` are
+ * written. */
 static size_t significant_digits(const struct number *number, char *out, size_t room)
 {
     size_t count = 0;
@@ -133,7 +134,7 @@ static void take_number(struct shape *shape, struct slice text, struct arena *sc
     shape->clocks &= clocks_of(real);
 }
 
-/* --- texts ------------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 static bool has_pattern(struct slice text, const char *pattern)
 {
@@ -167,7 +168,7 @@ static unsigned forms_of(struct slice text)
     return forms;
 }
 
-/* --- trees ------------------------------------------------------------------------------------- */
+/* --- trees ------------------------------------------------------------------------------------ */
 
 static struct shape *spend(struct slice key, struct shape_budget *budget)
 {

@@ -1,9 +1,10 @@
 /*
- * shape: what was seen at one place of many payloads: how often, of which kinds, with which members. Pure.
+ * shape: what was seen at one place of many payloads: how often, of which kinds, with which
+ * members. Pure.
  *
- * A shape is a tree like the documents that it was fed with. It keeps no value, only what decides about a column:
- * are all numbers whole, do all texts look like a time. Its size is bounded: members of one object, depth, and a
- * budget for all shapes together.
+ * A shape is a tree like the documents that it was fed with. It keeps no value, only what decides
+ * about a column: are all numbers whole, do all texts look like a time. Its size is bounded:
+ * members of one object, depth, and a budget for all shapes together.
  *
  * SPDX-License-Identifier: MIT
  */

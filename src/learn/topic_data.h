@@ -1,5 +1,6 @@
 /*
- * topic_data: what was seen of the messages of one topic, or of several that are taken together. Pure.
+ * topic_data: what was seen of the messages of one topic, or of several that are taken together.
+ * Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -42,7 +43,8 @@ void topic_data_merge(struct topic_data *into, struct topic_data *from);
 
 enum topic_format topic_data_format(const struct topic_data *data);
 
-/* May one table hold both? `strict`: objects must have nearly the same members, else some in common. */
+/* May one table hold both? `strict`: objects must have nearly the same members, else some in
+ * common. */
 bool topic_data_alike(const struct topic_data *left, const struct topic_data *right, bool strict);
 
 #endif

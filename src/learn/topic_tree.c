@@ -1,7 +1,7 @@
 /*
- * Collapsing goes from the top down, because what stands below a level decides whether the level varies: children are
- * sorted into classes of alike ones, a class becomes one node with all that stood below its members, and then the same
- * happens below it.
+ * Collapsing goes from the top down, because what stands below a level decides whether the level
+ * varies: children are sorted into classes of alike ones, a class becomes one node with all that
+ * stood below its members, and then the same happens below it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,8 @@
 #include "base/memory.h"
 #include "learn/column_name.h"
 
-/* Work is bounded: how many classes a level is compared with, and how many children two nodes are compared by. */
+/* Work is bounded: how many classes a level is compared with, and how many children two nodes are
+ * compared by. */
 enum { CLASSES_MAX = 64, COMPARED_MAX = 48 };
 
 /* So many words below one parent that are alike stand for a list that goes on. */
@@ -109,7 +110,7 @@ bool topic_level_is_name(const char *level)
     return strpbrk(level, "0123456789") != NULL;
 }
 
-/* --- likeness ---------------------------------------------------------------------------------- */
+/* --- likeness --------------------------------------------------------------------------------- */
 
 static bool both_names(const struct topic_node *left, const struct topic_node *right)
 {
@@ -155,7 +156,8 @@ static enum likeness compare_children(const struct topic_node *left, const struc
     return alike > 0 && alike * (names ? 3 : 2) >= all ? ALIKE : UNRELATED;
 }
 
-/* Two nodes on the same level, whatever they are called. `loose`: their words are taken for names of things. */
+/* Two nodes on the same level, whatever they are called. `loose`: their words are taken for names
+ * of things. */
 static enum likeness compare(const struct topic_node *left, const struct topic_node *right,
                              bool loose)
 {
@@ -187,7 +189,7 @@ static bool covers(const struct topic_node *left, const struct topic_node *right
     return false;
 }
 
-/* --- classes ----------------------------------------------------------------------------------- */
+/* --- classes ---------------------------------------------------------------------------------- */
 
 struct sibling {
     struct topic_node *node;
@@ -258,8 +260,8 @@ static void dissolve(struct family *family, size_t class)
     }
 }
 
-/* Objects with other members may stand in one table; a number and a text, or a word of another meaning, had better
- * not, but for the one "all" beside many devices. */
+/* Objects with other members may stand in one table; a number and a text, or a word of another
+ * meaning, had better not, but for the one "all" beside many devices. */
 static bool may_absorb(const struct family *family, size_t class, const struct topic_node *other)
 {
     const struct topic_node *first = family->list[class].node;
@@ -272,7 +274,8 @@ static bool may_absorb(const struct family *family, size_t class, const struct t
            topic_data_format(other->data) == FORMAT_OBJECTS;
 }
 
-/* A class whose pattern would take a sibling's topics takes the sibling as well, or stays a list of words. */
+/* A class whose pattern would take a sibling's topics takes the sibling as well, or stays a list of
+ * words. */
 static void settle_class(struct family *family, size_t class)
 {
     bool names = class_is_names(family, class);
@@ -328,7 +331,7 @@ static void settle(struct family *family)
     free(sizes);
 }
 
-/* --- merging ----------------------------------------------------------------------------------- */
+/* --- merging ---------------------------------------------------------------------------------- */
 
 static void merge(struct topic_node *into, struct topic_node *from)
 {

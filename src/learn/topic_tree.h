@@ -5,10 +5,10 @@
  *   devices/d2/telemetry  {"t":2}         ───▶    devices/{device}/status
  *   devices/d1/status     {"on":true}
  *
- * Levels below one parent are taken together when what stands below them is alike: the same levels with alike
- * payloads. Levels with a digit are taken for names of things (d1, 0x00158d…) and need less likeness than words. A
- * pattern never covers a topic whose payloads are of another kind, so no message meets a rule that was not made for
- * it.
+ * Levels below one parent are taken together when what stands below them is alike: the same levels
+ * with alike payloads. Levels with a digit are taken for names of things (d1, 0x00158d…) and need
+ * less likeness than words. A pattern never covers a topic whose payloads are of another kind, so
+ * no message meets a rule that was not made for it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,7 +39,8 @@ void topic_tree_collapse(struct topic_node *root);
 /* Does the level look like the name of one thing among many? */
 bool topic_level_is_name(const char *level);
 
-/* What stands below some well-known words: "device" below "zigbee2mqtt"; NULL when nothing is known. */
+/* What stands below some well-known words: "device" below "zigbee2mqtt"; NULL when nothing is
+ * known. */
 const char *topic_level_known(const char *above);
 
 #endif

@@ -273,7 +273,8 @@ static void add_missing(struct batch *batch, const struct journal_missing *missi
         .messages = (int64_t) missing->count};
 
     add_gap(batch, &gap);
-    /* Damaged ones have waited on disk; deleted ones wait nowhere, and the books know nothing of them. */
+    /* Damaged ones have waited on disk; deleted ones wait nowhere, and the books know nothing of
+     * them. */
     batch->records += missing->deleted ? 0 : missing->count;
 }
 
@@ -298,7 +299,8 @@ static bool is_full(const struct batch *batch, const struct batch_options *optio
            (int64_t) batch->count >= options->max_rows || (int64_t) bytes >= options->max_bytes;
 }
 
-/* Reads and adds one record. False at the journal's end, or when it can't be read: then `error` says so. */
+/* Reads and adds one record. False at the journal's end, or when it can't be read: then `error`
+ * says so. */
 static bool add_record(struct batch *batch, const struct batch_builder *builder,
                        struct error *error)
 {

@@ -1,8 +1,9 @@
 /*
- * batch: a run of journal messages and all that one transaction does for them: rows per rule, dead letters, gaps, acknowledgments.
+ * batch: a run of journal messages and all that one transaction does for them: rows per rule, dead
+ * letters, gaps, acknowledgments.
  *
- * Building a batch touches nothing outside it: the same messages give the same batch, so it is simply built again
- * after any failure.
+ * Building a batch touches nothing outside it: the same messages give the same batch, so it is
+ * simply built again after any failure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -76,13 +77,15 @@ struct batch *batch_new(size_t rule_count);
 void batch_free(struct batch *batch);
 
 /*
- * Reads on from the reader's position until the journal's end, the options' limits, or `messages_max` messages, and builds the batch.
- * OUTCOME_OK also for an empty one (to == from). OUTCOME_RETRY: the journal could not be read.
+ * Reads on from the reader's position until the journal's end, the options' limits, or
+ * `messages_max` messages, and builds the batch. OUTCOME_OK also for an empty one (to == from).
+ * OUTCOME_RETRY: the journal could not be read.
  */
 enum outcome batch_build(struct batch *batch, const struct batch_builder *builder,
                          size_t messages_max, struct error *error) MUST_CHECK;
 
-/* After the commit: tells the log and the status page which messages became dead letters, and which may be missing. */
+/* After the commit: tells the log and the status page which messages became dead letters, and which
+ * may be missing. */
 void batch_report(const struct batch *batch);
 
 /* Appends the rows of one message under one rule; `message` is its index in the batch. */

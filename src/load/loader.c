@@ -201,8 +201,8 @@ void loader_trouble(struct loader *loader, enum store_result result,
 }
 
 /*
- * Waits for a first message, then until it is worth it: enough of them, or the first has waited long enough. What came while the last
- * batch was stored has waited already.
+ * Waits for a first message, then until it is worth it: enough of them, or the first has waited
+ * long enough. What came while the last batch was stored has waited already.
  */
 static bool wait_for_messages(struct loader *loader)
 {
@@ -264,7 +264,8 @@ static void store_next(struct loader *loader)
     }
 }
 
-/* The last messages that were stored: copies of the same messages may be the first that these rules get. */
+/* The last messages that were stored: copies of the same messages may be the first that these rules
+ * get. */
 static void look_back(struct loader *loader, const struct ruleset *ruleset, bool by_these)
 {
     uint64_t first = loader->stored > LOOK_BACK ? loader->stored - LOOK_BACK + 1 : 1;

@@ -28,7 +28,8 @@ struct loader;
 /* Starts the thread; it begins to connect. Borrows the ruleset until another one is in use. */
 struct loader *loader_start(const struct loader_options *options, const struct ruleset *ruleset);
 
-/* Are we the only process that stores for this client? Until it is known no message should be taken from the broker. */
+/* Are we the only process that stores for this client? Until it is known no message should be taken
+ * from the broker. */
 enum loader_identity {
     LOADER_IDENTITY_UNKNOWN, /* the database has not answered yet */
     LOADER_IDENTITY_OURS,
@@ -44,8 +45,8 @@ void loader_set_rules(struct loader *loader, struct ruleset *ruleset,
 /* The ruleset in use: those given before it may be freed. Any thread. */
 const struct ruleset *loader_ruleset(struct loader *loader);
 
-/* Stores what the journal has, as long as the database works and at most `milliseconds`, then ends the thread and frees everything. True when the
- * journal is stored to its end. NULL is legal. */
+/* Stores what the journal has, as long as the database works and at most `milliseconds`, then ends
+ * the thread and frees everything. True when the journal is stored to its end. NULL is legal. */
 bool loader_stop(struct loader *loader, int64_t milliseconds);
 
 #endif

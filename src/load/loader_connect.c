@@ -40,8 +40,9 @@ uint64_t loader_waiting(const struct loader *loader)
 }
 
 /*
- * Goes on with the journal where the database says. What lies between that and what we thought was stored by a COMMIT whose answer we
- * never got, or before this process started, or is to be stored once more: the books follow.
+ * Goes on with the journal where the database says. What lies between that and what we thought was
+ * stored by a COMMIT whose answer we never got, or before this process started, or is to be stored
+ * once more: the books follow.
  */
 static enum outcome seek_stored(struct loader *loader, uint64_t position, struct error *error)
 {
@@ -94,8 +95,9 @@ static enum outcome read_position(struct loader *loader, struct outbox_mark *mar
 }
 
 /*
- * A journal that was put back to an older state, or lost its end with the power, gives numbers again that the database has as stored:
- * then the database's position goes back to where this process began to append. What the numbers meant before is stored already.
+ * A journal that was put back to an older state, or lost its end with the power, gives numbers
+ * again that the database has as stored: then the database's position goes back to where this
+ * process began to append. What the numbers meant before is stored already.
  */
 static enum outcome lower_position(struct loader *loader, uint64_t *position,
                                    struct pg_failure *failure)

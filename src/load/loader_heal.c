@@ -42,8 +42,8 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
 }
 
 /*
- * How many letters to store before the next batch: twice what the last one added, so that healing gains on live traffic and other rules
- * still get their turn.
+ * How many letters to store before the next batch: twice what the last one added, so that healing
+ * gains on live traffic and other rules still get their turn.
  */
 static uint64_t heal_quota(const struct loader *loader, unsigned rule)
 {
@@ -72,7 +72,8 @@ static void heal_portions(struct loader *loader, unsigned rule)
             break;
         }
     } while (result == STORE_DONE && healed < quota && !loader_stopping(loader));
-    /* A rule that was parked again is looked at when its time has come; it is no trouble of the database's. */
+    /* A rule that was parked again is looked at when its time has come; it is no trouble of the
+     * database's. */
     if (result != STORE_DONE && result != STORE_AGAIN &&
         !(result == STORE_WAIT && !rule_targets_get(loader->targets, rule)->healing)) {
         loader_trouble(loader, result, &failure);

@@ -1,5 +1,6 @@
 /*
- * loader_internal: what loader.c (the loop) and loader_connect.c (from a TCP connection to the first batch) share.
+ * loader_internal: what loader.c (the loop) and loader_connect.c (from a TCP connection to the
+ * first batch) share.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -52,7 +53,8 @@ struct loader {
     _Atomic bool abandon; /* the drain's time is over */
 };
 
-/* Connects, becomes the only process of this client, reads the position and the catalog. False: try again later; it has said why. */
+/* Connects, becomes the only process of this client, reads the position and the catalog. False: try
+ * again later; it has said why. */
 bool loader_connect(struct loader *loader);
 
 /* Closes the connection and tells health and metrics. */
@@ -63,11 +65,13 @@ void loader_pause(struct loader *loader, int64_t milliseconds);
 
 bool loader_stopping(struct loader *loader);
 
-/* After anything but STORE_DONE: waits, disconnects or stops as it must be, and puts the reader back. */
+/* After anything but STORE_DONE: waits, disconnects or stops as it must be, and puts the reader
+ * back. */
 void loader_trouble(struct loader *loader, enum store_result result,
                     const struct pg_failure *failure);
 
-/* Tells the outbox whether rules want acknowledgments, when we are the only process of this client. */
+/* Tells the outbox whether rules want acknowledgments, when we are the only process of this
+ * client. */
 void loader_expect_acks(struct loader *loader);
 
 /* A portion of this parked rule's letters, if its table works again. */

@@ -1,6 +1,6 @@
 /*
- * mapper: from a message to what each of its rules makes of it. The one piece of code behind the service, `explain`, dead-letter retry and
- * healing. Pure: nothing is sent, counted or logged.
+ * mapper: from a message to what each of its rules makes of it. The one piece of code behind the
+ * service, `explain`, dead-letter retry and healing. Pure: nothing is sent, counted or logged.
  *
  *   message ─▶ ruleset_find ─▶ decode (once per format) ─▶ rows ─▶ where ─▶ columns ─▶ convert ─▶ datums or a reason
  *
@@ -37,19 +37,22 @@ struct mapper;
 struct mapper *mapper_new(const struct ruleset *ruleset);
 void mapper_free(struct mapper *mapper);
 
-/* The columns that rule `rule_index` is converted for, one per expression. Borrowed until changed; at first the rule's declared ones. */
+/* The columns that rule `rule_index` is converted for, one per expression. Borrowed until changed;
+ * at first the rule's declared ones. */
 void mapper_set_columns(struct mapper *mapper, unsigned rule_index,
                         const struct column_shape *const *columns);
 
-/* A rule that is switched off is matched but not mapped: it appears as VERDICT_FILTERED with `skipped` rows
- * unknown. The loader parks such messages. */
+/* A rule that is switched off is matched but not mapped: it appears as VERDICT_FILTERED with
+ * `skipped` rows unknown. The loader parks such messages. */
 void mapper_skip(struct mapper *mapper, unsigned rule_index, bool skip);
 bool mapper_skips(const struct mapper *mapper, unsigned rule_index);
 
-/* Maps a message; *list is valid until the next call, like all it points to. Returns the number of rules that match. */
+/* Maps a message; *list is valid until the next call, like all it points to. Returns the number of
+ * rules that match. */
 size_t mapper_map(struct mapper *mapper, const struct message *message, const struct mapped **list);
 
-/* The same for one rule only, whether or not its subscription brought the message; false when its topic does not match (any more). */
+/* The same for one rule only, whether or not its subscription brought the message; false when its
+ * topic does not match (any more). */
 bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct message *message,
                      const struct mapped **mapped);
 

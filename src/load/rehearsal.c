@@ -44,7 +44,8 @@ void rehearsal_append_rows(struct buf *out, const struct mapped *mapped,
     }
 }
 
-/* The server's answer means this for the message; OUTCOME_RETRY when it was none about message or table. */
+/* The server's answer means this for the message; OUTCOME_RETRY when it was none about message or
+ * table. */
 static enum outcome judge(struct rehearsal *rehearsal, const struct pg_failure *failure)
 {
     if (failure->action != SQL_ROW && failure->action != SQL_RULE) {

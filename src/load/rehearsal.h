@@ -1,12 +1,13 @@
 /*
- * rehearsal: what PostgreSQL itself says of one message under one rule, in a transaction that is always rolled
- * back. For `explain --database`.
+ * rehearsal: what PostgreSQL itself says of one message under one rule, in a transaction that is
+ * always rolled back. For `explain --database`.
  *
  *   BEGIN;  CREATE TABLE … (create = true and it is missing);  COPY into a temporary table;  INSERT … RETURNING the rows as they are stored;  ROLLBACK
  *
- * Types, defaults, generated columns, constraints and triggers all speak. What a rollback does not take back stays:
- * numbers taken from sequences, and what a trigger does outside of its database. It waits at most some seconds for
- * a lock, and touches neither `progress` nor any lock of a running service.
+ * Types, defaults, generated columns, constraints and triggers all speak. What a rollback does not
+ * take back stays: numbers taken from sequences, and what a trigger does outside of its database.
+ * It waits at most some seconds for a lock, and touches neither `progress` nor any lock of a
+ * running service.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -44,9 +45,9 @@ struct rehearsal_stage {
     struct mapper *mapper;
 };
 
-/* Maps the message under rule `rule_index`, whose topic matches, for the table as it is now. Of a rule whose rows
- * were not returned the mapper's are appended to `rows`. OUTCOME_RETRY with `failure` when the database could not
- * be asked. */
+/* Maps the message under rule `rule_index`, whose topic matches, for the table as it is now. Of a
+ * rule whose rows were not returned the mapper's are appended to `rows`. OUTCOME_RETRY with
+ * `failure` when the database could not be asked. */
 enum outcome rehearse(const struct rehearsal_stage *stage, unsigned rule_index,
                       const struct message *message, struct rehearsal *rehearsal,
                       struct pg_failure *failure) MUST_CHECK;

@@ -14,7 +14,8 @@ struct second_verdict {
     char sqlstate[6];
 };
 
-/* One round of retry_letters(). The letters' ids stand where a batch of the journal has sequences, so that isolation works the same. */
+/* One round of retry_letters(). The letters' ids stand where a batch of the journal has sequences,
+ * so that isolation works the same. */
 struct retry {
     const struct store *store;
     struct mapper *mapper;
@@ -31,7 +32,8 @@ static void give_up(struct second_verdict *verdict, const char *reason, const ch
     snprintf(verdict->sqlstate, sizeof(verdict->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
 }
 
-/* The acknowledgment that this message has waited for. A letter that was rejected before has had its own. */
+/* The acknowledgment that this message has waited for. A letter that was rejected before has had
+ * its own. */
 static void append_ack(struct retry *retry, const struct dead_letter *letter,
                        const struct mapped *mapped, const char *reason, const char *sqlstate)
 {

@@ -1,8 +1,10 @@
 /*
- * retry: dead letters through today's rules once more: for a parked rule whose table works again, and for `dead-letters retry`.
+ * retry: dead letters through today's rules once more: for a parked rule whose table works again,
+ * and for `dead-letters retry`.
  *
- * Each letter leaves the table in the transaction that stores its rows; one that fails again stays, with the new reason. So a retry that is
- * killed at any instant has stored each letter once or not at all.
+ * Each letter leaves the table in the transaction that stores its rows; one that fails again stays,
+ * with the new reason. So a retry that is killed at any instant has stored each letter once or not
+ * at all.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,10 +24,10 @@ struct retry_counts {
 };
 
 /*
- * Takes up to `query->limit` letters of this rule in the order of their ids, each once. The rule must have a plan
- * (rule_targets_get). Adds to `counts`; counts->letters unchanged: there are none left. With an outbox in `store`,
- * the acknowledgments that the letters have waited for go out after the commit. STORE_DONE, or what stands in the
- * way; STORE_AGAIN: call it again.
+ * Takes up to `query->limit` letters of this rule in the order of their ids, each once. The rule
+ * must have a plan (rule_targets_get). Adds to `counts`; counts->letters unchanged: there are none
+ * left. With an outbox in `store`, the acknowledgments that the letters have waited for go out
+ * after the commit. STORE_DONE, or what stands in the way; STORE_AGAIN: call it again.
  */
 enum store_result retry_letters(const struct store *store, struct mapper *mapper, unsigned rule,
                                 const struct dead_letter_query *query, struct retry_counts *counts,

@@ -54,7 +54,8 @@ static void check_table_name(const struct rule *rule, struct problems *problems)
     buf_fini(&quoted);
 }
 
-/* Of a topic with a mistake elsewhere: what looks like a capture, so that columns are not blamed for the topic. */
+/* Of a topic with a mistake elsewhere: what looks like a capture, so that columns are not blamed
+ * for the topic. */
 static void guess_captures(struct rule *rule, struct scope *scope)
 {
     const char *topic = rule->options->topic.text;
@@ -93,8 +94,9 @@ static void compile_rows(struct rule *rule, struct problems *problems)
 }
 
 /*
- * The shape that a column has when only the rule is asked. Where the table decides and the expression says nothing better than "text",
- * the value is left as it is: `explain` then shows a number as a number.
+ * The shape that a column has when only the rule is asked. Where the table decides and the
+ * expression says nothing better than "text", the value is left as it is: `explain` then shows a
+ * number as a number.
  */
 static void declare_column(struct rule *rule, const char *name, const struct expression *expression)
 {

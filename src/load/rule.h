@@ -1,5 +1,6 @@
 /*
- * rule: one rule of the configuration, compiled: everything that can be known about it without a database.
+ * rule: one rule of the configuration, compiled: everything that can be known about it without a
+ * database.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,11 +37,13 @@ struct rule {
     struct row_source *rows;  /* NULL: one row a message */
     struct ack_template *ack; /* NULL: none wanted */
     bool uses_payload;        /* some expression needs the decoded payload */
-    /* The columns as "::type" declares them or their expressions suggest: for create = true, `sql`, and explain. */
+    /* The columns as "::type" declares them or their expressions suggest: for create = true, `sql`,
+     * and explain. */
     struct table_shape *declared;
 };
 
-/* Compiles one rule; every mistake goes to `problems` at its place, and NULL comes back when there was one. Borrows `options`. */
+/* Compiles one rule; every mistake goes to `problems` at its place, and NULL comes back when there
+ * was one. Borrows `options`. */
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems);
 void rule_free(struct rule *rule);
 

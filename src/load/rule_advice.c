@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-/* --- columns ----------------------------------------------------------------------------------- */
+/* --- columns ---------------------------------------------------------------------------------- */
 
 static const char *const mqtt5_facts[] = {
     "property", "response_topic", "correlation_data", "content_type", "message_expiry",
@@ -91,7 +91,7 @@ static void advise_rows(const struct rule *rule, struct problems *problems)
     }
 }
 
-/* --- where ------------------------------------------------------------------------------------- */
+/* --- where ------------------------------------------------------------------------------------ */
 
 static void advise_conditions(const struct rule *rule, struct problems *problems)
 {
@@ -114,7 +114,7 @@ static void advise_conditions(const struct rule *rule, struct problems *problems
     }
 }
 
-/* --- the rest of a rule ------------------------------------------------------------------------ */
+/* --- the rest of a rule ----------------------------------------------------------------------- */
 
 static bool is_in_key(const struct rule_options *options, const char *name)
 {
@@ -194,7 +194,7 @@ void rule_advise(const struct rule *rule, bool mqtt5, struct problems *problems)
     advise_ack(rule, mqtt5, problems);
 }
 
-/* --- rules among each other -------------------------------------------------------------------- */
+/* --- rules among each other ------------------------------------------------------------------- */
 
 /* The acknowledgments' topic as a filter: a level with a capture in it may be anything. */
 static bool ack_filter(struct buf *out, const char *topic)

@@ -178,9 +178,9 @@ static enum outcome run_empty_batch(struct pg_connection *connection, const stru
     return outcome;
 }
 
-/* What only PostgreSQL knows: views without triggers, foreign tables that take no rows, an odd ON CONFLICT,
- * mistakes in the rule's own SQL. It is asked by running the rule's statements over an empty batch in a transaction
- * that is rolled back. */
+/* What only PostgreSQL knows: views without triggers, foreign tables that take no rows, an odd ON
+ * CONFLICT, mistakes in the rule's own SQL. It is asked by running the rule's statements over an
+ * empty batch in a transaction that is rolled back. */
 static enum outcome try_statements(const struct rule *rule, struct pg_connection *connection,
                                    const struct pg_table *table, struct problems *problems,
                                    struct pg_failure *failure)

@@ -1,5 +1,6 @@
 /*
- * rule_check: a rule against the catalog as it is now, for `check --database`: all that would go wrong later, in one go.
+ * rule_check: a rule against the catalog as it is now, for `check --database`: all that would go
+ * wrong later, in one go.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,10 +11,11 @@
 #include "load/rule.h"
 #include "pg/pg_connection.h"
 
-/* Adds what it finds to `problems`, at the rule's places: a missing table or column, a generated column, NOT NULL
- * without a source, a missing unique index for on_conflict, missing privileges (also on sequences), a declared
- * "::type" that the column does not have. A rule without these mistakes is tried: its statements run over an empty
- * batch in a transaction that is rolled back. OUTCOME_RETRY when the database could not be asked. */
+/* Adds what it finds to `problems`, at the rule's places: a missing table or column, a generated
+ * column, NOT NULL without a source, a missing unique index for on_conflict, missing privileges
+ * (also on sequences), a declared "::type" that the column does not have. A rule without these
+ * mistakes is tried: its statements run over an empty batch in a transaction that is rolled back.
+ * OUTCOME_RETRY when the database could not be asked. */
 enum outcome rule_check(const struct rule *rule, struct pg_connection *connection,
                         struct problems *problems, struct pg_failure *failure) MUST_CHECK;
 

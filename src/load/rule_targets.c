@@ -44,7 +44,8 @@ static void forget(struct rule_targets *targets, unsigned rule)
     target->table = NULL;
 }
 
-/* For people and alerts: the log says it once, this as long as it lasts. `reason` NULL: the rule works. */
+/* For people and alerts: the log says it once, this as long as it lasts. `reason` NULL: the rule
+ * works. */
 static void show_parked(const struct rule_targets *targets, unsigned rule, const char *reason)
 {
     const struct rule *compiled = targets->ruleset->rules[rule];
@@ -109,7 +110,8 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     return true;
 }
 
-/* CREATE TABLE and missing columns of a rule with create = true; a refusal is the rule's problem, not the connection's. */
+/* CREATE TABLE and missing columns of a rule with create = true; a refusal is the rule's problem,
+ * not the connection's. */
 static enum outcome create_table(struct rule_targets *targets, struct pg_connection *connection,
                                  unsigned rule, struct pg_failure *failure)
 {
@@ -141,7 +143,8 @@ struct look {
     struct pg_found *found;
 };
 
-/* Asks the catalog for all tables that have a name. OUTCOME_RETRY only for a lost connection, as everywhere below. */
+/* Asks the catalog for all tables that have a name. OUTCOME_RETRY only for a lost connection, as
+ * everywhere below. */
 static enum outcome find_tables(struct rule_targets *targets, struct pg_connection *connection,
                                 struct look *look, struct pg_failure *failure)
 {
@@ -156,7 +159,8 @@ static enum outcome find_tables(struct rule_targets *targets, struct pg_connecti
     return outcome;
 }
 
-/* Makes the tables that rules with `create` need. *made says whether the catalog must be asked again. */
+/* Makes the tables that rules with `create` need. *made says whether the catalog must be asked
+ * again. */
 static enum outcome create_tables(struct rule_targets *targets, struct pg_connection *connection,
                                   struct look *look, bool *made, struct pg_failure *failure)
 {
@@ -188,7 +192,8 @@ static void free_tables(struct look *look)
     }
 }
 
-/* After tables were made or got columns, which may be those of several rules. What failed has failed. */
+/* After tables were made or got columns, which may be those of several rules. What failed has
+ * failed. */
 static enum outcome find_again(struct rule_targets *targets, struct pg_connection *connection,
                                struct look *look, struct pg_failure *failure)
 {
@@ -208,7 +213,8 @@ static enum outcome find_again(struct rule_targets *targets, struct pg_connectio
     return outcome;
 }
 
-/* Finds the tables of these rules, making those that are to be made; free_tables() when it has failed, too. */
+/* Finds the tables of these rules, making those that are to be made; free_tables() when it has
+ * failed, too. */
 static enum outcome look_for(struct rule_targets *targets, struct pg_connection *connection,
                              struct look *look, struct pg_failure *failure)
 {
@@ -246,7 +252,8 @@ static bool is_usable(const struct rule_options *options, const struct pg_found 
     return false;
 }
 
-/* The rule goes by what was found from now on (NULL: it has SQL of its own). False when it can't work, with the reason in *error. */
+/* The rule goes by what was found from now on (NULL: it has SQL of its own). False when it can't
+ * work, with the reason in *error. */
 static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_found *found,
                       struct error *error)
 {
@@ -264,7 +271,8 @@ static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_fou
     return plan_for(targets, rule, table, error);
 }
 
-/* Reads one rule's table. Trouble that is not the connection's is in *error, and *works is false. */
+/* Reads one rule's table. Trouble that is not the connection's is in *error, and *works is
+ * false. */
 static enum outcome read_rule(struct rule_targets *targets, struct pg_connection *connection,
                               unsigned rule, bool *works, struct error *error,
                               struct pg_failure *failure)
@@ -284,7 +292,8 @@ static enum outcome read_rule(struct rule_targets *targets, struct pg_connection
     return OUTCOME_OK;
 }
 
-/* Which rules have letters parked from earlier? They must be stored before newer messages. `parked` has room for all rules. */
+/* Which rules have letters parked from earlier? They must be stored before newer messages. `parked`
+ * has room for all rules. */
 static enum outcome read_parked(const struct rule_targets *targets,
                                 struct pg_connection *connection, const char *schema, bool *parked,
                                 struct pg_failure *failure)
@@ -312,7 +321,8 @@ static void settle_rule(struct rule_targets *targets, unsigned rule, struct pg_f
         rule_targets_park(targets, rule, error.text, error.sqlstate);
         return;
     }
-    /* What was parked because its statements were refused is looked at again when its time has come, not sooner. */
+    /* What was parked because its statements were refused is looked at again when its time has
+     * come, not sooner. */
     target->healing = parked && target->look_again_ms <= clock_monotonic_ms();
     target->parked = parked;
     show_parked(targets, rule, parked ? "messages parked from earlier are being stored" : NULL);

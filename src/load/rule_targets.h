@@ -1,8 +1,10 @@
 /*
- * rule_targets: where each rule's rows go, as the catalog has it now; and which rules are parked because that does not work.
+ * rule_targets: where each rule's rows go, as the catalog has it now; and which rules are parked
+ * because that does not work.
  *
- * A rule is parked when its table is missing, denied or of another shape. Its messages go to the dead letters with `parked` set; from time
- * to time the table is looked at again, and when it works they are stored in their order before newer ones (load/heal).
+ * A rule is parked when its table is missing, denied or of another shape. Its messages go to the
+ * dead letters with `parked` set; from time to time the table is looked at again, and when it works
+ * they are stored in their order before newer ones (load/heal).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -29,13 +31,14 @@ struct rule_target {
 
 struct rule_targets;
 
-/* Borrows both; every rule is without a target until rule_targets_read(). Columns found are given to the mapper. */
+/* Borrows both; every rule is without a target until rule_targets_read(). Columns found are given
+ * to the mapper. */
 struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper);
 void rule_targets_free(struct rule_targets *targets);
 
-/* Reads the catalog for all rules: after connecting, and after a change of rules. Rules with `create` make their
- * table. Rules that have letters parked from earlier stay parked until those are stored. OUTCOME_RETRY only when
- * the connection failed. */
+/* Reads the catalog for all rules: after connecting, and after a change of rules. Rules with
+ * `create` make their table. Rules that have letters parked from earlier stay parked until those
+ * are stored. OUTCOME_RETRY only when the connection failed. */
 enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connection *connection,
                                const char *schema, struct pg_failure *failure) MUST_CHECK;
 
@@ -55,7 +58,8 @@ int64_t rule_targets_wait(const struct rule_targets *targets);
 enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connection *connection,
                                unsigned rule, struct pg_failure *failure) MUST_CHECK;
 
-/* No letter of it is left to be stored: rows go straight to the table again, unless another session still holds some. */
+/* No letter of it is left to be stored: rows go straight to the table again, unless another session
+ * still holds some. */
 enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connection *connection,
                                  const char *schema, unsigned rule,
                                  struct pg_failure *failure) MUST_CHECK;

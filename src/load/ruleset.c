@@ -178,9 +178,10 @@ static bool message_came_for(const struct message *message, uint32_t subscriptio
 }
 
 /*
- * Does the copy name a subscription that we have today, or had before a reload? If it does not (3.1.1, a broker without identifiers, or a message
- * that was queued under rules that changed while we were away), its topic alone decides. As a rule it names that of a rule that its topic has found, so that
- * these are asked first: their number does not grow with that of all rules.
+ * Does the copy name a subscription that we have today, or had before a reload? If it does not
+ * (3.1.1, a broker without identifiers, or a message that was queued under rules that changed while
+ * we were away), its topic alone decides. As a rule it names that of a rule that its topic has
+ * found, so that these are asked first: their number does not grow with that of all rules.
  */
 static bool copy_tells(const struct ruleset *ruleset, const struct message *message,
                        const struct route *found, size_t count)
@@ -217,7 +218,8 @@ size_t ruleset_find(const struct ruleset *ruleset, const struct message *message
 {
     const struct route *found;
     size_t count = router_find(ruleset->router, message->topic, &found);
-    /* One rule can't be fed twice unless its copy came for another's subscription, so the look is worth its time only with several. */
+    /* One rule can't be fed twice unless its copy came for another's subscription, so the look is
+     * worth its time only with several. */
     bool tells = message->properties.length > 0 && count > 0 &&
                  ruleset->subscriptions.count + ruleset->retired_count > 1 &&
                  copy_tells(ruleset, message, found, count);

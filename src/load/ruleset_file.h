@@ -1,6 +1,7 @@
 /*
- * ruleset_file: the rules in use and their subscriptions, in the file "rules" of the journal's directory, so that a restart follows
- * them as a reload does (ruleset_follow): after a crash, and when the configuration was changed while we were away.
+ * ruleset_file: the rules in use and their subscriptions, in the file "rules" of the journal's
+ * directory, so that a restart follows them as a reload does (ruleset_follow): after a crash, and
+ * when the configuration was changed while we were away.
  *
  *   mqtt2pg rules 1
  *   rule 23481723 19 devices/+/telemetry       identifier of its subscription, bytes of the filter, filter
@@ -8,7 +9,8 @@
  *   former 7725 9 devices/#                    where it comes from, oldest first (load/takeover)
  *   retired 99122 0
  *
- * A file that makes no sense is as good as none: a copy for a subscription that nobody knows goes by its topic.
+ * A file that makes no sense is as good as none: a copy for a subscription that nobody knows goes
+ * by its topic.
  *
  * SPDX-License-Identifier: MIT
  */

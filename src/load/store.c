@@ -132,7 +132,8 @@ static enum store_result fill_transaction(const struct store *store, const struc
     return STORE_DONE;
 }
 
-/* The only message of a batch is refused by nobody knows which of its rows: all rules that made rows of it give it up. */
+/* The only message of a batch is refused by nobody knows which of its rows: all rules that made
+ * rows of it give it up. */
 static bool refuse_message(const struct store *store, const struct batch *batch,
                            const struct pg_failure *failure)
 {
@@ -147,7 +148,8 @@ static bool refuse_message(const struct store *store, const struct batch *batch,
     return store->verdicts->count > known;
 }
 
-/* A data error that no rule's rows can be blamed for (a deferred trigger at COMMIT): halve, down to one message. */
+/* A data error that no rule's rows can be blamed for (a deferred trigger at COMMIT): halve, down to
+ * one message. */
 static enum store_result blame_by_halving(const struct store *store, const struct batch *batch,
                                           const struct pg_failure *failure)
 {
@@ -237,7 +239,8 @@ enum store_result store_batch(const struct store *store, const struct batch *bat
     return rule == NO_RULE ? result : after_rule_failure(store, batch, rule, failure);
 }
 
-/* Which extent does row `line` (from 1, counted from extent `low`) belong to? `high` when to none. */
+/* Which extent does row `line` (from 1, counted from extent `low`) belong to? `high` when to
+ * none. */
 static size_t extent_of_line(const struct rule_batch *rows, size_t low, size_t high, uint64_t line)
 {
     uint64_t before = 0;
@@ -261,7 +264,8 @@ static size_t blamed_extent(const struct rule_batch *rows, size_t low, size_t hi
     return failure->line > 0 ? extent_of_line(rows, low, high, failure->line) : high;
 }
 
-/* One attempt at a range inside its own subtransaction, which store_isolate() has begun; what follows it begins the next. */
+/* One attempt at a range inside its own subtransaction, which store_isolate() has begun; what
+ * follows it begins the next. */
 static enum outcome try_range(const struct store *store, const struct batch *batch, unsigned rule,
                               size_t low, size_t high, struct pg_failure *failure)
 {
@@ -278,9 +282,10 @@ static enum outcome try_range(const struct store *store, const struct batch *bat
 }
 
 /*
- * Adds a verdict for every message in the range that PostgreSQL refuses; what it takes stays in the transaction, so that later rows are judged as
- * they will be. With a line number each refusal costs two COPYs, without one about 1.5 log n: when the first half of a range that was refused is taken, the
- * second half needs no attempt of its own.
+ * Adds a verdict for every message in the range that PostgreSQL refuses; what it takes stays in the
+ * transaction, so that later rows are judged as they will be. With a line number each refusal costs
+ * two COPYs, without one about 1.5 log n: when the first half of a range that was refused is taken,
+ * the second half needs no attempt of its own.
  */
 static enum outcome isolate_range(const struct store *store, const struct batch *batch,
                                   unsigned rule, size_t low, size_t high,
@@ -355,7 +360,8 @@ enum store_result store_isolate(const struct store *store, const struct batch *b
         return failure->action == SQL_ROW ? blame_by_halving(store, batch, failure)
                                           : store_result_of(failure);
     }
-    /* Refused once, taken now: something else was in the way, or it takes the whole transaction to see it. */
+    /* Refused once, taken now: something else was in the way, or it takes the whole transaction to
+     * see it. */
     *failure = refused;
     return blame_by_halving(store, batch, failure);
 }

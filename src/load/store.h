@@ -8,9 +8,9 @@
  *   outbox: acknowledgments written and synced
  *   COMMIT                                       (no answer: `progress` will tell)
  *
- * One bad row does not cost its batch: when PostgreSQL refuses a row, a second transaction that is always rolled back finds
- * every message that it refuses (by the line it names, else by halving); they become verdicts, and the batch is built again
- * with them as dead letters.
+ * One bad row does not cost its batch: when PostgreSQL refuses a row, a second transaction that is
+ * always rolled back finds every message that it refuses (by the line it names, else by halving);
+ * they become verdicts, and the batch is built again with them as dead letters.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -54,20 +54,21 @@ enum outcome store_rows(const struct store *store, const struct batch *batch, un
                         size_t low, size_t high, struct pg_failure *failure) MUST_CHECK;
 
 /*
- * Outside a transaction, after `rule`'s rows were refused: finds which messages of it PostgreSQL refuses and adds
- * their verdicts. `failure` is why it was refused and is overwritten. STORE_AGAIN when something was learned, else
- * what to do.
+ * Outside a transaction, after `rule`'s rows were refused: finds which messages of it PostgreSQL
+ * refuses and adds their verdicts. `failure` is why it was refused and is overwritten. STORE_AGAIN
+ * when something was learned, else what to do.
  */
 enum store_result store_isolate(const struct store *store, const struct batch *batch, unsigned rule,
                                 struct pg_failure *failure) MUST_CHECK;
 
-/* The first thing in a transaction after BEGIN: `progress` from batch->from to batch->to. STORE_DONE with what stored_at has become. */
+/* The first thing in a transaction after BEGIN: `progress` from batch->from to batch->to.
+ * STORE_DONE with what stored_at has become. */
 enum store_result store_move(const struct store *store, const struct batch *batch,
                              int64_t *stored_at_us, struct pg_failure *failure) MUST_CHECK;
 
 /*
- * The last thing: writes the batch's acknowledgments down, commits, lets them go out. STORE_DONE, or what to do
- * with the rest rolled back, if there is still a connection; `failure` says why.
+ * The last thing: writes the batch's acknowledgments down, commits, lets them go out. STORE_DONE,
+ * or what to do with the rest rolled back, if there is still a connection; `failure` says why.
  */
 enum store_result store_commit(const struct store *store, const struct batch *batch,
                                int64_t stored_at_us, struct pg_failure *failure) MUST_CHECK;

@@ -1,8 +1,9 @@
 /*
- * verdicts: what PostgreSQL has refused of the batch that is being stored: which message under which rule, and why.
+ * verdicts: what PostgreSQL has refused of the batch that is being stored: which message under
+ * which rule, and why.
  *
- * Mapping is pure, so it gives the same rows each time; a verdict found by isolation is remembered here and overrides it when the batch is
- * built again. Forgotten once the batch is committed.
+ * Mapping is pure, so it gives the same rows each time; a verdict found by isolation is remembered
+ * here and overrides it when the batch is built again. Forgotten once the batch is committed.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -270,7 +270,7 @@ bool condition_uses_payload(const struct condition *condition)
     return expression_uses_payload(condition->expression);
 }
 
-/* --- asking ------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 bool condition_is_never(const struct condition *condition)
 {

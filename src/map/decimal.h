@@ -1,7 +1,8 @@
 /*
  * decimal: exact arithmetic and comparison on decimal numbers as JSON writes them. Pure.
  *
- * A number is sign, up to DECIMAL_DIGITS_MAX digits and a power of ten. What does not fit is refused, never rounded.
+ * A number is sign, up to DECIMAL_DIGITS_MAX digits and a power of ten. What does not fit is
+ * refused, never rounded.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,8 +23,9 @@ struct decimal {
     int32_t exponent;         /* value = ±digits × 10^exponent */
 };
 
-/* From JSON number text. False: no number, or more significant digits than fit, or an exponent beyond ±100,000. Zeros in front and
- * behind are not significant: "-0.00" is 0, "1500" is 15 × 10^2. */
+/* From JSON number text. False: no number, or more significant digits than fit, or an exponent
+ * beyond ±100,000. Zeros in front and behind are not significant: "-0.00" is 0, "1500" is 15 ×
+ * 10^2. */
 bool decimal_parse(struct slice text, struct decimal *decimal);
 
 bool decimal_multiply(struct decimal left, struct decimal right, struct decimal *product);
@@ -41,7 +43,8 @@ bool decimal_floor(struct decimal value, int64_t *integer);
 /* Of JSON number texts of any length: -1, 0, 1. Exponents beyond ±10^15 count as that. */
 int decimal_compare_text(struct slice left, struct slice right);
 
-/* As JSON number text, plain where that is at most 40 characters ("0.001", "1500"), else with exponent. */
+/* As JSON number text, plain where that is at most 40 characters ("0.001", "1500"), else with
+ * exponent. */
 struct slice decimal_format(struct decimal value, struct arena *arena);
 
 #endif

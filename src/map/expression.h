@@ -2,10 +2,10 @@
  * expression: `source [ | filter [arguments] ]… [ :: type ]`, compiled once, evaluated for each
  * message.
  *
- * The language (config/README.md, "Expressions"): sources are paths into the payload (`$.a.b[0]['odd key']`,
- * `$$.a` inside rows), captures (`{name}`), facts about the message (`@topic` …) and constants;
- * filters are rows of the table in filters.h. Pure; a compiled expression may be used by several
- * threads.
+ * The language (config/README.md, "Expressions"): sources are paths into the payload
+ * (`$.a.b[0]['odd key']`, `$$.a` inside rows), captures (`{name}`), facts about the message
+ * (`@topic` …) and constants; filters are rows of the table in filters.h. Pure; a compiled
+ * expression may be used by several threads.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -70,7 +70,8 @@ bool expression_is_payload(const struct expression *expression);
  * `value` may be NULL; it borrows. For check: a column fed by nothing but null. */
 bool expression_is_constant(const struct expression *expression, struct value *value);
 
-/* For advice on what is legal and surely not meant. The name of the fact it begins with ("property", "response_topic"), or NULL. */
+/* For advice on what is legal and surely not meant. The name of the fact it begins with
+ * ("property", "response_topic"), or NULL. */
 const char *expression_fact_name(const struct expression *expression);
 
 /* Does it look inside the payload: "$.a", "$$[0]"? */

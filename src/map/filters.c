@@ -161,8 +161,8 @@ FILTER(round)
 
 /* --- text ------------------------------------------------------------------------------------- */
 
-/* The format text tells by the digits alone that a payload is a number, so the filters for text take numbers as
- * well: "12" is as good as "1f". */
+/* The format text tells by the digits alone that a payload is a number, so the filters for text
+ * take numbers as well: "12" is as good as "1f". */
 
 FILTER(trim)
 {

@@ -1,8 +1,9 @@
 /*
- * row_source: a rule's `rows`: "$.readings[*]", "$.values.*", "$.groups[*].readings[*]": which parts of a payload are rows. Pure.
+ * row_source: a rule's `rows`: "$.readings[*]", "$.values.*", "$.groups[*].readings[*]": which
+ * parts of a payload are rows. Pure.
  *
- * The path begins with "$" and holds at least one "[*]" (elements of an array) or ".*" (members of an object); the last step may be
- * a name behind a wildcard ("$.groups[*].value").
+ * The path begins with "$" and holds at least one "[*]" (elements of an array) or ".*" (members of
+ * an object); the last step may be a name behind a wildcard ("$.groups[*].value").
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,8 +29,8 @@ enum outcome row_source_compile(struct slice text, struct row_source **source,
 void row_source_free(struct row_source *source);
 
 /*
- * The items in document order, in `arena`. A missing or null part, an empty array or object give no items; "[*]" on something that is
- * no array, ".*" on something that is no object: OUTCOME_REJECT.
+ * The items in document order, in `arena`. A missing or null part, an empty array or object give no
+ * items; "[*]" on something that is no array, ".*" on something that is no object: OUTCOME_REJECT.
  */
 enum outcome row_source_items(const struct row_source *source, const struct node *payload,
                               struct arena *arena, struct row_item **items, size_t *count,

@@ -40,7 +40,8 @@ static const struct scheme *scheme_take(struct slice *rest)
     return NULL;
 }
 
-/* "host", "host:port", "[v6]" or "[v6]:port"; the port stays empty when it is missing. False when brackets do not match. */
+/* "host", "host:port", "[v6]" or "[v6]:port"; the port stays empty when it is missing. False when
+ * brackets do not match. */
 static bool host_split(struct slice rest, struct slice *host, struct slice *port)
 {
     *port = (struct slice){0};
@@ -77,7 +78,8 @@ static bool port_parse(struct slice text, int *port)
     return *port >= 1 && *port <= 65535;
 }
 
-/* Splits the path off, for WebSocket; elsewhere a "/" at the end is all that may follow. False: refused. */
+/* Splits the path off, for WebSocket; elsewhere a "/" at the end is all that may follow. False:
+ * refused. */
 static bool path_take(const char *url, const struct scheme *scheme, struct slice *rest,
                       struct broker_address *address, struct error *error)
 {

@@ -33,10 +33,10 @@ struct broker_options {
     } tls;
 };
 
-/* Host (IPv6 without its brackets), port, whether TLS and WebSocket are wanted, from a URL. False with a reason
- * (unknown scheme, no host, bad port, a user name in it, a path where it has no meaning). Default ports 1883, 8883,
- * and 80, 443 for ws:// and wss://, whose path is "/mqtt" when none is given. tcp://, ssl:// and tls:// mean the
- * same as mqtt:// and mqtts://. */
+/* Host (IPv6 without its brackets), port, whether TLS and WebSocket are wanted, from a URL. False
+ * with a reason (unknown scheme, no host, bad port, a user name in it, a path where it has no
+ * meaning). Default ports 1883, 8883, and 80, 443 for ws:// and wss://, whose path is "/mqtt" when
+ * none is given. tcp://, ssl:// and tls:// mean the same as mqtt:// and mqtts://. */
 struct broker_address {
     char host[256];
     int port;

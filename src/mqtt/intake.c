@@ -22,7 +22,8 @@ enum { HANDOVER_MS = 2000, COPY_MS = 100 };
 /* A wait for room is made of steps, so that a stop is noticed. */
 enum { WAIT_STEP_MS = 100 };
 
-/* QoS 0 messages stand between the deliveries that are remembered: how many records are read for one of them, at most. */
+/* QoS 0 messages stand between the deliveries that are remembered: how many records are read for
+ * one of them, at most. */
 enum { TAIL_FACTOR = 8, TAIL_MAX = 200000 };
 
 struct intake {
@@ -79,7 +80,8 @@ static void tail_read(struct intake *intake, unsigned broker)
     journal_reader_free(reader);
 }
 
-/* What was acknowledged to the broker and not yet synced is gone, and nobody can tell how much that was: the table `gap` says since when. */
+/* What was acknowledged to the broker and not yet synced is gone, and nobody can tell how much that
+ * was: the table `gap` says since when. */
 static void tell_power_loss(struct intake *intake)
 {
     int64_t last_us;
@@ -156,7 +158,8 @@ static void intake_refuse(struct intake *intake)
     intake->options.cut(intake->options.context);
 }
 
-/* Appends. It waits for room, unless `patient` only for what is left of this connection's `wait_ms`. */
+/* Appends. It waits for room, unless `patient` only for what is left of this connection's
+ * `wait_ms`. */
 static enum outcome append(struct intake *intake, struct message *message, bool patient)
 {
     struct error error = {0};
@@ -193,7 +196,8 @@ static enum outcome append_gap(struct intake *intake)
     enum outcome outcome = append(intake, &message, false);
     intake->gap_pending = outcome != OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
-        /* It waits and is processed like a message, but nobody received it: the books take it as if it had been there. */
+        /* It waits and is processed like a message, but nobody received it: the books take it as if
+         * it had been there. */
         metric_add(METRIC_JOURNAL_MESSAGES_AT_START, 1);
     }
     return outcome;

@@ -1,22 +1,30 @@
 /*
- * intake: what happens to a message inside Paho's callback: it is journaled, recognised as a repeat, or refused.
+ * intake: what happens to a message inside Paho's callback: it is journaled, recognised as a
+ * repeat, or refused.
  *
- * When intake_take() returns INTAKE_JOURNALED or INTAKE_DUPLICATE, Paho may acknowledge the message. INTAKE_REFUSED says that the
- * connection was cut first, so that no acknowledgment can leave; from then on everything is refused until the next
- * intake_connected(): what Paho still has in its buffers must not overtake what was refused.
+ * When intake_take() returns INTAKE_JOURNALED or INTAKE_DUPLICATE, Paho may acknowledge the
+ * message. INTAKE_REFUSED says that the connection was cut first, so that no acknowledgment can
+ * leave; from then on everything is refused until the next intake_connected(): what Paho still has
+ * in its buffers must not overtake what was refused.
  *
- * No room in the journal: it waits, holding Paho's threads, then cuts. It waits `wait_ms` at most, all messages of a connection together: neither PINGREQ nor
- * acknowledgments move meanwhile, and room that comes message by message would else hold them for ever. A failed disk: it cuts and asks the process to stop. The exception is QoS 2 with MQTT 3.1.1, which Paho hands over at
- * PUBREL, when the broker has forgotten the message already: a refusal would lose it, so it is held until there is room or the process stops.
+ * No room in the journal: it waits, holding Paho's threads, then cuts. It waits `wait_ms` at most,
+ * all messages of a connection together: neither PINGREQ nor acknowledgments move meanwhile, and
+ * room that comes message by message would else hold them for ever. A failed disk: it cuts and asks
+ * the process to stop. The exception is QoS 2 with MQTT 3.1.1, which Paho hands over at PUBREL,
+ * when the broker has forgotten the message already: a refusal would lose it, so it is held until
+ * there is room or the process stops.
  *
- * MQTT 3.1.1 while subscriptions change (intake_handover): the old and the new one are there at once, and some brokers send a copy for each, none of which says
- * so. They come one right behind the other: a message that equals the one before it in topic and payload and comes within 100 ms is then taken for its copy.
- * (A broker that sends one copy anyhow, and a message that is published twice within 100 ms in these moments: one is missing. MQTT 5 has identifiers instead.)
+ * MQTT 3.1.1 while subscriptions change (intake_handover): the old and the new one are there at
+ * once, and some brokers send a copy for each, none of which says so. They come one right behind
+ * the other: a message that equals the one before it in topic and payload and comes within 100 ms
+ * is then taken for its copy. (A broker that sends one copy anyhow, and a message that is published
+ * twice within 100 ms in these moments: one is missing. MQTT 5 has identifiers instead.)
  *
- * Counts METRIC_MESSAGES_RECEIVED, _DUPLICATE and _JOURNALED; a refused message counts nowhere, it will come again. Gaps count nowhere.
+ * Counts METRIC_MESSAGES_RECEIVED, _DUPLICATE and _JOURNALED; a refused message counts nowhere, it
+ * will come again. Gaps count nowhere.
  *
- * Threads: intake_connected() and intake_take() run in Paho's receive thread only (so the journal has one appender);
- * intake_stop() and intake_handover() may be called from any thread.
+ * Threads: intake_connected() and intake_take() run in Paho's receive thread only (so the journal
+ * has one appender); intake_stop() and intake_handover() may be called from any thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -44,10 +52,12 @@ enum intake_verdict { INTAKE_JOURNALED, INTAKE_DUPLICATE, INTAKE_REFUSED };
 
 struct intake;
 
-/* How many of the journal's newest messages are read to rebuild a redelivery memory of this size. */
+/* How many of the journal's newest messages are read to rebuild a redelivery memory of this
+ * size. */
 uint64_t intake_tail(size_t window);
 
-/* Reads the end of the journal to rebuild the redelivery memory, for `broker` (mqtt/redelivery.h). */
+/* Reads the end of the journal to rebuild the redelivery memory, for `broker`
+ * (mqtt/redelivery.h). */
 struct intake *intake_new(const struct intake_options *options, unsigned broker);
 void intake_free(struct intake *intake); /* NULL is legal */
 
@@ -65,7 +75,8 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
 /* Sets message->sequence when it was journaled. */
 enum intake_verdict intake_take(struct intake *intake, struct message *message);
 
-/* `begins` before the first SUBSCRIBE; ends after the last UNSUBACK, and a little later, for what the broker had queued. Any thread. */
+/* `begins` before the first SUBSCRIBE; ends after the last UNSUBACK, and a little later, for what
+ * the broker had queued. Any thread. */
 void intake_handover(struct intake *intake, bool begins);
 
 /* From now on nothing waits for room: what finds none is refused at once. Any thread. */

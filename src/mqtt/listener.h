@@ -1,8 +1,10 @@
 /*
- * listener: one subscription of a client that leaves nothing behind, for looking at what comes. QoS 0, retained messages included, a clean
- * session under the client id that it is given; nothing is acknowledged, stored or published.
+ * listener: one subscription of a client that leaves nothing behind, for looking at what comes. QoS
+ * 0, retained messages included, a clean session under the client id that it is given; nothing is
+ * acknowledged, stored or published.
  *
- * Messages wait in a queue of bounded size; what does not fit is dropped and counted, so that the broker never waits for us.
+ * Messages wait in a queue of bounded size; what does not fit is dropped and counted, so that the
+ * broker never waits for us.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,14 +15,15 @@
 
 struct listener;
 
-/* Connects to the first URL that answers and subscribes; both are borrowed until the close. `filter` is an MQTT
- * filter. OUTCOME_RETRY with the reason of the last URL. */
+/* Connects to the first URL that answers and subscribes; both are borrowed until the close.
+ * `filter` is an MQTT filter. OUTCOME_RETRY with the reason of the last URL. */
 enum outcome listener_open(struct listener **listener, const struct broker_options *broker,
                            const char *client_id, const char *filter,
                            struct error *error) MUST_CHECK;
 void listener_close(struct listener *listener);
 
-/* The next message, waiting for it at most `milliseconds`; borrowed until the next call. False: none came. One thread. */
+/* The next message, waiting for it at most `milliseconds`; borrowed until the next call. False:
+ * none came. One thread. */
 bool listener_next(struct listener *listener, int64_t milliseconds, struct message *message);
 
 /* Is the connection still there? What was received before can be taken all the same. */

@@ -1,5 +1,6 @@
 /*
- * paho_internal: what paho_link.c (connection) and paho_request.c (packets on it) share; nobody else includes it.
+ * paho_internal: what paho_link.c (connection) and paho_request.c (packets on it) share; nobody
+ * else includes it.
  *
  * SPDX-License-Identifier: MIT
  */

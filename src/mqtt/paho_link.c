@@ -23,10 +23,12 @@
 #include "mqtt/paho_internal.h"
 #include "mqtt/tls_probe.h"
 
-/* The largest that Paho 1.3.12 encodes right: 0xFFFFFFFF ("never") goes out as 255 seconds (upstream #1336). */
+/* The largest that Paho 1.3.12 encodes right: 0xFFFFFFFF ("never") goes out as 255 seconds
+ * (upstream #1336). */
 #define SESSION_EXPIRY_MAX INT64_C(0x7FFFFFFF)
 
-/* A wait for CONNACK is made of steps, so that cancelling is noticed; and TCP of a failed attempt is looked at so long. */
+/* A wait for CONNACK is made of steps, so that cancelling is noticed; and TCP of a failed attempt
+ * is looked at so long. */
 /* MQTT 5.0, section 3.2.2.3.3. */
 #define RECEIVE_MAXIMUM_DEFAULT 65535
 
@@ -53,7 +55,7 @@ void paho_init(void)
     pthread_once(&init_once, init);
 }
 
-/* --- connecting ---------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static int64_t connack_number(MQTTProperties *properties, enum MQTTPropertyCodes id, int64_t absent)
 {
@@ -155,7 +157,7 @@ static int on_tls_error(const char *text, size_t length, void *context)
     return 1;
 }
 
-/* --- losing ------------------------------------------------------------------------------------ */
+/* --- losing ----------------------------------------------------------------------------------- */
 
 static void link_lost(struct paho_link *link, enum paho_loss loss)
 {
@@ -183,7 +185,7 @@ static void on_dismissed(void *context, MQTTProperties *properties, enum MQTTRea
     link_lost(context, reason == MQTTREASONCODE_SESSION_TAKEN_OVER ? PAHO_TAKEN_OVER : PAHO_LOST);
 }
 
-/* --- opening ----------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void add_number(MQTTProperties *properties, enum MQTTPropertyCodes id, int64_t number)
 {
@@ -301,7 +303,8 @@ static enum outcome explain(struct paho_link *link, const struct broker_address 
             error, OUTCOME_RETRY, "broker refused the connection: %s%s", paho_reason(code),
             version && link->options.broker->mqtt5 ? ": set protocol = \"3.1.1\"" : "");
     }
-    /* Paho's words for a connection that did not get as far as CONNECT (MQTTAsyncUtils.c, MQTTAsync_connecting). */
+    /* Paho's words for a connection that did not get as far as CONNECT (MQTTAsyncUtils.c,
+     * MQTTAsync_connecting). */
     bool sent = strcmp(link->connect_message, "TCP/TLS connect failure") != 0;
     *refusal = sent ? PAHO_NO_ANSWER : PAHO_UNREACHABLE;
     if (!address->tls && paho_probe(link->numeric, address->port, PROBE_MS, error) != OUTCOME_OK) {
@@ -405,7 +408,7 @@ fail:
     return outcome;
 }
 
-/* --- ending ------------------------------------------------------------------------------------ */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 void paho_link_close(struct paho_link *link)
 {

@@ -1,8 +1,9 @@
 /*
- * paho_link: one connection to one broker over Paho C's MQTTAsync, made once, lost once, freed. Used by receiver and publisher.
+ * paho_link: one connection to one broker over Paho C's MQTTAsync, made once, lost once, freed.
+ * Used by receiver and publisher.
  *
- * Paho C 1.3.12 is used in the narrow way that is known to be sound (its source is quoted where it matters; the
- * rest was seen in experiments with Debian 12's build):
+ * Paho C 1.3.12 is used in the narrow way that is known to be sound (its source is quoted where it
+ * matters; the rest was seen in experiments with Debian 12's build):
  *
  *   - Each connection has a handle of its own. Paho's memory of QoS 2 packet ids dies with it: kept, it would swallow a message that
  *     was refused in the callback, and one that gets an id again after the broker's crash; mqtt/redelivery recognises repeats instead.
@@ -15,11 +16,12 @@
  *   - Callbacks run in Paho's threads with its one lock held; they may not call isConnected, destroy, set… (they would unlock it). Those here only take
  *     the link's mutex and note what happened; no function here calls Paho while it holds that mutex.
  *
- * Cutting. An MQTTAsync handle does not tell its socket. When the connection is made, all sockets of the process
- * that are connected to the broker's port are noted (descriptor and inode, from /proc/self/fd), and paho_link_cut()
- * shuts them all down. With a publisher on the same broker that cuts one connection too many, which is harmless
- * there; that no symbol is interposed and nothing is read out of trace messages is worth it. After shutdown()
- * Paho's write of PUBACK fails, and the broker sees the end of the connection.
+ * Cutting. An MQTTAsync handle does not tell its socket. When the connection is made, all sockets
+ * of the process that are connected to the broker's port are noted (descriptor and inode, from
+ * /proc/self/fd), and paho_link_cut() shuts them all down. With a publisher on the same broker that
+ * cuts one connection too many, which is harmless there; that no symbol is interposed and nothing
+ * is read out of trace messages is worth it. After shutdown() Paho's write of PUBACK fails, and the
+ * broker sees the end of the connection.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -38,9 +40,9 @@
 
 struct paho_link;
 
-/* Process-wide preparation, once; called by every paho_link_open(), but better early in main(), because it changes
- * the environment: takes away http_proxy, https_proxy (Paho would send MQTT through them) and MQTT_C_CLIENT_TRACE…
- * (it would write payloads to a file). */
+/* Process-wide preparation, once; called by every paho_link_open(), but better early in main(),
+ * because it changes the environment: takes away http_proxy, https_proxy (Paho would send MQTT
+ * through them) and MQTT_C_CLIENT_TRACE… (it would write payloads to a file). */
 void paho_init(void);
 
 /* What the broker said when it accepted; what it did not say has the standard's default. */
@@ -87,34 +89,37 @@ struct paho_link_options {
     void (*lost)(void *context);              /* paho_link_up() is false from now on */
 };
 
-/* Tries one URL once, at most `milliseconds`. Not OUTCOME_OK: *link is NULL, `error` has words for a person and
- * *refusal is set. `attempt` counts the tries on this URL, so that each of a host's addresses gets its turn. */
+/* Tries one URL once, at most `milliseconds`. Not OUTCOME_OK: *link is NULL, `error` has words for
+ * a person and *refusal is set. `attempt` counts the tries on this URL, so that each of a host's
+ * addresses gets its turn. */
 enum outcome paho_link_open(struct paho_link **link, const struct paho_link_options *options,
                             const struct broker_address *address, unsigned attempt,
                             int64_t milliseconds, enum paho_refusal *refusal,
                             struct error *error) MUST_CHECK;
 
-/* Ends the connection (with DISCONNECT if it is up: the last will is not published) and frees everything. No
- * callback comes after it. NULL is legal. Not from a callback. */
+/* Ends the connection (with DISCONNECT if it is up: the last will is not published) and frees
+ * everything. No callback comes after it. NULL is legal. Not from a callback. */
 void paho_link_close(struct paho_link *link);
 
-/* DISCONNECT, keeping the session, after what is to be written was written; waits at most `milliseconds`. */
+/* DISCONNECT, keeping the session, after what is to be written was written; waits at most
+ * `milliseconds`. */
 void paho_link_disconnect(struct paho_link *link, int64_t milliseconds);
 
-/* Shuts the socket down. Any thread; for the arrived callback. When no socket is known it ends the process: nothing
- * else keeps PUBACK from leaving. */
+/* Shuts the socket down. Any thread; for the arrived callback. When no socket is known it ends the
+ * process: nothing else keeps PUBACK from leaving. */
 void paho_link_cut(struct paho_link *link);
 
 bool paho_link_up(struct paho_link *link);
 enum paho_loss paho_link_loss(struct paho_link *link);
 const struct paho_connack *paho_link_connack(const struct paho_link *link);
 
-/* What became of one entry of a SUBSCRIBE or UNSUBSCRIBE: the granted QoS or a reason code from 0x80. */
+/* What became of one entry of a SUBSCRIBE or UNSUBSCRIBE: the granted QoS or a reason code from
+ * 0x80. */
 #define PAHO_ENTRIES_MAX 100
 
-/* Subscribes `count` ≤ PAHO_ENTRIES_MAX filters (MQTT 5: a packet each, because the identifier belongs to the
- * packet, all under way at once). OUTCOME_RETRY: the connection is lost or the broker did not answer within
- * `milliseconds`: close the link. */
+/* Subscribes `count` ≤ PAHO_ENTRIES_MAX filters (MQTT 5: a packet each, because the identifier
+ * belongs to the packet, all under way at once). OUTCOME_RETRY: the connection is lost or the
+ * broker did not answer within `milliseconds`: close the link. */
 enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
                                  size_t count, int *codes, int64_t milliseconds,
                                  struct error *error) MUST_CHECK;
@@ -129,20 +134,24 @@ struct publication {
     bool retain;
 };
 
-/* Hands a publication to Paho. OUTCOME_RETRY: the connection is lost. OUTCOME_REJECT: it can never be published (topic, size). One thread. */
+/* Hands a publication to Paho. OUTCOME_RETRY: the connection is lost. OUTCOME_REJECT: it can never
+ * be published (topic, size). One thread. */
 enum outcome paho_link_publish(struct paho_link *link, const struct publication *publication,
                                struct error *error) MUST_CHECK;
 
-/* Waits until at most `under_way` publications are not confirmed. False when time ran out or the connection is lost. */
+/* Waits until at most `under_way` publications are not confirmed. False when time ran out or the
+ * connection is lost. */
 bool paho_link_wait(struct paho_link *link, int under_way, int64_t milliseconds);
 
 /* A publication failed since the link was opened, in a way that another attempt may mend. */
 bool paho_link_failed(struct paho_link *link);
 
-/* A topic that a PUBLISH may carry: 1 to 65,535 bytes of UTF-8 without NUL, "+" or "#" (MQTT 5.0, section 4.7.3). */
+/* A topic that a PUBLISH may carry: 1 to 65,535 bytes of UTF-8 without NUL, "+" or "#" (MQTT 5.0,
+ * section 4.7.3). */
 bool publication_topic_is_valid(struct slice topic);
 
-/* "not authorized" and the like, for a CONNACK, SUBACK, PUBACK or DISCONNECT code of MQTT 5 or 3.1.1. */
+/* "not authorized" and the like, for a CONNACK, SUBACK, PUBACK or DISCONNECT code of MQTT 5 or
+ * 3.1.1. */
 const char *paho_reason(int code);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Packets on a link: SUBSCRIBE, UNSUBSCRIBE, PUBLISH, and the counting of what the broker has answered.
+ * Packets on a link: SUBSCRIBE, UNSUBSCRIBE, PUBLISH, and the counting of what the broker has
+ * answered.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,7 +25,7 @@ enum { STALL_MS = 2 };
 /* MQTT 5.0, section 2.1.4; Paho takes an int for the payload. */
 #define PACKET_BYTES_MAX INT64_C(268435455)
 
-/* --- answers, in Paho's thread ----------------------------------------------------------------- */
+/* --- answers, in Paho's thread ---------------------------------------------------------------- */
 
 static void answered(struct paho_request *request, const int *codes, size_t count, int code)
 {
@@ -107,7 +108,8 @@ static void on_not_published(void *context, MQTTAsync_failureData *data)
     published(context, true);
 }
 
-/* A reason code comes from the broker's PUBACK: it will say the same again, unless it is about quota. */
+/* A reason code comes from the broker's PUBACK: it will say the same again, unless it is about
+ * quota. */
 static void on_not_published5(void *context, MQTTAsync_failureData5 *data)
 {
     bool again =
@@ -119,7 +121,7 @@ static void on_not_published5(void *context, MQTTAsync_failureData5 *data)
     published(context, again);
 }
 
-/* --- requests ---------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static struct paho_request *request_new(struct paho_link *link, size_t first, size_t count)
 {
@@ -233,7 +235,7 @@ enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *fi
     return wait_answers(link, NULL, 0, milliseconds, error);
 }
 
-/* --- publishing -------------------------------------------------------------------------------- */
+/* --- publishing ------------------------------------------------------------------------------- */
 
 bool publication_topic_is_valid(struct slice topic)
 {

@@ -1,5 +1,6 @@
 /*
- * paho_socket: what Paho does not tell about its connections: which address, which socket, and why there is none.
+ * paho_socket: what Paho does not tell about its connections: which address, which socket, and why
+ * there is none.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,20 +31,23 @@ void paho_sockets_find(struct paho_sockets *sockets, int port);
 /* Shuts down those that still exist. */
 void paho_sockets_shut(const struct paho_sockets *sockets);
 
-/* Has TCP acknowledge now what has arrived on them. Nothing else tells a broker that leaves Nagle's algorithm on (Mosquitto does) to send its next
- * small packet while we have nothing to send: the kernel would wait 40 ms for it. */
+/* Has TCP acknowledge now what has arrived on them. Nothing else tells a broker that leaves Nagle's
+ * algorithm on (Mosquitto does) to send its next small packet while we have nothing to send: the
+ * kernel would wait 40 ms for it. */
 void paho_sockets_acknowledge(const struct paho_sockets *sockets);
 
-/* One of the host's numeric addresses: `attempt` goes round through them. May wait for DNS. OUTCOME_RETRY with words for a person. */
+/* One of the host's numeric addresses: `attempt` goes round through them. May wait for DNS.
+ * OUTCOME_RETRY with words for a person. */
 enum outcome paho_resolve(const char *host, int port, unsigned attempt,
                           char numeric[PAHO_ADDRESS_TEXT], struct error *error) MUST_CHECK;
 
-/* Why did a connection to this address fail? Tries a TCP connection, at most `milliseconds`, and closes it. OUTCOME_OK: TCP works. */
+/* Why did a connection to this address fail? Tries a TCP connection, at most `milliseconds`, and
+ * closes it. OUTCOME_OK: TCP works. */
 enum outcome paho_probe(const char *numeric, int port, int64_t milliseconds,
                         struct error *error) MUST_CHECK;
 
-/* The same, and the connection stays: *fd, non-blocking, the caller closes it; -1 when there is none, also with
- * OUTCOME_OK (not a numeric address). */
+/* The same, and the connection stays: *fd, non-blocking, the caller closes it; -1 when there is
+ * none, also with OUTCOME_OK (not a numeric address). */
 enum outcome paho_probe_open(const char *numeric, int port, int64_t milliseconds, int *fd,
                              struct error *error) MUST_CHECK;
 

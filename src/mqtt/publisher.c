@@ -147,8 +147,8 @@ static bool wait_confirmed(struct publisher *publisher, int under_way, int64_t m
 }
 
 /*
- * How many may be under way. Paho sends no more than the broker's receive maximum (Mosquitto: 20) and looks at what
- * it kept back only once a second, so it must never have to keep anything back.
+ * How many may be under way. Paho sends no more than the broker's receive maximum (Mosquitto: 20)
+ * and looks at what it kept back only once a second, so it must never have to keep anything back.
  */
 static int window_of(const struct publisher *publisher)
 {

@@ -1,11 +1,12 @@
 /*
- * publisher: publishes acknowledgments over a connection of its own, so that they never wait in front of PUBACKs.
+ * publisher: publishes acknowledgments over a connection of its own, so that they never wait in
+ * front of PUBACKs.
  *
- * Client identifier: the bridge's with "-ack" behind it, clean start: nothing of it lives in the broker. Connects on
- * first use or ahead of it, again after a loss, with backoff. One thread.
+ * Client identifier: the bridge's with "-ack" behind it, clean start: nothing of it lives in the
+ * broker. Connects on first use or ahead of it, again after a loss, with backoff. One thread.
  *
- * A publication that the broker refuses for good (PUBACK "not authorized", MQTT 5) is logged and counts as
- * confirmed; publishing it again would refuse it again.
+ * A publication that the broker refuses for good (PUBACK "not authorized", MQTT 5) is logged and
+ * counts as confirmed; publishing it again would refuse it again.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,19 +26,23 @@ void publisher_free(struct publisher *publisher);                      /* NULL i
 void publisher_cancel(struct publisher *publisher);
 
 /*
- * Connects ahead of the first publication, when there is no connection and the time of the next attempt has come. False: there is none; *error is
- * only set after an attempt (the caller clears it before). A lost connection is made again only when the receiving one is up: with one connection
- * at rest, Paho (1.3.12) sees a second one's progress only each time its poll() of a second is over, so two seconds are the price of being the second.
+ * Connects ahead of the first publication, when there is no connection and the time of the next
+ * attempt has come. False: there is none; *error is only set after an attempt (the caller clears it
+ * before). A lost connection is made again only when the receiving one is up: with one connection
+ * at rest, Paho (1.3.12) sees a second one's progress only each time its poll() of a second is
+ * over, so two seconds are the price of being the second.
  */
 bool publisher_keep_connected(struct publisher *publisher, struct error *error);
 
-/* Connects if needed, waits for a place in the window (at most `milliseconds`, and as long again for the connection) and hands the message
- * to Paho. OUTCOME_RETRY: not now, and everything since the last successful flush counts as not published: publish it again.
- * OUTCOME_REJECT: this one can never be published; the others are not touched by that. */
+/* Connects if needed, waits for a place in the window (at most `milliseconds`, and as long again
+ * for the connection) and hands the message to Paho. OUTCOME_RETRY: not now, and everything since
+ * the last successful flush counts as not published: publish it again. OUTCOME_REJECT: this one can
+ * never be published; the others are not touched by that. */
 enum outcome publisher_publish(struct publisher *publisher, const struct publication *publication,
                                int64_t milliseconds, struct error *error) MUST_CHECK;
 
-/* Waits until everything handed over is confirmed by the broker (QoS 0: written). OUTCOME_RETRY as above. */
+/* Waits until everything handed over is confirmed by the broker (QoS 0: written). OUTCOME_RETRY as
+ * above. */
 enum outcome publisher_flush(struct publisher *publisher, int64_t milliseconds,
                              struct error *error) MUST_CHECK;
 

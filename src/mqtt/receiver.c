@@ -5,8 +5,8 @@
  *   │        refused, unreachable: back off          lost, crowded, other subscriptions, stop         │
  *   └──────────────────────────────── "offline", write the session down ◀────────────────────────────┘
  *
- * One attempt and one connection are in receiver_connect.c. Paho's receive thread runs its callbacks, and through
- * them everything in intake.
+ * One attempt and one connection are in receiver_connect.c. Paho's receive thread runs its
+ * callbacks, and through them everything in intake.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,14 +30,15 @@ enum {
     STATUS_MS = 2000, /* for publishing "online" or "offline" */
     FLAPPING = 3,     /* short connections in a row */
     LOOK_MS = 200,    /* how often a crowded journal is looked for */
-    /* The callbacks of a connection wait for room at most so long. They hold Paho's threads, and acknowledgments must get out: those that
-     * fill the outbox are what the journal waits for. */
+    /* The callbacks of a connection wait for room at most so long. They hold Paho's threads, and
+     * acknowledgments must get out: those that fill the outbox are what the journal waits for. */
     CALLBACK_MS = 250,
 };
 
 /*
- * All packet ids. With MQTT 3.1.1 a broker says nothing of its window, and with MQTT 5 Mosquitto 2.0.11 does not keep to the receive
- * maximum: each reconnect adds new messages to those that it repeats (2,558 open at a receive maximum of 1,000, after a few kill -9).
+ * All packet ids. With MQTT 3.1.1 a broker says nothing of its window, and with MQTT 5 Mosquitto
+ * 2.0.11 does not keep to the receive maximum: each reconnect adds new messages to those that it
+ * repeats (2,558 open at a receive maximum of 1,000, after a few kill -9).
  */
 enum { WINDOW = 65535 };
 
@@ -51,7 +52,7 @@ static void on_cut(void *context)
     }
 }
 
-/* --- in the receiver's thread -------------------------------------------------------------------- */
+/* --- in the receiver's thread ----------------------------------------------------------------- */
 
 /* Sleeps, unless the receiver is to stop. */
 static void rest(struct receiver *receiver, int64_t milliseconds)
@@ -117,8 +118,9 @@ static void stay(struct receiver *receiver)
 }
 
 /*
- * Brokers before MQTT 5, and Mosquitto 2.0 too, close a connection that another client took over without a word. It looks like this: short
- * connections in a row, and each new one comes about at once (a broker that restarts is away for a moment, which resets the count).
+ * Brokers before MQTT 5, and Mosquitto 2.0 too, close a connection that another client took over
+ * without a word. It looks like this: short connections in a row, and each new one comes about at
+ * once (a broker that restarts is away for a moment, which resets the count).
  */
 static bool is_flapping(struct receiver *receiver, int64_t lived_ms)
 {
@@ -239,7 +241,7 @@ static void *receiver_main(void *context)
     return NULL;
 }
 
-/* --- from outside -------------------------------------------------------------------------------- */
+/* --- from outside ----------------------------------------------------------------------------- */
 
 static void wanted_set(struct receiver *receiver, const struct subscription_set *subscriptions)
 {
@@ -256,7 +258,8 @@ static void wanted_set(struct receiver *receiver, const struct subscription_set 
     }
 }
 
-/* The broker that was connected last, so that its redeliveries find the memory of the journal's end. */
+/* The broker that was connected last, so that its redeliveries find the memory of the journal's
+ * end. */
 static size_t last_url_index(const struct receiver *receiver)
 {
     const struct broker_options *broker = broker_of(receiver);

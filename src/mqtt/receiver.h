@@ -1,11 +1,13 @@
 /*
- * receiver: the receiving half. Keeps a connection to one of the brokers, subscribed as asked, and appends what arrives to the journal.
+ * receiver: the receiving half. Keeps a connection to one of the brokers, subscribed as asked, and
+ * appends what arrives to the journal.
  *
  *   Paho's receive thread: messageArrived → intake (redelivery filter, journal_append) → return = PUBACK
  *   the receiver's own thread: connect, subscribe, notice loss, back off, the next URL, pause while the journal is crowded
  *
- * Paho acknowledges whatever the callback returns, so intake returns only after a successful append. When there is no room or
- * the disk failed it cuts the socket first: no PUBACK can leave then, and the broker delivers again.
+ * Paho acknowledges whatever the callback returns, so intake returns only after a successful
+ * append. When there is no room or the disk failed it cuts the socket first: no PUBACK can leave
+ * then, and the broker delivers again.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,27 +29,29 @@ struct receiver_options {
 };
 
 /*
- * Starts connecting. The end of the journal is read to rebuild the redelivery memory. What each broker's session
- * holds (subscriptions, last time connected) is kept in the file "session" (mqtt/session_file.h), so that a restart
- * unsubscribes what is no longer wanted, subscribes what is new, leaves the rest alone, and knows when a session
- * was lost: that is journaled as a gap (core/gap.h, cause "broker session lost"). A crash in the moment between the
- * broker's CONNACK and the gap's record leaves the gap out; the subscriptions are made again in any case.
+ * Starts connecting. The end of the journal is read to rebuild the redelivery memory. What each
+ * broker's session holds (subscriptions, last time connected) is kept in the file "session"
+ * (mqtt/session_file.h), so that a restart unsubscribes what is no longer wanted, subscribes what
+ * is new, leaves the rest alone, and knows when a session was lost: that is journaled as a gap
+ * (core/gap.h, cause "broker session lost"). A crash in the moment between the broker's CONNACK and
+ * the gap's record leaves the gap out; the subscriptions are made again in any case.
  *
- * With MQTT 3.1.1 a rule's QoS 2 is subscribed as QoS 1, with a warning: Paho C without its own persistence loses a
- * QoS 2 message when the process dies between PUBREC and PUBREL, while QoS 1 and the redelivery memory store each
- * message once.
+ * With MQTT 3.1.1 a rule's QoS 2 is subscribed as QoS 1, with a warning: Paho C without its own
+ * persistence loses a QoS 2 message when the process dies between PUBREC and PUBREL, while QoS 1
+ * and the redelivery memory store each message once.
  */
 struct receiver *receiver_start(const struct receiver_options *options);
 
-/* How many of the journal's newest messages it reads at its start, so that what the broker repeats after a crash is recognised:
- * they should stay on disk (journal_options.keep_messages). */
+/* How many of the journal's newest messages it reads at its start, so that what the broker repeats
+ * after a crash is recognised: they should stay on disk (journal_options.keep_messages). */
 uint64_t receiver_tail(const struct broker_options *broker);
 
 /* Other subscriptions from now on (reload); copies the set. */
 void receiver_subscribe(struct receiver *receiver, const struct subscription_set *subscriptions);
 
-/* Publishes "offline", disconnects keeping the session, within `milliseconds` (longer only while a DNS lookup hangs), and frees everything.
- * When it returns no more messages are appended. NULL is legal. */
+/* Publishes "offline", disconnects keeping the session, within `milliseconds` (longer only while a
+ * DNS lookup hangs), and frees everything. When it returns no more messages are appended. NULL is
+ * legal. */
 void receiver_stop(struct receiver *receiver, int64_t milliseconds);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * One attempt to connect and what follows: CONNACK, the session, the subscriptions; and the end of a connection.
+ * One attempt to connect and what follows: CONNACK, the session, the subscriptions; and the end of
+ * a connection.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,7 +23,7 @@ enum {
     REMIND_MS = 60000, /* an unchanged reason for not being connected is logged again */
 };
 
-/* --- in Paho's receive thread -------------------------------------------------------------------- */
+/* --- in Paho's receive thread ----------------------------------------------------------------- */
 
 static void on_connected(void *context, struct paho_link *link)
 {
@@ -50,7 +51,7 @@ static void on_lost(void *context)
     pthread_mutex_unlock(&receiver->mutex);
 }
 
-/* --- in the receiver's thread -------------------------------------------------------------------- */
+/* --- in the receiver's thread ----------------------------------------------------------------- */
 
 static void sessions_save(struct receiver *receiver)
 {
@@ -78,7 +79,8 @@ void receiver_publish_status(struct receiver *receiver, const char *status, int6
     }
 }
 
-/* The session at the URL in use. `trusted`: what is written of it is still so, if the broker has it. */
+/* The session at the URL in use. `trusted`: what is written of it is still so, if the broker has
+ * it. */
 static struct session *session_begin(struct receiver *receiver, bool *trusted)
 {
     const char *url = url_of(receiver);
@@ -116,8 +118,8 @@ static int qos_wanted(struct receiver *receiver)
     return qos;
 }
 
-/* What the broker gives less of than was asked for. Its receive maximum only bounds how many acknowledgments are
- * under way, and Mosquitto's is always low. */
+/* What the broker gives less of than was asked for. Its receive maximum only bounds how many
+ * acknowledgments are under way, and Mosquitto's is always low. */
 static void limits_report(struct receiver *receiver, const struct paho_connack *connack)
 {
     int qos = qos_wanted(receiver);
@@ -152,7 +154,8 @@ static void limits_report(struct receiver *receiver, const struct paho_connack *
     }
 }
 
-/* A copy, so that nothing is locked while the broker answers. MQTT 3.1.1: at most QoS 1 (receiver.h). */
+/* A copy, so that nothing is locked while the broker answers. MQTT 3.1.1: at most QoS 1
+ * (receiver.h). */
 static void wanted_take(struct receiver *receiver, struct subscription_set *wanted)
 {
     pthread_mutex_lock(&receiver->mutex);
@@ -229,8 +232,8 @@ enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error
     return subscribe_wanted(receiver, session, false, true, error);
 }
 
-/* The end of a connection. One that broke off may have been dead for three keepalives before Paho noticed: what the
- * broker lost since then is part of a gap. */
+/* The end of a connection. One that broke off may have been dead for three keepalives before Paho
+ * noticed: what the broker lost since then is part of a gap. */
 static void session_seen(const struct receiver *receiver, struct session *session, bool up)
 {
     int64_t now_us = clock_wall_us();

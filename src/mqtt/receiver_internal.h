@@ -1,6 +1,6 @@
 /*
- * receiver_internal: what receiver.c (the thread's loop) and receiver_connect.c (one attempt, one connection)
- * share; nobody else includes it.
+ * receiver_internal: what receiver.c (the thread's loop) and receiver_connect.c (one attempt, one
+ * connection) share; nobody else includes it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -80,7 +80,8 @@ enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error
 /* Publishes "online" or "offline", if there is a status topic, and waits for the confirmation. */
 void receiver_publish_status(struct receiver *receiver, const char *status, int64_t milliseconds);
 
-/* Says "offline" and disconnects if the link is up, frees it and writes the session down. No link is legal. */
+/* Says "offline" and disconnects if the link is up, frees it and writes the session down. No link
+ * is legal. */
 void receiver_end_link(struct receiver *receiver, int64_t milliseconds);
 
 /* Logs why there is no connection: once for each reason, and again after a while. */

@@ -1,16 +1,18 @@
 /*
  * redelivery: recognises what the broker repeats because it never got our PUBACK or PUBREC.
  *
- * When it happens. A broker repeats a QoS 1 or 2 PUBLISH only when a session goes on with a new connection (MQTT
- * 5.0, 4.4), with DUP set and with the packet id of the first delivery [MQTT-4.4.0-1]. What it repeats is what we
- * did not answer or whose answer it did not read. Some of that is in the journal (we died or were cut between the
- * append and the broker's reading of the answer), some never reached us.
+ * When it happens. A broker repeats a QoS 1 or 2 PUBLISH only when a session goes on with a new
+ * connection (MQTT 5.0, 4.4), with DUP set and with the packet id of the first delivery
+ * [MQTT-4.4.0-1]. What it repeats is what we did not answer or whose answer it did not read. Some
+ * of that is in the journal (we died or were cut between the append and the broker's reading of the
+ * answer), some never reached us.
  *
- * What can be repeated. We answer in the order of arrival and TCP cuts off only an end, so what is open when a
- * connection ends is the end of what was delivered on it, and what was open before and not repeated on it. The
- * memory is therefore the last `window` messages, in the order of their first arrival. A repeat may be repeated
- * again on the next connection. How many may be open is the broker's affair: it need not keep to our receive
- * maximum (mqtt/receiver.c), so the window is better too large.
+ * What can be repeated. We answer in the order of arrival and TCP cuts off only an end, so what is
+ * open when a connection ends is the end of what was delivered on it, and what was open before and
+ * not repeated on it. The memory is therefore the last `window` messages, in the order of their
+ * first arrival. A repeat may be repeated again on the next connection. How many may be open is the
+ * broker's affair: it need not keep to our receive maximum (mqtt/receiver.c), so the window is
+ * better too large.
  *
  * A QoS 1 message is a repeat when it has DUP, its session goes on, and
  *   1. the newest delivery with its packet id came on an earlier connection and had the same topic and payload. Only the newest counts: a
@@ -20,13 +22,14 @@
  *      for granted only while the deliveries of this connection came numbered 1, 2, 3 without exception, and no id came twice on one connection. Then
  *      topic and payload alone decide, and order: only a message behind the last one that was repeated is a candidate.
  *
- * QoS 2. Paho C hides DUP (MQTTAsyncUtils.c, Protocol_processPublication). So rule 1 without DUP, but only until
- * the first message of the connection that is new: a broker repeats first and sends new ones then (Mosquitto: 100
- * of 100 reconnects under load).
+ * QoS 2. Paho C hides DUP (MQTTAsyncUtils.c, Protocol_processPublication). So rule 1 without DUP,
+ * but only until the first message of the connection that is new: a broker repeats first and sends
+ * new ones then (Mosquitto: 100 of 100 reconnects under load).
  *
- * What is never a repeat: a message of a connection without session, a QoS 0 message, a QoS 1 message without DUP (also when it
- * equals an earlier one in every byte and its id: after a crash with an old snapshot Mosquitto gives ids again), and one that equals a
- * delivery of its own connection.
+ * What is never a repeat: a message of a connection without session, a QoS 0 message, a QoS 1
+ * message without DUP (also when it equals an earlier one in every byte and its id: after a crash
+ * with an old snapshot Mosquitto gives ids again), and one that equals a delivery of its own
+ * connection.
  *
  * What remains undecidable, and which way it errs:
  *   - a broker that reuses a packet id at once (lowest free id), two messages with the same topic and payload one after the other, and the connection
@@ -36,8 +39,9 @@
  *   - a broker that reuses an id that is still open (Mosquitto after 65,535 messages without our acknowledgment), repeats of a
  *     message that is more than `window` messages old, QoS 2 repeats after new messages: stored twice.
  *
- * Several brokers (a list of URLs) have sessions of their own; `broker` is any small number for each. In a cluster a session may move
- * from one to the other, so deliveries of all of them are candidates; only forgetting goes by broker.
+ * Several brokers (a list of URLs) have sessions of their own; `broker` is any small number for
+ * each. In a cluster a session may move from one to the other, so deliveries of all of them are
+ * candidates; only forgetting goes by broker.
  *
  * Pure; one thread.
  *
@@ -53,14 +57,17 @@
 
 struct redelivery;
 
-/* Remembers the last `window` QoS 1 and 2 messages. At first it is in a connection with session to broker 0. */
+/* Remembers the last `window` QoS 1 and 2 messages. At first it is in a connection with session to
+ * broker 0. */
 struct redelivery *redelivery_new(size_t window);
 void redelivery_free(struct redelivery *redelivery); /* NULL is legal */
 
-/* A message that is in the journal; also used to rebuild the memory from the journal's tail at start. */
+/* A message that is in the journal; also used to rebuild the memory from the journal's tail at
+ * start. */
 void redelivery_remember(struct redelivery *redelivery, const struct message *message);
 
-/* A connection was made. `session_present` false: this broker has forgotten, nothing is a repeat. */
+/* A connection was made. `session_present` false: this broker has forgotten, nothing is a
+ * repeat. */
 void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present);
 
 /* Has this message, which just came, been journaled on an earlier connection? If not

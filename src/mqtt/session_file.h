@@ -1,7 +1,9 @@
 /*
- * session_file: what each broker's session holds for us, in the text file "session" of the journal's directory.
+ * session_file: what each broker's session holds for us, in the text file "session" of the
+ * journal's directory.
  *
- * From it a restart knows what to subscribe and unsubscribe, and whether a broker that has no session has lost one:
+ * From it a restart knows what to subscribe and unsubscribe, and whether a broker that has no
+ * session has lost one:
  *
  *   mqtt2pg session 1
  *   client_id plant-7
@@ -12,16 +14,17 @@
  *   subscription 1 1 23481723 devices/+/telemetry        qos, retain handling, identifier, filter
  *   last mqtt://localhost:1883
  *
- * "settled" is taken away before a connection is tried and comes back when all is subscribed. A process that dies
- * in between, when the broker may have made a new, empty session already, so finds a session that is present but
- * not settled, and subscribes everything again.
+ * "settled" is taken away before a connection is tried and comes back when all is subscribed. A
+ * process that dies in between, when the broker may have made a new, empty session already, so
+ * finds a session that is present but not settled, and subscribes everything again.
  *
- * "connecting" stands there from before a connection is tried until its CONNACK, if there was a session before. A
- * process that is killed in between, when the broker may have answered that the session is lost, leaves it: the
- * next one is told that the session is present, which may be the new one, and reports the gap as possible.
+ * "connecting" stands there from before a connection is tried until its CONNACK, if there was a
+ * session before. A process that is killed in between, when the broker may have answered that the
+ * session is lost, leaves it: the next one is told that the session is present, which may be the
+ * new one, and reports the gap as possible.
  *
- * In texts "%", control characters and spaces stand as %XX. A file that makes no sense, or belongs to another
- * client_id, is as good as none. One thread.
+ * In texts "%", control characters and spaces stand as %XX. A file that makes no sense, or belongs
+ * to another client_id, is as good as none. One thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -51,7 +54,8 @@ struct session_file {
     size_t count;
 };
 
-/* Reads the file; begins an empty one when there is none or it makes no sense (a warning). Copies the texts. */
+/* Reads the file; begins an empty one when there is none or it makes no sense (a warning). Copies
+ * the texts. */
 void session_file_init(struct session_file *file, const char *directory, const char *client_id);
 void session_file_fini(struct session_file *file);
 

@@ -1,8 +1,9 @@
 /*
  * subscribe: makes a broker's session hold exactly the wanted subscriptions.
  *
- * What is held already is left alone (a SUBSCRIBE again would bring the retained messages again), except for
- * RETAIN_SEND, which wants them at every connection. What the broker refuses, or grants with a lower QoS, is logged.
+ * What is held already is left alone (a SUBSCRIBE again would bring the retained messages again),
+ * except for RETAIN_SEND, which wants them at every connection. What the broker refuses, or grants
+ * with a lower QoS, is logged.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,14 +22,16 @@ struct subscribe_result {
     char refusal[160]; /* the first one, for a person */
 };
 
-/* Will something be unsubscribed and something else subscribed? Then both are there for a moment, and a message may come for each. */
+/* Will something be unsubscribed and something else subscribed? Then both are there for a moment,
+ * and a message may come for each. */
 bool subscribe_hands_over(const struct session *session, const struct subscription_set *wanted);
 
 /*
- * What is new is subscribed before what is no longer wanted is unsubscribed, so that a message for both is never missed.
- * `connecting`: this is the first time on this connection. `trusted`: session->held is what the broker holds; else everything is
- * subscribed (and what is held but not wanted unsubscribed all the same). Keeps session->held up to date, also when it fails. OUTCOME_RETRY: close
- * the link.
+ * What is new is subscribed before what is no longer wanted is unsubscribed, so that a message for
+ * both is never missed. `connecting`: this is the first time on this connection. `trusted`:
+ * session->held is what the broker holds; else everything is subscribed (and what is held but not
+ * wanted unsubscribed all the same). Keeps session->held up to date, also when it fails.
+ * OUTCOME_RETRY: close the link.
  */
 enum outcome subscribe_all(struct paho_link *link, struct session *session,
                            const struct subscription_set *wanted, bool connecting, bool trusted,

@@ -16,7 +16,7 @@
 
 enum { NAMES_MAX = 5, VERDICT_MS = 1000 };
 
-/* --- the context: files and demands ------------------------------------------------------------- */
+/* --- the context: files and demands ----------------------------------------------------------- */
 
 /* OpenSSL would ask at the terminal. */
 static int give_password(char *buffer, int size, int writing, void *context)
@@ -109,7 +109,7 @@ enum outcome tls_check_files(const struct broker_options *broker, struct error *
     return context == NULL ? OUTCOME_REJECT : OUTCOME_OK;
 }
 
-/* --- the certificate that the broker shows ------------------------------------------------------ */
+/* --- the certificate that the broker shows ---------------------------------------------------- */
 
 /* What was wrong first, and with which certificate of the chain. */
 struct verdict {
@@ -217,7 +217,7 @@ static enum outcome refuse_certificate(const SSL *ssl, const struct broker_optio
     return OUTCOME_REJECT;
 }
 
-/* --- the handshake ------------------------------------------------------------------------------- */
+/* --- the handshake ---------------------------------------------------------------------------- */
 
 /* The broker ended it with an alert. */
 static enum outcome explain_alert(int reason, const struct broker_options *broker,
@@ -294,7 +294,8 @@ static bool wait_for(const SSL *ssl, int result, int64_t end_ms, bool *late)
     return !*late;
 }
 
-/* With TLS 1.3 the broker's verdict on our certificate comes after the handshake; a broker says nothing else before CONNECT. */
+/* With TLS 1.3 the broker's verdict on our certificate comes after the handshake; a broker says
+ * nothing else before CONNECT. */
 static enum outcome hear_verdict(SSL *ssl, const struct broker_options *broker, struct error *error)
 {
     int64_t end_ms = clock_monotonic_ms() + VERDICT_MS;

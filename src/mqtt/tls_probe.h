@@ -1,13 +1,14 @@
 /*
- * tls_probe: what Paho does not tell about TLS: whether the files are of use, and why a connection fails.
+ * tls_probe: what Paho does not tell about TLS: whether the files are of use, and why a connection
+ * fails.
  *
- * Paho's own words are OpenSSL's first error, "certificate verify failed" at best, and nothing at all when the
- * certificate is for another host. So after a failure a connection of our own is made, with the same files and the
- * same demands, only to ask OpenSSL for the reason. It carries no MQTT.
+ * Paho's own words are OpenSSL's first error, "certificate verify failed" at best, and nothing at
+ * all when the certificate is for another host. So after a failure a connection of our own is made,
+ * with the same files and the same demands, only to ask OpenSSL for the reason. It carries no MQTT.
  *
- * What both demand: TLS 1.2 or newer, OpenSSL's security level 2 (no keys below 2048 bits, no SHA-1). OpenSSL 3
- * takes older versions of TLS at level 0 only (ssl_security_default_callback), which is how Paho, which has no
- * setting for it, is held to the same.
+ * What both demand: TLS 1.2 or newer, OpenSSL's security level 2 (no keys below 2048 bits, no
+ * SHA-1). OpenSSL 3 takes older versions of TLS at level 0 only (ssl_security_default_callback),
+ * which is how Paho, which has no setting for it, is held to the same.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,16 +19,18 @@
 
 #include "base/outcome.h"
 
-/* For Paho too. The level holds for certificates and versions of all ciphers, also those of TLS 1.3. */
+/* For Paho too. The level holds for certificates and versions of all ciphers, also those of TLS
+ * 1.3. */
 #define TLS_CIPHERS "DEFAULT@SECLEVEL=2"
 
-/* Can the files of broker->tls be used: certificates, the key, its password, and does the key belong to the
- * certificate? OUTCOME_REJECT with the name of the setting and what is wrong. Never asks at a terminal. Any thread. */
+/* Can the files of broker->tls be used: certificates, the key, its password, and does the key
+ * belong to the certificate? OUTCOME_REJECT with the name of the setting and what is wrong. Never
+ * asks at a terminal. Any thread. */
 enum outcome tls_check_files(const struct broker_options *broker, struct error *error) MUST_CHECK;
 
-/* Connects to the address, at most `milliseconds`, and one second more for what a broker thinks of our certificate.
- * OUTCOME_OK: TLS works. OUTCOME_REJECT: it won't until somebody changes something; OUTCOME_RETRY: it may the next
- * time; both with words for a person. */
+/* Connects to the address, at most `milliseconds`, and one second more for what a broker thinks of
+ * our certificate. OUTCOME_OK: TLS works. OUTCOME_REJECT: it won't until somebody changes
+ * something; OUTCOME_RETRY: it may the next time; both with words for a person. */
 enum outcome tls_probe(const struct broker_options *broker, const struct broker_address *address,
                        const char *numeric, int64_t milliseconds, struct error *error) MUST_CHECK;
 

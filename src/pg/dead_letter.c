@@ -81,7 +81,8 @@ static bool is_true(const struct pg_rows *rows, int row, int column)
     return slice_is(pg_rows_slice(rows, row, column), "t");
 }
 
-/* A text that lives as long as the store, which is large enough to stay where it is; NULL = null. */
+/* A text that lives as long as the store, which is large enough to stay where it is; NULL =
+ * null. */
 static const char *keep_text(struct buf *store, const struct pg_rows *rows, int row, int column)
 {
     if (pg_rows_text(rows, row, column) == NULL) {

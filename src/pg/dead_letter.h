@@ -1,5 +1,6 @@
 /*
- * dead_letter: messages that could not become rows, whole and with the reason, in the table of that name.
+ * dead_letter: messages that could not become rows, whole and with the reason, in the table of that
+ * name.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,18 +27,20 @@ struct dead_letter_origin {
     const char *journal;   /* its UUID as text; NULL = not known */
 };
 
-/* Collects letters as rows of COPY BINARY; zero-initialized memory is empty. A topic that is no text is kept with its odd bytes
- * escaped (\xNN) and the original in properties {"topic_bytes": base64}. MQTT 5 properties become a JSON object, see below.
- * `origin` may be NULL, and is not written for a message with sequence 0. */
+/* Collects letters as rows of COPY BINARY; zero-initialized memory is empty. A topic that is no
+ * text is kept with its odd bytes escaped (\xNN) and the original in properties {"topic_bytes":
+ * base64}. MQTT 5 properties become a JSON object, see below. `origin` may be NULL, and is not
+ * written for a message with sequence 0. */
 void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origin,
                         const struct dead_letter *letter);
 
 /*
- * What stands in the column `properties`, in an order in which sql/embedded/dead-letter-read.sql makes the wire encoding again:
+ * What stands in the column `properties`, in an order in which sql/embedded/dead-letter-read.sql
+ * makes the wire encoding again:
  *   {"payload_format":1,"message_expiry":60,"content_type":"…","response_topic":"…","correlation_data":"base64",
  *    "subscriptions":[1],"user":[["name","value"],…],"topic_bytes":"base64","duplicate":true,"wire":"base64"}
- * "wire" is there when the other members can't give the same bytes again (another order, texts that are none, properties
- * unknown to us), and counts alone then.
+ * "wire" is there when the other members can't give the same bytes again (another order, texts that
+ * are none, properties unknown to us), and counts alone then.
  */
 void dead_letter_properties(struct buf *json, const struct message *message);
 
@@ -74,7 +77,8 @@ enum outcome dead_letters_read(struct pg_connection *connection, const char *sch
                                struct pg_failure *failure) MUST_CHECK;
 void dead_letter_rows_fini(struct dead_letter_rows *rows);
 
-/* parked[i]: rules[i] has letters that are parked. One statement for all, which looks at one letter of each rule. */
+/* parked[i]: rules[i] has letters that are parked. One statement for all, which looks at one letter
+ * of each rule. */
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *schema,
                                  const char *const *rules, size_t count, bool *parked,
                                  struct pg_failure *failure) MUST_CHECK;
@@ -86,9 +90,10 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const char *s
 enum outcome dead_letter_update(struct pg_connection *connection, const char *schema, int64_t id,
                                 const char *reason, const char *sqlstate, bool parked,
                                 struct pg_failure *failure) MUST_CHECK;
-/* Removes those of query->rule that failed before query->older_than_us; the query's other members do not count. Parked ones stay: they are to be stored yet. */
+/* Removes those of letters->rule that failed before letters->older_than_us; its other members
+ * do not count. Parked ones stay: they are to be stored yet. */
 enum outcome dead_letters_purge(struct pg_connection *connection, const char *schema,
-                                const struct dead_letter_query *query, int64_t *purged,
+                                const struct dead_letter_query *letters, int64_t *purged,
                                 struct pg_failure *failure) MUST_CHECK;
 
 /* Letters of rules that are not among the known ones: nobody retries them. */

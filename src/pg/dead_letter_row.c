@@ -15,7 +15,8 @@ enum { FIELDS = 14 };
 
 /* 2000-01-01 in microseconds since 1970. */
 #define EPOCH_2000_US INT64_C(946684800000000)
-/* The end of the year 9999: what a broken clock may say at most, so that no dead letter is refused for its time. */
+/* The end of the year 9999: what a broken clock may say at most, so that no dead letter is refused
+ * for its time. */
 #define TIME_MAX_US INT64_C(253402300799999999)
 
 bool dead_letter_is_text(struct slice text)
@@ -123,7 +124,8 @@ static void append_item(struct buf *json, enum member_form form, const struct pr
     }
 }
 
-/* Writes one member, if `list` has it, and to `wire` what will be made of it when it is read back. */
+/* Writes one member, if `list` has it, and to `wire` what will be made of it when it is read
+ * back. */
 static void append_member(struct buf *json, struct buf *wire, const struct member *member,
                           struct slice list)
 {

@@ -158,7 +158,8 @@ static enum outcome read_tables(struct pg_connection *connection, const char *co
     return outcome;
 }
 
-/* A name that fails takes the whole statement with it, so it is looked for by halving: the others are still read many at a time. */
+/* A name that fails takes the whole statement with it, so it is looked for by halving: the others
+ * are still read many at a time. */
 static enum outcome read_or_halve(struct pg_connection *connection, const char *const *names,
                                   size_t count, struct pg_found *found, struct pg_failure *failure)
 {

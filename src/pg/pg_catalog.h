@@ -30,23 +30,27 @@ struct pg_found {
 };
 
 /*
- * Reads the tables called `names` ("t", "schema.t", "\"Odd\".t"; search_path applies as in SQL) with a few statements, however many they are; a name
- * may stand there twice. Not inside a transaction. Domains are resolved to their base type (not_null included); generated, identity and default
- * columns are marked. A name that is none has failed as SQL_RULE with SQLSTATE 42602, one in a schema that may not be used as SQL_RULE with 42501.
- * Privileges are those on any column: PostgreSQL tells the rest. OUTCOME_RETRY: the connection is lost, and nothing was found.
+ * Reads the tables called `names` ("t", "schema.t", "\"Odd\".t"; search_path applies as in SQL)
+ * with a few statements, however many they are; a name may stand there twice. Not inside a
+ * transaction. Domains are resolved to their base type (not_null included); generated, identity and
+ * default columns are marked. A name that is none has failed as SQL_RULE with SQLSTATE 42602, one
+ * in a schema that may not be used as SQL_RULE with 42501. Privileges are those on any column:
+ * PostgreSQL tells the rest. OUTCOME_RETRY: the connection is lost, and nothing was found.
  */
 enum outcome pg_catalog_tables(struct pg_connection *connection, const char *const *names,
                                size_t count, struct pg_found *found,
                                struct pg_failure *failure) MUST_CHECK;
 
-/* The same for one table. OUTCOME_OK with *table NULL when there is none; it failed: OUTCOME_RETRY. */
+/* The same for one table. OUTCOME_OK with *table NULL when there is none; it failed:
+ * OUTCOME_RETRY. */
 enum outcome pg_catalog_table(struct pg_connection *connection, struct slice name,
                               struct pg_table **table, struct pg_failure *failure) MUST_CHECK;
 void pg_table_free(struct pg_table *table);
 
-/* Is there a unique index (primary key) over exactly these columns, in any order, that ON CONFLICT would take? `count` 0: any index a row can collide
- * with, exclusion constraints among them. Of a view or foreign table it is always found: the indexes of
- * another table count, and PostgreSQL tells when the statement is made. */
+/* Is there a unique index (primary key) over exactly these columns, in any order, that ON CONFLICT
+ * would take? `count` 0: any index a row can collide with, exclusion constraints among them. Of a
+ * view or foreign table it is always found: the indexes of another table count, and PostgreSQL
+ * tells when the statement is made. */
 enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_table *table,
                                const char *const *columns, size_t count, bool *found,
                                struct pg_failure *failure) MUST_CHECK;

@@ -1,5 +1,6 @@
 /*
- * Connecting and disconnecting. One attempt a host; each ends in a session that is set up and checked, or in a reason.
+ * Connecting and disconnecting. One attempt a host; each ends in a session that is set up and
+ * checked, or in a reason.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -120,7 +121,8 @@ static PGconn *start_attempt(const struct pg_connection *connection, const struc
     return PQconnectStartParams(keywords, values, 1);
 }
 
-/* Lets libpq connect until the deadline. False with libpq's word, or `failure`'s after a wait that failed. */
+/* Lets libpq connect until the deadline. False with libpq's word, or `failure`'s after a wait that
+ * failed. */
 static bool finish_attempt(struct pg_connection *connection, struct pg_failure *failure)
 {
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
@@ -141,7 +143,8 @@ static void write_target(struct pg_connection *connection)
              PQuser(connection->pg));
 }
 
-/* Ends our previous backend, which may hold the lock on our progress row behind a dead network, and waits until it is gone. */
+/* Ends our previous backend, which may hold the lock on our progress row behind a dead network, and
+ * waits until it is gone. */
 static enum outcome end_previous(struct pg_connection *connection, struct pg_failure *failure)
 {
     char pid[16];
@@ -218,7 +221,8 @@ static enum outcome set_up(struct pg_connection *connection, struct error *error
         if (outcome != OUTCOME_OK) {
             goto end;
         }
-        /* Behind a pooler the backend serves others too, and has another number than the one we were told. */
+        /* Behind a pooler the backend serves others too, and has another number than the one we
+         * were told. */
         if (strtol(pg_rows_text(rows, 0, 4), NULL, 10) == PQbackendPID(connection->pg)) {
             connection->pid = PQbackendPID(connection->pg);
             connection->start_us = strtoll(pg_rows_text(rows, 0, 5), NULL, 10);

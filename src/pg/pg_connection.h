@@ -1,9 +1,10 @@
 /*
  * pg_connection: one connection to PostgreSQL on which nothing waits without a deadline.
  *
- * libpq is used in non-blocking mode with poll(2) and an own deadline on every step, because neither keepalives nor
- * tcp_user_timeout notice a server process that is stopped, and neither works on a Unix socket. When a deadline passes the connection is closed:
- * what became of a COMMIT is then read from `progress`.
+ * libpq is used in non-blocking mode with poll(2) and an own deadline on every step, because
+ * neither keepalives nor tcp_user_timeout notice a server process that is stopped, and neither
+ * works on a Unix socket. When a deadline passes the connection is closed: what became of a COMMIT
+ * is then read from `progress`.
  *
  * One thread (the loader) per connection.
  *
@@ -34,21 +35,25 @@ struct pg_connection;
 struct pg_connection *pg_connection_new(const struct pg_options *options);
 void pg_connection_free(struct pg_connection *connection);
 
-/* Can libpq read this conninfo? OUTCOME_REJECT with the reason, which shows nothing of what stands in it. For `check` and at start. */
+/* Can libpq read this conninfo? OUTCOME_REJECT with the reason, which shows nothing of what stands
+ * in it. For `check` and at start. */
 enum outcome pg_check_conninfo(const char *conninfo, struct error *error) MUST_CHECK;
 
 /*
- * Connects (again), checks that the server is PostgreSQL 12 or later, takes writes and speaks UTF-8, sets client_encoding UTF8, DateStyle ISO,
- * synchronous_commit as the server has it, application_name mqtt2pg unless given. Terminates this process's previous backend, if it is still there: it may hold
- * the lock on our progress row behind a dead network.
- * Several hosts are tried in turn, each with its share of connect_ms. A server that takes no writes is refused.
- * OUTCOME_RETRY with a one-line reason that says what to do for the usual mistakes: refused, no such host, password, database or role missing.
- * The look-up of a host's name is libpq's, which waits for the resolver without our deadline.
+ * Connects (again), checks that the server is PostgreSQL 12 or later, takes writes and speaks
+ * UTF-8, sets client_encoding UTF8, DateStyle ISO, synchronous_commit as the server has it,
+ * application_name mqtt2pg unless given. Terminates this process's previous backend, if it is still
+ * there: it may hold the lock on our progress row behind a dead network. Several hosts are tried in
+ * turn, each with its share of connect_ms. A server that takes no writes is refused. OUTCOME_RETRY
+ * with a one-line reason that says what to do for the usual mistakes: refused, no such host,
+ * password, database or role missing. The look-up of a host's name is libpq's, which waits for the
+ * resolver without our deadline.
  */
 enum outcome pg_connect(struct pg_connection *connection, struct error *error) MUST_CHECK;
 void pg_disconnect(struct pg_connection *connection);
 
-/* Looks at the socket without waiting, so that a server that went away while nothing was asked of it is noticed. */
+/* Looks at the socket without waiting, so that a server that went away while nothing was asked of
+ * it is noticed. */
 bool pg_is_connected(struct pg_connection *connection);
 
 /* "db.example:5432/telemetry as bridge", for logs and status; never a password. */
@@ -58,23 +63,25 @@ const char *pg_target(const struct pg_connection *connection);
 void pg_interrupt(struct pg_connection *connection);
 
 /*
- * Runs one or more statements without parameters (simple protocol). OUTCOME_OK, or OUTCOME_RETRY with `failure` filled; after
- * SQL_RECONNECT and SQL_READ_WRITE the connection is closed.
+ * Runs one or more statements without parameters (simple protocol). OUTCOME_OK, or OUTCOME_RETRY
+ * with `failure` filled; after SQL_RECONNECT and SQL_READ_WRITE the connection is closed.
  */
 enum outcome pg_run(struct pg_connection *connection, const char *sql,
                     struct pg_failure *failure) MUST_CHECK;
 
 /*
- * Runs one statement of a rule's own SQL inside a transaction, and throws its rows away. In the extended protocol, which takes one statement a message.
- * When it has ended the transaction all the same: SQL_STOP, for part of a batch may then be stored with the position moved.
+ * Runs one statement of a rule's own SQL inside a transaction, and throws its rows away. In the
+ * extended protocol, which takes one statement a message. When it has ended the transaction all the
+ * same: SQL_STOP, for part of a batch may then be stored with the position moved.
  */
 enum outcome pg_run_own(struct pg_connection *connection, const char *sql,
                         struct pg_failure *failure) MUST_CHECK;
 
 /*
- * COMMIT. Not pg_run(): a transaction that has failed answers COMMIT with success and the tag ROLLBACK; here that is a failure
- * (SQL_RETRY). After SQL_RECONNECT nobody knows what became of it: the progress row tells.
- * Fault points "pg.commit.before", "pg.commit.sent" (the reply is not waited for) and "pg.commit.after".
+ * COMMIT. Not pg_run(): a transaction that has failed answers COMMIT with success and the tag
+ * ROLLBACK; here that is a failure (SQL_RETRY). After SQL_RECONNECT nobody knows what became of it:
+ * the progress row tells. Fault points "pg.commit.before", "pg.commit.sent" (the reply is not
+ * waited for) and "pg.commit.after".
  */
 enum outcome pg_commit(struct pg_connection *connection, struct pg_failure *failure) MUST_CHECK;
 
@@ -93,8 +100,9 @@ int64_t pg_rows_affected(const struct pg_rows *rows);
 void pg_rows_free(struct pg_rows *rows);
 
 /*
- * Sends a COPY … FROM STDIN: the statement, then the parts in order (header, rows, trailer), noticing an early error between chunks.
- * `failure.line` tells the row when the server did, and could be believed. Takes 256 KB of memory, however large the parts are.
+ * Sends a COPY … FROM STDIN: the statement, then the parts in order (header, rows, trailer),
+ * noticing an early error between chunks. `failure.line` tells the row when the server did, and
+ * could be believed. Takes 256 KB of memory, however large the parts are.
  */
 enum outcome pg_copy(struct pg_connection *connection, const char *sql, const struct slice *parts,
                      size_t count, struct pg_failure *failure) MUST_CHECK;

@@ -1,14 +1,16 @@
 /*
  * COPY … FROM STDIN; the contract stands in pg_connection.h.
  *
- * An early error. The server goes on swallowing rows after an error, and libpq does not look at what came
- * while a COPY is under way: PQisBusy() is false, PQgetResult() says COPY_IN again. But it does handle notices. So when
- * something came that was no notice, and still is none one chunk later, the COPY is ended by CopyFail; a server that has failed
- * already ignores that and its error is what we read. If it had not, the answer is 57014 with our own words: the batch is
- * tried again, and this connection does not look for early errors any more.
+ * An early error. The server goes on swallowing rows after an error, and libpq does not look at
+ * what came while a COPY is under way: PQisBusy() is false, PQgetResult() says COPY_IN again. But
+ * it does handle notices. So when something came that was no notice, and still is none one chunk
+ * later, the COPY is ended by CopyFail; a server that has failed already ignores that and its error
+ * is what we read. If it had not, the answer is 57014 with our own words: the batch is tried again,
+ * and this connection does not look for early errors any more.
  *
- * We know that something came when poll(2) says so. But libpq reads too, without a word, whenever the socket takes less than it
- * was given (pqSendSome() in fe-misc.c). So a chunk is no larger than what the socket has room for.
+ * We know that something came when poll(2) says so. But libpq reads too, without a word, whenever
+ * the socket takes less than it was given (pqSendSome() in fe-misc.c). So a chunk is no larger than
+ * what the socket has room for.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -53,7 +55,8 @@ static bool news_are_bad(struct news *news, struct pg_connection *connection)
     return bad && !connection->early_check_off;
 }
 
-/* How much the socket should take at once. Half of what is free, for the kernel counts more than the bytes. */
+/* How much the socket should take at once. Half of what is free, for the kernel counts more than
+ * the bytes. */
 static size_t chunk_bytes(int fd)
 {
     int size = 0;

@@ -26,13 +26,15 @@ struct pg_failure {
 enum outcome pg_failure_set(struct pg_failure *failure, enum sql_action action, const char *format,
                             ...) PRINTF_LIKE(3, 4);
 
-/* Puts primary message and detail together: control characters become spaces, no full stop, no torn character at the end. */
+/* Puts primary message and detail together: control characters become spaces, no full stop, no torn
+ * character at the end. */
 void pg_failure_message(struct pg_failure *failure, struct slice primary, struct slice detail);
 
 /*
- * Number of the row in the context that PostgreSQL gives with an error in COPY, in any language of lc_messages; 0 when it
- * tells none. The row stands in the last line of the context, which begins with "COPY" and the relation's name, or with the name (Japanese); what triggers
- * add stands in the lines before it. `relation` is the name without schema and quotes.
+ * Number of the row in the context that PostgreSQL gives with an error in COPY, in any language of
+ * lc_messages; 0 when it tells none. The row stands in the last line of the context, which begins
+ * with "COPY" and the relation's name, or with the name (Japanese); what triggers add stands in the
+ * lines before it. `relation` is the name without schema and quotes.
  */
 uint64_t pg_failure_copy_line(const char *context, struct slice relation);
 

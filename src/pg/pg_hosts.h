@@ -1,8 +1,9 @@
 /*
  * pg_hosts: the hosts of a conninfo, one by one.
  *
- * libpq tries several hosts by itself, but without blocking it never leaves one that does not answer (PQconnectPoll ignores
- * connect_timeout), and nothing from outside can make it. So each host gets a connection attempt of its own.
+ * libpq tries several hosts by itself, but without blocking it never leaves one that does not
+ * answer (PQconnectPoll ignores connect_timeout), and nothing from outside can make it. So each
+ * host gets a connection attempt of its own.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,8 +26,8 @@ struct pg_hosts {
     size_t count;
 };
 
-/* Reads conninfo, then PGHOST, PGHOSTADDR and PGPORT. OUTCOME_REJECT when libpq can't read it. Lists that do not fit each other give one
- * entry without texts: libpq says what is wrong. */
+/* Reads conninfo, then PGHOST, PGHOSTADDR and PGPORT. OUTCOME_REJECT when libpq can't read it.
+ * Lists that do not fit each other give one entry without texts: libpq says what is wrong. */
 enum outcome pg_hosts_read(struct pg_hosts *hosts, const char *conninfo,
                            struct error *error) MUST_CHECK;
 void pg_hosts_fini(struct pg_hosts *hosts);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The words that quote_identifier() of PostgreSQL quotes: those of pg_get_keywords() with a catcode other than U; of PostgreSQL 15, and
- * what 16 to 18 added. */
+/* The words that quote_identifier() of PostgreSQL quotes: those of pg_get_keywords() with a catcode
+ * other than U; of PostgreSQL 15, and what 16 to 18 added. */
 const char *const pg_keywords[] = {
     "all",
     "analyse",

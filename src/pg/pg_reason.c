@@ -6,7 +6,8 @@
 
 #include "base/slice.h"
 
-/* Marks in a reason that stand for parts of struct pg_where: %h host, %p port, %d database, %r role. */
+/* Marks in a reason that stand for parts of struct pg_where: %h host, %p port, %d database, %r
+ * role. */
 struct reason {
     const char *sqlstate; /* NULL: any, also none */
     const char *needle;   /* in libpq's text; NULL: any */
@@ -75,7 +76,8 @@ static bool is_code(const char *at)
     return at[5] == ':' && at[6] == ' ';
 }
 
-/* "FATAL:  28P01: …": the code behind the severity and two spaces, whatever the severity is called. */
+/* "FATAL:  28P01: …": the code behind the severity and two spaces, whatever the severity is
+ * called. */
 static void find_sqlstate(const char *message, char sqlstate[6])
 {
     sqlstate[0] = '\0';

@@ -1,8 +1,9 @@
 /*
  * pg_reason: why no connection came about, in one line that says what to do. Pure.
  *
- * libpq gives only a text, of several lines, one part a host that it tried. With PQERRORS_VERBOSE the server's part holds
- * its SQLSTATE and the function that raised it, so this works in every language of lc_messages:
+ * libpq gives only a text, of several lines, one part a host that it tried. With PQERRORS_VERBOSE
+ * the server's part holds its SQLSTATE and the function that raised it, so this works in every
+ * language of lc_messages:
  *   connection to server on socket "/run/…" failed: FATAL:  28P01: password authentication failed for user "bridge"
  *   LOCATION:  auth_failed, auth.c:335
  *
@@ -21,12 +22,13 @@ struct pg_where {
     const char *role;
 };
 
-/* Appends the reason that follows from libpq's `message` ("" or NULL: no more is known); never holds a password. The SQLSTATE, or "", goes
- * into `sqlstate`. */
+/* Appends the reason that follows from libpq's `message` ("" or NULL: no more is known); never
+ * holds a password. The SQLSTATE, or "", goes into `sqlstate`. */
 void pg_reason_append(struct buf *out, const char *message, const struct pg_where *where,
                       char sqlstate[6]);
 
-/* Takes what stands in quotes out of libpq's complaint about a conninfo: it may be a part of the password. */
+/* Takes what stands in quotes out of libpq's complaint about a conninfo: it may be a part of the
+ * password. */
 void pg_reason_append_conninfo(struct buf *out, const char *message);
 
 #endif

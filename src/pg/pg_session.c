@@ -138,10 +138,11 @@ static bool is_fatal(const PGresult *result)
 }
 
 /*
- * Rows are written up to 1000 at a time, and the line is then that of the row read last, not of the one at fault, when the table
- * itself refuses one: "row is too big". The same code for an index is told right, but they look alike, so neither is believed. Nor is
- * it with an internal error, which may come from anywhere.
- * (CopyMultiInsertBufferFlush() in copyfrom.c sets the line for each index insertion only.)
+ * Rows are written up to 1000 at a time, and the line is then that of the row read last, not of the
+ * one at fault, when the table itself refuses one: "row is too big". The same code for an index is
+ * told right, but they look alike, so neither is believed. Nor is it with an internal error, which
+ * may come from anywhere. (CopyMultiInsertBufferFlush() in copyfrom.c sets the line for each index
+ * insertion only.)
  */
 static bool line_is_true(const char *sqlstate)
 {

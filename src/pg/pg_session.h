@@ -1,8 +1,8 @@
 /*
  * pg_session: the inside of a connection, for those files of pg/ that speak with libpq.
  *
- * Every wait goes through pg_session_wait(), so there is one place where deadlines and interruption are. When a wait
- * fails, the connection is closed and `failure` says why.
+ * Every wait goes through pg_session_wait(), so there is one place where deadlines and interruption
+ * are. When a wait fails, the connection is closed and `failure` says why.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -34,16 +34,19 @@ struct pg_connection {
 /* The wait that begins now lasts at most patience_ms. */
 void pg_session_begin(struct pg_connection *connection);
 
-/* Waits for POLLIN or POLLOUT on `fd` (-1: only for the time to pass). What came as poll's events; 0 with `failure` filled after the deadline
- * and after pg_interrupt(). Does not close the connection. */
+/* Waits for POLLIN or POLLOUT on `fd` (-1: only for the time to pass). What came as poll's events;
+ * 0 with `failure` filled after the deadline and after pg_interrupt(). Does not close the
+ * connection. */
 short pg_session_wait(const struct pg_connection *connection, int fd, short events,
                       struct pg_failure *failure);
 
-/* Sends all that libpq has buffered, reading what comes meanwhile. A lost connection is no failure here: the results tell. */
+/* Sends all that libpq has buffered, reading what comes meanwhile. A lost connection is no failure
+ * here: the results tell. */
 enum outcome pg_session_flush(struct pg_connection *connection,
                               struct pg_failure *failure) MUST_CHECK;
 
-/* Waits until the socket takes more, reading what comes meanwhile. A lost connection is no failure here. */
+/* Waits until the socket takes more, reading what comes meanwhile. A lost connection is no failure
+ * here. */
 enum outcome pg_session_wait_writable(struct pg_connection *connection,
                                       struct pg_failure *failure) MUST_CHECK;
 
@@ -52,8 +55,10 @@ enum outcome pg_session_next(struct pg_connection *connection, PGresult **result
                              struct pg_failure *failure) MUST_CHECK;
 
 /*
- * Reads all results of what was sent, `first` (NULL = none) being one that has been read already; it is taken over. Of several failures the first with a
- * SQLSTATE counts. `last`, when not NULL, gets the last result of a success. `relation` names the target of a COPY for the line number; NULL else.
+ * Reads all results of what was sent, `first` (NULL = none) being one that has been read already;
+ * it is taken over. Of several failures the first with a SQLSTATE counts. `last`, when not NULL,
+ * gets the last result of a success. `relation` names the target of a COPY for the line number;
+ * NULL else.
  */
 enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first,
                                const char *relation, PGresult **last,

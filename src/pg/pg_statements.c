@@ -68,7 +68,8 @@ static bool skip_comment(struct slice *text)
     return false;
 }
 
-/* Behind the opening quote: behind the closing one; a doubled one is part of the text, and with `escapes` so is what follows a backslash. */
+/* Behind the opening quote: behind the closing one; a doubled one is part of the text, and with
+ * `escapes` so is what follows a backslash. */
 static bool skip_quoted(struct slice *text, char quote, bool escapes)
 {
     while (text->length > 0) {
@@ -233,7 +234,8 @@ enum outcome pg_take_statement(struct slice *sql, struct slice *statement, struc
     return OUTCOME_OK;
 }
 
-/* What cannot be part of a transaction that is not the statement's own. In the order of the words. */
+/* What cannot be part of a transaction that is not the statement's own. In the order of the
+ * words. */
 static const struct forbidden {
     const char *first;
     const char *second;   /* NULL: whatever follows */
@@ -269,7 +271,8 @@ static const struct forbidden {
 
 static bool is_it(struct slice word, const char *keyword)
 {
-    return word.length == strlen(keyword) && strncasecmp(word.data, keyword, word.length) == 0;
+    return word.length > 0 && word.length == strlen(keyword) &&
+           strncasecmp(word.data, keyword, word.length) == 0;
 }
 
 static bool has_word(struct slice text, const char *keyword)

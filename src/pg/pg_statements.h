@@ -1,12 +1,15 @@
 /*
  * pg_statements: a rule's own SQL, statement by statement. Pure.
  *
- * The position of the journal moves in the same transaction, so nothing in a rule's SQL may begin or end one. Each statement is sent by itself in
- * the extended protocol, where the server takes one statement a message (PostgreSQL's documentation, "Extended Query"); so a mistake in this
- * reading of SQL can make a statement fail, but can't smuggle a COMMIT past it.
+ * The position of the journal moves in the same transaction, so nothing in a rule's SQL may begin
+ * or end one. Each statement is sent by itself in the extended protocol, where the server takes one
+ * statement a message (PostgreSQL's documentation, "Extended Query"); so a mistake in this reading
+ * of SQL can make a statement fail, but can't smuggle a COMMIT past it.
  *
- * Read are quoted strings (also E'…', continued over lines), quoted identifiers, dollar quotes, comments (nested too), parentheses: a semicolon inside of any
- * of them ends nothing (PostgreSQL's documentation, "Lexical Structure"). Not read are the bodies of CREATE FUNCTION … BEGIN ATOMIC, which have no place in a batch.
+ * Read are quoted strings (also E'…', continued over lines), quoted identifiers, dollar quotes,
+ * comments (nested too), parentheses: a semicolon inside of any of them ends nothing (PostgreSQL's
+ * documentation, "Lexical Structure"). Not read are the bodies of CREATE FUNCTION … BEGIN ATOMIC,
+ * which have no place in a batch.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,12 +21,14 @@
 #include "base/outcome.h"
 #include "base/slice.h"
 
-/* Takes the next statement, without its semicolon and what is empty before it, off the front of `sql`; an empty slice when there is none left.
- * OUTCOME_REJECT: a quoted text or a comment has no end. */
+/* Takes the next statement, without its semicolon and what is empty before it, off the front of
+ * `sql`; an empty slice when there is none left. OUTCOME_REJECT: a quoted text or a comment has no
+ * end. */
 enum outcome pg_take_statement(struct slice *sql, struct slice *statement,
                                struct error *error) MUST_CHECK;
 
-/* Every statement of `sql`: OUTCOME_REJECT when there is none, or the first that can't be part of a batch's transaction, with the reason. */
+/* Every statement of `sql`: OUTCOME_REJECT when there is none, or the first that can't be part of a
+ * batch's transaction, with the reason. */
 enum outcome pg_check_statements(struct slice sql, struct error *error) MUST_CHECK;
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * progress: how far this client's journal is stored, in the database, and the bridge's own schema.
  *
- * The row moves in the transaction that stores the rows, by compare-and-set as its first statement: the row lock then decides what
- * became of an unanswered COMMIT, and fences a second process with the same identity.
+ * The row moves in the transaction that stores the rows, by compare-and-set as its first statement:
+ * the row lock then decides what became of an unanswered COMMIT, and fences a second process with
+ * the same identity.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,8 +13,9 @@
 #include "pg/pg_connection.h"
 
 /*
- * Makes the schema and its tables when they are missing (sql/mqtt2pg.sql with the configured schema name). When they exist nothing
- * is run, so no CREATE privilege is needed. OUTCOME_FATAL with what to run by hand when they are missing and may not be made.
+ * Makes the schema and its tables when they are missing (sql/mqtt2pg.sql with the configured schema
+ * name). When they exist nothing is run, so no CREATE privilege is needed. OUTCOME_FATAL with what
+ * to run by hand when they are missing and may not be made.
  */
 enum outcome progress_ensure_schema(struct pg_connection *connection, const char *schema,
                                     struct error *error) MUST_CHECK;
@@ -21,12 +23,14 @@ enum outcome progress_ensure_schema(struct pg_connection *connection, const char
 /* The SQL of the schema, for `mqtt2pg schema`. */
 void progress_schema_sql(struct buf *out, const char *schema);
 
-/* Takes the session's advisory lock for this client_id. False in *taken: another process stores under this identity. */
+/* Takes the session's advisory lock for this client_id. False in *taken: another process stores
+ * under this identity. */
 enum outcome progress_lock(struct pg_connection *connection, const char *schema,
                            const char *client_id, bool *taken,
                            struct pg_failure *failure) MUST_CHECK;
 
-/* Of this journal; or, when it has no row, of the journal that this client stored last: `journal` tells. */
+/* Of this journal; or, when it has no row, of the journal that this client stored last: `journal`
+ * tells. */
 struct progress {
     bool exists;
     char journal[40]; /* its UUID */
@@ -43,7 +47,8 @@ enum outcome progress_write(struct pg_connection *connection, const char *schema
                             const char *client_id, const char *journal, uint64_t position,
                             struct pg_failure *failure) MUST_CHECK;
 
-/* A step of one client's row. With from = to the position stays, and only stored_at tells that something was stored. */
+/* A step of one client's row. With from = to the position stays, and only stored_at tells that
+ * something was stored. */
 struct progress_step {
     const char *client_id; /* borrowed */
     const char *journal;   /* borrowed */
@@ -51,7 +56,8 @@ struct progress_step {
     uint64_t to;
 };
 
-/* Inside a transaction. *stored_at_us is greater than before; 0: the row is not where we think; roll back and read it. */
+/* Inside a transaction. *stored_at_us is greater than before; 0: the row is not where we think;
+ * roll back and read it. */
 enum outcome progress_move(struct pg_connection *connection, const char *schema,
                            const struct progress_step *step, int64_t *stored_at_us,
                            struct pg_failure *failure) MUST_CHECK;

@@ -5,7 +5,8 @@
 
 /* In the order of PostgreSQL's appendix. What is not here is SQL_WAIT. */
 const struct sql_action_row sql_actions[] = {
-    /* As an ERROR it came over our own connection, which lives: a foreign table's server or dblink is meant. */
+    /* As an ERROR it came over our own connection, which lives: a foreign table's server or dblink
+     * is meant. */
     {"08", SQL_RULE, "connection exception; with FATAL our own connection"},
     {"08007", SQL_RECONNECT, "unknown what became of the transaction: the progress row tells"},
     {"08P01", SQL_ROW, "a malformed binary value; with FATAL a pooler's own error"},

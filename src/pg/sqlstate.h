@@ -1,5 +1,6 @@
 /*
- * sqlstate: what an error of PostgreSQL means for the batch. One table, by class or whole code. Pure.
+ * sqlstate: what an error of PostgreSQL means for the batch. One table, by class or whole code.
+ * Pure.
  *
  * Classes: https://www.postgresql.org/docs/15/errcodes-appendix.html
  *
@@ -31,10 +32,11 @@ struct sql_action_row {
 extern const struct sql_action_row sql_actions[];
 extern const size_t sql_action_count;
 
-/* `sqlstate` NULL or "" means that the server did not say: the connection was lost. `fatal`: the severity was FATAL or PANIC, so the
- * connection is gone, and neither a row nor a rule is to blame: what the table calls ROW, RULE, RETRY or SMALLER is SQL_RECONNECT then (PgBouncer's
- * own errors are FATAL 08P01, a malformed row is ERROR 08P01). The longest prefix wins; unknown codes are SQL_WAIT, so that nothing is rejected
- * that nobody thought of. */
+/* `sqlstate` NULL or "" means that the server did not say: the connection was lost. `fatal`: the
+ * severity was FATAL or PANIC, so the connection is gone, and neither a row nor a rule is to blame:
+ * what the table calls ROW, RULE, RETRY or SMALLER is SQL_RECONNECT then (PgBouncer's own errors
+ * are FATAL 08P01, a malformed row is ERROR 08P01). The longest prefix wins; unknown codes are
+ * SQL_WAIT, so that nothing is rejected that nobody thought of. */
 enum sql_action sql_action_of(const char *sqlstate, bool fatal);
 
 /* "reconnect", "read-write", "retry", "smaller", "wait", "row", "rule", "stop": for logs. */

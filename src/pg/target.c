@@ -81,7 +81,8 @@ static char *before_sql(const struct staging *staging)
     return text;
 }
 
-/* Appends "k1 IS NULL OR k2 IS NULL" for those columns of the key that may be null; false when none may. */
+/* Appends "k1 IS NULL OR k2 IS NULL" for those columns of the key that may be null; false when none
+ * may. */
 static bool append_null_key(struct buf *sql, const struct staging *staging)
 {
     bool any = false;
@@ -97,8 +98,9 @@ static bool append_null_key(struct buf *sql, const struct staging *staging)
     return any;
 }
 
-/* Of staged rows with one key the newest, else the last: "DISTINCT ON (key) columns FROM batch ORDER BY key, newest, position". DISTINCT ON
- * takes nulls for equal, a unique index does not: rows with a null in the key are told apart by their position. */
+/* Of staged rows with one key the newest, else the last: "DISTINCT ON (key) columns FROM batch
+ * ORDER BY key, newest, position". DISTINCT ON takes nulls for equal, a unique index does not: rows
+ * with a null in the key are told apart by their position. */
 static void append_distinct(struct buf *sql, const struct staging *staging)
 {
     struct buf apart = {0};
@@ -227,7 +229,8 @@ struct target *target_rehearsal_new(const struct rule_options *rule, const struc
     return target;
 }
 
-/* The configuration has checked it; what makes no sense after all is left to the server to refuse. */
+/* The configuration has checked it; what makes no sense after all is left to the server to
+ * refuse. */
 static void take_own(struct target *target, const char *text)
 {
     struct slice sql = slice_of(text), statement = {0};

@@ -1,8 +1,8 @@
 /*
  * router: which rules a topic belongs to, and what their captures took.
  *
- * Rules lie in a trie over topic levels, so a thousand rules cost what one costs; the answer for a topic is kept
- * in a bounded cache, because devices repeat their topics. One thread per router.
+ * Rules lie in a trie over topic levels, so a thousand rules cost what one costs; the answer for a
+ * topic is kept in a bounded cache, because devices repeat their topics. One thread per router.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,8 +26,8 @@ struct router *router_new(struct topic_filter *const *filters, size_t count,
                           size_t cache_bytes_max);
 void router_free(struct router *router);
 
-/* Sets *routes to the matches in ascending order of rules and returns how many. The array, the captures and their bytes
- * are valid until the next call. Topics are any bytes. */
+/* Sets *routes to the matches in ascending order of rules and returns how many. The array, the
+ * captures and their bytes are valid until the next call. Topics are any bytes. */
 size_t router_find(struct router *router, struct slice topic, const struct route **routes);
 
 #endif

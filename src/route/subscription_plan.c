@@ -1,6 +1,7 @@
 /*
- * Both plans begin with one entry a rule. MQTT 5 joins entries of the same filter; MQTT 3.1.1 joins whatever overlaps, and as the
- * cover of two may overlap a third, an entry that was joined is looked at again. Each join takes an entry away, so it ends.
+ * Both plans begin with one entry a rule. MQTT 5 joins entries of the same filter; MQTT 3.1.1 joins
+ * whatever overlaps, and as the cover of two may overlap a third, an entry that was joined is
+ * looked at again. Each join takes an entry away, so it ends.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -38,7 +39,8 @@ static enum retain_handling retain_handling_of(enum retained_policy policy)
     return RETAIN_SEND_IF_NEW;
 }
 
-/* The cover of two levels; NULL data when one of them is missing or "#": the cover ends with "#" there. */
+/* The cover of two levels; NULL data when one of them is missing or "#": the cover ends with "#"
+ * there. */
 static struct slice level_cover(struct slice left, struct slice right)
 {
     static const struct slice plus = SLICE_LITERAL("+");

@@ -1,14 +1,16 @@
 /*
- * subscription_plan: which filters to subscribe so that every rule gets its messages once, whatever the broker does about overlapping
- * subscriptions (Mosquitto sends one copy or several, EMQX one per subscription). Pure.
+ * subscription_plan: which filters to subscribe so that every rule gets its messages once, whatever
+ * the broker does about overlapping subscriptions (Mosquitto sends one copy or several, EMQX one
+ * per subscription). Pure.
  *
- * MQTT 5: one subscription per different filter, each with an identifier; a copy tells by its identifiers which
- * subscriptions it came for, and a rule takes only copies of its own. MQTT 3.1.1: copies do not tell, so filters
- * that overlap are replaced by one that covers both ("a/+/c" and "a/b/#" by "a/+/#"), with the highest qos, until
- * none overlap; messages that no rule wants are dropped by the router. The highest qos matters: of overlapping
- * subscriptions Mosquitto 2.0.11 sends one copy with the qos of the one it happens to visit first. Shared
- * subscriptions are apart: those of different groups are different subscriptions by the user's own will, and a
- * filter shared and not shared gives copies of both.
+ * MQTT 5: one subscription per different filter, each with an identifier; a copy tells by its
+ * identifiers which subscriptions it came for, and a rule takes only copies of its own. MQTT 3.1.1:
+ * copies do not tell, so filters that overlap are replaced by one that covers both ("a/+/c" and
+ * "a/b/#" by "a/+/#"), with the highest qos, until none overlap; messages that no rule wants are
+ * dropped by the router. The highest qos matters: of overlapping subscriptions Mosquitto 2.0.11
+ * sends one copy with the qos of the one it happens to visit first. Shared subscriptions are apart:
+ * those of different groups are different subscriptions by the user's own will, and a filter shared
+ * and not shared gives copies of both.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,15 +28,16 @@ struct planned_rule {
     const struct rule_options *options; /* qos, share, retained */
 };
 
-/* Fills an empty set; identifiers[i] is the identifier of the subscription that serves rule i (0 with 3.1.1). Reports as warnings: rules
- * with the same filter but other qos (the higher one is subscribed) or other retained policies (the one that sends more), and two filters
- * that share an identifier by chance. `problems` may be NULL. */
+/* Fills an empty set; identifiers[i] is the identifier of the subscription that serves rule i (0
+ * with 3.1.1). Reports as warnings: rules with the same filter but other qos (the higher one is
+ * subscribed) or other retained policies (the one that sends more), and two filters that share an
+ * identifier by chance. `problems` may be NULL. */
 void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,
                        struct subscription_set *set, uint32_t *identifiers,
                        struct problems *problems);
 
-/* The narrowest MQTT filter that covers both, appended to `out`. They must overlap (so a first level that begins with "$" is the same
- * in both: no wildcard would cover it). */
+/* The narrowest MQTT filter that covers both, appended to `out`. They must overlap (so a first
+ * level that begins with "$" is the same in both: no wildcard would cover it). */
 void mqtt_filter_cover(struct slice left, struct slice right, struct buf *out);
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * topic_filter: a rule's topic, "devices/{device}/telemetry" or "home/{room}/{rest...}", compiled.
  *
- * A level is a literal, "+", "{name}" (takes one level), and as the last one "#" or "{name...}" (takes the rest, with its slashes).
- * Levels are matched as MQTT 5.0, section 4.7 says: case sensitive, empty levels are levels, "#" also matches its parent (a
- * "{name...}" is then null), and a wildcard at the first level does not match topics that begin with "$". Pure; any thread.
+ * A level is a literal, "+", "{name}" (takes one level), and as the last one "#" or "{name...}"
+ * (takes the rest, with its slashes). Levels are matched as MQTT 5.0, section 4.7 says: case
+ * sensitive, empty levels are levels, "#" also matches its parent (a "{name...}" is then null), and
+ * a wildcard at the first level does not match topics that begin with "$". Pure; any thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,9 +19,10 @@
 
 struct topic_filter;
 
-/* OUTCOME_REJECT with a reason that names the level when the text is no topic filter: empty, longer than 65,535 bytes, invalid UTF-8,
- * NUL, a wildcard that does not stand alone in its level, "#" or "{x...}" before the end, a name twice, a name that is no identifier
- * ([A-Za-z_][A-Za-z0-9_]*). Copies the text. */
+/* OUTCOME_REJECT with a reason that names the level when the text is no topic filter: empty, longer
+ * than 65,535 bytes, invalid UTF-8, NUL, a wildcard that does not stand alone in its level, "#" or
+ * "{x...}" before the end, a name twice, a name that is no identifier ([A-Za-z_][A-Za-z0-9_]*).
+ * Copies the text. */
 enum outcome topic_filter_compile(struct slice text, struct topic_filter **filter,
                                   struct error *error) MUST_CHECK;
 void topic_filter_free(struct topic_filter *filter);
@@ -31,16 +33,18 @@ const char *topic_filter_mqtt(const struct topic_filter *filter);
 /* Names of the captures in the order in which they stand. */
 const char *const *topic_filter_captures(const struct topic_filter *filter, size_t *count);
 
-/* Does it match? Then captures[i] are filled, as many as topic_filter_captures() counts; they borrow `topic`. A capture
- * that matched nothing has data == NULL. `captures` may be NULL. */
+/* Does it match? Then captures[i] are filled, as many as topic_filter_captures() counts; they
+ * borrow `topic`. A capture that matched nothing has data == NULL. `captures` may be NULL. */
 bool topic_filter_match(const struct topic_filter *filter, struct slice topic,
                         struct slice *captures);
 
-/* A topic that a PUBLISH may carry: 1 to 65,535 bytes of UTF-8 without NUL, "+" or "#" (MQTT 5.0, section 4.7.3). */
+/* A topic that a PUBLISH may carry: 1 to 65,535 bytes of UTF-8 without NUL, "+" or "#" (MQTT 5.0,
+ * section 4.7.3). */
 bool topic_is_publishable(struct slice topic);
 
-/* Relations between MQTT filters (not rule topics). "$share/GROUP/…" is not accepted here. The empty topic,
- * which no PUBLISH carries, counts as a topic of one empty level: "+" and "/#" match it. */
+/* Relations between MQTT filters (not rule topics). "$share/GROUP/…" is not accepted here. The
+ * empty topic, which no PUBLISH carries, counts as a topic of one empty level: "+" and "/#" match
+ * it. */
 bool mqtt_filter_matches(struct slice filter, struct slice topic);
 bool mqtt_filters_overlap(struct slice left, struct slice right); /* some topic matches both */
 bool mqtt_filter_covers(struct slice wide,

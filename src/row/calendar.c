@@ -1,5 +1,6 @@
 /*
- * The year is taken to begin in March, so that the leap day is its last; 400 years are one cycle of 146,097 days.
+ * The year is taken to begin in March, so that the leap day is its last; 400 years are one cycle of
+ * 146,097 days.
  *
  * SPDX-License-Identifier: MIT
  */

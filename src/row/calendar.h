@@ -1,5 +1,6 @@
 /*
- * calendar: days and civil dates of the proleptic Gregorian calendar, as PostgreSQL counts them. Pure.
+ * calendar: days and civil dates of the proleptic Gregorian calendar, as PostgreSQL counts them.
+ * Pure.
  *
  * Years are astronomical: 0 is 1 BC, -1 is 2 BC.
  *
@@ -14,8 +15,8 @@
 #define DAY_US INT64_C(86400000000)
 #define SECOND_US INT64_C(1000000)
 
-/* PostgreSQL's limits (datatype/timestamp.h): dates from 4714-11-24 BC to 5874897-12-31, timestamps up to and
- * without 294277-01-01. The extremes of the integer stand for -infinity and infinity. */
+/* PostgreSQL's limits (datatype/timestamp.h): dates from 4714-11-24 BC to 5874897-12-31, timestamps
+ * up to and without 294277-01-01. The extremes of the integer stand for -infinity and infinity. */
 #define DATE_MIN INT64_C(-2451545)
 #define DATE_MAX INT64_C(2145031948)
 #define TIMESTAMP_MIN (DATE_MIN * DAY_US)

@@ -23,7 +23,8 @@ static int hex_digit(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* string_to_uuid(): 32 hex digits, perhaps in braces, perhaps a hyphen behind each group of four. */
+/* string_to_uuid(): 32 hex digits, perhaps in braces, perhaps a hyphen behind each group of
+ * four. */
 static bool parse_uuid(struct slice text, unsigned char *bytes)
 {
     if (text.length >= 2 && text.data[0] == '{' && text.data[text.length - 1] == '}') {

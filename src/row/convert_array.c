@@ -1,6 +1,6 @@
 /*
- * JSON arrays into array columns. Arrays within arrays become dimensions, all of one length (an array of json or jsonb has one
- * dimension: what is nested in it are JSON values).
+ * JSON arrays into array columns. Arrays within arrays become dimensions, all of one length (an
+ * array of json or jsonb has one dimension: what is nested in it are JSON values).
  *
  *   [[1,2,3],[4,5,6]]  →  dimensions 2, lengths 2 3, elements 1 2 3 4 5 6
  *
@@ -14,7 +14,8 @@ static enum outcome reject_ragged(struct error *error)
     return error_set(error, OUTCOME_REJECT, "the inner arrays differ in length");
 }
 
-/* Lengths along the first elements, and how many elements that makes: in a ragged array perhaps more than there are. */
+/* Lengths along the first elements, and how many elements that makes: in a ragged array perhaps
+ * more than there are. */
 static enum outcome measure(const struct node *array, bool nested, struct datum_array *out,
                             struct error *error)
 {

@@ -1,9 +1,10 @@
 /*
- * convert_family: what convert.c dispatches to, one function a family, and what they share. Internal to row/.
+ * convert_family: what convert.c dispatches to, one function a family, and what they share.
+ * Internal to row/.
  *
- * Each takes a value that is not null and a column that is no array (or the column of the array whose element the value is),
- * fills the union of *datum and leaves the rest to convert.c. The reason that it gives on OUTCOME_REJECT stands without the column's
- * name.
+ * Each takes a value that is not null and a column that is no array (or the column of the array
+ * whose element the value is), fills the union of *datum and leaves the rest to convert.c. The
+ * reason that it gives on OUTCOME_REJECT stands without the column's name.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -52,7 +53,8 @@ convert_function convert_array;
 /* convert.c: any value that is not null into the column's family, elements of arrays too. */
 convert_function convert_element;
 
-/* OUTCOME_REJECT with "VALUE reason": the value as a person knows it ("21.5", "\"abc\"", "an array"), at most 40 characters. */
+/* OUTCOME_REJECT with "VALUE reason": the value as a person knows it ("21.5", "\"abc\"", "an
+ * array"), at most 40 characters. */
 enum outcome reject_value(struct error *error, const struct value *value, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
@@ -69,12 +71,12 @@ bool is_word(struct slice text, const char *word);
 /* A time as text: RFC 3339 in UTC with microseconds, also before the year 0 and behind 9999. */
 struct slice format_rfc3339(int64_t time_us, struct arena *arena);
 
-/* The microseconds of a fraction's digits, any number of them, rounded as PostgreSQL rounds them (ParseFractionalSecond): via
- * double, half to even. At most 1,000,000. */
+/* The microseconds of a fraction's digits, any number of them, rounded as PostgreSQL rounds them
+ * (ParseFractionalSecond): via double, half to even. At most 1,000,000. */
 int64_t fraction_microseconds(struct slice digits);
 
-/* Rounds to the 0 to 6 decimals of a second that a typmod of time, timestamp or interval asks for, half away from zero; -1
- * changes nothing. */
+/* Rounds to the 0 to 6 decimals of a second that a typmod of time, timestamp or interval asks for,
+ * half away from zero; -1 changes nothing. */
 int64_t round_to_precision(int64_t microseconds, int32_t decimals);
 
 #endif

@@ -4,7 +4,8 @@
  *   1 year 2 mons -3 days +04:05:06.7      numbers with units, each unit once, then perhaps a time; or a time alone
  *   P1Y2M3W4DT5H6M7.8S                     each number may have a minus
  *
- * Months, days and microseconds are kept apart as PostgreSQL keeps them. Hours, minutes and seconds may have a fraction.
+ * Months, days and microseconds are kept apart as PostgreSQL keeps them. Hours, minutes and seconds
+ * may have a fraction.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -137,7 +138,8 @@ static bool take_quantity(struct scan *scan, struct quantity *quantity)
     return whole_of(take_digits(scan), &quantity->whole) && take_fraction(scan, quantity);
 }
 
-/* Microseconds in a fraction of a unit. Of a second PostgreSQL rounds; of hours and minutes only what is exact is taken. */
+/* Microseconds in a fraction of a unit. Of a second PostgreSQL rounds; of hours and minutes only
+ * what is exact is taken. */
 static bool fraction_of(struct slice digits, int64_t unit_us, int64_t *us)
 {
     if (unit_us == SECOND_US) {
@@ -186,7 +188,8 @@ static bool take_sixtieth(struct scan *scan, struct quantity *quantity)
     return digits.length == 2 && whole_of(digits, &quantity->whole) && quantity->whole < 60;
 }
 
-/* What stands behind "hh:", that is mm[:ss[.fraction]], to the end. The sign before the hours is that of all. */
+/* What stands behind "hh:", that is mm[:ss[.fraction]], to the end. The sign before the hours is
+ * that of all. */
 static bool take_clock(struct scan *scan, const struct quantity *hours, struct datum_interval *sum)
 {
     struct quantity minutes = {.negative = hours->negative};

@@ -1,8 +1,8 @@
 /*
  * Values into json and jsonb.
  *
- * What came as JSON stays as it came, byte for byte. jsonb can't hold everything that JSON can write: no \u0000, and no
- * number beyond numeric's range; json can.
+ * What came as JSON stays as it came, byte for byte. jsonb can't hold everything that JSON can
+ * write: no \u0000, and no number beyond numeric's range; json can.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,6 @@
 /*
- * Values into text, varchar(n), char(n), bytea, and into types that are known by their text form only.
+ * Values into text, varchar(n), char(n), bytea, and into types that are known by their text form
+ * only.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -8,9 +8,10 @@
  *   0044-03-15 12:00:00+00 BC              zones "Z", +hh, +hhmm, +hh:mm, +hh:mm:ss
  *   infinity, -infinity
  *
- * A text without zone is taken as UTC. One with a zone names an instant, so a column without zone gets that instant's UTC time
- * (PostgreSQL itself would drop the zone). Fractions are rounded to microseconds as PostgreSQL rounds them. "24:00:00" is the next
- * midnight and a second 60 the next minute, as in PostgreSQL.
+ * A text without zone is taken as UTC. One with a zone names an instant, so a column without zone
+ * gets that instant's UTC time (PostgreSQL itself would drop the zone). Fractions are rounded to
+ * microseconds as PostgreSQL rounds them. "24:00:00" is the next midnight and a second 60 the next
+ * minute, as in PostgreSQL.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -319,7 +320,8 @@ static int64_t day_of(int64_t microseconds)
     return microseconds / DAY_US - (microseconds % DAY_US < 0);
 }
 
-/* A date by itself reaches further than a timestamp; one with a time is the day of that instant in UTC. */
+/* A date by itself reaches further than a timestamp; one with a time is the day of that instant in
+ * UTC. */
 enum outcome convert_date(const struct value *value, const struct column_shape *column,
                           struct arena *arena, struct datum *datum, struct error *error)
 {

@@ -1,8 +1,9 @@
 /*
  * copy_format: datums as the bytes of COPY, and as JSON for people. Pure.
  *
- * Binary: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format"; each type as its *_send function writes it.
- * Text: one line a row, tab separated, \N for null; the type's own text form, so any type works.
+ * Binary: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format"; each type as its
+ * *_send function writes it. Text: one line a row, tab separated, \N for null; the type's own text
+ * form, so any type works.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,8 +27,8 @@ void copy_append_row(struct buf *out, enum copy_format format, const struct datu
 void datum_append_text(struct buf *out, const struct datum *datum,
                        const struct column_shape *column);
 
-/* One value as JSON: booleans and numbers as such, json as it is, arrays as arrays, null; everything else (also NaN and the infinities) a
- * string in PostgreSQL's text form. */
+/* One value as JSON: booleans and numbers as such, json as it is, arrays as arrays, null;
+ * everything else (also NaN and the infinities) a string in PostgreSQL's text form. */
 void datum_append_json(struct buf *out, const struct datum *datum,
                        const struct column_shape *column);
 

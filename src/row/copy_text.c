@@ -1,5 +1,6 @@
 /*
- * A line a row, fields separated by tabs, \N for null; backslash, tab, line feed and carriage return stand behind a backslash.
+ * A line a row, fields separated by tabs, \N for null; backslash, tab, line feed and carriage
+ * return stand behind a backslash.
  *
  * SPDX-License-Identifier: MIT
  */

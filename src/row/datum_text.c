@@ -1,6 +1,6 @@
 /*
- * Datums in PostgreSQL's text form (declared in copy_format.h), as its output functions write them with DateStyle ISO,
- * IntervalStyle postgres, TimeZone UTC.
+ * Datums in PostgreSQL's text form (declared in copy_format.h), as its output functions write them
+ * with DateStyle ISO, IntervalStyle postgres, TimeZone UTC.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -105,8 +105,8 @@ static void append_timestamp(struct buf *out, int64_t us, bool zone)
     append_era(out, date);
 }
 
-/* EncodeInterval() with IntervalStyle postgres: "1 year -2 mons +3 days -04:05:06"; a positive field behind a negative one has a
- * plus. */
+/* EncodeInterval() with IntervalStyle postgres: "1 year -2 mons +3 days -04:05:06"; a positive
+ * field behind a negative one has a plus. */
 struct interval_form {
     struct buf *out;
     bool any;      /* something stands before */
@@ -146,7 +146,7 @@ static void append_interval(struct buf *out, struct datum_interval interval)
     append_clock(out, (int64_t) us);
 }
 
-/* --- the rest ---------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static void append_hex(struct buf *out, struct slice bytes)
 {
@@ -266,7 +266,7 @@ void datum_append_scalar(struct buf *out, const struct datum *datum)
     }
 }
 
-/* --- arrays ------------------------------------------------------------------------------------ */
+/* --- arrays ----------------------------------------------------------------------------------- */
 
 static char delimiter_of(const struct column_shape *column)
 {
@@ -301,7 +301,8 @@ static void append_array_element(struct buf *out, const struct datum *datum, cha
     if (!needs_quotes(slice_make(out->data + start, length), delimiter)) {
         return;
     }
-    /* Moves the text to the end of twice its room, then copies it to the front with its backslashes. */
+    /* Moves the text to the end of twice its room, then copies it to the front with its
+     * backslashes. */
     buf_reserve(out, length * 2 + 2);
     char *at = out->data + start;
     char *from = at + length + 2;

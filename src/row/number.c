@@ -135,9 +135,9 @@ static bool small_mantissa(const struct number *number, uint64_t *mantissa)
 }
 
 /*
- * The fast way (W. D. Clinger, "How to read floating point numbers accurately", 1990): an integer and a power of ten that are both
- * exact in the format give the correctly rounded result by one division or multiplication, where arithmetic itself is done in that
- * format.
+ * The fast way (W. D. Clinger, "How to read floating point numbers accurately", 1990): an integer
+ * and a power of ten that are both exact in the format give the correctly rounded result by one
+ * division or multiplication, where arithmetic itself is done in that format.
  */
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0
 enum { FAST_FLOAT8_POWER_MAX = 22, FAST_FLOAT4_POWER_MAX = 10 };

@@ -12,7 +12,8 @@
 #include "base/arena.h"
 #include "base/slice.h"
 
-/* ±integer.fraction × 10^exponent. The slices borrow the text and hold digits only; not both are empty. */
+/* ±integer.fraction × 10^exponent. The slices borrow the text and hold digits only; not both are
+ * empty. */
 struct number {
     bool negative;
     struct slice integer;
@@ -32,8 +33,9 @@ bool number_is_zero(const struct number *number);
 
 enum number_fit number_to_int64(const struct number *number, int64_t *integer);
 
-/* From `text` in number_parse()'s grammar, correctly rounded to float8 or float4. OUT_OF_RANGE beyond the largest finite one and
- * where a number that is not zero would become zero: float8in() refuses the same. Needs LC_NUMERIC "C". */
+/* From `text` in number_parse()'s grammar, correctly rounded to float8 or float4. OUT_OF_RANGE
+ * beyond the largest finite one and where a number that is not zero would become zero: float8in()
+ * refuses the same. Needs LC_NUMERIC "C". */
 enum number_fit number_to_float8(struct slice text, struct arena *arena, double *real);
 enum number_fit number_to_float4(struct slice text, struct arena *arena, double *real);
 

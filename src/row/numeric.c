@@ -1,10 +1,12 @@
 /*
- * Binary form, big-endian int16 each: number of digits, weight, sign, scale, then digits of base 10,000.
+ * Binary form, big-endian int16 each: number of digits, weight, sign, scale, then digits of base
+ * 10,000.
  *
  *   1234567.89  →  4 digits  weight 1  sign 0  scale 2   0123 4567 8900
  *                                 └ 10,000^1 is the unit of the first digit
  *
- * The scale must not be smaller than the decimals sent: numeric_recv() would cut them off without a word.
+ * The scale must not be smaller than the decimals sent: numeric_recv() would cut them off without a
+ * word.
  *
  * A place p is the digit of 10^p: 0 the ones, -1 the tenths.
  *
@@ -103,7 +105,8 @@ static char *increment(char *digits, size_t length)
     }
 }
 
-/* The digits of the places from `highest` down to -scale, rounded, with room for a sign and a carry in front. */
+/* The digits of the places from `highest` down to -scale, rounded, with room for a sign and a carry
+ * in front. */
 static char *round_digits(const struct number *number, int64_t highest, int64_t scale,
                           struct arena *arena, size_t *length)
 {
@@ -131,7 +134,8 @@ static bool is_all_zeros(const char *digits, size_t length)
     return true;
 }
 
-/* Puts the point before the last `scale` digits, or zeros behind all of them where the scale is negative. */
+/* Puts the point before the last `scale` digits, or zeros behind all of them where the scale is
+ * negative. */
 static struct slice place_point(const char *digits, size_t length, int64_t scale, bool negative,
                                 struct arena *arena)
 {
@@ -216,7 +220,8 @@ static bool append_special(struct buf *out, struct slice text)
     return true;
 }
 
-/* The digit `index` places behind the start, where a virtual 0 stands before the start and behind the end. */
+/* The digit `index` places behind the start, where a virtual 0 stands before the start and behind
+ * the end. */
 static unsigned digit_or_zero(struct slice digits, int64_t index)
 {
     bool inside = index >= 0 && index < (int64_t) digits.length;

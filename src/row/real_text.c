@@ -34,8 +34,9 @@ static void append_decimal(struct buf *out, bool negative, uint64_t whole, int p
 }
 
 /*
- * The usual case, without printf and strtod: an integer below 10^15 (10^6 for float4) divided by a power of ten is correctly
- * rounded, so a decimal of so few digits that divides into the number is what reading it gives, and no other of so few digits is.
+ * The usual case, without printf and strtod: an integer below 10^15 (10^6 for float4) divided by a
+ * power of ten is correctly rounded, so a decimal of so few digits that divides into the number is
+ * what reading it gives, and no other of so few digits is.
  */
 static bool append_short(struct buf *out, double real, bool single)
 {
@@ -60,8 +61,8 @@ static bool append_short(struct buf *out, double real, bool single)
     return false;
 }
 
-/* Is "d.ddde±xx" exactly the middle between the number and its neighbour? From there reading goes to the even one of the two, on
- * which PostgreSQL does not rely. */
+/* Is "d.ddde±xx" exactly the middle between the number and its neighbour? From there reading goes
+ * to the even one of the two, on which PostgreSQL does not rely. */
 static bool is_middle(const char *text, double real, bool single)
 {
     long double said = strtold(text, NULL);

@@ -1,8 +1,9 @@
 /*
  * real_text: floats as PostgreSQL prints them. Internal to row/.
  *
- * As few digits as read back as the same number; plain where the decimal exponent is from -4 to 14 (5 for float4), else with an
- * exponent of at least two digits (float8out() with extra_float_digits 1).
+ * As few digits as read back as the same number; plain where the decimal exponent is from -4 to 14
+ * (5 for float4), else with an exponent of at least two digits (float8out() with extra_float_digits
+ * 1).
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,6 @@
 /*
- * row_plan: which column of a table gets which of a rule's expressions, decided once per rule and catalog. Pure.
+ * row_plan: which column of a table gets which of a rule's expressions, decided once per rule and
+ * catalog. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,9 +22,9 @@ struct row_plan {
 };
 
 /*
- * `names` are the rule's columns in order. OUTCOME_REJECT when it can't work, with every reason in `problems_text` style joined by "; ":
- * a column that is not in the table (did you mean …), is generated, or a NOT NULL column without default that no expression feeds.
- * Borrows the shape.
+ * `names` are the rule's columns in order. OUTCOME_REJECT when it can't work, with every reason in
+ * `problems_text` style joined by "; ": a column that is not in the table (did you mean …), is
+ * generated, or a NOT NULL column without default that no expression feeds. Borrows the shape.
  */
 enum outcome row_plan_new(const struct table_shape *shape, const char *const *names, size_t count,
                           struct row_plan **plan, struct error *error) MUST_CHECK;

@@ -1,5 +1,6 @@
 /*
- * copy_floor: COPY BINARY of samples that lie encoded in memory, in batches of one transaction each: the floor of the bridge's storing side.
+ * copy_floor: COPY BINARY of samples that lie encoded in memory, in batches of one transaction
+ * each: the floor of the bridge's storing side.
  *
  *   copy_floor --conninfo C --rows N --batch ROWS [--topics T] [--time MICROSECONDS]
  *

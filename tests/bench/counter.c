@@ -1,5 +1,6 @@
 /*
- * counter: a Paho C subscriber that does nothing but count: the floor of the bridge's receiving side.
+ * counter: a Paho C subscriber that does nothing but count: the floor of the bridge's receiving
+ * side.
  *
  *   counter --port P --client NAME --messages N      N = 0 makes the session and goes
  *

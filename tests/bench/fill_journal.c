@@ -1,5 +1,6 @@
 /*
- * fill_journal: a journal full of samples, as if the bridge had received them while the database was away.
+ * fill_journal: a journal full of samples, as if the bridge had received them while the database
+ * was away.
  *
  *   fill_journal --directory D --messages N [--topics T] [--payload BYTES]
  *

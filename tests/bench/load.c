@@ -1,13 +1,15 @@
 /*
- * load: publishes samples faster than any broker takes them, or at a steady rate; or counts what arrives.
+ * load: publishes samples faster than any broker takes them, or at a steady rate; or counts what
+ * arrives.
  *
  *   load publish --port P --messages N [--first N] [--topics T] [--payload BYTES] [--qos 0|1] [--rate R] [--window W]
  *   load collect --port P --messages N --filter F [--limit SECONDS]
  *
- * publish: MQTT 3.1.1 on a bare socket, up to `window` messages under way without PUBACK (MQTT 5 would have to keep within the broker's receive
- * maximum). With a rate each message carries the time at which it was due, not the one at which it went out: when this program or the broker is late,
- * that counts as delay.
- * collect: subscribes with QoS 0, prints READY, and counts messages whose payload begins with {"n":NUMBER until it has seen N different numbers.
+ * publish: MQTT 3.1.1 on a bare socket, up to `window` messages under way without PUBACK (MQTT 5
+ * would have to keep within the broker's receive maximum). With a rate each message carries the
+ * time at which it was due, not the one at which it went out: when this program or the broker is
+ * late, that counts as delay. collect: subscribes with QoS 0, prints READY, and counts messages
+ * whose payload begins with {"n":NUMBER until it has seen N different numbers.
  *
  * One line of JSON tells what happened. Times are microseconds since 1970.
  *
@@ -34,7 +36,7 @@ enum { OUT_BYTES = 256 * 1024, IN_BYTES = 64 * 1024, ID_MAX = 65535 };
 
 static const char *client_id;
 
-/* --- packets ------------------------------------------------------------------------------------- */
+/* --- packets ---------------------------------------------------------------------------------- */
 
 static size_t put_length(char *at, size_t length)
 {
@@ -107,7 +109,7 @@ static int connect_broker(int port)
     return fd;
 }
 
-/* --- publish ----------------------------------------------------------------------------------- */
+/* --- publish ---------------------------------------------------------------------------------- */
 
 struct publisher {
     int fd;
@@ -282,7 +284,7 @@ static int publish(int argc, char **argv)
     return 0;
 }
 
-/* --- collect ----------------------------------------------------------------------------------- */
+/* --- collect ---------------------------------------------------------------------------------- */
 
 struct collector {
     uint8_t *seen; /* one byte a number */

@@ -1,6 +1,7 @@
 /*
- * plain_bridge: the bridge that one would write in an afternoon: Paho C, a queue, cJSON, COPY BINARY of up to 5000 rows. No journal: a message is
- * acknowledged to the broker when it stands in the queue, and lost with the process.
+ * plain_bridge: the bridge that one would write in an afternoon: Paho C, a queue, cJSON, COPY
+ * BINARY of up to 5000 rows. No journal: a message is acknowledged to the broker when it stands in
+ * the queue, and lost with the process.
  *
  *   plain_bridge --port P --client NAME --messages N --conninfo C      N = 0 makes the session and goes
  *

@@ -5,8 +5,9 @@
  *   payload   {"n":1000000123,"ts":1764000000000000,"temperature":21.53,"humidity":45.2,"battery":87,
  *              "status":"running","note":"xxxx…"}
  *
- * All fields have a fixed width, so that a message is a copy of a template with some digits patched: making one costs next to nothing. A payload below
- * SAMPLE_FULL_BYTES has only n, ts and note.
+ * All fields have a fixed width, so that a message is a copy of a template with some digits
+ * patched: making one costs next to nothing. A payload below SAMPLE_FULL_BYTES has only n, ts and
+ * note.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,6 @@
 /*
- * stages: what each stage of the way costs a message, in nanoseconds, on the stage's own functions and the same samples.
+ * stages: what each stage of the way costs a message, in nanoseconds, on the stage's own functions
+ * and the same samples.
  *
  *   stages --directory D [--milliseconds M] [--messages N] [--topics T] [--payload BYTES]
  *
@@ -9,7 +10,8 @@
  *   encode    copy_append_row()
  *   all       from the record to the encoded row, as the loader calls it: mapper_map() and copy_append_row()
  *
- * Each stage runs again and again for M milliseconds after one pass to warm up; the median of the passes counts. One line of JSON.
+ * Each stage runs again and again for M milliseconds after one pass to warm up; the median of the
+ * passes counts. One line of JSON.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -86,7 +88,7 @@ static void check(enum outcome outcome, const struct error *error)
     }
 }
 
-/* --- one pass of each stage ---------------------------------------------------------------------- */
+/* --- one pass of each stage ------------------------------------------------------------------- */
 
 static void pass_append(struct bench *bench)
 {
@@ -209,7 +211,7 @@ static const struct {
     {"encode", pass_encode}, {"all", pass_all},
 };
 
-/* --- around them --------------------------------------------------------------------------------- */
+/* --- around them ------------------------------------------------------------------------------ */
 
 static int64_t now_ns(void)
 {
@@ -296,7 +298,8 @@ static void make_stages(struct bench *bench)
     for (size_t i = 0; i < bench->messages; i++) {
         check(json_scan(payload(bench, i), bench->documents, &bench->roots[i], &error), &error);
     }
-    /* What the measured passes leave in their arena is gone; these are for the stages behind them. */
+    /* What the measured passes leave in their arena is gone; these are for the stages behind
+     * them. */
     struct arena *kept = bench->arena;
     bench->arena = bench->documents;
     for (size_t i = 0; i < bench->messages; i++) {

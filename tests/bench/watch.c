@@ -3,9 +3,10 @@
  *
  *   watch --conninfo C --client NAME --until POSITION [--interval MICROSECONDS] [--limit SECONDS]
  *
- * The position in mqtt2pg.progress moves in the transaction that stores the rows, so the first time at which it is seen is when the rows can be seen,
- * late by one interval and one round trip at most. Prints READY, then at the end "MICROSECONDS POSITION" for each move that it saw.
- * Exit code 3 when POSITION was not reached within the limit.
+ * The position in mqtt2pg.progress moves in the transaction that stores the rows, so the first time
+ * at which it is seen is when the rows can be seen, late by one interval and one round trip at
+ * most. Prints READY, then at the end "MICROSECONDS POSITION" for each move that it saw. Exit code
+ * 3 when POSITION was not reached within the limit.
  *
  * SPDX-License-Identifier: MIT
  */

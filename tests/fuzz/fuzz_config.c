@@ -1,5 +1,6 @@
 /*
- * The bytes as a configuration file. Whatever stands in it: a configuration or a reason, and what is sound can be shown.
+ * The bytes as a configuration file. Whatever stands in it: a configuration or a reason, and what
+ * is sound can be shown.
  *
  * SPDX-License-Identifier: MIT
  */

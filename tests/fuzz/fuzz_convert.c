@@ -1,6 +1,7 @@
 /*
- * Any bytes as a value into any type: byte 0 chooses the type, byte 1 the kind, the rest is the text. Whatever is accepted can be
- * written in every form, and the text form of what PostgreSQL would print is read back as the same.
+ * Any bytes as a value into any type: byte 0 chooses the type, byte 1 the kind, the rest is the
+ * text. Whatever is accepted can be written in every form, and the text form of what PostgreSQL
+ * would print is read back as the same.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -50,7 +51,8 @@ static bool make_value(uint8_t kind, struct slice text, struct arena *arena, str
     }
 }
 
-/* The text form, given as text again, must be accepted and come out alike: a second reading changes nothing. */
+/* The text form, given as text again, must be accepted and come out alike: a second reading changes
+ * nothing. */
 static void check_stable(struct slice text, const struct column_shape *column, struct arena *arena)
 {
     struct value again = value_text(text);

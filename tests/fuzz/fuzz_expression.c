@@ -1,6 +1,6 @@
 /*
- * The first line of the bytes as an expression, a condition and a rule's rows; what is left as payload. Whatever compiles
- * is evaluated; a value is well-formed, or there is a reason.
+ * The first line of the bytes as an expression, a condition and a rule's rows; what is left as
+ * payload. Whatever compiles is evaluated; a value is well-formed, or there is a reason.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,8 +1,10 @@
 /*
- * Whatever stands in a segment file: opening and reading it never crashes, never hangs, and gives only records whose checksum holds.
+ * Whatever stands in a segment file: opening and reading it never crashes, never hangs, and gives
+ * only records whose checksum holds.
  *
- * The first byte of the input says how much is put right before: 0 nothing, else the segment's header, the marks and the checksums of records
- * that the input makes at least look like some. Then the file is read beside a running service, opened for writing, appended to and read again.
+ * The first byte of the input says how much is put right before: 0 nothing, else the segment's
+ * header, the marks and the checksums of records that the input makes at least look like some. Then
+ * the file is read beside a running service, opened for writing, appended to and read again.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
- * Any bytes as JSON: refused with a reason, or a document whose parts fit together; and a container's own text, read
- * again, gives the same document.
+ * Any bytes as JSON: refused with a reason, or a document whose parts fit together; and a
+ * container's own text, read again, gives the same document.
  *
  * SPDX-License-Identifier: MIT
  */

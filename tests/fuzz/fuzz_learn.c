@@ -1,6 +1,7 @@
 /*
- * Lines of bytes, "topic payload", the first one the filter that is listened to: whatever comes, what `learn` proposes is text that libconfig reads as rules
- * with names of their own, topics that compile and columns of different names.
+ * Lines of bytes, "topic payload", the first one the filter that is listened to: whatever comes,
+ * what `learn` proposes is text that libconfig reads as rules with names of their own, topics that
+ * compile and columns of different names.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -33,7 +34,8 @@ static struct slice take_line(struct slice *rest)
     return line;
 }
 
-/* A broker delivers no other topics; nobody can subscribe to what begins like a shared subscription. */
+/* A broker delivers no other topics; nobody can subscribe to what begins like a shared
+ * subscription. */
 static void learn(struct learner *learner, struct slice line)
 {
     const char *space = line.length > 0 ? memchr(line.data, ' ', line.length) : NULL;

@@ -1,6 +1,7 @@
 /*
- * Lines of bytes: rules' topics up to an empty line, then messages' topics. What compiles subscribes to a filter that
- * matches the same topics, and the router says what asking every filter says, with a cache and without.
+ * Lines of bytes: rules' topics up to an empty line, then messages' topics. What compiles
+ * subscribes to a filter that matches the same topics, and the router says what asking every filter
+ * says, with a cache and without.
  *
  * SPDX-License-Identifier: MIT
  */

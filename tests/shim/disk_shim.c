@@ -1,6 +1,6 @@
 /*
- * disk_shim: a disk with moods, under the files below one directory of one process. For tests only: built into build/test/disk_shim.so, loaded
- * with LD_PRELOAD, linked with nothing of the program.
+ * disk_shim: a disk with moods, under the files below one directory of one process. For tests only:
+ * built into build/test/disk_shim.so, loaded with LD_PRELOAD, linked with nothing of the program.
  *
  *   DISK_SHIM_DIRECTORY   the real path; what lies elsewhere is let through
  *   DISK_SHIM_CONTROL     a file of CONTROL_BYTES that a test writes while the process runs (struct control)
@@ -8,9 +8,10 @@
  *                         a power cut would have left
  *   DISK_SHIM_PROC        a folder whose files are opened in place of those of the same name below /proc/sys
  *
- * A change is made and logged under one lock, so the log has the order in which things happened. Of a sync the beginning and the end are
- * logged: what was logged before the beginning is durable once there is an end. The system calls are made directly: nothing is looked up, so the
- * shim works from the first instruction on.
+ * A change is made and logged under one lock, so the log has the order in which things happened. Of
+ * a sync the beginning and the end are logged: what was logged before the beginning is durable once
+ * there is an end. The system calls are made directly: nothing is looked up, so the shim works from
+ * the first instruction on.
  *
  * CLOCK_REALTIME is shifted for the whole process, and with it the times of the files.
  *
@@ -38,7 +39,8 @@
 #define CONTROL_BYTES 4096
 #define PROC_SYS "/proc/sys/"
 
-/* disk.py has the same fields in the same order. A count is how often: below zero always, and it counts down to zero. */
+/* disk.py has the same fields in the same order. A count is how often: below zero always, and it
+ * counts down to zero. */
 struct control {
     int64_t quota;       /* bytes that the files may take together; below zero: no limit */
     int64_t write_short; /* one write takes at most this much; 0 = all */
@@ -125,9 +127,10 @@ __attribute__((constructor)) static void start(void)
     }
 }
 
-/* --- which file ---------------------------------------------------------------------------------- */
+/* --- which file ------------------------------------------------------------------------------- */
 
-/* The part of an absolute path below the directory; NULL when it lies elsewhere. "" is the directory itself. */
+/* The part of an absolute path below the directory; NULL when it lies elsewhere. "" is the
+ * directory itself. */
 static const char *below(const char *path)
 {
     if (root_length == 0 || strncmp(path, root, root_length) != 0) {
@@ -180,7 +183,7 @@ static int64_t inode_of(int fd)
     return fstat(fd, &status) == 0 ? (int64_t) status.st_ino : 0;
 }
 
-/* --- the log ------------------------------------------------------------------------------------- */
+/* --- the log ---------------------------------------------------------------------------------- */
 
 static int64_t monotonic_us(void)
 {
@@ -214,7 +217,7 @@ static void note(enum operation operation, const char *first, const char *second
     note_data(operation, first, second, inode, value, NULL, 0);
 }
 
-/* --- moods --------------------------------------------------------------------------------------- */
+/* --- moods ------------------------------------------------------------------------------------ */
 
 static bool chosen(int which, const char *path)
 {
@@ -293,7 +296,7 @@ static void shift_time(int fd)
     }
 }
 
-/* --- changes to files ---------------------------------------------------------------------------- */
+/* --- changes to files ------------------------------------------------------------------------- */
 
 static ssize_t write_some(int fd, const char *path, const void *data, size_t length, int64_t offset)
 {
@@ -385,7 +388,7 @@ int fallocate64(int fd, int mode, off64_t offset, off64_t length)
     return fallocate(fd, mode, offset, length);
 }
 
-/* --- syncs --------------------------------------------------------------------------------------- */
+/* --- syncs ------------------------------------------------------------------------------------ */
 
 static void sleep_ms(int64_t milliseconds)
 {
@@ -445,7 +448,7 @@ int fsync(int fd)
     return sync_file(fd, SYS_fsync);
 }
 
-/* --- names --------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static int open_below(int directory_fd, const char *name, int flags, mode_t mode, const char *path)
 {
@@ -581,7 +584,7 @@ int mkdir(const char *name, mode_t mode)
     return mkdirat(AT_FDCWD, name, mode);
 }
 
-/* --- reading ------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 ssize_t pread(int fd, void *data, size_t length, off_t offset)
 {
@@ -623,7 +626,7 @@ ssize_t read(int fd, void *data, size_t length)
     return syscall(SYS_read, fd, data, length);
 }
 
-/* --- the clock ----------------------------------------------------------------------------------- */
+/* --- the clock -------------------------------------------------------------------------------- */
 
 int clock_gettime(clockid_t clock, struct timespec *time)
 {

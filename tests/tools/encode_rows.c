@@ -1,16 +1,18 @@
 /*
- * encode_rows: values through row/ and into COPY streams, so that a test can show them to the real server.
+ * encode_rows: values through row/ and into COPY streams, so that a test can show them to the real
+ * server.
  *
  *   encode_rows TYPE BINARY-FILE TEXT-FILE < VALUES
  *
  *   encode_rows --type TYPE        prints format_type()'s name, OID, element OID and typmod
  *
- * Each line of VALUES is one value: JSON, or "@time MICROSECONDS" (since 1970), or "@bytes HEX". For each, one line on standard output:
+ * Each line of VALUES is one value: JSON, or "@time MICROSECONDS" (since 1970), or "@bytes HEX".
+ * For each, one line on standard output:
  *
  *   ok<TAB>the datum as JSON        or        reject<TAB>reason        or        json<TAB>reason (the line itself is no JSON)
  *
- * The values that were accepted stand in both files as rows (n integer, v TYPE), n counting all lines from 1. A type
- * without a binary form leaves BINARY-FILE empty.
+ * The values that were accepted stand in both files as rows (n integer, v TYPE), n counting all
+ * lines from 1. A type without a binary form leaves BINARY-FILE empty.
  *
  * SPDX-License-Identifier: MIT
  */

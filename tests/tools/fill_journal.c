@@ -1,10 +1,12 @@
 /*
- * fill_journal: a journal in which many messages wait, as an outage of the database leaves it, made in seconds.
+ * fill_journal: a journal in which many messages wait, as an outage of the database leaves it, made
+ * in seconds.
  *
  *   fill_journal DIRECTORY COUNT BYTES TOPIC...
  *
- * Message i goes to the topics by turns; its payload is {"n":…} with the number of its topic's messages before it, blown up to BYTES. The last one
- * is as old as now, each a half millisecond younger than the one before it (2,000 a second).
+ * Message i goes to the topics by turns; its payload is {"n":…} with the number of its topic's
+ * messages before it, blown up to BYTES. The last one is as old as now, each a half millisecond
+ * younger than the one before it (2,000 a second).
  *
  * SPDX-License-Identifier: MIT
  */

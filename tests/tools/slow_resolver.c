@@ -1,5 +1,6 @@
 /*
- * slow_resolver: a resolver that does not answer, for LD_PRELOAD. Names that end in ".hangs" are looked up for a minute; then there is no such host.
+ * slow_resolver: a resolver that does not answer, for LD_PRELOAD. Names that end in ".hangs" are
+ * looked up for a minute; then there is no such host.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -5,9 +5,10 @@
  *   static void test_growth(void) { CHECK_INT_EQ(buf.length, 3); }
  *   UNIT_MAIN("buf", {"growth", test_growth})
  *
- * Assertions note a failure and go on. They belong to the main thread (CUnit keeps its records without
- * a lock). The program runs all tests, or those named on its command line; its exit code comes from CUnit's failure
- * records, because CU_run_all_tests() returns success also after failed assertions.
+ * Assertions note a failure and go on. They belong to the main thread (CUnit keeps its records
+ * without a lock). The program runs all tests, or those named on its command line; its exit code
+ * comes from CUnit's failure records, because CU_run_all_tests() returns success also after failed
+ * assertions.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -138,7 +138,8 @@ static void test_unknown_fate(void)
     outbox_close(outbox, 0);
 }
 
-/* Parked messages are stored where the position stays: stored_at tells, and a later position makes it true whatever the clock says. */
+/* Parked messages are stored where the position stays: stored_at tells, and a later position makes
+ * it true whatever the clock says. */
 static void test_same_position(void)
 {
     new_directory();

@@ -131,8 +131,9 @@ static int64_t one_by_one_ms(struct outbox *outbox, unsigned *n)
 }
 
 /*
- * With nothing more to send, Mosquitto's PUBACKs must not wait for the TCP acknowledgment that the kernel sends after 40 ms: 800 ms for 20 files. The
- * best of several attempts counts, for the machine may be busy.
+ * With nothing more to send, Mosquitto's PUBACKs must not wait for the TCP acknowledgment that the
+ * kernel sends after 40 ms: 800 ms for 20 files. The best of several attempts counts, for the
+ * machine may be busy.
  */
 static void test_no_wait_for_tcp(void)
 {

@@ -1,6 +1,7 @@
 /*
- * Acknowledgments that wait outlive programs. tests/data/outbox-v1 was written by version 0.1.0 and is never made again (MAKE_OUTBOX=1 was how):
- * whatever the format is by now, what an old program left is read as it was meant.
+ * Acknowledgments that wait outlive programs. tests/data/outbox-v1 was written by version 0.1.0 and
+ * is never made again (MAKE_OUTBOX=1 was how): whatever the format is by now, what an old program
+ * left is read as it was meant.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,6 @@
 /*
- * http_fixture: a server on a free port, and requests over plain sockets, for the tests of the HTTP server.
+ * http_fixture: a server on a free port, and requests over plain sockets, for the tests of the HTTP
+ * server.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -27,7 +27,8 @@ static bool is_closed(int connection, int64_t until_ms)
     return false;
 }
 
-/* Clients that say half a request and wait: others are served meanwhile, and these are hung up on. */
+/* Clients that say half a request and wait: others are served meanwhile, and these are hung up
+ * on. */
 static void test_slow_clients(void)
 {
     struct http_server *server = start(":0");
@@ -52,7 +53,8 @@ static void test_slow_clients(void)
     http_server_stop(server);
 }
 
-/* More than the limit from one address: those beyond it are hung up on, the others served, and later all is well again. */
+/* More than the limit from one address: those beyond it are hung up on, the others served, and
+ * later all is well again. */
 static void test_many_connections(void)
 {
     struct http_server *server = start(":0");

@@ -209,7 +209,8 @@ static void test_odd_texts(void)
     history_free(history);
 }
 
-/* A rejected rule's name is kept cut off; one rule's reason must not become that of its namesake. */
+/* A rejected rule's name is kept cut off; one rule's reason must not become that of its
+ * namesake. */
 static void test_last_reject_of_namesakes(void)
 {
     const struct http_sources sources = {0};

@@ -17,7 +17,8 @@
     "\nrules = ( { name = \"r\"; topic = \"a/{b}\"; table = \"t\"; " \
     "columns = { x = \"$.x\"; }; } );\n"
 
-/* Writes a file of the scratch folder, mode 0600, and returns its path (valid until the next call). */
+/* Writes a file of the scratch folder, mode 0600, and returns its path (valid until the next
+ * call). */
 static inline const char *case_write(const char *name, const char *text)
 {
     static char path[300];
@@ -31,7 +32,8 @@ static inline const char *case_write(const char *name, const char *text)
     return path;
 }
 
-/* All problems, a line each; the scratch folder is "@" where it stands in quotes, and left out elsewhere. */
+/* All problems, a line each; the scratch folder is "@" where it stands in quotes, and left out
+ * elsewhere. */
 static inline void case_append_problems(struct buf *out, const struct problems *problems)
 {
     const char *folder = unit_scratch();

@@ -1,4 +1,5 @@
-/* Values, defaults, includes, and the configuration shown and compared. SPDX-License-Identifier: MIT */
+/* Values, defaults, includes, and the configuration shown and compared. SPDX-License-Identifier:
+ * MIT */
 #include "config/settings.h"
 #include "config_case.h"
 

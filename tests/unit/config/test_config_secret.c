@@ -70,7 +70,8 @@ static void test_both(void)
     config_free(config);
 }
 
-/* A file of root's that its group may read, as systemd and Kubernetes make them for a service that is not root. */
+/* A file of root's that its group may read, as systemd and Kubernetes make them for a service that
+ * is not root. */
 static void test_group_of_root(void)
 {
     const gid_t nobody = 65534;

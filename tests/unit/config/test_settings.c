@@ -137,8 +137,8 @@ static void test_manual(void)
     buf_fini(&wanted);
 }
 
-/* Takes the sign away from every setting that is switched off: "#qos = 1;" becomes "qos = 1;". What stands in a group that
- * is switched off has four spaces behind the sign, words have one. */
+/* Takes the sign away from every setting that is switched off: "#qos = 1;" becomes "qos = 1;". What
+ * stands in a group that is switched off has four spaces behind the sign, words have one. */
 static void uncomment(struct buf *out, const char *sample)
 {
     while (*sample != '\0') {
@@ -152,7 +152,8 @@ static void uncomment(struct buf *out, const char *sample)
     }
 }
 
-/* Each line of the sample is right also when it is switched on, but for those that do not go together. */
+/* Each line of the sample is right also when it is switched on, but for those that do not go
+ * together. */
 static void test_uncommented_sample(void)
 {
     struct buf sample = {0};

@@ -5,7 +5,8 @@
 
 static void test_identifier(void)
 {
-    /* They stand in journals: the numbers themselves are the contract. FNV-1a 64 of "" is cbf29ce484222325. */
+    /* They stand in journals: the numbers themselves are the contract. FNV-1a 64 of "" is
+     * cbf29ce484222325. */
     CHECK_INT_EQ(subscription_identifier(""),
                  (int64_t) (UINT64_C(0xcbf29ce484222325) % 268435455 + 1));
     CHECK_INT_EQ(subscription_identifier("a"),

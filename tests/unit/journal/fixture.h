@@ -1,6 +1,6 @@
 /*
- * fixture: what the journal's tests share. A message is made from a number n, which stands in its payload, so that it can be known
- * again whatever sequence it got.
+ * fixture: what the journal's tests share. A message is made from a number n, which stands in its
+ * payload, so that it can be known again whatever sequence it got.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -249,7 +249,8 @@ static inline bool fixture_copy_file(const char *from, const char *to)
     return true;
 }
 
-/* The journal as kill -9 would leave it: the segments, then the position. What the keeper deletes meanwhile is deleted. */
+/* The journal as kill -9 would leave it: the segments, then the position. What the keeper deletes
+ * meanwhile is deleted. */
 static inline void fixture_copy(const char *from, const char *to)
 {
     char source[700];
@@ -279,7 +280,8 @@ static inline void fixture_copy(const char *from, const char *to)
         CHECK(condition); \
     } while (0)
 
-/* Puts the scratch directory into memory, for tests that open thousands of journals: a sync costs nothing there. Before all else. */
+/* Puts the scratch directory into memory, for tests that open thousands of journals: a sync costs
+ * nothing there. Before all else. */
 #define FIXTURE_IN_MEMORY \
     static __attribute__((constructor)) void fixture_in_memory(void) \
     { \
@@ -325,7 +327,8 @@ static inline void fixture_edit_boot(struct cursor_state *state, uint64_t value)
     state->clean = false;
 }
 
-/* Makes the position say that it was written before the machine's last start, by a process that did not end. */
+/* Makes the position say that it was written before the machine's last start, by a process that did
+ * not end. */
 static inline void fixture_power_loss(const char *directory)
 {
     fixture_edit_position(directory, fixture_edit_boot, 2);

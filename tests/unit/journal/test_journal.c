@@ -272,7 +272,8 @@ static void test_retention_after_restart(void)
     CHECK_INT_EQ(journal_first(journal), 1);
     journal_close(journal);
 
-    /* The newest message is no younger: then it is the clock that has gone ahead since, or nothing came for long. */
+    /* The newest message is no younger: then it is the clock that has gone ahead since, or nothing
+     * came for long. */
     CHECK(utimensat(AT_FDCWD, fixture_segment(options.directory, 2), times, 0) == 0);
     options.keep_ms = 1500000;
     journal = fixture_open(&options);
@@ -430,7 +431,8 @@ static void test_numbers_left_out(void)
     journal_close(journal);
 }
 
-/* The database knew more than the journal after a power loss, and the cursor knew it from the database. */
+/* The database knew more than the journal after a power loss, and the cursor knew it from the
+ * database. */
 static void test_stored_is_a_lower_bound(void)
 {
     struct journal_options options = fixture_options(fixture_directory());

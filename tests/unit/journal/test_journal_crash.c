@@ -1,6 +1,7 @@
 /*
- * Processes that are killed, disks that fail and disks that are full. The victim is this program again, run as the test "victim" with its
- * orders in the environment, because fault points are read once a process.
+ * Processes that are killed, disks that fail and disks that are full. The victim is this program
+ * again, run as the test "victim" with its orders in the environment, because fault points are read
+ * once a process.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -47,8 +48,8 @@ static struct journal_options victim_options(void)
     return options;
 }
 
-/* Appends, stores behind itself, deletes: all that a journal does. Messages are counted by n: a torn record at the end makes sequences
- * skip a few. */
+/* Appends, stores behind itself, deletes: all that a journal does. Messages are counted by n: a
+ * torn record at the end makes sequences skip a few. */
 static void victim_traffic(void)
 {
     static uint64_t sequences[VICTIM_MESSAGES + 1];
@@ -197,7 +198,8 @@ static struct report run_victim(const char *order, const char *directory, const 
     return await_victim(victim, report_fd);
 }
 
-/* Every message that was acknowledged is there or was deleted after it was stored; at most one more is. */
+/* Every message that was acknowledged is there or was deleted after it was stored; at most one more
+ * is. */
 static void check_survivors(const char *directory, const struct report *report)
 {
     struct journal_options options = fixture_options(directory);

@@ -57,8 +57,8 @@ static void tear(int fd, int slot, int length)
     CHECK(pwrite(fd, rubbish, size, slot * CURSOR_SLOT_DISTANCE + length) == (ssize_t) size);
 }
 
-/* A write that was torn leaves the last state that was synced, or a newer one. Whatever a power loss does to the slot that is not synced
- * and to the one that is being written. */
+/* A write that was torn leaves the last state that was synced, or a newer one. Whatever a power
+ * loss does to the slot that is not synced and to the one that is being written. */
 static void test_torn(void)
 {
     struct cursor_state state = {.last = 10};

@@ -1,6 +1,6 @@
 /*
- * Damage at every byte of a small journal: never a crash, never a message that nobody wrote, all that is sound is kept, and what is not is
- * counted exactly.
+ * Damage at every byte of a small journal: never a crash, never a message that nobody wrote, all
+ * that is sound is kept, and what is not is counted exactly.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +15,8 @@ static struct error error;
 
 enum { FIRST = 6, SECOND = 5, ALL = FIRST + SECOND };
 
-/* Two segments: messages 1 … 6, then 7 … 11, all of different lengths. The cursor knows that it was closed, or not. */
+/* Two segments: messages 1 … 6, then 7 … 11, all of different lengths. The cursor knows that it was
+ * closed, or not. */
 struct sample {
     char directory[260];
     char copy[300];
@@ -285,7 +286,8 @@ static void test_stale_bytes_stay_dead(void)
             CHECK_INT_EQ(fixture_append(journal, (uint64_t) round * 10 + n, 100, NULL), OUTCOME_OK);
         }
         journal_close(journal);
-        /* Message 8 is damaged, 9 and 10 are gone but for their padding and the middle of their bodies. */
+        /* Message 8 is damaged, 9 and 10 are gone but for their padding and the middle of their
+         * bodies. */
         int fd = open(fixture_segment(options.directory, round), O_RDWR | O_CLOEXEC);
         CHECK(pwrite(fd, "XXXXXXXX", 8, 64 + 7 * RECORD_100 + 30) == 8);
         CHECK(pwrite(fd, "XXXXXXXX", 8, 64 + 8 * RECORD_100 + 30) == 8);
@@ -303,7 +305,8 @@ static void test_stale_bytes_stay_dead(void)
     }
 }
 
-/* An old record in a place that is not its own, whole and with the right seed, is no record there. */
+/* An old record in a place that is not its own, whole and with the right seed, is no record
+ * there. */
 static void test_old_record_in_the_wrong_place(void)
 {
     struct journal_options options = fixture_options(fixture_directory());
@@ -378,8 +381,8 @@ static void test_copy_of_damage(void)
     journal_close(journal);
 }
 
-/* A whole record in a payload, with the right mark, is not taken for a record while its carrier is sound … nor, with a wrong seed, when
- * it is damaged. */
+/* A whole record in a payload, with the right mark, is not taken for a record while its carrier is
+ * sound … nor, with a wrong seed, when it is damaged. */
 static void test_record_in_a_payload(void)
 {
     struct journal_options options = fixture_options(fixture_directory());
@@ -405,8 +408,8 @@ static void test_record_in_a_payload(void)
     journal_close(journal);
 }
 
-/* What kill -9 leaves of a write is cut off and forgotten: it has whole pages at its beginning, and nobody was told that it is there. Anything
- * else at the end is kept for a person. */
+/* What kill -9 leaves of a write is cut off and forgotten: it has whole pages at its beginning, and
+ * nobody was told that it is there. Anything else at the end is kept for a person. */
 static void test_unfinished_record(void)
 {
     static const struct {

@@ -169,7 +169,8 @@ static void test_short_and_damaged(void)
     buf_fini(&bytes);
 }
 
-/* A length that no record has is refused for itself, whatever the checksum says: what is behind it would be read as fields. */
+/* A length that no record has is refused for itself, whatever the checksum says: what is behind it
+ * would be read as fields. */
 static void test_length_out_of_bounds(void)
 {
     const uint32_t wrong[] = {0, 1, 17, JOURNAL_RECORD_BYTES_MAX + 1, UINT32_MAX};

@@ -1,4 +1,5 @@
-/* The newest messages stay on disk for the redelivery memory, however short `keep` is, until room is needed.
+/* The newest messages stay on disk for the redelivery memory, however short `keep` is, until room
+ * is needed.
  *
  * SPDX-License-Identifier: MIT */
 #include "fixture.h"
@@ -70,7 +71,8 @@ static void test_room_comes_first(void)
     journal_close(journal);
 }
 
-/* Numbers that a power loss leaves out are no messages: the newest stay all the same, and are found. */
+/* Numbers that a power loss leaves out are no messages: the newest stay all the same, and are
+ * found. */
 static void test_newest_stay_after_power_loss(void)
 {
     struct journal_options options = fixture_options(fixture_directory());
@@ -101,7 +103,8 @@ static void test_newest_stay_after_power_loss(void)
     journal_close(journal);
 }
 
-/* Nothing comes between two losses, and who has read all goes over the numbers that the first one left out: still no messages. */
+/* Nothing comes between two losses, and who has read all goes over the numbers that the first one
+ * left out: still no messages. */
 static void test_power_lost_twice(void)
 {
     struct journal_options options = fixture_options(fixture_directory());
@@ -141,7 +144,8 @@ static void test_power_lost_twice(void)
     journal_close(journal);
 }
 
-/* The clock was a day ahead when segments were written down as stored, and was set right: they go after `keep`, not a day later. */
+/* The clock was a day ahead when segments were written down as stored, and was set right: they go
+ * after `keep`, not a day later. */
 static void test_times_in_the_future(void)
 {
     struct journal_options options = fixture_options(fixture_directory());

@@ -1,5 +1,6 @@
 /*
- * A journal against a model of it: random operations, each run from a seed that is printed when it fails. MODEL_SEED=n repeats one.
+ * A journal against a model of it: random operations, each run from a seed that is printed when it
+ * fails. MODEL_SEED=n repeats one.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,7 @@
 /*
- * Power loss, modelled: this program's own fdatasync() and fsync() note what would be on the disk by then. A loss leaves of every file what
- * was synced, and of what was not, page by page, sometimes the old and sometimes the new; of names likewise.
+ * Power loss, modelled: this program's own fdatasync() and fsync() note what would be on the disk
+ * by then. A loss leaves of every file what was synced, and of what was not, page by page,
+ * sometimes the old and sometimes the new; of names likewise.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -182,7 +183,8 @@ static void disk_start(const char *directory)
     disk_name_count = 0;
 }
 
-/* Of a file: what was synced, mixed with what is in memory now. `chance` of ten that a page was written back on its own. */
+/* Of a file: what was synced, mixed with what is in memory now. `chance` of ten that a page was
+ * written back on its own. */
 static void lose_pages(const char *now, const char *to, ino_t inode, uint64_t *state,
                        uint64_t chance)
 {
@@ -274,14 +276,16 @@ static void reboot(const char *directory)
 
 /* --- the tests --- */
 
-/* What is known of the messages 1 … given when the power goes: up to `safe` they were synced, up to `stored` the database has them. */
+/* What is known of the messages 1 … given when the power goes: up to `safe` they were synced, up to
+ * `stored` the database has them. */
 struct known {
     uint64_t given;
     uint64_t safe;
     uint64_t stored;
 };
 
-/* After the loss: all that was synced is there unless it was stored, nothing is strange, no number is used twice. */
+/* After the loss: all that was synced is there unless it was stored, nothing is strange, no number
+ * is used twice. */
 static void check_after(const char *directory, const struct journal_options *like,
                         const struct known *known)
 {
@@ -414,7 +418,8 @@ static void test_deleted_is_known(void)
     journal_close(journal);
 }
 
-/* A sync fails, the process ends, the next one finds in memory what is not on the disk: it must write it again. */
+/* A sync fails, the process ends, the next one finds in memory what is not on the disk: it must
+ * write it again. */
 static void test_failed_sync_is_made_good(void)
 {
     struct journal_options options = fixture_options(fixture_directory());

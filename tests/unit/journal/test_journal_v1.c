@@ -1,6 +1,7 @@
 /*
- * Journals outlive programs. tests/data/journal-v1 was written by version 0.1.0, closed in good order, and is never made again (MAKE_JOURNAL=1 was how: into an
- * empty folder): whatever the format is by now, what an old program took is read, stored once and continued.
+ * Journals outlive programs. tests/data/journal-v1 was written by version 0.1.0, closed in good
+ * order, and is never made again (MAKE_JOURNAL=1 was how: into an empty folder): whatever the
+ * format is by now, what an old program took is read, stored once and continued.
  *
  * Messages 1 to 20, a restart, messages 21 to 40; stored up to 7.
  *

@@ -130,7 +130,8 @@ static void test_a_rule_that_needs_no_payload_takes_any(void)
                "the text ends;");
 }
 
-/* A copy with identifiers is only for the rules of those subscriptions; an unknown identifier says nothing. */
+/* A copy with identifiers is only for the rules of those subscriptions; an unknown identifier says
+ * nothing. */
 static void test_copies_for_overlapping_subscriptions(void)
 {
     struct rule_options rules[2] = {rule_of("wide", "a/#"), rule_of("narrow", "a/+/c")};
@@ -176,7 +177,8 @@ static void test_copies_for_overlapping_subscriptions(void)
     ruleset_free(ruleset);
 }
 
-/* After a reload: copies that were on their way for a subscription that is gone are for the rule that had it, and for no other. */
+/* After a reload: copies that were on their way for a subscription that is gone are for the rule
+ * that had it, and for no other. */
 static void test_copies_for_a_retired_subscription(void)
 {
     struct rule_options before[3] = {rule_of("steady", "a/#"), rule_of("moved", "a/+/c"),

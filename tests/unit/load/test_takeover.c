@@ -9,8 +9,9 @@
 #include "unit.h"
 
 /*
- * Copies in the order of the journal, a word each: the subscriptions that it came for (A, B, C), then the message's number; "q" in front is QoS 0, "x" behind
- * is a topic that only the new filter matches.
+ * Copies in the order of the journal, a word each: the subscriptions that it came for (A, B, C),
+ * then the message's number; "q" in front is QoS 0, "x" behind is a topic that only the new filter
+ * matches.
  */
 static bool copy_takes(struct takeover *takeover, const char *word, uint64_t sequence, bool saw)
 {
@@ -39,7 +40,8 @@ static bool copy_takes(struct takeover *takeover, const char *word, uint64_t seq
     return takes;
 }
 
-/* Feeds the words; those that are taken, with a space behind each. Words before "|" were there before the reload. */
+/* Feeds the words; those that are taken, with a space behind each. Words before "|" were there
+ * before the reload. */
 static void feed(struct takeover *takeover, const char *words, struct buf *taken)
 {
     char *copy = strdup(words);

@@ -1,5 +1,6 @@
 /*
- * live: a private Mosquitto on a free port, its command line clients, and a receiver with a journal, for the tests against the real thing.
+ * live: a private Mosquitto on a free port, its command line clients, and a receiver with a
+ * journal, for the tests against the real thing.
  *
  * LIVE_SKIP() leaves a test with a word when Mosquitto is not installed.
  *
@@ -45,8 +46,9 @@
     } while (0)
 
 /*
- * A port that nothing listens on, below the range from which the kernel takes the ports of clients: a client that tries a closed port of
- * that range may connect to itself. Programs that run side by side begin at different places.
+ * A port that nothing listens on, below the range from which the kernel takes the ports of clients:
+ * a client that tries a closed port of that range may connect to itself. Programs that run side by
+ * side begin at different places.
  */
 static inline int live_port(void)
 {
@@ -203,7 +205,7 @@ static inline const char *live_retained(const struct live_broker *broker, const 
     return text;
 }
 
-/* --- a receiver with its journal ----------------------------------------------------------------- */
+/* --- a receiver with its journal -------------------------------------------------------------- */
 
 struct live_bridge {
     char directory[300];
@@ -246,7 +248,8 @@ static inline void live_want(struct live_bridge *bridge, const char *filter, int
                                                                   : 0});
 }
 
-/* A callback that takes Paho's lock again is told by Paho as an error of its own, and by nothing else. */
+/* A callback that takes Paho's lock again is told by Paho as an error of its own, and by nothing
+ * else. */
 static inline void live_trace(enum MQTTASYNC_TRACE_LEVELS level, char *message)
 {
     (void) level;
@@ -292,8 +295,8 @@ static inline bool live_connected(void)
     return metric_get(METRIC_BROKER_CONNECTED) == 1;
 }
 
-/* How often does each number 1 … max stand in the journal as a payload on `topic` (NULL: any)? Returns the messages read; `ordered` becomes false
- * when a number is below one before it. */
+/* How often does each number 1 … max stand in the journal as a payload on `topic` (NULL: any)?
+ * Returns the messages read; `ordered` becomes false when a number is below one before it. */
 static inline unsigned live_count(struct journal *journal, const char *topic, unsigned *counts,
                                   unsigned max, bool *ordered)
 {

@@ -212,7 +212,8 @@ static void *make_room_bit_by_bit(void *context)
     return NULL;
 }
 
-/* Each message finds room after a short wait: the waits of a connection add up, else it would hold Paho's threads for good. */
+/* Each message finds room after a short wait: the waits of a connection add up, else it would hold
+ * Paho's threads for good. */
 static void test_room_bit_by_bit(void)
 {
     struct fixture fixture = {.mqtt5 = true, .wait_ms = 300};

@@ -1,6 +1,6 @@
 /*
- * The receiver against a real Mosquitto when things go wrong: a full journal, wrong credentials, other URLs, another client
- * with the same id.
+ * The receiver against a real Mosquitto when things go wrong: a full journal, wrong credentials,
+ * other URLs, another client with the same id.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +17,7 @@ static int number_of(struct slice payload)
     return atoi(text);
 }
 
-/* --- the journal is full --------------------------------------------------------------------------- */
+/* --- the journal is full ---------------------------------------------------------------------- */
 
 static void publish_large(const struct live_broker *broker, int from, int to)
 {
@@ -32,7 +32,8 @@ static void publish_large(const struct live_broker *broker, int from, int to)
     }
 }
 
-/* 64 MB of room, 80 MB of messages: it stops, the broker keeps the rest, it goes on; each message once. */
+/* 64 MB of room, 80 MB of messages: it stops, the broker keeps the rest, it goes on; each message
+ * once. */
 static void test_journal_full(void)
 {
     LIVE_SKIP();
@@ -90,7 +91,7 @@ static void test_journal_full(void)
     live_broker_stop(&broker, SIGTERM);
 }
 
-/* --- cutting --------------------------------------------------------------------------------------- */
+/* --- cutting ---------------------------------------------------------------------------------- */
 
 struct cutting {
     struct paho_link *link;
@@ -136,7 +137,8 @@ static struct paho_link *cutting_open(struct cutting *cutting, const struct live
     return link;
 }
 
-/* What is published while a full journal holds the callback is confirmed all the same: acknowledgments are what makes room. */
+/* What is published while a full journal holds the callback is confirmed all the same:
+ * acknowledgments are what makes room. */
 static void test_journal_full_holds_nobody(void)
 {
     LIVE_SKIP();
@@ -180,7 +182,8 @@ static void test_journal_full_holds_nobody(void)
     live_broker_stop(&broker, SIGTERM);
 }
 
-/* Cut in the callback of the fifth message: the broker has an answer to four at most, and delivers the rest again. */
+/* Cut in the callback of the fifth message: the broker has an answer to four at most, and delivers
+ * the rest again. */
 static void test_cut(void)
 {
     LIVE_SKIP();
@@ -206,7 +209,8 @@ static void test_cut(void)
         cutting = (struct cutting){0};
         link = cutting_open(&cutting, &bridge);
         LIVE_WAIT(cutting.arrived >= 36, 5);
-        /* Answers 1 to 4 may be lost as well: closing a socket with unread messages resets the connection. */
+        /* Answers 1 to 4 may be lost as well: closing a socket with unread messages resets the
+         * connection. */
         CHECK(cutting.first >= 1 && cutting.first <= 5);
         CHECK(cutting.first_duplicate);
         paho_link_disconnect(link, 2000);
@@ -216,7 +220,7 @@ static void test_cut(void)
     }
 }
 
-/* --- credentials ----------------------------------------------------------------------------------- */
+/* --- credentials ------------------------------------------------------------------------------ */
 
 static unsigned count_lines(const char *path, const char *part)
 {
@@ -274,7 +278,7 @@ static void test_wrong_password(void)
     }
 }
 
-/* --- URLs ------------------------------------------------------------------------------------------ */
+/* --- URLs ------------------------------------------------------------------------------------- */
 
 static void test_two_urls(void)
 {
@@ -333,7 +337,7 @@ static void test_no_broker(void)
     live_bridge_fini(&bridge);
 }
 
-/* --- another client with our id -------------------------------------------------------------------- */
+/* --- another client with our id --------------------------------------------------------------- */
 
 static void test_taken_over(void)
 {

@@ -52,7 +52,8 @@ static void check_kill(bool mqtt5, int qos)
     waitpid(publisher, NULL, 0);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    /* The last one in a child too: this process stays without Paho, so that it can go on forking. */
+    /* The last one in a child too: this process stays without Paho, so that it can go on
+     * forking. */
     child = live_child(bridge_child, &bridge);
     unsigned read = 0;
     int64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;

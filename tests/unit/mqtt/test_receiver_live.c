@@ -1,5 +1,6 @@
 /*
- * The receiver against a real Mosquitto: what arrives, what is subscribed, what the broker's session remembers.
+ * The receiver against a real Mosquitto: what arrives, what is subscribed, what the broker's
+ * session remembers.
  *
  * SPDX-License-Identifier: MIT
  */

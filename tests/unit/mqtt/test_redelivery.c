@@ -138,7 +138,8 @@ static struct message numbered(uint32_t number, char *payload)
                             .payload = slice_of(payload)};
 }
 
-/* Ten thousand connections that break at random places, a broker that numbers round and round: nothing is lost, nothing is taken twice. */
+/* Ten thousand connections that break at random places, a broker that numbers round and round:
+ * nothing is lost, nothing is taken twice. */
 static void test_random_breaks(void)
 {
     enum { WINDOW = 20 };

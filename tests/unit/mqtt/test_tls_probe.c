@@ -1,4 +1,5 @@
-/* What no real broker does on cue: silence, nonsense, hanging up. The rest is tests/integration/test_tls.py. SPDX-License-Identifier: MIT */
+/* What no real broker does on cue: silence, nonsense, hanging up. The rest is
+ * tests/integration/test_tls.py. SPDX-License-Identifier: MIT */
 #include "mqtt/tls_probe.h"
 
 #include <arpa/inet.h>

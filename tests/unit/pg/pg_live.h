@@ -1,6 +1,6 @@
 /*
- * pg_live: what the tests against a real PostgreSQL share. They run under tests/tools/with-postgres.sh, and
- * pass over with a word where PG_TEST_CONNINFO is not set.
+ * pg_live: what the tests against a real PostgreSQL share. They run under
+ * tests/tools/with-postgres.sh, and pass over with a word where PG_TEST_CONNINFO is not set.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,7 +28,8 @@ static inline struct pg_connection *live_new_at(const char *conninfo, const char
     return connection;
 }
 
-/* Makes a database of this process's own, for programs run side by side; the server goes when the tests are over, and it with it. */
+/* Makes a database of this process's own, for programs run side by side; the server goes when the
+ * tests are over, and it with it. */
 static inline char *live_make_database(const char *conninfo)
 {
     struct pg_connection *connection = live_new_at(conninfo, "", 60000);
@@ -93,7 +94,8 @@ static inline void live_run_at(struct pg_connection *connection, const char *sql
 }
 #define live_run(connection, sql) live_run_at((connection), (sql), __LINE__)
 
-/* The first value of the answer, or "(failed)" with the reason as a failure of the test; borrowed until the next call. */
+/* The first value of the answer, or "(failed)" with the reason as a failure of the test; borrowed
+ * until the next call. */
 static inline const char *live_text(struct pg_connection *connection, const char *sql)
 {
     static char text[4096];

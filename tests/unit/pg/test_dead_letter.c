@@ -3,7 +3,8 @@
 #include "pg/dead_letter.h"
 #include "unit.h"
 
-/* What the column `properties` says of a message. The way back is proved by test_live_dead_letter.c. */
+/* What the column `properties` says of a message. The way back is proved by
+ * test_live_dead_letter.c. */
 static void check_json(const struct buf *list, const char *topic, bool duplicate, const char *json)
 {
     const struct message message = {

@@ -25,7 +25,8 @@ static void write_hba(struct pg_connection *admin, const char *lines, bool keep_
             keep_trust ? "local all all trust\n" : "");
     fclose(file);
     live_run(admin, "select pg_reload_conf()");
-    /* The postmaster reads it when the signal arrives; pg_hba_file_rules would read the file itself. */
+    /* The postmaster reads it when the signal arrives; pg_hba_file_rules would read the file
+     * itself. */
     live_run(admin, "select pg_sleep(0.3)");
 }
 
@@ -129,7 +130,8 @@ static void test_refusals(void)
     pg_connection_free(admin);
 }
 
-/* A TCP server that accepts nothing but lets the kernel complete the handshake, and never answers. */
+/* A TCP server that accepts nothing but lets the kernel complete the handshake, and never
+ * answers. */
 static int silent_server(int *port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -227,7 +229,8 @@ static void test_stopped_backend(void)
     pg_connection_free(connection);
 }
 
-/* The server itself takes long, but sends nothing wrong: a deadline all the same. A statement that answers in time has none. */
+/* The server itself takes long, but sends nothing wrong: a deadline all the same. A statement that
+ * answers in time has none. */
 static void test_slow_statement(void)
 {
     LIVE_OR_RETURN();

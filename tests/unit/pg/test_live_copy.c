@@ -189,7 +189,8 @@ static void test_triggers_and_partitions(void)
     CHECK_TEXT_EQ(failure.sqlstate, "23514");
     CHECK_INT_EQ(failure.line, 3);
 
-    /* An AFTER trigger runs when all rows are in: no line, though its context is full of numbers. */
+    /* An AFTER trigger runs when all rows are in: no line, though its context is full of
+     * numbers. */
     live_run(connection, "drop trigger refuse on trig; create trigger refuse after insert on trig "
                          "for each row execute function refuse()");
     CHECK_INT_EQ(live_copy_text(connection, "COPY trig FROM STDIN", "1\n2\n3\n4\n", &failure),
@@ -309,7 +310,8 @@ static void test_big(void)
     pg_connection_free(connection);
 }
 
-/* An error in the first chunk is noticed long before the end: the rest of the rows, the pages of a sparse file, is hardly read. */
+/* An error in the first chunk is noticed long before the end: the rest of the rows, the pages of a
+ * sparse file, is hardly read. */
 static void test_early_error(void)
 {
     LIVE_OR_RETURN();

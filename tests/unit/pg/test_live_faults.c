@@ -6,7 +6,8 @@
 
 #define JOURNAL "11111111-2222-3333-4444-555555555555"
 
-/* Before fault.c reads it. Connections 1 and 2 are for the database of the test and the test's first. */
+/* Before fault.c reads it. Connections 1 and 2 are for the database of the test and the test's
+ * first. */
 __attribute__((constructor)) static void set_faults(void)
 {
     setenv(

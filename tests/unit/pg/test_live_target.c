@@ -190,7 +190,8 @@ static void test_own_sql(void)
     close_bench(&bench);
 }
 
-/* What would get past the configuration's check: the server takes one statement a message, and an ended transaction is noticed. */
+/* What would get past the configuration's check: the server takes one statement a message, and an
+ * ended transaction is noticed. */
 static void test_own_transaction(void)
 {
     LIVE_OR_RETURN();

@@ -137,7 +137,7 @@ static void test_mqtt3(void)
     plan_fini(&plan);
 }
 
-/* --- brute force: all small filters against all small topics ------------------------------------- */
+/* --- brute force: all small filters against all small topics ---------------------------------- */
 
 static const char *const levels[] = {"a", "b", "+", "#", "", "$s"};
 static const char *const topic_levels[] = {"a", "b", "c", "", "$s"};
@@ -166,7 +166,8 @@ static void random_filter(char *out, size_t size)
     }
 }
 
-/* How often does the rule get the message, when the broker sends one copy per subscription, or one copy with all identifiers? */
+/* How often does the rule get the message, when the broker sends one copy per subscription, or one
+ * copy with all identifiers? */
 static void deliver(const struct plan_case *plan, const char *topic, bool mqtt5, bool one_copy)
 {
     unsigned got[RULES_MAX] = {0};

@@ -6,7 +6,8 @@
 
 enum { NODES_MAX = 100 };
 
-/* Arrays of whole numbers, plain strings and null, enough of JSON for this test. Returns the text behind. */
+/* Arrays of whole numbers, plain strings and null, enough of JSON for this test. Returns the text
+ * behind. */
 static const char *read_node(const char *at, struct node *nodes, uint32_t *used)
 {
     struct node *node = &nodes[(*used)++];

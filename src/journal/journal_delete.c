@@ -1,0 +1,97 @@
+/* Old segments go: the oldest first, when all of it is stored. SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "journal/journal_internal.h"
+#include "journal/segment.h"
+
+/* Without the lock. Cursor first: a position behind deleted messages must not be what a power loss
+ * leaves. A full disk may refuse it; then the deletion is what helps, and the database knows the
+ * position. */
+static enum outcome delete_file(struct journal *journal, const struct journal_segment *segment,
+                                const struct cursor_state *state, struct error *error)
+{
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(name, segment->first_sequence);
+    if (cursor_write_synced(&journal->cursor, state, error) == OUTCOME_FATAL) {
+        return OUTCOME_FATAL;
+    }
+    if (FAULT("journal.segment.delete.before") || unlinkat(journal->directory_fd, name, 0) != 0) {
+        if (errno != ENOENT) {
+            return error_errno(error, OUTCOME_RETRY, "could not delete segment \"%s\"", name);
+        }
+    }
+    (void) FAULT("journal.segment.delete.after");
+    return file_sync_directory(journal->directory_fd, error);
+}
+
+static void put_back_oldest(struct journal *journal, const struct journal_segment *segment)
+{
+    struct segment_header header = {.first_sequence = segment->first_sequence};
+    journal_add_segment(journal, &header); /* makes the list one longer */
+    memmove(journal->segments + 1, journal->segments,
+            (journal->segment_count - 1) * sizeof(*journal->segments));
+    journal->segments[0] = *segment;
+}
+
+bool journal_delete_oldest(struct journal *journal)
+{
+    struct error error;
+    if (journal->segment_count < 2 || journal->segments[0].stored_ms == NOT_STORED) {
+        return false;
+    }
+    struct journal_segment segment = journal->segments[0];
+    uint64_t last = journal_segment_last(journal, 0);
+    journal->deleted = last > journal->deleted ? last : journal->deleted;
+    struct cursor_state state = journal_cursor_state(journal, false);
+    journal->segment_count--;
+    memmove(journal->segments, journal->segments + 1,
+            journal->segment_count * sizeof(*journal->segments));
+    journal_account(journal);
+    pthread_mutex_unlock(&journal->lock);
+
+    enum outcome outcome = delete_file(journal, &segment, &state, &error);
+    if (outcome == OUTCOME_OK && segment.fd >= 0) {
+        close(segment.fd);
+    } else if (outcome == OUTCOME_FATAL) {
+        journal_fail(journal, &error);
+    } else if (outcome == OUTCOME_RETRY) {
+        log_warn("could not delete an old segment", F_TEXT("reason", error.text));
+    }
+
+    pthread_mutex_lock(&journal->lock);
+    if (outcome == OUTCOME_OK) {
+        journal->bytes_total -= segment.bytes;
+    } else {
+        put_back_oldest(journal, &segment);
+        journal->delete_retry_ms = clock_monotonic_ms() + JOURNAL_RETRY_MS;
+    }
+    journal_account(journal);
+    return outcome == OUTCOME_OK;
+}
+
+bool journal_deletable(const struct journal *journal)
+{
+    return journal->segment_count > 1 && journal->segments[0].stored_ms != NOT_STORED &&
+           clock_monotonic_ms() >= journal->delete_retry_ms;
+}
+
+int64_t journal_deletion_due_ms(const struct journal *journal)
+{
+    if (journal->segment_count < 2 || journal->segments[0].stored_ms == NOT_STORED) {
+        return JOURNAL_NEVER_DUE;
+    }
+    int64_t due_ms = journal->segments[0].stored_ms + journal->options.keep_ms;
+    if (journal_messages_behind(journal, 0) < journal->options.keep_messages) {
+        due_ms = JOURNAL_NEVER_DUE;
+    }
+    if (journal->bytes_total > journal->options.max_bytes) {
+        due_ms = 0;
+    }
+    return due_ms > journal->delete_retry_ms ? due_ms : journal->delete_retry_ms;
+}
