@@ -238,14 +238,14 @@ static bool is_listen_address(const char *text)
  * (mqtt/redelivery.h). */
 static void check_journal_size(struct config_reader *reader, const struct config *config)
 {
-    int64_t each = config->journal.max_bytes / PACKET_IDS;
-    if (config->journal.max_bytes < JOURNAL_WINDOW_BYTES) {
+    int64_t bytes = config->journal.max_bytes; /* 0 when the setting is a mistake */
+    if (bytes >= JOURNAL_BYTES_MIN && bytes < JOURNAL_WINDOW_BYTES) {
         problem_warning(
             reader->problems, place_of(reader, "journal.max_size"), "journal.max_size",
             "a broker may have 65,535 messages under way, and this journal holds so many only if "
             "they are smaller than %" PRId64 " bytes each: what it repeats after the bridge was "
             "killed may be stored twice; 64MB or more are safe for messages of 1 KB",
-            each);
+            bytes / PACKET_IDS);
     }
 }
 
