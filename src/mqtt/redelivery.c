@@ -35,6 +35,7 @@ struct redelivery {
     uint64_t newest[PACKET_IDS];
 
     uint32_t connection; /* counts them; 1 at first */
+    uint16_t last_id;    /* of the newest delivery before this connection; 0 = none */
     uint32_t broker;
     bool session_present;
     bool saw_new;        /* a message came on this connection that the broker had not sent before */
@@ -107,6 +108,8 @@ static void delivery_push(struct redelivery *redelivery, uint16_t packet_id, uin
 void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present)
 {
     redelivery->connection++;
+    redelivery->last_id =
+        redelivery->next > 0 ? delivery_at(redelivery, redelivery->next - 1)->packet_id : 0;
     redelivery->broker = broker;
     redelivery->session_present = session_present;
     redelivery->saw_new = false;
@@ -157,6 +160,15 @@ static struct delivery *find_by_content(struct redelivery *redelivery, uint64_t 
     return NULL;
 }
 
+/* Was this id given before the newest one of the connections before? Ids go round: the half of them
+ * behind it is older. */
+static bool id_is_older(const struct redelivery *redelivery, uint16_t packet_id)
+{
+    unsigned behind = (unsigned) (redelivery->last_id + (PACKET_IDS - 1) - packet_id);
+    return redelivery->last_id != 0 && !redelivery->reuses_ids &&
+           behind % (PACKET_IDS - 1) < PACKET_IDS / 2;
+}
+
 bool redelivery_is_repeat(struct redelivery *redelivery, const struct message *message)
 {
     if (message->qos == 0 || message->packet_id == 0) {
@@ -170,8 +182,10 @@ bool redelivery_is_repeat(struct redelivery *redelivery, const struct message *m
     redelivery->numbered_anew =
         redelivery->numbered_anew && message->packet_id == redelivery->deliveries;
 
-    bool possible = redelivery->session_present &&
-                    (message->qos == 1 ? message->duplicate : !redelivery->saw_new);
+    bool possible =
+        redelivery->session_present &&
+        (message->qos == 1 ? message->duplicate
+                           : !redelivery->saw_new || id_is_older(redelivery, message->packet_id));
     struct delivery *first = NULL;
     uint64_t hash = 0;
     if (possible) {

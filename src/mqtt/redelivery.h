@@ -23,8 +23,11 @@
  *      topic and payload alone decide, and order: only a message behind the last one that was repeated is a candidate.
  *
  * QoS 2. Paho C hides DUP (MQTTAsyncUtils.c, Protocol_processPublication). So rule 1 without DUP,
- * but only until the first message of the connection that is new: a broker repeats first and sends
- * new ones then (Mosquitto: 100 of 100 reconnects under load).
+ * until the first message of the connection that is new: a broker repeats first and sends new ones
+ * then (Mosquitto: 100 of 100 reconnects under load). From there on only for ids that were given
+ * before the newest one of the connections before: new messages get ids ahead of it, also when they
+ * go round. (Mosquitto, restarted with a long queue, has thousands under way, and lets new ones in
+ * between when it repeats them.)
  *
  * What is never a repeat: a message of a connection without session, a QoS 0 message, a QoS 1
  * message without DUP (also when it equals an earlier one in every byte and its id: after a crash
@@ -37,7 +40,7 @@
  *     first message after a reconnect that is identical to the last one before it. Timestamps or counters in payloads avoid it.
  *   - a broker that numbers anew: a message lost on its way and identical to one that is open is taken for its repeat.
  *   - a broker that reuses an id that is still open (Mosquitto after 65,535 messages without our acknowledgment), repeats of a
- *     message that is more than `window` messages old, QoS 2 repeats after new messages: stored twice.
+ *     message that is more than `window` messages old, QoS 2 repeats after new messages from a broker that reuses ids: stored twice.
  *
  * Several brokers (a list of URLs) have sessions of their own; `broker` is any small number for
  * each. In a cluster a session may move from one to the other, so deliveries of all of them are
