@@ -35,7 +35,8 @@ struct redelivery {
     uint64_t newest[PACKET_IDS];
 
     uint32_t connection; /* counts them; 1 at first */
-    uint16_t last_id;    /* of the newest delivery before this connection; 0 = none */
+    uint16_t highest_id; /* the one that is ahead of all others so far; ids go round. 0 = none */
+    uint16_t before_id;  /* highest_id when this connection was made */
     uint32_t broker;
     bool session_present;
     bool saw_new;        /* a message came on this connection that the broker had not sent before */
@@ -92,6 +93,13 @@ static struct delivery *newest_delivery(struct redelivery *redelivery, uint16_t 
     return delivery->packet_id == packet_id ? delivery : NULL;
 }
 
+/* Ids go round, 1 to 65,535: the half of them behind another was given before it. */
+static bool id_is_ahead(uint16_t packet_id, uint16_t of)
+{
+    unsigned behind = (unsigned) (of + (PACKET_IDS - 1) - packet_id) % (PACKET_IDS - 1);
+    return of == 0 || behind >= PACKET_IDS / 2;
+}
+
 static void delivery_push(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
 {
     uint64_t number = redelivery->next++;
@@ -103,13 +111,15 @@ static void delivery_push(struct redelivery *redelivery, uint16_t packet_id, uin
         .packet_id = packet_id,
     };
     redelivery->newest[packet_id] = number + 1;
+    if (id_is_ahead(packet_id, redelivery->highest_id)) {
+        redelivery->highest_id = packet_id;
+    }
 }
 
 void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present)
 {
     redelivery->connection++;
-    redelivery->last_id =
-        redelivery->next > 0 ? delivery_at(redelivery, redelivery->next - 1)->packet_id : 0;
+    redelivery->before_id = redelivery->highest_id;
     redelivery->broker = broker;
     redelivery->session_present = session_present;
     redelivery->saw_new = false;
@@ -119,6 +129,7 @@ void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool s
     if (session_present) {
         return;
     }
+    redelivery->highest_id = redelivery->before_id = 0;
     for (uint64_t number = oldest_number(redelivery); number < redelivery->next; number++) {
         struct delivery *delivery = delivery_at(redelivery, number);
         if (delivery->broker == broker) {
@@ -160,32 +171,24 @@ static struct delivery *find_by_content(struct redelivery *redelivery, uint64_t 
     return NULL;
 }
 
-/* Was this id given before the newest one of the connections before? Ids go round: the half of them
- * behind it is older. */
-static bool id_is_older(const struct redelivery *redelivery, uint16_t packet_id)
-{
-    unsigned behind = (unsigned) (redelivery->last_id + (PACKET_IDS - 1) - packet_id);
-    return redelivery->last_id != 0 && !redelivery->reuses_ids &&
-           behind % (PACKET_IDS - 1) < PACKET_IDS / 2;
-}
-
 bool redelivery_is_repeat(struct redelivery *redelivery, const struct message *message)
 {
     if (message->qos == 0 || message->packet_id == 0) {
         return false;
     }
     const struct delivery *newest = newest_delivery(redelivery, message->packet_id);
-    if (newest != NULL && newest->connection == redelivery->connection) {
-        redelivery->reuses_ids = true;
+    if (newest != NULL && newest->connection == redelivery->connection &&
+        redelivery->next - newest->number < PACKET_IDS / 2) {
+        redelivery->reuses_ids = true; /* and has not gone round */
     }
     redelivery->deliveries++;
     redelivery->numbered_anew =
         redelivery->numbered_anew && message->packet_id == redelivery->deliveries;
 
-    bool possible =
-        redelivery->session_present &&
-        (message->qos == 1 ? message->duplicate
-                           : !redelivery->saw_new || id_is_older(redelivery, message->packet_id));
+    bool is_older =
+        !redelivery->reuses_ids && !id_is_ahead(message->packet_id, redelivery->before_id);
+    bool possible = redelivery->session_present &&
+                    (message->qos == 1 ? message->duplicate : !redelivery->saw_new || is_older);
     struct delivery *first = NULL;
     uint64_t hash = 0;
     if (possible) {

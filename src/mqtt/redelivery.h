@@ -25,7 +25,7 @@
  * QoS 2. Paho C hides DUP (MQTTAsyncUtils.c, Protocol_processPublication). So rule 1 without DUP,
  * until the first message of the connection that is new: a broker repeats first and sends new ones
  * then (Mosquitto: 100 of 100 reconnects under load). From there on only for ids that were given
- * before the newest one of the connections before: new messages get ids ahead of it, also when they
+ * before the highest one of the connections before: new messages get ids ahead of it, also when they
  * go round. (Mosquitto, restarted with a long queue, has thousands under way, and lets new ones in
  * between when it repeats them.)
  *

@@ -49,7 +49,7 @@ static const struct {
     {"QoS 2 after a new QoS 2 message", 10, "C 2.1.A+ 2.2.B+ C 2.1.A= 2.3.C+ 2.2.B="},
     {"QoS 2 after a new one, ids went round", 10, "C 2.65000.A+ 2.5.B+ C 2.6.F+ 2.65000.A="},
     {"QoS 2 after a new one, identical but with an id ahead", 10,
-     "C 2.30000.A+ 2.5.B+ C 2.6.F+ 2.30000.A+"},
+     "C 2.30000.A+ 2.55000.X+ 2.5.B+ C 2.6.F+ 2.30000.A+"},
     {"QoS 2 after a new one, from a broker that reuses ids", 10,
      "C 2.1.A+ 2.1.B+ 2.2.C+ C 2.1.B= 2.3.D+ 2.2.C+"},
     {"QoS 2 after a QoS 1 message that only the broker knew", 10,
