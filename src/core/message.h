@@ -33,4 +33,11 @@ struct message {
     struct slice payload;
 };
 
+/* Of topic and payload, by which copies and repeats of one message are known. The payload's is
+ * seeded with the topic's, so "a" + "bc" is not "ab" + "c". */
+uint64_t message_hash(const struct message *message);
+
+/* Did this copy come for the subscription with this identifier (MQTT 5)? */
+bool message_came_for(const struct message *message, uint32_t subscription);
+
 #endif

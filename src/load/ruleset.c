@@ -163,20 +163,6 @@ void ruleset_saw(const struct ruleset *ruleset, const struct message *message, b
     }
 }
 
-/* Did this copy come for the subscription with this identifier? */
-static bool message_came_for(const struct message *message, uint32_t subscription)
-{
-    struct slice properties = message->properties;
-    struct property_item item;
-
-    while (property_next(&properties, &item)) {
-        if (item.id == PROPERTY_SUBSCRIPTION && item.number == subscription) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /*
  * Does the copy name a subscription that we have today, or had before a reload? If it does not
  * (3.1.1, a broker without identifiers, or a message that was queued under rules that changed while

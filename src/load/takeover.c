@@ -3,10 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/memory.h"
-#include "core/property.h"
 #include "route/topic_filter.h"
 
 /* Reloads that the loader has not read up to; what is older is forgotten. */
@@ -101,26 +99,6 @@ bool takeover_done(const struct takeover *takeover)
     return way->steps[way->count - 1].since != 0;
 }
 
-static bool came_for(const struct message *message, uint32_t subscription)
-{
-    struct slice properties = message->properties;
-    struct property_item item;
-
-    while (property_next(&properties, &item)) {
-        if (item.id == PROPERTY_SUBSCRIPTION && item.number == subscription) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static uint64_t message_hash(const struct message *message)
-{
-    uint64_t topic = XXH3_64bits(message->topic.data, message->topic.length);
-
-    return XXH3_64bits_withSeed(message->payload.data, message->payload.length, topic);
-}
-
 static void remember(struct way *way, const struct message *message)
 {
     way->last_hash = message_hash(message);
@@ -162,7 +140,8 @@ void takeover_saw(struct takeover *takeover, const struct message *message)
 {
     struct way *way = &takeover->ways[message->qos > 0];
 
-    if (came_for(message, identifier_behind(takeover, way, steps_made(way, message->sequence)))) {
+    if (message_came_for(message,
+                         identifier_behind(takeover, way, steps_made(way, message->sequence)))) {
         remember(way, message);
     }
 }
@@ -172,7 +151,7 @@ bool takeover_takes(struct takeover *takeover, const struct message *message)
     struct way *way = &takeover->ways[message->qos > 0];
     size_t made = steps_made(way, message->sequence);
 
-    if (came_for(message, identifier_behind(takeover, way, made))) {
+    if (message_came_for(message, identifier_behind(takeover, way, made))) {
         if (made > 0 && way->steps[made - 1].since == message->sequence &&
             way->steps[made - 1].twin) {
             return false; /* the batch is built again */
@@ -183,7 +162,7 @@ bool takeover_takes(struct takeover *takeover, const struct message *message)
         return true;
     }
     for (size_t to = made + 1; to <= way->count; to++) {
-        if (!came_for(message, identifier_behind(takeover, way, to))) {
+        if (!message_came_for(message, identifier_behind(takeover, way, to))) {
             continue;
         }
         /* What the old subscription can't bring says nothing of its end. */

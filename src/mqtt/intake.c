@@ -3,7 +3,6 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/health.h"
@@ -144,8 +143,7 @@ static bool is_other_copy(struct intake *intake, const struct message *message)
         intake->before = 0;
         return false;
     }
-    uint64_t topic = XXH3_64bits(message->topic.data, message->topic.length);
-    uint64_t hash = XXH3_64bits_withSeed(message->payload.data, message->payload.length, topic);
+    uint64_t hash = message_hash(message);
     bool other = hash == intake->before && now_ms - intake->before_ms <= COPY_MS;
     intake->before = other ? 0 : hash;
     intake->before_ms = now_ms;

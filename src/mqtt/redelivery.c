@@ -14,7 +14,6 @@
 #include "mqtt/redelivery.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
 #include "base/memory.h"
 
@@ -63,13 +62,6 @@ void redelivery_free(struct redelivery *redelivery)
     }
     free(redelivery->ring);
     free(redelivery);
-}
-
-/* The payload's hash is seeded with the topic's, so "a" + "bc" is not "ab" + "c". */
-static uint64_t message_hash(const struct message *message)
-{
-    uint64_t topic = XXH3_64bits(message->topic.data, message->topic.length);
-    return XXH3_64bits_withSeed(message->payload.data, message->payload.length, topic);
 }
 
 static uint64_t oldest_number(const struct redelivery *redelivery)
