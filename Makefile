@@ -179,6 +179,12 @@ deb: deps-deb all ## build/mqtt2pg_VERSION_ARCH.deb, for this release of Debian
 
 # What only tests load into the program, by LD_PRELOAD; instruments want to be first there themselves.
 DISK_SHIM := $(if $(filter test,$(FLAVOUR)),$(OUT)/disk_shim.so)
+# What tests run beside the program: its own parts behind another main().
+TEST_TOOLS := $(if $(filter test asan tsan,$(FLAVOUR)),$(OUT)/encode_rows $(OUT)/fill_journal)
+
+$(TEST_TOOLS): $(OUT)/%: $(OUT)/tests/tools/%.o $(LIBRARY_OBJECTS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 $(OUT)/disk_shim.so: tests/shim/disk_shim.c Makefile
 	@mkdir -p $(@D)
@@ -186,7 +192,7 @@ $(OUT)/disk_shim.so: tests/shim/disk_shim.c Makefile
 	@$(CC) -D_GNU_SOURCE -std=c11 -O1 -g $(WARNINGS) -fPIC -shared -pthread -o $@ $<
 
 ifneq ($(wildcard src/main.c),)
-program: $(PROGRAM) $(DISK_SHIM) ; @:
+program: $(PROGRAM) $(DISK_SHIM) $(TEST_TOOLS) ; @:
 else
 program: $(OBJECTS) ; @:
 endif

@@ -72,7 +72,7 @@ def explain(world, findings, seed):
 
 def run_legs(servers, options, total):
     """Leg after leg, until one fails. Returns whether all were well, and how many rounds there were."""
-    done, leg = 0, 0
+    done, leg = 0, options.leg - 1
     while done < options.rounds:
         leg += 1
         rounds = min(ROUNDS_OF_A_LEG, options.rounds - done, max(1, options.rounds // 2))
@@ -98,6 +98,7 @@ def parse_options():
     parser = argparse.ArgumentParser(description="mqtt2pg's campaign of random disturbances")
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS") or ROUNDS))
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or 0) or random.SystemRandom().randrange(1, 1 << 31))
+    parser.add_argument("--leg", type=int, default=1, help="begin with this one")
     parser.add_argument("--protocol", choices=PROTOCOLS, help="only this one; else by turns")
     parser.add_argument("--binary", default=os.environ.get("MQTT2PG") or os.path.join(ROOT, "build/mqtt2pg"))
     parser.add_argument("--keep", action="store_true", help="keep the folders also when all is well")

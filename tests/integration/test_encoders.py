@@ -6,7 +6,6 @@ tests/tools/encode_rows.c turns JSON values into two COPY streams; both go into 
 SPDX-License-Identifier: MIT
 """
 
-import glob
 import json
 import os
 import random
@@ -14,28 +13,15 @@ import subprocess
 
 from env import limit, quick
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SEED = int(os.environ.get("ENCODERS_SEED", "1"))
 COUNT = int(os.environ.get("ENCODERS_COUNT", "2000"))
 
 REJECT = object()
 SAME = object()  # the server's own reading of the same text is the expectation
 
-tool = []  # built once a run
-
-
 def encode_rows(env):
-    """The program; $ENCODE_ROWS is one that was built before, perhaps with sanitizers."""
-    if os.environ.get("ENCODE_ROWS"):
-        return os.environ["ENCODE_ROWS"]
-    if not tool:
-        path = os.path.join(env.run.folder, "encode_rows")
-        sources = [os.path.join(ROOT, "tests/tools/encode_rows.c")]
-        for pattern in ("base/*.c", "core/*.c", "row/*.c", "decode/json_*.c"):
-            sources += sorted(glob.glob(os.path.join(ROOT, "src", pattern)))
-        subprocess.run(["cc", "-std=c11", "-O1", "-D_GNU_SOURCE", "-pthread", "-I" + os.path.join(ROOT, "src"), "-o", path, *sources, "-lm"], check=True)
-        tool.append(path)
-    return tool[0]
+    """tests/tools/encode_rows.c in the flavour that is tested."""
+    return os.path.join(os.path.dirname(env.faulty), "encode_rows")
 
 
 def unescape(field):

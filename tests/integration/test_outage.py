@@ -7,12 +7,11 @@ In the suite it is 500,000; MQTT2PG_OUTAGE=7200000 tests/integration/run.py outa
 SPDX-License-Identifier: MIT
 """
 
-import glob
 import os
 import subprocess
 import time
 
-from env import ROOT, limit
+from env import limit
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
 
 MESSAGES = int(os.environ.get("MQTT2PG_OUTAGE", "500000"))
@@ -20,14 +19,8 @@ SENDERS = ("a", "b", "c", "d")
 
 
 def fill_journal(env, directory):
-    """Builds tests/tools/fill_journal.c and lets it make the journal."""
-    tool = os.path.join(env.run.folder, "fill_journal")
-    if not os.path.exists(tool):
-        sources = [os.path.join(ROOT, "tests/tools/fill_journal.c")]
-        for folder in ("base", "core", "journal"):
-            sources += glob.glob(os.path.join(ROOT, "src", folder, "*.c"))
-        subprocess.run(["cc", "-std=c11", "-O2", "-pthread", "-D_GNU_SOURCE", "-I" + os.path.join(ROOT, "src"), *sources, "-lxxhash", "-lm",
-                        "-o", tool], check=True)
+    """Lets tests/tools/fill_journal.c make the journal."""
+    tool = os.path.join(os.path.dirname(env.faulty), "fill_journal")
     subprocess.run([tool, directory, str(MESSAGES), "200", *(env.topic(f"~/n/{who}") for who in SENDERS)], check=True)
 
 
