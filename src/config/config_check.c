@@ -16,8 +16,6 @@ enum { MQTT_TEXT_BYTES_MAX = 65535, IDENTIFIER_BYTES_MAX = 63 };
 
 /* As many messages may be under way as there are packet ids; a journal of this size holds them at 1
  * KB each. */
-enum { PACKET_IDS = 65535, JOURNAL_WINDOW_BYTES = 64 * 1024 * 1024 };
-
 static const config_setting_t *given(const struct config_reader *reader, const char *path)
 {
     return config_lookup(&reader->tree->library, path);
@@ -234,21 +232,6 @@ static bool is_listen_address(const char *text)
     return bracketed || strcspn(text, ":[] /") == length;
 }
 
-/* The memory of what the broker may repeat is rebuilt from the journal's end
- * (mqtt/redelivery.h). */
-static void check_journal_size(struct config_reader *reader, const struct config *config)
-{
-    int64_t bytes = config->journal.max_bytes; /* 0 when the setting is a mistake */
-    if (bytes >= JOURNAL_BYTES_MIN && bytes < JOURNAL_WINDOW_BYTES) {
-        problem_warning(
-            reader->problems, place_of(reader, "journal.max_size"), "journal.max_size",
-            "a broker may have 65,535 messages under way, and this journal holds so many only if "
-            "they are smaller than %" PRId64 " bytes each: what it repeats after the bridge was "
-            "killed may be stored twice; 64MB or more are safe for messages of 1 KB",
-            bytes / PACKET_IDS);
-    }
-}
-
 static void check_others(struct config_reader *reader, const struct config *config)
 {
     if (config->journal.directory != NULL && config->journal.directory[0] == '\0') {
@@ -272,6 +255,5 @@ void config_check(struct config_reader *reader, struct config *config)
     check_client_id(reader, config);
     check_status_topic(reader, config);
     check_database(reader, config);
-    check_journal_size(reader, config);
     check_others(reader, config);
 }

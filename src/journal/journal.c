@@ -226,6 +226,7 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->active.fd = -1;
     journal->prepared_fd = -1;
     journal->cursor.fd = -1;
+    journal->deliveries.fd = -1;
     pthread_mutex_init(&journal->lock, NULL);
     pthread_mutex_init(&journal->oldest_lock, NULL);
     thread_cond_init(&journal->appended);
@@ -338,6 +339,7 @@ void journal_close(struct journal *journal)
         }
     }
     cursor_close(&journal->cursor);
+    deliveries_close(&journal->deliveries);
     if (journal->lock_fd >= 0) {
         close(journal->lock_fd);
     }

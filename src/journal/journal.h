@@ -33,7 +33,8 @@ struct journal_options {
     int64_t
         sync_ms; /* JOURNAL_SYNC_ALWAYS, JOURNAL_SYNC_NEVER or how young a message may be that a power loss takes */
     int64_t keep_ms;        /* stored messages stay this long, within max_bytes */
-    uint64_t keep_messages; /* and so many of the newest stay in any case, within max_bytes */
+    uint64_t keep_messages; /* and so many of the newest stay in any case, within max_bytes; of
+                               those that have to go earlier journal_deliveries() stay */
     bool read_only; /* for the command line: no lock, no repair, no keeper; append is not allowed */
 };
 
@@ -98,6 +99,21 @@ bool journal_lost_power(const struct journal *journal, int64_t *last_us);
 /* Where the newest `messages` messages begin that are on disk, or all of them: a number to read
  * from. Numbers that were skipped do not count. */
 uint64_t journal_tail(struct journal *journal, uint64_t messages);
+
+/* What is known of a QoS 1 or 2 message that has been deleted. */
+struct journal_delivery {
+    uint64_t sequence;
+    uint64_t hash; /* core/message.h */
+    uint16_t packet_id;
+};
+
+/*
+ * What is known of deleted messages with numbers below `before`, by number: of each packet id the
+ * newest, of those that were among the newest keep_messages when they went, and nothing from before
+ * a lost session (core/gap.h). *deliveries is the caller's to free; returns how many there are.
+ */
+size_t journal_deliveries(struct journal *journal, uint64_t before,
+                          struct journal_delivery **deliveries);
 
 /*
  * Tells that everything up to and including `sequence` is stored: the keeper may delete segments

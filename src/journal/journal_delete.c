@@ -39,14 +39,38 @@ static void put_back_oldest(struct journal *journal, const struct journal_segmen
     journal->segments[0] = *segment;
 }
 
+/* With the lock, which it gives back meanwhile: before anybody sees that the segment is gone.
+ * Without room for them the segment goes all the same: nothing else would make room. */
+static void keep_deliveries(struct journal *journal, uint64_t first, uint64_t last)
+{
+    struct error error;
+    if (journal_messages_behind(journal, 0) >= journal->options.keep_messages) {
+        return;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    enum outcome outcome = deliveries_keep(journal, first, last, &error);
+    if (outcome == OUTCOME_FATAL) {
+        journal_fail(journal, &error);
+    } else if (outcome != OUTCOME_OK) {
+        log_warn("no room for what should stay of deleted messages: what the broker repeats of "
+                 "them may be stored twice",
+                 F_TEXT("reason", error.text));
+    }
+    pthread_mutex_lock(&journal->lock);
+}
+
 bool journal_delete_oldest(struct journal *journal)
 {
     struct error error;
     if (journal->segment_count < 2 || journal->segments[0].stored_ms == NOT_STORED) {
         return false;
     }
-    struct journal_segment segment = journal->segments[0];
     uint64_t last = journal_segment_last(journal, 0);
+    keep_deliveries(journal, journal->segments[0].first_sequence, last);
+    if (journal->failed) {
+        return false;
+    }
+    struct journal_segment segment = journal->segments[0];
     journal->deleted = last > journal->deleted ? last : journal->deleted;
     struct cursor_state state = journal_cursor_state(journal, false);
     journal->segment_count--;

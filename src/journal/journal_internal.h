@@ -32,6 +32,7 @@
 #include "base/log.h"
 #include "journal/journal.h"
 #include "journal/journal_cursor.h"
+#include "journal/journal_deliveries.h"
 #include "journal/journal_format.h"
 
 #define JOURNAL_LOCK_NAME "lock"
@@ -140,6 +141,7 @@ struct journal {
 
     pthread_t keeper;
     struct journal_cursor cursor; /* the keeper's; while it does not run, of who opens or closes */
+    struct deliveries_file deliveries; /* the same */
 
     pthread_mutex_t oldest_lock; /* what journal_info() found last; taken without the other */
     uint64_t oldest_sequence;

@@ -57,26 +57,47 @@ static void tail_take(struct intake *intake, unsigned broker, const struct messa
     }
 }
 
-static void tail_read(struct intake *intake, unsigned broker)
+/* From the messages numbered `first` and higher, and from what is left of those before them. */
+static void memory_read(struct intake *intake, unsigned broker, uint64_t first)
 {
     struct journal *journal = intake->options.journal;
-    uint64_t first = journal_tail(journal, intake_tail(intake->options.window));
+    struct journal_delivery *deliveries;
+    size_t count = journal_deliveries(journal, first, &deliveries);
+    for (size_t i = 0; i < count; i++) {
+        redelivery_remember_hash(intake->redelivery, deliveries[i].packet_id, deliveries[i].hash);
+    }
+    free(deliveries);
+
     struct journal_reader *reader = journal_reader_new(journal);
     struct journal_next next;
-    if (journal_reader_seek(reader, first, &next.error) == OUTCOME_OK) {
-        enum journal_read read = JOURNAL_READ_MESSAGE;
-        while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
-            read = journal_reader_next(reader, &next);
-            if (read == JOURNAL_READ_MESSAGE) {
-                tail_take(intake, broker, &next.message);
-            }
-        }
-        if (read == JOURNAL_READ_FAILED) {
-            log_warn("could not read the end of the journal, redeliveries may be stored twice",
-                     F_TEXT("reason", next.error.text));
+    enum journal_read read = journal_reader_seek(reader, first, &next.error) == OUTCOME_OK
+                                 ? JOURNAL_READ_MESSAGE
+                                 : JOURNAL_READ_FAILED;
+    while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
+        read = journal_reader_next(reader, &next);
+        if (read == JOURNAL_READ_MESSAGE) {
+            tail_take(intake, broker, &next.message);
         }
     }
+    if (read == JOURNAL_READ_FAILED) {
+        log_warn("could not read the end of the journal, redeliveries may be stored twice",
+                 F_TEXT("reason", next.error.text));
+    }
     journal_reader_free(reader);
+}
+
+/* Anew when some of it was deleted while it was read. */
+static void memory_rebuild(struct intake *intake, unsigned broker)
+{
+    struct journal *journal = intake->options.journal;
+    uint64_t first;
+    do {
+        first = journal_tail(journal, intake_tail(intake->options.window));
+        redelivery_free(intake->redelivery);
+        intake->redelivery = redelivery_new(intake->options.window);
+        redelivery_connected(intake->redelivery, broker, true);
+        memory_read(intake, broker, first);
+    } while (journal_first(journal) > first);
 }
 
 /* What was acknowledged to the broker and not yet synced is gone, and nobody can tell how much that
@@ -101,10 +122,8 @@ struct intake *intake_new(const struct intake_options *options, unsigned broker)
 {
     struct intake *intake = memory_alloc(sizeof(*intake));
     intake->options = *options;
-    intake->redelivery = redelivery_new(options->window);
     intake->refusing = true; /* until connected */
-    redelivery_connected(intake->redelivery, broker, true);
-    tail_read(intake, broker);
+    memory_rebuild(intake, broker);
     tell_power_loss(intake);
     return intake;
 }

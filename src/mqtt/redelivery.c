@@ -92,7 +92,7 @@ static bool id_is_ahead(uint16_t packet_id, uint16_t of)
     return of == 0 || behind >= PACKET_IDS / 2;
 }
 
-static void delivery_push(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
+void redelivery_remember_hash(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
 {
     uint64_t number = redelivery->next++;
     *delivery_at(redelivery, number) = (struct delivery){
@@ -133,7 +133,7 @@ void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool s
 void redelivery_remember(struct redelivery *redelivery, const struct message *message)
 {
     if (message->qos > 0 && message->packet_id != 0) {
-        delivery_push(redelivery, message->packet_id, message_hash(message));
+        redelivery_remember_hash(redelivery, message->packet_id, message_hash(message));
     }
 }
 

@@ -69,6 +69,9 @@ void redelivery_free(struct redelivery *redelivery); /* NULL is legal */
  * start. */
 void redelivery_remember(struct redelivery *redelivery, const struct message *message);
 
+/* The same of one that has been deleted, by its hash (core/message.h). */
+void redelivery_remember_hash(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash);
+
 /* A connection was made. `session_present` false: this broker has forgotten, nothing is a
  * repeat. */
 void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present);

@@ -62,13 +62,14 @@ class World:
         self.to_broker.filter = self.deliveries.look
         self.to_postgres = env.proxy(self.postgres.port)
         small_disk = small_disk and chance.random() < 0.5
+        size = chance.choice(("1MB", "2MB", "64MB"))
         self.disk = make_disk(os.path.join(env.folder, "bridge", "journal"), small_disk)
         env.closing.append(self.disk.close)
         self.bridge = env.bridge(RULES, start=False, name="bridge", shutdown="3s",
                                  broker={"url": f"mqtt://127.0.0.1:{self.to_broker.port}", "protocol": protocol,
                                          "receive_maximum": chance.choice((20, 1000))},
                                  database={"conninfo": env.postgres.conninfo(env.database, port=self.to_postgres.port)},
-                                 journal={"max_size": self._journal_size(small_disk),
+                                 journal={"max_size": "16MB" if small_disk else size,
                                           "keep": chance.choice(("0s", "1s", "1h")), "sync": chance.choice(("100ms", "5ms", "always"))},
                                  batch={"max_rows": chance.choice((100, 500, 10000)), "max_delay": chance.choice(("0s", "20ms", "100ms"))})
         env.closing.append(self.close)
@@ -77,16 +78,6 @@ class World:
         self.publishers = []
         self.acks = self.memory = None
         self.note(f"mqtt {protocol}, " + ", ".join(f"{section}.{key} = {value}" for section, key, value in self._chosen()))
-
-    def _journal_size(self, small_disk):
-        """
-        The memory of what the broker may repeat is rebuilt from the journal. So the journal must hold as many messages as the broker
-        may have under way: a small one goes with a broker that has a limit.
-        """
-        size = self.chance.choice(("1MB", "2MB", "64MB"))
-        if small_disk:
-            return "16MB"
-        return "64MB" if self.broker.settings["max_inflight_messages"] == "0" else size
 
     def _chosen(self):
         wanted = ("receive_maximum", "max_size", "keep", "sync", "max_rows", "max_delay")

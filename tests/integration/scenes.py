@@ -42,12 +42,13 @@ def make_numbered(env):
     env.sql(NUMBERED_TABLE)
 
 
-def scripted(env, version, qos=1):
-    """A bridge on a scripted broker, its session, and the function that counts rows of a payload."""
+def scripted(env, version, qos=1, journal=None):
+    """A bridge on a scripted broker, and its session."""
     env.sql("drop table if exists got; create table got (id int generated always as identity, v text)")
     broker = env.scripted_broker()
     bridge = env.bridge('{ name = "got"; topic = "t/#"; qos = %d; format = "text"; table = "got"; columns = { v = "$"; }; }' % qos,
-                        broker={"url": broker.url, "protocol": "5" if version == 5 else "3.1.1", "status_topic": ""}, ready=False)
+                        broker={"url": broker.url, "protocol": "5" if version == 5 else "3.1.1", "status_topic": ""},
+                        journal=journal or {}, ready=False)
     session = broker.accept()
     session.wait("SUBSCRIBE")
     broker.session_present = True

@@ -106,7 +106,6 @@ ADVICE = [
     ("rows that are all alike", 'format = "raw"; table = "raw"; columns = { what = "{rest}"; bytes = "$"; }',
      'rows = "$.r[*]"; table = "raw"; columns = { what = "{rest}"; }', "would be the same"),
     ("acknowledgments that come back", 'format = "raw"', 'format = "raw"; ack = { topic = "raw/stored"; }', "come back"),
-    ("a journal smaller than the window", '"/tmp/nowhere"', '"/tmp/nowhere"; max_size = "2MB"', "65,535 messages"),
     ("retained with share", 'format = "raw"', 'format = "raw"; share = "g"; retained = "store"', "no retained"),
 ]
 

@@ -47,6 +47,30 @@ def test_redelivery_is_recognised_after_kill(env):
 
 
 @quick
+def test_redelivery_of_deleted_messages(env):
+    """A journal of 1 MB has deleted most of what the broker repeats after kill -9: still known."""
+    for version, qos in ((4, 1), (5, 1), (5, 2)):
+        broker, bridge, session = scripted(env, version, qos, {"max_size": "1MB", "keep": "0s"})
+        answer = "PUBACK" if qos == 1 else "PUBREC"
+        values = [f"{packet_id} " + "x" * 20000 for packet_id in range(1, 201)]
+        for start in range(0, 200, 20):
+            for packet_id in range(start + 1, start + 21):
+                session.send("t/x", values[packet_id - 1], qos=qos, packet_id=packet_id)
+            session.wait(answer, start + 20)
+            stored(env, *values[:start + 20])
+        bridge.kill9()
+        bridge.start(ready=False)
+        session = broker.accept()
+        for packet_id in range(1, 201):
+            session.send("t/x", values[packet_id - 1], qos=qos, packet_id=packet_id, duplicate=True)
+        session.send("t/x", "new", qos=qos, packet_id=201)
+        session.wait(answer, 201)
+        stored(env, *values, "new")
+        assert bridge.metric("messages_duplicate_total") == 200
+        bridge.stop()
+
+
+@quick
 def test_look_alikes_are_no_redelivery(env):
     """Same content again, identifiers used again, DUP of something that never came: all genuine, all stored."""
     for version in (4, 5):

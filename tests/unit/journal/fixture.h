@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "journal/journal.h"
 #include "journal/journal_cursor.h"
+#include "journal/journal_deliveries.h"
 #include "journal/journal_reader.h"
 #include "unit.h"
 
@@ -249,7 +250,7 @@ static inline bool fixture_copy_file(const char *from, const char *to)
     return true;
 }
 
-/* The journal as kill -9 would leave it: the segments, then the position. What the keeper deletes
+/* The journal as kill -9 would leave it: the segments, then the other files. What the keeper deletes
  * meanwhile is deleted. */
 static inline void fixture_copy(const char *from, const char *to)
 {
@@ -265,9 +266,12 @@ static inline void fixture_copy(const char *from, const char *to)
         free(list[i]);
     }
     free(list);
-    snprintf(source, sizeof(source), "%.320s/position", from);
-    snprintf(target, sizeof(target), "%.320s/position", to);
-    fixture_copy_file(source, target);
+    const char *const others[] = {CURSOR_FILE_NAME, DELIVERIES_FILE_NAME};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        snprintf(source, sizeof(source), "%.320s/%s", from, others[i]);
+        snprintf(target, sizeof(target), "%.320s/%s", to, others[i]);
+        fixture_copy_file(source, target);
+    }
 }
 
 /* Waits until the condition holds, at most ten seconds. */

@@ -20,7 +20,11 @@ FIXTURE_IN_MEMORY
 
 static struct error error;
 
-enum { VICTIM_MESSAGES = 1500, REPORT_FD = 20 };
+enum {
+    VICTIM_MESSAGES = 1500,
+    KEEP_MESSAGES = 100000, /* more than there is room for: their deliveries stay */
+    REPORT_FD = 20
+};
 
 /* What the victim told before it died. */
 struct report {
@@ -44,8 +48,14 @@ static struct journal_options victim_options(void)
     struct journal_options options = fixture_options(getenv("VICTIM_DIRECTORY"));
     options.max_bytes = MB;
     options.keep_ms = 0;
+    options.keep_messages = KEEP_MESSAGES;
     options.sync_ms = atol(getenv("VICTIM_SYNC_MS"));
     return options;
+}
+
+static size_t victim_bytes(uint64_t n)
+{
+    return 100 + n * 37 % 4000;
 }
 
 /* Appends, stores behind itself, deletes: all that a journal does. Messages are counted by n: a
@@ -59,7 +69,7 @@ static void victim_traffic(void)
     sequences[0] = journal_last(journal);
     for (uint64_t i = 1; i <= VICTIM_MESSAGES;) {
         uint64_t n = from + i;
-        enum outcome outcome = fixture_append(journal, n, 100 + n * 37 % 4000, &sequences[i]);
+        enum outcome outcome = fixture_append(journal, n, victim_bytes(n), &sequences[i]);
         if (outcome == OUTCOME_OK && sequences[i] > sequences[i - 1]) {
             tell('a', n);
             i++;
@@ -198,12 +208,35 @@ static struct report run_victim(const char *order, const char *directory, const 
     return await_victim(victim, report_fd);
 }
 
+/* Of every message up to `last`, all with numbers below `before`, the delivery is known. */
+static void check_deliveries(struct journal *journal, uint64_t before, uint64_t last)
+{
+    static struct buf buf;
+    struct journal_delivery *deliveries;
+    size_t count = journal_deliveries(journal, before, &deliveries);
+    size_t found = 0;
+    size_t wrong = 0;
+    for (uint64_t n = 1; n <= last; n++) {
+        struct message message = fixture_message(&buf, n, victim_bytes(n));
+        if (message.kind != MESSAGE_PUBLISH || message.qos == 0) {
+            continue;
+        }
+        wrong += found == count || deliveries[found].packet_id != n ||
+                 deliveries[found].hash != message_hash(&message);
+        found++;
+    }
+    CHECK_INT_EQ(count, found);
+    CHECK_INT_EQ(wrong, 0);
+    free(deliveries);
+}
+
 /* Every message that was acknowledged is there or was deleted after it was stored; at most one more
  * is. */
 static void check_survivors(const char *directory, const struct report *report)
 {
     struct journal_options options = fixture_options(directory);
     options.max_bytes = MB;
+    options.keep_messages = KEEP_MESSAGES;
     options.sync_ms = JOURNAL_SYNC_NEVER;
     struct journal *journal = fixture_open(&options);
     struct seen *seen = fixture_read_from(journal, 1);
@@ -217,6 +250,8 @@ static void check_survivors(const char *directory, const struct report *report)
             break;
         }
     }
+    check_deliveries(journal, seen->count > 0 ? seen->sequences[0] : UINT64_MAX,
+                     seen->count > 0 ? seen->numbers[0] - 1 : report->acknowledged);
     victim_from = last;
     journal_close(journal);
 }

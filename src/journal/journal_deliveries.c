@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "journal/journal_deliveries.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "core/gap.h"
+#include "journal/journal_internal.h"
+#include "journal/journal_reader.h"
+
+/* A slot for each packet id. The one of id 0, which no message has: the last lost session. */
+enum { SLOTS = 65536, SLOT_OF_LOST_SESSION = 0 };
+
+/* Offsets in a slot. */
+enum { SLOT_SEQUENCE = 0, SLOT_HASH = 8, SLOT_CHECKSUM = 16, SLOT_BYTES = 24 };
+
+#define FILE_BYTES ((int64_t) SLOTS * SLOT_BYTES)
+
+/* Knows a slot of another journal, or at another place, as well as a spoilt one. */
+static uint64_t slot_checksum(const struct journal *journal, const uint8_t *slot, uint16_t id)
+{
+    uint64_t seed = XXH3_64bits_withSeed(journal->uuid, sizeof(journal->uuid), id);
+    return XXH3_64bits_withSeed(slot, SLOT_CHECKSUM, seed);
+}
+
+/* --- writing --- */
+
+/* Slots of ids that follow one another, written together. */
+struct run {
+    struct journal *journal;
+    uint16_t first_id;
+    uint32_t count;
+    struct buf bytes;
+};
+
+static enum outcome run_write(struct run *run, struct error *error)
+{
+    enum outcome outcome =
+        file_write(run->journal->deliveries.fd, run->bytes.data, run->bytes.length,
+                   (int64_t) run->first_id * SLOT_BYTES, error);
+    buf_reset(&run->bytes);
+    run->count = 0;
+    return outcome;
+}
+
+static enum outcome run_add(struct run *run, const struct journal_delivery *delivery,
+                            struct error *error)
+{
+    uint8_t slot[SLOT_BYTES];
+    uint16_t id = delivery->packet_id;
+    enum outcome outcome = OUTCOME_OK;
+    if (run->count > 0 && id != run->first_id + run->count) {
+        outcome = run_write(run, error);
+    }
+    if (run->count == 0) {
+        run->first_id = id;
+    }
+    bytes_put_le64(slot + SLOT_SEQUENCE, delivery->sequence);
+    bytes_put_le64(slot + SLOT_HASH, delivery->hash);
+    bytes_put_le64(slot + SLOT_CHECKSUM, slot_checksum(run->journal, slot, id));
+    buf_append(&run->bytes, slot, sizeof(slot));
+    run->count++;
+    return outcome;
+}
+
+/* False when nothing of it has to stay. */
+static bool delivery_of(const struct message *message, struct journal_delivery *delivery)
+{
+    struct gap gap;
+    *delivery = (struct journal_delivery){.sequence = message->sequence};
+    if (message->kind == MESSAGE_PUBLISH && message->qos > 0 && message->packet_id != 0) {
+        delivery->packet_id = message->packet_id;
+        delivery->hash = message_hash(message);
+        return true;
+    }
+    delivery->packet_id = SLOT_OF_LOST_SESSION;
+    return gap_from_message(message, &gap) && slice_is(gap.cause, gap_session_lost);
+}
+
+static enum outcome keep_messages(struct run *run, struct journal_reader *reader, uint64_t last,
+                                  struct error *error)
+{
+    struct journal_next next;
+    struct journal_delivery delivery;
+    enum outcome outcome = OUTCOME_OK;
+    while (outcome == OUTCOME_OK && journal_reader_position(reader) <= last) {
+        enum journal_read read = journal_reader_next(reader, &next);
+        if (read == JOURNAL_READ_FAILED) {
+            log_warn("could not read a segment that is deleted: what the broker repeats of it may "
+                     "be stored twice",
+                     F_TEXT("reason", next.error.text));
+        }
+        if (read == JOURNAL_READ_FAILED || read == JOURNAL_READ_END) {
+            break;
+        }
+        if (read == JOURNAL_READ_MESSAGE && next.message.sequence <= last &&
+            delivery_of(&next.message, &delivery)) {
+            outcome = run_add(run, &delivery, error);
+        }
+    }
+    if (outcome == OUTCOME_OK && run->count > 0) {
+        outcome = run_write(run, error);
+    }
+    return outcome;
+}
+
+static enum outcome deliveries_open(struct journal *journal, struct error *error)
+{
+    struct deliveries_file *file = &journal->deliveries;
+    if (file->fd >= 0) {
+        return OUTCOME_OK;
+    }
+    file->fd =
+        openat(journal->directory_fd, DELIVERIES_FILE_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file->fd < 0) {
+        return error_errno(error,
+                           errno == ENOSPC || errno == EDQUOT ? OUTCOME_RETRY : OUTCOME_FATAL,
+                           "could not open \"%s\"", DELIVERIES_FILE_NAME);
+    }
+    enum outcome outcome = file_reserve(file->fd, FILE_BYTES, error);
+    if (outcome == OUTCOME_OK) {
+        outcome = file_sync_directory(journal->directory_fd, error);
+    }
+    if (outcome != OUTCOME_OK) {
+        deliveries_close(file);
+    }
+    return outcome;
+}
+
+enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t last,
+                             struct error *error)
+{
+    enum outcome outcome = deliveries_open(journal, error);
+    if (outcome != OUTCOME_OK) {
+        return outcome;
+    }
+    struct run run = {.journal = journal};
+    struct journal_reader *reader = journal_reader_new_quiet(journal);
+    outcome = journal_reader_seek(reader, first, error);
+    if (outcome == OUTCOME_OK) {
+        outcome = keep_messages(&run, reader, last, error);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = file_sync(journal->deliveries.fd, error);
+    }
+    journal_reader_free(reader);
+    buf_fini(&run.bytes);
+    return outcome;
+}
+
+void deliveries_close(struct deliveries_file *file)
+{
+    if (file->fd >= 0) {
+        close(file->fd);
+    }
+    file->fd = -1;
+}
+
+/* --- reading --- */
+
+static int by_sequence(const void *left, const void *right)
+{
+    const struct journal_delivery *a = left;
+    const struct journal_delivery *b = right;
+    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
+}
+
+/* The file's bytes; fewer when it is shorter or can't be read, none when there is no file. */
+static size_t load_slots(struct journal *journal, uint8_t *bytes)
+{
+    struct error error;
+    int fd = openat(journal->directory_fd, DELIVERIES_FILE_NAME, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    ssize_t got = file_read(fd, bytes, (size_t) FILE_BYTES, 0, &error);
+    if (got < 0) {
+        log_warn("could not read what stays of deleted messages: what the broker repeats of them "
+                 "may be stored twice",
+                 F_TEXT("reason", error.text));
+    }
+    close(fd);
+    return got < 0 ? 0 : (size_t) got / SLOT_BYTES;
+}
+
+size_t journal_deliveries(struct journal *journal, uint64_t before,
+                          struct journal_delivery **deliveries)
+{
+    uint8_t *bytes = memory_alloc((size_t) FILE_BYTES);
+    size_t slots = load_slots(journal, bytes);
+    struct journal_delivery *found = memory_alloc((slots + 1) * sizeof(*found));
+    uint64_t lost_session = 0;
+    size_t count = 0;
+    for (size_t id = 0; id < slots; id++) {
+        const uint8_t *slot = bytes + id * SLOT_BYTES;
+        uint64_t sequence = bytes_get_le64(slot + SLOT_SEQUENCE);
+        if (bytes_get_le64(slot + SLOT_CHECKSUM) != slot_checksum(journal, slot, (uint16_t) id) ||
+            sequence >= before) {
+            continue;
+        }
+        if (id == SLOT_OF_LOST_SESSION) {
+            lost_session = sequence;
+        } else if (sequence > lost_session) {
+            found[count++] = (struct journal_delivery){
+                .sequence = sequence,
+                .hash = bytes_get_le64(slot + SLOT_HASH),
+                .packet_id = (uint16_t) id,
+            };
+        }
+    }
+    free(bytes);
+    if (count > 0) {
+        qsort(found, count, sizeof(*found), by_sequence);
+    }
+    *deliveries = found;
+    return count;
+}

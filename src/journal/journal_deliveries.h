@@ -1,0 +1,34 @@
+/*
+ * journal_deliveries: the file "deliveries": what stays of a message when its segment is deleted.
+ *
+ * The receiving side rebuilds its memory of what the broker may repeat (mqtt/redelivery.h) from the
+ * journal's newest messages. A journal that is too small to hold them all deletes some of them as
+ * soon as they are stored; of these the packet id and the hash stay here, on disk before the
+ * segment goes. For each packet id only the newest one: a broker gives an id to another message
+ * only when the one before is acknowledged. So the file never grows beyond 1.5 MB, and a journal
+ * that is large enough has none.
+ *
+ * Bytes: FORMAT.md, "Deliveries". Threads: the keeper writes, anyone reads.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_JOURNAL_JOURNAL_DELIVERIES_H
+#define MQTT2PG_JOURNAL_JOURNAL_DELIVERIES_H
+
+#include "journal/journal.h"
+
+#define DELIVERIES_FILE_NAME "deliveries"
+
+struct deliveries_file {
+    int fd; /* -1 until something is written */
+};
+
+/* The keeper, without the lock, before it deletes the segment with the messages `first` to `last`:
+ * writes and syncs what is to stay of them. OUTCOME_RETRY when there is no room for it. */
+enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t last,
+                             struct error *error) MUST_CHECK;
+
+/* A file that never was opened (fd -1) is legal. */
+void deliveries_close(struct deliveries_file *file);
+
+#endif

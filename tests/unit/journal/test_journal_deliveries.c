@@ -1,0 +1,178 @@
+/* What stays of messages whose segments had to go. SPDX-License-Identifier: MIT */
+#include "core/gap.h"
+#include "fixture.h"
+#include "unit.h"
+
+enum { BYTES = 100000 }; /* of a payload: two messages a segment */
+
+static struct journal *open_small(struct journal_options *options)
+{
+    options->max_bytes = 4 * MB;
+    options->keep_ms = 0;
+    options->keep_messages = 1000;
+    return fixture_open(options);
+}
+
+/* Message n, stored at once; with the packet id `id`. */
+static void append_stored(struct journal *journal, uint64_t n, uint16_t id)
+{
+    static struct buf buf;
+    struct error error;
+    struct message message = fixture_message(&buf, n, BYTES);
+    message.kind = MESSAGE_PUBLISH;
+    message.qos = id == 0 ? 0 : 1;
+    message.packet_id = id;
+    CHECK_INT_EQ(journal_append(journal, &message, &error), OUTCOME_OK);
+    journal_set_stored(journal, message.sequence);
+}
+
+static uint64_t hash_of(uint64_t n)
+{
+    static struct buf buf;
+    struct message message = fixture_message(&buf, n, BYTES);
+    return message_hash(&message);
+}
+
+static void fill(struct journal *journal, uint64_t from, uint64_t to)
+{
+    for (uint64_t n = from; n <= to; n++) {
+        append_stored(journal, n, (uint16_t) n);
+    }
+    CHECK(journal_first(journal) > 20);
+}
+
+/* Those of the messages `from` to `to`, by number, whose packet id and sequence are n. */
+static void check_deliveries(struct journal *journal, uint64_t before, uint64_t from, uint64_t to)
+{
+    struct journal_delivery *deliveries;
+    size_t count = journal_deliveries(journal, before, &deliveries);
+    if (CHECK_INT_EQ(count, to + 1 - from)) {
+        for (size_t i = 0; i < count; i++) {
+            CHECK_INT_EQ(deliveries[i].sequence, from + i);
+            CHECK_INT_EQ(deliveries[i].packet_id, from + i);
+            CHECK(deliveries[i].hash == hash_of(from + i));
+        }
+    }
+    free(deliveries);
+}
+
+static void test_deleted_are_known(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal = open_small(&options);
+    check_deliveries(journal, UINT64_MAX, 1, 0);
+    fill(journal, 1, 60);
+    check_deliveries(journal, journal_first(journal), 1, journal_first(journal) - 1);
+    check_deliveries(journal, 11, 1, 10);
+    journal_close(journal);
+    journal = fixture_open(&options);
+    check_deliveries(journal, journal_first(journal), 1, journal_first(journal) - 1);
+    journal_close(journal);
+}
+
+/* No file when the journal holds as many messages as are wanted. */
+static void test_none_without_need(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    options.max_bytes = 4 * MB;
+    options.keep_ms = 0;
+    options.keep_messages = 4;
+    struct journal *journal = fixture_open(&options);
+    for (uint64_t n = 1; n <= 60; n++) {
+        append_stored(journal, n, (uint16_t) n);
+    }
+    WAIT_UNTIL(journal_first(journal) > 50);
+    check_deliveries(journal, UINT64_MAX, 1, 0);
+    char path[400];
+    snprintf(path, sizeof(path), "%s/%s", options.directory, DELIVERIES_FILE_NAME);
+    CHECK(access(path, F_OK) != 0);
+    journal_close(journal);
+}
+
+/* Ids are given again and in no order; QoS 0 has none. */
+static void test_newest_of_an_id(void)
+{
+    static const uint16_t ids[] = {7, 0, 65535, 1, 2, 3, 9, 8, 7, 65535};
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal = open_small(&options);
+    struct journal_delivery *deliveries;
+    for (uint64_t n = 1; n <= 10; n++) {
+        append_stored(journal, n, ids[n - 1]);
+    }
+    fill(journal, 101, 150);
+    size_t count = journal_deliveries(journal, 11, &deliveries);
+    static const uint64_t expected[] = {4, 5, 6, 7, 8, 9, 10};
+    if (CHECK_INT_EQ(count, sizeof(expected) / sizeof(expected[0]))) {
+        for (size_t i = 0; i < count; i++) {
+            CHECK_INT_EQ(deliveries[i].sequence, expected[i]);
+            CHECK_INT_EQ(deliveries[i].packet_id, ids[expected[i] - 1]);
+            CHECK(deliveries[i].hash == hash_of(expected[i]));
+        }
+    }
+    free(deliveries);
+    journal_close(journal);
+}
+
+/* What was delivered before a lost session is never repeated. */
+static void test_lost_session(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal = open_small(&options);
+    struct buf payload = {0};
+    struct error error;
+    for (uint64_t n = 1; n <= 9; n++) {
+        append_stored(journal, n, (uint16_t) n);
+    }
+    struct gap gap = {.cause = slice_of(gap_session_perhaps_lost), .messages = -1};
+    struct message message = gap_to_message(&gap, &payload);
+    CHECK_INT_EQ(journal_append(journal, &message, &error), OUTCOME_OK); /* 10: perhaps */
+    for (uint64_t n = 11; n <= 12; n++) {
+        append_stored(journal, n, (uint16_t) n);
+    }
+    gap.cause = slice_of(gap_session_lost);
+    message = gap_to_message(&gap, &payload);
+    CHECK_INT_EQ(journal_append(journal, &message, &error), OUTCOME_OK); /* 13: certainly */
+    fill(journal, 14, 60);
+    check_deliveries(journal, 20, 14, 19);
+    buf_fini(&payload);
+    journal_close(journal);
+}
+
+/* A spoilt slot is none, the others count; the file of another journal is none of ours; a short one
+ * counts as far as it goes. */
+static void test_damaged(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal_options other = fixture_options(fixture_directory());
+    struct journal *journal = open_small(&options);
+    struct journal *stranger = open_small(&other);
+    char path[400];
+    char strange_path[400];
+    fill(journal, 1, 60);
+    snprintf(path, sizeof(path), "%s/%s", options.directory, DELIVERIES_FILE_NAME);
+    snprintf(strange_path, sizeof(strange_path), "%s/%s", other.directory, DELIVERIES_FILE_NAME);
+    CHECK(fixture_copy_file(path, strange_path));
+    check_deliveries(stranger, UINT64_MAX, 1, 0);
+
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    for (int byte = 0; byte < 24; byte++) {
+        uint8_t was;
+        UNIT_CASE("byte %d", byte);
+        CHECK(pread(fd, &was, 1, 24 + byte) == 1);
+        uint8_t flipped = was ^ 1;
+        CHECK(pwrite(fd, &flipped, 1, 24 + byte) == 1);
+        check_deliveries(journal, 11, 2, 10);
+        CHECK(pwrite(fd, &was, 1, 24 + byte) == 1);
+    }
+    check_deliveries(journal, 11, 1, 10);
+    CHECK(ftruncate(fd, 24 * 6 + 5) == 0);
+    check_deliveries(journal, 11, 1, 5);
+    close(fd);
+    journal_close(journal);
+    journal_close(stranger);
+}
+
+UNIT_MAIN("journal_deliveries", {"deleted messages are known", test_deleted_are_known},
+          {"none without need", test_none_without_need},
+          {"the newest of an id", test_newest_of_an_id}, {"a lost session", test_lost_session},
+          {"damaged", test_damaged})
