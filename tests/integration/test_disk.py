@@ -174,6 +174,30 @@ def test_redelivery_is_recognised_after_a_power_cut(env):
     stored(env, "one", "two")
 
 
+def test_redelivery_of_deleted_messages_after_a_power_cut(env):
+    """What stays of messages that a small journal deletes is on disk before they go."""
+    broker, bridge, disk = scripted(env, sync="always", keep="0s", max_size="1MB")
+    bridge.start(ready=False, **disk.environment())
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    broker.session_present = True
+    values = [f"{packet_id} " + "x" * 20000 for packet_id in range(1, 101)]
+    for start in range(0, 100, 20):
+        for packet_id in range(start + 1, start + 21):
+            session.send("t/x", values[packet_id - 1], packet_id=packet_id)
+        session.wait("PUBACK", start + 20)
+        stored(env, *values[:start + 20])
+    bridge.kill9()
+    disk.cut(bytes_mood="lost", entries_mood="lost")
+    bridge.start(ready=False, **disk.environment())
+    session = broker.accept()
+    for packet_id in range(1, 101):
+        session.send("t/x", values[packet_id - 1], packet_id=packet_id, duplicate=True)
+    session.send("t/x", "new", packet_id=101)
+    session.wait("PUBACK", 101)
+    stored(env, *values, "new")
+
+
 def test_redelivery_is_recognised_after_power_cuts_in_a_row(env):
     """Nothing came between the cuts, and the position has gone over the numbers that the first one left out: they are no messages."""
     broker, bridge, disk = scripted(env, sync="always", keep="0s")
