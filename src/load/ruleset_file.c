@@ -114,8 +114,11 @@ static bool line_take(struct ruleset *ruleset, struct recalled *recalled, const 
         return true;
     }
     free(text);
+    if (strcmp(kind, "retired") != 0) {
+        return false;
+    }
     ruleset_retire(ruleset, identifier);
-    return strcmp(kind, "retired") == 0;
+    return true;
 }
 
 static bool content_take(struct ruleset *ruleset, const char *at)

@@ -7,10 +7,10 @@
  *   rule 23481723 19 devices/+/telemetry       identifier of its subscription, bytes of the filter, filter
  *   name 0 9 telemetry
  *   former 7725 9 devices/#                    where it comes from, oldest first (load/takeover)
- *   retired 99122 0
+ *   retired 99122 0                            in use before, 0 bytes of text
  *
- * A file that makes no sense is as good as none: a copy for a subscription that nobody knows goes
- * by its topic.
+ * What stands behind a line that makes no sense is as good as not there: a copy for a subscription
+ * that nobody knows goes by its topic.
  *
  * SPDX-License-Identifier: MIT
  */
