@@ -115,8 +115,6 @@ void ruleset_retire(struct ruleset *ruleset, uint32_t identifier)
 void ruleset_follow_rule(struct ruleset *ruleset, const char *name, uint32_t former,
                          const char *filter, const struct takeover *takeover)
 {
-    const struct takeover *pending = takeover != NULL && !takeover_done(takeover) ? takeover : NULL;
-
     for (size_t i = 0; i < ruleset->count; i++) {
         struct rule *rule = ruleset->rules[i];
 
@@ -125,9 +123,9 @@ void ruleset_follow_rule(struct ruleset *ruleset, const char *name, uint32_t for
         }
         takeover_free(rule->takeover);
         if (former != rule->subscription) {
-            rule->takeover = takeover_new(pending, former, filter, rule->subscription);
+            rule->takeover = takeover_new(takeover, former, filter, rule->subscription);
         } else {
-            rule->takeover = pending == NULL ? NULL : takeover_copy(pending);
+            rule->takeover = takeover == NULL ? NULL : takeover_copy(takeover);
         }
     }
 }

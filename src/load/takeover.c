@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "route/topic_filter.h"
 
-/* Reloads that the loader has not read up to; what is older is forgotten. */
+/* Changes of one rule; what is older is forgotten. */
 enum { STEPS_MAX = 16 };
 
 /* The turning point from one subscription to the next. */
@@ -92,28 +92,31 @@ void takeover_each(const struct takeover *takeover,
     }
 }
 
-bool takeover_done(const struct takeover *takeover)
-{
-    const struct way *way = &takeover->ways[1];
-
-    return way->steps[way->count - 1].since != 0;
-}
-
 static void remember(struct way *way, const struct message *message)
 {
     way->last_hash = message_hash(message);
     way->has_last = true;
 }
 
-/* How many of the steps were made before this message. */
-static size_t steps_made(const struct way *way, uint64_t sequence)
+static bool is_turned(const struct step *step, const struct message *message)
 {
-    size_t made = 0;
+    return step->since != 0 && step->since <= message->sequence;
+}
 
-    while (made < way->count && way->steps[made].since != 0 && way->steps[made].since <= sequence) {
-        made++;
+/*
+ * Behind how many steps stands the subscription whose copy of this message the rule takes? A step
+ * from a subscription that does not bring the topic has no say: its turning point would never come.
+ */
+static size_t steps_behind(const struct way *way, const struct message *message)
+{
+    size_t steps = 0;
+
+    while (steps < way->count &&
+           (is_turned(&way->steps[steps], message) ||
+            !mqtt_filter_matches(slice_of(way->steps[steps].filter), message->topic))) {
+        steps++;
     }
-    return made;
+    return steps;
 }
 
 /* The subscription behind so many steps. */
@@ -123,25 +126,39 @@ static uint32_t identifier_behind(const struct takeover *takeover, const struct 
     return steps < way->count ? way->steps[steps].identifier : takeover->identifier;
 }
 
-/* The first message that came for a later subscription: the steps up to there are made at it. */
-static bool turn(struct way *way, size_t made, size_t to, const struct message *message)
+/* The first message that came for a later subscription: here end those before it that bring its
+ * topic. */
+static bool turn(struct way *way, size_t from, size_t to, const struct message *message)
 {
     bool twin = way->has_last && way->last_hash == message_hash(message);
 
-    for (size_t i = made; i < to; i++) {
-        way->steps[i].since = message->sequence;
-        way->steps[i].twin = twin;
+    for (size_t i = from; i < to; i++) {
+        if (!is_turned(&way->steps[i], message) &&
+            mqtt_filter_matches(slice_of(way->steps[i].filter), message->topic)) {
+            way->steps[i].since = message->sequence;
+            way->steps[i].twin = twin;
+        }
     }
     remember(way, message);
     return !twin;
+}
+
+/* In a batch that is built again: was it left out, as the twin at a turning point? */
+static bool was_twin(const struct way *way, const struct message *message)
+{
+    for (size_t i = 0; i < way->count; i++) {
+        if (way->steps[i].since == message->sequence && way->steps[i].twin) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void takeover_saw(struct takeover *takeover, const struct message *message)
 {
     struct way *way = &takeover->ways[message->qos > 0];
 
-    if (message_came_for(message,
-                         identifier_behind(takeover, way, steps_made(way, message->sequence)))) {
+    if (message_came_for(message, identifier_behind(takeover, way, steps_behind(way, message)))) {
         remember(way, message);
     }
 }
@@ -149,25 +166,19 @@ void takeover_saw(struct takeover *takeover, const struct message *message)
 bool takeover_takes(struct takeover *takeover, const struct message *message)
 {
     struct way *way = &takeover->ways[message->qos > 0];
-    size_t made = steps_made(way, message->sequence);
+    size_t steps = steps_behind(way, message);
 
-    if (message_came_for(message, identifier_behind(takeover, way, made))) {
-        if (made > 0 && way->steps[made - 1].since == message->sequence &&
-            way->steps[made - 1].twin) {
-            return false; /* the batch is built again */
+    if (message_came_for(message, identifier_behind(takeover, way, steps))) {
+        if (was_twin(way, message)) {
+            return false;
         }
-        if (made < way->count) {
-            remember(way, message);
-        }
+        remember(way, message);
         return true;
     }
-    for (size_t to = made + 1; to <= way->count; to++) {
-        if (!message_came_for(message, identifier_behind(takeover, way, to))) {
-            continue;
+    for (size_t to = steps + 1; to <= way->count; to++) {
+        if (message_came_for(message, identifier_behind(takeover, way, to))) {
+            return turn(way, steps, to, message);
         }
-        /* What the old subscription can't bring says nothing of its end. */
-        return !mqtt_filter_matches(slice_of(way->steps[made].filter), message->topic) ||
-               turn(way, made, to, message);
     }
     return false;
 }

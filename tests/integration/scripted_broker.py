@@ -24,6 +24,7 @@ class Session:
         self.packets = mqtt.Packets()
         self.received = []
         self.published = []  # (topic, payload) that the client published
+        self.identifiers = {}  # of its subscriptions, by filter (MQTT 5)
         self.open = True
         self.lock = threading.Lock()
 
@@ -101,14 +102,17 @@ class Session:
             self.received.append(("DISCONNECT", body))
 
     def subscribe(self, body):
-        at, filters = 2, []
+        at, filters, identifier = 2, [], None
         if self.version == 5:
             size, at = mqtt.take_variable(body, at)
+            if size and body[at] == 0x0b:
+                identifier, _ = mqtt.take_variable(body, at + 1)
             at += size
         while at < len(body):
             length = struct.unpack_from("!H", body, at)[0]
             filters.append((body[at + 2:at + 2 + length].decode(), body[at + 2 + length] & 3))
             at += 3 + length
+        self.identifiers.update({name: identifier for name, _ in filters})
         self.received.append(("SUBSCRIBE", filters))
         if self.broker.mute:
             return

@@ -1,4 +1,5 @@
 """SIGHUP under load: while overlapping rules come, go, widen and become shared, each rule gets each message exactly once.
+Then the moments that matter, word for word, with a scripted broker.
 
 SPDX-License-Identifier: MIT
 """
@@ -7,6 +8,7 @@ import itertools
 import signal
 
 from env import quick
+from scenes import stored
 
 RATE, RELOADS, BEHIND, MOST = 1200, 15, 1500, 40000
 
@@ -88,3 +90,104 @@ def test_mqtt311_without_duplicates(env):
 def test_mqtt311_with_duplicates(env):
     env.own_broker(allow_duplicate_messages="true").start()
     check_reloads(env, "three", "3.1.1")
+
+
+# --- word for word ----------------------------------------------------------------------------------
+
+
+def rule_on(topic, name="got"):
+    return f'{{ name = "{name}"; topic = "{topic}"; format = "text"; table = "{name}"; columns = {{ v = "$"; }}; }}'
+
+
+class Switched:
+    """A bridge that stores each message by itself, and the connection on which a test says which copy comes when."""
+
+    def __init__(self, env, rules):
+        self.numbers = itertools.count(1)
+        env.sql("".join(f"create table {name} (id int generated always as identity, v text);" for name in ("got", "wide")))
+        self.broker = env.scripted_broker()
+        self.bridge = env.bridge(rules, broker={"url": self.broker.url, "status_topic": ""}, batch={"max_rows": 1}, start=False)
+
+    def start(self, faults=None):
+        """… and what the session knows of subscriptions goes on."""
+        self.bridge.start(ready=False, faults=faults)
+        known = self.session.identifiers if self.broker.session_present else {}
+        self.session = self.broker.accept()
+        self.session.identifiers.update(known)
+        if not known:
+            self.session.wait("SUBSCRIBE")
+        self.broker.session_present = True
+        return self
+
+    def reload(self, rules):
+        before = self.bridge.log().count("configuration reloaded")
+        self.bridge.configure(rules)
+        self.bridge.signal(signal.SIGHUP)
+        self.bridge.env.wait(lambda: self.bridge.log().count("configuration reloaded") > before, 15, "no reload")
+
+    def copy(self, filter_, value):
+        """A message's copy for the subscription with this filter; when it is back, the copy is in the journal."""
+        number = next(self.numbers)
+        self.bridge.env.wait(lambda: filter_ in self.session.identifiers, 15, f"no subscription {filter_}")
+        self.session.send("t/x", value, packet_id=number, subscriptions=[self.session.identifiers[filter_]])
+        self.session.wait("PUBACK", number)
+
+
+@quick
+def test_killed_between_two_copies(env):
+    """The copy for the old subscription is stored, that for the new one is not: the next process knows both."""
+    scene = Switched(env, rule_on("t/+")).start(faults="store.commit.before=delay:1500@2,store.commit.after=kill@2")
+    scene.reload(rule_on("t/#"))
+    scene.copy("t/+", "one")
+    stored(env, "one")
+    scene.copy("t/+", "two")
+    scene.copy("t/#", "two")
+    assert scene.bridge.wait() == -9
+    scene.start()
+    scene.copy("t/+", "three")  # was on its way when the old one went
+    scene.copy("t/#", "three")
+    scene.copy("t/#", "four")
+    stored(env, "one", "two", "three", "four")
+    scene.bridge.stop()
+
+
+@quick
+def test_copies_before_and_behind_a_reload(env):
+    """Another rule has the new subscription already: one copy of a message comes under the old rules, one under the new."""
+    wide = rule_on("t/#", "wide")
+    scene = Switched(env, f'{rule_on("t/+")}, {wide}').start()
+    scene.copy("t/+", "one")
+    stored(env, "one")
+    scene.reload(f'{rule_on("t/#")}, {wide}')
+    scene.copy("t/#", "one")
+    for value in ("two", "three"):
+        scene.copy("t/+", value)
+        scene.copy("t/#", value)
+    stored(env, "one", "two", "three")
+    assert env.sql("select v from wide order by id") == [("one",), ("two",), ("three",)]
+    scene.bridge.stop()
+
+
+def test_reload_behind_copies_that_are_not_stored(env):
+    """The database goes while copies for both are being stored, and the rules change once more before it is back."""
+    proxy = env.proxy(env.postgres.port)
+    scene = Switched(env, rule_on("t/+"))
+    scene.bridge.configure(database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port)},
+                           batch={"max_rows": 3, "max_delay": "30s"})
+    scene.start()
+    scene.reload(rule_on("t/#"))
+    env.admin("begin; lock table got")
+    scene.copy("t/+", "one")
+    scene.copy("t/+", "two")
+    scene.copy("t/#", "two")
+    env.wait(lambda: env.admin("select 1 from pg_locks where not granted and relation = 'got'::regclass"), 15, "nothing is being stored")
+    proxy.refusing = True
+    proxy.cut()
+    env.admin("rollback")
+    scene.bridge.configure(batch={"max_rows": 1})
+    scene.reload(rule_on("+/x"))
+    proxy.refusing = False
+    scene.copy("t/#", "three")
+    scene.copy("+/x", "three")
+    stored(env, "one", "two", "three")
+    scene.bridge.stop()

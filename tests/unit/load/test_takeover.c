@@ -102,24 +102,71 @@ static void test_two_reloads_before_the_journal_is_read(void)
 {
     struct takeover *first = from_a_to_b();
 
-    CHECK(!takeover_done(first));
     check_takes(takeover_new(first, 2, "n/#", 3), "A1 A2 B2 B3 B4 C4 C5", "A1 A2 B3 B4 C5 ");
     check_takes(takeover_new(first, 2, "n/#", 3), "A1 A2 C3 C4", "A1 A2 C3 C4 ");
     takeover_free(first);
 }
 
-static void test_done(void)
+/* From z, which has none of these topics, to n/+ and on. */
+static void test_former_one_without_these_topics(void)
 {
-    struct takeover *takeover = from_a_to_b();
+    struct takeover *moved = takeover_new(NULL, 1, "z", 2);
 
-    CHECK(copy_takes(takeover, "A1", 1, false));
-    CHECK(!takeover_done(takeover));
-    CHECK(copy_takes(takeover, "B2", 2, false));
-    CHECK(takeover_done(takeover));
-    CHECK(!copy_takes(takeover, "A2", 3, false));
-    takeover_free(takeover);
+    check_takes(takeover_new(moved, 2, "n/+", 3), "B1 B2 C2 B3 C3 C4", "B1 B2 C3 C4 ");
+    check_takes(takeover_new(moved, 2, "n/+", 3), "B1 B2 B3x C3x C3 C4", "B1 B2 C3x C3 C4 ");
+    check_takes(moved, "B1 B2", "B1 B2 ");
+}
+
+static void test_to_and_fro(void)
+{
+    struct takeover *there = from_a_to_b();
+
+    check_takes(takeover_new(there, 2, "n/#", 1), "A1 A2 B2 B3 A3 A4", "A1 A2 B3 A4 ");
+    check_takes(takeover_new(there, 2, "n/#", 1), "A1 A2", "A1 A2 ");
+    takeover_free(there);
+}
+
+/* What has turned is no reason to forget: those before it may come again, when their batch was not
+ * stored, or the database went back in time. */
+static void test_reload_behind_the_turning_point(void)
+{
+    struct takeover *first = from_a_to_b();
+    struct buf taken = {0};
+
+    feed(first, "A1 A2 B2 B3", &taken);
+    CHECK_SLICE_EQ(buf_slice(&taken), "A1 A2 B3 ");
+    check_takes(takeover_new(first, 2, "n/#", 3), "A1 A2 B2 B3 B4 C4 C5", "A1 A2 B3 B4 C5 ");
+    check_takes(takeover_copy(first), "A1 A2 B2 B3 B4", "A1 A2 B3 B4 ");
+    takeover_free(first);
+    buf_fini(&taken);
+}
+
+static void note_oldest(void *context, uint32_t identifier, const char *filter)
+{
+    uint32_t *oldest = context;
+
+    CHECK_TEXT_EQ(filter, "n/+");
+    *oldest = *oldest == 0 ? identifier : *oldest;
+}
+
+static void test_the_oldest_is_forgotten(void)
+{
+    struct takeover *takeover = NULL;
+    uint32_t oldest = 0;
+
+    for (uint32_t i = 1; i <= 17; i++) {
+        struct takeover *longer = takeover_new(takeover, i, "n/+", i + 1);
+        takeover_free(takeover);
+        takeover = longer;
+    }
+    takeover_each(takeover, note_oldest, &oldest);
+    CHECK_INT_EQ(oldest, 2);
+    check_takes(takeover, "A1 B2", "B2 ");
 }
 
 UNIT_MAIN("load/takeover", {"each message once", test_each_message_once},
           {"two reloads before the journal is read", test_two_reloads_before_the_journal_is_read},
-          {"done at the first message of the new one", test_done})
+          {"former one without these topics", test_former_one_without_these_topics},
+          {"to and fro", test_to_and_fro},
+          {"reload behind the turning point", test_reload_behind_the_turning_point},
+          {"the oldest is forgotten", test_the_oldest_is_forgotten})
