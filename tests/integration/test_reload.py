@@ -151,6 +151,24 @@ def test_killed_between_two_copies(env):
     scene.bridge.stop()
 
 
+def test_killed_behind_two_reloads(env):
+    """The subscription between the two is known to the next process, though no start ever saw it."""
+    scene = Switched(env, rule_on("t/+")).start()
+    scene.reload(rule_on("t/#"))
+    scene.copy("t/#", "one")
+    stored(env, "one")
+    scene.reload(rule_on("+/x"))
+    scene.copy("t/#", "two")
+    stored(env, "one", "two")
+    scene.bridge.kill9()
+    scene.start()
+    scene.copy("+/x", "two")
+    scene.copy("t/#", "three")
+    scene.copy("+/x", "three")
+    stored(env, "one", "two", "three")
+    scene.bridge.stop()
+
+
 @quick
 def test_copies_before_and_behind_a_reload(env):
     """Another rule has the new subscription already: one copy of a message comes under the old rules, one under the new."""
