@@ -26,15 +26,16 @@ static struct health_gap gaps[HEALTH_GAPS_MAX];
 static size_t gaps_count;
 static bool payloads_shown;
 
-/* The newest of each rule that has one: as many as there are rules, kept until the process ends. */
-static struct health_reject *newest;
-static size_t newest_count;
-static size_t newest_capacity;
-
-/* The rules that are parked now, in no order. */
-static struct health_parked *parked;
-static size_t parked_count;
-static size_t parked_capacity;
+/* What is kept of each rule that had a reject or was parked: as many as there are rules, until the
+ * process ends. */
+struct rule_health {
+    char name[64];               /* names count as far as it keeps them */
+    struct health_reject last;   /* the newest; at_us = 0: none */
+    struct health_parked parked; /* since_us = 0: it is not */
+};
+static struct rule_health *rules;
+static size_t rules_count;
+static size_t rules_capacity;
 
 static void text_set(char *to, size_t size, struct slice text)
 {
@@ -64,14 +65,26 @@ void health_get(enum health_part part, struct health *out)
     pthread_mutex_unlock(&mutex);
 }
 
-static struct health_reject *find_newest(const char *rule)
+static struct rule_health *find_rule(const char *name)
 {
-    for (size_t i = 0; i < newest_count; i++) {
-        if (strncmp(newest[i].rule, rule, sizeof(newest[i].rule) - 1) == 0) {
-            return &newest[i];
+    for (size_t i = 0; i < rules_count; i++) {
+        if (strncmp(rules[i].name, name, sizeof(rules[i].name) - 1) == 0) {
+            return &rules[i];
         }
     }
     return NULL;
+}
+
+static struct rule_health *find_or_add_rule(const char *name)
+{
+    struct rule_health *rule = find_rule(name);
+    if (rule == NULL) {
+        rules = memory_grow(rules, rules_count, &rules_capacity, sizeof(*rules));
+        rule = &rules[rules_count++];
+        *rule = (struct rule_health){0};
+        text_set(rule->name, sizeof(rule->name), slice_of(name));
+    }
+    return rule;
 }
 
 void health_add_reject(const char *rule, struct slice topic, const char *reason,
@@ -85,11 +98,7 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason,
     text_set(reject->reason, sizeof(reject->reason), slice_of(reason));
     text_set(reject->payload, sizeof(reject->payload),
              slice_of(payloads_shown && payload != NULL ? payload : ""));
-    struct health_reject *last = find_newest(reject->rule);
-    if (last == NULL) {
-        newest = memory_grow(newest, newest_count, &newest_capacity, sizeof(*newest));
-        last = &newest[newest_count++];
-    }
+    struct health_reject *last = &find_or_add_rule(rule)->last;
     *last = *reject;
     memset(last->payload, 0, sizeof(last->payload)); /* only the list shows them */
     pthread_mutex_unlock(&mutex);
@@ -98,38 +107,26 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason,
 bool health_last_reject(const char *rule, struct health_reject *out)
 {
     pthread_mutex_lock(&mutex);
-    const struct health_reject *last = find_newest(rule);
-    if (last != NULL) {
-        *out = *last;
+    const struct rule_health *found = find_rule(rule);
+    bool there = found != NULL && found->last.at_us != 0;
+    if (there) {
+        *out = found->last;
     }
     pthread_mutex_unlock(&mutex);
-    return last != NULL;
-}
-
-static struct health_parked *find_parked(const char *rule)
-{
-    for (size_t i = 0; i < parked_count; i++) {
-        if (strncmp(parked[i].rule, rule, sizeof(parked[i].rule) - 1) == 0) {
-            return &parked[i];
-        }
-    }
-    return NULL;
+    return there;
 }
 
 void health_set_parked(const char *rule, const char *reason)
 {
     pthread_mutex_lock(&mutex);
-    struct health_parked *found = find_parked(rule);
-    if (reason == NULL && found != NULL) {
-        *found = parked[--parked_count];
-    } else if (reason != NULL) {
-        if (found == NULL) {
-            parked = memory_grow(parked, parked_count, &parked_capacity, sizeof(*parked));
-            found = &parked[parked_count++];
-            found->since_us = clock_wall_us();
-            text_set(found->rule, sizeof(found->rule), slice_of(rule));
-        }
-        text_set(found->reason, sizeof(found->reason), slice_of(reason));
+    struct rule_health *found = reason == NULL ? find_rule(rule) : find_or_add_rule(rule);
+    if (reason != NULL) {
+        struct health_parked *parked = &found->parked;
+        parked->since_us = parked->since_us != 0 ? parked->since_us : clock_wall_us();
+        text_set(parked->rule, sizeof(parked->rule), slice_of(rule));
+        text_set(parked->reason, sizeof(parked->reason), slice_of(reason));
+    } else if (found != NULL) {
+        found->parked.since_us = 0;
     }
     pthread_mutex_unlock(&mutex);
 }
@@ -137,12 +134,13 @@ void health_set_parked(const char *rule, const char *reason)
 bool health_parked(const char *rule, struct health_parked *out)
 {
     pthread_mutex_lock(&mutex);
-    const struct health_parked *found = find_parked(rule);
-    if (found != NULL) {
-        *out = *found;
+    const struct rule_health *found = find_rule(rule);
+    bool there = found != NULL && found->parked.since_us != 0;
+    if (there) {
+        *out = found->parked;
     }
     pthread_mutex_unlock(&mutex);
-    return found != NULL;
+    return there;
 }
 
 void health_add_gap(const struct health_gap *gap)
