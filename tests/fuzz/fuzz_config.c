@@ -11,15 +11,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool good)
-{
-    if (!good) {
-        abort();
-    }
-}
+#include "fuzz.h"
 
 /* libconfig must never be stricter than the check before it, nor get what it loses memory on. */
 static void check_problems(const char *file, const struct problems *problems)

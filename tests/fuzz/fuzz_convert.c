@@ -11,11 +11,10 @@
 #include "base/text.h"
 #include "core/property.h"
 #include "decode/json_scan.h"
+#include "fuzz.h"
 #include "row/convert.h"
 #include "row/copy_format.h"
 #include "row/row_plan.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const types[] = {
     "bool",      "int2",          "int4",          "int8",         "float4",   "float8",

@@ -8,17 +8,9 @@
 
 #include "base/text.h"
 #include "decode/json_scan.h"
+#include "fuzz.h"
 #include "map/condition.h"
 #include "map/row_source.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool good)
-{
-    if (!good) {
-        abort();
-    }
-}
 
 static void require_reason(const struct error *error)
 {

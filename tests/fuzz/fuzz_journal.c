@@ -17,11 +17,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "fuzz.h"
 #include "journal/journal.h"
 #include "journal/journal_format.h"
 #include "journal/journal_reader.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char directory[100];
 static const struct segment_header header = {.uuid = "fuzzfuzzfuzzfuz", .first_sequence = 1};

@@ -8,15 +8,7 @@
 
 #include "base/text.h"
 #include "decode/json_scan.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool good)
-{
-    if (!good) {
-        abort();
-    }
-}
+#include "fuzz.h"
 
 static const struct node *check_node(const struct node *node)
 {

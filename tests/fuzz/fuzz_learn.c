@@ -5,34 +5,15 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <stdint.h>
 #include <stdlib.h>
 
 #include <libconfig.h>
 
 #include "base/text.h"
+#include "fuzz.h"
 #include "learn/learner.h"
 #include "learn/proposal.h"
 #include "route/topic_filter.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool good)
-{
-    if (!good) {
-        abort();
-    }
-}
-
-static struct slice take_line(struct slice *rest)
-{
-    const char *end = rest->length > 0 ? memchr(rest->data, '\n', rest->length) : NULL;
-    size_t length = end != NULL ? (size_t) (end - rest->data) : rest->length;
-    struct slice line = slice_make(rest->data, length);
-    size_t taken = length + (end != NULL);
-    *rest = slice_make(rest->data + taken, rest->length - taken);
-    return line;
-}
 
 /* A broker delivers no other topics; nobody can subscribe to what begins like a shared
  * subscription. */

@@ -5,32 +5,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "fuzz.h"
 #include "route/router.h"
 
 enum { RULES_MAX = 16, TOPICS_MAX = 64 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool good)
-{
-    if (!good) {
-        abort();
-    }
-}
-
-static struct slice take_line(struct slice *rest)
-{
-    const char *end = rest->length > 0 ? memchr(rest->data, '\n', rest->length) : NULL;
-    size_t length = end != NULL ? (size_t) (end - rest->data) : rest->length;
-    struct slice line = slice_make(rest->data, length);
-    size_t taken = length + (end != NULL);
-    *rest = slice_make(rest->data + taken, rest->length - taken);
-    return line;
-}
 
 static void check_topic(struct router *router, struct topic_filter *const *filters, size_t count,
                         struct slice topic)
