@@ -290,6 +290,21 @@ static inline void live_bridge_fini(struct live_bridge *bridge)
     subscription_set_fini(&bridge->wanted);
 }
 
+/* A broker and a bridge for it, which is not started yet. */
+static inline void live_begin(struct live_broker *broker, struct live_bridge *bridge, bool mqtt5)
+{
+    live_broker_start(broker, "");
+    live_bridge_init(bridge, broker->url, mqtt5);
+}
+
+/* Stops both. */
+static inline void live_end(struct live_broker *broker, struct live_bridge *bridge)
+{
+    live_bridge_stop(bridge);
+    live_bridge_fini(bridge);
+    live_broker_stop(broker, SIGTERM);
+}
+
 static inline bool live_connected(void)
 {
     return metric_get(METRIC_BROKER_CONNECTED) == 1;

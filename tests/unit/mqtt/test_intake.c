@@ -25,6 +25,16 @@ struct fixture {
     int64_t wait_ms;
 };
 
+static void make_intake(struct fixture *fixture, int64_t wait_ms)
+{
+    fixture->intake = intake_new(&(struct intake_options){.journal = fixture->journal,
+                                                          .window = 100,
+                                                          .wait_ms = wait_ms,
+                                                          .mqtt5 = fixture->mqtt5,
+                                                          .cut = count_cut},
+                                 0);
+}
+
 static void fixture_open(struct fixture *fixture, int64_t max_bytes)
 {
     struct error error;
@@ -35,12 +45,7 @@ static void fixture_open(struct fixture *fixture, int64_t max_bytes)
     struct journal_options options = {
         .directory = fixture->directory, .max_bytes = max_bytes, .sync_ms = JOURNAL_SYNC_NEVER};
     CHECK_INT_EQ(journal_open(&fixture->journal, &options, &error), OUTCOME_OK);
-    fixture->intake = intake_new(&(struct intake_options){.journal = fixture->journal,
-                                                          .window = 100,
-                                                          .wait_ms = fixture->wait_ms,
-                                                          .mqtt5 = fixture->mqtt5,
-                                                          .cut = count_cut},
-                                 0);
+    make_intake(fixture, fixture->wait_ms);
     cuts = 0;
     metrics_reset();
 }
@@ -143,6 +148,18 @@ static unsigned fill(struct fixture *fixture)
     return taken;
 }
 
+/* Of a session that goes on; how long the callback waits for room begins with the full journal. */
+static void fixture_open_full(struct fixture *fixture, int64_t wait_ms)
+{
+    *fixture = (struct fixture){.mqtt5 = true, .wait_ms = 10};
+    fixture_open(fixture, 64 << 20);
+    connect_session(fixture, false, false);
+    fill(fixture);
+    intake_free(fixture->intake);
+    make_intake(fixture, wait_ms);
+    connect_session(fixture, true, false);
+}
+
 static void test_full(void)
 {
     struct fixture fixture = {.mqtt5 = true, .wait_ms = 300};
@@ -182,18 +199,8 @@ static void *make_room(void *context)
 /* Room comes while the callback waits: nothing is cut. */
 static void test_room_in_time(void)
 {
-    struct fixture fixture = {.mqtt5 = true, .wait_ms = 10};
-    fixture_open(&fixture, 64 << 20);
-    connect_session(&fixture, false, false);
-    fill(&fixture);
-    intake_free(fixture.intake);
-    fixture.intake = intake_new(&(struct intake_options){.journal = fixture.journal,
-                                                         .window = 100,
-                                                         .wait_ms = 10000,
-                                                         .mqtt5 = true,
-                                                         .cut = count_cut},
-                                0);
-    connect_session(&fixture, true, false);
+    struct fixture fixture;
+    fixture_open_full(&fixture, 10000);
     cuts = 0;
     pthread_t thread = thread_spawn("room", make_room, &fixture);
     CHECK_INT_EQ(take(&fixture, 1, 9999, false, large), INTAKE_JOURNALED);
@@ -257,18 +264,8 @@ static void *stop_it(void *context)
 
 static void test_stop(void)
 {
-    struct fixture fixture = {.mqtt5 = true, .wait_ms = 10};
-    fixture_open(&fixture, 64 << 20);
-    connect_session(&fixture, false, false);
-    fill(&fixture);
-    intake_free(fixture.intake);
-    fixture.intake = intake_new(&(struct intake_options){.journal = fixture.journal,
-                                                         .window = 100,
-                                                         .wait_ms = 60000,
-                                                         .mqtt5 = true,
-                                                         .cut = count_cut},
-                                0);
-    connect_session(&fixture, true, false);
+    struct fixture fixture;
+    fixture_open_full(&fixture, 60000);
     pthread_t thread = thread_spawn("stop", stop_it, &fixture);
     int64_t before_ms = clock_monotonic_ms();
     CHECK_INT_EQ(take(&fixture, 1, 9999, false, large), INTAKE_REFUSED);

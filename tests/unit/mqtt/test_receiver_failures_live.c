@@ -41,8 +41,7 @@ static void test_journal_full(void)
     struct live_broker broker = {0};
     struct live_bridge bridge;
     unsigned seen[MESSAGES + 1] = {0};
-    live_broker_start(&broker, "");
-    live_bridge_init(&bridge, broker.url, true);
+    live_begin(&broker, &bridge, true);
     bridge.max_bytes = 64 << 20;
     live_want(&bridge, "t", 1, RETAIN_SEND_IF_NEW);
     metrics_reset();
@@ -86,9 +85,7 @@ static void test_journal_full(void)
                  metric_get(METRIC_MESSAGES_DUPLICATE) + metric_get(METRIC_MESSAGES_JOURNALED));
     CHECK_INT_EQ(metric_get(METRIC_MESSAGES_JOURNALED), MESSAGES);
     LIVE_WAIT((health_get(HEALTH_JOURNAL, &health), health.well), 10);
-    live_bridge_stop(&bridge);
-    live_bridge_fini(&bridge);
-    live_broker_stop(&broker, SIGTERM);
+    live_end(&broker, &bridge);
 }
 
 /* --- cutting ---------------------------------------------------------------------------------- */
@@ -145,8 +142,7 @@ static void test_journal_full_holds_nobody(void)
     struct live_broker broker = {0};
     struct live_bridge bridge;
     struct error error = {0};
-    live_broker_start(&broker, "");
-    live_bridge_init(&bridge, broker.url, true);
+    live_begin(&broker, &bridge, true);
     bridge.max_bytes = 1 << 20;
     live_want(&bridge, "t", 1, RETAIN_SEND_IF_NEW);
     metrics_reset();
@@ -177,9 +173,7 @@ static void test_journal_full_holds_nobody(void)
     CHECK(!health.well);
     CHECK(longest_ms < 4000);
     publisher_free(publisher);
-    live_bridge_stop(&bridge);
-    live_bridge_fini(&bridge);
-    live_broker_stop(&broker, SIGTERM);
+    live_end(&broker, &bridge);
 }
 
 /* Cut in the callback of the fifth message: the broker has an answer to four at most, and delivers
@@ -191,8 +185,7 @@ static void test_cut(void)
         UNIT_CASE("%s", mqtt5 ? "5" : "3.1.1");
         struct live_broker broker = {0};
         struct live_bridge bridge;
-        live_broker_start(&broker, "");
-        live_bridge_init(&bridge, broker.url, mqtt5 != 0);
+        live_begin(&broker, &bridge, mqtt5 != 0);
         live_want(&bridge, "t", 1, RETAIN_SEND_IF_NEW);
         live_bridge_start(&bridge);
         LIVE_WAIT(live_connected(), 10);
@@ -272,9 +265,7 @@ static void test_wrong_password(void)
         bridge.options.password = "right";
         live_bridge_start(&bridge);
         LIVE_WAIT(live_connected(), 10);
-        live_bridge_stop(&bridge);
-        live_bridge_fini(&bridge);
-        live_broker_stop(&broker, SIGTERM);
+        live_end(&broker, &bridge);
     }
 }
 
@@ -311,9 +302,7 @@ static void test_two_urls(void)
     live_check_all_once(bridge.journal, "t", (unsigned) sent);
     CHECK_INT_EQ(journal_last(bridge.journal),
                  sent); /* a broker that never had a session has lost none */
-    live_bridge_stop(&bridge);
-    live_bridge_fini(&bridge);
-    live_broker_stop(&brokers[at], SIGTERM);
+    live_end(&brokers[at], &bridge);
 }
 
 static void test_no_broker(void)
@@ -363,9 +352,7 @@ static void test_taken_over(void)
     kill(other, SIGKILL);
     waitpid(other, NULL, 0);
     LIVE_WAIT(live_connected(), 20);
-    live_bridge_stop(&bridge);
-    live_bridge_fini(&bridge);
-    live_broker_stop(&broker, SIGTERM);
+    live_end(&broker, &bridge);
 }
 
 UNIT_MAIN("receiver_failures_live", {"journal full", test_journal_full},

@@ -35,8 +35,7 @@ static void check_kill(bool mqtt5, int qos)
     unsigned *counts = calloc(messages + 1, sizeof(*counts));
     bool ordered;
     struct error error;
-    live_broker_start(&broker, "");
-    live_bridge_init(&bridge, broker.url, mqtt5);
+    live_begin(&broker, &bridge, mqtt5);
     live_want(&bridge, "t", qos, RETAIN_SEND_IF_NEW);
     pid_t child = live_child(bridge_child, &bridge); /* makes the session */
     usleep(1500000);

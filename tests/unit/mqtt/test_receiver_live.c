@@ -72,8 +72,7 @@ static void check_arrival(bool mqtt5)
 {
     struct live_broker broker = {0};
     struct live_bridge bridge;
-    live_broker_start(&broker, "");
-    live_bridge_init(&bridge, broker.url, mqtt5);
+    live_begin(&broker, &bridge, mqtt5);
     live_want(&bridge, "q0/#", 0, RETAIN_SEND_IF_NEW);
     live_want(&bridge, "q1/#", 1, RETAIN_SEND_IF_NEW);
     live_want(&bridge, "q2/#", 2, RETAIN_SEND_IF_NEW);
@@ -104,9 +103,7 @@ static void check_arrival(bool mqtt5)
     CHECK(next.message.received_at_us > clock_wall_us() - 60000000);
     check_properties(next.message.properties, mqtt5);
     journal_reader_free(reader);
-    live_bridge_stop(&bridge);
-    live_bridge_fini(&bridge);
-    live_broker_stop(&broker, SIGTERM);
+    live_end(&broker, &bridge);
 }
 
 static void test_arrival_5(void)
@@ -129,8 +126,7 @@ static void test_broker_restarts(void)
         UNIT_CASE("%s", mqtt5 ? "5" : "3.1.1");
         struct live_broker broker = {0};
         struct live_bridge bridge;
-        live_broker_start(&broker, "");
-        live_bridge_init(&bridge, broker.url, mqtt5 != 0);
+        live_begin(&broker, &bridge, mqtt5 != 0);
         live_want(&bridge, "t", 1, RETAIN_SEND_IF_NEW);
         metrics_reset();
         live_bridge_start(&bridge);
@@ -145,9 +141,7 @@ static void test_broker_restarts(void)
         live_check_all_once(bridge.journal, "t", 2000);
         CHECK_INT_EQ(metric_get(METRIC_BROKER_RECONNECTS), 1);
         CHECK_INT_EQ(journal_last(bridge.journal), 2000); /* no gap */
-        live_bridge_stop(&bridge);
-        live_bridge_fini(&bridge);
-        live_broker_stop(&broker, SIGTERM);
+        live_end(&broker, &bridge);
     }
 }
 
@@ -158,8 +152,7 @@ static void test_other_subscriptions(void)
     struct live_bridge bridge;
     unsigned counts[101];
     bool ordered;
-    live_broker_start(&broker, "");
-    live_bridge_init(&bridge, broker.url, true);
+    live_begin(&broker, &bridge, true);
     live_want(&bridge, "old", 1, RETAIN_SEND_IF_NEW);
     live_want(&bridge, "both", 1, RETAIN_SEND_IF_NEW);
     live_bridge_start(&bridge);
@@ -203,9 +196,7 @@ static void test_other_subscriptions(void)
     LIVE_WAIT(live_count(bridge.journal, "many/0", counts, 100, &ordered) == 1, 10);
     CHECK_INT_EQ(live_count(bridge.journal, "both", counts, 100, &ordered), 20);
     CHECK(journal_last(bridge.journal) > before);
-    live_bridge_stop(&bridge);
-    live_bridge_fini(&bridge);
-    live_broker_stop(&broker, SIGTERM);
+    live_end(&broker, &bridge);
 }
 
 static unsigned count_gaps(struct journal *journal, struct gap *gap)
@@ -232,8 +223,7 @@ static void test_session_lost(void)
         struct live_broker broker = {0};
         struct live_bridge bridge;
         struct gap gap = {0};
-        live_broker_start(&broker, "");
-        live_bridge_init(&bridge, broker.url, mqtt5 != 0);
+        live_begin(&broker, &bridge, mqtt5 != 0);
         live_want(&bridge, "t", 1, RETAIN_SEND_IF_NEW);
         live_bridge_start(&bridge);
         LIVE_WAIT(live_connected(), 10);
@@ -262,9 +252,7 @@ static void test_session_lost(void)
         live_bridge_start(&bridge);
         LIVE_WAIT(live_connected(), 20);
         CHECK_INT_EQ(count_gaps(bridge.journal, &gap), 2);
-        live_bridge_stop(&bridge);
-        live_bridge_fini(&bridge);
-        live_broker_stop(&broker, SIGTERM);
+        live_end(&broker, &bridge);
     }
 }
 
@@ -327,8 +315,7 @@ static void test_status(void)
         UNIT_CASE("%s", mqtt5 ? "5" : "3.1.1");
         struct live_broker broker = {0};
         struct live_bridge bridge;
-        live_broker_start(&broker, "");
-        live_bridge_init(&bridge, broker.url, mqtt5 != 0);
+        live_begin(&broker, &bridge, mqtt5 != 0);
         bridge.options.status_topic = "status/bridge";
         live_want(&bridge, "t", 1, RETAIN_SEND_IF_NEW);
         pid_t child =
@@ -344,8 +331,7 @@ static void test_status(void)
         UNIT_CASE("clean, %s", mqtt5 ? "5" : "3.1.1");
         struct live_broker broker = {0};
         struct live_bridge bridge;
-        live_broker_start(&broker, "");
-        live_bridge_init(&bridge, broker.url, mqtt5 != 0);
+        live_begin(&broker, &bridge, mqtt5 != 0);
         bridge.options.status_topic = "status/bridge";
         live_want(&bridge, "t", 1, RETAIN_SEND_IF_NEW);
         live_bridge_start(&bridge);
