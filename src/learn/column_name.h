@@ -36,7 +36,7 @@ const char *name_list_add(struct name_list *list, struct slice name);
 
 bool name_list_has(const struct name_list *list, const char *name);
 
-/* Can libconfig spell it as the name of a setting? */
+/* Only letters, digits and "_", and no digit in front? */
 bool name_is_plain(const char *name);
 
 #endif

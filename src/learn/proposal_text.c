@@ -77,12 +77,18 @@ static size_t last_in_use(const struct proposed_rule *rule)
     return last;
 }
 
+/* Can libconfig spell it as the name of a setting? With a letter in front only. */
+static bool is_setting_name(const char *name)
+{
+    return name_is_plain(name) && name[0] != '_';
+}
+
 static void append_columns(struct buf *out, const struct proposed_rule *rule)
 {
     bool listed = false;
     size_t width = width_of(rule);
     for (size_t i = 0; i < rule->column_count; i++) {
-        listed |= !rule->columns[i].off && !name_is_plain(rule->columns[i].name);
+        listed |= !rule->columns[i].off && !is_setting_name(rule->columns[i].name);
     }
     buf_printf(out, "    columns =\n    %c\n", listed ? '(' : '{');
     for (size_t i = 0; i < rule->column_count; i++) {

@@ -42,7 +42,7 @@ def test_learned_configuration_stores(env):
         messages += [(f"~/devices/d{n}/telemetry", json.dumps({"ts": 1700000000000 + n, "temperature": 20 + n / 2, "count": 2 ** 53 + n,
                                                               "battery": {"level %": n}, "tags": ["a"], "温度": n, "order": True, "": 1, "it's": 1, "a\\b\n": 1, "${x}": 1, "a|b": 1})),
                      (f"~/devices/d{n}/status", "online"),
-                     (f"~/site/s{n}/batch", json.dumps({"gateway": "g", "readings": [{"id": 1, "v": 1.5}, {"id": 2, "v": 2}]})),
+                     (f"~/site/s{n}/batch", json.dumps({"gateway": "g", "readings": [{"id": 1, "v": 1.5, "2nd": 7}, {"id": 2, "v": 2}]})),
                      (f"~/rooms/r{n}/temperature", str(21.5 + n)),
                      (f"~/cameras/c{n}", b"\x00\xff")]
     marker = env.subscribe(env.topic("~/#"), qos=0)
