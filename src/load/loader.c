@@ -35,9 +35,12 @@ void loader_pause(struct loader *loader, int64_t milliseconds)
 
 static void drop_rules(struct loader *loader)
 {
+    ahead_free(loader->ahead);
     batch_free(loader->batch);
     rule_targets_free(loader->targets);
     mapper_free(loader->mapper);
+    loader->next_built = false;
+    loader->ahead = NULL;
     loader->batch = NULL;
     loader->targets = NULL;
     loader->mapper = NULL;
@@ -50,6 +53,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     loader->mapper = mapper_new(ruleset);
     loader->targets = rule_targets_new(ruleset, loader->mapper);
     loader->batch = batch_new(ruleset->count);
+    loader->ahead = ahead_new(ruleset->count);
     verdicts_reset(&loader->verdicts); /* they name rules by their number */
 }
 
@@ -116,11 +120,12 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     }
 }
 
-/* The batch is not committed: the reader goes back to its beginning. */
+/* The reader goes back to behind what is stored. */
 static void rewind_batch(struct loader *loader)
 {
     struct error error;
 
+    loader->next_built = false;
     if (journal_reader_seek(loader->reader, loader->stored + 1, &error) != OUTCOME_OK) {
         log_error("the journal can't be read", F_TEXT("reason", error.text));
         stop_request(1);
@@ -171,6 +176,7 @@ void loader_trouble(struct loader *loader, enum store_result result,
                  F_INT("position", loader->stored));
         loader_disconnect(loader, "progress was moved by somebody else");
         return;
+    case STORE_REFUSED: /* store_blame() has said more */
     case STORE_AGAIN:
         break;
     case STORE_SOON:
@@ -225,6 +231,35 @@ static bool wait_for_messages(struct loader *loader)
     return true;
 }
 
+/* False when there is nothing to store, or the journal can't be read. */
+static bool take_next(struct loader *loader, const struct batch_builder *builder)
+{
+    struct error error;
+
+    if (loader->next_built) {
+        loader->next_built = false;
+        ahead_swap(loader->ahead, &loader->batch);
+    } else if (batch_build(loader->batch, builder, loader->messages_max, &error) != OUTCOME_OK) {
+        log_error("the journal can't be read", F_TEXT("reason", error.text));
+        if (loader_stopping(loader)) {
+            atomic_store(&loader->abandon, true);
+        }
+        loader_pause(loader, backoff_next(&loader->wait));
+        rewind_batch(loader);
+        return false;
+    }
+    return loader->batch->to > loader->batch->from;
+}
+
+/* A whole batch waits behind this one, and nothing is in the way that would change it. */
+static bool ahead_pays(const struct loader *loader)
+{
+    uint64_t whole = (uint64_t) loader->options.batch.max_rows;
+
+    return journal_last(loader->options.journal) >= loader->batch->to + whole &&
+           loader->messages_max >= whole && rule_targets_wait(loader->targets) < 0;
+}
+
 static void store_next(struct loader *loader)
 {
     const struct batch_builder builder = {
@@ -237,31 +272,38 @@ static void store_next(struct loader *loader)
         .origin = {loader->options.database.client_id, journal_uuid(loader->options.journal)}};
     struct store store = loader_store(loader);
     struct pg_failure failure = {.message = ""};
-    struct error error;
     enum store_result result;
-    int64_t started;
+    unsigned refused;
+    bool begun;
+    int64_t started, took_us;
 
-    if (batch_build(loader->batch, &builder, loader->messages_max, &error) != OUTCOME_OK) {
-        log_error("the journal can't be read", F_TEXT("reason", error.text));
-        if (loader_stopping(loader)) {
-            atomic_store(&loader->abandon, true);
-        }
-        loader_pause(loader, backoff_next(&loader->wait));
-        rewind_batch(loader);
-        return;
-    }
-    if (loader->batch->to == loader->batch->from) {
+    if (!take_next(loader, &builder)) {
         return;
     }
     started = clock_monotonic_us();
     loader->waiting_since_ms =
         started / 1000; /* of what comes from now on, the first may be as old */
-    result = store_batch(&store, loader->batch, &failure);
-    if (result == STORE_DONE) {
-        batch_committed(loader, clock_monotonic_us() - started);
-    } else {
-        loader_trouble(loader, result, &failure);
+    begun = ahead_pays(loader);
+    if (begun) {
+        ahead_begin(loader->ahead, &builder);
     }
+    result = store_batch(&store, loader->batch, &refused, &failure);
+    took_us = clock_monotonic_us() - started;
+    if (begun) {
+        loader->next_built = ahead_end(loader->ahead);
+    }
+    if (result == STORE_DONE) {
+        batch_committed(loader, took_us);
+        if (begun && !loader->next_built) {
+            rewind_batch(loader);
+        }
+        return;
+    }
+    loader->next_built = false; /* the reader goes back */
+    if (result == STORE_REFUSED) {
+        result = store_blame(&store, loader->batch, refused, &failure);
+    }
+    loader_trouble(loader, result, &failure);
 }
 
 /* The last messages that were stored: copies of the same messages may be the first that these rules

@@ -12,6 +12,7 @@
 
 #include "base/backoff.h"
 #include "journal/journal_reader.h"
+#include "load/ahead.h"
 #include "load/batch.h"
 #include "load/loader.h"
 #include "load/store.h"
@@ -40,6 +41,9 @@ struct loader {
     struct mapper *mapper;
     struct rule_targets *targets;
     struct batch *batch;
+    struct ahead *ahead;
+    bool
+        next_built; /* ahead has the batch that follows `stored`, and the reader stands behind it */
 
     pthread_t thread;
     pthread_mutex_t mutex;

@@ -216,27 +216,31 @@ enum store_result store_commit(const struct store *store, const struct batch *ba
     return result;
 }
 
-enum store_result store_batch(const struct store *store, const struct batch *batch,
+enum store_result store_batch(const struct store *store, const struct batch *batch, unsigned *rule,
                               struct pg_failure *failure)
 {
     int64_t stored_at_us = 0;
-    unsigned rule;
-    enum store_result result = fill_transaction(store, batch, &rule, &stored_at_us, failure);
+    enum store_result result = fill_transaction(store, batch, rule, &stored_at_us, failure);
 
     if (result == STORE_DONE) {
         result = store_commit(store, batch, stored_at_us, failure);
-        return result == STORE_WAIT && failure->action == SQL_ROW
-                   ? blame_by_halving(store, batch, failure)
-                   : result;
+        return result == STORE_WAIT && failure->action == SQL_ROW ? STORE_REFUSED : result;
     }
     if (!pg_is_connected(store->connection)) {
         return STORE_LOST;
     }
     store_rollback(store);
-    if (result == STORE_STALE || result == STORE_LOST || result == STORE_STOP) {
+    if (result == STORE_STALE || result == STORE_LOST || result == STORE_STOP || *rule == NO_RULE) {
         return result;
     }
-    return rule == NO_RULE ? result : after_rule_failure(store, batch, rule, failure);
+    return STORE_REFUSED;
+}
+
+enum store_result store_blame(const struct store *store, const struct batch *batch, unsigned rule,
+                              struct pg_failure *failure)
+{
+    return rule == NO_RULE ? blame_by_halving(store, batch, failure)
+                           : after_rule_failure(store, batch, rule, failure);
 }
 
 /* Which extent does row `line` (from 1, counted from extent `low`) belong to? `high` when to

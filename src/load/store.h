@@ -25,6 +25,7 @@ enum store_result {
     STORE_DONE,    /* committed */
     STORE_LOST,    /* the connection is gone; whether it was committed, `progress` tells */
     STORE_STALE,   /* `progress` is not where the batch begins: read it again */
+    STORE_REFUSED, /* rolled back; something in it is refused: store_blame() finds out what */
     STORE_AGAIN,   /* rolled back; verdicts or targets have changed: build it again, now */
     STORE_SOON,    /* rolled back; a deadlock or a serialization failure: the same again, soon */
     STORE_SMALLER, /* rolled back; build one with half the messages */
@@ -46,7 +47,13 @@ struct store {
     uint64_t position;     /* of `progress`, for retry_letters() with an outbox */
 };
 
-enum store_result store_batch(const struct store *store, const struct batch *batch,
+/* Verdicts and targets are only read. *rule is for store_blame(). */
+enum store_result store_batch(const struct store *store, const struct batch *batch, unsigned *rule,
+                              struct pg_failure *failure) MUST_CHECK;
+
+/* After STORE_REFUSED, with the same arguments: looks for what is to blame, and makes verdicts of
+ * it or parks the rule. Any other result. */
+enum store_result store_blame(const struct store *store, const struct batch *batch, unsigned rule,
                               struct pg_failure *failure) MUST_CHECK;
 
 /* COPY of the rows of `rule` in the extents from `low` up to `high`, inside a transaction. */
