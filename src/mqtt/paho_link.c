@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "mqtt/paho_internal.h"
+#include "mqtt/paho_wake.h"
 #include "mqtt/tls_probe.h"
 
 /* The largest that Paho 1.3.12 encodes right: 0xFFFFFFFF ("never") goes out as 255 seconds
@@ -32,7 +33,7 @@
 /* MQTT 5.0, section 3.2.2.3.3. */
 #define RECEIVE_MAXIMUM_DEFAULT 65535
 
-enum { WAIT_STEP_MS = 100, PROBE_MS = 1000, TLS_PROBE_MS = 3000 };
+enum { WAIT_FIRST_MS = 10, WAIT_STEP_MS = 100, PROBE_MS = 1000, TLS_PROBE_MS = 3000 };
 
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
 static MQTTAsync anchor; /* never destroyed: paho_link.h */
@@ -340,9 +341,15 @@ static enum outcome explain(struct paho_link *link, const struct broker_address 
 static bool wait_answered(struct paho_link *link, int64_t milliseconds)
 {
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    int64_t step_ms = WAIT_FIRST_MS;
     pthread_mutex_lock(&link->mutex);
     while (!link->answered && clock_monotonic_ms() < end_ms && !paho_link_cancelled(link)) {
-        thread_cond_wait(&link->cond, &link->mutex, WAIT_STEP_MS);
+        if (!thread_cond_wait(&link->cond, &link->mutex, step_ms)) {
+            pthread_mutex_unlock(&link->mutex);
+            paho_wake();
+            pthread_mutex_lock(&link->mutex);
+            step_ms = step_ms * 2 < WAIT_STEP_MS ? step_ms * 2 : WAIT_STEP_MS;
+        }
     }
     bool answered = link->answered;
     pthread_mutex_unlock(&link->mutex);
@@ -403,6 +410,7 @@ enum outcome paho_link_open(struct paho_link **link, const struct paho_link_opti
         outcome = explain(made, address, answered, refusal, error);
         goto fail;
     }
+    paho_wake_add(made->handle);
     *link = made;
     made = NULL;
 fail:
@@ -419,6 +427,7 @@ void paho_link_close(struct paho_link *link)
         return;
     }
     if (link->handle != NULL) {
+        paho_wake_remove(link->handle);
         MQTTAsync_destroy(&link->handle);
     }
     pthread_cond_destroy(&link->cond);
