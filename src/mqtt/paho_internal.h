@@ -33,7 +33,9 @@ struct paho_link {
     char numeric[PAHO_ADDRESS_TEXT]; /* the address that it went to */
     int port;
     struct paho_connack connack; /* written before `up`, never again */
-    struct paho_sockets sockets; /* likewise */
+    struct paho_sockets before;  /* sockets to the broker's port before it connected */
+    struct paho_sockets sockets; /* likewise, when it was accepted; written before `up` */
+    struct paho_sockets own;     /* what has come meanwhile: its own, seldom another one too */
     struct buf properties;       /* of the message that arrives: Paho's receive thread only */
     char tls_error[200];         /* Paho's threads until `answered` */
 

@@ -81,6 +81,8 @@ static int64_t connack_number(MQTTProperties *properties, enum MQTTPropertyCodes
 static void accepted(struct paho_link *link)
 {
     paho_sockets_find(&link->sockets, link->port);
+    link->own = link->sockets;
+    paho_sockets_remove(&link->own, &link->before);
     if (link->options.connected != NULL) {
         link->options.connected(link->options.context, link);
     }
@@ -393,6 +395,7 @@ enum outcome paho_link_open(struct paho_link **link, const struct paho_link_opti
         goto fail;
     }
     uri = uri_of(address, made->numeric);
+    paho_sockets_find(&made->before, made->port);
     int code = make_handle(made, uri);
     if (code == MQTTASYNC_SUCCESS) {
         code = start_connecting(made, address->tls, milliseconds);

@@ -19,9 +19,6 @@ enum { TOPIC_BYTES_MAX = 65535, FAILURE = 0x80 };
 /* A wait for answers is made of steps, so that cancelling is noticed. */
 enum { WAIT_STEP_MS = 100 };
 
-/* Confirmations that do not come for so long may wait for TCP. */
-enum { STALL_MS = 2 };
-
 /* MQTT 5.0, section 2.1.4; Paho takes an int for the payload. */
 #define PACKET_BYTES_MAX INT64_C(268435455)
 
@@ -81,6 +78,7 @@ static void on_refused5(void *context, MQTTAsync_failureData5 *data)
 
 static void published(struct paho_link *link, bool failed)
 {
+    paho_sockets_acknowledge(&link->own);
     pthread_mutex_lock(&link->mutex);
     link->under_way--;
     link->failed = link->failed || failed;
@@ -315,9 +313,7 @@ bool paho_link_wait(struct paho_link *link, int under_way, int64_t milliseconds)
     int64_t left_ms = milliseconds;
     link->awaited = under_way;
     while (link->under_way > under_way && link->up && left_ms > 0) {
-        if (!thread_cond_wait(&link->cond, &link->mutex, left_ms < STALL_MS ? left_ms : STALL_MS)) {
-            paho_sockets_acknowledge(&link->sockets);
-        }
+        thread_cond_wait(&link->cond, &link->mutex, left_ms);
         left_ms = end_ms - clock_monotonic_ms();
     }
     bool good = link->under_way <= under_way && link->up;

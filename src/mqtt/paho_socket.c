@@ -63,6 +63,27 @@ void paho_sockets_find(struct paho_sockets *sockets, int port)
     closedir(directory);
 }
 
+static bool is_among(const struct paho_sockets *sockets, int fd, ino_t inode)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (sockets->list[i].fd == fd && sockets->list[i].inode == inode) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void paho_sockets_remove(struct paho_sockets *sockets, const struct paho_sockets *others)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (!is_among(others, sockets->list[i].fd, sockets->list[i].inode)) {
+            sockets->list[kept++] = sockets->list[i];
+        }
+    }
+    sockets->count = kept;
+}
+
 void paho_sockets_shut(const struct paho_sockets *sockets)
 {
     for (size_t i = 0; i < sockets->count; i++) {

@@ -31,6 +31,9 @@ void paho_sockets_find(struct paho_sockets *sockets, int port);
 /* Shuts down those that still exist. */
 void paho_sockets_shut(const struct paho_sockets *sockets);
 
+/* Takes out those that are also among `others`. */
+void paho_sockets_remove(struct paho_sockets *sockets, const struct paho_sockets *others);
+
 /* Has TCP acknowledge now what has arrived on them. Nothing else tells a broker that leaves Nagle's
  * algorithm on (Mosquitto does) to send its next small packet while we have nothing to send: the
  * kernel would wait 40 ms for it. */

@@ -20,6 +20,7 @@ struct publisher {
     const struct broker_options *options; /* borrowed */
     char *client_id;
     struct paho_link *link; /* NULL: not connected */
+    int room;               /* publications that the window has place for, at least */
     struct backoff backoff;
     int64_t not_before_ms; /* monotonic; no attempt to connect sooner */
     unsigned attempts;
@@ -58,6 +59,7 @@ static enum outcome drop_link(struct publisher *publisher, const char *why, stru
 {
     paho_link_close(publisher->link);
     publisher->link = NULL;
+    publisher->room = 0;
     publisher->not_before_ms = clock_monotonic_ms() + backoff_next(&publisher->backoff);
     return error_set(error, OUTCOME_RETRY, "acknowledgments: %s", why);
 }
@@ -156,13 +158,30 @@ static int window_of(const struct publisher *publisher)
     return receive_maximum > 0 && receive_maximum < WINDOW ? receive_maximum : WINDOW;
 }
 
+/*
+ * Makes sure that there is a place in the window. When it is full, waits until half of it is
+ * confirmed: each time that this thread and Paho's take turns costs more than a publication.
+ */
+static bool wait_room(struct publisher *publisher, int64_t milliseconds)
+{
+    int window = window_of(publisher);
+    if (publisher->room == 0) {
+        if (!wait_confirmed(publisher, window / 2, milliseconds)) {
+            return false;
+        }
+        publisher->room = window - window / 2;
+    }
+    publisher->room--;
+    return true;
+}
+
 enum outcome publisher_publish(struct publisher *publisher, const struct publication *publication,
                                int64_t milliseconds, struct error *error)
 {
     if (ready(publisher, milliseconds, error) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
-    if (!wait_confirmed(publisher, window_of(publisher) - 1, milliseconds)) {
+    if (!wait_room(publisher, milliseconds)) {
         return drop_link(publisher, "broker does not confirm", error);
     }
     enum outcome outcome = paho_link_publish(publisher->link, publication, error);
