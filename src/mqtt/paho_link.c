@@ -35,30 +35,6 @@
 
 enum { WAIT_FIRST_MS = 10, WAIT_STEP_MS = 100, PROBE_MS = 1000, TLS_PROBE_MS = 3000 };
 
-static pthread_once_t init_once = PTHREAD_ONCE_INIT;
-static MQTTAsync anchor; /* never destroyed: paho_link.h */
-
-static void init(void)
-{
-    unsetenv("http_proxy");
-    unsetenv("https_proxy");
-    unsetenv("MQTT_C_CLIENT_TRACE");
-    unsetenv("MQTT_C_CLIENT_TRACE_LEVEL");
-    unsetenv("MQTT_C_CLIENT_TRACE_MAX_LINES");
-    MQTTAsync_init_options options = MQTTAsync_init_options_initializer;
-    options.do_openssl_init = 1;
-    MQTTAsync_global_init(&options);
-    /* Unless told, it writes each call of its functions into a ring in memory, behind a lock, that
-     * nobody reads. */
-    MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
-    MQTTAsync_create(&anchor, "tcp://127.0.0.1:1", "anchor", MQTTCLIENT_PERSISTENCE_NONE, NULL);
-}
-
-void paho_init(void)
-{
-    pthread_once(&init_once, init);
-}
-
 /* --- connecting ------------------------------------------------------------------------------- */
 
 static int64_t connack_number(MQTTProperties *properties, enum MQTTPropertyCodes id, int64_t absent)
