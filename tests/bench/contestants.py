@@ -168,8 +168,8 @@ def session_drain(setting, messages, command, rows=True):
     return figures(messages, (result["last_us"] - program.started_us) / 1e6, result["cpu_s"], result["peak_kb"] / 1024)
 
 
-def counter_drain(setting, messages):
-    return session_drain(setting, messages, [setting.program("counter")], rows=False)
+def counter_drain(setting, messages, trace=True):
+    return session_drain(setting, messages, [setting.program("counter"), "--trace", int(trace)], rows=False)
 
 
 def plain_c_drain(setting, messages):

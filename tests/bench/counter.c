@@ -2,7 +2,10 @@
  * counter: a Paho C subscriber that does nothing but count: the floor of the bridge's receiving
  * side.
  *
- *   counter --port P --client NAME --messages N      N = 0 makes the session and goes
+ *   counter --port P --client NAME --messages N [--trace 0]      N = 0 makes the session and goes
+ *
+ * Paho writes a trace of its calls into its memory unless it is told not to. This one leaves it as
+ * it comes; --trace 0 tells it.
  *
  * Prints READY when subscribed, and one line of JSON when it has N messages.
  *
@@ -47,6 +50,9 @@ int main(int argc, char **argv)
     struct counter counter = {.wanted = (uint64_t) option_number(argc, argv, "messages", 0),
                               .mutex = PTHREAD_MUTEX_INITIALIZER,
                               .changed = PTHREAD_COND_INITIALIZER};
+    if (option_number(argc, argv, "trace", 1) == 0) {
+        MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
+    }
     struct subscriber *subscriber =
         subscriber_start((int) option_number(argc, argv, "port", 1883),
                          option_text(argc, argv, "client", "counter"), count, &counter);

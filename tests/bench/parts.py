@@ -43,6 +43,7 @@ def drain(setting, report, sizes, clock):
     contestants = {"bridge": lambda: run.bridge_drain(setting, messages)}
     if sizes.wants("drain"):
         contestants["counting subscriber"] = lambda: run.counter_drain(setting, messages)
+        contestants["the same without Paho's trace"] = lambda: run.counter_drain(setting, messages, trace=False)
     if sizes.wants("peers"):
         contestants["plain C bridge"] = lambda: run.plain_c_drain(setting, messages)
         contestants["Python, psycopg"] = lambda: run.python_drain(setting, few, "psycopg")
