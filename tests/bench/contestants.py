@@ -219,6 +219,7 @@ def make_journal(setting, messages, topics=1000, payload=150):
     path = os.path.join(setting.folder, f"journal{setting.count}")
     Program(setting, setting.program("fill_journal"), "--directory", path, "--messages", messages, "--topics", topics,
             "--payload", payload).lines(600)
+    os.sync()  # the kernel would write it back during the first runs
     return path
 
 
