@@ -16,7 +16,7 @@
 
 struct ahead;
 
-/* Borrows nothing yet. */
+/* Starts its thread, which waits. */
 struct ahead *ahead_new(size_t rule_count);
 void ahead_free(struct ahead *ahead); /* not between begin and end; NULL is legal */
 
