@@ -338,6 +338,7 @@ void journal_close(struct journal *journal)
             close(journal->segments[i].fd);
         }
     }
+    journal_reader_free(journal->oldest);
     cursor_close(&journal->cursor);
     deliveries_close(&journal->deliveries);
     if (journal->lock_fd >= 0) {

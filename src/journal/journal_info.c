@@ -107,27 +107,40 @@ static int64_t sum_waiting_bytes(const struct journal *journal)
     return bytes;
 }
 
+/* With oldest_lock. The reader stays where it is as long as something waits: it would else read the
+ * segment from its beginning each time. With nothing waiting it goes, and gives the segment free
+ * for deletion. */
 static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
 {
     struct journal_next next;
-    pthread_mutex_lock(&journal->oldest_lock);
-    if (journal->oldest_sequence != sequence) {
-        /* Not kept: it would keep the blocks of a segment that is deleted meanwhile. */
-        struct journal_reader *reader = journal_reader_new_quiet(journal);
-        enum journal_read read = JOURNAL_READ_FAILED;
-        if (journal_reader_seek(reader, sequence, &next.error) == OUTCOME_OK) {
-            do {
-                read = journal_reader_next(reader, &next);
-            } while (read == JOURNAL_READ_MISSING);
-        }
-        bool found = read == JOURNAL_READ_MESSAGE;
-        journal->oldest_us = found ? next.message.received_at_us : 0;
-        journal->oldest_sequence = found ? sequence : 0;
-        journal_reader_free(reader);
+    enum journal_read read = JOURNAL_READ_FAILED;
+    if (journal->oldest == NULL) {
+        journal->oldest = journal_reader_new_quiet(journal);
     }
-    int64_t oldest_us = journal->oldest_us;
+    if (journal_reader_seek(journal->oldest, sequence, &next.error) == OUTCOME_OK) {
+        do {
+            read = journal_reader_next(journal->oldest, &next);
+        } while (read == JOURNAL_READ_MISSING);
+    }
+    return read == JOURNAL_READ_MESSAGE ? next.message.received_at_us : 0;
+}
+
+/* 0 when nothing waits. Reads only when another message is the oldest. */
+static int64_t oldest_us(struct journal *journal, const struct journal_info *info)
+{
+    uint64_t sequence = info->waiting > 0 ? info->stored + 1 : 0;
+    pthread_mutex_lock(&journal->oldest_lock);
+    if (sequence == 0) {
+        journal_reader_free(journal->oldest);
+        journal->oldest = NULL;
+        journal->oldest_us = 0;
+    } else if (journal->oldest_sequence != sequence) {
+        journal->oldest_us = find_oldest_us(journal, sequence);
+    }
+    journal->oldest_sequence = journal->oldest_us != 0 ? sequence : 0;
+    int64_t found_us = journal->oldest_us;
     pthread_mutex_unlock(&journal->oldest_lock);
-    return oldest_us;
+    return found_us;
 }
 
 static void find_set_aside(const struct journal *journal, struct journal_info *info)
@@ -169,7 +182,5 @@ void journal_info(struct journal *journal, struct journal_info *info)
     info->disk_full = journal->disk_short || journal->write_full;
     pthread_mutex_unlock(&journal->lock);
     find_set_aside(journal, info);
-    if (info->waiting > 0) {
-        info->oldest_us = find_oldest_us(journal, info->stored + 1);
-    }
+    info->oldest_us = oldest_us(journal, info);
 }

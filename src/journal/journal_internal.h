@@ -143,7 +143,8 @@ struct journal {
     struct journal_cursor cursor; /* the keeper's; while it does not run, of who opens or closes */
     struct deliveries_file deliveries; /* the same */
 
-    pthread_mutex_t oldest_lock; /* what journal_info() found last; taken without the other */
+    pthread_mutex_t oldest_lock;   /* what journal_info() found last; taken without the other */
+    struct journal_reader *oldest; /* stands behind it; NULL while nothing waits */
     uint64_t oldest_sequence;
     int64_t oldest_us;
 };

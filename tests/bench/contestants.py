@@ -98,6 +98,10 @@ def load(setting, broker, messages, **options):
     return Program(setting, setting.program("load"), "publish", "--port", broker.port, "--messages", messages, *words)
 
 
+# Microseconds between two looks at a run of some seconds: late by a thousandth at most, and no load worth naming.
+LOOK_US = 5000
+
+
 def watch(setting, until, limit=300, interval=1000):
     """Looks from another connection until `until` messages can be seen."""
     return Program(setting, setting.program("watch"), "--conninfo", setting.conninfo, "--client", CLIENT, "--until", until,
@@ -130,7 +134,7 @@ def bridge_drain(setting, messages, rules=(RULE,), acks=False):
     bridge.start().ready()
     bridge.stop()
     load(setting, broker, messages).result()
-    seen = watch(setting, messages)
+    seen = watch(setting, messages, interval=LOOK_US)
     collector = None
     if acks:
         collector = Program(setting, setting.program("load"), "collect", "--port", broker.port, "--messages", messages,
@@ -192,7 +196,7 @@ def bridge_live(setting, messages):
     broker = setting.broker()
     setting.fresh_table()
     bridge = Bridge(setting, broker.url).start().ready()
-    seen = watch(setting, messages)
+    seen = watch(setting, messages, interval=LOOK_US)
     loaded = load(setting, broker, messages).result()
     end_us = moves_of(setting, seen, bridge)[-1][0]
     usage = bridge.stop()
