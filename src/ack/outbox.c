@@ -47,9 +47,10 @@ struct outbox {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     struct outbox_list list;
-    bool expected; /* a connection is to be kept ready */
-    bool closing;  /* ends when nothing is due */
-    bool ending;   /* ends now */
+    int64_t refused_bytes; /* for which there was no room last */
+    bool expected;         /* a connection is to be kept ready */
+    bool closing;          /* ends when nothing is due */
+    bool ending;           /* ends now */
 };
 
 /* --- the list --------------------------------------------------------------------------------- */
@@ -351,6 +352,30 @@ enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stor
     return file_sync_directory(outbox->directory_fd, error);
 }
 
+/* With the mutex. One batch always has room: a full outbox must not stop a batch that is larger than
+ * it for ever. */
+static bool has_room(const struct outbox *outbox, int64_t bytes)
+{
+    for (size_t i = 0; i < outbox->list.count; i++) {
+        bytes += outbox->list.entries[i].bytes;
+    }
+    return outbox->list.count == 0 || bytes <= outbox->max_bytes;
+}
+
+bool outbox_wait_room(struct outbox *outbox, int64_t milliseconds)
+{
+    int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    int64_t left_ms = milliseconds;
+    pthread_mutex_lock(&outbox->mutex);
+    while (!has_room(outbox, outbox->refused_bytes) && left_ms > 0) {
+        (void) thread_cond_wait(&outbox->cond, &outbox->mutex, left_ms);
+        left_ms = end_ms - clock_monotonic_ms();
+    }
+    bool room = has_room(outbox, outbox->refused_bytes);
+    pthread_mutex_unlock(&outbox->mutex);
+    return room;
+}
+
 enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mark,
                             const struct ack_batch *batch, struct error *error)
 {
@@ -360,12 +385,9 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
     struct outbox_entry entry = {.mark = *mark,
                                  .count = batch->count,
                                  .bytes = OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length};
-    int64_t bytes = entry.bytes;
     pthread_mutex_lock(&outbox->mutex);
-    for (size_t i = 0; i < outbox->list.count; i++) {
-        bytes += outbox->list.entries[i].bytes;
-    }
-    bool room = outbox->list.count == 0 || bytes <= outbox->max_bytes;
+    bool room = has_room(outbox, entry.bytes);
+    outbox->refused_bytes = entry.bytes;
     uint64_t waiting = outbox_list_waiting(&outbox->list);
     entry.serial = outbox->list.next_serial;
     pthread_mutex_unlock(&outbox->mutex);

@@ -56,6 +56,9 @@ enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stor
 enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mark,
                             const struct ack_batch *batch, struct error *error) MUST_CHECK;
 
+/* After OUTCOME_RETRY: waits until there is room for what was refused. False when time ran out. */
+bool outbox_wait_room(struct outbox *outbox, int64_t milliseconds);
+
 /* What was prepared last: after COMMIT was confirmed / after the transaction was certainly rolled
  * back. */
 void outbox_commit(struct outbox *outbox);

@@ -17,7 +17,6 @@
 #define BACKOFF_MAX_MS 10000
 #define IDLE_WAIT_MS 1000
 #define LOOK_BACK 32
-#define SOON_MAX 3 /* then it is no coincidence any more */
 
 bool loader_stopping(struct loader *loader)
 {
@@ -120,92 +119,6 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     }
 }
 
-/* The reader goes back to behind what is stored. */
-static void rewind_batch(struct loader *loader)
-{
-    struct error error;
-
-    loader->next_built = false;
-    if (journal_reader_seek(loader->reader, loader->stored + 1, &error) != OUTCOME_OK) {
-        log_error("the journal can't be read", F_TEXT("reason", error.text));
-        stop_request(1);
-        atomic_store(&loader->abandon, true);
-    }
-}
-
-static void server_waits(struct loader *loader, const struct pg_failure *failure)
-{
-    health_set(HEALTH_DATABASE, false, failure->message);
-    log_error("the database can't store now: messages wait in the journal",
-              F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
-    if (loader_stopping(loader)) { /* what waits is safe in the journal */
-        atomic_store(&loader->abandon, true);
-        return;
-    }
-    loader_pause(loader, backoff_next(&loader->wait));
-    if (failure->action == SQL_RULE) { /* our own tables: gone or denied */
-        loader->schema_ready = false;
-        loader_disconnect(loader, failure->message);
-        return;
-    }
-    health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
-}
-
-/* Deadlocks and the like pass by themselves, but not when they come back each time. */
-static void soon_again(struct loader *loader, const struct pg_failure *failure)
-{
-    if (++loader->soon_count > SOON_MAX) {
-        server_waits(loader, failure);
-    } else {
-        loader_pause(loader, backoff_next(&loader->wait));
-    }
-}
-
-void loader_trouble(struct loader *loader, enum store_result result,
-                    const struct pg_failure *failure)
-{
-    switch (result) {
-    case STORE_DONE:
-        return;
-    case STORE_LOST:
-        log_warn("database connection lost", F_TEXT("reason", failure->message));
-        loader_disconnect(loader, failure->message);
-        return; /* connecting reads the position */
-    case STORE_STALE:
-        log_warn("progress is not where this process left it: reading it again",
-                 F_INT("position", loader->stored));
-        loader_disconnect(loader, "progress was moved by somebody else");
-        return;
-    case STORE_REFUSED: /* store_blame() has said more */
-    case STORE_AGAIN:
-        break;
-    case STORE_SOON:
-        soon_again(loader, failure);
-        break;
-    case STORE_SMALLER:
-        loader->messages_max = loader->batch->count > 1 ? loader->batch->count / 2 : 1;
-        if (loader->batch->count <= 1) {
-            server_waits(loader, failure);
-        }
-        break;
-    case STORE_WAIT:
-        server_waits(loader, failure);
-        break;
-    case STORE_STOP:
-        log_error("the database is damaged: stopping", F_TEXT("reason", failure->message),
-                  F_TEXT("sqlstate", failure->sqlstate));
-        stop_request(1);
-        atomic_store(&loader->abandon, true);
-        break;
-    case STORE_DISK:
-        log_error("could not write acknowledgments, stopping", F_TEXT("reason", failure->message));
-        stop_request(1);
-        atomic_store(&loader->abandon, true);
-        break;
-    }
-    rewind_batch(loader);
-}
-
 /*
  * Waits for a first message, then until it is worth it: enough of them, or the first has waited
  * long enough. What came while the last batch was stored has waited already.
@@ -245,7 +158,7 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
             atomic_store(&loader->abandon, true);
         }
         loader_pause(loader, backoff_next(&loader->wait));
-        rewind_batch(loader);
+        loader_rewind(loader);
         return false;
     }
     return loader->batch->to > loader->batch->from;
@@ -295,11 +208,10 @@ static void store_next(struct loader *loader)
     if (result == STORE_DONE) {
         batch_committed(loader, took_us);
         if (begun && !loader->next_built) {
-            rewind_batch(loader);
+            loader_rewind(loader);
         }
         return;
     }
-    loader->next_built = false; /* the reader goes back */
     if (result == STORE_REFUSED) {
         result = store_blame(&store, loader->batch, refused, &failure);
     }
@@ -326,7 +238,7 @@ static void look_back(struct loader *loader, const struct ruleset *ruleset, bool
             }
         }
     }
-    rewind_batch(loader);
+    loader_rewind(loader);
 }
 
 static void take_new_rules(struct loader *loader)

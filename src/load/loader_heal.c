@@ -33,6 +33,7 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
     verdicts_reset(&loader->verdicts); /* they are keyed by letters, not by messages */
     if (result == STORE_DONE) {
         loader->heal_letters = HEAL_LETTERS_MAX;
+        backoff_reset(&loader->wait);
         count_healed(loader, rule, counts);
     } else if (result == STORE_SMALLER) {
         result = loader->heal_letters > 1 ? STORE_AGAIN : STORE_WAIT;

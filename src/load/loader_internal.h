@@ -1,6 +1,6 @@
 /*
- * loader_internal: what loader.c (the loop) and loader_connect.c (from a TCP connection to the
- * first batch) share.
+ * loader_internal: what loader.c (the loop), loader_connect.c (from a TCP connection to the first
+ * batch), loader_trouble.c (what was not stored) and loader_heal.c (parked letters) share.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -73,6 +73,9 @@ bool loader_stopping(struct loader *loader);
  * back. */
 void loader_trouble(struct loader *loader, enum store_result result,
                     const struct pg_failure *failure);
+
+/* The reader goes back to behind what is stored. */
+void loader_rewind(struct loader *loader);
 
 /* Tells the outbox whether rules want acknowledgments, when we are the only process of this
  * client. */

@@ -195,7 +195,7 @@ enum store_result store_commit(const struct store *store, const struct batch *ba
         store_rollback(store);
         return error.outcome == OUTCOME_FATAL    ? STORE_DISK
                : error.outcome == OUTCOME_REJECT ? STORE_SMALLER
-                                                 : STORE_WAIT;
+                                                 : STORE_ACKS;
     }
     (void) FAULT("store.commit.before");
     if (pg_commit(store->connection, failure) == OUTCOME_OK) {

@@ -30,6 +30,7 @@ enum store_result {
     STORE_SOON,    /* rolled back; a deadlock or a serialization failure: the same again, soon */
     STORE_SMALLER, /* rolled back; build one with half the messages */
     STORE_WAIT,    /* rolled back; the server can't now: again after a pause; `failure` says why */
+    STORE_ACKS,    /* rolled back; the broker must take acknowledgments first */
     STORE_STOP,    /* rolled back; the database is damaged */
     STORE_DISK, /* rolled back; the disk below the outbox failed, and a failed sync is not tried again */
 };

@@ -3,6 +3,9 @@
 SPDX-License-Identifier: MIT
 """
 
+import os
+import subprocess
+
 # Numbered messages: who sent it, the how manieth, and the order in which they were stored.
 NUMBERED_TABLE = """create table numbered (id bigint generated always as identity, topic text not null, n bigint not null,
                                            qos smallint, received timestamptz)"""
@@ -40,6 +43,12 @@ def check_numbered(env, expected):
 
 def make_numbered(env):
     env.sql(NUMBERED_TABLE)
+
+
+def fill_journal(env, directory, messages, senders):
+    """Messages of 200 bytes that wait in a journal, numbered from each of the senders by turns: tests/tools/fill_journal.c."""
+    tool = os.path.join(os.path.dirname(env.faulty), "fill_journal")
+    subprocess.run([tool, directory, str(messages), "200", *(env.topic(f"~/n/{who}") for who in senders)], check=True)
 
 
 def scripted(env, version, qos=1, journal=None):

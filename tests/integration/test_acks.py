@@ -374,3 +374,21 @@ def test_journal_leaves_room_for_acknowledgments(env):
     env.wait_rows("reading", count, 40)
     env.wait(lambda: len(by_id(inbox)) == count, 20, lambda: f"{count - len(by_id(inbox))} messages have no acknowledgment")
     bridge.check_books()
+
+
+@limit(120)
+def test_parked_letters_wait_for_the_broker_only(env):
+    """A small journal's outbox is full again and again while a rule's parked letters are stored: on it goes as soon as the broker has
+    taken enough."""
+    count = 8000
+    inbox = env.subscribe("~/devices/+/ack")
+    rule = RULE.replace("id = \"$.id\";", "id = \"$.id\"; x = \"$.x\";")
+    assert rule != RULE
+    bridge = env.bridge(rule % (TO_CAPTURE, ""), journal={"max_size": "1MB", "keep": "0s"})
+    for start in range(0, count, 500):
+        env.publish(("~/devices/d%d/telemetry" % (n % 5), '{"id": %d, "v": 1, "x": "%s"}' % (n, "x" * 400)) for n in range(start, start + 500))
+        env.wait(lambda there=start + 500: env.one("select count(*) from mqtt2pg.dead_letter where parked") == there, 20, "not parked")
+    env.sql(TABLE)
+    env.wait(lambda: env.one("select count(*) from reading") == count, 15, lambda: f"only {env.one('select count(*) from reading')} rows")
+    env.wait(lambda: len(by_id(inbox)) == count, 15, lambda: f"{count - len(by_id(inbox))} messages have no acknowledgment")
+    bridge.check_books()

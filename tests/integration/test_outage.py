@@ -8,20 +8,13 @@ SPDX-License-Identifier: MIT
 """
 
 import os
-import subprocess
 import time
 
 from env import limit
-from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
+from scenes import NUMBERED_RULE, check_numbered, fill_journal, make_numbered, numbered
 
 MESSAGES = int(os.environ.get("MQTT2PG_OUTAGE", "500000"))
 SENDERS = ("a", "b", "c", "d")
-
-
-def fill_journal(env, directory):
-    """Lets tests/tools/fill_journal.c make the journal."""
-    tool = os.path.join(os.path.dirname(env.faulty), "fill_journal")
-    subprocess.run([tool, directory, str(MESSAGES), "200", *(env.topic(f"~/n/{who}") for who in SENDERS)], check=True)
 
 
 @limit(120 + MESSAGES // 8000)
@@ -30,7 +23,7 @@ def test_journal_of_an_outage_drains(env):
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE, start=False)
     started = time.monotonic()
-    fill_journal(env, bridge.journal)
+    fill_journal(env, bridge.journal, MESSAGES, SENDERS)
     filled = time.monotonic()
     size = sum(entry.stat().st_size for entry in os.scandir(bridge.journal) if entry.is_file())
     bridge.start(ready=False)

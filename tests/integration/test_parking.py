@@ -7,7 +7,7 @@ import re
 
 from bridge import wait_time
 from env import quick
-from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
+from scenes import NUMBERED_RULE, check_numbered, fill_journal, make_numbered, numbered
 
 
 def test_table_missing_at_first(env):
@@ -46,6 +46,29 @@ def test_newer_wait_behind_many(env):
         total += 10
     env.wait_rows("late", total, 45)
     assert [row[0] for row in env.sql("select n from late order by id")] == list(range(total)), "not in order"
+    bridge.check_books()
+
+
+def test_table_comes_back_within_a_backlog(env):
+    """Thousands wait when the table comes back, so that batches are built ahead: none stays behind among the parked ones."""
+    env.sql("""create table pace (seconds float);
+               insert into pace values (0.3);
+               create table slow (n int);
+               create function slowly() returns trigger language plpgsql as
+               'begin perform pg_sleep(seconds) from pace; return null; end';
+               create trigger slowly after insert on slow for each statement execute function slowly()""")
+    rules = NUMBERED_RULE + """, { name = "slow"; topic = "~/n/+"; table = "slow"; columns = { n = "$.n"; }; }"""
+    bridge = env.bridge(rules, start=False, batch={"max_rows": 200})
+    fill_journal(env, bridge.journal, 50000, "a")
+    bridge.start()
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") >= 500, 15, "not parked")
+    make_numbered(env)
+    env.wait(lambda: env.one("select count(*) from numbered") > 0, 30, "the rule does not work again")
+    env.sql("update pace set seconds = 0.01")
+    bridge.wait_log("rule works again")
+    assert env.one("select count(*) from slow") < 50000, "nothing waits any more: this test proves nothing"
+    check_numbered(env, {"a": 50000})
+    assert env.dead_letters() == []
     bridge.check_books()
 
 

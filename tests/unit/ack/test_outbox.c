@@ -187,7 +187,9 @@ static void test_room(void)
     CHECK_INT_EQ(prepare(outbox, 10, 100),
                  OUTCOME_OK); /* larger than all, but nothing else is there */
     CHECK_INT_EQ(prepare(outbox, 20, 1), OUTCOME_RETRY);
+    CHECK(!outbox_wait_room(outbox, 20));
     outbox_abort(outbox);
+    CHECK(outbox_wait_room(outbox, 0));
     CHECK_INT_EQ(prepare(outbox, 20, 1), OUTCOME_OK);
     CHECK_INT_EQ(prepare(outbox, 30, 1), OUTCOME_OK);
     outbox_close(outbox, 0);

@@ -36,6 +36,35 @@ static void test_newest_stay(void)
     journal_close(journal);
 }
 
+static int count_descriptors(void)
+{
+    return fixture_count_files("/proc/self/fd");
+}
+
+/* Whoever asks what waits must not keep a segment from being deleted: its blocks would stay. */
+static void test_info_holds_nothing(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal_info info;
+    struct journal *journal = fixture_open(&options);
+
+    for (uint64_t n = 1; n <= 3; n++) {
+        CHECK_INT_EQ(fixture_append(journal, n, 100, NULL), OUTCOME_OK);
+    }
+    usleep(300000); /* the keeper has made what it makes */
+    int before = count_descriptors();
+    for (uint64_t stored = 0; stored <= 3; stored++) {
+        journal_set_stored(journal, stored);
+        journal_info(journal, &info);
+        CHECK_INT_EQ(info.oldest_us, stored < 3 ? (int64_t) (stored + 1) * 1000 + 1 : 0);
+    }
+    CHECK_INT_EQ(count_descriptors(), before);
+    journal_set_stored(journal, 1); /* the database went back */
+    journal_info(journal, &info);
+    CHECK_INT_EQ(info.oldest_us, 2001);
+    journal_close(journal);
+}
+
 /* What is stored stays for `keep`, also over a restart. */
 static void test_stays_for_keep(void)
 {
@@ -168,6 +197,7 @@ static void test_times_in_the_future(void)
 }
 
 UNIT_MAIN("journal_keep", {"the newest stay", test_newest_stay},
+          {"info holds nothing", test_info_holds_nothing},
           {"times in the future", test_times_in_the_future},
           {"stays for keep", test_stays_for_keep}, {"room comes first", test_room_comes_first},
           {"power lost twice", test_power_lost_twice},
