@@ -77,7 +77,7 @@ def storing(setting, report, sizes, clock):
     """A full journal into the table, against COPY of the same rows from memory in batches of the same size."""
     messages = sizes.store
     journal = run.make_journal(setting, messages)
-    results = alternate(sizes.rounds, {
+    results = alternate(sizes.rounds if sizes.quick else sizes.rounds + 2, {
         "bridge": lambda: run.bridge_store(setting, journal, messages),
         "COPY from memory": lambda: run.copy_store(setting, messages),
         "bridge, primary key": lambda: run.bridge_store(setting, journal, messages, key="device, time"),
