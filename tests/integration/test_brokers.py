@@ -47,7 +47,8 @@ def test_two_brokers_by_turns(env):
     assert bridge.metric("broker_reconnects_total") == TURNS
     assert env.sql("select * from mqtt2pg.gap") == []
     waits = [int(word) for word in re.findall(r"connection lost .*retry_ms=(\d+)", bridge.log())]
-    assert waits and all(BACKOFF_MS[0] <= wait <= BACKOFF_MS[1] for wait in waits) and len(set(waits)) == len(waits), waits
+    # Drawn by chance, each by itself: two may be the same, all are not.
+    assert waits and all(BACKOFF_MS[0] <= wait <= BACKOFF_MS[1] for wait in waits) and len(set(waits)) > 2, waits
     assert "again and again" not in bridge.log()
     assert longest < 5 * env.patience, f"{longest:.1f} s without a broker"
 
