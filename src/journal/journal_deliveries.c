@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_deliveries.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,39 +112,27 @@ static enum outcome keep_messages(struct run *run, struct journal_reader *reader
     return outcome;
 }
 
-static enum outcome deliveries_open(struct journal *journal, struct error *error)
+enum outcome deliveries_open(struct journal *journal, struct error *error)
 {
     struct deliveries_file *file = &journal->deliveries;
-    if (file->fd >= 0) {
-        return OUTCOME_OK;
-    }
     file->fd =
         openat(journal->directory_fd, DELIVERIES_FILE_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file->fd < 0) {
-        return error_errno(error,
-                           errno == ENOSPC || errno == EDQUOT ? OUTCOME_RETRY : OUTCOME_FATAL,
-                           "could not open \"%s\"", DELIVERIES_FILE_NAME);
+        return error_errno(error, OUTCOME_FATAL, "could not open \"%s\"", DELIVERIES_FILE_NAME);
     }
-    enum outcome outcome = file_reserve(file->fd, FILE_BYTES, error);
-    if (outcome == OUTCOME_OK) {
-        outcome = file_sync_directory(journal->directory_fd, error);
+    /* Else each slot finds room when it is written, or not. */
+    if (journal->options.max_bytes < 8 * FILE_BYTES || file_room(file->fd) < 2 * FILE_BYTES) {
+        return OUTCOME_OK;
     }
-    if (outcome != OUTCOME_OK) {
-        deliveries_close(file);
-    }
-    return outcome;
+    return file_reserve(file->fd, FILE_BYTES, error) == OUTCOME_FATAL ? OUTCOME_FATAL : OUTCOME_OK;
 }
 
 enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t last,
                              struct error *error)
 {
-    enum outcome outcome = deliveries_open(journal, error);
-    if (outcome != OUTCOME_OK) {
-        return outcome;
-    }
     struct run run = {.journal = journal};
     struct journal_reader *reader = journal_reader_new_quiet(journal);
-    outcome = journal_reader_seek(reader, first, error);
+    enum outcome outcome = journal_reader_seek(reader, first, error);
     if (outcome == OUTCOME_OK) {
         outcome = keep_messages(&run, reader, last, error);
     }

@@ -5,8 +5,9 @@
  * journal's newest messages. A journal that is too small to hold them all deletes some of them as
  * soon as they are stored; of these the packet id and the hash stay here, on disk before the
  * segment goes. For each packet id only the newest one: a broker gives an id to another message
- * only when the one before is acknowledged. So the file never grows beyond 1.5 MB, and a journal
- * that is large enough has none.
+ * only when the one before is acknowledged. So 1.5 MB are enough; where they are at most an eighth of
+ * max_size and half of the disk's room they are reserved when the journal is opened, for it may be a
+ * full disk that makes a journal small.
  *
  * Bytes: FORMAT.md, "Deliveries". Threads: the keeper writes, anyone reads.
  *
@@ -20,8 +21,11 @@
 #define DELIVERIES_FILE_NAME "deliveries"
 
 struct deliveries_file {
-    int fd; /* -1 until something is written */
+    int fd; /* -1: not open */
 };
+
+/* While the journal is opened for writing: makes the file. */
+enum outcome deliveries_open(struct journal *journal, struct error *error) MUST_CHECK;
 
 /* The keeper, without the lock, before it deletes the segment with the messages `first` to `last`:
  * writes and syncs what is to stay of them. OUTCOME_RETRY when there is no room for it. */

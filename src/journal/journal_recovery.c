@@ -270,6 +270,9 @@ static enum outcome mark_open(struct journal *journal, struct error *error)
     if (outcome == OUTCOME_OK) {
         outcome = cursor_write_synced(&journal->cursor, &state, error);
     }
+    if (outcome == OUTCOME_OK) {
+        outcome = deliveries_open(journal, error);
+    }
     return outcome == OUTCOME_OK ? file_sync_directory(journal->directory_fd, error) : outcome;
 }
 

@@ -497,7 +497,7 @@ static void test_read_only(void)
         CHECK_INT_EQ(fixture_append(journal, n, 100000, NULL), OUTCOME_OK);
     }
     WAIT_UNTIL(fixture_count_files(options.directory) ==
-               8); /* 5 segments, the next, position, lock */
+               9); /* 5 segments, the next, position, deliveries, lock */
     for (uint64_t n = 51; n <= 60; n++) {
         struct journal *beside = fixture_open(&looking);
         CHECK_TEXT_EQ(journal_uuid(beside), journal_uuid(journal));
@@ -510,7 +510,7 @@ static void test_read_only(void)
         journal_close(beside);
         CHECK_INT_EQ(fixture_append(journal, n, 100, NULL), OUTCOME_OK);
     }
-    CHECK_INT_EQ(fixture_count_files(options.directory), 8);
+    CHECK_INT_EQ(fixture_count_files(options.directory), 9);
 
     /* What the service deletes meanwhile is deleted, not damaged. */
     struct journal *beside = fixture_open(&looking);
