@@ -47,7 +47,7 @@ struct outbox {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     struct outbox_list list;
-    int64_t refused_bytes; /* for which there was no room last */
+    int64_t refused_bytes; /* for which there was no room last; 0 = there was */
     bool expected;         /* a connection is to be kept ready */
     bool closing;          /* ends when nothing is due */
     bool ending;           /* ends now */
@@ -387,7 +387,7 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
                                  .bytes = OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length};
     pthread_mutex_lock(&outbox->mutex);
     bool room = has_room(outbox, entry.bytes);
-    outbox->refused_bytes = entry.bytes;
+    outbox->refused_bytes = room ? 0 : entry.bytes;
     uint64_t waiting = outbox_list_waiting(&outbox->list);
     entry.serial = outbox->list.next_serial;
     pthread_mutex_unlock(&outbox->mutex);

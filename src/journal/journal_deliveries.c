@@ -120,7 +120,7 @@ enum outcome deliveries_open(struct journal *journal, struct error *error)
     if (file->fd < 0) {
         return error_errno(error, OUTCOME_FATAL, "could not open \"%s\"", DELIVERIES_FILE_NAME);
     }
-    /* Else each slot finds room when it is written, or not. */
+    /* Without a reservation each slot finds room when it is written, or not. */
     if (journal->options.max_bytes < 8 * FILE_BYTES || file_room(file->fd) < 2 * FILE_BYTES) {
         return OUTCOME_OK;
     }

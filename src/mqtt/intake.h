@@ -56,8 +56,8 @@ struct intake;
  * size. */
 uint64_t intake_tail(size_t window);
 
-/* Reads the end of the journal to rebuild the redelivery memory, for `broker`
- * (mqtt/redelivery.h). */
+/* Reads the end of the journal, and what stays of messages that it had to delete, to rebuild the
+ * redelivery memory, for `broker` (mqtt/redelivery.h). */
 struct intake *intake_new(const struct intake_options *options, unsigned broker);
 void intake_free(struct intake *intake); /* NULL is legal */
 

@@ -380,15 +380,18 @@ def test_journal_leaves_room_for_acknowledgments(env):
 def test_parked_letters_wait_for_the_broker_only(env):
     """A small journal's outbox is full again and again while a rule's parked letters are stored: on it goes as soon as the broker has
     taken enough."""
-    count = 8000
+    count = 6000
+    proxy = env.proxy(env.broker.port)
     inbox = env.subscribe("~/devices/+/ack")
     rule = RULE.replace("id = \"$.id\";", "id = \"$.id\"; x = \"$.x\";")
     assert rule != RULE
-    bridge = env.bridge(rule % (TO_CAPTURE, ""), journal={"max_size": "1MB", "keep": "0s"})
+    bridge = env.bridge(rule % (TO_CAPTURE, ""), broker={"url": f"mqtt://127.0.0.1:{proxy.port}"},
+                        journal={"max_size": "1MB", "keep": "0s"})
     for start in range(0, count, 500):
         env.publish(("~/devices/d%d/telemetry" % (n % 5), '{"id": %d, "v": 1, "x": "%s"}' % (n, "x" * 400)) for n in range(start, start + 500))
         env.wait(lambda there=start + 500: env.one("select count(*) from mqtt2pg.dead_letter where parked") == there, 20, "not parked")
+    proxy.delay = 0.002
     env.sql(TABLE)
-    env.wait(lambda: env.one("select count(*) from reading") == count, 15, lambda: f"only {env.one('select count(*) from reading')} rows")
+    env.wait(lambda: env.one("select count(*) from reading") == count, 25, lambda: f"only {env.one('select count(*) from reading')} rows")
     env.wait(lambda: len(by_id(inbox)) == count, 15, lambda: f"{count - len(by_id(inbox))} messages have no acknowledgment")
     bridge.check_books()
