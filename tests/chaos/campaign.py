@@ -121,6 +121,7 @@ def main():
     start, total, well, done = time.monotonic(), Findings(), False, 0
     servers = Run(folder, options.binary, options.binary, patience)
     try:
+        servers.start()
         well, done = run_legs(servers, options, total)
     except KeyboardInterrupt:
         print("interrupted")

@@ -15,7 +15,7 @@ import mqtt_raw
 from bridge import Bridge, run_command
 from proxy import Proxy
 from scripted_broker import ScriptedBroker
-from servers import Mosquitto, Postgres
+from servers import RESERVED, Mosquitto, Postgres, release_ports
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -43,8 +43,12 @@ class Run:
 
     def __init__(self, folder, binary, faulty, patience):
         self.folder, self.binary, self.faulty, self.patience = folder, binary, faulty, patience
-        self.postgres = Postgres(os.path.join(folder, "postgres")).start()
-        self.broker = Mosquitto(os.path.join(folder, "mosquitto")).start()
+        self.postgres = Postgres(os.path.join(folder, "postgres"))
+        self.broker = Mosquitto(os.path.join(folder, "mosquitto"))
+
+    def start(self):
+        self.postgres.start()
+        self.broker.start()
         admin = self.connect("postgres")
         admin.cursor().execute("create role bridge login password 'secret'")
         admin.close()
@@ -139,6 +143,7 @@ class Env:
 
     def __init__(self, run, name, number):
         self.run, self.name = run, name
+        self.ports = len(RESERVED)
         self.binary, self.faulty, self.patience = run.binary, run.faulty, run.patience
         self.postgres, self.broker = run.postgres, run.broker
         self.prefix = f"t{number}-{os.getpid()}"
@@ -335,6 +340,7 @@ class Env:
         admin = self.run.connect("postgres")
         admin.cursor().execute(f"drop database if exists {self.database} with (force)")
         admin.close()
+        release_ports(self.ports)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 A NAME selects tests whose "file:function" contains it (`crash`, `crash:kill9`). The program under test is --binary, else
 $MQTT2PG, else build/test/mqtt2pg; tests that kill it at named points use $MQTT2PG_FAULTY, else build/test/mqtt2pg.
 Last line: `N passed, N failed`; "N N" goes to the file $COUNTS_FILE, and the exit code is not 0 when a test failed.
-tests/README.md says more.
+TRIES=2 in the environment gives a test that failed a second try, and says so. tests/README.md says more.
 
 SPDX-License-Identifier: MIT
 """
@@ -43,6 +43,7 @@ from servers import find_program, remove  # noqa: E402
 
 LIMIT_SECONDS = 60
 NUMBER_BYTES = 4
+AGAIN = 10 ** NUMBER_BYTES  # added to a test's number when it runs once more
 
 
 class TooLong(Exception):
@@ -160,6 +161,7 @@ class Runner:
         self.servers = None
 
     def run_one(self, number, name, function):
+        """False: it failed."""
         start = time.monotonic()
         env, error = None, None
         signal.alarm(int(getattr(function, "limit", LIMIT_SECONDS) * self.options.patience))
@@ -176,7 +178,6 @@ class Runner:
             signal.alarm(0)
         seconds = time.monotonic() - start
         if error:
-            self.failed.append(name)
             print(f"FAIL {name}  {seconds:.1f} s")
             explain_failure(env, error, self.options.verbose)
             print(f"     its files: {env.folder if env else self.folder}")
@@ -188,12 +189,20 @@ class Runner:
             if not error and not self.options.keep:
                 remove(env.folder)
         sys.stdout.flush()
+        return not error
 
     def run_all(self, tests):
         self.servers = Run(self.folder, self.options.binary, self.options.faulty, self.options.patience)
+        twice = int(os.environ.get("TRIES", "1")) > 1
         try:
+            self.servers.start()
             for number, (name, function) in tests:
-                self.run_one(number, name, function)
+                if self.run_one(number, name, function):
+                    continue
+                if twice and self.run_one(AGAIN + number, name + "-again", function):
+                    print(f"passed at the second try: {name}", flush=True)
+                else:
+                    self.failed.append(name)
         finally:
             self.servers.stop()
 

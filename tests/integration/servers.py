@@ -26,6 +26,23 @@ def find_program(name):
     return None
 
 
+RESERVED = []  # a socket a port
+
+
+def reserve(port):
+    """No other test takes it while its server is down: an abstract socket of this name says so (here and in unit/mqtt/live.h)."""
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(f"\0mqtt2pg-test-port-{port}")
+    RESERVED.append(made)
+
+
+def release_ports(first):
+    """Gives back the ports that were taken when RESERVED was as long as that."""
+    for each in RESERVED[first:]:
+        each.close()
+    del RESERVED[first:]
+
+
 def free_port():
     """A loopback port that nobody uses, below the range from which the kernel takes ports for outgoing connections."""
     while True:
@@ -34,6 +51,7 @@ def free_port():
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
+                reserve(port)
                 return port
             except OSError:
                 continue

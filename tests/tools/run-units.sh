@@ -6,6 +6,9 @@
 # into $COUNTS_FILE when that is set. A program that crashes or hangs counts as one failure, and so
 # does FOLDER/not-built, which says that make could not build them all.
 #
+# TRIES=2 runs a program whose checks failed once more, by itself, and says so: for a machine that
+# has other things to do. What crashed, hung or has a sanitizer's report gets no second try.
+#
 # SPDX-License-Identifier: MIT
 set -u
 
@@ -39,6 +42,12 @@ run_one() { # PROGRAM SECONDS
 }
 export -f run_one
 
+# Its checks failed, and nothing worse.
+may_try_again() { # PROGRAM
+    [ "${TRIES:-1}" -gt 1 ] && grep -q '^FAIL .*: .*:[0-9]*: ' "$1.log" &&
+        grep -q '^FAIL: exit code 1$' "$1.log" && ! grep -qE 'Sanitizer|runtime error:' "$1.log"
+}
+
 if [ $# -eq 0 ]; then
     echo "run-units: no test of that name" >&2
     exit 1
@@ -55,6 +64,13 @@ fi
 for program in "$@"; do
     [ -e "$program" ] || continue
     read -r good bad <"$program.counts"
+    if [ "$bad" -gt 0 ] && may_try_again "$program"; then
+        echo "--- $program, the first try"
+        cat "$program.log"
+        run_one "$program" "$limit_seconds"
+        read -r good bad <"$program.counts"
+        [ "$bad" -gt 0 ] || echo "passed at the second try: $program"
+    fi
     passed=$((passed + good))
     failed=$((failed + bad))
     if [ "$bad" -gt 0 ]; then

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -45,10 +46,26 @@
         CHECK(condition); \
     } while (0)
 
+/* No other test of this project takes the port while this process lives, as long as each asks here
+ * (or servers.free_port() in tests/integration, which takes the same name). */
+static inline bool live_port_reserve(int port)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX}; /* abstract: it goes with the process */
+    int length =
+        snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "mqtt2pg-test-port-%d", port);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fd, (struct sockaddr *) &name,
+             (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) length)) == 0) {
+        return true;
+    }
+    close(fd);
+    return false;
+}
+
 /*
  * A port that nothing listens on, below the range from which the kernel takes the ports of clients:
- * a client that tries a closed port of that range may connect to itself. Programs that run side by
- * side begin at different places.
+ * a client that tries a closed port of that range may connect to itself. It stays this process's
+ * own while the broker behind it is stopped and started.
  */
 static inline int live_port(void)
 {
@@ -63,7 +80,7 @@ static inline int live_port(void)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
         bool is_free = bind(fd, (struct sockaddr *) &address, sizeof(address)) == 0;
         close(fd);
-        if (is_free) {
+        if (is_free && live_port_reserve(port)) {
             return port;
         }
     }
