@@ -1,11 +1,10 @@
 /*
- * ahead: builds the next batch while this one is stored.
+ * ahead: builds the next batch while the server works on this one.
  *
- * Only a thread of its own makes use of the time that the server needs: libpq returns from sending
- * a COPY when all but the last buffer of it has been worked through. It pays with a backlog alone;
- * else the next batch should wait for what arrives meanwhile. Between ahead_begin() and ahead_end()
- * all that the builder borrows belongs to that thread: reader, mapper, targets and verdicts may be
- * read, not changed.
+ * In the loader's own thread, a little at a time, whenever that would wait for the server
+ * (pg_meanwhile()). It pays with a backlog alone; else the next batch should wait for what arrives
+ * meanwhile. Between ahead_begin() and ahead_take() all that the builder borrows may be read, not
+ * changed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,17 +15,18 @@
 
 struct ahead;
 
-/* Starts its thread, which waits. */
 struct ahead *ahead_new(size_t rule_count);
-void ahead_free(struct ahead *ahead); /* not between begin and end; NULL is legal */
+void ahead_free(struct ahead *ahead);
 
-/* Begins to build a batch from where the builder's reader stands. `builder` is copied. */
+/* Begins a batch where the builder's reader stands; what was begun before is forgotten. `builder`
+ * is copied. */
 void ahead_begin(struct ahead *ahead, const struct batch_builder *builder);
 
-/* Waits until it is built. False when the journal could not be read. */
-bool ahead_end(struct ahead *ahead);
+/* Builds on, for a moment; `ahead` is a struct ahead. False when nothing is left to do. */
+bool ahead_step(void *ahead);
 
-/* Changes *batch for the one that ahead_end() said is built. */
-void ahead_swap(struct ahead *ahead, struct batch **batch);
+/* Builds the rest, and changes *batch for the one that was begun. False when the journal could not
+ * be read: the reader stands anywhere then. */
+bool ahead_take(struct ahead *ahead, struct batch **batch);
 
 #endif

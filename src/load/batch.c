@@ -36,7 +36,7 @@ void batch_free(struct batch *batch)
     free(batch);
 }
 
-static void batch_reset(struct batch *batch, uint64_t from)
+void batch_begin(struct batch *batch, const struct batch_builder *builder)
 {
     for (size_t i = 0; i < batch->rule_count; i++) {
         struct rule_batch *rule = &batch->rules[i];
@@ -44,7 +44,7 @@ static void batch_reset(struct batch *batch, uint64_t from)
         rule->extent_count = 0;
         rule->row_count = rule->filtered = rule->rejected = rule->parked = 0;
     }
-    batch->from = batch->to = from;
+    batch->from = batch->to = journal_reader_position(builder->reader) - 1;
     batch->count = 0;
     batch->records = 0;
     batch->rows = 0;
@@ -290,12 +290,11 @@ static void add_gap_message(struct batch *batch, const struct message *message)
     add_gap(batch, &gap);
 }
 
-static bool is_full(const struct batch *batch, const struct batch_options *options,
-                    size_t messages_max)
+static bool is_full(const struct batch *batch, const struct batch_options *options)
 {
     size_t bytes = batch->bytes + batch->dead_letters.length + batch->acks.bytes.length;
 
-    return batch->count >= messages_max || (int64_t) batch->rows >= options->max_rows ||
+    return (int64_t) batch->rows >= options->max_rows ||
            (int64_t) batch->count >= options->max_rows || (int64_t) bytes >= options->max_bytes;
 }
 
@@ -327,12 +326,13 @@ static bool add_record(struct batch *batch, const struct batch_builder *builder,
     return false;
 }
 
-enum outcome batch_build(struct batch *batch, const struct batch_builder *builder,
-                         size_t messages_max, struct error *error)
+enum outcome batch_extend(struct batch *batch, const struct batch_builder *builder,
+                          size_t records_max, bool *whole, struct error *error)
 {
     error_clear(error);
-    batch_reset(batch, journal_reader_position(builder->reader) - 1);
-    while (!is_full(batch, builder->options, messages_max) && add_record(batch, builder, error)) {
+    *whole = false;
+    for (size_t i = 0; i < records_max && !*whole; i++) {
+        *whole = is_full(batch, builder->options) || !add_record(batch, builder, error);
     }
     /* The reader's word counts: it also passes over numbers that were left out. */
     batch->to = journal_reader_position(builder->reader) - 1;

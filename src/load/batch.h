@@ -76,13 +76,16 @@ struct batch_builder {
 struct batch *batch_new(size_t rule_count);
 void batch_free(struct batch *batch);
 
+/* Empties it; what it gets begins at the reader's position. */
+void batch_begin(struct batch *batch, const struct batch_builder *builder);
+
 /*
- * Reads on from the reader's position until the journal's end, the options' limits, or
- * `messages_max` messages, and builds the batch. OUTCOME_OK also for an empty one (to == from).
- * OUTCOME_RETRY: the journal could not be read.
+ * Reads on, at most `records_max` records of the journal; *whole when more of them would add
+ * nothing: at the options' limits and at the journal's end. OUTCOME_OK also when there was nothing
+ * (to == from). OUTCOME_RETRY: the journal could not be read.
  */
-enum outcome batch_build(struct batch *batch, const struct batch_builder *builder,
-                         size_t messages_max, struct error *error) MUST_CHECK;
+enum outcome batch_extend(struct batch *batch, const struct batch_builder *builder,
+                          size_t records_max, bool *whole, struct error *error) MUST_CHECK;
 
 /* After the commit: tells the log and the status page which messages became dead letters, and which
  * may be missing. */

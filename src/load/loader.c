@@ -38,7 +38,7 @@ static void drop_rules(struct loader *loader)
     batch_free(loader->batch);
     rule_targets_free(loader->targets);
     mapper_free(loader->mapper);
-    loader->next_built = false;
+    loader->ahead_begun = false;
     loader->ahead = NULL;
     loader->batch = NULL;
     loader->targets = NULL;
@@ -114,8 +114,8 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     verdicts_reset(&loader->verdicts);
     backoff_reset(&loader->wait);
     loader->soon_count = 0;
-    if (loader->messages_max < SIZE_MAX / 2) {
-        loader->messages_max *= 2;
+    if (loader->records_max < SIZE_MAX / 2) {
+        loader->records_max *= 2;
     }
 }
 
@@ -148,11 +148,17 @@ static bool wait_for_messages(struct loader *loader)
 static bool take_next(struct loader *loader, const struct batch_builder *builder)
 {
     struct error error;
+    bool whole;
 
-    if (loader->next_built) {
-        loader->next_built = false;
-        ahead_swap(loader->ahead, &loader->batch);
-    } else if (batch_build(loader->batch, builder, loader->messages_max, &error) != OUTCOME_OK) {
+    if (loader->ahead_begun) {
+        loader->ahead_begun = false;
+        if (ahead_take(loader->ahead, &loader->batch)) {
+            return loader->batch->to > loader->batch->from;
+        }
+        loader_rewind(loader);
+    }
+    batch_begin(loader->batch, builder);
+    if (batch_extend(loader->batch, builder, loader->records_max, &whole, &error) != OUTCOME_OK) {
         log_error("the journal can't be read", F_TEXT("reason", error.text));
         if (loader_stopping(loader)) {
             atomic_store(&loader->abandon, true);
@@ -170,7 +176,24 @@ static bool ahead_pays(const struct loader *loader)
     uint64_t whole = (uint64_t) loader->options.batch.max_rows;
 
     return journal_last(loader->options.journal) >= loader->batch->to + whole &&
-           loader->messages_max >= whole && rule_targets_wait(loader->targets) < 0;
+           loader->records_max >= whole && rule_targets_wait(loader->targets) < 0;
+}
+
+/* Stores the loader's batch, and begins the next one meanwhile. */
+static enum store_result store_and_build(struct loader *loader, const struct store *store,
+                                         const struct batch_builder *builder, unsigned *refused,
+                                         struct pg_failure *failure)
+{
+    enum store_result result;
+
+    loader->ahead_begun = ahead_pays(loader);
+    if (loader->ahead_begun) {
+        ahead_begin(loader->ahead, builder);
+        pg_meanwhile(loader->connection, ahead_step, loader->ahead);
+    }
+    result = store_batch(store, loader->batch, refused, failure);
+    pg_meanwhile(loader->connection, NULL, NULL);
+    return result;
 }
 
 static void store_next(struct loader *loader)
@@ -187,8 +210,7 @@ static void store_next(struct loader *loader)
     struct pg_failure failure = {.message = ""};
     enum store_result result;
     unsigned refused;
-    bool begun;
-    int64_t started, took_us;
+    int64_t started;
 
     if (!take_next(loader, &builder)) {
         return;
@@ -196,20 +218,9 @@ static void store_next(struct loader *loader)
     started = clock_monotonic_us();
     loader->waiting_since_ms =
         started / 1000; /* of what comes from now on, the first may be as old */
-    begun = ahead_pays(loader);
-    if (begun) {
-        ahead_begin(loader->ahead, &builder);
-    }
-    result = store_batch(&store, loader->batch, &refused, &failure);
-    took_us = clock_monotonic_us() - started;
-    if (begun) {
-        loader->next_built = ahead_end(loader->ahead);
-    }
+    result = store_and_build(loader, &store, &builder, &refused, &failure);
     if (result == STORE_DONE) {
-        batch_committed(loader, took_us);
-        if (begun && !loader->next_built) {
-            loader_rewind(loader);
-        }
+        batch_committed(loader, clock_monotonic_us() - started);
         return;
     }
     if (result == STORE_REFUSED) {
@@ -326,7 +337,7 @@ struct loader *loader_start(const struct loader_options *options, const struct r
     loader->options = *options;
     loader->connection = pg_connection_new(&loader->options.database);
     loader->reader = journal_reader_new(options->journal);
-    loader->messages_max = SIZE_MAX / 2;
+    loader->records_max = SIZE_MAX / 2;
     loader->used_ruleset = ruleset;
     backoff_init(&loader->backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
     backoff_init(&loader->wait, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);

@@ -65,7 +65,7 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
     } else {
         metric_add(METRIC_JOURNAL_MESSAGES_AT_START, -done);
     }
-    loader->next_built = false; /* the catalog may be another one now */
+    loader->ahead_begun = false; /* the catalog may be another one now */
     return journal_reader_seek(loader->reader, position + 1, error);
 }
 

@@ -24,7 +24,7 @@ struct loader {
     struct verdicts verdicts;
     struct backoff backoff;
     struct backoff wait; /* for a server that can't now */
-    size_t messages_max; /* of the next batch; small after a data error nobody can be blamed for */
+    size_t records_max;  /* of the next batch; small after a data error nobody can be blamed for */
     bool connected_before;
     bool online; /* as metrics and health say */
     bool schema_ready;
@@ -42,8 +42,7 @@ struct loader {
     struct rule_targets *targets;
     struct batch *batch;
     struct ahead *ahead;
-    bool
-        next_built; /* ahead has the batch that follows `stored`, and the reader stands behind it */
+    bool ahead_begun; /* with what follows `stored`; the reader stands behind it */
 
     pthread_t thread;
     pthread_mutex_t mutex;

@@ -13,7 +13,7 @@ void loader_rewind(struct loader *loader)
 {
     struct error error;
 
-    loader->next_built = false;
+    loader->ahead_begun = false;
     if (journal_reader_seek(loader->reader, loader->stored + 1, &error) != OUTCOME_OK) {
         log_error("the journal can't be read", F_TEXT("reason", error.text));
         stop_request(1);
@@ -92,7 +92,7 @@ void loader_trouble(struct loader *loader, enum store_result result,
         soon_again(loader, failure);
         break;
     case STORE_SMALLER:
-        loader->messages_max = loader->batch->count > 1 ? loader->batch->count / 2 : 1;
+        loader->records_max = loader->batch->count > 1 ? loader->batch->count / 2 : 1;
         if (loader->batch->count <= 1) {
             server_waits(loader, failure);
         }

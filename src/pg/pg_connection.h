@@ -63,6 +63,13 @@ const char *pg_target(const struct pg_connection *connection);
 void pg_interrupt(struct pg_connection *connection);
 
 /*
+ * While the server is waited for, `step` is called again and again instead of sleeping, until it
+ * returns false. What it does should take a moment only, for the answer may have come, and nothing
+ * that concerns this connection. NULL: sleeps, as it did at first.
+ */
+void pg_meanwhile(struct pg_connection *connection, bool (*step)(void *context), void *context);
+
+/*
  * Runs one or more statements without parameters (simple protocol). OUTCOME_OK, or OUTCOME_RETRY
  * with `failure` filled; after SQL_RECONNECT and SQL_READ_WRITE the connection is closed.
  */

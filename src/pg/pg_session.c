@@ -23,7 +23,20 @@ static void say_timeout(const struct pg_connection *connection, struct pg_failur
     buf_fini(&patience);
 }
 
-short pg_session_wait(const struct pg_connection *connection, int fd, short events,
+void pg_meanwhile(struct pg_connection *connection, bool (*step)(void *context), void *context)
+{
+    connection->step = step;
+    connection->step_context = context;
+}
+
+static void do_step(struct pg_connection *connection)
+{
+    if (connection->step != NULL && !connection->step(connection->step_context)) {
+        connection->step = NULL;
+    }
+}
+
+short pg_session_wait(struct pg_connection *connection, int fd, short events,
                       struct pg_failure *failure)
 {
     struct pollfd fds[] = {{.fd = connection->interrupt_fd, .events = POLLIN},
@@ -31,7 +44,7 @@ short pg_session_wait(const struct pg_connection *connection, int fd, short even
     for (;;) {
         int64_t left_ms = connection->deadline_ms - clock_monotonic_ms();
         int timeout_ms = left_ms < 0 ? 0 : left_ms > 60000 ? 60000 : (int) left_ms;
-        int ready = poll(fds, 2, timeout_ms);
+        int ready = poll(fds, 2, connection->step != NULL ? 0 : timeout_ms);
         if (ready < 0 && errno != EINTR) {
             pg_failure_set(failure, SQL_RECONNECT, "poll: %s", strerror(errno));
             return 0;
@@ -43,6 +56,7 @@ short pg_session_wait(const struct pg_connection *connection, int fd, short even
         if (ready > 0) {
             return fds[1].revents;
         }
+        do_step(connection);
         if (clock_monotonic_ms() >= connection->deadline_ms) {
             say_timeout(connection, failure);
             return 0;

@@ -16,13 +16,15 @@
 #include "pg/pg_connection.h"
 
 struct pg_connection {
-    struct pg_options options; /* conninfo and password are copies, owned */
-    PGconn *pg;                /* owned; NULL while not connected */
-    int interrupt_fd;          /* eventfd; readable once pg_interrupt() was called */
-    int64_t patience_ms;       /* how long a wait may last without progress */
-    int64_t deadline_ms;       /* of the wait under way, monotonic */
-    unsigned inputs;           /* reads from the socket that brought something */
-    unsigned notices;          /* NOTICE messages so far */
+    struct pg_options options;   /* conninfo and password are copies, owned */
+    PGconn *pg;                  /* owned; NULL while not connected */
+    int interrupt_fd;            /* eventfd; readable once pg_interrupt() was called */
+    int64_t patience_ms;         /* how long a wait may last without progress */
+    int64_t deadline_ms;         /* of the wait under way, monotonic */
+    unsigned inputs;             /* reads from the socket that brought something */
+    unsigned notices;            /* NOTICE messages so far */
+    bool (*step)(void *context); /* of pg_meanwhile(); NULL: none, or it has nothing left to do */
+    void *step_context;
     bool early_check_off;      /* COPY once took something harmless for an early error */
     int previous_pid;          /* backend of the previous connection; 0 = not known */
     int64_t previous_start_us; /* and when it started, for the number may be another's by now */
@@ -37,7 +39,7 @@ void pg_session_begin(struct pg_connection *connection);
 /* Waits for POLLIN or POLLOUT on `fd` (-1: only for the time to pass). What came as poll's events;
  * 0 with `failure` filled after the deadline and after pg_interrupt(). Does not close the
  * connection. */
-short pg_session_wait(const struct pg_connection *connection, int fd, short events,
+short pg_session_wait(struct pg_connection *connection, int fd, short events,
                       struct pg_failure *failure);
 
 /* Sends all that libpq has buffered, reading what comes meanwhile. A lost connection is no failure

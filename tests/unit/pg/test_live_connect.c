@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -252,6 +253,41 @@ static void test_slow_statement(void)
     pg_connection_free(connection);
 }
 
+struct steps {
+    int done, most;
+};
+
+static bool step(void *context)
+{
+    struct steps *steps = context;
+    return ++steps->done < steps->most;
+}
+
+/* What is done meanwhile is done while the answer is awaited and not afterwards; it hides neither
+ * the answer nor the deadline. */
+static void test_meanwhile(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = live_new("", 500);
+    struct error error = {0};
+    struct pg_failure failure = {0};
+    struct steps few = {.most = 3}, endless = {.most = INT_MAX}, never = {.most = INT_MAX};
+    CHECK_INT_EQ(pg_connect(connection, &error), OUTCOME_OK);
+    pg_meanwhile(connection, step, &few);
+    CHECK_INT_EQ(pg_run(connection, "select pg_sleep(0.1)", &failure), OUTCOME_OK);
+    CHECK_INT_EQ(few.done, 3);
+    pg_meanwhile(connection, step, &never);
+    pg_meanwhile(connection, NULL, NULL);
+    CHECK_INT_EQ(pg_run(connection, "select pg_sleep(0.1)", &failure), OUTCOME_OK);
+    CHECK_INT_EQ(never.done, 0);
+    pg_meanwhile(connection, step, &endless);
+    CHECK_INT_EQ(pg_run(connection, "select pg_sleep(0.1)", &failure), OUTCOME_OK);
+    CHECK(endless.done > 3);
+    CHECK_INT_EQ(pg_run(connection, "select pg_sleep(10)", &failure), OUTCOME_RETRY);
+    CHECK(strstr(failure.message, "for 500ms") != NULL);
+    pg_connection_free(connection);
+}
+
 static void *interrupt_soon(void *connection)
 {
     usleep(200000);
@@ -388,6 +424,7 @@ static void test_quoting(void)
 
 UNIT_MAIN("live_connect", {"connected", test_connected}, {"refusals", test_refusals},
           {"silent_server", test_silent_server}, {"stopped_backend", test_stopped_backend},
-          {"slow_statement", test_slow_statement}, {"interrupt", test_interrupt},
-          {"lost_while_idle", test_lost_while_idle}, {"previous_backend", test_previous_backend},
-          {"commit", test_commit}, {"quoting", test_quoting})
+          {"slow_statement", test_slow_statement}, {"meanwhile", test_meanwhile},
+          {"interrupt", test_interrupt}, {"lost_while_idle", test_lost_while_idle},
+          {"previous_backend", test_previous_backend}, {"commit", test_commit},
+          {"quoting", test_quoting})
