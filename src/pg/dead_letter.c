@@ -20,17 +20,6 @@ static const char *number_text(char text[NUMBER_TEXT], int64_t number)
     return text;
 }
 
-static enum outcome query(struct pg_connection *connection, const char *schema, const char *sql,
-                          int count, const char *const *values, struct pg_rows **rows,
-                          struct pg_failure *failure)
-{
-    struct buf text = {0};
-    pg_append_for_schema(&text, sql, schema);
-    enum outcome outcome = pg_query(connection, buf_string(&text), count, values, rows, failure);
-    buf_fini(&text);
-    return outcome;
-}
-
 enum outcome dead_letters_copy(struct pg_connection *connection, const char *schema,
                                struct slice rows, struct pg_failure *failure)
 {
@@ -197,7 +186,7 @@ enum outcome dead_letters_parked(struct pg_connection *connection, const char *s
     pg_quote_array(&names, rules, count);
     const char *values[] = {buf_string(&names)};
     enum outcome outcome =
-        query(connection, schema, sql_dead_letter_parked, 1, values, &rows, failure);
+        pg_query_schema(connection, schema, sql_dead_letter_parked, 1, values, &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
         parked[strtol(pg_rows_text(rows, row, 0), NULL, 10) - 1] = true;
     }
@@ -219,7 +208,7 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const char *s
     buf_append_byte(&array, '}');
     const char *values[] = {buf_string(&array)};
     enum outcome outcome =
-        query(connection, schema, sql_dead_letter_delete, 1, values, &rows, failure);
+        pg_query_schema(connection, schema, sql_dead_letter_delete, 1, values, &rows, failure);
     buf_fini(&array);
     pg_rows_free(rows);
     return outcome;
@@ -238,7 +227,7 @@ enum outcome dead_letter_update(struct pg_connection *connection, const char *sc
                             sqlstate != NULL && sqlstate[0] != '\0' ? sqlstate : NULL,
                             parked ? "true" : "false"};
     enum outcome outcome =
-        query(connection, schema, sql_dead_letter_update, 4, values, &rows, failure);
+        pg_query_schema(connection, schema, sql_dead_letter_update, 4, values, &rows, failure);
     pg_rows_free(rows);
     buf_fini(&clean);
     return outcome;
@@ -255,7 +244,7 @@ enum outcome dead_letters_purge(struct pg_connection *connection, const char *sc
 
     *purged = 0;
     enum outcome outcome =
-        query(connection, schema, sql_dead_letter_purge, 2, values, &rows, failure);
+        pg_query_schema(connection, schema, sql_dead_letter_purge, 2, values, &rows, failure);
     if (outcome == OUTCOME_OK) {
         *purged = pg_rows_affected(rows);
     }
@@ -271,7 +260,7 @@ enum outcome dead_letters_find_strays(struct pg_connection *connection, const ch
     pg_quote_array(&known, strays->known, strays->known_count);
     const char *values[] = {buf_string(&known)};
     enum outcome outcome =
-        query(connection, schema, sql_dead_letter_strays, 1, values, &rows, failure);
+        pg_query_schema(connection, schema, sql_dead_letter_strays, 1, values, &rows, failure);
     if (outcome == OUTCOME_OK) {
         strays->letters = strtoll(pg_rows_text(rows, 0, 0), NULL, 10);
         buf_append_slice(&strays->rules, pg_rows_slice(rows, 0, 1));
@@ -297,7 +286,8 @@ enum outcome gap_insert(struct pg_connection *connection, const char *schema, co
         gap->to_us != 0 ? number_text(numbers[2], gap->to_us) : NULL,
         gap->messages >= 0 ? number_text(numbers[3], gap->messages) : NULL,
     };
-    enum outcome outcome = query(connection, schema, sql_gap_insert, 6, values, &rows, failure);
+    enum outcome outcome =
+        pg_query_schema(connection, schema, sql_gap_insert, 6, values, &rows, failure);
     pg_rows_free(rows);
     buf_fini(&cause);
     return outcome;

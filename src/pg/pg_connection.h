@@ -97,6 +97,10 @@ struct pg_rows; /* a result; freed by pg_rows_free() */
 enum outcome pg_query(struct pg_connection *connection, const char *sql, int count,
                       const char *const *values, struct pg_rows **rows,
                       struct pg_failure *failure) MUST_CHECK;
+/* The same, after pg_append_for_schema(). */
+enum outcome pg_query_schema(struct pg_connection *connection, const char *schema, const char *sql,
+                             int count, const char *const *values, struct pg_rows **rows,
+                             struct pg_failure *failure) MUST_CHECK;
 int pg_rows_count(const struct pg_rows *rows);
 const char *pg_rows_text(const struct pg_rows *rows, int row,
                          int column); /* NULL = null; borrowed */

@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "base/memory.h"
+#include "pg/pg_quote.h"
 #include "pg/pg_session.h"
 
 struct pg_rows {
@@ -87,6 +88,17 @@ enum outcome pg_query(struct pg_connection *connection, const char *sql, int cou
         *rows = memory_alloc(sizeof(**rows));
         (*rows)->result = result;
     }
+    return outcome;
+}
+
+enum outcome pg_query_schema(struct pg_connection *connection, const char *schema, const char *sql,
+                             int count, const char *const *values, struct pg_rows **rows,
+                             struct pg_failure *failure)
+{
+    struct buf text = {0};
+    pg_append_for_schema(&text, sql, schema);
+    enum outcome outcome = pg_query(connection, buf_string(&text), count, values, rows, failure);
+    buf_fini(&text);
     return outcome;
 }
 

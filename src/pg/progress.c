@@ -18,18 +18,6 @@ static const char *number_text(char text[NUMBER_TEXT], uint64_t number)
     return text;
 }
 
-/* One statement of sql/embedded for the configured schema. */
-static enum outcome query(struct pg_connection *connection, const char *schema, const char *sql,
-                          int count, const char *const *values, struct pg_rows **rows,
-                          struct pg_failure *failure)
-{
-    struct buf text = {0};
-    pg_append_for_schema(&text, sql, schema);
-    enum outcome outcome = pg_query(connection, buf_string(&text), count, values, rows, failure);
-    buf_fini(&text);
-    return outcome;
-}
-
 void progress_schema_sql(struct buf *out, const char *schema)
 {
     pg_append_for_schema(out, sql_mqtt2pg, schema);
@@ -163,7 +151,8 @@ enum outcome progress_read(struct pg_connection *connection, const char *schema,
     const char *values[] = {client_id, journal};
 
     *progress = (struct progress){0};
-    enum outcome outcome = query(connection, schema, sql_progress_read, 2, values, &rows, failure);
+    enum outcome outcome =
+        pg_query_schema(connection, schema, sql_progress_read, 2, values, &rows, failure);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
         progress->exists = true;
         snprintf(progress->journal, sizeof(progress->journal), "%s", pg_rows_text(rows, 0, 0));
@@ -181,7 +170,8 @@ enum outcome progress_write(struct pg_connection *connection, const char *schema
     struct pg_rows *rows = NULL;
     char number[NUMBER_TEXT];
     const char *values[] = {client_id, journal, number_text(number, position)};
-    enum outcome outcome = query(connection, schema, sql_progress_write, 3, values, &rows, failure);
+    enum outcome outcome =
+        pg_query_schema(connection, schema, sql_progress_write, 3, values, &rows, failure);
     pg_rows_free(rows);
     return outcome;
 }
@@ -196,7 +186,8 @@ enum outcome progress_move(struct pg_connection *connection, const char *schema,
                             number_text(numbers[1], step->to)};
 
     *stored_at_us = 0;
-    enum outcome outcome = query(connection, schema, sql_progress_move, 4, values, &rows, failure);
+    enum outcome outcome =
+        pg_query_schema(connection, schema, sql_progress_move, 4, values, &rows, failure);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) == 1) {
         *stored_at_us = strtoll(pg_rows_text(rows, 0, 0), NULL, 10);
     }
