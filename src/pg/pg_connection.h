@@ -105,6 +105,8 @@ int pg_rows_count(const struct pg_rows *rows);
 const char *pg_rows_text(const struct pg_rows *rows, int row,
                          int column); /* NULL = null; borrowed */
 struct slice pg_rows_slice(const struct pg_rows *rows, int row, int column);
+/* Of a column, by its OID; of a domain its base type. */
+uint32_t pg_rows_type(const struct pg_rows *rows, int column);
 /* A bytea column (text form "\x…") decoded into `out`. */
 void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *out);
 int64_t pg_rows_affected(const struct pg_rows *rows);

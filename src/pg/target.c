@@ -229,6 +229,22 @@ struct target *target_rehearsal_new(const struct rule_options *rule, const struc
     return target;
 }
 
+/* "SELECT (NULL::relation).column, …": needs no privilege but to find the table. */
+static void take_types(struct target *target, const char *relation, const struct row_plan *plan)
+{
+    struct buf sql = {0};
+
+    target->type_oids = memory_alloc((plan->count + 1) * sizeof(*target->type_oids));
+    target->type_count = plan->count;
+    for (size_t i = 0; i < plan->count; i++) {
+        buf_printf(&sql, "%s (NULL::%s).", i > 0 ? "," : "SELECT", relation);
+        pg_quote_identifier(&sql, column_name(plan, i));
+        target->type_oids[i] = plan->columns[i]->type_oid;
+    }
+    target->types = memory_copy(buf_slice(&sql));
+    buf_fini(&sql);
+}
+
 /* The configuration has checked it; what makes no sense after all is left to the server to
  * refuse. */
 static void take_own(struct target *target, const char *text)
@@ -251,6 +267,7 @@ struct target *target_new(const struct rule_options *rule, const struct pg_table
 
     if (table != NULL) {
         append_relation(&relation, table);
+        take_types(target, buf_string(&relation), plan);
         plain = table->copy_works && rule->on_conflict == CONFLICT_ERROR && rule->sql.text == NULL;
     }
     const struct staging staging = {.rule = rule, .plan = plan, .relation = buf_string(&relation)};
@@ -277,8 +294,26 @@ void target_free(struct target *target)
         }
         free(target->own);
         free(target->after);
+        free(target->types);
+        free(target->type_oids);
         free(target);
     }
+}
+
+static enum outcome check_types(struct pg_connection *connection, const struct target *target,
+                                struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    enum outcome outcome = pg_query(connection, target->types, 0, NULL, &rows, failure);
+
+    for (size_t i = 0; outcome == OUTCOME_OK && i < target->type_count; i++) {
+        if (pg_rows_type(rows, (int) i) != target->type_oids[i]) {
+            outcome = pg_failure_set(failure, SQL_ROW, "a column has another type now");
+            memcpy(failure->sqlstate, "42804", sizeof(failure->sqlstate));
+        }
+    }
+    pg_rows_free(rows);
+    return outcome;
 }
 
 enum outcome target_run(struct pg_connection *connection, const struct target *target,
@@ -298,6 +333,9 @@ enum outcome target_run(struct pg_connection *connection, const struct target *t
     if (outcome == OUTCOME_OK && target->after != NULL) {
         outcome = pg_run(connection, target->after, failure);
         failure->line = 0; /* a line of COPY inside the rule's own SQL is none of ours */
+    }
+    if (outcome == OUTCOME_OK && target->types != NULL) {
+        outcome = check_types(connection, target, failure);
     }
     if (outcome == OUTCOME_OK && target->deferred) {
         outcome = pg_run(connection, "set constraints all immediate", failure);

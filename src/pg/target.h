@@ -12,12 +12,18 @@
  * has one; of equal times the later message wins. Rows with a null in their key never collide, as
  * in a unique index.
  *
+ * A column may get another type between the making of the rows and now. COPY would not notice: in
+ * binary a bigint, a double precision and a timestamptz are eight bytes each; nor would INSERT,
+ * which rounds and casts. So the types are asked for once more, behind the rows, whose lock keeps
+ * them as they are until the end of the transaction.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_PG_TARGET_H
 #define MQTT2PG_PG_TARGET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "core/rule_options.h"
@@ -31,6 +37,10 @@ struct target {
     char **own;   /* owned; the statements of the rule's own `sql`, for pg_run_own() */
     size_t own_count;
     char *after; /* owned; NULL when plain */
+    char *
+        types; /* owned; its result's columns have the types of today; NULL for a rule with `sql` */
+    uint32_t *type_oids; /* owned; the types that rows are made for */
+    size_t type_count;
     bool
         deferred; /* SET CONSTRAINTS ALL IMMEDIATE belongs before COMMIT, so that a deferred constraint fails while the batch can still be halved */
 };
@@ -49,7 +59,7 @@ struct target *target_rehearsal_new(const struct rule_options *rule, const struc
 
 /* Runs the statements, inside the caller's transaction, over the rows in `parts` (COPY's stream
  * with header and trailer, in the plan's format). failure->line is the number of a row only when
- * COPY itself refused it. */
+ * COPY itself refused it. A column that has another type now is SQL_ROW with SQLSTATE 42804. */
 enum outcome target_run(struct pg_connection *connection, const struct target *target,
                         const struct slice *parts, size_t part_count,
                         struct pg_failure *failure) MUST_CHECK;

@@ -200,6 +200,40 @@ def test_a_column_changes_under_its_feet(env):
     assert env.dead_letters() == []
 
 
+def test_a_column_changes_to_a_type_of_the_same_width(env):
+    """In binary a bigint is eight bytes, and so are double precision and timestamptz: COPY alone would take one for the other."""
+    env.sql("create table w (v bigint)")
+    bridge = env.bridge('{ name = "w"; topic = "~/w"; table = "w"; columns = { v = "$.v"; }; }')
+    env.publish([("~/w", '{"v": 1}')])
+    env.wait_rows("w", 1)
+    env.sql("alter table w alter v type double precision")
+    env.publish([("~/w", '{"v": 2}')])
+    env.wait_rows("w", 2)
+    assert env.sql("select v from w order by v") == [(1,), (2,)]
+    env.sql("alter table w alter v type timestamptz using to_timestamp(v)")
+    env.publish([("~/w", '{"v": 3}'), ("~/w", '{"v": "2026-11-23T00:00:00Z"}')])
+    env.wait_rows("w", 3)
+    env.wait(lambda: len(env.dead_letters()) == 1, 10, "a number became a time")
+    assert env.one("select count(*) from w where v = '2026-11-23T00:00:00Z'") == 1
+    bridge.wait_quiet()
+    bridge.check_books()
+
+
+def test_a_column_changes_to_a_type_that_rounds(env):
+    """The same where rows go through INSERT … SELECT, which makes 2 of 1.5 without a word."""
+    env.sql("create table w (k text primary key, v double precision)")
+    bridge = env.bridge("""{ name = "w"; topic = "~/w/{k}"; table = "w"; columns = { k = "{k}"; v = "$.v"; }; key = ("k");
+                             on_conflict = "update"; }""")
+    env.publish([("~/w/a", '{"v": 1.5}')])
+    env.wait_rows("w", 1)
+    env.sql("alter table w alter v type int")
+    env.publish([("~/w/b", '{"v": 1.5}'), ("~/w/c", '{"v": 3}')])
+    env.wait_rows("w", 2)
+    assert env.sql("select k, v from w order by k") == [("a", 2), ("c", 3)]
+    assert len(env.dead_letters()) == 1
+    bridge.check_books()
+
+
 @limit(120)
 def test_many_refusals_without_a_line(env):
     """PostgreSQL names no line for a foreign key: 250 of 10,000 messages in one batch are found in a bounded number of COPYs."""
