@@ -143,6 +143,23 @@ static void count_letters(const struct retry *retry, struct retry_counts *counts
     }
 }
 
+/* A column that was altered since its table was looked at makes every letter look bad. */
+static enum store_result blame_letter(const struct retry *retry, struct pg_failure *failure)
+{
+    const struct store *store = retry->store;
+    struct pg_failure look;
+    bool changed;
+
+    if (rule_targets_refresh(store->targets, store->connection, retry->rule, &changed, &look) !=
+        OUTCOME_OK) {
+        return STORE_LOST;
+    }
+    if (!changed) {
+        return store_isolate(store, retry->batch, retry->rule, failure);
+    }
+    return rule_targets_get(store->targets, retry->rule)->plan != NULL ? STORE_AGAIN : STORE_WAIT;
+}
+
 /* After a rollback of the rows: find who is to blame, or park. */
 static enum store_result after_failure(const struct retry *retry, bool in_rows,
                                        struct pg_failure *failure)
@@ -156,7 +173,7 @@ static enum store_result after_failure(const struct retry *retry, bool in_rows,
         return STORE_WAIT;
     }
     if (in_rows && failure->action == SQL_ROW) {
-        return store_isolate(retry->store, retry->batch, retry->rule, failure);
+        return blame_letter(retry, failure);
     }
     return store_result_of(failure);
 }

@@ -72,6 +72,25 @@ def test_table_comes_back_within_a_backlog(env):
     bridge.check_books()
 
 
+def test_a_column_changes_while_parked_are_stored(env):
+    """More are parked than are stored at a go, and in between a column gets another type: none is taken for a bad row."""
+    bridge = env.bridge('{ name = "late"; topic = "~/l"; table = "late"; columns = { n = "$.n"; }; }')
+    env.publish([("~/l", '{"n": %d}' % n) for n in range(700)])
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 700, 15, "not parked")
+    bridge.wait_quiet()
+    bridge.kill9()
+    env.sql("create table late (id int generated always as identity, n int)")
+    bridge.start(ready=False, faults="store.commit.before=delay:2000@1")
+    env.wait(lambda: env.one("select count(*) from pg_locks where relation = 'late'::regclass and mode = 'RowExclusiveLock'") > 0, 10,
+             "nothing is stored")
+    env.sql("alter table late alter n type bigint")  # waits for the first portion, and the second for it
+    assert env.one("select count(*) from late") == 500, "too late: this test proves nothing"
+    env.wait_rows("late", 700)
+    assert [row[0] for row in env.sql("select n from late order by id")] == list(range(700)), "not in order"
+    assert env.dead_letters() == []
+    bridge.check_books()
+
+
 def test_table_renamed_away_and_back(env):
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE)
