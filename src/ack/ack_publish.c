@@ -8,7 +8,6 @@
 #include "base/metrics.h"
 
 enum {
-    FLUSH_ACKS = 1000,  /* confirmed together: what is published again after a loss */
     CONFIRM_MS = 10000, /* a broker that does not confirm for so long is left */
 };
 
@@ -26,15 +25,15 @@ static void count_published(struct slice acks, const char *end)
     }
 }
 
-enum outcome ack_publish(struct publisher *publisher, struct slice *acks, uint32_t *count,
-                         struct error *error)
+enum outcome ack_publish(struct publisher *publisher, uint32_t count_max, struct slice *acks,
+                         uint32_t *count, struct error *error)
 {
     enum outcome outcome = OUTCOME_OK;
     struct slice rest = *acks;
     struct ack ack;
     uint32_t taken = 0;
     *count = 0;
-    while (outcome == OUTCOME_OK && taken < FLUSH_ACKS && ack_batch_next(&rest, &ack)) {
+    while (outcome == OUTCOME_OK && taken < count_max && ack_batch_next(&rest, &ack)) {
         struct publication publication = {.topic = ack.topic,
                                           .payload = ack.payload,
                                           .correlation_data = ack.correlation_data,

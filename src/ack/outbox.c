@@ -2,6 +2,13 @@
  *   outbox_prepare ─▶ written ── outbox_commit, outbox_settle at or beyond its mark ─▶ due ── published, confirmed ─▶ deleted
  *                        └────── outbox_abort, outbox_settle before its mark ─▶ deleted
  *
+ * One that the broker will not have must not keep back all others, and a broker may answer it by
+ * ending the connection (Mosquitto: a topic of more than 200 levels, which whoever asks for an
+ * answer can choose). So when a connection ends with a thousand under way, these go one at a time;
+ * one with which it ends alone is set aside, in a file of its own behind the others, for it may
+ * have been chance. Set aside and alone once more, again and again, while others were confirmed: it
+ * is given up, with an error in the log.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "ack/outbox.h"
@@ -31,6 +38,9 @@ enum {
     REST_MS = 500,      /* after a failure */
     LOOK_MS = 1000,     /* between two looks at a connection that is kept ready */
     LOOK_SOON_MS = 200, /* … while there is none */
+    TOGETHER = 1000,    /* acknowledgments: what is published again after a loss */
+    ASIDE_MS = 2000,    /* until one that was set aside is tried again */
+    LOSSES_MAX = 3,     /* then it is no chance any more */
 };
 
 /* Everything from `mutex` on is guarded by it. */
@@ -41,6 +51,7 @@ struct outbox {
     int64_t max_bytes;
     struct publisher *publisher; /* of the thread */
     bool told;                   /* of the thread: that there is no connection */
+    uint64_t confirmed; /* of the thread: acknowledgments, those set aside not among them */
     pthread_t thread;
     bool started;
 
@@ -182,33 +193,124 @@ fail:
 
 /* --- publishing, in the thread ---------------------------------------------------------------- */
 
+/* Writes the file of this entry. */
+static enum outcome entry_write(struct outbox *outbox, const struct outbox_entry *entry,
+                                const struct ack_batch *batch, struct error *error)
+{
+    char name[OUTBOX_NAME_BYTES];
+    outbox_entry_name(name, entry);
+    struct outbox_file file = {.mark = entry->mark, .count = batch->count};
+    snprintf(file.journal, sizeof(file.journal), "%s", outbox->journal);
+    return outbox_file_write(outbox->directory_fd, name, &file, buf_slice(&batch->bytes), error);
+}
+
+/* Notes what has become of an entry, unless it has gone meanwhile. */
+static void entry_note(struct outbox *outbox, const struct outbox_entry *entry)
+{
+    pthread_mutex_lock(&outbox->mutex);
+    struct outbox_entry *there = outbox_list_find(&outbox->list, entry);
+    if (there != NULL) {
+        *there = *entry;
+    }
+    list_changed(outbox);
+    pthread_mutex_unlock(&outbox->mutex);
+}
+
+static void mark_aside(const struct outbox *outbox, struct outbox_entry *entry)
+{
+    entry->aside = true;
+    entry->losses = 1;
+    entry->again_ms = clock_monotonic_ms() + ASIDE_MS;
+    entry->others = outbox->confirmed;
+}
+
+/* The next of this entry's acknowledgments goes into a file of its own. A crash may leave it in
+ * both. */
+static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct slice acks)
+{
+    struct error error = {0};
+    struct ack ack;
+    struct ack_batch alone = {0};
+    struct outbox_entry aside = {.mark = entry->mark, .count = 1, .due = true};
+    if (ack_batch_next(&acks, &ack)) {
+        ack_batch_append(&alone, &ack);
+    }
+    aside.bytes = OUTBOX_HEADER_BYTES + (int64_t) alone.bytes.length;
+    mark_aside(outbox, &aside);
+    pthread_mutex_lock(&outbox->mutex);
+    aside.serial = outbox->list.next_serial++;
+    pthread_mutex_unlock(&outbox->mutex);
+    enum outcome outcome = entry_write(outbox, &aside, &alone, &error);
+
+    pthread_mutex_lock(&outbox->mutex);
+    if (outcome == OUTCOME_OK) {
+        outbox_list_add(&outbox->list, &aside);
+    }
+    if (outcome == OUTCOME_OK && outbox_list_find(&outbox->list, entry) == NULL) {
+        /* The database went back before its mark: what is stored anew makes it anew. */
+        list_remove(outbox,
+                    (size_t) (outbox_list_find(&outbox->list, &aside) - outbox->list.entries));
+    }
+    pthread_mutex_unlock(&outbox->mutex);
+    ack_batch_fini(&alone);
+    if (outcome == OUTCOME_OK) {
+        entry->confirmed++;
+    } else {
+        log_warn("could not set an acknowledgment aside", F_TEXT("reason", error.text));
+    }
+}
+
+/* The connection has ended with the next of `acks` under way, perhaps with more. OUTCOME_OK: it is
+ * given up. */
+static enum outcome connection_ended(struct outbox *outbox, struct outbox_entry *entry,
+                                     struct slice acks)
+{
+    struct ack ack = {0};
+    if (entry->aside) {
+        entry->losses++;
+        entry->again_ms = clock_monotonic_ms() + ASIDE_MS;
+        if (entry->losses >= LOSSES_MAX && outbox->confirmed > entry->others) {
+            (void) ack_batch_next(&acks, &ack);
+            log_error("an acknowledgment is given up: the broker ends the connection whenever it "
+                      "is published",
+                      F_SLICE("rule", ack.rule), F_SLICE("topic", ack.topic));
+            return OUTCOME_OK;
+        }
+    } else if (entry->singly == 0) {
+        entry->singly = TOGETHER;
+    } else if (entry->count - entry->confirmed > 1) {
+        move_aside(outbox, entry, acks);
+    } else {
+        mark_aside(outbox, entry);
+    }
+    entry_note(outbox, entry);
+    return OUTCOME_RETRY;
+}
+
 /* Publishes what is not confirmed yet, and notes what is. */
-static enum outcome publish_acks(struct outbox *outbox, const struct outbox_entry *entry,
+static enum outcome publish_acks(struct outbox *outbox, struct outbox_entry *entry,
                                  struct slice acks, struct error *error)
 {
     enum outcome outcome = OUTCOME_OK;
-    uint32_t confirmed = 0;
     struct ack ack;
-    while (confirmed < entry->confirmed && ack_batch_next(&acks, &ack)) {
-        confirmed++;
+    for (uint32_t i = 0; i < entry->confirmed && ack_batch_next(&acks, &ack); i++) {
     }
     uint32_t count = 1;
     while (outcome == OUTCOME_OK && count > 0) {
-        outcome = ack_publish(outbox->publisher, &acks, &count, error);
-        confirmed += count;
-        pthread_mutex_lock(&outbox->mutex);
-        struct outbox_entry *there = outbox_list_find(&outbox->list, entry);
-        if (there != NULL) {
-            there->confirmed = confirmed;
-        }
-        list_changed(outbox);
-        pthread_mutex_unlock(&outbox->mutex);
+        outcome =
+            ack_publish(outbox->publisher, entry->singly > 0 ? 1 : TOGETHER, &acks, &count, error);
+        entry->confirmed += count;
+        entry->singly -= entry->singly > 0 ? count : 0;
+        outbox->confirmed += entry->aside ? 0 : count;
+        entry_note(outbox, entry);
     }
-    return outcome;
+    return outcome == OUTCOME_RETRY && publisher_lost(outbox->publisher)
+               ? connection_ended(outbox, entry, acks)
+               : outcome;
 }
 
 /* OUTCOME_OK: the file has done its work, or can't. */
-static enum outcome publish_file(struct outbox *outbox, const struct outbox_entry *entry,
+static enum outcome publish_file(struct outbox *outbox, struct outbox_entry *entry,
                                  struct error *error)
 {
     char name[OUTBOX_NAME_BYTES];
@@ -230,15 +332,36 @@ static enum outcome publish_file(struct outbox *outbox, const struct outbox_entr
     return outcome;
 }
 
+/* The first that is due; but first one that was set aside and whose time has come. */
 static bool find_due(const struct outbox *outbox, struct outbox_entry *entry)
 {
+    const struct outbox_entry *found = NULL;
+    int64_t now_ms = clock_monotonic_ms();
     for (size_t i = 0; i < outbox->list.count; i++) {
-        if (outbox->list.entries[i].due) {
-            *entry = outbox->list.entries[i];
-            return true;
+        const struct outbox_entry *each = &outbox->list.entries[i];
+        if (each->due && each->aside && each->again_ms <= now_ms) {
+            found = each;
+            break;
+        }
+        if (each->due && !each->aside && found == NULL) {
+            found = each;
         }
     }
-    return false;
+    if (found != NULL) {
+        *entry = *found;
+    }
+    return found != NULL;
+}
+
+/* For how long the thread may wait: less than `wait_ms` (-1 = for ever) when something is set
+ * aside. */
+static int64_t wait_for_aside(const struct outbox *outbox, int64_t wait_ms)
+{
+    bool aside = false;
+    for (size_t i = 0; i < outbox->list.count; i++) {
+        aside = aside || outbox->list.entries[i].aside;
+    }
+    return aside && (wait_ms < 0 || wait_ms > ASIDE_MS) ? ASIDE_MS : wait_ms;
 }
 
 /* With the mutex held, which is released meanwhile. Returns for how long nothing has to be done
@@ -270,7 +393,7 @@ static bool next_due(struct outbox *outbox, struct outbox_entry *entry)
         int64_t wait_ms = keep_connected(outbox);
         found = find_due(outbox, entry);
         if (!found && !outbox->ending && !outbox->closing) {
-            thread_cond_wait(&outbox->cond, &outbox->mutex, wait_ms);
+            thread_cond_wait(&outbox->cond, &outbox->mutex, wait_for_aside(outbox, wait_ms));
             found = find_due(outbox, entry);
         }
     }
@@ -389,19 +512,14 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
     bool room = has_room(outbox, entry.bytes);
     outbox->refused_bytes = room ? 0 : entry.bytes;
     uint64_t waiting = outbox_list_waiting(&outbox->list);
-    entry.serial = outbox->list.next_serial;
+    entry.serial = outbox->list.next_serial++;
     pthread_mutex_unlock(&outbox->mutex);
     if (!room) {
         return error_set(error, OUTCOME_RETRY,
                          "outbox is full: %" PRIu64 " acknowledgments wait for the broker",
                          waiting);
     }
-    char name[OUTBOX_NAME_BYTES];
-    outbox_entry_name(name, &entry);
-    struct outbox_file file = {.mark = *mark, .count = batch->count};
-    snprintf(file.journal, sizeof(file.journal), "%s", outbox->journal);
-    enum outcome outcome =
-        outbox_file_write(outbox->directory_fd, name, &file, buf_slice(&batch->bytes), error);
+    enum outcome outcome = entry_write(outbox, &entry, batch, error);
     if (outcome == OUTCOME_OK) {
         pthread_mutex_lock(&outbox->mutex);
         outbox_list_add(&outbox->list, &entry);

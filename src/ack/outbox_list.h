@@ -27,13 +27,20 @@ struct outbox_entry {
     uint32_t confirmed; /* published and confirmed of them; they come first */
     int64_t bytes;      /* of the file */
     bool due;           /* committed: to be published */
+
+    /* Of the search for one that ends the connection (outbox.c). */
+    uint32_t singly;  /* so many are published one at a time */
+    bool aside;       /* the last of it has ended a connection alone: the others go first */
+    unsigned losses;  /* connections that it has ended since */
+    int64_t again_ms; /* monotonic: not before */
+    uint64_t others;  /* how many acknowledgments were confirmed when it was set aside */
 };
 
 /* Zero-initialized memory is an empty list. */
 struct outbox_list {
     struct outbox_entry *entries; /* owned; ascending */
     size_t count;
-    unsigned next_serial; /* higher than any in the list so far */
+    unsigned next_serial; /* higher than any in the list so far, and than those given since */
 };
 
 void outbox_list_fini(struct outbox_list *list);

@@ -21,6 +21,8 @@ struct publisher {
     char *client_id;
     struct paho_link *link; /* NULL: not connected */
     int room;               /* publications that the window has place for, at least */
+    bool under_way;         /* something was handed over and is not confirmed yet */
+    bool lost;              /* the connection has ended with something under way */
     struct backoff backoff;
     int64_t not_before_ms; /* monotonic; no attempt to connect sooner */
     unsigned attempts;
@@ -54,9 +56,15 @@ void publisher_cancel(struct publisher *publisher)
     atomic_store(&publisher->cancelled, true);
 }
 
+/* How long the end of a connection may come behind the failure of what was under way. */
+enum { END_MS = 200 };
+
 /* Gives the connection up: what it has under way counts as not published. Returns OUTCOME_RETRY. */
 static enum outcome drop_link(struct publisher *publisher, const char *why, struct error *error)
 {
+    (void) paho_link_wait(publisher->link, -1, publisher->under_way ? END_MS : 0);
+    publisher->lost = publisher->under_way && !paho_link_up(publisher->link);
+    publisher->under_way = false;
     paho_link_close(publisher->link);
     publisher->link = NULL;
     publisher->room = 0;
@@ -99,6 +107,7 @@ static enum outcome connect_once(struct publisher *publisher, int64_t millisecon
 /* Makes sure that there is a connection. */
 static enum outcome ready(struct publisher *publisher, int64_t milliseconds, struct error *error)
 {
+    publisher->lost = false;
     if (publisher->link != NULL) {
         return paho_link_up(publisher->link) ? OUTCOME_OK
                                              : drop_link(publisher, "connection lost", error);
@@ -185,6 +194,7 @@ enum outcome publisher_publish(struct publisher *publisher, const struct publica
         return drop_link(publisher, "broker does not confirm", error);
     }
     enum outcome outcome = paho_link_publish(publisher->link, publication, error);
+    publisher->under_way = publisher->under_way || outcome == OUTCOME_OK;
     return outcome == OUTCOME_RETRY ? drop_link(publisher, "connection lost", error) : outcome;
 }
 
@@ -196,6 +206,12 @@ enum outcome publisher_flush(struct publisher *publisher, int64_t milliseconds, 
     if (!wait_confirmed(publisher, 0, milliseconds) || paho_link_failed(publisher->link)) {
         return drop_link(publisher, "broker did not confirm", error);
     }
+    publisher->under_way = false;
     backoff_reset(&publisher->backoff);
     return OUTCOME_OK;
+}
+
+bool publisher_lost(const struct publisher *publisher)
+{
+    return publisher->lost;
 }

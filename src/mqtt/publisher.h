@@ -46,4 +46,8 @@ enum outcome publisher_publish(struct publisher *publisher, const struct publica
 enum outcome publisher_flush(struct publisher *publisher, int64_t milliseconds,
                              struct error *error) MUST_CHECK;
 
+/* After OUTCOME_RETRY: has the connection ended with something under way? Else there was none, or
+ * the broker did not answer. */
+bool publisher_lost(const struct publisher *publisher);
+
 #endif

@@ -128,6 +128,9 @@ class Session:
         if self.version == 5:
             size, at = mqtt.take_variable(body, at)
             at += size
+        if self.broker.ends_at(topic):
+            self.drop()
+            return
         self.published.append((topic, body[at:]))
         if qos == 1:
             self.write(mqtt.packet(mqtt.PUBACK, packet_id))
@@ -155,6 +158,7 @@ class ScriptedBroker:
         self.properties = b""          # of CONNACK, MQTT 5
         self.grant = lambda name, qos: qos  # what SUBACK says
         self.mute = False              # SUBSCRIBE gets no answer
+        self.ends_at = lambda topic: False  # a publication to it ends the connection
         self.sessions = queue.Queue()
         self.all = []
         self.listener = socket.create_server(("127.0.0.1", 0))

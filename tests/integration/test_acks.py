@@ -140,6 +140,72 @@ def test_response_topic_and_correlation(env):
     assert json.loads(answers[env.topic("~/answers/you")].payload)["status"] == "rejected"
 
 
+@limit(120)
+def test_topic_that_ends_the_connection(env):
+    """Whoever asks chooses where the answer goes, and Mosquitto ends the connection of who publishes to a topic of more than 200
+    levels: this one answer does not stand in the way of all others, also over kill -9."""
+    env.sql(TABLE)
+    inbox = env.subscribe("~/answers/#")
+    bridge = env.bridge(RULE % ("@response_topic", ""))
+    answers = env.topic("~/answers/me")
+    env.publish([("~/devices/d/telemetry", '{"id": %d}' % n, 1, {"response_topic": "a/" * 250 if n == 2 else answers})
+                 for n in range(5)])
+    env.wait_rows("reading", 5)
+    env.wait(lambda: set(by_id(inbox)) == {0, 1, 3, 4}, 40, lambda: f"only {sorted(by_id(inbox))} were acknowledged")
+    assert bridge.metric("acks_waiting") == 1
+    bridge.kill9()
+    bridge.start()
+    env.publish([("~/devices/d/telemetry", '{"id": 5}', 1, {"response_topic": answers})])
+    env.wait(lambda: 5 in by_id(inbox), 40, "it stands in the way after kill -9")
+    assert "ERROR" in bridge.wait_log("an acknowledgment is given up", 40)
+    env.wait(lambda: bridge.metric("acks_waiting") == 0, 5, "still waiting")
+
+
+def scripted_acks(env, broker):
+    env.sql("create table got (v text)")
+    bridge = env.bridge("""{ name = "got"; topic = "t/{x}"; format = "text"; table = "got"; columns = { v = "$"; };
+                             ack: { topic = "ack/{x}"; fields = { v = "$"; }; }; }""",
+                        broker={"url": broker.url, "status_topic": ""}, ready=False)
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    return bridge, session
+
+
+def acknowledged(broker):
+    return {topic for session in list(broker.all) for topic, _ in list(session.published)}
+
+
+@limit(120)
+def test_connection_that_ends_by_chance(env):
+    """Connections that end three times where one acknowledgment is published: it is not the cause, and goes out; of one that always ends
+    them nobody else takes harm."""
+    broker = env.scripted_broker()
+    chances = [True, True, True]
+    broker.ends_at = lambda topic: topic == "ack/never" or topic == "ack/chance" and bool(chances) and chances.pop()
+    bridge, session = scripted_acks(env, broker)
+    for number, name in enumerate(("a", "chance", "b", "never", "c"), 1):
+        session.send("t/" + name, name, packet_id=number)
+    env.wait(lambda: acknowledged(broker) == {"ack/a", "ack/b", "ack/c", "ack/chance"}, 60, lambda: str(acknowledged(broker)))
+    assert "ack/never" in bridge.wait_log("an acknowledgment is given up", 40)
+    assert bridge.log().count("is given up") == 1 and not chances
+    env.wait(lambda: bridge.metric("acks_waiting") == 0, 5, "still waiting")
+
+
+@limit(120)
+def test_connection_that_ends_at_any_of_them(env):
+    """A broker that has none of them may have them tomorrow: none is given up."""
+    broker = env.scripted_broker()
+    ended = []
+    broker.ends_at = lambda topic: ended.append(topic) is None
+    bridge, session = scripted_acks(env, broker)
+    session.send("t/x", "x", packet_id=1)
+    env.wait(lambda: len(ended) >= 5, 60, lambda: f"tried {ended}")
+    assert bridge.metric("acks_waiting") == 1
+    broker.ends_at = lambda topic: False
+    env.wait(lambda: acknowledged(broker) == {"ack/x"}, 40, lambda: str(acknowledged(broker)))
+    assert "given up" not in bridge.log()
+
+
 @quick
 def test_retain_and_qos_0(env):
     env.sql(TABLE)
