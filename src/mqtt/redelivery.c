@@ -1,13 +1,15 @@
 /*
- * A ring of messages in the order of their first arrival, and for each packet id the newest one.
+ * A ring of messages in the order of their first arrival, and for each packet id the newest one of
+ * each broker, the one delivered last in front.
  *
  *   ring       … 41 42 43 44 45        number = how many came before; slot = number % window
- *   newest[id] = number + 1, 0 = none; stale when the ring has gone over it
+ *   newest[id] ─▶ 45 ─other─▶ 42 ─▶ 0  number + 1, 0 = none; stale when the ring has gone over it
  *
  * Invariants
  *   1. a message with a number below `next - window` does not exist any more;
  *   2. `connection` and `packet_id` are those of its last delivery: its own or its last repeat's;
- *   3. a forgotten message has packet id 0, which none has.
+ *   3. a forgotten message has packet id 0, which none has;
+ *   4. a chain has messages with its packet id only, and of each broker one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +23,8 @@ enum { PACKET_IDS = 65536 };
 
 struct delivery {
     uint64_t number;
-    uint64_t hash; /* of topic and payload */
+    uint64_t hash;  /* of topic and payload */
+    uint64_t other; /* the next in its packet id's chain */
     uint32_t connection;
     uint32_t broker;
     uint16_t packet_id;
@@ -74,15 +77,52 @@ static struct delivery *delivery_at(struct redelivery *redelivery, uint64_t numb
     return &redelivery->ring[number % redelivery->window];
 }
 
-/* The newest delivery with this packet id that is still remembered. */
+/* The delivery that a link leads to, if it is still remembered. */
+static struct delivery *delivery_behind(struct redelivery *redelivery, uint64_t link)
+{
+    return link == 0 || link - 1 < oldest_number(redelivery) ? NULL
+                                                             : delivery_at(redelivery, link - 1);
+}
+
+/* The last delivery with this packet id. */
 static struct delivery *newest_delivery(struct redelivery *redelivery, uint16_t packet_id)
 {
-    uint64_t newest = redelivery->newest[packet_id];
-    if (newest == 0 || newest - 1 < oldest_number(redelivery)) {
-        return NULL;
+    return delivery_behind(redelivery, redelivery->newest[packet_id]);
+}
+
+/* The last one that this broker made. */
+static struct delivery *newest_of_broker(struct redelivery *redelivery, uint16_t packet_id,
+                                         uint32_t broker)
+{
+    struct delivery *delivery = newest_delivery(redelivery, packet_id);
+    while (delivery != NULL && delivery->broker != broker) {
+        delivery = delivery_behind(redelivery, delivery->other);
     }
-    struct delivery *delivery = delivery_at(redelivery, newest - 1);
-    return delivery->packet_id == packet_id ? delivery : NULL;
+    return delivery;
+}
+
+/* Takes it out of its packet id's chain. */
+static void unchain(struct redelivery *redelivery, const struct delivery *delivery)
+{
+    uint64_t *link = &redelivery->newest[delivery->packet_id];
+    struct delivery *each = delivery_behind(redelivery, *link);
+    while (each != NULL && each != delivery) {
+        link = &each->other;
+        each = delivery_behind(redelivery, *link);
+    }
+    *link = each == NULL ? 0 : each->other;
+}
+
+/* Puts it in front of this packet id's chain, in the place of its broker's last one. */
+static void chain(struct redelivery *redelivery, struct delivery *delivery, uint16_t packet_id)
+{
+    const struct delivery *former = newest_of_broker(redelivery, packet_id, delivery->broker);
+    if (former != NULL) {
+        unchain(redelivery, former);
+    }
+    delivery->packet_id = packet_id;
+    delivery->other = redelivery->newest[packet_id];
+    redelivery->newest[packet_id] = delivery->number + 1;
 }
 
 /* Ids go round, 1 to 65,535: the half of them behind another was given before it. */
@@ -95,14 +135,14 @@ static bool id_is_ahead(uint16_t packet_id, uint16_t of)
 void redelivery_remember_hash(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
 {
     uint64_t number = redelivery->next++;
-    *delivery_at(redelivery, number) = (struct delivery){
+    struct delivery *delivery = delivery_at(redelivery, number);
+    *delivery = (struct delivery){
         .number = number,
         .hash = hash,
         .connection = redelivery->connection,
         .broker = redelivery->broker,
-        .packet_id = packet_id,
     };
-    redelivery->newest[packet_id] = number + 1;
+    chain(redelivery, delivery, packet_id);
     if (id_is_ahead(packet_id, redelivery->highest_id)) {
         redelivery->highest_id = packet_id;
     }
@@ -125,6 +165,7 @@ void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool s
     for (uint64_t number = oldest_number(redelivery); number < redelivery->next; number++) {
         struct delivery *delivery = delivery_at(redelivery, number);
         if (delivery->broker == broker) {
+            unchain(redelivery, delivery);
             delivery->packet_id = 0;
         }
     }
@@ -141,9 +182,13 @@ void redelivery_remember(struct redelivery *redelivery, const struct message *me
 static struct delivery *find_by_id(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
 {
     struct delivery *newest = newest_delivery(redelivery, packet_id);
-    bool found =
-        newest != NULL && newest->connection < redelivery->connection && newest->hash == hash;
-    return found ? newest : NULL;
+    if (newest == NULL || newest->connection == redelivery->connection) {
+        return NULL;
+    }
+    if (newest->hash != hash) {
+        newest = newest_of_broker(redelivery, packet_id, redelivery->broker);
+    }
+    return newest != NULL && newest->hash == hash ? newest : NULL;
 }
 
 /* Rule 2 of the header. */
@@ -200,7 +245,7 @@ bool redelivery_is_repeat(struct redelivery *redelivery, const struct message *m
         redelivery->behind = first->number + 1;
     }
     first->connection = redelivery->connection;
-    first->packet_id = message->packet_id; /* another one under rule 2 */
-    redelivery->newest[message->packet_id] = first->number + 1;
+    unchain(redelivery, first);
+    chain(redelivery, first, message->packet_id); /* another id under rule 2 */
     return true;
 }

@@ -15,7 +15,7 @@
  * better too large.
  *
  * A QoS 1 message is a repeat when it has DUP, its session goes on, and
- *   1. the newest delivery with its packet id came on an earlier connection and had the same topic and payload. Only the newest counts: a
+ *   1. the newest delivery with its packet id, or the newest of those by this broker, came on an earlier connection and had the same topic and payload. Only the newest counts: a
  *      broker gives an id to another message only after the first one's acknowledgment. Mosquitto and EMQX number round
  *      and round through 65,535, so an identical message that never reached us has an id that the memory does not know: it is new. Or
  *   2. the broker numbers every connection anew (RabbitMQ 3.10, against the standard, redelivers A=1 C=3 D=4 as A=1 C=2 D=3). That is taken
@@ -42,9 +42,12 @@
  *   - a broker that reuses an id that is still open (Mosquitto after 65,535 messages without our acknowledgment), repeats of a
  *     message that is more than `window` messages old, QoS 2 repeats after new messages from a broker that reuses ids: stored twice.
  *
- * Several brokers (a list of URLs) have sessions of their own; `broker` is any small number for
- * each. In a cluster a session may move from one to the other, so deliveries of all of them are
- * candidates; only forgetting goes by broker.
+ * Several brokers (a list of URLs) have sessions of their own, and give the same packet ids;
+ * `broker` is any small number for each. In a cluster a session may move from one to the other, so
+ * the newest delivery of all of them is a candidate, too; forgetting goes by broker. The journal
+ * does not tell which broker a message came from: after a restart all of it is taken for one's, and
+ * what one of several that are no cluster repeats may be stored twice, when another has given its
+ * ids since.
  *
  * Pure; one thread.
  *

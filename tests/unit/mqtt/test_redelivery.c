@@ -71,6 +71,11 @@ static const struct {
     {"not from 1 at first, later by chance", 20, "C 1.1.A+ 1.2.B+ 1.3.C+ C 1.7.Xd+ 1.2.Cd+"},
 
     {"two brokers in turn", 20, "C0 1.1.A+ 1.2.B+ C1 1.1.X+ 1.2.Y+ C0 1.1.Ad= 1.2.Bd= C1 1.1.Xd="},
+    {"two brokers that give the same ids", 20,
+     "C0 1.5.A+ 1.6.B+ C1 1.5.X+ 1.6.Y+ C0 1.5.Ad= 1.6.Bd= C1 1.5.Xd= 1.6.Yd= C0 1.6.Bd="},
+    {"two brokers, id given to another message by the first one since", 20,
+     "C0 1.5.A+ C1 1.5.X+ C0 1.5.B+ C1 1.5.Xd= C0 1.5.Ad+"},
+    {"two brokers that give the same ids, QoS 2", 20, "C0 2.5.A+ C1 2.5.X+ C0 2.5.A= C1 2.5.X="},
     {"two brokers, one forgets", 20, "C0 1.1.A+ C1 1.5.X+ N1 C0 1.1.Ad="},
     {"a session that moves in a cluster", 20, "C0 1.1.A+ 1.2.B+ C1 1.1.Ad= 1.2.Bd="},
 };
