@@ -85,22 +85,6 @@ def dead_letters(world):
     return found
 
 
-def check_order(findings, rule, rows, deliveries):
-    """
-    A message whose every delivery came before every delivery of another of its topic must stand before it. (A delivery that was cut
-    off and came again counts from its first to its last time. What came twice by the broker's own doing counts at its first row.)
-    """
-    newest, seen, late = {}, set(), []
-    for key in rows:
-        if key in seen:
-            continue
-        seen.add(key)
-        if deliveries.last.get(key, 0) < newest.get(key[:2], 0):
-            late.append(key)
-        newest[key[:2]] = max(deliveries.first.get(key, 0), newest.get(key[:2], 0))
-    findings.add("out of order", rule, late)
-
-
 def repeated(keys, unsure):
     return [key for key, count in collections.Counter(keys).items() if count > 1 and key not in unsure]
 
@@ -133,7 +117,7 @@ def check_extra(findings, world, unsure):
     """Its rule comes and goes: nothing twice, and in order."""
     rows = world.env.sql("select who, lane, n from extra order by id")
     findings.add("twice", "extra", repeated(rows, unsure))
-    check_order(findings, "extra", rows, world.deliveries)
+    findings.add("out of order", "extra", world.deliveries.late(rows))
 
 
 def check_acks(findings, world, accepted):
@@ -193,7 +177,7 @@ def check(world):
     for rule in EXPECTED:
         rows = world.env.sql(f"select who, lane, n from {rule} order by id")
         check_rule(findings, rule, rows, dead[rule], accepted, unsure)
-        check_order(findings, rule, rows, world.deliveries)
+        findings.add("out of order", rule, world.deliveries.late(rows))
     check_latest(findings, world, accepted)
     check_extra(findings, world, unsure)
     check_acks(findings, world, accepted)

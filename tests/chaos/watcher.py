@@ -130,34 +130,6 @@ class AckWatcher:
             return set()
 
 
-class Deliveries:
-    """
-    What the broker delivered to the bridge, and when: a filter of the proxy between them. The order in which rows must stand is that of
-    deliveries, not of numbers: Mosquitto lets a message that is published while a queue drains overtake the queue.
-    """
-
-    NUMBER = re.compile(rb'"n":(\d+)')
-
-    def __init__(self):
-        self.count = 0
-        self.first, self.last = {}, {}  # (who, lane, number) → the how manieth delivery
-
-    def look(self, link, direction, data):
-        if direction == "down":
-            packets = link.state.setdefault("packets", Packets())
-            for kind, _, body in packets.feed(data):
-                if kind == PUBLISH:
-                    self._note(body)
-        return data, False
-
-    def _note(self, body):
-        who, lane = body[2:2 + struct.unpack("!H", body[:2])[0]].decode().split("/")[-2:]
-        key = (who, lane, int(self.NUMBER.search(body).group(1)))
-        self.count += 1
-        self.first.setdefault(key, self.count)
-        self.last[key] = self.count
-
-
 class MemoryWatcher:
     """The most memory that any process of the bridge ever had resident."""
 

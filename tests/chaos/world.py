@@ -12,9 +12,10 @@ import time
 
 import psycopg2
 
+from deliveries import Deliveries
 from disks import make_disk
 from publishers import Publisher
-from watcher import AckWatcher, Deliveries, MemoryWatcher
+from watcher import AckWatcher, MemoryWatcher
 
 TABLES = """
 create table kinds (kind int primary key);

@@ -23,8 +23,8 @@ def interleaved(senders, count, qos=1):
     return ((f"~/n/{who}", '{"n":%d}' % n, qos) for n in range(count) for who in senders)
 
 
-def check_numbered(env, expected):
-    """expected: {who: count}. Nothing lost, nothing twice, in order per topic."""
+def check_numbered(env, expected, deliveries=None):
+    """expected: {who: count}. Nothing lost, nothing twice, in order per topic: of numbers, or of what a proxy saw coming."""
     def total():
         return env.one("select count(distinct (topic, n)) from numbered") == sum(expected.values())
     env.wait(total, 60, lambda: "lost: " + str([(who, count - there) for who, count in expected.items()
@@ -36,6 +36,10 @@ def check_numbered(env, expected):
         assert there == different, f"{who}: {there - different} stored twice: " + str(
             env.sql("select n, count(*) from numbered where topic = %s group by n having count(*) > 1 limit 5", who))
         assert (there, low, high) == (count, 0, count - 1), f"{who}: {there} rows, {low} to {high}, not 0 to {count - 1}"
+    if deliveries:
+        late = deliveries.late(env.sql("select topic, n from numbered order by id"))
+        assert not late, f"not in the order of their deliveries (topic, n): {late[:5]}"
+        return
     late = env.sql("""select topic, n, before from (select topic, n, lag(n) over (partition by topic order by id) as before
                       from numbered) x where n <> before + 1 limit 5""")
     assert not late, f"out of order (topic, n, the one before): {late}"
