@@ -83,7 +83,7 @@ def test_broker_connection_that_swallows(env):
     took = time.monotonic() - silent
     # Paho asks after one keepalive and gives up well within two more.
     assert took < 20 * env.patience, f"noticed after {took:.1f} s, at a keepalive of 5 s"
-    assert bridge.get("/readyz").code == 503 and "broker" in bridge.get("/readyz").out
+    env.wait(lambda: bridge.get("/readyz").code == 503 and "broker" in bridge.get("/readyz").out, 5, lambda: bridge.get("/readyz"))
     second.wait_log("broker does not answer", 20)
     took = time.monotonic() - started
     assert took < 15 * env.patience, f"not answered, noticed after {took:.1f} s"
