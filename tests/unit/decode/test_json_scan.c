@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/json_scan.h"
 
+#include <time.h>
+
 #include "../data/cases.h"
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "decode/json_string.h"
 #include "unit.h"
@@ -175,6 +176,14 @@ static void test_duplicate_names(void)
     arena_free(arena);
 }
 
+/* Of this process: other programs may have the processors. */
+static double processor_seconds(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double) used.tv_sec + (double) used.tv_nsec / 1e9;
+}
+
 /* 64 times 20,000 members squared would take half a minute. */
 static void test_many_members(void)
 {
@@ -182,7 +191,7 @@ static void test_many_members(void)
     const struct node *root;
     struct error error;
     struct buf text = {0};
-    int64_t start_ms = clock_monotonic_ms();
+    double start_seconds = processor_seconds();
     put_object(&text, 20000, -1);
     for (int i = 0; i < 64; i++) {
         CHECK_INT_EQ(scan(&text, arena, &root, &error), OUTCOME_OK);
@@ -191,7 +200,7 @@ static void test_many_members(void)
     CHECK_SLICE_EQ(node_member(root, slice_of("key_19999"))->text, "[19999]");
     put_object(&text, 20000, 9999);
     CHECK_INT_EQ(scan(&text, arena, &root, &error), OUTCOME_REJECT);
-    CHECK(clock_monotonic_ms() - start_ms < 15000);
+    CHECK(processor_seconds() - start_seconds < 15);
     buf_fini(&text);
     arena_free(arena);
 }

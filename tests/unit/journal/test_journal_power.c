@@ -452,6 +452,45 @@ static void test_failed_sync_is_made_good(void)
     journal_close(journal);
 }
 
+static bool is_name_durable(const struct disk_name *name)
+{
+    for (size_t i = 0; i < disk_name_count; i++) {
+        if (disk_names[i].inode == name->inode && strcmp(disk_names[i].name, name->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_content_durable(const struct disk_name *name)
+{
+    const struct disk_file *file = find_file(name->inode);
+    for (size_t page = 0; file != NULL && page < PAGES_MAX; page++) {
+        if (file->dirty[page]) {
+            return false;
+        }
+    }
+    return file != NULL;
+}
+
+/* Is all that was written to segments on the disk, and their names? */
+static bool segments_are_durable(void)
+{
+    static struct disk_name names[FILES_MAX];
+    bool durable = true;
+    int fd = open(disk_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pthread_mutex_lock(&disk_lock);
+    size_t count = list_names(fd, names);
+    for (size_t i = 0; i < count; i++) {
+        if (strstr(names[i].name, ".segment") != NULL) {
+            durable = durable && is_name_durable(&names[i]) && is_content_durable(&names[i]);
+        }
+    }
+    pthread_mutex_unlock(&disk_lock);
+    close(fd);
+    return durable;
+}
+
 /* What was appended is durable after the interval, also in segments that were left meanwhile. */
 static void test_interval_is_kept(void)
 {
@@ -466,7 +505,7 @@ static void test_interval_is_kept(void)
     for (uint64_t n = 1; n <= 100; n++) { /* four segments in one interval */
         CHECK_INT_EQ(fixture_append(journal, n, 2500, NULL), OUTCOME_OK);
     }
-    usleep(600000);
+    WAIT_UNTIL(segments_are_durable());
     snprintf(after, sizeof(after), "%s-after", options.directory);
     lose_power(options.directory, after, &state, 0);
     reboot(after);

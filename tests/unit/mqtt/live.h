@@ -370,6 +370,9 @@ static inline void live_check_all_once(struct journal *journal, const char *topi
     for (unsigned i = 1; i <= max; i++) {
         missing += counts[i] == 0;
         twice += counts[i] > 1;
+        if (counts[i] == 0 && (i == 1 || counts[i - 1] != 0)) {
+            fprintf(stderr, "missing from %u on\n", i);
+        }
     }
     CHECK_INT_EQ(missing, 0);
     CHECK_INT_EQ(twice, 0);

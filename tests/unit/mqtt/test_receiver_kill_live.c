@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <poll.h>
+
 #include "live.h"
 
 static void bridge_child(void *context)
@@ -11,6 +13,39 @@ static void bridge_child(void *context)
     for (;;) {
         pause();
     }
+}
+
+struct first {
+    struct live_bridge *bridge;
+    int told_fd; /* closed when the broker has the session and its subscription */
+};
+
+static void first_child(void *context)
+{
+    struct first *first = context;
+    live_bridge_start(first->bridge);
+    while (!live_connected()) {
+        usleep(5000);
+    }
+    close(first->told_fd);
+    for (;;) {
+        pause();
+    }
+}
+
+/* Starts the child that makes the session: what is published before there is one never comes. */
+static pid_t start_first(struct live_bridge *bridge)
+{
+    int told[2];
+    if (pipe2(told, O_CLOEXEC) != 0) {
+        abort();
+    }
+    pid_t child = live_child(first_child, &(struct first){bridge, told[1]});
+    close(told[1]);
+    struct pollfd wait = {.fd = told[0], .events = POLLIN};
+    CHECK_INT_EQ(poll(&wait, 1, 60000), 1);
+    close(told[0]);
+    return child;
 }
 
 struct publish {
@@ -37,8 +72,7 @@ static void check_kill(bool mqtt5, int qos)
     struct error error;
     live_begin(&broker, &bridge, mqtt5);
     live_want(&bridge, "t", qos, RETAIN_SEND_IF_NEW);
-    pid_t child = live_child(bridge_child, &bridge); /* makes the session */
-    usleep(1500000);
+    pid_t child = start_first(&bridge);
     pid_t publisher = live_child(publish_child, &(struct publish){&broker, qos, (int) messages});
     unsigned random = 1;
     for (int round = 0; round < KILLS; round++) {

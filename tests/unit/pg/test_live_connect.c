@@ -156,7 +156,7 @@ static void test_silent_server(void)
     int64_t start_ms = clock_monotonic_ms();
     CHECK_INT_EQ(pg_connect(connection, &error), OUTCOME_RETRY);
     int64_t took_ms = clock_monotonic_ms() - start_ms;
-    CHECK(took_ms >= 600 && took_ms < 3000);
+    CHECK(took_ms >= 600 && took_ms < 10000);
     CHECK(strstr(error.text, "no answer from 127.0.0.1") != NULL);
     pg_connection_free(connection);
     free(conninfo);
@@ -203,7 +203,7 @@ static void test_stopped_backend(void)
 
     int64_t start_ms = clock_monotonic_ms();
     CHECK_INT_EQ(pg_run(connection, "select 1", &failure), OUTCOME_RETRY);
-    CHECK(clock_monotonic_ms() - start_ms < 3000);
+    CHECK(clock_monotonic_ms() - start_ms < 10000);
     CHECK_INT_EQ(failure.action, SQL_RECONNECT);
     CHECK(strstr(failure.message, "for 600ms") != NULL);
     CHECK(!pg_is_connected(connection));
@@ -222,7 +222,7 @@ static void test_stopped_backend(void)
     kill(pid, SIGSTOP);
     start_ms = clock_monotonic_ms();
     CHECK_INT_EQ(pg_copy(connection, "COPY t FROM STDIN", &part, 1, &failure), OUTCOME_RETRY);
-    CHECK(clock_monotonic_ms() - start_ms < 3000);
+    CHECK(clock_monotonic_ms() - start_ms < 10000);
     CHECK_INT_EQ(failure.action, SQL_RECONNECT);
     CHECK(!pg_is_connected(connection));
     kill(pid, SIGCONT);
@@ -304,7 +304,7 @@ static void test_interrupt(void)
     pthread_create(&thread, NULL, interrupt_soon, connection);
     int64_t start_ms = clock_monotonic_ms();
     CHECK_INT_EQ(pg_run(connection, "select pg_sleep(10)", &failure), OUTCOME_RETRY);
-    CHECK(clock_monotonic_ms() - start_ms < 4000);
+    CHECK(clock_monotonic_ms() - start_ms < 9000);
     CHECK(strstr(failure.message, "interrupted") != NULL);
     pthread_join(thread, NULL);
 
