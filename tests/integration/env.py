@@ -309,13 +309,26 @@ class Env:
                 raise AssertionError(f"{text} (waited {seconds:g} s)")
             time.sleep(0.02)
 
+    def wait_growing(self, count, goal, seconds, what):
+        """Waits until count() is `goal`. A busy machine takes its time: fails with `what` when nothing has moved for `seconds`."""
+        before, since = None, time.monotonic()
+
+        def moved():
+            nonlocal before, since
+            there = count()
+            if there != before:
+                before, since = there, time.monotonic()
+            return there == goal or time.monotonic() > since + seconds * self.patience
+        self.wait(moved, 20 * seconds, what)
+        assert before == goal, f"{what() if callable(what) else what} (nothing moved for {seconds * self.patience:g} s)"
+
     def wait_rows(self, table, count, seconds=30):
-        """Waits until the table has that many rows, and fails when it has more."""
-        def enough():
-            there = self.one(f"select count(*) from {table}")
-            assert there <= count, f"{there} rows in {table}, not {count}"
-            return there == count
-        self.wait(enough, seconds, lambda: f"{self.one(f'select count(*) from {table}')} rows in {table}, not {count}")
+        """Waits until the table has that many rows, and fails when it has more, or when none came for so long."""
+        def there():
+            rows = self.one(f"select count(*) from {table}")
+            assert rows <= count, f"{rows} rows in {table}, not {count}"
+            return rows
+        self.wait_growing(there, count, seconds, lambda: f"{there()} rows in {table}, not {count}")
 
     def holds(self, condition, seconds, what):
         """The opposite of waiting: the condition must hold all the time (for things that must not happen)."""

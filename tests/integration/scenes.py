@@ -25,11 +25,10 @@ def interleaved(senders, count, qos=1):
 
 def check_numbered(env, expected, deliveries=None):
     """expected: {who: count}. Nothing lost, nothing twice, in order per topic: of numbers, or of what a proxy saw coming."""
-    def total():
-        return env.one("select count(distinct (topic, n)) from numbered") == sum(expected.values())
-    env.wait(total, 60, lambda: "lost: " + str([(who, count - there) for who, count in expected.items()
-                                               for there in [env.one("select count(distinct n) from numbered where topic = %s", who)]
-                                               if there != count]))
+    env.wait_growing(lambda: env.one("select count(distinct (topic, n)) from numbered"), sum(expected.values()), 30,
+                     lambda: "lost: " + str([(who, count - there) for who, count in expected.items()
+                                             for there in [env.one("select count(distinct n) from numbered where topic = %s", who)]
+                                             if there != count]))
     for who, count in expected.items():
         there, different, low, high = env.sql("select count(*), count(distinct n), min(n), max(n) from numbered where topic = %s",
                                               who)[0]

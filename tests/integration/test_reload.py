@@ -7,7 +7,7 @@ SPDX-License-Identifier: MIT
 import itertools
 import signal
 
-from env import quick
+from env import limit, quick
 from scenes import stored
 
 RATE, RELOADS, BEHIND, MOST = 1200, 15, 1500, 40000
@@ -41,7 +41,7 @@ def check_reloads(env, name, protocol, shared=False, kills=False):
         before = subscribed(bridge)
         bridge.configure(rules_of(step, shared))
         bridge.signal(signal.SIGHUP)
-        env.wait(lambda seen=before: subscribed(bridge) > seen, 10, f"reload {step} does not reach the broker")
+        env.wait(lambda seen=before: subscribed(bridge) > seen, 40, f"reload {step} does not reach the broker")
         if kills and step % 4 == 2:
             bridge.kill9()
             bridge.start()
@@ -68,25 +68,30 @@ def check_reloads(env, name, protocol, shared=False, kills=False):
 
 
 @quick
+@limit(180)
 def test_mqtt5(env):
     check_reloads(env, "five", "5")
 
 
+@limit(180)
 def test_mqtt5_killed(env):
     """… and killed right behind some reloads: the next process goes on where the last one was between two subscriptions."""
     check_reloads(env, "five", "5", kills=True)
 
 
+@limit(180)
 def test_mqtt5_shared(env):
     check_reloads(env, "five", "5", shared=True)
 
 
+@limit(180)
 def test_mqtt311_without_duplicates(env):
     env.own_broker(allow_duplicate_messages="false").start()
     check_reloads(env, "three", "3.1.1")
 
 
 @quick
+@limit(180)
 def test_mqtt311_with_duplicates(env):
     env.own_broker(allow_duplicate_messages="true").start()
     check_reloads(env, "three", "3.1.1")
