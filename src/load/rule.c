@@ -170,8 +170,8 @@ static void check_column_name(const struct rule *rule, const struct option_text 
 {
     const char *meant;
 
-    if (name->text == NULL) {
-        return;
+    if (name->text == NULL || rule->column_count == 0) {
+        return; /* without columns: reported by the configuration */
     }
     for (size_t i = 0; i < rule->column_count; i++) {
         if (strcmp(rule->column_names[i], name->text) == 0) {
@@ -190,8 +190,8 @@ static void compile_ack(struct rule *rule, const struct scope *rule_scope,
 {
     struct scope scope = *rule_scope;
 
-    if (!rule->options->ack.wanted) {
-        return;
+    if (!rule->options->ack.wanted || rule->options->ack.topic.text == NULL) {
+        return; /* without a topic: reported by the configuration */
     }
     scope.in_rows = false; /* an acknowledgment is about the message, not about one of its rows */
     scope.in_ack = true;

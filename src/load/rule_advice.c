@@ -131,8 +131,8 @@ static void advise_conflict(const struct rule *rule, struct problems *problems)
     const struct rule_options *options = rule->options;
     bool updates = false;
 
-    if (options->on_conflict != CONFLICT_UPDATE) {
-        return;
+    if (options->on_conflict != CONFLICT_UPDATE || rule->column_count == 0) {
+        return; /* without columns: reported by the configuration */
     }
     for (size_t i = 0; i < rule->column_count; i++) {
         updates |= !is_in_key(options, rule->column_names[i]);

@@ -117,6 +117,25 @@ static void test_acknowledgments(void)
     check_problem(&made.rule, NULL);
 }
 
+/* What is missing altogether, the configuration has reported when it was read. */
+static void test_what_is_missing_is_not_reported_again(void)
+{
+    struct rule_case made;
+    struct problems problems = {0};
+
+    right_rule(&made)->on_conflict = CONFLICT_UPDATE;
+    made.rule.column_count = 0;
+    ruleset_free(ruleset_compile(&made.rule, 1, "client", true, &problems));
+    CHECK_INT_EQ(problems.count, 0);
+    made.rule.key = &made.key;
+    made.rule.key_count = 1;
+    made.key.text = "device";
+    made.rule.ack = (struct ack_options){.wanted = true, .place = {"a.cfg", 9}};
+    rule_free(rule_compile(&made.rule, &problems));
+    CHECK_INT_EQ(problems.count, 0);
+    problems_fini(&problems);
+}
+
 static void test_every_mistake_is_reported(void)
 {
     struct rule_case made[3];
@@ -138,4 +157,5 @@ UNIT_MAIN("load/rule", {"a right rule compiles", test_a_right_rule_compiles},
           {"expressions name their column", test_expressions_name_their_column},
           {"key is one of the columns", test_key_is_one_of_the_columns},
           {"acknowledgments", test_acknowledgments},
+          {"what is missing is not reported again", test_what_is_missing_is_not_reported_again},
           {"every mistake is reported", test_every_mistake_is_reported})
