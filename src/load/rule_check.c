@@ -209,6 +209,28 @@ static enum outcome try_statements(const struct rule *rule, struct pg_connection
     return outcome;
 }
 
+/* What PostgreSQL says to the table that the service will make: a type that it does not know, a
+ * schema that is missing or denied. It is made in a transaction that is rolled back. */
+static enum outcome try_create(const struct rule *rule, struct pg_connection *connection,
+                               struct problems *problems, struct pg_failure *failure)
+{
+    struct pg_failure rollback;
+    struct buf sql = {0};
+
+    target_create_sql(&sql, rule->options, rule->declared);
+    enum outcome outcome = pg_run(connection, "begin", failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_run(connection, buf_string(&sql), failure);
+    }
+    if (pg_is_connected(connection) && pg_run(connection, "rollback", &rollback) == OUTCOME_OK &&
+        outcome != OUTCOME_OK) {
+        problem_error(problems, place_of_table(rule), "create", "%s", failure->message);
+        outcome = OUTCOME_OK;
+    }
+    buf_fini(&sql);
+    return outcome;
+}
+
 enum outcome rule_check(const struct rule *rule, struct pg_connection *connection,
                         struct problems *problems, struct pg_failure *failure)
 {
@@ -225,11 +247,12 @@ enum outcome rule_check(const struct rule *rule, struct pg_connection *connectio
         return outcome;
     }
     if (table == NULL) {
-        if (!rule->options->create) {
-            problem_error(problems, place_of_table(rule), "table",
-                          "table \"%s\" does not exist: create it, or set create = true",
-                          rule->options->table.text);
+        if (rule->options->create) {
+            return try_create(rule, connection, problems, failure);
         }
+        problem_error(problems, place_of_table(rule), "table",
+                      "table \"%s\" does not exist: create it, or set create = true",
+                      rule->options->table.text);
         return OUTCOME_OK;
     }
     if (!takes_rows(table)) {

@@ -170,18 +170,21 @@ def test_check_database(env):
       { name = "column"; topic = "c"; table = "right_one"; columns = { a = "$.a"; c = "$.c"; }; },
       { name = "null"; topic = "d"; table = "gap_one"; columns = { a = "$.a"; }; },
       { name = "index"; topic = "e"; table = "upsert"; on_conflict = "update"; key = ("a"); columns = { a = "$.a"; b = "$.b"; }; },
-      { name = "denied"; topic = "f"; table = "denied"; columns = { a = "$.a"; }; }"""
+      { name = "denied"; topic = "f"; table = "denied"; columns = { a = "$.a"; }; },
+      { name = "made"; topic = "g"; table = "made"; create = true; columns = { a = "$.a :: flaot8"; }; },
+      { name = "sound"; topic = "h"; table = "sound"; create = true; columns = { a = "$.a :: float8"; }; }"""
     bridge = env.bridge(rules, start=False)
     done = env.cli("check", "--database", config=bridge)
     assert done.code == 3, done
     lines = (done.out + done.err).splitlines()
     with open(bridge.file) as file:
         text = file.read()
-    for rule, word in (("gone", "no_such_table"), ("column", '"c"'), ("null", "must"), ("index", "unique"), ("denied", "insert")):
+    for rule, word in (("gone", "no_such_table"), ("column", '"c"'), ("null", "must"), ("index", "unique"), ("denied", "insert"), ("made", "flaot8")):
         number = text[:text.index(f'name = "{rule}"')].count("\n") + 1
         about = [line for line in lines if line.startswith(f"{bridge.file}:{number}:")]
         assert len(about) == 1 and re.search(word, about[0]), f"{rule}: {lines}"
-    assert len(lines) == 5, f"more than the five mistakes: {lines}"
+    assert len(lines) == 6, f"more than the six mistakes: {lines}"
+    assert env.one("select to_regclass('sound')") is None, "check made a table"
     bridge.configure('{ name = "fine"; topic = "a"; table = "right_one"; columns = { a = "$.a"; b = "$.b"; }; }')
     done = env.cli("check", "--database", config=bridge)
     assert done.code == 0, done
