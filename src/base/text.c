@@ -283,7 +283,9 @@ const char *text_suggest(struct slice word, const char *const *words, size_t cou
             continue;
         }
         size_t distance = edit_distance(word, other);
-        if (distance < best_distance) {
+        /* Of two that are as near, the longer: a letter is forgotten sooner than mistaken. */
+        if (distance < best_distance ||
+            (distance == best_distance && best != NULL && other.length > strlen(best))) {
             best = candidate;
             best_distance = distance;
         }

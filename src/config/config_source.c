@@ -372,11 +372,14 @@ static void report_garbage(struct lexer *lexer)
         {"„", ": a text stands in straight double quotes, \"…\""},
         {"@", ": write @include \"FILE\" on a line of its own"},
         {"$", ": ${NAME} is for texts in quotes"},
+        {"--", ": a comment begins with #"},
     };
     struct slice text = rest(lexer);
-    const char *advice = "";
+    const char *advice = ": a text stands in double quotes, \"…\"";
     struct buf shown = {0};
     size_t length = 1;
+    int line = suspicious_line(lexer);
+    char hint[60] = "";
     while (length < text.length && ((unsigned char) text.data[length] & 0xc0) == 0x80) {
         length++;
     }
@@ -384,6 +387,10 @@ static void report_garbage(struct lexer *lexer)
         if (begins_with(text, known[i].bytes)) {
             advice = known[i].advice;
         }
+    }
+    if (line > 0) {
+        snprintf(hint, sizeof(hint), " (is a closing \" missing in line %d?)", line);
+        advice = hint;
     }
     text_append_printable(&shown, slice_make(text.data, length), 1);
     problem_error(lexer->problems, here(lexer), NULL, "%s is not expected here%s",

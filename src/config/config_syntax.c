@@ -95,14 +95,42 @@ static int suspicious_line(const struct parser *parser)
     return 0;
 }
 
-/* Reports that something else than `wanted` stands at the next token. No bare word is shown: it may
- * be a password. */
-static bool fail(struct parser *parser, const char *wanted)
+/* What a person most likely meant who wrote the next token, "" when that is not known. `open` is
+ * the group that it stands in, NULL outside of groups and in lists. */
+static const char *guess(const struct parser *parser, const struct token *open, char *hint,
+                         size_t size)
 {
     const struct token *token = peek(parser);
+    const struct token *before = previous(parser);
     int line = suspicious_line(parser);
+    if (line > 0) {
+        snprintf(hint, size, " (is a closing \" missing in line %d?)", line);
+        return hint;
+    }
+    if (token->type == TOKEN_TEXT && before != NULL && before->type == TOKEN_NAME) {
+        return before->glued ? " (a text within a text stands in single quotes)" : "";
+    }
+    if (token->type == TOKEN_TEXT) {
+        return " (names stand without quotes)";
+    }
+    if (token->type == TOKEN_GROUP_OPEN && before == open && open != NULL) {
+        return " (a list of groups stands in ( and ))";
+    }
+    if (token->type == TOKEN_LIST_CLOSE && open != NULL) {
+        snprintf(hint, size, " (a \"}\" is missing: the group of line %d is not closed)",
+                 open->place.line);
+        return hint;
+    }
+    return "";
+}
+
+/* Reports that something else than `wanted` stands at the next token. No bare word is shown: it may
+ * be a password. */
+static bool fail(struct parser *parser, const char *wanted, const struct token *open)
+{
+    const struct token *token = peek(parser);
     char found[24] = "the end of the file";
-    char hint[60] = "";
+    char hint[80];
     if (token->type == TOKEN_NAME) {
         snprintf(found, sizeof(found), "a word without quotes");
     } else if (token->type == TOKEN_TEXT) {
@@ -112,11 +140,8 @@ static bool fail(struct parser *parser, const char *wanted)
     } else if (token->type != TOKEN_END) {
         snprintf(found, sizeof(found), "\"%.*s\"", SLICE_ARGS(token->spelling));
     }
-    if (line > 0) {
-        snprintf(hint, sizeof(hint), " (is a closing \" missing in line %d?)", line);
-    }
     problem_error(parser->problems, token->place, NULL, "%s is wanted here, not %s%s", wanted,
-                  found, hint);
+                  found, guess(parser, open, hint, sizeof(hint)));
     return false;
 }
 
@@ -163,7 +188,7 @@ static bool fail_in_list(struct parser *parser, const struct token *open, const 
     } else {
         char wanted[20];
         snprintf(wanted, sizeof(wanted), "\",\" or \"%s\"", close);
-        return fail(parser, wanted);
+        return fail(parser, wanted, NULL);
     }
     return false;
 }
@@ -241,7 +266,7 @@ static bool parse_value(struct parser *parser)
     } else if (begins_value(token->type)) {
         good = parse_list(parser);
     } else {
-        good = fail(parser, "a value (a text in quotes, a number, true or false)");
+        good = fail(parser, "a value (a text in quotes, a number, true or false)", NULL);
     }
     parser->depth--;
     return good;
@@ -281,7 +306,7 @@ static bool parse_setting(struct parser *parser)
 {
     const struct token *name = take(parser);
     if (peek(parser)->type != TOKEN_EQUALS) {
-        return fail(parser, "\"=\"");
+        return fail(parser, "\"=\"", NULL);
     }
     take(parser);
     const struct token *value = peek(parser);
@@ -313,7 +338,7 @@ static bool end_settings(struct parser *parser, const struct token *open)
         return false;
     }
     if (token->type != TOKEN_END && token->type != TOKEN_GROUP_CLOSE) {
-        return fail(parser, "the name of a setting");
+        return fail(parser, "the name of a setting", open);
     }
     return true;
 }

@@ -25,6 +25,8 @@ struct comparison {
 static const struct comparison comparisons[] = {
     {"==", 0, "equality is written ="},
     {"<>", 0, "inequality is written !="},
+    {"=>", 0, "it is written >="},
+    {"=<", 0, "it is written <="},
     {"!=", RELATION_LESS | RELATION_GREATER | RELATION_UNEQUAL, NULL},
     {"<=", RELATION_LESS | RELATION_EQUAL, NULL},
     {">=", RELATION_GREATER | RELATION_EQUAL, NULL},

@@ -252,7 +252,8 @@ static void test_suggest(void)
     static const struct {
         int other;
         const char *name;
-    } table[] = {{1, "keepalive"}, {2, "client_id"}, {3, "url"}, {4, NULL}, {5, "username"}};
+    } table[] = {{1, "keepalive"}, {2, "client_id"}, {3, "url"},    {4, NULL},
+                 {5, "username"},  {6, "unix_s"},    {7, "unix_ms"}};
     static const struct {
         const char *word;
         const char *suggestion;
@@ -266,6 +267,8 @@ static void test_suggest(void)
         {"uri", "url"},
         {"user", NULL},
         {"usrname", "username"},
+        {"unixms", "unix_ms"},
+        {"unix_x", "unix_s"},
         {"x", NULL},
         {"", NULL},
         {"entirely_other", NULL},
