@@ -149,7 +149,8 @@ static int verify(struct journal *journal)
     uint64_t messages = 0, missing = 0;
     bool complete = read_all(journal, false, &messages, &missing);
 
-    printf("%" PRIu64 " messages sound, %" PRIu64 " damaged\n", messages, missing);
+    printf("%" PRIu64 " message%s sound, %" PRIu64 " damaged\n", messages, messages == 1 ? "" : "s",
+           missing);
     return complete && missing == 0 ? CLI_DONE : CLI_FAILED;
 }
 

@@ -301,7 +301,7 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
         append_styled(out, colour, RED, "\nparked");
         buf_append_text(out, "    ");
         text_append_printable(out, words(rule, "name"), 60);
-        buf_append_text(out, " ");
+        buf_append_text(out, "  ");
         append_since(out, root, words(parked, "since"));
         buf_append_text(out, "\n    ");
         text_append_printable(out, words(parked, "reason"), 256);
