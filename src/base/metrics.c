@@ -22,7 +22,8 @@ enum metric_type { COUNTER, GAUGE };
     }
 #define BOUNDS_SECONDS \
     { \
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600 \
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.125, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, \
+            300, 3600 \
     }
 
 /* The three kinds of rows of metrics.def, each into its own table. */
