@@ -236,6 +236,20 @@ static struct journal *journal_new(const struct journal_options *options)
     return journal;
 }
 
+/* In a new installation mostly a directory of root's, and a service that is somebody else. */
+static enum outcome advise_on_permission(const struct journal *journal, struct error *error)
+{
+    if (error != NULL && (errno == EACCES || errno == EPERM || errno == EROFS)) {
+        const char *advice = journal->options.read_only
+                                 ? "run this as the user of the service"
+                                 : "give it to the user that this runs as, or set another "
+                                   "journal.directory";
+        size_t used = strlen(error->text);
+        snprintf(error->text + used, sizeof(error->text) - used, "; %s", advice);
+    }
+    return OUTCOME_FATAL;
+}
+
 /* Only one process may write. */
 static enum outcome take_lock(struct journal *journal, struct error *error)
 {
@@ -243,8 +257,9 @@ static enum outcome take_lock(struct journal *journal, struct error *error)
     journal->lock_fd =
         openat(journal->directory_fd, JOURNAL_LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (journal->lock_fd < 0) {
-        return error_errno(error, OUTCOME_FATAL, "could not open \"%s/%s\"", journal->directory,
-                           JOURNAL_LOCK_NAME);
+        error_errno(error, OUTCOME_FATAL, "could not open \"%s/%s\"", journal->directory,
+                    JOURNAL_LOCK_NAME);
+        return advise_on_permission(journal, error);
     }
     if (flock(journal->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) {
@@ -270,12 +285,12 @@ static enum outcome open_directory(struct journal *journal, struct error *error)
 {
     bool read_only = journal->options.read_only;
     if (!read_only && file_make_directory(journal->directory, error) != OUTCOME_OK) {
-        return OUTCOME_FATAL;
+        return advise_on_permission(journal, error);
     }
     journal->directory_fd = open(journal->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (journal->directory_fd < 0) {
-        return error_errno(error, OUTCOME_FATAL, "could not open journal \"%s\"",
-                           journal->directory);
+        error_errno(error, OUTCOME_FATAL, "could not open journal \"%s\"", journal->directory);
+        return advise_on_permission(journal, error);
     }
     return read_only ? OUTCOME_OK : take_lock(journal, error);
 }

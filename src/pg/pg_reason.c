@@ -18,7 +18,7 @@ struct reason {
 static const struct reason reasons[] = {
     {"28P01", NULL,
      "password authentication failed for role \"%r\": check the password in database.conninfo "
-     "or its file"},
+     "or its file; a new one needs a restart"},
     {"28000", "InitializeSessionUserId",
      "role \"%r\" does not exist or may not log in: create role \"%r\" login"},
     {"28000", "valid client certificate",
@@ -160,4 +160,6 @@ void pg_reason_append_conninfo(struct buf *out, const char *message)
             buf_append_byte(out, (uint8_t) message[i]);
         }
     }
+    buf_append_text(out, "; write like host=db dbname=telemetry user=bridge, or a "
+                         "postgresql:// URI");
 }

@@ -320,6 +320,9 @@ static void test_bad_options(void)
     options.read_only = false;
     options.directory = "/proc/nowhere";
     CHECK_INT_EQ(journal_open(&journal, &options, &error), OUTCOME_FATAL);
+    options.directory = "/sys/nowhere"; /* where root may make nothing either */
+    CHECK_INT_EQ(journal_open(&journal, &options, &error), OUTCOME_FATAL);
+    CHECK(strstr(error.text, "set another journal.directory") != NULL);
 }
 
 static void test_foreign_files(void)

@@ -122,7 +122,8 @@ static void test_conninfo(void)
     pg_reason_append_conninfo(&out, "missing \"=\" after \"hunter2\" in connection info string\n");
     CHECK_TEXT_EQ(
         buf_string(&out),
-        "database.conninfo is malformed: missing \"…\" after \"…\" in connection info string");
+        "database.conninfo is malformed: missing \"…\" after \"…\" in connection info string; "
+        "write like host=db dbname=telemetry user=bridge, or a postgresql:// URI");
     buf_fini(&out);
 }
 
