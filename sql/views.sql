@@ -60,10 +60,12 @@ select date_trunc('minute', received) as minute,
 
 comment on view public.telemetry_delay is 'seconds from measuring to receiving, by the minute, of the last hour';
 
--- Dead letters by what is wrong: values in quotes (but no names of columns) and numbers are taken out of the reasons, so that one mistake is one row.
+-- Dead letters by what is wrong: the rule, values in quotes (but no names of columns) and numbers are taken out of the reasons, so that one mistake
+-- is one row.
 create or replace view public.dead_letter_reasons as
 select rule,
-       regexp_replace(regexp_replace(regexp_replace(reason, 'column "([^"]*)"', 'column \1', 'g'), '"[^"]*"', '"…"', 'g'),
+       regexp_replace(regexp_replace(regexp_replace(regexp_replace(reason, '^rule "[^"]*": ', ''), 'column "([^"]*)"', 'column \1', 'g'),
+                                     '"[^"]*"', '"…"', 'g'),
                       '-?\d+(\.\d+)?', '#', 'g') as reason,
        sqlstate,
        parked,

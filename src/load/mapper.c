@@ -119,7 +119,9 @@ static void reject(struct mapper *mapper, struct mapped *mapped, const char *whe
 {
     mapped->verdict = VERDICT_REJECTED;
     mapped->rows = 0;
-    mapped->reason = arena_printf(mapper->arena, "%s%s", where, error->text).data;
+    mapped->reason =
+        arena_printf(mapper->arena, "rule \"%s\": %s%s", mapped->rule->name, where, error->text)
+            .data;
 }
 
 /* Does `where` hold for this row? */

@@ -46,13 +46,18 @@ void rehearsal_append_rows(struct buf *out, const struct mapped *mapped,
 
 /* The server's answer means this for the message; OUTCOME_RETRY when it was none about message or
  * table. */
-static enum outcome judge(struct rehearsal *rehearsal, const struct pg_failure *failure)
+static enum outcome judge(struct rehearsal *rehearsal, const struct rule *rule,
+                          const struct pg_failure *failure)
 {
     if (failure->action != SQL_ROW && failure->action != SQL_RULE) {
         return OUTCOME_RETRY;
     }
     rehearsal->fate = failure->action == SQL_ROW ? REHEARSAL_REJECTED : REHEARSAL_PARKED;
-    snprintf(rehearsal->reason, sizeof(rehearsal->reason), "%s", failure->message);
+    if (failure->action == SQL_ROW) {
+        rule_refusal(rule, failure, rehearsal->reason, sizeof(rehearsal->reason));
+    } else {
+        snprintf(rehearsal->reason, sizeof(rehearsal->reason), "%s", failure->message);
+    }
     snprintf(rehearsal->sqlstate, sizeof(rehearsal->sqlstate), "%s", failure->sqlstate);
     snprintf(rehearsal->constraint, sizeof(rehearsal->constraint), "%s", failure->constraint);
     return OUTCOME_OK;
@@ -98,7 +103,7 @@ static enum outcome find_table(struct attempt *attempt, struct rehearsal *rehear
         buf_fini(&sql);
     }
     if (outcome != OUTCOME_OK) {
-        return judge(rehearsal, failure);
+        return judge(rehearsal, attempt->rule, failure);
     }
     if (attempt->table == NULL) {
         snprintf(error.text, sizeof(error.text), "table \"%.200s\" does not exist",
@@ -172,7 +177,7 @@ static enum outcome store(const struct attempt *attempt, const struct mapped *ma
     }
     if (outcome != OUTCOME_OK) {
         buf_reset(&rehearsal->rows);
-        return judge(rehearsal, failure);
+        return judge(rehearsal, attempt->rule, failure);
     }
     if (!rehearsal->returned) {
         rehearsal_append_rows(&rehearsal->rows, mapped, attempt->plan->columns);

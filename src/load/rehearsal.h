@@ -30,7 +30,7 @@ struct rehearsal {
     struct buf rows; /* one JSON object and a newline each, as PostgreSQL has them */
     bool
         returned; /* false: they could not be read back (rule with `sql`, no privilege to select) */
-    char reason[ERROR_TEXT_MAX];
+    char reason[RULE_REASON_MAX];
     char sqlstate[6];
     char constraint[128];
 };

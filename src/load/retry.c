@@ -10,7 +10,7 @@
 /* What a letter's rule makes of it today. */
 struct second_verdict {
     enum verdict verdict;
-    char reason[400]; /* of REJECTED */
+    char reason[RULE_REASON_MAX]; /* of REJECTED */
     char sqlstate[6];
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/rule.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/metrics.h"
@@ -258,4 +260,26 @@ void rule_free(struct rule *rule)
     topic_filter_free(rule->filter);
     table_shape_free(rule->declared);
     free(rule);
+}
+
+/* In a language that puts another word where the column's name stands in English, it is none. */
+static bool feeds(const struct rule *rule, const char *column)
+{
+    for (size_t i = 0; i < rule->column_count; i++) {
+        if (strcmp(rule->column_names[i], column) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void rule_refusal(const struct rule *rule, const struct pg_failure *failure, char *reason,
+                  size_t size)
+{
+    if (feeds(rule, failure->column)) {
+        snprintf(reason, size, "rule \"%s\": column \"%s\": %s", rule->name, failure->column,
+                 failure->message);
+    } else {
+        snprintf(reason, size, "rule \"%s\": %s", rule->name, failure->message);
+    }
 }

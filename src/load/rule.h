@@ -16,7 +16,10 @@
 #include "map/condition.h"
 #include "map/expression.h"
 #include "map/row_source.h"
+#include "pg/pg_failure.h"
 #include "route/topic_filter.h"
+
+enum { RULE_REASON_MAX = 1024 }; /* bytes of a rejection's reason that are kept */
 
 struct rule {
     const struct rule_options *options; /* borrowed */
@@ -46,5 +49,10 @@ struct rule {
  * was one. Borrows `options`. */
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems);
 void rule_free(struct rule *rule);
+
+/* What a dead letter says of rows that PostgreSQL refuses: the rule, the column where the server
+ * tells which, and its message. */
+void rule_refusal(const struct rule *rule, const struct pg_failure *failure, char *reason,
+                  size_t size);
 
 #endif

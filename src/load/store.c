@@ -132,6 +132,15 @@ static enum store_result fill_transaction(const struct store *store, const struc
     return STORE_DONE;
 }
 
+static void refuse(const struct store *store, uint64_t sequence, unsigned rule,
+                   const struct pg_failure *failure)
+{
+    char reason[RULE_REASON_MAX];
+
+    rule_refusal(store->ruleset->rules[rule], failure, reason, sizeof(reason));
+    verdicts_add(store->verdicts, sequence, rule, reason, failure->sqlstate);
+}
+
 /* The only message of a batch is refused by nobody knows which of its rows: all rules that made
  * rows of it give it up. */
 static bool refuse_message(const struct store *store, const struct batch *batch,
@@ -141,8 +150,7 @@ static bool refuse_message(const struct store *store, const struct batch *batch,
 
     for (unsigned i = 0; i < batch->rule_count; i++) {
         if (batch->rules[i].extent_count > 0) {
-            verdicts_add(store->verdicts, batch->sequences[0], i, failure->message,
-                         failure->sqlstate);
+            refuse(store, batch->sequences[0], i, failure);
         }
     }
     return store->verdicts->count > known;
@@ -312,8 +320,7 @@ static enum outcome isolate_range(const struct store *store, const struct batch 
         }
         refused = false;
         if (bad < high) {
-            verdicts_add(store->verdicts, batch->sequences[rows->extents[bad].message], rule,
-                         failure->message, failure->sqlstate);
+            refuse(store, batch->sequences[rows->extents[bad].message], rule, failure);
             if (bad > low && isolate_range(store, batch, rule, low, bad, failure) != OUTCOME_OK) {
                 return OUTCOME_RETRY;
             }

@@ -18,9 +18,12 @@ enum { QUOTED_CHARACTERS_MAX = 40 };
         struct value *value, const struct value *argument __attribute__((unused)), \
         struct arena *arena __attribute__((unused)), struct error *error __attribute__((unused)))
 
-/* "`value` is not …", with texts and numbers quoted, other kinds by their name. */
+/* "VALUE is not …": texts in quotes, what is longer by the name of its kind. */
 static enum outcome refuse(const struct value *value, const char *what, struct error *error)
 {
+    if (value->kind == VALUE_BOOLEAN) {
+        return error_set(error, OUTCOME_REJECT, "%s %s", value->boolean ? "true" : "false", what);
+    }
     if (value->kind != VALUE_TEXT && value->kind != VALUE_NUMBER) {
         return error_set(error, OUTCOME_REJECT, "%s %s", value_kind_name(value->kind), what);
     }

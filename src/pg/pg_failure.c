@@ -50,6 +50,11 @@ void pg_failure_message(struct pg_failure *failure, struct slice primary, struct
     }
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static bool starts_with(struct slice text, struct slice start)
 {
     return text.length >= start.length && memcmp(text.data, start.data, start.length) == 0;
@@ -60,10 +65,12 @@ static struct slice skip(struct slice text, size_t length)
     return slice_make(text.data + length, text.length - length);
 }
 
-uint64_t pg_failure_copy_line(const char *context, struct slice relation)
+/* What stands behind "COPY relation" in the last line of the context; empty when nothing does. */
+static struct slice behind_relation(const char *context, struct slice relation)
 {
+    const struct slice none = {0};
     if (context == NULL || relation.length == 0) {
-        return 0;
+        return none;
     }
     const char *last = strrchr(context, '\n');
     struct slice line = slice_of(last != NULL ? last + 1 : context);
@@ -71,27 +78,56 @@ uint64_t pg_failure_copy_line(const char *context, struct slice relation)
     if (starts_with(line, command)) {
         line = skip(line, command.length);
     } else if (memmem(line.data, line.length, "COPY", 4) == NULL) {
-        return 0;
+        return none;
     }
     if (!starts_with(line, relation)) {
-        return 0;
+        return none;
     }
     line = skip(line, relation.length);
     /* Behind the name comes a comma or a particle: "COPY t1" is not about the table t. */
-    if (line.length == 0 || (line.data[0] >= '0' && line.data[0] <= '9')) {
-        return 0;
-    }
+    return line.length > 0 && is_digit(line.data[0]) ? none : line;
+}
 
-    size_t at = 0;
-    while (at < line.length && (line.data[at] < '0' || line.data[at] > '9')) {
-        at++;
-    }
+/* Takes the first number off `line`; 0 when there is none. */
+static uint64_t take_number(struct slice *line)
+{
     uint64_t number = 0;
-    for (; at < line.length && line.data[at] >= '0' && line.data[at] <= '9'; at++) {
+    while (line->length > 0 && !is_digit(line->data[0])) {
+        *line = skip(*line, 1);
+    }
+    while (line->length > 0 && is_digit(line->data[0])) {
         if (number > UINT64_MAX / 10 - 1) {
             return 0;
         }
-        number = number * 10 + (uint64_t) (line.data[at] - '0');
+        number = number * 10 + (uint64_t) (line->data[0] - '0');
+        *line = skip(*line, 1);
     }
     return number;
+}
+
+uint64_t pg_failure_copy_line(const char *context, struct slice relation)
+{
+    struct slice line = behind_relation(context, relation);
+    return take_number(&line);
+}
+
+struct slice pg_failure_copy_column(const char *context, struct slice relation)
+{
+    struct slice line = behind_relation(context, relation);
+    const struct slice comma = SLICE_LITERAL(", ");
+    if (take_number(&line) == 0 || !starts_with(line, comma)) {
+        return slice_of(NULL);
+    }
+    line = skip(line, comma.length);
+    const char *space = memchr(line.data, ' ', line.length);
+    if (space == NULL) {
+        return slice_of(NULL);
+    }
+    line = skip(line, (size_t) (space + 1 - line.data));
+    const char *end = memmem(line.data, line.length, ": ", 2);
+    line.length = end == NULL ? line.length : (size_t) (end - line.data);
+    if (line.length > 2 && line.data[0] == '"' && line.data[line.length - 1] == '"') {
+        line = slice_make(line.data + 1, line.length - 2);
+    }
+    return line;
 }

@@ -20,6 +20,7 @@ struct pg_failure {
         [400]; /* primary message and detail, one line; values of rows do not belong in logs, but in dead letters they do */
     uint64_t line;        /* of COPY, with SQL_ROW: number of the row, from 1; 0 = not told */
     char constraint[128]; /* "" or the constraint's name */
+    char column[64];      /* of COPY: the one whose value could not be read; "" = not told */
 };
 
 /* A failure that the program noticed itself; no SQLSTATE. Returns OUTCOME_RETRY. */
@@ -37,5 +38,9 @@ void pg_failure_message(struct pg_failure *failure, struct slice primary, struct
  * lines before it. `relation` is the name without schema and quotes.
  */
 uint64_t pg_failure_copy_line(const char *context, struct slice relation);
+
+/* The column that stands behind the row there, ", column NAME" or ", column NAME: value", in a
+ * language that writes it so; empty when none does. Borrows of `context`. */
+struct slice pg_failure_copy_column(const char *context, struct slice relation);
 
 #endif

@@ -177,8 +177,11 @@ static void fill_failure(const PGresult *result, const char *relation, struct pg
     pg_failure_message(failure, slice_of(primary),
                        slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL)));
     if (relation != NULL && failure->action == SQL_ROW && line_is_true(failure->sqlstate)) {
-        failure->line =
-            pg_failure_copy_line(PQresultErrorField(result, PG_DIAG_CONTEXT), slice_of(relation));
+        const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+        struct slice column = pg_failure_copy_column(context, slice_of(relation));
+
+        failure->line = pg_failure_copy_line(context, slice_of(relation));
+        snprintf(failure->column, sizeof(failure->column), "%.*s", SLICE_ARGS(column));
     }
 }
 

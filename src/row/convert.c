@@ -83,6 +83,7 @@ static void append_value(struct buf *out, const struct value *value)
         text_append_printable(out, value->text, QUOTED_CHARACTERS_MAX);
         break;
     case VALUE_TEXT:
+    case VALUE_BYTES:
         buf_append_byte(out, '"');
         text_append_printable(out, value->text, QUOTED_CHARACTERS_MAX);
         buf_append_byte(out, '"');
@@ -96,7 +97,6 @@ static void append_value(struct buf *out, const struct value *value)
     case VALUE_OBJECT:
         buf_append_text(out, "an object");
         break;
-    case VALUE_BYTES:
     case VALUE_NULL:
         buf_append_text(out, value_kind_name(value->kind));
         break;

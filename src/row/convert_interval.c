@@ -283,8 +283,8 @@ enum outcome convert_interval(const struct value *value, const struct column_sha
 {
     (void) arena;
     if (value->kind == VALUE_NUMBER) {
-        return error_set(error, OUTCOME_REJECT,
-                         "a bare number is no interval (write text such as \"PT30S\")");
+        return reject_value(error, value,
+                            "is a bare number and no interval (write text such as \"PT30S\")");
     }
     if (value->kind != VALUE_TEXT) {
         return reject_kind(error, value, column);

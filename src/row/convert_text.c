@@ -41,15 +41,11 @@ static enum outcome text_of(const struct value *value, struct arena *arena, stru
         break;
     case VALUE_BYTES:
         if (!text_is_utf8(value->text)) {
-            return error_set(error, OUTCOME_REJECT, "the bytes are no UTF-8");
+            return reject_value(error, value, "is no UTF-8");
         }
         break;
     default:
         break;
-    }
-    if (value->kind == VALUE_BYTES && text_has_nul(*text)) {
-        return error_set(error, OUTCOME_REJECT,
-                         "the bytes hold a NUL character, which PostgreSQL can't store");
     }
     if (text_has_nul(*text)) {
         return reject_value(error, value, "holds a NUL character, which PostgreSQL can't store");

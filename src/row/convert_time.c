@@ -264,10 +264,10 @@ bool convert_parse_timestamp(struct slice text, int64_t *microseconds_since_2000
     return parse_moment(text, &moment) && timestamp_of(&moment, microseconds_since_2000);
 }
 
-static enum outcome reject_number(struct error *error, const char *noun)
+static enum outcome reject_number(struct error *error, const struct value *value, const char *noun)
 {
-    return error_set(error, OUTCOME_REJECT,
-                     "a bare number is no %s (write \"| unix_s\" or \"| unix_ms\")", noun);
+    return reject_value(error, value,
+                        "is a bare number and no %s (write \"| unix_s\" or \"| unix_ms\")", noun);
 }
 
 /* A value that names a moment, as microseconds since 2000-01-01 UTC. */
@@ -278,7 +278,7 @@ static enum outcome moment_of(const struct value *value, const struct column_sha
     bool in_range;
     switch (value->kind) {
     case VALUE_NUMBER:
-        return reject_number(error, noun);
+        return reject_number(error, value, noun);
     case VALUE_TIME:
         in_range = !__builtin_sub_overflow(value->time_us, EPOCH_2000_US, microseconds) &&
                    timestamp_in_range(*microseconds);

@@ -53,8 +53,9 @@ QUESTIONS = (
     ("Which sensors are warmest now?",
      "select device, at::timestamp(0), temperature from latest order by temperature desc limit 5"),
     ("What could not be stored, and why?",
-     "select count(distinct sequence) as messages, string_agg(distinct rule, ', ') as rules, reason "
-     "from mqtt2pg.dead_letter group by reason order by 1 desc, 3 limit 5"),
+     "select count(distinct sequence) as messages, string_agg(distinct rule, ', ') as rules, "
+     "regexp_replace(reason, '^rule \"[^\"]*\": ', '') as reason "
+     "from mqtt2pg.dead_letter group by 3 order by 1 desc, 3 limit 5"),
 )
 
 

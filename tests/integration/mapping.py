@@ -48,11 +48,12 @@ def same(wanted, got):
     return type(wanted) is type(got) and wanted == got
 
 
-def same_reason(wanted, got):
-    """Equal, or equal up to a "…" at the end."""
-    if wanted and got and wanted.endswith(ANY):
-        return got.startswith(wanted.removesuffix(ANY))
-    return wanted == got
+def same_reason(rule, wanted, got):
+    """Equal, or equal up to a "…" at the end. A reason begins with its rule's name, which the cases leave out."""
+    if wanted is None or got is None:
+        return wanted == got
+    whole = f'rule "{rule}": {wanted}'
+    return got.startswith(whole.removesuffix(ANY)) if whole.endswith(ANY) else got == whole
 
 
 class Fate:

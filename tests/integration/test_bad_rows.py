@@ -130,9 +130,10 @@ def test_reasons_name_rule_column_and_value(env):
     env.wait_rows("reading", 2)
     env.wait(lambda: len(env.dead_letters()) == 2, 10, env.dead_letters)
     by_topic = {letter[1]: letter for letter in env.dead_letters()}
-    for word in ("small", "40000"):
+    for word in ('rule "reading"', "small", "40000"):
         assert word in by_topic["r/b"][2], by_topic["r/b"]
-    assert "positive" in by_topic["r/c"][2] and by_topic["r/c"][3] == "23514", by_topic["r/c"]
+    for word in ('rule "reading"', "positive", "-5"):
+        assert word in by_topic["r/c"][2] and by_topic["r/c"][3] == "23514", by_topic["r/c"]
 
 
 @quick

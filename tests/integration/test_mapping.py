@@ -108,8 +108,8 @@ def compare_explain(env, case, told, typed, stored):
         wanted = case.fates.get(name) or case.fates.get(None) or mapping.Fate("unmatched")
         got = told.get(name) or mapping.Fate("unmatched")
         if wanted.kind == "rejected" and (got.kind == "rejected" if typed else got.kind in ("rejected", "rows")):
-            if got.kind == "rejected" and got.reason != wanted.reason:
-                wrong.append(f"rejects with\n         {got.reason}\n     not {wanted.reason}")
+            if got.kind == "rejected" and not mapping.same_reason(name, wanted.reason, got.reason):
+                wrong.append(f"{name}: rejects with\n         {got.reason}\n     not {wanted.reason}")
         elif got.kind != wanted.kind and (got.kind, wanted.kind) not in LESS_KNOWN:
             wrong.append(f"{name}: {got.kind} {got.reason or ''}, not {wanted.text}")
         elif wanted.kind == "rows":
@@ -199,7 +199,7 @@ def read_letters(env):
 
 def compare_service(case, name, wanted, stored, letters):
     rows, reason = stored.get((case.id, name), []), letters.get((case.id, name))
-    if not mapping.same_reason(wanted.reason, reason):
+    if not mapping.same_reason(name, wanted.reason, reason):
         return [f"{case.place}: {name} rejects with\n         {reason}\n     not {wanted.reason}"]
     if case.block.finally_ or (wanted.kind == "rows" and len(rows) == len(wanted.rows) and all(map(mapping.same, wanted.rows, rows))):
         return []

@@ -91,7 +91,7 @@ static void test_one_row(void)
                "r:(\"2023-11-14 22:13:20.123+00\",\"d1\",9007199254740993);");
     check_maps(&rule, 1, "devices/d1/other", "{}", "");
     check_maps(&rule, 1, "devices/d1/telemetry", "{\"ts\":1,\"n\":1.5}",
-               "r:rejected column \"n\" (bigint): 1.5 has a fraction;");
+               "r:rejected rule \"r\": column \"n\" (bigint): 1.5 has a fraction;");
 }
 
 static void test_where_and_rows(void)
@@ -112,7 +112,7 @@ static void test_where_and_rows(void)
     check_maps(&rule, 1, "a", "{\"r\":[{\"v\":0}]}", "r:filtered;");
     check_maps(&rule, 1, "a", "{\"r\":[]}", "r:;");
     check_maps(&rule, 1, "a", "{\"r\":[{\"v\":2},{\"v\":9999999999}]}",
-               "r:rejected row 2: column \"v\" (integer): 9999999999 is out of range;");
+               "r:rejected rule \"r\": row 2: column \"v\" (integer): 9999999999 is out of range;");
 }
 
 static void test_a_rule_that_needs_no_payload_takes_any(void)
@@ -126,8 +126,8 @@ static void test_a_rule_that_needs_no_payload_takes_any(void)
     rules[0].column_count = rules[1].column_count = 1;
     check_maps(rules, 2, "a/b", "[1, 2]", "blind:(\"b\");json:([1, 2]);");
     check_maps(rules, 2, "a/b", "{\"a\":",
-               "blind:(\"b\");json:rejected the payload is no json: byte 6: a value expected, but "
-               "the text ends;");
+               "blind:(\"b\");json:rejected rule \"json\": the payload is no json: byte 6: a value "
+               "expected, but the text ends;");
 }
 
 /* A copy with identifiers is only for the rules of those subscriptions; an unknown identifier says

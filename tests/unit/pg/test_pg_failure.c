@@ -10,33 +10,40 @@ static void test_copy_line(void)
         const char *context;
         const char *relation;
         uint64_t line;
+        const char *column;
     } cases[] = {
-        {"COPY t, line 12", "t", 12},
-        {"COPY t, line 12, column c3: \"x 9\"", "t", 12},
-        {"COPY t, Zeile 7, Spalte \"c\"", "t", 7},
-        {"COPY t, строка 18446744073, столбец x", "t", 18446744073},
-        {"COPY t, 3번째 줄", "t", 3},
-        {"tのCOPY、行 5", "t", 5},
-        {"PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 4", "t", 4},
-        {"COPY my, line 77, line 3", "my, line 77", 3},
-        {"COPY t2, line 3", "t2", 3},
-        {"COPY t2, line 3", "t", 0},  /* another table */
-        {"COPY t20 line 3", "t2", 0}, /* likewise */
-        {"COPY other, line 3", "t", 0},
-        {"SQL statement \"SELECT 1 FROM ONLY t x WHERE id = $1\"", "t", 0},
-        {"PL/pgSQL function t() line 3 at RAISE", "t", 0},
-        {"COPY t, line 4\nPL/pgSQL function f() line 3 at RAISE", "t", 0},
-        {"COPY t, line 99999999999999999999999", "t", 0},
-        {"COPY t", "t", 0},
-        {"COPY t, line", "t", 0},
-        {"", "t", 0},
-        {NULL, "t", 0},
-        {"COPY t, line 1", "", 0},
+        {"COPY t, line 12", "t", 12, NULL},
+        {"COPY t, line 12, column c3: \"x 9\"", "t", 12, "c3"},
+        {"COPY t, line 12, column Odd Name: \"x: 9\"", "t", 12, "Odd Name"},
+        {"COPY t, line 12, column c3: null input", "t", 12, "c3"},
+        {"COPY t, line 12: \"x\"", "t", 12, NULL},
+        {"COPY t, Zeile 7, Spalte \"c\"", "t", 7, "c"},
+        {"COPY t, line 7, end", "t", 7, NULL},
+        {"COPY t, строка 18446744073, столбец x", "t", 18446744073, "x"},
+        {"COPY t, 3번째 줄", "t", 3, NULL},
+        {"tのCOPY、行 5", "t", 5, NULL},
+        {"PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 4", "t", 4, NULL},
+        {"COPY my, line 77, line 3", "my, line 77", 3, NULL},
+        {"COPY t2, line 3", "t2", 3, NULL},
+        {"COPY t2, line 3", "t", 0, NULL},  /* another table */
+        {"COPY t20 line 3", "t2", 0, NULL}, /* likewise */
+        {"COPY other, line 3", "t", 0, NULL},
+        {"SQL statement \"SELECT 1 FROM ONLY t x WHERE id = $1\"", "t", 0, NULL},
+        {"PL/pgSQL function t() line 3 at RAISE", "t", 0, NULL},
+        {"COPY t, line 4\nPL/pgSQL function f() line 3 at RAISE", "t", 0, NULL},
+        {"COPY t, line 99999999999999999999999", "t", 0, NULL},
+        {"COPY t", "t", 0, NULL},
+        {"COPY t, line", "t", 0, NULL},
+        {"", "t", 0, NULL},
+        {NULL, "t", 0, NULL},
+        {"COPY t, line 1", "", 0, NULL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         UNIT_CASE("%s", cases[i].context != NULL ? cases[i].context : "NULL");
         CHECK_INT_EQ(pg_failure_copy_line(cases[i].context, slice_of(cases[i].relation)),
                      cases[i].line);
+        struct slice column = pg_failure_copy_column(cases[i].context, slice_of(cases[i].relation));
+        CHECK(slice_equal(column, slice_of(cases[i].column)));
     }
 }
 

@@ -3,7 +3,8 @@
 
 #include "convert_case.h"
 
-#define HINT(noun) "a bare number is no " noun " (write \"| unix_s\" or \"| unix_ms\")"
+#define HINT(number, noun) \
+    number " is a bare number and no " noun " (write \"| unix_s\" or \"| unix_ms\")"
 
 static const struct convert_case timestamps[] = {
     {"timestamptz", TEXT("2026-11-23T03:29:30.123456Z"), "2026-11-23 03:29:30.123456+00", NULL},
@@ -36,7 +37,7 @@ static const struct convert_case timestamps[] = {
      "\"2026-11-23 03:29:30+16\" is no timestamp"},
     {"timestamptz", TEXT("now"), NULL, "\"now\" is no timestamp"},
     {"timestamptz", TEXT(""), NULL, "\"\" is no timestamp"},
-    {"timestamptz", NUMBER("1732332570"), NULL, HINT("timestamp")},
+    {"timestamptz", NUMBER("1732332570"), NULL, HINT("1732332570", "timestamp")},
     {"timestamptz", BOOLEAN(true), NULL, "true can't become timestamp with time zone"},
     {"timestamptz", TIME(0), "1970-01-01 00:00:00+00", NULL},
     {"timestamptz", TIME(-1), "1969-12-31 23:59:59.999999+00", NULL},
@@ -50,7 +51,7 @@ static const struct convert_case timestamps[] = {
      "\"294276-12-31 23:59:59.6\" is out of range"},
     {"timestamp", TEXT("2026-11-23T03:29:30+01:00"), "2026-11-23 02:29:30", NULL},
     {"timestamp", TIME(1), "1970-01-01 00:00:00.000001", NULL},
-    {"timestamp", NUMBER("5"), NULL, HINT("timestamp")},
+    {"timestamp", NUMBER("5"), NULL, HINT("5", "timestamp")},
     {"date", TEXT("5874897-12-31"), "5874897-12-31", NULL},
     {"date", TEXT("5874898-01-01"), NULL, "\"5874898-01-01\" is out of range"},
     {"date", TEXT("4714-11-24 BC"), "4714-11-24 BC", NULL},
@@ -59,7 +60,7 @@ static const struct convert_case timestamps[] = {
     {"date", TEXT("2026-11-23T23:30:00-01:00"), "2026-11-24", NULL},
     {"date", TEXT("1999-12-31 23:59:59"), "1999-12-31", NULL},
     {"date", TIME(-1), "1969-12-31", NULL},
-    {"date", NUMBER("20261123"), NULL, HINT("date")},
+    {"date", NUMBER("20261123"), NULL, HINT("20261123", "date")},
     {"date", TEXT("yesterday"), NULL, "\"yesterday\" is no date"},
     {"time", TEXT("03:29:30.5"), "03:29:30.5", NULL},
     {"time", TEXT("24:00"), "24:00:00", NULL},
@@ -98,7 +99,8 @@ static const struct convert_case intervals[] = {
     {"interval", TEXT("1"), NULL, "\"1\" is no interval"},
     {"interval", TEXT(""), NULL, "\"\" is no interval"},
     {"interval(1)", TEXT("00:00:01.25"), "00:00:01.3", NULL},
-    {"interval", NUMBER("5"), NULL, "a bare number is no interval (write text such as \"PT30S\")"},
+    {"interval", NUMBER("5"), NULL,
+     "5 is a bare number and no interval (write text such as \"PT30S\")"},
     {"interval", BOOLEAN(true), NULL, "true can't become interval"},
 };
 
