@@ -194,22 +194,24 @@ static void check_status_topic(struct config_reader *reader, struct config *conf
 static void check_database(struct config_reader *reader, const struct config *config)
 {
     const struct pg_options *database = &config->database;
+    const config_setting_t *written = given(reader, "database.conninfo");
+    const char *text = written == NULL ? NULL : config_setting_get_string(written);
+    bool in_file = text == NULL || text[0] == '\0';
+    const char *path = in_file ? "database.conninfo_file" : "database.conninfo";
     struct buf masked = {0};
-    if (database->conninfo != NULL && config_secret_mask_conninfo(&masked, database->conninfo) &&
-        given(reader, "database.conninfo") != NULL) {
-        config_secret_warn(reader->problems, given(reader, "database.conninfo"),
-                           "database.conninfo");
+    if (database->conninfo != NULL && config_secret_mask_conninfo(&masked, database->conninfo)) {
+        if (!in_file) {
+            config_secret_warn(reader->problems, written, path);
+        }
         if (database->password != NULL) {
-            problem_error(reader->problems, place_of(reader, "database.conninfo"),
-                          "database.conninfo",
+            problem_error(reader->problems, place_of(reader, path), path,
                           "holds a password, and another one is given: take one of them out");
         }
     }
     buf_fini(&masked);
     struct error error;
     if (database->conninfo != NULL && pg_check_conninfo(database->conninfo, &error) != OUTCOME_OK) {
-        problem_error(reader->problems, place_of(reader, "database.conninfo"), NULL, "%s",
-                      error.text);
+        problem_error(reader->problems, place_of(reader, path), NULL, "%s", error.text);
     }
     if (database->schema != NULL &&
         (database->schema[0] == '\0' || strlen(database->schema) > IDENTIFIER_BYTES_MAX)) {

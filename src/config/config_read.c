@@ -28,7 +28,7 @@ static const struct setting *find_secret(struct arena *arena, const char *path)
     }
     struct slice name = slice_make(path, length - strlen(suffix));
     const struct setting *setting = setting_find(arena_copy(arena, name).data);
-    return setting != NULL && setting->secret ? setting : NULL;
+    return setting != NULL && setting_has_file(setting) ? setting : NULL;
 }
 
 /* A name of this group that the unknown one may have been meant to be; a group's twins of secrets
@@ -41,7 +41,7 @@ static const char *suggest(struct arena *arena, const char *group, const char *n
         if (setting_is_in(&settings[i], group)) {
             const char *last = setting_name(&settings[i]);
             names[count++] = last;
-            if (settings[i].secret) {
+            if (setting_has_file(&settings[i])) {
                 names[count++] = arena_printf(arena, "%s_file", last).data;
             }
         }
@@ -187,6 +187,16 @@ static void read_secret_file(struct config_reader *reader, const struct config_g
     config_secret_read(reader, &given, secret, group->base);
 }
 
+/* Is it named by its twin, so that its default does not count? */
+static bool stands_in_file(struct config_reader *reader, const struct config_group *group,
+                           const struct setting *setting)
+{
+    const char *twin = arena_printf(reader->arena, "%s_file", setting_name(setting)).data;
+    const config_setting_t *file =
+        group->node == NULL ? NULL : config_setting_get_member(group->node, twin);
+    return setting_has_file(setting) && file != NULL && says_something(file);
+}
+
 static void read_child(struct config_reader *reader, const struct config_group *group,
                        const config_setting_t *child)
 {
@@ -197,7 +207,8 @@ static void read_child(struct config_reader *reader, const struct config_group *
         read_secret_file(reader, group, secret, child);
     } else if (setting == NULL) {
         report_unknown(reader, group, child);
-    } else if (strcmp(path, "rules") == 0) {
+    } else if (strcmp(path, "rules") == 0 ||
+               (!says_something(child) && stands_in_file(reader, group, setting))) {
         return;
     } else if (setting->type == SETTING_GROUP) {
         read_subgroup(reader, group, setting, child);
@@ -223,9 +234,9 @@ void config_read_group(struct config_reader *reader, const struct config_group *
         if (!setting_is_in(setting, group->path) || given || strcmp(setting->path, "rules") == 0) {
             continue;
         }
-        if (setting->type != SETTING_GROUP) {
+        if (setting->type != SETTING_GROUP && !stands_in_file(reader, group, setting)) {
             read_default(reader, group, setting);
-        } else if (setting->default_value != NULL) {
+        } else if (setting->type == SETTING_GROUP && setting->default_value != NULL) {
             read_subgroup(reader, group, setting, NULL);
         }
     }

@@ -114,6 +114,7 @@ const struct setting settings[] = {
     {.path = "database.conninfo",
      .type = SETTING_TEXT,
      .default_value = "\"\"",
+     .in_file = true,
      .example = "\"host=/run/postgresql dbname=telemetry\"",
      .help = "libpq's connection string or URI; what it leaves out comes from PGHOST, PGUSER, … or "
              "libpq's defaults."},
@@ -371,6 +372,11 @@ const struct setting *setting_find(const char *path)
         }
     }
     return NULL;
+}
+
+bool setting_has_file(const struct setting *setting)
+{
+    return setting->secret || setting->in_file;
 }
 
 const char *setting_name(const struct setting *setting)

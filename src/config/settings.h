@@ -38,6 +38,7 @@ struct setting {
     enum setting_type type;
     bool reload;    /* SIGHUP takes it */
     bool secret;    /* has a twin NAME_file; never shown */
+    bool in_file;   /* has such a twin as well: a secret may stand in it */
     bool in_sample; /* stands in the sample as it is, not commented out */
 };
 
@@ -45,6 +46,9 @@ extern const struct setting settings[];
 extern const size_t setting_count;
 
 const struct setting *setting_find(const char *path);
+
+/* May it stand in a file of its own that NAME_file names? */
+bool setting_has_file(const struct setting *setting);
 
 /* What follows the last "." of a path. */
 const char *setting_name(const struct setting *setting);

@@ -77,7 +77,7 @@ void settings_append_table(struct buf *out)
         "\nA duration has a unit: \"250ms\", \"30s\", \"15m\", \"2h\", \"7d\"; so has a size: "
         "\"64KB\", "
         "\"8MB\", \"10GB\".\n\"reload\": SIGHUP takes a change; \"restart\": only a restart does. "
-        "Each password has a twin password_file.\n");
+        "Each password has a twin password_file, conninfo has conninfo_file.\n");
 }
 
 /* --- the sample ------------------------------------------------------------------------------- */
@@ -292,9 +292,9 @@ static void append_man_setting(struct buf *out, const struct setting *setting)
     append_roff(out, setting->help);
     buf_append_text(out, "\n.br\n(");
     append_roff(out, buf_string(&facts));
-    buf_append_text(out, setting->secret ? ". In a file: " : "");
-    append_roff(out, setting->secret ? setting_name(setting) : "");
-    buf_append_text(out, setting->secret ? "_file)\n" : ")\n");
+    buf_append_text(out, setting_has_file(setting) ? ". In a file: " : "");
+    append_roff(out, setting_has_file(setting) ? setting_name(setting) : "");
+    buf_append_text(out, setting_has_file(setting) ? "_file)\n" : ")\n");
     buf_fini(&facts);
 }
 

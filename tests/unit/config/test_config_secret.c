@@ -44,6 +44,26 @@ static void test_file(void)
     }
 }
 
+/* Whatever may hold a secret has such a twin; what stands in it is checked as if it stood here. */
+static void test_conninfo(void)
+{
+    case_write("conninfo", "host=db password=geheim\n");
+    struct config *config = case_sound("database: { conninfo_file = \"conninfo\"; };");
+    CHECK_TEXT_EQ(config->database.conninfo, "host=db password=geheim");
+    config_free(config);
+    config_free(case_load("database: { conninfo_file = \"conninfo\"; conninfo = \"\"; "
+                          "password = \"x\"; };" SOUND_RULE,
+                          "t.cfg:1: database.conninfo_file: holds a password, and another one is "
+                          "given: take one of them out\n"));
+    config_free(
+        case_load("database: { conninfo_file = \"conninfo\"; conninfo = \"host=x\"; };" SOUND_RULE,
+                  "t.cfg:1: database.conninfo_file: stands beside conninfo: give one of them\n"));
+    case_write("conninfo", "host=db nonsense");
+    config_free(case_load("database: { conninfo_file = \"conninfo\"; };" SOUND_RULE,
+                          "t.cfg:1: database.conninfo is malformed: missing \"…\" after \"…\" in "
+                          "connection info string\n"));
+}
+
 static void test_missing_file(void)
 {
     config_free(
@@ -163,5 +183,5 @@ static void test_mask(void)
 }
 
 UNIT_MAIN("config_secret", {"file", test_file}, {"missing_file", test_missing_file},
-          {"both", test_both}, {"group_of_root", test_group_of_root}, {"warning", test_warning},
-          {"mask", test_mask})
+          {"both", test_both}, {"conninfo", test_conninfo}, {"group_of_root", test_group_of_root},
+          {"warning", test_warning}, {"mask", test_mask})
