@@ -50,7 +50,7 @@ static void fill(struct config *config, struct config_reader *reader, bool rules
     struct config_group whole = {
         .path = "",
         .node = config_root_setting(&reader->tree->library),
-        .place = {.file = config->file},
+        .place = {.file = config->file, .line = 1},
         .base = config,
     };
     config_read_group(reader, &whole);

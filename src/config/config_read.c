@@ -99,10 +99,30 @@ static void append_one_line(struct buf *out, const char *example)
     }
 }
 
+bool config_read_misspelt(const struct config_reader *reader, const config_setting_t *node,
+                          const char *group, const char *name)
+{
+    int count = node == NULL ? 0 : config_setting_length(node);
+    for (int i = 0; i < count; i++) {
+        const char *child = config_setting_name(config_setting_get_elem(node, (unsigned) i));
+        const char *path = join(reader->arena, group, child);
+        if (setting_find(path) == NULL && find_secret(reader->arena, path) == NULL) {
+            const char *meant = suggest(reader->arena, group, child);
+            if (meant != NULL && strcmp(meant, name) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void report_missing(struct config_reader *reader, const struct config_group *group,
                            const struct setting *setting)
 {
     struct buf example = {0};
+    if (config_read_misspelt(reader, group->node, group->path, setting_name(setting))) {
+        return; /* one mistake, and it is told */
+    }
     append_one_line(&example, setting->example);
     problem_error(reader->problems, group->place, group->what, "%s is missing: write like %s = %s;",
                   setting_name(setting), setting_name(setting), buf_string(&example));

@@ -24,4 +24,9 @@ struct config_group {
  */
 void config_read_group(struct config_reader *reader, const struct config_group *group);
 
+/* Does an unknown name in `node`, a group "broker", "rules", …, mean the setting `name`? Then that
+ * is the mistake, and not that `name` is missing. */
+bool config_read_misspelt(const struct config_reader *reader, const config_setting_t *node,
+                          const char *group, const char *name);
+
 #endif

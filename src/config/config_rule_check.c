@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "config/config_read.h"
 #include "config/config_tree.h"
 #include "pg/pg_statements.h"
 
@@ -11,11 +12,17 @@ struct check {
     const config_setting_t *node;
     const char *label;
     struct problems *problems;
+    const struct config_reader *reader;
 };
 
 static bool is_given(const struct check *check, const char *name)
 {
     return config_setting_get_member(check->node, name) != NULL;
+}
+
+static bool is_misspelt(const struct check *check, const char *name)
+{
+    return config_read_misspelt(check->reader, check->node, "rules", name);
 }
 
 static struct place place_of(const struct check *check, const char *name)
@@ -33,7 +40,7 @@ static void check_target(const struct check *check)
     if (table && sql) {
         problem_error(check->problems, place_of(check, "sql"), "sql",
                       "stands beside table: a rule has one of them");
-    } else if (!table && !sql) {
+    } else if (!table && !sql && !is_misspelt(check, "table") && !is_misspelt(check, "sql")) {
         problem_error(check->problems, rule->place, check->label,
                       "table is missing: write like table = \"public.telemetry\";");
     }
@@ -111,10 +118,10 @@ static void check_share(const struct check *check)
     }
 }
 
-void config_rule_check(const struct rule_options *rule, const config_setting_t *node,
-                       const char *label, struct problems *problems)
+void config_rule_check(const struct config_reader *reader, const struct rule_options *rule,
+                       const config_setting_t *node, const char *label)
 {
-    struct check check = {rule, node, label, problems};
+    struct check check = {rule, node, label, reader->problems, reader};
     check_target(&check);
     check_conflict(&check);
     check_share(&check);

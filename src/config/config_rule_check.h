@@ -7,12 +7,11 @@
 #ifndef MQTT2PG_CONFIG_CONFIG_RULE_CHECK_H
 #define MQTT2PG_CONFIG_CONFIG_RULE_CHECK_H
 
-#include <libconfig.h>
-
+#include "config/config_reader.h"
 #include "core/rule_options.h"
 
 /* `node` is the rule's group, `label` names it in messages about what is missing. */
-void config_rule_check(const struct rule_options *rule, const config_setting_t *node,
-                       const char *label, struct problems *problems);
+void config_rule_check(const struct config_reader *reader, const struct rule_options *rule,
+                       const config_setting_t *node, const char *label);
 
 #endif

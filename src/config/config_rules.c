@@ -74,7 +74,7 @@ static void read_rule(struct config_reader *reader, struct config *config,
     const config_setting_t *ack = config_setting_get_member(node, "ack");
     rule->ack.wanted = ack != NULL && config_setting_type(ack) == CONFIG_TYPE_GROUP;
     rule->ack.place = ack == NULL ? rule->place : config_tree_place(ack);
-    config_rule_check(rule, node, group.what, reader->problems);
+    config_rule_check(reader, rule, node, group.what);
     const config_setting_t *qos = config_setting_get_member(node, "qos");
     if (qos != NULL && rule->qos == 2 && !config->broker.mqtt5) {
         problem_warning(reader->problems, config_tree_place(qos), "qos",
@@ -87,7 +87,7 @@ static void read_rule(struct config_reader *reader, struct config *config,
 void config_rules_read(struct config_reader *reader, struct config *config)
 {
     const config_setting_t *list = config_lookup(&reader->tree->library, "rules");
-    struct place whole = {.file = config->file};
+    struct place whole = {.file = config->file, .line = 1};
     struct place place = list == NULL ? whole : config_tree_place(list);
     struct buf found = {0};
     if (list == NULL && reader->tree->source.incomplete) {

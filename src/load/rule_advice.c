@@ -257,7 +257,9 @@ void rules_advise(struct rule *const *rules, size_t count, struct problems *prob
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
             advise_echo(rules[i], rules[j], problems);
-            if (j < i && store_the_same(rules[i], rules[j])) {
+            /* Two of one name are a mistake that is told already. */
+            if (j < i && strcmp(rules[i]->name, rules[j]->name) != 0 &&
+                store_the_same(rules[i], rules[j])) {
                 problem_warning(problems, rules[i]->options->place, rules[i]->name,
                                 "stores the same rows as rule \"%s\": each message is stored twice",
                                 rules[j]->name);
