@@ -77,7 +77,8 @@ static const struct cli_command commands[] = {
      "dump         one JSON object a message that is still kept\n"
      "verify       reads all of it; exit code 1 when something is damaged\n",
      cli_journal},
-    {"settings", "[--sample|--markdown|--man]", "list every setting with type, default and meaning",
+    {"settings", "[--sample|--markdown|--man]",
+     "list every setting with type, default, unit and meaning",
      "--sample     as a configuration file with comments\n"
      "--markdown   as a reference page\n"
      "--man        as a part of a manual page\n",

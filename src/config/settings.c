@@ -72,6 +72,7 @@ const struct setting settings[] = {
     {.path = "broker.receive_maximum",
      .type = SETTING_INTEGER,
      .default_value = "1000",
+     .unit = "messages",
      .min = 1,
      .max = 65535,
      .help = "How many messages of QoS 1 and 2 may be under way at a time (MQTT 5)."},
@@ -171,6 +172,7 @@ const struct setting settings[] = {
     {.path = "batch.max_rows",
      .type = SETTING_INTEGER,
      .default_value = "10000",
+     .unit = "rows",
      .min = 1,
      .max = 1000000,
      .reload = true,
@@ -427,6 +429,17 @@ void setting_append_type(struct buf *out, const struct setting *setting)
     if (setting->choices != NULL) {
         append_choices(out, setting->choices);
     }
+}
+
+const char *setting_unit(const struct setting *setting)
+{
+    if (setting->type == SETTING_DURATION || setting->type == SETTING_SYNC) {
+        return "ms, s, m, h, d";
+    }
+    if (setting->type == SETTING_SIZE) {
+        return "KB, MB, GB, TB";
+    }
+    return setting->unit == NULL ? "" : setting->unit;
 }
 
 void setting_append_quantity(struct buf *out, const struct setting *setting, int64_t value)

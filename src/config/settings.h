@@ -34,6 +34,7 @@ struct setting {
     const char *choices; /* of CHOICE and TEXTS: "new|store|ignore", in the order of their enum */
     const char *example; /* for the sample, as it would be written; NULL = the default */
     const char *help;    /* one line */
+    const char *unit;    /* of INTEGER: what is counted; NULL = nothing is */
     int64_t min, max;    /* of INTEGER, DURATION and SYNC (ms), SIZE (bytes) */
     enum setting_type type;
     bool reload;    /* SIGHUP takes it */
@@ -58,6 +59,9 @@ bool setting_is_in(const struct setting *setting, const char *group);
 
 /* What a person calls the type: "duration", "true or false", "one of debug, info, warn, error". */
 void setting_append_type(struct buf *out, const struct setting *setting);
+
+/* The units that its value may have, or what it counts; "" = none. */
+const char *setting_unit(const struct setting *setting);
 
 /* A number of the setting's type as it would be written: 90000 → "90s" in quotes, 8388608 → "8MB"
  * in quotes, 1000 → 1000. */

@@ -52,6 +52,7 @@ static void append_row(struct buf *out, const struct setting *setting)
     append_padded(out, setting->path, 26);
     append_padded(out, buf_string(&type), 31);
     append_padded(out, shown_default(setting), 28);
+    append_padded(out, setting_unit(setting), 14);
     append_padded(out, buf_string(&range), 18);
     append_padded(out, setting->reload ? "reload" : "restart", 7);
     buf_printf(out, "%s\n", setting->help);
@@ -64,6 +65,7 @@ void settings_append_table(struct buf *out)
     append_padded(out, "SETTING", 26);
     append_padded(out, "TYPE", 31);
     append_padded(out, "DEFAULT", 28);
+    append_padded(out, "UNIT", 14);
     append_padded(out, "RANGE", 18);
     append_padded(out, "TAKES", 7);
     buf_append_text(out, "WHAT IT IS FOR\n");
@@ -221,6 +223,7 @@ static void append_markdown_row(struct buf *out, const struct setting *setting)
     append_cell(out, setting_name(setting), true);
     append_cell(out, buf_string(&type), false);
     append_cell(out, must ? "must be given" : shown_default(setting), !must);
+    append_cell(out, setting_unit(setting), false);
     append_cell(out, setting->reload ? "reload" : "restart", false);
     append_cell(out, setting->help, false);
     buf_append_byte(out, '\n');
@@ -229,8 +232,8 @@ static void append_markdown_row(struct buf *out, const struct setting *setting)
 
 static void append_markdown_members(struct buf *out, const char *group)
 {
-    buf_append_text(out, "\n| setting | type | default | change takes | what it is for |\n"
-                         "| --- | --- | --- | --- | --- |\n");
+    buf_append_text(out, "\n| setting | type | default | unit | change takes | what it is for |\n"
+                         "| --- | --- | --- | --- | --- | --- |\n");
     for (size_t i = 0; i < setting_count; i++) {
         if (settings[i].type != SETTING_GROUP && setting_is_in(&settings[i], group)) {
             append_markdown_row(out, &settings[i]);
