@@ -10,6 +10,7 @@
 #include "pg/pg_catalog.h"
 #include "pg/pg_quote.h"
 #include "pg/target.h"
+#include "row/convert.h"
 #include "row/copy_format.h"
 
 static struct place place_of_table(const struct rule *rule)
@@ -34,19 +35,101 @@ static void check_privileges(const struct rule *rule, const struct pg_table *tab
     }
 }
 
-/* "::int" where the column is a text: the column decides, so the person should know. */
-static void check_declared_type(const struct rule *rule, size_t i,
+/* Types that stand for the same things: a declaration that names another of them does no harm. */
+enum type_class {
+    CLASS_ANY, /* texts and documents take everything, and of other types nothing is known */
+    CLASS_NUMBER,
+    CLASS_MOMENT,
+    CLASS_TIME,
+    CLASS_INTERVAL,
+    CLASS_BOOLEAN,
+    CLASS_BYTES,
+    CLASS_UUID,
+    CLASS_ADDRESS,
+};
+
+static const enum type_class classes[] = {
+    [TYPE_BOOL] = CLASS_BOOLEAN,      [TYPE_INT2] = CLASS_NUMBER,
+    [TYPE_INT4] = CLASS_NUMBER,       [TYPE_INT8] = CLASS_NUMBER,
+    [TYPE_FLOAT4] = CLASS_NUMBER,     [TYPE_FLOAT8] = CLASS_NUMBER,
+    [TYPE_NUMERIC] = CLASS_NUMBER,    [TYPE_BYTEA] = CLASS_BYTES,
+    [TYPE_UUID] = CLASS_UUID,         [TYPE_DATE] = CLASS_MOMENT,
+    [TYPE_TIME] = CLASS_TIME,         [TYPE_TIMESTAMP] = CLASS_MOMENT,
+    [TYPE_INET] = CLASS_ADDRESS,      [TYPE_TIMESTAMPTZ] = CLASS_MOMENT,
+    [TYPE_INTERVAL] = CLASS_INTERVAL, [TYPE_OTHER] = CLASS_ANY,
+};
+
+/* "::int" where the column is bigint: the column decides, so the person should know. "::text" or
+ * "::timestamptz" where it is bigint: one of the two is a mistake, and false comes back. */
+static bool check_declared_type(const struct rule *rule, size_t i,
                                 const struct column_shape *column, struct problems *problems)
 {
     const struct column_shape *declared = &rule->declared->columns[i];
+    struct place place = rule->options->columns[i].place;
+    enum type_class class = classes[column->family];
 
     if (expression_declared_type(rule->columns[i]) == NULL ||
         strcmp(declared->type_name, column->type_name) == 0) {
-        return;
+        return true;
     }
-    problem_warning(problems, rule->options->columns[i].place, column->name,
+    if (declared->family != TYPE_OTHER && class != CLASS_ANY &&
+        (class != classes[declared->family] || column->array != declared->array)) {
+        problem_error(problems, place, "columns",
+                      "column \"%s\" is %s, not %s as declared behind \"::\"", column->name,
+                      column->type_name, declared->type_name);
+        return false;
+    }
+    problem_warning(problems, place, column->name,
                     "declared as %s, but the column is %s: the column decides", declared->type_name,
                     column->type_name);
+    return true;
+}
+
+/* A value of the kind that the expression always gives; false when that depends on the message. */
+static bool example_of(const struct rule *rule, size_t i, struct value *value)
+{
+    const struct expression *expression = rule->columns[i];
+    const char *type = expression_is_payload(expression) ? rule->decoder->payload_type
+                                                         : expression_inferred_type(expression);
+
+    if (expression_is_constant(expression, value)) {
+        return value->kind != VALUE_NULL;
+    }
+    if (strcmp(type, "timestamptz") == 0) {
+        *value = (struct value){.kind = VALUE_TIME};
+    } else if (strcmp(type, "boolean") == 0) {
+        *value = value_boolean(true);
+    } else if (strcmp(type, "bytea") == 0) {
+        *value = value_bytes(slice_of("0"));
+    } else if (strcmp(type, "smallint") == 0 || strcmp(type, "bigint") == 0 ||
+               strcmp(type, "numeric") == 0) {
+        *value = value_number(slice_of("0"));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* A time into a number, a text that is no number into one: no message would ever be stored. */
+static void check_kind(const struct rule *rule, size_t i, const struct column_shape *column,
+                       struct problems *problems)
+{
+    struct arena *arena = arena_new(1024);
+    struct value value;
+    struct datum datum;
+    struct error error;
+
+    if (example_of(rule, i, &value) &&
+        convert_value(&value, column, arena, &datum, &error) != OUTCOME_OK) {
+        if (expression_is_constant(rule->columns[i], NULL)) {
+            problem_error(problems, rule->options->columns[i].place, "columns", "%s", error.text);
+        } else {
+            problem_error(problems, rule->options->columns[i].place, "columns",
+                          "column \"%s\" is %s, which no %s can become", column->name,
+                          column->type_name, value_kind_name(value.kind));
+        }
+    }
+    arena_free(arena);
 }
 
 static void check_column(const struct rule *rule, size_t i, const struct table_shape *shape,
@@ -58,6 +141,9 @@ static void check_column(const struct rule *rule, size_t i, const struct table_s
     struct value constant;
     const char *meant;
 
+    if (column == NULL && rule->options->create) {
+        return; /* the bridge adds it */
+    }
     if (column == NULL) {
         meant = shape->count == 0
                     ? NULL
@@ -77,7 +163,9 @@ static void check_column(const struct rule *rule, size_t i, const struct table_s
         problem_error(problems, place, "columns",
                       "column \"%s\" is not null, and this expression is always null", name);
     }
-    check_declared_type(rule, i, column, problems);
+    if (check_declared_type(rule, i, column, problems)) {
+        check_kind(rule, i, column, problems);
+    }
 }
 
 static bool rule_feeds(const struct rule *rule, const char *column)
@@ -262,9 +350,7 @@ enum outcome rule_check(const struct rule *rule, struct pg_connection *connectio
         return OUTCOME_OK;
     }
     check_privileges(rule, table, problems);
-    if (!rule->options->create) {
-        check_columns(rule, table->shape, problems);
-    }
+    check_columns(rule, table->shape, problems);
     outcome = check_conflict(rule, connection, table, problems, failure);
     if (outcome == OUTCOME_OK && problems->errors == errors) {
         outcome = try_statements(rule, connection, table, problems, failure);

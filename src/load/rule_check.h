@@ -13,9 +13,9 @@
 
 /* Adds what it finds to `problems`, at the rule's places: a missing table or column, a generated
  * column, NOT NULL without a source, a missing unique index for on_conflict, missing privileges
- * (also on sequences), a declared "::type" that the column does not have. A rule without these
- * mistakes is tried: its statements run over an empty batch in a transaction that is rolled back;
- * where create = true has a table to make, that is made in one.
+ * (also on sequences), an expression whose values or whose "::type" can't become the column's. A
+ * rule without these mistakes is tried: its statements run over an empty batch in a transaction
+ * that is rolled back; where create = true has a table to make, that is made in one.
  * OUTCOME_RETRY when the database could not be asked. */
 enum outcome rule_check(const struct rule *rule, struct pg_connection *connection,
                         struct problems *problems, struct pg_failure *failure) MUST_CHECK;

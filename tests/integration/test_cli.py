@@ -162,6 +162,10 @@ def test_check_syntax_error_and_missing_file(env):
     assert done.code == 3 and f"{included}:1:" in done.out + done.err, done
 
 
+TYPES = (("time", "integer.*timestamp"), ("word", '"a".*abc'), ("scaled", "timestamp with time zone.*number"), ("declared", "integer, not text"),
+         ("list", "integer, not integer"))
+
+
 @quick
 def test_check_database(env):
     """Tables, columns, types, NOT NULL without a source, the unique index of on_conflict, privileges; each at its rule's line."""
@@ -175,19 +179,25 @@ def test_check_database(env):
       { name = "null"; topic = "d"; table = "gap_one"; columns = { a = "$.a"; }; },
       { name = "index"; topic = "e"; table = "upsert"; on_conflict = "update"; key = ("a"); columns = { a = "$.a"; b = "$.b"; }; },
       { name = "denied"; topic = "f"; table = "denied"; columns = { a = "$.a"; }; },
-      { name = "made"; topic = "g"; table = "made"; create = true; columns = { a = "$.a :: flaot8"; }; },
-      { name = "sound"; topic = "h"; table = "sound"; create = true; columns = { a = "$.a :: float8"; }; }"""
+      { name = "time"; topic = "g/{x}"; table = "typed"; columns = { a = "$.a | unix_ms"; at = "@received_at"; p = "{x}"; }; },
+      { name = "word"; topic = "h/{x}"; table = "typed"; columns = { a = "'abc'"; at = "'2026-11-23T00:00:00Z'"; p = "$.p"; }; },
+      { name = "scaled"; topic = "i/{x}"; table = "typed"; columns = { at = "$.a | scale 1000"; a = "{x}"; p = "$.x | round 2"; }; },
+      { name = "declared"; topic = "j/{x}"; table = "typed"; columns = { a = "@received_at :: text"; at = "$.at :: timestamptz"; }; },
+      { name = "list"; topic = "k/{x}"; table = "typed"; create = true; columns = { a = "$.a :: int[]"; b = "$.b :: int"; at = "{x}"; }; },
+      { name = "made"; topic = "l"; table = "made"; create = true; columns = { a = "$.a :: flaot8"; }; },
+      { name = "sound"; topic = "m"; table = "sound"; create = true; columns = { a = "$.a :: float8"; }; }"""
     bridge = env.bridge(rules, start=False)
     done = env.cli("check", "--database", config=bridge)
     assert done.code == 3, done
     lines = (done.out + done.err).splitlines()
     with open(bridge.file) as file:
         text = file.read()
-    for rule, word in (("gone", "no_such_table"), ("column", '"c"'), ("null", "must"), ("index", "unique"), ("denied", "insert"), ("made", "flaot8")):
+    for rule, word in (*TYPES, ("gone", "no_such_table"), ("column", '"c"'), ("null", "must"), ("index", "unique"), ("denied", "insert"),
+                       ("made", "flaot8")):
         number = text[:text.index(f'name = "{rule}"')].count("\n") + 1
         about = [line for line in lines if line.startswith(f"{bridge.file}:{number}:")]
         assert len(about) == 1 and re.search(word, about[0]), f"{rule}: {lines}"
-    assert len(lines) == 6, f"more than the six mistakes: {lines}"
+    assert len(lines) == 6 + len(TYPES), f"more than these mistakes: {lines}"
     assert env.one("select to_regclass('sound')") is None, "check made a table"
     bridge.configure('{ name = "fine"; topic = "a"; table = "right_one"; columns = { a = "$.a"; b = "$.b"; }; }')
     done = env.cli("check", "--database", config=bridge)
