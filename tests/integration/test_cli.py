@@ -302,7 +302,7 @@ def test_settings(env):
                  "rules.create", "rules.sql", "rules.ack.topic", "rules.ack.on", "rules.ack.qos", "rules.ack.retain",
                  "rules.ack.fields"):
         assert re.search(rf"^{re.escape(name)}\b", done.out, re.MULTILINE), f"{name} is not listed"
-    for line in (r"SETTING +TYPE +DEFAULT +UNIT +", r'broker.keepalive +duration +"30s" +ms, s, m, h, d +', r'journal.max_size +size +"10GB" +KB, MB, GB, TB +',
+    for line in (r"SETTING +TYPE +DEFAULT +UNIT +", r'broker.keepalive +duration +"30s" +ms, s, m, h, d +"1s" to ', r'journal.max_size +size +"10GB" +KB, MB, GB, TB +',
                  r"batch.max_rows +whole number +10000 +rows +", "rules.qos +whole number +1 +0 to 2 +"):
         assert re.search("^" + line, done.out, re.MULTILINE), f"{line}: {done.out}"
 

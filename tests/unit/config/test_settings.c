@@ -225,7 +225,7 @@ static void test_pages(void)
               strstr(buf_string(&table), settings[i].path) != NULL);
         CHECK(strstr(buf_string(&page), settings[i].help) != NULL);
     }
-    CHECK(strstr(buf_string(&page), "| `keepalive` | duration, \"5s\" to \"18h\" | `\"30s\"` | ms, "
+    CHECK(strstr(buf_string(&page), "| `keepalive` | duration, \"1s\" to \"18h\" | `\"30s\"` | ms, "
                                     "s, m, h, d | restart |") != NULL);
     CHECK(strstr(buf_string(&page), "| `name` | text | must be given |  | reload |") != NULL);
     buf_fini(&table);
