@@ -1,0 +1,50 @@
+/*
+ * outbox_internal: what outbox.c (the loader's half) and outbox_thread.c (the half that publishes)
+ * share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ACK_OUTBOX_INTERNAL_H
+#define MQTT2PG_ACK_OUTBOX_INTERNAL_H
+
+#include <pthread.h>
+
+#include "ack/ack_batch.h"
+#include "ack/outbox_list.h"
+#include "mqtt/publisher.h"
+
+/* Everything from `mutex` on is guarded by it. */
+struct outbox {
+    char *directory;
+    int directory_fd;
+    char *journal;
+    int64_t max_bytes;
+    struct publisher *publisher; /* of the thread */
+    bool told;                   /* of the thread: that there is no connection */
+    uint64_t confirmed; /* of the thread: acknowledgments, those set aside not among them */
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    struct outbox_list list;
+    int64_t refused_bytes; /* for which there was no room last; 0 = there was */
+    bool expected;         /* a connection is to be kept ready */
+    bool closing;          /* ends when nothing is due */
+    bool ending;           /* ends now */
+};
+
+/* Writes the file of this entry. */
+enum outcome outbox_write(struct outbox *outbox, const struct outbox_entry *entry,
+                          const struct ack_batch *batch, struct error *error) MUST_CHECK;
+
+/* Deletes the entry's file and forgets it, with the mutex held. */
+void outbox_remove(struct outbox *outbox, size_t index);
+
+/* After any change of the list, with the mutex held. */
+void outbox_changed(struct outbox *outbox);
+
+/* The thread; `context` is the outbox. */
+void *outbox_main(void *context);
+
+#endif
