@@ -194,6 +194,7 @@ static enum store_result run_retry(struct retry *retry, const struct dead_letter
     const struct rule_batch *rows;
     enum store_result result;
     int64_t stored_at_us = 0;
+    unsigned changed;
 
     if (pg_run(connection, "begin", failure) != OUTCOME_OK ||
         dead_letters_read(connection, retry->store->schema, query, &retry->letters, failure) !=
@@ -208,8 +209,10 @@ static enum store_result run_retry(struct retry *retry, const struct dead_letter
             return give_back(retry, result);
         }
     }
-    if (rows->row_count > 0 && store_rows(retry->store, retry->batch, retry->rule, 0,
-                                          rows->extent_count, failure) != OUTCOME_OK) {
+    if (rows->row_count > 0 &&
+        (store_rows(retry->store, retry->batch, retry->rule, 0, rows->extent_count, failure) !=
+             OUTCOME_OK ||
+         store_check_types(retry->store, retry->batch, &changed, failure) != OUTCOME_OK)) {
         return after_failure(retry, true, failure);
     }
     if (settle_letters(retry, failure) != OUTCOME_OK) {

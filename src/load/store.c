@@ -2,9 +2,11 @@
 #include "load/store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "pg/dead_letter.h"
 #include "pg/progress.h"
 
@@ -78,6 +80,24 @@ static enum outcome store_all_rows(const struct store *store, const struct batch
     return OUTCOME_OK;
 }
 
+enum outcome store_check_types(const struct store *store, const struct batch *batch, unsigned *rule,
+                               struct pg_failure *failure)
+{
+    const struct target **targets = memory_alloc((batch->rule_count + 1) * sizeof(*targets));
+    size_t changed = NO_RULE;
+
+    for (unsigned i = 0; i < batch->rule_count; i++) {
+        if (batch->rules[i].row_count > 0) {
+            targets[i] = rule_targets_get(store->targets, i)->target;
+        }
+    }
+    enum outcome outcome =
+        targets_check(store->connection, targets, batch->rule_count, &changed, failure);
+    *rule = (unsigned) changed;
+    free(targets);
+    return outcome;
+}
+
 static enum outcome store_letters_and_gaps(const struct store *store, const struct batch *batch,
                                            struct pg_failure *failure)
 {
@@ -126,6 +146,7 @@ static enum store_result fill_transaction(const struct store *store, const struc
         return result;
     }
     if (store_all_rows(store, batch, rule, failure) != OUTCOME_OK ||
+        store_check_types(store, batch, rule, failure) != OUTCOME_OK ||
         store_letters_and_gaps(store, batch, failure) != OUTCOME_OK) {
         return store_result_of(failure);
     }

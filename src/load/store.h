@@ -61,6 +61,11 @@ enum store_result store_blame(const struct store *store, const struct batch *bat
 enum outcome store_rows(const struct store *store, const struct batch *batch, unsigned rule,
                         size_t low, size_t high, struct pg_failure *failure) MUST_CHECK;
 
+/* Behind the rows: have all their columns the types still that they were made for (targets_check())?
+ * *rule is for store_blame(). */
+enum outcome store_check_types(const struct store *store, const struct batch *batch, unsigned *rule,
+                               struct pg_failure *failure) MUST_CHECK;
+
 /*
  * Outside a transaction, after `rule`'s rows were refused: finds which messages of it PostgreSQL
  * refuses and adds their verdicts. `failure` is why it was refused and is overwritten. STORE_AGAIN

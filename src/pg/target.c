@@ -9,6 +9,8 @@
 #include "pg/pg_statements.h"
 
 /* Numbers the staged rows in the order in which they came, for a table does not keep it. */
+enum { SELECT_COLUMNS_MAX = 1600 }; /* PostgreSQL takes 1664 (MaxTupleAttributeNumber) */
+
 #define POSITION "mqtt2pg_position"
 #define POSITION_TYPE "bigint GENERATED ALWAYS AS IDENTITY (CACHE 100000)"
 
@@ -229,7 +231,7 @@ struct target *target_rehearsal_new(const struct rule_options *rule, const struc
     return target;
 }
 
-/* "SELECT (NULL::relation).column, …": needs no privilege but to find the table. */
+/* "(NULL::relation).column, …": to be selected, needs no privilege but to find the table. */
 static void take_types(struct target *target, const char *relation, const struct row_plan *plan)
 {
     struct buf sql = {0};
@@ -237,7 +239,7 @@ static void take_types(struct target *target, const char *relation, const struct
     target->type_oids = memory_alloc((plan->count + 1) * sizeof(*target->type_oids));
     target->type_count = plan->count;
     for (size_t i = 0; i < plan->count; i++) {
-        buf_printf(&sql, "%s (NULL::%s).", i > 0 ? "," : "SELECT", relation);
+        buf_printf(&sql, "%s(NULL::%s).", i > 0 ? ", " : "", relation);
         pg_quote_identifier(&sql, column_name(plan, i));
         target->type_oids[i] = plan->columns[i]->type_oid;
     }
@@ -300,22 +302,6 @@ void target_free(struct target *target)
     }
 }
 
-static enum outcome check_types(struct pg_connection *connection, const struct target *target,
-                                struct pg_failure *failure)
-{
-    struct pg_rows *rows = NULL;
-    enum outcome outcome = pg_query(connection, target->types, 0, NULL, &rows, failure);
-
-    for (size_t i = 0; outcome == OUTCOME_OK && i < target->type_count; i++) {
-        if (pg_rows_type(rows, (int) i) != target->type_oids[i]) {
-            outcome = pg_failure_set(failure, SQL_ROW, "a column has another type now");
-            memcpy(failure->sqlstate, "42804", sizeof(failure->sqlstate));
-        }
-    }
-    pg_rows_free(rows);
-    return outcome;
-}
-
 enum outcome target_run(struct pg_connection *connection, const struct target *target,
                         const struct slice *parts, size_t part_count, struct pg_failure *failure)
 {
@@ -334,13 +320,67 @@ enum outcome target_run(struct pg_connection *connection, const struct target *t
         outcome = pg_run(connection, target->after, failure);
         failure->line = 0; /* a line of COPY inside the rule's own SQL is none of ours */
     }
-    if (outcome == OUTCOME_OK && target->types != NULL) {
-        outcome = check_types(connection, target, failure);
-    }
     if (outcome == OUTCOME_OK && target->deferred) {
         outcome = pg_run(connection, "set constraints all immediate", failure);
     }
     return outcome;
+}
+
+/* Compares one target's types with those from *column on, and moves it behind them. */
+static bool has_types(const struct target *target, const struct pg_rows *rows, int *column)
+{
+    bool same = true;
+    for (size_t i = 0; i < target->type_count; i++) {
+        same = pg_rows_type(rows, (*column)++) == target->type_oids[i] && same;
+    }
+    return same;
+}
+
+/* Asks for the types of the targets from `low` up to `high`. */
+static enum outcome ask_types(struct pg_connection *connection, const struct target *const *targets,
+                              size_t low, size_t high, size_t *changed, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    struct buf sql = {0};
+    int column = 0;
+
+    for (size_t i = low; i < high; i++) {
+        if (targets[i] != NULL && targets[i]->types != NULL) {
+            buf_printf(&sql, "%s%s", sql.length == 0 ? "SELECT " : ", ", targets[i]->types);
+        }
+    }
+    enum outcome outcome = sql.length == 0
+                               ? OUTCOME_OK
+                               : pg_query(connection, buf_string(&sql), 0, NULL, &rows, failure);
+    for (size_t i = low; rows != NULL && outcome == OUTCOME_OK && i < high; i++) {
+        if (targets[i] != NULL && !has_types(targets[i], rows, &column)) {
+            *changed = i;
+            outcome = pg_failure_set(failure, SQL_ROW, "a column has another type now");
+            memcpy(failure->sqlstate, "42804", sizeof(failure->sqlstate));
+        }
+    }
+    pg_rows_free(rows);
+    buf_fini(&sql);
+    return outcome;
+}
+
+enum outcome targets_check(struct pg_connection *connection, const struct target *const *targets,
+                           size_t count, size_t *changed, struct pg_failure *failure)
+{
+    enum outcome outcome = OUTCOME_OK;
+    size_t low = 0, columns = 0;
+
+    for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
+        size_t more = targets[i] == NULL ? 0 : targets[i]->type_count;
+        if (columns + more > SELECT_COLUMNS_MAX) {
+            outcome = ask_types(connection, targets, low, i, changed, failure);
+            low = i;
+            columns = 0;
+        }
+        columns += more;
+    }
+    return outcome == OUTCOME_OK ? ask_types(connection, targets, low, count, changed, failure)
+                                 : outcome;
 }
 
 static void append_definition(struct buf *sql, const struct column_shape *column)

@@ -14,8 +14,7 @@
  *
  * A column may get another type between the making of the rows and now. COPY would not notice: in
  * binary a bigint, a double precision and a timestamptz are eight bytes each; nor would INSERT,
- * which rounds and casts. So the types are asked for once more, behind the rows, whose lock keeps
- * them as they are until the end of the transaction.
+ * which rounds and casts. So targets_check() asks for the types once more, behind the rows.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,9 +35,8 @@ struct target {
     char *copy;   /* owned */
     char **own;   /* owned; the statements of the rule's own `sql`, for pg_run_own() */
     size_t own_count;
-    char *after; /* owned; NULL when plain */
-    char *
-        types; /* owned; its result's columns have the types of today; NULL for a rule with `sql` */
+    char *after;         /* owned; NULL when plain */
+    char *types;         /* owned; what targets_check() selects; NULL for a rule with `sql` */
     uint32_t *type_oids; /* owned; the types that rows are made for */
     size_t type_count;
     bool
@@ -59,10 +57,19 @@ struct target *target_rehearsal_new(const struct rule_options *rule, const struc
 
 /* Runs the statements, inside the caller's transaction, over the rows in `parts` (COPY's stream
  * with header and trailer, in the plan's format). failure->line is the number of a row only when
- * COPY itself refused it. A column that has another type now is SQL_ROW with SQLSTATE 42804. */
+ * COPY itself refused it. */
 enum outcome target_run(struct pg_connection *connection, const struct target *target,
                         const struct slice *parts, size_t part_count,
                         struct pg_failure *failure) MUST_CHECK;
+
+/*
+ * Have the columns of these targets (NULL ones are passed over) the types still that the rows were
+ * made for? One question for many targets, to be asked behind the rows of all of them, inside their
+ * transaction: the rows' locks keep the types as they are until its end. Another type is SQL_ROW
+ * with SQLSTATE 42804, and *changed is the target's index.
+ */
+enum outcome targets_check(struct pg_connection *connection, const struct target *const *targets,
+                           size_t count, size_t *changed, struct pg_failure *failure) MUST_CHECK;
 
 /* CREATE TABLE IF NOT EXISTS for a rule with create = true (columns and types from `shape`, primary
  * key from `key`), then ALTER TABLE … ADD COLUMN IF NOT EXISTS for each column. Never drops or
