@@ -25,7 +25,8 @@ static void load_defaults(struct config_tree *defaults)
     struct problems problems = {0};
     for (size_t i = 0; i < setting_count; i++) {
         const char *value = settings[i].default_value;
-        if (value != NULL && strcmp(value, "!") != 0 && settings[i].type != SETTING_GROUP) {
+        if (value != NULL && !setting_is_required(&settings[i]) &&
+            settings[i].type != SETTING_GROUP) {
             buf_printf(&text, "d%zu = %s;\n", i, value);
         }
     }

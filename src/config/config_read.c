@@ -143,7 +143,7 @@ static void read_default(struct config_reader *reader, const struct config_group
     if (setting->default_value == NULL) {
         return;
     }
-    if (strcmp(setting->default_value, "!") == 0) {
+    if (setting_is_required(setting)) {
         report_missing(reader, group, setting);
         return;
     }

@@ -381,6 +381,11 @@ bool setting_has_file(const struct setting *setting)
     return setting->secret || setting->in_file;
 }
 
+bool setting_is_required(const struct setting *setting)
+{
+    return setting->default_value != NULL && strcmp(setting->default_value, "!") == 0;
+}
+
 const char *setting_name(const struct setting *setting)
 {
     const char *dot = strrchr(setting->path, '.');

@@ -30,7 +30,7 @@ enum setting_type {
 
 struct setting {
     const char *path;          /* "broker.keepalive"; "rules.ack.topic" for what stands in a rule */
-    const char *default_value; /* as it would be written; NULL = none, "!" = it must be given */
+    const char *default_value; /* as it would be written; NULL = none, "!" = required */
     const char *choices; /* of CHOICE and TEXTS: "new|store|ignore", in the order of their enum */
     const char *example; /* for the sample, as it would be written; NULL = the default */
     const char *help;    /* one line */
@@ -50,6 +50,9 @@ const struct setting *setting_find(const char *path);
 
 /* May it stand in a file of its own that NAME_file names? */
 bool setting_has_file(const struct setting *setting);
+
+/* Must it be given, wherever its group is? */
+bool setting_is_required(const struct setting *setting);
 
 /* What follows the last "." of a path. */
 const char *setting_name(const struct setting *setting);

@@ -20,7 +20,7 @@ static const char *shown_default(const struct setting *setting)
     if (setting->default_value == NULL) {
         return "";
     }
-    return strcmp(setting->default_value, "!") == 0 ? "(must be given)" : setting->default_value;
+    return setting_is_required(setting) ? "(must be given)" : setting->default_value;
 }
 
 static void append_padded(struct buf *out, const char *text, size_t width)
@@ -134,7 +134,7 @@ static void append_sample_setting(struct buf *out, const struct setting *setting
 {
     struct buf help = {0};
     struct buf line = {0};
-    bool must = setting->default_value != NULL && strcmp(setting->default_value, "!") == 0;
+    bool must = setting_is_required(setting);
     buf_append_text(&help, setting->help);
     if (setting->example != NULL && setting->default_value != NULL && !must) {
         buf_printf(&help, " Default: %s.", setting->default_value);
@@ -218,7 +218,7 @@ static void append_markdown_row(struct buf *out, const struct setting *setting)
         buf_append_text(&type, ", ");
         append_range(&type, setting);
     }
-    bool must = setting->default_value != NULL && strcmp(setting->default_value, "!") == 0;
+    bool must = setting_is_required(setting);
     buf_append_byte(out, '|');
     append_cell(out, setting_name(setting), true);
     append_cell(out, buf_string(&type), false);
@@ -277,7 +277,7 @@ static void append_roff(struct buf *out, const char *text)
 static void append_man_setting(struct buf *out, const struct setting *setting)
 {
     struct buf facts = {0};
-    bool must = setting->default_value != NULL && strcmp(setting->default_value, "!") == 0;
+    bool must = setting_is_required(setting);
     setting_append_type(&facts, setting);
     if (has_range(setting)) {
         buf_append_text(&facts, ", ");
