@@ -85,7 +85,7 @@ create index if not exists gap_noticed_at on mqtt2pg.gap (noticed_at);
 comment on table mqtt2pg.gap is 'spans of time from which messages may be missing, and why';
 comment on column mqtt2pg.gap.noticed_at is 'when the bridge noticed';
 comment on column mqtt2pg.gap.client_id is 'MQTT client identifier of the bridge';
-comment on column mqtt2pg.gap.cause is 'broker session lost (perhaps lost: the bridge was killed while it connected), journal damaged, database went back';
+comment on column mqtt2pg.gap.cause is 'broker session lost (perhaps lost: the bridge was killed while it connected), power loss, journal damaged, database went back';
 comment on column mqtt2pg.gap.from_time is 'last sign of messages before it; null when not known';
 comment on column mqtt2pg.gap.to_time is 'first sign after it; null when not known';
 comment on column mqtt2pg.gap.messages is 'how many are missing; null when not known';
