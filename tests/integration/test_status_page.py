@@ -114,6 +114,7 @@ def test_page(env):
     assert "since" in page.text("#part-database").lower() and "away" in page.text("#part-database"), page.text("#part-database")
     env.publish([("~/r/d1", '{"n":2}')] * 10)
     env.wait(lambda: page.run("return document.querySelector('#backlog').innerText").startswith("10"), 10, lambda: page.text("#backlog"))
+    assert "Until the database is back" in page.text("#backlog-note"), page.text("#backlog-note")
     assert "database" in page.run("return document.title")
     env.postgres.start()
     env.wait(lambda: page.text("#headline") == "All is well." and "Nothing waits" in page.text("#backlog-note"), 20, lambda: page.text("#state"))
