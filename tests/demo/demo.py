@@ -470,7 +470,7 @@ class Demo:
         telemetry, machine, dead, dead_machine = map(int, numbers.strip().split("|"))
         readings = 6 * self.machine.sent
         say()
-        say(f"{self.fleet.sent:>9,} messages of the fleet = {telemetry:,} rows + {dead:,} refused")
+        say(f"{self.fleet.sent:>9,} messages of the fleet = {telemetry:,} rows + {dead:,} refused; each row also updated its sensor's latest one")
         say(f"{self.machine.sent:>9,} of this machine       = {machine:,} rows, six a message")
         if telemetry + dead == self.fleet.sent and machine == readings and not dead_machine:
             say(self.terminal.bold("Nothing lost, nothing twice."))
