@@ -61,7 +61,8 @@ static void test_conninfo(void)
     case_write("conninfo", "host=db nonsense");
     config_free(case_load("database: { conninfo_file = \"conninfo\"; };" SOUND_RULE,
                           "t.cfg:1: database.conninfo is malformed: missing \"…\" after \"…\" in "
-                          "connection info string\n"));
+                          "connection info string; write like host=db dbname=telemetry "
+                          "user=bridge, or a postgresql:// URI\n"));
 }
 
 static void test_missing_file(void)

@@ -17,7 +17,7 @@ static const struct convert_case booleans[] = {
     {"bool", TEXT(""), NULL, "\"\" is no boolean"},
     {"bool", TEXT("truely"), NULL, "\"truely\" is no boolean"},
     {"bool", TIME(0), NULL, "a timestamp can't become boolean"},
-    {"bool", BYTES("t"), NULL, "bytes can't become boolean"},
+    {"bool", BYTES("t"), NULL, "\"t\" can't become boolean"},
     {"bool", OBJECT("{}"), NULL, "an object can't become boolean"},
 };
 
