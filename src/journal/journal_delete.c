@@ -67,8 +67,8 @@ bool journal_delete_oldest(struct journal *journal)
     }
     uint64_t last = journal_segment_last(journal, 0);
     keep_deliveries(journal, journal->segments[0].first_sequence, last);
-    if (journal->failed) {
-        return false;
+    if (journal->failed || journal->segments[0].stored_ms == NOT_STORED) {
+        return false; /* the database has gone back meanwhile */
     }
     struct journal_segment segment = journal->segments[0];
     journal->deleted = last > journal->deleted ? last : journal->deleted;

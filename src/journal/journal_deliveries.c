@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -139,6 +140,7 @@ enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t l
     if (outcome == OUTCOME_OK) {
         outcome = file_sync(journal->deliveries.fd, error);
     }
+    (void) FAULT("journal.deliveries.kept");
     journal_reader_free(reader);
     buf_fini(&run.bytes);
     return outcome;

@@ -80,6 +80,7 @@ POINTS = {
     "journal.sync.before": "kill@2",
     "journal.sync.after": "kill@2",
     "journal.segment.created": "kill@2",
+    "journal.deliveries.kept": "kill@1",
     "journal.segment.delete.before": "kill@1",
     "journal.segment.delete.after": "kill@1",
     "pg.connect": "kill@1",
