@@ -26,6 +26,8 @@ struct publisher {
     struct backoff backoff;
     int64_t not_before_ms; /* monotonic; no attempt to connect sooner */
     unsigned attempts;
+    unsigned failures; /* attempts in vain since the last connection */
+    size_t url;        /* index of the one that was tried last */
     atomic_bool cancelled;
 };
 
@@ -72,14 +74,28 @@ static enum outcome drop_link(struct publisher *publisher, const char *why, stru
     return error_set(error, OUTCOME_RETRY, "acknowledgments: %s", why);
 }
 
-/* Each call tries the next URL. */
+static bool receiver_connected(void)
+{
+    return metric_get(METRIC_BROKER_CONNECTED) == 1;
+}
+
+/* The URL that the receiving connection uses. While it has none: the one that it had, then in
+ * turn. */
+static size_t next_url(const struct publisher *publisher)
+{
+    size_t url = (size_t) metric_get(METRIC_BROKER_URL);
+    return (url + (receiver_connected() ? 0 : publisher->failures)) % publisher->options->url_count;
+}
+
 static enum outcome connect_once(struct publisher *publisher, int64_t milliseconds,
                                  struct error *error)
 {
     const struct broker_options *broker = publisher->options;
     unsigned attempt = publisher->attempts++;
-    const char *url = broker->urls[attempt % broker->url_count];
+    publisher->url = next_url(publisher);
+    const char *url = broker->urls[publisher->url];
     struct broker_address address;
+    publisher->failures++;
     if (!broker_address_parse(url, &address, error)) {
         return OUTCOME_RETRY;
     }
@@ -99,15 +115,30 @@ static enum outcome connect_once(struct publisher *publisher, int64_t millisecon
         error_prefix(error, "acknowledgments: %s", url);
         publisher->not_before_ms = clock_monotonic_ms() + backoff_next(&publisher->backoff);
     } else {
+        publisher->failures = 0;
         log_debug("connected for acknowledgments", F_TEXT("url", url));
     }
     return outcome;
+}
+
+/* Leaves a broker at which the receiving connection is not: who waits for acknowledgments is where
+ * the messages come from. */
+static void follow_receiver(struct publisher *publisher)
+{
+    if (publisher->link != NULL && !publisher->under_way && receiver_connected() &&
+        next_url(publisher) != publisher->url) {
+        paho_link_disconnect(publisher->link, END_MS);
+        paho_link_close(publisher->link);
+        publisher->link = NULL;
+        publisher->room = 0;
+    }
 }
 
 /* Makes sure that there is a connection. */
 static enum outcome ready(struct publisher *publisher, int64_t milliseconds, struct error *error)
 {
     publisher->lost = false;
+    follow_receiver(publisher);
     if (publisher->link != NULL) {
         return paho_link_up(publisher->link) ? OUTCOME_OK
                                              : drop_link(publisher, "connection lost", error);
@@ -127,6 +158,7 @@ static enum outcome ready(struct publisher *publisher, int64_t milliseconds, str
 
 bool publisher_keep_connected(struct publisher *publisher, struct error *error)
 {
+    follow_receiver(publisher);
     if (publisher->link != NULL) {
         if (paho_link_up(publisher->link)) {
             return true;
@@ -134,7 +166,7 @@ bool publisher_keep_connected(struct publisher *publisher, struct error *error)
         (void) drop_link(publisher, "connection lost", error);
         error_clear(error);
     }
-    bool others_turn = publisher->attempts > 0 && metric_get(METRIC_BROKER_CONNECTED) == 0;
+    bool others_turn = publisher->attempts > 0 && !receiver_connected();
     if (others_turn || clock_monotonic_ms() < publisher->not_before_ms ||
         atomic_load(&publisher->cancelled)) {
         return false;

@@ -96,6 +96,7 @@ static bool changed(struct receiver *receiver)
 /* Connected: until the connection is lost, the journal is crowded or the receiver stops. */
 static void stay(struct receiver *receiver)
 {
+    metric_set(METRIC_BROKER_URL, (int64_t) receiver->url);
     metric_set(METRIC_BROKER_CONNECTED, 1);
     metric_add(METRIC_BROKER_RECONNECTS, receiver->connected_before);
     receiver->connected_before = true;
@@ -292,6 +293,7 @@ struct receiver *receiver_start(const struct receiver_options *options)
     wanted_set(receiver, options->subscriptions);
     session_file_init(&receiver->sessions, options->directory, broker->client_id);
     receiver->url = last_url_index(receiver);
+    metric_set(METRIC_BROKER_URL, (int64_t) receiver->url);
 
     int64_t half_ms = receiver->keepalive_s * INT64_C(500);
     receiver->intake = intake_new(

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+import mqtt_raw
 from bridge import wait_time
 from env import ROOT, Skip, limit, quick
 
@@ -55,7 +56,7 @@ def test_stored_and_rejected(env):
     env.wait(lambda: bridge.metric("acks_waiting") == 0, 5, "still waiting")
 
 
-def connections(env, bridge):
+def connections(env, bridge, port=None):
     """How many connections to the broker the bridge's process has."""
     sockets = set()
     for name in os.listdir(f"/proc/{bridge.pid}/fd"):
@@ -65,7 +66,7 @@ def connections(env, bridge):
             pass  # closed meanwhile
     with open(f"/proc/{bridge.pid}/net/tcp") as file:
         lines = [line.split() for line in file][1:]
-    return sum(line[9] in sockets and line[2].endswith(f":{env.broker.port:04X}") and line[3] == "01" for line in lines)
+    return sum(line[9] in sockets and line[2].endswith(f":{port or env.broker.port:04X}") and line[3] == "01" for line in lines)
 
 
 def ack_delay(env, inbox, number):
@@ -204,6 +205,40 @@ def test_connection_that_ends_at_any_of_them(env):
     broker.ends_at = lambda topic: False
     env.wait(lambda: acknowledged(broker) == {"ack/x"}, 40, lambda: str(acknowledged(broker)))
     assert "given up" not in bridge.log()
+
+
+def test_to_the_broker_that_the_messages_come_from(env):
+    """Of two brokers, both there, both connections to the first one break: the acknowledgments go there where the messages come from."""
+    env.sql(TABLE)
+    other = env.own_broker().start()
+    first = env.own_broker().start()  # the test's own clients go there
+    proxy = env.proxy(first.port)
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""), broker={"url": [f"mqtt://127.0.0.1:{proxy.port}", other.url]})
+    inbox = env.subscribe("~/devices/+/ack")
+    for turn in range(3):
+        env.publish([("~/devices/d/telemetry", '{"id": %d}' % turn)])
+        env.wait(lambda t=turn: t in by_id(inbox), 15, lambda t=turn: f"turn {t}: acknowledged to nobody")  # pylint: disable=cell-var-from-loop
+        before = bridge.metric("broker_reconnects_total")
+        proxy.cut()
+        env.wait(lambda b=before: bridge.metric("broker_reconnects_total") > b, 15, "not connected again")  # pylint: disable=cell-var-from-loop
+
+
+def test_follows_the_messages_to_another_broker(env):
+    """The connection that receives goes to the other broker, the one for acknowledgments is not lost: it follows."""
+    env.sql(TABLE)
+    left = env.own_broker().start()
+    there = env.own_broker().start()  # the test's own clients go there
+    proxies = [env.proxy(left.port), env.proxy(there.port)]
+    proxies[1].refusing = True
+    bridge = env.bridge(RULE % (TO_CAPTURE, ""), broker={"url": [f"mqtt://127.0.0.1:{proxy.port}" for proxy in proxies]})
+    inbox = env.subscribe("~/devices/+/ack")
+    env.wait(lambda: connections(env, bridge, proxies[0].port) == 2, 10, "it has not two connections")
+    proxies[0].refusing, proxies[1].refusing = True, False
+    thief = mqtt_raw.Client("127.0.0.1", left.port, bridge.client_id, version=5, clean=False, expiry=60)
+    env.closing.append(thief.close)
+    env.wait(lambda: bridge.metric("broker_url") == 1 and bridge.metric("broker_connected") == 1, 30, "it has not gone to the other one")
+    env.publish([("~/devices/d/telemetry", '{"id": 1}')])
+    env.wait(lambda: 1 in by_id(inbox), 15, "acknowledged to nobody")
 
 
 @quick
