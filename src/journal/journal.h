@@ -100,7 +100,8 @@ bool journal_lost_power(const struct journal *journal, int64_t *last_us);
  * from. Numbers that were skipped do not count. */
 uint64_t journal_tail(struct journal *journal, uint64_t messages);
 
-/* What is known of a QoS 1 or 2 message that has been deleted. */
+/* What is known of a QoS 1 or 2 message that has been deleted, or of a copy that was never
+ * appended. */
 struct journal_delivery {
     uint64_t sequence;
     uint64_t hash; /* core/message.h */
@@ -108,12 +109,18 @@ struct journal_delivery {
 };
 
 /*
- * What is known of deleted messages with numbers below `before`, by number: of each packet id the
+ * What is known of deliveries with numbers below `before`, by number: of each packet id the
  * newest, of those that were among the newest keep_messages when they went, and nothing from before
  * a lost session (core/gap.h). *deliveries is the caller's to free; returns how many there are.
  */
 size_t journal_deliveries(struct journal *journal, uint64_t before,
                           struct journal_delivery **deliveries);
+
+/* The appender's: writes down a delivery that is no message of its own, with the number of the last
+ * message before it, so that journal_deliveries() knows it: at once across the death of the
+ * process, not across that of the machine. OUTCOME_RETRY when there is no room. */
+enum outcome journal_note_delivery(struct journal *journal, const struct journal_delivery *delivery,
+                                   struct error *error) MUST_CHECK;
 
 /*
  * Tells that everything up to and including `sequence` is stored: the keeper may delete segments

@@ -146,6 +146,18 @@ enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t l
     return outcome;
 }
 
+enum outcome journal_note_delivery(struct journal *journal, const struct journal_delivery *delivery,
+                                   struct error *error)
+{
+    struct run run = {.journal = journal};
+    enum outcome outcome = run_add(&run, delivery, error);
+    if (outcome == OUTCOME_OK) {
+        outcome = run_write(&run, error);
+    }
+    buf_fini(&run.bytes);
+    return outcome;
+}
+
 void deliveries_close(struct deliveries_file *file)
 {
     if (file->fd >= 0) {

@@ -9,7 +9,8 @@
  * max_size and half of the disk's room they are reserved when the journal is opened, for it may be a
  * full disk that makes a journal small.
  *
- * Bytes: FORMAT.md, "Deliveries". Threads: the keeper writes, anyone reads.
+ * Bytes: FORMAT.md, "Deliveries". Threads: the keeper writes, and the appender what never was in a
+ * segment; anyone reads.
  *
  * SPDX-License-Identifier: MIT
  */

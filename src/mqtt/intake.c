@@ -57,17 +57,30 @@ static void tail_take(struct intake *intake, unsigned broker, const struct messa
     }
 }
 
+/* Deliveries that have no record of their own, or none any more, by number. */
+struct others {
+    struct journal_delivery *list; /* owned */
+    size_t count;
+    size_t taken;
+};
+
+/* Those with numbers below `before`. */
+static void others_take(struct intake *intake, struct others *others, uint64_t before)
+{
+    for (; others->taken < others->count && others->list[others->taken].sequence < before;
+         others->taken++) {
+        const struct journal_delivery *delivery = &others->list[others->taken];
+        redelivery_remember_hash(intake->redelivery, delivery->packet_id, delivery->hash);
+    }
+}
+
 /* From the messages numbered `first` and higher, and from what is left of those before them. */
 static void memory_read(struct intake *intake, unsigned broker, uint64_t first)
 {
     struct journal *journal = intake->options.journal;
-    struct journal_delivery *deliveries;
-    size_t count = journal_deliveries(journal, first, &deliveries);
-    for (size_t i = 0; i < count; i++) {
-        redelivery_remember_hash(intake->redelivery, deliveries[i].packet_id, deliveries[i].hash);
-    }
-    free(deliveries);
-
+    struct others others = {0};
+    others.count = journal_deliveries(journal, UINT64_MAX, &others.list);
+    others_take(intake, &others, first);
     struct journal_reader *reader = journal_reader_new(journal);
     struct journal_next next;
     enum journal_read read = journal_reader_seek(reader, first, &next.error) == OUTCOME_OK
@@ -76,9 +89,12 @@ static void memory_read(struct intake *intake, unsigned broker, uint64_t first)
     while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
         read = journal_reader_next(reader, &next);
         if (read == JOURNAL_READ_MESSAGE) {
+            others_take(intake, &others, next.message.sequence);
             tail_take(intake, broker, &next.message);
         }
     }
+    others_take(intake, &others, UINT64_MAX);
+    free(others.list);
     if (read == JOURNAL_READ_FAILED) {
         log_warn("could not read the end of the journal, redeliveries may be stored twice",
                  F_TEXT("reason", next.error.text));
@@ -169,6 +185,22 @@ static bool is_other_copy(struct intake *intake, const struct message *message)
     return other;
 }
 
+/* Nothing of it is in the journal, and the broker may repeat it to the next process. */
+static void note_other_copy(struct intake *intake, const struct message *message)
+{
+    struct error error;
+    const struct journal_delivery delivery = {
+        .sequence = journal_last(intake->options.journal),
+        .hash = message_hash(message),
+        .packet_id = message->packet_id,
+    };
+    if (message->packet_id != 0 &&
+        journal_note_delivery(intake->options.journal, &delivery, &error) != OUTCOME_OK) {
+        log_warn("could not write a copy down: it may be stored when the broker repeats it",
+                 F_TEXT("reason", error.text));
+    }
+}
+
 static void intake_refuse(struct intake *intake)
 {
     intake->refusing = true;
@@ -257,6 +289,7 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
     }
     if (is_other_copy(intake, message)) {
         redelivery_remember(intake->redelivery, message);
+        note_other_copy(intake, message);
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_add(METRIC_MESSAGES_DUPLICATE, 1);
         return INTAKE_DUPLICATE;

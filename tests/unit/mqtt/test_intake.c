@@ -294,6 +294,23 @@ static void test_handover(void)
     CHECK_INT_EQ(take(&fixture, 1, 7, true, slice_of("b")), INTAKE_DUPLICATE); /* comes again */
     CHECK_INT_EQ(metric_get(METRIC_MESSAGES_RECEIVED),
                  metric_get(METRIC_MESSAGES_DUPLICATE) + metric_get(METRIC_MESSAGES_JOURNALED));
+    CHECK_INT_EQ(take(&fixture, 1, 8, false, slice_of("c")), INTAKE_JOURNALED);
+    fixture_close(&fixture);
+
+    /* Another process: the broker repeats the copy that never was in the journal. */
+    fixture_open(&fixture, 256 << 20);
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 6, true, slice_of("b")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 7, true, slice_of("b")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 8, true, slice_of("c")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 9, true, slice_of("b")), INTAKE_JOURNALED);
+
+    /* And after a lost session it means nothing any more. */
+    connect_session(&fixture, false, true);
+    fixture_close(&fixture);
+    fixture_open(&fixture, 256 << 20);
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 7, true, slice_of("b")), INTAKE_JOURNALED);
     fixture_close(&fixture);
 }
 
