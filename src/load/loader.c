@@ -267,7 +267,7 @@ static void take_new_rules(struct loader *loader)
     if (next == NULL) {
         return;
     }
-    ruleset_follow(next, loader->ruleset);
+    ruleset_follow(next, loader->ruleset, journal_last(loader->options.journal));
     loader->looked_back = true;
     look_back(loader, next, false);
     use_rules(loader, next);

@@ -130,7 +130,19 @@ void ruleset_follow_rule(struct ruleset *ruleset, const char *name, uint32_t for
     }
 }
 
-void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before)
+static void set_behind(struct ruleset *ruleset, const struct rule *former, uint64_t last)
+{
+    for (size_t i = 0; i < ruleset->count; i++) {
+        const struct rule *rule = ruleset->rules[i];
+
+        if (rule->takeover != NULL && strcmp(rule->name, former->name) == 0 &&
+            rule->subscription != former->subscription) {
+            takeover_set_behind(rule->takeover, last);
+        }
+    }
+}
+
+void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before, uint64_t last)
 {
     for (size_t i = 0; i < before->retired_count; i++) {
         ruleset_retire(ruleset, before->retired[i]);
@@ -141,6 +153,7 @@ void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before)
         ruleset_retire(ruleset, former->subscription);
         ruleset_follow_rule(ruleset, former->name, former->subscription,
                             topic_filter_mqtt(former->filter), former->takeover);
+        set_behind(ruleset, former, last);
     }
 }
 

@@ -32,10 +32,10 @@ void ruleset_free(struct ruleset *ruleset);
 
 /*
  * These rules come after those (reload): they know whose copies may still come, and a rule of the
- * same name with another subscription takes over from its former one (load/takeover). To be called
- * by the thread that uses them, when it changes over.
+ * same name with another subscription takes over from its former one (load/takeover), behind the
+ * journal's `last` message. To be called by the thread that uses them, when it changes over.
  */
-void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before);
+void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before, uint64_t last);
 
 /* Its parts: this identifier was in use; a rule of this name had this subscription, and came to it
  * so (NULL: it always had it). */

@@ -14,6 +14,7 @@ enum { STEPS_MAX = 16 };
 struct step {
     uint32_t identifier; /* of the subscription that is left */
     char *filter;        /* owned; its MQTT filter */
+    uint64_t behind;     /* copies for the next one up to here are of an earlier time */
     uint64_t since;      /* first message of the next subscription; 0 = not seen yet */
     bool twin;           /* that one equals the last of this one */
 };
@@ -66,6 +67,15 @@ struct takeover *takeover_new(const struct takeover *before, uint32_t former,
         step_add(&takeover->ways[w], former, former_filter);
     }
     return takeover;
+}
+
+void takeover_set_behind(struct takeover *takeover, uint64_t sequence)
+{
+    for (size_t w = 0; w < 2; w++) {
+        struct way *way = &takeover->ways[w];
+
+        way->steps[way->count - 1].behind = sequence;
+    }
 }
 
 void takeover_free(struct takeover *takeover)
@@ -176,7 +186,8 @@ bool takeover_takes(struct takeover *takeover, const struct message *message)
         return true;
     }
     for (size_t to = steps + 1; to <= way->count; to++) {
-        if (message_came_for(message, identifier_behind(takeover, way, to))) {
+        if (message->sequence > way->steps[to - 1].behind &&
+            message_came_for(message, identifier_behind(takeover, way, to))) {
             return turn(way, steps, to, message);
         }
     }

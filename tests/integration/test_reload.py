@@ -10,7 +10,7 @@ import signal
 from env import limit, quick
 from scenes import stored
 
-RATE, RELOADS, BEHIND, MOST = 1200, 15, 1500, 40000
+RATE, RELOADS, BEHIND, MOST = 1200, 15, 1500, 200000
 
 
 def rule(name, topic, share=""):
@@ -213,4 +213,26 @@ def test_reload_behind_copies_that_are_not_stored(env):
     scene.copy("t/#", "three")
     scene.copy("+/x", "three")
     stored(env, "one", "two", "three")
+    scene.bridge.stop()
+
+
+@quick
+def test_new_subscription_that_was_there_before(env):
+    """Another rule had it and left it, and now it is this one's: what came between has no copy for it, and waits for the database."""
+    proxy = env.proxy(env.postgres.port)
+    scene = Switched(env, f'{rule_on("t/+")}, {rule_on("t/#", "wide")}')
+    scene.bridge.configure(database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port)})
+    scene.start()
+    proxy.refusing = True
+    proxy.cut()
+    scene.copy("t/+", "one")
+    scene.copy("t/#", "one")
+    scene.reload(rule_on("t/+"))
+    scene.copy("t/+", "two")
+    scene.reload(rule_on("t/#"))
+    scene.copy("t/+", "three")
+    scene.copy("t/#", "three")
+    scene.copy("t/#", "four")
+    proxy.refusing = False
+    stored(env, "one", "two", "three", "four")
     scene.bridge.stop()

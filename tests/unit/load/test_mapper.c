@@ -205,7 +205,7 @@ static void test_copies_for_a_retired_subscription(void)
     }
     old = compile(before, 3);
     ruleset = compile(after, 2);
-    ruleset_follow(ruleset, old);
+    ruleset_follow(ruleset, old, 0);
     ruleset_free(old);
     mapper = mapper_new(ruleset);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -140,8 +140,8 @@ static void save_three(struct made made[3])
     make(&made[0], &first);
     make(&made[1], &second);
     make(&made[2], &third);
-    ruleset_follow(made[1].ruleset, made[0].ruleset);
-    ruleset_follow(made[2].ruleset, made[1].ruleset);
+    ruleset_follow(made[1].ruleset, made[0].ruleset, 0);
+    ruleset_follow(made[2].ruleset, made[1].ruleset, 0);
     save(made[2].ruleset);
 }
 
@@ -183,7 +183,7 @@ static void test_round_trip(void)
 
         UNIT_CASE("configuration %zu", i);
         make(&next, &cases[i]);
-        ruleset_follow(next.ruleset, made[2].ruleset);
+        ruleset_follow(next.ruleset, made[2].ruleset, 0);
         describe(&followed, next.ruleset);
         describe_recalled(&recalled, &cases[i]);
         CHECK_TEXT_EQ(buf_string(&recalled), buf_string(&followed));
@@ -204,7 +204,7 @@ static void test_lines(void)
 
     make(&made[0], &(struct rules){{{"r", "a/+"}}});
     make(&made[1], &(struct rules){{{"r", "a/#"}}});
-    ruleset_follow(made[1].ruleset, made[0].ruleset);
+    ruleset_follow(made[1].ruleset, made[0].ruleset, 0);
     save(made[1].ruleset);
     read_file(&content);
     snprintf(wanted, sizeof(wanted),

@@ -141,6 +141,21 @@ static void test_reload_behind_the_turning_point(void)
     buf_fini(&taken);
 }
 
+/*
+ * C was another rule's, was left and is wanted again, and all of it waits in the journal: the first
+ * reload came behind A2 (106), the second behind B4 (108). 3 and 4 have no copy for C.
+ */
+static void test_new_one_that_was_there_before(void)
+{
+    struct takeover *first = from_a_to_b();
+
+    takeover_set_behind(first, 106);
+    struct takeover *second = takeover_new(first, 2, "n/#", 3);
+    takeover_set_behind(second, 108);
+    check_takes(second, "B1 C1 A1 B2 C2 A2 B3 B4 B5 C5 B6 C6", "A1 A2 B3 B4 B5 C6 ");
+    takeover_free(first);
+}
+
 static void note_oldest(void *context, uint32_t identifier, const char *filter)
 {
     uint32_t *oldest = context;
@@ -169,4 +184,5 @@ UNIT_MAIN("load/takeover", {"each message once", test_each_message_once},
           {"former one without these topics", test_former_one_without_these_topics},
           {"to and fro", test_to_and_fro},
           {"reload behind the turning point", test_reload_behind_the_turning_point},
+          {"a new one that was there before", test_new_one_that_was_there_before},
           {"the oldest is forgotten", test_the_oldest_is_forgotten})
