@@ -336,7 +336,7 @@ class RabbitMQ(Server):
                                            env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **unprivileged())
         self.launch(["/usr/lib/rabbitmq/bin/rabbitmq-server"], env=environment)
         self.url = f"mqtt://127.0.0.1:{self.port}"
-        self.wait_listening(60)
+        self.wait_listening(150)  # beside other tests it took 40 to 60
         return self
 
     def stop(self):

@@ -65,12 +65,13 @@ def test_batches_are_bounded(env):
     assert size.metric("batches_total") >= 100 * 16000 / 65536 / 1.5, size.metric("batches_total")
 
 
+@limit(180)
 def test_memory_does_not_grow_while_the_database_is_away(env):
     """200,000 messages wait in the journal; the process stays small, and they drain when the database is back."""
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE)
     env.postgres.stop()
-    env.publish(numbered("a", 0, 200000))
+    env.publish(numbered("a", 0, 200000), timeout=120)
     env.wait(lambda: bridge.metric("journal_messages") == 200000, 60, lambda: f"{bridge.metric('journal_messages')} in the journal")
     health = bridge.get("/readyz")
     assert health.code == 503 and "database" in health.out.lower(), health
@@ -80,12 +81,13 @@ def test_memory_does_not_grow_while_the_database_is_away(env):
     assert env.patience > 1 or bridge.rss_peak_mb() <= 64, f"{bridge.rss_peak_mb():.0f} MB"
 
 
+@limit(180)
 def test_starts_fast_with_a_backlog(env):
     """Killed with 200,000 waiting messages: ready in under 2 seconds, then drained."""
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE)
     env.postgres.stop()
-    env.publish(numbered("a", 0, 200000))
+    env.publish(numbered("a", 0, 200000), timeout=120)
     env.wait(lambda: bridge.metric("journal_messages") == 200000, 60, lambda: f"{bridge.metric('journal_messages')} in the journal")
     bridge.kill9()
     env.postgres.start()

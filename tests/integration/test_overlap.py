@@ -100,7 +100,7 @@ def test_shared_subscriptions(env):
     assert {row[0] for row in env.sql("select distinct client from s")} == {bridge.client_id for bridge in bridges}
 
 
-@limit(180)
+@limit(300)
 def test_rabbitmq(env):
     """RabbitMQ's MQTT plugin speaks 3.1.1 and sends a copy per queue; 5.0 is refused with one clear line."""
     if not RabbitMQ.installed():
