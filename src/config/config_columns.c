@@ -9,6 +9,9 @@ enum { IDENTIFIER_BYTES_MAX = 63 }; /* PostgreSQL's NAMEDATALEN - 1 */
 static const struct setting expression_setting = {.path = "", .type = SETTING_EXPRESSION};
 static const struct setting name_setting = {.path = "", .type = SETTING_TEXT};
 
+/* Stands where an expression could not be read, which is told: no more is to be said of it. */
+static const char unread[] = "@topic";
+
 static const char *member_text(struct config_reader *reader, const struct config_given *given,
                                const config_setting_t *value, const struct setting *setting)
 {
@@ -81,7 +84,7 @@ static bool read_element(struct config_reader *reader, const struct config_given
     } else {
         expression = member_text(reader, given, value, &expression_setting);
     }
-    *column = (struct option_column){name, expression == NULL ? "null" : expression, given->place};
+    *column = (struct option_column){name, expression == NULL ? unread : expression, given->place};
     return name != NULL;
 }
 
@@ -98,7 +101,7 @@ static void read_member(struct config_reader *reader, const struct config_given 
     const char *expression = config_value_text(reader, &one);
     *column = (struct option_column){
         .name = arena_copy(reader->arena, slice_of(name)).data,
-        .expression = expression == NULL ? "null" : expression,
+        .expression = expression == NULL ? unread : expression,
         .place = given->place,
     };
 }

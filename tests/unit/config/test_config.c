@@ -177,7 +177,7 @@ static void test_broken_rule(void)
     CHECK(rule->name == NULL && rule->topic.text == NULL && rule->table.text == NULL);
     CHECK_INT_EQ(rule->where_count, 0);
     CHECK_INT_EQ(rule->column_count, 2);
-    CHECK_TEXT_EQ(rule->columns[0].expression, "null");
+    CHECK_TEXT_EQ(rule->columns[0].expression, "@topic");
     config_free(config);
     problems_fini(&problems);
 }
