@@ -237,7 +237,8 @@ static void test_room_bit_by_bit(void)
     connect_session(&fixture, false, false);
     pthread_t thread = thread_spawn("room", make_room_bit_by_bit, &fixture);
     unsigned taken = fill(&fixture);
-    CHECK(taken > 10 && taken < 900); /* mostly 40; as long as there is room if they do not add up */
+    CHECK(taken > 10 &&
+          taken < 900); /* mostly 40; as long as there is room if they do not add up */
     CHECK_INT_EQ(cuts, 1);
 
     /* The next connection waits anew. */
