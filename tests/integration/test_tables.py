@@ -88,6 +88,25 @@ def about(bridge, lines, name):
     return [line for line in lines if line.startswith(f"{bridge.file}:{number}:") and ": warning: " not in line]
 
 
+ODD_TYPES = ("d1", "d2", "d1[]", "d_list", "d_list[]", "mood", "mood[]", "pair", "pair[]", "d_pair", "int4range", "int4multirange", "varchar(3)",
+             "char(3)", '"char"', "name", "bit(3)", "bit varying", "oid", "regclass", "money", "xml", "tsvector", "point", "macaddr", "cidr", "json",
+             "interval day to second", "time with time zone", "numeric(9,2)[][]", "information_schema.yes_or_no", "pg_lsn", "int2vector")
+
+
+def test_each_odd_type_is_the_one_that_the_catalog_says(env):
+    """A batch is stored only where the types that PostgreSQL tells behind the rows are those that the rows were made for."""
+    columns = [f"c{number}" for number in range(len(ODD_TYPES))]
+    env.sql(f"""create domain d1 as int; create domain d2 as d1 check (value > 0); create domain d_list as int[]; create type mood as enum ('a', 'b');
+                create type pair as (a int, b text); create domain d_pair as pair;
+                create table odd ({", ".join(f"{name} {type_}" for name, type_ in zip(columns, ODD_TYPES))})""")
+    bridge = env.bridge('{ name = "odd"; topic = "~/odd"; table = "odd"; columns = { %s }; }' % " ".join(f'{name} = "$.{name}";' for name in columns))
+    env.publish([("~/odd", '{"c0": 1, "c5": "b"}')])
+    env.wait_rows("odd", 1)
+    assert env.sql("select c0, c5 from odd") == [(1, "b")]
+    bridge.wait_quiet()
+    assert env.dead_letters() == []
+
+
 @quick
 def test_each_kind_of_table(env):
     """check --database, and the service: what check has nothing against is stored, what it refuses would be parked, and is not lost."""
