@@ -27,10 +27,11 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
     const struct store store = loader_store(loader);
     enum store_result result;
 
+    verdicts_reset(&loader->verdicts); /* here they are keyed by letters, not by messages */
     do {
         result = retry_letters(&store, loader->mapper, rule, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader));
-    verdicts_reset(&loader->verdicts); /* they are keyed by letters, not by messages */
+    verdicts_reset(&loader->verdicts);
     if (result == STORE_DONE) {
         loader->heal_letters = HEAL_LETTERS_MAX;
         backoff_reset(&loader->wait);
