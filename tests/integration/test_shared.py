@@ -6,6 +6,7 @@ Two with one client id: test_crash.py. Rows of one topic come in the order of de
 SPDX-License-Identifier: MIT
 """
 
+import glob
 import signal
 
 from scenes import NUMBERED_RULE, interleaved, make_numbered, numbered
@@ -43,6 +44,15 @@ def test_each_message_once(env):
         bridge.check_books()
 
 
+def is_stopped(bridge):
+    """SIGSTOP has reached each of its threads."""
+    states = []
+    for path in glob.glob(f"/proc/{bridge.pid}/task/*/stat"):
+        with open(path) as file:
+            states.append(file.read().rsplit(")", 1)[1].split()[0])
+    return set(states) == {"T"}
+
+
 def test_one_is_killed_and_returns(env):
     """The other goes on; what the broker had given to the dead one without an answer comes again to it."""
     first, second = two(env)
@@ -51,6 +61,7 @@ def test_one_is_killed_and_returns(env):
     before_kill = first.metric("messages_journaled_total")
     # It takes no more: whatever the broker gives to it from now on has no answer.
     first.signal(signal.SIGSTOP)
+    env.wait(lambda: is_stopped(first), 5, "it is not stopped")
     env.publish(numbered("a", 1000, 4000))
     before = second.metric("messages_received_total")
     first.kill9()
