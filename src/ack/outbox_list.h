@@ -29,7 +29,8 @@ struct outbox_entry {
     bool due;           /* committed: to be published */
 
     /* Of the search for one that ends the connection (outbox.c). */
-    uint32_t singly;  /* so many are published one at a time */
+    uint32_t unsure;  /* it is one of so many: */
+    uint32_t step;    /* they are published so many at a time */
     bool aside;       /* the last of it has ended a connection alone: the others go first */
     unsigned losses;  /* connections that it has ended since */
     int64_t again_ms; /* monotonic: not before */

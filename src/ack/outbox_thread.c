@@ -3,10 +3,10 @@
  *
  * One that the broker will not have must not keep back all others, and a broker may answer it by
  * ending the connection (Mosquitto: a topic of more than 200 levels, which whoever asks for an
- * answer can choose). So when a connection ends with a thousand under way, these go one at a time;
- * one with which it ends alone is set aside, in a file of its own behind the others, for it may
- * have been chance. Set aside and alone once more, again and again, while others were confirmed: it
- * is given up, with an error in the log.
+ * answer can choose). So when a connection ends with a thousand under way, these go a few at a time,
+ * and when it ends with a few, these go one at a time. One with which it ends alone is set aside,
+ * in a file of its own behind the others, for it may have been chance. Set aside and alone once
+ * more, again and again, while others were confirmed: it is given up, with an error in the log.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,6 +26,7 @@ enum {
     LOOK_MS = 1000,     /* between two looks at a connection that is kept ready */
     LOOK_SOON_MS = 200, /* … while there is none */
     TOGETHER = 1000,    /* acknowledgments: what is published again after a loss */
+    A_FEW = 32,         /* of them, while one is searched for: about as many steps as a step has */
     ASIDE_MS = 2000,    /* until one that was set aside is tried again */
     LOSSES_MAX = 3,     /* then it is no chance any more */
 };
@@ -102,8 +103,12 @@ static enum outcome connection_ended(struct outbox *outbox, struct outbox_entry 
                       F_SLICE("rule", ack.rule), F_SLICE("topic", ack.topic));
             return OUTCOME_OK;
         }
-    } else if (entry->singly == 0) {
-        entry->singly = TOGETHER;
+    } else if (entry->unsure == 0) {
+        entry->unsure = TOGETHER;
+        entry->step = A_FEW;
+    } else if (entry->step > 1) {
+        entry->unsure = entry->step;
+        entry->step = 1;
     } else if (entry->count - entry->confirmed > 1) {
         move_aside(outbox, entry, acks);
     } else {
@@ -123,10 +128,10 @@ static enum outcome publish_acks(struct outbox *outbox, struct outbox_entry *ent
     }
     uint32_t count = 1;
     while (outcome == OUTCOME_OK && count > 0) {
-        outcome =
-            ack_publish(outbox->publisher, entry->singly > 0 ? 1 : TOGETHER, &acks, &count, error);
+        uint32_t step = entry->unsure > 0 ? entry->step : TOGETHER;
+        outcome = ack_publish(outbox->publisher, step, &acks, &count, error);
         entry->confirmed += count;
-        entry->singly -= entry->singly > 0 ? count : 0;
+        entry->unsure -= entry->unsure < count ? entry->unsure : count;
         outbox->confirmed += entry->aside ? 0 : count;
         entry_note(outbox, entry);
     }
