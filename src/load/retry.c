@@ -143,21 +143,14 @@ static void count_letters(const struct retry *retry, struct retry_counts *counts
     }
 }
 
-/* A column that was altered since its table was looked at makes every letter look bad. */
+/* What is learned is of use at once, unless it is that the table does not work. */
 static enum store_result blame_letter(const struct retry *retry, struct pg_failure *failure)
 {
     const struct store *store = retry->store;
-    struct pg_failure look;
-    bool changed;
+    enum store_result result = store_blame_rows(store, retry->batch, retry->rule, failure);
+    bool works = rule_targets_get(store->targets, retry->rule)->plan != NULL;
 
-    if (rule_targets_refresh(store->targets, store->connection, retry->rule, &changed, &look) !=
-        OUTCOME_OK) {
-        return STORE_LOST;
-    }
-    if (!changed) {
-        return store_isolate(store, retry->batch, retry->rule, failure);
-    }
-    return rule_targets_get(store->targets, retry->rule)->plan != NULL ? STORE_AGAIN : STORE_WAIT;
+    return result == STORE_AGAIN && !works ? STORE_WAIT : result;
 }
 
 /* After a rollback of the rows: find who is to blame, or park. */

@@ -192,22 +192,12 @@ static enum store_result blame_by_halving(const struct store *store, const struc
 static enum store_result after_rule_failure(const struct store *store, const struct batch *batch,
                                             unsigned rule, struct pg_failure *failure)
 {
-    struct pg_failure look;
-    bool changed;
-
     if (failure->action == SQL_RULE) {
         rule_targets_park(store->targets, rule, failure->message, failure->sqlstate);
         return STORE_AGAIN;
     }
-    if (failure->action != SQL_ROW) {
-        return store_result_of(failure);
-    }
-    /* A column altered under our feet makes every row look bad. */
-    if (rule_targets_refresh(store->targets, store->connection, rule, &changed, &look) !=
-        OUTCOME_OK) {
-        return STORE_LOST;
-    }
-    return changed ? STORE_AGAIN : store_isolate(store, batch, rule, failure);
+    return failure->action == SQL_ROW ? store_blame_rows(store, batch, rule, failure)
+                                      : store_result_of(failure);
 }
 
 enum store_result store_commit(const struct store *store, const struct batch *batch,
@@ -297,7 +287,7 @@ static size_t blamed_extent(const struct rule_batch *rows, size_t low, size_t hi
     return failure->line > 0 ? extent_of_line(rows, low, high, failure->line) : high;
 }
 
-/* One attempt at a range inside its own subtransaction, which store_isolate() has begun; what
+/* One attempt at a range inside its own subtransaction, which isolate() has begun; what
  * follows it begins the next. */
 static enum outcome try_range(const struct store *store, const struct batch *batch, unsigned rule,
                               size_t low, size_t high, struct pg_failure *failure)
@@ -359,8 +349,9 @@ static enum outcome isolate_range(const struct store *store, const struct batch 
     return OUTCOME_OK;
 }
 
-enum store_result store_isolate(const struct store *store, const struct batch *batch, unsigned rule,
-                                struct pg_failure *failure)
+/* The messages that PostgreSQL refuses become verdicts. */
+static enum store_result isolate(const struct store *store, const struct batch *batch,
+                                 unsigned rule, struct pg_failure *failure)
 {
     const struct pg_failure refused = *failure;
     size_t known = store->verdicts->count;
@@ -396,4 +387,17 @@ enum store_result store_isolate(const struct store *store, const struct batch *b
      * see it. */
     *failure = refused;
     return blame_by_halving(store, batch, failure);
+}
+
+enum store_result store_blame_rows(const struct store *store, const struct batch *batch,
+                                   unsigned rule, struct pg_failure *failure)
+{
+    struct pg_failure look;
+    bool changed;
+
+    if (rule_targets_refresh(store->targets, store->connection, rule, &changed, &look) !=
+        OUTCOME_OK) {
+        return STORE_LOST;
+    }
+    return changed ? STORE_AGAIN : isolate(store, batch, rule, failure);
 }

@@ -67,12 +67,13 @@ enum outcome store_check_types(const struct store *store, const struct batch *ba
                                struct pg_failure *failure) MUST_CHECK;
 
 /*
- * Outside a transaction, after `rule`'s rows were refused: finds which messages of it PostgreSQL
- * refuses and adds their verdicts. `failure` is why it was refused and is overwritten. STORE_AGAIN
+ * Outside a transaction, after PostgreSQL refused data among `rule`'s rows: reads the catalog again,
+ * for a column that was altered meanwhile makes every row look bad; if it was none, finds which
+ * messages are refused and adds their verdicts. `failure` is why, and is overwritten. STORE_AGAIN
  * when something was learned, else what to do.
  */
-enum store_result store_isolate(const struct store *store, const struct batch *batch, unsigned rule,
-                                struct pg_failure *failure) MUST_CHECK;
+enum store_result store_blame_rows(const struct store *store, const struct batch *batch,
+                                   unsigned rule, struct pg_failure *failure) MUST_CHECK;
 
 /* The first thing in a transaction after BEGIN: `progress` from batch->from to batch->to.
  * STORE_DONE with what stored_at has become. */
