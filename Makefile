@@ -73,7 +73,7 @@ LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicro
 # --- for users ---------------------------------------------------------------------------------
 
 .PHONY: all deps deps-deb deps-dev check test test-deb bench chaos mutants asan tsan fuzz cover demo deb install uninstall
-.PHONY: clean help unit lint format program units run-units run-fuzzers generated bench-programs
+.PHONY: clean help unit lint format map program units run-units run-fuzzers generated bench-programs
 
 all: ## build build/mqtt2pg with what is installed
 	@$(MAKE) -j$(JOBS) program FLAVOUR=release
@@ -104,6 +104,9 @@ lint: ## only the rules that tools can hold
 
 format: ## let clang-format write the sources
 	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/shim/*.c)
+
+map: ## let the headers write the tables of src/README.md
+	@tests/tools/map.py --write
 
 bench: ## measure speed against its floors; QUICK=1 in a minute, ONLY=drain,live for parts, BACKLOG=n
 	@tests/tools/deps.sh build test bench
