@@ -91,6 +91,10 @@ check_sizes() {
     awk -f tests/tools/sizes.awk $sources $headers
 }
 
+check_figures() {
+    tests/tools/figures.py "$build"
+}
+
 check_banned() {
     grep -nE '\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atof|gets|setlocale)\(' \
         $sources $headers | none
@@ -176,6 +180,7 @@ check "formatted as .clang-format says" check_format
 check "includes follow src/LAYERS, without cycles" check_layers
 check "each header compiles alone" check_headers
 check "functions have at most 60 lines, files 500" check_sizes
+check "the figures of the house keep their limits" check_figures
 check "no unbounded or locale-dependent library functions" check_banned
 check "nothing left to do in comments" check_leftovers
 check "src/README.md maps every module" check_map
