@@ -29,7 +29,6 @@ struct request {
 struct desk {
     struct generation *generation;
     struct pg_connection *connection;
-    const char *schema;
 };
 
 static int database_failed(const struct pg_failure *failure)
@@ -138,8 +137,7 @@ static int list_letters(const struct desk *desk, const struct request *request)
         struct dead_letter_rows rows = {0};
 
         query.limit = left < LIST_PORTION ? (int) left : LIST_PORTION;
-        if (dead_letters_read(desk->connection, desk->schema, &query, &rows, &failure) !=
-            OUTCOME_OK) {
+        if (dead_letters_read(desk->connection, &query, &rows, &failure) != OUTCOME_OK) {
             return database_failed(&failure);
         }
         print_portion(&rows, request->json);
@@ -209,7 +207,7 @@ static int show_letter(const struct desk *desk, const struct request *request)
     struct buf out = {0};
     int exit_code = CLI_DONE;
 
-    if (dead_letters_read(desk->connection, desk->schema, &query, &rows, &failure) != OUTCOME_OK) {
+    if (dead_letters_read(desk->connection, &query, &rows, &failure) != OUTCOME_OK) {
         return database_failed(&failure);
     }
     if (rows.count == 0) {
@@ -312,7 +310,7 @@ static void tell_strays(const struct desk *desk)
     for (size_t i = 0; i < ruleset->count; i++) {
         names[i] = ruleset->rules[i]->name;
     }
-    if (dead_letters_find_strays(desk->connection, desk->schema, &strays, &failure) == OUTCOME_OK &&
+    if (dead_letters_find_strays(desk->connection, &strays, &failure) == OUTCOME_OK &&
         strays.letters > 0) {
         fprintf(stderr,
                 "mqtt2pg: %" PRId64 " more belong to rules that this configuration does not have "
@@ -329,15 +327,13 @@ static int retry_all(const struct desk *desk, const struct request *request)
     struct rule_targets *targets = rule_targets_new(desk->generation->ruleset, mapper);
     struct verdicts verdicts = {0};
     const struct store store = {.connection = desk->connection,
-                                .schema = desk->schema,
-                                .client_id = desk->generation->config->broker.client_id,
                                 .ruleset = desk->generation->ruleset,
                                 .targets = targets,
                                 .verdicts = &verdicts};
     struct pg_failure failure;
     int exit_code;
 
-    if (rule_targets_read(targets, desk->connection, desk->schema, &failure) == OUTCOME_OK) {
+    if (rule_targets_read(targets, desk->connection, &failure) == OUTCOME_OK) {
         exit_code = retry_rules(desk, request, &store, mapper);
         if (request->rule == NULL && request->id == 0) {
             tell_strays(desk);
@@ -377,8 +373,7 @@ static int purge_letters(const struct desk *desk, const struct request *request)
         fprintf(stderr, "mqtt2pg: nothing removed\n");
         return CLI_FAILED;
     }
-    if (dead_letters_purge(desk->connection, desk->schema, &query, &purged, &failure) !=
-        OUTCOME_OK) {
+    if (dead_letters_purge(desk->connection, &query, &purged, &failure) != OUTCOME_OK) {
         return database_failed(&failure);
     }
     printf("%" PRId64 " dead letters removed\n", purged);
@@ -486,7 +481,6 @@ int cli_dead_letters(const struct cli_call *call)
     if (desk.generation == NULL) {
         return CLI_CONFIGURATION;
     }
-    desk.schema = desk.generation->config->database.schema;
     desk.connection = pg_connection_new(&desk.generation->config->database);
     if (pg_connect(desk.connection, &error) == OUTCOME_OK) {
         exit_code = verb->run(&desk, &request);

@@ -60,8 +60,6 @@ struct store loader_store(struct loader *loader)
 {
     return (struct store){
         .connection = loader->connection,
-        .schema = loader->options.database.schema,
-        .client_id = loader->options.database.client_id,
         .journal = journal_uuid(loader->options.journal),
         .ruleset = loader->ruleset,
         .targets = loader->targets,
@@ -276,8 +274,7 @@ static void take_new_rules(struct loader *loader)
     loader->used_ruleset = next;
     pthread_mutex_unlock(&loader->mutex);
     if (pg_is_connected(loader->connection) &&
-        rule_targets_read(loader->targets, loader->connection, loader->options.database.schema,
-                          &failure) != OUTCOME_OK) {
+        rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK) {
         loader_trouble(loader, STORE_LOST, &failure);
     }
 }

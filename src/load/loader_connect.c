@@ -73,12 +73,10 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
 static enum outcome read_position(struct loader *loader, struct outbox_mark *mark,
                                   struct pg_failure *failure)
 {
-    const struct pg_options *database = &loader->options.database;
     const char *uuid = journal_uuid(loader->options.journal);
     struct progress progress;
 
-    if (progress_read(loader->connection, database->schema, database->client_id, uuid, &progress,
-                      failure) != OUTCOME_OK) {
+    if (progress_read(loader->connection, uuid, &progress, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
     *mark = (struct outbox_mark){progress.position, progress.stored_at_us};
@@ -91,8 +89,7 @@ static enum outcome read_position(struct loader *loader, struct outbox_mark *mar
             F_TEXT("other", progress.journal), F_TEXT("journal", uuid));
     }
     *mark = (struct outbox_mark){0};
-    return progress_write(loader->connection, database->schema, database->client_id, uuid, 0,
-                          failure);
+    return progress_write(loader->connection, uuid, 0, failure);
 }
 
 /*
@@ -103,28 +100,24 @@ static enum outcome read_position(struct loader *loader, struct outbox_mark *mar
 static enum outcome lower_position(struct loader *loader, uint64_t *position,
                                    struct pg_failure *failure)
 {
-    const struct pg_options *database = &loader->options.database;
-
     if (loader->connected_before || *position <= loader->last_at_start) {
         return OUTCOME_OK;
     }
     log_warn("the database is ahead of the journal, which lost its end: going on with the journal",
              F_INT("journal", loader->last_at_start), F_INT("database", *position));
     *position = loader->last_at_start;
-    return progress_write(loader->connection, database->schema, database->client_id,
-                          journal_uuid(loader->options.journal), *position, failure);
+    return progress_write(loader->connection, journal_uuid(loader->options.journal), *position,
+                          failure);
 }
 
 /* Becomes the only process that stores for this client. */
 static bool take_identity(struct loader *loader, struct pg_failure *failure)
 {
-    const struct pg_options *database = &loader->options.database;
     int64_t until = clock_monotonic_ms() + IDENTITY_WAIT_MS;
     bool taken = false;
 
     while (!loader_stopping(loader)) {
-        if (progress_lock(loader->connection, database->schema, database->client_id, &taken,
-                          failure) != OUTCOME_OK) {
+        if (progress_lock(loader->connection, &taken, failure) != OUTCOME_OK) {
             return false;
         }
         if (taken) {
@@ -140,7 +133,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
     }
     snprintf(failure->message, sizeof(failure->message),
              "another process stores as client_id \"%s\": stop it, or give this one its own",
-             database->client_id);
+             pg_client_id(loader->connection));
     if (!loader_stopping(loader) && !loader->identity_proved) {
         log_error("not the only one: stopping", F_TEXT("reason", failure->message));
         set_identity(loader, LOADER_IDENTITY_TAKEN);
@@ -169,7 +162,7 @@ static bool ensure_schema(struct loader *loader, struct error *error)
     if (loader->schema_ready) {
         return true;
     }
-    outcome = progress_ensure_schema(loader->connection, loader->options.database.schema, error);
+    outcome = progress_ensure_schema(loader->connection, error);
     loader->schema_ready = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_FATAL && !loader->connected_before) {
         log_error("the bridge's own tables are missing", F_TEXT("reason", error->text));
@@ -213,8 +206,7 @@ static bool establish(struct loader *loader, struct error *error)
         return false;
     }
     if (!take_identity(loader, &failure) ||
-        rule_targets_read(loader->targets, loader->connection, loader->options.database.schema,
-                          &failure) != OUTCOME_OK) {
+        rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK) {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }

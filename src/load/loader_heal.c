@@ -66,9 +66,8 @@ static void heal_portions(struct loader *loader, unsigned rule)
         result = heal_portion(loader, rule, &counts, &failure);
         healed += counts.letters;
         if (result == STORE_DONE && counts.letters == 0) {
-            if (rule_targets_unpark(loader->targets, loader->connection,
-                                    loader->options.database.schema, rule,
-                                    &failure) != OUTCOME_OK) {
+            if (rule_targets_unpark(loader->targets, loader->connection, rule, &failure) !=
+                OUTCOME_OK) {
                 result = STORE_LOST;
             }
             break;

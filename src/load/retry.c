@@ -106,7 +106,6 @@ static void map_letters(struct retry *retry)
 static enum outcome settle_letters(const struct retry *retry, struct pg_failure *failure)
 {
     struct pg_connection *connection = retry->store->connection;
-    const char *schema = retry->store->schema;
     int64_t *gone = memory_alloc((retry->letters.count + 1) * sizeof(*gone));
     size_t gone_count = 0;
     enum outcome outcome = OUTCOME_OK;
@@ -118,12 +117,12 @@ static enum outcome settle_letters(const struct retry *retry, struct pg_failure 
         if (verdict->verdict != VERDICT_REJECTED) {
             gone[gone_count++] = id;
         } else {
-            outcome = dead_letter_update(connection, schema, id, verdict->reason, verdict->sqlstate,
-                                         false, failure);
+            outcome = dead_letter_update(connection, id, verdict->reason, verdict->sqlstate, false,
+                                         failure);
         }
     }
     if (outcome == OUTCOME_OK && gone_count > 0) {
-        outcome = dead_letters_delete(connection, schema, gone, gone_count, failure);
+        outcome = dead_letters_delete(connection, gone, gone_count, failure);
     }
     free(gone);
     return outcome;
@@ -190,8 +189,7 @@ static enum store_result run_retry(struct retry *retry, const struct dead_letter
     unsigned changed;
 
     if (pg_run(connection, "begin", failure) != OUTCOME_OK ||
-        dead_letters_read(connection, retry->store->schema, query, &retry->letters, failure) !=
-            OUTCOME_OK) {
+        dead_letters_read(connection, query, &retry->letters, failure) != OUTCOME_OK) {
         return after_failure(retry, false, failure);
     }
     map_letters(retry);

@@ -295,7 +295,7 @@ static enum outcome read_rule(struct rule_targets *targets, struct pg_connection
 /* Which rules have letters parked from earlier? They must be stored before newer messages. `parked`
  * has room for all rules. */
 static enum outcome read_parked(const struct rule_targets *targets,
-                                struct pg_connection *connection, const char *schema, bool *parked,
+                                struct pg_connection *connection, bool *parked,
                                 struct pg_failure *failure)
 {
     size_t count = targets->ruleset->count;
@@ -305,7 +305,7 @@ static enum outcome read_parked(const struct rule_targets *targets,
     for (size_t i = 0; i < count; i++) {
         names[i] = targets->ruleset->rules[i]->name;
     }
-    outcome = dead_letters_parked(connection, schema, names, count, parked, failure);
+    outcome = dead_letters_parked(connection, names, count, parked, failure);
     free(names);
     return outcome;
 }
@@ -330,7 +330,7 @@ static void settle_rule(struct rule_targets *targets, unsigned rule, struct pg_f
 }
 
 enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connection *connection,
-                               const char *schema, struct pg_failure *failure)
+                               struct pg_failure *failure)
 {
     unsigned count = (unsigned) targets->ruleset->count;
     unsigned *with_table = memory_alloc((count + 1) * sizeof(*with_table));
@@ -345,7 +345,7 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
     }
     outcome = look_for(targets, connection, &look, failure);
     if (outcome == OUTCOME_OK) {
-        outcome = read_parked(targets, connection, schema, parked, failure);
+        outcome = read_parked(targets, connection, parked, failure);
     }
     for (unsigned i = 0, next = 0; outcome == OUTCOME_OK && i < count; i++) {
         bool has_table = next < look.count && with_table[next] == i;
@@ -406,13 +406,13 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
 }
 
 enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connection *connection,
-                                 const char *schema, unsigned rule, struct pg_failure *failure)
+                                 unsigned rule, struct pg_failure *failure)
 {
     struct rule_target *target = &targets->list[rule];
     const char *name = targets->ruleset->rules[rule]->name;
     bool parked;
 
-    if (dead_letters_parked(connection, schema, &name, 1, &parked, failure) != OUTCOME_OK) {
+    if (dead_letters_parked(connection, &name, 1, &parked, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
     if (parked) { /* somebody holds some of them: `dead-letters retry`, most likely */

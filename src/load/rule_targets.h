@@ -40,7 +40,7 @@ void rule_targets_free(struct rule_targets *targets);
  * `create` make their table. Rules that have letters parked from earlier stay parked until those
  * are stored. OUTCOME_RETRY only when the connection failed. */
 enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connection *connection,
-                               const char *schema, struct pg_failure *failure) MUST_CHECK;
+                               struct pg_failure *failure) MUST_CHECK;
 
 const struct rule_target *rule_targets_get(const struct rule_targets *targets, unsigned rule);
 
@@ -61,8 +61,7 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
 /* No letter of it is left to be stored: rows go straight to the table again, unless another session
  * still holds some. */
 enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connection *connection,
-                                 const char *schema, unsigned rule,
-                                 struct pg_failure *failure) MUST_CHECK;
+                                 unsigned rule, struct pg_failure *failure) MUST_CHECK;
 
 /* Has this rule's table another shape than the one that we go by? Then the new one is taken. */
 enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,

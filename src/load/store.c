@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "pg/dead_letter.h"
+#include "pg/gaps.h"
 #include "pg/progress.h"
 
 #define NO_RULE UINT32_MAX /* the failure was not in a rule's rows */
@@ -102,13 +103,12 @@ static enum outcome store_letters_and_gaps(const struct store *store, const stru
                                            struct pg_failure *failure)
 {
     if (batch->dead_letter_count > 0 &&
-        dead_letters_copy(store->connection, store->schema, buf_slice(&batch->dead_letters),
-                          failure) != OUTCOME_OK) {
+        dead_letters_copy(store->connection, buf_slice(&batch->dead_letters), failure) !=
+            OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
     for (size_t i = 0; i < batch->gap_count; i++) {
-        if (gap_insert(store->connection, store->schema, store->client_id, &batch->gaps[i],
-                       failure) != OUTCOME_OK) {
+        if (gap_insert(store->connection, &batch->gaps[i], failure) != OUTCOME_OK) {
             return OUTCOME_RETRY;
         }
     }
@@ -118,13 +118,10 @@ static enum outcome store_letters_and_gaps(const struct store *store, const stru
 enum store_result store_move(const struct store *store, const struct batch *batch,
                              int64_t *stored_at_us, struct pg_failure *failure)
 {
-    const struct progress_step step = {.client_id = store->client_id,
-                                       .journal = store->journal,
-                                       .from = batch->from,
-                                       .to = batch->to};
+    const struct progress_step step = {
+        .journal = store->journal, .from = batch->from, .to = batch->to};
 
-    if (progress_move(store->connection, store->schema, &step, stored_at_us, failure) !=
-        OUTCOME_OK) {
+    if (progress_move(store->connection, &step, stored_at_us, failure) != OUTCOME_OK) {
         return store_result_of(failure);
     }
     return *stored_at_us == 0 ? STORE_STALE : STORE_DONE;

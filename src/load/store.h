@@ -38,8 +38,6 @@ enum store_result {
 /* All borrowed. */
 struct store {
     struct pg_connection *connection;
-    const char *schema;
-    const char *client_id;
     const char *journal;
     const struct ruleset *ruleset;
     struct rule_targets *targets;

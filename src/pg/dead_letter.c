@@ -20,14 +20,14 @@ static const char *number_text(char text[NUMBER_TEXT], int64_t number)
     return text;
 }
 
-enum outcome dead_letters_copy(struct pg_connection *connection, const char *schema,
-                               struct slice rows, struct pg_failure *failure)
+enum outcome dead_letters_copy(struct pg_connection *connection, struct slice rows,
+                               struct pg_failure *failure)
 {
     struct buf sql = {0};
     struct buf header = {0};
     struct buf trailer = {0};
 
-    pg_append_for_schema(&sql, sql_dead_letter_copy, schema);
+    pg_append_for_schema(&sql, sql_dead_letter_copy, pg_schema(connection));
     copy_append_header(&header, COPY_BINARY);
     copy_append_trailer(&trailer, COPY_BINARY);
     const struct slice parts[] = {buf_slice(&header), rows, buf_slice(&trailer)};
@@ -136,7 +136,7 @@ static void read_rows(struct dead_letter_rows *out, const struct pg_rows *rows)
     }
 }
 
-enum outcome dead_letters_read(struct pg_connection *connection, const char *schema,
+enum outcome dead_letters_read(struct pg_connection *connection,
                                const struct dead_letter_query *query, struct dead_letter_rows *rows,
                                struct pg_failure *failure)
 {
@@ -155,7 +155,7 @@ enum outcome dead_letters_read(struct pg_connection *connection, const char *sch
     };
 
     *rows = (struct dead_letter_rows){0};
-    pg_append_for_schema(&sql, sql_dead_letter_read, schema);
+    pg_append_for_schema(&sql, sql_dead_letter_read, pg_schema(connection));
     if (query->lock) {
         buf_append_text(&sql, " for update of d skip locked");
     }
@@ -175,9 +175,8 @@ void dead_letter_rows_fini(struct dead_letter_rows *rows)
     *rows = (struct dead_letter_rows){0};
 }
 
-enum outcome dead_letters_parked(struct pg_connection *connection, const char *schema,
-                                 const char *const *rules, size_t count, bool *parked,
-                                 struct pg_failure *failure)
+enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
+                                 size_t count, bool *parked, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     struct buf names = {0};
@@ -186,7 +185,7 @@ enum outcome dead_letters_parked(struct pg_connection *connection, const char *s
     pg_quote_array(&names, rules, count);
     const char *values[] = {buf_string(&names)};
     enum outcome outcome =
-        pg_query_schema(connection, schema, sql_dead_letter_parked, 1, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_parked, 1, values, &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
         parked[strtol(pg_rows_text(rows, row, 0), NULL, 10) - 1] = true;
     }
@@ -195,8 +194,8 @@ enum outcome dead_letters_parked(struct pg_connection *connection, const char *s
     return outcome;
 }
 
-enum outcome dead_letters_delete(struct pg_connection *connection, const char *schema,
-                                 const int64_t *ids, size_t count, struct pg_failure *failure)
+enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t *ids, size_t count,
+                                 struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     struct buf array = {0};
@@ -208,15 +207,14 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const char *s
     buf_append_byte(&array, '}');
     const char *values[] = {buf_string(&array)};
     enum outcome outcome =
-        pg_query_schema(connection, schema, sql_dead_letter_delete, 1, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_delete, 1, values, &rows, failure);
     buf_fini(&array);
     pg_rows_free(rows);
     return outcome;
 }
 
-enum outcome dead_letter_update(struct pg_connection *connection, const char *schema, int64_t id,
-                                const char *reason, const char *sqlstate, bool parked,
-                                struct pg_failure *failure)
+enum outcome dead_letter_update(struct pg_connection *connection, int64_t id, const char *reason,
+                                const char *sqlstate, bool parked, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     struct buf clean = {0};
@@ -227,13 +225,13 @@ enum outcome dead_letter_update(struct pg_connection *connection, const char *sc
                             sqlstate != NULL && sqlstate[0] != '\0' ? sqlstate : NULL,
                             parked ? "true" : "false"};
     enum outcome outcome =
-        pg_query_schema(connection, schema, sql_dead_letter_update, 4, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_update, 4, values, &rows, failure);
     pg_rows_free(rows);
     buf_fini(&clean);
     return outcome;
 }
 
-enum outcome dead_letters_purge(struct pg_connection *connection, const char *schema,
+enum outcome dead_letters_purge(struct pg_connection *connection,
                                 const struct dead_letter_query *letters, int64_t *purged,
                                 struct pg_failure *failure)
 {
@@ -244,7 +242,7 @@ enum outcome dead_letters_purge(struct pg_connection *connection, const char *sc
 
     *purged = 0;
     enum outcome outcome =
-        pg_query_schema(connection, schema, sql_dead_letter_purge, 2, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_purge, 2, values, &rows, failure);
     if (outcome == OUTCOME_OK) {
         *purged = pg_rows_affected(rows);
     }
@@ -252,7 +250,7 @@ enum outcome dead_letters_purge(struct pg_connection *connection, const char *sc
     return outcome;
 }
 
-enum outcome dead_letters_find_strays(struct pg_connection *connection, const char *schema,
+enum outcome dead_letters_find_strays(struct pg_connection *connection,
                                       struct dead_letter_strays *strays, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
@@ -260,35 +258,12 @@ enum outcome dead_letters_find_strays(struct pg_connection *connection, const ch
     pg_quote_array(&known, strays->known, strays->known_count);
     const char *values[] = {buf_string(&known)};
     enum outcome outcome =
-        pg_query_schema(connection, schema, sql_dead_letter_strays, 1, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_strays, 1, values, &rows, failure);
     if (outcome == OUTCOME_OK) {
         strays->letters = strtoll(pg_rows_text(rows, 0, 0), NULL, 10);
         buf_append_slice(&strays->rules, pg_rows_slice(rows, 0, 1));
     }
     pg_rows_free(rows);
     buf_fini(&known);
-    return outcome;
-}
-
-enum outcome gap_insert(struct pg_connection *connection, const char *schema, const char *client_id,
-                        const struct gap *gap, struct pg_failure *failure)
-{
-    struct pg_rows *rows = NULL;
-    struct buf cause = {0};
-    char numbers[4][NUMBER_TEXT];
-
-    dead_letter_append_text(&cause, gap->cause);
-    const char *values[] = {
-        number_text(numbers[0], gap->noticed_at_us),
-        client_id,
-        buf_string(&cause),
-        gap->from_us != 0 ? number_text(numbers[1], gap->from_us) : NULL,
-        gap->to_us != 0 ? number_text(numbers[2], gap->to_us) : NULL,
-        gap->messages >= 0 ? number_text(numbers[3], gap->messages) : NULL,
-    };
-    enum outcome outcome =
-        pg_query_schema(connection, schema, sql_gap_insert, 6, values, &rows, failure);
-    pg_rows_free(rows);
-    buf_fini(&cause);
     return outcome;
 }

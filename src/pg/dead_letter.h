@@ -7,7 +7,6 @@
 #ifndef MQTT2PG_PG_DEAD_LETTER_H
 #define MQTT2PG_PG_DEAD_LETTER_H
 
-#include "core/gap.h"
 #include "core/message.h"
 #include "pg/pg_connection.h"
 
@@ -45,8 +44,8 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
 void dead_letter_properties(struct buf *json, const struct message *message);
 
 /* Inside a transaction: COPY the collected rows. */
-enum outcome dead_letters_copy(struct pg_connection *connection, const char *schema,
-                               struct slice rows, struct pg_failure *failure) MUST_CHECK;
+enum outcome dead_letters_copy(struct pg_connection *connection, struct slice rows,
+                               struct pg_failure *failure) MUST_CHECK;
 
 /* Letters in the order of their ids, for retry, healing and the command line. */
 struct dead_letter_query {
@@ -72,27 +71,25 @@ struct dead_letter_rows {
     struct buf store; /* owned */
 };
 
-enum outcome dead_letters_read(struct pg_connection *connection, const char *schema,
+enum outcome dead_letters_read(struct pg_connection *connection,
                                const struct dead_letter_query *query, struct dead_letter_rows *rows,
                                struct pg_failure *failure) MUST_CHECK;
 void dead_letter_rows_fini(struct dead_letter_rows *rows);
 
 /* parked[i]: rules[i] has letters that are parked. One statement for all, which looks at one letter
  * of each rule. */
-enum outcome dead_letters_parked(struct pg_connection *connection, const char *schema,
-                                 const char *const *rules, size_t count, bool *parked,
-                                 struct pg_failure *failure) MUST_CHECK;
+enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
+                                 size_t count, bool *parked, struct pg_failure *failure) MUST_CHECK;
 
 /* Inside a transaction. */
-enum outcome dead_letters_delete(struct pg_connection *connection, const char *schema,
-                                 const int64_t *ids, size_t count,
+enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t *ids, size_t count,
                                  struct pg_failure *failure) MUST_CHECK;
-enum outcome dead_letter_update(struct pg_connection *connection, const char *schema, int64_t id,
-                                const char *reason, const char *sqlstate, bool parked,
+enum outcome dead_letter_update(struct pg_connection *connection, int64_t id, const char *reason,
+                                const char *sqlstate, bool parked,
                                 struct pg_failure *failure) MUST_CHECK;
 /* Removes those of letters->rule that failed before letters->older_than_us; its other members
  * do not count. Parked ones stay: they are to be stored yet. */
-enum outcome dead_letters_purge(struct pg_connection *connection, const char *schema,
+enum outcome dead_letters_purge(struct pg_connection *connection,
                                 const struct dead_letter_query *letters, int64_t *purged,
                                 struct pg_failure *failure) MUST_CHECK;
 
@@ -103,12 +100,8 @@ struct dead_letter_strays {
     int64_t letters;  /* found */
     struct buf rules; /* their rules' names, for a person; owned by the caller */
 };
-enum outcome dead_letters_find_strays(struct pg_connection *connection, const char *schema,
+enum outcome dead_letters_find_strays(struct pg_connection *connection,
                                       struct dead_letter_strays *strays,
                                       struct pg_failure *failure) MUST_CHECK;
-
-/* Inside a transaction: one row of the table gap. */
-enum outcome gap_insert(struct pg_connection *connection, const char *schema, const char *client_id,
-                        const struct gap *gap, struct pg_failure *failure) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "pg/pg_connection.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,8 @@ struct pg_connection *pg_connection_new(const struct pg_options *options)
     connection->options = *options;
     connection->options.conninfo = memory_strdup(options->conninfo);
     connection->options.password = memory_strdup(options->password);
+    connection->options.schema = memory_strdup(options->schema);
+    connection->options.client_id = memory_strdup(options->client_id);
     connection->patience_ms = options->statement_ms;
     snprintf(connection->target, sizeof(connection->target), "PostgreSQL");
     connection->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -52,6 +55,8 @@ void pg_connection_free(struct pg_connection *connection)
     pg_disconnect(connection);
     close(connection->interrupt_fd);
     free((char *) connection->options.conninfo);
+    free((char *) connection->options.schema);
+    free((char *) connection->options.client_id);
     if (connection->options.password != NULL) {
         explicit_bzero((char *) connection->options.password, strlen(connection->options.password));
         free((char *) connection->options.password);
@@ -80,6 +85,18 @@ bool pg_is_connected(struct pg_connection *connection)
         }
     }
     return connection->pg != NULL;
+}
+
+const char *pg_schema(const struct pg_connection *connection)
+{
+    assert(connection->options.schema != NULL);
+    return connection->options.schema;
+}
+
+const char *pg_client_id(const struct pg_connection *connection)
+{
+    assert(connection->options.client_id != NULL);
+    return connection->options.client_id;
 }
 
 const char *pg_target(const struct pg_connection *connection)

@@ -23,8 +23,8 @@
 struct pg_options {
     const char *conninfo;  /* libpq's string or URI; borrowed */
     const char *password;  /* of password_file; NULL = as conninfo says; borrowed */
-    const char *schema;    /* "mqtt2pg"; borrowed */
-    const char *client_id; /* borrowed */
+    const char *schema;    /* of the bridge's own tables, "mqtt2pg"; borrowed */
+    const char *client_id; /* whose rows of those tables; borrowed */
     int64_t connect_ms;    /* for all hosts together */
     int64_t
         statement_ms; /* for one statement or one COPY without progress: no byte taken by the server and none from it */
@@ -55,6 +55,10 @@ void pg_disconnect(struct pg_connection *connection);
 /* Looks at the socket without waiting, so that a server that went away while nothing was asked of
  * it is noticed. */
 bool pg_is_connected(struct pg_connection *connection);
+
+/* As the options said; live as long as the connection. */
+const char *pg_schema(const struct pg_connection *connection);
+const char *pg_client_id(const struct pg_connection *connection);
 
 /* "db.example:5432/telemetry as bridge", for logs and status; never a password. */
 const char *pg_target(const struct pg_connection *connection);
@@ -97,9 +101,9 @@ struct pg_rows; /* a result; freed by pg_rows_free() */
 enum outcome pg_query(struct pg_connection *connection, const char *sql, int count,
                       const char *const *values, struct pg_rows **rows,
                       struct pg_failure *failure) MUST_CHECK;
-/* The same, after pg_append_for_schema(). */
-enum outcome pg_query_schema(struct pg_connection *connection, const char *schema, const char *sql,
-                             int count, const char *const *values, struct pg_rows **rows,
+/* The same for the bridge's own tables: `sql` calls their schema mqtt2pg. */
+enum outcome pg_query_schema(struct pg_connection *connection, const char *sql, int count,
+                             const char *const *values, struct pg_rows **rows,
                              struct pg_failure *failure) MUST_CHECK;
 int pg_rows_count(const struct pg_rows *rows);
 const char *pg_rows_text(const struct pg_rows *rows, int row,

@@ -91,12 +91,12 @@ enum outcome pg_query(struct pg_connection *connection, const char *sql, int cou
     return outcome;
 }
 
-enum outcome pg_query_schema(struct pg_connection *connection, const char *schema, const char *sql,
-                             int count, const char *const *values, struct pg_rows **rows,
+enum outcome pg_query_schema(struct pg_connection *connection, const char *sql, int count,
+                             const char *const *values, struct pg_rows **rows,
                              struct pg_failure *failure)
 {
     struct buf text = {0};
-    pg_append_for_schema(&text, sql, schema);
+    pg_append_for_schema(&text, sql, pg_schema(connection));
     enum outcome outcome = pg_query(connection, buf_string(&text), count, values, rows, failure);
     buf_fini(&text);
     return outcome;

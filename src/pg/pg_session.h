@@ -16,7 +16,7 @@
 #include "pg/pg_connection.h"
 
 struct pg_connection {
-    struct pg_options options;   /* conninfo and password are copies, owned */
+    struct pg_options options;   /* its texts are copies, owned */
     PGconn *pg;                  /* owned; NULL while not connected */
     int interrupt_fd;            /* eventfd; readable once pg_interrupt() was called */
     int64_t patience_ms;         /* how long a wait may last without progress */

@@ -30,11 +30,11 @@ struct schema_state {
     bool closed;         /* no USAGE on the schema */
 };
 
-static enum outcome read_state(struct pg_connection *connection, const char *schema,
-                               struct pg_rows **rows, struct schema_state *state,
-                               struct error *error)
+static enum outcome read_state(struct pg_connection *connection, struct pg_rows **rows,
+                               struct schema_state *state, struct error *error)
 {
     struct pg_failure failure = {0};
+    const char *schema = pg_schema(connection);
     const char *values[] = {schema};
     if (pg_query(connection, sql_schema_state, 1, values, rows, &failure) != OUTCOME_OK) {
         return error_set(error, OUTCOME_RETRY, "looking for the schema \"%s\": %s", schema,
@@ -66,9 +66,10 @@ static enum outcome check_privileges(const struct schema_state *state, const cha
 }
 
 /* In one transaction, behind a lock: two bridges may start at once. */
-static enum outcome create_schema(struct pg_connection *connection, const char *schema,
-                                  const char *missing, struct error *error)
+static enum outcome create_schema(struct pg_connection *connection, const char *missing,
+                                  struct error *error)
 {
+    const char *schema = pg_schema(connection);
     struct buf sql = {0};
     struct pg_failure failure = {0};
 
@@ -100,19 +101,19 @@ static enum outcome create_schema(struct pg_connection *connection, const char *
     return outcome;
 }
 
-enum outcome progress_ensure_schema(struct pg_connection *connection, const char *schema,
-                                    struct error *error)
+enum outcome progress_ensure_schema(struct pg_connection *connection, struct error *error)
 {
     struct pg_rows *rows = NULL;
     struct schema_state state = {0};
+    const char *schema = pg_schema(connection);
 
-    enum outcome outcome = read_state(connection, schema, &rows, &state, error);
+    enum outcome outcome = read_state(connection, &rows, &state, error);
     if (outcome == OUTCOME_OK && state.missing != NULL) {
-        outcome = create_schema(connection, schema, state.missing, error);
+        outcome = create_schema(connection, state.missing, error);
         pg_rows_free(rows);
         rows = NULL;
         if (outcome == OUTCOME_OK) {
-            outcome = read_state(connection, schema, &rows, &state, error);
+            outcome = read_state(connection, &rows, &state, error);
         }
         if (outcome == OUTCOME_OK && state.missing != NULL) {
             outcome = error_set(error, OUTCOME_FATAL,
@@ -128,11 +129,11 @@ enum outcome progress_ensure_schema(struct pg_connection *connection, const char
     return outcome;
 }
 
-enum outcome progress_lock(struct pg_connection *connection, const char *schema,
-                           const char *client_id, bool *taken, struct pg_failure *failure)
+enum outcome progress_lock(struct pg_connection *connection, bool *taken,
+                           struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
-    const char *values[] = {schema, client_id};
+    const char *values[] = {pg_schema(connection), pg_client_id(connection)};
 
     *taken = false;
     enum outcome outcome = pg_query(connection, sql_progress_lock, 2, values, &rows, failure);
@@ -143,16 +144,15 @@ enum outcome progress_lock(struct pg_connection *connection, const char *schema,
     return outcome;
 }
 
-enum outcome progress_read(struct pg_connection *connection, const char *schema,
-                           const char *client_id, const char *journal, struct progress *progress,
-                           struct pg_failure *failure)
+enum outcome progress_read(struct pg_connection *connection, const char *journal,
+                           struct progress *progress, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
-    const char *values[] = {client_id, journal};
+    const char *values[] = {pg_client_id(connection), journal};
 
     *progress = (struct progress){0};
     enum outcome outcome =
-        pg_query_schema(connection, schema, sql_progress_read, 2, values, &rows, failure);
+        pg_query_schema(connection, sql_progress_read, 2, values, &rows, failure);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
         progress->exists = true;
         snprintf(progress->journal, sizeof(progress->journal), "%s", pg_rows_text(rows, 0, 0));
@@ -163,31 +163,29 @@ enum outcome progress_read(struct pg_connection *connection, const char *schema,
     return outcome;
 }
 
-enum outcome progress_write(struct pg_connection *connection, const char *schema,
-                            const char *client_id, const char *journal, uint64_t position,
-                            struct pg_failure *failure)
+enum outcome progress_write(struct pg_connection *connection, const char *journal,
+                            uint64_t position, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     char number[NUMBER_TEXT];
-    const char *values[] = {client_id, journal, number_text(number, position)};
+    const char *values[] = {pg_client_id(connection), journal, number_text(number, position)};
     enum outcome outcome =
-        pg_query_schema(connection, schema, sql_progress_write, 3, values, &rows, failure);
+        pg_query_schema(connection, sql_progress_write, 3, values, &rows, failure);
     pg_rows_free(rows);
     return outcome;
 }
 
-enum outcome progress_move(struct pg_connection *connection, const char *schema,
-                           const struct progress_step *step, int64_t *stored_at_us,
-                           struct pg_failure *failure)
+enum outcome progress_move(struct pg_connection *connection, const struct progress_step *step,
+                           int64_t *stored_at_us, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     char numbers[2][NUMBER_TEXT];
-    const char *values[] = {step->client_id, step->journal, number_text(numbers[0], step->from),
-                            number_text(numbers[1], step->to)};
+    const char *values[] = {pg_client_id(connection), step->journal,
+                            number_text(numbers[0], step->from), number_text(numbers[1], step->to)};
 
     *stored_at_us = 0;
     enum outcome outcome =
-        pg_query_schema(connection, schema, sql_progress_move, 4, values, &rows, failure);
+        pg_query_schema(connection, sql_progress_move, 4, values, &rows, failure);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) == 1) {
         *stored_at_us = strtoll(pg_rows_text(rows, 0, 0), NULL, 10);
     }

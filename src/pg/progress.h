@@ -17,7 +17,7 @@
  * name). When they exist nothing is run, so no CREATE privilege is needed. OUTCOME_FATAL with what
  * to run by hand when they are missing and may not be made.
  */
-enum outcome progress_ensure_schema(struct pg_connection *connection, const char *schema,
+enum outcome progress_ensure_schema(struct pg_connection *connection,
                                     struct error *error) MUST_CHECK;
 
 /* The SQL of the schema, for `mqtt2pg schema`. */
@@ -25,8 +25,7 @@ void progress_schema_sql(struct buf *out, const char *schema);
 
 /* Takes the session's advisory lock for this client_id. False in *taken: another process stores
  * under this identity. */
-enum outcome progress_lock(struct pg_connection *connection, const char *schema,
-                           const char *client_id, bool *taken,
+enum outcome progress_lock(struct pg_connection *connection, bool *taken,
                            struct pg_failure *failure) MUST_CHECK;
 
 /* Of this journal; or, when it has no row, of the journal that this client stored last: `journal`
@@ -38,28 +37,24 @@ struct progress {
     int64_t stored_at_us;
 };
 
-enum outcome progress_read(struct pg_connection *connection, const char *schema,
-                           const char *client_id, const char *journal, struct progress *progress,
-                           struct pg_failure *failure) MUST_CHECK;
+enum outcome progress_read(struct pg_connection *connection, const char *journal,
+                           struct progress *progress, struct pg_failure *failure) MUST_CHECK;
 
 /* Writes the row outright: the first start, or a journal that was made anew. */
-enum outcome progress_write(struct pg_connection *connection, const char *schema,
-                            const char *client_id, const char *journal, uint64_t position,
-                            struct pg_failure *failure) MUST_CHECK;
+enum outcome progress_write(struct pg_connection *connection, const char *journal,
+                            uint64_t position, struct pg_failure *failure) MUST_CHECK;
 
-/* A step of one client's row. With from = to the position stays, and only stored_at tells that
+/* A step of this client's row. With from = to the position stays, and only stored_at tells that
  * something was stored. */
 struct progress_step {
-    const char *client_id; /* borrowed */
-    const char *journal;   /* borrowed */
+    const char *journal; /* borrowed */
     uint64_t from;
     uint64_t to;
 };
 
 /* Inside a transaction. *stored_at_us is greater than before; 0: the row is not where we think;
  * roll back and read it. */
-enum outcome progress_move(struct pg_connection *connection, const char *schema,
-                           const struct progress_step *step, int64_t *stored_at_us,
-                           struct pg_failure *failure) MUST_CHECK;
+enum outcome progress_move(struct pg_connection *connection, const struct progress_step *step,
+                           int64_t *stored_at_us, struct pg_failure *failure) MUST_CHECK;
 
 #endif

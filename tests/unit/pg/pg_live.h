@@ -75,14 +75,25 @@ static inline struct pg_connection *live_new(const char *extra, int64_t statemen
     return live_new_at(live_conninfo(), extra, statement_ms);
 }
 
-static inline struct pg_connection *live_connect(void)
+/* Connected as another bridge; NULL stands for the usual schema or client. */
+static inline struct pg_connection *live_connect_as(const char *schema, const char *client_id)
 {
-    struct pg_connection *connection = live_new("", 20000);
+    const struct pg_options options = {.conninfo = live_conninfo(),
+                                       .schema = schema != NULL ? schema : "mqtt2pg",
+                                       .client_id = client_id != NULL ? client_id : "test",
+                                       .connect_ms = 10000,
+                                       .statement_ms = 20000};
+    struct pg_connection *connection = pg_connection_new(&options);
     struct error error = {0};
     if (pg_connect(connection, &error) != OUTCOME_OK) {
         unit_record(false, __FILE__, __LINE__, "pg_connect: %s", error.text);
     }
     return connection;
+}
+
+static inline struct pg_connection *live_connect(void)
+{
+    return live_connect_as(NULL, NULL);
 }
 
 static inline void live_run_at(struct pg_connection *connection, const char *sql, int line)

@@ -344,14 +344,14 @@ static void test_previous_backend(void)
     CHECK_INT_EQ(pg_connect(connection, &error), OUTCOME_OK);
     int pid = backend_pid(connection);
     bool taken = false;
-    CHECK_INT_EQ(progress_lock(connection, "mqtt2pg", "me", &taken, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(progress_lock(connection, &taken, &failure), OUTCOME_OK);
     CHECK(taken);
     live_run(connection, "begin; update held set x = 2");
     /* It sleeps on, and does not notice that its client has gone. */
     CHECK_INT_EQ(pg_run(connection, "select pg_sleep(30)", &failure), OUTCOME_RETRY);
     CHECK_INT_EQ(pg_connect(connection, &error), OUTCOME_OK);
     /* It is gone when pg_connect() returns: its advisory lock is free at once. */
-    CHECK_INT_EQ(progress_lock(connection, "mqtt2pg", "me", &taken, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(progress_lock(connection, &taken, &failure), OUTCOME_OK);
     CHECK(taken);
     CHECK(backend_pid(connection) != pid);
     CHECK_INT_EQ(pg_run(connection, "update held set x = x + 10", &failure), OUTCOME_OK);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/property.h"
 #include "pg/dead_letter.h"
+#include "pg/gaps.h"
 #include "pg/pg_live.h"
 #include "pg/progress.h"
 
@@ -12,7 +13,7 @@ static struct pg_connection *connect_empty(void)
 {
     struct pg_connection *connection = live_connect();
     struct error error = {0};
-    CHECK_INT_EQ(progress_ensure_schema(connection, "mqtt2pg", &error), OUTCOME_OK);
+    CHECK_INT_EQ(progress_ensure_schema(connection, &error), OUTCOME_OK);
     live_run(connection, "truncate mqtt2pg.dead_letter, mqtt2pg.gap restart identity");
     return connection;
 }
@@ -113,12 +114,12 @@ static void test_round_trip(void)
                                            .parked = i >= 6};
         dead_letter_append(&rows, &origin, &letter);
     }
-    CHECK_INT_EQ(dead_letters_copy(connection, "mqtt2pg", buf_slice(&rows), &failure), OUTCOME_OK);
+    CHECK_INT_EQ(dead_letters_copy(connection, buf_slice(&rows), &failure), OUTCOME_OK);
     CHECK_TEXT_EQ(failure.message, "");
 
     struct dead_letter_query query = {.parked = -1};
     struct dead_letter_rows read = {0};
-    CHECK_INT_EQ(dead_letters_read(connection, "mqtt2pg", &query, &read, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(dead_letters_read(connection, &query, &read, &failure), OUTCOME_OK);
     if (CHECK_INT_EQ(read.count, MESSAGES)) {
         for (size_t i = 0; i < MESSAGES; i++) {
             UNIT_CASE("message %zu", i);
@@ -156,7 +157,7 @@ static const char *ids(struct pg_connection *connection, struct dead_letter_quer
     struct pg_failure failure = {0};
     size_t used = 0;
     text[0] = '\0';
-    CHECK_INT_EQ(dead_letters_read(connection, "mqtt2pg", &query, &rows, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(dead_letters_read(connection, &query, &rows, &failure), OUTCOME_OK);
     for (size_t i = 0; i < rows.count; i++) {
         used += (size_t) snprintf(text + used, sizeof(text) - used, "%d ",
                                   (int) rows.list[i].letter.id);
@@ -171,12 +172,10 @@ static void check_parked(struct pg_connection *connection)
     const char *const rules[] = {"none", "odd", "a \"quoted\" one", "even", "odd"};
     bool parked[5];
     struct pg_failure failure = {0};
-    CHECK_INT_EQ(dead_letters_parked(connection, "mqtt2pg", rules, 5, parked, &failure),
-                 OUTCOME_OK);
+    CHECK_INT_EQ(dead_letters_parked(connection, rules, 5, parked, &failure), OUTCOME_OK);
     CHECK(!parked[0] && parked[1] && !parked[2] && parked[3] && parked[4]);
     live_run(connection, "begin; delete from mqtt2pg.dead_letter where id = 5");
-    CHECK_INT_EQ(dead_letters_parked(connection, "mqtt2pg", rules, 5, parked, &failure),
-                 OUTCOME_OK);
+    CHECK_INT_EQ(dead_letters_parked(connection, rules, 5, parked, &failure), OUTCOME_OK);
     CHECK(!parked[1] && parked[3] && !parked[4]); /* odd has letters, but none is parked */
     live_run(connection, "rollback");
 }
@@ -217,11 +216,9 @@ static void test_queries(void)
                   "3 4 ");
     live_run(other, "rollback");
     pg_connection_free(other);
-    CHECK_INT_EQ(dead_letters_delete(connection, "mqtt2pg", &(int64_t){1}, 1, &failure),
+    CHECK_INT_EQ(dead_letters_delete(connection, &(int64_t){1}, 1, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(dead_letter_update(connection, 2, "new \xff reason", "", true, &failure),
                  OUTCOME_OK);
-    CHECK_INT_EQ(
-        dead_letter_update(connection, "mqtt2pg", 2, "new \xff reason", "", true, &failure),
-        OUTCOME_OK);
     CHECK_INT_EQ(pg_commit(connection, &failure), OUTCOME_OK);
     CHECK_TEXT_EQ(
         live_text(connection,
@@ -230,13 +227,12 @@ static void test_queries(void)
         "new \\xff reason-true");
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = 1}), "2 5 6 ");
 
-    CHECK_INT_EQ(dead_letters_purge(connection, "mqtt2pg",
+    CHECK_INT_EQ(dead_letters_purge(connection,
                                     &(struct dead_letter_query){.older_than_us = 4000000}, &purged,
                                     &failure),
                  OUTCOME_OK);
     CHECK_INT_EQ(purged, 1);
-    CHECK_INT_EQ(dead_letters_purge(connection, "mqtt2pg", &(struct dead_letter_query){0}, &purged,
-                                    &failure),
+    CHECK_INT_EQ(dead_letters_purge(connection, &(struct dead_letter_query){0}, &purged, &failure),
                  OUTCOME_OK);
     CHECK_INT_EQ(purged, 1);
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1}), "2 5 6 ");
@@ -255,14 +251,14 @@ static void test_gap(void)
                               .messages = 0};
     const struct gap unknown = {
         .cause = SLICE_LITERAL("odd \xff"), .noticed_at_us = 1, .messages = -1};
-    CHECK_INT_EQ(gap_insert(connection, "mqtt2pg", "me", &known, &failure), OUTCOME_OK);
-    CHECK_INT_EQ(gap_insert(connection, "mqtt2pg", "me", &unknown, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(gap_insert(connection, &known, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(gap_insert(connection, &unknown, &failure), OUTCOME_OK);
     live_run(connection, "set timezone = 'UTC'");
     CHECK_TEXT_EQ(
         live_text(connection, "select string_agg(g::text, ' ' order by id) from mqtt2pg.gap g"),
-        "(1,\"1970-01-01 00:00:05.000001+00\",me,\"broker session lost\",\"1970-01-01 "
+        "(1,\"1970-01-01 00:00:05.000001+00\",test,\"broker session lost\",\"1970-01-01 "
         "00:00:01.000001+00\","
-        "\"1970-01-01 00:00:04+00\",0) (2,\"1970-01-01 00:00:00.000001+00\",me,\"odd "
+        "\"1970-01-01 00:00:04+00\",0) (2,\"1970-01-01 00:00:00.000001+00\",test,\"odd "
         "\\\\xff\",,,)");
     pg_connection_free(connection);
 }
@@ -275,14 +271,14 @@ static void test_mad_clock(void)
     struct pg_failure failure = {0};
     struct buf rows = {0};
     const int64_t times[] = {INT64_MIN, -1, INT64_MAX};
-    const struct dead_letter_origin origin = {.client_id = "me", .journal = "no uuid"};
+    const struct dead_letter_origin origin = {.journal = "no uuid"};
     for (size_t i = 0; i < 3; i++) {
         const struct message message = {.received_at_us = times[i], .sequence = 1};
         const struct dead_letter letter = {
             .rule = "r", .message = &message, .reason = "r", .failed_at_us = times[i]};
         dead_letter_append(&rows, i == 0 ? NULL : &origin, &letter);
     }
-    CHECK_INT_EQ(dead_letters_copy(connection, "mqtt2pg", buf_slice(&rows), &failure), OUTCOME_OK);
+    CHECK_INT_EQ(dead_letters_copy(connection, buf_slice(&rows), &failure), OUTCOME_OK);
     CHECK_TEXT_EQ(failure.message, "");
     CHECK_TEXT_EQ(
         live_text(connection, "select count(*) from mqtt2pg.dead_letter where journal is null"),

@@ -21,11 +21,10 @@ __attribute__((constructor)) static void set_faults(void)
 static bool store(struct pg_connection *connection, uint64_t from, uint64_t to)
 {
     struct pg_failure failure = {0};
-    const struct progress_step step = {
-        .client_id = "me", .journal = JOURNAL, .from = from, .to = to};
+    const struct progress_step step = {.journal = JOURNAL, .from = from, .to = to};
     int64_t stored_at_us = 0;
     live_run(connection, "begin");
-    if (progress_move(connection, "mqtt2pg", &step, &stored_at_us, &failure) != OUTCOME_OK ||
+    if (progress_move(connection, &step, &stored_at_us, &failure) != OUTCOME_OK ||
         stored_at_us == 0) {
         unit_record(false, __FILE__, __LINE__, "not moved from %d: %s", (int) from,
                     failure.message);
@@ -42,9 +41,9 @@ static uint64_t position(struct pg_connection *connection)
 {
     struct progress progress = {0};
     struct pg_failure failure = {0};
-    CHECK_INT_EQ(progress_read(connection, "mqtt2pg", "me", "11111111-2222-3333-4444-555555555555",
-                               &progress, &failure),
-                 OUTCOME_OK);
+    CHECK_INT_EQ(
+        progress_read(connection, "11111111-2222-3333-4444-555555555555", &progress, &failure),
+        OUTCOME_OK);
     CHECK(progress.exists);
     return progress.position;
 }
@@ -56,10 +55,9 @@ static void test_commit(void)
     struct pg_connection *connection = live_connect();
     struct error error = {0};
     struct pg_failure failure = {0};
-    CHECK_INT_EQ(progress_ensure_schema(connection, "mqtt2pg", &error),
-                 OUTCOME_OK); /* passage 1 of each */
+    CHECK_INT_EQ(progress_ensure_schema(connection, &error), OUTCOME_OK); /* passage 1 of each */
     live_run(connection, "create table stored (x int)");
-    CHECK_INT_EQ(progress_write(connection, "mqtt2pg", "me", JOURNAL, 0, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(progress_write(connection, JOURNAL, 0, &failure), OUTCOME_OK);
 
     CHECK_INT_EQ(pg_connect(connection, &error), OUTCOME_RETRY);
     CHECK_TEXT_EQ(error.text, "fault point: no connection");
