@@ -6,7 +6,6 @@
  */
 #include "pg/pg_connection.h"
 
-#include <assert.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,46 +61,6 @@ void pg_connection_free(struct pg_connection *connection)
         free((char *) connection->options.password);
     }
     free(connection);
-}
-
-void pg_disconnect(struct pg_connection *connection)
-{
-    PQfinish(connection->pg);
-    connection->pg = NULL;
-    if (connection->pid != 0) {
-        connection->previous_pid = connection->pid;
-        connection->previous_start_us = connection->start_us;
-        connection->pid = 0;
-    }
-}
-
-bool pg_is_connected(struct pg_connection *connection)
-{
-    if (connection->pg != NULL) {
-        bool alive = PQconsumeInput(connection->pg) != 0;
-        PQisBusy(connection->pg); /* handles what came by itself */
-        if (!alive || PQstatus(connection->pg) != CONNECTION_OK) {
-            pg_disconnect(connection);
-        }
-    }
-    return connection->pg != NULL;
-}
-
-const char *pg_schema(const struct pg_connection *connection)
-{
-    assert(connection->options.schema != NULL);
-    return connection->options.schema;
-}
-
-const char *pg_client_id(const struct pg_connection *connection)
-{
-    assert(connection->options.client_id != NULL);
-    return connection->options.client_id;
-}
-
-const char *pg_target(const struct pg_connection *connection)
-{
-    return connection->target;
 }
 
 void pg_interrupt(struct pg_connection *connection)

@@ -1,6 +1,9 @@
 /*
  * pg_connection: one connection to PostgreSQL on which nothing waits without a deadline.
  *
+ * Connecting stands in pg_connection.c, statements in pg_query.c, COPY in pg_copy.c; all three stand
+ * on pg_session.c, which closes the connection.
+ *
  * libpq is used in non-blocking mode with poll(2) and an own deadline on every step, because
  * neither keepalives nor tcp_user_timeout notice a server process that is stopped, and neither
  * works on a Unix socket. When a deadline passes the connection is closed: what became of a COMMIT

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/pg_session.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -8,6 +9,46 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+
+void pg_disconnect(struct pg_connection *connection)
+{
+    PQfinish(connection->pg);
+    connection->pg = NULL;
+    if (connection->pid != 0) {
+        connection->previous_pid = connection->pid;
+        connection->previous_start_us = connection->start_us;
+        connection->pid = 0;
+    }
+}
+
+bool pg_is_connected(struct pg_connection *connection)
+{
+    if (connection->pg != NULL) {
+        bool alive = PQconsumeInput(connection->pg) != 0;
+        PQisBusy(connection->pg); /* handles what came by itself */
+        if (!alive || PQstatus(connection->pg) != CONNECTION_OK) {
+            pg_disconnect(connection);
+        }
+    }
+    return connection->pg != NULL;
+}
+
+const char *pg_schema(const struct pg_connection *connection)
+{
+    assert(connection->options.schema != NULL);
+    return connection->options.schema;
+}
+
+const char *pg_client_id(const struct pg_connection *connection)
+{
+    assert(connection->options.client_id != NULL);
+    return connection->options.client_id;
+}
+
+const char *pg_target(const struct pg_connection *connection)
+{
+    return connection->target;
+}
 
 void pg_session_begin(struct pg_connection *connection)
 {
