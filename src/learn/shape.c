@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "core/number.h"
 #include "decode/json_scan.h"
 #include "row/convert.h"
-#include "row/number.h"
 
 enum { EVERY_FORM = 31, EVERY_CLOCK = 15 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "map/condition.h"
 
+#include <assert.h>
+
 #include "core/table_shape.h"
 #include "decode/json_scan.h"
 #include "map/decimal.h"
@@ -228,6 +230,15 @@ static int compare_bytes(struct slice left, struct slice right)
                            : (left.length > right.length) - (left.length < right.length);
 }
 
+static enum relation compare_numbers(struct slice left_text, struct slice right_text)
+{
+    struct number left;
+    struct number right;
+    bool numbers = number_parse(left_text, &left) && number_parse(right_text, &right);
+    assert(numbers);
+    return numbers ? relation_of(decimal_compare(&left, &right)) : RELATION_UNEQUAL;
+}
+
 static enum relation compare(const struct condition *condition, const struct value *value)
 {
     const struct value *constant = &condition->constant;
@@ -245,7 +256,7 @@ static enum relation compare(const struct condition *condition, const struct val
     case VALUE_BOOLEAN:
         return relation_of(value->boolean - constant->boolean);
     case VALUE_NUMBER:
-        return relation_of(decimal_compare_text(value->text, constant->text));
+        return compare_numbers(value->text, constant->text);
     default: /* TEXT: a constant is nothing else */
         return relation_of(compare_bytes(value->text, constant->text));
     }

@@ -7,7 +7,7 @@
  */
 #include "map/decimal.h"
 
-#include "decode/json_scan.h"
+#include <assert.h>
 
 enum {
     EXPONENT_MAX = 100000,
@@ -60,56 +60,24 @@ static bool make(bool negative, uint128 digits, int64_t exponent, struct decimal
 
 /* --- text ------------------------------------------------------------------------------------- */
 
-/* A JSON number taken apart: its digits with the point among them, and what the "e" says. */
-struct number {
-    bool negative;
-    const char *at; /* first digit */
-    const char *end;
-    int64_t exponent; /* cut at ±10^15 */
-};
-
-static int64_t parse_exponent(const char *at, const char *end)
+/* Digit `i` of both parts, counted from the left. */
+static char digit_at(const struct number *number, size_t i)
 {
-    const int64_t limit = INT64_C(1000000000000000);
-    bool negative = at < end && *at == '-';
-    int64_t exponent = 0;
-    for (at += at < end && (*at == '-' || *at == '+'); at < end; at++) {
-        exponent = exponent * 10 + (*at - '0');
-        exponent = exponent < limit ? exponent : limit;
-    }
-    return negative ? -exponent : exponent;
-}
-
-static struct number take_apart(struct slice text)
-{
-    struct number number = {.at = text.data, .end = text.data + text.length};
-    if (text.length > 0 && text.data[0] == '-') {
-        number.negative = true;
-        number.at++;
-    }
-    for (const char *at = number.at; at < number.end; at++) {
-        if (*at == 'e' || *at == 'E') {
-            number.exponent = parse_exponent(at + 1, number.end);
-            number.end = at;
-        }
-    }
-    return number;
+    size_t whole = number->integer.length;
+    return i < whole ? number->integer.data[i] : number->fraction.data[i - whole];
 }
 
 /* The digits without zeros behind, shifted by *exponent; false when there are too many. */
-static bool gather_digits(struct number number, uint128 *digits, int64_t *exponent)
+static bool gather_digits(const struct number *number, uint128 *digits, int64_t *exponent)
 {
     int zeros = 0; /* behind the last other digit */
     int count = 0;
-    bool fraction = false;
-    for (const char *at = number.at; at < number.end; at++) {
-        if (*at == '.') {
-            fraction = true;
-            continue;
-        }
-        *exponent -= fraction;
+    size_t total = number->integer.length + number->fraction.length;
+    *exponent -= (int64_t) number->fraction.length;
+    for (size_t i = 0; i < total; i++) {
+        char digit = digit_at(number, i);
         zeros += count > 0;
-        if (*at != '0') {
+        if (digit != '0') {
             zeros = count == 0 ? 1 : zeros;
             count += zeros;
             if (count > DECIMAL_DIGITS_MAX) {
@@ -118,7 +86,7 @@ static bool gather_digits(struct number number, uint128 *digits, int64_t *expone
             for (; zeros > 0; zeros--) {
                 *digits *= 10;
             }
-            *digits += (unsigned) (*at - '0');
+            *digits += (unsigned) (digit - '0');
         }
     }
     *exponent += zeros;
@@ -127,71 +95,56 @@ static bool gather_digits(struct number number, uint128 *digits, int64_t *expone
 
 bool decimal_parse(struct slice text, struct decimal *decimal)
 {
-    if (!json_is_number(text)) {
+    struct number number;
+    if (!number_parse(text, &number)) {
         return false;
     }
-    struct number number = take_apart(text);
     uint128 digits = 0;
     int64_t exponent = number.exponent;
-    return gather_digits(number, &digits, &exponent) &&
+    return gather_digits(&number, &digits, &exponent) &&
            make(number.negative, digits, exponent, decimal);
 }
 
-/* Moves number->at to the first digit that is no zero and returns the power of ten that it
- * counts; false for zero. */
-static bool find_magnitude(struct number *number, int64_t *magnitude)
+/* The first digit that is no zero, counted over both parts, and the power of ten that it counts;
+ * false for zero. */
+static bool find_magnitude(const struct number *number, size_t *first, int64_t *magnitude)
 {
-    int64_t before_point = 0;
-    const char *point = memchr(number->at, '.', (size_t) (number->end - number->at));
-    before_point = (point != NULL ? point : number->end) - number->at;
-    *magnitude = number->exponent + before_point;
-    for (; number->at < number->end; number->at++) {
-        if (*number->at != '.') {
-            *magnitude -= 1;
-            if (*number->at != '0') {
-                return true;
-            }
-        }
+    size_t total = number->integer.length + number->fraction.length;
+    size_t i = 0;
+    while (i < total && digit_at(number, i) == '0') {
+        i++;
     }
-    return false;
+    *first = i;
+    *magnitude = number->exponent + (int64_t) number->integer.length - 1 - (int64_t) i;
+    return i < total;
 }
 
-static char next_digit(struct number *number)
+int decimal_compare(const struct number *left, const struct number *right)
 {
-    if (number->at < number->end && *number->at == '.') {
-        number->at++;
-    }
-    return number->at < number->end ? *number->at++ : '0';
-}
-
-/* Of two numbers above zero, both at their first digit. */
-static int compare_digits(struct number left, struct number right)
-{
-    while (left.at < left.end || right.at < right.end) {
-        char a = next_digit(&left);
-        char b = next_digit(&right);
-        if (a != b) {
-            return a < b ? -1 : 1;
-        }
-    }
-    return 0;
-}
-
-int decimal_compare_text(struct slice left_text, struct slice right_text)
-{
-    struct number left = take_apart(left_text);
-    struct number right = take_apart(right_text);
     int64_t left_magnitude;
     int64_t right_magnitude;
-    int left_sign = !find_magnitude(&left, &left_magnitude) ? 0 : left.negative ? -1 : 1;
-    int right_sign = !find_magnitude(&right, &right_magnitude) ? 0 : right.negative ? -1 : 1;
+    size_t at;
+    size_t right_at;
+    int left_sign = !find_magnitude(left, &at, &left_magnitude) ? 0 : left->negative ? -1 : 1;
+    int right_sign = !find_magnitude(right, &right_at, &right_magnitude) ? 0
+                     : right->negative                                   ? -1
+                                                                         : 1;
     if (left_sign != right_sign || left_sign == 0) {
         return (left_sign > right_sign) - (left_sign < right_sign);
     }
     if (left_magnitude != right_magnitude) {
         return left_magnitude < right_magnitude ? -left_sign : left_sign;
     }
-    return left_sign * compare_digits(left, right);
+    size_t left_end = left->integer.length + left->fraction.length;
+    size_t right_end = right->integer.length + right->fraction.length;
+    for (; at < left_end || right_at < right_end; at++, right_at++) {
+        char a = at < left_end ? digit_at(left, at) : '0';
+        char b = right_at < right_end ? digit_at(right, right_at) : '0';
+        if (a != b) {
+            return a < b ? -left_sign : left_sign;
+        }
+    }
+    return 0;
 }
 
 /* The digits of `value` into the end of a field; where they begin. */
@@ -322,10 +275,9 @@ struct decimal decimal_round(struct decimal value, int places)
     uint128 kept = value.digits / unit;
     uint128 cut = value.digits % unit;
     kept += cut >= unit - cut;
-    if (!make(value.negative, kept, -(int64_t) places, &rounded)) {
-        return value; /* cannot be: it has fewer digits than before */
-    }
-    return rounded;
+    bool fits = make(value.negative, kept, -(int64_t) places, &rounded);
+    assert(fits); /* it has fewer digits than before */
+    return fits ? rounded : value;
 }
 
 /* Takes the digits behind the point away; true when all of them were zeros. */

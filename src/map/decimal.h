@@ -1,8 +1,9 @@
 /*
- * decimal: exact arithmetic and comparison on decimal numbers as JSON writes them. Pure.
+ * decimal: exact arithmetic and comparison on decimal numbers, as JSON and PostgreSQL write them.
+ * Pure.
  *
- * A number is sign, up to DECIMAL_DIGITS_MAX digits and a power of ten. What does not fit is
- * refused, never rounded.
+ * A decimal is a sign, up to DECIMAL_DIGITS_MAX digits and a power of ten. What does not fit is
+ * refused, never rounded. Comparing has no such limit.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/slice.h"
+#include "core/number.h"
 
 #define DECIMAL_DIGITS_MAX 38
 
@@ -23,9 +25,9 @@ struct decimal {
     int32_t exponent;         /* value = ±digits × 10^exponent */
 };
 
-/* From JSON number text. False: no number, or more significant digits than fit, or an exponent
- * beyond ±100,000. Zeros in front and behind are not significant: "-0.00" is 0, "1500" is 15 ×
- * 10^2. */
+/* From a text in number_parse()'s grammar. False: no number, or more significant digits than fit,
+ * or an exponent beyond ±100,000. Zeros in front and behind are not significant: "-0.00" is 0,
+ * "1500" is 15 × 10^2. */
 bool decimal_parse(struct slice text, struct decimal *decimal);
 
 bool decimal_multiply(struct decimal left, struct decimal right, struct decimal *product);
@@ -40,8 +42,8 @@ bool decimal_to_int64(struct decimal value, int64_t *integer);
 /* The largest integer that is not above it: false when that does not fit. */
 bool decimal_floor(struct decimal value, int64_t *integer);
 
-/* Of JSON number texts of any length: -1, 0, 1. Exponents beyond ±10^15 count as that. */
-int decimal_compare_text(struct slice left, struct slice right);
+/* Numbers of any length by value: -1, 0, 1. */
+int decimal_compare(const struct number *left, const struct number *right);
 
 /* As JSON number text, plain where that is at most 40 characters ("0.001", "1500"), else with
  * exponent. */

@@ -9,7 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "row/calendar.h"
+#include "core/calendar.h"
 #include "row/convert_family.h"
 
 #define MINUTE_US (60 * SECOND_US)

@@ -10,8 +10,8 @@
 
 #include "base/text.h"
 #include "core/document.h"
+#include "core/number.h"
 #include "row/convert_family.h"
-#include "row/number.h"
 #include "row/numeric.h"
 
 /* JENTRY_OFFLENMASK of utils/jsonb.h: of one string, one key, and one container's content. */

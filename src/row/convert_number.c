@@ -6,8 +6,8 @@
 #include <math.h>
 #include <strings.h>
 
+#include "core/number.h"
 #include "row/convert_family.h"
-#include "row/number.h"
 #include "row/numeric.h"
 
 enum { SHORT_INTEGER_DIGITS = 18 }; /* any of them fits an int64 */

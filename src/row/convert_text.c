@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "row/calendar.h"
+#include "core/calendar.h"
 #include "row/convert_family.h"
 
 enum { NAME_OID = 19, NAME_BYTES_MAX = 63 };

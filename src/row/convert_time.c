@@ -18,7 +18,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "row/calendar.h"
+#include "core/calendar.h"
 #include "row/convert.h"
 #include "row/convert_family.h"
 

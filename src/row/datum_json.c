@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "base/text.h"
-#include "row/calendar.h"
+#include "core/calendar.h"
 #include "row/copy_format.h"
 #include "row/datum_text.h"
 

@@ -9,7 +9,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#include "row/calendar.h"
+#include "core/calendar.h"
 #include "row/convert_family.h"
 #include "row/copy_format.h"
 #include "row/real_text.h"

@@ -16,7 +16,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "row/number.h"
+#include "core/number.h"
 
 /* Before and behind the decimal point: the weight is an int16 of base-10,000 digits, the scale has
  * 14 bits (numeric.c). */

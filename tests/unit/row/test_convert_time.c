@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "row/calendar.h"
+#include "core/calendar.h"
 
 #include "convert_case.h"
 

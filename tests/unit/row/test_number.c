@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "row/number.h"
+#include "core/number.h"
 
 #include <math.h>
 

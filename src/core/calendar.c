@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "row/calendar.h"
+#include "core/calendar.h"
 
 enum { CYCLE_YEARS = 400, CYCLE_DAYS = 146097 };
 enum { DAYS_0_TO_2000 = 730425 }; /* 0000-03-01 to 2000-01-01 */

@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_ROW_NUMBER_H
-#define MQTT2PG_ROW_NUMBER_H
+#ifndef MQTT2PG_CORE_NUMBER_H
+#define MQTT2PG_CORE_NUMBER_H
 
 #include <stdbool.h>
 #include <stdint.h>

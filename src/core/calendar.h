@@ -6,8 +6,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_ROW_CALENDAR_H
-#define MQTT2PG_ROW_CALENDAR_H
+#ifndef MQTT2PG_CORE_CALENDAR_H
+#define MQTT2PG_CORE_CALENDAR_H
 
 #include <stdbool.h>
 #include <stdint.h>
