@@ -56,6 +56,22 @@ static void print_set_aside(const struct journal_info *info)
     buf_fini(&text);
 }
 
+/* Only where there is one. */
+static void print_plan(struct journal *journal)
+{
+    struct buf plan = {0};
+    struct buf text = {0};
+    uint64_t sequence = journal_plan(journal, &plan);
+
+    if (sequence > 0) {
+        text_format_size(&text, (int64_t) plan.length);
+        buf_printf(&text, ", record %" PRIu64, sequence);
+        print_line("newest plan", buf_string(&text));
+    }
+    buf_fini(&text);
+    buf_fini(&plan);
+}
+
 static int show_info(struct journal *journal, const char *directory)
 {
     struct journal_info info;
@@ -71,6 +87,7 @@ static int show_info(struct journal *journal, const char *directory)
     print_count("waiting", info.waiting);
     print_time("oldest waiting", info.oldest_us);
     print_time("newest", info.last_us);
+    print_plan(journal);
     print_set_aside(&info);
     return CLI_DONE;
 }
@@ -90,13 +107,26 @@ static void append_payload(struct buf *out, struct slice payload)
     buf_append_text(out, "\"");
 }
 
+static const char *kind_name(const struct message *message)
+{
+    switch (message->kind) {
+    case MESSAGE_PUBLISH:
+        return "message";
+    case MESSAGE_GAP:
+        return "gap";
+    case MESSAGE_PLAN:
+        return "plan";
+    }
+    return "unknown";
+}
+
 static void print_message(struct buf *out, const struct message *message)
 {
     buf_reset(out);
     buf_printf(out, "{\"sequence\":%" PRIu64 ",\"received_at\":\"", message->sequence);
     text_format_time(out, message->received_at_us);
-    buf_printf(
-        out, "\",\"kind\":\"%s\",\"topic\":", message->kind == MESSAGE_PUBLISH ? "message" : "gap");
+    buf_printf(out, "\",\"kind\":\"%s\",\"broker\":%u,\"topic\":", kind_name(message),
+               message->broker);
     text_append_json(out, message->topic);
     buf_printf(out, ",\"qos\":%u,\"retained\":%s,\"duplicate\":%s,\"packet_id\":%u", message->qos,
                message->retained ? "true" : "false", message->duplicate ? "true" : "false",

@@ -17,11 +17,16 @@
 enum message_kind {
     MESSAGE_PUBLISH = 1, /* came from the broker */
     MESSAGE_GAP = 2,     /* tells of messages that never came: core/gap.h */
+    MESSAGE_PLAN = 3,    /* subscriptions from here on: bytes that the journal does not look into */
 };
+
+/* The highest broker number that a record has room for. */
+#define MESSAGE_BROKER_MAX 15
 
 struct message {
     enum message_kind kind;
     uint8_t qos;            /* 0, 1, 2 as delivered */
+    uint8_t broker;         /* which of the configured brokers sent it, from 1; 0 = unknown */
     bool retained;          /* the broker had stored it before we subscribed */
     bool duplicate;         /* the broker said it may have sent it before */
     uint16_t packet_id;     /* 0 for QoS 0 */

@@ -132,6 +132,7 @@ struct journal_segment *journal_add_segment(struct journal *journal,
 struct segment_header journal_header(const struct journal *journal, uint64_t first_sequence)
 {
     struct segment_header header = {
+        .version = JOURNAL_FORMAT_VERSION,
         .first_sequence = first_sequence,
         .created_at_us = clock_wall_us(),
     };
@@ -369,6 +370,7 @@ void journal_close(struct journal *journal)
     pthread_mutex_destroy(&journal->oldest_lock);
     pthread_mutex_destroy(&journal->lock);
     buf_fini(&journal->record);
+    buf_fini(&journal->plan);
     free(journal->segments);
     free(journal->directory);
     free(journal);

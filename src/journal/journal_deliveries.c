@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_deliveries.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,10 @@ enum { SLOTS = 65536, SLOT_OF_LOST_SESSION = 0 };
 
 /* Offsets in a slot. */
 enum { SLOT_SEQUENCE = 0, SLOT_HASH = 8, SLOT_CHECKSUM = 16, SLOT_BYTES = 24 };
+
+/* The upper bits of a slot's sequence are the broker's number. */
+enum { SLOT_BROKER_SHIFT = 60 };
+#define SLOT_SEQUENCE_BITS (((uint64_t) 1 << SLOT_BROKER_SHIFT) - 1)
 
 #define FILE_BYTES ((int64_t) SLOTS * SLOT_BYTES)
 
@@ -64,7 +69,12 @@ static enum outcome run_add(struct run *run, const struct journal_delivery *deli
     if (run->count == 0) {
         run->first_id = id;
     }
-    bytes_put_le64(slot + SLOT_SEQUENCE, delivery->sequence);
+    assert(delivery->broker <= MESSAGE_BROKER_MAX);
+    if (delivery->sequence > SLOT_SEQUENCE_BITS) {
+        return OUTCOME_OK; /* only a forged record has such a number */
+    }
+    bytes_put_le64(slot + SLOT_SEQUENCE,
+                   delivery->sequence | (uint64_t) delivery->broker << SLOT_BROKER_SHIFT);
     bytes_put_le64(slot + SLOT_HASH, delivery->hash);
     bytes_put_le64(slot + SLOT_CHECKSUM, slot_checksum(run->journal, slot, id));
     buf_append(&run->bytes, slot, sizeof(slot));
@@ -76,7 +86,7 @@ static enum outcome run_add(struct run *run, const struct journal_delivery *deli
 static bool delivery_of(const struct message *message, struct journal_delivery *delivery)
 {
     struct gap gap;
-    *delivery = (struct journal_delivery){.sequence = message->sequence};
+    *delivery = (struct journal_delivery){.sequence = message->sequence, .broker = message->broker};
     if (message->kind == MESSAGE_PUBLISH && message->qos > 0 && message->packet_id != 0) {
         delivery->packet_id = message->packet_id;
         delivery->hash = message_hash(message);
@@ -203,7 +213,8 @@ size_t journal_deliveries(struct journal *journal, uint64_t before,
     size_t count = 0;
     for (size_t id = 0; id < slots; id++) {
         const uint8_t *slot = bytes + id * SLOT_BYTES;
-        uint64_t sequence = bytes_get_le64(slot + SLOT_SEQUENCE);
+        uint64_t tagged = bytes_get_le64(slot + SLOT_SEQUENCE);
+        uint64_t sequence = tagged & SLOT_SEQUENCE_BITS;
         if (bytes_get_le64(slot + SLOT_CHECKSUM) != slot_checksum(journal, slot, (uint16_t) id) ||
             sequence >= before) {
             continue;
@@ -215,6 +226,7 @@ size_t journal_deliveries(struct journal *journal, uint64_t before,
                 .sequence = sequence,
                 .hash = bytes_get_le64(slot + SLOT_HASH),
                 .packet_id = (uint16_t) id,
+                .broker = (uint8_t) (tagged >> SLOT_BROKER_SHIFT),
             };
         }
     }

@@ -39,7 +39,7 @@ enum {
 
 enum { BODY_BYTES_MIN = RECORD_TEXT - JOURNAL_RECORD_HEADER_BYTES };
 
-enum { FLAG_QOS = 3, FLAG_RETAINED = 4, FLAG_DUPLICATE = 8 };
+enum { FLAG_QOS = 3, FLAG_RETAINED = 4, FLAG_DUPLICATE = 8, FLAG_BROKER_SHIFT = 4 };
 
 static const uint8_t segment_magic[8] = {'m', 'q', 't', 't', '2', 'p', 'g', 'J'};
 
@@ -84,12 +84,13 @@ enum format_verdict segment_header_decode(const uint8_t *bytes, size_t length,
     if (bytes_get_le32(bytes + SEGMENT_VERSION) > JOURNAL_FORMAT_VERSION) {
         return FORMAT_NEWER;
     }
+    header->version = bytes_get_le32(bytes + SEGMENT_VERSION);
     memcpy(header->uuid, bytes + SEGMENT_UUID, sizeof(header->uuid));
     header->first_sequence = bytes_get_le64(bytes + SEGMENT_FIRST);
     header->skipped = bytes_get_le64(bytes + SEGMENT_SKIPPED);
     header->created_at_us = (int64_t) bytes_get_le64(bytes + SEGMENT_CREATED);
     bool sensible = header->first_sequence > 0 && header->skipped < header->first_sequence &&
-                    bytes_get_le32(bytes + SEGMENT_VERSION) == JOURNAL_FORMAT_VERSION &&
+                    header->version >= JOURNAL_FORMAT_VERSION_MIN &&
                     bytes_get_le32(bytes + SEGMENT_HEADER_LENGTH) == JOURNAL_SEGMENT_HEADER_BYTES;
     return sensible ? FORMAT_SOUND : FORMAT_DAMAGED;
 }
@@ -142,12 +143,13 @@ static uint8_t *put_slice(uint8_t *at, struct slice slice)
 void record_encode(struct buf *out, const struct message *message, uint64_t seed)
 {
     assert(message->kind > 0 && message->kind <= UINT8_MAX && message->qos <= FLAG_QOS);
+    assert(message->broker <= MESSAGE_BROKER_MAX);
     assert(message->topic.length <= UINT16_MAX && message->properties.length <= UINT32_MAX);
     size_t body_length = body_length_of(message);
     size_t size = record_size(message);
     uint8_t *record = (uint8_t *) buf_reserve(out, size);
     int flags = message->qos | (message->retained ? FLAG_RETAINED : 0) |
-                (message->duplicate ? FLAG_DUPLICATE : 0);
+                (message->duplicate ? FLAG_DUPLICATE : 0) | message->broker << FLAG_BROKER_SHIFT;
 
     bytes_put_le32(record + RECORD_MARK, record_mark(seed));
     bytes_put_le32(record + RECORD_LENGTH, (uint32_t) body_length);
@@ -181,6 +183,7 @@ static bool body_decode(const uint8_t *record, size_t body_length, struct messag
     *message = (struct message){
         .kind = (enum message_kind) record[RECORD_KIND],
         .qos = flags & FLAG_QOS,
+        .broker = flags >> FLAG_BROKER_SHIFT,
         .retained = (flags & FLAG_RETAINED) != 0,
         .duplicate = (flags & FLAG_DUPLICATE) != 0,
         .packet_id = bytes_get_le16(record + RECORD_PACKET_ID),

@@ -16,7 +16,8 @@
 #include "base/buf.h"
 #include "core/message.h"
 
-#define JOURNAL_FORMAT_VERSION 1
+#define JOURNAL_FORMAT_VERSION 2
+#define JOURNAL_FORMAT_VERSION_MIN 1 /* the oldest that is read */
 #define JOURNAL_SEGMENT_HEADER_BYTES 64
 #define JOURNAL_RECORD_HEADER_BYTES 24
 #define JOURNAL_RECORD_ALIGN 8
@@ -27,6 +28,7 @@
 #define JOURNAL_RECORD_BYTES_MAX ((size_t) 257 * 1024 * 1024)
 
 struct segment_header {
+    uint32_t version;        /* decoded only: what is written is JOURNAL_FORMAT_VERSION */
     uint8_t uuid[16];        /* of the journal */
     uint64_t first_sequence; /* of the first record in this segment; also its file name */
     uint64_t skipped;        /* so many numbers directly before it were never given to a message */

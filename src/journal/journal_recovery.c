@@ -59,6 +59,7 @@ static enum outcome scan_newest(struct recovery *recovery, int fd, struct error 
         if (result == SEGMENT_SCAN_RECORD) {
             recovery->sound_last = message.sequence;
             journal->last_us = message.received_at_us;
+            journal_take_plan(journal, &message);
         } else if (result == SEGMENT_SCAN_DAMAGE && recovery_writable(recovery)) {
             log_warn("journal is damaged: what stands before and behind that is kept",
                      F_INT("segment", newest->first_sequence), F_INT("offset", scan->damage_from),
@@ -180,22 +181,49 @@ static void find_numbers(struct recovery *recovery)
     journal->synced_last = maybe;
 }
 
+/* A segment of an earlier version gets the newest version's header before it takes another record.
+ * Its records stay as they are: they mean the same in all versions so far. */
+static enum outcome raise_version(int fd, const struct segment_header *header, struct error *error)
+{
+    uint8_t bytes[JOURNAL_SEGMENT_HEADER_BYTES] = {0};
+    if (header->version == JOURNAL_FORMAT_VERSION) {
+        return OUTCOME_OK;
+    }
+    segment_header_encode(bytes, header);
+    enum outcome outcome = file_write(fd, bytes, sizeof(bytes), 0, error);
+    return outcome == OUTCOME_OK ? file_sync(fd, error) : OUTCOME_FATAL;
+}
+
 /* When the next message directly follows the last one, the newest segment takes it. */
-static void continue_newest(struct recovery *recovery)
+static enum outcome continue_newest(struct recovery *recovery, struct error *error)
 {
     struct journal *journal = recovery->journal;
-    if (recovery->count == 0 || !recovery_writable(recovery)) {
-        return;
+    if (recovery->count == 0 || !recovery_writable(recovery) ||
+        journal->last != recovery->sound_last) {
+        return OUTCOME_OK;
     }
     struct journal_segment *newest = &journal->segments[journal->segment_count - 1];
-    struct segment_header header = journal_header(journal, newest->first_sequence);
-    if (journal->last == recovery->sound_last) {
-        newest->sealed = false;
-        journal->active.fd = newest->fd;
-        journal->active.offset = newest->end;
-        journal->active.bytes = newest->bytes;
-        journal->active.seed = record_seed(&header);
+    const struct segment_header *header = &recovery->found[recovery->count - 1].header;
+    newest->sealed = false;
+    journal->active.fd = newest->fd;
+    journal->active.offset = newest->end;
+    journal->active.bytes = newest->bytes;
+    journal->active.seed = record_seed(header);
+    return raise_version(newest->fd, header, error);
+}
+
+/* The newest plan's record was damaged, or its segment has no record yet: the segment before has
+ * one. */
+static enum outcome find_plan(struct recovery *recovery, struct error *error)
+{
+    struct journal *journal = recovery->journal;
+    enum outcome outcome = OUTCOME_OK;
+    if (journal->plan.length == 0 && journal->segment_count > 1) {
+        outcome = journal_plan_at(journal, recovery->sound_last, &journal->plan,
+                                  &journal->plan_sequence, error);
+        journal->active.plan_due = journal->plan.length > 0;
     }
+    return outcome;
 }
 
 /* --- durable --- */
@@ -331,7 +359,13 @@ static enum outcome recover(struct recovery *recovery, struct error *error)
         return outcome;
     }
     find_numbers(recovery);
-    continue_newest(recovery);
+    outcome = continue_newest(recovery, error);
+    if (outcome == OUTCOME_OK) {
+        outcome = find_plan(recovery, error);
+    }
+    if (outcome != OUTCOME_OK) {
+        return OUTCOME_FATAL;
+    }
     find_stored(recovery);
     if (!recovery_writable(recovery)) {
         return read_deleted_again(recovery, error);

@@ -29,7 +29,7 @@
 
 /* Far from where arithmetic or PostgreSQL's bigint ends; a file with a higher number was not made
  * by us. */
-#define SEGMENT_SEQUENCE_MAX ((uint64_t) 1 << 62)
+#define SEGMENT_SEQUENCE_MAX ((uint64_t) 1 << 59)
 
 void segment_name(char name[SEGMENT_NAME_BYTES], uint64_t first_sequence);
 

@@ -35,6 +35,9 @@ static inline uint64_t fixture_random(uint64_t *state)
     return *state;
 }
 
+/* As version 1 of the format wrote messages. */
+static bool fixture_without_brokers;
+
 /* Message number n with `bytes` of payload, at least 8; its bytes live in `buf`. */
 static inline struct message fixture_message(struct buf *buf, uint64_t n, size_t bytes)
 {
@@ -53,6 +56,7 @@ static inline struct message fixture_message(struct buf *buf, uint64_t n, size_t
     return (struct message){
         .kind = n % 5 == 0 ? MESSAGE_GAP : MESSAGE_PUBLISH,
         .qos = (uint8_t) (n % 3),
+        .broker = fixture_without_brokers ? 0 : (uint8_t) (n % (MESSAGE_BROKER_MAX + 1)),
         .retained = n % 2 == 0,
         .duplicate = n % 7 == 0,
         .packet_id = (uint16_t) n,
@@ -74,8 +78,8 @@ static inline uint64_t fixture_number(const struct message *message)
     memcpy(&n, message->payload.data, sizeof(n));
     struct message made = fixture_message(&buf, n, message->payload.length);
     bool same = made.kind == message->kind && made.qos == message->qos &&
-                made.retained == message->retained && made.duplicate == message->duplicate &&
-                made.packet_id == message->packet_id &&
+                made.broker == message->broker && made.retained == message->retained &&
+                made.duplicate == message->duplicate && made.packet_id == message->packet_id &&
                 made.received_at_us == message->received_at_us &&
                 slice_equal(made.topic, message->topic) &&
                 slice_equal(made.properties, message->properties) &&

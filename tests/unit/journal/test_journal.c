@@ -343,7 +343,7 @@ static void test_foreign_files(void)
     uint8_t *later = header;
     struct segment_header made = {.first_sequence = 1};
     segment_header_encode(later, &made);
-    later[8] = 2;
+    later[8] = JOURNAL_FORMAT_VERSION + 1;
     uint64_t checksum = XXH3_64bits(later, 56);
     memcpy(later + 56, &checksum, 8);
     CHECK(pwrite(fd, later, sizeof(header), 0) == sizeof(header));

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "fixture.h"
+#include "journal/journal_format.h"
 
 #define MADE "tests/data/journal-v1"
 #define UUID_FILE MADE "/uuid"
@@ -44,13 +45,28 @@ static void check_messages(struct journal *journal, size_t count)
     }
 }
 
+/* What the header of a segment file says. */
+static uint32_t version_of(const char *path)
+{
+    struct buf bytes = {0};
+    struct error error;
+    struct segment_header header = {0};
+    CHECK_INT_EQ(file_load(path, 100 * (size_t) MB, &bytes, &error), OUTCOME_OK);
+    CHECK_INT_EQ(segment_header_decode((const uint8_t *) bytes.data, bytes.length, &header),
+                 FORMAT_SOUND);
+    buf_fini(&bytes);
+    return header.version;
+}
+
 static void test_read(void)
 {
     if (getenv("MAKE_JOURNAL") != NULL) {
         make();
     }
+    fixture_without_brokers = true;
     const char *directory = fixture_directory();
     fixture_copy(MADE, directory);
+    CHECK_INT_EQ(version_of(fixture_segment(directory, 0)), 1);
     struct journal_options options = fixture_options(directory);
     options.max_bytes = JOURNAL_BYTES_MIN;
     struct buf uuid = {0};
@@ -76,6 +92,7 @@ static void test_read(void)
     journal_close(journal);
     journal = fixture_open(&options);
     check_messages(journal, 60);
+    CHECK_INT_EQ(version_of(fixture_segment(directory, 0)), JOURNAL_FORMAT_VERSION);
     journal_close(journal);
     buf_fini(&uuid);
 }
