@@ -53,7 +53,7 @@ static void tail_take(struct intake *intake, unsigned broker, const struct messa
     if (message->kind == MESSAGE_PUBLISH) {
         redelivery_remember(intake->redelivery, message);
     } else if (gap_from_message(message, &gap) && slice_is(gap.cause, gap_session_lost)) {
-        redelivery_connected(intake->redelivery, broker, false);
+        redelivery_connected(intake->redelivery, broker, false, message->received_at_us);
     }
 }
 
@@ -111,7 +111,7 @@ static void memory_rebuild(struct intake *intake, unsigned broker)
         first = journal_tail(journal, intake_tail(intake->options.window));
         redelivery_free(intake->redelivery);
         intake->redelivery = redelivery_new(intake->options.window);
-        redelivery_connected(intake->redelivery, broker, true);
+        redelivery_connected(intake->redelivery, broker, true, 0);
         memory_read(intake, broker, first);
     } while (journal_first(journal) > first);
 }
@@ -257,7 +257,7 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     intake->refusing = false;
     intake->waited_ms = 0;
     intake->before = 0;
-    redelivery_connected(intake->redelivery, session->broker, session->present);
+    redelivery_connected(intake->redelivery, session->broker, session->present, clock_wall_us());
     if (session->lost || session->perhaps_lost) {
         int64_t now_us = clock_wall_us();
         (void) append_gap(
@@ -276,13 +276,24 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     }
 }
 
+static bool is_repeat(struct intake *intake, const struct message *message)
+{
+    enum redelivery_verdict verdict = redelivery_judge(intake->redelivery, message);
+    if (verdict == REDELIVERY_UNMARKED) {
+        metric_add(METRIC_MESSAGES_UNMARKED, 1);
+        log_warn("broker repeats messages without marking them (DUP): they are recognized by "
+                 "packet id and content, and counted in messages_unmarked_total");
+    }
+    return verdict != REDELIVERY_NEW;
+}
+
 enum intake_verdict intake_take(struct intake *intake, struct message *message)
 {
     if (intake->refusing) {
         intake_refuse(intake); /* cutting what is cut already does no harm */
         return INTAKE_REFUSED;
     }
-    if (redelivery_is_repeat(intake->redelivery, message)) {
+    if (is_repeat(intake, message)) {
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_add(METRIC_MESSAGES_DUPLICATE, 1);
         return INTAKE_DUPLICATE;

@@ -15,11 +15,18 @@
  */
 #include "mqtt/redelivery.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 
 enum { PACKET_IDS = 65536 };
+
+/* Repeats without DUP come in one burst: the longest pause within it, and before it. */
+#define BURST_PAUSE_US INT64_C(5000000)
+
+/* Whoever gives an id again after so few messages gives the lowest that is free. */
+enum { SOON = 256 };
 
 struct delivery {
     uint64_t number;
@@ -43,7 +50,10 @@ struct redelivery {
     bool session_present;
     bool saw_new;        /* a message came on this connection that the broker had not sent before */
     bool numbered_anew;  /* its deliveries came with the ids 1, 2, 3 … so far */
-    bool reuses_ids;     /* an id came twice on one connection: lowest free ids, so rule 2 is off */
+    bool reuses_ids;     /* an id came twice on one connection: lowest free ids, so rule 3 is off */
+    bool reused_soon;    /* an id came again after a few messages, perhaps on another connection */
+    bool sets_dup;       /* this broker has set DUP */
+    int64_t before_us;   /* when the connection was made, or the message before came on it */
     uint32_t deliveries; /* QoS 1 and 2 on this connection */
     uint64_t behind;     /* number behind the last message that was repeated on this connection */
 };
@@ -134,7 +144,11 @@ static bool id_is_ahead(uint16_t packet_id, uint16_t of)
 
 void redelivery_remember_hash(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
 {
+    assert(packet_id != 0);
+    const struct delivery *former = newest_of_broker(redelivery, packet_id, redelivery->broker);
     uint64_t number = redelivery->next++;
+    redelivery->reused_soon =
+        redelivery->reused_soon || (former != NULL && number - former->number < SOON);
     struct delivery *delivery = delivery_at(redelivery, number);
     *delivery = (struct delivery){
         .number = number,
@@ -148,9 +162,12 @@ void redelivery_remember_hash(struct redelivery *redelivery, uint16_t packet_id,
     }
 }
 
-void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present)
+void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present,
+                          int64_t now_us)
 {
     redelivery->connection++;
+    redelivery->before_us = now_us;
+    redelivery->sets_dup = redelivery->sets_dup && broker == redelivery->broker;
     redelivery->before_id = redelivery->highest_id;
     redelivery->broker = broker;
     redelivery->session_present = session_present;
@@ -174,11 +191,12 @@ void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool s
 void redelivery_remember(struct redelivery *redelivery, const struct message *message)
 {
     if (message->qos > 0 && message->packet_id != 0) {
+        redelivery->sets_dup = redelivery->sets_dup || message->duplicate;
         redelivery_remember_hash(redelivery, message->packet_id, message_hash(message));
     }
 }
 
-/* Rule 1 of the header. */
+/* Rule 2 of the header. */
 static struct delivery *find_by_id(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
 {
     struct delivery *newest = newest_delivery(redelivery, packet_id);
@@ -191,7 +209,7 @@ static struct delivery *find_by_id(struct redelivery *redelivery, uint16_t packe
     return newest != NULL && newest->hash == hash ? newest : NULL;
 }
 
-/* Rule 2 of the header. */
+/* Rule 3 of the header. */
 static struct delivery *find_by_content(struct redelivery *redelivery, uint64_t hash)
 {
     uint64_t number = oldest_number(redelivery);
@@ -208,30 +226,74 @@ static struct delivery *find_by_content(struct redelivery *redelivery, uint64_t 
     return NULL;
 }
 
-bool redelivery_is_repeat(struct redelivery *redelivery, const struct message *message)
+/* Rule 1 of the header. */
+static bool is_repeat_here(const struct redelivery *redelivery, const struct delivery *newest,
+                           const struct message *message)
 {
-    if (message->qos == 0 || message->packet_id == 0) {
-        return false;
-    }
-    const struct delivery *newest = newest_delivery(redelivery, message->packet_id);
+    return message->qos == 1 && message->duplicate && newest != NULL &&
+           newest->connection == redelivery->connection && newest->hash == message_hash(message);
+}
+
+/* Notes how the broker numbers. */
+static void note_numbering(struct redelivery *redelivery, const struct delivery *newest,
+                           uint16_t packet_id)
+{
     if (newest != NULL && newest->connection == redelivery->connection &&
         redelivery->next - newest->number < PACKET_IDS / 2) {
         redelivery->reuses_ids = true; /* and has not gone round */
     }
     redelivery->deliveries++;
-    redelivery->numbered_anew =
-        redelivery->numbered_anew && message->packet_id == redelivery->deliveries;
+    redelivery->numbered_anew = redelivery->numbered_anew && packet_id == redelivery->deliveries;
+}
 
+/* May this message be a repeat from an earlier connection, by all but its id and content? */
+static bool is_possible(const struct redelivery *redelivery, const struct message *message)
+{
+    if (!redelivery->session_present) {
+        return false;
+    }
+    if (message->qos == 1) {
+        bool unmarked = !redelivery->saw_new && !redelivery->sets_dup && !redelivery->reuses_ids &&
+                        !redelivery->reused_soon &&
+                        message->received_at_us - redelivery->before_us <= BURST_PAUSE_US;
+        return message->duplicate || unmarked;
+    }
     bool is_older =
         !redelivery->reuses_ids && !id_is_ahead(message->packet_id, redelivery->before_id);
-    bool possible = redelivery->session_present &&
-                    (message->qos == 1 ? message->duplicate : !redelivery->saw_new || is_older);
+    return !redelivery->saw_new || is_older;
+}
+
+/* Notes a repeat of `first` under the packet id that it has now. */
+static void note_repeat(struct redelivery *redelivery, struct delivery *first, uint16_t packet_id)
+{
+    assert(first->connection < redelivery->connection);
+    if (first->number + 1 > redelivery->behind) {
+        redelivery->behind = first->number + 1;
+    }
+    first->connection = redelivery->connection;
+    unchain(redelivery, first);
+    chain(redelivery, first, packet_id); /* another id under rule 3 */
+}
+
+enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
+                                         const struct message *message)
+{
+    if (message->qos == 0 || message->packet_id == 0) {
+        return REDELIVERY_NEW;
+    }
+    const struct delivery *newest = newest_delivery(redelivery, message->packet_id);
+    redelivery->sets_dup = redelivery->sets_dup || message->duplicate;
+    if (is_repeat_here(redelivery, newest, message)) {
+        return REDELIVERY_REPEAT;
+    }
+    note_numbering(redelivery, newest, message->packet_id);
+    bool possible = is_possible(redelivery, message);
+    redelivery->before_us = message->received_at_us;
     struct delivery *first = NULL;
-    uint64_t hash = 0;
     if (possible) {
-        hash = message_hash(message);
+        uint64_t hash = message_hash(message);
         first = find_by_id(redelivery, message->packet_id, hash);
-        if (first == NULL && message->qos == 1 && redelivery->numbered_anew &&
+        if (first == NULL && message->duplicate && redelivery->numbered_anew &&
             !redelivery->reuses_ids) {
             first = find_by_content(redelivery, hash);
         }
@@ -239,13 +301,8 @@ bool redelivery_is_repeat(struct redelivery *redelivery, const struct message *m
     if (first == NULL) {
         /* One with DUP is new to us, but not to the broker: repeats may still follow. */
         redelivery->saw_new = redelivery->saw_new || message->qos == 2 || !message->duplicate;
-        return false;
+        return REDELIVERY_NEW;
     }
-    if (first->number + 1 > redelivery->behind) {
-        redelivery->behind = first->number + 1;
-    }
-    first->connection = redelivery->connection;
-    unchain(redelivery, first);
-    chain(redelivery, first, message->packet_id); /* another id under rule 2 */
-    return true;
+    note_repeat(redelivery, first, message->packet_id);
+    return message->qos == 1 && !message->duplicate ? REDELIVERY_UNMARKED : REDELIVERY_REPEAT;
 }

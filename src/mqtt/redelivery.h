@@ -1,46 +1,66 @@
 /*
- * redelivery: recognises what the broker repeats because it never got our PUBACK or PUBREC.
+ * redelivery: recognizes what the broker repeats because it never got our PUBACK or PUBREC.
  *
- * When it happens. A broker repeats a QoS 1 or 2 PUBLISH only when a session goes on with a new
- * connection (MQTT 5.0, 4.4), with DUP set and with the packet id of the first delivery
- * [MQTT-4.4.0-1]. What it repeats is what we did not answer or whose answer it did not read. Some
- * of that is in the journal (we died or were cut between the append and the broker's reading of the
- * answer), some never reached us.
+ * When a broker repeats. MQTT 5.0 (section 4.4) allows it only when a session goes on with a new
+ * connection: with DUP set and with the packet id of the first delivery [MQTT-4.4.0-1]. Brokers for
+ * MQTT 3.1.1 may also repeat on the same connection after a while (EMQX 4.x and 5.0 to 5.7 after 30
+ * s, NanoMQ after 10 s). A broker repeats what we did not answer or whose answer it did not read.
+ * Some of that is in the journal (we died or were cut between the append and the broker's reading
+ * of the answer), some never reached us.
  *
- * What can be repeated. We answer in the order of arrival and TCP cuts off only an end, so what is
- * open when a connection ends is the end of what was delivered on it, and what was open before and
- * not repeated on it. The memory is therefore the last `window` messages, in the order of their
- * first arrival. A repeat may be repeated again on the next connection. How many may be open is the
- * broker's affair: it need not keep to our receive maximum (mqtt/receiver.c), so the window is
- * better too large.
+ * What can be repeated. We answer in the order of arrival and TCP cuts off only an end. Open
+ * messages are therefore the end of what was delivered on a connection, and what was open before
+ * and not repeated on it. The memory holds the last `window` messages in the order of their first
+ * arrival. A repeat may be repeated again on the next connection. How many messages may be open is
+ * the broker's affair: brokers do not all keep to our receive maximum (mqtt/receiver.c), so the
+ * window is better too large.
  *
- * A QoS 1 message is a repeat when it has DUP, its session goes on, and
- *   1. the newest delivery with its packet id, or the newest of those by this broker, came on an earlier connection and had the same topic and payload. Only the newest counts: a
- *      broker gives an id to another message only after the first one's acknowledgment. Mosquitto and EMQX number round
- *      and round through 65,535, so an identical message that never reached us has an id that the memory does not know: it is new. Or
- *   2. the broker numbers every connection anew (RabbitMQ 3.10, against the standard, redelivers A=1 C=3 D=4 as A=1 C=2 D=3). That is taken
- *      for granted only while the deliveries of this connection came numbered 1, 2, 3 without exception, and no id came twice on one connection. Then
- *      topic and payload alone decide, and order: only a message behind the last one that was repeated is a candidate.
+ * A QoS 1 message with DUP is a repeat when
+ *   1. the newest delivery with its packet id came on this connection and had the same topic and
+ *      payload: a new message has no DUP, and its id was not free before our PUBACK; or
+ *   2. its session goes on, and the newest delivery with its packet id, or the newest of those by
+ *      this broker, came on an earlier connection and had the same topic and payload. Only the
+ *      newest counts: a broker gives an id to another message only after the first one's
+ *      acknowledgment. Mosquitto and EMQX number round and round through 65,535, so an identical
+ *      message that never reached us has an id that the memory does not know: it is new; or
+ *   3. its session goes on, and the broker numbers every connection anew (RabbitMQ 3.10, against the
+ *      standard, repeats A=1 C=3 D=4 as A=1 C=2 D=3). We assume that only while the deliveries of
+ *      this connection came numbered 1, 2, 3 without exception, and no id came twice on one
+ *      connection. Then topic and payload alone decide, and order: only a message behind the last
+ *      one that was repeated is a candidate.
  *
- * QoS 2. Paho C hides DUP (MQTTAsyncUtils.c, Protocol_processPublication). So rule 1 without DUP,
- * until the first message of the connection that is new: a broker repeats first and sends new ones
- * then (Mosquitto: 100 of 100 reconnects under load). From there on only for ids that were given
- * before the highest one of the connections before: new messages get ids ahead of it, also when they
- * go round. (Mosquitto, restarted with a long queue, has thousands under way, and lets new ones in
- * between when it repeats them.)
+ * A QoS 1 message without DUP is a repeat (FlashMQ and aedes never set DUP, against
+ * [MQTT-3.3.1-1]) when rule 2 holds for it and
+ *   - no new message came on this connection before it: a broker repeats first;
+ *   - it came at most 5 s after the message before, or after CONNACK: a broker repeats at once;
+ *   - this broker has never set DUP, and never gave an id again at once.
  *
- * What is never a repeat: a message of a connection without session, a QoS 0 message, a QoS 1
- * message without DUP (also when it equals an earlier one in every byte and its id: after a crash
- * with an old snapshot Mosquitto gives ids again), and one that equals a delivery of its own
- * connection.
+ * QoS 2. Paho C hides DUP (MQTTAsyncUtils.c, Protocol_processPublication). So rule 2 holds without
+ * DUP until the first message of the connection that is new: a broker repeats first and sends new
+ * ones then (Mosquitto: 100 of 100 reconnects under load). From there on it holds only for ids that
+ * were given before the highest id of the connections before: new messages get ids ahead of it, also
+ * when they go round. (Mosquitto, restarted with a long queue, has thousands under way and lets new
+ * ones in between when it repeats them.)
+ *
+ * Never a repeat: a QoS 0 message; and, except by rule 1, a message of a connection without session.
  *
  * What remains undecidable, and which way it errs:
- *   - a broker that reuses a packet id at once (lowest free id), two messages with the same topic and payload one after the other, and the connection
- *     breaks before the second one arrives: it is taken for a repeat of the first, that is, an identical message is missing. QoS 2: the same for a
- *     first message after a reconnect that is identical to the last one before it. Timestamps or counters in payloads avoid it.
- *   - a broker that numbers anew: a message lost on its way and identical to one that is open is taken for its repeat.
- *   - a broker that reuses an id that is still open (Mosquitto after 65,535 messages without our acknowledgment), repeats of a
- *     message that is more than `window` messages old, QoS 2 repeats after new messages from a broker that reuses ids: stored twice.
+ *   - A broker reuses a packet id at once (lowest free id), two messages with the same topic and
+ *     payload follow each other, and the connection breaks before the second one arrives: the second
+ *     is taken for a repeat of the first, that is, an identical message is missing. QoS 2: the same
+ *     for a first message after a reconnect that is identical to the last one before it. QoS 1: the
+ *     same within 5 s after the reconnect, for a broker of which nothing but that message is known.
+ *     Timestamps or counters in payloads avoid it.
+ *   - A broker comes back with an old snapshot and gives ids again, without a repeat before (so that
+ *     nobody knows that it sets DUP), to messages identical to those that had these ids, within 5 s:
+ *     taken for repeats. METRIC_MESSAGES_UNMARKED counts all that were recognized without DUP.
+ *   - A broker numbers anew: a message lost on its way and identical to one that is open is taken for
+ *     its repeat.
+ *   - A broker reuses an id that is still open (Mosquitto after 65,535 messages without our
+ *     acknowledgment); a repeat of a message that is more than `window` messages old; repeats without
+ *     DUP behind new messages (aedes: one in nine); QoS 2 repeats after new messages from a broker
+ *     that reuses ids; EMQX 5.9 to 6.3 sends some messages twice at a reconnect, with new ids and
+ *     without DUP: stored twice.
  *
  * Several brokers (a list of URLs) have sessions of their own, and give the same packet ids;
  * `broker` is any small number for each. In a cluster a session may move from one to the other, so
@@ -58,6 +78,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/message.h"
 
@@ -75,12 +96,19 @@ void redelivery_remember(struct redelivery *redelivery, const struct message *me
 /* The same of one that has been deleted, by its hash (core/message.h). */
 void redelivery_remember_hash(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash);
 
-/* A connection was made. `session_present` false: this broker has forgotten, nothing is a
- * repeat. */
-void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present);
+/* A connection was made at this time. `session_present` false: this broker has forgotten, only
+ * rule 1 can make a repeat. */
+void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present,
+                          int64_t now_us);
 
-/* Has this message, which just came, been journaled on an earlier connection? If not
- * the caller journals it and calls redelivery_remember(). */
-bool redelivery_is_repeat(struct redelivery *redelivery, const struct message *message);
+enum redelivery_verdict {
+    REDELIVERY_NEW,      /* the caller journals it and calls redelivery_remember() */
+    REDELIVERY_REPEAT,   /* it has been journaled */
+    REDELIVERY_UNMARKED, /* the same, and QoS 1 without DUP */
+};
+
+/* Has this message, which just came, been journaled before? */
+enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
+                                         const struct message *message);
 
 #endif

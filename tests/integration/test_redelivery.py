@@ -112,6 +112,51 @@ def test_redelivery_with_other_numbers(env):
     bridge.stop()
 
 
+@quick
+def test_repeats_on_the_same_connection(env):
+    """EMQX 4.x repeats after 30 s what was not acknowledged, on the connection that it came on: each message is stored once."""
+    for version in (4, 5):
+        _, bridge, session = scripted(env, version)
+        session.send("t/x", "one", packet_id=21)
+        session.send("t/x", "two", packet_id=22)
+        for _ in range(2):
+            session.send("t/x", "one", packet_id=21, duplicate=True)
+        session.send("t/x", "one", packet_id=23)          # another message with the same content
+        session.send("t/x", "lost", packet_id=24, duplicate=True)
+        session.wait("PUBACK", 24)
+        stored(env, "one", "two", "one", "lost")
+        assert session.received.count(("PUBACK", 21)) == 3, session.received
+        assert bridge.metric("messages_duplicate_total") == 2
+        assert bridge.metric("messages_unmarked_total") == 0
+        bridge.stop()
+
+
+@quick
+def test_repeats_without_a_mark(env):
+    """FlashMQ and aedes repeat without DUP: the same identifiers and contents, first thing after CONNACK; also over kill -9."""
+    for version in (4, 5):
+        broker, bridge, session = scripted(env, version)
+        for packet_id in (1, 2, 3):
+            session.send("t/x", str(packet_id), packet_id=packet_id)
+        session.wait("PUBACK", 3)
+        session.drop()
+        session = broker.accept()
+        for packet_id in (2, 3, 4):
+            session.send("t/x", str(packet_id), packet_id=packet_id)
+        session.wait("PUBACK", 4)
+        stored(env, "1", "2", "3", "4")
+        assert bridge.metric("messages_unmarked_total") == 2 == bridge.metric("messages_duplicate_total")
+        bridge.wait_log("repeats messages without marking them")
+        bridge.kill9()
+        bridge.start(ready=False)
+        session = broker.accept()
+        for packet_id in (3, 4, 5):
+            session.send("t/x", str(packet_id), packet_id=packet_id)
+        session.wait("PUBACK", 5)
+        stored(env, "1", "2", "3", "4", "5")
+        bridge.stop()
+
+
 def test_new_session_means_new_messages(env):
     """session present = 0: the broker has forgotten; what looks like a repeat is none."""
     broker, bridge, session = scripted(env, 5)

@@ -4,6 +4,8 @@
  *   C  N        connected: session present, no session ("C1": to broker 1)
  *   1.7.A+      QoS 1, packet id 7, payload "A": new
  *   1.7.Ad=     the same with DUP: a repeat
+ *   1.7.A!      the same without DUP: a repeat that its broker did not mark
+ *   P           ten seconds pass
  *
  * What never arrived stands nowhere.
  *
@@ -23,13 +25,30 @@ static const struct {
     {"one that never reached us", 10, "C 1.1.A+ C 1.1.Ad= 1.2.Bd+"},
     {"again, because the answer to the repeat got lost too", 10,
      "C 1.1.A+ 1.2.B+ C 1.1.Ad= 1.2.Bd= C 1.1.Ad= 1.2.Bd= C 1.2.Bd="},
-    {"no DUP", 10, "C 1.1.A+ C 1.1.A+"},
+    {"no DUP, the first of its connection", 10, "C 1.1.A+ 1.2.B+ C 1.1.A! 1.2.B! 1.3.C+"},
+    {"no DUP, after a restart", 10, "1.1.A+ 1.2.B+ C 1.2.B! 1.3.C+"},
+    {"no DUP, behind a new message", 10, "C 1.1.A+ 1.2.B+ C 1.3.C+ 1.2.B+"},
+    {"no DUP, other payload", 10, "C 1.1.A+ C 1.1.B+"},
+    {"no DUP, from a broker that sets it", 10, "C 1.1.A+ 1.2.B+ C 1.2.Bd= C 1.1.A+"},
+    {"no DUP, from one that sets it on what we never saw", 10, "C 1.1.A+ C 1.2.Xd+ 1.1.A+"},
+    {"no DUP, from a broker that reuses ids", 10, "C 1.1.A+ 1.1.A+ C 1.1.A+"},
+    {"no DUP, from a broker that reused ids before a restart", 10, "1.1.A+ 1.1.A+ C 1.1.A+"},
+    {"no DUP, long after the connection was made", 10, "C 1.1.A+ 1.2.B+ C P 1.1.A+"},
+    {"no DUP, long after the message before", 10, "C 1.1.A+ 1.2.B+ C 1.1.A! P 1.2.B+"},
+    {"no DUP, on the same connection", 10, "C 1.1.A+ 1.1.A+"},
+    {"no DUP, another broker that sets it", 10, "C0 1.1.A+ C1 1.5.Xd+ C0 1.1.A!"},
     {"QoS 0", 10, "C 0.0.A+ C 0.0.A+"},
     {"no session", 10, "C 1.1.A+ N 1.1.Ad+"},
+    {"no session, no DUP", 10, "C 1.1.A+ N 1.1.A+"},
     {"no session in between", 10, "C 1.1.A+ N C 1.1.Ad+"},
     {"other payload", 10, "C 1.1.A+ C 1.1.Bd+"},
-    {"the same connection", 10, "C 1.1.A+ 1.1.Ad+"},
-    {"a repeat only once", 10, "C 1.1.A+ C 1.1.Ad= 1.1.Ad+"},
+    {"the same connection", 10, "C 1.1.A+ 1.2.B+ 1.1.Ad= 1.1.Ad= 1.2.Bd="},
+    {"the same connection, without session", 10, "N 1.1.A+ 1.1.Ad="},
+    {"the same connection, id given to another message", 10, "C 1.1.A+ 1.1.B+ 1.1.Ad+"},
+    {"the same connection, repeated on the next one too", 10, "C 1.1.A+ 1.1.Ad= C 1.1.Ad= 1.1.Ad="},
+    {"the same connection, new with DUP", 10, "C 1.1.Ad+ 1.1.Ad="},
+    {"the same connection, numbered anew on the next one", 20,
+     "C 1.1.A+ 1.2.B+ 1.1.Ad= 1.3.C+ C 1.1.Bd= 1.1.Bd= 1.2.Cd= 1.3.D+"},
     {"identical message with another id that never reached us", 10,
      "C 1.1.A+ 1.2.A+ C 1.2.Ad= 1.3.Ad+"},
     {"identical messages, all repeated", 10, "C 1.1.A+ 1.2.A+ 1.3.A+ C 1.1.Ad= 1.2.Ad= 1.3.Ad="},
@@ -82,8 +101,13 @@ static const struct {
 
 static void run(struct redelivery *redelivery, const char *step)
 {
+    static int64_t now_us = 1;
+    if (step[0] == 'P') {
+        now_us += 10000000;
+        return;
+    }
     if (step[0] == 'C' || step[0] == 'N') {
-        redelivery_connected(redelivery, step[1] == '1' ? 1 : 0, step[0] == 'C');
+        redelivery_connected(redelivery, step[1] == '1' ? 1 : 0, step[0] == 'C', now_us);
         return;
     }
     int qos = 0;
@@ -97,11 +121,15 @@ static void run(struct redelivery *redelivery, const char *step)
                               .qos = (uint8_t) qos,
                               .duplicate = duplicate,
                               .packet_id = (uint16_t) id,
+                              .received_at_us = now_us,
                               .topic = slice_of("t"),
                               .payload = slice_make(&payload, 1)};
-    bool repeat = redelivery_is_repeat(redelivery, &message);
-    unit_check(repeat == (expected == '='), __FILE__, __LINE__, step);
-    if (!repeat) {
+    enum redelivery_verdict verdict = redelivery_judge(redelivery, &message);
+    unit_check(verdict == (expected == '='   ? REDELIVERY_REPEAT
+                           : expected == '!' ? REDELIVERY_UNMARKED
+                                             : REDELIVERY_NEW),
+               __FILE__, __LINE__, step);
+    if (verdict == REDELIVERY_NEW) {
         redelivery_remember(redelivery, &message);
     }
 }
@@ -128,14 +156,14 @@ static void test_topic_boundary(void)
     struct message message = {
         .qos = 1, .packet_id = 1, .topic = slice_of("ab"), .payload = slice_of("c")};
     redelivery_remember(redelivery, &message);
-    redelivery_connected(redelivery, 0, true);
+    redelivery_connected(redelivery, 0, true, 1);
     message.duplicate = true;
     message.topic = slice_of("a");
     message.payload = slice_of("bc");
-    CHECK(!redelivery_is_repeat(redelivery, &message));
+    CHECK(redelivery_judge(redelivery, &message) == REDELIVERY_NEW);
     message.topic = slice_of("ab");
     message.payload = slice_of("c");
-    CHECK(redelivery_is_repeat(redelivery, &message));
+    CHECK(redelivery_judge(redelivery, &message) == REDELIVERY_REPEAT);
     redelivery_free(redelivery);
 }
 
@@ -148,9 +176,9 @@ static struct message numbered(uint32_t number, char *payload)
                             .payload = slice_of(payload)};
 }
 
-/* Ten thousand connections that break at random places, a broker that numbers round and round:
- * nothing is lost, nothing is taken twice. */
-static void test_random_breaks(void)
+/* Twenty thousand connections that break at random places, a broker that numbers round and round and
+ * marks its repeats or not: nothing is lost, nothing is taken twice. */
+static void break_at_random(bool marks)
 {
     enum { WINDOW = 20 };
     struct redelivery *redelivery = redelivery_new(WINDOW);
@@ -161,13 +189,13 @@ static void test_random_breaks(void)
     unsigned wrong = 0;
     char payload[16];
     for (int connection = 0; connection < 20000; connection++) {
-        redelivery_connected(redelivery, 0, true);
+        redelivery_connected(redelivery, 0, true, 1);
         random = random * 1103515245 + 12345;
         uint32_t deliver = acknowledged + (random >> 16) % WINDOW;
         for (uint32_t number = acknowledged; number < deliver; number++) {
             struct message message = numbered(number, payload);
-            message.duplicate = number < sent;
-            bool repeat = redelivery_is_repeat(redelivery, &message);
+            message.duplicate = marks && number < sent;
+            bool repeat = redelivery_judge(redelivery, &message) != REDELIVERY_NEW;
             wrong += repeat != (number < journaled);
             if (!repeat) {
                 redelivery_remember(redelivery, &message);
@@ -183,6 +211,12 @@ static void test_random_breaks(void)
     CHECK_INT_EQ(wrong, 0);
     CHECK(journaled > 70000); /* the packet ids went round */
     redelivery_free(redelivery);
+}
+
+static void test_random_breaks(void)
+{
+    break_at_random(true);
+    break_at_random(false);
 }
 
 UNIT_MAIN("redelivery", {"scripts", test_scripts}, {"topic boundary", test_topic_boundary},
