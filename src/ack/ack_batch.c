@@ -52,19 +52,22 @@ bool ack_batch_next(struct slice *bytes, struct ack *ack)
         return false;
     }
     const char *at = bytes->data;
+    /* `char` is unsigned on ARM: compare as unsigned everywhere. */
+    unsigned char flags = (unsigned char) at[0];
+    unsigned char qos = (unsigned char) at[1];
     size_t rule = bytes_get_le16(at + 2);
     size_t topic = bytes_get_le16(at + 4);
     size_t correlation = bytes_get_le16(at + 6);
     size_t payload = bytes_get_le32(at + 8);
-    bool sound = at[0] >= 0 && at[0] <= (FLAG_STORED | FLAG_RETAIN) && at[1] >= 0 && at[1] <= 2 &&
+    bool sound = flags <= (FLAG_STORED | FLAG_RETAIN) && qos <= 2 &&
                  rule + topic + correlation + payload <= bytes->length - ACK_FIXED_BYTES;
     if (!sound) {
         return false;
     }
     *ack = (struct ack){
-        .stored = (at[0] & FLAG_STORED) != 0,
-        .retain = (at[0] & FLAG_RETAIN) != 0,
-        .qos = (uint8_t) at[1],
+        .stored = (flags & FLAG_STORED) != 0,
+        .retain = (flags & FLAG_RETAIN) != 0,
+        .qos = qos,
     };
     take(bytes, ACK_FIXED_BYTES);
     ack->rule = take(bytes, rule);

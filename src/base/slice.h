@@ -10,7 +10,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+
+#if SIZE_MAX < UINT64_MAX
+#error "mqtt2pg needs a 64-bit machine (for a Raspberry Pi: the 64-bit Raspberry Pi OS)"
+#endif
 
 struct slice {
     const char *data; /* borrowed; NULL only when length is 0 */
