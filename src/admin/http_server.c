@@ -273,7 +273,8 @@ static enum MHD_Result answer_request(void *context, struct MHD_Connection *conn
 
 /* --- the server --- */
 
-static void log_library(void *context, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void log_library(void *context, const char *format,
+                                                              va_list arguments)
 {
     char text[300];
 

@@ -135,12 +135,16 @@ static void append_group(const struct writer *writer, const config_setting_t *gr
                          const char *path, int indent)
 {
     bool root = path[0] == '\0';
-    buf_printf(writer->out, root ? "" : "%*s{\n", indent, "");
+    if (!root) {
+        buf_printf(writer->out, "%*s{\n", indent, "");
+    }
     for (int i = 0; i < config_setting_length(group); i++) {
         append_member(writer, config_setting_get_elem(group, (unsigned) i), path,
                       root ? 0 : indent + INDENT);
     }
-    buf_printf(writer->out, root ? "" : "%*s};\n", indent, "");
+    if (!root) {
+        buf_printf(writer->out, "%*s};\n", indent, "");
+    }
 }
 
 void config_append_given(const char *file, struct buf *out)
