@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "base/stop.h"
 #include "base/thread.h"
 #include "bridge/generation.h"
+#include "bridge/service_manager.h"
 #include "journal/journal.h"
 #include "load/loader.h"
 #include "load/ruleset_file.h"
@@ -285,7 +285,7 @@ static int bridge_start(struct bridge *bridge)
         return EXIT_CANNOT_START;
     }
     bridge->started_ms = clock_monotonic_ms();
-    (void) sd_notify(0, "READY=1");
+    service_manager_notify("READY=1");
     log_info("mqtt2pg started", F_TEXT("version", MQTT2PG_VERSION),
              F_TEXT("client_id", bridge->generation->config->broker.client_id),
              F_TEXT("journal", bridge->generation->config->journal.directory),
@@ -335,7 +335,7 @@ static void reload(struct bridge *bridge)
 
     bridge->reload_wanted = false;
     log_forget_repeats();
-    (void) sd_notify(0, "RELOADING=1");
+    service_manager_notify("RELOADING=1");
     if (next == NULL) {
         log_problems(&problems);
         log_error("reload refused: the old configuration goes on",
@@ -352,7 +352,7 @@ static void reload(struct bridge *bridge)
         loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
     }
     problems_fini(&problems);
-    (void) sd_notify(0, "READY=1");
+    service_manager_notify("READY=1");
 }
 
 static void wait_for_the_end(struct bridge *bridge)
@@ -372,7 +372,7 @@ static void wait_for_the_end(struct bridge *bridge)
         start_receiver(bridge);
         finish_reload(bridge);
         http_server_tick(bridge->http);
-        (void) sd_notify(0, "WATCHDOG=1");
+        service_manager_notify("WATCHDOG=1");
         bridge->reload_wanted |= signal == SIGHUP;
         if (signal == SIGTERM || signal == SIGINT) {
             stop_request(0);
@@ -413,7 +413,7 @@ static void bridge_stop(struct bridge *bridge)
 
     leave_ms = until + GRACE_MS;
     pthread_detach(thread_spawn("leave", leave_at, &leave_ms));
-    (void) sd_notify(0, "STOPPING=1");
+    service_manager_notify("STOPPING=1");
     if (bridge->loader != NULL) {
         log_info("stopping", F_INT("within_ms", shutdown_ms));
     }

@@ -1,0 +1,23 @@
+/*
+ * service_manager: tells systemd how the service is (sd_notify(3)); without it, does nothing.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_BRIDGE_SERVICE_MANAGER_H
+#define MQTT2PG_BRIDGE_SERVICE_MANAGER_H
+
+#ifndef WITHOUT_SYSTEMD /* make SYSTEMD=no */
+#include <systemd/sd-daemon.h>
+#endif
+
+/* `state` is one of sd_notify's words: "READY=1", "WATCHDOG=1". No service manager, no effect. */
+static inline void service_manager_notify(const char *state)
+{
+#ifndef WITHOUT_SYSTEMD
+    (void) sd_notify(0, state);
+#else
+    (void) state;
+#endif
+}
+
+#endif
