@@ -82,6 +82,9 @@ def test_units_are_walled_in(env):
     one, many = (unit_lines(os.path.join(folder, unit)) for unit in ("mqtt2pg.service", "mqtt2pg@.service"))
     differ = [(a, b) for a, b in zip(one, many) if a != b]
     assert len(one) == len(many) and {a.split("=")[0] for a, _ in differ} == {"Description", "ExecStart", "User", "StateDirectory"}, differ
+    # DynamicUser makes a state directory a symbolic link, so that none may lie inside of another.
+    state_one, state_many = (next(line for line in lines if line.startswith("StateDirectory=")) for lines in (one, many))
+    assert (state_one, state_many) == ("StateDirectory=mqtt2pg", "StateDirectory=mqtt2pg-%i")
     for line in ("Type=notify", "RestartPreventExitStatus=2 3", "DynamicUser=yes", "LimitCORE=0", "StateDirectoryMode=0700"):
         assert line in one, line
 
