@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, demo, test, bench, deb, lint.
+# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, demo, test, bench, deb, cross, lint.
 # As root, or through sudo; says what it installs, and neither says nor does anything when all is there.
 #
 # SPDX-License-Identifier: MIT
@@ -13,6 +13,7 @@ test=(libcunit1-dev mosquitto mosquitto-clients postgresql postgresql-contrib py
     python3-paho-mqtt python3-psycopg2 python3-yaml openssl curl chromium chromium-driver)
 bench=(python3-psycopg)
 deb=(dpkg-dev)
+cross=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static libcunit1-dev)
 lint=(clang libclang-rt-dev clang-format clang-tidy cppcheck gcovr)
 
 if ! command -v dpkg-query >/dev/null; then

@@ -6,6 +6,8 @@
 # into $COUNTS_FILE when that is set. A program that crashes or hangs counts as one failure, and so
 # does FOLDER/not-built, which says that make could not build them all.
 #
+# EMULATOR=qemu-aarch64-static runs programs of another architecture.
+#
 # TRIES=2 runs a program whose checks failed once more, by itself, and says so: for a machine that
 # has other things to do. What crashed, hung or has a sanitizer's report gets no second try.
 #
@@ -22,7 +24,7 @@ export TZ=UTC
 
 run_one() { # PROGRAM SECONDS
     [ -e "$1" ] || return
-    timeout --kill-after=5 "$2" "$1" >"$1.log" 2>&1 </dev/null
+    timeout --kill-after=5 "$2" ${EMULATOR:-} "$1" >"$1.log" 2>&1 </dev/null
     local code=$?
     # The program's own last line is "SUITE: N passed, N failed"; without it, it did not get there.
     local counts
