@@ -10,7 +10,7 @@
 #define MQTT2PG_BRIDGE_BRIDGE_H
 
 /* Runs the service until SIGTERM, SIGINT or a failure; returns the process's exit code (0, 1, 3, 4:
- * src/cli/cli.h). */
+ * src/cli/cli_call.h). */
 int bridge_run(const char *config_file);
 
 #endif

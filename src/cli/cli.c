@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
-#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/commands.h"
 
 #define CONFIG_FILE_DEFAULT "/etc/mqtt2pg/mqtt2pg.cfg"
+
+struct cli_command {
+    const char *name;
+    const char *arguments; /* for the usage line */
+    const char *summary;   /* one line */
+    const char *help;      /* the rest of --help; "" = none */
+    int (*run)(const struct cli_call *call);
+};
 
 static const struct cli_command commands[] = {
     {"run", "", "run the service in the foreground",
@@ -117,79 +126,24 @@ static void print_help(FILE *out)
                  "  -V, --version       the version\n");
 }
 
-static void print_usage(const struct cli_command *command, FILE *out)
+static void print_command_help(const struct cli_call *call, const struct cli_command *command)
 {
-    fprintf(out, "usage: mqtt2pg [--config FILE] %s%s%s\n", command->name,
-            command->arguments[0] == '\0' ? "" : " ", command->arguments);
-}
-
-static void print_command_help(const struct cli_command *command, FILE *out)
-{
-    print_usage(command, out);
-    fprintf(out, "\n%s\n", command->summary);
+    cli_print_usage(call, stdout);
+    printf("\n%s\n", command->summary);
     if (command->help[0] != '\0') {
-        fprintf(out, "\n%s", command->help);
+        printf("\n%s", command->help);
     }
 }
 
-int cli_usage(const char *command, const char *format, ...)
-{
-    const struct cli_command *found = command == NULL ? NULL : find_command(command);
-    va_list arguments;
-
-    fputs("mqtt2pg: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    if (found != NULL) {
-        fputs("\n", stderr);
-        print_usage(found, stderr);
-    } else {
-        fputs("\ntry: mqtt2pg --help\n", stderr);
-    }
-    return CLI_USAGE;
-}
-
-static int unknown_command(const char *name)
+static int unknown_command(const struct cli_call *call, const char *name)
 {
     const char *meant =
         text_suggest(slice_of(name), &commands[0].name, COMMAND_COUNT, sizeof(commands[0]));
 
     if (meant != NULL) {
-        return cli_usage(NULL, "unknown command \"%s\" (did you mean %s?)", name, meant);
+        return cli_usage(call, "unknown command \"%s\" (did you mean %s?)", name, meant);
     }
-    return cli_usage(NULL, "unknown command \"%s\"", name);
-}
-
-const char *cli_option(const struct cli_call *call, int *at, const char *name)
-{
-    const char *argument = call->arguments[*at];
-    size_t length = strlen(name);
-
-    if (strncmp(argument, name, length) != 0) {
-        return NULL;
-    }
-    if (argument[length] == '=') {
-        return argument + length + 1;
-    }
-    if (argument[length] != '\0') {
-        return NULL;
-    }
-    if (*at + 1 >= call->count) {
-        return "";
-    }
-    const char *value = call->arguments[++*at];
-    return value == NULL ? "" : value;
-}
-
-struct generation *cli_load(const struct cli_call *call, FILE *out)
-{
-    struct problems problems = {0};
-    struct generation *generation = generation_load(call->config_file, NULL, &problems);
-
-    problems_print(&problems, out);
-    problems_fini(&problems);
-    return generation;
+    return cli_usage(call, "unknown command \"%s\"", name);
 }
 
 /* Everything that was said in front of, between and behind the command's own words. */
@@ -240,34 +194,32 @@ int cli_main(int argc, char **argv)
     struct cli_call call;
 
     split_words(argc, argv, &words);
-    if (words.missing != NULL) {
-        return cli_usage(NULL, "%s needs a file name", words.missing);
-    }
     if (words.count > 0) {
         command = find_command(words.rest[0]);
+    }
+    call = (struct cli_call){.config_file = words.config_file,
+                             .config_given = words.config_given,
+                             .count = words.count - 1,
+                             .arguments = words.rest + 1,
+                             .name = command == NULL ? NULL : command->name,
+                             .usage = command == NULL ? NULL : command->arguments};
+    if (words.missing != NULL) {
+        return cli_usage(&call, "%s needs a file name", words.missing);
     }
     if (words.version) {
         printf("mqtt2pg %s\n", MQTT2PG_VERSION);
         return CLI_DONE;
     }
     if (words.count > 0 && command == NULL) {
-        return unknown_command(words.rest[0]);
+        return unknown_command(&call, words.rest[0]);
     }
-    if (words.help) {
-        if (command != NULL) {
-            print_command_help(command, stdout);
-        } else {
-            print_help(stdout);
-        }
+    if (words.help && command != NULL) {
+        print_command_help(&call, command);
         return CLI_DONE;
     }
     if (command == NULL) {
-        print_help(stderr);
-        return CLI_USAGE;
+        print_help(words.help ? stdout : stderr);
+        return words.help ? CLI_DONE : CLI_USAGE;
     }
-    call = (struct cli_call){.config_file = words.config_file,
-                             .config_given = words.config_given,
-                             .count = words.count - 1,
-                             .arguments = words.rest + 1};
     return command->run(&call);
 }

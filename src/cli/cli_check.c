@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "load/rule_check.h"
 
 /* Every rule against the catalog. CLI_FAILED when the database can't be asked. */
@@ -53,7 +53,7 @@ int cli_check(const struct cli_call *call)
 
     for (int i = 0; i < call->count; i++) {
         if (strcmp(call->arguments[i], "--database") != 0) {
-            return cli_usage("check", "unknown argument \"%s\"", call->arguments[i]);
+            return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
         }
         database = true;
     }

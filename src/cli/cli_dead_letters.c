@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "load/retry.h"
 #include "pg/dead_letter.h"
 
@@ -425,15 +425,15 @@ static int parse_request(const struct cli_call *call, const struct verb *verb,
             request->rule = value;
         } else if ((value = option(call, &i, verb, "--id")) != NULL) {
             if (!parse_id(value, &request->id)) {
-                return cli_usage("dead-letters", "\"%s\" is no number of a dead letter", value);
+                return cli_usage(call, "\"%s\" is no number of a dead letter", value);
             }
         } else if ((value = option(call, &i, verb, "--older-than")) != NULL) {
             if (!text_parse_duration(slice_of(value), &request->older_than_ms)) {
-                return cli_usage("dead-letters", "\"%s\" is no duration like \"30d\"", value);
+                return cli_usage(call, "\"%s\" is no duration like \"30d\"", value);
             }
         } else if ((value = option(call, &i, verb, "--limit")) != NULL) {
             if (!parse_id(value, &request->limit)) {
-                return cli_usage("dead-letters", "\"%s\" is no number of dead letters", value);
+                return cli_usage(call, "\"%s\" is no number of dead letters", value);
             }
         } else if (is_flag(call->arguments[i], verb, "--json")) {
             request->json = true;
@@ -442,12 +442,11 @@ static int parse_request(const struct cli_call *call, const struct verb *verb,
         } else if (show && request->id == 0 && parse_id(call->arguments[i], &request->id)) {
             continue;
         } else {
-            return cli_usage("dead-letters", "%s does not take \"%s\"", verb->name,
-                             call->arguments[i]);
+            return cli_usage(call, "%s does not take \"%s\"", verb->name, call->arguments[i]);
         }
     }
     if (show && request->id == 0) {
-        return cli_usage("dead-letters", "show needs the number of a dead letter");
+        return cli_usage(call, "show needs the number of a dead letter");
     }
     return CLI_DONE;
 }
@@ -471,7 +470,7 @@ int cli_dead_letters(const struct cli_call *call)
     int exit_code;
 
     if (verb == NULL) {
-        return cli_usage("dead-letters", "one of list, show, retry or purge is wanted");
+        return cli_usage(call, "one of list, show, retry or purge is wanted");
     }
     exit_code = parse_request(call, verb, &request);
     if (exit_code != CLI_DONE) {

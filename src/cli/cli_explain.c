@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "load/rehearsal.h"
 #include "row/copy_format.h"
 
@@ -313,11 +313,11 @@ static int parse_request(const struct cli_call *call, struct request *request)
         } else if (request->payload == NULL) {
             request->payload = argument;
         } else {
-            return cli_usage("explain", "a topic and at most one payload are wanted");
+            return cli_usage(call, "a topic and at most one payload are wanted");
         }
     }
     if (request->topic == NULL) {
-        return cli_usage("explain", "a topic and at most one payload are wanted");
+        return cli_usage(call, "a topic and at most one payload are wanted");
     }
     return CLI_DONE;
 }
@@ -335,7 +335,7 @@ int cli_explain(const struct cli_call *call)
     }
     message.topic = slice_of(request.topic);
     if (!topic_is_publishable(message.topic)) {
-        return cli_usage("explain", "\"%s\" is no topic that a message can have", request.topic);
+        return cli_usage(call, "\"%s\" is no topic that a message can have", request.topic);
     }
     generation = cli_load(call, stderr);
     if (generation == NULL) {

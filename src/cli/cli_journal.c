@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "journal/journal_reader.h"
 
 static void print_line(const char *name, const char *value)
@@ -212,7 +212,7 @@ int cli_journal(const struct cli_call *call)
     int exit_code;
 
     if (strcmp(what, "info") != 0 && strcmp(what, "dump") != 0 && strcmp(what, "verify") != 0) {
-        return cli_usage("journal", "one of info, dump or verify is wanted");
+        return cli_usage(call, "one of info, dump or verify is wanted");
     }
     generation = cli_load(call, stderr);
     if (generation == NULL) {

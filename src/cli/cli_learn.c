@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/thread.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "learn/learner.h"
 #include "learn/proposal.h"
 #include "load/rule.h"
@@ -257,7 +257,7 @@ static int parse_request(const struct cli_call *call, struct request *request)
         if ((value = cli_option(call, &i, "--for")) != NULL) {
             if (!text_parse_duration(slice_of(value), &request->listen_ms) ||
                 request->listen_ms <= 0) {
-                return cli_usage("learn", "\"%s\" is no duration like \"30s\"", value);
+                return cli_usage(call, "\"%s\" is no duration like \"30s\"", value);
             }
         } else if ((value = cli_option(call, &i, "--broker")) != NULL) {
             request->broker = value;
@@ -266,11 +266,11 @@ static int parse_request(const struct cli_call *call, struct request *request)
         } else if (request->topic == NULL && call->arguments[i][0] != '-') {
             request->topic = call->arguments[i];
         } else {
-            return cli_usage("learn", "unknown argument \"%s\"", call->arguments[i]);
+            return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
         }
     }
     if (request->topic == NULL) {
-        return cli_usage("learn", "a topic filter is wanted, like 'devices/#'");
+        return cli_usage(call, "a topic filter is wanted, like 'devices/#'");
     }
     return CLI_DONE;
 }
@@ -315,12 +315,12 @@ int cli_learn(const struct cli_call *call)
     }
     if (topic_filter_compile(slice_of(lesson.request.topic), &lesson.filter, &error) !=
         OUTCOME_OK) {
-        return cli_usage("learn", "%s", error.text);
+        return cli_usage(call, "%s", error.text);
     }
     if (lesson.request.broker != NULL &&
         !broker_address_parse(lesson.request.broker, &address, &error)) {
         topic_filter_free(lesson.filter);
-        return cli_usage("learn", "%s", error.text);
+        return cli_usage(call, "%s", error.text);
     }
     lesson.learner = learner_new();
     watch_signals(&lesson);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "pg/progress.h"
 #include "pg/target.h"
 
@@ -9,7 +9,7 @@ int cli_schema(const struct cli_call *call)
     struct buf sql = {0};
 
     if (call->count > 0) {
-        return cli_usage("schema", "schema takes no arguments");
+        return cli_usage(call, "schema takes no arguments");
     }
     generation = cli_load(call, stderr);
     if (generation == NULL) {

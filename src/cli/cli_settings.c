@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "config/settings.h"
 
 int cli_settings(const struct cli_call *call)
@@ -9,7 +9,7 @@ int cli_settings(const struct cli_call *call)
     struct buf out = {0};
 
     if (call->count > 1) {
-        return cli_usage("settings", "one option at most");
+        return cli_usage(call, "one option at most");
     }
     if (call->count == 0) {
         settings_append_table(&out);
@@ -20,7 +20,7 @@ int cli_settings(const struct cli_call *call)
     } else if (strcmp(call->arguments[0], "--man") == 0) {
         settings_append_man(&out);
     } else {
-        return cli_usage("settings", "unknown option \"%s\"", call->arguments[0]);
+        return cli_usage(call, "unknown option \"%s\"", call->arguments[0]);
     }
     fwrite(out.data, 1, out.length, stdout);
     buf_fini(&out);

@@ -13,7 +13,7 @@
 #include "admin/http_client.h"
 #include "base/arena.h"
 #include "base/clock.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/screen.h"
 #include "cli/status_text.h"
 #include "decode/json_scan.h"
@@ -194,7 +194,7 @@ int cli_status(const struct cli_call *call)
         } else if (strcmp(call->arguments[i], "--watch") == 0) {
             options.watch = true;
         } else {
-            return cli_usage("status", "unknown argument \"%s\"", call->arguments[i]);
+            return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
         }
     }
     options.terminal = isatty(STDOUT_FILENO);
