@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/letter_text.h"
+
+#include <inttypes.h>
+
+#include "base/text.h"
+
+static void append_printable(struct buf *out, const char *label, struct slice text, size_t most)
+{
+    buf_append_text(out, label);
+    text_append_printable(out, text, most);
+}
+
+static void append_json_text(struct buf *out, const char *name, const char *text)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (text == NULL) {
+        buf_append_text(out, "null");
+    } else {
+        text_append_json(out, slice_of(text));
+    }
+}
+
+static void append_json_time(struct buf *out, const char *name, int64_t time_us)
+{
+    buf_printf(out, ",\"%s\":\"", name);
+    text_format_time(out, time_us);
+    buf_append_text(out, "\"");
+}
+
+static void append_hex(struct buf *out, struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.length; i++) {
+        buf_printf(out, "%02x", (unsigned char) bytes.data[i]);
+    }
+}
+
+void letter_append_json(struct buf *out, const struct dead_letter *letter)
+{
+    const struct message *message = letter->message;
+    bool text = text_is_utf8(message->payload) && !text_has_nul(message->payload);
+
+    buf_printf(out, "{\"id\":%" PRId64, letter->id);
+    append_json_text(out, "rule", letter->rule);
+    buf_append_text(out, ",\"topic\":");
+    text_append_json(out, message->topic);
+    append_json_time(out, "received_at", message->received_at_us);
+    append_json_time(out, "failed_at", letter->failed_at_us);
+    append_json_text(out, "state", letter->parked ? "parked" : "rejected");
+    append_json_text(out, "reason", letter->reason);
+    append_json_text(out, "sqlstate", letter->sqlstate);
+    buf_printf(out, ",\"qos\":%u,\"retained\":%s,\"properties\":", message->qos,
+               message->retained ? "true" : "false");
+    dead_letter_properties(out, message);
+    if (text) {
+        buf_append_text(out, ",\"payload\":");
+        text_append_json(out, message->payload);
+    } else {
+        buf_append_text(out, ",\"payload_hex\":\"");
+        append_hex(out, message->payload);
+        buf_append_text(out, "\"");
+    }
+    buf_append_text(out, "}\n");
+}
+
+void letter_append_line(struct buf *out, const struct dead_letter *letter)
+{
+    buf_printf(out, "%8" PRId64 "  ", letter->id);
+    text_format_time(out, letter->failed_at_us);
+    buf_printf(out, "  %-8s", letter->parked ? "parked" : "rejected");
+    append_printable(out, "  ", slice_of(letter->rule), 63);
+    append_printable(out, "  ", letter->message->topic, 60);
+    append_printable(out, "  ", slice_of(letter->reason), 400);
+    buf_append_text(out, "\n");
+}
+
+/* Text that does nothing to a terminal: line breaks and tabs, but no other control characters. */
+static bool is_printable(struct slice text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char) text.data[i];
+        bool c1 = c == 0xC2 && i + 1 < text.length && (unsigned char) text.data[i + 1] < 0xA0;
+
+        if ((c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7F || c1) {
+            return false;
+        }
+    }
+    return text_is_utf8(text);
+}
+
+void letter_append_text(struct buf *out, const struct dead_letter *letter)
+{
+    const struct message *message = letter->message;
+
+    buf_printf(out, "id:          %" PRId64, letter->id);
+    append_printable(out, "\nrule:        ", slice_of(letter->rule), 63);
+    buf_append_text(out, "\nreceived:    ");
+    text_format_time(out, message->received_at_us);
+    buf_append_text(out, "\nfailed:      ");
+    text_format_time(out, letter->failed_at_us);
+    buf_printf(out, "\nstate:       %s",
+               letter->parked ? "parked: stored by itself when its table works" : "rejected");
+    append_printable(out, "\nreason:      ", slice_of(letter->reason), 400);
+    buf_printf(out, "\nsqlstate:    %s", letter->sqlstate == NULL ? "" : letter->sqlstate);
+    append_printable(out, "\ntopic:       ", message->topic, 65535);
+    buf_printf(out, "\nqos:         %u\nretained:    %s\nproperties:  ", message->qos,
+               message->retained ? "yes" : "no");
+    dead_letter_properties(out, message);
+    if (is_printable(message->payload)) {
+        buf_printf(out, "\npayload:     ");
+        buf_append_slice(out, message->payload);
+    } else {
+        buf_append_text(out, "\npayload hex: ");
+        append_hex(out, message->payload);
+    }
+    buf_append_text(out, "\n");
+}

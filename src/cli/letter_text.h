@@ -1,0 +1,21 @@
+/*
+ * letter_text: a dead letter as text: for programs, in one line, and in full. Pure.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CLI_LETTER_TEXT_H
+#define MQTT2PG_CLI_LETTER_TEXT_H
+
+#include "base/buf.h"
+#include "pg/dead_letter.h"
+
+/* One JSON object and a line break. A payload that is no text is "payload_hex". */
+void letter_append_json(struct buf *out, const struct dead_letter *letter);
+
+/* One line, cut to a width; control characters of others are made visible. */
+void letter_append_line(struct buf *out, const struct dead_letter *letter);
+
+/* Everything, payload included: as text when it does nothing to a terminal, else in hex. */
+void letter_append_text(struct buf *out, const struct dead_letter *letter);
+
+#endif
