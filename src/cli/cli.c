@@ -79,7 +79,7 @@ static const struct cli_command commands[] = {
      "             are left to the service\n"
      "purge        removes those that are not parked, only those older than D (\"30d\"), only "
      "those of rule R;\n"
-     "             asks first when a person gives neither; --all = do not ask\n",
+     "             asks a person who gives neither; a script must say --all\n",
      cli_dead_letters},
     {"journal", "info|dump|verify", "look into the journal, also while the service runs",
      "info         where it stands: messages, bytes, positions\n"

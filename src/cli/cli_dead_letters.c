@@ -102,14 +102,17 @@ static int retry(const struct letter_desk *desk, const struct request *request)
     return letter_retry(desk, &request->choice);
 }
 
-/* A person who gave no scope is asked; a script has said what it wants by calling. */
+/* All dead letters only go when somebody said so: a person at the terminal, or --all. */
 static bool is_meant(const struct request *request)
 {
     char answer[8] = "";
 
-    if (request->all || request->choice.rule != NULL || request->older_than_ms != 0 ||
-        isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
+    if (request->all || request->choice.rule != NULL || request->older_than_ms != 0) {
         return true;
+    }
+    if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
+        fputs("mqtt2pg: which dead letters? give --all, --rule R or --older-than D\n", stderr);
+        return false;
     }
     fputs("mqtt2pg: remove the dead letters of all rules, parked ones aside? (y/N) ", stderr);
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
@@ -131,7 +134,7 @@ static int purge_letters(const struct letter_desk *desk, const struct request *r
     if (dead_letters_purge(desk->connection, &query, &purged, &failure) != OUTCOME_OK) {
         return letter_database_failed(&failure);
     }
-    printf("%" PRId64 " dead letters removed\n", purged);
+    printf("%" PRId64 " dead letter%s removed\n", purged, purged == 1 ? "" : "s");
     return CLI_DONE;
 }
 

@@ -54,6 +54,11 @@ static bool retry_rule(const struct letter_desk *desk, const struct store *store
     return result == STORE_DONE;
 }
 
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static int retry_rules(const struct letter_desk *desk, const struct letter_choice *choice,
                        const struct store *store, struct mapper *mapper)
 {
@@ -79,9 +84,10 @@ static int retry_rules(const struct letter_desk *desk, const struct letter_choic
         fprintf(stderr, "mqtt2pg: there is no rule \"%s\"\n", choice->rule);
         return CLI_FAILED;
     }
-    printf("%" PRIu64 " dead letters retried: %" PRIu64 " stored (%" PRIu64 " rows), %" PRIu64
+    printf("%" PRIu64 " dead letter%s retried: %" PRIu64 " stored (%" PRIu64 " row%s), %" PRIu64
            " filtered, %" PRIu64 " rejected again\n",
-           total.letters, total.stored, total.rows, total.filtered, total.rejected);
+           total.letters, plural(total.letters), total.stored, total.rows, plural(total.rows),
+           total.filtered, total.rejected);
     if (choice->id != 0 && total.letters == 0) {
         fprintf(stderr,
                 "mqtt2pg: no rule of this configuration has a dead letter %" PRId64

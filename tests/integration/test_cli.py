@@ -359,8 +359,11 @@ def test_dead_letters_commands(env):
     assert env.cli("dead-letters", "purge", "--json", config=bridge).code == 2
     assert env.cli("dead-letters", "purge", "--rule", "other", config=bridge).out == "0 dead letters removed\n"
     assert len(env.dead_letters()) == 1
-    purged = env.cli("dead-letters", "purge", config=bridge)
-    assert purged.code == 0 and env.dead_letters() == [], purged
+    # Without a terminal nobody can be asked: all of them only on demand.
+    refused = env.cli("dead-letters", "purge", config=bridge)
+    assert refused.code == 1 and "--all" in refused.err and len(env.dead_letters()) == 1, refused
+    purged = env.cli("dead-letters", "purge", "--all", config=bridge)
+    assert purged.code == 0 and purged.out == "1 dead letter removed\n" and env.dead_letters() == [], purged
 
 
 @quick

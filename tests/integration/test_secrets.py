@@ -230,7 +230,7 @@ def test_role_with_least_privileges(env):
     env.wait(lambda: env.admin("select (select count(*) from numbered), (select count(*) from mqtt2pg.dead_letter)") == [(100, 1)], 15,
              "not stored")
     assert env.cli("check", "--database", config=bridge).code == 0
-    assert env.cli("dead-letters", "purge", config=bridge).code == 0
+    assert env.cli("dead-letters", "purge", "--all", config=bridge).code == 0
     for statement in ("select * from private", "delete from numbered", "drop table numbered", "create table x (v int)",
                       "delete from mqtt2pg.progress", "drop schema mqtt2pg"):
         try:
