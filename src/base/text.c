@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "base/ascii.h"
+
 /* How many bytes the well-formed UTF-8 character at the start takes; 0 when
  * none stands there. Table 3-7 of the Unicode standard. */
 static size_t utf8_length(const unsigned char *at, size_t length)
@@ -80,7 +82,7 @@ static bool parse_with_unit(struct slice text, const struct unit *units, int64_t
 {
     int64_t number = 0;
     size_t i = 0;
-    for (; i < text.length && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
+    for (; i < text.length && ascii_is_digit(text.data[i]); i++) {
         if (__builtin_mul_overflow(number, 10, &number) ||
             __builtin_add_overflow(number, text.data[i] - '0', &number)) {
             return false;

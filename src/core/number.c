@@ -5,15 +5,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+#include "base/ascii.h"
 
 static struct slice take_digits(const char **at, const char *end)
 {
     const char *start = *at;
-    while (*at < end && is_digit(**at)) {
+    while (*at < end && ascii_is_digit(**at)) {
         ++*at;
     }
     return slice_make(start, (size_t) (*at - start));

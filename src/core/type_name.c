@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/memory.h"
 #include "core/table_shape.h"
 #include "core/type_table.h"
@@ -41,30 +42,19 @@ struct scan {
     const char *end;
 };
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 static bool is_word_start(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           (unsigned char) c >= 0x80;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
+    return ascii_is_letter(c) || c == '_' || (unsigned char) c >= 0x80;
 }
 
 static bool is_word(char c)
 {
-    return is_word_start(c) || is_digit(c) || c == '$';
+    return is_word_start(c) || ascii_is_digit(c) || c == '$';
 }
 
 static void skip_spaces(struct scan *scan)
 {
-    while (scan->at < scan->end && is_space(*scan->at)) {
+    while (scan->at < scan->end && ascii_is_space(*scan->at)) {
         scan->at++;
     }
 }
@@ -167,7 +157,7 @@ static bool scan_array(struct scan *scan, struct spelling *spelling)
 {
     while (scan_char(scan, '[')) {
         skip_spaces(scan);
-        while (scan->at < scan->end && is_digit(*scan->at)) {
+        while (scan->at < scan->end && ascii_is_digit(*scan->at)) {
             scan->at++;
         }
         if (!scan_char(scan, ']')) {
@@ -231,7 +221,7 @@ static int parse_modifiers(struct slice text, int32_t numbers[2])
         skip_spaces(&scan);
         int32_t number = 0;
         const char *digits = scan.at;
-        for (; scan.at < end && is_digit(*scan.at) && number <= BITS_MAX; scan.at++) {
+        for (; scan.at < end && ascii_is_digit(*scan.at) && number <= BITS_MAX; scan.at++) {
             number = number * 10 + (*scan.at - '0');
         }
         if (scan.at == digits) {
