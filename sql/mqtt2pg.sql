@@ -2,7 +2,7 @@
 --
 --   psql -d telemetry -f sql/mqtt2pg.sql
 --
--- Harmless when it is run again: it makes what is missing and changes nothing else. The bridge runs it by itself
+-- Harmless when it is run again: it makes what is missing, also in a schema of an earlier version, and changes no row. The bridge runs it by itself
 -- at the first start when its role may create a schema in the database; else run it as a role that may, and then role.sql.
 --
 -- For another schema name (setting database.schema) use `mqtt2pg schema | psql ...`: the program writes
@@ -49,7 +49,8 @@ create table if not exists mqtt2pg.dead_letter (
     sequence bigint
 );
 
-create index if not exists dead_letter_parked on mqtt2pg.dead_letter (rule, id) where parked;
+create index if not exists dead_letter_parked_by_client on mqtt2pg.dead_letter (client_id, rule, id) where parked;
+drop index if exists mqtt2pg.dead_letter_parked; -- of version 0.1, without the client_id
 create index if not exists dead_letter_failed_at on mqtt2pg.dead_letter (failed_at);
 
 comment on table mqtt2pg.dead_letter is 'messages that could not become rows; see them with mqtt2pg dead-letters list';
@@ -64,7 +65,7 @@ comment on column mqtt2pg.dead_letter.properties is 'MQTT 5 properties: payload_
 comment on column mqtt2pg.dead_letter.reason is 'why it could not be stored';
 comment on column mqtt2pg.dead_letter.sqlstate is 'error code of PostgreSQL, when PostgreSQL refused it';
 comment on column mqtt2pg.dead_letter.parked is 'true: the rule or its table is at fault, the bridge stores the message by itself when that works again';
-comment on column mqtt2pg.dead_letter.client_id is 'the bridge that it came through';
+comment on column mqtt2pg.dead_letter.client_id is 'the bridge that it came through; no other one retries, stores or removes it by itself';
 comment on column mqtt2pg.dead_letter.journal is 'the journal that it came from';
 comment on column mqtt2pg.dead_letter.sequence is 'its number in that journal';
 

@@ -1,6 +1,7 @@
 -- Removes dead letters; parked ones stay, they are to be stored yet.
--- $1: failed before (microseconds since 1970), $2: rule; null = all
+-- $1: failed before (microseconds since 1970), $2: rule, $3: client_id, '' for letters that name none; null = all
 delete from mqtt2pg.dead_letter
  where not parked
    and ($1::bigint is null or failed_at < timestamptz 'epoch' + $1 * interval '1 microsecond')
    and ($2::text is null or rule = $2)
+   and ($3::text is null or client_id = $3 or ($3 = '' and client_id is null))

@@ -66,11 +66,13 @@ static const struct cli_command commands[] = {
      "print the SQL that creates the bridge's own tables and those of rules with create", "",
      cli_schema},
     {"dead-letters",
-     "list [--rule R] [--limit N] [--json] | show ID [--json] | retry [--rule R] [--id ID] | purge "
-     "[--older-than D] [--rule R] [--all]",
+     "list [--rule R] [--client-id ID] [--limit N] [--json] | show ID [--json] | retry [--rule R] "
+     "[--client-id ID] [--id ID] | purge "
+     "[--older-than D] [--rule R] [--client-id ID] [--all]",
      "look at, retry or remove messages that could not become rows",
      "list         one line each, oldest first, at most 1000 or N\n"
      "show ID      everything about one, payload included\n"
+     "--client-id  the letters of another bridge that shares the schema, not of this one\n"
      "--json       list and show: one JSON object each, payload included\n"
      "retry        sends them through today's rules; what fails again stays, with the new reason.\n"
      "             Also while the service runs. Nothing is acknowledged; parked ones of a rule "

@@ -43,7 +43,9 @@ static void print_portion(const struct dead_letter_rows *rows, bool json)
 
 static int list_letters(const struct letter_desk *desk, const struct request *request)
 {
-    struct dead_letter_query query = {.rule = request->choice.rule, .parked = -1};
+    struct dead_letter_query query = {.client_id = letter_client_id(desk, &request->choice),
+                                      .rule = request->choice.rule,
+                                      .parked = -1};
     struct pg_failure failure;
     int64_t left = request->limit;
     size_t got = 0;
@@ -66,6 +68,9 @@ static int list_letters(const struct letter_desk *desk, const struct request *re
                 request->limit);
     } else if (left == request->limit) {
         fprintf(stderr, "mqtt2pg: no dead letters\n");
+    }
+    if (request->choice.client_id == NULL && request->choice.rule == NULL) {
+        letter_tell_strays(desk, false);
     }
     return CLI_DONE;
 }
@@ -121,6 +126,7 @@ static bool is_meant(const struct request *request)
 static int purge_letters(const struct letter_desk *desk, const struct request *request)
 {
     const struct dead_letter_query query = {
+        .client_id = letter_client_id(desk, &request->choice),
         .rule = request->choice.rule,
         .older_than_us =
             request->older_than_ms == 0 ? 0 : clock_wall_us() - request->older_than_ms * 1000};
@@ -153,10 +159,10 @@ static const struct verb {
     const char *options; /* that it takes */
     int (*run)(const struct letter_desk *desk, const struct request *request);
 } verbs[] = {
-    {"list", "--rule --limit --json", list_letters},
+    {"list", "--rule --client-id --limit --json", list_letters},
     {"show", "--json", show_letter},
-    {"retry", "--rule --id", retry},
-    {"purge", "--older-than --rule --all", purge_letters},
+    {"retry", "--rule --client-id --id", retry},
+    {"purge", "--older-than --rule --client-id --all", purge_letters},
 };
 
 /* The value of this option, if the verb takes it; what it does not take is an unknown argument. */
@@ -181,6 +187,8 @@ static int parse_request(const struct cli_call *call, const struct verb *verb,
     for (int i = 1; i < call->count; i++) {
         if ((value = option(call, &i, verb, "--rule")) != NULL) {
             request->choice.rule = value;
+        } else if ((value = option(call, &i, verb, "--client-id")) != NULL) {
+            request->choice.client_id = value;
         } else if ((value = option(call, &i, verb, "--id")) != NULL) {
             if (!parse_id(value, &request->choice.id)) {
                 return cli_usage(call, "\"%s\" is no number of a dead letter", value);

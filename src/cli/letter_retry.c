@@ -19,6 +19,11 @@ int letter_database_failed(const struct pg_failure *failure)
     return CLI_FAILED;
 }
 
+const char *letter_client_id(const struct letter_desk *desk, const struct letter_choice *choice)
+{
+    return choice->client_id != NULL ? choice->client_id : pg_client_id(desk->connection);
+}
+
 /* All letters of one rule, portion by portion, each letter once. */
 static bool retry_rule(const struct letter_desk *desk, const struct store *store,
                        struct mapper *mapper, unsigned rule, const struct letter_choice *choice,
@@ -27,8 +32,10 @@ static bool retry_rule(const struct letter_desk *desk, const struct store *store
     /* Whoever waits for a parked letter's acknowledgment gets it from the service, which stores it
      * by itself. */
     bool acknowledges = desk->generation->ruleset->rules[rule]->ack != NULL;
-    struct dead_letter_query query = {
-        .id = choice->id, .parked = acknowledges ? 0 : -1, .limit = RETRY_LETTERS};
+    struct dead_letter_query query = {.client_id = letter_client_id(desk, choice),
+                                      .id = choice->id,
+                                      .parked = acknowledges ? 0 : -1,
+                                      .limit = RETRY_LETTERS};
     struct pg_failure failure = {.message = ""};
     enum store_result result;
     uint64_t before;
@@ -99,8 +106,22 @@ static int retry_rules(const struct letter_desk *desk, const struct letter_choic
     return complete ? CLI_DONE : CLI_FAILED;
 }
 
-/* Letters of a rule that was renamed or removed would else be passed over in silence. */
-static void tell_strays(const struct letter_desk *desk)
+static void print_strays(struct dead_letter_strays *strays, bool of_rules)
+{
+    if (strays->letters > 0 && of_rules) {
+        fprintf(stderr,
+                "mqtt2pg: %" PRId64 " more belong to rules that this configuration does not have "
+                "(%s): they are retried by a rule of that name, or removed by purge --rule\n",
+                strays->letters, buf_string(&strays->rules));
+    }
+    if (strays->others > 0) {
+        fprintf(stderr,
+                "mqtt2pg: %" PRId64 " more belong to other bridges (%s): see --client-id ID\n",
+                strays->others, buf_string(&strays->clients));
+    }
+}
+
+void letter_tell_strays(const struct letter_desk *desk, bool of_rules)
 {
     const struct ruleset *ruleset = desk->generation->ruleset;
     const char **names = memory_alloc((ruleset->count + 1) * sizeof(*names));
@@ -110,14 +131,11 @@ static void tell_strays(const struct letter_desk *desk)
     for (size_t i = 0; i < ruleset->count; i++) {
         names[i] = ruleset->rules[i]->name;
     }
-    if (dead_letters_find_strays(desk->connection, &strays, &failure) == OUTCOME_OK &&
-        strays.letters > 0) {
-        fprintf(stderr,
-                "mqtt2pg: %" PRId64 " more belong to rules that this configuration does not have "
-                "(%s): they are retried by a rule of that name, or removed by purge --rule\n",
-                strays.letters, buf_string(&strays.rules));
+    if (dead_letters_find_strays(desk->connection, &strays, &failure) == OUTCOME_OK) {
+        print_strays(&strays, of_rules);
     }
     buf_fini(&strays.rules);
+    buf_fini(&strays.clients);
     free(names);
 }
 
@@ -136,7 +154,7 @@ int letter_retry(const struct letter_desk *desk, const struct letter_choice *cho
     if (rule_targets_read(targets, desk->connection, &failure) == OUTCOME_OK) {
         exit_code = retry_rules(desk, choice, &store, mapper);
         if (choice->rule == NULL && choice->id == 0) {
-            tell_strays(desk);
+            letter_tell_strays(desk, choice->client_id == NULL);
         }
     } else {
         exit_code = letter_database_failed(&failure);

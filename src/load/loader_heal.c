@@ -23,7 +23,8 @@ static void count_healed(const struct loader *loader, unsigned rule,
 static enum store_result heal_portion(struct loader *loader, unsigned rule,
                                       struct retry_counts *counts, struct pg_failure *failure)
 {
-    const struct dead_letter_query query = {.parked = 1, .limit = loader->heal_letters};
+    const struct dead_letter_query query = {
+        .client_id = pg_client_id(loader->connection), .parked = 1, .limit = loader->heal_letters};
     const struct store store = loader_store(loader);
     enum store_result result;
 

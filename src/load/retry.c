@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/retry.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -224,6 +225,7 @@ enum store_result retry_letters(const struct store *store, struct mapper *mapper
     struct dead_letter_query locked = *query;
     enum store_result result;
 
+    assert(query->client_id != NULL); /* a rule of another bridge may have the same name */
     locked.lock = true;
     locked.rule = store->ruleset->rules[rule]->name;
     result = run_retry(&retry, &locked, counts, failure);

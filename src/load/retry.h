@@ -24,8 +24,8 @@ struct retry_counts {
 };
 
 /*
- * Takes up to `query->limit` letters of this rule in the order of their ids, each once. The rule
- * must have a plan (rule_targets_get). Adds to `counts`; counts->letters unchanged: there are none
+ * Takes up to `query->limit` letters of this rule in the order of their ids, each once. The query names
+ * whose letters: its client_id is not NULL. The rule must have a plan (rule_targets_get). Adds to `counts`; counts->letters unchanged: there are none
  * left. With an outbox in `store`, the acknowledgments that the letters have waited for go out
  * after the commit. STORE_DONE, or what stands in the way; STORE_AGAIN: call it again.
  */

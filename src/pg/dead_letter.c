@@ -152,6 +152,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
                              : "true",
         query->older_than_us != 0 ? number_text(numbers[2], query->older_than_us) : NULL,
         query->limit != 0 ? number_text(numbers[3], query->limit) : NULL,
+        query->client_id,
     };
 
     *rows = (struct dead_letter_rows){0};
@@ -159,7 +160,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
     if (query->lock) {
         buf_append_text(&sql, " for update of d skip locked");
     }
-    enum outcome outcome = pg_query(connection, buf_string(&sql), 6, values, &result, failure);
+    enum outcome outcome = pg_query(connection, buf_string(&sql), 7, values, &result, failure);
     if (outcome == OUTCOME_OK) {
         read_rows(rows, result);
     }
@@ -183,9 +184,9 @@ enum outcome dead_letters_parked(struct pg_connection *connection, const char *c
 
     memset(parked, 0, count * sizeof(*parked));
     pg_quote_array(&names, rules, count);
-    const char *values[] = {buf_string(&names)};
+    const char *values[] = {buf_string(&names), pg_client_id(connection)};
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_parked, 1, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_parked, 2, values, &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
         parked[strtol(pg_rows_text(rows, row, 0), NULL, 10) - 1] = true;
     }
@@ -238,11 +239,12 @@ enum outcome dead_letters_purge(struct pg_connection *connection,
     struct pg_rows *rows = NULL;
     char number[NUMBER_TEXT];
     int64_t time_us = letters->older_than_us;
-    const char *values[] = {time_us != 0 ? number_text(number, time_us) : NULL, letters->rule};
+    const char *values[] = {time_us != 0 ? number_text(number, time_us) : NULL, letters->rule,
+                            letters->client_id};
 
     *purged = 0;
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_purge, 2, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_purge, 3, values, &rows, failure);
     if (outcome == OUTCOME_OK) {
         *purged = pg_rows_affected(rows);
     }
@@ -256,12 +258,14 @@ enum outcome dead_letters_find_strays(struct pg_connection *connection,
     struct pg_rows *rows = NULL;
     struct buf known = {0};
     pg_quote_array(&known, strays->known, strays->known_count);
-    const char *values[] = {buf_string(&known)};
+    const char *values[] = {buf_string(&known), pg_client_id(connection)};
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_strays, 1, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_strays, 2, values, &rows, failure);
     if (outcome == OUTCOME_OK) {
         strays->letters = strtoll(pg_rows_text(rows, 0, 0), NULL, 10);
         buf_append_slice(&strays->rules, pg_rows_slice(rows, 0, 1));
+        strays->others = strtoll(pg_rows_text(rows, 0, 2), NULL, 10);
+        buf_append_slice(&strays->clients, pg_rows_slice(rows, 0, 3));
     }
     pg_rows_free(rows);
     buf_fini(&known);

@@ -49,6 +49,7 @@ enum outcome dead_letters_copy(struct pg_connection *connection, struct slice ro
 
 /* Letters in the order of their ids, for retry, healing and the command line. */
 struct dead_letter_query {
+    const char *client_id; /* of which bridge; "" = those that name none; NULL = all */
     const char *rule;      /* NULL = all */
     int64_t id;            /* 0 = all */
     int64_t after_id;      /* only later ones */
@@ -76,7 +77,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
                                struct pg_failure *failure) MUST_CHECK;
 void dead_letter_rows_fini(struct dead_letter_rows *rows);
 
-/* parked[i]: rules[i] has letters that are parked. One statement for all, which looks at one letter
+/* parked[i]: rules[i] has letters of this client that are parked. One statement for all, which looks at one letter
  * of each rule. */
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
                                  size_t count, bool *parked, struct pg_failure *failure) MUST_CHECK;
@@ -87,18 +88,20 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t
 enum outcome dead_letter_update(struct pg_connection *connection, int64_t id, const char *reason,
                                 const char *sqlstate, bool parked,
                                 struct pg_failure *failure) MUST_CHECK;
-/* Removes those of letters->rule that failed before letters->older_than_us; its other members
- * do not count. Parked ones stay: they are to be stored yet. */
+/* Removes those of letters->client_id and letters->rule that failed before
+ * letters->older_than_us; its other members do not count. Parked ones stay: they are to be stored yet. */
 enum outcome dead_letters_purge(struct pg_connection *connection,
                                 const struct dead_letter_query *letters, int64_t *purged,
                                 struct pg_failure *failure) MUST_CHECK;
 
-/* Letters of rules that are not among the known ones: nobody retries them. */
+/* Letters that this client's rules do not take: nobody retries them here. */
 struct dead_letter_strays {
     const char *const *known; /* borrowed; names of rules */
     size_t known_count;
-    int64_t letters;  /* found */
-    struct buf rules; /* their rules' names, for a person; owned by the caller */
+    int64_t letters;    /* of this client, whose rule is not among the known ones */
+    struct buf rules;   /* their rules' names, for a person; owned by the caller */
+    int64_t others;     /* of other clients */
+    struct buf clients; /* their client_ids, for a person; owned by the caller */
 };
 enum outcome dead_letters_find_strays(struct pg_connection *connection,
                                       struct dead_letter_strays *strays,

@@ -180,18 +180,52 @@ static void check_parked(struct pg_connection *connection)
     live_run(connection, "rollback");
 }
 
+/* Letter 3 is another bridge's, letter 6 too, and letter 4 nobody's. */
+static void check_whose(struct pg_connection *connection)
+{
+    const char *const rules[] = {"odd", "even"};
+    static const struct {
+        const char *client_id;
+        const char *ids;
+    } cases[] = {{"test", "1 2 5 "}, {"other", "3 6 "}, {"", "4 "}, {NULL, "1 2 3 4 5 6 "}};
+    struct dead_letter_strays strays = {.known = rules, .known_count = 1};
+    struct pg_failure failure = {0};
+    bool parked[2];
+    int64_t purged = -1;
+    live_run(connection, "begin; update mqtt2pg.dead_letter set client_id = 'other' where id in "
+                         "(3, 6); update mqtt2pg.dead_letter set client_id = null where id = 4");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct dead_letter_query query = {.client_id = cases[i].client_id, .parked = -1};
+        CHECK_TEXT_EQ(ids(connection, query), cases[i].ids);
+    }
+    CHECK_INT_EQ(dead_letters_parked(connection, rules, 2, parked, &failure), OUTCOME_OK);
+    CHECK(parked[0] && !parked[1]);
+    CHECK_INT_EQ(dead_letters_find_strays(connection, &strays, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(strays.letters, 1);
+    CHECK_TEXT_EQ(buf_string(&strays.rules), "even");
+    CHECK_INT_EQ(strays.others, 3);
+    CHECK_TEXT_EQ(buf_string(&strays.clients), "\"\", other");
+    const struct dead_letter_query others = {.client_id = "other"};
+    CHECK_INT_EQ(dead_letters_purge(connection, &others, &purged, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(purged, 1); /* 6 is parked */
+    buf_fini(&strays.rules);
+    buf_fini(&strays.clients);
+    live_run(connection, "rollback");
+}
+
 static void test_queries(void)
 {
     LIVE_OR_RETURN();
     struct pg_connection *connection = connect_empty();
     struct pg_failure failure = {0};
     int64_t purged = -1;
-    live_run(connection,
-             "insert into mqtt2pg.dead_letter (received_at, failed_at, rule, topic, payload, qos, "
-             "retained, "
-             "reason, parked) select now(), 'epoch'::timestamptz + i * interval '1 s', "
-             "case when i % 2 = 0 then 'even' else 'odd' end, 't', '', 1, false, 'r', i > 4 "
-             "from generate_series(1, 6) i order by i");
+    live_run(
+        connection,
+        "insert into mqtt2pg.dead_letter (received_at, failed_at, rule, topic, payload, qos, "
+        "retained, "
+        "reason, parked, client_id) select now(), 'epoch'::timestamptz + i * interval '1 s', "
+        "case when i % 2 = 0 then 'even' else 'odd' end, 't', '', 1, false, 'r', i > 4, 'test' "
+        "from generate_series(1, 6) i order by i");
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1}), "1 2 3 4 5 6 ");
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = 1}), "5 6 ");
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = 0, .rule = "odd"}), "1 3 ");
@@ -204,6 +238,7 @@ static void test_queries(void)
         "1 2 ");
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1, .rule = "none"}), "");
     check_parked(connection);
+    check_whose(connection);
 
     /* Two retries at once do not take the same letters. */
     struct pg_connection *other = live_connect();
