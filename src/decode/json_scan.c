@@ -1,36 +1,20 @@
 /*
- * Recursive descent over the bytes; one call a value, its depth bounded by JSON_DEPTH_MAX. A
+ * Recursive descent over the bytes; one call a value, its depth bounded by NODES_DEPTH_MAX. A
  * node is written when its value begins; a container's span, count and text are filled in when
- * it ends:
- *
- *   {"a":[1,2],"b":"x"}
- *   ▲    ▲     ▲ nodes[1] ends: span 3, text "[1,2]"
- *   │    nodes[1] begins
- *   nodes[0] begins
- *
- * The nodes lie in one array that doubles and may move while it grows: keep indexes, not pointers.
+ * it ends.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "decode/json_scan.h"
 
-#include <stdlib.h>
-
 #include "decode/json_string.h"
-
-/* An object with up to so many members is searched for duplicate names member by member, a
- * larger one by sorting. */
-enum { MEMBERS_SEARCHED_MAX = 16 };
+#include "decode/nodes.h"
 
 struct scanner {
     const char *begin;
     const char *at;
     const char *end;
-    struct arena *arena;
-    struct node *nodes;
-    uint32_t count;
-    uint32_t capacity;
-    int depth; /* containers open now */
+    struct nodes nodes;
     struct error *error;
 };
 
@@ -50,29 +34,13 @@ static struct slice scan_since(const struct scanner *scanner, const char *start)
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 
-static void nodes_grow(struct scanner *scanner)
-{
-    uint32_t doubled = scanner->capacity * 2;
-    uint32_t capacity = doubled < JSON_NODES_MAX ? doubled : JSON_NODES_MAX;
-    struct node *nodes = arena_alloc(scanner->arena, capacity * sizeof(*nodes));
-    memcpy(nodes, scanner->nodes, scanner->count * sizeof(*nodes));
-    scanner->nodes = nodes;
-    scanner->capacity = capacity;
-}
-
-/* The new node, valid until the next one; NULL when there are too many. */
 static inline struct node *node_add(struct scanner *scanner, enum value_kind kind, struct slice key,
                                     struct slice text)
 {
-    if (scanner->count == scanner->capacity) {
-        if (scanner->count >= JSON_NODES_MAX) {
-            scan_fail(scanner, scanner->at, "too many values in one payload");
-            return NULL;
-        }
-        nodes_grow(scanner);
+    struct node *node = nodes_add(&scanner->nodes, kind, key, text);
+    if (node == NULL) {
+        scan_fail(scanner, scanner->at, nodes_limit(&scanner->nodes));
     }
-    struct node *node = &scanner->nodes[scanner->count++];
-    *node = (struct node){.kind = kind, .span = 1, .key = key, .text = text};
     return node;
 }
 
@@ -89,7 +57,7 @@ static inline bool scan_string(struct scanner *scanner, struct slice *text)
         return true;
     }
     at = start;
-    const char *wrong = json_string_read(&at, scanner->end, scanner->arena, text);
+    const char *wrong = json_string_read(&at, scanner->end, scanner->nodes.arena, text);
     scanner->at = at;
     return wrong == NULL || scan_fail(scanner, at, wrong);
 }
@@ -181,81 +149,24 @@ static inline bool take(struct scanner *scanner, char character)
 
 /* Begins a container; its index, or -1. */
 static inline int64_t container_open(struct scanner *scanner, enum value_kind kind,
-                                     struct slice key)
+                                     struct slice key, const char **start)
 {
-    int64_t index = scanner->count;
-    if (scanner->depth == JSON_DEPTH_MAX) {
-        scan_fail(scanner, scanner->at, "nested too deep");
+    int64_t index = nodes_open(&scanner->nodes, kind, key);
+    if (index < 0) {
+        scan_fail(scanner, scanner->at, nodes_limit(&scanner->nodes));
         return -1;
     }
-    if (node_add(scanner, kind, key, slice_make(scanner->at, 0)) == NULL) {
-        return -1;
-    }
-    scanner->depth++;
-    scanner->at++;
+    *start = scanner->at++;
     skip_space(scanner);
     return index;
 }
 
 /* Ends it: the scanner stands at its closing bracket. */
-static inline void container_close(struct scanner *scanner, int64_t index, uint32_t count)
+static inline void container_close(struct scanner *scanner, int64_t index, uint32_t count,
+                                   const char *start)
 {
-    struct node *node = &scanner->nodes[index];
     scanner->at++;
-    scanner->depth--;
-    node->span = scanner->count - (uint32_t) index;
-    node->count = count;
-    node->text = scan_since(scanner, node->text.data);
-}
-
-/* A bit that a name has in common with few others, so that most names need not be compared. */
-static inline uint64_t name_bit(struct slice name)
-{
-    if (name.length == 0) {
-        return 1;
-    }
-    unsigned first = (unsigned char) name.data[0];
-    unsigned last = (unsigned char) name.data[name.length - 1];
-    return UINT64_C(1) << ((name.length * 11 + first * 5 + last * 3) % 64);
-}
-
-static bool has_member(const struct scanner *scanner, int64_t index, uint32_t count,
-                       struct slice name)
-{
-    const struct node *member = &scanner->nodes[index + 1];
-    for (uint32_t i = 0; i < count; i++, member += member->span) {
-        if (slice_equal(member->key, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int compare_names(const void *left, const void *right)
-{
-    const struct slice *a = left;
-    const struct slice *b = right;
-    if (a->length != b->length) {
-        return a->length < b->length ? -1 : 1;
-    }
-    return a->length == 0 ? 0 : memcmp(a->data, b->data, a->length);
-}
-
-/* Sorting has no worst case that a sender could aim at, as a hash table has. */
-static bool has_duplicates(const struct scanner *scanner, int64_t index, uint32_t count)
-{
-    struct slice *names = arena_alloc(scanner->arena, count * sizeof(*names));
-    const struct node *member = &scanner->nodes[index + 1];
-    for (uint32_t i = 0; i < count; i++, member += member->span) {
-        names[i] = member->key;
-    }
-    qsort(names, count, sizeof(*names), compare_names);
-    for (uint32_t i = 1; i < count; i++) {
-        if (slice_equal(names[i - 1], names[i])) {
-            return true;
-        }
-    }
-    return false;
+    nodes_close(&scanner->nodes, index, count)->text = scan_since(scanner, start);
 }
 
 /* `"name" :` of the member with number `count`; `seen` holds the bits of the names before it. */
@@ -269,22 +180,19 @@ static inline bool scan_name(struct scanner *scanner, int64_t index, uint32_t co
     if (!scan_string(scanner, name)) {
         return false;
     }
-    uint64_t bit = name_bit(*name);
-    if ((*seen & bit) != 0 && count < MEMBERS_SEARCHED_MAX &&
-        has_member(scanner, index, count, *name)) {
+    if (nodes_name_is_taken(&scanner->nodes, index, count, *name, seen)) {
         return scan_fail(scanner, start, "a name stands twice in one object");
     }
-    *seen |= bit;
     skip_space(scanner);
     return take(scanner, ':') || scan_fail(scanner, scanner->at, "\":\" expected");
 }
 
 static bool scan_object(struct scanner *scanner, struct slice key)
 {
-    const char *start = scanner->at;
+    const char *start;
     uint32_t count = 0;
     uint64_t seen = 0;
-    int64_t index = container_open(scanner, VALUE_OBJECT, key);
+    int64_t index = container_open(scanner, VALUE_OBJECT, key, &start);
     if (index < 0) {
         return false;
     }
@@ -304,17 +212,18 @@ static bool scan_object(struct scanner *scanner, struct slice key)
     if (*scanner->at != '}') {
         return scan_fail(scanner, scanner->at, "\",\" or \"}\" expected");
     }
-    if (count > MEMBERS_SEARCHED_MAX && has_duplicates(scanner, index, count)) {
+    if (nodes_have_duplicates(&scanner->nodes, index, count)) {
         return scan_fail(scanner, start, "a name stands twice in the object that begins here");
     }
-    container_close(scanner, index, count);
+    container_close(scanner, index, count, start);
     return true;
 }
 
 static bool scan_array(struct scanner *scanner, struct slice key)
 {
+    const char *start;
     uint32_t count = 0;
-    int64_t index = container_open(scanner, VALUE_ARRAY, key);
+    int64_t index = container_open(scanner, VALUE_ARRAY, key, &start);
     if (index < 0) {
         return false;
     }
@@ -333,7 +242,7 @@ static bool scan_array(struct scanner *scanner, struct slice key)
     if (*scanner->at != ']') {
         return scan_fail(scanner, scanner->at, "\",\" or \"]\" expected");
     }
-    container_close(scanner, index, count);
+    container_close(scanner, index, count, start);
     return true;
 }
 
@@ -390,14 +299,12 @@ enum outcome json_scan(struct slice text, struct arena *arena, const struct node
         .begin = begin,
         .at = begin,
         .end = begin + text.length,
-        .arena = arena,
-        .capacity = (uint32_t) (text.length / 16 < 1000 ? text.length / 16 + 4 : 1000),
         .error = error,
     };
     if (text.length >= 3 && memcmp(begin, "\xef\xbb\xbf", 3) == 0) {
         return error_set(error, OUTCOME_REJECT, "byte 1: byte order mark");
     }
-    scanner.nodes = arena_alloc(arena, scanner.capacity * sizeof(struct node));
+    nodes_begin(&scanner.nodes, arena, text.length / 16);
     skip_space(&scanner);
     if (!scan_value(&scanner, (struct slice){0})) {
         return OUTCOME_REJECT;
@@ -407,6 +314,6 @@ enum outcome json_scan(struct slice text, struct arena *arena, const struct node
         scan_fail(&scanner, scanner.at, "something stands behind the value");
         return OUTCOME_REJECT;
     }
-    *root = scanner.nodes;
+    *root = scanner.nodes.list;
     return OUTCOME_OK;
 }

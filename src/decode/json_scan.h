@@ -2,8 +2,8 @@
  * json_scan: JSON text to a document, strictly and in one pass.
  *
  * RFC 8259 to the letter: UTF-8 without byte order mark, one value and nothing behind it, no
- * leading zeros, no bare control characters, no lone surrogates, depth at most JSON_DEPTH_MAX, at
- * most JSON_NODES_MAX values, no name twice in one object (jsonb keeps the last, others the first:
+ * leading zeros, no bare control characters, no lone surrogates, depth and
+ * number of values within the limits of decode/nodes, no name twice in one object (jsonb keeps the last, others the first:
  * such a message has no one meaning). "\u0000" is legal here; a column that can't hold it rejects
  * it. Numbers keep their text, so nothing is rounded. Strings without escapes borrow the payload;
  * the others are decoded into the arena.
@@ -18,9 +18,6 @@
 #include "base/arena.h"
 #include "base/outcome.h"
 #include "core/document.h"
-
-#define JSON_DEPTH_MAX 128
-#define JSON_NODES_MAX 1000000
 
 /* OUTCOME_REJECT with "byte 17: …", counted from 1. Keys and texts of the nodes borrow `text` or
  * lie in `arena`. */

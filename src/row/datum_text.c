@@ -10,9 +10,10 @@
 #include <stdio.h>
 
 #include "core/calendar.h"
+#include "core/document.h"
+#include "core/real_text.h"
 #include "row/convert_family.h"
 #include "row/copy_format.h"
-#include "row/real_text.h"
 
 enum { INET_BITS = 1, INET_IS_CIDR = 2, INET_LENGTH = 3, INET_ADDRESS = 4 };
 enum { BOX_OID = 603 }; /* the one built-in type whose arrays are separated by semicolons */
@@ -202,6 +203,10 @@ static void append_value(struct buf *out, const struct value *value)
     case VALUE_BYTES:
         buf_append_text(out, "\\x");
         append_hex(out, value->text);
+        break;
+    case VALUE_ARRAY:
+    case VALUE_OBJECT:
+        value_append_json(out, value);
         break;
     default:
         buf_append_slice(out, value->text);

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "decode/json_string.h"
+#include "decode/nodes.h"
 #include "unit.h"
 
 /* The document as JSON, without white space; and that spans and counts fit together. */
@@ -103,7 +104,7 @@ static void test_depth(void)
             repeat(&text, closing[kind], depth);
             UNIT_CASE("%s %d deep", opening[kind], depth);
             CHECK_INT_EQ(scan(&text, arena, &root, &error),
-                         depth <= JSON_DEPTH_MAX ? OUTCOME_OK : OUTCOME_REJECT);
+                         depth <= NODES_DEPTH_MAX ? OUTCOME_OK : OUTCOME_REJECT);
             buf_fini(&text);
         }
     }
@@ -129,11 +130,11 @@ static void test_most_nodes(void)
     struct error error;
     struct buf text = {0};
     buf_append_text(&text, "[1");
-    repeat(&text, ",1", JSON_NODES_MAX - 2);
+    repeat(&text, ",1", NODES_COUNT_MAX - 2);
     buf_append_text(&text, "]");
     CHECK_INT_EQ(scan(&text, arena, &root, &error), OUTCOME_OK);
-    CHECK_INT_EQ(root->span, JSON_NODES_MAX);
-    CHECK_INT_EQ(root->count, JSON_NODES_MAX - 1);
+    CHECK_INT_EQ(root->span, NODES_COUNT_MAX);
+    CHECK_INT_EQ(root->count, NODES_COUNT_MAX - 1);
     text.length--;
     buf_append_text(&text, ",1]");
     CHECK_INT_EQ(scan(&text, arena, &root, &error), OUTCOME_REJECT);

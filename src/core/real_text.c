@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "row/real_text.h"
+#include "core/real_text.h"
 
 #include <float.h>
 #include <math.h>

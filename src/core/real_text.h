@@ -1,5 +1,5 @@
 /*
- * real_text: floats as PostgreSQL prints them. Internal to row/.
+ * real_text: floats as PostgreSQL prints them..
  *
  * As few digits as read back as the same number; plain where the decimal exponent is from -4 to 14
  * (5 for float4), else with an exponent of at least two digits (float8out() with extra_float_digits
@@ -7,8 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_ROW_REAL_TEXT_H
-#define MQTT2PG_ROW_REAL_TEXT_H
+#ifndef MQTT2PG_CORE_REAL_TEXT_H
+#define MQTT2PG_CORE_REAL_TEXT_H
 
 #include <stdbool.h>
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "decode/nodes.h"
+
+#include <stdlib.h>
+
+void nodes_begin(struct nodes *nodes, struct arena *arena, size_t guess)
+{
+    uint32_t capacity = (uint32_t) (guess < 1000 ? guess + 4 : 1000);
+    *nodes = (struct nodes){.arena = arena, .capacity = capacity};
+    nodes->list = arena_alloc(arena, capacity * sizeof(struct node));
+}
+
+bool nodes_grow(struct nodes *nodes)
+{
+    if (nodes->count >= NODES_COUNT_MAX) {
+        return false;
+    }
+    uint32_t doubled = nodes->capacity * 2;
+    uint32_t capacity = doubled < NODES_COUNT_MAX ? doubled : NODES_COUNT_MAX;
+    struct node *list = arena_alloc(nodes->arena, capacity * sizeof(*list));
+    memcpy(list, nodes->list, nodes->count * sizeof(*list));
+    nodes->list = list;
+    nodes->capacity = capacity;
+    return true;
+}
+
+const char *nodes_limit(const struct nodes *nodes)
+{
+    return nodes->count >= NODES_COUNT_MAX ? "too many values in one payload" : "nested too deep";
+}
+
+bool nodes_have_name(const struct nodes *nodes, int64_t index, uint32_t count, struct slice name)
+{
+    const struct node *member = &nodes->list[index + 1];
+    for (uint32_t i = 0; i < count; i++, member += member->span) {
+        if (slice_equal(member->key, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    const struct slice *a = left;
+    const struct slice *b = right;
+    if (a->length != b->length) {
+        return a->length < b->length ? -1 : 1;
+    }
+    return a->length == 0 ? 0 : memcmp(a->data, b->data, a->length);
+}
+
+/* Sorting has no worst case that a sender could aim at, as a hash table has. */
+bool nodes_have_duplicates(const struct nodes *nodes, int64_t index, uint32_t count)
+{
+    if (count <= NODES_SEARCHED_MAX) {
+        return false; /* nodes_name_is_taken() has answered */
+    }
+    struct slice *names = arena_alloc(nodes->arena, count * sizeof(*names));
+    const struct node *member = &nodes->list[index + 1];
+    for (uint32_t i = 0; i < count; i++, member += member->span) {
+        names[i] = member->key;
+    }
+    qsort(names, count, sizeof(*names), compare_names);
+    for (uint32_t i = 1; i < count; i++) {
+        if (slice_equal(names[i - 1], names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
