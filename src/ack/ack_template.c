@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "core/document.h"
 #include "core/property.h"
 #include "mqtt/paho_link.h"
 
@@ -256,32 +257,13 @@ static void append_bytes(struct buf *out, struct slice bytes)
     buf_append_byte(out, '"');
 }
 
-/* The value as JSON text. */
+/* The value as JSON text; bytes that are text as text, others in hex. */
 static void append_value(struct buf *out, const struct value *value)
 {
-    switch (value->kind) {
-    case VALUE_NULL:
-        buf_append_text(out, "null");
-        break;
-    case VALUE_BOOLEAN:
-        buf_append_text(out, value->boolean ? "true" : "false");
-        break;
-    case VALUE_NUMBER:
-    case VALUE_ARRAY:
-    case VALUE_OBJECT:
-        buf_append_slice(out, value->text);
-        break;
-    case VALUE_TEXT:
-        text_append_json(out, value->text);
-        break;
-    case VALUE_BYTES:
+    if (value->kind == VALUE_BYTES) {
         append_bytes(out, value->text);
-        break;
-    case VALUE_TIME:
-        buf_append_byte(out, '"');
-        text_format_time(out, value->time_us);
-        buf_append_byte(out, '"');
-        break;
+    } else {
+        value_append_json(out, value);
     }
 }
 

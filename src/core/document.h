@@ -8,9 +8,10 @@
  *                               TEXT "x"        key b
  *
  * A container's children follow it directly; `node + node->span` is the node behind its subtree, so
- * walking needs no pointers and building needs one array in an arena. Numbers keep their text,
- * containers the JSON text that they came from: that is how 64-bit integers, long decimals and
- * jsonb columns stay exact. decode/ builds documents, map/ and row/ read them.
+ * walking needs no pointers and building needs one array in an arena. Numbers keep their text, and
+ * a container that came as JSON keeps that JSON: that is how 64-bit integers, long decimals and
+ * jsonb columns stay exact. A container of another format has no text; value_json() writes it.
+ * decode/ builds documents, map/ and row/ read them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,17 +21,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/slice.h"
 #include "core/value.h"
 
 struct node {
-    enum value_kind kind; /* NULL, BOOLEAN, NUMBER, TEXT, BYTES, ARRAY or OBJECT */
+    enum value_kind kind; /* any of them */
     bool boolean;         /* of BOOLEAN */
     uint32_t span;        /* nodes in this subtree, itself included: at least 1 */
     uint32_t count;       /* members or elements of a container */
     struct slice key;     /* name of an object's member, decoded; else empty */
-    struct slice
-        text; /* NUMBER: as written; TEXT: decoded; BYTES; ARRAY, OBJECT: its JSON text, as it came */
+    union {
+        /* NUMBER: as written; TEXT: decoded; BYTES; ARRAY, OBJECT: its JSON as it came, or empty */
+        struct slice text;
+        int64_t time_us; /* of TIME: microseconds since 1970-01-01 00:00:00 UTC */
+    };
 };
 
 /* The member of this object with exactly this name, or NULL. */
@@ -42,5 +48,13 @@ const struct node *node_element(const struct node *array, int64_t index);
 
 /* The node as a value; NULL gives VALUE_NULL. Borrows. */
 struct value node_value(const struct node *node);
+
+/* Appends the JSON text of any value: of an array or object as it came, or else written from its
+ * nodes without white space. Bytes become base64 (RFC 4648, section 4, what PostgreSQL's
+ * decode(…, 'base64') reads), times RFC 3339 in UTC. */
+void value_append_json(struct buf *out, const struct value *value);
+
+/* The JSON text of an array or object, borrowed where it came as JSON, else in `arena`. */
+struct slice value_json(const struct value *value, struct arena *arena);
 
 #endif

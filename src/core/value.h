@@ -18,8 +18,8 @@ enum value_kind {
     VALUE_TEXT,   /* text: well-formed UTF-8; may hold NUL */
     VALUE_BYTES,  /* text: any bytes */
     VALUE_TIME,   /* time_us */
-    VALUE_ARRAY,  /* node, and text: its JSON */
-    VALUE_OBJECT, /* node, and text: its JSON */
+    VALUE_ARRAY,  /* node, and text: its JSON when it came as JSON; value_json() gives it always */
+    VALUE_OBJECT, /* likewise */
 };
 
 struct node;

@@ -124,7 +124,7 @@ static enum outcome json_of(const struct value *value, const struct column_shape
     switch (value->kind) {
     case VALUE_ARRAY:
     case VALUE_OBJECT:
-        datum->text = value->text;
+        datum->text = value_json(value, arena);
         return binary ? check_tree(value->node, error) : OUTCOME_OK;
     case VALUE_NUMBER:
         datum->text = value->text;

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "core/calendar.h"
+#include "core/document.h"
 #include "row/convert_family.h"
 
 enum { NAME_OID = 19, NAME_BYTES_MAX = 63 };
@@ -38,6 +39,10 @@ static enum outcome text_of(const struct value *value, struct arena *arena, stru
         break;
     case VALUE_TIME:
         *text = format_rfc3339(value->time_us, arena);
+        break;
+    case VALUE_ARRAY:
+    case VALUE_OBJECT:
+        *text = value_json(value, arena);
         break;
     case VALUE_BYTES:
         if (!text_is_utf8(value->text)) {

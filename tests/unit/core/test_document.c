@@ -50,6 +50,55 @@ static void test_values(void)
     CHECK_SLICE_EQ(text.text, "x");
 }
 
+/* [true,null,"1970-01-01…",{"b":"AP8=","n":1e400,"q\"":{as it came}}]: no container but the last
+ * has its text. */
+static const struct node binary[] = {
+    {.kind = VALUE_ARRAY, .span = 8, .count = 4},
+    {.kind = VALUE_BOOLEAN, .span = 1, .boolean = true},
+    {.kind = VALUE_NULL, .span = 1},
+    {.kind = VALUE_TIME, .span = 1, .time_us = 1},
+    {.kind = VALUE_OBJECT, .span = 4, .count = 3},
+    {.kind = VALUE_BYTES, .span = 1, .key = SLICE_LITERAL("b"), .text = SLICE_LITERAL("\0\xff")},
+    {.kind = VALUE_NUMBER, .span = 1, .key = SLICE_LITERAL("n"), .text = SLICE_LITERAL("1e400")},
+    {.kind = VALUE_OBJECT,
+     .span = 1,
+     .key = SLICE_LITERAL("q\""),
+     .text = SLICE_LITERAL("{ \"as\": 1 }")},
+};
+
+static void test_json(void)
+{
+    static const struct {
+        struct slice bytes;
+        const char *base64;
+    } cases[] = {
+        {SLICE_LITERAL(""), "\"\""},
+        {SLICE_LITERAL("f"), "\"Zg==\""},
+        {SLICE_LITERAL("fo"), "\"Zm8=\""},
+        {SLICE_LITERAL("foo"), "\"Zm9v\""},
+        {SLICE_LITERAL("\xfb\xff\xfe"), "\"+//+\""},
+    };
+    struct arena *arena = arena_new(1000);
+    struct value array = node_value(binary);
+    CHECK_SLICE_EQ(value_json(&array, arena),
+                   "[true,null,\"1970-01-01T00:00:00.000001Z\","
+                   "{\"b\":\"AP8=\",\"n\":1e400,\"q\\\"\":{ \"as\": 1 }}]");
+    struct value came = node_value(&binary[7]);
+    CHECK(value_json(&came, arena).data == binary[7].text.data);
+    struct value time = node_value(&binary[3]);
+    CHECK_INT_EQ(time.kind, VALUE_TIME);
+    CHECK_INT_EQ(time.time_us, 1);
+    CHECK_INT_EQ(time.text.length, 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf out = {0};
+        struct value bytes = value_bytes(cases[i].bytes);
+        value_append_json(&out, &bytes);
+        CHECK_SLICE_EQ(buf_slice(&out), cases[i].base64);
+        buf_fini(&out);
+    }
+    arena_free(arena);
+}
+
 static void test_kind_names(void)
 {
     CHECK_TEXT_EQ(value_kind_name(VALUE_NULL), "null");
@@ -58,4 +107,4 @@ static void test_kind_names(void)
 }
 
 UNIT_MAIN("document", {"members", test_members}, {"elements", test_elements},
-          {"values", test_values}, {"kind names", test_kind_names})
+          {"as JSON", test_json}, {"values", test_values}, {"kind names", test_kind_names})
