@@ -48,6 +48,18 @@ static const struct field fields[] = {
     {"rules.share", FIELD_TEXT, IN_RULE(share), 0},
     {"rules.retained", FIELD_CHOICE, IN_RULE(retained), 0},
     {"rules.format", FIELD_OPTION, IN_RULE(format), 0},
+    {"rules.compression", FIELD_CHOICE, IN_RULE(decoding.compression), 0},
+    {"rules.max_decoded", FIELD_INT64, IN_RULE(decoding.max_decoded_bytes), 0},
+    {"rules.csv.delimiter", FIELD_OPTION, IN_RULE(decoding.csv.delimiter), 0},
+    {"rules.csv.quote", FIELD_OPTION, IN_RULE(decoding.csv.quote), 0},
+    {"rules.csv.comment", FIELD_OPTION, IN_RULE(decoding.csv.comment), 0},
+    {"rules.csv.header", FIELD_BOOL, IN_RULE(decoding.csv.header), 0},
+    {"rules.csv.names", FIELD_OPTIONS, IN_RULE(decoding.csv.names),
+     IN_RULE(decoding.csv.name_count)},
+    {"rules.influx.precision", FIELD_CHOICE, IN_RULE(decoding.influx.precision), 0},
+    {"rules.protobuf.descriptor", FIELD_PATH, IN_RULE(decoding.protobuf.descriptor), 0},
+    {"rules.protobuf.message", FIELD_OPTION, IN_RULE(decoding.protobuf.message), 0},
+    {"rules.sparkplug.rebirth", FIELD_CHOICE, IN_RULE(decoding.sparkplug.rebirth), 0},
     {"rules.table", FIELD_OPTION, IN_RULE(table), 0},
     {"rules.columns", FIELD_COLUMNS, IN_RULE(columns), IN_RULE(column_count)},
     {"rules.where", FIELD_OPTIONS, IN_RULE(where), IN_RULE(where_count)},
@@ -69,6 +81,9 @@ static const struct field fields[] = {
 static_assert(sizeof(enum log_level) == sizeof(unsigned), "enums are unsigned");
 static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3 && LOG_TEXT == 0 && LOG_JSON == 1, "order");
 static_assert(RETAINED_NEW == 0 && RETAINED_IGNORE == 2, "order");
+static_assert(COMPRESSION_NONE == 0 && COMPRESSION_AUTO == 4, "order");
+static_assert(PRECISION_NS == 0 && PRECISION_S == 3, "order");
+static_assert(REBIRTH_NEVER == 0 && REBIRTH_GAP == 2, "order");
 static_assert(CONFLICT_ERROR == 0 && CONFLICT_UPDATE == 2, "order");
 
 const struct field *field_of(const struct setting *setting)

@@ -90,7 +90,7 @@ static const char sample_head[] =
     "#\n"
     "# A setting behind \"#\" shows its default, or an example where there is none. `mqtt2pg check` tells\n"
     "# every mistake, `mqtt2pg explain TOPIC PAYLOAD` what becomes of a message, `mqtt2pg settings` all\n"
-    "# settings with their ranges. (This file is made of src/config/settings.c.)\n"
+    "# settings with their ranges. (This file is made of src/config/settings_table.c.)\n"
     "#\n"
     "# Durations have a unit: \"250ms\", \"30s\", \"15m\", \"7d\"; sizes too: \"64KB\", \"8MB\", \"10GB\".\n"
     "# ${NAME} in a text is taken from the environment, ${NAME:-default} too; \"$${\" is a plain \"${\".\n"
@@ -243,7 +243,7 @@ static void append_markdown_members(struct buf *out, const char *group)
 
 void settings_append_markdown(struct buf *out)
 {
-    buf_append_text(out, "# Settings\n\nMade of the table in `src/config/settings.c`.\n");
+    buf_append_text(out, "# Settings\n\nMade of the table in `src/config/settings_table.c`.\n");
     append_markdown_members(out, "");
     for (size_t i = 0; i < setting_count; i++) {
         if (settings[i].type == SETTING_GROUP) {

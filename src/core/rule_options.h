@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/problems.h"
+#include "core/format_options.h"
 
 enum retained_policy {
     RETAINED_NEW,    /* a retained message once, when the subscription is new */
@@ -23,12 +24,6 @@ enum retained_policy {
 };
 
 enum conflict_policy { CONFLICT_ERROR, CONFLICT_NOTHING, CONFLICT_UPDATE };
-
-/* A text and where it stands; `text` is NULL when it was not given. */
-struct option_text {
-    const char *text;
-    struct place place;
-};
 
 struct option_column {
     const char *name;
@@ -55,8 +50,9 @@ struct rule_options {
     uint8_t qos;
     const char *share; /* "" = none */
     enum retained_policy retained;
-    struct option_text format; /* "json" */
-    struct option_text table;  /* of table and sql one is given */
+    struct option_text format;      /* "json" */
+    struct format_options decoding; /* the settings of that format, and the compression */
+    struct option_text table;       /* of table and sql one is given */
     struct option_text sql;
     struct option_column *columns;
     size_t column_count;

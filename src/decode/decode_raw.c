@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/decode_raw.h"
 
-enum outcome decode_raw(struct slice payload, struct arena *arena, const struct node **root,
-                        struct error *error)
+enum outcome decode_raw(const struct decode_input *input, struct arena *arena,
+                        const struct node **root, struct error *error)
 {
     (void) error;
     struct node *node = arena_alloc(arena, sizeof(*node));
-    *node = (struct node){.kind = VALUE_BYTES, .span = 1, .text = payload};
+    *node = (struct node){.kind = VALUE_BYTES, .span = 1, .text = input->payload};
     *root = node;
     return OUTCOME_OK;
 }

@@ -8,10 +8,10 @@
 
 #include "base/arena.h"
 #include "base/outcome.h"
-#include "core/document.h"
+#include "decode/decoder.h"
 
 /* Always OUTCOME_OK. */
-enum outcome decode_raw(struct slice payload, struct arena *arena, const struct node **root,
-                        struct error *error) MUST_CHECK;
+enum outcome decode_raw(const struct decode_input *input, struct arena *arena,
+                        const struct node **root, struct error *error) MUST_CHECK;
 
 #endif

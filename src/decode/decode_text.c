@@ -41,9 +41,10 @@ static size_t first_malformed(struct slice text)
     return at;
 }
 
-enum outcome decode_text(struct slice payload, struct arena *arena, const struct node **root,
-                         struct error *error)
+enum outcome decode_text(const struct decode_input *input, struct arena *arena,
+                         const struct node **root, struct error *error)
 {
+    struct slice payload = input->payload;
     if (!text_is_utf8(payload)) {
         return error_set(error, OUTCOME_REJECT, "byte %zu: not UTF-8",
                          first_malformed(payload) + 1);

@@ -12,11 +12,11 @@
 
 #include "base/arena.h"
 #include "base/outcome.h"
-#include "core/document.h"
+#include "decode/decoder.h"
 
 /* OUTCOME_REJECT with the place when the payload is not UTF-8. NUL is legal here; a column that
  * can't hold it rejects it. */
-enum outcome decode_text(struct slice payload, struct arena *arena, const struct node **root,
-                         struct error *error) MUST_CHECK;
+enum outcome decode_text(const struct decode_input *input, struct arena *arena,
+                         const struct node **root, struct error *error) MUST_CHECK;
 
 #endif

@@ -6,10 +6,21 @@
 #include "decode/json_scan.h"
 
 const struct decoder decoders[] = {
-    {"json", "a JSON text (RFC 8259); \"$\" is its value", "jsonb", json_scan},
-    {"text", "UTF-8 text; \"$\" is the text, or a number when that is all it holds", "text",
-     decode_text},
-    {"raw", "any bytes; \"$\" is the bytes", "bytea", decode_raw},
+    {.name = "json",
+     .help = "a JSON text (RFC 8259); \"$\" is its value",
+     .payload_type = "jsonb",
+     .has_members = true,
+     .is_text = true,
+     .decode = decode_json},
+    {.name = "text",
+     .help = "UTF-8 text; \"$\" is the text, or a number when that is all it holds",
+     .payload_type = "text",
+     .is_text = true,
+     .decode = decode_text},
+    {.name = "raw",
+     .help = "any bytes; \"$\" is the bytes",
+     .payload_type = "bytea",
+     .decode = decode_raw},
 };
 
 const size_t decoder_count = sizeof(decoders) / sizeof(decoders[0]);

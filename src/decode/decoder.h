@@ -1,6 +1,6 @@
 /*
  * decoder: payload bytes to a document, by the name of a rule's `format`. One row of decoders[] per
- * format. Pure.
+ * format. Pure; only prepare() may read a file.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,15 +10,33 @@
 #include "base/arena.h"
 #include "base/outcome.h"
 #include "core/document.h"
+#include "core/format_options.h"
+
+/* What a document may depend on; all borrowed. */
+struct decode_input {
+    struct slice payload; /* decompressed */
+    struct slice topic;
+    uint64_t sequence;                    /* of the message in its journal; 0 = in none */
+    const struct memory *memory;          /* what was learned before; NULL = nothing */
+    const struct format_options *options; /* of the rule; NULL where the format has none */
+    const void *state;                    /* what prepare() made of them */
+};
 
 struct decoder {
     const char *name;
     const char *help;         /* one line */
     const char *payload_type; /* of a column made from "$" alone */
-    /* Makes the document in `arena`; it borrows `payload`. OUTCOME_REJECT with a reason that says
+    bool has_members;         /* "$" may be an array or object */
+    bool is_text;             /* no payload begins as compressed ones do */
+    /* Makes the document in `arena`; it borrows the payload. OUTCOME_REJECT with a reason that says
      * where ("byte 17: …") and never quotes the payload. */
-    enum outcome (*decode)(struct slice payload, struct arena *arena, const struct node **root,
-                           struct error *error);
+    enum outcome (*decode)(const struct decode_input *input, struct arena *arena,
+                           const struct node **root, struct error *error);
+    /* Checks the options and makes what decode() needs of them. OUTCOME_REJECT with `error` and
+     * `place`, which names the option at fault. NULL: nothing is to be made. */
+    enum outcome (*prepare)(const struct format_options *options, void **state, struct place *place,
+                            struct error *error);
+    void (*release)(void *state); /* may be NULL */
 };
 
 extern const struct decoder decoders[];

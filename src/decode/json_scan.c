@@ -317,3 +317,9 @@ enum outcome json_scan(struct slice text, struct arena *arena, const struct node
     *root = scanner.nodes.list;
     return OUTCOME_OK;
 }
+
+enum outcome decode_json(const struct decode_input *input, struct arena *arena,
+                         const struct node **root, struct error *error)
+{
+    return json_scan(input->payload, arena, root, error);
+}

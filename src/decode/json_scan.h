@@ -18,11 +18,16 @@
 #include "base/arena.h"
 #include "base/outcome.h"
 #include "core/document.h"
+#include "decode/decoder.h"
 
 /* OUTCOME_REJECT with "byte 17: …", counted from 1. Keys and texts of the nodes borrow `text` or
  * lie in `arena`. */
 enum outcome json_scan(struct slice text, struct arena *arena, const struct node **root,
                        struct error *error) MUST_CHECK;
+
+/* The format "json": json_scan() of the payload. */
+enum outcome decode_json(const struct decode_input *input, struct arena *arena,
+                         const struct node **root, struct error *error) MUST_CHECK;
 
 /* Is `text` exactly one JSON number (RFC 8259, section 6)? */
 bool json_is_number(struct slice text);

@@ -31,7 +31,8 @@ static void take_plain(struct topic_data *data, struct slice payload, struct sha
 {
     const struct node *root;
     struct error error;
-    if (decode_text(payload, scratch, &root, &error) == OUTCOME_OK) {
+    const struct decode_input input = {.payload = payload};
+    if (decode_text(&input, scratch, &root, &error) == OUTCOME_OK) {
         shape_take(data->plain, root, budget, scratch);
     }
 }

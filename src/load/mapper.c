@@ -17,7 +17,7 @@ struct rule_columns {
 
 /* A payload decoded for one format. */
 struct decoded {
-    const struct decoder *decoder;
+    const struct format *format;
     const struct node *root; /* NULL: it can't be decoded, `error` says why */
     struct error error;
 };
@@ -41,7 +41,7 @@ struct mapper *mapper_new(const struct ruleset *ruleset)
     mapper->rules = memory_alloc((ruleset->count + 1) * sizeof(*mapper->rules));
     mapper->routes = memory_alloc((ruleset->count + 1) * sizeof(*mapper->routes));
     mapper->list = memory_alloc((ruleset->count + 1) * sizeof(*mapper->list));
-    mapper->decoded = memory_alloc(decoder_count * sizeof(*mapper->decoded));
+    mapper->decoded = memory_alloc((ruleset->count + 1) * sizeof(*mapper->decoded));
     for (size_t i = 0; i < ruleset->count; i++) {
         const struct rule *rule = ruleset->rules[i];
         struct rule_columns *columns = &mapper->rules[i];
@@ -97,17 +97,19 @@ struct arena *mapper_arena(struct mapper *mapper)
 static const struct decoded *decode_for(struct mapper *mapper, const struct rule *rule,
                                         const struct message *message)
 {
+    const struct decode_input input = {
+        .payload = message->payload, .topic = message->topic, .sequence = message->sequence};
     struct decoded *decoded;
 
     for (size_t i = 0; i < mapper->decoded_count; i++) {
-        if (mapper->decoded[i].decoder == rule->decoder) {
+        if (format_same(mapper->decoded[i].format, rule->format)) {
             return &mapper->decoded[i];
         }
     }
     decoded = &mapper->decoded[mapper->decoded_count++];
-    decoded->decoder = rule->decoder;
+    decoded->format = rule->format;
     decoded->root = NULL;
-    if (rule->decoder->decode(message->payload, mapper->arena, &decoded->root, &decoded->error) !=
+    if (format_decode(rule->format, &input, mapper->arena, &decoded->root, &decoded->error) !=
         OUTCOME_OK) {
         decoded->root = NULL;
     }

@@ -10,24 +10,6 @@
 #include "base/text.h"
 #include "pg/pg_quote.h"
 
-/* "unknown format "jsn" (did you mean json?)", or which there are. */
-static void problem_unknown_format(struct problems *problems, const struct option_text *format)
-{
-    const char *meant =
-        text_suggest(slice_of(format->text), &decoders[0].name, decoder_count, sizeof(decoders[0]));
-    struct buf hint = {0};
-
-    if (meant != NULL) {
-        buf_printf(&hint, "did you mean %s?", meant);
-    }
-    for (size_t i = 0; meant == NULL && i < decoder_count; i++) {
-        buf_printf(&hint, "%s%s", i == 0 ? "there are " : ", ", decoders[i].name);
-    }
-    problem_error(problems, format->place, "format", "unknown format \"%s\" (%s)", format->text,
-                  buf_string(&hint));
-    buf_fini(&hint);
-}
-
 static void compile_topic(struct rule *rule, struct problems *problems)
 {
     const struct option_text *topic = &rule->options->topic;
@@ -73,12 +55,8 @@ static void guess_captures(struct rule *rule, struct scope *scope)
 
 static void compile_format(struct rule *rule, struct problems *problems)
 {
-    const struct option_text *format = &rule->options->format;
-
-    rule->decoder = decoder_find(slice_of(format->text == NULL ? "json" : format->text));
-    if (rule->decoder == NULL) {
-        problem_unknown_format(problems, format);
-    }
+    rule->format = format_new(&rule->options->format, &rule->options->decoding, problems);
+    rule->decoder = rule->format == NULL ? NULL : rule->format->decoder;
 }
 
 static void compile_rows(struct rule *rule, struct problems *problems)
@@ -255,6 +233,7 @@ void rule_free(struct rule *rule)
     free(rule->column_names);
     free(rule->conditions);
     row_source_free(rule->rows);
+    format_free(rule->format);
     ack_template_free(rule->ack);
     takeover_free(rule->takeover);
     topic_filter_free(rule->filter);

@@ -11,7 +11,7 @@
 #include "base/problems.h"
 #include "core/rule_options.h"
 #include "core/table_shape.h"
-#include "decode/decoder.h"
+#include "decode/format.h"
 #include "load/takeover.h"
 #include "map/condition.h"
 #include "map/expression.h"
@@ -31,8 +31,9 @@ struct rule {
         *takeover; /* from the subscription that it had before a reload; NULL: it is the same */
     struct topic_filter *filter;
     char **guessed; /* captures of a topic that did not compile, NULL behind the last; else NULL */
-    const struct decoder *decoder;
-    struct expression **columns; /* options->column_count of them */
+    struct format *format;
+    const struct decoder *decoder; /* format's */
+    struct expression **columns;   /* options->column_count of them */
     const char **column_names;
     size_t column_count;
     struct condition **conditions;

@@ -53,7 +53,7 @@ static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct 
     char what[128];
 
     snprintf(what, sizeof(what), "columns.%.100s", rule->column_names[i]);
-    if (strcmp(rule->decoder->name, "text") == 0 || strcmp(rule->decoder->name, "raw") == 0) {
+    if (!rule->decoder->has_members) {
         if (expression_is_member(expression)) {
             problem_warning(
                 problems, place, what,

@@ -266,7 +266,8 @@ static void test_json(void)
     check_json("broker: { protocol = \"3.1.1\"; };", "\"protocol\":\"3.1.1\"");
     check_json("log: { level = \"error\"; };", "\"log\":{\"level\":\"error\",\"format\":\"text\"}");
     check_json("", "\"columns\":{\"x\":\"$.x\"},\"where\":[],\"rows\":null");
-    check_json("", "\"sql\":null,\"ack\":null}]}");
+    check_json("", "\"sql\":null,\"csv\":{");
+    check_json("", "\"sparkplug\":{\"rebirth\":\"never\"},\"ack\":null}]}");
 
     struct buf json = {0};
     struct config *config = case_load(full_rule, "");
@@ -274,11 +275,16 @@ static void test_json(void)
     const char *rule = strstr(buf_string(&json), "\"rules\":");
     CHECK_TEXT_EQ(
         rule, "\"rules\":[{\"name\":\"full\",\"topic\":\"d/{device}\",\"qos\":2,\"share\":\"g\","
-              "\"retained\":\"ignore\",\"format\":\"text\",\"table\":\"public.t\","
+              "\"retained\":\"ignore\",\"format\":\"text\",\"compression\":\"none\",\"max_"
+              "decoded\":\"8MB\",\"table\":\"public.t\","
               "\"columns\":{\"Odd Name\":\"$.x\",\"y\":\"{device}\"},"
               "\"where\":[\"$.a > 0\",\"$.b is null\"],\"rows\":\"$.r[*]\","
               "\"on_conflict\":\"update\",\"key\":[\"y\",\"Odd Name\"],\"newest\":\"y\","
-              "\"create\":true,\"sql\":null,\"ack\":{\"topic\":\"@response_topic\","
+              "\"create\":true,\"sql\":null,\"csv\":{\"delimiter\":null,\"quote\":null,"
+              "\"header\":false,\"names\":[],\"comment\":null},"
+              "\"influx\":{\"precision\":\"ns\"},"
+              "\"protobuf\":{\"descriptor\":null,\"message\":null},"
+              "\"sparkplug\":{\"rebirth\":\"never\"},\"ack\":{\"topic\":\"@response_topic\","
               "\"on\":[\"rejected\"],\"qos\":0,\"retain\":true,"
               "\"fields\":{\"status\":\"@status\"}}}]}");
     buf_fini(&json);

@@ -111,8 +111,8 @@ static void test_sample(void)
 static void test_manual(void)
 {
     const char *path = "config/man/mqtt2pg.cfg.5";
-    static const char begin[] = ".\\\" Made of src/config/settings.c: the next lines.\n";
-    static const char end[] = ".\\\" Made of src/config/settings.c: up to here.\n";
+    static const char begin[] = ".\\\" Made of src/config/settings_table.c: the next lines.\n";
+    static const char end[] = ".\\\" Made of src/config/settings_table.c: up to here.\n";
     struct buf page = {0};
     struct buf wanted = {0};
     struct error error;

@@ -8,7 +8,8 @@ static const struct node *decode(const char *format, struct slice payload, struc
 {
     const struct node *root = NULL;
     const struct decoder *decoder = decoder_find(slice_of(format));
-    if (!CHECK(decoder != NULL) || decoder->decode(payload, arena, &root, error) != OUTCOME_OK) {
+    const struct decode_input input = {.payload = payload};
+    if (!CHECK(decoder != NULL) || decoder->decode(&input, arena, &root, error) != OUTCOME_OK) {
         return NULL;
     }
     CHECK_INT_EQ(root->kind == VALUE_OBJECT || root->span == 1, true);

@@ -57,8 +57,9 @@ static inline void fixture_decode(struct fixture *fixture, struct slice payload)
     }
     fixture->message.payload = payload;
     const struct decoder *decoder = decoder_find(slice_of(format));
+    const struct decode_input input = {.payload = payload};
     CHECK_INT_EQ(
-        decoder->decode(payload, fixture->arena, &fixture->subject.payload, &fixture->error),
+        decoder->decode(&input, fixture->arena, &fixture->subject.payload, &fixture->error),
         OUTCOME_OK);
     fixture->subject.here = fixture->subject.payload;
 }

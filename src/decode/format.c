@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "decode/format.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+/* "unknown format "jsn" (did you mean json?)", or which there are. */
+static void problem_unknown(struct problems *problems, const struct option_text *name)
+{
+    const char *meant =
+        text_suggest(slice_of(name->text), &decoders[0].name, decoder_count, sizeof(decoders[0]));
+    struct buf hint = {0};
+    if (meant != NULL) {
+        buf_printf(&hint, "did you mean %s?", meant);
+    }
+    for (size_t i = 0; meant == NULL && i < decoder_count; i++) {
+        buf_printf(&hint, "%s%s", i == 0 ? "there are " : ", ", decoders[i].name);
+    }
+    problem_error(problems, name->place, "format", "unknown format \"%s\" (%s)", name->text,
+                  buf_string(&hint));
+    buf_fini(&hint);
+}
+
+struct format *format_new(const struct option_text *name, const struct format_options *options,
+                          struct problems *problems)
+{
+    const struct decoder *decoder =
+        decoder_find(slice_of(name->text == NULL ? "json" : name->text));
+    struct place place = name->place;
+    struct error error;
+    if (decoder == NULL) {
+        problem_unknown(problems, name);
+        return NULL;
+    }
+    struct format *format = memory_alloc(sizeof(*format));
+    format->decoder = decoder;
+    format->options = options;
+    if (decoder->prepare != NULL &&
+        decoder->prepare(options, &format->state, &place, &error) != OUTCOME_OK) {
+        problem_error(problems, place.file != NULL ? place : name->place, decoder->name, "%s",
+                      error.text);
+        format_free(format);
+        return NULL;
+    }
+    return format;
+}
+
+void format_free(struct format *format)
+{
+    if (format != NULL && format->state != NULL && format->decoder->release != NULL) {
+        format->decoder->release(format->state);
+    }
+    free(format);
+}
+
+bool format_same(const struct format *left, const struct format *right)
+{
+    if (left->decoder != right->decoder) {
+        return false;
+    }
+    return left->options == right->options ||
+           (left->state == NULL && right->state == NULL &&
+            left->options->compression == right->options->compression &&
+            left->options->max_decoded_bytes == right->options->max_decoded_bytes);
+}
+
+enum outcome format_decode(const struct format *format, const struct decode_input *input,
+                           struct arena *arena, const struct node **root, struct error *error)
+{
+    struct decode_input inner = *input;
+    inner.options = format->options;
+    inner.state = format->state;
+    return format->decoder->decode(&inner, arena, root, error);
+}
