@@ -586,7 +586,7 @@ def test_journals_that_are_not_ours(env):
         sound = file.read()
     xxhash = ctypes.CDLL("libxxhash.so.0")
     xxhash.XXH3_64bits.restype = ctypes.c_uint64
-    later = sound[:8] + (2).to_bytes(4, "little") + sound[12:56]
+    later = sound[:8] + (int.from_bytes(sound[8:12], "little") + 1).to_bytes(4, "little") + sound[12:56]
     later += xxhash.XXH3_64bits(later, ctypes.c_size_t(56)).to_bytes(8, "little") + sound[64:]
     for content, what in ((later, "later version"), (sound, None)):
         with open(name, "wb") as file:
