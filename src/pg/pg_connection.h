@@ -119,11 +119,33 @@ void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *
 int64_t pg_rows_affected(const struct pg_rows *rows);
 void pg_rows_free(struct pg_rows *rows);
 
+/* The rows of one COPY … FROM STDIN. */
+struct pg_stream {
+    const char *relation;      /* its target, without schema and quotes; borrowed */
+    const struct slice *parts; /* header, rows, trailer; borrowed */
+    size_t count;
+    int64_t affected; /* rows, by the command tag */
+};
+
+/* Several statements in one Query message, COPY … FROM STDIN among them. */
+struct pg_query {
+    const char *sql;           /* borrowed */
+    struct pg_stream *streams; /* one for each COPY, in order; borrowed */
+    size_t count;
+    size_t done;      /* statements that succeeded, from the first */
+    bool rolled_back; /* the last of them answered ROLLBACK: a COMMIT of what had failed */
+};
+
 /*
- * Sends a COPY … FROM STDIN: the statement, then the parts in order (header, rows, trailer),
- * noticing an early error between chunks. `failure.line` tells the row when the server did, and
- * could be believed. Takes 256 KB of memory, however large the parts are.
+ * Sends the statements in one message, and each stream when the server asks for it, noticing an
+ * early error between chunks. The first failure passes over the rest. Costs one round trip and one
+ * for each stream. `failure.line` tells the row of a COPY when the server did, and could be
+ * believed. Takes 256 KB of memory, however large the streams are.
  */
+enum outcome pg_query_run(struct pg_connection *connection, struct pg_query *query,
+                          struct pg_failure *failure) MUST_CHECK;
+
+/* The same for one COPY. */
 enum outcome pg_copy(struct pg_connection *connection, const char *sql, const struct slice *parts,
                      size_t count, struct pg_failure *failure) MUST_CHECK;
 

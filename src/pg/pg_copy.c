@@ -15,6 +15,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <linux/sockios.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -104,13 +105,14 @@ static enum send send_part(struct pg_connection *connection, struct slice part, 
     return SEND_DONE;
 }
 
-static enum outcome send_parts(struct pg_connection *connection, const struct slice *parts,
-                               size_t count, struct pg_failure *failure)
+/* Speaks one COPY, for which the server has just asked. */
+static enum outcome send_stream(struct pg_connection *connection, const struct pg_stream *stream,
+                                struct pg_failure *failure)
 {
     struct news news = news_now(connection);
     enum send sent = SEND_DONE;
-    for (size_t i = 0; i < count && sent == SEND_DONE; i++) {
-        sent = send_part(connection, parts[i], &news, failure);
+    for (size_t i = 0; i < stream->count && sent == SEND_DONE; i++) {
+        sent = send_part(connection, stream->parts[i], &news, failure);
     }
     if (sent == SEND_FAILED) {
         return OUTCOME_RETRY;
@@ -121,26 +123,112 @@ static enum outcome send_parts(struct pg_connection *connection, const struct sl
     return pg_session_flush(connection, failure);
 }
 
-/* Sends the statement and waits until the server asks for the rows. */
-static enum outcome start_copy(struct pg_connection *connection, const char *sql,
-                               const char *relation, struct pg_failure *failure)
+/* A Query under way. */
+struct conversation {
+    struct pg_query *query;
+    size_t streams_begun;
+    bool failed;
+    struct pg_failure failure; /* of the first failure with a SQLSTATE, else of the first */
+};
+
+/* The stream that is being sent or was sent last; NULL before the first. */
+static struct pg_stream *stream_now(const struct conversation *conversation)
+{
+    return conversation->streams_begun == 0
+               ? NULL
+               : &conversation->query->streams[conversation->streams_begun - 1];
+}
+
+static void note_failure(struct conversation *conversation, const PGresult *result)
+{
+    const struct pg_stream *stream = stream_now(conversation);
+
+    if (!conversation->failed || conversation->failure.sqlstate[0] == '\0') {
+        pg_session_failure(result, stream == NULL ? NULL : stream->relation,
+                           &conversation->failure);
+    }
+    conversation->failed = true;
+}
+
+static void note_success(struct conversation *conversation, PGresult *result)
+{
+    struct pg_query *query = conversation->query;
+    const char *tag = PQcmdStatus(result);
+
+    query->done++;
+    query->rolled_back = strcmp(tag, "ROLLBACK") == 0;
+    if (strncmp(tag, "COPY", 4) == 0 && conversation->streams_begun > 0) {
+        stream_now(conversation)->affected = strtoll(PQcmdTuples(result), NULL, 10);
+    }
+}
+
+/* Takes one result over, and speaks the COPY that it asks for. */
+static enum outcome take_result(struct pg_connection *connection, PGresult *result,
+                                struct conversation *conversation, struct pg_failure *failure)
+{
+    ExecStatusType status = PQresultStatus(result);
+    enum outcome outcome = OUTCOME_OK;
+
+    if (status == PGRES_COPY_IN && conversation->streams_begun < conversation->query->count) {
+        conversation->streams_begun++;
+        outcome = send_stream(connection, stream_now(conversation), failure);
+    } else if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+        pg_disconnect(connection); /* nobody is there to speak this COPY */
+        outcome = pg_failure_set(failure, SQL_RULE, "COPY with the client is not possible here");
+    } else if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE) {
+        note_failure(conversation, result);
+    } else {
+        note_success(conversation, result);
+    }
+    PQclear(result);
+    return outcome;
+}
+
+static enum outcome converse(struct pg_connection *connection, struct conversation *conversation,
+                             struct pg_failure *failure)
 {
     PGresult *result = NULL;
-
-    if (connection->pg == NULL || PQsendQuery(connection->pg, sql) == 0) {
-        return pg_session_lost(connection, failure);
-    }
-    pg_session_begin(connection);
     enum outcome outcome = pg_session_flush(connection, failure);
+
     if (outcome == OUTCOME_OK) {
         outcome = pg_session_next(connection, &result, failure);
     }
-    if (outcome != OUTCOME_OK || PQresultStatus(result) == PGRES_COPY_IN) {
-        PQclear(result);
-        return outcome;
+    while (outcome == OUTCOME_OK && result != NULL) {
+        outcome = take_result(connection, result, conversation, failure);
+        result = NULL;
+        if (outcome == OUTCOME_OK) {
+            outcome = pg_session_next(connection, &result, failure);
+        }
     }
-    outcome = pg_session_finish(connection, result, relation, NULL, failure);
-    if (outcome == OUTCOME_OK) {
+    if (outcome == OUTCOME_OK && conversation->failed) {
+        *failure = conversation->failure;
+        outcome = OUTCOME_RETRY;
+        if (failure->fatal || PQstatus(connection->pg) != CONNECTION_OK) {
+            pg_disconnect(connection);
+        }
+    } else if (outcome != OUTCOME_OK && conversation->failed) {
+        *failure = conversation->failure; /* the server's own words say more */
+    }
+    return outcome;
+}
+
+enum outcome pg_query_run(struct pg_connection *connection, struct pg_query *query,
+                          struct pg_failure *failure)
+{
+    struct conversation conversation = {.query = query};
+
+    query->done = 0;
+    query->rolled_back = false;
+    if (connection->pg == NULL || PQsendQuery(connection->pg, query->sql) == 0) {
+        return pg_session_lost(connection, failure);
+    }
+    pg_session_begin(connection);
+    enum outcome outcome = converse(connection, &conversation, failure);
+    if (outcome != OUTCOME_OK && strstr(failure->message, early_end) != NULL) {
+        connection->early_check_off = true;
+        failure->action = SQL_RETRY;
+    }
+    if (outcome == OUTCOME_OK && conversation.streams_begun < query->count) {
         outcome = pg_failure_set(failure, SQL_RULE, "this is no COPY FROM STDIN");
     }
     return outcome;
@@ -155,18 +243,9 @@ enum outcome pg_copy(struct pg_connection *connection, const char *sql, const st
         name = slice_make(name.data + 1, name.length - 1);
         (void) pg_take_relation(&name, &relation);
     }
-
-    enum outcome outcome = start_copy(connection, sql, buf_string(&relation), failure);
-    if (outcome == OUTCOME_OK) {
-        outcome = send_parts(connection, parts, count, failure);
-    }
-    if (outcome == OUTCOME_OK) {
-        outcome = pg_session_finish(connection, NULL, buf_string(&relation), NULL, failure);
-    }
-    if (outcome != OUTCOME_OK && strstr(failure->message, early_end) != NULL) {
-        connection->early_check_off = true;
-        failure->action = SQL_RETRY;
-    }
+    struct pg_stream stream = {.relation = buf_string(&relation), .parts = parts, .count = count};
+    struct pg_query query = {.sql = sql, .streams = &stream, .count = 1};
+    enum outcome outcome = pg_query_run(connection, &query, failure);
     buf_fini(&relation);
     return outcome;
 }

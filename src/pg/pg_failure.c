@@ -9,7 +9,7 @@
 enum outcome pg_failure_set(struct pg_failure *failure, enum sql_action action, const char *format,
                             ...)
 {
-    *failure = (struct pg_failure){.action = action};
+    *failure = (struct pg_failure){.action = action, .fatal = action == SQL_RECONNECT};
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(failure->message, sizeof(failure->message), format, arguments);

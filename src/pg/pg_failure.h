@@ -15,6 +15,7 @@
 
 struct pg_failure {
     enum sql_action action;
+    bool fatal;       /* FATAL, PANIC, or the server did not say: the connection is gone or going */
     char sqlstate[6]; /* "" when the server did not say */
     char message
         [400]; /* primary message and detail, one line; values of rows do not belong in logs, but in dead letters they do */

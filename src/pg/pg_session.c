@@ -110,7 +110,7 @@ enum outcome pg_session_lost(struct pg_connection *connection, struct pg_failure
     if (connection->pg == NULL) {
         return pg_failure_set(failure, SQL_RECONNECT, "not connected");
     }
-    *failure = (struct pg_failure){.action = SQL_RECONNECT};
+    *failure = (struct pg_failure){.action = SQL_RECONNECT, .fatal = true};
     const char *message = PQerrorMessage(connection->pg);
     pg_failure_message(failure, slice_of(message[0] != '\0' ? message : "connection lost"),
                        slice_of(NULL));
@@ -204,12 +204,13 @@ static bool line_is_true(const char *sqlstate)
     return strcmp(sqlstate, "54000") != 0 && strcmp(sqlstate, "XX000") != 0;
 }
 
-static void fill_failure(const PGresult *result, const char *relation, struct pg_failure *failure)
+void pg_session_failure(const PGresult *result, const char *relation, struct pg_failure *failure)
 {
     *failure = (struct pg_failure){0};
     copy_field(failure->sqlstate, sizeof(failure->sqlstate), result, PG_DIAG_SQLSTATE);
     copy_field(failure->constraint, sizeof(failure->constraint), result, PG_DIAG_CONSTRAINT_NAME);
-    failure->action = sql_action_of(failure->sqlstate, is_fatal(result));
+    failure->fatal = is_fatal(result) || failure->sqlstate[0] == '\0';
+    failure->action = sql_action_of(failure->sqlstate, failure->fatal);
 
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     if (primary == NULL) {
@@ -248,7 +249,7 @@ static void take_result(struct finish *finish, PGresult *result, const char *rel
 {
     if (is_failure(PQresultStatus(result))) {
         if (!finish->failed || finish->failure.sqlstate[0] == '\0') {
-            fill_failure(result, relation, &finish->failure);
+            pg_session_failure(result, relation, &finish->failure);
         }
         finish->failed = true;
         PQclear(result);
@@ -260,8 +261,8 @@ static void take_result(struct finish *finish, PGresult *result, const char *rel
 
 static bool is_usable(const struct pg_connection *connection, const struct finish *finish)
 {
-    return finish->failure.action != SQL_RECONNECT && finish->failure.action != SQL_READ_WRITE &&
-           connection->pg != NULL && PQstatus(connection->pg) == CONNECTION_OK;
+    return !finish->failure.fatal && connection->pg != NULL &&
+           PQstatus(connection->pg) == CONNECTION_OK;
 }
 
 enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first,

@@ -66,6 +66,10 @@ enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first
                                const char *relation, PGresult **last,
                                struct pg_failure *failure) MUST_CHECK;
 
+/* What a result that is a failure says. `relation` names the target of a COPY for the line number;
+ * NULL else. */
+void pg_session_failure(const PGresult *result, const char *relation, struct pg_failure *failure);
+
 /* The connection does not take what was to be sent: closes it and says so. */
 enum outcome pg_session_lost(struct pg_connection *connection, struct pg_failure *failure);
 
