@@ -76,10 +76,12 @@ static void check_unfed(const struct table_shape *shape, const struct row_plan *
     }
 }
 
+/* An array in binary form can't be an element of unnest()'s array: a value of its own type would
+ * need more than one dimension. */
 static enum copy_format format_of(const struct row_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
-        if (!column_has_binary(plan->columns[i])) {
+        if (!column_has_binary(plan->columns[i]) || plan->columns[i]->array) {
             return COPY_TEXT;
         }
     }

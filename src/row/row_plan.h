@@ -18,7 +18,7 @@ struct row_plan {
     const struct column_shape *
         *columns; /* owned array; i-th expression's column, borrowed from the shape */
     size_t count;
-    enum copy_format format; /* binary when every column has a binary form */
+    enum copy_format format; /* binary when every column has a binary form and none is an array */
 };
 
 /*
