@@ -56,7 +56,10 @@ select d.attrelid as table_oid,
           join pg_catalog.pg_class s on s.oid = x.refobjid
          where k.adrelid = d.attrelid and k.adnum = d.attnum and d.attgenerated = ''
            and case when s.relkind = 'S' then not has_sequence_privilege(s.oid, 'usage, update') end
-         limit 1) as denied_sequence
+         limit 1) as denied_sequence,
+       -- With -1 instead of null no type gets a length of 1: bpchar, "bit".
+       format_type(b.type, -1) as base_name,
+       d.atttypid as declared_oid
   from declared d
   join base b on b.attrelid = d.attrelid and b.attnum = d.attnum
   left join element_base e on e.attrelid = d.attrelid and e.attnum = d.attnum

@@ -20,6 +20,7 @@ void table_shape_free(struct table_shape *shape)
     for (size_t i = 0; i < shape->count; i++) {
         free(shape->columns[i].name);
         free(shape->columns[i].type_name);
+        free(shape->columns[i].base_name);
         free(shape->columns[i].denied_sequence);
     }
     free(shape->columns);

@@ -45,12 +45,15 @@ enum type_family {
 struct column_shape {
     char *name;              /* owned */
     char *type_name;         /* owned; as format_type() prints it: "numeric(10,2)", "text[]" */
+    char *base_name;         /* owned; of a domain its base type, without a length; NULL when not
+                                from the catalog */
     enum type_family family; /* of an array: of its elements */
     bool array;
-    uint32_t type_oid;    /* base type of a domain; 0 when not from the catalog */
-    uint32_t element_oid; /* of an array */
-    char delimiter;       /* of an array in text form (pg_type.typdelim of its elements); 0 = ',' */
-    int32_t typmod;       /* pg_attribute.atttypmod, -1 = none */
+    uint32_t type_oid;     /* base type of a domain; 0 when not from the catalog */
+    uint32_t declared_oid; /* the domain itself; 0 when not from the catalog */
+    uint32_t element_oid;  /* of an array */
+    char delimiter; /* of an array in text form (pg_type.typdelim of its elements); 0 = ',' */
+    int32_t typmod; /* pg_attribute.atttypmod, -1 = none */
     bool not_null;
     bool has_default; /* default, identity or serial: may be left out */
     bool generated;   /* GENERATED ALWAYS AS …, or identity always: must be left out */

@@ -126,26 +126,30 @@ static void choose_target(struct attempt *attempt)
                           : target_new(options, attempt->table, attempt->plan);
 }
 
-static void append_stream(struct buf *out, const struct mapped *mapped, const struct row_plan *plan)
+static void append_rows(struct buf *out, const struct mapped *mapped, const struct row_plan *plan)
 {
-    copy_append_header(out, plan->format);
     for (size_t i = 0; i < mapped->rows; i++) {
         copy_append_row(out, plan->format, mapped->datums + i * plan->count, plan->columns,
                         plan->count);
     }
-    copy_append_trailer(out, plan->format);
 }
 
-static enum outcome insert_returning(const struct attempt *attempt, const struct slice *stream,
+static enum outcome insert_returning(const struct attempt *attempt, struct slice stored,
                                      struct rehearsal *rehearsal, struct pg_failure *failure)
 {
     struct pg_connection *connection = attempt->stage->connection;
     struct pg_rows *rows = NULL;
+    struct buf header = {0}, trailer = {0};
     enum outcome outcome = pg_run(connection, attempt->target->before, failure);
 
+    copy_append_header(&header, attempt->plan->format);
+    copy_append_trailer(&trailer, attempt->plan->format);
+    const struct slice parts[] = {buf_slice(&header), stored, buf_slice(&trailer)};
     if (outcome == OUTCOME_OK) {
-        outcome = pg_copy(connection, attempt->target->copy, stream, 1, failure);
+        outcome = pg_copy(connection, attempt->target->copy, parts, 3, failure);
     }
+    buf_fini(&header);
+    buf_fini(&trailer);
     if (outcome == OUTCOME_OK) {
         outcome = pg_query(connection, attempt->target->after, 0, NULL, &rows, failure);
     }
@@ -161,16 +165,15 @@ static enum outcome store(const struct attempt *attempt, const struct mapped *ma
                           struct rehearsal *rehearsal, struct pg_failure *failure)
 {
     struct pg_connection *connection = attempt->stage->connection;
-    struct buf stream = {0};
-    struct slice all;
+    struct buf rows = {0};
     enum outcome outcome;
 
-    append_stream(&stream, mapped, attempt->plan);
-    all = buf_slice(&stream);
+    append_rows(&rows, mapped, attempt->plan);
     rehearsal->returned = attempt->returning;
-    outcome = attempt->returning ? insert_returning(attempt, &all, rehearsal, failure)
-                                 : target_run(connection, attempt->target, &all, 1, failure);
-    buf_fini(&stream);
+    outcome = attempt->returning ? insert_returning(attempt, buf_slice(&rows), rehearsal, failure)
+                                 : target_run(connection, attempt->target, buf_slice(&rows),
+                                              mapped->rows, failure);
+    buf_fini(&rows);
     if (outcome == OUTCOME_OK) {
         /* Also what triggers of other tables have put off to the end. */
         outcome = pg_run(connection, "set constraints all immediate", failure);

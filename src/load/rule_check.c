@@ -254,16 +254,11 @@ static bool takes_rows(const struct pg_table *table)
 
 /* Everything that the service does with a batch, with a batch of no rows. */
 static enum outcome run_empty_batch(struct pg_connection *connection, const struct target *target,
-                                    enum copy_format format, struct pg_failure *failure)
+                                    struct pg_failure *failure)
 {
-    struct buf none = {0};
+    const struct slice none = {.data = ""};
 
-    copy_append_header(&none, format);
-    copy_append_trailer(&none, format);
-    const struct slice part = buf_slice(&none);
-    enum outcome outcome = target_run(connection, target, &part, 1, failure);
-    buf_fini(&none);
-    return outcome;
+    return target_run(connection, target, none, 0, failure);
 }
 
 /* What only PostgreSQL knows: views without triggers, foreign tables that take no rows, an odd ON
@@ -284,7 +279,7 @@ static enum outcome try_statements(const struct rule *rule, struct pg_connection
     struct target *target = target_new(rule->options, table, plan);
     enum outcome outcome = pg_run(connection, "begin", failure);
     if (outcome == OUTCOME_OK) {
-        outcome = run_empty_batch(connection, target, plan->format, failure);
+        outcome = run_empty_batch(connection, target, failure);
     }
     if (pg_is_connected(connection) && pg_run(connection, "rollback", &rollback) == OUTCOME_OK &&
         outcome != OUTCOME_OK) {

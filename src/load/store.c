@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -43,26 +44,42 @@ void store_rollback(const struct store *store)
     }
 }
 
+/* COPY of the rows as they stand in the batch. */
+static enum outcome copy_rows(const struct store *store, const struct target *target,
+                              struct slice rows, struct pg_failure *failure)
+{
+    struct buf header = {0}, trailer = {0};
+    enum outcome outcome;
+
+    copy_append_header(&header, target->format);
+    copy_append_trailer(&trailer, target->format);
+    const struct slice parts[] = {buf_slice(&header), rows, buf_slice(&trailer)};
+    outcome = pg_copy(store->connection, target->copy, parts, 3, failure);
+    if (outcome == OUTCOME_OK && target->deferred) {
+        outcome = pg_run(store->connection, target_deferred_sql, failure);
+    }
+    buf_fini(&header);
+    buf_fini(&trailer);
+    return outcome;
+}
+
 enum outcome store_rows(const struct store *store, const struct batch *batch, unsigned rule,
                         size_t low, size_t high, struct pg_failure *failure)
 {
     const struct rule_batch *rows = &batch->rules[rule];
-    const struct rule_target *target = rule_targets_get(store->targets, rule);
+    const struct target *target = rule_targets_get(store->targets, rule)->target;
     const struct extent *first = &rows->extents[low], *last = &rows->extents[high - 1];
-    struct buf header = {0}, trailer = {0};
-    struct slice parts[3];
-    enum outcome outcome;
-
-    copy_append_header(&header, target->plan->format);
-    copy_append_trailer(&trailer, target->plan->format);
-    parts[0] = buf_slice(&header);
-    parts[1] =
+    struct slice bytes =
         slice_make(rows->rows.data + first->offset, last->offset + last->length - first->offset);
-    parts[2] = buf_slice(&trailer);
-    outcome = target_run(store->connection, target->target, parts, 3, failure);
-    buf_fini(&header);
-    buf_fini(&trailer);
-    return outcome;
+    size_t count = 0;
+
+    if (target->statement_count > 0 && target->copy != NULL) {
+        return copy_rows(store, target, bytes, failure);
+    }
+    for (size_t i = low; i < high; i++) {
+        count += rows->extents[i].rows;
+    }
+    return target_run(store->connection, target, bytes, count, failure);
 }
 
 static enum outcome store_all_rows(const struct store *store, const struct batch *batch,
@@ -84,18 +101,30 @@ static enum outcome store_all_rows(const struct store *store, const struct batch
 enum outcome store_check_types(const struct store *store, const struct batch *batch, unsigned *rule,
                                struct pg_failure *failure)
 {
-    const struct target **targets = memory_alloc((batch->rule_count + 1) * sizeof(*targets));
-    size_t changed = NO_RULE;
+    struct pg_query query = {.sql = ""};
+    unsigned *checked = memory_alloc((batch->rule_count + 1) * sizeof(*checked));
+    struct buf sql = {0};
+    size_t count = 0;
+    enum outcome outcome = OUTCOME_OK;
 
     for (unsigned i = 0; i < batch->rule_count; i++) {
-        if (batch->rules[i].row_count > 0) {
-            targets[i] = rule_targets_get(store->targets, i)->target;
+        const struct target *target = rule_targets_get(store->targets, i)->target;
+
+        if (batch->rules[i].row_count > 0 && target->check != NULL) {
+            buf_printf(&sql, "%s;", target->check);
+            checked[count++] = i;
         }
     }
-    enum outcome outcome =
-        targets_check(store->connection, targets, batch->rule_count, &changed, failure);
-    *rule = (unsigned) changed;
-    free(targets);
+    if (count > 0) {
+        query.sql = buf_string(&sql);
+        outcome = pg_query_run(store->connection, &query, failure);
+    }
+    if (outcome != OUTCOME_OK && strcmp(failure->sqlstate, TARGET_CHECK_STATE) == 0) {
+        *rule = checked[query.done];
+        target_check_failure(failure);
+    }
+    buf_fini(&sql);
+    free(checked);
     return outcome;
 }
 

@@ -37,7 +37,9 @@ enum {
     HAS_DEFAULT,
     GENERATED,
     DELIMITER,
-    DENIED_SEQUENCE
+    DENIED_SEQUENCE,
+    BASE_NAME,
+    DECLARED_OID
 };
 
 static void add_column(struct table_shape *shape, const struct pg_rows *rows, int row)
@@ -45,7 +47,9 @@ static void add_column(struct table_shape *shape, const struct pg_rows *rows, in
     struct column_shape *column = table_shape_add(shape, pg_rows_slice(rows, row, NAME));
     free(column->type_name);
     column->type_name = memory_copy(pg_rows_slice(rows, row, TYPE_NAME));
+    column->base_name = memory_copy(pg_rows_slice(rows, row, BASE_NAME));
     column->type_oid = oid_at(rows, row, TYPE_OID);
+    column->declared_oid = oid_at(rows, row, DECLARED_OID);
     column->element_oid = oid_at(rows, row, ELEMENT_OID);
     column->array = column->element_oid != 0;
     column->family = type_family_of(oid_at(rows, row, FAMILY_OID));

@@ -335,3 +335,63 @@ enum outcome pg_check_statements(struct slice sql, struct error *error)
     }
     return error->outcome;
 }
+
+/* Statements that take a WITH query in front of them. */
+static bool takes_with(struct slice first)
+{
+    static const char *const words[] = {"delete", "insert", "merge", "select", "update", "with"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (is_it(first, words[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does it write into what is called "batch" (INSERT INTO batch, UPDATE batch, DELETE FROM batch)? */
+static bool changes_batch(struct slice first, struct slice rest)
+{
+    struct slice word = {0};
+    enum token token = take_token(&rest, &word);
+
+    if (token == TOKEN_WORD &&
+        (is_it(word, "into") || is_it(word, "from") || is_it(word, "only"))) {
+        token = take_token(&rest, &word);
+    }
+    return token == TOKEN_WORD && is_it(word, "batch") && !is_it(first, "select") &&
+           !is_it(first, "with");
+}
+
+enum pg_batch_use pg_batch_use(struct slice statement)
+{
+    struct slice rest = statement, first = {0};
+    static const char quoted[] = "\"batch\"";
+
+    if (take_token(&rest, &first) != TOKEN_WORD || !takes_with(first) ||
+        has_word(statement, "pg_temp") || changes_batch(first, rest) ||
+        memmem(statement.data, statement.length, quoted, sizeof(quoted) - 1) != NULL) {
+        return PG_BATCH_TABLE;
+    }
+    if (has_word(statement, "batch")) {
+        return PG_BATCH_READ;
+    }
+    return is_it(first, "select") || is_it(first, "with") ? PG_BATCH_TABLE : PG_BATCH_UNUSED;
+}
+
+void pg_append_with(struct buf *out, struct slice statement, const char *name, const char *query)
+{
+    struct slice rest = statement, first = {0}, second = {0};
+    bool recursive = false;
+
+    (void) take_token(&rest, &first);
+    bool has_with = is_it(first, "with");
+    if (has_with) {
+        struct slice behind = rest;
+        recursive = take_token(&behind, &second) == TOKEN_WORD && is_it(second, "recursive");
+        rest = recursive ? behind : rest;
+    }
+    buf_printf(out, "WITH %s%s AS (%s)%s", recursive ? "RECURSIVE " : "", name, query,
+               has_with ? ", " : "\n");
+    buf_append_slice(out, has_with ? rest : statement);
+}

@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/outcome.h"
 #include "base/slice.h"
 
@@ -30,5 +31,17 @@ enum outcome pg_take_statement(struct slice *sql, struct slice *statement,
 /* Every statement of `sql`: OUTCOME_REJECT when there is none, or the first that can't be part of a
  * batch's transaction, with the reason. */
 enum outcome pg_check_statements(struct slice sql, struct error *error) MUST_CHECK;
+
+/* How a statement of a rule's own SQL reaches the rows of its batch. */
+enum pg_batch_use {
+    PG_BATCH_UNUSED, /* it does not: INSERT, UPDATE, … without the word "batch" */
+    PG_BATCH_READ,   /* it reads them: WITH batch AS (…) in front of it is enough */
+    PG_BATCH_TABLE,  /* a table called "batch" must be there: the statement changes it, makes an
+                        index on it, or calls a function that may read it */
+};
+enum pg_batch_use pg_batch_use(struct slice statement);
+
+/* Appends the statement with a WITH query "name AS (query)" before its own ones. */
+void pg_append_with(struct buf *out, struct slice statement, const char *name, const char *query);
 
 #endif

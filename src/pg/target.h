@@ -2,19 +2,26 @@
  * target: the statements that bring one rule's rows into its table, made once per rule and catalog.
  * Pure but for target_run().
  *
- *   plain        COPY table (columns) FROM STDIN
- *   staged       CREATE TEMP TABLE batch (…) ON COMMIT DROP; COPY batch …; then one INSERT … SELECT … ON CONFLICT, or the rule's own `sql`, statement by
- *                statement; DROP TABLE batch
+ *   COPY         COPY table (columns) FROM STDIN: many rows of a plain rule
+ *   statements   INSERT … SELECT … FROM unnest($1::int[], …): few rows of a plain rule, ON CONFLICT,
+ *                views; the rule's own `sql` behind WITH batch AS (SELECT … FROM unnest(…))
+ *   temporary    CREATE TEMP TABLE batch (…) ON COMMIT DROP; COPY batch …; the rule's own `sql`,
+ *                statement by statement; DROP TABLE batch: own SQL that needs a table
  *
- * Staged rows are inserted in the order of the key, so that two writers lock rows in the same
- * order; of rows with one key in one batch the last, or the newest by `newest`, is taken (with
+ * Statements take each column as one array (row/copy_arrays), so they make nothing in the catalog,
+ * need no privilege beyond the table's, and travel with others in one message (pg/pg_steps). Their
+ * parameters are the same for all statements of a target that take any.
+ *
+ * Rows for ON CONFLICT are inserted in the order of the key, so that two writers lock rows in the
+ * same order; of rows with one key in one batch the last, or the newest by `newest`, is taken (with
  * "nothing" the first). An older row never overwrites a newer one, and one without a time none that
  * has one; of equal times the later message wins. Rows with a null in their key never collide, as
  * in a unique index.
  *
  * A column may get another type between the making of the rows and now. COPY would not notice: in
  * binary a bigint, a double precision and a timestamptz are eight bytes each; nor would INSERT,
- * which rounds and casts. So targets_check() asks for the types once more, behind the rows.
+ * which rounds and casts. So `check` compares the types once more, behind the rows, whose locks
+ * keep the types as they are until the transaction's end.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,20 +35,39 @@
 #include "core/rule_options.h"
 #include "core/table_shape.h"
 #include "pg/pg_catalog.h"
+#include "pg/pg_steps.h"
 #include "row/row_plan.h"
 
+/* One statement over the rows. */
+struct target_statement {
+    char *sql;       /* owned */
+    bool takes_rows; /* its parameters are the columns' arrays; else it has none */
+};
+
 struct target {
-    char *before; /* owned; NULL when plain */
-    char *copy;   /* owned */
+    char *copy;     /* owned; NULL: rows do not go by COPY */
+    char *relation; /* owned; the target of `copy`, without schema and quotes */
+
+    struct target_statement *statements; /* owned */
+    size_t statement_count;              /* 0: rows go by the temporary table */
+
+    char *before; /* owned; of the temporary way, like the next three; else NULL */
     char **own;   /* owned; the statements of the rule's own `sql`, for pg_run_own() */
     size_t own_count;
-    char *after;         /* owned; NULL when plain */
-    char *types;         /* owned; what targets_check() selects; NULL for a rule with `sql` */
-    uint32_t *type_oids; /* owned; the types that rows are made for */
-    size_t type_count;
-    bool
-        deferred; /* SET CONSTRAINTS ALL IMMEDIATE belongs before COMMIT, so that a deferred constraint fails while the batch can still be halved */
+    char *after; /* owned */
+
+    char *check; /* owned; fails with TARGET_CHECK_STATE when a column has another type than the
+                    rows were made for; NULL for a rule with `sql` */
+    enum copy_format format;
+    uint32_t *elements; /* owned; of the arrays */
+    size_t column_count;
+    bool deferred; /* SET CONSTRAINTS ALL IMMEDIATE belongs behind the rows, so that a deferred
+                      constraint fails while the rows can still be told apart */
 };
+
+/* division_by_zero: what `check` fails with. */
+#define TARGET_CHECK_STATE "22012"
+extern const char target_deferred_sql[];
 
 /* `table` is NULL for a rule with `sql`, whose columns `plan` has from its declarations. Borrows
  * nothing after the call. */
@@ -55,21 +81,29 @@ void target_free(struct target *target);
 struct target *target_rehearsal_new(const struct rule_options *rule, const struct pg_table *table,
                                     const struct row_plan *plan);
 
-/* Runs the statements, inside the caller's transaction, over the rows in `parts` (COPY's stream
- * with header and trailer, in the plan's format). failure->line is the number of a row only when
- * COPY itself refused it. */
-enum outcome target_run(struct pg_connection *connection, const struct target *target,
-                        const struct slice *parts, size_t part_count,
-                        struct pg_failure *failure) MUST_CHECK;
+/* Rows as the parameters of a target's statements. */
+struct target_values {
+    struct buf *arrays;   /* owned; one per column */
+    struct slice *values; /* owned; of the arrays */
+    size_t count;
+};
 
-/*
- * Have the columns of these targets (NULL ones are passed over) the types still that the rows were
- * made for? One question for many targets, to be asked behind the rows of all of them, inside their
- * transaction: the rows' locks keep the types as they are until its end. Another type is SQL_ROW
- * with SQLSTATE 42804, and *changed is the target's index.
- */
-enum outcome targets_check(struct pg_connection *connection, const struct target *const *targets,
-                           size_t count, size_t *changed, struct pg_failure *failure) MUST_CHECK;
+/* `rows` as copy_append_row() writes them, without header and trailer. */
+void target_values_init(struct target_values *values, const struct target *target,
+                        struct slice rows, size_t row_count);
+void target_values_fini(struct target_values *values);
+
+/* Adds the statements over these rows, which the steps borrow like the target. */
+void target_add_steps(const struct target *target, const struct target_values *values,
+                      struct pg_steps *steps);
+
+/* Turns the failure of `check` into what it means: SQL_ROW with SQLSTATE 42804. */
+void target_check_failure(struct pg_failure *failure);
+
+/* Stores rows inside the caller's transaction, by the temporary table where the target needs it,
+ * else by its statements, with `check` behind them. */
+enum outcome target_run(struct pg_connection *connection, const struct target *target,
+                        struct slice rows, size_t row_count, struct pg_failure *failure) MUST_CHECK;
 
 /* CREATE TABLE IF NOT EXISTS for a rule with create = true (columns and types from `shape`, primary
  * key from `key`), then ALTER TABLE … ADD COLUMN IF NOT EXISTS for each column. Never drops or

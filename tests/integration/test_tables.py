@@ -241,3 +241,23 @@ def test_a_thousand_rules(env):
     env.wait(lambda: env.one("select count(*) from reading_7") == 2, 20, "not healed")
     again = statements(env, mark)
     assert 5 <= again <= 120, f"{again} statements after the loss, healing included"
+
+
+@quick
+def test_batches_make_nothing_in_the_catalog(env):
+    """Where DDL is forbidden, rules with on_conflict and sql of their own store their rows; no catalog grows with the batches."""
+    env.sql("create table up (k text primary key, n int); create table own (k text, n int)")
+    bridge = env.bridge("""{ name = "up"; topic = "~/{k}"; table = "up"; columns = { k = "{k}"; n = "$.n"; }; key = ("k"); on_conflict = "update"; },
+                           { name = "own"; topic = "~/{k}"; columns = { k = "{k} :: text"; n = "$.n :: int"; };
+                             sql = "insert into own select k, n from batch order by n"; }""")
+    env.admin("""create function no_ddl() returns event_trigger language plpgsql as $$ begin raise exception 'no DDL here'; end $$;
+                 create event trigger no_ddl on ddl_command_start execute function no_ddl()""")
+    try:
+        for n in range(5):
+            env.publish([("~/a", '{"n": %d}' % n), ("~/b", '{"n": %d}' % n)])
+            env.wait_rows("own", 2 * n + 2)
+        assert env.sql("select * from up order by k") == [("a", 4), ("b", 4)]
+        bridge.wait_quiet()
+        assert env.dead_letters() == []
+    finally:
+        env.admin("drop event trigger no_ddl")

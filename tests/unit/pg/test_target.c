@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/memory.h"
 #include "pg/target.h"
 #include "unit.h"
 
@@ -20,28 +21,28 @@ static struct table_shape *make_shape(bool keys_not_null)
 }
 
 static void check_target(const struct rule_options *rule, const struct pg_table *table,
-                         const struct table_shape *shape, const char *before, const char *copy,
-                         const char *after)
+                         const struct table_shape *shape, const char *copy, const char *insert)
 {
     const struct column_shape *columns[3] = {&shape->columns[0], &shape->columns[1],
                                              &shape->columns[2]};
     const struct row_plan plan = {.columns = columns, .count = 3, .format = COPY_BINARY};
     struct target *target = target_new(rule, table, &plan);
-    CHECK_TEXT_EQ(target->before, before);
     CHECK_TEXT_EQ(target->copy, copy);
-    CHECK_TEXT_EQ(target->after, after);
+    CHECK_INT_EQ(target->statement_count, 1);
+    CHECK_TEXT_EQ(target->statements[0].sql, insert);
+    CHECK(target->statements[0].takes_rows);
+    CHECK(target->before == NULL && target->after == NULL);
     CHECK_INT_EQ(target->deferred, table == NULL || table->deferrable);
     target_free(target);
 }
 
-#define BATCH \
-    "CREATE TEMP TABLE batch (device text, \"time\" timestamp with time zone, \"Value\" double " \
-    "precision"
-#define NUMBERED \
-    BATCH ", mqtt2pg_position bigint GENERATED ALWAYS AS IDENTITY (CACHE 100000)) ON COMMIT DROP"
-#define COPY_BATCH "COPY pg_temp.batch (device, \"time\", \"Value\") FROM STDIN (FORMAT binary)"
+/* The types have no OID here, so they travel as texts. */
+#define UNNEST \
+    "(SELECT device::text AS device, \"time\"::timestamp with time zone AS \"time\", " \
+    "\"Value\"::double precision AS \"Value\", mqtt2pg_position FROM unnest($1::text[], " \
+    "$2::text[], $3::text[]) WITH ORDINALITY AS texts (device, \"time\", \"Value\", " \
+    "mqtt2pg_position)) AS batch"
 #define INSERT "INSERT INTO public.\"Telemetry\" AS stored (device, \"time\", \"Value\")\n"
-#define DROP ";\nDROP TABLE pg_temp.batch"
 
 static void test_statements(void)
 {
@@ -51,43 +52,40 @@ static void test_statements(void)
     struct rule_options rule = {.name = "r", .table = {.text = "x"}};
 
     check_target(
-        &rule, &table, shape, NULL,
-        "COPY public.\"Telemetry\" (device, \"time\", \"Value\") FROM STDIN (FORMAT binary)", NULL);
+        &rule, &table, shape,
+        "COPY public.\"Telemetry\" (device, \"time\", \"Value\") FROM STDIN (FORMAT binary)",
+        INSERT "SELECT device, \"time\", \"Value\" FROM " UNNEST);
     table.copy_works = false;
     table.deferrable = true;
-    check_target(
-        &rule, &table, shape, NUMBERED, COPY_BATCH,
-        INSERT
-        "SELECT device, \"time\", \"Value\" FROM pg_temp.batch ORDER BY mqtt2pg_position" DROP);
+    check_target(&rule, &table, shape, NULL,
+                 INSERT "SELECT device, \"time\", \"Value\" FROM " UNNEST);
 
     rule.on_conflict = CONFLICT_NOTHING;
     table.copy_works = true;
-    check_target(&rule, &table, shape, NUMBERED, COPY_BATCH,
-                 INSERT
-                 "SELECT device, \"time\", \"Value\" FROM pg_temp.batch ORDER BY mqtt2pg_position\n"
-                 "ON CONFLICT DO NOTHING" DROP);
+    check_target(&rule, &table, shape, NULL,
+                 INSERT "SELECT device, \"time\", \"Value\" FROM " UNNEST "\n"
+                        "ON CONFLICT DO NOTHING");
     rule.key = key;
     rule.key_count = 2;
-    check_target(&rule, &table, shape, NUMBERED, COPY_BATCH,
-                 INSERT "SELECT device, \"time\", \"Value\" FROM pg_temp.batch "
-                        "ORDER BY device, \"time\", mqtt2pg_position\n"
-                        "ON CONFLICT (device, \"time\") DO NOTHING" DROP);
+    check_target(&rule, &table, shape, NULL,
+                 INSERT "SELECT device, \"time\", \"Value\" FROM " UNNEST
+                        " ORDER BY device, \"time\", mqtt2pg_position\n"
+                        "ON CONFLICT (device, \"time\") DO NOTHING");
     rule.on_conflict = CONFLICT_UPDATE;
-    check_target(
-        &rule, &table, shape, NUMBERED, COPY_BATCH,
-        INSERT
-        "SELECT DISTINCT ON (device, \"time\") device, \"time\", \"Value\" FROM pg_temp.batch "
-        "ORDER BY device, \"time\", mqtt2pg_position DESC\n"
-        "ON CONFLICT (device, \"time\") DO UPDATE SET \"Value\" = excluded.\"Value\"" DROP);
+    check_target(&rule, &table, shape, NULL,
+                 INSERT
+                 "SELECT DISTINCT ON (device, \"time\") device, \"time\", \"Value\" FROM " UNNEST
+                 " ORDER BY device, \"time\", mqtt2pg_position DESC\n"
+                 "ON CONFLICT (device, \"time\") DO UPDATE SET \"Value\" = excluded.\"Value\"");
     rule.key_count = 1;
     rule.newest.text = "time";
-    check_target(&rule, &table, shape, NUMBERED, COPY_BATCH,
+    check_target(&rule, &table, shape, NULL,
                  INSERT
-                 "SELECT DISTINCT ON (device) device, \"time\", \"Value\" FROM pg_temp.batch "
-                 "ORDER BY device, \"time\" DESC NULLS LAST, mqtt2pg_position DESC\n"
+                 "SELECT DISTINCT ON (device) device, \"time\", \"Value\" FROM " UNNEST
+                 " ORDER BY device, \"time\" DESC NULLS LAST, mqtt2pg_position DESC\n"
                  "ON CONFLICT (device) DO UPDATE SET \"time\" = excluded.\"time\", \"Value\" = "
                  "excluded.\"Value\""
-                 " WHERE stored.\"time\" IS NULL OR excluded.\"time\" >= stored.\"time\"" DROP);
+                 " WHERE stored.\"time\" IS NULL OR excluded.\"time\" >= stored.\"time\"");
     table_shape_free(shape);
 }
 
@@ -98,30 +96,67 @@ static void test_null_key(void)
     struct option_text key[] = {{.text = "device"}, {.text = "time"}, {.text = "Value"}};
     struct rule_options rule = {.on_conflict = CONFLICT_UPDATE, .key = key, .key_count = 3};
     check_target(
-        &rule, &table, shape, NUMBERED, COPY_BATCH,
-        INSERT
-        "SELECT DISTINCT ON (device, \"time\", \"Value\", CASE WHEN device IS NULL OR "
-        "\"time\" IS NULL OR \"Value\" IS NULL THEN mqtt2pg_position END) "
-        "device, \"time\", \"Value\" FROM pg_temp.batch ORDER BY device, \"time\", \"Value\", "
-        "CASE WHEN device IS NULL OR \"time\" IS NULL OR \"Value\" IS NULL THEN "
-        "mqtt2pg_position END, mqtt2pg_position DESC\n"
-        "ON CONFLICT (device, \"time\", \"Value\") DO NOTHING" DROP);
+        &rule, &table, shape, NULL,
+        INSERT "SELECT DISTINCT ON (device, \"time\", \"Value\", CASE WHEN device IS NULL OR "
+               "\"time\" IS NULL OR \"Value\" IS NULL THEN mqtt2pg_position END) "
+               "device, \"time\", \"Value\" FROM " UNNEST " ORDER BY device, \"time\", \"Value\", "
+               "CASE WHEN device IS NULL OR \"time\" IS NULL OR \"Value\" IS NULL THEN "
+               "mqtt2pg_position END, mqtt2pg_position DESC\n"
+               "ON CONFLICT (device, \"time\", \"Value\") DO NOTHING");
     table_shape_free(shape);
 }
 
 static void test_own_sql(void)
 {
+    static const struct {
+        const char *sql;
+        const char *first;
+        size_t count; /* statements over arrays; 0: a temporary table is needed */
+    } cases[] = {
+        {"insert into t select * from batch -- all",
+         "WITH batch AS (%s)\ninsert into t select * "
+         "from batch -- all",
+         1},
+        {" insert into t select * from batch;\n; ; delete from u;",
+         "WITH batch AS (%s)\ninsert into t select * from batch", 2},
+        {"with x as (select 1) insert into t select * from x, batch",
+         "WITH batch AS (%s), x as (select 1) insert into t select * from x, batch", 1},
+        {"with recursive x as (select 1) insert into t select * from x, batch",
+         "WITH RECURSIVE batch AS (%s), x as (select 1) insert into t select * from x, batch", 1},
+        {"update batch set v = 1; insert into t select * from batch", NULL, 0},
+        {"delete from batch where v is null; insert into t select * from batch", NULL, 0},
+        {"insert into t select * from pg_temp.batch", NULL, 0},
+        {"insert into t select * from \"batch\"", NULL, 0},
+        {"create index on batch (v); insert into t select * from batch", NULL, 0},
+        {"call p()", NULL, 0},
+        {"select f()", NULL, 0},
+        {"insert into t select 'batch'", "insert into t select 'batch'", 1},
+    };
+    static const char source[] = "SELECT device, \"time\", \"Value\" FROM " UNNEST;
     struct table_shape *shape = make_shape(false);
-    struct rule_options rule = {.sql = {.text = "insert into t select * from batch -- all"}};
-    check_target(&rule, NULL, shape, BATCH ") ON COMMIT DROP", COPY_BATCH,
-                 "DROP TABLE pg_temp.batch");
-    rule.sql.text = " insert into t select * from batch -- all;\n; ; delete from u;";
-    const struct row_plan plan = {.format = COPY_TEXT};
-    struct target *target = target_new(&rule, NULL, &plan);
-    CHECK_INT_EQ(target->own_count, 2);
-    CHECK_TEXT_EQ(target->own[0], "insert into t select * from batch -- all;\n");
-    CHECK_TEXT_EQ(target->own[1], "delete from u");
-    target_free(target);
+    const struct column_shape *columns[3] = {&shape->columns[0], &shape->columns[1],
+                                             &shape->columns[2]};
+    const struct row_plan plan = {.columns = columns, .count = 3, .format = COPY_TEXT};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        UNIT_CASE("%s", cases[i].sql);
+        struct rule_options rule = {.sql = {.text = cases[i].sql}};
+        struct target *target = target_new(&rule, NULL, &plan);
+
+        CHECK_INT_EQ(target->statement_count, cases[i].count);
+        CHECK(target->check == NULL);
+        CHECK((target->before != NULL) == (cases[i].count == 0));
+        if (cases[i].count > 0 && target->statement_count > 0) {
+            const char *at = strstr(cases[i].first, "%s");
+            char *expected = at == NULL ? memory_strdup(cases[i].first)
+                                        : memory_printf("%.*s%s%s", (int) (at - cases[i].first),
+                                                        cases[i].first, source, at + 2);
+            CHECK_TEXT_EQ(target->statements[0].sql, expected);
+            CHECK(target->statements[0].takes_rows == (at != NULL));
+            free(expected);
+        }
+        target_free(target);
+    }
     table_shape_free(shape);
 }
 

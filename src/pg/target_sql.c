@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+#include "pg/target_sql.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "pg/pg_quote.h"
+#include "pg/target.h"
+#include "row/copy_arrays.h"
+
+/* Numbers the rows in the order in which they came, for a table does not keep it. */
+#define POSITION "mqtt2pg_position"
+#define POSITION_TYPE "bigint GENERATED ALWAYS AS IDENTITY (CACHE 100000)"
+
+static struct slice column_name(const struct row_plan *plan, size_t i)
+{
+    return slice_of(plan->columns[i]->name);
+}
+
+static void append_columns(struct buf *sql, const struct row_plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        buf_append_text(sql, i > 0 ? ", " : "");
+        pg_quote_identifier(sql, column_name(plan, i));
+    }
+}
+
+static void append_key(struct buf *sql, const struct rule_options *rule)
+{
+    for (size_t i = 0; i < rule->key_count; i++) {
+        buf_append_text(sql, i > 0 ? ", " : "");
+        pg_quote_identifier(sql, slice_of(rule->key[i].text));
+    }
+}
+
+static bool is_key(const struct rule_options *rule, const char *name)
+{
+    for (size_t i = 0; i < rule->key_count; i++) {
+        if (strcmp(rule->key[i].text, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+char *target_sql_copy(const struct row_plan *plan, const char *relation)
+{
+    struct buf sql = {0};
+    buf_printf(&sql, "COPY %s (", relation);
+    append_columns(&sql, plan);
+    buf_printf(&sql, ") FROM STDIN (FORMAT %s)", plan->format == COPY_BINARY ? "binary" : "text");
+    char *text = memory_copy(buf_slice(&sql));
+    buf_fini(&sql);
+    return text;
+}
+
+static const char *declared_name(const struct column_shape *column)
+{
+    return column->type_name != NULL && column->type_name[0] != '\0' ? column->type_name : "text";
+}
+
+/* What a value is cast to before INSERT assigns it: without a length, for a cast would cut what an
+ * assignment refuses. */
+static const char *value_name(const struct column_shape *column)
+{
+    return column->base_name != NULL ? column->base_name : declared_name(column);
+}
+
+char *target_sql_temporary(const struct staging *staging)
+{
+    struct buf sql = {0};
+    buf_append_text(&sql, "CREATE TEMP TABLE batch (");
+    for (size_t i = 0; i < staging->plan->count; i++) {
+        buf_append_text(&sql, i > 0 ? ", " : "");
+        pg_quote_identifier(&sql, column_name(staging->plan, i));
+        buf_printf(&sql, " %s", declared_name(staging->plan->columns[i]));
+    }
+    if (staging->rule->sql.text == NULL) {
+        buf_append_text(&sql, ", " POSITION " " POSITION_TYPE);
+    }
+    buf_append_text(&sql, ") ON COMMIT DROP");
+    char *text = memory_copy(buf_slice(&sql));
+    buf_fini(&sql);
+    return text;
+}
+
+static bool is_cast(const struct row_plan *plan, size_t i)
+{
+    return copy_array_element(plan->columns[i], plan->format) == TEXT_OID &&
+           plan->columns[i]->type_oid != TEXT_OID;
+}
+
+static bool is_cast_anywhere(const struct row_plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        if (is_cast(plan, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "unnest($1::int[], …) WITH ORDINALITY AS name (columns, position)" */
+static void append_unnest(struct buf *sql, const struct row_plan *plan, const char *name)
+{
+    buf_append_text(sql, "unnest(");
+    for (size_t i = 0; i < plan->count; i++) {
+        buf_printf(sql, "%s$%zu::%s[]", i > 0 ? ", " : "", i + 1,
+                   is_cast(plan, i) ? "text" : value_name(plan->columns[i]));
+    }
+    buf_printf(sql, ") WITH ORDINALITY AS %s (", name);
+    append_columns(sql, plan);
+    buf_append_text(sql, ", " POSITION ")");
+}
+
+/* What stands behind FROM: rows called "batch" with their position. */
+static void append_from(struct buf *sql, const struct staging *staging)
+{
+    const struct row_plan *plan = staging->plan;
+
+    if (staging->temporary) {
+        buf_append_text(sql, "pg_temp.batch");
+        return;
+    }
+    if (!is_cast_anywhere(plan)) {
+        append_unnest(sql, plan, "batch");
+        return;
+    }
+    buf_append_text(sql, "(SELECT ");
+    for (size_t i = 0; i < plan->count; i++) {
+        pg_quote_identifier(sql, column_name(plan, i));
+        if (is_cast(plan, i)) {
+            buf_printf(sql, "::%s AS ", value_name(plan->columns[i]));
+            pg_quote_identifier(sql, column_name(plan, i));
+        }
+        buf_append_text(sql, ", ");
+    }
+    buf_append_text(sql, POSITION " FROM ");
+    append_unnest(sql, plan, "texts");
+    buf_append_text(sql, ") AS batch");
+}
+
+void target_sql_source(struct buf *sql, const struct staging *staging)
+{
+    buf_append_text(sql, "SELECT ");
+    append_columns(sql, staging->plan);
+    buf_append_text(sql, " FROM ");
+    append_from(sql, staging);
+}
+
+/* Appends "k1 IS NULL OR k2 IS NULL" for those columns of the key that may be null; false when none
+ * may. */
+static bool append_null_key(struct buf *sql, const struct staging *staging)
+{
+    bool any = false;
+    for (size_t i = 0; i < staging->plan->count; i++) {
+        const struct column_shape *column = staging->plan->columns[i];
+        if (is_key(staging->rule, column->name) && !column->not_null) {
+            buf_append_text(sql, any ? " OR " : "");
+            pg_quote_identifier(sql, slice_of(column->name));
+            buf_append_text(sql, " IS NULL");
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* Of rows with one key the newest, else the last: "DISTINCT ON (key) columns FROM batch ORDER BY
+ * key, newest, position". DISTINCT ON takes nulls for equal, a unique index does not: rows with a
+ * null in the key are told apart by their position. */
+static void append_distinct(struct buf *sql, const struct staging *staging)
+{
+    struct buf apart = {0};
+    buf_append_text(&apart, ", CASE WHEN ");
+    bool nulls = append_null_key(&apart, staging);
+    buf_append_text(&apart, " THEN " POSITION " END");
+    if (!nulls) {
+        buf_reset(&apart);
+    }
+
+    buf_append_text(sql, "SELECT DISTINCT ON (");
+    append_key(sql, staging->rule);
+    buf_append_slice(sql, buf_slice(&apart));
+    buf_append_text(sql, ") ");
+    append_columns(sql, staging->plan);
+    buf_append_text(sql, " FROM ");
+    append_from(sql, staging);
+    buf_append_text(sql, " ORDER BY ");
+    append_key(sql, staging->rule);
+    buf_append_slice(sql, buf_slice(&apart));
+    if (staging->rule->newest.text != NULL) {
+        buf_append_text(sql, ", ");
+        pg_quote_identifier(sql, slice_of(staging->rule->newest.text));
+        buf_append_text(sql, " DESC NULLS LAST");
+    }
+    buf_append_text(sql, ", " POSITION " DESC");
+    buf_fini(&apart);
+}
+
+/* A function's rows come in their order: a plain INSERT needs no sort. */
+static void append_select(struct buf *sql, const struct staging *staging)
+{
+    target_sql_source(sql, staging);
+    if (staging->rule->key_count > 0) {
+        buf_append_text(sql, " ORDER BY ");
+        append_key(sql, staging->rule);
+        buf_append_text(sql, ", " POSITION);
+    } else if (staging->temporary) {
+        buf_append_text(sql, " ORDER BY " POSITION);
+    }
+}
+
+/* "DO UPDATE SET …", or "DO NOTHING" when the key is all there is. */
+static void append_update(struct buf *sql, const struct staging *staging)
+{
+    bool any = false;
+    for (size_t i = 0; i < staging->plan->count; i++) {
+        struct slice name = column_name(staging->plan, i);
+        if (is_key(staging->rule, staging->plan->columns[i]->name)) {
+            continue;
+        }
+        buf_append_text(sql, any ? ", " : " DO UPDATE SET ");
+        pg_quote_identifier(sql, name);
+        buf_append_text(sql, " = excluded.");
+        pg_quote_identifier(sql, name);
+        any = true;
+    }
+    if (!any) {
+        buf_append_text(sql, " DO NOTHING");
+    } else if (staging->rule->newest.text != NULL) {
+        struct buf newest = {0};
+        pg_quote_identifier(&newest, slice_of(staging->rule->newest.text));
+        const char *name = buf_string(&newest);
+        buf_printf(sql, " WHERE stored.%s IS NULL OR excluded.%s >= stored.%s", name, name, name);
+        buf_fini(&newest);
+    }
+}
+
+void target_sql_insert(struct buf *sql, const struct staging *staging)
+{
+    buf_printf(sql, "INSERT INTO %s AS stored (", staging->relation);
+    append_columns(sql, staging->plan);
+    buf_append_text(sql, ")\n");
+    if (staging->rule->on_conflict == CONFLICT_UPDATE) {
+        append_distinct(sql, staging);
+    } else {
+        append_select(sql, staging);
+    }
+    if (staging->rule->on_conflict != CONFLICT_ERROR) {
+        buf_append_text(sql, "\nON CONFLICT");
+        if (staging->rule->key_count > 0) {
+            buf_append_text(sql, " (");
+            append_key(sql, staging->rule);
+            buf_append_text(sql, ")");
+        }
+    }
+    if (staging->rule->on_conflict == CONFLICT_UPDATE) {
+        append_update(sql, staging);
+    } else if (staging->rule->on_conflict == CONFLICT_NOTHING) {
+        buf_append_text(sql, " DO NOTHING");
+    }
+}
+
+void target_sql_relation(struct buf *out, const struct pg_table *table)
+{
+    pg_quote_identifier(out, slice_of(table->shape->schema));
+    buf_append_byte(out, '.');
+    pg_quote_identifier(out, slice_of(table->shape->name));
+}
+
+char *target_sql_check(const char *relation, const struct row_plan *plan)
+{
+    struct buf sql = {0};
+
+    buf_append_text(&sql, "SELECT 1 / (true");
+    for (size_t i = 0; i < plan->count; i++) {
+        buf_printf(&sql, " AND pg_typeof((NULL::%s).", relation);
+        pg_quote_identifier(&sql, column_name(plan, i));
+        buf_printf(&sql, ")::oid = %" PRIu32, plan->columns[i]->declared_oid);
+    }
+    buf_append_text(&sql, ")::int");
+    char *text = memory_copy(buf_slice(&sql));
+    buf_fini(&sql);
+    return text;
+}
+
+static void append_definition(struct buf *sql, const struct column_shape *column)
+{
+    pg_quote_identifier(sql, slice_of(column->name));
+    buf_printf(sql, " %s",
+               column->type_name != NULL && column->type_name[0] != '\0' ? column->type_name
+                                                                         : "text");
+}
+
+static void append_create(struct buf *out, const char *relation, const struct rule_options *rule,
+                          const struct table_shape *shape)
+{
+    buf_printf(out, "CREATE TABLE IF NOT EXISTS %s (", relation);
+    for (size_t i = 0; i < shape->count; i++) {
+        buf_append_text(out, i > 0 ? ",\n    " : "\n    ");
+        append_definition(out, &shape->columns[i]);
+    }
+    if (rule->key_count > 0) {
+        buf_append_text(out, ",\n    PRIMARY KEY (");
+        append_key(out, rule);
+        buf_append_text(out, ")");
+    }
+    buf_append_text(out, "\n);\n");
+}
+
+static void append_alter(struct buf *out, const char *relation, const struct table_shape *shape)
+{
+    for (size_t i = 0; i < shape->count; i++) {
+        if (i == 0) {
+            buf_printf(out, "ALTER TABLE %s", relation);
+        }
+        buf_append_text(out, i > 0 ? ",\n    " : "\n    ");
+        buf_append_text(out, "ADD COLUMN IF NOT EXISTS ");
+        append_definition(out, &shape->columns[i]);
+    }
+    buf_append_text(out, shape->count > 0 ? ";\n" : "");
+}
+
+void target_create_sql(struct buf *out, const struct rule_options *rule,
+                       const struct table_shape *shape)
+{
+    struct buf relation = {0};
+    if (rule->table.text != NULL && pg_quote_relation(&relation, slice_of(rule->table.text))) {
+        append_create(out, buf_string(&relation), rule, shape);
+        append_alter(out, buf_string(&relation), shape);
+    }
+    buf_fini(&relation);
+}
