@@ -40,6 +40,11 @@ static void test_plan(void)
     CHECK_INT_EQ(plan->count, 3);
     CHECK(plan->columns[0] == &shape->columns[5]);
     CHECK(plan->columns[1] == &shape->columns[1]);
+    CHECK_INT_EQ(plan->format, COPY_TEXT); /* an array can't be an element of unnest()'s */
+    row_plan_free(plan);
+
+    const char *const binary[] = {"time", "temperature"};
+    CHECK_INT_EQ(row_plan_new(shape, binary, 2, &plan, NULL), OUTCOME_OK);
     CHECK_INT_EQ(plan->format, COPY_BINARY);
     row_plan_free(plan);
 
