@@ -81,10 +81,13 @@ def test_dockerfile(env):
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"]), "not a number: Kubernetes can't see that it is not root"
     assert "RUN" not in last and last["VOLUME"] == "/var/lib/mqtt2pg"
     assert json.loads(last["ENTRYPOINT"]) == ["/usr/bin/mqtt2pg"] and json.loads(last["CMD"]) == ["run"]
-    assert json.loads(last["HEALTHCHECK"].split("CMD")[1]) == ["/usr/bin/mqtt2pg", "status"]
+    assert json.loads(last["HEALTHCHECK"].split("CMD")[1]) == ["/usr/bin/mqtt2pg", "status", "--alive"]
+    # Without it OpenSSL finds no public CA in an image that is not a Debian.
+    assert "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt" in last["ENV"]
+    assert f'image.version="{version()}"' in last["LABEL"]
     sent = set(docker_steps().context_files(ROOT))
     for needed in ("Makefile", "LICENSE", "docker/mqtt2pg.cfg", "config/mqtt2pg.cfg", "sql/mqtt2pg.sql", "src/main.c", "src/admin/status_page.html",
-                   "tests/tools/embed-sql.sh", "tests/tools/embed-page.sh"):
+                   "tests/tools/embed-sql.sh", "tests/tools/image-packages.sh", "tests/tools/embed-page.sh"):
         assert needed in sent, f".dockerignore keeps {needed} away"
     wrong = [path for path in sent if path.startswith(("build/", ".git/", "tests/integration", "docker/compose"))]
     assert not wrong, wrong
