@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "base/text.h"
 
 /* Marks in a reason that stand for parts of struct pg_where: %h host, %p port, %d database, %r
  * role. */
@@ -39,11 +40,6 @@ static const struct reason reasons[] = {
     {NULL, "no password supplied",
      "the server wants a password for role \"%r\": set password_file, or password in "
      "database.conninfo"},
-    {NULL, "Connection refused",
-     "connection refused by %h port %p: is PostgreSQL running there, and listening on that "
-     "address?"},
-    {NULL, "could not translate host name",
-     "host \"%h\" is not known: check its name in database.conninfo and the DNS"},
     {NULL, "accepting connections on that socket",
      "no PostgreSQL listens on the socket in %h port %p: is it running, and is that its "
      "unix_socket_directories?"},
@@ -64,6 +60,13 @@ static const struct reason reasons[] = {
      "the certificate of %h is for another host name: check host in database.conninfo"},
     {NULL, "server closed the connection unexpectedly",
      "%h port %p closed the connection before it answered: is PostgreSQL listening there?"},
+    /* Last: a name may have several addresses, and what one of them answered tells more than that
+     * another one did not (localhost is ::1 first, where Debian's PostgreSQL may not listen). */
+    {NULL, "Connection refused",
+     "connection refused by %h port %p: is PostgreSQL running there, and listening on that "
+     "address?"},
+    {NULL, "could not translate host name",
+     "host \"%h\" is not known: check its name in database.conninfo and the DNS"},
 };
 
 static bool is_code(const char *at)
@@ -147,17 +150,69 @@ void pg_reason_append(struct buf *out, const char *message, const struct pg_wher
     append_first_line(out, message);
 }
 
+/* The keyword of libpq that a mistyped one was meant to be; NULL when none is near. */
+static const char *keyword_meant(struct slice word)
+{
+    static const char *const keywords[] = {
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "sslmode",
+        "password",
+        "passfile",
+        "sslcert",
+        "sslkey",
+        "service",
+        "sslrootcert",
+        "connect_timeout",
+        "options",
+        "application_name",
+    };
+    static const struct {
+        const char *used; /* elsewhere */
+        const char *meant;
+    } others[] = {{"username", "user"}, {"database", "dbname"}, {"db", "dbname"}};
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (slice_is(word, others[i].used)) {
+            return others[i].meant;
+        }
+    }
+    return text_suggest(word, keywords, sizeof(keywords) / sizeof(keywords[0]),
+                        sizeof(keywords[0]));
+}
+
+/* A word in quotes may be a part of the password; one sign, such as the missing "=", is none. */
+static void append_quoted(struct buf *out, struct slice word, bool option)
+{
+    const char *meant = option ? keyword_meant(word) : NULL;
+
+    buf_append_text(out, "\"");
+    buf_append_text(out, slice_is(word, "=") ? "=" : "…");
+    buf_append_text(out, "\"");
+    if (meant != NULL) {
+        buf_printf(out, " (did you mean %s?)", meant);
+    }
+}
+
 void pg_reason_append_conninfo(struct buf *out, const char *message)
 {
-    bool quoted = false;
+    bool option = strstr(message, "invalid connection option") != NULL;
+    const char *end = message + strcspn(message, "\n");
+
     buf_append_text(out, "database.conninfo is malformed: ");
-    size_t length = strcspn(message, "\n");
-    for (size_t i = 0; i < length; i++) {
-        if (message[i] == '"') {
-            quoted = !quoted;
-            buf_append_text(out, quoted ? "\"…" : "\"");
-        } else if (!quoted) {
-            buf_append_byte(out, (uint8_t) message[i]);
+    while (message < end) {
+        size_t plain = strcspn(message, "\"\n");
+
+        buf_append_slice(out, slice_make(message, plain));
+        message += plain;
+        if (*message == '"') {
+            size_t length = strcspn(message + 1, "\"\n");
+
+            append_quoted(out, slice_make(message + 1, length), option);
+            message += 1 + length + (message[1 + length] == '"');
         }
     }
     buf_append_text(out, "; write like host=db dbname=telemetry user=bridge, or a "

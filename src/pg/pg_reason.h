@@ -27,8 +27,8 @@ struct pg_where {
 void pg_reason_append(struct buf *out, const char *message, const struct pg_where *where,
                       char sqlstate[6]);
 
-/* Takes what stands in quotes out of libpq's complaint about a conninfo: it may be a part of the
- * password. */
+/* Takes the words in quotes out of libpq's complaint about a conninfo: they may be a part of the
+ * password. A mistyped keyword is answered with the one that was meant. */
 void pg_reason_append_conninfo(struct buf *out, const char *message);
 
 #endif

@@ -60,7 +60,7 @@ static void test_conninfo(void)
                   "t.cfg:1: database.conninfo_file: stands beside conninfo: give one of them\n"));
     case_write("conninfo", "host=db nonsense");
     config_free(case_load("database: { conninfo_file = \"conninfo\"; };" SOUND_RULE,
-                          "t.cfg:1: database.conninfo is malformed: missing \"…\" after \"…\" in "
+                          "t.cfg:1: database.conninfo is malformed: missing \"=\" after \"…\" in "
                           "connection info string; write like host=db dbname=telemetry "
                           "user=bridge, or a postgresql:// URI\n"));
 }

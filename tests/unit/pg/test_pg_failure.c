@@ -102,6 +102,11 @@ static void test_reason(void)
         {"connection to server at \"db\" (10.0.0.1), port 5433 failed: Connection refused\n\tIs "
          "the server running",
          "", "connection refused by db port 5433"},
+        {"connection to server at \"localhost\" (::1), port 5433 failed: Connection refused\n"
+         "\tIs the server running on that host and accepting TCP/IP connections?\n"
+         "connection to server at \"localhost\" (127.0.0.1), port 5433 failed: SSL error: "
+         "certificate verify failed",
+         "", "the certificate of db is not signed by a CA that we trust"},
         {"could not translate host name \"db\" to address: Name or service not known", "",
          "host \"db\" is not known"},
         {"something new.\nand more", "", "something new"},
@@ -129,8 +134,15 @@ static void test_conninfo(void)
     pg_reason_append_conninfo(&out, "missing \"=\" after \"hunter2\" in connection info string\n");
     CHECK_TEXT_EQ(
         buf_string(&out),
-        "database.conninfo is malformed: missing \"…\" after \"…\" in connection info string; "
+        "database.conninfo is malformed: missing \"=\" after \"…\" in connection info string; "
         "write like host=db dbname=telemetry user=bridge, or a postgresql:// URI");
+    buf_reset(&out);
+    pg_reason_append_conninfo(&out, "invalid connection option \"pasword\"\n");
+    CHECK(strstr(buf_string(&out), "option \"…\" (did you mean password?); write") != NULL);
+    CHECK(strstr(buf_string(&out), "pasword") == NULL);
+    buf_reset(&out);
+    pg_reason_append_conninfo(&out, "invalid connection option \"hunter2\"\n");
+    CHECK(strstr(buf_string(&out), "hunter2") == NULL);
     buf_fini(&out);
 }
 
