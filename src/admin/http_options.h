@@ -8,6 +8,9 @@
 
 #include <stdbool.h>
 
+/* Where a service answers that is told nothing else. */
+#define HTTP_LISTEN_DEFAULT "127.0.0.1:9464"
+
 struct http_options {
     const char *listen; /* "127.0.0.1:9464", "[::1]:9464", "*:9464"; "" = off; borrowed */
     bool show_payloads; /* of the last dead letters */

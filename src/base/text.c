@@ -72,9 +72,22 @@ static const struct unit durations[] = {
 };
 
 static const struct unit sizes[] = {
-    {"TB", INT64_C(1) << 40},  {"GB", 1 << 30},  {"MB", 1 << 20},  {"KB", 1 << 10},  {"", 1},
-    {"TiB", INT64_C(1) << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1},
-    {"kB", 1 << 10},           {NULL, 0},
+    {"TB", INT64_C(1) << 40},
+    {"GB", 1 << 30},
+    {"MB", 1 << 20},
+    {"KB", 1 << 10},
+    {"", 1},
+    {"TiB", INT64_C(1) << 40},
+    {"GiB", 1 << 30},
+    {"MiB", 1 << 20},
+    {"KiB", 1 << 10},
+    {"B", 1},
+    {"kB", 1 << 10},
+    {"Ti", INT64_C(1) << 40},
+    {"Gi", 1 << 30},
+    {"Mi", 1 << 20},
+    {"Ki", 1 << 10},
+    {NULL, 0},
 };
 
 /* Digits, then the name of a unit, and nothing else. */

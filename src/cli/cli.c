@@ -94,12 +94,16 @@ static const struct cli_command commands[] = {
      "--markdown   as a reference page\n"
      "--man        as a part of a manual page\n",
      cli_settings},
-    {"status", "[--json] [--watch]", "ask the running service how it is",
+    {"status", "[--json] [--watch] [--alive]", "ask the running service how it is",
      "--json       the whole answer of /status.json, one line\n"
      "--watch      again every second, until Ctrl-C\n"
-     "Asks at http.listen of the configuration. Exit code 0 when it is ready; 1 when it is not, "
-     "or\n"
-     "when nobody answers there.\n",
+     "--alive      only whether it answers; for a supervisor, who must not restart a service that\n"
+     "             waits for its database\n"
+     "Asks at http.listen of the configuration; without one, at the address that is the default. "
+     "Exit code 0\n"
+     "when the service is ready; 1 when it is not, when a rule is parked, when a gap is not "
+     "acknowledged,\n"
+     "or when nobody answers there.\n",
      cli_status},
 };
 

@@ -21,6 +21,7 @@
 #define INTERVAL_MS 1000
 
 struct options {
+    bool alive; /* only whether it is there */
     bool json;
     bool watch;
     bool terminal;
@@ -160,18 +161,33 @@ static int once(const char *listen, const struct options *options, struct answer
     return status_text_ready(answers[1].root) ? CLI_DONE : CLI_FAILED;
 }
 
+/* For a supervisor: a service that waits for its database is alive. */
+static int alive(const char *listen, struct buf *body)
+{
+    struct error error;
+    int status = 0;
+
+    if (http_get(listen, "/healthz", body, &status, &error) != OUTCOME_OK) {
+        fprintf(stderr, "mqtt2pg: not alive: %s\n", error.text);
+        return CLI_FAILED;
+    }
+    return status == 200 ? CLI_DONE : CLI_FAILED;
+}
+
 /* Only where to ask is wanted: a mistake elsewhere, such as a password file that this user may not
  * read, is no hindrance. */
-static int run_with(const struct config *config, const struct options *options)
+static int run_with(const char *listen, const struct options *options)
 {
     struct answer answers[2] = {{.arena = arena_new(65536)}, {.arena = arena_new(65536)}};
     int exit_code = CLI_FAILED;
 
-    if (config->http.listen == NULL || config->http.listen[0] == '\0') {
+    if (listen == NULL || listen[0] == '\0') {
         fprintf(stderr,
                 "mqtt2pg: no status: http.listen is empty, so the service can't be asked\n");
+    } else if (options->alive) {
+        exit_code = alive(listen, &answers[0].body);
     } else {
-        exit_code = (options->watch ? watch : once)(config->http.listen, options, answers);
+        exit_code = (options->watch ? watch : once)(listen, options, answers);
     }
     for (int i = 0; i < 2; i++) {
         arena_free(answers[i].arena);
@@ -180,32 +196,48 @@ static int run_with(const struct config *config, const struct options *options)
     return exit_code;
 }
 
-int cli_status(const struct cli_call *call)
+static int ask_configured(const struct cli_call *call, const struct options *options)
 {
     struct problems problems = {0};
-    struct options options = {0};
-    struct config *config;
+    struct config *config = config_load(call->config_file, &problems);
     int exit_code = CLI_CONFIGURATION;
+
+    if (config == NULL) {
+        problems_print(&problems, stderr);
+    } else {
+        exit_code = run_with(config->http.listen, options);
+    }
+    problems_fini(&problems);
+    config_free(config);
+    return exit_code;
+}
+
+int cli_status(const struct cli_call *call)
+{
+    struct options options = {0};
     const char *no_colour = getenv("NO_COLOR"); /* https://no-color.org */
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {
+        {"--alive", &options.alive}, {"--json", &options.json}, {"--watch", &options.watch}};
 
     for (int i = 0; i < call->count; i++) {
-        if (strcmp(call->arguments[i], "--json") == 0) {
-            options.json = true;
-        } else if (strcmp(call->arguments[i], "--watch") == 0) {
-            options.watch = true;
-        } else {
+        bool known = false;
+
+        for (size_t k = 0; k < sizeof(flags) / sizeof(flags[0]); k++) {
+            if (strcmp(call->arguments[i], flags[k].name) == 0) {
+                *flags[k].flag = known = true;
+            }
+        }
+        if (!known) {
             return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
         }
     }
     options.terminal = isatty(STDOUT_FILENO);
     options.colour = options.terminal && (no_colour == NULL || no_colour[0] == '\0');
-    config = config_load(call->config_file, &problems);
-    if (config == NULL) {
-        problems_print(&problems, stderr);
-    } else {
-        exit_code = run_with(config, &options);
+    if (!call->config_given && access(call->config_file, F_OK) != 0) {
+        return run_with(HTTP_LISTEN_DEFAULT, &options); /* a service somewhere else */
     }
-    problems_fini(&problems);
-    config_free(config);
-    return exit_code;
+    return ask_configured(call, &options);
 }

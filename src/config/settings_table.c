@@ -6,6 +6,8 @@
  */
 #include "config/settings.h"
 
+#include "admin/http_options.h"
+
 #define SECONDS INT64_C(1000)
 #define MINUTES (60 * SECONDS)
 #define HOURS (60 * MINUTES)
@@ -196,7 +198,7 @@ const struct setting settings[] = {
     GROUP("http", "Status page, metrics and health."),
     {.path = "http.listen",
      .type = SETTING_TEXT,
-     .default_value = "\"127.0.0.1:9464\"",
+     .default_value = "\"" HTTP_LISTEN_DEFAULT "\"",
      .help = "Address and port, like \"[::1]:9464\" or \"*:9464\"; \"\" = off. It asks for no "
              "password."},
     {.path = "http.show_payloads",

@@ -15,6 +15,7 @@ import subprocess
 import termios
 import time
 
+from env import Skip
 from scenes import NUMBERED_RULE, make_numbered, numbered
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -111,3 +112,22 @@ def test_watch_without_colours(env):
 
 if __name__ == "__main__":
     raise SystemExit("a module of tests/integration/run.py")
+
+
+def test_alive_is_not_ready(env):
+    """`--alive` says yes of a service that waits for its database, so that no supervisor restarts it; without an answer it says no."""
+    bridge = env.bridge(NUMBERED_RULE, ready=False, database={"conninfo": "host=127.0.0.1 port=1 dbname=x"})
+    bridge.wait_log("the database can.t be used")
+    assert env.cli("status", config=bridge).code == 1
+    assert env.cli("status", "--alive", config=bridge).code == 0
+    bridge.kill9()
+    dead = env.cli("status", "--alive", config=bridge)
+    assert dead.code == 1 and "not alive" in dead.err, dead
+
+
+def test_without_a_configuration(env):
+    """Where no configuration is, the default address is asked, and named when nobody is there."""
+    if os.path.exists("/etc/mqtt2pg/mqtt2pg.cfg"):
+        raise Skip("there is a /etc/mqtt2pg/mqtt2pg.cfg")
+    answer = env.cli("status")
+    assert answer.code in (0, 1) and "/etc/mqtt2pg" not in answer.err, answer
