@@ -110,8 +110,9 @@ lint: ## only the rules that tools can hold
 format: ## let clang-format write the sources
 	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/shim/*.c)
 
-map: ## let the headers write the tables of src/README.md
+map: ## write the generated pages: tables of src/README.md, list of metrics
 	@tests/tools/map.py --write
+	@tests/tools/metrics-page.py --write
 
 bench: ## measure speed against its floors; QUICK=1 in a minute, ONLY=drain,live for parts, BACKLOG=n
 	@tests/tools/deps.sh build test bench

@@ -117,6 +117,11 @@ check_map() {
     done | none
 }
 
+# Generated pages, and documents that quote the program.
+check_documents() {
+    tests/tools/metrics-page.py && tests/tools/links.py
+}
+
 check_mutants() {
     python3 tests/mutants/run.py --check
 }
@@ -184,6 +189,7 @@ check "the figures of the house keep their limits" check_figures
 check "no unbounded or locale-dependent library functions" check_banned
 check "nothing left to do in comments" check_leftovers
 check "src/README.md maps every module" check_map
+check "documents: links lead somewhere, log lines are the program's" check_documents
 check "each mutant of tests/mutants applies" check_mutants
 check "no symbol of ours hides one of Paho" check_symbols
 check "callbacks of Paho call nothing that takes its lock" check_callbacks
