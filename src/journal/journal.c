@@ -227,7 +227,7 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->active.fd = -1;
     journal->prepared_fd = -1;
     journal->cursor.fd = -1;
-    journal->deliveries.fd = -1;
+    deliveries_init(&journal->deliveries);
     pthread_mutex_init(&journal->lock, NULL);
     pthread_mutex_init(&journal->oldest_lock, NULL);
     thread_cond_init(&journal->appended);
@@ -356,7 +356,7 @@ void journal_close(struct journal *journal)
     }
     journal_reader_free(journal->oldest);
     cursor_close(&journal->cursor);
-    deliveries_close(&journal->deliveries);
+    deliveries_fini(&journal->deliveries);
     if (journal->lock_fd >= 0) {
         close(journal->lock_fd);
     }

@@ -42,16 +42,53 @@ static uint64_t slot_checksum(const struct journal *journal, const uint8_t *slot
 /* Slots of ids that follow one another, written together. */
 struct run {
     struct journal *journal;
+    bool newest; /* nothing in the file can be newer */
     uint16_t first_id;
     uint32_t count;
     struct buf bytes;
 };
 
+static bool slot_is_sound(const struct journal *journal, const uint8_t *slot, uint16_t id)
+{
+    return bytes_get_le64(slot + SLOT_CHECKSUM) == slot_checksum(journal, slot, id);
+}
+
+static uint64_t slot_sequence(const uint8_t *slot)
+{
+    return bytes_get_le64(slot + SLOT_SEQUENCE) & SLOT_SEQUENCE_BITS;
+}
+
+/* With the lock. Where the file has a newer delivery of the same packet id, that one stays: the
+ * appender notes deliveries while older messages still wait to be deleted. */
+static void keep_newer(struct run *run)
+{
+    struct error ignored;
+    uint8_t *slots = (uint8_t *) run->bytes.data;
+    uint8_t *there = memory_alloc(run->bytes.length);
+    ssize_t got = file_read(run->journal->deliveries.fd, there, run->bytes.length,
+                            (int64_t) run->first_id * SLOT_BYTES, &ignored);
+    for (uint32_t i = 0; i < run->count && (int64_t) (i + 1) * SLOT_BYTES <= got; i++) {
+        const uint8_t *old = there + (size_t) i * SLOT_BYTES;
+        uint8_t *slot = slots + (size_t) i * SLOT_BYTES;
+        if (slot_is_sound(run->journal, old, (uint16_t) (run->first_id + i)) &&
+            slot_sequence(old) >= slot_sequence(slot)) {
+            memcpy(slot, old, SLOT_BYTES);
+        }
+    }
+    free(there);
+}
+
 static enum outcome run_write(struct run *run, struct error *error)
 {
-    enum outcome outcome =
-        file_write(run->journal->deliveries.fd, run->bytes.data, run->bytes.length,
-                   (int64_t) run->first_id * SLOT_BYTES, error);
+    struct deliveries_file *file = &run->journal->deliveries;
+    assert(run->count > 0 && run->bytes.length == (size_t) run->count * SLOT_BYTES);
+    pthread_mutex_lock(&file->lock);
+    if (!run->newest) {
+        keep_newer(run);
+    }
+    enum outcome outcome = file_write(file->fd, run->bytes.data, run->bytes.length,
+                                      (int64_t) run->first_id * SLOT_BYTES, error);
+    pthread_mutex_unlock(&file->lock);
     buf_reset(&run->bytes);
     run->count = 0;
     return outcome;
@@ -159,21 +196,27 @@ enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t l
 enum outcome journal_note_delivery(struct journal *journal, const struct journal_delivery *delivery,
                                    struct error *error)
 {
-    struct run run = {.journal = journal};
+    struct run run = {.journal = journal, .newest = true};
     enum outcome outcome = run_add(&run, delivery, error);
-    if (outcome == OUTCOME_OK) {
+    if (outcome == OUTCOME_OK && run.count > 0) {
         outcome = run_write(&run, error);
     }
     buf_fini(&run.bytes);
     return outcome;
 }
 
-void deliveries_close(struct deliveries_file *file)
+void deliveries_init(struct deliveries_file *file)
+{
+    file->fd = -1;
+    pthread_mutex_init(&file->lock, NULL);
+}
+
+void deliveries_fini(struct deliveries_file *file)
 {
     if (file->fd >= 0) {
         close(file->fd);
     }
-    file->fd = -1;
+    pthread_mutex_destroy(&file->lock);
 }
 
 /* --- reading --- */
@@ -213,10 +256,8 @@ size_t journal_deliveries(struct journal *journal, uint64_t before,
     size_t count = 0;
     for (size_t id = 0; id < slots; id++) {
         const uint8_t *slot = bytes + id * SLOT_BYTES;
-        uint64_t tagged = bytes_get_le64(slot + SLOT_SEQUENCE);
-        uint64_t sequence = tagged & SLOT_SEQUENCE_BITS;
-        if (bytes_get_le64(slot + SLOT_CHECKSUM) != slot_checksum(journal, slot, (uint16_t) id) ||
-            sequence >= before) {
+        uint64_t sequence = slot_sequence(slot);
+        if (!slot_is_sound(journal, slot, (uint16_t) id) || sequence >= before) {
             continue;
         }
         if (id == SLOT_OF_LOST_SESSION) {
@@ -226,7 +267,7 @@ size_t journal_deliveries(struct journal *journal, uint64_t before,
                 .sequence = sequence,
                 .hash = bytes_get_le64(slot + SLOT_HASH),
                 .packet_id = (uint16_t) id,
-                .broker = (uint8_t) (tagged >> SLOT_BROKER_SHIFT),
+                .broker = (uint8_t) (bytes_get_le64(slot + SLOT_SEQUENCE) >> SLOT_BROKER_SHIFT),
             };
         }
     }

@@ -17,13 +17,21 @@
 #ifndef MQTT2PG_JOURNAL_JOURNAL_DELIVERIES_H
 #define MQTT2PG_JOURNAL_JOURNAL_DELIVERIES_H
 
+#include <pthread.h>
+
 #include "journal/journal.h"
 
 #define DELIVERIES_FILE_NAME "deliveries"
 
 struct deliveries_file {
-    int fd; /* -1: not open */
+    int fd;               /* -1: not open */
+    pthread_mutex_t lock; /* of the file's bytes: the keeper and the appender write them */
 };
+
+void deliveries_init(struct deliveries_file *file);
+
+/* Closes the file if it is open. */
+void deliveries_fini(struct deliveries_file *file);
 
 /* While the journal is opened for writing: makes the file. */
 enum outcome deliveries_open(struct journal *journal, struct error *error) MUST_CHECK;
@@ -32,8 +40,5 @@ enum outcome deliveries_open(struct journal *journal, struct error *error) MUST_
  * writes and syncs what is to stay of them. OUTCOME_RETRY when there is no room for it. */
 enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t last,
                              struct error *error) MUST_CHECK;
-
-/* A file that never was opened (fd -1) is legal. */
-void deliveries_close(struct deliveries_file *file);
 
 #endif

@@ -89,6 +89,34 @@ static void test_none_without_need(void)
     journal_close(journal);
 }
 
+/* A copy that was left out had the id of an older message, whose segment goes later. */
+static void test_older_one_comes_later(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal = open_small(&options);
+    struct journal_delivery *deliveries;
+    struct error error;
+    for (uint64_t n = 1; n <= 4; n++) {
+        append_stored(journal, n, (uint16_t) n);
+    }
+    const struct journal_delivery copy = {.sequence = 4, .hash = 99, .packet_id = 2, .broker = 3};
+    CHECK_INT_EQ(journal_note_delivery(journal, &copy, &error), OUTCOME_OK);
+    fill(journal, 5, 60);
+    size_t count = journal_deliveries(journal, 5, &deliveries);
+    if (CHECK_INT_EQ(count, 4)) {
+        bool copy_first = deliveries[2].packet_id == 2; /* two have the number 4 */
+        const struct journal_delivery *kept = &deliveries[copy_first ? 2 : 3];
+        CHECK_INT_EQ(deliveries[0].packet_id, 1);
+        CHECK_INT_EQ(deliveries[1].packet_id, 3);
+        CHECK_INT_EQ(kept->packet_id, 2);
+        CHECK_INT_EQ(kept->sequence, 4);
+        CHECK_INT_EQ(kept->hash, 99);
+        CHECK_INT_EQ(kept->broker, 3);
+    }
+    free(deliveries);
+    journal_close(journal);
+}
+
 /* Ids are given again and in no order; QoS 0 has none. */
 static void test_newest_of_an_id(void)
 {
@@ -174,5 +202,6 @@ static void test_damaged(void)
 
 UNIT_MAIN("journal_deliveries", {"deleted messages are known", test_deleted_are_known},
           {"none without need", test_none_without_need},
+          {"an older one comes later", test_older_one_comes_later},
           {"the newest of an id", test_newest_of_an_id}, {"a lost session", test_lost_session},
           {"damaged", test_damaged})
