@@ -256,6 +256,12 @@ enum outcome file_make_directory(const char *path, struct error *error)
     return outcome;
 }
 
+bool file_has_name(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) != 0 || status.st_nlink > 0;
+}
+
 int64_t file_room(int fd)
 {
     struct statvfs disk;

@@ -62,6 +62,10 @@ enum outcome file_load(const char *path, size_t bytes_max, struct buf *out,
 /* Makes the directory (mode 0700) and its missing parents. */
 enum outcome file_make_directory(const char *path, struct error *error) MUST_CHECK;
 
+/* Whether the file or directory still has a name. False when it was deleted while it is open: what
+ * is written into it goes with the last descriptor. */
+bool file_has_name(int fd);
+
 /* Bytes that its file system has free for us; INT64_MAX when it does not tell. */
 int64_t file_room(int fd);
 

@@ -32,6 +32,7 @@ static const struct field fields[] = {
     {"database.statement_timeout", FIELD_INT64, IN_CONFIG(database.statement_ms), 0},
     {"journal.directory", FIELD_PATH, IN_CONFIG(journal.directory), 0},
     {"journal.max_size", FIELD_INT64, IN_CONFIG(journal.max_bytes), 0},
+    {"journal.keep_free", FIELD_INT64, IN_CONFIG(journal.keep_free_bytes), 0},
     {"journal.sync", FIELD_INT64, IN_CONFIG(journal.sync_ms), 0},
     {"journal.keep", FIELD_INT64, IN_CONFIG(journal.keep_ms), 0},
     {"batch.max_rows", FIELD_INT64, IN_CONFIG(batch.max_rows), 0},

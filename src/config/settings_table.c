@@ -156,6 +156,13 @@ const struct setting settings[] = {
      .min = 1 * MB,
      .max = 1024 * TB,
      .help = "When it is full the bridge takes no more messages, and the broker keeps them."},
+    {.path = "journal.keep_free",
+     .type = SETTING_SIZE,
+     .default_value = "\"0\"",
+     .min = 0,
+     .max = 1024 * TB,
+     .help = "The journal stops growing when less than this would stay free on its disk, as if it "
+             "were full."},
     {.path = "journal.sync",
      .type = SETTING_SYNC,
      .default_value = "\"100ms\"",

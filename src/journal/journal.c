@@ -43,6 +43,22 @@ void journal_fail(struct journal *journal, const struct error *error)
     pthread_mutex_unlock(&journal->lock);
 }
 
+bool journal_is_gone(struct journal *journal, int fd)
+{
+    if (journal->gone || (file_has_name(journal->directory_fd) && (fd < 0 || file_has_name(fd)))) {
+        return journal->gone;
+    }
+    log_error("the journal's files were deleted while they are in use: it takes no more messages, "
+              "the broker keeps them; restart to begin a new journal",
+              F_TEXT("directory", journal->directory));
+    pthread_mutex_lock(&journal->lock);
+    journal->gone = true;
+    journal_account_room(journal);
+    pthread_cond_broadcast(&journal->room);
+    pthread_mutex_unlock(&journal->lock);
+    return true;
+}
+
 uint64_t journal_segment_last(const struct journal *journal, size_t index)
 {
     if (index + 1 < journal->segment_count) {
@@ -54,7 +70,8 @@ uint64_t journal_segment_last(const struct journal *journal, size_t index)
 
 void journal_account_room(struct journal *journal)
 {
-    bool stuck = journal->disk_short || journal->write_full || journal->request == REQUEST_REFUSED;
+    bool stuck = journal->disk_short || journal->write_full || journal->gone ||
+                 journal->request == REQUEST_REFUSED;
     int64_t used = journal->bytes_waiting;
     if (journal->segment_count > 0 && journal->last > journal->stored) {
         used += journal->segments[journal->segment_count - 1].end;
@@ -383,17 +400,22 @@ bool journal_crowded(const struct journal *journal)
     return journal->crowded;
 }
 
+/* With the lock. */
+static bool has_room(const struct journal *journal)
+{
+    return journal->request != REQUEST_REFUSED && !journal->write_full && !journal->gone;
+}
+
 bool journal_wait_room(struct journal *journal, int64_t milliseconds)
 {
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
     int64_t left_ms = milliseconds;
     pthread_mutex_lock(&journal->lock);
-    while ((journal->request == REQUEST_REFUSED || journal->write_full) && left_ms > 0 &&
-           !journal->failed) {
+    while (!has_room(journal) && left_ms > 0 && !journal->failed) {
         thread_cond_wait(&journal->room, &journal->lock, left_ms);
         left_ms = end_ms - clock_monotonic_ms();
     }
-    bool room = journal->request != REQUEST_REFUSED && !journal->write_full && !journal->failed;
+    bool room = has_room(journal) && !journal->failed;
     pthread_mutex_unlock(&journal->lock);
     return room;
 }

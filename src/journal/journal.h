@@ -33,9 +33,10 @@ struct journal_options {
     int64_t max_bytes;     /* segments on disk together; at least JOURNAL_BYTES_MIN */
     int64_t
         sync_ms; /* JOURNAL_SYNC_ALWAYS, JOURNAL_SYNC_NEVER or how young a message may be that a power loss takes */
-    int64_t keep_ms;        /* stored messages stay this long, within max_bytes */
-    uint64_t keep_messages; /* and so many of the newest stay in any case, within max_bytes; of
+    int64_t keep_ms;         /* stored messages stay this long, within max_bytes */
+    uint64_t keep_messages;  /* and so many of the newest stay in any case, within max_bytes; of
                                those that have to go earlier journal_deliveries() stay */
+    int64_t keep_free_bytes; /* the journal takes no more of its disk when less than this is left */
     bool read_only; /* for the command line: no lock, no repair, no keeper; append is not allowed */
 };
 
@@ -60,7 +61,8 @@ void journal_close(struct journal *journal);
 /*
  * Appends one message and sets its sequence. One thread at a time. OUTCOME_RETRY: no room
  * (max_bytes reached, or the disk is full): nothing was appended; try again after
- * journal_wait_room(). OUTCOME_REJECT: the message alone is larger than max_bytes. OUTCOME_FATAL:
+ * journal_wait_room(); or somebody has deleted the journal's files, which ends with the process.
+ * OUTCOME_REJECT: the message alone is larger than max_bytes. OUTCOME_FATAL:
  * the disk failed, now or in an earlier sync: nothing of this message may be acknowledged, the
  * process must end (it was logged and stop_request(1) called).
  */
@@ -179,6 +181,7 @@ struct journal_info {
     bool crowded;
     bool full;      /* the last append found no room */
     bool disk_full; /* crowded for want of room on the disk, not because of max_bytes */
+    bool gone; /* somebody deleted its files; it stays crowded until the process is restarted */
     /* What was found damaged at any time lies in damaged/, for a person to look at and to delete:
      * nothing else ever does, and it counts as no part of max_bytes. */
     unsigned set_aside_files;

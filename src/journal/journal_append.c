@@ -37,6 +37,12 @@ static enum outcome refuse_failed(struct error *error)
     return error_set(error, OUTCOME_FATAL, "the journal failed before");
 }
 
+static enum outcome refuse_gone(const struct journal *journal, struct error *error)
+{
+    return error_set(error, OUTCOME_RETRY, "the files of journal \"%s\" were deleted",
+                     journal->directory);
+}
+
 /* With the lock. Asks the keeper for a prepared segment of at least `bytes`, better more, and waits
  * for its answer. */
 static enum outcome ask_for_segment(struct journal *journal, int64_t bytes, struct error *error)
@@ -156,6 +162,12 @@ static enum outcome write_record(struct journal *journal, struct error *error)
     }
     if (outcome == OUTCOME_OK && journal->options.sync_ms == JOURNAL_SYNC_ALWAYS) {
         outcome = journal_sync_file(journal->active.fd, error);
+    }
+    /* Behind the write: a record that is published was in a file with a name. */
+    if (outcome == OUTCOME_OK && !file_has_name(journal->active.fd) &&
+        journal_is_gone(journal, journal->active.fd)) {
+        journal->active.torn = true;
+        outcome = refuse_gone(journal, error);
     }
     return outcome;
 }
@@ -284,6 +296,9 @@ enum outcome journal_append(struct journal *journal, struct message *message, st
     if (journal->options.read_only || journal->failed) {
         return journal->failed ? refuse_failed(error)
                                : error_set(error, OUTCOME_FATAL, "the journal is read only");
+    }
+    if (journal->gone) {
+        return refuse_gone(journal, error);
     }
     if (!ever_fits(journal, message)) {
         return error_set(error, OUTCOME_REJECT,

@@ -168,6 +168,7 @@ void journal_info(struct journal *journal, struct journal_info *info)
 {
     *info = (struct journal_info){.max_bytes = journal->options.max_bytes};
     memcpy(info->uuid, journal->uuid_text, sizeof(info->uuid));
+    (void) journal_is_gone(journal, -1);
     pthread_mutex_lock(&journal->lock);
     info->first = journal->first;
     info->last = journal->last;
@@ -180,6 +181,7 @@ void journal_info(struct journal *journal, struct journal_info *info)
     info->crowded = journal->crowded;
     info->full = journal->full;
     info->disk_full = journal->disk_short || journal->write_full;
+    info->gone = journal->gone;
     pthread_mutex_unlock(&journal->lock);
     find_set_aside(journal, info);
     info->oldest_us = oldest_us(journal, info);

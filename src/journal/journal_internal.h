@@ -19,7 +19,8 @@
  *  6 [L] `active` (the appender's) is the newest segment, or none (fd -1). Behind active.offset there are only zeros, unless `active.torn`.
  *  7     The active segment's fd is closed only after the appender has left it (sealed), by the keeper or journal_close().
  *  8     Once there is a plan, each segment that is appended to has a record of one before its first message.
- *  9 [L] After `failed` nothing is appended, synced or written down any more.
+ *  9 [L] After `gone` nothing is appended any more, and `crowded` stays true.
+ * 10 [L] After `failed` nothing is appended, synced or written down any more.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -102,6 +103,7 @@ struct journal {
     _Atomic uint64_t skipped; /* up to `last` */
     atomic_bool crowded;
     atomic_bool failed;
+    atomic_bool gone; /* its files were deleted by somebody: nothing more is taken */
 
     pthread_mutex_t lock;       /* all below, and the fields above as they say */
     pthread_cond_t appended;    /* for journal_wait() */
@@ -158,6 +160,11 @@ struct journal {
 
 /* Disk failed: logs it, once, stops the process, wakes all who wait. Without the lock. */
 void journal_fail(struct journal *journal, const struct error *error);
+
+/* Without the lock. Whether somebody has deleted the directory or `fd`, the segment that is written
+ * (-1: none): logs it once and makes the journal crowded for good. What readers have open they read
+ * to the end. */
+bool journal_is_gone(struct journal *journal, int fd);
 
 /* With the lock: after `stored`, `last` or the list changed. Finds what is wholly stored, `first`
  * and whether it is crowded. */

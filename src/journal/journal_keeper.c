@@ -26,7 +26,7 @@
 
 /* What stays free on the disk beside the journal; a batch whose acknowledgments need more is
  * halved. */
-#define DISK_LEFT_MIN ((int64_t) 256 * 1024)
+#define DISK_LEFT_BYTES_MIN ((int64_t) 256 * 1024)
 
 static void lock(struct journal *journal)
 {
@@ -232,7 +232,8 @@ static int64_t bytes_in_the_way(const struct journal *journal)
  * write down on the same disk: the journal must not take the last of it. */
 static bool takes_the_last(const struct journal *journal, int64_t bytes)
 {
-    return file_room(journal->directory_fd) - bytes < DISK_LEFT_MIN;
+    int64_t left_bytes = journal_larger(DISK_LEFT_BYTES_MIN, journal->options.keep_free_bytes);
+    return file_room(journal->directory_fd) - bytes < left_bytes;
 }
 
 /* With the lock. Prepares a segment of `bytes`, deleting old ones for it; false when there is no
@@ -252,7 +253,7 @@ static bool make_prepared(struct journal *journal, int64_t bytes)
             }
         }
         unlock(journal);
-        outcome = takes_the_last(journal, bytes)
+        outcome = journal_is_gone(journal, -1) || takes_the_last(journal, bytes)
                       ? OUTCOME_RETRY
                       : segment_prepare(journal->directory_fd, bytes, &fd, &error);
         if (outcome == OUTCOME_FATAL) {

@@ -175,7 +175,9 @@ static void say_why_crowded(struct journal *journal)
     struct journal_info info;
 
     journal_info(journal, &info);
-    if (info.disk_full) {
+    if (info.gone) { /* the journal has logged it */
+        health_set(HEALTH_JOURNAL, false, "its files were deleted: restart to begin a new journal");
+    } else if (info.disk_full) {
         log_warn("the journal's disk is full: make room on it; the broker keeps the messages until "
                  "then");
         health_set(HEALTH_JOURNAL, false, "its disk is full: make room on it");

@@ -10,6 +10,7 @@ import errno
 import os
 import random
 import re
+import shutil
 import subprocess
 
 from bridge import wait_time
@@ -176,6 +177,20 @@ def test_redelivery_is_recognised_after_a_power_cut(env):
     session.send("t/x", "two", packet_id=2)
     session.wait("PUBACK", 2)
     stored(env, "one", "two")
+
+
+def test_deleted_journal_takes_nothing(env):
+    """Somebody deletes the journal under the running bridge: no PUBACK, /readyz says why, a restart begins anew."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.publish(numbered("a", 0, 5))
+    env.wait_rows("numbered", 5)
+    shutil.rmtree(bridge.journal)
+    env.publish(numbered("a", 5, 5))
+    env.wait(lambda: bridge.get("/readyz").code == 503 and "deleted" in bridge.get("/readyz").out, 20, "/readyz says so")
+    bridge.wait_log("files were deleted")
+    bridge.restart()
+    check_numbered(env, {"a": 10})
 
 
 def test_redelivery_of_deleted_messages_after_a_power_cut(env):
