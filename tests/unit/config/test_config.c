@@ -262,7 +262,7 @@ static void test_json(void)
     check_json("database: { conninfo = \"host=x password=geheim port=5\"; };",
                "\"conninfo\":\"host=x password=*** port=5\"");
     check_json("journal: { sync = \"always\"; max_size = \"3GB\"; };",
-               "\"max_size\":\"3GB\",\"sync\":\"always\"");
+               "\"max_size\":\"3GB\",\"keep_free\":\"0\",\"sync\":\"always\"");
     check_json("broker: { protocol = \"3.1.1\"; };", "\"protocol\":\"3.1.1\"");
     check_json("log: { level = \"error\"; };", "\"log\":{\"level\":\"error\",\"format\":\"text\"}");
     check_json("", "\"columns\":{\"x\":\"$.x\"},\"where\":[],\"rows\":null");
