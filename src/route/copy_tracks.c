@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "route/copy_tracks.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { CAPACITY_FIRST = 64 };
+
+void tracks_fini(struct tracks *tracks)
+{
+    for (size_t i = 0; i < tracks->capacity; i++) {
+        free(tracks->table[i].turns);
+    }
+    free(tracks->table);
+    *tracks = (struct tracks){0};
+}
+
+static struct track *place_of(const struct tracks *tracks, uint64_t key)
+{
+    size_t at = (size_t) key & (tracks->capacity - 1);
+
+    while (tracks->table[at].key != 0 && tracks->table[at].key != key) {
+        at = (at + 1) & (tracks->capacity - 1);
+    }
+    return &tracks->table[at];
+}
+
+/* Moves the tracks whose last message is not older than `oldest` into a table of this capacity. */
+static void rebuild(struct tracks *tracks, size_t capacity, uint64_t oldest)
+{
+    struct tracks next = {.table = memory_alloc(capacity * sizeof(struct track)),
+                          .capacity = capacity};
+
+    for (size_t i = 0; i < tracks->capacity; i++) {
+        const struct track *track = &tracks->table[i];
+
+        if (track->key != 0 && track->last_sequence >= oldest) {
+            *place_of(&next, track->key) = *track;
+            next.count++;
+        } else {
+            free(track->turns);
+        }
+    }
+    free(tracks->table);
+    *tracks = next;
+}
+
+static int sequence_compare(const void *left, const void *right)
+{
+    const uint64_t *a = left, *b = right;
+
+    return (*a > *b) - (*a < *b);
+}
+
+static void forget_half(struct tracks *tracks)
+{
+    uint64_t *sequences = memory_alloc(tracks->count * sizeof(*sequences));
+    size_t count = 0;
+
+    for (size_t i = 0; i < tracks->capacity; i++) {
+        if (tracks->table[i].key != 0) {
+            sequences[count++] = tracks->table[i].last_sequence;
+        }
+    }
+    assert(count == tracks->count);
+    qsort(sequences, count, sizeof(*sequences), sequence_compare);
+    rebuild(tracks, tracks->capacity, sequences[count / 2] + 1);
+    free(sequences);
+}
+
+struct track *tracks_get(struct tracks *tracks, uint64_t key, uint32_t plan)
+{
+    struct track *track;
+
+    assert(key != 0);
+    if (tracks->count >= TRACKS_MAX) {
+        forget_half(tracks);
+    }
+    if (tracks->capacity == 0 || tracks->count * 2 >= tracks->capacity) {
+        rebuild(tracks, tracks->capacity == 0 ? CAPACITY_FIRST : tracks->capacity * 2, 0);
+    }
+    track = place_of(tracks, key);
+    if (track->key == 0) {
+        *track = (struct track){.key = key, .first_plan = plan};
+        tracks->count++;
+    }
+    return track;
+}
+
+uint32_t track_plan(const struct track *track, uint64_t sequence, bool *twin)
+{
+    uint32_t plan = track->first_plan;
+
+    *twin = false;
+    for (unsigned i = 0; i < track->turn_count && track->turns[i].sequence <= sequence; i++) {
+        plan = track->turns[i].plan;
+        *twin = track->turns[i].twin && track->turns[i].sequence == sequence;
+    }
+    return plan;
+}
+
+void track_turn(struct track *track, const struct turn *turn)
+{
+    /* Turns behind this one are of a reading that came to another end. */
+    while (track->turn_count > 0 &&
+           track->turns[track->turn_count - 1].sequence >= turn->sequence) {
+        track->turn_count--;
+    }
+    assert(turn->plan >
+           (track->turn_count == 0 ? track->first_plan : track->turns[track->turn_count - 1].plan));
+    track->turns = memory_resize(track->turns, (track->turn_count + 1) * sizeof(track->turns[0]));
+    track->turns[track->turn_count++] = *turn;
+}

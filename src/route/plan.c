@@ -1,0 +1,492 @@
+/*
+ * A new plan in four steps: leave out what another new filter covers; compare with the newest plan;
+ * decide for each filter whether it keeps its identifier; forget plans that are too old.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "route/plan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "route/topic_filter.h"
+
+#define FORMER_KEPT_US INT64_C(604800000000) /* a week: as long as a broker keeps a session */
+
+/* One wanted subscription on its way into the new plan. */
+struct wish {
+    const struct subscription *wanted;
+    const struct planned *former; /* the newest plan's subscription with this filter, or NULL */
+    bool unchanged;               /* former has the same options */
+    bool left_out;                /* another new filter covers it */
+    uint32_t rank;
+};
+
+/* A subscription of the newest plan that goes or gets another QoS: others may be preferred now. */
+struct mover {
+    const struct planned *former;
+    const struct wish *now; /* NULL: it goes */
+};
+
+struct making {
+    const struct plans *before; /* may be NULL */
+    struct wish *wishes;
+    size_t count;
+    struct mover *movers;
+    size_t mover_count;
+    const struct plan_moment *moment;
+    uint32_t number;
+};
+
+struct slice filter_share(const char *filter)
+{
+    const char *end;
+
+    if (strncmp(filter, "$share/", 7) != 0 || (end = strchr(filter + 7, '/')) == NULL) {
+        return slice_of("");
+    }
+    return slice_make(filter + 7, (size_t) (end - filter - 7));
+}
+
+struct slice filter_unshared(const char *filter)
+{
+    struct slice share = filter_share(filter);
+
+    return slice_of(share.length == 0 ? filter : share.data + share.length + 1);
+}
+
+static bool same_share(const char *left, const char *right)
+{
+    return slice_equal(filter_share(left), filter_share(right));
+}
+
+static bool overlap(const char *left, const char *right)
+{
+    return mqtt_filters_overlap(filter_unshared(left), filter_unshared(right));
+}
+
+static const struct planned *find_current(const struct plans *plans, const char *filter)
+{
+    for (size_t i = 0; plans != NULL && i < plans->count; i++) {
+        if (plans->list[i].gone == PLAN_NEVER && strcmp(plans->list[i].filter, filter) == 0) {
+            return &plans->list[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct wish *find_wish(const struct making *making, const char *filter)
+{
+    for (size_t i = 0; i < making->count; i++) {
+        if (!making->wishes[i].left_out && strcmp(making->wishes[i].wanted->filter, filter) == 0) {
+            return &making->wishes[i];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t next_rank(const struct plans *plans)
+{
+    uint32_t next = 1;
+
+    for (size_t i = 0; plans != NULL && i < plans->count; i++) {
+        next = plans->list[i].rank >= next ? plans->list[i].rank + 1 : next;
+    }
+    return next;
+}
+
+static void make_wishes(struct making *making, const struct subscription_set *wanted)
+{
+    uint32_t rank = next_rank(making->before);
+
+    making->wishes = memory_alloc((wanted->count + 1) * sizeof(struct wish));
+    making->count = wanted->count;
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct subscription *each = &wanted->list[i];
+        const struct planned *former = find_current(making->before, each->filter);
+
+        making->wishes[i] = (struct wish){
+            .wanted = each,
+            .former = former,
+            .unchanged = former != NULL && former->qos == each->qos &&
+                         former->retain_handling == each->retain_handling &&
+                         (former->identifier != 0) == making->moment->mqtt5,
+            .rank = former != NULL ? former->rank : rank++,
+        };
+    }
+}
+
+static bool has_wildcard(const char *filter)
+{
+    return strpbrk(filter, "+#") != NULL;
+}
+
+/* Does the wider one bring all that the narrower one asks for, and nothing that it does not want? */
+static bool serves(const struct subscription *wide, const struct subscription *narrow)
+{
+    return same_share(wide->filter, narrow->filter) && wide->qos >= narrow->qos &&
+           (wide->retain_handling == narrow->retain_handling ||
+            narrow->retain_handling == RETAIN_DO_NOT_SEND) &&
+           mqtt_filter_covers(filter_unshared(wide->filter), filter_unshared(narrow->filter));
+}
+
+static void leave_out_covered(struct making *making)
+{
+    for (size_t i = 0; i < making->count; i++) {
+        struct wish *wish = &making->wishes[i];
+
+        for (size_t j = 0; j < making->count && wish->former == NULL && !wish->left_out; j++) {
+            const struct wish *other = &making->wishes[j];
+
+            wish->left_out = j != i && other->former == NULL && !other->left_out &&
+                             has_wildcard(other->wanted->filter) &&
+                             serves(other->wanted, wish->wanted);
+        }
+    }
+}
+
+static bool is_the_same(const struct making *making)
+{
+    size_t current = 0, wished = 0;
+
+    for (size_t i = 0; making->before != NULL && i < making->before->count; i++) {
+        current += making->before->list[i].gone == PLAN_NEVER;
+    }
+    for (size_t i = 0; i < making->count; i++) {
+        if (!making->wishes[i].left_out && !making->wishes[i].unchanged) {
+            return false;
+        }
+        wished += !making->wishes[i].left_out;
+    }
+    return making->before != NULL && current == wished;
+}
+
+static bool preferred(uint8_t qos, uint32_t rank, uint8_t other_qos, uint32_t other_rank)
+{
+    return qos != other_qos ? qos > other_qos : rank < other_rank;
+}
+
+static void find_movers(struct making *making)
+{
+    size_t count = making->before == NULL ? 0 : making->before->count;
+
+    making->movers = memory_alloc((count + 1) * sizeof(struct mover));
+    for (size_t i = 0; i < count; i++) {
+        const struct planned *former = &making->before->list[i];
+        const struct wish *now = find_wish(making, former->filter);
+
+        if (former->gone == PLAN_NEVER && (now == NULL || now->wanted->qos != former->qos)) {
+            making->movers[making->mover_count++] = (struct mover){former, now};
+        }
+    }
+}
+
+/* May the unchanged wish become canonical for a topic for which the mover was it? With ranks that
+ * never change, only a mover can give way to it. */
+static bool may_replace(const struct wish *wish, const struct mover *mover)
+{
+    const struct planned *own = wish->former, *other = mover->former;
+    bool before = preferred(other->qos, other->rank, own->qos, own->rank);
+
+    if (other == own || !overlap(other->filter, own->filter)) {
+        return false;
+    }
+    if (mover->now == NULL) {
+        return before || !same_share(other->filter, own->filter);
+    }
+    return before && !preferred(mover->now->wanted->qos, other->rank, own->qos, own->rank);
+}
+
+static bool keeps_identifier(const struct making *making, const struct wish *wish)
+{
+    if (!wish->unchanged) {
+        return false;
+    }
+    for (size_t i = 0; making->moment->mqtt5 && i < making->mover_count; i++) {
+        if (may_replace(wish, &making->movers[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_used(const struct plans *plans, uint32_t identifier)
+{
+    for (size_t i = 0; i < plans->count; i++) {
+        if (plans->list[i].identifier == identifier) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first plan's identifiers depend on the filter alone, so that the copies that an earlier journal
+ * left in the broker have the same ones. Later ones must be like none that was used before. */
+static uint32_t new_identifier(const struct making *making, const struct plans *plans,
+                               const char *filter)
+{
+    uint32_t identifier = making->before == NULL ? subscription_identifier(filter) : 0;
+
+    for (unsigned salt = 0; identifier == 0 || is_used(plans, identifier); salt++) {
+        char *text = memory_printf("%s %u %llu %u", filter, making->number,
+                                   (unsigned long long) making->moment->last, salt);
+        identifier = subscription_identifier(text);
+        free(text);
+    }
+    return identifier;
+}
+
+static void add_planned(struct plans *plans, const struct planned *planned)
+{
+    plans->list = memory_resize(plans->list, (plans->count + 1) * sizeof(plans->list[0]));
+    plans->list[plans->count] = *planned;
+    plans->list[plans->count++].filter = memory_strdup(planned->filter);
+}
+
+static void add_step(struct plans *plans, const struct plan_step *step)
+{
+    plans->steps = memory_resize(plans->steps, (plans->step_count + 1) * sizeof(plans->steps[0]));
+    plans->steps[plans->step_count++] = *step;
+}
+
+static struct plans *copy_plans(const struct plans *before)
+{
+    struct plans *plans = memory_alloc(sizeof(*plans));
+
+    for (size_t i = 0; before != NULL && i < before->count; i++) {
+        add_planned(plans, &before->list[i]);
+    }
+    for (size_t i = 0; before != NULL && i < before->step_count; i++) {
+        add_step(plans, &before->steps[i]);
+    }
+    return plans;
+}
+
+static void take_wish(const struct making *making, struct plans *plans, const struct wish *wish)
+{
+    const struct subscription *wanted = wish->wanted;
+
+    if (wish->left_out || keeps_identifier(making, wish)) {
+        return;
+    }
+    if (wish->former != NULL) {
+        plans->list[wish->former - making->before->list].gone = making->number;
+    }
+    add_planned(
+        plans,
+        &(struct planned){
+            .filter = wanted->filter,
+            .qos = wanted->qos,
+            .retain_handling = wanted->retain_handling,
+            .identifier = making->moment->mqtt5 ? new_identifier(making, plans, wanted->filter) : 0,
+            .rank = wish->rank,
+            .born = making->number,
+            .gone = PLAN_NEVER,
+        });
+}
+
+static void end_unwanted(const struct making *making, struct plans *plans)
+{
+    for (size_t i = 0; i < making->mover_count; i++) {
+        if (making->movers[i].now == NULL) {
+            plans->list[making->movers[i].former - making->before->list].gone = making->number;
+        }
+    }
+}
+
+static void forget_oldest(struct plans *plans)
+{
+    size_t kept = 0;
+
+    plans->step_count--;
+    memmove(plans->steps, plans->steps + 1, plans->step_count * sizeof(plans->steps[0]));
+    for (size_t i = 0; i < plans->count; i++) {
+        if (plans->list[i].gone <= plans->steps[0].number) {
+            free(plans->list[i].filter);
+        } else {
+            plans->list[kept++] = plans->list[i];
+        }
+    }
+    plans->count = kept;
+}
+
+static void forget_old(struct plans *plans, const struct plan_moment *moment)
+{
+    while (plans->step_count > PLANS_MAX ||
+           (plans->step_count > 1 && plans->steps[1].behind < moment->first &&
+            plans->steps[1].made_us < moment->now_us - FORMER_KEPT_US)) {
+        forget_oldest(plans);
+    }
+}
+
+static int planned_compare(const void *left, const void *right)
+{
+    const struct planned *a = left, *b = right;
+
+    if (a->qos != b->qos) {
+        return b->qos - a->qos;
+    }
+    return a->rank != b->rank ? (a->rank > b->rank) - (a->rank < b->rank)
+                              : (a->born > b->born) - (a->born < b->born);
+}
+
+static void sort_planned(struct plans *plans)
+{
+    if (plans->count > 0) {
+        qsort(plans->list, plans->count, sizeof(plans->list[0]), planned_compare);
+    }
+}
+
+struct plans *plans_next(const struct plans *before, const struct subscription_set *wanted,
+                         const struct plan_moment *moment)
+{
+    struct making making = {.before = before, .moment = moment};
+    struct plans *plans = copy_plans(before);
+    uint64_t behind = before == NULL ? 0 : plans_newest(before)->behind;
+
+    making.number = before == NULL ? 1 : plans_newest(before)->number + 1;
+    make_wishes(&making, wanted);
+    if (moment->mqtt5) {
+        leave_out_covered(&making);
+    }
+    if (!is_the_same(&making)) {
+        find_movers(&making);
+        end_unwanted(&making, plans);
+        for (size_t i = 0; i < making.count; i++) {
+            take_wish(&making, plans, &making.wishes[i]);
+        }
+        add_step(plans, &(struct plan_step){.number = making.number,
+                                            .behind = moment->last > behind ? moment->last : behind,
+                                            .made_us = moment->now_us});
+    }
+    forget_old(plans, moment);
+    sort_planned(plans);
+    free(making.movers);
+    free(making.wishes);
+    plans_check(plans);
+    return plans;
+}
+
+struct plans *plans_adopt(const struct subscription_set *held, int64_t now_us)
+{
+    struct plans *plans = memory_alloc(sizeof(*plans));
+
+    for (size_t i = 0; i < held->count; i++) {
+        const struct subscription *each = &held->list[i];
+
+        add_planned(
+            plans,
+            &(struct planned){.filter = each->filter,
+                              .qos = each->qos,
+                              .retain_handling = each->retain_handling,
+                              .identifier = is_used(plans, each->identifier) ? 0 : each->identifier,
+                              .rank = (uint32_t) i + 1,
+                              .born = 1,
+                              .gone = PLAN_NEVER});
+    }
+    add_step(plans, &(struct plan_step){.number = 1, .behind = 0, .made_us = now_us});
+    sort_planned(plans);
+    plans_check(plans);
+    return plans;
+}
+
+void plans_free(struct plans *plans)
+{
+    if (plans == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < plans->count; i++) {
+        free(plans->list[i].filter);
+    }
+    free(plans->list);
+    free(plans->steps);
+    free(plans);
+}
+
+/* Had a former plan a subscription with this filter? The session may still hold it. */
+static bool was_there(const struct plans *plans, const char *filter)
+{
+    for (size_t i = 0; i < plans->count; i++) {
+        if (plans->list[i].gone != PLAN_NEVER && strcmp(plans->list[i].filter, filter) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void append_current(const struct plans *plans, struct subscription_set *set, bool replaced)
+{
+    for (size_t i = 0; i < plans->count; i++) {
+        const struct planned *each = &plans->list[i];
+
+        if (each->gone == PLAN_NEVER && was_there(plans, each->filter) == replaced) {
+            subscription_set_add(set,
+                                 &(struct subscription){.filter = each->filter,
+                                                        .qos = each->qos,
+                                                        .retain_handling = each->retain_handling,
+                                                        .identifier = each->identifier});
+        }
+    }
+}
+
+void plans_subscriptions(const struct plans *plans, struct subscription_set *set)
+{
+    assert(set->count == 0);
+    append_current(plans, set, false);
+    append_current(plans, set, true);
+}
+
+const char *plans_serving(const struct plans *plans, const char *filter)
+{
+    const struct planned *own = find_current(plans, filter);
+
+    if (own != NULL) {
+        return own->filter;
+    }
+    for (size_t i = 0; i < plans->count; i++) {
+        const struct planned *each = &plans->list[i];
+
+        if (each->gone == PLAN_NEVER && same_share(each->filter, filter) &&
+            mqtt_filter_covers(filter_unshared(each->filter), filter_unshared(filter))) {
+            return each->filter;
+        }
+    }
+    return NULL;
+}
+
+int plans_canonical(const struct plans *plans, uint32_t number, const char *share,
+                    const struct route *found, size_t count)
+{
+    int any = -1;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct planned *each = &plans->list[found[i].rule];
+
+        if (each->born > number || each->gone <= number) {
+            continue;
+        }
+        if (slice_is(filter_share(each->filter), share)) {
+            return (int) found[i].rule;
+        }
+        any = any < 0 ? (int) found[i].rule : any;
+    }
+    return any;
+}
+
+void plans_check(const struct plans *plans)
+{
+    assert(plans->step_count > 0 && plans->step_count <= PLANS_MAX);
+    for (size_t i = 1; i < plans->step_count; i++) {
+        assert(plans->steps[i - 1].number < plans->steps[i].number);
+        assert(plans->steps[i - 1].behind <= plans->steps[i].behind);
+    }
+    for (size_t i = 0; i < plans->count; i++) {
+        const struct planned *each = &plans->list[i];
+
+        assert(each->born < each->gone && each->born <= plans_newest(plans)->number);
+        assert(each->gone > plans->steps[0].number);
+        assert(i == 0 || planned_compare(each - 1, each) <= 0);
+    }
+}

@@ -1,0 +1,344 @@
+/*
+ * Property test of route/plan and route/copies: random edits of the subscriptions, a broker that
+ * sends one copy for all or one for each, a queue in front of the journal, a loader that is behind,
+ * new processes and databases that go back. The model:
+ *
+ *   - No publication counts twice, for any share group.
+ *   - A publication counts when the broker's session held, at that moment, the canonical
+ *     subscription of some plan, and every plan since then matches the topic.
+ *   - While each plan since the one that stood last matches the topic, the session always holds such
+ *     a subscription: an edit leaves no moment without.
+ *   - What is read again is decided as before.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/buf.h"
+#include "base/memory.h"
+#include "core/property.h"
+#include "route/copies.h"
+#include "route/plan_text.h"
+#include "route/topic_filter.h"
+#include "unit.h"
+
+enum { COPIES_MAX = 20000, HELD_MAX = 32, GROUPS = 2, PUBLICATIONS_MAX = 3000 };
+
+static const char *const filters[] = {"n/a", "n/+",   "n/#",          "+/a",
+                                      "#",   "n/b/#", "$share/g/n/+", "$share/g/#"};
+static const char *const topics[] = {"n/a", "n/b", "x/a", "n/b/c"};
+static const char *const groups[GROUPS] = {"", "g"};
+
+struct delivery {
+    struct message message;
+    struct buf properties;
+    char payload[16];
+    unsigned publication;
+    signed char decided[GROUPS]; /* -1: not yet */
+};
+
+struct world {
+    unsigned seed;
+    bool copy_for_each, same_content;
+    struct plans *plans;
+    struct subscription_set held; /* by the broker's session */
+    struct delivery *journal;     /* and behind `arrived` the broker's queue */
+    size_t delivered, arrived, stored;
+    uint32_t standing; /* the last plan whose subscriptions all stood in the session */
+    unsigned publications;
+    bool expected[GROUPS][PUBLICATIONS_MAX];
+    struct copies *copies;
+};
+
+static unsigned dice(struct world *world, unsigned sides)
+{
+    world->seed = world->seed * 1664525U + 1013904223U;
+    return (world->seed >> 8) % sides;
+}
+
+static void edit(struct world *world)
+{
+    struct subscription_set wanted = {0};
+    const struct plan_moment moment = {.mqtt5 = true, .last = world->arrived, .first = 1};
+    struct plans *next;
+
+    if (world->plans != NULL && plans_newest(world->plans)->number > 50) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        if (dice(world, 3) == 0) {
+            subscription_set_add(&wanted,
+                                 &(struct subscription){.filter = (char *) filters[i],
+                                                        .qos = (uint8_t) (1 + dice(world, 2)),
+                                                        .retain_handling = 1});
+        }
+    }
+    next = plans_next(world->plans, &wanted, &moment);
+    copies_use(world->copies, next); /* before anybody asks the broker */
+    plans_free(world->plans);
+    world->plans = next;
+    subscription_set_fini(&wanted);
+}
+
+static void hold(struct world *world, const struct subscription *wanted)
+{
+    for (size_t i = 0; i < world->held.count; i++) {
+        if (strcmp(world->held.list[i].filter, wanted->filter) == 0) {
+            world->held.list[i].qos = wanted->qos;
+            world->held.list[i].identifier = wanted->identifier;
+            return;
+        }
+    }
+    subscription_set_add(&world->held, wanted);
+}
+
+/* One SUBSCRIBE or UNSUBSCRIBE on the way to the newest plan. */
+static void subscribe_step(struct world *world)
+{
+    struct subscription_set wanted = {0};
+    bool done = false;
+
+    plans_subscriptions(world->plans, &wanted);
+    for (size_t i = 0; i < wanted.count && !done; i++) {
+        const struct subscription *held =
+            subscription_set_find(&world->held, wanted.list[i].filter);
+        if (held == NULL || held->identifier != wanted.list[i].identifier) {
+            hold(world, &wanted.list[i]);
+            done = true;
+        }
+    }
+    for (size_t i = 0; i < world->held.count && !done; i++) {
+        if (subscription_set_find(&wanted, world->held.list[i].filter) == NULL) {
+            free(world->held.list[i].filter);
+            world->held.list[i] = world->held.list[--world->held.count];
+            done = true;
+        }
+    }
+    if (!done) {
+        world->standing = plans_newest(world->plans)->number;
+    }
+    subscription_set_fini(&wanted);
+}
+
+static bool is_held(const struct world *world, uint32_t identifier)
+{
+    for (size_t i = 0; i < world->held.count; i++) {
+        if (world->held.list[i].identifier == identifier) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Must a publication on this topic count for the group? *without: a plan since the one that stood
+ * last does not match the topic with a filter of this group. */
+static bool must_count(const struct world *world, const char *topic, const char *group,
+                       bool *without)
+{
+    const struct plans *plans = world->plans;
+    struct route found[256];
+    size_t count = 0;
+
+    *without = false;
+    for (size_t i = 0; i < plans->count && count < 256; i++) {
+        if (mqtt_filter_matches(filter_unshared(plans->list[i].filter), slice_of(topic))) {
+            found[count++].rule = (unsigned) i;
+        }
+    }
+    for (size_t i = plans->step_count; i > 0; i--) {
+        int index = plans_canonical(plans, plans->steps[i - 1].number, group, found, count);
+
+        if (index < 0) {
+            *without |= plans->steps[i - 1].number >= world->standing;
+            return false;
+        }
+        if (!slice_is(filter_share(plans->list[index].filter), group)) {
+            *without |= plans->steps[i - 1].number >= world->standing;
+            if (plans_newest(plans)->number > world->standing + 1) {
+                return false; /* a group that comes and goes before the broker knows of it */
+            }
+        }
+        if (is_held(world, plans->list[index].identifier)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void deliver(struct world *world, const char *topic, const struct subscription *held,
+                    bool more)
+{
+    struct delivery *delivery = &world->journal[world->delivered - (more ? 1 : 0)];
+
+    if (!more) {
+        *delivery = (struct delivery){.publication = world->publications, .decided = {-1, -1}};
+        snprintf(delivery->payload, sizeof(delivery->payload), "%u",
+                 world->same_content ? 0 : world->publications);
+        world->delivered++;
+        delivery->message = (struct message){.kind = MESSAGE_PUBLISH,
+                                             .sequence = world->delivered,
+                                             .topic = slice_of(topic),
+                                             .payload = slice_of(delivery->payload)};
+    }
+    property_append(&delivery->properties, &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
+                                                                   .number = held->identifier});
+    delivery->message.properties = buf_slice(&delivery->properties);
+    delivery->message.qos = held->qos > delivery->message.qos ? held->qos : delivery->message.qos;
+}
+
+static void publish(struct world *world)
+{
+    const char *topic = topics[dice(world, 4)];
+    bool any = false;
+
+    if (world->publications == PUBLICATIONS_MAX) {
+        return;
+    }
+    for (size_t i = 0; i < world->held.count; i++) {
+        const struct subscription *held = &world->held.list[i];
+        if (mqtt_filter_matches(filter_unshared(held->filter), slice_of(topic))) {
+            deliver(world, topic, held, any && !world->copy_for_each);
+            any = true;
+        }
+    }
+    for (int group = 0; group < GROUPS; group++) {
+        bool without;
+        bool must = must_count(world, topic, groups[group], &without);
+
+        world->expected[group][world->publications] = must;
+        CHECK(group > 0 || must || without || world->standing == 0);
+    }
+    world->publications++;
+}
+
+static void judge(struct world *world, size_t at, bool again)
+{
+    struct delivery *delivery = &world->journal[at];
+
+    for (int group = 0; group < GROUPS; group++) {
+        const struct copy_wish wish = {.share = groups[group]};
+        bool counts = copies_count(world->copies, &delivery->message, &wish);
+
+        CHECK_INT_EQ(copies_count(world->copies, &delivery->message, &wish), counts);
+        if (delivery->decided[group] >= 0 && !again) {
+            CHECK_INT_EQ(counts, delivery->decided[group]);
+        }
+        if (!again) {
+            delivery->decided[group] = counts;
+        }
+    }
+}
+
+static void store(struct world *world, size_t count)
+{
+    for (; count > 0 && world->stored < world->arrived; count--) {
+        judge(world, world->stored++, false);
+    }
+}
+
+static void restart(struct world *world)
+{
+    struct buf text = {0};
+    struct plans *plans;
+
+    plans_to_text(world->plans, &text);
+    plans = plans_from_text(buf_string(&text), world->arrived);
+    CHECK(plans != NULL);
+    plans_check(plans);
+    copies_free(world->copies);
+    world->copies = copies_new();
+    copies_use(world->copies, plans);
+    plans_free(world->plans);
+    world->plans = plans;
+    for (size_t at = (size_t) copies_first(world->copies, world->stored) - 1; at < world->stored;
+         at++) {
+        judge(world, at, true);
+    }
+    buf_fini(&text);
+}
+
+static void check_once(const struct world *world)
+{
+    /* One a topic and change may look like the other copy of the message before. */
+    size_t alike = world->same_content ? plans_newest(world->plans)->number * 4 : 0;
+
+    for (int group = 0; group < GROUPS; group++) {
+        static unsigned counted[PUBLICATIONS_MAX];
+        size_t twice = 0, missing = 0;
+
+        memset(counted, 0, sizeof(counted));
+        for (size_t i = 0; i < world->arrived; i++) {
+            counted[world->journal[i].publication] += world->journal[i].decided[group] == 1;
+        }
+        for (unsigned i = 0; i < world->publications; i++) {
+            twice += counted[i] > 1;
+            missing += counted[i] == 0 && world->expected[group][i];
+        }
+        CHECK(twice <= alike);
+        CHECK(missing <= alike);
+        CHECK(missing >= twice); /* who is taken for another one is not stored as well */
+    }
+}
+
+static void world_end(struct world *world)
+{
+    for (size_t i = 0; i < world->delivered; i++) {
+        buf_fini(&world->journal[i].properties);
+    }
+    copies_free(world->copies);
+    plans_free(world->plans);
+    subscription_set_fini(&world->held);
+    free(world->journal);
+}
+
+static void run(unsigned seed, bool copy_for_each, bool same_content)
+{
+    static struct world world;
+
+    world = (struct world){.seed = seed,
+                           .copy_for_each = copy_for_each,
+                           .same_content = same_content,
+                           .journal = memory_alloc(COPIES_MAX * sizeof(struct delivery)),
+                           .copies = copies_new()};
+    UNIT_CASE("seed %u, %s, %s content", seed, copy_for_each ? "a copy for each" : "one for all",
+              same_content ? "the same" : "other");
+    edit(&world);
+    for (int step = 0; step < 1500; step++) {
+        unsigned what = dice(&world, 100);
+
+        if (what < 45 && world.delivered + HELD_MAX < COPIES_MAX) {
+            publish(&world);
+        } else if (what < 65) {
+            world.arrived += dice(&world, (unsigned) (world.delivered - world.arrived) + 1);
+        } else if (what < 80) {
+            store(&world, dice(&world, 20));
+        } else if (what < 94) {
+            subscribe_step(&world);
+        } else if (what < 97) {
+            edit(&world);
+        } else if (what < 98) {
+            restart(&world);
+        } else {
+            world.stored -= dice(&world, (unsigned) (world.stored > 60 ? 60 : world.stored) + 1);
+        }
+    }
+    world.arrived = world.delivered;
+    store(&world, COPIES_MAX);
+    check_once(&world);
+    world_end(&world);
+}
+
+static void test_each_publication_counts_once(void)
+{
+    for (unsigned seed = 1; seed <= 150; seed++) {
+        run(seed, seed % 2 == 0, false);
+    }
+}
+
+static void test_equal_content(void)
+{
+    for (unsigned seed = 1; seed <= 50; seed++) {
+        run(seed, seed % 2 == 0, true);
+    }
+}
+
+UNIT_MAIN("route/copies model", {"each publication counts once", test_each_publication_counts_once},
+          {"equal content", test_equal_content})
