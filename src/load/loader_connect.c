@@ -39,75 +39,16 @@ uint64_t loader_waiting(const struct loader *loader)
     return info.waiting;
 }
 
-/*
- * Goes on with the journal where the database says. What lies between that and what we thought was
- * stored by a COMMIT whose answer we never got, or before this process started, or is to be stored
- * once more: the books follow.
- */
-static enum outcome seek_stored(struct loader *loader, uint64_t position, struct error *error)
+/* What this process took while the database was away is acknowledged to the broker and lies in this
+ * journal alone. */
+static void tell_what_waits(const struct loader *loader)
 {
-    struct journal *journal = loader->options.journal;
-    uint64_t before = journal_stored(journal);
-    struct journal_info then, now;
-    int64_t done;
-
-    if (position < before) {
-        log_warn("the database is behind what was stored: storing again what the journal keeps",
-                 F_INT("stored", before), F_INT("database", position));
+    if (loader_waiting(loader) > 0) {
+        log_error("acknowledged messages stay in this journal: start a bridge on it when the other "
+                  "process has stopped, or with a client_id of its own, and they are stored",
+                  F_INT("waiting", loader_waiting(loader)),
+                  F_TEXT("journal", journal_uuid(loader->options.journal)));
     }
-    journal_info(journal, &then);
-    loader_set_stored(loader, position);
-    journal_info(journal, &now);
-    /* Messages go on coming in between. */
-    done = (int64_t) then.waiting - (int64_t) now.waiting + (int64_t) (now.last - then.last);
-    if (done > 0 && loader->connected_before) {
-        metric_add(METRIC_MESSAGES_PROCESSED, done);
-    } else {
-        metric_add(METRIC_JOURNAL_MESSAGES_AT_START, -done);
-    }
-    loader->ahead_begun = false; /* the catalog may be another one now */
-    return journal_reader_seek(loader->reader, position + 1, error);
-}
-
-/* Reads our row of `progress`; makes it when this journal has none. */
-static enum outcome read_position(struct loader *loader, struct outbox_mark *mark,
-                                  struct pg_failure *failure)
-{
-    const char *uuid = journal_uuid(loader->options.journal);
-    struct progress progress;
-
-    if (progress_read(loader->connection, uuid, &progress, failure) != OUTCOME_OK) {
-        return OUTCOME_RETRY;
-    }
-    *mark = (struct outbox_mark){progress.position, progress.stored_at_us};
-    if (progress.exists && strcmp(progress.journal, uuid) == 0) {
-        return OUTCOME_OK;
-    }
-    if (progress.exists) {
-        log_warn(
-            "this client stored from another journal before: what still waits there is not stored",
-            F_TEXT("other", progress.journal), F_TEXT("journal", uuid));
-    }
-    *mark = (struct outbox_mark){0};
-    return progress_write(loader->connection, uuid, 0, failure);
-}
-
-/*
- * A journal that was put back to an older state, or lost its end with the power, gives numbers
- * again that the database has as stored: then the database's position goes back to where this
- * process began to append. What the numbers meant before is stored already.
- */
-static enum outcome lower_position(struct loader *loader, uint64_t *position,
-                                   struct pg_failure *failure)
-{
-    if (loader->connected_before || *position <= loader->last_at_start) {
-        return OUTCOME_OK;
-    }
-    log_warn("the database is ahead of the journal, which lost its end: going on with the journal",
-             F_INT("journal", loader->last_at_start), F_INT("database", *position));
-    *position = loader->last_at_start;
-    return progress_write(loader->connection, journal_uuid(loader->options.journal), *position,
-                          failure);
 }
 
 /* Becomes the only process that stores for this client. */
@@ -136,6 +77,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
              pg_client_id(loader->connection));
     if (!loader_stopping(loader) && !loader->identity_proved) {
         log_error("not the only one: stopping", F_TEXT("reason", failure->message));
+        tell_what_waits(loader);
         set_identity(loader, LOADER_IDENTITY_TAKEN);
         stop_request(4);
     }
@@ -173,30 +115,6 @@ static bool ensure_schema(struct loader *loader, struct error *error)
     return loader->schema_ready;
 }
 
-/* Takes up the position: of acknowledgments, of the journal. */
-static bool settle(struct loader *loader, struct error *error)
-{
-    struct pg_failure failure = {.message = ""};
-    struct outbox_mark mark;
-
-    if (read_position(loader, &mark, &failure) != OUTCOME_OK) {
-        error_set(error, OUTCOME_RETRY, "%s", failure.message);
-        return false;
-    }
-    if (loader->options.outbox != NULL &&
-        outbox_settle(loader->options.outbox, &mark, error) != OUTCOME_OK) {
-        log_error("the outbox of acknowledgments failed, stopping", F_TEXT("reason", error->text));
-        stop_request(1);
-        atomic_store(&loader->abandon, true);
-        return false;
-    }
-    if (lower_position(loader, &mark.position, &failure) != OUTCOME_OK) {
-        error_set(error, OUTCOME_RETRY, "%s", failure.message);
-        return false;
-    }
-    return seek_stored(loader, mark.position, error) == OUTCOME_OK;
-}
-
 /* Everything between a TCP connection and the first batch. */
 static bool establish(struct loader *loader, struct error *error)
 {
@@ -210,7 +128,7 @@ static bool establish(struct loader *loader, struct error *error)
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }
-    return settle(loader, error);
+    return loader_take_position(loader, error);
 }
 
 bool loader_connect(struct loader *loader)

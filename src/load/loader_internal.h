@@ -1,6 +1,6 @@
 /*
  * loader_internal: what loader.c (the loop), loader_connect.c (from a TCP connection to the first
- * batch), loader_trouble.c (what was not stored) and loader_heal.c (parked letters) share.
+ * batch), loader_position.c (where the journal is read on), loader_trouble.c (what was not stored) and loader_heal.c (parked letters) share.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -59,6 +59,11 @@ struct loader {
 /* Connects, becomes the only process of this client, reads the position and the catalog. False: try
  * again later; it has said why. */
 bool loader_connect(struct loader *loader);
+
+/* Between the identity and the first batch: takes the journal's position from `progress`, lets the
+ * outbox settle its acknowledgments, and puts the reader there. False with the reason; at the start
+ * of the process a position that nobody knows ends it with exit code 4. */
+bool loader_take_position(struct loader *loader, struct error *error);
 
 /* Closes the connection and tells health and metrics. */
 void loader_disconnect(struct loader *loader, const char *reason);

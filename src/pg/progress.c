@@ -154,11 +154,28 @@ enum outcome progress_read(struct pg_connection *connection, const char *journal
     enum outcome outcome =
         pg_query_schema(connection, sql_progress_read, 2, values, &rows, failure);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
-        progress->exists = true;
-        snprintf(progress->journal, sizeof(progress->journal), "%s", pg_rows_text(rows, 0, 0));
-        progress->position = strtoull(pg_rows_text(rows, 0, 1), NULL, 10);
-        progress->stored_at_us = strtoll(pg_rows_text(rows, 0, 2), NULL, 10);
+        snprintf(progress->client_id, sizeof(progress->client_id), "%s", pg_rows_text(rows, 0, 0));
+        snprintf(progress->journal, sizeof(progress->journal), "%s", pg_rows_text(rows, 0, 1));
+        progress->position = strtoull(pg_rows_text(rows, 0, 2), NULL, 10);
+        progress->stored_at_us = strtoll(pg_rows_text(rows, 0, 3), NULL, 10);
+        progress->owner = strcmp(progress->journal, journal) != 0 ? PROGRESS_OTHER_JOURNAL
+                          : strcmp(progress->client_id, pg_client_id(connection)) == 0
+                              ? PROGRESS_OURS
+                              : PROGRESS_RENAMED;
     }
+    pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome progress_adopt(struct pg_connection *connection, const char *journal,
+                            const char *former, bool *adopted, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    const char *values[] = {pg_client_id(connection), journal, former, pg_schema(connection)};
+
+    enum outcome outcome =
+        pg_query_schema(connection, sql_progress_adopt, 4, values, &rows, failure);
+    *adopted = outcome == OUTCOME_OK && pg_rows_count(rows) == 1;
     pg_rows_free(rows);
     return outcome;
 }

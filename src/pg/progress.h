@@ -12,6 +12,8 @@
 
 #include "pg/pg_connection.h"
 
+enum { PROGRESS_CLIENT_ID_MAX = 65536 }; /* MQTT's limit on texts */
+
 /*
  * Makes the schema and its tables when they are missing (sql/mqtt2pg.sql with the configured schema
  * name). When they exist nothing is run, so no CREATE privilege is needed. OUTCOME_FATAL with what
@@ -28,10 +30,17 @@ void progress_schema_sql(struct buf *out, const char *schema);
 enum outcome progress_lock(struct pg_connection *connection, bool *taken,
                            struct pg_failure *failure) MUST_CHECK;
 
-/* Of this journal; or, when it has no row, of the journal that this client stored last: `journal`
- * tells. */
+/* Which row of `progress` was found. */
+enum progress_owner {
+    PROGRESS_NONE,          /* neither this client nor this journal has a row */
+    PROGRESS_OURS,          /* of this client and this journal */
+    PROGRESS_RENAMED,       /* of this journal under another client_id: progress_adopt() */
+    PROGRESS_OTHER_JOURNAL, /* of the journal that this client stored last; this one has no row */
+};
+
 struct progress {
-    bool exists;
+    enum progress_owner owner;
+    char client_id[PROGRESS_CLIENT_ID_MAX];
     char journal[40]; /* its UUID */
     uint64_t position;
     int64_t stored_at_us;
@@ -39,6 +48,12 @@ struct progress {
 
 enum outcome progress_read(struct pg_connection *connection, const char *journal,
                            struct progress *progress, struct pg_failure *failure) MUST_CHECK;
+
+/* Takes over the row of this journal and its dead letters from `former`, the client_id that they have.
+ * *adopted is false when a process stores under that client_id. */
+enum outcome progress_adopt(struct pg_connection *connection, const char *journal,
+                            const char *former, bool *adopted,
+                            struct pg_failure *failure) MUST_CHECK;
 
 /* Writes the row outright: the first start, or a journal that was made anew. */
 enum outcome progress_write(struct pg_connection *connection, const char *journal,

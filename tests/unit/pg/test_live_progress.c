@@ -138,7 +138,7 @@ static void test_move(void)
     CHECK_INT_EQ(progress_ensure_schema(connection, &error), OUTCOME_OK);
     live_run(connection, "truncate mqtt2pg.progress");
     CHECK_INT_EQ(progress_read(connection, JOURNAL, &progress, &failure), OUTCOME_OK);
-    CHECK(!progress.exists);
+    CHECK_INT_EQ(progress.owner, PROGRESS_NONE);
     CHECK(!move(connection, JOURNAL, 0, 1));
     CHECK_INT_EQ(progress_write(connection, JOURNAL, 0, &failure), OUTCOME_OK);
     CHECK(move(connection, JOURNAL, 0, 10));
@@ -146,7 +146,8 @@ static void test_move(void)
     CHECK(!move(connection, OTHER_JOURNAL, 10, 20));
     CHECK(move(connection, JOURNAL, 10, INT64_MAX));
     CHECK_INT_EQ(progress_read(connection, JOURNAL, &progress, &failure), OUTCOME_OK);
-    CHECK(progress.exists && progress.stored_at_us > INT64_C(1600000000000000));
+    CHECK_INT_EQ(progress.owner, PROGRESS_OURS);
+    CHECK(progress.stored_at_us > INT64_C(1600000000000000));
     /* Where the position stays, and the clock too or goes back, stored_at grows all the same. */
     live_run(connection, "update mqtt2pg.progress set stored_at = now() + interval '1 hour'");
     CHECK_INT_EQ(progress_read(connection, JOURNAL, &progress, &failure), OUTCOME_OK);
