@@ -81,6 +81,8 @@ create table if not exists mqtt2pg.gap (
     messages bigint
 );
 
+alter table mqtt2pg.gap add column if not exists acknowledged_at timestamptz; -- version 0.1 had none
+
 create index if not exists gap_noticed_at on mqtt2pg.gap (noticed_at);
 
 comment on table mqtt2pg.gap is 'spans of time from which messages may be missing, and why';
@@ -90,3 +92,38 @@ comment on column mqtt2pg.gap.cause is 'broker session lost (perhaps lost: the b
 comment on column mqtt2pg.gap.from_time is 'last sign of messages before it; null when not known';
 comment on column mqtt2pg.gap.to_time is 'first sign after it; null when not known';
 comment on column mqtt2pg.gap.messages is 'how many are missing; null when not known';
+comment on column mqtt2pg.gap.acknowledged_at is 'when somebody took note of it (mqtt2pg gaps ack); null: not yet';
+
+-- How each bridge is, for monitoring with SQL alone. The bridge writes its row every few seconds, beside the batches and without waiting
+-- for the disk; where it may not, it goes on without.
+
+create table if not exists mqtt2pg.bridge (
+    client_id text primary key,
+    journal uuid not null,
+    version text not null,
+    host text not null,
+    started_at timestamptz not null,
+    connected_at timestamptz not null,
+    refreshed_at timestamptz not null,
+    backlog bigint not null,
+    delay_seconds double precision not null,
+    messages_per_second double precision not null,
+    rows_per_second double precision not null,
+    last_error text,
+    last_error_at timestamptz
+);
+
+comment on table mqtt2pg.bridge is 'how each bridge is; a row that is older than a minute belongs to one that does not run or cannot reach the database';
+comment on column mqtt2pg.bridge.client_id is 'MQTT client identifier of the bridge';
+comment on column mqtt2pg.bridge.journal is 'the journal that it stores from';
+comment on column mqtt2pg.bridge.version is 'its version';
+comment on column mqtt2pg.bridge.host is 'the machine that it runs on';
+comment on column mqtt2pg.bridge.started_at is 'when its process started';
+comment on column mqtt2pg.bridge.connected_at is 'when it connected to this database';
+comment on column mqtt2pg.bridge.refreshed_at is 'when this row was written';
+comment on column mqtt2pg.bridge.backlog is 'messages in its journal that are not stored yet';
+comment on column mqtt2pg.bridge.delay_seconds is 'how long the oldest of them has waited';
+comment on column mqtt2pg.bridge.messages_per_second is 'messages that it took from the broker, since the row was written before';
+comment on column mqtt2pg.bridge.rows_per_second is 'rows that it stored, since the row was written before';
+comment on column mqtt2pg.bridge.last_error is 'the last line that it logged as an error or a warning; null: none since it started';
+comment on column mqtt2pg.bridge.last_error_at is 'when it logged that';

@@ -26,7 +26,7 @@ select format('grant select on %s to %I', c.oid::regclass, :'role')
  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
    and (c.relname like 'telemetry%' or c.relname in ('dead_letter_reasons', 'bridge_progress')) \gexec
 grant usage on schema :"schema" to :"role";
-grant select on :"schema".progress, :"schema".gap to :"role";
+grant select on :"schema".progress, :"schema".gap, :"schema".bridge to :"role";
 grant select (id, received_at, failed_at, rule, topic, qos, retained, reason, sqlstate, parked, client_id) on :"schema".dead_letter to :"role";
 
 commit;

@@ -21,11 +21,14 @@ alter role :"role" password :'password';
 
 select format('grant connect, temporary on database %I to %I', current_database(), :'role') \gexec
 
--- The bridge's own tables: progress moves, dead letters come and go, gaps are only added.
+-- The bridge's own tables: progress moves, dead letters come and go, gaps are added and acknowledged,
+-- and each bridge writes how it is.
 grant usage on schema :"schema" to :"role";
 grant select, insert, update on :"schema".progress to :"role";
 grant select, insert, update, delete on :"schema".dead_letter to :"role";
 grant select, insert on :"schema".gap to :"role";
+grant select, insert, update on :"schema".bridge to :"role";
+grant update (acknowledged_at) on :"schema".gap to :"role";
 
 -- The rule's table: rows are added; SELECT and UPDATE are what on_conflict = "update" needs, SELECT also "nothing" with a key.
 select format('grant usage on schema %I to %I', n.nspname, :'role')

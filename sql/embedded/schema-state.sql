@@ -4,7 +4,11 @@ with wanted (name, columns, privileges) as (values
     ('dead_letter', array['id', 'received_at', 'failed_at', 'rule', 'topic', 'payload', 'qos', 'retained', 'properties', 'reason',
                           'sqlstate', 'parked', 'client_id', 'journal', 'sequence'],
                     array['select', 'insert', 'update', 'delete']),
-    ('gap', array['id', 'noticed_at', 'client_id', 'cause', 'from_time', 'to_time', 'messages'], array['insert'])
+    ('gap', array['id', 'noticed_at', 'client_id', 'cause', 'from_time', 'to_time', 'messages', 'acknowledged_at'],
+            array['insert']),
+    -- The service works without its row there, so no privilege is asked for.
+    ('bridge', array['client_id', 'journal', 'version', 'host', 'started_at', 'connected_at', 'refreshed_at', 'backlog',
+                     'delay_seconds', 'messages_per_second', 'rows_per_second', 'last_error', 'last_error_at'], array[]::text[])
 ),
 found as (
     select w.name, w.columns, w.privileges, c.oid

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/gaps.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/memory.h"
 #include "pg/dead_letter_row.h"
 #include "sql_text.h"
 
@@ -34,5 +37,91 @@ enum outcome gap_insert(struct pg_connection *connection, const struct gap *gap,
     enum outcome outcome = pg_query_schema(connection, sql_gap_insert, 6, values, &rows, failure);
     pg_rows_free(rows);
     buf_fini(&cause);
+    return outcome;
+}
+
+/* The columns of gaps-read.sql. */
+enum { ID, NOTICED_AT, CLIENT_ID, CAUSE, FROM_TIME, TO_TIME, MESSAGES, ACKNOWLEDGED_AT };
+
+static int64_t integer_at(const struct pg_rows *rows, int row, int column, int64_t otherwise)
+{
+    const char *text = pg_rows_text(rows, row, column);
+    return text == NULL ? otherwise : strtoll(text, NULL, 10);
+}
+
+/* The store is large enough to stay where it is. */
+static const char *keep_text(struct buf *store, const struct pg_rows *rows, int row, int column)
+{
+    size_t start = store->length;
+    buf_append_slice(store, pg_rows_slice(rows, row, column));
+    buf_append_byte(store, '\0');
+    return store->data + start;
+}
+
+static void read_rows(struct gap_rows *out, const struct pg_rows *rows)
+{
+    int count = pg_rows_count(rows);
+    size_t bytes = 1;
+    for (int row = 0; row < count; row++) {
+        bytes += pg_rows_slice(rows, row, CLIENT_ID).length + 1;
+        bytes += pg_rows_slice(rows, row, CAUSE).length + 1;
+    }
+    buf_reserve(&out->store, bytes);
+    out->count = (size_t) count;
+    out->list = memory_alloc((out->count + 1) * sizeof(*out->list));
+    for (int row = 0; row < count; row++) {
+        out->list[row] = (struct gap_row){
+            .id = integer_at(rows, row, ID, 0),
+            .client_id = keep_text(&out->store, rows, row, CLIENT_ID),
+            .cause = keep_text(&out->store, rows, row, CAUSE),
+            .noticed_at_us = integer_at(rows, row, NOTICED_AT, 0),
+            .from_us = integer_at(rows, row, FROM_TIME, 0),
+            .to_us = integer_at(rows, row, TO_TIME, 0),
+            .messages = integer_at(rows, row, MESSAGES, -1),
+            .acknowledged_at_us = integer_at(rows, row, ACKNOWLEDGED_AT, 0),
+        };
+    }
+    assert(out->store.length < bytes);
+}
+
+enum outcome gaps_read(struct pg_connection *connection, const struct gap_query *query,
+                       struct gap_rows *rows, struct pg_failure *failure)
+{
+    struct pg_rows *result = NULL;
+    char number[NUMBER_TEXT];
+    const char *values[] = {query->client_id, query->unacknowledged_only ? "true" : "false",
+                            query->id != 0 ? number_text(number, query->id) : NULL};
+
+    *rows = (struct gap_rows){0};
+    enum outcome outcome = pg_query_schema(connection, sql_gaps_read, 3, values, &result, failure);
+    if (outcome == OUTCOME_OK) {
+        read_rows(rows, result);
+    }
+    pg_rows_free(result);
+    return outcome;
+}
+
+void gap_rows_fini(struct gap_rows *rows)
+{
+    free(rows->list);
+    buf_fini(&rows->store);
+    *rows = (struct gap_rows){0};
+}
+
+enum outcome gaps_acknowledge(struct pg_connection *connection, const struct gap_query *query,
+                              int64_t *count, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    char number[NUMBER_TEXT];
+    const char *values[] = {query->client_id,
+                            query->id != 0 ? number_text(number, query->id) : NULL};
+
+    *count = 0;
+    enum outcome outcome =
+        pg_query_schema(connection, sql_gaps_acknowledge, 2, values, &rows, failure);
+    if (outcome == OUTCOME_OK) {
+        *count = pg_rows_affected(rows);
+    }
+    pg_rows_free(rows);
     return outcome;
 }

@@ -274,6 +274,59 @@ static void test_queries(void)
     pg_connection_free(connection);
 }
 
+static void check_gaps(struct pg_connection *connection)
+{
+    struct gap_query query = {.client_id = "test", .unacknowledged_only = true};
+    struct gap_rows gaps;
+    struct pg_failure failure = {0};
+    int64_t count = -1;
+    CHECK_INT_EQ(gaps_read(connection, &query, &gaps, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(gaps.count, 2);
+    CHECK_TEXT_EQ(gaps.list[0].cause, "broker session lost");
+    CHECK_INT_EQ(gaps.list[0].from_us, 1000001);
+    CHECK_INT_EQ(gaps.list[0].messages, 0);
+    CHECK_INT_EQ(gaps.list[1].messages, -1);
+    CHECK_INT_EQ(gaps.list[1].acknowledged_at_us, 0);
+    CHECK_TEXT_EQ(gaps.list[1].client_id, "test");
+    gap_rows_fini(&gaps);
+    query.client_id = "another";
+    CHECK_INT_EQ(gaps_acknowledge(connection, &query, &count, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(count, 0);
+    query = (struct gap_query){.client_id = "test", .id = 1};
+    CHECK_INT_EQ(gaps_acknowledge(connection, &query, &count, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(count, 1);
+    CHECK_INT_EQ(gaps_acknowledge(connection, &query, &count, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(count, 0);
+    query = (struct gap_query){.unacknowledged_only = true};
+    CHECK_INT_EQ(gaps_read(connection, &query, &gaps, &failure), OUTCOME_OK);
+    CHECK(gaps.count == 1 && gaps.list[0].id == 2);
+    gap_rows_fini(&gaps);
+    query.unacknowledged_only = false;
+    CHECK_INT_EQ(gaps_read(connection, &query, &gaps, &failure), OUTCOME_OK);
+    CHECK(gaps.count == 2 && gaps.list[0].acknowledged_at_us > 0);
+    gap_rows_fini(&gaps);
+}
+
+/* Version 0.1 had no column acknowledged_at, and an index without client_id. */
+static void test_former_version(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = connect_empty();
+    struct error error = {0};
+    live_run(connection, "alter table mqtt2pg.gap drop column acknowledged_at; "
+                         "drop index mqtt2pg.dead_letter_parked_by_client; "
+                         "create index dead_letter_parked on mqtt2pg.dead_letter (rule, id)");
+    CHECK_INT_EQ(progress_ensure_schema(connection, &error), OUTCOME_OK);
+    CHECK_TEXT_EQ(live_text(connection,
+                            "select string_agg(indexrelid::regclass::text, ' ' order by "
+                            "indexrelid::regclass::text) from pg_index where indrelid = "
+                            "'mqtt2pg.dead_letter'::regclass"),
+                  "mqtt2pg.dead_letter_failed_at mqtt2pg.dead_letter_parked_by_client "
+                  "mqtt2pg.dead_letter_pkey");
+    CHECK_TEXT_EQ(live_text(connection, "select count(acknowledged_at) from mqtt2pg.gap"), "0");
+    pg_connection_free(connection);
+}
+
 static void test_gap(void)
 {
     LIVE_OR_RETURN();
@@ -293,8 +346,9 @@ static void test_gap(void)
         live_text(connection, "select string_agg(g::text, ' ' order by id) from mqtt2pg.gap g"),
         "(1,\"1970-01-01 00:00:05.000001+00\",test,\"broker session lost\",\"1970-01-01 "
         "00:00:01.000001+00\","
-        "\"1970-01-01 00:00:04+00\",0) (2,\"1970-01-01 00:00:00.000001+00\",test,\"odd "
-        "\\\\xff\",,,)");
+        "\"1970-01-01 00:00:04+00\",0,) (2,\"1970-01-01 00:00:00.000001+00\",test,\"odd "
+        "\\\\xff\",,,,)");
+    check_gaps(connection);
     pg_connection_free(connection);
 }
 
@@ -327,5 +381,6 @@ static void test_mad_clock(void)
     pg_connection_free(connection);
 }
 
-UNIT_MAIN("live_dead_letter", {"round_trip", test_round_trip}, {"queries", test_queries},
-          {"gap", test_gap}, {"mad_clock", test_mad_clock})
+UNIT_MAIN("live_dead_letter", {"former_version", test_former_version},
+          {"round_trip", test_round_trip}, {"queries", test_queries}, {"gap", test_gap},
+          {"mad_clock", test_mad_clock})

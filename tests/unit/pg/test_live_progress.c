@@ -65,9 +65,10 @@ static void test_schema_denied(void)
     live_run(connection,
              "drop schema if exists mqtt2pg cascade; drop role if exists meek; create role meek;"
              "set role meek");
-    check_fatal(connection,
-                "the schema \"mqtt2pg\" lacks dead_letter, gap, progress, and making it failed: "
-                "permission denied for database unit_");
+    check_fatal(
+        connection,
+        "the schema \"mqtt2pg\" lacks bridge, dead_letter, gap, progress, and making it failed: "
+        "permission denied for database unit_");
     /* The connection is usable, and nothing is left open. */
     live_run(connection, "reset role");
     CHECK_INT_EQ(progress_ensure_schema(connection, &error), OUTCOME_OK);
