@@ -1,6 +1,6 @@
 /*
- * What a connected loader does about its position: the row of `progress` decides where the journal is
- * read on; the outbox learns which acknowledgments may go out.
+ * loader_position: where the journal is read on, as the row of `progress` says; the outbox learns
+ * which acknowledgments may go out.
  *
  * SPDX-License-Identifier: MIT
  */
