@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "map/rfc3339.h"
+#include "core/rfc3339.h"
 
 #define REJECTS_SHOWN 5
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/decoder.h"
 
+#include "decode/decode_cbor.h"
+#include "decode/decode_csv.h"
+#include "decode/decode_influx.h"
+#include "decode/decode_msgpack.h"
 #include "decode/decode_raw.h"
 #include "decode/decode_text.h"
 #include "decode/json_scan.h"
@@ -21,6 +25,29 @@ const struct decoder decoders[] = {
      .help = "any bytes; \"$\" is the bytes",
      .payload_type = "bytea",
      .decode = decode_raw},
+    {.name = "csv",
+     .help = "lines of values (RFC 4180); \"$\" is an array of rows",
+     .payload_type = "jsonb",
+     .has_members = true,
+     .is_text = true,
+     .decode = decode_csv,
+     .prepare = decode_csv_prepare},
+    {.name = "influx",
+     .help = "InfluxDB's line protocol; \"$\" is an array of {measurement, tags, fields, time}",
+     .payload_type = "jsonb",
+     .has_members = true,
+     .is_text = true,
+     .decode = decode_influx},
+    {.name = "msgpack",
+     .help = "MessagePack; \"$\" is its value",
+     .payload_type = "jsonb",
+     .has_members = true,
+     .decode = decode_msgpack},
+    {.name = "cbor",
+     .help = "CBOR (RFC 8949); \"$\" is its value",
+     .payload_type = "jsonb",
+     .has_members = true,
+     .decode = decode_cbor},
 };
 
 const size_t decoder_count = sizeof(decoders) / sizeof(decoders[0]);

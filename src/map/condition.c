@@ -3,11 +3,11 @@
 
 #include <assert.h>
 
+#include "core/rfc3339.h"
 #include "core/table_shape.h"
 #include "decode/json_scan.h"
 #include "map/decimal.h"
 #include "map/expression_parser.h"
-#include "map/rfc3339.h"
 
 /* What comparing gives; `unequal` when neither is less. */
 enum relation {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "map/rfc3339.h"
+#include "core/rfc3339.h"
 
 #include <time.h>
 

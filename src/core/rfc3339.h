@@ -6,8 +6,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_MAP_RFC3339_H
-#define MQTT2PG_MAP_RFC3339_H
+#ifndef MQTT2PG_CORE_RFC3339_H
+#define MQTT2PG_CORE_RFC3339_H
 
 #include <stdbool.h>
 #include <stdint.h>

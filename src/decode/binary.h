@@ -1,0 +1,96 @@
+/*
+ * binary: what the binary formats share: the bytes that are still to be read, the document that is
+ * being made of them, and a reason that names the byte.
+ *
+ * Functions that return false have set the error; the caller only passes that on.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_DECODE_BINARY_H
+#define MQTT2PG_DECODE_BINARY_H
+
+#include "base/buf.h"
+#include "base/outcome.h"
+#include "decode/nodes.h"
+
+struct binary {
+    const char *begin;
+    const char *at;
+    const char *end;
+    struct nodes nodes;
+    struct buf scratch; /* for the text of a float */
+    struct error *error;
+};
+
+/* An array or object while it is read. */
+struct binary_container {
+    int64_t index;
+    uint32_t count; /* children so far */
+    uint64_t seen;  /* bits of their names */
+    const char *start;
+};
+
+void binary_init(struct binary *binary, struct slice payload, struct arena *arena,
+                 struct error *error);
+void binary_fini(struct binary *binary);
+
+/* OUTCOME_REJECT with "byte 17: what", counted from 1; always false. */
+bool binary_fail(struct binary *binary, const char *at, const char *what);
+
+static inline size_t binary_left(const struct binary *binary)
+{
+    return (size_t) (binary->end - binary->at);
+}
+
+/* The next `length` bytes, and moves behind them. */
+static inline bool binary_take(struct binary *binary, uint64_t length, struct slice *bytes)
+{
+    if (length > binary_left(binary)) {
+        return binary_fail(binary, binary->end, "the payload ends within a value");
+    }
+    *bytes = slice_make(binary->at, (size_t) length);
+    binary->at += length;
+    return true;
+}
+
+/* A big-endian integer of 1, 2, 4 or 8 bytes. */
+bool binary_take_unsigned(struct binary *binary, unsigned bytes, uint64_t *number);
+
+/* --- nodes; `key` is empty outside of objects ------------------------------------------------- */
+
+bool binary_add(struct binary *binary, enum value_kind kind, struct slice key, struct slice text);
+bool binary_add_boolean(struct binary *binary, struct slice key, bool boolean);
+bool binary_add_unsigned(struct binary *binary, struct slice key, uint64_t number);
+bool binary_add_signed(struct binary *binary, struct slice key, int64_t number);
+bool binary_add_time(struct binary *binary, struct slice key, int64_t time_us);
+
+/* The shortest text that reads back as the same float (`single`) or double. NaN and the infinities
+ * are the texts "NaN", "Infinity", "-Infinity", which float columns take. */
+bool binary_add_real(struct binary *binary, struct slice key, double real, bool single);
+
+/* Refuses what is not UTF-8 at its first byte; `text` lies in the payload. */
+bool binary_add_text(struct binary *binary, struct slice key, struct slice text);
+bool binary_check_text(struct binary *binary, struct slice text);
+
+/* Decimal digits in the arena; with `negative` of -1 - number, as CBOR counts. */
+struct slice binary_digits(struct arena *arena, unsigned __int128 number, bool negative);
+
+/* `seconds` and what is finer since 1970, cut to microseconds. False: beyond 64 bits. */
+bool binary_time(int64_t seconds, uint32_t nanoseconds, int64_t *time_us);
+
+/* --- containers ------------------------------------------------------------------------------- */
+
+/* `start` is the first byte of the container, for reasons. */
+bool binary_open(struct binary *binary, enum value_kind kind, struct slice key, const char *start,
+                 struct binary_container *container);
+
+/* Before each member of an object: a name that is there already is refused at `at`. */
+bool binary_name(struct binary *binary, struct binary_container *container, struct slice name,
+                 const char *at);
+
+bool binary_close(struct binary *binary, struct binary_container *container);
+
+/* The whole of a payload is one value: behind it there is nothing. */
+bool binary_end(struct binary *binary);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "decode/cbor_number.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { HALF_DIGITS_MAX = 5 };     /* always enough to tell two half floats apart */
+enum { EXPONENT_MAX = 100000 };   /* beyond numeric's range of digits */
+enum { PLAIN_DECIMALS_MAX = 38 }; /* more are written with an exponent */
+
+bool cbor_head_read(struct binary *binary, struct cbor_head *head)
+{
+    uint64_t first;
+    *head = (struct cbor_head){.start = binary->at};
+    if (!binary_take_unsigned(binary, 1, &first)) {
+        return false;
+    }
+    head->major = (enum cbor_major)(first >> 5);
+    head->information = first & 31;
+    head->is_break = first == CBOR_BREAK;
+    head->argument = head->information;
+    if (head->information < 24 || head->is_break) {
+        return true;
+    }
+    if (head->information <= 27) {
+        return binary_take_unsigned(binary, 1U << (head->information - 24), &head->argument);
+    }
+    head->indefinite = head->information == CBOR_INDEFINITE && head->major >= CBOR_BYTES &&
+                       head->major <= CBOR_MAP;
+    return head->indefinite || binary_fail(binary, head->start, "a first byte without a meaning");
+}
+
+double cbor_real(const struct cbor_head *head)
+{
+    double wide;
+    float narrow;
+    uint32_t low = (uint32_t) head->argument;
+    memcpy(&narrow, &low, sizeof(narrow));
+    memcpy(&wide, &head->argument, sizeof(wide));
+    return head->information == CBOR_SINGLE ? (double) narrow : wide;
+}
+
+/* --- half floats ------------------------------------------------------------------------------ */
+
+/* 1 bit sign, 5 bits exponent, 10 bits fraction. */
+static double half_value(uint16_t bits)
+{
+    int exponent = bits >> 10 & 31;
+    int fraction = bits & 0x3ff;
+    double magnitude = exponent == 0    ? ldexp(fraction, -24)
+                       : exponent == 31 ? (fraction == 0 ? (double) INFINITY : (double) NAN)
+                                        : ldexp(fraction + 1024, exponent - 25);
+    return (bits & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+double cbor_half_shortest(uint16_t bits)
+{
+    double exact = half_value(bits);
+    double magnitude = fabs(exact);
+    if (!isfinite(exact) || magnitude == 0) {
+        return exact;
+    }
+    uint16_t positive = bits & 0x7fff;
+    double below = half_value((uint16_t) (positive - 1));
+    double above = half_value((uint16_t) (positive + 1));
+    double low = (below + magnitude) / 2;
+    double high = isfinite(above) ? (above + magnitude) / 2 : magnitude + (magnitude - low);
+    char text[32];
+    for (int digits = 1; digits <= HALF_DIGITS_MAX; digits++) {
+        snprintf(text, sizeof(text), "%.*e", digits - 1, magnitude);
+        double said = strtod(text, NULL);
+        if (said > low && said < high) {
+            return copysign(said, exact);
+        }
+    }
+    return exact;
+}
+
+/* --- times ------------------------------------------------------------------------------------ */
+
+bool cbor_epoch(const struct cbor_head *head, int64_t *time_us)
+{
+    if (head->major == CBOR_UNSIGNED || head->major == CBOR_NEGATIVE) {
+        int64_t seconds =
+            head->major == CBOR_NEGATIVE ? -1 - (int64_t) head->argument : (int64_t) head->argument;
+        return head->argument <= INT64_MAX && binary_time(seconds, 0, time_us);
+    }
+    if (head->major != CBOR_SIMPLE || head->information < CBOR_HALF ||
+        head->information > CBOR_DOUBLE) {
+        return false;
+    }
+    double seconds =
+        head->information == CBOR_HALF ? half_value((uint16_t) head->argument) : cbor_real(head);
+    long double microseconds = rintl((long double) seconds * 1000000);
+    if (!isfinite(seconds) || fabsl(microseconds) > 9.2e18L) {
+        return false;
+    }
+    *time_us = (int64_t) microseconds;
+    return true;
+}
+
+/* --- big numbers ------------------------------------------------------------------------------ */
+
+bool cbor_bignum(struct slice bytes, unsigned __int128 *magnitude)
+{
+    while (bytes.length > 0 && bytes.data[0] == '\0') {
+        bytes = slice_make(bytes.data + 1, bytes.length - 1);
+    }
+    *magnitude = 0;
+    for (size_t i = 0; i < bytes.length; i++) {
+        *magnitude = *magnitude << 8 | (unsigned char) bytes.data[i];
+    }
+    return bytes.length <= sizeof(*magnitude);
+}
+
+/* False beyond ±EXPONENT_MAX. */
+static bool small(struct cbor_integer integer, int *number)
+{
+    if (integer.magnitude >= EXPONENT_MAX) {
+        return false;
+    }
+    *number = integer.negative ? -1 - (int) integer.magnitude : (int) integer.magnitude;
+    return true;
+}
+
+/* "-1.23" of "-123" and -2. */
+static struct slice with_point(struct arena *arena, struct slice digits, size_t decimals)
+{
+    bool negative = digits.data[0] == '-';
+    struct slice plain = slice_make(digits.data + negative, digits.length - negative);
+    size_t zeros = plain.length > decimals ? 0 : decimals + 1 - plain.length;
+    size_t whole = plain.length + zeros - decimals;
+    char *text = arena_alloc(arena, plain.length + zeros + 2);
+    char *at = text;
+    if (negative) {
+        *at++ = '-';
+    }
+    for (size_t i = 0; i < plain.length + zeros; i++) {
+        if (i == whole) {
+            *at++ = '.';
+        }
+        *at++ = i < zeros ? '0' : plain.data[i - zeros];
+    }
+    return slice_make(text, (size_t) (at - text));
+}
+
+static struct slice scaled(struct arena *arena, struct slice digits, int exponent)
+{
+    if (exponent == 0) {
+        return digits;
+    }
+    if (exponent < 0 && -exponent <= PLAIN_DECIMALS_MAX) {
+        return with_point(arena, digits, (size_t) -exponent);
+    }
+    return arena_printf(arena, "%.*se%d", SLICE_ARGS(digits), exponent);
+}
+
+bool cbor_decimal(struct arena *arena, struct cbor_integer exponent, struct cbor_integer mantissa,
+                  struct slice *text)
+{
+    int power;
+    if (!small(exponent, &power)) {
+        return false;
+    }
+    *text = scaled(arena, binary_digits(arena, mantissa.magnitude, mantissa.negative), power);
+    return true;
+}
+
+/* m × 2^-k is m × 5^k × 10^-k. */
+bool cbor_bigfloat(struct arena *arena, struct cbor_integer exponent, struct cbor_integer mantissa,
+                   struct slice *text)
+{
+    int power;
+    unsigned __int128 magnitude = mantissa.magnitude;
+    if (!small(exponent, &power) ||
+        (mantissa.negative && __builtin_add_overflow(magnitude, 1U, &magnitude))) {
+        return false;
+    }
+    unsigned factor = power < 0 ? 5 : 2;
+    for (int i = 0; i < abs(power) && magnitude != 0; i++) {
+        if (__builtin_mul_overflow(magnitude, (unsigned __int128) factor, &magnitude)) {
+            return false;
+        }
+    }
+    bool negative = mantissa.negative && magnitude != 0;
+    struct slice digits = binary_digits(arena, magnitude - negative, negative);
+    *text = scaled(arena, digits, power < 0 ? power : 0);
+    return true;
+}
