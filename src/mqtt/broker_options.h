@@ -29,6 +29,7 @@ struct broker_options {
         const char *cert_file;    /* NULL = no client certificate */
         const char *key_file;     /* NULL = in cert_file */
         const char *key_password; /* NULL = none */
+        const char *alpn;         /* NULL or "" = none; names of protocols, with commas between */
         bool verify;              /* certificate and host name */
     } tls;
 };

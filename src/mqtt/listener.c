@@ -83,13 +83,13 @@ static enum outcome connect_any(struct listener *listener, const struct broker_o
     enum outcome outcome = OUTCOME_RETRY;
     for (size_t i = 0; outcome != OUTCOME_OK && i < broker->url_count; i++) {
         struct broker_address address;
-        enum paho_refusal refusal;
+        struct paho_failure failure;
         if (!broker_address_parse(broker->urls[i], &address, error)) {
             continue;
         }
-        outcome =
-            paho_link_open(&listener->link, &options, &address, 0, CONNECT_MS, &refusal, error);
+        outcome = paho_link_open(&listener->link, &options, &address, CONNECT_MS, &failure);
         if (outcome != OUTCOME_OK) {
+            *error = failure.error;
             error_prefix(error, "%s:%d", address.host, address.port);
         }
     }

@@ -1,6 +1,7 @@
 /*
- * paho_internal: what paho_link.c (connection) and paho_request.c (packets on it) share; nobody
- * else includes it.
+ * paho_internal: the struct of a connection, shared by paho_link.c (its life), paho_connect.c
+ * (CONNECT and CONNACK), paho_explain.c (why there is none), paho_request.c (packets on it) and
+ * paho_message.c (what arrives); nobody else includes it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,6 +14,7 @@
 #include "base/buf.h"
 #include "mqtt/paho_link.h"
 #include "mqtt/paho_socket.h"
+#include "mqtt/tls_probe.h"
 
 /* One SUBSCRIBE or UNSUBSCRIBE under way: the context of its callbacks. */
 struct paho_request {
@@ -21,11 +23,21 @@ struct paho_request {
     size_t count; /* of entries */
 };
 
+/* One PUBLISH under way: the context of its callbacks. */
+struct paho_publication {
+    struct paho_link *link;
+    struct paho_publication *next; /* in link->publications */
+    char topic[];                  /* with a NUL behind it */
+};
+
 /*
  * Invariants
  *   1. everything from `mutex` on is guarded by it;
  *   2. no function of Paho is called while it is held;
- *   3. one thread besides Paho's uses the link, except for paho_link_cut().
+ *   3. one thread besides Paho's uses the link, except for paho_link_cut();
+ *   4. `publications` has `under_way` entries. A callback takes its entry out, and does nothing when
+ *      the entry is not there any more. Entries that Paho forgets in MQTTAsync_destroy() are freed
+ *      behind it.
  */
 struct paho_link {
     struct paho_link_options options;
@@ -38,6 +50,8 @@ struct paho_link {
     struct paho_sockets own;     /* what has come meanwhile: its own, seldom another one too */
     struct buf properties;       /* of the message that arrives: Paho's receive thread only */
     char tls_error[200];         /* Paho's threads until `answered` */
+    unsigned char alpn[TLS_ALPN_MAX];
+    unsigned alpn_length;
 
     pthread_mutex_t mutex;
     pthread_cond_t cond;
@@ -48,7 +62,10 @@ struct paho_link {
     enum paho_loss loss;
     int connect_code;
     char connect_message[200];
-    int under_way; /* publications not confirmed */
+    int dismissal; /* reason code of the broker's DISCONNECT */
+    int refusal;   /* reason code of the last publication that the broker refused */
+    struct paho_publication *publications; /* owned */
+    int under_way;                         /* publications not confirmed */
     int awaited; /* whoever waits for confirmations wants to be woken when no more than these are under way */
     bool disconnected;
     size_t pending; /* requests not answered */
@@ -56,10 +73,25 @@ struct paho_link {
     int codes[PAHO_ENTRIES_MAX];
 };
 
+static inline bool paho_link_cancelled_by(const struct paho_link_options *options)
+{
+    return options->cancelled != NULL && atomic_load(options->cancelled);
+}
+
 static inline bool paho_link_cancelled(const struct paho_link *link)
 {
-    return link->options.cancelled != NULL && atomic_load(link->options.cancelled);
+    return paho_link_cancelled_by(&link->options);
 }
+
+/* Frees what Paho has not given back. When no callback can come any more. */
+void paho_publications_free(struct paho_link *link);
+
+/* Calls MQTTAsync_connect(); its callbacks end the attempt (`answered`). Returns Paho's code. */
+int paho_connect_start(struct paho_link *link, bool with_tls, int64_t milliseconds);
+
+/* Fills `failure` after an attempt whose handle does not exist any more. Returns its outcome. */
+enum outcome paho_explain(const struct paho_link *link, const struct broker_address *address,
+                          struct paho_failure *failure);
 
 /* Paho's messageArrived; the context is the link. */
 int paho_on_message(void *context, char *topic, int topic_length, MQTTAsync_message *paho);

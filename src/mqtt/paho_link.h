@@ -10,9 +10,9 @@
  *     And when MQTTAsync_destroy() has returned no callback of the old connection can come any more.
  *   - One handle, made by paho_init(), is never destroyed: Paho ends its threads with the last handle, and starting and ending races.
  *   - No automatic reconnect, no persistence, one URL, callbacks set before connect, the MQTT version always given.
- *   - Plain connections are made to a numeric address: Paho would resolve the name while it holds the lock that all its callbacks need, and would
- *     try one address only. With TLS it gets the name, which it verifies, and with WebSocket,
- *     where it stands in the Host header.
+ *   - Plain connections are made to a numeric address: Paho would resolve the name while it holds the
+ *     lock that all its callbacks need, and would try one address only. TLS and WebSocket get the
+ *     host name: for the certificate, and for the Host header.
  *   - Callbacks run in Paho's threads with its one lock held; they may not call isConnected, destroy, set… (they would unlock it). Those here only take
  *     the link's mutex and note what happened; no function here calls Paho while it holds that mutex.
  *
@@ -89,13 +89,22 @@ struct paho_link_options {
     void (*lost)(void *context);              /* paho_link_up() is false from now on */
 };
 
-/* Tries one URL once, at most `milliseconds`. Not OUTCOME_OK: *link is NULL, `error` has words for
- * a person and *refusal is set. `attempt` counts the tries on this URL, so that each of a host's
- * addresses gets its turn. */
+struct paho_failure {
+    enum paho_refusal refusal;
+    int code;           /* of CONNACK, MQTT 5 or 3.1.1; 0: there was none */
+    bool closed;        /* the broker closed the connection instead of answering CONNECT */
+    struct error error; /* words for a person */
+};
+
+/*
+ * Tries one URL, at most `milliseconds`: all addresses of its host, one after the other, until one
+ * answers. Not OUTCOME_OK: *link is NULL, and `failure` tells of the address that answered, else of
+ * the last one. With TLS and WebSocket only one address is tried, because Paho gets the name: the
+ * first of IPv4, else the first.
+ */
 enum outcome paho_link_open(struct paho_link **link, const struct paho_link_options *options,
-                            const struct broker_address *address, unsigned attempt,
-                            int64_t milliseconds, enum paho_refusal *refusal,
-                            struct error *error) MUST_CHECK;
+                            const struct broker_address *address, int64_t milliseconds,
+                            struct paho_failure *failure) MUST_CHECK;
 
 /* Ends the connection (with DISCONNECT if it is up: the last will is not published) and frees
  * everything. No callback comes after it. NULL is legal. Not from a callback. */
@@ -111,6 +120,12 @@ void paho_link_cut(struct paho_link *link);
 
 bool paho_link_up(struct paho_link *link);
 enum paho_loss paho_link_loss(struct paho_link *link);
+
+/* The reason code of the broker's DISCONNECT (MQTT 5), and of the last PUBACK or PUBREC that refused
+ * a publication; 0: there was none. */
+int paho_link_dismissal(struct paho_link *link);
+int paho_link_refusal(struct paho_link *link);
+
 const struct paho_connack *paho_link_connack(const struct paho_link *link);
 
 /* What became of one entry of a SUBSCRIBE or UNSUBSCRIBE: the granted QoS or a reason code from

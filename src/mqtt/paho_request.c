@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,12 +77,31 @@ static void on_refused5(void *context, MQTTAsync_failureData5 *data)
              (int) data->reasonCode >= FAILURE ? (int) data->reasonCode : FAILURE);
 }
 
-static void published(struct paho_link *link, bool failed)
+/* Takes a publication out of its link's list and frees it. Under the link's mutex. */
+static void publication_free(struct paho_link *link, const struct paho_publication *publication)
 {
+    struct paho_publication **from = &link->publications;
+    while (*from != NULL && *from != publication) {
+        from = &(*from)->next;
+    }
+    if (*from != NULL) {
+        struct paho_publication *found = *from;
+        *from = found->next;
+        free(found);
+        link->under_way--;
+    }
+    assert(link->under_way >= 0);
+}
+
+/* `refusal`: the broker's reason code, from 0x80; else 0. */
+static void published(struct paho_publication *publication, bool again, int refusal)
+{
+    struct paho_link *link = publication->link;
     paho_sockets_acknowledge(&link->own);
     pthread_mutex_lock(&link->mutex);
-    link->under_way--;
-    link->failed = link->failed || failed;
+    publication_free(link, publication);
+    link->failed = link->failed || again;
+    link->refusal = refusal != 0 ? refusal : link->refusal;
     if (link->under_way <= link->awaited) {
         pthread_cond_broadcast(&link->cond);
     }
@@ -91,32 +111,41 @@ static void published(struct paho_link *link, bool failed)
 static void on_published(void *context, MQTTAsync_successData *data)
 {
     (void) data;
-    published(context, false);
+    published(context, false, 0);
 }
 
 static void on_published5(void *context, MQTTAsync_successData5 *data)
 {
     (void) data;
-    published(context, false);
+    published(context, false, 0);
 }
 
 static void on_not_published(void *context, MQTTAsync_failureData *data)
 {
     (void) data;
-    published(context, true);
+    published(context, true, 0);
 }
 
 /* A reason code comes from the broker's PUBACK: it will say the same again, unless it is about
  * quota. */
 static void on_not_published5(void *context, MQTTAsync_failureData5 *data)
 {
-    bool again =
-        (int) data->reasonCode < FAILURE || data->reasonCode == MQTTREASONCODE_QUOTA_EXCEEDED;
+    const struct paho_publication *publication = context;
+    int code = (int) data->reasonCode;
+    bool again = code < FAILURE || code == MQTTREASONCODE_QUOTA_EXCEEDED;
     if (!again) {
-        log_warn("broker refused a publication",
-                 F_TEXT("reason", paho_reason((int) data->reasonCode)));
+        log_warn("broker refused a publication", F_TEXT("topic", publication->topic),
+                 F_TEXT("reason", paho_reason(code)));
     }
-    published(context, again);
+    published(context, again, again ? 0 : code);
+}
+
+void paho_publications_free(struct paho_link *link)
+{
+    while (link->publications != NULL) {
+        publication_free(link, link->publications);
+    }
+    assert(link->under_way == 0);
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -249,7 +278,23 @@ static int64_t packet_size(const struct publication *publication)
            (int64_t) publication->correlation_data.length;
 }
 
-static int send_publication(struct paho_link *link, const struct publication *publication)
+/* A publication under way. */
+static struct paho_publication *publication_new(struct paho_link *link, struct slice topic)
+{
+    struct paho_publication *made = memory_alloc(sizeof(*made) + topic.length + 1);
+    made->link = link;
+    memcpy(made->topic, topic.data, topic.length);
+    pthread_mutex_lock(&link->mutex);
+    made->next = link->publications;
+    link->publications = made;
+    link->under_way++;
+    pthread_mutex_unlock(&link->mutex);
+    return made;
+}
+
+/* Paho does not call back for what it did not take. */
+static int send_publication(struct paho_link *link, const struct publication *publication,
+                            struct paho_publication *context)
 {
     MQTTAsync_message message = MQTTAsync_message_initializer;
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
@@ -258,7 +303,7 @@ static int send_publication(struct paho_link *link, const struct publication *pu
     message.payloadlen = (int) publication->payload.length;
     message.qos = publication->qos > qos_max ? qos_max : publication->qos;
     message.retained = publication->retain && link->connack.retain_available;
-    options.context = link;
+    options.context = context;
     if (link->options.broker->mqtt5) {
         options.onSuccess5 = on_published5;
         options.onFailure5 = on_not_published5;
@@ -272,9 +317,7 @@ static int send_publication(struct paho_link *link, const struct publication *pu
         options.onSuccess = on_published;
         options.onFailure = on_not_published;
     }
-    char *topic = memory_copy(publication->topic);
-    int code = MQTTAsync_sendMessage(link->handle, topic, &message, &options);
-    free(topic);
+    int code = MQTTAsync_sendMessage(link->handle, context->topic, &message, &options);
     MQTTProperties_free(&message.properties);
     return code;
 }
@@ -290,15 +333,13 @@ enum outcome paho_link_publish(struct paho_link *link, const struct publication 
         publication->correlation_data.length > TOPIC_BYTES_MAX) {
         return error_set(error, OUTCOME_REJECT, "larger than the broker's largest packet");
     }
-    pthread_mutex_lock(&link->mutex);
-    link->under_way++;
-    pthread_mutex_unlock(&link->mutex);
-    int code = send_publication(link, publication);
+    struct paho_publication *context = publication_new(link, publication->topic);
+    int code = send_publication(link, publication, context);
     if (code == MQTTASYNC_SUCCESS) {
         return OUTCOME_OK;
     }
     pthread_mutex_lock(&link->mutex);
-    link->under_way--;
+    publication_free(link, context);
     pthread_mutex_unlock(&link->mutex);
     if (code == MQTTASYNC_BAD_UTF8_STRING) {
         return error_set(error, OUTCOME_REJECT, "topic is not what Paho takes for UTF-8");
@@ -327,4 +368,12 @@ bool paho_link_failed(struct paho_link *link)
     bool failed = link->failed;
     pthread_mutex_unlock(&link->mutex);
     return failed;
+}
+
+int paho_link_refusal(struct paho_link *link)
+{
+    pthread_mutex_lock(&link->mutex);
+    int code = link->refusal;
+    pthread_mutex_unlock(&link->mutex);
+    return code;
 }

@@ -103,32 +103,36 @@ void paho_sockets_acknowledge(const struct paho_sockets *sockets)
     }
 }
 
-enum outcome paho_resolve(const char *host, int port, unsigned attempt,
-                          char numeric[PAHO_ADDRESS_TEXT], struct error *error)
+enum outcome paho_resolve(const char *host, int port, struct paho_addresses *addresses,
+                          struct error *error)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *addresses = NULL;
+    struct addrinfo *found = NULL;
     char service[8];
+    *addresses = (struct paho_addresses){.preferred = PAHO_ADDRESSES_MAX};
     snprintf(service, sizeof(service), "%d", port);
-    int code = getaddrinfo(host, service, &hints, &addresses);
+    int code = getaddrinfo(host, service, &hints, &found);
     if (code != 0) {
         return error_set(error, OUTCOME_RETRY, "no address for host \"%s\": %s", host,
                          code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
     }
-    unsigned count = 1;
-    for (struct addrinfo *each = addresses->ai_next; each != NULL; each = each->ai_next) {
-        count++;
+    for (struct addrinfo *each = found; each != NULL && addresses->count < PAHO_ADDRESSES_MAX;
+         each = each->ai_next) {
+        if (getnameinfo(each->ai_addr, each->ai_addrlen, addresses->list[addresses->count],
+                        PAHO_ADDRESS_TEXT, NULL, 0, NI_NUMERICHOST) != 0) {
+            continue;
+        }
+        if (each->ai_family == AF_INET && addresses->preferred == PAHO_ADDRESSES_MAX) {
+            addresses->preferred = addresses->count;
+        }
+        addresses->count++;
     }
-    struct addrinfo *chosen = addresses;
-    for (unsigned skip = attempt % count; skip > 0; skip--) {
-        chosen = chosen->ai_next;
+    freeaddrinfo(found);
+    if (addresses->preferred == PAHO_ADDRESSES_MAX) {
+        addresses->preferred = 0;
     }
-    code = getnameinfo(chosen->ai_addr, chosen->ai_addrlen, numeric, PAHO_ADDRESS_TEXT, NULL, 0,
-                       NI_NUMERICHOST);
-    freeaddrinfo(addresses);
-    if (code != 0) {
-        return error_set(error, OUTCOME_RETRY, "no numeric address for host \"%s\": %s", host,
-                         gai_strerror(code));
+    if (addresses->count == 0) {
+        return error_set(error, OUTCOME_RETRY, "no numeric address for host \"%s\"", host);
     }
     return OUTCOME_OK;
 }

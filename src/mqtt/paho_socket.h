@@ -39,10 +39,18 @@ void paho_sockets_remove(struct paho_sockets *sockets, const struct paho_sockets
  * kernel would wait 40 ms for it. */
 void paho_sockets_acknowledge(const struct paho_sockets *sockets);
 
-/* One of the host's numeric addresses: `attempt` goes round through them. May wait for DNS.
- * OUTCOME_RETRY with words for a person. */
-enum outcome paho_resolve(const char *host, int port, unsigned attempt,
-                          char numeric[PAHO_ADDRESS_TEXT], struct error *error) MUST_CHECK;
+/* A host's numeric addresses, in the resolver's order. */
+#define PAHO_ADDRESSES_MAX 8
+struct paho_addresses {
+    char list[PAHO_ADDRESSES_MAX][PAHO_ADDRESS_TEXT];
+    size_t count;
+    size_t preferred; /* the one that Paho takes when it gets the name: the first of IPv4, else the
+                         first (Socket.c, Socket_new) */
+};
+
+/* May wait for DNS. OUTCOME_OK: there is at least one. OUTCOME_RETRY with words for a person. */
+enum outcome paho_resolve(const char *host, int port, struct paho_addresses *addresses,
+                          struct error *error) MUST_CHECK;
 
 /* Why did a connection to this address fail? Tries a TCP connection, at most `milliseconds`, and
  * closes it. OUTCOME_OK: TCP works. */

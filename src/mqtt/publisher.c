@@ -25,9 +25,9 @@ struct publisher {
     bool lost;              /* the connection has ended with something under way */
     struct backoff backoff;
     int64_t not_before_ms; /* monotonic; no attempt to connect sooner */
-    unsigned attempts;
-    unsigned failures; /* attempts in vain since the last connection */
-    size_t url;        /* index of the one that was tried last */
+    bool tried;            /* at least one attempt to connect was made */
+    unsigned failures;     /* attempts in vain since the last connection */
+    size_t url;            /* index of the one that was tried last */
     atomic_bool cancelled;
 };
 
@@ -91,7 +91,7 @@ static enum outcome connect_once(struct publisher *publisher, int64_t millisecon
                                  struct error *error)
 {
     const struct broker_options *broker = publisher->options;
-    unsigned attempt = publisher->attempts++;
+    publisher->tried = true;
     publisher->url = next_url(publisher);
     const char *url = broker->urls[publisher->url];
     struct broker_address address;
@@ -107,11 +107,11 @@ static enum outcome connect_once(struct publisher *publisher, int64_t millisecon
         .window = WINDOW,
         .cancelled = &publisher->cancelled,
     };
-    enum paho_refusal refusal;
+    struct paho_failure failure;
     enum outcome outcome =
-        paho_link_open(&publisher->link, &options, &address, attempt / (unsigned) broker->url_count,
-                       milliseconds, &refusal, error);
+        paho_link_open(&publisher->link, &options, &address, milliseconds, &failure);
     if (outcome != OUTCOME_OK) {
+        *error = failure.error;
         error_prefix(error, "acknowledgments: %s", url);
         publisher->not_before_ms = clock_monotonic_ms() + backoff_next(&publisher->backoff);
     } else {
@@ -166,7 +166,7 @@ bool publisher_keep_connected(struct publisher *publisher, struct error *error)
         (void) drop_link(publisher, "connection lost", error);
         error_clear(error);
     }
-    bool others_turn = publisher->attempts > 0 && !receiver_connected();
+    bool others_turn = publisher->tried && !receiver_connected();
     if (others_turn || clock_monotonic_ms() < publisher->not_before_ms ||
         atomic_load(&publisher->cancelled)) {
         return false;

@@ -342,6 +342,11 @@ static void demand(SSL *ssl, const struct broker_options *broker, const char *ho
         }
     }
     SSL_set_tlsext_host_name(ssl, host); /* as Paho does, also for an address */
+    unsigned char protocols[TLS_ALPN_MAX];
+    unsigned length = (unsigned) tls_alpn(broker, protocols);
+    if (length > 0) {
+        (void) SSL_set_alpn_protos(ssl, protocols, length);
+    }
 }
 
 enum outcome tls_probe(const struct broker_options *broker, const struct broker_address *address,
@@ -370,4 +375,48 @@ enum outcome tls_probe(const struct broker_options *broker, const struct broker_
         close(fd);
     }
     return outcome;
+}
+
+bool tls_is_spoken(const char *numeric, int port, int64_t milliseconds)
+{
+    int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    struct error error = {0};
+    bool late = false;
+    int result = 0;
+    int fd = -1;
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (context == NULL ||
+        paho_probe_open(numeric, port, milliseconds, &fd, &error) != OUTCOME_OK || fd < 0) {
+        SSL_CTX_free(context);
+        return false;
+    }
+    SSL *ssl = SSL_new(context);
+    SSL_set_fd(ssl, fd);
+    do {
+        ERR_clear_error();
+        result = SSL_connect(ssl);
+    } while (result != 1 && wait_for(ssl, result, end_ms, &late));
+    /* An alert is an answer in TLS, too. */
+    bool spoken = result == 1 || ERR_GET_REASON(ERR_peek_last_error()) >= SSL_AD_REASON_OFFSET;
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    close(fd);
+    return spoken;
+}
+
+size_t tls_alpn(const struct broker_options *broker, unsigned char out[TLS_ALPN_MAX])
+{
+    size_t used = 0;
+    const char *at = broker->tls.alpn == NULL ? "" : broker->tls.alpn;
+    for (at += strspn(at, " ,"); *at != '\0'; at += strspn(at, " ,")) {
+        size_t length = strcspn(at, " ,");
+        if (length > UINT8_MAX || used + length + 1 > TLS_ALPN_MAX) {
+            return 0;
+        }
+        out[used++] = (unsigned char) length;
+        memcpy(out + used, at, length);
+        used += length;
+        at += length;
+    }
+    return used;
 }

@@ -34,4 +34,12 @@ enum outcome tls_check_files(const struct broker_options *broker, struct error *
 enum outcome tls_probe(const struct broker_options *broker, const struct broker_address *address,
                        const char *numeric, int64_t milliseconds, struct error *error) MUST_CHECK;
 
+/* Does TLS answer at this address? For a URL that does not ask for it; verifies nothing. */
+bool tls_is_spoken(const char *numeric, int port, int64_t milliseconds);
+
+/* The protocols that broker->tls.alpn names, as TLS writes them (RFC 7301, section 3.1): each with
+ * its length in front. 0: none. */
+#define TLS_ALPN_MAX 256
+size_t tls_alpn(const struct broker_options *broker, unsigned char out[TLS_ALPN_MAX]);
+
 #endif

@@ -121,7 +121,7 @@ static struct paho_link *cutting_open(struct cutting *cutting, const struct live
     struct paho_link *link = NULL;
     struct error error = {0};
     struct broker_address address;
-    enum paho_refusal refusal;
+    struct paho_failure failure;
     struct paho_link_options options = {.broker = &bridge->options,
                                         .client_id = "bridge",
                                         .keepalive_s = 10,
@@ -130,7 +130,7 @@ static struct paho_link *cutting_open(struct cutting *cutting, const struct live
                                         .connected = cutting_connected,
                                         .arrived = cutting_arrived};
     CHECK(broker_address_parse(bridge->urls[0], &address, &error));
-    CHECK_INT_EQ(paho_link_open(&link, &options, &address, 0, 10000, &refusal, &error), OUTCOME_OK);
+    CHECK_INT_EQ(paho_link_open(&link, &options, &address, 10000, &failure), OUTCOME_OK);
     return link;
 }
 
