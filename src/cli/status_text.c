@@ -160,9 +160,11 @@ static void append_part(struct buf *out, bool colour, const struct node *root,
     const struct node *health = member(member(root, "health"), part->name);
     const struct node *counters = member(root, "counters");
     bool well = truth(health, "well");
+    bool partly = strcmp(part->name, "broker") == 0 && real(counters, "broker_connected") > 0;
     char state[20];
 
-    snprintf(state, sizeof(state), "%-14s", well ? part->well : part->ill);
+    /* A broker that refused some subscriptions is not away. */
+    snprintf(state, sizeof(state), "%-14s", well || partly ? part->well : part->ill);
     buf_printf(out, "%-10s", part->name);
     append_styled(out, colour, well ? GREEN : RED, state);
     append_since(out, root, words(health, "since"));

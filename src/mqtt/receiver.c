@@ -81,7 +81,6 @@ static enum attempt attempt_each(struct receiver *receiver)
         worst = result == ATTEMPT_UNREACHABLE ? ATTEMPT_UNREACHABLE : worst;
         receiver->url = (receiver->url + 1) % count;
     }
-    receiver->rounds++;
     return worst;
 }
 
@@ -101,7 +100,7 @@ static void stay(struct receiver *receiver)
     metric_add(METRIC_BROKER_RECONNECTS, receiver->connected_before);
     receiver->connected_before = true;
     receiver->last_reason[0] = '\0';
-    receiver_publish_status(receiver, "online", STATUS_MS);
+    receiver_tell_online(receiver, STATUS_MS);
 
     while (!ending(receiver) && paho_link_up(receiver->link) &&
            !journal_crowded(receiver->options.journal)) {
@@ -110,6 +109,7 @@ static void stay(struct receiver *receiver)
             receiver_report(receiver, PAHO_NO_ANSWER, &error);
             break;
         }
+        receiver_status_look(receiver);
         pthread_mutex_lock(&receiver->mutex);
         if (!receiver->changed && !ending(receiver)) {
             thread_cond_wait(&receiver->cond, &receiver->mutex, LOOK_MS);
@@ -143,6 +143,9 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
     int64_t wait_ms;
     if (atomic_load(&receiver->refused)) { /* by ourselves, and said already */
         health_set(HEALTH_BROKER, false, "disconnected while the journal is full");
+        return LOOK_MS;
+    }
+    if (receiver_status_lost(receiver)) { /* said already */
         return LOOK_MS;
     }
     if (loss == PAHO_TAKEN_OVER) {
@@ -224,13 +227,13 @@ static void *receiver_main(void *context)
         enum attempt result = attempt_each(receiver);
         if (result == ATTEMPT_ONLINE) {
             stay(receiver);
-            bool up = paho_link_up(receiver->link);
-            enum paho_loss loss = paho_link_loss(receiver->link);
             if (ending(receiver)) {
                 break;
             }
+            bool up = paho_link_up(receiver->link);
+            int64_t wait_ms = up ? 0 : after_loss(receiver, paho_link_loss(receiver->link));
             receiver_end_link(receiver, STATUS_MS);
-            rest(receiver, up ? 0 : after_loss(receiver, loss));
+            rest(receiver, wait_ms);
         } else if (atomic_load(&receiver->refused)) {
             rest(receiver, LOOK_MS);
         } else if (result == ATTEMPT_UNREACHABLE) {
@@ -292,6 +295,8 @@ struct receiver *receiver_start(const struct receiver_options *options)
     backoff_init(&receiver->takeover, 5000, 300000);
     int64_t keepalive_s = broker->keepalive_ms / 1000;
     receiver->keepalive_s = keepalive_s < 1 ? 1 : keepalive_s > 65535 ? 65535 : (int) keepalive_s;
+    status_topic_init(&receiver->status,
+                      broker->status_topic != NULL && broker->status_topic[0] != '\0');
     wanted_set(receiver, options->subscriptions);
     session_file_init(&receiver->sessions, options->directory, broker->client_id);
     receiver->url = last_url_index(receiver);

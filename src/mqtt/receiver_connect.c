@@ -61,22 +61,82 @@ static void sessions_save(struct receiver *receiver)
     }
 }
 
-void receiver_publish_status(struct receiver *receiver, const char *status, int64_t milliseconds)
+static void publish_status(struct receiver *receiver, const char *status)
 {
     struct publication publication = {.topic = slice_of(broker_of(receiver)->status_topic),
                                       .payload = slice_of(status),
                                       .qos = 1,
                                       .retain = true};
     struct error error = {0};
-    if (publication.topic.length == 0 || receiver->link == NULL) {
-        return;
-    }
     if (paho_link_publish(receiver->link, &publication, &error) != OUTCOME_OK) {
         log_warn("could not publish the status", F_TEXT("status", status),
                  F_TEXT("reason", error.text));
-    } else if (!paho_link_wait(receiver->link, 0, milliseconds)) {
-        log_debug("status not confirmed", F_TEXT("status", status));
     }
+}
+
+/* What /readyz, the page and `status` say of a connection that is up. */
+static void tell_health(struct receiver *receiver)
+{
+    struct buf text = {0};
+    if (receiver->refused_count == 0) {
+        buf_append_text(&text, url_of(receiver));
+    } else {
+        buf_printf(&text, "%zu subscription%s refused: %s", receiver->refused_count,
+                   receiver->refused_count == 1 ? "" : "s", receiver->refusal);
+    }
+    if (receiver->status.state == STATUS_GIVEN_UP) {
+        buf_printf(&text, " (without status_topic, which the broker does not allow)");
+    }
+    health_set(HEALTH_BROKER, receiver->refused_count == 0, buf_string(&text));
+    buf_fini(&text);
+}
+
+static void report_status_given_up(struct receiver *receiver)
+{
+    log_error("broker does not allow the status topic, going on without it: allow it there, or set "
+              "status_topic",
+              F_TEXT("status_topic", broker_of(receiver)->status_topic));
+}
+
+/* Has the broker confirmed or refused "online"? */
+static void status_look(struct receiver *receiver, int64_t milliseconds)
+{
+    if (receiver->status_pending && paho_link_wait(receiver->link, 0, milliseconds)) {
+        bool refused = paho_link_refusal(receiver->link) != 0;
+        receiver->status_pending = false;
+        status_topic_answered(&receiver->status, refused, clock_monotonic_ms());
+        if (refused) {
+            report_status_given_up(receiver);
+            tell_health(receiver);
+        }
+    }
+}
+
+void receiver_status_look(struct receiver *receiver)
+{
+    status_look(receiver, 0);
+}
+
+void receiver_tell_online(struct receiver *receiver, int64_t milliseconds)
+{
+    if (status_topic_wanted(&receiver->status, clock_monotonic_ms())) {
+        publish_status(receiver, "online");
+        receiver->status_pending = true;
+        status_look(receiver, milliseconds);
+    }
+}
+
+bool receiver_status_lost(struct receiver *receiver)
+{
+    bool given_up = receiver->status_pending &&
+                    status_topic_lost(&receiver->status, paho_link_dismissal(receiver->link),
+                                      clock_monotonic_ms());
+    receiver->status_pending = false;
+    if (given_up) {
+        report_status_given_up(receiver);
+        health_set(HEALTH_BROKER, false, "connection ended because of status_topic");
+    }
+    return given_up;
 }
 
 /* The session at the URL in use. `trusted`: what is written of it is still so, if the broker has
@@ -188,8 +248,9 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
         session->settled = true;
         session->seen_us = clock_wall_us();
         sessions_save(receiver);
-        health_set(HEALTH_BROKER, result.refused == 0,
-                   result.refused == 0 ? url_of(receiver) : result.refusal);
+        receiver->refused_count = result.refused;
+        snprintf(receiver->refusal, sizeof(receiver->refusal), "%s", result.refusal);
+        tell_health(receiver);
         log_info("subscribed", F_INT("subscriptions", session->held.count),
                  F_INT("new", result.subscribed), F_INT("removed", result.unsubscribed),
                  F_INT("refused", result.refused));
@@ -253,7 +314,10 @@ void receiver_end_link(struct receiver *receiver, int64_t milliseconds)
     metric_set(METRIC_BROKER_CONNECTED, 0);
     if (up) {
         int64_t status_ms = milliseconds / 2 < STATUS_MS ? milliseconds / 2 : STATUS_MS;
-        receiver_publish_status(receiver, "offline", status_ms);
+        if (receiver->status.state == STATUS_USED) {
+            publish_status(receiver, "offline");
+            (void) paho_link_wait(receiver->link, 0, status_ms);
+        }
         paho_link_disconnect(receiver->link, milliseconds - status_ms);
     }
     paho_link_close(receiver->link);
@@ -293,43 +357,42 @@ void receiver_report(struct receiver *receiver, enum paho_refusal refusal,
     }
 }
 
-enum attempt receiver_attempt(struct receiver *receiver)
+/* No connection came about. */
+static enum attempt attempt_failed(struct receiver *receiver, struct session *session, bool trusted,
+                                   const struct paho_failure *failure)
 {
-    const struct broker_options *broker = broker_of(receiver);
+    session->settled = trusted && failure->refusal != PAHO_NO_ANSWER;
+    if (session->connecting && !receiver->expected.perhaps_lost) {
+        session->connecting = false;
+        sessions_save(receiver);
+    }
+    if (ending(receiver)) {
+        return ATTEMPT_UNREACHABLE;
+    }
+    enum status_failure kind = failure->code != 0 || failure->closed
+                                   ? status_failure_of(failure->code)
+                                   : STATUS_FAILURE_OTHER;
+    if (status_topic_attempt_failed(&receiver->status, kind, clock_monotonic_ms())) {
+        if (receiver->status.state == STATUS_GIVEN_UP) {
+            receiver_report(receiver, failure->refusal, &failure->error);
+            report_status_given_up(receiver);
+        }
+        return ATTEMPT_AGAIN;
+    }
+    receiver_report(receiver, failure->refusal, &failure->error);
+    return failure->refusal == PAHO_DENIED ? ATTEMPT_DENIED : ATTEMPT_UNREACHABLE;
+}
+
+/* After CONNACK. */
+static enum attempt attempt_succeeded(struct receiver *receiver, struct session *session,
+                                      bool trusted)
+{
     struct error error = {0};
-    struct broker_address address;
-    if (!broker_address_parse(broker->urls[receiver->url], &address, &error)) {
-        receiver_report(receiver, PAHO_DENIED, &error);
-        return ATTEMPT_DENIED;
-    }
-    bool trusted;
-    struct session *session = session_begin(receiver, &trusted);
-    struct paho_link_options options = {
-        .broker = broker,
-        .client_id = broker->client_id,
-        .status = broker->status_topic != NULL && broker->status_topic[0] != '\0',
-        .keepalive_s = receiver->keepalive_s,
-        .window = 10,
-        .cancelled = &receiver->stopping,
-        .context = receiver,
-        .connected = on_connected,
-        .arrived = on_arrived,
-        .lost = on_lost,
-    };
-    enum paho_refusal refusal;
-    if (paho_link_open(&receiver->link, &options, &address, receiver->rounds, CONNECT_MS, &refusal,
-                       &error) != OUTCOME_OK) {
-        session->settled = trusted && refusal != PAHO_NO_ANSWER;
-        if (session->connecting && !receiver->expected.perhaps_lost) {
-            session->connecting = false;
-            sessions_save(receiver);
-        }
-        if (!ending(receiver)) {
-            receiver_report(receiver, refusal, &error);
-        }
-        return refusal == PAHO_DENIED ? ATTEMPT_DENIED : ATTEMPT_UNREACHABLE;
-    }
     receiver->since_ms = clock_monotonic_ms();
+    receiver->status_pending = false;
+    if (status_topic_connected(&receiver->status, receiver->since_ms)) {
+        report_status_given_up(receiver);
+    }
     int keepalive_s = paho_link_connack(receiver->link)->keepalive_s;
     bool learned = keepalive_s > 0 && keepalive_s < receiver->keepalive_s;
     if (settle(receiver, session, trusted, &error) != OUTCOME_OK) {
@@ -346,4 +409,33 @@ enum attempt receiver_attempt(struct receiver *receiver)
         return ATTEMPT_AGAIN;
     }
     return ATTEMPT_ONLINE;
+}
+
+enum attempt receiver_attempt(struct receiver *receiver)
+{
+    const struct broker_options *broker = broker_of(receiver);
+    struct error error = {0};
+    struct broker_address address;
+    if (!broker_address_parse(broker->urls[receiver->url], &address, &error)) {
+        receiver_report(receiver, PAHO_DENIED, &error);
+        return ATTEMPT_DENIED;
+    }
+    bool trusted;
+    struct session *session = session_begin(receiver, &trusted);
+    struct paho_link_options options = {
+        .broker = broker,
+        .client_id = broker->client_id,
+        .status = status_topic_wanted(&receiver->status, clock_monotonic_ms()),
+        .keepalive_s = receiver->keepalive_s,
+        .window = 10,
+        .cancelled = &receiver->stopping,
+        .context = receiver,
+        .connected = on_connected,
+        .arrived = on_arrived,
+        .lost = on_lost,
+    };
+    struct paho_failure failure;
+    return paho_link_open(&receiver->link, &options, &address, CONNECT_MS, &failure) == OUTCOME_OK
+               ? attempt_succeeded(receiver, session, trusted)
+               : attempt_failed(receiver, session, trusted, &failure);
 }

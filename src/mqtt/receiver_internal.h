@@ -15,6 +15,7 @@
 #include "mqtt/paho_link.h"
 #include "mqtt/receiver.h"
 #include "mqtt/session_file.h"
+#include "mqtt/status_topic.h"
 
 enum attempt {
     ATTEMPT_ONLINE,
@@ -40,7 +41,10 @@ struct receiver {
     struct intake *intake;
     struct paho_link *link; /* NULL: not connected */
     size_t url;             /* index of the one in use, or tried last */
-    unsigned rounds;        /* through the URLs */
+    struct status_topic status;
+    bool status_pending;  /* "online" was published on this connection, and is not confirmed */
+    size_t refused_count; /* subscriptions that the broker refused on this connection */
+    char refusal[160];    /* the first of them, for a person */
     int keepalive_s;
     int64_t since_ms; /* monotonic; connected since */
     bool connected_before;
@@ -77,8 +81,16 @@ enum attempt receiver_attempt(struct receiver *receiver);
 /* Makes the connected broker's session hold what is wanted now. OUTCOME_RETRY: end the link. */
 enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error) MUST_CHECK;
 
-/* Publishes "online" or "offline", if there is a status topic, and waits for the confirmation. */
-void receiver_publish_status(struct receiver *receiver, const char *status, int64_t milliseconds);
+/* Has the broker confirmed "online" meanwhile? While the connection is up. */
+void receiver_status_look(struct receiver *receiver);
+
+/* Publishes "online", if there is a status topic and the broker allows it, and waits for the
+ * confirmation. */
+void receiver_tell_online(struct receiver *receiver, int64_t milliseconds);
+
+/* The connection has ended: true when it ended because of the status topic, which is given up
+ * then. */
+bool receiver_status_lost(struct receiver *receiver);
 
 /* Says "offline" and disconnects if the link is up, frees it and writes the session down. No link
  * is legal. */

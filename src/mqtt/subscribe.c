@@ -64,8 +64,8 @@ static void note(struct session *session, const struct subscription *wanted, int
         log_error("broker refused a subscription", F_TEXT("filter", wanted->filter),
                   F_TEXT("reason", paho_reason(code)));
         if (result->refused++ == 0) {
-            snprintf(result->refusal, sizeof(result->refusal), "subscription refused: %.60s: %.60s",
-                     wanted->filter, paho_reason(code));
+            snprintf(result->refusal, sizeof(result->refusal), "%.60s: %.60s", wanted->filter,
+                     paho_reason(code));
         }
         session_release(session, wanted->filter);
         return;

@@ -16,6 +16,9 @@ import mqtt_raw as mqtt
 from proxy import reset
 
 
+HANG_UP = object()  # instead of CONNACK, or of SUBACK
+
+
 class Session:
     """One connection of a client. `received` is what it sent: ("PUBACK", 7), ("SUBSCRIBE", [filters]), …"""
 
@@ -53,9 +56,18 @@ class Session:
     def has(self, name, value):
         return (name, value) in self.received
 
-    def drop(self):
-        """Cuts the connection as a network would."""
+    def dismiss(self, code):
+        """DISCONNECT with a reason code (MQTT 5), then the end."""
+        if self.version == 5:
+            self.write(mqtt.packet(mqtt.DISCONNECT, bytes([code, 0])))
+        self.drop(politely=True)
+
+    def drop(self, politely=False):
+        """Cuts the connection as a network would; politely: what was written arrives."""
         self.open = False
+        if politely:
+            self.socket.shutdown(socket.SHUT_WR)
+            return
         try:
             self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads
         except OSError:
@@ -77,10 +89,20 @@ class Session:
             at += size
         length = struct.unpack_from("!H", body, at)[0]
         self.client_id = body[at + 2:at + 2 + length].decode()
+        self.will = bool(flags & 4)
 
     def answer(self, kind, flags, body):
         if kind == mqtt.CONNECT:
             self.parse_connect(body)
+            self.broker.clients.append(self)
+            code = self.broker.refuse(self)
+            if code is HANG_UP:
+                self.drop()
+                return
+            if code:
+                self.write(mqtt.packet(mqtt.CONNACK, bytes([0, code]) + (b"\0" if self.version == 5 else b"")))
+                self.drop(politely=True)
+                return
             present = self.broker.session_present and not self.clean
             found = self.broker.properties
             self.write(mqtt.packet(mqtt.CONNACK, bytes([present, 0]) + (bytes([len(found)]) + found if self.version == 5 else b"")))
@@ -128,12 +150,17 @@ class Session:
         if self.version == 5:
             size, at = mqtt.take_variable(body, at)
             at += size
-        if self.broker.ends_at(topic):
+        end = self.broker.ends_at(topic)
+        if end is True:
             self.drop()
             return
+        if end:
+            self.dismiss(end)
+            return
         self.published.append((topic, body[at:]))
+        code = self.broker.puback(topic)
         if qos == 1:
-            self.write(mqtt.packet(mqtt.PUBACK, packet_id))
+            self.write(mqtt.packet(mqtt.PUBACK, packet_id + (bytes([code]) if code else b"")))
         elif qos == 2:
             self.write(mqtt.packet(mqtt.PUBREC, packet_id))
 
@@ -145,7 +172,7 @@ class Session:
                     break
                 for item in self.packets.feed(data):
                     self.answer(*item)
-        except OSError:
+        except (OSError, struct.error):  # struct: a client that speaks TLS
             pass
         self.open = False
         self.received.append(("EOF", None))
@@ -158,9 +185,12 @@ class ScriptedBroker:
         self.properties = b""          # of CONNACK, MQTT 5
         self.grant = lambda name, qos: qos  # what SUBACK says
         self.mute = False              # SUBSCRIBE gets no answer
-        self.ends_at = lambda topic: False  # a publication to it ends the connection
+        self.refuse = lambda session: 0     # code of CONNACK, or HANG_UP
+        self.ends_at = lambda topic: False  # a publication to it ends the connection: True, or the code of DISCONNECT
+        self.puback = lambda topic: 0       # code of PUBACK, MQTT 5
         self.sessions = queue.Queue()
-        self.all = []
+        self.all = []                       # connections
+        self.clients = []                   # those of them that sent CONNECT
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.url = f"mqtt://127.0.0.1:{self.port}"

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "mqtt/status_topic.h"
+
+#include <assert.h>
+
+enum {
+    AGAIN_MS = 3600000, /* a topic that was given up is tried again after so long */
+    CLOSED_LIMIT = 2,   /* failures of this kind, before an attempt without it is worth its while */
+    PROBE_EVERY = 8,    /* and then again each time after so many */
+    LOSSES_LIMIT = 2,
+};
+
+static const struct {
+    int code;
+    enum status_failure failure;
+} failures[] = {
+    {0, STATUS_FAILURE_CLOSED},    {0x05, STATUS_FAILURE_DENIED}, /* not authorized, MQTT 3.1.1 */
+    {0x80, STATUS_FAILURE_DENIED},                                /* unspecified error */
+    {0x82, STATUS_FAILURE_DENIED},                                /* protocol error */
+    {0x83, STATUS_FAILURE_DENIED}, /* implementation specific error */
+    {0x87, STATUS_FAILURE_DENIED}, /* not authorized */
+    {0x90, STATUS_FAILURE_WILL},   /* topic name invalid: CONNECT has no other topic */
+    {0x9A, STATUS_FAILURE_WILL},   /* retain not supported */
+    {0x9B, STATUS_FAILURE_WILL},   /* QoS not supported */
+};
+
+enum status_failure status_failure_of(int code)
+{
+    for (unsigned i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        if (failures[i].code == code) {
+            return failures[i].failure;
+        }
+    }
+    return STATUS_FAILURE_OTHER;
+}
+
+void status_topic_init(struct status_topic *status, bool configured)
+{
+    *status = (struct status_topic){.state = configured ? STATUS_USED : STATUS_NONE};
+}
+
+static void give_up(struct status_topic *status, int64_t now_ms)
+{
+    assert(status->state == STATUS_USED || status->state == STATUS_WITHOUT);
+    *status =
+        (struct status_topic){.state = STATUS_GIVEN_UP, .known = true, .given_up_at_ms = now_ms};
+}
+
+bool status_topic_wanted(struct status_topic *status, int64_t now_ms)
+{
+    if (status->state == STATUS_GIVEN_UP && now_ms - status->given_up_at_ms >= AGAIN_MS) {
+        status->state = STATUS_USED;
+    }
+    return status->state == STATUS_USED;
+}
+
+bool status_topic_attempt_failed(struct status_topic *status, enum status_failure failure,
+                                 int64_t now_ms)
+{
+    if (status->state == STATUS_WITHOUT) {
+        status->state = STATUS_USED; /* it was not to blame */
+        return false;
+    }
+    if (status->state != STATUS_USED) {
+        return false;
+    }
+    if (failure == STATUS_FAILURE_WILL) {
+        give_up(status, now_ms);
+        return true;
+    }
+    status->failures = failure == STATUS_FAILURE_OTHER ? 0 : status->failures + 1;
+    unsigned first = failure == STATUS_FAILURE_CLOSED && !status->known ? CLOSED_LIMIT : 1;
+    if (status->failures >= first && (status->failures - first) % PROBE_EVERY == 0) {
+        status->state = STATUS_WITHOUT;
+        return true;
+    }
+    return false;
+}
+
+bool status_topic_connected(struct status_topic *status, int64_t now_ms)
+{
+    status->failures = 0;
+    if (status->state == STATUS_WITHOUT) {
+        give_up(status, now_ms);
+        return true;
+    }
+    return false;
+}
+
+/* "Not authorized", or what only a publication can cause. */
+static bool blames_publication(int code)
+{
+    return code == 0x87 || status_failure_of(code) == STATUS_FAILURE_WILL;
+}
+
+bool status_topic_lost(struct status_topic *status, int code, int64_t now_ms)
+{
+    if (status->state != STATUS_USED) {
+        return false;
+    }
+    status->losses++;
+    if (status->losses >= LOSSES_LIMIT || status->known || blames_publication(code)) {
+        give_up(status, now_ms);
+        return true;
+    }
+    return false;
+}
+
+void status_topic_answered(struct status_topic *status, bool refused, int64_t now_ms)
+{
+    if (status->state != STATUS_USED) {
+        return;
+    }
+    status->losses = 0;
+    status->known = status->known && refused;
+    if (refused) {
+        give_up(status, now_ms);
+    }
+}
