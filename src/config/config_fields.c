@@ -23,6 +23,7 @@ static const struct field fields[] = {
     {"broker.tls.cert_file", FIELD_PATH, IN_CONFIG(broker.tls.cert_file), 0},
     {"broker.tls.key_file", FIELD_PATH, IN_CONFIG(broker.tls.key_file), 0},
     {"broker.tls.key_password", FIELD_TEXT, IN_CONFIG(broker.tls.key_password), 0},
+    {"broker.tls.alpn", FIELD_TEXT, IN_CONFIG(broker.tls.alpn), 0},
     {"broker.tls.verify", FIELD_BOOL, IN_CONFIG(broker.tls.verify), 0},
     {"broker.status_topic", FIELD_TEXT, IN_CONFIG(broker.status_topic), 0},
     {"database.conninfo", FIELD_TEXT, IN_CONFIG(database.conninfo), 0},

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 
-enum { QUEUE_BYTES_MAX = 32 << 20, CONNECT_MS = 10000, ANSWER_MS = 10000, REFUSED = 0x80 };
+enum { QUEUE_BYTES_MAX = 32 << 20, CONNECT_MS = 10000, REFUSED = 0x80 };
 
 /* A message and its bytes, topic first. */
 struct entry {
@@ -61,7 +61,7 @@ static enum outcome subscribe(struct listener *listener, const char *filter, str
     const struct subscription subscription = {.filter = copy, .retain_handling = RETAIN_SEND};
     const struct subscription *list[] = {&subscription};
     int code = 0;
-    enum outcome outcome = paho_link_subscribe(listener->link, list, 1, &code, ANSWER_MS, error);
+    enum outcome outcome = paho_link_subscribe(listener->link, list, 1, &code, error);
     if (outcome == OUTCOME_OK && code >= REFUSED) {
         outcome = error_set(error, OUTCOME_RETRY, "the broker refused to subscribe to %.200s: %s",
                             filter, paho_reason(code));

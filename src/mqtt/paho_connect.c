@@ -1,5 +1,5 @@
 /*
- * CONNECT and CONNACK: what a link asks for, and what the broker says to it.
+ * paho_connect: CONNECT and CONNACK: what a link asks for, and what the broker says to it.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
- * Why a connection was not made, in words for a person: what CONNACK says, else what a look at the
- * address shows.
+ * paho_explain: why a connection was not made, in words for a person: what CONNACK says, else what
+ * a look at the address shows.
  *
  * SPDX-License-Identifier: MIT
  */

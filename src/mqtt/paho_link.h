@@ -128,18 +128,22 @@ int paho_link_refusal(struct paho_link *link);
 
 const struct paho_connack *paho_link_connack(const struct paho_link *link);
 
-/* What became of one entry of a SUBSCRIBE or UNSUBSCRIBE: the granted QoS or a reason code from
- * 0x80. */
+/* What became of one entry of a SUBSCRIBE or UNSUBSCRIBE: the granted QoS, a reason code from 0x80
+ * on, or no answer before the connection ended. */
 #define PAHO_ENTRIES_MAX 100
+#define PAHO_UNANSWERED (-1)
 
-/* Subscribes `count` ≤ PAHO_ENTRIES_MAX filters (MQTT 5: a packet each, because the identifier
- * belongs to the packet, all under way at once). OUTCOME_RETRY: the connection is lost or the
- * broker did not answer within `milliseconds`: close the link. */
+/* A broker may need its time, but not this much. */
+#define PAHO_ANSWER_MS 30000
+
+/* Subscribes `count` ≤ PAHO_ENTRIES_MAX filters, all under way at once, in small packets: brokers
+ * limit the entries of one (AWS IoT: 8), and with MQTT 5 the identifier belongs to the packet, so
+ * that each filter has its own. Fills `codes` whatever the outcome. OUTCOME_RETRY: the connection is
+ * lost or the broker did not answer within PAHO_ANSWER_MS: close the link. */
 enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
-                                 size_t count, int *codes, int64_t milliseconds,
-                                 struct error *error) MUST_CHECK;
+                                 size_t count, int *codes, struct error *error) MUST_CHECK;
 enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *filters, size_t count,
-                                   int64_t milliseconds, struct error *error) MUST_CHECK;
+                                   struct error *error) MUST_CHECK;
 
 struct publication {
     struct slice topic;

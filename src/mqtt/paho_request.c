@@ -17,6 +17,9 @@
 
 enum { TOPIC_BYTES_MAX = 65535, FAILURE = 0x80 };
 
+/* Of one SUBSCRIBE (MQTT 3.1.1) or UNSUBSCRIBE; AWS IoT takes no more. */
+enum { PACKET_ENTRIES_MAX = 8 };
+
 /* A wait for answers is made of steps, so that cancelling is noticed. */
 enum { WAIT_STEP_MS = 100 };
 
@@ -65,16 +68,16 @@ static void on_unsubscribed5(void *context, MQTTAsync_successData5 *data)
     answered(context, NULL, 0, 0);
 }
 
+/* The code is the broker's from 0x80 on. Else it is Paho's, for a connection that ended. */
 static void on_refused(void *context, MQTTAsync_failureData *data)
 {
-    (void) data;
-    answered(context, NULL, 0, FAILURE);
+    answered(context, NULL, 0, data->code >= FAILURE ? data->code : PAHO_UNANSWERED);
 }
 
 static void on_refused5(void *context, MQTTAsync_failureData5 *data)
 {
-    answered(context, NULL, 0,
-             (int) data->reasonCode >= FAILURE ? (int) data->reasonCode : FAILURE);
+    int code = (int) data->reasonCode;
+    answered(context, NULL, 0, code >= FAILURE ? code : PAHO_UNANSWERED);
 }
 
 /* Takes a publication out of its link's list and frees it. Under the link's mutex. */
@@ -155,6 +158,9 @@ static struct paho_request *request_new(struct paho_link *link, size_t first, si
     struct paho_request *request = &link->requests[first];
     pthread_mutex_lock(&link->mutex);
     *request = (struct paho_request){link, first, count};
+    for (size_t i = 0; i < count; i++) {
+        link->codes[first + i] = PAHO_UNANSWERED;
+    }
     link->pending++;
     pthread_mutex_unlock(&link->mutex);
     return request;
@@ -162,19 +168,20 @@ static struct paho_request *request_new(struct paho_link *link, size_t first, si
 
 /* Waits until all requests are answered and copies the codes. */
 static enum outcome wait_answers(struct paho_link *link, int *codes, size_t count,
-                                 int64_t milliseconds, struct error *error)
+                                 struct error *error)
 {
-    int64_t end_ms = clock_monotonic_ms() + milliseconds;
+    int64_t end_ms = clock_monotonic_ms() + PAHO_ANSWER_MS;
     pthread_mutex_lock(&link->mutex);
-    int64_t left_ms = milliseconds;
+    int64_t left_ms = PAHO_ANSWER_MS;
     while (link->pending > 0 && link->up && left_ms > 0 && !paho_link_cancelled(link)) {
         thread_cond_wait(&link->cond, &link->mutex,
                          left_ms < WAIT_STEP_MS ? left_ms : WAIT_STEP_MS);
         left_ms = end_ms - clock_monotonic_ms();
     }
     bool good = link->pending == 0;
-    if (good && codes != NULL) {
-        memcpy(codes, link->codes, count * sizeof(codes[0]));
+    for (size_t i = 0; i < count; i++) {
+        good = good && link->codes[i] != PAHO_UNANSWERED;
+        codes[i] = link->codes[i];
     }
     bool up = link->up;
     pthread_mutex_unlock(&link->mutex);
@@ -210,8 +217,9 @@ static int subscribe_one(struct paho_link *link, const struct subscription *subs
 static int subscribe_many(struct paho_link *link, const struct subscription *const *list,
                           size_t count, struct paho_request *request)
 {
-    char *filters[PAHO_ENTRIES_MAX];
-    int qos[PAHO_ENTRIES_MAX];
+    char *filters[PACKET_ENTRIES_MAX];
+    int qos[PACKET_ENTRIES_MAX];
+    assert(count <= PACKET_ENTRIES_MAX);
     for (size_t i = 0; i < count; i++) {
         filters[i] = list[i]->filter;
         qos[i] = list[i]->qos;
@@ -223,31 +231,39 @@ static int subscribe_many(struct paho_link *link, const struct subscription *con
     return MQTTAsync_subscribeMany(link->handle, (int) count, filters, qos, &options);
 }
 
-enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
-                                 size_t count, int *codes, int64_t milliseconds,
-                                 struct error *error)
+/* How many filters go into one packet. */
+static size_t packet_entries(const struct paho_link *link, size_t left)
 {
-    int code = MQTTASYNC_SUCCESS;
-    if (link->options.broker->mqtt5) {
-        for (size_t i = 0; i < count && code == MQTTASYNC_SUCCESS; i++) {
-            code = subscribe_one(link, list[i], request_new(link, i, 1));
-        }
-    } else {
-        code = subscribe_many(link, list, count, request_new(link, 0, count));
-    }
-    if (code != MQTTASYNC_SUCCESS) {
-        return not_sent(code, error);
-    }
-    return wait_answers(link, codes, count, milliseconds, error);
+    size_t max = link->options.broker->mqtt5 ? 1 : PACKET_ENTRIES_MAX;
+    return left < max ? left : max;
 }
 
-enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *filters, size_t count,
-                                   int64_t milliseconds, struct error *error)
+enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
+                                 size_t count, int *codes, struct error *error)
 {
-    char *borrowed[PAHO_ENTRIES_MAX];
+    assert(count <= PAHO_ENTRIES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        codes[i] = PAHO_UNANSWERED;
+    }
+    int code = MQTTASYNC_SUCCESS;
+    for (size_t at = 0; at < count && code == MQTTASYNC_SUCCESS;) {
+        size_t entries = packet_entries(link, count - at);
+        struct paho_request *request = request_new(link, at, entries);
+        code = link->options.broker->mqtt5 ? subscribe_one(link, list[at], request)
+                                           : subscribe_many(link, list + at, entries, request);
+        at += entries;
+    }
+    return code == MQTTASYNC_SUCCESS ? wait_answers(link, codes, count, error)
+                                     : not_sent(code, error);
+}
+
+static int unsubscribe_many(struct paho_link *link, const char *const *filters, size_t count,
+                            struct paho_request *request)
+{
+    char *borrowed[PACKET_ENTRIES_MAX];
     memcpy(borrowed, filters, count * sizeof(borrowed[0]));
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
-    options.context = request_new(link, 0, count);
+    options.context = request;
     if (link->options.broker->mqtt5) {
         options.onSuccess5 = on_unsubscribed5;
         options.onFailure5 = on_refused5;
@@ -255,11 +271,21 @@ enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *fi
         options.onSuccess = on_unsubscribed;
         options.onFailure = on_refused;
     }
-    int code = MQTTAsync_unsubscribeMany(link->handle, (int) count, borrowed, &options);
-    if (code != MQTTASYNC_SUCCESS) {
-        return not_sent(code, error);
+    return MQTTAsync_unsubscribeMany(link->handle, (int) count, borrowed, &options);
+}
+
+enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *filters, size_t count,
+                                   struct error *error)
+{
+    assert(count <= PAHO_ENTRIES_MAX);
+    int codes[PAHO_ENTRIES_MAX];
+    int code = MQTTASYNC_SUCCESS;
+    for (size_t at = 0; at < count && code == MQTTASYNC_SUCCESS; at += PACKET_ENTRIES_MAX) {
+        size_t entries = count - at < PACKET_ENTRIES_MAX ? count - at : PACKET_ENTRIES_MAX;
+        code = unsubscribe_many(link, filters + at, entries, request_new(link, at, entries));
     }
-    return wait_answers(link, NULL, 0, milliseconds, error);
+    return code == MQTTASYNC_SUCCESS ? wait_answers(link, codes, count, error)
+                                     : not_sent(code, error);
 }
 
 /* --- publishing ------------------------------------------------------------------------------- */

@@ -74,7 +74,7 @@ static enum attempt attempt_each(struct receiver *receiver)
     enum attempt worst = ATTEMPT_DENIED;
     for (size_t i = 0; i < count && !ending(receiver); i++) {
         enum attempt result = receiver_attempt(receiver);
-        if (result == ATTEMPT_ONLINE || result == ATTEMPT_AGAIN) {
+        if (result == ATTEMPT_ONLINE || result == ATTEMPT_AGAIN || result == ATTEMPT_SEARCHING) {
             return result;
         }
         receiver->short_lives = 0;
@@ -105,7 +105,12 @@ static void stay(struct receiver *receiver)
     while (!ending(receiver) && paho_link_up(receiver->link) &&
            !journal_crowded(receiver->options.journal)) {
         struct error error = {0};
-        if (changed(receiver) && receiver_resubscribe(receiver, &error) != OUTCOME_OK) {
+        bool due = receiver_search_due(receiver);
+        if (changed(receiver)) {
+            subscribe_search_forget(&receiver->search);
+            due = true;
+        }
+        if (due && receiver_resubscribe(receiver, &error) != OUTCOME_OK) {
             receiver_report(receiver, PAHO_NO_ANSWER, &error);
             break;
         }
@@ -234,7 +239,7 @@ static void *receiver_main(void *context)
             int64_t wait_ms = up ? 0 : after_loss(receiver, paho_link_loss(receiver->link));
             receiver_end_link(receiver, STATUS_MS);
             rest(receiver, wait_ms);
-        } else if (atomic_load(&receiver->refused)) {
+        } else if (atomic_load(&receiver->refused) || result == ATTEMPT_SEARCHING) {
             rest(receiver, LOOK_MS);
         } else if (result == ATTEMPT_UNREACHABLE) {
             rest(receiver, backoff_next(&receiver->backoff));
@@ -339,6 +344,7 @@ void receiver_stop(struct receiver *receiver, int64_t milliseconds)
     pthread_mutex_unlock(&receiver->mutex);
     pthread_join(receiver->thread, NULL);
     intake_free(receiver->intake);
+    subscribe_search_fini(&receiver->search);
     session_file_fini(&receiver->sessions);
     subscription_set_fini(&receiver->wanted);
     pthread_cond_destroy(&receiver->cond);

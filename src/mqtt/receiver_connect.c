@@ -139,16 +139,15 @@ bool receiver_status_lost(struct receiver *receiver)
     return given_up;
 }
 
-/* The session at the URL in use. `trusted`: what is written of it is still so, if the broker has
- * it. */
-static struct session *session_begin(struct receiver *receiver, bool *trusted)
+/* The session at the URL in use, whose state was *before. */
+static struct session *session_begin(struct receiver *receiver, enum session_state *before)
 {
     const char *url = url_of(receiver);
     struct session *session = session_file_find(&receiver->sessions, url);
     struct journal_info info;
     journal_info(receiver->options.journal, &info);
 
-    *trusted = session->settled;
+    *before = session->state;
     int64_t seen_us = session->seen_us;
     const char *last_url = receiver->sessions.last_url;
     if (last_url != NULL && strcmp(last_url, url) == 0 && info.last_us > seen_us) {
@@ -156,14 +155,19 @@ static struct session *session_begin(struct receiver *receiver, bool *trusted)
     }
     receiver->expected = (struct intake_session){.broker = (unsigned) receiver->url,
                                                  .lost = session->seen_us != 0,
-                                                 .perhaps_lost = session->connecting,
+                                                 .perhaps_lost = *before == SESSION_CONNECTING,
                                                  .last_seen_us = seen_us};
-    if (session->settled || (session->seen_us != 0 && !session->connecting)) {
-        session->settled = false;
-        session->connecting = session->seen_us != 0;
+    session->state = session->seen_us != 0 ? SESSION_CONNECTING : SESSION_UNKNOWN;
+    if (session->state != *before) {
         sessions_save(receiver);
     }
     return session;
+}
+
+/* Was what is written of the session so, if the broker has it? */
+static bool is_trusted(enum session_state before)
+{
+    return before == SESSION_SETTLED || before == SESSION_PARTLY;
 }
 
 static int qos_wanted(struct receiver *receiver)
@@ -206,12 +210,6 @@ static void limits_report(struct receiver *receiver, const struct paho_connack *
             "broker has no subscription identifiers: rules with overlapping topics may store a "
             "message twice; set protocol = \"3.1.1\"");
     }
-    if (broker_of(receiver)->mqtt5 &&
-        (!connack->wildcard_available || !connack->shared_available)) {
-        log_warn("broker lacks wildcard or shared subscriptions",
-                 F_INT("wildcard", connack->wildcard_available),
-                 F_INT("shared", connack->shared_available));
-    }
 }
 
 /* A copy, so that nothing is locked while the broker answers. MQTT 3.1.1: at most QoS 1
@@ -229,23 +227,31 @@ static void wanted_take(struct receiver *receiver, struct subscription_set *want
     pthread_mutex_unlock(&receiver->mutex);
 }
 
+/* `trusted`: the session holds what is written of it. */
 static enum outcome subscribe_wanted(struct receiver *receiver, struct session *session,
                                      bool connecting, bool trusted, struct error *error)
 {
     struct subscription_set wanted = {0};
     struct subscribe_result result;
+    const struct subscribe_job job = {.link = receiver->link,
+                                      .session = session,
+                                      .wanted = &wanted,
+                                      .search = &receiver->search,
+                                      .connecting = connecting,
+                                      .trusted = trusted};
     wanted_take(receiver, &wanted);
     bool copies = !broker_of(receiver)->mqtt5 && subscribe_hands_over(session, &wanted);
     if (copies) {
         intake_handover(receiver->intake, true);
     }
-    enum outcome outcome =
-        subscribe_all(receiver->link, session, &wanted, connecting, trusted, &result, error);
+    session->state = SESSION_UNKNOWN;
+    enum outcome outcome = subscribe_all(&job, &result, error);
+    receiver->searching = result.ended;
     if (copies) {
         intake_handover(receiver->intake, false);
     }
     if (outcome == OUTCOME_OK) {
-        session->settled = true;
+        session->state = SESSION_SETTLED;
         session->seen_us = clock_wall_us();
         sessions_save(receiver);
         receiver->refused_count = result.refused;
@@ -254,6 +260,9 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
         log_info("subscribed", F_INT("subscriptions", session->held.count),
                  F_INT("new", result.subscribed), F_INT("removed", result.unsubscribed),
                  F_INT("refused", result.refused));
+    }
+    if (result.ended && trusted) {
+        session->state = SESSION_PARTLY;
     }
     subscription_set_fini(&wanted);
     return outcome;
@@ -280,11 +289,17 @@ static enum outcome settle(struct receiver *receiver, struct session *session, b
         receiver->sessions.last_url = memory_strdup(url);
     }
     session->seen_us = clock_wall_us();
-    if (session->connecting) {
-        session->connecting = false;
+    if (session->state == SESSION_CONNECTING) {
+        session->state = SESSION_UNKNOWN;
         sessions_save(receiver);
     }
-    return subscribe_wanted(receiver, session, true, trusted && connack->session_present, error);
+    bool holds = connack->session_present ? trusted : true; /* a new session holds nothing */
+    return subscribe_wanted(receiver, session, true, holds, error);
+}
+
+bool receiver_search_due(struct receiver *receiver)
+{
+    return subscribe_search_due(&receiver->search, clock_monotonic_ms());
 }
 
 enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error)
@@ -358,12 +373,14 @@ void receiver_report(struct receiver *receiver, enum paho_refusal refusal,
 }
 
 /* No connection came about. */
-static enum attempt attempt_failed(struct receiver *receiver, struct session *session, bool trusted,
-                                   const struct paho_failure *failure)
+static enum attempt attempt_failed(struct receiver *receiver, struct session *session,
+                                   enum session_state before, const struct paho_failure *failure)
 {
-    session->settled = trusted && failure->refusal != PAHO_NO_ANSWER;
-    if (session->connecting && !receiver->expected.perhaps_lost) {
-        session->connecting = false;
+    /* CONNECT may have made a session there, or it is as it was before. */
+    bool reached = failure->refusal == PAHO_NO_ANSWER && before != SESSION_CONNECTING;
+    enum session_state after = reached ? SESSION_UNKNOWN : before;
+    if (session->state != after) {
+        session->state = after;
         sessions_save(receiver);
     }
     if (ending(receiver)) {
@@ -385,7 +402,7 @@ static enum attempt attempt_failed(struct receiver *receiver, struct session *se
 
 /* After CONNACK. */
 static enum attempt attempt_succeeded(struct receiver *receiver, struct session *session,
-                                      bool trusted)
+                                      enum session_state before)
 {
     struct error error = {0};
     receiver->since_ms = clock_monotonic_ms();
@@ -395,12 +412,12 @@ static enum attempt attempt_succeeded(struct receiver *receiver, struct session 
     }
     int keepalive_s = paho_link_connack(receiver->link)->keepalive_s;
     bool learned = keepalive_s > 0 && keepalive_s < receiver->keepalive_s;
-    if (settle(receiver, session, trusted, &error) != OUTCOME_OK) {
+    if (settle(receiver, session, is_trusted(before), &error) != OUTCOME_OK) {
         if (!atomic_load(&receiver->refused)) { /* by ourselves, and said already */
             receiver_report(receiver, PAHO_NO_ANSWER, &error);
         }
         receiver_end_link(receiver, 0);
-        return ATTEMPT_UNREACHABLE;
+        return receiver->searching ? ATTEMPT_SEARCHING : ATTEMPT_UNREACHABLE;
     }
     if (learned) { /* Paho does not take it from CONNACK */
         log_info("broker asks for a shorter keepalive", F_INT("keepalive_s", keepalive_s));
@@ -420,8 +437,8 @@ enum attempt receiver_attempt(struct receiver *receiver)
         receiver_report(receiver, PAHO_DENIED, &error);
         return ATTEMPT_DENIED;
     }
-    bool trusted;
-    struct session *session = session_begin(receiver, &trusted);
+    enum session_state before;
+    struct session *session = session_begin(receiver, &before);
     struct paho_link_options options = {
         .broker = broker,
         .client_id = broker->client_id,
@@ -436,6 +453,6 @@ enum attempt receiver_attempt(struct receiver *receiver)
     };
     struct paho_failure failure;
     return paho_link_open(&receiver->link, &options, &address, CONNECT_MS, &failure) == OUTCOME_OK
-               ? attempt_succeeded(receiver, session, trusted)
-               : attempt_failed(receiver, session, trusted, &failure);
+               ? attempt_succeeded(receiver, session, before)
+               : attempt_failed(receiver, session, before, &failure);
 }

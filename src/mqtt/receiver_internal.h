@@ -16,12 +16,14 @@
 #include "mqtt/receiver.h"
 #include "mqtt/session_file.h"
 #include "mqtt/status_topic.h"
+#include "mqtt/subscribe_search.h"
 
 enum attempt {
     ATTEMPT_ONLINE,
     ATTEMPT_UNREACHABLE,
     ATTEMPT_DENIED,
-    ATTEMPT_AGAIN, /* with what was learned, at once */
+    ATTEMPT_AGAIN,     /* with what was learned, at once */
+    ATTEMPT_SEARCHING, /* likewise, for the filter at which the broker ends the connection */
 };
 
 struct receiver {
@@ -42,7 +44,9 @@ struct receiver {
     struct paho_link *link; /* NULL: not connected */
     size_t url;             /* index of the one in use, or tried last */
     struct status_topic status;
-    bool status_pending;  /* "online" was published on this connection, and is not confirmed */
+    bool status_pending; /* "online" was published on this connection, and is not confirmed */
+    struct subscribe_search search;
+    bool searching;       /* the broker ended this connection while filters were not answered */
     size_t refused_count; /* subscriptions that the broker refused on this connection */
     char refusal[160];    /* the first of them, for a person */
     int keepalive_s;
@@ -80,6 +84,9 @@ enum attempt receiver_attempt(struct receiver *receiver);
 
 /* Makes the connected broker's session hold what is wanted now. OUTCOME_RETRY: end the link. */
 enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error) MUST_CHECK;
+
+/* Is it time to subscribe once more what was left out? */
+bool receiver_search_due(struct receiver *receiver);
 
 /* Has the broker confirmed "online" meanwhile? While the connection is up. */
 void receiver_status_look(struct receiver *receiver);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -109,11 +110,11 @@ static bool line_parse(struct session_file *file, struct session **session, char
         *value++ = '\0';
     }
     if (strcmp(line, "settled") == 0 && *session != NULL) {
-        (*session)->settled = true;
+        (*session)->state = SESSION_SETTLED;
         return true;
     }
     if (strcmp(line, "connecting") == 0 && *session != NULL) {
-        (*session)->connecting = true;
+        (*session)->state = SESSION_CONNECTING;
         return true;
     }
     if (value == NULL) {
@@ -159,8 +160,13 @@ void session_file_init(struct session_file *file, const char *directory, const c
     struct buf content = {0};
     struct error error = {0};
     char *path = memory_printf("%s/%s", directory, file_name);
+    struct stat status;
     errno = 0;
-    if (file_load(path, SESSION_BYTES_MAX, &content, &error) != OUTCOME_OK) {
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        /* Opening a pipe would wait for a writer. */
+        log_warn("what should be the file with the broker's session is no file, ignoring it",
+                 F_TEXT("file", path));
+    } else if (file_load(path, SESSION_BYTES_MAX, &content, &error) != OUTCOME_OK) {
         if (errno != ENOENT) {
             log_warn("could not read the file with the broker's session",
                      F_TEXT("reason", error.text));
@@ -204,7 +210,8 @@ static void session_print(struct buf *out, const struct session *session)
     buf_append_text(out, "broker ");
     append_escaped(out, session->url);
     buf_printf(out, "\nseen %" PRId64 "\n%s%s", session->seen_us,
-               session->settled ? "settled\n" : "", session->connecting ? "connecting\n" : "");
+               session->state == SESSION_SETTLED ? "settled\n" : "",
+               session->state == SESSION_CONNECTING ? "connecting\n" : "");
     for (size_t i = 0; i < session->held.count; i++) {
         const struct subscription *held = &session->held.list[i];
         buf_printf(out, "subscription %d %d %" PRIu32 " ", held->qos, (int) held->retain_handling,

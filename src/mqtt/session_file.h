@@ -23,6 +23,8 @@
  * session is lost, leaves it: the next one is told that the session is present, which may be the
  * new one, and reports the gap as possible.
  *
+ * Where something else than a file stands under the name, a pipe for example, there is none.
+ *
  * In texts "%", control characters and spaces stand as %XX. A file that makes no sense, or belongs
  * to another client_id, is as good as none. One thread.
  *
@@ -38,10 +40,20 @@
 #include "base/outcome.h"
 #include "core/subscription.h"
 
+/* What is known of a session. mqtt/receiver_connect.c goes from one to the other. */
+enum session_state {
+    SESSION_UNKNOWN, /* at first, and while subscriptions change: everything must be subscribed again.
+                        Left when all is subscribed. */
+    SESSION_SETTLED, /* the broker's session holds exactly `held`. Left before CONNECT is sent. */
+    SESSION_PARTLY,  /* likewise, and perhaps filters that were not answered when the connection
+                        ended; not written down, where it counts as unknown */
+    SESSION_CONNECTING, /* CONNECT was sent to a broker that had a session, and nobody knows what
+                           CONNACK said. Left at CONNACK. */
+};
+
 struct session {
-    char *url;       /* owned; as configured */
-    bool settled;    /* the broker's session holds exactly `held` */
-    bool connecting; /* nobody knows what the broker said of the session */
+    char *url; /* owned; as configured */
+    enum session_state state;
     int64_t seen_us; /* wall clock, when we last knew that we were connected to it; 0 = never */
     struct subscription_set held;
 };

@@ -2,8 +2,8 @@
  * subscribe: makes a broker's session hold exactly the wanted subscriptions.
  *
  * What is held already is left alone (a SUBSCRIBE again would bring the retained messages again),
- * except for RETAIN_SEND, which wants them at every connection. What the broker refuses, or grants
- * with a lower QoS, is logged.
+ * except for RETAIN_SEND, which wants them at every connection. What the broker refuses, grants with
+ * a lower QoS, or answers by ending the connection (mqtt/subscribe_search) is logged.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,11 +14,23 @@
 
 #include "mqtt/paho_link.h"
 #include "mqtt/session_file.h"
+#include "mqtt/subscribe_search.h"
+
+struct subscribe_job {
+    struct paho_link *link;
+    struct session *session; /* its `held` is kept up to date, also on failure */
+    const struct subscription_set *wanted;
+    struct subscribe_search *search;
+    bool connecting; /* this is the first time on this connection */
+    bool trusted;    /* session->held is what the broker holds; else everything is subscribed (and
+                        what is held but not wanted unsubscribed all the same) */
+};
 
 struct subscribe_result {
     size_t subscribed; /* packets' entries sent and granted now */
     size_t unsubscribed;
-    size_t refused;
+    size_t refused;    /* by the broker, left out, or not there at this broker */
+    bool ended;        /* the connection ended while filters were not answered */
     char refusal[160]; /* the first one, for a person */
 };
 
@@ -26,15 +38,9 @@ struct subscribe_result {
  * and a message may come for each. */
 bool subscribe_hands_over(const struct session *session, const struct subscription_set *wanted);
 
-/*
- * What is new is subscribed before what is no longer wanted is unsubscribed, so that a message for
- * both is never missed. `connecting`: this is the first time on this connection. `trusted`:
- * session->held is what the broker holds; else everything is subscribed (and what is held but not
- * wanted unsubscribed all the same). Keeps session->held up to date, also when it fails.
- * OUTCOME_RETRY: close the link.
- */
-enum outcome subscribe_all(struct paho_link *link, struct session *session,
-                           const struct subscription_set *wanted, bool connecting, bool trusted,
-                           struct subscribe_result *result, struct error *error) MUST_CHECK;
+/* What is new is subscribed before what is no longer wanted is unsubscribed, so that a message for
+ * both is never missed. OUTCOME_RETRY: close the link. */
+enum outcome subscribe_all(const struct subscribe_job *job, struct subscribe_result *result,
+                           struct error *error) MUST_CHECK;
 
 #endif

@@ -26,6 +26,7 @@ class Session:
         self.broker, self.socket = broker, sock
         self.packets = mqtt.Packets()
         self.received = []
+        self.unsubscribed = []  # number of filters in each UNSUBSCRIBE
         self.published = []  # (topic, payload) that the client published
         self.identifiers = {}  # of its subscriptions, by filter (MQTT 5)
         self.open = True
@@ -111,7 +112,9 @@ class Session:
             self.subscribe(body)
         elif kind == mqtt.UNSUBSCRIBE:
             self.received.append(("UNSUBSCRIBE", body))
-            self.write(mqtt.packet(mqtt.UNSUBACK, body[:2] + (b"\0\0" if self.version == 5 else b"")))
+            self.unsubscribed.append(self.count_filters(body))
+            codes = bytes(self.unsubscribed[-1])
+            self.write(mqtt.packet(mqtt.UNSUBACK, body[:2] + (b"\0" + codes if self.version == 5 else b"")))
         elif kind == mqtt.PINGREQ:
             self.write(mqtt.packet(mqtt.PINGRESP))
         elif kind == mqtt.PUBLISH:
@@ -122,6 +125,20 @@ class Session:
             self.received.append((mqtt.NAMES[kind], struct.unpack_from("!H", body)[0]))
         elif kind == mqtt.DISCONNECT:
             self.received.append(("DISCONNECT", body))
+
+    def count_filters(self, body):
+        """Of an UNSUBSCRIBE."""
+        at, count = 2, 0
+        if self.version == 5:
+            size, at = mqtt.take_variable(body, at)
+            at += size
+        while at < len(body):
+            at += 2 + struct.unpack_from("!H", body, at)[0]
+            count += 1
+        return count
+
+    def count_unsubscribed(self):
+        return sum(self.unsubscribed)
 
     def subscribe(self, body):
         at, filters, identifier = 2, [], None
@@ -138,6 +155,10 @@ class Session:
         self.received.append(("SUBSCRIBE", filters))
         if self.broker.mute:
             return
+        if any(self.broker.hangs_up_at(self, name) for name, _ in filters):
+            self.drop()
+            return
+        self.broker.held.update(name for name, _ in filters)
         granted = bytes(self.broker.grant(name, qos) for name, qos in filters)
         self.write(mqtt.packet(mqtt.SUBACK, body[:2] + (b"\0" if self.version == 5 else b"") + granted))
 
@@ -184,6 +205,8 @@ class ScriptedBroker:
         self.session_present = False  # what the next CONNACK says
         self.properties = b""          # of CONNACK, MQTT 5
         self.grant = lambda name, qos: qos  # what SUBACK says
+        self.hangs_up_at = lambda session, name: False  # instead of SUBACK
+        self.held = set()                   # filters that were ever answered
         self.mute = False              # SUBSCRIBE gets no answer
         self.refuse = lambda session: 0     # code of CONNACK, or HANG_UP
         self.ends_at = lambda topic: False  # a publication to it ends the connection: True, or the code of DISCONNECT

@@ -12,6 +12,7 @@ import threading
 import time
 
 from env import limit
+from scenes import scripted
 
 RULE = """{ name = "large"; topic = "~/large/{n}"; format = "raw"; table = "large"; columns = { n = "{n}"; bytes = "@payload"; }; }"""
 TABLE = "create table large (n int, bytes bytea)"
@@ -73,6 +74,17 @@ def test_killed_for_its_memory(env):
     bridge.check_books()
     assert env.dead_letters() == []
     assert env.sql("select * from mqtt2pg.gap where cause <> 'broker session perhaps lost'") == []
+
+
+def test_window_of_qos_2(env):
+    """800 messages of 256 KB and QoS 2 that the broker never releases: Paho keeps their numbers, not their payloads."""
+    broker, bridge, session = scripted(env, 5, qos=2)
+    payload = "x" * (256 << 10)
+    for packet_id in range(1, 801):
+        session.send("t/x", f"{packet_id} {payload}", qos=2, packet_id=packet_id)
+    session.wait("PUBREC", 800, 60)
+    peak = bridge.rss_peak_mb()
+    assert env.patience > 1 or peak <= 64, f"{peak:.0f} MB"
 
 
 @limit(120)

@@ -5,7 +5,10 @@ SPDX-License-Identifier: MIT
 
 import os
 import re
+import socket
+import ssl
 import subprocess
+import threading
 
 import psycopg2
 
@@ -111,6 +114,44 @@ def test_wrong_certificates(env):
         said = events(bridge, "WARN") + events(bridge, "ERROR")
         assert len(said) == 1, f"{name}: {said}"
         assert bridge.metric("messages_received_total") == 0
+
+
+def test_plain_url_to_a_tls_port(env):
+    """mqtt:// to the port for TLS: the log says mqtts://."""
+    ports, _, _ = tls_broker(env)
+    for version in ("5", "3.1.1"):
+        bridge = env.bridge(NUMBERED_RULE, broker={"url": f"mqtt://localhost:{ports['good']}", "protocol": version, "status_topic": ""}, ready=False)
+        line = bridge.wait_log("what answers at .* is TLS: use mqtts://", 20)
+        assert "ERROR" in line, line
+        bridge.stop()
+
+
+def test_alpn(env):
+    """tls.alpn is offered in the order given, by the connection itself: port 443 of AWS IoT goes by it."""
+    ours = Authority(os.path.join(env.folder, "ca"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*ours.serve("good"))
+    context.set_alpn_protocols(["mqtt", "x-amzn-mqtt-ca"])
+    chosen = []
+    server = socket.create_server(("127.0.0.1", 0))
+    env.closing.append(server.close)
+
+    def serve():
+        while True:
+            try:
+                with context.wrap_socket(server.accept()[0], server_side=True) as each:
+                    chosen.append((each.selected_alpn_protocol(), each.recv(1)))
+            except ssl.SSLError:
+                chosen.append(None)
+            except OSError:
+                return
+
+    threading.Thread(target=serve, daemon=True).start()
+    bridge = env.bridge(NUMBERED_RULE, broker={"url": f"mqtts://localhost:{server.getsockname()[1]}",
+                                               "tls": {"ca_file": ours.file, "alpn": "http/1.1, x-amzn-mqtt-ca"}}, ready=False)
+    # The first byte of CONNECT: it is the connection for MQTT, not the one that looks for the reason.
+    env.wait(lambda: ("x-amzn-mqtt-ca", b"\x10") in chosen, 20, lambda: chosen)
+    bridge.stop()
 
 
 def test_old_versions(env):

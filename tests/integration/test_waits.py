@@ -111,11 +111,31 @@ def test_stop_while_subscribing(env):
     check_numbered(env, {"a": 1})
 
 
+def resolver(env):
+    """What LD_PRELOAD wants for the names of tests/tools/slow_resolver.c."""
+    shim = os.path.join(env.folder, "slow_resolver.so")
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", shim, os.path.join(ROOT, "tests/tools/slow_resolver.c")], check=True)
+    return shim
+
+
+def test_second_address(env):
+    """A broker's name with two addresses, the first of which refuses: one attempt tries both; the reason told is the one that answered."""
+    broker = env.scripted_broker()
+    bridge = env.bridge(NUMBERED_RULE, start=False, broker={"url": f"mqtt://broker.two:{broker.port}"})
+    broker.refuse = lambda session: 0x86
+    bridge.launch({"LD_PRELOAD": resolver(env)})
+    line = bridge.wait_log("broker refuses the connection")
+    assert "bad user name or password" in line, line
+    assert "refused" not in bridge.log().replace("broker refused the connection", ""), bridge.log()
+    broker.refuse = lambda session: 0
+    broker.accept(30)
+    bridge.stop()
+
+
 @limit(60)
 def test_resolver_that_does_not_answer(env):
     """Names of database and broker are looked up for a minute: the page answers, and SIGTERM ends the process within its time."""
-    shim = os.path.join(env.folder, "slow_resolver.so")
-    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", shim, os.path.join(ROOT, "tests/tools/slow_resolver.c")], check=True)
+    shim = resolver(env)
     for part in ({"database": {"conninfo": "host=database.hangs dbname=x"}},
                  {"broker": {"url": "mqtt://broker.hangs"}},
                  {"database": {"conninfo": "host=database.hangs dbname=x"}, "broker": {"url": "mqtt://broker.hangs"}}):

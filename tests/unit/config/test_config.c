@@ -14,8 +14,8 @@ static void test_defaults(void)
     CHECK(config->broker.password == NULL);
     CHECK_INT_EQ(config->broker.keepalive_ms, 30000);
     CHECK_INT_EQ(config->broker.session_expiry_ms, INT64_C(7) * 86400 * 1000);
-    CHECK_INT_EQ(config->broker.receive_maximum, 1000);
-    CHECK_INT_EQ(config->broker.max_packet_bytes, 1 << 20);
+    CHECK_INT_EQ(config->broker.receive_maximum, 65535);
+    CHECK_INT_EQ(config->broker.max_packet_bytes, 2 << 20);
     CHECK_TEXT_EQ(config->broker.status_topic, "mqtt2pg/mqtt2pg/status");
     CHECK(config->broker.tls.ca_file == NULL);
     CHECK(config->broker.tls.cert_file == NULL);

@@ -1,0 +1,99 @@
+"""Subscriptions that a broker refuses: by SUBACK, by ending the connection, or by granting what it does not have.
+
+SPDX-License-Identifier: MIT
+"""
+
+import re
+import signal
+
+from scenes import stored
+
+RULE = '{ name = "%s"; topic = "%s"; format = "text"; table = "got"; columns = { v = "$"; }; %s }'
+
+
+def rules(topics, more=""):
+    return ", ".join(RULE % (topic.replace("/", "_").replace("+", "x").replace("#", "y"), topic, more) for topic in topics)
+
+
+def begin(env, topics, version, more="", **broker_is):
+    env.sql("drop table if exists got; create table got (id int generated always as identity, v text)")
+    broker = env.scripted_broker()
+    for name, value in broker_is.items():
+        setattr(broker, name, value)
+    bridge = env.bridge(rules(topics, more), broker={"url": broker.url, "protocol": version, "status_topic": ""}, ready=False)
+    return broker, bridge
+
+
+def open_session(broker):
+    return [each for each in broker.clients if each.open][-1]
+
+
+def test_broker_hangs_up_at_a_filter(env):
+    """It is found, left out and named; the other rules are stored; after a reload it is tried again."""
+    topics = [f"a{n}/+" for n in range(12)]
+    for version in ("3.1.1", "5"):
+        forbidden = {"a7/+", "a9/+"}
+        broker, bridge = begin(env, topics, version, hangs_up_at=lambda session, name: name in forbidden, session_present=True)  # pylint: disable=cell-var-from-loop
+        for name in ("a7/.", "a9/."):
+            line = bridge.wait_log(f"broker ends the connection at a subscription.*{name}", 20)
+            assert "ERROR" in line, line
+        env.wait(lambda: broker.held == set(topics) - {"a7/+", "a9/+"}, 20, lambda: f"{version}: held {broker.held}")  # pylint: disable=cell-var-from-loop
+        env.wait(lambda: "2 subscriptions refused" in bridge.get("/readyz").out, 10, lambda: bridge.get("/readyz"))  # pylint: disable=cell-var-from-loop
+        assert len(broker.clients) <= 7, f"{version}: {len(broker.clients)} connections"
+        session = open_session(broker)
+        session.send("a1/x", "one", packet_id=1, **({"subscriptions": [session_identifier(broker, "a1/+")]} if version == "5" else {}))
+        session.wait("PUBACK", 1)
+        stored(env, "one")
+        shown = env.cli("status", config=bridge).out
+        assert re.search(r"^broker +connected .*2 subscriptions refused: a", shown, re.M), shown
+        forbidden.clear()
+        bridge.signal(signal.SIGHUP)
+        env.wait(lambda: broker.held == set(topics), 20, lambda: f"{version}: held {broker.held} after a reload")  # pylint: disable=cell-var-from-loop
+        bridge.wait_ready()
+        bridge.stop()
+
+
+def session_identifier(broker, name):
+    """The subscription identifier that the filter was asked with, on whatever connection."""
+    return next(each.identifiers[name] for each in reversed(broker.clients) if name in each.identifiers)
+
+
+def test_packets_are_small(env):
+    """Sixty filters: at most eight in one SUBSCRIBE or UNSUBSCRIBE, as AWS IoT wants it."""
+    for version in ("3.1.1", "5"):
+        broker, bridge = begin(env, [f"a{n}/+" for n in range(60)], version)
+        bridge.wait_ready()
+        session = open_session(broker)
+        sizes = [len(value) for name, value in session.received if name == "SUBSCRIBE"]
+        assert sum(sizes) == 60 and max(sizes) <= 8, sizes
+        bridge.configure(rules(["b/+"]))
+        bridge.signal(signal.SIGHUP)
+        session.wait("UNSUBSCRIBE")
+        env.wait(lambda: session.count_unsubscribed() == 60, 10, lambda: session.count_unsubscribed())  # pylint: disable=cell-var-from-loop
+        assert max(session.unsubscribed) <= 8, session.unsubscribed
+        bridge.stop()
+
+
+def test_no_shared_subscriptions(env):
+    """RabbitMQ 4 says in CONNACK that it has none and grants them all the same: refused, not ready; no word where no rule shares."""
+    broker, bridge = begin(env, ["t/+"], "5", 'share = "g";', properties=b"\x2a\x00")
+    line = bridge.wait_log("broker refused a subscription.*share/g/t/")
+    assert "no shared subscriptions" in line, line
+    assert bridge.get("/readyz").code == 503
+    assert not broker.held
+    bridge.stop()
+    broker, bridge = begin(env, ["t/+"], "5", properties=b"\x2a\x00")
+    bridge.wait_ready()
+    assert "WARN" not in bridge.log() and "ERROR" not in bridge.log(), bridge.log()
+
+
+def test_connection_ends_during_subscribe(env):
+    """Nobody refused anything: no such word, and the next connection subscribes what was not answered."""
+    broker, bridge = begin(env, ["t/+"], "5", mute=True)
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    broker.mute = False
+    session.drop()
+    bridge.wait_ready(20)
+    assert "refused a subscription" not in bridge.log(), bridge.log()
+    assert broker.held == {"t/+"}
