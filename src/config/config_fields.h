@@ -31,7 +31,8 @@ struct field {
     const char *path; /* of the setting */
     enum field_kind kind;
     size_t offset;
-    size_t second; /* of the count, or of the second bool */
+    size_t second; /* of the count, or of the second bool; of a secret's file, a const char *, which
+                      whoever uses the secret reads again; 0: nobody does */
 };
 
 /* The field of a setting; there is one for each but groups. */

@@ -9,13 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "config/config_expand.h"
 #include "config/config_fields.h"
 #include "config/config_value.h"
-
-enum { SECRET_BYTES_MAX = 65535 }; /* MQTT's limit for a password */
 
 #define MASK "***"
 
@@ -71,25 +69,20 @@ void config_secret_read(struct config_reader *reader, const struct config_given 
     if (!config_secret_file_is_safe(reader->problems, given->place, given->what, path)) {
         return;
     }
-    if (file_load(path, SECRET_BYTES_MAX, &content, &error) != OUTCOME_OK) {
+    if (secret_load(path, &content, &error) != OUTCOME_OK) {
         problem_error(reader->problems, given->place, given->what, "%s", error.text);
         return;
     }
-    if (content.length > 0 && content.data[content.length - 1] == '\n') {
-        content.length--;
-        content.length -= content.length > 0 && content.data[content.length - 1] == '\r';
+    const struct field *field = field_of(secret);
+    const char **member = (const char **) ((char *) base + field->offset);
+    *member = arena_copy(reader->arena, buf_slice(&content)).data;
+    struct stat status;
+    /* Whoever uses it reads the file again, which a pipe does not allow. */
+    if (field->second != 0 && stat(path, &status) == 0 && S_ISREG(status.st_mode)) {
+        member = (const char **) ((char *) base + field->second);
+        *member = path;
     }
-    if (content.length == 0) {
-        problem_error(reader->problems, given->place, given->what, "file \"%s\" is empty", path);
-    } else if (text_has_nul(buf_slice(&content)) || !text_is_utf8(buf_slice(&content))) {
-        problem_error(reader->problems, given->place, given->what,
-                      "file \"%s\" holds a NUL byte or is not UTF-8", path);
-    } else {
-        const char **member = (const char **) ((char *) base + field_of(secret)->offset);
-        *member = arena_copy(reader->arena, buf_slice(&content)).data;
-    }
-    explicit_bzero(content.data, content.capacity);
-    buf_fini(&content);
+    secret_forget(&content);
 }
 
 void config_secret_warn(struct problems *problems, const config_setting_t *value, const char *what)

@@ -16,21 +16,23 @@ struct broker_options {
         urls; /* mqtt://host:port, mqtts://…, ws://…/path; tried in turn; accepted by broker_address_parse() */
     size_t url_count;
     const char *client_id;
-    bool mqtt5;           /* else 3.1.1 */
-    const char *username; /* NULL = none */
-    const char *password; /* NULL = none */
+    bool mqtt5;                /* else 3.1.1 */
+    const char *username;      /* NULL = none */
+    const char *password;      /* NULL = none */
+    const char *password_file; /* NULL = none; read again at each attempt (mqtt/broker_secrets.h) */
     int64_t keepalive_ms;
     int64_t session_expiry_ms; /* MQTT 5 */
     int receive_maximum;       /* MQTT 5, 1 … 65,535 */
     int64_t max_packet_bytes;  /* MQTT 5 */
     const char *status_topic;  /* "" = none; {client_id} already replaced */
     struct {
-        const char *ca_file;      /* NULL = the system's */
-        const char *cert_file;    /* NULL = no client certificate */
-        const char *key_file;     /* NULL = in cert_file */
-        const char *key_password; /* NULL = none */
-        const char *alpn;         /* NULL or "" = none; names of protocols, with commas between */
-        bool verify;              /* certificate and host name */
+        const char *ca_file;           /* NULL = the system's */
+        const char *cert_file;         /* NULL = no client certificate */
+        const char *key_file;          /* NULL = in cert_file */
+        const char *key_password;      /* NULL = none */
+        const char *key_password_file; /* NULL = none; likewise */
+        const char *alpn; /* NULL or "" = none; names of protocols, with commas between */
+        bool verify;      /* certificate and host name */
     } tls;
 };
 

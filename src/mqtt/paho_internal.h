@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "base/buf.h"
+#include "mqtt/broker_secrets.h"
 #include "mqtt/paho_link.h"
 #include "mqtt/paho_socket.h"
 #include "mqtt/tls_probe.h"
@@ -40,7 +41,8 @@ struct paho_publication {
  *      behind it.
  */
 struct paho_link {
-    struct paho_link_options options;
+    struct paho_link_options options; /* `broker` points to `secrets` */
+    struct broker_secrets secrets;
     MQTTAsync handle;
     char numeric[PAHO_ADDRESS_TEXT]; /* the address that it went to */
     int port;

@@ -118,6 +118,11 @@ static char *uri_of(const struct broker_address *address, const char *numeric)
 static enum outcome connect_one(struct paho_link *link, const struct broker_address *address,
                                 int64_t milliseconds, struct paho_failure *failure)
 {
+    if (broker_secrets_init(&link->secrets, link->options.broker, &failure->error) != OUTCOME_OK) {
+        failure->refusal = PAHO_DENIED;
+        return OUTCOME_RETRY;
+    }
+    link->options.broker = &link->secrets.options;
     char *uri = uri_of(address, link->numeric);
     paho_sockets_find(&link->before, link->port);
     int code = make_handle(link, uri);
@@ -193,6 +198,7 @@ void paho_link_close(struct paho_link *link)
     paho_publications_free(link);
     pthread_cond_destroy(&link->cond);
     pthread_mutex_destroy(&link->mutex);
+    broker_secrets_fini(&link->secrets);
     buf_fini(&link->properties);
     free(link);
 }

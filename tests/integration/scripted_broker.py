@@ -91,6 +91,14 @@ class Session:
         length = struct.unpack_from("!H", body, at)[0]
         self.client_id = body[at + 2:at + 2 + length].decode()
         self.will = bool(flags & 4)
+        at += 2 + length
+        for part in ("will_topic", "will_message") * self.will + ("username",) * bool(flags & 0x80) + ("password",) * bool(flags & 0x40):
+            if part == "will_topic" and self.version == 5:
+                size, at = mqtt.take_variable(body, at)
+                at += size
+            length = struct.unpack_from("!H", body, at)[0]
+            setattr(self, part, body[at + 2:at + 2 + length].decode())
+            at += 2 + length
 
     def answer(self, kind, flags, body):
         if kind == mqtt.CONNECT:

@@ -326,3 +326,31 @@ def test_log_level_by_reload(env):
     bridge.signal(signal.SIGHUP)
     line = bridge.wait_log("configuration reloaded")
     assert json.loads(line)["level"] == "info", line
+
+
+def test_renewed_token(env):
+    """A token in a file is read at each attempt to connect: a renewed one needs no reload; a file that is gone is told by its setting."""
+    token = os.path.join(env.folder, "token")
+
+    def renew(text):
+        with open(token + ".new", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(text + "\n")
+        os.rename(token + ".new", token)
+
+    renew("first")
+    broker = env.scripted_broker()
+    bridge = env.bridge(NUMBERED_RULE, broker={"url": broker.url, "username": "u", "password_file": token}, ready=False)
+    session = broker.accept()
+    assert (session.username, session.password) == ("u", "first")
+    session.wait("SUBSCRIBE")
+    renew("second")
+    session.drop()
+    session = broker.accept()
+    assert session.password == "second"
+    os.remove(token)
+    session.drop()
+    line = bridge.wait_log("ERROR.*broker.password_file.*No such file")
+    assert "first" not in line and "second" not in line
+    renew("third")
+    assert broker.accept(30).password == "third"
+    bridge.stop()
