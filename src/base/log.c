@@ -219,13 +219,9 @@ static void append_json_head(struct buf *line, enum log_level level, const char 
     text_append_json(line, slice_of(event));
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields)
+static void write_line(enum log_level level, const char *event, const struct log_field *fields,
+                       uint64_t repeated)
 {
-    uint64_t repeated;
-    if ((int) level < atomic_load(&level_min) ||
-        !repeat_admit(level, repeat_key(level, event, fields), &repeated)) {
-        return;
-    }
     if (atomic_load(&destination) == TO_UNKNOWN) {
         atomic_store(&destination, (int) destination_find());
     }
@@ -249,4 +245,20 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (write(STDERR_FILENO, line.data, line.length) < 0) {
     }
     buf_fini(&line);
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields)
+{
+    uint64_t repeated;
+    if ((int) level >= atomic_load(&level_min) &&
+        repeat_admit(level, repeat_key(level, event, fields), &repeated)) {
+        write_line(level, event, fields, repeated);
+    }
+}
+
+void log_write_each(enum log_level level, const char *event, const struct log_field *fields)
+{
+    if ((int) level >= atomic_load(&level_min)) {
+        write_line(level, event, fields, 0);
+    }
 }

@@ -55,6 +55,10 @@ struct log_field {
 #define log_warn(...) LOG_LINE(LOG_WARN, __VA_ARGS__, LOG_FIELDS_END)
 #define log_error(...) LOG_LINE(LOG_ERROR, __VA_ARGS__, LOG_FIELDS_END)
 
+/* Also when the same was written a moment ago: for events that have a pause of their own. */
+#define log_info_each(event, ...) \
+    log_write_each(LOG_INFO, (event), (const struct log_field[]){__VA_ARGS__, LOG_FIELDS_END})
+
 struct log_options {
     enum log_level level;
     enum log_format format;
@@ -70,5 +74,6 @@ void log_forget_repeats(void);
 
 /* `event` is a string constant; `fields` borrowed for the call. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
+void log_write_each(enum log_level level, const char *event, const struct log_field *fields);
 
 #endif

@@ -281,8 +281,9 @@ static enum outcome settle(struct receiver *receiver, struct session *session, b
                      F_TEXT("url", url));
         }
     }
-    log_info("connected to broker", F_TEXT("url", url),
-             F_TEXT("session", connack->session_present ? "resumed" : "new"));
+    /* Attempts are never closer than the back-off: the last line tells whether it is connected. */
+    log_info_each("connected to broker", F_TEXT("url", url),
+                  F_TEXT("session", connack->session_present ? "resumed" : "new"));
     limits_report(receiver, connack);
     if (receiver->sessions.last_url == NULL || strcmp(receiver->sessions.last_url, url) != 0) {
         free(receiver->sessions.last_url);

@@ -17,6 +17,7 @@ def test_redelivery_is_recognised(env):
         session.wait("PUBACK", 3)
         session.drop()
         session = broker.accept()
+        env.wait(lambda b=bridge: b.log().count("connected to broker") == 2, 10, "a reconnect that is not logged")
         session.send("t/x", "two", packet_id=2, duplicate=True)
         session.send("t/x", "three", packet_id=3, duplicate=True)
         session.send("t/x", "four", packet_id=4)
