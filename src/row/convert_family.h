@@ -71,10 +71,6 @@ bool is_word(struct slice text, const char *word);
 /* A time as text: RFC 3339 in UTC with microseconds, also before the year 0 and behind 9999. */
 struct slice format_rfc3339(int64_t time_us, struct arena *arena);
 
-/* The microseconds of a fraction's digits, any number of them, rounded as PostgreSQL rounds them
- * (ParseFractionalSecond): via double, half to even. At most 1,000,000. */
-int64_t fraction_microseconds(struct slice digits);
-
 /* Rounds to the 0 to 6 decimals of a second that a typmod of time, timestamp or interval asks for,
  * half away from zero; -1 changes nothing. */
 int64_t round_to_precision(int64_t microseconds, int32_t decimals);

@@ -9,7 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "core/calendar.h"
+#include "core/moment.h"
 #include "row/convert_family.h"
 
 #define MINUTE_US (60 * SECOND_US)
@@ -143,7 +143,7 @@ static bool take_quantity(struct scan *scan, struct quantity *quantity)
 static bool fraction_of(struct slice digits, int64_t unit_us, int64_t *us)
 {
     if (unit_us == SECOND_US) {
-        *us = fraction_microseconds(digits);
+        *us = moment_fraction(digits);
         return true;
     }
     *us = 0;
