@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "map/regex.h"
+
+#include <pcre2.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+
+/* Steps of one match. A pattern that a person wrote for a reading needs some hundreds. */
+#define STEPS_MAX 100000
+#define HEAP_KIB_MAX 4096
+
+/* Its parts live in an arena, PCRE2's too. Nothing here changes after compiling. */
+struct regex {
+    pcre2_code *code;
+    pcre2_match_context *limits;
+    uint32_t groups;
+};
+
+static void *allocate(size_t size, void *arena)
+{
+    return arena_alloc(arena, size);
+}
+
+/* The arena is freed as a whole. */
+static void forget(void *memory, void *arena)
+{
+    (void) memory;
+    (void) arena;
+}
+
+static enum outcome fail(struct error *error, int code, const char *what)
+{
+    PCRE2_UCHAR words[160];
+    if (code == PCRE2_ERROR_MATCHLIMIT || code == PCRE2_ERROR_HEAPLIMIT ||
+        code == PCRE2_ERROR_DEPTHLIMIT) {
+        return error_set(error, OUTCOME_REJECT, "%s: it takes too many steps", what);
+    }
+    pcre2_get_error_message(code, words, sizeof(words));
+    return error_set(error, OUTCOME_REJECT, "%s: %s", what, (const char *) words);
+}
+
+enum outcome regex_compile(struct slice pattern, struct arena *arena, const struct regex **regex,
+                           struct error *error)
+{
+    struct regex *made = arena_alloc(arena, sizeof(*made));
+    pcre2_general_context *memory = pcre2_general_context_create(allocate, forget, arena);
+    pcre2_compile_context *context = pcre2_compile_context_create(memory);
+    PCRE2_SIZE offset = 0;
+    int code = 0;
+    /* Memory that is invalid UTF-8 does not match, and \C would look at half a character. */
+    uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_UCP;
+    made->code =
+        pcre2_compile((PCRE2_SPTR) pattern.data, pattern.length, options, &code, &offset, context);
+    if (made->code == NULL) {
+        PCRE2_UCHAR words[160];
+        pcre2_get_error_message(code, words, sizeof(words));
+        return error_set(error, OUTCOME_REJECT, "regular expression: %s at its character %zu",
+                         (const char *) words, (size_t) offset + 1);
+    }
+    made->limits = pcre2_match_context_create(memory);
+    pcre2_set_match_limit(made->limits, STEPS_MAX);
+    pcre2_set_heap_limit(made->limits, HEAP_KIB_MAX);
+    pcre2_pattern_info(made->code, PCRE2_INFO_CAPTURECOUNT, &made->groups);
+    *regex = made;
+    return OUTCOME_OK;
+}
+
+/* Looks for a match from `start` on; *found tells whether there is one. */
+static enum outcome match(const struct regex *regex, struct slice text, size_t start,
+                          pcre2_match_data *data, bool *found, struct error *error)
+{
+    const char *bytes = text.length > 0 ? text.data : "";
+    if (text.length > REGEX_TEXT_BYTES_MAX) {
+        return error_set(error, OUTCOME_REJECT,
+                         "a text of %zu bytes is too long for a regular expression", text.length);
+    }
+    int code =
+        pcre2_match(regex->code, (PCRE2_SPTR) bytes, text.length, start, 0, data, regex->limits);
+    *found = code > 0;
+    if (code <= 0 && code != PCRE2_ERROR_NOMATCH) {
+        return fail(error, code, "regular expression");
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome regex_matches(const struct regex *regex, struct slice text, bool *matches,
+                           struct error *error)
+{
+    pcre2_match_data *data = pcre2_match_data_create_from_pattern(regex->code, NULL);
+    enum outcome outcome = match(regex, text, 0, data, matches, error);
+    pcre2_match_data_free(data);
+    return outcome;
+}
+
+static struct slice group(struct slice text, pcre2_match_data *data, uint32_t index)
+{
+    const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);
+    if (ends[2 * index] == PCRE2_UNSET || ends[2 * index] > ends[2 * index + 1]) {
+        return (struct slice){0};
+    }
+    const char *bytes = text.length > 0 ? text.data : "";
+    return slice_make(bytes + ends[2 * index], ends[2 * index + 1] - ends[2 * index]);
+}
+
+enum outcome regex_extract(const struct regex *regex, struct slice text, struct slice *found,
+                           struct error *error)
+{
+    pcre2_match_data *data = pcre2_match_data_create_from_pattern(regex->code, NULL);
+    bool matches = false;
+    enum outcome outcome = match(regex, text, 0, data, &matches, error);
+    *found = matches ? group(text, data, regex->groups > 0) : (struct slice){0};
+    pcre2_match_data_free(data);
+    return outcome;
+}
+
+/* --- replacing -------------------------------------------------------------------------------- */
+
+/* One piece of a replacement: a group, or a byte of its own. */
+static size_t take_piece(struct slice rest, int *number, char *byte)
+{
+    char next = rest.length > 1 ? rest.data[1] : '\0';
+    *number = -1;
+    *byte = rest.data[0];
+    if (*byte != '$' && *byte != '\\') {
+        return 1;
+    }
+    if (next >= '0' && next <= '9') {
+        *number = next - '0';
+        return 2;
+    }
+    return next == *byte ? 2 : 1;
+}
+
+enum outcome regex_check_replacement(const struct regex *regex, struct slice replacement,
+                                     struct error *error)
+{
+    for (size_t at = 0; at < replacement.length;) {
+        int number;
+        char byte;
+        at +=
+            take_piece(slice_make(replacement.data + at, replacement.length - at), &number, &byte);
+        if (number > (int) regex->groups) {
+            return error_set(error, OUTCOME_REJECT,
+                             "the regular expression has %u groups, so there is no $%d",
+                             (unsigned) regex->groups, number);
+        }
+    }
+    return OUTCOME_OK;
+}
+
+static void append_replacement(struct buf *out, struct slice replacement, struct slice text,
+                               pcre2_match_data *data)
+{
+    for (size_t at = 0; at < replacement.length;) {
+        int number;
+        char byte;
+        at +=
+            take_piece(slice_make(replacement.data + at, replacement.length - at), &number, &byte);
+        if (number < 0) {
+            buf_append(out, &byte, 1);
+        } else {
+            buf_append_slice(out, group(text, data, (uint32_t) number));
+        }
+    }
+}
+
+/* Behind the character that begins at `at`. */
+static size_t next_character(struct slice text, size_t at)
+{
+    at++;
+    while (at < text.length && ((unsigned char) text.data[at] & 0xc0) == 0x80) {
+        at++;
+    }
+    return at;
+}
+
+/* All matches of `text` into `out`; *copied is how much of the text is in it. */
+static enum outcome replace_all(const struct regex *regex, struct slice replacement,
+                                struct slice text, struct buf *out, struct error *error)
+{
+    pcre2_match_data *data = pcre2_match_data_create_from_pattern(regex->code, NULL);
+    enum outcome outcome = OUTCOME_OK;
+    size_t copied = 0;
+    bool found = true;
+    for (size_t at = 0; found && at <= text.length;) {
+        outcome = match(regex, text, at, data, &found, error);
+        found = found && outcome == OUTCOME_OK;
+        if (found) {
+            const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);
+            size_t start = ends[0] > copied ? ends[0] : copied;
+            buf_append(out, text.data + copied, start - copied);
+            append_replacement(out, replacement, text, data);
+            copied = ends[1] > copied ? ends[1] : copied;
+            /* An empty match would be found again and again. */
+            at = ends[1] > at ? ends[1] : next_character(text, at);
+        }
+        if (out->length > REGEX_OUTPUT_BYTES_MAX) {
+            outcome = error_set(error, OUTCOME_REJECT, "the text becomes too long");
+            found = false;
+        }
+    }
+    pcre2_match_data_free(data);
+    if (outcome == OUTCOME_OK) {
+        buf_append(out, text.data + copied, text.length - copied);
+    }
+    return outcome;
+}
+
+enum outcome regex_replace(const struct regex *regex, struct slice replacement, struct arena *arena,
+                           struct slice *text, struct error *error)
+{
+    struct buf out = {0};
+    enum outcome outcome = replace_all(regex, replacement, *text, &out, error);
+    if (outcome == OUTCOME_OK) {
+        *text = arena_copy(arena, buf_slice(&out));
+    }
+    buf_fini(&out);
+    return outcome;
+}

@@ -1,0 +1,48 @@
+/*
+ * regex: regular expressions of a configuration, over texts of anybody: PCRE2, bounded. Pure.
+ *
+ * Bounds: a text of at most REGEX_TEXT_BYTES_MAX, a count of steps, some megabytes of memory. What
+ * goes beyond is OUTCOME_REJECT, so a hostile payload costs its own message and no time.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MAP_REGEX_H
+#define MQTT2PG_MAP_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/outcome.h"
+#include "base/slice.h"
+
+enum {
+    REGEX_TEXT_BYTES_MAX = 32 * 1024,
+    REGEX_OUTPUT_BYTES_MAX = 1024 * 1024, /* of regex_replace() */
+};
+
+struct regex;
+
+/* The regex lives in `arena`. OUTCOME_REJECT with PCRE2's own words and the character of the
+ * pattern, from 1. */
+enum outcome regex_compile(struct slice pattern, struct arena *arena, const struct regex **regex,
+                           struct error *error) MUST_CHECK;
+
+enum outcome regex_matches(const struct regex *regex, struct slice text, bool *matches,
+                           struct error *error) MUST_CHECK;
+
+/* The first group, or the whole match of a pattern without groups; found->data is NULL when the
+ * text does not match or the group took no part. Borrows from the text. */
+enum outcome regex_extract(const struct regex *regex, struct slice text, struct slice *found,
+                           struct error *error) MUST_CHECK;
+
+/* Is this a replacement for the regex? $0 to $9, \0 to \9 stand for the groups, $$ and \\ for
+ * themselves. OUTCOME_REJECT names a group that is not there. */
+enum outcome regex_check_replacement(const struct regex *regex, struct slice replacement,
+                                     struct error *error) MUST_CHECK;
+
+/* Every match replaced. The result lives in `arena`, or is the text. */
+enum outcome regex_replace(const struct regex *regex, struct slice replacement, struct arena *arena,
+                           struct slice *text, struct error *error) MUST_CHECK;
+
+#endif
