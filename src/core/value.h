@@ -27,6 +27,7 @@ struct node;
 struct value {
     enum value_kind kind;
     bool boolean;
+    bool zoneless;           /* of TIME: read from a text that named no zone, as if it were UTC */
     int64_t time_us;         /* microseconds since 1970-01-01 00:00:00 UTC */
     struct slice text;       /* borrowed */
     const struct node *node; /* borrowed; of ARRAY and OBJECT */

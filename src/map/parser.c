@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/text.h"
 #include "decode/json_scan.h"
-#include "map/sources.h"
+#include "map/facts.h"
 
 enum {
     ARENA_BLOCK_BYTES = 512,
@@ -94,11 +95,6 @@ bool parser_take(struct parser *parser, const char *token)
     return true;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_name_first(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0;
@@ -108,11 +104,27 @@ struct slice parser_name(struct parser *parser)
 {
     const char *start = parser->text.data + parser->at;
     if (is_name_first(*start)) {
-        while (is_name_first(parser_peek(parser)) || is_digit(parser_peek(parser))) {
+        while (is_name_first(parser_peek(parser)) || ascii_is_digit(parser_peek(parser))) {
             parser->at++;
         }
     }
     return slice_make(start, (size_t) (parser->text.data + parser->at - start));
+}
+
+bool parser_ends_name(const struct parser *parser)
+{
+    return strchr(" \t\r\n.[]|:=!<>~^(),", parser_peek(parser)) != NULL; /* or NUL, the end */
+}
+
+bool parser_at_constant(const struct parser *parser)
+{
+    char next = parser_peek(parser);
+    if (next == '\'' || ascii_is_digit(next) || next == '-' || next == '+' || next == '.') {
+        return true;
+    }
+    struct parser ahead = *parser;
+    struct slice word = parser_name(&ahead);
+    return slice_is(word, "true") || slice_is(word, "false") || slice_is(word, "null");
 }
 
 bool parser_take_word(struct parser *parser, const char *word)
@@ -148,7 +160,7 @@ static enum outcome parse_number(struct parser *parser, struct value *value)
 {
     size_t start = parser->at;
     char c = parser_peek(parser);
-    while (is_digit(c) || is_name_first(c) || c == '.' || c == '+' || c == '-') {
+    while (ascii_is_digit(c) || is_name_first(c) || c == '.' || c == '+' || c == '-') {
         parser->at++;
         c = parser_peek(parser);
     }
@@ -172,7 +184,7 @@ enum outcome parser_constant(struct parser *parser, struct value *value)
         *value = value_text((struct slice){0});
         return parser_quoted(parser, &value->text);
     }
-    if (is_digit(c) || c == '-' || c == '+' || c == '.') {
+    if (ascii_is_digit(c) || c == '-' || c == '+' || c == '.') {
         return parse_number(parser, value);
     }
     size_t start = parser->at;
@@ -211,8 +223,18 @@ const char *parser_foreign_hint(const struct parser *parser)
     if (next == ':') {
         return "a type stands behind ::";
     }
-    return next == '\0' || strchr("+-*/", next) == NULL ? NULL
-                                                        : "arithmetic is | scale 0.1, | offset -40";
+    return next == '\0' || strchr("+-*/", next) == NULL
+               ? NULL
+               : "arithmetic is | scale 0.1, | offset -40; compute has all of SQL's";
+}
+
+const char *parser_foreign_operator(const struct parser *parser)
+{
+    const char *rest = parser->text.data + parser->at;
+    return strncmp(rest, "&&", 2) == 0   ? "it is written and"
+           : strncmp(rest, "||", 2) == 0 ? "it is written or"
+           : *rest == ','                ? "several conditions are a list, or parted by and"
+                                         : NULL;
 }
 
 const char *parser_capture_hint(struct parser *parser, struct slice name)

@@ -59,6 +59,12 @@ bool parser_take_word(struct parser *parser, const char *word);
  * digits. Empty when none stands here. */
 struct slice parser_name(struct parser *parser);
 
+/* Does a name that was just read end here, at white space, an operator or the end? */
+bool parser_ends_name(const struct parser *parser);
+
+/* Does a constant stand next? */
+bool parser_at_constant(const struct parser *parser);
+
 /* 'text' with '' for a quote in it; the parser stands at the first quote. */
 enum outcome parser_quoted(struct parser *parser, struct slice *text) MUST_CHECK;
 
@@ -72,6 +78,9 @@ enum outcome parser_fail_word(struct parser *parser, size_t start, struct slice 
 /* What is written here for what stands next, where that is another language's operator; else
  * NULL. */
 const char *parser_foreign_hint(const struct parser *parser);
+
+/* The same for what stands behind a condition. */
+const char *parser_foreign_operator(const struct parser *parser);
 
 /* What {name} or @name may have been meant for, when there is none: the other kind with that name,
  * one with nearly the same name, or how one is written. NULL when there is nothing to say. Lives in

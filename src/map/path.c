@@ -10,7 +10,7 @@ static struct slice odd_key(const struct parser *parser, size_t start)
 {
     size_t end = start;
     while (end < parser->text.length &&
-           strchr(" \t\r\n.[]|:=!<>'\"", parser->text.data[end]) == NULL) {
+           strchr(" \t\r\n.[]|:=!<>~^(),'\"", parser->text.data[end]) == NULL) {
         end++;
     }
     return slice_make(parser->text.data + start, end - start);
@@ -41,8 +41,7 @@ static enum outcome parse_dot(struct parser *parser, bool wildcards, struct path
     }
     step->name = parser_name(parser);
     /* "my-key" would else be "my" and something that can't be understood. */
-    char next = parser_peek(parser);
-    if (step->name.length == 0 || strchr(" \t\r\n.[|:=!<>", next) == NULL) {
+    if (step->name.length == 0 || !parser_ends_name(parser)) {
         return fail_odd_key(parser, start);
     }
     return OUTCOME_OK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "map/row_source.h"
 
+#include "map/facts.h"
 #include "map/path.h"
-#include "map/sources.h"
 
 enum { ITEMS_FIRST = 16 };
 
@@ -65,6 +65,15 @@ void row_source_free(struct row_source *source)
     }
 }
 
+size_t row_source_levels(const struct row_source *source)
+{
+    size_t levels = 0;
+    for (const struct path_step *step = source->steps; step != NULL; step = step->next) {
+        levels += is_wildcard(step);
+    }
+    return levels;
+}
+
 /* --- items ------------------------------------------------------------------------------------ */
 
 struct collector {
@@ -76,7 +85,7 @@ struct collector {
     struct error *error;
 };
 
-static void add_item(struct collector *collector, const struct node *node, struct value key)
+static void add_item(struct collector *collector, const struct row_item *item)
 {
     if (collector->count == collector->capacity) {
         size_t capacity = collector->capacity > 0 ? collector->capacity * 2 : ITEMS_FIRST;
@@ -87,7 +96,7 @@ static void add_item(struct collector *collector, const struct node *node, struc
         collector->items = items;
         collector->capacity = capacity;
     }
-    collector->items[collector->count++] = (struct row_item){node, key};
+    collector->items[collector->count++] = *item;
 }
 
 /* "$.a[*]: object is no array", with the part of the path that led there. */
@@ -101,40 +110,65 @@ static enum outcome fail_kind(const struct collector *collector, const struct pa
                      step->kind == PATH_ALL_ELEMENTS ? "array" : "object");
 }
 
-/* Follows `step` and those behind it down from `node`. The depth of its recursion is the number
- * of wildcards. */
 static enum outcome collect(struct collector *collector, const struct path_step *step,
-                            const struct node *node, struct value key)
+                            struct row_item item);
+
+/* Each child of a wildcard's container. `item` is what is around them. */
+static enum outcome collect_children(struct collector *collector, const struct path_step *step,
+                                     const struct row_item *item)
 {
-    for (; step != NULL && !is_wildcard(step) && node != NULL; step = step->next) {
-        node = path_step_take(step, node);
-        if (node != NULL && node->kind == VALUE_NULL) {
-            return OUTCOME_OK;
-        }
-    }
-    if (node == NULL) {
-        return OUTCOME_OK;
-    }
-    if (step == NULL) {
-        add_item(collector, node, key);
-        return OUTCOME_OK;
-    }
-    if (node->kind == VALUE_NULL) {
-        return OUTCOME_OK;
-    }
     bool elements = step->kind == PATH_ALL_ELEMENTS;
-    if (node->kind != (elements ? VALUE_ARRAY : VALUE_OBJECT)) {
-        return fail_kind(collector, step, node);
+    if (item->node->kind != (elements ? VALUE_ARRAY : VALUE_OBJECT)) {
+        return fail_kind(collector, step, item->node);
     }
-    const struct node *child = node + 1;
-    for (uint32_t i = 0; i < node->count; i++, child += child->span) {
-        struct value name =
-            elements ? value_of_integer(i, collector->arena) : value_text(child->key);
-        if (collect(collector, step->next, child, name) != OUTCOME_OK) {
+    const struct node *child = item->node + 1;
+    for (uint32_t i = 0; i < item->node->count; i++, child += child->span) {
+        struct row_item inner = {
+            .node = child,
+            .key = elements ? value_of_integer(i, collector->arena) : value_text(child->key),
+            .outer = item->outer,
+        };
+        if (collect(collector, step->next, inner) != OUTCOME_OK) {
             return OUTCOME_REJECT;
         }
     }
     return OUTCOME_OK;
+}
+
+static bool has_wildcard(const struct path_step *step)
+{
+    for (; step != NULL; step = step->next) {
+        if (is_wildcard(step)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Follows `step` and those behind it down from the item, which is an element of a wildcard. The
+ * depth of its recursion is the number of wildcards. */
+static enum outcome collect(struct collector *collector, const struct path_step *step,
+                            struct row_item item)
+{
+    if (has_wildcard(step) && item.key.kind != VALUE_NULL) {
+        struct row_level *level = arena_alloc(collector->arena, sizeof(*level));
+        *level = (struct row_level){.node = item.node, .key = item.key, .outer = item.outer};
+        item.outer = level;
+    }
+    for (; step != NULL && !is_wildcard(step) && item.node != NULL; step = step->next) {
+        item.node = path_step_take(step, item.node);
+        if (item.node != NULL && item.node->kind == VALUE_NULL) {
+            return OUTCOME_OK;
+        }
+    }
+    if (item.node == NULL || (step != NULL && item.node->kind == VALUE_NULL)) {
+        return OUTCOME_OK;
+    }
+    if (step == NULL) {
+        add_item(collector, &item);
+        return OUTCOME_OK;
+    }
+    return collect_children(collector, step, &item);
 }
 
 enum outcome row_source_items(const struct row_source *source, const struct node *payload,
@@ -144,7 +178,7 @@ enum outcome row_source_items(const struct row_source *source, const struct node
     struct collector collector = {.source = source, .arena = arena, .error = error};
     *items = NULL;
     *count = 0;
-    if (collect(&collector, source->steps, payload, value_null()) != OUTCOME_OK) {
+    if (collect(&collector, source->steps, (struct row_item){.node = payload}) != OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
     *items = collector.items;

@@ -16,16 +16,21 @@
 #include "base/outcome.h"
 #include "core/document.h"
 #include "core/value.h"
+#include "map/subject.h"
 
 struct row_source;
 
 struct row_item {
     const struct node *node; /* "$" */
     struct value key; /* "@key": TEXT name or NUMBER index (from 0) of the innermost wildcard */
+    const struct row_level *outer; /* the elements around it; NULL for one wildcard */
 };
 
 enum outcome row_source_compile(struct slice text, struct row_source **source,
                                 struct error *error) MUST_CHECK;
+
+/* How many wildcards it has, at least 1: how far "$^" can go. */
+size_t row_source_levels(const struct row_source *source);
 void row_source_free(struct row_source *source);
 
 /*

@@ -24,6 +24,13 @@ struct ack_facts {
     int64_t stored_at_us; /* @stored_at */
 };
 
+/* An element of `rows` around the one that is the row: "$^" and "@key^". */
+struct row_level {
+    const struct node *node;
+    struct value key;
+    const struct row_level *outer; /* the next one out; NULL for the outermost */
+};
+
 /* All pointers borrowed for the evaluation. */
 struct subject {
     const struct message *message;
@@ -34,7 +41,8 @@ struct subject {
         *payload;            /* "$$": the whole decoded payload; NULL when no expression needs it */
     const struct node *here; /* "$": the same, or inside rows the element */
     struct value key;        /* "@key": inside rows its name or index */
-    const struct ack_facts *ack; /* NULL outside acknowledgments */
+    const struct row_level *outer; /* "$^", "@key^"; NULL for one level of rows */
+    const struct ack_facts *ack;   /* NULL outside acknowledgments */
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "map/sources.h"
+#include "map/facts.h"
 
 #include "core/property.h"
 

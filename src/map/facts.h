@@ -1,12 +1,12 @@
 /*
- * sources: what an expression can take its value from besides payload, captures and constants:
+ * facts: what an expression can take its value from besides payload, captures and constants:
  * the facts about a message that begin with "@". One row of facts[] each; the reference page is
  * made from it. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_MAP_SOURCES_H
-#define MQTT2PG_MAP_SOURCES_H
+#ifndef MQTT2PG_MAP_FACTS_H
+#define MQTT2PG_MAP_FACTS_H
 
 #include <stddef.h>
 
