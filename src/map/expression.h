@@ -24,8 +24,8 @@
 struct scope {
     const char *const *captures; /* names, in the order of subject.captures */
     size_t capture_count;
-    bool in_rows; /* "@key" is known ("$$" always is) */
-    bool in_ack;  /* "@status" and its like are known */
+    size_t row_levels; /* wildcards in `rows`: 0 outside of it, where "@key" is not known */
+    bool in_ack;       /* "@status" and its like are known */
 };
 
 struct expression;

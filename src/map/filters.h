@@ -2,13 +2,12 @@
  * filters: what may stand behind a "|". One row of filters[] each; the reference page is made
  * from it. Pure.
  *
- * Filters of numbers also take a text that is a JSON number but for white space around it, as
- * columns do; their results are exact or rejected, never rounded, and of numbers that have at
- * most DECIMAL_DIGITS_MAX digits. unix_… cuts what is finer than a microsecond toward the past
- * (-0.0000001 s is 1969-12-31 23:59:59.999999). lower and upper change ASCII letters only. hex,
- * base64 and json also take bytes (the format raw); base64 takes both alphabets of RFC 4648,
- * padding is optional, and nothing else may stand in it. Of json_or_text and binary over the same
- * bytes at most one is not null: together they keep a payload of any kind.
+ * Filters of numbers read a text as a column would read it ("+5.44", ".5", " 06.3 "); their results
+ * are exact or rejected, never rounded, and of numbers that have at most DECIMAL_DIGITS_MAX digits.
+ * unix_… cuts what is finer than a microsecond toward the past (-0.0000001 s is 1969-12-31
+ * 23:59:59.999999). hex, base64 and json also take bytes (the format raw); base64 takes both
+ * alphabets of RFC 4648, padding is optional, and nothing else may stand in it. Of json_or_text and
+ * binary over the same bytes at most one is not null: together they keep a payload of any kind.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,27 +17,43 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/arena.h"
-#include "base/outcome.h"
-#include "core/value.h"
+#include "map/source.h"
 
-enum filter_argument {
-    FILTER_NO_ARGUMENT,
-    FILTER_NUMBER,
-    FILTER_INTEGER, /* of at most three digits */
-    FILTER_CONSTANT,
+/* What stands behind the filter's name. */
+struct filter_arguments {
+    const struct source *sources; /* one or more; NULL: none */
+    size_t count;
+    bool has_else;        /* of map: the last source is what stands behind "else" */
+    const void *compiled; /* what the filter's own parser made */
 };
+
+struct filter;
+
+/* One application of a filter. All borrowed. */
+struct filter_call {
+    const struct filter *filter;
+    const struct filter_arguments *arguments;
+    const struct subject *subject;
+    struct arena *arena;
+    struct error *error;
+};
+
+/* OUTCOME_REJECT with a reason that names the value but not the filter. */
+typedef enum outcome filter_apply(struct value *value, const struct filter_call *call);
+
+/* Reads the arguments; `filter` is the row of the table. */
+typedef enum outcome filter_parse(struct parser *parser, const struct filter *filter,
+                                  struct filter_arguments *arguments);
 
 struct filter {
     const char *name;
-    enum filter_argument argument;
+    const char *syntax; /* of its arguments, for people; "" = none */
+    filter_parse *parse;
+    filter_apply *apply;
     bool takes_null;  /* else a null passes untouched */
     const char *type; /* inferred column type of its result, or NULL: unchanged */
+    int layout;       /* of the filters that read bytes, which share an `apply` */
     const char *help; /* one line */
-    /* OUTCOME_REJECT with a reason that names the value but not the filter. `argument` is of the
-     * kind that stands above. */
-    enum outcome (*apply)(struct value *value, const struct value *argument, struct arena *arena,
-                          struct error *error);
 };
 
 extern const struct filter filters[];

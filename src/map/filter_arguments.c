@@ -1,0 +1,188 @@
+/*
+ * filter_arguments: reads what stands behind a filter's name. Commas between arguments may be left
+ * out.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "map/filter_family.h"
+
+enum { ROUND_DIGITS_MAX = 3, OFFSET_DIGITS_MAX = 7, SOURCES_FIRST = 8 };
+
+/* What is being gathered. */
+struct list {
+    struct source *sources;
+    size_t count;
+    size_t capacity;
+};
+
+static enum outcome take_source(struct parser *parser, const struct filter *filter,
+                                struct list *list)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity > 0 ? list->capacity * 2 : SOURCES_FIRST;
+        struct source *sources = arena_alloc(parser->arena, capacity * sizeof(*sources));
+        if (list->count > 0) {
+            memcpy(sources, list->sources, list->count * sizeof(*sources));
+        }
+        list->sources = sources;
+        list->capacity = capacity;
+    }
+    if (source_parse(parser, &list->sources[list->count]) != OUTCOME_OK) {
+        error_prefix(parser->error, "filter \"%s\"", filter->name);
+        return OUTCOME_REJECT;
+    }
+    list->count++;
+    return OUTCOME_OK;
+}
+
+static enum outcome take_constant(struct parser *parser, const struct filter *filter,
+                                  struct list *list)
+{
+    parser_skip_space(parser);
+    if (!parser_at_constant(parser)) {
+        struct value ignored;
+        bool none = parser_constant(parser, &ignored) != OUTCOME_OK;
+        assert(none); /* nothing that begins one stands here */
+        error_prefix(parser->error, "filter \"%s\"", filter->name);
+        return none ? OUTCOME_REJECT : OUTCOME_FATAL;
+    }
+    return take_source(parser, filter, list);
+}
+
+static void give(const struct list *list, struct filter_arguments *arguments)
+{
+    arguments->sources = list->sources;
+    arguments->count = list->count;
+}
+
+enum outcome filter_parse_nothing(struct parser *parser, const struct filter *filter,
+                                  struct filter_arguments *arguments)
+{
+    (void) parser;
+    (void) filter;
+    (void) arguments;
+    return OUTCOME_OK;
+}
+
+enum outcome filter_parse_number(struct parser *parser, const struct filter *filter,
+                                 struct filter_arguments *arguments)
+{
+    struct list list = {0};
+    parser_skip_space(parser);
+    size_t start = parser->at;
+    if (take_constant(parser, filter, &list) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    if (list.sources[0].constant.kind != VALUE_NUMBER) {
+        return parser_fail(parser, start, NULL, "filter \"%s\" takes a number", filter->name);
+    }
+    give(&list, arguments);
+    return OUTCOME_OK;
+}
+
+static bool is_integer(const struct value *value, size_t digits_max)
+{
+    size_t sign = value->kind == VALUE_NUMBER && value->text.data[0] == '-';
+    for (size_t i = sign; value->kind == VALUE_NUMBER && i < value->text.length; i++) {
+        if (value->text.data[i] < '0' || value->text.data[i] > '9') {
+            return false;
+        }
+    }
+    return value->kind == VALUE_NUMBER && value->text.length - sign <= digits_max;
+}
+
+static size_t words_of(const char *syntax)
+{
+    size_t words = *syntax != '\0';
+    for (; *syntax != '\0'; syntax++) {
+        words += *syntax == ' ';
+    }
+    return words;
+}
+
+enum outcome filter_parse_integers(struct parser *parser, const struct filter *filter,
+                                   struct filter_arguments *arguments)
+{
+    struct list list = {0};
+    bool rounds = filter->apply == filter_round;
+    for (size_t words = words_of(filter->syntax); list.count < words;) {
+        (void) (list.count > 0 && parser_take(parser, ","));
+        parser_skip_space(parser);
+        size_t start = parser->at;
+        if (take_constant(parser, filter, &list) != OUTCOME_OK) {
+            return OUTCOME_REJECT;
+        }
+        if (!is_integer(&list.sources[list.count - 1].constant,
+                        rounds ? ROUND_DIGITS_MAX : OFFSET_DIGITS_MAX)) {
+            return parser_fail(parser, start, NULL, "filter \"%s\" takes %s below %s", filter->name,
+                               words == 1 ? "an integer" : "integers",
+                               rounds ? "1000" : "10000000");
+        }
+    }
+    give(&list, arguments);
+    return OUTCOME_OK;
+}
+
+enum outcome filter_parse_source(struct parser *parser, const struct filter *filter,
+                                 struct filter_arguments *arguments)
+{
+    struct list list = {0};
+    enum outcome outcome = take_source(parser, filter, &list);
+    give(&list, arguments);
+    return outcome;
+}
+
+/* One or more; a comma may stand between two. */
+static enum outcome
+parse_many(struct parser *parser, const struct filter *filter,
+           enum outcome (*take)(struct parser *, const struct filter *, struct list *),
+           bool (*begins)(const struct parser *), struct filter_arguments *arguments)
+{
+    struct list list = {0};
+    bool more = true;
+    while (more) {
+        if (take(parser, filter, &list) != OUTCOME_OK) {
+            return OUTCOME_REJECT;
+        }
+        more = parser_take(parser, ",") || begins(parser);
+    }
+    give(&list, arguments);
+    return OUTCOME_OK;
+}
+
+enum outcome filter_parse_sources(struct parser *parser, const struct filter *filter,
+                                  struct filter_arguments *arguments)
+{
+    return parse_many(parser, filter, take_source, source_begins, arguments);
+}
+
+enum outcome filter_parse_constants(struct parser *parser, const struct filter *filter,
+                                    struct filter_arguments *arguments)
+{
+    return parse_many(parser, filter, take_constant, parser_at_constant, arguments);
+}
+
+enum outcome filter_parse_pairs(struct parser *parser, const struct filter *filter,
+                                struct filter_arguments *arguments)
+{
+    struct list list = {0};
+    do {
+        if (take_constant(parser, filter, &list) != OUTCOME_OK) {
+            return OUTCOME_REJECT;
+        }
+        (void) parser_take(parser, ",");
+        if (take_constant(parser, filter, &list) != OUTCOME_OK) {
+            return OUTCOME_REJECT;
+        }
+    } while (parser_take(parser, ",") || parser_at_constant(parser));
+    if (parser_take_word(parser, "else")) {
+        arguments->has_else = true;
+        if (take_source(parser, filter, &list) != OUTCOME_OK) {
+            return OUTCOME_REJECT;
+        }
+    }
+    give(&list, arguments);
+    return OUTCOME_OK;
+}

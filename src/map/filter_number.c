@@ -1,0 +1,172 @@
+/*
+ * filter_number: the filters of numbers: number, scale, offset, round.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <strings.h>
+
+#include "base/ascii.h"
+#include "base/buf.h"
+#include "map/compare.h"
+#include "map/filter_family.h"
+
+/* What `number` was told. */
+struct number_reader {
+    char point;
+    bool unit; /* a unit behind the number is dropped */
+};
+
+enum outcome filter_parse_number_reader(struct parser *parser, const struct filter *filter,
+                                        struct filter_arguments *arguments)
+{
+    struct number_reader *reader = arena_alloc(parser->arena, sizeof(*reader));
+    *reader = (struct number_reader){.point = '.'};
+    arguments->compiled = reader;
+    parser_skip_space(parser);
+    size_t start = parser->at;
+    if (parser_peek(parser) == '\'') {
+        struct slice point;
+        if (parser_quoted(parser, &point) != OUTCOME_OK) {
+            return OUTCOME_REJECT;
+        }
+        if (!slice_is(point, ",") && !slice_is(point, ".")) {
+            return parser_fail(parser, start, NULL, "filter \"%s\" takes ',' or '.'", filter->name);
+        }
+        reader->point = point.data[0];
+    }
+    reader->unit = parser_take_word(parser, "unit");
+    return OUTCOME_OK;
+}
+
+/* How much of the text from `at` on is digits. */
+static size_t digits_from(struct slice text, size_t at)
+{
+    size_t end = at;
+    while (end < text.length && ascii_is_digit(text.data[end])) {
+        end++;
+    }
+    return end - at;
+}
+
+/* The bytes that a number takes from the beginning of the text; 0: there is none. */
+static size_t number_length(struct slice text, char point)
+{
+    size_t at = text.length > 0 && (text.data[0] == '-' || text.data[0] == '+');
+    size_t digits = digits_from(text, at);
+    at += digits;
+    if (at < text.length && text.data[at] == point) {
+        size_t fraction = digits_from(text, at + 1);
+        at += digits + fraction > 0 ? fraction + 1 : 0;
+        digits += fraction;
+    }
+    if (digits > 0 && at < text.length && (text.data[at] == 'e' || text.data[at] == 'E')) {
+        size_t sign =
+            at + 1 < text.length && (text.data[at + 1] == '-' || text.data[at + 1] == '+');
+        size_t exponent = digits_from(text, at + 1 + sign);
+        at += exponent > 0 ? 1 + sign + exponent : 0;
+    }
+    return digits > 0 ? at : 0;
+}
+
+/* "NaN" and the like, which columns of floats and numeric read. */
+static bool is_special(struct slice text)
+{
+    size_t sign = text.length > 0 && (text.data[0] == '-' || text.data[0] == '+');
+    const char *word = text.data + sign;
+    size_t length = text.length - sign;
+    return (length == 3 &&
+            (strncasecmp(word, "nan", 3) == 0 || strncasecmp(word, "inf", 3) == 0)) ||
+           (length == 8 && strncasecmp(word, "infinity", 8) == 0);
+}
+
+/* As JSON writes it: no "+", no zeros in front, digits on both sides of the point. */
+static struct slice canonical(const struct number *number, struct arena *arena)
+{
+    struct slice integer = number->integer;
+    while (integer.length > 1 && integer.data[0] == '0') {
+        integer = slice_make(integer.data + 1, integer.length - 1);
+    }
+    integer = integer.length > 0 ? integer : slice_of("0");
+    struct slice exponent = {0};
+    if (number->exponent != 0) {
+        exponent = arena_printf(arena, "e%d", (int) number->exponent);
+    }
+    const char *sign = number->negative ? "-" : "";
+    return arena_printf(arena, "%s%.*s%s%.*s%.*s", sign, SLICE_ARGS(integer),
+                        number->fraction.length > 0 ? "." : "", SLICE_ARGS(number->fraction),
+                        SLICE_ARGS(exponent));
+}
+
+enum outcome filter_number(struct value *value, const struct filter_call *call)
+{
+    const struct number_reader *reader = call->arguments->compiled;
+    if (value->kind == VALUE_NUMBER) {
+        return OUTCOME_OK;
+    }
+    if (value->kind != VALUE_TEXT) {
+        return filter_refuse(value, "is not text", call->error);
+    }
+    struct slice text = filter_trimmed(value->text);
+    size_t length = number_length(text, reader->point);
+    if (is_special(text)) {
+        return OUTCOME_OK;
+    }
+    bool rest = length < text.length;
+    bool unit = rest && reader->unit && strchr(".,", text.data[length]) == NULL;
+    if (length == 0 || (rest && !unit)) {
+        return filter_refuse(value, "is not a number", call->error);
+    }
+    struct slice own = arena_copy(call->arena, slice_make(text.data, length));
+    char *point = memchr(own.data, reader->point, length);
+    if (point != NULL) {
+        *point = '.';
+    }
+    struct number number;
+    if (!number_parse(own, &number)) {
+        return filter_refuse(value, "is not a number", call->error);
+    }
+    *value = value_number(canonical(&number, call->arena));
+    return OUTCOME_OK;
+}
+
+/* --- arithmetic ------------------------------------------------------------------------------- */
+
+static enum outcome apply_arithmetic(struct value *value, const struct filter_call *call,
+                                     bool (*operation)(struct decimal, struct decimal,
+                                                       struct decimal *))
+{
+    struct decimal left = {0};
+    struct decimal right = {0};
+    struct decimal result = {0};
+    if (filter_read_number(value, &left, call->error) != OUTCOME_OK ||
+        filter_read_number(&call->arguments->sources[0].constant, &right, call->error) !=
+            OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    if (!operation(left, right, &result)) {
+        return filter_refuse(value, "gives more digits than this can keep", call->error);
+    }
+    *value = value_number(decimal_format(result, call->arena));
+    return OUTCOME_OK;
+}
+
+enum outcome filter_scale(struct value *value, const struct filter_call *call)
+{
+    return apply_arithmetic(value, call, decimal_multiply);
+}
+
+enum outcome filter_offset(struct value *value, const struct filter_call *call)
+{
+    return apply_arithmetic(value, call, decimal_add);
+}
+
+enum outcome filter_round(struct value *value, const struct filter_call *call)
+{
+    struct decimal number = {0};
+    if (filter_read_number(value, &number, call->error) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    int places = filter_integer_argument(call, 0);
+    *value = value_number(decimal_format(decimal_round(number, places), call->arena));
+    return OUTCOME_OK;
+}
