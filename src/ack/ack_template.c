@@ -144,7 +144,7 @@ static void compile_fields(struct ack_template *ack, const struct option_column 
 {
     struct scope inside = *scope;
     inside.in_ack = true;
-    inside.in_rows = false;
+    inside.row_levels = 0;
     ack->fields = memory_alloc((count + 1) * sizeof(ack->fields[0]));
     ack->field_count = count;
     for (size_t i = 0; i < count; i++) {

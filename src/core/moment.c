@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/moment.h"
 
+#include "base/ascii.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -29,16 +31,6 @@ int64_t moment_fraction(struct slice digits)
     return (int64_t) rint((double) value / powers[digits.length] * 1e6);
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 static bool is_word(struct slice text, const char *word)
 {
     return text.length == strlen(word) && strncasecmp(text.data, word, text.length) == 0;
@@ -55,10 +47,10 @@ bool moment_digits(struct moment_scan *scan, int least, int most, int32_t *numbe
 {
     const char *start = scan->at;
     *number = 0;
-    while (scan->at < scan->end && is_digit(*scan->at) && scan->at - start < most) {
+    while (scan->at < scan->end && ascii_is_digit(*scan->at) && scan->at - start < most) {
         *number = *number * 10 + (*scan->at++ - '0');
     }
-    return scan->at - start >= least && (scan->at == scan->end || !is_digit(*scan->at));
+    return scan->at - start >= least && (scan->at == scan->end || !ascii_is_digit(*scan->at));
 }
 
 static bool take_date(struct moment_scan *scan, struct civil_date *date)
@@ -71,7 +63,7 @@ static bool take_date(struct moment_scan *scan, struct civil_date *date)
 static bool take_fraction(struct moment_scan *scan, int64_t *microseconds)
 {
     struct slice digits = {scan->at, 0};
-    while (scan->at < scan->end && is_digit(*scan->at)) {
+    while (scan->at < scan->end && ascii_is_digit(*scan->at)) {
         scan->at++;
         digits.length++;
     }
@@ -129,7 +121,7 @@ bool moment_zone(struct moment_scan *scan, struct moment *moment)
         return false;
     }
     bool colon = scan->at < scan->end && *scan->at == ':';
-    if (colon || (scan->at < scan->end && is_digit(*scan->at))) {
+    if (colon || (scan->at < scan->end && ascii_is_digit(*scan->at))) {
         if (!take_zone_part(scan, colon, &minute)) {
             return false;
         }
@@ -186,7 +178,7 @@ static bool parse_iso(struct slice text, struct moment *moment)
     moment->has_time = take_char(&scan, 'T') || take_char(&scan, 't');
     if (!moment->has_time) {
         skip_spaces(&scan);
-        moment->has_time = scan.at > separator && scan.at < scan.end && is_digit(*scan.at);
+        moment->has_time = scan.at > separator && scan.at < scan.end && ascii_is_digit(*scan.at);
     }
     if (moment->has_time) {
         if (!moment_time(&scan, 2, &moment->time_us)) {
@@ -202,12 +194,7 @@ static bool parse_iso(struct slice text, struct moment *moment)
 
 bool moment_parse(struct slice text, struct moment *moment)
 {
-    while (text.length > 0 && is_space(text.data[0])) {
-        text = slice_make(text.data + 1, text.length - 1);
-    }
-    while (text.length > 0 && is_space(text.data[text.length - 1])) {
-        text.length--;
-    }
+    text = ascii_trim(text);
     *moment = (struct moment){0};
     if (text.length == 0) {
         return false;

@@ -9,6 +9,7 @@
  */
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "core/moment.h"
 
 enum { TEXT_BYTES_MAX = 128 }; /* MAXDATELEN of PostgreSQL */
@@ -33,16 +34,6 @@ static const char *const weekdays[] = {
     "tues",   "wed",     "weds",      "thu",      "thur",   "thurs",    "fri",    "sat", "sun",
 };
 static const char *const utc_words[] = {"utc", "gmt", "z", "zulu", "ut", "uct"};
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 static bool is_word(struct slice text, const char *word)
 {
@@ -119,7 +110,7 @@ static bool take_letters(struct words *words, struct slice word)
 /* "hhmm", "hhmmss", perhaps with a fraction: the time of ISO 8601's basic form. */
 static bool take_basic_time(struct words *words, struct moment_scan *scan)
 {
-    struct slice digits = take_run(scan, is_digit);
+    struct slice digits = take_run(scan, ascii_is_digit);
     if (words->moment->has_time || (digits.length != 6 && digits.length != 4)) {
         return false;
     }
@@ -130,7 +121,7 @@ static bool take_basic_time(struct words *words, struct moment_scan *scan)
     int64_t fraction = 0;
     if (digits.length == 6 && scan->at < scan->end && *scan->at == '.') {
         scan->at++;
-        fraction = moment_fraction(take_run(scan, is_digit));
+        fraction = moment_fraction(take_run(scan, ascii_is_digit));
     }
     words->moment->has_time = true;
     words->moment->time_us = ((hour * 60 + minute) * 60 + second) * SECOND_US + fraction;
@@ -151,8 +142,8 @@ static bool take_behind_time(struct words *words, struct moment_scan *scan)
         bool first = !words->moment->has_zone;
         return moment_zone(scan, words->moment) && first;
     }
-    if (scan->at < scan->end && is_letter(*scan->at)) {
-        return take_letters(words, take_run(scan, is_letter));
+    if (scan->at < scan->end && ascii_is_letter(*scan->at)) {
+        return take_letters(words, take_run(scan, ascii_is_letter));
     }
     return true;
 }
@@ -169,7 +160,7 @@ static int32_t number_of(struct slice digits)
 /* One part of a date that holds its month by name, or a part by itself. */
 static bool take_part(struct words *words, struct slice part)
 {
-    if (is_letter(part.data[0])) {
+    if (ascii_is_letter(part.data[0])) {
         int32_t month = month_of(part);
         return month > 0 && set_once(&words->month, month);
     }
@@ -191,14 +182,14 @@ static bool take_parted_date(struct words *words, struct moment_scan *scan, stru
             return false;
         }
         scan->at++;
-        bool letters = scan->at < scan->end && is_letter(*scan->at);
-        parts[i] = take_run(scan, letters ? is_letter : is_digit);
+        bool letters = scan->at < scan->end && ascii_is_letter(*scan->at);
+        parts[i] = take_run(scan, letters ? ascii_is_letter : ascii_is_digit);
         named = named || letters;
         if (parts[i].length == 0) {
             return false;
         }
     }
-    named = named || is_letter(first.data[0]);
+    named = named || ascii_is_letter(first.data[0]);
     if (named) {
         return take_part(words, parts[0]) && take_part(words, parts[1]) &&
                take_part(words, parts[2]);
@@ -223,7 +214,7 @@ static bool take_basic_date(struct words *words, struct moment_scan *scan, struc
 static bool take_number(struct words *words, struct moment_scan *scan)
 {
     struct moment_scan start = *scan;
-    struct slice digits = take_run(scan, is_digit);
+    struct slice digits = take_run(scan, ascii_is_digit);
     char next = scan->at < scan->end ? *scan->at : '\0';
     bool good;
     if (next == ':') {
@@ -253,10 +244,10 @@ static bool take_word(struct words *words, struct slice word)
 {
     struct moment_scan scan = {word.data, word.data + word.length};
     bool good;
-    if (is_digit(word.data[0])) {
+    if (ascii_is_digit(word.data[0])) {
         good = take_number(words, &scan);
-    } else if (is_letter(word.data[0])) {
-        struct slice letters = take_run(&scan, is_letter);
+    } else if (ascii_is_letter(word.data[0])) {
+        struct slice letters = take_run(&scan, ascii_is_letter);
         char next = scan.at < scan.end ? *scan.at : '\0';
         bool date = next == '-' || next == '/';
         good = date ? take_parted_date(words, &scan, letters, next) : take_letters(words, letters);

@@ -126,6 +126,19 @@ static void reject(struct mapper *mapper, struct mapped *mapped, const char *whe
             .data;
 }
 
+/* Does `where` fail whatever the payload holds? Such a message is filtered before it is decoded, so
+ * its payload need not be well-formed. */
+static bool fails_early(struct mapper *mapper, const struct rule *rule,
+                        const struct subject *subject)
+{
+    for (size_t i = 0; i < rule->condition_count; i++) {
+        if (condition_early(rule->conditions[i], subject, mapper->arena) == TRUTH_FAILS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Does `where` hold for this row? */
 static enum outcome conditions_hold(struct mapper *mapper, const struct rule *rule,
                                     const struct subject *subject, bool *hold, struct error *error)
@@ -183,6 +196,7 @@ static void map_items(struct mapper *mapper, struct mapped *mapped, const struct
 
         subject.here = items[i].node;
         subject.key = items[i].key;
+        subject.outer = items[i].outer;
         if (conditions_hold(mapper, rule, &subject, &hold, &error) != OUTCOME_OK ||
             (hold && map_row(mapper, mapped, &subject, row, &error) != OUTCOME_OK)) {
             snprintf(where, sizeof(where), "row %zu: ", i + 1);
@@ -217,6 +231,10 @@ static void map_route(struct mapper *mapper, const struct route *route,
                     .client_id = mapper->ruleset->client_id},
     };
     if (mapper->rules[route->rule].skip) {
+        return;
+    }
+    if (fails_early(mapper, rule, &mapped->subject)) {
+        mapped->verdict = VERDICT_FILTERED;
         return;
     }
     if (rule->uses_payload) {

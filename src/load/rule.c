@@ -173,7 +173,7 @@ static void compile_ack(struct rule *rule, const struct scope *rule_scope,
     if (!rule->options->ack.wanted || rule->options->ack.topic.text == NULL) {
         return; /* without a topic: reported by the configuration */
     }
-    scope.in_rows = false; /* an acknowledgment is about the message, not about one of its rows */
+    scope.row_levels = 0; /* an acknowledgment is about the message, not about one of its rows */
     scope.in_ack = true;
     rule->ack = ack_template_compile(&rule->options->ack, rule->name, &scope, problems);
     if (rule->ack != NULL) {
@@ -184,7 +184,7 @@ static void compile_ack(struct rule *rule, const struct scope *rule_scope,
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems)
 {
     struct rule *rule = memory_alloc(sizeof(*rule));
-    struct scope scope = {.in_rows = options->rows.text != NULL};
+    struct scope scope = {0};
     size_t errors = problems->errors;
 
     rule->options = options;
@@ -200,6 +200,10 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     check_table_name(rule, problems);
     compile_format(rule, problems);
     compile_rows(rule, problems);
+    /* Of rows with a mistake: what looks like a level, so that columns are not blamed for it. */
+    scope.row_levels = rule->rows != NULL           ? row_source_levels(rule->rows)
+                       : options->rows.text != NULL ? strlen(options->rows.text)
+                                                    : 0;
     compile_columns(rule, &scope, problems);
     compile_conditions(rule, &scope, problems);
     for (size_t i = 0; i < options->key_count; i++) {

@@ -101,8 +101,7 @@ static void advise_conditions(const struct rule *rule, struct problems *problems
         if (condition_is_never(rule->conditions[i])) {
             problem_warning(problems, where->place, "where",
                             "\"%s\" never holds, so the rule stores nothing%s", where->text,
-                            where->text[0] == '{' ? ": a capture is text, compare it with '5'"
-                                                  : "");
+                            where->text[0] == '{' ? ": a capture is text" : "");
         }
         for (size_t j = 0; j < i; j++) {
             if (conditions_exclude(rule->conditions[i], rule->conditions[j])) {

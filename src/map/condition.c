@@ -3,156 +3,23 @@
 
 #include <assert.h>
 
-#include "core/rfc3339.h"
-#include "core/table_shape.h"
-#include "decode/json_scan.h"
-#include "map/decimal.h"
-#include "map/expression_parser.h"
-
-/* What comparing gives; `unequal` when neither is less. */
-enum relation {
-    RELATION_LESS = 1,
-    RELATION_EQUAL = 2,
-    RELATION_GREATER = 4,
-    RELATION_UNEQUAL = 8,
-};
-
-struct comparison {
-    const char *text;
-    unsigned holds_for;  /* relations; 0: no operator */
-    const char *instead; /* hint for what other languages write */
-};
-
-/* The longer ones first. */
-static const struct comparison comparisons[] = {
-    {"==", 0, "equality is written ="},
-    {"<>", 0, "inequality is written !="},
-    {"=>", 0, "it is written >="},
-    {"=<", 0, "it is written <="},
-    {"!=", RELATION_LESS | RELATION_GREATER | RELATION_UNEQUAL, NULL},
-    {"<=", RELATION_LESS | RELATION_EQUAL, NULL},
-    {">=", RELATION_GREATER | RELATION_EQUAL, NULL},
-    {"=", RELATION_EQUAL, NULL},
-    {"<", RELATION_LESS, NULL},
-    {">", RELATION_GREATER, NULL},
-};
+#include "map/condition_term.h"
 
 struct condition {
     struct arena *arena; /* everything here lives in it */
-    struct expression *expression;
-    struct slice source;     /* the expression's text, without white space around it */
-    enum type_family family; /* of "::type" */
-    bool asks_null;          /* is null, is not null */
-    bool wants_null;         /* … which of them */
-    const struct comparison *comparison;
-    struct value constant;
-    bool constant_is_time; /* the text is RFC 3339: */
-    int64_t constant_us;
+    struct term *root;
+    bool uses_payload;
+    bool varies_by_row;
 };
 
-/* --- compiling -------------------------------------------------------------------------------- */
-
-static enum outcome parse_is(struct parser *parser, struct condition *condition)
+/* Does one of the expressions in the tree have the property? */
+static bool any_expression(const struct term *term, bool (*has)(const struct expression *))
 {
-    condition->asks_null = true;
-    condition->wants_null = !parser_take_word(parser, "not");
-    if (!parser_take_word(parser, "null")) {
-        return parser_fail(parser, parser->at, NULL, "\"is null\" or \"is not null\" expected");
+    bool found = term->expression != NULL && has(term->expression);
+    for (const struct term *part = term->parts; !found && part != NULL; part = part->next) {
+        found = any_expression(part, has);
     }
-    return OUTCOME_OK;
-}
-
-static enum outcome parse_operator(struct parser *parser, struct condition *condition)
-{
-    for (size_t i = 0; i < sizeof(comparisons) / sizeof(comparisons[0]); i++) {
-        size_t start = parser->at;
-        if (!parser_take(parser, comparisons[i].text)) {
-            continue;
-        }
-        if (comparisons[i].holds_for == 0) {
-            return parser_fail(parser, start, comparisons[i].instead, "unknown operator \"%s\"",
-                               comparisons[i].text);
-        }
-        condition->comparison = &comparisons[i];
-        return OUTCOME_OK;
-    }
-    return parser_fail(parser, parser->at, "= != < <= > >=, is null, is not null",
-                       "an operator expected");
-}
-
-static bool is_time_type(const char *type)
-{
-    return slice_is(slice_of(type), "timestamptz");
-}
-
-static enum outcome parse_constant(struct parser *parser, struct condition *condition)
-{
-    parser_skip_space(parser);
-    size_t start = parser->at;
-    if (parser_constant(parser, &condition->constant) != OUTCOME_OK) {
-        return OUTCOME_REJECT;
-    }
-    if (condition->constant.kind == VALUE_NULL) {
-        return parser_fail(parser, start, "write is null or is not null",
-                           "nothing compares with null");
-    }
-    condition->constant_is_time = condition->constant.kind == VALUE_TEXT &&
-                                  rfc3339_parse(condition->constant.text, &condition->constant_us);
-    if (is_time_type(expression_inferred_type(condition->expression)) &&
-        condition->family == TYPE_NONE && !condition->constant_is_time) {
-        return parser_fail(parser, start, "RFC 3339: '2026-11-23T03:29:30Z'",
-                           "a timestamp compares with a time");
-    }
-    return OUTCOME_OK;
-}
-
-static enum type_family declared_family(const struct expression *expression)
-{
-    enum type_family family = TYPE_NONE;
-    struct table_shape *shape = table_shape_new();
-    struct column_shape *column = table_shape_add(shape, (struct slice) SLICE_LITERAL(""));
-    const char *type = expression_declared_type(expression);
-    if (type != NULL && type_parse(slice_of(type), column)) {
-        family = column->array ? TYPE_OTHER : column->family;
-    }
-    table_shape_free(shape);
-    return family;
-}
-
-/* What was read since `start`. It lives in the parser's arena, which becomes the condition's. */
-static struct slice text_before(const struct parser *parser, size_t start)
-{
-    size_t end = parser->at;
-    while (start < end && strchr(" \t\r\n", parser->text.data[start]) != NULL) {
-        start++;
-    }
-    while (end > start && strchr(" \t\r\n", parser->text.data[end - 1]) != NULL) {
-        end--;
-    }
-    return slice_make(parser->text.data + start, end - start);
-}
-
-static enum outcome parse_condition(struct parser *parser, struct condition *condition)
-{
-    size_t start = parser->at;
-    enum outcome outcome = expression_parse(parser, true, &condition->expression);
-    if (outcome != OUTCOME_OK) {
-        return outcome;
-    }
-    condition->source = text_before(parser, start);
-    condition->family = declared_family(condition->expression);
-    if (parser_take_word(parser, "is")) {
-        outcome = parse_is(parser, condition);
-    } else {
-        outcome = parse_operator(parser, condition);
-        outcome = outcome == OUTCOME_OK ? parse_constant(parser, condition) : outcome;
-    }
-    parser_skip_space(parser);
-    if (outcome == OUTCOME_OK && !parser_at_end(parser)) {
-        outcome =
-            parser_fail(parser, parser->at, "several conditions are a list", "the end expected");
-    }
-    return outcome;
+    return found;
 }
 
 enum outcome condition_compile(struct slice text, const struct scope *scope,
@@ -164,10 +31,12 @@ enum outcome condition_compile(struct slice text, const struct scope *scope,
     }
     struct condition *made = arena_alloc(parser.arena, sizeof(*made));
     *made = (struct condition){.arena = parser.arena};
-    if (parse_condition(&parser, made) != OUTCOME_OK) {
+    if (term_parse(&parser, &made->root) != OUTCOME_OK) {
         arena_free(parser.arena);
         return OUTCOME_REJECT;
     }
+    made->uses_payload = any_expression(made->root, expression_uses_payload);
+    made->varies_by_row = any_expression(made->root, expression_varies_by_row);
     *condition = made;
     return OUTCOME_OK;
 }
@@ -179,7 +48,7 @@ void condition_free(struct condition *condition)
     }
 }
 
-/* --- evaluating ------------------------------------------------------------------------------- */
+/* --- one comparison --------------------------------------------------------------------------- */
 
 /* What "::type" makes of a value here: the kind that the type's values compare as. What does not
  * fit stays as it is. */
@@ -187,16 +56,6 @@ static void take_kind_of_type(enum type_family family, struct value *value)
 {
     int64_t time_us;
     switch (family) {
-    case TYPE_INT2:
-    case TYPE_INT4:
-    case TYPE_INT8:
-    case TYPE_FLOAT4:
-    case TYPE_FLOAT8:
-    case TYPE_NUMERIC:
-        if (value->kind == VALUE_TEXT && json_is_number(value->text)) {
-            value->kind = VALUE_NUMBER;
-        }
-        break;
     case TYPE_TEXT:
     case TYPE_VARCHAR:
     case TYPE_CHAR:
@@ -208,7 +67,7 @@ static void take_kind_of_type(enum type_family family, struct value *value)
         break;
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
-        if (value->kind == VALUE_TEXT && rfc3339_parse(value->text, &time_us)) {
+        if (value->kind == VALUE_TEXT && compare_reads_time(value->text, &time_us)) {
             *value = value_time(time_us);
         }
         break;
@@ -217,93 +76,205 @@ static void take_kind_of_type(enum type_family family, struct value *value)
     }
 }
 
-static enum relation relation_of(int comparison)
+static bool is_text(const struct value *value)
 {
-    return comparison < 0 ? RELATION_LESS : comparison > 0 ? RELATION_GREATER : RELATION_EQUAL;
+    return value->kind == VALUE_TEXT || value->kind == VALUE_NUMBER || value->kind == VALUE_BYTES;
 }
 
-static int compare_bytes(struct slice left, struct slice right)
+/* Bytes of the character that begins here. */
+static size_t character_bytes(struct slice text, size_t at)
 {
-    size_t shorter = left.length < right.length ? left.length : right.length;
-    int comparison = shorter > 0 ? memcmp(left.data, right.data, shorter) : 0;
-    return comparison != 0 ? comparison
-                           : (left.length > right.length) - (left.length < right.length);
+    size_t length = 1;
+    while (at + length < text.length && ((unsigned char) text.data[at + length] & 0xc0) == 0x80) {
+        length++;
+    }
+    return length;
 }
 
-static enum relation compare_numbers(struct slice left_text, struct slice right_text)
+/* As SQL's LIKE. After a "%" it goes back at most to that one, so the time is at most the product
+ * of both lengths. */
+static bool is_like(struct slice text, struct slice pattern)
 {
-    struct number left;
-    struct number right;
-    bool numbers = number_parse(left_text, &left) && number_parse(right_text, &right);
-    assert(numbers);
-    return numbers ? relation_of(decimal_compare(&left, &right)) : RELATION_UNEQUAL;
+    size_t at = 0;
+    size_t wanted = 0;
+    size_t back_at = 0;
+    size_t back_wanted = SIZE_MAX; /* behind the last "%" */
+    while (at < text.length || wanted < pattern.length) {
+        char next = wanted < pattern.length ? pattern.data[wanted] : '\0';
+        bool escaped = next == '\\' && wanted + 1 < pattern.length;
+        char literal = escaped ? pattern.data[wanted + 1] : next;
+        if (next == '%') {
+            back_wanted = ++wanted;
+            back_at = at;
+        } else if (next == '_' && at < text.length) {
+            at += character_bytes(text, at);
+            wanted++;
+        } else if (wanted < pattern.length && next != '_' && at < text.length &&
+                   text.data[at] == literal) {
+            at++;
+            wanted += 1 + escaped;
+        } else if (back_wanted != SIZE_MAX && back_at < text.length) {
+            back_at += character_bytes(text, back_at);
+            at = back_at;
+            wanted = back_wanted;
+        } else {
+            return false;
+        }
+    }
+    return true;
 }
 
-static enum relation compare(const struct condition *condition, const struct value *value)
+static bool is_in(const struct term *term, const struct value *value)
 {
-    const struct value *constant = &condition->constant;
-    if (value->kind == VALUE_TIME && condition->constant_is_time) {
-        return relation_of((value->time_us > condition->constant_us) -
-                           (value->time_us < condition->constant_us));
+    for (size_t i = 0; i < term->count; i++) {
+        if (compare_value(value, &term->constants[i]) == RELATION_EQUAL) {
+            return true;
+        }
     }
-    if (value->kind == VALUE_BYTES && constant->kind == VALUE_TEXT) {
-        return relation_of(compare_bytes(value->text, constant->text));
+    return false;
+}
+
+/* Of a term with an expression. */
+static enum outcome leaf_holds(const struct term *term, const struct subject *subject,
+                               struct arena *arena, bool *holds, struct error *error)
+{
+    struct value value;
+    if (expression_evaluate(term->expression, subject, arena, &value, error) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
     }
-    if (value->kind != constant->kind) {
-        return RELATION_UNEQUAL;
+    take_kind_of_type(term->family, &value);
+    switch (term->kind) {
+    case TERM_NULL:
+        *holds = value.kind == VALUE_NULL;
+        return OUTCOME_OK;
+    case TERM_IN:
+        *holds = is_in(term, &value);
+        return OUTCOME_OK;
+    case TERM_LIKE:
+        *holds = is_text(&value) && is_like(value.text, term->pattern);
+        return OUTCOME_OK;
+    case TERM_REGEX:
+        *holds = false;
+        return is_text(&value) ? regex_matches(term->regex, value.text, holds, error) : OUTCOME_OK;
+    default:
+        assert(term->kind == TERM_COMPARE && term->count == 1);
+        *holds = (term->holds_for & compare_value(&value, &term->constants[0])) != 0;
+        return OUTCOME_OK;
     }
-    switch (value->kind) {
-    case VALUE_BOOLEAN:
-        return relation_of(value->boolean - constant->boolean);
-    case VALUE_NUMBER:
-        return compare_numbers(value->text, constant->text);
-    default: /* TEXT: a constant is nothing else */
-        return relation_of(compare_bytes(value->text, constant->text));
+}
+
+/* --- the tree --------------------------------------------------------------------------------- */
+
+/* How a tree is evaluated. */
+struct evaluation {
+    const struct subject *subject;
+    struct arena *arena;
+    struct error *error;
+    bool early; /* without the decoded payload */
+};
+
+static enum outcome decide_leaf(const struct evaluation *evaluation, const struct term *term,
+                                enum truth *truth)
+{
+    bool holds = false;
+    *truth = TRUTH_UNKNOWN;
+    if (evaluation->early &&
+        (expression_uses_payload(term->expression) || expression_varies_by_row(term->expression))) {
+        return OUTCOME_OK;
     }
+    enum outcome outcome =
+        leaf_holds(term, evaluation->subject, evaluation->arena, &holds, evaluation->error);
+    if (outcome == OUTCOME_OK) {
+        *truth = holds ? TRUTH_HOLDS : TRUTH_FAILS;
+    }
+    return evaluation->early ? OUTCOME_OK : outcome;
+}
+
+/* From left to right; what follows a part that decides is not looked at. The depth of the recursion
+ * is that of the parentheses, which the parser bounds. */
+static enum outcome decide(const struct evaluation *evaluation, const struct term *term,
+                           enum truth *truth)
+{
+    if (term->parts == NULL) {
+        return decide_leaf(evaluation, term, truth);
+    }
+    enum truth decisive = term->kind == TERM_OR ? TRUTH_HOLDS : TRUTH_FAILS;
+    enum truth sum = term->kind == TERM_OR ? TRUTH_FAILS : TRUTH_HOLDS;
+    for (const struct term *part = term->parts; part != NULL; part = part->next) {
+        enum outcome outcome = decide(evaluation, part, truth);
+        if (outcome != OUTCOME_OK || (*truth == decisive && term->kind != TERM_NOT)) {
+            return outcome;
+        }
+        sum = *truth == TRUTH_UNKNOWN ? TRUTH_UNKNOWN : sum;
+    }
+    if (term->kind != TERM_NOT) {
+        *truth = sum;
+    } else if (*truth != TRUTH_UNKNOWN) {
+        *truth = *truth == TRUTH_HOLDS ? TRUTH_FAILS : TRUTH_HOLDS;
+    }
+    return OUTCOME_OK;
 }
 
 enum outcome condition_holds(const struct condition *condition, const struct subject *subject,
                              struct arena *arena, bool *holds, struct error *error)
 {
-    struct value value;
-    if (expression_evaluate(condition->expression, subject, arena, &value, error) != OUTCOME_OK) {
-        return OUTCOME_REJECT;
-    }
-    if (condition->asks_null) {
-        *holds = (value.kind == VALUE_NULL) == condition->wants_null;
-    } else {
-        take_kind_of_type(condition->family, &value);
-        *holds = (condition->comparison->holds_for & compare(condition, &value)) != 0;
-    }
-    return OUTCOME_OK;
+    const struct evaluation evaluation = {.subject = subject, .arena = arena, .error = error};
+    enum truth truth = TRUTH_FAILS;
+    enum outcome outcome = decide(&evaluation, condition->root, &truth);
+    assert(outcome != OUTCOME_OK || truth != TRUTH_UNKNOWN);
+    *holds = truth == TRUTH_HOLDS;
+    return outcome;
 }
 
-bool condition_uses_payload(const struct condition *condition)
+enum truth condition_early(const struct condition *condition, const struct subject *subject,
+                           struct arena *arena)
 {
-    return expression_uses_payload(condition->expression);
+    struct error ignored;
+    const struct evaluation evaluation = {
+        .subject = subject, .arena = arena, .error = &ignored, .early = true};
+    enum truth truth = TRUTH_UNKNOWN;
+    return decide(&evaluation, condition->root, &truth) == OUTCOME_OK ? truth : TRUTH_UNKNOWN;
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
+bool condition_uses_payload(const struct condition *condition)
+{
+    return condition->uses_payload;
+}
+
+bool condition_is_early(const struct condition *condition)
+{
+    return !condition->uses_payload && !condition->varies_by_row;
+}
+
+static bool is_not_constant(const struct expression *expression)
+{
+    return !expression_is_constant(expression, NULL);
+}
+
 bool condition_is_never(const struct condition *condition)
 {
-    const struct subject nothing = {0};
+    static const struct subject nothing = {0};
+    const struct term *root = condition->root;
     struct error error;
     bool holds = true;
-    if (expression_is_constant(condition->expression, NULL)) {
+    if (!any_expression(root, is_not_constant)) {
         return condition_holds(condition, &nothing, condition->arena, &holds, &error) ==
                    OUTCOME_OK &&
                !holds;
     }
-    return !condition->asks_null && expression_is_bare_capture(condition->expression) &&
-           condition->constant.kind != VALUE_TEXT &&
-           (condition->comparison->holds_for & RELATION_UNEQUAL) == 0;
+    return root->kind == TERM_COMPARE && expression_is_bare_capture(root->expression) &&
+           root->constants[0].value.kind == VALUE_BOOLEAN &&
+           (root->holds_for & RELATION_UNEQUAL) == 0;
 }
 
-static bool takes_null(const struct condition *condition)
+/* A term that is not "or" or "and", and whether it is turned around. */
+static const struct term *leaf_of(const struct condition *condition, bool *around)
 {
-    return condition->asks_null ? condition->wants_null
-                                : (condition->comparison->holds_for & RELATION_UNEQUAL) != 0;
+    const struct term *term = condition->root;
+    *around = term->kind == TERM_NOT;
+    return *around ? term->parts : term;
 }
 
 /* Relations to one constant that go with each relation to a larger one. */
@@ -318,28 +289,50 @@ static bool meet_apart(unsigned lower, unsigned upper)
     return below || at_lower || between || at_upper || above || unlike;
 }
 
-bool conditions_exclude(const struct condition *left, const struct condition *right)
+static bool takes_null(const struct term *term, bool around)
 {
-    if (!slice_equal(left->source, right->source) || (takes_null(left) && takes_null(right))) {
+    return term->kind == TERM_NULL ? !around : (term->holds_for & RELATION_UNEQUAL) != 0;
+}
+
+static bool comparisons_exclude(const struct term *left, const struct term *right)
+{
+    const struct constant *one = &left->constants[0];
+    const struct constant *other = &right->constants[0];
+    if (one->is_time || other->is_time || one->value.kind != other->value.kind) {
         return false;
     }
-    if (left->asks_null || right->asks_null) {
-        const struct condition *asks = left->asks_null ? left : right;
-        const struct condition *other = left->asks_null ? right : left;
-        return asks->wants_null || (other->asks_null && other->wants_null);
-    }
-    if (left->constant_is_time || right->constant_is_time ||
-        left->constant.kind != right->constant.kind) {
-        return false;
-    }
-    unsigned one = left->comparison->holds_for;
-    unsigned other = right->comparison->holds_for;
-    switch (compare(left, &right->constant)) { /* the right constant to the left one */
+    switch (compare_value(&other->value, one)) { /* the right constant to the left one */
     case RELATION_EQUAL:
-        return (one & other) == 0;
+        return (left->holds_for & right->holds_for) == 0;
     case RELATION_GREATER:
-        return !meet_apart(one, other);
+        return !meet_apart(left->holds_for, right->holds_for);
     default:
-        return !meet_apart(other, one);
+        return !meet_apart(right->holds_for, left->holds_for);
     }
+}
+
+bool conditions_exclude(const struct condition *left_condition,
+                        const struct condition *right_condition)
+{
+    bool left_around;
+    bool right_around;
+    const struct term *left = leaf_of(left_condition, &left_around);
+    const struct term *right = leaf_of(right_condition, &right_around);
+    bool left_null = left->kind == TERM_NULL;
+    bool right_null = right->kind == TERM_NULL;
+    if ((!left_null && (left->kind != TERM_COMPARE || left_around)) ||
+        (!right_null && (right->kind != TERM_COMPARE || right_around)) ||
+        !slice_equal(left->source, right->source)) {
+        return false;
+    }
+    if (left_null || right_null) {
+        /* One of them holds for null alone, the other for anything but null, or for both. */
+        bool left_takes = takes_null(left, left_around);
+        bool right_takes = takes_null(right, right_around);
+        return left_null && left_takes     ? !right_takes
+               : right_null && right_takes ? !left_takes
+                                           : false;
+    }
+    return !(takes_null(left, false) && takes_null(right, false)) &&
+           comparisons_exclude(left, right);
 }

@@ -1,14 +1,17 @@
 /*
- * condition: one line of `where`: `expression OP constant` with = != < <= > >=, or `expression is
- * null`, `expression is not null`.
+ * condition: one line of `where`.
  *
- * Numbers compare by value, exactly (12 = 12.0, 2^53 < 2^53+1); text by bytes; times with times or
- * with a text constant in RFC 3339; false < true. Values of different kinds are unequal and neither
- * is less. For null only `is null` and `!=` hold. Pure.
+ *   condition   expression OP constant        = != < <= > >=
+ *               expression [not] in (constant, …)
+ *               expression [not] like 'pattern'      % any characters, _ one, \ before either
+ *               expression ~ 'REGEX', !~ 'REGEX'     PCRE2, bounded (map/regex)
+ *               expression is [not] null
+ *   together    not, and, or (in this order), parentheses
  *
- * As there are no constants for them, bytes compare with a text constant by bytes. A "::type" has a
- * value compare as the type's values do where it can: the text "21.5" as a number under ::numeric,
- * a number as text under ::text, a text in RFC 3339 as time under ::timestamptz.
+ * What compares how stands in map/compare. For null only `is null` and `!=` hold (and `not` turns
+ * what is in front of it around, as `not in`, `not like` and `!~` do). A "::type" has a value
+ * compare as the type's values do where it can: a number as text under ::text, a text as time under
+ * ::timestamptz. like and ~ look at text, at the digits of a number, and at bytes. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,6 +22,8 @@
 
 struct condition;
 
+enum truth { TRUTH_FAILS, TRUTH_HOLDS, TRUTH_UNKNOWN };
+
 /* OUTCOME_REJECT with a message that points at the place, as expression_compile(). */
 enum outcome condition_compile(struct slice text, const struct scope *scope,
                                struct condition **condition, struct error *error) MUST_CHECK;
@@ -28,10 +33,19 @@ void condition_free(struct condition *condition);
 enum outcome condition_holds(const struct condition *condition, const struct subject *subject,
                              struct arena *arena, bool *holds, struct error *error) MUST_CHECK;
 
+/* What can be said before the payload is decoded, by topic, facts and the bare payload alone.
+ * UNKNOWN also where an expression rejects: condition_holds() will tell. */
+enum truth condition_early(const struct condition *condition, const struct subject *subject,
+                           struct arena *arena);
+
+/* Does any part of it need the decoded payload? */
 bool condition_uses_payload(const struct condition *condition);
 
+/* Does condition_early() always know: no part needs the decoded payload or a row's key? */
+bool condition_is_early(const struct condition *condition);
+
 /* Is it certain that it never holds: a constant that is not so, or a capture, which is text,
- * compared with a number? */
+ * compared with true? */
 bool condition_is_never(const struct condition *condition);
 
 /* Is it certain that they never hold together: "$.a = 1" and "$.a = 2"? Only what can be told from

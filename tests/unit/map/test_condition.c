@@ -85,6 +85,10 @@ static void test_exclude(void)
         {"$.a is null", "$.a is null", false},
         {"  $.a   = 1", "$.a=2", true},
         {"$.a = true", "$.a = false", true},
+        {"$.a is null", "$.a > 1", true},
+        {"$.a in (1)", "$.a = 2", false}, /* left alone: lists */
+        {"not $.a = 1", "$.a = 1", false},
+        {"$.a like 'x'", "$.a is null", false},
     };
     const struct scope scope = {0};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -104,10 +108,12 @@ static void test_never(void)
         const char *text;
         bool never;
     } cases[] = {
-        {"1 = 2", true},        {"1 = 1", false},          {"'a' is null", true},
-        {"{x} = 5", true},      {"{x} > 5", true},         {"{x} != 5", false},
-        {"{x} = '5'", false},   {"{x} :: int = 5", false}, {"$.a = 5", false},
-        {"{x} is null", false},
+        {"1 = 2", true},           {"1 = 1", false},
+        {"'a' is null", true},     {"{x} = true", true},
+        {"{x} > 5", false},        {"{x} != true", false},
+        {"1 = 2 or 1 = 1", false}, {"1 = 2 and $.a = 1", false},
+        {"{x} = '5'", false},      {"{x} :: int = 5", false},
+        {"$.a = 5", false},        {"{x} is null", false},
     };
     static const char *const captures[] = {"x"};
     const struct scope scope = {.captures = captures, .capture_count = 1};
@@ -119,5 +125,42 @@ static void test_never(void)
     }
 }
 
-UNIT_MAIN("condition", {"exclude", test_exclude}, {"never", test_never}, {"cases", test_cases},
-          {"uses payload", test_uses_payload})
+/* What is known before the payload is decoded. */
+static void test_early(void)
+{
+    static const struct {
+        const char *text;
+        enum truth truth;
+        bool early;
+    } cases[] = {
+        {"{device} = 'd1'", TRUTH_HOLDS, true},
+        {"{device} = 'd2'", TRUTH_FAILS, true},
+        {"@payload = 'no json'", TRUTH_HOLDS, true},
+        {"@payload != ''", TRUTH_HOLDS, true},
+        {"$.a = 1", TRUTH_UNKNOWN, false},
+        {"{device} = 'd2' and $.a = 1", TRUTH_FAILS, false},
+        {"$.a = 1 and {device} = 'd2'", TRUTH_FAILS, false},
+        {"{device} = 'd1' and $.a = 1", TRUTH_UNKNOWN, false},
+        {"{device} = 'd1' or $.a = 1", TRUTH_HOLDS, false},
+        {"not ($.a = 1 or {device} = 'd1')", TRUTH_FAILS, false},
+        {"not $.a = 1", TRUTH_UNKNOWN, false},
+        {"{device} | default $.a = 'd2'", TRUTH_UNKNOWN, false},
+        {"{device} | number = 1", TRUTH_UNKNOWN, true}, /* rejects: told later */
+        {"@key = 1", TRUTH_UNKNOWN, false},
+    };
+    struct fixture fixture;
+    fixture_init(&fixture, slice_of("text:no json"));
+    fixture.scope.row_levels = 1;
+    fixture.subject.payload = fixture.subject.here = NULL;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct condition *condition = compiled(cases[i].text, &fixture.scope);
+        UNIT_CASE("%s", cases[i].text);
+        CHECK_INT_EQ(condition_early(condition, &fixture.subject, fixture.arena), cases[i].truth);
+        CHECK_INT_EQ(condition_is_early(condition), cases[i].early);
+        condition_free(condition);
+    }
+    fixture_fini(&fixture);
+}
+
+UNIT_MAIN("condition", {"early", test_early}, {"exclude", test_exclude}, {"never", test_never},
+          {"cases", test_cases}, {"uses payload", test_uses_payload})

@@ -3,8 +3,8 @@
 
 #include "../data/cases.h"
 #include "fixture.h"
+#include "map/facts.h"
 #include "map/filters.h"
-#include "map/sources.h"
 #include "unit.h"
 
 static void write_result(struct fixture *fixture, struct slice text, struct buf *out)
@@ -85,7 +85,7 @@ static void test_in_rows(void)
 {
     struct fixture fixture;
     fixture_init(&fixture, slice_of("{\"a\":[{\"v\":1},{\"v\":2}],\"v\":3}"));
-    fixture.scope.in_rows = true;
+    fixture.scope.row_levels = 1;
     fixture.subject.here = node_element(node_member(fixture.subject.payload, slice_of("a")), 1);
     fixture.subject.key = value_number(slice_of("1"));
     check_result(&fixture, "@key", "number 1");
@@ -140,7 +140,7 @@ static void check_types(const char *text, const char *declared, const char *infe
     struct scope scope = {.captures = fixture_captures, .capture_count = 3, .in_ack = true};
     struct expression *expression = NULL;
     struct error error;
-    scope.in_rows = true;
+    scope.row_levels = 1;
     UNIT_CASE("%s", text);
     if (CHECK_INT_EQ(expression_compile(slice_of(text), &scope, &expression, &error), OUTCOME_OK)) {
         CHECK_TEXT_EQ(expression_declared_type(expression), declared);

@@ -1,0 +1,297 @@
+/*
+ * condition_parser: reads conditions. "or" binds weakest, then "and", then "not".
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "map/condition_term.h"
+#include "map/expression_parser.h"
+
+enum { NESTING_MAX = 50, CONSTANTS_FIRST = 8 };
+
+struct comparison {
+    const char *text;
+    unsigned holds_for;  /* relations; 0: no operator */
+    const char *instead; /* hint for what other languages write */
+};
+
+/* The longer ones first. */
+static const struct comparison comparisons[] = {
+    {"==", 0, "equality is written ="},
+    {"<>", 0, "inequality is written !="},
+    {"=>", 0, "it is written >="},
+    {"=<", 0, "it is written <="},
+    {"&&", 0, "it is written and"},
+    {"||", 0, "it is written or"},
+    {"!=", RELATION_LESS | RELATION_GREATER | RELATION_UNEQUAL, NULL},
+    {"<=", RELATION_LESS | RELATION_EQUAL, NULL},
+    {">=", RELATION_GREATER | RELATION_EQUAL, NULL},
+    {"=", RELATION_EQUAL, NULL},
+    {"<", RELATION_LESS, NULL},
+    {">", RELATION_GREATER, NULL},
+};
+
+static const char operators_hint[] = "= != < <= > >=, in, like, ~, is null, is not null";
+
+/* --- one comparison --------------------------------------------------------------------------- */
+
+static struct term *term_new(struct parser *parser, enum term_kind kind)
+{
+    struct term *term = arena_alloc(parser->arena, sizeof(*term));
+    *term = (struct term){.kind = kind};
+    return term;
+}
+
+/* `term`, or what is not so. */
+static struct term *turned(struct parser *parser, struct term *term, bool around)
+{
+    struct term *not_it = around ? term_new(parser, TERM_NOT) : term;
+    if (around) {
+        not_it->parts = term;
+    }
+    return not_it;
+}
+
+static enum outcome parse_is(struct parser *parser, struct term *term, bool *around)
+{
+    term->kind = TERM_NULL;
+    *around = parser_take_word(parser, "not");
+    if (!parser_take_word(parser, "null")) {
+        return parser_fail(parser, parser->at, NULL, "\"is null\" or \"is not null\" expected");
+    }
+    return OUTCOME_OK;
+}
+
+static bool is_time_type(const char *type)
+{
+    return slice_is(slice_of(type), "timestamptz");
+}
+
+/* A constant that the term's expression may be compared with. */
+static enum outcome parse_constant(struct parser *parser, const struct term *term,
+                                   struct constant *constant)
+{
+    struct value value;
+    parser_skip_space(parser);
+    size_t start = parser->at;
+    if (parser_constant(parser, &value) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    if (value.kind == VALUE_NULL) {
+        return parser_fail(parser, start, "write is null or is not null",
+                           "nothing compares with null");
+    }
+    *constant = constant_make(value);
+    if (is_time_type(expression_inferred_type(term->expression)) && term->family == TYPE_NONE &&
+        !constant->is_time) {
+        return parser_fail(parser, start, "RFC 3339: '2026-11-23T03:29:30Z'",
+                           "a timestamp compares with a time");
+    }
+    return OUTCOME_OK;
+}
+
+static enum outcome parse_comparison(struct parser *parser, struct term *term)
+{
+    for (size_t i = 0; i < sizeof(comparisons) / sizeof(comparisons[0]); i++) {
+        size_t start = parser->at;
+        if (!parser_take(parser, comparisons[i].text)) {
+            continue;
+        }
+        if (comparisons[i].holds_for == 0) {
+            return parser_fail(parser, start, comparisons[i].instead, "unknown operator \"%s\"",
+                               comparisons[i].text);
+        }
+        term->kind = TERM_COMPARE;
+        term->holds_for = comparisons[i].holds_for;
+        term->constants = arena_alloc(parser->arena, sizeof(struct constant));
+        term->count = 1;
+        return parse_constant(parser, term, term->constants);
+    }
+    return parser_fail(parser, parser->at, operators_hint, "an operator expected");
+}
+
+/* Behind "in". */
+static enum outcome parse_in(struct parser *parser, struct term *term)
+{
+    size_t capacity = 0;
+    term->kind = TERM_IN;
+    if (!parser_take(parser, "(")) {
+        return parser_fail(parser, parser->at, "in ('a', 'b')", "\"(\" expected");
+    }
+    do {
+        if (term->count == capacity) {
+            capacity = capacity > 0 ? capacity * 2 : CONSTANTS_FIRST;
+            struct constant *more = arena_alloc(parser->arena, capacity * sizeof(*more));
+            if (term->count > 0) {
+                memcpy(more, term->constants, term->count * sizeof(*more));
+            }
+            term->constants = more;
+        }
+        if (parse_constant(parser, term, &term->constants[term->count]) != OUTCOME_OK) {
+            return OUTCOME_REJECT;
+        }
+        term->count++;
+    } while (parser_take(parser, ","));
+    return parser_take(parser, ")")
+               ? OUTCOME_OK
+               : parser_fail(parser, parser->at, NULL, "\",\" or \")\" expected");
+}
+
+/* The quoted text behind "like" or "~". */
+static enum outcome parse_pattern(struct parser *parser, const char *what, struct slice *pattern)
+{
+    parser_skip_space(parser);
+    if (parser_peek(parser) != '\'') {
+        return parser_fail(parser, parser->at, "in single quotes", "%s expected", what);
+    }
+    return parser_quoted(parser, pattern);
+}
+
+static enum outcome parse_regex(struct parser *parser, struct term *term)
+{
+    struct slice pattern = {0};
+    struct error error;
+    term->kind = TERM_REGEX;
+    parser_skip_space(parser);
+    size_t start = parser->at;
+    if (parse_pattern(parser, "a regular expression", &pattern) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    if (regex_compile(pattern, parser->arena, &term->regex, &error) != OUTCOME_OK) {
+        return parser_fail(parser, start, NULL, "%s", error.text);
+    }
+    return OUTCOME_OK;
+}
+
+/* Behind the expression. *around: what was read is to be turned into its opposite. */
+static enum outcome parse_operator(struct parser *parser, struct term *term, bool *around)
+{
+    if (parser_take_word(parser, "is")) {
+        return parse_is(parser, term, around);
+    }
+    *around = parser_take(parser, "!~");
+    if (*around || parser_take(parser, "~")) {
+        return parse_regex(parser, term);
+    }
+    *around = parser_take_word(parser, "not");
+    if (parser_take_word(parser, "in")) {
+        return parse_in(parser, term);
+    }
+    if (parser_take_word(parser, "like")) {
+        term->kind = TERM_LIKE;
+        return parse_pattern(parser, "a pattern", &term->pattern);
+    }
+    return *around ? parser_fail(parser, parser->at, NULL, "\"in\" or \"like\" expected")
+                   : parse_comparison(parser, term);
+}
+
+static enum type_family declared_family(const struct expression *expression)
+{
+    enum type_family family = TYPE_NONE;
+    struct table_shape *shape = table_shape_new();
+    struct column_shape *column = table_shape_add(shape, (struct slice) SLICE_LITERAL(""));
+    const char *type = expression_declared_type(expression);
+    if (type != NULL && type_parse(slice_of(type), column)) {
+        family = column->array ? TYPE_OTHER : column->family;
+    }
+    table_shape_free(shape);
+    return family;
+}
+
+/* What was read since `start`. It lives in the parser's arena, which becomes the condition's. */
+static struct slice text_before(const struct parser *parser, size_t start)
+{
+    size_t end = parser->at;
+    while (start < end && strchr(" \t\r\n", parser->text.data[start]) != NULL) {
+        start++;
+    }
+    while (end > start && strchr(" \t\r\n", parser->text.data[end - 1]) != NULL) {
+        end--;
+    }
+    return slice_make(parser->text.data + start, end - start);
+}
+
+static enum outcome parse_leaf(struct parser *parser, struct term **term)
+{
+    struct term *leaf = term_new(parser, TERM_COMPARE);
+    bool around = false;
+    size_t start = parser->at;
+    enum outcome outcome = expression_parse(parser, true, &leaf->expression);
+    if (outcome != OUTCOME_OK) {
+        return outcome;
+    }
+    leaf->source = text_before(parser, start);
+    leaf->family = declared_family(leaf->expression);
+    outcome = parse_operator(parser, leaf, &around);
+    *term = turned(parser, leaf, around);
+    return outcome;
+}
+
+/* --- together --------------------------------------------------------------------------------- */
+
+static enum outcome parse_chain(struct parser *parser, enum term_kind kind, int nesting,
+                                struct term **term);
+
+/* not … | ( … ) | a comparison */
+static enum outcome parse_part(struct parser *parser, int nesting, struct term **term)
+{
+    bool around = false;
+    while (parser_take_word(parser, "not")) {
+        around = !around;
+    }
+    parser_skip_space(parser);
+    size_t start = parser->at;
+    enum outcome outcome;
+    if (parser_take(parser, "(")) {
+        if (nesting == NESTING_MAX) {
+            return parser_fail(parser, start, NULL, "more than %d parentheses in each other",
+                               NESTING_MAX);
+        }
+        outcome = parse_chain(parser, TERM_OR, nesting + 1, term);
+        if (outcome == OUTCOME_OK && !parser_take(parser, ")")) {
+            outcome = parser_fail(parser, parser->at, NULL, "\"and\", \"or\" or \")\" expected");
+        }
+    } else {
+        outcome = parse_leaf(parser, term);
+    }
+    *term = outcome == OUTCOME_OK ? turned(parser, *term, around) : NULL;
+    return outcome;
+}
+
+/* Parts with "or" between them, each of which may be parts with "and" between them. */
+static enum outcome parse_chain(struct parser *parser, enum term_kind kind, int nesting,
+                                struct term **term)
+{
+    const char *word = kind == TERM_OR ? "or" : "and";
+    struct term *first = NULL;
+    struct term **link = &first;
+    size_t count = 0;
+    assert(nesting <= NESTING_MAX);
+    do {
+        enum outcome outcome = kind == TERM_OR ? parse_chain(parser, TERM_AND, nesting, link)
+                                               : parse_part(parser, nesting, link);
+        if (outcome != OUTCOME_OK) {
+            return outcome;
+        }
+        link = &(*link)->next;
+        count++;
+    } while (parser_take_word(parser, word));
+    *term = first;
+    if (count > 1) {
+        *term = term_new(parser, kind);
+        (*term)->parts = first;
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome term_parse(struct parser *parser, struct term **term)
+{
+    enum outcome outcome = parse_chain(parser, TERM_OR, 0, term);
+    parser_skip_space(parser);
+    if (outcome == OUTCOME_OK && !parser_at_end(parser)) {
+        outcome = parser_fail(parser, parser->at, parser_foreign_operator(parser),
+                              "\"and\", \"or\" or the end expected");
+    }
+    return outcome;
+}
