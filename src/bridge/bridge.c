@@ -106,16 +106,14 @@ static void append_configuration(void *context, struct buf *out)
 }
 
 /* A message that is larger than the journal could never be taken: the broker is told not to send
- * it. True when that changed something. */
-static bool fit_packets_to_journal(struct config *config)
+ * it (MQTT 5), or only its head is taken. */
+static void fit_packets_to_journal(struct config *config)
 {
     int64_t fits = config->journal.max_bytes / 2;
-    bool larger = config->broker.max_packet_bytes > fits;
 
-    if (larger) {
+    if (config->broker.max_packet_bytes > fits) {
         config->broker.max_packet_bytes = fits;
     }
-    return larger;
 }
 
 static void log_problems(const struct problems *problems)
@@ -299,10 +297,7 @@ static int bridge_start(struct bridge *bridge)
     if (!load_first(bridge)) {
         return EXIT_CONFIGURATION;
     }
-    if (fit_packets_to_journal(bridge->generation->config)) {
-        log_warn("broker.max_packet is larger than half of journal.max_size: using that half",
-                 F_INT("bytes", bridge->generation->config->broker.max_packet_bytes));
-    }
+    fit_packets_to_journal(bridge->generation->config); /* the check has warned */
     if (open_disk(bridge, &error) != OUTCOME_OK) {
         log_error("cannot start", F_TEXT("reason", error.text));
         return EXIT_CANNOT_START;
@@ -374,7 +369,7 @@ static void reload(struct bridge *bridge)
     } else {
         configure_process(next->config);
         log_problems(&problems); /* warnings */
-        (void) fit_packets_to_journal(next->config);
+        fit_packets_to_journal(next->config);
         keep_running_parts(next->config, bridge->first->config);
         pthread_mutex_lock(&bridge->mutex);
         bridge->retired = bridge->generation;

@@ -116,6 +116,8 @@ static const char *kind_name(const struct message *message)
         return "gap";
     case MESSAGE_PLAN:
         return "plan";
+    case MESSAGE_HEAD:
+        return "head";
     }
     return "unknown";
 }
@@ -131,6 +133,9 @@ static void print_message(struct buf *out, const struct message *message)
     buf_printf(out, ",\"qos\":%u,\"retained\":%s,\"duplicate\":%s,\"packet_id\":%u", message->qos,
                message->retained ? "true" : "false", message->duplicate ? "true" : "false",
                message->packet_id);
+    if (message->kind == MESSAGE_HEAD) {
+        buf_printf(out, ",\"whole_bytes\":%" PRIu64, message->whole_bytes);
+    }
     append_payload(out, message->payload);
     buf_append_text(out, "}\n");
     fwrite(out->data, 1, out->length, stdout);

@@ -114,8 +114,7 @@ static void check_tls(struct config_reader *reader, const struct config *config,
 
 static void check_protocol(struct config_reader *reader, const struct config *config)
 {
-    static const char *const only_5[] = {"broker.session_expiry", "broker.receive_maximum",
-                                         "broker.max_packet"};
+    static const char *const only_5[] = {"broker.session_expiry", "broker.receive_maximum"};
     if (config->broker.mqtt5) {
         return;
     }
@@ -249,6 +248,17 @@ static void check_others(struct config_reader *reader, const struct config *conf
     }
 }
 
+/* The bridge takes the smaller one, so that each message that it takes fits into its journal. */
+static void check_packet(struct config_reader *reader, const struct config *config)
+{
+    bool read = config->journal.max_bytes > 0; /* else another problem tells */
+    if (read && config->broker.max_packet_bytes > config->journal.max_bytes / 2) {
+        problem_warning(reader->problems, place_of(reader, "broker.max_packet"),
+                        "broker.max_packet",
+                        "larger than half of journal.max_size: that half is the limit");
+    }
+}
+
 void config_check(struct config_reader *reader, struct config *config)
 {
     bool tls = check_urls(reader, config);
@@ -257,5 +267,6 @@ void config_check(struct config_reader *reader, struct config *config)
     check_client_id(reader, config);
     check_status_topic(reader, config);
     check_database(reader, config);
+    check_packet(reader, config);
     check_others(reader, config);
 }

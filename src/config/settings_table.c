@@ -85,7 +85,9 @@ const struct setting settings[] = {
      .default_value = "\"2MB\"",
      .min = 1 * KB,
      .max = PACKET_MAX,
-     .help = "The broker does not deliver messages larger than this (MQTT 5)."},
+     .help =
+         "The largest message. A broker of MQTT 5 delivers none that is larger; of MQTT 3.1.1 the "
+         "head becomes a dead letter."},
     {.path = "broker.status_topic",
      .type = SETTING_TEXT,
      .default_value = "\"mqtt2pg/{client_id}/status\"",

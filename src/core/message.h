@@ -18,6 +18,7 @@ enum message_kind {
     MESSAGE_PUBLISH = 1, /* came from the broker */
     MESSAGE_GAP = 2,     /* tells of messages that never came: core/gap.h */
     MESSAGE_PLAN = 3,    /* subscriptions from here on: bytes that the journal does not look into */
+    MESSAGE_HEAD = 4,    /* came from the broker and was too large: message_cut() */
 };
 
 /* The highest broker number that a record has room for. */
@@ -36,7 +37,21 @@ struct message {
     struct slice
         properties; /* MQTT 5 properties as on the wire, without their length: core/property.h */
     struct slice payload;
+    uint64_t whole_bytes; /* MESSAGE_HEAD: of the payload as it came; else 0 */
 };
+
+static inline bool message_is_delivery(const struct message *message)
+{
+    return message->kind == MESSAGE_PUBLISH || message->kind == MESSAGE_HEAD;
+}
+
+/* Of a message that is too large, so many bytes of the payload are kept. */
+#define MESSAGE_HEAD_BYTES ((size_t) 4096)
+
+/* Makes a publication the head of itself: whole_bytes tells how large its payload was. Properties
+ * that are larger than a head are left out. It is journaled, recognised and acknowledged like the
+ * whole, and becomes a dead letter of each rule that would have taken it. */
+void message_cut(struct message *message);
 
 /* Of topic and payload, by which copies and repeats of one message are known. The payload's is
  * seeded with the topic's, so "a" + "bc" is not "ab" + "c". */

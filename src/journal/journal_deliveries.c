@@ -124,7 +124,7 @@ static bool delivery_of(const struct message *message, struct journal_delivery *
 {
     struct gap gap;
     *delivery = (struct journal_delivery){.sequence = message->sequence, .broker = message->broker};
-    if (message->kind == MESSAGE_PUBLISH && message->qos > 0 && message->packet_id != 0) {
+    if (message_is_delivery(message) && message->qos > 0 && message->packet_id != 0) {
         delivery->packet_id = message->packet_id;
         delivery->hash = message_hash(message);
         return true;

@@ -37,6 +37,9 @@ enum {
     RECORD_TEXT = 42, /* topic, properties, payload */
 };
 
+/* The payload of a message's head begins with the length of the whole payload. */
+enum { WHOLE_BYTES = 8 };
+
 enum { BODY_BYTES_MIN = RECORD_TEXT - JOURNAL_RECORD_HEADER_BYTES };
 
 enum { FLAG_QOS = 3, FLAG_RETAINED = 4, FLAG_DUPLICATE = 8, FLAG_BROKER_SHIFT = 4 };
@@ -124,7 +127,7 @@ static uint64_t record_checksum(const uint8_t *record, size_t body_length, uint6
 static size_t body_length_of(const struct message *message)
 {
     return BODY_BYTES_MIN + message->topic.length + message->properties.length +
-           message->payload.length;
+           (message->kind == MESSAGE_HEAD ? WHOLE_BYTES : 0) + message->payload.length;
 }
 
 size_t record_size(const struct message *message)
@@ -162,10 +165,26 @@ void record_encode(struct buf *out, const struct message *message, uint64_t seed
     record[RECORD_FLAGS] = (uint8_t) flags;
     uint8_t *at = put_slice(record + RECORD_TEXT, message->topic);
     at = put_slice(at, message->properties);
+    if (message->kind == MESSAGE_HEAD) {
+        bytes_put_le64(at, message->whole_bytes);
+        at += WHOLE_BYTES;
+    }
     at = put_slice(at, message->payload);
     memset(at, 0, (size_t) (record + size - at));
     bytes_put_le64(record + RECORD_CHECKSUM, record_checksum(record, body_length, seed));
     out->length += size;
+}
+
+/* False when there is no room for the length of the whole payload. */
+static bool head_decode(struct message *message)
+{
+    if (message->payload.length < WHOLE_BYTES) {
+        return false;
+    }
+    message->whole_bytes = bytes_get_le64(message->payload.data);
+    message->payload =
+        slice_make(message->payload.data + WHOLE_BYTES, message->payload.length - WHOLE_BYTES);
+    return true;
 }
 
 /* The parts of a body whose checksum held. False when its lengths contradict each other. */
@@ -194,7 +213,7 @@ static bool body_decode(const uint8_t *record, size_t body_length, struct messag
         .payload = slice_make(text + topic_length + properties_length,
                               body_length - BODY_BYTES_MIN - topic_length - properties_length),
     };
-    return true;
+    return message->kind != MESSAGE_HEAD || head_decode(message);
 }
 
 enum format_verdict record_decode(struct slice bytes, uint64_t seed, struct message *message,

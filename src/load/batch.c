@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/batch.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -231,13 +232,30 @@ static void add_rows(struct batch *batch, const struct batch_builder *builder,
     add_ack(batch, builder, mapped, NULL, NULL);
 }
 
+/* The head of a message that was too large is never a row, nor parked to become one. */
+static void add_head(struct batch *batch, const struct batch_builder *builder,
+                     const struct mapped *mapped)
+{
+    const struct message *message = mapped->subject.message;
+    char reason[160];
+
+    snprintf(reason, sizeof(reason),
+             "larger than broker.max_packet: a payload of %" PRIu64
+             " bytes, of which the first %zu "
+             "are kept",
+             message->whole_bytes, message->payload.length);
+    add_rejected(batch, builder, mapped, reason, NULL);
+}
+
 static void add_mapped(struct batch *batch, const struct batch_builder *builder,
                        const struct mapped *mapped)
 {
     const struct verdict_row *refused =
         verdicts_find(builder->verdicts, mapped->subject.message->sequence, mapped->rule_index);
 
-    if (mapper_skips(builder->mapper, mapped->rule_index)) {
+    if (mapped->subject.message->kind == MESSAGE_HEAD) {
+        add_head(batch, builder, mapped);
+    } else if (mapper_skips(builder->mapper, mapped->rule_index)) {
         add_parked(batch, builder, mapped);
     } else if (refused != NULL) {
         add_rejected(batch, builder, mapped, refused->reason, refused->sqlstate);
@@ -307,7 +325,7 @@ static bool add_record(struct batch *batch, const struct batch_builder *builder,
 
     switch (journal_reader_next(builder->reader, &next)) {
     case JOURNAL_READ_MESSAGE:
-        if (next.message.kind == MESSAGE_PUBLISH) {
+        if (message_is_delivery(&next.message)) {
             add_publish(batch, builder, &next.message);
         } else {
             add_gap_message(batch, &next.message);

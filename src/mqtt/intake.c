@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/stop.h"
+#include "base/text.h"
 #include "core/gap.h"
 #include "journal/journal_reader.h"
 #include "mqtt/redelivery.h"
@@ -50,7 +51,7 @@ uint64_t intake_tail(size_t window)
 static void tail_take(struct intake *intake, unsigned broker, const struct message *message)
 {
     struct gap gap;
-    if (message->kind == MESSAGE_PUBLISH) {
+    if (message_is_delivery(message)) {
         redelivery_remember(intake->redelivery, message);
     } else if (gap_from_message(message, &gap) && slice_is(gap.cause, gap_session_lost)) {
         redelivery_connected(intake->redelivery, broker, false, message->received_at_us);
@@ -287,12 +288,34 @@ static bool is_repeat(struct intake *intake, const struct message *message)
     return verdict != REDELIVERY_NEW;
 }
 
+/* At least so many bytes had the packet (MQTT 3.1.1, 3.3): topic with its length, packet id, payload. */
+static size_t packet_bytes(const struct message *message)
+{
+    return 2 + message->topic.length + 2 + message->payload.length;
+}
+
+static void cut_if_too_large(const struct intake *intake, struct message *message)
+{
+    size_t bytes = packet_bytes(message);
+    if (intake->options.max_packet_bytes > 0 && bytes > (size_t) intake->options.max_packet_bytes) {
+        struct buf topic = {0};
+        text_append_printable(&topic, message->topic, 200);
+        log_warn("a message is larger than broker.max_packet: only its head is kept, as a dead "
+                 "letter",
+                 F_TEXT("topic", buf_string(&topic)), F_INT("bytes", bytes),
+                 F_INT("max_bytes", intake->options.max_packet_bytes));
+        buf_fini(&topic);
+        message_cut(message);
+    }
+}
+
 enum intake_verdict intake_take(struct intake *intake, struct message *message)
 {
     if (intake->refusing) {
         intake_refuse(intake); /* cutting what is cut already does no harm */
         return INTAKE_REFUSED;
     }
+    cut_if_too_large(intake, message);
     if (is_repeat(intake, message)) {
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_add(METRIC_MESSAGES_DUPLICATE, 1);

@@ -20,6 +20,9 @@
  * is then taken for its copy. (A broker that sends one copy anyhow, and a message that is published
  * twice within 100 ms in these moments: one is missing. MQTT 5 has identifiers instead.)
  *
+ * A message that is larger than max_packet, which only a broker of MQTT 3.1.1 sends, is journaled as
+ * its head, and so acknowledged: refused, it would come again for ever.
+ *
  * Counts METRIC_MESSAGES_RECEIVED, _DUPLICATE and _JOURNALED; a refused message counts nowhere, it
  * will come again. Gaps count nowhere.
  *
@@ -39,9 +42,10 @@
 #include "journal/journal.h"
 
 struct intake_options {
-    struct journal *journal; /* borrowed */
-    size_t window;           /* of the redelivery memory, messages */
-    int64_t wait_ms;         /* how long the callbacks of one connection may wait for room */
+    struct journal *journal;  /* borrowed */
+    size_t window;            /* of the redelivery memory, messages */
+    int64_t max_packet_bytes; /* larger messages are cut (message_cut()); 0 = no limit */
+    int64_t wait_ms;          /* how long the callbacks of one connection may wait for room */
     bool mqtt5;
     void (*cut)(
         void *context); /* shuts the connection down; when it returns no acknowledgment can leave */

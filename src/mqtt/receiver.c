@@ -311,6 +311,7 @@ struct receiver *receiver_start(const struct receiver_options *options)
         &(struct intake_options){
             .journal = options->journal,
             .window = WINDOW,
+            .max_packet_bytes = broker->max_packet_bytes,
             .wait_ms = half_ms < CALLBACK_MS ? half_ms : CALLBACK_MS,
             .mqtt5 = broker->mqtt5,
             .cut = on_cut,

@@ -74,3 +74,20 @@ def test_qos_2_with_mqtt_3(env):
     running, session = start(env, "3.1.1")
     assert all(qos == 1 for name, filters in session.received if name == "SUBSCRIBE" for _, qos in filters), session.received
     running.wait_log("WARN.*qos 2 is subscribed as qos 1")
+
+
+def test_larger_than_max_packet_with_mqtt_3(env):
+    """The head becomes a dead letter with the reason, is acknowledged, and nothing waits behind it."""
+    env.sql("create table got (v text)")
+    bridge = env.bridge('{ name = "all"; topic = "~/t"; format = "text"; table = "got"; columns = { v = "$"; }; }',
+                        broker={"protocol": "3.1.1"}, journal={"max_size": "1MB"})
+    env.publish([("~/t", "before", 1), ("~/t", "x" * 2_000_000, 1), ("~/t", "x" * 600_000, 1), ("~/t", "after", 1)])
+    env.wait_rows("got", 2)
+    env.wait(lambda: len(env.dead_letters()) == 2, 15, "no dead letters")
+    rows = env.sql("select reason, length(payload), parked from mqtt2pg.dead_letter order by sequence")
+    assert [(length, parked) for _, length, parked in rows] == [(4096, False)] * 2, rows
+    assert "2000000 bytes" in rows[0][0] and "600000 bytes" in rows[1][0], rows
+    assert bridge.running() and bridge.get("/readyz").code == 200
+    bridge.check_books()
+    checked = env.cli("check", config=bridge)
+    assert "broker.max_packet: larger than half of journal.max_size" in checked.out + checked.err, checked

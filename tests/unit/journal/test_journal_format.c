@@ -136,6 +136,39 @@ static void test_round_trip(void)
     buf_fini(&bytes);
 }
 
+static void test_head(void)
+{
+    static const char payload[10000] = "{";
+    struct buf out = {0};
+    struct message read;
+    size_t size;
+    uint64_t seed = record_seed(&header);
+    struct message message = {.kind = MESSAGE_PUBLISH,
+                              .sequence = 1,
+                              .topic = SLICE_LITERAL("a"),
+                              .properties = slice_make(payload, 70),
+                              .payload = slice_make(payload, sizeof(payload))};
+    message_cut(&message);
+    record_encode(&out, &message, seed);
+    CHECK_INT_EQ(out.length, record_size(&message));
+    CHECK_INT_EQ(record_decode(buf_slice(&out), seed, &read, &size), FORMAT_SOUND);
+    CHECK_INT_EQ(read.kind, MESSAGE_HEAD);
+    CHECK_INT_EQ(read.whole_bytes, sizeof(payload));
+    CHECK_INT_EQ(read.properties.length, 70);
+    CHECK(slice_equal(read.payload, slice_make(payload, MESSAGE_HEAD_BYTES)));
+
+    /* A head without the length of its whole. */
+    message =
+        (struct message){.kind = MESSAGE_PUBLISH, .sequence = 1, .payload = slice_of("1234567")};
+    buf_reset(&out);
+    record_encode(&out, &message, seed);
+    out.data[40] = MESSAGE_HEAD;
+    uint64_t chained = XXH3_64bits_withSeed(out.data, 16, seed);
+    bytes_put_le64(out.data + 16, XXH3_64bits_withSeed(out.data + 24, 18 + 7, chained));
+    CHECK_INT_EQ(record_decode(buf_slice(&out), seed, &read, &size), FORMAT_DAMAGED);
+    buf_fini(&out);
+}
+
 static void test_short_and_damaged(void)
 {
     struct buf bytes = {0};
@@ -196,5 +229,6 @@ static void test_length_out_of_bounds(void)
 
 UNIT_MAIN("journal_format", {"segment header", test_segment_header},
           {"bytes of a record", test_bytes_of_a_record}, {"known hashes", test_known_hashes},
-          {"round trip", test_round_trip}, {"short and damaged", test_short_and_damaged},
+          {"round trip", test_round_trip}, {"head", test_head},
+          {"short and damaged", test_short_and_damaged},
           {"length out of bounds", test_length_out_of_bounds})

@@ -25,16 +25,19 @@ struct fixture {
     struct intake *intake;
     bool mqtt5;
     int64_t wait_ms;
+    int64_t max_packet_bytes;
 };
 
 static void make_intake(struct fixture *fixture, int64_t wait_ms)
 {
-    fixture->intake = intake_new(&(struct intake_options){.journal = fixture->journal,
-                                                          .window = 100,
-                                                          .wait_ms = wait_ms,
-                                                          .mqtt5 = fixture->mqtt5,
-                                                          .cut = count_cut},
-                                 0);
+    fixture->intake =
+        intake_new(&(struct intake_options){.journal = fixture->journal,
+                                            .window = 100,
+                                            .max_packet_bytes = fixture->max_packet_bytes,
+                                            .wait_ms = wait_ms,
+                                            .mqtt5 = fixture->mqtt5,
+                                            .cut = count_cut},
+                   0);
 }
 
 static void fixture_open(struct fixture *fixture, int64_t max_bytes)
@@ -106,6 +109,40 @@ static void test_counts(void)
     CHECK_INT_EQ(take(&fixture, 1, 1, true, slice_of("one")), INTAKE_DUPLICATE);
     CHECK_INT_EQ(take(&fixture, 1, 2, true, slice_of("two")), INTAKE_DUPLICATE);
     CHECK_INT_EQ(take(&fixture, 1, 3, true, slice_of("three")), INTAKE_JOURNALED);
+    fixture_close(&fixture);
+}
+
+/* A broker of MQTT 3.1.1 knows no limit: of what is larger than ours the head is journaled, and its
+ * repeats are known like those of a whole message. */
+static void test_too_large(void)
+{
+    struct fixture fixture = {.max_packet_bytes = 9007}; /* topic 3, fixed fields 4, payload 9000 */
+    const struct slice fits = {large_bytes, 9000};
+    const struct slice larger = {large_bytes, 9001};
+    fixture_open(&fixture, 1 << 20);
+    connect_session(&fixture, false, false);
+    CHECK_INT_EQ(take(&fixture, 1, 1, false, fits), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 2, false, larger), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 3, false, large), INTAKE_JOURNALED);
+    CHECK_INT_EQ(cuts, 0);
+
+    struct journal_reader *reader = journal_reader_new(fixture.journal);
+    struct journal_next next;
+    const size_t whole[] = {0, 9001, sizeof(large_bytes)};
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT_EQ(journal_reader_next(reader, &next), JOURNAL_READ_MESSAGE);
+        CHECK_INT_EQ(next.message.kind, i == 0 ? MESSAGE_PUBLISH : MESSAGE_HEAD);
+        CHECK_INT_EQ(next.message.whole_bytes, whole[i]);
+        CHECK_INT_EQ(next.message.payload.length, i == 0 ? 9000 : MESSAGE_HEAD_BYTES);
+        CHECK_SLICE_EQ(next.message.topic, "a/b");
+    }
+    journal_reader_free(reader);
+    fixture_close(&fixture);
+
+    fixture_open(&fixture, 1 << 20);
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 3, true, large), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 3, true, larger), INTAKE_JOURNALED); /* another length */
     fixture_close(&fixture);
 }
 
@@ -325,7 +362,7 @@ static void test_handover(void)
     fixture_close(&fixture);
 }
 
-UNIT_MAIN("intake", {"counts", test_counts}, {"handover", test_handover}, {"gap", test_gap},
-          {"full", test_full}, {"room in time", test_room_in_time},
-          {"room bit by bit", test_room_bit_by_bit}, {"qos 2 of 3.1.1", test_qos_2_of_3_1_1},
-          {"stop", test_stop})
+UNIT_MAIN("intake", {"counts", test_counts}, {"too large", test_too_large},
+          {"handover", test_handover}, {"gap", test_gap}, {"full", test_full},
+          {"room in time", test_room_in_time}, {"room bit by bit", test_room_bit_by_bit},
+          {"qos 2 of 3.1.1", test_qos_2_of_3_1_1}, {"stop", test_stop})
