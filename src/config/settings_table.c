@@ -91,7 +91,9 @@ const struct setting settings[] = {
     {.path = "broker.status_topic",
      .type = SETTING_TEXT,
      .default_value = "\"mqtt2pg/{client_id}/status\"",
-     .help = "Retained \"online\" or \"offline\" is published here; \"\" = nowhere."},
+     .help =
+         "The largest message; of a larger one, which only MQTT 3.1.1 brings, the head becomes a "
+         "dead letter."},
     GROUP("broker.tls", "TLS, for URLs that begin with mqtts:// or wss://."),
     {.path = "broker.tls.ca_file",
      .type = SETTING_TEXT,
