@@ -98,7 +98,8 @@ const struct setting settings[] = {
     {.path = "broker.tls.ca_file",
      .type = SETTING_TEXT,
      .example = "\"/etc/mqtt2pg/ca.pem\"",
-     .help = "Certificates that the broker's is checked against; without it the system's."},
+     .help =
+         "The largest message; the head of a larger one (MQTT 3.1.1 only) becomes a dead letter."},
     {.path = "broker.tls.cert_file",
      .type = SETTING_TEXT,
      .example = "\"/etc/mqtt2pg/bridge.pem\"",
