@@ -86,20 +86,16 @@ const struct setting settings[] = {
      .min = 1 * KB,
      .max = PACKET_MAX,
      .help =
-         "The largest message. A broker of MQTT 5 delivers none that is larger; of MQTT 3.1.1 the "
-         "head becomes a dead letter."},
+         "The largest message; the head of a larger one (MQTT 3.1.1 only) becomes a dead letter."},
     {.path = "broker.status_topic",
      .type = SETTING_TEXT,
      .default_value = "\"mqtt2pg/{client_id}/status\"",
-     .help =
-         "The largest message; of a larger one, which only MQTT 3.1.1 brings, the head becomes a "
-         "dead letter."},
+     .help = "Retained \"online\" or \"offline\" is published here; \"\" = nowhere."},
     GROUP("broker.tls", "TLS, for URLs that begin with mqtts:// or wss://."),
     {.path = "broker.tls.ca_file",
      .type = SETTING_TEXT,
      .example = "\"/etc/mqtt2pg/ca.pem\"",
-     .help =
-         "The largest message; the head of a larger one (MQTT 3.1.1 only) becomes a dead letter."},
+     .help = "Certificates that the broker's is checked against; without it the system's."},
     {.path = "broker.tls.cert_file",
      .type = SETTING_TEXT,
      .example = "\"/etc/mqtt2pg/bridge.pem\"",
