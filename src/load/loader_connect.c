@@ -55,26 +55,33 @@ static void tell_what_waits(const struct loader *loader)
 static bool take_identity(struct loader *loader, struct pg_failure *failure)
 {
     int64_t until = clock_monotonic_ms() + IDENTITY_WAIT_MS;
-    bool taken = false;
+    struct progress_lock lock;
 
     while (!loader_stopping(loader)) {
-        if (progress_lock(loader->connection, &taken, failure) != OUTCOME_OK) {
+        if (progress_lock(loader->connection, &lock, failure) != OUTCOME_OK) {
             return false;
         }
-        if (taken) {
+        if (lock.taken) {
             loader->identity_proved = true;
             loader_expect_acks(loader);
             set_identity(loader, LOADER_IDENTITY_OURS);
             return true;
+        }
+        if (lock.holder_waits) { /* of the process before this one, most likely: no second one */
+            snprintf(failure->message, sizeof(failure->message),
+                     "a COMMIT under this client_id waits for a synchronous standby (%s)",
+                     lock.holder);
+            return false;
         }
         if (clock_monotonic_ms() >= until) {
             break;
         }
         loader_pause(loader, 200);
     }
-    snprintf(failure->message, sizeof(failure->message),
-             "another process stores as client_id \"%s\": stop it, or give this one its own",
-             pg_client_id(loader->connection));
+    snprintf(
+        failure->message, sizeof(failure->message),
+        "another process stores as client_id \"%.200s\" (%s): stop it, or give this one its own",
+        pg_client_id(loader->connection), lock.holder);
     if (!loader_stopping(loader) && !loader->identity_proved) {
         log_error("not the only one: stopping", F_TEXT("reason", failure->message));
         tell_what_waits(loader);

@@ -20,13 +20,7 @@
 #include "pg/pg_hosts.h"
 #include "pg/pg_reason.h"
 #include "pg/pg_session.h"
-#include "sql_text.h"
-
-enum {
-    VERSION_MIN = 120000,   /* generated columns; what sql/ uses */
-    PREVIOUS_END_MS = 2000, /* how long the end of our previous backend is waited for */
-    PREVIOUS_PAUSE_MS = 20,
-};
+#include "pg/pg_setup.h"
 
 struct pg_connection *pg_connection_new(const struct pg_options *options)
 {
@@ -119,101 +113,6 @@ static void write_target(struct pg_connection *connection)
              PQuser(connection->pg));
 }
 
-/* Ends our previous backend, which may hold the lock on our progress row behind a dead network, and
- * waits until it is gone. */
-static enum outcome end_previous(struct pg_connection *connection, struct pg_failure *failure)
-{
-    char pid[16];
-    char start_us[24];
-    snprintf(pid, sizeof(pid), "%d", connection->previous_pid);
-    snprintf(start_us, sizeof(start_us), "%lld", (long long) connection->previous_start_us);
-    const char *values[] = {pid, start_us};
-    int64_t end_ms = clock_monotonic_ms() + PREVIOUS_END_MS;
-    bool there = connection->previous_pid != 0;
-
-    while (there && clock_monotonic_ms() < end_ms) {
-        struct pg_rows *rows = NULL;
-        if (pg_query(connection, sql_session_end_previous, 2, values, &rows, failure) !=
-            OUTCOME_OK) {
-            return OUTCOME_RETRY;
-        }
-        there = pg_rows_count(rows) > 0;
-        pg_rows_free(rows);
-        if (there) {
-            connection->deadline_ms = clock_monotonic_ms() + PREVIOUS_PAUSE_MS;
-            (void) pg_session_wait(connection, -1, 0, failure);
-        }
-    }
-    connection->previous_pid = 0;
-    return OUTCOME_OK;
-}
-
-static bool is_true(const struct pg_rows *rows, int column)
-{
-    return slice_is(pg_rows_slice(rows, 0, column), "t");
-}
-
-/* Is this a server that we can work with? */
-static enum outcome check_server(struct pg_connection *connection, const struct pg_rows *rows,
-                                 struct error *error)
-{
-    long version = strtol(pg_rows_text(rows, 0, 0), NULL, 10);
-    const char *encoding = pg_rows_text(rows, 0, 1);
-    if (version < VERSION_MIN) {
-        return error_set(error, OUTCOME_RETRY, "%s is PostgreSQL %ld, mqtt2pg needs %d or later",
-                         connection->target, version / 10000, VERSION_MIN / 10000);
-    }
-    if (strcmp(encoding, "UTF8") != 0) {
-        return error_set(error, OUTCOME_RETRY,
-                         "database \"%s\" has the encoding %s, mqtt2pg needs UTF8: "
-                         "create the database with encoding 'UTF8'",
-                         PQdb(connection->pg), encoding);
-    }
-    if (is_true(rows, 2)) {
-        return error_set(error, OUTCOME_RETRY, "%s takes no writes, %s", connection->target,
-                         is_true(rows, 3) ? "it is a standby: name the primary in database.conninfo"
-                                          : "it is read-only: see default_transaction_read_only");
-    }
-    return OUTCOME_OK;
-}
-
-/* Makes a session of a fresh connection. OUTCOME_RETRY with `error` filled. */
-static enum outcome set_up(struct pg_connection *connection, struct error *error)
-{
-    static const char settings[] =
-        "set datestyle = iso; set intervalstyle = postgres; "
-        "set standard_conforming_strings = on; set bytea_output = hex; "
-        /* A host that dies without a word must not hold our locks for two hours. */
-        "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; "
-        "set tcp_keepalives_count = 3";
-    struct pg_failure failure = {0};
-    struct pg_rows *rows = NULL;
-    enum outcome outcome = pg_run(connection, settings, &failure);
-    if (outcome == OUTCOME_OK) {
-        outcome = pg_query(connection, sql_session_state, 0, NULL, &rows, &failure);
-    }
-    if (outcome == OUTCOME_OK) {
-        outcome = check_server(connection, rows, error);
-        if (outcome != OUTCOME_OK) {
-            goto end;
-        }
-        /* Behind a pooler the backend serves others too, and has another number than the one we
-         * were told. */
-        if (strtol(pg_rows_text(rows, 0, 4), NULL, 10) == PQbackendPID(connection->pg)) {
-            connection->pid = PQbackendPID(connection->pg);
-            connection->start_us = strtoll(pg_rows_text(rows, 0, 5), NULL, 10);
-        }
-        outcome = end_previous(connection, &failure);
-    }
-    if (outcome != OUTCOME_OK) {
-        error_set(error, OUTCOME_RETRY, "%s", failure.message);
-        memcpy(error->sqlstate, failure.sqlstate, sizeof(error->sqlstate));
-    }
-end:
-    pg_rows_free(rows);
-    return outcome;
-}
-
 static void say_why(const struct pg_connection *connection, const char *message,
                     struct error *error)
 {
@@ -251,7 +150,7 @@ static enum outcome connect_host(struct pg_connection *connection, const struct 
         write_target(connection);
         PQsetErrorVerbosity(connection->pg, PQERRORS_DEFAULT);
         PQsetnonblocking(connection->pg, 1);
-        outcome = set_up(connection, error);
+        outcome = pg_setup_session(connection, error);
     } else if (failure.message[0] != '\0') {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
     } else {

@@ -35,8 +35,18 @@ static const struct reason reasons[] = {
     {"3D000", NULL, "database \"%d\" does not exist: create database \"%d\", or change dbname"},
     {"42501", NULL,
      "role \"%r\" may not connect to database \"%d\": grant connect on database \"%d\" to \"%r\""},
+    {"53300", "InitializeSessionUserId",
+     "role \"%r\" has no connection left: alter role \"%r\" connection limit, or close others of "
+     "that role"},
+    {"53300", "CheckMyDatabase",
+     "database \"%d\" has no connection left: alter database \"%d\" connection limit, or close "
+     "others"},
     {"53300", NULL, "the server has no connection left: raise max_connections or close others"},
     {"57P03", NULL, "the server is starting up, shutting down or in recovery: trying again"},
+    {NULL, "unsupported startup parameter",
+     "a connection pooler at %h port %p refuses a startup parameter: set ignore_startup_parameters "
+     "= "
+     "options there (PgBouncer), or leave options out of database.conninfo"},
     {NULL, "no password supplied",
      "the server wants a password for role \"%r\": set password_file, or password in "
      "database.conninfo"},

@@ -8,7 +8,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/health.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "pg/pg_watch.h"
 
 void pg_disconnect(struct pg_connection *connection)
 {
@@ -50,17 +53,55 @@ const char *pg_target(const struct pg_connection *connection)
     return connection->target;
 }
 
+enum {
+    LOOK_AFTER_MS = 3000,  /* an answer that takes so long is worth a look */
+    LOOK_AGAIN_MS = 10000, /* each look is a connection of its own */
+    LOOK_MS = 2000,        /* how long a look may take */
+};
+
 void pg_session_begin(struct pg_connection *connection)
 {
-    connection->deadline_ms = clock_monotonic_ms() + connection->patience_ms;
+    int64_t now_ms = clock_monotonic_ms();
+    connection->deadline_ms = now_ms + connection->patience_ms;
+    /* At the latest before giving up. */
+    connection->look_ms =
+        now_ms +
+        (connection->patience_ms < LOOK_AFTER_MS ? connection->patience_ms : LOOK_AFTER_MS);
+    if (connection->waits_for[0] != '\0') {
+        connection->waits_for[0] = '\0';
+        log_info("the database answers again", F_TEXT("database", connection->target));
+        health_set(HEALTH_DATABASE, true, connection->target);
+    }
+}
+
+/* Finds out what our backend waits for, and tells it. */
+static void look(struct pg_connection *connection)
+{
+    char text[sizeof(connection->waits_for)];
+    const struct pg_watched watched = {.pg = connection->pg,
+                                       .conninfo = connection->options.conninfo,
+                                       .password = connection->options.password,
+                                       .pid = connection->pid};
+    enum pg_wait wait = pg_watch(&watched, LOOK_MS, text, sizeof(text));
+
+    connection->look_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
+    if (wait == PG_WAIT_STANDBY) {
+        connection->deadline_ms = clock_monotonic_ms() + connection->patience_ms;
+    }
+    if (wait != PG_WAIT_UNKNOWN && strcmp(text, connection->waits_for) != 0) {
+        memcpy(connection->waits_for, text, sizeof(text));
+        log_warn("the database does not answer yet", F_TEXT("reason", text));
+        health_set(HEALTH_DATABASE, false, text);
+    }
 }
 
 static void say_timeout(const struct pg_connection *connection, struct pg_failure *failure)
 {
     struct buf patience = {0};
     text_format_duration(&patience, connection->patience_ms);
-    pg_failure_set(failure, SQL_RECONNECT, "no answer from %s for %s", connection->target,
-                   buf_string(&patience));
+    pg_failure_set(failure, SQL_RECONNECT, "no answer from %s for %s%s%s", connection->target,
+                   buf_string(&patience), connection->waits_for[0] != '\0' ? ": it " : "",
+                   connection->waits_for);
     buf_fini(&patience);
 }
 
@@ -82,8 +123,12 @@ short pg_session_wait(struct pg_connection *connection, int fd, short events,
 {
     struct pollfd fds[] = {{.fd = connection->interrupt_fd, .events = POLLIN},
                            {.fd = fd, .events = events}};
+    bool can_look = fd >= 0 && connection->pid != 0;
     for (;;) {
-        int64_t left_ms = connection->deadline_ms - clock_monotonic_ms();
+        int64_t until_ms = can_look && connection->look_ms < connection->deadline_ms
+                               ? connection->look_ms
+                               : connection->deadline_ms;
+        int64_t left_ms = until_ms - clock_monotonic_ms();
         int timeout_ms = left_ms < 0 ? 0 : left_ms > 60000 ? 60000 : (int) left_ms;
         int ready = poll(fds, 2, connection->step != NULL ? 0 : timeout_ms);
         if (ready < 0 && errno != EINTR) {
@@ -98,6 +143,9 @@ short pg_session_wait(struct pg_connection *connection, int fd, short events,
             return fds[1].revents;
         }
         do_step(connection);
+        if (can_look && clock_monotonic_ms() >= connection->look_ms) {
+            look(connection);
+        }
         if (clock_monotonic_ms() >= connection->deadline_ms) {
             say_timeout(connection, failure);
             return 0;

@@ -21,6 +21,8 @@ struct pg_connection {
     int interrupt_fd;            /* eventfd; readable once pg_interrupt() was called */
     int64_t patience_ms;         /* how long a wait may last without progress */
     int64_t deadline_ms;         /* of the wait under way, monotonic */
+    int64_t look_ms;             /* when pg_watch() looks next, monotonic */
+    char waits_for[400];         /* what it told last of the wait under way; "" = nothing */
     unsigned inputs;             /* reads from the socket that brought something */
     unsigned notices;            /* NOTICE messages so far */
     bool (*step)(void *context); /* of pg_meanwhile(); NULL: none, or it has nothing left to do */
@@ -30,15 +32,21 @@ struct pg_connection {
     int64_t previous_start_us; /* and when it started, for the number may be another's by now */
     int pid;                   /* of this connection, when no pooler stands in between; else 0 */
     int64_t start_us;
+    char system[24];  /* identifier of the cluster connected to last; "" = not known */
+    int64_t timeline; /* its highest timeline so far */
     char target[300];
 };
 
 /* The wait that begins now lasts at most patience_ms. */
 void pg_session_begin(struct pg_connection *connection);
 
-/* Waits for POLLIN or POLLOUT on `fd` (-1: only for the time to pass). What came as poll's events;
+/*
+ * Waits for POLLIN or POLLOUT on `fd` (-1: only for the time to pass). What came as poll's events;
  * 0 with `failure` filled after the deadline and after pg_interrupt(). Does not close the
- * connection. */
+ * connection. After a few seconds pg_watch() finds out what our backend waits for; log and health
+ * tell it. There is no deadline while it waits for a synchronous standby: whoever gives up there, or
+ * ends that backend, lets a row count as stored that a promoted standby does not have.
+ */
 short pg_session_wait(struct pg_connection *connection, int fd, short events,
                       struct pg_failure *failure);
 

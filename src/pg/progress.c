@@ -129,16 +129,19 @@ enum outcome progress_ensure_schema(struct pg_connection *connection, struct err
     return outcome;
 }
 
-enum outcome progress_lock(struct pg_connection *connection, bool *taken,
+enum outcome progress_lock(struct pg_connection *connection, struct progress_lock *lock,
                            struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     const char *values[] = {pg_schema(connection), pg_client_id(connection)};
 
-    *taken = false;
+    *lock = (struct progress_lock){.holder = ""};
     enum outcome outcome = pg_query(connection, sql_progress_lock, 2, values, &rows, failure);
     if (outcome == OUTCOME_OK) {
-        *taken = slice_is(pg_rows_slice(rows, 0, 0), "t");
+        const char *holder = pg_rows_text(rows, 0, 2);
+        lock->taken = slice_is(pg_rows_slice(rows, 0, 0), "t");
+        lock->holder_waits = slice_is(pg_rows_slice(rows, 0, 1), "t");
+        snprintf(lock->holder, sizeof(lock->holder), "%s", holder != NULL ? holder : "");
     }
     pg_rows_free(rows);
     return outcome;

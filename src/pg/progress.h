@@ -25,9 +25,16 @@ enum outcome progress_ensure_schema(struct pg_connection *connection,
 /* The SQL of the schema, for `mqtt2pg schema`. */
 void progress_schema_sql(struct buf *out, const char *schema);
 
-/* Takes the session's advisory lock for this client_id. False in *taken: another process stores
- * under this identity. */
-enum outcome progress_lock(struct pg_connection *connection, bool *taken,
+/* Whether the identity is ours, and if not, whose. */
+struct progress_lock {
+    bool taken;
+    bool holder_waits; /* its COMMIT waits for a synchronous standby: the process may be gone */
+    char holder[64];   /* "pid 17 from 10.0.0.2"; "" = ours, or not told */
+};
+
+/* Takes the session's advisory lock for this client_id; `taken` is false when another session has it,
+ * for a process that stores under this identity. */
+enum outcome progress_lock(struct pg_connection *connection, struct progress_lock *lock,
                            struct pg_failure *failure) MUST_CHECK;
 
 /* Which row of `progress` was found. */

@@ -8,7 +8,7 @@ SPDX-License-Identifier: MIT
 import psycopg2
 
 from env import limit
-from scenes import NUMBERED_RULE, check_numbered, interleaved, make_numbered
+from scenes import NUMBERED_RULE, check_numbered, interleaved, make_numbered, numbered
 
 SENDERS = ("a", "b", "c")
 
@@ -29,9 +29,10 @@ class Pair:
         self.standby.SETTINGS = (*self.standby.SETTINGS, f"primary_conninfo=host=127.0.0.1 port={self.wire.port} user=test")
         self.standby.start()
 
-    def conninfo(self):
+    def conninfo(self, standby_first=True):
         """The standby first: it has to be passed over while it takes no writes."""
-        return (f"host=127.0.0.1,127.0.0.1 port={self.standby.port},{self.primary.port} dbname={self.env.database} user=bridge "
+        ports = [self.standby.port, self.primary.port] if standby_first else [self.primary.port, self.standby.port]
+        return (f"host=127.0.0.1,127.0.0.1 port={ports[0]},{ports[1]} dbname={self.env.database} user=bridge "
                 "password=secret sslmode=disable gssencmode=disable connect_timeout=5 target_session_attrs=read-write")
 
     def on_standby(self, text):
@@ -112,3 +113,59 @@ def test_server_that_turns_read_only(env):
         bridge.check_books()
         assert env.dead_letters() == [] and env.sql("select * from mqtt2pg.gap") == [], part
         bridge.stop()
+
+
+@limit(120)
+def test_synchronous_standby_that_is_gone(env):
+    """COMMIT waits longer than statement_timeout, over kill -9 too: it says so, acknowledges nothing, and the promoted standby has what it told."""
+    pair = Pair(env)
+    make_numbered(env)
+    rule = NUMBERED_RULE.replace("columns =", 'ack: { topic = "~/ack/{who}"; fields = { n = "$.n"; }; }; columns =')
+    acks = env.subscribe("~/ack/+")
+    bridge = env.bridge(rule, database={"conninfo": pair.conninfo(), "statement_timeout": "4s"})
+    env.admin("alter system set synchronous_standby_names = '*'")
+    env.admin("select pg_reload_conf()")
+    env.wait(lambda: env.admin("select sync_state from pg_stat_replication") == [("sync",)], 15, "the standby is not synchronous")
+    env.publish(numbered("a", 0, 20))
+    acks.wait(20)
+    pair.wire.refusing = True
+    pair.wire.cut()
+    env.wait(lambda: env.admin("select count(*) from pg_stat_replication") == [(0,)], 15, "the standby is there still")
+    env.publish(numbered("a", 20, 20))
+    waiting = "select pid from pg_stat_activity where wait_event = 'SyncRep' and application_name = 'mqtt2pg'"
+    backend = env.wait(lambda: env.admin(waiting), 10, "COMMIT does not wait")
+    line = bridge.wait_log("COMMIT waits for a synchronous standby")
+    assert "synchronous_standby_names = *" in line, line
+    assert "synchronous standby" in bridge.get("/readyz").out
+    env.holds(lambda: env.admin(waiting) == backend, 6, "the backend that waits was given up")
+    bridge.kill9()
+    bridge.start(ready=False)
+    bridge.wait_log("a COMMIT under this client_id waits for a synchronous standby")
+    assert env.admin(waiting) == backend and bridge.running() and len(acks.messages) == 20, "acknowledged without the standby"
+    pair.fail_over()
+    bridge.wait_ready(60)
+    acks.wait(40)
+    check_numbered(env, {"a": 40})
+    bridge.check_books()
+
+
+@limit(120)
+def test_old_primary_returns(env):
+    """Started again after the failover, and first among the hosts: it is passed over with a word, and nothing is written to it."""
+    pair = Pair(env)
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, database={"conninfo": pair.conninfo(standby_first=False)})
+    env.publish(numbered("a", 0, 100))
+    check_numbered(env, {"a": 100})
+    env.wait(lambda: pair.on_standby("select count(*) from numbered") == 100, 15, "the standby is behind")
+    pair.fail_over()
+    bridge.wait_ready(60)
+    env.publish(numbered("a", 100, 100))
+    check_numbered(env, {"a": 200})
+    pair.primary.start()
+    env.admin("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mqtt2pg'")
+    line = bridge.wait_log("is the old primary")
+    assert "timeline is 1, and 2 was seen" in line, line
+    env.publish(numbered("a", 200, 100))
+    check_numbered(env, {"a": 300})
+    bridge.check_books()

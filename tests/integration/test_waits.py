@@ -169,3 +169,39 @@ def test_stopped_backend_is_given_up(env):
             os.kill(pid, signal.SIGCONT)
     check_numbered(env, {"a": 200})
     bridge.check_books()
+
+
+def test_lock_is_told_with_its_holder(env):
+    """What the bridge waits for stands in the log and at /readyz: the table, who holds it, the kind of statement but none of its values."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    holder = env.run.connect(env.database, "bridge")
+    env.closing.append(holder.close)
+    holder.autocommit = False
+    holder.cursor().execute("lock table numbered in access exclusive mode -- of a 'secret'")
+    env.publish(numbered("a", 0, 10))
+    line = bridge.wait_log("waits for a lock on numbered, held by pid")
+    assert f"pid {holder.get_backend_pid()}: lock table" in line and "secret" not in line, line
+    holder.rollback()
+    check_numbered(env, {"a": 10})
+    bridge.wait_ready()
+
+
+def test_server_that_answers_null(env):
+    """No PostgreSQL answers without a version: refused with a word, tried again."""
+    proxy = env.proxy(env.postgres.port)
+    proxy.told = 0
+
+    def null_version(link, direction, data):
+        at = data.find(b"\0\0\0\x061") if direction == "down" and proxy.told == 0 else -1  # "150017" and so on
+        start = at - 7
+        if at < 0 or data[start:start + 1] != b"D":
+            return data, False
+        proxy.told += 1
+        length = int.from_bytes(data[start + 1:start + 5], "big") - 6
+        return data[:start + 1] + length.to_bytes(4, "big") + data[start + 5:at] + b"\xff\xff\xff\xff" + data[at + 10:], False
+    proxy.filter = null_version
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port)}, ready=False)
+    bridge.wait_log("does not answer like PostgreSQL")
+    bridge.wait_ready()

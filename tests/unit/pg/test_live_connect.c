@@ -343,16 +343,16 @@ static void test_previous_backend(void)
              "drop table if exists held; create table held (x int); insert into held values (1)");
     CHECK_INT_EQ(pg_connect(connection, &error), OUTCOME_OK);
     int pid = backend_pid(connection);
-    bool taken = false;
-    CHECK_INT_EQ(progress_lock(connection, &taken, &failure), OUTCOME_OK);
-    CHECK(taken);
+    struct progress_lock lock = {.taken = false};
+    CHECK_INT_EQ(progress_lock(connection, &lock, &failure), OUTCOME_OK);
+    CHECK(lock.taken);
     live_run(connection, "begin; update held set x = 2");
     /* It sleeps on, and does not notice that its client has gone. */
     CHECK_INT_EQ(pg_run(connection, "select pg_sleep(30)", &failure), OUTCOME_RETRY);
     CHECK_INT_EQ(pg_connect(connection, &error), OUTCOME_OK);
     /* It is gone when pg_connect() returns: its advisory lock is free at once. */
-    CHECK_INT_EQ(progress_lock(connection, &taken, &failure), OUTCOME_OK);
-    CHECK(taken);
+    CHECK_INT_EQ(progress_lock(connection, &lock, &failure), OUTCOME_OK);
+    CHECK(lock.taken);
     CHECK(backend_pid(connection) != pid);
     CHECK_INT_EQ(pg_run(connection, "update held set x = x + 10", &failure), OUTCOME_OK);
     CHECK_TEXT_EQ(live_text(connection, "select x from held"), "11");

@@ -239,22 +239,24 @@ static void test_lock(void)
     struct pg_connection *other_client = live_connect_as(NULL, "you");
     struct pg_connection *other_schema = live_connect_as("other", NULL);
     struct pg_failure failure = {0};
-    bool taken = false;
-    CHECK_INT_EQ(progress_lock(one, &taken, &failure), OUTCOME_OK);
-    CHECK(taken);
-    CHECK_INT_EQ(progress_lock(two, &taken, &failure), OUTCOME_OK);
-    CHECK(!taken);
-    CHECK_INT_EQ(progress_lock(other_client, &taken, &failure), OUTCOME_OK);
-    CHECK(taken);
-    CHECK_INT_EQ(progress_lock(other_schema, &taken, &failure), OUTCOME_OK);
-    CHECK(taken);
+    struct progress_lock lock = {.taken = false};
+    CHECK_INT_EQ(progress_lock(one, &lock, &failure), OUTCOME_OK);
+    CHECK(lock.taken);
+    CHECK_INT_EQ(progress_lock(two, &lock, &failure), OUTCOME_OK);
+    CHECK(!lock.taken);
+    CHECK(!lock.holder_waits);
+    CHECK(strncmp(lock.holder, "pid ", 4) == 0);
+    CHECK_INT_EQ(progress_lock(other_client, &lock, &failure), OUTCOME_OK);
+    CHECK(lock.taken);
+    CHECK_INT_EQ(progress_lock(other_schema, &lock, &failure), OUTCOME_OK);
+    CHECK(lock.taken);
     pg_disconnect(one);
-    taken = false;
-    for (int i = 0; i < 500 && !taken; i++) {
-        CHECK_INT_EQ(progress_lock(two, &taken, &failure), OUTCOME_OK);
+    lock.taken = false;
+    for (int i = 0; i < 500 && !lock.taken; i++) {
+        CHECK_INT_EQ(progress_lock(two, &lock, &failure), OUTCOME_OK);
         usleep(10000);
     }
-    CHECK(taken);
+    CHECK(lock.taken);
     pg_connection_free(one);
     pg_connection_free(two);
     pg_connection_free(other_client);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "pg/pg_setup.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pg/pg_session.h"
+#include "sql_text.h"
+
+enum {
+    VERSION_MIN = 120000,   /* generated columns; what sql/ uses */
+    PREVIOUS_END_MS = 2000, /* how long the end of our previous backend is waited for */
+    PREVIOUS_PAUSE_MS = 20,
+};
+
+/* The columns of session-state.sql. */
+enum { VERSION, ENCODING, READ_ONLY, STANDBY, PID, START_US, STATE_COLUMNS };
+
+static const char settings[] =
+    "set datestyle = iso; set intervalstyle = postgres; "
+    "set standard_conforming_strings = on; set bytea_output = hex; "
+    /* A host that dies without a word must not hold our locks for two hours. */
+    "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; "
+    "set tcp_keepalives_count = 3";
+
+static bool is_true(const struct pg_rows *rows, int column)
+{
+    return slice_is(pg_rows_slice(rows, 0, column), "t");
+}
+
+/* Ends our previous backend, which may hold the lock on our progress row behind a dead network, and
+ * waits until it is gone. One whose COMMIT waits for a synchronous standby is left alone. */
+static enum outcome end_previous(struct pg_connection *connection, struct pg_failure *failure)
+{
+    char pid[16];
+    char start_us[24];
+    snprintf(pid, sizeof(pid), "%d", connection->previous_pid);
+    snprintf(start_us, sizeof(start_us), "%lld", (long long) connection->previous_start_us);
+    const char *values[] = {pid, start_us};
+    int64_t end_ms = clock_monotonic_ms() + PREVIOUS_END_MS;
+    bool there = connection->previous_pid != 0;
+
+    while (there && clock_monotonic_ms() < end_ms) {
+        struct pg_rows *rows = NULL;
+        if (pg_query(connection, sql_session_end_previous, 2, values, &rows, failure) !=
+            OUTCOME_OK) {
+            return OUTCOME_RETRY;
+        }
+        there = pg_rows_count(rows) > 0;
+        bool waits = there && slice_is(pg_rows_slice(rows, 0, 0), "waits");
+        pg_rows_free(rows);
+        if (waits) {
+            return pg_failure_set(failure, SQL_RECONNECT,
+                                  "COMMIT waits for a synchronous standby (pid %d)",
+                                  connection->previous_pid);
+        }
+        if (there) {
+            connection->deadline_ms = clock_monotonic_ms() + PREVIOUS_PAUSE_MS;
+            (void) pg_session_wait(connection, -1, 0, failure);
+        }
+    }
+    connection->previous_pid = 0;
+    return OUTCOME_OK;
+}
+
+/* Is this a server that we can work with? */
+static enum outcome check_server(struct pg_connection *connection, const struct pg_rows *rows,
+                                 struct error *error)
+{
+    for (int column = VERSION; column < START_US; column++) {
+        if (pg_rows_count(rows) != 1 || pg_rows_text(rows, 0, column) == NULL) {
+            return error_set(error, OUTCOME_RETRY, "%s does not answer like PostgreSQL",
+                             connection->target);
+        }
+    }
+    long version = strtol(pg_rows_text(rows, 0, VERSION), NULL, 10);
+    const char *encoding = pg_rows_text(rows, 0, ENCODING);
+    if (version < VERSION_MIN) {
+        return error_set(error, OUTCOME_RETRY, "%s is PostgreSQL %ld, mqtt2pg needs %d or later",
+                         connection->target, version / 10000, VERSION_MIN / 10000);
+    }
+    if (strcmp(encoding, "UTF8") != 0) {
+        return error_set(error, OUTCOME_RETRY,
+                         "database \"%s\" has the encoding %s, mqtt2pg needs UTF8: "
+                         "create the database with encoding 'UTF8'",
+                         PQdb(connection->pg), encoding);
+    }
+    if (is_true(rows, READ_ONLY)) {
+        return error_set(error, OUTCOME_RETRY, "%s takes no writes, %s", connection->target,
+                         is_true(rows, STANDBY)
+                             ? "it is a standby: name the primary in database.conninfo"
+                             : "it is read-only: see default_transaction_read_only");
+    }
+    return OUTCOME_OK;
+}
+
+/*
+ * After a failover the old primary may come back and take writes that nobody will keep. Its timeline
+ * is lower than that of the server which was promoted. A service that does not tell (managed
+ * servers) is believed.
+ */
+static enum outcome check_timeline(struct pg_connection *connection, struct error *error)
+{
+    struct pg_rows *rows = NULL;
+    struct pg_failure failure;
+    enum outcome outcome = pg_query(connection, sql_session_timeline, 0, NULL, &rows, &failure);
+
+    if (outcome != OUTCOME_OK) {
+        return connection->pg != NULL ? OUTCOME_OK
+                                      : error_set(error, OUTCOME_RETRY, "%s", failure.message);
+    }
+    const char *system = pg_rows_text(rows, 0, 0);
+    int64_t timeline = strtoll(pg_rows_slice(rows, 0, 1).data, NULL, 10);
+    if (system != NULL && strcmp(system, connection->system) == 0 &&
+        timeline < connection->timeline) {
+        outcome = error_set(error, OUTCOME_RETRY,
+                            "%s is the old primary: its timeline is %" PRId64 ", and %" PRId64
+                            " was seen; stop it or make it a standby (a restart of mqtt2pg takes "
+                            "it all the same)",
+                            connection->target, timeline, connection->timeline);
+        /* Also when the next host does: somebody must fence this one. */
+        log_warn("a database server is passed over", F_TEXT("reason", error->text));
+    } else if (system != NULL) {
+        snprintf(connection->system, sizeof(connection->system), "%s", system);
+        connection->timeline = timeline;
+    }
+    pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome pg_setup_session(struct pg_connection *connection, struct error *error)
+{
+    struct pg_failure failure = {0};
+    struct pg_rows *rows = NULL;
+    enum outcome outcome = pg_run(connection, settings, &failure);
+
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_query(connection, sql_session_state, 0, NULL, &rows, &failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = check_server(connection, rows, error);
+        if (outcome == OUTCOME_OK) {
+            outcome = check_timeline(connection, error);
+        }
+        if (outcome != OUTCOME_OK) {
+            goto end;
+        }
+        outcome = end_previous(connection, &failure);
+    }
+    if (outcome != OUTCOME_OK) {
+        error_set(error, OUTCOME_RETRY, "%s", failure.message);
+        memcpy(error->sqlstate, failure.sqlstate, sizeof(error->sqlstate));
+        goto end;
+    }
+    /* Behind a pooler the backend serves others too, and has another number than the one we were
+     * told. */
+    if (strtol(pg_rows_text(rows, 0, PID), NULL, 10) == PQbackendPID(connection->pg)) {
+        connection->pid = PQbackendPID(connection->pg);
+        connection->start_us = strtoll(pg_rows_slice(rows, 0, START_US).data, NULL, 10);
+    }
+end:
+    pg_rows_free(rows);
+    return outcome;
+}

@@ -1,0 +1,34 @@
+/*
+ * pg_watch: looks from a second connection at what a backend of ours waits for, while its answer
+ * does not come.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_PG_WATCH_H
+#define MQTT2PG_PG_PG_WATCH_H
+
+#include <libpq-fe.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum pg_wait {
+    PG_WAIT_UNKNOWN, /* nobody could be asked, or the backend does not wait */
+    PG_WAIT_STANDBY, /* its COMMIT is on this server's disk and waits for a synchronous standby */
+    PG_WAIT_LOCK,    /* another session holds a lock */
+    PG_WAIT_OTHER,   /* for something else that has a name */
+};
+
+/* The backend, and how it was reached. All borrowed. */
+struct pg_watched {
+    const PGconn *pg; /* connected */
+    const char *conninfo;
+    const char *password; /* NULL = as conninfo says */
+    int pid;
+};
+
+/* Asks for at most `milliseconds`. `text` gets the words for a person, "" when unknown: no values
+ * of rows, of other sessions' statements only the kind. */
+enum pg_wait pg_watch(const struct pg_watched *watched, int64_t milliseconds, char *text,
+                      size_t size);
+
+#endif
