@@ -72,8 +72,8 @@ ALL_CPPFLAGS = -D_GNU_SOURCE -DMQTT2PG_VERSION='"$(VERSION)"' -Isrc -I$(GENERATE
 ALL_CFLAGS   = -std=c11 -fPIE -pthread $(FLAVOUR_FLAGS_$(FLAVOUR)) $(WARNINGS) $(CFLAGS)
 ALL_LDFLAGS  = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(FLAVOUR_FLAGS_$(FLAVOUR)) \
                $(LDFLAGS)
-LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicrohttpd -lpcre2-8 -lxxhash \
-               $(if $(filter no,$(SYSTEMD)),,-lsystemd) -lpthread -lm
+LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicrohttpd -lpcre2-8 -lxxhash -lz \
+               -lzstd $(if $(filter no,$(SYSTEMD)),,-lsystemd) -lpthread -lm
 
 # --- for users ---------------------------------------------------------------------------------
 

@@ -283,7 +283,8 @@ const struct setting settings[] = {
      .type = SETTING_TEXT,
      .default_value = "\"json\"",
      .reload = true,
-     .help = "What the payload is: \"json\", \"text\" (also a single number), \"raw\" (bytes)."},
+     .help = "What the payload is: json, text, raw (bytes), csv, influx, msgpack, cbor, protobuf, "
+             "sparkplug_b."},
     {.path = "rules.compression",
      .type = SETTING_CHOICE,
      .default_value = "\"none\"",

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "decode/decompress.h"
 
 /* "unknown format "jsn" (did you mean json?)", or which there are. */
 static void problem_unknown(struct problems *problems, const struct option_text *name)
@@ -34,6 +35,13 @@ struct format *format_new(const struct option_text *name, const struct format_op
     struct error error;
     if (decoder == NULL) {
         problem_unknown(problems, name);
+        return NULL;
+    }
+    if (options->compression == COMPRESSION_AUTO && !decoder->is_text) {
+        problem_error(problems, name->place, "compression",
+                      "\"auto\" goes by the first bytes, and a payload of format \"%s\" may begin "
+                      "like a compressed one: name the compression",
+                      decoder->name);
         return NULL;
     }
     struct format *format = memory_alloc(sizeof(*format));
@@ -74,5 +82,13 @@ enum outcome format_decode(const struct format *format, const struct decode_inpu
     struct decode_input inner = *input;
     inner.options = format->options;
     inner.state = format->state;
+    if (format->options->compression != COMPRESSION_NONE) {
+        enum outcome outcome =
+            decompress(format->options->compression, input->payload,
+                       (size_t) format->options->max_decoded_bytes, arena, &inner.payload, error);
+        if (outcome != OUTCOME_OK) {
+            return outcome;
+        }
+    }
     return format->decoder->decode(&inner, arena, root, error);
 }

@@ -11,7 +11,7 @@ mkdir -p "$2"
 build=$(realpath "$2")
 root="$build/arm64-root"
 packages=(libc6-dev libpaho-mqtt-dev libssl-dev libpq-dev libconfig-dev libcjson-dev
-    libmicrohttpd-dev libpcre2-dev libxxhash-dev libsystemd-dev libcunit1-dev)
+    libmicrohttpd-dev libpcre2-dev libxxhash-dev libsystemd-dev libzstd-dev zlib1g-dev libcunit1-dev)
 
 fetch() {
     local apt="$build/arm64-apt"

@@ -1,0 +1,23 @@
+/*
+ * decompress: gzip, zlib and zstd payloads. Pure.
+ *
+ * What comes out is bounded while it comes out, whatever the payload announces, and so is the
+ * window that zstd asks for: a bomb costs no more memory than a good payload of that size.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_DECODE_DECOMPRESS_H
+#define MQTT2PG_DECODE_DECOMPRESS_H
+
+#include "base/arena.h"
+#include "base/outcome.h"
+#include "base/slice.h"
+#include "core/format_options.h"
+
+/* *plain lies in `arena`, or is `payload` itself when nothing is compressed. AUTO goes by the first
+ * bytes. OUTCOME_REJECT when the payload is damaged, ends early, has something behind it or holds
+ * more than `bytes_max`. */
+enum outcome decompress(enum compression compression, struct slice payload, size_t bytes_max,
+                        struct arena *arena, struct slice *plain, struct error *error) MUST_CHECK;
+
+#endif
