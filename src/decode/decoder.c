@@ -5,6 +5,7 @@
 #include "decode/decode_csv.h"
 #include "decode/decode_influx.h"
 #include "decode/decode_msgpack.h"
+#include "decode/decode_protobuf.h"
 #include "decode/decode_raw.h"
 #include "decode/decode_text.h"
 #include "decode/json_scan.h"
@@ -48,6 +49,13 @@ const struct decoder decoders[] = {
      .payload_type = "jsonb",
      .has_members = true,
      .decode = decode_cbor},
+    {.name = "protobuf",
+     .help = "a message of Protocol Buffers; \"$\" is an object of its fields",
+     .payload_type = "jsonb",
+     .has_members = true,
+     .decode = decode_protobuf,
+     .prepare = decode_protobuf_prepare,
+     .release = decode_protobuf_release},
 };
 
 const size_t decoder_count = sizeof(decoders) / sizeof(decoders[0]);

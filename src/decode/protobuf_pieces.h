@@ -1,0 +1,40 @@
+/*
+ * protobuf_pieces: what a message of Protocol Buffers has of each of its fields. Fields come in any
+ * order and more than once, and the document wants them in one: so a message is first taken apart.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_DECODE_PROTOBUF_PIECES_H
+#define MQTT2PG_DECODE_PROTOBUF_PIECES_H
+
+#include "decode/binary.h"
+#include "decode/protobuf_schema.h"
+
+/* What came of one field, in order. */
+struct proto_piece {
+    uint64_t integer;
+    struct slice bytes;
+    struct proto_piece *next;
+};
+
+struct proto_pieces {
+    struct proto_piece *first;
+    struct proto_piece *last;
+    size_t count;
+};
+
+struct proto_reader {
+    struct binary binary;
+    const char *at; /* the field that is read, for reasons */
+};
+
+/* Always false: OUTCOME_REJECT with `what` at this byte, or, when it lies in a copy, at the field
+ * that is read. */
+bool proto_fail(struct proto_reader *reader, const char *at, const char *what);
+
+/* The pieces of each field of the message, in the order of its fields; NULL after a mistake. Packed
+ * numbers are unpacked, and of a oneof only the last member that came has pieces. */
+struct proto_pieces *proto_collect(struct proto_reader *reader, const struct proto_message *message,
+                                   struct slice bytes);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * protobuf_wire: the wire format of Protocol Buffers, field by field. Used for payloads, for
+ * descriptor sets and for Sparkplug B.
+ *
+ *   tag = field number << 3 | wire type, a varint; behind it a varint, 8 bytes, a length and so many
+ *   bytes, or 4 bytes. A group is the bytes between its start and its end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_DECODE_PROTOBUF_WIRE_H
+#define MQTT2PG_DECODE_PROTOBUF_WIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum wire_type {
+    WIRE_VARINT = 0,
+    WIRE_FIXED64 = 1,
+    WIRE_BYTES = 2,
+    WIRE_GROUP = 3,
+    WIRE_GROUP_END = 4,
+    WIRE_FIXED32 = 5,
+};
+
+struct wire {
+    const char *at;
+    const char *end;
+    const char *wrong; /* NULL, or why reading ended before `end`; `at` is where */
+};
+
+struct wire_field {
+    const char *start;
+    uint32_t number;
+    enum wire_type type;
+    uint64_t integer;   /* of VARINT, FIXED32, FIXED64 */
+    struct slice bytes; /* of BYTES and GROUP */
+};
+
+struct wire wire_begin(struct slice bytes);
+
+/* The next field; false at the end, and at a mistake, which `wire->wrong` tells. */
+bool wire_next(struct wire *wire, struct wire_field *field);
+
+/* The next number of a packed field; false likewise. */
+bool wire_varint(struct wire *wire, uint64_t *integer);
+bool wire_fixed(struct wire *wire, unsigned bytes, uint64_t *integer);
+
+static inline int64_t wire_zigzag(uint64_t integer)
+{
+    return (int64_t) (integer >> 1) ^ -(int64_t) (integer & 1);
+}
+
+#endif
