@@ -29,7 +29,8 @@ static void check_name(struct config_reader *reader, const struct config_given *
 {
     const struct option_column *column = &list[count];
     size_t length = strlen(column->name);
-    bool is_column = strcmp(given->setting->path, "rules.columns") == 0;
+    bool is_column = strcmp(given->setting->path, "rules.columns") == 0 ||
+                     strcmp(given->setting->path, "rules.compute") == 0;
     if (length == 0) {
         problem_error(reader->problems, column->place, given->what, "a name is empty");
     } else if (is_column && length > IDENTIFIER_BYTES_MAX) {

@@ -65,6 +65,8 @@ static const struct field fields[] = {
     {"rules.sparkplug.rebirth", FIELD_CHOICE, IN_RULE(decoding.sparkplug.rebirth), 0},
     {"rules.table", FIELD_OPTION, IN_RULE(table), 0},
     {"rules.columns", FIELD_COLUMNS, IN_RULE(columns), IN_RULE(column_count)},
+    {"rules.compute", FIELD_COLUMNS, IN_RULE(compute), IN_RULE(compute_count)},
+    {"rules.notify", FIELD_OPTION, IN_RULE(notify), 0},
     {"rules.where", FIELD_OPTIONS, IN_RULE(where), IN_RULE(where_count)},
     {"rules.rows", FIELD_OPTION, IN_RULE(rows), 0},
     {"rules.on_conflict", FIELD_CHOICE, IN_RULE(on_conflict), 0},

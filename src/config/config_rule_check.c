@@ -110,6 +110,36 @@ static void check_conflict(const struct check *check)
     }
 }
 
+/* What PostgreSQL would take, and cut or refuse at each batch. */
+static void check_notify(const struct check *check)
+{
+    enum { CHANNEL_BYTES_MAX = 63 };
+    const struct option_text *notify = &check->rule->notify;
+    size_t length = notify->text == NULL ? 0 : strlen(notify->text);
+    if (notify->text != NULL && (length == 0 || length > CHANNEL_BYTES_MAX)) {
+        problem_error(check->problems, notify->place, "notify",
+                      "the name of a channel has 1 to %d bytes", CHANNEL_BYTES_MAX);
+    }
+}
+
+/* A column is either mapped or computed. */
+static void check_compute(const struct check *check)
+{
+    const struct rule_options *rule = check->rule;
+    if (rule->compute_count > 0 && is_given(check, "sql")) {
+        problem_error(check->problems, place_of(check, "compute"), "compute",
+                      "has no effect on a rule with sql: compute in the sql");
+    }
+    for (size_t i = 0; i < rule->compute_count; i++) {
+        for (size_t k = 0; k < rule->column_count; k++) {
+            if (strcmp(rule->compute[i].name, rule->columns[k].name) == 0) {
+                problem_error(check->problems, rule->compute[i].place, "compute",
+                              "\"%s\" stands in columns, too", rule->compute[i].name);
+            }
+        }
+    }
+}
+
 static void check_share(const struct check *check)
 {
     if (check->rule->share != NULL && strpbrk(check->rule->share, "+#/") != NULL) {
@@ -125,4 +155,6 @@ void config_rule_check(const struct config_reader *reader, const struct rule_opt
     check_target(&check);
     check_conflict(&check);
     check_share(&check);
+    check_notify(&check);
+    check_compute(&check);
 }

@@ -320,6 +320,17 @@ const struct setting settings[] = {
                 "}",
      .help =
          "column = \"expression\"; or a list of { name = \"Odd Name\"; value = \"expression\"; }."},
+    {.path = "rules.compute",
+     .type = SETTING_COLUMNS,
+     .reload = true,
+     .example = "{ day = \"time::date\"; power = \"voltage * current\"; }",
+     .help = "column = \"SQL expression\" over the columns; one that only serves this carries a "
+             "\"::type\"."},
+    {.path = "rules.notify",
+     .type = SETTING_TEXT,
+     .reload = true,
+     .example = "\"telemetry\"",
+     .help = "NOTIFY this channel in the transaction that stores rows: {\"rule\":…,\"rows\":…}."},
     {.path = "rules.where",
      .type = SETTING_EXPRESSIONS,
      .reload = true,

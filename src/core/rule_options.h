@@ -56,6 +56,9 @@ struct rule_options {
     struct option_text sql;
     struct option_column *columns;
     size_t column_count;
+    struct option_column *compute; /* column = SQL expression over the other columns */
+    size_t compute_count;
+    struct option_text notify; /* a channel */
     struct option_text *where;
     size_t where_count;
     struct option_text rows;

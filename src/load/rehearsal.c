@@ -79,8 +79,7 @@ static enum outcome read_table(struct attempt *attempt, struct pg_failure *failu
 
 static bool plan_rows(struct attempt *attempt, const struct table_shape *shape, struct error *error)
 {
-    return row_plan_new(shape, attempt->rule->column_names, attempt->rule->column_count,
-                        &attempt->plan, error) == OUTCOME_OK;
+    return row_plan_make(shape, &attempt->rule->feed, &attempt->plan, error) == OUTCOME_OK;
 }
 
 /* The table as the service would find or make it. */
@@ -106,9 +105,12 @@ static enum outcome find_table(struct attempt *attempt, struct rehearsal *rehear
         return judge(rehearsal, attempt->rule, failure);
     }
     if (attempt->table == NULL) {
-        snprintf(error.text, sizeof(error.text), "table \"%.200s\" does not exist",
-                 rule->options->table.text);
-        park(rehearsal, error.text);
+        struct buf reason = {0};
+
+        buf_printf(&reason, "table \"%.200s\" does not exist", rule->options->table.text);
+        pg_catalog_suggest(attempt->stage->connection, rule->options->table.text, &reason);
+        park(rehearsal, buf_string(&reason));
+        buf_fini(&reason);
     } else if (!plan_rows(attempt, attempt->table->shape, &error)) {
         park(rehearsal, error.text);
     }

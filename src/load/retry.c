@@ -204,7 +204,8 @@ static enum store_result run_retry(struct retry *retry, const struct dead_letter
     if (rows->row_count > 0 &&
         (store_rows(retry->store, retry->batch, retry->rule, 0, rows->extent_count, failure) !=
              OUTCOME_OK ||
-         store_check_types(retry->store, retry->batch, &changed, failure) != OUTCOME_OK)) {
+         store_check_types(retry->store, retry->batch, &changed, failure) != OUTCOME_OK ||
+         store_notify(retry->store, retry->batch, failure) != OUTCOME_OK)) {
         return after_failure(retry, true, failure);
     }
     if (settle_letters(retry, failure) != OUTCOME_OK) {

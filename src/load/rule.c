@@ -124,6 +124,50 @@ static void compile_columns(struct rule *rule, const struct scope *scope, struct
     rule->column_count = options->column_count;
 }
 
+/* The type of an SQL expression that ends in "::type"; NULL when it does not. */
+static const char *computed_type(const char *expression)
+{
+    const char *type = NULL;
+    for (const char *at = expression; (at = strstr(at, "::")) != NULL; at += 2) {
+        type = at + 2;
+    }
+    struct table_shape *shape = table_shape_new();
+    bool known =
+        type != NULL &&
+        type_parse(slice_of(type), table_shape_add(shape, (struct slice) SLICE_LITERAL("")));
+    table_shape_free(shape);
+    return known ? type : NULL;
+}
+
+/* What is known of a computed column without a database: for create = true its type. */
+static void compile_compute(struct rule *rule, struct problems *problems)
+{
+    const struct rule_options *options = rule->options;
+
+    rule->computed_names = memory_alloc((options->compute_count + 1) * sizeof(char *));
+    for (size_t i = 0; i < options->compute_count; i++) {
+        const struct option_column *column = &options->compute[i];
+        const char *type = computed_type(column->expression);
+
+        rule->computed_names[i] = column->name;
+        if (options->create && type == NULL) {
+            problem_error(problems, column->place, "compute",
+                          "create = true needs the type of \"%s\": write like (%.200s)::numeric",
+                          column->name, column->expression);
+        } else if (options->create) {
+            (void) type_parse(slice_of(type),
+                              table_shape_add(rule->declared, slice_of(column->name)));
+        }
+    }
+    rule->feed = (struct row_feed){
+        .names = rule->column_names,
+        .count = rule->column_count,
+        .computed = rule->computed_names,
+        .computed_count = options->compute_count,
+        .declared = rule->declared,
+    };
+}
+
 static void compile_conditions(struct rule *rule, const struct scope *scope,
                                struct problems *problems)
 {
@@ -155,6 +199,11 @@ static void check_column_name(const struct rule *rule, const struct option_text 
     }
     for (size_t i = 0; i < rule->column_count; i++) {
         if (strcmp(rule->column_names[i], name->text) == 0) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < rule->options->compute_count; i++) {
+        if (strcmp(rule->computed_names[i], name->text) == 0) {
             return;
         }
     }
@@ -205,6 +254,7 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
                        : options->rows.text != NULL ? strlen(options->rows.text)
                                                     : 0;
     compile_columns(rule, &scope, problems);
+    compile_compute(rule, problems);
     compile_conditions(rule, &scope, problems);
     for (size_t i = 0; i < options->key_count; i++) {
         check_column_name(rule, &options->key[i], "key", problems);
@@ -235,6 +285,7 @@ void rule_free(struct rule *rule)
     free(rule->guessed);
     free(rule->columns);
     free(rule->column_names);
+    free(rule->computed_names);
     free(rule->conditions);
     row_source_free(rule->rows);
     format_free(rule->format);

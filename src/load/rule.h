@@ -18,6 +18,7 @@
 #include "map/row_source.h"
 #include "pg/pg_failure.h"
 #include "route/topic_filter.h"
+#include "row/row_plan.h"
 
 enum { RULE_REASON_MAX = 1024 }; /* bytes of a rejection's reason that are kept */
 
@@ -36,6 +37,8 @@ struct rule {
     struct expression **columns;   /* options->column_count of them */
     const char **column_names;
     size_t column_count;
+    const char **computed_names; /* options->compute_count of them */
+    struct row_feed feed;        /* the names above, for row_plan_make() */
     struct condition **conditions;
     size_t condition_count;
     struct row_source *rows;  /* NULL: one row a message */

@@ -100,8 +100,7 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     const struct table_shape *shape = table == NULL ? compiled->declared : table->shape;
 
     target->table = table;
-    if (row_plan_new(shape, compiled->column_names, compiled->column_count, &target->plan, error) !=
-        OUTCOME_OK) {
+    if (row_plan_make(shape, &compiled->feed, &target->plan, error) != OUTCOME_OK) {
         forget(targets, rule);
         return false;
     }
@@ -128,6 +127,11 @@ static enum outcome create_table(struct rule_targets *targets, struct pg_connect
 /* Does the table have every column that the rule writes? Then create = true has nothing to do. */
 static bool has_columns(const struct rule *rule, const struct pg_table *table)
 {
+    for (size_t i = 0; i < rule->options->compute_count; i++) {
+        if (table_shape_find(table->shape, slice_of(rule->computed_names[i])) == NULL) {
+            return false;
+        }
+    }
     for (size_t i = 0; i < rule->column_count; i++) {
         if (table_shape_find(table->shape, slice_of(rule->column_names[i])) == NULL) {
             return false;

@@ -128,6 +128,22 @@ enum outcome store_check_types(const struct store *store, const struct batch *ba
     return outcome;
 }
 
+enum outcome store_notify(const struct store *store, const struct batch *batch,
+                          struct pg_failure *failure)
+{
+    struct buf sql = {0};
+    enum outcome outcome = OUTCOME_OK;
+
+    for (unsigned i = 0; i < batch->rule_count; i++) {
+        target_notify_sql(&sql, store->ruleset->rules[i]->options, batch->rules[i].row_count);
+    }
+    if (sql.length > 0) {
+        outcome = pg_run(store->connection, buf_string(&sql), failure);
+    }
+    buf_fini(&sql);
+    return outcome;
+}
+
 static enum outcome store_letters_and_gaps(const struct store *store, const struct batch *batch,
                                            struct pg_failure *failure)
 {
@@ -173,6 +189,7 @@ static enum store_result fill_transaction(const struct store *store, const struc
     }
     if (store_all_rows(store, batch, rule, failure) != OUTCOME_OK ||
         store_check_types(store, batch, rule, failure) != OUTCOME_OK ||
+        store_notify(store, batch, failure) != OUTCOME_OK ||
         store_letters_and_gaps(store, batch, failure) != OUTCOME_OK) {
         return store_result_of(failure);
     }

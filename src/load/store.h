@@ -59,6 +59,10 @@ enum store_result store_blame(const struct store *store, const struct batch *bat
 enum outcome store_rows(const struct store *store, const struct batch *batch, unsigned rule,
                         size_t low, size_t high, struct pg_failure *failure) MUST_CHECK;
 
+/* Tells the channels of rules with `notify` of the batch's rows, when the transaction commits. */
+enum outcome store_notify(const struct store *store, const struct batch *batch,
+                          struct pg_failure *failure) MUST_CHECK;
+
 /* Behind the rows: have all their columns the types still that they were made for (targets_check())?
  * *rule is for store_blame(). */
 enum outcome store_check_types(const struct store *store, const struct batch *batch, unsigned *rule,

@@ -248,3 +248,23 @@ enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg
     buf_fini(&names);
     return outcome;
 }
+
+void pg_catalog_suggest(struct pg_connection *connection, const char *name, struct buf *hint)
+{
+    const char *values[] = {name};
+    struct pg_rows *rows = NULL;
+    struct pg_failure ignored;
+
+    if (pg_query(connection, sql_catalog_similar, 1, values, &rows, &ignored) == OUTCOME_OK &&
+        pg_rows_count(rows) > 0) {
+        struct slice meant = pg_rows_slice(rows, 0, 0);
+
+        buf_append_text(hint, " (did you mean \"");
+        for (size_t i = 0; i < meant.length; i++) {
+            buf_append_text(hint, meant.data[i] == '"' ? "\\" : "");
+            buf_append(hint, &meant.data[i], 1);
+        }
+        buf_append_text(hint, "\"?)");
+    }
+    pg_rows_free(rows);
+}

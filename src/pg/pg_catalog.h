@@ -47,6 +47,11 @@ enum outcome pg_catalog_table(struct pg_connection *connection, struct slice nam
                               struct pg_table **table, struct pg_failure *failure) MUST_CHECK;
 void pg_table_free(struct pg_table *table);
 
+/* Appends to `hint`, of a table that is not there, " (did you mean …?)" with one whose name differs
+ * in the case of letters only, as a configuration writes it. Nothing when there is none, or when
+ * the server could not be asked. */
+void pg_catalog_suggest(struct pg_connection *connection, const char *name, struct buf *hint);
+
 /* Is there a unique index (primary key) over exactly these columns, in any order, that ON CONFLICT
  * would take? `count` 0: any index a row can collide with, exclusion constraints among them. Of a
  * view or foreign table it is always found: the indexes of another table count, and PostgreSQL

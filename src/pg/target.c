@@ -143,7 +143,7 @@ struct target *target_new(const struct rule_options *rule, const struct pg_table
         target_sql_insert(&insert, &staging);
         add_statement(target, memory_copy(buf_slice(&insert)), true);
         target->check = target_sql_check(staging.relation, plan);
-        if (table->copy_works && rule->on_conflict == CONFLICT_ERROR) {
+        if (table->copy_works && rule->on_conflict == CONFLICT_ERROR && plan->computed_count == 0) {
             target->copy = target_sql_copy(plan, staging.relation);
             target->relation = memory_strdup(table->shape->name);
         }

@@ -105,6 +105,10 @@ void target_check_failure(struct pg_failure *failure);
 enum outcome target_run(struct pg_connection *connection, const struct target *target,
                         struct slice rows, size_t row_count, struct pg_failure *failure) MUST_CHECK;
 
+/* Appends the statement by which a rule with `notify` tells that it stores rows, for the rows'
+ * transaction; nothing for another rule, and for no rows. */
+void target_notify_sql(struct buf *out, const struct rule_options *rule, size_t rows);
+
 /* CREATE TABLE IF NOT EXISTS for a rule with create = true (columns and types from `shape`, primary
  * key from `key`), then ALTER TABLE … ADD COLUMN IF NOT EXISTS for each column. Never drops or
  * changes anything. The ALTER TABLE locks the table against everybody even when nothing is missing,

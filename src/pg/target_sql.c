@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "pg/pg_quote.h"
 #include "pg/target.h"
 #include "row/copy_arrays.h"
@@ -42,6 +43,15 @@ static bool is_key(const struct rule_options *rule, const char *name)
         }
     }
     return false;
+}
+
+/* The columns that are written. */
+static void append_stored(struct buf *sql, const struct row_plan *plan)
+{
+    for (size_t i = 0; i < plan->stored_count; i++) {
+        buf_append_text(sql, i > 0 ? ", " : "");
+        pg_quote_identifier(sql, slice_of(plan->stored[i]->name));
+    }
 }
 
 char *target_sql_copy(const struct row_plan *plan, const char *relation)
@@ -114,8 +124,8 @@ static void append_unnest(struct buf *sql, const struct row_plan *plan, const ch
     buf_append_text(sql, ", " POSITION ")");
 }
 
-/* What stands behind FROM: rows called "batch" with their position. */
-static void append_from(struct buf *sql, const struct staging *staging)
+/* Rows of the rule's expressions, called "batch", with their position. */
+static void append_given(struct buf *sql, const struct staging *staging)
 {
     const struct row_plan *plan = staging->plan;
 
@@ -141,10 +151,34 @@ static void append_from(struct buf *sql, const struct staging *staging)
     buf_append_text(sql, ") AS batch");
 }
 
+/* What stands behind FROM: rows called "batch" with their position. Computed columns see those of
+ * the expressions. A newline behind each expression ends a comment in it. */
+static void append_from(struct buf *sql, const struct staging *staging)
+{
+    const struct row_plan *plan = staging->plan;
+    size_t first = plan->stored_count - plan->computed_count;
+
+    if (plan->computed_count == 0) {
+        append_given(sql, staging);
+        return;
+    }
+    buf_append_text(sql, "(SELECT ");
+    for (size_t i = 0; i < plan->stored_count; i++) {
+        if (i >= first) {
+            buf_printf(sql, "(%s\n) AS ", staging->rule->compute[i - first].expression);
+        }
+        pg_quote_identifier(sql, slice_of(plan->stored[i]->name));
+        buf_append_text(sql, ", ");
+    }
+    buf_append_text(sql, POSITION " FROM ");
+    append_given(sql, staging);
+    buf_append_text(sql, ") AS batch");
+}
+
 void target_sql_source(struct buf *sql, const struct staging *staging)
 {
     buf_append_text(sql, "SELECT ");
-    append_columns(sql, staging->plan);
+    append_stored(sql, staging->plan);
     buf_append_text(sql, " FROM ");
     append_from(sql, staging);
 }
@@ -154,8 +188,8 @@ void target_sql_source(struct buf *sql, const struct staging *staging)
 static bool append_null_key(struct buf *sql, const struct staging *staging)
 {
     bool any = false;
-    for (size_t i = 0; i < staging->plan->count; i++) {
-        const struct column_shape *column = staging->plan->columns[i];
+    for (size_t i = 0; i < staging->plan->stored_count; i++) {
+        const struct column_shape *column = staging->plan->stored[i];
         if (is_key(staging->rule, column->name) && !column->not_null) {
             buf_append_text(sql, any ? " OR " : "");
             pg_quote_identifier(sql, slice_of(column->name));
@@ -183,7 +217,7 @@ static void append_distinct(struct buf *sql, const struct staging *staging)
     append_key(sql, staging->rule);
     buf_append_slice(sql, buf_slice(&apart));
     buf_append_text(sql, ") ");
-    append_columns(sql, staging->plan);
+    append_stored(sql, staging->plan);
     buf_append_text(sql, " FROM ");
     append_from(sql, staging);
     buf_append_text(sql, " ORDER BY ");
@@ -215,9 +249,9 @@ static void append_select(struct buf *sql, const struct staging *staging)
 static void append_update(struct buf *sql, const struct staging *staging)
 {
     bool any = false;
-    for (size_t i = 0; i < staging->plan->count; i++) {
-        struct slice name = column_name(staging->plan, i);
-        if (is_key(staging->rule, staging->plan->columns[i]->name)) {
+    for (size_t i = 0; i < staging->plan->stored_count; i++) {
+        struct slice name = slice_of(staging->plan->stored[i]->name);
+        if (is_key(staging->rule, staging->plan->stored[i]->name)) {
             continue;
         }
         buf_append_text(sql, any ? ", " : " DO UPDATE SET ");
@@ -240,7 +274,7 @@ static void append_update(struct buf *sql, const struct staging *staging)
 void target_sql_insert(struct buf *sql, const struct staging *staging)
 {
     buf_printf(sql, "INSERT INTO %s AS stored (", staging->relation);
-    append_columns(sql, staging->plan);
+    append_stored(sql, staging->plan);
     buf_append_text(sql, ")\n");
     if (staging->rule->on_conflict == CONFLICT_UPDATE) {
         append_distinct(sql, staging);
@@ -274,10 +308,11 @@ char *target_sql_check(const char *relation, const struct row_plan *plan)
     struct buf sql = {0};
 
     buf_append_text(&sql, "SELECT 1 / (true");
-    for (size_t i = 0; i < plan->count; i++) {
+    /* INSERT itself casts what is computed to what the column is then. */
+    for (size_t i = 0; i < plan->stored_count - plan->computed_count; i++) {
         buf_printf(&sql, " AND pg_typeof((NULL::%s).", relation);
-        pg_quote_identifier(&sql, column_name(plan, i));
-        buf_printf(&sql, ")::oid = %" PRIu32, plan->columns[i]->declared_oid);
+        pg_quote_identifier(&sql, slice_of(plan->stored[i]->name));
+        buf_printf(&sql, ")::oid = %" PRIu32, plan->stored[i]->declared_oid);
     }
     buf_append_text(&sql, ")::int");
     char *text = memory_copy(buf_slice(&sql));
@@ -331,4 +366,22 @@ void target_create_sql(struct buf *out, const struct rule_options *rule,
         append_alter(out, buf_string(&relation), shape);
     }
     buf_fini(&relation);
+}
+
+void target_notify_sql(struct buf *out, const struct rule_options *rule, size_t rows)
+{
+    struct buf payload = {0};
+
+    if (rule->notify.text == NULL || rows == 0) {
+        return;
+    }
+    buf_append_text(&payload, "{\"rule\":");
+    text_append_json(&payload, slice_of(rule->name));
+    buf_printf(&payload, ",\"rows\":%zu}", rows);
+    buf_append_text(out, "NOTIFY ");
+    pg_quote_identifier(out, slice_of(rule->notify.text));
+    buf_append_text(out, ", ");
+    pg_quote_literal(out, buf_slice(&payload));
+    buf_append_text(out, ";\n");
+    buf_fini(&payload);
 }

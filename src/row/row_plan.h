@@ -14,10 +14,25 @@
 #include "core/table_shape.h"
 #include "row/copy_format.h"
 
+/* What a rule gives a table. All borrowed. */
+struct row_feed {
+    const char *const *names; /* of its expressions */
+    size_t count;
+    const char *const *computed; /* of the columns that SQL computes from them */
+    size_t computed_count;
+    /* Its i-th column is the i-th expression's as the rule declares it: for those that the table
+     * does not have, and that only serve to compute others. NULL: there are none. */
+    const struct table_shape *declared;
+};
+
 struct row_plan {
     const struct column_shape *
         *columns; /* owned array; i-th expression's column, borrowed from the shape */
     size_t count;
+    /* Owned array, borrowed columns: what is written, first of the expressions, then computed. */
+    const struct column_shape **stored;
+    size_t stored_count;
+    size_t computed_count;   /* the last ones of `stored` */
     enum copy_format format; /* binary when every column has a binary form and none is an array */
 };
 
@@ -28,6 +43,10 @@ struct row_plan {
  */
 enum outcome row_plan_new(const struct table_shape *shape, const char *const *names, size_t count,
                           struct row_plan **plan, struct error *error) MUST_CHECK;
+
+/* The same with computed columns. */
+enum outcome row_plan_make(const struct table_shape *shape, const struct row_feed *feed,
+                           struct row_plan **plan, struct error *error) MUST_CHECK;
 void row_plan_free(struct row_plan *plan);
 
 /* Is there a binary form for this column's type? */

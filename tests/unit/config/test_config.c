@@ -265,7 +265,9 @@ static void test_json(void)
                "\"max_size\":\"3GB\",\"keep_free\":\"0\",\"sync\":\"always\"");
     check_json("broker: { protocol = \"3.1.1\"; };", "\"protocol\":\"3.1.1\"");
     check_json("log: { level = \"error\"; };", "\"log\":{\"level\":\"error\",\"format\":\"text\"}");
-    check_json("", "\"columns\":{\"x\":\"$.x\"},\"where\":[],\"rows\":null");
+    check_json(
+        "",
+        "\"columns\":{\"x\":\"$.x\"},\"compute\":{},\"notify\":null,\"where\":[],\"rows\":null");
     check_json("", "\"sql\":null,\"csv\":{");
     check_json("", "\"sparkplug\":{\"rebirth\":\"never\"},\"ack\":null}]}");
 
@@ -278,6 +280,7 @@ static void test_json(void)
               "\"retained\":\"ignore\",\"format\":\"text\",\"compression\":\"none\",\"max_"
               "decoded\":\"8MB\",\"table\":\"public.t\","
               "\"columns\":{\"Odd Name\":\"$.x\",\"y\":\"{device}\"},"
+              "\"compute\":{},\"notify\":null,"
               "\"where\":[\"$.a > 0\",\"$.b is null\"],\"rows\":\"$.r[*]\","
               "\"on_conflict\":\"update\",\"key\":[\"y\",\"Odd Name\"],\"newest\":\"y\","
               "\"create\":true,\"sql\":null,\"csv\":{\"delimiter\":null,\"quote\":null,"

@@ -175,6 +175,7 @@ static void test_uncommented_sample(void)
         "sql: stands beside table",
         "newest: works only with",
         "key: works only with",
+        "compute: has no effect on a rule with sql",
     };
     const size_t count = sizeof(expected) / sizeof(expected[0]);
     CHECK_INT_EQ(problems.count, count);

@@ -32,8 +32,11 @@ static void open_bench(struct bench *bench, const char *table)
     for (size_t i = 0; i < bench->table->shape->count; i++) {
         bench->columns[i] = &bench->table->shape->columns[i];
     }
-    bench->plan = (struct row_plan){
-        .columns = bench->columns, .count = bench->table->shape->count, .format = COPY_TEXT};
+    bench->plan = (struct row_plan){.columns = bench->columns,
+                                    .count = bench->table->shape->count,
+                                    .stored = bench->columns,
+                                    .stored_count = bench->table->shape->count,
+                                    .format = COPY_TEXT};
     bench->target =
         target_new(&bench->rule, bench->rule.sql.text != NULL ? NULL : bench->table, &bench->plan);
 }

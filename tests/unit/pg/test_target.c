@@ -25,7 +25,11 @@ static void check_target(const struct rule_options *rule, const struct pg_table 
 {
     const struct column_shape *columns[3] = {&shape->columns[0], &shape->columns[1],
                                              &shape->columns[2]};
-    const struct row_plan plan = {.columns = columns, .count = 3, .format = COPY_BINARY};
+    const struct row_plan plan = {.columns = columns,
+                                  .count = 3,
+                                  .stored = columns,
+                                  .stored_count = 3,
+                                  .format = COPY_BINARY};
     struct target *target = target_new(rule, table, &plan);
     CHECK_TEXT_EQ(target->copy, copy);
     CHECK_INT_EQ(target->statement_count, 1);
@@ -136,7 +140,8 @@ static void test_own_sql(void)
     struct table_shape *shape = make_shape(false);
     const struct column_shape *columns[3] = {&shape->columns[0], &shape->columns[1],
                                              &shape->columns[2]};
-    const struct row_plan plan = {.columns = columns, .count = 3, .format = COPY_TEXT};
+    const struct row_plan plan = {
+        .columns = columns, .count = 3, .stored = columns, .stored_count = 3, .format = COPY_TEXT};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         UNIT_CASE("%s", cases[i].sql);

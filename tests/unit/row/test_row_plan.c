@@ -100,4 +100,31 @@ static void test_binary(void)
     table_shape_free(shape);
 }
 
-UNIT_MAIN("row_plan", {"plan", test_plan}, {"refused", test_refused}, {"binary", test_binary})
+/* "x" is no column of the table and only serves to compute "v". */
+static void test_computed(void)
+{
+    struct table_shape *shape = table_shape_new();
+    struct table_shape *declared = table_shape_new();
+    static const char *const names[] = {"a", "x"};
+    static const char *const computed[] = {"v"};
+    struct row_feed feed = {names, 2, computed, 1, declared};
+    struct row_plan *plan;
+    struct error error;
+    CHECK(type_parse(slice_of("int"), table_shape_add(shape, slice_of("a"))));
+    CHECK(type_parse(slice_of("int"), table_shape_add(shape, slice_of("v"))));
+    table_shape_add(declared, slice_of("a"));
+    CHECK(type_parse(slice_of("text"), table_shape_add(declared, slice_of("x"))));
+    CHECK_INT_EQ(row_plan_make(shape, &feed, &plan, &error), OUTCOME_OK);
+    CHECK_INT_EQ(plan->count, 2);
+    CHECK(plan->columns[1] == &declared->columns[1]);
+    CHECK_INT_EQ(plan->stored_count, 2);
+    CHECK_TEXT_EQ(plan->stored[1]->name, "v");
+    row_plan_free(plan);
+    declared->columns[1].family = TYPE_NONE; /* without "::type" */
+    CHECK_INT_EQ(row_plan_make(shape, &feed, &plan, &error), OUTCOME_REJECT);
+    table_shape_free(shape);
+    table_shape_free(declared);
+}
+
+UNIT_MAIN("row_plan", {"computed", test_computed}, {"plan", test_plan}, {"refused", test_refused},
+          {"binary", test_binary})
