@@ -4,6 +4,7 @@
  * The books: at a quiet moment
  *   messages_received            = messages_duplicate + messages_journaled
  *   messages_journaled + journal_messages_at_start = messages_processed + journal_messages
+ *   messages_processed           ≥ messages_unmatched (no rule took them)
  *   rule_matched{r}              = stored{r} + filtered{r} + rejected{r}
  *
  * Counters are relaxed atomics. Label values come from the configuration (rule names) only, so the

@@ -23,6 +23,13 @@ void thread_block_signals(void)
     pthread_sigmask(SIG_SETMASK, &blocked, NULL);
 }
 
+void thread_unblock_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
 pthread_t thread_spawn(const char *name, void *(*main)(void *context), void *context)
 {
     pthread_t thread;

@@ -16,6 +16,9 @@
 /* Blocks every signal but those of a crash (SIGSEGV, SIGABRT, …) in this and all later threads. */
 void thread_block_signals(void);
 
+/* The way back, for a command that a signal may end. */
+void thread_unblock_signals(void);
+
 /* Starts `main(context)` in a thread called `name` (at most 15 characters).
  * A failure ends the process. */
 pthread_t thread_spawn(const char *name, void *(*main)(void *context), void *context);

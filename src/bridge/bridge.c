@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,10 +20,10 @@
 #include "base/stop.h"
 #include "base/thread.h"
 #include "bridge/generation.h"
+#include "bridge/plan_keeper.h"
 #include "bridge/service_manager.h"
 #include "journal/journal.h"
 #include "load/loader.h"
-#include "load/ruleset_file.h"
 #include "mqtt/paho_link.h"
 #include "mqtt/receiver.h"
 
@@ -51,31 +50,11 @@ struct bridge {
     bool reload_wanted; /* SIGHUP came while the last reload was still being taken over */
 };
 
-/* What the machine says: room on the journal's disk, memory of this process. */
-static void refresh_machine(const char *directory)
-{
-    struct statvfs disk;
-    FILE *file = fopen("/proc/self/statm", "re");
-    long long pages[2];
-
-    if (statvfs(directory, &disk) == 0) {
-        metric_set(METRIC_JOURNAL_DISK_FREE_BYTES,
-                   (int64_t) disk.f_bavail * (int64_t) disk.f_frsize);
-    }
-    if (file != NULL) {
-        if (fscanf(file, "%lld %lld", &pages[0], &pages[1]) == 2) {
-            metric_set(METRIC_RESIDENT_MEMORY_BYTES, pages[1] * sysconf(_SC_PAGESIZE));
-        }
-        fclose(file);
-    }
-}
-
 /* Gauges that are read off the journal, before each scrape and each tick. */
 static void refresh_gauges(void *context)
 {
     struct bridge *bridge = context;
     struct journal_info info;
-    struct health broker;
     int64_t now = clock_wall_us();
 
     journal_info(bridge->journal, &info);
@@ -86,11 +65,6 @@ static void refresh_gauges(void *context)
     metric_set(METRIC_JOURNAL_SET_ASIDE_BYTES, info.set_aside_bytes);
     metric_set(METRIC_JOURNAL_OLDEST_SECONDS,
                info.oldest_us == 0 || now < info.oldest_us ? 0 : (now - info.oldest_us) / 1000000);
-    refresh_machine(bridge->first->config->journal.directory);
-    health_get(HEALTH_BROKER, &broker);
-    metric_set(METRIC_RECEIVING_PAUSED, broker.paused);
-    metric_set(METRIC_GAPS_OPEN, (int64_t) health_gaps_open());
-    metric_set(METRIC_DEAD_LETTERS_WAITING, health_letters());
     if (bridge->outbox != NULL) {
         metric_set(METRIC_ACKS_WAITING, (int64_t) outbox_waiting(bridge->outbox));
     }
@@ -132,11 +106,6 @@ static void configure_process(const struct config *config)
 {
     log_configure(&config->log);
     health_show_payloads(config->http.show_payloads);
-    for (size_t i = 0; i < config->rule_count; i++) {
-        const struct rule_options *rule = &config->rules[i];
-        health_describe_rule(rule->name, rule->topic.text,
-                             rule->table.text == NULL ? "own sql" : rule->table.text);
-    }
 }
 
 /* Mistakes are for people, before it is known how to log; warnings are events of the service. */
@@ -205,19 +174,6 @@ static enum outcome open_disk(struct bridge *bridge, struct error *error)
     return outcome;
 }
 
-/* Before the broker is asked for the messages of these rules. */
-static void save_rules(struct bridge *bridge)
-{
-    struct error error;
-
-    if (ruleset_save(bridge->generation->ruleset, bridge->first->config->journal.directory,
-                     &error) != OUTCOME_OK) {
-        log_warn("could not write down the rules in use: after a crash a message may be stored "
-                 "twice",
-                 F_TEXT("reason", error.text));
-    }
-}
-
 static void start_loader(struct bridge *bridge)
 {
     const struct config *config = bridge->generation->config;
@@ -226,8 +182,7 @@ static void start_loader(struct bridge *bridge)
                                            .journal = bridge->journal,
                                            .outbox = bridge->outbox};
 
-    ruleset_recall(bridge->generation->ruleset, config->journal.directory);
-    save_rules(bridge);
+    plan_keeper_begin(bridge->generation, bridge->journal);
     bridge->loader = loader_start(&options, bridge->generation->ruleset);
 }
 
@@ -260,23 +215,27 @@ static void advise_broker(const struct config *config)
         F_TEXT("client_id", config->broker.client_id));
 }
 
-/* Once it is known that nobody else stores for this client, or that nobody can be asked. */
+/* Once it is known that nobody else stores for this client, or that nobody can be asked; and not
+ * for rules that the loader does not know yet. */
 static void start_receiver(struct bridge *bridge)
 {
+    struct subscription_set subscriptions = {0};
     const struct config *config = bridge->first->config;
     enum loader_identity identity = loader_identity(bridge->loader);
 
-    if (bridge->receiver != NULL || identity == LOADER_IDENTITY_TAKEN ||
+    if (bridge->receiver != NULL || bridge->retired != NULL || identity == LOADER_IDENTITY_TAKEN ||
         (identity == LOADER_IDENTITY_UNKNOWN &&
          clock_monotonic_ms() < bridge->started_ms + IDENTITY_WAIT_MS)) {
         return;
     }
     advise_broker(config);
-    bridge->receiver = receiver_start(
-        &(struct receiver_options){.broker = &config->broker,
-                                   .subscriptions = &bridge->generation->ruleset->subscriptions,
-                                   .journal = bridge->journal,
-                                   .directory = config->journal.directory});
+    plans_subscriptions(bridge->generation->plans, &subscriptions);
+    bridge->receiver =
+        receiver_start(&(struct receiver_options){.broker = &config->broker,
+                                                  .subscriptions = &subscriptions,
+                                                  .journal = bridge->journal,
+                                                  .directory = config->journal.directory});
+    subscription_set_fini(&subscriptions);
 }
 
 /* Secrets are in memory: no core file with them. */
@@ -329,9 +288,12 @@ static void finish_reload(struct bridge *bridge)
     if (bridge->retired == NULL || loader_ruleset(bridge->loader) != bridge->generation->ruleset) {
         return;
     }
-    save_rules(bridge);
     if (bridge->receiver != NULL) {
-        receiver_subscribe(bridge->receiver, &bridge->generation->ruleset->subscriptions);
+        struct subscription_set subscriptions = {0};
+
+        plans_subscriptions(bridge->generation->plans, &subscriptions);
+        receiver_subscribe(bridge->receiver, &subscriptions);
+        subscription_set_fini(&subscriptions);
     }
     if (bridge->retired != bridge->first) {
         generation_free(bridge->retired);
@@ -371,6 +333,7 @@ static void reload(struct bridge *bridge)
         log_problems(&problems); /* warnings */
         fit_packets_to_journal(next->config);
         keep_running_parts(next->config, bridge->first->config);
+        plan_keeper_continue(next, bridge->generation, bridge->first, bridge->journal);
         pthread_mutex_lock(&bridge->mutex);
         bridge->retired = bridge->generation;
         bridge->generation = next;

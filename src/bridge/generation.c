@@ -31,6 +31,7 @@ void generation_free(struct generation *generation)
         return;
     }
     ruleset_free(generation->ruleset);
+    plans_free(generation->plans);
     config_free(generation->config);
     free(generation);
 }

@@ -13,6 +13,7 @@
 struct generation {
     struct config *config;
     struct ruleset *ruleset;
+    struct plans *plans; /* owned; the newest is for these rules. NULL: not made yet */
 };
 
 /*

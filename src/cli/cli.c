@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "cli/commands.h"
 
 #define CONFIG_FILE_DEFAULT "/etc/mqtt2pg/mqtt2pg.cfg"
@@ -199,6 +201,7 @@ int cli_main(int argc, char **argv)
     const struct cli_command *command = NULL;
     struct cli_call call;
 
+    (void) FAULT("cli.main.begin");
     split_words(argc, argv, &words);
     if (words.count > 0) {
         command = find_command(words.rest[0]);
@@ -226,6 +229,9 @@ int cli_main(int argc, char **argv)
     if (command == NULL) {
         print_help(words.help ? stdout : stderr);
         return words.help ? CLI_DONE : CLI_USAGE;
+    }
+    if (command->run != cli_run) {
+        thread_unblock_signals();
     }
     return command->run(&call);
 }

@@ -54,6 +54,8 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder)
     batch->dead_letter_count = 0;
     batch->gap_count = 0;
     batch->reject_count = 0;
+    batch->unmatched = 0;
+    batch->first_unmatched[0] = '\0';
     ack_batch_reset(&batch->acks);
 }
 
@@ -164,6 +166,12 @@ void batch_report(const struct batch *batch)
     for (size_t i = 0; i < batch->gap_count; i++) {
         report_gap(&batch->gaps[i]);
     }
+    if (batch->first_unmatched[0] != '\0') {
+        log_warn("messages match no rule: they are counted and not stored; they came for rules "
+                 "that were there before",
+                 F_INT("messages", (int64_t) batch->unmatched),
+                 F_TEXT("topic", batch->first_unmatched));
+    }
     if (batch->reject_count > 0) {
         log_warn("messages rejected: they are in the dead letters, with the reason",
                  F_INT("messages", batch->reject_count), F_TEXT("rule", batch->rejects[0].rule),
@@ -268,6 +276,21 @@ static void add_mapped(struct batch *batch, const struct batch_builder *builder,
     }
 }
 
+/* A subscription that covers several rules brings more than they ask for: that is worth no word. */
+static void note_unmatched(struct batch *batch, const struct batch_builder *builder,
+                           const struct message *message)
+{
+    struct buf topic = {0};
+
+    batch->unmatched++;
+    if (batch->first_unmatched[0] == '\0' &&
+        !ruleset_subscribes(builder->ruleset, message->topic)) {
+        text_append_printable(&topic, message->topic, sizeof(batch->first_unmatched) / 4);
+        snprintf(batch->first_unmatched, sizeof(batch->first_unmatched), "%s", buf_string(&topic));
+        buf_fini(&topic);
+    }
+}
+
 static void add_publish(struct batch *batch, const struct batch_builder *builder,
                         const struct message *message)
 {
@@ -277,6 +300,9 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
     add_message(batch, message);
     for (size_t i = 0; i < count; i++) {
         add_mapped(batch, builder, &list[i]);
+    }
+    if (mapper_routing(builder->mapper) == ROUTING_UNMATCHED) {
+        note_unmatched(batch, builder, message);
     }
 }
 

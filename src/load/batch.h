@@ -56,7 +56,10 @@ struct batch {
     size_t dead_letter_count;
     struct health_reject rejects[HEALTH_REJECTS_MAX]; /* the first of them, to tell people */
     size_t reject_count;                              /* all of them */
-    struct gap *gaps;                                 /* their causes are constants of batch.c */
+    uint64_t unmatched;                               /* messages that no rule's topic matches */
+    char
+        first_unmatched[sizeof(((struct health_reject *) 0)->topic)]; /* "": none is worth a word */
+    struct gap *gaps; /* their causes are constants of batch.c */
     size_t gap_count;
     size_t gap_capacity;
     struct ack_batch acks;

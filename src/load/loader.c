@@ -16,7 +16,7 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 10000
 #define IDLE_WAIT_MS 1000
-#define LOOK_BACK 32
+#define RECALL_MAX 100000 /* messages */
 
 bool loader_stopping(struct loader *loader)
 {
@@ -27,6 +27,15 @@ void loader_pause(struct loader *loader, int64_t milliseconds)
 {
     pthread_mutex_lock(&loader->mutex);
     if (!loader_stopping(loader) && loader->next_ruleset == NULL) {
+        (void) thread_cond_wait(&loader->changed, &loader->mutex, milliseconds);
+    }
+    pthread_mutex_unlock(&loader->mutex);
+}
+
+void loader_rest(struct loader *loader, int64_t milliseconds)
+{
+    pthread_mutex_lock(&loader->mutex);
+    if (!loader_stopping(loader)) {
         (void) thread_cond_wait(&loader->changed, &loader->mutex, milliseconds);
     }
     pthread_mutex_unlock(&loader->mutex);
@@ -50,6 +59,11 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     drop_rules(loader);
     loader->ruleset = ruleset;
     loader->mapper = mapper_new(ruleset);
+    loader->recalled = false;
+    if (ruleset->plans != NULL) {
+        copies_use(loader->copies, ruleset->plans);
+        mapper_set_copies(loader->mapper, loader->copies);
+    }
     loader->targets = rule_targets_new(ruleset, loader->mapper);
     loader->batch = batch_new(ruleset->count);
     loader->ahead = ahead_new(ruleset->count);
@@ -101,6 +115,7 @@ static void batch_committed(struct loader *loader, int64_t took_us)
 
     batch_report(batch);
     metric_add(METRIC_MESSAGES_PROCESSED, (int64_t) batch->records);
+    metric_add(METRIC_MESSAGES_UNMATCHED, (int64_t) batch->unmatched);
     metric_add(METRIC_BATCHES, 1);
     metric_add(METRIC_GAPS, (int64_t) batch->gap_count);
     metric_observe(HISTOGRAM_BATCH_ROWS, (double) batch->rows, 1);
@@ -227,26 +242,35 @@ static void store_next(struct loader *loader)
     loader_trouble(loader, result, &failure);
 }
 
-/* The last messages that were stored: copies of the same messages may be the first that these rules
- * get. */
-static void look_back(struct loader *loader, const struct ruleset *ruleset, bool by_these)
+/* Where these rules' topics stand between the plans of subscriptions is decided by messages that are
+ * stored: judges them once more. What is further back than RECALL_MAX is no business of copies that
+ * still come. */
+static void recall_copies(struct loader *loader)
 {
-    uint64_t first = loader->stored > LOOK_BACK ? loader->stored - LOOK_BACK + 1 : 1;
+    uint64_t first = copies_first(loader->copies, loader->stored);
+    struct route *routes = memory_alloc((loader->ruleset->count + 1) * sizeof(*routes));
     struct journal_next record = {.message.sequence = 0};
+    enum journal_read read = JOURNAL_READ_MESSAGE;
+    size_t count;
 
-    if (journal_reader_seek(loader->reader, first, &record.error) == OUTCOME_OK) {
-        enum journal_read read = JOURNAL_READ_MESSAGE;
-
+    if (loader->stored > RECALL_MAX && first < loader->stored - RECALL_MAX) {
+        first = loader->stored - RECALL_MAX;
+    }
+    if (first <= loader->stored &&
+        journal_reader_seek(loader->reader, first, &record.error) == OUTCOME_OK) {
         while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
             read = journal_reader_next(loader->reader, &record);
             if (read == JOURNAL_READ_MESSAGE && record.message.sequence > loader->stored) {
                 break;
             }
-            if (read == JOURNAL_READ_MESSAGE) {
-                ruleset_saw(ruleset, &record.message, by_these);
+            if (read == JOURNAL_READ_MESSAGE && record.message.kind == MESSAGE_PUBLISH) {
+                (void) ruleset_find(loader->ruleset, loader->copies, &record.message, routes,
+                                    &count);
             }
         }
     }
+    free(routes);
+    loader->recalled = true;
     loader_rewind(loader);
 }
 
@@ -265,9 +289,6 @@ static void take_new_rules(struct loader *loader)
     if (next == NULL) {
         return;
     }
-    ruleset_follow(next, loader->ruleset, journal_last(loader->options.journal));
-    loader->looked_back = true;
-    look_back(loader, next, false);
     use_rules(loader, next);
     loader_expect_acks(loader);
     pthread_mutex_lock(&loader->mutex);
@@ -292,10 +313,9 @@ static void loader_step(struct loader *loader)
             loader_pause(loader, backoff_next(&loader->backoff));
             return;
         }
-        if (!loader->looked_back) {
-            loader->looked_back = true;
-            look_back(loader, loader->ruleset, true);
-        }
+    }
+    if (!loader->recalled) {
+        recall_copies(loader);
     }
     parked = loader_stopping(loader) ? -1 : rule_targets_due(loader->targets);
     if (parked >= 0) {
@@ -335,6 +355,7 @@ struct loader *loader_start(const struct loader_options *options, const struct r
     loader->connection = pg_connection_new(&loader->options.database);
     loader->reader = journal_reader_new(options->journal);
     loader->records_max = SIZE_MAX / 2;
+    loader->copies = copies_new();
     loader->used_ruleset = ruleset;
     backoff_init(&loader->backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
     backoff_init(&loader->wait, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
@@ -400,6 +421,7 @@ bool loader_stop(struct loader *loader, int64_t milliseconds)
     pthread_join(loader->thread, NULL);
     complete = journal_last(loader->options.journal) <= loader->stored;
     drop_rules(loader);
+    copies_free(loader->copies);
     verdicts_fini(&loader->verdicts);
     journal_reader_free(loader->reader);
     pg_connection_free(loader->connection);

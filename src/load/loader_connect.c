@@ -76,7 +76,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
         if (clock_monotonic_ms() >= until) {
             break;
         }
-        loader_pause(loader, 200);
+        loader_rest(loader, 200);
     }
     snprintf(
         failure->message, sizeof(failure->message),

@@ -22,13 +22,14 @@ struct loader {
     struct pg_connection *connection;
     struct journal_reader *reader;
     struct verdicts verdicts;
+    struct copies *copies; /* owned; which copy of a message counts */
     struct backoff backoff;
     struct backoff wait; /* for a server that can't now */
     size_t records_max;  /* of the next batch; small after a data error nobody can be blamed for */
     bool connected_before;
     bool online; /* as metrics and health say */
     bool schema_ready;
-    bool looked_back;         /* once: at the messages stored last */
+    bool recalled;            /* the copies before `stored`, by the rules in use */
     bool identity_proved;     /* once */
     uint64_t stored;          /* position in the database */
     uint64_t last_at_start;   /* journal_last() before this process appended anything */
@@ -70,6 +71,9 @@ void loader_disconnect(struct loader *loader, const char *reason);
 
 /* Sleeps, unless the loader is to stop or has new rules. */
 void loader_pause(struct loader *loader, int64_t milliseconds);
+
+/* Sleeps, unless the loader is to stop; also while new rules wait. */
+void loader_rest(struct loader *loader, int64_t milliseconds);
 
 bool loader_stopping(struct loader *loader);
 

@@ -24,6 +24,8 @@ struct decoded {
 
 struct mapper {
     const struct ruleset *ruleset;
+    struct copies *copies; /* borrowed; NULL: every copy counts */
+    enum routing routing;  /* of the message last mapped */
     struct rule_columns *rules;
     struct arena *arena;
     struct route *routes;
@@ -76,6 +78,16 @@ void mapper_set_columns(struct mapper *mapper, unsigned rule_index,
 {
     mapper->rules[rule_index].columns =
         columns == NULL ? mapper->rules[rule_index].declared : columns;
+}
+
+void mapper_set_copies(struct mapper *mapper, struct copies *copies)
+{
+    mapper->copies = copies;
+}
+
+enum routing mapper_routing(const struct mapper *mapper)
+{
+    return mapper->routing;
 }
 
 void mapper_skip(struct mapper *mapper, unsigned rule_index, bool skip)
@@ -266,7 +278,8 @@ size_t mapper_map(struct mapper *mapper, const struct message *message, const st
 
     arena_reset(mapper->arena);
     mapper->decoded_count = 0;
-    count = ruleset_find(mapper->ruleset, message, mapper->routes);
+    mapper->routing =
+        ruleset_find(mapper->ruleset, mapper->copies, message, mapper->routes, &count);
     for (size_t i = 0; i < count; i++) {
         map_route(mapper, &mapper->routes[i], message, &mapper->list[i]);
     }

@@ -42,6 +42,9 @@ void mapper_free(struct mapper *mapper);
 void mapper_set_columns(struct mapper *mapper, unsigned rule_index,
                         const struct column_shape *const *columns);
 
+/* What decides which copy of a message counts. Borrowed. Without it every copy does. */
+void mapper_set_copies(struct mapper *mapper, struct copies *copies);
+
 /* A rule that is switched off is matched but not mapped: it appears as VERDICT_FILTERED with
  * `skipped` rows unknown. The loader parks such messages. */
 void mapper_skip(struct mapper *mapper, unsigned rule_index, bool skip);
@@ -50,6 +53,9 @@ bool mapper_skips(const struct mapper *mapper, unsigned rule_index);
 /* Maps a message; *list is valid until the next call, like all it points to. Returns the number of
  * rules that match. */
 size_t mapper_map(struct mapper *mapper, const struct message *message, const struct mapped **list);
+
+/* Why no rule takes the message last mapped by mapper_map(), when none does. */
+enum routing mapper_routing(const struct mapper *mapper);
 
 /* The same for one rule only, whether or not its subscription brought the message; false when its
  * topic does not match (any more). */

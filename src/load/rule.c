@@ -237,6 +237,7 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     size_t errors = problems->errors;
 
     rule->options = options;
+    rule->share = options->share == NULL ? "" : options->share;
     rule->name = options->name == NULL ? "" : options->name; /* the configuration has said it */
     rule->metrics = metrics_rule(rule->name);
     rule->declared = table_shape_new();
@@ -290,7 +291,6 @@ void rule_free(struct rule *rule)
     row_source_free(rule->rows);
     format_free(rule->format);
     ack_template_free(rule->ack);
-    takeover_free(rule->takeover);
     topic_filter_free(rule->filter);
     table_shape_free(rule->declared);
     free(rule);

@@ -12,7 +12,6 @@
 #include "core/rule_options.h"
 #include "core/table_shape.h"
 #include "decode/format.h"
-#include "load/takeover.h"
 #include "map/condition.h"
 #include "map/expression.h"
 #include "map/row_source.h"
@@ -26,10 +25,7 @@ struct rule {
     const struct rule_options *options; /* borrowed */
     const char *name;                   /* options->name */
     int metrics;                        /* metrics_rule(name) */
-    uint32_t
-        subscription; /* identifier of the subscription that serves it; 0 = copies do not tell */
-    struct takeover
-        *takeover; /* from the subscription that it had before a reload; NULL: it is the same */
+    const char *share;                  /* options->share, "" for none */
     struct topic_filter *filter;
     char **guessed; /* captures of a topic that did not compile, NULL behind the last; else NULL */
     struct format *format;

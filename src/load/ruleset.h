@@ -11,6 +11,8 @@
 #include "core/rule_options.h"
 #include "core/subscription.h"
 #include "load/rule.h"
+#include "route/copies.h"
+#include "route/plan.h"
 #include "route/router.h"
 
 struct ruleset {
@@ -18,9 +20,9 @@ struct ruleset {
     size_t count;
     struct topic_filter **filters; /* owned array: what the router goes by */
     struct router *router;
-    struct subscription_set subscriptions;
-    uint32_t *retired; /* owned; identifiers that were in use before a reload and are not now */
-    size_t retired_count;
+    struct subscription_set wanted; /* what the rules ask for, without identifiers */
+    const struct plans *plans;      /* borrowed; the newest is theirs; NULL: every copy counts */
+    const char **serving;  /* owned array: for each rule the filter whose subscription serves it */
     const char *client_id; /* borrowed */
 };
 
@@ -30,27 +32,25 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
                                 const char *client_id, bool mqtt5, struct problems *problems);
 void ruleset_free(struct ruleset *ruleset);
 
-/*
- * These rules come after those (reload): they know whose copies may still come, and a rule of the
- * same name with another subscription takes over from its former one (load/takeover), behind the
- * journal's `last` message. To be called by the thread that uses them, when it changes over.
- */
-void ruleset_follow(struct ruleset *ruleset, const struct ruleset *before, uint64_t last);
+/* Tells the rules which plan was made for them. Borrows it. Before anybody uses them: from then on
+ * nothing of a ruleset changes but the router's cache. */
+void ruleset_set_plans(struct ruleset *ruleset, const struct plans *plans);
 
-/* Its parts: this identifier was in use; a rule of this name had this subscription, and came to it
- * so (NULL: it always had it). */
-void ruleset_retire(struct ruleset *ruleset, uint32_t identifier);
-void ruleset_follow_rule(struct ruleset *ruleset, const char *name, uint32_t former,
-                         const char *filter, const struct takeover *takeover);
+/* What becomes of a message before any rule looks at it. */
+enum routing {
+    ROUTING_TAKEN,     /* by the rules that were found, if their `retained` policy lets it */
+    ROUTING_COPY,      /* a copy that does not count: another one does (route/copies) */
+    ROUTING_UNMATCHED, /* no rule's topic matches */
+};
 
-/* One of the last messages that are stored: its other copy may be still to come. `by_these`: these
- * rules stored it, in a process before; else those before them. */
-void ruleset_saw(const struct ruleset *ruleset, const struct message *message, bool by_these);
-
-/* The rules that this message is for, written to `routes` (room for ruleset->count); returns how
- * many. A rule applies when its topic matches, the copy came for its subscription, and its
+/* The rules that this message is for, written to `routes` (room for ruleset->count), and how many:
+ * its topic matches, the copy counts (`copies` may be NULL: then every one does), and the rule's
  * `retained` policy takes it. The captures are valid until the next call. */
-size_t ruleset_find(const struct ruleset *ruleset, const struct message *message,
-                    struct route *routes);
+enum routing ruleset_find(const struct ruleset *ruleset, struct copies *copies,
+                          const struct message *message, struct route *routes, size_t *count);
+
+/* Do the rules' subscriptions bring this topic? Some bring topics that no rule asks for: with MQTT
+ * 3.1.1 those that cover several filters. */
+bool ruleset_subscribes(const struct ruleset *ruleset, struct slice topic);
 
 #endif

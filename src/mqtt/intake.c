@@ -17,7 +17,7 @@
 
 /* How long copies may come that were queued while two overlapping subscriptions were there, and how
  * long the second copy may take behind the first. */
-enum { HANDOVER_MS = 2000, COPY_MS = 100 };
+enum { HANDOVER_MS = 2000, COPY_MS = 100, PAUSE_MIN_MS = 10 };
 
 /* A wait for room is made of steps, so that a stop is noticed. */
 enum { WAIT_STEP_MS = 100 };
@@ -37,6 +37,8 @@ struct intake {
     struct buf gap_payload;
     atomic_bool stopping;
     _Atomic int64_t handover_until_ms; /* monotonic */
+    _Atomic int64_t handover_began_ms; /* monotonic */
+    _Atomic int64_t handover_ended_ms; /* monotonic; 0: the subscriptions still change */
     uint64_t before;                   /* during a handover: hash of the message before; 0 = none */
     int64_t before_ms;                 /* monotonic: when it came */
 };
@@ -162,8 +164,24 @@ void intake_stop(struct intake *intake)
 
 void intake_handover(struct intake *intake, bool begins)
 {
-    atomic_store(&intake->handover_until_ms,
-                 begins ? INT64_MAX : clock_monotonic_ms() + HANDOVER_MS);
+    int64_t now_ms = clock_monotonic_ms();
+
+    if (begins) {
+        atomic_store(&intake->handover_began_ms, now_ms);
+    }
+    atomic_store(&intake->handover_ended_ms, begins ? 0 : now_ms);
+    atomic_store(&intake->handover_until_ms, begins ? INT64_MAX : now_ms + HANDOVER_MS);
+}
+
+/* Behind a handover: has nothing come for longer than the broker needs to answer? Then its queue is
+ * empty, and no copy is left in it. */
+static bool queue_was_empty(struct intake *intake, int64_t now_ms)
+{
+    int64_t ended_ms = atomic_load(&intake->handover_ended_ms);
+    int64_t answers_ms = ended_ms - atomic_load(&intake->handover_began_ms);
+    int64_t quiet_ms = now_ms - (intake->before_ms > ended_ms ? intake->before_ms : ended_ms);
+
+    return ended_ms != 0 && quiet_ms > 2 * answers_ms + PAUSE_MIN_MS;
 }
 
 /* During a handover: is it the other copy of the message before? */
@@ -174,7 +192,7 @@ static bool is_other_copy(struct intake *intake, const struct message *message)
         return false;
     }
     int64_t now_ms = clock_monotonic_ms();
-    if (now_ms > until_ms) {
+    if (now_ms > until_ms || queue_was_empty(intake, now_ms)) {
         atomic_compare_exchange_strong(&intake->handover_until_ms, &until_ms, 0);
         intake->before = 0;
         return false;

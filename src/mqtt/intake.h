@@ -17,8 +17,10 @@
  * MQTT 3.1.1 while subscriptions change (intake_handover): the old and the new one are there at
  * once, and some brokers send a copy for each, none of which says so. They come one right behind
  * the other: a message that equals the one before it in topic and payload and comes within 100 ms
- * is then taken for its copy. (A broker that sends one copy anyhow, and a message that is published
- * twice within 100 ms in these moments: one is missing. MQTT 5 has identifiers instead.)
+ * is then taken for its copy. That ends as soon as nothing has come for longer than the broker
+ * needed to answer, and after 2 s at the latest. What can't be told apart: a message that is
+ * published twice within 100 ms in this time, when the broker sends one copy anyhow; of each such
+ * pair one is missing. MQTT 5 has identifiers instead (route/copies).
  *
  * A message that is larger than max_packet, which only a broker of MQTT 3.1.1 sends, is journaled as
  * its head, and so acknowledged: refused, it would come again for ever.

@@ -129,7 +129,7 @@ static uint64_t made_behind(const struct plans *plans, uint32_t number)
 static struct track *track_of(struct copies *copies, const struct copy *copy)
 {
     const struct message *message = copy->message;
-    uint64_t seed = message->qos > 0;
+    uint64_t seed = (uint64_t) message->broker << 1 | (message->qos > 0);
     uint64_t key;
 
     if (copy->share[0] != '\0') {

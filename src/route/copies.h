@@ -35,6 +35,10 @@
  *   - With a change between QoS 0 and a higher one, copies of one message are on two tracks: until
  *     the old subscription is gone a message may be stored twice.
  *
+ *   - A rule that leaves or joins a share group while other rules on its topics are in another one
+ *     takes other copies from the reload on. A message whose copies stand on both sides of it may be
+ *     missing or there twice under this rule.
+ *
  * One thread.
  *
  * SPDX-License-Identifier: MIT

@@ -132,7 +132,7 @@ static int planned_compare(const void *left, const void *right)
     return (a->first_rule > b->first_rule) - (a->first_rule < b->first_rule);
 }
 
-static char *full_filter(const char *share, const char *filter)
+char *subscription_full_filter(const char *share, const char *filter)
 {
     return share[0] == '\0' ? memory_strdup(filter) : memory_printf("$share/%s/%s", share, filter);
 }
@@ -172,25 +172,8 @@ static void warn_of_differences(const struct planned_rule *rules, size_t count,
     }
 }
 
-static void warn_of_collisions(const struct subscription_set *set, const struct planned_rule *rules,
-                               struct problems *problems)
-{
-    for (size_t i = 1; i < set->count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (set->list[i].identifier == set->list[j].identifier) {
-                problem_warning(
-                    problems, rules[0].options->place, NULL,
-                    "the filters \"%s\" and \"%s\" have the same subscription identifier "
-                    "by chance: a message that both match may be stored twice",
-                    set->list[j].filter, set->list[i].filter);
-            }
-        }
-    }
-}
-
 void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,
-                       struct subscription_set *set, uint32_t *identifiers,
-                       struct problems *problems)
+                       struct subscription_set *set, struct problems *problems)
 {
     struct plan plan = {.list = memory_alloc((count + 1) * sizeof(struct planned))};
     for (size_t i = 0; i < count; i++) {
@@ -200,29 +183,20 @@ void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt
                                 .first_rule = i};
         buf_append_text(&added.filter, topic_filter_mqtt(rules[i].filter));
         plan_add(&plan, added, mqtt5);
-
-        char *filter = full_filter(added.share, topic_filter_mqtt(rules[i].filter));
-        identifiers[i] = mqtt5 ? subscription_identifier(filter) : 0;
-        free(filter);
     }
     qsort(plan.list, plan.count, sizeof(plan.list[0]), planned_compare);
 
     for (size_t i = 0; i < plan.count; i++) {
         struct planned *planned = &plan.list[i];
-        char *filter = full_filter(planned->share, buf_string(&planned->filter));
-        subscription_set_add(
-            set, &(struct subscription){.filter = filter,
-                                        .qos = planned->qos,
-                                        .retain_handling = planned->retain,
-                                        .identifier = mqtt5 ? subscription_identifier(filter) : 0});
+        char *filter = subscription_full_filter(planned->share, buf_string(&planned->filter));
+        subscription_set_add(set, &(struct subscription){.filter = filter,
+                                                         .qos = planned->qos,
+                                                         .retain_handling = planned->retain});
         free(filter);
         buf_fini(&planned->filter);
     }
     free(plan.list);
     if (problems != NULL) {
         warn_of_differences(rules, count, problems);
-        if (mqtt5) {
-            warn_of_collisions(set, rules, problems);
-        }
     }
 }

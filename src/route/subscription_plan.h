@@ -3,14 +3,13 @@
  * the broker does about overlapping subscriptions (Mosquitto sends one copy or several, EMQX one
  * per subscription). Pure.
  *
- * MQTT 5: one subscription per different filter, each with an identifier; a copy tells by its
- * identifiers which subscriptions it came for, and a rule takes only copies of its own. MQTT 3.1.1:
- * copies do not tell, so filters that overlap are replaced by one that covers both ("a/+/c" and
- * "a/b/#" by "a/+/#"), with the highest qos, until none overlap; messages that no rule wants are
- * dropped by the router. The highest qos matters: of overlapping subscriptions Mosquitto 2.0.11
- * sends one copy with the qos of the one it happens to visit first. Shared subscriptions are apart:
- * those of different groups are different subscriptions by the user's own will, and a filter shared
- * and not shared gives copies of both.
+ * MQTT 5: one subscription for each different filter; a copy tells by its identifiers which
+ * subscriptions it came for (route/plan, route/copies). MQTT 3.1.1: copies do not tell, so filters that
+ * overlap are replaced by one that covers both ("a/+/c" and "a/b/#" by "a/+/#"), with the highest
+ * qos, until none overlap; messages that no rule wants are dropped by the router. The highest qos
+ * matters: of overlapping subscriptions Mosquitto 2.0.11 sends one copy with the qos of the one it
+ * happens to visit first. Shared subscriptions are apart: those of different groups are different
+ * subscriptions by the user's own will, and a filter shared and not shared gives copies of both.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,13 +27,15 @@ struct planned_rule {
     const struct rule_options *options; /* qos, share, retained */
 };
 
-/* Fills an empty set; identifiers[i] is the identifier of the subscription that serves rule i (0
- * with 3.1.1). Reports as warnings: rules with the same filter but other qos (the higher one is
- * subscribed) or other retained policies (the one that sends more), and two filters that share an
- * identifier by chance. `problems` may be NULL. */
+/* Fills an empty set, without identifiers: those are a plan's (route/plan). Reports as warnings rules
+ * with the same filter but other qos (the higher one is subscribed) or other retained policies (the
+ * one that sends more). `problems` may be NULL. */
 void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,
-                       struct subscription_set *set, uint32_t *identifiers,
-                       struct problems *problems);
+                       struct subscription_set *set, struct problems *problems);
+
+/* The filter as it is subscribed, with "$share/GROUP/" when `share` is not empty. The caller's to
+ * free. */
+char *subscription_full_filter(const char *share, const char *filter);
 
 /* The narrowest MQTT filter that covers both, appended to `out`. They must overlap (so a first
  * level that begins with "$" is the same in both: no wildcard would cover it). */

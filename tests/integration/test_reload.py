@@ -13,17 +13,18 @@ from scenes import stored
 RATE, RELOADS, BEHIND, MOST = 1200, 15, 1500, 200000
 
 
-def rule(name, topic, share=""):
-    return f'{{ name = "{name}"; topic = "{topic}"; share = "{share}"; format = "text"; table = "{name}"; ' \
+def rule(name, topic, share="", qos=1):
+    return f'{{ name = "{name}"; topic = "{topic}"; share = "{share}"; qos = {qos}; format = "text"; table = "{name}"; ' \
            'columns = { topic = "@topic"; n = "$"; }; }'
 
 
 def rules_of(step, shared):
-    """What stands in the file at this step: `steady` never changes, `mover` does each time, `extra` is there every other time."""
-    mover = [("~/n/{who}", ""), ("~/n/#", "g"), ("~/n/{who...}", ""), ("~/n/{who}", "g")] if shared else \
-            [("~/n/{who}", ""), ("~/n/{who...}", ""), ("~/+/{who}", ""), ("~/{rest...}", "")]
-    always = [rule("steady", "~/n/{who}"), rule("mover", *mover[step % len(mover)])]
-    return ",".join(always + ([rule("extra", "~/n/#")] if step % 2 else []))
+    """What stands in the file at this step: `steady` keeps its topic, `mover` does not, `extra` is there every other time. `shared`:
+    all of them, every other time."""
+    group = "g" if shared and step // 2 % 2 else ""
+    mover = [("~/n/{who}", group), ("~/n/{who...}", group), ("~/n/{who...}", group, 2), ("~/+/{who}", group), ("~/{rest...}", group)]
+    always = [rule("steady", "~/n/{who}", group), rule("mover", *mover[step % len(mover)])]
+    return ",".join(always + ([rule("extra", "~/n/#", group)] if step % 2 else []))
 
 
 def subscribed(bridge):
@@ -100,8 +101,8 @@ def test_mqtt311_with_duplicates(env):
 # --- word for word ----------------------------------------------------------------------------------
 
 
-def rule_on(topic, name="got"):
-    return f'{{ name = "{name}"; topic = "{topic}"; format = "text"; table = "{name}"; columns = {{ v = "$"; }}; }}'
+def rule_on(topic, name="got", retained="new"):
+    return f'{{ name = "{name}"; topic = "{topic}"; retained = "{retained}"; format = "text"; table = "{name}"; columns = {{ v = "$"; }}; }}'
 
 
 class Switched:
@@ -125,17 +126,27 @@ class Switched:
         return self
 
     def reload(self, rules):
+        known = dict(self.session.identifiers)
         before = self.bridge.log().count("configuration reloaded")
         self.bridge.configure(rules)
         self.bridge.signal(signal.SIGHUP)
         self.bridge.env.wait(lambda: self.bridge.log().count("configuration reloaded") > before, 15, "no reload")
+        self.bridge.env.wait(lambda: self.session.identifiers != known, 15, "no new subscription")
 
     def copy(self, filter_, value):
-        """A message's copy for the subscription with this filter; when it is back, the copy is in the journal."""
+        """A message's copy for the subscription with this filter, or this identifier; when it is back, the copy is in the journal."""
         number = next(self.numbers)
-        self.bridge.env.wait(lambda: filter_ in self.session.identifiers, 15, f"no subscription {filter_}")
-        self.session.send("t/x", value, packet_id=number, subscriptions=[self.session.identifiers[filter_]])
+        filters = filter_ if isinstance(filter_, list) else [filter_]
+        self.session.send("t/x", value, packet_id=number, subscriptions=[self.identifier(each) for each in filters])
         self.session.wait("PUBACK", number)
+
+
+    def identifier(self, filter_):
+        """The one that the subscription has now."""
+        if isinstance(filter_, int):
+            return filter_
+        self.bridge.env.wait(lambda: filter_ in self.session.identifiers, 15, f"no subscription {filter_}")
+        return self.session.identifiers[filter_]
 
 
 @quick
@@ -178,11 +189,12 @@ def test_killed_behind_two_reloads(env):
 def test_copies_before_and_behind_a_reload(env):
     """Another rule has the new subscription already: one copy of a message comes under the old rules, one under the new."""
     wide = rule_on("t/#", "wide")
-    scene = Switched(env, f'{rule_on("t/+")}, {wide}').start()
+    scene = Switched(env, f'{rule_on("t/+", retained="store")}, {wide}').start()
+    former = scene.identifier("t/#")
     scene.copy("t/+", "one")
     stored(env, "one")
     scene.reload(f'{rule_on("t/#")}, {wide}')
-    scene.copy("t/#", "one")
+    scene.copy(former, "one")
     for value in ("two", "three"):
         scene.copy("t/+", value)
         scene.copy("t/#", value)
@@ -220,14 +232,14 @@ def test_reload_behind_copies_that_are_not_stored(env):
 def test_new_subscription_that_was_there_before(env):
     """Another rule had it and left it, and now it is this one's: what came between has no copy for it, and waits for the database."""
     proxy = env.proxy(env.postgres.port)
-    scene = Switched(env, f'{rule_on("t/+")}, {rule_on("t/#", "wide")}')
+    scene = Switched(env, f'{rule_on("t/+", retained="store")}, {rule_on("t/#", "wide")}')
     scene.bridge.configure(database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port)})
     scene.start()
     proxy.refusing = True
     proxy.cut()
     scene.copy("t/+", "one")
     scene.copy("t/#", "one")
-    scene.reload(rule_on("t/+"))
+    scene.reload(rule_on("t/+", retained="new"))
     scene.copy("t/+", "two")
     scene.reload(rule_on("t/#"))
     scene.copy("t/+", "three")

@@ -130,107 +130,71 @@ static void test_a_rule_that_needs_no_payload_takes_any(void)
                "expected, but the text ends;");
 }
 
-/* A copy with identifiers is only for the rules of those subscriptions; an unknown identifier says
- * nothing. */
+/* The topic decides which rules take a message, the plan which copy of it counts. */
 static void test_copies_for_overlapping_subscriptions(void)
 {
     struct rule_options rules[2] = {rule_of("wide", "a/#"), rule_of("narrow", "a/+/c")};
     struct option_column column = {.name = "t", .expression = "@topic"};
     const struct {
-        uint32_t identifiers[2];
+        const char *filters[2];
+        bool retained;
         const char *wanted;
+        enum routing routing;
     } cases[] = {
-        {{subscription_identifier("a/#"), 0}, "wide:(\"a/b/c\");"},
-        {{subscription_identifier("a/+/c"), 0}, "narrow:(\"a/b/c\");"},
-        {{subscription_identifier("a/+/c"), subscription_identifier("a/#")},
-         "wide:(\"a/b/c\");narrow:(\"a/b/c\");"},
-        {{12345, 0}, "wide:(\"a/b/c\");narrow:(\"a/b/c\");"},
-        {{0, 0}, "wide:(\"a/b/c\");narrow:(\"a/b/c\");"},
+        {{"a/+/c"}, false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
+        {{"a/#"}, false, "", ROUTING_COPY},
+        {{"a/#", "a/+/c"}, false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
+        {{"what nobody knows"}, false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
+        {{NULL}, false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
+        {{"a/#"}, true, "wide:(\"a/b/c\");", ROUTING_TAKEN},
+        {{"a/+/c"}, true, "narrow:(\"a/b/c\");", ROUTING_TAKEN},
     };
     struct ruleset *ruleset;
+    struct plans *plans;
+    struct copies *copies = copies_new();
     struct mapper *mapper;
     struct buf properties = {0}, text = {0};
 
     rules[0].columns = rules[1].columns = &column;
     rules[0].column_count = rules[1].column_count = 1;
+    rules[1].qos = 2;
     ruleset = compile(rules, 2);
+    plans = plans_next(NULL, &ruleset->wanted, &(struct plan_moment){.mqtt5 = true});
+    ruleset_set_plans(ruleset, plans);
+    copies_use(copies, plans);
     mapper = mapper_new(ruleset);
+    mapper_set_copies(mapper, copies);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct message message = {.kind = MESSAGE_PUBLISH, .topic = slice_of("a/b/c")};
+        struct message message = {.kind = MESSAGE_PUBLISH,
+                                  .sequence = i + 1,
+                                  .topic = slice_of("a/b/c"),
+                                  .retained = cases[i].retained};
         const struct mapped *list;
         size_t found;
 
+        UNIT_CASE("copy %zu", i);
         buf_reset(&properties);
-        for (size_t j = 0; j < 2 && cases[i].identifiers[j] != 0; j++) {
-            property_append(&properties,
-                            &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
-                                                    .number = cases[i].identifiers[j]});
+        for (size_t j = 0; j < 2 && cases[i].filters[j] != NULL; j++) {
+            property_append(&properties, &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
+                                                                 .number = subscription_identifier(
+                                                                     cases[i].filters[j])});
         }
         message.properties = buf_slice(&properties);
         found = mapper_map(mapper, &message, &list);
         describe(&text, list, found);
         CHECK_TEXT_EQ(buf_string(&text), cases[i].wanted);
+        CHECK_INT_EQ(mapper_routing(mapper), cases[i].routing);
     }
+    mapper_map(mapper, &(struct message){.kind = MESSAGE_PUBLISH, .topic = slice_of("b")},
+               &(const struct mapped *){NULL});
+    CHECK_INT_EQ(mapper_routing(mapper), ROUTING_UNMATCHED);
+    UNIT_CASE("%s", "");
     buf_fini(&properties);
     buf_fini(&text);
     mapper_free(mapper);
+    copies_free(copies);
     ruleset_free(ruleset);
-}
-
-/* After a reload: copies that were on their way for a subscription that is gone are for the rule
- * that had it, and for no other. */
-static void test_copies_for_a_retired_subscription(void)
-{
-    struct rule_options before[3] = {rule_of("steady", "a/#"), rule_of("moved", "a/+/c"),
-                                     rule_of("gone", "a/b/c")};
-    struct rule_options after[2] = {rule_of("steady", "a/#"), rule_of("moved", "a/b/+")};
-    struct option_column column = {.name = "t", .expression = "@topic"};
-    const struct {
-        const char *filter, *payload, *wanted;
-    } cases[] = {
-        {"a/b/c", "1", ""},
-        {"a/+/c", "1", "moved:(\"a/b/c\");"},
-        {"a/#", "1", "steady:(\"a/b/c\");"},
-        {"a/b/+", "1", ""},
-        /* the same message */ {"a/b/+", "2", "moved:(\"a/b/c\");"},
-        {"a/+/c", "2", ""},
-    };
-    struct ruleset *old, *ruleset;
-    struct mapper *mapper;
-    struct buf properties = {0}, text = {0};
-
-    for (size_t i = 0; i < 3; i++) {
-        before[i].columns = after[i % 2].columns = &column;
-        before[i].column_count = after[i % 2].column_count = 1;
-    }
-    old = compile(before, 3);
-    ruleset = compile(after, 2);
-    ruleset_follow(ruleset, old, 0);
-    ruleset_free(old);
-    mapper = mapper_new(ruleset);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct message message = {.kind = MESSAGE_PUBLISH,
-                                  .qos = 1,
-                                  .sequence = i + 1,
-                                  .topic = slice_of("a/b/c"),
-                                  .payload = slice_of(cases[i].payload)};
-        const struct mapped *list;
-        size_t found;
-
-        UNIT_CASE("copy %zu for %s", i, cases[i].filter);
-        buf_reset(&properties);
-        property_append(&properties, &(struct property_item){
-                                         .id = PROPERTY_SUBSCRIPTION,
-                                         .number = subscription_identifier(cases[i].filter)});
-        message.properties = buf_slice(&properties);
-        found = mapper_map(mapper, &message, &list);
-        describe(&text, list, found);
-        CHECK_TEXT_EQ(buf_string(&text), cases[i].wanted);
-    }
-    buf_fini(&properties);
-    buf_fini(&text);
-    mapper_free(mapper);
-    ruleset_free(ruleset);
+    plans_free(plans);
 }
 
 static void test_retained_policies(void)
@@ -258,5 +222,4 @@ static void test_retained_policies(void)
 UNIT_MAIN("load/mapper", {"one row", test_one_row}, {"where and rows", test_where_and_rows},
           {"a rule that needs no payload takes any", test_a_rule_that_needs_no_payload_takes_any},
           {"copies for overlapping subscriptions", test_copies_for_overlapping_subscriptions},
-          {"copies for a retired subscription", test_copies_for_a_retired_subscription},
           {"retained policies", test_retained_policies})

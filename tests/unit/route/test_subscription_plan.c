@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "route/subscription_plan.h"
 
+#include "route/plan.h"
+
 #include "unit.h"
 
 static void test_cover(void)
@@ -39,7 +41,7 @@ struct plan_case {
     struct planned_rule rules[RULES_MAX];
     size_t count;
     struct subscription_set set;
-    uint32_t identifiers[RULES_MAX];
+    struct plans *plans;
     struct problems problems;
 };
 
@@ -59,8 +61,8 @@ static void rule_add(struct plan_case *plan, const char *topic, uint8_t qos, con
 
 static void plan_make(struct plan_case *plan, bool mqtt5)
 {
-    subscription_plan(plan->rules, plan->count, mqtt5, &plan->set, plan->identifiers,
-                      &plan->problems);
+    subscription_plan(plan->rules, plan->count, mqtt5, &plan->set, &plan->problems);
+    plan->plans = plans_next(NULL, &plan->set, &(struct plan_moment){.mqtt5 = mqtt5});
 }
 
 static void plan_fini(struct plan_case *plan)
@@ -69,6 +71,7 @@ static void plan_fini(struct plan_case *plan)
         topic_filter_free(plan->filters[i]);
     }
     subscription_set_fini(&plan->set);
+    plans_free(plan->plans);
     problems_fini(&plan->problems);
     *plan = (struct plan_case){0};
 }
@@ -86,12 +89,9 @@ static void test_mqtt5(void)
     CHECK_TEXT_EQ(plan.set.list[0].filter, "a/+/c");
     CHECK_INT_EQ(plan.set.list[0].qos, 2);
     CHECK_INT_EQ(plan.set.list[0].retain_handling, RETAIN_SEND);
-    CHECK_INT_EQ(plan.set.list[0].identifier, subscription_identifier("a/+/c"));
-    CHECK_INT_EQ(plan.identifiers[0], plan.identifiers[1]);
     CHECK_TEXT_EQ(plan.set.list[1].filter, "a/#");
     CHECK_INT_EQ(plan.set.list[1].retain_handling, RETAIN_DO_NOT_SEND);
     CHECK_TEXT_EQ(plan.set.list[2].filter, "$share/g/a/#");
-    CHECK_INT_EQ(plan.identifiers[3], subscription_identifier("$share/g/a/#"));
     CHECK_TEXT_EQ(plan.set.list[3].filter, "$share/h/a/#");
     CHECK_INT_EQ(plan.problems.count, 2);
     CHECK_INT_EQ(plan.problems.errors, 0);
@@ -111,11 +111,9 @@ static void test_mqtt3(void)
     CHECK_TEXT_EQ(plan.set.list[0].filter, "a/+/#");
     CHECK_INT_EQ(plan.set.list[0].qos, 1);
     CHECK_INT_EQ(plan.set.list[0].retain_handling, RETAIN_SEND_IF_NEW);
-    CHECK_INT_EQ(plan.set.list[0].identifier, 0);
     CHECK_TEXT_EQ(plan.set.list[1].filter, "x/y");
     CHECK_TEXT_EQ(plan.set.list[2].filter, "$share/g/a/b/c");
     CHECK_TEXT_EQ(plan.set.list[3].filter, "$SYS/#");
-    CHECK_INT_EQ(plan.identifiers[0], 0);
     plan_fini(&plan);
 
     rule_add(&plan, "a/b", 1, "", RETAINED_NEW); /* a cover that overlaps a third */
@@ -170,30 +168,22 @@ static void random_filter(char *out, size_t size)
  * copy with all identifiers? */
 static void deliver(const struct plan_case *plan, const char *topic, bool mqtt5, bool one_copy)
 {
+    const struct plans *plans = plan->plans;
     unsigned got[RULES_MAX] = {0};
-    bool matching[RULES_MAX] = {false};
-    unsigned copies = 0;
-    for (size_t s = 0; s < plan->set.count; s++) {
-        matching[s] = mqtt_filter_matches(slice_of(plan->set.list[s].filter), slice_of(topic));
-        copies += matching[s];
-    }
-    if (one_copy && copies > 1) {
-        copies = 1;
-    }
-    size_t at = 0;
-    for (unsigned copy = 0; copy < copies; copy++) {
-        while (!matching[at]) {
-            at++;
+    struct route matching[RULES_MAX];
+    size_t count = 0;
+    for (size_t s = 0; s < plans->count; s++) {
+        if (mqtt_filter_matches(slice_of(plans->list[s].filter), slice_of(topic))) {
+            matching[count++].rule = (unsigned) s;
         }
+    }
+    int canonical = plans_canonical(plans, 1, "", matching, count);
+    size_t copies = one_copy && count > 1 ? 1 : count;
+    for (size_t copy = 0; copy < copies; copy++) {
+        bool counts = !mqtt5 || one_copy || (int) matching[copy].rule == canonical;
         for (size_t r = 0; r < plan->count; r++) {
-            bool came = !mqtt5;
-            for (size_t s = 0; mqtt5 && s < plan->set.count; s++) {
-                bool told = one_copy ? matching[s] : s == at;
-                came = came || (told && plan->set.list[s].identifier == plan->identifiers[r]);
-            }
-            got[r] += came && topic_filter_match(plan->filters[r], slice_of(topic), NULL);
+            got[r] += counts && topic_filter_match(plan->filters[r], slice_of(topic), NULL);
         }
-        at++;
     }
     for (size_t r = 0; r < plan->count; r++) {
         unsigned wanted = topic_filter_match(plan->filters[r], slice_of(topic), NULL);

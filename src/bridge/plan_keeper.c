@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "bridge/plan_keeper.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "load/plan_file.h"
+#include "mqtt/session_file.h"
+
+/* The subscriptions that a version without plans made. */
+static struct plans *adopt_session(const struct config *config)
+{
+    struct session_file sessions = {0};
+    struct plans *plans = NULL;
+
+    if (!config->broker.mqtt5) {
+        return NULL;
+    }
+    session_file_init(&sessions, config->journal.directory, config->broker.client_id);
+    for (size_t i = 0; i < sessions.count && sessions.last_url != NULL; i++) {
+        const struct session *session = &sessions.list[i];
+
+        if (strcmp(session->url, sessions.last_url) == 0 && session->held.count > 0) {
+            plans = plans_adopt(&session->held, clock_wall_us());
+            break;
+        }
+    }
+    session_file_fini(&sessions);
+    return plans;
+}
+
+/* A file of versions before the plans. */
+static void remove_rules_file(const char *directory)
+{
+    char *path = memory_printf("%s/rules", directory);
+
+    (void) unlink(path);
+    free(path);
+}
+
+static void make(struct generation *generation, const struct plans *before,
+                 const struct config *settings, struct journal *journal)
+{
+    const struct plan_moment moment = {
+        .mqtt5 = settings->broker.mqtt5,
+        .last = journal_last(journal),
+        .first = journal_first(journal),
+        .now_us = clock_wall_us(),
+    };
+
+    generation->plans = plans_next(before, &generation->ruleset->wanted, &moment);
+    ruleset_set_plans(generation->ruleset, generation->plans);
+}
+
+static void save(const struct generation *generation, const struct config *settings)
+{
+    struct error error;
+
+    if (plan_file_save(generation->plans, settings->journal.directory, &error) != OUTCOME_OK) {
+        log_warn("could not write down the plan of subscriptions: after a crash a message may be "
+                 "stored twice",
+                 F_TEXT("reason", error.text));
+    }
+}
+
+void plan_keeper_begin(struct generation *first, struct journal *journal)
+{
+    const struct config *settings = first->config;
+    struct plans *before = plan_file_load(settings->journal.directory, journal_last(journal));
+    uint32_t number = before == NULL ? 0 : plans_newest(before)->number;
+
+    if (before == NULL) {
+        before = adopt_session(settings);
+    }
+    make(first, before, settings, journal);
+    if (plans_newest(first->plans)->number != number) {
+        save(first, settings);
+    }
+    plans_free(before);
+    remove_rules_file(settings->journal.directory);
+}
+
+void plan_keeper_continue(struct generation *next, const struct generation *in_use,
+                          const struct generation *first, struct journal *journal)
+{
+    make(next, in_use->plans, first->config, journal);
+    if (plans_newest(next->plans)->number != plans_newest(in_use->plans)->number) {
+        save(next, first->config);
+    }
+}

@@ -1,0 +1,25 @@
+/*
+ * plan_file: the plans of subscriptions (route/plan) in the file "plans" of the journal's directory, so
+ * that a new process decides about copies as the one before.
+ *
+ * A plan says behind which message of the journal it was made, so its place in the journal's order
+ * is known without a record there. The file is written and synced before the broker is asked for the
+ * subscriptions.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_PLAN_FILE_H
+#define MQTT2PG_LOAD_PLAN_FILE_H
+
+#include "base/outcome.h"
+#include "route/plan.h"
+
+/* Writes them down: temporary file, synced, renamed. */
+enum outcome plan_file_save(const struct plans *plans, const char *directory,
+                            struct error *error) MUST_CHECK;
+
+/* NULL when there is no file, or it can't be read or makes no sense (a warning). `last`: number of
+ * the journal's newest message. The caller's to free. */
+struct plans *plan_file_load(const char *directory, uint64_t last);
+
+#endif

@@ -1,0 +1,245 @@
+"""Ordinary edits of the rules, at any moment: every message that matches a rule is stored once by each rule of the time it is
+stored, whatever the plan of subscriptions was when the broker sent it, and whichever copies it sent.
+
+SPDX-License-Identifier: MIT
+"""
+
+import os
+import signal
+import time
+
+from env import limit, quick
+from scenes import stored
+from test_reload import Switched, rule_on, subscribed
+
+
+def rule(name, topic, more=""):
+    return f'{{ name = "{name}"; topic = "{topic}"; format = "text"; table = "got"; columns = {{ n = "$"; topic = "@topic"; }}; {more} }}'
+
+
+ONE, WIDER = rule("one", "~/k/{p}"), rule("wider", "~/k/{p...}")
+SPLIT = rule("zero", "~/k/0") + "," + rule("rest", "~/k/{p}", 'where = "{p} != \'0\'";')
+
+
+def publish(env, first, count):
+    env.publish([(f"~/k/{n % 3}", str(n)) for n in range(first, first + count)])
+
+
+def edit(bridge, rules):
+    before = subscribed(bridge)
+    bridge.configure(rules)
+    bridge.signal(signal.SIGHUP)
+    bridge.env.wait(lambda: subscribed(bridge) > before, 20, "the reload does not reach the broker")
+
+
+def once(env, count):
+    env.wait(lambda: env.one("select count(*) from got") >= count, 20,
+             lambda: f"{count - env.one('select count(*) from got')} of {count} messages are lost")
+    assert env.sql("select count(*), count(distinct n) from got") == [(count, count)]
+    assert env.dead_letters() == []
+
+
+@quick
+@limit(120)
+def test_rename_and_widen_or_split(env):
+    """Another name and another filter, while the bridge is stopped, killed, running, or without its database."""
+    env.sql("create table got (n int, topic text)")
+    proxy = env.proxy(env.postgres.port)
+    bridge = env.bridge(ONE, database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port)})
+    count = 0
+    for rules, leave in ((WIDER, "stop"), (SPLIT, "kill9"), (ONE, "stop"), (SPLIT, "stop"), (WIDER, "kill9")):
+        getattr(bridge, leave)()
+        publish(env, count, 300)  # wait in the broker's queue, for subscriptions that go
+        count += 300
+        bridge.configure(rules)
+        bridge.start()
+        once(env, count)
+    for rules in (ONE, SPLIT, WIDER):
+        load = env.publish_in_background(((f"~/k/{n % 3}", str(n)) for n in range(count, count + 600)), rate=1500)
+        edit(bridge, rules)
+        count += load.finish()
+        once(env, count)
+    proxy.refusing = True
+    proxy.cut()
+    for rules in (ONE, SPLIT):
+        publish(env, count, 200)
+        count += 200
+        edit(bridge, rules)
+    proxy.refusing = False
+    once(env, count)
+    bridge.check_books()
+    bridge.stop()
+
+
+@quick
+def test_there_and_back_and_restarted(env):
+    """A filter is edited and the edit undone while the loader is behind; then the bridge is killed: what came between is stored."""
+    proxy = env.proxy(env.postgres.port)
+    scene = Switched(env, rule_on("t/+"))
+    scene.bridge.configure(database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port)})
+    scene.start()
+    proxy.refusing = True
+    proxy.cut()
+    scene.copy("t/+", "one")
+    scene.reload(rule_on("t/#"))
+    for value in ("two", "three"):
+        scene.copy("t/+", value)
+        scene.copy("t/#", value)
+    scene.copy("t/#", "four")
+    scene.reload(rule_on("t/+"))
+    for value in ("five", "six"):
+        scene.copy("t/#", value)
+        scene.copy("t/+", value)
+    scene.copy("t/+", "seven")
+    scene.bridge.kill9()
+    proxy.refusing = False
+    scene.start()
+    scene.copy("t/+", "eight")
+    stored(env, "one", "two", "three", "four", "five", "six", "seven", "eight")
+    scene.bridge.stop()
+
+
+def test_one_copy_for_all(env):
+    """A broker that sends one copy with all identifiers, and one that sends them in either order: each message once."""
+    scene = Switched(env, rule_on("t/+")).start()
+    former = scene.identifier("t/+")
+    scene.copy(former, "one")
+    scene.reload(rule_on("t/+") + "," + rule_on("t/#", "wide", retained="store"))
+    scene.copy([former, "t/#"], "two")
+    scene.reload(rule_on("t/#", "wide"))
+    wide = scene.identifier("t/#")
+    scene.copy([wide, former], "three")
+    scene.copy(wide, "four")
+    scene.copy(former, "four")
+    scene.reload(rule_on("t/x") + "," + rule_on("t/#", "wide"))
+    scene.copy(wide, "five")
+    scene.copy([wide, "t/x"], "six")
+    env.wait(lambda: env.sql("select v from wide order by id") == [(v,) for v in ("two", "three", "four", "five", "six")], 15,
+             lambda: env.sql("select v from wide order by id"))
+    stored(env, "one", "two", "five", "six")
+    scene.bridge.stop()
+
+
+def check_equal_content(env, protocol):
+    """The same payload 20 times a second over two reloads: at most one a reload is taken for another copy, and none is twice."""
+    env.sql("create table got (n int, topic text)")
+    bridge = env.bridge(ONE, broker={"protocol": protocol})
+    load = env.publish_in_background((("~/k/0", "7") for _ in range(80)), rate=20)
+    for rules in (WIDER, ONE):
+        edit(bridge, rules)
+        at = env.one("select count(*) from got")
+        env.wait(lambda at=at: env.one("select count(*) from got") > at + 15, 20, "nothing comes any more")
+    count = load.finish()
+    bridge.check_books()
+    there = env.one("select count(*) from got")
+    assert count - 2 <= there <= count, f"{there} rows of {count} messages"
+    bridge.stop()
+
+
+def test_equal_content_mqtt5(env):
+    check_equal_content(env, "5")
+
+
+def test_equal_content_mqtt311(env):
+    check_equal_content(env, "3.1.1")
+
+
+@quick
+def test_reload_before_the_receiver_has_started(env):
+    """Another process has the identity; meanwhile a rule is added. Its messages are for it, not for the rules of the start."""
+    env.sql("create table got (n int, topic text)")
+    env.publish([("~/new/x", "1", 1, {"retain": True})])
+    proxy = env.proxy(env.postgres.port)
+    bridge = env.bridge(ONE, start=False, database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port)})
+    env.bridge(ONE, name="schema").stop()
+    key = f"hashtextextended('mqtt2pg' || chr(31) || 'mqtt2pg' || chr(31) || '{bridge.client_id}', 0)"
+    env.admin(f"select pg_advisory_lock({key})")
+    bridge.start(ready=False)
+    bridge.wait_log("mqtt2pg started")
+    bridge.configure(ONE + "," + rule("new", "~/new/{p}"))
+    bridge.signal(signal.SIGHUP)
+    used = cpu_seconds(bridge)
+    time.sleep(1)  # it only waits
+    used = cpu_seconds(bridge) - used
+    proxy.delay = 0.1  # the receiver is faster than the rest of connecting
+    env.admin(f"select pg_advisory_unlock({key})")
+    env.wait_rows("got", 1)
+    assert used < 0.15 or "san" in bridge.binary, f"{used:.2f} s of CPU in a second of waiting"
+    bridge.check_books()
+    bridge.stop()
+
+
+def cpu_seconds(bridge):
+    with open(f"/proc/{bridge.process.pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_signal_at_once(env):
+    """SIGHUP that comes before anything else of the program has run is a reload, not the end."""
+    env.sql("create table got (n int, topic text)")
+    bridge = env.bridge(ONE, start=False)
+    bridge.start(ready=False, faults="cli.main.begin=delay:300")
+
+    def blocked():
+        with open(f"/proc/{bridge.process.pid}/status") as status:
+            return int(next(line for line in status if line.startswith("SigBlk")).split()[1], 16) & 1
+    env.wait(blocked, 10, "SIGHUP is not blocked")
+    bridge.signal(signal.SIGHUP)
+    bridge.wait_log("configuration reloaded")
+    bridge.stop()
+
+
+@quick
+def test_what_no_rule_takes_is_told(env):
+    """The rule was taken away while its messages waited in the broker: counted, and one line names the topic."""
+    env.sql("create table got (n int, topic text)")
+    bridge = env.bridge(ONE)
+    bridge.stop()
+    publish(env, 0, 30)
+    bridge.configure(rule("other", "~/other/{p}"))
+    bridge.start()
+    env.wait(lambda: bridge.metric("messages_unmatched_total") == 30, 15, lambda: bridge.metric("messages_unmatched_total"))
+    assert "/k/0" in bridge.wait_log("match no rule")
+    assert env.one("select count(*) from got") == 0
+    bridge.check_books()
+    bridge.stop()
+
+
+def test_retained_of_a_new_rule(env):
+    """A rule that is added under a wider one gets the retained messages of its topics; the wider one does not get them again."""
+    env.sql("create table got (n int, topic text); create table narrow (n int)")
+    env.publish([(f"~/k/{n}", str(n), 1, {"retain": True}) for n in range(3)])
+    bridge = env.bridge(WIDER)
+    env.wait_rows("got", 3)
+    narrow = '{ name = "narrow"; topic = "~/k/1"; format = "text"; table = "narrow"; columns = { n = "$"; }; }'
+    edit(bridge, WIDER + "," + narrow)
+    env.wait_rows("narrow", 1)
+    publish(env, 3, 3)
+    env.wait_rows("got", 6)
+    env.wait_rows("narrow", 2)
+    bridge.stop()
+    bridge.start()
+    bridge.check_books()
+    assert env.one("select count(*) from got") == 6
+    assert env.one("select count(*) from narrow") == 2
+    bridge.stop()
+
+
+def test_no_file_of_plans(env):
+    """From a version without plans: what the session holds tells which copy counts, and the old file with the rules goes."""
+    env.sql("create table got (n int, topic text); create table narrow (n int, topic text)")
+    narrow = rule("narrow", "~/k/1", 'retained = "store";').replace('"got"', '"narrow"')
+    bridge = env.bridge(WIDER + "," + narrow)
+    bridge.stop()
+    publish(env, 0, 300)
+    os.remove(os.path.join(bridge.journal, "plans"))
+    with open(os.path.join(bridge.journal, "rules"), "w") as rules:
+        rules.write("mqtt2pg rules 1\n")
+    bridge.configure(ONE + "," + narrow)
+    bridge.start()
+    once(env, 300)
+    env.wait_rows("narrow", 100)
+    assert not os.path.exists(os.path.join(bridge.journal, "rules"))
+    bridge.check_books()
+    bridge.stop()

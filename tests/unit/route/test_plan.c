@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "route/plan.h"
+
+#include "base/buf.h"
+#include "core/property.h"
+#include "route/copies.h"
+#include "route/plan_text.h"
+#include "unit.h"
+
+/* "n/+ n/#:2 $share/g/n/+:1r": filters, with the qos behind ":" (1), "r" wants retained messages each
+ * time, "i" never. */
+static void want(struct subscription_set *wanted, const char *words)
+{
+    char *copy = strdup(words);
+    char *rest = NULL;
+
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        char *options = strchr(word, ':');
+        struct subscription each = {.filter = word,
+                                    .qos = options == NULL ? 1 : (uint8_t) (options[1] - '0'),
+                                    .retain_handling = RETAIN_SEND_IF_NEW};
+        if (options != NULL) {
+            each.retain_handling = strchr(options, 'r') != NULL   ? RETAIN_SEND
+                                   : strchr(options, 'i') != NULL ? RETAIN_DO_NOT_SEND
+                                                                  : RETAIN_SEND_IF_NEW;
+            *options = '\0';
+        }
+        subscription_set_add(wanted, &each);
+    }
+    free(copy);
+}
+
+static struct plans *next(struct plans *before, const char *words, uint64_t last)
+{
+    struct subscription_set wanted = {0};
+    struct plans *plans;
+
+    want(&wanted, words);
+    plans =
+        plans_next(before, &wanted, &(struct plan_moment){.mqtt5 = true, .last = last, .first = 1});
+    plans_free(before);
+    subscription_set_fini(&wanted);
+    return plans;
+}
+
+/* The newest plan in the order in which it is subscribed: "n/+ n/#*", "*" for what plan 1 did not
+ * have. */
+static void check_plan(const struct plans *plans, const char *expected)
+{
+    struct subscription_set set = {0};
+    struct buf text = {0};
+
+    plans_subscriptions(plans, &set);
+    for (size_t i = 0; i < set.count; i++) {
+        const struct planned *planned = NULL;
+        for (size_t j = 0; j < plans->count; j++) {
+            planned =
+                plans->list[j].identifier == set.list[i].identifier ? &plans->list[j] : planned;
+        }
+        buf_printf(&text, "%s%s%s", i > 0 ? " " : "", set.list[i].filter,
+                   planned->born > 1 ? "*" : "");
+    }
+    CHECK_TEXT_EQ(buf_string(&text), expected);
+    subscription_set_fini(&set);
+    buf_fini(&text);
+}
+
+static void test_identifiers(void)
+{
+    static const char *const cases[][3] = {
+        /* plan 1, plan 2, what plan 2 asks for */
+        {"n/+", "n/+", "n/+"},
+        {"n/+", "n/#", "n/#*"},
+        {"n/+ x", "n/+ y", "n/+ y*"},
+        {"n/+", "n/+:2", "n/+*"},
+        {"n/+", "n/+:1r", "n/+*"},
+        {"n/+", "$share/g/n/+", "$share/g/n/+*"},
+        /* who follows another one is made anew, */
+        {"n/a:2 n/+", "n/+", "n/+*"},
+        {"n/a:2 n/+:1", "n/a:0 n/+:1", "n/+* n/a*"},
+        {"n/a:2 $share/g/n/+", "$share/g/n/+", "$share/g/n/+*"},
+        /* who was preferred, or never met it, is not */
+        {"n/a:1r n/+:2", "n/+:2", "n/+"},
+        {"x/a:2 n/+", "n/+", "n/+"},
+        {"n/a:1 n/+:2", "n/a:0 n/+:2", "n/+ n/a*"},
+        {"n/+", "n/+ n/a:2", "n/a* n/+"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct plans *plans = next(next(NULL, cases[i][0], 5), cases[i][1], 9);
+
+        UNIT_CASE("%s, then %s", cases[i][0], cases[i][1]);
+        check_plan(plans, cases[i][2]);
+        CHECK_INT_EQ(plans->step_count, strcmp(cases[i][0], cases[i][1]) == 0 ? 1 : 2);
+        CHECK_INT_EQ(plans_newest(plans)->behind, plans->step_count == 1 ? 5 : 9);
+        plans_free(plans);
+    }
+    UNIT_CASE("%s", "");
+}
+
+/* One that was left and is wanted again is a new subscription: no copy of the first time is taken
+ * for one of the second. */
+static void test_there_and_back(void)
+{
+    struct plans *plans = next(NULL, "n/+", 0);
+    uint32_t first = plans->list[0].identifier;
+
+    CHECK_INT_EQ(first, subscription_identifier("n/+"));
+    plans = next(next(plans, "n/#", 10), "n/+", 20);
+    check_plan(plans, "n/+*");
+    for (size_t i = 0; i < plans->count; i++) {
+        CHECK(plans->list[i].gone != PLAN_NEVER || plans->list[i].identifier != first);
+    }
+    plans_free(plans);
+}
+
+static void test_covered_filters(void)
+{
+    static const char *const cases[][3] = {
+        {"o/# o/+/t o/a/t", "", "o/#"},
+        {"o/+/t o/#", "", "o/#"},
+        {"o/# o/+/t:2", "", "o/+/t o/#"},             /* a higher qos */
+        {"o/# o/+/t:1r", "", "o/# o/+/t"},            /* retained messages each time */
+        {"o/# o/+/t:1i", "", "o/#"},                  /* none: the rule leaves them out */
+        {"o/#:1i o/+/t", "", "o/# o/+/t"},            /* the wide one brings none */
+        {"o/# $share/g/o/t", "", "o/# $share/g/o/t"}, /* another group */
+        {"o/a/+ o/+/t", "", "o/a/+ o/+/t"},           /* never wider than what is asked for */
+        {"o/+/t", "o/+/t o/#", "o/+/t o/#*"}, /* stands already: its rule has its retained ones */
+        {"o/#", "o/# o/+/t", "o/# o/+/t*"},   /* a new rule wants its retained messages */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct plans *plans = next(NULL, cases[i][0], 0);
+
+        UNIT_CASE("%s, %s", cases[i][0], cases[i][1]);
+        plans = cases[i][1][0] == '\0' ? plans : next(plans, cases[i][1], 0);
+        check_plan(plans, cases[i][2]);
+        plans_free(plans);
+    }
+    UNIT_CASE("%s", "");
+}
+
+static void test_serving(void)
+{
+    struct plans *plans = next(NULL, "o/# o/+/t $share/g/o/t x", 0);
+
+    CHECK_TEXT_EQ(plans_serving(plans, "o/+/t"), "o/#");
+    CHECK_TEXT_EQ(plans_serving(plans, "o/#"), "o/#");
+    CHECK_TEXT_EQ(plans_serving(plans, "$share/g/o/t"), "$share/g/o/t");
+    CHECK(plans_serving(plans, "$share/h/o/t") == NULL);
+    CHECK(plans_serving(plans, "y") == NULL);
+    plans_free(plans);
+}
+
+/* Former plans go after a week, when the journal has nothing from before the next one. */
+static void test_forgetting(void)
+{
+    const int64_t week = INT64_C(604800000000);
+    struct subscription_set wanted = {0};
+    struct plans *plans = next(next(NULL, "n/+", 5), "n/#", 10);
+
+    want(&wanted, "n/#");
+    for (int i = 0; i < 4; i++) {
+        const struct plan_moment moment = {.mqtt5 = true,
+                                           .last = 100,
+                                           .first = i < 2 ? 10 : 11,
+                                           .now_us = i % 2 == 0 ? week - 1 : week + 1};
+        struct plans *later = plans_next(plans, &wanted, &moment);
+
+        UNIT_CASE("%d", i);
+        CHECK_INT_EQ(later->step_count, i == 3 ? 1 : 2);
+        CHECK_INT_EQ(later->count, i == 3 ? 1 : 2);
+        plans_free(later);
+    }
+    subscription_set_fini(&wanted);
+    for (uint64_t i = 0; i < 200; i++) {
+        plans = next(plans, i % 2 == 0 ? "n/+" : "n/#", 10 + i);
+    }
+    CHECK_INT_EQ(plans->step_count, PLANS_MAX);
+    CHECK_INT_EQ(plans->count, PLANS_MAX);
+    plans_free(plans);
+}
+
+static void test_text(void)
+{
+    struct plans *plans = next(next(NULL, "n/+ $share/g/x:2", 5), "n/# $share/g/x:2", 10), *back;
+    struct buf text = {0}, again = {0};
+    size_t believed = 0;
+
+    plans_to_text(plans, &text);
+    back = plans_from_text(buf_string(&text), 100);
+    CHECK(back != NULL);
+    plans_check(back);
+    plans_to_text(back, &again);
+    CHECK_TEXT_EQ(buf_string(&again), buf_string(&text));
+    plans_free(back);
+    back = plans_from_text(buf_string(&text), 7); /* the journal lost its end */
+    CHECK_INT_EQ(back->steps[0].behind, 5);
+    CHECK_INT_EQ(back->steps[1].behind, 7);
+    plans_free(back);
+    for (size_t length = 0; length < text.length; length++) { /* cut off anywhere */
+        char *cut = strndup(buf_string(&text), length);
+        back = plans_from_text(cut, 100);
+        believed += back != NULL;
+        plans_free(back);
+        free(cut);
+    }
+    CHECK_INT_EQ(believed, 0);
+    CHECK(plans_from_text("mqtt2pg plans 2\nplan 1 0 0\nend\n", 0) == NULL);
+    CHECK(plans_from_text("mqtt2pg plans 1\nend\n", 0) == NULL);
+    buf_fini(&text);
+    buf_fini(&again);
+    plans_free(plans);
+}
+
+static void test_adopting(void)
+{
+    struct subscription_set held = {0};
+    struct plans *plans;
+
+    subscription_set_add(&held, &(struct subscription){"o/+/t", 1, RETAIN_SEND_IF_NEW, 77});
+    subscription_set_add(&held, &(struct subscription){"o/#", 2, RETAIN_SEND_IF_NEW, 78});
+    plans = plans_adopt(&held, 0);
+    plans = next(plans, "o/+/t o/#:2", 0);
+    check_plan(plans, "o/# o/+/t");
+    CHECK_INT_EQ(plans->step_count, 1);
+    CHECK_INT_EQ(plans->list[0].identifier, 78);
+    plans_free(plans);
+    subscription_set_fini(&held);
+}
+
+/* --- copies word by word -------------------------------------------------------------------------- */
+
+/* Copies in the order of the journal, a word each: "2.1" came for the subscription that plan 2 made
+ * for its first filter, "1.1+2.1" for both; then "=" and the content. In front "q" is QoS 0, "x"
+ * another topic, "b" another broker. */
+static void identify(const struct plans *plans, const char *word, struct buf *properties)
+{
+    for (const char *at = word; at != NULL; at = strchr(at, '+')) {
+        unsigned plan = 0, place = 0;
+
+        at += *at == '+';
+        sscanf(at, "%u.%u", &plan, &place);
+        for (size_t i = 0; i < plans->count; i++) {
+            if (plans->list[i].born == plan && plans->list[i].rank == place) {
+                property_append(properties,
+                                &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
+                                                        .number = plans->list[i].identifier});
+            }
+        }
+    }
+}
+
+static void feed(struct copies *copies, const struct plans *plans, const char *words,
+                 struct buf *taken)
+{
+    char *copy = strdup(words);
+    char *rest = NULL;
+    uint64_t sequence = 100;
+
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        struct buf properties = {0};
+        struct message message = {.kind = MESSAGE_PUBLISH,
+                                  .qos = *word != 'q',
+                                  .broker = *word == 'b',
+                                  .sequence = ++sequence,
+                                  .topic = slice_of(*word == 'x' ? "n/b" : "n/a"),
+                                  .payload = slice_of(strchr(word, '=') + 1)};
+
+        identify(plans, word + (strchr("qxb", *word) != NULL), &properties);
+        message.properties = buf_slice(&properties);
+        if (copies_count(copies, &message, &(struct copy_wish){.share = ""})) {
+            buf_printf(taken, "%s ", strchr(word, '=') + 1);
+        }
+        buf_fini(&properties);
+    }
+    free(copy);
+}
+
+static void test_words(void)
+{
+    /* plans (plan n is made behind message 100), copies, what counts. Ranks: filters as they first
+     * appear, from 1. */
+    static const char *const cases[][4] = {
+        /* n/+ is rank 1, n/# rank 2 */
+        {"n/+", "n/#", "1.1=a 1.1=b 2.2=b 1.1=c 2.2=c 2.2=d", "a b c d "},
+        {"n/+", "n/#", "1.1=a 2.2=b 1.1=b 2.2=c 1.1=c", "a b c "},
+        {"n/+", "n/#", "1.1=a 1.1+2.2=b 1.1+2.2=c 2.2=d", "a b c d "},
+        {"n/+", "n/#", "1.1=a q1.1=b 2.2=c 1.1=c q1.1=d", "a b c d "},  /* QoS 0 overtakes */
+        {"n/+", "n/#", "1.1=a 2.2=b x1.1=c x2.2=c 1.1=b", "a b c "},    /* each topic for itself */
+        {"n/+", "n/#", "1.1=a 2.2=b b1.1=c b1.1=d b2.2=d", "a b c d "}, /* its own queue */
+        {"n/+", "n/#", "1.1=a 1.1=a 2.2=a 2.2=a", "a a a "}, /* equal: one looks like a copy */
+        {"n/+", "n/+:2", "1.1=a 2.1=a 2.1=a", "a a a "},     /* replaced: never a copy */
+        {"n/# n/+:2", "n/#", "1.2=a 1.1=a 1.2=b 2.1=b 2.1=c", "a b c "}, /* merged */
+        {"n/#", "n/# n/a:2", "1.1=a 1.1=b 2.2=b 2.2=c 1.1=c", "a b c "}, /* split */
+        {"n/+", "$share/g/n/+", "1.1=a 1.1=b 2.2=b 2.2=d", "a b d "},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct plans *plans = next(next(NULL, cases[i][0], 0), cases[i][1], 100);
+        struct copies *copies = copies_new();
+
+        copies_use(copies, plans);
+        for (int round = 0; round < 2; round++) { /* a batch that is built again decides the same */
+            struct buf taken = {0};
+
+            UNIT_CASE("%s, %s: %s, round %d", cases[i][0], cases[i][1], cases[i][2], round);
+            feed(copies, plans, cases[i][2], &taken);
+            CHECK_TEXT_EQ(buf_string(&taken), cases[i][3]);
+            buf_fini(&taken);
+        }
+        copies_free(copies);
+        plans_free(plans);
+    }
+    UNIT_CASE("%s", "");
+}
+
+/* A message that was taken before the plan was made can have no other copy for it: an equal one behind
+ * it is another message (a device that says "on" once an hour). */
+static void test_equal_content_long_after(void)
+{
+    struct plans *plans = next(next(NULL, "n/+", 0), "n/#", 101);
+    struct copies *copies = copies_new();
+    struct buf taken = {0};
+
+    copies_use(copies, plans);
+    feed(copies, plans, "1.1=on 2.2=on 2.2=on", &taken);
+    CHECK_TEXT_EQ(buf_string(&taken), "on on on ");
+    buf_fini(&taken);
+    copies_free(copies);
+    plans_free(plans);
+}
+
+UNIT_MAIN("route/plan", {"identifiers", test_identifiers}, {"there and back", test_there_and_back},
+          {"covered filters", test_covered_filters}, {"serving", test_serving},
+          {"forgetting", test_forgetting}, {"text", test_text}, {"adopting", test_adopting},
+          {"copies word by word", test_words},
+          {"equal content long after", test_equal_content_long_after})
