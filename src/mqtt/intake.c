@@ -29,10 +29,12 @@ enum { TAIL_FACTOR = 8, TAIL_MAX = 200000 };
 struct intake {
     struct intake_options options;
     struct redelivery *redelivery;
-    bool refusing;     /* this connection was cut */
-    bool full;         /* the last append found no room, and /readyz says so */
-    int64_t waited_ms; /* for room, on this connection */
-    bool gap_pending;  /* stands before the next message in the journal */
+    uint8_t broker;       /* of this connection */
+    int64_t last_seen_us; /* struct intake_session */
+    bool refusing;        /* this connection was cut */
+    bool full;            /* the last append found no room, and /readyz says so */
+    int64_t waited_ms;    /* for room, on this connection */
+    bool gap_pending;     /* stands before the next message in the journal */
     struct gap gap;
     struct buf gap_payload;
     atomic_bool stopping;
@@ -50,13 +52,13 @@ uint64_t intake_tail(size_t window)
 }
 
 /* Feeds the redelivery memory with one record of the journal. */
-static void tail_take(struct intake *intake, unsigned broker, const struct message *message)
+static void tail_take(struct intake *intake, const struct message *message)
 {
     struct gap gap;
     if (message_is_delivery(message)) {
         redelivery_remember(intake->redelivery, message);
     } else if (gap_from_message(message, &gap) && slice_is(gap.cause, gap_session_lost)) {
-        redelivery_connected(intake->redelivery, broker, false, message->received_at_us);
+        redelivery_forget(intake->redelivery, message->broker);
     }
 }
 
@@ -73,12 +75,13 @@ static void others_take(struct intake *intake, struct others *others, uint64_t b
     for (; others->taken < others->count && others->list[others->taken].sequence < before;
          others->taken++) {
         const struct journal_delivery *delivery = &others->list[others->taken];
-        redelivery_remember_hash(intake->redelivery, delivery->packet_id, delivery->hash);
+        redelivery_remember_hash(intake->redelivery, delivery->broker, delivery->packet_id,
+                                 delivery->hash);
     }
 }
 
 /* From the messages numbered `first` and higher, and from what is left of those before them. */
-static void memory_read(struct intake *intake, unsigned broker, uint64_t first)
+static void memory_read(struct intake *intake, uint64_t first)
 {
     struct journal *journal = intake->options.journal;
     struct others others = {0};
@@ -93,7 +96,7 @@ static void memory_read(struct intake *intake, unsigned broker, uint64_t first)
         read = journal_reader_next(reader, &next);
         if (read == JOURNAL_READ_MESSAGE) {
             others_take(intake, &others, next.message.sequence);
-            tail_take(intake, broker, &next.message);
+            tail_take(intake, &next.message);
         }
     }
     others_take(intake, &others, UINT64_MAX);
@@ -106,7 +109,7 @@ static void memory_read(struct intake *intake, unsigned broker, uint64_t first)
 }
 
 /* Anew when some of it was deleted while it was read. */
-static void memory_rebuild(struct intake *intake, unsigned broker)
+static void memory_rebuild(struct intake *intake, uint8_t broker)
 {
     struct journal *journal = intake->options.journal;
     uint64_t first;
@@ -115,7 +118,7 @@ static void memory_rebuild(struct intake *intake, unsigned broker)
         redelivery_free(intake->redelivery);
         intake->redelivery = redelivery_new(intake->options.window);
         redelivery_connected(intake->redelivery, broker, true, 0);
-        memory_read(intake, broker, first);
+        memory_read(intake, first);
     } while (journal_first(journal) > first);
 }
 
@@ -137,7 +140,7 @@ static void tell_power_loss(struct intake *intake)
     }
 }
 
-struct intake *intake_new(const struct intake_options *options, unsigned broker)
+struct intake *intake_new(const struct intake_options *options, uint8_t broker)
 {
     struct intake *intake = memory_alloc(sizeof(*intake));
     intake->options = *options;
@@ -212,6 +215,7 @@ static void note_other_copy(struct intake *intake, const struct message *message
         .sequence = journal_last(intake->options.journal),
         .hash = message_hash(message),
         .packet_id = message->packet_id,
+        .broker = message->broker,
     };
     if (message->packet_id != 0 &&
         journal_note_delivery(intake->options.journal, &delivery, &error) != OUTCOME_OK) {
@@ -261,6 +265,7 @@ static enum outcome append_gap(struct intake *intake)
         return OUTCOME_OK;
     }
     struct message message = gap_to_message(&intake->gap, &intake->gap_payload);
+    message.broker = intake->broker;
     enum outcome outcome = append(intake, &message, false);
     intake->gap_pending = outcome != OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
@@ -271,24 +276,32 @@ static enum outcome append_gap(struct intake *intake)
     return outcome;
 }
 
+/* From when the session was seen last until now. */
+static void note_gap(struct intake *intake, const char *cause)
+{
+    int64_t now_us = clock_wall_us();
+    intake->gap = (struct gap){
+        .cause = slice_of(cause),
+        .noticed_at_us = now_us,
+        .from_us = intake->last_seen_us,
+        .to_us = now_us,
+        .messages = -1,
+    };
+    intake->gap_pending = true;
+}
+
 void intake_connected(struct intake *intake, const struct intake_session *session)
 {
     intake->refusing = false;
     intake->waited_ms = 0;
     intake->before = 0;
+    intake->broker = session->broker;
+    intake->last_seen_us = session->last_seen_us;
     redelivery_connected(intake->redelivery, session->broker, session->present, clock_wall_us());
     if (session->lost || session->perhaps_lost) {
-        int64_t now_us = clock_wall_us();
         (void) append_gap(
             intake); /* one that waits since the start; without room it is part of this one */
-        intake->gap = (struct gap){
-            .cause = slice_of(session->lost ? gap_session_lost : gap_session_perhaps_lost),
-            .noticed_at_us = now_us,
-            .from_us = session->last_seen_us,
-            .to_us = now_us,
-            .messages = -1,
-        };
-        intake->gap_pending = true;
+        note_gap(intake, session->lost ? gap_session_lost : gap_session_perhaps_lost);
     }
     if (append_gap(intake) != OUTCOME_OK) {
         intake_refuse(intake);
@@ -334,6 +347,7 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
         return INTAKE_REFUSED;
     }
     cut_if_too_large(intake, message);
+    message->broker = intake->broker;
     if (is_repeat(intake, message)) {
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_add(METRIC_MESSAGES_DUPLICATE, 1);
@@ -345,6 +359,11 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_add(METRIC_MESSAGES_DUPLICATE, 1);
         return INTAKE_DUPLICATE;
+    }
+    if (redelivery_went_back(intake->redelivery) && !intake->gap_pending) {
+        log_warn("broker came back with an older session (its packet ids went back): what it had "
+                 "queued since it saved that session is lost");
+        note_gap(intake, gap_session_perhaps_lost);
     }
     bool never_refuse = message->qos == 2 && !intake->options.mqtt5;
     if (append_gap(intake) != OUTCOME_OK || append(intake, message, never_refuse) != OUTCOME_OK) {

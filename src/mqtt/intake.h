@@ -64,11 +64,11 @@ uint64_t intake_tail(size_t window);
 
 /* Reads the end of the journal, and what stays of messages that it had to delete, to rebuild the
  * redelivery memory, for `broker` (mqtt/redelivery.h). */
-struct intake *intake_new(const struct intake_options *options, unsigned broker);
+struct intake *intake_new(const struct intake_options *options, uint8_t broker);
 void intake_free(struct intake *intake); /* NULL is legal */
 
 struct intake_session {
-    unsigned broker;
+    uint8_t broker; /* core/message.h */
     bool present;
     bool lost;            /* it is not present, but was expected: a gap is journaled */
     bool perhaps_lost;    /* it is present, but may be a new one: so says the gap */

@@ -318,7 +318,8 @@ struct receiver *receiver_start(const struct receiver_options *options)
             .cut = on_cut,
             .context = receiver,
         },
-        (unsigned) receiver->url);
+        session_file_number(&receiver->sessions,
+                            session_file_find(&receiver->sessions, url_of(receiver))));
     receiver->thread = thread_spawn("receiver", receiver_main, receiver);
     return receiver;
 }

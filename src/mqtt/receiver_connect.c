@@ -153,10 +153,11 @@ static struct session *session_begin(struct receiver *receiver, enum session_sta
     if (last_url != NULL && strcmp(last_url, url) == 0 && info.last_us > seen_us) {
         seen_us = info.last_us;
     }
-    receiver->expected = (struct intake_session){.broker = (unsigned) receiver->url,
-                                                 .lost = session->seen_us != 0,
-                                                 .perhaps_lost = *before == SESSION_CONNECTING,
-                                                 .last_seen_us = seen_us};
+    receiver->expected =
+        (struct intake_session){.broker = session_file_number(&receiver->sessions, session),
+                                .lost = session->seen_us != 0,
+                                .perhaps_lost = *before == SESSION_CONNECTING,
+                                .last_seen_us = seen_us};
     session->state = session->seen_us != 0 ? SESSION_CONNECTING : SESSION_UNKNOWN;
     if (session->state != *before) {
         sessions_save(receiver);

@@ -28,13 +28,26 @@ enum { PACKET_IDS = 65536 };
 /* Whoever gives an id again after so few messages gives the lowest that is free. */
 enum { SOON = 256 };
 
+/* So many ids in a row are no chance. */
+enum { IN_ORDER = 8 };
+
 struct delivery {
     uint64_t number;
     uint64_t hash;  /* of topic and payload */
     uint64_t other; /* the next in its packet id's chain */
     uint32_t connection;
-    uint32_t broker;
     uint16_t packet_id;
+    uint8_t broker;
+};
+
+/* How a broker numbers. */
+struct numbering {
+    uint16_t highest_id; /* the one that is ahead of all others so far; ids go round. 0 = none */
+    uint16_t before_id;  /* highest_id when this connection was made */
+    uint16_t last_id;    /* of the newest message */
+    uint32_t in_order;   /* messages in a row, each with the id behind the one before */
+    bool reused_soon;    /* an id came again after a few messages, perhaps on another connection */
+    bool sets_dup;       /* it has set DUP */
 };
 
 struct redelivery {
@@ -43,16 +56,14 @@ struct redelivery {
     uint64_t next; /* number of the next delivery */
     uint64_t newest[PACKET_IDS];
 
-    uint32_t connection; /* counts them; 1 at first */
-    uint16_t highest_id; /* the one that is ahead of all others so far; ids go round. 0 = none */
-    uint16_t before_id;  /* highest_id when this connection was made */
-    uint32_t broker;
+    uint32_t connection;                                /* counts them; 1 at first */
+    struct numbering numbering[MESSAGE_BROKER_MAX + 1]; /* by broker */
+    uint8_t broker;                                     /* of this connection */
     bool session_present;
     bool saw_new;        /* a message came on this connection that the broker had not sent before */
     bool numbered_anew;  /* its deliveries came with the ids 1, 2, 3 … so far */
     bool reuses_ids;     /* an id came twice on one connection: lowest free ids, so rule 3 is off */
-    bool reused_soon;    /* an id came again after a few messages, perhaps on another connection */
-    bool sets_dup;       /* this broker has set DUP */
+    bool went_back;      /* the message judged last is the first of an older session */
     int64_t before_us;   /* when the connection was made, or the message before came on it */
     uint32_t deliveries; /* QoS 1 and 2 on this connection */
     uint64_t behind;     /* number behind the last message that was repeated on this connection */
@@ -102,7 +113,7 @@ static struct delivery *newest_delivery(struct redelivery *redelivery, uint16_t 
 
 /* The last one that this broker made. */
 static struct delivery *newest_of_broker(struct redelivery *redelivery, uint16_t packet_id,
-                                         uint32_t broker)
+                                         uint8_t broker)
 {
     struct delivery *delivery = newest_delivery(redelivery, packet_id);
     while (delivery != NULL && delivery->broker != broker) {
@@ -142,57 +153,85 @@ static bool id_is_ahead(uint16_t packet_id, uint16_t of)
     return of == 0 || behind >= PACKET_IDS / 2;
 }
 
-void redelivery_remember_hash(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
+static struct numbering *numbering_of(struct redelivery *redelivery, uint8_t broker)
+{
+    assert(broker <= MESSAGE_BROKER_MAX);
+    return &redelivery->numbering[broker == 0 ? redelivery->broker : broker];
+}
+
+/* Goes round: 65,535 is followed by 1. */
+static bool is_next_id(uint16_t packet_id, uint16_t behind)
+{
+    return packet_id == (behind == PACKET_IDS - 1 ? 1 : behind + 1);
+}
+
+void redelivery_remember_hash(struct redelivery *redelivery, uint8_t broker, uint16_t packet_id,
+                              uint64_t hash)
 {
     assert(packet_id != 0);
-    const struct delivery *former = newest_of_broker(redelivery, packet_id, redelivery->broker);
+    struct numbering *numbering = numbering_of(redelivery, broker);
+    uint8_t from = broker == 0 ? redelivery->broker : broker;
+    const struct delivery *former = newest_of_broker(redelivery, packet_id, from);
     uint64_t number = redelivery->next++;
-    redelivery->reused_soon =
-        redelivery->reused_soon || (former != NULL && number - former->number < SOON);
+    numbering->reused_soon =
+        numbering->reused_soon || (former != NULL && number - former->number < SOON);
+    numbering->in_order = is_next_id(packet_id, numbering->last_id) ? numbering->in_order + 1 : 0;
+    numbering->last_id = packet_id;
     struct delivery *delivery = delivery_at(redelivery, number);
     *delivery = (struct delivery){
         .number = number,
         .hash = hash,
         .connection = redelivery->connection,
-        .broker = redelivery->broker,
+        .broker = from,
     };
     chain(redelivery, delivery, packet_id);
-    if (id_is_ahead(packet_id, redelivery->highest_id)) {
-        redelivery->highest_id = packet_id;
+    if (id_is_ahead(packet_id, numbering->highest_id)) {
+        numbering->highest_id = packet_id;
     }
 }
 
-void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present,
-                          int64_t now_us)
+void redelivery_forget(struct redelivery *redelivery, uint8_t broker)
 {
-    redelivery->connection++;
-    redelivery->before_us = now_us;
-    redelivery->sets_dup = redelivery->sets_dup && broker == redelivery->broker;
-    redelivery->before_id = redelivery->highest_id;
-    redelivery->broker = broker;
-    redelivery->session_present = session_present;
-    redelivery->saw_new = false;
-    redelivery->numbered_anew = true;
-    redelivery->deliveries = 0;
-    redelivery->behind = 0;
-    if (session_present) {
-        return;
-    }
-    redelivery->highest_id = redelivery->before_id = 0;
+    uint8_t from = broker == 0 ? redelivery->broker : broker;
+    struct numbering *numbering = numbering_of(redelivery, broker);
+    numbering->highest_id = numbering->before_id = numbering->last_id = 0;
+    numbering->in_order = 0;
     for (uint64_t number = oldest_number(redelivery); number < redelivery->next; number++) {
         struct delivery *delivery = delivery_at(redelivery, number);
-        if (delivery->broker == broker) {
+        if (delivery->broker == from) {
             unchain(redelivery, delivery);
             delivery->packet_id = 0;
         }
     }
 }
 
+void redelivery_connected(struct redelivery *redelivery, uint8_t broker, bool session_present,
+                          int64_t now_us)
+{
+    assert(broker <= MESSAGE_BROKER_MAX);
+    struct numbering *numbering = &redelivery->numbering[broker];
+    redelivery->connection++;
+    redelivery->before_us = now_us;
+    redelivery->broker = broker;
+    redelivery->session_present = session_present;
+    redelivery->saw_new = false;
+    redelivery->numbered_anew = true;
+    redelivery->went_back = false;
+    redelivery->deliveries = 0;
+    redelivery->behind = 0;
+    numbering->before_id = numbering->highest_id;
+    if (!session_present) {
+        redelivery_forget(redelivery, broker);
+    }
+}
+
 void redelivery_remember(struct redelivery *redelivery, const struct message *message)
 {
     if (message->qos > 0 && message->packet_id != 0) {
-        redelivery->sets_dup = redelivery->sets_dup || message->duplicate;
-        redelivery_remember_hash(redelivery, message->packet_id, message_hash(message));
+        struct numbering *numbering = numbering_of(redelivery, message->broker);
+        numbering->sets_dup = numbering->sets_dup || message->duplicate;
+        redelivery_remember_hash(redelivery, message->broker, message->packet_id,
+                                 message_hash(message));
     }
 }
 
@@ -252,15 +291,26 @@ static bool is_possible(const struct redelivery *redelivery, const struct messag
     if (!redelivery->session_present) {
         return false;
     }
+    const struct numbering *numbering = &redelivery->numbering[redelivery->broker];
     if (message->qos == 1) {
-        bool unmarked = !redelivery->saw_new && !redelivery->sets_dup && !redelivery->reuses_ids &&
-                        !redelivery->reused_soon &&
+        bool unmarked = !redelivery->saw_new && !numbering->sets_dup && !redelivery->reuses_ids &&
+                        !numbering->reused_soon &&
                         message->received_at_us - redelivery->before_us <= BURST_PAUSE_US;
         return message->duplicate || unmarked;
     }
     bool is_older =
-        !redelivery->reuses_ids && !id_is_ahead(message->packet_id, redelivery->before_id);
+        !redelivery->reuses_ids && !id_is_ahead(message->packet_id, numbering->before_id);
     return !redelivery->saw_new || is_older;
+}
+
+/* A new message with this id: does it show that the broker went back? */
+static bool is_older_session(const struct redelivery *redelivery, uint16_t packet_id)
+{
+    const struct numbering *numbering = &redelivery->numbering[redelivery->broker];
+    return redelivery->session_present && numbering->before_id != 0 &&
+           numbering->in_order >= IN_ORDER && !redelivery->numbered_anew &&
+           !redelivery->reuses_ids && !numbering->reused_soon &&
+           !id_is_ahead(packet_id, numbering->before_id);
 }
 
 /* Notes a repeat of `first` under the packet id that it has now. */
@@ -282,7 +332,9 @@ enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
         return REDELIVERY_NEW;
     }
     const struct delivery *newest = newest_delivery(redelivery, message->packet_id);
-    redelivery->sets_dup = redelivery->sets_dup || message->duplicate;
+    struct numbering *numbering = &redelivery->numbering[redelivery->broker];
+    numbering->sets_dup = numbering->sets_dup || message->duplicate;
+    redelivery->went_back = false;
     if (is_repeat_here(redelivery, newest, message)) {
         return REDELIVERY_REPEAT;
     }
@@ -300,9 +352,16 @@ enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
     }
     if (first == NULL) {
         /* One with DUP is new to us, but not to the broker: repeats may still follow. */
-        redelivery->saw_new = redelivery->saw_new || message->qos == 2 || !message->duplicate;
+        bool is_first = !redelivery->saw_new && (message->qos == 2 || !message->duplicate);
+        redelivery->went_back = is_first && is_older_session(redelivery, message->packet_id);
+        redelivery->saw_new = redelivery->saw_new || is_first;
         return REDELIVERY_NEW;
     }
     note_repeat(redelivery, first, message->packet_id);
     return message->qos == 1 && !message->duplicate ? REDELIVERY_UNMARKED : REDELIVERY_REPEAT;
+}
+
+bool redelivery_went_back(const struct redelivery *redelivery)
+{
+    return redelivery->went_back;
 }

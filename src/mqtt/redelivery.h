@@ -62,12 +62,15 @@
  *     that reuses ids; EMQX 5.9 to 6.3 sends some messages twice at a reconnect, with new ids and
  *     without DUP: stored twice.
  *
- * Several brokers (a list of URLs) have sessions of their own, and give the same packet ids;
- * `broker` is any small number for each. In a cluster a session may move from one to the other, so
- * the newest delivery of all of them is a candidate, too; forgetting goes by broker. The journal
- * does not tell which broker a message came from: after a restart all of it is taken for one's, and
- * what one of several that are no cluster repeats may be stored twice, when another has given its
- * ids since.
+ * Several brokers (a list of URLs) have sessions of their own, and give the same packet ids. `broker`
+ * is the number of the one that a message came from (core/message.h), which the journal remembers. In
+ * a cluster a session may move from one to the other, so the newest delivery of all of them is a
+ * candidate, too; forgetting goes by broker.
+ *
+ * A broker that was killed may come back with an older session (Mosquitto and FlashMQ, saved half an
+ * hour ago): what it had queued since then is gone, and it says that the session is present. Its
+ * packet ids betray it, where it numbers in order (eight deliveries in a row did so far): the first
+ * new message of a connection has an id that is not ahead of those before.
  *
  * Pure; one thread.
  *
@@ -85,20 +88,25 @@
 struct redelivery;
 
 /* Remembers the last `window` QoS 1 and 2 messages. At first it is in a connection with session to
- * broker 0. */
+ * broker 0, which stands for one that is not known. */
 struct redelivery *redelivery_new(size_t window);
 void redelivery_free(struct redelivery *redelivery); /* NULL is legal */
 
 /* A message that is in the journal; also used to rebuild the memory from the journal's tail at
- * start. */
+ * start. One whose broker is 0 came from the one that is connected. */
 void redelivery_remember(struct redelivery *redelivery, const struct message *message);
 
 /* The same of one that has been deleted, by its hash (core/message.h). */
-void redelivery_remember_hash(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash);
+void redelivery_remember_hash(struct redelivery *redelivery, uint8_t broker, uint16_t packet_id,
+                              uint64_t hash);
+
+/* This broker has lost its session: what came from it is never repeated. 0: the one that is
+ * connected. */
+void redelivery_forget(struct redelivery *redelivery, uint8_t broker);
 
 /* A connection was made at this time. `session_present` false: this broker has forgotten, only
  * rule 1 can make a repeat. */
-void redelivery_connected(struct redelivery *redelivery, unsigned broker, bool session_present,
+void redelivery_connected(struct redelivery *redelivery, uint8_t broker, bool session_present,
                           int64_t now_us);
 
 enum redelivery_verdict {
@@ -110,5 +118,9 @@ enum redelivery_verdict {
 /* Has this message, which just came, been journaled before? */
 enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
                                          const struct message *message);
+
+/* After REDELIVERY_NEW: is it the first that shows that the broker came back with an older session?
+ * At most once a connection. */
+bool redelivery_went_back(const struct redelivery *redelivery);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mqtt/session_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -203,6 +204,13 @@ struct session *session_file_find(struct session_file *file, const char *url)
     struct session *session = &file->list[file->count++];
     *session = (struct session){.url = memory_strdup(url)};
     return session;
+}
+
+uint8_t session_file_number(const struct session_file *file, const struct session *session)
+{
+    size_t index = (size_t) (session - file->list);
+    assert(index < file->count);
+    return index < MESSAGE_BROKER_MAX ? (uint8_t) (index + 1) : 0;
 }
 
 static void session_print(struct buf *out, const struct session *session)

@@ -38,6 +38,7 @@
 #include <stdint.h>
 
 #include "base/outcome.h"
+#include "core/message.h"
 #include "core/subscription.h"
 
 /* What is known of a session. mqtt/receiver_connect.c goes from one to the other. */
@@ -73,6 +74,10 @@ void session_file_fini(struct session_file *file);
 
 /* The session at this broker, made when missing; valid until the next one is made. */
 struct session *session_file_find(struct session_file *file, const char *url);
+
+/* The number of a session's broker, for the journal's records (core/message.h): the same as long as
+ * this file lives, whatever the order of broker.url; 0 when there are too many. */
+uint8_t session_file_number(const struct session_file *file, const struct session *session);
 
 /* Writes it down: temporary file, synced, renamed. */
 enum outcome session_file_save(const struct session_file *file, struct error *error) MUST_CHECK;

@@ -103,6 +103,7 @@ class Session:
     def answer(self, kind, flags, body):
         if kind == mqtt.CONNECT:
             self.parse_connect(body)
+            self.received.append(("CONNECT", None))
             self.broker.clients.append(self)
             code = self.broker.refuse(self)
             if code is HANG_UP:

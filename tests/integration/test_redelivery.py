@@ -158,6 +158,56 @@ def test_repeats_without_a_mark(env):
         bridge.stop()
 
 
+def test_repeats_of_two_brokers_after_kill(env):
+    """Two brokers that are no cluster and give the same identifiers: the journal knows after kill -9 which one a message came from."""
+    first, bridge, session = scripted(env, 5)
+    second = env.scripted_broker()
+    second.refuse = lambda session: 0x88
+    bridge.stop()
+    bridge.configure(broker={"url": [first.url, second.url]})
+    bridge.start(ready=False)
+    for broker, other, letter in ((first, second, "a"), (second, first, "b")):
+        broker.refuse, other.refuse = (lambda session: 0), (lambda session: 0x88)
+        if broker is second:
+            session.drop()
+        session = broker.accept()
+        session.wait("SUBSCRIBE" if broker is second else "CONNECT")
+        broker.session_present = True
+        for packet_id in (1, 2, 3):
+            session.send("t/x", f"{letter}{packet_id}", packet_id=packet_id)
+        session.wait("PUBACK", 3)
+    bridge.kill9()
+    bridge.start(ready=False)
+    for broker, other, letter in ((second, first, "b"), (first, second, "a")):
+        broker.refuse, other.refuse = (lambda session: 0), (lambda session: 0x88)
+        if broker is first:
+            session.drop()
+        session = broker.accept(30)
+        for packet_id in (2, 3):
+            session.send("t/x", f"{letter}{packet_id}", packet_id=packet_id, duplicate=True)
+        session.send("t/x", f"{letter}4", packet_id=4)
+        session.wait("PUBACK", 4)
+    stored(env, "a1", "a2", "a3", "b1", "b2", "b3", "b4", "a4")
+    assert bridge.metric("messages_duplicate_total") == 4
+    bridge.stop()
+
+
+def test_broker_comes_back_with_an_older_session(env):
+    """Mosquitto after kill -9: session present, and identifiers from half an hour ago: a gap tells of what it had queued since."""
+    broker, bridge, session = scripted(env, 5)
+    for packet_id in range(1, 21):
+        session.send("t/x", str(packet_id), packet_id=packet_id)
+    session.wait("PUBACK", 20)
+    session.drop()
+    session = broker.accept()
+    session.send("t/x", "new", packet_id=8)
+    session.wait("PUBACK", 8)
+    stored(env, *[str(n) for n in range(1, 21)], "new")
+    bridge.wait_log("broker came back with an older session")
+    env.wait(lambda: env.sql("select cause from mqtt2pg.gap") == [("broker session perhaps lost",)], 10, "no gap")
+    bridge.stop()
+
+
 def test_new_session_means_new_messages(env):
     """session present = 0: the broker has forgotten; what looks like a repeat is none."""
     broker, bridge, session = scripted(env, 5)

@@ -5,7 +5,9 @@
  *   1.7.A+      QoS 1, packet id 7, payload "A": new
  *   1.7.Ad=     the same with DUP: a repeat
  *   1.7.A!      the same without DUP: a repeat that its broker did not mark
+ *   1.7.A<      new, and its id shows that the broker came back with an older session
  *   P           ten seconds pass
+ *   B2          at the start: what follows comes from the journal, and came from broker 2 (C1's)
  *
  * What never arrived stands nowhere.
  *
@@ -96,18 +98,44 @@ static const struct {
      "C0 1.5.A+ C1 1.5.X+ C0 1.5.B+ C1 1.5.Xd= C0 1.5.Ad+"},
     {"two brokers that give the same ids, QoS 2", 20, "C0 2.5.A+ C1 2.5.X+ C0 2.5.A= C1 2.5.X="},
     {"two brokers, one forgets", 20, "C0 1.1.A+ C1 1.5.X+ N1 C0 1.1.Ad="},
+    {"two brokers that give the same ids, after a restart", 20,
+     "B1 1.5.A+ 1.6.B+ B2 1.5.X+ 1.6.Y+ C0 1.5.Ad= 1.6.Bd= C1 1.5.Xd= 1.6.Yd="},
+    {"two brokers, one forgets, after a restart", 20, "B1 1.5.A+ B2 1.5.X+ N1 1.5.Xd+ C0 1.5.Ad="},
+    {"two brokers, each with its own order of ids", 20,
+     "C0 1.1.A+ 1.2.B+ 1.3.C+ 1.4.D+ 1.5.E+ 1.6.F+ 1.7.G+ 1.8.H+ 1.9.I+ C1 1.5.X+ C0 1.10.J+"},
+
+    {"back with an older session", 20,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ 1.4.D+ 1.5.E+ 1.6.F+ 1.7.G+ 1.8.H+ 1.9.I+ C 1.5.J< 1.6.K+"},
+    {"back with an older session, after a restart", 20,
+     "B1 1.1.A+ 1.2.B+ 1.3.C+ 1.4.D+ 1.5.E+ 1.6.F+ 1.7.G+ 1.8.H+ 1.9.I+ C 1.5.J<"},
+    {"back with the same session", 20,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ 1.4.D+ 1.5.E+ 1.6.F+ 1.7.G+ 1.8.H+ 1.9.I+ C 1.9.Id= 1.10.Jd+ 1.11.K+"},
+    {"back with a new session", 20,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ 1.4.D+ 1.5.E+ 1.6.F+ 1.7.G+ 1.8.H+ 1.9.I+ N 1.5.J+"},
+    {"back, from a broker that numbers anew", 20,
+     "C 1.1.A+ 1.2.B+ 1.3.C+ 1.4.D+ 1.5.E+ 1.6.F+ 1.7.G+ 1.8.H+ 1.9.I+ C 1.1.Id= 1.2.J+"},
+    {"back, from a broker with ids in no order", 20, "C 1.9.A+ 1.7.B+ 1.8.C+ 1.12.D+ C 1.5.J+"},
+    {"back, ids went round", 20,
+     "C 1.65530.A+ 1.65531.B+ 1.65532.C+ 1.65533.D+ 1.65534.E+ 1.65535.F+ 1.1.G+ 1.2.H+ 1.3.I+ "
+     "C 1.4.J+ C 1.65533.K<"},
     {"a session that moves in a cluster", 20, "C0 1.1.A+ 1.2.B+ C1 1.1.Ad= 1.2.Bd="},
 };
 
 static void run(struct redelivery *redelivery, const char *step)
 {
     static int64_t now_us = 1;
+    static uint8_t broker;
+    if (step[0] == 'B') {
+        broker = (uint8_t) (step[1] - '0');
+        return;
+    }
     if (step[0] == 'P') {
         now_us += 10000000;
         return;
     }
     if (step[0] == 'C' || step[0] == 'N') {
-        redelivery_connected(redelivery, step[1] == '1' ? 1 : 0, step[0] == 'C', now_us);
+        broker = step[1] == '\0' ? 1 : (uint8_t) (step[1] - '0' + 1);
+        redelivery_connected(redelivery, broker, step[0] == 'C', now_us);
         return;
     }
     int qos = 0;
@@ -120,6 +148,7 @@ static void run(struct redelivery *redelivery, const char *step)
     struct message message = {.kind = MESSAGE_PUBLISH,
                               .qos = (uint8_t) qos,
                               .duplicate = duplicate,
+                              .broker = broker,
                               .packet_id = (uint16_t) id,
                               .received_at_us = now_us,
                               .topic = slice_of("t"),
@@ -129,6 +158,7 @@ static void run(struct redelivery *redelivery, const char *step)
                            : expected == '!' ? REDELIVERY_UNMARKED
                                              : REDELIVERY_NEW),
                __FILE__, __LINE__, step);
+    CHECK_INT_EQ(redelivery_went_back(redelivery), expected == '<');
     if (verdict == REDELIVERY_NEW) {
         redelivery_remember(redelivery, &message);
     }
