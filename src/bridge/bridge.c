@@ -204,17 +204,6 @@ static enum outcome start_http(struct bridge *bridge, struct error *error)
     return outcome;
 }
 
-/* What this bridge can't keep by itself: the broker must queue what it does not take. */
-static void advise_broker(const struct config *config)
-{
-    log_info(
-        "while this bridge is away or its journal is full, the broker must keep its messages, and "
-        "drops what is too much or too old: raise max_queued_messages (1000) and set persistence "
-        "in Mosquitto, raise mqtt.max_mqueue_len (1000) and mqtt.session_expiry_interval (2h; "
-        "MQTT 3.1.1) in EMQX",
-        F_TEXT("client_id", config->broker.client_id));
-}
-
 /* Once it is known that nobody else stores for this client, or that nobody can be asked; and not
  * for rules that the loader does not know yet. */
 static void start_receiver(struct bridge *bridge)
@@ -228,7 +217,6 @@ static void start_receiver(struct bridge *bridge)
          clock_monotonic_ms() < bridge->started_ms + IDENTITY_WAIT_MS)) {
         return;
     }
-    advise_broker(config);
     plans_subscriptions(bridge->generation->plans, &subscriptions);
     bridge->receiver =
         receiver_start(&(struct receiver_options){.broker = &config->broker,

@@ -46,8 +46,12 @@ static const struct cli_command commands[] = {
      "\n"
      "Exit code 1 when the broker could not be asked or nothing came.\n",
      cli_learn},
-    {"check", "[--database]", "report every mistake of the configuration as FILE:LINE: message",
+    {"check", "[--database] [--broker]",
+     "report every mistake of the configuration as FILE:LINE: message",
      "--database   also compare every rule with the tables as they are now\n"
+     "--broker     also connect to the broker and try each subscription, under a client id of its "
+     "own:\n"
+     "             nothing is stored, and a running bridge is left alone\n"
      "Exit code 3 when there is a mistake; warnings do not count.\n",
      cli_check},
     {"explain", "[--database] [-v] TOPIC [PAYLOAD]",

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "load/rule_check.h"
+#include "mqtt/broker_check.h"
 
 /* Every rule against the catalog. CLI_FAILED when the database can't be asked. */
 static int check_database(const struct generation *generation, struct problems *problems)
@@ -33,6 +35,36 @@ static int check_database(const struct generation *generation, struct problems *
     return exit_code;
 }
 
+/* Every subscription at the broker. CLI_FAILED when the broker can't be asked. */
+static int check_broker(const struct generation *generation, struct problems *problems)
+{
+    const struct config *config = generation->config;
+    const struct place place = {config->file, 0};
+    char *client_id = broker_visitor_id(&config->broker, "check");
+    struct broker_report report;
+    struct error error = {0};
+    int exit_code = CLI_DONE;
+
+    if (broker_check(&config->broker, client_id, &generation->ruleset->subscriptions, &report,
+                     &error) == OUTCOME_OK) {
+        printf("%s: connected to %s, %zu subscription%s granted, %zu refused\n", report.url,
+               broker_kind_name(report.kind), report.granted, report.granted == 1 ? "" : "s",
+               report.refused_count);
+        printf("%s: it keeps messages for a bridge only within its own limits: %s\n", report.url,
+               broker_kind_advice(report.kind));
+        for (size_t i = 0; i < report.refused_count; i++) {
+            problem_error(problems, place, report.refused[i].filter,
+                          "the broker refuses this subscription: %s", report.refused[i].reason);
+        }
+    } else {
+        fprintf(stderr, "mqtt2pg: the broker could not be asked: %s\n", error.text);
+        exit_code = CLI_FAILED;
+    }
+    broker_report_fini(&report);
+    free(client_id);
+    return exit_code;
+}
+
 static void say_fine(const struct generation *generation, const struct problems *problems,
                      bool database)
 {
@@ -49,17 +81,25 @@ int cli_check(const struct cli_call *call)
     struct problems problems = {0};
     struct generation *generation;
     bool database = false;
+    bool broker = false;
     int exit_code = CLI_DONE;
 
     for (int i = 0; i < call->count; i++) {
-        if (strcmp(call->arguments[i], "--database") != 0) {
+        if (strcmp(call->arguments[i], "--database") == 0) {
+            database = true;
+        } else if (strcmp(call->arguments[i], "--broker") == 0) {
+            broker = true;
+        } else {
             return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
         }
-        database = true;
     }
     generation = generation_load(call->config_file, NULL, &problems);
     if (generation != NULL && database) {
         exit_code = check_database(generation, &problems);
+    }
+    if (generation != NULL && broker) {
+        int broker_code = check_broker(generation, &problems);
+        exit_code = exit_code == CLI_DONE ? broker_code : exit_code;
     }
     problems_print(&problems, stdout);
     if (problems.errors > 0 || generation == NULL) {

@@ -90,20 +90,9 @@ static void listen_on(struct lesson *lesson, struct listener *listener)
     tell_progress(lesson, "\n");
 }
 
-/* A client id that no other has, so that nobody's session is touched. */
-static char *make_client_id(const struct broker_options *broker)
-{
-    uint32_t number = 0;
-
-    if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
-        number = (uint32_t) clock_wall_us();
-    }
-    return memory_printf("%.40s-learn-%ld-%08" PRIx32, broker->client_id, (long) getpid(), number);
-}
-
 static bool listen(struct lesson *lesson)
 {
-    char *client_id = make_client_id(&lesson->config->broker);
+    char *client_id = broker_visitor_id(&lesson->config->broker, "learn");
     struct listener *listener = NULL;
     struct buf duration = {0};
     struct error error;

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "mqtt/broker_options.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "base/memory.h"
 #include "base/outcome.h"
 #include "base/slice.h"
 
@@ -66,6 +71,14 @@ static bool host_split(struct slice rest, struct slice *host, struct slice *port
     return *behind == ':' && port->length > 0;
 }
 
+/* "::1:1883" and the like: an IPv6 address without its brackets. */
+static bool lacks_brackets(struct slice rest)
+{
+    const char *colon = memchr(rest.data, ':', rest.length);
+    return rest.length > 0 && rest.data[0] != '[' && colon != NULL &&
+           memchr(colon + 1, ':', rest.length - (size_t) (colon - rest.data) - 1) != NULL;
+}
+
 static bool port_parse(struct slice text, int *port)
 {
     *port = 0;
@@ -123,6 +136,9 @@ bool broker_address_parse(const char *url, struct broker_address *address, struc
     }
     struct slice host;
     struct slice port;
+    if (lacks_brackets(rest)) {
+        return refuse(url, "an IPv6 address stands in brackets: mqtt://[::1]:1883", error);
+    }
     if (!host_split(rest, &host, &port)) {
         return refuse(url, "it must end with host or host:port ([…] around an IPv6 address)",
                       error);
@@ -139,4 +155,14 @@ bool broker_address_parse(const char *url, struct broker_address *address, struc
     address->tls = scheme->tls;
     address->websocket = scheme->websocket;
     return true;
+}
+
+char *broker_visitor_id(const struct broker_options *broker, const char *what)
+{
+    uint32_t number = 0;
+    if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
+        number = (uint32_t) clock_wall_us();
+    }
+    return memory_printf("%.40s-%s-%ld-%08" PRIx32, broker->client_id, what, (long) getpid(),
+                         number);
 }

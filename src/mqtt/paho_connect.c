@@ -63,7 +63,8 @@ static void on_connected(void *context, MQTTAsync_successData *data)
                                           .receive_maximum = RECEIVE_MAXIMUM_DEFAULT,
                                           .retain_available = true,
                                           .shared_available = true,
-                                          .wildcard_available = true};
+                                          .wildcard_available = true,
+                                          .topic_alias_max = -1};
     accepted(link);
 }
 
@@ -86,6 +87,12 @@ static void on_connected5(void *context, MQTTAsync_successData5 *data)
             connack_number(all, MQTTPROPERTY_CODE_SHARED_SUBSCRIPTION_AVAILABLE, 1) != 0,
         .wildcard_available =
             connack_number(all, MQTTPROPERTY_CODE_WILDCARD_SUBSCRIPTION_AVAILABLE, 1) != 0,
+        .topic_alias_max = (int) connack_number(all, MQTTPROPERTY_CODE_TOPIC_ALIAS_MAXIMUM, -1),
+        .says_all =
+            connack_number(all, MQTTPROPERTY_CODE_RETAIN_AVAILABLE, 0) == 1 &&
+            connack_number(all, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE, 0) == 1 &&
+            connack_number(all, MQTTPROPERTY_CODE_SHARED_SUBSCRIPTION_AVAILABLE, 0) == 1 &&
+            connack_number(all, MQTTPROPERTY_CODE_WILDCARD_SUBSCRIPTION_AVAILABLE, 0) == 1,
     };
     accepted(link);
 }

@@ -57,6 +57,9 @@ struct paho_connack {
     bool identifiers_available;
     bool shared_available;
     bool wildcard_available;
+    int topic_alias_max; /* -1: nothing said */
+    bool says_all; /* it says of retain, identifiers, shared and wildcard subscriptions that they
+                            are there, which is the default and needs no word */
 };
 
 /* Why there is no connection: decides how soon it is worth another try. */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "mqtt/broker_kind.h"
 #include "mqtt/receiver_internal.h"
 #include "mqtt/subscribe.h"
 
@@ -213,6 +214,18 @@ static void limits_report(struct receiver *receiver, const struct paho_connack *
     }
 }
 
+/* What this bridge can't keep by itself. Once for each kind of broker that it meets. */
+static void advise(struct receiver *receiver, const struct paho_connack *connack)
+{
+    enum broker_kind kind = broker_kind_of(connack, broker_of(receiver)->mqtt5);
+    if ((receiver->advised & 1U << kind) == 0) {
+        receiver->advised |= 1U << kind;
+        log_info("the broker keeps messages for a bridge that is slow or away only within its own "
+                 "limits, and drops the rest: raise them",
+                 F_TEXT("broker", broker_kind_name(kind)), F_TEXT("set", broker_kind_advice(kind)));
+    }
+}
+
 /* A copy, so that nothing is locked while the broker answers. MQTT 3.1.1: at most QoS 1
  * (receiver.h). */
 static void wanted_take(struct receiver *receiver, struct subscription_set *wanted)
@@ -286,6 +299,7 @@ static enum outcome settle(struct receiver *receiver, struct session *session, b
     log_info_each("connected to broker", F_TEXT("url", url),
                   F_TEXT("session", connack->session_present ? "resumed" : "new"));
     limits_report(receiver, connack);
+    advise(receiver, connack);
     if (receiver->sessions.last_url == NULL || strcmp(receiver->sessions.last_url, url) != 0) {
         free(receiver->sessions.last_url);
         receiver->sessions.last_url = memory_strdup(url);

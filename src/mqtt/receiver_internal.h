@@ -52,6 +52,7 @@ struct receiver {
     int keepalive_s;
     int64_t since_ms; /* monotonic; connected since */
     bool connected_before;
+    unsigned advised;     /* bits by enum broker_kind */
     unsigned short_lives; /* connections in a row that did not live long */
     struct backoff backoff, denied, takeover;
     char last_reason[ERROR_TEXT_MAX];

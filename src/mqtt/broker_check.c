@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include "mqtt/broker_check.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "mqtt/subscribe_search.h"
+
+enum {
+    CONNECT_MS = 10000,
+    REFUSED = 0x80,
+    CONNECTIONS_MAX = 100, /* for a broker that ends them at forbidden filters */
+    NAME_MS = 500,         /* how long a retained message that names the broker is waited for */
+};
+
+struct probe {
+    const struct broker_options *broker;
+    const char *client_id;
+    const struct subscription_set *wanted;
+    bool *answered; /* owned; by index of `wanted` */
+    struct subscribe_search search;
+    struct broker_report *report;
+    struct paho_link *link; /* NULL: not connected */
+    _Atomic int kind;       /* enum broker_kind; written by Paho's receive thread */
+};
+
+/* In Paho's receive thread. */
+static void on_arrived(void *context, struct message *message)
+{
+    struct probe *probe = context;
+    enum broker_kind kind = broker_kind_by_topic(message->topic);
+    if (kind != BROKER_UNKNOWN) {
+        atomic_store(&probe->kind, (int) kind);
+    }
+}
+
+static enum outcome connect_to(struct probe *probe, const char *url, struct error *error)
+{
+    const struct paho_link_options options = {
+        .broker = probe->broker,
+        .client_id = probe->client_id,
+        .clean = true,
+        .keepalive_s = (int) (probe->broker->keepalive_ms / 1000),
+        .window = 1,
+        .context = probe,
+        .arrived = on_arrived,
+    };
+    struct broker_address address;
+    struct paho_failure failure;
+    if (!broker_address_parse(url, &address, error)) {
+        return OUTCOME_RETRY;
+    }
+    if (paho_link_open(&probe->link, &options, &address, CONNECT_MS, &failure) != OUTCOME_OK) {
+        *error = failure.error;
+        error_prefix(error, "%s", url);
+        return OUTCOME_RETRY;
+    }
+    probe->report->url = url;
+    return OUTCOME_OK;
+}
+
+static void disconnect(struct probe *probe)
+{
+    if (probe->link != NULL) {
+        paho_link_disconnect(probe->link, 1000);
+        paho_link_close(probe->link);
+        probe->link = NULL;
+    }
+}
+
+static void refuse(struct probe *probe, const char *filter, const char *reason)
+{
+    struct broker_report *report = probe->report;
+    report->refused =
+        memory_resize(report->refused, (report->refused_count + 1) * sizeof(report->refused[0]));
+    report->refused[report->refused_count++] =
+        (struct broker_refusal){memory_strdup(filter), memory_strdup(reason)};
+}
+
+/* "$share/GROUP/t/#" under another group's name. */
+static char *filter_to_try(const struct probe *probe, const char *filter)
+{
+    const char *rest = strncmp(filter, "$share/", 7) == 0 ? strchr(filter + 7, '/') : NULL;
+    return rest == NULL ? memory_strdup(filter)
+                        : memory_printf("$share/%s%s", probe->client_id, rest);
+}
+
+static void take_answer(struct probe *probe, size_t index, int code)
+{
+    const char *filter = probe->wanted->list[index].filter;
+    probe->answered[index] = true;
+    subscribe_search_answered(&probe->search, filter);
+    if (code < REFUSED) {
+        probe->report->granted++;
+    } else {
+        refuse(probe, filter, paho_reason(code));
+    }
+}
+
+/* Subscribes the filters with these indexes. OUTCOME_RETRY: the connection ended. */
+static enum outcome try_chunk(struct probe *probe, const size_t *indexes, size_t count,
+                              struct error *error)
+{
+    struct subscription tried[PAHO_ENTRIES_MAX];
+    const struct subscription *list[PAHO_ENTRIES_MAX];
+    const char *open[PAHO_ENTRIES_MAX];
+    int codes[PAHO_ENTRIES_MAX];
+    size_t open_count = 0;
+    assert(count > 0 && count <= PAHO_ENTRIES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        tried[i] = probe->wanted->list[indexes[i]];
+        tried[i].filter = filter_to_try(probe, tried[i].filter);
+        tried[i].retain_handling = RETAIN_DO_NOT_SEND;
+        list[i] = &tried[i];
+    }
+    enum outcome outcome = paho_link_subscribe(probe->link, list, count, codes, error);
+    for (size_t i = 0; i < count; i++) {
+        if (codes[i] == PAHO_UNANSWERED) {
+            open[open_count++] = probe->wanted->list[indexes[i]].filter;
+        } else {
+            take_answer(probe, indexes[i], codes[i]);
+        }
+        free(tried[i].filter);
+    }
+    if (outcome != OUTCOME_OK && open_count > 0) {
+        (void) subscribe_search_ended(&probe->search, open, open_count, clock_monotonic_ms());
+    }
+    return outcome;
+}
+
+/* Why this one is decided without asking; NULL: it is not. */
+static const char *known_refusal(const struct probe *probe, const char *filter)
+{
+    const struct paho_connack *connack = paho_link_connack(probe->link);
+    if (!connack->shared_available && strncmp(filter, "$share/", 7) == 0) {
+        return "the broker has no shared subscriptions";
+    }
+    return subscribe_search_leaves_out(&probe->search, filter)
+               ? "the broker answers it by ending the connection"
+               : NULL;
+}
+
+/* One connection's worth: until all is answered, or the connection ends. */
+static enum outcome try_all(struct probe *probe, struct error *error)
+{
+    size_t limit = subscribe_search_limit(&probe->search, PAHO_ENTRIES_MAX);
+    enum outcome outcome = OUTCOME_OK;
+    for (size_t at = 0; outcome == OUTCOME_OK && at < probe->wanted->count;) {
+        size_t indexes[PAHO_ENTRIES_MAX];
+        size_t count = 0;
+        for (; at < probe->wanted->count && count < limit; at++) {
+            const char *filter = probe->wanted->list[at].filter;
+            const char *reason = probe->answered[at] ? NULL : known_refusal(probe, filter);
+            if (reason != NULL) {
+                refuse(probe, filter, reason);
+                probe->answered[at] = true;
+            } else if (!probe->answered[at]) {
+                indexes[count++] = at;
+            }
+        }
+        if (count > 0) {
+            outcome = try_chunk(probe, indexes, count, error);
+        }
+    }
+    return outcome;
+}
+
+/* Asks for the retained messages by which Mosquitto and EMQX tell their names. Not every user may;
+ * then CONNACK has to do. */
+static void ask_name(struct probe *probe)
+{
+    char mosquitto[] = "$SYS/broker/version";
+    char emqx[] = "$SYS/brokers";
+    const struct subscription names[] = {{.filter = mosquitto}, {.filter = emqx}};
+    const struct subscription *list[] = {&names[0], &names[1]};
+    int codes[2];
+    struct error error;
+    if (paho_link_subscribe(probe->link, list, 2, codes, &error) != OUTCOME_OK) {
+        return;
+    }
+    int64_t end_ms = clock_monotonic_ms() + NAME_MS;
+    while (atomic_load(&probe->kind) == BROKER_UNKNOWN && clock_monotonic_ms() < end_ms &&
+           paho_link_up(probe->link)) {
+        (void) paho_link_wait(probe->link, -1, 20);
+    }
+}
+
+static enum outcome connect_any(struct probe *probe, struct error *error)
+{
+    enum outcome outcome = OUTCOME_RETRY;
+    for (size_t i = 0; outcome != OUTCOME_OK && i < probe->broker->url_count; i++) {
+        outcome = connect_to(probe, probe->broker->urls[i], error);
+    }
+    return outcome;
+}
+
+enum outcome broker_check(const struct broker_options *broker, const char *client_id,
+                          const struct subscription_set *wanted, struct broker_report *report,
+                          struct error *error)
+{
+    *report = (struct broker_report){0};
+    struct probe probe = {
+        .broker = broker,
+        .client_id = client_id,
+        .wanted = wanted,
+        .answered = memory_alloc((wanted->count + 1) * sizeof(bool)),
+        .report = report,
+    };
+    enum outcome outcome = connect_any(&probe, error);
+    for (int i = 1; outcome == OUTCOME_OK && try_all(&probe, error) != OUTCOME_OK; i++) {
+        disconnect(&probe);
+        outcome = i < CONNECTIONS_MAX ? connect_to(&probe, report->url, error) : OUTCOME_RETRY;
+    }
+    if (outcome == OUTCOME_OK) {
+        atomic_store(&probe.kind,
+                     (int) broker_kind_of(paho_link_connack(probe.link), broker->mqtt5));
+        ask_name(&probe);
+        report->kind = (enum broker_kind) atomic_load(&probe.kind);
+    }
+    disconnect(&probe);
+    subscribe_search_fini(&probe.search);
+    free(probe.answered);
+    return outcome;
+}
+
+void broker_report_fini(struct broker_report *report)
+{
+    for (size_t i = 0; i < report->refused_count; i++) {
+        free(report->refused[i].filter);
+        free(report->refused[i].reason);
+    }
+    free(report->refused);
+    *report = (struct broker_report){0};
+}

@@ -1,0 +1,40 @@
+/*
+ * broker_check: tries the broker for `check --broker`: connects, subscribes each filter, says what is
+ * refused, and leaves nothing behind.
+ *
+ * A client id of its own and a clean session, so that a running bridge keeps its session. That means
+ * that permissions which go by the client id are not tried, nor is the status topic, whose retained
+ * message is the running bridge's. A shared subscription is tried under a group of its own, because
+ * a member of the real one takes its messages away. What arrives meanwhile is thrown away.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_BROKER_CHECK_H
+#define MQTT2PG_MQTT_BROKER_CHECK_H
+
+#include "base/outcome.h"
+#include "core/subscription.h"
+#include "mqtt/broker_kind.h"
+#include "mqtt/broker_options.h"
+
+struct broker_refusal {
+    char *filter; /* owned; as wanted */
+    char *reason; /* owned */
+};
+
+struct broker_report {
+    const char *url; /* of the broker that answered; borrowed from the options */
+    enum broker_kind kind;
+    size_t granted;
+    struct broker_refusal *refused; /* owned */
+    size_t refused_count;
+};
+
+/* Tries the URLs in turn until one answers. `client_id` must be one that nobody else has.
+ * OUTCOME_RETRY: none did, with the reason of the last one. `report` is to be freed in any case. */
+enum outcome broker_check(const struct broker_options *broker, const char *client_id,
+                          const struct subscription_set *wanted, struct broker_report *report,
+                          struct error *error) MUST_CHECK;
+void broker_report_fini(struct broker_report *report);
+
+#endif
