@@ -44,14 +44,14 @@ struct receiver {
     struct paho_link *link; /* NULL: not connected */
     size_t url;             /* index of the one in use, or tried last */
     struct status_topic status;
-    bool status_pending; /* "online" was published on this connection, and is not confirmed */
     struct subscribe_search search;
-    bool searching;       /* the broker ended this connection while filters were not answered */
     size_t refused_count; /* subscriptions that the broker refused on this connection */
     char refusal[160];    /* the first of them, for a person */
-    int keepalive_s;
-    int64_t since_ms; /* monotonic; connected since */
+    bool status_pending;  /* "online" was published on this connection, and is not confirmed */
+    bool searching;       /* the broker ended this connection while filters were not answered */
     bool connected_before;
+    int64_t since_ms; /* monotonic; connected since */
+    int keepalive_s;
     unsigned advised;     /* bits by enum broker_kind */
     unsigned short_lives; /* connections in a row that did not live long */
     struct backoff backoff, denied, takeover;
