@@ -45,8 +45,8 @@ static int check_broker(const struct generation *generation, struct problems *pr
     struct error error = {0};
     int exit_code = CLI_DONE;
 
-    if (broker_check(&config->broker, client_id, &generation->ruleset->subscriptions, &report,
-                     &error) == OUTCOME_OK) {
+    if (broker_check(&config->broker, client_id, &generation->ruleset->wanted, &report, &error) ==
+        OUTCOME_OK) {
         printf("%s: connected to %s, %zu subscription%s granted, %zu refused\n", report.url,
                broker_kind_name(report.kind), report.granted, report.granted == 1 ? "" : "s",
                report.refused_count);
