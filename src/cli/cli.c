@@ -89,6 +89,13 @@ static const struct cli_command commands[] = {
      "those of rule R;\n"
      "             asks a person who gives neither; a script must say --all\n",
      cli_dead_letters},
+    {"gaps", "list [--all] | ack ID|--all",
+     "list and acknowledge spans of time from which messages may be missing",
+     "list         those of this client_id that nobody has acknowledged; --all = the others as "
+     "well\n"
+     "ack ID       somebody has dealt with it: the status page, status and the alert forget it;\n"
+     "             the row stays, with the time. ack --all acknowledges every one\n",
+     cli_gaps},
     {"journal", "info|dump|verify", "look into the journal, also while the service runs",
      "info         where it stands: messages, bytes, positions\n"
      "dump         one JSON object a message that is still kept\n"

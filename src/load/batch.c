@@ -136,7 +136,7 @@ static void report_gap(const struct gap *gap)
                               .from_us = gap->from_us,
                               .to_us = gap->to_us,
                               .messages = gap->messages};
-    struct buf from = {0}, to = {0};
+    struct buf from = {0}, to = {0}, messages = {0};
 
     snprintf(told.cause, sizeof(told.cause), "%.*s", SLICE_ARGS(gap->cause));
     health_add_gap(&told);
@@ -146,10 +146,15 @@ static void report_gap(const struct gap *gap)
     if (gap->to_us != 0) {
         text_format_time(&to, gap->to_us);
     }
-    /* -1: nobody knows how many. */
-    log_error("messages may be missing: a row of the table gap tells", F_TEXT("cause", told.cause),
+    if (gap->messages < 0) {
+        buf_append_text(&messages, "unknown");
+    } else {
+        buf_printf(&messages, "%lld", (long long) gap->messages);
+    }
+    log_error("messages may be missing: see mqtt2pg gaps list", F_TEXT("cause", told.cause),
               F_TEXT("from", buf_string(&from)), F_TEXT("to", buf_string(&to)),
-              F_INT("messages", gap->messages));
+              F_TEXT("messages", buf_string(&messages)));
+    buf_fini(&messages);
     buf_fini(&from);
     buf_fini(&to);
 }

@@ -321,6 +321,7 @@ static void loader_step(struct loader *loader)
     if (parked >= 0) {
         loader_heal(loader, (unsigned) parked);
     }
+    loader_watch(loader);
     if (pg_is_connected(loader->connection) && wait_for_messages(loader)) {
         store_next(loader);
     }

@@ -34,6 +34,7 @@ struct loader {
     uint64_t stored;          /* position in the database */
     uint64_t last_at_start;   /* journal_last() before this process appended anything */
     int64_t waiting_since_ms; /* monotonic: the first message behind `stored` is not older */
+    int64_t watch_again_ms;   /* monotonic: when the database is asked for gaps and dead letters */
     unsigned soon_count;      /* STORE_SOON in a row */
     int heal_letters;         /* of the next portion; small after one that was too large */
 
@@ -91,6 +92,9 @@ void loader_expect_acks(struct loader *loader);
 
 /* A portion of this parked rule's letters, if its table works again. */
 void loader_heal(struct loader *loader, unsigned rule);
+
+/* Now and then: tells health which gaps and dead letters wait for a person. */
+void loader_watch(struct loader *loader);
 
 /* Messages in the journal that are not stored. */
 uint64_t loader_waiting(const struct loader *loader);

@@ -271,3 +271,29 @@ enum outcome dead_letters_find_strays(struct pg_connection *connection,
     buf_fini(&known);
     return outcome;
 }
+
+enum outcome dead_letters_count(struct pg_connection *connection, struct dead_letter_counts *counts,
+                                struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    struct buf names = {0};
+    pg_quote_array(&names, counts->rules, counts->rule_count);
+    const char *values[] = {pg_client_id(connection), buf_string(&names)};
+    enum outcome outcome =
+        pg_query_schema(connection, sql_dead_letter_counts, 2, values, &rows, failure);
+    for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
+        const char *name = pg_rows_text(rows, row, 0);
+        int64_t letters = strtoll(pg_rows_text(rows, row, 1), NULL, 10);
+        if (name == NULL) {
+            counts->rejected = letters;
+        }
+        for (size_t i = 0; name != NULL && i < counts->rule_count; i++) {
+            if (strcmp(name, counts->rules[i]) == 0) {
+                counts->parked[i] = letters;
+            }
+        }
+    }
+    pg_rows_free(rows);
+    buf_fini(&names);
+    return outcome;
+}

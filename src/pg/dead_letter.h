@@ -77,6 +77,16 @@ enum outcome dead_letters_read(struct pg_connection *connection,
                                struct pg_failure *failure) MUST_CHECK;
 void dead_letter_rows_fini(struct dead_letter_rows *rows);
 
+/* How many letters of this client wait, counted up to 100,000 each. */
+struct dead_letter_counts {
+    const char *const *rules; /* borrowed: whose parked letters are wanted */
+    size_t rule_count;
+    int64_t *parked; /* borrowed: one number for each of these rules */
+    int64_t rejected;
+};
+enum outcome dead_letters_count(struct pg_connection *connection, struct dead_letter_counts *counts,
+                                struct pg_failure *failure) MUST_CHECK;
+
 /* parked[i]: rules[i] has letters of this client that are parked. One statement for all, which looks at one letter
  * of each rule. */
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,

@@ -1,0 +1,10 @@
+-- Dead letters of this bridge that wait: rejected ones (rule null), and parked ones of some rules; counted up to 100,000 each, so that the answer
+-- is quick. $1: client_id, $2: names of rules that are parked, as an array
+select null::text as rule,
+       (select count(*) from (select from mqtt2pg.dead_letter
+                               where not parked and (client_id = $1 or client_id is null) limit 100000) as some) as letters
+union all
+select name,
+       (select count(*) from (select from mqtt2pg.dead_letter
+                               where parked and rule = name and (client_id = $1 or client_id is null) limit 100000) as some)
+  from unnest($2::text[]) as name

@@ -1,0 +1,131 @@
+/*
+ * cli_gaps: lists and acknowledges spans of time from which messages may be missing.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "pg/gaps.h"
+
+static void append_moment(struct buf *out, int64_t time_us)
+{
+    struct buf text = {0};
+
+    if (time_us == 0) {
+        buf_append_text(out, "?                   ");
+        return;
+    }
+    text_format_time(&text, time_us);
+    buf_printf(out, "%.10s %.8sZ", buf_string(&text), buf_string(&text) + 11);
+    buf_fini(&text);
+}
+
+static void append_line(struct buf *out, const struct gap_row *gap)
+{
+    buf_printf(out, "%6" PRId64 "  ", gap->id);
+    append_moment(out, gap->from_us);
+    buf_append_text(out, " to ");
+    append_moment(out, gap->to_us);
+    buf_append_text(out, "  ");
+    if (gap->messages >= 0) {
+        text_format_count(out, (uint64_t) gap->messages);
+        buf_append_text(out, gap->messages == 1 ? " message, " : " messages, ");
+    }
+    text_append_printable(out, slice_of(gap->cause), 80);
+    if (gap->acknowledged_at_us != 0) {
+        buf_append_text(out, ", acknowledged ");
+        append_moment(out, gap->acknowledged_at_us);
+    }
+    buf_append_text(out, "\n");
+}
+
+static int refused(const struct pg_failure *failure)
+{
+    fprintf(stderr, "mqtt2pg: the database refused: %s\n", failure->message);
+    return CLI_FAILED;
+}
+
+static int list_gaps(struct pg_connection *connection, struct gap_query query)
+{
+    struct gap_rows rows = {0};
+    struct pg_failure failure;
+    struct buf out = {0};
+
+    if (gaps_read(connection, &query, &rows, &failure) != OUTCOME_OK) {
+        return refused(&failure);
+    }
+    for (size_t i = 0; i < rows.count; i++) {
+        append_line(&out, &rows.list[i]);
+    }
+    fwrite(out.data, 1, out.length, stdout);
+    if (rows.count == 0) {
+        fprintf(stderr, query.unacknowledged_only
+                            ? "mqtt2pg: no gap that is not acknowledged; --all shows the others\n"
+                            : "mqtt2pg: no gaps\n");
+    }
+    buf_fini(&out);
+    gap_rows_fini(&rows);
+    return CLI_DONE;
+}
+
+static int acknowledge(struct pg_connection *connection, struct gap_query query)
+{
+    struct pg_failure failure;
+    int64_t count = 0;
+
+    if (gaps_acknowledge(connection, &query, &count, &failure) != OUTCOME_OK) {
+        return refused(&failure);
+    }
+    printf("%" PRId64 " gap%s acknowledged\n", count, count == 1 ? "" : "s");
+    if (query.id != 0 && count == 0) {
+        fprintf(stderr,
+                "mqtt2pg: there is no gap %" PRId64 " of this client_id that waits for it\n",
+                query.id);
+    }
+    return query.id == 0 || count > 0 ? CLI_DONE : CLI_FAILED;
+}
+
+static bool parse_id(const char *text, int64_t *id)
+{
+    char *end;
+
+    *id = strtoll(text, &end, 10);
+    return *id > 0 && *end == '\0';
+}
+
+int cli_gaps(const struct cli_call *call)
+{
+    bool list = call->count > 0 && strcmp(call->arguments[0], "list") == 0;
+    bool ack = call->count > 0 && strcmp(call->arguments[0], "ack") == 0;
+    bool all = call->count == 2 && strcmp(call->arguments[1], "--all") == 0;
+    struct gap_query query = {.unacknowledged_only = !all};
+    struct generation *generation;
+    struct pg_connection *connection;
+    struct error error;
+    int exit_code = CLI_FAILED;
+
+    if ((!list && !ack) || call->count > 2 || (list && call->count == 2 && !all)) {
+        return cli_usage(call, "list, or ack with the number of a gap, is wanted");
+    }
+    if (ack && !all && (call->count < 2 || !parse_id(call->arguments[1], &query.id))) {
+        return cli_usage(call, "ack wants the number of a gap, or --all");
+    }
+    generation = cli_load(call, stderr);
+    if (generation == NULL) {
+        return CLI_CONFIGURATION;
+    }
+    connection = pg_connection_new(&generation->config->database);
+    if (pg_connect(connection, &error) != OUTCOME_OK) {
+        fprintf(stderr, "mqtt2pg: the database could not be asked: %s\n", error.text);
+    } else {
+        query.client_id = pg_client_id(connection);
+        exit_code = list ? list_gaps(connection, query) : acknowledge(connection, query);
+    }
+    pg_connection_free(connection);
+    generation_free(generation);
+    return exit_code;
+}
