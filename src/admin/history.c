@@ -15,6 +15,16 @@
 /* The spread now, and each second back to the begin of the recent time. */
 #define SPREADS (HISTORY_RECENT_SECONDS + 1)
 
+/* A snapshot each five minutes: the oldest of them is an hour old, or as old as the process. */
+#define SNAPSHOT_SECONDS 300
+#define SNAPSHOTS 13
+
+/* What each rule had rejected at some moment. */
+struct snapshot {
+    int64_t *rejected; /* owned; by the rule's number */
+    int count;
+};
+
 static const char *const spread_names[HISTORY_KINDS] = {
     [HISTORY_DELAY] = "mqtt2pg_store_delay_seconds",
     [HISTORY_COMMIT] = "mqtt2pg_commit_seconds",
@@ -25,6 +35,7 @@ struct totals {
     int64_t received;
     int64_t processed;
     int64_t rows;
+    int64_t rejected;
     struct distribution spreads[HISTORY_KINDS];
 };
 
@@ -38,6 +49,9 @@ struct history {
     struct history_sample samples[HISTORY_SECONDS];
     struct totals last;
     struct distribution spreads[SPREADS][HISTORY_KINDS]; /* the newest at [taken % SPREADS] */
+    struct snapshot snapshots[SNAPSHOTS];                /* a ring */
+    uint64_t snapshots_taken;
+    uint64_t snapshot_at; /* when `taken` gets there, the next one is due */
 };
 
 static void read_totals(struct totals *totals)
@@ -47,14 +61,49 @@ static void read_totals(struct totals *totals)
     totals->received = metric_get(METRIC_MESSAGES_RECEIVED);
     totals->processed = metric_get(METRIC_MESSAGES_PROCESSED);
     totals->rows = 0;
+    totals->rejected = 0;
     for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
         totals->rows += metric_rule_get(rule, RULE_METRIC_ROWS);
+        totals->rejected += metric_rule_get(rule, RULE_METRIC_REJECTED);
     }
     metrics_write_prometheus(&exposition);
     for (int kind = 0; kind < HISTORY_KINDS; kind++) {
         distribution_read(&totals->spreads[kind], buf_string(&exposition), spread_names[kind]);
     }
     buf_fini(&exposition);
+}
+
+/* With the mutex. */
+static void take_snapshot(struct history *history)
+{
+    struct snapshot *snapshot = &history->snapshots[history->snapshots_taken % SNAPSHOTS];
+    int count = 0;
+
+    while (metrics_rule_name(count) != NULL) {
+        count++;
+    }
+    free(snapshot->rejected);
+    snapshot->rejected = memory_alloc((size_t) (count + 1) * sizeof(*snapshot->rejected));
+    snapshot->count = count;
+    for (int rule = 0; rule < count; rule++) {
+        snapshot->rejected[rule] = metric_rule_get(rule, RULE_METRIC_REJECTED);
+    }
+    history->snapshots_taken++;
+    history->snapshot_at = history->taken + SNAPSHOT_SECONDS;
+}
+
+int64_t history_rejected(struct history *history, int rule)
+{
+    int64_t before = 0;
+
+    pthread_mutex_lock(&history->mutex);
+    if (history->snapshots_taken >= SNAPSHOTS) {
+        const struct snapshot *oldest = &history->snapshots[history->snapshots_taken % SNAPSHOTS];
+        before = rule < oldest->count ? oldest->rejected[rule] : 0;
+    }
+    pthread_mutex_unlock(&history->mutex);
+    int64_t rejected = metric_rule_get(rule, RULE_METRIC_REJECTED) - before;
+    return rejected > 0 ? rejected : 0;
 }
 
 struct history *history_new(void)
@@ -78,6 +127,9 @@ void history_free(struct history *history)
     history_stop(history);
     pthread_cond_destroy(&history->wake);
     pthread_mutex_destroy(&history->mutex);
+    for (int i = 0; i < SNAPSHOTS; i++) {
+        free(history->snapshots[i].rejected);
+    }
     free(history);
 }
 
@@ -115,6 +167,7 @@ void history_advance(struct history *history, int64_t elapsed_ms)
         .received = growth(now.received, history->last.received, seconds),
         .processed = growth(now.processed, history->last.processed, seconds),
         .rows = growth(now.rows, history->last.rows, seconds),
+        .rejected = growth(now.rejected, history->last.rejected, seconds),
         .waiting = metric_get(METRIC_JOURNAL_MESSAGES),
         .delay_seconds = distribution_quantile(&delay, 0.5),
     };
@@ -122,6 +175,9 @@ void history_advance(struct history *history, int64_t elapsed_ms)
         push(history, &sample, &now);
     }
     history->last = now;
+    if (history->taken >= history->snapshot_at) {
+        take_snapshot(history);
+    }
     pthread_mutex_unlock(&history->mutex);
 }
 
@@ -194,6 +250,19 @@ size_t history_copy(struct history *history, struct history_sample *samples, siz
     *taken = history->taken;
     pthread_mutex_unlock(&history->mutex);
     return count;
+}
+
+double history_rejected_rate(struct history *history)
+{
+    struct history_sample samples[10];
+    uint64_t taken;
+    size_t count = history_copy(history, samples, sizeof(samples) / sizeof(samples[0]), &taken);
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sum += samples[i].rejected;
+    }
+    return count == 0 ? 0 : (double) sum / (double) count;
 }
 
 struct distribution history_recent(struct history *history, enum history_kind kind)

@@ -24,6 +24,7 @@ struct history_sample {
     int64_t received;     /* messages */
     int64_t processed;    /* messages */
     int64_t rows;         /* of all rules */
+    int64_t rejected;     /* messages, by all rules */
     int64_t waiting;      /* messages in the journal at the end of the second */
     double delay_seconds; /* median from receive to commit; NAN when nothing was committed */
 };
@@ -45,6 +46,13 @@ void history_advance(struct history *history, int64_t elapsed_ms);
  * taken, so that a reader knows which it has seen. Any thread. */
 size_t history_copy(struct history *history, struct history_sample *samples, size_t max,
                     uint64_t *taken);
+
+/* Messages that a rule (its number in base/metrics) rejected in the last hour, give or take five
+ * minutes; of a younger process since its start. Any thread. */
+int64_t history_rejected(struct history *history, int rule);
+
+/* Messages that were rejected, a second, in the last ten. Any thread. */
+double history_rejected_rate(struct history *history);
 
 /* The spread of the last HISTORY_RECENT_SECONDS. Any thread. */
 struct distribution history_recent(struct history *history, enum history_kind kind);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "admin/summary.h"
 #include "base/clock.h"
 #include "base/health.h"
 #include "base/memory.h"
@@ -80,6 +81,17 @@ static void append_time(struct buf *out, const char *key, int64_t microseconds)
     buf_append_byte(out, '"');
 }
 
+/* -1 is not known: null. */
+static void append_known(struct buf *out, const char *key, int64_t value)
+{
+    append_key(out, key);
+    if (value < 0) {
+        buf_append_text(out, "null");
+    } else {
+        buf_printf(out, "%lld", (long long) value);
+    }
+}
+
 static void open_container(struct buf *out, const char *key, char bracket)
 {
     append_key(out, key);
@@ -125,6 +137,7 @@ static void append_health(struct buf *out)
         health_get((enum health_part) part, &health);
         open_container(out, health_part_names[part], '{');
         append_bool(out, "well", health.well);
+        append_bool(out, "paused", health.paused);
         append_time(out, "since", health.since_us);
         append_text(out, "text", health.since_us == 0 ? "not started" : health.text);
         buf_append_byte(out, '}');
@@ -218,10 +231,11 @@ static void append_parked(struct buf *out, const char *rule)
     buf_append_byte(out, '{');
     append_time(out, "since", parked.since_us);
     append_text(out, "reason", parked.reason);
+    append_known(out, "messages", parked.messages);
     buf_append_byte(out, '}');
 }
 
-static void append_rule(struct buf *out, int rule)
+static void append_rule(struct buf *out, struct history *history, int rule)
 {
     static const struct {
         const char *key;
@@ -237,13 +251,18 @@ static void append_rule(struct buf *out, int rule)
     };
 
     struct health_reject last;
+    struct health_rule about = {.topic = ""};
 
     append_comma(out);
     buf_append_byte(out, '{');
     append_text(out, "name", metrics_rule_name(rule));
+    (void) health_rule(metrics_rule_name(rule), &about);
+    append_text(out, "topic", about.topic);
+    append_text(out, "table", about.table);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         append_int(out, members[i].key, metric_rule_get(rule, members[i].metric));
     }
+    append_int(out, "rejected_last_hour", history_rejected(history, rule));
     append_parked(out, metrics_rule_name(rule));
     append_key(out, "last_reject");
     if (health_last_reject(metrics_rule_name(rule), &last)) {
@@ -254,14 +273,14 @@ static void append_rule(struct buf *out, int rule)
     buf_append_byte(out, '}');
 }
 
-static void append_rules(struct buf *out)
+static void append_rules(struct buf *out, struct history *history)
 {
     struct health_reject rejects[HEALTH_REJECTS_MAX];
     size_t count = health_rejects(rejects, HEALTH_REJECTS_MAX);
 
     open_container(out, "rules", '[');
     for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
-        append_rule(out, rule);
+        append_rule(out, history, rule);
     }
     buf_append_byte(out, ']');
     open_container(out, "rejects", '[');
@@ -277,20 +296,17 @@ static void append_gaps(struct buf *out)
     struct health_gap gaps[HEALTH_GAPS_MAX];
     size_t count = health_gaps(gaps, HEALTH_GAPS_MAX);
 
+    append_int(out, "gaps_open", (int64_t) health_gaps_open());
     open_container(out, "gaps", '[');
     for (size_t i = 0; i < count; i++) {
         append_comma(out);
         buf_append_byte(out, '{');
+        append_known(out, "id", gaps[i].id == 0 ? -1 : gaps[i].id);
         append_time(out, "noticed_at", gaps[i].noticed_us);
         append_text(out, "cause", gaps[i].cause);
         append_time(out, "from", gaps[i].from_us);
         append_time(out, "to", gaps[i].to_us);
-        append_key(out, "messages");
-        if (gaps[i].messages < 0) {
-            buf_append_text(out, "null");
-        } else {
-            buf_printf(out, "%lld", (long long) gaps[i].messages);
-        }
+        append_known(out, "messages", gaps[i].messages);
         buf_append_byte(out, '}');
     }
     buf_append_byte(out, ']');
@@ -348,6 +364,65 @@ static void append_configuration(struct buf *out, const struct http_sources *sou
     }
 }
 
+/* --- the sentence --- */
+
+static double recent_rate(struct history *history)
+{
+    struct history_sample samples[RATE_SECONDS];
+    uint64_t taken;
+    size_t count = history_copy(history, samples, RATE_SECONDS, &taken);
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sum += samples[i].processed;
+    }
+    return count == 0 ? 0 : (double) sum / (double) count;
+}
+
+static void collect_rules(struct summary_facts *facts, struct health_rule *first)
+{
+    for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
+        struct health_parked parked;
+
+        if (first->topic[0] == '\0') {
+            (void) health_rule(metrics_rule_name(rule), first);
+        }
+        if (health_parked(metrics_rule_name(rule), &parked)) {
+            facts->parked = facts->parked_rules++ == 0 ? parked : facts->parked;
+        }
+    }
+    facts->topic = first->topic;
+}
+
+static void append_summary(struct buf *out, struct history *history)
+{
+    struct health_rule first = {.topic = ""};
+    struct summary_facts facts = {
+        .now_us = clock_wall_us(),
+        .broker_connected = metric_get(METRIC_BROKER_CONNECTED) > 0,
+        .waiting = metric_get(METRIC_JOURNAL_MESSAGES),
+        .oldest_seconds = metric_get(METRIC_JOURNAL_OLDEST_SECONDS),
+        .received = metric_get(METRIC_MESSAGES_RECEIVED),
+        .processed_rate = recent_rate(history),
+        .rejected_rate = history_rejected_rate(history),
+        .gaps_open = health_gaps_open(),
+    };
+    struct summary summary;
+
+    for (int part = 0; part < HEALTH_PARTS; part++) {
+        health_get((enum health_part) part, &facts.parts[part]);
+    }
+    (void) health_gaps(&facts.gap, 1);
+    collect_rules(&facts, &first);
+    summary_find(&facts, &summary);
+    open_container(out, "summary", '{');
+    append_text(out, "level", summary_level_name(summary.level));
+    append_text(out, "headline", buf_string(&summary.headline));
+    append_text(out, "detail", buf_string(&summary.detail));
+    buf_append_byte(out, '}');
+    summary_fini(&summary);
+}
+
 void status_append_json(struct buf *out, const struct status_request *request)
 {
     const struct http_sources *sources = request->sources;
@@ -361,13 +436,15 @@ void status_append_json(struct buf *out, const struct status_request *request)
     append_time(out, "now", clock_wall_us());
     append_int(out, "uptime_seconds", (clock_monotonic_ms() - request->started_ms) / 1000);
     append_bool(out, "ready", status_is_ready(NULL));
+    append_summary(out, request->history);
     append_health(out);
     append_counters(out);
     append_rates(out, request->history);
     append_spread(out, "delay", request->history, HISTORY_DELAY);
     append_spread(out, "commit", request->history, HISTORY_COMMIT);
-    append_rules(out);
+    append_rules(out, request->history);
     append_gaps(out);
+    append_known(out, "dead_letters_waiting", health_letters());
     append_history(out, request);
     append_configuration(out, sources);
     buf_append_byte(out, '}');

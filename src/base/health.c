@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/health.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,14 +25,16 @@ static struct health_reject rejects[HEALTH_REJECTS_MAX];
 static size_t rejects_count;
 static struct health_gap gaps[HEALTH_GAPS_MAX];
 static size_t gaps_count;
+static size_t gaps_beyond; /* open ones that are not in the ring */
+static int64_t letters_waiting = -1;
 static bool payloads_shown;
 
-/* What is kept of each rule that had a reject or was parked: as many as there are rules, until the
- * process ends. */
+/* What is kept of each rule: until the process ends. */
 struct rule_health {
     char name[64];               /* names count as far as it keeps them */
     struct health_reject last;   /* the newest; at_us = 0: none */
     struct health_parked parked; /* since_us = 0: it is not */
+    struct health_rule about;
 };
 static struct rule_health *rules;
 static size_t rules_count;
@@ -46,16 +49,29 @@ static void text_set(char *to, size_t size, struct slice text)
     to[length] = '\0';
 }
 
-void health_set(enum health_part part, bool well, const char *text)
+static void set_part(enum health_part part, bool well, bool paused, const char *text)
 {
+    assert(part < HEALTH_PARTS);
+    assert(!(well && paused));
     pthread_mutex_lock(&mutex);
     struct health *health = &parts[part];
     if (health->since_us == 0 || health->well != well) {
         health->since_us = clock_wall_us();
     }
     health->well = well;
+    health->paused = paused;
     text_set(health->text, sizeof(health->text), slice_of(text));
     pthread_mutex_unlock(&mutex);
+}
+
+void health_set(enum health_part part, bool well, const char *text)
+{
+    set_part(part, well, false, text);
+}
+
+void health_set_paused(enum health_part part, const char *text)
+{
+    set_part(part, false, true, text);
 }
 
 void health_get(enum health_part part, struct health *out)
@@ -122,11 +138,24 @@ void health_set_parked(const char *rule, const char *reason)
     struct rule_health *found = reason == NULL ? find_rule(rule) : find_or_add_rule(rule);
     if (reason != NULL) {
         struct health_parked *parked = &found->parked;
-        parked->since_us = parked->since_us != 0 ? parked->since_us : clock_wall_us();
+        if (parked->since_us == 0) {
+            parked->since_us = clock_wall_us();
+            parked->messages = -1;
+        }
         text_set(parked->rule, sizeof(parked->rule), slice_of(rule));
         text_set(parked->reason, sizeof(parked->reason), slice_of(reason));
     } else if (found != NULL) {
         found->parked.since_us = 0;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+void health_set_parked_messages(const char *rule, int64_t messages)
+{
+    pthread_mutex_lock(&mutex);
+    struct rule_health *found = find_rule(rule);
+    if (found != NULL) {
+        found->parked.messages = messages;
     }
     pthread_mutex_unlock(&mutex);
 }
@@ -143,11 +172,68 @@ bool health_parked(const char *rule, struct health_parked *out)
     return there;
 }
 
+void health_describe_rule(const char *rule, const char *topic, const char *table)
+{
+    pthread_mutex_lock(&mutex);
+    struct health_rule *about = &find_or_add_rule(rule)->about;
+    text_set(about->topic, sizeof(about->topic), slice_of(topic));
+    text_set(about->table, sizeof(about->table), slice_of(table));
+    pthread_mutex_unlock(&mutex);
+}
+
+bool health_rule(const char *rule, struct health_rule *out)
+{
+    pthread_mutex_lock(&mutex);
+    const struct rule_health *found = find_rule(rule);
+    bool there = found != NULL && found->about.topic[0] != '\0';
+    if (there) {
+        *out = found->about;
+    }
+    pthread_mutex_unlock(&mutex);
+    return there;
+}
+
 void health_add_gap(const struct health_gap *gap)
 {
     pthread_mutex_lock(&mutex);
     gaps[gaps_count++ % HEALTH_GAPS_MAX] = *gap;
     pthread_mutex_unlock(&mutex);
+}
+
+void health_set_gaps(const struct health_gap *list, size_t count, size_t open)
+{
+    assert(count <= HEALTH_GAPS_MAX);
+    assert(count <= open);
+    pthread_mutex_lock(&mutex);
+    for (size_t i = 0; i < count; i++) {
+        gaps[i] = list[count - 1 - i];
+    }
+    gaps_count = count;
+    gaps_beyond = open - count;
+    pthread_mutex_unlock(&mutex);
+}
+
+size_t health_gaps_open(void)
+{
+    pthread_mutex_lock(&mutex);
+    size_t open = gaps_count + gaps_beyond;
+    pthread_mutex_unlock(&mutex);
+    return open;
+}
+
+void health_set_letters(int64_t rejected)
+{
+    pthread_mutex_lock(&mutex);
+    letters_waiting = rejected;
+    pthread_mutex_unlock(&mutex);
+}
+
+int64_t health_letters(void)
+{
+    pthread_mutex_lock(&mutex);
+    int64_t rejected = letters_waiting;
+    pthread_mutex_unlock(&mutex);
+    return rejected;
 }
 
 size_t health_gaps(struct health_gap *out, size_t max)

@@ -23,6 +23,7 @@ enum health_part {
 
 struct health {
     bool well;
+    bool paused;      /* not well, but on purpose: the bridge itself hung up (the broker's part) */
     int64_t since_us; /* wall clock, when `well` last changed */
     char text[256];   /* where connected to, or what is wrong; no secrets */
 };
@@ -30,6 +31,9 @@ struct health {
 extern const char *const health_part_names[HEALTH_PARTS];
 
 void health_set(enum health_part part, bool well, const char *text);
+/* Not well because this process wants it so, until there is room in the journal: nobody has to
+ * look at the broker. */
+void health_set_paused(enum health_part part, const char *text);
 void health_get(enum health_part part, struct health *out);
 
 /* The last messages that became dead letters, newest first: topic and reason; a payload only while
@@ -55,17 +59,28 @@ bool health_last_reject(const char *rule, struct health_reject *out);
  * why. */
 struct health_parked {
     int64_t since_us; /* wall clock, when the rule was parked; the reason may have changed since */
+    int64_t messages; /* that wait; -1 = not known yet */
     char rule[64];
     char reason[256];
 };
 /* `reason` NULL: the rule works (again). Names count as far as health_parked.rule keeps them. */
 void health_set_parked(const char *rule, const char *reason);
 bool health_parked(const char *rule, struct health_parked *out); /* false: it is not */
+void health_set_parked_messages(const char *rule, int64_t messages);
 
-/* The last gaps that this process has noticed, newest first: spans of time from which messages may
- * be missing. */
+/* Where a rule takes from and stores to, for people; kept cut off. */
+struct health_rule {
+    char topic[160];
+    char table[130];
+};
+void health_describe_rule(const char *rule, const char *topic, const char *table);
+bool health_rule(const char *rule, struct health_rule *out); /* false: nobody has described it */
+
+/* Gaps that nobody has acknowledged, newest first: spans of time from which messages may be
+ * missing. */
 #define HEALTH_GAPS_MAX 10
 struct health_gap {
+    int64_t id; /* in the database; 0 = not known yet */
     int64_t noticed_us;
     int64_t from_us;  /* 0 = not known */
     int64_t to_us;    /* 0 = not known */
@@ -73,7 +88,16 @@ struct health_gap {
     char cause[64];
 };
 void health_add_gap(const struct health_gap *gap);
+/* What the database says takes the place of what was added: `gaps` are the newest, newest first, of
+ * `open` gaps in all. */
+void health_set_gaps(const struct health_gap *gaps, size_t count, size_t open);
 size_t health_gaps(struct health_gap *out, size_t max);
+size_t health_gaps_open(void); /* how many in all */
+
+/* Dead letters that wait in the database: rejected ones, which a person has to look at. -1 = not
+ * known. */
+void health_set_letters(int64_t rejected);
+int64_t health_letters(void);
 
 /* Off at first. Switching it off forgets the payloads that are kept here. */
 void health_show_payloads(bool shown);

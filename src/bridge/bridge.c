@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,11 +51,31 @@ struct bridge {
     bool reload_wanted; /* SIGHUP came while the last reload was still being taken over */
 };
 
+/* What the machine says: room on the journal's disk, memory of this process. */
+static void refresh_machine(const char *directory)
+{
+    struct statvfs disk;
+    FILE *file = fopen("/proc/self/statm", "re");
+    long long pages[2];
+
+    if (statvfs(directory, &disk) == 0) {
+        metric_set(METRIC_JOURNAL_DISK_FREE_BYTES,
+                   (int64_t) disk.f_bavail * (int64_t) disk.f_frsize);
+    }
+    if (file != NULL) {
+        if (fscanf(file, "%lld %lld", &pages[0], &pages[1]) == 2) {
+            metric_set(METRIC_RESIDENT_MEMORY_BYTES, pages[1] * sysconf(_SC_PAGESIZE));
+        }
+        fclose(file);
+    }
+}
+
 /* Gauges that are read off the journal, before each scrape and each tick. */
 static void refresh_gauges(void *context)
 {
     struct bridge *bridge = context;
     struct journal_info info;
+    struct health broker;
     int64_t now = clock_wall_us();
 
     journal_info(bridge->journal, &info);
@@ -65,6 +86,11 @@ static void refresh_gauges(void *context)
     metric_set(METRIC_JOURNAL_SET_ASIDE_BYTES, info.set_aside_bytes);
     metric_set(METRIC_JOURNAL_OLDEST_SECONDS,
                info.oldest_us == 0 || now < info.oldest_us ? 0 : (now - info.oldest_us) / 1000000);
+    refresh_machine(bridge->first->config->journal.directory);
+    health_get(HEALTH_BROKER, &broker);
+    metric_set(METRIC_RECEIVING_PAUSED, broker.paused);
+    metric_set(METRIC_GAPS_OPEN, (int64_t) health_gaps_open());
+    metric_set(METRIC_DEAD_LETTERS_WAITING, health_letters());
     if (bridge->outbox != NULL) {
         metric_set(METRIC_ACKS_WAITING, (int64_t) outbox_waiting(bridge->outbox));
     }
@@ -106,6 +132,11 @@ static void configure_process(const struct config *config)
 {
     log_configure(&config->log);
     health_show_payloads(config->http.show_payloads);
+    for (size_t i = 0; i < config->rule_count; i++) {
+        const struct rule_options *rule = &config->rules[i];
+        health_describe_rule(rule->name, rule->topic.text,
+                             rule->table.text == NULL ? "own sql" : rule->table.text);
+    }
 }
 
 /* Mistakes are for people, before it is known how to log; warnings are events of the service. */

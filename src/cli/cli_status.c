@@ -158,7 +158,7 @@ static int once(const char *listen, const struct options *options, struct answer
         return CLI_FAILED;
     }
     print(options, &answers[1], &answers[0]);
-    return status_text_ready(answers[1].root) ? CLI_DONE : CLI_FAILED;
+    return status_text_is_fine(answers[1].root) ? CLI_DONE : CLI_FAILED;
 }
 
 /* For a supervisor: a service that waits for its database is alive. */

@@ -151,7 +151,7 @@ struct part {
 static const struct part parts[] = {
     {"broker", "connected", "away"},
     {"database", "connected", "away"},
-    {"journal", "has room", "takes nothing"},
+    {"journal", "has room", "full"},
 };
 
 static void append_part(struct buf *out, bool colour, const struct node *root,
@@ -163,10 +163,15 @@ static void append_part(struct buf *out, bool colour, const struct node *root,
     bool partly = strcmp(part->name, "broker") == 0 && real(counters, "broker_connected") > 0;
     char state[20];
 
+    bool paused = truth(health, "paused");
+
     /* A broker that refused some subscriptions is not away. */
-    snprintf(state, sizeof(state), "%-14s", well || partly ? part->well : part->ill);
+    snprintf(state, sizeof(state), "%-14s",
+             well || partly ? part->well
+             : paused       ? "paused"
+                            : part->ill);
     buf_printf(out, "%-10s", part->name);
-    append_styled(out, colour, well ? GREEN : RED, state);
+    append_styled(out, colour, well ? GREEN : paused ? DIM : RED, state);
     append_since(out, root, words(health, "since"));
     if (strcmp(part->name, "journal") == 0) {
         append_size(out, real(counters, "journal_bytes"));
@@ -288,7 +293,6 @@ static void append_rules(struct buf *out, bool colour, const struct node *now,
     }
 }
 
-/* Said before the dead letters of others: here a rule's data stands still. */
 static void append_parked(struct buf *out, bool colour, const struct node *root)
 {
     const struct node *rules = member(root, "rules");
@@ -305,11 +309,15 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
         text_append_printable(out, words(rule, "name"), 60);
         buf_append_text(out, "  ");
         append_since(out, root, words(parked, "since"));
+        if (number(parked, "messages") > 0) {
+            text_format_count(out, number(parked, "messages"));
+            buf_append_text(out,
+                            number(parked, "messages") == 1 ? " message waits" : " messages wait");
+        }
         buf_append_text(out, "\n    ");
         text_append_printable(out, words(parked, "reason"), 256);
-        buf_append_text(
-            out, "\n    its messages wait in the dead letters, and are stored by themselves when "
-                 "its table works\n");
+        buf_append_text(out, "\n    fix its table: the service then stores the messages on its "
+                             "own, in order\n");
     }
 }
 
@@ -334,6 +342,9 @@ static void append_gaps(struct buf *out, bool colour, const struct node *root)
     append_styled(out, colour, RED, "\ngaps: messages may be missing");
     buf_append_text(out, "\n");
     for (int64_t i = 0; (gap = node_element(gaps, i)) != NULL; i++) {
+        if (number(gap, "id") > 0) {
+            buf_printf(out, "%llu  ", (unsigned long long) number(gap, "id"));
+        }
         append_time(out, words(gap, "from"));
         buf_append_text(out, " to ");
         append_time(out, words(gap, "to"));
@@ -345,6 +356,7 @@ static void append_gaps(struct buf *out, bool colour, const struct node *root)
         }
         buf_append_text(out, "\n");
     }
+    buf_append_text(out, "when you have dealt with them: mqtt2pg gaps ack ID\n");
 }
 
 static void append_rejects(struct buf *out, bool colour, const struct node *root)
@@ -369,9 +381,34 @@ static void append_rejects(struct buf *out, bool colour, const struct node *root
     }
 }
 
-bool status_text_ready(const struct node *root)
+bool status_text_is_fine(const struct node *root)
 {
-    return truth(root, "ready");
+    const struct node *rules = member(root, "rules");
+    const struct node *rule;
+
+    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++) {
+        const struct node *parked = member(rule, "parked");
+        if (parked != NULL && parked->kind == VALUE_OBJECT) {
+            return false;
+        }
+    }
+    return truth(root, "ready") && number(root, "gaps_open") == 0;
+}
+
+/* The same sentence as on the status page. */
+static void append_summary(struct buf *out, bool colour, const struct node *root)
+{
+    const struct node *summary = member(root, "summary");
+    bool bad = slice_is(words(summary, "level"), "bad");
+
+    if (words(summary, "headline").length == 0) {
+        return;
+    }
+    buf_printf(out, "%s", colour ? bad ? RED : BOLD : "");
+    text_append_printable(out, words(summary, "headline"), 200);
+    buf_printf(out, "%s ", colour ? PLAIN : "");
+    text_append_printable(out, words(summary, "detail"), 400);
+    buf_append_text(out, "\n\n");
 }
 
 void status_text_append(struct buf *out, const struct node *now, const struct node *before,
@@ -385,15 +422,16 @@ void status_text_append(struct buf *out, const struct node *now, const struct no
     append_styled(out, colour, ready ? GREEN : RED, ready ? "ready" : "not ready");
     buf_append_text(out, "  up ");
     append_age(out, (int64_t) number(now, "uptime_seconds"));
-    buf_append_text(out, "\n\n");
+    buf_append_text(out, "\n");
+    append_summary(out, colour, now);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         append_part(out, colour, now, &parts[i]);
     }
     append_flow(out, now, before, seconds);
     append_waiting(out, now);
-    append_rules(out, colour, now, before, seconds);
     append_parked(out, colour, now);
     append_gaps(out, colour, now);
+    append_rules(out, colour, now, before, seconds);
     append_rejects(out, colour, now);
 }
 

@@ -2,6 +2,7 @@
  * status_text: the answer of /status.json as text for people. Pure.
  *
  *   mqtt2pg 0.1.0  ready  up 3d 4h
+ *   All is well. Connected, storing what arrives.
  *
  *   broker    connected    for 3d 4h    mqtt://localhost:1883
  *   database  away         for 12s      could not connect …
@@ -22,7 +23,8 @@
 #include "base/buf.h"
 #include "decode/json_scan.h"
 
-bool status_text_ready(const struct node *root);
+/* Ready, no rule parked, no gap that nobody has acknowledged. */
+bool status_text_is_fine(const struct node *root);
 
 /* Rates are the difference to `before`, `seconds` ago; NULL: there are none yet. */
 void status_text_append(struct buf *out, const struct node *now, const struct node *before,

@@ -147,7 +147,7 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
     const char *client_id = broker_of(receiver)->client_id;
     int64_t wait_ms;
     if (atomic_load(&receiver->refused)) { /* by ourselves, and said already */
-        health_set(HEALTH_BROKER, false, "disconnected while the journal is full");
+        health_set_paused(HEALTH_BROKER, "disconnected while the journal is full");
         return LOOK_MS;
     }
     if (receiver_status_lost(receiver)) { /* said already */
@@ -192,8 +192,7 @@ static void say_why_crowded(struct journal *journal)
     } else {
         log_warn("journal is nearly full, the broker keeps the messages until there is room",
                  F_INT("waiting", (int64_t) info.waiting), F_INT("max_bytes", info.max_bytes));
-        health_set(HEALTH_JOURNAL, false,
-                   "journal.max_size is nearly reached: messages come faster than they are stored");
+        health_set(HEALTH_JOURNAL, false, "journal.max_size is nearly reached");
     }
 }
 
@@ -204,7 +203,7 @@ static void pause_while_crowded(struct receiver *receiver)
         return;
     }
     say_why_crowded(receiver->options.journal);
-    health_set(HEALTH_BROKER, false, "disconnected while the journal takes nothing");
+    health_set_paused(HEALTH_BROKER, "disconnected while the journal is full");
     while (!ending(receiver) && journal_crowded(receiver->options.journal)) {
         rest(receiver, LOOK_MS);
     }

@@ -22,7 +22,7 @@ def test_table_missing_at_first(env):
     assert "other" in bridge.wait_log("other.*does not exist|does not exist.*other|missing.*other|other.*missing")
     assert bridge.metric("rule_parked", rule="other") == 1 and bridge.metric("rule_parked", rule="numbered") == 0
     status = env.cli("status", config=bridge)
-    assert status.code == 0 and re.search('parked +other +for .*\n +table "other" does not exist', status.out), status
+    assert status.code == 1 and "Rule other is parked" in status.out and re.search('parked +other +for .*\n +table "other" does not exist', status.out), status
     env.sql("create table other (id int generated always as identity, n int)")
     load = env.publish_in_background(numbered("a", 500, 500), rate=200)  # new ones meanwhile
     load.finish()

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "admin/summary.h"
+
+#include <assert.h>
+
+#include "base/text.h"
+
+/* A gap stays red for a day, then it reminds. */
+#define GAP_IS_NEWS_US (INT64_C(86400) * 1000000)
+#define BEHIND_MESSAGES 1000
+#define BEHIND_SECONDS 5
+
+const char *summary_level_name(enum summary_level level)
+{
+    static const char *const names[] = {[SUMMARY_GOOD] = "good",
+                                        [SUMMARY_STARTING] = "starting",
+                                        [SUMMARY_WARN] = "warn",
+                                        [SUMMARY_BAD] = "bad"};
+
+    return names[level];
+}
+
+static void append_count(struct buf *out, int64_t number, const char *one, const char *many)
+{
+    text_format_count(out, (uint64_t) number);
+    buf_printf(out, " %s", number == 1 ? one : many);
+}
+
+/* The largest unit that says enough: "28 s", "12 min", "5 h 3 min", "3 days". */
+static void append_span(struct buf *out, int64_t seconds)
+{
+    if (seconds < 100) {
+        buf_printf(out, "%lld s", (long long) (seconds < 0 ? 0 : seconds));
+    } else if (seconds < 6000) {
+        buf_printf(out, "%lld min", (long long) (seconds / 60));
+    } else if (seconds < 172800) {
+        buf_printf(out, "%lld h %lld min", (long long) (seconds / 3600),
+                   (long long) (seconds % 3600 / 60));
+    } else {
+        buf_printf(out, "%lld days", (long long) (seconds / 86400));
+    }
+}
+
+static void append_for(struct buf *out, const struct summary_facts *facts, int64_t since_us)
+{
+    buf_append_text(out, " for ");
+    append_span(out, (facts->now_us - since_us) / 1000000);
+}
+
+static void append_reason(struct buf *out, const char *reason)
+{
+    if (reason[0] == '\0') {
+        return;
+    }
+    text_append_printable(out, slice_of(reason), 256);
+    buf_append_text(out, ". ");
+}
+
+static void append_waiting(struct buf *out, const struct summary_facts *facts, const char *place)
+{
+    if (facts->waiting == 0) {
+        buf_append_text(out, "Nothing waits.");
+        return;
+    }
+    append_count(out, facts->waiting, "message waits", "messages wait");
+    buf_printf(out, " in the %s, the oldest for ", place);
+    append_span(out, facts->oldest_seconds);
+    buf_append_text(out, ".");
+}
+
+static void tell_journal(const struct summary_facts *facts, struct summary *summary)
+{
+    const struct health *database = &facts->parts[HEALTH_DATABASE];
+    const struct health *journal = &facts->parts[HEALTH_JOURNAL];
+
+    if (database->well) {
+        buf_append_text(&summary->headline, "The journal has been full");
+        append_for(&summary->headline, facts, journal->since_us);
+        append_reason(&summary->detail, journal->text);
+    } else {
+        buf_append_text(&summary->headline,
+                        "The journal is full because the database has been away");
+        append_for(&summary->headline, facts, database->since_us);
+        append_reason(&summary->detail, database->text);
+    }
+    buf_append_text(&summary->headline, ".");
+    buf_append_text(&summary->detail,
+                    "The broker keeps new messages until there is room; receiving is paused.");
+}
+
+static void tell_away(const struct summary_facts *facts, struct summary *summary)
+{
+    const struct health *database = &facts->parts[HEALTH_DATABASE];
+    const struct health *broker = &facts->parts[HEALTH_BROKER];
+    bool both = !database->well && !broker->well;
+    const struct health *first = database->well ? broker : database;
+
+    buf_append_text(&summary->headline, both             ? "Database and broker have been away"
+                                        : database->well ? "The broker has been away"
+                                                         : "The database has been away");
+    append_for(&summary->headline, facts, first->since_us);
+    buf_append_text(&summary->headline, ".");
+    append_reason(&summary->detail, first->text);
+    if (both) {
+        buf_append_text(&summary->detail, "Broker: ");
+        append_reason(&summary->detail, broker->text);
+    }
+    if (database->well) {
+        buf_append_text(&summary->detail, "What has been received is safe; trying again.");
+    } else {
+        append_waiting(&summary->detail, facts, "journal");
+    }
+}
+
+static void tell_refused(const struct summary_facts *facts, struct summary *summary)
+{
+    buf_append_text(&summary->headline, "The broker refuses subscriptions.");
+    append_reason(&summary->detail, facts->parts[HEALTH_BROKER].text);
+    buf_append_text(&summary->detail, "The other rules go on.");
+}
+
+static void tell_parked(const struct summary_facts *facts, struct summary *summary)
+{
+    const struct health_parked *parked = &facts->parked;
+
+    if (facts->parked_rules == 1) {
+        buf_append_text(&summary->headline, "Rule ");
+        text_append_printable(&summary->headline, slice_of(parked->rule), 64);
+        buf_append_text(&summary->headline, " is parked");
+    } else {
+        append_count(&summary->headline, (int64_t) facts->parked_rules, "rule is parked",
+                     "rules are parked");
+    }
+    if (facts->parked_rules == 1 && parked->messages > 0) {
+        buf_append_text(&summary->headline, ": ");
+        append_count(&summary->headline, parked->messages, "message waits", "messages wait");
+    }
+    buf_append_text(&summary->headline, ".");
+    append_reason(&summary->detail, parked->reason);
+    buf_append_text(&summary->detail,
+                    "Fix the table: the bridge then stores the messages on its own, in order.");
+}
+
+static void append_moment(struct buf *out, int64_t time_us)
+{
+    struct buf text = {0};
+
+    if (time_us == 0) {
+        buf_append_text(out, "an unknown time");
+        return;
+    }
+    text_format_time(&text, time_us);
+    buf_printf(out, "%.10s %.8s UTC", buf_string(&text), buf_string(&text) + 11);
+    buf_fini(&text);
+}
+
+static void tell_gap(const struct summary_facts *facts, struct summary *summary)
+{
+    const struct health_gap *gap = &facts->gap;
+
+    buf_append_text(&summary->headline, "Messages may be missing.");
+    text_append_printable(&summary->detail, slice_of(gap->cause), 64);
+    buf_append_text(&summary->detail, ": from ");
+    append_moment(&summary->detail, gap->from_us);
+    buf_append_text(&summary->detail, " to ");
+    append_moment(&summary->detail, gap->to_us);
+    if (facts->gaps_open > 1) {
+        buf_printf(&summary->detail, ", and %zu more", facts->gaps_open - 1);
+    }
+    buf_append_text(&summary->detail, ". When you have dealt with it: mqtt2pg gaps ack");
+    if (facts->gaps_open == 1 && gap->id != 0) {
+        buf_printf(&summary->detail, " %lld", (long long) gap->id);
+    }
+}
+
+static bool is_behind(const struct summary_facts *facts)
+{
+    return facts->waiting > BEHIND_MESSAGES &&
+           (double) facts->waiting > BEHIND_SECONDS * facts->processed_rate;
+}
+
+static bool are_many_rejected(const struct summary_facts *facts)
+{
+    return facts->rejected_rate > 0.5 && facts->rejected_rate > facts->processed_rate / 100;
+}
+
+static enum summary_level tell_flow(const struct summary_facts *facts, struct summary *summary)
+{
+    if (is_behind(facts)) {
+        buf_append_text(&summary->headline, "Behind the broker.");
+        append_waiting(&summary->detail, facts, "journal");
+        return SUMMARY_WARN;
+    }
+    if (are_many_rejected(facts)) {
+        buf_append_text(&summary->headline, "Some messages are rejected.");
+        buf_printf(&summary->detail,
+                   "%.3g a second become dead letters; the reasons are below. Fix rule or table, "
+                   "then: mqtt2pg dead-letters retry",
+                   facts->rejected_rate);
+        return SUMMARY_WARN;
+    }
+    buf_append_text(&summary->headline, "All is well.");
+    if (facts->received > 0 || facts->topic[0] == '\0') {
+        buf_append_text(&summary->detail, "Connected, storing what arrives.");
+    } else {
+        buf_append_text(&summary->detail, "Connected; no message yet on ");
+        text_append_printable(&summary->detail, slice_of(facts->topic), 100);
+        buf_append_text(&summary->detail, ".");
+    }
+    return SUMMARY_GOOD;
+}
+
+static bool nothing_tried(const struct summary_facts *facts)
+{
+    for (int part = 0; part < HEALTH_PARTS; part++) {
+        if (facts->parts[part].since_us != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void summary_find(const struct summary_facts *facts, struct summary *summary)
+{
+    const struct health *parts = facts->parts;
+
+    *summary = (struct summary){.level = SUMMARY_BAD};
+    if (nothing_tried(facts)) {
+        summary->level = SUMMARY_STARTING;
+        buf_append_text(&summary->headline, "Starting.");
+        buf_append_text(&summary->detail, "Connecting to broker and database.");
+    } else if (!parts[HEALTH_JOURNAL].well) {
+        tell_journal(facts, summary);
+    } else if (parts[HEALTH_DATABASE].well && !parts[HEALTH_BROKER].well &&
+               facts->broker_connected) {
+        tell_refused(facts, summary);
+    } else if (!parts[HEALTH_DATABASE].well || !parts[HEALTH_BROKER].well) {
+        tell_away(facts, summary);
+    } else if (facts->parked_rules > 0) {
+        tell_parked(facts, summary);
+    } else if (facts->gaps_open > 0) {
+        tell_gap(facts, summary);
+        summary->level =
+            facts->now_us - facts->gap.noticed_us > GAP_IS_NEWS_US ? SUMMARY_WARN : SUMMARY_BAD;
+    } else {
+        summary->level = tell_flow(facts, summary);
+    }
+    assert(summary->headline.length > 0);
+}
+
+void summary_fini(struct summary *summary)
+{
+    buf_fini(&summary->headline);
+    buf_fini(&summary->detail);
+}
