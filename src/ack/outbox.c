@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #include "ack/outbox_file.h"
-#include "ack/outbox_internal.h"
+#include "ack/outbox_state.h"
+#include "ack/outbox_thread.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -26,25 +27,6 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/thread.h"
-
-/* --- the list --------------------------------------------------------------------------------- */
-
-void outbox_remove(struct outbox *outbox, size_t index)
-{
-    char name[OUTBOX_NAME_BYTES];
-    outbox_entry_name(name, &outbox->list.entries[index]);
-    if (unlinkat(outbox->directory_fd, name, 0) != 0 && errno != ENOENT) {
-        log_warn("could not delete a file of acknowledgments, they will be published again",
-                 F_TEXT("file", name), F_TEXT("reason", strerror(errno)));
-    }
-    outbox_list_remove(&outbox->list, index);
-}
-
-void outbox_changed(struct outbox *outbox)
-{
-    metric_set(METRIC_ACKS_WAITING, (int64_t) outbox_list_waiting(&outbox->list));
-    pthread_cond_broadcast(&outbox->cond);
-}
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
@@ -101,6 +83,7 @@ static enum outcome directory_read(struct outbox *outbox, struct error *error)
         outcome = file_take(outbox, each->d_name, error);
     }
     closedir(directory);
+    outbox_list_number(&outbox->list);
     return outcome;
 }
 
@@ -152,22 +135,19 @@ fail:
     return outcome;
 }
 
-enum outcome outbox_write(struct outbox *outbox, const struct outbox_entry *entry,
-                          const struct ack_batch *batch, struct error *error)
-{
-    char name[OUTBOX_NAME_BYTES];
-    outbox_entry_name(name, entry);
-    struct outbox_file file = {.mark = entry->mark, .count = batch->count};
-    snprintf(file.journal, sizeof(file.journal), "%s", outbox->journal);
-    return outbox_file_write(outbox->directory_fd, name, &file, buf_slice(&batch->bytes), error);
-}
-
 /* --- from the loader -------------------------------------------------------------------------- */
 
 static bool is_beyond(const struct outbox_mark *mark, const struct outbox_mark *stored)
 {
     return mark->position != stored->position ? mark->position > stored->position
                                               : mark->stored_at_us > stored->stored_at_us;
+}
+
+static void make_due(struct outbox_entry *entry)
+{
+    if (entry->state == OUTBOX_WRITTEN) {
+        entry->state = OUTBOX_DUE;
+    }
 }
 
 static void start_thread(struct outbox *outbox)
@@ -195,7 +175,7 @@ enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stor
         if (is_beyond(&outbox->list.entries[i].mark, stored)) {
             outbox_remove(outbox, i);
         } else {
-            outbox->list.entries[i].due = true;
+            make_due(&outbox->list.entries[i]);
         }
     }
     outbox_changed(outbox);
@@ -264,7 +244,7 @@ void outbox_commit(struct outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mutex);
     for (size_t i = 0; i < outbox->list.count; i++) {
-        outbox->list.entries[i].due = true;
+        make_due(&outbox->list.entries[i]);
     }
     outbox_changed(outbox);
     pthread_mutex_unlock(&outbox->mutex);
@@ -276,7 +256,7 @@ void outbox_abort(struct outbox *outbox)
     bool removed = false;
     pthread_mutex_lock(&outbox->mutex);
     for (size_t i = outbox->list.count; i-- > 0;) {
-        if (!outbox->list.entries[i].due) {
+        if (outbox->list.entries[i].state == OUTBOX_WRITTEN) {
             outbox_remove(outbox, i);
             removed = true;
         }

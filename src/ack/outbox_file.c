@@ -17,21 +17,6 @@ enum { VERSION = 1, CHECKED_BYTES = 80 };
 /* The acknowledgments of one batch; far beyond what a batch makes. */
 #define FILE_BYTES_MAX ((size_t) 4 * 1024 * 1024 * 1024)
 
-void outbox_file_name(char name[OUTBOX_NAME_BYTES], uint64_t position, unsigned serial)
-{
-    snprintf(name, OUTBOX_NAME_BYTES, "%020" PRIu64 "-%010u.ack", position, serial);
-}
-
-bool outbox_file_name_parse(const char *name, uint64_t *position, unsigned *serial)
-{
-    char again[OUTBOX_NAME_BYTES];
-    if (sscanf(name, "%20" SCNu64 "-%10u.ack", position, serial) != 2) {
-        return false;
-    }
-    outbox_file_name(again, *position, *serial);
-    return strcmp(name, again) == 0;
-}
-
 static uint64_t checksum(const char *header, struct slice acks)
 {
     return XXH3_64bits_withSeed(header, CHECKED_BYTES, XXH3_64bits(acks.data, acks.length));

@@ -38,11 +38,6 @@ struct outbox_file {
     uint32_t count;
 };
 
-/* Names sort by position, then by the order of writing. */
-#define OUTBOX_NAME_BYTES 48
-void outbox_file_name(char name[OUTBOX_NAME_BYTES], uint64_t position, unsigned serial);
-bool outbox_file_name_parse(const char *name, uint64_t *position, unsigned *serial);
-
 /* Writes file and directory entry durably; OUTCOME_RETRY when the disk is full. */
 enum outcome outbox_file_write(int directory_fd, const char *name, const struct outbox_file *file,
                                struct slice acks, struct error *error) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ack/outbox_list.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,9 @@ void outbox_list_add(struct outbox_list *list, const struct outbox_entry *entry)
         at--;
     }
     list->entries[at] = *entry;
+    if (entry->turn == 0) {
+        list->entries[at].turn = ++list->next_turn;
+    }
     if (entry->serial >= list->next_serial) {
         list->next_serial = entry->serial + 1;
     }
@@ -69,11 +73,55 @@ struct outbox_entry *outbox_list_find(struct outbox_list *list, const struct out
     return NULL;
 }
 
+void outbox_list_number(struct outbox_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        list->entries[i].turn = i + 1;
+    }
+    list->next_turn = list->count;
+}
+
+struct outbox_entry *outbox_list_first(struct outbox_list *list)
+{
+    struct outbox_entry *first = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        struct outbox_entry *each = &list->entries[i];
+        if (each->state != OUTBOX_WRITTEN && (first == NULL || each->turn < first->turn)) {
+            first = each;
+        }
+    }
+    return first;
+}
+
+size_t outbox_list_aside(const struct outbox_list *list)
+{
+    size_t aside = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        aside += list->entries[i].state == OUTBOX_ASIDE;
+    }
+    return aside;
+}
+
+void outbox_list_check(const struct outbox_list *list)
+{
+    assert(outbox_list_aside(list) <= OUTBOX_ASIDE_MAX);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct outbox_entry *each = &list->entries[i];
+        assert(i == 0 || compare(each - 1, each) < 0); /* no name twice */
+        assert(each->serial < list->next_serial);
+        assert(each->turn > 0 && each->turn <= list->next_turn);
+        assert(each->confirmed <= each->count);
+        assert(each->state != OUTBOX_WRITTEN || each->confirmed == 0);
+        assert(each->state != OUTBOX_ALONE || each->alone > 0);
+        assert(each->state != OUTBOX_ASIDE || each->count - each->confirmed <= 1);
+    }
+}
+
 uint64_t outbox_list_waiting(const struct outbox_list *list)
 {
     uint64_t waiting = 0;
     for (size_t i = 0; i < list->count; i++) {
-        if (list->entries[i].due) {
+        if (list->entries[i].state != OUTBOX_WRITTEN) {
             waiting += list->entries[i].count - list->entries[i].confirmed;
         }
     }

@@ -19,22 +19,31 @@
 
 #define OUTBOX_NAME_BYTES 48
 
+/* How many entries may stand aside: each has a file of its own. */
+#define OUTBOX_ASIDE_MAX 64
+
+enum outbox_state {
+    OUTBOX_WRITTEN, /* its transaction is under way: outbox_commit() and outbox_settle() make it due */
+    OUTBOX_DUE,     /* published many at a time */
+    OUTBOX_ALONE, /* one at a time: a connection has ended with many of them under way; due again
+                       after `alone` of them */
+    OUTBOX_ASIDE, /* holds one acknowledgment, which has ended a connection alone */
+};
+
 /* One file. */
 struct outbox_entry {
     struct outbox_mark mark;
     unsigned serial;
-    uint32_t count;     /* of its acknowledgments */
-    uint32_t confirmed; /* published and confirmed of them; they come first */
-    int64_t bytes;      /* of the file */
-    bool due;           /* committed: to be published */
+    uint64_t turn;  /* the lowest is published next; 0 = outbox_list_add() gives the next one */
+    uint32_t count; /* of its acknowledgments */
+    uint32_t
+        confirmed; /* so many from the front are done with: confirmed, moved aside or given up */
+    int64_t bytes; /* of the file */
+    enum outbox_state state;
 
-    /* Of the search for one that ends the connection (outbox.c). */
-    uint32_t unsure;  /* it is one of so many: */
-    uint32_t step;    /* they are published so many at a time */
-    bool aside;       /* the last of it has ended a connection alone: the others go first */
-    unsigned losses;  /* connections that it has ended since */
-    int64_t again_ms; /* monotonic: not before */
-    uint64_t others;  /* how many acknowledgments were confirmed when it was set aside */
+    uint32_t alone;  /* OUTBOX_ALONE: how many still go one at a time */
+    unsigned losses; /* connections that the next acknowledgment has ended alone */
+    uint64_t others; /* OUTBOX_ASIDE: how many had been confirmed by then (struct outbox) */
 };
 
 /* Zero-initialized memory is an empty list. */
@@ -42,6 +51,7 @@ struct outbox_list {
     struct outbox_entry *entries; /* owned; ascending */
     size_t count;
     unsigned next_serial; /* higher than any in the list so far, and than those given since */
+    uint64_t next_turn;   /* higher than any in the list */
 };
 
 void outbox_list_fini(struct outbox_list *list);
@@ -51,11 +61,24 @@ void outbox_entry_name(char name[OUTBOX_NAME_BYTES], const struct outbox_entry *
 /* Sets position and serial; false when the name is not one of ours. */
 bool outbox_entry_parse(const char *name, struct outbox_entry *entry);
 
+/* Gives the next turn to an entry that has none. */
 void outbox_list_add(struct outbox_list *list, const struct outbox_entry *entry);
 void outbox_list_remove(struct outbox_list *list, size_t index);
 
 /* The entry with the name of `wanted`, or NULL. Borrowed until the list changes. */
 struct outbox_entry *outbox_list_find(struct outbox_list *list, const struct outbox_entry *wanted);
+
+/* Gives turns in the order of the names, after files were found in any order. */
+void outbox_list_number(struct outbox_list *list);
+
+/* The entry whose turn it is; NULL when none is to be published. Borrowed until the list changes. */
+struct outbox_entry *outbox_list_first(struct outbox_list *list);
+
+/* How many stand aside. */
+size_t outbox_list_aside(const struct outbox_list *list);
+
+/* Asserts what must hold whenever the mutex is free. */
+void outbox_list_check(const struct outbox_list *list);
 
 /* Acknowledgments that are due and not confirmed. */
 uint64_t outbox_list_waiting(const struct outbox_list *list);

@@ -1,21 +1,18 @@
 /*
- * The thread: what is due goes out, and is deleted when the broker has confirmed it.
- *
- * One that the broker will not have must not keep back all others, and a broker may answer it by
- * ending the connection (Mosquitto: a topic of more than 200 levels, which whoever asks for an
- * answer can choose). So when a connection ends with a thousand under way, these go a few at a time,
- * and when it ends with a few, these go one at a time. One with which it ends alone is set aside,
- * in a file of its own behind the others, for it may have been chance. Set aside and alone once
- * more, again and again, while others were confirmed: it is given up, with an error in the log.
+ * The thread: what is due goes out, and is deleted when the broker has confirmed it. Whose turn it is
+ * says outbox_list, what a lost connection means outbox_loss.
  *
  * SPDX-License-Identifier: MIT
  */
+#include "ack/outbox_thread.h"
+
+#include <assert.h>
 #include <stdlib.h>
 
 #include "ack/ack_publish.h"
 #include "ack/outbox_file.h"
-#include "ack/outbox_internal.h"
-#include "base/clock.h"
+#include "ack/outbox_loss.h"
+#include "ack/outbox_state.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -23,12 +20,10 @@
 
 enum {
     REST_MS = 500,      /* after a failure */
+    REST_LOST_MS = 20,  /* after a connection that an acknowledgment may have ended … */
+    LOST_IN_A_ROW = 50, /* … unless so many have ended and nothing was confirmed since */
     LOOK_MS = 1000,     /* between two looks at a connection that is kept ready */
     LOOK_SOON_MS = 200, /* … while there is none */
-    TOGETHER = 1000,    /* acknowledgments: what is published again after a loss */
-    A_FEW = 32,         /* of them, while one is searched for: about as many steps as a step has */
-    ASIDE_MS = 2000,    /* until one that was set aside is tried again */
-    LOSSES_MAX = 3,     /* then it is no chance any more */
 };
 
 /* Notes what has become of an entry, unless it has gone meanwhile. */
@@ -43,14 +38,6 @@ static void entry_note(struct outbox *outbox, const struct outbox_entry *entry)
     pthread_mutex_unlock(&outbox->mutex);
 }
 
-static void mark_aside(const struct outbox *outbox, struct outbox_entry *entry)
-{
-    entry->aside = true;
-    entry->losses = 1;
-    entry->again_ms = clock_monotonic_ms() + ASIDE_MS;
-    entry->others = outbox->confirmed;
-}
-
 /* The next of this entry's acknowledgments goes into a file of its own. A crash may leave it in
  * both. */
 static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct slice acks)
@@ -58,12 +45,15 @@ static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct
     struct error error = {0};
     struct ack ack;
     struct ack_batch alone = {0};
-    struct outbox_entry aside = {.mark = entry->mark, .count = 1, .due = true};
+    struct outbox_entry aside = {.mark = entry->mark,
+                                 .count = 1,
+                                 .state = OUTBOX_ASIDE,
+                                 .losses = 1,
+                                 .others = outbox->confirmed};
     if (ack_batch_next(&acks, &ack)) {
         ack_batch_append(&alone, &ack);
     }
     aside.bytes = OUTBOX_HEADER_BYTES + (int64_t) alone.bytes.length;
-    mark_aside(outbox, &aside);
     pthread_mutex_lock(&outbox->mutex);
     aside.serial = outbox->list.next_serial++;
     pthread_mutex_unlock(&outbox->mutex);
@@ -81,44 +71,48 @@ static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct
     pthread_mutex_unlock(&outbox->mutex);
     ack_batch_fini(&alone);
     if (outcome == OUTCOME_OK) {
-        entry->confirmed++;
+        outbox_entry_confirmed(entry, 1);
     } else {
         log_warn("could not set an acknowledgment aside", F_TEXT("reason", error.text));
     }
 }
 
-/* The connection has ended with the next of `acks` under way, perhaps with more. OUTCOME_OK: it is
- * given up. */
-static enum outcome connection_ended(struct outbox *outbox, struct outbox_entry *entry,
-                                     struct slice acks)
+static void give_up(struct outbox_entry *entry, struct slice acks)
 {
     struct ack ack = {0};
-    if (entry->aside) {
-        entry->losses++;
-        entry->again_ms = clock_monotonic_ms() + ASIDE_MS;
-        if (entry->losses >= LOSSES_MAX && outbox->confirmed > entry->others) {
-            (void) ack_batch_next(&acks, &ack);
-            log_error("an acknowledgment is given up: the broker ends the connection whenever it "
-                      "is published",
-                      F_SLICE("rule", ack.rule), F_SLICE("topic", ack.topic));
-            return OUTCOME_OK;
-        }
-    } else if (entry->unsure == 0) {
-        entry->unsure = TOGETHER;
-        entry->step = A_FEW;
-    } else if (entry->step > 1) {
-        entry->unsure = entry->step;
-        entry->step = 1;
-    } else if (entry->count - entry->confirmed > 1) {
-        move_aside(outbox, entry, acks);
-    } else {
-        mark_aside(outbox, entry);
-    }
-    entry_note(outbox, entry);
-    return OUTCOME_RETRY;
+    (void) ack_batch_next(&acks, &ack);
+    log_error(
+        "an acknowledgment is given up: the broker ends the connection whenever it is published",
+        F_SLICE("rule", ack.rule), F_SLICE("topic", ack.topic));
+    outbox_entry_confirmed(entry, 1);
 }
 
-/* Publishes what is not confirmed yet, and notes what is. */
+/* The connection has ended with the next of `acks` under way, perhaps with more. */
+static void connection_ended(struct outbox *outbox, struct outbox_entry *entry, struct slice acks)
+{
+    pthread_mutex_lock(&outbox->mutex);
+    bool aside_full = outbox_list_aside(&outbox->list) >= OUTBOX_ASIDE_MAX;
+    pthread_mutex_unlock(&outbox->mutex);
+    outbox->losses++;
+    switch (outbox_entry_lost(entry, outbox->confirmed, aside_full)) {
+    case OUTBOX_AGAIN:
+        break;
+    case OUTBOX_MOVE_ASIDE:
+        move_aside(outbox, entry, acks);
+        break;
+    case OUTBOX_TO_THE_END:
+        pthread_mutex_lock(&outbox->mutex);
+        entry->turn = ++outbox->list.next_turn;
+        pthread_mutex_unlock(&outbox->mutex);
+        break;
+    case OUTBOX_GIVE_UP:
+        give_up(entry, acks);
+        break;
+    }
+    entry_note(outbox, entry);
+}
+
+/* Publishes what is not confirmed yet, and notes what is. OUTCOME_OK: all of it is done with. */
 static enum outcome publish_acks(struct outbox *outbox, struct outbox_entry *entry,
                                  struct slice acks, struct error *error)
 {
@@ -128,16 +122,18 @@ static enum outcome publish_acks(struct outbox *outbox, struct outbox_entry *ent
     }
     uint32_t count = 1;
     while (outcome == OUTCOME_OK && count > 0) {
-        uint32_t step = entry->unsure > 0 ? entry->step : TOGETHER;
-        outcome = ack_publish(outbox->publisher, step, &acks, &count, error);
-        entry->confirmed += count;
-        entry->unsure -= entry->unsure < count ? entry->unsure : count;
-        outbox->confirmed += entry->aside ? 0 : count;
+        outcome = ack_publish(outbox->publisher, outbox_entry_step(entry), &acks, &count, error);
+        if (count > 0) {
+            outbox->losses = 0;
+            outbox->confirmed += entry->state == OUTBOX_ASIDE ? 0 : count;
+        }
+        outbox_entry_confirmed(entry, count);
         entry_note(outbox, entry);
     }
-    return outcome == OUTCOME_RETRY && publisher_lost(outbox->publisher)
-               ? connection_ended(outbox, entry, acks)
-               : outcome;
+    if (outcome == OUTCOME_RETRY && publisher_lost(outbox->publisher)) {
+        connection_ended(outbox, entry, acks);
+    }
+    return entry->confirmed == entry->count ? OUTCOME_OK : outcome;
 }
 
 /* OUTCOME_OK: the file has done its work, or can't. */
@@ -163,36 +159,14 @@ static enum outcome publish_file(struct outbox *outbox, struct outbox_entry *ent
     return outcome;
 }
 
-/* The first that is due; but first one that was set aside and whose time has come. */
-static bool find_due(const struct outbox *outbox, struct outbox_entry *entry)
+/* With the mutex. Copies the entry whose turn it is. */
+static bool find_due(struct outbox *outbox, struct outbox_entry *entry)
 {
-    const struct outbox_entry *found = NULL;
-    int64_t now_ms = clock_monotonic_ms();
-    for (size_t i = 0; i < outbox->list.count; i++) {
-        const struct outbox_entry *each = &outbox->list.entries[i];
-        if (each->due && each->aside && each->again_ms <= now_ms) {
-            found = each;
-            break;
-        }
-        if (each->due && !each->aside && found == NULL) {
-            found = each;
-        }
-    }
+    const struct outbox_entry *found = outbox_list_first(&outbox->list);
     if (found != NULL) {
         *entry = *found;
     }
     return found != NULL;
-}
-
-/* For how long the thread may wait: less than `wait_ms` (-1 = for ever) when something is set
- * aside. */
-static int64_t wait_for_aside(const struct outbox *outbox, int64_t wait_ms)
-{
-    bool aside = false;
-    for (size_t i = 0; i < outbox->list.count; i++) {
-        aside = aside || outbox->list.entries[i].aside;
-    }
-    return aside && (wait_ms < 0 || wait_ms > ASIDE_MS) ? ASIDE_MS : wait_ms;
 }
 
 /* With the mutex held, which is released meanwhile. Returns for how long nothing has to be done
@@ -224,13 +198,20 @@ static bool next_due(struct outbox *outbox, struct outbox_entry *entry)
         int64_t wait_ms = keep_connected(outbox);
         found = find_due(outbox, entry);
         if (!found && !outbox->ending && !outbox->closing) {
-            thread_cond_wait(&outbox->cond, &outbox->mutex, wait_for_aside(outbox, wait_ms));
+            thread_cond_wait(&outbox->cond, &outbox->mutex, wait_ms);
             found = find_due(outbox, entry);
         }
     }
     found = found && !outbox->ending;
     pthread_mutex_unlock(&outbox->mutex);
     return found;
+}
+
+/* How long to wait after a failure. */
+static int64_t rest_ms(const struct outbox *outbox)
+{
+    bool searching = publisher_lost(outbox->publisher) && outbox->losses < LOST_IN_A_ROW;
+    return searching ? REST_LOST_MS : REST_MS;
 }
 
 void *outbox_main(void *context)
@@ -253,7 +234,7 @@ void *outbox_main(void *context)
             }
         } else if (!outbox->ending) {
             log_warn("acknowledgments wait", F_TEXT("reason", error.text));
-            thread_cond_wait(&outbox->cond, &outbox->mutex, REST_MS);
+            thread_cond_wait(&outbox->cond, &outbox->mutex, rest_ms(outbox));
         }
         pthread_mutex_unlock(&outbox->mutex);
     }

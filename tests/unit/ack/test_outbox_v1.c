@@ -7,7 +7,7 @@
  */
 #include <fcntl.h>
 
-#include "ack/outbox_file.h"
+#include "ack/outbox_list.h"
 #include "unit.h"
 
 #define MADE "tests/data/outbox-v1"
@@ -52,14 +52,13 @@ static void test_read(void)
     struct slice rest;
     struct error error;
     struct ack ack;
-    uint64_t position;
-    unsigned serial;
+    struct outbox_entry entry;
     if (getenv("MAKE_OUTBOX") != NULL) {
         make(NAME);
     }
-    CHECK(outbox_file_name_parse(NAME, &position, &serial));
-    CHECK_INT_EQ(position, 4711);
-    CHECK_INT_EQ(serial, 3);
+    CHECK(outbox_entry_parse(NAME, &entry));
+    CHECK_INT_EQ(entry.mark.position, 4711);
+    CHECK_INT_EQ(entry.serial, 3);
     CHECK_INT_EQ(outbox_file_read(path, &file, &content, &rest, &error), OUTCOME_OK);
     CHECK_TEXT_EQ(file.journal, UUID);
     CHECK_INT_EQ(file.mark.position, 4711);

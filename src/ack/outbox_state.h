@@ -1,11 +1,14 @@
 /*
- * outbox_internal: what outbox.c (the loader's half) and outbox_thread.c (the half that publishes)
- * share.
+ * outbox_state: what the two halves of an outbox share: outbox.c, which the loader calls, and
+ * outbox_thread.c, which publishes. Nobody else includes it.
+ *
+ * Everything from `mutex` on is guarded by it. outbox_changed() asserts then, in test builds, what
+ * outbox_list_check() says.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_ACK_OUTBOX_INTERNAL_H
-#define MQTT2PG_ACK_OUTBOX_INTERNAL_H
+#ifndef MQTT2PG_ACK_OUTBOX_STATE_H
+#define MQTT2PG_ACK_OUTBOX_STATE_H
 
 #include <pthread.h>
 
@@ -13,7 +16,6 @@
 #include "ack/outbox_list.h"
 #include "mqtt/publisher.h"
 
-/* Everything from `mutex` on is guarded by it. */
 struct outbox {
     char *directory;
     int directory_fd;
@@ -21,7 +23,8 @@ struct outbox {
     int64_t max_bytes;
     struct publisher *publisher; /* of the thread */
     bool told;                   /* of the thread: that there is no connection */
-    uint64_t confirmed; /* of the thread: acknowledgments, those set aside not among them */
+    uint64_t confirmed; /* of the thread: acknowledgments, those that stand aside not among them */
+    unsigned losses;    /* of the thread: connections that have ended since one was confirmed */
     pthread_t thread;
     bool started;
 
@@ -43,8 +46,5 @@ void outbox_remove(struct outbox *outbox, size_t index);
 
 /* After any change of the list, with the mutex held. */
 void outbox_changed(struct outbox *outbox);
-
-/* The thread; `context` is the outbox. */
-void *outbox_main(void *context);
 
 #endif

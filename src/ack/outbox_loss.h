@@ -1,0 +1,44 @@
+/*
+ * outbox_loss: what becomes of an acknowledgment with which a connection has ended. Pure.
+ *
+ * Whoever sends a request chooses the topic of its answer, and a broker may end the connection of a
+ * client that publishes there (Mosquitto: a topic of more than 200 levels). Such an answer must not
+ * keep back the others, and a connection that ends by chance must cost no answer:
+ *
+ *   many under way ──ended──▶ one at a time ──ended──▶ aside, behind all others ──ended──▶ behind all others
+ *                                   │ nothing more                                  └ the third time alone: given up
+ *                                   └ may stand aside: tried where it is, the third time alone given up
+ *
+ * Given up only when others were confirmed since it was set aside: a broker that takes none of them
+ * may take them tomorrow. That does not hold when so many stand aside that no more may.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_ACK_OUTBOX_LOSS_H
+#define MQTT2PG_ACK_OUTBOX_LOSS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ack/outbox_list.h"
+
+enum outbox_remedy {
+    OUTBOX_AGAIN,      /* publish again where it stands */
+    OUTBOX_MOVE_ASIDE, /* into a file of its own, behind all others */
+    OUTBOX_TO_THE_END, /* its file goes behind all others */
+    OUTBOX_GIVE_UP,    /* it is done with, and an error in the log */
+};
+
+/* The connection has ended while the next acknowledgment of the entry was under way; alone unless
+ * the entry was OUTBOX_DUE. `confirmed`: how many others have been confirmed so far. Changes the
+ * entry's state. */
+enum outbox_remedy outbox_entry_lost(struct outbox_entry *entry, uint64_t confirmed,
+                                     bool aside_full);
+
+/* So many of the entry's acknowledgments were confirmed. */
+void outbox_entry_confirmed(struct outbox_entry *entry, uint32_t count);
+
+/* How many of the entry's acknowledgments may be under way together. */
+uint32_t outbox_entry_step(const struct outbox_entry *entry);
+
+#endif
