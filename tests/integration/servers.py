@@ -7,6 +7,7 @@ SPDX-License-Identifier: MIT
 
 import glob
 import os
+import re
 import pwd
 import random
 import shutil
@@ -343,6 +344,79 @@ class RabbitMQ(Server):
         self.end(signal.SIGTERM)
         self.mapper.terminate()
         self.mapper.wait(10)
+
+
+class Ejabberd(Server):
+    """ejabberd's mod_mqtt, without the Debian service and without Erlang's distribution: MQTT 5 and 3.1.1, a copy a subscription."""
+
+    name = "ejabberd"
+    CONFIG = """hosts: [localhost]
+loglevel: info
+listen:
+  - port: %d
+    ip: "127.0.0.1"
+    module: mod_mqtt
+auth_method: [anonymous]
+anonymous_protocol: login_anon
+allow_multiple_connections: true
+modules:
+  mod_mqtt:
+    max_queue: 1000000
+    session_expiry: 1 hour
+"""
+
+    @staticmethod
+    def installed():
+        return os.access("/usr/sbin/ejabberdctl", os.X_OK) and find_program("erl")
+
+    def start(self):
+        make_folder(os.path.join(self.folder, "spool"))
+        config = os.path.join(self.folder, "ejabberd.yml")
+        with open(config, "w") as file:
+            file.write(self.CONFIG % self.port)
+        with open("/usr/sbin/ejabberdctl") as file:
+            libraries = re.search(r"^ERL_LIBS='(.*)'", file.read(), re.M).group(1)
+        environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.folder, "LANG": "C.UTF-8", "ERL_LIBS": libraries,
+                       "EJABBERD_CONFIG_PATH": config, "EJABBERD_LOG_PATH": self.folder + "/ejabberd.log"}
+        self.launch([find_program("erl"), "-noinput", "-mnesia", "dir", f'"{self.folder}/spool"', "-s", "ejabberd"], env=environment)
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.options = {"username": "bridge@localhost", "password": "x"}
+        self.wait_listening(120)
+        return self
+
+    def stop(self):
+        self.end(signal.SIGTERM)
+
+
+class Aedes(Server):
+    """The Node.js broker aedes, where npm can fetch it: MQTT 3.1.1, repeats without DUP, nothing outlives it."""
+
+    name = "aedes"
+    SCRIPT = """
+const { Aedes } = require('aedes'), net = require('net');
+(async () => {
+  const broker = Aedes.createBroker ? await Aedes.createBroker() : new Aedes();
+  net.createServer(broker.handle).listen(%d, '127.0.0.1');
+})();
+"""
+
+    @staticmethod
+    def installed():
+        """True where node is there and the package stands under AEDES_MODULES (npm install --prefix DIRECTORY aedes)."""
+        return find_program("node") and os.path.isdir(os.path.join(os.environ.get("AEDES_MODULES", ""), "node_modules/aedes"))
+
+    def start(self):
+        script = os.path.join(self.folder, "broker.js")
+        with open(script, "w") as file:
+            file.write(self.SCRIPT % self.port)
+        self.launch([find_program("node"), script],
+                    env={"PATH": os.environ.get("PATH", ""), "NODE_PATH": os.path.join(os.environ["AEDES_MODULES"], "node_modules")})
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.wait_listening()
+        return self
+
+    def stop(self):
+        self.end(signal.SIGTERM)
 
 
 def remove(path):

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, demo, test, bench, deb, cross, lint.
+# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, demo, test, brokers, bench, deb, cross, lint.
 # As root, or through sudo; says what it installs, and neither says nor does anything when all is there.
 #
 # SPDX-License-Identifier: MIT
@@ -11,6 +11,8 @@ build=(gcc libc6-dev make pkg-config libpaho-mqtt-dev libssl-dev libpq-dev libco
 demo=(mosquitto postgresql python3)
 test=(libcunit1-dev mosquitto mosquitto-clients postgresql postgresql-contrib python3
     python3-paho-mqtt python3-psycopg2 python3-yaml openssl curl chromium chromium-driver)
+# Without these the tests at other brokers are skipped.
+brokers=(rabbitmq-server ejabberd)
 bench=(python3-psycopg)
 deb=(dpkg-dev)
 cross=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static libcunit1-dev)
