@@ -2,6 +2,7 @@
 #include "learn/learner.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -23,8 +24,24 @@ void learner_free(struct learner *learner)
     }
 }
 
+/* A bridge's own status ("online", "offline"), under its topic by default. */
+static bool is_bridge_status(const struct message *message)
+{
+    struct slice topic = message->topic;
+    struct slice begin = slice_of("mqtt2pg/"), end = slice_of("/status");
+    if (topic.length <= begin.length + end.length ||
+        memcmp(topic.data, begin.data, begin.length) != 0 ||
+        memcmp(topic.data + topic.length - end.length, end.data, end.length) != 0) {
+        return false;
+    }
+    return slice_is(message->payload, "online") || slice_is(message->payload, "offline");
+}
+
 void learner_take(struct learner *learner, const struct message *message)
 {
+    if (is_bridge_status(message)) {
+        return;
+    }
     bool room = learner->topics < LEARNER_TOPICS_MAX;
     struct topic_node *node = topic_tree_find(learner->root, message->topic, room);
     learner->messages++;

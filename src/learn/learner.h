@@ -24,6 +24,7 @@ struct learner {
 struct learner *learner_new(void);
 void learner_free(struct learner *learner);
 
+/* A bridge's own status topic is passed over. */
 void learner_take(struct learner *learner, const struct message *message);
 
 #endif

@@ -10,8 +10,6 @@
 #include "decode/json_scan.h"
 #include "row/convert.h"
 
-enum { EVERY_FORM = 31, EVERY_CLOCK = 15 };
-
 /* Digits that every float8 keeps, and the most that one prints. */
 enum { DIGITS_KEPT = 15, DIGITS_PRINTED = 17 };
 
@@ -23,8 +21,6 @@ struct shape *shape_new(struct slice key)
     shape->whole = true;
     shape->int64 = true;
     shape->float8 = true;
-    shape->forms = EVERY_FORM;
-    shape->clocks = EVERY_CLOCK;
     return shape;
 }
 
@@ -52,6 +48,37 @@ struct shape *shape_member(const struct shape *shape, struct slice key)
 bool shape_is_only(const struct shape *shape, enum value_kind kind)
 {
     return shape->kinds[kind] > 0 && shape->kinds[kind] + shape->kinds[VALUE_NULL] == shape->seen;
+}
+
+bool shape_is_most(uint64_t count, uint64_t total)
+{
+    return count > 0 && (count == total || (total >= 20 && count * 100 >= total * 95));
+}
+
+static void count_bits(uint64_t *counts, size_t size, unsigned bits)
+{
+    for (size_t i = 0; i < size; i++) {
+        counts[i] += bits >> i & 1U;
+    }
+}
+
+static unsigned most_bits(const uint64_t *counts, size_t size, uint64_t total)
+{
+    unsigned bits = 0;
+    for (size_t i = 0; i < size; i++) {
+        bits |= shape_is_most(counts[i], total) ? 1U << i : 0U;
+    }
+    return bits;
+}
+
+unsigned shape_forms(const struct shape *shape)
+{
+    return most_bits(shape->forms, SHAPE_FORMS, shape->kinds[VALUE_TEXT]);
+}
+
+unsigned shape_clocks(const struct shape *shape)
+{
+    return most_bits(shape->clocks, SHAPE_CLOCKS, shape->kinds[VALUE_NUMBER]);
 }
 
 /* --- numbers ---------------------------------------------------------------------------------- */
@@ -131,7 +158,7 @@ static void take_number(struct shape *shape, struct slice text, struct arena *sc
     shape->int64 &= number_to_int64(&number, &integer) == NUMBER_FITS;
     shape->float8 &= number_to_float8(text, scratch, &real) == NUMBER_FITS &&
                      is_exact_float8(text, &number, real);
-    shape->clocks &= clocks_of(real);
+    count_bits(shape->clocks, SHAPE_CLOCKS, clocks_of(real));
 }
 
 /* --- texts ------------------------------------------------------------------------------------ */
@@ -151,6 +178,17 @@ static bool has_pattern(struct slice text, const char *pattern)
     return true;
 }
 
+/* "…T10:00:00Z", "…+01:00", "…-0500". */
+static bool has_offset(struct slice text)
+{
+    char last = text.data[text.length - 1];
+    bool found = last == 'Z' || last == 'z';
+    for (size_t i = sizeof("9999-99-99T99:99") - 1; i < text.length && !found; i++) {
+        found = text.data[i] == '+' || text.data[i] == '-';
+    }
+    return found;
+}
+
 static unsigned forms_of(struct slice text)
 {
     int64_t time;
@@ -159,6 +197,9 @@ static unsigned forms_of(struct slice text)
         forms |= text.length == 10                       ? FORM_DATE
                  : has_pattern(text, "9999-99-99T99:99") ? FORM_TIMESTAMP
                                                          : 0U;
+    }
+    if ((forms & FORM_TIMESTAMP) != 0 && has_offset(text)) {
+        forms |= FORM_ZONED;
     }
     if (text.length == 36 && has_pattern(text, "ffffffff-ffff-ffff-ffff-ffffffffffff")) {
         forms |= FORM_UUID;
@@ -251,7 +292,7 @@ static void take(struct shape *shape, const struct node *node, struct shape_budg
         take_number(shape, node->text, scratch);
         break;
     case VALUE_TEXT:
-        shape->forms &= forms_of(node->text);
+        count_bits(shape->forms, SHAPE_FORMS, forms_of(node->text));
         break;
     case VALUE_OBJECT:
         take_members(shape, node, budget, scratch, depth);
@@ -306,8 +347,12 @@ void shape_merge(struct shape *into, struct shape *from)
     into->whole &= from->whole;
     into->int64 &= from->int64;
     into->float8 &= from->float8;
-    into->forms &= from->forms;
-    into->clocks &= from->clocks;
+    for (size_t i = 0; i < SHAPE_FORMS; i++) {
+        into->forms[i] += from->forms[i];
+    }
+    for (size_t i = 0; i < SHAPE_CLOCKS; i++) {
+        into->clocks[i] += from->clocks[i];
+    }
     merge_members(into, from);
     if (into->elements == NULL) {
         into->elements = from->elements;

@@ -19,16 +19,18 @@
 /* An object with more members than this has names that are data: it stays one value. */
 enum { SHAPE_MEMBERS_MAX = 100, SHAPE_DEPTH_MAX = 6, SHAPE_ELEMENTS_MAX = 200 };
 
-/* Forms that every text so far has had. */
+/* Forms that a text has. */
 enum shape_form {
     FORM_TIMESTAMP = 1, /* date and time, RFC 3339 or PostgreSQL's ISO form */
     FORM_DATE = 2,
     FORM_UUID = 4,
     FORM_NUMBER = 8,   /* a JSON number */
     FORM_BOOLEAN = 16, /* true, false */
+    FORM_ZONED = 32,   /* a date and time with its offset from UTC */
 };
+enum { SHAPE_FORMS = 6, SHAPE_CLOCKS = 4 };
 
-/* Units in which every number so far is a time between 2001 and 2099. */
+/* Units in which a number is a time between 2001 and 2099. */
 enum shape_clock { CLOCK_S = 1, CLOCK_MS = 2, CLOCK_US = 4, CLOCK_NS = 8 };
 
 struct shape {
@@ -44,9 +46,16 @@ struct shape {
     bool whole;                       /* no number had a point or an exponent */
     bool int64;                       /* every number fits bigint */
     bool float8;                      /* every number is exactly what a float8 prints */
-    unsigned forms;                   /* enum shape_form */
-    unsigned clocks;                  /* enum shape_clock */
+    uint64_t forms[SHAPE_FORMS];      /* how many texts had which form, by its bit */
+    uint64_t clocks[SHAPE_CLOCKS];    /* how many numbers were a time in which unit, by its bit */
 };
+
+/* One odd value among many decides nothing: all of them, or 95 % of twenty and more. */
+bool shape_is_most(uint64_t count, uint64_t total);
+
+/* The forms that most texts have, and the units that most numbers are times in. */
+unsigned shape_forms(const struct shape *shape);
+unsigned shape_clocks(const struct shape *shape);
 
 /* How many shapes there may be; `exceeded` once one more was wanted. */
 struct shape_budget {

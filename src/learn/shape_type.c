@@ -31,17 +31,38 @@ static struct slice last_word(struct slice name)
     return slice_make(name.data + start, name.length - start);
 }
 
-bool shape_name_is_clock(struct slice name)
+static bool is_word_of(struct slice name, const char *const *words, size_t count)
 {
     struct slice word = name.length == 0 ? name : last_word(name);
-    for (size_t i = 0; i < sizeof(clock_words) / sizeof(clock_words[0]); i++) {
-        size_t length = strlen(clock_words[i]);
-        if (length == word.length && strncasecmp(word.data, clock_words[i], length) == 0) {
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(words[i]);
+        if (length == word.length && strncasecmp(word.data, words[i], length) == 0) {
             return true;
         }
     }
-    return name.length > 4 && strncasecmp(name.data + name.length - 4, "time", 4) == 0 &&
-           !(name.length == 6 && strncasecmp(name.data, "uptime", 6) == 0);
+    return false;
+}
+
+bool shape_name_is_clock(struct slice name)
+{
+    return is_word_of(name, clock_words, sizeof(clock_words) / sizeof(clock_words[0])) ||
+           (name.length > 4 && strncasecmp(name.data + name.length - 4, "time", 4) == 0 &&
+            !(name.length == 6 && strncasecmp(name.data, "uptime", 6) == 0));
+}
+
+/* Words that, alone or as the last one of a name, mean an identifier or a count: whole for ever. */
+static const char *const whole_words[] = {
+    "id",       "count",  "counter", "counts",      "seq",     "sequence", "number",
+    "num",      "nr",     "no",      "index",       "idx",     "uptime",   "bytes",
+    "packets",  "port",   "version", "channel",     "address", "addr",     "code",
+    "pid",      "serial", "fcnt",    "cnt",         "retries", "errors",   "restarts",
+    "messages", "size",   "rssi",    "linkquality", "lqi",     "year",     "pulses",
+};
+
+static bool name_is_whole(const struct shape *shape)
+{
+    return shape->key != NULL && is_word_of(slice_make(shape->key, shape->key_length), whole_words,
+                                            sizeof(whole_words) / sizeof(whole_words[0]));
 }
 
 static const char *clock_filter(unsigned clocks)
@@ -55,15 +76,15 @@ static const char *clock_filter(unsigned clocks)
 
 static struct shape_type number_type(const struct shape *shape)
 {
-    const char *filter = clock_filter(shape->clocks);
+    const char *filter = clock_filter(shape_clocks(shape));
     struct slice name = slice_make(shape->key, shape->key_length);
     if (filter != NULL && shape->key != NULL && shape_name_is_clock(name)) {
         return (struct shape_type){.type = "timestamptz", .filter = filter};
     }
-    if (shape->whole && shape->int64) {
+    if (shape->whole && shape->int64 && (name_is_whole(shape) || !shape->float8)) {
         return (struct shape_type){.type = "bigint"};
     }
-    if (shape->float8 && !shape->whole) {
+    if (shape->float8) {
         return (struct shape_type){.type = "double precision"};
     }
     return (struct shape_type){.type = "numeric", .note = "more digits than the others keep"};
@@ -72,7 +93,11 @@ static struct shape_type number_type(const struct shape *shape)
 static struct shape_type text_type(unsigned forms)
 {
     if (forms & FORM_TIMESTAMP) {
-        return (struct shape_type){.type = "timestamptz"};
+        return (struct shape_type){
+            .type = "timestamptz",
+            .note = forms & FORM_ZONED
+                        ? NULL
+                        : "no zone, so it is read as UTC: for local times | zone 'Europe/Berlin'"};
     }
     if (forms & FORM_DATE) {
         return (struct shape_type){.type = "date"};
@@ -103,17 +128,47 @@ static struct shape_type array_type(const struct shape *shape, struct arena *are
                                .note = inner.note};
 }
 
+/* How many values the type does not take, for the note. */
+static struct shape_type with_rest(struct shape_type type, uint64_t rest, struct arena *arena)
+{
+    if (rest > 0) {
+        type.note = arena_printf(arena, "%llu of the values seen would not fit: dead letters",
+                                 (unsigned long long) rest)
+                        .data;
+    }
+    return type;
+}
+
+/* What most values are, where that is a number, or a text of some form. */
+static struct shape_type majority_type(const struct shape *shape, struct arena *arena)
+{
+    uint64_t total = shape->seen - shape->kinds[VALUE_NULL];
+    if (shape_is_most(shape->kinds[VALUE_NUMBER], total)) {
+        return with_rest(number_type(shape), total - shape->kinds[VALUE_NUMBER], arena);
+    }
+    if (!shape_is_only(shape, VALUE_TEXT)) {
+        return (struct shape_type){0};
+    }
+    unsigned forms = shape_forms(shape);
+    struct shape_type type = text_type(forms);
+    uint64_t fitting = total;
+    for (unsigned i = 0; i < SHAPE_FORMS; i++) {
+        if ((forms >> i & 1U) != 0 && 1U << i != FORM_ZONED && 1U << i != FORM_NUMBER) {
+            fitting = shape->forms[i] < fitting ? shape->forms[i] : fitting;
+        }
+    }
+    return with_rest(type, total - fitting, arena);
+}
+
 struct shape_type shape_type_of(const struct shape *shape, struct arena *arena)
 {
     uint64_t nulls = shape->kinds[VALUE_NULL];
     if (nulls == shape->seen) {
         return (struct shape_type){.note = "only null so far"};
     }
-    if (shape_is_only(shape, VALUE_NUMBER)) {
-        return number_type(shape);
-    }
-    if (shape_is_only(shape, VALUE_TEXT)) {
-        return text_type(shape->forms);
+    struct shape_type majority = majority_type(shape, arena);
+    if (majority.type != NULL) {
+        return majority;
     }
     if (shape_is_only(shape, VALUE_BOOLEAN)) {
         return (struct shape_type){.type = "boolean"};

@@ -16,10 +16,12 @@ struct shape_type {
 };
 
 /*
- * Whole numbers are bigint, other numbers double precision, both numeric where that would lose a
- * digit; numbers that are times between 2001 and 2099 in one unit and have the name of a clock are
- * timestamptz; texts that all look like one are timestamptz, date, uuid. Arrays of one simple kind
- * are arrays, everything nested or mixed is jsonb, numbers and texts together are text. Types live
+ * Numbers are double precision, for fractions come later (an idle plug says 0, then 12.5); bigint
+ * when their name is that of an identifier or a counter; numeric where double precision would lose a
+ * digit. Numbers that are times between 2001 and 2099 in one unit and have the name of a clock are
+ * timestamptz; texts that look like one are timestamptz, date, uuid. Arrays of one simple kind are
+ * arrays, everything nested or mixed is jsonb, numbers and texts together are text. What 95 % of
+ * twenty and more values are decides; the note says how many would become dead letters. Types live
  * in `arena`.
  */
 struct shape_type shape_type_of(const struct shape *shape, struct arena *arena);

@@ -85,6 +85,41 @@ static void test_filter_names_levels(void)
     learner_free(learner);
 }
 
+/* One odd value among many decides nothing, and is told. */
+static void test_odd_values(void)
+{
+    static const struct {
+        const char *usual;
+        const char *odd;
+        const char *column;
+        const char *note;
+    } cases[] = {
+        {"{\"v\":21.5}", "{\"v\":\"n/a\"}", "$.v :: double precision", "1 of the values seen"},
+        {"{\"ts\":1700000000}", "{\"ts\":0}", "$.ts | unix_s | required", NULL},
+        {"{\"d\":\"2026-11-23\"}", "{\"d\":\"never\"}", "$.d :: date", "1 of the values seen"},
+        {"{\"at\":\"2026-11-23T10:00:00\"}", "{\"at\":\"2026-11-23T11:00:00\"}",
+         "$.at | required :: timestamptz", "no zone"},
+        {"{\"at\":\"2026-11-23T10:00:00Z\"}", "{\"at\":\"2026-11-23T11:00:00+01:00\"}",
+         "$.at | required :: timestamptz", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct learner *learner = learner_new();
+        UNIT_CASE("%s", cases[i].usual);
+        for (int k = 0; k < 30; k++) {
+            learn(learner, slice_of("a"), slice_of(k == 7 ? cases[i].odd : cases[i].usual));
+        }
+        struct proposal *proposal = propose(learner, "#");
+        const struct proposed_column *column = &proposal->rules[0].columns[0];
+        column += strcmp(column->expression, "@received_at") == 0;
+        CHECK_TEXT_EQ(column->expression, cases[i].column);
+        CHECK(cases[i].note == NULL
+                  ? column->note == NULL
+                  : column->note != NULL && strstr(column->note, cases[i].note) != NULL);
+        proposal_free(proposal);
+        learner_free(learner);
+    }
+}
+
 /* What the bounds cut off is said, and nothing else happens. */
 static void test_bounds(void)
 {
@@ -222,6 +257,7 @@ static void test_quoted(void)
 }
 
 UNIT_MAIN("proposal", {"cases", test_cases}, {"filter_names_levels", test_filter_names_levels},
-          {"bounds", test_bounds}, {"too_many_members", test_too_many_members},
-          {"budget", test_budget}, {"share_and_key", test_share_and_key}, {"snake", test_snake},
-          {"singular", test_singular}, {"name_list", test_name_list}, {"quoted", test_quoted})
+          {"odd values", test_odd_values}, {"bounds", test_bounds},
+          {"too_many_members", test_too_many_members}, {"budget", test_budget},
+          {"share_and_key", test_share_and_key}, {"snake", test_snake}, {"singular", test_singular},
+          {"name_list", test_name_list}, {"quoted", test_quoted})
