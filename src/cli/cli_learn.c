@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "learn/learner.h"
 #include "learn/proposal.h"
+#include "learn/topic_fold.h"
 #include "load/rule.h"
 #include "mqtt/listener.h"
 #include "pg/target.h"
@@ -320,7 +321,8 @@ int cli_learn(const struct cli_call *call)
     } else if (lesson.learner->messages == 0) {
         exit_code = say_nothing_came(&lesson);
     } else {
-        topic_tree_collapse(lesson.learner->root);
+        topic_tree_collapse(lesson.learner->root, lesson.request.topic);
+        topic_tree_fold(lesson.learner->root);
         exit_code = print_proposal(&lesson);
     }
     learner_free(lesson.learner);

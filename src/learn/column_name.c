@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "learn/latin.h"
 
 /* NAMEDATALEN - 1; with room for the number of a name that is taken. */
 enum { NAME_BYTES_MAX = 63, NUMBER_BYTES = 6 };
@@ -97,7 +98,7 @@ static void append_gap(struct buf *out)
     }
 }
 
-void name_append_snake(struct buf *out, struct slice name)
+static void append_snake(struct buf *out, struct slice name)
 {
     append_gap(out);
     if (!has_letters(name)) {
@@ -123,6 +124,14 @@ void name_append_snake(struct buf *out, struct slice name)
     while (out->length > 1 && out->data[out->length - 1] == '_') {
         out->length--;
     }
+}
+
+void name_append_snake(struct buf *out, struct slice text)
+{
+    struct buf latin = {0};
+    latin_append(&latin, text);
+    append_snake(out, buf_slice(&latin));
+    buf_fini(&latin);
 }
 
 static bool ends_with(struct slice word, const char *end)

@@ -40,21 +40,10 @@ void maker_tell(struct maker *maker, const char *format, ...)
 
 /* --- captures --------------------------------------------------------------------------------- */
 
-/* The i-th level of what was listened to, "" when it has no such level. */
-static struct slice filter_level(const char *filter, size_t index)
-{
-    const char *at = filter;
-    for (; index > 0 && at != NULL; index--) {
-        at = strchr(at, '/');
-        at = at == NULL ? NULL : at + 1;
-    }
-    return at == NULL ? slice_of("") : slice_make(at, strcspn(at, "/"));
-}
-
 /* "{x}": the person has named this level. */
 static bool named_by_filter(struct buf *out, const char *filter, size_t index)
 {
-    struct slice level = filter_level(filter, index);
+    struct slice level = topic_filter_level(filter, index);
     if (level.length < 3 || level.data[0] != '{' || level.data[level.length - 2] == '.') {
         return false;
     }
@@ -75,6 +64,10 @@ static void name_capture(struct buf *out, const struct walk *walk, size_t index)
     const struct topic_node *above = index == 0 ? NULL : pattern->levels[index - 1];
     bool last = index + 1 == pattern->count;
     if (named_by_filter(out, walk->filter, index)) {
+        return;
+    }
+    if (node->rest) {
+        buf_append_text(out, "path");
         return;
     }
     if (last && is_scalar(node->data) && !topic_level_is_name(node->level)) {
@@ -123,7 +116,7 @@ static void make_topic(struct maker *maker, const struct walk *walk)
             struct buf name = {0};
             name_capture(&name, walk, i);
             const char *capture = name_list_add(&captures, buf_slice(&name));
-            buf_printf(&topic, "{%s}", capture);
+            buf_printf(&topic, "{%s%s}", capture, node->rest ? "..." : "");
             maker_add_column(maker, slice_of(capture), "topic",
                              arena_printf(maker->proposal->arena, "{%s}", capture).data, NULL);
             buf_fini(&name);
@@ -298,11 +291,75 @@ static void visit(struct walk *walk, const struct topic_node *parent)
     }
 }
 
+/* --- no message for two rules ------------------------------------------------------------------ */
+
+static struct slice take_level(const char **at)
+{
+    struct slice level = slice_make(*at, strcspn(*at, "/"));
+    *at += level.length;
+    *at += **at == '/';
+    return level;
+}
+
+static bool is_capture(struct slice level)
+{
+    return level.length > 2 && level.data[0] == '{';
+}
+
+static bool is_rest(struct slice level)
+{
+    return is_capture(level) && level.length > 5 && level.data[level.length - 2] == '.';
+}
+
+/* Do both take some topic? Appends to `where` by which captures a message of `other` is known: a
+ * level that is a word there and a capture here. */
+static bool meets(const char *topic, const char *other, struct buf *where)
+{
+    while (*topic != '\0' && *other != '\0') {
+        struct slice mine = take_level(&topic);
+        struct slice theirs = take_level(&other);
+        if (is_rest(mine) || is_rest(theirs)) {
+            return true;
+        }
+        bool word = !is_capture(theirs) && !slice_is(theirs, "+");
+        if (is_capture(mine) && word) {
+            buf_printf(where, "%s%.*s != '%.*s'", where->length > 0 ? " or " : "", SLICE_ARGS(mine),
+                       SLICE_ARGS(theirs));
+        } else if (!is_capture(mine) && !slice_is(mine, "+") && word &&
+                   !slice_equal(mine, theirs)) {
+            return false;
+        }
+    }
+    return *topic == '\0' && *other == '\0';
+}
+
+/* A rule with a capture where another one has a word leaves that one's messages to it. */
+static void part_rules(struct proposal *proposal)
+{
+    for (size_t i = 0; i < proposal->rule_count; i++) {
+        struct buf conditions = {0};
+        for (size_t k = 0; k < proposal->rule_count; k++) {
+            struct buf where = {0};
+            if (k != i && meets(proposal->rules[i].topic, proposal->rules[k].topic, &where) &&
+                where.length > 0 && strpbrk(buf_string(&where), "\\\"") == NULL) {
+                buf_printf(&conditions, "%s(%s)", conditions.length > 0 ? " and " : "",
+                           buf_string(&where));
+            }
+            buf_fini(&where);
+        }
+        if (conditions.length > 0) {
+            proposal->rules[i].where = arena_copy(proposal->arena, buf_slice(&conditions)).data;
+        }
+        buf_fini(&conditions);
+    }
+}
+
 struct proposal *proposal_new(const struct topic_node *root, const char *filter)
 {
     struct walk walk = {.proposal = memory_alloc(sizeof(struct proposal)), .filter = filter};
     walk.proposal->arena = arena_new(16 << 10);
     visit(&walk, root);
+    part_rules(walk.proposal);
     name_list_fini(&walk.names);
     return walk.proposal;
 }

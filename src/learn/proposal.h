@@ -27,8 +27,9 @@ struct proposed_rule {
     const char *name; /* of the rule and of its table */
     const char *topic;
     const char *format;
-    const char *rows; /* NULL = none */
-    const char *key;  /* the columns that could be its key, as libconfig writes them; NULL = none */
+    const char *rows;  /* NULL = none */
+    const char *where; /* leaves what another rule takes to that; NULL = all messages */
+    const char *key; /* the columns that could be its key, as libconfig writes them; NULL = none */
     struct proposed_column *columns;
     size_t column_count;
     size_t column_capacity;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <inttypes.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/memory.h"
@@ -286,6 +287,11 @@ static void add_scalar(struct maker *maker, const struct shape *shape)
     add_received(maker);
     maker_add_column(maker, slice_of("value"), "payload", expression_of(arena, "$", type, false),
                      type.note);
+    if (shape->kinds[VALUE_NUMBER] > 0 && strcmp(type.type, "text") == 0) {
+        maker_add_column(maker, slice_of("number"), "value",
+                         "$ | extract '^-?[0-9]+([.][0-9]+)?$' :: double precision",
+                         "the value where it is a number");
+    }
 }
 
 void maker_add_payload(struct maker *maker)

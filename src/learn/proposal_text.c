@@ -118,6 +118,9 @@ static void append_rule(struct buf *out, const struct proposed_rule *rule)
     if (rule->rows != NULL) {
         append_setting(out, "rows", rule->rows);
     }
+    if (rule->where != NULL) {
+        append_setting(out, "where", rule->where);
+    }
     append_setting(out, "table", rule->name);
     buf_append_text(out, "    create  = true;\n");
     append_columns(out, rule);

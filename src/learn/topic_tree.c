@@ -201,6 +201,7 @@ struct family {
     size_t count;
     const char *above; /* the parent's level; NULL = the first level of a topic */
     bool loose;        /* so many words that they must be names */
+    bool named;        /* the filter names this level: all are one class */
 };
 
 static size_t class_size(const struct family *family, size_t class)
@@ -376,18 +377,40 @@ static void merge_classes(struct topic_node *parent, struct family *family)
     }
 }
 
+/* Things of several kinds below one word ("zigbee2mqtt/{device}", "devices/{device}"): a plug and a
+ * sensor have other members, and stand in one wide table all the same. */
+static void join_things(struct family *family, bool many)
+{
+    size_t first = family->count;
+    for (size_t i = 0; many && i < family->count; i++) {
+        const struct topic_data *data = family->list[i].node->data;
+        if (data == NULL || topic_data_format(data) != FORMAT_OBJECTS) {
+            continue;
+        }
+        if (first == family->count) {
+            first = family->list[i].class;
+        }
+        join(family, family->list[i].class, first);
+    }
+}
+
+static bool is_plural(const char *word)
+{
+    struct buf singular = {0};
+    name_append_singular(&singular, slice_of(word));
+    bool plural = strcmp(buf_string(&singular), word) != 0;
+    buf_fini(&singular);
+    return plural;
+}
+
 /* The one device that is there so far, below a word in the plural: others may come. */
 static bool is_first_of_many(const struct family *family, size_t index)
 {
     const struct topic_node *node = family->list[index].node;
-    struct buf singular = {0};
     if (family->above == NULL || !topic_level_is_name(node->level)) {
         return false;
     }
-    name_append_singular(&singular, slice_of(family->above));
-    bool many = topic_level_known(family->above) != NULL ||
-                strcmp(buf_string(&singular), family->above) != 0;
-    buf_fini(&singular);
+    bool many = topic_level_known(family->above) != NULL || is_plural(family->above);
     for (size_t i = 0; many && i < family->count; i++) {
         many = i == index || (!topic_level_is_name(family->list[i].node->level) &&
                               !covers(node, family->list[i].node));
@@ -395,28 +418,60 @@ static bool is_first_of_many(const struct family *family, size_t index)
     return many;
 }
 
-static void collapse(struct topic_node *parent, const char *above)
+struct slice topic_filter_level(const char *filter, size_t index)
+{
+    const char *at = filter;
+    for (; index > 0 && at != NULL; index--) {
+        at = strchr(at, '/');
+        at = at == NULL ? NULL : at + 1;
+    }
+    return at == NULL ? slice_of("") : slice_make(at, strcspn(at, "/"));
+}
+
+/* "{x}", but not "{x...}". */
+static bool filter_names(const char *filter, size_t depth)
+{
+    struct slice level = topic_filter_level(filter, depth);
+    return level.length >= 3 && level.data[0] == '{' && level.data[level.length - 2] != '.';
+}
+
+static void sort_family(struct family *family)
+{
+    if (family->named) {
+        for (size_t i = 0; i < family->count; i++) {
+            family->list[i].class = 0;
+        }
+        return;
+    }
+    classify(family);
+    settle(family);
+    if (family->above != NULL) {
+        join_things(family, topic_level_known(family->above) != NULL || is_plural(family->above));
+    }
+}
+
+static void collapse(struct topic_node *parent, const char *above, const char *filter, size_t depth)
 {
     struct family family = {.count = parent->child_count, .above = above};
     family.loose = above != NULL && family.count >= VERY_MANY_WORDS;
+    family.named = filter_names(filter, depth);
     family.list = memory_alloc((family.count + 1) * sizeof(*family.list));
     size_t i = 0;
     for (struct topic_node *child = parent->children; child != NULL; child = child->next) {
         family.list[i++].node = child;
     }
-    classify(&family);
-    settle(&family);
+    sort_family(&family);
     for (i = 0; i < family.count; i++) {
-        family.list[i].node->varies = is_first_of_many(&family, i);
+        family.list[i].node->varies = family.named || is_first_of_many(&family, i);
     }
     merge_classes(parent, &family);
     free(family.list);
     for (struct topic_node *child = parent->children; child != NULL; child = child->next) {
-        collapse(child, child->varies ? "" : child->level);
+        collapse(child, child->varies ? "" : child->level, filter, depth + 1);
     }
 }
 
-void topic_tree_collapse(struct topic_node *root)
+void topic_tree_collapse(struct topic_node *root, const char *filter)
 {
-    collapse(root, NULL);
+    collapse(root, NULL, filter, 0);
 }

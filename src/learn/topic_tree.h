@@ -20,6 +20,7 @@
 struct topic_node {
     char *level;                 /* owned; of several, the first that was seen */
     bool varies;                 /* stands for several levels */
+    bool rest;                   /* stands for this level and all below it */
     struct topic_data *data;     /* owned; NULL: no topic ends here */
     struct topic_node *next;     /* owned; the next one below the same parent */
     struct topic_node *children; /* owned */
@@ -33,8 +34,13 @@ void topic_tree_free(struct topic_node *root);
 /* The node of this topic; with `make` it is made when it is not there, else NULL. */
 struct topic_node *topic_tree_find(struct topic_node *root, struct slice topic, bool make);
 
-/* Takes together what is alike. Once, at the end. */
-void topic_tree_collapse(struct topic_node *root);
+/* Takes together what is alike. Once, at the end. `filter` is what was listened to, in the language
+ * of rules: a level "{x}" of it varies, whatever was seen there, so that things to come are taken
+ * too. */
+void topic_tree_collapse(struct topic_node *root, const char *filter);
+
+/* The i-th level of such a filter, "" when it has none. */
+struct slice topic_filter_level(const char *filter, size_t index);
 
 /* Does the level look like the name of one thing among many? */
 bool topic_level_is_name(const char *level);

@@ -13,6 +13,7 @@
 #include "fuzz.h"
 #include "learn/learner.h"
 #include "learn/proposal.h"
+#include "learn/topic_fold.h"
 #include "route/topic_filter.h"
 
 /* A broker delivers no other topics; nobody can subscribe to what begins like a shared
@@ -78,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (rest.length > 0) {
         learn(learner, take_line(&rest));
     }
-    topic_tree_collapse(learner->root);
+    topic_tree_collapse(learner->root, good ? filter : "#");
+    topic_tree_fold(learner->root);
     struct proposal *proposal = proposal_new(learner->root, good ? filter : "#");
     for (size_t i = 0; i < proposal->rule_count; i++) {
         check_rule(proposal, i);

@@ -4,6 +4,7 @@
 #include "../data/cases.h"
 #include "learn/column_name.h"
 #include "learn/learner.h"
+#include "learn/topic_fold.h"
 #include "unit.h"
 
 static void learn(struct learner *learner, struct slice topic, struct slice payload)
@@ -31,8 +32,9 @@ static void learn_all(struct learner *learner, struct slice text)
 static void describe_rule(struct buf *out, const struct proposed_rule *rule)
 {
     const char *comma = ":";
-    buf_printf(out, "%s (%s%s%s)", rule->topic, rule->format, rule->rows == NULL ? "" : ", ",
-               rule->rows == NULL ? "" : rule->rows);
+    buf_printf(out, "%s (%s%s%s%s%s)", rule->topic, rule->format, rule->rows == NULL ? "" : ", ",
+               rule->rows == NULL ? "" : rule->rows, rule->where == NULL ? "" : ", where ",
+               rule->where == NULL ? "" : rule->where);
     for (size_t i = 0; i < rule->column_count; i++) {
         const struct proposed_column *column = &rule->columns[i];
         if (strcmp(column->expression, "@received_at") != 0) {
@@ -49,7 +51,8 @@ static void run_case(const struct test_case *test)
     struct buf seen = {0};
     CHECK_INT_EQ(test->count, 2);
     learn_all(learner, test->fields[0]);
-    topic_tree_collapse(learner->root);
+    topic_tree_collapse(learner->root, "#");
+    topic_tree_fold(learner->root);
     struct proposal *proposal = proposal_new(learner->root, "#");
     for (size_t i = 0; i < proposal->rule_count; i++) {
         buf_append_text(&seen, i == 0 ? "" : " ; ");
@@ -68,7 +71,8 @@ static void test_cases(void)
 
 static struct proposal *propose(struct learner *learner, const char *filter)
 {
-    topic_tree_collapse(learner->root);
+    topic_tree_collapse(learner->root, filter);
+    topic_tree_fold(learner->root);
     return proposal_new(learner->root, filter);
 }
 
@@ -81,6 +85,35 @@ static void test_filter_names_levels(void)
     CHECK_INT_EQ(proposal->rule_count, 1);
     CHECK_TEXT_EQ(proposal->rules[0].topic, "a/{plant}/b");
     CHECK_TEXT_EQ(proposal->rules[0].columns[0].name, "plant");
+    proposal_free(proposal);
+    learner_free(learner);
+}
+
+/* A pattern that would take another one's topics leaves them to it. */
+static void test_no_message_for_two_rules(void)
+{
+    struct learner *learner = learner_new();
+    learn(learner, slice_of("p/d1/r"), slice_of("{\"a\":1}"));
+    learn(learner, slice_of("p/status/r"), slice_of("{\"b\":\"x\"}"));
+    topic_tree_find(learner->root, slice_of("p/d1"), false)->varies = true;
+    struct proposal *proposal = proposal_new(learner->root, "#");
+    CHECK_INT_EQ(proposal->rule_count, 2);
+    CHECK_TEXT_EQ(proposal->rules[0].where, "({p} != 'status')");
+    CHECK(proposal->rules[1].where == NULL);
+    proposal_free(proposal);
+    learner_free(learner);
+}
+
+/* What the filter names is a capture, though only one thing was seen there, or several kinds. */
+static void test_filter_makes_captures(void)
+{
+    struct learner *learner = learner_new();
+    learn(learner, slice_of("house/boiler"), slice_of("{\"temp\":21.5}"));
+    learn(learner, slice_of("house/pump"), slice_of("{\"on\":true}"));
+    struct proposal *proposal = propose(learner, "house/{thing}");
+    CHECK_INT_EQ(proposal->rule_count, 1);
+    CHECK_TEXT_EQ(proposal->rules[0].topic, "house/{thing}");
+    CHECK_INT_EQ(proposal->rules[0].column_count, 4); /* thing, time, temp, on */
     proposal_free(proposal);
     learner_free(learner);
 }
@@ -257,7 +290,8 @@ static void test_quoted(void)
 }
 
 UNIT_MAIN("proposal", {"cases", test_cases}, {"filter_names_levels", test_filter_names_levels},
-          {"odd values", test_odd_values}, {"bounds", test_bounds},
-          {"too_many_members", test_too_many_members}, {"budget", test_budget},
-          {"share_and_key", test_share_and_key}, {"snake", test_snake}, {"singular", test_singular},
-          {"name_list", test_name_list}, {"quoted", test_quoted})
+          {"no message for two rules", test_no_message_for_two_rules},
+          {"filter makes captures", test_filter_makes_captures}, {"odd values", test_odd_values},
+          {"bounds", test_bounds}, {"too_many_members", test_too_many_members},
+          {"budget", test_budget}, {"share_and_key", test_share_and_key}, {"snake", test_snake},
+          {"singular", test_singular}, {"name_list", test_name_list}, {"quoted", test_quoted})
