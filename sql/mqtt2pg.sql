@@ -127,3 +127,29 @@ comment on column mqtt2pg.bridge.messages_per_second is 'messages that it took f
 comment on column mqtt2pg.bridge.rows_per_second is 'rows that it stored, since the row was written before';
 comment on column mqtt2pg.bridge.last_error is 'the last line that it logged as an error or a warning; null: none since it started';
 comment on column mqtt2pg.bridge.last_error_at is 'when it logged that';
+
+-- How far each `mqtt2pg replay` came: it moves in the transaction that stores rows again, so an interrupted one goes on.
+
+create table if not exists mqtt2pg.replay (
+    client_id text not null,
+    journal uuid not null,
+    rule text not null,
+    from_time timestamptz not null,
+    to_time timestamptz not null,
+    position bigint not null,
+    started_at timestamptz not null,
+    moved_at timestamptz not null,
+    finished_at timestamptz,
+    primary key (client_id, journal, rule)
+);
+
+comment on table mqtt2pg.replay is 'messages of a journal that were sent through a rule once more';
+comment on column mqtt2pg.replay.client_id is 'MQTT client identifier of the bridge';
+comment on column mqtt2pg.replay.journal is 'the journal that they came from';
+comment on column mqtt2pg.replay.rule is 'the rule';
+comment on column mqtt2pg.replay.from_time is 'when the first of them may have been received';
+comment on column mqtt2pg.replay.to_time is 'when the last of them may have been received';
+comment on column mqtt2pg.replay.position is 'messages up to this number are done';
+comment on column mqtt2pg.replay.started_at is 'when it began';
+comment on column mqtt2pg.replay.moved_at is 'when it last stored rows';
+comment on column mqtt2pg.replay.finished_at is 'when it ended; null: the same command goes on';

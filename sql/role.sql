@@ -22,12 +22,13 @@ alter role :"role" password :'password';
 select format('grant connect, temporary on database %I to %I', current_database(), :'role') \gexec
 
 -- The bridge's own tables: progress moves, dead letters come and go, gaps are added and acknowledged,
--- and each bridge writes how it is.
+-- each bridge writes how it is, and a replay how far it came.
 grant usage on schema :"schema" to :"role";
 grant select, insert, update on :"schema".progress to :"role";
 grant select, insert, update, delete on :"schema".dead_letter to :"role";
 grant select, insert on :"schema".gap to :"role";
 grant select, insert, update on :"schema".bridge to :"role";
+grant select, insert, update on :"schema".replay to :"role";
 grant update (acknowledged_at) on :"schema".gap to :"role";
 
 -- The rule's table: rows are added; SELECT and UPDATE are what on_conflict = "update" needs, SELECT also "nothing" with a key.

@@ -8,7 +8,10 @@ with wanted (name, columns, privileges) as (values
             array['insert']),
     -- The service works without its row there, so no privilege is asked for.
     ('bridge', array['client_id', 'journal', 'version', 'host', 'started_at', 'connected_at', 'refreshed_at', 'backlog',
-                     'delay_seconds', 'messages_per_second', 'rows_per_second', 'last_error', 'last_error_at'], array[]::text[])
+                     'delay_seconds', 'messages_per_second', 'rows_per_second', 'last_error', 'last_error_at'], array[]::text[]),
+    -- For the command `replay` alone.
+    ('replay', array['client_id', 'journal', 'rule', 'from_time', 'to_time', 'position', 'started_at', 'moved_at', 'finished_at'],
+               array[]::text[])
 ),
 found as (
     select w.name, w.columns, w.privileges, c.oid

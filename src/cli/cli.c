@@ -54,7 +54,8 @@ static const struct cli_command commands[] = {
      "             nothing is stored, and a running bridge is left alone\n"
      "Exit code 3 when there is a mistake; warnings do not count.\n",
      cli_check},
-    {"explain", "[--database] [-v] TOPIC [PAYLOAD]",
+    {"explain",
+     "[--database] [-v] TOPIC [PAYLOAD] | --journal [--since D] [--compare OTHER.cfg] [--json]",
      "show what would become of a message; without --database it connects to nothing",
      "Each matching rule gives its rows as one JSON object a line, or the reason why it rejects "
      "or\n"
@@ -66,6 +67,13 @@ static const struct cli_command commands[] = {
      "              stays but what no rollback takes back: numbers taken from sequences\n"
      "-v, --verbose tells also captures, which line of where does not hold, and each column's "
      "value\n"
+     "--journal     what the rules make of all messages that the journal still holds, also while "
+     "the "
+     "service runs:\n"
+     "              rows, filtered, rejected with the most frequent reasons, topics that no rule "
+     "takes\n"
+     "--since D     only of the last D (\"1h\"); --json for programs\n"
+     "--compare F   and what the configuration F would make of them, with what changes\n"
      "Exit code 1 when a rule rejects the message, none matches, or the database can't be asked.\n",
      cli_explain},
     {"schema", "",
@@ -101,6 +109,18 @@ static const struct cli_command commands[] = {
      "dump         one JSON object a message that is still kept\n"
      "verify       reads all of it; exit code 1 when something is damaged\n",
      cli_journal},
+    {"replay", "--rule R [--from T] [--to T] [--dry-run] [--duplicates-are-fine]",
+     "send the journal's stored messages through today's rule R once more",
+     "Says first how many messages the journal still has for the rule, and from when; then stores "
+     "their rows in\n"
+     "batches, also while the service runs. An interrupted one goes on where it was. Nothing is "
+     "acknowledged; what\n"
+     "is refused is named, and becomes no dead letter.\n"
+     "--from, --to             when the messages came: a time, or how long ago (\"2h\")\n"
+     "--dry-run                only says what would be stored\n"
+     "--duplicates-are-fine    also where the table has rows of that time, which the rule would "
+     "add once more\n",
+     cli_replay},
     {"settings", "[--sample|--markdown|--man]",
      "list every setting with type, default, unit and meaning",
      "--sample     as a configuration file with comments\n"

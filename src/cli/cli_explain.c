@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/explain_journal.h"
 #include "load/rehearsal.h"
 #include "row/copy_format.h"
 
@@ -31,6 +32,8 @@ struct request {
     const char *payload; /* NULL = empty, "-" = standard input */
     bool database;
     bool verbose;
+    bool journal; /* all of its messages, instead of one */
+    struct journal_question question;
 };
 
 static void append_member(struct buf *out, const char *name, const char *value)
@@ -298,16 +301,60 @@ static int explain_message(const struct generation *generation, const struct mes
     return good ? CLI_DONE : CLI_FAILED;
 }
 
+/* One option of `--journal`. False when it is something else. */
+static bool parse_question(const struct cli_call *call, int *at, struct request *request,
+                           int *exit_code)
+{
+    const char *value;
+
+    if (strcmp(call->arguments[*at], "--journal") == 0) {
+        request->journal = true;
+    } else if (strcmp(call->arguments[*at], "--json") == 0) {
+        request->question.json = true;
+    } else if ((value = cli_option(call, at, "--compare")) != NULL) {
+        request->question.compare = value;
+    } else if ((value = cli_option(call, at, "--since")) != NULL) {
+        if (!text_parse_duration(slice_of(value), &request->question.since_ms)) {
+            *exit_code = cli_usage(call, "\"%s\" is no duration", value);
+        }
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Do the arguments go together? */
+static int check_request(const struct cli_call *call, const struct request *request)
+{
+    const struct journal_question *question = &request->question;
+
+    if (!request->journal &&
+        (question->json || question->since_ms != 0 || question->compare != NULL)) {
+        return cli_usage(call, "--since, --compare and --json go with --journal");
+    }
+    if (request->journal && (request->topic != NULL || request->database)) {
+        return cli_usage(call, "--journal takes no topic, and connects to nothing");
+    }
+    return request->journal || request->topic != NULL
+               ? CLI_DONE
+               : cli_usage(call, "a topic and at most one payload are wanted");
+}
+
 /* A payload may begin with "-", like -5: only what is an option of ours is one. */
 static int parse_request(const struct cli_call *call, struct request *request)
 {
-    for (int i = 0; i < call->count; i++) {
+    int exit_code = CLI_DONE;
+
+    for (int i = 0; i < call->count && exit_code == CLI_DONE; i++) {
         const char *argument = call->arguments[i];
 
         if (strcmp(argument, "--database") == 0) {
             request->database = true;
         } else if (strcmp(argument, "-v") == 0 || strcmp(argument, "--verbose") == 0) {
             request->verbose = true;
+        } else if ((request->topic == NULL || request->journal) &&
+                   parse_question(call, &i, request, &exit_code)) {
+            continue;
         } else if (request->topic == NULL) {
             request->topic = argument;
         } else if (request->payload == NULL) {
@@ -316,10 +363,7 @@ static int parse_request(const struct cli_call *call, struct request *request)
             return cli_usage(call, "a topic and at most one payload are wanted");
         }
     }
-    if (request->topic == NULL) {
-        return cli_usage(call, "a topic and at most one payload are wanted");
-    }
-    return CLI_DONE;
+    return exit_code == CLI_DONE ? check_request(call, request) : exit_code;
 }
 
 int cli_explain(const struct cli_call *call)
@@ -332,6 +376,9 @@ int cli_explain(const struct cli_call *call)
 
     if (exit_code != CLI_DONE) {
         return exit_code;
+    }
+    if (request.journal) {
+        return explain_journal(call, &request.question);
     }
     message.topic = slice_of(request.topic);
     if (!topic_is_publishable(message.topic)) {

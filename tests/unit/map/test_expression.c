@@ -2,6 +2,7 @@
 #include "map/expression.h"
 
 #include "../data/cases.h"
+#include "base/file.h"
 #include "fixture.h"
 #include "map/facts.h"
 #include "map/filters.h"
@@ -246,6 +247,22 @@ static void test_tables(void)
     CHECK(fact_find(slice_of("")) == NULL);
 }
 
+/* The manual page names every filter. */
+static void test_manual(void)
+{
+    static const char *const pages[] = {"config/man/mqtt2pg.cfg.5"};
+    struct buf page = {0};
+    struct error error;
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        CHECK_INT_EQ(file_load(pages[i], 1 << 20, &page, &error), OUTCOME_OK);
+    }
+    for (size_t i = 0; i < filter_count; i++) {
+        UNIT_CASE("%s", filters[i].name);
+        CHECK(strstr(buf_string(&page), filters[i].name) != NULL);
+    }
+    buf_fini(&page);
+}
+
 /* Every beginning of an expression compiles or tells why, and frees what it took. */
 static void test_cut_off(void)
 {
@@ -269,4 +286,4 @@ static void test_cut_off(void)
 UNIT_MAIN("expression", {"cases", test_cases}, {"in ack", test_in_ack}, {"in rows", test_in_rows},
           {"absent facts", test_absent_facts}, {"malformed text", test_malformed_text},
           {"types", test_types}, {"constants", test_constants}, {"own copy", test_own_copy},
-          {"tables", test_tables}, {"cut off", test_cut_off})
+          {"tables", test_tables}, {"manual", test_manual}, {"cut off", test_cut_off})

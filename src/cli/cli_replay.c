@@ -1,0 +1,316 @@
+/*
+ * cli_replay: `replay`, which says first what the journal has, and refuses to double rows.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "core/calendar.h"
+#include "load/replay.h"
+#include "map/compare.h"
+#include "pg/pg_quote.h"
+
+/* What the words behind `replay` ask for. */
+struct request {
+    const char *rule;
+    int64_t from_us, to_us;
+    bool dry_run;
+    bool duplicates_are_fine;
+};
+
+/* All that a replay stands on. */
+struct stage {
+    const struct request *request;
+    struct generation *generation;
+    struct replay_options options;
+    struct rule_targets *targets;
+    struct replay_state state;
+};
+
+static int failed(const struct pg_failure *failure)
+{
+    fprintf(stderr, "mqtt2pg: %s\n", failure->message);
+    if (strcmp(failure->sqlstate, "42P01") == 0) {
+        fprintf(stderr, "mqtt2pg: if the table replay is missing in the bridge's schema: psql -f "
+                        "sql/mqtt2pg.sql\n");
+    }
+    return CLI_FAILED;
+}
+
+static void print_time(struct buf *out, const char *before, int64_t time_us)
+{
+    buf_append_text(out, before);
+    text_format_time(out, time_us);
+}
+
+/* --- before it begins ------------------------------------------------------------------------- */
+
+/* What the journal has for the rule, in one sentence. */
+static void print_found(const struct stage *stage, const struct replay_counts *counts)
+{
+    struct buf out = {0};
+
+    buf_printf(&out, "the journal has %" PRIu64 " stored message%s for rule \"%s\"",
+               counts->messages, counts->messages == 1 ? "" : "s", stage->request->rule);
+    if (counts->messages > 0) {
+        print_time(&out, ", received from ", counts->first_us);
+        print_time(&out, " to ", counts->last_us);
+    }
+    buf_printf(&out, ": %" PRIu64 " rows, %" PRIu64 " filtered, %" PRIu64 " rejected\n",
+               counts->rows, counts->filtered, counts->rejected);
+    fwrite(out.data, 1, out.length, stdout);
+    fflush(stdout);
+    buf_fini(&out);
+}
+
+/* Appends the name of the table's first column with a time that the rule feeds. */
+static bool append_time_column(struct buf *sql, const struct row_plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->columns[i]->family == TYPE_TIMESTAMPTZ ||
+            plan->columns[i]->family == TYPE_TIMESTAMP) {
+            pg_quote_identifier(sql, slice_of(plan->columns[i]->name));
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does the table have rows of that time, or any where no column tells the time? */
+static enum outcome find_rows(const struct stage *stage, const struct replay_counts *counts,
+                              bool *found, struct pg_failure *failure)
+{
+    const struct rule_target *target = stage->options.target;
+    struct pg_rows *rows = NULL;
+    struct buf sql = {0};
+    struct buf column = {0};
+
+    buf_append_text(&sql, "select exists (select from ");
+    pg_quote_identifier(&sql, slice_of(target->table->shape->schema));
+    buf_append_text(&sql, ".");
+    pg_quote_identifier(&sql, slice_of(target->table->shape->name));
+    if (counts->has_times && append_time_column(&column, target->plan)) {
+        buf_printf(&sql,
+                   " where %s between timestamptz '2000-01-01 00:00:00+00' + %" PRId64
+                   " * interval '1 microsecond' and timestamptz '2000-01-01 00:00:00+00' + %" PRId64
+                   " * interval '1 microsecond'",
+                   buf_string(&column), counts->times_from_us, counts->times_to_us);
+    }
+    buf_append_text(&sql, ")");
+    enum outcome outcome =
+        pg_query(stage->options.connection, buf_string(&sql), 0, NULL, &rows, failure);
+    *found = outcome == OUTCOME_OK && slice_is(pg_rows_slice(rows, 0, 0), "t");
+    pg_rows_free(rows);
+    buf_fini(&sql);
+    buf_fini(&column);
+    return outcome;
+}
+
+/* Would rows be doubled? A replay that goes on has stored rows itself. */
+static int refuse_duplicates(const struct stage *stage, const struct replay_counts *counts)
+{
+    const struct rule_options *rule = stage->options.ruleset->rules[stage->options.rule]->options;
+    struct pg_failure failure;
+    bool found = rule->sql.text != NULL;
+
+    if (stage->request->duplicates_are_fine || stage->state.found || counts->rows == 0 ||
+        (rule->sql.text == NULL && rule->on_conflict != CONFLICT_ERROR)) {
+        return CLI_DONE;
+    }
+    if (!found && find_rows(stage, counts, &found, &failure) != OUTCOME_OK) {
+        return failed(&failure);
+    }
+    if (!found) {
+        return CLI_DONE;
+    }
+    fprintf(stderr,
+            "mqtt2pg: refused: %s. Delete the rows that are wrong first, give the rule "
+            "on_conflict = \"nothing\" or \"update\", or say --duplicates-are-fine\n",
+            rule->sql.text != NULL
+                ? "the rule's own sql may store rows a second time"
+                : "the table has rows of that time, and the rule would add them once more");
+    return CLI_FAILED;
+}
+
+/* --- replaying -------------------------------------------------------------------------------- */
+
+static int run(struct stage *stage)
+{
+    struct replay_counts counts;
+    struct pg_failure failure;
+
+    if (!stage->state.found && replay_begin(&stage->options, &failure) != OUTCOME_OK) {
+        return failed(&failure);
+    }
+    stage->options.dry_run = false;
+    if (replay_run(&stage->options, stage->state.done, &counts, &failure) != OUTCOME_OK) {
+        failed(&failure);
+        fprintf(stderr, "mqtt2pg: what was committed stays; the same command goes on from there\n");
+        return CLI_FAILED;
+    }
+    printf("replayed %" PRIu64 " message%s: %" PRIu64 " rows stored, %" PRIu64 " filtered, %" PRIu64
+           " rejected\n",
+           counts.messages, counts.messages == 1 ? "" : "s", counts.rows, counts.filtered,
+           counts.rejected);
+    return CLI_DONE;
+}
+
+/* Counts first, without storing, so that nothing begins that is then refused. */
+static int count_and_run(struct stage *stage)
+{
+    struct replay_counts counts;
+    struct pg_failure failure;
+
+    if (replay_read(&stage->options, &stage->state, &failure) != OUTCOME_OK) {
+        return failed(&failure);
+    }
+    if (stage->state.found) {
+        struct buf out = {0};
+
+        stage->options.from_us = stage->state.from_us;
+        stage->options.to_us = stage->state.to_us;
+        buf_printf(&out, "mqtt2pg: goes on behind message %" PRIu64, stage->state.done);
+        print_time(&out, ", with messages from ", stage->state.from_us);
+        print_time(&out, " to ", stage->state.to_us);
+        fprintf(stderr, "%s\n", buf_string(&out));
+        buf_fini(&out);
+    }
+    stage->options.dry_run = true;
+    if (replay_run(&stage->options, stage->state.done, &counts, &failure) != OUTCOME_OK) {
+        return failed(&failure);
+    }
+    print_found(stage, &counts);
+    int exit_code = refuse_duplicates(stage, &counts);
+    return exit_code != CLI_DONE || stage->request->dry_run ? exit_code : run(stage);
+}
+
+static int find_rule(struct stage *stage)
+{
+    const struct ruleset *ruleset = stage->generation->ruleset;
+    struct pg_failure failure;
+    unsigned i = 0;
+
+    assert(stage->request->rule != NULL);
+    while (i < ruleset->count && strcmp(ruleset->rules[i]->name, stage->request->rule) != 0) {
+        i++;
+    }
+    if (i == ruleset->count) {
+        fprintf(stderr, "mqtt2pg: there is no rule \"%s\"\n", stage->request->rule);
+        return CLI_FAILED;
+    }
+    if (rule_targets_read(stage->targets, stage->options.connection, &failure) != OUTCOME_OK) {
+        return failed(&failure);
+    }
+    stage->options.rule = i;
+    stage->options.target = rule_targets_get(stage->targets, i);
+    if (stage->options.target->plan == NULL) {
+        fprintf(stderr, "mqtt2pg: rule \"%s\": %s\n", stage->request->rule,
+                stage->options.target->reason);
+        return CLI_FAILED;
+    }
+    return CLI_DONE;
+}
+
+static int replay_with(struct generation *generation, const struct request *request,
+                       struct journal *journal)
+{
+    struct mapper *mapper = mapper_new(generation->ruleset);
+    struct stage stage = {
+        .request = request,
+        .generation = generation,
+        .targets = rule_targets_new(generation->ruleset, mapper),
+        .options = {.connection = pg_connection_new(&generation->config->database),
+                    .journal = journal,
+                    .ruleset = generation->ruleset,
+                    .mapper = mapper,
+                    .from_us = request->from_us,
+                    .to_us = request->to_us,
+                    .rows_max = (size_t) generation->config->batch.max_rows,
+                    .bytes_max = (size_t) generation->config->batch.max_bytes},
+    };
+    struct error error;
+    int exit_code = CLI_FAILED;
+
+    if (pg_connect(stage.options.connection, &error) == OUTCOME_OK) {
+        exit_code = find_rule(&stage);
+        exit_code = exit_code == CLI_DONE ? count_and_run(&stage) : exit_code;
+    } else {
+        fprintf(stderr, "mqtt2pg: the database could not be asked: %s\n", error.text);
+    }
+    pg_connection_free(stage.options.connection);
+    rule_targets_free(stage.targets);
+    mapper_free(mapper);
+    return exit_code;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+/* A time, or how long ago. */
+static bool read_time(const char *text, int64_t *time_us)
+{
+    int64_t ago_ms;
+    if (text_parse_duration(slice_of(text), &ago_ms)) {
+        *time_us = clock_wall_us() - ago_ms * 1000;
+        return true;
+    }
+    return compare_reads_time(slice_of(text), time_us);
+}
+
+static int parse_request(const struct cli_call *call, struct request *request)
+{
+    for (int i = 0; i < call->count; i++) {
+        const char *value = cli_option(call, &i, "--rule");
+        if (value != NULL) {
+            request->rule = value;
+        } else if ((value = cli_option(call, &i, "--from")) != NULL) {
+            if (!read_time(value, &request->from_us)) {
+                return cli_usage(call, "\"%s\" is no time", value);
+            }
+        } else if ((value = cli_option(call, &i, "--to")) != NULL) {
+            if (!read_time(value, &request->to_us)) {
+                return cli_usage(call, "\"%s\" is no time", value);
+            }
+        } else if (strcmp(call->arguments[i], "--dry-run") == 0) {
+            request->dry_run = true;
+        } else if (strcmp(call->arguments[i], "--duplicates-are-fine") == 0) {
+            request->duplicates_are_fine = true;
+        } else {
+            return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
+        }
+    }
+    return request->rule != NULL && request->rule[0] != '\0' ? CLI_DONE
+                                                             : cli_usage(call, "which rule?");
+}
+
+int cli_replay(const struct cli_call *call)
+{
+    struct request request = {.from_us = 0, .to_us = clock_wall_us()};
+    struct journal *journal = NULL;
+    struct error error;
+    int exit_code = parse_request(call, &request);
+
+    if (exit_code != CLI_DONE) {
+        return exit_code;
+    }
+    struct generation *generation = cli_load(call, stderr);
+    if (generation == NULL) {
+        return CLI_CONFIGURATION;
+    }
+    struct journal_options options = generation->config->journal;
+    options.read_only = true;
+    if (journal_open(&journal, &options, &error) == OUTCOME_OK) {
+        exit_code = replay_with(generation, &request, journal);
+        journal_close(journal);
+    } else {
+        fprintf(stderr, "mqtt2pg: %s\n", error.text);
+        exit_code = CLI_FAILED;
+    }
+    generation_free(generation);
+    return exit_code;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/explain_journal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "journal/journal_reader.h"
+#include "load/survey.h"
+
+enum { TOPICS_SHOWN = 10, REASONS_SHOWN = 5, CHANGES_SHOWN = 5 };
+
+/* One message of which two configurations make something else. */
+struct change {
+    uint64_t sequence;
+    char *topic, *before, *after; /* owned */
+};
+
+/* A journal under one or two configurations. */
+struct study {
+    struct survey *survey;
+    struct survey *other; /* NULL: no comparison */
+    uint64_t changed;
+    struct change changes[CHANGES_SHOWN];
+    size_t change_count;
+    int64_t from_us, to_us; /* of the messages; 0 = none */
+};
+
+static void note_change(struct study *study, const struct message *message, struct buf *before,
+                        struct buf *after)
+{
+    if (slice_equal(buf_slice(before), buf_slice(after))) {
+        return;
+    }
+    study->changed++;
+    if (study->change_count < CHANGES_SHOWN) {
+        study->changes[study->change_count++] = (struct change){
+            .sequence = message->sequence,
+            .topic = memory_copy(message->topic),
+            .before = memory_copy(buf_slice(before)),
+            .after = memory_copy(buf_slice(after)),
+        };
+    }
+}
+
+static void study_message(struct study *study, const struct message *message)
+{
+    struct buf before = {0}, after = {0};
+    bool counts = survey_add(study->survey, message, study->other != NULL ? &before : NULL);
+
+    study->from_us = study->from_us == 0 ? message->received_at_us : study->from_us;
+    study->to_us = message->received_at_us;
+    if (study->other != NULL && survey_add(study->other, message, &after) && counts) {
+        note_change(study, message, &before, &after);
+    }
+    buf_fini(&before);
+    buf_fini(&after);
+}
+
+static bool study_journal(struct study *study, struct journal *journal, int64_t from_us)
+{
+    struct journal_reader *reader = journal_reader_new(journal);
+    struct journal_next next;
+    enum journal_read read = JOURNAL_READ_FAILED;
+
+    if (journal_reader_seek(reader, journal_first(journal), &next.error) == OUTCOME_OK) {
+        while ((read = journal_reader_next(reader, &next)) == JOURNAL_READ_MESSAGE ||
+               read == JOURNAL_READ_MISSING) {
+            if (read == JOURNAL_READ_MESSAGE && next.message.kind == MESSAGE_PUBLISH &&
+                next.message.received_at_us >= from_us) {
+                study_message(study, &next.message);
+            }
+        }
+    }
+    if (read == JOURNAL_READ_FAILED) {
+        fprintf(stderr, "mqtt2pg: the journal can't be read: %s\n", next.error.text);
+    }
+    journal_reader_free(reader);
+    return read == JOURNAL_READ_END;
+}
+
+/* --- for programs ----------------------------------------------------------------------------- */
+
+static void append_text(struct buf *out, const char *name, const char *text)
+{
+    buf_printf(out, "\"%s\":", name);
+    text_append_json(out, slice_of(text));
+}
+
+static void append_rule_json(struct buf *out, const struct survey_rule *rule)
+{
+    buf_append_text(out, "{");
+    append_text(out, "rule", rule->name);
+    buf_printf(out,
+               ",\"messages\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"filtered\":%" PRIu64
+               ",\"rejected\":%" PRIu64 ",\"reasons\":[",
+               rule->messages, rule->rows, rule->filtered, rule->rejected);
+    for (size_t i = 0; i < rule->reason_count; i++) {
+        const struct survey_reason *reason = &rule->reasons[i];
+
+        buf_append_text(out, i > 0 ? ",{" : "{");
+        append_text(out, "reason", reason->kind);
+        buf_printf(out, ",\"count\":%" PRIu64 ",", reason->count);
+        append_text(out, "example", reason->example);
+        buf_append_text(out, ",");
+        append_text(out, "topic", reason->topic);
+        buf_printf(out, ",\"sequence\":%" PRIu64 "}", reason->sequence);
+    }
+    buf_append_text(out, "]}");
+}
+
+static void append_survey_json(struct buf *out, const struct survey *survey)
+{
+    buf_printf(out,
+               "\"messages\":%" PRIu64 ",\"copies\":%" PRIu64 ",\"unmatched\":%" PRIu64
+               ",\"rules\":[",
+               survey->messages, survey->copy_count, survey->unmatched);
+    for (size_t i = 0; i < survey->ruleset->count; i++) {
+        buf_append_text(out, i > 0 ? "," : "");
+        append_rule_json(out, &survey->rules[i]);
+    }
+    buf_append_text(out, "],\"unmatched_topics\":[");
+    for (size_t i = 0; i < survey->topic_count; i++) {
+        buf_append_text(out, i > 0 ? ",{" : "{");
+        append_text(out, "topic", survey->topics[i].topic);
+        buf_printf(out, ",\"count\":%" PRIu64 "}", survey->topics[i].count);
+    }
+    buf_append_text(out, "]");
+}
+
+static void append_study_json(struct buf *out, const struct study *study)
+{
+    buf_append_text(out, "{");
+    append_survey_json(out, study->survey);
+    if (study->other != NULL) {
+        buf_append_text(out, ",\"compare\":{");
+        append_survey_json(out, study->other);
+        buf_printf(out, "},\"changed\":%" PRIu64 ",\"changes\":[", study->changed);
+        for (size_t i = 0; i < study->change_count; i++) {
+            const struct change *change = &study->changes[i];
+
+            buf_printf(out, "%s{\"sequence\":%" PRIu64 ",", i > 0 ? "," : "", change->sequence);
+            append_text(out, "topic", change->topic);
+            buf_append_text(out, ",");
+            append_text(out, "before", change->before);
+            buf_append_text(out, ",");
+            append_text(out, "after", change->after);
+            buf_append_text(out, "}");
+        }
+        buf_append_text(out, "]");
+    }
+    buf_append_text(out, "}\n");
+}
+
+/* --- for people ------------------------------------------------------------------------------- */
+
+static void append_rule(struct buf *out, const struct survey_rule *rule)
+{
+    buf_printf(out,
+               "rule %s: %" PRIu64 " messages, %" PRIu64 " rows, %" PRIu64 " filtered, %" PRIu64
+               " rejected\n",
+               rule->name, rule->messages, rule->rows, rule->filtered, rule->rejected);
+    for (size_t i = 0; i < rule->reason_count && i < REASONS_SHOWN; i++) {
+        const struct survey_reason *reason = &rule->reasons[i];
+
+        buf_printf(out, "  %" PRIu64 " x ", reason->count);
+        text_append_printable(out, slice_of(reason->example), SIZE_MAX);
+        buf_printf(out, " (message %" PRIu64 ", ", reason->sequence);
+        text_append_printable(out, slice_of(reason->topic), 200);
+        buf_append_text(out, ")\n");
+    }
+}
+
+static void append_survey(struct buf *out, const struct survey *survey)
+{
+    for (size_t i = 0; i < survey->ruleset->count; i++) {
+        append_rule(out, &survey->rules[i]);
+    }
+    if (survey->unmatched > 0) {
+        buf_printf(out, "no rule takes %" PRIu64 " messages:\n", survey->unmatched);
+    }
+    for (size_t i = 0; i < survey->topic_count && i < TOPICS_SHOWN; i++) {
+        buf_printf(out, "  %" PRIu64 " x ", survey->topics[i].count);
+        text_append_printable(out, slice_of(survey->topics[i].topic), 200);
+        buf_append_text(out, "\n");
+    }
+}
+
+/* Each line "rule<tab>fate" of one message. */
+static void append_fates(struct buf *out, const char *sign, const char *fates)
+{
+    if (fates[0] == '\0') {
+        buf_printf(out, "    %s no rule\n", sign);
+    }
+    for (const char *at = fates; *at != '\0';) {
+        size_t length = strcspn(at, "\n");
+        struct slice line = slice_make(at, length);
+        size_t name = strcspn(at, "\t");
+
+        buf_printf(out, "    %s %.*s: ", sign, (int) name, at);
+        text_append_printable(out, slice_make(line.data + name + 1, line.length - name - 1), 300);
+        buf_append_text(out, "\n");
+        at += length + (at[length] == '\n');
+    }
+}
+
+static void append_comparison(struct buf *out, const struct study *study, const char *other)
+{
+    buf_printf(out, "\nwith %s:\n", other);
+    append_survey(out, study->other);
+    buf_printf(out, "%" PRIu64 " of %" PRIu64 " messages come out differently\n", study->changed,
+               study->survey->messages);
+    for (size_t i = 0; i < study->change_count; i++) {
+        const struct change *change = &study->changes[i];
+
+        buf_printf(out, "  message %" PRIu64 ", ", change->sequence);
+        text_append_printable(out, slice_of(change->topic), 200);
+        buf_append_text(out, "\n");
+        append_fates(out, "-", change->before);
+        append_fates(out, "+", change->after);
+    }
+}
+
+static void append_study(struct buf *out, const struct study *study, const char *other)
+{
+    buf_printf(out, "%" PRIu64 " messages", study->survey->messages);
+    if (study->from_us != 0) {
+        buf_append_text(out, " from ");
+        text_format_time(out, study->from_us);
+        buf_append_text(out, " to ");
+        text_format_time(out, study->to_us);
+    }
+    if (study->survey->copy_count > 0) {
+        buf_printf(out, ", and %" PRIu64 " copies for overlapping subscriptions",
+                   study->survey->copy_count);
+    }
+    buf_append_text(out, "\n");
+    append_survey(out, study->survey);
+    if (study->other != NULL) {
+        append_comparison(out, study, other);
+    }
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static void print_study(struct study *study, const struct journal_question *question)
+{
+    struct buf out = {0};
+
+    survey_finish(study->survey);
+    if (study->other != NULL) {
+        survey_finish(study->other);
+    }
+    if (question->json) {
+        append_study_json(&out, study);
+    } else {
+        append_study(&out, study, question->compare);
+    }
+    fwrite(out.data, 1, out.length, stdout);
+    buf_fini(&out);
+}
+
+static int study_and_print(const struct generation *generation, const struct generation *other,
+                           const struct journal_question *question)
+{
+    struct journal_options options = generation->config->journal;
+    struct study study = {.survey = survey_new(generation->ruleset)};
+    struct journal *journal = NULL;
+    struct error error;
+    int64_t from_us = question->since_ms > 0 ? clock_wall_us() - question->since_ms * 1000 : 0;
+    bool complete = false;
+
+    options.read_only = true;
+    study.other = other != NULL ? survey_new(other->ruleset) : NULL;
+    if (journal_open(&journal, &options, &error) == OUTCOME_OK) {
+        complete = study_journal(&study, journal, from_us);
+        print_study(&study, question);
+        journal_close(journal);
+    } else {
+        fprintf(stderr, "mqtt2pg: %s\n", error.text);
+    }
+    for (size_t i = 0; i < study.change_count; i++) {
+        free(study.changes[i].topic);
+        free(study.changes[i].before);
+        free(study.changes[i].after);
+    }
+    survey_free(study.survey);
+    survey_free(study.other);
+    return complete ? CLI_DONE : CLI_FAILED;
+}
+
+int explain_journal(const struct cli_call *call, const struct journal_question *question)
+{
+    struct generation *generation = cli_load(call, stderr);
+    struct generation *other = NULL;
+    int exit_code = CLI_CONFIGURATION;
+
+    if (generation != NULL && question->compare != NULL) {
+        struct cli_call second = *call;
+
+        second.config_file = question->compare;
+        second.config_given = true;
+        other = cli_load(&second, stderr);
+    }
+    if (generation != NULL && (question->compare == NULL || other != NULL)) {
+        exit_code = study_and_print(generation, other, question);
+    }
+    generation_free(generation);
+    generation_free(other);
+    return exit_code;
+}

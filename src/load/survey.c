@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/survey.h"
+
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/memory.h"
+#include "load/rehearsal.h"
+
+struct survey *survey_new(const struct ruleset *ruleset)
+{
+    struct survey *survey = memory_alloc(sizeof(*survey));
+
+    survey->ruleset = ruleset;
+    survey->mapper = mapper_new(ruleset);
+    survey->rules = memory_alloc((ruleset->count + 1) * sizeof(*survey->rules));
+    survey->topics = memory_alloc(SURVEY_TOPICS_MAX * sizeof(*survey->topics));
+    for (size_t i = 0; i < ruleset->count; i++) {
+        survey->rules[i].name = ruleset->rules[i]->name;
+    }
+    return survey;
+}
+
+void survey_free(struct survey *survey)
+{
+    if (survey == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < survey->ruleset->count; i++) {
+        for (size_t k = 0; k < survey->rules[i].reason_count; k++) {
+            free(survey->rules[i].reasons[k].kind);
+            free(survey->rules[i].reasons[k].example);
+            free(survey->rules[i].reasons[k].topic);
+        }
+    }
+    for (size_t i = 0; i < survey->topic_count; i++) {
+        free(survey->topics[i].topic);
+    }
+    free(survey->topics);
+    free(survey->rules);
+    mapper_free(survey->mapper);
+    free(survey);
+}
+
+/* --- reasons ---------------------------------------------------------------------------------- */
+
+/* A reason without what differs from message to message: numbers become "#", texts in quotes "…",
+ * but for the name behind "column" and "rule". */
+static void append_kind(struct buf *out, const char *reason)
+{
+    bool named = false;
+    for (const char *at = reason; *at != '\0';) {
+        const char *end = *at == '"' ? strchr(at + 1, '"') : NULL;
+        if (end != NULL && !named) {
+            buf_append_text(out, "\"…\"");
+            at = end + 1;
+        } else if (end != NULL) {
+            buf_append(out, at, (size_t) (end + 1 - at));
+            at = end + 1;
+        } else if (ascii_is_digit(*at)) {
+            buf_append_text(out, "#");
+            at += strspn(at, "0123456789.eE+-");
+        } else {
+            named = *at == ' ' && out->length >= 4 &&
+                    (memcmp(out->data + out->length - 4, "lumn", 4) == 0 ||
+                     memcmp(out->data + out->length - 4, "rule", 4) == 0);
+            buf_append(out, at, 1);
+            at++;
+        }
+    }
+}
+
+static void add_reason(struct survey_rule *rule, const struct message *message, const char *reason)
+{
+    struct buf kind = {0};
+
+    append_kind(&kind, reason);
+    for (size_t i = 0; i < rule->reason_count; i++) {
+        if (strcmp(rule->reasons[i].kind, buf_string(&kind)) == 0) {
+            rule->reasons[i].count++;
+            buf_fini(&kind);
+            return;
+        }
+    }
+    if (rule->reason_count < SURVEY_REASONS_MAX) {
+        rule->reasons[rule->reason_count++] = (struct survey_reason){
+            .kind = memory_copy(buf_slice(&kind)),
+            .example = memory_strdup(reason),
+            .topic = memory_copy(message->topic),
+            .sequence = message->sequence,
+            .count = 1,
+        };
+    }
+    buf_fini(&kind);
+}
+
+static void add_topic(struct survey *survey, struct slice topic)
+{
+    survey->unmatched++;
+    for (size_t i = 0; i < survey->topic_count; i++) {
+        if (slice_is(topic, survey->topics[i].topic)) {
+            survey->topics[i].count++;
+            return;
+        }
+    }
+    if (survey->topic_count < SURVEY_TOPICS_MAX) {
+        survey->topics[survey->topic_count++] =
+            (struct survey_topic){.topic = memory_copy(topic), .count = 1};
+    }
+}
+
+/* --- counting --------------------------------------------------------------------------------- */
+
+static void append_fate(struct buf *out, const struct mapped *mapped)
+{
+    const struct rule *rule = mapped->rule;
+    const struct column_shape **columns = memory_alloc((rule->column_count + 1) * sizeof(*columns));
+
+    for (size_t i = 0; i < rule->column_count; i++) {
+        columns[i] = &rule->declared->columns[i];
+    }
+    buf_printf(out, "%s\t", rule->name);
+    if (mapped->verdict == VERDICT_REJECTED) {
+        buf_printf(out, "rejected: %s\n", mapped->reason);
+    } else if (mapped->verdict == VERDICT_FILTERED) {
+        buf_append_text(out, "filtered\n");
+    } else {
+        size_t start = out->length;
+        rehearsal_append_rows(out, mapped, columns);
+        for (size_t i = start; i < out->length; i++) {
+            out->data[i] = out->data[i] == '\n' ? ' ' : out->data[i];
+        }
+        buf_append_text(out, "\n");
+    }
+    free(columns);
+}
+
+static void count(struct survey_rule *rule, const struct message *message,
+                  const struct mapped *mapped)
+{
+    rule->messages++;
+    rule->rows += mapped->verdict == VERDICT_ROWS ? mapped->rows : 0;
+    rule->filtered += mapped->verdict == VERDICT_FILTERED;
+    if (mapped->verdict == VERDICT_REJECTED) {
+        rule->rejected++;
+        add_reason(rule, message, mapped->reason);
+    }
+}
+
+bool survey_add(struct survey *survey, const struct message *message, struct buf *fates)
+{
+    struct buf properties = {0};
+    struct message alone = *message;
+    const struct mapped *list = NULL;
+
+    if (copies_has(&survey->copies, message)) {
+        survey->copy_count++;
+        return false;
+    }
+    copies_strip(message, &properties);
+    alone.properties = buf_slice(&properties);
+    size_t matches = mapper_map(survey->mapper, &alone, &list);
+    survey->messages++;
+    for (size_t i = 0; i < matches; i++) {
+        count(&survey->rules[list[i].rule_index], &alone, &list[i]);
+        if (fates != NULL) {
+            append_fate(fates, &list[i]);
+        }
+    }
+    if (matches == 0) {
+        add_topic(survey, message->topic);
+    }
+    buf_fini(&properties);
+    return true;
+}
+
+static int by_count(uint64_t left, uint64_t right)
+{
+    return (left < right) - (left > right);
+}
+
+static int compare_reasons(const void *left, const void *right)
+{
+    return by_count(((const struct survey_reason *) left)->count,
+                    ((const struct survey_reason *) right)->count);
+}
+
+static int compare_topics(const void *left, const void *right)
+{
+    return by_count(((const struct survey_topic *) left)->count,
+                    ((const struct survey_topic *) right)->count);
+}
+
+void survey_finish(struct survey *survey)
+{
+    for (size_t i = 0; i < survey->ruleset->count; i++) {
+        qsort(survey->rules[i].reasons, survey->rules[i].reason_count,
+              sizeof(survey->rules[i].reasons[0]), compare_reasons);
+    }
+    qsort(survey->topics, survey->topic_count, sizeof(survey->topics[0]), compare_topics);
+}

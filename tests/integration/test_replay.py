@@ -1,0 +1,100 @@
+"""What the rules make of the journal's real traffic, before they go live; and storing again what a mistaken rule stored wrongly.
+
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import os
+import subprocess
+
+from env import quick
+
+OLD = """{ name = "t"; topic = "~/r/{device}"; table = "t"; columns = { device = "{device}"; v = "$.v :: numeric"; at = "@received_at"; }; %s }"""
+TABLE = "create table t (device text, v numeric, at timestamptz)"
+MESSAGES = [("~/r/a", '{"v":1}'), ("~/r/a", '{"v":"12,5"}'), ("~/r/b", '{"v":"7,25"}'), ("~/r/b", '{"v":-1}'), ("~/r/c", '{"v":2}')]
+NEW = OLD.replace("$.v ::", "$.v | number ',' ::") % 'where = "{device} != \'c\'";'
+
+
+def written(env, name, bridge, rules):
+    """A second configuration beside that of the bridge, with other rules."""
+    with open(bridge.file, encoding="utf-8") as file:
+        text = file.read()
+    path = os.path.join(env.folder, name)
+    begin = text.index("rules")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text[:begin] + "rules = ( " + rules.replace("~/", env.topic("~/")) + " );\n")
+    return path
+
+
+def run(env, *arguments, faults=None):
+    environment = {**os.environ, **({"MQTT2PG_FAULTS": faults} if faults else {})}
+    return subprocess.run([env.faulty, *arguments], capture_output=True, text=True, check=False, timeout=30, env=environment)
+
+
+def stored(env):
+    bridge = env.bridge(OLD % "", journal={"keep": "1h"})
+    env.publish(MESSAGES)
+    env.publish([("~/r/other/level", "1")])
+    env.wait_rows("t", 3)
+    env.wait(lambda: bridge.metric("messages_processed_total") >= 5, 10)
+    return bridge
+
+
+@quick
+def test_journal_is_explained(env):
+    """Counts and reasons per rule while the service runs, and what another configuration changes."""
+    env.sql(TABLE)
+    bridge = stored(env)
+    told = json.loads(run(env, "-c", bridge.file, "explain", "--journal", "--json").stdout)
+    rule = told["rules"][0]
+    assert (rule["messages"], rule["rows"], rule["filtered"], rule["rejected"]) == (5, 3, 0, 2), told
+    assert len(rule["reasons"]) == 1 and rule["reasons"][0]["count"] == 2 and "is no number" in rule["reasons"][0]["example"], told
+    other = written(env, "new.cfg", bridge, NEW)
+    told = json.loads(run(env, "-c", bridge.file, "explain", "--journal", "--compare", other, "--json").stdout)
+    rule = told["compare"]["rules"][0]
+    assert (rule["messages"], rule["rows"], rule["filtered"], rule["rejected"]) == (5, 4, 1, 0), told
+    assert told["changed"] == 3 and len(told["changes"]) == 3, told
+    people = run(env, "-c", bridge.file, "explain", "--journal", "--since", "1h", "--compare", other)
+    assert people.returncode == 0 and "3 of 5 messages come out differently" in people.stdout and "2 x " in people.stdout, people
+    assert run(env, "-c", bridge.file, "explain", "--journal", "x").returncode == 2
+    assert run(env, "-c", bridge.file, "explain", "--json", "x").returncode == 2
+    assert env.one("select count(*) from t") == 3
+
+
+@quick
+def test_replay_stores_again(env):
+    """Says first what there is, refuses to double rows, stores in batches; killed in between it goes on, and no row is there twice."""
+    env.sql(TABLE)
+    bridge = stored(env)
+    new = written(env, "new.cfg", bridge, NEW)
+    dry = run(env, "-c", new, "replay", "--rule", "t", "--dry-run", "--duplicates-are-fine")
+    assert dry.returncode == 0 and "5 stored messages" in dry.stdout and "4 rows, 1 filtered, 0 rejected" in dry.stdout, dry
+    refused = run(env, "-c", new, "replay", "--rule", "t")
+    assert refused.returncode == 1 and "--duplicates-are-fine" in refused.stderr, refused
+    env.sql("delete from t")
+    with open(new, encoding="utf-8") as file:
+        text = file.read()
+    with open(new, "w", encoding="utf-8") as file:
+        file.write(text.replace("rules = (", "batch: { max_rows = 1; };\nrules = (", 1) if "batch" not in text else text)
+    killed = run(env, "-c", new, "replay", "--rule", "t", faults="replay.batch.stored=kill@2")
+    assert killed.returncode == -9 and env.one("select count(*) from t") == 2, killed
+    goes_on = run(env, "-c", new, "replay", "--rule", "t")
+    assert goes_on.returncode == 0 and "goes on behind" in goes_on.stderr, goes_on
+    assert env.sql("select device, v from t order by device, v") == [("a", 1), ("a", 12.5), ("b", -1), ("b", 7.25)]
+    assert env.one("select count(*) from mqtt2pg.replay where finished_at is not null") == 1
+    assert bridge.running()
+
+
+def test_replay_passes_over_what_is_refused(env):
+    """A row that PostgreSQL refuses is named and costs nothing else; unknown rules and times are told."""
+    env.sql(TABLE + "; alter table t add check (v > -100)")
+    bridge = stored(env)
+    env.sql("delete from t; alter table t add constraint positive check (v > 0)")
+    new = written(env, "new.cfg", bridge, NEW)
+    done = run(env, "-c", new, "replay", "--rule", "t", "--from", "1h")
+    assert done.returncode == 0 and "positive" in done.stderr and "3 rows stored, 1 filtered, 1 rejected" in done.stdout, done
+    assert env.one("select count(*) from t") == 3
+    assert run(env, "-c", new, "replay", "--rule", "x").returncode == 1
+    assert run(env, "-c", new, "replay", "--rule", "t", "--from", "yesterday").returncode == 2
+    none = run(env, "-c", new, "replay", "--rule", "t", "--to", "2020-01-01")
+    assert none.returncode == 0 and "0 stored messages" in none.stdout, none
