@@ -59,7 +59,9 @@ select d.attrelid as table_oid,
          limit 1) as denied_sequence,
        -- With -1 instead of null no type gets a length of 1: bpchar, "bit".
        format_type(b.type, -1) as base_name,
-       d.atttypid as declared_oid
+       d.atttypid as declared_oid,
+       -- Where the whole table is denied, no column says it again.
+       has_any_column_privilege(d.attrelid, 'insert') and not has_column_privilege(d.attrelid, d.attnum, 'insert') as denied
   from declared d
   join base b on b.attrelid = d.attrelid and b.attnum = d.attnum
   left join element_base e on e.attrelid = d.attrelid and e.attnum = d.attnum

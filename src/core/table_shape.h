@@ -56,6 +56,7 @@ struct column_shape {
     int32_t typmod; /* pg_attribute.atttypmod, -1 = none */
     bool not_null;
     bool has_default; /* default, identity or serial: may be left out */
+    bool denied;      /* this role may not insert into it */
     bool generated;   /* GENERATED ALWAYS AS …, or identity always: must be left out */
     char *
         denied_sequence; /* owned; what the default draws from and this role may not use; NULL: none */

@@ -39,7 +39,8 @@ enum {
     DELIMITER,
     DENIED_SEQUENCE,
     BASE_NAME,
-    DECLARED_OID
+    DECLARED_OID,
+    DENIED
 };
 
 static void add_column(struct table_shape *shape, const struct pg_rows *rows, int row)
@@ -57,6 +58,7 @@ static void add_column(struct table_shape *shape, const struct pg_rows *rows, in
     column->not_null = is_true(rows, row, NOT_NULL);
     column->has_default = is_true(rows, row, HAS_DEFAULT);
     column->generated = is_true(rows, row, GENERATED);
+    column->denied = is_true(rows, row, DENIED);
     column->delimiter = column->array ? pg_rows_text(rows, row, DELIMITER)[0] : '\0';
     if (pg_rows_text(rows, row, DENIED_SEQUENCE) != NULL) {
         column->denied_sequence = memory_copy(pg_rows_slice(rows, row, DENIED_SEQUENCE));
@@ -267,4 +269,25 @@ void pg_catalog_suggest(struct pg_connection *connection, const char *name, stru
         buf_append_text(hint, "\"?)");
     }
     pg_rows_free(rows);
+}
+
+enum outcome pg_catalog_partition_gap(struct pg_connection *connection,
+                                      const struct pg_table *table, char when[16],
+                                      struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    char oid[16];
+    const char *values[] = {oid};
+
+    when[0] = '\0';
+    if (table->shape->kind != 'p') {
+        return OUTCOME_OK;
+    }
+    snprintf(oid, sizeof(oid), "%" PRIu32, table->oid);
+    enum outcome outcome = pg_query(connection, sql_catalog_partitions, 1, values, &rows, failure);
+    if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
+        snprintf(when, 16, "%s", pg_rows_text(rows, 0, 0));
+    }
+    pg_rows_free(rows);
+    return outcome;
 }

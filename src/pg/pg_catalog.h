@@ -60,4 +60,10 @@ enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg
                                const char *const *columns, size_t count, bool *found,
                                struct pg_failure *failure) MUST_CHECK;
 
+/* For which moment a table that is partitioned by time, and has no default partition, has none: "now",
+ * "in a day", "in a week"; "" when it has one for each, or is another table. */
+enum outcome pg_catalog_partition_gap(struct pg_connection *connection,
+                                      const struct pg_table *table, char when[16],
+                                      struct pg_failure *failure) MUST_CHECK;
+
 #endif

@@ -532,3 +532,26 @@ def test_journal_directory_that_can_not_be_made(env):
     bridge.launch()
     assert bridge.wait(10) == 4, bridge.log()
     assert "/proc/nowhere" in bridge.log(), bridge.log()
+
+
+def test_check_database_of_partitions_and_columns(env):
+    """A table that has no partition for the coming days; a column that this role may not write."""
+    rule = '{ name = "p"; topic = "p"; table = "parts"; columns = { at = "@received_at"; n = "$"; }; format = "text"; }'
+    env.sql("create table parts (at timestamptz not null, n text) partition by range (at)")
+    bridge = env.bridge(rule, start=False)
+
+    def checked(part, bound):
+        env.sql(f"create table {part} partition of parts {bound}")
+        return env.cli("check", "--database", config=bridge)
+    day = "to_char(now() + interval '%d days', 'YYYY-MM-DD')"
+    today, tomorrow, later = (env.one("select " + day % days) for days in (0, 2, 30))
+    for part, bound, said in (("past", "for values from (minvalue) to ('2020-01-01')", "of the time now"),
+                              ("present", f"for values from ('{today}') to ('{tomorrow}')", "of the time in a week"),
+                              ("future", f"for values from ('{tomorrow}') to ('{later}')", None)):
+        done = checked(part, bound)
+        assert done.code == 0 and (said in done.out + done.err if said else "no partition" not in done.out + done.err), (part, done)
+    env.sql("drop table future")
+    assert "no partition" not in checked("others", "default").out
+    env.admin("alter table parts owner to test; grant insert (at) on parts to bridge")
+    done = env.cli("check", "--database", config=bridge)
+    assert done.code == 3 and 'no permission to insert into column "n"' in done.out + done.err, done
