@@ -50,6 +50,14 @@ void pg_failure_message(struct pg_failure *failure, struct slice primary, struct
     }
 }
 
+void pg_failure_hint(struct pg_failure *failure, struct slice hint)
+{
+    if (hint.length > 0) {
+        append_words(failure, slice_of("; hint: "));
+        append_words(failure, hint);
+    }
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';

@@ -32,6 +32,9 @@ enum outcome pg_failure_set(struct pg_failure *failure, enum sql_action action, 
  * character at the end. */
 void pg_failure_message(struct pg_failure *failure, struct slice primary, struct slice detail);
 
+/* Appends PostgreSQL's advice, "; hint: …"; nothing when there is none. */
+void pg_failure_hint(struct pg_failure *failure, struct slice hint);
+
 /*
  * Number of the row in the context that PostgreSQL gives with an error in COPY, in any language of
  * lc_messages; 0 when it tells none. The row stands in the last line of the context, which begins

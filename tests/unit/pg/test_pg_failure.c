@@ -52,6 +52,9 @@ static void test_message(void)
     struct pg_failure failure = {0};
     pg_failure_message(&failure, slice_of("no.\n"), slice_of("line 1\nline\t2."));
     CHECK_TEXT_EQ(failure.message, "no: line 1 line 2");
+    pg_failure_hint(&failure, slice_of(NULL));
+    pg_failure_hint(&failure, slice_of("Do it."));
+    CHECK_TEXT_EQ(failure.message, "no: line 1 line 2; hint: Do it");
     pg_failure_message(&failure, slice_of("alone"), slice_of(NULL));
     CHECK_TEXT_EQ(failure.message, "alone");
 
