@@ -43,6 +43,7 @@ struct repeat {
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct repeat repeats[REPEAT_EVENTS];
+static struct log_problem last_problem; /* under the mutex */
 
 /* systemd sets JOURNAL_STREAM to "device:inode" of the stream it made; the
  * comparison tells whether standard error still is that (sd-daemon(3)). */
@@ -219,9 +220,34 @@ static void append_json_head(struct buf *line, enum log_level level, const char 
     text_append_json(line, slice_of(event));
 }
 
+static void remember_problem(const char *event, const struct log_field *fields)
+{
+    const char *reason = NULL;
+    for (; fields->key != NULL; fields++) {
+        if (fields->type == LOG_FIELD_TEXT && strcmp(fields->key, "reason") == 0) {
+            reason = fields->text;
+        }
+    }
+    pthread_mutex_lock(&mutex);
+    last_problem.at_us = clock_wall_us();
+    snprintf(last_problem.text, sizeof(last_problem.text), "%s%s%s", event,
+             reason != NULL ? ": " : "", reason != NULL ? reason : "");
+    pthread_mutex_unlock(&mutex);
+}
+
+void log_last_problem(struct log_problem *out)
+{
+    pthread_mutex_lock(&mutex);
+    *out = last_problem;
+    pthread_mutex_unlock(&mutex);
+}
+
 static void write_line(enum log_level level, const char *event, const struct log_field *fields,
                        uint64_t repeated)
 {
+    if (level >= LOG_WARN) {
+        remember_problem(event, fields);
+    }
     if (atomic_load(&destination) == TO_UNKNOWN) {
         atomic_store(&destination, (int) destination_find());
     }

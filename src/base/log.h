@@ -72,6 +72,13 @@ void log_configure(const struct log_options *options);
  * moment ago. Counts of what was left out remain. */
 void log_forget_repeats(void);
 
+/* The last line of the level warn or error, for people who can't see the log. */
+struct log_problem {
+    int64_t at_us;  /* wall clock; 0 = there was none */
+    char text[400]; /* the event and, behind a colon, its field "reason" */
+};
+void log_last_problem(struct log_problem *out);
+
 /* `event` is a string constant; `fields` borrowed for the call. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 void log_write_each(enum log_level level, const char *event, const struct log_field *fields);

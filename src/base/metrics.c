@@ -323,3 +323,8 @@ void metrics_reset(void)
         rule_names[rule] = NULL;
     }
 }
+
+const char *metrics_version(void)
+{
+    return MQTT2PG_VERSION;
+}

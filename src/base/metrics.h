@@ -58,6 +58,9 @@ void metric_add(enum metric metric, int64_t amount);
 void metric_set(enum metric metric, int64_t value);
 int64_t metric_get(enum metric metric);
 
+/* Of this program, as build_info{version} tells it. */
+const char *metrics_version(void);
+
 /* `count` observations of `value` (seconds, rows). */
 void metric_observe(enum histogram histogram, double value, uint64_t count);
 

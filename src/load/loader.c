@@ -317,6 +317,10 @@ static void loader_step(struct loader *loader)
     if (!loader->recalled) {
         recall_copies(loader);
     }
+    loader_report(loader);
+    if (!pg_is_connected(loader->connection)) {
+        return;
+    }
     parked = loader_stopping(loader) ? -1 : rule_targets_due(loader->targets);
     if (parked >= 0) {
         loader_heal(loader, (unsigned) parked);
@@ -355,6 +359,7 @@ struct loader *loader_start(const struct loader_options *options, const struct r
     loader->options = *options;
     loader->connection = pg_connection_new(&loader->options.database);
     loader->reader = journal_reader_new(options->journal);
+    loader->report.started_us = clock_wall_us();
     loader->records_max = SIZE_MAX / 2;
     loader->copies = copies_new();
     loader->used_ruleset = ruleset;

@@ -51,6 +51,18 @@ static void tell_what_waits(const struct loader *loader)
     }
 }
 
+/* A pooler gives a session's lock to whoever comes next: the row of the table bridge is the identity
+ * there. */
+static enum outcome try_identity(struct loader *loader, struct progress_lock *lock,
+                                 struct pg_failure *failure)
+{
+    if (!pg_is_pooled(loader->connection)) {
+        return progress_lock(loader->connection, lock, failure);
+    }
+    *lock = (struct progress_lock){.holder = "mqtt2pg.bridge has its row"};
+    return loader_take_lease(loader, &lock->taken, failure);
+}
+
 /* Becomes the only process that stores for this client. */
 static bool take_identity(struct loader *loader, struct pg_failure *failure)
 {
@@ -58,7 +70,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
     struct progress_lock lock;
 
     while (!loader_stopping(loader)) {
-        if (progress_lock(loader->connection, &lock, failure) != OUTCOME_OK) {
+        if (try_identity(loader, &lock, failure) != OUTCOME_OK) {
             return false;
         }
         if (lock.taken) {
@@ -149,6 +161,7 @@ bool loader_connect(struct loader *loader)
             metric_add(METRIC_DATABASE_RECONNECTS, 1);
         }
         loader->connected_before = true;
+        loader_report_start(loader);
         backoff_reset(&loader->backoff);
         health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
         log_info("connected to the database", F_TEXT("database", pg_target(loader->connection)),

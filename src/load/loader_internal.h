@@ -17,6 +17,17 @@
 #include "load/loader.h"
 #include "load/store.h"
 
+/* What loader_bridge.c remembers of the row that it writes. */
+struct bridge_report {
+    int64_t started_us;   /* wall clock */
+    int64_t connected_us; /* wall clock */
+    int64_t next_ms;      /* monotonic */
+    int64_t measured_us;  /* monotonic; 0 = never */
+    int64_t received;     /* messages, at that time */
+    int64_t rows;         /* at that time */
+    bool off;             /* the table can't be written on this connection */
+};
+
 struct loader {
     struct loader_options options;
     struct pg_connection *connection;
@@ -37,6 +48,8 @@ struct loader {
     int64_t watch_again_ms;   /* monotonic: when the database is asked for gaps and dead letters */
     unsigned soon_count;      /* STORE_SOON in a row */
     int heal_letters;         /* of the next portion; small after one that was too large */
+
+    struct bridge_report report;
 
     /* Made for the ruleset in use. */
     const struct ruleset *ruleset;
@@ -66,6 +79,16 @@ bool loader_connect(struct loader *loader);
  * outbox settle its acknowledgments, and puts the reader there. False with the reason; at the start
  * of the process a position that nobody knows ends it with exit code 4. */
 bool loader_take_position(struct loader *loader, struct error *error);
+
+/* Behind a pooler: becomes the only process of this client by its row in the table bridge. */
+enum outcome loader_take_lease(struct loader *loader, bool *ours, struct pg_failure *failure);
+
+/* After connecting: the row is written with the next loader_report(). */
+void loader_report_start(struct loader *loader);
+
+/* Writes the row when it is time. What fails there is no reason to stop storing, except that behind a
+ * pooler another process has taken the identity: then the connection is closed. */
+void loader_report(struct loader *loader);
 
 /* Closes the connection and tells health and metrics. */
 void loader_disconnect(struct loader *loader, const char *reason);

@@ -59,6 +59,10 @@ void pg_disconnect(struct pg_connection *connection);
  * it is noticed. */
 bool pg_is_connected(struct pg_connection *connection);
 
+/* Between us and the server stands a connection pooler (PgBouncer): the session may be another one in
+ * each transaction, so nothing may rest on a session's locks or settings. */
+bool pg_is_pooled(const struct pg_connection *connection);
+
 /* As the options said; live as long as the connection. */
 const char *pg_schema(const struct pg_connection *connection);
 const char *pg_client_id(const struct pg_connection *connection);

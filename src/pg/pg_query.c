@@ -142,11 +142,25 @@ static int hex_digit(char c)
     return c <= '9' ? c - '0' : c - 'a' + 10;
 }
 
-/* The session's bytea_output is hex, so lower-case digits are all that can come. */
+/* Another client of a pooler may have left another bytea_output in the session. */
+static void append_escaped(struct buf *out, struct slice text)
+{
+    size_t length = 0;
+    unsigned char *bytes = PQunescapeBytea((const unsigned char *) text.data, &length);
+    if (bytes != NULL) {
+        buf_append(out, bytes, length);
+        PQfreemem(bytes);
+    }
+}
+
+/* In hex, as the session's bytea_output says, lower-case digits are all that can come. */
 void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *out)
 {
     struct slice hex = pg_rows_slice(rows, row, column);
-    if (hex.length < 2) {
+    if (hex.length < 2 || hex.data[0] != '\\' || hex.data[1] != 'x') {
+        if (hex.length > 0) {
+            append_escaped(out, hex);
+        }
         return;
     }
     char *at = buf_reserve(out, hex.length / 2);

@@ -36,6 +36,11 @@ bool pg_is_connected(struct pg_connection *connection)
     return connection->pg != NULL;
 }
 
+bool pg_is_pooled(const struct pg_connection *connection)
+{
+    return connection->pooled;
+}
+
 const char *pg_schema(const struct pg_connection *connection)
 {
     assert(connection->options.schema != NULL);
@@ -266,11 +271,15 @@ void pg_session_failure(const PGresult *result, const char *relation, struct pg_
     }
     pg_failure_message(failure, slice_of(primary),
                        slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL)));
-    if (relation != NULL && failure->action == SQL_ROW && line_is_true(failure->sqlstate)) {
+    pg_failure_hint(failure, slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT)));
+    if (relation != NULL && failure->action == SQL_ROW) {
         const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
         struct slice column = pg_failure_copy_column(context, slice_of(relation));
 
-        failure->line = pg_failure_copy_line(context, slice_of(relation));
+        /* A column is told while its value is read, one row at a time. */
+        if (column.length > 0 || line_is_true(failure->sqlstate)) {
+            failure->line = pg_failure_copy_line(context, slice_of(relation));
+        }
         snprintf(failure->column, sizeof(failure->column), "%.*s", SLICE_ARGS(column));
     }
 }

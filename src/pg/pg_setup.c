@@ -21,6 +21,9 @@ enum {
 /* The columns of session-state.sql. */
 enum { VERSION, ENCODING, READ_ONLY, STANDBY, PID, START_US, STATE_COLUMNS };
 
+/* What a pooler keeps for each of its clients. Other settings would reach its other clients. */
+static const char pooled_settings[] = "set datestyle = iso; set standard_conforming_strings = on";
+
 static const char settings[] =
     "set datestyle = iso; set intervalstyle = postgres; "
     "set standard_conforming_strings = on; set bytea_output = hex; "
@@ -133,15 +136,38 @@ static enum outcome check_timeline(struct pg_connection *connection, struct erro
     return outcome;
 }
 
+/* Settings, and where there is a pooler whether it lets a transaction be. */
+static enum outcome begin_session(struct pg_connection *connection, struct pg_failure *failure)
+{
+    bool was_pooled = connection->pooled;
+
+    connection->pooled = connection->server_pid != PQbackendPID(connection->pg);
+    if (!connection->pooled) {
+        return pg_run(connection, settings, failure);
+    }
+    enum outcome outcome = pg_run(connection, "begin", failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = pg_commit(connection, failure);
+    }
+    if (outcome != OUTCOME_OK && strstr(failure->message, "statement pooling") != NULL) {
+        return pg_failure_set(failure, SQL_RECONNECT,
+                              "%s is a pooler in statement mode, which forbids transactions: set "
+                              "pool_mode = transaction or session for this database",
+                              connection->target);
+    }
+    if (outcome == OUTCOME_OK && !was_pooled) {
+        log_info("behind a connection pooler: the identity is a row of the table bridge",
+                 F_TEXT("database", connection->target));
+    }
+    return outcome == OUTCOME_OK ? pg_run(connection, pooled_settings, failure) : outcome;
+}
+
 enum outcome pg_setup_session(struct pg_connection *connection, struct error *error)
 {
     struct pg_failure failure = {0};
     struct pg_rows *rows = NULL;
-    enum outcome outcome = pg_run(connection, settings, &failure);
+    enum outcome outcome = pg_query(connection, sql_session_state, 0, NULL, &rows, &failure);
 
-    if (outcome == OUTCOME_OK) {
-        outcome = pg_query(connection, sql_session_state, 0, NULL, &rows, &failure);
-    }
     if (outcome == OUTCOME_OK) {
         outcome = check_server(connection, rows, error);
         if (outcome == OUTCOME_OK) {
@@ -150,6 +176,10 @@ enum outcome pg_setup_session(struct pg_connection *connection, struct error *er
         if (outcome != OUTCOME_OK) {
             goto end;
         }
+        connection->server_pid = (int) strtol(pg_rows_text(rows, 0, PID), NULL, 10);
+        outcome = begin_session(connection, &failure);
+    }
+    if (outcome == OUTCOME_OK) {
         outcome = end_previous(connection, &failure);
     }
     if (outcome != OUTCOME_OK) {
@@ -157,9 +187,8 @@ enum outcome pg_setup_session(struct pg_connection *connection, struct error *er
         memcpy(error->sqlstate, failure.sqlstate, sizeof(error->sqlstate));
         goto end;
     }
-    /* Behind a pooler the backend serves others too, and has another number than the one we were
-     * told. */
-    if (strtol(pg_rows_text(rows, 0, PID), NULL, 10) == PQbackendPID(connection->pg)) {
+    /* Behind a pooler the backend serves others too: it is never ended or watched. */
+    if (!connection->pooled) {
         connection->pid = PQbackendPID(connection->pg);
         connection->start_us = strtoll(pg_rows_slice(rows, 0, START_US).data, NULL, 10);
     }

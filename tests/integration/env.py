@@ -15,7 +15,7 @@ import mqtt_raw
 from bridge import Bridge, run_command
 from proxy import Proxy
 from scripted_broker import ScriptedBroker
-from servers import RESERVED, Mosquitto, Postgres, release_ports
+from servers import RESERVED, Mosquitto, PgBouncer, Postgres, release_ports
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -290,6 +290,12 @@ class Env:
         """A PostgreSQL for this test alone, not yet started."""
         made = Postgres(os.path.join(self.folder, f"postgres{len(self.closing)}"), **options)
         self.closing.append(lambda: made.stop("immediate"))
+        return made
+
+    def pooler(self, mode):
+        """A PgBouncer in front of the database server."""
+        made = PgBouncer(os.path.join(self.folder, f"pgbouncer{len(self.closing)}"), self.postgres, mode).start()
+        self.closing.append(lambda: made.end(9))
         return made
 
     # --- waiting

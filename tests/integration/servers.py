@@ -419,6 +419,31 @@ const { Aedes } = require('aedes'), net = require('net');
         self.end(signal.SIGTERM)
 
 
+class PgBouncer(Server):
+    """PgBouncer in front of a PostgreSQL, without a password on either side."""
+
+    name = "pgbouncer"
+
+    def __init__(self, folder, postgres, mode):
+        super().__init__(folder)
+        self.postgres, self.mode = postgres, mode
+
+    def start(self):
+        users, config = os.path.join(self.folder, "users"), os.path.join(self.folder, "pgbouncer.ini")
+        with open(users, "w") as file:
+            file.write('"bridge" ""\n"test" ""\n')
+        with open(config, "w") as file:
+            file.write(f"[databases]\n* = host={self.postgres.sockets} port={self.postgres.port}\n[pgbouncer]\n"
+                       f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = trust\n"
+                       f"auth_file = {users}\npool_mode = {self.mode}\ndefault_pool_size = 4\n")
+        self.launch([find_program("pgbouncer"), config])
+        self.wait_listening()
+        return self
+
+    def conninfo(self, database, user="bridge"):
+        return f"host=127.0.0.1 port={self.port} dbname={database} user={user} sslmode=disable gssencmode=disable"
+
+
 def remove(path):
     shutil.rmtree(path, ignore_errors=True)
 

@@ -190,3 +190,25 @@ def test_two_started_while_the_database_is_away(env):
     ended.start()
     ended.wait_quiet(60)
     check_numbered(env, {"a": 100, "b": 100})
+
+
+# --- how it is, by SQL
+
+
+def test_row_of_bridge(env):
+    """Each bridge writes how it is; where it may not, it warns once and stores all the same."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    env.publish(numbered("a", 0, 100))
+    check_numbered(env, {"a": 100})
+    found = "select version, host, started_at <= connected_at, backlog, last_error from mqtt2pg.bridge where client_id = %s"
+    version, host, ordered, backlog, error = env.wait(lambda: env.sql(found, bridge.client_id), 15, "no row")[0]
+    assert version and host and ordered and backlog == 0 and error is None
+    first = env.one("select refreshed_at from mqtt2pg.bridge")
+    env.wait(lambda: env.one("select refreshed_at > %s and rows_per_second >= 0 from mqtt2pg.bridge", first), 15, "not refreshed")
+    env.sql("alter table mqtt2pg.bridge rename to away")
+    bridge.wait_log("the table bridge is not written")
+    env.publish(numbered("a", 100, 100))
+    check_numbered(env, {"a": 200})
+    bridge.wait_ready()
+    bridge.check_books()

@@ -1,0 +1,31 @@
+/*
+ * bridge_row: the row of this bridge in the table bridge: how it is, for monitoring with SQL; behind a
+ * pooler also its identity, as a lease.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_BRIDGE_ROW_H
+#define MQTT2PG_PG_BRIDGE_ROW_H
+
+#include "pg/pg_connection.h"
+
+struct bridge_row {
+    const char *journal; /* its UUID; borrowed, like all texts */
+    const char *version;
+    const char *host;
+    int64_t started_at_us; /* wall clock, like all times */
+    int64_t connected_at_us;
+    uint64_t backlog;
+    double delay_seconds;
+    double messages_per_second;
+    double rows_per_second;
+    const char *last_error; /* NULL = none */
+    int64_t last_error_at_us;
+};
+
+/* Writes the row. `lease_s` 0: whoever wrote it before. Else *ours is false, and nothing was written,
+ * when another process, with another journal, wrote it within the last `lease_s` seconds. */
+enum outcome bridge_row_write(struct pg_connection *connection, const struct bridge_row *row,
+                              int lease_s, bool *ours, struct pg_failure *failure) MUST_CHECK;
+
+#endif
