@@ -245,7 +245,8 @@ static void start_receiver(struct bridge *bridge)
 
     if (bridge->receiver != NULL || bridge->retired != NULL || identity == LOADER_IDENTITY_TAKEN ||
         (identity == LOADER_IDENTITY_UNKNOWN &&
-         clock_monotonic_ms() < bridge->started_ms + IDENTITY_WAIT_MS)) {
+         clock_monotonic_ms() < bridge->started_ms + IDENTITY_WAIT_MS) ||
+        !plan_keeper_is_written(bridge->generation, bridge->first)) {
         return;
     }
     plans_subscriptions(bridge->generation->plans, &subscriptions);
@@ -304,7 +305,8 @@ static int bridge_start(struct bridge *bridge)
  */
 static void finish_reload(struct bridge *bridge)
 {
-    if (bridge->retired == NULL || loader_ruleset(bridge->loader) != bridge->generation->ruleset) {
+    if (bridge->retired == NULL || loader_ruleset(bridge->loader) != bridge->generation->ruleset ||
+        !plan_keeper_is_written(bridge->generation, bridge->first)) {
         return;
     }
     if (bridge->receiver != NULL) {

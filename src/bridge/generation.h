@@ -14,6 +14,7 @@ struct generation {
     struct config *config;
     struct ruleset *ruleset;
     struct plans *plans; /* owned; the newest is for these rules. NULL: not made yet */
+    bool plan_written;   /* the next process will know it: the broker may be asked for it */
 };
 
 /*

@@ -56,15 +56,21 @@ static void make(struct generation *generation, const struct plans *before,
     ruleset_set_plans(generation->ruleset, generation->plans);
 }
 
-static void save(const struct generation *generation, const struct config *settings)
+bool plan_keeper_is_written(struct generation *generation, const struct generation *first)
 {
     struct error error;
 
-    if (plan_file_save(generation->plans, settings->journal.directory, &error) != OUTCOME_OK) {
-        log_warn("could not write down the plan of subscriptions: after a crash a message may be "
-                 "stored twice",
-                 F_TEXT("reason", error.text));
+    if (!generation->plan_written) {
+        generation->plan_written =
+            plan_file_save(generation->plans, first->config->journal.directory, &error) ==
+            OUTCOME_OK;
+        if (!generation->plan_written) {
+            log_warn("could not write down the plan of subscriptions: the broker is asked for them "
+                     "when that is done",
+                     F_TEXT("reason", error.text));
+        }
     }
+    return generation->plan_written;
 }
 
 void plan_keeper_begin(struct generation *first, struct journal *journal)
@@ -77,9 +83,8 @@ void plan_keeper_begin(struct generation *first, struct journal *journal)
         before = adopt_session(settings);
     }
     make(first, before, settings, journal);
-    if (plans_newest(first->plans)->number != number) {
-        save(first, settings);
-    }
+    first->plan_written = plans_newest(first->plans)->number == number;
+    (void) plan_keeper_is_written(first, first);
     plans_free(before);
     remove_rules_file(settings->journal.directory);
 }
@@ -88,7 +93,6 @@ void plan_keeper_continue(struct generation *next, const struct generation *in_u
                           const struct generation *first, struct journal *journal)
 {
     make(next, in_use->plans, first->config, journal);
-    if (plans_newest(next->plans)->number != plans_newest(in_use->plans)->number) {
-        save(next, first->config);
-    }
+    next->plan_written = plans_newest(next->plans)->number == plans_newest(in_use->plans)->number;
+    (void) plan_keeper_is_written(next, first);
 }

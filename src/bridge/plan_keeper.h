@@ -18,4 +18,8 @@ void plan_keeper_begin(struct generation *first, struct journal *journal);
 void plan_keeper_continue(struct generation *next, const struct generation *in_use,
                           const struct generation *first, struct journal *journal);
 
+/* Is the generation's plan written down? Tries again when it was not (a full disk): a subscription
+ * that the next process does not know makes copies that it can't tell apart. */
+bool plan_keeper_is_written(struct generation *generation, const struct generation *first);
+
 #endif

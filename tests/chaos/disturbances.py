@@ -11,7 +11,7 @@ import signal
 import time
 
 from servers import alive, children, signal_quietly, wait_until
-from world import EXTRA_RULE, RULES
+from world import THIRD_RULES
 
 # --- the bridge
 
@@ -233,12 +233,40 @@ def hang_up(world):
         world.bridge.signal(signal.SIGHUP)
 
 
-def reload(world):
+def edit(world):
+    """A rule comes or goes; others are renamed, widened, narrowed, split or merged."""
     world.has_extra = not world.has_extra
-    world.bridge.configure(RULES + (EXTRA_RULE if world.has_extra else ""),
-                           batch={"max_rows": world.chance.choice((100, 500, 10000))})
+    world.third = world.chance.randrange(len(THIRD_RULES))
+    world.bridge.configure(world.rules(), batch={"max_rows": world.chance.choice((100, 500, 10000))})
+
+
+def reload(world):
+    edit(world)
     hang_up(world)
     yield
+
+
+def reload_there_and_back(world):
+    """Two edits, one right behind the other."""
+    for _ in range(2):
+        edit(world)
+        hang_up(world)
+        world.wait(0, 0.4)
+    yield
+
+
+def edit_while_away(world):
+    """Other rules while the bridge is stopped or killed: what the broker queues comes for subscriptions that go."""
+    if world.chance.random() < 0.5:
+        world.bridge.kill9()
+    else:
+        code = world.bridge.stop()
+        if code != 0:
+            world.trouble(f"SIGTERM: the bridge ended with {code}")
+    world.wait(0.1, 0.6)
+    edit(world)
+    yield
+    world.launch()
 
 
 def reload_broken(world):
@@ -276,6 +304,7 @@ DISTURBANCES = (
     Disturbance("kill -9 the bridge, and again while it starts", "bridge", 2, kill_bridge_while_it_starts),
     Disturbance("SIGTERM the bridge", "bridge", 2, terminate_bridge),
     Disturbance("SIGSTOP the bridge", "bridge", 1, stop_bridge),
+    Disturbance("edit the rules while the bridge is away", "bridge", 3, edit_while_away),
     Disturbance("deny the dead letters", "bridge", 1, deny_dead_letters),
     Disturbance("kill -9 PostgreSQL", "postgres", 2, kill_postgres),
     Disturbance("kill -9 the postmaster", "postgres", 1, kill_postmaster),
@@ -302,7 +331,8 @@ DISTURBANCES = (
     Disturbance("rename a table away", "tables", 3, rename_table),
     Disturbance("deny a table", "tables", 2, deny_table),
     Disturbance("add a column", "tables", 1, change_table),
-    Disturbance("reload", "configuration", 2, reload),
+    Disturbance("reload", "configuration", 3, reload),
+    Disturbance("reload twice", "configuration", 2, reload_there_and_back),
     Disturbance("reload a broken file", "configuration", 1, reload_broken),
     Disturbance("fill the disk", "disk", 2, fill_disk),
 )

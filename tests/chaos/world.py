@@ -25,6 +25,8 @@ create table numbered (id bigint generated always as identity, who text not null
 create index on numbered (who, lane, n);
 create table second (id bigint generated always as identity, who text not null, lane text not null, n bigint not null,
                      v double precision);
+create table third (id bigint generated always as identity, who text not null, lane text not null, n bigint not null,
+                    v double precision);
 create table latest (who text, lane text, n bigint not null, v double precision, primary key (who, lane));
 create table extra (id bigint generated always as identity, who text not null, lane text not null, n bigint not null);
 """
@@ -42,6 +44,23 @@ RULES = """
 # Comes and goes with reloads; its filter overlaps that of the others, which keep theirs.
 EXTRA_RULE = """, { name = "extra"; topic = "~/n/{a}/{b...}"; qos = 2; table = "extra"; columns = { who = "{a}"; lane = "{b}"; n = "$.n"; };
                     where = "$.v >= 0"; }"""
+
+# What stores into the table "third" gets other names, filters and parts with reloads; together they always take each message once. The
+# table itself is always there: parked messages belong to a rule by its name.
+THIRD_RULES = (
+    """, { name = "third"; topic = "~/n/{who}/{lane}"; qos = 2; table = "third";
+           columns = { who = "{who}"; lane = "{lane}"; n = "$.n"; v = "$.v"; }; }""",
+    """, { name = "third_wide"; topic = "~/n/{who}/{lane...}"; qos = 2; table = "third";
+           columns = { who = "{who}"; lane = "{lane}"; n = "$.n"; v = "$.v"; }; }""",
+    """, { name = "third_one"; topic = "~/n/one/{lane}"; qos = 2; table = "third";
+           columns = { who = "'one'"; lane = "{lane}"; n = "$.n"; v = "$.v"; }; },
+         { name = "third_rest"; topic = "~/n/{who}/{lane}"; qos = 2; table = "third"; where = "{who} != 'one'";
+           columns = { who = "{who}"; lane = "{lane}"; n = "$.n"; v = "$.v"; }; }""",
+    "".join(f"""
+         , {{ name = "third_{who}"; topic = "~/n/{who}/{{lane}}"; qos = {qos}; table = "third";
+           columns = {{ who = "'{who}'"; lane = "{{lane}}"; n = "$.n"; v = "$.v"; }}; }}"""
+            for who, qos in (("one", 2), ("two", 1), ("three", 2), ("four", 1))),
+)
 
 MEMORY_MB = 64
 
@@ -66,7 +85,7 @@ class World:
         size = chance.choice(("1MB", "2MB", "64MB"))
         self.disk = make_disk(os.path.join(env.folder, "bridge", "journal"), small_disk)
         env.closing.append(self.disk.close)
-        self.bridge = env.bridge(RULES, start=False, name="bridge", shutdown="3s",
+        self.bridge = env.bridge(RULES + THIRD_RULES[0], start=False, name="bridge", shutdown="3s",
                                  broker={"url": f"mqtt://127.0.0.1:{self.to_broker.port}", "protocol": protocol,
                                          "receive_maximum": chance.choice((20, 1000))},
                                  database={"conninfo": env.postgres.conninfo(env.database, port=self.to_postgres.port)},
@@ -74,7 +93,7 @@ class World:
                                           "keep": chance.choice(("0s", "1s", "1h")), "sync": chance.choice(("100ms", "5ms", "always"))},
                                  batch={"max_rows": chance.choice((100, 500, 10000)), "max_delay": chance.choice(("0s", "20ms", "100ms"))})
         env.closing.append(self.close)
-        self.has_extra = False
+        self.has_extra, self.third = False, 0
         self.launched = 0.0
         self.publishers = []
         self.acks = self.memory = None
@@ -132,6 +151,9 @@ class World:
                 watcher.stop()
         self.disk.free()
         self.timeline.close()
+
+    def rules(self):
+        return RULES + THIRD_RULES[self.third] + (EXTRA_RULE if self.has_extra else "")
 
     def accepted(self):
         return sum(publisher.accepted for publisher in self.publishers)

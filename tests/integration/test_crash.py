@@ -70,6 +70,7 @@ def test_kill_nine_once(env):
 
 # Every named point at which the program can be made to die, and at which passage it does so here.
 POINTS = {
+    "cli.main.begin": "kill@1",
     "mqtt.connack.after": "kill@1",
     "ack.file.written": "kill@2",
     "ack.publish.before": "kill@2",

@@ -190,6 +190,26 @@ def test_signal_at_once(env):
     bridge.stop()
 
 
+def test_no_room_for_the_plan(env):
+    """The plan can't be written down: the broker is not asked for subscriptions that the next process would not know."""
+    env.sql("create table got (n int, topic text)")
+    bridge = env.bridge(ONE)
+    obstacle = os.path.join(bridge.journal, "plans.tmp")
+    os.mkdir(obstacle)
+    before = subscribed(bridge)
+    bridge.configure(ONE + "," + rule("new", "~/new/{p}"))
+    bridge.signal(signal.SIGHUP)
+    bridge.wait_log("could not write down the plan")
+    publish(env, 0, 30)
+    once(env, 30)
+    assert subscribed(bridge) == before
+    os.rmdir(obstacle)
+    env.wait(lambda: subscribed(bridge) > before, 10, "the broker is not asked")
+    env.publish([("~/new/x", "30")])
+    once(env, 31)
+    bridge.stop()
+
+
 @quick
 def test_what_no_rule_takes_is_told(env):
     """The rule was taken away while its messages waited in the broker: counted, and one line names the topic."""
