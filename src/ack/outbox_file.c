@@ -53,7 +53,7 @@ static bool header_is_sound(struct slice content)
 enum outcome outbox_file_read(const char *path, struct outbox_file *file, struct buf *content,
                               struct slice *acks, struct error *error)
 {
-    if (file_load(path, FILE_BYTES_MAX, content, error) != OUTCOME_OK) {
+    if (file_load_regular(path, FILE_BYTES_MAX, content, error) != OUTCOME_OK) {
         error->outcome = errno == ENOENT || errno == EIO ? OUTCOME_REJECT : OUTCOME_FATAL;
         return error->outcome;
     }

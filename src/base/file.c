@@ -178,12 +178,26 @@ enum outcome file_replace(int directory_fd, const char *name, struct slice conte
     return outcome;
 }
 
-enum outcome file_load(const char *path, size_t bytes_max, struct buf *out, struct error *error)
+int file_open_regular(int directory_fd, const char *name, int flags)
+{
+    struct stat status;
+    /* O_NONBLOCK is only for what is no regular file: on one it means nothing. */
+    int fd = openat(directory_fd, name, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+        close(fd);
+        errno = EINVAL;
+        return -1;
+    }
+    return fd;
+}
+
+/* Takes the descriptor; -1: errno says why there is none. */
+static enum outcome load_from(int fd, const char *path, size_t bytes_max, struct buf *out,
+                              struct error *error)
 {
     enum outcome outcome = OUTCOME_FATAL;
     size_t start = out->length;
     ssize_t got = 0;
-    int fd = FAULT("file.load") ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return error_errno(error, OUTCOME_FATAL, "could not open file \"%s\"", path);
     }
@@ -211,6 +225,19 @@ enum outcome file_load(const char *path, size_t bytes_max, struct buf *out, stru
     close(fd);
     errno = number;
     return outcome;
+}
+
+enum outcome file_load(const char *path, size_t bytes_max, struct buf *out, struct error *error)
+{
+    int fd = FAULT("file.load") ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    return load_from(fd, path, bytes_max, out, error);
+}
+
+enum outcome file_load_regular(const char *path, size_t bytes_max, struct buf *out,
+                               struct error *error)
+{
+    int fd = FAULT("file.load") ? -1 : file_open_regular(AT_FDCWD, path, O_RDONLY);
+    return load_from(fd, path, bytes_max, out, error);
 }
 
 /* One level of file_make_directory(). The name of a new directory is synced,

@@ -54,8 +54,19 @@ enum outcome file_reserve(int fd, int64_t length, struct error *error) MUST_CHEC
 enum outcome file_replace(int directory_fd, const char *name, struct slice content,
                           struct error *error) MUST_CHECK;
 
-/* Appends the whole file to `out`. OUTCOME_FATAL, with nothing appended, when it cannot be read or
- * has more than `bytes_max`. */
+/*
+ * openat(2) for a file that this program made: O_CLOEXEC, and never waiting. Returns the descriptor,
+ * or -1 with errno; EINVAL for what is no regular file: a FIFO in its place would make an ordinary
+ * open wait for ever.
+ */
+int file_open_regular(int directory_fd, const char *name, int flags);
+
+/* As file_load(), for a file that this program made: OUTCOME_FATAL when it is no regular file. */
+enum outcome file_load_regular(const char *path, size_t bytes_max, struct buf *out,
+                               struct error *error) MUST_CHECK;
+
+/* Appends the whole file to `out`: one that a user names, so it may be a pipe that holds a secret.
+ * OUTCOME_FATAL, with nothing appended, when it cannot be read or has more than `bytes_max`. */
 enum outcome file_load(const char *path, size_t bytes_max, struct buf *out,
                        struct error *error) MUST_CHECK;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/text.h"
 
+#include <assert.h>
 #include <time.h>
 
 #include "base/ascii.h"
@@ -185,6 +186,22 @@ void text_format_time(struct buf *out, int64_t microseconds)
                utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, (int) fraction);
 }
 
+/* Characters of which a terminal shows something else than themselves. */
+static bool is_control(const unsigned char *at, size_t length)
+{
+    if (length == 1) {
+        return at[0] < 0x20 || at[0] == 0x7f;
+    }
+    if (length == 2) {
+        return (at[0] == 0xc2 && at[1] < 0xa0) || /* U+0080 to U+009F: C1 */
+               (at[0] == 0xd8 && at[1] == 0x9c);  /* U+061C */
+    }
+    bool marks = at[1] == 0x80 && (at[2] == 0x8e || at[2] == 0x8f);   /* U+200E, U+200F */
+    bool overrides = at[1] == 0x80 && at[2] >= 0xa8 && at[2] <= 0xae; /* U+2028 to U+202E */
+    bool isolates = at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9;  /* U+2066 to U+2069 */
+    return length == 3 && at[0] == 0xe2 && (marks || overrides || isolates);
+}
+
 static void append_json_ascii(struct buf *out, char character)
 {
     static const char plain[] = "\"\\\b\f\n\r\t";
@@ -200,6 +217,15 @@ static void append_json_ascii(struct buf *out, char character)
     }
 }
 
+/* A character of two or three bytes. */
+static void append_json_escape(struct buf *out, const unsigned char *at, size_t length)
+{
+    unsigned code = length == 2 ? (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu)
+                                : (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+    assert(length == 2 || length == 3);
+    buf_printf(out, "\\u%04x", code);
+}
+
 void text_append_json(struct buf *out, struct slice text)
 {
     buf_append_byte(out, '"');
@@ -210,6 +236,8 @@ void text_append_json(struct buf *out, struct slice text)
             length = 1;
         } else if (length == 1) {
             append_json_ascii(out, text.data[i]);
+        } else if (is_control((const unsigned char *) text.data + i, length)) {
+            append_json_escape(out, (const unsigned char *) text.data + i, length);
         } else {
             buf_append(out, text.data + i, length);
         }
@@ -218,10 +246,17 @@ void text_append_json(struct buf *out, struct slice text)
     buf_append_byte(out, '"');
 }
 
-static bool is_control(const unsigned char *at, size_t length)
+bool text_is_printable(struct slice text)
 {
-    return (length == 1 && (at[0] < 0x20 || at[0] == 0x7f)) ||
-           (length == 2 && at[0] == 0xc2 && at[1] < 0xa0); /* U+0080 to U+009F: C1 */
+    for (size_t i = 0; i < text.length;) {
+        const unsigned char *at = (const unsigned char *) text.data + i;
+        size_t length = character_length(text, i);
+        if (length == 0 || (is_control(at, length) && *at != '\n' && *at != '\t')) {
+            return false;
+        }
+        i += length;
+    }
+    return true;
 }
 
 void text_append_printable(struct buf *out, struct slice text, size_t characters_max)

@@ -39,11 +39,18 @@ void text_format_count(struct buf *out, uint64_t count);
  * `microseconds` since 1970. */
 void text_format_time(struct buf *out, int64_t microseconds);
 
-/* Appends `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD. */
+/* Appends `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD; what
+ * text_is_printable() refuses is escaped, so that the string is safe on a terminal. */
 void text_append_json(struct buf *out, struct slice text);
 
-/* Appends `text` so that it is safe on a terminal and in a log: control
- * characters and invalid UTF-8 as \xNN; cut after `characters_max` with "…". */
+/* Whether `text` does nothing to a terminal but break lines: well-formed UTF-8 without control
+ * characters other than \n and \t (a \r goes back to the line's beginning and hides what stands
+ * there), and without those that change the direction of writing (U+202E shows "exe.txt" for
+ * "txt.exe"). */
+bool text_is_printable(struct slice text);
+
+/* Appends `text` so that it is safe on a terminal and in a log, in one line: what
+ * text_is_printable() refuses, \n and \t as \xNN; cut after `characters_max` with "…". */
 void text_append_printable(struct buf *out, struct slice text, size_t characters_max);
 
 /* Of `count` words the one that `word` most likely was meant to be (edit distance at most a

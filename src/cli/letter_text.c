@@ -74,20 +74,6 @@ void letter_append_line(struct buf *out, const struct dead_letter *letter)
     buf_append_text(out, "\n");
 }
 
-/* Text that does nothing to a terminal: line breaks and tabs, but no other control characters. */
-static bool is_printable(struct slice text)
-{
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char) text.data[i];
-        bool c1 = c == 0xC2 && i + 1 < text.length && (unsigned char) text.data[i + 1] < 0xA0;
-
-        if ((c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7F || c1) {
-            return false;
-        }
-    }
-    return text_is_utf8(text);
-}
-
 void letter_append_text(struct buf *out, const struct dead_letter *letter)
 {
     const struct message *message = letter->message;
@@ -106,7 +92,7 @@ void letter_append_text(struct buf *out, const struct dead_letter *letter)
     buf_printf(out, "\nqos:         %u\nretained:    %s\nproperties:  ", message->qos,
                message->retained ? "yes" : "no");
     dead_letter_properties(out, message);
-    if (is_printable(message->payload)) {
+    if (text_is_printable(message->payload)) {
         buf_printf(out, "\npayload:     ");
         buf_append_slice(out, message->payload);
     } else {

@@ -273,7 +273,7 @@ static enum outcome take_lock(struct journal *journal, struct error *error)
 {
     char text[32] = "";
     journal->lock_fd =
-        openat(journal->directory_fd, JOURNAL_LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        file_open_regular(journal->directory_fd, JOURNAL_LOCK_NAME, O_RDWR | O_CREAT);
     if (journal->lock_fd < 0) {
         error_errno(error, OUTCOME_FATAL, "could not open \"%s/%s\"", journal->directory,
                     JOURNAL_LOCK_NAME);

@@ -104,7 +104,7 @@ enum outcome cursor_open(struct journal_cursor *cursor, int directory_fd, bool r
     *state = (struct cursor_state){0};
     cursor->counter = 0;
     cursor->next_synced = 0;
-    cursor->fd = openat(directory_fd, CURSOR_FILE_NAME, flags | O_CLOEXEC, 0600);
+    cursor->fd = file_open_regular(directory_fd, CURSOR_FILE_NAME, flags);
     if (cursor->fd < 0) {
         return read_only && errno == ENOENT
                    ? OUTCOME_OK

@@ -163,8 +163,7 @@ static enum outcome keep_messages(struct run *run, struct journal_reader *reader
 enum outcome deliveries_open(struct journal *journal, struct error *error)
 {
     struct deliveries_file *file = &journal->deliveries;
-    file->fd =
-        openat(journal->directory_fd, DELIVERIES_FILE_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    file->fd = file_open_regular(journal->directory_fd, DELIVERIES_FILE_NAME, O_RDWR | O_CREAT);
     if (file->fd < 0) {
         return error_errno(error, OUTCOME_FATAL, "could not open \"%s\"", DELIVERIES_FILE_NAME);
     }
@@ -232,7 +231,7 @@ static int by_sequence(const void *left, const void *right)
 static size_t load_slots(struct journal *journal, uint8_t *bytes)
 {
     struct error error;
-    int fd = openat(journal->directory_fd, DELIVERIES_FILE_NAME, O_RDONLY | O_CLOEXEC);
+    int fd = file_open_regular(journal->directory_fd, DELIVERIES_FILE_NAME, O_RDONLY);
     if (fd < 0) {
         return 0;
     }

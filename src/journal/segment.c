@@ -111,7 +111,7 @@ enum outcome segment_open(int directory_fd, uint64_t first_sequence, bool writab
 {
     char name[SEGMENT_NAME_BYTES];
     segment_name(name, first_sequence);
-    *fd = openat(directory_fd, name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    *fd = file_open_regular(directory_fd, name, writable ? O_RDWR : O_RDONLY);
     if (*fd < 0) {
         return error_errno(error, errno == ENOENT ? OUTCOME_RETRY : OUTCOME_FATAL,
                            "could not open segment \"%s\"", name);

@@ -39,7 +39,7 @@ struct plans *plan_file_load(const char *directory, uint64_t last)
     char *path = memory_printf("%s/%s", directory, file_name);
 
     if (access(path, F_OK) == 0) {
-        if (file_load(path, FILE_BYTES_MAX, &content, &error) != OUTCOME_OK) {
+        if (file_load_regular(path, FILE_BYTES_MAX, &content, &error) != OUTCOME_OK) {
             log_warn("could not read the plans of subscriptions", F_TEXT("reason", error.text));
         } else if ((plans = plans_from_text(buf_string(&content), last)) == NULL) {
             log_warn("the file with the plans of subscriptions is damaged", F_TEXT("file", path));

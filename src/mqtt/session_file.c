@@ -167,7 +167,7 @@ void session_file_init(struct session_file *file, const char *directory, const c
         /* Opening a pipe would wait for a writer. */
         log_warn("what should be the file with the broker's session is no file, ignoring it",
                  F_TEXT("file", path));
-    } else if (file_load(path, SESSION_BYTES_MAX, &content, &error) != OUTCOME_OK) {
+    } else if (file_load_regular(path, SESSION_BYTES_MAX, &content, &error) != OUTCOME_OK) {
         if (errno != ENOENT) {
             log_warn("could not read the file with the broker's session",
                      F_TEXT("reason", error.text));

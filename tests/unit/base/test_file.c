@@ -172,6 +172,28 @@ static void test_make_directory(void)
     CHECK_INT_EQ(file_make_directory("", &error), OUTCOME_FATAL);
 }
 
-UNIT_MAIN("file", {"write and read", test_write_and_read}, {"errors", test_errors},
+/* A FIFO, a directory or a device in the place of a file of ours: refused at once. */
+static void test_only_regular(void)
+{
+    struct error error = {0};
+    struct buf content = {0};
+    int fd = open_new("regular");
+    CHECK_INT_EQ(file_write(fd, "text", 4, 0, &error), OUTCOME_OK);
+    close(fd);
+    CHECK_INT_EQ(file_load_regular(path_of("regular"), 100, &content, &error), OUTCOME_OK);
+    CHECK_SLICE_EQ(buf_slice(&content), "text");
+    CHECK(mkfifo(path_of("fifo"), 0600) == 0);
+    CHECK_INT_EQ(file_load_regular(path_of("fifo"), 100, &content, &error), OUTCOME_FATAL);
+    CHECK_INT_EQ(file_load_regular("/dev/null", 100, &content, &error), OUTCOME_FATAL);
+    CHECK_INT_EQ(file_load_regular(path_of("."), 100, &content, &error), OUTCOME_FATAL);
+    fd = file_open_regular(AT_FDCWD, path_of("fifo"), O_RDWR | O_CREAT);
+    CHECK_INT_EQ(fd, -1);
+    CHECK_INT_EQ(errno, EINVAL);
+    CHECK_SLICE_EQ(buf_slice(&content), "text");
+    buf_fini(&content);
+}
+
+UNIT_MAIN("file", {"only regular files", test_only_regular},
+          {"write and read", test_write_and_read}, {"errors", test_errors},
           {"no room", test_no_room}, {"reserve", test_reserve}, {"replace", test_replace},
           {"load", test_load}, {"make directory", test_make_directory})

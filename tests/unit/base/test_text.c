@@ -288,7 +288,51 @@ static void test_suggest(void)
           NULL);
 }
 
+static void test_json_is_printable(void)
+{
+    struct buf out = {0};
+    text_append_json(&out, slice_of("\xc2\x9b|\xe2\x80\xae|\xd8\x9c|\r|\xc3\xbc|\xe2\x82\xac"));
+    CHECK_TEXT_EQ(buf_string(&out), "\"\\u009b|\\u202e|\\u061c|\\r|\xc3\xbc|\xe2\x82\xac\"");
+    buf_fini(&out);
+}
+
+static void test_is_printable(void)
+{
+    static const struct {
+        const char *text;
+        bool printable;
+        const char *escaped;
+    } cases[] = {
+        {"plain", true, "plain"},
+        {"two\n\tlines", true, "two\\x0a\\x09lines"},
+        {"back\rhidden", false, "back\\x0dhidden"},
+        {"esc\x1b[2J", false, "esc\\x1b[2J"},
+        {"csi\xc2\x9b"
+         "2J",
+         false, "csi\\xc2\\x9b2J"},
+        {"nel\xc2\x85", false, "nel\\xc2\\x85"},
+        {"nbsp\xc2\xa0", true, "nbsp\xc2\xa0"},
+        {"rlo\xe2\x80\xae", false, "rlo\\xe2\\x80\\xae"},
+        {"lrm\xe2\x80\x8e", false, "lrm\\xe2\\x80\\x8e"},
+        {"line\xe2\x80\xa8", false, "line\\xe2\\x80\\xa8"},
+        {"pdi\xe2\x81\xa9", false, "pdi\\xe2\\x81\\xa9"},
+        {"alm\xd8\x9c", false, "alm\\xd8\\x9c"},
+        {"dots\xe2\x80\xa6", true, "dots\xe2\x80\xa6"},
+        {"\xff", false, "\\xff"},
+        {"\xf0\x9f\x8e\x89", true, "\xf0\x9f\x8e\x89"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf out = {0};
+        UNIT_CASE("case %zu", i);
+        CHECK(text_is_printable(slice_of(cases[i].text)) == cases[i].printable);
+        text_append_printable(&out, slice_of(cases[i].text), 100);
+        CHECK_TEXT_EQ(buf_string(&out), cases[i].escaped);
+        buf_fini(&out);
+    }
+}
+
 UNIT_MAIN("text", {"utf8", test_utf8}, {"parse duration", test_parse_duration},
           {"parse size", test_parse_size}, {"format", test_format},
           {"format count", test_format_count}, {"json", test_json}, {"printable", test_printable},
+          {"is printable", test_is_printable}, {"JSON is printable", test_json_is_printable},
           {"suggest", test_suggest})
