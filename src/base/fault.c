@@ -147,6 +147,17 @@ bool fault_hit(const char *point)
     return number != 0;
 }
 
+bool fault_armed(const char *prefix)
+{
+    pthread_once(&once, faults_read);
+    for (size_t i = 0; i < faults_count; i++) {
+        if (strncmp(faults[i].point, prefix, strlen(prefix)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 #else
 
 /* ISO C wants something in a translation unit. */

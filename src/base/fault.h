@@ -19,8 +19,12 @@
 /* True when the call that stands behind the point is to fail. */
 bool fault_hit(const char *point);
 #define FAULT(point) fault_hit(point)
+/* Is a fault set at a point whose name begins so? */
+bool fault_armed(const char *prefix);
+#define FAULT_ARMED(prefix) fault_armed(prefix)
 #else
 #define FAULT(point) false
+#define FAULT_ARMED(prefix) false
 #endif
 
 #endif

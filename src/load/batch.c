@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/batch.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ struct batch *batch_new(size_t rule_count)
 
     batch->rules = memory_alloc((rule_count + 1) * sizeof(*batch->rules));
     batch->rule_count = rule_count;
+    row_runs_init(&batch->runs, rule_count);
     return batch;
 }
 
@@ -24,10 +26,7 @@ void batch_free(struct batch *batch)
     if (batch == NULL) {
         return;
     }
-    for (size_t i = 0; i < batch->rule_count; i++) {
-        buf_fini(&batch->rules[i].rows);
-        free(batch->rules[i].extents);
-    }
+    row_runs_fini(&batch->runs);
     free(batch->rules);
     free(batch->sequences);
     free(batch->received_us);
@@ -40,11 +39,9 @@ void batch_free(struct batch *batch)
 void batch_begin(struct batch *batch, const struct batch_builder *builder)
 {
     for (size_t i = 0; i < batch->rule_count; i++) {
-        struct rule_batch *rule = &batch->rules[i];
-        buf_reset(&rule->rows);
-        rule->extent_count = 0;
-        rule->row_count = rule->filtered = rule->rejected = rule->parked = 0;
+        batch->rules[i] = (struct rule_batch){0};
     }
+    row_runs_reset(&batch->runs);
     batch->from = batch->to = journal_reader_position(builder->reader) - 1;
     batch->count = 0;
     batch->records = 0;
@@ -203,37 +200,55 @@ static void add_parked(struct batch *batch, const struct batch_builder *builder,
                        const struct mapped *mapped)
 {
     const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
-    const struct dead_letter letter = {
-        .failed_at_us = clock_wall_us(),
-        .rule = mapped->rule->name,
-        .message = mapped->subject.message,
-        .reason = target->healing ? "waits behind parked messages of its rule" : target->reason,
-        .sqlstate = target->sqlstate,
-        .parked = true};
+    const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
+                                       .rule = mapped->rule->name,
+                                       .message = mapped->subject.message,
+                                       .reason = target->state == RULE_HEALING
+                                                     ? "waits behind parked messages of its rule"
+                                                     : target->reason,
+                                       .sqlstate = target->sqlstate,
+                                       .parked = true};
 
     add_dead_letter(batch, builder, &letter);
     batch->rules[mapped->rule_index].parked++;
 }
 
 void batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
-                    const struct row_plan *plan)
+                    const struct rule_target *target)
 {
     struct rule_batch *rule = &batch->rules[mapped->rule_index];
-    struct extent *extent;
+    const struct row_plan *plan = target->plan;
+    const struct extent extent = {
+        .message = message, .rule = mapped->rule_index, .rows = mapped->rows};
+    struct buf *bytes;
+    size_t before;
 
-    rule->extents = memory_grow(rule->extents, rule->extent_count, &rule->extent_capacity,
-                                sizeof(*rule->extents));
-    extent = &rule->extents[rule->extent_count++];
-    *extent =
-        (struct extent){.message = message, .offset = rule->rows.length, .rows = mapped->rows};
-    for (size_t i = 0; i < mapped->rows; i++) {
-        copy_append_row(&rule->rows, plan->format, mapped->datums + i * plan->count, plan->columns,
-                        plan->count);
-    }
-    extent->length = rule->rows.length - extent->offset;
+    rule->mapped++;
     rule->row_count += mapped->rows;
     batch->rows += mapped->rows;
-    batch->bytes += extent->length;
+    if (mapped->rows == 0) {
+        return;
+    }
+    bytes = row_runs_begin(&batch->runs, target->place, &extent);
+    before = bytes->length;
+    for (size_t i = 0; i < mapped->rows; i++) {
+        copy_append_row(bytes, plan->format, mapped->datums + i * plan->count, plan->columns,
+                        plan->count);
+    }
+    batch->bytes += bytes->length - before;
+    row_runs_end(&batch->runs, target->place);
+}
+
+void batch_finish(struct batch *batch)
+{
+    row_runs_sort(&batch->runs);
+    batch_check(batch);
+}
+
+void batch_check(const struct batch *batch)
+{
+    assert(batch->to >= batch->from);
+    row_runs_check(&batch->runs);
 }
 
 static void add_rows(struct batch *batch, const struct batch_builder *builder,
@@ -241,7 +256,7 @@ static void add_rows(struct batch *batch, const struct batch_builder *builder,
 {
     const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
 
-    batch_add_rows(batch, batch->count - 1, mapped, target->plan);
+    batch_add_rows(batch, batch->count - 1, mapped, target);
     add_ack(batch, builder, mapped, NULL, NULL);
 }
 

@@ -17,27 +17,19 @@
 #include "journal/journal_reader.h"
 #include "load/batch_options.h"
 #include "load/mapper.h"
+#include "load/row_runs.h"
 #include "load/rule_targets.h"
 #include "load/verdicts.h"
 #include "pg/dead_letter.h"
 
-/* The rows of one message under one rule. */
-struct extent {
-    size_t message; /* index in batch->sequences */
-    size_t offset;  /* in rule_batch->rows */
-    size_t length;
-    uint64_t rows;
-};
-
+/* What a batch does for one rule. */
 struct rule_batch {
-    struct buf rows; /* COPY rows, without header and trailer */
-    struct extent *extents;
-    size_t extent_count;
-    size_t extent_capacity;
-    uint64_t row_count;
-    uint64_t filtered; /* messages */
-    uint64_t rejected; /* messages that became dead letters */
-    uint64_t parked;   /* messages put aside; not counted as matched until their fate is known */
+    uint64_t mapped;      /* messages that became rows, perhaps none */
+    uint64_t row_count;   /* made */
+    uint64_t rows_stored; /* by the command tags, after store_batch() */
+    uint64_t filtered;    /* messages */
+    uint64_t rejected;    /* messages that became dead letters */
+    uint64_t parked;      /* messages put aside; not counted as matched until their fate is known */
 };
 
 struct batch {
@@ -49,6 +41,7 @@ struct batch {
     int64_t *received_us; /* of each message */
     size_t capacity;
     struct rule_batch *rules; /* one per rule of the ruleset */
+    struct row_runs runs;     /* the rows */
     size_t rule_count;
     uint64_t rows;           /* of all rules */
     size_t bytes;            /* of everything in it */
@@ -96,6 +89,12 @@ void batch_report(const struct batch *batch);
 
 /* Appends the rows of one message under one rule; `message` is its index in the batch. */
 void batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
-                    const struct row_plan *plan);
+                    const struct rule_target *target);
+
+/* The batch is whole: puts its rows in the order in which they are stored. */
+void batch_finish(struct batch *batch);
+
+/* Asserts the invariants: positions do not go back, and those of row_runs. */
+void batch_check(const struct batch *batch);
 
 #endif

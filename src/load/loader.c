@@ -11,10 +11,12 @@
 #include "base/metrics.h"
 #include "base/stop.h"
 #include "base/thread.h"
+#include "load/blame.h"
 #include "load/loader_internal.h"
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 10000
+#define LOSS_MAX_MS 3000
 #define IDLE_WAIT_MS 1000
 #define RECALL_MAX 100000 /* messages */
 
@@ -94,7 +96,7 @@ static void count_rules(const struct loader *loader, const struct batch *batch)
     for (size_t i = 0; i < batch->rule_count; i++) {
         const struct rule_batch *rule = &batch->rules[i];
         int metrics = loader->ruleset->rules[i]->metrics;
-        int64_t stored = (int64_t) rule->extent_count;
+        int64_t stored = (int64_t) rule->mapped;
         int64_t filtered = (int64_t) rule->filtered;
         int64_t rejected = (int64_t) rule->rejected;
 
@@ -105,7 +107,7 @@ static void count_rules(const struct loader *loader, const struct batch *batch)
         metric_rule_add(metrics, RULE_METRIC_STORED, stored);
         metric_rule_add(metrics, RULE_METRIC_FILTERED, filtered);
         metric_rule_add(metrics, RULE_METRIC_REJECTED, rejected);
-        metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) rule->row_count);
+        metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) rule->rows_stored);
     }
 }
 
@@ -126,7 +128,9 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     loader_set_stored(loader, batch->to);
     verdicts_reset(&loader->verdicts);
     backoff_reset(&loader->wait);
-    loader->soon_count = 0;
+    backoff_reset(&loader->loss);
+    loader->history = (struct trouble_history){0};
+    health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
     if (loader->records_max < SIZE_MAX / 2) {
         loader->records_max *= 2;
     }
@@ -166,6 +170,7 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
     if (loader->ahead_begun) {
         loader->ahead_begun = false;
         if (ahead_take(loader->ahead, &loader->batch)) {
+            batch_finish(loader->batch);
             return loader->batch->to > loader->batch->from;
         }
         loader_rewind(loader);
@@ -180,6 +185,7 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
         loader_rewind(loader);
         return false;
     }
+    batch_finish(loader->batch);
     return loader->batch->to > loader->batch->from;
 }
 
@@ -194,17 +200,27 @@ static bool ahead_pays(const struct loader *loader)
 
 /* Stores the loader's batch, and begins the next one meanwhile. */
 static enum store_result store_and_build(struct loader *loader, const struct store *store,
-                                         const struct batch_builder *builder, unsigned *refused,
-                                         struct pg_failure *failure)
+                                         const struct batch_builder *builder,
+                                         struct store_failure *failure)
 {
     enum store_result result;
+
+    if (loader->inquire) {
+        loader->inquire = false;
+        *failure = (struct store_failure){.place.kind = PLACE_COMMIT, .pg.action = SQL_RETRY};
+        result = blame(store, loader->batch, failure);
+        loader->lost_inquiring = result == STORE_LOST;
+        if (result == STORE_AGAIN || result == STORE_LOST) {
+            return result;
+        }
+    }
 
     loader->ahead_begun = ahead_pays(loader);
     if (loader->ahead_begun) {
         ahead_begin(loader->ahead, builder);
         pg_meanwhile(loader->connection, ahead_step, loader->ahead);
     }
-    result = store_batch(store, loader->batch, refused, failure);
+    result = store_batch(store, loader->batch, failure);
     pg_meanwhile(loader->connection, NULL, NULL);
     return result;
 }
@@ -220,9 +236,8 @@ static void store_next(struct loader *loader)
         .options = &loader->options.batch,
         .origin = {loader->options.database.client_id, journal_uuid(loader->options.journal)}};
     struct store store = loader_store(loader);
-    struct pg_failure failure = {.message = ""};
+    struct store_failure failure = {.pg.message = ""};
     enum store_result result;
-    unsigned refused;
     int64_t started;
 
     if (!take_next(loader, &builder)) {
@@ -231,15 +246,15 @@ static void store_next(struct loader *loader)
     started = clock_monotonic_us();
     loader->waiting_since_ms =
         started / 1000; /* of what comes from now on, the first may be as old */
-    result = store_and_build(loader, &store, &builder, &refused, &failure);
+    result = store_and_build(loader, &store, &builder, &failure);
     if (result == STORE_DONE) {
         batch_committed(loader, clock_monotonic_us() - started);
         return;
     }
     if (result == STORE_REFUSED) {
-        result = store_blame(&store, loader->batch, refused, &failure);
+        result = blame(&store, loader->batch, &failure);
     }
-    loader_trouble(loader, result, &failure);
+    loader_trouble(loader, result, &failure.pg);
 }
 
 /* Where these rules' topics stand between the plans of subscriptions is decided by messages that are
@@ -365,6 +380,7 @@ struct loader *loader_start(const struct loader_options *options, const struct r
     loader->used_ruleset = ruleset;
     backoff_init(&loader->backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
     backoff_init(&loader->wait, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
+    backoff_init(&loader->loss, BACKOFF_FIRST_MS, LOSS_MAX_MS);
     pthread_mutex_init(&loader->mutex, NULL);
     thread_cond_init(&loader->changed);
     use_rules(loader, ruleset);

@@ -16,6 +16,7 @@
 #include "load/batch.h"
 #include "load/loader.h"
 #include "load/store.h"
+#include "load/trouble.h"
 
 /* What loader_bridge.c remembers of the row that it writes. */
 struct bridge_report {
@@ -36,18 +37,22 @@ struct loader {
     struct copies *copies; /* owned; which copy of a message counts */
     struct backoff backoff;
     struct backoff wait; /* for a server that can't now */
+    struct backoff loss; /* for connections that were lost with a batch */
     size_t records_max;  /* of the next batch; small after a data error nobody can be blamed for */
     bool connected_before;
     bool online; /* as metrics and health say */
     bool schema_ready;
-    bool recalled;            /* the copies before `stored`, by the rules in use */
-    bool identity_proved;     /* once */
-    uint64_t stored;          /* position in the database */
-    uint64_t last_at_start;   /* journal_last() before this process appended anything */
-    int64_t waiting_since_ms; /* monotonic: the first message behind `stored` is not older */
-    int64_t watch_again_ms;   /* monotonic: when the database is asked for gaps and dead letters */
-    unsigned soon_count;      /* STORE_SOON in a row */
-    int heal_letters;         /* of the next portion; small after one that was too large */
+    bool recalled;                  /* the copies before `stored`, by the rules in use */
+    bool identity_proved;           /* once */
+    uint64_t stored;                /* position in the database */
+    uint64_t last_at_start;         /* journal_last() before this process appended anything */
+    int64_t waiting_since_ms;       /* monotonic: the first message behind `stored` is not older */
+    int64_t watch_again_ms;         /* monotonic: when the database is asked for gaps and letters */
+    struct trouble_history history; /* since the last commit */
+    uint64_t lost_at;               /* where the batch began with which the connection was lost */
+    bool inquire;                   /* before the next batch is stored */
+    bool lost_inquiring;            /* the connection, with the last batch */
+    int heal_letters;               /* of the next portion; small after one that was too large */
 
     struct bridge_report report;
 

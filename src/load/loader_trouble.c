@@ -1,13 +1,15 @@
 /* What becomes of a batch that could not be stored. SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/health.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "load/blame.h"
 #include "load/loader_internal.h"
 
 #define ACKS_PATIENCE_MS 200 /* then it is worth a word */
 #define ACKS_WAIT_MS 5000    /* then it is tried again, to be told that it goes on */
-#define SOON_MAX 3           /* then it is no coincidence any more */
 
 void loader_rewind(struct loader *loader)
 {
@@ -21,22 +23,13 @@ void loader_rewind(struct loader *loader)
     }
 }
 
+/* The database is well again when a batch was stored, not before: see batch_committed(). */
 static void server_waits(struct loader *loader, const struct pg_failure *failure)
 {
     health_set(HEALTH_DATABASE, false, failure->message);
     log_error("the database can't store now: messages wait in the journal",
               F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
-    if (loader_stopping(loader)) { /* what waits is safe in the journal */
-        atomic_store(&loader->abandon, true);
-        return;
-    }
     loader_pause(loader, backoff_next(&loader->wait));
-    if (failure->action == SQL_RULE) { /* our own tables: gone or denied */
-        loader->schema_ready = false;
-        loader_disconnect(loader, failure->message);
-        return;
-    }
-    health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
 }
 
 /* Goes on as soon as the broker has taken enough. */
@@ -44,10 +37,6 @@ static void acks_wait(struct loader *loader, const struct pg_failure *failure)
 {
     int64_t until = clock_monotonic_ms() + ACKS_WAIT_MS;
 
-    if (loader_stopping(loader)) { /* what waits is safe in the journal */
-        atomic_store(&loader->abandon, true);
-        return;
-    }
     if (outbox_wait_room(loader->options.outbox, ACKS_PATIENCE_MS)) {
         return;
     }
@@ -57,63 +46,116 @@ static void acks_wait(struct loader *loader, const struct pg_failure *failure)
     while (!loader_stopping(loader) && clock_monotonic_ms() < until &&
            !outbox_wait_room(loader->options.outbox, ACKS_PATIENCE_MS)) {
     }
-    health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
 }
 
-/* Deadlocks and the like pass by themselves, but not when they come back each time. */
-static void soon_again(struct loader *loader, const struct pg_failure *failure)
+/* Counts this trouble into what happened since the last commit. */
+static void note_trouble(struct loader *loader, enum store_result result)
 {
-    if (++loader->soon_count > SOON_MAX) {
-        server_waits(loader, failure);
-    } else {
+    struct trouble_history *history = &loader->history;
+
+    history->messages = loader->batch->count;
+    history->stopping = loader_stopping(loader);
+    history->soon = result == STORE_SOON ? history->soon + 1 : 0;
+    if (result != STORE_LOST) {
+        return;
+    }
+    if (loader->lost_at != loader->batch->from) {
+        history->losses = history->alone = 0;
+        loader->lost_at = loader->batch->from;
+    }
+    history->losses++;
+    history->alone = loader->lost_inquiring && history->messages == 1 ? history->alone + 1 : 0;
+    loader->lost_inquiring = false;
+}
+
+static void reconnect(struct loader *loader, enum store_result result,
+                      const struct pg_failure *failure)
+{
+    if (result == STORE_STALE) {
+        log_warn("progress is not where this process left it: reading it again",
+                 F_INT("position", loader->stored));
+        loader_disconnect(loader, "progress was moved by somebody else");
+        return;
+    }
+    log_warn("database connection lost", F_TEXT("reason", failure->message));
+    loader_disconnect(loader, failure->message);
+    if (loader->history.losses > 0 && !loader_stopping(loader)) {
+        loader_pause(loader, backoff_next(&loader->loss));
+    }
+}
+
+/* The message that ends the connection becomes a dead letter when the batch is built again. */
+static void give_up_message(struct loader *loader, const struct pg_failure *failure)
+{
+    const struct store store = loader_store(loader);
+    struct pg_failure reason;
+
+    pg_failure_set(&reason, SQL_ROW, "the connection ends each time it is stored: %.300s",
+                   failure->message);
+    memcpy(reason.sqlstate, failure->sqlstate, sizeof(reason.sqlstate));
+    (void) blame_message(&store, loader->batch, &reason);
+    loader->history = (struct trouble_history){0};
+}
+
+static void stop(struct loader *loader, const struct pg_failure *failure)
+{
+    log_error("could not write acknowledgments, stopping", F_TEXT("reason", failure->message));
+    stop_request(1);
+    atomic_store(&loader->abandon, true);
+}
+
+static void act(struct loader *loader, enum remedy_act act, enum store_result result,
+                const struct pg_failure *failure)
+{
+    switch (act) {
+    case REMEDY_NONE:
+    case REMEDY_AGAIN:
+        break;
+    case REMEDY_PAUSE:
         loader_pause(loader, backoff_next(&loader->wait));
+        break;
+    case REMEDY_WAIT:
+        server_waits(loader, failure);
+        break;
+    case REMEDY_SCHEMA:
+        server_waits(loader, failure);
+        loader->schema_ready = false;
+        loader_disconnect(loader, failure->message);
+        break;
+    case REMEDY_RECONNECT:
+        reconnect(loader, result, failure);
+        break;
+    case REMEDY_ACKS:
+        acks_wait(loader, failure);
+        break;
+    case REMEDY_ABANDON:
+        health_set(HEALTH_DATABASE, false, failure->message);
+        log_error("the database can't store now: messages wait in the journal",
+                  F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
+        atomic_store(&loader->abandon, true);
+        break;
+    case REMEDY_STOP:
+        stop(loader, failure);
+        break;
     }
 }
 
 void loader_trouble(struct loader *loader, enum store_result result,
                     const struct pg_failure *failure)
 {
-    switch (result) {
-    case STORE_DONE:
-        return;
-    case STORE_LOST:
-        log_warn("database connection lost", F_TEXT("reason", failure->message));
-        loader_disconnect(loader, failure->message);
-        return; /* connecting reads the position */
-    case STORE_STALE:
-        log_warn("progress is not where this process left it: reading it again",
-                 F_INT("position", loader->stored));
-        loader_disconnect(loader, "progress was moved by somebody else");
-        return;
-    case STORE_REFUSED: /* store_blame() has said more */
-    case STORE_AGAIN:
-        break;
-    case STORE_SOON:
-        soon_again(loader, failure);
-        break;
-    case STORE_SMALLER:
-        loader->records_max = loader->batch->count > 1 ? loader->batch->count / 2 : 1;
-        if (loader->batch->count <= 1) {
-            server_waits(loader, failure);
-        }
-        break;
-    case STORE_WAIT:
-        server_waits(loader, failure);
-        break;
-    case STORE_ACKS:
-        acks_wait(loader, failure);
-        break;
-    case STORE_STOP:
-        log_error("the database is damaged: stopping", F_TEXT("reason", failure->message),
-                  F_TEXT("sqlstate", failure->sqlstate));
-        stop_request(1);
-        atomic_store(&loader->abandon, true);
-        break;
-    case STORE_DISK:
-        log_error("could not write acknowledgments, stopping", F_TEXT("reason", failure->message));
-        stop_request(1);
-        atomic_store(&loader->abandon, true);
-        break;
+    struct remedy remedy;
+
+    note_trouble(loader, result);
+    remedy = trouble_remedy(result, failure, &loader->history);
+    if (remedy.records_max > 0) {
+        loader->records_max = remedy.records_max;
     }
-    loader_rewind(loader);
+    loader->inquire = remedy.inquire;
+    if (remedy.give_up) {
+        give_up_message(loader, failure);
+    }
+    act(loader, remedy.act, result, failure);
+    if (remedy.act != REMEDY_NONE && pg_is_connected(loader->connection)) {
+        loader_rewind(loader); /* connecting reads the position */
+    }
 }

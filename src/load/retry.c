@@ -6,7 +6,20 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/memory.h"
+#include "load/blame.h"
+#include "load/transaction.h"
+#include "pg/progress.h"
+
+/* So often may a single letter fail for a reason that may pass. */
+enum { FUTILE_MAX = 5 };
+
+static const char begin_sql[] =
+    "begin isolation level read committed; set local lock_timeout = '2s'";
+static const char begin_impatient_sql[] =
+    "begin isolation level read committed; set local lock_timeout = '100ms'; "
+    "set local statement_timeout = '5s'";
 
 /* What a letter's rule makes of it today. */
 struct second_verdict {
@@ -76,7 +89,7 @@ static void map_letter(struct retry *retry, size_t i)
     }
     if (verdict->verdict == VERDICT_ROWS) {
         batch_add_rows(retry->batch, i, mapped,
-                       rule_targets_get(retry->store->targets, retry->rule)->plan);
+                       rule_targets_get(retry->store->targets, retry->rule));
     }
     if (verdict->verdict != VERDICT_FILTERED) {
         bool rejected = verdict->verdict == VERDICT_REJECTED;
@@ -101,6 +114,7 @@ static void map_letters(struct retry *retry)
         map_letter(retry, i);
     }
     mapper_skip(retry->mapper, retry->rule, skipped);
+    batch_finish(retry->batch);
 }
 
 /* The letters leave the table or get their new reason. */
@@ -137,38 +151,40 @@ static void count_letters(const struct retry *retry, struct retry_counts *counts
         counts->rejected += retry->verdicts[i].verdict == VERDICT_REJECTED;
     }
     counts->letters += retry->letters.count;
-    counts->rows += retry->batch->rules[retry->rule].row_count;
+    counts->rows += retry->batch->rules[retry->rule].rows_stored;
     if (retry->letters.count > 0) {
         counts->last_id = retry->letters.list[retry->letters.count - 1].letter.id;
     }
 }
 
-/* What is learned is of use at once, unless it is that the table does not work. */
-static enum store_result blame_letter(const struct retry *retry, struct pg_failure *failure)
+/* A letter that alone keeps failing for a reason that may pass has had its chances. */
+static bool gives_up_letter(const struct retry *retry, const struct store_failure *failure)
 {
-    const struct store *store = retry->store;
-    enum store_result result = store_blame_rows(store, retry->batch, retry->rule, failure);
-    bool works = rule_targets_get(store->targets, retry->rule)->plan != NULL;
-
-    return result == STORE_AGAIN && !works ? STORE_WAIT : result;
+    return retry->letters.count == 1 && blame_kind_of(&failure->pg) == BLAME_TWICE &&
+           rule_targets_futile(retry->store->targets, retry->rule) >= FUTILE_MAX;
 }
 
-/* After a rollback of the rows: find who is to blame, or park. */
-static enum store_result after_failure(const struct retry *retry, bool in_rows,
-                                       struct pg_failure *failure)
+/* After an ERROR: finds what is to blame. Verdicts are of use at once; a rule that was parked or
+ * held is looked at again when its time has come. */
+static enum store_result after_failure(const struct retry *retry, struct store_failure *failure)
 {
-    if (!pg_is_connected(retry->store->connection)) {
+    const struct store *store = retry->store;
+    const struct rule_target *target = rule_targets_get(store->targets, retry->rule);
+    enum store_result result;
+
+    if (!pg_is_connected(store->connection)) {
         return STORE_LOST;
     }
-    store_rollback(retry->store);
-    if (in_rows && failure->action == SQL_RULE) {
-        rule_targets_park(retry->store->targets, retry->rule, failure->message, failure->sqlstate);
-        return STORE_WAIT;
+    store_rollback(store);
+    result = blame(store, retry->batch, failure);
+    if (result != STORE_AGAIN ||
+        (target->state != RULE_PARKED && target->state != RULE_HELD && target->plan != NULL)) {
+        return result;
     }
-    if (in_rows && failure->action == SQL_ROW) {
-        return blame_letter(retry, failure);
+    if (gives_up_letter(retry, failure) && blame_message(store, retry->batch, &failure->pg)) {
+        return STORE_AGAIN;
     }
-    return store_result_of(failure);
+    return STORE_WAIT;
 }
 
 static enum store_result give_back(const struct retry *retry, enum store_result result)
@@ -180,38 +196,94 @@ static enum store_result give_back(const struct retry *retry, enum store_result 
     return result;
 }
 
-static enum store_result run_retry(struct retry *retry, const struct dead_letter_query *query,
-                                   struct retry_counts *counts, struct pg_failure *failure)
+static enum outcome begin(struct retry *retry, const struct dead_letter_query *query,
+                          struct pg_failure *failure)
 {
     struct pg_connection *connection = retry->store->connection;
-    const struct rule_batch *rows;
-    enum store_result result;
-    int64_t stored_at_us = 0;
-    unsigned changed;
 
-    if (pg_run(connection, "begin", failure) != OUTCOME_OK ||
-        dead_letters_read(connection, query, &retry->letters, failure) != OUTCOME_OK) {
-        return after_failure(retry, false, failure);
+    if (pg_run(connection, retry->store->impatient ? begin_impatient_sql : begin_sql, failure) !=
+        OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
+    return dead_letters_read(connection, query, &retry->letters, failure);
+}
+
+/* Moves the progress to where it is, for the acknowledgments' mark, and writes them down. */
+static enum store_result prepare_acks(const struct retry *retry, struct pg_failure *failure)
+{
+    const struct store *store = retry->store;
+    const struct progress_step step = {
+        .journal = store->journal, .from = store->position, .to = store->position};
+    struct outbox_mark mark = {.position = store->position};
+
+    if (retry->batch->acks.count == 0) {
+        return STORE_DONE;
+    }
+    if (progress_move(store->connection, &step, &mark.stored_at_us, failure) != OUTCOME_OK) {
+        return store_result_of(failure);
+    }
+    return mark.stored_at_us == 0 ? STORE_STALE
+                                  : store_prepare_acks(store, retry->batch, &mark, failure);
+}
+
+static enum outcome store_rows(const struct retry *retry, struct store_failure *failure)
+{
+    struct transaction transaction;
+    enum outcome outcome;
+
+    transaction_init(&transaction, retry->store, retry->batch, failure);
+    outcome = transaction_rows(&transaction);
+    if (outcome == OUTCOME_OK) {
+        outcome = transaction_notify(&transaction);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = transaction_flush(&transaction);
+    }
+    transaction_fini(&transaction);
+    return outcome;
+}
+
+/* COMMIT; what becomes of the acknowledgments follows. */
+static enum store_result commit(const struct retry *retry, struct store_failure *failure)
+{
+    const struct store *store = retry->store;
+
+    (void) FAULT("store.commit.before");
+    if (pg_commit(store->connection, &failure->pg) == OUTCOME_OK) {
+        (void) FAULT("store.commit.after");
+        store_release_acks(store);
+        return STORE_DONE;
+    }
+    if (!pg_is_connected(store->connection)) {
+        return STORE_LOST; /* unknown: the outbox file stays until `progress` has told */
+    }
+    store_rollback(store);
+    store_drop_acks(store);
+    failure->place = (struct store_place){.kind = PLACE_COMMIT};
+    return after_failure(retry, failure);
+}
+
+static enum store_result run_retry(struct retry *retry, const struct dead_letter_query *query,
+                                   struct retry_counts *counts, struct store_failure *failure)
+{
+    enum store_result result;
+
+    failure->place = (struct store_place){.kind = PLACE_OWN_TABLES};
+    if (begin(retry, query, &failure->pg) != OUTCOME_OK) {
+        return give_back(retry, store_result_of(&failure->pg));
     }
     map_letters(retry);
-    rows = &retry->batch->rules[retry->rule];
-    if (retry->batch->acks.count > 0) {
-        result = store_move(retry->store, retry->batch, &stored_at_us, failure);
-        if (result != STORE_DONE) {
-            return give_back(retry, result);
-        }
+    if (store_rows(retry, failure) != OUTCOME_OK) {
+        return after_failure(retry, failure);
     }
-    if (rows->row_count > 0 &&
-        (store_rows(retry->store, retry->batch, retry->rule, 0, rows->extent_count, failure) !=
-             OUTCOME_OK ||
-         store_check_types(retry->store, retry->batch, &changed, failure) != OUTCOME_OK ||
-         store_notify(retry->store, retry->batch, failure) != OUTCOME_OK)) {
-        return after_failure(retry, true, failure);
+    if (settle_letters(retry, &failure->pg) != OUTCOME_OK) {
+        return give_back(retry, store_result_of(&failure->pg));
     }
-    if (settle_letters(retry, failure) != OUTCOME_OK) {
-        return after_failure(retry, false, failure);
+    result = prepare_acks(retry, &failure->pg);
+    if (result != STORE_DONE) {
+        return give_back(retry, result);
     }
-    result = store_commit(retry->store, retry->batch, stored_at_us, failure);
+    result = commit(retry, failure);
     if (result == STORE_DONE) {
         count_letters(retry, counts);
     }
@@ -222,14 +294,18 @@ enum store_result retry_letters(const struct store *store, struct mapper *mapper
                                 const struct dead_letter_query *query, struct retry_counts *counts,
                                 struct pg_failure *failure)
 {
-    struct retry retry = {.store = store, .mapper = mapper, .rule = rule};
+    struct store strict = *store;
+    struct retry retry = {.store = &strict, .mapper = mapper, .rule = rule};
     struct dead_letter_query locked = *query;
+    struct store_failure found = {.pg = *failure};
     enum store_result result;
 
-    assert(query->client_id != NULL); /* a rule of another bridge may have the same name */
+    strict.letters = true;
+    strict.impatient = rule_targets_get(store->targets, rule)->was_held;
     locked.lock = true;
     locked.rule = store->ruleset->rules[rule]->name;
-    result = run_retry(&retry, &locked, counts, failure);
+    result = run_retry(&retry, &locked, counts, &found);
+    *failure = found.pg;
     if (result == STORE_DONE) {
         verdicts_reset(store->verdicts);
     }

@@ -9,15 +9,17 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "load/table_search.h"
 #include "pg/dead_letter.h"
 
 #define LOOK_AGAIN_MS 5000
-#define HELD_MS 500 /* letters that another session holds */
+#define TAKEN_MS 500 /* letters that another session holds */
 
 struct rule_targets {
     const struct ruleset *ruleset;
     struct mapper *mapper;
     struct rule_target *list;
+    unsigned turn; /* the rule that is asked first by rule_targets_due() */
 };
 
 struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper)
@@ -72,23 +74,77 @@ const struct rule_target *rule_targets_get(const struct rule_targets *targets, u
     return &targets->list[rule];
 }
 
+/* Both ways of setting a rule's messages aside. */
+static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_state state,
+                      const char *reason, const char *sqlstate)
+{
+    struct rule_target *target = &targets->list[rule];
+    const char *name = targets->ruleset->rules[rule]->name;
+    bool known = target->state != RULE_WORKS && strcmp(target->reason, reason) == 0;
+
+    target->look_again_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
+    target->state = state;
+    target->was_held = state == RULE_HELD;
+    snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
+    snprintf(target->reason, sizeof(target->reason), "%s", reason);
+    if (!known && state == RULE_PARKED) {
+        log_error("rule parked: its messages wait in the dead letters until its table works",
+                  F_TEXT("rule", name), F_TEXT("reason", reason),
+                  F_TEXT("sqlstate", target->sqlstate));
+    } else if (!known) {
+        log_error("rule held: its table takes no rows now, its messages wait in the dead letters",
+                  F_TEXT("rule", name), F_TEXT("reason", reason),
+                  F_TEXT("sqlstate", target->sqlstate));
+    }
+    show_parked(targets, rule, reason);
+    mapper_skip(targets->mapper, rule, true);
+}
+
 void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate)
 {
-    struct rule_target *target = &targets->list[rule];
+    set_aside(targets, rule, RULE_PARKED, reason, sqlstate);
+}
 
-    target->look_again_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
-    target->healing = false;
-    snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
-    if (!target->parked || strcmp(target->reason, reason) != 0) {
-        log_error("rule parked: its messages wait in the dead letters until its table works",
-                  F_TEXT("rule", targets->ruleset->rules[rule]->name), F_TEXT("reason", reason),
-                  F_TEXT("sqlstate", target->sqlstate));
+void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *reason,
+                       const char *sqlstate)
+{
+    char held[sizeof(targets->list[rule].reason)];
+
+    snprintf(held, sizeof(held), "held: %s", reason);
+    set_aside(targets, rule, RULE_HELD, held, sqlstate);
+}
+
+unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule)
+{
+    return ++targets->list[rule].futile;
+}
+
+/* Do both rules write the same rows in the same way? The text of INSERT has all of it. */
+static bool write_alike(const struct rule_target *left, const struct rule_target *right)
+{
+    return strcmp(left->target->statements[0].sql, right->target->statements[0].sql) == 0;
+}
+
+/* Which rules share a table, and which a way to write it? */
+static void find_places(struct rule_targets *targets)
+{
+    for (unsigned i = 0; i < targets->ruleset->count; i++) {
+        struct rule_target *target = &targets->list[i];
+
+        target->place = (struct run_place){.write = i, .table = i};
+        for (unsigned j = 0; j < i && target->table != NULL && target->place.write == i; j++) {
+            const struct rule_target *before = &targets->list[j];
+
+            if (before->table == NULL || before->table->oid != target->table->oid) {
+                continue;
+            }
+            target->place.table = before->place.table;
+            if (write_alike(before, target)) {
+                target->place.write = before->place.write;
+            }
+        }
     }
-    snprintf(target->reason, sizeof(target->reason), "%s", reason);
-    target->parked = true;
-    show_parked(targets, rule, reason);
-    mapper_skip(targets->mapper, rule, true);
 }
 
 /* Gives the rule a plan for this table. False when it can't work, with the reason in `error`. */
@@ -107,131 +163,6 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     target->target = target_new(compiled->options, table, target->plan);
     mapper_set_columns(targets->mapper, rule, target->plan->columns);
     return true;
-}
-
-/* CREATE TABLE and missing columns of a rule with create = true; a refusal is the rule's problem,
- * not the connection's. */
-static enum outcome create_table(struct rule_targets *targets, struct pg_connection *connection,
-                                 unsigned rule, struct pg_failure *failure)
-{
-    const struct rule *compiled = targets->ruleset->rules[rule];
-    struct buf sql = {0};
-    enum outcome outcome;
-
-    target_create_sql(&sql, compiled->options, compiled->declared);
-    outcome = pg_run(connection, buf_string(&sql), failure);
-    buf_fini(&sql);
-    return outcome;
-}
-
-/* Does the table have every column that the rule writes? Then create = true has nothing to do. */
-static bool has_columns(const struct rule *rule, const struct pg_table *table)
-{
-    for (size_t i = 0; i < rule->options->compute_count; i++) {
-        if (table_shape_find(table->shape, slice_of(rule->computed_names[i])) == NULL) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < rule->column_count; i++) {
-        if (table_shape_find(table->shape, slice_of(rule->column_names[i])) == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Rules whose tables are looked for, and what was found for each of them. */
-struct look {
-    const unsigned *rules;
-    size_t count;
-    struct pg_found *found;
-};
-
-/* Asks the catalog for all tables that have a name. OUTCOME_RETRY only for a lost connection, as
- * everywhere below. */
-static enum outcome find_tables(struct rule_targets *targets, struct pg_connection *connection,
-                                struct look *look, struct pg_failure *failure)
-{
-    const char **names = memory_alloc((look->count + 1) * sizeof(*names));
-    enum outcome outcome;
-
-    for (size_t i = 0; i < look->count; i++) {
-        names[i] = targets->ruleset->rules[look->rules[i]]->options->table.text;
-    }
-    outcome = pg_catalog_tables(connection, names, look->count, look->found, failure);
-    free(names);
-    return outcome;
-}
-
-/* Makes the tables that rules with `create` need. *made says whether the catalog must be asked
- * again. */
-static enum outcome create_tables(struct rule_targets *targets, struct pg_connection *connection,
-                                  struct look *look, bool *made, struct pg_failure *failure)
-{
-    for (size_t i = 0; i < look->count; i++) {
-        struct pg_found *found = &look->found[i];
-        const struct rule *compiled = targets->ruleset->rules[look->rules[i]];
-
-        if (!compiled->options->create || found->failed ||
-            (found->table != NULL && has_columns(compiled, found->table))) {
-            continue;
-        }
-        if (create_table(targets, connection, look->rules[i], failure) == OUTCOME_OK) {
-            *made = true;
-        } else if (!pg_is_connected(connection)) {
-            return OUTCOME_RETRY;
-        } else {
-            pg_table_free(found->table);
-            *found = (struct pg_found){.failed = true, .failure = *failure};
-        }
-    }
-    return OUTCOME_OK;
-}
-
-static void free_tables(struct look *look)
-{
-    for (size_t i = 0; i < look->count; i++) {
-        pg_table_free(look->found[i].table);
-        look->found[i].table = NULL;
-    }
-}
-
-/* After tables were made or got columns, which may be those of several rules. What failed has
- * failed. */
-static enum outcome find_again(struct rule_targets *targets, struct pg_connection *connection,
-                               struct look *look, struct pg_failure *failure)
-{
-    struct look again = {look->rules, look->count,
-                         memory_alloc(look->count * sizeof(*again.found))};
-    enum outcome outcome = find_tables(targets, connection, &again, failure);
-
-    for (size_t i = 0; outcome == OUTCOME_OK && i < look->count; i++) {
-        if (!look->found[i].failed) {
-            pg_table_free(look->found[i].table);
-            look->found[i] = again.found[i];
-            again.found[i].table = NULL;
-        }
-    }
-    free_tables(&again);
-    free(again.found);
-    return outcome;
-}
-
-/* Finds the tables of these rules, making those that are to be made; free_tables() when it has
- * failed, too. */
-static enum outcome look_for(struct rule_targets *targets, struct pg_connection *connection,
-                             struct look *look, struct pg_failure *failure)
-{
-    bool made = false;
-    enum outcome outcome = find_tables(targets, connection, look, failure);
-
-    if (outcome == OUTCOME_OK) {
-        outcome = create_tables(targets, connection, look, &made, failure);
-    }
-    if (outcome == OUTCOME_OK && made) {
-        outcome = find_again(targets, connection, look, failure);
-    }
-    return outcome;
 }
 
 /* Can rows go to what was found? If not, *error says why. */
@@ -282,17 +213,18 @@ static enum outcome read_rule(struct rule_targets *targets, struct pg_connection
                               struct pg_failure *failure)
 {
     struct pg_found found = {0};
-    struct look look = {&rule, 1, &found};
+    struct table_search look = {targets->ruleset, &rule, 1, &found};
     bool has_table = targets->ruleset->rules[rule]->options->sql.text == NULL;
 
-    if (has_table && look_for(targets, connection, &look, failure) != OUTCOME_OK) {
-        free_tables(&look);
+    if (has_table && table_search_run(connection, &look, failure) != OUTCOME_OK) {
+        table_search_free(&look);
         forget(targets, rule);
         *works = false;
         return OUTCOME_RETRY;
     }
     *works = use_found(targets, rule, has_table ? &found : NULL, error);
-    free_tables(&look);
+    find_places(targets);
+    table_search_free(&look);
     return OUTCOME_OK;
 }
 
@@ -327,8 +259,13 @@ static void settle_rule(struct rule_targets *targets, unsigned rule, struct pg_f
     }
     /* What was parked because its statements were refused is looked at again when its time has
      * come, not sooner. */
-    target->healing = parked && target->look_again_ms <= clock_monotonic_ms();
-    target->parked = parked;
+    if (!parked) {
+        target->state = RULE_WORKS;
+    } else if (target->look_again_ms <= clock_monotonic_ms()) {
+        target->state = RULE_HEALING;
+    } else if (target->state == RULE_WORKS) {
+        target->state = RULE_PARKED;
+    }
     show_parked(targets, rule, parked ? "messages parked from earlier are being stored" : NULL);
     mapper_skip(targets->mapper, rule, parked);
 }
@@ -339,7 +276,8 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
     unsigned count = (unsigned) targets->ruleset->count;
     unsigned *with_table = memory_alloc((count + 1) * sizeof(*with_table));
     bool *parked = memory_alloc((count + 1) * sizeof(*parked));
-    struct look look = {with_table, 0, memory_alloc((count + 1) * sizeof(*look.found))};
+    struct table_search look = {targets->ruleset, with_table, 0,
+                                memory_alloc((count + 1) * sizeof(*look.found))};
     enum outcome outcome;
 
     for (unsigned i = 0; i < count; i++) {
@@ -347,7 +285,7 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
             with_table[look.count++] = i;
         }
     }
-    outcome = look_for(targets, connection, &look, failure);
+    outcome = table_search_run(connection, &look, failure);
     if (outcome == OUTCOME_OK) {
         outcome = read_parked(targets, connection, parked, failure);
     }
@@ -356,21 +294,27 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
         settle_rule(targets, i, has_table ? &look.found[next] : NULL, parked[i]);
         next += has_table ? 1 : 0;
     }
-    free_tables(&look);
+    find_places(targets);
+    table_search_free(&look);
     free(look.found);
     free(parked);
     free(with_table);
     return outcome == OUTCOME_OK ? OUTCOME_OK : OUTCOME_RETRY;
 }
 
-int rule_targets_due(const struct rule_targets *targets)
+int rule_targets_due(struct rule_targets *targets)
 {
+    unsigned count = (unsigned) targets->ruleset->count;
     int64_t now = clock_monotonic_ms();
 
-    for (unsigned i = 0; i < targets->ruleset->count; i++) {
-        if (targets->list[i].parked &&
-            (targets->list[i].healing || targets->list[i].look_again_ms <= now)) {
-            return (int) i;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned rule = (targets->turn + i) % count;
+        const struct rule_target *target = &targets->list[rule];
+
+        if (target->state == RULE_HEALING ||
+            (target->state != RULE_WORKS && target->look_again_ms <= now)) {
+            targets->turn = rule + 1;
+            return (int) rule;
         }
     }
     return -1;
@@ -383,9 +327,10 @@ int64_t rule_targets_wait(const struct rule_targets *targets)
 
     for (unsigned i = 0; i < targets->ruleset->count; i++) {
         const struct rule_target *target = &targets->list[i];
-        int64_t left =
-            target->healing || target->look_again_ms <= now ? 0 : target->look_again_ms - now;
-        if (target->parked && (wait < 0 || left < wait)) {
+        int64_t left = target->state == RULE_HEALING || target->look_again_ms <= now
+                           ? 0
+                           : target->look_again_ms - now;
+        if (target->state != RULE_WORKS && (wait < 0 || left < wait)) {
             wait = left;
         }
     }
@@ -402,7 +347,7 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
     if (read_rule(targets, connection, rule, &works, &error, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
-    target->healing = works;
+    target->state = RULE_HEALING;
     if (!works) {
         rule_targets_park(targets, rule, error.text, error.sqlstate);
     }
@@ -420,11 +365,13 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
         return OUTCOME_RETRY;
     }
     if (parked) { /* somebody holds some of them: `dead-letters retry`, most likely */
-        target->healing = false;
-        target->look_again_ms = clock_monotonic_ms() + HELD_MS;
+        target->state = RULE_PARKED;
+        target->look_again_ms = clock_monotonic_ms() + TAKEN_MS;
         return OUTCOME_OK;
     }
-    target->parked = target->healing = false;
+    target->state = RULE_WORKS;
+    target->was_held = false;
+    target->futile = 0;
     target->reason[0] = '\0';
     show_parked(targets, rule, NULL);
     mapper_skip(targets->mapper, rule, false);
@@ -440,7 +387,8 @@ static bool same_shape(const struct table_shape *left, const struct table_shape 
     }
     for (size_t i = 0; i < left->count; i++) {
         const struct column_shape *a = &left->columns[i], *b = &right->columns[i];
-        if (strcmp(a->name, b->name) != 0 || a->type_oid != b->type_oid || a->typmod != b->typmod ||
+        if (strcmp(a->name, b->name) != 0 || a->type_oid != b->type_oid ||
+            a->declared_oid != b->declared_oid || a->typmod != b->typmod ||
             a->not_null != b->not_null || a->generated != b->generated) {
             return false;
         }

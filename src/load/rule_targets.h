@@ -1,10 +1,11 @@
 /*
- * rule_targets: where each rule's rows go, as the catalog has it now; and which rules are parked
- * because that does not work.
+ * rule_targets: where each rule's rows go, as the catalog has it now; and which rules are parked or
+ * held because that does not work.
  *
- * A rule is parked when its table is missing, denied or of another shape. Its messages go to the
- * dead letters with `parked` set; from time to time the table is looked at again, and when it works
- * they are stored in their order before newer ones (load/heal).
+ * A rule is parked when its table is missing, denied or of another shape; it is held when its table
+ * can't take rows now (locked, a full tablespace, statements that time out, a damaged index). The
+ * messages of both go to the dead letters with `parked` set; from time to time the table is tried
+ * again, and when it works they are stored in their order before newer ones (loader_heal).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,18 +13,29 @@
 #define MQTT2PG_LOAD_RULE_TARGETS_H
 
 #include "load/mapper.h"
+#include "load/row_runs.h"
 #include "load/ruleset.h"
 #include "pg/pg_catalog.h"
 #include "pg/pg_connection.h"
 #include "pg/target.h"
 #include "row/row_plan.h"
 
+enum rule_state {
+    RULE_WORKS,   /* rows go to the table; rule_targets_park() and _hold() end it */
+    RULE_PARKED,  /* the table does not fit; rule_targets_look() makes it HEALING when it does */
+    RULE_HELD,    /* the table takes no rows now; rule_targets_look() makes it HEALING */
+    RULE_HEALING, /* its parked letters are being stored; rule_targets_unpark() makes it WORKS */
+};
+
 struct rule_target {
     struct pg_table *table; /* NULL for a rule with `sql`, and while the table is missing */
     struct row_plan *plan;  /* NULL while it can't work */
     struct target *target;
-    bool parked;
-    bool healing; /* parked, but the table works again: parked letters are being stored */
+    struct run_place place; /* rules that write the same table in the same way share one */
+    enum rule_state state;
+    bool was_held; /* HEALING after HELD: locks are not waited for */
+    unsigned
+        futile; /* portions in a row of which no letter could be stored, for transient reasons */
     char reason[400];
     char sqlstate[6];
     int64_t look_again_ms; /* monotonic */
@@ -48,8 +60,16 @@ const struct rule_target *rule_targets_get(const struct rule_targets *targets, u
 void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate);
 
-/* The next rule that is parked and whose time to look has come (or that is healing), or -1. */
-int rule_targets_due(const struct rule_targets *targets);
+/* Holds a rule; logs it once. */
+void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *reason,
+                       const char *sqlstate);
+
+/* A portion of this rule's letters brought nothing, and its one letter alone is in the way: how
+ * often in a row? */
+unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule);
+
+/* Each in its turn: the next rule that is parked and whose time to look has come (or that is healing), or -1. */
+int rule_targets_due(struct rule_targets *targets);
 
 /* Milliseconds until rule_targets_due() may have something, -1 = nothing is parked. */
 int64_t rule_targets_wait(const struct rule_targets *targets);

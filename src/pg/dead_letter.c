@@ -20,19 +20,46 @@ static const char *number_text(char text[NUMBER_TEXT], int64_t number)
     return text;
 }
 
+/* The types of the columns in dead-letter-copy.sql (pg_type.dat). */
+enum { BOOL = 16, BYTEA = 17, INT8 = 20, INT2 = 21, TEXT = 25, TIMESTAMPTZ = 1184 };
+enum { UUID = 2950, JSONB = 3802 };
+static const uint32_t field_types[] = {TIMESTAMPTZ, TIMESTAMPTZ, TEXT, TEXT, BYTEA, INT2, BOOL,
+                                       JSONB,       TEXT,        TEXT, BOOL, TEXT,  UUID, INT8};
+
+struct target *dead_letters_target(const struct pg_connection *connection)
+{
+    struct target *target = memory_alloc(sizeof(*target));
+    struct buf sql = {0};
+
+    pg_append_for_schema(&sql, sql_dead_letter_copy, pg_schema(connection));
+    target->copy = memory_copy(buf_slice(&sql));
+    target->relation = memory_strdup("dead_letter");
+    buf_reset(&sql);
+    pg_append_for_schema(&sql, sql_dead_letter_insert, pg_schema(connection));
+    target->statements = memory_alloc(sizeof(*target->statements));
+    target->statements[0] =
+        (struct target_statement){.sql = memory_copy(buf_slice(&sql)), .takes_rows = true};
+    target->statement_count = 1;
+    target->format = COPY_BINARY;
+    target->column_count = sizeof(field_types) / sizeof(field_types[0]);
+    target->elements = memory_alloc(sizeof(field_types));
+    memcpy(target->elements, field_types, sizeof(field_types));
+    buf_fini(&sql);
+    return target;
+}
+
 enum outcome dead_letters_copy(struct pg_connection *connection, struct slice rows,
                                struct pg_failure *failure)
 {
-    struct buf sql = {0};
+    struct target *target = dead_letters_target(connection);
     struct buf header = {0};
     struct buf trailer = {0};
 
-    pg_append_for_schema(&sql, sql_dead_letter_copy, pg_schema(connection));
     copy_append_header(&header, COPY_BINARY);
     copy_append_trailer(&trailer, COPY_BINARY);
     const struct slice parts[] = {buf_slice(&header), rows, buf_slice(&trailer)};
-    enum outcome outcome = pg_copy(connection, buf_string(&sql), parts, 3, failure);
-    buf_fini(&sql);
+    enum outcome outcome = pg_copy(connection, target->copy, parts, 3, failure);
+    target_free(target);
     buf_fini(&header);
     buf_fini(&trailer);
     return outcome;

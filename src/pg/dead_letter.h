@@ -9,6 +9,7 @@
 
 #include "core/message.h"
 #include "pg/pg_connection.h"
+#include "pg/target.h"
 
 struct dead_letter {
     int64_t id; /* 0 before it is stored */
@@ -42,6 +43,9 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
  * are none, properties unknown to us), and counts alone then.
  */
 void dead_letter_properties(struct buf *json, const struct message *message);
+
+/* How the collected rows reach the table, by COPY or by INSERT, without `check`. The caller's. */
+struct target *dead_letters_target(const struct pg_connection *connection);
 
 /* Inside a transaction: COPY the collected rows. */
 enum outcome dead_letters_copy(struct pg_connection *connection, struct slice rows,

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fault.h"
 #include "base/memory.h"
@@ -116,6 +117,7 @@ static void note_result(struct pg_step *step, PGresult *result)
 
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
         step->done = true;
+        step->rolled_back = strcmp(PQcmdStatus(result), "ROLLBACK") == 0;
         step->affected = strtoll(PQcmdTuples(result), NULL, 10);
     } else if (status != PGRES_PIPELINE_ABORTED) {
         note_failure(step, result);

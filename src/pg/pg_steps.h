@@ -22,6 +22,7 @@ struct pg_step {
     const struct slice *values; /* borrowed; data NULL = null */
     size_t count;
     bool binary;                /* all values are in binary form, else all are text */
+    bool rolled_back;           /* a COMMIT of what had failed: it answered ROLLBACK */
     bool ends_group;            /* the Sync stands behind it */
     bool done;                  /* it succeeded; false also for a step that was passed over */
     bool failed;                /* `failure` says why */

@@ -212,3 +212,45 @@ enum outcome progress_move(struct pg_connection *connection, const struct progre
     pg_rows_free(rows);
     return outcome;
 }
+
+/* Puts the values as literals in the places of $1 to $4. */
+static void append_filled(struct buf *text, const char *sql, const struct slice *values)
+{
+    for (const char *at = sql; *at != '\0'; at++) {
+        if (at[0] == '$' && at[1] >= '1' && at[1] < '1' + PROGRESS_VALUES) {
+            pg_quote_literal(text, values[at[1] - '1']);
+            at++;
+        } else {
+            buf_append_byte(text, (uint8_t) *at);
+        }
+    }
+}
+
+void progress_statement_init(struct progress_statement *statement,
+                             const struct pg_connection *connection,
+                             const struct progress_step *step)
+{
+    char numbers[2][NUMBER_TEXT];
+    const char *const texts[PROGRESS_VALUES] = {pg_client_id(connection), step->journal,
+                                                number_text(numbers[0], step->from),
+                                                number_text(numbers[1], step->to)};
+    size_t starts[PROGRESS_VALUES];
+
+    *statement = (struct progress_statement){.sql.length = 0};
+    pg_append_for_schema(&statement->sql, sql_progress_step, pg_schema(connection));
+    for (size_t i = 0; i < PROGRESS_VALUES; i++) {
+        starts[i] = statement->store.length;
+        buf_append(&statement->store, texts[i], strlen(texts[i]) + 1);
+    }
+    for (size_t i = 0; i < PROGRESS_VALUES; i++) {
+        statement->values[i] = slice_of(statement->store.data + starts[i]);
+    }
+    append_filled(&statement->text, buf_string(&statement->sql), statement->values);
+}
+
+void progress_statement_fini(struct progress_statement *statement)
+{
+    buf_fini(&statement->sql);
+    buf_fini(&statement->text);
+    buf_fini(&statement->store);
+}

@@ -79,4 +79,19 @@ struct progress_step {
 enum outcome progress_move(struct pg_connection *connection, const struct progress_step *step,
                            int64_t *stored_at_us, struct pg_failure *failure) MUST_CHECK;
 
+/* The same step as a statement that fails by itself, with PROGRESS_STALE_STATE, when the row is not
+ * where we think: as a step with parameters, and as a text without. */
+#define PROGRESS_STALE_STATE "22012" /* division_by_zero */
+enum { PROGRESS_VALUES = 4 };
+struct progress_statement {
+    struct buf sql;  /* owned */
+    struct buf text; /* owned */
+    struct buf store;
+    struct slice values[PROGRESS_VALUES];
+};
+void progress_statement_init(struct progress_statement *statement,
+                             const struct pg_connection *connection,
+                             const struct progress_step *step);
+void progress_statement_fini(struct progress_statement *statement);
+
 #endif

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* In the order of PostgreSQL's appendix. What is not here is SQL_WAIT. */
+/* In the order of PostgreSQL's appendix. What is not here is SQL_ROW: PostgreSQL's manual invites
+ * triggers to raise codes of their own. */
 const struct sql_action_row sql_actions[] = {
     /* As an ERROR it came over our own connection, which lives: a foreign table's server or dblink
      * is meant. */
@@ -36,6 +37,7 @@ const struct sql_action_row sql_actions[] = {
     {"42", SQL_RULE, "syntax, names, types, privileges"},
     {"44", SQL_ROW, "a view's check option"},
     {"53", SQL_WAIT, "disk, memory or connections are used up"},
+    {"53200", SQL_SMALLER, "out of memory, or of locks: fewer partitions at a time"},
     {"53400", SQL_SMALLER, "a configured limit of one statement or transaction"},
     {"54", SQL_ROW, "a row exceeds a limit of the server"},
     {"54011", SQL_RULE, "too many columns"},
@@ -51,14 +53,14 @@ const struct sql_action_row sql_actions[] = {
     {"HV", SQL_RULE, "foreign data wrapper"},
     {"P0", SQL_ROW, "RAISE in a trigger or function"},
     {"XX000", SQL_ROW, "internal error: how some extensions refuse a value (hstore, PostGIS)"},
-    {"XX001", SQL_STOP, "data corrupted"},
-    {"XX002", SQL_STOP, "index corrupted"},
+    {"XX001", SQL_WAIT, "data corrupted"},
+    {"XX002", SQL_WAIT, "index corrupted"},
 };
 const size_t sql_action_count = sizeof(sql_actions) / sizeof(sql_actions[0]);
 
 static enum sql_action action_by_table(const char *sqlstate)
 {
-    enum sql_action action = SQL_WAIT;
+    enum sql_action action = SQL_ROW;
     size_t longest = 0;
     for (size_t i = 0; i < sql_action_count; i++) {
         size_t length = strlen(sql_actions[i].prefix);

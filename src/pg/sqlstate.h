@@ -20,7 +20,7 @@ enum sql_action {
     SQL_WAIT,    /* the server lacks room or memory: keep everything, long backoff, alarm */
     SQL_ROW,     /* a row's fault: isolate its message, dead letter */
     SQL_RULE,    /* the rule's table is missing, denied or of another shape: park the rule */
-    SQL_STOP,    /* the database is damaged: stop and say so */
+    SQL_STOP,    /* the transaction is not ours any more: connect again and read the progress */
 };
 
 struct sql_action_row {
@@ -36,7 +36,8 @@ extern const size_t sql_action_count;
  * severity was FATAL or PANIC, so the connection is gone, and neither a row nor a rule is to blame:
  * what the table calls ROW, RULE, RETRY or SMALLER is SQL_RECONNECT then (PgBouncer's own errors
  * are FATAL 08P01, a malformed row is ERROR 08P01). The longest prefix wins; unknown codes are
- * SQL_WAIT, so that nothing is rejected that nobody thought of. */
+ * SQL_ROW. An ERROR says little about its scope, for a trigger may raise any code for one row:
+ * load/blame finds the scope by trying. */
 enum sql_action sql_action_of(const char *sqlstate, bool fatal);
 
 /* "reconnect", "read-write", "retry", "smaller", "wait", "row", "rule", "stop": for logs. */

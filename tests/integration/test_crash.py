@@ -89,6 +89,7 @@ POINTS = {
     "pg.commit.before": "kill@3",
     "pg.commit.sent": "kill@3",
     "pg.commit.after": "kill@3",
+    "pg.steps.sent": "kill@3",
     "store.commit.before": "kill@3",
     "store.commit.after": "kill@3",
 }
@@ -102,6 +103,7 @@ FAILURES = {
     "pg.commit.before": "fail@2",
     "pg.commit.sent": "fail@2",
     "pg.commit.after": "fail@2",
+    "pg.steps.sent": "fail@2",
 }
 
 
@@ -301,40 +303,61 @@ def test_broker_restarts(env):
 
 @limit(180)
 def test_commit_with_unknown_outcome(env):
-    """The connection is cut at every byte of COMMIT on its way and of the answer on its way back: no gap, no duplicate."""
+    """The connection is cut within COMMIT on its way and within the answer on its way back: no gap, no duplicate."""
     make_numbered(env)
     proxy = env.proxy(env.postgres.port)
-    commit = b"Q\0\0\0\x0bcommit\0"                      # Query
-    answer = b"C\0\0\0\x0bCOMMIT\0" + b"Z\0\0\0\x05I"     # CommandComplete, ReadyForQuery
-    cuts = [("up", offset) for offset in range(len(commit) + 1)] + [("down", offset) for offset in range(len(answer) + 1)]
-    done, odd = [], []
+    parse = b"P\0\0\0\x0e\0commit\0\0\0"                       # the last statement of the batch's message; Bind … Sync follow
+    answer = b"C\0\0\0\x0bCOMMIT\0" + b"Z\0\0\0\x05I"           # CommandComplete, ReadyForQuery
+    offsets = {"up": [*range(0, len(parse) + 1, 3), 20, 30, 1000], "down": range(0, len(answer) + 1, 3)}
+    armed, done = [], []
 
     def cut_around_commit(link, direction, data):
-        at = data.lower().find(commit.lower())
-        if direction == "up" and at >= 0 and cuts:
-            where, offset = cuts[0]
-            if where == "up":
-                done.append(cuts.pop(0))
-                return data[:at + offset], True
-            link.state["answer"] = offset
-        elif direction == "down" and "answer" in link.state:
-            if data != answer:
-                odd.append(data)
-            done.append(cuts.pop(0))
-            return data[:link.state.pop("answer")], True
-        return data, False
+        at = data.find(parse if direction == "up" else answer)
+        if at < 0 or not armed or (direction == "down" and "commit" not in link.state):
+            return data, False
+        where, offset = armed[0]
+        link.state["commit"] = True
+        if where != direction:
+            return data, False
+        done.append(armed.pop())
+        return data[:at + offset], True
     bridge = env.bridge(NUMBERED_RULE, database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port)})
     proxy.filter = cut_around_commit
     total = 0
-    while cuts:
-        before = len(done)
-        env.publish(numbered("a", total, 50))
-        total += 50
-        env.wait(lambda b=before: len(done) > b, 20, lambda: f"COMMIT was not seen for {cuts[:1]}")
-    env.publish(numbered("a", total, 50))
-    check_numbered(env, {"a": total + 50})
+    for where, offset in [(where, offset) for where in offsets for offset in offsets[where]]:
+        armed.append((where, offset))
+        env.publish(numbered("a", total, 20))
+        total += 20
+        env.wait(lambda: not armed, 20, lambda: f"COMMIT was not seen for {armed}")
+        env.wait(lambda: env.one("select count(*) from numbered") == total, 20, lambda: f"not stored after {done[-1]}")
+    check_numbered(env, {"a": total})
     bridge.check_books()
-    assert len(done) == len(commit) + 1 + len(answer) + 1 and not odd, (len(done), odd)
+
+
+@limit(90)
+def test_commit_behind_copy_with_unknown_outcome(env):
+    """The same where COMMIT stands in one Query with COPY: the answer is cut off, or the connection right behind the rows."""
+    make_numbered(env)
+    proxy = env.proxy(env.postgres.port)
+    cuts = {b"COMMIT\0Z\0\0\0\x05I": "down", b"c\0\0\0\x04": "up"}  # CommandComplete and ReadyForQuery, CopyDone
+    armed = []
+
+    def cut(_link, direction, data):
+        at = data.find(armed[0]) if armed and cuts[armed[0]] == direction else -1
+        if at < 0:
+            return data, False
+        armed.pop()
+        return data[:at], True
+    bridge = env.bridge(NUMBERED_RULE, database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port)},
+                        batch={"max_delay": "2s", "max_rows": 3000})
+    proxy.filter = cut
+    for number, word in enumerate([*cuts, *cuts]):
+        armed.append(word)
+        env.publish(numbered("a", number * 3000, 3000))
+        env.wait(lambda: not armed, 20, lambda: f"not seen: {armed}")
+        env.wait(lambda: env.one("select count(*) from numbered") == number * 3000 + 3000, 20, lambda: f"not stored after {word}")
+    check_numbered(env, {"a": 12000})
+    bridge.check_books()
 
 
 # --- one identity, two processes

@@ -30,7 +30,7 @@ static const struct {
     {"40003", SQL_RECONNECT, SQL_RECONNECT},
     {"53000", SQL_WAIT, SQL_WAIT},
     {"53100", SQL_WAIT, SQL_WAIT},
-    {"53200", SQL_WAIT, SQL_WAIT},
+    {"53200", SQL_SMALLER, SQL_RECONNECT},
     {"53300", SQL_WAIT, SQL_WAIT},
     {"53400", SQL_SMALLER, SQL_RECONNECT},
     {"58030", SQL_WAIT, SQL_WAIT},
@@ -64,8 +64,8 @@ static const struct {
     {"26000", SQL_RULE, SQL_RECONNECT},
     {"55000", SQL_RULE, SQL_RECONNECT},
     {"HV000", SQL_RULE, SQL_RECONNECT},
-    {"XX001", SQL_STOP, SQL_STOP},
-    {"XX002", SQL_STOP, SQL_STOP},
+    {"XX001", SQL_WAIT, SQL_WAIT},
+    {"XX002", SQL_WAIT, SQL_WAIT},
     {"XX000", SQL_ROW, SQL_RECONNECT},
     {"09000", SQL_ROW, SQL_RECONNECT},
     {"0P000", SQL_RULE, SQL_RECONNECT},
@@ -79,8 +79,8 @@ static const struct {
     {"54011", SQL_RULE, SQL_RECONNECT},
     {"54023", SQL_RULE, SQL_RECONNECT},
     {"72000", SQL_RETRY, SQL_RECONNECT},
-    {"99999", SQL_WAIT, SQL_WAIT}, /* nobody thought of it */
-    {"2", SQL_WAIT, SQL_WAIT},
+    {"99999", SQL_ROW, SQL_RECONNECT}, /* a trigger's own */
+    {"2", SQL_ROW, SQL_RECONNECT},
 };
 
 static void test_classes(void)

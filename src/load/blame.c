@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/blame.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "load/trial.h"
+
+enum blame_kind blame_kind_of(const struct pg_failure *failure)
+{
+    switch (failure->action) {
+    case SQL_ROW:
+        return BLAME_ROW;
+    case SQL_RULE:
+    case SQL_RECONNECT:  /* an ERROR came over our own connection, which lives: a foreign table's */
+    case SQL_READ_WRITE: /* likewise: our own server has just moved the progress */
+    case SQL_STOP:
+        return BLAME_RULE;
+    case SQL_RETRY:
+        return strcmp(failure->sqlstate, "55P03") == 0 ? BLAME_TIME : BLAME_TWICE;
+    case SQL_SMALLER:
+        return BLAME_TWICE;
+    case SQL_WAIT:
+        break;
+    }
+    return BLAME_TIME;
+}
+
+enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters)
+{
+    size_t rule = tally->refused[BLAME_RULE];
+    size_t passing = tally->refused[BLAME_TWICE] + tally->refused[BLAME_TIME];
+
+    if (tally->refused[BLAME_ROW] + rule + passing == 0) {
+        return BLAME_NOTHING;
+    }
+    if (tally->passed > 0) {
+        return passing > 0 && !letters ? BLAME_HOLD : BLAME_REJECT;
+    }
+    return passing > 0 ? BLAME_HOLD : rule > 0 ? BLAME_PARK : BLAME_REJECT;
+}
+
+/* What an inquiry has found out so far. */
+struct inquiry {
+    const struct store *store;
+    const struct batch *batch;
+    struct blame_tally *tallies; /* owned; of each rule */
+    struct pg_failure *reasons;  /* owned; of each rule: why its last message was refused */
+    bool learned;
+};
+
+static void refuse(const struct store *store, uint64_t sequence, unsigned rule,
+                   const struct pg_failure *failure)
+{
+    char reason[RULE_REASON_MAX];
+
+    rule_refusal(store->ruleset->rules[rule], failure, reason, sizeof(reason));
+    verdicts_add(store->verdicts, sequence, rule, reason, failure->sqlstate);
+}
+
+static void park_or_hold(struct inquiry *inquiry, unsigned rule, const struct pg_failure *failure,
+                         bool park)
+{
+    if (park) {
+        rule_targets_park(inquiry->store->targets, rule, failure->message, failure->sqlstate);
+    } else {
+        rule_targets_hold(inquiry->store->targets, rule, failure->message, failure->sqlstate);
+    }
+    inquiry->learned = true;
+}
+
+/* The run's statements fail without any row: its rules can't work. */
+static void blame_rules(struct inquiry *inquiry, size_t run_index, const struct pg_failure *failure)
+{
+    const struct run *run = &inquiry->batch->runs.list[run_index];
+    const struct write *write = &inquiry->batch->runs.writes[run->write];
+    enum blame_kind kind = blame_kind_of(failure);
+    size_t last = SIZE_MAX;
+
+    for (size_t i = run->low; i < run->high; i++) {
+        if (write->extents[i].rule != last) {
+            last = write->extents[i].rule;
+            park_or_hold(inquiry, (unsigned) last, failure,
+                         kind == BLAME_RULE || kind == BLAME_ROW);
+        }
+    }
+}
+
+static void count_refusals(struct inquiry *inquiry, const struct trial *trial)
+{
+    const struct run *run = &inquiry->batch->runs.list[trial->run];
+    const struct write *write = &inquiry->batch->runs.writes[run->write];
+    size_t next = 0;
+
+    for (size_t i = run->low; i < run->high; i++) {
+        unsigned rule = write->extents[i].rule;
+
+        if (next < trial->count && trial->refusals[next].extent == i) {
+            const struct pg_failure *failure = &trial->refusals[next++].failure;
+
+            inquiry->tallies[rule].refused[blame_kind_of(failure)]++;
+            inquiry->reasons[rule] = *failure;
+        } else {
+            inquiry->tallies[rule].passed++;
+        }
+    }
+    assert(next == trial->count);
+}
+
+/* Is this refusal final, as its rule's fate stands? */
+static bool is_final(enum blame_fate fate, const struct pg_failure *failure)
+{
+    return fate == BLAME_REJECT || blame_kind_of(failure) == BLAME_ROW;
+}
+
+static void judge_run(struct inquiry *inquiry, const struct trial *trial)
+{
+    const struct run *run = &inquiry->batch->runs.list[trial->run];
+    const struct write *write = &inquiry->batch->runs.writes[run->write];
+
+    for (size_t i = 0; i < trial->count; i++) {
+        const struct refusal *refusal = &trial->refusals[i];
+        const struct extent *extent = &write->extents[refusal->extent];
+        enum blame_fate fate =
+            blame_fate_of(&inquiry->tallies[extent->rule], inquiry->store->letters);
+
+        if (is_final(fate, &refusal->failure)) {
+            refuse(inquiry->store, inquiry->batch->sequences[extent->message], extent->rule,
+                   &refusal->failure);
+            inquiry->learned = true;
+        }
+    }
+    for (unsigned rule = 0; rule < inquiry->batch->rule_count; rule++) {
+        enum blame_fate fate = blame_fate_of(&inquiry->tallies[rule], inquiry->store->letters);
+
+        if (fate == BLAME_PARK || fate == BLAME_HOLD) {
+            park_or_hold(inquiry, rule, &inquiry->reasons[rule], fate == BLAME_PARK);
+        }
+    }
+}
+
+/* Tries one run; the runs before it are in the transaction. */
+static enum outcome inquire_run(struct inquiry *inquiry, size_t run, bool immediate,
+                                struct pg_failure *failure)
+{
+    struct trial trial = {
+        .store = inquiry->store, .batch = inquiry->batch, .run = run, .immediate = immediate};
+    size_t count = inquiry->batch->rule_count;
+    bool passes = true;
+    enum outcome outcome = trial_empty(&trial, &passes, failure);
+
+    if (outcome == OUTCOME_OK && !passes) {
+        blame_rules(inquiry, run, failure);
+    } else if (outcome == OUTCOME_OK) {
+        outcome = trial_run(&trial, failure);
+        if (outcome == OUTCOME_OK) {
+            memset(inquiry->tallies, 0, count * sizeof(*inquiry->tallies));
+            count_refusals(inquiry, &trial);
+            judge_run(inquiry, &trial);
+        }
+    }
+    trial_fini(&trial);
+    return outcome;
+}
+
+/*
+ * Tries the runs in their order, up to the first of which something is learned; `only` bounds the
+ * blame: a run before it is tried, too, since the rows of `only` may refer to its rows. What is
+ * learned of an earlier run is as good.
+ */
+static enum outcome inquire(struct inquiry *inquiry, const struct store_failure *failure,
+                            struct pg_failure *reason)
+{
+    bool all = failure->place.kind != PLACE_ROWS;
+    size_t last = all ? inquiry->batch->runs.count : failure->place.run + 1;
+    enum outcome outcome = trial_begin(inquiry->store, reason);
+
+    for (size_t run = 0; outcome == OUTCOME_OK && run < last; run++) {
+        outcome = inquire_run(inquiry, run, all, reason);
+        if (inquiry->learned) {
+            break;
+        }
+    }
+    return outcome;
+}
+
+bool blame_message(const struct store *store, const struct batch *batch,
+                   const struct pg_failure *failure)
+{
+    size_t known = store->verdicts->count;
+
+    assert(batch->count == 1);
+    for (unsigned i = 0; i < batch->rule_count; i++) {
+        if (batch->rules[i].row_count > 0) {
+            refuse(store, batch->sequences[0], i, failure);
+        }
+    }
+    return store->verdicts->count > known;
+}
+
+/* Refused before, accepted now: either the cause is gone, or only the whole transaction shows it. */
+static enum store_result passes_now(const struct store *store, const struct batch *batch,
+                                    const struct store_failure *failure)
+{
+    enum blame_kind kind = blame_kind_of(&failure->pg);
+
+    if (failure->pg.action == SQL_RETRY) {
+        return STORE_SOON;
+    }
+    if (batch->count > 1) {
+        return STORE_SMALLER;
+    }
+    return kind != BLAME_TIME && blame_message(store, batch, &failure->pg) ? STORE_AGAIN
+                                                                           : STORE_SOON;
+}
+
+/* A column that was altered meanwhile makes every row look bad. */
+static enum outcome refresh(const struct store *store, const struct batch *batch, size_t run_index,
+                            bool *changed)
+{
+    const struct run *run = &batch->runs.list[run_index];
+    const struct write *write = &batch->runs.writes[run->write];
+    enum outcome outcome = OUTCOME_OK;
+    bool *seen = memory_alloc((batch->rule_count + 1) * sizeof(*seen));
+
+    for (size_t i = run->low; outcome == OUTCOME_OK && i < run->high; i++) {
+        unsigned rule = write->extents[i].rule;
+        struct pg_failure failure;
+        bool other = false;
+
+        if (!seen[rule]) {
+            seen[rule] = true;
+            outcome =
+                rule_targets_refresh(store->targets, store->connection, rule, &other, &failure);
+            *changed |= other;
+        }
+    }
+    free(seen);
+    return outcome;
+}
+
+enum store_result blame(const struct store *store, const struct batch *batch,
+                        struct store_failure *failure)
+{
+    struct inquiry inquiry = {.store = store, .batch = batch};
+    enum place_kind kind = failure->place.kind;
+    struct pg_failure reason = failure->pg;
+    bool changed = false;
+    enum outcome outcome;
+
+    if (kind == PLACE_BEGIN || kind == PLACE_OWN_TABLES) {
+        return store_result_of(&failure->pg);
+    }
+    if (kind != PLACE_COMMIT && refresh(store, batch, failure->place.run, &changed) != OUTCOME_OK) {
+        return STORE_LOST;
+    }
+    if (changed) {
+        return STORE_AGAIN;
+    }
+    inquiry.tallies = memory_alloc((batch->rule_count + 1) * sizeof(*inquiry.tallies));
+    inquiry.reasons = memory_alloc((batch->rule_count + 1) * sizeof(*inquiry.reasons));
+    outcome = inquire(&inquiry, failure, &reason);
+    free(inquiry.tallies);
+    free(inquiry.reasons);
+    store_rollback(store);
+    if (!pg_is_connected(store->connection)) {
+        failure->pg = reason;
+        return STORE_LOST;
+    }
+    if (inquiry.learned) {
+        return STORE_AGAIN;
+    }
+    if (outcome != OUTCOME_OK) {
+        failure->pg = reason;
+        return store_result_of(&reason);
+    }
+    return passes_now(store, batch, failure);
+}

@@ -1,0 +1,60 @@
+/*
+ * blame: what a batch that PostgreSQL refused with an ERROR means: for messages, for rules, for the
+ * database.
+ *
+ * The SQLSTATE alone does not tell: a trigger may raise any of them for one row. So the scope is
+ * found by trying, in a transaction that is always rolled back:
+ *
+ *   no rows of the run at all fail, too     its rules are parked, or held when that may pass
+ *   some rows fail, others pass             the messages of those that fail become dead letters
+ *   all rows fail                           for a reason of data: dead letters; else parked or held
+ *   all rows pass now                       the cause is gone or takes the whole batch: again, or
+ *                                           half of it
+ *
+ * Rows are tried message by message in the order of the batch, each in a subtransaction of its own
+ * that stays when it passes, so that later rows are judged as they will be. Many are tried in one
+ * message to the server (pg/pg_steps): the round trips do not grow with the number of bad rows.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_BLAME_H
+#define MQTT2PG_LOAD_BLAME_H
+
+#include "load/store.h"
+
+/* What a refused message or an empty run failed with. */
+enum blame_kind {
+    BLAME_ROW,   /* data: the message will always be refused */
+    BLAME_RULE,  /* the table does not fit, or some of what stands behind it */
+    BLAME_TWICE, /* may pass by itself, and was refused twice: a timeout, a serialization failure */
+    BLAME_TIME,  /* passes when somebody has done something: a lock, room, a damaged index */
+};
+enum blame_kind blame_kind_of(const struct pg_failure *failure);
+
+/* What was found out about the rows of one rule. */
+struct blame_tally {
+    size_t passed;     /* messages */
+    size_t refused[4]; /* messages, by blame_kind */
+};
+
+enum blame_fate {
+    BLAME_NOTHING, /* no message of the rule was refused */
+    BLAME_REJECT,  /* those that were refused are dead letters */
+    BLAME_PARK,    /* the rule; those refused for their data are dead letters */
+    BLAME_HOLD,    /* likewise */
+};
+
+/* Pure. `letters`: the messages have waited as parked letters before. */
+enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters);
+
+/* After store_batch() or retry_letters() has been rolled back. STORE_AGAIN when something was
+ * learned: verdicts, parked or held rules, another shape of a table; else what to do. */
+enum store_result blame(const struct store *store, const struct batch *batch,
+                        struct store_failure *failure) MUST_CHECK;
+
+/* Nobody knows which of its rows ends the connection: all rules that made rows of the batch's only
+ * message give it up. False: none did. */
+bool blame_message(const struct store *store, const struct batch *batch,
+                   const struct pg_failure *failure);
+
+#endif

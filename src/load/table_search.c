@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/table_search.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "pg/target.h"
+
+/* CREATE TABLE and missing columns of a rule with create = true; a refusal is the rule's problem,
+ * not the connection's. */
+static enum outcome create_table(struct pg_connection *connection, const struct rule *compiled,
+                                 struct pg_failure *failure)
+{
+    struct buf sql = {0};
+    enum outcome outcome;
+
+    target_create_sql(&sql, compiled->options, compiled->declared);
+    outcome = pg_run(connection, buf_string(&sql), failure);
+    buf_fini(&sql);
+    return outcome;
+}
+
+/* Does the table have every column that the rule writes? Then create = true has nothing to do. */
+static bool has_columns(const struct rule *rule, const struct pg_table *table)
+{
+    for (size_t i = 0; i < rule->options->compute_count; i++) {
+        if (table_shape_find(table->shape, slice_of(rule->computed_names[i])) == NULL) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < rule->column_count; i++) {
+        if (table_shape_find(table->shape, slice_of(rule->column_names[i])) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Asks the catalog for all tables that have a name. OUTCOME_RETRY only for a lost connection, as
+ * everywhere below. */
+static enum outcome find_tables(struct pg_connection *connection, struct table_search *search,
+                                struct pg_failure *failure)
+{
+    const char **names = memory_alloc((search->count + 1) * sizeof(*names));
+    enum outcome outcome;
+
+    for (size_t i = 0; i < search->count; i++) {
+        names[i] = search->ruleset->rules[search->rules[i]]->options->table.text;
+    }
+    outcome = pg_catalog_tables(connection, names, search->count, search->found, failure);
+    free(names);
+    return outcome;
+}
+
+/* Makes the tables that rules with `create` need. *made says whether the catalog must be asked
+ * again. */
+static enum outcome create_tables(struct pg_connection *connection, struct table_search *search,
+                                  bool *made, struct pg_failure *failure)
+{
+    for (size_t i = 0; i < search->count; i++) {
+        struct pg_found *found = &search->found[i];
+        const struct rule *compiled = search->ruleset->rules[search->rules[i]];
+
+        if (!compiled->options->create || found->failed ||
+            (found->table != NULL && has_columns(compiled, found->table))) {
+            continue;
+        }
+        if (create_table(connection, compiled, failure) == OUTCOME_OK) {
+            *made = true;
+        } else if (!pg_is_connected(connection)) {
+            return OUTCOME_RETRY;
+        } else {
+            pg_table_free(found->table);
+            *found = (struct pg_found){.failed = true, .failure = *failure};
+        }
+    }
+    return OUTCOME_OK;
+}
+
+void table_search_free(struct table_search *search)
+{
+    for (size_t i = 0; i < search->count; i++) {
+        pg_table_free(search->found[i].table);
+        search->found[i].table = NULL;
+    }
+}
+
+/* After tables were made or got columns, which may be those of several rules. What failed has
+ * failed. */
+static enum outcome find_again(struct pg_connection *connection, struct table_search *search,
+                               struct pg_failure *failure)
+{
+    struct table_search again = {search->ruleset, search->rules, search->count,
+                                 memory_alloc(search->count * sizeof(*again.found))};
+    enum outcome outcome = find_tables(connection, &again, failure);
+
+    for (size_t i = 0; outcome == OUTCOME_OK && i < search->count; i++) {
+        if (!search->found[i].failed) {
+            pg_table_free(search->found[i].table);
+            search->found[i] = again.found[i];
+            again.found[i].table = NULL;
+        }
+    }
+    table_search_free(&again);
+    free(again.found);
+    return outcome;
+}
+
+/* Finds the tables of these rules, making those that are to be made; table_search_free() when it has
+ * failed, too. */
+enum outcome table_search_run(struct pg_connection *connection, struct table_search *search,
+                              struct pg_failure *failure)
+{
+    bool made = false;
+    enum outcome outcome = find_tables(connection, search, failure);
+
+    if (outcome == OUTCOME_OK) {
+        outcome = create_tables(connection, search, &made, failure);
+    }
+    if (outcome == OUTCOME_OK && made) {
+        outcome = find_again(connection, search, failure);
+    }
+    return outcome;
+}

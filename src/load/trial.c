@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/trial.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "pg/pg_steps.h"
+
+enum { CHUNK_MESSAGES = 32, WINDOW_MESSAGES = 1024 };
+#define WINDOW_BYTES_MAX ((size_t) 512 * 1024)
+
+/* Rows take milliseconds; what takes longer is tried again in another transaction. */
+static const char *const begin_sql[] = {
+    "begin isolation level read committed",
+    "set local lock_timeout = '100ms'",
+    "set local statement_timeout = '1s'",
+    "savepoint mqtt2pg_window",
+    "savepoint mqtt2pg_row",
+};
+static const char back_sql[] = "rollback to savepoint mqtt2pg_row";
+static const char keep_sql[] = "release savepoint mqtt2pg_row";
+static const char mark_sql[] = "savepoint mqtt2pg_row";
+
+struct chunk {
+    size_t low, high; /* extents */
+    bool failed;
+    struct pg_failure failure;
+};
+
+struct window {
+    struct chunk *list; /* owned */
+    size_t count;
+    size_t capacity;
+};
+
+static const struct run *run_of(const struct trial *trial)
+{
+    return &trial->batch->runs.list[trial->run];
+}
+
+static const struct write *write_of(const struct trial *trial)
+{
+    return &trial->batch->runs.writes[run_of(trial)->write];
+}
+
+static const struct target *target_of(const struct trial *trial)
+{
+    unsigned rule = write_of(trial)->extents[run_of(trial)->low].rule;
+
+    return rule_targets_get(trial->store->targets, rule)->target;
+}
+
+static enum outcome run_all(struct pg_connection *connection, const char *const *list, size_t count,
+                            struct pg_failure *failure)
+{
+    struct pg_steps steps = {0};
+    enum outcome outcome;
+
+    for (size_t i = 0; i < count; i++) {
+        (void) pg_steps_add(&steps, list[i], NULL, 0, false);
+    }
+    outcome = pg_steps_run(connection, &steps, failure);
+    if (outcome == OUTCOME_OK && pg_steps_failed(&steps) != NULL) {
+        *failure = *pg_steps_failed(&steps)->failure;
+        outcome = OUTCOME_RETRY;
+    }
+    pg_steps_fini(&steps);
+    return outcome;
+}
+
+enum outcome trial_begin(const struct store *store, struct pg_failure *failure)
+{
+    return run_all(store->connection, begin_sql, sizeof(begin_sql) / sizeof(begin_sql[0]), failure);
+}
+
+/* --- one message to the server ---------------------------------------------------------------- */
+
+/* Where the steps of each chunk begin. */
+struct plan {
+    struct pg_steps steps;
+    struct target_values *values;
+    size_t *first;
+    size_t count;
+};
+
+static void plan_chunk(const struct trial *trial, const struct chunk *chunk, struct plan *plan)
+{
+    const struct target *target = target_of(trial);
+    struct target_values *values = &plan->values[plan->count];
+
+    target_values_init(values, target, row_runs_bytes(write_of(trial), chunk->low, chunk->high),
+                       (size_t) row_runs_rows(write_of(trial), chunk->low, chunk->high));
+    plan->first[plan->count++] = pg_steps_add(&plan->steps, back_sql, NULL, 0, false);
+    target_add_steps(target, values, &plan->steps);
+    if (trial->immediate && !target->deferred) {
+        (void) pg_steps_add(&plan->steps, target_deferred_sql, NULL, 0, false);
+    }
+    (void) pg_steps_add(&plan->steps, keep_sql, NULL, 0, false);
+    (void) pg_steps_add(&plan->steps, mark_sql, NULL, 0, false);
+    pg_steps_end_group(&plan->steps);
+}
+
+static void note_failures(struct window *window, const struct plan *plan)
+{
+    for (size_t i = 0; i < window->count; i++) {
+        size_t end = i + 1 < plan->count ? plan->first[i + 1] : plan->steps.count;
+        struct chunk *chunk = &window->list[i];
+
+        chunk->failed = false;
+        for (size_t step = plan->first[i]; step < end && !chunk->failed; step++) {
+            if (plan->steps.list[step].failed) {
+                chunk->failed = true;
+                chunk->failure = *plan->steps.list[step].failure;
+            }
+        }
+    }
+}
+
+static enum outcome try_by_steps(const struct trial *trial, struct window *window,
+                                 struct pg_failure *failure)
+{
+    struct plan plan = {.values = memory_alloc((window->count + 1) * sizeof(*plan.values)),
+                        .first = memory_alloc((window->count + 1) * sizeof(*plan.first))};
+    enum outcome outcome;
+
+    for (size_t i = 0; i < window->count; i++) {
+        plan_chunk(trial, &window->list[i], &plan);
+    }
+    outcome = pg_steps_run(trial->store->connection, &plan.steps, failure);
+    if (outcome == OUTCOME_OK) {
+        note_failures(window, &plan);
+    }
+    pg_steps_fini(&plan.steps);
+    for (size_t i = 0; i < plan.count; i++) {
+        target_values_fini(&plan.values[i]);
+    }
+    free(plan.values);
+    free(plan.first);
+    return outcome;
+}
+
+/* SQL that needs a temporary table has statements that depend on each other's end. */
+static enum outcome try_by_table(const struct trial *trial, struct chunk *chunk,
+                                 struct pg_failure *failure)
+{
+    static const char *const keep[] = {keep_sql, mark_sql};
+    struct pg_connection *connection = trial->store->connection;
+    const struct write *write = write_of(trial);
+
+    chunk->failed =
+        target_run(connection, target_of(trial), row_runs_bytes(write, chunk->low, chunk->high),
+                   (size_t) row_runs_rows(write, chunk->low, chunk->high),
+                   &chunk->failure) != OUTCOME_OK;
+    if (!pg_is_connected(connection)) {
+        *failure = chunk->failure;
+        return OUTCOME_RETRY;
+    }
+    return chunk->failed ? pg_run(connection, back_sql, failure)
+                         : run_all(connection, keep, 2, failure);
+}
+
+static enum outcome try_chunks(const struct trial *trial, struct window *window,
+                               struct pg_failure *failure)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    if (target_of(trial)->statement_count > 0) {
+        return try_by_steps(trial, window, failure);
+    }
+    for (size_t i = 0; outcome == OUTCOME_OK && i < window->count; i++) {
+        outcome = try_by_table(trial, &window->list[i], failure);
+    }
+    return outcome;
+}
+
+/* --- a window --------------------------------------------------------------------------------- */
+
+static void add_chunk(struct window *window, size_t low, size_t high)
+{
+    window->list =
+        memory_grow(window->list, window->count, &window->capacity, sizeof(*window->list));
+    window->list[window->count++] = (struct chunk){.low = low, .high = high};
+}
+
+/* Chunks from extent `low` on, as many as a window holds. Returns the extent behind them. */
+static size_t fill_window(const struct trial *trial, struct window *window, size_t low)
+{
+    const struct run *run = run_of(trial);
+    size_t begin = low, at = low;
+
+    window->count = 0;
+    while (at < run->high && at - low < WINDOW_MESSAGES) {
+        size_t bytes = row_runs_bytes(write_of(trial), low, at + 1).length;
+
+        if (at > low && bytes > WINDOW_BYTES_MAX) {
+            break;
+        }
+        at++;
+        if (at - begin == CHUNK_MESSAGES) {
+            add_chunk(window, begin, at);
+            begin = at;
+        }
+    }
+    if (at > begin) {
+        add_chunk(window, begin, at);
+    }
+    return at;
+}
+
+/* Chunks that failed become chunks of one message. False: they were that already. */
+static bool split_failed(struct window *window)
+{
+    struct window split = {0};
+    bool any = false;
+
+    for (size_t i = 0; i < window->count; i++) {
+        const struct chunk *chunk = &window->list[i];
+
+        if (!chunk->failed || chunk->high - chunk->low == 1) {
+            add_chunk(&split, chunk->low, chunk->high);
+            split.list[split.count - 1] = *chunk;
+            continue;
+        }
+        any = true;
+        for (size_t at = chunk->low; at < chunk->high; at++) {
+            add_chunk(&split, at, at + 1);
+        }
+    }
+    free(window->list);
+    *window = split;
+    return any;
+}
+
+static void take_refusals(struct trial *trial, const struct window *window)
+{
+    for (size_t i = 0; i < window->count; i++) {
+        const struct chunk *chunk = &window->list[i];
+
+        if (chunk->failed) {
+            assert(chunk->high - chunk->low == 1);
+            trial->refusals = memory_grow(trial->refusals, trial->count, &trial->capacity,
+                                          sizeof(*trial->refusals));
+            trial->refusals[trial->count++] =
+                (struct refusal){.extent = chunk->low, .failure = chunk->failure};
+        }
+    }
+}
+
+static enum outcome try_window(struct trial *trial, struct window *window,
+                               struct pg_failure *failure)
+{
+    static const char *const again[] = {"rollback to savepoint mqtt2pg_window", mark_sql};
+    static const char *const next[] = {back_sql, "release savepoint mqtt2pg_window",
+                                       "savepoint mqtt2pg_window", mark_sql};
+    struct pg_connection *connection = trial->store->connection;
+
+    while (true) {
+        if (try_chunks(trial, window, failure) != OUTCOME_OK) {
+            return OUTCOME_RETRY;
+        }
+        if (!split_failed(window)) {
+            break;
+        }
+        if (run_all(connection, again, 2, failure) != OUTCOME_OK) {
+            return OUTCOME_RETRY;
+        }
+    }
+    take_refusals(trial, window);
+    return run_all(connection, next, 4, failure);
+}
+
+enum outcome trial_run(struct trial *trial, struct pg_failure *failure)
+{
+    struct window window = {0};
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t low = run_of(trial)->low; outcome == OUTCOME_OK && low < run_of(trial)->high;) {
+        low = fill_window(trial, &window, low);
+        outcome = try_window(trial, &window, failure);
+    }
+    free(window.list);
+    return outcome;
+}
+
+enum outcome trial_empty(const struct trial *trial, bool *passes, struct pg_failure *failure)
+{
+    static const char *const back[] = {back_sql};
+    struct pg_connection *connection = trial->store->connection;
+    struct pg_failure reason;
+
+    *passes = target_run(connection, target_of(trial), slice_make("", 0), 0, failure) == OUTCOME_OK;
+    if (!pg_is_connected(connection)) {
+        return OUTCOME_RETRY;
+    }
+    if (run_all(connection, back, 1, &reason) != OUTCOME_OK) {
+        *failure = reason;
+        return OUTCOME_RETRY;
+    }
+    return OUTCOME_OK;
+}
+
+void trial_fini(struct trial *trial)
+{
+    free(trial->refusals);
+    trial->refusals = NULL;
+    trial->count = trial->capacity = 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * trial: finds the messages of one run whose rows PostgreSQL refuses.
+ *
+ *   window   savepoint mqtt2pg_window; chunks, sent in one message
+ *   chunk    rollback to savepoint mqtt2pg_row; rows; release and savepoint mqtt2pg_row
+ *
+ * mqtt2pg_row stands behind the last chunk that passed, so rolling back to it takes back a chunk
+ * that failed, and nothing when none did. A chunk is some messages; when one fails, the window is
+ * tried again with that chunk message by message: then each is judged with everything before it in
+ * place.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_TRIAL_H
+#define MQTT2PG_LOAD_TRIAL_H
+
+#include "load/store.h"
+
+/* A message's rows that were refused. */
+struct refusal {
+    size_t extent;
+    struct pg_failure failure;
+};
+
+struct trial {
+    const struct store *store;
+    const struct batch *batch;
+    size_t run;
+    bool immediate; /* constraints that are deferred to COMMIT are checked behind each chunk */
+    struct refusal *refusals; /* owned; in the order of extents */
+    size_t count;
+    size_t capacity;
+};
+
+/* Begins the transaction of a trial. OUTCOME_RETRY as below. */
+enum outcome trial_begin(const struct store *store, struct pg_failure *failure) MUST_CHECK;
+
+/* Tries the statements of this run over no rows at all. *passes tells; `failure` why not. */
+enum outcome trial_empty(const struct trial *trial, bool *passes,
+                         struct pg_failure *failure) MUST_CHECK;
+
+/* Tries every message of the run; what passes stays. OUTCOME_RETRY: the connection is lost. */
+enum outcome trial_run(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
+
+void trial_fini(struct trial *trial);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/trouble.h"
+
+enum {
+    SOON_MAX = 3,   /* then it is no coincidence any more */
+    LOSSES_MAX = 1, /* then the batch may be at fault */
+    ALONE_MAX = 5,  /* then the message is */
+};
+
+static struct remedy act(enum remedy_act act)
+{
+    return (struct remedy){.act = act};
+}
+
+static struct remedy wait_for_server(const struct pg_failure *failure,
+                                     const struct trouble_history *history)
+{
+    if (history->stopping) { /* what waits is safe in the journal */
+        return act(REMEDY_ABANDON);
+    }
+    return act(failure->action == SQL_RULE ? REMEDY_SCHEMA : REMEDY_WAIT);
+}
+
+static size_t fraction(size_t messages, size_t divisor)
+{
+    return messages > divisor ? messages / divisor : 1;
+}
+
+static struct remedy after_loss(const struct trouble_history *history)
+{
+    struct remedy remedy = act(REMEDY_RECONNECT);
+
+    if (history->losses > LOSSES_MAX) {
+        remedy.records_max = fraction(history->messages, 4);
+        remedy.inquire = true;
+        remedy.give_up = history->alone >= ALONE_MAX;
+    }
+    return remedy;
+}
+
+static struct remedy halve(const struct pg_failure *failure, const struct trouble_history *history)
+{
+    struct remedy remedy =
+        history->messages > 1 ? act(REMEDY_AGAIN) : wait_for_server(failure, history);
+
+    remedy.records_max = fraction(history->messages, 2);
+    return remedy;
+}
+
+struct remedy trouble_remedy(enum store_result result, const struct pg_failure *failure,
+                             const struct trouble_history *history)
+{
+    switch (result) {
+    case STORE_DONE:
+        break;
+    case STORE_LOST:
+        return after_loss(history);
+    case STORE_STALE:
+        return act(REMEDY_RECONNECT);
+    case STORE_REFUSED:
+    case STORE_AGAIN:
+        return act(REMEDY_AGAIN);
+    case STORE_SOON:
+        return history->soon > SOON_MAX ? wait_for_server(failure, history) : act(REMEDY_PAUSE);
+    case STORE_SMALLER:
+        return halve(failure, history);
+    case STORE_WAIT:
+        return wait_for_server(failure, history);
+    case STORE_ACKS:
+        return act(history->stopping ? REMEDY_ABANDON : REMEDY_ACKS);
+    case STORE_DISK:
+        return act(REMEDY_STOP);
+    }
+    return act(REMEDY_NONE);
+}

@@ -1,0 +1,45 @@
+/*
+ * trouble: what to do after a batch that was not stored. Pure.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_TROUBLE_H
+#define MQTT2PG_LOAD_TROUBLE_H
+
+#include <stddef.h>
+
+#include "load/store.h"
+
+/* What happened since the last commit. */
+struct trouble_history {
+    size_t messages; /* of the batch */
+    bool stopping;   /* the service drains: what can't be stored at once stays in the journal */
+    unsigned soon;   /* STORE_SOON in a row, this one among them */
+    unsigned losses; /* of the connection with batches that begin at the same message, likewise */
+    unsigned alone;  /* of these, while that message alone was tried without COMMIT */
+};
+
+enum remedy_act {
+    REMEDY_NONE,  /* it was stored */
+    REMEDY_AGAIN, /* build it again, now */
+    REMEDY_PAUSE, /* build it again after a short pause */
+    REMEDY_WAIT,  /* the database can't store: say so, and build it again after a longer pause */
+    REMEDY_RECONNECT, /* the connection is lost, or `progress` is not where we think */
+    REMEDY_SCHEMA,    /* REMEDY_WAIT; our own tables are gone or denied: look at them again */
+    REMEDY_ACKS,      /* the broker must take acknowledgments first */
+    REMEDY_ABANDON,   /* the drain ends here */
+    REMEDY_STOP,      /* the process ends with exit code 1 */
+};
+
+struct remedy {
+    enum remedy_act act;
+    size_t records_max; /* of the next batch; 0 = as before */
+    bool give_up;       /* the batch's only message is rejected */
+    bool inquire;       /* the next batch is tried row by row first: one of its rows may be what
+                           ends the connection */
+};
+
+struct remedy trouble_remedy(enum store_result result, const struct pg_failure *failure,
+                             const struct trouble_history *history);
+
+#endif
