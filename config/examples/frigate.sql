@@ -1,0 +1,1 @@
+create table frigate_event (id text primary key, camera text, label text, score numeric, zones text[], began timestamptz, ended timestamptz);
