@@ -20,6 +20,15 @@ static struct slice without_space(struct slice text)
     return text;
 }
 
+/* Without NUL bytes at the end: C programs send a string with its end. */
+static struct slice without_end(struct slice text)
+{
+    while (text.length > 0 && text.data[text.length - 1] == '\0') {
+        text.length--;
+    }
+    return text;
+}
+
 /* Bytes that the character at `at` takes by its first byte, as far as there are so many. */
 static size_t character_bytes(struct slice text, size_t at)
 {
@@ -44,7 +53,7 @@ static size_t first_malformed(struct slice text)
 enum outcome decode_text(const struct decode_input *input, struct arena *arena,
                          const struct node **root, struct error *error)
 {
-    struct slice payload = input->payload;
+    struct slice payload = without_end(input->payload);
     if (!text_is_utf8(payload)) {
         return error_set(error, OUTCOME_REJECT, "byte %zu: not UTF-8",
                          first_malformed(payload) + 1);

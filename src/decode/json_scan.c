@@ -291,6 +291,18 @@ static bool scan_value(struct scanner *scanner, struct slice key)
     }
 }
 
+/* Before the NUL bytes at the end, and the white space among them. */
+static const char *without_nul(const char *begin, const char *end)
+{
+    const char *at = end;
+    bool nul = false;
+    while (at > begin && memchr("\0 \t\r\n", at[-1], 5) != NULL) {
+        nul = nul || at[-1] == '\0';
+        at--;
+    }
+    return nul ? at : end;
+}
+
 enum outcome json_scan(struct slice text, struct arena *arena, const struct node **root,
                        struct error *error)
 {
@@ -302,8 +314,9 @@ enum outcome json_scan(struct slice text, struct arena *arena, const struct node
         .error = error,
     };
     if (text.length >= 3 && memcmp(begin, "\xef\xbb\xbf", 3) == 0) {
-        return error_set(error, OUTCOME_REJECT, "byte 1: byte order mark");
+        scanner.at += 3;
     }
+    scanner.end = without_nul(scanner.at, scanner.end);
     nodes_begin(&scanner.nodes, arena, text.length / 16);
     skip_space(&scanner);
     if (!scan_value(&scanner, (struct slice){0})) {

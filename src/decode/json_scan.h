@@ -1,7 +1,8 @@
 /*
  * json_scan: JSON text to a document, strictly and in one pass.
  *
- * RFC 8259 to the letter: UTF-8 without byte order mark, one value and nothing behind it, no
+ * A byte order mark in front and NUL bytes behind are passed over, for C programs send a string with
+ * its end. Else RFC 8259 to the letter: UTF-8, one value and nothing behind it, no
  * leading zeros, no bare control characters, no lone surrogates, depth and
  * number of values within the limits of decode/nodes, no name twice in one object (jsonb keeps the last, others the first:
  * such a message has no one meaning). "\u0000" is legal here; a column that can't hold it rejects

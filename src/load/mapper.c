@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "decode/json_scan.h"
 #include "row/convert.h"
 
+enum { ROWS_BYTES_MAX = 64 * 1024 * 1024 }; /* that one message becomes under one rule */
 #define ARENA_BLOCK_BYTES ((size_t) 64 * 1024)
 
 /* What is known of one rule beyond the ruleset. */
@@ -167,6 +169,24 @@ static enum outcome conditions_hold(struct mapper *mapper, const struct rule *ru
     return OUTCOME_OK;
 }
 
+/* The bare payload, and bytes of the format raw, go into json and jsonb when they are JSON. */
+static enum outcome read_bytes_as_json(struct value *value, const struct column_shape *column,
+                                       struct arena *arena, struct error *error)
+{
+    const struct node *root;
+
+    if (value->kind != VALUE_BYTES || column->array ||
+        (column->family != TYPE_JSON && column->family != TYPE_JSONB)) {
+        return OUTCOME_OK;
+    }
+    if (json_scan(value->text, arena, &root, error) != OUTCOME_OK) {
+        error_prefix(error, "the bytes are no JSON");
+        return OUTCOME_REJECT;
+    }
+    *value = node_value(root);
+    return OUTCOME_OK;
+}
+
 static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
                             const struct subject *subject, struct datum *datums,
                             struct error *error)
@@ -182,6 +202,11 @@ static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
             error_prefix(error, "column \"%s\"", rule->column_names[i]);
             return outcome;
         }
+        outcome = read_bytes_as_json(&value, columns[i], mapper->arena, error);
+        if (outcome != OUTCOME_OK) {
+            error_prefix(error, "column \"%s\"", rule->column_names[i]);
+            return outcome;
+        }
         outcome = convert_value(&value, columns[i], mapper->arena, &datums[i], error);
         if (outcome != OUTCOME_OK) {
             return outcome;
@@ -190,18 +215,67 @@ static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
     return OUTCOME_OK;
 }
 
+/* What a value takes beside its struct. */
+static size_t datum_bytes(const struct datum *datum)
+{
+    if (datum->null) {
+        return 0;
+    }
+    if (datum->array) {
+        return datum->elements->count * sizeof(struct datum);
+    }
+    switch (datum->family) {
+    case TYPE_NONE:
+        return datum->value.text.length;
+    case TYPE_TEXT:
+    case TYPE_VARCHAR:
+    case TYPE_CHAR:
+    case TYPE_JSON:
+    case TYPE_JSONB:
+    case TYPE_BYTEA:
+    case TYPE_OTHER:
+        return datum->text.length;
+    default:
+        return 0;
+    }
+}
+
+static size_t row_bytes(const struct datum *row, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += datum_bytes(&row[i]);
+    }
+    return bytes;
+}
+
+/* `rows` with "$$" or @payload in each of them make much of little. */
+static void reject_size(struct mapper *mapper, struct mapped *mapped, size_t count)
+{
+    struct error error;
+
+    error_set(&error, OUTCOME_REJECT, "its %zu rows take more than %d MB", count,
+              ROWS_BYTES_MAX / (1024 * 1024));
+    reject(mapper, mapped, "", &error);
+}
+
 /* Every item that `where` lets through becomes a row; one that fails rejects the whole message. */
 static void map_items(struct mapper *mapper, struct mapped *mapped, const struct row_item *items,
                       size_t count)
 {
     const struct rule *rule = mapped->rule;
-    struct datum *datums =
-        arena_alloc(mapper->arena, (count * rule->column_count + 1) * sizeof(*datums));
+    size_t bytes = count * (rule->column_count * sizeof(struct datum) + sizeof(*items));
     struct subject subject = mapped->subject;
     struct error error;
     char where[48];
     bool hold;
 
+    if (bytes > ROWS_BYTES_MAX) {
+        reject_size(mapper, mapped, count);
+        return;
+    }
+    struct datum *datums =
+        arena_alloc(mapper->arena, (count * rule->column_count + 1) * sizeof(*datums));
     mapped->datums = datums;
     for (size_t i = 0; i < count; i++) {
         struct datum *row = datums + mapped->rows * rule->column_count;
@@ -217,6 +291,11 @@ static void map_items(struct mapper *mapper, struct mapped *mapped, const struct
         }
         if (hold) {
             mapped->rows++;
+            bytes += row_bytes(row, rule->column_count);
+        }
+        if (bytes > ROWS_BYTES_MAX) {
+            reject_size(mapper, mapped, count);
+            return;
         }
     }
     if (mapped->rows == 0 && count > 0) {

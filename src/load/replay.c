@@ -9,7 +9,7 @@
 
 #include "base/fault.h"
 #include "base/memory.h"
-#include "load/copies.h"
+#include "load/twins.h"
 #include "row/copy_format.h"
 #include "sql_text.h"
 
@@ -27,7 +27,7 @@ struct replay {
     const struct rule *rule;
     struct replay_counts *counts;
     struct pg_failure *failure;
-    struct copies copies;
+    struct twins twins;
     struct buf rows;
     struct part *parts;
     size_t part_count, part_capacity;
@@ -273,7 +273,7 @@ static void add_message(struct replay *replay, const struct message *message)
     struct message alone = *message;
     const struct mapped *mapped;
 
-    copies_strip(message, &properties);
+    twins_strip(message, &properties);
     alone.properties = buf_slice(&properties);
     if (mapper_map_rule(replay->options->mapper, replay->options->rule, &alone, &mapped)) {
         counts->messages++;
@@ -316,7 +316,7 @@ static enum outcome read_journal(struct replay *replay, struct journal_reader *r
     while (outcome == OUTCOME_OK && read != JOURNAL_READ_FAILED &&
            journal_reader_position(reader) <= stored &&
            (read = journal_reader_next(reader, &next)) != JOURNAL_READ_END) {
-        if (read != JOURNAL_READ_MESSAGE || copies_has(&replay->copies, &next.message) ||
+        if (read != JOURNAL_READ_MESSAGE || twins_has(&replay->twins, &next.message) ||
             !is_wanted(replay, &next.message, done)) {
             continue;
         }

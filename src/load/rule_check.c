@@ -119,7 +119,8 @@ static void check_kind(const struct rule *rule, size_t i, const struct column_sh
     struct datum datum;
     struct error error;
 
-    if (example_of(rule, i, &value) &&
+    bool is_json = column->family == TYPE_JSON || column->family == TYPE_JSONB;
+    if (example_of(rule, i, &value) && !(value.kind == VALUE_BYTES && is_json) &&
         convert_value(&value, column, arena, &datum, &error) != OUTCOME_OK) {
         if (expression_is_constant(rule->columns[i], NULL)) {
             problem_error(problems, rule->options->columns[i].place, "columns", "%s", error.text);

@@ -153,11 +153,11 @@ bool survey_add(struct survey *survey, const struct message *message, struct buf
     struct message alone = *message;
     const struct mapped *list = NULL;
 
-    if (copies_has(&survey->copies, message)) {
+    if (twins_has(&survey->twins, message)) {
         survey->copy_count++;
         return false;
     }
-    copies_strip(message, &properties);
+    twins_strip(message, &properties);
     alone.properties = buf_slice(&properties);
     size_t matches = mapper_map(survey->mapper, &alone, &list);
     survey->messages++;

@@ -10,8 +10,8 @@
 #ifndef MQTT2PG_LOAD_SURVEY_H
 #define MQTT2PG_LOAD_SURVEY_H
 
-#include "load/copies.h"
 #include "load/mapper.h"
+#include "load/twins.h"
 
 enum {
     SURVEY_REASONS_MAX = 20, /* kinds of rejections a rule that are kept apart */
@@ -46,7 +46,7 @@ struct survey {
     uint64_t messages, unmatched;
     struct survey_topic *topics; /* of messages that no rule takes */
     size_t topic_count;
-    struct copies copies;
+    struct twins twins;
     uint64_t copy_count;
 };
 

@@ -142,7 +142,7 @@ static enum outcome json_of(const struct value *value, const struct column_shape
         datum->text = slice_of(value->boolean ? "true" : "false");
         return OUTCOME_OK;
     case VALUE_BYTES:
-        return error_set(error, OUTCOME_REJECT, "bytes can't become %s: use \"$\" or \"| json\"",
+        return error_set(error, OUTCOME_REJECT, "bytes that are no JSON can't become %s",
                          binary ? "jsonb" : "json");
     case VALUE_NULL:
         break;

@@ -111,3 +111,10 @@ def test_explain_verbose(env):
     assert "{id} = d1" in done.err, done
     assert "where $.skip is null: holds" in done.err and "where $.n != 99: does not hold" in done.err, done
     assert "at = $.at | unix_s: \"1970-01-01 00:00:01+00\"" in done.err, done
+
+
+def test_rows_of_one_message_are_bounded(env):
+    """A message whose rows would take hundreds of megabytes is rejected like any other."""
+    config = env.bridge("""{ name = "many"; topic = "~/many"; table = "t"; rows = "$.r[*]"; columns = { whole = "$$"; n = "$"; }; }""", start=False)
+    done = env.cli("explain", env.topic("~/many"), "-", config=config, stdin=('{"pad":"' + "x" * 100000 + '","r":[' + ",".join(["1"] * 1000) + "]}"))
+    assert done.code == 1 and "its 1000 rows take more than 64 MB" in done.out, (done.code, done.out[:300], done.err[:300])

@@ -38,7 +38,7 @@ static const struct convert_case texts[] = {
      "\"1234567890123456789012345678901234567890…\" is longer than 63 bytes"},
 };
 
-#define BYTES_REASON(type) "bytes can't become " type ": use \"$\" or \"| json\""
+#define BYTES_REASON(type) "bytes that are no JSON can't become " type
 
 static const struct convert_case jsons[] = {
     {"json", NUMBER("1e400000"), "1e400000", NULL},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "load/copies.h"
+#include "load/twins.h"
 
 #include "core/property.h"
 
@@ -10,24 +10,24 @@ static uint32_t subscription_of(const struct message *message)
     return property_find(message->properties, PROPERTY_SUBSCRIPTION, &item) ? item.number : 0;
 }
 
-bool copies_has(struct copies *copies, const struct message *message)
+bool twins_has(struct twins *twins, const struct message *message)
 {
     uint32_t subscription = subscription_of(message);
     uint64_t hash = message_hash(message);
 
-    for (size_t i = 0; subscription != 0 && i < COPIES_REMEMBERED; i++) {
-        if (copies->hashes[i] == hash && copies->subscriptions[i] != 0 &&
-            copies->subscriptions[i] != subscription) {
+    for (size_t i = 0; subscription != 0 && i < TWINS_REMEMBERED; i++) {
+        if (twins->hashes[i] == hash && twins->subscriptions[i] != 0 &&
+            twins->subscriptions[i] != subscription) {
             return true;
         }
     }
-    copies->hashes[copies->at] = hash;
-    copies->subscriptions[copies->at] = subscription;
-    copies->at = (copies->at + 1) % COPIES_REMEMBERED;
+    twins->hashes[twins->at] = hash;
+    twins->subscriptions[twins->at] = subscription;
+    twins->at = (twins->at + 1) % TWINS_REMEMBERED;
     return false;
 }
 
-void copies_strip(const struct message *message, struct buf *properties)
+void twins_strip(const struct message *message, struct buf *properties)
 {
     struct slice rest = message->properties;
     struct property_item item;
