@@ -41,6 +41,7 @@ static void accepted(struct paho_link *link)
     paho_sockets_find(&link->sockets, link->port);
     link->own = link->sockets;
     paho_sockets_remove(&link->own, &link->before);
+    link->kept = link->plain ? paho_socket_keep(&link->own) : -1;
     if (link->options.connected != NULL) {
         link->options.connected(link->options.context, link);
     }

@@ -97,6 +97,7 @@ static struct paho_link *link_new(const struct paho_link_options *options, int p
     struct paho_link *link = memory_alloc(sizeof(*link));
     link->options = *options;
     link->port = port;
+    link->kept = -1;
     pthread_mutex_init(&link->mutex, NULL);
     thread_cond_init(&link->cond);
     return link;
@@ -124,6 +125,7 @@ static enum outcome connect_one(struct paho_link *link, const struct broker_addr
     }
     link->options.broker = &link->secrets.options;
     char *uri = uri_of(address, link->numeric);
+    link->plain = !address->tls && !address->websocket;
     paho_sockets_find(&link->before, link->port);
     int code = make_handle(link, uri);
     free(uri);
@@ -196,6 +198,9 @@ void paho_link_close(struct paho_link *link)
         MQTTAsync_destroy(&link->handle);
     }
     paho_publications_free(link);
+    if (link->kept >= 0) {
+        close(link->kept);
+    }
     pthread_cond_destroy(&link->cond);
     pthread_mutex_destroy(&link->mutex);
     broker_secrets_fini(&link->secrets);
@@ -265,8 +270,25 @@ bool paho_link_up(struct paho_link *link)
     return up;
 }
 
+/* A DISCONNECT that Paho did not read any more. */
+static void hear_last_words(struct paho_link *link)
+{
+    pthread_mutex_lock(&link->mutex);
+    bool deaf = !link->up && !link->disconnected && link->dismissal == 0;
+    pthread_mutex_unlock(&link->mutex);
+    int code = deaf ? paho_socket_dismissal(link->kept, &link->own) : 0;
+    if (code >= MQTTREASONCODE_UNSPECIFIED_ERROR) {
+        log_warn("broker ended the connection", F_TEXT("reason", paho_reason(code)));
+        pthread_mutex_lock(&link->mutex);
+        link->dismissal = code;
+        link->loss = code == MQTTREASONCODE_SESSION_TAKEN_OVER ? PAHO_TAKEN_OVER : link->loss;
+        pthread_mutex_unlock(&link->mutex);
+    }
+}
+
 enum paho_loss paho_link_loss(struct paho_link *link)
 {
+    hear_last_words(link);
     pthread_mutex_lock(&link->mutex);
     enum paho_loss loss = link->loss;
     pthread_mutex_unlock(&link->mutex);
@@ -275,6 +297,7 @@ enum paho_loss paho_link_loss(struct paho_link *link)
 
 int paho_link_dismissal(struct paho_link *link)
 {
+    hear_last_words(link);
     pthread_mutex_lock(&link->mutex);
     int code = link->dismissal;
     pthread_mutex_unlock(&link->mutex);

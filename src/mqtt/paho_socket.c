@@ -20,6 +20,9 @@
 /* Without /proc all descriptors up to this one are asked. */
 enum { DESCRIPTORS_MAX = 65536 };
 
+/* The first byte of DISCONNECT (MQTT 5.0, section 3.14); how much of the end is looked at. */
+enum { DISCONNECT = 0xE0, TAIL_BYTES = 256, READ_BYTES = 65536 };
+
 /* The remote port of a connected IP socket, else -1. */
 static int remote_port(int fd)
 {
@@ -101,6 +104,47 @@ void paho_sockets_acknowledge(const struct paho_sockets *sockets)
         /* A descriptor that is another socket's meanwhile comes to no harm. */
         (void) setsockopt(sockets->list[i].fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
     }
+}
+
+int paho_socket_keep(const struct paho_sockets *own)
+{
+    return own->count == 1 ? fcntl(own->list[0].fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
+/* Is its descriptor still the same socket's? */
+static bool is_open(const struct paho_sockets *own)
+{
+    struct stat status;
+    return fstat(own->list[0].fd, &status) == 0 && status.st_ino == own->list[0].inode;
+}
+
+/* A DISCONNECT is the last packet: its length leads to the end. */
+static int find_dismissal(const unsigned char *tail, size_t length)
+{
+    for (size_t i = 0; i + 3 <= length; i++) {
+        if (tail[i] == DISCONNECT && tail[i + 1] == length - i - 2) {
+            return tail[i + 2];
+        }
+    }
+    return 0;
+}
+
+int paho_socket_dismissal(int kept, const struct paho_sockets *own)
+{
+    unsigned char bytes[TAIL_BYTES + READ_BYTES];
+    size_t length = 0;
+    ssize_t got;
+    if (kept < 0 || own->count != 1 || is_open(own)) {
+        return 0;
+    }
+    while ((got = recv(kept, bytes + length, READ_BYTES, MSG_DONTWAIT)) > 0) {
+        length += (size_t) got;
+        if (length > TAIL_BYTES) {
+            memmove(bytes, bytes + length - TAIL_BYTES, TAIL_BYTES);
+            length = TAIL_BYTES;
+        }
+    }
+    return find_dismissal(bytes, length);
 }
 
 enum outcome paho_resolve(const char *host, int port, struct paho_addresses *addresses,

@@ -39,6 +39,19 @@ void paho_sockets_remove(struct paho_sockets *sockets, const struct paho_sockets
  * kernel would wait 40 ms for it. */
 void paho_sockets_acknowledge(const struct paho_sockets *sockets);
 
+/*
+ * A second descriptor for a link's own socket, for paho_socket_dismissal(); -1 when it is not known
+ * which one that is. The caller closes it, soon after Paho has closed its own.
+ */
+int paho_socket_keep(const struct paho_sockets *own);
+
+/*
+ * The reason code of a DISCONNECT (MQTT 5) that arrived and that Paho never read: a broker that a
+ * client is thrown out of says so and closes, and Paho gives the connection up at the first PUBACK
+ * that it cannot write. 0: there is none, or Paho has not closed the socket.
+ */
+int paho_socket_dismissal(int kept, const struct paho_sockets *own);
+
 /* A host's numeric addresses, in the resolver's order. */
 #define PAHO_ADDRESSES_MAX 8
 struct paho_addresses {
