@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "core/topic.h"
 
 enum {
     CONFIRM_MS = 10000, /* a broker that does not confirm for so long is left */
@@ -16,7 +17,7 @@ static void count_published(struct slice acks, const char *end)
 {
     struct ack ack;
     while (acks.data < end && ack_batch_next(&acks, &ack)) {
-        if (publication_topic_is_valid(ack.topic)) {
+        if (topic_is_publishable(ack.topic)) {
             char *rule = memory_copy(ack.rule);
             metric_rule_add(metrics_rule(rule),
                             ack.stored ? RULE_METRIC_ACKS_STORED : RULE_METRIC_ACKS_REJECTED, 1);

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "core/document.h"
 #include "core/property.h"
-#include "mqtt/paho_link.h"
+#include "core/topic.h"
 
 static const char response_topic[] = "@response_topic";
 
@@ -100,7 +100,7 @@ static void compile_capture(struct ack_template *ack, const char **at, const str
 static void compile_literal(struct ack_template *ack, struct slice text, const struct place *place,
                             struct problems *problems)
 {
-    if (!publication_topic_is_valid(text)) {
+    if (!topic_is_publishable(text)) {
         problem_error(problems, *place, "ack.topic",
                       "nothing can be published to it: \"+\", \"#\" or invalid UTF-8 in it, or it "
                       "is too long");
@@ -241,7 +241,7 @@ static bool make_topic(const struct ack_template *ack, const struct subject *sub
         }
         buf_append_slice(out, capture);
     }
-    return publication_topic_is_valid(buf_slice(out));
+    return topic_is_publishable(buf_slice(out));
 }
 
 static void append_bytes(struct buf *out, struct slice bytes)

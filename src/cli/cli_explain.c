@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/explain_journal.h"
+#include "core/topic.h"
 #include "load/rehearsal.h"
 #include "row/copy_format.h"
 

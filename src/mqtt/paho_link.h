@@ -168,10 +168,6 @@ bool paho_link_wait(struct paho_link *link, int under_way, int64_t milliseconds)
 /* A publication failed since the link was opened, in a way that another attempt may mend. */
 bool paho_link_failed(struct paho_link *link);
 
-/* A topic that a PUBLISH may carry: 1 to 65,535 bytes of UTF-8 without NUL, "+" or "#" (MQTT 5.0,
- * section 4.7.3). */
-bool publication_topic_is_valid(struct slice topic);
-
 /* "not authorized" and the like, for a CONNACK, SUBACK, PUBACK or DISCONNECT code of MQTT 5 or
  * 3.1.1. */
 const char *paho_reason(int code);

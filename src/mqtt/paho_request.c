@@ -11,11 +11,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "base/thread.h"
+#include "core/topic.h"
 #include "mqtt/paho_internal.h"
 
-enum { TOPIC_BYTES_MAX = 65535, FAILURE = 0x80 };
+enum { FAILURE = 0x80, BINARY_BYTES_MAX = 65535 };
 
 /* Of one SUBSCRIBE (MQTT 3.1.1) or UNSUBSCRIBE; AWS IoT takes no more. */
 enum { PACKET_ENTRIES_MAX = 8 };
@@ -290,13 +290,6 @@ enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *fi
 
 /* --- publishing ------------------------------------------------------------------------------- */
 
-bool publication_topic_is_valid(struct slice topic)
-{
-    return topic.length > 0 && topic.length <= TOPIC_BYTES_MAX && !text_has_nul(topic) &&
-           text_is_utf8(topic) && memchr(topic.data, '+', topic.length) == NULL &&
-           memchr(topic.data, '#', topic.length) == NULL;
-}
-
 /* Fixed header, topic, packet id and properties, rather too much than too little. */
 static int64_t packet_size(const struct publication *publication)
 {
@@ -351,12 +344,12 @@ static int send_publication(struct paho_link *link, const struct publication *pu
 enum outcome paho_link_publish(struct paho_link *link, const struct publication *publication,
                                struct error *error)
 {
-    if (!publication_topic_is_valid(publication->topic)) {
+    if (!topic_is_publishable(publication->topic)) {
         return error_set(error, OUTCOME_REJECT, "no topic that can be published to");
     }
     int64_t size = packet_size(publication);
     if (size > link->connack.packet_bytes_max || size > PACKET_BYTES_MAX ||
-        publication->correlation_data.length > TOPIC_BYTES_MAX) {
+        publication->correlation_data.length > BINARY_BYTES_MAX) {
         return error_set(error, OUTCOME_REJECT, "larger than the broker's largest packet");
     }
     struct paho_publication *context = publication_new(link, publication->topic);

@@ -6,9 +6,8 @@
 #include "base/buf.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "core/topic.h"
 #include "route/topic_level.h"
-
-enum { TOPIC_BYTES_MAX = 65535 };
 
 enum level_kind {
     LEVEL_LITERAL,
@@ -235,14 +234,6 @@ bool topic_filter_match(const struct topic_filter *filter, struct slice topic,
         }
     }
     return rest.data == NULL;
-}
-
-bool topic_is_publishable(struct slice topic)
-{
-    return topic.length >= 1 && topic.length <= TOPIC_BYTES_MAX &&
-           memchr(topic.data, '+', topic.length) == NULL &&
-           memchr(topic.data, '#', topic.length) == NULL && !text_has_nul(topic) &&
-           text_is_utf8(topic);
 }
 
 /* --- relations between MQTT filters ----------------------------------------------------------- */

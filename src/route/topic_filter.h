@@ -38,10 +38,6 @@ const char *const *topic_filter_captures(const struct topic_filter *filter, size
 bool topic_filter_match(const struct topic_filter *filter, struct slice topic,
                         struct slice *captures);
 
-/* A topic that a PUBLISH may carry: 1 to 65,535 bytes of UTF-8 without NUL, "+" or "#" (MQTT 5.0,
- * section 4.7.3). */
-bool topic_is_publishable(struct slice topic);
-
 /* Relations between MQTT filters (not rule topics). "$share/GROUP/…" is not accepted here. The
  * empty topic, which no PUBLISH carries, counts as a topic of one empty level: "+" and "/#" match
  * it. */

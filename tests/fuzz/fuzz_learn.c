@@ -10,6 +10,7 @@
 #include <libconfig.h>
 
 #include "base/text.h"
+#include "core/topic.h"
 #include "fuzz.h"
 #include "learn/learner.h"
 #include "learn/proposal.h"

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "core/topic.h"
 #include "fuzz.h"
 #include "route/router.h"
 

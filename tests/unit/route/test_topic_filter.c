@@ -3,6 +3,7 @@
 
 #include "../data/cases.h"
 #include "base/buf.h"
+#include "core/topic.h"
 #include "unit.h"
 
 /* "a=1 b=null", "yes", "no" */
