@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "pg/pg_hosts.h"
 #include "pg/pg_reason.h"
 #include "pg/pg_session.h"
@@ -28,6 +29,7 @@ struct pg_connection *pg_connection_new(const struct pg_options *options)
     connection->options = *options;
     connection->options.conninfo = memory_strdup(options->conninfo);
     connection->options.password = memory_strdup(options->password);
+    connection->options.password_file = memory_strdup(options->password_file);
     connection->options.schema = memory_strdup(options->schema);
     connection->options.client_id = memory_strdup(options->client_id);
     connection->patience_ms = options->statement_ms;
@@ -40,6 +42,34 @@ struct pg_connection *pg_connection_new(const struct pg_options *options)
     return connection;
 }
 
+static void forget_password(struct pg_connection *connection)
+{
+    if (connection->options.password != NULL) {
+        explicit_bzero((char *) connection->options.password, strlen(connection->options.password));
+        free((char *) connection->options.password);
+        connection->options.password = NULL;
+    }
+}
+
+/* A password, or a token in its place, may have been renewed since the last attempt. */
+static enum outcome read_password(struct pg_connection *connection, struct error *error)
+{
+    struct buf password = {0};
+
+    if (connection->options.password_file == NULL) {
+        return OUTCOME_OK;
+    }
+    if (secret_load(connection->options.password_file, &password, error) != OUTCOME_OK) {
+        error_prefix(error, "database.password_file");
+        error->outcome = OUTCOME_RETRY;
+        return OUTCOME_RETRY;
+    }
+    forget_password(connection);
+    connection->options.password = memory_strdup(buf_string(&password));
+    secret_forget(&password);
+    return OUTCOME_OK;
+}
+
 void pg_connection_free(struct pg_connection *connection)
 {
     if (connection == NULL) {
@@ -48,12 +78,10 @@ void pg_connection_free(struct pg_connection *connection)
     pg_disconnect(connection);
     close(connection->interrupt_fd);
     free((char *) connection->options.conninfo);
+    free((char *) connection->options.password_file);
     free((char *) connection->options.schema);
     free((char *) connection->options.client_id);
-    if (connection->options.password != NULL) {
-        explicit_bzero((char *) connection->options.password, strlen(connection->options.password));
-        free((char *) connection->options.password);
-    }
+    forget_password(connection);
     free(connection);
 }
 
@@ -177,6 +205,10 @@ enum outcome pg_connect(struct pg_connection *connection, struct error *error)
     }
     if (pg_hosts_read(&hosts, connection->options.conninfo, error) != OUTCOME_OK) {
         error->outcome = OUTCOME_RETRY;
+        return OUTCOME_RETRY;
+    }
+    if (read_password(connection, error) != OUTCOME_OK) {
+        pg_hosts_fini(&hosts);
         return OUTCOME_RETRY;
     }
     enum outcome outcome = OUTCOME_RETRY;

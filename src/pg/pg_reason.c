@@ -19,7 +19,7 @@ struct reason {
 static const struct reason reasons[] = {
     {"28P01", NULL,
      "password authentication failed for role \"%r\": check the password in database.conninfo "
-     "or its file; a new one needs a restart"},
+     "or its file"},
     {"28000", "InitializeSessionUserId",
      "role \"%r\" does not exist or may not log in: create role \"%r\" login"},
     {"28000", "valid client certificate",

@@ -354,3 +354,23 @@ def test_renewed_token(env):
     renew("third")
     assert broker.accept(30).password == "third"
     bridge.stop()
+
+
+def test_database_password_is_read_at_each_attempt(env):
+    """The role gets another password, its file too: the next attempt works, without a restart."""
+    role = f"rotating_{env.database}"
+    env.admin(f"create role {role} login password 'first'; grant create on database {env.database} to {role}; grant bridge to {role}")
+    env.closing.append(lambda: env.admin(f"drop owned by {role}; drop role {role}"))
+    path = env.config_file("first\n", "password")
+    os.chmod(path, 0o600)
+    env.sql("create table t (v text)")
+    conninfo = f"host=127.0.0.1 port={env.postgres.port} dbname={env.database} user={role} sslmode=disable gssencmode=disable"
+    bridge = env.bridge('{ name = "t"; topic = "~/t"; format = "text"; table = "t"; columns = { v = "$"; }; }',
+                        database={"conninfo": conninfo, "password_file": path})
+    env.admin(f"alter role {role} password 'second'")
+    env.admin("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", role)
+    bridge.wait_log("password authentication failed")
+    env.config_file("second\n", "password")
+    bridge.wait_ready()
+    env.publish([("~/t", "x")])
+    env.wait_rows("t", 1)
