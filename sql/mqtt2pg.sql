@@ -51,6 +51,8 @@ create table if not exists mqtt2pg.dead_letter (
 
 create index if not exists dead_letter_parked_by_client on mqtt2pg.dead_letter (client_id, rule, id) where parked;
 drop index if exists mqtt2pg.dead_letter_parked; -- of version 0.1, without the client_id
+create index if not exists dead_letter_later on mqtt2pg.dead_letter (client_id, rule, id)
+ where sqlstate in ('23503', '23514') and not parked;
 create index if not exists dead_letter_failed_at on mqtt2pg.dead_letter (failed_at);
 
 comment on table mqtt2pg.dead_letter is 'messages that could not become rows; see them with mqtt2pg dead-letters list';

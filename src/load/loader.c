@@ -70,6 +70,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     loader->batch = batch_new(ruleset->count);
     loader->ahead = ahead_new(ruleset->count);
     verdicts_reset(&loader->verdicts); /* they name rules by their number */
+    loader->later = (struct loader_later){0};
 }
 
 struct store loader_store(struct loader *loader)
@@ -333,6 +334,9 @@ static void loader_step(struct loader *loader)
         recall_copies(loader);
     }
     loader_report(loader);
+    if (pg_is_connected(loader->connection)) {
+        loader_retry_later(loader);
+    }
     if (!pg_is_connected(loader->connection)) {
         return;
     }

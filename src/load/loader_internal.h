@@ -29,6 +29,15 @@ struct bridge_report {
     bool off;             /* the table can't be written on this connection */
 };
 
+/* Where loader_later.c goes on with letters that may pass later. */
+struct loader_later {
+    int64_t next_ms;  /* monotonic: when the next portion is due */
+    int64_t pause_ms; /* between the last two rounds */
+    unsigned rule;    /* the next one */
+    int64_t after_id; /* of its letters */
+    bool stored;      /* something passed in this round */
+};
+
 struct loader {
     struct loader_options options;
     struct pg_connection *connection;
@@ -55,6 +64,7 @@ struct loader {
     int heal_letters;               /* of the next portion; small after one that was too large */
 
     struct bridge_report report;
+    struct loader_later later;
 
     /* Made for the ruleset in use. */
     const struct ruleset *ruleset;
@@ -87,6 +97,9 @@ bool loader_take_position(struct loader *loader, struct error *error);
 
 /* Behind a pooler: becomes the only process of this client by its row in the table bridge. */
 enum outcome loader_take_lease(struct loader *loader, bool *ours, struct pg_failure *failure);
+
+/* A portion of the letters that may pass later, when it is time. */
+void loader_retry_later(struct loader *loader);
 
 /* After connecting: the row is written with the next loader_report(). */
 void loader_report_start(struct loader *loader);

@@ -169,7 +169,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
 {
     struct pg_rows *result = NULL;
     struct buf sql = {0};
-    char numbers[4][NUMBER_TEXT];
+    char numbers[5][NUMBER_TEXT];
     const char *values[] = {
         query->rule,
         query->id != 0 ? number_text(numbers[0], query->id) : NULL,
@@ -180,6 +180,8 @@ enum outcome dead_letters_read(struct pg_connection *connection,
         query->older_than_us != 0 ? number_text(numbers[2], query->older_than_us) : NULL,
         query->limit != 0 ? number_text(numbers[3], query->limit) : NULL,
         query->client_id,
+        query->may_pass_later ? "true" : "false",
+        query->received_after_us != 0 ? number_text(numbers[4], query->received_after_us) : NULL,
     };
 
     *rows = (struct dead_letter_rows){0};
@@ -187,7 +189,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
     if (query->lock) {
         buf_append_text(&sql, " for update of d skip locked");
     }
-    enum outcome outcome = pg_query(connection, buf_string(&sql), 7, values, &result, failure);
+    enum outcome outcome = pg_query(connection, buf_string(&sql), 9, values, &result, failure);
     if (outcome == OUTCOME_OK) {
         read_rows(rows, result);
     }

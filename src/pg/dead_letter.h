@@ -53,14 +53,16 @@ enum outcome dead_letters_copy(struct pg_connection *connection, struct slice ro
 
 /* Letters in the order of their ids, for retry, healing and the command line. */
 struct dead_letter_query {
-    const char *client_id; /* of which bridge; "" = those that name none; NULL = all */
-    const char *rule;      /* NULL = all */
-    int64_t id;            /* 0 = all */
-    int64_t after_id;      /* only later ones */
-    int parked;            /* 1 only parked, 0 only not, -1 both */
-    int64_t older_than_us; /* failed before this time; 0 = all */
-    int limit;             /* 0 = no limit; their payloads are in memory at once */
-    bool lock;             /* FOR UPDATE SKIP LOCKED, inside a transaction */
+    const char *client_id;     /* of which bridge; "" = those that name none; NULL = all */
+    const char *rule;          /* NULL = all */
+    int64_t id;                /* 0 = all */
+    int64_t after_id;          /* only later ones */
+    int parked;                /* 1 only parked, 0 only not, -1 both */
+    bool may_pass_later;       /* only those refused by a foreign key or for want of a partition */
+    int64_t received_after_us; /* received after this time; 0 = all */
+    int64_t older_than_us;     /* failed before this time; 0 = all */
+    int limit;                 /* 0 = no limit; their payloads are in memory at once */
+    bool lock;                 /* FOR UPDATE SKIP LOCKED, inside a transaction */
 };
 
 /* One letter with its message, copied: `store` owns the bytes. */

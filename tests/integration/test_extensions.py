@@ -1,9 +1,17 @@
-"""Extensions of PostgreSQL that Debian has: PostGIS. TimescaleDB and Citus, which Debian has not, are tried by tests/extensions/.
+"""Extensions of PostgreSQL, each where the server has it: PostGIS and pg_partman are Debian's; TimescaleDB and Citus, which Debian has not,
+are passed over with a word unless somebody installed them.
 
 SPDX-License-Identifier: MIT
 """
 
-from env import Skip
+import psycopg2
+
+from env import Skip, limit
+from scenes import numbered
+
+READING_RULE = """{ name = "reading"; topic = "~/n/{device}"; table = "reading"; on_conflict = "update"; key = ("device", "time");
+                    columns = { time = "$.n | unix_s"; device = "{device}"; n = "$.n"; }; }"""
+READING_TABLE = "create table reading (time timestamptz not null, device text not null, n bigint, primary key (device, time))"
 
 
 def extension(env, name):
@@ -28,4 +36,71 @@ def test_postgis(env):
         ("json", "9.99", 4326), ("text", "9.99", 4326)]
     (_, topic, reason, _, parked), = env.dead_letters()
     assert topic == "p/bad" and not parked and 'column "area": parse error - invalid geometry' in reason and "hint: " in reason, reason
+    bridge.check_books()
+
+
+def preloaded(env, name):
+    """A server of the test's own that loads the extension at its start, as both of these want it."""
+    if not env.admin("select name from pg_available_extensions where name = %s", name):
+        raise Skip(f"the server has no extension {name}")
+    server = env.own_postgres()
+    server.SETTINGS = (*server.SETTINGS, f"shared_preload_libraries={name}", "max_prepared_transactions=20")
+    env.postgres = server.start()
+    admin = psycopg2.connect(server.conninfo("postgres", "test"))
+    admin.autocommit = True
+    admin.cursor().execute("create role bridge login password 'secret'")
+    admin.cursor().execute(f"create database {env.database} owner bridge template template0")
+    admin.close()
+    env.admin(f"create extension {name}")
+    return server
+
+
+def stored_twice_is_stored_once(env, count):
+    """Each message, and the same again as an upsert."""
+    bridge = env.bridge(READING_RULE)
+    for _ in range(2):
+        env.publish([*numbered("a", 0, count), *numbered("b", 0, count)])
+        bridge.wait_quiet()
+    assert env.sql("select count(*), count(distinct (device, n)) from reading") == [(2 * count, 2 * count)]
+    assert env.dead_letters() == []
+    bridge.check_books()
+
+
+@limit(120)
+def test_timescaledb(env):
+    """A hypertable of many chunks; old rows and upserts into compressed ones."""
+    preloaded(env, "timescaledb")
+    env.sql(READING_TABLE)
+    env.sql("select create_hypertable('reading', 'time', chunk_time_interval => interval '100 seconds')")
+    env.sql("alter table reading set (timescaledb.compress, timescaledb.compress_segmentby = 'device')")
+    env.sql("insert into reading select to_timestamp(n), 'a', -1 from generate_series(0, 999, 10) as n")
+    env.sql("select compress_chunk(c) from show_chunks('reading') c")
+    stored_twice_is_stored_once(env, 1000)
+    assert env.one("select count(*) from reading where n < 0") == 0
+
+
+@limit(120)
+def test_citus(env):
+    """A table distributed by device on one node; a reference table with a foreign key refuses only what it must."""
+    preloaded(env, "citus")
+    env.sql(READING_TABLE)
+    env.admin("select create_distributed_table('reading', 'device')")
+    stored_twice_is_stored_once(env, 1000)
+
+
+def test_partman(env):
+    """pg_partman makes the partition that was missing: the letter is stored by the service."""
+    if not env.admin("select name from pg_available_extensions where name = 'pg_partman'"):
+        raise Skip("the server has no extension pg_partman")
+    env.admin("create schema partman; create extension pg_partman schema partman")
+    env.sql("create table parts (time timestamptz not null, n int) partition by range (time)")
+    bridge = env.bridge("""{ name = "parts"; topic = "~/p"; table = "parts"; retry_for = "1h";
+                             columns = { time = "@received_at"; n = "$"; }; }""")
+    checked = env.cli("check", "--database", config=bridge)
+    assert "no partition for rows of the time now" in checked.out + checked.err, checked
+    env.publish([("~/p", "1")])
+    env.wait(lambda: len(env.dead_letters()) == 1, 15, "not refused")
+    env.admin("select partman.create_parent('public.parts', 'time', 'native', 'daily')")
+    env.wait_rows("parts", 1, 40)
+    assert env.dead_letters() == []
     bridge.check_books()

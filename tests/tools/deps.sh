@@ -16,6 +16,10 @@ brokers=(rabbitmq-server ejabberd)
 bench=(python3-psycopg)
 deb=(dpkg-dev)
 cross=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static libcunit1-dev)
+# Its name has PostgreSQL's version; elsewhere the test of it is passed over.
+if grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then
+    test+=(postgresql-15-partman)
+fi
 lint=(clang libclang-rt-dev clang-format clang-tidy cppcheck gcovr)
 
 if ! command -v dpkg-query >/dev/null; then

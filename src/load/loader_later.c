@@ -1,0 +1,108 @@
+/*
+ * loader_later: letters that may pass later are tried again: a foreign key whose row comes later (a
+ * registry of devices), a partition that somebody has yet to make. Only for rules with `retry_for`, a
+ * portion at a time between batches.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "load/loader_internal.h"
+#include "load/retry.h"
+
+enum {
+    LATER_FIRST_MS = 5000, /* between two rounds; doubles while nothing passes */
+    LATER_MAX_MS = 300000,
+    LATER_LETTERS = 100, /* each that is refused again costs round trips */
+};
+
+static bool is_tried(const struct loader *loader, unsigned rule)
+{
+    return loader->ruleset->rules[rule]->options->retry_for_ms > 0 &&
+           !mapper_skips(loader->mapper, rule) &&
+           rule_targets_get(loader->targets, rule)->plan != NULL;
+}
+
+static void end_round(struct loader_later *later)
+{
+    int64_t pause_ms = later->pause_ms == 0 || later->stored ? LATER_FIRST_MS : 2 * later->pause_ms;
+
+    later->pause_ms = pause_ms < LATER_MAX_MS ? pause_ms : LATER_MAX_MS;
+    later->next_ms = clock_monotonic_ms() + later->pause_ms;
+    later->rule = 0;
+    later->after_id = 0;
+    later->stored = false;
+}
+
+static enum store_result retry_portion(struct loader *loader, struct retry_counts *counts,
+                                       struct pg_failure *failure)
+{
+    const struct loader_later *later = &loader->later;
+    int64_t retry_for_us = loader->ruleset->rules[later->rule]->options->retry_for_ms * 1000;
+    const struct dead_letter_query query = {.client_id = pg_client_id(loader->connection),
+                                            .parked = 0,
+                                            .may_pass_later = true,
+                                            .received_after_us = clock_wall_us() - retry_for_us,
+                                            .after_id = later->after_id,
+                                            .limit = LATER_LETTERS};
+    const struct store store = loader_store(loader);
+    enum store_result result;
+
+    verdicts_reset(&loader->verdicts); /* here they are keyed by letters, not by messages */
+    do {
+        result = retry_letters(&store, loader->mapper, later->rule, &query, counts, failure);
+    } while (result == STORE_AGAIN && !loader_stopping(loader));
+    verdicts_reset(&loader->verdicts);
+    return result;
+}
+
+/* A letter was matched and rejected once; here it is matched again, and stored or filtered. */
+static void count_passed(const struct loader *loader, const struct retry_counts *counts)
+{
+    int metrics = loader->ruleset->rules[loader->later.rule]->metrics;
+
+    metric_rule_add(metrics, RULE_METRIC_MATCHED, (int64_t) (counts->stored + counts->filtered));
+    metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
+    metric_rule_add(metrics, RULE_METRIC_FILTERED, (int64_t) counts->filtered);
+    metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
+}
+
+void loader_retry_later(struct loader *loader)
+{
+    struct loader_later *later = &loader->later;
+    struct pg_failure failure = {.message = ""};
+    struct retry_counts counts = {0};
+
+    if (loader_stopping(loader) || clock_monotonic_ms() < later->next_ms) {
+        return;
+    }
+    while (later->rule < loader->ruleset->count && !is_tried(loader, later->rule)) {
+        later->rule++;
+    }
+    if (later->rule >= loader->ruleset->count) {
+        end_round(later);
+        return;
+    }
+    enum store_result result = retry_portion(loader, &counts, &failure);
+    if (!pg_is_connected(loader->connection)) {
+        loader_trouble(loader, STORE_LOST, &failure);
+        return;
+    }
+    if (result == STORE_DONE && counts.letters > 0) {
+        later->after_id = counts.last_id;
+        later->stored = later->stored || counts.stored > 0;
+        count_passed(loader, &counts);
+        if (counts.stored > 0) {
+            log_info("dead letters stored",
+                     F_TEXT("rule", loader->ruleset->rules[later->rule]->name),
+                     F_INT("letters", counts.stored));
+        }
+        return;
+    }
+    if (result != STORE_DONE) {
+        log_warn("dead letters can't be tried again now", F_TEXT("reason", failure.message));
+    }
+    later->rule++;
+    later->after_id = 0;
+}
