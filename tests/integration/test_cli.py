@@ -106,7 +106,7 @@ ADVICE = [
     ("member of bytes", 'bytes = "$"', 'bytes = "$.a"', "has no members"),
     ("always null", 'bytes = "$"', 'bytes = "null"', "always null"),
     ("a foreign type", ":: double precision", ":: double", "double precision"),
-    ("capture against a number", '"$.battery > 0"', '"{device} = 5"', "never holds"),
+    ("capture against a number", '"$.battery > 0"', '"{device} = true"', "never holds"),
     ("two that exclude each other", '"$.battery > 0"', '("$.battery > 5", "$.battery < 3")', "never hold together"),
     ("update of nothing", 'format = "raw"', 'on_conflict = "update"; key = ("what", "bytes")', "nothing to update"),
     ("newest in the key", 'format = "raw"', 'on_conflict = "update"; key = "what"; newest = "what"', "equally new"),

@@ -76,7 +76,7 @@ def test_dockerfile(env):
         installed = set(re.search(r"--no-install-recommends (.*?) &&", run).group(1).split())
         with open(os.path.join(ROOT, "tests/tools/deps.sh")) as file:
             build = set(re.search(r"^build=\((.*?)\)", file.read(), re.MULTILINE | re.DOTALL).group(1).split())
-        assert installed == build | {"ca-certificates"}, installed ^ build
+        assert installed == build | {"ca-certificates", "tzdata"}, installed ^ build
     last = dict(lines[len(words) - words[::-1].index("FROM"):])
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"]), "not a number: Kubernetes can't see that it is not root"
     assert "RUN" not in last and last["VOLUME"] == "/var/lib/mqtt2pg"
