@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/explain_journal.h"
+#include "core/calendar.h"
 #include "core/topic.h"
 #include "load/rehearsal.h"
 #include "row/copy_format.h"
@@ -53,8 +54,9 @@ static void begin_line(struct buf *out, const struct rule *rule)
     text_append_json(out, slice_of(rule->name));
 }
 
-/* Each line of `rows` is one row as JSON. */
-static void append_rows(struct buf *out, const struct rule *rule, struct slice rows)
+/* Each line of `rows` is one row as JSON; each of `tables` its table, "" = the rule's. */
+static void append_rows(struct buf *out, const struct rule *rule, struct slice rows,
+                        const char *tables)
 {
     if (rows.length == 0) {
         begin_line(out, rule);
@@ -66,11 +68,46 @@ static void append_rows(struct buf *out, const struct rule *rule, struct slice r
         size_t length = (size_t) (end - rows.data);
 
         begin_line(out, rule);
-        append_member(out, "table", rule->options->table.text);
+        if (*tables == '\0') {
+            append_member(out, "table", rule->options->table.text);
+        } else {
+            size_t name = strcspn(tables, "\n");
+
+            buf_append_text(out, ",\"table\":");
+            text_append_json(out, slice_make(tables, name));
+            tables += name + 1;
+        }
         buf_append_text(out, ",\"row\":");
         buf_append(out, rows.data, length);
         buf_append_text(out, "}\n");
         rows = slice_make(end + 1, rows.length - length - 1);
+    }
+}
+
+/* A time before 1990 or a day ahead: seconds taken for milliseconds, or a clock that is not set. */
+static void warn_of_times(const struct mapped *mapped)
+{
+    const int64_t year_1990_us = INT64_C(631152000) * 1000000;
+    const int64_t latest_us = clock_wall_us() + INT64_C(86400) * 1000000;
+    const struct rule *rule = mapped->rule;
+
+    for (size_t i = 0; mapped->rows > 0 && i < rule->column_count; i++) {
+        const struct datum *datum = &mapped->datums[i];
+        bool is_time = !datum->null && !datum->array &&
+                       (datum->family == TYPE_TIMESTAMPTZ || datum->family == TYPE_TIMESTAMP);
+        int64_t time_us = is_time ? datum->integer : 0;
+
+        if (is_time && time_us != INT64_MIN && time_us != INT64_MAX &&
+            (time_us + EPOCH_2000_US < year_1990_us || time_us + EPOCH_2000_US > latest_us)) {
+            struct buf text = {0};
+
+            text_format_time(&text, time_us + EPOCH_2000_US);
+            fprintf(stderr,
+                    "mqtt2pg: rule \"%s\": column \"%s\" is %s: are its units right (unix_s, "
+                    "unix_ms, …), is the device's clock set?\n",
+                    rule->name, rule->column_names[i], buf_string(&text));
+            buf_fini(&text);
+        }
     }
 }
 
@@ -103,7 +140,8 @@ static void append_mapped(struct buf *out, const struct mapped *mapped)
         columns[i] = &rule->declared->columns[i];
     }
     rehearsal_append_rows(&rows, mapped, columns);
-    append_rows(out, rule, buf_slice(&rows));
+    warn_of_times(mapped);
+    append_rows(out, rule, buf_slice(&rows), "");
     free(columns);
     buf_fini(&rows);
 }
@@ -117,15 +155,14 @@ static void append_optional(struct buf *out, const char *name, const char *value
     }
 }
 
-static void append_rehearsal(struct buf *out, const struct rule *rule,
-                             const struct rehearsal *rehearsal)
+static void append_rehearsal(struct buf *out, const struct rule *rule, struct rehearsal *rehearsal)
 {
     if (rehearsal->fate == REHEARSAL_FILTERED) {
         append_filtered(out, rule);
         return;
     }
     if (rehearsal->fate == REHEARSAL_STORED) {
-        append_rows(out, rule, buf_slice(&rehearsal->rows));
+        append_rows(out, rule, buf_slice(&rehearsal->rows), buf_string(&rehearsal->tables));
         return;
     }
     begin_line(out, rule);

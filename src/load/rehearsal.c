@@ -8,6 +8,7 @@
 #include "pg/target.h"
 #include "row/copy_format.h"
 #include "row/row_plan.h"
+#include "sql_text.h"
 
 /* A service that stores into the same table goes first, and is not held up. */
 static const char begin_sql[] = "begin; set local lock_timeout = '5s'";
@@ -25,6 +26,7 @@ struct attempt {
 void rehearsal_fini(struct rehearsal *rehearsal)
 {
     buf_fini(&rehearsal->rows);
+    buf_fini(&rehearsal->tables);
 }
 
 void rehearsal_append_rows(struct buf *out, const struct mapped *mapped,
@@ -163,6 +165,53 @@ static enum outcome insert_returning(const struct attempt *attempt, struct slice
     return outcome;
 }
 
+/* The rows that this transaction has written to one table. */
+static enum outcome append_written(const struct attempt *attempt, const char *table,
+                                   struct rehearsal *rehearsal, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    struct buf sql = {0};
+
+    buf_printf(&sql,
+               "select row_to_json(written.*)::text from only %s as written "
+               "where written.xmin::text::bigint = txid_current() %% 4294967296 limit 1000",
+               table);
+    enum outcome outcome =
+        pg_query(attempt->stage->connection, buf_string(&sql), 0, NULL, &rows, failure);
+    for (int i = 0; outcome == OUTCOME_OK && i < pg_rows_count(rows); i++) {
+        buf_append_slice(&rehearsal->rows, pg_rows_slice(rows, i, 0));
+        buf_append_text(&rehearsal->rows, "\n");
+        buf_printf(&rehearsal->tables, "%s\n", table);
+    }
+    pg_rows_free(rows);
+    buf_fini(&sql);
+    return outcome;
+}
+
+/* What the rule's own statements have made of the batch. */
+static enum outcome read_written(const struct attempt *attempt, struct rehearsal *rehearsal,
+                                 struct pg_failure *failure)
+{
+    struct pg_rows *tables = NULL;
+    enum outcome outcome =
+        pg_query(attempt->stage->connection, sql_rehearsal_written, 0, NULL, &tables, failure);
+
+    rehearsal->returned = outcome == OUTCOME_OK && pg_rows_count(tables) > 0;
+    for (int i = 0; outcome == OUTCOME_OK && i < pg_rows_count(tables); i++) {
+        if (slice_is(pg_rows_slice(tables, i, 1), "t")) {
+            rehearsal->returned = false;
+        } else {
+            outcome = append_written(attempt, pg_rows_text(tables, i, 0), rehearsal, failure);
+        }
+    }
+    if (!rehearsal->returned) {
+        buf_reset(&rehearsal->rows);
+        buf_reset(&rehearsal->tables);
+    }
+    pg_rows_free(tables);
+    return outcome;
+}
+
 static enum outcome store(const struct attempt *attempt, const struct mapped *mapped,
                           struct rehearsal *rehearsal, struct pg_failure *failure)
 {
@@ -180,8 +229,12 @@ static enum outcome store(const struct attempt *attempt, const struct mapped *ma
         /* Also what triggers of other tables have put off to the end. */
         outcome = pg_run(connection, "set constraints all immediate", failure);
     }
+    if (outcome == OUTCOME_OK && attempt->rule->options->sql.text != NULL) {
+        outcome = read_written(attempt, rehearsal, failure);
+    }
     if (outcome != OUTCOME_OK) {
         buf_reset(&rehearsal->rows);
+        buf_reset(&rehearsal->tables);
         return judge(rehearsal, attempt->rule, failure);
     }
     if (!rehearsal->returned) {

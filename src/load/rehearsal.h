@@ -4,6 +4,9 @@
  *
  *   BEGIN;  CREATE TABLE … (create = true and it is missing);  COPY into a temporary table;  INSERT … RETURNING the rows as they are stored;  ROLLBACK
  *
+ * Of a rule with `sql` the rows are those that its statements have written, looked for in the tables
+ * that the transaction wrote to (one with more than a million rows is not searched).
+ *
  * Types, defaults, generated columns, constraints and triggers all speak. What a rollback does not
  * take back stays: numbers taken from sequences, and what a trigger does outside of its database.
  * It waits at most some seconds for a lock, and touches neither `progress` nor any lock of a
@@ -26,8 +29,9 @@ enum rehearsal_fate {
 
 struct rehearsal {
     enum rehearsal_fate fate;
-    size_t sent;     /* rows that the rule made */
-    struct buf rows; /* one JSON object and a newline each, as PostgreSQL has them */
+    size_t sent;       /* rows that the rule made */
+    struct buf rows;   /* one JSON object and a newline each, as PostgreSQL has them */
+    struct buf tables; /* of a rule with `sql`: for each row the table's name and a newline */
     bool
         returned; /* false: they could not be read back (rule with `sql`, no privilege to select) */
     char reason[RULE_REASON_MAX];

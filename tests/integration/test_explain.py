@@ -65,7 +65,8 @@ def test_explain_database(env):
     code, lines, done = explain(env, bridge, "--database", env.topic("~/gone"), '{"n": 1}')
     assert code == 1 and "no_such_table" in lines["gone"]["parked"], done
     code, lines, done = explain(env, bridge, "--database", env.topic("~/sql"), '{"id": "a", "n": 1}')
-    assert code == 0 and lines["sql"]["row"] == {"id": "a", "n": 1} and "its sql" in done.err, done
+    row = lines["sql"]["row"]
+    assert code == 0 and lines["sql"]["table"] == "public.plain" and (row["id"], row["n"], row["twice"], row["by"]) == ("a", 1, 2, "A"), done
     code, lines, done = explain(env, bridge, "--database", env.topic("~/sql"), '{"id": "a", "n": 500}')
     assert code == 1 and lines["sql"]["sqlstate"] == "23514", done
 
@@ -105,12 +106,12 @@ def test_explain_without_the_privilege_to_read(env):
 def test_explain_verbose(env):
     """Captures, the line of where that does not hold, and each column's value go to standard error; the lines stay as they are."""
     bridge = env.bridge(RULES, start=False)
-    quiet = env.cli("explain", env.topic("~/x/d1"), '{"n": 99, "at": 1}', config=bridge)
-    done = env.cli("explain", "-v", env.topic("~/x/d1"), '{"n": 99, "at": 1}', config=bridge)
+    quiet = env.cli("explain", env.topic("~/x/d1"), '{"n": 99, "at": 1700000000}', config=bridge)
+    done = env.cli("explain", "-v", env.topic("~/x/d1"), '{"n": 99, "at": 1700000000}', config=bridge)
     assert done.out == quiet.out and quiet.err == "", (quiet, done)
     assert "{id} = d1" in done.err, done
     assert "where $.skip is null: holds" in done.err and "where $.n != 99: does not hold" in done.err, done
-    assert "at = $.at | unix_s: \"1970-01-01 00:00:01+00\"" in done.err, done
+    assert "at = $.at | unix_s: \"2023-11-14 22:13:20+00\"" in done.err, done
 
 
 def test_rows_of_one_message_are_bounded(env):
@@ -118,3 +119,25 @@ def test_rows_of_one_message_are_bounded(env):
     config = env.bridge("""{ name = "many"; topic = "~/many"; table = "t"; rows = "$.r[*]"; columns = { whole = "$$"; n = "$"; }; }""", start=False)
     done = env.cli("explain", env.topic("~/many"), "-", config=config, stdin=('{"pad":"' + "x" * 100000 + '","r":[' + ",".join(["1"] * 1000) + "]}"))
     assert done.code == 1 and "its 1000 rows take more than 64 MB" in done.out, (done.code, done.out[:300], done.err[:300])
+
+
+@quick
+def test_rows_of_own_sql_are_shown(env):
+    """What a rule's own statements would store, with the tables that the rows are in; nothing stays."""
+    env.sql("create table who (name text primary key, seen int default 1); create table said (name text, n bigint); insert into who values ('old', 5)")
+    config = env.bridge("""{ name = "own"; topic = "~/own/{who}"; columns = { who = "{who}"; n = "$.n :: bigint"; };
+        sql = "insert into who select distinct who from batch on conflict (name) do update set seen = who.seen + 1; insert into said select who, n * 2 from batch"; }""", start=False)
+    done = env.cli("explain", "--database", env.topic("~/own/old"), '{"n":21}', config=config)
+    assert done.code == 0 and [(line["table"], line["row"]) for line in map(json.loads, done.out.splitlines())] == [
+        ("public.said", {"name": "old", "n": 42}), ("public.who", {"name": "old", "seen": 6})], done
+    assert env.one("select count(*) from said") == 0
+
+
+def test_odd_times_are_warned_of(env):
+    """Seconds taken for milliseconds are 1970, milliseconds for seconds the year 55840."""
+    config = env.bridge("""{ name = "t"; topic = "~/t/{unit}"; table = "t"; columns = { ms = "$ | unix_ms"; }; }, { name = "s"; topic = "~/s"; table = "t"; columns = { s = "$ | unix_s"; }; }""",
+                        start=False)
+    done = env.cli("explain", env.topic("~/t/x"), "1648731311", config=config)
+    assert done.code == 0 and 'column "ms" is 1970-01-20' in done.err, done
+    assert 'column "s" is' in env.cli("explain", env.topic("~/s"), "1700000000000", config=config).err
+    assert "column" not in env.cli("explain", env.topic("~/s"), "1700000000", config=config).err
