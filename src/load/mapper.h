@@ -45,8 +45,8 @@ void mapper_set_columns(struct mapper *mapper, unsigned rule_index,
 /* What decides which copy of a message counts. Borrowed. Without it every copy does. */
 void mapper_set_copies(struct mapper *mapper, struct copies *copies);
 
-/* A rule that is switched off is matched but not mapped: it appears as VERDICT_FILTERED with
- * `skipped` rows unknown. The loader parks such messages. */
+/* A rule that is switched off is matched but not mapped: VERDICT_ROWS with 0 rows. The loader asks
+ * mapper_skips() and parks such messages. */
 void mapper_skip(struct mapper *mapper, unsigned rule_index, bool skip);
 bool mapper_skips(const struct mapper *mapper, unsigned rule_index);
 
