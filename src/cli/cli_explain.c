@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/explain_advice.h"
 #include "cli/explain_journal.h"
 #include "core/calendar.h"
 #include "core/topic.h"
@@ -311,6 +312,38 @@ static void tell(struct mapper *mapper, const struct mapped *mapped)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+static void tell_nearest(const struct generation *generation, struct slice topic)
+{
+    struct buf advice = {0};
+
+    explain_append_nearest(&advice, generation->ruleset, topic);
+    fprintf(stderr, "mqtt2pg: no rule's topic matches \"%.*s\"%s%s\n", SLICE_ARGS(topic),
+            advice.length > 0 ? ": " : "", buf_string(&advice));
+    buf_fini(&advice);
+}
+
+/* Only where a column stayed empty: the rest is what the rule leaves out on purpose. */
+static void tell_not_taken(const struct mapped *mapped)
+{
+    struct buf members = {0};
+    bool empty = false;
+
+    for (size_t i = 0;
+         mapped->verdict == VERDICT_ROWS && mapped->rows > 0 && i < mapped->rule->column_count;
+         i++) {
+        empty |= mapped->datums[i].null;
+    }
+    if (!empty) {
+        return;
+    }
+    explain_append_not_taken(&members, mapped);
+    if (members.length > 0) {
+        fprintf(stderr, "mqtt2pg: rule \"%s\" takes no column from: %s\n", mapped->rule->name,
+                buf_string(&members));
+    }
+    buf_fini(&members);
+}
+
 static int explain_message(const struct generation *generation, const struct message *message,
                            const struct request *request)
 {
@@ -327,12 +360,15 @@ static int explain_message(const struct generation *generation, const struct mes
         append_mapped(&out, &list[i]);
         good &= list[i].verdict != VERDICT_REJECTED;
     }
+    for (size_t i = 0; i < count; i++) {
+        tell_not_taken(&list[i]);
+    }
     if (request->database) {
         good &= rehearse_all(generation, mapper, message, list, count, &out);
     }
     fwrite(out.data, 1, out.length, stdout);
     if (count == 0) {
-        fprintf(stderr, "mqtt2pg: no rule's topic matches \"%.*s\"\n", SLICE_ARGS(message->topic));
+        tell_nearest(generation, message->topic);
     }
     buf_fini(&out);
     mapper_free(mapper);

@@ -62,6 +62,38 @@ static const char *other_group(struct arena *arena, const char *name)
     return NULL;
 }
 
+/* What other programs call it, and what to write here. */
+static const char *foreign_setting(const char *path)
+{
+    static const struct {
+        const char *group;
+        const char *names; /* each between spaces */
+        const char *remedy;
+    } rows[] = {
+        {"database.", " host port user username password dbname name database sslmode url ",
+         "write conninfo = \"host=HOST dbname=DATABASE user=ROLE\", and password_file for the "
+         "password"},
+        {"broker.", " host hostname port address server ", "write url = \"mqtt://HOST:PORT\""},
+        {"broker.", " user login ", "write username"},
+        {"broker.", " ssl ca ca_file cert cafile ",
+         "write url = \"mqtts://HOST:PORT\", and tls: { ca_file = \"FILE\"; } for a CA of your "
+         "own"},
+        {"http.", " port host bind address ", "write listen = \"127.0.0.1:9464\""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t length = strlen(rows[i].group);
+        char word[40];
+        if (strncmp(path, rows[i].group, length) != 0) {
+            continue;
+        }
+        snprintf(word, sizeof(word), " %s ", path + length);
+        if (strstr(rows[i].names, word) != NULL) {
+            return rows[i].remedy;
+        }
+    }
+    return NULL;
+}
+
 static void report_unknown(struct config_reader *reader, const struct config_group *group,
                            const config_setting_t *child)
 {
@@ -70,7 +102,10 @@ static void report_unknown(struct config_reader *reader, const struct config_gro
     const char *meant = suggest(reader->arena, group->path, name);
     const char *elsewhere = meant == NULL ? other_group(reader->arena, name) : NULL;
     struct place place = config_tree_place(child);
-    if (meant != NULL) {
+    const char *foreign = foreign_setting(path);
+    if (foreign != NULL) {
+        problem_error(reader->problems, place, path, "unknown setting: %s", foreign);
+    } else if (meant != NULL) {
         problem_error(reader->problems, place, path, "unknown setting (did you mean %s?)", meant);
     } else if (elsewhere != NULL) {
         problem_error(reader->problems, place, path, "unknown setting here: it belongs into %s",

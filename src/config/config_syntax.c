@@ -200,7 +200,7 @@ static bool parse_element(struct parser *parser, bool array, const char *close)
     enum token_type end = array ? TOKEN_ARRAY_CLOSE : TOKEN_LIST_CLOSE;
     if (token->type == end && before->type == TOKEN_COMMA) {
         problem_error(parser->problems, before->place, NULL,
-                      "no comma stands before the closing \"%s\"", close);
+                      "remove the comma before the closing \"%s\"", close);
         return false;
     }
     if (array && !is_scalar(token->type) && begins_value(token->type)) {
@@ -297,8 +297,10 @@ static bool is_duplicate(struct parser *parser, const struct token *const *names
 
 static bool fail_without_value(struct parser *parser, const struct token *name)
 {
-    problem_error(parser->problems, name->place, NULL, "nothing stands behind \"%.*s =\"",
-                  SLICE_ARGS(name->spelling));
+    problem_error(
+        parser->problems, name->place, NULL,
+        "nothing stands behind \"%.*s =\": a text stands in double quotes (// begins a comment)",
+        SLICE_ARGS(name->spelling));
     return false;
 }
 

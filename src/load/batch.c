@@ -156,6 +156,30 @@ static void report_gap(const struct gap *gap)
     buf_fini(&to);
 }
 
+/* One line a rule, at its first reject, with the reason of that one; `noted` of the batch's rejects
+ * are known. */
+static void report_rejects(const struct batch *batch, size_t first, size_t noted)
+{
+    const struct health_reject *reject = &batch->rejects[first];
+    int64_t count = 0;
+
+    for (size_t i = 0; i < noted; i++) {
+        if (strcmp(batch->rejects[i].rule, reject->rule) == 0) {
+            if (i < first) {
+                return;
+            }
+            count++;
+        }
+    }
+    /* Of a batch with more rejects than are known, the rest is told as the first rule's. */
+    if (first == 0) {
+        count += (int64_t) (batch->reject_count - noted);
+    }
+    log_warn("messages rejected: they are in the dead letters", F_TEXT("rule", reject->rule),
+             F_INT("messages", count), F_TEXT("topic", reject->topic),
+             F_TEXT("reason", reject->reason));
+}
+
 void batch_report(const struct batch *batch)
 {
     size_t noted =
@@ -174,10 +198,8 @@ void batch_report(const struct batch *batch)
                  F_INT("messages", (int64_t) batch->unmatched),
                  F_TEXT("topic", batch->first_unmatched));
     }
-    if (batch->reject_count > 0) {
-        log_warn("messages rejected: they are in the dead letters, with the reason",
-                 F_INT("messages", batch->reject_count), F_TEXT("rule", batch->rejects[0].rule),
-                 F_TEXT("topic", batch->rejects[0].topic));
+    for (size_t i = 0; i < noted; i++) {
+        report_rejects(batch, i, noted);
     }
 }
 

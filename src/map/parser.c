@@ -223,6 +223,9 @@ const char *parser_foreign_hint(const struct parser *parser)
     if (next == ':') {
         return "a type stands behind ::";
     }
+    if (next == '{' || next == '$' || next == '\'') {
+        return "texts are joined by SQL: compute = { name = \"a || '-' || b\"; } over the columns";
+    }
     return next == '\0' || strchr("+-*/", next) == NULL
                ? NULL
                : "arithmetic is | scale 0.1, | offset -40; compute has all of SQL's";

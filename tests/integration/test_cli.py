@@ -393,6 +393,28 @@ def test_dead_letters_for_people_and_programs(env):
     assert [letter[1] for letter in env.dead_letters()] == ["one"]
 
 
+def test_mistakes_are_answered_with_their_remedy(env):
+    """What a newcomer writes, and the word that helps."""
+    rule = '{ name = "r"; topic = "devices/{device}/telemetry"; table = "r"; columns = { device = "{device}"; t = "$.temperature :: float8"; }; }'
+    head = 'broker: { url = "mqtt://localhost"; };\ndatabase: { conninfo = ""; };\n'
+    for text, words in (
+            ('broker: { host = "a"; port = 1883; };\ndatabase: { conninfo = ""; };\nrules = (%s);' % rule, 'write url = "mqtt://HOST:PORT"'),
+            ('broker: { url = "mqtt://a"; };\ndatabase: { host = "a"; user = "b"; };\nrules = (%s);' % rule, 'write conninfo = "host=HOST'),
+            (head + "rules = (%s,);" % rule, 'remove the comma before the closing ")"'),
+            ("broker: { url = mqtt://a };\n", "a text stands in double quotes"),
+            (head + "rules = (%s);" % rule.replace('"{device}";', '"{device} {device}";'), "joined by SQL: compute")):
+        checked = env.cli("check", config=env.config_file(text))
+        assert checked.code == 3 and words in checked.out, (words, checked)
+    path = env.config_file(head + "rules = (%s);" % rule)
+    near = env.cli("explain", "device/d1/telemetry", "{}", config=path)
+    assert near.code == 1 and 'nearest is rule "r"' in near.err and 'level 1 is "device", the rule has "devices"' in near.err, near
+    short = env.cli("explain", "devices/d1", "{}", config=path)
+    assert 'level 3 is missing, the rule has "telemetry"' in short.err, short
+    mistyped = env.cli("explain", "devices/d1/telemetry", '{"temprature": 1, "power": 2}', config=path)
+    assert mistyped.code == 0 and 'takes no column from: temprature, power' in mistyped.err, mistyped
+    assert "takes no column" not in env.cli("explain", "devices/d1/telemetry", '{"temperature": 1, "power": 2}', config=path).err
+
+
 # --- usage
 
 @quick

@@ -1,0 +1,21 @@
+/*
+ * explain_advice: what `explain` says when a message did not do what a person expected: the nearest
+ * rule when none matches, keys of the payload that no column takes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CLI_EXPLAIN_ADVICE_H
+#define MQTT2PG_CLI_EXPLAIN_ADVICE_H
+
+#include "base/buf.h"
+#include "load/mapper.h"
+#include "load/ruleset.h"
+
+/* Appends which rule's topic comes nearest, and the level that differs; nothing without rules. */
+void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, struct slice topic);
+
+/* Appends the names of the payload's members that the rule uses nowhere; nothing when it uses all
+ * of them, or the payload as a whole. */
+void explain_append_not_taken(struct buf *out, const struct mapped *mapped);
+
+#endif
