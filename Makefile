@@ -84,7 +84,8 @@ all: ## build build/mqtt2pg with what is installed
 	@$(MAKE) -j$(JOBS) program FLAVOUR=release
 
 demo: deps-demo ## see it work: private broker and database, real readings (SECONDS=n ends by itself)
-	@$(MAKE) all
+	@echo "building $(BUILD)/mqtt2pg"; mkdir -p $(BUILD); \
+	    $(MAKE) all >$(BUILD)/demo.log 2>&1 || { cat $(BUILD)/demo.log; exit 1; }
 	@tests/demo/demo.py $(BUILD)/mqtt2pg $(SECONDS)
 
 test: ## install what is missing, build, run every unit and integration test
@@ -164,6 +165,12 @@ UNITDIR = $(PREFIX)/lib/systemd/system
 place = install -D -m 644 "$(1)" "$(DESTDIR)$(2)"
 fill  = sed -i 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSION@|$(VERSION)|g' "$(DESTDIR)$(1)"
 
+DOCDIR  = $(PREFIX)/share/doc/mqtt2pg
+COMPLETION = $(PREFIX)/share/bash-completion/completions/mqtt2pg
+# In the folders that their links say.
+DOCUMENTS := README.md SECURITY.md config/README.md config/mqtt2pg.cfg $(wildcard config/guide/*.md config/examples/* \
+    sql/*.md sql/*.sql docker/*.md docker/*.yaml docker/grafana/dashboards/*.json docker/prometheus/*.yml)
+
 install: all ## into PREFIX (/usr/local) and SYSCONFDIR (/etc) below DESTDIR
 	install -D -m 755 $(BUILD)/mqtt2pg "$(DESTDIR)$(PREFIX)/bin/mqtt2pg"
 	$(call place,config/man/mqtt2pg.1,$(PREFIX)/share/man/man1/mqtt2pg.1)
@@ -177,12 +184,17 @@ install: all ## into PREFIX (/usr/local) and SYSCONFDIR (/etc) below DESTDIR
 	$(call fill,$(UNITDIR)/mqtt2pg@.service)
 	@set -e; for file in $(wildcard sql/*.sql); do \
 	    install -v -D -m 644 "$$file" "$(DESTDIR)$(PREFIX)/share/mqtt2pg/$$file"; done
+	$(call place,config/completion/mqtt2pg,$(COMPLETION))
+	@set -e; for file in $(DOCUMENTS); do install -D -m 644 "$$file" "$(DESTDIR)$(DOCDIR)/$$file"; done
+	@# Sources and tests are not installed: what leads to them is text.
+	@find "$(DESTDIR)$(DOCDIR)" -name '*.md' -exec sed -Ei \
+	    's#\[([^]]+)\]\((\.\./)*(src|tests|CHANGELOG|LICENSE|Makefile|config/man|config/systemd)[^)]*\)#\1#g' {} +
 
 uninstall: ## what install has placed; configurations and journals stay
 	rm -f "$(DESTDIR)$(PREFIX)/bin/mqtt2pg" "$(DESTDIR)$(SYSCONFDIR)/mqtt2pg/$(SAMPLE)" \
 	    "$(DESTDIR)$(PREFIX)/share/man/man1/mqtt2pg.1" "$(DESTDIR)$(PREFIX)/share/man/man5/mqtt2pg.cfg.5" \
 	    "$(DESTDIR)$(UNITDIR)/mqtt2pg.service" "$(DESTDIR)$(UNITDIR)/mqtt2pg@.service"
-	rm -rf "$(DESTDIR)$(PREFIX)/share/mqtt2pg"
+	rm -rf "$(DESTDIR)$(PREFIX)/share/mqtt2pg" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(COMPLETION)"
 	@rmdir "$(DESTDIR)$(SYSCONFDIR)/mqtt2pg" 2>/dev/null || true
 
 deb: deps-deb all ## build/mqtt2pg_VERSION_ARCH.deb, for this release of Debian

@@ -52,18 +52,47 @@ def test_install_and_uninstall(env):
     files = installed(root)
     for wanted in ("/opt/it/bin/mqtt2pg", "/opt/it/share/man/man1/mqtt2pg.1", "/opt/it/share/man/man5/mqtt2pg.cfg.5",
                    "/etc/mqtt2pg/mqtt2pg.cfg.sample", "/opt/it/lib/systemd/system/mqtt2pg.service",
-                   "/opt/it/lib/systemd/system/mqtt2pg@.service", "/opt/it/share/mqtt2pg/sql/mqtt2pg.sql"):
+                   "/opt/it/lib/systemd/system/mqtt2pg@.service", "/opt/it/share/mqtt2pg/sql/mqtt2pg.sql",
+                   "/opt/it/share/doc/mqtt2pg/README.md", "/opt/it/share/doc/mqtt2pg/config/examples/zigbee2mqtt.cfg",
+                   "/opt/it/share/doc/mqtt2pg/docker/grafana/dashboards/bridge.json", "/opt/it/share/doc/mqtt2pg/docker/prometheus/alerts.yml",
+                   "/opt/it/share/bash-completion/completions/mqtt2pg"):
         assert wanted in files, f"{wanted} is not installed: {files}"
     for path in files:
         if not path.endswith("/bin/mqtt2pg"):
             text = open(root + path).read()
-            assert not re.search(r"@[A-Z]+@", text), f"{path}: {re.search(r'@[A-Z]+@', text).group(0)}"
+            assert "/share/doc/" in path or not re.search(r"@[A-Z]+@", text), f"{path}: {re.search(r'@[A-Z]+@', text).group(0)}"
     assert "ExecStart=/opt/it/bin/mqtt2pg --config /etc/" in open(root + "/opt/it/lib/systemd/system/mqtt2pg.service").read()
     shutil.copy(root + "/etc/mqtt2pg/mqtt2pg.cfg.sample", root + "/etc/mqtt2pg/mqtt2pg.cfg")
     answer = env.cli("check", config=root + "/etc/mqtt2pg/mqtt2pg.cfg")
     assert answer.code == 0, answer
     make(env, "uninstall", f"DESTDIR={root}", "PREFIX=/opt/it")
     assert installed(root) == ["/etc/mqtt2pg/mqtt2pg.cfg"]
+
+
+def test_installed_documents_lead_somewhere(env):
+    """Each link of an installed page to another file leads to a file that is installed, too."""
+    folder = os.path.join(install(env), "usr/local/share/doc/mqtt2pg")
+    pages = glob.glob(folder + "/**/*.md", recursive=True)
+    assert len(pages) > 8, pages
+    dead = [(os.path.relpath(page, folder), link) for page in pages
+            for link in re.findall(r"\]\(([^)#]+)[^)]*\)", open(page).read())
+            if "://" not in link and not os.path.exists(os.path.join(os.path.dirname(page), link))]
+    assert not dead, dead
+
+
+def test_bash_completion(env):
+    """It knows every command of --help, and what the commands take."""
+    folder = os.path.join(env.folder, "bin")
+    os.makedirs(folder)
+    os.symlink(env.binary, os.path.join(folder, "mqtt2pg"))
+
+    def complete(*words):
+        script = 'source "$0"; COMP_WORDS=(mqtt2pg "$@"); COMP_CWORD=$#; _mqtt2pg; printf "%s\\n" "${COMPREPLY[@]}"'
+        return run("bash", "-c", script, os.path.join(ROOT, "config/completion/mqtt2pg"), *words,
+                   env={**env.environment, "PATH": folder + ":" + os.environ["PATH"]}).split()
+    commands = [line.split()[0] for line in env.cli("--help").out.split("commands:")[1].split("options:")[0].strip().splitlines()]
+    assert set(commands) <= set(complete("")) and complete("dead-l") == ["dead-letters"], complete("")
+    assert complete("-c", "x.cfg", "status", "--w") == ["--watch"] and "retry" in complete("dead-letters", "")
 
 
 def unit_lines(path):

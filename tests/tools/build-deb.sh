@@ -21,9 +21,6 @@ strip --strip-unneeded "$root/usr/bin/mqtt2pg"
 gzip -9n "$root"/usr/share/man/man?/*
 
 documents="$root/usr/share/doc/mqtt2pg"
-install -D -m 644 README.md "$documents/README.md"
-install -m 644 SECURITY.md "$documents/SECURITY.md"
-install -D -m 644 -t "$documents/examples" config/examples/*
 gzip -9nc CHANGELOG.md >"$documents/changelog.gz"
 {
     printf 'mqtt2pg (%s-1) unstable; urgency=medium\n\n  * See changelog.gz.\n\n' "$version"

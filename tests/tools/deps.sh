@@ -8,7 +8,7 @@ SECONDS=0 # `make demo SECONDS=20` hands another one down
 
 build=(gcc libc6-dev make pkg-config libpaho-mqtt-dev libssl-dev libpq-dev libconfig-dev libcjson-dev
     libmicrohttpd-dev libpcre2-dev libxxhash-dev libsystemd-dev libzstd-dev zlib1g-dev)
-demo=(mosquitto postgresql python3)
+demo=(mosquitto mosquitto-clients postgresql python3)
 test=(libcunit1-dev mosquitto mosquitto-clients postgresql postgresql-contrib postgresql-postgis pgbouncer python3
     python3-paho-mqtt python3-psycopg2 python3-yaml openssl curl chromium chromium-driver)
 # Without these the tests at other brokers are skipped.
