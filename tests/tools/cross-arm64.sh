@@ -8,13 +8,17 @@ set -eu -o pipefail
 
 make=$1
 mkdir -p "$2"
-build=$(realpath "$2")
-root="$build/arm64-root"
-packages=(libc6-dev libpaho-mqtt-dev libssl-dev libpq-dev libconfig-dev libcjson-dev
-    libmicrohttpd-dev libpcre2-dev libxxhash-dev libsystemd-dev libzstd-dev zlib1g-dev libcunit1-dev)
+build_path=$(realpath "$2")
+root="$build_path/arm64-root"
+# What a build needs is said in one place.
+eval "$(sed -n '/^build=(/,/)/p' tests/tools/deps.sh)"
+packages=(libc6-dev libcunit1-dev)
+for package in "${build[@]}"; do
+    case $package in gcc | make | pkg-config | libc6-dev) ;; *-compiler) ;; *) packages+=("$package") ;; esac
+done
 
 fetch() {
-    local apt="$build/arm64-apt"
+    local apt="$build_path/arm64-apt"
     mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
     : >"$apt/status"
     local options=(-q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o "Dir::State=$apt/state"
@@ -42,7 +46,7 @@ stamp="$root/packages"
 export PKG_CONFIG_SYSROOT_DIR="$root"
 export PKG_CONFIG_LIBDIR="$root/usr/lib/aarch64-linux-gnu/pkgconfig:$root/usr/share/pkgconfig"
 compiler=$(command -v ccache || true)" aarch64-linux-gnu-gcc"
-cross=(CC="$compiler --sysroot=$root" BUILD="$build/arm64" STRICT=1)
+cross=(CC="$compiler --sysroot=$root" BUILD="$build_path/arm64" STRICT=1)
 "$make" -j"$(nproc)" program FLAVOUR=release "${cross[@]}"
 export QEMU_LD_PREFIX="$root" EMULATOR=qemu-aarch64-static UNIT_SECONDS=300
 # Three tests are none of qemu's: one starts itself anew, one wants the limits of the kernel, and one takes gigabytes there.
