@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +48,7 @@ struct repeat {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct repeat repeats[REPEAT_EVENTS];
 static struct log_problem last_problem; /* under the mutex */
+static char path[PATH_MAX];             /* of the file that standard error is; "" = it is none */
 
 /* systemd sets JOURNAL_STREAM to "device:inode" of the stream it made; the
  * comparison tells whether standard error still is that (sd-daemon(3)). */
@@ -65,8 +70,45 @@ static enum destination destination_find(void)
     return TO_FILE;
 }
 
+static bool is_regular(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink > 0;
+}
+
+/* With the mutex. Linux tells the name that an open file has now, so it is asked for before anybody
+ * renames the file. */
+static void remember_path(void)
+{
+    if (path[0] == '\0' && is_regular(STDERR_FILENO)) {
+        ssize_t length = readlink("/proc/self/fd/2", path, sizeof(path) - 1);
+        path[length > 0 && path[0] == '/' ? length : 0] = '\0';
+    }
+}
+
+void log_reopen(void)
+{
+    int number = 0;
+    pthread_mutex_lock(&mutex);
+    int fd = path[0] == '\0' ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (path[0] != '\0' && (fd < 0 || dup2(fd, STDERR_FILENO) < 0)) {
+        number = errno;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (number != 0) {
+        log_warn("could not open the log file again", F_TEXT("file", path),
+                 F_TEXT("reason", strerror(number)));
+    }
+}
+
 void log_configure(const struct log_options *options)
 {
+    pthread_mutex_lock(&mutex);
+    remember_path();
+    pthread_mutex_unlock(&mutex);
     atomic_store(&level_min, (int) options->level);
     atomic_store(&format_chosen, (int) options->format);
     atomic_store(&destination, (int) destination_find());

@@ -68,6 +68,11 @@ struct log_options {
  * info, text. */
 void log_configure(const struct log_options *options);
 
+/* Where standard error is a regular file: opens it again by the name that it had at the first
+ * log_configure(), so that a program that rotates logs can move it away and send SIGHUP. A file that
+ * cannot be opened is no reason to lose the old one: a line says why. */
+void log_reopen(void);
+
 /* Somebody asks for something (a reload): what is said of it is said, even if the same was said a
  * moment ago. Counts of what was left out remain. */
 void log_forget_repeats(void);

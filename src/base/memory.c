@@ -11,8 +11,8 @@
 #include "base/file.h"
 #include "base/outcome.h"
 
-/* Says it without allocating anything, then leaves by abort(): a core file
- * shows who asked for the memory. */
+/* Says it without allocating anything, then leaves by abort(). There is no core file in production:
+ * it would hold passwords (bridge.c). */
 static _Noreturn void memory_exhausted(size_t size)
 {
     char line[80];
@@ -22,6 +22,53 @@ static _Noreturn void memory_exhausted(size_t size)
     }
     abort();
 }
+
+/* --- of libraries --- */
+
+#if defined(__has_feature)
+#define HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define HAS_FEATURE(feature) 0
+#endif
+
+/* A sanitizer has allocation functions of its own, and so has another libc. */
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer)
+
+extern void *libc_malloc(size_t size) __asm__("__libc_malloc");
+extern void *libc_calloc(size_t count, size_t size) __asm__("__libc_calloc");
+extern void *libc_realloc(void *pointer, size_t size) __asm__("__libc_realloc");
+
+static void *there_or_end(void *pointer, size_t size)
+{
+    if (pointer == NULL && size > 0 && size <= MEMORY_FAILING_MAX) {
+        memory_exhausted(size);
+    }
+    return pointer;
+}
+
+void *malloc(size_t size)
+{
+    return there_or_end(libc_malloc(size), size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        bytes = SIZE_MAX;
+    }
+    return there_or_end(libc_calloc(count, size), bytes);
+}
+
+void *realloc(void *pointer, size_t size)
+{
+    return there_or_end(libc_realloc(pointer, size), size);
+}
+
+#endif
+
+/* --- our own --- */
 
 void *memory_alloc(size_t size)
 {

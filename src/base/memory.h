@@ -2,9 +2,15 @@
  * memory: allocation that does not fail.
  *
  * Out of memory is no condition that this program could handle better than by
- * ending: everything acknowledged is in the journal, and Paho C acknowledges a message
- * without delivering it when its own malloc fails. So these end the process with a line on standard
- * error.
+ * ending: everything acknowledged is in the journal. So these functions end the process with a line
+ * on standard error.
+ *
+ * Libraries must end it too: Paho C acknowledges a message without delivering it when a malloc of
+ * its own fails. So this module also defines malloc(), calloc() and realloc() for the whole process
+ * (glibc lets a program replace them; free() stays glibc's), which end it when a request of up to
+ * MEMORY_FAILING_MAX finds no memory. A larger one may fail: its size may come from a payload, as
+ * the length of a CBOR array does, and the library's answer to NULL is to refuse the payload. Builds
+ * with a sanitizer keep the sanitizer's functions.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,6 +22,8 @@
 
 #include "base/outcome.h"
 #include "base/slice.h"
+
+#define MEMORY_FAILING_MAX ((size_t) 16 * 1024 * 1024)
 
 void *memory_alloc(size_t size);                 /* zeroed */
 void *memory_resize(void *pointer, size_t size); /* like realloc */

@@ -343,6 +343,7 @@ static void reload(struct bridge *bridge)
     struct generation *next = generation_load(bridge->config_file, bridge->first, &problems);
 
     bridge->reload_wanted = false;
+    log_reopen();
     log_forget_repeats();
     service_manager_notify("RELOADING=1");
     if (next == NULL) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -85,6 +86,28 @@ void journal_account_room(struct journal *journal)
     }
 }
 
+/* The invariants of journal_internal.h that can be looked at without reading files. */
+__attribute__((unused)) static void journal_check(const struct journal *journal)
+{
+    int64_t bytes = journal->prepared_fd >= 0 ? journal->prepared_bytes : 0;
+    assert(journal->skipped <= journal->last);
+    assert(journal->deleted <= journal->last);
+    assert(!journal->gone || journal->crowded);
+    for (size_t i = 0; i < journal->segment_count; i++) {
+        const struct journal_segment *segment = &journal->segments[i];
+        bool newest = i + 1 == journal->segment_count;
+        assert(i == 0 || segment->first_sequence > segment[-1].first_sequence);
+        assert(segment->skipped < segment->first_sequence);
+        assert(segment->synced <= segment->end);
+        assert(segment->end >= JOURNAL_SEGMENT_HEADER_BYTES);
+        assert(newest || segment->sealed);
+        assert(newest || journal_segment_last(journal, i) >= segment->first_sequence - 1);
+        bytes += segment->bytes;
+    }
+    assert(bytes <= journal->bytes_total || !journal->keeper_runs);
+    assert(journal->active.fd < 0 || journal->segment_count > 0);
+}
+
 void journal_account(struct journal *journal)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -103,6 +126,9 @@ void journal_account(struct journal *journal)
     bool any = journal->segment_count > 0 && journal->segments[0].first_sequence <= journal->last;
     journal->first = any ? journal->segments[0].first_sequence : journal->last + 1;
     journal_account_room(journal);
+#ifdef FAULT_POINTS
+    journal_check(journal);
+#endif
 }
 
 struct cursor_state journal_cursor_state(const struct journal *journal, bool clean)

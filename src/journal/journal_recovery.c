@@ -70,8 +70,8 @@ static enum outcome scan_newest(struct recovery *recovery, int fd, struct error 
 }
 
 /*
- * How far the position knows of messages. Whoever has read all moves `stored` over the numbers that
- * were skipped last, up to `last`: there it tells of no message.
+ * The highest number that the position proves was given to a message. A `stored` that equals `last`
+ * may stand on skipped numbers and proves nothing.
  */
 static uint64_t given_by_cursor(const struct cursor_state *state)
 {

@@ -4,9 +4,13 @@
  * SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include "base/file.h"
+
 #include <fcntl.h>
 #include <math.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/thread.h"
@@ -276,8 +280,45 @@ static void test_lines_of_threads_do_not_mix(void)
     CHECK_INT_EQ(whole, 400);
 }
 
-UNIT_MAIN("log", {"forget_repeats", test_forget_repeats}, {"text", test_text}, {"json", test_json},
-          {"levels", test_levels}, {"repetition is counted", test_repetition_is_counted},
+/* As logrotate does it: rename, then SIGHUP. */
+static void test_reopen(void)
+{
+    static char name[300], moved[300];
+    struct buf text = {0};
+    struct error error;
+    snprintf(name, sizeof(name), "%s/log", unit_scratch());
+    snprintf(moved, sizeof(moved), "%s/log.1", unit_scratch());
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = open(name, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        dup2(fd, STDERR_FILENO);
+        log_configure(&(struct log_options){.level = LOG_INFO});
+        log_info("before");
+        if (rename(name, moved) != 0) {
+            _exit(1);
+        }
+        log_configure(&(struct log_options){.level = LOG_INFO});
+        log_info("moved");
+        log_reopen();
+        log_info("after");
+        _exit(0);
+    }
+    int status;
+    CHECK_INT_EQ(waitpid(child, &status, 0), child);
+    CHECK_INT_EQ(status, 0);
+    CHECK_INT_EQ(file_load(moved, 10000, &text, &error), OUTCOME_OK);
+    CHECK(strstr(buf_string(&text), "before") != NULL &&
+          strstr(buf_string(&text), "moved") != NULL);
+    CHECK(strstr(buf_string(&text), "after") == NULL);
+    buf_reset(&text);
+    CHECK_INT_EQ(file_load(name, 10000, &text, &error), OUTCOME_OK);
+    CHECK(strstr(buf_string(&text), "after") != NULL && strstr(buf_string(&text), "moved") == NULL);
+    buf_fini(&text);
+}
+
+UNIT_MAIN("log", {"reopen", test_reopen}, {"forget_repeats", test_forget_repeats},
+          {"text", test_text}, {"json", test_json}, {"levels", test_levels},
+          {"repetition is counted", test_repetition_is_counted},
           {"count appears with the next line", test_count_appears_with_the_next_line},
           {"many events", test_many_events}, {"long values are cut", test_long_values_are_cut},
           {"journal prefix", test_journal_prefix},

@@ -2,9 +2,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -102,6 +104,36 @@ static void test_overcommit(void)
     buf_fini(&text);
 }
 
+/* As a library would: malloc() until there is no more. */
+static void test_failing_malloc_of_a_library(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return;
+#endif
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit limit = {.rlim_cur = 256 << 20, .rlim_max = 256 << 20};
+        void *volatile huge;
+        (void) setrlimit(RLIMIT_AS, &limit);
+        huge = malloc((size_t) 1 << 40); /* the length that a payload names: may fail */
+        if (huge != NULL) {
+            _exit(1);
+        }
+        for (int i = 0; i < 1000; i++) {
+            huge = strdup("a library's text");
+            huge = malloc((size_t) 1 << 20);
+            if (huge == NULL) {
+                _exit(2);
+            }
+        }
+        _exit(3);
+    }
+    CHECK_INT_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 UNIT_MAIN("memory", {"alloc", test_alloc}, {"texts", test_texts}, {"grow", test_grow},
           {"exhaustion ends the process", test_exhaustion_ends_the_process},
-          {"limits are refused", test_limits_are_refused}, {"overcommit", test_overcommit})
+          {"limits are refused", test_limits_are_refused}, {"overcommit", test_overcommit},
+          {"failing malloc of a library", test_failing_malloc_of_a_library})
