@@ -235,30 +235,39 @@ static void add_parked(struct batch *batch, const struct batch_builder *builder,
     batch->rules[mapped->rule_index].parked++;
 }
 
-void batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
+const char batch_too_large[] = "its rows take more than 8 MB beyond four times its payload";
+
+bool batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
                     const struct rule_target *target)
 {
     struct rule_batch *rule = &batch->rules[mapped->rule_index];
     const struct row_plan *plan = target->plan;
     const struct extent extent = {
         .message = message, .rule = mapped->rule_index, .rows = mapped->rows};
+    size_t limit = BATCH_MESSAGE_BYTES + 4 * mapped->subject.message->payload.length;
     struct buf *bytes;
     size_t before;
 
-    rule->mapped++;
-    rule->row_count += mapped->rows;
-    batch->rows += mapped->rows;
     if (mapped->rows == 0) {
-        return;
+        rule->mapped++;
+        return true;
     }
     bytes = row_runs_begin(&batch->runs, target->place, &extent);
     before = bytes->length;
     for (size_t i = 0; i < mapped->rows; i++) {
         copy_append_row(bytes, plan->format, mapped->datums + i * plan->count, plan->columns,
                         plan->count);
+        if (bytes->length - before > limit) {
+            row_runs_cancel(&batch->runs, target->place);
+            return false;
+        }
     }
+    rule->mapped++;
+    rule->row_count += mapped->rows;
+    batch->rows += mapped->rows;
     batch->bytes += bytes->length - before;
     row_runs_end(&batch->runs, target->place);
+    return true;
 }
 
 void batch_finish(struct batch *batch)
@@ -278,8 +287,11 @@ static void add_rows(struct batch *batch, const struct batch_builder *builder,
 {
     const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
 
-    batch_add_rows(batch, batch->count - 1, mapped, target);
-    add_ack(batch, builder, mapped, NULL, NULL);
+    if (batch_add_rows(batch, batch->count - 1, mapped, target)) {
+        add_ack(batch, builder, mapped, NULL, NULL);
+    } else {
+        add_rejected(batch, builder, mapped, batch_too_large, NULL);
+    }
 }
 
 /* The head of a message that was too large is never a row, nor parked to become one. */

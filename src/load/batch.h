@@ -87,8 +87,12 @@ enum outcome batch_extend(struct batch *batch, const struct batch_builder *build
  * may be missing. */
 void batch_report(const struct batch *batch);
 
-/* Appends the rows of one message under one rule; `message` is its index in the batch. */
-void batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
+/* Appends the rows of one message under one rule; `message` is its index in the batch. False, with
+ * nothing added: they take more than BATCH_MESSAGE_BYTES beyond four times the payload;
+ * batch_too_large is the reason. */
+#define BATCH_MESSAGE_BYTES ((size_t) 8 * 1024 * 1024)
+extern const char batch_too_large[];
+bool batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
                     const struct rule_target *target);
 
 /* The batch is whole: puts its rows in the order in which they are stored. */

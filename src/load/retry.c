@@ -12,6 +12,9 @@
 #include "load/transaction.h"
 #include "pg/progress.h"
 
+/* Of payloads in one portion, which are in memory several times: as text, as bytes, as rows. */
+#define PORTION_BYTES (2 * 1024 * 1024)
+
 /* So often may a single letter fail for a reason that may pass. */
 enum { FUTILE_MAX = 5 };
 
@@ -87,9 +90,10 @@ static void map_letter(struct retry *retry, size_t i)
     } else if (mapped->verdict == VERDICT_REJECTED) {
         give_up(verdict, mapped->reason, NULL);
     }
-    if (verdict->verdict == VERDICT_ROWS) {
-        batch_add_rows(retry->batch, i, mapped,
-                       rule_targets_get(retry->store->targets, retry->rule));
+    if (verdict->verdict == VERDICT_ROWS &&
+        !batch_add_rows(retry->batch, i, mapped,
+                        rule_targets_get(retry->store->targets, retry->rule))) {
+        give_up(verdict, batch_too_large, NULL);
     }
     if (verdict->verdict != VERDICT_FILTERED) {
         bool rejected = verdict->verdict == VERDICT_REJECTED;
@@ -196,13 +200,16 @@ static enum store_result give_back(const struct retry *retry, enum store_result 
     return result;
 }
 
-static enum outcome begin(struct retry *retry, const struct dead_letter_query *query,
+static enum outcome begin(struct retry *retry, struct dead_letter_query *query,
                           struct pg_failure *failure)
 {
     struct pg_connection *connection = retry->store->connection;
 
     if (pg_run(connection, retry->store->impatient ? begin_impatient_sql : begin_sql, failure) !=
         OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
+    if (dead_letters_fit(connection, query, PORTION_BYTES, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
     return dead_letters_read(connection, query, &retry->letters, failure);
@@ -263,7 +270,7 @@ static enum store_result commit(const struct retry *retry, struct store_failure 
     return after_failure(retry, failure);
 }
 
-static enum store_result run_retry(struct retry *retry, const struct dead_letter_query *query,
+static enum store_result run_retry(struct retry *retry, struct dead_letter_query *query,
                                    struct retry_counts *counts, struct store_failure *failure)
 {
     enum store_result result;

@@ -7,6 +7,9 @@
 
 #include "base/memory.h"
 
+/* What a buffer larger than this holds is given back: a large message is rare. */
+#define KEPT_BYTES_MAX ((size_t) 12 * 1024 * 1024)
+
 void row_runs_init(struct row_runs *runs, size_t rule_count)
 {
     *runs = (struct row_runs){.rule_count = rule_count};
@@ -29,6 +32,9 @@ void row_runs_fini(struct row_runs *runs)
 void row_runs_reset(struct row_runs *runs)
 {
     for (size_t i = 0; i < runs->rule_count; i++) {
+        if (runs->writes[i].bytes.capacity > KEPT_BYTES_MAX) {
+            buf_fini(&runs->writes[i].bytes);
+        }
         buf_reset(&runs->writes[i].bytes);
         runs->writes[i].extent_count = 0;
         runs->last[i] = 0;
@@ -77,6 +83,29 @@ void row_runs_end(struct row_runs *runs, struct run_place place)
     struct extent *extent = &write->extents[write->extent_count - 1];
 
     extent->length = write->bytes.length - extent->offset;
+}
+
+void row_runs_cancel(struct row_runs *runs, struct run_place place)
+{
+    struct write *write = &runs->writes[place.write];
+    struct extent *extent = &write->extents[--write->extent_count];
+    struct run *run = &runs->list[runs->last[place.table] - 1];
+
+    write->bytes.length = extent->offset;
+    run->rows -= extent->rows;
+    if (--run->high > run->low) {
+        return;
+    }
+    /* The run was begun for this extent, and the one before it may go on. */
+    assert(run == &runs->list[runs->count - 1]);
+    runs->count--;
+    runs->last[place.table] = 0;
+    for (size_t i = runs->count; i-- > 0;) {
+        if (runs->list[i].table == place.table) {
+            runs->last[place.table] = i + 1;
+            break;
+        }
+    }
 }
 
 /* Runs of one write, and so of one table, were begun in the order of their extents; between two

@@ -70,6 +70,9 @@ struct buf *row_runs_begin(struct row_runs *runs, struct run_place place,
                            const struct extent *extent);
 void row_runs_end(struct row_runs *runs, struct run_place place);
 
+/* Instead of row_runs_end(): the extent and its rows go. */
+void row_runs_cancel(struct row_runs *runs, struct run_place place);
+
 /* Puts the runs in the order in which they are stored: tables in the order of their first rules,
  * runs of one table in the order of messages. Nothing is added behind that. */
 void row_runs_sort(struct row_runs *runs);

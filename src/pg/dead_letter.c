@@ -163,6 +163,35 @@ static void read_rows(struct dead_letter_rows *out, const struct pg_rows *rows)
     }
 }
 
+static const char *parked_text(int parked)
+{
+    return parked < 0 ? NULL : parked == 0 ? "false" : "true";
+}
+
+enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_letter_query *query,
+                              int64_t bytes, struct pg_failure *failure)
+{
+    struct pg_rows *result = NULL;
+    char numbers[4][NUMBER_TEXT];
+    const char *values[] = {
+        query->rule,
+        query->id != 0 ? number_text(numbers[0], query->id) : NULL,
+        query->after_id != 0 ? number_text(numbers[1], query->after_id) : NULL,
+        parked_text(query->parked),
+        query->client_id,
+        number_text(numbers[2], query->limit),
+        number_text(numbers[3], bytes),
+    };
+    enum outcome outcome =
+        pg_query_schema(connection, sql_dead_letter_fitting, 7, values, &result, failure);
+
+    if (outcome == OUTCOME_OK) {
+        query->limit = (int) integer_at(result, 0, 0);
+    }
+    pg_rows_free(result);
+    return outcome;
+}
+
 enum outcome dead_letters_read(struct pg_connection *connection,
                                const struct dead_letter_query *query, struct dead_letter_rows *rows,
                                struct pg_failure *failure)
@@ -174,9 +203,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
         query->rule,
         query->id != 0 ? number_text(numbers[0], query->id) : NULL,
         query->after_id != 0 ? number_text(numbers[1], query->after_id) : NULL,
-        query->parked < 0    ? NULL
-        : query->parked == 0 ? "false"
-                             : "true",
+        parked_text(query->parked),
         query->older_than_us != 0 ? number_text(numbers[2], query->older_than_us) : NULL,
         query->limit != 0 ? number_text(numbers[3], query->limit) : NULL,
         query->client_id,

@@ -65,6 +65,11 @@ struct dead_letter_query {
     bool lock;                 /* FOR UPDATE SKIP LOCKED, inside a transaction */
 };
 
+/* Lowers query->limit, which is not 0, to as many letters as have payloads of at most `bytes`
+ * together; at least one. */
+enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_letter_query *query,
+                              int64_t bytes, struct pg_failure *failure) MUST_CHECK;
+
 /* One letter with its message, copied: `store` owns the bytes. */
 struct dead_letter_row {
     struct dead_letter letter; /* points to `message` */

@@ -104,3 +104,37 @@ def test_megabytes_under_load(env):
     bridge.check_books()
     peak = bridge.rss_peak_mb()
     assert env.patience > 1 or peak <= 64, f"{peak:.0f} MB"
+
+
+@limit(90)
+def test_message_that_becomes_much(env):
+    """A small message that repeats itself in each row, and one with more rows than memory: dead letters with a word; the others are stored."""
+    env.sql("create table m (n int, v text)")
+    env.own_broker().start()
+    bridge = env.bridge('{ name = "m"; topic = "~/m"; table = "m"; rows = "$.rows[*]"; columns = { n = "$"; v = "@payload"; }; }')
+    much = '{"rows": [%s]}' % ",".join(["1"] * 16000)                  # 32 KB, 16,000 times
+    many = '{"rows": [%s]}' % ",".join(["0"] * 300000)                 # 600 KB
+    for payload in ('{"rows": [1, 2]}', much, many, '{"rows": [3]}'):
+        env.publish([("~/m", payload)])
+    env.wait_rows("m", 3)
+    env.wait(lambda: len(env.dead_letters()) == 2, 20, env.dead_letters)
+    assert all("MB" in letter[2] for letter in env.dead_letters()), env.dead_letters()
+    peak = bridge.rss_peak_mb()
+    assert env.patience > 1 or peak <= 160, f"{peak:.0f} MB"
+    bridge.check_books()
+
+
+@limit(90)
+def test_large_parked_letters(env):
+    """100 parked messages of 500 KB are stored in portions of a few megabytes."""
+    env.own_broker().start()
+    bridge = env.bridge(RULE, journal={"max_size": "200MB"})
+    env.publish([(f"~/large/{n}", random.Random(n).randbytes(500 << 10)) for n in range(100)], timeout=30)
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 100, 30, "not parked")
+    bridge.stop()
+    env.sql(TABLE)
+    bridge.start()
+    env.wait_rows("large", 100)
+    peak = bridge.rss_peak_mb()
+    assert env.patience > 1 or peak <= 64, f"{peak:.0f} MB"
+    bridge.check_books()

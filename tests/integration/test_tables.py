@@ -261,3 +261,21 @@ def test_batches_make_nothing_in_the_catalog(env):
         assert env.dead_letters() == []
     finally:
         env.admin("drop event trigger no_ddl")
+
+
+def test_two_rules_write_one_table_in_the_order_of_messages(env):
+    """Two rules take one topic into one table: plain rows, upserts, and rows of other columns all stand in the order of delivery."""
+    env.sql("""create table log (id int generated always as identity, n int, extra int); create table last (k text primary key, n int)""")
+    rule = '{ name = "%s"; topic = "~/%s"; table = "%s"; %s }'
+    upsert = 'columns = { k = "x"; n = "$.n"; }; key = ("k"); on_conflict = "update"; where = "$.n in (%s)";'.replace('"x"', "\"'x'\"")
+    bridge = env.bridge(", ".join([
+        rule % ("odd", "{k}", "log", 'columns = { n = "$.n"; }; where = "$.kind = \'a\'";'),
+        rule % ("other", "{k}", "log", 'columns = { n = "$.n"; }; where = "$.kind = \'b\'";'),
+        rule % ("wide", "{k}", "log", 'columns = { n = "$.n"; extra = "$.n"; }; where = "$.kind = \'c\'";'),
+        rule % ("last_b", "{k}", "last", upsert % "1, 3, 5, 7, 9"), rule % ("last_a", "{k}", "last", upsert % "0, 2, 4, 6, 8")]),
+        batch={"max_delay": "1s"})
+    env.publish([("~/t", '{"n": %d, "kind": "%s"}' % (n, "abcab"[n % 5])) for n in range(9)])
+    env.wait_rows("log", 9)
+    assert [row[0] for row in env.sql("select n from log order by id")] == list(range(9))
+    assert env.sql("select n from last") == [(8,)], "the row of an older message"
+    bridge.check_books()

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/trouble.h"
+#include "unit.h"
+
+static void test_remedies(void)
+{
+    static const struct {
+        const char *what;
+        enum store_result result;
+        enum sql_action action;
+        struct trouble_history history;
+        struct remedy remedy;
+    } cases[] = {
+        {"stored", STORE_DONE, SQL_ROW, {.messages = 9}, {REMEDY_NONE, 0, false, false}},
+        {"something was learned",
+         STORE_AGAIN,
+         SQL_ROW,
+         {.messages = 9},
+         {REMEDY_AGAIN, 0, false, false}},
+        {"first loss",
+         STORE_LOST,
+         SQL_RECONNECT,
+         {.messages = 800, .losses = 1},
+         {REMEDY_RECONNECT, 0, false, false}},
+        {"second loss of one batch",
+         STORE_LOST,
+         SQL_RECONNECT,
+         {.messages = 800, .losses = 2},
+         {REMEDY_RECONNECT, 200, false, true}},
+        {"losses with one message",
+         STORE_LOST,
+         SQL_RECONNECT,
+         {.messages = 1, .losses = 9, .alone = 4},
+         {REMEDY_RECONNECT, 1, false, true}},
+        {"one message tried alone again and again",
+         STORE_LOST,
+         SQL_RECONNECT,
+         {.messages = 1, .losses = 9, .alone = 5},
+         {REMEDY_RECONNECT, 1, true, true}},
+        {"position moved by somebody",
+         STORE_STALE,
+         SQL_ROW,
+         {.messages = 9},
+         {REMEDY_RECONNECT, 0, false, false}},
+        {"deadlock",
+         STORE_SOON,
+         SQL_RETRY,
+         {.messages = 9, .soon = 3},
+         {REMEDY_PAUSE, 0, false, false}},
+        {"deadlocks without end",
+         STORE_SOON,
+         SQL_RETRY,
+         {.messages = 9, .soon = 4},
+         {REMEDY_WAIT, 0, false, false}},
+        {"too large", STORE_SMALLER, SQL_SMALLER, {.messages = 9}, {REMEDY_AGAIN, 4, false, false}},
+        {"one message is too large",
+         STORE_SMALLER,
+         SQL_SMALLER,
+         {.messages = 1},
+         {REMEDY_WAIT, 1, false, false}},
+        {"disk full", STORE_WAIT, SQL_WAIT, {.messages = 9}, {REMEDY_WAIT, 0, false, false}},
+        {"own tables denied",
+         STORE_WAIT,
+         SQL_RULE,
+         {.messages = 9},
+         {REMEDY_SCHEMA, 0, false, false}},
+        {"disk full while stopping",
+         STORE_WAIT,
+         SQL_WAIT,
+         {.messages = 9, .stopping = true},
+         {REMEDY_ABANDON, 0, false, false}},
+        {"outbox full", STORE_ACKS, SQL_WAIT, {.messages = 9}, {REMEDY_ACKS, 0, false, false}},
+        {"outbox full while stopping",
+         STORE_ACKS,
+         SQL_WAIT,
+         {.messages = 9, .stopping = true},
+         {REMEDY_ABANDON, 0, false, false}},
+        {"disk of the outbox failed",
+         STORE_DISK,
+         SQL_WAIT,
+         {.messages = 9},
+         {REMEDY_STOP, 0, false, false}},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct pg_failure failure = {.action = cases[i].action};
+        struct remedy remedy = trouble_remedy(cases[i].result, &failure, &cases[i].history);
+
+        UNIT_CASE("%s", cases[i].what);
+        CHECK_INT_EQ(remedy.act, cases[i].remedy.act);
+        CHECK_INT_EQ(remedy.records_max, cases[i].remedy.records_max);
+        CHECK_INT_EQ(remedy.give_up, cases[i].remedy.give_up);
+        CHECK_INT_EQ(remedy.inquire, cases[i].remedy.inquire);
+    }
+}
+
+UNIT_MAIN("trouble", {"remedies", test_remedies})
