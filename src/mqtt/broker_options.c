@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mqtt/broker_options.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
@@ -154,6 +155,7 @@ bool broker_address_parse(const char *url, struct broker_address *address, struc
     address->host[host.length] = '\0';
     address->tls = scheme->tls;
     address->websocket = scheme->websocket;
+    assert(address->port >= 1 && address->port <= 65535 && address->host[0] != '\0');
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mqtt/intake.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -292,6 +293,7 @@ static void note_gap(struct intake *intake, const char *cause)
 
 void intake_connected(struct intake *intake, const struct intake_session *session)
 {
+    assert(session->broker <= MESSAGE_BROKER_MAX && !(session->lost && session->present));
     intake->refusing = false;
     intake->waited_ms = 0;
     intake->before = 0;
@@ -373,6 +375,7 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
         intake_refuse(intake);
         return INTAKE_REFUSED;
     }
+    assert(message->sequence > 0); /* nothing is acknowledged that is not in the journal */
     redelivery_remember(intake->redelivery, message);
     metric_add(METRIC_MESSAGES_RECEIVED, 1);
     metric_add(METRIC_MESSAGES_JOURNALED, 1);

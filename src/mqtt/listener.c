@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mqtt/listener.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -149,6 +150,8 @@ bool listener_next(struct listener *listener, int64_t milliseconds, struct messa
     if (entry != NULL) {
         listener->first = entry->next;
         listener->end = listener->first == NULL ? &listener->first : listener->end;
+        assert(listener->queued_bytes >=
+               entry->message.topic.length + entry->message.payload.length + sizeof(*entry));
         listener->queued_bytes -=
             entry->message.topic.length + entry->message.payload.length + sizeof(*entry);
         *message = entry->message;

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <string.h>
 
 #include "mqtt/paho_internal.h"
@@ -62,6 +63,7 @@ enum outcome paho_explain(const struct paho_link *link, const struct broker_addr
                           struct paho_failure *failure)
 {
     struct error *error = &failure->error;
+    assert(!link->accepted && link->handle == NULL);
     *failure = (struct paho_failure){.refusal = PAHO_UNREACHABLE};
     if (link->connect_code > 0) {
         return explain_code(link, failure);

@@ -2,6 +2,7 @@
 #include "mqtt/paho_socket.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -84,6 +85,7 @@ void paho_sockets_remove(struct paho_sockets *sockets, const struct paho_sockets
             sockets->list[kept++] = sockets->list[i];
         }
     }
+    assert(kept <= sockets->count);
     sockets->count = kept;
 }
 
@@ -175,6 +177,7 @@ enum outcome paho_resolve(const char *host, int port, struct paho_addresses *add
     if (addresses->preferred == PAHO_ADDRESSES_MAX) {
         addresses->preferred = 0;
     }
+    assert(addresses->preferred < PAHO_ADDRESSES_MAX);
     if (addresses->count == 0) {
         return error_set(error, OUTCOME_RETRY, "no numeric address for host \"%s\"", host);
     }

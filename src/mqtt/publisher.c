@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mqtt/publisher.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -215,6 +216,7 @@ static bool wait_room(struct publisher *publisher, int64_t milliseconds)
         }
         publisher->room = window - window / 2;
     }
+    assert(publisher->room > 0);
     publisher->room--;
     return true;
 }

@@ -12,6 +12,7 @@
  */
 #include "mqtt/receiver.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,7 @@ static enum attempt attempt_each(struct receiver *receiver)
         }
         receiver->short_lives = 0;
         worst = result == ATTEMPT_UNREACHABLE ? ATTEMPT_UNREACHABLE : worst;
+        assert(receiver->link == NULL);
         receiver->url = (receiver->url + 1) % count;
     }
     return worst;
@@ -95,6 +97,7 @@ static bool changed(struct receiver *receiver)
 /* Connected: until the connection is lost, the journal is crowded or the receiver stops. */
 static void stay(struct receiver *receiver)
 {
+    assert(receiver->link != NULL);
     metric_set(METRIC_BROKER_URL, (int64_t) receiver->url);
     metric_set(METRIC_BROKER_CONNECTED, 1);
     metric_add(METRIC_BROKER_RECONNECTS, receiver->connected_before);
@@ -137,6 +140,7 @@ static bool is_flapping(struct receiver *receiver, int64_t lived_ms)
 /* After a connection that was not ended by us: how long to wait. */
 static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
 {
+    assert(receiver->link != NULL && !paho_link_up(receiver->link));
     int64_t lived_ms = clock_monotonic_ms() - receiver->since_ms;
     if (lived_ms >= STABLE_TAKEOVER_MS) {
         backoff_reset(&receiver->takeover);

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -421,6 +422,7 @@ static enum attempt attempt_succeeded(struct receiver *receiver, struct session 
                                       enum session_state before)
 {
     struct error error = {0};
+    assert(receiver->link != NULL);
     receiver->since_ms = clock_monotonic_ms();
     receiver->status_pending = false;
     if (status_topic_connected(&receiver->status, receiver->since_ms)) {

@@ -365,3 +365,33 @@ bool redelivery_went_back(const struct redelivery *redelivery)
 {
     return redelivery->went_back;
 }
+
+/* The place of a remembered message, for reading. */
+static const struct delivery *delivery_seen(const struct redelivery *redelivery, uint64_t link)
+{
+    return link == 0 || link - 1 < oldest_number(redelivery)
+               ? NULL
+               : &redelivery->ring[(link - 1) % redelivery->window];
+}
+
+static void chain_check(const struct redelivery *redelivery, uint16_t packet_id)
+{
+    bool seen[MESSAGE_BROKER_MAX + 1] = {false};
+    const struct delivery *each = delivery_seen(redelivery, redelivery->newest[packet_id]);
+    for (; each != NULL; each = delivery_seen(redelivery, each->other)) {
+        assert(each->packet_id == packet_id && each->broker <= MESSAGE_BROKER_MAX);
+        assert(!seen[each->broker]);
+        assert(each->connection <= redelivery->connection);
+        seen[each->broker] = true;
+    }
+}
+
+void redelivery_check(const struct redelivery *redelivery)
+{
+    assert(redelivery->broker <= MESSAGE_BROKER_MAX);
+    for (uint64_t number = oldest_number(redelivery); number < redelivery->next; number++) {
+        const struct delivery *delivery = delivery_seen(redelivery, number + 1);
+        assert(delivery->number == number);
+        chain_check(redelivery, delivery->packet_id);
+    }
+}

@@ -119,6 +119,9 @@ enum redelivery_verdict {
 enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
                                          const struct message *message);
 
+/* Asserts the invariants that stand in redelivery.c. For tests: it takes as long as the window. */
+void redelivery_check(const struct redelivery *redelivery);
+
 /* After REDELIVERY_NEW: is it the first that shows that the broker came back with an older session?
  * At most once a connection. */
 bool redelivery_went_back(const struct redelivery *redelivery);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mqtt/subscribe.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,6 +121,7 @@ static enum outcome subscribe_chunk(const struct subscribe_job *job,
     int codes[PAHO_ENTRIES_MAX];
     const char *open[PAHO_ENTRIES_MAX];
     size_t open_count = 0;
+    assert(count > 0 && count <= PAHO_ENTRIES_MAX);
     enum outcome outcome = paho_link_subscribe(job->link, chunk, count, codes, error);
     for (size_t i = 0; i < count; i++) {
         if (codes[i] == PAHO_UNANSWERED) {

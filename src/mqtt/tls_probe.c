@@ -2,6 +2,7 @@
 #include "mqtt/tls_probe.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -418,5 +419,6 @@ size_t tls_alpn(const struct broker_options *broker, unsigned char out[TLS_ALPN_
         used += length;
         at += length;
     }
+    assert(used <= TLS_ALPN_MAX);
     return used;
 }

@@ -173,6 +173,7 @@ static void test_scripts(void)
         char *rest = NULL;
         for (char *step = strtok_r(script, " ", &rest); step; step = strtok_r(NULL, " ", &rest)) {
             run(redelivery, step);
+            redelivery_check(redelivery);
         }
         free(script);
         redelivery_free(redelivery);
@@ -238,6 +239,7 @@ static void break_at_random(bool marks)
         random = random * 1103515245 + 12345;
         acknowledged += deliver > acknowledged ? (random >> 16) % (deliver - acknowledged + 1) : 0;
     }
+    redelivery_check(redelivery);
     CHECK_INT_EQ(wrong, 0);
     CHECK(journaled > 70000); /* the packet ids went round */
     redelivery_free(redelivery);
