@@ -1,11 +1,12 @@
 /*
- * broker_check: tries the broker for `check --broker`: connects, subscribes each filter, says what is
- * refused, and leaves nothing behind.
+ * broker_check: tries the broker for `check --broker`: connects, subscribes each filter, says what
+ * is refused, and leaves nothing behind.
  *
- * A client id of its own and a clean session, so that a running bridge keeps its session. That means
- * that permissions which go by the client id are not tried, nor is the status topic, whose retained
- * message is the running bridge's. A shared subscription is tried under a group of its own, because
- * a member of the real one takes its messages away. What arrives meanwhile is thrown away.
+ * A client id of its own and a clean session, so that a running bridge keeps its session. That
+ * means that permissions which go by the client id are not tried, nor is the status topic, whose
+ * retained message is the running bridge's. A shared subscription is tried under a group of its
+ * own, because a member of the real one takes its messages away. What arrives meanwhile is thrown
+ * away.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -3,16 +3,16 @@
  * repeat, or refused.
  *
  * When intake_take() returns INTAKE_JOURNALED or INTAKE_DUPLICATE, Paho may acknowledge the
- * message. INTAKE_REFUSED says that the connection was cut first, so that no acknowledgment can
- * leave; from then on everything is refused until the next intake_connected(): what Paho still has
- * in its buffers must not overtake what was refused.
+ * message. Before INTAKE_REFUSED the connection was cut, so that no acknowledgment can leave. Then
+ * every message is refused until the next intake_connected(): messages in Paho's buffers must not
+ * overtake the refused one.
  *
- * No room in the journal: it waits, holding Paho's threads, then cuts. It waits `wait_ms` at most,
- * all messages of a connection together: neither PINGREQ nor acknowledgments move meanwhile, and
- * room that comes message by message would else hold them for ever. A failed disk: it cuts and asks
- * the process to stop. The exception is QoS 2 with MQTT 3.1.1, which Paho hands over at PUBREL,
- * when the broker has forgotten the message already: a refusal would lose it, so it is held until
- * there is room or the process stops.
+ * When the journal has no room, intake waits and then cuts the connection. All waits of one
+ * connection together take `wait_ms` at most, because they hold Paho's threads: neither PINGREQ
+ * nor acknowledgments move meanwhile. When the disk fails, intake cuts the connection and asks the
+ * process to stop. A QoS 2 message of MQTT 3.1.1 is never refused: Paho hands it over at PUBREL,
+ * when the broker has forgotten it already. Intake holds such a message until there is room or the
+ * process stops.
  *
  * MQTT 3.1.1 while subscriptions change (intake_handover): the old and the new one are there at
  * once, and some brokers send a copy for each, none of which says so. They come one right behind
@@ -22,11 +22,11 @@
  * published twice within 100 ms in this time, when the broker sends one copy anyhow; of each such
  * pair one is missing. MQTT 5 has identifiers instead (route/copies).
  *
- * A message that is larger than max_packet, which only a broker of MQTT 3.1.1 sends, is journaled as
- * its head, and so acknowledged: refused, it would come again for ever.
+ * Only a broker of MQTT 3.1.1 sends a message larger than max_packet. Intake journals its head and
+ * lets it be acknowledged: a refused one would come again for ever.
  *
- * Counts METRIC_MESSAGES_RECEIVED, _DUPLICATE and _JOURNALED; a refused message counts nowhere, it
- * will come again. Gaps count nowhere.
+ * Intake counts METRIC_MESSAGES_RECEIVED, _DUPLICATE, _UNMARKED and _JOURNALED. It does not count a
+ * refused message, which will come again, nor a gap.
  *
  * Threads: intake_connected() and intake_take() run in Paho's receive thread only (so the journal
  * has one appender); intake_stop() and intake_handover() may be called from any thread.

@@ -36,9 +36,9 @@ struct paho_publication {
  *   1. everything from `mutex` on is guarded by it;
  *   2. no function of Paho is called while it is held;
  *   3. one thread besides Paho's uses the link, except for paho_link_cut();
- *   4. `publications` has `under_way` entries. A callback takes its entry out, and does nothing when
- *      the entry is not there any more. Entries that Paho forgets in MQTTAsync_destroy() are freed
- *      behind it.
+ *   4. `publications` has `under_way` entries. A callback takes its entry out, and does nothing
+ *      when the entry is not there any more. Entries that Paho forgets in MQTTAsync_destroy() are
+ *      freed behind it.
  */
 struct paho_link {
     struct paho_link_options options; /* `broker` points to `secrets` */
@@ -70,7 +70,7 @@ struct paho_link {
     int refusal;   /* reason code of the last publication that the broker refused */
     struct paho_publication *publications; /* owned */
     int under_way;                         /* publications not confirmed */
-    int awaited; /* whoever waits for confirmations wants to be woken when no more than these are under way */
+    int awaited; /* paho_link_wait() is woken when at most so many are under way */
     bool disconnected;
     size_t pending; /* requests not answered */
     struct paho_request requests[PAHO_ENTRIES_MAX];

@@ -5,16 +5,20 @@
  * Paho C 1.3.12 is used in the narrow way that is known to be sound (its source is quoted where it
  * matters; the rest was seen in experiments with Debian 12's build):
  *
- *   - Each connection has a handle of its own. Paho's memory of QoS 2 packet ids dies with it: kept, it would swallow a message that
- *     was refused in the callback, and one that gets an id again after the broker's crash; mqtt/redelivery recognises repeats instead.
- *     And when MQTTAsync_destroy() has returned no callback of the old connection can come any more.
- *   - One handle, made by paho_init(), is never destroyed: Paho ends its threads with the last handle, and starting and ending races.
- *   - No automatic reconnect, no persistence, one URL, callbacks set before connect, the MQTT version always given.
- *   - Plain connections are made to a numeric address: Paho would resolve the name while it holds the
- *     lock that all its callbacks need, and would try one address only. TLS and WebSocket get the
- *     host name: for the certificate, and for the Host header.
- *   - Callbacks run in Paho's threads with its one lock held; they may not call isConnected, destroy, set… (they would unlock it). Those here only take
- *     the link's mutex and note what happened; no function here calls Paho while it holds that mutex.
+ *   - Each connection has a handle of its own. Paho's memory of QoS 2 packet ids dies with it:
+ *     kept, it would swallow a message that was refused in the callback, and one that gets an id
+ *     again after the broker's crash; mqtt/redelivery recognises repeats instead. And when
+ *     MQTTAsync_destroy() has returned no callback of the old connection can come any more.
+ *   - One handle, made by paho_init(), is never destroyed: Paho ends its threads with the last
+ *     handle, and starting and ending races.
+ *   - No automatic reconnect, no persistence, one URL, callbacks set before connect, the MQTT
+ *     version always given.
+ *   - Plain connections are made to a numeric address: Paho would resolve the name while it holds
+ *     the lock that all its callbacks need, and would try one address only. TLS and WebSocket get
+ *     the host name: for the certificate, and for the Host header.
+ *   - Callbacks run in Paho's threads with its one lock held; they may not call isConnected,
+ *     destroy, set… (they would unlock it). Those here only take the link's mutex and note what
+ *     happened; no function here calls Paho while it holds that mutex.
  *
  * Cutting. An MQTTAsync handle does not tell its socket. When the connection is made, all sockets
  * of the process that are connected to the broker's port are noted (descriptor and inode, from
@@ -141,8 +145,8 @@ const struct paho_connack *paho_link_connack(const struct paho_link *link);
 
 /* Subscribes `count` ≤ PAHO_ENTRIES_MAX filters, all under way at once, in small packets: brokers
  * limit the entries of one (AWS IoT: 8), and with MQTT 5 the identifier belongs to the packet, so
- * that each filter has its own. Fills `codes` whatever the outcome. OUTCOME_RETRY: the connection is
- * lost or the broker did not answer within PAHO_ANSWER_MS: close the link. */
+ * that each filter has its own. Fills `codes` whatever the outcome. OUTCOME_RETRY: the connection
+ * is lost or the broker did not answer within PAHO_ANSWER_MS: close the link. */
 enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
                                  size_t count, int *codes, struct error *error) MUST_CHECK;
 enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *filters, size_t count,

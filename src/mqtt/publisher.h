@@ -3,9 +3,9 @@
  * front of PUBACKs.
  *
  * Client identifier: the bridge's with "-ack" behind it, clean start: nothing of it lives in the
- * broker. Connects on first use or ahead of it, again after a loss, with backoff. Of several URLs it
- * uses the one that the receiver does: with brokers that are no cluster only those there wait for
- * acknowledgments. One thread.
+ * broker. Connects on first use or ahead of it, again after a loss, with backoff. Of several URLs
+ * it uses the one that the receiver does: with brokers that are no cluster only those there wait
+ * for acknowledgments. One thread.
  *
  * A publication that the broker refuses for good (PUBACK "not authorized", MQTT 5) is logged and
  * counts as confirmed; publishing it again would refuse it again.

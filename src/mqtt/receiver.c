@@ -30,8 +30,8 @@ enum {
     STABLE_TAKEOVER_MS = 600000,
     STATUS_MS = 2000, /* for publishing "online" or "offline" */
     FLAPPING = 3,     /* short connections in a row */
-    LOOK_MS = 200,    /* how often a crowded journal is looked for */
-    /* The callbacks of a connection wait for room at most so long. They hold Paho's threads, and
+    LOOK_MS = 200,    /* how often the receiver asks whether the journal is crowded */
+    /* The longest wait for room in the callbacks of a connection. They hold Paho's threads, and
      * acknowledgments must get out: those that fill the outbox are what the journal waits for. */
     CALLBACK_MS = 250,
 };
@@ -127,9 +127,10 @@ static void stay(struct receiver *receiver)
 }
 
 /*
- * Brokers before MQTT 5, and Mosquitto 2.0 too, close a connection that another client took over
- * without a word. It looks like this: short connections in a row, and each new one comes about at
- * once (a broker that restarts is away for a moment, which resets the count).
+ * When another client takes a session over, brokers of MQTT 3.1.1, and Mosquitto 2.0 with MQTT 5
+ * too, close the old connection without giving a reason. The signs are several short connections
+ * in a row, each made at the first attempt. (A restarting broker refuses some attempts, which
+ * resets the count.)
  */
 static bool is_flapping(struct receiver *receiver, int64_t lived_ms)
 {
@@ -181,7 +182,7 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
     return wait_ms;
 }
 
-/* Two causes, two cures: room on the disk, or a database that stores. */
+/* A full disk and a full journal need different remedies. */
 static void say_why_crowded(struct journal *journal)
 {
     struct journal_info info;
@@ -200,7 +201,7 @@ static void say_why_crowded(struct journal *journal)
     }
 }
 
-/* Not connected while what has arrived fills the journal: the broker keeps the rest. */
+/* Stays disconnected while the journal is crowded: the broker keeps the messages. */
 static void pause_while_crowded(struct receiver *receiver)
 {
     if (!journal_crowded(receiver->options.journal)) {
@@ -272,8 +273,8 @@ static void wanted_set(struct receiver *receiver, const struct subscription_set 
     }
 }
 
-/* The broker that was connected last, so that its redeliveries find the memory of the journal's
- * end. */
+/* The index of the broker that was connected last. The journal's end is most likely from that
+ * broker. */
 static size_t last_url_index(const struct receiver *receiver)
 {
     const struct broker_options *broker = broker_of(receiver);

@@ -185,8 +185,8 @@ static int qos_wanted(struct receiver *receiver)
     return qos;
 }
 
-/* What the broker gives less of than was asked for. Its receive maximum only bounds how many
- * acknowledgments are under way, and Mosquitto's is always low. */
+/* Logs each limit of the broker that is lower than what was asked for. Its receive maximum is left
+ * out: it only bounds how many acknowledgments are under way, and Mosquitto's is always low. */
 static void limits_report(struct receiver *receiver, const struct paho_connack *connack)
 {
     int qos = qos_wanted(receiver);
@@ -325,8 +325,8 @@ enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error
     return subscribe_wanted(receiver, session, false, true, error);
 }
 
-/* The end of a connection. One that broke off may have been dead for three keepalives before Paho
- * noticed: what the broker lost since then is part of a gap. */
+/* Notes when the session was last known to be alive. Paho may have taken three keepalives to notice
+ * that a connection is dead: a later gap must begin before that. */
 static void session_seen(const struct receiver *receiver, struct session *session, bool up)
 {
     int64_t now_us = clock_wall_us();
@@ -358,7 +358,7 @@ void receiver_end_link(struct receiver *receiver, int64_t milliseconds)
     sessions_save(receiver);
 }
 
-/* Events of their own, because the log counts an event that repeats soon, whatever its fields. */
+/* One event for each kind of refusal, because the log only counts an event that repeats soon. */
 static void log_refusal(const struct receiver *receiver, enum paho_refusal refusal,
                         const char *reason)
 {

@@ -23,9 +23,9 @@
  *      newest counts: a broker gives an id to another message only after the first one's
  *      acknowledgment. Mosquitto and EMQX number round and round through 65,535, so an identical
  *      message that never reached us has an id that the memory does not know: it is new; or
- *   3. its session goes on, and the broker numbers every connection anew (RabbitMQ 3.10, against the
- *      standard, repeats A=1 C=3 D=4 as A=1 C=2 D=3). We assume that only while the deliveries of
- *      this connection came numbered 1, 2, 3 without exception, and no id came twice on one
+ *   3. its session goes on, and the broker numbers every connection anew (RabbitMQ 3.10, against
+ *      the standard, repeats A=1 C=3 D=4 as A=1 C=2 D=3). We assume that only while the deliveries
+ *      of this connection came numbered 1, 2, 3 without exception, and no id came twice on one
  *      connection. Then topic and payload alone decide, and order: only a message behind the last
  *      one that was repeated is a candidate.
  *
@@ -37,40 +37,42 @@
  *
  * QoS 2. Paho C hides DUP (MQTTAsyncUtils.c, Protocol_processPublication). So rule 2 holds without
  * DUP until the first message of the connection that is new: a broker repeats first and sends new
- * ones then (Mosquitto: 100 of 100 reconnects under load). From there on it holds only for ids that
- * were given before the highest id of the connections before: new messages get ids ahead of it, also
- * when they go round. (Mosquitto, restarted with a long queue, has thousands under way and lets new
- * ones in between when it repeats them.)
+ * ones then (Mosquitto: 100 of 100 reconnects under load). From there on it holds only for ids
+ * that were given before the highest id of the connections before: new messages get ids ahead of
+ * it, also when they go round. (Mosquitto, restarted with a long queue, has thousands under way
+ * and lets new ones in between when it repeats them.)
  *
- * Never a repeat: a QoS 0 message; and, except by rule 1, a message of a connection without session.
+ * Never a repeat: a QoS 0 message; and, except by rule 1, a message of a connection without
+ * session.
  *
  * What remains undecidable, and which way it errs:
  *   - A broker reuses a packet id at once (lowest free id), two messages with the same topic and
- *     payload follow each other, and the connection breaks before the second one arrives: the second
- *     is taken for a repeat of the first, that is, an identical message is missing. QoS 2: the same
- *     for a first message after a reconnect that is identical to the last one before it. QoS 1: the
- *     same within 5 s after the reconnect, for a broker of which nothing but that message is known.
- *     Timestamps or counters in payloads avoid it.
- *   - A broker comes back with an old snapshot and gives ids again, without a repeat before (so that
- *     nobody knows that it sets DUP), to messages identical to those that had these ids, within 5 s:
- *     taken for repeats. METRIC_MESSAGES_UNMARKED counts all that were recognized without DUP.
- *   - A broker numbers anew: a message lost on its way and identical to one that is open is taken for
- *     its repeat.
+ *     payload follow each other, and the connection breaks before the second one arrives: the
+ *     second is taken for a repeat of the first, that is, an identical message is missing. QoS 2:
+ *     the same for a first message after a reconnect that is identical to the last one before it.
+ *     QoS 1: the same within 5 s after the reconnect, for a broker of which nothing but that
+ *     message is known. Timestamps or counters in payloads avoid it.
+ *   - A broker comes back with an old snapshot and gives ids again, without a repeat before (so
+ *     that nobody knows that it sets DUP), to messages identical to those that had these ids,
+ *     within 5 s: taken for repeats. METRIC_MESSAGES_UNMARKED counts all that were recognized
+ *     without DUP.
+ *   - A broker numbers anew: a message lost on its way and identical to one that is open is taken
+ *     for its repeat.
  *   - A broker reuses an id that is still open (Mosquitto after 65,535 messages without our
- *     acknowledgment); a repeat of a message that is more than `window` messages old; repeats without
- *     DUP behind new messages (aedes: one in nine); QoS 2 repeats after new messages from a broker
- *     that reuses ids; EMQX 5.9 to 6.3 sends some messages twice at a reconnect, with new ids and
- *     without DUP: stored twice.
+ *     acknowledgment); a repeat of a message that is more than `window` messages old; repeats
+ *     without DUP behind new messages (aedes: one in nine); QoS 2 repeats after new messages from
+ *     a broker that reuses ids; EMQX 5.9 to 6.3 sends some messages twice at a reconnect, with new
+ *     ids and without DUP: stored twice.
  *
- * Several brokers (a list of URLs) have sessions of their own, and give the same packet ids. `broker`
- * is the number of the one that a message came from (core/message.h), which the journal remembers. In
- * a cluster a session may move from one to the other, so the newest delivery of all of them is a
- * candidate, too; forgetting goes by broker.
+ * Several brokers (a list of URLs) have sessions of their own, and give the same packet ids.
+ * `broker` is the number of the one that a message came from (core/message.h), which the journal
+ * remembers. In a cluster a session may move from one to the other, so the newest delivery of all
+ * of them is a candidate, too; forgetting goes by broker.
  *
- * A broker that was killed may come back with an older session (Mosquitto and FlashMQ, saved half an
- * hour ago): what it had queued since then is gone, and it says that the session is present. Its
- * packet ids betray it, where it numbers in order (eight deliveries in a row did so far): the first
- * new message of a connection has an id that is not ahead of those before.
+ * A broker that was killed may come back with an older session (Mosquitto and FlashMQ, saved half
+ * an hour ago): what it had queued since then is gone, and it says that the session is present.
+ * Its packet ids betray it, where it numbers in order (eight deliveries in a row did so far): the
+ * first new message of a connection has an id that is not ahead of those before.
  *
  * Pure; one thread.
  *

@@ -14,14 +14,13 @@
  *   subscription 1 1 23481723 devices/+/telemetry        qos, retain handling, identifier, filter
  *   last mqtt://localhost:1883
  *
- * "settled" is taken away before a connection is tried and comes back when all is subscribed. A
- * process that dies in between, when the broker may have made a new, empty session already, so
- * finds a session that is present but not settled, and subscribes everything again.
+ * "settled" is removed before a connection is tried and written again when all is subscribed. In
+ * between the broker may make a new, empty session. When the process dies there, the next process
+ * finds a session that is not settled, and subscribes everything again.
  *
- * "connecting" stands there from before a connection is tried until its CONNACK, if there was a
- * session before. A process that is killed in between, when the broker may have answered that the
- * session is lost, leaves it: the next one is told that the session is present, which may be the
- * new one, and reports the gap as possible.
+ * "connecting" stands there while an answer to CONNECT is awaited, if there was a session before.
+ * In between the broker may answer that the session is lost. When the process dies there, the next
+ * process is told that a session is present, which may be the new one, and reports a possible gap.
  *
  * Where something else than a file stands under the name, a pipe for example, there is none.
  *

@@ -2,8 +2,8 @@
  * subscribe: makes a broker's session hold exactly the wanted subscriptions.
  *
  * What is held already is left alone (a SUBSCRIBE again would bring the retained messages again),
- * except for RETAIN_SEND, which wants them at every connection. What the broker refuses, grants with
- * a lower QoS, or answers by ending the connection (mqtt/subscribe_search) is logged.
+ * except for RETAIN_SEND, which wants them at every connection. What the broker refuses, grants
+ * with a lower QoS, or answers by ending the connection (mqtt/subscribe_search) is logged.
  *
  * SPDX-License-Identifier: MIT
  */
