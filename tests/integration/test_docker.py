@@ -187,6 +187,22 @@ def test_kubernetes(env):
     assert all(os.path.basename(data[name]) in read("kubernetes.yaml").split("apiVersion")[0] for name in data if name.endswith("_FILE"))
 
 
+def test_kustomize_and_prometheus_operator(env):
+    """The base names files that are there; the PodMonitor finds the pods and their port."""
+    base = load("kustomization.yaml")
+    assert all(os.path.exists(os.path.join(DOCKER, name)) for name in base["resources"]), base
+    stateful = next(document for document in yaml.safe_load_all(read("kubernetes.yaml")) if document["kind"] == "StatefulSet")["spec"]["template"]
+    monitor = load("podmonitor.yaml")["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= stateful["metadata"]["labels"].items()
+    ports = {port["name"] for port in stateful["spec"]["containers"][0]["ports"]}
+    assert {endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]} <= ports
+
+
+def test_compose_for_debian(env):
+    """Debian's own docker-compose 1.29 takes the files: no top-level name."""
+    assert all("name" not in load(name) for name in ("compose.yaml", "compose.sidecar.yaml"))
+
+
 # --- the image's configuration, for real
 
 def contained(env, variables_, wrap=None, bridge=None):
