@@ -2,12 +2,18 @@
 #include "load/trial.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "pg/pg_steps.h"
 
-enum { CHUNK_MESSAGES = 32, WINDOW_MESSAGES = 1024 };
+enum {
+    CHUNK_MESSAGES = 32,
+    WINDOW_MESSAGES = 1024,
+    NAMED_MAX = 32, /* refused messages of a run whose column is looked for: a round trip each */
+};
 #define WINDOW_BYTES_MAX ((size_t) 512 * 1024)
 
 /* Rows take milliseconds; what takes longer is tried again in another transaction. */
@@ -232,6 +238,64 @@ static bool split_failed(struct window *window)
     return any;
 }
 
+/* Takes the name of the first column whose probe fails with the same words. */
+static void take_column(struct pg_failure *failure, const struct target_probes *probes,
+                        const struct pg_steps *steps)
+{
+    for (size_t i = 0; i < probes->count && failure->column[0] == '\0'; i++) {
+        const struct pg_step *step = &steps->list[2 * i + 1];
+
+        if (step->failed && strcmp(step->failure->message, failure->message) == 0) {
+            snprintf(failure->column, sizeof(failure->column), "%s", probes->list[i].column);
+        }
+    }
+}
+
+/* INSERT does not say which column's value it could not read: each is read by itself. */
+static enum outcome name_column(const struct trial *trial, struct chunk *chunk,
+                                struct pg_failure *failure)
+{
+    const struct target *target = target_of(trial);
+    const struct write *write = write_of(trial);
+    struct pg_steps steps = {0};
+    struct target_values values;
+    enum outcome outcome;
+
+    target_values_init(&values, target, row_runs_bytes(write, chunk->low, chunk->high),
+                       (size_t) row_runs_rows(write, chunk->low, chunk->high));
+    for (size_t i = 0; i < target->probes.count; i++) {
+        const struct target_probe *probe = &target->probes.list[i];
+
+        (void) pg_steps_add(&steps, back_sql, NULL, 0, false);
+        (void) pg_steps_add(&steps, probe->sql, &values.values[probe->index], 1, true);
+        pg_steps_end_group(&steps);
+    }
+    outcome = pg_steps_run(trial->store->connection, &steps, failure);
+    if (outcome == OUTCOME_OK) {
+        take_column(&chunk->failure, &target->probes, &steps);
+    }
+    pg_steps_fini(&steps);
+    target_values_fini(&values);
+    return outcome;
+}
+
+static enum outcome name_columns(struct trial *trial, struct window *window,
+                                 struct pg_failure *failure)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t i = 0; outcome == OUTCOME_OK && i < window->count; i++) {
+        struct chunk *chunk = &window->list[i];
+
+        if (chunk->failed && chunk->failure.action == SQL_ROW && trial->named < NAMED_MAX &&
+            chunk->failure.column[0] == '\0' && target_of(trial)->probes.count > 0) {
+            trial->named++;
+            outcome = name_column(trial, chunk, failure);
+        }
+    }
+    return outcome;
+}
+
 static void take_refusals(struct trial *trial, const struct window *window)
 {
     for (size_t i = 0; i < window->count; i++) {
@@ -265,6 +329,9 @@ static enum outcome try_window(struct trial *trial, struct window *window,
         if (run_all(connection, again, 2, failure) != OUTCOME_OK) {
             return OUTCOME_RETRY;
         }
+    }
+    if (name_columns(trial, window, failure) != OUTCOME_OK) {
+        return OUTCOME_RETRY;
     }
     take_refusals(trial, window);
     return run_all(connection, next, 4, failure);

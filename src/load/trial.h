@@ -30,6 +30,7 @@ struct trial {
     struct refusal *refusals; /* owned; in the order of extents */
     size_t count;
     size_t capacity;
+    size_t named; /* refused messages whose column was looked for */
 };
 
 /* Begins the transaction of a trial. OUTCOME_RETRY as below. */

@@ -148,6 +148,7 @@ struct target *target_new(const struct rule_options *rule, const struct pg_table
             target->relation = memory_strdup(table->shape->name);
         }
     }
+    target_probes_init(&target->probes, plan, table == NULL ? NULL : buf_string(&relation));
     buf_fini(&relation);
     buf_fini(&insert);
     return target;
@@ -168,6 +169,7 @@ void target_free(struct target *target)
     free(target->before);
     free(target->after);
     free(target->check);
+    target_probes_fini(&target->probes);
     free(target->elements);
     free(target);
 }

@@ -36,6 +36,7 @@
 #include "core/table_shape.h"
 #include "pg/pg_catalog.h"
 #include "pg/pg_steps.h"
+#include "pg/target_probe.h"
 #include "row/row_plan.h"
 
 /* One statement over the rows. */
@@ -59,7 +60,8 @@ struct target {
     char *check; /* owned; fails with TARGET_CHECK_STATE when a column has another type than the
                     rows were made for; NULL for a rule with `sql` */
     enum copy_format format;
-    uint32_t *elements; /* owned; of the arrays */
+    struct target_probes probes; /* which column is refused; see pg/target_probe.h */
+    uint32_t *elements;          /* owned; of the arrays */
     size_t column_count;
     bool deferred; /* SET CONSTRAINTS ALL IMMEDIATE belongs behind the rows, so that a deferred
                       constraint fails while the rows can still be told apart */
