@@ -32,6 +32,14 @@ def test_postgis(env):
                  ("~/p/bad", '{"area": {"type": "Point", "coordinates": [9.99, 53.55]}}'),
                  ("~/p/last", '{"pos": "POINT(0 0)"}')])
     env.wait(lambda: env.one("select count(*) from place") == 3, 20, lambda: f"{env.dead_letters()}")
+    env.sql("create table made (name text, pos geometry(Point, 4326))")
+    bridge.configure("""{ name = "made"; topic = "~/m/{name}"; table = "made";
+                          columns = { name = "{name}"; lon = "$.lon :: float8"; lat = "$.lat :: float8"; };
+                          compute = { pos = "ST_SetSRID(ST_MakePoint(lon, lat), 4326)"; }; }""")
+    bridge.restart()
+    env.publish([("~/m/two", '{"lon": 9.99, "lat": 53.55}')])
+    env.wait_rows("made", 1)
+    assert env.sql("select name, st_asewkt(pos) from made") == [("two", "SRID=4326;POINT(9.99 53.55)")]
     assert env.sql("select name, st_x(pos)::text, st_srid(pos) from place where name <> 'last' order by id") == [
         ("json", "9.99", 4326), ("text", "9.99", 4326)]
     (_, topic, reason, _, parked), = env.dead_letters()
