@@ -14,13 +14,42 @@ void http_connections_fini(struct http_connections *connections)
     pthread_mutex_destroy(&connections->mutex);
 }
 
+/* With the mutex. */
+static void hang_up(struct http_connections *connections, size_t at)
+{
+    connections->list[at].hung_up = true;
+    shutdown(connections->list[at].fd, SHUT_RDWR);
+}
+
+/* With the mutex. Hangs up on the one that has waited longest when too many are served. */
+static void make_place(struct http_connections *connections)
+{
+    size_t served = 0;
+    size_t oldest = connections->count;
+    for (size_t i = 0; i < connections->count; i++) {
+        if (connections->list[i].hung_up) {
+            continue;
+        }
+        served++;
+        if (oldest == connections->count ||
+            connections->list[i].since_ms < connections->list[oldest].since_ms) {
+            oldest = i;
+        }
+    }
+    if (served > HTTP_CONNECTIONS_SERVED) {
+        hang_up(connections, oldest);
+    }
+}
+
 void http_connections_opened(struct http_connections *connections, int fd, int64_t now_ms)
 {
     pthread_mutex_lock(&connections->mutex);
     if (connections->count < HTTP_CONNECTIONS_MAX) {
         connections->list[connections->count].fd = fd;
         connections->list[connections->count].since_ms = now_ms;
+        connections->list[connections->count].hung_up = false;
         connections->count++;
+        make_place(connections);
     }
     pthread_mutex_unlock(&connections->mutex);
 }
@@ -60,7 +89,7 @@ void http_connections_sweep(struct http_connections *connections, int64_t now_ms
     pthread_mutex_lock(&connections->mutex);
     for (size_t i = 0; i < connections->count; i++) {
         if (now_ms - connections->list[i].since_ms >= limit_ms) {
-            shutdown(connections->list[i].fd, SHUT_RDWR);
+            hang_up(connections, i);
         }
     }
     pthread_mutex_unlock(&connections->mutex);

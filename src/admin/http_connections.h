@@ -4,7 +4,9 @@
  *
  * libmicrohttpd hangs up on a client that says nothing for a while, but a byte now and then keeps
  * it waiting for ever, and few such clients take all connections there are. Here a request has a
- * time limit as a whole. Any thread.
+ * time limit as a whole. And a newcomer always finds a place: beyond HTTP_CONNECTIONS_SERVED the one
+ * that has waited longest is hung up on, so that no number of idle clients, from whatever address,
+ * keeps a probe of /healthz out. Any thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,10 +14,12 @@
 #define MQTT2PG_ADMIN_HTTP_CONNECTIONS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define HTTP_CONNECTIONS_MAX 64
+#define HTTP_CONNECTIONS_SERVED 32 /* the rest is room for those that are being hung up on */
 
 struct http_connections {
     pthread_mutex_t mutex;
@@ -23,6 +27,7 @@ struct http_connections {
     struct {
         int fd;           /* borrowed: between opened() and closed() */
         int64_t since_ms; /* monotonic: connected, or answered last */
+        bool hung_up;     /* shut down, not closed yet */
     } list[HTTP_CONNECTIONS_MAX];
 };
 

@@ -23,7 +23,6 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 
-#define CONNECTIONS_PER_ADDRESS_MAX 32u
 #define CONNECTION_BYTES_MAX ((size_t) 32 * 1024)
 #define TIMEOUT_SECONDS 10u /* for a client that is silent, and for a request as a whole */
 
@@ -332,7 +331,6 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int listener)
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) log_library, NULL}, /* first, so that it hears of the others */
         {MHD_OPTION_LISTEN_SOCKET, listener, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX, NULL},
-        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS_MAX, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES_MAX, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t) note_connection, server},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t) note_answer, server},

@@ -39,4 +39,28 @@ static void test_sweep(void)
     http_connections_fini(&connections);
 }
 
-UNIT_MAIN("http_connections", {"sweep", test_sweep})
+/* Beyond the number that is served the one that has waited longest goes, each only once. */
+static void test_newcomer_finds_a_place(void)
+{
+    enum { COUNT = HTTP_CONNECTIONS_SERVED + 3 };
+    struct http_connections connections;
+    int pairs[COUNT][2];
+    http_connections_init(&connections);
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_INT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
+        http_connections_opened(&connections, pairs[i][0], 1000 + i);
+        if (i == HTTP_CONNECTIONS_SERVED - 1) {
+            http_connections_answered(&connections, pairs[1][0], 5000);
+        }
+    }
+    for (int i = 0; i < COUNT; i++) {
+        UNIT_CASE("connection %d", i);
+        CHECK_INT_EQ(is_open(pairs[i][0]), i == 1 || i > 3);
+        close(pairs[i][0]);
+        close(pairs[i][1]);
+    }
+    http_connections_fini(&connections);
+}
+
+UNIT_MAIN("http_connections", {"a newcomer finds a place", test_newcomer_finds_a_place},
+          {"sweep", test_sweep})
