@@ -96,6 +96,29 @@ comment on column mqtt2pg.gap.to_time is 'first sign after it; null when not kno
 comment on column mqtt2pg.gap.messages is 'how many are missing; null when not known';
 comment on column mqtt2pg.gap.acknowledged_at is 'when somebody took note of it (mqtt2pg gaps ack); null: not yet';
 
+-- What formats with state remember of earlier messages: Sparkplug B's names, aliases and datatypes. Rows are written in the transaction
+-- that stores the rows of the same messages, and removed when a newer one of the same key is stored and no dead letter is older.
+
+create table if not exists mqtt2pg.memory (
+    client_id text not null,
+    journal uuid not null,
+    kind text not null,
+    key text not null,
+    sequence bigint not null,
+    content bytea not null,
+    learned_at timestamptz not null default now(),
+    primary key (client_id, journal, kind, key, sequence)
+);
+
+comment on table mqtt2pg.memory is 'what payload formats with state remember of earlier messages (births of Sparkplug B); never change it by hand';
+comment on column mqtt2pg.memory.client_id is 'MQTT client identifier of the bridge';
+comment on column mqtt2pg.memory.journal is 'which journal the sequence counts in';
+comment on column mqtt2pg.memory.kind is 'which format: sparkplug';
+comment on column mqtt2pg.memory.key is 'what it is about: GROUP/EDGE or GROUP/EDGE/DEVICE';
+comment on column mqtt2pg.memory.sequence is 'number of the message that it was learned from; later messages use it';
+comment on column mqtt2pg.memory.content is 'what was learned, in the bridge''s own form';
+comment on column mqtt2pg.memory.learned_at is 'when it was stored';
+
 -- How each bridge is, for monitoring with SQL alone. The bridge writes its row every few seconds, beside the batches and without waiting
 -- for the disk; where it may not, it goes on without.
 

@@ -26,6 +26,7 @@ select format('grant connect, temporary on database %I to %I', current_database(
 grant usage on schema :"schema" to :"role";
 grant select, insert, update on :"schema".progress to :"role";
 grant select, insert, update, delete on :"schema".dead_letter to :"role";
+grant select, insert, update, delete on :"schema".memory to :"role";
 grant select, insert on :"schema".gap to :"role";
 grant select, insert, update on :"schema".bridge to :"role";
 grant select, insert, update on :"schema".replay to :"role";

@@ -10,6 +10,11 @@ moved as (
      where client_id = $3 and journal = $2::uuid and (select is_free from free)
     returning client_id
 ),
+memories as (
+    update mqtt2pg.memory
+       set client_id = $1
+     where client_id = $3 and journal = $2::uuid and exists (table moved)
+),
 letters as (
     update mqtt2pg.dead_letter
        set client_id = $1

@@ -6,6 +6,8 @@ with wanted (name, columns, privileges) as (values
                     array['select', 'insert', 'update', 'delete']),
     ('gap', array['id', 'noticed_at', 'client_id', 'cause', 'from_time', 'to_time', 'messages', 'acknowledged_at'],
             array['insert']),
+    ('memory', array['client_id', 'journal', 'kind', 'key', 'sequence', 'content', 'learned_at'],
+               array['select', 'insert', 'delete', 'update']),
     -- The service works without its row there, so no privilege is asked for.
     ('bridge', array['client_id', 'journal', 'version', 'host', 'started_at', 'connected_at', 'refreshed_at', 'backlog',
                      'delay_seconds', 'messages_per_second', 'rows_per_second', 'last_error', 'last_error_at'], array[]::text[]),

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "cli/cli_call.h"
+#include "load/recall.h"
 #include "load/retry.h"
 #include "pg/dead_letter.h"
 
@@ -151,7 +152,8 @@ int letter_retry(const struct letter_desk *desk, const struct letter_choice *cho
     struct pg_failure failure;
     int exit_code;
 
-    if (rule_targets_read(targets, desk->connection, &failure) == OUTCOME_OK) {
+    if (rule_targets_read(targets, desk->connection, &failure) == OUTCOME_OK &&
+        recall(mapper, desk->connection, &failure) == OUTCOME_OK) {
         exit_code = retry_rules(desk, choice, &store, mapper);
         if (choice->rule == NULL && choice->id == 0) {
             letter_tell_strays(desk, choice->client_id == NULL);

@@ -146,6 +146,14 @@ static void check_share(const struct check *check)
         problem_error(check->problems, place_of(check, "share"), "share",
                       "the name of a group has no \"+\", \"#\" or \"/\"");
     }
+    /* Formats that learn: the only one so far. */
+    bool learns =
+        check->rule->format.text != NULL && strcmp(check->rule->format.text, "sparkplug_b") == 0;
+    if (learns && check->rule->share != NULL && check->rule->share[0] != '\0') {
+        problem_error(check->problems, place_of(check, "share"), "share",
+                      "does not go with format \"sparkplug_b\": BIRTH and DATA would reach "
+                      "different bridges");
+    }
 }
 
 void config_rule_check(const struct config_reader *reader, const struct rule_options *rule,

@@ -7,6 +7,7 @@
 #include "decode/decode_msgpack.h"
 #include "decode/decode_protobuf.h"
 #include "decode/decode_raw.h"
+#include "decode/decode_sparkplug.h"
 #include "decode/decode_text.h"
 #include "decode/json_scan.h"
 
@@ -56,6 +57,12 @@ const struct decoder decoders[] = {
      .decode = decode_protobuf,
      .prepare = decode_protobuf_prepare,
      .release = decode_protobuf_release},
+    {.name = "sparkplug_b",
+     .help = "Sparkplug B 3.0; \"$\" is {timestamp, seq, group, edge, device, type, metrics}",
+     .payload_type = "jsonb",
+     .has_members = true,
+     .decode = decode_sparkplug,
+     .learn = decode_sparkplug_learn},
 };
 
 const size_t decoder_count = sizeof(decoders) / sizeof(decoders[0]);

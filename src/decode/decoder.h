@@ -11,6 +11,7 @@
 #include "base/outcome.h"
 #include "core/document.h"
 #include "core/format_options.h"
+#include "core/memory.h"
 
 /* What a document may depend on; all borrowed. */
 struct decode_input {
@@ -20,6 +21,7 @@ struct decode_input {
     const struct memory *memory;          /* what was learned before; NULL = nothing */
     const struct format_options *options; /* of the rule; NULL where the format has none */
     const void *state;                    /* what prepare() made of them */
+    bool late; /* a dead letter: what was learned behind it counts where nothing was before */
 };
 
 struct decoder {
@@ -29,7 +31,8 @@ struct decoder {
     bool has_members;         /* "$" may be an array or object */
     bool is_text;             /* no payload begins as compressed ones do */
     /* Makes the document in `arena`; it borrows the payload. OUTCOME_REJECT with a reason that says
-     * where ("byte 17: …") and never quotes the payload. */
+     * where ("byte 17: …") and never quotes the payload. *root is NULL when the message means
+     * nothing (any more): it counts as filtered. */
     enum outcome (*decode)(const struct decode_input *input, struct arena *arena,
                            const struct node **root, struct error *error);
     /* Checks the options and makes what decode() needs of them. OUTCOME_REJECT with `error` and
@@ -37,6 +40,10 @@ struct decoder {
     enum outcome (*prepare)(const struct format_options *options, void **state, struct place *place,
                             struct error *error);
     void (*release)(void *state); /* may be NULL */
+    /* What later messages need of this one; false: nothing. The entry lies in `arena`. NULL for
+     * formats without state. Called for each message before it is decoded. */
+    bool (*learn)(const struct decode_input *input, struct arena *arena,
+                  struct memory_entry *entry);
 };
 
 extern const struct decoder decoders[];

@@ -76,19 +76,35 @@ bool format_same(const struct format *left, const struct format *right)
             left->options->max_decoded_bytes == right->options->max_decoded_bytes);
 }
 
+/* The input with what the format itself knows, and the payload as it was before it was
+ * compressed. */
+static enum outcome complete(const struct format *format, const struct decode_input *input,
+                             struct arena *arena, struct decode_input *inner, struct error *error)
+{
+    *inner = *input;
+    inner->options = format->options;
+    inner->state = format->state;
+    return format->options->compression == COMPRESSION_NONE
+               ? OUTCOME_OK
+               : decompress(format->options->compression, input->payload,
+                            (size_t) format->options->max_decoded_bytes, arena, &inner->payload,
+                            error);
+}
+
 enum outcome format_decode(const struct format *format, const struct decode_input *input,
                            struct arena *arena, const struct node **root, struct error *error)
 {
-    struct decode_input inner = *input;
-    inner.options = format->options;
-    inner.state = format->state;
-    if (format->options->compression != COMPRESSION_NONE) {
-        enum outcome outcome =
-            decompress(format->options->compression, input->payload,
-                       (size_t) format->options->max_decoded_bytes, arena, &inner.payload, error);
-        if (outcome != OUTCOME_OK) {
-            return outcome;
-        }
-    }
-    return format->decoder->decode(&inner, arena, root, error);
+    struct decode_input inner;
+    enum outcome outcome = complete(format, input, arena, &inner, error);
+    return outcome == OUTCOME_OK ? format->decoder->decode(&inner, arena, root, error) : outcome;
+}
+
+bool format_learn(const struct format *format, const struct decode_input *input,
+                  struct arena *arena, struct memory_entry *entry)
+{
+    struct decode_input inner;
+    struct error error;
+    assert(format->decoder->learn != NULL);
+    return complete(format, input, arena, &inner, &error) == OUTCOME_OK &&
+           format->decoder->learn(&inner, arena, entry);
 }

@@ -31,4 +31,8 @@ enum outcome format_decode(const struct format *format, const struct decode_inpu
                            struct arena *arena, const struct node **root,
                            struct error *error) MUST_CHECK;
 
+/* As decoder->learn(), for a format that has it; the payload may be compressed. */
+bool format_learn(const struct format *format, const struct decode_input *input,
+                  struct arena *arena, struct memory_entry *entry);
+
 #endif

@@ -33,6 +33,7 @@ void batch_free(struct batch *batch)
     free(batch->gaps);
     buf_fini(&batch->dead_letters);
     ack_batch_fini(&batch->acks);
+    memory_rows_fini(&batch->learned);
     free(batch);
 }
 
@@ -54,6 +55,7 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder)
     batch->unmatched = 0;
     batch->first_unmatched[0] = '\0';
     ack_batch_reset(&batch->acks);
+    memory_rows_reset(&batch->learned);
 }
 
 static void add_message(struct batch *batch, const struct message *message)
@@ -349,11 +351,20 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
                         const struct message *message)
 {
     const struct mapped *list;
-    size_t count = mapper_map(builder->mapper, message, &list);
+    struct memory_entry entry;
+    struct ack command;
+    size_t count;
 
+    if (mapper_learn(builder->mapper, message, &entry)) {
+        memory_rows_append(&batch->learned, &entry);
+    }
+    count = mapper_map(builder->mapper, message, &list);
     add_message(batch, message);
     for (size_t i = 0; i < count; i++) {
         add_mapped(batch, builder, &list[i]);
+    }
+    if (mapper_rebirth(builder->mapper, message, clock_wall_us(), &command)) {
+        ack_batch_append(&batch->acks, &command);
     }
     if (mapper_routing(builder->mapper) == ROUTING_UNMATCHED) {
         note_unmatched(batch, builder, message);
@@ -390,7 +401,8 @@ static void add_gap_message(struct batch *batch, const struct message *message)
 
 static bool is_full(const struct batch *batch, const struct batch_options *options)
 {
-    size_t bytes = batch->bytes + batch->dead_letters.length + batch->acks.bytes.length;
+    size_t bytes = batch->bytes + batch->dead_letters.length + batch->acks.bytes.length +
+                   memory_rows_bytes(&batch->learned);
 
     return (int64_t) batch->rows >= options->max_rows ||
            (int64_t) batch->count >= options->max_rows || (int64_t) bytes >= options->max_bytes;

@@ -21,6 +21,7 @@
 #include "load/rule_targets.h"
 #include "load/verdicts.h"
 #include "pg/dead_letter.h"
+#include "pg/memory_rows.h"
 
 /* What a batch does for one rule. */
 struct rule_batch {
@@ -56,6 +57,7 @@ struct batch {
     size_t gap_count;
     size_t gap_capacity;
     struct ack_batch acks;
+    struct memory_rows learned; /* by formats with state */
 };
 
 /* What building needs; all borrowed. */

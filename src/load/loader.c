@@ -13,12 +13,14 @@
 #include "base/thread.h"
 #include "load/blame.h"
 #include "load/loader_internal.h"
+#include "load/recall.h"
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 10000
 #define LOSS_MAX_MS 3000
 #define IDLE_WAIT_MS 1000
 #define RECALL_MAX 100000 /* messages */
+#define PRUNE_INTERVAL_MS 60000
 
 bool loader_stopping(struct loader *loader)
 {
@@ -127,6 +129,11 @@ static void batch_committed(struct loader *loader, int64_t took_us)
                         clock_wall_us());
     count_rules(loader, batch);
     loader_set_stored(loader, batch->to);
+    if (batch->learned.count > 0 && clock_monotonic_ms() - loader->pruned_ms >= PRUNE_INTERVAL_MS) {
+        loader->pruned_ms = clock_monotonic_ms();
+        recall_prune(loader->mapper, loader->connection, journal_uuid(loader->options.journal),
+                     batch->to);
+    }
     verdicts_reset(&loader->verdicts);
     backoff_reset(&loader->wait);
     backoff_reset(&loader->loss);
@@ -311,7 +318,8 @@ static void take_new_rules(struct loader *loader)
     loader->used_ruleset = next;
     pthread_mutex_unlock(&loader->mutex);
     if (pg_is_connected(loader->connection) &&
-        rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK) {
+        (rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK ||
+         recall(loader->mapper, loader->connection, &failure) != OUTCOME_OK)) {
         loader_trouble(loader, STORE_LOST, &failure);
     }
 }

@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "base/stop.h"
 #include "load/loader_internal.h"
+#include "load/recall.h"
 #include "pg/progress.h"
 
 /* How long the backend of a killed predecessor may hold our lock. */
@@ -111,7 +112,8 @@ void loader_expect_acks(struct loader *loader)
         return;
     }
     for (size_t i = 0; i < loader->ruleset->count; i++) {
-        expected = expected || loader->ruleset->rules[i]->ack != NULL;
+        expected = expected || loader->ruleset->rules[i]->ack != NULL ||
+                   rule_rebirth(loader->ruleset->rules[i]) != REBIRTH_NEVER;
     }
     outbox_expect(loader->options.outbox, expected);
 }
@@ -147,7 +149,14 @@ static bool establish(struct loader *loader, struct error *error)
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }
-    return loader_take_position(loader, error);
+    if (!loader_take_position(loader, error)) {
+        return false;
+    }
+    if (recall(loader->mapper, loader->connection, &failure) != OUTCOME_OK) {
+        error_set(error, OUTCOME_RETRY, "%s", failure.message);
+        return false;
+    }
+    return true;
 }
 
 bool loader_connect(struct loader *loader)

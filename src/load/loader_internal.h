@@ -57,6 +57,7 @@ struct loader {
     uint64_t last_at_start;         /* journal_last() before this process appended anything */
     int64_t waiting_since_ms;       /* monotonic: the first message behind `stored` is not older */
     int64_t watch_again_ms;         /* monotonic: when the database is asked for gaps and letters */
+    int64_t pruned_ms;              /* monotonic: when the memory of formats was pruned last */
     struct trouble_history history; /* since the last commit */
     uint64_t lost_at;               /* where the batch began with which the connection was lost */
     bool inquire;                   /* before the next batch is stored */

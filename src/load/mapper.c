@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "decode/json_scan.h"
+#include "load/rebirth.h"
 #include "row/convert.h"
 
 enum { ROWS_BYTES_MAX = 64 * 1024 * 1024 }; /* that one message becomes under one rule */
@@ -20,7 +21,8 @@ struct rule_columns {
 /* A payload decoded for one format. */
 struct decoded {
     const struct format *format;
-    const struct node *root; /* NULL: it can't be decoded, `error` says why */
+    const struct node *root; /* NULL: `error` says why, or the message means nothing */
+    enum outcome outcome;
     struct error error;
 };
 
@@ -34,7 +36,30 @@ struct mapper {
     struct mapped *list;
     struct decoded *decoded; /* one per format met in this message */
     size_t decoded_count;
+    struct memory *memory;         /* owned; NULL: no format has state */
+    const struct format *learning; /* a format that has */
+    bool late;                     /* dead letters are mapped */
+    struct rebirth *rebirth;       /* owned; NULL: nobody is to be asked */
 };
+
+/* By the rule that asks most. */
+static void make_rebirth(struct mapper *mapper)
+{
+    const struct rule *asking = NULL;
+    enum rebirth_policy policy = REBIRTH_NEVER;
+
+    for (size_t i = 0; i < mapper->ruleset->count; i++) {
+        const struct rule *rule = mapper->ruleset->rules[i];
+
+        if (rule_rebirth(rule) > policy) {
+            policy = rule_rebirth(rule);
+            asking = rule;
+        }
+    }
+    if (asking != NULL) {
+        mapper->rebirth = rebirth_new(policy, asking->name);
+    }
+}
 
 struct mapper *mapper_new(const struct ruleset *ruleset)
 {
@@ -50,6 +75,11 @@ struct mapper *mapper_new(const struct ruleset *ruleset)
         const struct rule *rule = ruleset->rules[i];
         struct rule_columns *columns = &mapper->rules[i];
 
+        if (rule->decoder->learn != NULL && mapper->memory == NULL) {
+            mapper->memory = memory_new();
+            mapper->learning = rule->format;
+            make_rebirth(mapper);
+        }
         columns->declared = memory_alloc((rule->column_count + 1) * sizeof(*columns->declared));
         for (size_t j = 0; j < rule->column_count; j++) {
             columns->declared[j] = &rule->declared->columns[j];
@@ -68,6 +98,8 @@ void mapper_free(struct mapper *mapper)
         free(mapper->rules[i].declared);
     }
     arena_free(mapper->arena);
+    memory_free(mapper->memory);
+    rebirth_free(mapper->rebirth);
     free(mapper->rules);
     free(mapper->routes);
     free(mapper->list);
@@ -111,8 +143,11 @@ struct arena *mapper_arena(struct mapper *mapper)
 static const struct decoded *decode_for(struct mapper *mapper, const struct rule *rule,
                                         const struct message *message)
 {
-    const struct decode_input input = {
-        .payload = message->payload, .topic = message->topic, .sequence = message->sequence};
+    const struct decode_input input = {.payload = message->payload,
+                                       .topic = message->topic,
+                                       .sequence = message->sequence,
+                                       .memory = mapper->memory,
+                                       .late = mapper->late};
     struct decoded *decoded;
 
     for (size_t i = 0; i < mapper->decoded_count; i++) {
@@ -123,8 +158,9 @@ static const struct decoded *decode_for(struct mapper *mapper, const struct rule
     decoded = &mapper->decoded[mapper->decoded_count++];
     decoded->format = rule->format;
     decoded->root = NULL;
-    if (format_decode(rule->format, &input, mapper->arena, &decoded->root, &decoded->error) !=
-        OUTCOME_OK) {
+    decoded->outcome =
+        format_decode(rule->format, &input, mapper->arena, &decoded->root, &decoded->error);
+    if (decoded->outcome != OUTCOME_OK) {
         decoded->root = NULL;
     }
     return decoded;
@@ -330,6 +366,10 @@ static void map_route(struct mapper *mapper, const struct route *route,
     }
     if (rule->uses_payload) {
         decoded = decode_for(mapper, rule, message);
+        if (decoded->outcome == OUTCOME_OK && decoded->root == NULL) {
+            mapped->verdict = VERDICT_FILTERED;
+            return;
+        }
         if (decoded->root == NULL) {
             reject(mapper, mapped,
                    arena_printf(mapper->arena, "the payload is no %s: ", rule->decoder->name).data,
@@ -366,6 +406,36 @@ size_t mapper_map(struct mapper *mapper, const struct message *message, const st
     return count;
 }
 
+struct memory *mapper_memory(struct mapper *mapper)
+{
+    return mapper->memory;
+}
+
+bool mapper_learn(struct mapper *mapper, const struct message *message, struct memory_entry *entry)
+{
+    const struct decode_input input = {.payload = message->payload,
+                                       .topic = message->topic,
+                                       .sequence = message->sequence,
+                                       .memory = mapper->memory};
+
+    if (mapper->memory == NULL) {
+        return false;
+    }
+    arena_reset(mapper->arena);
+    if (!format_learn(mapper->learning, &input, mapper->arena, entry)) {
+        return false;
+    }
+    memory_keep(mapper->memory, entry);
+    return true;
+}
+
+bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_t now_us,
+                    struct ack *ack)
+{
+    return mapper->rebirth != NULL &&
+           rebirth_wanted(mapper->rebirth, message, mapper->memory, now_us, mapper->arena, ack);
+}
+
 bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct message *message,
                      const struct mapped **mapped)
 {
@@ -382,7 +452,9 @@ bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct me
         return false;
     }
     route.captures = captures;
+    mapper->late = true;
     map_route(mapper, &route, message, &mapper->list[0]);
+    mapper->late = false;
     *mapped = &mapper->list[0];
     return true;
 }

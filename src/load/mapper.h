@@ -9,7 +9,9 @@
 #ifndef MQTT2PG_LOAD_MAPPER_H
 #define MQTT2PG_LOAD_MAPPER_H
 
+#include "ack/ack_batch.h"
 #include "base/arena.h"
+#include "core/memory.h"
 #include "core/table_shape.h"
 #include "load/ruleset.h"
 #include "map/subject.h"
@@ -61,6 +63,19 @@ enum routing mapper_routing(const struct mapper *mapper);
  * topic does not match (any more). */
 bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct message *message,
                      const struct mapped **mapped);
+
+/*
+ * What formats with state remember; NULL when no rule has such a format. mapper_learn() is called
+ * for each message of the journal before it is mapped, whatever the state of the rules: it keeps
+ * what later messages need, and gives it for the table. False: nothing was learned.
+ */
+struct memory *mapper_memory(struct mapper *mapper);
+bool mapper_learn(struct mapper *mapper, const struct message *message, struct memory_entry *entry);
+
+/* Behind mapper_map() of the same message: does its edge node have to be asked for a new BIRTH
+ * (load/rebirth)? True: `ack` is the command, in mapper_arena(). */
+bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_t now_us,
+                    struct ack *ack);
 
 /* Memory for what belongs to the message last mapped (acknowledgments). */
 struct arena *mapper_arena(struct mapper *mapper);

@@ -57,6 +57,8 @@ static void compile_format(struct rule *rule, struct problems *problems)
 {
     rule->format = format_new(&rule->options->format, &rule->options->decoding, problems);
     rule->decoder = rule->format == NULL ? NULL : rule->format->decoder;
+    /* Whether a message still means something is told by its payload alone. */
+    rule->uses_payload |= rule->decoder != NULL && rule->decoder->learn != NULL;
 }
 
 static void compile_rows(struct rule *rule, struct problems *problems)
@@ -294,6 +296,11 @@ void rule_free(struct rule *rule)
     topic_filter_free(rule->filter);
     table_shape_free(rule->declared);
     free(rule);
+}
+
+enum rebirth_policy rule_rebirth(const struct rule *rule)
+{
+    return rule->decoder->learn == NULL ? REBIRTH_NEVER : rule->options->decoding.sparkplug.rebirth;
 }
 
 /* In a language that puts another word where the column's name stands in English, it is none. */

@@ -50,6 +50,9 @@ struct rule {
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems);
 void rule_free(struct rule *rule);
 
+/* When edge nodes of Sparkplug B are asked for a new BIRTH; NEVER for other formats. */
+enum rebirth_policy rule_rebirth(const struct rule *rule);
+
 /* What a dead letter says of rows that PostgreSQL refuses: the rule, the column where the server
  * tells which, and its message. */
 void rule_refusal(const struct rule *rule, const struct pg_failure *failure, char *reason,

@@ -439,19 +439,22 @@ enum outcome transaction_notify(struct transaction *transaction)
 static enum outcome insert_gaps(struct transaction *transaction)
 {
     const struct batch *batch = transaction->batch;
+    struct pg_connection *connection = transaction->store->connection;
+    struct pg_failure *pg = &transaction->failure->pg;
+    enum outcome outcome;
 
     if (open_segment(transaction, SEGMENT_STEPS) != OUTCOME_OK ||
         transaction_flush(transaction) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
-    for (size_t i = 0; i < batch->gap_count; i++) {
-        if (gap_insert(transaction->store->connection, &batch->gaps[i],
-                       &transaction->failure->pg) != OUTCOME_OK) {
-            transaction->failure->place = (struct store_place){.kind = PLACE_OWN_TABLES};
-            return OUTCOME_RETRY;
-        }
+    outcome = memory_rows_insert(connection, transaction->store->journal, &batch->learned, pg);
+    for (size_t i = 0; outcome == OUTCOME_OK && i < batch->gap_count; i++) {
+        outcome = gap_insert(connection, &batch->gaps[i], pg);
     }
-    return OUTCOME_OK;
+    if (outcome != OUTCOME_OK) {
+        transaction->failure->place = (struct store_place){.kind = PLACE_OWN_TABLES};
+    }
+    return outcome;
 }
 
 enum outcome transaction_letters(struct transaction *transaction)
@@ -468,7 +471,8 @@ enum outcome transaction_letters(struct transaction *transaction)
                       : add_insert(transaction, transaction->letters, letters,
                                    batch->dead_letter_count, place);
     }
-    return outcome == OUTCOME_OK && batch->gap_count > 0 ? insert_gaps(transaction) : outcome;
+    bool more = batch->gap_count + batch->learned.count > 0;
+    return outcome == OUTCOME_OK && more ? insert_gaps(transaction) : outcome;
 }
 
 /* Tests that stop the program at a point around COMMIT want it in a message of its own. */

@@ -178,6 +178,7 @@ def read_example(path):
         text = file.read()
     block = Block(relative(base + ".messages"), os.path.basename(base))
     block.rules = re.search(r"^rules = \($(.*)^\);$", text, re.MULTILINE | re.DOTALL).group(1)
+    block.rules = block.rules.replace('descriptor = "', f'descriptor = "{os.path.dirname(path)}/')  # of the folder of the file
     if os.path.exists(base + ".sql"):
         with open(base + ".sql", encoding="utf-8") as file:
             block.sql = file.read()

@@ -1,0 +1,151 @@
+/*
+ * One array of entries, sorted by kind, key and number: births come seldom, look-ups often.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/memory.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+struct memory {
+    struct memory_entry *list; /* owned, with keys and contents */
+    size_t count;
+    size_t capacity;
+    size_t bytes; /* of all contents */
+};
+
+struct memory *memory_new(void)
+{
+    return memory_alloc(sizeof(struct memory));
+}
+
+void memory_free(struct memory *memory)
+{
+    if (memory != NULL) {
+        memory_reset(memory);
+        free(memory->list);
+        free(memory);
+    }
+}
+
+static int compare_keys(const char *kind, struct slice key, const struct memory_entry *entry)
+{
+    int order = strcmp(kind, entry->kind);
+    if (order == 0) {
+        size_t length = key.length < entry->key.length ? key.length : entry->key.length;
+        order = length == 0 ? 0 : memcmp(key.data, entry->key.data, length);
+    }
+    if (order == 0 && key.length != entry->key.length) {
+        order = key.length < entry->key.length ? -1 : 1;
+    }
+    return order;
+}
+
+/* The place of the first entry that is not before (kind, key, sequence). */
+static size_t place_of(const struct memory *memory, const char *kind, struct slice key,
+                       uint64_t sequence)
+{
+    size_t low = 0;
+    size_t high = memory->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const struct memory_entry *entry = &memory->list[middle];
+        int order = compare_keys(kind, key, entry);
+        bool before = order > 0 || (order == 0 && entry->sequence < sequence);
+        low = before ? middle + 1 : low;
+        high = before ? high : middle;
+    }
+    return low;
+}
+
+static bool has_key(const struct memory *memory, size_t i, const char *kind, struct slice key)
+{
+    return i < memory->count && compare_keys(kind, key, &memory->list[i]) == 0;
+}
+
+void memory_keep(struct memory *memory, const struct memory_entry *entry)
+{
+    size_t place = place_of(memory, entry->kind, entry->key, entry->sequence);
+    if (has_key(memory, place, entry->kind, entry->key) &&
+        memory->list[place].sequence == entry->sequence) {
+        return;
+    }
+    memory->list =
+        memory_grow(memory->list, memory->count, &memory->capacity, sizeof(*memory->list));
+    memmove(&memory->list[place + 1], &memory->list[place],
+            (memory->count - place) * sizeof(*memory->list));
+    memory->list[place] = (struct memory_entry){
+        .kind = entry->kind,
+        .key = slice_make(memory_copy(entry->key), entry->key.length),
+        .sequence = entry->sequence,
+        .content = slice_make(memory_copy(entry->content), entry->content.length),
+    };
+    memory->count++;
+    memory->bytes += entry->content.length;
+}
+
+bool memory_find(const struct memory *memory, const char *kind, struct slice key, uint64_t sequence,
+                 struct memory_entry *entry)
+{
+    size_t place = place_of(memory, kind, key, sequence);
+    if (place == 0 || !has_key(memory, place - 1, kind, key)) {
+        return false;
+    }
+    *entry = memory->list[place - 1];
+    assert(entry->sequence < sequence);
+    return true;
+}
+
+bool memory_find_later(const struct memory *memory, const char *kind, struct slice key,
+                       uint64_t sequence, struct memory_entry *entry)
+{
+    size_t place = place_of(memory, kind, key, sequence);
+    if (!has_key(memory, place, kind, key)) {
+        return false;
+    }
+    *entry = memory->list[place];
+    return true;
+}
+
+static void entry_fini(struct memory *memory, struct memory_entry *entry)
+{
+    memory->bytes -= entry->content.length;
+    free((void *) entry->key.data);
+    free((void *) entry->content.data);
+}
+
+void memory_forget(struct memory *memory, const struct memory_entry *entry)
+{
+    size_t place = place_of(memory, entry->kind, entry->key, entry->sequence);
+    if (!has_key(memory, place, entry->kind, entry->key) ||
+        memory->list[place].sequence != entry->sequence) {
+        return;
+    }
+    entry_fini(memory, &memory->list[place]);
+    memory->count--;
+    memmove(&memory->list[place], &memory->list[place + 1],
+            (memory->count - place) * sizeof(*memory->list));
+}
+
+void memory_reset(struct memory *memory)
+{
+    for (size_t i = 0; i < memory->count; i++) {
+        entry_fini(memory, &memory->list[i]);
+    }
+    memory->count = 0;
+    assert(memory->bytes == 0);
+}
+
+size_t memory_count(const struct memory *memory)
+{
+    return memory->count;
+}
+
+size_t memory_bytes(const struct memory *memory)
+{
+    return memory->bytes;
+}

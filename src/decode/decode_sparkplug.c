@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#include "decode/decode_sparkplug.h"
+
+#include "core/memory.h"
+#include "decode/json_scan.h"
+#include "decode/protobuf_wire.h"
+#include "decode/sparkplug_birth.h"
+#include "decode/sparkplug_metric.h"
+#include "decode/sparkplug_topic.h"
+
+enum { PAYLOAD_TIMESTAMP = 1, PAYLOAD_METRICS, PAYLOAD_SEQ };
+
+struct payload {
+    struct sparkplug_metric *metrics;
+    uint32_t count;
+    uint64_t timestamp;
+    uint64_t seq;
+    bool has_timestamp;
+    bool has_seq;
+};
+
+/* --- the payload ------------------------------------------------------------------------------ */
+
+static bool take_metric(struct binary *binary, struct payload *payload, struct slice bytes)
+{
+    if (payload->count >= NODES_COUNT_MAX / 10) {
+        return binary_fail(binary, bytes.data, "too many metrics in one payload");
+    }
+    return sparkplug_metric_read(binary, bytes, &payload->metrics[payload->count++]);
+}
+
+static bool read_payload(struct binary *binary, struct slice bytes, struct payload *payload)
+{
+    struct wire wire = wire_begin(bytes);
+    struct wire_field field;
+    size_t count = 0;
+    *payload = (struct payload){0};
+    while (wire_next(&wire, &field)) {
+        count += field.number == PAYLOAD_METRICS && field.type == WIRE_BYTES;
+    }
+    payload->metrics = arena_alloc(binary->nodes.arena, (count + 1) * sizeof(*payload->metrics));
+    if (wire.wrong != NULL) {
+        return binary_fail(binary, wire.at, wire.wrong);
+    }
+    wire = wire_begin(bytes);
+    while (wire_next(&wire, &field)) {
+        if (field.number == PAYLOAD_TIMESTAMP && field.type == WIRE_VARINT) {
+            payload->timestamp = field.integer;
+            payload->has_timestamp = true;
+        } else if (field.number == PAYLOAD_SEQ && field.type == WIRE_VARINT) {
+            payload->seq = field.integer;
+            payload->has_seq = true;
+        } else if (field.number == PAYLOAD_METRICS && field.type == WIRE_BYTES &&
+                   !take_metric(binary, payload, field.bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const uint64_t *bdseq_of(const struct payload *payload)
+{
+    for (uint32_t i = 0; i < payload->count; i++) {
+        const struct sparkplug_metric *metric = &payload->metrics[i];
+        if (metric->has_name && slice_is(metric->name, "bdSeq") &&
+            (metric->value.kind == SPB_VALUE_LONG || metric->value.kind == SPB_VALUE_INT)) {
+            return &metric->value.integer;
+        }
+    }
+    return NULL;
+}
+
+/* --- births ----------------------------------------------------------------------------------- */
+
+static bool find(const struct decode_input *input, struct slice key, struct memory_entry *entry)
+{
+    return input->memory != NULL &&
+           (memory_find(input->memory, MEMORY_SPARKPLUG, key, input->sequence, entry) ||
+            (input->late &&
+             memory_find_later(input->memory, MEMORY_SPARKPLUG, key, input->sequence, entry)));
+}
+
+/* What the BIRTH of this topic's edge node or device said. A device's ends with the edge node's
+ * next one. */
+static bool find_birth(const struct decode_input *input, const struct sparkplug_topic *topic,
+                       struct arena *arena, struct slice *content)
+{
+    struct memory_entry node;
+    struct memory_entry own;
+    bool has_node = find(input, sparkplug_topic_node(topic, arena), &node);
+    if (!find(input, sparkplug_topic_device(topic, arena), &own) ||
+        (topic->device.length > 0 && has_node && node.sequence > own.sequence)) {
+        return false;
+    }
+    *content = own.content;
+    return true;
+}
+
+static enum outcome unknown(const struct sparkplug_topic *topic,
+                            const struct sparkplug_metric *metric, bool born, struct error *error)
+{
+    char which[64];
+    if (metric->has_name) {
+        snprintf(which, sizeof(which), "a metric");
+    } else {
+        snprintf(which, sizeof(which), "alias %llu", (unsigned long long) metric->alias);
+    }
+    return error_set(error, OUTCOME_REJECT, "%s of %.*s/%.*s%s%.*s is unknown: %s", which,
+                     SLICE_ARGS(topic->group), SLICE_ARGS(topic->edge),
+                     topic->device.length > 0 ? "/" : "", SLICE_ARGS(topic->device),
+                     born ? "its BIRTH has no such metric" : "no BIRTH of it came before");
+}
+
+/* Names and datatypes by the BIRTH. */
+static enum outcome complete(const struct decode_input *input, const struct sparkplug_topic *topic,
+                             struct arena *arena, struct payload *payload, struct error *error)
+{
+    struct slice birth = {0};
+    bool born = find_birth(input, topic, arena, &birth);
+    for (uint32_t i = 0; i < payload->count; i++) {
+        struct sparkplug_metric *metric = &payload->metrics[i];
+        struct birth_metric known;
+        if (metric->has_name && metric->has_datatype) {
+            continue;
+        }
+        bool found =
+            born && (metric->has_name ? sparkplug_birth_by_name(birth, metric->name, &known)
+                                      : metric->has_alias &&
+                                            sparkplug_birth_by_alias(birth, metric->alias, &known));
+        if (!found) {
+            return unknown(topic, metric, born, error);
+        }
+        metric->name = arena_copy(arena, known.name);
+        metric->has_name = true;
+        if (!metric->has_datatype) {
+            metric->datatype = known.datatype;
+            metric->has_datatype = true;
+        }
+    }
+    return OUTCOME_OK;
+}
+
+/* Is it the will of a session before the last NBIRTH? */
+static bool is_stale_death(const struct decode_input *input, const struct sparkplug_topic *topic,
+                           const struct payload *payload, struct arena *arena)
+{
+    struct memory_entry entry;
+    const uint64_t *own = bdseq_of(payload);
+    uint64_t born;
+    return topic->type == SPARKPLUG_DEATH && topic->device.length == 0 && own != NULL &&
+           input->memory != NULL &&
+           memory_find(input->memory, MEMORY_SPARKPLUG, sparkplug_topic_node(topic, arena),
+                       input->sequence, &entry) &&
+           sparkplug_birth_bdseq(entry.content, &born) && born != *own;
+}
+
+bool decode_sparkplug_learn(const struct decode_input *input, struct arena *arena,
+                            struct memory_entry *entry)
+{
+    struct sparkplug_topic topic;
+    struct payload payload;
+    struct binary binary;
+    struct error error;
+    if (!sparkplug_topic_parse(input->topic, &topic) || topic.type != SPARKPLUG_BIRTH) {
+        return false;
+    }
+    binary_init(&binary, input->payload, arena, &error);
+    bool good = read_payload(&binary, input->payload, &payload);
+    binary_fini(&binary);
+    if (!good) {
+        return false;
+    }
+    struct birth_metric *metrics = arena_alloc(arena, (payload.count + 1) * sizeof(*metrics));
+    size_t count = 0;
+    for (uint32_t i = 0; i < payload.count; i++) {
+        const struct sparkplug_metric *metric = &payload.metrics[i];
+        if (metric->has_name) {
+            metrics[count++] = (struct birth_metric){.name = metric->name,
+                                                     .alias = metric->alias,
+                                                     .has_alias = metric->has_alias,
+                                                     .datatype = metric->datatype};
+        }
+    }
+    *entry = (struct memory_entry){
+        .kind = MEMORY_SPARKPLUG,
+        .key = sparkplug_topic_device(&topic, arena),
+        .sequence = input->sequence,
+        .content = sparkplug_birth_write(
+            metrics, count, topic.device.length == 0 ? bdseq_of(&payload) : NULL, arena)};
+    return true;
+}
+
+/* --- the document ----------------------------------------------------------------------------- */
+
+static bool write_metrics(struct binary *binary, const struct payload *payload)
+{
+    const uint64_t *timestamp = payload->has_timestamp ? &payload->timestamp : NULL;
+    struct binary_container array;
+    if (!binary_open(binary, VALUE_ARRAY, slice_of("metrics"), binary->at, &array)) {
+        return false;
+    }
+    for (; array.count < payload->count; array.count++) {
+        if (!sparkplug_metric_write(binary, &payload->metrics[array.count], timestamp)) {
+            return false;
+        }
+    }
+    return binary_close(binary, &array);
+}
+
+static bool write_document(struct binary *binary, const struct sparkplug_topic *topic,
+                           const struct payload *payload)
+{
+    const struct slice none = {0};
+    struct binary_container object;
+    bool written = binary_open(binary, VALUE_OBJECT, none, binary->at, &object) &&
+                   (payload->has_timestamp
+                        ? sparkplug_time_write(binary, payload->timestamp, slice_of("timestamp"))
+                        : binary_add(binary, VALUE_NULL, slice_of("timestamp"), none)) &&
+                   (payload->has_seq ? binary_add_unsigned(binary, slice_of("seq"), payload->seq)
+                                     : binary_add(binary, VALUE_NULL, slice_of("seq"), none)) &&
+                   binary_add(binary, VALUE_TEXT, slice_of("group"), topic->group) &&
+                   binary_add(binary, VALUE_TEXT, slice_of("edge"), topic->edge) &&
+                   binary_add(binary, topic->device.length > 0 ? VALUE_TEXT : VALUE_NULL,
+                              slice_of("device"), topic->device) &&
+                   binary_add(binary, VALUE_TEXT, slice_of("type"), topic->type_name) &&
+                   write_metrics(binary, payload);
+    if (written) {
+        nodes_close(&binary->nodes, object.index, 7);
+    }
+    return written;
+}
+
+/* {"online": true, "timestamp": 1700000000000} of a host application. */
+static enum outcome decode_state(const struct decode_input *input,
+                                 const struct sparkplug_topic *topic, struct arena *arena,
+                                 const struct node **root, struct error *error)
+{
+    const struct node *json;
+    struct binary binary;
+    struct binary_container object;
+    if (json_scan(input->payload, arena, &json, error) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    bool is_object = json->kind == VALUE_OBJECT;
+    const struct node *online = is_object ? node_member(json, slice_of("online")) : NULL;
+    const struct node *time = is_object ? node_member(json, slice_of("timestamp")) : NULL;
+    if (online == NULL || online->kind != VALUE_BOOLEAN) {
+        return error_set(error, OUTCOME_REJECT, "byte 1: STATE without \"online\"");
+    }
+    binary_init(&binary, input->payload, arena, error);
+    bool written =
+        binary_open(&binary, VALUE_OBJECT, (struct slice){0}, binary.at, &object) &&
+        binary_add(&binary, time != NULL ? time->kind : VALUE_NULL, slice_of("timestamp"),
+                   time != NULL ? time->text : (struct slice){0}) &&
+        binary_add(&binary, VALUE_TEXT, slice_of("type"), topic->type_name) &&
+        binary_add(&binary, VALUE_TEXT, slice_of("host"), topic->host) &&
+        binary_add_boolean(&binary, slice_of("online"), online->boolean);
+    assert(written);
+    nodes_close(&binary.nodes, object.index, 4);
+    *root = binary.nodes.list;
+    binary_fini(&binary);
+    return written ? OUTCOME_OK : OUTCOME_REJECT;
+}
+
+static enum outcome decode_payload(const struct decode_input *input,
+                                   const struct sparkplug_topic *topic, struct binary *binary,
+                                   const struct node **root)
+{
+    struct arena *arena = binary->nodes.arena;
+    struct payload payload;
+    if (!read_payload(binary, input->payload, &payload)) {
+        return OUTCOME_REJECT;
+    }
+    if (is_stale_death(input, topic, &payload, arena)) {
+        *root = NULL;
+        return OUTCOME_OK;
+    }
+    if (topic->type == SPARKPLUG_DATA &&
+        complete(input, topic, arena, &payload, binary->error) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    bool written = write_document(binary, topic, &payload);
+    *root = binary->nodes.list;
+    return written ? OUTCOME_OK : OUTCOME_REJECT;
+}
+
+enum outcome decode_sparkplug(const struct decode_input *input, struct arena *arena,
+                              const struct node **root, struct error *error)
+{
+    struct sparkplug_topic topic;
+    struct binary binary;
+    if (!sparkplug_topic_parse(input->topic, &topic)) {
+        return error_set(error, OUTCOME_REJECT,
+                         "the topic is not spBv1.0/GROUP/TYPE/EDGE[/DEVICE] or "
+                         "spBv1.0/STATE/HOST");
+    }
+    if (topic.type == SPARKPLUG_STATE) {
+        return decode_state(input, &topic, arena, root, error);
+    }
+    binary_init(&binary, input->payload, arena, error);
+    enum outcome outcome = decode_payload(input, &topic, &binary, root);
+    binary_fini(&binary);
+    return outcome;
+}

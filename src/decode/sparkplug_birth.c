@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "decode/sparkplug_birth.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+
+enum { HEADER_BYTES = 17, METRIC_BYTES = 20, INDEX_BYTES = 4 };
+
+static int compare_names(struct slice a, struct slice b)
+{
+    size_t length = a.length < b.length ? a.length : b.length;
+    int order = length == 0 ? 0 : memcmp(a.data, b.data, length);
+    if (order == 0 && a.length != b.length) {
+        order = a.length < b.length ? -1 : 1;
+    }
+    return order;
+}
+
+static int by_alias(const void *left, const void *right)
+{
+    const struct birth_metric *a = left;
+    const struct birth_metric *b = right;
+    if (a->has_alias != b->has_alias) {
+        return a->has_alias ? -1 : 1;
+    }
+    return (a->alias > b->alias) - (a->alias < b->alias);
+}
+
+struct named {
+    struct slice name;
+    uint32_t index;
+};
+
+static int by_name(const void *left, const void *right)
+{
+    return compare_names(((const struct named *) left)->name, ((const struct named *) right)->name);
+}
+
+/* How many bytes the metrics, their index and names take. */
+static size_t body_bytes(const struct birth_metric *metrics, size_t count)
+{
+    size_t bytes = count * (METRIC_BYTES + INDEX_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        bytes += metrics[i].name.length;
+    }
+    return bytes;
+}
+
+static void put_index(char *at, const struct birth_metric *metrics, size_t count,
+                      struct arena *arena)
+{
+    struct named *names = arena_alloc(arena, (count + 1) * sizeof(*names));
+    for (size_t i = 0; i < count; i++) {
+        names[i] = (struct named){metrics[i].name, (uint32_t) i};
+    }
+    qsort(names, count, sizeof(*names), by_name);
+    for (size_t i = 0; i < count; i++) {
+        bytes_put_le32(at + i * INDEX_BYTES, names[i].index);
+    }
+}
+
+struct slice sparkplug_birth_write(struct birth_metric *metrics, size_t count,
+                                   const uint64_t *bdseq, struct arena *arena)
+{
+    size_t length = HEADER_BYTES + body_bytes(metrics, count);
+    char *content = arena_alloc(arena, length);
+    uint32_t aliases = 0;
+    qsort(metrics, count, sizeof(*metrics), by_alias);
+    char *metric = content + HEADER_BYTES;
+    char *index = metric + count * METRIC_BYTES;
+    char *name = index + count * INDEX_BYTES;
+    for (size_t i = 0; i < count; i++, metric += METRIC_BYTES) {
+        aliases += metrics[i].has_alias;
+        bytes_put_le64(metric, metrics[i].alias);
+        bytes_put_le32(metric + 8, metrics[i].datatype);
+        bytes_put_le32(metric + 12, (uint32_t) (name - content));
+        bytes_put_le32(metric + 16, (uint32_t) metrics[i].name.length);
+        if (metrics[i].name.length > 0) {
+            memcpy(name, metrics[i].name.data, metrics[i].name.length);
+        }
+        name += metrics[i].name.length;
+    }
+    assert(name == content + length);
+    put_index(index, metrics, count, arena);
+    content[0] = bdseq != NULL;
+    bytes_put_le64(content + 1, bdseq != NULL ? *bdseq : 0);
+    bytes_put_le32(content + 9, (uint32_t) count);
+    bytes_put_le32(content + 13, aliases);
+    return slice_make(content, length);
+}
+
+/* --- reading: the content may come out of a table that anybody may have changed ---------------- */
+
+static uint32_t count_of(struct slice content)
+{
+    uint32_t count = content.length < HEADER_BYTES ? 0 : bytes_get_le32(content.data + 9);
+    size_t room = content.length < HEADER_BYTES ? 0 : content.length - HEADER_BYTES;
+    return count > room / (METRIC_BYTES + INDEX_BYTES) ? 0 : count;
+}
+
+static bool metric_at(struct slice content, uint32_t i, struct birth_metric *metric)
+{
+    const char *at = content.data + HEADER_BYTES + (size_t) i * METRIC_BYTES;
+    size_t offset = bytes_get_le32(at + 12);
+    size_t length = bytes_get_le32(at + 16);
+    if (offset > content.length || length > content.length - offset) {
+        return false;
+    }
+    *metric = (struct birth_metric){.name = slice_make(content.data + offset, length),
+                                    .alias = bytes_get_le64(at),
+                                    .datatype = bytes_get_le32(at + 8)};
+    return true;
+}
+
+bool sparkplug_birth_bdseq(struct slice content, uint64_t *bdseq)
+{
+    if (content.length < HEADER_BYTES || content.data[0] == 0) {
+        return false;
+    }
+    *bdseq = bytes_get_le64(content.data + 1);
+    return true;
+}
+
+bool sparkplug_birth_by_alias(struct slice content, uint64_t alias, struct birth_metric *metric)
+{
+    uint32_t low = 0;
+    uint32_t count = count_of(content);
+    uint32_t high = count == 0 ? 0 : bytes_get_le32(content.data + 13);
+    high = high < count ? high : count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (!metric_at(content, middle, metric)) {
+            return false;
+        }
+        if (metric->alias == alias) {
+            metric->has_alias = true;
+            return true;
+        }
+        low = metric->alias < alias ? middle + 1 : low;
+        high = metric->alias < alias ? high : middle;
+    }
+    return false;
+}
+
+bool sparkplug_birth_by_name(struct slice content, struct slice name, struct birth_metric *metric)
+{
+    uint32_t low = 0;
+    uint32_t count = count_of(content);
+    uint32_t high = count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const char *index = content.data + HEADER_BYTES + (size_t) count * METRIC_BYTES +
+                            (size_t) middle * INDEX_BYTES;
+        uint32_t place = bytes_get_le32(index);
+        if (place >= count || !metric_at(content, place, metric)) {
+            return false;
+        }
+        int order = compare_names(metric->name, name);
+        if (order == 0) {
+            return true;
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return false;
+}

@@ -1,0 +1,34 @@
+/*
+ * rebirth: asks edge nodes of Sparkplug B for a new BIRTH, by the rules' `sparkplug.rebirth`.
+ *
+ * "unknown": DATA came of an edge node or device whose BIRTH is not known. "gap": also when the
+ * sequence numbers of an edge node have a hole. An edge node is asked once in REBIRTH_INTERVAL_S at
+ * most, and only for a message that has just come: a backlog of hours asks nobody. A batch that is
+ * built again asks no second time.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_REBIRTH_H
+#define MQTT2PG_LOAD_REBIRTH_H
+
+#include "ack/ack_batch.h"
+#include "base/arena.h"
+#include "core/format_options.h"
+#include "core/memory.h"
+#include "core/message.h"
+
+#define REBIRTH_INTERVAL_S 60
+
+struct rebirth;
+
+/* `rule` is named in the metrics of what is published; borrowed. */
+struct rebirth *rebirth_new(enum rebirth_policy policy, const char *rule);
+void rebirth_free(struct rebirth *rebirth);
+
+/* Looks at a message and what was learned before it. True: `ack` is the command to publish, in
+ * `arena`. `now_us` is the wall clock. */
+bool rebirth_wanted(struct rebirth *rebirth, const struct message *message,
+                    const struct memory *memory, int64_t now_us, struct arena *arena,
+                    struct ack *ack);
+
+#endif

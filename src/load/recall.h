@@ -1,0 +1,22 @@
+/*
+ * recall: a mapper's memory and the table memory.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_RECALL_H
+#define MQTT2PG_LOAD_RECALL_H
+
+#include "load/mapper.h"
+#include "pg/pg_connection.h"
+
+/* After connecting and for new rules: the memory becomes what the table holds. Does nothing when
+ * no rule has a format with state. */
+enum outcome recall(struct mapper *mapper, struct pg_connection *connection,
+                    struct pg_failure *failure) MUST_CHECK;
+
+/* After a batch that has learned something is stored: what nothing can want any more goes from both.
+ * A failure costs room only, and is told nobody. */
+void recall_prune(struct mapper *mapper, struct pg_connection *connection, const char *journal,
+                  uint64_t position);
+
+#endif

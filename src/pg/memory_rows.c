@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "pg/memory_rows.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql_text.h"
+
+enum { NUMBER_TEXT = 24 };
+
+void memory_rows_fini(struct memory_rows *rows)
+{
+    buf_fini(&rows->kinds);
+    buf_fini(&rows->keys);
+    buf_fini(&rows->sequences);
+    buf_fini(&rows->contents);
+    rows->count = 0;
+}
+
+void memory_rows_reset(struct memory_rows *rows)
+{
+    buf_reset(&rows->kinds);
+    buf_reset(&rows->keys);
+    buf_reset(&rows->sequences);
+    buf_reset(&rows->contents);
+    rows->count = 0;
+}
+
+/* An element in quotes, for array_in(). */
+static void append_quoted(struct buf *out, struct slice text)
+{
+    buf_append_byte(out, '"');
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] == '"' || text.data[i] == '\\') {
+            buf_append_byte(out, '\\');
+        }
+        buf_append_byte(out, (uint8_t) text.data[i]);
+    }
+    buf_append_byte(out, '"');
+}
+
+/* Opens the array, or takes its end back. */
+static void begin_element(struct buf *array)
+{
+    if (array->length == 0) {
+        buf_append_byte(array, '{');
+    } else {
+        array->data[array->length - 1] = ',';
+    }
+}
+
+static void end_element(struct buf *array)
+{
+    buf_append_byte(array, '}');
+    (void) buf_string(array);
+}
+
+static void append_text(struct buf *array, struct slice text)
+{
+    begin_element(array);
+    append_quoted(array, text);
+    end_element(array);
+}
+
+void memory_rows_append(struct memory_rows *rows, const struct memory_entry *entry)
+{
+    append_text(&rows->kinds, slice_of(entry->kind));
+    append_text(&rows->keys, entry->key);
+    begin_element(&rows->sequences);
+    buf_printf(&rows->sequences, "%" PRIu64, entry->sequence);
+    end_element(&rows->sequences);
+    begin_element(&rows->contents);
+    for (size_t i = 0; i < entry->content.length; i++) {
+        buf_printf(&rows->contents, "%02x", (unsigned) (unsigned char) entry->content.data[i]);
+    }
+    end_element(&rows->contents);
+    rows->count++;
+}
+
+size_t memory_rows_bytes(const struct memory_rows *rows)
+{
+    return rows->keys.length + rows->contents.length;
+}
+
+enum outcome memory_rows_insert(struct pg_connection *connection, const char *journal,
+                                const struct memory_rows *rows, struct pg_failure *failure)
+{
+    struct pg_rows *result = NULL;
+    const char *values[] = {pg_client_id(connection), journal,
+                            rows->kinds.data,         rows->keys.data,
+                            rows->sequences.data,     rows->contents.data};
+    if (rows->count == 0) {
+        return OUTCOME_OK;
+    }
+    enum outcome outcome =
+        pg_query_schema(connection, sql_memory_insert, 6, values, &result, failure);
+    pg_rows_free(result);
+    return outcome;
+}
+
+enum { KIND, KEY, SEQUENCE, CONTENT };
+
+/* Kinds are constants of the formats: an entry of a kind that no format has is left out. */
+static const char *known_kind(const char *kind)
+{
+    static const char *const kinds[] = {MEMORY_SPARKPLUG};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (kind != NULL && strcmp(kind, kinds[i]) == 0) {
+            return kinds[i];
+        }
+    }
+    return NULL;
+}
+
+static struct memory_entry entry_at(const struct pg_rows *rows, int row)
+{
+    const char *sequence = pg_rows_text(rows, row, SEQUENCE);
+    return (struct memory_entry){
+        .kind = known_kind(pg_rows_text(rows, row, KIND)),
+        .key = pg_rows_slice(rows, row, KEY),
+        .sequence = sequence == NULL ? 0 : strtoull(sequence, NULL, 10),
+    };
+}
+
+enum outcome memory_rows_read(struct pg_connection *connection, struct memory *memory,
+                              struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    const char *values[] = {pg_client_id(connection)};
+    enum outcome outcome = pg_query_schema(connection, sql_memory_read, 1, values, &rows, failure);
+    memory_reset(memory);
+    for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
+        struct buf content = {0};
+        struct memory_entry entry = entry_at(rows, row);
+        pg_rows_bytes(rows, row, CONTENT, &content);
+        entry.content = buf_slice(&content);
+        if (entry.kind != NULL) {
+            memory_keep(memory, &entry);
+        }
+        buf_fini(&content);
+    }
+    pg_rows_free(rows);
+    return outcome;
+}
+
+enum outcome memory_rows_prune(struct pg_connection *connection, const char *journal,
+                               uint64_t position, struct memory *memory, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    char number[NUMBER_TEXT];
+    snprintf(number, sizeof(number), "%" PRIu64, position);
+    const char *values[] = {pg_client_id(connection), journal, number};
+    enum outcome outcome = pg_query_schema(connection, sql_memory_prune, 3, values, &rows, failure);
+    for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
+        struct memory_entry entry = entry_at(rows, row);
+        if (entry.kind != NULL) {
+            memory_forget(memory, &entry);
+        }
+    }
+    pg_rows_free(rows);
+    return outcome;
+}

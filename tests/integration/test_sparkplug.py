@@ -1,0 +1,119 @@
+"""Sparkplug B: names and datatypes come from the BIRTH, whatever happens between it and the DATA.
+
+SPDX-License-Identifier: MIT
+"""
+
+import signal
+
+from env import quick
+from sparkplug import birth, data, death
+
+RULES = """
+{ name = "spb"; topic = "spBv1.0/%s/#"; format = "sparkplug_b"; rows = "$.metrics[*]"; where = "$$.type in ('NDATA', 'DDATA')"; table = "spb";
+  columns = { edge = "$$.edge"; device = "$$.device"; name = "$.name"; value = "$.value"; }; },
+{ name = "deaths"; topic = "spBv1.0/%s/NDEATH/{edge}"; format = "sparkplug_b"; table = "deaths"; columns = { edge = "{edge}"; }; }
+"""
+
+
+class Plant:
+    """One group at the broker, its tables, and a bridge for it."""
+
+    def __init__(self, env, **config):
+        self.env = env
+        self.group = env.topic("~").replace("/", "-")
+        env.sql("""create table spb (id int generated always as identity, edge text, device text, name text, value float8);
+                   create table deaths (edge text)""")
+        self.bridge = env.bridge(config.pop("rules", RULES % (self.group, self.group)), **config)
+
+    def send(self, kind, what, edge="E"):
+        """kind: "NBIRTH", or "DDATA/D" for the device D."""
+        kind, _, device = kind.partition("/")
+        self.env.publish([(f"spBv1.0/{self.group}/{kind}/{edge}" + (f"/{device}" if device else ""), what)])
+
+    def rows(self):
+        return self.env.sql("select edge, device, name, value from spb order by id")
+
+    def wait(self, rows):
+        self.env.wait(lambda: self.rows() == rows, 15, lambda: f"{self.rows()}, not {rows}")
+
+
+@quick
+def test_births_survive(env):
+    """kill -9, a reload and a reconnect between BIRTH and DATA: aliases keep their names, and an NBIRTH ends those of its devices."""
+    plant = Plant(env)
+    plant.send("NBIRTH", birth({"a": 1}, bdseq=0))
+    plant.send("DBIRTH/D", birth({"d": 2}, seq=1))
+    plant.send("NDATA", data({1: 1}))
+    rows = [("E", None, "a", 1.0)]
+    plant.wait(rows)
+    plant.bridge.kill9()
+    plant.bridge.start()
+    plant.send("DDATA/D", data({2: 2}))
+    rows.append(("E", "D", "d", 2.0))
+    plant.wait(rows)
+    plant.bridge.configure((RULES % (plant.group, plant.group)).replace('"spb"; topic', '"renamed"; topic'))
+    plant.bridge.signal(signal.SIGHUP)
+    plant.bridge.wait_log("configuration reloaded")
+    plant.send("NDATA", data({1: 3}))
+    rows.append(("E", None, "a", 3.0))
+    plant.wait(rows)
+    env.admin("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'bridge' and pid <> pg_backend_pid()")
+    plant.send("NDATA", data({1: 4}))
+    rows.append(("E", None, "a", 4.0))
+    plant.wait(rows)
+    plant.send("NBIRTH", birth({"b": 1}, bdseq=1))
+    plant.send("NDATA", data({1: 5}))
+    plant.send("DDATA/D", data({2: 6}))
+    rows.append(("E", None, "b", 5.0))
+    plant.wait(rows)
+    env.wait(lambda: len(env.dead_letters()) == 1, 10, "the device's DATA was taken")
+    reason = env.one("select reason from mqtt2pg.dead_letter")
+    assert f"alias 2 of {plant.group}/E/D is unknown: no BIRTH" in reason, reason
+    plant.send("NDEATH", death(0))
+    plant.send("NDEATH", death(1))
+    env.wait_rows("deaths", 1)
+    plant.bridge.check_books()
+
+
+def test_rebirths_are_asked_for(env):
+    """An edge node without a BIRTH, and one whose sequence numbers have a hole, are asked once; one that is well is not."""
+    group = env.topic("~").replace("/", "-")
+    commands = env.subscribe(f"spBv1.0/{group}/NCMD/+")
+    plant = Plant(env, rules=(RULES % (group, group)).replace('rows =', 'sparkplug: { rebirth = "gap"; }; rows =', 1))
+    plant.send("NDATA", data({1: 1}, seq=5), edge="lost")
+    commands.wait(1)
+    plant.send("NDATA", data({1: 1}, seq=6), edge="lost")
+    plant.send("NBIRTH", birth({"a": 1}, bdseq=0), edge="well")
+    plant.send("NDATA", data({1: 1}, seq=1), edge="well")
+    plant.send("NBIRTH", birth({"a": 1}, bdseq=0), edge="holed")
+    plant.send("DBIRTH/D", birth({"d": 2}, seq=1), edge="holed")
+    plant.send("NDATA", data({1: 1}, seq=3), edge="holed")
+    commands.wait(2)
+    topics = [message.topic for message in commands.messages]
+    assert topics == [f"spBv1.0/{group}/NCMD/{edge}" for edge in ("lost", "holed")], topics
+    assert all(b"\x12\x1a\x0a\x14Node Control/Rebirth\x20\x0b\x70\x01" in message.payload for message in commands.messages)
+    plant.bridge.check_books()
+
+
+def test_letters_keep_their_names(env):
+    """A dead letter is retried by the BIRTH that it came behind, also when a newer one says otherwise, or by the first one behind it."""
+    plant = Plant(env)
+    env.sql("alter table spb add constraint low check (value < 100)")
+    plant.send("NDATA", data({1: 1}))
+    plant.send("NBIRTH", birth({"old": 1}, bdseq=0))
+    plant.send("NDATA", data({1: 100}))
+    plant.send("NBIRTH", birth({"new": 1}, bdseq=1))
+    plant.send("NDATA", data({1: 2}))
+    plant.wait([("E", None, "new", 2.0)])
+    env.wait(lambda: len(env.dead_letters()) == 2, 10, "no two dead letters")
+    plant.bridge.kill9()
+    plant.bridge.start()
+    env.sql("alter table spb drop constraint low")
+    retried = env.cli("dead-letters", "retry", config=plant.bridge)
+    assert retried.code == 0, retried
+    plant.wait([("E", None, "new", 2.0), ("E", None, "old", 1.0), ("E", None, "old", 100.0)])
+    assert env.dead_letters() == []
+    plant.send("NBIRTH", birth({"newest": 1}, bdseq=2))
+    plant.send("NDATA", data({1: 3}))
+    env.wait_rows("spb", 4)
+    plant.bridge.check_books()
