@@ -55,11 +55,13 @@ static const struct cli_command commands[] = {
      "Exit code 3 when there is a mistake; warnings do not count.\n",
      cli_check},
     {"explain",
-     "[--database] [-v] TOPIC [PAYLOAD] | --journal [--since D] [--compare OTHER.cfg] [--json]",
+     "[--database] [-v] [--hex|--base64] TOPIC [PAYLOAD|--payload-file F] | --journal [--since D] "
+     "[--compare OTHER.cfg] [--json]",
      "show what would become of a message; without --database it connects to nothing",
      "Each matching rule gives its rows as one JSON object a line, or the reason why it rejects "
      "or\n"
      "filters the message. A PAYLOAD of - is read from standard input.\n"
+     "--payload-file F  the payload stands in this file; --hex, --base64: in that form\n"
      "--database    asks PostgreSQL as well: the message goes through a transaction that is rolled "
      "back, so that\n"
      "              types, constraints and triggers speak, and rows are shown as they would be "

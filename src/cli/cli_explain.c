@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -9,30 +8,16 @@
 #include "cli/commands.h"
 #include "cli/explain_advice.h"
 #include "cli/explain_journal.h"
+#include "cli/payload_input.h"
 #include "core/calendar.h"
 #include "core/topic.h"
 #include "load/rehearsal.h"
 #include "row/copy_format.h"
 
-#define PAYLOAD_BYTES_MAX ((size_t) 256 * 1024 * 1024)
-
-static bool read_payload(struct buf *payload)
-{
-    ssize_t got;
-
-    do {
-        got = read(STDIN_FILENO, buf_reserve(payload, 65536), 65536);
-        if (got > 0) {
-            payload->length += (size_t) got;
-        }
-    } while (got > 0 && payload->length <= PAYLOAD_BYTES_MAX);
-    return got == 0;
-}
-
 /* What the words behind `explain` ask for. */
 struct request {
     const char *topic;
-    const char *payload; /* NULL = empty, "-" = standard input */
+    struct payload_input payload;
     bool database;
     bool verbose;
     bool journal; /* all of its messages, instead of one */
@@ -397,6 +382,23 @@ static bool parse_question(const struct cli_call *call, int *at, struct request 
     return true;
 }
 
+/* What the payload is. False when it is something else. */
+static bool parse_payload(const struct cli_call *call, int *at, struct request *request)
+{
+    const char *value;
+
+    if (strcmp(call->arguments[*at], "--hex") == 0) {
+        request->payload.hex = true;
+    } else if (strcmp(call->arguments[*at], "--base64") == 0) {
+        request->payload.base64 = true;
+    } else if ((value = cli_option(call, at, "--payload-file")) != NULL) {
+        request->payload.file = value;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* Do the arguments go together? */
 static int check_request(const struct cli_call *call, const struct request *request)
 {
@@ -408,6 +410,12 @@ static int check_request(const struct cli_call *call, const struct request *requ
     }
     if (request->journal && (request->topic != NULL || request->database)) {
         return cli_usage(call, "--journal takes no topic, and connects to nothing");
+    }
+    if (request->payload.text != NULL && request->payload.file != NULL) {
+        return cli_usage(call, "a payload stands beside --payload-file: give one of them");
+    }
+    if (request->payload.hex && request->payload.base64) {
+        return cli_usage(call, "--hex stands beside --base64: give one of them");
     }
     return request->journal || request->topic != NULL
                ? CLI_DONE
@@ -426,13 +434,15 @@ static int parse_request(const struct cli_call *call, struct request *request)
             request->database = true;
         } else if (strcmp(argument, "-v") == 0 || strcmp(argument, "--verbose") == 0) {
             request->verbose = true;
+        } else if (parse_payload(call, &i, request)) {
+            continue;
         } else if ((request->topic == NULL || request->journal) &&
                    parse_question(call, &i, request, &exit_code)) {
             continue;
         } else if (request->topic == NULL) {
             request->topic = argument;
-        } else if (request->payload == NULL) {
-            request->payload = argument;
+        } else if (request->payload.text == NULL) {
+            request->payload.text = argument;
         } else {
             return cli_usage(call, "a topic and at most one payload are wanted");
         }
@@ -446,6 +456,7 @@ int cli_explain(const struct cli_call *call)
     struct message message = {.kind = MESSAGE_PUBLISH, .qos = 1, .received_at_us = clock_wall_us()};
     struct request request = {0};
     struct buf payload = {0};
+    struct error error;
     int exit_code = parse_request(call, &request);
 
     if (exit_code != CLI_DONE) {
@@ -462,13 +473,13 @@ int cli_explain(const struct cli_call *call)
     if (generation == NULL) {
         return CLI_CONFIGURATION;
     }
-    if (request.payload != NULL && strcmp(request.payload, "-") != 0) {
-        buf_append_text(&payload, request.payload);
-    } else if (request.payload != NULL && !read_payload(&payload)) {
-        fprintf(stderr, "mqtt2pg: standard input could not be read to its end\n");
+    if (payload_input_read(&request.payload, &payload, &error) == OUTCOME_OK) {
+        message.payload = buf_slice(&payload);
+        exit_code = explain_message(generation, &message, &request);
+    } else {
+        fprintf(stderr, "mqtt2pg: %s\n", error.text);
+        exit_code = CLI_USAGE;
     }
-    message.payload = buf_slice(&payload);
-    exit_code = explain_message(generation, &message, &request);
     buf_fini(&payload);
     generation_free(generation);
     return exit_code;

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "core/calendar.h"
+#include "load/recall.h"
 #include "load/replay.h"
 #include "map/compare.h"
 #include "pg/pg_quote.h"
@@ -204,7 +205,8 @@ static int find_rule(struct stage *stage)
         fprintf(stderr, "mqtt2pg: there is no rule \"%s\"\n", stage->request->rule);
         return CLI_FAILED;
     }
-    if (rule_targets_read(stage->targets, stage->options.connection, &failure) != OUTCOME_OK) {
+    if (rule_targets_read(stage->targets, stage->options.connection, &failure) != OUTCOME_OK ||
+        recall(stage->options.mapper, stage->options.connection, &failure) != OUTCOME_OK) {
         return failed(&failure);
     }
     stage->options.rule = i;

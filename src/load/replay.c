@@ -272,9 +272,11 @@ static void add_message(struct replay *replay, const struct message *message)
     struct buf properties = {0};
     struct message alone = *message;
     const struct mapped *mapped;
+    struct memory_entry learned;
 
     twins_strip(message, &properties);
     alone.properties = buf_slice(&properties);
+    (void) mapper_learn(replay->options->mapper, &alone, &learned);
     if (mapper_map_rule(replay->options->mapper, replay->options->rule, &alone, &mapped)) {
         counts->messages++;
         counts->first_us = counts->first_us == 0 ? message->received_at_us : counts->first_us;

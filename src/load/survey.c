@@ -152,6 +152,7 @@ bool survey_add(struct survey *survey, const struct message *message, struct buf
     struct buf properties = {0};
     struct message alone = *message;
     const struct mapped *list = NULL;
+    struct memory_entry learned;
 
     if (twins_has(&survey->twins, message)) {
         survey->copy_count++;
@@ -159,6 +160,7 @@ bool survey_add(struct survey *survey, const struct message *message, struct buf
     }
     twins_strip(message, &properties);
     alone.properties = buf_slice(&properties);
+    (void) mapper_learn(survey->mapper, &alone, &learned);
     size_t matches = mapper_map(survey->mapper, &alone, &list);
     survey->messages++;
     for (size_t i = 0; i < matches; i++) {

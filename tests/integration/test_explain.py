@@ -3,7 +3,9 @@
 SPDX-License-Identifier: MIT
 """
 
+import base64
 import json
+import os
 
 from env import quick
 
@@ -141,3 +143,24 @@ def test_odd_times_are_warned_of(env):
     assert done.code == 0 and 'column "ms" is 1970-01-20' in done.err, done
     assert 'column "s" is' in env.cli("explain", env.topic("~/s"), "1700000000000", config=config).err
     assert "column" not in env.cli("explain", env.topic("~/s"), "1700000000", config=config).err
+
+
+def test_payloads_in_other_forms(env):
+    """A payload in a file, in hexadecimal and in base64 is the same message; a mistake in it is told with exit code 2."""
+    config = env.config_file("""rules = ( { name = "r"; topic = "t"; format = "msgpack"; table = "x"; columns = { a = "$.a"; }; } );""")
+    payload = b"\x81\xa1a\xcd\x01\x00"
+    row = {"rule": "r", "table": "x", "row": {"a": 256}}
+    folder = os.path.dirname(config)
+    files = {"bytes": payload, "hex": b"81 a1 61 CD\n01 00\n", "base64": base64.b64encode(payload) + b"\n", "url": b"gaFhzQEA"}
+    for name, content in files.items():
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(content)
+    for options in (["--payload-file", f"{folder}/bytes"], ["--hex", "--payload-file", f"{folder}/hex"], ["--base64", "--payload-file", f"{folder}/base64"],
+                    ["--base64", "--payload-file", f"{folder}/url"], ["--hex", "81a161cd0100"], ["--base64", "gaFhzQEA"]):
+        done = env.cli("explain", "t", *options, config=config)
+        assert done.code == 0 and json.loads(done.out) == row, f"{options}: {done}"
+    for options, reason in ((["--hex", "81a"], "ends within a byte"), (["--hex", "8x"], "byte 2"), (["--base64", "!"], "byte 1"),
+                            (["--payload-file", f"{folder}/nowhere"], "nowhere"), (["--payload-file", f"{folder}/hex", "payload"], "one of them"),
+                            (["--hex", "--base64", "00"], "one of them")):
+        done = env.cli("explain", "t", *options, config=config)
+        assert done.code == 2 and reason in done.err, f"{options}: {done}"

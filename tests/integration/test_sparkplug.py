@@ -3,9 +3,14 @@
 SPDX-License-Identifier: MIT
 """
 
+import os
+import shutil
 import signal
+import subprocess
+import tempfile
+import threading
 
-from env import quick
+from env import Skip, limit, quick
 from sparkplug import birth, data, death
 
 RULES = """
@@ -116,4 +121,71 @@ def test_letters_keep_their_names(env):
     plant.send("NBIRTH", birth({"newest": 1}, bdseq=2))
     plant.send("NDATA", data({1: 3}))
     env.wait_rows("spb", 4)
+    plant.bridge.check_books()
+
+
+def edge_modules(env):
+    """The folder of npm's sparkplug-client, installed once a machine; the test is passed over where that is not possible."""
+    folder = os.path.join(tempfile.gettempdir(), f"mqtt2pg-npm-{os.getuid()}")
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        raise Skip("no npm here")
+    if not os.path.isdir(f"{folder}/node_modules/sparkplug-client"):
+        done = subprocess.run(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "sparkplug-client@3.2.4"], capture_output=True,
+                              timeout=100, check=False)
+        if done.returncode != 0:
+            raise Skip("npm could not install sparkplug-client")
+    return f"{folder}/node_modules"
+
+
+class EdgeNode:
+    """tests/integration/npm/edge_node.js as a process."""
+
+    def __init__(self, env, group, name, devices, metrics):
+        script = os.path.join(os.path.dirname(__file__), "npm/edge_node.js")
+        self.env, self.lines = env, []
+        self.process = subprocess.Popen(["node", script, f"mqtt://127.0.0.1:{env.broker.port}", group, name, str(devices), str(metrics)],
+                                        env={**os.environ, "NODE_PATH": edge_modules(env)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        env.closing.append(self.process.kill)
+        threading.Thread(target=lambda: self.lines.extend(iter(self.process.stdout.readline, "")), daemon=True).start()
+
+    def wait(self, line, count=1):
+        self.env.wait(lambda: sum(one.startswith(line) for one in self.lines) >= count, 20, lambda: f"no {line}: {self.lines}")
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+
+@limit(150)
+def test_edge_node_of_another_maker(env):
+    """npm's sparkplug-client: 100 devices × 100 metrics, kill -9 between BIRTH and DATA, a rebirth that the bridge asks for, a death."""
+    edge_modules(env)
+    group = env.topic("~").replace("/", "-")
+    rules = (RULES % (group, group)).replace("rows =", 'sparkplug: { rebirth = "unknown"; }; rows =', 1)
+    plant = Plant(env, rules=rules, batch={"max_delay": "20ms"})
+    edge = EdgeNode(env, group, "E", 100, 100)
+    edge.wait("born")
+    edge.say("round")
+    env.wait_rows("spb", 10000, 60)
+    plant.bridge.kill9()
+    plant.bridge.start()
+    edge.say("round")
+    env.wait_rows("spb", 20000, 60)
+    wrong = "select count(*) from spb where value <> -((%s) + substr(device, 2)::int * 100 + substr(name, 2)::int)"
+    assert env.one(wrong % "case when id <= 10000 then 10000 else 20000 end") == 0, "values or names are wrong"
+    other = EdgeNode(env, group, "F", 1, 1)
+    other.wait("born")
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.memory where key like '%/F/d0'") == 1, 10, "the BIRTH is not kept")
+    env.sql("delete from mqtt2pg.memory where key like '%/F%'")  # as when the bridge had been away
+    plant.bridge.kill9()
+    plant.bridge.start()
+    other.say("round")
+    other.wait("rebirth")
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.memory where key like '%/F/d0'") == 1, 10, "no rebirth came")
+    other.say("round")
+    # It names name and datatype in DATA as well, so that even the round before the rebirth could be read.
+    env.wait(lambda: env.sql("select value from spb where edge = 'F' order by id") == [(-10000.0,), (-20000.0,)], 10, "its DATA is not stored")
+    edge.process.kill()  # the broker publishes its will
+    env.wait_rows("deaths", 1, 30)
     plant.bridge.check_books()
