@@ -20,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
 from contestants import prove_check  # noqa: E402
+from distance import distance  # noqa: E402
 from growth import growth  # noqa: E402
 from parts import delay, drain, live, stages, storing  # noqa: E402
 from report import Report  # noqa: E402
@@ -32,6 +33,7 @@ PARTS = {
     "live": (live, "publishing as fast as the broker takes it"),
     "storing": (storing, "a full journal, against COPY from memory"),
     "delay": (delay, "from publishing to visible in SQL"),
+    "distance": (distance, "a database 20 ms away: one plain rule, 200 rules"),
     "growth": (growth, "rules, topics, payloads, backlog, acknowledgments; also one of them: growth:rules"),
     "stages": (stages, "nanoseconds a message in each stage"),
 }
