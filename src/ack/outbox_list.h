@@ -36,8 +36,8 @@ struct outbox_entry {
     unsigned serial;
     uint64_t turn;  /* the lowest is published next; 0 = outbox_list_add() gives the next one */
     uint32_t count; /* of its acknowledgments */
-    uint32_t
-        confirmed; /* so many from the front are done with: confirmed, moved aside or given up */
+    /* so many from the front are done with: confirmed, moved aside or given up */
+    uint32_t confirmed;
     int64_t bytes; /* of the file */
     enum outbox_state state;
 

@@ -34,8 +34,8 @@ struct message {
     uint64_t sequence;      /* its number in the journal, from 1; 0 before the append */
     int64_t received_at_us; /* wall clock, microseconds since 1970 */
     struct slice topic;     /* any bytes; at most 65,535 */
-    struct slice
-        properties; /* MQTT 5 properties as on the wire, without their length: core/property.h */
+    /* MQTT 5 properties as on the wire, without their length: core/property.h */
+    struct slice properties;
     struct slice payload;
     uint64_t whole_bytes; /* MESSAGE_HEAD: of the payload as it came; else 0 */
 };

@@ -31,8 +31,9 @@
 struct journal_options {
     const char *directory; /* borrowed; made with mode 0700 when missing */
     int64_t max_bytes;     /* segments on disk together; at least JOURNAL_BYTES_MIN */
-    int64_t
-        sync_ms; /* JOURNAL_SYNC_ALWAYS, JOURNAL_SYNC_NEVER or how young a message may be that a power loss takes */
+    /* A power loss takes at most what came in so many milliseconds before it; or JOURNAL_SYNC_ALWAYS
+     * (nothing), or JOURNAL_SYNC_NEVER. */
+    int64_t sync_ms;
     int64_t keep_ms;         /* stored messages stay this long, within max_bytes */
     uint64_t keep_messages;  /* and so many of the newest stay in any case, within max_bytes; of
                                those that have to go earlier journal_deliveries() stay */
@@ -168,15 +169,15 @@ const char *journal_uuid(const struct journal *journal);
 struct journal_info {
     char uuid[JOURNAL_UUID_TEXT];
     uint64_t first, last, stored;
-    uint64_t
-        waiting; /* messages on disk that are not stored; last - stored would count skipped numbers too */
+    /* Messages on disk that are not stored. `last` - `stored` would also count skipped numbers. */
+    uint64_t waiting;
     int64_t bytes; /* on disk, a prepared segment included */
-    int64_t
-        waiting_bytes; /* of it, in segments with a message that waits: the rest makes room when it is needed */
+    /* Of `bytes`, in segments that hold a message that is not stored. The rest can be deleted. */
+    int64_t waiting_bytes;
     int64_t max_bytes;
     unsigned segments;
-    int64_t
-        oldest_us; /* received_at of the oldest message not stored; 0 when none waits. May read the disk. */
+    /* received_at of the oldest message not stored; 0 when none waits. May read the disk. */
+    int64_t oldest_us;
     int64_t last_us; /* received_at of the newest message; 0 = none */
     bool crowded;
     bool full;      /* the last append found no room */

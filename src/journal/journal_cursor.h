@@ -29,8 +29,8 @@ struct cursor_state {
     uint64_t last;    /* the highest number given */
     uint64_t skipped; /* so many numbers up to `last` were never given to a message */
     uint64_t synced;  /* messages up to here are known to be on disk */
-    uint64_t
-        deleted; /* messages up to here have been deleted with their segments; written and synced before */
+    /* messages up to here have been deleted with their segments; written and synced before */
+    uint64_t deleted;
     uint64_t boot; /* which start of the machine this was written in; 0 = not known */
     bool clean;    /* written by journal_close(): nothing came after it */
 };

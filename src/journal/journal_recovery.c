@@ -43,8 +43,8 @@ static void add_segments(struct recovery *recovery)
     }
 }
 
-/* Reads it to its end; damage in its middle stays where it is, for the reader to pass over and
- * report. */
+/* Reads the newest segment to its end. Damage in its middle stays there: the reader passes over it
+ * and reports it. */
 static enum outcome scan_newest(struct recovery *recovery, int fd, struct error *error)
 {
     struct journal *journal = recovery->journal;
@@ -79,8 +79,8 @@ static uint64_t given_by_cursor(const struct cursor_state *state)
     return state->stored > state->last ? state->stored : given;
 }
 
-/* Bytes behind the last sound record that are no record: cut off, so that they never come back to
- * life. Kept in damaged/ unless they are only what a killed process had not finished. */
+/* Cuts off the bytes behind the last sound record, so that they never look like a record again.
+ * Copies them into damaged/, unless a killed process was just writing them. */
 static enum outcome cut_tail(struct recovery *recovery, int fd, struct error *error)
 {
     const struct segment_scan *scan = &recovery->scan;
@@ -229,9 +229,9 @@ static enum outcome find_plan(struct recovery *recovery, struct error *error)
 /* --- durable --- */
 
 /*
- * A process that died of a failed sync leaves bytes that can be read, from memory, but are not on
- * disk, and that the kernel believes written. Writing them again is what makes the next sync mean
- * something.
+ * A process that ended because of a failed sync leaves bytes that are in memory but not on disk,
+ * and the kernel believes that they are written. They must be written again before a sync proves
+ * anything.
  */
 static enum outcome rewrite(int fd, int64_t end, struct error *error)
 {
@@ -289,8 +289,8 @@ static enum outcome make_durable(struct recovery *recovery, struct error *error)
     return outcome == OUTCOME_OK ? OUTCOME_OK : OUTCOME_FATAL;
 }
 
-/* The mark that this journal is open, before anything is appended: else an old "closed" could be
- * what a power loss leaves. */
+/* Writes "open" into the position before anything is appended. Without it a power loss could leave
+ * the "closed" of the last time, and messages would be lost unnoticed. */
 static enum outcome mark_open(struct journal *journal, struct error *error)
 {
     struct cursor_state state = journal_cursor_state(journal, false);
@@ -304,9 +304,9 @@ static enum outcome mark_open(struct journal *journal, struct error *error)
     return outcome == OUTCOME_OK ? file_sync_directory(journal->directory_fd, error) : outcome;
 }
 
-/* Segments that were stored before this start: their file's time says since when. Their age is
- * counted up to the newest message, not to now: a clock that is wrong after a start must not delete
- * them all at once. */
+/* The time of a segment's file says since when the segment is stored. Its age counts up to the
+ * newest message, not to now: a clock that is wrong after a start must not delete all segments at
+ * once. */
 static void find_stored(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
