@@ -54,6 +54,7 @@ static const struct field fields[] = {
     {"rules.format", FIELD_OPTION, IN_RULE(format), 0},
     {"rules.compression", FIELD_CHOICE, IN_RULE(decoding.compression), 0},
     {"rules.max_decoded", FIELD_INT64, IN_RULE(decoding.max_decoded_bytes), 0},
+    {"rules.lenient", FIELD_BOOL, IN_RULE(decoding.lenient), 0},
     {"rules.csv.delimiter", FIELD_OPTION, IN_RULE(decoding.csv.delimiter), 0},
     {"rules.csv.quote", FIELD_OPTION, IN_RULE(decoding.csv.quote), 0},
     {"rules.csv.comment", FIELD_OPTION, IN_RULE(decoding.csv.comment), 0},

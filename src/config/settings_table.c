@@ -299,6 +299,12 @@ const struct setting settings[] = {
      .max = PACKET_MAX,
      .reload = true,
      .help = "A compressed payload that holds more than this is rejected."},
+    {.path = "rules.lenient",
+     .type = SETTING_BOOLEAN,
+     .default_value = "false",
+     .reload = true,
+     .help = "JSON: of a name that stands twice the last counts; NaN and Infinity are null, or "
+             "themselves in float columns."},
     {.path = "rules.table",
      .type = SETTING_TEXT,
      .reload = true,

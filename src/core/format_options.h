@@ -61,6 +61,7 @@ struct sparkplug_options {
 
 struct format_options {
     enum compression compression;
+    bool lenient;              /* JSON with a name twice, NaN and Infinity */
     int64_t max_decoded_bytes; /* what a decompressed payload has at most */
     struct csv_options csv;
     struct influx_options influx;

@@ -12,7 +12,7 @@
 #include "base/slice.h"
 
 enum value_kind {
-    VALUE_NULL, /* null, or not there at all */
+    VALUE_NULL, /* null, or not there at all; text: NaN or Infinity in lenient JSON, else empty */
     VALUE_BOOLEAN,
     VALUE_NUMBER, /* text: a JSON number (RFC 8259, section 6), every digit kept */
     VALUE_TEXT,   /* text: well-formed UTF-8; may hold NUL */

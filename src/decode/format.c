@@ -73,6 +73,7 @@ bool format_same(const struct format *left, const struct format *right)
     return left->options == right->options ||
            (left->state == NULL && right->state == NULL &&
             left->options->compression == right->options->compression &&
+            left->options->lenient == right->options->lenient &&
             left->options->max_decoded_bytes == right->options->max_decoded_bytes);
 }
 

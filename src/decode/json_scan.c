@@ -7,8 +7,14 @@
  */
 #include "decode/json_scan.h"
 
+#include <strings.h>
+
 #include "decode/json_string.h"
 #include "decode/nodes.h"
+
+/* A larger object with a name twice is rejected also where `lenient` is asked for: removing members
+ * takes the square of their number. */
+enum { LENIENT_MEMBERS_MAX = 1024 };
 
 struct scanner {
     const char *begin;
@@ -16,6 +22,8 @@ struct scanner {
     const char *end;
     struct nodes nodes;
     struct error *error;
+    bool lenient;
+    bool special; /* NaN or Infinity stood somewhere: containers that end now are written anew */
 };
 
 static bool scan_value(struct scanner *scanner, struct slice key);
@@ -166,7 +174,8 @@ static inline void container_close(struct scanner *scanner, int64_t index, uint3
                                    const char *start)
 {
     scanner->at++;
-    nodes_close(&scanner->nodes, index, count)->text = scan_since(scanner, start);
+    struct node *node = nodes_close(&scanner->nodes, index, count);
+    node->text = scanner->special ? (struct slice){0} : scan_since(scanner, start);
 }
 
 /* `"name" :` of the member with number `count`; `seen` holds the bits of the names before it. */
@@ -180,7 +189,7 @@ static inline bool scan_name(struct scanner *scanner, int64_t index, uint32_t co
     if (!scan_string(scanner, name)) {
         return false;
     }
-    if (nodes_name_is_taken(&scanner->nodes, index, count, *name, seen)) {
+    if (nodes_name_is_taken(&scanner->nodes, index, count, *name, seen) && !scanner->lenient) {
         return scan_fail(scanner, start, "a name stands twice in one object");
     }
     skip_space(scanner);
@@ -212,7 +221,9 @@ static bool scan_object(struct scanner *scanner, struct slice key)
     if (*scanner->at != '}') {
         return scan_fail(scanner, scanner->at, "\",\" or \"}\" expected");
     }
-    if (nodes_have_duplicates(&scanner->nodes, index, count)) {
+    if (scanner->lenient && count <= LENIENT_MEMBERS_MAX) {
+        count = nodes_keep_last(&scanner->nodes, index, count);
+    } else if (nodes_have_duplicates(&scanner->nodes, index, count)) {
         return scan_fail(scanner, start, "a name stands twice in the object that begins here");
     }
     container_close(scanner, index, count, start);
@@ -263,6 +274,42 @@ static bool scan_word(struct scanner *scanner, struct slice key, struct slice wo
     return node != NULL;
 }
 
+/* NaN and Infinity in the spellings of printf() and of programs: a null that still says what it
+ * was. */
+static bool scan_special(struct scanner *scanner, struct slice key)
+{
+    static const struct {
+        const char *word;
+        const char *text;
+    } specials[] = {{"nan", "NaN"},           {"-nan", "NaN"},
+                    {"infinity", "Infinity"}, {"-infinity", "-Infinity"},
+                    {"inf", "Infinity"},      {"-inf", "-Infinity"}};
+    size_t left = (size_t) (scanner->end - scanner->at);
+    for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
+        size_t length = strlen(specials[i].word);
+        if (left < length || strncasecmp(scanner->at, specials[i].word, length) != 0) {
+            continue;
+        }
+        if (!scanner->lenient) {
+            return scan_fail(scanner, scanner->at,
+                             "NaN and Infinity are no JSON (lenient = true "
+                             "reads them)");
+        }
+        scanner->at += length;
+        scanner->special = true;
+        return node_add(scanner, VALUE_NULL, key, slice_of(specials[i].text)) != NULL;
+    }
+    return scan_fail(scanner, scanner->at, "a value expected");
+}
+
+static bool begins_special(const struct scanner *scanner)
+{
+    const char *at = scanner->at;
+    at += at < scanner->end && *at == '-';
+    return scanner->end - at >= 3 &&
+           (strncasecmp(at, "nan", 3) == 0 || strncasecmp(at, "inf", 3) == 0);
+}
+
 /* The value at which the scanner stands; white space before it is taken already. */
 static bool scan_value(struct scanner *scanner, struct slice key)
 {
@@ -282,8 +329,13 @@ static bool scan_value(struct scanner *scanner, struct slice key)
     case 'f':
         return scan_word(scanner, key, (struct slice) SLICE_LITERAL("false"), VALUE_BOOLEAN);
     case 'n':
-        return scan_word(scanner, key, (struct slice) SLICE_LITERAL("null"), VALUE_NULL);
+        return begins_special(scanner)
+                   ? scan_special(scanner, key)
+                   : scan_word(scanner, key, (struct slice) SLICE_LITERAL("null"), VALUE_NULL);
     default:
+        if (begins_special(scanner)) {
+            return scan_special(scanner, key);
+        }
         if (*scanner->at == '-' || (*scanner->at >= '0' && *scanner->at <= '9')) {
             return scan_number(scanner, key);
         }
@@ -303,8 +355,8 @@ static const char *without_nul(const char *begin, const char *end)
     return nul ? at : end;
 }
 
-enum outcome json_scan(struct slice text, struct arena *arena, const struct node **root,
-                       struct error *error)
+static enum outcome scan(struct slice text, bool lenient, struct arena *arena,
+                         const struct node **root, struct error *error)
 {
     const char *begin = text.length > 0 ? text.data : "";
     struct scanner scanner = {
@@ -312,6 +364,7 @@ enum outcome json_scan(struct slice text, struct arena *arena, const struct node
         .at = begin,
         .end = begin + text.length,
         .error = error,
+        .lenient = lenient,
     };
     if (text.length >= 3 && memcmp(begin, "\xef\xbb\xbf", 3) == 0) {
         scanner.at += 3;
@@ -331,8 +384,15 @@ enum outcome json_scan(struct slice text, struct arena *arena, const struct node
     return OUTCOME_OK;
 }
 
+enum outcome json_scan(struct slice text, struct arena *arena, const struct node **root,
+                       struct error *error)
+{
+    return scan(text, false, arena, root, error);
+}
+
 enum outcome decode_json(const struct decode_input *input, struct arena *arena,
                          const struct node **root, struct error *error)
 {
-    return json_scan(input->payload, arena, root, error);
+    bool lenient = input->options != NULL && input->options->lenient;
+    return scan(input->payload, lenient, arena, root, error);
 }

@@ -69,3 +69,26 @@ bool nodes_have_duplicates(const struct nodes *nodes, int64_t index, uint32_t co
     }
     return false;
 }
+
+uint32_t nodes_keep_last(struct nodes *nodes, int64_t index, uint32_t count)
+{
+    uint32_t kept = count;
+    uint32_t at = (uint32_t) index + 1;
+    while (at < nodes->count) {
+        const struct node *member = &nodes->list[at];
+        uint32_t later = at + member->span;
+        while (later < nodes->count && !slice_equal(nodes->list[later].key, member->key)) {
+            later += nodes->list[later].span;
+        }
+        if (later >= nodes->count) {
+            at += member->span;
+            continue;
+        }
+        uint32_t span = member->span;
+        memmove(&nodes->list[at], &nodes->list[at + span],
+                (nodes->count - at - span) * sizeof(nodes->list[0]));
+        nodes->count -= span;
+        kept--;
+    }
+    return kept;
+}

@@ -105,6 +105,10 @@ static inline bool nodes_name_is_taken(const struct nodes *nodes, int64_t index,
     return taken;
 }
 
+/* Removes the members of the open object `index` whose name stands further behind once more. How
+ * many are left. Its time is the square of their number. */
+uint32_t nodes_keep_last(struct nodes *nodes, int64_t index, uint32_t count);
+
 /* Does a name stand twice in the object `index` of `count` members, all of which are there? */
 bool nodes_have_duplicates(const struct nodes *nodes, int64_t index, uint32_t count);
 

@@ -57,6 +57,12 @@ enum outcome convert_value(const struct value *value, const struct column_shape 
                            struct arena *arena, struct datum *datum, struct error *error)
 {
     bool array = column->array && column->family != TYPE_NONE;
+    bool is_float = column->family == TYPE_FLOAT4 || column->family == TYPE_FLOAT8;
+    struct value special;
+    if (value->kind == VALUE_NULL && value->text.length > 0 && is_float && !array) {
+        special = value_text(value->text); /* NaN or Infinity in lenient JSON */
+        value = &special;
+    }
     if (value->kind == VALUE_NULL) {
         *datum = (struct datum){.family = column->family, .null = true, .array = array};
         return !column->not_null

@@ -278,7 +278,7 @@ static void test_json(void)
     CHECK_TEXT_EQ(
         rule, "\"rules\":[{\"name\":\"full\",\"topic\":\"d/{device}\",\"qos\":2,\"share\":\"g\","
               "\"retained\":\"ignore\",\"format\":\"text\",\"compression\":\"none\",\"max_"
-              "decoded\":\"8MB\",\"table\":\"public.t\","
+              "decoded\":\"8MB\",\"lenient\":false,\"table\":\"public.t\","
               "\"columns\":{\"Odd Name\":\"$.x\",\"y\":\"{device}\"},"
               "\"compute\":{},\"notify\":null,"
               "\"where\":[\"$.a > 0\",\"$.b is null\"],\"rows\":\"$.r[*]\","
