@@ -306,7 +306,8 @@ static bool begins_special(const struct scanner *scanner)
 {
     const char *at = scanner->at;
     at += at < scanner->end && *at == '-';
-    return scanner->end - at >= 3 &&
+    char first = at < scanner->end ? (char) (*at | 0x20) : '\0';
+    return (first == 'n' || first == 'i') && scanner->end - at >= 3 &&
            (strncasecmp(at, "nan", 3) == 0 || strncasecmp(at, "inf", 3) == 0);
 }
 
@@ -333,13 +334,14 @@ static bool scan_value(struct scanner *scanner, struct slice key)
                    ? scan_special(scanner, key)
                    : scan_word(scanner, key, (struct slice) SLICE_LITERAL("null"), VALUE_NULL);
     default:
+        if (*scanner->at >= '0' && *scanner->at <= '9') {
+            return scan_number(scanner, key);
+        }
         if (begins_special(scanner)) {
             return scan_special(scanner, key);
         }
-        if (*scanner->at == '-' || (*scanner->at >= '0' && *scanner->at <= '9')) {
-            return scan_number(scanner, key);
-        }
-        return scan_fail(scanner, scanner->at, "a value expected");
+        return *scanner->at == '-' ? scan_number(scanner, key)
+                                   : scan_fail(scanner, scanner->at, "a value expected");
     }
 }
 
