@@ -59,7 +59,7 @@ const char *pg_target(const struct pg_connection *connection)
 }
 
 enum {
-    LOOK_AFTER_MS = 3000,  /* an answer that takes so long is worth a look */
+    LOOK_AFTER_MS = 1000,  /* worth a look; before the lock_timeout of a batch is over */
     LOOK_AGAIN_MS = 10000, /* each look is a connection of its own */
     LOOK_MS = 2000,        /* how long a look may take */
 };
@@ -93,7 +93,9 @@ static void look(struct pg_connection *connection)
     if (wait == PG_WAIT_STANDBY) {
         connection->deadline_ms = clock_monotonic_ms() + connection->patience_ms;
     }
-    if (wait != PG_WAIT_UNKNOWN && strcmp(text, connection->waits_for) != 0) {
+    /* A slow disk is no news, a lock or a standby is. */
+    if ((wait == PG_WAIT_STANDBY || wait == PG_WAIT_LOCK) &&
+        strcmp(text, connection->waits_for) != 0) {
         memcpy(connection->waits_for, text, sizeof(text));
         log_warn("the database does not answer yet", F_TEXT("reason", text));
         health_set(HEALTH_DATABASE, false, text);
