@@ -4,13 +4,12 @@ SPDX-License-Identifier: MIT
 """
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 
-from env import Skip, limit, quick
+from env import limit, quick
+from npm_modules import npm_modules
 from sparkplug import birth, data, death
 
 RULES = """
@@ -124,17 +123,7 @@ def test_letters_keep_their_names(env):
     plant.bridge.check_books()
 
 
-def edge_modules(env):
-    """The folder of npm's sparkplug-client, installed once a machine; the test is passed over where that is not possible."""
-    folder = os.path.join(tempfile.gettempdir(), f"mqtt2pg-npm-{os.getuid()}")
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        raise Skip("no npm here")
-    if not os.path.isdir(f"{folder}/node_modules/sparkplug-client"):
-        done = subprocess.run(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "sparkplug-client@3.2.4"], capture_output=True,
-                              timeout=100, check=False)
-        if done.returncode != 0:
-            raise Skip("npm could not install sparkplug-client")
-    return f"{folder}/node_modules"
+CLIENT = "sparkplug-client@3.2.4"
 
 
 class EdgeNode:
@@ -144,7 +133,7 @@ class EdgeNode:
         script = os.path.join(os.path.dirname(__file__), "npm/edge_node.js")
         self.env, self.lines = env, []
         self.process = subprocess.Popen(["node", script, f"mqtt://127.0.0.1:{env.broker.port}", group, name, str(devices), str(metrics)],
-                                        env={**os.environ, "NODE_PATH": edge_modules(env)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env={**os.environ, "NODE_PATH": npm_modules(CLIENT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True)
         env.closing.append(self.process.kill)
         threading.Thread(target=lambda: self.lines.extend(iter(self.process.stdout.readline, "")), daemon=True).start()
@@ -160,7 +149,7 @@ class EdgeNode:
 @limit(150)
 def test_edge_node_of_another_maker(env):
     """npm's sparkplug-client: 100 devices × 100 metrics, kill -9 between BIRTH and DATA, a rebirth that the bridge asks for, a death."""
-    edge_modules(env)
+    npm_modules(CLIENT)
     group = env.topic("~").replace("/", "-")
     rules = (RULES % (group, group)).replace("rows =", 'sparkplug: { rebirth = "unknown"; }; rows =', 1)
     plant = Plant(env, rules=rules, batch={"max_delay": "20ms"})
