@@ -88,9 +88,9 @@ struct health_gap {
     char cause[64];
 };
 void health_add_gap(const struct health_gap *gap);
-/* What the database says takes the place of what was added: `gaps` are the newest, newest first, of
+/* What the database says takes the place of what was added: `list` has the newest, newest first, of
  * `open` gaps in all. */
-void health_set_gaps(const struct health_gap *gaps, size_t count, size_t open);
+void health_set_gaps(const struct health_gap *list, size_t count, size_t open);
 size_t health_gaps(struct health_gap *out, size_t max);
 size_t health_gaps_open(void); /* how many in all */
 

@@ -13,9 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#if SIZE_MAX < UINT64_MAX
-#error "mqtt2pg needs a 64-bit machine (for a Raspberry Pi: the 64-bit Raspberry Pi OS)"
-#endif
+_Static_assert(sizeof(size_t) == 8,
+               "mqtt2pg needs a 64-bit machine (for a Raspberry Pi: the 64-bit Raspberry Pi OS)");
 
 struct slice {
     const char *data; /* borrowed; NULL only when length is 0 */

@@ -124,7 +124,7 @@ static bool add_value(struct csv *csv, size_t column)
         key = csv->names[column];
     }
     return nodes_add(&csv->nodes, null ? VALUE_NULL : VALUE_TEXT, key,
-                     null ? (struct slice){0} : value) != NULL ||
+                     null ? slice_make(NULL, 0) : value) != NULL ||
            csv_fail(csv, csv->at, nodes_limit(&csv->nodes));
 }
 

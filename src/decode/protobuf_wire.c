@@ -96,7 +96,8 @@ static bool take_group(struct wire *wire, struct wire_field *group)
     uint32_t open[GROUP_DEPTH_MAX];
     size_t depth = 0;
     const char *begin = wire->at;
-    struct wire_field field;
+    struct wire_field field = {.start = begin};
+
     open[depth++] = group->number;
     while (depth > 0) {
         if (!take_tag(wire, &field)) {
