@@ -19,7 +19,6 @@
 #define BACKOFF_MAX_MS 10000
 #define LOSS_MAX_MS 3000
 #define IDLE_WAIT_MS 1000
-#define RECALL_MAX 100000 /* messages */
 #define PRUNE_INTERVAL_MS 60000
 
 bool loader_stopping(struct loader *loader)
@@ -169,6 +168,34 @@ static bool wait_for_messages(struct loader *loader)
     return true;
 }
 
+/* Which copies count depends on the messages before them: judges the last stored ones once more. */
+static void recall_copies(struct loader *loader)
+{
+    uint64_t first = loader->stored > COPIES_REACH ? loader->stored - COPIES_REACH + 1 : 1;
+    struct route *routes = memory_alloc((loader->ruleset->count + 1) * sizeof(*routes));
+    struct journal_next record = {.message.sequence = 0};
+    enum journal_read read = JOURNAL_READ_MESSAGE;
+    size_t count;
+
+    copies_begin(loader->copies);
+    if (first <= loader->stored &&
+        journal_reader_seek(loader->reader, first, &record.error) == OUTCOME_OK) {
+        while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
+            read = journal_reader_next(loader->reader, &record);
+            if (read == JOURNAL_READ_MESSAGE && record.message.sequence > loader->stored) {
+                break;
+            }
+            if (read == JOURNAL_READ_MESSAGE && record.message.kind == MESSAGE_PUBLISH) {
+                (void) ruleset_find(loader->ruleset, loader->copies, &record.message, routes,
+                                    &count);
+            }
+        }
+    }
+    free(routes);
+    loader_rewind(loader);
+    loader->recalled = true;
+}
+
 /* False when there is nothing to store, or the journal can't be read. */
 static bool take_next(struct loader *loader, const struct batch_builder *builder)
 {
@@ -182,6 +209,9 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
             return loader->batch->to > loader->batch->from;
         }
         loader_rewind(loader);
+    }
+    if (!loader->recalled) {
+        recall_copies(loader);
     }
     batch_begin(loader->batch, builder);
     if (batch_extend(loader->batch, builder, loader->records_max, &whole, &error) != OUTCOME_OK) {
@@ -265,38 +295,6 @@ static void store_next(struct loader *loader)
     loader_trouble(loader, result, &failure.pg);
 }
 
-/* Where these rules' topics stand between the plans of subscriptions is decided by messages that are
- * stored: judges them once more. What is further back than RECALL_MAX is no business of copies that
- * still come. */
-static void recall_copies(struct loader *loader)
-{
-    uint64_t first = copies_first(loader->copies, loader->stored);
-    struct route *routes = memory_alloc((loader->ruleset->count + 1) * sizeof(*routes));
-    struct journal_next record = {.message.sequence = 0};
-    enum journal_read read = JOURNAL_READ_MESSAGE;
-    size_t count;
-
-    if (loader->stored > RECALL_MAX && first < loader->stored - RECALL_MAX) {
-        first = loader->stored - RECALL_MAX;
-    }
-    if (first <= loader->stored &&
-        journal_reader_seek(loader->reader, first, &record.error) == OUTCOME_OK) {
-        while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
-            read = journal_reader_next(loader->reader, &record);
-            if (read == JOURNAL_READ_MESSAGE && record.message.sequence > loader->stored) {
-                break;
-            }
-            if (read == JOURNAL_READ_MESSAGE && record.message.kind == MESSAGE_PUBLISH) {
-                (void) ruleset_find(loader->ruleset, loader->copies, &record.message, routes,
-                                    &count);
-            }
-        }
-    }
-    free(routes);
-    loader->recalled = true;
-    loader_rewind(loader);
-}
-
 static void take_new_rules(struct loader *loader)
 {
     struct ruleset *next;
@@ -337,9 +335,6 @@ static void loader_step(struct loader *loader)
             loader_pause(loader, backoff_next(&loader->backoff));
             return;
         }
-    }
-    if (!loader->recalled) {
-        recall_copies(loader);
     }
     loader_report(loader);
     if (pg_is_connected(loader->connection)) {

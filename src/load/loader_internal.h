@@ -51,7 +51,7 @@ struct loader {
     bool connected_before;
     bool online; /* as metrics and health say */
     bool schema_ready;
-    bool recalled;                  /* the copies before `stored`, by the rules in use */
+    bool recalled;                  /* the copies before where the reader stands */
     bool identity_proved;           /* once */
     uint64_t stored;                /* position in the database */
     uint64_t last_at_start;         /* journal_last() before this process appended anything */

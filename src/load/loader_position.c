@@ -41,6 +41,7 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
         metric_add(METRIC_JOURNAL_MESSAGES_AT_START, -done);
     }
     loader->ahead_begun = false; /* the catalog may be another one now */
+    loader->recalled = false;
     return journal_reader_seek(loader->reader, position + 1, error);
 }
 

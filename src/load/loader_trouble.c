@@ -16,6 +16,7 @@ void loader_rewind(struct loader *loader)
     struct error error;
 
     loader->ahead_begun = false;
+    loader->recalled = false;
     if (journal_reader_seek(loader->reader, loader->stored + 1, &error) != OUTCOME_OK) {
         log_error("the journal can't be read", F_TEXT("reason", error.text));
         stop_request(1);

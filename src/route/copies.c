@@ -7,22 +7,32 @@
 #include <xxhash.h>
 
 #include "base/memory.h"
+#include "core/property.h"
 #include "route/copy_tracks.h"
 #include "route/router.h"
 
 #define ROUTER_CACHE_BYTES ((size_t) 4 * 1024 * 1024)
+
+/* What was answered to the rules of one share group. */
+struct answer {
+    char *share; /* owned */
+    bool counts;
+};
 
 struct copies {
     const struct plans *plans;     /* borrowed; NULL: none yet */
     struct topic_filter **filters; /* owned; of plans->list, for the router */
     struct router *router;         /* owned */
     struct tracks tracks;
+    uint64_t judged;        /* number of the message that was judged last */
+    struct answer *answers; /* owned; about it */
+    size_t answer_count, answer_capacity;
 };
 
 /* One copy and what matches its topic. */
 struct copy {
     const struct message *message;
-    const struct route *found; /* subscriptions of all plans, the preferred ones first */
+    const struct route *found; /* subscriptions of all plans */
     size_t count;
     const char *share;
 };
@@ -43,9 +53,19 @@ static void drop_router(struct copies *copies)
     copies->filters = NULL;
 }
 
+static void forget_answers(struct copies *copies)
+{
+    for (size_t i = 0; i < copies->answer_count; i++) {
+        free(copies->answers[i].share);
+    }
+    copies->answer_count = 0;
+}
+
 void copies_free(struct copies *copies)
 {
     if (copies != NULL) {
+        forget_answers(copies);
+        free(copies->answers);
         drop_router(copies);
         tracks_fini(&copies->tracks);
         free(copies);
@@ -67,53 +87,86 @@ void copies_use(struct copies *copies, const struct plans *plans)
         }
     }
     copies->router = router_new(copies->filters, plans->count, ROUTER_CACHE_BYTES);
-    if (plans->step_count == 1) {
-        tracks_fini(&copies->tracks);
-    }
 }
 
-uint64_t copies_first(const struct copies *copies, uint64_t stored)
+void copies_begin(struct copies *copies)
+{
+    tracks_fini(&copies->tracks);
+    forget_answers(copies);
+    copies->judged = 0;
+}
+
+static const struct planned *subscription_at(const struct copies *copies, const struct copy *copy,
+                                             size_t i)
+{
+    return &copies->plans->list[copy->found[i].rule];
+}
+
+static bool has(const struct planned *planned, uint32_t plan)
+{
+    return planned->born <= plan && plan < planned->gone;
+}
+
+/* Was there, before the message came, a plan with this subscription in which nothing of the group
+ * matched the topic? */
+static bool stands_in_for(const struct copies *copies, const struct copy *copy,
+                          const struct planned *planned)
 {
     const struct plans *plans = copies->plans;
 
-    if (plans == NULL || plans->step_count == 1 || plans->steps[1].behind >= stored) {
-        return stored + 1;
-    }
-    return plans->steps[1].behind + 1;
-}
+    for (size_t i = 0; i < plans->step_count; i++) {
+        uint32_t plan = plans->steps[i].number;
+        bool has_own = false;
 
-static const struct planned *subscription_at(const struct copies *copies, int index)
-{
-    return &copies->plans->list[index];
-}
-
-static bool came_for(const struct copies *copies, const struct message *message, int index)
-{
-    uint32_t identifier = index < 0 ? 0 : subscription_at(copies, index)->identifier;
-
-    return identifier != 0 && message_came_for(message, identifier);
-}
-
-/* The canonical subscription of this plan. */
-static int canonical(const struct copies *copies, const struct copy *copy, uint32_t plan)
-{
-    return plans_canonical(copies->plans, plan, copy->share, copy->found, copy->count);
-}
-
-/* The newest plan behind `plan` whose canonical subscription brought the copy: its number, and that
- * subscription; 0 when there is none. */
-static uint32_t later_plan(const struct copies *copies, const struct copy *copy, uint32_t plan,
-                           int *index)
-{
-    const struct plans *plans = copies->plans;
-
-    for (size_t i = plans->step_count; i > 0 && plans->steps[i - 1].number > plan; i--) {
-        *index = canonical(copies, copy, plans->steps[i - 1].number);
-        if (came_for(copies, copy->message, *index)) {
-            return plans->steps[i - 1].number;
+        if (i > 0 && plans->steps[i].behind >= copy->message->sequence) {
+            break;
+        }
+        for (size_t j = 0; j < copy->count && !has_own; j++) {
+            const struct planned *other = subscription_at(copies, copy, j);
+            has_own = has(other, plan) && slice_is(filter_share(other->filter), copy->share);
+        }
+        if (!has_own && has(planned, plan)) {
+            return true;
         }
     }
-    return 0;
+    return false;
+}
+
+/* The newest plan that was made before the message came. */
+static uint32_t plan_at(const struct plans *plans, uint64_t sequence)
+{
+    size_t i = plans->step_count - 1;
+
+    while (i > 0 && plans->steps[i].behind >= sequence) {
+        i--;
+    }
+    return plans->steps[i].number;
+}
+
+/* Is it of QoS 0 where another subscription brings the topic with a higher one? */
+static bool is_lesser(const struct copies *copies, const struct copy *copy,
+                      const struct planned *planned)
+{
+    uint32_t plan = plan_at(copies->plans, copy->message->sequence);
+
+    for (size_t i = 0; planned->qos == 0 && has(planned, plan) && i < copy->count; i++) {
+        const struct planned *other = subscription_at(copies, copy, i);
+
+        if (other->qos > 0 && has(other, plan) &&
+            slice_equal(filter_share(other->filter), filter_share(planned->filter))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May copies for this subscription count for the group? */
+static bool is_eligible(const struct copies *copies, const struct copy *copy,
+                        const struct planned *planned)
+{
+    return (slice_is(filter_share(planned->filter), copy->share) ||
+            stands_in_for(copies, copy, planned)) &&
+           !is_lesser(copies, copy, planned);
 }
 
 static uint64_t made_behind(const struct plans *plans, uint32_t number)
@@ -126,111 +179,152 @@ static uint64_t made_behind(const struct plans *plans, uint32_t number)
     return 0;
 }
 
-static struct track *track_of(struct copies *copies, const struct copy *copy)
-{
-    const struct message *message = copy->message;
-    uint64_t seed = (uint64_t) message->broker << 1 | (message->qos > 0);
-    uint64_t key;
+/* What a copy says of the subscriptions that it came for. */
+struct origin {
+    uint32_t keys[BROUGHT_MAX];
+    size_t count;
+    uint64_t behind; /* the first message that can have such a copy stands behind this one */
+    bool known;      /* some are of a plan, */
+    bool eligible;   /* and one of these may count; or none is */
+};
 
-    if (copy->share[0] != '\0') {
-        seed ^= XXH3_64bits(copy->share, strlen(copy->share));
+static void add_origin(struct origin *origin, uint32_t key, uint64_t behind)
+{
+    if (origin->count < BROUGHT_MAX) {
+        origin->keys[origin->count++] = key;
     }
-    key = XXH3_64bits_withSeed(message->topic.data, message->topic.length, seed);
-    return tracks_get(&copies->tracks, key == 0 ? 1 : key, copies->plans->steps[0].number);
+    origin->behind = behind > origin->behind ? behind : origin->behind;
 }
 
-static void remember(struct copies *copies, struct track *track, const struct message *message,
-                     int index)
+static const struct planned *find_planned(const struct copies *copies, const struct copy *copy,
+                                          uint32_t identifier)
 {
-    track->last_sequence = message->sequence;
-    track->last_hash = message_hash(message);
-    track->last_filter = subscription_identifier(subscription_at(copies, index)->filter);
-}
-
-/* Is the first copy for a new subscription the other copy of the message that was taken last? */
-static bool is_twin(const struct copies *copies, const struct track *track,
-                    const struct message *message, int index)
-{
-    const struct planned *planned = subscription_at(copies, index);
-
-    return track->last_sequence > made_behind(copies->plans, planned->born) &&
-           track->last_sequence < message->sequence &&
-           track->last_filter != subscription_identifier(planned->filter) &&
-           track->last_hash == message_hash(message);
-}
-
-/* A topic whose canonical subscription has changed in the plans that are remembered. */
-static bool follow(struct copies *copies, const struct copy *copy)
-{
-    const struct message *message = copy->message;
-    struct track *track = track_of(copies, copy);
-    uint32_t oldest = copies->plans->steps[0].number;
-    struct turn turn = {.sequence = message->sequence};
-    uint32_t plan = track_plan(track, message->sequence, &turn.twin);
-    int here, there;
-    bool counts;
-
-    if (turn.twin) {
-        return false;
-    }
-    plan = plan < oldest ? oldest : plan;
-    here = canonical(copies, copy, plan);
-    counts = came_for(copies, message, here);
-    turn.plan = later_plan(copies, copy, plan, &there);
-    if (turn.plan == 0 && !counts) {
-        return false;
-    }
-    if (turn.plan != 0 && there != here) {
-        turn.twin = !counts && is_twin(copies, track, message, there);
-        track_turn(track, &turn);
-        here = there;
-    }
-    if (!turn.twin) {
-        remember(copies, track, message, here);
-    }
-    return !turn.twin;
-}
-
-/* The newest subscription that the copy names; -1 when it names none that is known. */
-static int brought_by(const struct copies *copies, const struct copy *copy)
-{
-    int brought = -1;
-
     for (size_t i = 0; i < copy->count; i++) {
-        int index = (int) copy->found[i].rule;
-
-        if (came_for(copies, copy->message, index) &&
-            (brought < 0 ||
-             subscription_at(copies, index)->born > subscription_at(copies, brought)->born)) {
-            brought = index;
+        if (subscription_at(copies, copy, i)->identifier == identifier) {
+            return subscription_at(copies, copy, i);
         }
     }
-    return brought;
+    return NULL;
+}
+
+static void find_origin(const struct copies *copies, const struct copy *copy, struct origin *origin)
+{
+    struct slice properties = copy->message->properties;
+    struct property_item item;
+
+    *origin = (struct origin){.count = 0};
+    while (property_next(&properties, &item)) {
+        const struct planned *planned;
+
+        if (item.id != PROPERTY_SUBSCRIPTION || item.number == 0) {
+            continue;
+        }
+        planned = find_planned(copies, copy, item.number);
+        if (planned == NULL) {
+            add_origin(origin, item.number, 0);
+            continue;
+        }
+        origin->known = true;
+        origin->eligible |= is_eligible(copies, copy, planned);
+        add_origin(origin, subscription_identifier(planned->filter),
+                   made_behind(copies->plans, planned->born));
+    }
+    origin->eligible |= !origin->known;
+}
+
+static struct track *track_of(struct copies *copies, const struct copy *copy)
+{
+    uint64_t facts[3] = {message_hash(copy->message), copy->message->broker,
+                         XXH3_64bits(copy->share, strlen(copy->share))};
+    uint64_t key = XXH3_64bits(facts, sizeof(facts));
+
+    return tracks_get(&copies->tracks, key == 0 ? 1 : key);
+}
+
+/* Is it another copy of the newest message with this topic and content? */
+static bool is_twin(const struct track *track, const struct origin *origin)
+{
+    if (track->sequence == 0 || track->sequence <= origin->behind) {
+        return false;
+    }
+    for (size_t i = 0; i < origin->count; i++) {
+        if (track_has(track, origin->keys[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool judge(struct copies *copies, const struct copy *copy)
+{
+    struct origin origin;
+    struct track *track;
+    bool twin;
+
+    find_origin(copies, copy, &origin);
+    if (origin.count == 0 || !origin.eligible || (copy->count < 2 && origin.known)) {
+        return origin.count == 0 || origin.eligible;
+    }
+    track = track_of(copies, copy);
+    twin = is_twin(track, &origin);
+    if (!twin) {
+        track_begin(track, copy->message->sequence);
+    }
+    for (size_t i = 0; i < origin.count; i++) {
+        track_add(track, origin.keys[i]);
+    }
+    return !twin;
+}
+
+/* Of a retained message: did it come because of the SUBSCRIBE that serves the rule? */
+static bool serves(const struct copies *copies, const struct copy *copy, const char *serving)
+{
+    bool known = false;
+
+    for (size_t i = 0; i < copy->count; i++) {
+        const struct planned *planned = subscription_at(copies, copy, i);
+
+        if (planned->identifier == 0 || !message_came_for(copy->message, planned->identifier)) {
+            continue;
+        }
+        known = true;
+        if (serving != NULL && strcmp(planned->filter, serving) == 0) {
+            return true;
+        }
+    }
+    return !known;
+}
+
+/* Several rules ask for one message. */
+static bool ask(struct copies *copies, const struct copy *copy)
+{
+    if (copies->judged != copy->message->sequence) {
+        forget_answers(copies);
+        copies->judged = copy->message->sequence;
+    }
+    for (size_t i = 0; i < copies->answer_count; i++) {
+        if (strcmp(copies->answers[i].share, copy->share) == 0) {
+            return copies->answers[i].counts;
+        }
+    }
+    copies->answers = memory_grow(copies->answers, copies->answer_count, &copies->answer_capacity,
+                                  sizeof(*copies->answers));
+    copies->answers[copies->answer_count] =
+        (struct answer){.share = memory_strdup(copy->share), .counts = judge(copies, copy)};
+    return copies->answers[copies->answer_count++].counts;
 }
 
 bool copies_count(struct copies *copies, const struct message *message,
                   const struct copy_wish *wish)
 {
     struct copy copy = {.message = message, .share = wish->share};
-    int brought, oldest, newest;
 
-    if (copies == NULL || copies->plans == NULL || copies->plans->count < 2 ||
-        message->properties.length == 0) {
+    if (copies == NULL || copies->plans == NULL || message->properties.length == 0) {
         return true;
     }
     copy.count = router_find(copies->router, message->topic, &copy.found);
-    brought = brought_by(copies, &copy);
-    if (brought < 0) {
-        return true;
-    }
     if (message->retained) {
-        return wish->serving != NULL &&
-               strcmp(subscription_at(copies, brought)->filter, wish->serving) == 0;
+        return serves(copies, &copy, wish->serving);
     }
-    oldest = canonical(copies, &copy, copies->plans->steps[0].number);
-    newest = canonical(copies, &copy, plans_newest(copies->plans)->number);
-    if (oldest == newest && oldest >= 0) { /* then so it is in all between: plan.h, invariant 2 */
-        return came_for(copies, message, oldest);
-    }
-    return follow(copies, &copy);
+    return ask(copies, &copy);
 }

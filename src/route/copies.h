@@ -1,40 +1,38 @@
 /*
- * copies: which copy of a message counts, while the broker sends several. Pure but for what it
+ * copies: which copy of a message counts, when the broker sends several. Pure but for what it
  * remembers of topics.
  *
  * A broker sends one copy of a message for each subscription that matches, or one for all of them.
  * Around a change of subscriptions both the old and the new ones stand for a moment, and copies for
- * the old ones wait in the broker's queue and in the journal. Each topic follows one plan
- * (route/plan) and only moves forward:
+ * the old ones wait in the broker's queue and in the journal. Nor can one rely on a certain copy:
+ * Mosquitto 2.0.11, when it was restarted, queues one copy for one of the subscriptions until the
+ * session connects again. So the first copy that comes counts, and a later one does not when it is
+ * another copy ("twin") of the same message:
  *
- *   - A copy counts when it carries the identifier of the canonical subscription of the topic's plan.
- *   - The first copy that carries the canonical identifier of a later plan turns the topic to that
- *     plan. It counts too, unless it is the other copy ("twin") of the message that was taken last
- *     on this topic: the same content, and both subscriptions stood when it was published.
- *   - Any other copy with an identifier that is known is a twin and does not count.
- *   - A copy without identifier (MQTT 3.1.1, some brokers), or with none that is known, counts.
- *   - A retained message that the broker sends because of a SUBSCRIBE belongs to the rules that this
- *     subscription serves, and turns nothing.
+ *   - it has the same topic, content and broker as a message that came not long before,
+ *   - no copy of that message has come for its subscription yet, nor for one with the same filter (a
+ *     subscription that is replaced brings no second copy), and
+ *   - that message came behind the plan (route/plan) that made its subscription: what was published
+ *     before can have no copy for it.
  *
- * Nothing is lost by that: behind the first copy for a new subscription, every message of the topic
- * has one, and until it comes those for the old one count. A message that was taken before the new
- * plan was made can have no copy for it, so nothing older is remembered.
+ * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy with QoS 0 for a subscription
+ * of QoS 0 does not count while another one with a higher QoS brings the topic: QoS 0 overtakes, and
+ * its copy may be far away. A retained message that the broker sends because of a SUBSCRIBE belongs
+ * to the rules that this subscription serves.
  *
- * The order that this needs is the one MQTT promises: within a topic, QoS 0 apart from QoS 1 and 2,
- * in the session of one broker. So each of these has a plan of its own ("track").
+ * Shared subscriptions: a rule of a group takes copies for its group alone, and others only from the
+ * time of plans in which its group had no subscription for the topic.
  *
- * Turns are remembered with the number that their message has in the journal. What is read again (a
- * batch that was not stored, a database that went back) is decided as before. A new process reads
- * the messages behind the last plans once more: copies_first().
+ * The answer depends on the messages before. Who reads from another place begins anew there:
+ * copies_begin(), then the last COPIES_REACH messages before that place once more.
  *
  * What can't be told apart:
- *   - Two publications with equal content on one topic, one right before and one right behind the
- *     moment in which the new subscription begins, look like two copies of one: one row is missing.
- *     That is at most one message for each topic and change, and none where a subscription is
- *     replaced by one with the same filter (qos).
- *   - With a change between QoS 0 and a higher one, copies of one message are on two tracks: until
- *     the old subscription is gone a message may be stored twice.
- *
+ *   - Publications with equal content on one topic are told apart by their subscriptions. When the
+ *     broker sends one of them for one subscription only and the next one for another one only, the
+ *     second is missing. When the process dies between two copies of one of a row of equal messages,
+ *     one may be missing or there twice.
+ *   - Copies of one message with thousands of others in between (TRACKS_MAX / 2; in a new process
+ *     COPIES_REACH) are stored twice.
  *   - A rule that leaves or joins a share group while other rules on its topics are in another one
  *     takes other copies from the reload on. A message whose copies stand on both sides of it may be
  *     missing or there twice under this rule.
@@ -49,18 +47,19 @@
 #include "core/message.h"
 #include "route/plan.h"
 
+/* How far copies of one message may be apart, in messages of all topics. */
+enum { COPIES_REACH = 4096 };
+
 struct copies;
 
 struct copies *copies_new(void);
 void copies_free(struct copies *copies); /* NULL is legal */
 
-/* From now on by these plans, which continue those before. Borrows them. Topics stay where they
- * are. */
+/* From now on by these plans, which continue those before. Borrows them. */
 void copies_use(struct copies *copies, const struct plans *plans);
 
-/* The first message that a new process should judge again, and throw the answer away, before it goes
- * on behind number `stored`: what decides about its copies begins there. */
-uint64_t copies_first(const struct copies *copies, uint64_t stored);
+/* Forgets what came: what comes next is from another place of the journal. */
+void copies_begin(struct copies *copies);
 
 /* Who asks: a rule. Borrowed texts. */
 struct copy_wish {
@@ -68,8 +67,9 @@ struct copy_wish {
     const char *serving; /* the filter of the subscription that serves it (plans_serving()) */
 };
 
-/* Does this copy count for such a rule, whose topic matches? Asked again for the same message it
- * gives the same answer. `copies` may be NULL, or have no plans: every copy counts. */
+/* Does this copy count for such a rule, whose topic matches? Messages come in the order of their
+ * numbers; asked again for the same one it gives the same answer. `copies` may be NULL, or have no
+ * plans: every copy counts. */
 bool copies_count(struct copies *copies, const struct message *message,
                   const struct copy_wish *wish);
 

@@ -11,9 +11,6 @@ enum { CAPACITY_FIRST = 64 };
 
 void tracks_fini(struct tracks *tracks)
 {
-    for (size_t i = 0; i < tracks->capacity; i++) {
-        free(tracks->table[i].turns);
-    }
     free(tracks->table);
     *tracks = (struct tracks){0};
 }
@@ -37,11 +34,9 @@ static void rebuild(struct tracks *tracks, size_t capacity, uint64_t oldest)
     for (size_t i = 0; i < tracks->capacity; i++) {
         const struct track *track = &tracks->table[i];
 
-        if (track->key != 0 && track->last_sequence >= oldest) {
+        if (track->key != 0 && track->sequence >= oldest) {
             *place_of(&next, track->key) = *track;
             next.count++;
-        } else {
-            free(track->turns);
         }
     }
     free(tracks->table);
@@ -62,7 +57,7 @@ static void forget_half(struct tracks *tracks)
 
     for (size_t i = 0; i < tracks->capacity; i++) {
         if (tracks->table[i].key != 0) {
-            sequences[count++] = tracks->table[i].last_sequence;
+            sequences[count++] = tracks->table[i].sequence;
         }
     }
     assert(count == tracks->count);
@@ -71,7 +66,7 @@ static void forget_half(struct tracks *tracks)
     free(sequences);
 }
 
-struct track *tracks_get(struct tracks *tracks, uint64_t key, uint32_t plan)
+struct track *tracks_get(struct tracks *tracks, uint64_t key)
 {
     struct track *track;
 
@@ -84,33 +79,32 @@ struct track *tracks_get(struct tracks *tracks, uint64_t key, uint32_t plan)
     }
     track = place_of(tracks, key);
     if (track->key == 0) {
-        *track = (struct track){.key = key, .first_plan = plan};
+        *track = (struct track){.key = key};
         tracks->count++;
     }
     return track;
 }
 
-uint32_t track_plan(const struct track *track, uint64_t sequence, bool *twin)
+bool track_has(const struct track *track, uint32_t subscription)
 {
-    uint32_t plan = track->first_plan;
-
-    *twin = false;
-    for (unsigned i = 0; i < track->turn_count && track->turns[i].sequence <= sequence; i++) {
-        plan = track->turns[i].plan;
-        *twin = track->turns[i].twin && track->turns[i].sequence == sequence;
+    for (unsigned i = 0; i < track->brought_count; i++) {
+        if (track->brought[i] == subscription) {
+            return true;
+        }
     }
-    return plan;
+    return false;
 }
 
-void track_turn(struct track *track, const struct turn *turn)
+void track_add(struct track *track, uint32_t subscription)
 {
-    /* Turns behind this one are of a reading that came to another end. */
-    while (track->turn_count > 0 &&
-           track->turns[track->turn_count - 1].sequence >= turn->sequence) {
-        track->turn_count--;
+    if (!track_has(track, subscription) && track->brought_count < BROUGHT_MAX) {
+        track->brought[track->brought_count++] = subscription;
     }
-    assert(turn->plan >
-           (track->turn_count == 0 ? track->first_plan : track->turns[track->turn_count - 1].plan));
-    track->turns = memory_resize(track->turns, (track->turn_count + 1) * sizeof(track->turns[0]));
-    track->turns[track->turn_count++] = *turn;
+}
+
+void track_begin(struct track *track, uint64_t sequence)
+{
+    assert(track->sequence < sequence);
+    track->sequence = sequence;
+    track->brought_count = 0;
 }

@@ -1,7 +1,7 @@
 /*
- * copy_tracks: what route/copies remembers of each topic whose subscriptions have changed: which plan
- * it follows since which message, and the last message that was taken. Bounded: when there are
- * TRACKS_MAX of them, the half that was quiet for longest is forgotten.
+ * copy_tracks: what route/copies remembers of the last messages that several subscriptions bring:
+ * which subscriptions' copies of them have come. Bounded: when there are TRACKS_MAX messages, the
+ * older half is forgotten.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,22 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TRACKS_MAX = 131072 };
-
-struct turn {
-    uint64_t sequence; /* of the first message under this plan */
-    uint32_t plan;     /* its number */
-    bool twin;         /* this message was the other copy of the one before */
-};
+/* Messages, and of each the subscriptions that are remembered. */
+enum { TRACKS_MAX = 32768, BROUGHT_MAX = 6 };
 
 struct track {
-    uint64_t key; /* 0: the place is free */
-    uint64_t last_sequence;
-    uint64_t last_hash;   /* content of the message that was taken last; 0 sequence: none */
-    uint32_t last_filter; /* of the subscription that brought it, as a hash */
-    uint32_t first_plan;  /* before its first turn */
-    unsigned turn_count;
-    struct turn *turns; /* owned; ascending by sequence and plan */
+    uint64_t key;                  /* of topic, content and broker; 0: the place is free */
+    uint64_t sequence;             /* of the first copy; 0: none yet */
+    uint32_t brought[BROUGHT_MAX]; /* by which subscriptions, as keys */
+    unsigned brought_count;
 };
 
 struct tracks {
@@ -38,14 +30,14 @@ struct tracks {
 
 void tracks_fini(struct tracks *tracks);
 
-/* The track with this key, made when it is missing, beginning with `plan`. Valid until the next
- * call. `key` is not 0. */
-struct track *tracks_get(struct tracks *tracks, uint64_t key, uint32_t plan);
+/* The track with this key, made when it is missing. Valid until the next call. `key` is not 0. */
+struct track *tracks_get(struct tracks *tracks, uint64_t key);
 
-/* The plan that holds for a message, and whether the message turned the track as a twin. */
-uint32_t track_plan(const struct track *track, uint64_t sequence, bool *twin);
+/* Has this subscription brought a copy of the message? */
+bool track_has(const struct track *track, uint32_t subscription);
+void track_add(struct track *track, uint32_t subscription);
 
-/* From this message on the track follows a later plan. */
-void track_turn(struct track *track, const struct turn *turn);
+/* An equal message that is another one: nothing has brought it yet. */
+void track_begin(struct track *track, uint64_t sequence);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A new plan in four steps: leave out what another new filter covers; compare with the newest plan;
- * decide for each filter whether it keeps its identifier; forget plans that are too old.
+ * A new plan in three steps: leave out what another new filter covers; compare with the newest plan,
+ * so that what is unchanged keeps its identifier; forget plans that are too old.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,18 +24,10 @@ struct wish {
     uint32_t rank;
 };
 
-/* A subscription of the newest plan that goes or gets another QoS: others may be preferred now. */
-struct mover {
-    const struct planned *former;
-    const struct wish *now; /* NULL: it goes */
-};
-
 struct making {
     const struct plans *before; /* may be NULL */
     struct wish *wishes;
     size_t count;
-    struct mover *movers;
-    size_t mover_count;
     const struct plan_moment *moment;
     uint32_t number;
 };
@@ -60,11 +52,6 @@ struct slice filter_unshared(const char *filter)
 static bool same_share(const char *left, const char *right)
 {
     return slice_equal(filter_share(left), filter_share(right));
-}
-
-static bool overlap(const char *left, const char *right)
-{
-    return mqtt_filters_overlap(filter_unshared(left), filter_unshared(right));
 }
 
 static const struct planned *find_current(const struct plans *plans, const char *filter)
@@ -163,55 +150,6 @@ static bool is_the_same(const struct making *making)
     return making->before != NULL && current == wished;
 }
 
-static bool preferred(uint8_t qos, uint32_t rank, uint8_t other_qos, uint32_t other_rank)
-{
-    return qos != other_qos ? qos > other_qos : rank < other_rank;
-}
-
-static void find_movers(struct making *making)
-{
-    size_t count = making->before == NULL ? 0 : making->before->count;
-
-    making->movers = memory_alloc((count + 1) * sizeof(struct mover));
-    for (size_t i = 0; i < count; i++) {
-        const struct planned *former = &making->before->list[i];
-        const struct wish *now = find_wish(making, former->filter);
-
-        if (former->gone == PLAN_NEVER && (now == NULL || now->wanted->qos != former->qos)) {
-            making->movers[making->mover_count++] = (struct mover){former, now};
-        }
-    }
-}
-
-/* May the unchanged wish become canonical for a topic for which the mover was it? With ranks that
- * never change, only a mover can give way to it. */
-static bool may_replace(const struct wish *wish, const struct mover *mover)
-{
-    const struct planned *own = wish->former, *other = mover->former;
-    bool before = preferred(other->qos, other->rank, own->qos, own->rank);
-
-    if (other == own || !overlap(other->filter, own->filter)) {
-        return false;
-    }
-    if (mover->now == NULL) {
-        return before || !same_share(other->filter, own->filter);
-    }
-    return before && !preferred(mover->now->wanted->qos, other->rank, own->qos, own->rank);
-}
-
-static bool keeps_identifier(const struct making *making, const struct wish *wish)
-{
-    if (!wish->unchanged) {
-        return false;
-    }
-    for (size_t i = 0; making->moment->mqtt5 && i < making->mover_count; i++) {
-        if (may_replace(wish, &making->movers[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool is_used(const struct plans *plans, uint32_t identifier)
 {
     for (size_t i = 0; i < plans->count; i++) {
@@ -268,7 +206,7 @@ static void take_wish(const struct making *making, struct plans *plans, const st
 {
     const struct subscription *wanted = wish->wanted;
 
-    if (wish->left_out || keeps_identifier(making, wish)) {
+    if (wish->left_out || wish->unchanged) {
         return;
     }
     if (wish->former != NULL) {
@@ -289,9 +227,11 @@ static void take_wish(const struct making *making, struct plans *plans, const st
 
 static void end_unwanted(const struct making *making, struct plans *plans)
 {
-    for (size_t i = 0; i < making->mover_count; i++) {
-        if (making->movers[i].now == NULL) {
-            plans->list[making->movers[i].former - making->before->list].gone = making->number;
+    for (size_t i = 0; making->before != NULL && i < making->before->count; i++) {
+        const struct planned *former = &making->before->list[i];
+
+        if (former->gone == PLAN_NEVER && find_wish(making, former->filter) == NULL) {
+            plans->list[i].gone = making->number;
         }
     }
 }
@@ -325,9 +265,6 @@ static int planned_compare(const void *left, const void *right)
 {
     const struct planned *a = left, *b = right;
 
-    if (a->qos != b->qos) {
-        return b->qos - a->qos;
-    }
     return a->rank != b->rank ? (a->rank > b->rank) - (a->rank < b->rank)
                               : (a->born > b->born) - (a->born < b->born);
 }
@@ -352,7 +289,6 @@ struct plans *plans_next(const struct plans *before, const struct subscription_s
         leave_out_covered(&making);
     }
     if (!is_the_same(&making)) {
-        find_movers(&making);
         end_unwanted(&making, plans);
         for (size_t i = 0; i < making.count; i++) {
             take_wish(&making, plans, &making.wishes[i]);
@@ -363,7 +299,6 @@ struct plans *plans_next(const struct plans *before, const struct subscription_s
     }
     forget_old(plans, moment);
     sort_planned(plans);
-    free(making.movers);
     free(making.wishes);
     plans_check(plans);
     return plans;
@@ -405,23 +340,13 @@ void plans_free(struct plans *plans)
     free(plans);
 }
 
-/* Had a former plan a subscription with this filter? The session may still hold it. */
-static bool was_there(const struct plans *plans, const char *filter)
+void plans_subscriptions(const struct plans *plans, struct subscription_set *set)
 {
-    for (size_t i = 0; i < plans->count; i++) {
-        if (plans->list[i].gone != PLAN_NEVER && strcmp(plans->list[i].filter, filter) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void append_current(const struct plans *plans, struct subscription_set *set, bool replaced)
-{
+    assert(set->count == 0);
     for (size_t i = 0; i < plans->count; i++) {
         const struct planned *each = &plans->list[i];
 
-        if (each->gone == PLAN_NEVER && was_there(plans, each->filter) == replaced) {
+        if (each->gone == PLAN_NEVER) {
             subscription_set_add(set,
                                  &(struct subscription){.filter = each->filter,
                                                         .qos = each->qos,
@@ -429,13 +354,6 @@ static void append_current(const struct plans *plans, struct subscription_set *s
                                                         .identifier = each->identifier});
         }
     }
-}
-
-void plans_subscriptions(const struct plans *plans, struct subscription_set *set)
-{
-    assert(set->count == 0);
-    append_current(plans, set, false);
-    append_current(plans, set, true);
 }
 
 const char *plans_serving(const struct plans *plans, const char *filter)
@@ -454,25 +372,6 @@ const char *plans_serving(const struct plans *plans, const char *filter)
         }
     }
     return NULL;
-}
-
-int plans_canonical(const struct plans *plans, uint32_t number, const char *share,
-                    const struct route *found, size_t count)
-{
-    int any = -1;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct planned *each = &plans->list[found[i].rule];
-
-        if (each->born > number || each->gone <= number) {
-            continue;
-        }
-        if (slice_is(filter_share(each->filter), share)) {
-            return (int) found[i].rule;
-        }
-        any = any < 0 ? (int) found[i].rule : any;
-    }
-    return any;
 }
 
 void plans_check(const struct plans *plans)

@@ -4,24 +4,13 @@
  *
  * A plan is a list of subscriptions. Plans are numbered from 1, and `behind` says where a plan
  * stands in the journal: it was made when the journal's newest message had that number, and before
- * the broker was asked for its subscriptions. So every copy that came for a subscription of plan n
- * that plan n-1 did not have stands behind that number, and was published behind it.
+ * the broker was asked for its subscriptions. So every copy that came for a subscription that this
+ * plan made stands behind that number, and its message was published behind it.
  *
- * The canonical subscription of a topic is a pure function of plan, topic and share group: of the
- * plan's filters that match the topic (those of the rule's own share group, or all when the group
- * has none) the one with the highest QoS, then the one that has been there longest. A broker sends
- * one copy with all identifiers, or one copy for each subscription; either way exactly one copy of a
- * message carries the identifier of the canonical subscription. That copy counts (route/copies).
- *
- * A filter keeps its identifier from plan to plan unless
- *   - its options change (qos, retain handling), or
- *   - it becomes the canonical subscription of a topic of another one that was preferred before.
- * Otherwise it gets a new identifier and is subscribed again, which replaces the subscription in one
- * step (MQTT 5.0, 3.8.4). Two invariants follow, on which route/copies stands:
- *   1. No identifier is used for two things while a plan that had it is remembered.
- *   2. An identifier that is canonical for a topic in plan n, and that plan n-1 has too, is canonical
- *      for this topic in plan n-1. So a topic's canonical identifiers follow each other in the order
- *      in which they were made, and each is canonical from the plan on that made it.
+ * A subscription keeps its identifier as long as its filter and its options (qos, retain handling)
+ * stay the same from plan to plan; anything else gets a new one. So no identifier is used for two
+ * things while a plan that had it is remembered. To subscribe a filter again with a new identifier
+ * replaces the subscription in one step (MQTT 5.0, 3.8.4).
  *
  * A filter that another one of the same share group covers is left out when both are new in this
  * plan, so that the broker queues one copy of a message; never when it asks for a higher QoS or for
@@ -38,8 +27,8 @@
 
 #include <stdbool.h>
 
+#include "base/slice.h"
 #include "core/subscription.h"
-#include "route/router.h"
 
 enum { PLANS_MAX = 64 };
 
@@ -63,7 +52,7 @@ struct plan_step {
 
 /* Immutable once made. */
 struct plans {
-    struct planned *list; /* owned; the preferred ones first */
+    struct planned *list; /* owned; by rank */
     size_t count;
     struct plan_step *steps; /* owned; the oldest plan that is remembered first, at least one */
     size_t step_count;
@@ -92,22 +81,12 @@ static inline const struct plan_step *plans_newest(const struct plans *plans)
     return &plans->steps[plans->step_count - 1];
 }
 
-/*
- * Fills an empty set with the newest plan's subscriptions in the order in which they are to be made:
- * those that may replace one with the same filter last, and else the preferred ones first. So for each
- * topic the old canonical subscription stands until the new one does.
- */
+/* Fills an empty set with the newest plan's subscriptions. */
 void plans_subscriptions(const struct plans *plans, struct subscription_set *set);
 
 /* The filter in the newest plan whose subscription brings the messages of `filter`, which is one of
  * the wanted ones: itself, or the one that covers it. Borrowed; NULL when there is none. */
 const char *plans_serving(const struct plans *plans, const char *filter);
-
-/* Of the subscriptions that match a topic (`found` as router_find() gives them, for a router over
- * plans->list): the index of the canonical one in plan `number` for a share group ("": none); -1
- * when none of them is in this plan. */
-int plans_canonical(const struct plans *plans, uint32_t number, const char *share,
-                    const struct route *found, size_t count);
 
 /* The part of a filter behind "$share/GROUP/", and GROUP; "" when it is not shared. */
 struct slice filter_unshared(const char *filter);

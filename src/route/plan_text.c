@@ -86,10 +86,8 @@ static bool is_sound(const struct plans *plans)
         const struct planned *each = &plans->list[i];
         const struct planned *before = i == 0 ? each : each - 1;
 
-        sound =
-            each->born < each->gone && each->born <= plans_newest(plans)->number &&
-            each->gone > plans->steps[0].number &&
-            (before->qos > each->qos || (before->qos == each->qos && before->rank <= each->rank));
+        sound = each->born < each->gone && each->born <= plans_newest(plans)->number &&
+                each->gone > plans->steps[0].number && before->rank <= each->rank;
     }
     return sound;
 }

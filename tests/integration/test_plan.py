@@ -120,6 +120,27 @@ def test_one_copy_for_all(env):
     scene.bridge.stop()
 
 
+@quick
+def test_broker_restarts_while_rules_overlap(env):
+    """Mosquitto 2.0.11 queues one copy, for one of the subscriptions, until the session that it restored connects again."""
+    env.sql("create table got (n int, topic text); create table wide (n int, topic text)")
+    broker = env.own_broker().start()
+    wide = rule("wide", "~/k/{p}").replace('"got"', '"wide"')
+    bridge = env.bridge(wide, broker={"url": broker.url})
+    edit(bridge, wide + "," + rule("narrow", "~/k/0"))
+    bridge.stop()
+    broker.stop()
+    broker.start()
+    env.publish([("~/k/0", str(n)) for n in range(50)])
+    bridge.start()
+    env.publish([("~/k/0", str(n)) for n in range(50, 100)])
+    once(env, 100)
+    env.wait_rows("wide", 100)
+    assert env.sql("select count(*), count(distinct n) from wide") == [(100, 100)]
+    bridge.check_books()
+    bridge.stop()
+
+
 def check_equal_content(env, protocol):
     """The same payload 20 times a second over two reloads: at most one a reload is taken for another copy, and none is twice."""
     env.sql("create table got (n int, topic text)")

@@ -126,12 +126,12 @@ class Switched:
         return self
 
     def reload(self, rules):
-        known = dict(self.session.identifiers)
+        asked = subscribed(self.bridge)
         before = self.bridge.log().count("configuration reloaded")
         self.bridge.configure(rules)
         self.bridge.signal(signal.SIGHUP)
         self.bridge.env.wait(lambda: self.bridge.log().count("configuration reloaded") > before, 15, "no reload")
-        self.bridge.env.wait(lambda: self.session.identifiers != known, 15, "no new subscription")
+        self.bridge.env.wait(lambda: subscribed(self.bridge) > asked, 15, "the broker is not asked")
 
     def copy(self, filter_, value):
         """A message's copy for the subscription with this filter, or this identifier; when it is back, the copy is in the journal."""

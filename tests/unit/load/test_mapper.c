@@ -137,17 +137,18 @@ static void test_copies_for_overlapping_subscriptions(void)
     struct option_column column = {.name = "t", .expression = "@topic"};
     const struct {
         const char *filters[2];
+        const char *payload;
         bool retained;
         const char *wanted;
         enum routing routing;
     } cases[] = {
-        {{"a/+/c"}, false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
-        {{"a/#"}, false, "", ROUTING_COPY},
-        {{"a/#", "a/+/c"}, false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
-        {{"what nobody knows"}, false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
-        {{NULL}, false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
-        {{"a/#"}, true, "wide:(\"a/b/c\");", ROUTING_TAKEN},
-        {{"a/+/c"}, true, "narrow:(\"a/b/c\");", ROUTING_TAKEN},
+        {{"a/+/c"}, "1", false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
+        {{"a/#"}, "1", false, "", ROUTING_COPY},
+        {{"a/#", "a/+/c"}, "2", false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
+        {{"what nobody knows"}, "3", false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
+        {{NULL}, "4", false, "wide:(\"a/b/c\");narrow:(\"a/b/c\");", ROUTING_TAKEN},
+        {{"a/#"}, "5", true, "wide:(\"a/b/c\");", ROUTING_TAKEN},
+        {{"a/+/c"}, "5", true, "narrow:(\"a/b/c\");", ROUTING_TAKEN},
     };
     struct ruleset *ruleset;
     struct plans *plans;
@@ -168,6 +169,7 @@ static void test_copies_for_overlapping_subscriptions(void)
         struct message message = {.kind = MESSAGE_PUBLISH,
                                   .sequence = i + 1,
                                   .topic = slice_of("a/b/c"),
+                                  .payload = slice_of(cases[i].payload),
                                   .retained = cases[i].retained};
         const struct mapped *list;
         size_t found;

@@ -4,8 +4,7 @@
  * new processes and databases that go back. The model:
  *
  *   - No publication counts twice, for any share group.
- *   - A publication counts when the broker's session held, at that moment, the canonical
- *     subscription of some plan, and every plan since then matches the topic.
+ *   - A publication that matches a subscription of the group in the session counts.
  *   - While each plan since the one that stood last matches the topic, the session always holds such
  *     a subscription: an edit leaves no moment without.
  *   - What is read again is decided as before.
@@ -38,6 +37,7 @@ struct delivery {
 struct world {
     unsigned seed;
     bool copy_for_each, same_content;
+    bool after_restart; /* the broker queues one copy for one of the subscriptions */
     struct plans *plans;
     struct subscription_set held; /* by the broker's session */
     struct delivery *journal;     /* and behind `arrived` the broker's queue */
@@ -118,49 +118,33 @@ static void subscribe_step(struct world *world)
     subscription_set_fini(&wanted);
 }
 
-static bool is_held(const struct world *world, uint32_t identifier)
-{
-    for (size_t i = 0; i < world->held.count; i++) {
-        if (world->held.list[i].identifier == identifier) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Must a publication on this topic count for the group? *without: a plan since the one that stood
  * last does not match the topic with a filter of this group. */
 static bool must_count(const struct world *world, const char *topic, const char *group,
                        bool *without)
 {
     const struct plans *plans = world->plans;
-    struct route found[256];
-    size_t count = 0;
+    bool must = false;
 
     *without = false;
-    for (size_t i = 0; i < plans->count && count < 256; i++) {
-        if (mqtt_filter_matches(filter_unshared(plans->list[i].filter), slice_of(topic))) {
-            found[count++].rule = (unsigned) i;
-        }
-    }
-    for (size_t i = plans->step_count; i > 0; i--) {
-        int index = plans_canonical(plans, plans->steps[i - 1].number, group, found, count);
+    for (size_t i = 0; i < plans->step_count; i++) {
+        bool matches = plans->steps[i].number < world->standing;
 
-        if (index < 0) {
-            *without |= plans->steps[i - 1].number >= world->standing;
-            return false;
+        for (size_t j = 0; j < plans->count; j++) {
+            const struct planned *each = &plans->list[j];
+            matches |= each->born <= plans->steps[i].number &&
+                       plans->steps[i].number < each->gone &&
+                       slice_is(filter_share(each->filter), group) &&
+                       mqtt_filter_matches(filter_unshared(each->filter), slice_of(topic));
         }
-        if (!slice_is(filter_share(plans->list[index].filter), group)) {
-            *without |= plans->steps[i - 1].number >= world->standing;
-            if (plans_newest(plans)->number > world->standing + 1) {
-                return false; /* a group that comes and goes before the broker knows of it */
-            }
-        }
-        if (is_held(world, plans->list[index].identifier)) {
-            return true;
-        }
+        *without |= !matches;
     }
-    return false;
+    for (size_t i = 0; i < world->held.count; i++) {
+        const char *filter = world->held.list[i].filter;
+        must |= slice_is(filter_share(filter), group) &&
+                mqtt_filter_matches(filter_unshared(filter), slice_of(topic));
+    }
+    return must;
 }
 
 static void deliver(struct world *world, const char *topic, const struct subscription *held,
@@ -187,14 +171,18 @@ static void deliver(struct world *world, const char *topic, const struct subscri
 static void publish(struct world *world)
 {
     const char *topic = topics[dice(world, 4)];
-    bool any = false;
+    bool any = false, plain = false;
+    size_t first = dice(world, (unsigned) world->held.count + 1);
 
     if (world->publications == PUBLICATIONS_MAX) {
         return;
     }
-    for (size_t i = 0; i < world->held.count; i++) {
-        const struct subscription *held = &world->held.list[i];
-        if (mqtt_filter_matches(filter_unshared(held->filter), slice_of(topic))) {
+    for (size_t k = 0; k < world->held.count; k++) {
+        const struct subscription *held = &world->held.list[(first + k) % world->held.count];
+        bool shared = filter_share(held->filter).length > 0;
+        if ((shared || !plain || !world->after_restart) &&
+            mqtt_filter_matches(filter_unshared(held->filter), slice_of(topic))) {
+            plain |= !shared;
             deliver(world, topic, held, any && !world->copy_for_each);
             any = true;
         }
@@ -218,10 +206,10 @@ static void judge(struct world *world, size_t at, bool again)
         bool counts = copies_count(world->copies, &delivery->message, &wish);
 
         CHECK_INT_EQ(copies_count(world->copies, &delivery->message, &wish), counts);
-        if (delivery->decided[group] >= 0 && !again) {
+        if (delivery->decided[group] >= 0 && !again && !world->same_content) {
             CHECK_INT_EQ(counts, delivery->decided[group]);
         }
-        if (!again) {
+        if (!again && (delivery->decided[group] < 0 || !world->same_content)) {
             delivery->decided[group] = counts;
         }
     }
@@ -231,6 +219,16 @@ static void store(struct world *world, size_t count)
 {
     for (; count > 0 && world->stored < world->arrived; count--) {
         judge(world, world->stored++, false);
+    }
+}
+
+/* Another place of the journal. */
+static void go_on_from(struct world *world, size_t stored)
+{
+    copies_begin(world->copies);
+    world->stored = stored;
+    for (size_t at = stored > COPIES_REACH ? stored - COPIES_REACH : 0; at < stored; at++) {
+        judge(world, at, true);
     }
 }
 
@@ -248,10 +246,7 @@ static void restart(struct world *world)
     copies_use(world->copies, plans);
     plans_free(world->plans);
     world->plans = plans;
-    for (size_t at = (size_t) copies_first(world->copies, world->stored) - 1; at < world->stored;
-         at++) {
-        judge(world, at, true);
-    }
+    go_on_from(world, world->stored);
     buf_fini(&text);
 }
 
@@ -316,8 +311,11 @@ static void run(unsigned seed, bool copy_for_each, bool same_content)
             edit(&world);
         } else if (what < 98) {
             restart(&world);
+            world.after_restart = dice(&world, 3) == 0;
         } else {
-            world.stored -= dice(&world, (unsigned) (world.stored > 60 ? 60 : world.stored) + 1);
+            go_on_from(&world,
+                       world.stored -
+                           dice(&world, (unsigned) (world.stored > 60 ? 60 : world.stored) + 1));
         }
     }
     world.arrived = world.delivered;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "route/subscription_plan.h"
 
+#include "base/buf.h"
+#include "core/property.h"
+#include "route/copies.h"
 #include "route/plan.h"
 
 #include "unit.h"
@@ -42,6 +45,7 @@ struct plan_case {
     size_t count;
     struct subscription_set set;
     struct plans *plans;
+    struct copies *copies;
     struct problems problems;
 };
 
@@ -63,6 +67,8 @@ static void plan_make(struct plan_case *plan, bool mqtt5)
 {
     subscription_plan(plan->rules, plan->count, mqtt5, &plan->set, &plan->problems);
     plan->plans = plans_next(NULL, &plan->set, &(struct plan_moment){.mqtt5 = mqtt5});
+    plan->copies = copies_new();
+    copies_use(plan->copies, plan->plans);
 }
 
 static void plan_fini(struct plan_case *plan)
@@ -71,6 +77,7 @@ static void plan_fini(struct plan_case *plan)
         topic_filter_free(plan->filters[i]);
     }
     subscription_set_fini(&plan->set);
+    copies_free(plan->copies);
     plans_free(plan->plans);
     problems_fini(&plan->problems);
     *plan = (struct plan_case){0};
@@ -170,17 +177,28 @@ static void deliver(const struct plan_case *plan, const char *topic, bool mqtt5,
 {
     const struct plans *plans = plan->plans;
     unsigned got[RULES_MAX] = {0};
-    struct route matching[RULES_MAX];
-    size_t count = 0;
+    size_t count = 0, matching[RULES_MAX];
     for (size_t s = 0; s < plans->count; s++) {
         if (mqtt_filter_matches(slice_of(plans->list[s].filter), slice_of(topic))) {
-            matching[count++].rule = (unsigned) s;
+            matching[count++] = s;
         }
     }
-    int canonical = plans_canonical(plans, 1, "", matching, count);
+    copies_begin(plan->copies);
     size_t copies = one_copy && count > 1 ? 1 : count;
     for (size_t copy = 0; copy < copies; copy++) {
-        bool counts = !mqtt5 || one_copy || (int) matching[copy].rule == canonical;
+        struct buf properties = {0};
+        for (size_t i = one_copy ? 0 : copy; mqtt5 && i < (one_copy ? count : copy + 1); i++) {
+            property_append(&properties,
+                            &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
+                                                    .number = plans->list[matching[i]].identifier});
+        }
+        const struct message message = {.kind = MESSAGE_PUBLISH,
+                                        .qos = 1,
+                                        .sequence = copy + 1,
+                                        .topic = slice_of(topic),
+                                        .properties = buf_slice(&properties)};
+        bool counts = copies_count(plan->copies, &message, &(struct copy_wish){.share = ""});
+        buf_fini(&properties);
         for (size_t r = 0; r < plan->count; r++) {
             got[r] += counts && topic_filter_match(plan->filters[r], slice_of(topic), NULL);
         }
