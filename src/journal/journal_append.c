@@ -31,6 +31,7 @@
 
 /* How long a full disk is left alone. */
 #define DISK_RETRY_MS 250
+#define NAME_CHECK_MS 20
 
 static enum outcome refuse_failed(struct error *error)
 {
@@ -139,6 +140,24 @@ static enum outcome clear_torn(struct journal *journal, struct error *error)
     return outcome;
 }
 
+/* An fstat() costs as much as the write itself, so a stream of appends asks only now and then: the
+ * files of a journal that somebody deletes may take messages for NAME_CHECK_MS more. With "always"
+ * each append asks. */
+static bool name_check_due(struct journal *journal)
+{
+    int64_t now_ms;
+
+    if (journal->options.sync_ms == JOURNAL_SYNC_ALWAYS) {
+        return true;
+    }
+    now_ms = clock_monotonic_ms();
+    if (now_ms < journal->active.name_checked_ms + NAME_CHECK_MS) {
+        return false;
+    }
+    journal->active.name_checked_ms = now_ms;
+    return true;
+}
+
 static enum outcome write_record(struct journal *journal, struct error *error)
 {
     struct buf *record = &journal->record;
@@ -163,8 +182,7 @@ static enum outcome write_record(struct journal *journal, struct error *error)
     if (outcome == OUTCOME_OK && journal->options.sync_ms == JOURNAL_SYNC_ALWAYS) {
         outcome = journal_sync_file(journal->active.fd, error);
     }
-    /* Behind the write: a record that is published was in a file with a name. */
-    if (outcome == OUTCOME_OK && !file_has_name(journal->active.fd) &&
+    if (outcome == OUTCOME_OK && name_check_due(journal) && !file_has_name(journal->active.fd) &&
         journal_is_gone(journal, journal->active.fd)) {
         journal->active.torn = true;
         outcome = refuse_gone(journal, error);

@@ -92,8 +92,9 @@ struct journal {
         int64_t offset;
         int64_t bytes;
         uint64_t seed;
-        bool torn;     /* bytes of a failed write lie behind offset */
-        bool plan_due; /* there is a plan and the segment has no record of one yet */
+        bool torn;               /* bytes of a failed write lie behind offset */
+        bool plan_due;           /* there is a plan and the segment has no record of one yet */
+        int64_t name_checked_ms; /* monotonic: when the file was last seen to have a name */
     } active;
     struct buf record;
 
