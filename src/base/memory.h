@@ -35,13 +35,4 @@ char *memory_printf(const char *format, ...) PRINTF_LIKE(1, 2);
  * `capacity` is kept by the caller. Returns the array, perhaps moved. */
 void *memory_grow(void *array, size_t count, size_t *capacity, size_t size);
 
-/* Refuses what makes a malloc fail instead of the process being killed:
- * finite RLIMIT_AS or RLIMIT_DATA. False with a reason in `error`. */
-bool memory_check_limits(struct error *error) MUST_CHECK;
-
-/* Whether the kernel refuses memory that it could still give (vm.overcommit_memory = 2): then a
- * malloc may fail at any time, which ends the process; nothing is lost by that, but an
- * administrator should know. */
-bool memory_overcommit_is_strict(void) MUST_CHECK;
-
 #endif

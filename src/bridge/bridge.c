@@ -17,6 +17,7 @@
 #include "base/health.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/memory_limits.h"
 #include "base/metrics.h"
 #include "base/stop.h"
 #include "base/thread.h"
@@ -191,11 +192,11 @@ static enum outcome open_disk(struct bridge *bridge, struct error *error)
     enum outcome outcome = OUTCOME_FATAL;
 
     journal.keep_messages = receiver_tail(&config->broker);
-    if (memory_overcommit_is_strict()) {
+    if (memory_limits_strict_overcommit()) {
         log_warn("the kernel may refuse memory that is free, which would end this process: set "
                  "vm.overcommit_memory to 0 and limit memory by a cgroup");
     }
-    if (memory_check_limits(error)) {
+    if (memory_limits_check(error)) {
         outcome = journal_open(&bridge->journal, &journal, error);
     }
     if (outcome == OUTCOME_OK) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/memory_limits.h"
 
 #include <signal.h>
 #include <stdint.h>
@@ -86,10 +87,10 @@ static void test_limits_are_refused(void)
     struct error error;
     struct rlimit old;
     getrlimit(RLIMIT_DATA, &old);
-    CHECK(old.rlim_cur != RLIM_INFINITY || memory_check_limits(&error));
+    CHECK(old.rlim_cur != RLIM_INFINITY || memory_limits_check(&error));
 
     setrlimit(RLIMIT_DATA, &(struct rlimit){(rlim_t) 1 << 40, old.rlim_max});
-    CHECK(!memory_check_limits(&error));
+    CHECK(!memory_limits_check(&error));
     CHECK(strstr(error.text, "RLIMIT_DATA is limited to 1099511627776 bytes") != NULL);
     CHECK_INT_EQ(error.outcome, OUTCOME_FATAL);
     setrlimit(RLIMIT_DATA, &old);
@@ -100,7 +101,7 @@ static void test_overcommit(void)
     struct error error;
     struct buf text = {0};
     CHECK_INT_EQ(file_load("/proc/sys/vm/overcommit_memory", 16, &text, &error), OUTCOME_OK);
-    CHECK(memory_overcommit_is_strict() == (buf_string(&text)[0] == '2'));
+    CHECK(memory_limits_strict_overcommit() == (buf_string(&text)[0] == '2'));
     buf_fini(&text);
 }
 
