@@ -37,31 +37,8 @@ struct moment {
 /* White space around the text is ignored. False: the text names no moment. */
 bool moment_parse(struct slice text, struct moment *moment);
 
-/* The way through the other spellings alone. For moment_parse() and tests. */
-bool moment_parse_words(struct slice text, struct moment *moment);
-
 /* Microseconds since 2000-01-01 UTC, INT64_MIN and INT64_MAX for the infinities. A moment without
  * zone is taken as UTC. False when it is out of PostgreSQL's range. */
 bool moment_timestamp(const struct moment *moment, int64_t *microseconds);
-
-/* --- the parts of a text ---------------------------------------------------------------------- */
-
-struct moment_scan {
-    const char *at;
-    const char *end;
-};
-
-/* Between `least` and `most` digits, and none behind them. */
-bool moment_digits(struct moment_scan *scan, int least, int most, int32_t *number);
-
-/* hh:mm[:ss[.fraction]], not beyond 24:00:00; of hours at least `hour_digits` digits. */
-bool moment_time(struct moment_scan *scan, int hour_digits, int64_t *time_us);
-
-/* "Z", +hh, +hhmm, +hh:mm, +hh:mm:ss. True also when there is none. */
-bool moment_zone(struct moment_scan *scan, struct moment *moment);
-
-/* The microseconds of a fraction's digits, any number of them, rounded as PostgreSQL rounds them
- * (ParseFractionalSecond): via double, half to even. At most 1,000,000. */
-int64_t moment_fraction(struct slice digits);
 
 #endif

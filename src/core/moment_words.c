@@ -1,16 +1,10 @@
-/*
- * moment_words: times in the other spellings that PostgreSQL reads whatever its settings are.
- *
- * A text is a row of words, parted by white space and commas. Each word says by its form what it
- * is: a date with a year in front or a month's name, a time of day, a zone, a day of the week,
- * AM or PM, BC. Nothing may be said twice.
- *
- * SPDX-License-Identifier: MIT
- */
+/* SPDX-License-Identifier: MIT */
+#include "core/moment_words.h"
+
 #include <strings.h>
 
 #include "base/ascii.h"
-#include "core/moment.h"
+#include "core/moment_scan.h"
 
 enum { TEXT_BYTES_MAX = 128 }; /* MAXDATELEN of PostgreSQL */
 enum { HALF_DAY_HOURS = 12 };

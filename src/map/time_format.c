@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "map/time_format.h"
 
-#include "base/ascii.h"
-
 #include <strings.h>
+
+#include "base/ascii.h"
+#include "core/moment_scan.h"
 
 enum { YEAR_PIVOT = 69, SECONDS_DIGITS_MAX = 11, DAY_S = 86400, EPOCH_2000_DAYS = 10957 };
 
