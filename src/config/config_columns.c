@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_columns.h"
 
-#include "config/config_value.h"
+#include "config/config_text.h"
 
 enum { IDENTIFIER_BYTES_MAX = 63 }; /* PostgreSQL's NAMEDATALEN - 1 */
 
@@ -21,7 +21,7 @@ static const char *member_text(struct config_reader *reader, const struct config
         .place = config_tree_place(value),
         .what = given->what,
     };
-    return config_value_text(reader, &one);
+    return config_text_read(reader, &one);
 }
 
 static void check_name(struct config_reader *reader, const struct config_given *given,
@@ -65,7 +65,7 @@ static bool read_element(struct config_reader *reader, const struct config_given
 {
     const config_setting_t *group = given->value;
     if (config_setting_type(group) != CONFIG_TYPE_GROUP) {
-        config_value_wrong_type(reader, given);
+        config_text_wrong_type(reader, given);
         return false;
     }
     for (int i = 0; i < config_setting_length(group); i++) {
@@ -99,7 +99,7 @@ static void read_member(struct config_reader *reader, const struct config_given 
         .place = given->place,
         .what = arena_printf(reader->arena, "%s.%s", given->what, name).data,
     };
-    const char *expression = config_value_text(reader, &one);
+    const char *expression = config_text_read(reader, &one);
     *column = (struct option_column){
         .name = arena_copy(reader->arena, slice_of(name)).data,
         .expression = expression == NULL ? unread : expression,
@@ -111,7 +111,7 @@ void config_columns_read(struct config_reader *reader, const struct config_given
                          struct option_column **list, size_t *count)
 {
     if (!config_setting_is_aggregate(given->value)) {
-        config_value_wrong_type(reader, given);
+        config_text_wrong_type(reader, given);
         return;
     }
     bool is_list = config_setting_type(given->value) == CONFIG_TYPE_LIST;

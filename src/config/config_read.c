@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/config_expand.h"
 #include "config/config_secret.h"
+#include "config/config_text.h"
 #include "config/config_value.h"
 
 /* "broker.url" of "broker" and "url". */
@@ -203,7 +204,7 @@ static void read_subgroup(struct config_reader *reader, const struct config_grou
     };
     if (child != NULL && config_setting_type(child) != CONFIG_TYPE_GROUP) {
         struct config_given given = {setting, child, inner.place, inner.what};
-        config_value_wrong_type(reader, &given);
+        config_text_wrong_type(reader, &given);
         return;
     }
     config_read_group(reader, &inner);

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "config/config_read.h"
 #include "config/config_rule_check.h"
-#include "config/config_value.h"
+#include "config/config_text.h"
 
 enum { NAME_BYTES_MAX = 63 };
 
@@ -115,7 +115,7 @@ void config_rules_read(struct config_reader *reader, struct config *config)
         } else {
             struct config_given given = {setting_find("rules"), node, config_tree_place(node),
                                          "rules"};
-            config_value_wrong_type(reader, &given);
+            config_text_wrong_type(reader, &given);
         }
     }
 }

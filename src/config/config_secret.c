@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "config/config_expand.h"
 #include "config/config_fields.h"
-#include "config/config_value.h"
+#include "config/config_text.h"
 
 #define MASK "***"
 
@@ -61,7 +61,7 @@ void config_secret_read(struct config_reader *reader, const struct config_given 
 {
     struct buf content = {0};
     struct error error;
-    const char *written = config_value_text(reader, given);
+    const char *written = config_text_read(reader, given);
     if (written == NULL || written[0] == '\0') {
         return; /* "${NAME:-}" */
     }

@@ -8,117 +8,15 @@
 #include "config/config_columns.h"
 #include "config/config_expand.h"
 #include "config/config_fields.h"
+#include "config/config_text.h"
 #include "core/rule_options.h"
 #include "journal/journal.h"
-
-static void append_choices(struct buf *out, const char *choices)
-{
-    buf_append_text(out, "one of \"");
-    for (; *choices != '\0'; choices++) {
-        buf_append(out, *choices == '|' ? "\", \"" : choices, *choices == '|' ? 4 : 1);
-    }
-    buf_append_text(out, "\"");
-}
-
-static void append_wanted(struct buf *out, const struct setting *setting)
-{
-    static const char *const wanted[] = {
-        [SETTING_TEXT] = "a text in quotes",
-        [SETTING_TEXTS] = "a text in quotes or a list of texts",
-        [SETTING_INTEGER] = "a whole number",
-        [SETTING_BOOLEAN] = "true or false",
-        [SETTING_DURATION] = "a duration like ",
-        [SETTING_SYNC] = "\"always\", \"never\" or a duration like ",
-        [SETTING_SIZE] = "a size like ",
-        [SETTING_EXPRESSION] = "an expression in quotes, like \"$.temperature\",",
-        [SETTING_EXPRESSIONS] = "an expression in quotes or a list of them",
-        [SETTING_COLUMNS] =
-            "a group { name = \"expression\"; … }, or a list of { name = …; value = …; },",
-        [SETTING_GROUP] = "a group { … }",
-    };
-    if (setting->choices != NULL) {
-        append_choices(out, setting->choices);
-        return;
-    }
-    buf_append_text(out, wanted[setting->type]);
-    if (setting->type == SETTING_DURATION || setting->type == SETTING_SYNC ||
-        setting->type == SETTING_SIZE) {
-        buf_append_text(out, setting->default_value);
-    }
-}
-
-/* What a text that is no good value for this type may have been meant to be. */
-static const char *advice(const struct setting *setting, const char *text)
-{
-    char *end;
-    switch (setting->type) {
-    case SETTING_INTEGER:
-        strtoll(text, &end, 10);
-        return end != text && *end == '\0' ? ": leave out the quotes" : "";
-    case SETTING_BOOLEAN:
-        return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ? ": leave out the quotes"
-                                                                       : "";
-    case SETTING_DURATION:
-    case SETTING_SYNC:
-        return "; units are ms, s, m, h, d";
-    case SETTING_SIZE:
-        return "; units are KB, MB, GB, TB";
-    default:
-        return "";
-    }
-}
-
-void config_value_wrong_type(struct config_reader *reader, const struct config_given *given)
-{
-    struct buf wanted = {0};
-    struct buf found = {0};
-    bool is_text = config_setting_type(given->value) == CONFIG_TYPE_STRING;
-    append_wanted(&wanted, given->setting);
-    config_tree_describe(&found, given->value, given->setting->secret);
-    problem_error(reader->problems, given->place, given->what, "%s is wanted, not %s%s",
-                  buf_string(&wanted), buf_string(&found),
-                  is_text ? advice(given->setting, config_setting_get_string(given->value)) : "");
-    buf_fini(&wanted);
-    buf_fini(&found);
-}
-
-const char *config_value_text(struct config_reader *reader, const struct config_given *given)
-{
-    struct buf text = {0};
-    struct error error;
-    const char *result = NULL;
-    if (config_setting_type(given->value) != CONFIG_TYPE_STRING) {
-        config_value_wrong_type(reader, given);
-    } else if (!config_expand(&text, slice_of(config_setting_get_string(given->value)), &error)) {
-        problem_error(reader->problems, given->place, given->what, "%s", error.text);
-    } else if (!text_is_utf8(buf_slice(&text))) {
-        problem_error(reader->problems, given->place, given->what, "the text is not valid UTF-8");
-    } else {
-        result = arena_copy(reader->arena, buf_slice(&text)).data;
-    }
-    buf_fini(&text);
-    return result;
-}
 
 /* A number or boolean may come out of the environment, and is a text in the file then. */
 static bool is_from_environment(const config_setting_t *value)
 {
     return config_setting_type(value) == CONFIG_TYPE_STRING &&
            config_expand_needed(slice_of(config_setting_get_string(value)));
-}
-
-/* What an expanded text says where the type wants something else. */
-static void wrong_text(struct config_reader *reader, const struct config_given *given,
-                       const char *text)
-{
-    struct buf message = {0};
-    const char *units = advice(given->setting, text);
-    append_wanted(&message, given->setting);
-    buf_append_text(&message, " is wanted, not the text \"");
-    text_append_printable(&message, slice_of(text), 40);
-    buf_printf(&message, "\"%s", units[0] == ';' ? units : "");
-    problem_error(reader->problems, given->place, given->what, "%s", buf_string(&message));
-    buf_fini(&message);
 }
 
 /* `shown` is the value as it was written, or as the environment had it. */
@@ -151,17 +49,17 @@ static bool read_integer(struct config_reader *reader, const struct config_given
         return check_range(reader, given, config_tree_spelling(given->value), *value);
     }
     if (!is_from_environment(given->value)) {
-        config_value_wrong_type(reader, given);
+        config_text_wrong_type(reader, given);
         return false;
     }
-    const char *text = config_value_text(reader, given);
+    const char *text = config_text_read(reader, given);
     char *end = NULL;
     if (text == NULL) {
         return false;
     }
     *value = strtoll(text, &end, 10);
     if (end == text || *end != '\0') {
-        wrong_text(reader, given, text);
+        config_text_wrong(reader, given, text);
         return false;
     }
     return check_range(reader, given, slice_of(text), *value);
@@ -175,16 +73,16 @@ static bool read_boolean(struct config_reader *reader, const struct config_given
         return true;
     }
     if (!is_from_environment(given->value)) {
-        config_value_wrong_type(reader, given);
+        config_text_wrong_type(reader, given);
         return false;
     }
-    const char *text = config_value_text(reader, given);
+    const char *text = config_text_read(reader, given);
     if (text == NULL) {
         return false;
     }
     *value = strcmp(text, "true") == 0;
     if (!*value && strcmp(text, "false") != 0) {
-        wrong_text(reader, given, text);
+        config_text_wrong(reader, given, text);
         return false;
     }
     return true;
@@ -194,7 +92,7 @@ static bool read_boolean(struct config_reader *reader, const struct config_given
 static bool read_quantity(struct config_reader *reader, const struct config_given *given,
                           int64_t *value)
 {
-    const char *text = config_value_text(reader, given);
+    const char *text = config_text_read(reader, given);
     enum setting_type type = given->setting->type;
     if (text == NULL) {
         return false;
@@ -210,7 +108,7 @@ static bool read_quantity(struct config_reader *reader, const struct config_give
     bool parsed = type == SETTING_SIZE ? text_parse_size(slice_of(text), value)
                                        : text_parse_duration(slice_of(text), value);
     if (!parsed) {
-        wrong_text(reader, given, text);
+        config_text_wrong(reader, given, text);
         return false;
     }
     return check_range(reader, given, slice_of(text), *value);
@@ -219,7 +117,7 @@ static bool read_quantity(struct config_reader *reader, const struct config_give
 /* The number of the choice, or -1 after a problem. */
 static int read_choice(struct config_reader *reader, const struct config_given *given)
 {
-    const char *text = config_value_text(reader, given);
+    const char *text = config_text_read(reader, given);
     const char *at = given->setting->choices;
     if (text == NULL) {
         return -1;
@@ -231,7 +129,7 @@ static int read_choice(struct config_reader *reader, const struct config_given *
         }
         at += length + (at[length] == '|');
     }
-    wrong_text(reader, given, text);
+    config_text_wrong(reader, given, text);
     return -1;
 }
 
@@ -266,7 +164,7 @@ static void read_texts(struct config_reader *reader, const struct config_given *
     *count = 0;
     for (size_t i = 0; i < given_count; i++) {
         struct config_given one = element(given, i);
-        texts[*count] = config_value_text(reader, &one);
+        texts[*count] = config_text_read(reader, &one);
         *count += texts[*count] != NULL;
     }
     *list = texts;
@@ -280,7 +178,7 @@ static void read_options(struct config_reader *reader, const struct config_given
     *count = 0;
     for (size_t i = 0; i < given_count; i++) {
         struct config_given one = element(given, i);
-        const char *text = config_value_text(reader, &one);
+        const char *text = config_text_read(reader, &one);
         if (text != NULL) {
             (*list)[(*count)++] = (struct option_text){text, one.place};
         }
@@ -320,7 +218,7 @@ static void read_number(struct config_reader *reader, const struct config_given 
 static void read_one_text(struct config_reader *reader, const struct config_given *given,
                           enum field_kind kind, void *member)
 {
-    const char *text = config_value_text(reader, given);
+    const char *text = config_text_read(reader, given);
     if (text == NULL) {
         return;
     }

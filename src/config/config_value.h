@@ -13,10 +13,4 @@
  * and leaves the member as it was. */
 void config_value_read(struct config_reader *reader, const struct config_given *given, void *base);
 
-/* The text of a TEXT, its variables replaced, in the reader's arena; NULL after a problem. */
-const char *config_value_text(struct config_reader *reader, const struct config_given *given);
-
-/* Reports "… is wanted, not …", with what the setting's type asks for. */
-void config_value_wrong_type(struct config_reader *reader, const struct config_given *given);
-
 #endif
