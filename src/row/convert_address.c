@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 
 #include "row/convert_family.h"
+#include "row/convert_reject.h"
 
 enum { UUID_BYTES = 16 };
 enum { CIDR_OID = 650 };

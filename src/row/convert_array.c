@@ -8,6 +8,7 @@
  */
 #include "core/document.h"
 #include "row/convert_family.h"
+#include "row/convert_reject.h"
 
 static enum outcome reject_ragged(struct error *error)
 {

@@ -1,5 +1,5 @@
 /*
- * convert_family: what convert.c dispatches to, one function a family, and what they share.
+ * convert_family: what convert.c dispatches to, one function a family.
  * Internal to row/.
  *
  * Each takes a value that is not null and a column that is no array (or the column of the array
@@ -52,21 +52,6 @@ convert_function convert_array;
 
 /* convert.c: any value that is not null into the column's family, elements of arrays too. */
 convert_function convert_element;
-
-/* OUTCOME_REJECT with "VALUE reason": the value as a person knows it ("21.5", "\"abc\"", "an
- * array"), at most 40 characters. */
-enum outcome reject_value(struct error *error, const struct value *value, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
-/* OUTCOME_REJECT with "VALUE can't become TYPE": the kind itself does not fit. */
-enum outcome reject_kind(struct error *error, const struct value *value,
-                         const struct column_shape *column);
-
-/* Without the white space that PostgreSQL's input functions skip on both sides. */
-struct slice trim(struct slice text);
-
-/* Equal but for the case of ASCII letters; `word` is in lower case. */
-bool is_word(struct slice text, const char *word);
 
 /* A time as text: RFC 3339 in UTC with microseconds, also before the year 0 and behind 9999. */
 struct slice format_rfc3339(int64_t time_us, struct arena *arena);

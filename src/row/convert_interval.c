@@ -9,8 +9,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "core/moment.h"
+#include "base/ascii.h"
+#include "core/moment_scan.h"
 #include "row/convert_family.h"
+#include "row/convert_reject.h"
 
 #define MINUTE_US (60 * SECOND_US)
 #define HOUR_US (60 * MINUTE_US)
@@ -274,7 +276,7 @@ static bool parse_interval(struct slice text, struct datum_interval *interval)
     if (take_char(&scan, 'P')) {
         return parse_iso(scan, interval);
     }
-    text = trim(text);
+    text = ascii_trim(text);
     return parse_words((struct scan){text.data, text.data + text.length}, interval);
 }
 

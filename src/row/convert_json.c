@@ -12,6 +12,7 @@
 #include "core/document.h"
 #include "core/number.h"
 #include "row/convert_family.h"
+#include "row/convert_reject.h"
 #include "row/numeric.h"
 
 /* JENTRY_OFFLENMASK of utils/jsonb.h: of one string, one key, and one container's content. */

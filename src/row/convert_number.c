@@ -6,8 +6,10 @@
 #include <math.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "core/number.h"
 #include "row/convert_family.h"
+#include "row/convert_reject.h"
 #include "row/numeric.h"
 
 enum { SHORT_INTEGER_DIGITS = 18 }; /* any of them fits an int64 */
@@ -44,7 +46,7 @@ enum outcome convert_bool(const struct value *value, const struct column_shape *
         datum->boolean = value->boolean;
         return OUTCOME_OK;
     case VALUE_TEXT:
-        if (!parse_bool(trim(value->text), &datum->boolean)) {
+        if (!parse_bool(ascii_trim(value->text), &datum->boolean)) {
             return reject_value(error, value, "is no boolean");
         }
         return OUTCOME_OK;
@@ -109,7 +111,7 @@ enum outcome convert_integer(const struct value *value, const struct column_shap
     if (!has_digits(value)) {
         return reject_kind(error, value, column);
     }
-    struct slice text = value->kind == VALUE_TEXT ? trim(value->text) : value->text;
+    struct slice text = value->kind == VALUE_TEXT ? ascii_trim(value->text) : value->text;
     int64_t integer;
     if (!parse_short_integer(text, &integer)) {
         struct number number;
@@ -157,7 +159,7 @@ enum outcome convert_real(const struct value *value, const struct column_shape *
     }
     struct slice text = value->text;
     if (value->kind == VALUE_TEXT) {
-        text = trim(text);
+        text = ascii_trim(text);
         const char *special = special_number(text);
         if (special != NULL) {
             datum->real = special_real(special);
@@ -204,7 +206,7 @@ enum outcome convert_numeric(const struct value *value, const struct column_shap
     if (!has_digits(value)) {
         return reject_kind(error, value, column);
     }
-    struct slice text = value->kind == VALUE_TEXT ? trim(value->text) : value->text;
+    struct slice text = value->kind == VALUE_TEXT ? ascii_trim(value->text) : value->text;
     struct number number;
     if (!number_parse(text, &number)) {
         const char *special = special_number(text);

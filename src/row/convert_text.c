@@ -10,6 +10,7 @@
 #include "core/calendar.h"
 #include "core/document.h"
 #include "row/convert_family.h"
+#include "row/convert_reject.h"
 
 enum { NAME_OID = 19, NAME_BYTES_MAX = 63 };
 enum { TYPMOD_HEADER = 4 };

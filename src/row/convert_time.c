@@ -7,9 +7,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "core/moment.h"
+#include "base/ascii.h"
+#include "core/moment_scan.h"
 #include "row/convert.h"
 #include "row/convert_family.h"
+#include "row/convert_reject.h"
 
 int64_t round_to_precision(int64_t microseconds, int32_t decimals)
 {
@@ -116,7 +118,7 @@ enum outcome convert_date(const struct value *value, const struct column_shape *
 /* Without a zone, or with that of UTC: any other would have to be dropped or need a date. */
 static bool parse_time(struct slice text, int64_t *time_us)
 {
-    text = trim(text);
+    text = ascii_trim(text);
     struct moment_scan scan = {text.data, text.data + text.length};
     struct moment moment = {0};
     if (!moment_time(&scan, 2, time_us)) {

@@ -13,6 +13,7 @@
 #include "core/document.h"
 #include "core/real_text.h"
 #include "row/convert_family.h"
+#include "row/convert_reject.h"
 #include "row/copy_format.h"
 
 enum { INET_BITS = 1, INET_IS_CIDR = 2, INET_LENGTH = 3, INET_ADDRESS = 4 };
