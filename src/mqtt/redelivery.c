@@ -33,8 +33,9 @@ enum { IN_ORDER = 8 };
 
 struct delivery {
     uint64_t number;
-    uint64_t hash;  /* of topic and payload */
-    uint64_t other; /* the next in its packet id's chain */
+    uint64_t of_broker; /* how many came from its broker before */
+    uint64_t hash;      /* of topic and payload */
+    uint64_t other;     /* the next in its packet id's chain */
     uint32_t connection;
     uint16_t packet_id;
     uint8_t broker;
@@ -45,6 +46,7 @@ struct numbering {
     uint16_t highest_id; /* the one that is ahead of all others so far; ids go round. 0 = none */
     uint16_t before_id;  /* highest_id when this connection was made */
     uint16_t last_id;    /* of the newest message */
+    uint64_t deliveries; /* how many there were */
     uint32_t in_order;   /* messages in a row, each with the id behind the one before */
     bool reused_soon;    /* an id came again after a few messages, perhaps on another connection */
     bool sets_dup;       /* it has set DUP */
@@ -180,6 +182,7 @@ void redelivery_remember_hash(struct redelivery *redelivery, uint8_t broker, uin
     struct delivery *delivery = delivery_at(redelivery, number);
     *delivery = (struct delivery){
         .number = number,
+        .of_broker = numbering->deliveries++,
         .hash = hash,
         .connection = redelivery->connection,
         .broker = from,
@@ -235,6 +238,14 @@ void redelivery_remember(struct redelivery *redelivery, const struct message *me
     }
 }
 
+/* Have the broker's ids gone round since, or nearly? Then the id is of another message. */
+static bool has_gone_round(const struct redelivery *redelivery, const struct delivery *delivery)
+{
+    uint64_t deliveries = redelivery->numbering[delivery->broker].deliveries;
+    assert(deliveries > delivery->of_broker);
+    return deliveries - delivery->of_broker > PACKET_IDS / 2;
+}
+
 /* Rule 2 of the header. */
 static struct delivery *find_by_id(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
 {
@@ -245,7 +256,8 @@ static struct delivery *find_by_id(struct redelivery *redelivery, uint16_t packe
     if (newest->hash != hash) {
         newest = newest_of_broker(redelivery, packet_id, redelivery->broker);
     }
-    return newest != NULL && newest->hash == hash ? newest : NULL;
+    return newest != NULL && newest->hash == hash && !has_gone_round(redelivery, newest) ? newest
+                                                                                         : NULL;
 }
 
 /* Rule 3 of the header. */

@@ -22,7 +22,8 @@
  *      this broker, came on an earlier connection and had the same topic and payload. Only the
  *      newest counts: a broker gives an id to another message only after the first one's
  *      acknowledgment. Mosquitto and EMQX number round and round through 65,535, so an identical
- *      message that never reached us has an id that the memory does not know: it is new; or
+ *      message that never reached us has the id of a message that is at least half a round old
+ *      (32,768 messages of its broker) or not remembered: it is new; or
  *   3. its session goes on, and the broker numbers every connection anew (RabbitMQ 3.10, against
  *      the standard, repeats A=1 C=3 D=4 as A=1 C=2 D=3). We assume that only while the deliveries
  *      of this connection came numbered 1, 2, 3 without exception, and no id came twice on one
@@ -59,7 +60,7 @@
  *   - A broker numbers anew: a message lost on its way and identical to one that is open is taken
  *     for its repeat.
  *   - A broker reuses an id that is still open (Mosquitto after 65,535 messages without our
- *     acknowledgment); a repeat of a message that is more than `window` messages old; repeats
+ *     acknowledgment); a repeat of a message that is more than `window` or half a round old; repeats
  *     without DUP behind new messages (aedes: one in nine); QoS 2 repeats after new messages from
  *     a broker that reuses ids; EMQX 5.9 to 6.3 sends some messages twice at a reconnect, with new
  *     ids and without DUP: stored twice.

@@ -251,5 +251,48 @@ static void test_random_breaks(void)
     break_at_random(false);
 }
 
-UNIT_MAIN("redelivery", {"scripts", test_scripts}, {"topic boundary", test_topic_boundary},
-          {"random breaks", test_random_breaks})
+/* A device that says the same for ever, and a broker that numbers round and round: the id of its
+ * next message was that of an equal one, 65,535 messages ago. */
+static void test_ids_go_round(void)
+{
+    static const struct {
+        int qos;
+        bool duplicate; /* it was lost on its way */
+        unsigned behind;
+        enum redelivery_verdict wanted;
+    } each[] = {
+        {1, false, 65535, REDELIVERY_NEW},      {2, false, 65535, REDELIVERY_NEW},
+        {1, true, 65535, REDELIVERY_NEW},       {1, false, 65000, REDELIVERY_NEW},
+        {1, true, 30000, REDELIVERY_REPEAT},    {2, false, 30000, REDELIVERY_REPEAT},
+        {1, false, 30000, REDELIVERY_UNMARKED},
+    };
+
+    for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+        struct redelivery *redelivery = redelivery_new(65535);
+        struct message message = {
+            .qos = (uint8_t) each[i].qos, .topic = slice_of("alive"), .payload = slice_of("1")};
+
+        UNIT_CASE("case %zu", i);
+        redelivery_connected(redelivery, 1, true, 0);
+        for (unsigned n = 0; n < each[i].behind; n++) {
+            message.packet_id = (uint16_t) ((n + 100) % 65535 + 1);
+            redelivery_remember(redelivery, &message);
+        }
+        redelivery_connected(redelivery, 2, true, 0); /* what others send does not matter */
+        for (unsigned id = 1; id <= 65535 - each[i].behind; id++) {
+            message.packet_id = (uint16_t) id;
+            message.payload = slice_of("2");
+            redelivery_remember(redelivery, &message);
+        }
+        redelivery_connected(redelivery, 1, true, 0);
+        message.payload = slice_of("1");
+        message.packet_id = 101;
+        message.duplicate = each[i].duplicate;
+        CHECK_INT_EQ(redelivery_judge(redelivery, &message), each[i].wanted);
+        redelivery_free(redelivery);
+    }
+    UNIT_CASE("%s", "");
+}
+
+UNIT_MAIN("redelivery", {"ids go round", test_ids_go_round}, {"scripts", test_scripts},
+          {"topic boundary", test_topic_boundary}, {"random breaks", test_random_breaks})
