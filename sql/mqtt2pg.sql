@@ -54,6 +54,8 @@ drop index if exists mqtt2pg.dead_letter_parked; -- of version 0.1, without the 
 create index if not exists dead_letter_later on mqtt2pg.dead_letter (client_id, rule, id)
  where sqlstate in ('23503', '23514') and not parked;
 create index if not exists dead_letter_failed_at on mqtt2pg.dead_letter (failed_at);
+create index if not exists dead_letter_sparkplug on mqtt2pg.dead_letter (client_id, journal, sequence)
+ where topic like 'spBv1.0/%' or topic like '%/spBv1.0/%';
 
 comment on table mqtt2pg.dead_letter is 'messages that could not become rows; see them with mqtt2pg dead-letters list';
 comment on column mqtt2pg.dead_letter.received_at is 'when the bridge received the message';

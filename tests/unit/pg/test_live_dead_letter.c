@@ -4,8 +4,11 @@
 #include "core/property.h"
 #include "pg/dead_letter.h"
 #include "pg/gaps.h"
+#include "pg/memory_rows.h"
 #include "pg/pg_live.h"
+#include "pg/pg_quote.h"
 #include "pg/progress.h"
+#include "sql_text.h"
 
 #define JOURNAL "11111111-2222-3333-4444-555555555555"
 
@@ -323,7 +326,7 @@ static void test_former_version(void)
                             "'mqtt2pg.dead_letter'::regclass"),
                   "mqtt2pg.dead_letter_failed_at mqtt2pg.dead_letter_later "
                   "mqtt2pg.dead_letter_parked_by_client "
-                  "mqtt2pg.dead_letter_pkey");
+                  "mqtt2pg.dead_letter_pkey mqtt2pg.dead_letter_sparkplug");
     CHECK_TEXT_EQ(live_text(connection, "select count(acknowledged_at) from mqtt2pg.gap"), "0");
     pg_connection_free(connection);
 }
@@ -382,6 +385,48 @@ static void test_mad_clock(void)
     pg_connection_free(connection);
 }
 
+static void insert_letters(struct pg_connection *connection, const char *topic, int first, int last)
+{
+    char *sql = memory_printf("insert into mqtt2pg.dead_letter (received_at, rule, topic, payload, "
+                              "qos, retained, reason, "
+                              "client_id, journal, sequence) select now(), 'r', '%s', '', 0, "
+                              "false, 'x', 'test', '" JOURNAL "', i from generate_series(%d, %d) i",
+                              topic, first, last);
+    live_run(connection, sql);
+    free(sql);
+}
+
+/* What is remembered goes up to the first dead letter that may need it, also behind a prefix of
+ * topics, and an index finds that one. */
+static void test_memory_prune(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = connect_empty();
+    struct pg_failure failure = {0};
+    struct memory *memory = memory_new();
+    const char *values[] = {"test", JOURNAL, "100"};
+    struct buf plan = {0};
+    struct pg_rows *rows = NULL;
+    live_run(connection, "truncate mqtt2pg.memory");
+    live_run(connection, "insert into mqtt2pg.memory select 'test', '" JOURNAL
+                         "', 'sparkplug', 'g/e', i, '' from unnest(array[10, 20, 30]) i");
+    insert_letters(connection, "other", 1, 20000);
+    insert_letters(connection, "site/spBv1.0/g/NDATA/e", 25, 25);
+    live_run(connection, "analyze mqtt2pg.dead_letter");
+    CHECK_INT_EQ(memory_rows_prune(connection, JOURNAL, 100, memory, &failure), OUTCOME_OK);
+    CHECK_TEXT_EQ(
+        live_text(connection, "select string_agg(sequence::text, ' ') from mqtt2pg.memory"),
+        "20 30");
+    buf_append_text(&plan, "explain (format json) ");
+    pg_append_for_schema(&plan, sql_memory_prune, "mqtt2pg");
+    CHECK_INT_EQ(pg_query(connection, buf_string(&plan), 3, values, &rows, &failure), OUTCOME_OK);
+    CHECK(strstr(pg_rows_text(rows, 0, 0), "dead_letter_sparkplug") != NULL);
+    pg_rows_free(rows);
+    buf_fini(&plan);
+    memory_free(memory);
+    pg_connection_free(connection);
+}
+
 UNIT_MAIN("live_dead_letter", {"former_version", test_former_version},
           {"round_trip", test_round_trip}, {"queries", test_queries}, {"gap", test_gap},
-          {"mad_clock", test_mad_clock})
+          {"mad_clock", test_mad_clock}, {"memory_prune", test_memory_prune})
