@@ -20,7 +20,8 @@ struct wish {
     const struct subscription *wanted;
     const struct planned *former; /* the newest plan's subscription with this filter, or NULL */
     bool unchanged;               /* former has the same options */
-    bool left_out;                /* another new filter covers it */
+    bool was_left_out;            /* the newest plan left it out, with the same options */
+    bool left_out;                /* another filter covers it: a new one, or it was left out */
     uint32_t rank;
 };
 
@@ -84,6 +85,15 @@ static uint32_t next_rank(const struct plans *plans)
     return next;
 }
 
+static bool was_left_out(const struct plans *plans, const struct subscription *wanted)
+{
+    const struct subscription *covered =
+        plans == NULL ? NULL : subscription_set_find(&plans->covered, wanted->filter);
+
+    return covered != NULL && covered->qos == wanted->qos &&
+           covered->retain_handling == wanted->retain_handling;
+}
+
 static void make_wishes(struct making *making, const struct subscription_set *wanted)
 {
     uint32_t rank = next_rank(making->before);
@@ -100,6 +110,7 @@ static void make_wishes(struct making *making, const struct subscription_set *wa
             .unchanged = former != NULL && former->qos == each->qos &&
                          former->retain_handling == each->retain_handling &&
                          (former->identifier != 0) == making->moment->mqtt5,
+            .was_left_out = was_left_out(making->before, each),
             .rank = former != NULL ? former->rank : rank++,
         };
     }
@@ -127,8 +138,8 @@ static void leave_out_covered(struct making *making)
         for (size_t j = 0; j < making->count && wish->former == NULL && !wish->left_out; j++) {
             const struct wish *other = &making->wishes[j];
 
-            wish->left_out = j != i && other->former == NULL && !other->left_out &&
-                             has_wildcard(other->wanted->filter) &&
+            wish->left_out = j != i && (other->former == NULL || wish->was_left_out) &&
+                             !other->left_out && has_wildcard(other->wanted->filter) &&
                              serves(other->wanted, wish->wanted);
         }
     }
@@ -142,12 +153,15 @@ static bool is_the_same(const struct making *making)
         current += making->before->list[i].gone == PLAN_NEVER;
     }
     for (size_t i = 0; i < making->count; i++) {
-        if (!making->wishes[i].left_out && !making->wishes[i].unchanged) {
+        const struct wish *wish = &making->wishes[i];
+
+        if (wish->left_out ? !wish->was_left_out : !wish->unchanged) {
             return false;
         }
-        wished += !making->wishes[i].left_out;
+        wished += !wish->left_out;
     }
-    return making->before != NULL && current == wished;
+    return making->before != NULL && current == wished &&
+           making->before->covered.count == making->count - wished;
 }
 
 static bool is_used(const struct plans *plans, uint32_t identifier)
@@ -199,6 +213,9 @@ static struct plans *copy_plans(const struct plans *before)
     for (size_t i = 0; before != NULL && i < before->step_count; i++) {
         add_step(plans, &before->steps[i]);
     }
+    for (size_t i = 0; before != NULL && i < before->covered.count; i++) {
+        subscription_set_add(&plans->covered, &before->covered.list[i]);
+    }
     return plans;
 }
 
@@ -223,6 +240,16 @@ static void take_wish(const struct making *making, struct plans *plans, const st
             .born = making->number,
             .gone = PLAN_NEVER,
         });
+}
+
+static void take_covered(const struct making *making, struct plans *plans)
+{
+    subscription_set_fini(&plans->covered);
+    for (size_t i = 0; i < making->count; i++) {
+        if (making->wishes[i].left_out) {
+            subscription_set_add(&plans->covered, making->wishes[i].wanted);
+        }
+    }
 }
 
 static void end_unwanted(const struct making *making, struct plans *plans)
@@ -293,6 +320,7 @@ struct plans *plans_next(const struct plans *before, const struct subscription_s
         for (size_t i = 0; i < making.count; i++) {
             take_wish(&making, plans, &making.wishes[i]);
         }
+        take_covered(&making, plans);
         add_step(plans, &(struct plan_step){.number = making.number,
                                             .behind = moment->last > behind ? moment->last : behind,
                                             .made_us = moment->now_us});
@@ -335,6 +363,7 @@ void plans_free(struct plans *plans)
     for (size_t i = 0; i < plans->count; i++) {
         free(plans->list[i].filter);
     }
+    subscription_set_fini(&plans->covered);
     free(plans->list);
     free(plans->steps);
     free(plans);

@@ -14,7 +14,9 @@
  *
  * A filter that another one of the same share group covers is left out when both are new in this
  * plan, so that the broker queues one copy of a message; never when it asks for a higher QoS or for
- * other retained messages, and never in favour of a filter that no rule asks for.
+ * other retained messages, and never in favour of a filter that no rule asks for. It stays left out
+ * in later plans, as long as it asks for the same and another one covers it: a subscription of its
+ * own would bring it the retained messages once more.
  *
  * Former plans are remembered for a week, and as long as the journal has messages that came before
  * the next one; at most PLANS_MAX of them. A copy for a subscription of a forgotten plan goes by its
@@ -54,6 +56,7 @@ struct plan_step {
 struct plans {
     struct planned *list; /* owned; by rank */
     size_t count;
+    struct subscription_set covered; /* what the newest plan left out */
     struct plan_step *steps; /* owned; the oldest plan that is remembered first, at least one */
     size_t step_count;
 };

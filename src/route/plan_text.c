@@ -28,6 +28,12 @@ void plans_to_text(const struct plans *plans, struct buf *out)
             each->born, each->gone == PLAN_NEVER ? 0 : each->gone, each->rank, each->qos,
             (int) each->retain_handling, each->identifier, strlen(each->filter), each->filter);
     }
+    for (size_t i = 0; i < plans->covered.count; i++) {
+        const struct subscription *each = &plans->covered.list[i];
+
+        buf_printf(out, "covered %d %d %zu %s\n", each->qos, (int) each->retain_handling,
+                   strlen(each->filter), each->filter);
+    }
     buf_append_text(out, last_line);
 }
 
@@ -73,6 +79,27 @@ static bool planned_read(const char **at, struct plans *plans)
     return true;
 }
 
+static bool covered_read(const char **at, struct plans *plans)
+{
+    unsigned qos, retain;
+    size_t bytes;
+    int length = 0;
+
+    if (sscanf(*at, "covered %u %u %zu%n", &qos, &retain, &bytes, &length) != 3 || length == 0 ||
+        (*at)[length] != ' ' || qos > 2 || retain > RETAIN_DO_NOT_SEND ||
+        strnlen(*at + length + 1, bytes) != bytes || (*at)[(size_t) length + 1 + bytes] != '\n') {
+        return false;
+    }
+    char *filter = memory_copy(slice_make(*at + length + 1, bytes));
+    subscription_set_add(&plans->covered,
+                         &(struct subscription){.filter = filter,
+                                                .qos = (uint8_t) qos,
+                                                .retain_handling = (enum retain_handling) retain});
+    free(filter);
+    *at += (size_t) length + 2 + bytes;
+    return true;
+}
+
 /* What plans_check() asserts of ours is not to be believed of a file. */
 static bool is_sound(const struct plans *plans)
 {
@@ -102,6 +129,8 @@ struct plans *plans_from_text(const char *text, uint64_t last)
         while (step_read(&at, plans, last)) {
         }
         while (planned_read(&at, plans)) {
+        }
+        while (covered_read(&at, plans)) {
         }
         if (strcmp(at, last_line) == 0 && is_sound(plans)) {
             return plans;

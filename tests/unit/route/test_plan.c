@@ -116,6 +116,12 @@ static void test_covered_filters(void)
         {"o/a/+ o/+/t", "", "o/a/+ o/+/t"},           /* never wider than what is asked for */
         {"o/+/t", "o/+/t o/#", "o/+/t o/#*"}, /* stands already: its rule has its retained ones */
         {"o/#", "o/# o/+/t", "o/# o/+/t*"},   /* a new rule wants its retained messages */
+        {"o/# o/+/t", "o/# o/+/t", "o/#"},    /* nothing has changed */
+        {"o/# o/+/t", "o/# o/+/t x", "o/# x*"},
+        {"o/# o/+/t", "o/#:1r o/+/t x", "o/#* o/+/t* x*"}, /* the wide one brings other ones now */
+        {"o/# o/+/t", "o/#:2 o/+/t", "o/#*"},
+        {"o/# o/+/t", "o/# o/+/t:2", "o/# o/+/t*"}, /* it asks for something else */
+        {"o/# o/+/t", "o/+/t", "o/+/t*"},           /* nothing covers it any more */
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -127,6 +133,19 @@ static void test_covered_filters(void)
         plans_free(plans);
     }
     UNIT_CASE("%s", "");
+}
+
+/* A rule that comes back is new: it is not left out for what was before it went. */
+static void test_covered_once(void)
+{
+    struct plans *plans = next(next(NULL, "o/# o/+/t", 0), "o/# o/+/t", 1);
+
+    CHECK_INT_EQ(plans->step_count, 1);
+    plans = next(plans, "o/#", 2);
+    CHECK_INT_EQ(plans->step_count, 2); /* so that it is written down */
+    plans = next(plans, "o/# o/+/t", 3);
+    check_plan(plans, "o/# o/+/t*");
+    plans_free(plans);
 }
 
 static void test_serving(void)
@@ -172,7 +191,8 @@ static void test_forgetting(void)
 
 static void test_text(void)
 {
-    struct plans *plans = next(next(NULL, "n/+ $share/g/x:2", 5), "n/# $share/g/x:2", 10), *back;
+    struct plans *plans = next(next(NULL, "n/+ $share/g/x:2", 5), "n/# n/a $share/g/x:2", 10);
+    struct plans *back;
     struct buf text = {0}, again = {0};
     size_t believed = 0;
 
@@ -330,7 +350,7 @@ static void test_equal_content_long_after(void)
 }
 
 UNIT_MAIN("route/plan", {"identifiers", test_identifiers}, {"there and back", test_there_and_back},
-          {"covered filters", test_covered_filters}, {"serving", test_serving},
-          {"forgetting", test_forgetting}, {"text", test_text}, {"adopting", test_adopting},
-          {"copies word by word", test_words},
+          {"covered filters", test_covered_filters}, {"covered once", test_covered_once},
+          {"serving", test_serving}, {"forgetting", test_forgetting}, {"text", test_text},
+          {"adopting", test_adopting}, {"copies word by word", test_words},
           {"equal content long after", test_equal_content_long_after})
