@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "decode/sparkplug_topic.h"
 
 struct learner *learner_new(void)
 {
@@ -37,13 +38,24 @@ static bool is_bridge_status(const struct message *message)
     return slice_is(message->payload, "online") || slice_is(message->payload, "offline");
 }
 
+/* One rule takes all of Sparkplug B: its topics count as one, "spBv1.0". */
+static struct slice topic_of(const struct message *message)
+{
+    struct sparkplug_topic parsed;
+    struct slice topic = message->topic;
+    if (sparkplug_topic_parse(topic, &parsed)) {
+        topic.length = parsed.prefix.length + sizeof("spBv1.0") - 1;
+    }
+    return topic;
+}
+
 void learner_take(struct learner *learner, const struct message *message)
 {
     if (is_bridge_status(message)) {
         return;
     }
     bool room = learner->topics < LEARNER_TOPICS_MAX;
-    struct topic_node *node = topic_tree_find(learner->root, message->topic, room);
+    struct topic_node *node = topic_tree_find(learner->root, topic_of(message), room);
     learner->messages++;
     if (node == NULL || (node->data == NULL && !room)) {
         learner->missed++;
@@ -54,6 +66,5 @@ void learner_take(struct learner *learner, const struct message *message)
         learner->topics++;
     }
     arena_reset(learner->scratch);
-    topic_data_take(node->data, message->payload, message->retained, &learner->budget,
-                    learner->scratch);
+    topic_data_take(node->data, message, &learner->budget, learner->scratch);
 }

@@ -124,6 +124,9 @@ static void make_topic(struct maker *maker, const struct walk *walk)
             buf_append_text(&topic, is_literal(node->level) ? node->level : "+");
         }
     }
+    if (topic_data_format(maker->data) == FORMAT_SPARKPLUG) {
+        buf_append_text(&topic, "/{group}/{type}/{rest...}");
+    }
     maker->rule->topic = arena_copy(maker->proposal->arena, buf_slice(&topic)).data;
     name_list_fini(&captures);
     buf_fini(&topic);
@@ -170,7 +173,14 @@ static void make_name(struct maker *maker, struct walk *walk)
 static const char *format_words(const struct topic_data *data)
 {
     switch (topic_data_format(data)) {
+    case FORMAT_SPARKPLUG:
+        return "Sparkplug B";
+    case FORMAT_PROTOBUF:
+        return "Protocol Buffers, by their content type";
     case FORMAT_OBJECTS:
+        if (strcmp(data->form.format, "json") != 0) {
+            return data->form.format;
+        }
         return data->json->kinds[VALUE_OBJECT] == 0 ? "JSON arrays" : "JSON objects";
     case FORMAT_SCALARS:
         return "single JSON values";
@@ -216,7 +226,8 @@ static void tell_oddities(struct maker *maker)
                                                              : "");
     }
     if (topic_data_format(data) == FORMAT_OBJECTS && data->texts + data->binary > 0) {
-        maker_tell(maker, "%" PRIu64 " payloads were no JSON: they would become dead letters",
+        maker_tell(maker,
+                   "%" PRIu64 " payloads were not of this format: they would become dead letters",
                    data->texts + data->binary);
     }
     if (topic_data_format(data) == FORMAT_OBJECTS && data->scalars > 0) {
@@ -348,7 +359,11 @@ static void part_rules(struct proposal *proposal)
             buf_fini(&where);
         }
         if (conditions.length > 0) {
-            proposal->rules[i].where = arena_copy(proposal->arena, buf_slice(&conditions)).data;
+            const char *own = proposal->rules[i].where;
+            proposal->rules[i].where =
+                arena_printf(proposal->arena, "%s%s%s", own == NULL ? "" : own,
+                             own == NULL ? "" : " and ", buf_string(&conditions))
+                    .data;
         }
         buf_fini(&conditions);
     }

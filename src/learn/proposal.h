@@ -27,8 +27,10 @@ struct proposed_rule {
     const char *name; /* of the rule and of its table */
     const char *topic;
     const char *format;
-    const char *rows;  /* NULL = none */
-    const char *where; /* leaves what another rule takes to that; NULL = all messages */
+    const char *compression; /* NULL = none */
+    const char *details;     /* the format's own group of settings, whole; NULL = none */
+    const char *rows;        /* NULL = none */
+    const char *where;       /* leaves what another rule takes to that; NULL = all messages */
     const char *key; /* the columns that could be its key, as libconfig writes them; NULL = none */
     struct proposed_column *columns;
     size_t column_count;

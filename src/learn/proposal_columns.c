@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "decode/decoder.h"
 #include "learn/proposal_internal.h"
 #include "learn/shape_type.h"
 
@@ -109,6 +111,12 @@ static void append_name(struct buf *name, const struct shape *member)
     name_append_snake(name, usable ? key : slice_of("field"));
 }
 
+static bool is_format(const struct maker *maker, const char *format)
+{
+    const char *form = maker->data->form.format;
+    return form != NULL && strcmp(form, format) == 0;
+}
+
 static void add_member(struct maker *maker, const struct object *object, const struct shape *member)
 {
     struct arena *arena = maker->proposal->arena;
@@ -120,7 +128,8 @@ static void add_member(struct maker *maker, const struct object *object, const s
         struct object inner = *object;
         inner.shape = member;
         inner.path = path;
-        inner.name = arena_copy(arena, buf_slice(&name)).data;
+        bool point = is_format(maker, "influx") && object->name[0] == '\0';
+        inner.name = point ? "" : arena_copy(arena, buf_slice(&name)).data;
         inner.rows = inner.clock = NULL;
         flatten(maker, &inner);
     } else {
@@ -258,7 +267,7 @@ static void add_objects(struct maker *maker)
 {
     const struct shape *root = maker->data->json;
     bool array = root->kinds[VALUE_OBJECT] == 0;
-    maker->rule->format = "json";
+    maker->rule->format = maker->data->form.format;
     if (array && root->elements != NULL && shape_is_only(root->elements, VALUE_OBJECT) &&
         !root->elements->closed) {
         add_rows(maker, root, NULL);
@@ -294,11 +303,83 @@ static void add_scalar(struct maker *maker, const struct shape *shape)
     }
 }
 
+static void add_raw(struct maker *maker)
+{
+    maker->rule->format = "raw";
+    add_received(maker);
+    maker_add_column(maker, slice_of("payload"), "whole", "$ :: bytea", NULL);
+}
+
+/* Names and datatypes come from the BIRTHs, so one table takes every metric. */
+static void add_sparkplug(struct maker *maker)
+{
+    static const char *const columns[][2] = {
+        {"time", "$.timestamp | default @received_at"},
+        {"grp", "$$.group"},
+        {"edge", "$$.edge"},
+        {"device", "$$.device | default ''"},
+        {"metric", "$.name"},
+        {"value", "$.value :: jsonb"},
+        {"historical", "$.is_historical :: boolean"},
+    };
+    maker->rule->format = "sparkplug_b";
+    maker->rule->rows = "$.metrics[*]";
+    maker->rule->where = "$$.type in ('NBIRTH', 'DBIRTH', 'NDATA', 'DDATA')";
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+        maker_add_column(maker, slice_of(columns[i][0]), "metric", columns[i][1], NULL);
+    }
+    maker_tell(maker, "names come from the BIRTHs: subscribe to whole groups");
+}
+
+/* Text formats tell compressed payloads by their first bytes. */
+static void add_compression(struct maker *maker)
+{
+    static const char *const names[] = {NULL, "gzip", "zlib", "zstd", "auto"};
+    const struct decoder *decoder = decoder_find(slice_of(maker->rule->format));
+    enum compression compression = maker->data->form.compression;
+    assert(decoder != NULL && (size_t) compression < sizeof(names) / sizeof(names[0]));
+    if (compression != COMPRESSION_NONE) {
+        maker->rule->compression =
+            names[decoder->is_text ? COMPRESSION_AUTO : (size_t) compression];
+    }
+}
+
+/* How the lines of CSV are written. */
+static void add_details(struct maker *maker)
+{
+    const struct payload_form *form = &maker->data->form;
+    struct buf text = {0};
+    if (!is_format(maker, "csv") || strcmp(maker->rule->format, "csv") != 0) {
+        return;
+    }
+    buf_append_text(&text, "csv: { ");
+    if (form->delimiter != ',') {
+        buf_printf(&text,
+                   form->delimiter == '\t' ? "delimiter = \"\\t\"; " : "delimiter = \"%c\"; ",
+                   form->delimiter);
+    }
+    buf_append_text(&text, form->header ? "header = true; " : "names = (");
+    for (uint32_t i = 0; i < form->columns; i++) {
+        buf_printf(&text, "%s\"c%u\"", i == 0 ? "" : ", ", i + 1);
+    }
+    buf_append_text(&text, form->header ? "};" : "); };");
+    maker->rule->details = arena_copy(maker->proposal->arena, buf_slice(&text)).data;
+    buf_fini(&text);
+}
+
 void maker_add_payload(struct maker *maker)
 {
     switch (topic_data_format(maker->data)) {
     case FORMAT_OBJECTS:
         add_objects(maker);
+        break;
+    case FORMAT_SPARKPLUG:
+        add_sparkplug(maker);
+        break;
+    case FORMAT_PROTOBUF:
+        add_raw(maker);
+        maker_tell(maker, "Protocol Buffers need a descriptor: format = \"protobuf\"; protobuf: { "
+                          "descriptor = \"FILE.desc\"; message = \"package.Name\"; };");
         break;
     case FORMAT_SCALARS:
         maker->rule->format = "json";
@@ -310,9 +391,9 @@ void maker_add_payload(struct maker *maker)
         add_scalar(maker, maker->data->plain);
         break;
     case FORMAT_RAW:
-        maker->rule->format = "raw";
-        add_received(maker);
-        maker_add_column(maker, slice_of("payload"), "whole", "$ :: bytea", NULL);
+        add_raw(maker);
         break;
     }
+    add_compression(maker);
+    add_details(maker);
 }

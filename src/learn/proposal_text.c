@@ -115,6 +115,12 @@ static void append_rule(struct buf *out, const struct proposed_rule *rule)
     append_setting(out, "name", rule->name);
     append_setting(out, "topic", rule->topic);
     append_setting(out, "format", rule->format);
+    if (rule->details != NULL) {
+        buf_printf(out, "    %s\n", rule->details);
+    }
+    if (rule->compression != NULL) {
+        append_setting(out, "compression", rule->compression);
+    }
     if (rule->rows != NULL) {
         append_setting(out, "rows", rule->rows);
     }

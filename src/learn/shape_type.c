@@ -173,6 +173,12 @@ struct shape_type shape_type_of(const struct shape *shape, struct arena *arena)
     if (shape_is_only(shape, VALUE_BOOLEAN)) {
         return (struct shape_type){.type = "boolean"};
     }
+    if (shape_is_only(shape, VALUE_TIME)) {
+        return (struct shape_type){.type = "timestamptz"};
+    }
+    if (shape_is_only(shape, VALUE_BYTES)) {
+        return (struct shape_type){.type = "bytea"};
+    }
     if (shape_is_only(shape, VALUE_ARRAY)) {
         return array_type(shape, arena);
     }

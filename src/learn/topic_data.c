@@ -2,11 +2,11 @@
 #include "learn/topic_data.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "decode/decode_text.h"
-#include "decode/json_scan.h"
 
 struct topic_data *topic_data_new(void)
 {
@@ -37,40 +37,76 @@ static void take_plain(struct topic_data *data, struct slice payload, struct sha
     }
 }
 
-void topic_data_take(struct topic_data *data, struct slice payload, bool retained,
-                     struct shape_budget *budget, struct arena *scratch)
+/* A JSON scalar, a text or bytes. */
+static void take_single(struct topic_data *data, const struct recognised *found,
+                        struct shape_budget *budget, struct arena *scratch)
 {
-    const struct node *root;
-    struct error error;
-    data->messages++;
-    data->retained += retained;
-    data->bytes += payload.length;
-    if (payload.length == 0) {
-        data->empty++;
-    } else if (json_scan(payload, scratch, &root, &error) == OUTCOME_OK) {
-        bool tree = root->kind == VALUE_OBJECT || root->kind == VALUE_ARRAY;
-        data->trees += tree;
-        data->scalars += !tree;
-        shape_take(data->json, root, budget, scratch);
-        if (!tree) {
-            take_plain(data, payload, budget, scratch);
-        }
-    } else if (text_is_utf8(payload) && !text_has_nul(payload)) {
+    if (found->root != NULL) {
+        data->scalars++;
+        shape_take(data->json, found->root, budget, scratch);
+        take_plain(data, found->payload, budget, scratch);
+    } else if (text_is_utf8(found->payload) && !text_has_nul(found->payload)) {
         data->texts++;
-        take_plain(data, payload, budget, scratch);
+        take_plain(data, found->payload, budget, scratch);
     } else {
         data->binary++;
     }
 }
 
+static bool is_tree(const struct recognised *found)
+{
+    return found->root != NULL &&
+           (found->root->kind == VALUE_OBJECT || found->root->kind == VALUE_ARRAY);
+}
+
+/* Not looked into: what the payload means is known elsewhere. */
+static bool is_known(const struct payload_form *form)
+{
+    return form->format != NULL &&
+           (strcmp(form->format, "sparkplug_b") == 0 || strcmp(form->format, "protobuf") == 0);
+}
+
+void topic_data_take(struct topic_data *data, const struct message *message,
+                     struct shape_budget *budget, struct arena *scratch)
+{
+    data->messages++;
+    data->retained += message->retained;
+    data->bytes += message->payload.length;
+    if (message->payload.length == 0) {
+        data->empty++;
+        return;
+    }
+    struct recognised found = recognise(message, scratch);
+    bool tree = is_tree(&found);
+    bool known = is_known(&found.form);
+    if (data->trees + data->known == 0 &&
+        (tree || known || data->scalars + data->texts + data->binary == 0)) {
+        data->form = found.form;
+    }
+    bool same = payload_form_same(&data->form, &found.form);
+    if (known && same) {
+        data->known++;
+    } else if (tree && same) {
+        data->trees++;
+        shape_take(data->json, found.root, budget, scratch);
+    } else {
+        found.root = tree ? NULL : found.root;
+        take_single(data, &found, budget, scratch);
+    }
+}
+
 void topic_data_merge(struct topic_data *into, struct topic_data *from)
 {
+    if (into->trees + into->known == 0 && from->messages > from->empty) {
+        into->form = from->form;
+    }
     into->topics += from->topics;
     into->messages += from->messages;
     into->retained += from->retained;
     into->bytes += from->bytes;
     into->empty += from->empty;
     into->trees += from->trees;
+    into->known += from->known;
     into->scalars += from->scalars;
     into->texts += from->texts;
     into->binary += from->binary;
@@ -82,6 +118,9 @@ void topic_data_merge(struct topic_data *into, struct topic_data *from)
 enum topic_format topic_data_format(const struct topic_data *data)
 {
     uint64_t others = data->scalars + data->texts + data->binary;
+    if (data->known > 0 && data->known >= others) {
+        return strcmp(data->form.format, "protobuf") == 0 ? FORMAT_PROTOBUF : FORMAT_SPARKPLUG;
+    }
     if (data->trees > 0 && data->trees >= others) {
         return FORMAT_OBJECTS;
     }
@@ -114,6 +153,13 @@ static const struct shape *columns_of(const struct shape *root)
     return shape_is_only(root, VALUE_ARRAY) && root->elements != NULL ? root->elements : root;
 }
 
+bool topic_data_both_objects(const struct topic_data *left, const struct topic_data *right)
+{
+    return topic_data_format(left) == FORMAT_OBJECTS &&
+           topic_data_format(right) == FORMAT_OBJECTS &&
+           payload_form_same(&left->form, &right->form);
+}
+
 bool topic_data_alike(const struct topic_data *left, const struct topic_data *right, bool strict)
 {
     enum topic_format format = topic_data_format(left);
@@ -123,12 +169,13 @@ bool topic_data_alike(const struct topic_data *left, const struct topic_data *ri
     if (format == FORMAT_EMPTY || other == FORMAT_EMPTY) {
         return !strict;
     }
-    if (format != other) {
+    if (format != other || (format == FORMAT_OBJECTS && !topic_data_both_objects(left, right))) {
         return false;
     }
     if (format != FORMAT_OBJECTS) {
         bool numbers = shape_is_only(left->plain, VALUE_NUMBER);
-        return format == FORMAT_RAW || numbers == shape_is_only(right->plain, VALUE_NUMBER);
+        return format == FORMAT_RAW || format == FORMAT_PROTOBUF ||
+               numbers == shape_is_only(right->plain, VALUE_NUMBER);
     }
     if (shape_is_only(left->json, VALUE_ARRAY) != shape_is_only(right->json, VALUE_ARRAY)) {
         return false;

@@ -271,8 +271,7 @@ static bool may_absorb(const struct family *family, size_t class, const struct t
         return true;
     }
     return class_size(family, class) >= MANY_WORDS && first->data != NULL && other->data != NULL &&
-           topic_data_format(first->data) == FORMAT_OBJECTS &&
-           topic_data_format(other->data) == FORMAT_OBJECTS;
+           topic_data_both_objects(first->data, other->data);
 }
 
 /* A class whose pattern would take a sibling's topics takes the sibling as well, or stays a list of
@@ -389,6 +388,9 @@ static void join_things(struct family *family, bool many)
         }
         if (first == family->count) {
             first = family->list[i].class;
+        }
+        if (!topic_data_both_objects(data, family->list[first].node->data)) {
+            continue;
         }
         join(family, family->list[i].class, first);
     }

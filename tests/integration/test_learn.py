@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import gzip
 import json
 import re
 import signal
@@ -156,3 +157,29 @@ def test_learn_says_what_is_wrong(env):
     assert env.cli("learn", "a", config="/nowhere/x.cfg").code == 3
     done = env.cli("learn", "a", "--broker", "mqtt://127.0.0.1:1")
     assert done.code == 1 and "127.0.0.1:1" in done.err, done
+
+
+def test_other_formats_are_stored(env):
+    """Lines of Telegraf, CSV with a header, MessagePack, CBOR in gzip and Sparkplug B: what is proposed stores them."""
+    bridge = env.bridge(UNUSED, start=False)
+    learning = Learning(env, bridge, env.topic("~/#"), "--for", "1h")
+    spark = b"\x08\x80\xd0\x95\xff\xbc\x31\x12\x09\x0a\x01t\x10\x01\x20\x03\x50\x15"  # t, alias 1, Int32, 21
+    messages = [("~/telegraf/h", "cpu,host=h usage=1.5 1700000000000000000\ncpu,host=i usage=2 1700000000000000000"),
+                ("~/logger", "time;temp\n2024-07-02 10:00:00;21.5\n2024-07-02 10:10:00;22"),
+                ("~/pack", b"\x81\xa1t\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00"),
+                ("~/zipped", gzip.compress(b"\xa1at\x01")),
+                ("~/zipped_json", gzip.compress(b'{"t": 1}')),
+                ("~/spBv1.0/g/NBIRTH/e", spark), ("~/spBv1.0/g/DBIRTH/e/d", spark)]
+    marker = env.subscribe(env.topic("~/#"), qos=0)
+    env.publish(messages)
+    marker.wait(len(messages))
+    code, learned, err = learning.finish()
+    assert code == 0 and "6 rules proposed" in err, (code, err, learned)
+    bridge.write(learned)
+    bridge.start()
+    env.publish(messages)
+    tables = [row[0] for row in env.sql("select tablename from pg_tables where schemaname = 'public' order by 1")]
+    env.wait(lambda: sum(env.one(f'select count(*) from "{table}"') for table in tables) >= 9, 15, lambda: (env.dead_letters(), learned))
+    bridge.wait_quiet()
+    assert env.dead_letters() == [] and len(tables) == 6, (env.dead_letters(), tables)
+    assert sum(env.one(f'select count(*) from "{table}"') for table in tables) == 9

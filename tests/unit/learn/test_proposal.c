@@ -2,15 +2,28 @@
 #include "learn/proposal.h"
 
 #include "../data/cases.h"
+#include "core/property.h"
 #include "learn/column_name.h"
 #include "learn/learner.h"
 #include "learn/topic_fold.h"
 #include "unit.h"
 
+/* "a@text/csv" is the topic a with that content type. */
 static void learn(struct learner *learner, struct slice topic, struct slice payload)
 {
-    const struct message message = {.kind = MESSAGE_PUBLISH, .topic = topic, .payload = payload};
+    struct message message = {.kind = MESSAGE_PUBLISH, .topic = topic, .payload = payload};
+    struct buf properties = {0};
+    const char *at = memchr(topic.data, '@', topic.length);
+    if (at != NULL) {
+        message.topic.length = (size_t) (at - topic.data);
+        const struct property_item item = {
+            .id = PROPERTY_CONTENT_TYPE,
+            .value = slice_make(at + 1, topic.length - message.topic.length - 1)};
+        property_append(&properties, &item);
+        message.properties = buf_slice(&properties);
+    }
     learner_take(learner, &message);
+    buf_fini(&properties);
 }
 
 /* "topic payload", separated by " ; ". */
@@ -32,7 +45,10 @@ static void learn_all(struct learner *learner, struct slice text)
 static void describe_rule(struct buf *out, const struct proposed_rule *rule)
 {
     const char *comma = ":";
-    buf_printf(out, "%s (%s%s%s%s%s)", rule->topic, rule->format, rule->rows == NULL ? "" : ", ",
+    buf_printf(out, "%s (%s%s%s%s%s%s%s%s%s)", rule->topic, rule->format,
+               rule->details == NULL ? "" : ", ", rule->details == NULL ? "" : rule->details,
+               rule->compression == NULL ? "" : ", compression ",
+               rule->compression == NULL ? "" : rule->compression, rule->rows == NULL ? "" : ", ",
                rule->rows == NULL ? "" : rule->rows, rule->where == NULL ? "" : ", where ",
                rule->where == NULL ? "" : rule->where);
     for (size_t i = 0; i < rule->column_count; i++) {
