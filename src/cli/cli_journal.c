@@ -56,22 +56,6 @@ static void print_set_aside(const struct journal_info *info)
     buf_fini(&text);
 }
 
-/* Only where there is one. */
-static void print_plan(struct journal *journal)
-{
-    struct buf plan = {0};
-    struct buf text = {0};
-    uint64_t sequence = journal_plan(journal, &plan);
-
-    if (sequence > 0) {
-        text_format_size(&text, (int64_t) plan.length);
-        buf_printf(&text, ", record %" PRIu64, sequence);
-        print_line("newest plan", buf_string(&text));
-    }
-    buf_fini(&text);
-    buf_fini(&plan);
-}
-
 static int show_info(struct journal *journal, const char *directory)
 {
     struct journal_info info;
@@ -87,7 +71,6 @@ static int show_info(struct journal *journal, const char *directory)
     print_count("waiting", info.waiting);
     print_time("oldest waiting", info.oldest_us);
     print_time("newest", info.last_us);
-    print_plan(journal);
     print_set_aside(&info);
     return CLI_DONE;
 }
@@ -114,8 +97,6 @@ static const char *kind_name(const struct message *message)
         return "message";
     case MESSAGE_GAP:
         return "gap";
-    case MESSAGE_PLAN:
-        return "plan";
     case MESSAGE_HEAD:
         return "head";
     }

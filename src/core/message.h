@@ -17,7 +17,6 @@
 enum message_kind {
     MESSAGE_PUBLISH = 1, /* came from the broker */
     MESSAGE_GAP = 2,     /* tells of messages that never came: core/gap.h */
-    MESSAGE_PLAN = 3,    /* subscriptions from here on: bytes that the journal does not look into */
     MESSAGE_HEAD = 4,    /* came from the broker and was too large: message_cut() */
 };
 

@@ -413,7 +413,6 @@ void journal_close(struct journal *journal)
     pthread_mutex_destroy(&journal->oldest_lock);
     pthread_mutex_destroy(&journal->lock);
     buf_fini(&journal->record);
-    buf_fini(&journal->plan);
     free(journal->segments);
     free(journal->directory);
     free(journal);

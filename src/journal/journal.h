@@ -21,7 +21,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/outcome.h"
 #include "core/message.h"
 
@@ -69,34 +68,6 @@ void journal_close(struct journal *journal);
  */
 enum outcome journal_append(struct journal *journal, struct message *message,
                             struct error *error) MUST_CHECK;
-
-/*
- * The plan: bytes that say how the messages behind them are to be read (which subscriptions there
- * are), a record of kind MESSAGE_PLAN with a number of its own. The journal does not look into them.
- *
- * Each segment holds a plan before its first message: the appender repeats the newest one, as a
- * record like any other, at the beginning of each new segment. So whatever has been deleted, the
- * plan that was in force at a number can be read as long as the number's message can. A reader gets
- * the repeats too: a plan that equals the one before changes nothing.
- */
-#define JOURNAL_PLAN_BYTES_MAX ((size_t) 1024 * 1024)
-
-/*
- * The appender's, like journal_append(): appends a plan of at least one byte and makes it durable
- * (as the policy allows). OUTCOME_REJECT: larger than JOURNAL_PLAN_BYTES_MAX or half a segment
- * (max_bytes / 32; 32 KB in the smallest journal).
- */
-enum outcome journal_append_plan(struct journal *journal, struct slice plan, uint64_t *sequence,
-                                 struct error *error) MUST_CHECK;
-
-/* The newest plan, copied into `plan`, and the number of its record; 0 and nothing when there is
- * none, or damage took all that is near the end. */
-uint64_t journal_plan(struct journal *journal, struct buf *plan);
-
-/* The plan in force at `sequence`: of the newest plan's record that has this number or a lower one.
- * *plan_sequence is 0 when there is none. Reads the disk, at most two segments. */
-enum outcome journal_plan_at(struct journal *journal, uint64_t sequence, struct buf *plan,
-                             uint64_t *plan_sequence, struct error *error) MUST_CHECK;
 
 /* Makes everything appended so far durable, now. */
 enum outcome journal_sync(struct journal *journal, struct error *error) MUST_CHECK;

@@ -3,9 +3,7 @@
  *
  *   room in the active segment? ──no──▶ take the prepared one (ask the keeper and wait, when it has none)
  *            │ yes                        │ └ none to be had: OUTCOME_RETRY
- *            │                            ▼
- *            │            the newest plan, if there is one, is its first record
- *            ▼
+ *            ▼                            ▼
  *   encode ▶ pwrite ▶ (sync) ▶ publish: under the lock `end` and `last` move, a waiting loader is woken
  *
  * SPDX-License-Identifier: MIT
@@ -20,7 +18,6 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "base/stop.h"
 #include "base/thread.h"
 #include "journal/journal_internal.h"
@@ -251,61 +248,23 @@ static enum outcome append_record(struct journal *journal, struct message *messa
     return outcome;
 }
 
-/* The books count what was received; a plan came from nobody, and is processed like a message. */
-static void account_plan(void)
-{
-    metric_add(METRIC_JOURNAL_MESSAGES_AT_START, 1);
-}
-
-static struct message plan_message(struct slice plan)
-{
-    return (struct message){
-        .kind = MESSAGE_PLAN, .received_at_us = clock_wall_us(), .payload = plan};
-}
-
-/* The plan's record at the beginning of a segment. */
-static enum outcome repeat_plan(struct journal *journal, struct error *error)
-{
-    struct message message = plan_message(buf_slice(&journal->plan));
-    enum outcome outcome = append_record(journal, &message, error);
-    if (outcome == OUTCOME_OK) {
-        journal->active.plan_due = false;
-        account_plan();
-    }
-    return outcome;
-}
-
-/* Bytes that must be free in the active segment for this message: the plan's go before it. */
-static int64_t bytes_wanted(const struct journal *journal, const struct message *message)
-{
-    bool plan_first = journal->active.plan_due && message->kind != MESSAGE_PLAN;
-    struct message plan = plan_message(buf_slice(&journal->plan));
-    return (int64_t) (record_size(message) + (plan_first ? record_size(&plan) : 0));
-}
-
 static enum outcome append(struct journal *journal, struct message *message, struct error *error)
 {
+    int64_t size = (int64_t) record_size(message);
     enum outcome outcome = clear_torn(journal, error);
-    if (outcome == OUTCOME_OK &&
-        (journal->active.fd < 0 || journal->skipped > 0 ||
-         journal->active.offset + bytes_wanted(journal, message) > journal->active.bytes)) {
-        journal->active.plan_due = journal->plan.length > 0;
-        outcome = open_next_segment(journal, bytes_wanted(journal, message), error);
-    }
-    if (outcome == OUTCOME_OK && journal->active.plan_due && message->kind != MESSAGE_PLAN) {
-        outcome = repeat_plan(journal, error);
+    if (outcome == OUTCOME_OK && (journal->active.fd < 0 || journal->skipped > 0 ||
+                                  journal->active.offset + size > journal->active.bytes)) {
+        outcome = open_next_segment(journal, size, error);
     }
     return outcome == OUTCOME_OK ? append_record(journal, message, error) : outcome;
 }
 
-/* Whether the message could find room in an empty journal, beside the plan. */
+/* Whether the message could find room in an empty journal. */
 static bool ever_fits(const struct journal *journal, const struct message *message)
 {
-    struct message plan = plan_message(buf_slice(&journal->plan));
     size_t size = record_size(message);
-    size_t before = journal->plan.length > 0 ? record_size(&plan) : 0;
     return size <= JOURNAL_RECORD_BYTES_MAX &&
-           (int64_t) (before + size) + JOURNAL_SEGMENT_HEADER_BYTES <= journal->options.max_bytes;
+           (int64_t) size + JOURNAL_SEGMENT_HEADER_BYTES <= journal->options.max_bytes;
 }
 
 enum outcome journal_append(struct journal *journal, struct message *message, struct error *error)
@@ -332,32 +291,6 @@ enum outcome journal_append(struct journal *journal, struct message *message, st
     }
     if (journal->record.capacity > RECORD_BUFFER_BYTES) {
         buf_fini(&journal->record);
-    }
-    return outcome;
-}
-
-enum outcome journal_append_plan(struct journal *journal, struct slice plan, uint64_t *sequence,
-                                 struct error *error)
-{
-    struct message message = plan_message(plan);
-    int64_t size = (int64_t) record_size(&message);
-    assert(plan.length > 0);
-    if (plan.length > JOURNAL_PLAN_BYTES_MAX || size > journal->segment_bytes / 2) {
-        return error_set(error, OUTCOME_REJECT,
-                         "a plan of %zu bytes is too large for a journal of %" PRId64, plan.length,
-                         journal->options.max_bytes);
-    }
-    enum outcome outcome = journal_append(journal, &message, error);
-    if (outcome == OUTCOME_OK) {
-        account_plan();
-        *sequence = message.sequence;
-        pthread_mutex_lock(&journal->lock);
-        journal_take_plan(journal, &message);
-        pthread_mutex_unlock(&journal->lock);
-        journal->active.plan_due = false;
-        if (journal->options.sync_ms > 0) {
-            outcome = journal_sync(journal, error);
-        }
     }
     return outcome;
 }

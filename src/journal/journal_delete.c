@@ -59,22 +59,6 @@ static void keep_deliveries(struct journal *journal, uint64_t first, uint64_t la
     pthread_mutex_lock(&journal->lock);
 }
 
-/* With the lock, which it gives back meanwhile. The next segment repeats the plan of the oldest one:
- * the repeat must be on disk before the oldest segment goes. */
-static void keep_plan(struct journal *journal)
-{
-    struct error error;
-    if (journal->plan.length == 0 || journal->options.sync_ms == JOURNAL_SYNC_NEVER ||
-        journal->segments[1].synced > JOURNAL_SEGMENT_HEADER_BYTES) {
-        return;
-    }
-    pthread_mutex_unlock(&journal->lock);
-    if (journal_sync_all(journal, &error) != OUTCOME_OK) {
-        journal_fail(journal, &error);
-    }
-    pthread_mutex_lock(&journal->lock);
-}
-
 bool journal_delete_oldest(struct journal *journal)
 {
     struct error error;
@@ -83,7 +67,6 @@ bool journal_delete_oldest(struct journal *journal)
     }
     uint64_t last = journal_segment_last(journal, 0);
     keep_deliveries(journal, journal->segments[0].first_sequence, last);
-    keep_plan(journal);
     if (journal->failed || journal->segments[0].stored_ms == NOT_STORED) {
         return false; /* the database has gone back meanwhile */
     }

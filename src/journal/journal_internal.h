@@ -19,9 +19,8 @@
  *        next append opens a new segment, whose header tells it.
  *  6 [L] `active` (the appender's) is the newest segment, or none (fd -1). Behind active.offset there are only zeros, unless `active.torn`.
  *  7     The active segment's fd is closed only after the appender has left it (sealed), by the keeper or journal_close().
- *  8     Once there is a plan, each segment that is appended to has a record of one before its first message.
- *  9 [L] After `gone` nothing is appended any more, and `crowded` stays true.
- * 10 [L] After `failed` nothing is appended, synced or written down any more.
+ *  8 [L] After `gone` nothing is appended any more, and `crowded` stays true.
+ *  9 [L] After `failed` nothing is appended, synced or written down any more.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -93,7 +92,6 @@ struct journal {
         int64_t bytes;
         uint64_t seed;
         bool torn;               /* bytes of a failed write lie behind offset */
-        bool plan_due;           /* there is a plan and the segment has no record of one yet */
         int64_t name_checked_ms; /* monotonic: when the file was last seen to have a name */
     } active;
     struct buf record;
@@ -120,9 +118,6 @@ struct journal {
     int64_t bytes_waiting; /* of sealed segments that are not wholly stored */
     int64_t last_us;
     uint64_t deleted; /* messages up to here went with deleted segments */
-
-    struct buf plan;        /* the newest; only the appender writes it. Empty: there is none */
-    uint64_t plan_sequence; /* of its record that is no repeat, or of the newest that is left */
 
     uint64_t awaited; /* by journal_wait(); 0 = nobody waits */
 
@@ -214,12 +209,6 @@ void journal_keep_damage(const struct journal *journal, const struct journal_dam
 /* With the lock. How many messages the segments behind this one hold. Numbers that were skipped are
  * none. */
 uint64_t journal_messages_behind(const struct journal *journal, size_t index);
-
-/* --- journal_plan.c --- */
-
-/* With the lock, or before there is a keeper. Remembers a plan's record as the newest; another kind
- * of record is none. */
-void journal_take_plan(struct journal *journal, const struct message *message);
 
 /* --- journal_recovery.c --- */
 

@@ -59,7 +59,6 @@ static enum outcome scan_newest(struct recovery *recovery, int fd, struct error 
         if (result == SEGMENT_SCAN_RECORD) {
             recovery->sound_last = message.sequence;
             journal->last_us = message.received_at_us;
-            journal_take_plan(journal, &message);
         } else if (result == SEGMENT_SCAN_DAMAGE && recovery_writable(recovery)) {
             log_warn("journal is damaged: what stands before and behind that is kept",
                      F_INT("segment", newest->first_sequence), F_INT("offset", scan->damage_from),
@@ -212,20 +211,6 @@ static enum outcome continue_newest(struct recovery *recovery, struct error *err
     return raise_version(newest->fd, header, error);
 }
 
-/* The newest plan's record was damaged, or its segment has no record yet: the segment before has
- * one. */
-static enum outcome find_plan(struct recovery *recovery, struct error *error)
-{
-    struct journal *journal = recovery->journal;
-    enum outcome outcome = OUTCOME_OK;
-    if (journal->plan.length == 0 && journal->segment_count > 1) {
-        outcome = journal_plan_at(journal, recovery->sound_last, &journal->plan,
-                                  &journal->plan_sequence, error);
-        journal->active.plan_due = journal->plan.length > 0;
-    }
-    return outcome;
-}
-
 /* --- durable --- */
 
 /*
@@ -360,9 +345,6 @@ static enum outcome recover(struct recovery *recovery, struct error *error)
     }
     find_numbers(recovery);
     outcome = continue_newest(recovery, error);
-    if (outcome == OUTCOME_OK) {
-        outcome = find_plan(recovery, error);
-    }
     if (outcome != OUTCOME_OK) {
         return OUTCOME_FATAL;
     }

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/metrics.h"
+#include "core/gap.h"
 #include "fixture.h"
 #include "journal/journal_cursor.h"
 #include "journal/journal_format.h"
@@ -55,6 +56,37 @@ static void test_append_read_reopen(void)
         CHECK_INT_EQ(fixture_read_from(journal, round * 100 + 51)->count, 50);
         journal_close(journal);
     }
+}
+
+/* A later program's record is handed out like any other and is neither a message nor a gap: the
+ * loader passes over it. */
+static void test_unknown_kinds(void)
+{
+    static const int kinds[] = {3, 5, 255};
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal = fixture_open(&options);
+    for (size_t i = 0; i < 3; i++) {
+        struct message message = {.kind = (enum message_kind) kinds[i], .payload = slice_of("x")};
+        CHECK_INT_EQ(fixture_append(journal, i + 1, 20, NULL), OUTCOME_OK);
+        CHECK_INT_EQ(journal_append(journal, &message, &error), OUTCOME_OK);
+    }
+    for (int round = 0; round < 2; round++) { /* after a restart too */
+        struct journal_reader *reader = journal_reader_new(journal);
+        struct journal_next next;
+        struct gap gap;
+        for (uint64_t n = 1; n <= 6; n++) {
+            CHECK_INT_EQ(journal_reader_next(reader, &next), JOURNAL_READ_MESSAGE);
+            CHECK_INT_EQ(next.message.sequence, n);
+            CHECK_INT_EQ(next.message.kind, n % 2 == 1 ? MESSAGE_PUBLISH : kinds[n / 2 - 1]);
+            CHECK_INT_EQ(message_is_delivery(&next.message), n % 2 == 1);
+            CHECK(!gap_from_message(&next.message, &gap));
+        }
+        CHECK_INT_EQ(journal_reader_next(reader, &next), JOURNAL_READ_END);
+        journal_reader_free(reader);
+        journal_close(journal);
+        journal = fixture_open(&options);
+    }
+    journal_close(journal);
 }
 
 static void test_sync_policies(void)
@@ -747,10 +779,11 @@ static void test_backlog_opens_fast(void)
 }
 
 UNIT_MAIN("journal", {"new journal", test_new_journal},
-          {"append, read, reopen", test_append_read_reopen}, {"sync policies", test_sync_policies},
-          {"many segments", test_many_segments}, {"bytes on disk", test_bytes_on_disk},
-          {"large records", test_large_records}, {"full and resume", test_full_and_resume},
-          {"retention", test_retention}, {"retention after restart", test_retention_after_restart},
+          {"append, read, reopen", test_append_read_reopen}, {"unknown kinds", test_unknown_kinds},
+          {"sync policies", test_sync_policies}, {"many segments", test_many_segments},
+          {"bytes on disk", test_bytes_on_disk}, {"large records", test_large_records},
+          {"full and resume", test_full_and_resume}, {"retention", test_retention},
+          {"retention after restart", test_retention_after_restart},
           {"two openers", test_two_openers}, {"bad options", test_bad_options},
           {"foreign files", test_foreign_files}, {"numbers left out", test_numbers_left_out},
           {"stored is a lower bound", test_stored_is_a_lower_bound},
