@@ -168,16 +168,17 @@ static bool wait_for_messages(struct loader *loader)
     return true;
 }
 
-/* Which copies count depends on the messages before them: judges the last stored ones once more. */
+/* Which copies count depends on the messages before them: judges the last stored ones once more,
+ * from the first that the journal still has. */
 static void recall_copies(struct loader *loader)
 {
     uint64_t first = loader->stored > COPIES_REACH ? loader->stored - COPIES_REACH + 1 : 1;
     struct route *routes = memory_alloc((loader->ruleset->count + 1) * sizeof(*routes));
     struct journal_next record = {.message.sequence = 0};
     enum journal_read read = JOURNAL_READ_MESSAGE;
+    bool rewound = false;
     size_t count;
 
-    copies_begin(loader->copies);
     if (first <= loader->stored &&
         journal_reader_seek(loader->reader, first, &record.error) == OUTCOME_OK) {
         while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
@@ -186,10 +187,17 @@ static void recall_copies(struct loader *loader)
                 break;
             }
             if (read == JOURNAL_READ_MESSAGE && record.message.kind == MESSAGE_PUBLISH) {
+                if (!rewound) {
+                    copies_rewind(loader->copies, record.message.sequence);
+                    rewound = true;
+                }
                 (void) ruleset_find(loader->ruleset, loader->copies, &record.message, routes,
                                     &count);
             }
         }
+    }
+    if (!rewound) {
+        copies_rewind(loader->copies, loader->stored + 1);
     }
     free(routes);
     loader_rewind(loader);

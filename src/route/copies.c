@@ -89,9 +89,9 @@ void copies_use(struct copies *copies, const struct plans *plans)
     copies->router = router_new(copies->filters, plans->count, ROUTER_CACHE_BYTES);
 }
 
-void copies_begin(struct copies *copies)
+void copies_rewind(struct copies *copies, uint64_t first)
 {
-    tracks_fini(&copies->tracks);
+    tracks_rewind(&copies->tracks, first);
     forget_answers(copies);
     copies->judged = 0;
 }
@@ -271,7 +271,7 @@ static bool judge(struct copies *copies, const struct copy *copy)
         track_begin(track, copy->message->sequence);
     }
     for (size_t i = 0; i < origin.count; i++) {
-        track_add(track, origin.keys[i]);
+        track_add(track, origin.keys[i], copy->message->sequence);
     }
     return !twin;
 }

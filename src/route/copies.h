@@ -23,8 +23,10 @@
  * Shared subscriptions: a rule of a group takes copies for its group alone, and others only from the
  * time of plans in which its group had no subscription for the topic.
  *
- * The answer depends on the messages before. Who reads from another place begins anew there:
- * copies_begin(), then the last COPIES_REACH messages before that place once more.
+ * The answer depends on the messages before. Who reads again from some place takes the last
+ * COPIES_REACH messages before it, as far as the journal still has them: copies_rewind() to the
+ * first of these, then asks about them once more. What came before that one stays known: a full
+ * journal deletes a message as soon as it is stored, and its other copy may be thousands behind.
  *
  * What can't be told apart:
  *   - Publications with equal content on one topic are told apart by their subscriptions. When the
@@ -32,7 +34,7 @@
  *     second is missing. When the process dies between two copies of one of a row of equal messages,
  *     one may be missing or there twice.
  *   - Copies of one message with thousands of others in between (TRACKS_MAX / 2; in a new process
- *     COPIES_REACH) are stored twice.
+ *     COPIES_REACH, or fewer that the journal still has) are stored twice.
  *   - A rule that leaves or joins a share group while other rules on its topics are in another one
  *     takes other copies from the reload on. A message whose copies stand on both sides of it may be
  *     missing or there twice under this rule.
@@ -58,8 +60,9 @@ void copies_free(struct copies *copies); /* NULL is legal */
 /* From now on by these plans, which continue those before. Borrows them. */
 void copies_use(struct copies *copies, const struct plans *plans);
 
-/* Forgets what came: what comes next is from another place of the journal. */
-void copies_begin(struct copies *copies);
+/* Forgets what came with messages numbered `first` and higher: they, or others from another place of
+ * the journal, come again. */
+void copies_rewind(struct copies *copies, uint64_t first);
 
 /* Who asks: a rule. Borrowed texts. */
 struct copy_wish {

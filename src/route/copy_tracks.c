@@ -66,6 +66,39 @@ static void forget_half(struct tracks *tracks)
     free(sequences);
 }
 
+/* Copies are added in the order of their numbers: the last ones go. */
+static void track_rewind(struct track *track, uint64_t first)
+{
+    assert(track->sequence < first);
+    while (track->brought_count > 0 &&
+           track->sequence + track->later[track->brought_count - 1] >= first) {
+        track->brought_count--;
+    }
+}
+
+void tracks_rewind(struct tracks *tracks, uint64_t first)
+{
+    struct tracks kept = {.capacity = tracks->capacity};
+
+    if (tracks->capacity == 0) {
+        return;
+    }
+    kept.table = memory_alloc(kept.capacity * sizeof(struct track));
+    for (size_t i = 0; i < tracks->capacity; i++) {
+        const struct track *track = &tracks->table[i];
+
+        if (track->key != 0 && track->sequence < first) {
+            struct track *place = place_of(&kept, track->key);
+
+            *place = *track;
+            track_rewind(place, first);
+            kept.count++;
+        }
+    }
+    free(tracks->table);
+    *tracks = kept;
+}
+
 struct track *tracks_get(struct tracks *tracks, uint64_t key)
 {
     struct track *track;
@@ -95,9 +128,13 @@ bool track_has(const struct track *track, uint32_t subscription)
     return false;
 }
 
-void track_add(struct track *track, uint32_t subscription)
+void track_add(struct track *track, uint32_t subscription, uint64_t sequence)
 {
+    uint64_t later = sequence - track->sequence;
+
+    assert(track->sequence != 0 && track->sequence <= sequence);
     if (!track_has(track, subscription) && track->brought_count < BROUGHT_MAX) {
+        track->later[track->brought_count] = later < UINT32_MAX ? (uint32_t) later : UINT32_MAX;
         track->brought[track->brought_count++] = subscription;
     }
 }

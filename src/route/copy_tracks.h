@@ -19,6 +19,7 @@ struct track {
     uint64_t key;                  /* of topic, content and broker; 0: the place is free */
     uint64_t sequence;             /* of the first copy; 0: none yet */
     uint32_t brought[BROUGHT_MAX]; /* by which subscriptions, as keys */
+    uint32_t later[BROUGHT_MAX];   /* so many numbers behind `sequence`; UINT32_MAX: or more */
     unsigned brought_count;
 };
 
@@ -33,9 +34,13 @@ void tracks_fini(struct tracks *tracks);
 /* The track with this key, made when it is missing. Valid until the next call. `key` is not 0. */
 struct track *tracks_get(struct tracks *tracks, uint64_t key);
 
+/* Forgets what came with messages numbered `first` and higher. */
+void tracks_rewind(struct tracks *tracks, uint64_t first);
+
 /* Has this subscription brought a copy of the message? */
 bool track_has(const struct track *track, uint32_t subscription);
-void track_add(struct track *track, uint32_t subscription);
+/* It has, with message `sequence`. */
+void track_add(struct track *track, uint32_t subscription, uint64_t sequence);
 
 /* An equal message that is another one: nothing has brought it yet. */
 void track_begin(struct track *track, uint64_t sequence);

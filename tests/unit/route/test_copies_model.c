@@ -222,12 +222,15 @@ static void store(struct world *world, size_t count)
     }
 }
 
-/* Another place of the journal. */
-static void go_on_from(struct world *world, size_t stored)
+/* Another place of the journal, which has deleted the messages before `kept`. */
+static void go_on_from(struct world *world, size_t stored, size_t kept)
 {
-    copies_begin(world->copies);
+    size_t first = stored > COPIES_REACH ? stored - COPIES_REACH : 0;
+
+    first = first < kept ? kept : first;
+    copies_rewind(world->copies, first + 1);
     world->stored = stored;
-    for (size_t at = stored > COPIES_REACH ? stored - COPIES_REACH : 0; at < stored; at++) {
+    for (size_t at = first; at < stored; at++) {
         judge(world, at, true);
     }
 }
@@ -246,7 +249,7 @@ static void restart(struct world *world)
     copies_use(world->copies, plans);
     plans_free(world->plans);
     world->plans = plans;
-    go_on_from(world, world->stored);
+    go_on_from(world, world->stored, 0);
     buf_fini(&text);
 }
 
@@ -313,9 +316,10 @@ static void run(unsigned seed, bool copy_for_each, bool same_content)
             restart(&world);
             world.after_restart = dice(&world, 3) == 0;
         } else {
-            go_on_from(&world,
-                       world.stored -
-                           dice(&world, (unsigned) (world.stored > 60 ? 60 : world.stored) + 1));
+            size_t back = dice(&world, (unsigned) (world.stored > 60 ? 60 : world.stored) + 1);
+            size_t kept = dice(&world, 2) * (world.stored - back);
+
+            go_on_from(&world, world.stored - back, same_content ? 0 : kept);
         }
     }
     world.arrived = world.delivered;

@@ -264,19 +264,19 @@ static void identify(const struct plans *plans, const char *word, struct buf *pr
     }
 }
 
-static void feed(struct copies *copies, const struct plans *plans, const char *words,
-                 struct buf *taken)
+/* Numbered from `sequence` on. */
+static void feed_from(struct copies *copies, const struct plans *plans, uint64_t sequence,
+                      const char *words, struct buf *taken)
 {
     char *copy = strdup(words);
     char *rest = NULL;
-    uint64_t sequence = 100;
 
     for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
         struct buf properties = {0};
         struct message message = {.kind = MESSAGE_PUBLISH,
                                   .qos = *word != 'q',
                                   .broker = *word == 'b',
-                                  .sequence = ++sequence,
+                                  .sequence = sequence++,
                                   .topic = slice_of(*word == 'x' ? "n/b" : "n/a"),
                                   .payload = slice_of(strchr(word, '=') + 1)};
 
@@ -288,6 +288,12 @@ static void feed(struct copies *copies, const struct plans *plans, const char *w
         buf_fini(&properties);
     }
     free(copy);
+}
+
+static void feed(struct copies *copies, const struct plans *plans, const char *words,
+                 struct buf *taken)
+{
+    feed_from(copies, plans, 101, words, taken);
 }
 
 static void test_words(void)
@@ -322,7 +328,7 @@ static void test_words(void)
             struct buf taken = {0};
 
             UNIT_CASE("%s, %s: %s, round %d", cases[i][0], cases[i][1], cases[i][2], round);
-            copies_begin(copies);
+            copies_rewind(copies, 0);
             feed(copies, plans, cases[i][2], &taken);
             CHECK_TEXT_EQ(buf_string(&taken), cases[i][3]);
             buf_fini(&taken);
@@ -331,6 +337,25 @@ static void test_words(void)
         plans_free(plans);
     }
     UNIT_CASE("%s", "");
+}
+
+/* The first copy is stored and deleted (a full journal), then a batch is built again. */
+static void test_read_again_without_the_first_copy(void)
+{
+    struct plans *plans = next(next(NULL, "n/+", 0), "n/#", 100);
+    struct copies *copies = copies_new();
+    struct buf taken = {0};
+
+    copies_use(copies, plans);
+    feed(copies, plans, "1.1=a 2.2=a 1.1=b", &taken);
+    CHECK_TEXT_EQ(buf_string(&taken), "a b ");
+    buf_fini(&taken);
+    copies_rewind(copies, 102); /* the first message stays known */
+    feed_from(copies, plans, 102, "2.2=a 1.1=b 2.2=b", &taken);
+    CHECK_TEXT_EQ(buf_string(&taken), "b ");
+    buf_fini(&taken);
+    copies_free(copies);
+    plans_free(plans);
 }
 
 /* A message that was taken before the plan was made can have no other copy for it: an equal one behind
@@ -353,4 +378,5 @@ UNIT_MAIN("route/plan", {"identifiers", test_identifiers}, {"there and back", te
           {"covered filters", test_covered_filters}, {"covered once", test_covered_once},
           {"serving", test_serving}, {"forgetting", test_forgetting}, {"text", test_text},
           {"adopting", test_adopting}, {"copies word by word", test_words},
+          {"read again without the first copy", test_read_again_without_the_first_copy},
           {"equal content long after", test_equal_content_long_after})

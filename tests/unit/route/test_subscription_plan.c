@@ -183,7 +183,7 @@ static void deliver(const struct plan_case *plan, const char *topic, bool mqtt5,
             matching[count++] = s;
         }
     }
-    copies_begin(plan->copies);
+    copies_rewind(plan->copies, 0);
     size_t copies = one_copy && count > 1 ? 1 : count;
     for (size_t copy = 0; copy < copies; copy++) {
         struct buf properties = {0};
