@@ -9,6 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -356,15 +357,20 @@ static bool set_float(struct column_shape *column, struct spelling *spelling)
 
 static bool set_other(struct column_shape *column, const struct spelling *spelling)
 {
-    /* Without its quotes, which are gone, a type called "integer" would be another. */
-    if (spelling->word_count > 1 || type_alias_find(spelling->words) != NULL) {
+    if (spelling->word_count > 1) {
         return false;
     }
-    struct slice modifiers = spelling->modifiers;
+    /* A type called "integer" or "float" would be another one without its quotes. */
+    bool keyword =
+        type_alias_find(spelling->words) != NULL || strcmp(spelling->words, "float") == 0;
+    assert(!keyword || spelling->quoted);
+    const char *quote = keyword ? "\"" : "";
     const char *array = spelling->array ? "[]" : "";
+    struct slice modifiers = spelling->modifiers;
     char *name = modifiers.data == NULL
-                     ? memory_printf("%s%s", spelling->words, array)
-                     : memory_printf("%s(%.*s)%s", spelling->words, SLICE_ARGS(modifiers), array);
+                     ? memory_printf("%s%s%s%s", quote, spelling->words, quote, array)
+                     : memory_printf("%s%s%s(%.*s)%s", quote, spelling->words, quote,
+                                     SLICE_ARGS(modifiers), array);
     column_set(column, NULL, -1, spelling->array, name);
     return true;
 }

@@ -81,7 +81,12 @@ static const struct {
     {"\"My Schema\".\"Mood\"", "\"My Schema\".\"Mood\"", TYPE_OTHER, 0, 0, -1},
     {"\"a\"\"b\"", "\"a\"\"b\"", TYPE_OTHER, 0, 0, -1},
     {"geometry(Point,4326)", "geometry(Point,4326)", TYPE_OTHER, 0, 0, -1},
-    {"\"integer\"", NULL, 0, 0, 0, 0},
+    /* In quotes a keyword is a name like any other. */
+    {"\"integer\"", "\"integer\"", TYPE_OTHER, 0, 0, -1},
+    {"\"float\"", "\"float\"", TYPE_OTHER, 0, 0, -1},
+    {"\"float\"(3)[]", "\"float\"(3)[]", TYPE_OTHER, 0, 0, -1},
+    {"public.float", "public.float", TYPE_OTHER, 0, 0, -1},
+    {"\"interval\"", "interval", TYPE_INTERVAL, 1186, 0, -1},
     {"grün", "grün", TYPE_OTHER, 0, 0, -1},
     {"", NULL, 0, 0, 0, 0},
     {"   ", NULL, 0, 0, 0, 0},
