@@ -70,33 +70,6 @@ static void append_rows(struct buf *out, const struct rule *rule, struct slice r
     }
 }
 
-/* A time before 1990 or a day ahead: seconds taken for milliseconds, or a clock that is not set. */
-static void warn_of_times(const struct mapped *mapped)
-{
-    const int64_t year_1990_us = INT64_C(631152000) * 1000000;
-    const int64_t latest_us = clock_wall_us() + INT64_C(86400) * 1000000;
-    const struct rule *rule = mapped->rule;
-
-    for (size_t i = 0; mapped->rows > 0 && i < rule->column_count; i++) {
-        const struct datum *datum = &mapped->datums[i];
-        bool is_time = !datum->null && !datum->array &&
-                       (datum->family == TYPE_TIMESTAMPTZ || datum->family == TYPE_TIMESTAMP);
-        int64_t time_us = is_time ? datum->integer : 0;
-
-        if (is_time && time_us != INT64_MIN && time_us != INT64_MAX &&
-            (time_us + EPOCH_2000_US < year_1990_us || time_us + EPOCH_2000_US > latest_us)) {
-            struct buf text = {0};
-
-            text_format_time(&text, time_us + EPOCH_2000_US);
-            fprintf(stderr,
-                    "mqtt2pg: rule \"%s\": column \"%s\" is %s: are its units right (unix_s, "
-                    "unix_ms, …), is the device's clock set?\n",
-                    rule->name, rule->column_names[i], buf_string(&text));
-            buf_fini(&text);
-        }
-    }
-}
-
 static void append_filtered(struct buf *out, const struct rule *rule)
 {
     begin_line(out, rule);
@@ -110,6 +83,7 @@ static void append_mapped(struct buf *out, const struct mapped *mapped)
     const struct rule *rule = mapped->rule;
     const struct column_shape **columns;
     struct buf rows = {0};
+    struct buf odd = {0};
 
     if (mapped->verdict == VERDICT_REJECTED) {
         begin_line(out, rule);
@@ -126,10 +100,12 @@ static void append_mapped(struct buf *out, const struct mapped *mapped)
         columns[i] = &rule->declared->columns[i];
     }
     rehearsal_append_rows(&rows, mapped, columns);
-    warn_of_times(mapped);
+    explain_append_odd_times(&odd, mapped);
+    fputs(buf_string(&odd), stderr);
     append_rows(out, rule, buf_slice(&rows), "");
     free(columns);
     buf_fini(&rows);
+    buf_fini(&odd);
 }
 
 /* --- with the database ------------------------------------------------------------------------ */

@@ -4,7 +4,9 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
+#include "core/calendar.h"
 
 /* --- the nearest rule ------------------------------------------------------------------------- */
 
@@ -150,5 +152,47 @@ void explain_append_not_taken(struct buf *out, const struct mapped *mapped)
     }
     if (whole) {
         out->length = start;
+    }
+}
+
+/* --- times that can't be right ------------------------------------------------------------------- */
+
+/* A time before 1990 or a day ahead: seconds taken for milliseconds, or a clock that is not set. */
+static bool is_odd_time(const struct datum *datum, int64_t *time_us)
+{
+    const int64_t year_1990_us = INT64_C(631152000) * 1000000;
+    const int64_t latest_us = clock_wall_us() + INT64_C(86400) * 1000000;
+
+    if (datum->null || datum->array ||
+        (datum->family != TYPE_TIMESTAMPTZ && datum->family != TYPE_TIMESTAMP) ||
+        datum->integer == INT64_MIN || datum->integer == INT64_MAX) {
+        return false;
+    }
+    if (__builtin_add_overflow(datum->integer, EPOCH_2000_US, time_us)) {
+        *time_us = INT64_MAX;
+    }
+    return *time_us < year_1990_us || *time_us > latest_us;
+}
+
+void explain_append_odd_times(struct buf *out, const struct mapped *mapped)
+{
+    const struct rule *rule = mapped->rule;
+
+    for (size_t i = 0; i < rule->column_count; i++) {
+        size_t odd = 0;
+        int64_t time_us = 0;
+
+        while (odd < mapped->rows &&
+               !is_odd_time(&mapped->datums[odd * rule->column_count + i], &time_us)) {
+            odd++;
+        }
+        if (odd < mapped->rows) {
+            buf_printf(out, "mqtt2pg: rule \"%s\": column \"%s\" is ", rule->name,
+                       rule->column_names[i]);
+            text_format_time(out, time_us);
+            buf_append_text(out,
+                            ": are its units right (unix_s, unix_ms, …), is the device's clock "
+                            "set?\n");
+        }
     }
 }

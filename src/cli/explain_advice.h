@@ -18,4 +18,8 @@ void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, stru
  * of them, or the payload as a whole. */
 void explain_append_not_taken(struct buf *out, const struct mapped *mapped);
 
+/* Appends a line for each column with a time before 1990 or more than a day ahead in any of its
+ * rows: the first such time. */
+void explain_append_odd_times(struct buf *out, const struct mapped *mapped);
+
 #endif

@@ -137,12 +137,14 @@ def test_rows_of_own_sql_are_shown(env):
 
 def test_odd_times_are_warned_of(env):
     """Seconds taken for milliseconds are 1970, milliseconds for seconds the year 55840."""
-    config = env.bridge("""{ name = "t"; topic = "~/t/{unit}"; table = "t"; columns = { ms = "$ | unix_ms"; }; }, { name = "s"; topic = "~/s"; table = "t"; columns = { s = "$ | unix_s"; }; }""",
-                        start=False)
+    config = env.bridge("""{ name = "t"; topic = "~/t/{unit}"; table = "t"; columns = { ms = "$ | unix_ms"; }; }, { name = "s"; topic = "~/s"; table = "t"; columns = { s = "$ | unix_s"; }; },
+        { name = "rows"; topic = "~/rows"; rows = "$[*]"; table = "t"; columns = { row = "$ | unix_s"; }; }""", start=False)
     done = env.cli("explain", env.topic("~/t/x"), "1648731311", config=config)
     assert done.code == 0 and 'column "ms" is 1970-01-20' in done.err, done
     assert 'column "s" is' in env.cli("explain", env.topic("~/s"), "1700000000000", config=config).err
     assert "column" not in env.cli("explain", env.topic("~/s"), "1700000000", config=config).err
+    said = env.cli("explain", env.topic("~/rows"), "[1700000000, 86400, 1700000000, 5]", config=config).err
+    assert said.count("column") == 1 and 'column "row" is 1970-01-02' in said, said
 
 
 def test_payloads_in_other_forms(env):
