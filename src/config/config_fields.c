@@ -71,6 +71,7 @@ static const struct field fields[] = {
     {"rules.notify", FIELD_OPTION, IN_RULE(notify), 0},
     {"rules.where", FIELD_OPTIONS, IN_RULE(where), IN_RULE(where_count)},
     {"rules.rows", FIELD_OPTION, IN_RULE(rows), 0},
+    {"rules.time_range", FIELD_OPTIONS, IN_RULE(time_range), IN_RULE(time_range_count)},
     {"rules.retry_for", FIELD_INT64, IN_RULE(retry_for_ms), 0},
     {"rules.on_conflict", FIELD_CHOICE, IN_RULE(on_conflict), 0},
     {"rules.key", FIELD_OPTIONS, IN_RULE(key), IN_RULE(key_count)},

@@ -348,6 +348,12 @@ const struct setting settings[] = {
      .example = "\"$.readings[*]\"",
      .help = "One row for each element ([*]) or member (.*); \"$\" is then the element, \"$$\" the "
              "whole payload."},
+    {.path = "rules.time_range",
+     .type = SETTING_TEXTS,
+     .reload = true,
+     .example = "(\"2000-01-01\", \"1d\")",
+     .help = "Earliest and latest time that is believed: a date, or a duration before and after "
+             "receipt; \"\" = any."},
     {.path = "rules.on_conflict",
      .type = SETTING_CHOICE,
      .default_value = "\"error\"",

@@ -62,6 +62,8 @@ struct rule_options {
     struct option_text *where;
     size_t where_count;
     struct option_text rows;
+    struct option_text *time_range; /* the earliest and the latest time that is believed */
+    size_t time_range_count;
     int64_t retry_for_ms; /* letters that may pass later are tried again so long; 0 = never */
     enum conflict_policy on_conflict;
     struct option_text *key;

@@ -223,6 +223,21 @@ static enum outcome read_bytes_as_json(struct value *value, const struct column_
     return OUTCOME_OK;
 }
 
+/* Are the row's times such as the rule believes? */
+static enum outcome believe_times(const struct rule *rule, const struct message *message,
+                                  const struct datum *row,
+                                  const struct column_shape *const *columns, struct error *error)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t i = 0; rule->has_time_range && outcome == OUTCOME_OK && i < rule->column_count;
+         i++) {
+        outcome = time_range_check(&rule->time_range, &row[i], columns[i], message->received_at_us,
+                                   error);
+    }
+    return outcome;
+}
+
 static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
                             const struct subject *subject, struct datum *datums,
                             struct error *error)
@@ -248,7 +263,7 @@ static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
             return outcome;
         }
     }
-    return OUTCOME_OK;
+    return believe_times(rule, subject->message, datums, columns, error);
 }
 
 /* What a value takes beside its struct. */

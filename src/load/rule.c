@@ -190,6 +190,37 @@ static void compile_conditions(struct rule *rule, const struct scope *scope,
     }
 }
 
+static void compile_time_range(struct rule *rule, struct problems *problems)
+{
+    static const char example[] = "write like (\"2000-01-01\", \"1d\")";
+    const struct option_text *texts = rule->options->time_range;
+    struct time_bound *bounds[] = {&rule->time_range.earliest, &rule->time_range.latest};
+    bool read = true;
+
+    if (rule->options->time_range_count == 0) {
+        return;
+    }
+    if (rule->options->time_range_count != 2) {
+        problem_error(problems, texts[0].place, "time_range",
+                      "the earliest and the latest time are wanted: %s", example);
+        return;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (!time_bound_parse(texts[i].text, bounds[i])) {
+            problem_error(problems, texts[i].place, "time_range",
+                          "\"%s\" is neither a date nor a duration: %s", texts[i].text, example);
+            read = false;
+        }
+    }
+    if (read && bounds[0]->kind == BOUND_ABSOLUTE && bounds[1]->kind == BOUND_ABSOLUTE &&
+        bounds[0]->us > bounds[1]->us) {
+        problem_error(problems, texts[0].place, "time_range",
+                      "\"%s\" is later than \"%s\": every time would be rejected", texts[0].text,
+                      texts[1].text);
+    }
+    rule->has_time_range = true;
+}
+
 /* Every name in `key` and `newest` must be one of the rule's columns. */
 static void check_column_name(const struct rule *rule, const struct option_text *name,
                               const char *what, struct problems *problems)
@@ -259,6 +290,7 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     compile_columns(rule, &scope, problems);
     compile_compute(rule, problems);
     compile_conditions(rule, &scope, problems);
+    compile_time_range(rule, problems);
     for (size_t i = 0; i < options->key_count; i++) {
         check_column_name(rule, &options->key[i], "key", problems);
     }

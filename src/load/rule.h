@@ -18,6 +18,7 @@
 #include "pg/pg_failure.h"
 #include "route/topic_filter.h"
 #include "row/row_plan.h"
+#include "row/time_range.h"
 
 enum { RULE_REASON_MAX = 1024 }; /* bytes of a rejection's reason that are kept */
 
@@ -37,7 +38,9 @@ struct rule {
     struct row_feed feed;        /* the names above, for row_plan_make() */
     struct condition **conditions;
     size_t condition_count;
-    struct row_source *rows;  /* NULL: one row a message */
+    struct row_source *rows; /* NULL: one row a message */
+    bool has_time_range;
+    struct time_range time_range;
     struct ack_template *ack; /* NULL: none wanted */
     bool uses_payload;        /* some expression needs the decoded payload */
     /* The columns as "::type" declares them or their expressions suggest: for create = true, `sql`,

@@ -281,7 +281,7 @@ static void test_json(void)
               "decoded\":\"8MB\",\"lenient\":false,\"table\":\"public.t\","
               "\"columns\":{\"Odd Name\":\"$.x\",\"y\":\"{device}\"},"
               "\"compute\":{},\"notify\":null,"
-              "\"where\":[\"$.a > 0\",\"$.b is null\"],\"rows\":\"$.r[*]\","
+              "\"where\":[\"$.a > 0\",\"$.b is null\"],\"rows\":\"$.r[*]\",\"time_range\":[],"
               "\"on_conflict\":\"update\",\"key\":[\"y\",\"Odd "
               "Name\"],\"newest\":\"y\",\"retry_for\":\"0\","
               "\"create\":true,\"sql\":null,\"csv\":{\"delimiter\":null,\"quote\":null,"
