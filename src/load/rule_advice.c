@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 
+#define YEAR_1990_US (INT64_C(631152000) * 1000000)
+
 /* --- columns ---------------------------------------------------------------------------------- */
 
 static const char *const mqtt5_facts[] = {
@@ -66,6 +68,11 @@ static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct 
         problem_warning(problems, place, what,
                         "always null: a column that is left out gets its "
                         "default");
+    }
+    if (expression_is_constant(expression, &constant) && constant.kind == VALUE_TIME &&
+        constant.time_us < YEAR_1990_US) {
+        problem_warning(problems, place, what,
+                        "always a time before 1990: are its units right (unix_s, unix_ms, …)?");
     }
     if (!mqtt5 && needs_mqtt5(expression)) {
         problem_warning(problems, place, what,

@@ -108,6 +108,7 @@ ADVICE = [
     ("empty last level", "devices/{device}/telemetry", "devices/{device}/telemetry/", "ends with"),
     ("member of bytes", 'bytes = "$"', 'bytes = "$.a"', "has no members"),
     ("always null", 'bytes = "$"', 'bytes = "null"', "always null"),
+    ("seconds taken for milliseconds", 'bytes = "$"', 'bytes = "1700000000 | unix_ms"', "before 1990"),
     ("a foreign type", ":: double precision", ":: double", "double precision"),
     ("capture against a number", '"$.battery > 0"', '"{device} = true"', "never holds"),
     ("two that exclude each other", '"$.battery > 0"', '("$.battery > 5", "$.battery < 3")', "never hold together"),
