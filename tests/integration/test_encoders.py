@@ -10,6 +10,7 @@ import json
 import os
 import random
 import subprocess
+from datetime import datetime, timedelta
 
 from env import limit, quick
 
@@ -285,6 +286,37 @@ def test_spellings_of_times(env):
         encoded.cursor.execute("select n, format('%%s', t::timestamptz) from unnest(%s::int[], %s::text[]) as _(n, t)", (list(ours), list(ours.values())))
         for n, text in encoded.cursor.fetchall():
             assert text == wanted[n - 1], f"{style}: {SPELLINGS[n - 1]}: {text}, not {wanted[n - 1]}"
+
+
+# Both changes of the clocks in 2024 in each zone: hours, half an hour (Lord Howe), a change at midnight (Santiago), an odd offset (Chatham).
+EDGES = {"Europe/Berlin": ("2024-03-31", "2024-10-27"), "America/New_York": ("2024-03-10", "2024-11-03"),
+         "Australia/Lord_Howe": ("2024-04-07", "2024-10-06"), "America/Santiago": ("2024-04-07", "2024-09-08"),
+         "Pacific/Chatham": ("2024-04-07", "2024-09-29")}
+
+
+@quick
+def test_local_times_where_clocks_change(env):
+    """`zone` takes each local time around a change as PostgreSQL takes it: times that do not exist, and times that exist twice."""
+    local = [(zone, str(datetime.fromisoformat(day) + timedelta(minutes=5 * n, seconds=-(n % 2)))) for zone, days in EDGES.items() for day in days for n in range(-288, 576)]
+    columns = ", ".join(f"""{{ name = "{zone}"; value = "$ | zone '{zone}' :: timestamptz"; }}""" for zone in EDGES)
+    config = env.config_file(f"""rules = ( {{ name = "zones"; topic = "t"; rows = "$[*]"; table = "t"; columns = ( {columns} ); }} );""")
+    path = os.path.join(env.folder, "local")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump([text for _, text in local], file)
+    done = env.cli("explain", "t", "--payload-file", path, config=config)
+    assert done.code == 0, done.err
+    rows = [json.loads(line)["row"] for line in done.out.splitlines()]
+    cursor = env.pg.cursor()
+    cursor.execute("set timezone = 'UTC'; set datestyle = 'iso, ymd'")
+    cursor.execute("select format('%%s', local::timestamp at time zone zone) from unnest(%s::text[], %s::text[]) with ordinality as _(zone, local, n) order by n",
+                   tuple(map(list, zip(*local))))
+    wanted = [text for text, in cursor.fetchall()]
+    assert len(rows) == len(wanted) == len(local)
+    wrong = [f"{text} in {zone}: {row[zone]}, not {answer}" for (zone, text), row, answer in zip(local, rows, wanted) if row[zone] != answer]
+    assert not wrong, f"{len(wrong)} of {len(local)}:\n" + "\n".join(wrong[:20])
+    for zone in EDGES:
+        times = [answer for (where, _), answer in zip(local, wanted) if where == zone]
+        assert len(set(times)) < len(times), f"{zone}: the server knows no change of the clocks here"
 
 
 @quick
