@@ -252,6 +252,7 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
                                       .session = session,
                                       .wanted = &wanted,
                                       .search = &receiver->search,
+                                      .cut = &receiver->refused,
                                       .connecting = connecting,
                                       .trusted = trusted};
     wanted_take(receiver, &wanted);

@@ -114,6 +114,12 @@ static void note_end(const struct subscribe_job *job, const char *const *filters
     }
 }
 
+static bool is_end_by_broker(const struct subscribe_job *job)
+{
+    return !paho_link_up(job->link) && !atomic_load(job->cut) &&
+           paho_link_loss(job->link) != PAHO_TAKEN_OVER;
+}
+
 static enum outcome subscribe_chunk(const struct subscribe_job *job,
                                     const struct subscription *const *chunk, size_t count,
                                     struct subscribe_result *result, struct error *error)
@@ -130,7 +136,7 @@ static enum outcome subscribe_chunk(const struct subscribe_job *job,
             note_answer(job, chunk[i], codes[i], result);
         }
     }
-    if (outcome != OUTCOME_OK && open_count > 0 && !paho_link_up(job->link)) {
+    if (outcome != OUTCOME_OK && open_count > 0 && is_end_by_broker(job)) {
         note_end(job, open, open_count, result);
     }
     return outcome;

@@ -3,13 +3,15 @@
  *
  * What is held already is left alone (a SUBSCRIBE again would bring the retained messages again),
  * except for RETAIN_SEND, which wants them at every connection. What the broker refuses, grants
- * with a lower QoS, or answers by ending the connection (mqtt/subscribe_search) is logged.
+ * with a lower QoS, or answers by ending the connection (mqtt/subscribe_search) is logged. No filter
+ * is to blame for a connection that we cut, or that another client took over.
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_MQTT_SUBSCRIBE_H
 #define MQTT2PG_MQTT_SUBSCRIBE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "mqtt/paho_link.h"
@@ -21,8 +23,9 @@ struct subscribe_job {
     struct session *session; /* its `held` is kept up to date, also on failure */
     const struct subscription_set *wanted;
     struct subscribe_search *search;
-    bool connecting; /* this is the first time on this connection */
-    bool trusted;    /* session->held is what the broker holds; else everything is subscribed (and
+    const atomic_bool *cut; /* did we cut the connection ourselves? */
+    bool connecting;        /* this is the first time on this connection */
+    bool trusted; /* session->held is what the broker holds; else everything is subscribed (and
                         what is held but not wanted unsubscribed all the same) */
 };
 

@@ -87,6 +87,20 @@ def test_no_shared_subscriptions(env):
     assert "WARN" not in bridge.log() and "ERROR" not in bridge.log(), bridge.log()
 
 
+def test_taken_over_during_subscribe(env):
+    """Another client with the same id ends each connection while the filter is not answered: the filter is not to blame, and is not left out."""
+    broker, bridge = begin(env, ["t/+"], "5", mute=True)
+    for _ in range(3):
+        session = broker.accept()
+        session.wait("SUBSCRIBE")
+        session.dismiss(0x8E)
+    broker.mute = False
+    bridge.wait_ready(30)
+    assert "ends the connection at a subscription" not in bridge.log(), bridge.log()
+    assert broker.held == {"t/+"}
+    bridge.stop()
+
+
 def test_connection_ends_during_subscribe(env):
     """Nobody refused anything: no such word, and the next connection subscribes what was not answered."""
     broker, bridge = begin(env, ["t/+"], "5", mute=True)
