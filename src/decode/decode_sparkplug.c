@@ -292,7 +292,7 @@ enum outcome decode_sparkplug(const struct decode_input *input, struct arena *ar
     if (!sparkplug_topic_parse(input->topic, &topic)) {
         return error_set(error, OUTCOME_REJECT,
                          "the topic is not spBv1.0/GROUP/TYPE/EDGE[/DEVICE] or "
-                         "spBv1.0/STATE/HOST");
+                         "spBv1.0/STATE/HOST, or its names take more than 1024 bytes");
     }
     if (topic.type == SPARKPLUG_STATE) {
         return decode_state(input, &topic, arena, root, error);

@@ -7,6 +7,10 @@
 
 enum { LEVELS_MAX = 5 };
 
+/* An index of PostgreSQL takes no more than 2,704 bytes: the key of the table memory, which these
+ * names are, must fit in beside the client_id, or no batch with this message could be stored. */
+enum { NAMES_BYTES_MAX = 1024 };
+
 /* What stands before the level "spBv1.0"; the whole topic when there is no such level. */
 static struct slice prefix_of(struct slice topic)
 {
@@ -72,6 +76,10 @@ bool sparkplug_topic_parse(struct slice topic, struct sparkplug_topic *parsed)
     parsed->type_name = levels[2];
     parsed->edge = levels[3];
     parsed->device = count == 5 ? levels[4] : (struct slice){0};
+    if (prefix.length + parsed->group.length + parsed->edge.length + parsed->device.length >
+        NAMES_BYTES_MAX) {
+        return false;
+    }
     struct slice name = slice_make(levels[2].data + 1, levels[2].length - 1);
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (slice_is(name, types[i].name)) {

@@ -30,7 +30,7 @@ struct sparkplug_topic {
     struct slice host;   /* of STATE */
 };
 
-/* False when it is no such topic. */
+/* False when it is no such topic, or its names take more than 1024 bytes. */
 bool sparkplug_topic_parse(struct slice topic, struct sparkplug_topic *parsed);
 
 /* "GROUP/EDGE" or "GROUP/EDGE/DEVICE", behind the prefix: none of the three holds a "/". */

@@ -178,3 +178,14 @@ def test_edge_node_of_another_maker(env):
     edge.process.kill()  # the broker publishes its will
     env.wait_rows("deaths", 1, 30)
     plant.bridge.check_books()
+
+
+def test_names_too_long_to_be_remembered(env):
+    """A BIRTH whose names no index takes is a dead letter, and nothing waits behind it."""
+    plant = Plant(env)
+    plant.send("NBIRTH", birth({"a": 1}, bdseq=0), edge=os.urandom(2000).hex())
+    plant.send("NBIRTH", birth({"a": 1}, bdseq=0), edge="e" * 900)
+    plant.send("NDATA", data({1: 1}), edge="e" * 900)
+    plant.wait([("e" * 900, None, "a", 1.0)])
+    assert "more than 1024 bytes" in env.one("select reason from mqtt2pg.dead_letter")
+    plant.bridge.check_books()
