@@ -25,14 +25,15 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
 {
     const struct dead_letter_query query = {
         .client_id = pg_client_id(loader->connection), .parked = 1, .limit = loader->heal_letters};
-    const struct store store = loader_store(loader);
+    struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
+    struct store store = loader_store(loader);
     enum store_result result;
 
-    verdicts_reset(&loader->verdicts); /* here they are keyed by letters, not by messages */
+    store.verdicts = &verdicts;
     do {
         result = retry_letters(&store, loader->mapper, rule, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader));
-    verdicts_reset(&loader->verdicts);
+    verdicts_fini(&verdicts);
     if (result == STORE_DONE) {
         loader->heal_letters = HEAL_LETTERS_MAX;
         backoff_reset(&loader->wait);

@@ -46,14 +46,20 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
                                             .received_after_us = clock_wall_us() - retry_for_us,
                                             .after_id = later->after_id,
                                             .limit = LATER_LETTERS};
-    const struct store store = loader_store(loader);
+    struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
+    struct store store = loader_store(loader);
     enum store_result result;
 
-    verdicts_reset(&loader->verdicts); /* here they are keyed by letters, not by messages */
+    store.verdicts = &verdicts;
     do {
         result = retry_letters(&store, loader->mapper, later->rule, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader));
-    verdicts_reset(&loader->verdicts);
+    verdicts_fini(&verdicts);
+    /* A refused letter makes the catalog be read again: a batch that was built ahead was built for
+     * the columns and the state that the rule had before. */
+    if (loader->ahead_begun && pg_is_connected(loader->connection)) {
+        loader_rewind(loader);
+    }
     return result;
 }
 
