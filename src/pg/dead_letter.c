@@ -172,7 +172,7 @@ enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_lett
                               int64_t bytes, struct pg_failure *failure)
 {
     struct pg_rows *result = NULL;
-    char numbers[4][NUMBER_TEXT];
+    char numbers[5][NUMBER_TEXT];
     const char *values[] = {
         query->rule,
         query->id != 0 ? number_text(numbers[0], query->id) : NULL,
@@ -181,9 +181,11 @@ enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_lett
         query->client_id,
         number_text(numbers[2], query->limit),
         number_text(numbers[3], bytes),
+        query->may_pass_later ? "true" : "false",
+        query->received_after_us != 0 ? number_text(numbers[4], query->received_after_us) : NULL,
     };
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_fitting, 7, values, &result, failure);
+        pg_query_schema(connection, sql_dead_letter_fitting, 9, values, &result, failure);
 
     if (outcome == OUTCOME_OK) {
         query->limit = (int) integer_at(result, 0, 0);
