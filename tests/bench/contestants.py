@@ -126,14 +126,15 @@ def figures(messages, seconds, cpu_s, peak_mb, **more):
 # --- through the broker ----------------------------------------------------------------------------
 
 
-def bridge_drain(setting, messages, rules=(RULE,), acks=False):
-    """A full queue in the broker's session, from the start of the process to the last visible row (with acks: to the last acknowledgment)."""
+def bridge_drain(setting, messages, rules=(RULE,), acks=False, **options):
+    """A full queue in the broker's session, from the start of the process to the last visible row (with acks: to the last acknowledgment).
+    Options are those of the load generator."""
     broker = setting.broker()
     setting.fresh_table()
     bridge = Bridge(setting, broker.url, rules)
     bridge.start().ready()
     bridge.stop()
-    load(setting, broker, messages).result()
+    load(setting, broker, messages, **options).result()
     seen = watch(setting, messages, interval=LOOK_US)
     collector = None
     if acks:

@@ -2,7 +2,7 @@
  * load: publishes samples faster than any broker takes them, or at a steady rate; or counts what
  * arrives.
  *
- *   load publish --port P --messages N [--first N] [--topics T] [--payload BYTES] [--qos 0|1] [--rate R] [--window W]
+ *   load publish --port P --messages N [--first N] [--topics T] [--payload BYTES] [--qos 0|1] [--rate R] [--window W] [--format F]
  *   load collect --port P --messages N --filter F [--limit SECONDS]
  *
  * publish: MQTT 3.1.1 on a bare socket, up to `window` messages under way without PUBACK (MQTT 5
@@ -117,6 +117,7 @@ struct publisher {
     uint64_t messages, first, window;
     double rate; /* 0: as fast as it goes */
     struct sample sample;
+    const char *format;
     int64_t start_us;
     uint64_t sent, confirmed;
     uint64_t window_full; /* how often it had to wait for PUBACKs */
@@ -150,8 +151,8 @@ static void add_packet(struct publisher *publisher)
         at[1] = (char) id;
         at += 2;
     }
-    memcpy(at, sample->payload, sample->length);
-    publisher->out_length = (size_t) (at - publisher->out) + sample->length;
+    at += sample_write(at, sample, publisher->format, publisher->first + publisher->sent, time_us);
+    publisher->out_length = (size_t) (at - publisher->out);
     publisher->sent++;
 }
 
@@ -169,7 +170,7 @@ static uint64_t due(const struct publisher *publisher)
 static void fill(struct publisher *publisher)
 {
     uint64_t limit = due(publisher);
-    size_t packet = publisher->sample.length + 64;
+    size_t packet = publisher->sample.length + SAMPLE_FORMAT_BYTES + 64;
 
     while (publisher->sent < limit && publisher->out_length + packet <= OUT_BYTES + packet &&
            publisher->out_length < OUT_BYTES / 4) {
@@ -253,10 +254,12 @@ static int publish(int argc, char **argv)
     size_t payload = (size_t) option_number(argc, argv, "payload", 150);
 
     sample_init(&publisher.sample, payload, (uint32_t) option_number(argc, argv, "topics", 1000));
-    publisher.out = malloc(2 * OUT_BYTES + payload);
+    publisher.format = option_text(argc, argv, "format", "json");
+    publisher.out = malloc(2 * OUT_BYTES + payload + SAMPLE_FORMAT_BYTES);
+    size_t written = sample_write(publisher.out, &publisher.sample, publisher.format, 0, wall_us());
     publisher.head[0] = publisher.qos > 0 ? 0x32 : 0x30;
     publisher.head_length = 1 + put_length(publisher.head + 1, (publisher.qos > 0 ? 4U : 2U) +
-                                                                   SAMPLE_TOPIC_BYTES + payload);
+                                                                   SAMPLE_TOPIC_BYTES + written);
     publisher.fd = connect_broker((int) option_number(argc, argv, "port", 1883));
     prctl(PR_SET_TIMERSLACK, 1UL);
     publisher.start_us = wall_us();

@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
 from contestants import prove_check  # noqa: E402
 from distance import distance  # noqa: E402
+from formats import formats  # noqa: E402
 from growth import growth  # noqa: E402
 from parts import delay, drain, live, stages, storing  # noqa: E402
 from report import Report  # noqa: E402
@@ -36,6 +37,7 @@ PARTS = {
     "distance": (distance, "a database 20 ms away: one plain rule, 200 rules"),
     "growth": (growth, "rules, topics, payloads, backlog, acknowledgments; also one of them: growth:rules"),
     "stages": (stages, "nanoseconds a message in each stage"),
+    "formats": (formats, "the same messages as JSON, CSV, InfluxDB's lines, MessagePack and CBOR"),
 }
 QUICK_SECONDS = 40  # then parts that have not begun are left out, and said to be
 

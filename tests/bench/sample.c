@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sample.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -65,6 +66,7 @@ void sample_init(struct sample *sample, size_t length, uint32_t topics)
     }
     sample->length = length;
     sample->topics = topics;
+    sample->note = length - frame;
     sample->payload = malloc(length + 1);
     if (sample->payload == NULL) {
         die("no memory");
@@ -173,6 +175,87 @@ size_t sample_row_encode(char *out, const struct sample_row *row)
     at = put_field(at, (uint64_t) row->battery, 4);
     at = put_text(at, row->status, row->status_length);
     return (size_t) (at - out);
+}
+
+/* The last bytes of the payload are the note and TEMPLATE_END. */
+static const char *note_of(const struct sample *sample)
+{
+    return sample->payload + sample->length - (sizeof(TEMPLATE_END) - 1) - sample->note;
+}
+
+/* How MessagePack and CBOR write what a sample has, each kind with one width. */
+struct binary_form {
+    unsigned char map, text, long_text, number32, number64, real;
+};
+
+static char *put_name(char *at, const struct binary_form *form, const char *name)
+{
+    size_t length = strlen(name);
+    *at = (char) (form->text + length);
+    memcpy(at + 1, name, length);
+    return at + 1 + length;
+}
+
+static char *put_number(char *at, unsigned char head, uint64_t value, int bytes)
+{
+    *at = (char) head;
+    return put_be(at + 1, value, bytes);
+}
+
+static char *put_double(char *at, const struct binary_form *form, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return put_number(at, form->real, bits, 8);
+}
+
+static size_t write_binary(char *out, const struct sample *sample, const struct binary_form *form,
+                           const struct sample_row *row)
+{
+    char *at = out;
+    *at++ = (char) (form->map + 7);
+    at = put_number(put_name(at, form, "n"), form->number32, (uint64_t) row->n, 4);
+    at = put_number(put_name(at, form, "ts"), form->number64, (uint64_t) row->time_us, 8);
+    at = put_double(put_name(at, form, "temperature"), form, row->temperature);
+    at = put_double(put_name(at, form, "humidity"), form, row->humidity);
+    at = put_number(put_name(at, form, "battery"), form->number32, (uint64_t) row->battery, 4);
+    at = put_name(put_name(at, form, "status"), form, row->status);
+    at = put_number(put_name(at, form, "note"), form->long_text, sample->note, 2);
+    memcpy(at, note_of(sample), sample->note);
+    return (size_t) (at - out) + sample->note;
+}
+
+size_t sample_write(char *out, const struct sample *sample, const char *format, uint64_t number,
+                    int64_t time_us)
+{
+    static const struct binary_form msgpack = {0x80, 0xa0, 0xda, 0xce, 0xcf, 0xcb};
+    static const struct binary_form cbor = {0xa0, 0x60, 0x79, 0x1a, 0x1b, 0xfb};
+    struct sample_row row;
+    sample_row(sample, number, time_us, &row);
+    if (strcmp(format, "json") == 0) {
+        memcpy(out, sample->payload, sample->length);
+        return sample->length;
+    }
+    if (strcmp(format, "csv") == 0) {
+        return (size_t) sprintf(out, "%010" PRId64 ",%016" PRId64 ",%05.2f,%04.1f,%02d,%s,%.*s\n",
+                                row.n, row.time_us, row.temperature, row.humidity, row.battery,
+                                row.status, (int) sample->note, note_of(sample));
+    }
+    if (strcmp(format, "influx") == 0) {
+        return (size_t) sprintf(out,
+                                "telemetry n=%010" PRId64
+                                "i,temperature=%05.2f,humidity=%04.1f,battery=%02di,"
+                                "status=\"%s\",note=\"%.*s\" %016" PRId64,
+                                row.n, row.temperature, row.humidity, row.battery, row.status,
+                                (int) sample->note, note_of(sample), row.time_us);
+    }
+    if (strcmp(format, "msgpack") == 0) {
+        return write_binary(out, sample, &msgpack, &row);
+    }
+    if (strcmp(format, "cbor") == 0) {
+        return write_binary(out, sample, &cbor, &row);
+    }
+    die("no such format: %s", format);
 }
 
 int64_t wall_us(void)

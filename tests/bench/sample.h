@@ -25,6 +25,7 @@
 struct sample {
     char *payload; /* owned; `length` bytes, valid JSON at any time */
     size_t length;
+    size_t note; /* bytes of the member "note" */
     char topic[SAMPLE_TOPIC_BYTES + 1];
     uint32_t topics; /* how many different ones */
 };
@@ -55,6 +56,13 @@ void sample_row(const struct sample *sample, uint64_t number, int64_t time_us,
 /* The row in COPY's binary form, at most SAMPLE_ROW_BYTES; returns its length. */
 #define SAMPLE_ROW_BYTES 256
 size_t sample_row_encode(char *out, const struct sample_row *row);
+
+/* The content of sample `number` in another format ("csv", "influx", "msgpack", "cbor"; for "json" the
+ * payload as it is), at most the payload's length + SAMPLE_FORMAT_BYTES; returns its length, which
+ * is the same for all numbers. Ends the program for an unknown format. */
+#define SAMPLE_FORMAT_BYTES 128
+size_t sample_write(char *out, const struct sample *sample, const char *format, uint64_t number,
+                    int64_t time_us);
 
 /* Header and trailer of COPY BINARY. */
 #define COPY_HEADER "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"
