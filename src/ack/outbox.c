@@ -184,8 +184,8 @@ enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stor
     return file_sync_directory(outbox->directory_fd, error);
 }
 
-/* With the mutex. One batch always has room: a full outbox must not stop a batch that is larger than
- * it for ever. */
+/* With the mutex. One batch always has room: a full outbox must not stop a batch that is larger
+ * than it for ever. */
 static bool has_room(const struct outbox *outbox, int64_t bytes)
 {
     for (size_t i = 0; i < outbox->list.count; i++) {

@@ -23,8 +23,9 @@
 #define OUTBOX_ASIDE_MAX 64
 
 enum outbox_state {
-    OUTBOX_WRITTEN, /* its transaction is under way: outbox_commit() and outbox_settle() make it due */
-    OUTBOX_DUE,     /* published many at a time */
+    /* its transaction is under way: outbox_commit() and outbox_settle() make it due */
+    OUTBOX_WRITTEN,
+    OUTBOX_DUE,   /* published many at a time */
     OUTBOX_ALONE, /* one at a time: a connection has ended with many of them under way; due again
                        after `alone` of them */
     OUTBOX_ASIDE, /* holds one acknowledgment, which has ended a connection alone */
@@ -71,7 +72,8 @@ struct outbox_entry *outbox_list_find(struct outbox_list *list, const struct out
 /* Gives turns in the order of the names, after files were found in any order. */
 void outbox_list_number(struct outbox_list *list);
 
-/* The entry whose turn it is; NULL when none is to be published. Borrowed until the list changes. */
+/* The entry whose turn it is; NULL when none is to be published. Borrowed until the list
+ * changes. */
 struct outbox_entry *outbox_list_first(struct outbox_list *list);
 
 /* How many stand aside. */

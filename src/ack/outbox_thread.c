@@ -1,6 +1,6 @@
 /*
- * The thread: what is due goes out, and is deleted when the broker has confirmed it. Whose turn it is
- * says outbox_list, what a lost connection means outbox_loss.
+ * The thread: what is due goes out, and is deleted when the broker has confirmed it. Whose turn it
+ * is says outbox_list, what a lost connection means outbox_loss.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -4,9 +4,9 @@
  *
  * libmicrohttpd hangs up on a client that says nothing for a while, but a byte now and then keeps
  * it waiting for ever, and few such clients take all connections there are. Here a request has a
- * time limit as a whole. And a newcomer always finds a place: beyond HTTP_CONNECTIONS_SERVED the one
- * that has waited longest is hung up on, so that no number of idle clients, from whatever address,
- * keeps a probe of /healthz out. Any thread.
+ * time limit as a whole. And a newcomer always finds a place: beyond HTTP_CONNECTIONS_SERVED the
+ * one that has waited longest is hung up on, so that no number of idle clients, from whatever
+ * address, keeps a probe of /healthz out. Any thread.
  *
  * SPDX-License-Identifier: MIT
  */

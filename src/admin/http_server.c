@@ -328,7 +328,8 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int listener)
 {
     /* clang-format off */
     const struct MHD_OptionItem options[] = {
-        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) log_library, NULL}, /* first, so that it hears of the others */
+        /* first, so that it hears of the others */
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) log_library, NULL},
         {MHD_OPTION_LISTEN_SOCKET, listener, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES_MAX, NULL},

@@ -8,13 +8,15 @@
  *   journal        {messages, messages_at_start, bytes, oldest_seconds}
  *   acks_waiting
  *   rates          {window_seconds, received, processed, rows}: a second, over the last ten
- *   delay, commit  {window_seconds, count, p50, p95, p99}: seconds, over the last minute; null without any
- *   rules          [{name, matched, stored, filtered, rejected, rows, acks_stored, acks_rejected, parked, last_reject}];
- *                  parked is null or {since, reason}
+ *   delay, commit  {window_seconds, count, p50, p95, p99}: seconds, over the last minute; null
+ *                  without any
+ *   rules          [{name, matched, stored, filtered, rejected, rows, acks_stored, acks_rejected,
+ *                  parked, last_reject}]; parked is null or {since, reason}
  *   rejects        [{at, rule, topic, reason}], newest first
- *   gaps           [{noticed_at, cause, from, to, messages}] that this process has noticed, newest first; null for what is not known
- *   history        {interval_seconds, taken, received, processed, rows, waiting, delay_seconds}: arrays, oldest first; the last
- *                  element of each is sample number `taken`
+ *   gaps           [{noticed_at, cause, from, to, messages}] that this process has noticed, newest
+ *                  first; null for what is not known
+ *   history        {interval_seconds, taken, received, processed, rows, waiting, delay_seconds}:
+ *                  arrays, oldest first; the last element of each is sample number `taken`
  *   configuration  as the bridge gives it, without secrets
  *
  * Members may be added, never renamed.

@@ -1,6 +1,6 @@
 /*
- * plan_keeper: the plan of subscriptions for a configuration: made from the plans before it, written
- * down before the broker is asked for it, found again by the next process.
+ * plan_keeper: the plan of subscriptions for a configuration: made from the plans before it,
+ * written down before the broker is asked for it, found again by the next process.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,8 +10,8 @@
 #include "bridge/generation.h"
 #include "journal/journal.h"
 
-/* Makes the first generation's plan, behind those that an earlier process wrote down. From a version
- * that had no plans: behind what the broker's session holds. */
+/* Makes the first generation's plan, behind those that an earlier process wrote down. From a
+ * version that had no plans: behind what the broker's session holds. */
 void plan_keeper_begin(struct generation *first, struct journal *journal);
 
 /* Makes a later generation's plan, behind the one in use. `first`: for its settings. */
