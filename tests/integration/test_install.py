@@ -58,7 +58,7 @@ def test_install_and_uninstall(env):
                    "/opt/it/share/bash-completion/completions/mqtt2pg"):
         assert wanted in files, f"{wanted} is not installed: {files}"
     for path in files:
-        if not path.endswith("/bin/mqtt2pg"):
+        if not path.endswith(("/bin/mqtt2pg", ".desc")):
             text = open(root + path).read()
             assert "/share/doc/" in path or not re.search(r"@[A-Z]+@", text), f"{path}: {re.search(r'@[A-Z]+@', text).group(0)}"
     assert "ExecStart=/opt/it/bin/mqtt2pg --config /etc/" in open(root + "/opt/it/lib/systemd/system/mqtt2pg.service").read()
