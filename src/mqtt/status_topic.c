@@ -7,7 +7,7 @@ enum {
     AGAIN_MS = 3600000, /* a topic that was given up is tried again after so long */
     CLOSED_LIMIT = 2,   /* failures of this kind, before an attempt without it is worth its while */
     PROBE_EVERY = 8,    /* and then again each time after so many */
-    LOSSES_LIMIT = 2,
+    LOSSES_LIMIT = 3,
 };
 
 static const struct {
@@ -57,6 +57,9 @@ bool status_topic_wanted(struct status_topic *status, int64_t now_ms)
 bool status_topic_attempt_failed(struct status_topic *status, enum status_failure failure,
                                  int64_t now_ms)
 {
+    if (failure == STATUS_FAILURE_OTHER) {
+        status->losses = 0; /* the network or the broker's end is the likely cause */
+    }
     if (status->state == STATUS_WITHOUT) {
         status->state = STATUS_USED; /* it was not to blame */
         return false;

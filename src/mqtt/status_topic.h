@@ -13,8 +13,9 @@
  * Proof is one of these:
  *   - CONNACK says that will, retain or QoS is the cause;
  *   - CONNECT failed with the will and worked without it, right after;
- *   - the broker ended two connections in a row before it confirmed "online" (one, when DISCONNECT
- *     says that publishing is the cause, or after the status topic was given up before);
+ *   - the broker ended three connections in a row, with no failed attempt in between, before it
+ *     confirmed "online" (one, when DISCONNECT says that publishing is the cause, or after the
+ *     status topic was given up before);
  *   - PUBACK refused "online".
  *
  * Pure; one thread.

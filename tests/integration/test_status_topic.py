@@ -15,7 +15,7 @@ CASES = (
     ("CONNACK not authorized", (4, 5), {"refuse": lambda session: (5 if session.version == 4 else 0x87) if session.will else 0}, 2),
     ("hangs up on CONNECT with a will", (4, 5), {"refuse": lambda session: HANG_UP if session.will else 0}, 3),
     ("DISCONNECT not authorized on PUBLISH", (5,), {"ends_at": lambda topic: 0x87 if topic.endswith("/status") else False}, 2),
-    ("hangs up on PUBLISH", (4, 5), {"ends_at": lambda topic: topic.endswith("/status")}, 3),
+    ("hangs up on PUBLISH", (4, 5), {"ends_at": lambda topic: topic.endswith("/status")}, 4),
     ("PUBACK not authorized", (5,), {"puback": lambda topic: 0x87 if topic.endswith("/status") else 0}, 1),
 )
 
