@@ -95,7 +95,7 @@ static void take_answer(struct probe *probe, size_t index, int code)
 {
     const char *filter = probe->wanted->list[index].filter;
     probe->answered[index] = true;
-    subscribe_search_answered(&probe->search, filter);
+    (void) subscribe_search_answered(&probe->search, filter);
     if (code < REFUSED) {
         probe->report->granted++;
     } else {
@@ -129,7 +129,9 @@ static enum outcome try_chunk(struct probe *probe, const size_t *indexes, size_t
         free(tried[i].filter);
     }
     if (outcome != OUTCOME_OK && open_count > 0) {
-        (void) subscribe_search_ended(&probe->search, open, open_count, clock_monotonic_ms());
+        bool alone = open_count == 1 && subscribe_search_ends(&probe->search, open[0]) > 0;
+        (void) subscribe_search_ended(&probe->search, open, open_count, alone,
+                                      clock_monotonic_ms());
     }
     return outcome;
 }
@@ -146,15 +148,25 @@ static const char *known_refusal(const struct probe *probe, const char *filter)
                : NULL;
 }
 
+/* Those that never were under way when a connection ended go together, the others alone. */
+static bool goes_alone(const struct probe *probe, size_t at)
+{
+    const char *filter = probe->wanted->list[at].filter;
+    return !probe->answered[at] && subscribe_search_ends(&probe->search, filter) > 0;
+}
+
 /* One connection's worth: until all is answered, or the connection ends. */
 static enum outcome try_all(struct probe *probe, struct error *error)
 {
-    size_t limit = subscribe_search_limit(&probe->search, PAHO_ENTRIES_MAX);
     enum outcome outcome = OUTCOME_OK;
     for (size_t at = 0; outcome == OUTCOME_OK && at < probe->wanted->count;) {
         size_t indexes[PAHO_ENTRIES_MAX];
         size_t count = 0;
+        size_t limit = goes_alone(probe, at) ? 1 : PAHO_ENTRIES_MAX;
         for (; at < probe->wanted->count && count < limit; at++) {
+            if (count > 0 && goes_alone(probe, at)) {
+                break;
+            }
             const char *filter = probe->wanted->list[at].filter;
             const char *reason = probe->answered[at] ? NULL : known_refusal(probe, filter);
             if (reason != NULL) {

@@ -142,6 +142,9 @@ static bool is_flapping(struct receiver *receiver, int64_t lived_ms)
 static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
 {
     assert(receiver->link != NULL && !paho_link_up(receiver->link));
+    if (!receiver->searching) {
+        subscribe_search_disturbed(&receiver->search);
+    }
     int64_t lived_ms = clock_monotonic_ms() - receiver->since_ms;
     if (lived_ms >= STABLE_TAKEOVER_MS) {
         backoff_reset(&receiver->takeover);

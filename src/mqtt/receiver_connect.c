@@ -253,6 +253,8 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
                                       .wanted = &wanted,
                                       .search = &receiver->search,
                                       .cut = &receiver->refused,
+                                      .cancelled = &receiver->stopping,
+                                      .since_ms = receiver->since_ms,
                                       .connecting = connecting,
                                       .trusted = trusted};
     wanted_take(receiver, &wanted);
@@ -394,6 +396,7 @@ void receiver_report(struct receiver *receiver, enum paho_refusal refusal,
 static enum attempt attempt_failed(struct receiver *receiver, struct session *session,
                                    enum session_state before, const struct paho_failure *failure)
 {
+    subscribe_search_disturbed(&receiver->search);
     /* CONNECT may have made a session there, or it is as it was before. */
     bool reached = failure->refusal == PAHO_NO_ANSWER && before != SESSION_CONNECTING;
     enum session_state after = reached ? SESSION_UNKNOWN : before;

@@ -8,7 +8,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { REFUSED = 0x80 };
+enum {
+    REFUSED = 0x80,
+    AT_ONCE_MS = 5000, /* a broker that answers by ending the connection takes no longer */
+    STEP_MS = 100,     /* how often a wait looks whether the process stops */
+};
 
 static bool is_held(const struct session *session, const struct subscription *wanted)
 {
@@ -70,11 +74,15 @@ static void note_refusal(struct subscribe_result *result, const char *filter, co
 static void note_answer(const struct subscribe_job *job, const struct subscription *wanted,
                         int code, struct subscribe_result *result)
 {
-    subscribe_search_answered(job->search, wanted->filter);
+    bool was_left_out = subscribe_search_answered(job->search, wanted->filter);
     if (code >= REFUSED) {
         note_refusal(result, wanted->filter, paho_reason(code));
         session_release(job->session, wanted->filter);
         return;
+    }
+    if (was_left_out) {
+        log_info("broker grants the subscription that was left out",
+                 F_TEXT("filter", wanted->filter));
     }
     if (code < wanted->qos) {
         log_warn("broker granted a lower qos than asked", F_TEXT("filter", wanted->filter),
@@ -95,18 +103,19 @@ static const char *why_not(const struct subscribe_job *job, const char *filter)
     if (!connack->wildcard_available && strpbrk(filter, "+#") != NULL) {
         return "the broker has no wildcard subscriptions";
     }
-    if (subscribe_search_leaves_out(job->search, filter)) {
-        return "the broker answers it by ending the connection";
-    }
     return NULL;
 }
 
+/* The connection ended `waited_ms` after these filters were sent. */
 static void note_end(const struct subscribe_job *job, const char *const *filters, size_t count,
-                     struct subscribe_result *result)
+                     int64_t waited_ms)
 {
+    bool alone = count == 1 && subscribe_search_ends(job->search, filters[0]) > 0;
+    bool held = subscription_set_find(&job->session->held, filters[0]) != NULL;
+    bool proof = alone && !held && waited_ms <= AT_ONCE_MS;
     const char *left_out =
-        subscribe_search_ended(job->search, filters, count, clock_monotonic_ms());
-    result->ended = true;
+        subscribe_search_ended(job->search, filters, count, proof, clock_monotonic_ms());
+    assert(left_out == NULL || !held);
     if (left_out != NULL) {
         log_error("broker ends the connection at a subscription, going on without it: is it "
                   "allowed there?",
@@ -116,7 +125,7 @@ static void note_end(const struct subscribe_job *job, const char *const *filters
 
 static bool is_end_by_broker(const struct subscribe_job *job)
 {
-    return !paho_link_up(job->link) && !atomic_load(job->cut) &&
+    return !paho_link_up(job->link) && !atomic_load(job->cut) && !atomic_load(job->cancelled) &&
            paho_link_loss(job->link) != PAHO_TAKEN_OVER;
 }
 
@@ -128,6 +137,7 @@ static enum outcome subscribe_chunk(const struct subscribe_job *job,
     const char *open[PAHO_ENTRIES_MAX];
     size_t open_count = 0;
     assert(count > 0 && count <= PAHO_ENTRIES_MAX);
+    int64_t sent_ms = clock_monotonic_ms();
     enum outcome outcome = paho_link_subscribe(job->link, chunk, count, codes, error);
     for (size_t i = 0; i < count; i++) {
         if (codes[i] == PAHO_UNANSWERED) {
@@ -137,7 +147,109 @@ static enum outcome subscribe_chunk(const struct subscribe_job *job,
         }
     }
     if (outcome != OUTCOME_OK && open_count > 0 && is_end_by_broker(job)) {
-        note_end(job, open, open_count, result);
+        result->ended = true;
+        note_end(job, open, open_count, clock_monotonic_ms() - sent_ms);
+    } else if (outcome != OUTCOME_OK) {
+        subscribe_search_disturbed(job->search);
+    }
+    return outcome;
+}
+
+static bool is_needed(const struct subscribe_job *job, const struct subscription *wanted)
+{
+    bool again = job->connecting && wanted->retain_handling == RETAIN_SEND;
+    return !job->trusted || again || !is_held(job->session, wanted);
+}
+
+/* Counts a filter that is not subscribed at all, and says why. */
+static bool is_refused(const struct subscribe_job *job, const char *filter,
+                       struct subscribe_result *result)
+{
+    const char *reason = why_not(job, filter);
+    if (reason == NULL && subscribe_search_leaves_out(job->search, filter)) {
+        reason = "the broker answers it by ending the connection";
+        result->left_out++;
+    }
+    if (reason != NULL) {
+        note_refusal(result, filter, reason);
+    }
+    return reason != NULL;
+}
+
+/* All filters that are not suspects. */
+static enum outcome subscribe_others(const struct subscribe_job *job,
+                                     struct subscribe_result *result, struct error *error)
+{
+    const struct subscription_set *wanted = job->wanted;
+    enum outcome outcome = OUTCOME_OK;
+    size_t at = 0;
+    while (outcome == OUTCOME_OK && at < wanted->count) {
+        const struct subscription *chunk[PAHO_ENTRIES_MAX];
+        size_t count = 0;
+        for (; at < wanted->count && count < PAHO_ENTRIES_MAX; at++) {
+            const struct subscription *each = &wanted->list[at];
+            if (!is_refused(job, each->filter, result) && is_needed(job, each) &&
+                subscribe_search_ends(job->search, each->filter) == 0) {
+                chunk[count++] = each;
+            }
+        }
+        if (count > 0) {
+            outcome = subscribe_chunk(job, chunk, count, result, error);
+        }
+    }
+    return outcome;
+}
+
+/* The suspect with the fewest ends; NULL: all are answered. */
+static const struct subscription *next_suspect(const struct subscribe_job *job)
+{
+    const struct subscription *next = NULL;
+    unsigned fewest = 0;
+    for (size_t i = 0; i < job->wanted->count; i++) {
+        const struct subscription *each = &job->wanted->list[i];
+        unsigned ends = subscribe_search_ends(job->search, each->filter);
+        if (ends > 0 && (next == NULL || ends < fewest) && is_needed(job, each) &&
+            !subscribe_search_leaves_out(job->search, each->filter) &&
+            why_not(job, each->filter) == NULL) {
+            next = each;
+            fewest = ends;
+        }
+    }
+    return next;
+}
+
+/* Waits until the connection has lived long enough for this suspect. */
+static enum outcome wait_quiet(const struct subscribe_job *job, const char *filter,
+                               struct subscribe_result *result, struct error *error)
+{
+    int64_t end_ms = job->since_ms + subscribe_search_quiet_ms(job->search, filter);
+    int64_t left_ms = end_ms - clock_monotonic_ms();
+    while (left_ms > 0 && paho_link_up(job->link) && !atomic_load(job->cancelled)) {
+        (void) paho_link_wait(job->link, -1, left_ms < STEP_MS ? left_ms : STEP_MS);
+        left_ms = end_ms - clock_monotonic_ms();
+    }
+    if (paho_link_up(job->link) && !atomic_load(job->cancelled)) {
+        return OUTCOME_OK;
+    }
+    subscribe_search_disturbed(job->search);
+    result->ended = !paho_link_up(job->link);
+    return error_set(error, OUTCOME_RETRY, "the connection ended before all was subscribed");
+}
+
+static enum outcome subscribe_suspects(const struct subscribe_job *job,
+                                       struct subscribe_result *result, struct error *error)
+{
+    enum outcome outcome = OUTCOME_OK;
+    const struct subscription *next = next_suspect(job);
+    while (outcome == OUTCOME_OK && next != NULL) {
+        outcome = wait_quiet(job, next->filter, result, error);
+        if (outcome == OUTCOME_OK) {
+            outcome = subscribe_chunk(job, &next, 1, result, error);
+        }
+        if (outcome == OUTCOME_OK) {
+            assert(subscribe_search_ends(job->search, next->filter) == 0);
+            next = next_suspect(job);
+        }
     }
     return outcome;
 }
@@ -145,33 +257,12 @@ static enum outcome subscribe_chunk(const struct subscribe_job *job,
 enum outcome subscribe_all(const struct subscribe_job *job, struct subscribe_result *result,
                            struct error *error)
 {
-    const struct subscription_set *wanted = job->wanted;
-    size_t limit = subscribe_search_limit(job->search, PAHO_ENTRIES_MAX);
     *result = (struct subscribe_result){0};
-    enum outcome outcome = OUTCOME_OK;
-    size_t at = 0;
-    while (outcome == OUTCOME_OK && at < wanted->count) {
-        const struct subscription *chunk[PAHO_ENTRIES_MAX];
-        size_t count = 0;
-        for (; at < wanted->count && count < limit; at++) {
-            const struct subscription *each = &wanted->list[at];
-            bool again = job->connecting && each->retain_handling == RETAIN_SEND;
-            const char *reason = why_not(job, each->filter);
-            if (reason != NULL) {
-                note_refusal(result, each->filter, reason);
-            } else if (!job->trusted || again || !is_held(job->session, each)) {
-                chunk[count++] = each;
-            }
-        }
-        if (count == 0) {
-            break;
-        }
-        outcome = subscribe_chunk(job, chunk, count, result, error);
+    enum outcome outcome = subscribe_others(job, result, error);
+    if (outcome == OUTCOME_OK) {
+        outcome = subscribe_suspects(job, result, error);
     }
-    if (outcome != OUTCOME_OK) {
-        return outcome;
-    }
-    subscribe_search_done(job->search);
     /* Behind it, so that what both cover is covered at every moment. */
-    return unsubscribe(job, result, error);
+    return outcome == OUTCOME_OK && result->left_out == 0 ? unsubscribe(job, result, error)
+                                                          : outcome;
 }

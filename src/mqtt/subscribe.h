@@ -3,8 +3,9 @@
  *
  * What is held already is left alone (a SUBSCRIBE again would bring the retained messages again),
  * except for RETAIN_SEND, which wants them at every connection. What the broker refuses, grants
- * with a lower QoS, or answers by ending the connection (mqtt/subscribe_search) is logged. No filter
- * is to blame for a connection that we cut, or that another client took over.
+ * with a lower QoS, or answers by ending the connection (mqtt/subscribe_search) is logged. While a
+ * filter is left out because of such an end, nothing is unsubscribed: the old filters may bring what
+ * the missing one would bring.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,6 +14,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "mqtt/paho_link.h"
 #include "mqtt/session_file.h"
@@ -23,8 +25,10 @@ struct subscribe_job {
     struct session *session; /* its `held` is kept up to date, also on failure */
     const struct subscription_set *wanted;
     struct subscribe_search *search;
-    const atomic_bool *cut; /* did we cut the connection ourselves? */
-    bool connecting;        /* this is the first time on this connection */
+    const atomic_bool *cut;       /* we cut this connection ourselves */
+    const atomic_bool *cancelled; /* the process stops */
+    int64_t since_ms;             /* monotonic; the connection lives since */
+    bool connecting;              /* this is the first time on this connection */
     bool trusted; /* session->held is what the broker holds; else everything is subscribed (and
                         what is held but not wanted unsubscribed all the same) */
 };
@@ -33,6 +37,7 @@ struct subscribe_result {
     size_t subscribed; /* packets' entries sent and granted now */
     size_t unsubscribed;
     size_t refused;    /* by the broker, left out, or not there at this broker */
+    size_t left_out;   /* those of them that are left out after the connection ended */
     bool ended;        /* the connection ended while filters were not answered */
     char refusal[160]; /* the first one, for a person */
 };

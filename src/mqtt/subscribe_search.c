@@ -8,9 +8,10 @@
 #include "base/memory.h"
 
 enum {
-    STRIKES = 2,
-    SHARE = 4,         /* of the suspects so many at once the next time: one in four */
-    AGAIN_MS = 3600000 /* a filter that was left out is tried again after so long */
+    STRIKES = 3,
+    QUIET_MS = 500, /* for the first strike; each strike needs as much more */
+    RETRY_FIRST_MS = 10000,
+    RETRY_MAX_MS = 3600000,
 };
 
 static struct suspect *find(const struct subscribe_search *search, const char *filter)
@@ -40,7 +41,6 @@ void subscribe_search_forget(struct subscribe_search *search)
         free(search->list[i].filter);
     }
     search->count = 0;
-    search->limit = 0;
 }
 
 void subscribe_search_fini(struct subscribe_search *search)
@@ -50,46 +50,72 @@ void subscribe_search_fini(struct subscribe_search *search)
     *search = (struct subscribe_search){0};
 }
 
-size_t subscribe_search_limit(const struct subscribe_search *search, size_t max)
-{
-    return search->limit == 0 || search->limit > max ? max : search->limit;
-}
-
 bool subscribe_search_leaves_out(const struct subscribe_search *search, const char *filter)
 {
     const struct suspect *suspect = find(search, filter);
-    return suspect != NULL && suspect->left_out;
+    return suspect != NULL && suspect->state == SUSPECT_LEFT_OUT;
+}
+
+unsigned subscribe_search_ends(const struct subscribe_search *search, const char *filter)
+{
+    const struct suspect *suspect = find(search, filter);
+    assert(suspect == NULL || suspect->ends > 0);
+    return suspect == NULL ? 0 : suspect->ends;
+}
+
+int64_t subscribe_search_quiet_ms(const struct subscribe_search *search, const char *filter)
+{
+    unsigned ends = subscribe_search_ends(search, filter);
+    return (int64_t) (ends < STRIKES ? ends : STRIKES) * QUIET_MS;
+}
+
+static void leave_out(struct suspect *suspect, int64_t now_ms)
+{
+    assert(suspect->strikes >= STRIKES || suspect->state == SUSPECT_RETRIED);
+    int64_t longer_ms = suspect->retry_ms == 0 ? RETRY_FIRST_MS : suspect->retry_ms * 2;
+    suspect->retry_ms = longer_ms < RETRY_MAX_MS ? longer_ms : RETRY_MAX_MS;
+    suspect->due_ms = now_ms + suspect->retry_ms;
+    suspect->state = SUSPECT_LEFT_OUT;
 }
 
 const char *subscribe_search_ended(struct subscribe_search *search, const char *const *filters,
-                                   size_t count, int64_t now_ms)
+                                   size_t count, bool proof, int64_t now_ms)
 {
-    assert(count > 0);
+    assert(count > 0 && (count == 1 || !proof));
     for (size_t i = 0; i < count; i++) {
-        find_or_add(search, filters[i])->strikes++;
+        find_or_add(search, filters[i])->ends++;
     }
-    search->limit = count / SHARE > 1 ? count / SHARE : 1;
-    struct suspect *first = find(search, filters[0]);
-    if (count > 1 || first->strikes < STRIKES) {
+    if (!proof) {
+        subscribe_search_disturbed(search);
         return NULL;
     }
-    first->left_out = true;
-    first->since_ms = now_ms;
-    return first->filter;
+    struct suspect *suspect = find(search, filters[0]);
+    assert(suspect->state != SUSPECT_LEFT_OUT);
+    suspect->strikes++;
+    if (suspect->state == SUSPECT_SUSPECTED && suspect->strikes < STRIKES) {
+        return NULL;
+    }
+    leave_out(suspect, now_ms);
+    return suspect->filter;
 }
 
-void subscribe_search_answered(struct subscribe_search *search, const char *filter)
+void subscribe_search_disturbed(struct subscribe_search *search)
 {
-    struct suspect *suspect = find(search, filter);
-    if (suspect != NULL) {
-        free(suspect->filter);
-        *suspect = search->list[--search->count];
+    for (size_t i = 0; i < search->count; i++) {
+        search->list[i].strikes = 0;
     }
 }
 
-void subscribe_search_done(struct subscribe_search *search)
+bool subscribe_search_answered(struct subscribe_search *search, const char *filter)
 {
-    search->limit = 0;
+    struct suspect *suspect = find(search, filter);
+    if (suspect == NULL) {
+        return false;
+    }
+    bool was_left_out = suspect->state != SUSPECT_SUSPECTED;
+    free(suspect->filter);
+    *suspect = search->list[--search->count];
+    return was_left_out;
 }
 
 bool subscribe_search_due(struct subscribe_search *search, int64_t now_ms)
@@ -97,8 +123,8 @@ bool subscribe_search_due(struct subscribe_search *search, int64_t now_ms)
     bool due = false;
     for (size_t i = 0; i < search->count; i++) {
         struct suspect *suspect = &search->list[i];
-        if (suspect->left_out && now_ms - suspect->since_ms >= AGAIN_MS) {
-            suspect->left_out = false; /* with its strikes: the next one is enough */
+        if (suspect->state == SUSPECT_LEFT_OUT && now_ms >= suspect->due_ms) {
+            suspect->state = SUSPECT_RETRIED;
             due = true;
         }
     }

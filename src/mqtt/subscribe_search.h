@@ -3,13 +3,20 @@
  *
  * Brokers for MQTT 3.1.1 may answer a forbidden filter, one too many or one too deep by closing the
  * connection instead of with SUBACK (AWS IoT, EMQX with deny_action = disconnect). Every rule would
- * starve. So the filters that were not answered when the connection ended are suspects, and on the
- * next connection fewer of them are under way at once:
+ * starve. But a network, a proxy or a broker that dies ends connections too, and a filter that is
+ * left out by mistake loses messages. So leaving a filter out needs proof:
  *
- *   100 ── ended ──▶ a quarter of the suspects ── … ──▶ one at a time ── ended ──▶ that one is left out
+ *   unknown ── ended, not answered ──▶ SUSPECTED ── STRIKES ends with proof, in a row ──▶ LEFT_OUT
+ *      ▲                                   │ answered                                       │
+ *      ├───────────────────────────────────┘                         10 s, 20 s, … 1 h later│
+ *      └── answered ─────────────────────────────────────────────── RETRIED ◀───────────────┘
+ *                                                                      └── ended ──▶ LEFT_OUT
  *
- * A filter is left out after two connections that ended while it was not answered, the last one
- * while it was alone. It is tried again an hour later, and after a reload.
+ * The caller subscribes all other filters first, waits until the connection has lived for
+ * subscribe_search_quiet_ms(), and then subscribes one suspect at a time, the one with the fewest
+ * ends first. The connection's end is proof when it follows at once and nothing on this side caused
+ * it. Trouble without a suspect (a connection that can't be made, or that ends meanwhile) takes all
+ * strikes back.
  *
  * Pure; one thread.
  *
@@ -22,41 +29,53 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum suspect_state {
+    SUSPECT_SUSPECTED, /* subscribed alone. Left with an answer or after the last strike. */
+    SUSPECT_LEFT_OUT,  /* not subscribed. Left when subscribe_search_due() says so. */
+    SUSPECT_RETRIED,   /* subscribed alone once more. Left with an answer or the next end. */
+};
+
 struct suspect {
-    char *filter;     /* owned */
-    unsigned strikes; /* connections that ended while it was not answered */
-    bool left_out;
-    int64_t since_ms; /* monotonic, left out since */
+    char *filter; /* owned */
+    enum suspect_state state;
+    unsigned ends;    /* connections that ended while the filter was not answered */
+    unsigned strikes; /* those in a row that are proof */
+    int64_t retry_ms; /* how long the filter is left out, each time */
+    int64_t due_ms;   /* monotonic; left out until then */
 };
 
 struct subscribe_search {
     struct suspect *list; /* owned */
     size_t count;
-    size_t limit; /* filters under way at once; 0: no limit yet */
 };
 
 void subscribe_search_fini(struct subscribe_search *search);
 
-/* How many filters may be under way at once, at most `max`. */
-size_t subscribe_search_limit(const struct subscribe_search *search, size_t max);
-
 bool subscribe_search_leaves_out(const struct subscribe_search *search, const char *filter);
 
-/* The connection ended while these `count` > 0 filters were not answered. The filter that is left
- * out from now on, else NULL; borrowed until the next call. */
+/* Connections that ended while this filter was not answered. Not 0: subscribe it alone, behind all
+ * others, those with fewer ends first. */
+unsigned subscribe_search_ends(const struct subscribe_search *search, const char *filter);
+
+/* How long a connection must have lived before this filter is subscribed on it. */
+int64_t subscribe_search_quiet_ms(const struct subscribe_search *search, const char *filter);
+
+/* The connection ended while these `count` > 0 filters were not answered. `proof`: as above, and the
+ * session does not hold the filter, which was alone. The filter that is left out from now on, else
+ * NULL; borrowed until the next call. */
 const char *subscribe_search_ended(struct subscribe_search *search, const char *const *filters,
-                                   size_t count, int64_t now_ms);
+                                   size_t count, bool proof, int64_t now_ms);
 
-/* The broker answered this filter, whatever it said. */
-void subscribe_search_answered(struct subscribe_search *search, const char *filter);
+/* A connection failed or ended, and no suspect can be the cause. */
+void subscribe_search_disturbed(struct subscribe_search *search);
 
-/* All filters were answered or left out: the next time there is no limit. */
-void subscribe_search_done(struct subscribe_search *search);
+/* The broker answered this filter, whatever it said. True: it was left out before. */
+bool subscribe_search_answered(struct subscribe_search *search, const char *filter);
 
-/* Is there a filter that has been left out for an hour? It is not any more. */
+/* Is it time to subscribe a filter again that was left out? It is RETRIED then. */
 bool subscribe_search_due(struct subscribe_search *search, int64_t now_ms);
 
-/* After a reload: nothing is left out. */
+/* After a reload: nothing is suspected or left out. */
 void subscribe_search_forget(struct subscribe_search *search);
 
 #endif
