@@ -191,19 +191,6 @@ struct journal_segment *journal_add_segment(struct journal *journal,
 
 struct segment_header journal_header(const struct journal *journal, uint64_t first_sequence);
 
-/* Bytes [from, to) of a segment that are no record. */
-struct journal_damage {
-    const char *event; /* a constant, for the log */
-    enum log_level level;
-    uint64_t segment; /* its first sequence */
-    int fd;
-    int64_t from;
-    int64_t to;
-};
-
-/* Copies them into damaged/ and logs it, once; a failure to copy is only logged. */
-void journal_keep_damage(const struct journal *journal, const struct journal_damage *damage);
-
 /* --- journal_info.c --- */
 
 /* With the lock. How many messages the segments behind this one hold. Numbers that were skipped are

@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "journal/journal_damage.h"
 #include "journal/journal_files.h"
 #include "journal/segment.h"
 

@@ -1,0 +1,24 @@
+/*
+ * journal_damage: what cannot be read as records is copied into the directory "damaged/" and logged.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_JOURNAL_JOURNAL_DAMAGE_H
+#define MQTT2PG_JOURNAL_JOURNAL_DAMAGE_H
+
+#include "journal/journal_internal.h"
+
+/* Bytes [from, to) of a segment that are no record. */
+struct journal_damage {
+    const char *event; /* a constant, for the log */
+    enum log_level level;
+    uint64_t segment; /* its first sequence */
+    int fd;
+    int64_t from;
+    int64_t to;
+};
+
+/* Copies them into damaged/ and logs it, once; a failure to copy is only logged. */
+void journal_keep_damage(const struct journal *journal, const struct journal_damage *damage);
+
+#endif
