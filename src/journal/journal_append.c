@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/thread.h"
-#include "journal/journal_internal.h"
+#include "journal/journal_state.h"
 #include "journal/segment.h"
 
 /* A buffer that a huge record has left behind is given back above this. */

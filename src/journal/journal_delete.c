@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "journal/journal_internal.h"
+#include "journal/journal_state.h"
 #include "journal/segment.h"
 
 /* Without the lock. Cursor first: a position behind deleted messages must not be what a power loss

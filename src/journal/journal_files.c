@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "journal/journal_damage.h"
+#include "journal/journal_state.h"
 #include "journal/segment.h"
 
 /* --- the files --- */

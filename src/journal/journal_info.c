@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "journal/journal_internal.h"
 #include "journal/journal_reader.h"
+#include "journal/journal_state.h"
 
 uint64_t journal_last(const struct journal *journal)
 {

@@ -1,6 +1,6 @@
 /*
- * journal_internal: what journal.c, journal_recovery.c, journal_keeper.c and journal_reader.c
- * share. Nobody else includes it.
+ * journal_internal: the struct that the journal's own files share. What they all call is in
+ * journal_state.h. Nobody else includes this header.
  *
  * Who owns what:
  *   appender   writes into the active segment, places the prepared one, nothing else; never waits for a disk but its own
@@ -152,44 +152,6 @@ struct journal {
     uint64_t oldest_sequence;
     int64_t oldest_us;
 };
-
-/* --- journal.c --- */
-
-/* Disk failed: logs it, once, stops the process, wakes all who wait. Without the lock. */
-void journal_fail(struct journal *journal, const struct error *error);
-
-/* Without the lock. Whether somebody has deleted the directory or `fd`, the segment that is written
- * (-1: none): logs it once and makes the journal crowded for good. What readers have open they read
- * to the end. */
-bool journal_is_gone(struct journal *journal, int fd);
-
-/* With the lock: after `stored`, `last` or the list changed. Finds what is wholly stored, `first`
- * and whether it is crowded. */
-void journal_account(struct journal *journal);
-
-/* With the lock: the last part of it, whether there is room, with a hysteresis between reserve and
- * relief. */
-void journal_account_room(struct journal *journal);
-
-static inline int64_t journal_larger(int64_t left, int64_t right)
-{
-    return left > right ? left : right;
-}
-
-/* With the lock. Highest number that may be in this segment. */
-uint64_t journal_segment_last(const struct journal *journal, size_t index);
-
-/* With the lock. What the cursor is to hold now. */
-struct cursor_state journal_cursor_state(const struct journal *journal, bool clean);
-
-/* Syncs a segment's file with the fault points around it. */
-enum outcome journal_sync_file(int fd, struct error *error) MUST_CHECK;
-
-/* Adds a segment at the end of the list, with the lock; takes `fd`. */
-struct journal_segment *journal_add_segment(struct journal *journal,
-                                            const struct segment_header *header);
-
-struct segment_header journal_header(const struct journal *journal, uint64_t first_sequence);
 
 /* --- journal_info.c --- */
 

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "journal/journal_internal.h"
+#include "journal/journal_state.h"
 #include "journal/segment.h"
 
 /* What stays free on the disk beside the journal; a batch whose acknowledgments need more is

@@ -17,7 +17,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "journal/journal_damage.h"
-#include "journal/journal_internal.h"
+#include "journal/journal_state.h"
 #include "journal/segment.h"
 #include "journal/segment_scan.h"
 

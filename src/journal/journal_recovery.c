@@ -26,6 +26,7 @@
 #include "base/memory.h"
 #include "journal/journal_damage.h"
 #include "journal/journal_files.h"
+#include "journal/journal_state.h"
 #include "journal/segment.h"
 
 /* --- the newest segment --- */
