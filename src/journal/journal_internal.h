@@ -153,12 +153,6 @@ struct journal {
     int64_t oldest_us;
 };
 
-/* --- journal_info.c --- */
-
-/* With the lock. How many messages the segments behind this one hold. Numbers that were skipped are
- * none. */
-uint64_t journal_messages_behind(const struct journal *journal, size_t index);
-
 /* --- journal_recovery.c --- */
 
 /* Finds segments and cursor, repairs the tail (unless read only) and fills the journal's state.

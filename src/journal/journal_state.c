@@ -165,3 +165,72 @@ struct segment_header journal_header(const struct journal *journal, uint64_t fir
     memcpy(header.uuid, journal->uuid, sizeof(header.uuid));
     return header;
 }
+
+/* --- asked from outside: journal.h --- */
+
+uint64_t journal_last(const struct journal *journal)
+{
+    return journal->last;
+}
+
+uint64_t journal_first(const struct journal *journal)
+{
+    return journal->first;
+}
+
+uint64_t journal_stored(const struct journal *journal)
+{
+    return journal->stored;
+}
+
+const char *journal_uuid(const struct journal *journal)
+{
+    return journal->uuid_text;
+}
+
+/* With the lock. How many numbers of this segment were given to messages. */
+static uint64_t messages_in(const struct journal *journal, size_t index)
+{
+    return journal_segment_last(journal, index) + 1 - journal->segments[index].first_sequence;
+}
+
+uint64_t journal_messages_behind(const struct journal *journal, size_t index)
+{
+    uint64_t messages = 0;
+    for (size_t i = index + 1; i < journal->segment_count; i++) {
+        messages += messages_in(journal, i);
+    }
+    return messages;
+}
+
+bool journal_lost_power(const struct journal *journal, int64_t *last_us)
+{
+    *last_us = journal->lost_last_us;
+    return journal->lost_power;
+}
+
+uint64_t journal_tail(struct journal *journal, uint64_t messages)
+{
+    uint64_t first = journal->last + 1;
+    pthread_mutex_lock(&journal->lock);
+    for (size_t i = journal->segment_count; i > 0 && messages > 0; i--) {
+        uint64_t here = messages_in(journal, i - 1);
+        uint64_t taken = here < messages ? here : messages;
+        first = journal_segment_last(journal, i - 1) + 1 - taken;
+        messages -= taken;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return first;
+}
+
+void journal_set_stored(struct journal *journal, uint64_t sequence)
+{
+    pthread_mutex_lock(&journal->lock);
+    if (journal->stored != sequence) {
+        journal->stored = sequence;
+        journal->cursor_dirty = true;
+        journal_account(journal);
+        pthread_cond_signal(&journal->keeper_wake);
+    }
+    pthread_mutex_unlock(&journal->lock);
+}

@@ -46,4 +46,8 @@ struct journal_segment *journal_add_segment(struct journal *journal,
 
 struct segment_header journal_header(const struct journal *journal, uint64_t first_sequence);
 
+/* With the lock. How many messages the segments behind this one hold. Numbers that were skipped are
+ * none. */
+uint64_t journal_messages_behind(const struct journal *journal, size_t index);
+
 #endif
