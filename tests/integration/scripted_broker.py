@@ -66,13 +66,12 @@ class Session:
     def drop(self, politely=False):
         """Cuts the connection as a network would; politely: what was written arrives."""
         self.open = False
-        if politely:
-            self.socket.shutdown(socket.SHUT_WR)
-            return
         try:
-            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads
-        except OSError:
+            self.socket.shutdown(socket.SHUT_WR if politely else socket.SHUT_RDWR)  # the latter wakes the thread that reads
+        except OSError:  # the client was faster, and that thread has closed the socket
             pass
+        if politely:
+            return
         reset(self.socket)
 
     # --- what it does by itself
