@@ -153,9 +153,17 @@ enum outcome progress_read(struct pg_connection *connection, const char *journal
     struct pg_rows *rows = NULL;
     const char *values[] = {pg_client_id(connection), journal};
 
+    struct buf sql = {0};
+
     *progress = (struct progress){0};
-    enum outcome outcome =
-        pg_query_schema(connection, sql_progress_read, 2, values, &rows, failure);
+    buf_append_text(&sql, sql_progress_read);
+    if (pg_is_pooled(connection)) {
+        /* No lock of the session tells that the backend before this one has ended: its COMMIT may
+         * be under way, and acknowledgments that wait for it would be dropped. */
+        buf_append_text(&sql, " for share");
+    }
+    enum outcome outcome = pg_query_schema(connection, buf_string(&sql), 2, values, &rows, failure);
+    buf_fini(&sql);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
         snprintf(progress->client_id, sizeof(progress->client_id), "%s", pg_rows_text(rows, 0, 0));
         snprintf(progress->journal, sizeof(progress->journal), "%s", pg_rows_text(rows, 0, 1));

@@ -65,3 +65,22 @@ def test_startup_parameter_that_it_refuses(env):
     bridge = env.bridge(NUMBERED_RULE, database={"conninfo": pooler.conninfo(env.database) + " options='-c work_mem=8MB'"}, ready=False)
     line = bridge.wait_log("refuses a startup parameter")
     assert "ignore_startup_parameters" in line, line
+
+def test_acknowledgments_of_a_commit_under_way(env):
+    """kill -9 while COMMIT is under way behind the pooler: the next start waits for what becomes of it, and acknowledges."""
+    env.sql("""create table t (n int);
+               create function late() returns trigger language plpgsql as 'begin if new.n = 2 then perform pg_sleep(4); end if; return null; end';
+               create constraint trigger late after insert on t deferrable initially deferred for each row execute function late()""")
+    pooler = env.pooler("transaction")
+    inbox = env.subscribe("~/ack")
+    bridge = env.bridge("""{ name = "t"; topic = "~/t"; table = "t"; columns = { n = "$"; }; ack: { topic = "~/ack"; fields = { n = "$"; }; }; }""",
+                        database={"conninfo": pooler.conninfo(env.database)})
+    env.publish([("~/t", "1")])
+    inbox.wait(1)
+    env.publish([("~/t", "2")])
+    env.wait(lambda: env.one("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == 1, 10, "no sleep")
+    bridge.kill9()
+    bridge.start()
+    env.wait_rows("t", 2, 40)
+    bridge.wait_quiet()
+    inbox.wait(2)
