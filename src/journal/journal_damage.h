@@ -1,5 +1,5 @@
 /*
- * journal_damage: what cannot be read as records is copied into the directory "damaged/" and logged.
+ * journal_damage: copies what cannot be read as records into the directory "damaged/" and logs it.
  *
  * SPDX-License-Identifier: MIT
  */

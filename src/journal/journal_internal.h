@@ -3,22 +3,29 @@
  * journal_state.h. Nobody else includes this header.
  *
  * Who owns what:
- *   appender   writes into the active segment, places the prepared one, nothing else; never waits for a disk but its own
- *   keeper     makes, seals and deletes files, syncs, writes the cursor; never holds the lock meanwhile
+ *   appender   writes into the active segment, places the prepared one, nothing else; never waits
+ *              for a disk but its own
+ *   keeper     makes, seals and deletes files, syncs, writes the cursor; never holds the lock
+ *              meanwhile
  *   readers    have file descriptors of their own; a file deleted under them stays readable
  *
  * Invariants; [L] hold whenever the lock is free (journal_check() asserts what it can, in test builds):
- *  1 [L] `segments` is sorted by first_sequence; the last is the newest. Only the appender adds (at the end), only the keeper
- *        removes (at the front, never the newest). So indices that the keeper uses without the lock stay right, pointers do not.
- *  2 [L] Bytes of a segment before `end` are whole records and never written again; readers look at nothing behind it.
- *  3 [L] `synced` <= `end`. Only a finished fdatasync moves `synced`, and `segment->synced == segment->end` for all plus
- *        !directory_dirty means that everything up to `last` is durable.
- *  4 [L] `bytes_total` is the sum of all segments' bytes and the prepared one's, and of the one that is
- *        being named or deleted, which stands in no list meanwhile.
- *  5 [L] `last` is the highest number given; the highest `skipped` numbers up to it were given to no message, and when skipped > 0 the
- *        next append opens a new segment, whose header tells it.
- *  6 [L] `active` (the appender's) is the newest segment, or none (fd -1). Behind active.offset there are only zeros, unless `active.torn`.
- *  7     The active segment's fd is closed only after the appender has left it (sealed), by the keeper or journal_close().
+ *  1 [L] `segments` is sorted by first_sequence; the last is the newest. Only the appender adds (at
+ *        the end), only the keeper removes (at the front, never the newest). So indices that the
+ *        keeper uses without the lock stay right, pointers do not.
+ *  2 [L] Bytes of a segment before `end` are whole records and never written again; readers look at
+ *        nothing behind it.
+ *  3 [L] `synced` <= `end`. Only a finished fdatasync moves `synced`, and `segment->synced ==
+ *        segment->end` for all plus !directory_dirty means that everything up to `last` is durable.
+ *  4 [L] `bytes_total` is the sum of all segments' bytes and the prepared one's, and of the one
+ *        that is being named or deleted, which stands in no list meanwhile.
+ *  5 [L] `last` is the highest number given; the highest `skipped` numbers up to it were given to
+ *        no message, and when skipped > 0 the next append opens a new segment, whose header tells
+ *        it.
+ *  6 [L] `active` (the appender's) is the newest segment, or none (fd -1). Behind active.offset
+ *        there are only zeros, unless `active.torn`.
+ *  7     The active segment's fd is closed only after the appender has left it (sealed), by the
+ *        keeper or journal_close().
  *  8 [L] After `gone` nothing is appended any more, and `crowded` stays true.
  *  9 [L] After `failed` nothing is appended, synced or written down any more.
  *

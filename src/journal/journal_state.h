@@ -1,7 +1,7 @@
 /*
- * journal_state: the part of the journal below all the others: its list of segments, the accounts of
- * room and of what is stored, and how it fails. Only for the journal's own files; journal_internal.h
- * says who owns what.
+ * journal_state: the part of the journal below all the others: its list of segments, the accounts
+ * of room and of what is stored, and how it fails. Only for the journal's own files;
+ * journal_internal.h says who owns what.
  *
  * SPDX-License-Identifier: MIT
  */
