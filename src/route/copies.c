@@ -12,6 +12,8 @@
 #include "route/router.h"
 
 #define ROUTER_CACHE_BYTES ((size_t) 4 * 1024 * 1024)
+#define NEAR_MESSAGES 64
+#define NEAR_US 1000000
 
 /* What was answered to the rules of one share group. */
 struct answer {
@@ -241,10 +243,36 @@ static struct track *track_of(struct copies *copies, const struct copy *copy)
     return tracks_get(&copies->tracks, key == 0 ? 1 : key);
 }
 
+/* Does the plan of the copy's time still have a subscription that brought the tracked message? */
+static bool stands(const struct copies *copies, const struct copy *copy, const struct track *track)
+{
+    uint32_t plan = plan_at(copies->plans, copy->message->sequence);
+
+    for (size_t i = 0; i < copy->count; i++) {
+        const struct planned *planned = subscription_at(copies, copy, i);
+
+        if (has(planned, plan) && track_has(track, subscription_identifier(planned->filter))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The broker queues the copies of one message next to each other. */
+static bool is_near(const struct track *track, const struct message *message)
+{
+    return message->sequence - track->sequence <= NEAR_MESSAGES &&
+           message->received_at_us - track->received_us <= NEAR_US;
+}
+
 /* Is it another copy of the newest message with this topic and content? */
-static bool is_twin(const struct track *track, const struct origin *origin)
+static bool is_twin(const struct copies *copies, const struct copy *copy, const struct track *track,
+                    const struct origin *origin)
 {
     if (track->sequence == 0 || track->sequence <= origin->behind) {
+        return false;
+    }
+    if (!is_near(track, copy->message) && !stands(copies, copy, track)) {
         return false;
     }
     for (size_t i = 0; i < origin->count; i++) {
@@ -266,9 +294,9 @@ static bool judge(struct copies *copies, const struct copy *copy)
         return origin.count == 0 || origin.eligible;
     }
     track = track_of(copies, copy);
-    twin = is_twin(track, &origin);
+    twin = is_twin(copies, copy, track, &origin);
     if (!twin) {
-        track_begin(track, copy->message->sequence);
+        track_begin(track, copy->message->sequence, copy->message->received_at_us);
     }
     for (size_t i = 0; i < origin.count; i++) {
         track_add(track, origin.keys[i], copy->message->sequence);

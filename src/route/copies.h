@@ -13,7 +13,10 @@
  *   - no copy of that message has come for its subscription yet, nor for one with the same filter (a
  *     subscription that is replaced brings no second copy), and
  *   - that message came behind the plan (route/plan) that made its subscription: what was published
- *     before can have no copy for it.
+ *     before can have no copy for it, and
+ *   - the plan still has a subscription that brought that message, or the copy came right behind it
+ *     (within 64 messages and a second). Messages that the broker queued for a subscription that is
+ *     left come behind the new plan, and have no copy for the new subscription.
  *
  * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy with QoS 0 for a subscription
  * of QoS 0 does not count while another one with a higher QoS brings the topic: QoS 0 overtakes, and
@@ -31,7 +34,7 @@
  * What can't be told apart:
  *   - Publications with equal content on one topic are told apart by their subscriptions. When the
  *     broker sends one of them for one subscription only and the next one for another one only, the
- *     second is missing. When the process dies between two copies of one of a row of equal messages,
+ *     second is missing; around an edit only when it comes within a second. When the process dies between two copies of one of a row of equal messages,
  *     one may be missing or there twice.
  *   - Copies of one message with thousands of others in between (TRACKS_MAX / 2; in a new process
  *     COPIES_REACH, or fewer that the journal still has) are stored twice.

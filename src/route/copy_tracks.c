@@ -139,9 +139,10 @@ void track_add(struct track *track, uint32_t subscription, uint64_t sequence)
     }
 }
 
-void track_begin(struct track *track, uint64_t sequence)
+void track_begin(struct track *track, uint64_t sequence, int64_t received_us)
 {
     assert(track->sequence < sequence);
     track->sequence = sequence;
+    track->received_us = received_us;
     track->brought_count = 0;
 }

@@ -18,6 +18,7 @@ enum { TRACKS_MAX = 32768, BROUGHT_MAX = 6 };
 struct track {
     uint64_t key;                  /* of topic, content and broker; 0: the place is free */
     uint64_t sequence;             /* of the first copy; 0: none yet */
+    int64_t received_us;           /* of the first copy, wall clock */
     uint32_t brought[BROUGHT_MAX]; /* by which subscriptions, as keys */
     uint32_t later[BROUGHT_MAX];   /* so many numbers behind `sequence`; UINT32_MAX: or more */
     unsigned brought_count;
@@ -43,6 +44,6 @@ bool track_has(const struct track *track, uint32_t subscription);
 void track_add(struct track *track, uint32_t subscription, uint64_t sequence);
 
 /* An equal message that is another one: nothing has brought it yet. */
-void track_begin(struct track *track, uint64_t sequence);
+void track_begin(struct track *track, uint64_t sequence, int64_t received_us);
 
 #endif

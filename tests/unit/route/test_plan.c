@@ -242,7 +242,7 @@ static void test_adopting(void)
 
 /* Copies in the order of the journal, a word each: "2.1" came for the subscription that plan 2 made
  * for its first filter, "1.1+2.1" for both; then "=" and the content. In front "q" is QoS 0, "x"
- * another topic, "b" another broker. */
+ * another topic, "b" another broker, "l" ten seconds later. */
 static void identify(const struct plans *plans, const char *word, struct buf *properties)
 {
     for (const char *at = word; at != NULL; at = strchr(at, '+')) {
@@ -276,11 +276,12 @@ static void feed_from(struct copies *copies, const struct plans *plans, uint64_t
         struct message message = {.kind = MESSAGE_PUBLISH,
                                   .qos = *word != 'q',
                                   .broker = *word == 'b',
+                                  .received_at_us = *word == 'l' ? 10000000 : 0,
                                   .sequence = sequence++,
                                   .topic = slice_of(*word == 'x' ? "n/b" : "n/a"),
                                   .payload = slice_of(strchr(word, '=') + 1)};
 
-        identify(plans, word + (strchr("qxb", *word) != NULL), &properties);
+        identify(plans, word + (strchr("qxbl", *word) != NULL), &properties);
         message.properties = buf_slice(&properties);
         if (copies_count(copies, &message, &(struct copy_wish){.share = ""})) {
             buf_printf(taken, "%s ", strchr(word, '=') + 1);
@@ -317,6 +318,8 @@ static void test_words(void)
         {"n/+ $share/g/n/#", "n/+ $share/g/n/#", "1.1=a 1.2=a 1.2=b", "a "}, /* another group */
         {"n/+:0r n/#", "n/+:0r n/#", "q1.1=a q1.1=b 1.2=a 1.2=b", "a b "},   /* QoS 0 overtakes */
         {"n/+", "n/#", "1.1=a 9.9=a 2.2=a 1.1=b", "a b "}, /* of a plan that is forgotten */
+        {"n/+", "n/#", "1.1=a l2.2=a", "a a "},            /* queued before the edit; a new one */
+        {"n/+:2 n/#", "n/+:2 n/#", "1.1=a l1.2=a", "a "},  /* both stand: a cut lay between them */
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
