@@ -306,7 +306,7 @@ static bool is_possible(const struct redelivery *redelivery, const struct messag
     const struct numbering *numbering = &redelivery->numbering[redelivery->broker];
     if (message->qos == 1) {
         bool unmarked = !redelivery->saw_new && !numbering->sets_dup && !redelivery->reuses_ids &&
-                        !numbering->reused_soon &&
+                        !numbering->reused_soon && !redelivery->numbered_anew &&
                         message->received_at_us - redelivery->before_us <= BURST_PAUSE_US;
         return message->duplicate || unmarked;
     }

@@ -34,7 +34,9 @@
  * [MQTT-3.3.1-1]) when rule 2 holds for it and
  *   - no new message came on this connection before it: a broker repeats first;
  *   - it came at most 5 s after the message before, or after CONNACK: a broker repeats at once;
- *   - this broker has never set DUP, and never gave an id again at once.
+ *   - this broker has never set DUP, and never gave an id again at once, and
+ *   - the connection's ids do not begin with 1, 2, 3: a broker that numbers each connection anew
+ *     gives an equal message the id of an older one without repeating anything.
  *
  * QoS 2. Paho C hides DUP (MQTTAsyncUtils.c, Protocol_processPublication). So rule 2 holds without
  * DUP until the first message of the connection that is new: a broker repeats first and sends new
