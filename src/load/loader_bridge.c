@@ -90,7 +90,9 @@ void loader_report(struct loader *loader)
         return;
     }
     if (write_row(loader, pooled ? LEASE_S : 0, &ours, &failure) != OUTCOME_OK) {
-        if (!pooled && pg_is_connected(loader->connection)) {
+        bool held = strcmp(failure.sqlstate, "55P03") == 0; /* somebody holds the row: next time */
+
+        if (!pooled && !held && pg_is_connected(loader->connection)) {
             loader->report.off = true;
             log_warn("the table bridge is not written: monitoring by SQL does not see this bridge",
                      F_TEXT("reason", failure.message));

@@ -206,9 +206,20 @@ def test_row_of_bridge(env):
     assert version and host and ordered and backlog == 0 and error is None
     first = env.one("select refreshed_at from mqtt2pg.bridge")
     env.wait(lambda: env.one("select refreshed_at > %s and rows_per_second >= 0 from mqtt2pg.bridge", first), 15, "not refreshed")
+    holder = env.run.connect(env.database)
+    env.closing.append(holder.close)
+    holder.autocommit = False
+    holder.cursor().execute("select from mqtt2pg.bridge for update")  # somebody's transaction that is left open
+    first = env.one("select refreshed_at from mqtt2pg.bridge")
+    env.wait(lambda: env.admin("select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"), 15,
+             "the bridge does not ask for its row")
+    env.publish(numbered("a", 100, 100))
+    env.wait_rows("numbered", 200, 3)
+    holder.rollback()
+    env.wait(lambda: env.one("select refreshed_at > %s from mqtt2pg.bridge", first), 15, "not refreshed behind a lock")
     env.sql("alter table mqtt2pg.bridge rename to away")
     bridge.wait_log("the table bridge is not written")
-    env.publish(numbered("a", 100, 100))
-    check_numbered(env, {"a": 200})
+    env.publish(numbered("a", 200, 200))
+    check_numbered(env, {"a": 400})
     bridge.wait_ready()
     bridge.check_books()
