@@ -48,6 +48,7 @@ void *malloc(size_t size)
     return there_or_end(libc_malloc(size), size);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 void *calloc(size_t count, size_t size)
 {
     size_t bytes;
@@ -57,6 +58,7 @@ void *calloc(size_t count, size_t size)
     return there_or_end(libc_calloc(count, size), bytes);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 void *realloc(void *pointer, size_t size)
 {
     return there_or_end(libc_realloc(pointer, size), size);

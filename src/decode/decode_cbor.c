@@ -27,10 +27,10 @@ static bool read_string(struct binary *binary, const struct cbor_head *head, str
     }
     struct buf whole = {0};
     bool good;
-    struct cbor_head chunk;
+    struct cbor_head chunk = {0};
     for (;;) {
         const char *start = binary->at;
-        struct slice piece;
+        struct slice piece = {0};
         good = cbor_head_read(binary, &chunk);
         if (!good || chunk.is_break) {
             break;
@@ -53,7 +53,7 @@ static bool read_string(struct binary *binary, const struct cbor_head *head, str
 static bool read_scalar_string(struct binary *binary, const struct cbor_head *head,
                                struct slice key)
 {
-    struct slice text;
+    struct slice text = {0};
     return read_string(binary, head, &text) &&
            binary_add(binary, head->major == CBOR_TEXT ? VALUE_TEXT : VALUE_BYTES, key, text);
 }
@@ -89,7 +89,7 @@ static bool read_array(struct binary *binary, const struct cbor_head *head, stru
 
 static bool read_name(struct binary *binary, struct slice *name)
 {
-    struct cbor_head head;
+    struct cbor_head head = {0};
     if (!cbor_head_read(binary, &head)) {
         return false;
     }
@@ -110,7 +110,7 @@ static bool read_map(struct binary *binary, const struct cbor_head *head, struct
         return false;
     }
     for (uint64_t i = 0; more(binary, head, i); i++) {
-        struct slice name;
+        struct slice name = {0};
         const char *at = binary->at;
         if (!read_name(binary, &name) || !binary_name(binary, &map, name, at) ||
             !read_value(binary, name)) {
@@ -125,9 +125,9 @@ static bool read_map(struct binary *binary, const struct cbor_head *head, struct
 /* "2013-03-21T20:04:00Z". */
 static bool read_text_time(struct binary *binary, struct slice key)
 {
-    struct cbor_head head;
-    struct slice text;
-    int64_t time_us;
+    struct cbor_head head = {0};
+    struct slice text = {0};
+    int64_t time_us = 0;
     if (!cbor_head_read(binary, &head)) {
         return false;
     }
@@ -144,8 +144,8 @@ static bool read_text_time(struct binary *binary, struct slice key)
 
 static bool read_epoch(struct binary *binary, struct slice key)
 {
-    struct cbor_head head;
-    int64_t time_us;
+    struct cbor_head head = {0};
+    int64_t time_us = 0;
     if (!cbor_head_read(binary, &head)) {
         return false;
     }
@@ -160,8 +160,8 @@ static bool read_epoch(struct binary *binary, struct slice key)
 /* An integer of up to 128 bits, behind its tag if it has one. */
 static bool read_integer(struct binary *binary, struct cbor_integer *integer)
 {
-    struct cbor_head head;
-    struct slice bytes;
+    struct cbor_head head = {0};
+    struct slice bytes = {0};
     if (!cbor_head_read(binary, &head)) {
         return false;
     }
@@ -187,7 +187,7 @@ static bool read_integer(struct binary *binary, struct cbor_integer *integer)
 
 static bool read_bignum(struct binary *binary, struct slice key)
 {
-    struct cbor_integer integer;
+    struct cbor_integer integer = {0};
     return read_integer(binary, &integer) &&
            binary_add(binary, VALUE_NUMBER, key,
                       binary_digits(binary->nodes.arena, integer.magnitude, integer.negative));
@@ -196,10 +196,10 @@ static bool read_bignum(struct binary *binary, struct slice key)
 /* [exponent, mantissa], to base 10 or 2. */
 static bool read_fraction(struct binary *binary, struct slice key, bool binary_base)
 {
-    struct cbor_head head;
-    struct cbor_integer exponent;
-    struct cbor_integer mantissa;
-    struct slice text;
+    struct cbor_head head = {0};
+    struct cbor_integer exponent = {0};
+    struct cbor_integer mantissa = {0};
+    struct slice text = {0};
     if (!cbor_head_read(binary, &head)) {
         return false;
     }
@@ -257,7 +257,7 @@ static bool read_simple(struct binary *binary, const struct cbor_head *head, str
 
 static bool read_value(struct binary *binary, struct slice key)
 {
-    struct cbor_head head;
+    struct cbor_head head = {0};
     do {
         if (!cbor_head_read(binary, &head)) {
             return false;

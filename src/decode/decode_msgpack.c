@@ -13,13 +13,13 @@ static bool read_value(struct binary *binary, struct slice key);
 
 static bool read_text(struct binary *binary, struct slice key, uint64_t length)
 {
-    struct slice text;
+    struct slice text = {0};
     return binary_take(binary, length, &text) && binary_add_text(binary, key, text);
 }
 
 static bool read_bytes(struct binary *binary, struct slice key, uint64_t length)
 {
-    struct slice bytes;
+    struct slice bytes = {0};
     return binary_take(binary, length, &bytes) && binary_add(binary, VALUE_BYTES, key, bytes);
 }
 
@@ -54,7 +54,7 @@ static unsigned text_length_bytes(unsigned first)
 static bool read_integer_name(struct binary *binary, unsigned first, struct slice *name)
 {
     struct arena *arena = binary->nodes.arena;
-    uint64_t number;
+    uint64_t number = 0;
     if (first < 0x80) {
         *name = binary_digits(arena, first, false);
     } else if (first >= 0xe0) {
@@ -75,7 +75,7 @@ static bool read_integer_name(struct binary *binary, unsigned first, struct slic
 
 static bool read_name(struct binary *binary, struct slice *name)
 {
-    uint64_t first;
+    uint64_t first = 0;
     if (!binary_take_unsigned(binary, 1, &first)) {
         return false;
     }
@@ -94,7 +94,7 @@ static bool read_map(struct binary *binary, struct slice key, uint64_t count)
         return false;
     }
     for (uint64_t i = 0; i < count; i++) {
-        struct slice name;
+        struct slice name = {0};
         const char *at = binary->at;
         if (!read_name(binary, &name) || !binary_name(binary, &map, name, at) ||
             !read_value(binary, name)) {
@@ -109,9 +109,9 @@ static bool read_map(struct binary *binary, struct slice key, uint64_t count)
 /* Timestamp 32, 64 and 96. */
 static bool read_time(struct binary *binary, struct slice key, struct slice bytes)
 {
-    int64_t seconds;
+    int64_t seconds = 0;
     uint32_t nanoseconds = 0;
-    int64_t time_us;
+    int64_t time_us = 0;
     if (bytes.length == 4) {
         seconds = bytes_get_be32(bytes.data);
     } else if (bytes.length == 8) {
@@ -134,8 +134,8 @@ static bool read_time(struct binary *binary, struct slice key, struct slice byte
 
 static bool read_ext(struct binary *binary, struct slice key, uint64_t length)
 {
-    uint64_t type;
-    struct slice bytes;
+    uint64_t type = 0;
+    struct slice bytes = {0};
     if (!binary_take_unsigned(binary, 1, &type) || !binary_take(binary, length, &bytes)) {
         return false;
     }
@@ -147,7 +147,7 @@ static bool read_ext(struct binary *binary, struct slice key, uint64_t length)
 
 static bool read_float(struct binary *binary, struct slice key, bool single)
 {
-    uint64_t bits;
+    uint64_t bits = 0;
     float narrow;
     double wide;
     if (!binary_take_unsigned(binary, single ? 4 : 8, &bits)) {
@@ -161,7 +161,7 @@ static bool read_float(struct binary *binary, struct slice key, bool single)
 
 static bool read_integer(struct binary *binary, struct slice key, unsigned first)
 {
-    uint64_t number;
+    uint64_t number = 0;
     unsigned bytes = 1U << (first & 3);
     if (!binary_take_unsigned(binary, bytes, &number)) {
         return false;
@@ -176,7 +176,7 @@ static bool read_long(struct binary *binary, struct slice key, unsigned first)
     bool paired = first >= 0xdc; /* arrays and maps have no length of one byte */
     unsigned bytes =
         paired ? 2U << (first & 1) : 1U << ((first - (first < 0xd9 ? 0xc4 : 0xd9)) % 3);
-    uint64_t length;
+    uint64_t length = 0;
     if (!binary_take_unsigned(binary, bytes, &length)) {
         return false;
     }
@@ -190,7 +190,7 @@ static bool read_long(struct binary *binary, struct slice key, unsigned first)
 
 static bool read_value(struct binary *binary, struct slice key)
 {
-    uint64_t byte;
+    uint64_t byte = 0;
     const char *start = binary->at;
     if (!binary_take_unsigned(binary, 1, &byte)) {
         return false;

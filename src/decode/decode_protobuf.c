@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/decode_protobuf.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -204,6 +205,7 @@ static bool write_message(struct proto_reader *reader, const struct proto_messag
 static struct slice merged(struct proto_reader *reader, const struct proto_pieces *pieces)
 {
     size_t length = 0;
+    assert(pieces->first != NULL);
     if (pieces->count == 1) {
         return pieces->first->bytes;
     }

@@ -18,8 +18,8 @@ enum outcome decode_protobuf(const struct decode_input *input, struct arena *are
                              const struct node **root, struct error *error) MUST_CHECK;
 
 /* Reads the descriptor set and finds the message. */
-enum outcome decode_protobuf_prepare(const struct format_options *options, void **state,
+enum outcome decode_protobuf_prepare(const struct format_options *options, void **out,
                                      struct place *place, struct error *error) MUST_CHECK;
-void decode_protobuf_release(void *state);
+void decode_protobuf_release(void *released);
 
 #endif

@@ -175,7 +175,7 @@ static inline void container_close(struct scanner *scanner, int64_t index, uint3
 {
     scanner->at++;
     struct node *node = nodes_close(&scanner->nodes, index, count);
-    node->text = scanner->special ? (struct slice){0} : scan_since(scanner, start);
+    node->text = scanner->special ? slice_make(NULL, 0) : scan_since(scanner, start);
 }
 
 /* `"name" :` of the member with number `count`; `seen` holds the bits of the names before it. */

@@ -24,7 +24,7 @@ void name_list_fini(struct name_list *list);
 /* Appends the name in snake_case: "batteryLevel" → "battery_level", "Odd Name" → "odd_name", "2nd"
  * → "_2nd". What has no ASCII letter or digit stays as it is. Behind something it is set off by
  * "_". */
-void name_append_snake(struct buf *out, struct slice name);
+void name_append_snake(struct buf *out, struct slice text);
 
 /* Appends the singular of an English word: "devices" → "device", "factories" → "factory", "status"
  * → "status". */

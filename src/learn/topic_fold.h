@@ -17,6 +17,6 @@
 
 /* Of a collapsed tree: what stands below a word and would be several patterns of single values
  * becomes one, below the last level that all of it has in common. */
-void topic_tree_fold(struct topic_node *root);
+void topic_tree_fold(struct topic_node *node);
 
 #endif

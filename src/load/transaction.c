@@ -259,7 +259,7 @@ static enum outcome add_copy(struct transaction *transaction, const struct targe
 {
     bool binary = target->format == COPY_BINARY;
     size_t capacity = transaction->stream_capacity;
-    size_t at = transaction->stream_count;
+    size_t at;
 
     if (open_segment(transaction, SEGMENT_QUERY) != OUTCOME_OK) {
         return OUTCOME_RETRY;

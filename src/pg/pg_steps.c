@@ -58,6 +58,11 @@ static void parameters_fill(struct parameters *parameters, const struct pg_step 
         parameters->formats =
             memory_resize(parameters->formats, step->count * sizeof(*parameters->formats));
     }
+    if (step->count == 0) {
+        return;
+    }
+    assert(step->values != NULL);
+    assert(parameters->values != NULL);
     for (size_t i = 0; i < step->count; i++) {
         /* Text values end in NUL: they are C strings of the caller's. */
         assert(step->binary || step->values[i].data == NULL ||

@@ -22,7 +22,7 @@ CYCLES_MAX = 9
 ASSERTS_MIN = 0.04
 COMMENTS_MIN = 0.15
 PARAMETERS_MAX = 20
-COLUMNS_MAX = 138
+COLUMNS_MAX = 131
 KNOTS = [{"src/row/convert", "src/row/convert_array"}]  # an array is converted element by element
 
 COLUMNS, PARAMETERS = 100, 5
