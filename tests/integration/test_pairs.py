@@ -214,7 +214,8 @@ class Scene:
             assert self.check_table("wide", "p/", everything, ("wide",)) == 0
         if self.second:
             assert self.check_table("got2", "q/", everything, ("one",)) == 0
-        assert self.env.sql("select cause from mqtt2pg.gap") == []
+        # Who is killed in the moment of connecting can't know whether the session was new.
+        assert self.env.sql("select cause from mqtt2pg.gap where cause <> 'broker session perhaps lost'") == []
         for bridge in filter(None, (self.bridge, self.other)):
             bridge.check_books()
             assert bridge.stop() == 0

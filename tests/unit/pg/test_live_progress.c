@@ -65,10 +65,9 @@ static void test_schema_denied(void)
     live_run(connection,
              "drop schema if exists mqtt2pg cascade; drop role if exists meek; create role meek;"
              "set role meek");
-    check_fatal(
-        connection,
-        "the schema \"mqtt2pg\" lacks bridge, dead_letter, gap, progress, and making it failed: "
-        "permission denied for database unit_");
+    check_fatal(connection, "the schema \"mqtt2pg\" lacks bridge, dead_letter, gap, memory, "
+                            "progress, replay, and making it "
+                            "failed: permission denied for database unit_");
     /* The connection is usable, and nothing is left open. */
     live_run(connection, "reset role");
     CHECK_INT_EQ(progress_ensure_schema(connection, &error), OUTCOME_OK);
@@ -77,10 +76,12 @@ static void test_schema_denied(void)
     live_run(connection,
              "reset role; grant usage on schema mqtt2pg to meek;"
              "grant select, insert, update on mqtt2pg.progress to meek;"
-             "grant select, insert, update, delete on mqtt2pg.dead_letter to meek; set role meek");
+             "grant select, insert, update, delete on mqtt2pg.dead_letter, mqtt2pg.memory to meek;"
+             "set role meek");
     check_fatal(connection, "privileges are missing in the schema \"mqtt2pg\": insert on gap");
     live_run(connection, "reset role; grant insert on mqtt2pg.gap to meek; set role meek");
     CHECK_INT_EQ(progress_ensure_schema(connection, &error), OUTCOME_OK);
+    CHECK_TEXT_EQ(error.text, "");
     live_run(connection, "reset role; drop schema mqtt2pg cascade; drop role meek");
 
     live_run(connection, "create schema mqtt2pg; create table mqtt2pg.progress (client_id text)");
