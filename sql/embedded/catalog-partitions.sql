@@ -7,11 +7,11 @@ with partitioned as (
      where p.partrelid = $1::oid and p.partstrat = 'r' and p.partnatts = 1 and p.partdefid = 0
        and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
 ),
-bounds as (
+bounds as materialized ( -- none for other kinds of keys, whose bounds are no times
     select regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \('?([^')]*)'?\) TO \('?([^')]*)'?\)$$) as bound
-      from pg_catalog.pg_inherits i
+      from partitioned
+      join pg_catalog.pg_inherits i on i.inhparent = partitioned.partrelid
       join pg_catalog.pg_class c on c.oid = i.inhrelid
-     where i.inhparent = $1::oid
 )
 select m.words
   from partitioned,
