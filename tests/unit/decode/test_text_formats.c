@@ -44,7 +44,8 @@ static void run_csv(const struct test_case *test)
     struct place place = {0};
     struct error error;
     void *state;
-    char *words = strndup(test->fields[0].data, test->fields[0].length);
+    char *words = calloc(test->fields[0].length + 1, 1); /* the field ends in no NUL */
+    memcpy(words, test->fields[0].data, test->fields[0].length);
     CHECK_INT_EQ(test->count, 3);
     read_csv_options(words, &options.csv, names);
     CHECK_INT_EQ(decode_csv_prepare(&options, &state, &place, &error), OUTCOME_OK);
