@@ -89,11 +89,18 @@ void paho_sockets_remove(struct paho_sockets *sockets, const struct paho_sockets
     sockets->count = kept;
 }
 
+/* Is the descriptor still the same socket's? Paho may have closed it, and another thread may have
+ * got its number. */
+static bool is_same_socket(const struct paho_sockets *sockets, size_t i)
+{
+    struct stat status;
+    return fstat(sockets->list[i].fd, &status) == 0 && status.st_ino == sockets->list[i].inode;
+}
+
 void paho_sockets_shut(const struct paho_sockets *sockets)
 {
     for (size_t i = 0; i < sockets->count; i++) {
-        struct stat status;
-        if (fstat(sockets->list[i].fd, &status) == 0 && status.st_ino == sockets->list[i].inode) {
+        if (is_same_socket(sockets, i)) {
             shutdown(sockets->list[i].fd, SHUT_RDWR);
         }
     }
@@ -113,13 +120,6 @@ int paho_socket_keep(const struct paho_sockets *own)
     return own->count == 1 ? fcntl(own->list[0].fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
 
-/* Is its descriptor still the same socket's? */
-static bool is_open(const struct paho_sockets *own)
-{
-    struct stat status;
-    return fstat(own->list[0].fd, &status) == 0 && status.st_ino == own->list[0].inode;
-}
-
 /* A DISCONNECT is the last packet: its length leads to the end. */
 static int find_dismissal(const unsigned char *tail, size_t length)
 {
@@ -136,7 +136,7 @@ int paho_socket_dismissal(int kept, const struct paho_sockets *own)
     unsigned char bytes[TAIL_BYTES + READ_BYTES];
     size_t length = 0;
     ssize_t got;
-    if (kept < 0 || own->count != 1 || is_open(own)) {
+    if (kept < 0 || own->count != 1 || is_same_socket(own, 0)) {
         return 0;
     }
     while ((got = recv(kept, bytes + length, READ_BYTES, MSG_DONTWAIT)) > 0) {
