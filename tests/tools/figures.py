@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""How the house stands, in figures: figures.py BUILD [--list]
+"""How the house stands, in figures: figures.py BUILD [--list] [--folders]
 
-Prints one line a figure, with its limit; fails when one is beyond it. --list names the places.
+Prints one line a figure; fails when one is beyond its limit. --list names the places, --folders adds
+asserts and comments folder by folder.
 
   call cycles    .c files that reach themselves through calls or shared data, by the symbols of BUILD/release
   asserts        assert() a function
@@ -73,6 +74,18 @@ def comment_lines(text):
     return sum(comment.count("\n") + 1 for comment in re.findall(r"/\*.*?\*/", text, re.S))
 
 
+def print_folders(sources, functions):
+    """Asserts a function and comments a line of code, for each folder of src/."""
+    for folder in sorted({name.split("/")[1] for name in sources}):
+        texts = [text for name, text in sources.items() if name.split("/")[1] == folder]
+        count = sum(name.split("/")[1] == folder for name, _ in functions)
+        asserts = sum(len(re.findall(r"\bassert\(", text)) for text in texts)
+        comments = sum(map(comment_lines, texts))
+        lines = sum(1 for text in texts for line in text.splitlines() if line.strip())
+        print(f"    {folder:8} {asserts:3} asserts in {count:3} functions {asserts / max(count, 1):6.3f}, "
+              f"{comments:4} lines of comment, {lines - comments:5} of code {comments / (lines - comments):6.3f}")
+
+
 def main():
     build = sys.argv[1]
     sources = {str(path): path.read_text() for path in sorted(pathlib.Path("src").rglob("*.[ch]"))}
@@ -98,6 +111,8 @@ def main():
         print(f"{name} {figure} {words} {number} {more}".rstrip() + ("" if holds else "  BEYOND ITS LIMIT"))
         if places and (not holds or "--list" in sys.argv):
             print("\n".join(f"    {place}" for place in places))
+    if "--folders" in sys.argv:
+        print_folders(sources, functions)
     sys.exit(0 if all(row[5] for row in rows) else 1)
 
 
