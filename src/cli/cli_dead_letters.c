@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/letter_retry.h"
-#include "cli/letter_text.h"
+#include "load/letter_text.h"
 #include "pg/dead_letter.h"
 
 #define LIST_LIMIT 1000

@@ -6,11 +6,11 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "cli/explain_advice.h"
 #include "cli/explain_journal.h"
 #include "cli/payload_input.h"
 #include "core/calendar.h"
 #include "core/topic.h"
+#include "load/explain_advice.h"
 #include "load/rehearsal.h"
 #include "row/copy_format.h"
 

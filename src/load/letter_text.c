@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/letter_text.h"
+#include "load/letter_text.h"
 
 #include <inttypes.h>
 

@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_CLI_LETTER_TEXT_H
-#define MQTT2PG_CLI_LETTER_TEXT_H
+#ifndef MQTT2PG_LOAD_LETTER_TEXT_H
+#define MQTT2PG_LOAD_LETTER_TEXT_H
 
 #include "base/buf.h"
 #include "pg/dead_letter.h"

@@ -4,8 +4,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_CLI_EXPLAIN_ADVICE_H
-#define MQTT2PG_CLI_EXPLAIN_ADVICE_H
+#ifndef MQTT2PG_LOAD_EXPLAIN_ADVICE_H
+#define MQTT2PG_LOAD_EXPLAIN_ADVICE_H
 
 #include "base/buf.h"
 #include "load/mapper.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/explain_advice.h"
+#include "load/explain_advice.h"
 
 #include <ctype.h>
 #include <string.h>
