@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "cli/letter_retry.h"
+#include "load/letter_retry.h"
 #include "load/letter_text.h"
 #include "pg/dead_letter.h"
 
@@ -23,6 +23,36 @@ struct request {
     bool json;
     bool all; /* of purge: do not ask */
 };
+
+static int database_failed(const struct pg_failure *failure)
+{
+    fprintf(stderr, "mqtt2pg: the database refused: %s\n", failure->message);
+    return CLI_FAILED;
+}
+
+/* Each line as a remark of ours. */
+static void print_lines(struct buf *lines)
+{
+    struct slice left = buf_slice(lines);
+
+    while (left.length > 0) {
+        const char *end = memchr(left.data, '\n', left.length);
+        size_t length = end == NULL ? left.length : (size_t) (end - left.data) + 1;
+
+        fprintf(stderr, "mqtt2pg: %.*s", (int) length, left.data);
+        left = slice_make(left.data + length, left.length - length);
+    }
+}
+
+/* Letters that the command passes over. */
+static void tell_strays(const struct letter_desk *desk, bool of_rules)
+{
+    struct buf lines = {0};
+
+    letter_append_strays(&lines, desk, of_rules);
+    print_lines(&lines);
+    buf_fini(&lines);
+}
 
 /* --- list ------------------------------------------------------------------------------------- */
 
@@ -55,7 +85,7 @@ static int list_letters(const struct letter_desk *desk, const struct request *re
 
         query.limit = left < LIST_PORTION ? (int) left : LIST_PORTION;
         if (dead_letters_read(desk->connection, &query, &rows, &failure) != OUTCOME_OK) {
-            return letter_database_failed(&failure);
+            return database_failed(&failure);
         }
         print_portion(&rows, request->json);
         got = rows.count;
@@ -70,7 +100,7 @@ static int list_letters(const struct letter_desk *desk, const struct request *re
         fprintf(stderr, "mqtt2pg: no dead letters\n");
     }
     if (request->choice.client_id == NULL && request->choice.rule == NULL) {
-        letter_tell_strays(desk, false);
+        tell_strays(desk, false);
     }
     return CLI_DONE;
 }
@@ -86,7 +116,7 @@ static int show_letter(const struct letter_desk *desk, const struct request *req
     int exit_code = CLI_DONE;
 
     if (dead_letters_read(desk->connection, &query, &rows, &failure) != OUTCOME_OK) {
-        return letter_database_failed(&failure);
+        return database_failed(&failure);
     }
     if (rows.count == 0) {
         fprintf(stderr, "mqtt2pg: there is no dead letter %" PRId64 "\n", request->choice.id);
@@ -104,7 +134,21 @@ static int show_letter(const struct letter_desk *desk, const struct request *req
 
 static int retry(const struct letter_desk *desk, const struct request *request)
 {
-    return letter_retry(desk, &request->choice);
+    struct letter_report report = {.tried = false};
+    struct buf out = {0};
+    bool complete = letter_retry(desk, &request->choice, &report);
+
+    if (report.tried) {
+        letter_append_counts(&out, &report.counts);
+        fwrite(out.data, 1, out.length, stdout);
+    }
+    print_lines(&report.complaints);
+    if (request->choice.rule == NULL && request->choice.id == 0) {
+        tell_strays(desk, request->choice.client_id == NULL);
+    }
+    buf_fini(&out);
+    letter_report_fini(&report);
+    return complete ? CLI_DONE : CLI_FAILED;
 }
 
 /* All dead letters only go when somebody said so: a person at the terminal, or --all. */
@@ -138,7 +182,7 @@ static int purge_letters(const struct letter_desk *desk, const struct request *r
         return CLI_FAILED;
     }
     if (dead_letters_purge(desk->connection, &query, &purged, &failure) != OUTCOME_OK) {
-        return letter_database_failed(&failure);
+        return database_failed(&failure);
     }
     printf("%" PRId64 " dead letter%s removed\n", purged, purged == 1 ? "" : "s");
     return CLI_DONE;
@@ -233,6 +277,7 @@ int cli_dead_letters(const struct cli_call *call)
     const struct verb *verb = call->count == 0 ? NULL : find_verb(call->arguments[0]);
     struct request request = {.limit = LIST_LIMIT};
     struct letter_desk desk = {0};
+    struct generation *generation;
     struct error error;
     int exit_code;
 
@@ -243,11 +288,12 @@ int cli_dead_letters(const struct cli_call *call)
     if (exit_code != CLI_DONE) {
         return exit_code;
     }
-    desk.generation = cli_load(call, stderr);
-    if (desk.generation == NULL) {
+    generation = cli_load(call, stderr);
+    if (generation == NULL) {
         return CLI_CONFIGURATION;
     }
-    desk.connection = pg_connection_new(&desk.generation->config->database);
+    desk.ruleset = generation->ruleset;
+    desk.connection = pg_connection_new(&generation->config->database);
     if (pg_connect(desk.connection, &error) == OUTCOME_OK) {
         exit_code = verb->run(&desk, &request);
     } else {
@@ -255,6 +301,6 @@ int cli_dead_letters(const struct cli_call *call)
         exit_code = CLI_FAILED;
     }
     pg_connection_free(desk.connection);
-    generation_free(desk.generation);
+    generation_free(generation);
     return exit_code;
 }

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/letter_retry.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "load/recall.h"
+#include "pg/dead_letter.h"
+
+#define RETRY_LETTERS 500
+#define SOON_MAX 10 /* deadlocks and the like */
+
+/* One call of letter_retry(). */
+struct round {
+    const struct letter_desk *desk;
+    const struct letter_choice *choice;
+    struct store store;
+    struct mapper *mapper;
+    struct letter_report *report;
+};
+
+void letter_report_fini(struct letter_report *report)
+{
+    buf_fini(&report->complaints);
+}
+
+const char *letter_client_id(const struct letter_desk *desk, const struct letter_choice *choice)
+{
+    return choice->client_id != NULL ? choice->client_id : pg_client_id(desk->connection);
+}
+
+static bool is_late(const struct letter_choice *choice)
+{
+    return choice->until_ms != 0 && clock_monotonic_ms() >= choice->until_ms;
+}
+
+/* All letters of one rule, portion by portion, each letter once. */
+static bool retry_rule(const struct round *round, unsigned rule)
+{
+    /* Whoever waits for a parked letter's acknowledgment gets it from the service, which stores it
+     * by itself. */
+    bool acknowledges = round->desk->ruleset->rules[rule]->ack != NULL;
+    struct retry_counts *counts = &round->report->counts;
+    struct dead_letter_query query = {.client_id = letter_client_id(round->desk, round->choice),
+                                      .id = round->choice->id,
+                                      .parked = acknowledges ? 0 : -1,
+                                      .limit = RETRY_LETTERS};
+    struct pg_failure failure = {.message = ""};
+    enum store_result result;
+    uint64_t before;
+    int patience = SOON_MAX;
+
+    assert(query.client_id != NULL);
+    do {
+        before = counts->letters;
+        result = retry_letters(&round->store, round->mapper, rule, &query, counts, &failure);
+        query.after_id = counts->last_id;
+        if (result == STORE_SMALLER && query.limit > 1) {
+            query.limit /= 2;
+            result = STORE_AGAIN;
+        }
+        if (result == STORE_SOON && patience-- > 0) {
+            result = STORE_AGAIN;
+        }
+        round->report->unfinished = is_late(round->choice);
+    } while (!round->report->unfinished &&
+             (result == STORE_AGAIN || (result == STORE_DONE && counts->letters > before)));
+    counts->last_id = 0;
+    if (result != STORE_DONE && result != STORE_AGAIN) {
+        buf_printf(&round->report->complaints, "rule \"%s\": %s\n",
+                   round->desk->ruleset->rules[rule]->name, failure.message);
+    }
+    return result == STORE_DONE || result == STORE_AGAIN;
+}
+
+static bool retry_rules(const struct round *round)
+{
+    const struct ruleset *ruleset = round->desk->ruleset;
+    const struct letter_choice *choice = round->choice;
+    struct buf *complaints = &round->report->complaints;
+    bool complete = true, known = false;
+
+    for (unsigned i = 0; i < ruleset->count && !round->report->unfinished; i++) {
+        const struct rule_target *target = rule_targets_get(round->store.targets, i);
+
+        if (choice->rule != NULL && strcmp(choice->rule, ruleset->rules[i]->name) != 0) {
+            continue;
+        }
+        known = true;
+        if (target->plan == NULL) {
+            buf_printf(complaints, "rule \"%s\": %s\n", ruleset->rules[i]->name, target->reason);
+            complete = false;
+            continue;
+        }
+        complete &= retry_rule(round, i);
+    }
+    if (!known && choice->rule != NULL) {
+        buf_printf(complaints, "there is no rule \"%s\"\n", choice->rule);
+        return false;
+    }
+    round->report->tried = true;
+    if (choice->id != 0 && round->report->counts.letters == 0) {
+        buf_printf(complaints,
+                   "no rule of this configuration has a dead letter %" PRId64
+                   " that could be retried; a parked one that is to be acknowledged is stored by "
+                   "the service\n",
+                   choice->id);
+        complete = false;
+    }
+    return complete;
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+void letter_append_counts(struct buf *out, const struct retry_counts *counts)
+{
+    buf_printf(out,
+               "%" PRIu64 " dead letter%s retried: %" PRIu64 " stored (%" PRIu64 " row%s), %" PRIu64
+               " filtered, %" PRIu64 " rejected again\n",
+               counts->letters, plural(counts->letters), counts->stored, counts->rows,
+               plural(counts->rows), counts->filtered, counts->rejected);
+}
+
+static void append_strays(struct buf *out, struct dead_letter_strays *strays, bool of_rules)
+{
+    if (strays->letters > 0 && of_rules) {
+        buf_printf(out,
+                   "%" PRId64 " more belong to rules that this configuration does not have (%s): "
+                   "they are retried by a rule of that name, or removed by purge --rule\n",
+                   strays->letters, buf_string(&strays->rules));
+    }
+    if (strays->others > 0) {
+        buf_printf(out, "%" PRId64 " more belong to other bridges (%s): see --client-id ID\n",
+                   strays->others, buf_string(&strays->clients));
+    }
+}
+
+void letter_append_strays(struct buf *out, const struct letter_desk *desk, bool of_rules)
+{
+    const struct ruleset *ruleset = desk->ruleset;
+    const char **names = memory_alloc((ruleset->count + 1) * sizeof(*names));
+    struct dead_letter_strays strays = {.known = names, .known_count = ruleset->count};
+    struct pg_failure failure;
+
+    for (size_t i = 0; i < ruleset->count; i++) {
+        names[i] = ruleset->rules[i]->name;
+    }
+    if (dead_letters_find_strays(desk->connection, &strays, &failure) == OUTCOME_OK) {
+        append_strays(out, &strays, of_rules);
+    }
+    buf_fini(&strays.rules);
+    buf_fini(&strays.clients);
+    free(names);
+}
+
+bool letter_retry(const struct letter_desk *desk, const struct letter_choice *choice,
+                  struct letter_report *report)
+{
+    struct mapper *mapper = mapper_new(desk->ruleset);
+    struct rule_targets *targets = rule_targets_new(desk->ruleset, mapper);
+    struct verdicts verdicts = {0};
+    const struct round round = {.desk = desk,
+                                .choice = choice,
+                                .store = {.connection = desk->connection,
+                                          .ruleset = desk->ruleset,
+                                          .targets = targets,
+                                          .verdicts = &verdicts},
+                                .mapper = mapper,
+                                .report = report};
+    struct pg_failure failure;
+    bool complete = false;
+
+    if (rule_targets_read(targets, desk->connection, &failure) == OUTCOME_OK &&
+        recall(mapper, desk->connection, &failure) == OUTCOME_OK) {
+        complete = retry_rules(&round);
+    } else {
+        buf_printf(&report->complaints, "the database refused: %s\n", failure.message);
+    }
+    verdicts_fini(&verdicts);
+    rule_targets_free(targets);
+    mapper_free(mapper);
+    return complete;
+}
