@@ -19,7 +19,6 @@ struct round {
     const struct letter_desk *desk;
     const struct letter_choice *choice;
     struct store store;
-    struct mapper *mapper;
     struct letter_report *report;
 };
 
@@ -57,7 +56,7 @@ static bool retry_rule(const struct round *round, unsigned rule)
     assert(query.client_id != NULL);
     do {
         before = counts->letters;
-        result = retry_letters(&round->store, round->mapper, rule, &query, counts, &failure);
+        result = retry_letters(&round->store, rule, &query, counts, &failure);
         query.after_id = counts->last_id;
         if (result == STORE_SMALLER && query.limit > 1) {
             query.limit /= 2;
@@ -170,9 +169,9 @@ bool letter_retry(const struct letter_desk *desk, const struct letter_choice *ch
                                 .choice = choice,
                                 .store = {.connection = desk->connection,
                                           .ruleset = desk->ruleset,
+                                          .mapper = mapper,
                                           .targets = targets,
                                           .verdicts = &verdicts},
-                                .mapper = mapper,
                                 .report = report};
     struct pg_failure failure;
     bool complete = false;

@@ -12,7 +12,13 @@
 #include "base/stop.h"
 #include "base/thread.h"
 #include "load/blame.h"
-#include "load/loader_internal.h"
+#include "load/loader_bridge.h"
+#include "load/loader_connect.h"
+#include "load/loader_heal.h"
+#include "load/loader_later.h"
+#include "load/loader_state.h"
+#include "load/loader_trouble.h"
+#include "load/loader_watch.h"
 #include "load/recall.h"
 
 #define BACKOFF_FIRST_MS 100
@@ -21,36 +27,13 @@
 #define IDLE_WAIT_MS 1000
 #define PRUNE_INTERVAL_MS 60000
 
-bool loader_stopping(struct loader *loader)
-{
-    return atomic_load(&loader->draining);
-}
-
-void loader_pause(struct loader *loader, int64_t milliseconds)
-{
-    pthread_mutex_lock(&loader->mutex);
-    if (!loader_stopping(loader) && loader->next_ruleset == NULL) {
-        (void) thread_cond_wait(&loader->changed, &loader->mutex, milliseconds);
-    }
-    pthread_mutex_unlock(&loader->mutex);
-}
-
-void loader_rest(struct loader *loader, int64_t milliseconds)
-{
-    pthread_mutex_lock(&loader->mutex);
-    if (!loader_stopping(loader)) {
-        (void) thread_cond_wait(&loader->changed, &loader->mutex, milliseconds);
-    }
-    pthread_mutex_unlock(&loader->mutex);
-}
-
 static void drop_rules(struct loader *loader)
 {
     ahead_free(loader->ahead);
     batch_free(loader->batch);
     rule_targets_free(loader->targets);
     mapper_free(loader->mapper);
-    loader->ahead_begun = false;
+    loader->reading = READING_ASTRAY;
     loader->ahead = NULL;
     loader->batch = NULL;
     loader->targets = NULL;
@@ -62,7 +45,6 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     drop_rules(loader);
     loader->ruleset = ruleset;
     loader->mapper = mapper_new(ruleset);
-    loader->recalled = false;
     if (ruleset->plans != NULL) {
         copies_use(loader->copies, ruleset->plans);
         mapper_set_copies(loader->mapper, loader->copies);
@@ -72,25 +54,6 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     loader->ahead = ahead_new(ruleset->count);
     verdicts_reset(&loader->verdicts); /* they name rules by their number */
     loader->later = (struct loader_later){0};
-}
-
-struct store loader_store(struct loader *loader)
-{
-    return (struct store){
-        .connection = loader->connection,
-        .journal = journal_uuid(loader->options.journal),
-        .ruleset = loader->ruleset,
-        .targets = loader->targets,
-        .verdicts = &loader->verdicts,
-        .outbox = loader->options.outbox,
-        .position = loader->stored,
-    };
-}
-
-void loader_set_stored(struct loader *loader, uint64_t position)
-{
-    loader->stored = position;
-    journal_set_stored(loader->options.journal, position);
 }
 
 static void count_rules(const struct loader *loader, const struct batch *batch)
@@ -201,7 +164,7 @@ static void recall_copies(struct loader *loader)
     }
     free(routes);
     loader_rewind(loader);
-    loader->recalled = true;
+    loader->reading = READING_READY;
 }
 
 /* False when there is nothing to store, or the journal can't be read. */
@@ -210,22 +173,22 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
     struct error error;
     bool whole;
 
-    if (loader->ahead_begun) {
-        loader->ahead_begun = false;
+    if (loader->reading == READING_AHEAD) {
+        loader->reading = READING_READY;
         if (ahead_take(loader->ahead, &loader->batch)) {
             batch_finish(loader->batch);
             return loader->batch->to > loader->batch->from;
         }
         loader_rewind(loader);
     }
-    if (!loader->recalled) {
+    if (loader->reading == READING_ASTRAY) {
         recall_copies(loader);
     }
     batch_begin(loader->batch, builder);
     if (batch_extend(loader->batch, builder, loader->records_max, &whole, &error) != OUTCOME_OK) {
         log_error("the journal can't be read", F_TEXT("reason", error.text));
         if (loader_stopping(loader)) {
-            atomic_store(&loader->abandon, true);
+            loader_advance(loader, LOADER_ABANDONS);
         }
         loader_pause(loader, backoff_next(&loader->wait));
         loader_rewind(loader);
@@ -251,18 +214,16 @@ static enum store_result store_and_build(struct loader *loader, const struct sto
 {
     enum store_result result;
 
-    if (loader->inquire) {
-        loader->inquire = false;
+    if (loader->trial == TRIAL_WANTED) {
         *failure = (struct store_failure){.place.kind = PLACE_COMMIT, .pg.action = SQL_RETRY};
         result = blame(store, loader->batch, failure);
-        loader->lost_inquiring = result == STORE_LOST;
+        loader->trial = result == STORE_LOST ? TRIAL_LOST : TRIAL_NONE;
         if (result == STORE_AGAIN || result == STORE_LOST) {
             return result;
         }
     }
-
-    loader->ahead_begun = ahead_pays(loader);
-    if (loader->ahead_begun) {
+    if (ahead_pays(loader)) {
+        loader->reading = READING_AHEAD;
         ahead_begin(loader->ahead, builder);
         pg_meanwhile(loader->connection, ahead_step, loader->ahead);
     }
@@ -290,8 +251,8 @@ static void store_next(struct loader *loader)
         return;
     }
     started = clock_monotonic_us();
-    loader->waiting_since_ms =
-        started / 1000; /* of what comes from now on, the first may be as old */
+    /* max_delay counts from here: nothing behind this batch has waited longer. */
+    loader->waiting_since_ms = started / 1000;
     result = store_and_build(loader, &store, &builder, &failure);
     if (result == STORE_DONE) {
         batch_committed(loader, clock_monotonic_us() - started);
@@ -336,7 +297,7 @@ static void loader_step(struct loader *loader)
 
     take_new_rules(loader);
     if (!pg_is_connected(loader->connection)) {
-        if (loader->online) { /* nobody has noticed yet */
+        if (loader->link == LINK_UP) { /* nobody has noticed yet */
             loader_disconnect(loader, "connection lost");
         }
         if (!loader_connect(loader)) {
@@ -344,6 +305,7 @@ static void loader_step(struct loader *loader)
             return;
         }
     }
+    loader_check(loader);
     loader_report(loader);
     if (pg_is_connected(loader->connection)) {
         loader_retry_later(loader);
@@ -372,13 +334,10 @@ static void *loader_main(void *context)
 {
     struct loader *loader = context;
 
-    while (!atomic_load(&loader->abandon) && (!loader_stopping(loader) || !drained(loader))) {
+    while (loader->phase < LOADER_ABANDONS && (!loader_stopping(loader) || !drained(loader))) {
         loader_step(loader);
     }
-    pthread_mutex_lock(&loader->mutex);
-    loader->finished = true;
-    pthread_cond_broadcast(&loader->changed);
-    pthread_mutex_unlock(&loader->mutex);
+    loader_advance(loader, LOADER_FINISHED);
     return NULL;
 }
 
@@ -391,6 +350,7 @@ struct loader *loader_start(const struct loader_options *options, const struct r
     loader->reader = journal_reader_new(options->journal);
     loader->report.started_us = clock_wall_us();
     loader->records_max = SIZE_MAX / 2;
+    loader->heal_letters = HEAL_LETTERS_MAX;
     loader->copies = copies_new();
     loader->used_ruleset = ruleset;
     backoff_init(&loader->backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
@@ -445,15 +405,14 @@ bool loader_stop(struct loader *loader, int64_t milliseconds)
     if (loader == NULL) {
         return true;
     }
-    pthread_mutex_lock(&loader->mutex);
-    atomic_store(&loader->draining, true);
-    pthread_cond_broadcast(&loader->changed);
+    loader_advance(loader, LOADER_DRAINS);
     journal_wake(loader->options.journal);
-    while (!loader->finished && clock_monotonic_ms() < until) {
+    pthread_mutex_lock(&loader->mutex);
+    while (loader->phase != LOADER_FINISHED && clock_monotonic_ms() < until) {
         (void) thread_cond_wait(&loader->changed, &loader->mutex, until - clock_monotonic_ms());
     }
     pthread_mutex_unlock(&loader->mutex);
-    atomic_store(&loader->abandon, true);
+    loader_advance(loader, LOADER_ABANDONS);
     pg_interrupt(loader->connection);
     pthread_join(loader->thread, NULL);
     complete = journal_last(loader->options.journal) <= loader->stored;

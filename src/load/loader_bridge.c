@@ -1,9 +1,6 @@
-/*
- * loader_bridge: the loader writes how this bridge is into the database, every few seconds and between
- * batches; behind a pooler that row is also the bridge's identity.
- *
- * SPDX-License-Identifier: MIT
- */
+/* SPDX-License-Identifier: MIT */
+#include "load/loader_bridge.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "load/loader_internal.h"
 #include "pg/bridge_row.h"
 
 enum {

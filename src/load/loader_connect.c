@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "load/loader_connect.h"
+
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -6,7 +8,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/stop.h"
-#include "load/loader_internal.h"
+#include "load/loader_bridge.h"
+#include "load/loader_position.h"
 #include "load/recall.h"
 #include "pg/progress.h"
 
@@ -22,22 +25,6 @@ static void set_identity(struct loader *loader, enum loader_identity identity)
     }
     pthread_cond_broadcast(&loader->changed);
     pthread_mutex_unlock(&loader->mutex);
-}
-
-void loader_disconnect(struct loader *loader, const char *reason)
-{
-    pg_disconnect(loader->connection);
-    loader->online = false;
-    metric_set(METRIC_DATABASE_CONNECTED, 0);
-    health_set(HEALTH_DATABASE, false, reason);
-}
-
-uint64_t loader_waiting(const struct loader *loader)
-{
-    struct journal_info info;
-
-    journal_info(loader->options.journal, &info);
-    return info.waiting;
 }
 
 /* What this process took while the database was away is acknowledged to the broker and lies in this
@@ -75,7 +62,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
             return false;
         }
         if (lock.taken) {
-            loader->identity_proved = true;
+            loader->identity_shown = true;
             loader_expect_acks(loader);
             set_identity(loader, LOADER_IDENTITY_OURS);
             return true;
@@ -95,7 +82,7 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
         failure->message, sizeof(failure->message),
         "another process stores as client_id \"%.200s\" (%s): stop it, or give this one its own",
         pg_client_id(loader->connection), lock.holder);
-    if (!loader_stopping(loader) && !loader->identity_proved) {
+    if (!loader_stopping(loader) && !loader->identity_shown) {
         log_error("not the only one: stopping", F_TEXT("reason", failure->message));
         tell_what_waits(loader);
         set_identity(loader, LOADER_IDENTITY_TAKEN);
@@ -108,7 +95,7 @@ void loader_expect_acks(struct loader *loader)
 {
     bool expected = false;
 
-    if (loader->options.outbox == NULL || !loader->identity_proved) {
+    if (loader->options.outbox == NULL || !loader->identity_shown) {
         return;
     }
     for (size_t i = 0; i < loader->ruleset->count; i++) {
@@ -127,7 +114,7 @@ static bool ensure_schema(struct loader *loader, struct error *error)
     }
     outcome = progress_ensure_schema(loader->connection, error);
     loader->schema_ready = outcome == OUTCOME_OK;
-    if (outcome == OUTCOME_FATAL && !loader->connected_before) {
+    if (outcome == OUTCOME_FATAL && loader->link == LINK_NEVER) {
         log_error("the bridge's own tables are missing", F_TEXT("reason", error->text));
         stop_request(4);
     } else if (outcome == OUTCOME_FATAL) { /* they worked before: somebody will put it right */
@@ -164,12 +151,11 @@ bool loader_connect(struct loader *loader)
     struct error error = {.text = ""};
 
     if (establish(loader, &error)) {
-        loader->online = true;
         metric_set(METRIC_DATABASE_CONNECTED, 1);
-        if (loader->connected_before) {
+        if (loader->link != LINK_NEVER) {
             metric_add(METRIC_DATABASE_RECONNECTS, 1);
         }
-        loader->connected_before = true;
+        loader->link = LINK_UP;
         loader_report_start(loader);
         backoff_reset(&loader->backoff);
         health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
@@ -177,7 +163,7 @@ bool loader_connect(struct loader *loader)
                  F_INT("position", loader->stored), F_INT("waiting", loader_waiting(loader)));
         return true;
     }
-    if (error.outcome == OUTCOME_FATAL && loader->connected_before) {
+    if (error.outcome == OUTCOME_FATAL && loader->link != LINK_NEVER) {
         log_error("the journal can't be read", F_TEXT("reason", error.text));
         stop_request(1);
     }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "load/loader_heal.h"
+
 #include "base/log.h"
 #include "base/metrics.h"
-#include "load/loader_internal.h"
+#include "load/loader_trouble.h"
 #include "load/retry.h"
-
-/* A portion is in memory at once, and one transaction. */
-#define HEAL_LETTERS_MAX 500
 
 static void count_healed(const struct loader *loader, unsigned rule,
                          const struct retry_counts *counts)
@@ -31,7 +30,7 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
 
     store.verdicts = &verdicts;
     do {
-        result = retry_letters(&store, loader->mapper, rule, &query, counts, failure);
+        result = retry_letters(&store, rule, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader));
     verdicts_fini(&verdicts);
     if (result == STORE_DONE) {
@@ -87,9 +86,6 @@ void loader_heal(struct loader *loader, unsigned rule)
 {
     struct pg_failure failure = {.message = ""};
 
-    if (loader->heal_letters == 0) {
-        loader->heal_letters = HEAL_LETTERS_MAX;
-    }
     if (rule_targets_get(loader->targets, rule)->state != RULE_HEALING &&
         rule_targets_look(loader->targets, loader->connection, rule, &failure) != OUTCOME_OK) {
         loader_trouble(loader, STORE_LOST, &failure);

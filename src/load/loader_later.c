@@ -1,14 +1,10 @@
-/*
- * loader_later: letters that may pass later are tried again: a foreign key whose row comes later (a
- * registry of devices), a partition that somebody has yet to make. Only for rules with `retry_for`, a
- * portion at a time between batches.
- *
- * SPDX-License-Identifier: MIT
- */
+/* SPDX-License-Identifier: MIT */
+#include "load/loader_later.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "load/loader_internal.h"
+#include "load/loader_trouble.h"
 #include "load/retry.h"
 
 enum {
@@ -52,12 +48,12 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
 
     store.verdicts = &verdicts;
     do {
-        result = retry_letters(&store, loader->mapper, later->rule, &query, counts, failure);
+        result = retry_letters(&store, later->rule, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader));
     verdicts_fini(&verdicts);
     /* A refused letter makes the catalog be read again: a batch that was built ahead was built for
      * the columns and the state that the rule had before. */
-    if (loader->ahead_begun && pg_is_connected(loader->connection)) {
+    if (loader->reading == READING_AHEAD && pg_is_connected(loader->connection)) {
         loader_rewind(loader);
     }
     return result;

@@ -1,9 +1,6 @@
-/*
- * loader_position: where the journal is read on, as the row of `progress` says; the outbox learns
- * which acknowledgments may go out.
- *
- * SPDX-License-Identifier: MIT
- */
+/* SPDX-License-Identifier: MIT */
+#include "load/loader_position.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -11,7 +8,6 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/stop.h"
-#include "load/loader_internal.h"
 #include "pg/pg_quote.h"
 #include "pg/progress.h"
 
@@ -35,13 +31,12 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
     journal_info(journal, &now);
     /* Messages go on coming in between. */
     done = (int64_t) then.waiting - (int64_t) now.waiting + (int64_t) (now.last - then.last);
-    if (done > 0 && loader->connected_before) {
+    if (done > 0 && loader->link != LINK_NEVER) {
         metric_add(METRIC_MESSAGES_PROCESSED, done);
     } else {
         metric_add(METRIC_JOURNAL_MESSAGES_AT_START, -done);
     }
-    loader->ahead_begun = false; /* the catalog may be another one now */
-    loader->recalled = false;
+    loader->reading = READING_ASTRAY; /* the catalog may be another one now */
     return journal_reader_seek(loader->reader, position + 1, error);
 }
 
@@ -49,7 +44,7 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
  * until somebody has put it right. */
 static enum outcome refuse(const struct loader *loader, struct error *error)
 {
-    if (!loader->connected_before) {
+    if (loader->link == LINK_NEVER) {
         log_error("the position is not known: stopping", F_TEXT("reason", error->text));
         stop_request(4);
     }
@@ -167,7 +162,7 @@ end:
 static enum outcome lower_position(struct loader *loader, uint64_t *position,
                                    struct pg_failure *failure)
 {
-    if (loader->connected_before || *position <= loader->last_at_start) {
+    if (loader->link != LINK_NEVER || *position <= loader->last_at_start) {
         return OUTCOME_OK;
     }
     log_warn("the database is ahead of the journal, which lost its end: going on with the journal",
@@ -189,7 +184,7 @@ bool loader_take_position(struct loader *loader, struct error *error)
         outbox_settle(loader->options.outbox, &mark, error) != OUTCOME_OK) {
         log_error("the outbox of acknowledgments failed, stopping", F_TEXT("reason", error->text));
         stop_request(1);
-        atomic_store(&loader->abandon, true);
+        loader_advance(loader, LOADER_ABANDONS);
         return false;
     }
     if (lower_position(loader, &mark.position, &failure) != OUTCOME_OK) {

@@ -1,4 +1,6 @@
-/* What becomes of a batch that could not be stored. SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT */
+#include "load/loader_trouble.h"
+
 #include <string.h>
 
 #include "base/clock.h"
@@ -6,23 +8,9 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "load/blame.h"
-#include "load/loader_internal.h"
 
 #define ACKS_PATIENCE_MS 200 /* then it is worth a word */
 #define ACKS_WAIT_MS 5000    /* then it is tried again, to be told that it goes on */
-
-void loader_rewind(struct loader *loader)
-{
-    struct error error;
-
-    loader->ahead_begun = false;
-    loader->recalled = false;
-    if (journal_reader_seek(loader->reader, loader->stored + 1, &error) != OUTCOME_OK) {
-        log_error("the journal can't be read", F_TEXT("reason", error.text));
-        stop_request(1);
-        atomic_store(&loader->abandon, true);
-    }
-}
 
 /* The database is well again when a batch was stored, not before: see batch_committed(). */
 static void server_waits(struct loader *loader, const struct pg_failure *failure)
@@ -65,8 +53,7 @@ static void note_trouble(struct loader *loader, enum store_result result)
         loader->lost_at = loader->batch->from;
     }
     history->losses++;
-    history->alone = loader->lost_inquiring && history->messages == 1 ? history->alone + 1 : 0;
-    loader->lost_inquiring = false;
+    history->alone = loader->trial == TRIAL_LOST && history->messages == 1 ? history->alone + 1 : 0;
 }
 
 static void reconnect(struct loader *loader, enum store_result result,
@@ -102,7 +89,7 @@ static void stop(struct loader *loader, const struct pg_failure *failure)
 {
     log_error("could not write acknowledgments, stopping", F_TEXT("reason", failure->message));
     stop_request(1);
-    atomic_store(&loader->abandon, true);
+    loader_advance(loader, LOADER_ABANDONS);
 }
 
 static void act(struct loader *loader, enum remedy_act act, enum store_result result,
@@ -133,7 +120,7 @@ static void act(struct loader *loader, enum remedy_act act, enum store_result re
         health_set(HEALTH_DATABASE, false, failure->message);
         log_error("the database can't store now: messages wait in the journal",
                   F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
-        atomic_store(&loader->abandon, true);
+        loader_advance(loader, LOADER_ABANDONS);
         break;
     case REMEDY_STOP:
         stop(loader, failure);
@@ -151,7 +138,7 @@ void loader_trouble(struct loader *loader, enum store_result result,
     if (remedy.records_max > 0) {
         loader->records_max = remedy.records_max;
     }
-    loader->inquire = remedy.inquire;
+    loader->trial = remedy.inquire ? TRIAL_WANTED : TRIAL_NONE;
     if (remedy.give_up) {
         give_up_message(loader, failure);
     }

@@ -1,10 +1,6 @@
-/*
- * loader_watch: what waits for a person in the database, for the status page: gaps that nobody has
- * acknowledged, dead letters. Asked every few seconds on the loader's own connection, between
- * batches.
- *
- * SPDX-License-Identifier: MIT
- */
+/* SPDX-License-Identifier: MIT */
+#include "load/loader_watch.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +8,6 @@
 #include "base/health.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "load/loader_internal.h"
 #include "pg/dead_letter.h"
 #include "pg/gaps.h"
 

@@ -35,7 +35,6 @@ struct second_verdict {
  * so that isolation works the same. */
 struct retry {
     const struct store *store;
-    struct mapper *mapper;
     unsigned rule;
     struct dead_letter_rows letters;
     struct second_verdict *verdicts; /* one per letter */
@@ -68,7 +67,7 @@ static void append_ack(struct retry *retry, const struct dead_letter *letter,
     }
     subject.here = subject.payload;
     subject.ack = &facts;
-    ack_template_append(mapped->rule->ack, &subject, mapper_arena(retry->mapper),
+    ack_template_append(mapped->rule->ack, &subject, mapper_arena(retry->store->mapper),
                         &retry->batch->acks);
 }
 
@@ -80,7 +79,7 @@ static void map_letter(struct retry *retry, size_t i)
         verdicts_find(retry->store->verdicts, (uint64_t) row->letter.id, retry->rule);
     const struct mapped *mapped;
 
-    if (!mapper_map_rule(retry->mapper, retry->rule, &row->message, &mapped)) {
+    if (!mapper_map_rule(retry->store->mapper, retry->rule, &row->message, &mapped)) {
         give_up(verdict, "the rule's topic does not match any more", NULL);
         return;
     }
@@ -104,7 +103,7 @@ static void map_letter(struct retry *retry, size_t i)
 
 static void map_letters(struct retry *retry)
 {
-    bool skipped = mapper_skips(retry->mapper, retry->rule);
+    bool skipped = mapper_skips(retry->store->mapper, retry->rule);
     size_t count = retry->letters.count;
 
     retry->verdicts = memory_alloc((count + 1) * sizeof(*retry->verdicts));
@@ -112,12 +111,12 @@ static void map_letters(struct retry *retry)
     retry->batch->sequences = memory_alloc((count + 1) * sizeof(*retry->batch->sequences));
     retry->batch->count = count;
     retry->batch->from = retry->batch->to = retry->store->position;
-    mapper_skip(retry->mapper, retry->rule, false);
+    mapper_skip(retry->store->mapper, retry->rule, false);
     for (size_t i = 0; i < count; i++) {
         retry->batch->sequences[i] = (uint64_t) retry->letters.list[i].letter.id;
         map_letter(retry, i);
     }
-    mapper_skip(retry->mapper, retry->rule, skipped);
+    mapper_skip(retry->store->mapper, retry->rule, skipped);
     batch_finish(retry->batch);
 }
 
@@ -297,16 +296,17 @@ static enum store_result run_retry(struct retry *retry, struct dead_letter_query
     return result;
 }
 
-enum store_result retry_letters(const struct store *store, struct mapper *mapper, unsigned rule,
+enum store_result retry_letters(const struct store *store, unsigned rule,
                                 const struct dead_letter_query *query, struct retry_counts *counts,
                                 struct pg_failure *failure)
 {
     struct store strict = *store;
-    struct retry retry = {.store = &strict, .mapper = mapper, .rule = rule};
+    struct retry retry = {.store = &strict, .rule = rule};
     struct dead_letter_query locked = *query;
     struct store_failure found = {.pg = *failure};
     enum store_result result;
 
+    assert(store->mapper != NULL && query->client_id != NULL);
     strict.letters = true;
     strict.impatient = rule_targets_get(store->targets, rule)->was_held;
     locked.lock = true;

@@ -24,12 +24,13 @@ struct retry_counts {
 };
 
 /*
- * Takes up to `query->limit` letters of this rule in the order of their ids, each once. The query names
- * whose letters: its client_id is not NULL. The rule must have a plan (rule_targets_get). Adds to `counts`; counts->letters unchanged: there are none
- * left. With an outbox in `store`, the acknowledgments that the letters have waited for go out
- * after the commit. STORE_DONE, or what stands in the way; STORE_AGAIN: call it again.
+ * Takes up to `query->limit` letters of this rule in the order of their ids, each once. The query
+ * names whose letters: its client_id is not NULL. The rule must have a plan (rule_targets_get).
+ * Adds to `counts`; counts->letters unchanged: there are none left. With an outbox in `store`, the
+ * acknowledgments that the letters have waited for go out after the commit. STORE_DONE, or what
+ * stands in the way; STORE_AGAIN: call it again.
  */
-enum store_result retry_letters(const struct store *store, struct mapper *mapper, unsigned rule,
+enum store_result retry_letters(const struct store *store, unsigned rule,
                                 const struct dead_letter_query *query, struct retry_counts *counts,
                                 struct pg_failure *failure) MUST_CHECK;
 

@@ -58,6 +58,7 @@ struct store {
     struct pg_connection *connection;
     const char *journal;
     const struct ruleset *ruleset;
+    struct mapper *mapper; /* for retry_letters() */
     struct rule_targets *targets;
     struct verdicts *verdicts;
     struct outbox *outbox; /* NULL: no acknowledgments */

@@ -1,11 +1,22 @@
 /*
- * loader_internal: what loader.c (the loop), loader_connect.c (from a TCP connection to the first
- * batch), loader_position.c (where the journal is read on), loader_trouble.c (what was not stored) and loader_heal.c (parked letters) share.
+ * loader_state: what the parts of the loader share: the loader itself, and what each part asks of it.
+ *
+ *   loader ──▶ loader_connect ──▶ loader_position, loader_bridge
+ *     ├──────▶ loader_heal, loader_later ──▶ loader_trouble
+ *     └──────▶ loader_trouble, loader_watch                        all of them ──▶ loader_state
+ *
+ * One thread runs all parts; members under `mutex` are shared with the callers of load/loader.
+ *
+ * Invariants, see loader_check():
+ *   1  the reader stands behind `stored`, except while the link is not up, or `reading` is
+ *      READING_ASTRAY or READING_AHEAD
+ *   2  `batch`, `ahead`, `mapper` and `targets` are made for `ruleset`, all or none
+ *   3  `records_max` and `heal_letters` are at least 1
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_LOAD_LOADER_INTERNAL_H
-#define MQTT2PG_LOAD_LOADER_INTERNAL_H
+#ifndef MQTT2PG_LOAD_LOADER_STATE_H
+#define MQTT2PG_LOAD_LOADER_STATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,6 +28,35 @@
 #include "load/loader.h"
 #include "load/store.h"
 #include "load/trouble.h"
+
+/* The way to the end. It only goes forward, see loader_advance(). */
+enum loader_phase {
+    LOADER_RUNS,
+    LOADER_DRAINS,   /* loader_stop(): stores what the journal has, then ends */
+    LOADER_ABANDONS, /* the drain's time is over, or the process can't go on: ends now */
+    LOADER_FINISHED, /* the thread has left its loop */
+};
+
+/* The database, as metrics and health show it. */
+enum loader_link {
+    LINK_NEVER, /* no batch was possible yet; loader_connect() makes it LINK_UP */
+    LINK_UP,    /* loader_disconnect() makes it LINK_DOWN */
+    LINK_DOWN,  /* was up before; loader_connect() makes it LINK_UP again */
+};
+
+/* The journal's reader. */
+enum loader_reading {
+    READING_ASTRAY, /* the copies before the next batch are not judged: take_next() does it first */
+    READING_READY,  /* behind the last batch that was built or, when it was not stored, `stored` */
+    READING_AHEAD,  /* behind the batch that is built ahead; take_next() takes that batch */
+};
+
+/* Is a row of the next batch what ends the connection? */
+enum loader_trial {
+    TRIAL_NONE,
+    TRIAL_WANTED, /* loader_trouble() asks for it: the rows are tried before they are stored */
+    TRIAL_LOST,   /* the connection ended during that trial; loader_trouble() counts it */
+};
 
 /* What loader_bridge.c remembers of the row that it writes. */
 struct bridge_report {
@@ -47,12 +87,14 @@ struct loader {
     struct backoff backoff;
     struct backoff wait; /* for a server that can't now */
     struct backoff loss; /* for connections that were lost with a batch */
+    enum loader_link link;
+    enum loader_reading reading;
+    enum loader_trial trial;
+    bool schema_ready;   /* our own tables are there; forgotten when one of them is denied */
+    bool identity_shown; /* this process was the only one of its client once: a latch */
     size_t records_max;  /* of the next batch; small after a data error nobody can be blamed for */
-    bool connected_before;
-    bool online; /* as metrics and health say */
-    bool schema_ready;
-    bool recalled;                  /* the copies before where the reader stands */
-    bool identity_proved;           /* once */
+    int heal_letters;    /* of the next portion; small after one that was too large */
+
     uint64_t stored;                /* position in the database */
     uint64_t last_at_start;         /* journal_last() before this process appended anything */
     int64_t waiting_since_ms;       /* monotonic: the first message behind `stored` is not older */
@@ -60,9 +102,6 @@ struct loader {
     int64_t pruned_ms;              /* monotonic: when the memory of formats was pruned last */
     struct trouble_history history; /* since the last commit */
     uint64_t lost_at;               /* where the batch began with which the connection was lost */
-    bool inquire;                   /* before the next batch is stored */
-    bool lost_inquiring;            /* the connection, with the last batch */
-    int heal_letters;               /* of the next portion; small after one that was too large */
 
     struct bridge_report report;
     struct loader_later later;
@@ -73,7 +112,6 @@ struct loader {
     struct rule_targets *targets;
     struct batch *batch;
     struct ahead *ahead;
-    bool ahead_begun; /* with what follows `stored`; the reader stands behind it */
 
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -82,35 +120,14 @@ struct loader {
     struct batch_options next_batch;    /* under mutex */
     const struct ruleset *used_ruleset; /* under mutex */
     enum loader_identity identity;      /* under mutex */
-    bool finished;                      /* under mutex */
-    _Atomic bool draining;
-    _Atomic bool abandon; /* the drain's time is over */
+    _Atomic(enum loader_phase) phase;   /* written under mutex */
 };
 
-/* Connects, becomes the only process of this client, reads the position and the catalog. False: try
- * again later; it has said why. */
-bool loader_connect(struct loader *loader);
+/* Goes on to a later phase and wakes all who wait; an earlier one changes nothing. Any thread. */
+void loader_advance(struct loader *loader, enum loader_phase phase);
 
-/* Between the identity and the first batch: takes the journal's position from `progress`, lets the
- * outbox settle its acknowledgments, and puts the reader there. False with the reason; at the start
- * of the process a position that nobody knows ends it with exit code 4. */
-bool loader_take_position(struct loader *loader, struct error *error);
-
-/* Behind a pooler: becomes the only process of this client by its row in the table bridge. */
-enum outcome loader_take_lease(struct loader *loader, bool *ours, struct pg_failure *failure);
-
-/* A portion of the letters that may pass later, when it is time. */
-void loader_retry_later(struct loader *loader);
-
-/* After connecting: the row is written with the next loader_report(). */
-void loader_report_start(struct loader *loader);
-
-/* Writes the row when it is time. What fails there is no reason to stop storing, except that behind a
- * pooler another process has taken the identity: then the connection is closed. */
-void loader_report(struct loader *loader);
-
-/* Closes the connection and tells health and metrics. */
-void loader_disconnect(struct loader *loader, const char *reason);
+/* Is the loader to end, after a drain or at once? */
+bool loader_stopping(const struct loader *loader);
 
 /* Sleeps, unless the loader is to stop or has new rules. */
 void loader_pause(struct loader *loader, int64_t milliseconds);
@@ -118,25 +135,12 @@ void loader_pause(struct loader *loader, int64_t milliseconds);
 /* Sleeps, unless the loader is to stop; also while new rules wait. */
 void loader_rest(struct loader *loader, int64_t milliseconds);
 
-bool loader_stopping(struct loader *loader);
+/* Closes the connection and tells health and metrics. */
+void loader_disconnect(struct loader *loader, const char *reason);
 
-/* After anything but STORE_DONE: waits, disconnects or stops as it must be, and puts the reader
- * back. */
-void loader_trouble(struct loader *loader, enum store_result result,
-                    const struct pg_failure *failure);
-
-/* The reader goes back to behind what is stored. */
+/* The reader goes back to behind what is stored. A journal that can't be read ends the process with
+ * exit code 1. */
 void loader_rewind(struct loader *loader);
-
-/* Tells the outbox whether rules want acknowledgments, when we are the only process of this
- * client. */
-void loader_expect_acks(struct loader *loader);
-
-/* A portion of this parked rule's letters, if its table works again. */
-void loader_heal(struct loader *loader, unsigned rule);
-
-/* Now and then: tells health which gaps and dead letters wait for a person. */
-void loader_watch(struct loader *loader);
 
 /* Messages in the journal that are not stored. */
 uint64_t loader_waiting(const struct loader *loader);
@@ -146,5 +150,8 @@ struct store loader_store(struct loader *loader);
 
 /* The position moved, forward by a batch or anywhere after a reconnect. */
 void loader_set_stored(struct loader *loader, uint64_t position);
+
+/* Asserts the invariants above that can be seen from here. The loader's thread. */
+void loader_check(const struct loader *loader);
 
 #endif

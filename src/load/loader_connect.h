@@ -1,0 +1,20 @@
+/*
+ * loader_connect: from a TCP connection to the first batch: the bridge's own tables, the identity,
+ * the position, the catalog, the memory of formats.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_LOADER_CONNECT_H
+#define MQTT2PG_LOAD_LOADER_CONNECT_H
+
+#include "load/loader_state.h"
+
+/* Connects, becomes the only process of this client, reads the position and the catalog. False, with
+ * the reason logged: try again later. */
+bool loader_connect(struct loader *loader);
+
+/* Tells the outbox whether rules want acknowledgments, when we are the only process of this
+ * client. */
+void loader_expect_acks(struct loader *loader);
+
+#endif

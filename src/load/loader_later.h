@@ -1,0 +1,16 @@
+/*
+ * loader_later: letters that may pass later are tried again: a foreign key whose row comes later (a
+ * registry of devices), a partition that somebody has yet to make. Only for rules with `retry_for`,
+ * a portion at a time between batches.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_LOADER_LATER_H
+#define MQTT2PG_LOAD_LOADER_LATER_H
+
+#include "load/loader_state.h"
+
+/* A portion of the letters that may pass later, when it is time. */
+void loader_retry_later(struct loader *loader);
+
+#endif
