@@ -447,8 +447,10 @@ bool mapper_learn(struct mapper *mapper, const struct message *message, struct m
 bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_t now_us,
                     struct ack *ack)
 {
-    return mapper->rebirth != NULL &&
-           rebirth_wanted(mapper->rebirth, message, mapper->memory, now_us, mapper->arena, ack);
+    const struct rebirth_look look = {
+        .message = message, .memory = mapper->memory, .now_us = now_us};
+
+    return mapper->rebirth != NULL && rebirth_wanted(mapper->rebirth, &look, mapper->arena, ack);
 }
 
 bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct message *message,

@@ -125,10 +125,10 @@ static struct slice command(struct arena *arena, int64_t now_us)
     return slice_make(out, length + sizeof(metric) - 1);
 }
 
-bool rebirth_wanted(struct rebirth *rebirth, const struct message *message,
-                    const struct memory *memory, int64_t now_us, struct arena *arena,
+bool rebirth_wanted(struct rebirth *rebirth, const struct rebirth_look *look, struct arena *arena,
                     struct ack *ack)
 {
+    const struct message *message = look->message;
     struct sparkplug_topic topic;
 
     if (!sparkplug_topic_parse(message->topic, &topic) || topic.type == SPARKPLUG_STATE ||
@@ -143,10 +143,10 @@ bool rebirth_wanted(struct rebirth *rebirth, const struct message *message,
     edge->sequence = message->sequence;
     bool hole = has_hole(edge, &topic, message->payload) && rebirth->policy == REBIRTH_GAP;
     bool unknown = topic.type == SPARKPLUG_DATA &&
-                   (!knows(memory, node, message->sequence) ||
-                    !knows(memory, sparkplug_topic_device(&topic, arena), message->sequence));
+                   (!knows(look->memory, node, message->sequence) ||
+                    !knows(look->memory, sparkplug_topic_device(&topic, arena), message->sequence));
     int64_t came_us = message->received_at_us;
-    bool just_came = now_us - came_us < INTERVAL_US;
+    bool just_came = look->now_us - came_us < INTERVAL_US;
     if ((!hole && !unknown) || !just_came ||
         (edge->asked_us != 0 && came_us - edge->asked_us < INTERVAL_US)) {
         return false;
@@ -155,7 +155,7 @@ bool rebirth_wanted(struct rebirth *rebirth, const struct message *message,
     *ack = (struct ack){
         .rule = slice_of(rebirth->rule),
         .topic = sparkplug_topic_command(&topic, arena),
-        .payload = command(arena, now_us),
+        .payload = command(arena, look->now_us),
     };
     return true;
 }

@@ -25,10 +25,15 @@ struct rebirth;
 struct rebirth *rebirth_new(enum rebirth_policy policy, const char *rule);
 void rebirth_free(struct rebirth *rebirth);
 
-/* Looks at a message and what was learned before it. True: `ack` is the command to publish, in
- * `arena`. `now_us` is the wall clock. */
-bool rebirth_wanted(struct rebirth *rebirth, const struct message *message,
-                    const struct memory *memory, int64_t now_us, struct arena *arena,
+/* All borrowed. */
+struct rebirth_look {
+    const struct message *message;
+    const struct memory *memory; /* what was learned before the message; NULL = nothing */
+    int64_t now_us;              /* wall clock */
+};
+
+/* Looks at a message. True: `ack` is the command to publish, in `arena`. */
+bool rebirth_wanted(struct rebirth *rebirth, const struct rebirth_look *look, struct arena *arena,
                     struct ack *ack);
 
 #endif

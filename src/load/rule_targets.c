@@ -206,11 +206,15 @@ static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_fou
     return plan_for(targets, rule, table, error);
 }
 
-/* Reads one rule's table. Trouble that is not the connection's is in *error, and *works is
- * false. */
+/* What the catalog says of one rule. */
+struct answer {
+    bool works;
+    struct error error; /* why it does not */
+};
+
+/* Reads one rule's table. OUTCOME_RETRY: the connection is lost. */
 static enum outcome read_rule(struct rule_targets *targets, struct pg_connection *connection,
-                              unsigned rule, bool *works, struct error *error,
-                              struct pg_failure *failure)
+                              unsigned rule, struct answer *answer, struct pg_failure *failure)
 {
     struct pg_found found = {0};
     struct table_search look = {targets->ruleset, &rule, 1, &found};
@@ -219,10 +223,10 @@ static enum outcome read_rule(struct rule_targets *targets, struct pg_connection
     if (has_table && table_search_run(connection, &look, failure) != OUTCOME_OK) {
         table_search_free(&look);
         forget(targets, rule);
-        *works = false;
+        answer->works = false;
         return OUTCOME_RETRY;
     }
-    *works = use_found(targets, rule, has_table ? &found : NULL, error);
+    answer->works = use_found(targets, rule, has_table ? &found : NULL, &answer->error);
     find_places(targets);
     table_search_free(&look);
     return OUTCOME_OK;
@@ -341,15 +345,14 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
                                unsigned rule, struct pg_failure *failure)
 {
     struct rule_target *target = &targets->list[rule];
-    struct error error;
-    bool works;
+    struct answer answer;
 
-    if (read_rule(targets, connection, rule, &works, &error, failure) != OUTCOME_OK) {
+    if (read_rule(targets, connection, rule, &answer, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
     target->state = RULE_HEALING;
-    if (!works) {
-        rule_targets_park(targets, rule, error.text, error.sqlstate);
+    if (!answer.works) {
+        rule_targets_park(targets, rule, answer.error.text, answer.error.sqlstate);
     }
     return OUTCOME_OK;
 }
@@ -401,8 +404,7 @@ enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connec
 {
     struct rule_target *target = &targets->list[rule];
     struct pg_table *old = target->table;
-    struct error error;
-    bool works;
+    struct answer answer;
     enum outcome outcome;
 
     *changed = false;
@@ -410,9 +412,9 @@ enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connec
         return OUTCOME_OK;
     }
     target->table = NULL; /* kept for the comparison */
-    outcome = read_rule(targets, connection, rule, &works, &error, failure);
-    if (outcome == OUTCOME_OK && !works) {
-        rule_targets_park(targets, rule, error.text, error.sqlstate);
+    outcome = read_rule(targets, connection, rule, &answer, failure);
+    if (outcome == OUTCOME_OK && !answer.works) {
+        rule_targets_park(targets, rule, answer.error.text, answer.error.sqlstate);
         *changed = true;
     } else if (outcome == OUTCOME_OK) {
         *changed = !same_shape(old->shape, target->table->shape);
