@@ -203,7 +203,7 @@ deb: deps-deb all ## build/mqtt2pg_VERSION_ARCH.deb, for this release of Debian
 # --- inside: one flavour -----------------------------------------------------------------------
 
 # What only tests load into the program, by LD_PRELOAD; instruments want to be first there themselves.
-DISK_SHIM := $(if $(filter test,$(FLAVOUR)),$(OUT)/disk_shim.so)
+SHIMS := $(if $(filter test,$(FLAVOUR)),$(OUT)/disk_shim.so $(OUT)/resolver_shim.so)
 # What tests run beside the program: its own parts behind another main().
 TEST_TOOLS := $(if $(filter test asan tsan,$(FLAVOUR)),$(OUT)/encode_rows $(OUT)/fill_journal)
 
@@ -211,13 +211,13 @@ $(TEST_TOOLS): $(OUT)/%: $(OUT)/tests/tools/%.o $(LIBRARY_OBJECTS)
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-$(OUT)/disk_shim.so: tests/shim/disk_shim.c Makefile
+$(OUT)/%_shim.so: tests/shim/%_shim.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $(FLAVOUR) $<"
 	@$(CC) -D_GNU_SOURCE -std=c11 -O1 -g $(WARNINGS) -fPIC -shared -pthread -o $@ $<
 
 ifneq ($(wildcard src/main.c),)
-program: $(PROGRAM) $(DISK_SHIM) $(TEST_TOOLS) ; @:
+program: $(PROGRAM) $(SHIMS) $(TEST_TOOLS) ; @:
 else
 program: $(OBJECTS) ; @:
 endif

@@ -31,6 +31,7 @@ static enum outcome explain_code(const struct paho_link *link, struct paho_failu
         remedy = " (user name and password right?)";
     }
     failure->code = code;
+    failure->reached = true;
     failure->refusal = later ? PAHO_UNREACHABLE : PAHO_DENIED;
     return error_set(&failure->error, OUTCOME_RETRY, "broker refused the connection: %s%s",
                      paho_reason(code), remedy);
@@ -72,9 +73,10 @@ enum outcome paho_explain(const struct paho_link *link, const struct broker_addr
      * MQTTAsync_connecting). */
     bool sent = strcmp(link->connect_message, "TCP/TLS connect failure") != 0;
     failure->refusal = sent ? PAHO_NO_ANSWER : PAHO_UNREACHABLE;
-    if (!address->tls && paho_probe(link->numeric, address->port, PROBE_MS, error) != OUTCOME_OK) {
+    if (paho_probe(link->numeric, address->port, PROBE_MS, error) != OUTCOME_OK) {
         return error->outcome;
     }
+    failure->reached = true;
     if (address->tls) {
         enum outcome outcome =
             tls_probe(link->options.broker, address, link->numeric, TLS_PROBE_MS, error);

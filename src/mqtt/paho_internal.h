@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "mqtt/broker_secrets.h"
+#include "mqtt/paho_address.h"
 #include "mqtt/paho_link.h"
 #include "mqtt/paho_socket.h"
 #include "mqtt/tls_probe.h"
@@ -45,6 +46,7 @@ struct paho_link {
     struct broker_secrets secrets;
     MQTTAsync handle;
     char numeric[PAHO_ADDRESS_TEXT]; /* the address that it went to */
+    struct paho_pin pin;             /* while Paho connects by name: has it take that address */
     int port;
     struct paho_connack connack; /* written before `up`, never again */
     struct paho_sockets before;  /* sockets to the broker's port before it connected */

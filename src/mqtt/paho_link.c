@@ -10,6 +10,7 @@
  */
 #include "mqtt/paho_link.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,13 @@ static char *uri_of(const struct broker_address *address, const char *numeric)
                          address->path);
 }
 
+static enum outcome not_started(int code, struct paho_failure *failure)
+{
+    failure->refusal = PAHO_DENIED;
+    return error_set(&failure->error, OUTCOME_RETRY, "could not start connecting: %s",
+                     MQTTAsync_strerror(code));
+}
+
 /* Tries the address link->numeric. Not OUTCOME_OK: there is no handle. */
 static enum outcome connect_one(struct paho_link *link, const struct broker_address *address,
                                 int64_t milliseconds, struct paho_failure *failure)
@@ -126,30 +134,34 @@ static enum outcome connect_one(struct paho_link *link, const struct broker_addr
     link->options.broker = &link->secrets.options;
     char *uri = uri_of(address, link->numeric);
     link->plain = !address->tls && !address->websocket;
+    link->pin = (struct paho_pin){.host = address->host, .numeric = link->numeric};
     paho_sockets_find(&link->before, link->port);
     int code = make_handle(link, uri);
     free(uri);
-    if (code == MQTTASYNC_SUCCESS) {
-        code = paho_connect_start(link, address->tls, milliseconds);
-    }
     if (code != MQTTASYNC_SUCCESS) {
-        failure->refusal = PAHO_DENIED;
-        return error_set(&failure->error, OUTCOME_RETRY, "could not start connecting: %s",
-                         MQTTAsync_strerror(code));
+        return not_started(code, failure);
     }
-    wait_answered(link, milliseconds);
-    if (link->accepted) { /* may be lost again by now; that is for the caller to see */
+    paho_pin_add(&link->pin);
+    code = paho_connect_start(link, address->tls, milliseconds);
+    if (code == MQTTASYNC_SUCCESS) {
+        wait_answered(link, milliseconds);
+    }
+    if (!link->accepted) {
+        MQTTAsync_destroy(&link->handle);
+    }
+    paho_pin_remove(&link->pin); /* Paho does not look the name up any more */
+    if (link->accepted) {        /* may be lost again by now; that is for the caller to see */
         paho_wake_add(link->handle);
         return OUTCOME_OK;
     }
-    MQTTAsync_destroy(&link->handle);
-    return paho_explain(link, address, failure);
+    return code == MQTTASYNC_SUCCESS ? paho_explain(link, address, failure)
+                                     : not_started(code, failure);
 }
 
-/* A host that answered with whatever it has, or a reason that all its addresses share. */
+/* The other addresses of the host would only say the same: CONNECT was sent to this one. */
 static bool is_final(const struct paho_failure *failure)
 {
-    return failure->refusal != PAHO_UNREACHABLE || failure->code != 0;
+    return failure->refusal == PAHO_NO_ANSWER || failure->code != 0;
 }
 
 enum outcome paho_link_open(struct paho_link **link, const struct paho_link_options *options,
@@ -165,22 +177,23 @@ enum outcome paho_link_open(struct paho_link **link, const struct paho_link_opti
     if (outcome != OUTCOME_OK) {
         return outcome;
     }
-    bool by_name = address->tls || address->websocket;
-    size_t first = by_name ? addresses.preferred : 0;
-    size_t end = by_name ? first + 1 : addresses.count;
-    outcome = OUTCOME_RETRY;
-    for (size_t i = first; i < end && outcome != OUTCOME_OK; i++) {
-        int64_t left_ms = (end_ms - clock_monotonic_ms()) / (int64_t) (end - i);
+    assert(addresses.count > 0);
+    for (size_t i = 0; i < addresses.count; i++) {
+        int64_t left_ms = (end_ms - clock_monotonic_ms()) / (int64_t) (addresses.count - i);
+        struct paho_failure tried = {.refusal = PAHO_UNREACHABLE};
         struct paho_link *made = link_new(options, address->port);
         snprintf(made->numeric, sizeof(made->numeric), "%s", addresses.list[i]);
-        outcome = connect_one(made, address, left_ms > ATTEMPT_MS ? left_ms : ATTEMPT_MS, failure);
+        outcome = connect_one(made, address, left_ms > ATTEMPT_MS ? left_ms : ATTEMPT_MS, &tried);
         if (outcome == OUTCOME_OK) {
             *link = made;
-            return outcome;
+            return OUTCOME_OK;
         }
         paho_link_close(made);
-        if (is_final(failure) || paho_link_cancelled_by(options)) {
-            return outcome;
+        if (!failure->reached) {
+            *failure = tried;
+        }
+        if (is_final(&tried) || paho_link_cancelled_by(options)) {
+            break;
         }
     }
     return outcome;

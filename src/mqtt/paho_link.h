@@ -13,9 +13,10 @@
  *     handle, and starting and ending races.
  *   - No automatic reconnect, no persistence, one URL, callbacks set before connect, the MQTT
  *     version always given.
- *   - Plain connections are made to a numeric address: Paho would resolve the name while it holds
- *     the lock that all its callbacks need, and would try one address only. TLS and WebSocket get
- *     the host name: for the certificate, and for the Host header.
+ *   - Names are resolved here: Paho would do it while it holds the lock that all its callbacks need,
+ *     and would try one address only. A plain connection is made to a numeric address. TLS and
+ *     WebSocket need the host name for the certificate, SNI and the Host header, so Paho gets the
+ *     name, and mqtt/paho_address gives it the address for that name.
  *   - Callbacks run in Paho's threads with its one lock held; they may not call isConnected,
  *     destroy, set… (they would unlock it). Those here only take the link's mutex and note what
  *     happened; no function here calls Paho while it holds that mutex.
@@ -100,14 +101,14 @@ struct paho_failure {
     enum paho_refusal refusal;
     int code;           /* of CONNACK, MQTT 5 or 3.1.1; 0: there was none */
     bool closed;        /* the broker closed the connection instead of answering CONNECT */
+    bool reached;       /* TCP works there */
     struct error error; /* words for a person */
 };
 
 /*
  * Tries one URL, at most `milliseconds`: all addresses of its host, one after the other, until one
- * answers. Not OUTCOME_OK: *link is NULL, and `failure` tells of the address that answered, else of
- * the last one. With TLS and WebSocket only one address is tried, because Paho gets the name: the
- * first of IPv4, else the first.
+ * gets CONNECT. Not OUTCOME_OK: *link is NULL, and `failure` tells of the first address at which TCP
+ * works, else of the last one.
  */
 enum outcome paho_link_open(struct paho_link **link, const struct paho_link_options *options,
                             const struct broker_address *address, int64_t milliseconds,

@@ -149,41 +149,6 @@ int paho_socket_dismissal(int kept, const struct paho_sockets *own)
     return find_dismissal(bytes, length);
 }
 
-enum outcome paho_resolve(const char *host, int port, struct paho_addresses *addresses,
-                          struct error *error)
-{
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    char service[8];
-    *addresses = (struct paho_addresses){.preferred = PAHO_ADDRESSES_MAX};
-    snprintf(service, sizeof(service), "%d", port);
-    int code = getaddrinfo(host, service, &hints, &found);
-    if (code != 0) {
-        return error_set(error, OUTCOME_RETRY, "no address for host \"%s\": %s", host,
-                         code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
-    }
-    for (struct addrinfo *each = found; each != NULL && addresses->count < PAHO_ADDRESSES_MAX;
-         each = each->ai_next) {
-        if (getnameinfo(each->ai_addr, each->ai_addrlen, addresses->list[addresses->count],
-                        PAHO_ADDRESS_TEXT, NULL, 0, NI_NUMERICHOST) != 0) {
-            continue;
-        }
-        if (each->ai_family == AF_INET && addresses->preferred == PAHO_ADDRESSES_MAX) {
-            addresses->preferred = addresses->count;
-        }
-        addresses->count++;
-    }
-    freeaddrinfo(found);
-    if (addresses->preferred == PAHO_ADDRESSES_MAX) {
-        addresses->preferred = 0;
-    }
-    assert(addresses->preferred < PAHO_ADDRESSES_MAX);
-    if (addresses->count == 0) {
-        return error_set(error, OUTCOME_RETRY, "no numeric address for host \"%s\"", host);
-    }
-    return OUTCOME_OK;
-}
-
 /* Waits for a connect() under way; returns its errno. */
 static int connect_wait(int fd, int64_t milliseconds)
 {

@@ -1,6 +1,6 @@
 /*
- * paho_socket: what Paho does not tell about its connections: which address, which socket, and why
- * there is none.
+ * paho_socket: what Paho does not tell about its connections: which socket it is, and why there is
+ * none.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,7 +14,6 @@
 #include "base/outcome.h"
 
 #define PAHO_SOCKETS_MAX 16
-#define PAHO_ADDRESS_TEXT 80 /* a numeric address and NUL */
 
 /* Sockets as they were found; the inode tells whether a descriptor is still the same one. */
 struct paho_sockets {
@@ -51,19 +50,6 @@ int paho_socket_keep(const struct paho_sockets *own);
  * that it cannot write. 0: there is none, or Paho has not closed the socket.
  */
 int paho_socket_dismissal(int kept, const struct paho_sockets *own);
-
-/* A host's numeric addresses, in the resolver's order. */
-#define PAHO_ADDRESSES_MAX 8
-struct paho_addresses {
-    char list[PAHO_ADDRESSES_MAX][PAHO_ADDRESS_TEXT];
-    size_t count;
-    size_t preferred; /* the one that Paho takes when it gets the name: the first of IPv4, else the
-                         first (Socket.c, Socket_new) */
-};
-
-/* May wait for DNS. OUTCOME_OK: there is at least one. OUTCOME_RETRY with words for a person. */
-enum outcome paho_resolve(const char *host, int port, struct paho_addresses *addresses,
-                          struct error *error) MUST_CHECK;
 
 /* Why did a connection to this address fail? Tries a TCP connection, at most `milliseconds`, and
  * closes it. OUTCOME_OK: TCP works. */
