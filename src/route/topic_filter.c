@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "route/topic_filter.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -30,6 +31,7 @@ struct topic_filter {
     char **captures; /* owned, each too */
     size_t capture_count;
     size_t capture_capacity;
+    bool some_null; /* a capture has no level here */
 };
 
 /* --- compiling -------------------------------------------------------------------------------- */
@@ -182,19 +184,29 @@ enum outcome topic_filter_compile(struct slice text, struct topic_filter **filte
     return OUTCOME_OK;
 }
 
+static void free_captures(struct topic_filter *filter)
+{
+    for (size_t i = 0; i < filter->capture_count; i++) {
+        free(filter->captures[i]);
+    }
+    free(filter->captures);
+}
+
 void topic_filter_free(struct topic_filter *filter)
 {
     if (filter == NULL) {
         return;
     }
-    for (size_t i = 0; i < filter->capture_count; i++) {
-        free(filter->captures[i]);
-    }
-    free(filter->captures);
+    free_captures(filter);
     free(filter->levels);
     free(filter->mqtt);
     free(filter->text);
     free(filter);
+}
+
+const char *topic_filter_text(const struct topic_filter *filter)
+{
+    return filter->text;
 }
 
 const char *topic_filter_mqtt(const struct topic_filter *filter)
@@ -208,6 +220,32 @@ const char *const *topic_filter_captures(const struct topic_filter *filter, size
     return (const char *const *) filter->captures;
 }
 
+void topic_filter_arrange(struct topic_filter *filter, const char *const *names, size_t count)
+{
+    size_t placed = 0;
+    for (size_t i = 0; i < filter->level_count; i++) {
+        struct level *level = &filter->levels[i];
+        size_t at = 0;
+        if (level->capture < 0) {
+            continue;
+        }
+        while (at < count && strcmp(names[at], filter->captures[level->capture]) != 0) {
+            at++;
+        }
+        assert(at < count);
+        level->capture = (int) at;
+        placed++;
+    }
+    assert(placed == filter->capture_count);
+    free_captures(filter);
+    filter->captures = memory_alloc((count + 1) * sizeof(filter->captures[0]));
+    for (size_t i = 0; i < count; i++) {
+        filter->captures[i] = memory_strdup(names[i]);
+    }
+    filter->capture_count = filter->capture_capacity = count;
+    filter->some_null = placed < count;
+}
+
 /* --- matching --------------------------------------------------------------------------------- */
 
 bool topic_filter_match(const struct topic_filter *filter, struct slice topic,
@@ -216,6 +254,9 @@ bool topic_filter_match(const struct topic_filter *filter, struct slice topic,
     struct topic_rest rest = topic_rest_of(topic);
     if (filter->levels[0].kind != LEVEL_LITERAL && topic_is_private(topic)) {
         return false;
+    }
+    if (captures != NULL && filter->some_null) {
+        memset(captures, 0, filter->capture_count * sizeof(captures[0]));
     }
     for (size_t i = 0; i < filter->level_count; i++) {
         const struct level *level = &filter->levels[i];

@@ -27,11 +27,19 @@ enum outcome topic_filter_compile(struct slice text, struct topic_filter **filte
                                   struct error *error) MUST_CHECK;
 void topic_filter_free(struct topic_filter *filter);
 
+/* As it was written. */
+const char *topic_filter_text(const struct topic_filter *filter);
+
 /* The MQTT topic filter to subscribe with: "devices/+/telemetry". */
 const char *topic_filter_mqtt(const struct topic_filter *filter);
 
 /* Names of the captures in the order in which they stand. */
 const char *const *topic_filter_captures(const struct topic_filter *filter, size_t *count);
+
+/* From now on the captures are these, in this order, of which one that no level has is null: for
+ * several filters that give their captures to the same expressions. `names` has each capture of the
+ * filter. Copies the names. */
+void topic_filter_arrange(struct topic_filter *filter, const char *const *names, size_t count);
 
 /* Does it match? Then captures[i] are filled, as many as topic_filter_captures() counts; they
  * borrow `topic`. A capture that matched nothing has data == NULL. `captures` may be NULL. */

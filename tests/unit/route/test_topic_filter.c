@@ -75,6 +75,32 @@ static void test_mqtt(void)
     topic_filter_free(NULL);
 }
 
+/* Two filters that give their captures to the same expressions. */
+static void test_arranged(void)
+{
+    static const char *const names[] = {"x", "y", "z"};
+    static const struct {
+        const char *text, *topic, *seen;
+    } filters[] = {
+        {"a/{y}/{x}", "a/1/2", "x=2 y=1 z=null"},     {"b/{z...}", "b", "x=null y=null z=null"},
+        {"b/{z...}", "b/c/d", "x=null y=null z=c/d"}, {"{z}/{x}/{y}", "1/2/3", "x=2 y=3 z=1"},
+        {"+", "1", "x=null y=null z=null"},
+    };
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        struct topic_filter *filter;
+        struct error error;
+        struct buf seen = {0};
+        UNIT_CASE("%s", filters[i].text);
+        CHECK_INT_EQ(topic_filter_compile(slice_of(filters[i].text), &filter, &error), OUTCOME_OK);
+        topic_filter_arrange(filter, names, 3);
+        describe_match(filter, slice_of(filters[i].topic), &seen);
+        CHECK_TEXT_EQ(buf_string(&seen), filters[i].seen);
+        CHECK_TEXT_EQ(topic_filter_text(filter), filters[i].text);
+        buf_fini(&seen);
+        topic_filter_free(filter);
+    }
+}
+
 static void test_own_copy(void)
 {
     char text[] = "a/{b}/c";
@@ -202,6 +228,6 @@ static void test_relations(void)
     }
 }
 
-UNIT_MAIN("topic_filter", {"cases", test_cases}, {"mqtt", test_mqtt}, {"own copy", test_own_copy},
-          {"longest", test_longest}, {"publishable", test_publishable},
+UNIT_MAIN("topic_filter", {"cases", test_cases}, {"mqtt", test_mqtt}, {"arranged", test_arranged},
+          {"own copy", test_own_copy}, {"longest", test_longest}, {"publishable", test_publishable},
           {"relations", test_relations})
