@@ -91,6 +91,10 @@ static void compile_capture(struct ack_template *ack, const char **at, const str
     size_t index = 0;
     if (capture_find(scope, name, &index)) {
         part_add(ack)->capture = index;
+        if (scope->partial != NULL && scope->partial[index]) {
+            problem_error(problems, *place, "ack.topic", "not each topic of the rule has {%.*s}",
+                          SLICE_ARGS(name));
+        }
     } else {
         report_unknown(name, scope, place, problems);
     }

@@ -135,8 +135,11 @@ static void configure_process(const struct config *config)
     health_show_payloads(config->http.show_payloads);
     for (size_t i = 0; i < config->rule_count; i++) {
         const struct rule_options *rule = &config->rules[i];
-        health_describe_rule(rule->name, rule->topic.text,
+        struct buf topics = {0};
+        rule_topics_append(&topics, rule);
+        health_describe_rule(rule->name, buf_string(&topics),
                              rule->table.text == NULL ? "own sql" : rule->table.text);
+        buf_fini(&topics);
     }
 }
 

@@ -98,14 +98,13 @@ static bool rehearse_all(const struct generation *generation, struct mapper *map
 
 static void tell_captures(const struct mapped *mapped)
 {
-    size_t count;
-    const char *const *names = topic_filter_captures(mapped->rule->filter, &count);
+    const struct rule_topics *topics = &mapped->rule->topics;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < topics->capture_count; i++) {
         struct buf text = {0};
 
         text_append_printable(&text, mapped->subject.captures[i], 200);
-        fprintf(stderr, "  {%s} = %s\n", names[i],
+        fprintf(stderr, "  {%s} = %s\n", topics->captures[i],
                 mapped->subject.captures[i].data == NULL ? "null" : buf_string(&text));
         buf_fini(&text);
     }
@@ -153,9 +152,12 @@ static void tell_columns(const struct mapped *mapped)
 static void tell(struct mapper *mapper, const struct mapped *mapped)
 {
     const struct rule *rule = mapped->rule;
+    struct buf topics = {0};
 
+    rule_topics_append(&topics, rule->options);
     fprintf(stderr, "rule %s (%s:%d): topic %s\n", rule->name, rule->options->place.file,
-            rule->options->place.line, rule->options->topic.text);
+            rule->options->place.line, buf_string(&topics));
+    buf_fini(&topics);
     tell_captures(mapped);
     if (mapped->subject.payload != NULL || !rule->uses_payload) {
         tell_conditions(mapper, mapped);

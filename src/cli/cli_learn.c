@@ -169,9 +169,11 @@ static void append_settings(const struct lesson *lesson, struct buf *out)
 /* The table of a rule, through the same code that creates it. */
 static bool append_table(const struct proposed_rule *proposed, struct buf *out)
 {
+    struct option_text topic = {.text = proposed->topic};
     struct rule_options options = {.name = proposed->name,
                                    .share = "",
-                                   .topic.text = proposed->topic,
+                                   .topics = &topic,
+                                   .topic_count = 1,
                                    .format.text = proposed->format,
                                    .rows.text = proposed->rows,
                                    .table.text = proposed->name,

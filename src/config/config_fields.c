@@ -47,7 +47,7 @@ static const struct field fields[] = {
     {"log.format", FIELD_CHOICE, IN_CONFIG(log.format), 0},
     {"shutdown", FIELD_INT64, IN_CONFIG(shutdown_ms), 0},
     {"rules.name", FIELD_TEXT, IN_RULE(name), 0},
-    {"rules.topic", FIELD_OPTION, IN_RULE(topic), 0},
+    {"rules.topic", FIELD_OPTIONS, IN_RULE(topics), IN_RULE(topic_count)},
     {"rules.qos", FIELD_UINT8, IN_RULE(qos), 0},
     {"rules.share", FIELD_TEXT, IN_RULE(share), 0},
     {"rules.retained", FIELD_CHOICE, IN_RULE(retained), 0},

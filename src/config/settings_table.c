@@ -253,13 +253,14 @@ const struct setting settings[] = {
      .example = "\"telemetry\"",
      .help = "Names the rule in logs, metrics and dead letters; each rule has its own."},
     {.path = "rules.topic",
-     .type = SETTING_TEXT,
+     .type = SETTING_TEXTS,
      .default_value = "!",
      .reload = true,
      .in_sample = true,
      .example = "\"devices/{device}/telemetry\"",
-     .help = "{x} takes one level of the topic, {x...} at the end takes the rest; + and # take "
-             "without a name."},
+     .help =
+         "Topic of the messages, or a list of topics. {x} takes one level, {x...} at the end the "
+         "rest; + and # take without a name."},
     {.path = "rules.qos",
      .type = SETTING_INTEGER,
      .default_value = "1",

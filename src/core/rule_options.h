@@ -46,7 +46,8 @@ struct ack_options {
 struct rule_options {
     const char *name;
     struct place place;
-    struct option_text topic;
+    struct option_text *topics; /* in the order of the configuration */
+    size_t topic_count;
     uint8_t qos;
     const char *share; /* "" = none */
     enum retained_policy retained;

@@ -63,22 +63,25 @@ static struct difference compare(struct slice filter, struct slice topic)
 void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, struct slice topic)
 {
     const struct rule *nearest = NULL;
+    const char *nearest_topic = NULL;
     struct difference best = {0};
 
-    for (size_t i = 0; i < ruleset->count; i++) {
-        struct difference difference =
-            compare(slice_of(ruleset->rules[i]->options->topic.text), topic);
+    for (size_t i = 0; i < ruleset->filter_count; i++) {
+        const struct rule *rule = ruleset->rules[ruleset->owners[i]];
+        const char *text = topic_filter_text(ruleset->filters[i]);
+        struct difference difference = compare(slice_of(text), topic);
 
         if (nearest == NULL || difference.same > best.same) {
-            nearest = ruleset->rules[i];
+            nearest = rule;
+            nearest_topic = text;
             best = difference;
         }
     }
     if (nearest == NULL || best.same == 0) {
         return;
     }
-    buf_printf(out, "nearest is rule \"%s\" with %s: level %zu is ", nearest->name,
-               nearest->options->topic.text, best.level);
+    buf_printf(out, "nearest is rule \"%s\" with %s: level %zu is ", nearest->name, nearest_topic,
+               best.level);
     buf_append_text(out, best.got.length == 0 ? "missing" : "\"");
     text_append_printable(out, best.got, 60);
     buf_printf(out, "%s, the rule has ", best.got.length == 0 ? "" : "\"");

@@ -459,13 +459,11 @@ bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct me
     const struct rule *rule = mapper->ruleset->rules[rule_index];
     struct route route = {.rule = rule_index};
     struct slice *captures;
-    size_t count;
 
     arena_reset(mapper->arena);
     mapper->decoded_count = 0;
-    (void) topic_filter_captures(rule->filter, &count);
-    captures = arena_alloc(mapper->arena, (count + 1) * sizeof(*captures));
-    if (!topic_filter_match(rule->filter, message->topic, captures)) {
+    captures = arena_alloc(mapper->arena, (rule->topics.capture_count + 1) * sizeof(*captures));
+    if (!rule_topics_match(&rule->topics, message->topic, captures)) {
         return false;
     }
     route.captures = captures;

@@ -10,19 +10,6 @@
 #include "base/text.h"
 #include "pg/pg_quote.h"
 
-static void compile_topic(struct rule *rule, struct problems *problems)
-{
-    const struct option_text *topic = &rule->options->topic;
-    struct error error;
-
-    if (topic->text == NULL) {
-        return; /* reported by the configuration */
-    }
-    if (topic_filter_compile(slice_of(topic->text), &rule->filter, &error) != OUTCOME_OK) {
-        problem_error(problems, topic->place, "topic", "%s", error.text);
-    }
-}
-
 static void check_table_name(const struct rule *rule, struct problems *problems)
 {
     const struct option_text *table = &rule->options->table;
@@ -36,21 +23,6 @@ static void check_table_name(const struct rule *rule, struct problems *problems)
                       table->text);
     }
     buf_fini(&quoted);
-}
-
-/* Of a topic with a mistake elsewhere: what looks like a capture, so that columns are not blamed
- * for the topic. */
-static void guess_captures(struct rule *rule, struct scope *scope)
-{
-    const char *topic = rule->options->topic.text;
-    size_t room = topic == NULL ? 0 : strlen(topic);
-
-    rule->guessed = memory_alloc((room + 1) * sizeof(*rule->guessed));
-    for (const char *at = topic; at != NULL && (at = strchr(at, '{')) != NULL; at++) {
-        size_t length = strcspn(at + 1, ".}");
-        rule->guessed[scope->capture_count++] = memory_copy(slice_make(at + 1, length));
-    }
-    scope->captures = (const char *const *) rule->guessed;
 }
 
 static void compile_format(struct rule *rule, struct problems *problems)
@@ -274,12 +246,8 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     rule->name = options->name == NULL ? "" : options->name; /* the configuration has said it */
     rule->metrics = metrics_rule(rule->name);
     rule->declared = table_shape_new();
-    compile_topic(rule, problems);
-    if (rule->filter != NULL) {
-        scope.captures = topic_filter_captures(rule->filter, &scope.capture_count);
-    } else {
-        guess_captures(rule, &scope);
-    }
+    rule_topics_compile(&rule->topics, options, problems);
+    rule_topics_scope(&rule->topics, &scope);
     check_table_name(rule, problems);
     compile_format(rule, problems);
     compile_rows(rule, problems);
@@ -296,7 +264,7 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     }
     check_column_name(rule, &options->newest, "newest", problems);
     compile_ack(rule, &scope, problems);
-    if (problems->errors > errors || rule->filter == NULL) {
+    if (problems->errors > errors || rule->topics.count == 0) {
         rule_free(rule);
         return NULL;
     }
@@ -314,10 +282,6 @@ void rule_free(struct rule *rule)
     for (size_t i = 0; i < rule->condition_count; i++) {
         condition_free(rule->conditions[i]);
     }
-    for (size_t i = 0; rule->guessed != NULL && rule->guessed[i] != NULL; i++) {
-        free(rule->guessed[i]);
-    }
-    free(rule->guessed);
     free(rule->columns);
     free(rule->column_names);
     free(rule->computed_names);
@@ -325,7 +289,7 @@ void rule_free(struct rule *rule)
     row_source_free(rule->rows);
     format_free(rule->format);
     ack_template_free(rule->ack);
-    topic_filter_free(rule->filter);
+    rule_topics_fini(&rule->topics);
     table_shape_free(rule->declared);
     free(rule);
 }

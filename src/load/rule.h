@@ -12,11 +12,11 @@
 #include "core/rule_options.h"
 #include "core/table_shape.h"
 #include "decode/format.h"
+#include "load/rule_topics.h"
 #include "map/condition.h"
 #include "map/expression.h"
 #include "map/row_source.h"
 #include "pg/pg_failure.h"
-#include "route/topic_filter.h"
 #include "row/row_plan.h"
 #include "row/time_range.h"
 
@@ -27,8 +27,7 @@ struct rule {
     const char *name;                   /* options->name */
     int metrics;                        /* metrics_rule(name) */
     const char *share;                  /* options->share, "" for none */
-    struct topic_filter *filter;
-    char **guessed; /* captures of a topic that did not compile, NULL behind the last; else NULL */
+    struct rule_topics topics;
     struct format *format;
     const struct decoder *decoder; /* format's */
     struct expression **columns;   /* options->column_count of them */

@@ -160,12 +160,16 @@ static void advise_conflict(const struct rule *rule, struct problems *problems)
 static void advise_topic(const struct rule *rule, struct problems *problems)
 {
     const struct rule_options *options = rule->options;
-    size_t length = strlen(options->topic.text);
 
-    if (length > 1 && options->topic.text[length - 1] == '/') {
-        problem_warning(problems, options->topic.place, "topic",
-                        "ends with \"/\", so its last level is empty: \"%.*s\" would not match",
-                        (int) length - 1, options->topic.text);
+    for (size_t i = 0; i < options->topic_count; i++) {
+        const struct option_text *topic = &options->topics[i];
+        size_t length = strlen(topic->text);
+
+        if (length > 1 && topic->text[length - 1] == '/') {
+            problem_warning(problems, topic->place, "topic",
+                            "ends with \"/\", so its last level is empty: \"%.*s\" would not match",
+                            (int) length - 1, topic->text);
+        }
     }
     if (options->share != NULL && options->share[0] != '\0' &&
         options->retained == RETAINED_STORE) {
@@ -220,13 +224,23 @@ static bool ack_filter(struct buf *out, const char *topic)
     }
 }
 
+static bool takes_some(const struct rule_topics *topics, struct slice filter)
+{
+    bool takes = false;
+
+    for (size_t i = 0; !takes && i < topics->count; i++) {
+        takes = mqtt_filters_overlap(slice_of(topic_filter_mqtt(topics->filters[i])), filter);
+    }
+    return takes;
+}
+
 static void advise_echo(const struct rule *rule, const struct rule *taker,
                         struct problems *problems)
 {
     struct buf filter = {0};
 
     if (rule->ack != NULL && ack_filter(&filter, rule->options->ack.topic.text) &&
-        mqtt_filters_overlap(slice_of(topic_filter_mqtt(taker->filter)), buf_slice(&filter))) {
+        takes_some(&taker->topics, buf_slice(&filter))) {
         problem_warning(problems, rule->options->ack.topic.place, "ack.topic",
                         "%s\"%s\" takes these topics, so acknowledgments come back as messages%s",
                         rule == taker ? "the rule itself, " : "rule ", taker->name,
@@ -245,7 +259,7 @@ static bool store_the_same(const struct rule *left, const struct rule *right)
 {
     const struct rule_options *one = left->options;
     const struct rule_options *other = right->options;
-    bool same = same_text(topic_filter_mqtt(left->filter), topic_filter_mqtt(right->filter)) &&
+    bool same = rule_topics_equal(&left->topics, &right->topics) &&
                 same_text(one->table.text, other->table.text) &&
                 one->column_count == other->column_count && one->where_count == 0 &&
                 other->where_count == 0 && one->on_conflict == CONFLICT_ERROR &&

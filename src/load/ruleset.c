@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/ruleset.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,25 +12,37 @@
 /* What the router may keep of topics it has seen. */
 #define ROUTER_CACHE_BYTES ((size_t) 8 * 1024 * 1024)
 
-static void plan_subscriptions(struct ruleset *ruleset, bool mqtt5, struct problems *problems)
+/* The topics of all rules, in the order of the rules. */
+static void gather_filters(struct ruleset *ruleset)
 {
-    struct planned_rule *planned = memory_alloc((ruleset->count + 1) * sizeof(*planned));
+    size_t count = 0;
 
     for (size_t i = 0; i < ruleset->count; i++) {
-        planned[i].filter = ruleset->rules[i]->filter;
-        planned[i].options = ruleset->rules[i]->options;
+        count += ruleset->rules[i]->topics.count;
     }
-    subscription_plan(planned, ruleset->count, mqtt5, &ruleset->wanted, problems);
-    free(planned);
+    ruleset->filters = memory_alloc((count + 1) * sizeof(*ruleset->filters));
+    ruleset->owners = memory_alloc((count + 1) * sizeof(*ruleset->owners));
+    for (unsigned i = 0; i < ruleset->count; i++) {
+        const struct rule_topics *topics = &ruleset->rules[i]->topics;
+
+        for (size_t k = 0; k < topics->count; k++) {
+            ruleset->owners[ruleset->filter_count] = i;
+            ruleset->filters[ruleset->filter_count++] = topics->filters[k];
+        }
+    }
+    assert(ruleset->filter_count == count);
 }
 
-static void make_router(struct ruleset *ruleset)
+static void plan_subscriptions(struct ruleset *ruleset, bool mqtt5, struct problems *problems)
 {
-    ruleset->filters = memory_alloc((ruleset->count + 1) * sizeof(*ruleset->filters));
-    for (size_t i = 0; i < ruleset->count; i++) {
-        ruleset->filters[i] = ruleset->rules[i]->filter;
+    struct planned_rule *planned = memory_alloc((ruleset->filter_count + 1) * sizeof(*planned));
+
+    for (size_t i = 0; i < ruleset->filter_count; i++) {
+        planned[i].filter = ruleset->filters[i];
+        planned[i].options = ruleset->rules[ruleset->owners[i]]->options;
     }
-    ruleset->router = router_new(ruleset->filters, ruleset->count, ROUTER_CACHE_BYTES);
+    subscription_plan(planned, ruleset->filter_count, mqtt5, &ruleset->wanted, problems);
+    free(planned);
 }
 
 struct ruleset *ruleset_compile(const struct rule_options *options, size_t count,
@@ -54,8 +67,9 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
         rule_advise(ruleset->rules[i], mqtt5, problems);
     }
     rules_advise(ruleset->rules, ruleset->count, problems);
+    gather_filters(ruleset);
     plan_subscriptions(ruleset, mqtt5, problems);
-    make_router(ruleset);
+    ruleset->router = router_new(ruleset->filters, ruleset->filter_count, ROUTER_CACHE_BYTES);
     return ruleset;
 }
 
@@ -70,6 +84,7 @@ void ruleset_free(struct ruleset *ruleset)
         rule_free(ruleset->rules[i]);
     }
     free(ruleset->serving);
+    free(ruleset->owners);
     free(ruleset->filters);
     free(ruleset->rules);
     free(ruleset);
@@ -79,10 +94,11 @@ void ruleset_set_plans(struct ruleset *ruleset, const struct plans *plans)
 {
     ruleset->plans = plans;
     free(ruleset->serving);
-    ruleset->serving = memory_alloc((ruleset->count + 1) * sizeof(*ruleset->serving));
-    for (size_t i = 0; i < ruleset->count; i++) {
-        const struct rule *rule = ruleset->rules[i];
-        char *filter = subscription_full_filter(rule->share, topic_filter_mqtt(rule->filter));
+    ruleset->serving = memory_alloc((ruleset->filter_count + 1) * sizeof(*ruleset->serving));
+    for (size_t i = 0; i < ruleset->filter_count; i++) {
+        const struct rule *rule = ruleset->rules[ruleset->owners[i]];
+        char *filter =
+            subscription_full_filter(rule->share, topic_filter_mqtt(ruleset->filters[i]));
 
         ruleset->serving[i] = plans_serving(plans, filter);
         free(filter);
@@ -98,18 +114,24 @@ enum routing ruleset_find(const struct ruleset *ruleset, struct copies *copies,
 
     *count = 0;
     for (size_t i = 0; i < matching; i++) {
-        const struct rule *rule = ruleset->rules[found[i].rule];
+        unsigned filter = found[i].rule;
+        unsigned owner = ruleset->owners[filter];
+        const struct rule *rule = ruleset->rules[owner];
         const struct copy_wish wish = {
             .share = rule->share,
-            .serving = ruleset->serving == NULL ? NULL : ruleset->serving[found[i].rule],
+            .serving = ruleset->serving == NULL ? NULL : ruleset->serving[filter],
         };
+
+        if (i > 0 && ruleset->owners[found[i - 1].rule] == owner) {
+            continue; /* of a rule's topics the first one that matches decides */
+        }
 
         if (!copies_count(copies, message, &wish)) {
             continue;
         }
         counting++;
         if (!message->retained || rule->options->retained != RETAINED_IGNORE) {
-            routes[(*count)++] = found[i];
+            routes[(*count)++] = (struct route){.rule = owner, .captures = found[i].captures};
         }
     }
     if (matching == 0) {

@@ -18,11 +18,14 @@
 struct ruleset {
     struct rule **rules; /* owned */
     size_t count;
-    struct topic_filter **filters; /* owned array: what the router goes by */
+    struct topic_filter *
+        *filters;     /* owned array: the topics of all rules, what the router goes by */
+    unsigned *owners; /* owned array: the rule of each filter; never goes down */
+    size_t filter_count;
     struct router *router;
     struct subscription_set wanted; /* what the rules ask for, without identifiers */
     const struct plans *plans;      /* borrowed; the newest is theirs; NULL: every copy counts */
-    const char **serving;  /* owned array: for each rule the filter whose subscription serves it */
+    const char **serving;  /* owned array: for each filter the one whose subscription serves it */
     const char *client_id; /* borrowed */
 };
 

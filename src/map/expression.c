@@ -219,6 +219,33 @@ enum outcome expression_parse(struct parser *parser, bool operators, struct expr
     return fold_constant(parser, made);
 }
 
+/* A capture that is null under some topics of the rule: a column says what it is to be there. In a
+ * condition null is a value like any other. */
+static enum outcome check_partial(struct parser *parser, size_t start,
+                                  const struct expression *expression)
+{
+    const struct source *partial =
+        source_is_partial(&expression->source) ? &expression->source : NULL;
+    for (const struct filter_use *use = expression->filters; use != NULL; use = use->next) {
+        if (use->filter->takes_null) {
+            partial = NULL;
+            continue;
+        }
+        for (size_t i = 0; i < use->arguments.count; i++) {
+            if (source_is_partial(&use->arguments.sources[i])) {
+                partial = &use->arguments.sources[i];
+            }
+        }
+    }
+    if (partial == NULL) {
+        return OUTCOME_OK;
+    }
+    struct slice hint = arena_printf(parser->arena, "{%.*s} | default 'none', or | default null",
+                                     SLICE_ARGS(partial->name));
+    return parser_fail(parser, start, hint.data, "not each topic of the rule has {%.*s}",
+                       SLICE_ARGS(partial->name));
+}
+
 /* What people write who know another language. */
 static const char *hint_behind(const struct parser *parser, const struct expression *expression)
 {
@@ -241,6 +268,9 @@ enum outcome expression_compile(struct slice text, const struct scope *scope,
     if (outcome == OUTCOME_OK && !parser_at_end(&parser)) {
         outcome = parser_fail(&parser, parser.at, hint_behind(&parser, made),
                               "\"|\", \"::\" or the end expected");
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = check_partial(&parser, 0, made);
     }
     if (outcome != OUTCOME_OK) {
         arena_free(parser.arena);

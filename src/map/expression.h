@@ -24,8 +24,9 @@
 struct scope {
     const char *const *captures; /* names, in the order of subject.captures */
     size_t capture_count;
-    size_t row_levels; /* wildcards in `rows`: 0 outside of it, where "@key" is not known */
-    bool in_ack;       /* "@status" and its like are known */
+    const bool *partial; /* of each: some topic of the rule does not have it; NULL: none is such */
+    size_t row_levels;   /* wildcards in `rows`: 0 outside of it, where "@key" is not known */
+    bool in_ack;         /* "@status" and its like are known */
 };
 
 struct expression;

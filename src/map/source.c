@@ -21,6 +21,7 @@ static enum outcome parse_capture(struct parser *parser, struct source *source)
         if (slice_is(name, scope->captures[i])) {
             source->kind = SOURCE_CAPTURE;
             source->capture = i;
+            source->partial = scope->partial != NULL && scope->partial[i];
             source->name = name;
             return OUTCOME_OK;
         }
@@ -258,6 +259,11 @@ bool source_uses_payload(const struct source *source)
 {
     return source->kind == SOURCE_HERE || source->kind == SOURCE_PAYLOAD ||
            source->kind == SOURCE_OUTER;
+}
+
+bool source_is_partial(const struct source *source)
+{
+    return source->kind == SOURCE_CAPTURE && source->partial;
 }
 
 bool source_varies_by_row(const struct source *source)

@@ -27,6 +27,7 @@ struct source {
     unsigned out; /* at least 1 for OUTER and KEY */
     struct path_step *path;
     size_t capture;          /* index */
+    bool partial;            /* of CAPTURE: null under some topics of the rule */
     const struct fact *fact; /* of FACT and KEY */
     struct slice name;       /* of the capture, or of fact->named */
     struct value constant;
@@ -47,6 +48,9 @@ const char *source_type(const struct source *source);
 
 /* Does it look into the decoded payload? */
 bool source_uses_payload(const struct source *source);
+
+/* Is it a capture that some topics of the rule do not have? */
+bool source_is_partial(const struct source *source);
 
 /* Can it differ between the rows of one message? */
 bool source_varies_by_row(const struct source *source);

@@ -34,7 +34,7 @@ static void check_sound(const struct config *config)
     require(config->broker.url_count > 0 && config->rule_count > 0);
     for (size_t i = 0; i < config->rule_count; i++) {
         const struct rule_options *rule = &config->rules[i];
-        require(rule->name != NULL && rule->topic.text != NULL && rule->column_count > 0);
+        require(rule->name != NULL && rule->topic_count > 0 && rule->column_count > 0);
         require((rule->table.text == NULL) != (rule->sql.text == NULL));
     }
     buf_fini(&out);

@@ -16,6 +16,7 @@ import psycopg2
 
 import mapping
 from env import ROOT, limit, quick
+from test_plan import edit
 
 CASE, RULE = "mapping_case", "mapping_rule"  # two columns more, so that each row tells where it comes from
 DATA = os.path.join(ROOT, "tests/data/mapping")
@@ -26,7 +27,7 @@ EXAMPLES = os.path.join(ROOT, "config/examples")
 
 def with_cases(block):
     """The rules with the case in topic and columns."""
-    text = re.sub(r'\btopic(\s*)=(\s*)"(?![$@])', rf'topic\1=\2"~/{{{CASE}}}/', block.rules)
+    text = re.sub(r'\btopic\s*=\s*(?:"[^"]*"|\([^)]*\))', lambda topics: re.sub(r'"(?![$@])([^"]*)"', rf'"~/{{{CASE}}}/\1"', topics[0]), block.rules)
     if block.finally_:
         return text
     text = re.sub(r"\bcolumns(\s*)=(\s*){", rf'columns\1=\2{{ {CASE} = "{{{CASE}}}"; {RULE} = "@rule";', text)
@@ -267,6 +268,35 @@ def test_examples(env):
     for path in paths:
         done = env.cli("check", "--database", config=path, environment={"MQTT2PG_DATABASE": env.postgres.conninfo(env.database)})
         assert done.code == 0 and "no mistakes" in done.out and "warning" not in done.out, f"{path}: {done}"
+
+
+def check_several_topics(env, protocol):
+    """A rule with a list of topics: each message once, whatever copies come; retained ones; acknowledgments; a topic added by SIGHUP."""
+    env.sql("create table several (device text, v int)")
+    env.publish([("~/s/kept/new", "1", 1, {"retain": protocol == "5"})])
+    rule = """{ name = "several"; topic = (%s); table = "several"; columns = { device = "{device}"; v = "$"; }; ack: { topic = "~/acks/{device}"; }; }"""
+    first = '"~/s/{device}/new", "~/s/old/{device}", "~/other/{device}/#"'
+    kept = [("kept", 1)] if protocol == "5" else []  # of MQTT 3.1.1 a subscription that is new brings it again
+    bridge = env.bridge(rule % first, broker={"protocol": protocol})
+    acks = env.subscribe("~/acks/#")
+    env.publish([("~/s/d1/new", "2"), ("~/s/old/d2", "3"), ("~/other/d3", "4"), ("~/s/old/new", "5"), ("~/s/d9/x", "6")])
+    env.wait_rows("several", len(kept) + 4)
+    acks.wait(4)
+    edit(bridge, rule % '"~/s/{device}/new", "~/s/old/{device}", "~/s/{device}/#"')
+    env.publish([("~/s/d1/new", "7"), ("~/s/d4/x", "8"), ("~/s/old/d5", "9"), ("~/other/d3", "10")])
+    env.wait_rows("several", len(kept) + 7)
+    bridge.wait_quiet()
+    assert env.sql("select device, v from several order by v") == kept + [
+        ("d1", 2), ("d2", 3), ("d3", 4), ("old", 5), ("d1", 7), ("d4", 8), ("d5", 9)]
+
+
+@quick
+def test_several_topics_mqtt5(env):
+    check_several_topics(env, "5")
+
+
+def test_several_topics_mqtt311(env):
+    check_several_topics(env, "3.1.1")
 
 
 def test_system_topics(env):

@@ -49,7 +49,8 @@ static void test_rule_defaults(void)
     const struct rule_options *rule = &config->rules[0];
     CHECK_TEXT_EQ(rule->name, "r");
     CHECK_INT_EQ(rule->place.line, 2);
-    CHECK_TEXT_EQ(rule->topic.text, "a/{b}");
+    CHECK_INT_EQ(rule->topic_count, 1);
+    CHECK_TEXT_EQ(rule->topics[0].text, "a/{b}");
     CHECK_INT_EQ(rule->qos, 1);
     CHECK_TEXT_EQ(rule->share, "");
     CHECK_INT_EQ(rule->retained, RETAINED_NEW);
@@ -111,7 +112,8 @@ static void test_values(void)
 }
 
 static const char full_rule[] =
-    "rules = ( { name = \"full\"; topic = \"d/{device}\"; qos = 2; share = \"g\"; retained = "
+    "rules = ( { name = \"full\"; topic = (\"d/{device}\", \"e/{device}\"); qos = 2; share = "
+    "\"g\"; retained = "
     "\"ignore\";\n"
     "  format = \"text\"; table = \"public.t\"; rows = \"$.r[*]\"; where = ( \"$.a > 0\",\n"
     "  \"$.b is null\" );\n"
@@ -174,7 +176,7 @@ static void test_broken_rule(void)
     CHECK_INT_EQ(problems.errors, 6);
     CHECK(config != NULL && config->rule_count == 1);
     const struct rule_options *rule = &config->rules[0];
-    CHECK(rule->name == NULL && rule->topic.text == NULL && rule->table.text == NULL);
+    CHECK(rule->name == NULL && rule->topic_count == 0 && rule->table.text == NULL);
     CHECK_INT_EQ(rule->where_count, 0);
     CHECK_INT_EQ(rule->column_count, 2);
     CHECK_TEXT_EQ(rule->columns[0].expression, "@topic");
@@ -275,22 +277,23 @@ static void test_json(void)
     struct config *config = case_load(full_rule, "");
     config_to_json(config, NULL, &json);
     const char *rule = strstr(buf_string(&json), "\"rules\":");
-    CHECK_TEXT_EQ(
-        rule, "\"rules\":[{\"name\":\"full\",\"topic\":\"d/{device}\",\"qos\":2,\"share\":\"g\","
-              "\"retained\":\"ignore\",\"format\":\"text\",\"compression\":\"none\",\"max_"
-              "decoded\":\"8MB\",\"lenient\":false,\"table\":\"public.t\","
-              "\"columns\":{\"Odd Name\":\"$.x\",\"y\":\"{device}\"},"
-              "\"compute\":{},\"notify\":null,"
-              "\"where\":[\"$.a > 0\",\"$.b is null\"],\"rows\":\"$.r[*]\",\"time_range\":[],"
-              "\"on_conflict\":\"update\",\"key\":[\"y\",\"Odd "
-              "Name\"],\"newest\":\"y\",\"retry_for\":\"0\","
-              "\"create\":true,\"sql\":null,\"csv\":{\"delimiter\":null,\"quote\":null,"
-              "\"header\":false,\"names\":[],\"comment\":null},"
-              "\"influx\":{\"precision\":\"ns\"},"
-              "\"protobuf\":{\"descriptor\":null,\"message\":null},"
-              "\"sparkplug\":{\"rebirth\":\"never\"},\"ack\":{\"topic\":\"@response_topic\","
-              "\"on\":[\"rejected\"],\"qos\":0,\"retain\":true,"
-              "\"fields\":{\"status\":\"@status\"}}}]}");
+    CHECK_TEXT_EQ(rule,
+                  "\"rules\":[{\"name\":\"full\",\"topic\":[\"d/{device}\",\"e/"
+                  "{device}\"],\"qos\":2,\"share\":\"g\","
+                  "\"retained\":\"ignore\",\"format\":\"text\",\"compression\":\"none\",\"max_"
+                  "decoded\":\"8MB\",\"lenient\":false,\"table\":\"public.t\","
+                  "\"columns\":{\"Odd Name\":\"$.x\",\"y\":\"{device}\"},"
+                  "\"compute\":{},\"notify\":null,"
+                  "\"where\":[\"$.a > 0\",\"$.b is null\"],\"rows\":\"$.r[*]\",\"time_range\":[],"
+                  "\"on_conflict\":\"update\",\"key\":[\"y\",\"Odd "
+                  "Name\"],\"newest\":\"y\",\"retry_for\":\"0\","
+                  "\"create\":true,\"sql\":null,\"csv\":{\"delimiter\":null,\"quote\":null,"
+                  "\"header\":false,\"names\":[],\"comment\":null},"
+                  "\"influx\":{\"precision\":\"ns\"},"
+                  "\"protobuf\":{\"descriptor\":null,\"message\":null},"
+                  "\"sparkplug\":{\"rebirth\":\"never\"},\"ack\":{\"topic\":\"@response_topic\","
+                  "\"on\":[\"rejected\"],\"qos\":0,\"retain\":true,"
+                  "\"fields\":{\"status\":\"@status\"}}}]}");
     buf_fini(&json);
     config_free(config);
 }

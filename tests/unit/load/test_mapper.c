@@ -8,10 +8,22 @@
 #include "row/copy_format.h"
 #include "unit.h"
 
+/* Places for the topics of the rules of one test. */
+static struct option_text *topic_of(const char *topic)
+{
+    static struct option_text places[16];
+    static size_t used;
+    struct option_text *place = &places[used++ % (sizeof(places) / sizeof(places[0]))];
+
+    *place = (struct option_text){.text = topic};
+    return place;
+}
+
 static struct rule_options rule_of(const char *name, const char *topic)
 {
     return (struct rule_options){.name = name,
-                                 .topic = {.text = topic},
+                                 .topics = topic_of(topic),
+                                 .topic_count = 1,
                                  .qos = 1,
                                  .share = "",
                                  .format = {.text = "json"},
@@ -130,6 +142,29 @@ static void test_a_rule_that_needs_no_payload_takes_any(void)
                "expected, but the text ends;");
 }
 
+/* A rule takes a message once, by the first of its topics that matches. */
+static void test_several_topics(void)
+{
+    static struct option_text topics[] = {
+        {.text = "a/{x}/t"}, {.text = "b/{y}/{x}"}, {.text = "a/#"}};
+    struct rule_options rules[2] = {rule_of("several", NULL), rule_of("all", "#")};
+    struct option_column columns[] = {{.name = "x", .expression = "{x} | default 'none'"},
+                                      {.name = "y", .expression = "{y} | default null"}};
+    struct option_column all = {.name = "t", .expression = "@topic"};
+
+    rules[0].topics = topics;
+    rules[0].topic_count = 3;
+    rules[0].columns = columns;
+    rules[0].column_count = 2;
+    rules[1].columns = &all;
+    rules[1].column_count = 1;
+    check_maps(rules, 1, "a/1/t", "", "several:(\"1\",null);");
+    check_maps(rules, 1, "b/1/2", "", "several:(\"2\",\"1\");");
+    check_maps(rules, 1, "a/1", "", "several:(\"none\",null);");
+    check_maps(rules, 1, "c", "", "");
+    check_maps(rules, 2, "a/1/t", "", "several:(\"1\",null);all:(\"a/1/t\");");
+}
+
 /* The topic decides which rules take a message, the plan which copy of it counts. */
 static void test_copies_for_overlapping_subscriptions(void)
 {
@@ -223,5 +258,6 @@ static void test_retained_policies(void)
 
 UNIT_MAIN("load/mapper", {"one row", test_one_row}, {"where and rows", test_where_and_rows},
           {"a rule that needs no payload takes any", test_a_rule_that_needs_no_payload_takes_any},
+          {"several topics", test_several_topics},
           {"copies for overlapping subscriptions", test_copies_for_overlapping_subscriptions},
           {"retained policies", test_retained_policies})

@@ -10,7 +10,7 @@
 struct rule_case {
     struct rule_options rule;
     struct option_column columns[2];
-    struct option_text where, key;
+    struct option_text topics[2], where, key;
     struct option_column field;
 };
 
@@ -21,13 +21,15 @@ static struct rule_options *right_rule(struct rule_case *made)
     *made = (struct rule_case){
         .columns = {{.name = "device", .expression = "{device}", .place = place},
                     {.name = "temp", .expression = "$.temp", .place = place}},
+        .topics = {{"devices/{device}/t", place}, {NULL, place}},
         .where = {.place = place},
         .key = {.place = place},
         .field = {.name = "id", .place = place},
     };
     made->rule = (struct rule_options){.name = "r",
                                        .place = place,
-                                       .topic = {"devices/{device}/t", place},
+                                       .topics = made->topics,
+                                       .topic_count = 1,
                                        .qos = 1,
                                        .share = "",
                                        .format = {"json", place},
@@ -67,12 +69,43 @@ static void test_topic_and_format(void)
 {
     struct rule_case made;
 
-    right_rule(&made)->topic.text = "devices/{device}x/t";
+    right_rule(&made);
+    made.topics[0].text = "devices/{device}x/t";
     made.rule.column_count = 0;
     check_problem(&made.rule,
                   "a.cfg:7: topic: level 2, \"{device}x\": a capture takes its whole level");
     right_rule(&made)->format.text = "jsn";
     check_problem(&made.rule, "a.cfg:7: format: unknown format \"jsn\" (did you mean json?)");
+}
+
+static void test_several_topics(void)
+{
+    struct rule_case made;
+
+    right_rule(&made)->topic_count = 2;
+    made.topics[1].text = "{device}/new/#";
+    check_problem(&made.rule, NULL);
+    made.topics[1].text = "new/{site}";
+    check_problem(&made.rule, "a.cfg:7: columns.device: not each topic of the rule has {device} at "
+                              "character 1 ({device} | default 'none', or | default null)");
+    made.columns[0].expression = "{device} | concat '/' | default {site}";
+    check_problem(&made.rule, NULL);
+    made.columns[0].expression = "'x' | concat {device}";
+    check_problem(&made.rule, "a.cfg:7: columns.device: not each topic of the rule has {device} at "
+                              "character 1 ({device} | default 'none', or | default null)");
+    made.columns[0].expression = "$.device";
+    made.where.text = "{device} is null or {site} = 'x'";
+    made.rule.where = &made.where;
+    made.rule.where_count = 1;
+    check_problem(&made.rule, NULL);
+    made.rule.ack = (struct ack_options){
+        .wanted = true, .topic = {"acks/{device}", {"a.cfg", 9}}, .on_stored = true, .qos = 1};
+    check_problem(&made.rule, "a.cfg:9: ack.topic: not each topic of the rule has {device}");
+    right_rule(&made)->topic_count = 2;
+    made.topics[1].text = "new/{site}x";
+    made.columns[0].expression = "{device} | concat {site}";
+    check_problem(&made.rule,
+                  "a.cfg:7: topic: level 2, \"{site}x\": a capture takes its whole level");
 }
 
 static void test_expressions_name_their_column(void)
@@ -153,7 +186,7 @@ static void test_every_mistake_is_reported(void)
 }
 
 UNIT_MAIN("load/rule", {"a right rule compiles", test_a_right_rule_compiles},
-          {"topic and format", test_topic_and_format},
+          {"topic and format", test_topic_and_format}, {"several topics", test_several_topics},
           {"expressions name their column", test_expressions_name_their_column},
           {"key is one of the columns", test_key_is_one_of_the_columns},
           {"acknowledgments", test_acknowledgments},
