@@ -258,9 +258,8 @@ const struct setting settings[] = {
      .reload = true,
      .in_sample = true,
      .example = "\"devices/{device}/telemetry\"",
-     .help =
-         "Topic of the messages, or a list of topics. {x} takes one level, {x...} at the end the "
-         "rest; + and # take without a name."},
+     .help = "Topic of the messages, or a list of them: {x} takes one level, {x...} the rest; "
+             "also + and #."},
     {.path = "rules.qos",
      .type = SETTING_INTEGER,
      .default_value = "1",
