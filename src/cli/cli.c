@@ -29,6 +29,36 @@ static const struct cli_command commands[] = {
      "another\n"
      "process stores as the same client_id.\n",
      cli_run},
+    {"init",
+     "[--broker URL] [--username NAME] [--password-file F] [--ca-file F] [--protocol 5|3.1.1] "
+     "[--client-id ID] [--database CONNINFO] [--database-password-file F] [--topic FILTER] "
+     "[--for D] [--journal DIR] [--output FILE] [--force] [--yes]",
+     "ask for broker and database, try both, and write a configuration that runs",
+     "Asks for what no option says; without a terminal, or with --yes, it takes the defaults in "
+     "brackets.\n"
+     "Says what has to be created or granted in PostgreSQL, listens to the broker as learn does, "
+     "and "
+     "writes\n"
+     "rules and tables for what came. When nothing came, one rule stores every message whole.\n"
+     "--broker URL       mqtt://host, or mqtts://host for TLS (mqtt://localhost:1883)\n"
+     "--username NAME    at the broker; --password-file F: a file that holds the password, mode "
+     "0600.\n"
+     "                   A person is asked for the password; it then stands in FILE, whose mode is "
+     "0600\n"
+     "--ca-file F        certificates that the broker's is checked against; else the system's\n"
+     "--protocol P       3.1.1 for a broker that does not speak MQTT 5\n"
+     "--client-id ID     of the service at the broker; no two bridges have the same "
+     "(mqtt2pg-HOSTNAME)\n"
+     "--database C       libpq's connection string or URI (dbname=telemetry)\n"
+     "--topic FILTER     the messages to store, such as 'devices/#' (#); --for D: how long to "
+     "listen (30s)\n"
+     "--journal DIR      where messages wait on disk (journal, beside FILE; /var/lib/mqtt2pg for a "
+     "FILE in /etc)\n"
+     "--output FILE      the configuration (mqtt2pg.cfg); --force replaces a file that is there\n"
+     "Exit code 1, and no file, when broker or database did not work; 3 when the tables that are "
+     "there\n"
+     "already do not fit the rules in FILE.\n",
+     cli_init},
     {"learn", "FILTER [--for D] [--broker URL] [--sql]",
      "listen without storing, and propose rules and tables for what comes",
      "Listens to the broker of the configuration, which needs no rules yet, and prints a "

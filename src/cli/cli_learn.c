@@ -29,13 +29,12 @@ static void append_head(const struct lesson *lesson, struct buf *out)
     buf_append_text(out, "# Proposed by mqtt2pg learn, out of ");
     lesson_append_seen(lesson, out);
     buf_append_text(
-        out,
-        ".\n"
-        "# Read it through and make it yours: names, types, what is not wanted. Then, with "
-        "this file as FILE:\n"
-        "#   mqtt2pg -c FILE check      every mistake\n"
-        "#   mqtt2pg -c FILE schema     the SQL of the tables\n"
-        "#   mqtt2pg -c FILE run        the service; create = true makes the tables\n");
+        out, ".\n"
+             "# Read it through and make it yours: names, types, what is not wanted. Then, with "
+             "this file as FILE:\n"
+             "#   mqtt2pg -c FILE check      every mistake\n"
+             "#   mqtt2pg -c FILE schema     the SQL of the tables\n"
+             "#   mqtt2pg -c FILE run        the service; create = true makes the tables\n");
     lesson_append_limits(lesson, out);
     buf_append_text(out, "\n");
 }

@@ -20,5 +20,6 @@ int cli_replay(const struct cli_call *call);
 int cli_settings(const struct cli_call *call);
 int cli_status(const struct cli_call *call);
 int cli_learn(const struct cli_call *call);
+int cli_init(const struct cli_call *call);
 
 #endif

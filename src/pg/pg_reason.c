@@ -48,8 +48,8 @@ static const struct reason reasons[] = {
      "= "
      "options there (PgBouncer), or leave options out of database.conninfo"},
     {NULL, "no password supplied",
-     "the server wants a password for role \"%r\": set password_file, or password in "
-     "database.conninfo"},
+     PG_REASON_PASSWORD_WANTED " for role \"%r\": set password_file, or password in "
+                               "database.conninfo"},
     {NULL, "accepting connections on that socket",
      "no PostgreSQL listens on the socket in %h port %p: is it running, and is that its "
      "unix_socket_directories?"},

@@ -14,6 +14,10 @@
 
 #include "base/buf.h"
 
+/* How the reason begins when libpq had no password and the server wants one: PostgreSQL then tells no
+ * SQLSTATE. */
+#define PG_REASON_PASSWORD_WANTED "the server wants a password"
+
 /* What the connection was to be, for the words; NULL = not known. */
 struct pg_where {
     const char *host; /* name, address or folder of the socket */

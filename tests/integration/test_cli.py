@@ -11,7 +11,7 @@ import shlex
 from env import quick
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
 
-COMMANDS = ("run", "check", "explain", "schema", "dead-letters", "gaps", "journal", "settings", "learn")
+COMMANDS = ("run", "check", "explain", "schema", "dead-letters", "gaps", "journal", "settings", "learn", "init")
 LATER_COMMANDS = ("status",)
 
 RAW = '{ name = "raw"; topic = "raw/{rest...}"; format = "raw"; table = "raw"; columns = { what = "{rest}"; bytes = "$"; }; }'

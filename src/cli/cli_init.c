@@ -1,0 +1,329 @@
+/*
+ * cli_init: from a broker and a database to a configuration that runs.
+ *
+ *   ask ─▶ broker answers? ─▶ database answers, and lets us? ─▶ listen ─▶ write ─▶ check
+ *            │ no: reason        │ no: the lines that are missing
+ *            ▼                   ▼
+ *         ask again, or end   ask again, or end
+ *
+ * The broker and the database are tried with the settings as the service would read them: the text
+ * goes through a file in memory and the usual reader.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "cli/commands.h"
+#include "cli/init_answers.h"
+#include "cli/init_text.h"
+#include "cli/lesson.h"
+#include "mqtt/broker_check.h"
+#include "pg/pg_missing.h"
+#include "route/topic_filter.h"
+
+/* What a step came to. */
+enum step {
+    STEP_DONE,
+    STEP_AGAIN, /* it did not work: ask once more */
+    STEP_ENDED, /* a person has left */
+};
+
+/* --- the settings as the service reads them --------------------------------------------------- */
+
+/* NULL: told. */
+static struct config *read_settings(const struct init_answers *answers)
+{
+    struct problems problems = {0};
+    struct config *config = NULL;
+    struct buf text = {0};
+    struct error error;
+    char path[40];
+    int fd = memfd_create("mqtt2pg-init", MFD_CLOEXEC);
+
+    init_append_settings(&text, answers);
+    /* The reader warns of passwords in files that others can read. */
+    if (fd < 0 || fchmod(fd, 0600) < 0 ||
+        file_write(fd, text.data, text.length, 0, &error) != OUTCOME_OK) {
+        fprintf(stderr, "mqtt2pg: no memory for the settings: %s\n", strerror(errno));
+    } else {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        config = config_load_settings(path, &problems);
+    }
+    problems_print(&problems, stdout);
+    if (problems.errors > 0) {
+        config_free(config);
+        config = NULL;
+    }
+    problems_fini(&problems);
+    if (fd >= 0) {
+        close(fd);
+    }
+    explicit_bzero(text.data, text.length);
+    buf_fini(&text);
+    return config;
+}
+
+/* --- the broker ------------------------------------------------------------------------------- */
+
+static bool broker_answers(const struct init_answers *answers)
+{
+    struct config *config = read_settings(answers);
+    const struct subscription_set none = {0};
+    struct broker_report report = {0};
+    struct error error = {0};
+    char *client_id;
+    bool good;
+
+    if (config == NULL) {
+        return false;
+    }
+    client_id = broker_visitor_id(&config->broker, "init");
+    good = broker_check(&config->broker, client_id, &none, &report, &error) == OUTCOME_OK;
+    if (good) {
+        printf("broker: connected to %s, %s\n", report.url, broker_kind_name(report.kind));
+    } else {
+        printf("broker: no connection: %s\n", error.text);
+    }
+    broker_report_fini(&report);
+    free(client_id);
+    config_free(config);
+    return good;
+}
+
+static enum step settle_broker(struct init_answers *answers, bool again)
+{
+    if (!init_ask_broker(answers, again)) {
+        return STEP_ENDED;
+    }
+    return broker_answers(answers) ? STEP_DONE : STEP_AGAIN;
+}
+
+/* --- the database ----------------------------------------------------------------------------- */
+
+static void say_missing(struct buf *lines)
+{
+    printf("  run what is missing as an administrator of PostgreSQL:\n%s", buf_string(lines));
+}
+
+static bool database_answers(const struct init_answers *answers)
+{
+    struct config *config = read_settings(answers);
+    struct pg_connection *connection;
+    struct buf lines = {0};
+    struct error error = {0};
+    bool missing = false;
+    bool good;
+
+    if (config == NULL) {
+        return false;
+    }
+    connection = pg_connection_new(&config->database);
+    good = pg_connect(connection, &error) == OUTCOME_OK;
+    if (pg_missing_append(&lines, connection, config->database.conninfo, good ? NULL : &error,
+                          &missing) != OUTCOME_OK) {
+        good = false;
+        error_set(&error, OUTCOME_RETRY, "it does not tell its privileges");
+    }
+    if (!good) {
+        printf("database: no connection: %s\n", error.text);
+    } else if (missing) {
+        printf("database: connected to %s, which may not make tables there\n",
+               pg_target(connection));
+    } else {
+        printf("database: connected to %s, which may make tables there\n", pg_target(connection));
+    }
+    if (missing) {
+        say_missing(&lines);
+    }
+    buf_fini(&lines);
+    pg_connection_free(connection);
+    config_free(config);
+    return good && !missing;
+}
+
+static enum step settle_database(struct init_answers *answers, bool again)
+{
+    if (!init_ask_database(answers, again)) {
+        return STEP_ENDED;
+    }
+    return database_answers(answers) ? STEP_DONE : STEP_AGAIN;
+}
+
+/* --- the rules -------------------------------------------------------------------------------- */
+
+static void append_head(struct buf *out, const struct init_answers *answers,
+                        const struct lesson *lesson)
+{
+    buf_append_text(out, "# Written by mqtt2pg init, out of ");
+    lesson_append_seen(lesson, out);
+    buf_printf(out,
+               ".\n"
+               "# Read it through and make it yours: names, types, what is not wanted. With this "
+               "file as FILE:\n"
+               "#   mqtt2pg -c FILE check --database --broker     every mistake\n"
+               "#   mqtt2pg -c FILE run                           the service\n");
+    lesson_append_limits(lesson, out);
+    buf_append_byte(out, '\n');
+    init_append_settings(out, answers);
+    buf_append_byte(out, '\n');
+}
+
+/* Listens and appends the whole configuration. STEP_AGAIN: the broker could not be asked, or a person
+ * wants to listen to something else. */
+static enum step listen(struct init_answers *answers, struct buf *out)
+{
+    struct config *config = read_settings(answers);
+    struct proposal *proposal = NULL;
+    struct lesson *lesson = NULL;
+    struct error error;
+    enum step step = STEP_DONE;
+
+    lesson = config == NULL ? NULL : lesson_new(answers->topic, &error);
+    if (lesson == NULL || !lesson_listen(lesson, &config->broker, answers->listen_ms)) {
+        step = STEP_AGAIN;
+        goto end;
+    }
+    append_head(out, answers, lesson);
+    if (lesson_messages(lesson) > 0) {
+        proposal = lesson_propose(lesson);
+    }
+    if (proposal != NULL && proposal->rule_count > 0) {
+        proposal_append(out, proposal);
+        goto end;
+    }
+    printf("no message with a payload came for %s\n", answers->topic);
+    if (init_ask_whether(answers, "listen again, or to another topic", false)) {
+        step = STEP_AGAIN;
+    } else {
+        printf("every message will be stored whole, in the table mqtt_messages\n");
+        init_append_whole_messages(out, answers->topic);
+    }
+end:
+    thread_unblock_signals();
+    proposal_free(proposal);
+    lesson_free(lesson);
+    config_free(config);
+    return step;
+}
+
+static enum step settle_rules(struct init_answers *answers, bool again, struct buf *out)
+{
+    if (!init_ask_topic(answers, again)) {
+        return STEP_ENDED;
+    }
+    buf_reset(out);
+    return listen(answers, out);
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+/* A file with a password is for its owner only, also when it was another's to read before. */
+static bool write_file(const struct init_answers *answers, const struct buf *text)
+{
+    mode_t mode = init_holds_secret(answers) ? 0600 : 0644;
+    int fd = open(answers->output,
+                  O_WRONLY | O_CREAT | O_CLOEXEC | (answers->force ? O_TRUNC : O_EXCL), mode);
+    struct error error;
+    bool good = false;
+
+    if (fd < 0) {
+        fprintf(stderr, "mqtt2pg: %s: %s\n", answers->output, strerror(errno));
+        return false;
+    }
+    if (mode == 0600 && fchmod(fd, mode) < 0) {
+        fprintf(stderr, "mqtt2pg: %s: its mode can't be set: %s\n", answers->output,
+                strerror(errno));
+    } else if (file_write(fd, text->data, text->length, 0, &error) != OUTCOME_OK) {
+        fprintf(stderr, "mqtt2pg: %s: %s\n", answers->output, error.text);
+    } else {
+        good = true;
+    }
+    close(fd);
+    if (!good) {
+        unlink(answers->output);
+    }
+    return good;
+}
+
+/* As `check --database` would, in its words. */
+static int check_file(const struct init_answers *answers)
+{
+    char database[] = "--database";
+    char *arguments[] = {database, NULL};
+    const struct cli_call call = {.config_file = answers->output,
+                                  .config_given = true,
+                                  .count = 1,
+                                  .arguments = arguments,
+                                  .name = "check",
+                                  .usage = ""};
+    int exit_code = cli_check(&call);
+
+    if (exit_code == CLI_DONE) {
+        printf("%s is written. Read it through, then: mqtt2pg -c %s run\n", answers->output,
+               answers->output);
+    } else {
+        printf("%s is written, but it does not fit yet: edit it, then: mqtt2pg -c %s check "
+               "--database\n",
+               answers->output, answers->output);
+    }
+    return exit_code;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+/* Once for a script, which is told of the broker and of the database even when both are away; again
+ * and again for a person. False: it did not work. */
+static bool settle(struct init_answers *answers, struct buf *text)
+{
+    enum step broker = STEP_AGAIN;
+    enum step database = STEP_AGAIN;
+    enum step rules = STEP_AGAIN;
+
+    for (bool again = false; broker == STEP_AGAIN && (!again || answers->ask); again = true) {
+        broker = settle_broker(answers, again);
+    }
+    for (bool again = false;
+         broker != STEP_ENDED && database == STEP_AGAIN && (!again || answers->ask); again = true) {
+        database = settle_database(answers, again);
+    }
+    for (bool again = false; broker == STEP_DONE && database == STEP_DONE && rules == STEP_AGAIN &&
+                             (!again || answers->ask);
+         again = true) {
+        rules = settle_rules(answers, again, text);
+    }
+    return rules == STEP_DONE;
+}
+
+int cli_init(const struct cli_call *call)
+{
+    struct init_answers answers;
+    struct buf text = {0};
+    int exit_code = init_answers_parse(call, &answers);
+
+    if (exit_code == CLI_DONE && !answers.force && access(answers.output, F_OK) == 0) {
+        fprintf(stderr,
+                "mqtt2pg: %s is there already: --force replaces it, --output FILE writes another\n",
+                answers.output);
+        exit_code = CLI_FAILED;
+    }
+    if (exit_code == CLI_DONE) {
+        exit_code = settle(&answers, &text) && write_file(&answers, &text) ? check_file(&answers)
+                                                                           : CLI_FAILED;
+    }
+    if (text.length > 0) {
+        explicit_bzero(text.data, text.length);
+    }
+    buf_fini(&text);
+    init_answers_fini(&answers);
+    return exit_code;
+}

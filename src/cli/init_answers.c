@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/init_answers.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "mqtt/broker_options.h"
+#include "pg/pg_connection.h"
+#include "route/topic_filter.h"
+
+#define BROKER_DEFAULT "mqtt://localhost:1883"
+#define DATABASE_DEFAULT "dbname=telemetry"
+#define TOPIC_DEFAULT "#"
+#define OUTPUT_DEFAULT "mqtt2pg.cfg"
+#define LISTEN_MS_DEFAULT 30000
+
+/* A client id of 23 characters is taken by each broker (MQTT 3.1.1, section 3.1.3.1). */
+enum { HOST_CHARACTERS_MAX = 15 };
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+static const char *keep(struct init_answers *answers, const char *text)
+{
+    return arena_printf(answers->arena, "%s", text).data;
+}
+
+/* The configuration may stand in another folder than the one that the path was meant from. */
+static const char *keep_path(struct init_answers *answers, const char *path)
+{
+    char *whole = path[0] == '\0' ? NULL : realpath(path, NULL);
+    const char *kept = keep(answers, whole == NULL ? path : whole);
+
+    free(whole);
+    return kept;
+}
+
+/* The options that take a text, and where the text goes. */
+struct text_option {
+    const char *name;
+    size_t offset;
+    bool path;
+};
+
+#define TO(member) offsetof(struct init_answers, member)
+
+static const struct text_option text_options[] = {
+    {"--broker", TO(broker), false},
+    {"--username", TO(username), false},
+    {"--password-file", TO(password_file), true},
+    {"--ca-file", TO(ca_file), true},
+    {"--protocol", TO(protocol), false},
+    {"--client-id", TO(client_id), false},
+    {"--database", TO(database), false},
+    {"--database-password-file", TO(database_password_file), true},
+    {"--topic", TO(topic), false},
+    {"--journal", TO(journal), false},
+    {"--output", TO(output), false},
+};
+
+/* True when arguments[*at] is one of them. */
+static bool take_text(const struct cli_call *call, int *at, struct init_answers *answers)
+{
+    for (size_t i = 0; i < sizeof(text_options) / sizeof(text_options[0]); i++) {
+        const struct text_option *option = &text_options[i];
+        const char *value = cli_option(call, at, option->name);
+
+        if (value != NULL) {
+            *(const char **) ((char *) answers + option->offset) =
+                option->path ? keep_path(answers, value) : keep(answers, value);
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *default_client_id(struct init_answers *answers)
+{
+    char host[HOST_CHARACTERS_MAX + 1] = "";
+
+    /* A longer name is cut, and may then have no end. */
+    (void) gethostname(host, sizeof(host));
+    host[HOST_CHARACTERS_MAX] = '\0';
+    host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] = '\0';
+    return host[0] == '\0' ? "mqtt2pg" : arena_printf(answers->arena, "mqtt2pg-%s", host).data;
+}
+
+/* The service's directory for a configuration in /etc, else one beside the file. */
+static const char *default_journal(const struct init_answers *answers)
+{
+    return strncmp(answers->output, "/etc/", 5) == 0 ? "/var/lib/mqtt2pg" : "journal";
+}
+
+/* NULL, or what is wrong with the texts. */
+static const char *find_mistake(const struct init_answers *answers, struct error *error)
+{
+    struct broker_address address;
+    struct topic_filter *filter = NULL;
+    const char *protocol = answers->protocol;
+
+    if (answers->broker != NULL && !broker_address_parse(answers->broker, &address, error)) {
+        return error->text;
+    }
+    if (answers->database != NULL && pg_check_conninfo(answers->database, error) != OUTCOME_OK) {
+        return error->text;
+    }
+    if (answers->topic != NULL &&
+        topic_filter_compile(slice_of(answers->topic), &filter, error) != OUTCOME_OK) {
+        return error->text;
+    }
+    topic_filter_free(filter);
+    if (protocol != NULL && strcmp(protocol, "5") != 0 && strcmp(protocol, "3.1.1") != 0) {
+        return "--protocol is 5 or 3.1.1";
+    }
+    if (answers->password_file != NULL && answers->username == NULL) {
+        return "--password-file needs --username";
+    }
+    return NULL;
+}
+
+int init_answers_parse(const struct cli_call *call, struct init_answers *answers)
+{
+    const char *value;
+    const char *mistake;
+    struct error error;
+    bool yes = false;
+
+    *answers = (struct init_answers){.arena = arena_new(4096), .listen_ms = LISTEN_MS_DEFAULT};
+    for (int i = 0; i < call->count; i++) {
+        if ((value = cli_option(call, &i, "--for")) != NULL) {
+            if (!text_parse_duration(slice_of(value), &answers->listen_ms) ||
+                answers->listen_ms <= 0) {
+                return cli_usage(call, "\"%s\" is no duration like \"30s\"", value);
+            }
+        } else if (strcmp(call->arguments[i], "--force") == 0) {
+            answers->force = true;
+        } else if (strcmp(call->arguments[i], "--yes") == 0) {
+            yes = true;
+        } else if (!take_text(call, &i, answers)) {
+            return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
+        }
+    }
+    mistake = find_mistake(answers, &error);
+    if (mistake != NULL) {
+        return cli_usage(call, "%s", mistake);
+    }
+    answers->ask = !yes && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
+    answers->output = answers->output == NULL ? OUTPUT_DEFAULT : answers->output;
+    answers->client_id =
+        answers->client_id == NULL ? default_client_id(answers) : answers->client_id;
+    answers->journal = answers->journal == NULL ? default_journal(answers) : answers->journal;
+    return CLI_DONE;
+}
+
+void init_answers_fini(struct init_answers *answers)
+{
+    if (answers->password != NULL) {
+        explicit_bzero((char *) answers->password, strlen(answers->password));
+    }
+    arena_free(answers->arena);
+}
+
+/* --- questions -------------------------------------------------------------------------------- */
+
+/* One line without its end, in the arena; NULL at the end of the input. */
+static const char *read_line(const struct init_answers *answers)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t length = getline(&line, &room, stdin);
+    const char *kept = NULL;
+
+    if (length >= 0) {
+        line[strcspn(line, "\r\n")] = '\0';
+        kept = arena_printf(answers->arena, "%s", line).data;
+        explicit_bzero(line, room);
+    }
+    free(line);
+    return kept;
+}
+
+/* Asks for a text into *answer. An empty line means `otherwise`, which is shown. */
+static bool ask(const struct init_answers *answers, const char *question, const char *otherwise,
+                const char **answer)
+{
+    const char *line;
+
+    assert(answers->ask);
+    printf("%s", question);
+    if (otherwise != NULL) {
+        printf(" [%s]", otherwise);
+    }
+    printf(": ");
+    fflush(stdout);
+    line = read_line(answers);
+    if (line != NULL) {
+        *answer = line[0] == '\0' ? otherwise : line;
+    }
+    return line != NULL;
+}
+
+/* The same without showing what is typed. */
+static bool ask_secret(const struct init_answers *answers, const char *question,
+                       const char **answer)
+{
+    struct termios shown, hidden;
+    bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
+    bool good;
+
+    hidden = shown;
+    if (terminal) {
+        hidden.c_lflag &= ~(tcflag_t) ECHO;
+        (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+    }
+    good = ask(answers, question, NULL, answer);
+    if (terminal) {
+        (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+        printf("\n");
+    }
+    return good;
+}
+
+bool init_ask_broker(struct init_answers *answers, bool again)
+{
+    const char *otherwise = answers->broker == NULL ? BROKER_DEFAULT : answers->broker;
+    struct broker_address address;
+    struct error error;
+    bool given = answers->broker != NULL;
+
+    if (!answers->ask || (given && !again)) {
+        answers->broker = otherwise;
+        return true;
+    }
+    while (true) {
+        if (!ask(answers, "URL of the broker; mqtts:// for TLS", otherwise, &answers->broker)) {
+            return false;
+        }
+        if (broker_address_parse(answers->broker, &address, &error)) {
+            break;
+        }
+        printf("%s\n", error.text);
+    }
+    if (!ask(answers, "user name at the broker; an empty line for none", answers->username,
+             &answers->username)) {
+        return false;
+    }
+    return answers->username == NULL || answers->password_file != NULL ||
+           ask_secret(answers, "its password", &answers->password);
+}
+
+bool init_ask_database(struct init_answers *answers, bool again)
+{
+    const char *otherwise = answers->database == NULL ? DATABASE_DEFAULT : answers->database;
+    struct error error;
+
+    if (!answers->ask || (answers->database != NULL && !again)) {
+        answers->database = otherwise;
+        return true;
+    }
+    while (ask(answers,
+               again ? "an empty line tries again; or another connection string"
+                     : "database, as in host=db.example dbname=telemetry user=bridge",
+               otherwise, &answers->database)) {
+        if (pg_check_conninfo(answers->database, &error) == OUTCOME_OK) {
+            return true;
+        }
+        printf("%s\n", error.text);
+    }
+    return false;
+}
+
+bool init_ask_topic(struct init_answers *answers, bool again)
+{
+    const char *otherwise = answers->topic == NULL ? TOPIC_DEFAULT : answers->topic;
+    struct topic_filter *filter = NULL;
+    struct error error;
+
+    if (!answers->ask || (answers->topic != NULL && !again)) {
+        answers->topic = otherwise;
+        return true;
+    }
+    while (ask(answers, "messages to store: a topic filter such as devices/#", otherwise,
+               &answers->topic)) {
+        if (topic_filter_compile(slice_of(answers->topic), &filter, &error) == OUTCOME_OK) {
+            topic_filter_free(filter);
+            return true;
+        }
+        printf("%s\n", error.text);
+    }
+    return false;
+}
+
+bool init_ask_whether(const struct init_answers *answers, const char *question, bool otherwise)
+{
+    const char *answer = NULL;
+
+    if (!answers->ask || !ask(answers, question, otherwise ? "yes" : "no", &answer)) {
+        return otherwise;
+    }
+    return answer[0] == 'y' || answer[0] == 'Y';
+}

@@ -1,0 +1,46 @@
+/*
+ * init_answers: what `init` has to know, from its options and from a person at a terminal.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_CLI_INIT_ANSWERS_H
+#define MQTT2PG_CLI_INIT_ANSWERS_H
+
+#include "base/arena.h"
+#include "cli/cli_call.h"
+
+/* Borrowed from the command line, or in `arena`. NULL = not said yet, or none. */
+struct init_answers {
+    struct arena *arena; /* owned */
+    const char *broker;  /* its URL */
+    const char *username;
+    const char *password; /* typed by a person; never from the command line, which all can see */
+    const char *password_file; /* absolute */
+    const char *ca_file;       /* absolute */
+    const char *protocol;      /* "5" or "3.1.1"; NULL = the default */
+    const char *client_id;
+    const char *database;               /* its conninfo */
+    const char *database_password_file; /* absolute */
+    const char *topic;                  /* a filter in the language of rules */
+    const char *journal;                /* its directory */
+    const char *output;                 /* the file to be written */
+    int64_t listen_ms;
+    bool force; /* the file may be replaced */
+    bool ask;   /* a person sits at the terminal */
+};
+
+/* Reads the options. CLI_DONE, or CLI_USAGE, which has been told. To be freed in any case. */
+int init_answers_parse(const struct cli_call *call, struct init_answers *answers);
+void init_answers_fini(struct init_answers *answers);
+
+/* Ask for what no option said, with the value that stands there, or the default, as the answer of an
+ * empty line; without a person the defaults are taken. `again`: also what was said before, because it
+ * did not work. False at the end of the input. */
+bool init_ask_broker(struct init_answers *answers, bool again);
+bool init_ask_database(struct init_answers *answers, bool again);
+bool init_ask_topic(struct init_answers *answers, bool again);
+
+/* A yes or no; `otherwise` is the answer of an empty line, and without a person. */
+bool init_ask_whether(const struct init_answers *answers, const char *question, bool otherwise);
+
+#endif

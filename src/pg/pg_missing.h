@@ -1,0 +1,41 @@
+/*
+ * pg_missing: what an administrator still has to create or grant before the bridge can store, as
+ * lines for a shell. For `init`.
+ *
+ *   sudo -u postgres createuser bridge
+ *   sudo -u postgres createdb -O bridge telemetry
+ *   sudo -u postgres psql -d telemetry -c 'grant create on schema public to bridge'
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_PG_MISSING_H
+#define MQTT2PG_PG_PG_MISSING_H
+
+#include "pg/pg_connection.h"
+
+/* What is known of the server. */
+struct pg_lack {
+    const char *host; /* NULL or a path: a socket of this machine */
+    const char *port; /* NULL = the default */
+    const char *database;
+    const char *role;
+    const char *sqlstate;  /* why connecting failed; "" = the server did not say */
+    bool password_wanted;  /* the server asked for one, and there was none */
+    bool connected;        /* then the members below tell */
+    bool schema_there;     /* the bridge's own schema */
+    bool may_make_schema;  /* CREATE on the database */
+    const char *namespace; /* where a table without schema is made; NULL = nowhere */
+    bool may_make_table;   /* CREATE on `namespace` */
+};
+
+/* Appends the lines, each with "    " in front; comments of the shell say when a line is not needed.
+ * False: nothing is missing that such a line could make. Pure. */
+bool pg_lack_append(struct buf *out, const struct pg_lack *lack);
+
+/* Appends the lines after an attempt to connect: `error` is NULL when it succeeded. OUTCOME_OK:
+ * `missing` tells whether there are any. */
+enum outcome pg_missing_append(struct buf *out, struct pg_connection *connection,
+                               const char *conninfo, const struct error *error,
+                               bool *missing) MUST_CHECK;
+
+#endif
