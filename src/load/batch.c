@@ -78,25 +78,23 @@ static void add_gap(struct batch *batch, const struct gap *gap)
     batch->gaps[batch->gap_count++] = *gap;
 }
 
-static void add_ack(struct batch *batch, const struct batch_builder *builder,
-                    const struct mapped *mapped, const char *reason, const char *sqlstate)
+void batch_add_ack(struct batch *batch, struct mapper *mapper, const struct mapped *mapped,
+                   const struct refused *refused)
 {
     const struct ack_template *template = mapped->rule->ack;
-
-    if (template == NULL || !ack_template_wants(template, reason == NULL)) {
-        return;
-    }
-
-    const struct ack_facts facts = {.stored = reason == NULL,
-                                    .reason = reason,
-                                    .sqlstate = sqlstate,
+    const struct ack_facts facts = {.stored = refused == NULL,
+                                    .reason = refused == NULL ? NULL : refused->reason,
+                                    .sqlstate = refused == NULL ? NULL : refused->sqlstate,
                                     .rows = mapped->rows,
                                     .stored_at_us = clock_wall_us()};
     struct subject subject = mapped->subject;
 
+    if (template == NULL || !ack_template_wants(template, facts.stored)) {
+        return;
+    }
     subject.here = subject.payload;
     subject.ack = &facts;
-    ack_template_append(template, &subject, mapper_arena(builder->mapper), &batch->acks);
+    ack_template_append(template, &subject, mapper_arena(mapper), &batch->acks);
 }
 
 static void add_dead_letter(struct batch *batch, const struct batch_builder *builder,
@@ -129,112 +127,36 @@ static void note_reject(struct batch *batch, const struct dead_letter *letter)
     }
 }
 
-static void report_gap(const struct gap *gap)
-{
-    struct health_gap told = {.noticed_us = gap->noticed_at_us,
-                              .from_us = gap->from_us,
-                              .to_us = gap->to_us,
-                              .messages = gap->messages};
-    struct buf from = {0}, to = {0}, messages = {0};
-
-    snprintf(told.cause, sizeof(told.cause), "%.*s", SLICE_ARGS(gap->cause));
-    health_add_gap(&told);
-    if (gap->from_us != 0) {
-        text_format_time(&from, gap->from_us);
-    }
-    if (gap->to_us != 0) {
-        text_format_time(&to, gap->to_us);
-    }
-    if (gap->messages < 0) {
-        buf_append_text(&messages, "unknown");
-    } else {
-        buf_printf(&messages, "%lld", (long long) gap->messages);
-    }
-    log_error("messages may be missing: see mqtt2pg gaps list", F_TEXT("cause", told.cause),
-              F_TEXT("from", buf_string(&from)), F_TEXT("to", buf_string(&to)),
-              F_TEXT("messages", buf_string(&messages)));
-    buf_fini(&messages);
-    buf_fini(&from);
-    buf_fini(&to);
-}
-
-/* One line a rule, at its first reject, with the reason of that one; `noted` of the batch's rejects
- * are known. */
-static void report_rejects(const struct batch *batch, size_t first, size_t noted)
-{
-    const struct health_reject *reject = &batch->rejects[first];
-    int64_t count = 0;
-
-    for (size_t i = 0; i < noted; i++) {
-        if (strcmp(batch->rejects[i].rule, reject->rule) == 0) {
-            if (i < first) {
-                return;
-            }
-            count++;
-        }
-    }
-    /* Of a batch with more rejects than are known, the rest is told as the first rule's. */
-    if (first == 0) {
-        count += (int64_t) (batch->reject_count - noted);
-    }
-    log_warn("messages rejected: they are in the dead letters", F_TEXT("rule", reject->rule),
-             F_INT("messages", count), F_TEXT("topic", reject->topic),
-             F_TEXT("reason", reject->reason));
-}
-
-void batch_report(const struct batch *batch)
-{
-    size_t noted =
-        batch->reject_count < HEALTH_REJECTS_MAX ? batch->reject_count : HEALTH_REJECTS_MAX;
-
-    for (size_t i = 0; i < noted; i++) {
-        const struct health_reject *reject = &batch->rejects[i];
-        health_add_reject(reject->rule, slice_of(reject->topic), reject->reason, reject->payload);
-    }
-    for (size_t i = 0; i < batch->gap_count; i++) {
-        report_gap(&batch->gaps[i]);
-    }
-    if (batch->first_unmatched[0] != '\0') {
-        log_warn("messages match no rule: they are counted and not stored; they came for rules "
-                 "that were there before",
-                 F_INT("messages", (int64_t) batch->unmatched),
-                 F_TEXT("topic", batch->first_unmatched));
-    }
-    for (size_t i = 0; i < noted; i++) {
-        report_rejects(batch, i, noted);
-    }
-}
-
 static void add_rejected(struct batch *batch, const struct batch_builder *builder,
-                         const struct mapped *mapped, const char *reason, const char *sqlstate)
+                         const struct mapped *mapped, const struct refused *refused)
 {
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
                                        .rule = mapped->rule->name,
                                        .message = mapped->subject.message,
-                                       .reason = reason,
-                                       .sqlstate = sqlstate};
+                                       .reason = refused->reason,
+                                       .sqlstate = refused->sqlstate};
 
     add_dead_letter(batch, builder, &letter);
     note_reject(batch, &letter);
     batch->rules[mapped->rule_index].rejected++;
-    add_ack(batch, builder, mapped, reason, sqlstate);
+    batch_add_ack(batch, builder->mapper, mapped, refused);
 }
 
-static void add_parked(struct batch *batch, const struct batch_builder *builder,
-                       const struct mapped *mapped)
+static void add_parked(struct batch *batch, const struct batch_builder *builder, unsigned rule,
+                       const struct message *message)
 {
-    const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
+    const struct rule_target *target = rule_targets_get(builder->targets, rule);
+    bool waits = rule_targets_healing(builder->targets, rule);
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
-                                       .rule = mapped->rule->name,
-                                       .message = mapped->subject.message,
-                                       .reason = target->state == RULE_HEALING
-                                                     ? "waits behind parked messages of its rule"
-                                                     : target->reason,
+                                       .rule = builder->ruleset->rules[rule]->name,
+                                       .message = message,
+                                       .reason = waits ? "waits behind parked messages of its rule"
+                                                       : target->reason,
                                        .sqlstate = target->sqlstate,
                                        .parked = true};
 
     add_dead_letter(batch, builder, &letter);
-    batch->rules[mapped->rule_index].parked++;
+    batch->rules[rule].parked++;
 }
 
 const char batch_too_large[] = "its rows take more than 8 MB beyond four times its payload";
@@ -290,9 +212,9 @@ static void add_rows(struct batch *batch, const struct batch_builder *builder,
     const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
 
     if (batch_add_rows(batch, batch->count - 1, mapped, target)) {
-        add_ack(batch, builder, mapped, NULL, NULL);
+        batch_add_ack(batch, builder->mapper, mapped, NULL);
     } else {
-        add_rejected(batch, builder, mapped, batch_too_large, NULL);
+        add_rejected(batch, builder, mapped, &(struct refused){.reason = batch_too_large});
     }
 }
 
@@ -308,23 +230,21 @@ static void add_head(struct batch *batch, const struct batch_builder *builder,
              " bytes, of which the first %zu "
              "are kept",
              message->whole_bytes, message->payload.length);
-    add_rejected(batch, builder, mapped, reason, NULL);
+    add_rejected(batch, builder, mapped, &(struct refused){.reason = reason});
 }
 
 static void add_mapped(struct batch *batch, const struct batch_builder *builder,
                        const struct mapped *mapped)
 {
-    const struct verdict_row *refused =
+    const struct verdict_row *verdict =
         verdicts_find(builder->verdicts, mapped->subject.message->sequence, mapped->rule_index);
 
     if (mapped->subject.message->kind == MESSAGE_HEAD) {
         add_head(batch, builder, mapped);
-    } else if (mapper_skips(builder->mapper, mapped->rule_index)) {
-        add_parked(batch, builder, mapped);
-    } else if (refused != NULL) {
-        add_rejected(batch, builder, mapped, refused->reason, refused->sqlstate);
+    } else if (verdict != NULL) {
+        add_rejected(batch, builder, mapped, &(struct refused){verdict->reason, verdict->sqlstate});
     } else if (mapped->verdict == VERDICT_REJECTED) {
-        add_rejected(batch, builder, mapped, mapped->reason, NULL);
+        add_rejected(batch, builder, mapped, &(struct refused){.reason = mapped->reason});
     } else if (mapped->verdict == VERDICT_FILTERED) {
         batch->rules[mapped->rule_index].filtered++;
     } else {
@@ -350,7 +270,6 @@ static void note_unmatched(struct batch *batch, const struct batch_builder *buil
 static void add_publish(struct batch *batch, const struct batch_builder *builder,
                         const struct message *message)
 {
-    const struct mapped *list;
     struct memory_entry entry;
     struct ack command;
     size_t count;
@@ -358,10 +277,16 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
     if (mapper_learn(builder->mapper, message, &entry)) {
         memory_rows_append(&batch->learned, &entry);
     }
-    count = mapper_map(builder->mapper, message, &list);
+    count = mapper_find(builder->mapper, message);
     add_message(batch, message);
     for (size_t i = 0; i < count; i++) {
-        add_mapped(batch, builder, &list[i]);
+        unsigned rule = mapper_rule(builder->mapper, i);
+
+        if (rule_targets_aside(builder->targets, rule) && message->kind != MESSAGE_HEAD) {
+            add_parked(batch, builder, rule, message);
+        } else {
+            add_mapped(batch, builder, mapper_map_found(builder->mapper, i));
+        }
     }
     if (mapper_rebirth(builder->mapper, message, clock_wall_us(), &command)) {
         ack_batch_append(&batch->acks, &command);

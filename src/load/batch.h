@@ -85,9 +85,16 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder);
 enum outcome batch_extend(struct batch *batch, const struct batch_builder *builder,
                           size_t records_max, bool *whole, struct error *error) MUST_CHECK;
 
-/* After the commit: tells the log and the status page which messages became dead letters, and which
- * may be missing. */
-void batch_report(const struct batch *batch);
+/* Why a message is rejected; borrowed. */
+struct refused {
+    const char *reason;
+    const char *sqlstate; /* PostgreSQL's; NULL or "" = none */
+};
+
+/* Appends the acknowledgment that the rule publishes for this message, if it wants one. `refused`
+ * NULL: the message is stored. */
+void batch_add_ack(struct batch *batch, struct mapper *mapper, const struct mapped *mapped,
+                   const struct refused *refused);
 
 /* Appends the rows of one message under one rule; `message` is its index in the batch. False, with
  * nothing added: they take more than BATCH_MESSAGE_BYTES beyond four times the payload;

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/stop.h"
 #include "base/thread.h"
+#include "load/batch_report.h"
 #include "load/blame.h"
 #include "load/loader_bridge.h"
 #include "load/loader_connect.h"

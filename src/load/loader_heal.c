@@ -77,7 +77,7 @@ static void heal_portions(struct loader *loader, unsigned rule)
     /* A rule that was parked again is looked at when its time has come; it is no trouble of the
      * database's. */
     if (result != STORE_DONE && result != STORE_AGAIN &&
-        !(result == STORE_WAIT && rule_targets_get(loader->targets, rule)->state != RULE_HEALING)) {
+        !(result == STORE_WAIT && !rule_targets_healing(loader->targets, rule))) {
         loader_trouble(loader, result, &failure);
     }
 }
@@ -86,12 +86,12 @@ void loader_heal(struct loader *loader, unsigned rule)
 {
     struct pg_failure failure = {.message = ""};
 
-    if (rule_targets_get(loader->targets, rule)->state != RULE_HEALING &&
+    if (!rule_targets_healing(loader->targets, rule) &&
         rule_targets_look(loader->targets, loader->connection, rule, &failure) != OUTCOME_OK) {
         loader_trouble(loader, STORE_LOST, &failure);
         return;
     }
-    if (rule_targets_get(loader->targets, rule)->state == RULE_HEALING) {
+    if (rule_targets_healing(loader->targets, rule)) {
         heal_portions(loader, rule);
     }
 }

@@ -16,8 +16,7 @@ enum {
 static bool is_tried(const struct loader *loader, unsigned rule)
 {
     return loader->ruleset->rules[rule]->options->retry_for_ms > 0 &&
-           !mapper_skips(loader->mapper, rule) &&
-           rule_targets_get(loader->targets, rule)->plan != NULL;
+           rule_targets_get(loader->targets, rule)->state == RULE_WORKS;
 }
 
 static void end_round(struct loader_later *later)

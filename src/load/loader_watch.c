@@ -55,7 +55,7 @@ static enum outcome watch_letters(struct loader *loader, struct pg_failure *fail
     enum outcome outcome;
 
     for (unsigned i = 0; i < ruleset->count; i++) {
-        if (rule_targets_get(loader->targets, i)->state != RULE_WORKS) {
+        if (rule_targets_aside(loader->targets, i)) {
             names[counts.rule_count++] = ruleset->rules[i]->name;
         }
     }

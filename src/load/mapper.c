@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/mapper.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -15,7 +16,6 @@ enum { ROWS_BYTES_MAX = 64 * 1024 * 1024 }; /* that one message becomes under on
 struct rule_columns {
     const struct column_shape *const *columns; /* borrowed */
     const struct column_shape **declared;      /* owned */
-    bool skip;
 };
 
 /* A payload decoded for one format. */
@@ -32,8 +32,10 @@ struct mapper {
     enum routing routing;  /* of the message last mapped */
     struct rule_columns *rules;
     struct arena *arena;
-    struct route *routes;
-    struct mapped *list;
+    const struct message *message; /* borrowed; of mapper_find() */
+    struct route *routes;          /* of this message */
+    size_t route_count;
+    struct mapped *list;     /* one per route */
     struct decoded *decoded; /* one per format met in this message */
     size_t decoded_count;
     struct memory *memory;         /* owned; NULL: no format has state */
@@ -122,16 +124,6 @@ void mapper_set_copies(struct mapper *mapper, struct copies *copies)
 enum routing mapper_routing(const struct mapper *mapper)
 {
     return mapper->routing;
-}
-
-void mapper_skip(struct mapper *mapper, unsigned rule_index, bool skip)
-{
-    mapper->rules[rule_index].skip = skip;
-}
-
-bool mapper_skips(const struct mapper *mapper, unsigned rule_index)
-{
-    return mapper->rules[rule_index].skip;
 }
 
 struct arena *mapper_arena(struct mapper *mapper)
@@ -372,9 +364,6 @@ static void map_route(struct mapper *mapper, const struct route *route,
                     .rule = rule->name,
                     .client_id = mapper->ruleset->client_id},
     };
-    if (mapper->rules[route->rule].skip) {
-        return;
-    }
     if (fails_early(mapper, rule, &mapped->subject)) {
         mapped->verdict = VERDICT_FILTERED;
         return;
@@ -406,16 +395,36 @@ static void map_route(struct mapper *mapper, const struct route *route,
     }
 }
 
-size_t mapper_map(struct mapper *mapper, const struct message *message, const struct mapped **list)
+size_t mapper_find(struct mapper *mapper, const struct message *message)
 {
-    size_t count;
-
     arena_reset(mapper->arena);
     mapper->decoded_count = 0;
-    mapper->routing =
-        ruleset_find(mapper->ruleset, mapper->copies, message, mapper->routes, &count);
+    mapper->message = message;
+    mapper->routing = ruleset_find(mapper->ruleset, mapper->copies, message, mapper->routes,
+                                   &mapper->route_count);
+    assert(mapper->route_count <= mapper->ruleset->count);
+    return mapper->route_count;
+}
+
+unsigned mapper_rule(const struct mapper *mapper, size_t found)
+{
+    assert(found < mapper->route_count);
+    return mapper->routes[found].rule;
+}
+
+const struct mapped *mapper_map_found(struct mapper *mapper, size_t found)
+{
+    assert(found < mapper->route_count);
+    map_route(mapper, &mapper->routes[found], mapper->message, &mapper->list[found]);
+    return &mapper->list[found];
+}
+
+size_t mapper_map(struct mapper *mapper, const struct message *message, const struct mapped **list)
+{
+    size_t count = mapper_find(mapper, message);
+
     for (size_t i = 0; i < count; i++) {
-        map_route(mapper, &mapper->routes[i], message, &mapper->list[i]);
+        (void) mapper_map_found(mapper, i);
     }
     *list = mapper->list;
     return count;
@@ -462,6 +471,7 @@ bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct me
 
     arena_reset(mapper->arena);
     mapper->decoded_count = 0;
+    mapper->route_count = 0;
     captures = arena_alloc(mapper->arena, (rule->topics.capture_count + 1) * sizeof(*captures));
     if (!rule_topics_match(&rule->topics, message->topic, captures)) {
         return false;

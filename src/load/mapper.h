@@ -47,16 +47,17 @@ void mapper_set_columns(struct mapper *mapper, unsigned rule_index,
 /* What decides which copy of a message counts. Borrowed. Without it every copy does. */
 void mapper_set_copies(struct mapper *mapper, struct copies *copies);
 
-/* A rule that is switched off is matched but not mapped: VERDICT_ROWS with 0 rows. The loader asks
- * mapper_skips() and parks such messages. */
-void mapper_skip(struct mapper *mapper, unsigned rule_index, bool skip);
-bool mapper_skips(const struct mapper *mapper, unsigned rule_index);
+/* How many rules take this message? Borrows the message until the next call. mapper_rule() gives
+ * the index of such a rule in the ruleset, mapper_map_found() what the rule makes of the message:
+ * its memory is valid until the next mapper_find(). `found` counts from 0. */
+size_t mapper_find(struct mapper *mapper, const struct message *message);
+unsigned mapper_rule(const struct mapper *mapper, size_t found);
+const struct mapped *mapper_map_found(struct mapper *mapper, size_t found);
 
-/* Maps a message; *list is valid until the next call, like all it points to. Returns the number of
- * rules that match. */
+/* mapper_find(), and mapper_map_found() for each rule; *list is valid until the next call. */
 size_t mapper_map(struct mapper *mapper, const struct message *message, const struct mapped **list);
 
-/* Why no rule takes the message last mapped by mapper_map(), when none does. */
+/* Why no rule takes the message of the last mapper_find(), when none does. */
 enum routing mapper_routing(const struct mapper *mapper);
 
 /* The same for one rule only, whether or not its subscription brought the message; false when its
@@ -72,7 +73,7 @@ bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct me
 struct memory *mapper_memory(struct mapper *mapper);
 bool mapper_learn(struct mapper *mapper, const struct message *message, struct memory_entry *entry);
 
-/* Behind mapper_map() of the same message: does its edge node have to be asked for a new BIRTH
+/* Behind mapper_find() of the same message: does its edge node have to be asked for a new BIRTH
  * (load/rebirth)? True: `ack` is the command, in mapper_arena(). */
 bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_t now_us,
                     struct ack *ack);

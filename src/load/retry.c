@@ -48,27 +48,13 @@ static void give_up(struct second_verdict *verdict, const char *reason, const ch
     snprintf(verdict->sqlstate, sizeof(verdict->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
 }
 
-/* The acknowledgment that this message has waited for. A letter that was rejected before has had
- * its own. */
-static void append_ack(struct retry *retry, const struct dead_letter *letter,
-                       const struct mapped *mapped, const char *reason, const char *sqlstate)
+/* A letter that was rejected before has had its acknowledgment: a second one follows only when the
+ * letter is stored after all. */
+static bool wants_ack(const struct retry *retry, const struct dead_letter *letter,
+                      enum verdict verdict)
 {
-    const struct ack_facts facts = {.stored = reason == NULL,
-                                    .reason = reason,
-                                    .sqlstate = sqlstate,
-                                    .rows = mapped->rows,
-                                    .stored_at_us = clock_wall_us()};
-    struct subject subject = mapped->subject;
-
-    if (retry->store->outbox == NULL || mapped->rule->ack == NULL ||
-        !ack_template_wants(mapped->rule->ack, facts.stored) ||
-        (!facts.stored && !letter->parked)) {
-        return;
-    }
-    subject.here = subject.payload;
-    subject.ack = &facts;
-    ack_template_append(mapped->rule->ack, &subject, mapper_arena(retry->store->mapper),
-                        &retry->batch->acks);
+    return retry->store->outbox != NULL && verdict != VERDICT_FILTERED &&
+           (letter->parked || verdict == VERDICT_ROWS);
 }
 
 static void map_letter(struct retry *retry, size_t i)
@@ -94,16 +80,16 @@ static void map_letter(struct retry *retry, size_t i)
                         rule_targets_get(retry->store->targets, retry->rule))) {
         give_up(verdict, batch_too_large, NULL);
     }
-    if (verdict->verdict != VERDICT_FILTERED) {
-        bool rejected = verdict->verdict == VERDICT_REJECTED;
-        append_ack(retry, &row->letter, mapped, rejected ? verdict->reason : NULL,
-                   rejected ? verdict->sqlstate : NULL);
+    if (wants_ack(retry, &row->letter, verdict->verdict)) {
+        const struct refused why = {verdict->reason, verdict->sqlstate};
+
+        batch_add_ack(retry->batch, retry->store->mapper, mapped,
+                      verdict->verdict == VERDICT_REJECTED ? &why : NULL);
     }
 }
 
 static void map_letters(struct retry *retry)
 {
-    bool skipped = mapper_skips(retry->store->mapper, retry->rule);
     size_t count = retry->letters.count;
 
     retry->verdicts = memory_alloc((count + 1) * sizeof(*retry->verdicts));
@@ -111,12 +97,10 @@ static void map_letters(struct retry *retry)
     retry->batch->sequences = memory_alloc((count + 1) * sizeof(*retry->batch->sequences));
     retry->batch->count = count;
     retry->batch->from = retry->batch->to = retry->store->position;
-    mapper_skip(retry->store->mapper, retry->rule, false);
     for (size_t i = 0; i < count; i++) {
         retry->batch->sequences[i] = (uint64_t) retry->letters.list[i].letter.id;
         map_letter(retry, i);
     }
-    mapper_skip(retry->store->mapper, retry->rule, skipped);
     batch_finish(retry->batch);
 }
 
@@ -180,8 +164,7 @@ static enum store_result after_failure(const struct retry *retry, struct store_f
     }
     store_rollback(store);
     result = blame(store, retry->batch, failure);
-    if (result != STORE_AGAIN ||
-        (target->state != RULE_PARKED && target->state != RULE_HELD && target->plan != NULL)) {
+    if (result != STORE_AGAIN || (target->state != RULE_PARKED && target->state != RULE_HELD)) {
         return result;
     }
     if (gives_up_letter(retry, failure) && blame_message(store, retry->batch, &failure->pg)) {
@@ -308,7 +291,7 @@ enum store_result retry_letters(const struct store *store, unsigned rule,
 
     assert(store->mapper != NULL && query->client_id != NULL);
     strict.letters = true;
-    strict.impatient = rule_targets_get(store->targets, rule)->was_held;
+    strict.impatient = rule_targets_get(store->targets, rule)->state == RULE_RESUMING;
     locked.lock = true;
     locked.rule = store->ruleset->rules[rule]->name;
     result = run_retry(&retry, &locked, counts, &found);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/rule_targets.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,6 +33,46 @@ struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapp
     return targets;
 }
 
+bool rule_targets_aside(const struct rule_targets *targets, unsigned rule)
+{
+    return targets->list[rule].state > RULE_WORKS;
+}
+
+bool rule_targets_healing(const struct rule_targets *targets, unsigned rule)
+{
+    return targets->list[rule].state == RULE_HEALING || targets->list[rule].state == RULE_RESUMING;
+}
+
+/* What a rule that is set aside becomes when its letters can be stored, and when they can't. */
+static enum rule_state healing(enum rule_state state)
+{
+    return state == RULE_HELD || state == RULE_RESUMING ? RULE_RESUMING : RULE_HEALING;
+}
+
+static enum rule_state waiting(enum rule_state state)
+{
+    return state == RULE_HELD || state == RULE_RESUMING ? RULE_HELD : RULE_PARKED;
+}
+
+/* The connection was lost while the catalog was asked: rule_targets_read() decides anew. */
+static enum rule_state unread(enum rule_state state)
+{
+    return state == RULE_WORKS ? RULE_UNREAD : waiting(state);
+}
+
+/* A rule that makes rows has a plan and a target for them. */
+static void check_targets(const struct rule_targets *targets)
+{
+    for (unsigned i = 0; i < targets->ruleset->count; i++) {
+        const struct rule_target *target = &targets->list[i];
+
+        assert((target->plan == NULL) == (target->target == NULL));
+        assert(target->plan != NULL || target->state == RULE_UNREAD ||
+               target->state == RULE_PARKED || target->state == RULE_HELD);
+        assert(target->place.write <= i && target->place.table <= target->place.write);
+    }
+}
+
 /* Forgets the catalog's answer; whether the rule is parked stays. */
 static void forget(struct rule_targets *targets, unsigned rule)
 {
@@ -46,8 +87,8 @@ static void forget(struct rule_targets *targets, unsigned rule)
     target->table = NULL;
 }
 
-/* For people and alerts: the log says it once, this as long as it lasts. `reason` NULL: the rule
- * works. */
+/* The log reports a parked rule once; the metric and the page show it while it is parked. `reason`
+ * NULL: the rule works. */
 static void show_parked(const struct rule_targets *targets, unsigned rule, const char *reason)
 {
     const struct rule *compiled = targets->ruleset->rules[rule];
@@ -80,11 +121,10 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
 {
     struct rule_target *target = &targets->list[rule];
     const char *name = targets->ruleset->rules[rule]->name;
-    bool known = target->state != RULE_WORKS && strcmp(target->reason, reason) == 0;
+    bool known = target->state > RULE_WORKS && strcmp(target->reason, reason) == 0;
 
     target->look_again_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
     target->state = state;
-    target->was_held = state == RULE_HELD;
     snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
     snprintf(target->reason, sizeof(target->reason), "%s", reason);
     if (!known && state == RULE_PARKED) {
@@ -97,7 +137,6 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
                   F_TEXT("sqlstate", target->sqlstate));
     }
     show_parked(targets, rule, reason);
-    mapper_skip(targets->mapper, rule, true);
 }
 
 void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *reason,
@@ -223,6 +262,7 @@ static enum outcome read_rule(struct rule_targets *targets, struct pg_connection
     if (has_table && table_search_run(connection, &look, failure) != OUTCOME_OK) {
         table_search_free(&look);
         forget(targets, rule);
+        targets->list[rule].state = unread(targets->list[rule].state);
         answer->works = false;
         return OUTCOME_RETRY;
     }
@@ -266,12 +306,11 @@ static void settle_rule(struct rule_targets *targets, unsigned rule, struct pg_f
     if (!parked) {
         target->state = RULE_WORKS;
     } else if (target->look_again_ms <= clock_monotonic_ms()) {
-        target->state = RULE_HEALING;
-    } else if (target->state == RULE_WORKS) {
+        target->state = healing(target->state);
+    } else if (target->state <= RULE_WORKS) {
         target->state = RULE_PARKED;
     }
     show_parked(targets, rule, parked ? "messages parked from earlier are being stored" : NULL);
-    mapper_skip(targets->mapper, rule, parked);
 }
 
 enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connection *connection,
@@ -299,6 +338,9 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
         next += has_table ? 1 : 0;
     }
     find_places(targets);
+    if (outcome == OUTCOME_OK) {
+        check_targets(targets);
+    }
     table_search_free(&look);
     free(look.found);
     free(parked);
@@ -315,8 +357,8 @@ int rule_targets_due(struct rule_targets *targets)
         unsigned rule = (targets->turn + i) % count;
         const struct rule_target *target = &targets->list[rule];
 
-        if (target->state == RULE_HEALING ||
-            (target->state != RULE_WORKS && target->look_again_ms <= now)) {
+        if (rule_targets_healing(targets, rule) ||
+            (rule_targets_aside(targets, rule) && target->look_again_ms <= now)) {
             targets->turn = rule + 1;
             return (int) rule;
         }
@@ -331,10 +373,10 @@ int64_t rule_targets_wait(const struct rule_targets *targets)
 
     for (unsigned i = 0; i < targets->ruleset->count; i++) {
         const struct rule_target *target = &targets->list[i];
-        int64_t left = target->state == RULE_HEALING || target->look_again_ms <= now
+        int64_t left = rule_targets_healing(targets, i) || target->look_again_ms <= now
                            ? 0
                            : target->look_again_ms - now;
-        if (target->state != RULE_WORKS && (wait < 0 || left < wait)) {
+        if (rule_targets_aside(targets, i) && (wait < 0 || left < wait)) {
             wait = left;
         }
     }
@@ -350,7 +392,7 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
     if (read_rule(targets, connection, rule, &answer, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
-    target->state = RULE_HEALING;
+    target->state = healing(target->state);
     if (!answer.works) {
         rule_targets_park(targets, rule, answer.error.text, answer.error.sqlstate);
     }
@@ -368,16 +410,14 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
         return OUTCOME_RETRY;
     }
     if (parked) { /* somebody holds some of them: `dead-letters retry`, most likely */
-        target->state = RULE_PARKED;
+        target->state = waiting(target->state);
         target->look_again_ms = clock_monotonic_ms() + TAKEN_MS;
         return OUTCOME_OK;
     }
     target->state = RULE_WORKS;
-    target->was_held = false;
     target->futile = 0;
     target->reason[0] = '\0';
     show_parked(targets, rule, NULL);
-    mapper_skip(targets->mapper, rule, false);
     log_info("rule works again", F_TEXT("rule", name));
     return OUTCOME_OK;
 }

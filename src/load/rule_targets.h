@@ -20,22 +20,23 @@
 #include "pg/target.h"
 #include "row/row_plan.h"
 
+/* Messages of a rule that is PARKED, HELD, HEALING or RESUMING are set aside as parked letters. */
 enum rule_state {
-    RULE_WORKS,   /* rows go to the table; rule_targets_park() and _hold() end it */
-    RULE_PARKED,  /* the table does not fit; rule_targets_look() makes it HEALING when it does */
-    RULE_HELD,    /* the table takes no rows now; rule_targets_look() makes it HEALING */
-    RULE_HEALING, /* its parked letters are being stored; rule_targets_unpark() makes it WORKS */
+    RULE_UNREAD,   /* the catalog was not read yet; rule_targets_read() ends it */
+    RULE_WORKS,    /* rows go to the table; rule_targets_park() and _hold() end it */
+    RULE_PARKED,   /* the table does not fit; rule_targets_look() makes it HEALING when it does */
+    RULE_HELD,     /* the table takes no rows now; rule_targets_look() makes it RESUMING */
+    RULE_HEALING,  /* its parked letters are being stored; rule_targets_unpark() makes it WORKS */
+    RULE_RESUMING, /* likewise behind HELD: locks are hardly waited for */
 };
 
 struct rule_target {
     struct pg_table *table; /* NULL for a rule with `sql`, and while the table is missing */
-    struct row_plan *plan;  /* NULL while it can't work */
+    struct row_plan *plan;  /* NULL while it can't work: then it is UNREAD, PARKED or HELD */
     struct target *target;
     struct run_place place; /* rules that write the same table in the same way share one */
     enum rule_state state;
-    bool was_held; /* HEALING after HELD: locks are not waited for */
-    unsigned
-        futile; /* portions in a row of which no letter could be stored, for transient reasons */
+    unsigned futile; /* portions in a row that stored no letter, for reasons that may pass */
     char reason[400];
     char sqlstate[6];
     int64_t look_again_ms; /* monotonic */
@@ -56,6 +57,12 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
 
 const struct rule_target *rule_targets_get(const struct rule_targets *targets, unsigned rule);
 
+/* Are this rule's messages set aside? */
+bool rule_targets_aside(const struct rule_targets *targets, unsigned rule);
+
+/* Are this rule's parked letters being stored, HEALING or RESUMING? */
+bool rule_targets_healing(const struct rule_targets *targets, unsigned rule);
+
 /* Parks a rule; logs it once. */
 void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate);
@@ -68,7 +75,8 @@ void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *
  * often in a row? */
 unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule);
 
-/* Each in its turn: the next rule that is parked and whose time to look has come (or that is healing), or -1. */
+/* Each in its turn: the next rule that is parked and whose time to look has come (or that is
+ * healing), or -1. */
 int rule_targets_due(struct rule_targets *targets);
 
 /* Milliseconds until rule_targets_due() may have something, -1 = nothing is parked. */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/batch_report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+static void report_gap(const struct gap *gap)
+{
+    struct health_gap told = {.noticed_us = gap->noticed_at_us,
+                              .from_us = gap->from_us,
+                              .to_us = gap->to_us,
+                              .messages = gap->messages};
+    struct buf from = {0}, to = {0}, messages = {0};
+
+    snprintf(told.cause, sizeof(told.cause), "%.*s", SLICE_ARGS(gap->cause));
+    health_add_gap(&told);
+    if (gap->from_us != 0) {
+        text_format_time(&from, gap->from_us);
+    }
+    if (gap->to_us != 0) {
+        text_format_time(&to, gap->to_us);
+    }
+    if (gap->messages < 0) {
+        buf_append_text(&messages, "unknown");
+    } else {
+        buf_printf(&messages, "%lld", (long long) gap->messages);
+    }
+    log_error("messages may be missing: see mqtt2pg gaps list", F_TEXT("cause", told.cause),
+              F_TEXT("from", buf_string(&from)), F_TEXT("to", buf_string(&to)),
+              F_TEXT("messages", buf_string(&messages)));
+    buf_fini(&messages);
+    buf_fini(&from);
+    buf_fini(&to);
+}
+
+/* One line a rule, at its first reject, with the reason of that one; `noted` of the batch's rejects
+ * are known. */
+static void report_rejects(const struct batch *batch, size_t first, size_t noted)
+{
+    const struct health_reject *reject = &batch->rejects[first];
+    int64_t count = 0;
+
+    for (size_t i = 0; i < noted; i++) {
+        if (strcmp(batch->rejects[i].rule, reject->rule) == 0) {
+            if (i < first) {
+                return;
+            }
+            count++;
+        }
+    }
+    /* Of a batch with more rejects than are known, the rest is told as the first rule's. */
+    if (first == 0) {
+        count += (int64_t) (batch->reject_count - noted);
+    }
+    log_warn("messages rejected: they are in the dead letters", F_TEXT("rule", reject->rule),
+             F_INT("messages", count), F_TEXT("topic", reject->topic),
+             F_TEXT("reason", reject->reason));
+}
+
+void batch_report(const struct batch *batch)
+{
+    size_t noted =
+        batch->reject_count < HEALTH_REJECTS_MAX ? batch->reject_count : HEALTH_REJECTS_MAX;
+
+    for (size_t i = 0; i < noted; i++) {
+        const struct health_reject *reject = &batch->rejects[i];
+        health_add_reject(reject->rule, slice_of(reject->topic), reject->reason, reject->payload);
+    }
+    for (size_t i = 0; i < batch->gap_count; i++) {
+        report_gap(&batch->gaps[i]);
+    }
+    if (batch->first_unmatched[0] != '\0') {
+        log_warn("messages match no rule: they are counted and not stored; they came for rules "
+                 "that were there before",
+                 F_INT("messages", (int64_t) batch->unmatched),
+                 F_TEXT("topic", batch->first_unmatched));
+    }
+    for (size_t i = 0; i < noted; i++) {
+        report_rejects(batch, i, noted);
+    }
+}
