@@ -24,6 +24,13 @@ static inline uint32_t bytes_get_be32(const void *at)
     return be32toh(value);
 }
 
+static inline uint64_t bytes_get_be64(const void *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof(value));
+    return be64toh(value);
+}
+
 static inline uint16_t bytes_get_le16(const void *at)
 {
     uint16_t value;

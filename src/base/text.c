@@ -36,9 +36,24 @@ static size_t character_length(struct slice text, size_t offset)
     return utf8_length((const unsigned char *) text.data + offset, text.length - offset);
 }
 
+/* Eight bytes of ASCII stand here. */
+static bool is_ascii_word(struct slice text, size_t offset)
+{
+    uint64_t word;
+    if (text.length - offset < sizeof(word)) {
+        return false;
+    }
+    memcpy(&word, text.data + offset, sizeof(word));
+    return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool text_is_utf8(struct slice text)
 {
     for (size_t i = 0; i < text.length;) {
+        if (is_ascii_word(text, i)) {
+            i += sizeof(uint64_t);
+            continue;
+        }
         size_t length = character_length(text, i);
         if (length == 0) {
             return false;
