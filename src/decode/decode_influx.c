@@ -34,41 +34,73 @@ static char peek(const struct influx *influx)
     return influx->at < influx->end ? *influx->at : '\n';
 }
 
-static bool add(struct influx *influx, enum value_kind kind, const char *key, struct slice text)
+static bool add(struct influx *influx, enum value_kind kind, struct slice key, struct slice text)
 {
-    return nodes_add(&influx->nodes, kind, slice_of(key), text) != NULL ||
+    return nodes_add(&influx->nodes, kind, key, text) != NULL ||
            influx_fail(influx, influx->at, nodes_limit(&influx->nodes));
 }
 
+/* The names of a point's four members. */
+static const struct slice measurement_name = SLICE_LITERAL("measurement");
+static const struct slice tags_name = SLICE_LITERAL("tags");
+static const struct slice fields_name = SLICE_LITERAL("fields");
+static const struct slice time_name = SLICE_LITERAL("time");
+
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* `text` without the backslashes before characters of `special`. */
-static struct slice unescape(struct influx *influx, struct slice text, const char *special)
+/* What a character is to the parts of a line; a part asks for some of these bits. */
+enum {
+    COMMA_OR_BLANK = 1,
+    EQUALS = 2,
+    BACKSLASH = 4,
+    LINE_END = 8,
+    CARRIAGE_RETURN = 16,
+    QUOTE = 32,
+};
+
+static const unsigned char classes[256] = {
+    [','] = COMMA_OR_BLANK, [' '] = COMMA_OR_BLANK,   ['='] = EQUALS, ['\\'] = BACKSLASH,
+    ['\n'] = LINE_END,      ['\r'] = CARRIAGE_RETURN, ['"'] = QUOTE,
+};
+
+static bool is_of(char character, unsigned wanted)
+{
+    return (classes[(unsigned char) character] & wanted) != 0;
+}
+
+/* Before the next character of the classes `stops`, or at the end. */
+static void skip_until(struct influx *influx, unsigned stops)
+{
+    while (influx->at < influx->end && !is_of(*influx->at, stops)) {
+        influx->at++;
+    }
+}
+
+/* `text` without the backslashes before characters of the classes `special`. */
+static struct slice unescape(struct influx *influx, struct slice text, unsigned special)
 {
     char *out = arena_alloc(influx->nodes.arena, text.length);
     size_t length = 0;
     for (size_t i = 0; i < text.length; i++) {
-        bool escapes = text.data[i] == '\\' && i + 1 < text.length &&
-                       strchr(special, text.data[i + 1]) != NULL && text.data[i + 1] != '\0';
+        bool escapes =
+            text.data[i] == '\\' && i + 1 < text.length && is_of(text.data[i + 1], special);
         i += escapes;
         out[length++] = text.data[i];
     }
     return slice_make(out, length);
 }
 
-/* Up to the next of `ends` that no backslash stands before; `special` may be escaped. */
-static bool read_name(struct influx *influx, const char *ends, const char *special,
-                      struct slice *name)
+/* Up to the next character of `ends` that no backslash stands before; `special` may be escaped. */
+static bool read_name(struct influx *influx, unsigned ends, unsigned special, struct slice *name)
 {
     const char *start = influx->at;
     bool escaped = false;
-    for (; influx->at < influx->end && *influx->at != '\n'; influx->at++) {
-        if (*influx->at == '\\') {
-            escaped = true;
-            influx->at += influx->at + 1 < influx->end && influx->at[1] != '\n';
-        } else if (*influx->at != '\0' && strchr(ends, *influx->at) != NULL) {
-            break;
-        }
+    skip_until(influx, ends | BACKSLASH | LINE_END);
+    while (influx->at < influx->end && *influx->at == '\\') {
+        escaped = true;
+        influx->at++;
+        influx->at += influx->at < influx->end && *influx->at != '\n';
+        skip_until(influx, ends | BACKSLASH | LINE_END);
     }
     *name = slice_make(start, (size_t) (influx->at - start));
     if (name->length == 0) {
@@ -83,9 +115,9 @@ static bool read_name(struct influx *influx, const char *ends, const char *speci
     return true;
 }
 
-static bool open_members(struct influx *influx, const char *key, struct members *members)
+static bool open_members(struct influx *influx, struct slice key, struct members *members)
 {
-    *members = (struct members){nodes_open(&influx->nodes, VALUE_OBJECT, slice_of(key)), 0, 0};
+    *members = (struct members){nodes_open(&influx->nodes, VALUE_OBJECT, key), 0, 0};
     return members->index >= 0 || influx_fail(influx, influx->at, nodes_limit(&influx->nodes));
 }
 
@@ -102,7 +134,7 @@ static bool close_members(struct influx *influx, struct members *members)
 static bool read_key(struct influx *influx, struct members *members, struct slice *key)
 {
     const char *start = influx->at;
-    if (!read_name(influx, ",= ", ",= ", key)) {
+    if (!read_name(influx, COMMA_OR_BLANK | EQUALS, COMMA_OR_BLANK | EQUALS, key)) {
         return false;
     }
     if (peek(influx) != '=') {
@@ -119,14 +151,15 @@ static bool read_key(struct influx *influx, struct members *members, struct slic
 static bool read_tags(struct influx *influx)
 {
     struct members tags;
-    if (!open_members(influx, "tags", &tags)) {
+    if (!open_members(influx, tags_name, &tags)) {
         return false;
     }
     while (peek(influx) == ',') {
         struct slice key;
         struct slice value;
         influx->at++;
-        if (!read_key(influx, &tags, &key) || !read_name(influx, ", ", ",= ", &value)) {
+        if (!read_key(influx, &tags, &key) ||
+            !read_name(influx, COMMA_OR_BLANK, COMMA_OR_BLANK | EQUALS, &value)) {
             return false;
         }
         if (nodes_add(&influx->nodes, VALUE_TEXT, key, value) == NULL) {
@@ -160,7 +193,7 @@ static bool read_string(struct influx *influx, struct slice *text)
         return influx_fail(influx, open, "not UTF-8");
     }
     if (escaped) {
-        *text = unescape(influx, *text, "\"\\");
+        *text = unescape(influx, *text, QUOTE | BACKSLASH);
     }
     return true;
 }
@@ -222,8 +255,13 @@ static bool integer_form(struct arena *arena, struct slice text, struct slice *n
         return false;
     }
     struct slice trimmed = trim_zeros(digits);
-    *number = arena_printf(arena, "%s%.*s", negative && !slice_is(trimmed, "0") ? "-" : "",
-                           SLICE_ARGS(trimmed));
+    if (!negative || slice_is(trimmed, "0")) {
+        *number = trimmed;
+    } else if (trimmed.length == digits.length) {
+        *number = slice_make(text.data, text.length - 1);
+    } else {
+        *number = arena_printf(arena, "-%.*s", SLICE_ARGS(trimmed));
+    }
     return true;
 }
 
@@ -231,7 +269,8 @@ static bool is_boolean(struct slice text, bool *boolean)
 {
     static const char *const words[] = {"t", "T", "true",  "True",  "TRUE",
                                         "f", "F", "false", "False", "FALSE"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    bool letter = text.length > 0 && text.data[0] > '9'; /* else a number, most of the time */
+    for (size_t i = 0; letter && i < sizeof(words) / sizeof(words[0]); i++) {
         if (slice_is(text, words[i])) {
             *boolean = i < 5;
             return true;
@@ -253,9 +292,7 @@ static bool read_value(struct influx *influx, struct slice key)
             return false;
         }
     } else {
-        while (influx->at < influx->end && strchr(", \r\n", *influx->at) == NULL) {
-            influx->at++;
-        }
+        skip_until(influx, COMMA_OR_BLANK | CARRIAGE_RETURN | LINE_END);
         text = slice_make(start, (size_t) (influx->at - start));
         char last = text.length > 0 ? text.data[text.length - 1] : '\0';
         if (is_boolean(text, &boolean)) {
@@ -280,7 +317,7 @@ static bool read_value(struct influx *influx, struct slice key)
 static bool read_fields(struct influx *influx)
 {
     struct members fields;
-    if (!open_members(influx, "fields", &fields)) {
+    if (!open_members(influx, fields_name, &fields)) {
         return false;
     }
     do {
@@ -297,8 +334,8 @@ static bool read_fields(struct influx *influx)
 
 static void skip_blanks(struct influx *influx)
 {
-    while (influx->at < influx->end && strchr(" \t\r", *influx->at) != NULL &&
-           *influx->at != '\0') {
+    while (influx->at < influx->end &&
+           (*influx->at == ' ' || *influx->at == '\t' || *influx->at == '\r')) {
         influx->at++;
     }
 }
@@ -328,7 +365,7 @@ static bool read_time(struct influx *influx)
         }
     }
     if (influx->at == digits && !negative) {
-        return add(influx, VALUE_NULL, "time", (struct slice){0});
+        return add(influx, VALUE_NULL, time_name, (struct slice){0});
     }
     if (influx->at == digits) {
         return influx_fail(influx, start, "a timestamp expected");
@@ -337,7 +374,7 @@ static bool read_time(struct influx *influx)
         !to_microseconds(number, influx->unit_ns, &time_us)) {
         return influx_fail(influx, start, "a timestamp is out of range");
     }
-    if (!add(influx, VALUE_TIME, "time", (struct slice){0})) {
+    if (!add(influx, VALUE_TIME, time_name, (struct slice){0})) {
         return false;
     }
     influx->nodes.list[influx->nodes.count - 1].time_us = time_us;
@@ -351,8 +388,8 @@ static bool read_point(struct influx *influx)
     if (index < 0) {
         return influx_fail(influx, influx->at, nodes_limit(&influx->nodes));
     }
-    if (!read_name(influx, ", ", ", ", &measurement) ||
-        !add(influx, VALUE_TEXT, "measurement", measurement) || !read_tags(influx)) {
+    if (!read_name(influx, COMMA_OR_BLANK, COMMA_OR_BLANK, &measurement) ||
+        !add(influx, VALUE_TEXT, measurement_name, measurement) || !read_tags(influx)) {
         return false;
     }
     skip_blanks(influx);
