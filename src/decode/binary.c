@@ -3,11 +3,11 @@
 
 #include <math.h>
 
-#include "base/bytes.h"
 #include "base/text.h"
 #include "core/real_text.h"
 
-enum { DIGITS_MAX = 41 }; /* 128 bits and a sign */
+enum { DIGITS_MAX = 41 };    /* of 128 bits, and a sign */
+enum { DIGITS_64_MAX = 20 }; /* of 64 bits: 18446744073709551615 */
 
 void binary_init(struct binary *binary, struct slice payload, struct arena *arena,
                  struct error *error)
@@ -18,11 +18,6 @@ void binary_init(struct binary *binary, struct slice payload, struct arena *aren
     nodes_begin(&binary->nodes, arena, payload.length / 8);
 }
 
-void binary_fini(struct binary *binary)
-{
-    buf_fini(&binary->scratch);
-}
-
 bool binary_fail(struct binary *binary, const char *at, const char *what)
 {
     error_set(binary->error, OUTCOME_REJECT, "byte %zu: %s", (size_t) (at - binary->begin) + 1,
@@ -30,25 +25,11 @@ bool binary_fail(struct binary *binary, const char *at, const char *what)
     return false;
 }
 
-bool binary_take_unsigned(struct binary *binary, unsigned bytes, uint64_t *number)
-{
-    struct slice taken = {0};
-    if (!binary_take(binary, bytes, &taken)) {
-        return false;
-    }
-    *number = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        *number = *number << 8 | (unsigned char) taken.data[i];
-    }
-    return true;
-}
-
 /* --- nodes ------------------------------------------------------------------------------------ */
 
-bool binary_add(struct binary *binary, enum value_kind kind, struct slice key, struct slice text)
+bool binary_add_failed(struct binary *binary)
 {
-    return nodes_add(&binary->nodes, kind, key, text) != NULL ||
-           binary_fail(binary, binary->at, nodes_limit(&binary->nodes));
+    return binary_fail(binary, binary->at, nodes_limit(&binary->nodes));
 }
 
 bool binary_add_boolean(struct binary *binary, struct slice key, bool boolean)
@@ -60,9 +41,38 @@ bool binary_add_boolean(struct binary *binary, struct slice key, bool boolean)
     return added;
 }
 
+/* "00", "01", … "99": two digits at a time halve the divisions. */
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
+static struct slice digits_64(struct arena *arena, uint64_t number)
+{
+    char *begin = arena_alloc(arena, DIGITS_64_MAX);
+    char *end = begin + DIGITS_64_MAX;
+    char *at = end;
+    for (; number >= 100; number /= 100) {
+        at -= 2;
+        memcpy(at, pairs + number % 100 * 2, 2);
+    }
+    if (number >= 10) {
+        at -= 2;
+        memcpy(at, pairs + number * 2, 2);
+    } else {
+        *--at = (char) ('0' + number);
+    }
+    assert(at >= begin);
+    return slice_make(at, (size_t) (end - at));
+}
+
 struct slice binary_digits(struct arena *arena, unsigned __int128 number, bool negative)
 {
-    char *end = (char *) arena_alloc(arena, DIGITS_MAX) + DIGITS_MAX;
+    if (!negative && number <= UINT64_MAX) {
+        return digits_64(arena, (uint64_t) number);
+    }
+    char *begin = arena_alloc(arena, DIGITS_MAX);
+    char *end = begin + DIGITS_MAX;
     char *at = end;
     uint64_t rest;
     /* -1 - number: one more in magnitude, which does not fit when all bits are set. */
@@ -84,12 +94,13 @@ struct slice binary_digits(struct arena *arena, unsigned __int128 number, bool n
     if (negative) {
         *--at = '-';
     }
+    assert(at >= begin);
     return slice_make(at, (size_t) (end - at));
 }
 
 bool binary_add_unsigned(struct binary *binary, struct slice key, uint64_t number)
 {
-    return binary_add(binary, VALUE_NUMBER, key, binary_digits(binary->nodes.arena, number, false));
+    return binary_add(binary, VALUE_NUMBER, key, digits_64(binary->nodes.arena, number));
 }
 
 bool binary_add_signed(struct binary *binary, struct slice key, int64_t number)
@@ -110,10 +121,10 @@ bool binary_add_time(struct binary *binary, struct slice key, int64_t time_us)
 
 bool binary_add_real(struct binary *binary, struct slice key, double real, bool single)
 {
-    buf_reset(&binary->scratch);
-    real_append_text(&binary->scratch, real, single);
+    char *text = arena_alloc(binary->nodes.arena, REAL_TEXT_BYTES);
+    size_t length = real_write_text(text, real, single);
     return binary_add(binary, isfinite(real) ? VALUE_NUMBER : VALUE_TEXT, key,
-                      arena_copy(binary->nodes.arena, buf_slice(&binary->scratch)));
+                      slice_make(text, length));
 }
 
 bool binary_check_text(struct binary *binary, struct slice text)
@@ -140,17 +151,6 @@ bool binary_open(struct binary *binary, enum value_kind kind, struct slice key, 
     *container =
         (struct binary_container){.index = nodes_open(&binary->nodes, kind, key), .start = start};
     return container->index >= 0 || binary_fail(binary, start, nodes_limit(&binary->nodes));
-}
-
-bool binary_name(struct binary *binary, struct binary_container *container, struct slice name,
-                 const char *at)
-{
-    if (nodes_name_is_taken(&binary->nodes, container->index, container->count, name,
-                            &container->seen)) {
-        return binary_fail(binary, at, "a name stands twice in one object");
-    }
-    container->count++;
-    return true;
 }
 
 bool binary_close(struct binary *binary, struct binary_container *container)

@@ -9,7 +9,7 @@
 #ifndef MQTT2PG_DECODE_BINARY_H
 #define MQTT2PG_DECODE_BINARY_H
 
-#include "base/buf.h"
+#include "base/bytes.h"
 #include "base/outcome.h"
 #include "decode/nodes.h"
 
@@ -18,7 +18,6 @@ struct binary {
     const char *at;
     const char *end;
     struct nodes nodes;
-    struct buf scratch; /* for the text of a float */
     struct error *error;
 };
 
@@ -32,7 +31,6 @@ struct binary_container {
 
 void binary_init(struct binary *binary, struct slice payload, struct arena *arena,
                  struct error *error);
-void binary_fini(struct binary *binary);
 
 /* OUTCOME_REJECT with "byte 17: what", counted from 1; always false. */
 bool binary_fail(struct binary *binary, const char *at, const char *what);
@@ -54,11 +52,41 @@ static inline bool binary_take(struct binary *binary, uint64_t length, struct sl
 }
 
 /* A big-endian integer of 1, 2, 4 or 8 bytes. */
-bool binary_take_unsigned(struct binary *binary, unsigned bytes, uint64_t *number);
+static inline bool binary_take_unsigned(struct binary *binary, unsigned bytes, uint64_t *number)
+{
+    const char *at = binary->at;
+    if (bytes > binary_left(binary)) {
+        return binary_fail(binary, binary->end, "the payload ends within a value");
+    }
+    binary->at += bytes;
+    switch (bytes) {
+    case 1:
+        *number = (unsigned char) *at;
+        return true;
+    case 2:
+        *number = bytes_get_be16(at);
+        return true;
+    case 4:
+        *number = bytes_get_be32(at);
+        return true;
+    default:
+        assert(bytes == 8);
+        *number = bytes_get_be64(at);
+        return true;
+    }
+}
 
 /* --- nodes; `key` is empty outside of objects ------------------------------------------------- */
 
-bool binary_add(struct binary *binary, enum value_kind kind, struct slice key, struct slice text);
+/* What binary_add() does when the document has no room for one more node. */
+bool binary_add_failed(struct binary *binary);
+
+static inline bool binary_add(struct binary *binary, enum value_kind kind, struct slice key,
+                              struct slice text)
+{
+    return nodes_add(&binary->nodes, kind, key, text) != NULL || binary_add_failed(binary);
+}
+
 bool binary_add_boolean(struct binary *binary, struct slice key, bool boolean);
 bool binary_add_unsigned(struct binary *binary, struct slice key, uint64_t number);
 bool binary_add_signed(struct binary *binary, struct slice key, int64_t number);
@@ -85,8 +113,16 @@ bool binary_open(struct binary *binary, enum value_kind kind, struct slice key, 
                  struct binary_container *container);
 
 /* Before each member of an object: a name that is there already is refused at `at`. */
-bool binary_name(struct binary *binary, struct binary_container *container, struct slice name,
-                 const char *at);
+static inline bool binary_name(struct binary *binary, struct binary_container *container,
+                               struct slice name, const char *at)
+{
+    if (nodes_name_is_taken(&binary->nodes, container->index, container->count, name,
+                            &container->seen)) {
+        return binary_fail(binary, at, "a name stands twice in one object");
+    }
+    container->count++;
+    return true;
+}
 
 bool binary_close(struct binary *binary, struct binary_container *container);
 

@@ -9,28 +9,6 @@ enum { HALF_DIGITS_MAX = 5 };     /* always enough to tell two half floats apart
 enum { EXPONENT_MAX = 100000 };   /* beyond numeric's range of digits */
 enum { PLAIN_DECIMALS_MAX = 38 }; /* more are written with an exponent */
 
-bool cbor_head_read(struct binary *binary, struct cbor_head *head)
-{
-    uint64_t first;
-    *head = (struct cbor_head){.start = binary->at};
-    if (!binary_take_unsigned(binary, 1, &first)) {
-        return false;
-    }
-    head->major = (enum cbor_major)(first >> 5);
-    head->information = first & 31;
-    head->is_break = first == CBOR_BREAK;
-    head->argument = head->information;
-    if (head->information < 24 || head->is_break) {
-        return true;
-    }
-    if (head->information <= 27) {
-        return binary_take_unsigned(binary, 1U << (head->information - 24), &head->argument);
-    }
-    head->indefinite = head->information == CBOR_INDEFINITE && head->major >= CBOR_BYTES &&
-                       head->major <= CBOR_MAP;
-    return head->indefinite || binary_fail(binary, head->start, "a first byte without a meaning");
-}
-
 double cbor_real(const struct cbor_head *head)
 {
     double wide;

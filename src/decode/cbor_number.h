@@ -46,7 +46,31 @@ struct cbor_integer {
     bool negative;
 };
 
-bool cbor_head_read(struct binary *binary, struct cbor_head *head);
+/* Reads the first byte and the argument behind it (RFC 8949, section 3). Inline: each value and
+ * each name of a map begins with one. */
+static inline bool cbor_head_read(struct binary *binary, struct cbor_head *head)
+{
+    const char *start = binary->at;
+    if (start == binary->end) {
+        return binary_fail(binary, start, "the payload ends within a value");
+    }
+    unsigned first = (unsigned char) *binary->at++;
+    unsigned information = first & 31;
+    *head = (struct cbor_head){.start = start,
+                               .major = (enum cbor_major)(first >> 5),
+                               .information = information,
+                               .argument = information,
+                               .is_break = first == CBOR_BREAK};
+    if (information < 24 || head->is_break) {
+        return true;
+    }
+    if (information <= 27) {
+        return binary_take_unsigned(binary, 1U << (information - 24), &head->argument);
+    }
+    head->indefinite =
+        information == CBOR_INDEFINITE && head->major >= CBOR_BYTES && head->major <= CBOR_MAP;
+    return head->indefinite || binary_fail(binary, start, "a first byte without a meaning");
+}
 
 /* Of SINGLE and DOUBLE. */
 double cbor_real(const struct cbor_head *head);

@@ -293,6 +293,5 @@ enum outcome decode_cbor(const struct decode_input *input, struct arena *arena,
     binary_init(&binary, input->payload, arena, error);
     bool good = read_value(&binary, (struct slice){0}) && binary_end(&binary);
     *root = binary.nodes.list;
-    binary_fini(&binary);
     return good ? OUTCOME_OK : OUTCOME_REJECT;
 }

@@ -379,7 +379,6 @@ enum outcome decode_protobuf(const struct decode_input *input, struct arena *are
     reader.at = reader.binary.begin;
     bool good = write_message(&reader, state->message, input->payload, (struct slice){0});
     *root = reader.binary.nodes.list;
-    binary_fini(&reader.binary);
     return good ? OUTCOME_OK : OUTCOME_REJECT;
 }
 

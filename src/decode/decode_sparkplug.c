@@ -166,7 +166,6 @@ bool decode_sparkplug_learn(const struct decode_input *input, struct arena *aren
     }
     binary_init(&binary, input->payload, arena, &error);
     bool good = read_payload(&binary, input->payload, &payload);
-    binary_fini(&binary);
     if (!good) {
         return false;
     }
@@ -258,7 +257,6 @@ static enum outcome decode_state(const struct decode_input *input,
     assert(written);
     nodes_close(&binary.nodes, object.index, 4);
     *root = binary.nodes.list;
-    binary_fini(&binary);
     return written ? OUTCOME_OK : OUTCOME_REJECT;
 }
 
@@ -299,6 +297,5 @@ enum outcome decode_sparkplug(const struct decode_input *input, struct arena *ar
     }
     binary_init(&binary, input->payload, arena, error);
     enum outcome outcome = decode_payload(input, &topic, &binary, root);
-    binary_fini(&binary);
     return outcome;
 }

@@ -367,6 +367,10 @@ const struct proto_field *proto_field_find(const struct proto_message *message, 
 {
     size_t low = 0;
     size_t high = message->field_count;
+    /* Most messages number their fields 1, 2, 3, …: then the number is the place. */
+    if (number - 1 < high && message->by_number[number - 1]->number == number) {
+        return message->by_number[number - 1];
+    }
     while (low < high) {
         size_t middle = (low + high) / 2;
         const struct proto_field *field = message->by_number[middle];
