@@ -36,7 +36,7 @@ PROGRAM   := $(if $(filter release,$(FLAVOUR)),$(BUILD),$(OUT))/mqtt2pg
 UNITS     := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
 FUZZERS   := $(FUZZ_SOURCES:tests/fuzz/%.c=$(OUT)/%)
 BENCH     := $(BUILD)/bench
-BENCH_PROGRAMS := $(addprefix $(BENCH)/,load counter plain_bridge copy_floor watch fill_journal stages)
+BENCH_PROGRAMS := $(addprefix $(BENCH)/,load counter plain_bridge copy_floor watch fill_journal stages decoders)
 
 # --- how ---------------------------------------------------------------------------------------
 
@@ -278,7 +278,7 @@ $(OUT)/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(LIBRARY_OBJECTS)
 run-fuzzers: $(FUZZERS)
 	@tests/tools/run-fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
 
-# What make bench needs beside the program; two of them stand on the program's own stages.
+# What make bench needs beside the program; some of them stand on the program's own stages.
 bench-programs: $(BENCH_PROGRAMS) ; @:
 
 $(BENCH)/counter $(BENCH)/plain_bridge: $(OUT)/tests/bench/subscriber.o
@@ -286,7 +286,7 @@ $(BENCH)/counter $(BENCH)/plain_bridge: $(OUT)/tests/bench/subscriber.o
 $(BENCH)/%: $(OUT)/tests/bench/%.o $(OUT)/tests/bench/sample.o $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter $(OUT)/tests/bench/%,$^) $(if $(filter fill_journal stages,$(@F)),$(LIBRARY_OBJECTS)) \
+	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter $(OUT)/tests/bench/%,$^) $(if $(filter fill_journal stages decoders,$(@F)),$(LIBRARY_OBJECTS)) \
 	    $(LIBRARIES)
 
 # Objects are no intermediates: they are wanted the next time.

@@ -126,16 +126,20 @@ def figures(messages, seconds, cpu_s, peak_mb, **more):
 # --- through the broker ----------------------------------------------------------------------------
 
 
-def bridge_drain(setting, messages, rules=(RULE,), acks=False, **options):
+def bridge_drain(setting, messages, rules=(RULE,), acks=False, births=0, **options):
     """A full queue in the broker's session, from the start of the process to the last visible row (with acks: to the last acknowledgment).
-    Options are those of the load generator."""
+    Options are those of the load generator. `births`: so many edge nodes of Sparkplug B are born before."""
     broker = setting.broker()
     setting.fresh_table()
     bridge = Bridge(setting, broker.url, rules)
     bridge.start().ready()
+    if births:
+        born = watch(setting, births)
+        load(setting, broker, births, topics=births, format="sparkplug_birth").result()
+        born.lines()
     bridge.stop()
     load(setting, broker, messages, **options).result()
-    seen = watch(setting, messages, interval=LOOK_US)
+    seen = watch(setting, births + messages, interval=LOOK_US)
     collector = None
     if acks:
         collector = Program(setting, setting.program("load"), "collect", "--port", broker.port, "--messages", messages,

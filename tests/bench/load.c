@@ -142,9 +142,9 @@ static void add_packet(struct publisher *publisher)
     memcpy(at, publisher->head, publisher->head_length);
     at += publisher->head_length;
     at[0] = 0;
-    at[1] = SAMPLE_TOPIC_BYTES;
-    memcpy(at + 2, sample->topic, SAMPLE_TOPIC_BYTES);
-    at += 2 + SAMPLE_TOPIC_BYTES;
+    at[1] = (char) sample->topic_length;
+    memcpy(at + 2, sample->topic, sample->topic_length);
+    at += 2 + sample->topic_length;
     if (publisher->qos > 0) {
         unsigned id = (unsigned) (publisher->sent % ID_MAX) + 1;
         at[0] = (char) (id >> 8);
@@ -255,11 +255,13 @@ static int publish(int argc, char **argv)
 
     sample_init(&publisher.sample, payload, (uint32_t) option_number(argc, argv, "topics", 1000));
     publisher.format = option_text(argc, argv, "format", "json");
+    sample_set_topics(&publisher.sample, publisher.format);
     publisher.out = malloc(2 * OUT_BYTES + payload + SAMPLE_FORMAT_BYTES);
     size_t written = sample_write(publisher.out, &publisher.sample, publisher.format, 0, wall_us());
     publisher.head[0] = publisher.qos > 0 ? 0x32 : 0x30;
-    publisher.head_length = 1 + put_length(publisher.head + 1, (publisher.qos > 0 ? 4U : 2U) +
-                                                                   SAMPLE_TOPIC_BYTES + written);
+    publisher.head_length =
+        1 + put_length(publisher.head + 1,
+                       (publisher.qos > 0 ? 4U : 2U) + publisher.sample.topic_length + written);
     publisher.fd = connect_broker((int) option_number(argc, argv, "port", 1883));
     prctl(PR_SET_TIMERSLACK, 1UL);
     publisher.start_us = wall_us();

@@ -37,7 +37,7 @@ PARTS = {
     "distance": (distance, "a database 20 ms away: one plain rule, 200 rules"),
     "growth": (growth, "rules, topics, payloads, backlog, acknowledgments; also one of them: growth:rules"),
     "stages": (stages, "nanoseconds a message in each stage"),
-    "formats": (formats, "the same messages as JSON, CSV, InfluxDB's lines, MessagePack and CBOR"),
+    "formats": (formats, "the same messages in each payload format"),
 }
 QUICK_SECONDS = 40  # then parts that have not begun are left out, and said to be
 

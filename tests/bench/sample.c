@@ -23,7 +23,6 @@ enum {
     AT_HUMIDITY = AT_TEMPERATURE + 17,
     AT_BATTERY = AT_HUMIDITY + 15,
     AT_STATUS = AT_BATTERY + 13,
-    AT_DEVICE = 7, /* in the topic */
     STATUS_BYTES = 7,
     DEVICE_BYTES = 7,
 };
@@ -57,6 +56,13 @@ static bool is_full(const struct sample *sample)
     return sample->length >= SAMPLE_FULL_BYTES;
 }
 
+static void set_topic(struct sample *sample, const char *topic, size_t device_at)
+{
+    sample->topic_length = strlen(topic);
+    sample->device_at = device_at;
+    memcpy(sample->topic, topic, sample->topic_length + 1);
+}
+
 void sample_init(struct sample *sample, size_t length, uint32_t topics)
 {
     const char *full = length >= SAMPLE_FULL_BYTES ? TEMPLATE_FULL : "";
@@ -74,8 +80,17 @@ void sample_init(struct sample *sample, size_t length, uint32_t topics)
     int head = snprintf(sample->payload, length + 1, "%s%s%s", TEMPLATE_START, full, TEMPLATE_NOTE);
     memset(sample->payload + head, 'x', length - frame);
     memcpy(sample->payload + head + (length - frame), TEMPLATE_END, sizeof(TEMPLATE_END));
-    memcpy(sample->topic, "fleet/d000000/telemetry", sizeof(sample->topic));
+    set_topic(sample, "fleet/d000000/telemetry", 6);
     sample_set(sample, 0, 0);
+}
+
+void sample_set_topics(struct sample *sample, const char *format)
+{
+    if (strcmp(format, "sparkplug_b") == 0) {
+        set_topic(sample, "spBv1.0/G/NDATA/d000000", 16);
+    } else if (strcmp(format, "sparkplug_birth") == 0) {
+        set_topic(sample, "spBv1.0/G/NBIRTH/d000000", 17);
+    }
 }
 
 void sample_fini(struct sample *sample)
@@ -103,7 +118,7 @@ void sample_set(struct sample *sample, uint64_t number, int64_t time_us)
 {
     char *payload = sample->payload;
 
-    put_digits(sample->topic + AT_DEVICE, DEVICE_BYTES - 1, number % sample->topics);
+    put_digits(sample->topic + sample->device_at + 1, DEVICE_BYTES - 1, number % sample->topics);
     put_digits(payload + AT_N, 10, (uint64_t) SAMPLE_BASE + number);
     put_digits(payload + AT_TS, 16, (uint64_t) time_us + (time_us == 0 ? 1000000000000000U : 0));
     if (is_full(sample)) {
@@ -122,7 +137,7 @@ void sample_row(const struct sample *sample, uint64_t number, int64_t time_us,
 {
     *row = (struct sample_row){
         .time_us = time_us,
-        .device = sample->topic + AT_DEVICE - 1,
+        .device = sample->topic + sample->device_at,
         .device_length = DEVICE_BYTES,
         .n = SAMPLE_BASE + (int64_t) number,
         .temperature = temperature_hundredths(number) / 100.0,
@@ -225,6 +240,106 @@ static size_t write_binary(char *out, const struct sample *sample, const struct 
     return (size_t) (at - out) + sample->note;
 }
 
+/* --- Protocol Buffers and Sparkplug B ---------------------------------------------------------- */
+
+/* What stands in front of a field: its number and its wire type. */
+enum { VARINT = 0, FIXED64 = 1, BYTES = 2 };
+
+static char *put_varint(char *at, uint64_t value)
+{
+    for (; value > 0x7f; value >>= 7) {
+        *at++ = (char) (value | 0x80);
+    }
+    *at = (char) value;
+    return at + 1;
+}
+
+static char *put_tag(char *at, unsigned number, unsigned wire_type)
+{
+    return put_varint(at, number << 3 | wire_type);
+}
+
+static char *put_fixed64(char *at, unsigned number, double value)
+{
+    at = put_tag(at, number, FIXED64);
+    memcpy(at, &value, sizeof(value)); /* little-endian, as this machine is */
+    return at + sizeof(value);
+}
+
+static char *put_bytes(char *at, unsigned number, const char *bytes, size_t length)
+{
+    at = put_varint(put_tag(at, number, BYTES), length);
+    memcpy(at, bytes, length);
+    return at + length;
+}
+
+/* telemetry.proto */
+static size_t write_protobuf(char *out, const struct sample *sample, const struct sample_row *row)
+{
+    char *at = put_varint(put_tag(out, 1, VARINT), (uint64_t) row->n);
+    at = put_varint(put_tag(at, 2, VARINT), (uint64_t) row->time_us);
+    at = put_fixed64(at, 3, row->temperature);
+    at = put_fixed64(at, 4, row->humidity);
+    at = put_varint(put_tag(at, 5, VARINT), (uint64_t) row->battery);
+    at = put_bytes(at, 6, row->status, row->status_length);
+    at = put_bytes(at, 7, note_of(sample), sample->note);
+    return (size_t) (at - out);
+}
+
+/* Field numbers of a Metric, and the fields of its value. */
+enum { METRIC = 2, ALIAS = 2, LONG = 11, DOUBLE = 13, STRING = 15 };
+
+static char *put_metric(char *at, unsigned alias, const char *value, size_t length)
+{
+    char head[4];
+    size_t head_length = (size_t) (put_varint(put_tag(head, ALIAS, VARINT), alias) - head);
+    at = put_varint(put_tag(at, METRIC, BYTES), head_length + length);
+    memcpy(at, head, head_length);
+    memcpy(at + head_length, value, length);
+    return at + head_length + length;
+}
+
+/* NDATA with an alias for each metric: sample_birth() says which name it is. */
+static size_t write_sparkplug(char *out, const struct sample *sample, const struct sample_row *row)
+{
+    char value[32];
+    char *at = put_varint(put_tag(out, 1, VARINT), (uint64_t) row->time_us / 1000);
+    const uint64_t integers[] = {(uint64_t) row->n, (uint64_t) row->time_us,
+                                 (uint64_t) row->battery};
+    for (unsigned i = 0; i < 3; i++) {
+        char *end = put_varint(put_tag(value, LONG, VARINT), integers[i]);
+        at = put_metric(at, i, value, (size_t) (end - value));
+    }
+    at = put_metric(at, 3, value, (size_t) (put_fixed64(value, DOUBLE, row->temperature) - value));
+    at = put_metric(at, 4, value, (size_t) (put_fixed64(value, DOUBLE, row->humidity) - value));
+    char *end = put_bytes(value, STRING, row->status, row->status_length);
+    at = put_metric(at, 5, value, (size_t) (end - value));
+    at = put_varint(put_tag(at, METRIC, BYTES), sample->note + (sample->note < 128 ? 4 : 5));
+    at = put_varint(put_tag(at, ALIAS, VARINT), 6);
+    at = put_bytes(at, STRING, note_of(sample), sample->note);
+    at = put_varint(put_tag(at, 3, VARINT), (uint64_t) row->n % 128); /* seq */
+    return (size_t) (at - out);
+}
+
+size_t sample_birth(char *out)
+{
+    static const struct {
+        const char *name;
+        char datatype; /* 4 Int64, 10 Double, 12 String */
+    } metrics[] = {{"n", 4},         {"ts", 4},      {"battery", 4}, {"temperature", 10},
+                   {"humidity", 10}, {"status", 12}, {"note", 12}};
+    char *at = put_varint(put_tag(out, 1, VARINT), 1000000000000);
+    for (unsigned i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+        size_t length = strlen(metrics[i].name);
+        at = put_varint(put_tag(at, METRIC, BYTES), length + 6);
+        at = put_bytes(at, 1, metrics[i].name, length);
+        at = put_varint(put_tag(at, ALIAS, VARINT), i);
+        at = put_varint(put_tag(at, 4, VARINT), (uint64_t) metrics[i].datatype);
+    }
+    at = put_varint(put_tag(at, 3, VARINT), 0);
+    return (size_t) (at - out);
+}
+
 size_t sample_write(char *out, const struct sample *sample, const char *format, uint64_t number,
                     int64_t time_us)
 {
@@ -254,6 +369,15 @@ size_t sample_write(char *out, const struct sample *sample, const char *format, 
     }
     if (strcmp(format, "cbor") == 0) {
         return write_binary(out, sample, &cbor, &row);
+    }
+    if (strcmp(format, "protobuf") == 0) {
+        return write_protobuf(out, sample, &row);
+    }
+    if (strcmp(format, "sparkplug_b") == 0) {
+        return write_sparkplug(out, sample, &row);
+    }
+    if (strcmp(format, "sparkplug_birth") == 0) {
+        return sample_birth(out);
     }
     die("no such format: %s", format);
 }

@@ -26,13 +26,19 @@ struct sample {
     char *payload; /* owned; `length` bytes, valid JSON at any time */
     size_t length;
     size_t note; /* bytes of the member "note" */
-    char topic[SAMPLE_TOPIC_BYTES + 1];
-    uint32_t topics; /* how many different ones */
+    char topic[SAMPLE_TOPIC_BYTES + 8];
+    size_t topic_length;
+    size_t device_at; /* in the topic */
+    uint32_t topics;  /* how many different ones */
 };
 
 /* Ends the program with a message when `length` is too small. */
 void sample_init(struct sample *sample, size_t length, uint32_t topics);
 void sample_fini(struct sample *sample);
+
+/* The topics of `format` instead: spBv1.0/G/NDATA/d000123 and spBv1.0/G/NBIRTH/d000123 of
+ * "sparkplug_b" and "sparkplug_birth"; nothing for other formats. */
+void sample_set_topics(struct sample *sample, const char *format);
 
 /* Makes it message `number`, made at `time_us` (since 1970). */
 void sample_set(struct sample *sample, uint64_t number, int64_t time_us);
@@ -57,12 +63,16 @@ void sample_row(const struct sample *sample, uint64_t number, int64_t time_us,
 #define SAMPLE_ROW_BYTES 256
 size_t sample_row_encode(char *out, const struct sample_row *row);
 
-/* The content of sample `number` in another format ("csv", "influx", "msgpack", "cbor"; for "json" the
- * payload as it is), at most the payload's length + SAMPLE_FORMAT_BYTES; returns its length, which
- * is the same for all numbers. Ends the program for an unknown format. */
+/* The content of sample `number` in another format ("csv", "influx", "msgpack", "cbor", "protobuf",
+ * "sparkplug_b", "sparkplug_birth"; for "json" the payload as it is), at most the payload's length +
+ * SAMPLE_FORMAT_BYTES; returns its length, which is the same for all numbers with times of today.
+ * Ends the program for an unknown format. */
 #define SAMPLE_FORMAT_BYTES 128
 size_t sample_write(char *out, const struct sample *sample, const char *format, uint64_t number,
                     int64_t time_us);
+
+/* The NBIRTH that names the metrics of "sparkplug_b"; at most SAMPLE_FORMAT_BYTES. */
+size_t sample_birth(char *out);
 
 /* Header and trailer of COPY BINARY. */
 #define COPY_HEADER "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"
