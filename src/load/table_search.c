@@ -4,16 +4,37 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "pg/pg_quote.h"
 #include "pg/target.h"
 
-/* CREATE TABLE and missing columns of a rule with create = true; a refusal is the rule's problem,
- * not the connection's. */
+/*
+ * A new table is made in the first schema of search_path that is not the bridge's own. For a role
+ * called mqtt2pg the schema mqtt2pg is "$user", which comes before public: a user's table would
+ * stand among the bridge's own, out of the sight of every other role. The path holds for the
+ * transaction, which is the message that CREATE TABLE is sent in.
+ */
+static void append_path(struct buf *sql, const char *schema)
+{
+    buf_append_text(
+        sql, "select pg_catalog.set_config('search_path', path, true) from (select "
+             "pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ' order by n) as path from "
+             "pg_catalog.unnest(pg_catalog.current_schemas(false)) with ordinality as p(s, n) "
+             "where s <> ");
+    pg_quote_literal(sql, slice_of(schema));
+    buf_append_text(sql, ") as others where path is not null;\n");
+}
+
+/* CREATE TABLE, or the missing columns of one that is `there`, for a rule with create = true; a
+ * refusal is the rule's problem, not the connection's. */
 static enum outcome create_table(struct pg_connection *connection, const struct rule *compiled,
-                                 struct pg_failure *failure)
+                                 bool there, struct pg_failure *failure)
 {
     struct buf sql = {0};
     enum outcome outcome;
 
+    if (!there) {
+        append_path(&sql, pg_schema(connection));
+    }
     target_create_sql(&sql, compiled->options, compiled->declared);
     outcome = pg_run(connection, buf_string(&sql), failure);
     buf_fini(&sql);
@@ -65,7 +86,7 @@ static enum outcome create_tables(struct pg_connection *connection, struct table
             (found->table != NULL && has_columns(compiled, found->table))) {
             continue;
         }
-        if (create_table(connection, compiled, failure) == OUTCOME_OK) {
+        if (create_table(connection, compiled, found->table != NULL, failure) == OUTCOME_OK) {
             *made = true;
         } else if (!pg_is_connected(connection)) {
             return OUTCOME_RETRY;

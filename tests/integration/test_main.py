@@ -312,3 +312,12 @@ def test_create_makes_the_table(env):
     assert env.sql("select time = to_timestamp(1700000000), device, v from made") == [(True, "d1", 1.5)]
     assert env.sql("select attname, format_type(atttypid, null) from pg_attribute where attrelid = 'made'::regclass and attnum > 0 "
                    "order by attnum") == [("time", "timestamp with time zone"), ("device", "text"), ("v", "double precision")]
+
+
+def test_created_table_is_not_among_the_bridges_own(env):
+    """A role named like the bridge's schema has that schema as "$user" before public in its search_path."""
+    env.bridge('{ name = "made"; topic = "~/a"; format = "text"; table = "made"; create = true; columns = { v = "$"; }; }',
+               database={"schema": "bridge"})
+    env.publish([("~/a", "x")])
+    env.wait(lambda: env.one("select to_regclass('public.made') is not null or to_regclass('bridge.made') is not null"), 15, "no table")
+    env.wait(lambda: env.sql("select v from public.made") == [("x",)], 15, "no row in public")
