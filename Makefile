@@ -150,8 +150,14 @@ test-arm64: ## cross-build for arm64 and run the unit tests under qemu (Debian's
 	@tests/tools/deps.sh build cross
 	@tests/tools/cross-arm64.sh "$(MAKE)" "$(BUILD)"
 
+DEB = $(BUILD)/mqtt2pg_$(VERSION)-1_$$(dpkg --print-architecture).deb
+
 test-deb: deb ## install the package into a fresh Debian 12 tree, try and purge it (root, debootstrap)
-	@tests/tools/test-deb.sh $(BUILD)/mqtt2pg_$(VERSION)-1_$$(dpkg --print-architecture).deb $(BUILD)/debian-12
+	@tests/tools/deps.sh container
+	@tests/tools/test-deb.sh $(DEB) $(BUILD)/debian-12
+
+test-systemd: test-deb ## run the units of the package in a booted Debian 12 (root, systemd-nspawn)
+	@tests/tools/test-systemd.sh $(DEB) $(BUILD)/debian-12 $(BUILD)/debian-12-systemd
 
 clean: ## remove what was built
 	rm -rf "$(BUILD)"
