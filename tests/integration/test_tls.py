@@ -15,6 +15,7 @@ import psycopg2
 from bridge import wait_time
 from certificates import Authority
 from env import Skip, limit, quick
+from resolver import resolver
 from scenes import NUMBERED_RULE, check_numbered, interleaved, make_numbered, numbered
 from servers import free_port, unprivileged
 
@@ -242,14 +243,6 @@ def test_files_that_are_of_no_use(env):
     assert answer.code == 3 and "use the host's name" in answer.out, answer
 
 
-def resolver(env, *addresses):
-    """The bridge's environment in which the host many.test has these addresses."""
-    shim = os.path.join(os.path.dirname(env.faulty), "resolver_shim.so")
-    if env.patience != 1:
-        raise Skip("the resolver shim does not go with sanitizers, which want to be loaded first")
-    return {"LD_PRELOAD": shim, "RESOLVER_SHIM": " ".join(("many.test", *addresses))}
-
-
 def test_each_address_is_tried(env):
     """One attempt tries each address of the name, by every scheme, and verifies the name; the reason told is that of the address that answers."""
     ours, other = Authority(os.path.join(env.folder, "ca")), Authority(os.path.join(env.folder, "other"), "other CA")
@@ -260,7 +253,7 @@ def test_each_address_is_tried(env):
     broker.listeners = [(ports["mqtts"], tls), (ports["ws"], ["protocol websockets"]), (ports["wss"], ["protocol websockets", *tls])]
     broker.start()
     make_numbered(env)
-    shim = resolver(env, "127.0.0.3", "::1", "127.0.0.1")
+    shim = resolver(env, "many.test", "127.0.0.3", "::1", "127.0.0.1")
     for n, (scheme, port) in enumerate([("mqtt", broker.port), *ports.items()]):
         options = {"url": f"{scheme}://many.test:{port}"}
         if scheme in ("mqtts", "wss"):
@@ -272,7 +265,7 @@ def test_each_address_is_tried(env):
     for name, addresses in (("refused_first", ("127.0.0.3", "127.0.0.1")), ("refused_last", ("127.0.0.1", "127.0.0.3"))):
         bridge = env.bridge(NUMBERED_RULE, name=name, start=False,
                             broker={"url": f"mqtts://many.test:{ports['mqtts']}", "tls": {"ca_file": other.file}})
-        bridge.start(ready=False, **resolver(env, *addresses))
+        bridge.start(ready=False, **resolver(env, "many.test", *addresses))
         bridge.wait_log("is not signed by a CA")
         assert "refused" not in " ".join(events(bridge, "WARN")), bridge.log()
         bridge.stop()

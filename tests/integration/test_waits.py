@@ -5,10 +5,10 @@ SPDX-License-Identifier: MIT
 
 import os
 import signal
-import subprocess
 import time
 
-from env import ROOT, limit
+from env import limit
+from resolver import resolver
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
 
 DEADLINES = {"statement_timeout": "1s", "connect_timeout": "1s"}
@@ -112,19 +112,12 @@ def test_stop_while_subscribing(env):
     check_numbered(env, {"a": 1})
 
 
-def resolver(env):
-    """What LD_PRELOAD wants for the names of tests/tools/slow_resolver.c."""
-    shim = os.path.join(env.folder, "slow_resolver.so")
-    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", shim, os.path.join(ROOT, "tests/tools/slow_resolver.c")], check=True)
-    return shim
-
-
 def test_second_address(env):
     """A broker's name with two addresses, the first of which refuses: one attempt tries both; the reason told is the one that answered."""
     broker = env.scripted_broker()
     bridge = env.bridge(NUMBERED_RULE, start=False, broker={"url": f"mqtt://broker.two:{broker.port}"})
     broker.refuse = lambda session: 0x86
-    bridge.launch({"LD_PRELOAD": resolver(env)})
+    bridge.launch(resolver(env, "broker.two", "127.0.0.9", "127.0.0.1"))
     line = bridge.wait_log("broker refuses the connection")
     assert "bad user name or password" in line, line
     assert "refused" not in bridge.log().replace("broker refused the connection", ""), bridge.log()
@@ -141,7 +134,7 @@ def test_resolver_that_does_not_answer(env):
                  {"broker": {"url": "mqtt://broker.hangs"}},
                  {"database": {"conninfo": "host=database.hangs dbname=x"}, "broker": {"url": "mqtt://broker.hangs"}}):
         bridge = env.bridge(NUMBERED_RULE, start=False, shutdown="2s", **part)
-        bridge.launch({"LD_PRELOAD": shim})
+        bridge.launch(shim)
         env.wait(lambda b=bridge: b.get("/healthz").code == 200, 10, "not alive")
         env.wait(lambda b=bridge, p=part: all(name in b.get("/readyz").out for name in p), 10, "not said")
         start = time.monotonic()
