@@ -183,17 +183,19 @@ static enum outcome try_all(struct probe *probe, struct error *error)
     return outcome;
 }
 
-/* Asks for the retained messages by which Mosquitto and EMQX tell their names. Not every user may;
- * then CONNACK has to do. */
+/* Asks for the retained messages that name the broker. Not every user may read them; then CONNACK
+ * has to do. */
 static void ask_name(struct probe *probe)
 {
-    char mosquitto[] = "$SYS/broker/version";
-    char emqx[] = "$SYS/brokers";
-    const struct subscription names[] = {{.filter = mosquitto}, {.filter = emqx}};
-    const struct subscription *list[] = {&names[0], &names[1]};
-    int codes[2];
+    struct subscription names[BROKER_KIND_TOPICS];
+    const struct subscription *list[BROKER_KIND_TOPICS];
+    int codes[BROKER_KIND_TOPICS];
+    for (size_t i = 0; i < BROKER_KIND_TOPICS; i++) {
+        names[i] = (struct subscription){.filter = (char *) (uintptr_t) broker_kind_topic(i)};
+        list[i] = &names[i];
+    }
     struct error error;
-    if (paho_link_subscribe(probe->link, list, 2, codes, &error) != OUTCOME_OK) {
+    if (paho_link_subscribe(probe->link, list, BROKER_KIND_TOPICS, codes, &error) != OUTCOME_OK) {
         return;
     }
     int64_t end_ms = clock_monotonic_ms() + NAME_MS;

@@ -9,7 +9,7 @@ enum { MOSQUITTO_ALIASES = 10 };
 static const struct {
     const char *name;
     const char *advice;
-} kinds[] = {
+} kinds[BROKER_KINDS] = {
     [BROKER_UNKNOWN] = {"a broker", "EMQX: mqtt.max_mqueue_len and force_shutdown, with MQTT 3.1.1 "
                                     "mqtt.session_expiry_interval; Mosquitto: max_queued_messages "
                                     "and persistence; others: README, \"Brokers\""},
@@ -21,7 +21,23 @@ static const struct {
                           "max_inflight_messages 1000, set_tcp_nodelay true"},
     [BROKER_RABBITMQ] = {"RabbitMQ", "mqtt.max_session_expiry_interval_seconds = 604800"},
     [BROKER_EJABBERD] = {"ejabberd", "max_queue: 1000000 and session_expiry of mod_mqtt"},
+    [BROKER_FLASHMQ] = {"FlashMQ", "max_qos_msg_pending_per_client 65535, "
+                                   "max_qos_bytes_pending_per_client 1000000000"},
 };
+
+/* The brokers without shared subscriptions. */
+static enum broker_kind kind_without_shared(const struct paho_connack *connack)
+{
+    bool expiry = connack->session_expiry_s >= 0;
+    bool keepalive = connack->keepalive_s >= 0;
+    if (!expiry || connack->topic_alias_max < 0 || !connack->identifiers_available) {
+        return BROKER_UNKNOWN;
+    }
+    if (connack->qos_max == 1) {
+        return keepalive ? BROKER_UNKNOWN : BROKER_RABBITMQ;
+    }
+    return keepalive ? BROKER_EJABBERD : BROKER_UNKNOWN;
+}
 
 enum broker_kind broker_kind_of(const struct paho_connack *connack, bool mqtt5)
 {
@@ -29,30 +45,48 @@ enum broker_kind broker_kind_of(const struct paho_connack *connack, bool mqtt5)
         return BROKER_UNKNOWN;
     }
     if (!connack->shared_available) {
-        return connack->qos_max == 1 ? BROKER_RABBITMQ : BROKER_EJABBERD;
+        return kind_without_shared(connack);
     }
     if (connack->says_all && connack->qos_max == 2) {
-        return BROKER_EMQX;
+        return connack->keepalive_s >= 0 && connack->session_expiry_s >= 0 ? BROKER_FLASHMQ
+                                                                           : BROKER_EMQX;
     }
     return connack->topic_alias_max == MOSQUITTO_ALIASES ? BROKER_MOSQUITTO : BROKER_UNKNOWN;
 }
 
+static const struct {
+    const char *topic;
+    enum broker_kind kind;
+} topics[BROKER_KIND_TOPICS] = {
+    {"$SYS/broker/version", BROKER_MOSQUITTO},
+    {"$SYS/brokers", BROKER_EMQX},
+    {"$SYS/broker/clients/mqttconnects/total", BROKER_FLASHMQ},
+};
+
+const char *broker_kind_topic(size_t index)
+{
+    assert(index < BROKER_KIND_TOPICS);
+    return topics[index].topic;
+}
+
 enum broker_kind broker_kind_by_topic(struct slice topic)
 {
-    if (slice_is(topic, "$SYS/broker/version")) {
-        return BROKER_MOSQUITTO;
+    for (size_t i = 0; i < BROKER_KIND_TOPICS; i++) {
+        if (slice_is(topic, topics[i].topic)) {
+            return topics[i].kind;
+        }
     }
-    return slice_is(topic, "$SYS/brokers") ? BROKER_EMQX : BROKER_UNKNOWN;
+    return BROKER_UNKNOWN;
 }
 
 const char *broker_kind_name(enum broker_kind kind)
 {
-    assert((size_t) kind < sizeof(kinds) / sizeof(kinds[0]));
+    assert(kind < BROKER_KINDS);
     return kinds[kind].name;
 }
 
 const char *broker_kind_advice(enum broker_kind kind)
 {
-    assert((size_t) kind < sizeof(kinds) / sizeof(kinds[0]));
+    assert(kind < BROKER_KINDS);
     return kinds[kind].advice;
 }

@@ -2,10 +2,21 @@
  * broker_kind: which broker this is, and what must be set there so that it keeps messages for a
  * bridge that is slow or away.
  *
- * No broker says its name in MQTT. CONNACK of MQTT 5 betrays some: what they say although it is the
- * default, and what they lack (seen: Mosquitto 2.0, ejabberd 23.01; from the source: EMQX 5.8,
- * RabbitMQ 4.0). It is good for advice and for nothing else. README, "Brokers", has the table for
- * people.
+ * No broker says its name in MQTT. CONNACK of MQTT 5 shows some brokers by which properties it
+ * carries:
+ *
+ *   broker      shared    carries                                        known from
+ *   RabbitMQ    no        QoS 1, session expiry, topic alias maximum     source of 3.13.7, 4.0.5, 4.3.5
+ *   ejabberd    no        session expiry, topic alias maximum,           source, and seen with 23.01
+ *                         keepalive
+ *   EMQX        yes       retain, wildcard, identifiers, shared: each    source of 4.0.4, 4.4.19, 5.8.9,
+ *                         as available; no keepalive or no expiry        6.4
+ *   FlashMQ     yes       the same, and keepalive and session expiry     source, and seen with 1.26.2
+ *   Mosquitto   yes       topic alias maximum 10                         seen with 2.0.11 and 2.0.20
+ *
+ * AWS IoT carries what EMQX does, and QoS 1. Another broker may carry the same, and every setting
+ * may be changed: a kind decides which advice is given and nothing else. README, "Brokers", has the
+ * table for people.
  *
  * Pure.
  *
@@ -23,12 +34,19 @@ enum broker_kind {
     BROKER_MOSQUITTO,
     BROKER_RABBITMQ,
     BROKER_EJABBERD,
+    BROKER_FLASHMQ,
+    BROKER_KINDS,
 };
 
 /* With MQTT 3.1.1 always BROKER_UNKNOWN. */
 enum broker_kind broker_kind_of(const struct paho_connack *connack, bool mqtt5);
 
-/* By a retained message of `$SYS/broker/version` (Mosquitto) or `$SYS/brokers` (EMQX). */
+/* The topics of retained messages that brokers publish of themselves, also for MQTT 3.1.1: what
+ * `index` counts, below BROKER_KIND_TOPICS. */
+#define BROKER_KIND_TOPICS 3
+const char *broker_kind_topic(size_t index);
+
+/* The broker that has such a message; BROKER_UNKNOWN for any other topic. */
 enum broker_kind broker_kind_by_topic(struct slice topic);
 
 const char *broker_kind_name(enum broker_kind kind);
