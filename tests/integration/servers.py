@@ -388,6 +388,41 @@ modules:
         self.end(signal.SIGTERM)
 
 
+class FlashMQ(Server):
+    """The broker FlashMQ, where FLASHMQ names the program: MQTT 5 and 3.1.1, a copy a subscription, repeats without DUP."""
+
+    name = "flashmq"
+    CONFIG = """log_file %s/events.log
+storage_dir %s/store
+allow_anonymous true
+max_qos_msg_pending_per_client 65535
+max_qos_bytes_pending_per_client 1000000000
+listen {
+  protocol mqtt
+  port %d
+  inet_protocol ip4
+  inet4_bind_address 127.0.0.1
+}
+"""
+
+    @staticmethod
+    def installed():
+        return os.access(os.environ.get("FLASHMQ", ""), os.X_OK)
+
+    def start(self):
+        make_folder(os.path.join(self.folder, "store"))
+        config = os.path.join(self.folder, "flashmq.conf")
+        with open(config, "w") as file:
+            file.write(self.CONFIG % (self.folder, self.folder, self.port))
+        self.launch([os.environ["FLASHMQ"], "--config-file", config])
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.wait_listening()
+        return self
+
+    def stop(self):
+        self.end(signal.SIGTERM)
+
+
 class Aedes(Server):
     """The Node.js broker aedes, where npm can fetch it: MQTT 3.1.1, repeats without DUP, nothing outlives it."""
 

@@ -1,4 +1,5 @@
-"""The promises at brokers besides Mosquitto: RabbitMQ and ejabberd where Debian's packages are installed, aedes where AEDES_MODULES names it.
+"""The promises at brokers besides Mosquitto: RabbitMQ and ejabberd where Debian's packages are installed, aedes where AEDES_MODULES names it,
+FlashMQ where FLASHMQ names its program.
 
 SPDX-License-Identifier: MIT
 """
@@ -8,7 +9,7 @@ import threading
 
 from env import Skip, limit
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
-from servers import Aedes, Ejabberd, RabbitMQ
+from servers import Aedes, Ejabberd, FlashMQ, RabbitMQ
 
 # A second rule whose topic overlaps: some brokers send a copy a subscription, some one copy for all.
 OVERLAPPING = NUMBERED_RULE + ', ' + NUMBERED_RULE.replace('"numbered"; topic = "~/n/{who}"', '"all"; topic = "~/n/#"').replace(
@@ -80,3 +81,14 @@ def test_ejabberd(env):
 def test_aedes(env):
     """aedes: MQTT 3.1.1, repeats without DUP. It repeats some behind new messages, so there is no kill under load, but a cut with all open."""
     promises(env, start(env, Aedes), ("3.1.1",), kills=0)
+
+
+@limit(120)
+def test_flashmq(env):
+    """FlashMQ: a copy a subscription, repeats without DUP; named by check --broker with both versions."""
+    broker = start(env, FlashMQ)
+    promises(env, broker, ("3.1.1", "5"))
+    for version in ("5", "3.1.1"):
+        bridge = env.bridge(OVERLAPPING, start=False, broker={"url": broker.url, "protocol": version})
+        shown = env.cli("check", "--broker", config=bridge)
+        assert shown.code == 0 and "connected to FlashMQ" in shown.out, shown
