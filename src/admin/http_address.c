@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -58,6 +59,20 @@ enum outcome http_address_parse(const char *listen, struct http_address *address
     snprintf(address->host, sizeof(address->host), "%.*s", SLICE_ARGS(host));
     snprintf(address->port, sizeof(address->port), "%s", colon + 1);
     return OUTCOME_OK;
+}
+
+bool http_address_is_local(const struct http_address *address)
+{
+    struct in_addr four;
+    struct in6_addr six;
+
+    if (inet_pton(AF_INET, address->host, &four) == 1) {
+        return ntohl(four.s_addr) >> 24 == 127;
+    }
+    if (inet_pton(AF_INET6, address->host, &six) == 1) {
+        return IN6_IS_ADDR_LOOPBACK(&six);
+    }
+    return strcasecmp(address->host, "localhost") == 0;
 }
 
 static void format(char text[HTTP_ADDRESS_TEXT_MAX], const char *host, const char *port)

@@ -29,6 +29,9 @@ struct http_address {
 enum outcome http_address_parse(const char *listen, struct http_address *address,
                                 struct error *error) MUST_CHECK;
 
+/* Does the text name this machine only: "localhost", 127.0.0.0/8 or ::1? */
+bool http_address_is_local(const struct http_address *address);
+
 /* A listening socket, the caller's, in *listener. OUTCOME_RETRY names the setting and what to
  * do. */
 enum outcome http_address_listen(const struct http_address *address, int *listener,

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/http_address.h"
 #include "config/config_secret.h"
 #include "mqtt/tls_probe.h"
 
@@ -248,6 +250,30 @@ static void check_others(struct config_reader *reader, const struct config *conf
     }
 }
 
+/* Actions are for this machine or for whoever has the token. */
+static void check_admin(struct config_reader *reader, const struct config *config)
+{
+    struct http_address address;
+    struct error error;
+    const char *token = config->http.token;
+    bool tokened = token != NULL && token[0] != '\0';
+
+    if (tokened && strlen(token) < HTTP_TOKEN_BYTES_MIN) {
+        problem_error(reader->problems, place_of(reader, "http.token"), "http.token",
+                      "it can be guessed: at least %d characters are wanted, as "
+                      "\"openssl rand -hex 16\" prints",
+                      HTTP_TOKEN_BYTES_MIN);
+    }
+    if (config->http.admin && !tokened && config->http.listen != NULL &&
+        http_address_parse(config->http.listen, &address, &error) == OUTCOME_OK &&
+        !http_address_is_local(&address)) {
+        problem_error(reader->problems, place_of(reader, "http.admin"), "http.admin",
+                      "other machines reach http.listen \"%s\": set http.token_file, or listen on "
+                      "127.0.0.1",
+                      config->http.listen);
+    }
+}
+
 /* The bridge takes the smaller one, so that each message that it takes fits into its journal. */
 static void check_packet(struct config_reader *reader, const struct config *config)
 {
@@ -269,4 +295,5 @@ void config_check(struct config_reader *reader, struct config *config)
     check_database(reader, config);
     check_packet(reader, config);
     check_others(reader, config);
+    check_admin(reader, config);
 }

@@ -43,6 +43,8 @@ static const struct field fields[] = {
     {"batch.max_delay", FIELD_INT64, IN_CONFIG(batch.max_delay_ms), 0},
     {"http.listen", FIELD_TEXT, IN_CONFIG(http.listen), 0},
     {"http.show_payloads", FIELD_BOOL, IN_CONFIG(http.show_payloads), 0},
+    {"http.admin", FIELD_BOOL, IN_CONFIG(http.admin), 0},
+    {"http.token", FIELD_TEXT, IN_CONFIG(http.token), IN_CONFIG(http.token_file)},
     {"log.level", FIELD_CHOICE, IN_CONFIG(log.level), 0},
     {"log.format", FIELD_CHOICE, IN_CONFIG(log.format), 0},
     {"shutdown", FIELD_INT64, IN_CONFIG(shutdown_ms), 0},

@@ -220,6 +220,17 @@ const struct setting settings[] = {
      .default_value = "false",
      .reload = true,
      .help = "Show the beginnings of the payloads of the last dead letters there, too."},
+    {.path = "http.admin",
+     .type = SETTING_BOOLEAN,
+     .default_value = "false",
+     .help = "Let the page act: retry, purge and show dead letters, acknowledge gaps, try a "
+             "message, tap a rule."},
+    {.path = "http.token",
+     .type = SETTING_TEXT,
+     .secret = true,
+     .example = "\"${HTTP_TOKEN}\"",
+     .help = "What these actions ask for, at least 16 characters; better in a file named by "
+             "token_file."},
 
     GROUP("log", "What is written to standard error."),
     {.path = "log.level",

@@ -47,6 +47,34 @@ static void test_parse(void)
     }
 }
 
+static void test_local(void)
+{
+    static const struct {
+        const char *listen;
+        bool local;
+    } cases[] = {
+        {"127.0.0.1:1", true},
+        {"127.8.9.10:1", true},
+        {"[::1]:1", true},
+        {"LocalHost:1", true},
+        {":1", true},
+        {"*:1", false},
+        {"[::]:1", false},
+        {"0.0.0.0:1", false},
+        {"192.168.1.2:1", false},
+        {"128.0.0.1:1", false},
+        {"bridge.example:1", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct http_address address;
+
+        UNIT_CASE("%s", cases[i].listen);
+        CHECK_INT_EQ(http_address_parse(cases[i].listen, &address, NULL), OUTCOME_OK);
+        CHECK_INT_EQ(http_address_is_local(&address), cases[i].local);
+    }
+}
+
 static void test_long_host(void)
 {
     char listen[600];
@@ -147,6 +175,6 @@ static void test_connect(void)
     CHECK(strstr(error.text, "nobody answers") != NULL);
 }
 
-UNIT_MAIN("http_address", {"parse", test_parse}, {"long host", test_long_host},
-          {"names", test_names}, {"busy port", test_busy_port},
+UNIT_MAIN("http_address", {"parse", test_parse}, {"local", test_local},
+          {"long host", test_long_host}, {"names", test_names}, {"busy port", test_busy_port},
           {"foreign addresses", test_foreign_addresses}, {"connect", test_connect})

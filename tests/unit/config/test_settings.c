@@ -61,6 +61,7 @@ static void test_contract(void)
         {"batch.max_delay", "\"100ms\""},
         {"http.listen", "\"127.0.0.1:9464\""},
         {"http.show_payloads", "false"},
+        {"http.admin", "false"},
         {"log.level", "\"info\""},
         {"log.format", "\"text\""},
         {"shutdown", "\"20s\""},
@@ -161,6 +162,7 @@ static void test_uncommented_sample(void)
     setenv("MQTT_PASSWORD", "x", 1);
     setenv("DATABASE_PASSWORD", "x", 1);
     setenv("KEY_PASSWORD", "x", 1);
+    setenv("HTTP_TOKEN", "0123456789abcdef", 1);
     settings_append_sample(&sample);
     uncomment(&all, strstr(buf_string(&sample), "\nbroker:"));
     CHECK(strstr(buf_string(&all), "\nqos = 1;") != NULL);
