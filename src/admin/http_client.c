@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "admin/http_client.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "admin/http_address.h"
 #include "base/clock.h"
+#include "base/secret.h"
 
 #define STEP_TIMEOUT_MS 3000
 #define WHOLE_TIMEOUT_MS 10000
@@ -17,16 +19,30 @@
 #define READ_BYTES ((size_t) 65536)
 
 /* "localhost" is what a server on loopback answers to, by whatever address it was asked. */
-static enum outcome send_request(int connection, const char *path, struct error *error)
+static void append_request(struct buf *request, const char *method, const struct http_post *post)
+{
+    buf_printf(request, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method,
+               post->path);
+    if (method[0] == 'P') {
+        buf_append_text(request, "X-Mqtt2pg: 1\r\nContent-Length: 0\r\n");
+    }
+    if (post->token != NULL) {
+        buf_printf(request, "Authorization: Bearer %s\r\n", post->token);
+    }
+    buf_append_text(request, "\r\n");
+}
+
+static enum outcome send_request(int connection, const char *method, const struct http_post *post,
+                                 struct error *error)
 {
     struct buf request = {0};
     enum outcome outcome = OUTCOME_OK;
 
-    buf_printf(&request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    append_request(&request, method, post);
     if (send(connection, request.data, request.length, MSG_NOSIGNAL) != (ssize_t) request.length) {
         outcome = error_errno(error, OUTCOME_RETRY, "cannot send the request");
     }
-    buf_fini(&request);
+    secret_forget(&request);
     return outcome;
 }
 
@@ -74,12 +90,12 @@ static enum outcome take_head_off(struct buf *answer, int *status, struct error 
     return OUTCOME_OK;
 }
 
-enum outcome http_get(const char *listen, const char *path, struct buf *body, int *status,
-                      struct error *error)
+static enum outcome ask(const char *method, const struct http_post *post, struct buf *body,
+                        int *status, struct error *error)
 {
     struct http_address address;
     int connection = -1;
-    enum outcome outcome = http_address_parse(listen, &address, error);
+    enum outcome outcome = http_address_parse(post->listen, &address, error);
 
     buf_reset(body);
     *status = 0;
@@ -87,7 +103,7 @@ enum outcome http_get(const char *listen, const char *path, struct buf *body, in
         outcome = http_address_connect(&address, STEP_TIMEOUT_MS, &connection, error);
     }
     if (outcome == OUTCOME_OK) {
-        outcome = send_request(connection, path, error);
+        outcome = send_request(connection, method, post, error);
     }
     if (outcome == OUTCOME_OK) {
         outcome = read_answer(connection, body, error);
@@ -99,4 +115,29 @@ enum outcome http_get(const char *listen, const char *path, struct buf *body, in
         close(connection);
     }
     return outcome;
+}
+
+enum outcome http_get(const char *listen, const char *path, struct buf *body, int *status,
+                      struct error *error)
+{
+    return ask("GET", &(struct http_post){.listen = listen, .path = path}, body, status, error);
+}
+
+enum outcome http_post(const struct http_post *post, struct buf *body, int *status,
+                       struct error *error)
+{
+    return ask("POST", post, body, status, error);
+}
+
+void http_append_escaped(struct buf *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char) *text;
+
+        if (byte < 0x80 && (isalnum(byte) || strchr("-_.~", byte) != NULL)) {
+            buf_append_byte(out, byte);
+        } else {
+            buf_printf(out, "%%%02X", byte);
+        }
+    }
 }

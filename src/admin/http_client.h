@@ -1,6 +1,6 @@
 /*
- * http_client: asks a running service for one of its pages, for `mqtt2pg status`. Plain blocking
- * sockets.
+ * http_client: asks a running service for one of its pages or for an action, for `mqtt2pg status` and
+ * `mqtt2pg tap`. Plain blocking sockets.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,5 +15,19 @@
  * OUTCOME_FATAL when `listen` is no address. */
 enum outcome http_get(const char *listen, const char *path, struct buf *body, int *status,
                       struct error *error) MUST_CHECK;
+
+/* POST `path`, an action (admin/http_actions), without a body. `token` NULL: none is shown. The rest
+ * as http_get(). */
+struct http_post {
+    const char *listen;
+    const char *path;
+    const char *token;
+};
+enum outcome http_post(const struct http_post *post, struct buf *body, int *status,
+                       struct error *error) MUST_CHECK;
+
+/* Appends `text` as the value of an argument behind "?": what is no letter, digit or one of "-_.~"
+ * as %XX. */
+void http_append_escaped(struct buf *out, const char *text);
 
 #endif

@@ -74,6 +74,11 @@ void http_connections_answered(struct http_connections *connections, int fd, int
     pthread_mutex_unlock(&connections->mutex);
 }
 
+void http_connections_working(struct http_connections *connections, int fd)
+{
+    http_connections_answered(connections, fd, INT64_MAX);
+}
+
 void http_connections_closed(struct http_connections *connections, int fd)
 {
     pthread_mutex_lock(&connections->mutex);

@@ -36,6 +36,8 @@ void http_connections_fini(struct http_connections *connections);
 
 void http_connections_opened(struct http_connections *connections, int fd, int64_t now_ms);
 void http_connections_answered(struct http_connections *connections, int fd, int64_t now_ms);
+/* We work on its request: nobody hangs up on it until it is answered. */
+void http_connections_working(struct http_connections *connections, int fd);
 /* Before the descriptor is closed. */
 void http_connections_closed(struct http_connections *connections, int fd);
 

@@ -6,7 +6,6 @@
  */
 #include "admin/http_server.h"
 
-#include <arpa/inet.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +13,11 @@
 #include <unistd.h>
 
 #include "admin/history.h"
+#include "admin/http_actions.h"
 #include "admin/http_address.h"
+#include "admin/http_answer.h"
 #include "admin/http_connections.h"
+#include "admin/http_guard.h"
 #include "admin/status_json.h"
 #include "admin/status_page.h"
 #include "base/clock.h"
@@ -26,13 +28,12 @@
 #define CONNECTION_BYTES_MAX ((size_t) 32 * 1024)
 #define TIMEOUT_SECONDS 10u /* for a client that is silent, and for a request as a whole */
 
-#define TEXT "text/plain; charset=utf-8"
-
 struct http_server {
     struct http_sources sources;
     struct history *history;
     struct MHD_Daemon *daemon;
     struct http_connections connections;
+    struct http_actions actions;
     int64_t started_us; /* wall clock */
     int64_t started_ms; /* monotonic */
     bool is_loopback;
@@ -69,6 +70,8 @@ static unsigned write_status_json(struct http_server *server, struct MHD_Connect
         .history_max = history == NULL ? HISTORY_SECONDS : strtoul(history, NULL, 10),
         .started_us = server->started_us,
         .started_ms = server->started_ms,
+        .actions = server->actions.queue != NULL,
+        .token_wanted = http_actions_want_token(&server->actions),
     };
 
     status_append_json(out, &request);
@@ -112,8 +115,8 @@ static const struct page pages[] = {
     {"/", "text/html; charset=utf-8", write_status_page},
     {"/status.json", "application/json", write_status_json},
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", write_metrics},
-    {"/healthz", TEXT, write_alive},
-    {"/readyz", TEXT, write_ready},
+    {"/healthz", HTTP_TYPE_TEXT, write_alive},
+    {"/readyz", HTTP_TYPE_TEXT, write_ready},
 };
 
 #define PAGE_COUNT (sizeof(pages) / sizeof(pages[0]))
@@ -130,108 +133,27 @@ static const struct page *find_page(const char *path)
 
 /* --- one request --- */
 
-/* Every answer's; a page with a policy of its own has that instead of the first. */
-static const char *const headers[][2] = {
-    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
-    {"Cache-Control", "no-store"},
-    {"X-Content-Type-Options", "nosniff"},
-    {"X-Frame-Options", "DENY"},
-    {"Referrer-Policy", "no-referrer"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
-    {"Cross-Origin-Opener-Policy", "same-origin"},
-};
-
-struct answer {
-    unsigned status;
-    const char *content_type;
-    const char *policy; /* NULL: the strictest */
-    struct buf body;
-};
-
-/* Takes the body. */
-static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *answer)
-{
-    enum MHD_Result result = MHD_NO;
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        answer->body.length, answer->body.data, MHD_RESPMEM_MUST_FREE);
-
-    if (response == NULL) {
-        buf_fini(&answer->body);
-        return MHD_NO;
-    }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
-    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        MHD_add_response_header(response, headers[i][0],
-                                i == 0 && answer->policy != NULL ? answer->policy : headers[i][1]);
-    }
-    if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    }
-    result = MHD_queue_response(connection, answer->status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-static enum MHD_Result send_refusal(struct MHD_Connection *connection, unsigned status,
-                                    const char *text)
-{
-    struct answer answer = {.status = status, .content_type = TEXT};
-
-    buf_append_text(&answer.body, text);
-    return send_answer(connection, &answer);
-}
-
 static enum MHD_Result send_not_found(struct MHD_Connection *connection)
 {
-    struct answer answer = {.status = MHD_HTTP_NOT_FOUND, .content_type = TEXT};
+    struct http_answer answer = {.status = MHD_HTTP_NOT_FOUND, .content_type = HTTP_TYPE_TEXT};
 
     buf_append_text(&answer.body, "not found; the pages are\n");
     for (size_t i = 0; i < PAGE_COUNT; i++) {
         buf_printf(&answer.body, "%s\n", pages[i].path);
     }
-    return send_answer(connection, &answer);
+    return http_answer_send(connection, &answer);
 }
 
 static enum MHD_Result send_page(struct http_server *server, struct MHD_Connection *connection,
                                  const struct page *page)
 {
-    struct answer answer = {.content_type = page->content_type};
+    struct http_answer answer = {.content_type = page->content_type};
 
     if (page->write == write_status_page) {
         answer.policy = server->page_policy;
     }
     answer.status = page->write(server, connection, &answer.body);
-    return send_answer(connection, &answer);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text);
-
-    return length >= strlen(end) && strcasecmp(text + length - strlen(end), end) == 0;
-}
-
-/* Is this Host header, as sent to a server on loopback, one that a browser sends for this machine?
- * An address is: no other site has it for a name. */
-static bool is_local_host(const char *header)
-{
-    struct in6_addr address;
-    char host[256];
-    size_t length = strlen(header);
-    const char *colon = strrchr(header, ':');
-
-    if (header[0] == '[') {
-        return true;
-    }
-    if (colon != NULL) {
-        length = (size_t) (colon - header);
-    }
-    if (length >= sizeof(host)) {
-        return false;
-    }
-    snprintf(host, sizeof(host), "%.*s", (int) length, header);
-    return inet_pton(AF_INET, host, &address) == 1 || strcasecmp(host, "localhost") == 0 ||
-           ends_with(host, ".localhost");
+    return http_answer_send(connection, &answer);
 }
 
 static bool is_for_us(const struct http_server *server, struct MHD_Connection *connection)
@@ -239,21 +161,36 @@ static bool is_for_us(const struct http_server *server, struct MHD_Connection *c
     const char *host =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 
-    return !server->is_loopback || host == NULL || is_local_host(host);
+    return !server->is_loopback || host == NULL || http_guard_is_local_host(host);
 }
+
+static enum MHD_Result refuse_method(struct MHD_Connection *connection)
+{
+    struct http_answer answer = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
+                                 .content_type = HTTP_TYPE_TEXT,
+                                 .allow = "GET, HEAD"};
+
+    buf_append_text(&answer.body, "only GET and HEAD\n");
+    return http_answer_send(connection, &answer);
+}
+
+/* What *state of a request for a page is: of an action it is the action. */
+static char head_is_read;
 
 static enum MHD_Result answer_request(void *context, struct MHD_Connection *connection,
                                       const char *url, const char *method, const char *version,
                                       const char *body, size_t *body_length, void **state)
 {
-    static char head_is_read;
     struct http_server *server = context;
     const struct page *page = find_page(url);
 
     (void) version;
-    (void) body;
+    if (http_actions_is_path(url)) {
+        return http_actions_answer(&server->actions, connection,
+                                   &(struct http_upload){url, method, body, body_length}, state);
+    }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        return send_refusal(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        return refuse_method(connection);
     }
     if (*state == NULL) {
         *state = &head_is_read;
@@ -263,9 +200,9 @@ static enum MHD_Result answer_request(void *context, struct MHD_Connection *conn
         return MHD_NO;
     }
     if (!is_for_us(server, connection)) {
-        return send_refusal(connection, MHD_HTTP_MISDIRECTED_REQUEST,
-                            "this address answers to localhost and to addresses only; "
-                            "a proxy must send Host: localhost\n");
+        return http_answer_refuse(connection, MHD_HTTP_MISDIRECTED_REQUEST,
+                                  "this address answers to localhost and to addresses only; "
+                                  "a proxy must send Host: localhost\n");
     }
     return page == NULL ? send_not_found(connection) : send_page(server, connection, page);
 }
@@ -310,8 +247,10 @@ static void note_answer(void *context, struct MHD_Connection *connection, void *
 {
     struct http_server *server = context;
 
-    (void) state;
     (void) code;
+    if (*state != &head_is_read) {
+        http_actions_forget(state);
+    }
     http_connections_answered(&server->connections, descriptor_of(connection),
                               clock_monotonic_ms());
 }
@@ -340,8 +279,9 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int listener)
     };
     /* clang-format on */
 
-    return MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-                            answer_request, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    return MHD_start_daemon(
+        MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        answer_request, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 enum outcome http_server_start(struct http_server **server, const struct http_options *options,
@@ -374,6 +314,9 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         status_page_script_hash, status_page_style_hash);
     http_address_name(listener, starting->address, &starting->is_loopback);
+    starting->actions.connections = &starting->connections;
+    starting->actions.is_loopback = starting->is_loopback;
+    http_actions_start(&starting->actions, options, &sources->actions);
     starting->daemon = start_daemon(starting, listener);
     if (starting->daemon == NULL) {
         /* The socket is the library's or not, depending on how far it came: better left open than
@@ -394,9 +337,11 @@ void http_server_stop(struct http_server *server)
     if (server == NULL) {
         return;
     }
+    http_actions_stop(&server->actions);
     if (server->daemon != NULL) {
         MHD_stop_daemon(server->daemon);
     }
+    http_actions_fini(&server->actions);
     http_connections_fini(&server->connections);
     history_free(server->history);
     free(server->page_policy);

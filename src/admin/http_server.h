@@ -1,7 +1,7 @@
 /*
  * http_server: the status page, /status.json, /metrics, /healthz and /readyz, over libmicrohttpd.
  *
- * GET and HEAD only, few connections, short timeouts, loopback unless the configuration says
+ * GET and HEAD only but for actions (admin/http_actions), few connections, short timeouts, loopback unless the configuration says
  * otherwise. One thread of libmicrohttpd answers, one of admin/history takes a sample a second.
  * What is served comes from base/metrics and base/health; what only the bridge knows comes through
  * `refresh`.
@@ -15,6 +15,7 @@
 #ifndef MQTT2PG_ADMIN_HTTP_SERVER_H
 #define MQTT2PG_ADMIN_HTTP_SERVER_H
 
+#include "admin/action_queue.h"
 #include "admin/http_options.h"
 #include "base/buf.h"
 #include "base/outcome.h"
@@ -27,6 +28,7 @@ struct http_sources {
     /* Appends the effective configuration as JSON, without secrets. */
     void (*configuration)(void *context, struct buf *out);
     void *context; /* borrowed */
+    struct action_handler actions;
 };
 
 /* OUTCOME_RETRY when the address can't be listened on, with what to do; OUTCOME_FATAL when

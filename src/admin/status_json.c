@@ -364,6 +364,18 @@ static void append_configuration(struct buf *out, const struct http_sources *sou
     }
 }
 
+static void append_actions(struct buf *out, const struct status_request *request)
+{
+    append_key(out, "actions");
+    if (!request->actions) {
+        buf_append_text(out, "null");
+        return;
+    }
+    buf_append_byte(out, '{');
+    append_bool(out, "token", request->token_wanted);
+    buf_append_byte(out, '}');
+}
+
 /* --- the sentence --- */
 
 static double recent_rate(struct history *history)
@@ -446,6 +458,7 @@ void status_append_json(struct buf *out, const struct status_request *request)
     append_gaps(out);
     append_known(out, "dead_letters_waiting", health_letters());
     append_history(out, request);
+    append_actions(out, request);
     append_configuration(out, sources);
     buf_append_byte(out, '}');
 }

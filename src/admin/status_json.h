@@ -17,6 +17,7 @@
  *                  first; null for what is not known
  *   history        {interval_seconds, taken, received, processed, rows, waiting, delay_seconds}:
  *                  arrays, oldest first; the last element of each is sample number `taken`
+ *   actions        null: off; else {token}: whether actions (admin/http_actions) want a token
  *   configuration  as the bridge gives it, without secrets
  *
  * Members may be added, never renamed.
@@ -39,6 +40,8 @@ struct status_request {
     int64_t started_us; /* wall clock */
     size_t history_max; /* at most so many samples */
     int64_t started_ms; /* monotonic */
+    bool actions;       /* the page may act */
+    bool token_wanted;  /* and needs a token for it */
 };
 
 /* Asks sources->refresh first. One line, without its newline. */

@@ -204,6 +204,19 @@ class Bridge:
         except OSError as error:
             return Answer(0, str(error))
 
+    def act(self, name, body=b"", method="POST", headers=None, **arguments):
+        """POST /actions/NAME?ARGUMENTS as a program does; `headers` replace those of the same name, None leaves one out."""
+        wanted = {"X-Mqtt2pg": "1", "Content-Type": "application/octet-stream"} | (headers or {})
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}/actions/{name}?{urllib.parse.urlencode(arguments)}", data=body,
+                                         method=method, headers={key: value for key, value in wanted.items() if value is not None})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return Answer(answer.status, answer.read().decode(), headers=answer.headers)
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.read().decode(errors="replace"), headers=error.headers)
+        except OSError as error:
+            return Answer(0, str(error))
+
     def metrics(self):
         """Each line of /metrics: 'name{labels}' without the prefix → number."""
         found, answer = {}, self.get("/metrics")
