@@ -21,6 +21,7 @@
 #include "base/metrics.h"
 #include "base/stop.h"
 #include "base/thread.h"
+#include "bridge/actions.h"
 #include "bridge/generation.h"
 #include "bridge/plan_keeper.h"
 #include "bridge/service_manager.h"
@@ -48,6 +49,8 @@ struct bridge {
     struct loader *loader;
     struct receiver *receiver;
     struct http_server *http;
+    struct actions *actions; /* of the status page; NULL: off */
+    atomic_uint reloads;
     int64_t started_ms; /* monotonic */
     bool reload_wanted; /* SIGHUP came while the last reload was still being taken over */
 };
@@ -223,11 +226,18 @@ static void start_loader(struct bridge *bridge)
 
 static enum outcome start_http(struct bridge *bridge, struct error *error)
 {
-    const struct http_sources sources = {
+    struct http_sources sources = {
         .refresh = refresh_gauges, .configuration = append_configuration, .context = bridge};
-    enum outcome outcome =
-        http_server_start(&bridge->http, &bridge->generation->config->http, &sources, error);
+    enum outcome outcome;
 
+    if (bridge->first->config->http.admin) {
+        bridge->actions = actions_new(&(struct actions_options){.config_file = bridge->config_file,
+                                                                .running = bridge->first,
+                                                                .journal = bridge->journal,
+                                                                .reloads = &bridge->reloads});
+        sources.actions = actions_handler(bridge->actions);
+    }
+    outcome = http_server_start(&bridge->http, &bridge->generation->config->http, &sources, error);
     if (outcome == OUTCOME_OK && bridge->http != NULL) {
         log_info("status page", F_TEXT("address", http_server_address(bridge->http)));
         if (!http_server_is_loopback(bridge->http)) {
@@ -365,6 +375,7 @@ static void reload(struct bridge *bridge)
         bridge->generation = next;
         pthread_mutex_unlock(&bridge->mutex);
         loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
+        atomic_fetch_add(&bridge->reloads, 1);
     }
     problems_fini(&problems);
     service_manager_notify("READY=1");
@@ -436,6 +447,7 @@ static void bridge_stop(struct bridge *bridge)
     receiver_stop(bridge->receiver, left_of(until) / 4);
     complete = loader_stop(bridge->loader, left_of(until) * 3 / 4);
     http_server_stop(bridge->http); /* before what it looks at goes */
+    actions_free(bridge->actions);
     outbox_close(bridge->outbox, left_of(until));
     if (bridge->journal != NULL && bridge->loader != NULL) {
         log_info("stopped",

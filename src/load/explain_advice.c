@@ -190,8 +190,7 @@ void explain_append_odd_times(struct buf *out, const struct mapped *mapped)
             odd++;
         }
         if (odd < mapped->rows) {
-            buf_printf(out, "mqtt2pg: rule \"%s\": column \"%s\" is ", rule->name,
-                       rule->column_names[i]);
+            buf_printf(out, "rule \"%s\": column \"%s\" is ", rule->name, rule->column_names[i]);
             text_format_time(out, time_us);
             buf_append_text(out,
                             ": are its units right (unix_s, unix_ms, …), is the device's clock "

@@ -63,6 +63,18 @@ void letter_append_json(struct buf *out, const struct dead_letter *letter)
     buf_append_text(out, "}\n");
 }
 
+void letter_append_listed(struct buf *out, const struct dead_letter *letter)
+{
+    buf_printf(out, "{\"id\":%" PRId64, letter->id);
+    append_json_time(out, "failed_at", letter->failed_at_us);
+    append_json_text(out, "rule", letter->rule);
+    buf_append_text(out, ",\"topic\":");
+    text_append_json(out, letter->message->topic);
+    append_json_text(out, "state", letter->parked ? "parked" : "rejected");
+    append_json_text(out, "reason", letter->reason);
+    buf_append_text(out, "}");
+}
+
 void letter_append_line(struct buf *out, const struct dead_letter *letter)
 {
     buf_printf(out, "%8" PRId64 "  ", letter->id);

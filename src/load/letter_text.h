@@ -12,6 +12,9 @@
 /* One JSON object and a line break. A payload that is no text is "payload_hex". */
 void letter_append_json(struct buf *out, const struct dead_letter *letter);
 
+/* One JSON object for a list of letters: without payload and properties, without a line break. */
+void letter_append_listed(struct buf *out, const struct dead_letter *letter);
+
 /* One line, cut to a width; control characters of others are made visible. */
 void letter_append_line(struct buf *out, const struct dead_letter *letter);
 

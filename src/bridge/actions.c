@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+#include "bridge/actions.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "bridge/action_help.h"
+#include "bridge/letter_actions.h"
+#include "bridge/tap.h"
+#include "core/topic.h"
+#include "load/explain_advice.h"
+#include "load/explain_lines.h"
+
+/* A person waits for the answer, and the next action waits for this one. */
+enum { CONNECT_MS = 3000, STATEMENT_MS = 5000 };
+enum { TAPS_MAX = 4 };
+
+struct actions {
+    struct actions_options options;
+    struct pg_options database;
+    struct pg_connection *connection; /* connected only while an action needs it */
+    struct tap *taps[TAPS_MAX];       /* the one used last first; NULL = none */
+    unsigned taps_of;                 /* *options.reloads when they were opened */
+};
+
+/* The rules of the file; NULL: the action is refused with the mistakes. */
+static struct generation *load_rules(const struct actions *actions, struct action *action)
+{
+    struct problems problems = {0};
+    struct generation *generation =
+        generation_load(actions->options.config_file, actions->options.running, &problems);
+
+    if (generation == NULL) {
+        action_refuse(action, ACTION_CONFLICT, "the configuration file has mistakes: %s",
+                      problems.count == 0 ? "" : problems.list[0].text);
+    }
+    problems_fini(&problems);
+    return generation;
+}
+
+/* --- try -------------------------------------------------------------------------------------- */
+
+static void append_remarks(struct buf *remarks, const struct ruleset *ruleset,
+                           const struct message *message, const struct mapped *list, size_t count)
+{
+    if (count == 0) {
+        buf_append_text(remarks, "no rule's topic matches; ");
+        explain_append_nearest(remarks, ruleset, message->topic);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct buf members = {0};
+
+        if (list[i].verdict == VERDICT_ROWS) {
+            explain_append_odd_times(remarks, &list[i]);
+            explain_append_not_taken(&members, &list[i]);
+        }
+        if (members.length > 0) {
+            buf_printf(remarks, "rule \"%s\" takes no column from: %s\n", list[i].rule->name,
+                       buf_string(&members));
+        }
+        buf_fini(&members);
+    }
+}
+
+static void try_message(const struct ruleset *ruleset, const struct message *message,
+                        struct action *action)
+{
+    struct mapper *mapper = mapper_new(ruleset);
+    const struct mapped *list;
+    size_t count = mapper_map(mapper, message, &list);
+    struct buf remarks = {0};
+
+    buf_append_text(&action->answer, "{\"lines\":[");
+    for (size_t i = 0; i < count; i++) {
+        size_t begin = action->answer.length;
+
+        buf_append_text(&action->answer, i == 0 ? "" : ",");
+        explain_append_mapped(&action->answer, &list[i]);
+        action->answer.length--; /* the newline behind the last line */
+        for (size_t at = begin; at < action->answer.length; at++) {
+            char *byte = &action->answer.data[at];
+
+            *byte = *byte == '\n' ? ',' : *byte;
+        }
+    }
+    append_remarks(&remarks, ruleset, message, list, count);
+    buf_append_text(&action->answer, "],");
+    action_append_lines(&action->answer, "remarks", &remarks);
+    buf_append_byte(&action->answer, '}');
+    action->status = ACTION_OK;
+    buf_fini(&remarks);
+    mapper_free(mapper);
+}
+
+static void run_try(struct actions *actions, struct action *action)
+{
+    const char *topic = action->arguments[ACTION_TOPIC];
+    struct message message = {.kind = MESSAGE_PUBLISH,
+                              .qos = 1,
+                              .received_at_us = clock_wall_us(),
+                              .topic = slice_of(topic == NULL ? "" : topic),
+                              .payload = buf_slice(&action->body)};
+    struct generation *generation;
+
+    if (!topic_is_publishable(message.topic)) {
+        action_refuse(action, ACTION_BAD_REQUEST, "\"%.200s\" is no topic that a message can have",
+                      topic == NULL ? "" : topic);
+        return;
+    }
+    generation = load_rules(actions, action);
+    if (generation != NULL) {
+        try_message(generation->ruleset, &message, action);
+        generation_free(generation);
+    }
+}
+
+/* --- tap -------------------------------------------------------------------------------------- */
+
+static void close_taps(void *context)
+{
+    struct actions *actions = context;
+
+    for (size_t i = 0; i < TAPS_MAX; i++) {
+        tap_free(actions->taps[i]);
+        actions->taps[i] = NULL;
+    }
+}
+
+/* Moves the tap at `index` to the front. */
+static struct tap *use_tap(struct actions *actions, size_t index)
+{
+    struct tap *tap = actions->taps[index];
+
+    assert(index < TAPS_MAX && tap != NULL);
+    memmove(&actions->taps[1], &actions->taps[0], index * sizeof(actions->taps[0]));
+    actions->taps[0] = tap;
+    return tap;
+}
+
+/* NULL: the action is refused. */
+static struct tap *open_tap(struct actions *actions, const char *rule, struct action *action)
+{
+    const struct tap_options options = {.journal = actions->options.journal,
+                                        .database = &actions->database};
+    struct generation *generation;
+    struct tap *tap;
+
+    for (size_t i = 0; i < TAPS_MAX; i++) {
+        if (actions->taps[i] != NULL && strcmp(tap_rule(actions->taps[i]), rule) == 0) {
+            return use_tap(actions, i);
+        }
+    }
+    generation = load_rules(actions, action);
+    if (generation == NULL) {
+        return NULL;
+    }
+    tap = tap_new(&options, generation, rule);
+    if (tap == NULL) {
+        action_refuse(action, ACTION_NOT_FOUND, "there is no rule \"%.100s\"", rule);
+        return NULL;
+    }
+    tap_free(actions->taps[TAPS_MAX - 1]);
+    actions->taps[TAPS_MAX - 1] = tap;
+    return use_tap(actions, TAPS_MAX - 1);
+}
+
+static void run_tap(struct actions *actions, struct action *action)
+{
+    const char *rule = action->arguments[ACTION_RULE];
+    unsigned reloads = atomic_load(actions->options.reloads);
+    struct error error;
+    struct tap *tap;
+    int64_t from;
+
+    if (rule == NULL) {
+        action_refuse(action, ACTION_BAD_REQUEST, "rule=NAME is wanted");
+        return;
+    }
+    if (!action_read_number(action, ACTION_AFTER, &from)) {
+        return;
+    }
+    if (reloads != actions->taps_of) {
+        close_taps(actions);
+        actions->taps_of = reloads;
+    }
+    tap = open_tap(actions, rule, action);
+    if (tap == NULL) {
+        return;
+    }
+    action->status = ACTION_OK;
+    if (tap_poll(tap, (uint64_t) from, &action->answer, &error) != OUTCOME_OK) {
+        action_refuse(action, ACTION_UNAVAILABLE, "the journal can't be read: %s", error.text);
+    }
+}
+
+/* --- dead letters and gaps -------------------------------------------------------------------- */
+
+static void run_letters(struct actions *actions, struct action *action)
+{
+    letter_action_list(actions->connection, action);
+}
+
+static void run_show(struct actions *actions, struct action *action)
+{
+    letter_action_show(actions->connection, action);
+}
+
+static void run_purge(struct actions *actions, struct action *action)
+{
+    letter_action_purge(actions->connection, action);
+}
+
+static void run_retry(struct actions *actions, struct action *action)
+{
+    struct generation *generation = load_rules(actions, action);
+
+    if (generation != NULL) {
+        letter_action_retry(actions->connection, generation->ruleset, action);
+    }
+    generation_free(generation);
+}
+
+static void run_ack(struct actions *actions, struct action *action)
+{
+    gap_action_acknowledge(actions->connection, action);
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    void (*run)(struct actions *actions, struct action *action);
+} table[] = {
+    {"try", run_try},     {"tap", run_tap},     {"letters", run_letters}, {"show", run_show},
+    {"retry", run_retry}, {"purge", run_purge}, {"ack", run_ack},
+};
+
+static void run(void *context, struct action *action)
+{
+    struct actions *actions = context;
+    size_t i = 0;
+
+    while (i < sizeof(table) / sizeof(table[0]) && strcmp(table[i].name, action->name) != 0) {
+        i++;
+    }
+    if (i == sizeof(table) / sizeof(table[0])) {
+        action_refuse(action, ACTION_NOT_FOUND,
+                      "no such action; there are try, tap, letters, show, retry, purge and ack");
+        return;
+    }
+    table[i].run(actions, action);
+    pg_disconnect(actions->connection);
+    assert(action->status != 0 && action->answer.length > 0);
+}
+
+static void interrupt(void *context)
+{
+    struct actions *actions = context;
+
+    pg_interrupt(actions->connection);
+}
+
+struct actions *actions_new(const struct actions_options *options)
+{
+    struct actions *actions = memory_alloc(sizeof(*actions));
+
+    actions->options = *options;
+    actions->database = options->running->config->database;
+    if (actions->database.connect_ms > CONNECT_MS) {
+        actions->database.connect_ms = CONNECT_MS;
+    }
+    if (actions->database.statement_ms > STATEMENT_MS) {
+        actions->database.statement_ms = STATEMENT_MS;
+    }
+    actions->connection = pg_connection_new(&actions->database);
+    return actions;
+}
+
+void actions_free(struct actions *actions)
+{
+    if (actions == NULL) {
+        return;
+    }
+    close_taps(actions);
+    pg_connection_free(actions->connection);
+    free(actions);
+}
+
+struct action_handler actions_handler(struct actions *actions)
+{
+    return (struct action_handler){
+        .run = run, .interrupt = interrupt, .idle = close_taps, .context = actions};
+}

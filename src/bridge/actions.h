@@ -1,0 +1,45 @@
+/*
+ * actions: what the requests of admin/http_actions do.
+ *
+ *   try      topic, body        what each rule makes of this message, as `explain` says it
+ *   tap      rule, after        a rule's live messages with their rows (bridge/tap)
+ *   letters  rule, after        the dead letters that wait, without payloads
+ *   show     id                 one dead letter, whole
+ *   retry    rule, id           sends dead letters through the rules once more
+ *   purge    rule or all=1      removes dead letters, parked ones aside
+ *   ack      id or all=1        acknowledges a gap
+ *
+ * Rules are those of the configuration file as it is now, as for the commands of the same names.
+ * Nothing here touches what the loader uses: each action has its own rules, and its own connection
+ * to the database, which is closed again behind it. The database gets the service's client id.
+ * One thread, but for actions_interrupt.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_BRIDGE_ACTIONS_H
+#define MQTT2PG_BRIDGE_ACTIONS_H
+
+#include <stdatomic.h>
+
+#include "admin/action_queue.h"
+#include "bridge/generation.h"
+#include "journal/journal.h"
+
+/* All borrowed. */
+struct actions_options {
+    const char *config_file;
+    const struct generation *running; /* the first generation: database options, client id */
+    struct journal *journal;
+    const atomic_uint *reloads; /* taps take the rules again when it changes */
+};
+
+struct actions;
+
+struct actions *actions_new(const struct actions_options *options);
+/* After the queue that runs them has stopped. NULL is legal. */
+void actions_free(struct actions *actions);
+
+/* For http_sources. */
+struct action_handler actions_handler(struct actions *actions);
+
+#endif
