@@ -170,6 +170,16 @@ static const struct cli_command commands[] = {
      "acknowledged,\n"
      "or when nobody answers there.\n",
      cli_status},
+    {"tap", "RULE [--count N] [--json]",
+     "show a rule's live messages with the rows that they become",
+     "--count N    end after N messages; without it, at Ctrl-C\n"
+     "--json       one JSON object a message\n"
+     "Asks the running service at http.listen, which wants http.admin = true. The rules are those "
+     "of\n"
+     "the configuration file as it is now. Begins with the newest messages of the journal. Of a "
+     "rule\n"
+     "with many messages it shows 20 a second and counts the rest.\n",
+     cli_tap},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

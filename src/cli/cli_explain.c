@@ -206,7 +206,12 @@ static void tell_odd_times(const struct mapped *mapped)
     if (mapped->verdict == VERDICT_ROWS) {
         explain_append_odd_times(&odd, mapped);
     }
-    fputs(buf_string(&odd), stderr);
+    for (const char *line = buf_string(&odd); *line != '\0';) {
+        int length = (int) strcspn(line, "\n") + 1; /* each line ends in one */
+
+        fprintf(stderr, "mqtt2pg: %.*s", length, line);
+        line += length;
+    }
     buf_fini(&odd);
 }
 

@@ -18,6 +18,7 @@ int cli_gaps(const struct cli_call *call);
 int cli_journal(const struct cli_call *call);
 int cli_replay(const struct cli_call *call);
 int cli_settings(const struct cli_call *call);
+int cli_tap(const struct cli_call *call);
 int cli_status(const struct cli_call *call);
 int cli_learn(const struct cli_call *call);
 int cli_init(const struct cli_call *call);

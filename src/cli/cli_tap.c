@@ -1,0 +1,202 @@
+/*
+ * `mqtt2pg tap`: a rule's live messages, asked of the running service once a second.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "admin/http_client.h"
+#include "base/arena.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "decode/json_scan.h"
+
+enum { TOO_OFTEN = 429 };
+
+struct tap_call {
+    const char *rule;
+    int64_t count; /* messages to show; 0 = until it is interrupted */
+    bool json;
+    int64_t shown;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    (void) signal;
+    interrupted = 1;
+}
+
+static struct slice text_of(const struct node *object, const char *name)
+{
+    const struct node *member = node_member(object, slice_of(name));
+
+    return member == NULL ? slice_make("", 0) : member->text;
+}
+
+static uint64_t number_of(const struct node *object, const char *name)
+{
+    struct slice text = text_of(object, name);
+
+    return text.length == 0 ? 0 : strtoull(text.data, NULL, 10);
+}
+
+static void append_message(struct buf *out, const struct node *message)
+{
+    const struct node *lines = node_member(message, slice_of("lines"));
+    const struct node *line = lines + 1;
+
+    buf_append_slice(out, text_of(message, "at"));
+    buf_append_text(out, "  ");
+    text_append_printable(out, text_of(message, "topic"), 200);
+    buf_append_text(out, "  ");
+    text_append_printable(out, text_of(message, "payload"), 400);
+    buf_append_text(out, "\n");
+    for (uint32_t i = 0; i < lines->count; i++, line += line->span) {
+        buf_append_text(out, "  ");
+        buf_append_slice(out, line->text);
+        buf_append_text(out, "\n");
+    }
+}
+
+static void print_messages(struct tap_call *call, const struct node *root)
+{
+    const struct node *messages = node_member(root, slice_of("messages"));
+    const struct node *message = messages + 1;
+    struct buf out = {0};
+    uint64_t more = number_of(root, "more"), skipped = number_of(root, "skipped");
+
+    for (uint32_t i = 0; i < messages->count && (call->count == 0 || call->shown < call->count);
+         i++, message += message->span) {
+        if (call->json) {
+            buf_append_slice(&out, message->text);
+            buf_append_text(&out, "\n");
+        } else {
+            append_message(&out, message);
+        }
+        call->shown++;
+    }
+    fwrite(out.data, 1, out.length, stdout);
+    fflush(stdout);
+    if (more + skipped > 0 && (call->count == 0 || call->shown < call->count)) {
+        fprintf(stderr, "mqtt2pg: %" PRIu64 " more of this rule, %" PRIu64 " not looked at\n", more,
+                skipped);
+    }
+    buf_fini(&out);
+}
+
+static int refused(int status, const struct node *root)
+{
+    const struct node *reason = root == NULL ? NULL : node_member(root, slice_of("error"));
+
+    fprintf(stderr, "mqtt2pg: no tap: %.*s\n",
+            SLICE_ARGS(reason == NULL ? slice_of("") : reason->text));
+    if (reason == NULL) {
+        fprintf(stderr, "mqtt2pg: the service says %d\n", status);
+    }
+    return CLI_FAILED;
+}
+
+/* One poll. *next is where the next one begins. */
+static int poll_once(struct tap_call *call, const struct http_options *http, struct arena *arena,
+                     uint64_t *next)
+{
+    struct buf path = {0}, body = {0};
+    const struct node *root = NULL;
+    struct error error;
+    int status = 0, exit_code = CLI_DONE;
+
+    buf_append_text(&path, "/actions/tap?rule=");
+    http_append_escaped(&path, call->rule);
+    if (*next != 0) {
+        buf_printf(&path, "&after=%" PRIu64, *next);
+    }
+    arena_reset(arena);
+    if (http_post(&(struct http_post){http->listen, buf_string(&path), http->token}, &body, &status,
+                  &error) != OUTCOME_OK ||
+        json_scan(buf_slice(&body), arena, &root, &error) != OUTCOME_OK) {
+        fprintf(stderr, "mqtt2pg: no tap: %s; is the service running, with this http.listen?\n",
+                error.text);
+        exit_code = CLI_FAILED;
+    } else if (status == 200 && node_member(root, slice_of("messages")) != NULL) {
+        print_messages(call, root);
+        *next = number_of(root, "next");
+    } else if (status != TOO_OFTEN) {
+        exit_code = refused(status, root);
+    }
+    buf_fini(&path);
+    buf_fini(&body);
+    return exit_code;
+}
+
+static int watch(struct tap_call *call, const struct http_options *http)
+{
+    const struct timespec second = {.tv_sec = 1};
+    struct arena *arena = arena_new(65536);
+    uint64_t next = 0;
+    int exit_code;
+
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = interrupt}, NULL);
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = interrupt}, NULL);
+    do {
+        exit_code = poll_once(call, http, arena, &next);
+        if (exit_code != CLI_DONE || interrupted ||
+            (call->count > 0 && call->shown >= call->count)) {
+            break;
+        }
+        nanosleep(&second, NULL);
+    } while (!interrupted && ferror(stdout) == 0);
+    arena_free(arena);
+    return exit_code;
+}
+
+/* Only where to ask and with which token is wanted of the configuration: the rules may have
+ * mistakes. */
+static int tap_configured(const struct cli_call *call, struct tap_call *tap)
+{
+    struct problems problems = {0};
+    struct config *config = config_load(call->config_file, &problems);
+    int exit_code = CLI_CONFIGURATION;
+
+    if (config == NULL) {
+        problems_print(&problems, stderr);
+    } else if (config->http.listen == NULL || config->http.listen[0] == '\0') {
+        fprintf(stderr, "mqtt2pg: no tap: http.listen is empty, so the service can't be asked\n");
+        exit_code = CLI_FAILED;
+    } else {
+        exit_code = watch(tap, &config->http);
+    }
+    problems_fini(&problems);
+    config_free(config);
+    return exit_code;
+}
+
+int cli_tap(const struct cli_call *call)
+{
+    struct tap_call tap = {.rule = NULL};
+    const char *value;
+
+    for (int i = 0; i < call->count; i++) {
+        if ((value = cli_option(call, &i, "--count")) != NULL) {
+            tap.count = strtoll(value, NULL, 10);
+            if (tap.count <= 0) {
+                return cli_usage(call, "\"%s\" is no number of messages", value);
+            }
+        } else if (strcmp(call->arguments[i], "--json") == 0) {
+            tap.json = true;
+        } else if (tap.rule == NULL && call->arguments[i][0] != '-') {
+            tap.rule = call->arguments[i];
+        } else {
+            return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
+        }
+    }
+    if (tap.rule == NULL) {
+        return cli_usage(call, "the name of a rule is wanted");
+    }
+    return tap_configured(call, &tap);
+}

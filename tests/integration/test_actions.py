@@ -1,0 +1,206 @@
+"""Actions of the status page: off unless asked for, closed to other sites and to guesses, and each does what its command does.
+
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import os
+import signal
+
+from env import limit, quick
+from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
+
+TOKEN = "a token of twenty-four bytes"
+ADMIN = {"admin": True}
+
+
+@quick
+def test_off_by_default(env):
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    assert bridge.get("/status.json").json["actions"] is None
+    answer = bridge.act("retry")
+    assert answer.code == 403 and "http.admin = true" in answer.json["error"], answer
+
+
+@quick
+def test_other_sites_are_refused(env):
+    """What a page of another site can send acts on nothing: no header of ours, another origin, a name that was made to point here."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, http=ADMIN)
+    assert bridge.get("/status.json").json["actions"] == {"token": False}
+    here = f"http://127.0.0.1:{bridge.http_port}"
+    env.publish([("~/n/a", "no json")])
+    env.wait(lambda: len(env.dead_letters()) == 1, 10, "no dead letter")
+    for headers in ({"X-Mqtt2pg": None}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+                    {"Host": f"evil.example:{bridge.http_port}"},
+                    {"Host": f"evil.example:{bridge.http_port}", "Origin": f"http://evil.example:{bridge.http_port}"}):
+        answer = bridge.act("purge", all=1, headers=headers)
+        assert answer.code == 403 and "error" in answer.json, f"{headers}: {answer}"
+    for method in ("GET", "PUT", "DELETE"):
+        answer = bridge.act("purge", all=1, method=method)
+        assert answer.code == 405 and answer.headers["Allow"] == "POST", f"{method}: {answer}"
+    # The question that a browser asks for another site before it sends our header gets no leave.
+    preflight = bridge.act("purge", method="OPTIONS", headers={"X-Mqtt2pg": None, "Origin": "https://evil.example",
+                                                               "Access-Control-Request-Headers": "x-mqtt2pg"})
+    assert preflight.code == 403 and not any("access-control" in name.lower() for name in preflight.headers), preflight
+    assert len(env.dead_letters()) == 1
+    assert bridge.act("purge", all=1, headers={"Origin": here, "Sec-Fetch-Site": "same-origin"}).json["count"] == 1
+    assert env.dead_letters() == []
+
+
+@quick
+def test_token(env):
+    """With a token every action wants it, also on loopback; token_file is read again; it is shown nowhere."""
+    make_numbered(env)
+    path = os.path.join(env.folder, "token")
+    with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(TOKEN + "\n")
+    bridge = env.bridge(NUMBERED_RULE, http=ADMIN | {"token_file": path})
+    assert bridge.get("/status.json").json["actions"] == {"token": True}
+    for authorization in (None, "Bearer ", "Bearer a token", f"Basic {TOKEN}", f"Bearer {TOKEN}x"):
+        answer = bridge.act("letters", headers={"Authorization": authorization})
+        assert answer.code == 401 and answer.headers["WWW-Authenticate"] == "Bearer", f"{authorization}: {answer}"
+    assert bridge.act("letters", headers={"Authorization": f"Bearer {TOKEN}"}).json["letters"] == []
+    with open(path, "w") as file:
+        file.write("another one, also long enough\n")
+    assert bridge.act("letters", headers={"Authorization": f"Bearer {TOKEN}"}).code == 401
+    assert bridge.act("letters", headers={"Authorization": "Bearer another one, also long enough"}).code == 200
+    for text in (bridge.log(), bridge.get("/status.json").out):
+        assert TOKEN not in text and "also long enough" not in text
+
+
+@quick
+def test_actions_are_bounded(env):
+    """Too often is 429, too large is 413, nonsense is 400 or 404; the pages answer all the while."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, http=ADMIN)
+    assert bridge.act("nothing").code == 404 and bridge.act("show", id=999).code == 404
+    for name, arguments in (("show", {}), ("show", {"id": "x"}), ("show", {"id": -1}), ("purge", {}), ("ack", {}), ("tap", {}),
+                            ("try", {"topic": "a/+"}), ("try", {})):
+        assert bridge.act(name, **arguments).code == 400, f"{name} {arguments}"
+    assert bridge.act("tap", rule="none").code == 404 and bridge.act("retry", rule="none").code == 409
+    assert bridge.act("try", topic="a", body=b"x" * (3 << 20)).code in (413, 0)
+    codes = [bridge.act("try", topic="a").code for _ in range(60)]
+    assert 429 in codes, codes
+    assert bridge.get("/healthz").code == 200
+    bridge.check_books()
+
+
+def test_try_says_what_explain_says(env):
+    """The same lines, for each kind of fate; and the file is read anew, so that a change can be tried before the reload."""
+    make_numbered(env)
+    rules = NUMBERED_RULE + """, { name = "some"; topic = "~/n/+"; table = "numbered"; where = "$.n > 5";
+                                  columns = { topic = "@topic"; n = "$.n"; }; }"""
+    bridge = env.bridge(rules, http=ADMIN)
+    for topic, payload in ((env.topic("~/n/a"), b'{"n":7}'), (env.topic("~/n/a"), b'{"n":1}'), (env.topic("~/n/a"), b"no json"),
+                           (env.topic("~/n/b"), b'{"n":"\xff"}'), ("nobody/takes/this", b"")):
+        said = env.cli("explain", topic, "-", config=bridge, stdin=payload)
+        tried = bridge.act("try", topic=topic, body=payload).json
+
+        def facts(line):
+            row = line.get("row") or {}
+            return {**line, "row": {**row, "received": None}} if row else line
+        assert [facts(json.loads(line)) for line in said.out.splitlines()] == [facts(line) for line in tried["lines"]], (said, tried)
+    assert any("no rule" in remark for remark in tried["remarks"]), tried
+    bridge.configure(rules=rules.replace("$.n > 5", "$.n > 500"))
+    assert {"rule": "some", "filtered": True} in bridge.act("try", topic=env.topic("~/n/a"), body=b'{"n":7}').json["lines"]
+    bridge.configure(rules=rules.replace("$.n > 5", "$.n >"))
+    refused = bridge.act("try", topic=env.topic("~/n/a"), body=b'{"n":7}')
+    assert refused.code == 409 and "where" in refused.json["error"], refused
+    assert env.one("select count(*) from numbered") == 0
+
+
+def test_dead_letters(env):
+    """Listed without payloads, shown whole, retried by rule and by number, removed by rule."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, http=ADMIN)
+    env.publish([("~/n/a", '{"n":"x%d", "word":"secret-payload"}' % n) for n in range(4)])
+    env.wait(lambda: len(env.dead_letters()) == 4, 10, "no dead letters")
+    listed = bridge.act("letters").json
+    ids = [letter["id"] for letter in listed["letters"]]
+    assert len(ids) == 4 and not listed["more"] and "secret-payload" not in json.dumps(listed), listed
+    assert listed["letters"][0]["rule"] == "numbered" and 'column "n"' in listed["letters"][0]["reason"], listed
+    assert [letter["id"] for letter in bridge.act("letters", after=ids[1]).json["letters"]] == ids[2:]
+    assert json.loads(bridge.act("show", id=ids[0]).json["payload"])["word"] == "secret-payload"
+    again = bridge.act("retry", id=ids[0]).json
+    assert again["letters"] == 1 and again["stored"] == 0 and "rejected again" in again["text"], again
+    bridge.configure(rules=NUMBERED_RULE.replace("$.n", "$.n | extract '[0-9]+'"))
+    assert bridge.act("retry", id=ids[0]).json["stored"] == 1
+    assert bridge.act("retry", rule="numbered").json["stored"] == 3
+    assert env.sql("select n from numbered order by n") == [(0,), (1,), (2,), (3,)]
+    bridge.configure(rules=NUMBERED_RULE)
+    env.publish([("~/n/a", "no json")])
+    env.wait(lambda: len(env.dead_letters()) == 1, 10, "no dead letter")
+    assert bridge.act("purge", rule="another").json["count"] == 0
+    assert bridge.act("purge", rule="numbered").json == {"count": 1, "text": "1 dead letter removed"}
+    assert "action of the status page" in bridge.log() and "action=purge" in bridge.log()
+
+
+def test_gap_is_acknowledged(env):
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, http=ADMIN)
+    gap = env.one("insert into mqtt2pg.gap (client_id, cause, noticed_at) values (%s, 'a test', now()) returning id", bridge.client_id)
+    env.wait(lambda: bridge.get("/status.json").json["gaps_open"] == 1, 15, "the gap is not noticed")
+    assert bridge.act("ack", id=gap + 1).code == 404
+    assert bridge.act("ack", id=gap).json["count"] == 1
+    assert bridge.get("/status.json").json["gaps_open"] == 0
+
+
+@limit(90)
+def test_database_away(env):
+    """An action on a database that does not answer ends with a reason; meanwhile the pages answer at once."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, http=ADMIN)
+    server = env.postgres
+    server.stop()
+    answer = bridge.act("letters")
+    assert answer.code == 503 and "database" in answer.json["error"], answer
+    assert bridge.act("try", topic=env.topic("~/n/a"), body=b'{"n":1}').code == 200
+    server.start()
+    env.wait(lambda: bridge.act("letters").code == 200, 20, "does not find the database again")
+
+
+def test_tap(env):
+    """Live messages of one rule with their rows; from where the last poll ended; a flood is cut and counted; a reload is followed."""
+    make_numbered(env)
+    other = """, { name = "other"; topic = "~/o/{who}"; table = "numbered"; columns = { topic = "{who}"; n = "$.n"; }; }"""
+    bridge = env.bridge(NUMBERED_RULE + other, http=ADMIN)
+    env.publish([*numbered("a", 0, 3), ("~/o/a", '{"n":7}'), ("~/n/a", "no json")])
+    env.wait(lambda: len(env.dead_letters()) == 1, 10, "no dead letter")
+    first = bridge.act("tap", rule="numbered").json
+    assert [message["topic"] for message in first["messages"]] == [env.topic("~/n/a")] * 4, first
+    assert [message["lines"][0].get("row", {}).get("n") for message in first["messages"]] == [0, 1, 2, None], first
+    assert "no JSON" in first["messages"][3]["lines"][0]["rejected"] or "json" in first["messages"][3]["lines"][0]["rejected"], first
+    assert bridge.act("tap", rule="numbered", after=first["next"]).json["messages"] == []
+    env.publish(numbered("b", 0, 100))
+    env.wait_rows("numbered", 104)
+    flood = bridge.act("tap", rule="numbered", after=first["next"]).json
+    assert len(flood["messages"]) == 20 and flood["more"] == 80 and flood["skipped"] == 0, flood
+    bridge.configure(rules=NUMBERED_RULE.replace("$.n", "$.n | scale 10"))
+    bridge.signal(signal.SIGHUP)
+    bridge.wait_log("configuration reloaded")
+    env.publish(numbered("c", 5, 1))
+    env.wait_rows("numbered", 105)
+    after = bridge.act("tap", rule="numbered", after=flood["next"]).json
+    assert [message["lines"][0]["row"]["n"] for message in after["messages"]] == [50], after
+    assert bridge.act("tap", rule="other").code == 404
+    bridge.check_books()
+
+
+def test_tap_command(env):
+    """`mqtt2pg tap RULE` shows the same, until it has seen enough; without http.admin it says what to do."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, http=ADMIN | {"token": TOKEN})
+    env.publish(numbered("a", 0, 3))
+    check_numbered(env, {"a": 3})
+    said = env.cli("tap", "numbered", "--count", "2", config=bridge)
+    assert said.code == 0 and said.out.count(env.topic("~/n/a")) == 2 and '"n":0' in said.out, said
+    lines = [json.loads(line) for line in env.cli("tap", "numbered", "--count", "3", "--json", config=bridge).out.splitlines()]
+    assert [line["lines"][0]["row"]["n"] for line in lines] == [0, 1, 2], lines
+    unknown = env.cli("tap", "none", config=bridge)
+    assert unknown.code == 1 and 'no rule "none"' in unknown.err, unknown
+    bridge.configure(http={"admin": False})
+    bridge.restart()
+    off = env.cli("tap", "numbered", config=bridge)
+    assert off.code == 1 and "http.admin = true" in off.err, off
