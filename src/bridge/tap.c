@@ -78,9 +78,6 @@ struct tap *tap_new(const struct tap_options *options, struct generation *genera
     tap->journal = options->journal;
     tap->rule = index;
     tap->mapper = mapper_new(generation->ruleset);
-    for (unsigned i = 0; i < generation->ruleset->count; i++) {
-        mapper_skip(tap->mapper, i, i != index); /* the other rules' rows are not wanted */
-    }
     recall_memory(tap->mapper, options->database);
     tap->reader = journal_reader_new(options->journal);
     return tap;
@@ -151,7 +148,6 @@ static void look_at(struct tap *tap, const struct message *message, struct glanc
 {
     struct buf properties = {0};
     struct message alone = *message;
-    const struct mapped *list = NULL;
     struct memory_entry learned;
     size_t matches;
 
@@ -161,14 +157,13 @@ static void look_at(struct tap *tap, const struct message *message, struct glanc
     twins_strip(message, &properties);
     alone.properties = buf_slice(&properties);
     (void) mapper_learn(tap->mapper, &alone, &learned);
-    mapper_skip(tap->mapper, tap->rule, glance->shown >= TAP_MESSAGES_MAX);
-    matches = mapper_map(tap->mapper, &alone, &list);
+    matches = mapper_find(tap->mapper, &alone);
     for (size_t i = 0; i < matches; i++) {
-        if (list[i].rule_index != tap->rule) {
+        if (mapper_rule(tap->mapper, i) != tap->rule) {
             continue;
         }
         if (glance->shown < TAP_MESSAGES_MAX) {
-            append_message(glance, &alone, &list[i]);
+            append_message(glance, &alone, mapper_map_found(tap->mapper, i));
         } else {
             glance->more++;
         }

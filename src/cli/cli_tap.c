@@ -1,5 +1,5 @@
 /*
- * `mqtt2pg tap`: a rule's live messages, asked of the running service once a second.
+ * cli_tap: `mqtt2pg tap`, a rule's live messages, asked of the running service once a second.
  *
  * SPDX-License-Identifier: MIT
  */
