@@ -41,6 +41,53 @@ static enum outcome reject_number(struct error *error, const struct value *value
                         "is a bare number and no %s (write \"| unix_s\" or \"| unix_ms\")", noun);
 }
 
+/* "a time and Europe/Berlin": the word at the end is a name, and what stands in front of it is a
+ * time. */
+static bool ends_in_zone_name(struct slice text)
+{
+    struct moment moment;
+    text = ascii_trim(text);
+    size_t at = text.length;
+    while (at > 0 && !ascii_is_space(text.data[at - 1])) {
+        at--;
+    }
+    return at > 0 && ascii_is_letter(text.data[at]) &&
+           moment_parse(slice_make(text.data, at), &moment) && moment.has_time && !moment.has_zone;
+}
+
+/* 03/04/2025 */
+static bool is_ambiguous_date(struct slice text)
+{
+    size_t digits = 0;
+    size_t strokes = 0;
+    size_t at = 0;
+    text = ascii_trim(text);
+    for (; at < text.length && (ascii_is_digit(text.data[at]) || text.data[at] == '/'); at++) {
+        digits += text.data[at] != '/';
+        strokes += text.data[at] == '/';
+    }
+    return strokes == 2 && digits >= 4 && digits <= 8 && text.length > 2 &&
+           (text.data[1] == '/' || text.data[2] == '/') &&
+           (at == text.length || ascii_is_space(text.data[at]));
+}
+
+/* Which zones a name stands for is known to the server alone, and whether a day or a month stands
+ * first to its settings. */
+static enum outcome reject_text(struct error *error, const struct value *value, const char *noun)
+{
+    if (ends_in_zone_name(value->text)) {
+        return reject_value(error, value,
+                            "is no %s: PostgreSQL alone reads the name of a zone, as in compute = "
+                            "{ at = \"t::timestamptz\"; }",
+                            noun);
+    }
+    if (is_ambiguous_date(value->text)) {
+        return reject_value(error, value,
+                            "is no %s: day or month first? write \"| time '%%d/%%m/%%Y'\"", noun);
+    }
+    return reject_value(error, value, "is no %s", noun);
+}
+
 /* A value that names a moment, as microseconds since 2000-01-01 UTC. */
 static enum outcome moment_of(const struct value *value, const struct column_shape *column,
                               const char *noun, int64_t *microseconds, struct error *error)
@@ -56,7 +103,7 @@ static enum outcome moment_of(const struct value *value, const struct column_sha
         break;
     case VALUE_TEXT:
         if (!moment_parse(value->text, &moment)) {
-            return reject_value(error, value, "is no %s", noun);
+            return reject_text(error, value, noun);
         }
         in_range = moment_timestamp(&moment, microseconds);
         break;

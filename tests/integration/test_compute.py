@@ -43,6 +43,22 @@ def test_columns_are_computed(env):
     assert len(reasons) == 1 and 'column "day"' in reasons[0], reasons
 
 
+def test_times_with_names_of_zones(env):
+    """What only the server knows how to read becomes a column by compute, as PostgreSQL itself reads it."""
+    env.sql("create table zoned (t text, at timestamptz)")
+    texts = ["2024-11-29 03:15 Europe/Berlin", "2024-06-29 03:15 America/New_York", "2024-03-31 02:30 Europe/Berlin", "2024-10-27 02:30 Europe/Berlin",
+             "2024-11-29 03:15 CET", "2024-11-29 03:15+01"]
+    bridge = env.bridge('''{ name = "zoned"; topic = "~/z"; table = "zoned"; columns = { t = "$.t"; }; compute = { at = "t::timestamptz"; }; }''')
+    env.publish([("~/z", json.dumps({"t": text})) for text in [*texts, "2024-11-29 03:15 Mars/Base"]])
+    env.wait_rows("zoned", len(texts))
+    assert env.one("select count(*) from zoned where at = t::timestamptz") == len(texts)
+    assert env.one("select at at time zone 'UTC' from zoned where t = %s", texts[0]).isoformat() == "2024-11-29T02:15:00"
+    env.wait(lambda: "mars/base" in (env.one("select lower(reason) from mqtt2pg.dead_letter") or ""), 10)
+    bridge.stop()
+    bridge.configure('{ name = "zoned"; topic = "~/z"; table = "zoned"; columns = { at = "$.t :: timestamptz"; }; }')
+    assert "PostgreSQL alone reads the name of a zone" in env.cli("explain", env.topic("~/z"), json.dumps({"t": texts[0]}), config=bridge).out
+
+
 def test_computed_key_of_an_upsert(env):
     """A computed column may be the key; of several rows with one key the newest stays."""
     env.sql(TABLES)

@@ -6,6 +6,10 @@
 #define HINT(number, noun) \
     number " is a bare number and no " noun " (write \"| unix_s\" or \"| unix_ms\")"
 
+#define ZONE_HINT(noun) \
+    " is no " noun ": PostgreSQL alone reads the name of a zone, as in compute = { at = " \
+    "\"t::timestamptz\"; }"
+
 static const struct convert_case timestamps[] = {
     {"timestamptz", TEXT("2026-11-23T03:29:30.123456Z"), "2026-11-23 03:29:30.123456+00", NULL},
     {"timestamptz", TEXT("2026-11-23 03:29:30+01:30"), "2026-11-23 01:59:30+00", NULL},
@@ -35,6 +39,18 @@ static const struct convert_case timestamps[] = {
     {"timestamptz", TEXT("2026-11-23T"), NULL, "\"2026-11-23T\" is no timestamp"},
     {"timestamptz", TEXT("2026-11-23 03:29:30+16"), NULL,
      "\"2026-11-23 03:29:30+16\" is no timestamp"},
+    {"timestamptz", TEXT("2024-11-29 03:15 Europe/Berlin"), NULL,
+     "\"2024-11-29 03:15 Europe/Berlin\"" ZONE_HINT("timestamp")},
+    {"timestamp", TEXT("2024-11-29 03:15 CET "), NULL,
+     "\"2024-11-29 03:15 CET \"" ZONE_HINT("timestamp")},
+    {"timestamptz", TEXT("2024-11-29 03:15+01 CET"), NULL,
+     "\"2024-11-29 03:15+01 CET\" is no timestamp"},
+    {"timestamptz", TEXT("2024-11-29 noon"), NULL, "\"2024-11-29 noon\" is no timestamp"},
+    {"date", TEXT("3/4/2025"), NULL,
+     "\"3/4/2025\" is no date: day or month first? write \"| time '%d/%m/%Y'\""},
+    {"timestamptz", TEXT("03/04/25 10:00"), NULL,
+     "\"03/04/25 10:00\" is no timestamp: day or month first? write \"| time '%d/%m/%Y'\""},
+    {"timestamptz", TEXT("2025/13/04"), NULL, "\"2025/13/04\" is no timestamp"},
     {"timestamptz", TEXT("now"), NULL, "\"now\" is no timestamp"},
     {"timestamptz", TEXT(""), NULL, "\"\" is no timestamp"},
     {"timestamptz", NUMBER("1732332570"), NULL, HINT("1732332570", "timestamp")},
