@@ -7,6 +7,7 @@
 
 #include "map/condition_term.h"
 #include "map/expression_parser.h"
+#include "map/hints.h"
 
 enum { NESTING_MAX = 50, CONSTANTS_FIRST = 8 };
 
@@ -31,8 +32,6 @@ static const struct comparison comparisons[] = {
     {"<", RELATION_LESS, NULL},
     {">", RELATION_GREATER, NULL},
 };
-
-static const char operators_hint[] = "= != < <= > >=, in, like, ~, is null, is not null";
 
 /* --- one comparison --------------------------------------------------------------------------- */
 
@@ -75,6 +74,10 @@ static enum outcome parse_constant(struct parser *parser, const struct term *ter
     struct value value;
     parser_skip_space(parser);
     size_t start = parser->at;
+    const char *hint = hint_right_side(parser, term->expression);
+    if (hint != NULL) {
+        return parser_fail(parser, start, hint, "constant expected");
+    }
     if (parser_constant(parser, &value) != OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
@@ -108,7 +111,7 @@ static enum outcome parse_comparison(struct parser *parser, struct term *term)
         term->count = 1;
         return parse_constant(parser, term, term->constants);
     }
-    return parser_fail(parser, parser->at, operators_hint, "an operator expected");
+    return parser_fail(parser, parser->at, hint_operator(parser), "an operator expected");
 }
 
 /* Behind "in". */
@@ -143,9 +146,30 @@ static enum outcome parse_pattern(struct parser *parser, const char *what, struc
 {
     parser_skip_space(parser);
     if (parser_peek(parser) != '\'') {
-        return parser_fail(parser, parser->at, "in single quotes", "%s expected", what);
+        return parser_fail(parser, parser->at,
+                           parser_peek(parser) == '*' ? "whatever the case: ~ '(?i)…'"
+                                                      : "in single quotes",
+                           "%s expected", what);
     }
     return parser_quoted(parser, pattern);
+}
+
+/* Behind "like". */
+static enum outcome parse_like(struct parser *parser, struct term *term)
+{
+    term->kind = TERM_LIKE;
+    if (parse_pattern(parser, "a pattern", &term->pattern) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    size_t backslashes = 0;
+    while (backslashes < term->pattern.length &&
+           term->pattern.data[term->pattern.length - 1 - backslashes] == '\\') {
+        backslashes++;
+    }
+    return backslashes % 2 == 0
+               ? OUTCOME_OK
+               : parser_fail(parser, parser->at - 1, "a backslash itself is written twice",
+                             "a pattern ends behind \"\\\"");
 }
 
 static enum outcome parse_regex(struct parser *parser, struct term *term)
@@ -158,8 +182,9 @@ static enum outcome parse_regex(struct parser *parser, struct term *term)
     if (parse_pattern(parser, "a regular expression", &pattern) != OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
-    if (regex_compile(pattern, parser->arena, &term->regex, &error) != OUTCOME_OK) {
-        return parser_fail(parser, start, NULL, "%s", error.text);
+    size_t at = 0;
+    if (regex_compile(pattern, parser->arena, &term->regex, &at, &error) != OUTCOME_OK) {
+        return parser_fail(parser, parser_quoted_at(parser, start, at), NULL, "%s", error.text);
     }
     return OUTCOME_OK;
 }
@@ -179,8 +204,7 @@ static enum outcome parse_operator(struct parser *parser, struct term *term, boo
         return parse_in(parser, term);
     }
     if (parser_take_word(parser, "like")) {
-        term->kind = TERM_LIKE;
-        return parse_pattern(parser, "a pattern", &term->pattern);
+        return parse_like(parser, term);
     }
     return *around ? parser_fail(parser, parser->at, NULL, "\"in\" or \"like\" expected")
                    : parse_comparison(parser, term);
@@ -290,7 +314,7 @@ enum outcome term_parse(struct parser *parser, struct term **term)
     enum outcome outcome = parse_chain(parser, TERM_OR, 0, term);
     parser_skip_space(parser);
     if (outcome == OUTCOME_OK && !parser_at_end(parser)) {
-        outcome = parser_fail(parser, parser->at, parser_foreign_operator(parser),
+        outcome = parser_fail(parser, parser->at, hint_behind_condition(parser),
                               "\"and\", \"or\" or the end expected");
     }
     return outcome;

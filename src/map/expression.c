@@ -4,6 +4,7 @@
 #include "core/table_shape.h"
 #include "map/expression_parser.h"
 #include "map/filter_family.h"
+#include "map/hints.h"
 #include "map/source.h"
 
 struct filter_use {
@@ -49,20 +50,28 @@ static enum outcome fail_unknown(struct parser *parser, size_t start, struct sli
     return parser_fail(parser, start, hint, "unknown filter \"%.*s\"", SLICE_ARGS(name));
 }
 
-/* Behind the "|". */
+/* Behind the "|"; `before` is the filter in front of it, NULL: none. */
 static enum outcome parse_filter(struct parser *parser, struct expression *expression,
-                                 struct filter_use *use)
+                                 const struct filter *before, struct filter_use *use)
 {
     parser_skip_space(parser);
     size_t start = parser->at;
     if (parser_peek(parser) == '$') {
+        bool document = before == NULL ? source_uses_payload(&expression->source)
+                                       : before->type == NULL || strcmp(before->type, "jsonb") == 0;
+        if (!document) {
+            return parser_fail(parser, start, "| json | $.name reads a text that holds JSON",
+                               "a path behind what is no document");
+        }
         expression->inferred_type = "text";
         expression->is_payload = false;
         return parse_path_filter(parser, use);
     }
     struct slice name = parser_name(parser);
     if (name.length == 0) {
-        return parser_fail(parser, start, NULL, "name of a filter expected");
+        bool joins = parser_peek(parser) == '|';
+        return parser_fail(parser, start, joins ? "texts are joined by | concat ' ' $.other" : NULL,
+                           "name of a filter expected");
     }
     use->filter = filter_find(name);
     if (use->filter == NULL) {
@@ -78,12 +87,14 @@ static enum outcome parse_filter(struct parser *parser, struct expression *expre
 static enum outcome parse_filters(struct parser *parser, struct expression *expression)
 {
     struct filter_use **link = &expression->filters;
+    const struct filter *before = NULL;
     while (parser_take(parser, "|")) {
         struct filter_use *use = arena_alloc(parser->arena, sizeof(*use));
         *use = (struct filter_use){0};
-        if (parse_filter(parser, expression, use) != OUTCOME_OK) {
+        if (parse_filter(parser, expression, before, use) != OUTCOME_OK) {
             return OUTCOME_REJECT;
         }
+        before = use->filter;
         *link = use;
         link = &use->next;
     }
@@ -253,7 +264,7 @@ static const char *hint_behind(const struct parser *parser, const struct express
         strchr(" \t", parser->text.data[parser->at - 1]) == NULL) {
         return "a member of the payload is written $.name";
     }
-    return parser_foreign_hint(parser);
+    return hint_behind_expression(parser);
 }
 
 enum outcome expression_compile(struct slice text, const struct scope *scope,

@@ -134,6 +134,18 @@ enum outcome filter_parse_source(struct parser *parser, const struct filter *fil
     return outcome;
 }
 
+/* An integer argument, which filter_parse_integers() has looked at. */
+int filter_integer_argument(const struct filter_arguments *arguments, size_t index)
+{
+    struct decimal number = {0};
+    int64_t integer = 0;
+    assert(index < arguments->count);
+    bool good = decimal_parse(arguments->sources[index].constant.text, &number) &&
+                decimal_to_int64(number, &integer);
+    assert(good);
+    return good ? (int) integer : 0;
+}
+
 /* One or more; a comma may stand between two. */
 static enum outcome
 parse_many(struct parser *parser, const struct filter *filter,
@@ -169,10 +181,21 @@ enum outcome filter_parse_pairs(struct parser *parser, const struct filter *filt
 {
     struct list list = {0};
     do {
+        parser_skip_space(parser);
+        size_t start = parser->at;
         if (take_constant(parser, filter, &list) != OUTCOME_OK) {
             return OUTCOME_REJECT;
         }
+        if (list.sources[list.count - 1].constant.kind == VALUE_NULL) {
+            return parser_fail(parser, start, "what null becomes is written | default X",
+                               "filter \"%s\" never sees null", filter->name);
+        }
         (void) parser_take(parser, ",");
+        parser_skip_space(parser);
+        if (!parser_at_constant(parser)) {
+            return parser_fail(parser, parser->at, "pairs, as in map 0 'off' 1 'on' else 'unknown'",
+                               "filter \"%s\": constant expected", filter->name);
+        }
         if (take_constant(parser, filter, &list) != OUTCOME_OK) {
             return OUTCOME_REJECT;
         }

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,63 @@ enum outcome filter_base64(struct value *value, const struct filter_call *call)
     return OUTCOME_OK;
 }
 
+/* --- arguments -------------------------------------------------------------------------------- */
+
+enum { BYTE_BITS = 8 };
+
+/* Where a number stands in bytes: one that begins near the end would have bytes behind it. */
+enum outcome filter_parse_place(struct parser *parser, const struct filter *filter,
+                                struct filter_arguments *arguments)
+{
+    parser_skip_space(parser);
+    size_t start = parser->at;
+    int size = filter->layout & LAYOUT_BYTES;
+    if (filter_parse_integers(parser, filter, arguments) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    int place = filter_integer_argument(arguments, 0);
+    if (place < 0 && -place < size) {
+        return parser_fail(parser, start, "a negative place counts from the end",
+                           "filter \"%s\" takes %d bytes, so -%d is its last place", filter->name,
+                           size, size);
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome filter_parse_bits(struct parser *parser, const struct filter *filter,
+                               struct filter_arguments *arguments)
+{
+    parser_skip_space(parser);
+    size_t start = parser->at;
+    if (filter_parse_integers(parser, filter, arguments) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    int from = filter_integer_argument(arguments, 1);
+    int count = filter_integer_argument(arguments, 2);
+    if (from < 0 || count < 1 || from + count > BYTE_BITS) {
+        return parser_fail(parser, start, "bits BYTE FROM COUNT",
+                           "a byte has no %d bits from bit %d on", count, from);
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome filter_parse_bytes(struct parser *parser, const struct filter *filter,
+                                struct filter_arguments *arguments)
+{
+    parser_skip_space(parser);
+    size_t start = parser->at;
+    if (filter_parse_integers(parser, filter, arguments) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    int from = filter_integer_argument(arguments, 0);
+    int length = filter_integer_argument(arguments, 1);
+    if (length < 0 || (from < 0 && -from < length)) {
+        return parser_fail(parser, start, "bytes FROM LENGTH",
+                           "there are no %d bytes from byte %d on", length, from);
+    }
+    return OUTCOME_OK;
+}
+
 /* --- parts of bytes --------------------------------------------------------------------------- */
 
 /* `length` bytes from `from` on, which counts from the end when it is negative. */
@@ -121,7 +179,7 @@ static enum outcome take_word(const struct value *value, const struct filter_cal
     int layout = call->filter->layout;
     int size = layout & LAYOUT_BYTES;
     struct slice part;
-    if (take_part(value, filter_integer_argument(call, 0), size, &part, call->error) !=
+    if (take_part(value, filter_integer_argument(call->arguments, 0), size, &part, call->error) !=
         OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
@@ -197,17 +255,14 @@ enum outcome filter_float(struct value *value, const struct filter_call *call)
 
 enum outcome filter_bits(struct value *value, const struct filter_call *call)
 {
-    enum { BYTE_BITS = 8 };
     struct slice part;
-    int from = filter_integer_argument(call, 1);
-    int count = filter_integer_argument(call, 2);
-    if (take_part(value, filter_integer_argument(call, 0), 1, &part, call->error) != OUTCOME_OK) {
+    int from = filter_integer_argument(call->arguments, 1);
+    int count = filter_integer_argument(call->arguments, 2);
+    if (take_part(value, filter_integer_argument(call->arguments, 0), 1, &part, call->error) !=
+        OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
-    if (from < 0 || count < 1 || from + count > BYTE_BITS) {
-        return error_set(call->error, OUTCOME_REJECT, "a byte has no %d bits from bit %d on", count,
-                         from);
-    }
+    assert(from >= 0 && count >= 1 && from + count <= BYTE_BITS);
     unsigned bits = ((unsigned char) part.data[0] >> from) & ((1u << count) - 1);
     *value = value_number(arena_printf(call->arena, "%u", bits));
     return OUTCOME_OK;
@@ -216,8 +271,8 @@ enum outcome filter_bits(struct value *value, const struct filter_call *call)
 enum outcome filter_bytes(struct value *value, const struct filter_call *call)
 {
     struct slice part;
-    if (take_part(value, filter_integer_argument(call, 0), filter_integer_argument(call, 1), &part,
-                  call->error) != OUTCOME_OK) {
+    if (take_part(value, filter_integer_argument(call->arguments, 0),
+                  filter_integer_argument(call->arguments, 1), &part, call->error) != OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
     *value = value_bytes(part);

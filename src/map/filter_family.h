@@ -57,6 +57,9 @@ filter_apply filter_binary;
 filter_apply filter_path; /* "| $.name" */
 
 /* filter_bytes.c */
+filter_parse filter_parse_place; /* of a number in bytes */
+filter_parse filter_parse_bits;
+filter_parse filter_parse_bytes;
 filter_apply filter_hex;
 filter_apply filter_base64;
 filter_apply filter_integer; /* layout: enum byte_layout */
@@ -93,7 +96,7 @@ enum outcome filter_read_number(const struct value *value, struct decimal *numbe
 /* Without the white space around it. */
 struct slice filter_trimmed(struct slice text);
 
-/* An integer argument, which the parser has looked at. */
-int filter_integer_argument(const struct filter_call *call, size_t index);
+/* An integer argument, which filter_parse_integers() has looked at. */
+int filter_integer_argument(const struct filter_arguments *arguments, size_t index);
 
 #endif

@@ -22,6 +22,7 @@ enum outcome filter_parse_number_reader(struct parser *parser, const struct filt
     struct number_reader *reader = arena_alloc(parser->arena, sizeof(*reader));
     *reader = (struct number_reader){.point = '.'};
     arguments->compiled = reader;
+    reader->unit = parser_take_word(parser, "unit");
     parser_skip_space(parser);
     size_t start = parser->at;
     if (parser_peek(parser) == '\'') {
@@ -34,7 +35,7 @@ enum outcome filter_parse_number_reader(struct parser *parser, const struct filt
         }
         reader->point = point.data[0];
     }
-    reader->unit = parser_take_word(parser, "unit");
+    reader->unit = parser_take_word(parser, "unit") || reader->unit;
     return OUTCOME_OK;
 }
 
@@ -66,6 +67,29 @@ static size_t number_length(struct slice text, char point)
         at += exponent > 0 ? 1 + sign + exponent : 0;
     }
     return digits > 0 ? at : 0;
+}
+
+/*
+ * Can it be the unit behind a number? What begins with a digit, a sign or a point is the rest of
+ * something else: "1 000 W", "12:30", "12/13", "1.2.3". So is a letter that makes a number of another
+ * base: "0x1F". A letter, "%", "°" and what else is beyond ASCII begins a unit, "/" before a letter
+ * does ("5/min"), and a bracket ("5 [V]").
+ */
+static bool is_unit(struct slice rest, bool number_is_zero)
+{
+    struct slice unit = filter_trimmed(rest);
+    bool spaced = unit.data != rest.data;
+    char first = unit.length > 0 ? unit.data[0] : '\0';
+    char second = unit.length > 1 ? unit.data[1] : '\0';
+    if (!spaced && number_is_zero && strchr("xXbBoO", first) != NULL &&
+        ascii_hex_digit(second) >= 0) {
+        return false;
+    }
+    if (first == '\0') {
+        return false;
+    }
+    return ascii_is_letter(first) || (first & 0x80) != 0 || strchr("%[(\"'$", first) != NULL ||
+           (first == '/' && ascii_is_letter(second));
 }
 
 /* "NaN" and the like, which columns of floats and numeric read. */
@@ -112,7 +136,9 @@ enum outcome filter_number(struct value *value, const struct filter_call *call)
         return OUTCOME_OK;
     }
     bool rest = length < text.length;
-    bool unit = rest && reader->unit && strchr(".,", text.data[length]) == NULL;
+    bool zero = length == 1 && text.data[0] == '0';
+    bool unit =
+        rest && reader->unit && is_unit(slice_make(text.data + length, text.length - length), zero);
     if (length == 0 || (rest && !unit)) {
         return filter_refuse(value, "is not a number", call->error);
     }
@@ -166,7 +192,7 @@ enum outcome filter_round(struct value *value, const struct filter_call *call)
     if (filter_read_number(value, &number, call->error) != OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
-    int places = filter_integer_argument(call, 0);
+    int places = filter_integer_argument(call->arguments, 0);
     *value = value_number(decimal_format(decimal_round(number, places), call->arena));
     return OUTCOME_OK;
 }

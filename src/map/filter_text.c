@@ -135,8 +135,9 @@ static enum outcome parse_regex(struct parser *parser, const struct filter *filt
         return parser_fail(parser, start, "in single quotes",
                            "filter \"%s\" takes a regular expression", filter->name);
     }
-    if (regex_compile(pattern, parser->arena, &substitution->regex, &error) != OUTCOME_OK) {
-        return parser_fail(parser, start, NULL, "%s", error.text);
+    size_t at = 0;
+    if (regex_compile(pattern, parser->arena, &substitution->regex, &at, &error) != OUTCOME_OK) {
+        return parser_fail(parser, parser_quoted_at(parser, start, at), NULL, "%s", error.text);
     }
     return OUTCOME_OK;
 }

@@ -5,6 +5,7 @@
  */
 #include "base/text.h"
 #include "map/filter_family.h"
+#include "map/hints.h"
 #include "map/local_zone.h"
 #include "map/time_format.h"
 
@@ -40,8 +41,8 @@ static enum outcome load_zone(struct parser *parser, size_t start, struct slice 
 {
     *zone = local_zone_load(name, parser->arena);
     if (*zone == NULL) {
-        return parser_fail(parser, start, "like 'Europe/Berlin', from the system's tzdata",
-                           "unknown time zone '%.*s'", SLICE_ARGS(name));
+        return parser_fail(parser, start, hint_zone(parser, name), "unknown time zone '%.*s'",
+                           SLICE_ARGS(name));
     }
     return OUTCOME_OK;
 }
@@ -51,7 +52,7 @@ static enum outcome take_time_argument(struct parser *parser, struct time_reader
 {
     size_t start = parser->at;
     struct slice text;
-    char unknown = '\0';
+    size_t at = 0;
     if (parser_quoted(parser, &text) != OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
@@ -64,9 +65,10 @@ static enum outcome take_time_argument(struct parser *parser, struct time_reader
         return parser_fail(parser, start, NULL, "more than %d formats", FORMATS_MAX);
     }
     const char *format = arena_copy(parser->arena, text).data;
-    if (!time_format_is_known(format, &unknown)) {
-        return parser_fail(parser, start, "as strptime(3), %f for a fraction",
-                           "unknown \"%%%c\" in a format", unknown == '\0' ? ' ' : unknown);
+    if (!time_format_is_known(format, &at)) {
+        return parser_fail(parser, parser_quoted_at(parser, start, at),
+                           "as strptime(3), %f for a fraction", "unknown \"%.2s\" in a format",
+                           format + at);
     }
     reader->formats[reader->count++] = format;
     return OUTCOME_OK;

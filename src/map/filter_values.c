@@ -3,8 +3,6 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <assert.h>
-
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "base/text.h"
@@ -54,15 +52,4 @@ enum outcome filter_read_number(const struct value *value, struct decimal *numbe
     return decimal_parse(filter_trimmed(value->text), number)
                ? OUTCOME_OK
                : filter_refuse(value, "has more digits than this can keep", error);
-}
-
-int filter_integer_argument(const struct filter_call *call, size_t index)
-{
-    struct decimal number = {0};
-    int64_t integer = 0;
-    assert(index < call->arguments->count);
-    bool good = decimal_parse(call->arguments->sources[index].constant.text, &number) &&
-                decimal_to_int64(number, &integer);
-    assert(good);
-    return good ? (int) integer : 0;
 }

@@ -12,23 +12,23 @@
 
 /* A number at offset N of bytes, in each order of its bytes. */
 #define NUMBERS(name, bytes, apply, sign, type, what) \
-    {name "be", "N",  filter_parse_integers, apply, \
-     false,     type, (bytes) | (sign),      what " at byte N, the byte of most weight first"}, \
+    {name "be", "N",  filter_parse_place, apply, \
+     false,     type, (bytes) | (sign),   what " at byte N, the byte of most weight first"}, \
     { \
-        name "le", "N", filter_parse_integers, apply, false, type, \
-            (bytes) | (sign) | LAYOUT_LITTLE, what " at byte N, the byte of least weight first" \
+        name "le", "N", filter_parse_place, apply, false, type, (bytes) | (sign) | LAYOUT_LITTLE, \
+            what " at byte N, the byte of least weight first" \
     }
 #define SWAPPED(name, bytes, apply, sign, type, what) \
     {name "be_swap", \
      "N", \
-     filter_parse_integers, \
+     filter_parse_place, \
      apply, \
      false, \
      type, \
      (bytes) | (sign) | LAYOUT_SWAP, \
      what " at byte N, big-endian 16-bit words, the word of least weight first (CDAB)"}, \
     { \
-        name "le_swap", "N", filter_parse_integers, apply, false, type, \
+        name "le_swap", "N", filter_parse_place, apply, false, type, \
             (bytes) | (sign) | LAYOUT_LITTLE | LAYOUT_SWAP, \
             what " at byte N, little-endian 16-bit words, the word of most weight first (BADC)" \
     }
@@ -83,16 +83,16 @@ const struct filter filters[] = {
      "text of hexadecimal digits to bytes"},
     {"base64", "", filter_parse_nothing, filter_base64, false, "bytea", 0,
      "text in base64 or base64url to bytes, with or without \"=\" at the end"},
-    {"bytes", "FROM LENGTH", filter_parse_integers, filter_bytes, false, "bytea", 0,
+    {"bytes", "FROM LENGTH", filter_parse_bytes, filter_bytes, false, "bytea", 0,
      "LENGTH bytes from FROM on; a negative FROM counts from the end, here and below"},
-    {"bits", "BYTE FROM COUNT", filter_parse_integers, filter_bits, false, "smallint", 0,
+    {"bits", "BYTE FROM COUNT", filter_parse_bits, filter_bits, false, "smallint", 0,
      "COUNT bits of one byte as a number; bit 0 is the one of least weight"},
     {"latin1", "", filter_parse_nothing, filter_latin1, false, "text", 0,
      "bytes in ISO 8859-1 to text"},
     {"utf8", "", filter_parse_nothing, filter_utf8, false, "text", 0, "bytes in UTF-8 to text"},
-    {"u8", "N", filter_parse_integers, filter_integer, false, "smallint", 1,
+    {"u8", "N", filter_parse_place, filter_integer, false, "smallint", 1,
      "the byte N as an integer without sign"},
-    {"i8", "N", filter_parse_integers, filter_integer, false, "smallint", 1 | LAYOUT_SIGNED,
+    {"i8", "N", filter_parse_place, filter_integer, false, "smallint", 1 | LAYOUT_SIGNED,
      "the byte N as an integer with sign"},
     NUMBERS("u16", 2, filter_integer, 0, "integer", "16 bits without sign"),
     NUMBERS("i16", 2, filter_integer, LAYOUT_SIGNED, "smallint", "16 bits with sign"),

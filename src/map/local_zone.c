@@ -284,19 +284,21 @@ static bool is_name(struct slice name)
     return good;
 }
 
-const struct local_zone *local_zone_load(struct slice name, struct arena *arena)
+/* A file of tzdata. */
+static bool load_file(const char *name, struct arena *arena, struct buf *file)
 {
     const char *folder = getenv("TZDIR");
-    struct buf file = {0};
     struct error error;
+    bool own = folder != NULL && folder[0] == '/';
+    struct slice path = arena_printf(arena, "%s/%s", own ? folder : "/usr/share/zoneinfo", name);
+    return file_load(path.data, FILE_BYTES_MAX, file, &error) == OUTCOME_OK;
+}
+
+const struct local_zone *local_zone_load(struct slice name, struct arena *arena)
+{
+    struct buf file = {0};
     struct local_zone *zone = NULL;
-    if (!is_name(name)) {
-        return NULL;
-    }
-    struct slice path = arena_printf(
-        arena, "%s/%.*s", folder != NULL && folder[0] == '/' ? folder : "/usr/share/zoneinfo",
-        SLICE_ARGS(name));
-    if (file_load(path.data, FILE_BYTES_MAX, &file, &error) == OUTCOME_OK) {
+    if (is_name(name) && load_file(arena_copy(arena, name).data, arena, &file)) {
         struct slice rest = buf_slice(&file);
         struct header header;
         if (read_header(&rest, &header) && rest.length >= data_bytes(&header, 4)) {
@@ -306,6 +308,47 @@ const struct local_zone *local_zone_load(struct slice name, struct arena *arena)
     }
     buf_fini(&file);
     return zone;
+}
+
+/* The third column of a line of zone.tab; empty for a comment and the like. */
+static struct slice zone_of_line(struct slice line)
+{
+    struct slice column = {0};
+    for (int i = 0; i < 3; i++) {
+        const char *tab = line.length > 0 ? memchr(line.data, '\t', line.length) : NULL;
+        column = line;
+        column.length = tab != NULL ? (size_t) (tab - line.data) : line.length;
+        size_t taken = column.length + (tab != NULL);
+        line = slice_make(line.data + taken, line.length - taken);
+    }
+    return column;
+}
+
+void local_zone_names(struct arena *arena, struct zone_names *names)
+{
+    struct buf file = {0};
+    size_t capacity = 0;
+    *names = (struct zone_names){0};
+    if (load_file("zone.tab", arena, &file)) {
+        struct slice rest = buf_slice(&file);
+        capacity = 1;
+        for (size_t i = 0; i < rest.length; i++) {
+            capacity += rest.data[i] == '\n';
+        }
+        names->list = arena_alloc(arena, capacity * sizeof(names->list[0]));
+        while (rest.length > 0) {
+            const char *end = memchr(rest.data, '\n', rest.length);
+            size_t length = end != NULL ? (size_t) (end - rest.data) : rest.length;
+            struct slice zone = zone_of_line(slice_make(rest.data, length));
+            if (zone.length > 0 && rest.data[0] != '#') {
+                names->list[names->count++] = arena_copy(arena, zone).data;
+            }
+            length += end != NULL;
+            rest = slice_make(rest.data + length, rest.length - length);
+        }
+    }
+    assert(names->count <= capacity);
+    buf_fini(&file);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */

@@ -21,6 +21,16 @@ struct local_zone;
 /* "Europe/Berlin", in `arena`. NULL when the system does not have it (package tzdata, $TZDIR). */
 const struct local_zone *local_zone_load(struct slice name, struct arena *arena);
 
+/* Names of zones, for suggestions. */
+struct zone_names {
+    const char **list;
+    size_t count;
+};
+
+/* The zones of the world's countries (zone.tab of tzdata), in `arena`; none when there is no such
+ * file. */
+void local_zone_names(struct arena *arena, struct zone_names *names);
+
 /* The offset of a local time, in seconds east of Greenwich; `local` counts seconds since 1970 as if
  * the clock showed UTC. */
 int32_t local_zone_offset(const struct local_zone *zone, int64_t local);

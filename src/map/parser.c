@@ -8,7 +8,6 @@
 #include "base/ascii.h"
 #include "base/text.h"
 #include "decode/json_scan.h"
-#include "map/facts.h"
 
 enum {
     ARENA_BLOCK_BYTES = 512,
@@ -176,6 +175,23 @@ static enum outcome parse_number(struct parser *parser, struct value *value)
     return OUTCOME_OK;
 }
 
+/* The `word` that stands at `start`, or something else that is none. */
+static enum outcome fail_constant(struct parser *parser, size_t start, struct slice word)
+{
+    static const char *const known[] = {"true", "false", "null"};
+    if (word.length == 0) {
+        return parser_fail(parser, start, "'text', a number, true, false or null",
+                           "constant expected");
+    }
+    const char *hint = "text stands in single quotes";
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strlen(known[i]) == word.length && strncasecmp(known[i], word.data, word.length) == 0) {
+            hint = arena_printf(parser->arena, "write %s", known[i]).data;
+        }
+    }
+    return parser_fail(parser, start, hint, "\"%.*s\" is no constant", SLICE_ARGS(word));
+}
+
 enum outcome parser_constant(struct parser *parser, struct value *value)
 {
     parser_skip_space(parser);
@@ -193,81 +209,17 @@ enum outcome parser_constant(struct parser *parser, struct value *value)
         *value = value_boolean(word.data[0] == 't');
     } else if (slice_is(word, "null")) {
         *value = value_null();
-    } else if (word.length > 0) {
-        return parser_fail(parser, start, "text stands in single quotes", "\"%.*s\" is no constant",
-                           SLICE_ARGS(word));
     } else {
-        return parser_fail(parser, start, "'text', a number, true, false or null",
-                           "constant expected");
+        return fail_constant(parser, start, word);
     }
     return OUTCOME_OK;
 }
 
-enum outcome parser_fail_word(struct parser *parser, size_t start, struct slice word)
+size_t parser_quoted_at(const struct parser *parser, size_t start, size_t offset)
 {
-    const char *hint = "$.name, {name}, @name, 'text' or a number";
-    if (slice_is(word, "now") || slice_is(word, "current_timestamp")) {
-        hint = "@received_at is when the message came";
-    } else if (word.length > 0) {
-        hint = arena_printf(parser->arena,
-                            "$.%.*s of the payload, {%.*s} of the topic, or '%.*s' as text",
-                            SLICE_ARGS(word), SLICE_ARGS(word), SLICE_ARGS(word))
-                   .data;
+    size_t at = start + 1;
+    for (; offset > 0 && at < parser->text.length; offset--) {
+        at += parser->text.data[at] == '\'' ? 2 : 1;
     }
-    return parser_fail(parser, start, hint, "a source expected");
-}
-
-const char *parser_foreign_hint(const struct parser *parser)
-{
-    char next = parser->text.data[parser->at];
-    if (next == ':') {
-        return "a type stands behind ::";
-    }
-    if (next == '{' || next == '$' || next == '\'') {
-        return "texts are joined by SQL: compute = { name = \"a || '-' || b\"; } over the columns";
-    }
-    return next == '\0' || strchr("+-*/", next) == NULL
-               ? NULL
-               : "arithmetic is | scale 0.1, | offset -40; compute has all of SQL's";
-}
-
-const char *parser_foreign_operator(const struct parser *parser)
-{
-    const char *rest = parser->text.data + parser->at;
-    return strncmp(rest, "&&", 2) == 0   ? "it is written and"
-           : strncmp(rest, "||", 2) == 0 ? "it is written or"
-           : *rest == ','                ? "several conditions are a list, or parted by and"
-                                         : NULL;
-}
-
-const char *parser_capture_hint(struct parser *parser, struct slice name)
-{
-    const struct scope *scope = parser->scope;
-
-    if (fact_find(name) != NULL) {
-        return arena_printf(parser->arena, "@%.*s?", SLICE_ARGS(name)).data;
-    }
-    if (scope->capture_count == 0) {
-        return "the topic has no {name}";
-    }
-    const char *near = parser_suggest(parser, name, scope->captures, scope->capture_count,
-                                      sizeof(scope->captures[0]));
-    return near != NULL ? near
-                        : arena_printf(parser->arena, "the topic has {%s}%s", scope->captures[0],
-                                       scope->capture_count > 1 ? ", …" : "")
-                              .data;
-}
-
-const char *parser_fact_hint(struct parser *parser, struct slice name)
-{
-    const struct scope *scope = parser->scope;
-
-    for (size_t i = 0; i < scope->capture_count; i++) {
-        if (slice_is(name, scope->captures[i])) {
-            return arena_printf(parser->arena, "a level of the topic is written {%s}",
-                                scope->captures[i])
-                .data;
-        }
-    }
-    return parser_suggest(parser, name, &facts[0].name, fact_count, sizeof(facts[0]));
+    return at < parser->text.length ? at : parser->text.length;
 }

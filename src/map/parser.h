@@ -71,21 +71,8 @@ enum outcome parser_quoted(struct parser *parser, struct slice *text) MUST_CHECK
 /* 'text', a number, true, false, null. */
 enum outcome parser_constant(struct parser *parser, struct value *value) MUST_CHECK;
 
-/* A source is expected at `start`, and a bare word stands there: says how a member, a capture and a
- * text of that name are written. */
-enum outcome parser_fail_word(struct parser *parser, size_t start, struct slice word);
-
-/* What is written here for what stands next, where that is another language's operator; else
- * NULL. */
-const char *parser_foreign_hint(const struct parser *parser);
-
-/* The same for what stands behind a condition. */
-const char *parser_foreign_operator(const struct parser *parser);
-
-/* What {name} or @name may have been meant for, when there is none: the other kind with that name,
- * one with nearly the same name, or how one is written. NULL when there is nothing to say. Lives in
- * the arena. */
-const char *parser_capture_hint(struct parser *parser, struct slice name);
-const char *parser_fact_hint(struct parser *parser, struct slice name);
+/* Where in the text the byte `offset` of a quoted text stands whose first quote is at `start`: a
+ * quote within it is written twice. */
+size_t parser_quoted_at(const struct parser *parser, size_t start, size_t offset);
 
 #endif

@@ -2,6 +2,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "map/regex.h"
 
+#include <assert.h>
 #include <pcre2.h>
 #include <stdio.h>
 
@@ -42,7 +43,7 @@ static enum outcome fail(struct error *error, int code, const char *what)
 }
 
 enum outcome regex_compile(struct slice pattern, struct arena *arena, const struct regex **regex,
-                           struct error *error)
+                           size_t *at, struct error *error)
 {
     struct regex *made = arena_alloc(arena, sizeof(*made));
     pcre2_general_context *memory = pcre2_general_context_create(allocate, forget, arena);
@@ -56,8 +57,9 @@ enum outcome regex_compile(struct slice pattern, struct arena *arena, const stru
     if (made->code == NULL) {
         PCRE2_UCHAR words[160];
         pcre2_get_error_message(code, words, sizeof(words));
-        return error_set(error, OUTCOME_REJECT, "regular expression: %s at its character %zu",
-                         (const char *) words, (size_t) offset + 1);
+        assert(offset <= pattern.length);
+        *at = offset;
+        return error_set(error, OUTCOME_REJECT, "regular expression: %s", (const char *) words);
     }
     made->limits = pcre2_match_context_create(memory);
     pcre2_set_match_limit(made->limits, STEPS_MAX);

@@ -23,10 +23,10 @@ enum {
 
 struct regex;
 
-/* The regex lives in `arena`. OUTCOME_REJECT with PCRE2's own words and the character of the
- * pattern, from 1. */
+/* The regex lives in `arena`. OUTCOME_REJECT with PCRE2's own words; *at is then the byte of the
+ * pattern that PCRE2 points at, at most its length. */
 enum outcome regex_compile(struct slice pattern, struct arena *arena, const struct regex **regex,
-                           struct error *error) MUST_CHECK;
+                           size_t *at, struct error *error) MUST_CHECK;
 
 enum outcome regex_matches(const struct regex *regex, struct slice text, bool *matches,
                            struct error *error) MUST_CHECK;

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/text.h"
+#include "map/hints.h"
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
@@ -26,7 +27,7 @@ static enum outcome parse_capture(struct parser *parser, struct source *source)
             return OUTCOME_OK;
         }
     }
-    return parser_fail(parser, start, parser_capture_hint(parser, name), "unknown capture {%.*s}",
+    return parser_fail(parser, start, hint_capture(parser, name), "unknown capture {%.*s}",
                        SLICE_ARGS(name));
 }
 
@@ -82,7 +83,7 @@ static enum outcome parse_fact(struct parser *parser, struct source *source)
     struct slice name = parser_name(parser);
     const struct fact *fact = fact_find(name);
     if (fact == NULL) {
-        return parser_fail(parser, start, parser_fact_hint(parser, name), "unknown @%.*s",
+        return parser_fail(parser, start, hint_fact(parser, name), "unknown @%.*s",
                            SLICE_ARGS(name));
     }
     if (fact->place == FACT_IN_ROWS && parser->scope->row_levels == 0) {
@@ -127,7 +128,7 @@ static enum outcome parse_constant(struct parser *parser, struct source *source)
         struct slice word = parser_name(parser);
         bool known = slice_is(word, "true") || slice_is(word, "false") || slice_is(word, "null");
         if (!known) {
-            return parser_fail_word(parser, start, word);
+            return parser_fail(parser, start, hint_source_word(parser, word), "a source expected");
         }
         parser->at = start;
     }

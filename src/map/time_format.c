@@ -226,21 +226,21 @@ static bool take_format(struct fields *fields, const char *format)
     return true;
 }
 
-bool time_format_is_known(const char *format, char *unknown)
+bool time_format_is_known(const char *format, size_t *at)
 {
-    if (strcmp(format, "dsmr") == 0) {
-        return true;
-    }
-    for (; *format != '\0'; format++) {
-        if (*format != '%') {
+    bool known = true;
+    for (*at = 0; strcmp(format, "dsmr") != 0 && format[*at] != '\0'; ++*at) {
+        if (format[*at] != '%') {
             continue;
         }
-        *unknown = *++format;
-        if (*unknown == '\0' || strchr("YymdejHIMSbBhaApfszZntDTRF%", *unknown) == NULL) {
-            return false;
+        char letter = format[*at + 1];
+        known = letter != '\0' && strchr("YymdejHIMSbBhaApfszZntDTRF%", letter) != NULL;
+        if (!known) {
+            break;
         }
+        ++*at;
     }
-    return true;
+    return known;
 }
 
 /* The date by month and day, by the day of the year, or 1970-01-01. */

@@ -17,8 +17,8 @@
 
 enum season { SEASON_NONE, SEASON_STANDARD, SEASON_DAYLIGHT };
 
-/* Checks a format. OUTCOME_REJECT names what is unknown in it. */
-bool time_format_is_known(const char *format, char *unknown);
+/* Is all of a format known? Else *at is where the "%" stands whose letter is not. */
+bool time_format_is_known(const char *format, size_t *at);
 
 /* True when the whole text is as the format says and its date exists. `season` is what W or S said
  * (%Z); the moment has no zone then. */

@@ -1,0 +1,38 @@
+/*
+ * hints: what is added in parentheses to a mistake in an expression or condition: how the same is
+ * written here by people who know another language, and what a misspelt name was meant to be.
+ *
+ * Each function returns a text without an end of its own (a constant, or in the parser's arena), or
+ * NULL where there is nothing to say.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MAP_HINTS_H
+#define MQTT2PG_MAP_HINTS_H
+
+#include "map/parser.h"
+
+/* What stands next, behind a whole expression. */
+const char *hint_behind_expression(const struct parser *parser);
+
+/* What stands next, behind a whole condition. */
+const char *hint_behind_condition(const struct parser *parser);
+
+/* What stands next, where an operator of conditions is expected. */
+const char *hint_operator(const struct parser *parser);
+
+/* What stands next, where a constant is expected that `left` is compared with. */
+const char *hint_right_side(const struct parser *parser, const struct expression *left);
+
+/* A bare word where a source is expected. */
+const char *hint_source_word(struct parser *parser, struct slice word);
+
+/* {name} or @name that is not there: the other kind with that name, or nearly the same name. */
+const char *hint_capture(struct parser *parser, struct slice name);
+const char *hint_fact(struct parser *parser, struct slice name);
+
+/* A time zone that is not there: one of the system's tzdata whose name, or the part of it behind the
+ * last "/", is nearly the same. */
+const char *hint_zone(struct parser *parser, struct slice name);
+
+#endif
