@@ -79,9 +79,8 @@ static const struct cli_command commands[] = {
     {"check", "[--database] [--broker]",
      "report every mistake of the configuration as FILE:LINE: message",
      "--database   also compare every rule with the tables as they are now\n"
-     "--broker     also connect to the broker and try each subscription, under a client id of its "
-     "own:\n"
-     "             nothing is stored, and a running bridge is left alone\n"
+     "--broker     also connect to the broker and try each subscription and the status topic,\n"
+     "             under a client id of its own: nothing is stored, no running bridge is touched\n"
      "Exit code 3 when there is a mistake; warnings do not count.\n",
      cli_check},
     {"explain",

@@ -56,6 +56,11 @@ static int check_broker(const struct generation *generation, struct problems *pr
             problem_error(problems, place, report.refused[i].filter,
                           "the broker refuses this subscription: %s", report.refused[i].reason);
         }
+        if (report.status_refused != NULL) {
+            problem_warning(problems, place, "status_topic",
+                            "the broker does not allow its %s; the service goes on without it",
+                            report.status_refused);
+        }
     } else {
         fprintf(stderr, "mqtt2pg: the broker could not be asked: %s\n", error.text);
         exit_code = CLI_FAILED;

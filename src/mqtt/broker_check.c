@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "mqtt/status_check.h"
 #include "mqtt/subscribe_search.h"
 
 enum {
@@ -238,6 +239,9 @@ enum outcome broker_check(const struct broker_options *broker, const char *clien
         report->kind = (enum broker_kind) atomic_load(&probe.kind);
     }
     disconnect(&probe);
+    if (outcome == OUTCOME_OK) {
+        report->status_refused = status_check(broker, report->url, client_id);
+    }
     subscribe_search_fini(&probe.search);
     free(probe.answered);
     return outcome;
@@ -250,5 +254,6 @@ void broker_report_fini(struct broker_report *report)
         free(report->refused[i].reason);
     }
     free(report->refused);
+    free(report->status_refused);
     *report = (struct broker_report){0};
 }

@@ -3,8 +3,8 @@
  * is refused, and leaves nothing behind.
  *
  * A client id of its own and a clean session, so that a running bridge keeps its session. That
- * means that permissions which go by the client id are not tried, nor is the status topic, whose
- * retained message is the running bridge's. A shared subscription is tried under a group of its
+ * means that permissions which go by the client id are not tried. The status topic is tried on a
+ * connection of its own (mqtt/status_check). A shared subscription is tried under a group of its
  * own, because a member of the real one takes its messages away. What arrives meanwhile is thrown
  * away.
  *
@@ -29,6 +29,7 @@ struct broker_report {
     size_t granted;
     struct broker_refusal *refused; /* owned */
     size_t refused_count;
+    char *status_refused; /* owned; what of the status topic is refused and why; NULL: nothing */
 };
 
 /* Tries the URLs in turn until one answers. `client_id` must be one that nobody else has.

@@ -103,7 +103,8 @@ static void report_status_given_up(struct receiver *receiver)
 /* Has the broker confirmed or refused "online"? */
 static void status_look(struct receiver *receiver, int64_t milliseconds)
 {
-    if (receiver->status_pending && paho_link_wait(receiver->link, 0, milliseconds)) {
+    if (receiver->status_pending && paho_link_wait(receiver->link, 0, milliseconds) &&
+        !paho_link_failed(receiver->link)) { /* else the end of the connection follows */
         bool refused = paho_link_refusal(receiver->link) != 0;
         receiver->status_pending = false;
         status_topic_answered(&receiver->status, refused, clock_monotonic_ms());

@@ -201,7 +201,7 @@ class Session:
                     break
                 for item in self.packets.feed(data):
                     self.answer(*item)
-        except (OSError, struct.error):  # struct: a client that speaks TLS
+        except (OSError, struct.error, ValueError):  # the last two: a client that speaks TLS
             pass
         self.open = False
         self.received.append(("EOF", None))
