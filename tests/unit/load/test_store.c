@@ -1,0 +1,74 @@
+/* One batch, one transaction: what each answer of the server makes of it, over a scripted server.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "load/storing.h"
+
+/* Statements, places and what a person is told are those of the code; "a" and "b" are the tables. */
+static void test_answers(void)
+{
+    static const struct {
+        const char *what;
+        const char *sql, *data, *answer; /* of the server; see pg_script.h */
+        enum store_result result;
+        const char *verdicts;  /* refused messages, by their payloads */
+        enum rule_state state; /* of rule a */
+    } cases[] = {
+        {"all is well", "nothing", NULL, "TAG:", STORE_DONE, "", RULE_WORKS},
+        {"the position is another", "1 / (select count(*)", NULL, "ERROR:22012:division by zero",
+         STORE_STALE, "", RULE_WORKS},
+        {"one bad row of many", "INTO public.a", "bad", "ERROR:23514:no:positive", STORE_AGAIN,
+         "bad", RULE_WORKS},
+        {"a row may not be written", "INTO public.a", "bad", "ERROR:42501:row-level security",
+         STORE_AGAIN, "bad", RULE_WORKS},
+        {"the table is denied", "INTO public.a", NULL, "ERROR:42501:permission denied", STORE_AGAIN,
+         "", RULE_PARKED},
+        {"the table is locked", "INTO public.a", NULL, "ERROR:55P03:lock timeout", STORE_AGAIN, "",
+         RULE_HELD},
+        {"one row is locked", "INTO public.a", "bad", "ERROR:55P03:lock timeout", STORE_AGAIN, "",
+         RULE_HELD},
+        {"the backend ends", "INTO public.a", "bad", "FATAL:57P01:terminating", STORE_LOST, "",
+         RULE_WORKS},
+        {"the connection ends", "INTO public.a", "bad", "CLOSE", STORE_LOST, "", RULE_WORKS},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct store_failure failure;
+        struct buf refused = {0};
+
+        UNIT_CASE("%s", cases[i].what);
+        storing_start(&storing);
+        storing_publish(&storing, "1 2 bad 3 b:4");
+        storing_build(&storing, 0);
+        storing_say(&storing, cases[i].sql, cases[i].data, cases[i].answer, 0);
+        CHECK_INT_EQ(storing_store(&storing, &failure), cases[i].result);
+        for (size_t j = 0; j < storing.verdicts.count; j++) {
+            static const char *const payloads[] = {"", "1", "2", "bad", "3", "4"};
+            buf_append_text(&refused, payloads[storing.verdicts.list[j].sequence]);
+        }
+        CHECK_TEXT_EQ(buf_string(&refused), cases[i].verdicts);
+        CHECK_INT_EQ(rule_targets_get(storing.targets, 0)->state, cases[i].state);
+        CHECK_INT_EQ(rule_targets_get(storing.targets, 1)->state, RULE_WORKS);
+        buf_fini(&refused);
+        storing_stop(&storing);
+    }
+    UNIT_CASE("%s", "");
+}
+
+static void test_one_round_trip(void)
+{
+    struct storing storing;
+    struct store_failure failure;
+
+    storing_start(&storing);
+    storing_publish(&storing, "1 2 b:3");
+    storing_build(&storing, 0);
+    CHECK_INT_EQ(storing_store(&storing, &failure), STORE_DONE);
+    CHECK_INT_EQ(pg_script_trips(&storing.script), 1);
+    CHECK_INT_EQ(storing.batch->rules[0].rows_stored, 2);
+    CHECK_INT_EQ(storing.batch->rules[1].rows_stored, 1);
+    storing_stop(&storing);
+}
+
+UNIT_MAIN("load/store", {"what each answer means", test_answers},
+          {"a batch of few rows is one round trip", test_one_round_trip})
