@@ -40,7 +40,13 @@ enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters)
     if (tally->passed > 0) {
         return passing > 0 && !letters ? BLAME_HOLD : BLAME_REJECT;
     }
-    return passing > 0 ? BLAME_HOLD : rule > 0 ? BLAME_PARK : BLAME_REJECT;
+    if (passing > 0) {
+        return BLAME_HOLD;
+    }
+    if (tally->refused[BLAME_ROW] + rule == 1 && tally->alone < BLAME_ALONE_MAX) {
+        return BLAME_REJECT; /* its rule's table takes statements: see blame_rules() */
+    }
+    return rule > 0 ? BLAME_PARK : BLAME_REJECT;
 }
 
 /* What an inquiry has found out so far. */
@@ -121,6 +127,9 @@ static void judge_run(struct inquiry *inquiry, const struct trial *trial)
     const struct run *run = &inquiry->batch->runs.list[trial->run];
     const struct write *write = &inquiry->batch->runs.writes[run->write];
 
+    for (unsigned rule = 0; rule < inquiry->batch->rule_count; rule++) {
+        inquiry->tallies[rule].alone = rule_targets_get(inquiry->store->targets, rule)->alone;
+    }
     for (size_t i = 0; i < trial->count; i++) {
         const struct refusal *refusal = &trial->refusals[i];
         const struct extent *extent = &write->extents[refusal->extent];
@@ -136,6 +145,10 @@ static void judge_run(struct inquiry *inquiry, const struct trial *trial)
     for (unsigned rule = 0; rule < inquiry->batch->rule_count; rule++) {
         enum blame_fate fate = blame_fate_of(&inquiry->tallies[rule], inquiry->store->letters);
 
+        if (fate == BLAME_REJECT && inquiry->tallies[rule].refused[BLAME_RULE] > 0 &&
+            inquiry->tallies[rule].passed == 0) {
+            rule_targets_refused_alone(inquiry->store->targets, rule);
+        }
         if (fate == BLAME_PARK || fate == BLAME_HOLD) {
             park_or_hold(inquiry, rule, &inquiry->reasons[rule], fate == BLAME_PARK);
         }
@@ -201,7 +214,29 @@ bool blame_message(const struct store *store, const struct batch *batch,
     return store->verdicts->count > known;
 }
 
-/* Refused before, accepted now: either the cause is gone, or only the whole transaction shows it. */
+/* Data that the bridge's own tables refuse: a trigger, a constraint or a missing partition that
+ * somebody has added. Halving leaves the other messages; for the last one the reason must be put
+ * right by a person, since its dead letter is what can't be stored. */
+static enum store_result own_tables(const struct batch *batch, struct store_failure *failure)
+{
+    struct pg_failure named;
+
+    assert(failure->place.own != NULL);
+    if (failure->pg.action != SQL_ROW) {
+        return store_result_of(&failure->pg);
+    }
+    if (batch->count > 1) {
+        return STORE_SMALLER;
+    }
+    named = failure->pg;
+    snprintf(named.message, sizeof(named.message), "%s refuses a row: %.300s", failure->place.own,
+             failure->pg.message);
+    failure->pg = named;
+    return STORE_WAIT;
+}
+
+/* PostgreSQL refused the rows before and accepts them now. Either the cause is gone, or only the
+ * whole transaction shows it: halve the batch. */
 static enum store_result passes_now(const struct store *store, const struct batch *batch,
                                     const struct store_failure *failure)
 {
@@ -251,7 +286,10 @@ enum store_result blame(const struct store *store, const struct batch *batch,
     bool changed = false;
     enum outcome outcome;
 
-    if (kind == PLACE_BEGIN || kind == PLACE_OWN_TABLES) {
+    if (kind == PLACE_OWN_TABLES) {
+        return own_tables(batch, failure);
+    }
+    if (kind == PLACE_BEGIN) {
         return store_result_of(&failure->pg);
     }
     if (kind != PLACE_COMMIT && refresh(store, batch, failure->place.run, &changed) != OUTCOME_OK) {

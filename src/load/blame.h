@@ -7,7 +7,9 @@
  *
  *   no rows of the run at all fail, too     its rules are parked, or held when that may pass
  *   some rows fail, others pass             the messages of those that fail become dead letters
- *   all rows fail                           for a reason of data: dead letters; else parked or held
+ *   all rows fail                           for a reason of data: dead letters; else parked or held;
+ *                                           a message alone is to blame until two more have
+ *                                           followed it
  *   all rows pass now                       the cause is gone or takes the whole batch: again, or
  *                                           half of it
  *
@@ -35,7 +37,11 @@ enum blame_kind blame_kind_of(const struct pg_failure *failure);
 struct blame_tally {
     size_t passed;     /* messages */
     size_t refused[4]; /* messages, by blame_kind */
+    unsigned alone;    /* messages before, each refused alone, with no row stored since */
 };
+
+/* So many messages in a row may be refused alone before the rule is to blame. */
+#define BLAME_ALONE_MAX 2
 
 enum blame_fate {
     BLAME_NOTHING, /* no message of the rule was refused */

@@ -241,6 +241,7 @@ static enum store_result commit(const struct retry *retry, struct store_failure 
     if (pg_commit(store->connection, &failure->pg) == OUTCOME_OK) {
         (void) FAULT("store.commit.after");
         store_release_acks(store);
+        store_rows_committed(store, retry->batch);
         return STORE_DONE;
     }
     if (!pg_is_connected(store->connection)) {
@@ -257,7 +258,7 @@ static enum store_result run_retry(struct retry *retry, struct dead_letter_query
 {
     enum store_result result;
 
-    failure->place = (struct store_place){.kind = PLACE_OWN_TABLES};
+    failure->place = (struct store_place){.kind = PLACE_OWN_TABLES, .own = "the table dead_letter"};
     if (begin(retry, query, &failure->pg) != OUTCOME_OK) {
         return give_back(retry, store_result_of(&failure->pg));
     }

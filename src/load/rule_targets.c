@@ -159,6 +159,17 @@ unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule)
     return ++targets->list[rule].futile;
 }
 
+void rule_targets_refused_alone(struct rule_targets *targets, unsigned rule)
+{
+    targets->list[rule].alone++;
+}
+
+void rule_targets_stored(struct rule_targets *targets, unsigned rule)
+{
+    targets->list[rule].alone = 0;
+    targets->list[rule].futile = 0;
+}
+
 /* Do both rules write the same rows in the same way? The text of INSERT has all of it. */
 static bool write_alike(const struct rule_target *left, const struct rule_target *right)
 {

@@ -36,6 +36,7 @@ struct rule_target {
     struct target *target;
     struct run_place place; /* rules that write the same table in the same way share one */
     enum rule_state state;
+    unsigned alone;  /* messages refused alone, with no row stored since; see load/blame */
     unsigned futile; /* portions in a row that stored no letter, for reasons that may pass */
     char reason[400];
     char sqlstate[6];
@@ -74,6 +75,12 @@ void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *
 /* A portion of this rule's letters brought nothing, and its one letter alone is in the way: how
  * often in a row? */
 unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule);
+
+/* A message of this rule was refused alone, with an SQLSTATE that speaks of the table. */
+void rule_targets_refused_alone(struct rule_targets *targets, unsigned rule);
+
+/* Rows of this rule are stored. */
+void rule_targets_stored(struct rule_targets *targets, unsigned rule);
 
 /* Each in its turn: the next rule that is parked and whose time to look has come (or that is
  * healing), or -1. */

@@ -88,6 +88,15 @@ static enum outcome send_batch(const struct store *store, struct batch *batch,
     return outcome;
 }
 
+void store_rows_committed(const struct store *store, const struct batch *batch)
+{
+    for (unsigned i = 0; i < batch->rule_count; i++) {
+        if (batch->rules[i].row_count > 0) {
+            rule_targets_stored(store->targets, i);
+        }
+    }
+}
+
 static bool is_stale(const struct store_failure *failure)
 {
     return failure->place.kind == PLACE_BEGIN &&
@@ -107,6 +116,7 @@ enum store_result store_batch(const struct store *store, struct batch *batch,
     if (send_batch(store, batch, failure) == OUTCOME_OK) {
         (void) FAULT("store.commit.after");
         store_release_acks(store);
+        store_rows_committed(store, batch);
         return STORE_DONE;
     }
     if (!pg_is_connected(store->connection)) {

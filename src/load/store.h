@@ -44,8 +44,9 @@ enum place_kind {
 
 struct store_place {
     enum place_kind kind;
-    bool copy;  /* the statement is a COPY */
-    size_t run; /* index in batch->runs */
+    bool copy;       /* the statement is a COPY */
+    size_t run;      /* index in batch->runs, of ROWS and TYPES */
+    const char *own; /* of OWN_TABLES: what refused the row, for people */
 };
 
 struct store_failure {
@@ -81,6 +82,9 @@ enum store_result store_result_of(const struct pg_failure *failure);
 enum store_result store_prepare_acks(const struct store *store, const struct batch *batch,
                                      const struct outbox_mark *mark,
                                      struct pg_failure *failure) MUST_CHECK;
+
+/* After COMMIT was answered: rules whose rows it has stored work. */
+void store_rows_committed(const struct store *store, const struct batch *batch);
 
 /* After COMMIT was answered, and after a rollback that is certain. */
 void store_release_acks(const struct store *store);

@@ -412,7 +412,7 @@ enum outcome transaction_rows(struct transaction *transaction)
 enum outcome transaction_notify(struct transaction *transaction)
 {
     const struct batch *batch = transaction->batch;
-    const struct store_place place = {.kind = PLACE_OWN_TABLES};
+    const struct store_place place = {.kind = PLACE_OWN_TABLES, .own = "NOTIFY"};
     size_t *starts = memory_alloc((batch->rule_count + 1) * sizeof(*starts));
     enum outcome outcome = OUTCOME_OK;
 
@@ -447,12 +447,12 @@ static enum outcome insert_gaps(struct transaction *transaction)
         transaction_flush(transaction) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
+    transaction->failure->place =
+        (struct store_place){.kind = PLACE_OWN_TABLES, .own = "the table memory"};
     outcome = memory_rows_insert(connection, transaction->store->journal, &batch->learned, pg);
     for (size_t i = 0; outcome == OUTCOME_OK && i < batch->gap_count; i++) {
+        transaction->failure->place.own = "the table gap";
         outcome = gap_insert(connection, &batch->gaps[i], pg);
-    }
-    if (outcome != OUTCOME_OK) {
-        transaction->failure->place = (struct store_place){.kind = PLACE_OWN_TABLES};
     }
     return outcome;
 }
@@ -460,7 +460,7 @@ static enum outcome insert_gaps(struct transaction *transaction)
 enum outcome transaction_letters(struct transaction *transaction)
 {
     const struct batch *batch = transaction->batch;
-    const struct store_place place = {.kind = PLACE_OWN_TABLES};
+    const struct store_place place = {.kind = PLACE_OWN_TABLES, .own = "the table dead_letter"};
     struct slice letters = buf_slice(&batch->dead_letters);
     enum outcome outcome = OUTCOME_OK;
 

@@ -123,16 +123,21 @@ static void script_send(struct pg_script *script)
     buf_reset(&script->out);
 }
 
+static void script_trip(struct pg_script *script)
+{
+    pthread_mutex_lock(&script->mutex);
+    script->trips++;
+    pthread_mutex_unlock(&script->mutex);
+    script_send(script);
+}
+
 static void script_ready(struct pg_script *script)
 {
     struct buf body = {0};
     script_byte(&body, script->state);
     script_message(script, 'Z', &body);
     buf_fini(&body);
-    script_send(script);
-    pthread_mutex_lock(&script->mutex);
-    script->trips++;
-    pthread_mutex_unlock(&script->mutex);
+    script_trip(script);
 }
 
 /* Waits for `length` bytes. False: the client has gone. */
@@ -353,10 +358,7 @@ static bool script_copy(struct pg_script *script, struct buf *data)
     script_number(&body, 0, 2);
     script_message(script, 'G', &body);
     buf_fini(&body);
-    script_send(script);
-    pthread_mutex_lock(&script->mutex);
-    script->trips++;
-    pthread_mutex_unlock(&script->mutex);
+    script_trip(script);
     while (more && script_need(script, 5)) {
         char type = script->in.data[0];
         size_t length = script_read(script->in.data + 1, 4) + 1;
@@ -597,7 +599,7 @@ static inline void pg_script_start(struct pg_script *script)
 static inline struct pg_connection *pg_script_connect(struct pg_script *script)
 {
     static const struct script_line session[] = {
-        {.sql = "server_version_num", .answer = "ROWS:150000|UTF8|f|f|4711|1"},
+        {.sql = "server_version_num", .answer = "ROWS:150000|UTF8|f|f|4711|1"}, /* SCRIPT_PID */
         {.sql = "pg_control", .answer = "ERROR:42501:denied"}};
     char conninfo[200];
     struct error error = {0};

@@ -34,17 +34,23 @@ static void test_fates(void)
         struct blame_tally tally;
         enum blame_fate fate, fate_of_letters;
     } cases[] = {
-        {"none refused", {5, {0, 0, 0, 0}}, BLAME_NOTHING, BLAME_NOTHING},
-        {"bad data", {5, {1, 0, 0, 0}}, BLAME_REJECT, BLAME_REJECT},
-        {"all are bad data", {0, {5, 0, 0, 0}}, BLAME_REJECT, BLAME_REJECT},
-        {"a policy refuses some", {5, {0, 2, 0, 0}}, BLAME_REJECT, BLAME_REJECT},
-        {"denied", {0, {0, 5, 0, 0}}, BLAME_PARK, BLAME_PARK},
-        {"denied, and bad data", {0, {1, 5, 0, 0}}, BLAME_PARK, BLAME_PARK},
-        {"one times out", {5, {0, 0, 1, 0}}, BLAME_HOLD, BLAME_REJECT},
-        {"a key is locked", {5, {0, 0, 0, 1}}, BLAME_HOLD, BLAME_REJECT},
-        {"all time out", {0, {0, 0, 5, 0}}, BLAME_HOLD, BLAME_HOLD},
-        {"no room", {0, {0, 0, 0, 5}}, BLAME_HOLD, BLAME_HOLD},
-        {"no room, some denied", {0, {0, 2, 0, 5}}, BLAME_HOLD, BLAME_HOLD},
+        {"none refused", {5, {0, 0, 0, 0}, 0}, BLAME_NOTHING, BLAME_NOTHING},
+        {"bad data", {5, {1, 0, 0, 0}, 0}, BLAME_REJECT, BLAME_REJECT},
+        {"all are bad data", {0, {5, 0, 0, 0}, 0}, BLAME_REJECT, BLAME_REJECT},
+        {"a policy refuses some", {5, {0, 2, 0, 0}, 0}, BLAME_REJECT, BLAME_REJECT},
+        {"denied", {0, {0, 5, 0, 0}, 0}, BLAME_PARK, BLAME_PARK},
+        {"denied, alone", {0, {0, 1, 0, 0}, 0}, BLAME_REJECT, BLAME_REJECT},
+        {"denied, alone, as one before", {0, {0, 1, 0, 0}, 1}, BLAME_REJECT, BLAME_REJECT},
+        {"denied, alone, as two before", {0, {0, 1, 0, 0}, 2}, BLAME_PARK, BLAME_PARK},
+        {"bad data, as others before", {0, {1, 0, 0, 0}, 9}, BLAME_REJECT, BLAME_REJECT},
+        {"denied two, as two before", {0, {0, 2, 0, 0}, 2}, BLAME_PARK, BLAME_PARK},
+        {"times out alone", {0, {0, 0, 1, 0}, 0}, BLAME_HOLD, BLAME_HOLD},
+        {"denied, and bad data", {0, {1, 5, 0, 0}, 0}, BLAME_PARK, BLAME_PARK},
+        {"one times out", {5, {0, 0, 1, 0}, 0}, BLAME_HOLD, BLAME_REJECT},
+        {"a key is locked", {5, {0, 0, 0, 1}, 0}, BLAME_HOLD, BLAME_REJECT},
+        {"all time out", {0, {0, 0, 5, 0}, 0}, BLAME_HOLD, BLAME_HOLD},
+        {"no room", {0, {0, 0, 0, 5}, 0}, BLAME_HOLD, BLAME_HOLD},
+        {"no room, some denied", {0, {0, 2, 0, 5}, 0}, BLAME_HOLD, BLAME_HOLD},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -55,6 +55,80 @@ static void test_answers(void)
     UNIT_CASE("%s", "");
 }
 
+/* A rule's only message in a batch was refused with an SQLSTATE that speaks of the table, which takes
+ * an empty run: the message is to blame, until two more have gone the same way. */
+static void test_one_message_parks_nothing(void)
+{
+    struct storing storing;
+    struct store_failure failure;
+    static const struct {
+        const char *publish;
+        enum store_result result; /* of the batch with the refused message */
+        size_t verdicts;
+        enum rule_state state;
+    } rounds[] = {
+        {"bad1", STORE_AGAIN, 1, RULE_WORKS}, {"bad2", STORE_AGAIN, 1, RULE_WORKS},
+        {"good", STORE_DONE, 0, RULE_WORKS},  {"bad3", STORE_AGAIN, 1, RULE_WORKS},
+        {"bad4", STORE_AGAIN, 1, RULE_WORKS}, {"bad5", STORE_AGAIN, 0, RULE_PARKED},
+    };
+
+    storing_start(&storing);
+    storing_say(&storing, "INTO public.a", "bad", "ERROR:42P01:relation \"of the trigger\"", 0);
+    for (size_t i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+        UNIT_CASE("%s", rounds[i].publish);
+        storing_publish(&storing, rounds[i].publish);
+        storing_build(&storing, i);
+        CHECK_INT_EQ(storing_store(&storing, &failure), rounds[i].result);
+        CHECK_INT_EQ(storing.verdicts.count, rounds[i].verdicts);
+        CHECK_INT_EQ(rule_targets_get(storing.targets, 0)->state, rounds[i].state);
+        if (rounds[i].result == STORE_AGAIN) { /* with the dead letter */
+            storing_build(&storing, i);
+            CHECK_INT_EQ(storing_store(&storing, &failure), STORE_DONE);
+            CHECK_INT_EQ(storing.batch->dead_letter_count, 1);
+        }
+        verdicts_reset(&storing.verdicts);
+    }
+    storing_stop(&storing);
+    UNIT_CASE("%s", "");
+}
+
+/* What the bridge's own tables refuse is found by halving. A message whose rows are stored with such
+ * a statement is given up; else the reason names what must be put right. */
+static void test_own_tables(void)
+{
+    static const struct {
+        const char *what;
+        const char *publish, *sql, *answer;
+        enum store_result result;
+        size_t verdicts;
+        const char *reason; /* a part of it */
+    } cases[] = {
+        {"a trigger on dead_letter, many messages", "bad 2 3", "mqtt2pg.dead_letter",
+         "ERROR:P0001:not here", STORE_SMALLER, 0, "not here"},
+        {"a trigger on dead_letter, one message", "bad", "mqtt2pg.dead_letter",
+         "ERROR:P0001:not here", STORE_WAIT, 0, "the table dead_letter refuses a row: not here"},
+        {"dead_letter is denied", "bad", "mqtt2pg.dead_letter", "ERROR:42501:denied", STORE_WAIT, 0,
+         "denied"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct store_failure failure;
+
+        UNIT_CASE("%s", cases[i].what);
+        storing_start(&storing);
+        storing_publish(&storing, cases[i].publish);
+        verdicts_add(&storing.verdicts, 1, 0, "refused before", "23514");
+        storing_build(&storing, 0);
+        storing_say(&storing, cases[i].sql, NULL, cases[i].answer, 0);
+        CHECK_INT_EQ(storing_store(&storing, &failure), cases[i].result);
+        CHECK_INT_EQ(storing.verdicts.count, cases[i].verdicts + 1);
+        CHECK(strstr(failure.pg.message, cases[i].reason) != NULL);
+        storing_stop(&storing);
+    }
+    UNIT_CASE("%s", "");
+}
+
 static void test_one_round_trip(void)
 {
     struct storing storing;
@@ -71,4 +145,6 @@ static void test_one_round_trip(void)
 }
 
 UNIT_MAIN("load/store", {"what each answer means", test_answers},
+          {"one message parks nothing", test_one_message_parks_nothing},
+          {"the bridge's own tables", test_own_tables},
           {"a batch of few rows is one round trip", test_one_round_trip})
