@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <pcre2.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 
@@ -12,23 +13,34 @@
 #define STEPS_MAX 100000
 #define HEAP_KIB_MAX 4096
 
+/* PCRE2 takes the memory for a match from where the pattern's memory came from. */
+struct regex_memory {
+    struct arena *arena; /* while compiling; NULL: a match, whose memory is freed behind it */
+};
+
 /* Its parts live in an arena, PCRE2's too. Nothing here changes after compiling. */
 struct regex {
+    struct regex_memory memory;
     pcre2_code *code;
     pcre2_match_context *limits;
     uint32_t groups;
 };
 
-static void *allocate(size_t size, void *arena)
+static void *allocate(size_t size, void *context)
 {
-    return arena_alloc(arena, size);
+    const struct regex_memory *memory = context;
+
+    return memory->arena != NULL ? arena_alloc(memory->arena, size) : malloc(size);
 }
 
-/* The arena is freed as a whole. */
-static void forget(void *memory, void *arena)
+/* An arena is freed as a whole. */
+static void forget(void *block, void *context)
 {
-    (void) memory;
-    (void) arena;
+    const struct regex_memory *memory = context;
+
+    if (memory->arena == NULL) {
+        free(block);
+    }
 }
 
 static enum outcome fail(struct error *error, int code, const char *what)
@@ -46,7 +58,8 @@ enum outcome regex_compile(struct slice pattern, struct arena *arena, const stru
                            size_t *at, struct error *error)
 {
     struct regex *made = arena_alloc(arena, sizeof(*made));
-    pcre2_general_context *memory = pcre2_general_context_create(allocate, forget, arena);
+    made->memory.arena = arena;
+    pcre2_general_context *memory = pcre2_general_context_create(allocate, forget, &made->memory);
     pcre2_compile_context *context = pcre2_compile_context_create(memory);
     PCRE2_SIZE offset = 0;
     int code = 0;
@@ -65,6 +78,7 @@ enum outcome regex_compile(struct slice pattern, struct arena *arena, const stru
     pcre2_set_match_limit(made->limits, STEPS_MAX);
     pcre2_set_heap_limit(made->limits, HEAP_KIB_MAX);
     pcre2_pattern_info(made->code, PCRE2_INFO_CAPTURECOUNT, &made->groups);
+    made->memory.arena = NULL;
     *regex = made;
     return OUTCOME_OK;
 }
