@@ -95,8 +95,8 @@ check: ## quick: unit tests, format, layers, lint; no servers
 	@code=0; $(MAKE) unit || code=1; $(MAKE) lint || code=1; exit $$code
 
 chaos: deps ## random kills, cuts, stops and a full disk under load, then the proof: ROUNDS=n, SEED=n
-	@$(MAKE) all
-	@tests/chaos/campaign.py --binary "$(BUILD)/mqtt2pg" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
+	@$(MAKE) -j$(JOBS) program FLAVOUR=test
+	@tests/chaos/campaign.py --binary "$(BUILD)/test/mqtt2pg" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 mutants: deps ## break each mechanism on purpose, and see that its tests notice: NAME=x for one, JOBS=n side by side
 	@LC_ALL=C.UTF-8 tests/mutants/run.py --jobs $(JOBS) $(NAME)

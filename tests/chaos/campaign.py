@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """The campaign: random disturbances under load, and the proof that nothing was lost and nothing stored twice.
 
-  campaign.py [--rounds N] [--seed N] [--keep] [--binary PATH]
+  campaign.py [--rounds N] [--seed N] [--keep] [--binary PATH] [--protocol 5|3.1.1] [--broker NAME]
 
 A round is one to three disturbances at once, about 2 seconds. After ROUNDS_OF_A_LEG rounds the disturbances end and everything
-is checked; the next leg begins with another protocol, other settings and an empty database. The last line says what became of all messages; the exit code is 0
-when none was lost, twice or out of order. tests/README.md says more.
+is checked; the next leg begins with another protocol, other settings and an empty database. Each third leg has a broker that sends
+a copy of a message for each subscription. The last line says what became of all messages; the exit code is 0 when none was lost,
+twice or out of order. tests/README.md says more.
 
 SPDX-License-Identifier: MIT
 """
@@ -27,11 +28,16 @@ from checker import Findings, check  # noqa: E402
 from disturbances import LAST, named, run_round  # noqa: E402
 from env import ROOT, Env, Run  # noqa: E402
 from servers import remove  # noqa: E402
-from world import World  # noqa: E402
+from world import BROKERS, World  # noqa: E402
 
 ROUNDS = 120
 ROUNDS_OF_A_LEG = 25
 PROTOCOLS = ("5", "3.1.1")
+
+
+def broker_of(leg):
+    """Both protocols meet both brokers."""
+    return "copies" if leg % 3 == 0 else "mosquitto"
 
 
 def chance_of(seed, leg):
@@ -58,15 +64,16 @@ def run_leg(world, rounds, say):
 
 def explain(world, findings, seed):
     """What a person needs who wants to know why."""
-    print(f"FAILED, seed {seed}, mqtt {world.protocol}: {findings.line()}")
+    print(f"FAILED, seed {seed}, mqtt {world.protocol}, {world.broker.name}: {findings.line()}")
     for words in findings.words:
         print("     " + words)
     world.timeline.flush()
     with open(os.path.join(world.env.folder, "timeline")) as file:
         for line in file.read().splitlines()[-60:]:
             print("     " + line)
-    for line in world.bridge.log().splitlines()[-15:]:
-        print("     bridge| " + line)
+    for bridge in (world.bridge, world.other):
+        for line in bridge.log().splitlines()[-15:]:
+            print(f"     {bridge.name}| {line}")
     print(f"     timeline, configuration, journal, logs: {world.env.folder}; servers' data: {world.env.run.folder}", flush=True)
 
 
@@ -77,10 +84,12 @@ def run_legs(servers, options, total):
         leg += 1
         rounds = min(ROUNDS_OF_A_LEG, options.rounds - done, max(1, options.rounds // 2))
         protocol = options.protocol or PROTOCOLS[(leg - 1) % 2]
+        broker = options.broker or broker_of(leg)
         env = Env(servers, f"leg{leg}", leg)
         try:
-            world = World(env, chance_of(options.seed, leg), protocol)
-            findings = run_leg(world, rounds, lambda text, leg=leg: print(f"leg {leg}, mqtt {protocol}, {text}", flush=True))
+            world = World(env, chance_of(options.seed, leg), protocol, broker)
+            findings = run_leg(world, rounds, lambda text, leg=leg, broker=broker:
+                               print(f"leg {leg}, mqtt {protocol}, {broker}, {text}", flush=True))
             total.merge(findings)
             done += rounds
             if findings.bad():
@@ -100,7 +109,9 @@ def parse_options():
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or 0) or random.SystemRandom().randrange(1, 1 << 31))
     parser.add_argument("--leg", type=int, default=1, help="begin with this one")
     parser.add_argument("--protocol", choices=PROTOCOLS, help="only this one; else by turns")
-    parser.add_argument("--binary", default=os.environ.get("MQTT2PG") or os.path.join(ROOT, "build/mqtt2pg"))
+    parser.add_argument("--broker", choices=BROKERS, help="only this one; else mosquitto, and each third leg the other")
+    # The test build asserts its invariants.
+    parser.add_argument("--binary", default=os.environ.get("MQTT2PG") or os.path.join(ROOT, "build/test/mqtt2pg"))
     parser.add_argument("--keep", action="store_true", help="keep the folders also when all is well")
     options = parser.parse_args()
     options.binary = os.path.abspath(options.binary)

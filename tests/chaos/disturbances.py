@@ -45,6 +45,29 @@ def stop_bridge(world):
     world.bridge.process.send_signal(signal.SIGCONT)
 
 
+def kill_other(world):
+    world.other.kill9()
+    yield
+    world.other.launch()
+
+
+def kill_both(world):
+    """Their rules of the same name come back together."""
+    world.bridge.kill9()
+    world.other.kill9()
+    yield
+    world.launch()
+    world.other.launch()
+
+
+def terminate_other(world):
+    code = world.other.stop()
+    if code != 0:
+        world.trouble(f"SIGTERM: the second bridge ended with {code}")
+    yield
+    world.other.launch()
+
+
 def deny_dead_letters(world):
     """
     The bridge's own table: a message that must go there can't, and nothing may get lost over it. A process that starts meanwhile says what
@@ -202,15 +225,24 @@ def refuse(way):
 # --- the rules' tables
 
 
-def rename_table(world):
-    table = world.chance.choice(("numbered", "second"))
-    world.try_sql(f"alter table if exists {table} rename to {table}_away")
-    yield
-    world.must_sql(f"alter table if exists {table}_away rename to {table}")
+def rename_tables(*choices):
+    """One of these groups of tables goes away, and comes back."""
+    def disturb(world):
+        tables = world.chance.choice(choices)
+        for table in tables:
+            world.try_sql(f"alter table if exists {table} rename to {table}_away")
+        yield
+        world.must_sql(*(f"alter table if exists {table}_away rename to {table}" for table in tables))
+    return disturb
+
+
+rename_table = rename_tables(("numbered",), ("second",), ("mirror",))
+# Of rules that have one name and belong to two bridges.
+rename_both_tables = rename_tables(("numbered", "mirror"))
 
 
 def deny_table(world):
-    table = world.chance.choice(("numbered", "second", "latest"))
+    table = world.chance.choice(("numbered", "second", "latest", "mirror"))
     world.try_sql(f"revoke insert on {table} from bridge")
     yield
     world.must_sql(f"grant insert on {table} to bridge")
@@ -292,7 +324,7 @@ def fill_disk(world):
 
 
 # They begin before, and so end after, what takes the database away.
-PUT_RIGHT_BY_SQL = (deny_dead_letters, rename_table, deny_table, change_table)
+PUT_RIGHT_BY_SQL = (deny_dead_letters, rename_table, rename_both_tables, deny_table, change_table)
 
 Disturbance = collections.namedtuple("Disturbance", "name subject weight function")
 
@@ -305,6 +337,9 @@ DISTURBANCES = (
     Disturbance("SIGTERM the bridge", "bridge", 2, terminate_bridge),
     Disturbance("SIGSTOP the bridge", "bridge", 1, stop_bridge),
     Disturbance("edit the rules while the bridge is away", "bridge", 3, edit_while_away),
+    Disturbance("kill -9 the second bridge", "bridge", 2, kill_other),
+    Disturbance("kill -9 both bridges", "bridge", 1, kill_both),
+    Disturbance("SIGTERM the second bridge", "bridge", 1, terminate_other),
     Disturbance("deny the dead letters", "bridge", 1, deny_dead_letters),
     Disturbance("kill -9 PostgreSQL", "postgres", 2, kill_postgres),
     Disturbance("kill -9 the postmaster", "postgres", 1, kill_postmaster),
@@ -329,6 +364,7 @@ DISTURBANCES = (
     Disturbance("keep the database away until the journal is full", "way to the database", 2,
                 keep_database_away_until_journal_is_full),
     Disturbance("rename a table away", "tables", 3, rename_table),
+    Disturbance("rename the tables of both bridges away", "tables", 2, rename_both_tables),
     Disturbance("deny a table", "tables", 2, deny_table),
     Disturbance("add a column", "tables", 1, change_table),
     Disturbance("reload", "configuration", 3, reload),

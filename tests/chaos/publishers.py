@@ -19,21 +19,29 @@ import time
 
 from mqtt_raw import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Client, packet, publish_packet
 
-GOOD, NOT_JSON, BAD_VALUE, REFUSED_CHECK, REFUSED_KEY, FILTERED = ("good", "not JSON", "bad value", "refused by a check",
-                                                                    "refused by a foreign key", "filtered")
+GOOD, NOT_JSON, BAD_VALUE, REFUSED_CHECK, REFUSED_KEY, REFUSED_ODD, FILTERED = (
+    "good", "not JSON", "bad value", "refused by a check", "refused by a foreign key", "refused by a trigger", "filtered")
 FATES = {11: NOT_JSON, 17: BAD_VALUE, 23: REFUSED_CHECK, 37: FILTERED}
+
+# What a trigger refuses single rows with: classes of its own, and those that elsewhere speak of a rule, the database or the connection.
+ODD_STATES = ("U0001", "45000", "57014", "42501", "40001", "42P01", "55P03", "53100", "AB123", "58000", "0A000", "53400", "55000",
+              "3F000", "28000", "08006", "P0001", "XX000")
 
 
 def fate(number):
-    """What becomes of the message with this number. PostgreSQL names no line for a foreign key: it takes halving, so there are few of them."""
+    """What becomes of the message with this number."""
+    if number % 700 == 53:
+        return REFUSED_ODD
     return REFUSED_KEY if number % 400 == 31 else FATES.get(number % 40, GOOD)
 
 
-def payload(number, padding):
+def payload(number, padding, odd=0):
+    """`odd`: which of the odd states comes first."""
     kind = fate(number)
-    text = '{"n":%d,"v":%s,"kind":%d,"x":"%s"}' % (
+    code = ODD_STATES[(odd + number // 700) % len(ODD_STATES)] if kind == REFUSED_ODD else ""
+    text = '{"n":%d,"v":%s,"kind":%d,%s"x":"%s"}' % (
         number, {BAD_VALUE: '"warm"', REFUSED_CHECK: "5000", FILTERED: "-1"}.get(kind, "20.5"), 2 if kind == REFUSED_KEY else 1,
-        "x" * padding)
+        f'"code":"{code}",' if code else "", "x" * padding)
     return text[:-1] if kind == NOT_JSON else text
 
 
@@ -51,8 +59,10 @@ class Publisher:
     WINDOW = 10  # under way at most: a restart of the broker makes so many numbers unsure at most
     LANES = ("a", "b")
 
-    def __init__(self, env, name, qos, version, rate, padding):
+    def __init__(self, env, name, qos, version, rate, padding, large=0, odd=0):
+        """`large`: bytes of the largest messages; `odd`: which of ODD_STATES comes first."""
         self.env, self.name, self.qos, self.version, self.rate, self.padding = env, name, qos, version, rate, padding
+        self.large, self.odd = large, odd
         self.chance = random.Random(name)
         self.under_way = collections.OrderedDict()  # packet identifier → Sent, in the order of sending
         self.counts = dict.fromkeys(self.LANES, 0)  # next number
@@ -71,7 +81,10 @@ class Publisher:
         return self
 
     def finish(self, seconds=60):
-        """No new messages; waits until the broker has confirmed all of them."""
+        """
+        No new messages, but for a good one at the end of each lane; waits until the broker has confirmed all of them. (A rule whose
+        last rows are all refused with a state that speaks of its table waits for one that passes.)
+        """
         self.finishing = True
         self.thread.join(seconds)
         if self.thread.is_alive():
@@ -105,8 +118,15 @@ class Publisher:
             if writable:
                 data = data[self.client.socket.send(data):]
 
+    def _owed(self):
+        """The lanes that still need a last message."""
+        return [lane for lane, count in self.counts.items() if not self.finishing or count and fate(count - 1) != GOOD]
+
+    def _done(self):
+        return self.gave_up or (self.finishing and not self.under_way and not self._owed())
+
     def _run(self):
-        while not (self.finishing and not self.under_way) and not self.gave_up:
+        while not self._done():
             try:
                 self._connect()
                 self._work()
@@ -122,11 +142,11 @@ class Publisher:
         start, sent = time.monotonic(), 0
         waiting = getattr(self.client, "waiting", [])
         self._confirm(waiting)
-        while not (self.finishing and not self.under_way) and not self.gave_up:
+        while not self._done():
             allowed = (time.monotonic() - start) * self.rate
             out = b""
-            while not self.finishing and sent < allowed and len(self.under_way) < self.WINDOW:
-                out += self._next()
+            while self._owed() and sent < allowed and len(self.under_way) < self.WINDOW:
+                out += self._next(self.chance.choice(self._owed()))
                 sent += 1
             sent = max(sent, allowed - self.rate)  # after a pause no more than a second's worth at once
             self._write(out)
@@ -139,10 +159,18 @@ class Publisher:
 
     # --- messages
 
-    def _next(self):
-        lane = self.chance.choice(self.LANES)
+    def _padding(self):
+        """Some messages are large, a few as large as the bridge takes them."""
+        if self.large and self.chance.random() < 0.003:
+            return self.large if self.chance.random() < 0.2 else min(100000, self.large)
+        return self.chance.randrange(2 * self.padding + 1)
+
+    def _text(self, lane, number):
+        return payload(number, self._padding(), self.odd + 9 * self.LANES.index(lane))
+
+    def _next(self, lane):
         number = self.counts[lane]
-        sent = Sent(lane, number, payload(number, self.chance.randrange(2 * self.padding + 1)))
+        sent = Sent(lane, number, self._text(lane, number))
         while self.next_id in self.under_way:
             self.next_id = self.next_id % 65535 + 1
         packet_id, self.next_id = self.next_id, self.next_id % 65535 + 1
@@ -151,8 +179,14 @@ class Publisher:
         return self._encode(packet_id, sent, False)
 
     def _encode(self, packet_id, sent, duplicate):
-        return publish_packet(self.env.topic(f"~/n/{self.name}/{sent.lane}"), sent.text, self.qos, packet_id, self.version,
-                              duplicate=duplicate)
+        return publish_packet(self.env.topic(self._topic(sent.lane)), sent.text, self.qos, packet_id, self.version, duplicate=duplicate,
+                              **self._properties(sent.lane))
+
+    def _topic(self, lane):
+        return f"~/n/{self.name}/{lane}"
+
+    def _properties(self, lane):
+        return {}
 
     def _confirm(self, packets):
         answer = b""
@@ -171,6 +205,36 @@ class Publisher:
             elif kind == PUBLISH:
                 self.troubles.append(f"{self.name}: got a PUBLISH")
         self._write(answer)
+
+
+class Asker(Publisher):
+    """
+    Sends requests and says where the answer goes; a few answers would have more levels than the broker takes, which ends the connection
+    of the bridge that publishes one. With MQTT 5 by the response topic; with 3.1.1 the rule makes a longer topic of the request's.
+    """
+
+    LANES = ("a", "hostile")
+    HOSTILE = 0.02
+
+    def __init__(self, env, mqtt5, rate):
+        super().__init__(env, "asker", 1, 5 if mqtt5 else 4, rate, 20)
+        self.mqtt5, self.calm = mqtt5, False
+
+    def _owed(self):
+        if self.finishing:
+            return []
+        return ["hostile" if not self.calm and self.chance.random() < self.HOSTILE else "a"]
+
+    def _text(self, lane, number):
+        return '{"n":%d}' % number
+
+    def _topic(self, lane):
+        return "~/q/" + ("h/" * 196 if lane == "hostile" and not self.mqtt5 else "") + "asker/" + lane
+
+    def _properties(self, lane):
+        if not self.mqtt5:
+            return {}
+        return {"response_topic": self.env.topic("~/ack/" + ("h/" * 205 if lane == "hostile" else "") + "asker/" + lane)}
 
 
 if __name__ == "__main__":

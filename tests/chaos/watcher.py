@@ -15,9 +15,11 @@ import psycopg2
 from mqtt_raw import PUBACK, PUBLISH, SUBACK, SUBSCRIBE, Client, Packets, field, packet
 
 # A table may be away under its other name when the acknowledgment of an earlier row comes.
+ANSWERED = "select 'asker', 'a', n from asked where path = 'asker/a' and n = any (%s)"
 VISIBLE = """select who, lane, n from %s join unnest(%%s::text[], %%s::text[], %%s::bigint[]) asked (who, lane, n)
              using (who, lane, n)"""
-DEAD = "select 1 from mqtt2pg.dead_letter where rule = 'numbered' and topic = %s and payload = %s limit 1"
+DEAD = """select 1 from mqtt2pg.dead_letter where client_id = %s and rule = 'numbered' and topic = %s
+          and substring(payload for length(%s)) = %s limit 1"""
 
 
 def number_in(data):
@@ -29,8 +31,8 @@ def number_in(data):
 class AckWatcher:
     """Subscribes to the acknowledgments with a session of its own, and asks the database for the row as soon as one comes."""
 
-    def __init__(self, env):
-        self.env = env
+    def __init__(self, env, client_id):
+        self.env, self.client_id = env, client_id
         self.seen = {}        # (who, lane, number) → set of statuses
         self.arrived = 0
         self.early = []       # acknowledgments without their row
@@ -93,10 +95,10 @@ class AckWatcher:
                 rest = rest[2:]
             ack = json.loads(rest)
             who, lane = topic.split("/")[-2:]
-            number = number_in(ack["payload"])
+            number = int(ack["n"])
             self.seen.setdefault((who, lane, number), set()).add(ack["status"])
             self.arrived += 1
-            (stored if ack["status"] == "stored" else rejected).append((who, lane, number, ack["payload"]))
+            (stored if ack["status"] == "stored" else rejected).append((who, lane, number))
         if publishes:
             self._prove(stored, rejected)
         return answer
@@ -105,13 +107,14 @@ class AckWatcher:
         try:
             if self.connection is None or self.connection.closed:
                 self.connection = self.env.run.connect(self.env.database)
-            missing = {ack[:3] for ack in stored}
+            missing = self._unanswered({key for key in stored if key[0] == "asker"}) | {key for key in stored if key[0] != "asker"}
             for table in ("numbered", "numbered_away", "numbered"):
                 if missing:
                     missing -= self._visible(table, missing)
-            for who, lane, number, text in rejected:
+            for who, lane, number in rejected:
                 with self.connection.cursor() as cursor:
-                    cursor.execute(DEAD, (self.env.topic(f"~/n/{who}/{lane}"), text.encode()))
+                    head = b'{"n":%d,' % number
+                    cursor.execute(DEAD, (self.client_id, self.env.topic(f"~/n/{who}/{lane}"), head, head))
                     if not cursor.fetchone():
                         missing.add((who, lane, number))
             self.early += sorted(missing)
@@ -120,6 +123,13 @@ class AckWatcher:
             self.unproved += len(stored) + len(rejected)
             if self.connection is not None:
                 self.connection.close()
+
+    def _unanswered(self, keys):
+        if not keys:
+            return keys
+        with self.connection.cursor() as cursor:
+            cursor.execute(ANSWERED, ([number for _, _, number in keys],))
+            return keys - set(cursor.fetchall())
 
     def _visible(self, table, keys):
         try:
@@ -133,8 +143,10 @@ class AckWatcher:
 class MemoryWatcher:
     """The most memory that any process of the bridge ever had resident."""
 
-    def __init__(self, bridge):
-        self.bridge, self.peak_mb, self.stopped = bridge, 0.0, False
+    STEP_MB = 8  # that is worth a line of the timeline
+
+    def __init__(self, bridge, note):
+        self.bridge, self.note, self.peak_mb, self.told_mb, self.stopped = bridge, note, 0.0, 32, False
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self):
@@ -151,6 +163,9 @@ class MemoryWatcher:
                 self.peak_mb = max(self.peak_mb, self.bridge.rss_peak_mb())
             except (OSError, AttributeError):  # between two processes
                 pass
+            if self.peak_mb > self.told_mb + self.STEP_MB:
+                self.told_mb = self.peak_mb
+                self.note(f"       {self.bridge.name} has had {self.peak_mb:.0f} MB resident")
             time.sleep(0.2)
 
 

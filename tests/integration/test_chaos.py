@@ -20,9 +20,13 @@ ROUNDS = (("rename a table away", "kill -9 PostgreSQL", "cut the broker's connec
           ("restart the broker", "kill -9 the bridge", "stall the database's connections, then cut"))
 
 
-def some_rounds(env, protocol):
-    world = World(env, random.Random(SEED), protocol, small_disk=False).start()
-    for names in ROUNDS:
+COPIES = (("reload twice", "rename the tables of both bridges away", "restart the broker"),
+          ("reload", "kill -9 both bridges", "cut the broker's connections"))
+
+
+def some_rounds(env, protocol, rounds=ROUNDS, broker="mosquitto"):
+    world = World(env, random.Random(SEED), protocol, broker, small_disk=False).start()
+    for names in rounds:
         run_round(world, named(names))
     findings = check(world)
     assert not findings.bad(), f"seed {SEED}: {findings.line()}\n     " + "\n     ".join(findings.words)
@@ -36,3 +40,9 @@ def test_rounds_with_mqtt_5(env):
 @limit(150)
 def test_rounds_with_mqtt_311(env):
     some_rounds(env, "3.1.1")
+
+
+@limit(150)
+def test_rounds_with_copies(env):
+    """At a broker that sends a copy for each subscription."""
+    some_rounds(env, "5", COPIES, "copies")
