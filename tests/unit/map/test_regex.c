@@ -8,8 +8,9 @@ static const struct regex *compile(const char *pattern, struct arena *arena)
 {
     const struct regex *regex = NULL;
     struct error error;
+    size_t at;
 
-    CHECK(regex_compile(slice_of(pattern), arena, &regex, &error) == OUTCOME_OK);
+    CHECK(regex_compile(slice_of(pattern), arena, &regex, &at, &error) == OUTCOME_OK);
     return regex;
 }
 
