@@ -2,9 +2,9 @@
 -- is quick. $1: client_id, $2: names of rules that are parked, as an array
 select null::text as rule,
        (select count(*) from (select from mqtt2pg.dead_letter
-                               where not parked and (client_id = $1 or client_id is null) limit 100000) as some) as letters
+                               where not parked and (client_id = $1 or client_id is null) limit 100000) as found) as letters
 union all
 select name,
        (select count(*) from (select from mqtt2pg.dead_letter
-                               where parked and rule = name and (client_id = $1 or client_id is null) limit 100000) as some)
+                               where parked and rule = name and (client_id = $1 or client_id is null) limit 100000) as found)
   from unnest($2::text[]) as name

@@ -40,6 +40,22 @@ def test_all_files_twice(env):
         env.pg.close()
 
 
+def test_every_embedded_statement_is_valid(env):
+    """The server can prepare each statement that the program has from sql/embedded: what fails at debug level only is found here."""
+    psql(env, "mqtt2pg.sql")
+    wrong = {}
+    for path in sorted(glob.glob(os.path.join(ROOT, "sql", "embedded", "*.sql"))):
+        with open(path) as file:
+            text = file.read()
+        if "copy mqtt2pg" in text.lower():
+            continue  # no statement that can be prepared; each dead letter tries it
+        try:
+            env.admin("prepare embedded as " + text.replace("%", "%%") + "; deallocate embedded")
+        except psycopg2.Error as error:
+            wrong[os.path.basename(path)] = str(error).splitlines()[0]
+    assert not wrong, wrong
+
+
 def test_timescale_says_that_it_is_missing(env):
     if env.admin("select 1 from pg_available_extensions where name = 'timescaledb'"):
         return
