@@ -49,6 +49,25 @@ static void text_set(char *to, size_t size, struct slice text)
     to[length] = '\0';
 }
 
+/* What of a reason may be told. The caller has the mutex. */
+static size_t told_length(const char *reason)
+{
+    const char *detail = payloads_shown ? NULL : strstr(reason, HEALTH_DETAIL);
+    return detail != NULL ? (size_t) (detail - reason) : strlen(reason);
+}
+
+static void set_reason(char *to, size_t size, const char *reason)
+{
+    text_set(to, size, slice_make(reason, reason == NULL ? 0 : told_length(reason)));
+}
+
+void health_hide_detail(char *reason)
+{
+    pthread_mutex_lock(&mutex);
+    reason[told_length(reason)] = '\0';
+    pthread_mutex_unlock(&mutex);
+}
+
 static void set_part(enum health_part part, bool well, bool paused, const char *text)
 {
     assert(part < HEALTH_PARTS);
@@ -60,7 +79,7 @@ static void set_part(enum health_part part, bool well, bool paused, const char *
     }
     health->well = well;
     health->paused = paused;
-    text_set(health->text, sizeof(health->text), slice_of(text));
+    set_reason(health->text, sizeof(health->text), text);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -111,7 +130,7 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason,
     reject->at_us = clock_wall_us();
     text_set(reject->rule, sizeof(reject->rule), slice_of(rule));
     text_set(reject->topic, sizeof(reject->topic), topic);
-    text_set(reject->reason, sizeof(reject->reason), slice_of(reason));
+    set_reason(reject->reason, sizeof(reject->reason), reason);
     text_set(reject->payload, sizeof(reject->payload),
              slice_of(payloads_shown && payload != NULL ? payload : ""));
     struct health_reject *last = &find_or_add_rule(rule)->last;
@@ -143,7 +162,7 @@ void health_set_parked(const char *rule, const char *reason)
             parked->messages = -1;
         }
         text_set(parked->rule, sizeof(parked->rule), slice_of(rule));
-        text_set(parked->reason, sizeof(parked->reason), slice_of(reason));
+        set_reason(parked->reason, sizeof(parked->reason), reason);
     } else if (found != NULL) {
         found->parked.since_us = 0;
     }

@@ -99,6 +99,16 @@ size_t health_gaps_open(void); /* how many in all */
 void health_set_letters(int64_t rejected);
 int64_t health_letters(void);
 
+/*
+ * Stands before the part of a reason that may quote values of a row: PostgreSQL's DETAIL, and the
+ * HINT of a trigger. Dead letters keep that part; logs and health show it only while payloads are
+ * shown. It is the end of a reason always, so that nothing behind it is shown by mistake.
+ */
+#define HEALTH_DETAIL "; detail: "
+
+/* Cuts that part off `reason`, unless payloads are shown. For logs; health does it by itself. */
+void health_hide_detail(char *reason);
+
 /* Off at first. Switching it off forgets the payloads that are kept here. */
 void health_show_payloads(bool shown);
 bool health_payloads_shown(void);

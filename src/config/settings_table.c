@@ -219,7 +219,8 @@ const struct setting settings[] = {
      .type = SETTING_BOOLEAN,
      .default_value = "false",
      .reload = true,
-     .help = "Show the beginnings of the payloads of the last dead letters there, too."},
+     .help = "Show the beginnings of the last dead letters' payloads there, and rows that "
+             "PostgreSQL quotes."},
     {.path = "http.admin",
      .type = SETTING_BOOLEAN,
      .default_value = "false",

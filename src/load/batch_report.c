@@ -51,13 +51,16 @@ static void report_rejects(const struct batch *batch, size_t first, size_t noted
             count++;
         }
     }
+    char reason[sizeof(reject->reason)];
+
+    memcpy(reason, reject->reason, sizeof(reason));
+    health_hide_detail(reason);
     /* Of a batch with more rejects than are known, the rest is told as the first rule's. */
     if (first == 0) {
         count += (int64_t) (batch->reject_count - noted);
     }
     log_warn("messages rejected: they are in the dead letters", F_TEXT("rule", reject->rule),
-             F_INT("messages", count), F_TEXT("topic", reject->topic),
-             F_TEXT("reason", reject->reason));
+             F_INT("messages", count), F_TEXT("topic", reject->topic), F_TEXT("reason", reason));
 }
 
 void batch_report(const struct batch *batch)

@@ -299,7 +299,11 @@ static void loader_step(struct loader *loader)
     take_new_rules(loader);
     if (!pg_is_connected(loader->connection)) {
         if (loader->link == LINK_UP) { /* nobody has noticed yet */
-            loader_disconnect(loader, "connection lost");
+            const char *words = pg_last_words(loader->connection);
+            const char *reason = words[0] != '\0' ? words : "the server closed the connection";
+
+            log_warn("database connection lost", F_TEXT("reason", reason));
+            loader_disconnect(loader, reason);
         }
         if (!loader_connect(loader)) {
             loader_pause(loader, backoff_next(&loader->backoff));

@@ -102,6 +102,7 @@ void loader_retry_later(struct loader *loader)
         return;
     }
     if (result != STORE_DONE) {
+        health_hide_detail(failure.message);
         log_warn("dead letters can't be tried again now", F_TEXT("reason", failure.message));
     }
     later->rule++;

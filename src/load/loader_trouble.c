@@ -131,8 +131,10 @@ static void act(struct loader *loader, enum remedy_act act, enum store_result re
 void loader_trouble(struct loader *loader, enum store_result result,
                     const struct pg_failure *failure)
 {
+    struct pg_failure told = *failure;
     struct remedy remedy;
 
+    health_hide_detail(told.message);
     note_trouble(loader, result);
     remedy = trouble_remedy(result, failure, &loader->history);
     if (remedy.records_max > 0) {
@@ -142,7 +144,7 @@ void loader_trouble(struct loader *loader, enum store_result result,
     if (remedy.give_up) {
         give_up_message(loader, failure);
     }
-    act(loader, remedy.act, result, failure);
+    act(loader, remedy.act, result, &told);
     if (remedy.act != REMEDY_NONE && pg_is_connected(loader->connection)) {
         loader_rewind(loader); /* connecting reads the position */
     }

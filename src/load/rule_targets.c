@@ -121,22 +121,29 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
 {
     struct rule_target *target = &targets->list[rule];
     const char *name = targets->ruleset->rules[rule]->name;
-    bool known = target->state > RULE_WORKS && strcmp(target->reason, reason) == 0;
+    char about_rule[sizeof(target->reason)];
+    bool known;
 
+    /* DETAIL quotes one row; the reason will stand in all letters. */
+    snprintf(about_rule, sizeof(about_rule), "%s", reason);
+    if (strstr(about_rule, HEALTH_DETAIL) != NULL) {
+        *strstr(about_rule, HEALTH_DETAIL) = '\0';
+    }
+    known = target->state > RULE_WORKS && strcmp(target->reason, about_rule) == 0;
     target->look_again_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
     target->state = state;
     snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
-    snprintf(target->reason, sizeof(target->reason), "%s", reason);
+    memcpy(target->reason, about_rule, sizeof(target->reason));
     if (!known && state == RULE_PARKED) {
         log_error("rule parked: its messages wait in the dead letters until its table works",
-                  F_TEXT("rule", name), F_TEXT("reason", reason),
+                  F_TEXT("rule", name), F_TEXT("reason", target->reason),
                   F_TEXT("sqlstate", target->sqlstate));
     } else if (!known) {
         log_error("rule held: its table takes no rows now, its messages wait in the dead letters",
-                  F_TEXT("rule", name), F_TEXT("reason", reason),
+                  F_TEXT("rule", name), F_TEXT("reason", target->reason),
                   F_TEXT("sqlstate", target->sqlstate));
     }
-    show_parked(targets, rule, reason);
+    show_parked(targets, rule, target->reason);
 }
 
 void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *reason,

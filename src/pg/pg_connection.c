@@ -104,7 +104,14 @@ static void take_notice(void *context, const PGresult *result)
 {
     struct pg_connection *connection = context;
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    struct pg_failure failure;
+
     connection->notices++;
+    /* libpq takes an error that comes while nothing is asked for a notice: the server's farewell. */
+    pg_session_failure(result, NULL, &failure);
+    if (failure.fatal && failure.sqlstate[0] != '\0') {
+        connection->last_words = failure;
+    }
     log_debug("notice from PostgreSQL", F_TEXT("notice", text));
 }
 
@@ -199,6 +206,7 @@ enum outcome pg_connect(struct pg_connection *connection, struct error *error)
     struct error reason = {0};
 
     pg_disconnect(connection);
+    connection->last_words = (struct pg_failure){.message = ""};
     int64_t end_ms = clock_monotonic_ms() + connection->options.connect_ms;
     if (FAULT("pg.connect")) {
         return error_set(error, OUTCOME_RETRY, "fault point: no connection");

@@ -60,6 +60,10 @@ void pg_disconnect(struct pg_connection *connection);
  * it is noticed. */
 bool pg_is_connected(struct pg_connection *connection);
 
+/* What the server said with FATAL or PANIC before it closed the connection; "" = nothing since
+ * pg_connect() began. Borrowed. */
+const char *pg_last_words(const struct pg_connection *connection);
+
 /* Between us and the server stands a connection pooler (PgBouncer): the session may be another one in
  * each transaction, so nothing may rest on a session's locks or settings. */
 bool pg_is_pooled(const struct pg_connection *connection);

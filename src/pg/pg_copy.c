@@ -204,7 +204,7 @@ static enum outcome converse(struct pg_connection *connection, struct conversati
         *failure = conversation->failure;
         outcome = OUTCOME_RETRY;
         if (failure->fatal || PQstatus(connection->pg) != CONNECTION_OK) {
-            pg_disconnect(connection);
+            pg_session_end(connection, failure);
         }
     } else if (outcome != OUTCOME_OK && conversation->failed) {
         *failure = conversation->failure; /* the server's own words say more */

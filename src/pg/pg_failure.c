@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/health.h"
 #include "base/text.h"
 
 enum outcome pg_failure_set(struct pg_failure *failure, enum sql_action action, const char *format,
@@ -40,24 +41,6 @@ static void append_words(struct pg_failure *failure, struct slice text)
     failure->message[used] = '\0';
 }
 
-void pg_failure_message(struct pg_failure *failure, struct slice primary, struct slice detail)
-{
-    failure->message[0] = '\0';
-    append_words(failure, primary);
-    if (detail.length > 0) {
-        append_words(failure, slice_make(": ", 2));
-        append_words(failure, detail);
-    }
-}
-
-void pg_failure_hint(struct pg_failure *failure, struct slice hint)
-{
-    if (hint.length > 0) {
-        append_words(failure, slice_of("; hint: "));
-        append_words(failure, hint);
-    }
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -66,6 +49,55 @@ static bool is_digit(char c)
 static bool starts_with(struct slice text, struct slice start)
 {
     return text.length >= start.length && memcmp(text.data, start.data, start.length) == 0;
+}
+
+/* DETAIL of these speaks of sessions, objects and limits, whoever asks; that of all others may quote
+ * the row. */
+static bool tells_no_values(const char *sqlstate)
+{
+    static const char *const classes[] = {"08", "0A", "25", "26", "28", "3D", "3F",    "40",
+                                          "42", "53", "55", "57", "58", "72", "XX001", "XX002"};
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        if (strncmp(sqlstate, classes[i], strlen(classes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* pl_exec.c, plpy_elog.c, plperl.c, pltcl.c, …; also some of the planner, where it does no harm. */
+static bool is_raised(struct slice source)
+{
+    return starts_with(source, slice_of("pl"));
+}
+
+static void append_part(struct pg_failure *failure, const char *before, struct slice text)
+{
+    if (text.length > 0) {
+        append_words(failure, slice_of(before));
+        append_words(failure, text);
+    }
+}
+
+void pg_failure_say(struct pg_failure *failure, const struct pg_words *words)
+{
+    bool raised = is_raised(words->source);
+    bool plain = !raised && tells_no_values(failure->sqlstate);
+
+    failure->message[0] = '\0';
+    append_words(failure, words->primary);
+    if (plain) {
+        append_part(failure, ": ", words->detail);
+    }
+    if (!raised) {
+        append_part(failure, "; hint: ", words->hint);
+    }
+    if (!plain) {
+        append_part(failure, HEALTH_DETAIL, words->detail);
+    }
+    if (raised) {
+        append_part(failure, words->detail.length > 0 ? "; hint: " : HEALTH_DETAIL, words->hint);
+    }
 }
 
 static struct slice skip(struct slice text, size_t length)

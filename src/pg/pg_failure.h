@@ -17,8 +17,9 @@ struct pg_failure {
     enum sql_action action;
     bool fatal;       /* FATAL, PANIC, or the server did not say: the connection is gone or going */
     char sqlstate[6]; /* "" when the server did not say */
-    char message
-        [400]; /* primary message and detail, one line; values of rows do not belong in logs, but in dead letters they do */
+    /* Primary message, DETAIL and HINT, one line. What may quote values of a row, which belongs into
+     * dead letters and not into logs, stands last, behind HEALTH_DETAIL. */
+    char message[400];
     uint64_t line;        /* of COPY, with SQL_ROW: number of the row, from 1; 0 = not told */
     char constraint[128]; /* "" or the constraint's name */
     char column[64];      /* of COPY: the one whose value could not be read; "" = not told */
@@ -28,12 +29,21 @@ struct pg_failure {
 enum outcome pg_failure_set(struct pg_failure *failure, enum sql_action action, const char *format,
                             ...) PRINTF_LIKE(3, 4);
 
-/* Puts primary message and detail together: control characters become spaces, no full stop, no torn
- * character at the end. */
-void pg_failure_message(struct pg_failure *failure, struct slice primary, struct slice detail);
+/* What PostgreSQL says of a failure. Texts are borrowed; empty = none. */
+struct pg_words {
+    struct slice primary;
+    struct slice detail;
+    struct slice hint;
+    struct slice source; /* file of PostgreSQL's source that raised it */
+};
 
-/* Appends PostgreSQL's advice, "; hint: …"; nothing when there is none. */
-void pg_failure_hint(struct pg_failure *failure, struct slice hint);
+/*
+ * Makes `message` of them: "PRIMARY: DETAIL; hint: HINT", or "PRIMARY; hint: HINT; detail: DETAIL"
+ * where DETAIL may quote values, by the SQLSTATE (which the failure has already). All that a
+ * function of a procedural language raised may quote values. Control characters become spaces, no
+ * full stop, no torn character at the end.
+ */
+void pg_failure_say(struct pg_failure *failure, const struct pg_words *words);
 
 /*
  * Number of the row in the context that PostgreSQL gives with an error in COPY, in any language of

@@ -36,6 +36,11 @@ bool pg_is_connected(struct pg_connection *connection)
     return connection->pg != NULL;
 }
 
+const char *pg_last_words(const struct pg_connection *connection)
+{
+    return connection->last_words.message;
+}
+
 bool pg_is_pooled(const struct pg_connection *connection)
 {
     return connection->pooled;
@@ -160,15 +165,28 @@ short pg_session_wait(struct pg_connection *connection, int fd, short events,
     }
 }
 
+void pg_session_end(struct pg_connection *connection, const struct pg_failure *failure)
+{
+    if (failure->fatal && failure->sqlstate[0] != '\0') {
+        connection->last_words = *failure;
+    }
+    pg_disconnect(connection);
+}
+
 enum outcome pg_session_lost(struct pg_connection *connection, struct pg_failure *failure)
 {
     if (connection->pg == NULL) {
         return pg_failure_set(failure, SQL_RECONNECT, "not connected");
     }
-    *failure = (struct pg_failure){.action = SQL_RECONNECT, .fatal = true};
-    const char *message = PQerrorMessage(connection->pg);
-    pg_failure_message(failure, slice_of(message[0] != '\0' ? message : "connection lost"),
-                       slice_of(NULL));
+    if (connection->last_words.message[0] != '\0') {
+        *failure = connection->last_words;
+    } else {
+        const char *message = PQerrorMessage(connection->pg);
+        *failure = (struct pg_failure){.action = SQL_RECONNECT, .fatal = true};
+        const struct pg_words words = {
+            .primary = slice_of(message[0] != '\0' ? message : "connection lost")};
+        pg_failure_say(failure, &words);
+    }
     pg_disconnect(connection);
     return OUTCOME_RETRY;
 }
@@ -271,9 +289,12 @@ void pg_session_failure(const PGresult *result, const char *relation, struct pg_
     if (primary == NULL) {
         primary = PQresultErrorMessage(result);
     }
-    pg_failure_message(failure, slice_of(primary),
-                       slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL)));
-    pg_failure_hint(failure, slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT)));
+    const struct pg_words words = {
+        .primary = slice_of(primary),
+        .detail = slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL)),
+        .hint = slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT)),
+        .source = slice_of(PQresultErrorField(result, PG_DIAG_SOURCE_FILE))};
+    pg_failure_say(failure, &words);
     if (relation != NULL && failure->action == SQL_ROW) {
         const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
         struct slice column = pg_failure_copy_column(context, slice_of(relation));
@@ -357,7 +378,7 @@ enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first
     if (finish.failed) {
         *failure = finish.failure;
         if (!is_usable(connection, &finish)) {
-            pg_disconnect(connection);
+            pg_session_end(connection, failure);
         }
     }
     if (last != NULL && !finish.failed) {

@@ -16,16 +16,17 @@
 #include "pg/pg_connection.h"
 
 struct pg_connection {
-    struct pg_options options;   /* its texts are copies, owned */
-    PGconn *pg;                  /* owned; NULL while not connected */
-    int interrupt_fd;            /* eventfd; readable once pg_interrupt() was called */
-    int64_t patience_ms;         /* how long a wait may last without progress */
-    int64_t deadline_ms;         /* of the wait under way, monotonic */
-    int64_t look_ms;             /* when pg_watch() looks next, monotonic */
-    char waits_for[400];         /* what it told last of the wait under way; "" = nothing */
-    unsigned inputs;             /* reads from the socket that brought something */
-    unsigned notices;            /* NOTICE messages so far */
-    bool (*step)(void *context); /* of pg_meanwhile(); NULL: none, or it has nothing left to do */
+    struct pg_options options;    /* its texts are copies, owned */
+    PGconn *pg;                   /* owned; NULL while not connected */
+    int interrupt_fd;             /* eventfd; readable once pg_interrupt() was called */
+    int64_t patience_ms;          /* how long a wait may last without progress */
+    int64_t deadline_ms;          /* of the wait under way, monotonic */
+    int64_t look_ms;              /* when pg_watch() looks next, monotonic */
+    char waits_for[400];          /* what it told last of the wait under way; "" = nothing */
+    unsigned inputs;              /* reads from the socket that brought something */
+    unsigned notices;             /* NOTICE messages so far */
+    struct pg_failure last_words; /* FATAL or PANIC; message "": none since pg_connect() began */
+    bool (*step)(void *context);  /* of pg_meanwhile(); NULL: none, or it has nothing left to do */
     void *step_context;
     bool early_check_off;      /* COPY once took something harmless for an early error */
     int previous_pid;          /* backend of the previous connection; 0 = not known */
@@ -79,6 +80,10 @@ enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first
 /* What a result that is a failure says. `relation` names the target of a COPY for the line number;
  * NULL else. */
 void pg_session_failure(const PGresult *result, const char *relation, struct pg_failure *failure);
+
+/* Closes the connection because of this failure, which becomes its last words when the server said
+ * it. */
+void pg_session_end(struct pg_connection *connection, const struct pg_failure *failure);
 
 /* The connection does not take what was to be sent: closes it and says so. */
 enum outcome pg_session_lost(struct pg_connection *connection, struct pg_failure *failure);

@@ -144,12 +144,13 @@ static enum outcome read_step(struct pg_connection *connection, struct pg_step *
             note_result(step, result);
         }
     } while (result != NULL && PQstatus(connection->pg) == CONNECTION_OK);
-    if (PQstatus(connection->pg) == CONNECTION_OK) {
+    bool farewell = step->failed && step->failure->fatal;
+    if (PQstatus(connection->pg) == CONNECTION_OK && !farewell) {
         return OUTCOME_OK;
     }
     if (step->failed) {
         *failure = *step->failure;
-        pg_disconnect(connection);
+        pg_session_end(connection, failure);
         return OUTCOME_RETRY;
     }
     return pg_session_lost(connection, failure);

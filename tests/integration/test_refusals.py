@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import json
 import time
 
 from env import limit, quick
@@ -105,6 +106,7 @@ def test_row_level_security(env):
     env.publish(both(0, 30))
     others_go_on(env, 30)
     settled(env, bridge, 30)
+    env.wait(lambda: bridge.metric("dead_letters_waiting") == 3, 10, lambda: f'{bridge.metric("dead_letters_waiting")} dead letters are told')
 
 
 @quick
@@ -155,6 +157,36 @@ def test_row_that_ends_the_connection(env):
              lambda: env.sql("select n from r order by id"))
     assert [(letter[0], letter[4]) for letter in env.dead_letters()] == [("r", False)], env.dead_letters()
     assert bridge.metric("database_reconnects_total") < 30, "no back-off"
+
+
+def test_values_of_rows_stay_out_of_the_log(env):
+    """PostgreSQL's DETAIL quotes rows: it stands in the dead letter, and in log and pages only while payloads may be shown."""
+    env.sql("""create table d (id text primary key);
+               create table r (n int check (n <> 1), v text unique, d text references d, must int not null);
+               create function busy() returns trigger language plpgsql as $$ begin
+                 if new.n = 5 then raise exception 'busy' using errcode = '55P03', detail = new.v, hint = new.v; end if; return new; end $$;
+               create trigger busy before insert on r for each row execute function busy()""")
+    bridge = env.bridge("""{ name = "r"; topic = "~/r"; table = "r"; columns = { n = "$.n"; v = "$.v"; d = "$.d"; must = "$.must"; }; },
+                           { name = "s"; topic = "~/s"; columns = { n = "$.n :: int"; v = "$.v :: text"; };
+                             sql = "insert into r (n, v, must) select n, v, 1 from batch"; }""", log={"level": "debug"})
+    bad = [{"n": 1, "must": 1}, {"n": 2, "must": None}, {"n": 3, "d": "MARK"}, {"n": 4, "v": "MARK 0"}, {"n": 5}]
+
+    def refuse(mark):
+        first = len(env.dead_letters())
+        messages = [{"n": 0, "v": "MARK 0" if first == 0 else "MARK good", "must": 1}] + [{"v": f"MARK {first} {n}", "must": 1, **one} for n, one in enumerate(bad)]
+        env.publish([("~/r", json.dumps(message).replace("MARK", mark)) for message in messages])
+        env.publish([("~/s", json.dumps(messages[1]).replace("MARK", mark))])
+        env.wait(lambda: [letter[4] for letter in env.dead_letters()] == (first + 6) * [False], 30, env.dead_letters)
+        env.wait(lambda: "check constraint" in bridge.get("/status.json").out, 10, "not shown")
+        return bridge.log() + "".join(bridge.get(path).out for path in ("/", "/readyz", "/status.json", "/metrics"))
+    told = refuse("m4rk3r")
+    assert "m4rk3r" not in told, [line for line in told.splitlines() if "m4rk3r" in line]
+    assert "rule held" in told and "violates check constraint" in told
+    kept = [reason for _, _, reason, _, _ in env.dead_letters()]
+    assert sum("m4rk3r" in reason for reason in kept) == 5, kept
+    bridge.configure(http={"show_payloads": True})
+    bridge.restart()
+    assert "m4rk3r" in refuse("m4rk3r"), "not shown"
 
 
 def test_each_parked_rule_has_its_turn(env):

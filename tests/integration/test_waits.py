@@ -165,6 +165,21 @@ def test_stopped_backend_is_given_up(env):
     bridge.check_books()
 
 
+def test_last_words_of_the_server_are_told(env):
+    """A session that the server ends while nothing is asked of it, or in the middle: the log says why, in the server's own words."""
+    make_numbered(env)
+    env.admin(f'alter role bridge in database "{env.database}" set idle_session_timeout = \'700ms\'')
+    bridge = env.bridge(NUMBERED_RULE)
+    bridge.wait_log("database connection lost.*terminating connection due to idle-session timeout")
+    env.admin(f'alter role bridge in database "{env.database}" reset idle_session_timeout')
+    env.wait(lambda: bridge.metric("database_reconnects_total") > 0, 10, "not connected again")
+    env.admin("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mqtt2pg'")
+    bridge.wait_log("database connection lost.*terminating connection due to administrator command")
+    bridge.wait_ready()
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+
+
 def test_lock_is_told_with_its_holder(env):
     """What the bridge waits for stands in the log and at /readyz: the table, who holds it, the kind of statement but none of its values."""
     make_numbered(env)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "pg/pg_live.h"
 #include "pg/pg_quote.h"
+#include "pg/pg_steps.h"
 #include "pg/progress.h"
 
 /* Puts lines before pg_hba.conf's own (NULL: only these) and makes the server read it. */
@@ -313,21 +314,134 @@ static void test_interrupt(void)
     pg_connection_free(connection);
 }
 
-/* A backend that was ended while nothing was asked of it. */
+/* Ends the backend, and returns when it is gone. */
+static void end_backend(struct pg_connection *admin, struct pg_connection *connection)
+{
+    char sql[200];
+    int pid = backend_pid(connection);
+    snprintf(sql, sizeof(sql), "select pg_terminate_backend(%d, 10000)", pid);
+    CHECK_TEXT_EQ(live_text(admin, sql), "t");
+}
+
+/* A backend that was ended while nothing was asked of it: noticed, with what the server said last. */
 static void test_lost_while_idle(void)
 {
     LIVE_OR_RETURN();
     struct pg_connection *connection = live_connect();
     struct pg_connection *admin = live_connect();
-    char sql[100];
     CHECK(pg_is_connected(connection));
-    snprintf(sql, sizeof(sql), "select pg_terminate_backend(%d)", backend_pid(connection));
-    live_run(admin, sql);
+    CHECK_TEXT_EQ(pg_last_words(connection), "");
+    end_backend(admin, connection);
     for (int i = 0; i < 200 && pg_is_connected(connection); i++) {
         usleep(10000);
     }
     CHECK(!pg_is_connected(connection));
+    CHECK_TEXT_EQ(pg_last_words(connection), "terminating connection due to administrator command");
     pg_connection_free(connection);
+    pg_connection_free(admin);
+}
+
+static enum outcome run_select(struct pg_connection *connection, struct pg_failure *failure)
+{
+    return pg_run(connection, "select 1", failure);
+}
+
+static enum outcome run_query(struct pg_connection *connection, struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    return pg_query(connection, "select 1", 0, NULL, &rows, failure);
+}
+
+static enum outcome run_commit(struct pg_connection *connection, struct pg_failure *failure)
+{
+    return pg_commit(connection, failure);
+}
+
+static enum outcome run_steps(struct pg_connection *connection, struct pg_failure *failure)
+{
+    struct pg_steps steps = {0};
+    (void) pg_steps_add(&steps, "select 1", NULL, 0, false);
+    enum outcome outcome = pg_steps_run(connection, &steps, failure);
+    pg_steps_fini(&steps);
+    return outcome;
+}
+
+/* Megabytes: the server closes while they are being sent. */
+static enum outcome run_copy(struct pg_connection *connection, struct pg_failure *failure)
+{
+    static char rows[4 * 1024 * 1024];
+    memset(rows, '\n', sizeof(rows));
+    const struct slice part = slice_make(rows, sizeof(rows));
+    return pg_copy(connection, "COPY words FROM STDIN", &part, 1, failure);
+}
+
+struct ending {
+    struct pg_connection *admin;
+    int pid;
+};
+
+static bool end_now(void *context)
+{
+    struct ending *ending = context;
+    char sql[100];
+    snprintf(sql, sizeof(sql), "select pg_terminate_backend(%d, 10000)", ending->pid);
+    CHECK_TEXT_EQ(live_text(ending->admin, sql), "t");
+    ending->pid = 0;
+    return false;
+}
+
+/* The backend ends while rows are on their way. */
+static void test_last_words_in_copy(void)
+{
+    LIVE_OR_RETURN();
+    for (int i = 0; i < 5; i++) {
+        struct pg_connection *connection = live_connect();
+        struct pg_failure failure = {0};
+        struct ending ending = {.admin = live_connect(), .pid = backend_pid(connection)};
+        live_run(connection, "create table if not exists words (x text)");
+        pg_meanwhile(connection, end_now, &ending);
+        CHECK_INT_EQ(run_copy(connection, &failure), OUTCOME_RETRY);
+        CHECK_INT_EQ(ending.pid, 0);
+        CHECK_TEXT_EQ(failure.message, "terminating connection due to administrator command");
+        CHECK_INT_EQ(failure.action, SQL_RECONNECT);
+        pg_connection_free(connection);
+        pg_connection_free(ending.admin);
+    }
+}
+
+/* Whatever is asked first of a backend that has ended, the reason is what the server said. */
+static void test_last_words(void)
+{
+    LIVE_OR_RETURN();
+    static const struct {
+        const char *name;
+        enum outcome (*run)(struct pg_connection *connection, struct pg_failure *failure);
+    } cases[] = {{"statement", run_select},
+                 {"query", run_query},
+                 {"COMMIT", run_commit},
+                 {"steps", run_steps},
+                 {"COPY", run_copy}};
+    struct pg_connection *admin = live_connect();
+    live_run(admin, "create table words (x text)");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pg_connection *connection = live_connect();
+        struct pg_failure failure = {0};
+        struct error error = {0};
+        UNIT_CASE("%s", cases[i].name);
+        end_backend(admin, connection);
+        CHECK_INT_EQ(cases[i].run(connection, &failure), OUTCOME_RETRY);
+        CHECK_TEXT_EQ(failure.message, "terminating connection due to administrator command");
+        CHECK_TEXT_EQ(failure.sqlstate, "57P01");
+        CHECK_INT_EQ(failure.action, SQL_RECONNECT);
+        CHECK(!pg_is_connected(connection));
+        CHECK_TEXT_EQ(pg_last_words(connection), failure.message);
+        /* They are about that connection only. */
+        CHECK_INT_EQ(pg_connect(connection, &error), OUTCOME_OK);
+        CHECK_TEXT_EQ(pg_last_words(connection), "");
+        pg_connection_free(connection);
+    }
+    unit_case[0] = '\0';
+    live_run(admin, "drop table words");
     pg_connection_free(admin);
 }
 
@@ -426,5 +540,6 @@ UNIT_MAIN("live_connect", {"connected", test_connected}, {"refusals", test_refus
           {"silent_server", test_silent_server}, {"stopped_backend", test_stopped_backend},
           {"slow_statement", test_slow_statement}, {"meanwhile", test_meanwhile},
           {"interrupt", test_interrupt}, {"lost_while_idle", test_lost_while_idle},
+          {"last_words", test_last_words}, {"last_words_in_copy", test_last_words_in_copy},
           {"previous_backend", test_previous_backend}, {"commit", test_commit},
           {"quoting", test_quoting})

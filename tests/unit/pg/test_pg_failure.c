@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/health.h"
 #include "base/text.h"
 #include "pg/pg_failure.h"
 #include "pg/pg_reason.h"
@@ -49,16 +50,48 @@ static void test_copy_line(void)
 
 static void test_message(void)
 {
-    struct pg_failure failure = {0};
-    pg_failure_message(&failure, slice_of("no.\n"), slice_of("line 1\nline\t2."));
-    CHECK_TEXT_EQ(failure.message, "no: line 1 line 2");
-    pg_failure_hint(&failure, slice_of(NULL));
-    pg_failure_hint(&failure, slice_of("Do it."));
-    CHECK_TEXT_EQ(failure.message, "no: line 1 line 2; hint: Do it");
-    pg_failure_message(&failure, slice_of("alone"), slice_of(NULL));
-    CHECK_TEXT_EQ(failure.message, "alone");
+    static const struct {
+        const char *sqlstate;
+        const char *primary, *detail, *hint, *source;
+        const char *message;
+        const char *told; /* while payloads are not shown */
+    } cases[] = {
+        {"40P01", "no.\n", "line 1\nline\t2.", NULL, "deadlock.c", "no: line 1 line 2",
+         "no: line 1 line 2"},
+        {"53400", "no", "line 2.", "Do it.", "varlena.c", "no: line 2; hint: Do it",
+         "no: line 2; hint: Do it"},
+        {"57014", "alone", NULL, NULL, "postgres.c", "alone", "alone"},
+        {"23505", "twice", "Key (n)=(5) already exists.", "Do it.", "nbtinsert.c",
+         "twice; hint: Do it; detail: Key (n)=(5) already exists", "twice; hint: Do it"},
+        {"XX000", "odd", "row 5", NULL, "pgis.c", "odd; detail: row 5", "odd"},
+        {"", "odd", "row 5", NULL, NULL, "odd; detail: row 5", "odd"},
+        {"55P03", "busy", "row 5", "See 5.", "pl_exec.c", "busy; detail: row 5; hint: See 5",
+         "busy"},
+        {"55P03", "busy", NULL, "See 5.", "plpy_elog.c", "busy; detail: See 5", "busy"},
+        {"23505", "a; detail: b", "c", NULL, "x.c", "a; detail: b; detail: c", "a"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct pg_words words = {slice_of(cases[i].primary), slice_of(cases[i].detail),
+                                       slice_of(cases[i].hint), slice_of(cases[i].source)};
+        struct pg_failure failure = {0};
+        UNIT_CASE("%s", cases[i].message);
+        snprintf(failure.sqlstate, sizeof(failure.sqlstate), "%s", cases[i].sqlstate);
+        pg_failure_say(&failure, &words);
+        CHECK_TEXT_EQ(failure.message, cases[i].message);
+        health_show_payloads(true);
+        health_hide_detail(failure.message);
+        CHECK_TEXT_EQ(failure.message, cases[i].message);
+        health_show_payloads(false);
+        health_hide_detail(failure.message);
+        CHECK_TEXT_EQ(failure.message, cases[i].told);
+    }
+    unit_case[0] = '\0';
+}
 
-    /* Cut between characters, wherever the end falls. */
+/* Cut between characters, wherever the end falls. */
+static void test_long_message(void)
+{
+    struct pg_failure failure = {0};
     for (size_t start = 0; start < 4; start++) {
         struct buf text = {0};
         buf_append_zeros(&text, start);
@@ -66,7 +99,8 @@ static void test_message(void)
         for (int i = 0; i < 200; i++) {
             buf_append_text(&text, "😀");
         }
-        pg_failure_message(&failure, buf_slice(&text), slice_of("detail"));
+        const struct pg_words words = {.primary = buf_slice(&text), .detail = slice_of("detail")};
+        pg_failure_say(&failure, &words);
         CHECK(text_is_utf8(slice_of(failure.message)));
         CHECK(strlen(failure.message) > sizeof(failure.message) - 6);
         buf_fini(&text);
@@ -158,4 +192,4 @@ static void test_conninfo(void)
 }
 
 UNIT_MAIN("pg_failure", {"copy_line", test_copy_line}, {"message", test_message},
-          {"reason", test_reason}, {"conninfo", test_conninfo})
+          {"long_message", test_long_message}, {"reason", test_reason}, {"conninfo", test_conninfo})
