@@ -235,6 +235,21 @@ static void append_parked(struct buf *out, const char *rule)
     buf_append_byte(out, '}');
 }
 
+/* Keys of its payloads that no column takes; all of them are counted, the first ones named. */
+static void append_untaken(struct buf *out, const char *rule)
+{
+    struct health_untaken untaken = {.count = 0};
+
+    (void) health_untaken(rule, &untaken);
+    open_container(out, "not_taken", '[');
+    for (size_t i = 0; i < untaken.count && i < HEALTH_UNTAKEN_MAX; i++) {
+        append_comma(out);
+        text_append_json(out, slice_of(untaken.keys[i]));
+    }
+    buf_append_byte(out, ']');
+    append_int(out, "not_taken_count", (int64_t) untaken.count);
+}
+
 static void append_rule(struct buf *out, struct history *history, int rule)
 {
     static const struct {
@@ -264,6 +279,7 @@ static void append_rule(struct buf *out, struct history *history, int rule)
     }
     append_int(out, "rejected_last_hour", history_rejected(history, rule));
     append_parked(out, metrics_rule_name(rule));
+    append_untaken(out, metrics_rule_name(rule));
     append_key(out, "last_reject");
     if (health_last_reject(metrics_rule_name(rule), &last)) {
         append_reject(out, &last);

@@ -35,6 +35,7 @@ struct rule_health {
     struct health_reject last;   /* the newest; at_us = 0: none */
     struct health_parked parked; /* since_us = 0: it is not */
     struct health_rule about;
+    struct health_untaken untaken;
 };
 static struct rule_health *rules;
 static size_t rules_count;
@@ -167,6 +168,30 @@ void health_set_parked(const char *rule, const char *reason)
         found->parked.since_us = 0;
     }
     pthread_mutex_unlock(&mutex);
+}
+
+void health_set_untaken(const char *rule, const struct health_untaken *untaken)
+{
+    static const struct health_untaken none;
+
+    assert(untaken == NULL || untaken->count > 0);
+    pthread_mutex_lock(&mutex);
+    if (untaken != NULL || find_rule(rule) != NULL) {
+        find_or_add_rule(rule)->untaken = untaken == NULL ? none : *untaken;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+bool health_untaken(const char *rule, struct health_untaken *out)
+{
+    pthread_mutex_lock(&mutex);
+    const struct rule_health *found = find_rule(rule);
+    bool there = found != NULL && found->untaken.count > 0;
+    if (there) {
+        *out = found->untaken;
+    }
+    pthread_mutex_unlock(&mutex);
+    return there;
 }
 
 void health_set_parked_messages(const char *rule, int64_t messages)

@@ -76,6 +76,16 @@ struct health_rule {
 void health_describe_rule(const char *rule, const char *topic, const char *table);
 bool health_rule(const char *rule, struct health_rule *out); /* false: nobody has described it */
 
+/* Keys of a rule's payloads that no column takes: they came, and are stored nowhere. */
+#define HEALTH_UNTAKEN_MAX 8
+struct health_untaken {
+    size_t count; /* all that are known; the first HEALTH_UNTAKEN_MAX stand in `keys` */
+    char keys[HEALTH_UNTAKEN_MAX][64];
+};
+/* NULL: none (any more). */
+void health_set_untaken(const char *rule, const struct health_untaken *untaken);
+bool health_untaken(const char *rule, struct health_untaken *out); /* false: none is known */
+
 /* Gaps that nobody has acknowledged, newest first: spans of time from which messages may be
  * missing. */
 #define HEALTH_GAPS_MAX 10

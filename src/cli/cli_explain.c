@@ -13,6 +13,7 @@
 #include "load/explain_advice.h"
 #include "load/explain_lines.h"
 #include "load/rehearsal.h"
+#include "load/untaken.h"
 #include "row/copy_format.h"
 
 /* What the words behind `explain` ask for. */
@@ -177,26 +178,22 @@ static void tell_nearest(const struct generation *generation, struct slice topic
     buf_fini(&advice);
 }
 
-/* Only where a column stayed empty: the rest is what the rule leaves out on purpose. */
+/* Only where a column stayed empty, or the rule rejects: else a rule leaves keys out on purpose. */
 static void tell_not_taken(const struct mapped *mapped)
 {
-    struct buf members = {0};
-    bool empty = false;
+    struct buf keys = {0};
+    bool suspicious = mapped->verdict == VERDICT_REJECTED;
 
     for (size_t i = 0;
          mapped->verdict == VERDICT_ROWS && mapped->rows > 0 && i < mapped->rule->column_count;
          i++) {
-        empty |= mapped->datums[i].null;
+        suspicious |= mapped->datums[i].null;
     }
-    if (!empty) {
-        return;
+    if (suspicious && untaken_append(&keys, mapped->rule, mapped->subject.payload)) {
+        fprintf(stderr, "mqtt2pg: rule \"%s\": no column takes: %s\n", mapped->rule->name,
+                buf_string(&keys));
     }
-    explain_append_not_taken(&members, mapped);
-    if (members.length > 0) {
-        fprintf(stderr, "mqtt2pg: rule \"%s\" takes no column from: %s\n", mapped->rule->name,
-                buf_string(&members));
-    }
-    buf_fini(&members);
+    buf_fini(&keys);
 }
 
 static void tell_odd_times(const struct mapped *mapped)

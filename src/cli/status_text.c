@@ -321,6 +321,36 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
     }
 }
 
+/* What comes and is stored nowhere: a mistyped path, a new firmware, or on purpose. */
+static void append_untaken(struct buf *out, bool colour, const struct node *root)
+{
+    const struct node *rules = member(root, "rules");
+    const struct node *rule;
+
+    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++) {
+        const struct node *keys = member(rule, "not_taken");
+        const struct node *key;
+        int64_t shown = 0;
+
+        if (keys == NULL || node_element(keys, 0) == NULL) {
+            continue;
+        }
+        append_styled(out, colour, DIM, "\nnot taken");
+        buf_append_text(out, " ");
+        text_append_printable(out, words(rule, "name"), 60);
+        buf_append_text(out, ": ");
+        for (; (key = node_element(keys, shown)) != NULL; shown++) {
+            buf_append_text(out, shown > 0 ? ", " : "");
+            text_append_printable(out, key->text, 64);
+        }
+        if ((int64_t) number(rule, "not_taken_count") > shown) {
+            buf_printf(out, " and %lld more",
+                       (long long) (number(rule, "not_taken_count")) - shown);
+        }
+        buf_append_text(out, "\n");
+    }
+}
+
 /* A time without its fraction, "?" where nobody knows it. */
 static void append_time(struct buf *out, struct slice at)
 {
@@ -430,6 +460,7 @@ void status_text_append(struct buf *out, const struct node *now, const struct no
     append_flow(out, now, before, seconds);
     append_waiting(out, now);
     append_parked(out, colour, now);
+    append_untaken(out, colour, now);
     append_gaps(out, colour, now);
     append_rules(out, colour, now, before, seconds);
     append_rejects(out, colour, now);

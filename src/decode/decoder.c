@@ -39,6 +39,7 @@ const struct decoder decoders[] = {
      .payload_type = "jsonb",
      .has_members = true,
      .is_text = true,
+     .names_fixed = true,
      .decode = decode_influx},
     {.name = "msgpack",
      .help = "MessagePack; \"$\" is its value",
@@ -61,6 +62,7 @@ const struct decoder decoders[] = {
      .help = "Sparkplug B 3.0; \"$\" is {timestamp, seq, group, edge, device, type, metrics}",
      .payload_type = "jsonb",
      .has_members = true,
+     .names_fixed = true,
      .decode = decode_sparkplug,
      .learn = decode_sparkplug_learn},
 };

@@ -211,6 +211,7 @@ static void add_rows(struct batch *batch, const struct batch_builder *builder,
 {
     const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
 
+    untaken_look(builder->untaken, mapped);
     if (batch_add_rows(batch, batch->count - 1, mapped, target)) {
         batch_add_ack(batch, builder->mapper, mapped, NULL);
     } else {

@@ -19,6 +19,7 @@
 #include "load/mapper.h"
 #include "load/row_runs.h"
 #include "load/rule_targets.h"
+#include "load/untaken.h"
 #include "load/verdicts.h"
 #include "pg/dead_letter.h"
 #include "pg/memory_rows.h"
@@ -67,6 +68,7 @@ struct batch_builder {
     struct mapper *mapper;
     const struct rule_targets *targets;
     const struct verdicts *verdicts;
+    struct untaken *untaken; /* is told of messages that become rows; NULL: nobody asks */
     const struct batch_options *options;
     struct dead_letter_origin origin;
 };

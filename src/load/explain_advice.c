@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/explain_advice.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -89,72 +88,6 @@ void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, stru
         buf_append_text(out, "no such level");
     } else {
         buf_printf(out, "\"%.*s\"", SLICE_ARGS(best.wanted));
-    }
-}
-
-/* --- members that nobody takes ---------------------------------------------------------------- */
-
-/* Is the word in the text, and no part of a longer one? */
-static bool names(const char *text, struct slice word)
-{
-    for (const char *at = text; at != NULL && (at = memmem(at, strlen(at), word.data, word.length));
-         at++) {
-        unsigned char before = at == text ? 0 : (unsigned char) at[-1];
-        unsigned char after = (unsigned char) at[word.length];
-
-        if (!isalnum(before) && before != '_' && !isalnum(after) && after != '_') {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "$", "$ | json", "$ :: jsonb", "@payload": everything is taken. */
-static bool is_whole(const char *expression)
-{
-    size_t dollars = strspn(expression, "$");
-    const char *rest = expression + dollars;
-
-    return strncmp(expression, "@payload", 8) == 0 ||
-           (dollars > 0 && (*rest == '\0' || *rest == ' ' || *rest == ':' || *rest == '|'));
-}
-
-static bool rule_names(const struct rule_options *options, struct slice word, bool *whole)
-{
-    bool named = options->rows.text != NULL && names(options->rows.text, word);
-
-    for (size_t i = 0; i < options->column_count; i++) {
-        *whole |= is_whole(options->columns[i].expression);
-        named |= names(options->columns[i].expression, word);
-    }
-    for (size_t i = 0; i < options->where_count; i++) {
-        named |= names(options->where[i].text, word);
-    }
-    for (size_t i = 0; i < options->ack.field_count; i++) {
-        named |= names(options->ack.fields[i].expression, word);
-    }
-    return named;
-}
-
-void explain_append_not_taken(struct buf *out, const struct mapped *mapped)
-{
-    const struct node *root = mapped->subject.payload;
-    const struct rule_options *options = mapped->rule->options;
-    bool whole = false;
-    size_t start = out->length;
-
-    if (root == NULL || root->kind != VALUE_OBJECT) {
-        return;
-    }
-    const struct node *child = root + 1;
-    for (uint32_t i = 0; i < root->count; i++, child += child->span) {
-        if (child->key.length > 0 && !rule_names(options, child->key, &whole)) {
-            buf_append_text(out, out->length > start ? ", " : "");
-            text_append_printable(out, child->key, 60);
-        }
-    }
-    if (whole) {
-        out->length = start;
     }
 }
 

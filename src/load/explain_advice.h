@@ -1,6 +1,6 @@
 /*
  * explain_advice: what `explain` says when a message did not do what a person expected: the nearest
- * rule when none matches, keys of the payload that no column takes.
+ * rule when none matches, times that can't be right.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,10 +13,6 @@
 
 /* Appends which rule's topic comes nearest, and the level that differs; nothing without rules. */
 void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, struct slice topic);
-
-/* Appends the names of the payload's members that the rule uses nowhere; nothing when it uses all
- * of them, or the payload as a whole. */
-void explain_append_not_taken(struct buf *out, const struct mapped *mapped);
 
 /* Appends a line for each column with a time before 1990 or more than a day ahead in any of its
  * rows: the first such time. */

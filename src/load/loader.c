@@ -34,11 +34,13 @@ static void drop_rules(struct loader *loader)
     batch_free(loader->batch);
     rule_targets_free(loader->targets);
     mapper_free(loader->mapper);
+    untaken_free(loader->untaken);
     loader->reading = READING_ASTRAY;
     loader->ahead = NULL;
     loader->batch = NULL;
     loader->targets = NULL;
     loader->mapper = NULL;
+    loader->untaken = NULL;
 }
 
 static void use_rules(struct loader *loader, const struct ruleset *ruleset)
@@ -51,6 +53,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
         mapper_set_copies(loader->mapper, loader->copies);
     }
     loader->targets = rule_targets_new(ruleset, loader->mapper);
+    loader->untaken = untaken_new(ruleset);
     loader->batch = batch_new(ruleset->count);
     loader->ahead = ahead_new(ruleset->count);
     verdicts_reset(&loader->verdicts); /* they name rules by their number */
@@ -241,6 +244,7 @@ static void store_next(struct loader *loader)
         .mapper = loader->mapper,
         .targets = loader->targets,
         .verdicts = &loader->verdicts,
+        .untaken = loader->untaken,
         .options = &loader->options.batch,
         .origin = {loader->options.database.client_id, journal_uuid(loader->options.journal)}};
     struct store store = loader_store(loader);

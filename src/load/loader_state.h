@@ -110,6 +110,7 @@ struct loader {
     const struct ruleset *ruleset;
     struct mapper *mapper;
     struct rule_targets *targets;
+    struct untaken *untaken;
     struct batch *batch;
     struct ahead *ahead;
 

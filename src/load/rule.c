@@ -43,6 +43,9 @@ static void compile_rows(struct rule *rule, struct problems *problems)
     }
     if (row_source_compile(slice_of(rows->text), &rule->rows, &error) != OUTCOME_OK) {
         problem_error(problems, rows->place, "rows", "%s", error.text);
+    } else {
+        rule->uses.rows = row_source_steps(rule->rows);
+        rule->uses.row_levels = (unsigned) row_source_levels(rule->rows);
     }
     rule->uses_payload = true;
 }
@@ -238,7 +241,7 @@ static void compile_ack(struct rule *rule, const struct scope *rule_scope,
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems)
 {
     struct rule *rule = memory_alloc(sizeof(*rule));
-    struct scope scope = {0};
+    struct scope scope = {.uses = &rule->uses};
     size_t errors = problems->errors;
 
     rule->options = options;
@@ -282,6 +285,7 @@ void rule_free(struct rule *rule)
     for (size_t i = 0; i < rule->condition_count; i++) {
         condition_free(rule->conditions[i]);
     }
+    path_uses_fini(&rule->uses);
     free(rule->columns);
     free(rule->column_names);
     free(rule->computed_names);

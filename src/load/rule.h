@@ -15,6 +15,7 @@
 #include "load/rule_topics.h"
 #include "map/condition.h"
 #include "map/expression.h"
+#include "map/path_uses.h"
 #include "map/row_source.h"
 #include "pg/pg_failure.h"
 #include "row/row_plan.h"
@@ -42,6 +43,7 @@ struct rule {
     struct time_range time_range;
     struct ack_template *ack; /* NULL: none wanted */
     bool uses_payload;        /* some expression needs the decoded payload */
+    struct path_uses uses;    /* the places of the payload that columns, where and ack look at */
     /* The columns as "::type" declares them or their expressions suggest: for create = true, `sql`,
      * and explain. */
     struct table_shape *declared;

@@ -20,6 +20,8 @@
 #include "core/value.h"
 #include "map/subject.h"
 
+struct path_uses;
+
 /* What an expression may refer to where it stands. */
 struct scope {
     const char *const *captures; /* names, in the order of subject.captures */
@@ -27,6 +29,7 @@ struct scope {
     const bool *partial; /* of each: some topic of the rule does not have it; NULL: none is such */
     size_t row_levels;   /* wildcards in `rows`: 0 outside of it, where "@key" is not known */
     bool in_ack;         /* "@status" and its like are known */
+    struct path_uses *uses; /* gets each path into the payload; NULL: nobody asks */
 };
 
 struct expression;

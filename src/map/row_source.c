@@ -65,6 +65,11 @@ void row_source_free(struct row_source *source)
     }
 }
 
+const struct path_step *row_source_steps(const struct row_source *source)
+{
+    return source->steps;
+}
+
 size_t row_source_levels(const struct row_source *source)
 {
     size_t levels = 0;

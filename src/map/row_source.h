@@ -19,6 +19,7 @@
 #include "map/subject.h"
 
 struct row_source;
+struct path_step;
 
 struct row_item {
     const struct node *node; /* "$" */
@@ -32,6 +33,9 @@ enum outcome row_source_compile(struct slice text, struct row_source **source,
 /* How many wildcards it has, at least 1: how far "$^" can go. */
 size_t row_source_levels(const struct row_source *source);
 void row_source_free(struct row_source *source);
+
+/* Its steps behind "$"; live as long as it. */
+const struct path_step *row_source_steps(const struct row_source *source);
 
 /*
  * The items in document order, in `arena`. A missing or null part, an empty array or object give no

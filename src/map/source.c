@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "map/hints.h"
+#include "map/path_uses.h"
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
@@ -76,6 +77,19 @@ static enum outcome parse_key_levels(struct parser *parser, size_t start, struct
     return OUTCOME_OK;
 }
 
+/* In an acknowledgment "$" is the whole payload, whatever the rule's rows are. */
+static void note_use(const struct scope *scope, const struct source *source)
+{
+    bool whole = source->kind == SOURCE_PAYLOAD || scope->in_ack;
+
+    if (scope->uses != NULL) {
+        path_uses_add(scope->uses,
+                      &(struct path_use){.root = whole ? PATH_FROM_PAYLOAD : PATH_FROM_LEVEL,
+                                         .out = source->out,
+                                         .steps = source->path});
+    }
+}
+
 /* Behind the "@". */
 static enum outcome parse_fact(struct parser *parser, struct source *source)
 {
@@ -95,6 +109,9 @@ static enum outcome parse_fact(struct parser *parser, struct source *source)
     }
     source->kind = SOURCE_FACT;
     source->fact = fact;
+    if (strcmp(fact->name, "payload") == 0) {
+        note_use(parser->scope, &(struct source){.kind = SOURCE_PAYLOAD});
+    }
     if (fact->named) {
         return parse_fact_name(parser, &source->name);
     }
@@ -118,7 +135,11 @@ static enum outcome parse_path(struct parser *parser, struct source *source)
                            parser->scope->row_levels == 0 ? "only a rule with rows has $^"
                                                           : "$ has no level so far out");
     }
-    return path_parse(parser, false, &source->path);
+    if (path_parse(parser, false, &source->path) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
+    note_use(parser->scope, source);
+    return OUTCOME_OK;
 }
 
 static enum outcome parse_constant(struct parser *parser, struct source *source)

@@ -415,7 +415,7 @@ def test_mistakes_are_answered_with_their_remedy(env):
     short = env.cli("explain", "devices/d1", "{}", config=path)
     assert 'level 3 is missing, the rule has "telemetry"' in short.err, short
     mistyped = env.cli("explain", "devices/d1/telemetry", '{"temprature": 1, "power": 2}', config=path)
-    assert mistyped.code == 0 and 'takes no column from: temprature, power' in mistyped.err, mistyped
+    assert mistyped.code == 0 and 'no column takes: temprature, power' in mistyped.err, mistyped
     assert "takes no column" not in env.cli("explain", "devices/d1/telemetry", '{"temperature": 1, "power": 2}', config=path).err
 
 

@@ -1,0 +1,62 @@
+/*
+ * path_uses: which places of a payload the expressions of one rule look at, and what that leaves:
+ * the keys that no column takes. Pure.
+ *
+ *   columns   $.ts   $.pos.lat   {"ts": 1, "pos": {"lat": 5, "lon": 6}, "power": 7}
+ *   untaken                                                 pos.lon      power
+ *
+ * A place is used with everything below it. Elements of an array have no names: an array is looked
+ * into only where `rows` leads through it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MAP_PATH_USES_H
+#define MQTT2PG_MAP_PATH_USES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/document.h"
+#include "map/path.h"
+
+/* More places of one rule are not told apart: everything then counts as used. */
+enum { PATH_USES_MAX = 256 };
+
+/* Where the steps begin. */
+enum path_root {
+    PATH_FROM_PAYLOAD, /* "$$" */
+    PATH_FROM_LEVEL,   /* "$", "$^": the element `out` levels out; of all levels the payload */
+};
+
+struct path_use {
+    enum path_root root;
+    unsigned out; /* of LEVEL: 0 is "$" */
+    const struct path_step *steps;
+};
+
+/* Of one rule. Zero-initialized memory is an empty one. The steps are borrowed from expressions. */
+struct path_uses {
+    struct path_use *list; /* owned */
+    size_t count;
+    size_t capacity;
+    const struct path_step *rows; /* borrowed from the rule's row_source; NULL: one row a message */
+    unsigned row_levels;          /* wildcards in `rows`; 0 without */
+    bool too_many;
+};
+
+void path_uses_fini(struct path_uses *uses);
+void path_uses_add(struct path_uses *uses, const struct path_use *use);
+
+/* A key that nothing takes. */
+struct untaken_key {
+    const struct node *node;
+    const char *path; /* "pos.lon"; of a row: from its element on; valid during the call */
+    bool in_row;      /* below an element of `rows` */
+};
+
+/* Calls `tell` for each member of an object that no expression looks at, in document order, until it
+ * returns false. Of `rows` it looks at the first element of each array. */
+void path_uses_untaken(const struct path_uses *uses, const struct node *payload,
+                       bool (*tell)(void *context, const struct untaken_key *key), void *context);
+
+#endif
