@@ -15,6 +15,7 @@
 #include "core/topic.h"
 #include "load/explain_advice.h"
 #include "load/explain_lines.h"
+#include "load/untaken.h"
 
 /* A person waits for the answer, and the next action waits for this one. */
 enum { CONNECT_MS = 3000, STATEMENT_MS = 5000 };
@@ -53,17 +54,16 @@ static void append_remarks(struct buf *remarks, const struct ruleset *ruleset,
         explain_append_nearest(remarks, ruleset, message->topic);
     }
     for (size_t i = 0; i < count; i++) {
-        struct buf members = {0};
+        struct buf keys = {0};
 
         if (list[i].verdict == VERDICT_ROWS) {
             explain_append_odd_times(remarks, &list[i]);
-            explain_append_not_taken(&members, &list[i]);
         }
-        if (members.length > 0) {
-            buf_printf(remarks, "rule \"%s\" takes no column from: %s\n", list[i].rule->name,
-                       buf_string(&members));
+        if (untaken_append(&keys, list[i].rule, list[i].subject.payload)) {
+            buf_printf(remarks, "rule \"%s\": no column takes: %s\n", list[i].rule->name,
+                       buf_string(&keys));
         }
-        buf_fini(&members);
+        buf_fini(&keys);
     }
 }
 
