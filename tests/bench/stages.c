@@ -262,9 +262,11 @@ static void make_samples(struct bench *bench, int argc, char **argv)
 
 static void make_rules(struct bench *bench)
 {
+    static struct option_text topic = {.text = "fleet/{device}/telemetry"};
     static const struct rule_options options = {
         .name = "telemetry",
-        .topic = {.text = "fleet/{device}/telemetry"},
+        .topics = &topic,
+        .topic_count = 1,
         .qos = 1,
         .share = "",
         .format = {.text = "json"},
