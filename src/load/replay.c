@@ -234,7 +234,8 @@ static void note_times(struct replay *replay, const struct mapped *mapped)
         const struct datum *datum = &mapped->datums[row * plan->count + column];
         int64_t time_us = datum->integer;
 
-        if (datum->null || datum->array) {
+        /* infinity and -infinity are no times between which rows could stand */
+        if (datum->null || datum->array || time_us == INT64_MIN || time_us == INT64_MAX) {
             continue;
         }
         counts->times_from_us =

@@ -85,6 +85,25 @@ def test_replay_stores_again(env):
     assert bridge.running()
 
 
+def test_replay_finds_rows_of_that_time(env):
+    """Rows of another time are no hindrance; infinity is no time; a rule that changes or keeps rows is never refused."""
+    env.sql(TABLE + "; insert into t values ('old', 1, '2001-01-01')")
+    rule = OLD.replace("@received_at", "$.at") % ""
+    bridge = env.bridge(rule, journal={"keep": "1h"})
+    env.publish([("~/r/a", '{"v":1,"at":"2024-01-01T00:00:00Z"}'), ("~/r/a", '{"v":2,"at":"infinity"}')])
+    env.wait_rows("t", 3)
+    env.wait(lambda: bridge.metric("messages_processed_total") >= 2, 10)
+    refused = run(env, "-c", bridge.file, "replay", "--rule", "t")
+    assert refused.returncode == 1 and "the table has rows of that time" in refused.stderr and "2 stored messages" in refused.stdout, refused
+    env.sql("delete from t where v = 1 and device = 'a'")
+    done = run(env, "-c", bridge.file, "replay", "--rule", "t")
+    assert done.returncode == 0 and "2 rows stored" in done.stdout, done
+    env.sql("delete from t where device = 'a'; create unique index on t (device, v)")
+    kept = written(env, "kept.cfg", bridge, rule.replace("columns", 'on_conflict = "nothing"; columns'))
+    assert run(env, "-c", kept, "replay", "--rule", "t").returncode == 0 and run(env, "-c", kept, "replay", "--rule", "t").returncode == 0
+    assert env.sql("select device, v from t order by 1, 2") == [("a", 1), ("a", 2), ("old", 1)]
+
+
 def test_replay_passes_over_what_is_refused(env):
     """A row that PostgreSQL refuses is named and costs nothing else; unknown rules and times are told."""
     env.sql(TABLE + "; alter table t add check (v > -100)")
