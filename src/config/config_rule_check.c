@@ -131,6 +131,10 @@ static void check_compute(const struct check *check)
                       "has no effect on a rule with sql: compute in the sql");
     }
     for (size_t i = 0; i < rule->compute_count; i++) {
+        if (strspn(rule->compute[i].expression, " \t\r\n") == strlen(rule->compute[i].expression)) {
+            problem_error(check->problems, rule->compute[i].place, "compute",
+                          "the expression of \"%s\" is empty", rule->compute[i].name);
+        }
         for (size_t k = 0; k < rule->column_count; k++) {
             if (strcmp(rule->compute[i].name, rule->columns[k].name) == 0) {
                 problem_error(check->problems, rule->compute[i].place, "compute",
