@@ -238,14 +238,17 @@ static void advise_echo(const struct rule *rule, const struct rule *taker,
                         struct problems *problems)
 {
     struct buf filter = {0};
+    struct buf other = {0};
 
+    buf_printf(&other, "rule \"%s\"", taker->name);
     if (rule->ack != NULL && ack_filter(&filter, rule->options->ack.topic.text) &&
         takes_some(&taker->topics, buf_slice(&filter))) {
         problem_warning(problems, rule->options->ack.topic.place, "ack.topic",
-                        "%s\"%s\" takes these topics, so acknowledgments come back as messages%s",
-                        rule == taker ? "the rule itself, " : "rule ", taker->name,
+                        "%s takes these topics, so acknowledgments come back as messages%s",
+                        rule == taker ? "the rule itself" : buf_string(&other),
                         rule == taker ? ", each of which is acknowledged again" : "");
     }
+    buf_fini(&other);
     buf_fini(&filter);
 }
 
