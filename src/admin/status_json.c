@@ -328,6 +328,23 @@ static void append_gaps(struct buf *out)
     buf_append_byte(out, ']');
 }
 
+static void append_unmatched(struct buf *out)
+{
+    struct health_unmatched unmatched;
+
+    health_unmatched(&unmatched);
+    append_key(out, "unmatched");
+    if (unmatched.at_us == 0) {
+        buf_append_text(out, "null");
+        return;
+    }
+    buf_append_byte(out, '{');
+    append_time(out, "at", unmatched.at_us);
+    append_text(out, "topic", unmatched.topic);
+    append_int(out, "messages", metric_get(METRIC_MESSAGES_UNMATCHED));
+    buf_append_byte(out, '}');
+}
+
 /* One member of all samples; `offset` is that of an int64_t in the sample. */
 static void append_series(struct buf *out, const char *key, const struct history_sample *samples,
                           size_t count, size_t offset)
@@ -473,6 +490,7 @@ void status_append_json(struct buf *out, const struct status_request *request)
     append_rules(out, request->history);
     append_gaps(out);
     append_known(out, "dead_letters_waiting", health_letters());
+    append_unmatched(out);
     append_history(out, request);
     append_actions(out, request);
     append_configuration(out, sources);

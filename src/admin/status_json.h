@@ -15,6 +15,8 @@
  *   rejects        [{at, rule, topic, reason}], newest first
  *   gaps           [{noticed_at, cause, from, to, messages}] that this process has noticed, newest
  *                  first; null for what is not known
+ *   unmatched      null, or {at, topic, messages}: the newest topic that no rule takes, and how many
+ *                  messages no rule took since the start
  *   history        {interval_seconds, taken, received, processed, rows, waiting, delay_seconds}:
  *                  arrays, oldest first; the last element of each is sample number `taken`
  *   actions        null: off; else {token}: whether actions (admin/http_actions) want a token

@@ -26,6 +26,7 @@ static size_t rejects_count;
 static struct health_gap gaps[HEALTH_GAPS_MAX];
 static size_t gaps_count;
 static size_t gaps_beyond; /* open ones that are not in the ring */
+static struct health_unmatched unmatched;
 static int64_t letters_waiting = -1;
 static bool payloads_shown;
 
@@ -241,6 +242,22 @@ void health_add_gap(const struct health_gap *gap)
 {
     pthread_mutex_lock(&mutex);
     gaps[gaps_count++ % HEALTH_GAPS_MAX] = *gap;
+    pthread_mutex_unlock(&mutex);
+}
+
+void health_set_unmatched(struct slice topic)
+{
+    assert(topic.length > 0);
+    pthread_mutex_lock(&mutex);
+    unmatched.at_us = clock_wall_us();
+    text_set(unmatched.topic, sizeof(unmatched.topic), topic);
+    pthread_mutex_unlock(&mutex);
+}
+
+void health_unmatched(struct health_unmatched *out)
+{
+    pthread_mutex_lock(&mutex);
+    *out = unmatched;
     pthread_mutex_unlock(&mutex);
 }
 

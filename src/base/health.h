@@ -104,6 +104,14 @@ void health_set_gaps(const struct health_gap *list, size_t count, size_t open);
 size_t health_gaps(struct health_gap *out, size_t max);
 size_t health_gaps_open(void); /* how many in all */
 
+/* The newest topic that no rule takes; the metric messages_unmatched_total counts its kind. */
+struct health_unmatched {
+    int64_t at_us; /* wall clock; 0 = there was none */
+    char topic[160];
+};
+void health_set_unmatched(struct slice topic);
+void health_unmatched(struct health_unmatched *out);
+
 /* Dead letters that wait in the database: rejected ones, which a person has to look at. -1 = not
  * known. */
 void health_set_letters(int64_t rejected);

@@ -76,6 +76,7 @@ void batch_report(const struct batch *batch)
         report_gap(&batch->gaps[i]);
     }
     if (batch->first_unmatched[0] != '\0') {
+        health_set_unmatched(slice_of(batch->first_unmatched));
         log_warn("messages match no rule: they are counted and not stored; they came for rules "
                  "that were there before",
                  F_INT("messages", (int64_t) batch->unmatched),

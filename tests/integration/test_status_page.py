@@ -132,5 +132,80 @@ def test_page(env):
     env.wait(lambda: page.text("#headline") == "All is well.", 10, lambda: page.text("#state"))
 
 
+def test_actions_by_hand(env):
+    """Buttons are there only with http.admin; they ask for the token once, and do what they say; removing asks twice."""
+    page = start(env)
+    token = "a token of twenty-four bytes"
+    rules = """{ name = "readings"; topic = "~/r/{device}"; table = "readings"; create = true;
+                 columns = { device = "{device}"; n = "$.n :: bigint"; }; }"""
+    bridge = env.bridge(rules)
+    origin = f"http://127.0.0.1:{bridge.http_port}/"
+    page.screen(1280, 900)
+    page.open(origin)
+    env.wait(lambda: page.text("#headline") == "All is well.", 15, lambda: page.text("main"))
+    assert page.text("#tools") is None and page.text("#letters-acts") is None, "buttons without http.admin"
+    bridge.configure(http={"admin": True, "token": token})
+    bridge.restart()
+    env.wait(lambda: page.text("#tools") is not None, 15, "no tools")
+
+    def fill(selector, text):
+        page.run("document.querySelector(arguments[0]).value = arguments[1]", selector, text)
+
+    def click(selector):
+        page.run("document.querySelector(arguments[0]).click()", selector)
+
+    # Try; the token is asked for, and a wrong one again.
+    fill("#try-topic", env.topic("~/r/d1"))
+    fill("#try-payload", '{"n":"<b>odd"}')
+    click("#try-go")
+    for shown in ("a wrong one, long enough", token):
+        env.wait(lambda: page.run("return document.querySelector('#token').open"), 10, "the token is not asked for")
+        fill("#token-text", shown)
+        click("#token button[value=use]")
+    env.wait(lambda: "rejected:" in (page.text("#try-fates") or ""), 10, lambda: page.text("#try"))
+    assert "<b>odd" in page.text("#try-fates") and "readings" in page.text("#try-fates"), page.text("#try-fates")
+    fill("#try-payload", '{"n":7}')
+    click("#try-go")
+    env.wait(lambda: '"n":7' in page.text("#try-fates"), 10, lambda: page.text("#try"))
+    assert env.one("select count(*) from readings") == 0
+
+    # Watch.
+    click("#tap-go")
+    env.publish([("~/r/d1", '{"n":1}'), ("~/r/d2", '{"n":"two", "word":"payload-word"}')])
+    env.wait(lambda: '"n":1' in (page.text("#taps") or "") and "rejected:" in page.text("#taps"), 10, lambda: page.text("#taps"))
+    click("#tap-go")
+    assert page.text("#tap-go") == "Watch"
+
+    # Dead letters.
+    env.wait(lambda: len(env.dead_letters()) == 1, 10, "no dead letter")
+    click("#letters-list")
+    env.wait(lambda: "ID " in (page.text("#letters") or ""), 10, lambda: page.text("#letters"))
+    click("#letters li .acts button")
+    env.wait(lambda: "payload-word" in (page.text("#letters pre") or ""), 10, lambda: page.text("#letters"))
+    click("#letters-retry")
+    env.wait(lambda: "1 rejected again" in (page.text("#letters-said") or ""), 10, lambda: page.text("#letters-acts"))
+    env.wait(lambda: not page.run("return document.querySelector('#letters-retry').disabled"), 10, "the button stays off")
+    click("#letters-purge")
+    assert page.text("#letters-purge") == "Remove them for ever?" and len(env.dead_letters()) == 1
+    click("#letters-purge")
+    env.wait(lambda: env.dead_letters() == [], 10, "the dead letter stays")
+
+    # A gap.
+    env.sql("insert into mqtt2pg.gap (client_id, cause, noticed_at) values (%s, 'a test', now())", bridge.client_id)
+    env.wait(lambda: "a test" in (page.text("#gaps") or ""), 15, "no gap on the page")
+    click("#gaps button")
+    env.wait(lambda: page.text("#gaps-card") is None and page.text("#headline") == "All is well.", 10, lambda: page.text("#gaps-card"))
+    page.run("document.querySelector('#configuration').open = true")
+    env.wait(lambda: '"client_id"' in (page.text("#configuration-text") or ""), 10, "no configuration")
+    assert token not in page.run("return document.documentElement.outerHTML")
+    for width in (320, 1280):
+        page.screen(width, 700)
+        wide = page.run("return document.documentElement.scrollWidth")
+        assert wide <= width, f"{width} pixels wide, and it has to be scrolled to {wide}"
+    assert nameless(page) == []
+    strange = [message for level, message in page.console() if "401" not in message]
+    assert strange == [] or all("ERR_CONNECTION_REFUSED" in message for message in strange), strange
+
+
 if __name__ == "__main__":
     raise SystemExit("a module of tests/integration/run.py")
