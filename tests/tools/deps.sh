@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, demo, test, brokers, bench, deb, container, cross, lint.
+# Installs the Debian packages that are missing: deps.sh GROUP… with the groups build, demo, test, brokers, bench, deb, container, image, cross, lint.
 # As root, or through sudo; says what it installs, and neither says nor does anything when all is there.
 #
 # SPDX-License-Identifier: MIT
@@ -16,6 +16,7 @@ brokers=(rabbitmq-server ejabberd)
 bench=(python3-psycopg)
 deb=(dpkg-dev)
 container=(debootstrap systemd-container lintian)
+image=(buildah podman crun)
 cross=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static libcunit1-dev)
 # Its name has PostgreSQL's version; elsewhere the test of it is passed over.
 if grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then
