@@ -65,22 +65,44 @@ void format_free(struct format *format)
     free(format);
 }
 
+static bool same_text(const struct option_text *left, const struct option_text *right)
+{
+    return left->text == NULL || right->text == NULL ? left->text == right->text
+                                                     : strcmp(left->text, right->text) == 0;
+}
+
+static bool same_csv(const struct csv_options *left, const struct csv_options *right)
+{
+    bool same = left->header == right->header && left->name_count == right->name_count &&
+                same_text(&left->delimiter, &right->delimiter) &&
+                same_text(&left->quote, &right->quote) &&
+                same_text(&left->comment, &right->comment);
+    for (size_t i = 0; same && i < left->name_count; i++) {
+        same = same_text(&left->names[i], &right->names[i]);
+    }
+    return same;
+}
+
+/* All that a document depends on. What Protocol Buffers make of theirs is `state`. */
+static bool same_options(const struct format_options *left, const struct format_options *right)
+{
+    return left->compression == right->compression && left->lenient == right->lenient &&
+           left->max_decoded_bytes == right->max_decoded_bytes &&
+           left->influx.precision == right->influx.precision &&
+           left->sparkplug.cluster == right->sparkplug.cluster && same_csv(&left->csv, &right->csv);
+}
+
 bool format_same(const struct format *left, const struct format *right)
 {
     if (left->decoder != right->decoder) {
         return false;
     }
-    return left->options == right->options ||
-           (left->state == NULL && right->state == NULL &&
-            left->options->compression == right->options->compression &&
-            left->options->lenient == right->options->lenient &&
-            left->options->max_decoded_bytes == right->options->max_decoded_bytes);
+    return left->options == right->options || (left->state == NULL && right->state == NULL &&
+                                               same_options(left->options, right->options));
 }
 
-/* The input with what the format itself knows, and the payload as it was before it was
- * compressed. */
-static enum outcome complete(const struct format *format, const struct decode_input *input,
-                             struct arena *arena, struct decode_input *inner, struct error *error)
+enum outcome format_open(const struct format *format, const struct decode_input *input,
+                         struct arena *arena, struct decode_input *inner, struct error *error)
 {
     *inner = *input;
     inner->options = format->options;
@@ -96,7 +118,7 @@ enum outcome format_decode(const struct format *format, const struct decode_inpu
                            struct arena *arena, const struct node **root, struct error *error)
 {
     struct decode_input inner;
-    enum outcome outcome = complete(format, input, arena, &inner, error);
+    enum outcome outcome = format_open(format, input, arena, &inner, error);
     return outcome == OUTCOME_OK ? format->decoder->decode(&inner, arena, root, error) : outcome;
 }
 
@@ -106,6 +128,6 @@ bool format_learn(const struct format *format, const struct decode_input *input,
     struct decode_input inner;
     struct error error;
     assert(format->decoder->learn != NULL);
-    return complete(format, input, arena, &inner, &error) == OUTCOME_OK &&
+    return format_open(format, input, arena, &inner, &error) == OUTCOME_OK &&
            format->decoder->learn(&inner, arena, entry);
 }

@@ -25,6 +25,12 @@ void format_free(struct format *format);
 /* Do both make the same document of the same message? May say no where they do. */
 bool format_same(const struct format *left, const struct format *right);
 
+/* `inner` is the input with what the format itself knows, and the payload as it was before it was
+ * compressed. */
+enum outcome format_open(const struct format *format, const struct decode_input *input,
+                         struct arena *arena, struct decode_input *inner,
+                         struct error *error) MUST_CHECK;
+
 /* As decoder->decode(); `input` needs no options and no state, and its payload may be
  * compressed. */
 enum outcome format_decode(const struct format *format, const struct decode_input *input,

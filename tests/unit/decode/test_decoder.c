@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/decoder.h"
 
+#include "decode/format.h"
 #include "unit.h"
 
 static const struct node *decode(const char *format, struct slice payload, struct arena *arena,
@@ -108,5 +109,42 @@ static void test_raw(void)
     arena_free(arena);
 }
 
-UNIT_MAIN("decoder", {"find", test_find}, {"json", test_json}, {"text", test_text},
-          {"malformed text", test_text_malformed}, {"raw", test_raw})
+/* Two rules share a document only where their options make the same one of it. */
+static void test_same(void)
+{
+    static const struct {
+        const char *format;
+        struct format_options left, right;
+        bool same;
+    } cases[] = {
+        {"json", {0}, {0}, true},
+        {"json", {0}, {.lenient = true}, false},
+        {"json", {0}, {.compression = COMPRESSION_AUTO}, false},
+        {"json", {.max_decoded_bytes = 1}, {.max_decoded_bytes = 2}, false},
+        {"csv", {0}, {0}, true},
+        {"csv", {0}, {.csv = {.delimiter = {.text = ";"}}}, false},
+        {"csv", {.csv = {.delimiter = {.text = ";"}}}, {.csv = {.delimiter = {.text = ";"}}}, true},
+        {"csv", {0}, {.csv = {.header = true}}, false},
+        {"csv", {0}, {.csv = {.quote = {.text = ""}}}, false},
+        {"csv", {0}, {.csv = {.comment = {.text = "#"}}}, false},
+        {"influx", {0}, {.influx = {.precision = PRECISION_S}}, false},
+        {"sparkplug_b", {0}, {.sparkplug = {.rebirth = REBIRTH_GAP}}, true},
+        {"sparkplug_b", {0}, {.sparkplug = {.cluster = true}}, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct option_text name = {.text = cases[i].format};
+        struct problems problems = {0};
+        struct format *left = format_new(&name, &cases[i].left, &problems);
+        struct format *right = format_new(&name, &cases[i].right, &problems);
+        UNIT_CASE("%zu %s", i, cases[i].format);
+        if (CHECK(left != NULL && right != NULL)) {
+            CHECK_INT_EQ(format_same(left, right), cases[i].same);
+        }
+        format_free(left);
+        format_free(right);
+        problems_fini(&problems);
+    }
+}
+
+UNIT_MAIN("decoder", {"same", test_same}, {"find", test_find}, {"json", test_json},
+          {"text", test_text}, {"malformed text", test_text_malformed}, {"raw", test_raw})
