@@ -15,12 +15,21 @@ struct memory {
     struct memory_entry *list; /* owned, with keys and contents */
     size_t count;
     size_t capacity;
-    size_t bytes; /* of all contents */
+    size_t bytes; /* of all entries */
+    size_t bytes_max;
+    bool full; /* an entry was left out */
 };
 
-struct memory *memory_new(void)
+struct memory *memory_new(size_t bytes_max)
 {
-    return memory_alloc(sizeof(struct memory));
+    struct memory *memory = memory_alloc(sizeof(*memory));
+    memory->bytes_max = bytes_max;
+    return memory;
+}
+
+static size_t bytes_of(const struct memory_entry *entry)
+{
+    return sizeof(*entry) + entry->key.length + entry->content.length;
 }
 
 void memory_free(struct memory *memory)
@@ -67,13 +76,8 @@ static bool has_key(const struct memory *memory, size_t i, const char *kind, str
     return i < memory->count && compare_keys(kind, key, &memory->list[i]) == 0;
 }
 
-void memory_keep(struct memory *memory, const struct memory_entry *entry)
+static void insert(struct memory *memory, size_t place, const struct memory_entry *entry)
 {
-    size_t place = place_of(memory, entry->kind, entry->key, entry->sequence);
-    if (has_key(memory, place, entry->kind, entry->key) &&
-        memory->list[place].sequence == entry->sequence) {
-        return;
-    }
     memory->list =
         memory_grow(memory->list, memory->count, &memory->capacity, sizeof(*memory->list));
     memmove(&memory->list[place + 1], &memory->list[place],
@@ -83,9 +87,40 @@ void memory_keep(struct memory *memory, const struct memory_entry *entry)
         .key = slice_make(memory_copy(entry->key), entry->key.length),
         .sequence = entry->sequence,
         .content = slice_make(memory_copy(entry->content), entry->content.length),
+        .left_out = entry->left_out,
     };
     memory->count++;
-    memory->bytes += entry->content.length;
+    memory->bytes += bytes_of(entry);
+}
+
+/* One empty entry stands for all that are left out one behind the other, so that they take no more
+ * than the entries of the same keys. */
+static void leave_out(struct memory *memory, size_t place, const struct memory_entry *entry)
+{
+    bool before = place > 0 && has_key(memory, place - 1, entry->kind, entry->key);
+    struct memory_entry empty = *entry;
+    memory->full = true;
+    if (before && !memory->list[place - 1].left_out) {
+        empty.content = slice_make(NULL, 0);
+        empty.left_out = true;
+        insert(memory, place, &empty);
+    }
+}
+
+void memory_keep(struct memory *memory, const struct memory_entry *entry)
+{
+    size_t place = place_of(memory, entry->kind, entry->key, entry->sequence);
+    assert(!entry->left_out);
+    if (has_key(memory, place, entry->kind, entry->key) &&
+        memory->list[place].sequence == entry->sequence) {
+        return;
+    }
+    size_t bytes = bytes_of(entry);
+    if (memory->bytes > memory->bytes_max || bytes > memory->bytes_max - memory->bytes) {
+        leave_out(memory, place, entry);
+    } else {
+        insert(memory, place, entry);
+    }
 }
 
 bool memory_find(const struct memory *memory, const char *kind, struct slice key, uint64_t sequence,
@@ -113,7 +148,8 @@ bool memory_find_later(const struct memory *memory, const char *kind, struct sli
 
 static void entry_fini(struct memory *memory, struct memory_entry *entry)
 {
-    memory->bytes -= entry->content.length;
+    assert(memory->bytes >= bytes_of(entry));
+    memory->bytes -= bytes_of(entry);
     free((void *) entry->key.data);
     free((void *) entry->content.data);
 }
@@ -137,6 +173,7 @@ void memory_reset(struct memory *memory)
         entry_fini(memory, &memory->list[i]);
     }
     memory->count = 0;
+    memory->full = false;
     assert(memory->bytes == 0);
 }
 
@@ -148,4 +185,39 @@ size_t memory_count(const struct memory *memory)
 size_t memory_bytes(const struct memory *memory)
 {
     return memory->bytes;
+}
+
+bool memory_is_full(const struct memory *memory)
+{
+    return memory->full;
+}
+
+void memory_make_room(struct memory *memory)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < memory->count; i++) {
+        if (memory->list[i].left_out) {
+            entry_fini(memory, &memory->list[i]);
+        } else {
+            memory->list[kept++] = memory->list[i];
+        }
+    }
+    memory->count = kept;
+    memory->full = false;
+}
+
+void memory_check(const struct memory *memory)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < memory->count; i++) {
+        const struct memory_entry *entry = &memory->list[i];
+        bytes += bytes_of(entry);
+        assert(!entry->left_out || (memory->full && entry->content.length == 0));
+        if (i > 0) {
+            const struct memory_entry *before = &memory->list[i - 1];
+            int order = compare_keys(before->kind, before->key, entry);
+            assert(order < 0 || (order == 0 && before->sequence < entry->sequence));
+        }
+    }
+    assert(bytes == memory->bytes && memory->count <= memory->capacity);
 }

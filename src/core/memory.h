@@ -7,7 +7,11 @@
  * messages before it alone: a batch may be built again, ahead of another one or from an earlier
  * position, and comes out the same. Entries of number 0 were learned in another journal.
  *
- * One thread at a time. The table mqtt2pg.memory holds the same entries (pg/memory_rows).
+ * One thread at a time. The table mqtt2pg.memory holds the same entries (pg/memory_rows), and all of
+ * them: here they have a bound in bytes. Where an entry has no room, an empty one that is marked
+ * `left_out` stands for it, so that no older entry of the key answers in its place; of a key that
+ * was not there before nothing is kept, and memory_is_full() says so. What was left out comes back
+ * when pruning has made room and the table is read again (load/recall).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,19 +26,24 @@
 
 #define MEMORY_SPARKPLUG "sparkplug" /* kind: births of edge nodes and devices */
 
+/* Of all entries with their keys. */
+#define MEMORY_BYTES_MAX ((size_t) 256 << 20)
+
 struct memory_entry {
     const char *kind; /* which format: one of the constants above */
     struct slice key; /* UTF-8 without NUL */
     uint64_t sequence;
     struct slice content;
+    bool left_out; /* there was no room for the content, which is empty here */
 };
 
 struct memory;
 
-struct memory *memory_new(void);
+struct memory *memory_new(size_t bytes_max);
 void memory_free(struct memory *memory);
 
-/* Copies the entry; does nothing when this number of this key is there already. */
+/* Copies the entry, or leaves it out where there is no room; does nothing when this number of this
+ * key is there already. */
 void memory_keep(struct memory *memory, const struct memory_entry *entry);
 
 /* The newest entry before message `sequence`; false when there is none. The content is borrowed
@@ -52,8 +61,19 @@ void memory_forget(struct memory *memory, const struct memory_entry *entry);
 /* Drops everything. */
 void memory_reset(struct memory *memory);
 
-/* Entries, and the bytes of their contents. */
 size_t memory_count(const struct memory *memory);
+
+/* What the entries take, their keys included. */
 size_t memory_bytes(const struct memory *memory);
+
+/* Has an entry been left out? */
+bool memory_is_full(const struct memory *memory);
+
+/* Forgets that entries were left out, and those that stand for them: the caller adds the real ones
+ * again. */
+void memory_make_room(struct memory *memory);
+
+/* The invariants, for test builds: order, numbers of a key, sum of bytes. */
+void memory_check(const struct memory *memory);
 
 #endif

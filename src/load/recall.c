@@ -8,7 +8,11 @@ enum outcome recall(struct mapper *mapper, struct pg_connection *connection,
 {
     struct memory *memory = mapper_memory(mapper);
 
-    return memory == NULL ? OUTCOME_OK : memory_rows_read(connection, memory, failure);
+    if (memory == NULL) {
+        return OUTCOME_OK;
+    }
+    memory_reset(memory);
+    return memory_rows_read(connection, memory, failure);
 }
 
 void recall_prune(struct mapper *mapper, struct pg_connection *connection, const char *journal,
@@ -17,8 +21,18 @@ void recall_prune(struct mapper *mapper, struct pg_connection *connection, const
     struct pg_failure failure;
     struct memory *memory = mapper_memory(mapper);
 
-    if (memory != NULL &&
-        memory_rows_prune(connection, journal, position, memory, &failure) != OUTCOME_OK) {
-        return; /* the next batch finds out whether the connection works */
+    if (memory == NULL) {
+        return;
+    }
+    size_t before = memory_count(memory);
+    if (memory_rows_prune(connection, journal, position, memory, &failure) == OUTCOME_OK &&
+        memory_is_full(memory) && memory_count(memory) < before) {
+        /* There is room for what was left out. What a batch that is being built has learned is not
+         * in the table yet, and stays. When reading fails, less is in memory than there should be:
+         * reconnecting reads the table anew. */
+        memory_make_room(memory);
+        if (memory_rows_read(connection, memory, &failure) != OUTCOME_OK) {
+            pg_disconnect(connection);
+        }
     }
 }

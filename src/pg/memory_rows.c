@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "sql_text.h"
 
 enum { NUMBER_TEXT = 24 };
@@ -100,7 +101,10 @@ enum outcome memory_rows_insert(struct pg_connection *connection, const char *jo
     return outcome;
 }
 
-enum { KIND, KEY, SEQUENCE, CONTENT };
+enum { KIND, KEY, SEQUENCE, CONTENT, IN_JOURNAL, IN_SEQUENCE };
+
+/* Contents of a page: one larger entry makes a page of its own. */
+#define PAGE_BYTES "4194304"
 
 /* Kinds are constants of the formats: an entry of a kind that no format has is left out. */
 static const char *known_kind(const char *kind)
@@ -124,14 +128,9 @@ static struct memory_entry entry_at(const struct pg_rows *rows, int row)
     };
 }
 
-enum outcome memory_rows_read(struct pg_connection *connection, struct memory *memory,
-                              struct pg_failure *failure)
+static void keep_rows(struct memory *memory, const struct pg_rows *rows)
 {
-    struct pg_rows *rows = NULL;
-    const char *values[] = {pg_client_id(connection)};
-    enum outcome outcome = pg_query_schema(connection, sql_memory_read, 1, values, &rows, failure);
-    memory_reset(memory);
-    for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
+    for (int row = 0; row < pg_rows_count(rows); row++) {
         struct buf content = {0};
         struct memory_entry entry = entry_at(rows, row);
         pg_rows_bytes(rows, row, CONTENT, &content);
@@ -141,7 +140,56 @@ enum outcome memory_rows_read(struct pg_connection *connection, struct memory *m
         }
         buf_fini(&content);
     }
-    pg_rows_free(rows);
+}
+
+/* Where the next page begins: the primary key of the last row. */
+struct page_end {
+    char *journal; /* owned, all of them */
+    char *kind;
+    char *key;
+    char *sequence;
+};
+
+static void page_end_fini(struct page_end *end)
+{
+    free(end->journal);
+    free(end->kind);
+    free(end->key);
+    free(end->sequence);
+}
+
+static struct page_end page_end_of(const struct pg_rows *rows)
+{
+    int last = pg_rows_count(rows) - 1;
+    return (struct page_end){.journal = memory_strdup(pg_rows_text(rows, last, IN_JOURNAL)),
+                             .kind = memory_strdup(pg_rows_text(rows, last, KIND)),
+                             .key = memory_strdup(pg_rows_text(rows, last, KEY)),
+                             .sequence = memory_strdup(pg_rows_text(rows, last, IN_SEQUENCE))};
+}
+
+enum outcome memory_rows_read(struct pg_connection *connection, struct memory *memory,
+                              struct pg_failure *failure)
+{
+    enum outcome outcome;
+    bool more;
+    struct page_end end = {.journal = memory_strdup("00000000-0000-0000-0000-000000000000"),
+                           .kind = memory_strdup(""),
+                           .key = memory_strdup(""),
+                           .sequence = memory_strdup("-1")};
+    do {
+        struct pg_rows *rows = NULL;
+        const char *values[] = {
+            pg_client_id(connection), end.journal, end.kind, end.key, end.sequence, PAGE_BYTES};
+        outcome = pg_query_schema(connection, sql_memory_read, 6, values, &rows, failure);
+        more = outcome == OUTCOME_OK && pg_rows_count(rows) > 0;
+        if (more) {
+            keep_rows(memory, rows);
+            page_end_fini(&end);
+            end = page_end_of(rows);
+        }
+        pg_rows_free(rows);
+    } while (more);
+    page_end_fini(&end);
     return outcome;
 }
 

@@ -31,7 +31,8 @@ enum outcome memory_rows_insert(struct pg_connection *connection, const char *jo
                                 const struct memory_rows *rows,
                                 struct pg_failure *failure) MUST_CHECK;
 
-/* Everything in the table that this client may need, instead of what `memory` holds. */
+/* Adds everything in the table that this client may need to what `memory` holds; page by page, so
+ * that the table may be larger than memory_bytes() may become. */
 enum outcome memory_rows_read(struct pg_connection *connection, struct memory *memory,
                               struct pg_failure *failure) MUST_CHECK;
 

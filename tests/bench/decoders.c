@@ -191,7 +191,7 @@ int main(int argc, char **argv)
             continue;
         }
         bench.format = make_format(formats[i], &options);
-        bench.memory = memory_new();
+        bench.memory = memory_new(MEMORY_BYTES_MAX);
         if (bench.format->decoder->learn != NULL) {
             learn_birth(&bench);
         }

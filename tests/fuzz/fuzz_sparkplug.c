@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     struct arena *arena = arena_new(4096);
-    struct memory *memory = memory_new();
+    struct memory *memory = memory_new(MEMORY_BYTES_MAX);
     struct memory_entry entry;
     const struct decoder *decoder = decoder_find(slice_of("sparkplug_b"));
     struct decode_input input = {.payload = {(const char *) data + 1, size - 1},

@@ -24,7 +24,7 @@ static const char *find(const struct memory *memory, const char *key, uint64_t s
 
 static void test_newest_before(void)
 {
-    struct memory *memory = memory_new();
+    struct memory *memory = memory_new(MEMORY_BYTES_MAX);
     struct memory_entry entry;
     CHECK_TEXT_EQ(find(memory, "a", 5), "");
     keep(memory, "a", 20, "twenty");
@@ -42,7 +42,12 @@ static void test_newest_before(void)
     keep(memory, "a", 10, "again");
     CHECK_TEXT_EQ(find(memory, "a", 11), "ten");
     CHECK_INT_EQ(memory_count(memory), 4);
-    CHECK_INT_EQ(memory_bytes(memory), 3 + 6 + 5 + 6);
+    CHECK_INT_EQ(memory_bytes(memory), 4 * sizeof(struct memory_entry) + 3 + 6 + 5 + 6 +
+                                           strlen("a"
+                                                  "a"
+                                                  "b"
+                                                  "ab"));
+    memory_check(memory);
     CHECK(memory_find_later(memory, "k", slice_of("a"), 5, &entry));
     CHECK_INT_EQ(entry.sequence, 10);
     CHECK(!memory_find_later(memory, "k", slice_of("a"), 21, &entry));
@@ -51,7 +56,7 @@ static void test_newest_before(void)
 
 static void test_forget(void)
 {
-    struct memory *memory = memory_new();
+    struct memory *memory = memory_new(MEMORY_BYTES_MAX);
     keep(memory, "a", 10, "ten");
     keep(memory, "a", 20, "twenty");
     keep(memory, "b", 5, "five");
@@ -72,4 +77,43 @@ static void test_forget(void)
     memory_free(memory);
 }
 
-UNIT_MAIN("memory", {"newest before a number", test_newest_before}, {"forget", test_forget})
+/* No entry beyond the bound, and no older one in its place. */
+static void test_bound(void)
+{
+    size_t one = sizeof(struct memory_entry) + 1 + 4;
+    struct memory *memory = memory_new(3 * one);
+    struct memory_entry entry;
+    keep(memory, "a", 10, "tena");
+    keep(memory, "b", 11, "tenb");
+    keep(memory, "c", 12, "tenc");
+    CHECK(!memory_is_full(memory));
+    CHECK_INT_EQ(memory_bytes(memory), 3 * one);
+    keep(memory, "d", 13, "tend");
+    CHECK(memory_is_full(memory));
+    CHECK(!memory_find(memory, "k", slice_of("d"), 20, &entry));
+    for (uint64_t sequence = 20; sequence < 40; sequence++) {
+        keep(memory, "a", sequence, "more");
+    }
+    CHECK_TEXT_EQ(find(memory, "a", 20), "tena");
+    CHECK(memory_find(memory, "k", slice_of("a"), 50, &entry));
+    CHECK(entry.left_out && entry.content.length == 0);
+    CHECK_INT_EQ(entry.sequence, 20);
+    CHECK_INT_EQ(memory_count(memory), 4); /* one stands for the twenty */
+    memory_check(memory);
+    memory_forget(memory,
+                  &(struct memory_entry){.kind = "k", .key = slice_of("a"), .sequence = 10});
+    memory_make_room(memory);
+    CHECK(!memory_is_full(memory));
+    CHECK_INT_EQ(memory_count(memory), 2);
+    keep(memory, "a", 39, "more");
+    CHECK_TEXT_EQ(find(memory, "a", 40), "more");
+    memory_check(memory);
+    memory_reset(memory);
+    CHECK(!memory_is_full(memory));
+    keep(memory, "d", 13, "tend");
+    CHECK_TEXT_EQ(find(memory, "d", 20), "tend");
+    memory_free(memory);
+}
+
+UNIT_MAIN("memory", {"newest before a number", test_newest_before}, {"forget", test_forget},
+          {"bound", test_bound})

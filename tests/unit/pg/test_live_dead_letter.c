@@ -403,7 +403,7 @@ static void test_memory_prune(void)
     LIVE_OR_RETURN();
     struct pg_connection *connection = connect_empty();
     struct pg_failure failure = {0};
-    struct memory *memory = memory_new();
+    struct memory *memory = memory_new(MEMORY_BYTES_MAX);
     const char *values[] = {"test", JOURNAL, "100"};
     struct buf plan = {0};
     struct pg_rows *rows = NULL;
@@ -427,6 +427,44 @@ static void test_memory_prune(void)
     pg_connection_free(connection);
 }
 
+/* More than a page, and entries larger than one; of other journals the newest entry of a key. */
+static void test_memory_pages(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = connect_empty();
+    struct pg_failure failure = {0};
+    struct memory *memory = memory_new(MEMORY_BYTES_MAX);
+    struct memory_entry entry;
+    live_run(connection, "truncate mqtt2pg.memory, mqtt2pg.progress");
+    live_run(connection, "insert into mqtt2pg.progress values ('test', '" JOURNAL "', 100, now())");
+    live_run(connection, "insert into mqtt2pg.memory select 'test', '" JOURNAL
+                         "', 'sparkplug', 'g/e' || i, i, decode(repeat('ab', 1000), 'hex')"
+                         " from generate_series(1, 2500) i");
+    live_run(connection, "insert into mqtt2pg.memory select 'test', '" JOURNAL
+                         "', 'sparkplug', 'large' || i, i, decode(repeat('cd', 5000000), 'hex')"
+                         " from generate_series(1, 2) i");
+    live_run(connection, "insert into mqtt2pg.memory select 'test', gen_random_uuid(), 'sparkplug',"
+                         " 'old', i, decode('0' || i, 'hex'), now() + i * interval '1 s'"
+                         " from generate_series(1, 3) i");
+    live_run(connection, "insert into mqtt2pg.memory select 'other', '" JOURNAL
+                         "', 'sparkplug', 'of another', 1, ''");
+    CHECK_INT_EQ(memory_rows_read(connection, memory, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(memory_count(memory), 2500 + 2 + 1);
+    CHECK(memory_find(memory, MEMORY_SPARKPLUG, slice_of("g/e1234"), 2000, &entry));
+    CHECK_INT_EQ(entry.sequence, 1234);
+    CHECK_INT_EQ(entry.content.length, 1000);
+    CHECK(memory_find(memory, MEMORY_SPARKPLUG, slice_of("large2"), 2000, &entry));
+    CHECK_INT_EQ(entry.content.length, 5000000);
+    CHECK(memory_find(memory, MEMORY_SPARKPLUG, slice_of("old"), 1, &entry));
+    CHECK_INT_EQ(entry.sequence, 0);
+    CHECK_INT_EQ(entry.content.data[0], 3);
+    memory_check(memory);
+    live_run(connection, "truncate mqtt2pg.memory, mqtt2pg.progress");
+    memory_free(memory);
+    pg_connection_free(connection);
+}
+
 UNIT_MAIN("live_dead_letter", {"former_version", test_former_version},
           {"round_trip", test_round_trip}, {"queries", test_queries}, {"gap", test_gap},
-          {"mad_clock", test_mad_clock}, {"memory_prune", test_memory_prune})
+          {"mad_clock", test_mad_clock}, {"memory_prune", test_memory_prune},
+          {"memory_pages", test_memory_pages})
