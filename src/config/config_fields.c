@@ -67,6 +67,7 @@ static const struct field fields[] = {
     {"rules.protobuf.descriptor", FIELD_PATH, IN_RULE(decoding.protobuf.descriptor), 0},
     {"rules.protobuf.message", FIELD_OPTION, IN_RULE(decoding.protobuf.message), 0},
     {"rules.sparkplug.rebirth", FIELD_CHOICE, IN_RULE(decoding.sparkplug.rebirth), 0},
+    {"rules.sparkplug.cluster", FIELD_BOOL, IN_RULE(decoding.sparkplug.cluster), 0},
     {"rules.table", FIELD_OPTION, IN_RULE(table), 0},
     {"rules.columns", FIELD_COLUMNS, IN_RULE(columns), IN_RULE(column_count)},
     {"rules.compute", FIELD_COLUMNS, IN_RULE(compute), IN_RULE(compute_count)},

@@ -456,6 +456,12 @@ const struct setting settings[] = {
      .reload = true,
      .help =
          "Ask an edge node for a new BIRTH: when metrics are \"unknown\", or at a \"gap\" too."},
+    {.path = "rules.sparkplug.cluster",
+     .type = SETTING_BOOLEAN,
+     .default_value = "false",
+     .reload = true,
+     .help = "All of broker.url are one broker or cluster: a BIRTH from one counts for DATA from "
+             "all."},
     {.path = "rules.ack",
      .type = SETTING_GROUP,
      .reload = true,

@@ -57,6 +57,7 @@ enum rebirth_policy {
 
 struct sparkplug_options {
     enum rebirth_policy rebirth;
+    bool cluster; /* the brokers of broker.url are one: a BIRTH of any counts for all */
 };
 
 struct format_options {

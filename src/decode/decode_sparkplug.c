@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/decode_sparkplug.h"
 
+#include <assert.h>
+
 #include "core/memory.h"
 #include "decode/json_scan.h"
 #include "decode/protobuf_wire.h"
@@ -72,6 +74,30 @@ static const uint64_t *bdseq_of(const struct payload *payload)
 
 /* --- births ----------------------------------------------------------------------------------- */
 
+/* What is known of the edge node or device that sent DATA. */
+enum knowledge {
+    KNOWN,
+    KNOWN_NOT,
+    KNOWN_AT_ANOTHER_BROKER,
+    KNOWN_TOO_LARGE,
+    KNOWN_UNREADABLE,
+    KNOWN_BUT_LEFT_OUT,
+};
+
+/* "alias 7 of G/E is unknown: …" */
+static const char *const knowledge_reasons[] = {
+    [KNOWN] = "its BIRTH has no such metric",
+    [KNOWN_NOT] = "no BIRTH of it came before",
+    [KNOWN_AT_ANOTHER_BROKER] = "its BIRTH came from another address of broker.url (sparkplug: { "
+                                "cluster = true; } if both are one)",
+    [KNOWN_TOO_LARGE] = "its BIRTH has too many metrics to be remembered (4 MB)",
+    [KNOWN_UNREADABLE] = "its BIRTH could not be read",
+    [KNOWN_BUT_LEFT_OUT] = "the BIRTHs that are remembered take too much memory (256 MB)",
+};
+
+static_assert(SPARKPLUG_BIRTH_BYTES_MAX == (size_t) 4 << 20, "the reason says 4 MB");
+static_assert(MEMORY_BYTES_MAX == (size_t) 256 << 20, "the reason says 256 MB");
+
 static bool find(const struct decode_input *input, struct slice key, struct memory_entry *entry)
 {
     return input->memory != NULL &&
@@ -80,24 +106,56 @@ static bool find(const struct decode_input *input, struct slice key, struct memo
              memory_find_later(input->memory, MEMORY_SPARKPLUG, key, input->sequence, entry)));
 }
 
-/* What the BIRTH of this topic's edge node or device said. A device's ends with the edge node's
- * next one. */
-static bool find_birth(const struct decode_input *input, const struct sparkplug_topic *topic,
-                       struct arena *arena, struct slice *content)
+/* Two brokers that are no cluster may each have an edge node of this name, with other aliases. The
+ * number of a broker counts within one journal: an entry of another journal has sequence 0. */
+static bool is_foreign(const struct decode_input *input, const struct memory_entry *entry,
+                       const struct birth_head *head)
+{
+    bool cluster = input->options != NULL && input->options->sparkplug.cluster;
+    return !cluster && input->broker != 0 && head->broker != 0 && entry->sequence != 0 &&
+           input->broker != head->broker;
+}
+
+static enum knowledge judge(const struct decode_input *input, const struct memory_entry *entry)
+{
+    struct birth_head head;
+    if (entry->left_out) {
+        return KNOWN_BUT_LEFT_OUT;
+    }
+    if (!sparkplug_birth_head(entry->content, &head)) {
+        return KNOWN_UNREADABLE;
+    }
+    if (is_foreign(input, entry, &head)) {
+        return KNOWN_AT_ANOTHER_BROKER;
+    }
+    return head.state == BIRTH_READ        ? KNOWN
+           : head.state == BIRTH_TOO_LARGE ? KNOWN_TOO_LARGE
+                                           : KNOWN_UNREADABLE;
+}
+
+/* What the BIRTH of this topic's edge node or device said. A device's BIRTH ends with the edge
+ * node's next one. */
+static enum knowledge find_birth(const struct decode_input *input,
+                                 const struct sparkplug_topic *topic, struct arena *arena,
+                                 struct slice *content)
 {
     struct memory_entry node;
     struct memory_entry own;
     bool has_node = find(input, sparkplug_topic_node(topic, arena), &node);
-    if (!find(input, sparkplug_topic_device(topic, arena), &own) ||
-        (topic->device.length > 0 && has_node && node.sequence > own.sequence)) {
-        return false;
+    if (!find(input, sparkplug_topic_device(topic, arena), &own)) {
+        return input->memory != NULL && memory_is_full(input->memory) ? KNOWN_BUT_LEFT_OUT
+                                                                      : KNOWN_NOT;
+    }
+    if (topic->device.length > 0 && has_node && node.sequence > own.sequence) {
+        return KNOWN_NOT;
     }
     *content = own.content;
-    return true;
+    return judge(input, &own);
 }
 
 static enum outcome unknown(const struct sparkplug_topic *topic,
-                            const struct sparkplug_metric *metric, bool born, struct error *error)
+                            const struct sparkplug_metric *metric, enum knowledge knowledge,
+                            struct error *error)
 {
     char which[64];
     if (metric->has_name) {
@@ -108,7 +166,15 @@ static enum outcome unknown(const struct sparkplug_topic *topic,
     return error_set(error, OUTCOME_REJECT, "%s of %.*s/%.*s%s%.*s is unknown: %s", which,
                      SLICE_ARGS(topic->group), SLICE_ARGS(topic->edge),
                      topic->device.length > 0 ? "/" : "", SLICE_ARGS(topic->device),
-                     born ? "its BIRTH has no such metric" : "no BIRTH of it came before");
+                     knowledge_reasons[knowledge]);
+}
+
+static bool find_metric(struct slice birth, const struct sparkplug_metric *metric,
+                        struct birth_metric *known)
+{
+    return metric->has_name
+               ? sparkplug_birth_by_name(birth, metric->name, known)
+               : metric->has_alias && sparkplug_birth_by_alias(birth, metric->alias, known);
 }
 
 /* Names and datatypes by the BIRTH. */
@@ -116,19 +182,15 @@ static enum outcome complete(const struct decode_input *input, const struct spar
                              struct arena *arena, struct payload *payload, struct error *error)
 {
     struct slice birth = {0};
-    bool born = find_birth(input, topic, arena, &birth);
+    enum knowledge knowledge = find_birth(input, topic, arena, &birth);
     for (uint32_t i = 0; i < payload->count; i++) {
         struct sparkplug_metric *metric = &payload->metrics[i];
         struct birth_metric known;
         if (metric->has_name && metric->has_datatype) {
             continue;
         }
-        bool found =
-            born && (metric->has_name ? sparkplug_birth_by_name(birth, metric->name, &known)
-                                      : metric->has_alias &&
-                                            sparkplug_birth_by_alias(birth, metric->alias, &known));
-        if (!found) {
-            return unknown(topic, metric, born, error);
+        if (knowledge != KNOWN || !find_metric(birth, metric, &known)) {
+            return unknown(topic, metric, knowledge, error);
         }
         metric->name = arena_copy(arena, known.name);
         metric->has_name = true;
@@ -140,39 +202,50 @@ static enum outcome complete(const struct decode_input *input, const struct spar
     return OUTCOME_OK;
 }
 
-/* Is it the will of a session before the last NBIRTH? */
-static bool is_stale_death(const struct decode_input *input, const struct sparkplug_topic *topic,
-                           const struct payload *payload, struct arena *arena)
-{
-    struct memory_entry entry;
-    const uint64_t *own = bdseq_of(payload);
-    uint64_t born;
-    return topic->type == SPARKPLUG_DEATH && topic->device.length == 0 && own != NULL &&
-           input->memory != NULL &&
-           memory_find(input->memory, MEMORY_SPARKPLUG, sparkplug_topic_node(topic, arena),
-                       input->sequence, &entry) &&
-           sparkplug_birth_bdseq(entry.content, &born) && born != *own;
-}
-
-bool decode_sparkplug_learn(const struct decode_input *input, struct arena *arena,
-                            struct memory_entry *entry)
+bool decode_sparkplug_wants_birth(const struct decode_input *input, struct arena *arena)
 {
     struct sparkplug_topic topic;
     struct payload payload;
     struct binary binary;
     struct error error;
-    if (!sparkplug_topic_parse(input->topic, &topic) || topic.type != SPARKPLUG_BIRTH) {
+    struct memory_entry node;
+    struct slice birth;
+    if (!sparkplug_topic_parse(input->topic, &topic) || topic.type != SPARKPLUG_DATA) {
         return false;
+    }
+    enum knowledge knowledge = find_birth(input, &topic, arena, &birth);
+    if (knowledge == KNOWN_TOO_LARGE || knowledge == KNOWN_BUT_LEFT_OUT) {
+        return false; /* the next one would be no better */
+    }
+    if (knowledge != KNOWN || !find(input, sparkplug_topic_node(&topic, arena), &node)) {
+        return true;
     }
     binary_init(&binary, input->payload, arena, &error);
-    bool good = read_payload(&binary, input->payload, &payload);
-    if (!good) {
-        return false;
-    }
-    struct birth_metric *metrics = arena_alloc(arena, (payload.count + 1) * sizeof(*metrics));
+    return read_payload(&binary, input->payload, &payload) &&
+           complete(input, &topic, arena, &payload, &error) != OUTCOME_OK;
+}
+
+/* Is it the will of a session before the last NBIRTH? */
+static bool is_stale_death(const struct decode_input *input, const struct sparkplug_topic *topic,
+                           const struct payload *payload, struct arena *arena)
+{
+    struct memory_entry entry;
+    struct birth_head head;
+    const uint64_t *own = bdseq_of(payload);
+    return topic->type == SPARKPLUG_DEATH && topic->device.length == 0 && own != NULL &&
+           input->memory != NULL &&
+           memory_find(input->memory, MEMORY_SPARKPLUG, sparkplug_topic_node(topic, arena),
+                       input->sequence, &entry) &&
+           !entry.left_out && sparkplug_birth_head(entry.content, &head) && head.has_bdseq &&
+           head.bdseq != *own && !is_foreign(input, &entry, &head);
+}
+
+/* The metrics of a BIRTH that have a name; `metrics` has room for all of them. */
+static size_t collect_metrics(const struct payload *payload, struct birth_metric *metrics)
+{
     size_t count = 0;
-    for (uint32_t i = 0; i < payload.count; i++) {
-        const struct sparkplug_metric *metric = &payload.metrics[i];
+    for (uint32_t i = 0; i < payload->count; i++) {
+        const struct sparkplug_metric *metric = &payload->metrics[i];
         if (metric->has_name) {
             metrics[count++] = (struct birth_metric){.name = metric->name,
                                                      .alias = metric->alias,
@@ -180,12 +253,36 @@ bool decode_sparkplug_learn(const struct decode_input *input, struct arena *aren
                                                      .datatype = metric->datatype};
         }
     }
-    *entry = (struct memory_entry){
-        .kind = MEMORY_SPARKPLUG,
-        .key = sparkplug_topic_device(&topic, arena),
-        .sequence = input->sequence,
-        .content = sparkplug_birth_write(
-            metrics, count, topic.device.length == 0 ? bdseq_of(&payload) : NULL, arena)};
+    return count;
+}
+
+bool decode_sparkplug_learn(const struct decode_input *input, struct arena *arena,
+                            struct memory_entry *entry)
+{
+    struct sparkplug_topic topic;
+    struct payload payload = {0};
+    struct binary binary;
+    struct error error;
+    struct birth_metric *metrics = NULL;
+    size_t count = 0;
+    if (!sparkplug_topic_parse(input->topic, &topic) || topic.type != SPARKPLUG_BIRTH) {
+        return false;
+    }
+    struct birth_head head = {.broker = input->broker};
+    binary_init(&binary, input->payload, arena, &error);
+    if (read_payload(&binary, input->payload, &payload)) {
+        metrics = arena_alloc(arena, (payload.count + 1) * sizeof(*metrics));
+        count = collect_metrics(&payload, metrics);
+        const uint64_t *bdseq = topic.device.length == 0 ? bdseq_of(&payload) : NULL;
+        head.has_bdseq = bdseq != NULL;
+        head.bdseq = bdseq != NULL ? *bdseq : 0;
+    } else {
+        head.state = BIRTH_UNREADABLE;
+    }
+    *entry = (struct memory_entry){.kind = MEMORY_SPARKPLUG,
+                                   .key = sparkplug_topic_device(&topic, arena),
+                                   .sequence = input->sequence,
+                                   .content = sparkplug_birth_write(head, metrics, count, arena)};
     return true;
 }
 

@@ -10,8 +10,11 @@
  * are exact and signed by their datatype. A DataSet is an array of objects, a Template an object
  * with its metrics, an array datatype an array.
  *
- * A DATA message with a metric that no BIRTH tells of is rejected: a dead letter keeps it whole, and
- * a retry may use the BIRTH that came behind it. Parking would hold up all edge nodes for one.
+ * A DATA message with a metric that no BIRTH tells of is rejected with a reason that says why: a
+ * dead letter keeps it whole, and a retry may use the BIRTH that came behind it. Parking would hold
+ * up all edge nodes for one. A BIRTH of another broker counts only where the rule says that all are
+ * one cluster. A BIRTH that can't be read, or is too large to be remembered, ends what was known as
+ * any other does: aliases of the BIRTH before it would name other metrics.
  *
  * An NDEATH of an earlier session (its bdSeq is not that of the last NBIRTH) gives no document: it
  * counts as filtered.
@@ -31,5 +34,8 @@ enum outcome decode_sparkplug(const struct decode_input *input, struct arena *ar
 /* A BIRTH: what is to be remembered of it. */
 bool decode_sparkplug_learn(const struct decode_input *input, struct arena *arena,
                             struct memory_entry *entry);
+
+/* DATA with a metric that a new BIRTH would explain, or of an edge node or device without one. */
+bool decode_sparkplug_wants_birth(const struct decode_input *input, struct arena *arena);
 
 #endif

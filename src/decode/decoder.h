@@ -18,6 +18,7 @@ struct decode_input {
     struct slice payload; /* decompressed */
     struct slice topic;
     uint64_t sequence;                    /* of the message in its journal; 0 = in none */
+    uint8_t broker;                       /* that it came from (core/message); 0 = unknown */
     const struct memory *memory;          /* what was learned before; NULL = nothing */
     const struct format_options *options; /* of the rule; NULL where the format has none */
     const void *state;                    /* what prepare() made of them */

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 
 enum { HEADER_BYTES = 17, METRIC_BYTES = 20, INDEX_BYTES = 4 };
+enum { FLAG_BDSEQ = 1, STATE_SHIFT = 1, STATE_MASK = 3, BROKER_SHIFT = 4 };
 
 static int compare_names(struct slice a, struct slice b)
 {
@@ -61,13 +62,31 @@ static void put_index(char *at, const struct birth_metric *metrics, size_t count
     }
 }
 
-struct slice sparkplug_birth_write(struct birth_metric *metrics, size_t count,
-                                   const uint64_t *bdseq, struct arena *arena)
+static void put_head(char *content, const struct birth_head *head, size_t count, uint32_t aliases)
 {
+    unsigned flags = (head->has_bdseq ? FLAG_BDSEQ : 0) | (unsigned) head->state << STATE_SHIFT |
+                     (unsigned) head->broker << BROKER_SHIFT;
+    assert(flags <= UINT8_MAX && aliases <= count);
+    content[0] = (char) flags;
+    bytes_put_le64(content + 1, head->has_bdseq ? head->bdseq : 0);
+    bytes_put_le32(content + 9, (uint32_t) count);
+    bytes_put_le32(content + 13, aliases);
+}
+
+struct slice sparkplug_birth_write(struct birth_head head, struct birth_metric *metrics,
+                                   size_t count, struct arena *arena)
+{
+    assert(head.state == BIRTH_READ || count == 0);
+    if (HEADER_BYTES + body_bytes(metrics, count) > SPARKPLUG_BIRTH_BYTES_MAX) {
+        head.state = BIRTH_TOO_LARGE;
+        count = 0;
+    }
     size_t length = HEADER_BYTES + body_bytes(metrics, count);
     char *content = arena_alloc(arena, length);
     uint32_t aliases = 0;
-    qsort(metrics, count, sizeof(*metrics), by_alias);
+    if (count > 0) {
+        qsort(metrics, count, sizeof(*metrics), by_alias);
+    }
     char *metric = content + HEADER_BYTES;
     char *index = metric + count * METRIC_BYTES;
     char *name = index + count * INDEX_BYTES;
@@ -82,12 +101,9 @@ struct slice sparkplug_birth_write(struct birth_metric *metrics, size_t count,
         }
         name += metrics[i].name.length;
     }
-    assert(name == content + length);
+    assert(name == content + length && length <= SPARKPLUG_BIRTH_BYTES_MAX);
     put_index(index, metrics, count, arena);
-    content[0] = bdseq != NULL;
-    bytes_put_le64(content + 1, bdseq != NULL ? *bdseq : 0);
-    bytes_put_le32(content + 9, (uint32_t) count);
-    bytes_put_le32(content + 13, aliases);
+    put_head(content, &head, count, aliases);
     return slice_make(content, length);
 }
 
@@ -114,13 +130,18 @@ static bool metric_at(struct slice content, uint32_t i, struct birth_metric *met
     return true;
 }
 
-bool sparkplug_birth_bdseq(struct slice content, uint64_t *bdseq)
+bool sparkplug_birth_head(struct slice content, struct birth_head *head)
 {
-    if (content.length < HEADER_BYTES || content.data[0] == 0) {
+    if (content.length < HEADER_BYTES) {
         return false;
     }
-    *bdseq = bytes_get_le64(content.data + 1);
-    return true;
+    unsigned flags = (unsigned char) content.data[0];
+    unsigned state = flags >> STATE_SHIFT & STATE_MASK;
+    *head = (struct birth_head){.state = (enum birth_state) state,
+                                .broker = (uint8_t) (flags >> BROKER_SHIFT),
+                                .has_bdseq = (flags & FLAG_BDSEQ) != 0,
+                                .bdseq = bytes_get_le64(content.data + 1)};
+    return state <= BIRTH_UNREADABLE;
 }
 
 bool sparkplug_birth_by_alias(struct slice content, uint64_t alias, struct birth_metric *metric)

@@ -78,7 +78,7 @@ struct mapper *mapper_new(const struct ruleset *ruleset)
         struct rule_columns *columns = &mapper->rules[i];
 
         if (rule->decoder->learn != NULL && mapper->memory == NULL) {
-            mapper->memory = memory_new();
+            mapper->memory = memory_new(MEMORY_BYTES_MAX);
             mapper->learning = rule->format;
             make_rebirth(mapper);
         }
@@ -138,6 +138,7 @@ static const struct decoded *decode_for(struct mapper *mapper, const struct rule
     const struct decode_input input = {.payload = message->payload,
                                        .topic = message->topic,
                                        .sequence = message->sequence,
+                                       .broker = message->broker,
                                        .memory = mapper->memory,
                                        .late = mapper->late};
     struct decoded *decoded;
@@ -435,12 +436,19 @@ struct memory *mapper_memory(struct mapper *mapper)
     return mapper->memory;
 }
 
+static struct decode_input learning_input(const struct mapper *mapper,
+                                          const struct message *message)
+{
+    return (struct decode_input){.payload = message->payload,
+                                 .topic = message->topic,
+                                 .sequence = message->sequence,
+                                 .broker = message->broker,
+                                 .memory = mapper->memory};
+}
+
 bool mapper_learn(struct mapper *mapper, const struct message *message, struct memory_entry *entry)
 {
-    const struct decode_input input = {.payload = message->payload,
-                                       .topic = message->topic,
-                                       .sequence = message->sequence,
-                                       .memory = mapper->memory};
+    const struct decode_input input = learning_input(mapper, message);
 
     if (mapper->memory == NULL) {
         return false;
@@ -456,10 +464,14 @@ bool mapper_learn(struct mapper *mapper, const struct message *message, struct m
 bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_t now_us,
                     struct ack *ack)
 {
-    const struct rebirth_look look = {
-        .message = message, .memory = mapper->memory, .now_us = now_us};
+    const struct decode_input input = learning_input(mapper, message);
+    struct decode_input inner;
+    struct error error;
+    const struct rebirth_look look = {.message = message, .input = &inner, .now_us = now_us};
 
-    return mapper->rebirth != NULL && rebirth_wanted(mapper->rebirth, &look, mapper->arena, ack);
+    return mapper->rebirth != NULL &&
+           format_open(mapper->learning, &input, mapper->arena, &inner, &error) == OUTCOME_OK &&
+           rebirth_wanted(mapper->rebirth, &look, mapper->arena, ack);
 }
 
 bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct message *message,

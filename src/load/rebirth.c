@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "decode/decode_sparkplug.h"
 #include "decode/protobuf_wire.h"
 #include "decode/sparkplug_topic.h"
 
@@ -47,6 +48,21 @@ void rebirth_free(struct rebirth *rebirth)
     free(rebirth);
 }
 
+/* Removes the edge node that was silent longest; where it stood. */
+static size_t forget_silent(struct rebirth *rebirth)
+{
+    size_t silent = 0;
+
+    for (size_t i = 1; i < rebirth->count; i++) {
+        silent = rebirth->edges[i].sequence < rebirth->edges[silent].sequence ? i : silent;
+    }
+    free(rebirth->edges[silent].name);
+    rebirth->count--;
+    memmove(&rebirth->edges[silent], &rebirth->edges[silent + 1],
+            (rebirth->count - silent) * sizeof(*rebirth->edges));
+    return silent;
+}
+
 /* The edge node of this name, made when it is new. */
 static struct edge *edge_of(struct rebirth *rebirth, const char *name)
 {
@@ -61,6 +77,10 @@ static struct edge *edge_of(struct rebirth *rebirth, const char *name)
         }
         low = order < 0 ? middle + 1 : low;
         high = order < 0 ? high : middle;
+    }
+    if (rebirth->count == REBIRTH_EDGES_MAX) {
+        size_t silent = forget_silent(rebirth);
+        low -= silent < low;
     }
     rebirth->edges =
         memory_grow(rebirth->edges, rebirth->count, &rebirth->capacity, sizeof(*rebirth->edges));
@@ -84,13 +104,6 @@ static int seq_of(struct slice payload)
         }
     }
     return seq;
-}
-
-static bool knows(const struct memory *memory, struct slice key, uint64_t sequence)
-{
-    struct memory_entry entry;
-
-    return memory != NULL && memory_find(memory, MEMORY_SPARKPLUG, key, sequence, &entry);
 }
 
 /* Takes the message's seq; true when one before it is missing. */
@@ -141,10 +154,8 @@ bool rebirth_wanted(struct rebirth *rebirth, const struct rebirth_look *look, st
         return false; /* the batch is built again */
     }
     edge->sequence = message->sequence;
-    bool hole = has_hole(edge, &topic, message->payload) && rebirth->policy == REBIRTH_GAP;
-    bool unknown = topic.type == SPARKPLUG_DATA &&
-                   (!knows(look->memory, node, message->sequence) ||
-                    !knows(look->memory, sparkplug_topic_device(&topic, arena), message->sequence));
+    bool hole = has_hole(edge, &topic, look->input->payload) && rebirth->policy == REBIRTH_GAP;
+    bool unknown = decode_sparkplug_wants_birth(look->input, arena);
     int64_t came_us = message->received_at_us;
     bool just_came = look->now_us - came_us < INTERVAL_US;
     if ((!hole && !unknown) || !just_came ||

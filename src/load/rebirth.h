@@ -1,8 +1,8 @@
 /*
  * rebirth: asks edge nodes of Sparkplug B for a new BIRTH, by the rules' `sparkplug.rebirth`.
  *
- * "unknown": DATA came of an edge node or device whose BIRTH is not known. "gap": also when the
- * sequence numbers of an edge node have a hole. An edge node is asked once in REBIRTH_INTERVAL_S at
+ * "unknown": DATA came of an edge node or device whose BIRTH is not known, or with a metric that is
+ * not in it. "gap": also when the sequence numbers of an edge node have a hole. An edge node is asked once in REBIRTH_INTERVAL_S at
  * most, and only for a message that has just come: a backlog of hours asks nobody. A batch that is
  * built again asks no second time.
  *
@@ -13,11 +13,14 @@
 
 #include "ack/ack_batch.h"
 #include "base/arena.h"
-#include "core/format_options.h"
-#include "core/memory.h"
 #include "core/message.h"
+#include "decode/decoder.h"
 
 #define REBIRTH_INTERVAL_S 60
+
+/* Edge nodes that are watched at a time: the one that was silent longest makes room. With names of
+ * 1 KB they take 16 MB. */
+#define REBIRTH_EDGES_MAX 16384
 
 struct rebirth;
 
@@ -28,8 +31,8 @@ void rebirth_free(struct rebirth *rebirth);
 /* All borrowed. */
 struct rebirth_look {
     const struct message *message;
-    const struct memory *memory; /* what was learned before the message; NULL = nothing */
-    int64_t now_us;              /* wall clock */
+    const struct decode_input *input; /* the same, with its payload decompressed */
+    int64_t now_us;                   /* wall clock */
 };
 
 /* Looks at a message. True: `ack` is the command to publish, in `arena`. */

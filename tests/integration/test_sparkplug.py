@@ -80,7 +80,8 @@ def test_births_survive(env):
 
 
 def test_rebirths_are_asked_for(env):
-    """An edge node without a BIRTH, and one whose sequence numbers have a hole, are asked once; one that is well is not."""
+    """An edge node without a BIRTH, one whose sequence numbers have a hole, and one whose BIRTH lacks a metric are asked once; one that is
+    well is not."""
     group = env.topic("~").replace("/", "-")
     commands = env.subscribe(f"spBv1.0/{group}/NCMD/+")
     plant = Plant(env, rules=(RULES % (group, group)).replace('rows =', 'sparkplug: { rebirth = "gap"; }; rows =', 1))
@@ -92,9 +93,12 @@ def test_rebirths_are_asked_for(env):
     plant.send("NBIRTH", birth({"a": 1}, bdseq=0), edge="holed")
     plant.send("DBIRTH/D", birth({"d": 2}, seq=1), edge="holed")
     plant.send("NDATA", data({1: 1}, seq=3), edge="holed")
-    commands.wait(2)
+    plant.send("NBIRTH", birth({"a": 1}, bdseq=0), edge="short")
+    plant.send("NDATA", data({9: 1}, seq=1), edge="short")
+    plant.send("NDATA", data({9: 1}, seq=2), edge="short")
+    commands.wait(3)
     topics = [message.topic for message in commands.messages]
-    assert topics == [f"spBv1.0/{group}/NCMD/{edge}" for edge in ("lost", "holed")], topics
+    assert topics == [f"spBv1.0/{group}/NCMD/{edge}" for edge in ("lost", "holed", "short")], topics
     assert all(b"\x12\x1a\x0a\x14Node Control/Rebirth\x20\x0b\x70\x01" in message.payload for message in commands.messages)
     plant.bridge.check_books()
 
@@ -121,6 +125,63 @@ def test_letters_keep_their_names(env):
     plant.send("NDATA", data({1: 3}))
     env.wait_rows("spb", 4)
     plant.bridge.check_books()
+
+
+def test_database_that_went_back(env):
+    """A restored database lacks a BIRTH, the rows behind it and its own memory of it: all of them come from the journal again."""
+    plant = Plant(env)
+    plant.send("NBIRTH", birth({"old": 1}, bdseq=0))
+    plant.send("NDATA", data({1: 1}))
+    plant.wait([("E", None, "old", 1.0)])
+    plant.bridge.wait_quiet()
+    position = env.one("select position from mqtt2pg.progress")
+    plant.send("NBIRTH", birth({"new": 1}, bdseq=1))
+    plant.send("NDATA", data({1: 2}))
+    plant.wait([("E", None, "old", 1.0), ("E", None, "new", 2.0)])
+    plant.bridge.wait_quiet()
+    env.sql(f"""delete from spb where name = 'new'; delete from mqtt2pg.memory where sequence > {position};
+                update mqtt2pg.progress set position = {position}, stored_at = now() - interval '1 day'""")
+    plant.send("NDATA", data({1: 3}))
+    plant.wait([("E", None, "old", 1.0), ("E", None, "new", 2.0), ("E", None, "new", 3.0)])
+    assert env.dead_letters() == [] and env.one("select max(sequence) from mqtt2pg.memory") > position
+    plant.bridge.check_books()
+
+
+@limit(90)
+def test_brokers_are_not_mixed(env):
+    """Two brokers with an edge node of one name and other aliases: each keeps its BIRTH; with cluster = true they are one."""
+    here = env.own_broker().start()
+    there = env.own_broker().start()  # the test's own clients go there
+    proxies = [env.proxy(here.port), env.proxy(there.port)]
+    proxies[1].refusing = True
+    plant = Plant(env, broker={"url": [f"mqtt://127.0.0.1:{proxy.port}" for proxy in proxies]})
+    topic = f"spBv1.0/{plant.group}/%s/E"
+    env.publish([(topic % "NBIRTH", birth({"here": 1}, bdseq=0)), (topic % "NDATA", data({1: 1}))], port=here.port)
+    plant.wait([("E", None, "here", 1.0)])
+    here.kill()
+    proxies[1].refusing = False
+    env.wait(lambda: plant.bridge.metric("broker_url") == 1 and plant.bridge.metric("broker_connected") == 1, 30, "it has not gone to the other one")
+    plant.send("NDATA", data({1: 2}))
+    env.wait(lambda: len(env.dead_letters()) == 1, 10, "DATA of one broker was named by the BIRTH of the other")
+    assert "its BIRTH came from another address of broker.url" in env.one("select reason from mqtt2pg.dead_letter")
+    plant.send("NBIRTH", birth({"there": 1}, bdseq=0))
+    plant.send("NDATA", data({1: 3}))
+    rows = [("E", None, "here", 1.0), ("E", None, "there", 3.0)]
+    plant.wait(rows)
+    env.sql("update mqtt2pg.memory set content = set_byte(content, 0, get_byte(content, 0) & 15 | 16)")  # as if it had come from the other one
+    plant.bridge.configure((RULES % (plant.group, plant.group)).replace("rows =", "sparkplug: { cluster = true; }; rows =", 1))
+    plant.bridge.signal(signal.SIGHUP)
+    plant.bridge.wait_log("configuration reloaded")
+    plant.send("NDATA", data({1: 4}))
+    plant.wait([*rows, ("E", None, "there", 4.0)])
+    plant.bridge.check_books()
+
+
+def test_shared_subscription_is_refused(env):
+    """With share, BIRTH and DATA may reach different bridges: check says so."""
+    file = env.config_file('rules = ( { name = "s"; topic = "spBv1.0/#"; share = "g"; format = "sparkplug_b"; table = "x"; columns = { a = "$"; }; } );')
+    checked = env.cli("check", config=file)
+    assert checked.code == 3 and "BIRTH and DATA would reach different bridges" in checked.out, checked
 
 
 CLIENT = "sparkplug-client@3.2.4"
