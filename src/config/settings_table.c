@@ -460,8 +460,7 @@ const struct setting settings[] = {
      .type = SETTING_BOOLEAN,
      .default_value = "false",
      .reload = true,
-     .help = "All of broker.url are one broker or cluster: a BIRTH from one counts for DATA from "
-             "all."},
+     .help = "All of broker.url are one cluster: a BIRTH from one counts for DATA from all."},
     {.path = "rules.ack",
      .type = SETTING_GROUP,
      .reload = true,

@@ -271,7 +271,7 @@ static void test_json(void)
         "",
         "\"columns\":{\"x\":\"$.x\"},\"compute\":{},\"notify\":null,\"where\":[],\"rows\":null");
     check_json("", "\"sql\":null,\"csv\":{");
-    check_json("", "\"sparkplug\":{\"rebirth\":\"never\"},\"ack\":null}]}");
+    check_json("", "\"sparkplug\":{\"rebirth\":\"never\",\"cluster\":false},\"ack\":null}]}");
 
     struct buf json = {0};
     struct config *config = case_load(full_rule, "");
@@ -291,7 +291,8 @@ static void test_json(void)
                   "\"header\":false,\"names\":[],\"comment\":null},"
                   "\"influx\":{\"precision\":\"ns\"},"
                   "\"protobuf\":{\"descriptor\":null,\"message\":null},"
-                  "\"sparkplug\":{\"rebirth\":\"never\"},\"ack\":{\"topic\":\"@response_topic\","
+                  "\"sparkplug\":{\"rebirth\":\"never\",\"cluster\":false},\"ack\":{\"topic\":\"@"
+                  "response_topic\","
                   "\"on\":[\"rejected\"],\"qos\":0,\"retain\":true,"
                   "\"fields\":{\"status\":\"@status\"}}}]}");
     buf_fini(&json);
