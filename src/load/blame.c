@@ -156,48 +156,99 @@ static void judge_run(struct inquiry *inquiry, const struct trial *trial)
 }
 
 /* Tries one run; the runs before it are in the transaction. */
-static enum outcome inquire_run(struct inquiry *inquiry, size_t run, bool immediate,
-                                struct pg_failure *failure)
+static enum outcome try_run(struct inquiry *inquiry, struct trial *trial,
+                            struct pg_failure *failure)
 {
-    struct trial trial = {
-        .store = inquiry->store, .batch = inquiry->batch, .run = run, .immediate = immediate};
-    size_t count = inquiry->batch->rule_count;
     bool passes = true;
-    enum outcome outcome = trial_empty(&trial, &passes, failure);
+    enum outcome outcome = trial_empty(trial, &passes, failure);
 
     if (outcome == OUTCOME_OK && !passes) {
-        blame_rules(inquiry, run, failure);
+        blame_rules(inquiry, trial->run, failure);
     } else if (outcome == OUTCOME_OK) {
-        outcome = trial_run(&trial, failure);
-        if (outcome == OUTCOME_OK) {
-            memset(inquiry->tallies, 0, count * sizeof(*inquiry->tallies));
-            count_refusals(inquiry, &trial);
-            judge_run(inquiry, &trial);
-        }
+        outcome = trial_run(trial, failure);
     }
-    trial_fini(&trial);
     return outcome;
 }
 
-/*
- * Tries the runs in their order, up to the first of which something is learned; `only` bounds the
- * blame: a run before it is tried, too, since the rows of `only` may refer to its rows. What is
- * learned of an earlier run is as good.
- */
-static enum outcome inquire(struct inquiry *inquiry, const struct store_failure *failure,
-                            struct pg_failure *reason)
+static void judge(struct inquiry *inquiry, const struct trial *trial)
 {
-    bool all = failure->place.kind != PLACE_ROWS;
-    size_t last = all ? inquiry->batch->runs.count : failure->place.run + 1;
-    enum outcome outcome = trial_begin(inquiry->store, reason);
+    memset(inquiry->tallies, 0, inquiry->batch->rule_count * sizeof(*inquiry->tallies));
+    count_refusals(inquiry, trial);
+    judge_run(inquiry, trial);
+}
 
-    for (size_t run = 0; outcome == OUTCOME_OK && run < last; run++) {
-        outcome = inquire_run(inquiry, run, all, reason);
-        if (inquiry->learned) {
-            break;
+/* Refused messages are tried again until no more of them pass. */
+static enum outcome try_again(struct trial *trials, size_t count, struct pg_failure *failure)
+{
+    enum outcome outcome = OUTCOME_OK;
+    bool passed = true;
+
+    while (passed) {
+        passed = false;
+        for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
+            size_t before = trials[i].count;
+
+            outcome = before > 0 ? trial_again(&trials[i], failure) : OUTCOME_OK;
+            passed = passed || (outcome == OUTCOME_OK && trials[i].count < before);
         }
     }
     return outcome;
+}
+
+/* The rows of one run were refused. The runs before it are tried, too, since its rows may refer to
+ * theirs; what is learned of an earlier run is as good. */
+static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg_failure *reason)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t run = 0; outcome == OUTCOME_OK && run <= last && !inquiry->learned; run++) {
+        struct trial trial = {.store = inquiry->store, .batch = inquiry->batch, .run = run};
+
+        outcome = try_run(inquiry, &trial, reason);
+        if (outcome == OUTCOME_OK && !inquiry->learned) {
+            judge(inquiry, &trial);
+        }
+        trial_fini(&trial);
+    }
+    return outcome;
+}
+
+/* The transaction was refused as a whole. Nothing is judged before all runs are tried: rows that a
+ * deferred constraint misses may stand in a run behind. */
+static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reason)
+{
+    size_t count = inquiry->batch->runs.count;
+    struct trial *trials = memory_alloc((count + 1) * sizeof(*trials));
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t i = 0; outcome == OUTCOME_OK && i < count && !inquiry->learned; i++) {
+        trials[i] = (struct trial){
+            .store = inquiry->store, .batch = inquiry->batch, .run = i, .immediate = true};
+        outcome = try_run(inquiry, &trials[i], reason);
+    }
+    if (outcome == OUTCOME_OK && !inquiry->learned) {
+        outcome = try_again(trials, count, reason);
+        for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
+            judge(inquiry, &trials[i]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        trial_fini(&trials[i]);
+    }
+    free(trials);
+    return outcome;
+}
+
+static enum outcome inquire(struct inquiry *inquiry, const struct store_failure *failure,
+                            struct pg_failure *reason)
+{
+    enum outcome outcome = trial_begin(inquiry->store, reason);
+
+    if (outcome != OUTCOME_OK) {
+        return outcome;
+    }
+    return failure->place.kind == PLACE_ROWS ? inquire_rows(inquiry, failure->place.run, reason)
+                                             : inquire_all(inquiry, reason);
 }
 
 bool blame_message(const struct store *store, const struct batch *batch,

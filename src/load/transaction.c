@@ -95,6 +95,15 @@ static void fail_at(struct transaction *transaction, size_t statement,
     }
 }
 
+/* The server has not answered each statement: whether COMMIT took effect, `progress` tells. */
+static enum outcome not_answered(struct transaction *transaction, size_t answered)
+{
+    pg_disconnect(transaction->store->connection);
+    return pg_failure_set(&transaction->failure->pg, SQL_RECONNECT,
+                          "the server answered %zu of %zu statements", answered,
+                          transaction->place_count);
+}
+
 /* COMMIT of a transaction that had failed answers with success and the tag ROLLBACK. */
 static enum outcome not_committed(struct transaction *transaction)
 {
@@ -123,6 +132,9 @@ static enum outcome run_steps(struct transaction *transaction)
         if (step->rolled_back) {
             return not_committed(transaction);
         }
+        if (!step->done) {
+            return not_answered(transaction, i);
+        }
         if (transaction->places[i].kind == PLACE_ROWS && step->count > 0) {
             count_stored(transaction, transaction->places[i].run, (uint64_t) step->affected);
         }
@@ -142,6 +154,9 @@ static enum outcome run_query(struct transaction *transaction)
     }
     if (pg_query_run(transaction->store->connection, &query, &failure) != OUTCOME_OK) {
         transaction->failure->pg = failure;
+        if (query.done >= transaction->place_count) {
+            return not_answered(transaction, query.done);
+        }
         if (pg_is_connected(transaction->store->connection)) {
             fail_at(transaction, query.done, &failure);
         }
@@ -149,6 +164,9 @@ static enum outcome run_query(struct transaction *transaction)
     }
     if (query.rolled_back) {
         return not_committed(transaction);
+    }
+    if (query.done != transaction->place_count) {
+        return not_answered(transaction, query.done);
     }
     for (size_t i = 0, stream = 0; i < transaction->place_count; i++) {
         if (transaction->places[i].copy) {
@@ -275,10 +293,6 @@ static enum outcome add_copy(struct transaction *transaction, const struct targe
     transaction->streams[at] = (struct pg_stream){.relation = target->relation, .count = 3};
     place.copy = true;
     add_text(transaction, target->copy, place);
-    if (target->deferred) {
-        place.copy = false;
-        add_text(transaction, target_deferred_sql, place);
-    }
     return OUTCOME_OK;
 }
 

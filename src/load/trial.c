@@ -27,6 +27,7 @@ static const char *const begin_sql[] = {
 static const char back_sql[] = "rollback to savepoint mqtt2pg_row";
 static const char keep_sql[] = "release savepoint mqtt2pg_row";
 static const char mark_sql[] = "savepoint mqtt2pg_row";
+static const char immediate_sql[] = "set constraints all immediate";
 
 struct chunk {
     size_t low, high; /* extents */
@@ -99,8 +100,8 @@ static void plan_chunk(const struct trial *trial, const struct chunk *chunk, str
                        (size_t) row_runs_rows(write_of(trial), chunk->low, chunk->high));
     plan->first[plan->count++] = pg_steps_add(&plan->steps, back_sql, NULL, 0, false);
     target_add_steps(target, values, &plan->steps);
-    if (trial->immediate && !target->deferred) {
-        (void) pg_steps_add(&plan->steps, target_deferred_sql, NULL, 0, false);
+    if (trial->immediate) {
+        (void) pg_steps_add(&plan->steps, immediate_sql, NULL, 0, false);
     }
     (void) pg_steps_add(&plan->steps, keep_sql, NULL, 0, false);
     (void) pg_steps_add(&plan->steps, mark_sql, NULL, 0, false);
@@ -158,6 +159,9 @@ static enum outcome try_by_table(const struct trial *trial, struct chunk *chunk,
         target_run(connection, target_of(trial), row_runs_bytes(write, chunk->low, chunk->high),
                    (size_t) row_runs_rows(write, chunk->low, chunk->high),
                    &chunk->failure) != OUTCOME_OK;
+    if (!chunk->failed && trial->immediate) {
+        chunk->failed = pg_run(connection, immediate_sql, &chunk->failure) != OUTCOME_OK;
+    }
     if (!pg_is_connected(connection)) {
         *failure = chunk->failure;
         return OUTCOME_RETRY;
@@ -347,6 +351,33 @@ enum outcome trial_run(struct trial *trial, struct pg_failure *failure)
         outcome = try_window(trial, &window, failure);
     }
     free(window.list);
+    return outcome;
+}
+
+enum outcome trial_again(struct trial *trial, struct pg_failure *failure)
+{
+    struct refusal *refusals = trial->refusals;
+    size_t count = trial->count, next = 0;
+    struct window window = {0};
+    enum outcome outcome = OUTCOME_OK;
+
+    trial->refusals = NULL;
+    trial->count = trial->capacity = 0;
+    while (outcome == OUTCOME_OK && next < count) {
+        size_t bytes = 0;
+
+        window.count = 0;
+        while (next < count && window.count < WINDOW_MESSAGES && bytes <= WINDOW_BYTES_MAX) {
+            size_t extent = refusals[next++].extent;
+
+            bytes += write_of(trial)->extents[extent].length;
+            add_chunk(&window, extent, extent + 1);
+        }
+        outcome = try_window(trial, &window, failure);
+    }
+    free(window.list);
+    free(refusals);
+    assert(outcome != OUTCOME_OK || trial->count <= count);
     return outcome;
 }
 

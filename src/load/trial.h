@@ -9,6 +9,10 @@
  * tried again with that chunk message by message: then each is judged with everything before it in
  * place.
  *
+ * A constraint that is deferred to COMMIT may be satisfied by rows that stand behind, of another
+ * rule too. With `immediate` it is checked behind each chunk; messages that were refused are tried
+ * again when all runs have been tried, as long as one more passes (trial_again()).
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_LOAD_TRIAL_H
@@ -42,6 +46,10 @@ enum outcome trial_empty(const struct trial *trial, bool *passes,
 
 /* Tries every message of the run; what passes stays. OUTCOME_RETRY: the connection is lost. */
 enum outcome trial_run(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
+
+/* Tries the refused messages once more, with all that has passed since in place; those that pass now
+ * leave the list. OUTCOME_RETRY as above. */
+enum outcome trial_again(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
 
 void trial_fini(struct trial *trial);
 

@@ -11,8 +11,6 @@
 #include "pg/target_sql.h"
 #include "row/copy_arrays.h"
 
-const char target_deferred_sql[] = "set constraints all immediate";
-
 /* What every target has. */
 static struct target *new_target(const struct row_plan *plan)
 {
@@ -129,7 +127,6 @@ struct target *target_new(const struct rule_options *rule, const struct pg_table
     struct staging staging = {.rule = rule, .plan = plan};
     struct buf relation = {0}, insert = {0};
 
-    target->deferred = table == NULL || table->deferrable;
     if (table == NULL) {
         take_own(target, rule->sql.text);
         if (needs_table(target)) {
@@ -207,9 +204,6 @@ void target_add_steps(const struct target *target, const struct target_values *v
 
         (void) pg_steps_add(steps, statement->sql, values->values, count, true);
     }
-    if (target->deferred) {
-        (void) pg_steps_add(steps, target_deferred_sql, NULL, 0, false);
-    }
 }
 
 void target_check_failure(struct pg_failure *failure)
@@ -235,9 +229,6 @@ static enum outcome run_temporary(struct pg_connection *connection, const struct
     }
     if (outcome == OUTCOME_OK) {
         outcome = pg_run(connection, target->after, failure);
-    }
-    if (outcome == OUTCOME_OK && target->deferred) {
-        outcome = pg_run(connection, target_deferred_sql, failure);
     }
     failure->line = 0; /* a line of COPY inside the rule's own SQL is none of ours */
     buf_fini(&header);

@@ -63,13 +63,10 @@ struct target {
     struct target_probes probes; /* which column is refused; see pg/target_probe.h */
     uint32_t *elements;          /* owned; of the arrays */
     size_t column_count;
-    bool deferred; /* SET CONSTRAINTS ALL IMMEDIATE belongs behind the rows, so that a deferred
-                      constraint fails while the rows can still be told apart */
 };
 
 /* division_by_zero: what `check` fails with. */
 #define TARGET_CHECK_STATE "22012"
-extern const char target_deferred_sql[];
 
 /* `table` is NULL for a rule with `sql`, whose columns `plan` has from its declarations. Borrows
  * nothing after the call. */

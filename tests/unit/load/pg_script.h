@@ -11,7 +11,7 @@
  *   pg_script_stop(&script);
  *
  * Answers: "ERROR:SQLSTATE:message[:constraint]", "FATAL:…" (and the connection ends), "CLOSE",
- * "TAG:command tag", "ROWS:a|b\nc|d" (texts; \N is null). What no line answers gets the answer of a
+ * "TAG:command tag", "NONE" (nothing at all), "ROWS:a|b\nc|d" (texts; \N is null). What no line answers gets the answer of a
  * server to which all is well: transactions and savepoints are kept, INSERT and COPY count their
  * rows. Nothing is stored: a failed statement is known by the transaction's state alone.
  *
@@ -34,7 +34,7 @@
 enum { SCRIPT_LINES = 32, SCRIPT_PID = 4711, SCRIPT_FIELDS = 32 };
 
 struct script_line {
-    const char *sql;    /* the statement contains it */
+    const char *sql;    /* the statement contains it, or begins with what stands behind "^" */
     const char *data;   /* its parameters or the COPY's bytes contain it; NULL: whatever they are */
     const char *answer; /* see above */
     int times;          /* how often it answers; 0 = always */
@@ -167,6 +167,12 @@ static bool script_contains(const struct buf *bytes, const char *text)
     return bytes->length > 0 && memmem(bytes->data, bytes->length, text, strlen(text)) != NULL;
 }
 
+static bool script_matches(const char *sql, const char *pattern)
+{
+    return pattern[0] == '^' ? strncmp(sql, pattern + 1, strlen(pattern + 1)) == 0
+                             : strstr(sql, pattern) != NULL;
+}
+
 /* The script's answer to this statement; NULL: none. Counts and records the statement. */
 static const char *script_answer(struct pg_script *script, const char *sql, const struct buf *data)
 {
@@ -176,7 +182,7 @@ static const char *script_answer(struct pg_script *script, const char *sql, cons
     for (size_t i = 0; i < script->line_count && answer == NULL; i++) {
         struct script_line *line = &script->lines[i];
 
-        if (line->times >= 0 && strstr(sql, line->sql) != NULL &&
+        if (line->times >= 0 && script_matches(sql, line->sql) &&
             (line->data == NULL || script_contains(data, line->data))) {
             answer = line->answer;
             line->times = line->times == 1 ? -1 : line->times > 1 ? line->times - 1 : 0;
@@ -317,6 +323,9 @@ static bool script_execute(struct pg_script *script, const char *sql, const stru
     }
     if (strncmp(answer, "TAG:", 4) == 0) {
         script_message_text(script, 'C', answer + 4);
+        return true;
+    }
+    if (strcmp(answer, "NONE") == 0) {
         return true;
     }
     if (strcmp(answer, "CLOSE") == 0) {

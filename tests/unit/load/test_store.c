@@ -129,6 +129,66 @@ static void test_own_tables(void)
     UNIT_CASE("%s", "");
 }
 
+/* A foreign key that is deferred to COMMIT: the parent of "child" stands in the run of the other
+ * rule, behind it; "orphan" has none. */
+static void test_deferred_between_rules(void)
+{
+    static const char missing[] = "ERROR:23503:a parent is missing:a_fkey";
+    struct storing storing;
+    struct store_failure failure;
+
+    storing_start(&storing);
+    storing_publish(&storing, "child orphan b:parent");
+    storing_build(&storing, 0);
+    storing_say(&storing, "^commit", NULL, missing, 1);
+    /* Both messages, then each alone. */
+    storing_say(&storing, "set constraints", NULL, missing, 3);
+    /* The parent, and the child once more. */
+    storing_say(&storing, "set constraints", NULL, "TAG:SET CONSTRAINTS", 2);
+    storing_say(&storing, "set constraints", NULL, missing, 0);
+    CHECK_INT_EQ(storing_store(&storing, &failure), STORE_AGAIN);
+    CHECK_INT_EQ(storing.verdicts.count, 1);
+    CHECK(verdicts_find(&storing.verdicts, 2, 0) != NULL);
+    storing_build(&storing, 0);
+    CHECK_INT_EQ(storing_store(&storing, &failure), STORE_DONE);
+    CHECK_INT_EQ(storing.batch->rules[0].rows_stored, 1);
+    CHECK_INT_EQ(storing.batch->dead_letter_count, 1);
+    storing_stop(&storing);
+}
+
+/* A pooler or a server that swallows an answer: only the row of `progress` tells what was stored. */
+static void test_missing_answers(void)
+{
+    static const struct {
+        const char *what, *sql;
+        size_t bytes; /* of the message: a large one goes by COPY */
+        enum store_result result;
+    } cases[] = {
+        {"COPY answers all", "nothing", 300000, STORE_DONE},
+        {"COMMIT behind COPY", "^commit", 300000, STORE_LOST},
+        {"SET behind COPY", "set local", 300000, STORE_LOST},
+        {"COMMIT behind INSERT", "^commit", 3, STORE_LOST},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct store_failure failure;
+        char *payload = memory_alloc(cases[i].bytes + 1);
+
+        UNIT_CASE("%s", cases[i].what);
+        memset(payload, 'x', cases[i].bytes);
+        storing_start(&storing);
+        storing_publish(&storing, payload);
+        storing_build(&storing, 0);
+        storing_say(&storing, cases[i].sql, NULL, "NONE", 0);
+        CHECK_INT_EQ(storing_store(&storing, &failure), cases[i].result);
+        CHECK_INT_EQ(pg_is_connected(storing.connection), cases[i].result == STORE_DONE);
+        storing_stop(&storing);
+        free(payload);
+    }
+    UNIT_CASE("%s", "");
+}
+
 static void test_one_round_trip(void)
 {
     struct storing storing;
@@ -147,4 +207,6 @@ static void test_one_round_trip(void)
 UNIT_MAIN("load/store", {"what each answer means", test_answers},
           {"one message parks nothing", test_one_message_parks_nothing},
           {"the bridge's own tables", test_own_tables},
+          {"deferred to COMMIT, between rules", test_deferred_between_rules},
+          {"answers that are missing", test_missing_answers},
           {"a batch of few rows is one round trip", test_one_round_trip})

@@ -36,7 +36,6 @@ static void check_target(const struct rule_options *rule, const struct pg_table 
     CHECK_TEXT_EQ(target->statements[0].sql, insert);
     CHECK(target->statements[0].takes_rows);
     CHECK(target->before == NULL && target->after == NULL);
-    CHECK_INT_EQ(target->deferred, table == NULL || table->deferrable);
     target_free(target);
 }
 
