@@ -194,6 +194,21 @@ bool batch_add_rows(struct batch *batch, size_t message, const struct mapped *ma
     return true;
 }
 
+void batch_count_stored(struct batch *batch, size_t run_index, uint64_t affected)
+{
+    const struct run *run = &batch->runs.list[run_index];
+    const struct write *write = &batch->runs.writes[run->write];
+
+    assert(run_index < batch->runs.count);
+    for (size_t i = run->low; i < run->high && affected > 0; i++) {
+        const struct extent *extent = &write->extents[i];
+        uint64_t rows = extent->rows < affected ? extent->rows : affected;
+
+        batch->rules[extent->rule].rows_stored += rows;
+        affected -= rows;
+    }
+}
+
 void batch_finish(struct batch *batch)
 {
     row_runs_sort(&batch->runs);

@@ -106,6 +106,10 @@ extern const char batch_too_large[];
 bool batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
                     const struct rule_target *target);
 
+/* One more statement over this run has stored so many rows. Of rules that share a run it is not
+ * known whose rows were left out: the first ones count as stored. */
+void batch_count_stored(struct batch *batch, size_t run, uint64_t affected);
+
 /* The batch is whole: puts its rows in the order in which they are stored. */
 void batch_finish(struct batch *batch);
 

@@ -45,6 +45,7 @@ enum place_kind {
 struct store_place {
     enum place_kind kind;
     bool copy;       /* the statement is a COPY */
+    bool counts;     /* its command tag counts rows of the run */
     size_t run;      /* index in batch->runs, of ROWS and TYPES */
     const char *own; /* of OWN_TABLES: what refused the row, for people */
 };

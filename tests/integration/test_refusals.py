@@ -82,6 +82,17 @@ def test_refused_at_commit(env):
     settled(env, bridge, 30)
 
 
+def test_deferred_between_rules(env):
+    """A foreign key that is deferred to COMMIT, the parent comes with a later rule of the same batch: only the row without one is refused."""
+    env.sql("create table o (n int primary key); create table r (n int references o deferrable initially deferred)")
+    bridge = env.bridge(RULES, batch={"max_delay": "700ms"})
+    env.publish([*both(0, 10), ("~/r", '{"n": 99}')])
+    env.wait(lambda: env.one("select count(*) from r") == 10, 10, env.dead_letters)
+    assert env.one("select count(*) from o") == 10
+    assert len(env.dead_letters()) == 1 and "(99)" in env.dead_letters()[0][2], env.dead_letters()
+    bridge.check_books()
+
+
 @limit(90)
 def test_refused_at_commit_by_the_command(env):
     """dead-letters retry comes to an end with such a letter, and stores the others."""
