@@ -14,7 +14,8 @@ mkdir -p "$status" "$(dirname "$sbom")"
 packages=$(find "$root" -type f -printf '/%P\n' | while IFS= read -r file; do
     dpkg-query -S "$file" 2>/dev/null || dpkg-query -S "/usr$file" 2>/dev/null || dpkg-query -S "${file#/usr}" 2>/dev/null || true
 done | sed 's/[:,].*//' | sort -u)
-packages=$(printf '%s\nca-certificates\n' "$packages" | grep . | sort -u)
+# What the image takes whole or makes of a package's files: authorities, time zones, the locale C.UTF-8.
+packages=$(printf '%s\n' "$packages" ca-certificates libc-bin tzdata | grep . | sort -u)
 
 separator=""
 {
