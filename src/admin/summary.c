@@ -2,6 +2,8 @@
 #include "admin/summary.h"
 
 #include <assert.h>
+#include <ctype.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -47,13 +49,22 @@ static void append_for(struct buf *out, const struct summary_facts *facts, int64
     append_span(out, (facts->now_us - since_us) / 1000000);
 }
 
+/* A log's reason as a sentence. A first word with a dot or an underscore is a setting's name, which
+ * stays as it is written. */
 static void append_reason(struct buf *out, const char *reason)
 {
+    size_t begin = out->length, word = strcspn(reason, " ");
+    char last;
+
     if (reason[0] == '\0') {
         return;
     }
     text_append_printable(out, slice_of(reason), 256);
-    buf_append_text(out, ". ");
+    if (strspn(reason, "abcdefghijklmnopqrstuvwxyz") == word) {
+        out->data[begin] = (char) toupper((unsigned char) out->data[begin]);
+    }
+    last = out->data[out->length - 1];
+    buf_append_text(out, last == '.' || last == '?' || last == '!' ? " " : ". ");
 }
 
 static void append_waiting(struct buf *out, const struct summary_facts *facts, const char *place)
@@ -160,6 +171,9 @@ static void tell_gap(const struct summary_facts *facts, struct summary *summary)
 
     buf_append_text(&summary->headline, "Messages may be missing.");
     text_append_printable(&summary->detail, slice_of(gap->cause), 64);
+    if (summary->detail.length > 0) {
+        summary->detail.data[0] = (char) toupper((unsigned char) summary->detail.data[0]);
+    }
     buf_append_text(&summary->detail, ": from ");
     append_moment(&summary->detail, gap->from_us);
     buf_append_text(&summary->detail, " to ");
