@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -40,7 +41,8 @@ static atomic_int destination = TO_UNKNOWN;
 /* Events that were written lately. A full table forgets the one that was
  * written first, and with it at most a count. */
 struct repeat {
-    uint64_t key; /* repeat_key(); 0: free */
+    uint64_t key;   /* repeat_key(), or of a subject whose states are told; 0: free */
+    uint64_t state; /* the hash of that subject's last level and event; 0: it is no subject */
     int64_t written_ms;
     uint64_t suppressed;
 };
@@ -145,7 +147,7 @@ void log_forget_repeats(void)
 
 /* False when the line is to be counted only; else `repeated` is how many were
  * counted since the last one. Debug lines are all written: who asks for them wants each. */
-static bool repeat_admit(enum log_level level, uint64_t key, uint64_t *repeated)
+static bool repeat_admit(enum log_level level, uint64_t key, uint64_t state, uint64_t *repeated)
 {
     int64_t now_ms = clock_monotonic_ms();
     bool admitted = true;
@@ -164,13 +166,13 @@ static bool repeat_admit(enum log_level level, uint64_t key, uint64_t *repeated)
             oldest = oldest->key == 0 ? oldest : each;
         }
     }
-    if (entry != NULL && now_ms - entry->written_ms < REPEAT_WINDOW_MS) {
+    if (entry != NULL && entry->state == state && now_ms - entry->written_ms < REPEAT_WINDOW_MS) {
         entry->suppressed++;
         admitted = false;
     } else {
-        *repeated = entry != NULL ? entry->suppressed : 0;
+        *repeated = entry != NULL && entry->state == state ? entry->suppressed : 0;
         entry = entry != NULL ? entry : oldest;
-        *entry = (struct repeat){key, now_ms, 0};
+        *entry = (struct repeat){key, state, now_ms, 0};
     }
     pthread_mutex_unlock(&mutex);
     return admitted;
@@ -319,7 +321,22 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 {
     uint64_t repeated;
     if ((int) level >= atomic_load(&level_min) &&
-        repeat_admit(level, repeat_key(level, event, fields), &repeated)) {
+        repeat_admit(level, repeat_key(level, event, fields), 0, &repeated)) {
+        write_line(level, event, fields, repeated);
+    }
+}
+
+void log_write_state(enum log_level level, const char *subject, const char *event,
+                     const struct log_field *fields)
+{
+    const uint64_t basis = UINT64_C(14695981039346656037);
+    uint64_t key = hash_text(basis, subject);
+    uint64_t state = hash_text(basis + (uint64_t) level, event); /* whatever the reason is */
+    uint64_t repeated;
+
+    assert(subject[0] != '\0');
+    if ((int) level >= atomic_load(&level_min) &&
+        repeat_admit(level, key | 1, state | 1, &repeated)) {
         write_line(level, event, fields, repeated);
     }
 }

@@ -59,6 +59,18 @@ struct log_field {
 #define log_info_each(event, ...) \
     log_write_each(LOG_INFO, (event), (const struct log_field[]){__VA_ARGS__, LOG_FIELDS_END})
 
+#define log_warn_each(event, ...) \
+    log_write_each(LOG_WARN, (event), (const struct log_field[]){__VA_ARGS__, LOG_FIELDS_END})
+
+/* One state of `subject` ("database", "broker", the name of a rule): left out only when the last line
+ * of this subject was the same event and came a moment ago. So the last line always tells how it is,
+ * however often the state changes. */
+#define LOG_STATE(level, subject, event, ...) \
+    log_write_state((level), (subject), (event), (const struct log_field[]){__VA_ARGS__})
+#define log_info_state(subject, ...) LOG_STATE(LOG_INFO, subject, __VA_ARGS__, LOG_FIELDS_END)
+#define log_warn_state(subject, ...) LOG_STATE(LOG_WARN, subject, __VA_ARGS__, LOG_FIELDS_END)
+#define log_error_state(subject, ...) LOG_STATE(LOG_ERROR, subject, __VA_ARGS__, LOG_FIELDS_END)
+
 struct log_options {
     enum log_level level;
     enum log_format format;
@@ -86,6 +98,8 @@ void log_last_problem(struct log_problem *out);
 
 /* `event` is a string constant; `fields` borrowed for the call. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
+void log_write_state(enum log_level level, const char *subject, const char *event,
+                     const struct log_field *fields);
 void log_write_each(enum log_level level, const char *event, const struct log_field *fields);
 
 #endif

@@ -306,7 +306,7 @@ static void loader_step(struct loader *loader)
             const char *words = pg_last_words(loader->connection);
             const char *reason = words[0] != '\0' ? words : "the server closed the connection";
 
-            log_warn("database connection lost", F_TEXT("reason", reason));
+            log_warn_state("database", "database connection lost", F_TEXT("reason", reason));
             loader_disconnect(loader, reason);
         }
         if (!loader_connect(loader)) {

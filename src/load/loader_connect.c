@@ -159,8 +159,9 @@ bool loader_connect(struct loader *loader)
         loader_report_start(loader);
         backoff_reset(&loader->backoff);
         health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
-        log_info("connected to the database", F_TEXT("database", pg_target(loader->connection)),
-                 F_INT("position", loader->stored), F_INT("waiting", loader_waiting(loader)));
+        log_info_state("database", "connected to the database",
+                       F_TEXT("database", pg_target(loader->connection)),
+                       F_INT("position", loader->stored), F_INT("waiting", loader_waiting(loader)));
         return true;
     }
     if (error.outcome == OUTCOME_FATAL && loader->link != LINK_NEVER) {
@@ -168,8 +169,8 @@ bool loader_connect(struct loader *loader)
         stop_request(1);
     }
     if (error.text[0] != '\0' && !loader_stopping(loader)) {
-        log_warn("the database can't be used: messages wait in the journal",
-                 F_TEXT("reason", error.text));
+        log_warn_state("database", "the database can't be used: messages wait in the journal",
+                       F_TEXT("reason", error.text));
     }
     loader_disconnect(loader, error.text);
     set_identity(loader, LOADER_IDENTITY_UNREACHABLE);

@@ -16,8 +16,8 @@
 static void server_waits(struct loader *loader, const struct pg_failure *failure)
 {
     health_set(HEALTH_DATABASE, false, failure->message);
-    log_error("the database can't store now: messages wait in the journal",
-              F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
+    log_error_state("database", "the database can't store now: messages wait in the journal",
+                    F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
     loader_pause(loader, backoff_next(&loader->wait));
 }
 
@@ -65,7 +65,7 @@ static void reconnect(struct loader *loader, enum store_result result,
         loader_disconnect(loader, "progress was moved by somebody else");
         return;
     }
-    log_warn("database connection lost", F_TEXT("reason", failure->message));
+    log_warn_state("database", "database connection lost", F_TEXT("reason", failure->message));
     loader_disconnect(loader, failure->message);
     if (loader->history.losses > 0 && !loader_stopping(loader)) {
         loader_pause(loader, backoff_next(&loader->loss));
@@ -118,8 +118,8 @@ static void act(struct loader *loader, enum remedy_act act, enum store_result re
         break;
     case REMEDY_ABANDON:
         health_set(HEALTH_DATABASE, false, failure->message);
-        log_error("the database can't store now: messages wait in the journal",
-                  F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
+        log_error_state("database", "the database can't store now: messages wait in the journal",
+                        F_TEXT("reason", failure->message), F_TEXT("sqlstate", failure->sqlstate));
         loader_advance(loader, LOADER_ABANDONS);
         break;
     case REMEDY_STOP:

@@ -135,13 +135,15 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
     snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
     memcpy(target->reason, about_rule, sizeof(target->reason));
     if (!known && state == RULE_PARKED) {
-        log_error("rule parked: its messages wait in the dead letters until its table works",
-                  F_TEXT("rule", name), F_TEXT("reason", target->reason),
-                  F_TEXT("sqlstate", target->sqlstate));
+        log_error_state(name,
+                        "rule parked: its messages wait in the dead letters until its table works",
+                        F_TEXT("rule", name), F_TEXT("reason", target->reason),
+                        F_TEXT("sqlstate", target->sqlstate));
     } else if (!known) {
-        log_error("rule held: its table takes no rows now, its messages wait in the dead letters",
-                  F_TEXT("rule", name), F_TEXT("reason", target->reason),
-                  F_TEXT("sqlstate", target->sqlstate));
+        log_error_state(
+            name, "rule held: its table takes no rows now, its messages wait in the dead letters",
+            F_TEXT("rule", name), F_TEXT("reason", target->reason),
+            F_TEXT("sqlstate", target->sqlstate));
     }
     show_parked(targets, rule, target->reason);
 }
@@ -436,7 +438,7 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
     target->futile = 0;
     target->reason[0] = '\0';
     show_parked(targets, rule, NULL);
-    log_info("rule works again", F_TEXT("rule", name));
+    log_info_state(name, "rule works again", F_TEXT("rule", name));
     return OUTCOME_OK;
 }
 

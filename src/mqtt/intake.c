@@ -239,7 +239,8 @@ static enum outcome append(struct intake *intake, struct message *message, bool 
     enum outcome outcome = journal_append(intake->options.journal, message, &error);
     while (outcome == OUTCOME_RETRY && !atomic_load(&intake->stopping) && !stop_requested() &&
            (patient || intake->waited_ms < intake->options.wait_ms)) {
-        log_warn("journal is full, waiting for room", F_TEXT("reason", error.text));
+        log_warn_state("journal", "journal is full, waiting for room",
+                       F_TEXT("reason", error.text));
         health_set(HEALTH_JOURNAL, false, error.text);
         intake->full = true;
         int64_t start_ms = clock_monotonic_ms();

@@ -179,8 +179,8 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
         backoff_reset(&receiver->backoff);
         wait_ms = backoff_next(&receiver->backoff);
         health_set(HEALTH_BROKER, false, "connection lost");
-        log_warn("broker connection lost", F_TEXT("url", url_of(receiver)),
-                 F_INT("retry_ms", wait_ms));
+        log_warn_each("broker connection lost", F_TEXT("url", url_of(receiver)),
+                      F_INT("retry_ms", wait_ms));
     }
     return wait_ms;
 }
@@ -194,12 +194,15 @@ static void say_why_crowded(struct journal *journal)
     if (info.gone) { /* the journal has logged it */
         health_set(HEALTH_JOURNAL, false, "its files were deleted: restart to begin a new journal");
     } else if (info.disk_full) {
-        log_warn("the journal's disk is full: make room on it; the broker keeps the messages until "
-                 "then");
+        log_warn_state(
+            "journal",
+            "the journal's disk is full: make room on it; the broker keeps the messages until "
+            "then");
         health_set(HEALTH_JOURNAL, false, "its disk is full: make room on it");
     } else {
-        log_warn("journal is nearly full, the broker keeps the messages until there is room",
-                 F_INT("waiting", (int64_t) info.waiting), F_INT("max_bytes", info.max_bytes));
+        log_warn_state(
+            "journal", "journal is nearly full, the broker keeps the messages until there is room",
+            F_INT("waiting", (int64_t) info.waiting), F_INT("max_bytes", info.max_bytes));
         health_set(HEALTH_JOURNAL, false, "journal.max_size is nearly reached");
     }
 }
@@ -216,7 +219,7 @@ static void pause_while_crowded(struct receiver *receiver)
         rest(receiver, LOOK_MS);
     }
     if (!ending(receiver)) {
-        log_info("journal has room again");
+        log_info_state("journal", "journal has room again");
         health_set(HEALTH_JOURNAL, true, "has room");
     }
 }

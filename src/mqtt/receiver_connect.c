@@ -216,11 +216,12 @@ static void limits_report(struct receiver *receiver, const struct paho_connack *
     }
 }
 
-/* What this bridge can't keep by itself. Once for each kind of broker that it meets. */
+/* What this bridge can't keep by itself. For a new session only: whoever starts it again has read
+ * it. Once for each kind of broker that it meets. */
 static void advise(struct receiver *receiver, const struct paho_connack *connack)
 {
     enum broker_kind kind = broker_kind_of(connack, broker_of(receiver)->mqtt5);
-    if ((receiver->advised & 1U << kind) == 0) {
+    if (!connack->session_present && (receiver->advised & 1U << kind) == 0) {
         receiver->advised |= 1U << kind;
         log_info("the broker keeps messages for a bridge that is slow or away only within its own "
                  "limits, and drops the rest: raise them",

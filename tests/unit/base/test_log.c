@@ -153,6 +153,25 @@ static void test_count_appears_with_the_next_line(void)
     CHECK(strstr(text, "now and then i=42 repeated=41\n") != NULL);
 }
 
+/* A state that comes and goes is told each time; only the same again is left out. */
+static void test_states(void)
+{
+    const char *text;
+
+    capture_start();
+    configure(LOG_INFO, LOG_TEXT);
+    for (int i = 0; i < 3; i++) {
+        log_warn_state("unit", "unit is away", F_TEXT("reason", "refused"));
+        log_warn_state("unit", "unit is away", F_TEXT("reason", "no route"));
+        log_info_state("unit", "unit is back");
+    }
+    log_info_state("another", "unit is back");
+    text = capture_end();
+    CHECK_INT_EQ(lines_of(text), 7);
+    CHECK(strstr(text, "no route") == NULL);
+    CHECK(strstr(text, "repeated") == NULL);
+}
+
 static void test_forget_repeats(void)
 {
     capture_start();
@@ -317,8 +336,8 @@ static void test_reopen(void)
 }
 
 UNIT_MAIN("log", {"reopen", test_reopen}, {"forget_repeats", test_forget_repeats},
-          {"text", test_text}, {"json", test_json}, {"levels", test_levels},
-          {"repetition is counted", test_repetition_is_counted},
+          {"states", test_states}, {"text", test_text}, {"json", test_json},
+          {"levels", test_levels}, {"repetition is counted", test_repetition_is_counted},
           {"count appears with the next line", test_count_appears_with_the_next_line},
           {"many events", test_many_events}, {"long values are cut", test_long_values_are_cut},
           {"journal prefix", test_journal_prefix},
