@@ -49,6 +49,13 @@ enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters)
     return rule > 0 ? BLAME_PARK : BLAME_REJECT;
 }
 
+/* The transaction has used up the server's locks or memory, by all of its rows together: rows that
+ * go to thousands of partitions, for example. No single row is to blame while there are others. */
+static bool is_used_up(const struct pg_failure *failure)
+{
+    return strcmp(failure->sqlstate, "53200") == 0 && !failure->raised;
+}
+
 /* What an inquiry has found out so far. */
 struct inquiry {
     const struct store *store;
@@ -56,7 +63,13 @@ struct inquiry {
     struct blame_tally *tallies; /* owned; of each rule */
     struct pg_failure *reasons;  /* owned; of each rule: why its last message was refused */
     bool learned;
+    bool too_large; /* the batch, for one transaction */
 };
+
+static bool is_over(const struct inquiry *inquiry)
+{
+    return inquiry->learned || inquiry->too_large;
+}
 
 static void refuse(const struct store *store, uint64_t sequence, unsigned rule,
                    const struct pg_failure *failure)
@@ -155,6 +168,16 @@ static void judge_run(struct inquiry *inquiry, const struct trial *trial)
     }
 }
 
+static bool was_used_up(const struct trial *trial)
+{
+    for (size_t i = 0; i < trial->count; i++) {
+        if (is_used_up(&trial->refusals[i].failure)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Tries one run; the runs before it are in the transaction. */
 static enum outcome try_run(struct inquiry *inquiry, struct trial *trial,
                             struct pg_failure *failure)
@@ -166,6 +189,7 @@ static enum outcome try_run(struct inquiry *inquiry, struct trial *trial,
         blame_rules(inquiry, trial->run, failure);
     } else if (outcome == OUTCOME_OK) {
         outcome = trial_run(trial, failure);
+        inquiry->too_large = inquiry->batch->count > 1 && was_used_up(trial);
     }
     return outcome;
 }
@@ -201,11 +225,11 @@ static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg
 {
     enum outcome outcome = OUTCOME_OK;
 
-    for (size_t run = 0; outcome == OUTCOME_OK && run <= last && !inquiry->learned; run++) {
+    for (size_t run = 0; outcome == OUTCOME_OK && run <= last && !is_over(inquiry); run++) {
         struct trial trial = {.store = inquiry->store, .batch = inquiry->batch, .run = run};
 
         outcome = try_run(inquiry, &trial, reason);
-        if (outcome == OUTCOME_OK && !inquiry->learned) {
+        if (outcome == OUTCOME_OK && !is_over(inquiry)) {
             judge(inquiry, &trial);
         }
         trial_fini(&trial);
@@ -221,12 +245,12 @@ static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reas
     struct trial *trials = memory_alloc((count + 1) * sizeof(*trials));
     enum outcome outcome = OUTCOME_OK;
 
-    for (size_t i = 0; outcome == OUTCOME_OK && i < count && !inquiry->learned; i++) {
+    for (size_t i = 0; outcome == OUTCOME_OK && i < count && !is_over(inquiry); i++) {
         trials[i] = (struct trial){
             .store = inquiry->store, .batch = inquiry->batch, .run = i, .immediate = true};
         outcome = try_run(inquiry, &trials[i], reason);
     }
-    if (outcome == OUTCOME_OK && !inquiry->learned) {
+    if (outcome == OUTCOME_OK && !is_over(inquiry)) {
         outcome = try_again(trials, count, reason);
         for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
             judge(inquiry, &trials[i]);
@@ -343,6 +367,9 @@ enum store_result blame(const struct store *store, const struct batch *batch,
     if (kind == PLACE_BEGIN) {
         return store_result_of(&failure->pg);
     }
+    if (is_used_up(&failure->pg) && batch->count > 1) {
+        return STORE_SMALLER;
+    }
     if (kind != PLACE_COMMIT && refresh(store, batch, failure->place.run, &changed) != OUTCOME_OK) {
         return STORE_LOST;
     }
@@ -358,6 +385,9 @@ enum store_result blame(const struct store *store, const struct batch *batch,
     if (!pg_is_connected(store->connection)) {
         failure->pg = reason;
         return STORE_LOST;
+    }
+    if (inquiry.too_large) {
+        return STORE_SMALLER;
     }
     if (inquiry.learned) {
         return STORE_AGAIN;

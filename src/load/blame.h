@@ -12,6 +12,7 @@
  *                                           followed it
  *   all rows pass now                       the cause is gone or takes the whole batch: again, or
  *                                           half of it
+ *   locks or memory were used up (53200)    half of it
  *
  * Rows are tried message by message in the order of the batch, each in a subtransaction of its own
  * that stays when it passes, so that later rows are judged as they will be. Many are tried in one

@@ -105,7 +105,9 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     backoff_reset(&loader->loss);
     loader->history = (struct trouble_history){0};
     health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
-    if (loader->records_max < SIZE_MAX / 2) {
+    if (loader->small_left > 0) {
+        loader->small_left--;
+    } else if (loader->records_max < SIZE_MAX / 2) {
         loader->records_max *= 2;
     }
 }
@@ -120,7 +122,12 @@ static bool wait_for_messages(struct loader *loader)
     const struct batch_options *options = &loader->options.batch;
     int64_t parked = rule_targets_wait(loader->targets);
     int64_t idle = parked >= 0 && parked < IDLE_WAIT_MS ? parked : IDLE_WAIT_MS;
+    uint64_t worth = (uint64_t) options->max_rows;
     int64_t left;
+
+    if (worth > loader->records_max) { /* the batch gets no larger now */
+        worth = loader->records_max;
+    }
 
     if (journal_last(journal) <= loader->stored) {
         if (!journal_wait(journal, loader->stored + 1, loader_stopping(loader) ? 0 : idle)) {
@@ -130,7 +137,7 @@ static bool wait_for_messages(struct loader *loader)
     }
     left = loader->waiting_since_ms + options->max_delay_ms - clock_monotonic_ms();
     if (!loader_stopping(loader) && left > 0) {
-        (void) journal_wait(journal, loader->stored + (uint64_t) options->max_rows, left);
+        (void) journal_wait(journal, loader->stored + worth, left);
     }
     return true;
 }

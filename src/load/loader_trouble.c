@@ -139,6 +139,7 @@ void loader_trouble(struct loader *loader, enum store_result result,
     remedy = trouble_remedy(result, failure, &loader->history);
     if (remedy.records_max > 0) {
         loader->records_max = remedy.records_max;
+        loader->small_left = remedy.small_batches;
     }
     loader->trial = remedy.inquire ? TRIAL_WANTED : TRIAL_NONE;
     if (remedy.give_up) {

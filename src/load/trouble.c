@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/trouble.h"
 
+#include <string.h>
+
 enum {
-    SOON_MAX = 3,   /* then it is no coincidence any more */
-    LOSSES_MAX = 1, /* then the batch may be at fault */
-    ALONE_MAX = 5,  /* then the message is */
+    SOON_MAX = 3,       /* then it is no coincidence any more */
+    LOSSES_MAX = 1,     /* then the batch may be at fault */
+    ALONE_MAX = 5,      /* then the message is */
+    SMALL_BATCHES = 16, /* what uses up locks or memory goes on for a while: a backfill */
 };
 
 static struct remedy act(enum remedy_act act)
@@ -44,6 +47,7 @@ static struct remedy halve(const struct pg_failure *failure, const struct troubl
         history->messages > 1 ? act(REMEDY_AGAIN) : wait_for_server(failure, history);
 
     remedy.records_max = fraction(history->messages, 2);
+    remedy.small_batches = strcmp(failure->sqlstate, "53200") == 0 ? SMALL_BATCHES : 0;
     return remedy;
 }
 

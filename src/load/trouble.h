@@ -33,10 +33,11 @@ enum remedy_act {
 
 struct remedy {
     enum remedy_act act;
-    size_t records_max; /* of the next batch; 0 = as before */
-    bool give_up;       /* the batch's only message is rejected */
-    bool inquire;       /* the next batch is tried row by row first: one of its rows may be what
+    size_t records_max;     /* of the next batch; 0 = as before */
+    bool give_up;           /* the batch's only message is rejected */
+    bool inquire;           /* the next batch is tried row by row first: one of its rows may be what
                            ends the connection */
+    unsigned small_batches; /* to store before batches grow again; 0 = at once */
 };
 
 struct remedy trouble_remedy(enum store_result result, const struct pg_failure *failure,

@@ -84,6 +84,7 @@ void pg_failure_say(struct pg_failure *failure, const struct pg_words *words)
     bool raised = is_raised(words->source);
     bool plain = !raised && tells_no_values(failure->sqlstate);
 
+    failure->raised = raised;
     failure->message[0] = '\0';
     append_words(failure, words->primary);
     if (plain) {

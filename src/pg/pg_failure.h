@@ -16,6 +16,7 @@
 struct pg_failure {
     enum sql_action action;
     bool fatal;       /* FATAL, PANIC, or the server did not say: the connection is gone or going */
+    bool raised;      /* by a function in a procedural language, so for its own reason */
     char sqlstate[6]; /* "" when the server did not say */
     /* Primary message, DETAIL and HINT, one line. What may quote values of a row, which belongs into
      * dead letters and not into logs, stands last, behind HEALTH_DETAIL. */
@@ -34,11 +35,11 @@ struct pg_words {
     struct slice primary;
     struct slice detail;
     struct slice hint;
-    struct slice source; /* file of PostgreSQL's source that raised it */
+    struct slice source; /* file of PostgreSQL's source that raised it, "lock.c" */
 };
 
 /*
- * Makes `message` of them: "PRIMARY: DETAIL; hint: HINT", or "PRIMARY; hint: HINT; detail: DETAIL"
+ * Makes `message` of them, and tells whether a procedural language `raised` it: "PRIMARY: DETAIL; hint: HINT", or "PRIMARY; hint: HINT; detail: DETAIL"
  * where DETAIL may quote values, by the SQLSTATE (which the failure has already). All that a
  * function of a procedural language raised may quote values. Control characters become spaces, no
  * full stop, no torn character at the end.

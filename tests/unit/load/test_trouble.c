@@ -91,7 +91,20 @@ static void test_remedies(void)
         CHECK_INT_EQ(remedy.records_max, cases[i].remedy.records_max);
         CHECK_INT_EQ(remedy.give_up, cases[i].remedy.give_up);
         CHECK_INT_EQ(remedy.inquire, cases[i].remedy.inquire);
+        CHECK_INT_EQ(remedy.small_batches, 0);
     }
 }
 
-UNIT_MAIN("trouble", {"remedies", test_remedies})
+/* What uses up the server's locks goes on for a while: batches stay small. */
+static void test_used_up(void)
+{
+    const struct pg_failure failure = {.action = SQL_SMALLER, .sqlstate = "53200"};
+    const struct trouble_history history = {.messages = 9};
+    struct remedy remedy = trouble_remedy(STORE_SMALLER, &failure, &history);
+
+    CHECK_INT_EQ(remedy.act, REMEDY_AGAIN);
+    CHECK_INT_EQ(remedy.records_max, 4);
+    CHECK(remedy.small_batches > 1);
+}
+
+UNIT_MAIN("trouble", {"remedies", test_remedies}, {"used_up", test_used_up})

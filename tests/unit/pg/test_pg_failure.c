@@ -78,6 +78,8 @@ static void test_message(void)
         snprintf(failure.sqlstate, sizeof(failure.sqlstate), "%s", cases[i].sqlstate);
         pg_failure_say(&failure, &words);
         CHECK_TEXT_EQ(failure.message, cases[i].message);
+        CHECK_INT_EQ(failure.raised,
+                     cases[i].source != NULL && strncmp(cases[i].source, "pl", 2) == 0);
         health_show_payloads(true);
         health_hide_detail(failure.message);
         CHECK_TEXT_EQ(failure.message, cases[i].message);
