@@ -269,7 +269,7 @@ static bool name_of_key(struct proto_reader *reader, const struct proto_field *f
 static bool write_map(struct proto_reader *reader, const struct proto_message *entry_type,
                       const struct proto_pieces *pieces, struct slice key)
 {
-    struct entry *entries =
+    struct entry *entries = /* no more than the pieces, which are bounded */
         arena_alloc(reader->binary.nodes.arena, (pieces->count + 1) * sizeof(*entries));
     size_t count = 0;
     uint32_t members = 0;
@@ -377,6 +377,7 @@ enum outcome decode_protobuf(const struct decode_input *input, struct arena *are
     struct proto_reader reader;
     binary_init(&reader.binary, input->payload, arena, error);
     reader.at = reader.binary.begin;
+    reader.bytes = 0;
     bool good = write_message(&reader, state->message, input->payload, (struct slice){0});
     *root = reader.binary.nodes.list;
     return good ? OUTCOME_OK : OUTCOME_REJECT;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/protobuf_pieces.h"
 
+#include <assert.h>
+
 #include "decode/protobuf_wire.h"
 
 bool proto_fail(struct proto_reader *reader, const char *at, const char *what)
@@ -32,10 +34,25 @@ static enum wire_type wire_type_of(enum proto_type type)
     }
 }
 
-static void add_piece(struct proto_reader *reader, struct proto_pieces *pieces, uint64_t integer,
+/* Memory for pieces; NULL when this payload has had its part. */
+static void *take_memory(struct proto_reader *reader, size_t bytes)
+{
+    assert(reader->bytes <= PROTO_PIECES_BYTES_MAX);
+    if (bytes > PROTO_PIECES_BYTES_MAX - reader->bytes) {
+        proto_fail(reader, reader->at, "too many values in one payload");
+        return NULL;
+    }
+    reader->bytes += bytes;
+    return arena_alloc(reader->binary.nodes.arena, bytes);
+}
+
+static bool add_piece(struct proto_reader *reader, struct proto_pieces *pieces, uint64_t integer,
                       struct slice bytes)
 {
-    struct proto_piece *piece = arena_alloc(reader->binary.nodes.arena, sizeof(*piece));
+    struct proto_piece *piece = take_memory(reader, sizeof(*piece));
+    if (piece == NULL) {
+        return false;
+    }
     *piece = (struct proto_piece){.integer = integer, .bytes = bytes};
     if (pieces->last != NULL) {
         pieces->last->next = piece;
@@ -44,6 +61,7 @@ static void add_piece(struct proto_reader *reader, struct proto_pieces *pieces, 
     }
     pieces->last = piece;
     pieces->count++;
+    return true;
 }
 
 /* Several numbers in one field of bytes. */
@@ -58,12 +76,15 @@ static bool unpack(struct proto_reader *reader, enum wire_type type, struct slic
         if (!read) {
             return proto_fail(reader, wire.at, wire.wrong);
         }
-        add_piece(reader, pieces, integer, (struct slice){0});
+        if (!add_piece(reader, pieces, integer, (struct slice){0})) {
+            return false;
+        }
     }
     return true;
 }
 
-/* Of a oneof only the last member that came is set. */
+/* Of a oneof only the last member that came is set. A member with another wire type than its own is
+ * an unknown field and clears nothing. */
 static void clear_others(const struct proto_message *message, const struct proto_field *field,
                          struct proto_pieces *pieces)
 {
@@ -83,12 +104,13 @@ static bool take_field(struct proto_reader *reader, const struct proto_message *
     }
     struct proto_pieces *own = &pieces[field - message->fields];
     enum wire_type type = wire_type_of(field->type);
-    if (field->one_of >= 0) {
-        clear_others(message, field, pieces);
-    }
     if (came->type == type) {
-        add_piece(reader, own, came->integer, came->bytes);
-    } else if (came->type == WIRE_BYTES && field->label == PROTO_REPEATED && type != WIRE_GROUP) {
+        if (field->one_of >= 0) {
+            clear_others(message, field, pieces);
+        }
+        return add_piece(reader, own, came->integer, came->bytes);
+    }
+    if (came->type == WIRE_BYTES && field->label == PROTO_REPEATED && type != WIRE_GROUP) {
         return unpack(reader, type, came->bytes, own);
     }
     return true;
@@ -97,11 +119,14 @@ static bool take_field(struct proto_reader *reader, const struct proto_message *
 struct proto_pieces *proto_collect(struct proto_reader *reader, const struct proto_message *message,
                                    struct slice bytes)
 {
-    struct proto_pieces *pieces =
-        arena_alloc(reader->binary.nodes.arena, (message->field_count + 1) * sizeof(*pieces));
+    size_t size = (message->field_count + 1) * sizeof(struct proto_pieces);
+    struct proto_pieces *pieces = take_memory(reader, size);
     struct wire wire = wire_begin(bytes);
     struct wire_field came;
-    memset(pieces, 0, (message->field_count + 1) * sizeof(*pieces));
+    if (pieces == NULL) {
+        return NULL;
+    }
+    memset(pieces, 0, size);
     while (wire_next(&wire, &came)) {
         if (!take_field(reader, message, &came, pieces)) {
             return NULL;

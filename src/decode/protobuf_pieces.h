@@ -26,7 +26,12 @@ struct proto_pieces {
 struct proto_reader {
     struct binary binary;
     const char *at; /* the field that is read, for reasons */
+    size_t bytes;   /* of all pieces so far; at most PROTO_PIECES_BYTES_MAX */
 };
+
+/* A repeated number of one byte makes a piece of 40, and an empty entry of a map makes three lists
+ * of them: so much is taken for the pieces of one payload, beside its document. */
+#define PROTO_PIECES_BYTES_MAX ((size_t) 64 << 20)
 
 /* Always false: OUTCOME_REJECT with `what` at this byte, or, when it lies in a copy, at the field
  * that is read. */

@@ -126,5 +126,55 @@ static void test_depth(void)
     arena_free(arena);
 }
 
-UNIT_MAIN("protobuf", {"cases", test_cases}, {"settings", test_settings},
-          {"a set that is cut", test_cut}, {"depth", test_depth})
+/* A field of `length` bytes that are all `byte`, as often as fits into `bytes`. */
+static void fill(struct buf *payload, uint8_t tag, size_t length, size_t bytes)
+{
+    buf_reset(payload);
+    while (payload->length < bytes) {
+        buf_append_byte(payload, tag);
+        for (size_t rest = length;; rest >>= 7) {
+            buf_append_byte(payload, (uint8_t) ((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0)));
+            if (rest <= 0x7f) {
+                break;
+            }
+        }
+        buf_append_zeros(payload, length);
+    }
+}
+
+/* Small payloads that become much: packed numbers, and empty entries of a map. */
+static void test_too_many(void)
+{
+    static const struct {
+        uint8_t tag;
+        size_t length;
+        size_t bytes;
+        bool good;
+    } cases[] = {{0x1a, 100000, 100000, true}, /* numbers */
+                 {0x1a, 2000000, 2000000, false},
+                 {0x3a, 0, 200000, true}, /* places */
+                 {0x3a, 0, 2000000, false}};
+    struct buf payload = {0};
+    struct error error;
+    void *state;
+    CHECK_INT_EQ(prepare(DESCRIPTOR, "test.Nested", &state, &error), OUTCOME_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena *arena = arena_new(1 << 16);
+        const struct node *root;
+        UNIT_CASE("%zu", i);
+        fill(&payload, cases[i].tag, cases[i].length, cases[i].bytes);
+        const struct decode_input input = {.payload = buf_slice(&payload), .state = state};
+        CHECK_INT_EQ(decode_protobuf(&input, arena, &root, &error),
+                     cases[i].good ? OUTCOME_OK : OUTCOME_REJECT);
+        if (!cases[i].good) {
+            CHECK(strstr(error.text, "too many values in one payload") != NULL);
+        }
+        CHECK(arena_used(arena) < (size_t) 200 << 20);
+        arena_free(arena);
+    }
+    decode_protobuf_release(state);
+    buf_fini(&payload);
+}
+
+UNIT_MAIN("protobuf", {"cases", test_cases}, {"too many", test_too_many},
+          {"settings", test_settings}, {"a set that is cut", test_cut}, {"depth", test_depth})
