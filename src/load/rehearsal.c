@@ -29,12 +29,25 @@ void rehearsal_fini(struct rehearsal *rehearsal)
     buf_fini(&rehearsal->tables);
 }
 
+/* Ends the row that begins at `start`. JSON that came with line breaks keeps them in a json column:
+ * outside of strings, where a space means the same. */
+static void end_row(struct buf *out, size_t start)
+{
+    for (size_t i = start; i < out->length; i++) {
+        if (out->data[i] == '\n' || out->data[i] == '\r') {
+            out->data[i] = ' ';
+        }
+    }
+    buf_append_byte(out, '\n');
+}
+
 void rehearsal_append_rows(struct buf *out, const struct mapped *mapped,
                            const struct column_shape *const *columns)
 {
     const struct rule *rule = mapped->rule;
 
     for (size_t row = 0; row < mapped->rows; row++) {
+        size_t start = out->length;
         buf_append_text(out, "{");
         for (size_t i = 0; i < rule->column_count; i++) {
             buf_append_text(out, i > 0 ? "," : "");
@@ -42,7 +55,8 @@ void rehearsal_append_rows(struct buf *out, const struct mapped *mapped,
             buf_append_text(out, ":");
             datum_append_json(out, &mapped->datums[row * rule->column_count + i], columns[i]);
         }
-        buf_append_text(out, "}\n");
+        buf_append_text(out, "}");
+        end_row(out, start);
     }
 }
 
@@ -158,8 +172,9 @@ static enum outcome insert_returning(const struct attempt *attempt, struct slice
         outcome = pg_query(connection, attempt->target->after, 0, NULL, &rows, failure);
     }
     for (int i = 0; rows != NULL && i < pg_rows_count(rows); i++) {
+        size_t start = rehearsal->rows.length;
         buf_append_slice(&rehearsal->rows, pg_rows_slice(rows, i, 0));
-        buf_append_text(&rehearsal->rows, "\n");
+        end_row(&rehearsal->rows, start);
     }
     pg_rows_free(rows);
     return outcome;
@@ -179,8 +194,9 @@ static enum outcome append_written(const struct attempt *attempt, const char *ta
     enum outcome outcome =
         pg_query(attempt->stage->connection, buf_string(&sql), 0, NULL, &rows, failure);
     for (int i = 0; outcome == OUTCOME_OK && i < pg_rows_count(rows); i++) {
+        size_t start = rehearsal->rows.length;
         buf_append_slice(&rehearsal->rows, pg_rows_slice(rows, i, 0));
-        buf_append_text(&rehearsal->rows, "\n");
+        end_row(&rehearsal->rows, start);
         buf_printf(&rehearsal->tables, "%s\n", table);
     }
     pg_rows_free(rows);
