@@ -16,7 +16,7 @@ def npm_modules(*packages):
     folder = os.path.join(tempfile.gettempdir(), f"mqtt2pg-npm-{os.getuid()}")
     if shutil.which("npm") is None or shutil.which("node") is None:
         raise Skip("no npm here")
-    missing = [package for package in packages if not os.path.isdir(f"{folder}/node_modules/{package.partition('@')[0]}")]
+    missing = [package for package in packages if not os.path.isdir(f"{folder}/node_modules/{package.rpartition('@')[0]}")]
     if missing:
         done = subprocess.run(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", *missing], capture_output=True, timeout=100, check=False)
         if done.returncode != 0:
