@@ -109,7 +109,7 @@ enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *op
     made->directory_fd = -1;
     made->journal = memory_strdup(options->journal);
     made->max_bytes = options->max_bytes;
-    made->publisher = publisher_new(options->broker);
+    made->publisher = publisher_new(options->broker, options->place);
     pthread_mutex_init(&made->mutex, NULL);
     thread_cond_init(&made->cond);
     *outbox = NULL;
@@ -232,6 +232,7 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
     if (outcome == OUTCOME_OK) {
         pthread_mutex_lock(&outbox->mutex);
         outbox_list_add(&outbox->list, &entry);
+        outbox_changed(outbox);
         pthread_mutex_unlock(&outbox->mutex);
         (void) FAULT("ack.file.written");
     } else if (outcome == OUTCOME_RETRY) {
@@ -261,6 +262,7 @@ void outbox_abort(struct outbox *outbox)
             removed = true;
         }
     }
+    outbox_changed(outbox);
     pthread_mutex_unlock(&outbox->mutex);
     /* A file that came back after a power loss would pass for true, once `progress` is beyond its
      * mark. */

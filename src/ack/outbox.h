@@ -26,12 +26,14 @@
 #include "ack/outbox_file.h"
 #include "base/outcome.h"
 #include "mqtt/broker_options.h"
+#include "mqtt/broker_place.h"
 
 struct outbox_options {
     const char *directory; /* borrowed; "outbox" in the journal's directory; made when missing */
     const char *journal;   /* UUID, borrowed: files of another journal are dropped with a warning */
     int64_t max_bytes;     /* of all files */
     const struct broker_options *broker; /* borrowed */
+    const struct broker_place *place;    /* borrowed; of the receiving connection */
 };
 
 struct outbox;

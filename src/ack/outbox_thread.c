@@ -68,6 +68,7 @@ static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct
         outbox_remove(outbox,
                       (size_t) (outbox_list_find(&outbox->list, &aside) - outbox->list.entries));
     }
+    outbox_changed(outbox);
     pthread_mutex_unlock(&outbox->mutex);
     ack_batch_fini(&alone);
     if (outcome == OUTCOME_OK) {

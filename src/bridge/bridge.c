@@ -48,6 +48,7 @@ struct bridge {
     struct outbox *outbox;
     struct loader *loader;
     struct receiver *receiver;
+    struct broker_place place; /* of the receiver, for the outbox */
     struct http_server *http;
     struct actions *actions; /* of the status page; NULL: off */
     atomic_uint reloads;
@@ -170,7 +171,8 @@ static enum outcome open_outbox(struct bridge *bridge, struct error *error)
     const struct config *config = bridge->generation->config;
     struct outbox_options options = {.journal = journal_uuid(bridge->journal),
                                      .max_bytes = config->journal.max_bytes / 4,
-                                     .broker = &config->broker};
+                                     .broker = &config->broker,
+                                     .place = &bridge->place};
 
     bridge->outbox_directory = memory_printf("%s/outbox", config->journal.directory);
     options.directory = bridge->outbox_directory;
@@ -268,6 +270,7 @@ static void start_receiver(struct bridge *bridge)
         receiver_start(&(struct receiver_options){.broker = &config->broker,
                                                   .subscriptions = &subscriptions,
                                                   .journal = bridge->journal,
+                                                  .place = &bridge->place,
                                                   .directory = config->journal.directory});
     subscription_set_fini(&subscriptions);
 }

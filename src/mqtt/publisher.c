@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/metrics.h"
 
 /* 50 to 100 is where Paho publishes fastest: it looks through its lists for a free packet id. */
 enum { WINDOW = 100 };
@@ -19,6 +18,7 @@ enum { CONNECT_MS = 5000, WAIT_STEP_MS = 200, BACKOFF_FIRST_MS = 500, BACKOFF_MA
 
 struct publisher {
     const struct broker_options *options; /* borrowed */
+    const struct broker_place *receiving; /* borrowed */
     char *client_id;
     struct paho_link *link; /* NULL: not connected */
     int room;               /* publications that the window has place for, at least */
@@ -32,10 +32,13 @@ struct publisher {
     atomic_bool cancelled;
 };
 
-struct publisher *publisher_new(const struct broker_options *options)
+struct publisher *publisher_new(const struct broker_options *options,
+                                const struct broker_place *receiving)
 {
     struct publisher *publisher = memory_alloc(sizeof(*publisher));
+    assert(options->url_count > 0 && receiving != NULL);
     publisher->options = options;
+    publisher->receiving = receiving;
     publisher->client_id = memory_printf("%s-ack", options->client_id);
     backoff_init(&publisher->backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS);
     return publisher;
@@ -78,17 +81,18 @@ static enum outcome drop_link(struct publisher *publisher, const char *why, stru
     return error_set(error, OUTCOME_RETRY, "acknowledgments: %s", why);
 }
 
-static bool receiver_connected(void)
+static bool receiver_connected(const struct publisher *publisher)
 {
-    return metric_get(METRIC_BROKER_CONNECTED) == 1;
+    return atomic_load(&publisher->receiving->connected);
 }
 
 /* The URL that the receiving connection uses. While it has none: the one that it had, then in
  * turn. */
 static size_t next_url(const struct publisher *publisher)
 {
-    size_t url = (size_t) metric_get(METRIC_BROKER_URL);
-    return (url + (receiver_connected() ? 0 : publisher->failures)) % publisher->options->url_count;
+    size_t url = atomic_load(&publisher->receiving->url);
+    return (url + (receiver_connected(publisher) ? 0 : publisher->failures)) %
+           publisher->options->url_count;
 }
 
 static enum outcome connect_once(struct publisher *publisher, int64_t milliseconds,
@@ -129,7 +133,7 @@ static enum outcome connect_once(struct publisher *publisher, int64_t millisecon
  * the messages come from. */
 static void follow_receiver(struct publisher *publisher)
 {
-    if (publisher->link != NULL && !publisher->under_way && receiver_connected() &&
+    if (publisher->link != NULL && !publisher->under_way && receiver_connected(publisher) &&
         next_url(publisher) != publisher->url) {
         paho_link_disconnect(publisher->link, END_MS);
         paho_link_close(publisher->link);
@@ -170,7 +174,7 @@ bool publisher_keep_connected(struct publisher *publisher, struct error *error)
         (void) drop_link(publisher, "connection lost", error);
         error_clear(error);
     }
-    bool others_turn = publisher->tried && !receiver_connected();
+    bool others_turn = publisher->tried && !receiver_connected(publisher);
     if (others_turn || clock_monotonic_ms() < publisher->not_before_ms ||
         atomic_load(&publisher->cancelled)) {
         return false;

@@ -4,8 +4,7 @@
  *
  * Client identifier: the bridge's with "-ack" behind it, clean start: nothing of it lives in the
  * broker. Connects on first use or ahead of it, again after a loss, with backoff. Of several URLs
- * it uses the one that the receiver does: with brokers that are no cluster only those there wait
- * for acknowledgments. One thread.
+ * it uses the one that the receiver does (mqtt/broker_place). One thread.
  *
  * A publication that the broker refuses for good (PUBACK "not authorized", MQTT 5) is logged and
  * counts as confirmed; publishing it again would refuse it again.
@@ -17,12 +16,15 @@
 
 #include "base/outcome.h"
 #include "mqtt/broker_options.h"
+#include "mqtt/broker_place.h"
 #include "mqtt/paho_link.h"
 
 struct publisher;
 
-struct publisher *publisher_new(const struct broker_options *options); /* borrows */
-void publisher_free(struct publisher *publisher);                      /* NULL is legal */
+/* Borrows both; not NULL. */
+struct publisher *publisher_new(const struct broker_options *options,
+                                const struct broker_place *receiving);
+void publisher_free(struct publisher *publisher); /* NULL is legal */
 
 /* Ends an attempt to connect; none is made after it. Any thread. */
 void publisher_cancel(struct publisher *publisher);

@@ -100,6 +100,7 @@ static void stay(struct receiver *receiver)
     assert(receiver->link != NULL);
     metric_set(METRIC_BROKER_URL, (int64_t) receiver->url);
     metric_set(METRIC_BROKER_CONNECTED, 1);
+    broker_place_connected(receiver->options.place, receiver->url);
     metric_add(METRIC_BROKER_RECONNECTS, receiver->connected_before);
     receiver->connected_before = true;
     receiver->last_reason[0] = '\0';
@@ -316,6 +317,7 @@ struct receiver *receiver_start(const struct receiver_options *options)
     session_file_init(&receiver->sessions, options->directory, broker->client_id);
     receiver->url = last_url_index(receiver);
     metric_set(METRIC_BROKER_URL, (int64_t) receiver->url);
+    atomic_store(&options->place->url, receiver->url);
 
     int64_t half_ms = receiver->keepalive_s * INT64_C(500);
     receiver->intake = intake_new(

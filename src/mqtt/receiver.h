@@ -18,6 +18,7 @@
 #include "core/subscription.h"
 #include "journal/journal.h"
 #include "mqtt/broker_options.h"
+#include "mqtt/broker_place.h"
 
 struct receiver;
 
@@ -25,6 +26,7 @@ struct receiver_options {
     const struct broker_options *broker;          /* borrowed */
     const struct subscription_set *subscriptions; /* copied */
     struct journal *journal;                      /* borrowed */
+    struct broker_place *place;                   /* borrowed; told where the connection is */
     const char *directory; /* borrowed; the journal's: the file "session" lives there */
 };
 

@@ -349,6 +349,7 @@ void receiver_end_link(struct receiver *receiver, int64_t milliseconds)
     const char *url = url_of(receiver);
     bool up = paho_link_up(receiver->link);
     metric_set(METRIC_BROKER_CONNECTED, 0);
+    broker_place_left(receiver->options.place);
     if (up) {
         int64_t status_ms = milliseconds / 2 < STATUS_MS ? milliseconds / 2 : STATUS_MS;
         if (receiver->status.state == STATUS_USED) {

@@ -30,8 +30,12 @@ static struct outbox *open_outbox(const char *journal, int64_t max_bytes)
 {
     struct outbox *outbox = NULL;
     struct error error = {0};
-    struct outbox_options options = {
-        .directory = directory, .journal = journal, .max_bytes = max_bytes, .broker = &broker};
+    static const struct broker_place nowhere;
+    struct outbox_options options = {.directory = directory,
+                                     .journal = journal,
+                                     .max_bytes = max_bytes,
+                                     .broker = &broker,
+                                     .place = &nowhere};
     CHECK_INT_EQ(outbox_open(&outbox, &options, &error), OUTCOME_OK);
     return outbox;
 }

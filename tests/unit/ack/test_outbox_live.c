@@ -15,10 +15,12 @@ static struct outbox *open_outbox(const struct broker_options *broker)
     snprintf(directory, sizeof(directory), "%s/outbox%d", unit_scratch(), ++number);
     struct outbox *outbox = NULL;
     struct error error = {0};
+    static const struct broker_place nowhere;
     struct outbox_options options = {.directory = directory,
                                      .journal = "01234567-89ab-cdef-0123-456789abcdef",
                                      .max_bytes = 1 << 20,
-                                     .broker = broker};
+                                     .broker = broker,
+                                     .place = &nowhere};
     CHECK_INT_EQ(outbox_open(&outbox, &options, &error), OUTCOME_OK);
     CHECK_INT_EQ(outbox_settle(outbox, &(struct outbox_mark){0}, &error), OUTCOME_OK);
     return outbox;

@@ -232,6 +232,7 @@ struct live_bridge {
     struct journal *journal;
     struct receiver *receiver;
     struct subscription_set wanted;
+    struct broker_place place;
 };
 
 static inline void live_bridge_init(struct live_bridge *bridge, const char *url, bool mqtt5)
@@ -291,6 +292,7 @@ static inline void live_bridge_start(struct live_bridge *bridge)
     bridge->receiver = receiver_start(&(struct receiver_options){.broker = &bridge->options,
                                                                  .subscriptions = &bridge->wanted,
                                                                  .journal = bridge->journal,
+                                                                 .place = &bridge->place,
                                                                  .directory = bridge->directory});
 }
 

@@ -25,13 +25,13 @@ static void check(bool mqtt5)
     live_bridge_init(&bridge, broker.url, mqtt5);
     struct broker_options options = bridge.options;
     options.client_id = "at_rest";
-    struct publisher *at_rest = publisher_new(&options);
+    struct publisher *at_rest = publisher_new(&options, &bridge.place);
     connect_ms(at_rest);
 
     int64_t best_ms = INT64_MAX;
     for (int attempt = 0; attempt < 3 && best_ms > 500; attempt++) {
         usleep(50000); /* Paho is in its poll() of a second */
-        struct publisher *second = publisher_new(&bridge.options);
+        struct publisher *second = publisher_new(&bridge.options, &bridge.place);
         int64_t took_ms = connect_ms(second);
         best_ms = took_ms < best_ms ? took_ms : best_ms;
         publisher_free(second);

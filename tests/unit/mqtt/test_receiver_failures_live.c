@@ -150,7 +150,7 @@ static void test_journal_full_holds_nobody(void)
     LIVE_WAIT(live_connected(), 10);
     live_bridge_stop(&bridge);
     publish_large(&broker, 1, 6); /* 2.4 MB */
-    struct publisher *publisher = publisher_new(&bridge.options);
+    struct publisher *publisher = publisher_new(&bridge.options, &bridge.place);
     struct publication publication = {.topic = slice_of("ack"), .payload = slice_of("x"), .qos = 1};
     CHECK_INT_EQ(publisher_publish(publisher, &publication, 10000, &error), OUTCOME_OK);
     CHECK_INT_EQ(publisher_flush(publisher, 10000, &error), OUTCOME_OK);
