@@ -68,7 +68,7 @@ static bool slot_decode(const uint8_t slot[CURSOR_SLOT_BYTES], struct cursor_sta
     return state->skipped <= state->last;
 }
 
-static void slots_read(struct journal_cursor *cursor, struct cursor_state *state, bool *found)
+static void slots_read(struct journal_cursor *cursor, struct cursor_state *state)
 {
     uint64_t synced = 0;
     for (int i = 0; i < CURSOR_SLOTS; i++) {
@@ -88,8 +88,7 @@ static void slots_read(struct journal_cursor *cursor, struct cursor_state *state
             synced = counter;
             cursor->next_synced = 1 - i;
         }
-        if (!*found || counter > cursor->counter) {
-            *found = true;
+        if (counter > cursor->counter) {
             *state = candidate;
             cursor->counter = counter;
         }
@@ -97,10 +96,9 @@ static void slots_read(struct journal_cursor *cursor, struct cursor_state *state
 }
 
 enum outcome cursor_open(struct journal_cursor *cursor, int directory_fd, bool read_only,
-                         struct cursor_state *state, bool *found, struct error *error)
+                         struct cursor_state *state, struct error *error)
 {
     int flags = read_only ? O_RDONLY : O_RDWR | O_CREAT;
-    *found = false;
     *state = (struct cursor_state){0};
     cursor->counter = 0;
     cursor->next_synced = 0;
@@ -110,7 +108,7 @@ enum outcome cursor_open(struct journal_cursor *cursor, int directory_fd, bool r
                    ? OUTCOME_OK
                    : error_errno(error, OUTCOME_FATAL, "could not open \"%s\"", CURSOR_FILE_NAME);
     }
-    slots_read(cursor, state, found);
+    slots_read(cursor, state);
     return OUTCOME_OK;
 }
 

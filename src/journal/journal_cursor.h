@@ -37,14 +37,19 @@ struct cursor_state {
 
 struct journal_cursor {
     int fd;
-    uint64_t counter; /* of the newest slot */
-    int next_synced; /* the slot that the next synced state goes to: not the one that holds the last */
+    uint64_t counter; /* of the newest slot; 0: no slot is sound */
+    int next_synced;  /* the slot for the next synced state: not the one that holds the last */
 };
 
-/* Opens or makes the file and reads the newest sound slot; *found is false when there is none (a
- * slot that the disk cannot read is not sound). Read only: a missing file is no error. */
+/* Opens or makes the file and reads the newest sound slot; cursor_found() tells whether there is one
+ * (a slot that the disk cannot read is not sound). Read only: a missing file is no error. */
 enum outcome cursor_open(struct journal_cursor *cursor, int directory_fd, bool read_only,
-                         struct cursor_state *state, bool *found, struct error *error) MUST_CHECK;
+                         struct cursor_state *state, struct error *error) MUST_CHECK;
+
+static inline bool cursor_found(const struct journal_cursor *cursor)
+{
+    return cursor->counter > 0;
+}
 
 /* A cursor that never was opened (fd -1) is legal. */
 void cursor_close(struct journal_cursor *cursor);

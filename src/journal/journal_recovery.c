@@ -319,11 +319,11 @@ static enum outcome read_deleted_again(struct recovery *recovery, struct error *
 {
     struct journal *journal = recovery->journal;
     struct cursor_state state;
-    bool found;
     cursor_close(&journal->cursor);
     enum outcome outcome =
-        cursor_open(&journal->cursor, journal->directory_fd, true, &state, &found, error);
-    if (outcome == OUTCOME_OK && found && state.deleted > journal->deleted) {
+        cursor_open(&journal->cursor, journal->directory_fd, true, &state, error);
+    if (outcome == OUTCOME_OK && cursor_found(&journal->cursor) &&
+        state.deleted > journal->deleted) {
         journal->deleted = state.deleted;
     }
     return outcome;
@@ -332,9 +332,9 @@ static enum outcome read_deleted_again(struct recovery *recovery, struct error *
 static enum outcome recover(struct recovery *recovery, struct error *error)
 {
     struct journal *journal = recovery->journal;
-    enum outcome outcome =
-        cursor_open(&journal->cursor, journal->directory_fd, journal->options.read_only,
-                    &recovery->state, &recovery->state_found, error);
+    enum outcome outcome = cursor_open(&journal->cursor, journal->directory_fd,
+                                       journal->options.read_only, &recovery->state, error);
+    recovery->state_found = cursor_found(&journal->cursor);
     if (outcome == OUTCOME_OK) {
         outcome = recovery_find_files(recovery, error);
     }

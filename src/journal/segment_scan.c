@@ -80,25 +80,26 @@ static bool window_at(struct segment_scan *scan, int64_t offset, size_t need, st
     return true;
 }
 
-/* record_decode() at `offset`, with as many bytes as it asks for. False after an I/O error. */
-static bool decode_at(struct segment_scan *scan, int64_t offset, struct message *message,
-                      size_t *size, bool *sound, struct error *error)
+enum place { PLACE_RECORD, PLACE_NO_RECORD, PLACE_FAILED /* I/O error */ };
+
+/* What stands at `offset`: record_decode() with as many bytes as it asks for. */
+static enum place decode_at(struct segment_scan *scan, int64_t offset, struct message *message,
+                            size_t *size, struct error *error)
 {
     struct slice bytes;
     enum format_verdict verdict;
-    *sound = false;
     if (!window_at(scan, offset, JOURNAL_RECORD_HEADER_BYTES, &bytes, error)) {
-        return false;
+        return PLACE_FAILED;
     }
     verdict = record_decode(bytes, scan->seed, message, size);
     if (verdict == FORMAT_SHORT && (int64_t) *size <= scan->limit - offset) {
         if (!window_at(scan, offset, *size, &bytes, error)) {
-            return false;
+            return PLACE_FAILED;
         }
         verdict = record_decode(bytes, scan->seed, message, size);
     }
-    *sound = verdict == FORMAT_SOUND && message->sequence >= scan->expected;
-    return true;
+    return verdict == FORMAT_SOUND && message->sequence >= scan->expected ? PLACE_RECORD
+                                                                          : PLACE_NO_RECORD;
 }
 
 /* Where in `bytes`, which start at an aligned place, the next mark stands; bytes.length rounded
@@ -153,11 +154,12 @@ static enum segment_scan_result resync(struct segment_scan *scan, struct message
             continue;
         }
         size_t size;
-        bool sound = false;
-        if (at > scan->offset && !decode_at(scan, at, message, &size, &sound, error)) {
+        enum place place =
+            at > scan->offset ? decode_at(scan, at, message, &size, error) : PLACE_NO_RECORD;
+        if (place == PLACE_FAILED) {
             return SEGMENT_SCAN_FAILED;
         }
-        if (sound) {
+        if (place == PLACE_RECORD) {
             scan->damage_from = scan->offset;
             scan->damage_to = at;
             scan->offset = at;
@@ -176,18 +178,19 @@ enum segment_scan_result segment_scan_next(struct segment_scan *scan, struct mes
                                            struct error *error)
 {
     size_t size;
-    bool sound;
     if (scan->offset >= scan->limit || scan->exhausted == scan->limit) {
         if (scan->exhausted != scan->limit) {
             scan->tail_from = scan->tail_to = scan->offset;
         }
         return SEGMENT_SCAN_END;
     }
-    if (!decode_at(scan, scan->offset, message, &size, &sound, error)) {
+    switch (decode_at(scan, scan->offset, message, &size, error)) {
+    case PLACE_FAILED:
         return SEGMENT_SCAN_FAILED;
-    }
-    if (!sound) {
+    case PLACE_NO_RECORD:
         return resync(scan, message, error);
+    case PLACE_RECORD:
+        break;
     }
     scan->record_offset = scan->offset;
     scan->offset += (int64_t) size;

@@ -320,9 +320,8 @@ static inline void fixture_edit_position(const char *directory,
     struct journal_cursor cursor;
     struct cursor_state state;
     struct error error;
-    bool found;
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(cursor_open(&cursor, fd, false, &state, &found, &error) == OUTCOME_OK && found);
+    CHECK(cursor_open(&cursor, fd, false, &state, &error) == OUTCOME_OK && cursor_found(&cursor));
     edit(&state, value);
     CHECK(cursor_write_synced(&cursor, &state, &error) == OUTCOME_OK);
     cursor_close(&cursor);

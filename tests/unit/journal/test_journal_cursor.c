@@ -24,25 +24,24 @@ static void test_round_trip(void)
                                  .clean = true};
     struct cursor_state read;
     struct journal_cursor cursor;
-    bool found = true;
     int fd = open_directory();
-    CHECK_INT_EQ(cursor_open(&cursor, fd, true, &read, &found, &error), OUTCOME_OK);
-    CHECK(!found && cursor.fd == -1);
-    CHECK_INT_EQ(cursor_open(&cursor, fd, false, &read, &found, &error), OUTCOME_OK);
-    CHECK(!found);
+    CHECK_INT_EQ(cursor_open(&cursor, fd, true, &read, &error), OUTCOME_OK);
+    CHECK(!cursor_found(&cursor) && cursor.fd == -1);
+    CHECK_INT_EQ(cursor_open(&cursor, fd, false, &read, &error), OUTCOME_OK);
+    CHECK(!cursor_found(&cursor));
     for (uint64_t i = 0; i < 5; i++) {
         state.stored = i;
         CHECK_INT_EQ(i % 3 == 0 ? cursor_write_synced(&cursor, &state, &error)
                                 : cursor_write(&cursor, &state, &error),
                      OUTCOME_OK);
         cursor_close(&cursor);
-        CHECK_INT_EQ(cursor_open(&cursor, fd, i % 2 == 0, &read, &found, &error), OUTCOME_OK);
-        CHECK(found);
+        CHECK_INT_EQ(cursor_open(&cursor, fd, i % 2 == 0, &read, &error), OUTCOME_OK);
+        CHECK(cursor_found(&cursor));
         CHECK(memcmp(read.uuid, state.uuid, 16) == 0);
         CHECK(read.stored == i && read.last == 20 && read.skipped == 3 && read.synced == 4);
         CHECK(read.deleted == 5 && read.boot == UINT64_MAX && read.clean);
         cursor_close(&cursor);
-        CHECK_INT_EQ(cursor_open(&cursor, fd, false, &read, &found, &error), OUTCOME_OK);
+        CHECK_INT_EQ(cursor_open(&cursor, fd, false, &read, &error), OUTCOME_OK);
     }
     cursor_close(&cursor);
     cursor_close(&cursor);
@@ -64,9 +63,8 @@ static void test_torn(void)
     struct cursor_state state = {.last = 10};
     struct cursor_state read;
     struct journal_cursor cursor;
-    bool found;
     int fd = open_directory();
-    CHECK_INT_EQ(cursor_open(&cursor, fd, false, &read, &found, &error), OUTCOME_OK);
+    CHECK_INT_EQ(cursor_open(&cursor, fd, false, &read, &error), OUTCOME_OK);
     CHECK_INT_EQ(cursor_reserve(&cursor, &error), OUTCOME_OK);
     for (uint64_t i = 1; i <= 20; i++) {
         state.stored = 3 * i;
@@ -78,8 +76,8 @@ static void test_torn(void)
         tear(cursor.fd, CURSOR_SLOTS - 1, (int) i * 4);
         tear(cursor.fd, cursor.next_synced, (int) i * 3);
         cursor_close(&cursor);
-        CHECK_INT_EQ(cursor_open(&cursor, fd, false, &read, &found, &error), OUTCOME_OK);
-        CHECK(found && read.stored == 3 * i);
+        CHECK_INT_EQ(cursor_open(&cursor, fd, false, &read, &error), OUTCOME_OK);
+        CHECK(cursor_found(&cursor) && read.stored == 3 * i);
     }
     cursor_close(&cursor);
     close(fd);

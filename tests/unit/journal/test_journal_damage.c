@@ -181,9 +181,8 @@ static void forget_close(const char *directory, uint64_t last)
 {
     struct journal_cursor cursor;
     struct cursor_state state;
-    bool found;
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(cursor_open(&cursor, fd, false, &state, &found, &error) == OUTCOME_OK && found);
+    CHECK(cursor_open(&cursor, fd, false, &state, &error) == OUTCOME_OK && cursor_found(&cursor));
     for (int i = 0; i < 2; i++) { /* both slots */
         state.clean = false;
         state.last = last;

@@ -263,10 +263,9 @@ static void reboot(const char *directory)
 {
     struct journal_cursor cursor;
     struct cursor_state state;
-    bool found;
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(cursor_open(&cursor, fd, false, &state, &found, &error) == OUTCOME_OK);
-    if (found) {
+    CHECK(cursor_open(&cursor, fd, false, &state, &error) == OUTCOME_OK);
+    if (cursor_found(&cursor)) {
         state.boot ^= 2;
         CHECK(cursor_write(&cursor, &state, &error) == OUTCOME_OK);
     }
