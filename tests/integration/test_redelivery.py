@@ -3,8 +3,11 @@
 SPDX-License-Identifier: MIT
 """
 
+import os
+import signal
+
 from env import quick
-from scenes import scripted, stored
+from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered, scripted, stored
 
 
 @quick
@@ -206,6 +209,57 @@ def test_broker_comes_back_with_an_older_session(env):
     bridge.wait_log("broker came back with an older session")
     env.wait(lambda: env.sql("select cause from mqtt2pg.gap") == [("broker session perhaps lost",)], 10, "no gap")
     bridge.stop()
+
+
+def test_mosquitto_restarts_without_a_gap(env):
+    """A restart of Mosquitto in good order goes on with its packet identifiers: no gap; kill -9 brings an older session back, and a gap tells."""
+    for version in ("5", "3.1.1"):
+        broker = env.own_broker()
+        broker.start()
+        env.sql("drop table if exists numbered")
+        make_numbered(env)
+        bridge = env.bridge(NUMBERED_RULE, broker={"protocol": version})
+        count = 0
+
+        def more(n):
+            nonlocal count
+            env.publish(numbered("a", count, n))  # pylint: disable=cell-var-from-loop
+            count += n
+
+        more(20)
+        check_numbered(env, {"a": count})
+        broker.restart()  # connected, nothing under way
+        bridge.wait_ready()
+        more(20)
+        check_numbered(env, {"a": count})
+        bridge.stop()
+        more(20)
+        broker.restart()  # some wait
+        bridge.start()
+        more(20)
+        check_numbered(env, {"a": count})
+        os.kill(bridge.pid, signal.SIGSTOP)
+        more(60)
+        bridge.kill9()
+        broker.restart()  # some are under way, some wait
+        bridge.start()
+        more(20)
+        check_numbered(env, {"a": count})
+        assert "older session" not in bridge.log(), bridge.log()
+        assert env.sql("select * from mqtt2pg.gap") == []
+
+        os.kill(broker.process.pid, signal.SIGUSR1)  # Mosquitto saves its sessions
+        more(20)
+        check_numbered(env, {"a": count})
+        broker.kill()
+        broker.start()
+        bridge.wait_ready()
+        more(1)
+        bridge.wait_log("older session")
+        check_numbered(env, {"a": count})
+        env.wait(lambda: env.sql("select cause from mqtt2pg.gap") == [("broker session perhaps lost",)], 10, "no gap")
+        bridge.stop()
+        env.sql("delete from mqtt2pg.gap")
 
 
 def test_new_session_means_new_messages(env):
