@@ -39,6 +39,7 @@ struct intake {
     struct gap gap;
     struct buf gap_payload;
     atomic_bool stopping;
+    atomic_bool marks_repeats;         /* the broker of this connection has set DUP */
     _Atomic int64_t handover_until_ms; /* monotonic */
     _Atomic int64_t handover_began_ms; /* monotonic */
     _Atomic int64_t handover_ended_ms; /* monotonic; 0: the subscriptions still change */
@@ -159,6 +160,11 @@ void intake_free(struct intake *intake)
     redelivery_free(intake->redelivery);
     buf_fini(&intake->gap_payload);
     free(intake);
+}
+
+bool intake_marks_repeats(const struct intake *intake)
+{
+    return atomic_load(&intake->marks_repeats);
 }
 
 void intake_stop(struct intake *intake)
@@ -301,6 +307,10 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     intake->broker = session->broker;
     intake->last_seen_us = session->last_seen_us;
     redelivery_connected(intake->redelivery, session->broker, session->present, clock_wall_us());
+    if (session->present && session->marks_repeats) {
+        redelivery_note_marks(intake->redelivery);
+    }
+    atomic_store(&intake->marks_repeats, redelivery_marks(intake->redelivery));
     if (session->lost || session->perhaps_lost) {
         (void) append_gap(
             intake); /* one that waits since the start; without room it is part of this one */
@@ -314,6 +324,9 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
 static bool is_repeat(struct intake *intake, const struct message *message)
 {
     enum redelivery_verdict verdict = redelivery_judge(intake->redelivery, message);
+    if (message->duplicate) {
+        atomic_store(&intake->marks_repeats, redelivery_marks(intake->redelivery));
+    }
     if (verdict == REDELIVERY_UNMARKED) {
         metric_add(METRIC_MESSAGES_UNMARKED, 1);
         log_warn("broker repeats messages without marking them (DUP): they are recognized by "

@@ -72,6 +72,7 @@ struct intake_session {
     bool present;
     bool lost;            /* it is not present, but was expected: a gap is journaled */
     bool perhaps_lost;    /* it is present, but may be a new one: so says the gap */
+    bool marks_repeats;   /* its broker has set DUP, perhaps for an earlier process */
     int64_t last_seen_us; /* of the expected one; 0 = not known */
 };
 
@@ -84,6 +85,9 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message);
 /* `begins` before the first SUBSCRIBE; ends after the last UNSUBACK, and a little later, for what
  * the broker had queued. Any thread. */
 void intake_handover(struct intake *intake, bool begins);
+
+/* Has the broker of the connection set DUP in its session? Any thread. */
+bool intake_marks_repeats(const struct intake *intake);
 
 /* From now on nothing waits for room: what finds none is refused at once. Any thread. */
 void intake_stop(struct intake *intake);

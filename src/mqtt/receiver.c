@@ -119,6 +119,7 @@ static void stay(struct receiver *receiver)
             break;
         }
         receiver_status_look(receiver);
+        receiver_session_look(receiver);
         pthread_mutex_lock(&receiver->mutex);
         if (!receiver->changed && !ending(receiver)) {
             thread_cond_wait(&receiver->cond, &receiver->mutex, LOOK_MS);

@@ -160,6 +160,7 @@ static struct session *session_begin(struct receiver *receiver, enum session_sta
         (struct intake_session){.broker = session_file_number(&receiver->sessions, session),
                                 .lost = session->seen_us != 0,
                                 .perhaps_lost = *before == SESSION_CONNECTING,
+                                .marks_repeats = session->marks_repeats,
                                 .last_seen_us = seen_us};
     session->state = session->seen_us != 0 ? SESSION_CONNECTING : SESSION_UNKNOWN;
     if (session->state != *before) {
@@ -296,6 +297,7 @@ static enum outcome settle(struct receiver *receiver, struct session *session, b
     const char *url = url_of(receiver);
     if (!connack->session_present) {
         subscription_set_fini(&session->held);
+        session->marks_repeats = false;
         if (receiver->expected.lost) {
             log_warn("broker session lost: what was published since then never came",
                      F_TEXT("url", url));
@@ -317,6 +319,15 @@ static enum outcome settle(struct receiver *receiver, struct session *session, b
     }
     bool holds = connack->session_present ? trusted : true; /* a new session holds nothing */
     return subscribe_wanted(receiver, session, true, holds, error);
+}
+
+void receiver_session_look(struct receiver *receiver)
+{
+    struct session *session = session_file_find(&receiver->sessions, url_of(receiver));
+    if (!session->marks_repeats && intake_marks_repeats(receiver->intake)) {
+        session->marks_repeats = true;
+        sessions_save(receiver);
+    }
 }
 
 bool receiver_search_due(struct receiver *receiver)

@@ -92,6 +92,10 @@ bool receiver_search_due(struct receiver *receiver);
 /* Has the broker confirmed "online" meanwhile? While the connection is up. */
 void receiver_status_look(struct receiver *receiver);
 
+/* Writes it down when the broker has set DUP for the first time in its session. While the connection
+ * is up. */
+void receiver_session_look(struct receiver *receiver);
+
 /* Publishes "online", if there is a status topic and the broker allows it, and waits for the
  * confirmation. */
 void receiver_tell_online(struct receiver *receiver, int64_t milliseconds);

@@ -199,6 +199,7 @@ void redelivery_forget(struct redelivery *redelivery, uint8_t broker)
     struct numbering *numbering = numbering_of(redelivery, broker);
     numbering->highest_id = numbering->before_id = numbering->last_id = 0;
     numbering->in_order = 0;
+    numbering->sets_dup = false; /* another broker may stand behind the same URL now */
     for (uint64_t number = oldest_number(redelivery); number < redelivery->next; number++) {
         struct delivery *delivery = delivery_at(redelivery, number);
         if (delivery->broker == from) {
@@ -226,6 +227,17 @@ void redelivery_connected(struct redelivery *redelivery, uint8_t broker, bool se
     if (!session_present) {
         redelivery_forget(redelivery, broker);
     }
+}
+
+void redelivery_note_marks(struct redelivery *redelivery)
+{
+    assert(redelivery->session_present);
+    redelivery->numbering[redelivery->broker].sets_dup = true;
+}
+
+bool redelivery_marks(const struct redelivery *redelivery)
+{
+    return redelivery->numbering[redelivery->broker].sets_dup;
 }
 
 void redelivery_remember(struct redelivery *redelivery, const struct message *message)

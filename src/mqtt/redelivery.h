@@ -34,7 +34,8 @@
  * [MQTT-3.3.1-1]) when rule 2 holds for it and
  *   - no new message came on this connection before it: a broker repeats first;
  *   - it came at most 5 s after the message before, or after CONNACK: a broker repeats at once;
- *   - this broker has never set DUP, and never gave an id again at once, and
+ *   - this broker has never set DUP in this session (the file "session" remembers that over a
+ *     restart), and never gave an id again at once, and
  *   - the connection's ids do not begin with 1, 2, 3: a broker that numbers each connection anew
  *     gives an equal message the id of an older one without repeating anything.
  *
@@ -55,9 +56,9 @@
  *     the same for a first message after a reconnect that is identical to the last one before it.
  *     QoS 1: the same within 5 s after the reconnect, for a broker of which nothing but that
  *     message is known. Timestamps or counters in payloads avoid it.
- *   - A broker comes back with an old snapshot and gives ids again, without a repeat before (so
- *     that nobody knows that it sets DUP), to messages identical to those that had these ids,
- *     within 5 s: taken for repeats. METRIC_MESSAGES_UNMARKED counts all that were recognized
+ *   - A broker comes back with an old snapshot before the first repeat of its session, so that
+ *     nobody knows that it sets DUP. It gives ids again to messages identical to those that had
+ *     these ids, within 5 s: taken for repeats. METRIC_MESSAGES_UNMARKED counts all that were recognized
  *     without DUP.
  *   - A broker numbers anew: a message lost on its way and identical to one that is open is taken
  *     for its repeat.
@@ -113,6 +114,11 @@ void redelivery_forget(struct redelivery *redelivery, uint8_t broker);
  * rule 1 can make a repeat. */
 void redelivery_connected(struct redelivery *redelivery, uint8_t broker, bool session_present,
                           int64_t now_us);
+
+/* The broker of this connection has set DUP in this session: noted behind redelivery_connected() for
+ * an earlier process, asked for the next one. */
+void redelivery_note_marks(struct redelivery *redelivery);
+bool redelivery_marks(const struct redelivery *redelivery);
 
 enum redelivery_verdict {
     REDELIVERY_NEW,      /* the caller journals it and calls redelivery_remember() */

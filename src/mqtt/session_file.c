@@ -118,6 +118,10 @@ static bool line_parse(struct session_file *file, struct session **session, char
         (*session)->state = SESSION_CONNECTING;
         return true;
     }
+    if (strcmp(line, "marks_repeats") == 0 && *session != NULL) {
+        (*session)->marks_repeats = true;
+        return true;
+    }
     if (value == NULL) {
         return false;
     }
@@ -217,9 +221,10 @@ static void session_print(struct buf *out, const struct session *session)
 {
     buf_append_text(out, "broker ");
     append_escaped(out, session->url);
-    buf_printf(out, "\nseen %" PRId64 "\n%s%s", session->seen_us,
+    buf_printf(out, "\nseen %" PRId64 "\n%s%s%s", session->seen_us,
                session->state == SESSION_SETTLED ? "settled\n" : "",
-               session->state == SESSION_CONNECTING ? "connecting\n" : "");
+               session->state == SESSION_CONNECTING ? "connecting\n" : "",
+               session->marks_repeats ? "marks_repeats\n" : "");
     for (size_t i = 0; i < session->held.count; i++) {
         const struct subscription *held = &session->held.list[i];
         buf_printf(out, "subscription %d %d %" PRIu32 " ", held->qos, (int) held->retain_handling,

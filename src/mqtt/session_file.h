@@ -11,6 +11,7 @@
  *   seen 1795405962000000
  *   settled
  *   connecting
+ *   marks_repeats
  *   subscription 1 1 23481723 devices/+/telemetry        qos, retain handling, identifier, filter
  *   last mqtt://localhost:1883
  *
@@ -21,6 +22,9 @@
  * "connecting" stands there while an answer to CONNECT is awaited, if there was a session before.
  * In between the broker may answer that the session is lost. When the process dies there, the next
  * process is told that a session is present, which may be the new one, and reports a possible gap.
+ *
+ * "marks_repeats" says that the broker has set DUP in this session: one that equals an older delivery
+ * and comes without DUP is then a new message, also behind a restart (mqtt/redelivery.h).
  *
  * Where something else than a file stands under the name, a pipe for example, there is none.
  *
@@ -54,7 +58,8 @@ enum session_state {
 struct session {
     char *url; /* owned; as configured */
     enum session_state state;
-    int64_t seen_us; /* wall clock, when we last knew that we were connected to it; 0 = never */
+    int64_t seen_us;    /* wall clock, when we last knew that we were connected to it; 0 = never */
+    bool marks_repeats; /* the broker has set DUP */
     struct subscription_set held;
 };
 

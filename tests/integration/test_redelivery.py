@@ -161,6 +161,32 @@ def test_repeats_without_a_mark(env):
         bridge.stop()
 
 
+def test_marked_repeats_are_remembered_over_a_kill(env):
+    """A broker that has set DUP in its session is known for it behind kill -9: what equals an older delivery and has no DUP is new."""
+    broker, bridge, session = scripted(env, 5)
+    for packet_id in (7, 8):
+        session.send("t/x", "same", packet_id=packet_id)
+    session.wait("PUBACK", 8)
+    session.drop()
+    session = broker.accept()
+    session.send("t/x", "same", packet_id=8, duplicate=True)
+    session.wait("PUBACK", 8)
+    path = os.path.join(bridge.sections["journal"]["directory"], "session")
+    env.wait(lambda: "marks_repeats" in open(path).read(), 10, lambda: open(path).read())
+    bridge.kill9()
+    bridge.start(ready=False)
+    session = broker.accept()
+    session.send("t/x", "same", packet_id=7)
+    session.wait("PUBACK", 7)
+    stored(env, "same", "same", "same")
+    bridge.kill9()
+    broker.session_present = False  # perhaps another broker: nothing is known of it
+    bridge.start(ready=False)
+    broker.accept()
+    env.wait(lambda: "marks_repeats" not in open(path).read(), 10, lambda: open(path).read())
+    bridge.stop()
+
+
 def test_repeats_of_two_brokers_after_kill(env):
     """Two brokers that are no cluster and give the same identifiers: the journal knows after kill -9 which one a message came from."""
     first, bridge, session = scripted(env, 5)

@@ -23,6 +23,7 @@ static void test_round_trip(void)
     struct session *session = session_file_find(&file, "mqtt://a:1883");
     session->seen_us = 1795405962123456;
     session->state = SESSION_SETTLED;
+    session->marks_repeats = true;
     session_hold(session, &(struct subscription){.filter = "a b/%\n/+",
                                                  .qos = 2,
                                                  .identifier = 268435455,
@@ -42,6 +43,7 @@ static void test_round_trip(void)
     session = session_file_find(&file, "mqtt://a:1883");
     CHECK_INT_EQ(session->seen_us, 1795405962123456);
     CHECK_INT_EQ(session->state, SESSION_SETTLED);
+    CHECK(session->marks_repeats);
     CHECK_INT_EQ(session->held.count, 2);
     const struct subscription *held = subscription_set_find(&session->held, "a b/%\n/+");
     CHECK(held != NULL && held->qos == 2 && held->identifier == 268435455 &&
@@ -49,6 +51,7 @@ static void test_round_trip(void)
     held = subscription_set_find(&session->held, "$share/g/ü/#");
     CHECK(held != NULL && held->qos == 0);
     CHECK_INT_EQ(session_file_find(&file, "mqtts://b")->state, SESSION_UNKNOWN);
+    CHECK(!session_file_find(&file, "mqtts://b")->marks_repeats);
     session_file_fini(&file);
 
     session_file_init(&file, unit_scratch(), "plant 8"); /* another client has another session */
