@@ -88,8 +88,8 @@ enum knowledge {
 static const char *const knowledge_reasons[] = {
     [KNOWN] = "its BIRTH has no such metric",
     [KNOWN_NOT] = "no BIRTH of it came before",
-    [KNOWN_AT_ANOTHER_BROKER] = "its BIRTH came from another address of broker.url (sparkplug: { "
-                                "cluster = true; } if both are one)",
+    [KNOWN_AT_ANOTHER_BROKER] = ("its BIRTH came from another address of broker.url (sparkplug: { "
+                                 "cluster = true; } if both are one)"),
     [KNOWN_TOO_LARGE] = "its BIRTH has too many metrics to be remembered (4 MB)",
     [KNOWN_UNREADABLE] = "its BIRTH could not be read",
     [KNOWN_BUT_LEFT_OUT] = "the BIRTHs that are remembered take too much memory (256 MB)",

@@ -34,9 +34,8 @@ struct statements {
     struct store_place *places; /* one per statement of the segment */
     size_t place_count;
     size_t place_capacity;
-    const struct progress_statement
-        *move;        /* BEGIN and this are to be sent first; NULL: were sent */
-    const char *lock; /* and this behind it */
+    struct progress_statement *move; /* behind BEGIN, in front of all else; NULL: was sent */
+    const char *lock;                /* the statement behind `move` */
 
     struct pg_steps steps;        /* of SEGMENT_STEPS */
     struct target_values *values; /* of the steps */
