@@ -352,8 +352,7 @@ static void map_route(struct mapper *mapper, const struct route *route,
 {
     const struct rule *rule = mapper->ruleset->rules[route->rule];
     const struct decoded *decoded = NULL;
-    struct row_item *items = NULL;
-    size_t count = 1;
+    struct row_items items;
     struct error error;
 
     *mapped = (struct mapped){
@@ -388,11 +387,11 @@ static void map_route(struct mapper *mapper, const struct route *route,
         map_items(mapper, mapped, &whole, 1);
         return;
     }
-    if (row_source_items(rule->rows, mapped->subject.payload, mapper->arena, &items, &count,
-                         &error) != OUTCOME_OK) {
+    if (row_source_items(rule->rows, mapped->subject.payload, mapper->arena, &items, &error) !=
+        OUTCOME_OK) {
         reject(mapper, mapped, "", &error);
     } else {
-        map_items(mapper, mapped, items, count);
+        map_items(mapper, mapped, items.list, items.count);
     }
 }
 

@@ -74,7 +74,7 @@ static enum outcome parse_constant(struct parser *parser, const struct term *ter
     struct value value;
     parser_skip_space(parser);
     size_t start = parser->at;
-    const char *hint = hint_right_side(parser, term->expression);
+    const char *hint = hint_right_side(parser, expression_is_constant(term->expression, NULL));
     if (hint != NULL) {
         return parser_fail(parser, start, hint, "constant expected");
     }

@@ -146,20 +146,25 @@ int filter_integer_argument(const struct filter_arguments *arguments, size_t ind
     return good ? (int) integer : 0;
 }
 
+/* What a filter takes any number of. */
+struct repeated {
+    enum outcome (*take)(struct parser *, const struct filter *, struct list *);
+    bool (*begins)(const struct parser *); /* does another one stand next? */
+};
+
 /* One or more; a comma may stand between two. */
-static enum outcome
-parse_many(struct parser *parser, const struct filter *filter,
-           enum outcome (*take)(struct parser *, const struct filter *, struct list *),
-           bool (*begins)(const struct parser *), struct filter_arguments *arguments)
+static enum outcome parse_many(struct parser *parser, const struct filter *filter,
+                               const struct repeated *repeated, struct filter_arguments *arguments)
 {
     struct list list = {0};
     bool more = true;
     while (more) {
-        if (take(parser, filter, &list) != OUTCOME_OK) {
+        if (repeated->take(parser, filter, &list) != OUTCOME_OK) {
             return OUTCOME_REJECT;
         }
-        more = parser_take(parser, ",") || begins(parser);
+        more = parser_take(parser, ",") || repeated->begins(parser);
     }
+    assert(list.count > 0);
     give(&list, arguments);
     return OUTCOME_OK;
 }
@@ -167,13 +172,15 @@ parse_many(struct parser *parser, const struct filter *filter,
 enum outcome filter_parse_sources(struct parser *parser, const struct filter *filter,
                                   struct filter_arguments *arguments)
 {
-    return parse_many(parser, filter, take_source, source_begins, arguments);
+    static const struct repeated sources = {take_source, source_begins};
+    return parse_many(parser, filter, &sources, arguments);
 }
 
 enum outcome filter_parse_constants(struct parser *parser, const struct filter *filter,
                                     struct filter_arguments *arguments)
 {
-    return parse_many(parser, filter, take_constant, parser_at_constant, arguments);
+    static const struct repeated constants = {take_constant, parser_at_constant};
+    return parse_many(parser, filter, &constants, arguments);
 }
 
 enum outcome filter_parse_pairs(struct parser *parser, const struct filter *filter,

@@ -77,7 +77,7 @@ const char *hint_operator(const struct parser *parser)
     return is_arithmetic(next) ? arithmetic : "= != < <= > >=, in, like, ~, is null, is not null";
 }
 
-const char *hint_right_side(const struct parser *parser, const struct expression *left)
+const char *hint_right_side(const struct parser *parser, bool constant_left)
 {
     char next = parser_peek(parser);
     if (next == '"') {
@@ -86,7 +86,7 @@ const char *hint_right_side(const struct parser *parser, const struct expression
     if (next != '$' && next != '{' && next != '@') {
         return NULL;
     }
-    return expression_is_constant(left, NULL)
+    return constant_left
                ? "the constant stands on the right"
                : "two values compare in SQL: sql = \"insert … select … from batch where a = b\"";
 }

@@ -21,8 +21,9 @@ const char *hint_behind_condition(const struct parser *parser);
 /* What stands next, where an operator of conditions is expected. */
 const char *hint_operator(const struct parser *parser);
 
-/* What stands next, where a constant is expected that `left` is compared with. */
-const char *hint_right_side(const struct parser *parser, const struct expression *left);
+/* What stands next, where a constant is expected; `constant_left`: what it would be compared with is
+ * a constant. */
+const char *hint_right_side(const struct parser *parser, bool constant_left);
 
 /* A bare word where a source is expected. */
 const char *hint_source_word(struct parser *parser, struct slice word);

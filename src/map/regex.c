@@ -83,17 +83,40 @@ enum outcome regex_compile(struct slice pattern, struct arena *arena, const stru
     return OUTCOME_OK;
 }
 
-/* Looks for a match from `start` on; *found tells whether there is one. */
-static enum outcome match(const struct regex *regex, struct slice text, size_t start,
-                          pcre2_match_data *data, bool *found, struct error *error)
+/* One text that is searched, and where PCRE2 puts what it found. */
+struct search {
+    const struct regex *regex;
+    struct slice text;      /* its data is not NULL, as PCRE2 wants it */
+    pcre2_match_data *data; /* owned */
+};
+
+static struct search search_begin(const struct regex *regex, struct slice text)
 {
-    const char *bytes = text.length > 0 ? text.data : "";
+    return (struct search){
+        .regex = regex,
+        .text = slice_make(text.length > 0 ? text.data : "", text.length),
+        .data = pcre2_match_data_create_from_pattern(regex->code, NULL),
+    };
+}
+
+static void search_end(struct search *search)
+{
+    pcre2_match_data_free(search->data);
+}
+
+/* Looks for a match from the byte `start` on; *found tells whether there is one. */
+static enum outcome match(const struct search *search, size_t start, bool *found,
+                          struct error *error)
+{
+    struct slice text = search->text;
+    *found = false;
+    assert(start <= text.length);
     if (text.length > REGEX_TEXT_BYTES_MAX) {
         return error_set(error, OUTCOME_REJECT,
                          "a text of %zu bytes is too long for a regular expression", text.length);
     }
-    int code =
-        pcre2_match(regex->code, (PCRE2_SPTR) bytes, text.length, start, 0, data, regex->limits);
+    int code = pcre2_match(search->regex->code, (PCRE2_SPTR) text.data, text.length, start, 0,
+                           search->data, search->regex->limits);
     *found = code > 0;
     if (code <= 0 && code != PCRE2_ERROR_NOMATCH) {
         return fail(error, code, "regular expression");
@@ -104,30 +127,33 @@ static enum outcome match(const struct regex *regex, struct slice text, size_t s
 enum outcome regex_matches(const struct regex *regex, struct slice text, bool *matches,
                            struct error *error)
 {
-    pcre2_match_data *data = pcre2_match_data_create_from_pattern(regex->code, NULL);
-    enum outcome outcome = match(regex, text, 0, data, matches, error);
-    pcre2_match_data_free(data);
+    struct search search = search_begin(regex, text);
+    enum outcome outcome = match(&search, 0, matches, error);
+    search_end(&search);
     return outcome;
 }
 
-static struct slice group(struct slice text, pcre2_match_data *data, uint32_t index)
+/* What a group of the last match took; group 0 is the whole match. Data is NULL when the group took
+ * no part, and where \K made it begin behind its end. */
+static struct slice group(const struct search *search, uint32_t index)
 {
-    const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);
+    const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(search->data);
+    assert(index <= search->regex->groups);
     if (ends[2 * index] == PCRE2_UNSET || ends[2 * index] > ends[2 * index + 1]) {
         return (struct slice){0};
     }
-    const char *bytes = text.length > 0 ? text.data : "";
-    return slice_make(bytes + ends[2 * index], ends[2 * index + 1] - ends[2 * index]);
+    assert(ends[2 * index + 1] <= search->text.length);
+    return slice_make(search->text.data + ends[2 * index], ends[2 * index + 1] - ends[2 * index]);
 }
 
 enum outcome regex_extract(const struct regex *regex, struct slice text, struct slice *found,
                            struct error *error)
 {
-    pcre2_match_data *data = pcre2_match_data_create_from_pattern(regex->code, NULL);
+    struct search search = search_begin(regex, text);
     bool matches = false;
-    enum outcome outcome = match(regex, text, 0, data, &matches, error);
-    *found = matches ? group(text, data, regex->groups > 0) : (struct slice){0};
-    pcre2_match_data_free(data);
+    enum outcome outcome = match(&search, 0, &matches, error);
+    *found = matches ? group(&search, regex->groups > 0) : (struct slice){0};
+    search_end(&search);
     return outcome;
 }
 
@@ -166,8 +192,9 @@ enum outcome regex_check_replacement(const struct regex *regex, struct slice rep
     return OUTCOME_OK;
 }
 
-static void append_replacement(struct buf *out, struct slice replacement, struct slice text,
-                               pcre2_match_data *data)
+/* Appends the replacement of the last match. */
+static void append_replacement(struct buf *out, struct slice replacement,
+                               const struct search *search)
 {
     for (size_t at = 0; at < replacement.length;) {
         int number;
@@ -177,7 +204,7 @@ static void append_replacement(struct buf *out, struct slice replacement, struct
         if (number < 0) {
             buf_append(out, &byte, 1);
         } else {
-            buf_append_slice(out, group(text, data, (uint32_t) number));
+            buf_append_slice(out, group(search, (uint32_t) number));
         }
     }
 }
@@ -192,22 +219,22 @@ static size_t next_character(struct slice text, size_t at)
     return at;
 }
 
-/* All matches of `text` into `out`; *copied is how much of the text is in it. */
-static enum outcome replace_all(const struct regex *regex, struct slice replacement,
-                                struct slice text, struct buf *out, struct error *error)
+/* The whole text into `out`, each match of it replaced. */
+static enum outcome replace_all(const struct search *search, struct slice replacement,
+                                struct buf *out, struct error *error)
 {
-    pcre2_match_data *data = pcre2_match_data_create_from_pattern(regex->code, NULL);
+    struct slice text = search->text;
     enum outcome outcome = OUTCOME_OK;
-    size_t copied = 0;
+    size_t copied = 0; /* so much of the text is in `out` */
     bool found = true;
     for (size_t at = 0; found && at <= text.length;) {
-        outcome = match(regex, text, at, data, &found, error);
+        outcome = match(search, at, &found, error);
         found = found && outcome == OUTCOME_OK;
         if (found) {
-            const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);
+            const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(search->data);
             size_t start = ends[0] > copied ? ends[0] : copied;
             buf_append(out, text.data + copied, start - copied);
-            append_replacement(out, replacement, text, data);
+            append_replacement(out, replacement, search);
             copied = ends[1] > copied ? ends[1] : copied;
             /* An empty match would be found again and again. */
             at = ends[1] > at ? ends[1] : next_character(text, at);
@@ -217,7 +244,7 @@ static enum outcome replace_all(const struct regex *regex, struct slice replacem
             found = false;
         }
     }
-    pcre2_match_data_free(data);
+    assert(copied <= text.length);
     if (outcome == OUTCOME_OK) {
         buf_append(out, text.data + copied, text.length - copied);
     }
@@ -228,10 +255,12 @@ enum outcome regex_replace(const struct regex *regex, struct slice replacement, 
                            struct slice *text, struct error *error)
 {
     struct buf out = {0};
-    enum outcome outcome = replace_all(regex, replacement, *text, &out, error);
+    struct search search = search_begin(regex, *text);
+    enum outcome outcome = replace_all(&search, replacement, &out, error);
     if (outcome == OUTCOME_OK) {
         *text = arena_copy(arena, buf_slice(&out));
     }
+    search_end(&search);
     buf_fini(&out);
     return outcome;
 }

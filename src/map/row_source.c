@@ -177,16 +177,13 @@ static enum outcome collect(struct collector *collector, const struct path_step 
 }
 
 enum outcome row_source_items(const struct row_source *source, const struct node *payload,
-                              struct arena *arena, struct row_item **items, size_t *count,
-                              struct error *error)
+                              struct arena *arena, struct row_items *items, struct error *error)
 {
     struct collector collector = {.source = source, .arena = arena, .error = error};
-    *items = NULL;
-    *count = 0;
+    *items = (struct row_items){0};
     if (collect(&collector, source->steps, (struct row_item){.node = payload}) != OUTCOME_OK) {
         return OUTCOME_REJECT;
     }
-    *items = collector.items;
-    *count = collector.count;
+    *items = (struct row_items){.list = collector.items, .count = collector.count};
     return OUTCOME_OK;
 }

@@ -27,6 +27,11 @@ struct row_item {
     const struct row_level *outer; /* the elements around it; NULL for one wildcard */
 };
 
+struct row_items {
+    struct row_item *list;
+    size_t count;
+};
+
 enum outcome row_source_compile(struct slice text, struct row_source **source,
                                 struct error *error) MUST_CHECK;
 
@@ -42,7 +47,7 @@ const struct path_step *row_source_steps(const struct row_source *source);
  * items; "[*]" on something that is no array, ".*" on something that is no object: OUTCOME_REJECT.
  */
 enum outcome row_source_items(const struct row_source *source, const struct node *payload,
-                              struct arena *arena, struct row_item **items, size_t *count,
+                              struct arena *arena, struct row_items *items,
                               struct error *error) MUST_CHECK;
 
 #endif

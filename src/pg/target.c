@@ -177,8 +177,9 @@ void target_values_init(struct target_values *values, const struct target *targe
     *values = (struct target_values){.count = target->column_count};
     values->arrays = memory_alloc((values->count + 1) * sizeof(*values->arrays));
     values->values = memory_alloc((values->count + 1) * sizeof(*values->values));
-    copy_arrays_append(values->arrays, target->elements, values->count, target->format, rows,
-                       row_count);
+    copy_arrays_append(
+        values->arrays, target->elements, values->count,
+        &(struct copy_rows){.format = target->format, .bytes = rows, .count = row_count});
     for (size_t i = 0; i < values->count; i++) {
         values->values[i] = buf_slice(&values->arrays[i]);
     }

@@ -95,17 +95,19 @@ static void take_text_row(struct buf *arrays, size_t column_count, struct slice 
 }
 
 void copy_arrays_append(struct buf *arrays, const uint32_t *elements, size_t column_count,
-                        enum copy_format format, struct slice rows, size_t row_count)
+                        const struct copy_rows *rows)
 {
+    struct slice rest = rows->bytes;
+
     for (size_t i = 0; i < column_count; i++) {
-        append_header(&arrays[i], elements[i], row_count);
+        append_header(&arrays[i], elements[i], rows->count);
     }
-    for (size_t row = 0; row < row_count; row++) {
-        if (format == COPY_BINARY) {
-            take_binary_row(arrays, column_count, &rows);
+    for (size_t row = 0; row < rows->count; row++) {
+        if (rows->format == COPY_BINARY) {
+            take_binary_row(arrays, column_count, &rest);
         } else {
-            take_text_row(arrays, column_count, &rows);
+            take_text_row(arrays, column_count, &rest);
         }
     }
-    assert(rows.length == 0);
+    assert(rest.length == 0);
 }

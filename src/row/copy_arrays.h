@@ -22,9 +22,15 @@ enum { TEXT_OID = 25 };
  * needed, which a cast then turns into the column's type. */
 uint32_t copy_array_element(const struct column_shape *column, enum copy_format format);
 
-/* Appends to arrays[i] the array of column i. `rows` are whole rows as copy_append_row() writes
- * them, `row_count` of them, without header and trailer; `elements[i]` is copy_array_element(). */
+/* Whole rows as copy_append_row() writes them, without header and trailer. */
+struct copy_rows {
+    enum copy_format format;
+    struct slice bytes;
+    size_t count;
+};
+
+/* Appends to arrays[i] the array of column i; `elements[i]` is copy_array_element(). */
 void copy_arrays_append(struct buf *arrays, const uint32_t *elements, size_t column_count,
-                        enum copy_format format, struct slice rows, size_t row_count);
+                        const struct copy_rows *rows);
 
 #endif

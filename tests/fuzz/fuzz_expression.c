@@ -73,16 +73,16 @@ static void try_condition(struct slice text, const struct scope *scope,
 static void try_rows(struct slice text, const struct node *payload, struct arena *arena)
 {
     struct row_source *source = NULL;
-    struct row_item *items = NULL;
-    size_t count = 0;
+    struct row_items items = {0};
     struct error error = {0};
     if (row_source_compile(text, &source, &error) != OUTCOME_OK ||
-        row_source_items(source, payload, arena, &items, &count, &error) != OUTCOME_OK) {
+        row_source_items(source, payload, arena, &items, &error) != OUTCOME_OK) {
         require_reason(&error);
     }
-    for (size_t i = 0; i < count; i++) {
-        check_value(&items[i].key);
-        require(payload <= items[i].node && items[i].node < payload + payload->span);
+    for (size_t i = 0; i < items.count; i++) {
+        const struct node *node = items.list[i].node;
+        check_value(&items.list[i].key);
+        require(payload <= node && node < payload + payload->span);
     }
     row_source_free(source);
 }
@@ -91,7 +91,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"device", "rest"};
     static const struct slice captures[] = {SLICE_LITERAL("21.5"), {NULL, 0}};
-    static const struct scope scope = {names, 2, true, true};
+    static const bool partial[] = {false, true};
+    static const struct scope scope = {
+        .captures = names, .capture_count = 2, .partial = partial, .row_levels = 1, .in_ack = true};
     const uint8_t *end = size > 0 ? memchr(data, '\n', size) : NULL;
     size_t length = end != NULL ? (size_t) (end - data) : size;
     struct slice text = {(const char *) data, length};

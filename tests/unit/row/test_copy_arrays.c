@@ -42,7 +42,7 @@ static void check_arrays(enum copy_format format, struct slice rows, size_t row_
     const uint32_t elements[] = {format == COPY_BINARY ? INT4_OID : TEXT_OID, TEXT_OID};
     struct buf arrays[2] = {{0}};
 
-    copy_arrays_append(arrays, elements, 2, format, rows, row_count);
+    copy_arrays_append(arrays, elements, 2, &(struct copy_rows){format, rows, row_count});
     for (size_t i = 0; i < 2; i++) {
         char *text = shown(&arrays[i]);
         CHECK_TEXT_EQ(text, expected[i]);
