@@ -34,11 +34,13 @@ struct constant constant_make(struct value value)
     return constant;
 }
 
+/* What qsort()'s kind of comparison says, as a relation. */
 static enum relation relation_of(int comparison)
 {
     return comparison < 0 ? RELATION_LESS : comparison > 0 ? RELATION_GREATER : RELATION_EQUAL;
 }
 
+/* By bytes, as the collation "C" orders texts; a text that begins another one is less. */
 static int compare_bytes(struct slice left, struct slice right)
 {
     size_t shorter = left.length < right.length ? left.length : right.length;
@@ -47,8 +49,10 @@ static int compare_bytes(struct slice left, struct slice right)
                            : (left.length > right.length) - (left.length < right.length);
 }
 
+/* A text that is no number is unequal to each number, and neither is less. */
 static enum relation compare_with_number(const struct value *value, const struct constant *constant)
 {
+    assert(constant->value.kind == VALUE_NUMBER);
     struct number number;
     bool read = (value->kind == VALUE_NUMBER && number_parse(value->text, &number)) ||
                 (value->kind == VALUE_TEXT && compare_reads_number(value->text, &number));
@@ -57,6 +61,7 @@ static enum relation compare_with_number(const struct value *value, const struct
 
 enum relation compare_value(const struct value *value, const struct constant *constant)
 {
+    assert(constant->value.kind != VALUE_ARRAY && constant->value.kind != VALUE_OBJECT);
     enum value_kind kind = constant->value.kind;
     if (kind == VALUE_NUMBER) {
         return compare_with_number(value, constant);

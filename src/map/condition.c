@@ -76,6 +76,8 @@ static void take_kind_of_type(enum type_family family, struct value *value)
     }
 }
 
+/* Has the value a text that like and ~ can look at? A number is matched by its digits as they
+ * came. */
 static bool is_text(const struct value *value)
 {
     return value->kind == VALUE_TEXT || value->kind == VALUE_NUMBER || value->kind == VALUE_BYTES;
@@ -84,6 +86,7 @@ static bool is_text(const struct value *value)
 /* Bytes of the character that begins here. */
 static size_t character_bytes(struct slice text, size_t at)
 {
+    assert(at < text.length);
     size_t length = 1;
     while (at + length < text.length && ((unsigned char) text.data[at + length] & 0xc0) == 0x80) {
         length++;
@@ -126,6 +129,7 @@ static bool is_like(struct slice text, struct slice pattern)
 
 static bool is_in(const struct term *term, const struct value *value)
 {
+    assert(term->kind == TERM_IN && term->count > 0);
     for (size_t i = 0; i < term->count; i++) {
         if (compare_value(value, &term->constants[i]) == RELATION_EQUAL) {
             return true;
@@ -173,9 +177,12 @@ struct evaluation {
     bool early; /* without the decoded payload */
 };
 
+/* A term without parts. Early, what needs the decoded payload or the row is unknown, and so is a
+ * term whose expression rejects: the second look will tell why. */
 static enum outcome decide_leaf(const struct evaluation *evaluation, const struct term *term,
                                 enum truth *truth)
 {
+    assert(term->expression != NULL);
     bool holds = false;
     *truth = TRUTH_UNKNOWN;
     if (evaluation->early &&
@@ -269,15 +276,17 @@ bool condition_is_never(const struct condition *condition)
            (root->holds_for & RELATION_UNEQUAL) == 0;
 }
 
-/* A term that is not "or" or "and", and whether it is turned around. */
+/* The condition's root without its "not"; *around: there was one. */
 static const struct term *leaf_of(const struct condition *condition, bool *around)
 {
+    assert(condition->root != NULL);
     const struct term *term = condition->root;
     *around = term->kind == TERM_NOT;
     return *around ? term->parts : term;
 }
 
-/* Relations to one constant that go with each relation to a larger one. */
+/* Is there a value that has one of the relations `lower` to a constant and one of the relations
+ * `upper` to a larger constant? */
 static bool meet_apart(unsigned lower, unsigned upper)
 {
     bool below = (lower & RELATION_LESS) != 0 && (upper & RELATION_LESS) != 0;
@@ -289,13 +298,18 @@ static bool meet_apart(unsigned lower, unsigned upper)
     return below || at_lower || between || at_upper || above || unlike;
 }
 
+/* Does the term hold for null? `around`: the term is turned into its opposite, which only "is
+ * null" can be here. */
 static bool takes_null(const struct term *term, bool around)
 {
+    assert(!around || term->kind == TERM_NULL);
     return term->kind == TERM_NULL ? !around : (term->holds_for & RELATION_UNEQUAL) != 0;
 }
 
+/* Two comparisons of one expression with constants: is there no value for which both hold? */
 static bool comparisons_exclude(const struct term *left, const struct term *right)
 {
+    assert(left->kind == TERM_COMPARE && right->kind == TERM_COMPARE);
     const struct constant *one = &left->constants[0];
     const struct constant *other = &right->constants[0];
     if (one->is_time || other->is_time || one->value.kind != other->value.kind) {
@@ -326,7 +340,7 @@ bool conditions_exclude(const struct condition *left_condition,
         return false;
     }
     if (left_null || right_null) {
-        /* One of them holds for null alone, the other for anything but null, or for both. */
+        /* One side says "is null": both hold for null, or never. */
         bool left_takes = takes_null(left, left_around);
         bool right_takes = takes_null(right, right_around);
         return left_null && left_takes     ? !right_takes

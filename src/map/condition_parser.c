@@ -35,6 +35,7 @@ static const struct comparison comparisons[] = {
 
 /* --- one comparison --------------------------------------------------------------------------- */
 
+/* A term in the parser's arena, without parts. */
 static struct term *term_new(struct parser *parser, enum term_kind kind)
 {
     struct term *term = arena_alloc(parser->arena, sizeof(*term));
@@ -42,9 +43,10 @@ static struct term *term_new(struct parser *parser, enum term_kind kind)
     return term;
 }
 
-/* `term`, or what is not so. */
+/* `term` itself, or with `around` its opposite. */
 static struct term *turned(struct parser *parser, struct term *term, bool around)
 {
+    assert(term != NULL);
     struct term *not_it = around ? term_new(parser, TERM_NOT) : term;
     if (around) {
         not_it->parts = term;
@@ -52,6 +54,7 @@ static struct term *turned(struct parser *parser, struct term *term, bool around
     return not_it;
 }
 
+/* Behind "is". */
 static enum outcome parse_is(struct parser *parser, struct term *term, bool *around)
 {
     term->kind = TERM_NULL;
@@ -62,6 +65,7 @@ static enum outcome parse_is(struct parser *parser, struct term *term, bool *aro
     return OUTCOME_OK;
 }
 
+/* Do values of this inferred type compare as times? A constant beside them has to name one. */
 static bool is_time_type(const char *type)
 {
     return slice_is(slice_of(type), "timestamptz");
@@ -94,6 +98,7 @@ static enum outcome parse_constant(struct parser *parser, const struct term *ter
     return OUTCOME_OK;
 }
 
+/* One of the operators, and the constant behind it. */
 static enum outcome parse_comparison(struct parser *parser, struct term *term)
 {
     for (size_t i = 0; i < sizeof(comparisons) / sizeof(comparisons[0]); i++) {
@@ -172,6 +177,7 @@ static enum outcome parse_like(struct parser *parser, struct term *term)
                              "a pattern ends behind \"\\\"");
 }
 
+/* Behind "~" and "!~". */
 static enum outcome parse_regex(struct parser *parser, struct term *term)
 {
     struct slice pattern = {0};
@@ -189,7 +195,8 @@ static enum outcome parse_regex(struct parser *parser, struct term *term)
     return OUTCOME_OK;
 }
 
-/* Behind the expression. *around: what was read is to be turned into its opposite. */
+/* Behind the expression. *around: the person wrote "not" (or "!~"), so the term counts as its
+ * opposite. */
 static enum outcome parse_operator(struct parser *parser, struct term *term, bool *around)
 {
     if (parser_take_word(parser, "is")) {
@@ -210,6 +217,8 @@ static enum outcome parse_operator(struct parser *parser, struct term *term, boo
                    : parse_comparison(parser, term);
 }
 
+/* The family of the "::type" behind an expression: NONE without one, OTHER for arrays, whose
+ * values compare as they are. */
 static enum type_family declared_family(const struct expression *expression)
 {
     enum type_family family = TYPE_NONE;
@@ -236,6 +245,7 @@ static struct slice text_before(const struct parser *parser, size_t start)
     return slice_make(parser->text.data + start, end - start);
 }
 
+/* One expression and what is asked of it. */
 static enum outcome parse_leaf(struct parser *parser, struct term **term)
 {
     struct term *leaf = term_new(parser, TERM_COMPARE);
@@ -246,6 +256,7 @@ static enum outcome parse_leaf(struct parser *parser, struct term **term)
         return outcome;
     }
     leaf->source = text_before(parser, start);
+    assert(leaf->expression != NULL);
     leaf->family = declared_family(leaf->expression);
     outcome = parse_operator(parser, leaf, &around);
     *term = turned(parser, leaf, around);
@@ -312,6 +323,7 @@ static enum outcome parse_chain(struct parser *parser, enum term_kind kind, int 
 enum outcome term_parse(struct parser *parser, struct term **term)
 {
     enum outcome outcome = parse_chain(parser, TERM_OR, 0, term);
+    assert(outcome != OUTCOME_OK || *term != NULL);
     parser_skip_space(parser);
     if (outcome == OUTCOME_OK && !parser_at_end(parser)) {
         outcome = parser_fail(parser, parser->at, hint_behind_condition(parser),

@@ -20,8 +20,10 @@ typedef unsigned __int128 uint128;
 static const uint128 digits_limit =
     (uint128) UINT64_C(10000000000000000000) * UINT64_C(10000000000000000000);
 
+/* 10^exponent, which has to fit. */
 static uint128 power_of_ten(int exponent)
 {
+    assert(exponent >= 0 && exponent <= DECIMAL_DIGITS_MAX);
     uint128 power = 1;
     for (; exponent > 0; exponent--) {
         power *= 10;
@@ -55,6 +57,7 @@ static bool make(bool negative, uint128 digits, int64_t exponent, struct decimal
         return false;
     }
     *decimal = (struct decimal){negative, digits, (int32_t) exponent};
+    assert(decimal->digits % 10 != 0);
     return true;
 }
 
@@ -63,6 +66,7 @@ static bool make(bool negative, uint128 digits, int64_t exponent, struct decimal
 /* Digit `i` of both parts, counted from the left. */
 static char digit_at(const struct number *number, size_t i)
 {
+    assert(i < number->integer.length + number->fraction.length);
     size_t whole = number->integer.length;
     return i < whole ? number->integer.data[i] : number->fraction.data[i - whole];
 }
@@ -147,7 +151,8 @@ int decimal_compare(const struct number *left, const struct number *right)
     return 0;
 }
 
-/* The digits of `value` into the end of a field; where they begin. */
+/* Writes the digits of `value` so that they end before `end`; returns where they begin. There is
+ * room for DECIMAL_DIGITS_MAX of them. */
 static const char *print_digits(uint128 value, char *end)
 {
     for (; value > UINT64_MAX; value /= 10) {
@@ -161,21 +166,26 @@ static const char *print_digits(uint128 value, char *end)
     return end;
 }
 
+/* Copies bytes to `out`; where the next ones go. So do the other put functions. */
 static char *put(char *out, const char *data, int length)
 {
+    assert(length >= 0);
     memcpy(out, data, (size_t) length);
     return out + length;
 }
 
 static char *put_zeros(char *out, int count)
 {
+    assert(count >= 0);
     memset(out, '0', (size_t) count);
     return out + count;
 }
 
-/* `whole` digits stand before the point; when negative, so many zeros behind it. */
+/* `whole` of the `count` digits stand before the point: more than `count` means zeros behind them,
+ * fewer than none means zeros between point and digits. */
 static char *put_plain(char *out, const char *digits, int count, int whole)
 {
+    assert(count > 0);
     if (whole >= count) {
         return put_zeros(put(out, digits, count), whole - count);
     }
@@ -186,8 +196,10 @@ static char *put_plain(char *out, const char *digits, int count, int whole)
     return put(put_zeros(put(out, "0.", 2), -whole), digits, count);
 }
 
+/* "1.5e+20" without the plus: one digit, the point, the other digits, the power of ten. */
 static char *put_scientific(char *out, const char *digits, int count, int whole)
 {
+    assert(count > 0);
     out = put(out, digits, 1);
     if (count > 1) {
         out = put(put(out, ".", 1), digits + 1, count - 1);
@@ -206,6 +218,7 @@ struct slice decimal_format(struct decimal value, struct arena *arena)
     char *end = field + sizeof(field);
     const char *digits = print_digits(value.digits, end);
     int count = (int) (end - digits);
+    assert(count >= 1 && count <= DECIMAL_DIGITS_MAX);
     int whole = count + value.exponent;
     int width = whole >= count ? whole : whole > 0 ? count + 1 : count - whole + 2;
 
@@ -214,6 +227,7 @@ struct slice decimal_format(struct decimal value, struct arena *arena)
     out = width + value.negative <= PLAIN_CHARACTERS_MAX
               ? put_plain(out, digits, count, whole)
               : put_scientific(out, digits, count, whole);
+    assert(out - text <= PLAIN_CHARACTERS_MAX + 20);
     return slice_make(text, (size_t) (out - text));
 }
 
@@ -293,9 +307,11 @@ static bool cut_fraction(struct decimal *value)
     return whole;
 }
 
-/* Of a value without a fraction, and one less when `below`. */
+/* To an integer, of a value without a fraction; with `below` the next integer toward minus
+ * infinity. */
 static bool to_int64(struct decimal value, bool below, int64_t *integer)
 {
+    assert(value.exponent >= 0 || value.digits == 0);
     uint128 limit = (uint128) INT64_MAX + value.negative;
     if (!shift_digits(&value.digits, value.exponent)) {
         return false;

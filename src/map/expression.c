@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "map/expression.h"
 
+#include <assert.h>
+
 #include "core/table_shape.h"
 #include "map/expression_parser.h"
 #include "map/filter_family.h"
@@ -28,8 +30,10 @@ static const struct filter path_filter = {.name = "$", .syntax = "", .apply = fi
 
 /* --- filters ---------------------------------------------------------------------------------- */
 
+/* "$" and its steps, where a filter's name could stand. */
 static enum outcome parse_path_filter(struct parser *parser, struct filter_use *use)
 {
+    assert(parser_peek(parser) == '$');
     struct source *source = arena_alloc(parser->arena, sizeof(*source));
     *source = (struct source){.kind = SOURCE_HERE};
     parser->at++;
@@ -38,6 +42,7 @@ static enum outcome parse_path_filter(struct parser *parser, struct filter_use *
     return path_parse(parser, false, &source->path);
 }
 
+/* A filter that is not there: the nearest one, or what else there is. */
 static enum outcome fail_unknown(struct parser *parser, size_t start, struct slice name)
 {
     const char *meant =
@@ -84,8 +89,10 @@ static enum outcome parse_filter(struct parser *parser, struct expression *expre
     return use->filter->parse(parser, use->filter, &use->arguments);
 }
 
+/* All filters, in the order in which they apply. */
 static enum outcome parse_filters(struct parser *parser, struct expression *expression)
 {
+    assert(expression->filters == NULL);
     struct filter_use **link = &expression->filters;
     const struct filter *before = NULL;
     while (parser_take(parser, "|")) {
@@ -157,6 +164,7 @@ static enum outcome parse_type(struct parser *parser, bool operators, struct exp
     if (!known) {
         return parser_fail(parser, start, NULL, "\"%.*s\" is no type", SLICE_ARGS(text));
     }
+    assert(end >= start && end <= parser->text.length);
     parser->at = end;
     expression->declared_type = arena_copy(parser->arena, text).data;
     return OUTCOME_OK;
@@ -164,6 +172,8 @@ static enum outcome parse_type(struct parser *parser, bool operators, struct exp
 
 /* --- compiling -------------------------------------------------------------------------------- */
 
+/* Null passes by a filter that does not take null. A filter that refuses is named in front of
+ * its reason. */
 static enum outcome apply_filters(const struct expression *expression,
                                   const struct subject *subject, struct arena *arena,
                                   struct value *value, struct error *error)
@@ -183,6 +193,7 @@ static enum outcome apply_filters(const struct expression *expression,
     return OUTCOME_OK;
 }
 
+/* Is everything known that the value depends on? */
 static bool is_constant(const struct expression *expression)
 {
     bool constant = expression->source.kind == SOURCE_CONSTANT;
@@ -207,6 +218,7 @@ static enum outcome fold_constant(struct parser *parser, struct expression *expr
         return OUTCOME_REJECT;
     }
     expression->filters = NULL;
+    assert(is_constant(expression));
     return OUTCOME_OK;
 }
 
@@ -219,6 +231,7 @@ enum outcome expression_parse(struct parser *parser, bool operators, struct expr
         return OUTCOME_REJECT;
     }
     made->inferred_type = source_type(&made->source);
+    assert(made->inferred_type != NULL);
     made->is_payload = expression_uses_payload(made) && made->source.path == NULL;
     if (parse_filters(parser, made) != OUTCOME_OK) {
         return OUTCOME_REJECT;

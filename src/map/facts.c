@@ -15,6 +15,7 @@ struct value value_of_integer(uint64_t integer, struct arena *arena)
     return value_number(arena_copy(arena, slice_make(at, (size_t) (end - at))));
 }
 
+/* Facts that are not there are null. */
 static struct value text_or_null(const char *text)
 {
     return text == NULL ? value_null() : value_text(slice_of(text));
@@ -74,6 +75,7 @@ FACT(client_id)
 
 /* --- MQTT 5 properties ------------------------------------------------------------------------ */
 
+/* The MQTT 5 property of the message, if it has one. */
 static bool find(const struct subject *subject, enum property id, struct property_item *item)
 {
     return property_find(subject->message->properties, id, item);

@@ -17,9 +17,11 @@ struct list {
     size_t capacity;
 };
 
+/* Reads a source and adds it to the list; a mistake is told with the filter's name. */
 static enum outcome take_source(struct parser *parser, const struct filter *filter,
                                 struct list *list)
 {
+    assert(list->count <= list->capacity);
     if (list->count == list->capacity) {
         size_t capacity = list->capacity > 0 ? list->capacity * 2 : SOURCES_FIRST;
         struct source *sources = arena_alloc(parser->arena, capacity * sizeof(*sources));
@@ -37,6 +39,7 @@ static enum outcome take_source(struct parser *parser, const struct filter *filt
     return OUTCOME_OK;
 }
 
+/* The same for a constant: a path or a capture is a mistake here. */
 static enum outcome take_constant(struct parser *parser, const struct filter *filter,
                                   struct list *list)
 {
@@ -51,8 +54,10 @@ static enum outcome take_constant(struct parser *parser, const struct filter *fi
     return take_source(parser, filter, list);
 }
 
+/* The list becomes the filter's arguments. */
 static void give(const struct list *list, struct filter_arguments *arguments)
 {
+    assert(list->count == 0 || list->sources != NULL);
     arguments->sources = list->sources;
     arguments->count = list->count;
 }
@@ -82,8 +87,10 @@ enum outcome filter_parse_number(struct parser *parser, const struct filter *fil
     return OUTCOME_OK;
 }
 
+/* An integer of at most so many digits, so that it fits into an int. */
 static bool is_integer(const struct value *value, size_t digits_max)
 {
+    assert(digits_max <= OFFSET_DIGITS_MAX);
     size_t sign = value->kind == VALUE_NUMBER && value->text.data[0] == '-';
     for (size_t i = sign; value->kind == VALUE_NUMBER && i < value->text.length; i++) {
         if (value->text.data[i] < '0' || value->text.data[i] > '9') {
@@ -93,6 +100,7 @@ static bool is_integer(const struct value *value, size_t digits_max)
     return value->kind == VALUE_NUMBER && value->text.length - sign <= digits_max;
 }
 
+/* How many words a filter's syntax has: "BYTE FROM COUNT" are three arguments. */
 static size_t words_of(const char *syntax)
 {
     size_t words = *syntax != '\0';
@@ -105,6 +113,7 @@ static size_t words_of(const char *syntax)
 enum outcome filter_parse_integers(struct parser *parser, const struct filter *filter,
                                    struct filter_arguments *arguments)
 {
+    assert(*filter->syntax != '\0');
     struct list list = {0};
     bool rounds = filter->apply == filter_round;
     for (size_t words = words_of(filter->syntax); list.count < words;) {

@@ -33,7 +33,7 @@ enum outcome filter_hex(struct value *value, const struct filter_call *call)
     return OUTCOME_OK;
 }
 
-/* Of both alphabets, RFC 4648, sections 4 and 5. */
+/* The six bits of a digit of either alphabet, RFC 4648, sections 4 and 5; -1 for anything else. */
 static int base64_digit(char c)
 {
     if (c >= 'A' && c <= 'Z') {
@@ -76,6 +76,7 @@ static ptrdiff_t base64_decode(struct slice text, char *out)
             bits &= (1u << count) - 1;
         }
     }
+    assert((size_t) length <= text.length);
     return bits == 0 ? length : -1;
 }
 
@@ -168,6 +169,7 @@ static enum outcome take_part(const struct value *value, int64_t from, int64_t l
                   (long long) from, (long long) (from + length - 1), (long long) size);
         return OUTCOME_REJECT;
     }
+    assert(start >= 0 && start + length <= size);
     *part = slice_make(value->text.data + start, (size_t) length);
     return OUTCOME_OK;
 }
@@ -179,6 +181,7 @@ static enum outcome take_word(const struct value *value, const struct filter_cal
     int layout = call->filter->layout;
     int size = layout & LAYOUT_BYTES;
     struct slice part;
+    assert(size == 1 || size == 2 || size == 4 || size == 8);
     if (take_part(value, filter_integer_argument(call->arguments, 0), size, &part, call->error) !=
         OUTCOME_OK) {
         return OUTCOME_REJECT;
@@ -186,7 +189,8 @@ static enum outcome take_word(const struct value *value, const struct filter_cal
     *word = 0;
     for (int i = 0; i < size; i++) {
         int at = (layout & LAYOUT_LITTLE) != 0 ? size - 1 - i : i;
-        /* In the other order words are counted from the other end, bytes in a word are not. */
+        /* Swapped, the words are counted from the other end; the bytes within a word keep their
+         * order. */
         at = (layout & LAYOUT_SWAP) != 0 ? (size - 2 - at / 2 * 2) + at % 2 : at;
         *word = *word << 8 | (unsigned char) part.data[at];
     }
@@ -200,6 +204,7 @@ enum outcome filter_integer(struct value *value, const struct filter_call *call)
         return OUTCOME_REJECT;
     }
     int unused = 64 - 8 * (call->filter->layout & LAYOUT_BYTES);
+    assert(unused >= 0 && unused < 64);
     bool is_signed = (call->filter->layout & LAYOUT_SIGNED) != 0;
     *value =
         value_number(is_signed ? arena_printf(call->arena, "%lld",

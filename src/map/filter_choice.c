@@ -3,11 +3,15 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "map/compare.h"
 #include "map/filter_family.h"
 
+/* The value of an argument for this message. */
 static enum outcome take_argument(const struct filter_call *call, size_t index, struct value *value)
 {
+    assert(index < call->arguments->count);
     return source_take(&call->arguments->sources[index], call->subject, call->arena, value,
                        call->error);
 }
@@ -25,14 +29,17 @@ enum outcome filter_required(struct value *value, const struct filter_call *call
     return OUTCOME_OK;
 }
 
+/* As `=` in a condition compares. */
 static bool equals(const struct value *value, const struct source *source)
 {
+    assert(source->kind == SOURCE_CONSTANT);
     struct constant constant = constant_make(source->constant);
     return compare_value(value, &constant) == RELATION_EQUAL;
 }
 
 enum outcome filter_map(struct value *value, const struct filter_call *call)
 {
+    assert(call->arguments->count - call->arguments->has_else >= 2);
     const struct filter_arguments *arguments = call->arguments;
     size_t pairs = (arguments->count - arguments->has_else) / 2;
     for (size_t i = 0; i < pairs; i++) {
@@ -55,6 +62,7 @@ enum outcome filter_nullif(struct value *value, const struct filter_call *call)
     return OUTCOME_OK;
 }
 
+/* Both texts one behind the other, in the arena. */
 static struct slice joined(struct slice left, struct slice right, struct arena *arena)
 {
     char *out = arena_alloc(arena, left.length + right.length + 1);

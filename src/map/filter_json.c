@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "base/text.h"
 #include "decode/json_scan.h"
 #include "map/filter_family.h"
@@ -22,6 +24,7 @@ enum outcome filter_json(struct value *value, const struct filter_call *call)
 
 enum outcome filter_path(struct value *value, const struct filter_call *call)
 {
+    assert(call->arguments->sources != NULL);
     *value = node_value(path_walk(call->arguments->sources[0].path, value->node));
     return OUTCOME_OK;
 }

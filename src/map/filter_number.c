@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <strings.h>
 
 #include "base/ascii.h"
@@ -106,6 +107,7 @@ static bool is_special(struct slice text)
 /* As JSON writes it: no "+", no zeros in front, digits on both sides of the point. */
 static struct slice canonical(const struct number *number, struct arena *arena)
 {
+    assert(number->integer.length + number->fraction.length > 0);
     struct slice integer = number->integer;
     while (integer.length > 1 && integer.data[0] == '0') {
         integer = slice_make(integer.data + 1, integer.length - 1);
@@ -132,6 +134,7 @@ enum outcome filter_number(struct value *value, const struct filter_call *call)
     }
     struct slice text = filter_trimmed(value->text);
     size_t length = number_length(text, reader->point);
+    assert(length <= text.length);
     if (is_special(text)) {
         return OUTCOME_OK;
     }
@@ -157,10 +160,12 @@ enum outcome filter_number(struct value *value, const struct filter_call *call)
 
 /* --- arithmetic ------------------------------------------------------------------------------- */
 
+/* A number and the filter's own, exactly, or rejected. */
 static enum outcome apply_arithmetic(struct value *value, const struct filter_call *call,
                                      bool (*operation)(struct decimal, struct decimal,
                                                        struct decimal *))
 {
+    assert(call->arguments->count == 1);
     struct decimal left = {0};
     struct decimal right = {0};
     struct decimal result = {0};

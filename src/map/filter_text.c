@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "base/text.h"
 #include "map/filter_family.h"
 #include "map/letter_case.h"
@@ -20,6 +22,7 @@ enum outcome filter_trim(struct value *value, const struct filter_call *call)
     return OUTCOME_OK;
 }
 
+/* Digits have no case, so a number passes. */
 static enum outcome change_case(struct value *value, const struct filter_call *call, bool upper)
 {
     if (value->kind == VALUE_NUMBER) {
@@ -82,14 +85,17 @@ enum outcome filter_parse_split(struct parser *parser, const struct filter *filt
 /* Where the separator stands from `at` on; the text's length when it does not. */
 static size_t find_separator(struct slice text, struct slice separator, size_t at)
 {
+    assert(separator.length > 0);
     const char *found = at >= text.length ? NULL
                                           : memmem(text.data + at, text.length - at, separator.data,
                                                    separator.length);
     return found == NULL ? text.length : (size_t) (found - text.data);
 }
 
+/* How many parts the separator makes of a text: one more than it stands there. */
 static int count_parts(struct slice text, struct slice separator)
 {
+    assert(separator.length > 0);
     int parts = 1;
     for (size_t at = find_separator(text, separator, 0); at < text.length;
          at = find_separator(text, separator, at + separator.length)) {
@@ -112,6 +118,7 @@ enum outcome filter_split(struct value *value, const struct filter_call *call)
         start = end + separator->text.length;
         end = find_separator(value->text, separator->text, start);
     }
+    assert(start <= end && end <= value->text.length);
     *value =
         wanted == 0 ? value_text(slice_make(value->text.data + start, end - start)) : value_null();
     return OUTCOME_OK;
@@ -124,6 +131,7 @@ struct substitution {
     struct slice replacement;
 };
 
+/* A regular expression in quotes, compiled. */
 static enum outcome parse_regex(struct parser *parser, const struct filter *filter,
                                 struct substitution *substitution)
 {

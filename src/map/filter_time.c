@@ -69,6 +69,7 @@ enum outcome filter_unix(struct value *value, const struct filter_call *call)
 
 /* --- reading arguments ------------------------------------------------------------------------ */
 
+/* The zone of that name; a mistake points at it and names one that is there. */
 static enum outcome load_zone(struct parser *parser, size_t start, struct slice name,
                               const struct local_zone **zone)
 {
@@ -201,6 +202,7 @@ enum outcome filter_time(struct value *value, const struct filter_call *call)
         return filter_refuse(value, "is not text", call->error);
     }
     struct slice text = filter_trimmed(value->text);
+    assert(reader->count >= 1 && reader->count <= FORMATS_MAX);
     for (size_t i = 0; i < reader->count; i++) {
         if (time_format_parse(reader->formats[i], text, &moment, &season)) {
             return make_time(value, &moment, reader->zone, season, call->error);
@@ -217,6 +219,7 @@ enum outcome filter_time(struct value *value, const struct filter_call *call)
 /* A time that `time` made of a text without offset. */
 static void shift_local(struct value *value, const struct local_zone *zone)
 {
+    assert(value->kind == VALUE_TIME && value->zoneless);
     int64_t local = value->time_us / SECOND_US - (value->time_us % SECOND_US < 0);
     value->time_us -= local_zone_offset(zone, local) * SECOND_US;
     value->zoneless = false;
@@ -226,6 +229,7 @@ enum outcome filter_zone(struct value *value, const struct filter_call *call)
 {
     const struct time_reader *reader = call->arguments->compiled;
     struct moment moment;
+    assert(reader->zone != NULL);
     if (value->kind == VALUE_TIME) {
         if (value->zoneless) {
             shift_local(value, reader->zone);

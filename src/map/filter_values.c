@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "base/text.h"
@@ -13,6 +15,7 @@ enum { QUOTED_CHARACTERS_MAX = 40 };
 
 enum outcome filter_refuse(const struct value *value, const char *what, struct error *error)
 {
+    assert(what[0] != '\0');
     if (value->kind == VALUE_BOOLEAN) {
         return error_set(error, OUTCOME_REJECT, "%s %s", value->boolean ? "true" : "false", what);
     }

@@ -13,6 +13,7 @@ static const char arithmetic[] =
     "arithmetic is | scale 0.1, | offset -40; compute has all of SQL's";
 static const char case_blind[] = "whatever the case: ~ '(?i)…'";
 
+/* What the person wrote from here on, up to a NUL. */
 static const char *rest_of(const struct parser *parser)
 {
     return parser->text.data + parser->at;

@@ -17,6 +17,7 @@ static void make_locale(void)
     unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t) 0);
 }
 
+/* A letter of ASCII in the other case; anything else as it is. */
 static char ascii_case(char c, bool upper)
 {
     char first = upper ? 'a' : 'A';
@@ -35,8 +36,10 @@ static size_t take_character(const char *at, uint32_t *character)
     return length;
 }
 
+/* Writes a character in UTF-8; how many bytes that takes. */
 static size_t put_character(char *out, uint32_t character)
 {
+    assert(character <= 0x10ffff);
     if (character < 0x80) {
         out[0] = (char) character;
         return 1;

@@ -47,6 +47,8 @@ struct header {
     uint32_t utc_flags, standard_flags, leaps, times, types, name_bytes;
 };
 
+/* Takes a header off the front of `rest`. A count beyond the size of a file is no header, so
+ * sums of counts can't overflow. */
 static bool read_header(struct slice *rest, struct header *header)
 {
     if (rest->length < HEADER_BYTES || memcmp(rest->data, "TZif", 4) != 0) {
@@ -64,24 +66,29 @@ static bool read_header(struct slice *rest, struct header *header)
     return header->types > 0;
 }
 
+/* A time of 64 bits, the byte of most weight first. */
 static int64_t get_be64(const char *at)
 {
     return (int64_t) ((uint64_t) bytes_get_be32(at) << 32 | bytes_get_be32(at + 4));
 }
 
+/* Bytes of the data behind a header, whose times have `time_bytes` each. */
 static size_t data_bytes(const struct header *header, size_t time_bytes)
 {
+    assert(time_bytes == 4 || time_bytes == 8);
     return header->times * (time_bytes + 1) + header->types * (size_t) TYPE_BYTES +
            header->name_bytes + header->leaps * (time_bytes + 4) + header->standard_flags +
            header->utc_flags;
 }
 
+/* The caller has made room for it. */
 static void add_change(struct local_zone *zone, int64_t at, int32_t offset, bool daylight)
 {
     zone->changes[zone->count++] =
         (struct change){.at = at, .offset = offset, .daylight = daylight};
 }
 
+/* A change to the type with this number; false when the file has no such type. */
 static bool add_type(struct local_zone *zone, int64_t at, const char *types, uint8_t type,
                      const struct header *header)
 {
@@ -121,6 +128,7 @@ struct rule {
     struct rule_date begins, ends; /* of daylight saving */
 };
 
+/* At most three digits off the front of a text that ends in NUL. */
 static bool take_integer(const char **at, int *number)
 {
     char *end;
@@ -161,6 +169,7 @@ static bool take_clock(const char **at, int32_t *seconds)
     return good;
 }
 
+/* ",M3.5.0/2", ",J60", ",59": one change of the year. Without a time it is at 02:00. */
 static bool take_rule_date(const char **at, struct rule_date *date)
 {
     *date = (struct rule_date){.kind = '0', .time = 2 * 3600};
@@ -210,8 +219,10 @@ static int64_t days_of(int32_t year, int32_t month, int32_t day)
     return calendar_days(date) + EPOCH_2000_DAYS;
 }
 
+/* The day on which the change falls in this year, counted since 1970. */
 static int64_t rule_day(const struct rule_date *date, int32_t year)
 {
+    assert(date->kind == 'M' || date->kind == 'J' || date->kind == '0');
     if (date->kind != 'M') {
         int64_t day = days_of(year, 1, 1) + date->day;
         struct civil_date leap = {.year = year, .month = 2, .day = 29};
@@ -228,6 +239,7 @@ static int64_t rule_day(const struct rule_date *date, int32_t year)
 /* Writes the rule's changes out, behind those of the file. */
 static void add_rule(struct local_zone *zone, const struct rule *rule)
 {
+    assert(zone->count > 0);
     int64_t last = zone->changes[zone->count - 1].at;
     for (int32_t year = 1970; year <= RULE_LAST_YEAR; year++) {
         int64_t begins = rule_day(&rule->begins, year) * DAY_S + rule->begins.time - rule->standard;
@@ -353,9 +365,11 @@ void local_zone_names(struct arena *arena, struct zone_names *names)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-/* The last change that a clock with the offset before it has reached, when it shows `local`. */
+/* The last change that is reached when a clock with the offset before the change shows `local`. The
+ * first one, which has no offset before it, always is. */
 static size_t find_change(const struct local_zone *zone, int64_t local)
 {
+    assert(zone->count > 0);
     size_t low = 0;
     size_t high = zone->count;
     while (high - low > 1) {
@@ -376,6 +390,7 @@ int32_t local_zone_offset(const struct local_zone *zone, int64_t local)
      * So the change is reached when the clock behind it shows `local`. */
     size_t at = find_change(zone, local);
     const struct change *changes = zone->changes;
+    assert(at < zone->count);
     while (at + 1 < zone->count && changes[at + 1].at + changes[at + 1].offset <= local &&
            changes[at + 1].offset < changes[at].offset) {
         at++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "map/parser.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
@@ -32,6 +33,7 @@ enum outcome parser_init(struct parser *parser, struct slice text, const struct 
 enum outcome parser_fail(struct parser *parser, size_t at, const char *hint, const char *format,
                          ...)
 {
+    assert(at <= parser->text.length);
     char what[ERROR_TEXT_MAX];
     va_list arguments;
     va_start(arguments, format);
@@ -42,8 +44,10 @@ enum outcome parser_fail(struct parser *parser, size_t at, const char *hint, con
                      hint != NULL ? " (" : "", hint != NULL ? hint : "", hint != NULL ? ")" : "");
 }
 
+/* The text in row `index` of a table whose texts lie `stride` bytes apart. */
 static const char *word_at(const char *const *words, size_t index, size_t stride)
 {
+    assert(stride >= sizeof(char *));
     const char *word;
     memcpy(&word, (const char *) words + index * stride, sizeof(word));
     return word;
@@ -73,6 +77,7 @@ bool parser_at_end(const struct parser *parser)
 
 char parser_peek(const struct parser *parser)
 {
+    assert(parser->at <= parser->text.length);
     return parser->text.data[parser->at]; /* arena_copy() put a NUL behind the text */
 }
 
@@ -91,9 +96,11 @@ bool parser_take(struct parser *parser, const char *token)
         return false;
     }
     parser->at += length;
+    assert(parser->at <= parser->text.length);
     return true;
 }
 
+/* A letter, "_" or a byte of a character beyond ASCII. */
 static bool is_name_first(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0;
@@ -140,6 +147,7 @@ bool parser_take_word(struct parser *parser, const char *word)
 
 enum outcome parser_quoted(struct parser *parser, struct slice *text)
 {
+    assert(parser_peek(parser) == '\'');
     size_t start = parser->at++;
     char *out = arena_alloc(parser->arena, parser->text.length - start);
     size_t length = 0;
@@ -150,11 +158,13 @@ enum outcome parser_quoted(struct parser *parser, struct slice *text)
             return OUTCOME_OK;
         }
         parser->at += c == '\'';
+        assert(length < parser->text.length - start);
         out[length++] = c;
     }
     return parser_fail(parser, start, NULL, "quote without an end");
 }
 
+/* All that could belong to a number, so that "1.2.3" is told as a whole. */
 static enum outcome parse_number(struct parser *parser, struct value *value)
 {
     size_t start = parser->at;
@@ -217,6 +227,7 @@ enum outcome parser_constant(struct parser *parser, struct value *value)
 
 size_t parser_quoted_at(const struct parser *parser, size_t start, size_t offset)
 {
+    assert(start < parser->text.length && parser->text.data[start] == '\'');
     size_t at = start + 1;
     for (; offset > 0 && at < parser->text.length; offset--) {
         at += parser->text.data[at] == '\'' ? 2 : 1;

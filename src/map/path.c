@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "map/path.h"
 
+#include <assert.h>
+
 #include "decode/json_string.h"
 
 static const char wildcard_hint[] = "[*] and .* belong into rows";
@@ -8,6 +10,7 @@ static const char wildcard_hint[] = "[*] and .* belong into rows";
 /* The characters up to the next step or operator, to show how a key of them is quoted. */
 static struct slice odd_key(const struct parser *parser, size_t start)
 {
+    assert(start <= parser->text.length);
     size_t end = start;
     while (end < parser->text.length &&
            strchr(" \t\r\n.[]|:=!<>~^(),'\"", parser->text.data[end]) == NULL) {
@@ -16,6 +19,7 @@ static struct slice odd_key(const struct parser *parser, size_t start)
     return slice_make(parser->text.data + start, end - start);
 }
 
+/* A key that only quotes can hold stands behind a ".": shows how. */
 static enum outcome fail_odd_key(struct parser *parser, size_t start)
 {
     struct slice key = odd_key(parser, start);
@@ -50,6 +54,7 @@ static enum outcome parse_dot(struct parser *parser, bool wildcards, struct path
 /* One character or escape of a quoted name into `out`; how many bytes, 0 when it is neither. */
 static size_t take_character(struct parser *parser, char quote, char out[4])
 {
+    assert(parser->at < parser->text.length);
     struct slice rest =
         slice_make(parser->text.data + parser->at, parser->text.length - parser->at);
     size_t length = 1;
@@ -91,6 +96,7 @@ static enum outcome parse_quoted_name(struct parser *parser, struct slice *name)
         return parser_fail(parser, start, NULL, "quote without an end");
     }
     parser->at++;
+    assert(length <= parser->text.length - start);
     *name = slice_make(out, length);
     return OUTCOME_OK;
 }
@@ -113,6 +119,7 @@ static enum outcome parse_index(struct parser *parser, int64_t *index)
         return parser_fail(parser, start, "['name'], [0], [-1] for the last",
                            "name or index expected");
     }
+    assert(number >= 0 && number <= index_max);
     *index = negative ? -number : number;
     return OUTCOME_OK;
 }
@@ -157,6 +164,7 @@ enum outcome path_parse(struct parser *parser, bool wildcards, struct path_step 
         *step = (struct path_step){.kind = PATH_MEMBER};
         outcome = dot ? parse_dot(parser, wildcards, step) : parse_bracket(parser, wildcards, step);
         step->length = parser->at;
+        assert(step->length > start);
         *link = step;
         link = &step->next;
     }

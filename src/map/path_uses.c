@@ -18,6 +18,7 @@ void path_uses_fini(struct path_uses *uses)
 
 void path_uses_add(struct path_uses *uses, const struct path_use *use)
 {
+    assert(uses->count <= PATH_USES_MAX);
     if (uses->count == PATH_USES_MAX) {
         uses->too_many = true;
         return;
@@ -58,6 +59,7 @@ static void trail_begin(struct trail *trail)
     trail->levels = 0;
 }
 
+/* A path goes through a node, or ends there. */
 static void follow(struct trail *trail, const struct path_step *rest)
 {
     assert(trail->count <= PATH_USES_MAX);
@@ -106,6 +108,7 @@ static void follow_rows(const struct walk *walk, struct trail *into, const struc
 
 static void look(struct walk *walk, const struct node *node, const struct trail *trail, int depth);
 
+/* Tells of a member that no path reaches. */
 static void tell(struct walk *walk, const struct node *member)
 {
     const struct untaken_key key = {
@@ -128,9 +131,11 @@ static void look_at_row(struct walk *walk, const struct node *row, const struct 
     walk->in_row = in_row;
 }
 
+/* Keeps the paths that go through this member; a member without one is told. */
 static void look_at_member(struct walk *walk, const struct node *member, const struct trail *trail,
                            int depth)
 {
+    assert(trail->count <= PATH_USES_MAX);
     struct trail below;
     size_t length = walk->path.length;
 
@@ -159,6 +164,7 @@ static void look_at_member(struct walk *walk, const struct node *member, const s
 static void look_at_element(struct walk *walk, const struct node *array, const struct trail *trail,
                             int depth)
 {
+    assert(array->kind == VALUE_ARRAY && array->count > 0);
     struct trail below;
 
     trail_begin(&below);
@@ -170,8 +176,10 @@ static void look_at_element(struct walk *walk, const struct node *array, const s
     }
 }
 
+/* Looks at the parts of a node. It recurses at most DEPTH_MAX deep. */
 static void look(struct walk *walk, const struct node *node, const struct trail *trail, int depth)
 {
+    assert(depth <= DEPTH_MAX + 1);
     if (trail->used || depth > DEPTH_MAX || node->count == 0) {
         return;
     }

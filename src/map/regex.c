@@ -43,8 +43,10 @@ static void forget(void *block, void *context)
     }
 }
 
+/* Says why a match failed: the limits in plain words, the rest in PCRE2's. */
 static enum outcome fail(struct error *error, int code, const char *what)
 {
+    assert(code < 0);
     PCRE2_UCHAR words[160];
     if (code == PCRE2_ERROR_MATCHLIMIT || code == PCRE2_ERROR_HEAPLIMIT ||
         code == PCRE2_ERROR_DEPTHLIMIT) {
@@ -90,6 +92,7 @@ struct search {
     pcre2_match_data *data; /* owned */
 };
 
+/* Ends with search_end(). */
 static struct search search_begin(const struct regex *regex, struct slice text)
 {
     return (struct search){
@@ -99,8 +102,10 @@ static struct search search_begin(const struct regex *regex, struct slice text)
     };
 }
 
+/* Frees what search_begin() made. */
 static void search_end(struct search *search)
 {
+    assert(search->data != NULL);
     pcre2_match_data_free(search->data);
 }
 
@@ -162,6 +167,7 @@ enum outcome regex_extract(const struct regex *regex, struct slice text, struct 
 /* One piece of a replacement: a group, or a byte of its own. */
 static size_t take_piece(struct slice rest, int *number, char *byte)
 {
+    assert(rest.length > 0);
     char next = rest.length > 1 ? rest.data[1] : '\0';
     *number = -1;
     *byte = rest.data[0];
@@ -183,6 +189,7 @@ enum outcome regex_check_replacement(const struct regex *regex, struct slice rep
         char byte;
         at +=
             take_piece(slice_make(replacement.data + at, replacement.length - at), &number, &byte);
+        assert(number <= 9);
         if (number > (int) regex->groups) {
             return error_set(error, OUTCOME_REJECT,
                              "the regular expression has %u groups, so there is no $%d",
@@ -209,9 +216,10 @@ static void append_replacement(struct buf *out, struct slice replacement,
     }
 }
 
-/* Behind the character that begins at `at`. */
+/* Where the character ends that begins at `at`. */
 static size_t next_character(struct slice text, size_t at)
 {
+    assert(at <= text.length);
     at++;
     while (at < text.length && ((unsigned char) text.data[at] & 0xc0) == 0x80) {
         at++;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "map/row_source.h"
 
+#include <assert.h>
+
 #include "map/facts.h"
 #include "map/path.h"
 
@@ -12,11 +14,13 @@ struct row_source {
     struct path_step *steps;
 };
 
+/* [*] and .*: each of them makes rows of the parts of one node. */
 static bool is_wildcard(const struct path_step *step)
 {
     return step->kind == PATH_ALL_MEMBERS || step->kind == PATH_ALL_ELEMENTS;
 }
 
+/* "$", its steps, and nothing behind them. */
 static enum outcome parse_rows(struct parser *parser, struct path_step **steps)
 {
     bool wildcard = false;
@@ -54,6 +58,7 @@ enum outcome row_source_compile(struct slice text, struct row_source **source, s
         arena_free(parser.arena);
         return OUTCOME_REJECT;
     }
+    assert(row_source_levels(made) > 0);
     *source = made;
     return OUTCOME_OK;
 }
@@ -90,8 +95,10 @@ struct collector {
     struct error *error;
 };
 
+/* Items are few or many: the array doubles. */
 static void add_item(struct collector *collector, const struct row_item *item)
 {
+    assert(collector->count <= collector->capacity);
     if (collector->count == collector->capacity) {
         size_t capacity = collector->capacity > 0 ? collector->capacity * 2 : ITEMS_FIRST;
         struct row_item *items = arena_alloc(collector->arena, capacity * sizeof(*items));
@@ -122,6 +129,7 @@ static enum outcome collect(struct collector *collector, const struct path_step 
 static enum outcome collect_children(struct collector *collector, const struct path_step *step,
                                      const struct row_item *item)
 {
+    assert(is_wildcard(step) && item->node != NULL);
     bool elements = step->kind == PATH_ALL_ELEMENTS;
     if (item->node->kind != (elements ? VALUE_ARRAY : VALUE_OBJECT)) {
         return fail_kind(collector, step, item->node);
@@ -140,6 +148,7 @@ static enum outcome collect_children(struct collector *collector, const struct p
     return OUTCOME_OK;
 }
 
+/* Is there a wildcard from this step on? */
 static bool has_wildcard(const struct path_step *step)
 {
     for (; step != NULL; step = step->next) {
@@ -150,8 +159,8 @@ static bool has_wildcard(const struct path_step *step)
     return false;
 }
 
-/* Follows `step` and those behind it down from the item, which is an element of a wildcard. The
- * depth of its recursion is the number of wildcards. */
+/* Follows `step` and the steps behind it from the item down. The item is an element of a wildcard,
+ * or the whole payload, which has no key. It recurses once for each wildcard. */
 static enum outcome collect(struct collector *collector, const struct path_step *step,
                             struct row_item item)
 {
@@ -179,6 +188,7 @@ static enum outcome collect(struct collector *collector, const struct path_step 
 enum outcome row_source_items(const struct row_source *source, const struct node *payload,
                               struct arena *arena, struct row_items *items, struct error *error)
 {
+    assert(source->steps != NULL);
     struct collector collector = {.source = source, .arena = arena, .error = error};
     *items = (struct row_items){0};
     if (collect(&collector, source->steps, (struct row_item){.node = payload}) != OUTCOME_OK) {

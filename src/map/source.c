@@ -65,6 +65,7 @@ static unsigned take_carets(struct parser *parser)
 /* "^" behind "@key". */
 static enum outcome parse_key_levels(struct parser *parser, size_t start, struct source *source)
 {
+    assert(source->fact != NULL);
     source->out = take_carets(parser);
     if (source->out == 0) {
         return OUTCOME_OK;
@@ -142,6 +143,7 @@ static enum outcome parse_path(struct parser *parser, struct source *source)
     return OUTCOME_OK;
 }
 
+/* A constant; of a bare word, what it could have meant. */
 static enum outcome parse_constant(struct parser *parser, struct source *source)
 {
     size_t start = parser->at;
@@ -197,14 +199,17 @@ static enum outcome check_text(const struct value *value, const char *before, st
     return OUTCOME_OK;
 }
 
+/* What the topic's level was. Null where the topic has no such level. */
 static enum outcome take_capture(const struct source *source, const struct subject *subject,
                                  struct value *value, struct error *error)
 {
+    assert(subject->captures != NULL);
     struct slice capture = subject->captures[source->capture];
     *value = capture.data == NULL ? value_null() : value_text(capture);
     return check_text(value, "capture ", source->name, error);
 }
 
+/* Only what came from outside can be malformed: facts of acknowledgments are our own. */
 static enum outcome take_fact(const struct source *source, const struct subject *subject,
                               struct arena *arena, struct value *value, struct error *error)
 {
@@ -217,6 +222,7 @@ static enum outcome take_fact(const struct source *source, const struct subject 
 /* The level `out` levels out; NULL beyond the outermost one, which is the whole payload. */
 static const struct row_level *level_out(const struct subject *subject, unsigned out)
 {
+    assert(out > 0);
     const struct row_level *level = subject->outer;
     for (; out > 1 && level != NULL; out--) {
         level = level->outer;
@@ -259,6 +265,7 @@ enum outcome source_take(const struct source *source, const struct subject *subj
 
 const char *source_type(const struct source *source)
 {
+    assert(source->kind != SOURCE_FACT || source->fact != NULL);
     switch (source->kind) {
     case SOURCE_HERE:
     case SOURCE_OUTER:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "map/time_format.h"
 
+#include <assert.h>
 #include <strings.h>
 
 #include "base/ascii.h"
@@ -38,6 +39,7 @@ struct fields {
 /* At most `most` digits, as strptime() takes them; at least one. */
 static bool take_number(struct fields *fields, int most, int32_t low, int32_t high, int32_t *number)
 {
+    assert(most > 0 && most < 10);
     struct moment_scan *scan = &fields->scan;
     const char *start = scan->at;
     *number = 0;
@@ -50,6 +52,7 @@ static bool take_number(struct fields *fields, int most, int32_t low, int32_t hi
 /* A name of the list, whole or its first three letters; which. */
 static bool take_name(struct fields *fields, const char *const *names, int count, int32_t *index)
 {
+    assert(count > 0);
     struct moment_scan *scan = &fields->scan;
     size_t left = (size_t) (scan->end - scan->at);
     for (int i = 0; i < count; i++) {
@@ -64,6 +67,7 @@ static bool take_name(struct fields *fields, const char *const *names, int count
     return false;
 }
 
+/* AM or PM, in any case. */
 static bool take_half(struct fields *fields)
 {
     struct moment_scan *scan = &fields->scan;
@@ -77,6 +81,7 @@ static bool take_half(struct fields *fields)
     return true;
 }
 
+/* Digits behind a decimal point, rounded to microseconds. */
 static bool take_fraction(struct fields *fields)
 {
     struct moment_scan *scan = &fields->scan;
@@ -88,6 +93,7 @@ static bool take_fraction(struct fields *fields)
     return scan->at > start;
 }
 
+/* Seconds since 1970 (%s). SECONDS_DIGITS_MAX keeps them far from overflow. */
 static bool take_epoch(struct fields *fields)
 {
     struct moment_scan *scan = &fields->scan;
@@ -104,6 +110,7 @@ static bool take_epoch(struct fields *fields)
     return scan->at > start + negative;
 }
 
+/* UTC by one of its names, or the season of a smart meter's clock: W, S. */
 static bool take_abbreviation(struct fields *fields)
 {
     static const char *const utc[] = {"UTC", "GMT", "Z"};
@@ -124,11 +131,13 @@ static bool take_abbreviation(struct fields *fields)
     return true;
 }
 
+/* +hh, +hhmm, +hh:mm, Z. */
 static bool take_offset(struct fields *fields)
 {
     return moment_zone(&fields->scan, fields->moment) && fields->moment->has_zone;
 }
 
+/* Two digits of a year: 69 to 99 are of the last century, as in POSIX. */
 static bool take_year_of_century(struct fields *fields)
 {
     bool good = take_number(fields, 2, 0, 99, &fields->year);
@@ -136,6 +145,8 @@ static bool take_year_of_century(struct fields *fields)
     return good;
 }
 
+/* One letter behind "%" that stands for a part of a time; false when the text has something else
+ * there. */
 static bool take_directive(struct fields *fields, char directive)
 {
     int32_t ignored;
@@ -182,6 +193,7 @@ static bool take_directive(struct fields *fields, char directive)
     }
 }
 
+/* White space in a format stands for any white space, also none. */
 static void skip_spaces(struct fields *fields)
 {
     while (fields->scan.at < fields->scan.end && ascii_is_space(*fields->scan.at)) {
@@ -200,6 +212,7 @@ static const char *alias_of(char directive)
     return NULL;
 }
 
+/* Reads the text along the format. */
 static bool take_format(struct fields *fields, const char *format)
 {
     for (; *format != '\0'; format++) {
@@ -249,6 +262,7 @@ static bool make_date(struct fields *fields)
     struct civil_date *date = &fields->moment->date;
     if (fields->has_epoch) {
         int64_t day = fields->epoch / DAY_S - (fields->epoch % DAY_S < 0);
+        assert(fields->epoch >= day * DAY_S && fields->epoch < (day + 1) * DAY_S);
         *date = calendar_date(day - EPOCH_2000_DAYS);
         fields->moment->time_us = (fields->epoch - day * DAY_S) * SECOND_US + fields->fraction_us;
         fields->moment->has_zone = true;
@@ -267,6 +281,7 @@ static bool make_date(struct fields *fields)
     return calendar_is_valid(*date);
 }
 
+/* Hour, minute, second and fraction. 24:00:00 is the next midnight. */
 static bool make_time(struct fields *fields)
 {
     if (fields->has_half) {
@@ -285,6 +300,7 @@ bool time_format_parse(const char *format, struct slice text, struct moment *mom
     struct fields fields = {.scan = {text.data, text.data + text.length}, .moment = moment};
     *moment = (struct moment){0};
     format = strcmp(format, "dsmr") == 0 ? dsmr : format;
+    assert(format[0] != '\0');
     bool good = take_format(&fields, format) && fields.scan.at == fields.scan.end &&
                 make_time(&fields) && make_date(&fields);
     *season = fields.season;
