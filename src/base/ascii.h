@@ -45,6 +45,11 @@ static inline char ascii_to_lower(char c)
     return ascii_is_upper(c) ? (char) (c - 'A' + 'a') : c;
 }
 
+static inline char ascii_to_upper(char c)
+{
+    return ascii_is_lower(c) ? (char) (c - 'a' + 'A') : c;
+}
+
 /* The value of a hexadecimal digit in either case, or -1. */
 static inline int ascii_hex_digit(char c)
 {

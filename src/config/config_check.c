@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_check.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

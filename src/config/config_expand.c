@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_expand.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/memory.h"
 
 static size_t name_length(struct slice text)
 {
     size_t length = 0;
     while (length < text.length &&
-           (isalpha((unsigned char) text.data[length]) || text.data[length] == '_' ||
-            (length > 0 && isdigit((unsigned char) text.data[length])))) {
+           (ascii_is_letter(text.data[length]) || text.data[length] == '_' ||
+            (length > 0 && ascii_is_digit(text.data[length])))) {
         length++;
     }
     return length;
@@ -21,7 +21,7 @@ static size_t name_length(struct slice text)
 static bool is_lower(struct slice name)
 {
     for (size_t i = 0; i < name.length; i++) {
-        if (isupper((unsigned char) name.data[i])) {
+        if (ascii_is_upper(name.data[i])) {
             return false;
         }
     }

@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "config/config.h"
 #include "config/config_expand.h"
 #include "config/config_fields.h"
@@ -61,7 +61,7 @@ static void append_secret(const struct writer *writer, const struct setting *set
     char name[PATH_BYTES_MAX];
     size_t i = 0;
     for (; setting->path[i] != '\0' && i + 1 < sizeof(name); i++) {
-        name[i] = setting->path[i] == '.' ? '_' : (char) toupper((unsigned char) setting->path[i]);
+        name[i] = setting->path[i] == '.' ? '_' : ascii_to_upper(setting->path[i]);
     }
     name[i] = '\0';
     buf_printf(writer->out,

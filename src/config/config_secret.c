@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_secret.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "config/config_expand.h"
@@ -161,7 +161,7 @@ static size_t value_length(const char *at)
             length++;
         } else if (quoted && at[length] == '\'') {
             return length + 1;
-        } else if (!quoted && isspace((unsigned char) at[length])) {
+        } else if (!quoted && ascii_is_space(at[length])) {
             return length;
         }
     }

@@ -6,10 +6,10 @@
  */
 #include "config/config_source.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -97,8 +97,8 @@ static void add_token(struct lexer *lexer, enum token_type type, size_t length)
 static size_t count_digits(struct slice text, size_t at, bool hex)
 {
     size_t start = at;
-    while (at < text.length && (hex ? isxdigit((unsigned char) text.data[at])
-                                    : isdigit((unsigned char) text.data[at]))) {
+    while (at < text.length &&
+           (hex ? ascii_hex_digit(text.data[at]) >= 0 : ascii_is_digit(text.data[at]))) {
         at++;
     }
     return at - start;
@@ -157,15 +157,16 @@ static size_t number_length(struct slice text, enum token_type *type)
 
 static bool is_name_start(char c)
 {
-    return isalpha((unsigned char) c) || c == '*';
+    return ascii_is_letter(c) || c == '*';
 }
 
 static void lex_name(struct lexer *lexer)
 {
     struct slice text = rest(lexer);
     size_t length = 1;
-    while (length < text.length && (isalnum((unsigned char) text.data[length]) ||
-                                    strchr("*_-", text.data[length]) != NULL)) {
+    while (length < text.length &&
+           (ascii_is_letter(text.data[length]) || ascii_is_digit(text.data[length]) ||
+            strchr("*_-", text.data[length]) != NULL)) {
         length++;
     }
     bool boolean = (length == 4 && strncasecmp(text.data, "true", 4) == 0) ||

@@ -72,6 +72,18 @@ bool number_is_zero(const struct number *number)
     return all_zeros(number->integer) && all_zeros(number->fraction);
 }
 
+bool number_first_digit(const struct number *number, size_t *first, int64_t *place)
+{
+    size_t total = number_digit_count(number);
+    size_t i = 0;
+    while (i < total && number_digit(number, i) == '0') {
+        i++;
+    }
+    *first = i;
+    *place = number->exponent + (int64_t) number->integer.length - 1 - (int64_t) i;
+    return i < total;
+}
+
 /* Adds `digits`, of which only the first `wanted` may be other than 0. */
 static enum number_fit add_digits(struct slice digits, int64_t wanted, uint64_t *magnitude)
 {

@@ -31,6 +31,22 @@ bool number_parse(struct slice text, struct number *number);
 
 bool number_is_zero(const struct number *number);
 
+/* The digits of integer and fraction one behind the other: how many, and digit `i` from the left. */
+static inline size_t number_digit_count(const struct number *number)
+{
+    return number->integer.length + number->fraction.length;
+}
+
+static inline char number_digit(const struct number *number, size_t i)
+{
+    size_t whole = number->integer.length;
+    return i < whole ? number->integer.data[i] : number->fraction.data[i - whole];
+}
+
+/* The first digit that is no zero: *first is its index, *place the power of ten that it counts (0:
+ * the ones, -1: the tenths). False for zero. */
+bool number_first_digit(const struct number *number, size_t *first, int64_t *place);
+
 enum number_fit number_to_int64(const struct number *number, int64_t *integer);
 
 /* From `text` in number_parse()'s grammar, correctly rounded to float8 or float4. OUT_OF_RANGE

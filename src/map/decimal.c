@@ -63,23 +63,15 @@ static bool make(bool negative, uint128 digits, int64_t exponent, struct decimal
 
 /* --- text ------------------------------------------------------------------------------------- */
 
-/* Digit `i` of both parts, counted from the left. */
-static char digit_at(const struct number *number, size_t i)
-{
-    assert(i < number->integer.length + number->fraction.length);
-    size_t whole = number->integer.length;
-    return i < whole ? number->integer.data[i] : number->fraction.data[i - whole];
-}
-
 /* The digits without zeros behind, shifted by *exponent; false when there are too many. */
 static bool gather_digits(const struct number *number, uint128 *digits, int64_t *exponent)
 {
     int zeros = 0; /* behind the last other digit */
     int count = 0;
-    size_t total = number->integer.length + number->fraction.length;
+    size_t total = number_digit_count(number);
     *exponent -= (int64_t) number->fraction.length;
     for (size_t i = 0; i < total; i++) {
-        char digit = digit_at(number, i);
+        char digit = number_digit(number, i);
         zeros += count > 0;
         if (digit != '0') {
             zeros = count == 0 ? 1 : zeros;
@@ -109,41 +101,27 @@ bool decimal_parse(struct slice text, struct decimal *decimal)
            make(number.negative, digits, exponent, decimal);
 }
 
-/* The first digit that is no zero, counted over both parts, and the power of ten that it counts;
- * false for zero. */
-static bool find_magnitude(const struct number *number, size_t *first, int64_t *magnitude)
-{
-    size_t total = number->integer.length + number->fraction.length;
-    size_t i = 0;
-    while (i < total && digit_at(number, i) == '0') {
-        i++;
-    }
-    *first = i;
-    *magnitude = number->exponent + (int64_t) number->integer.length - 1 - (int64_t) i;
-    return i < total;
-}
-
 int decimal_compare(const struct number *left, const struct number *right)
 {
     int64_t left_magnitude;
     int64_t right_magnitude;
     size_t at;
     size_t right_at;
-    int left_sign = !find_magnitude(left, &at, &left_magnitude) ? 0 : left->negative ? -1 : 1;
-    int right_sign = !find_magnitude(right, &right_at, &right_magnitude) ? 0
-                     : right->negative                                   ? -1
-                                                                         : 1;
+    int left_sign = !number_first_digit(left, &at, &left_magnitude) ? 0 : left->negative ? -1 : 1;
+    int right_sign = !number_first_digit(right, &right_at, &right_magnitude) ? 0
+                     : right->negative                                       ? -1
+                                                                             : 1;
     if (left_sign != right_sign || left_sign == 0) {
         return (left_sign > right_sign) - (left_sign < right_sign);
     }
     if (left_magnitude != right_magnitude) {
         return left_magnitude < right_magnitude ? -left_sign : left_sign;
     }
-    size_t left_end = left->integer.length + left->fraction.length;
-    size_t right_end = right->integer.length + right->fraction.length;
+    size_t left_end = number_digit_count(left);
+    size_t right_end = number_digit_count(right);
     for (; at < left_end || right_at < right_end; at++, right_at++) {
-        char a = at < left_end ? digit_at(left, at) : '0';
-        char b = right_at < right_end ? digit_at(right, right_at) : '0';
+        char a = at < left_end ? number_digit(left, at) : '0';
+        char b = right_at < right_end ? number_digit(right, right_at) : '0';
         if (a != b) {
             return a < b ? -left_sign : left_sign;
         }

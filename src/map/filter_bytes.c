@@ -36,13 +36,13 @@ enum outcome filter_hex(struct value *value, const struct filter_call *call)
 /* The six bits of a digit of either alphabet, RFC 4648, sections 4 and 5; -1 for anything else. */
 static int base64_digit(char c)
 {
-    if (c >= 'A' && c <= 'Z') {
+    if (ascii_is_upper(c)) {
         return c - 'A';
     }
-    if (c >= 'a' && c <= 'z') {
+    if (ascii_is_lower(c)) {
         return c - 'a' + 26;
     }
-    if (c >= '0' && c <= '9') {
+    if (ascii_is_digit(c)) {
         return c - '0' + 52;
     }
     return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;

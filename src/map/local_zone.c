@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/file.h"
@@ -132,7 +133,7 @@ struct rule {
 static bool take_integer(const char **at, int *number)
 {
     char *end;
-    bool digit = **at >= '0' && **at <= '9';
+    bool digit = ascii_is_digit(**at);
     long value = strtol(*at, &end, 10);
     *number = (int) value;
     *at = end;
@@ -148,7 +149,7 @@ static bool skip_abbreviation(const char **at)
         *at += **at == '>';
         return true;
     }
-    while ((**at >= 'A' && **at <= 'Z') || (**at >= 'a' && **at <= 'z')) {
+    while (ascii_is_letter(**at)) {
         ++*at;
     }
     return *at - start >= 3;

@@ -103,7 +103,7 @@ bool parser_take(struct parser *parser, const char *token)
 /* A letter, "_" or a byte of a character beyond ASCII. */
 static bool is_name_first(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0;
+    return ascii_is_letter(c) || c == '_' || (c & 0x80) != 0;
 }
 
 struct slice parser_name(struct parser *parser)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/ascii.h"
 #include "decode/json_string.h"
 
 static const char wildcard_hint[] = "[*] and .* belong into rows";
@@ -110,7 +111,7 @@ static enum outcome parse_index(struct parser *parser, int64_t *index)
     bool negative = parser_peek(parser) == '-';
     int64_t number = 0;
     size_t digits = parser->at += negative;
-    while (parser_peek(parser) >= '0' && parser_peek(parser) <= '9' && number <= index_max) {
+    while (ascii_is_digit(parser_peek(parser)) && number <= index_max) {
         number = number * 10 + (parser->text.data[parser->at++] - '0');
     }
     size_t count = parser->at - digits;

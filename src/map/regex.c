@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
 
 /* Steps of one match. A pattern that a person wrote for a reading needs some hundreds. */
@@ -174,7 +175,7 @@ static size_t take_piece(struct slice rest, int *number, char *byte)
     if (*byte != '$' && *byte != '\\') {
         return 1;
     }
-    if (next >= '0' && next <= '9') {
+    if (ascii_is_digit(next)) {
         *number = next - '0';
         return 2;
     }

@@ -71,12 +71,13 @@ static bool take_name(struct fields *fields, const char *const *names, int count
 static bool take_half(struct fields *fields)
 {
     struct moment_scan *scan = &fields->scan;
-    if (scan->end - scan->at < 2 || (scan->at[1] | 0x20) != 'm' ||
-        ((scan->at[0] | 0x20) != 'a' && (scan->at[0] | 0x20) != 'p')) {
+    bool two = scan->end - scan->at >= 2;
+    char half = two ? ascii_to_lower(scan->at[0]) : '\0';
+    if ((half != 'a' && half != 'p') || ascii_to_lower(scan->at[1]) != 'm') {
         return false;
     }
     fields->has_half = true;
-    fields->afternoon = (scan->at[0] | 0x20) == 'p';
+    fields->afternoon = half == 'p';
     scan->at += 2;
     return true;
 }

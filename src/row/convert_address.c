@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 
+#include "base/ascii.h"
 #include "row/convert_family.h"
 #include "row/convert_reject.h"
 
@@ -15,15 +16,6 @@ enum { INET_FAMILY, INET_BITS, INET_IS_CIDR, INET_LENGTH, INET_ADDRESS };
 enum { FAMILY_V4 = 2, FAMILY_V6 = 3 }; /* PGSQL_AF_INET, PGSQL_AF_INET6 */
 enum { V4_BYTES = 4, V6_BYTES = 16 };
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char) (c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* string_to_uuid(): 32 hex digits, perhaps in braces, perhaps a hyphen behind each group of
  * four. */
 static bool parse_uuid(struct slice text, unsigned char *bytes)
@@ -33,8 +25,8 @@ static bool parse_uuid(struct slice text, unsigned char *bytes)
     }
     size_t at = 0;
     for (int i = 0; i < UUID_BYTES; i++) {
-        int high = at + 1 < text.length ? hex_digit(text.data[at]) : -1;
-        int low = high >= 0 ? hex_digit(text.data[at + 1]) : -1;
+        int high = at + 1 < text.length ? ascii_hex_digit(text.data[at]) : -1;
+        int low = high >= 0 ? ascii_hex_digit(text.data[at + 1]) : -1;
         if (low < 0) {
             return false;
         }
@@ -69,7 +61,7 @@ static bool parse_bits(struct slice text, unsigned max, unsigned *bits)
     }
     *bits = 0;
     for (size_t i = 0; i < text.length; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') {
+        if (!ascii_is_digit(text.data[i])) {
             return false;
         }
         *bits = *bits * 10 + (unsigned) (text.data[i] - '0');

@@ -76,11 +76,6 @@ static enum unit unit_of_word(struct slice word)
     return UNIT_NONE;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool take_char(struct scan *scan, char wanted)
 {
     bool found = scan->at < scan->end && *scan->at == wanted;
@@ -97,7 +92,7 @@ static void skip_spaces(struct scan *scan)
 static struct slice take_digits(struct scan *scan)
 {
     const char *start = scan->at;
-    while (scan->at < scan->end && is_digit(*scan->at)) {
+    while (scan->at < scan->end && ascii_is_digit(*scan->at)) {
         scan->at++;
     }
     return slice_make(start, (size_t) (scan->at - start));
@@ -106,7 +101,7 @@ static struct slice take_digits(struct scan *scan)
 static struct slice take_word(struct scan *scan)
 {
     const char *start = scan->at;
-    while (scan->at < scan->end && (*scan->at | 0x20) >= 'a' && (*scan->at | 0x20) <= 'z') {
+    while (scan->at < scan->end && ascii_is_letter(*scan->at)) {
         scan->at++;
     }
     return slice_make(start, (size_t) (scan->at - start));

@@ -6,8 +6,6 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <stdio.h>
-
 #include "base/text.h"
 #include "core/document.h"
 #include "core/number.h"
@@ -69,53 +67,14 @@ static enum outcome check_tree(const struct node *root, struct error *error)
     return outcome;
 }
 
-/* The letter behind the backslash for those that have one (RFC 8259, section 7), else 0. */
-static char short_escape(char c)
-{
-    switch (c) {
-    case '"':
-    case '\\':
-        return c;
-    case '\b':
-        return 'b';
-    case '\f':
-        return 'f';
-    case '\n':
-        return 'n';
-    case '\r':
-        return 'r';
-    case '\t':
-        return 't';
-    default:
-        return '\0';
-    }
-}
-
+/* The text as a JSON string, in the arena. */
 static struct slice json_string(struct slice text, struct arena *arena)
 {
-    enum { ESCAPED_MAX = 6 };
-    size_t escaped = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        char c = text.data[i];
-        escaped += (unsigned char) c < 0x20 || c == '"' || c == '\\';
-    }
-    char *out = arena_alloc(arena, text.length + escaped * ESCAPED_MAX + 3);
-    char *at = out;
-    *at++ = '"';
-    for (size_t i = 0; i < text.length; i++) {
-        char c = text.data[i];
-        char letter = short_escape(c);
-        if (letter != '\0') {
-            *at++ = '\\';
-            *at++ = letter;
-        } else if ((unsigned char) c < 0x20) {
-            at += snprintf(at, ESCAPED_MAX + 1, "\\u%04x", (unsigned) c);
-        } else {
-            *at++ = c;
-        }
-    }
-    *at++ = '"';
-    return slice_make(out, (size_t) (at - out));
+    struct buf out = {0};
+    text_append_json(&out, text);
+    struct slice string = arena_copy(arena, buf_slice(&out));
+    buf_fini(&out);
+    return string;
 }
 
 static enum outcome json_of(const struct value *value, const struct column_shape *column,

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "base/ascii.h"
 #include "base/text.h"
 #include "core/calendar.h"
 #include "row/copy_format.h"
@@ -24,7 +25,7 @@ static bool is_plain(const struct datum *datum)
         return isfinite(datum->real);
     case TYPE_NUMERIC: {
         char last = datum->text.data[datum->text.length - 1];
-        return last >= '0' && last <= '9';
+        return ascii_is_digit(last);
     }
     default:
         return false;

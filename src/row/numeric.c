@@ -14,6 +14,8 @@
  */
 #include "row/numeric.h"
 
+#include "base/ascii.h"
+
 enum { GROUP_DIGITS = 4 };
 enum { SIGN_POSITIVE = 0x0000, SIGN_NEGATIVE = 0x4000 };
 enum { SIGN_NAN = 0xC000, SIGN_INFINITE = 0xD000, SIGN_MINUS_INFINITE = 0xF000 };
@@ -25,33 +27,20 @@ static int64_t point_of(const struct number *number)
     return (int64_t) number->integer.length + number->exponent;
 }
 
-static int64_t total_digits(const struct number *number)
-{
-    return (int64_t) (number->integer.length + number->fraction.length);
-}
-
+/* The digit at a place; 0 on both sides of the digits that were written. */
 static char digit_at(const struct number *number, int64_t place)
 {
     int64_t index = point_of(number) - 1 - place;
-    if (index < 0 || index >= total_digits(number)) {
-        return '0';
-    }
-    size_t at = (size_t) index;
-    size_t whole = number->integer.length;
-    return at < whole ? number->integer.data[at] : number->fraction.data[at - whole];
+    bool written = index >= 0 && index < (int64_t) number_digit_count(number);
+    return written ? number_digit(number, (size_t) index) : '0';
 }
 
 /* The place of the first digit that is not 0; INT64_MIN for zero. */
 static int64_t highest_place(const struct number *number)
 {
-    int64_t total = total_digits(number);
-    for (int64_t i = 0; i < total; i++) {
-        int64_t place = point_of(number) - 1 - i;
-        if (digit_at(number, place) != '0') {
-            return place;
-        }
-    }
-    return INT64_MIN;
+    size_t first;
+    int64_t place;
+    return number_first_digit(number, &first, &place) ? place : INT64_MIN;
 }
 
 /* Decimals as written: "1.50" has two, "1e-3" three. */
@@ -210,7 +199,7 @@ static void append_header(struct buf *out, struct numeric_header header)
 static bool append_special(struct buf *out, struct slice text)
 {
     char last = text.data[text.length - 1];
-    if (last >= '0' && last <= '9') {
+    if (ascii_is_digit(last)) {
         return false;
     }
     uint16_t sign = text.data[0] == 'N'   ? SIGN_NAN
