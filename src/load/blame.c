@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "load/trial.h"
 
@@ -62,6 +63,7 @@ struct inquiry {
     const struct batch *batch;
     struct blame_tally *tallies; /* owned; of each rule */
     struct pg_failure *reasons;  /* owned; of each rule: why its last message was refused */
+    int64_t deadline_ms;         /* monotonic; of the trials */
     bool learned;
     bool too_large; /* the batch, for one transaction */
 };
@@ -114,7 +116,8 @@ static void count_refusals(struct inquiry *inquiry, const struct trial *trial)
     const struct write *write = &inquiry->batch->runs.writes[run->write];
     size_t next = 0;
 
-    for (size_t i = run->low; i < run->high; i++) {
+    assert(trial->tested >= run->low && trial->tested <= run->high);
+    for (size_t i = run->low; i < trial->tested; i++) {
         unsigned rule = write->extents[i].rule;
 
         if (next < trial->count && trial->refusals[next].extent == i) {
@@ -226,7 +229,10 @@ static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg
     enum outcome outcome = OUTCOME_OK;
 
     for (size_t run = 0; outcome == OUTCOME_OK && run <= last && !is_over(inquiry); run++) {
-        struct trial trial = {.store = inquiry->store, .batch = inquiry->batch, .run = run};
+        struct trial trial = {.store = inquiry->store,
+                              .batch = inquiry->batch,
+                              .run = run,
+                              .deadline_ms = inquiry->deadline_ms};
 
         outcome = try_run(inquiry, &trial, reason);
         if (outcome == OUTCOME_OK && !is_over(inquiry)) {
@@ -241,17 +247,25 @@ static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg
  * deferred constraint misses may stand in a run behind. */
 static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reason)
 {
-    size_t count = inquiry->batch->runs.count;
-    struct trial *trials = memory_alloc((count + 1) * sizeof(*trials));
+    size_t runs = inquiry->batch->runs.count, count = 0;
+    struct trial *trials = memory_alloc((runs + 1) * sizeof(*trials));
     enum outcome outcome = OUTCOME_OK;
+    bool cut_off = false;
 
-    for (size_t i = 0; outcome == OUTCOME_OK && i < count && !is_over(inquiry); i++) {
-        trials[i] = (struct trial){
-            .store = inquiry->store, .batch = inquiry->batch, .run = i, .immediate = true};
-        outcome = try_run(inquiry, &trials[i], reason);
+    while (outcome == OUTCOME_OK && count < runs && !is_over(inquiry) && !cut_off) {
+        struct trial *trial = &trials[count];
+
+        *trial = (struct trial){.store = inquiry->store,
+                                .batch = inquiry->batch,
+                                .run = count,
+                                .immediate = true,
+                                .deadline_ms = inquiry->deadline_ms};
+        outcome = try_run(inquiry, trial, reason);
+        cut_off = trial->cut_off;
+        count++;
     }
     if (outcome == OUTCOME_OK && !is_over(inquiry)) {
-        outcome = try_again(trials, count, reason);
+        outcome = cut_off ? OUTCOME_OK : try_again(trials, count, reason);
         for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
             judge(inquiry, &trials[i]);
         }
@@ -355,7 +369,8 @@ static enum outcome refresh(const struct store *store, const struct batch *batch
 enum store_result blame(const struct store *store, const struct batch *batch,
                         struct store_failure *failure)
 {
-    struct inquiry inquiry = {.store = store, .batch = batch};
+    struct inquiry inquiry = {
+        .store = store, .batch = batch, .deadline_ms = clock_monotonic_ms() + TRIAL_MS};
     enum place_kind kind = failure->place.kind;
     struct pg_failure reason = failure->pg;
     bool changed = false;

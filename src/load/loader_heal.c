@@ -34,12 +34,16 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
     } while (result == STORE_AGAIN && !loader_stopping(loader));
     verdicts_fini(&verdicts);
     if (result == STORE_DONE) {
-        loader->heal_letters = HEAL_LETTERS_MAX;
+        loader->heal_letters = 2 * loader->heal_letters < HEAL_LETTERS_MAX
+                                   ? 2 * loader->heal_letters
+                                   : HEAL_LETTERS_MAX;
         backoff_reset(&loader->wait);
         count_healed(loader, rule, counts);
     } else if (result == STORE_SMALLER) {
-        result = loader->heal_letters > 1 ? STORE_AGAIN : STORE_WAIT;
-        loader->heal_letters = loader->heal_letters > 1 ? loader->heal_letters / 2 : 1;
+        int letters = counts->portion > 0 ? (int) counts->portion : loader->heal_letters;
+
+        result = letters > 1 ? STORE_AGAIN : STORE_WAIT;
+        loader->heal_letters = letters > 1 ? letters / 2 : 1;
     }
     return result;
 }

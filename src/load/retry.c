@@ -167,7 +167,16 @@ static enum store_result after_failure(const struct retry *retry, struct store_f
     if (result != STORE_AGAIN || (target->state != RULE_PARKED && target->state != RULE_HELD)) {
         return result;
     }
+    /* A timeout: fewer letters may be quick enough, and one alone has its tries. */
+    if (target->state == RULE_HELD && blame_kind_of(&failure->pg) == BLAME_TWICE &&
+        retry->letters.count > 1) {
+        rule_targets_resume(store->targets, retry->rule);
+        return STORE_SMALLER;
+    }
     if (gives_up_letter(retry, failure) && blame_message(store, retry->batch, &failure->pg)) {
+        if (target->state == RULE_HELD) {
+            rule_targets_resume(store->targets, retry->rule);
+        }
         return STORE_AGAIN;
     }
     return STORE_WAIT;
@@ -262,6 +271,7 @@ static enum store_result run_retry(struct retry *retry, struct dead_letter_query
     if (begin(retry, query, &failure->pg) != OUTCOME_OK) {
         return give_back(retry, store_result_of(&failure->pg));
     }
+    counts->portion = retry->letters.count;
     map_letters(retry);
     if (store_rows(retry, failure) != OUTCOME_OK) {
         return after_failure(retry, failure);
@@ -284,6 +294,7 @@ enum store_result retry_letters(const struct store *store, unsigned rule,
                                 const struct dead_letter_query *query, struct retry_counts *counts,
                                 struct pg_failure *failure)
 {
+    enum rule_state state = rule_targets_get(store->targets, rule)->state;
     struct store strict = *store;
     struct retry retry = {.store = &strict, .rule = rule};
     struct dead_letter_query locked = *query;
@@ -292,7 +303,7 @@ enum store_result retry_letters(const struct store *store, unsigned rule,
 
     assert(store->mapper != NULL && query->client_id != NULL);
     strict.letters = true;
-    strict.impatient = rule_targets_get(store->targets, rule)->state == RULE_RESUMING;
+    strict.impatient = state == RULE_HELD || state == RULE_RESUMING;
     locked.lock = true;
     locked.rule = store->ruleset->rules[rule]->name;
     result = run_retry(&retry, &locked, counts, &found);

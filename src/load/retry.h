@@ -16,6 +16,7 @@
 
 struct retry_counts {
     uint64_t letters; /* looked at */
+    uint64_t portion; /* letters of the last portion, also when it was not stored */
     uint64_t stored;
     uint64_t filtered; /* today's `where` does not want them: they are gone */
     uint64_t rejected; /* stay, with the new reason */
@@ -28,7 +29,7 @@ struct retry_counts {
  * names whose letters: its client_id is not NULL. The rule must have a plan (rule_targets_get).
  * Adds to `counts`; counts->letters unchanged: there are none left. With an outbox in `store`, the
  * acknowledgments that the letters have waited for go out after the commit. STORE_DONE, or what
- * stands in the way; STORE_AGAIN: call it again.
+ * stands in the way; STORE_AGAIN: call it again; STORE_SMALLER: with fewer letters.
  */
 enum store_result retry_letters(const struct store *store, unsigned rule,
                                 const struct dead_letter_query *query, struct retry_counts *counts,

@@ -163,6 +163,12 @@ void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *
     set_aside(targets, rule, RULE_HELD, held, sqlstate);
 }
 
+void rule_targets_resume(struct rule_targets *targets, unsigned rule)
+{
+    assert(targets->list[rule].state == RULE_HELD);
+    targets->list[rule].state = RULE_RESUMING;
+}
+
 unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule)
 {
     return ++targets->list[rule].futile;

@@ -72,6 +72,10 @@ void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *
 void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate);
 
+/* A held rule's letters are tried again at once: fewer of them, or without the one that was in the
+ * way. */
+void rule_targets_resume(struct rule_targets *targets, unsigned rule);
+
 /* A portion of this rule's letters brought nothing, and its one letter alone is in the way: how
  * often in a row? */
 unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule);

@@ -6,13 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "pg/pg_steps.h"
 
 enum {
     CHUNK_MESSAGES = 32,
     WINDOW_MESSAGES = 1024,
-    NAMED_MAX = 32, /* refused messages of a run whose column is looked for: a round trip each */
+    SLOW_CHUNKS = 2, /* are sent at once when a timeout has refused one: a second each */
+    NAMED_MAX = 32,  /* refused messages of a run whose column is looked for: a round trip each */
 };
 #define WINDOW_BYTES_MAX ((size_t) 512 * 1024)
 
@@ -39,6 +41,7 @@ struct window {
     struct chunk *list; /* owned */
     size_t count;
     size_t capacity;
+    bool slow; /* some were refused by a timeout */
 };
 
 static const struct run *run_of(const struct trial *trial)
@@ -108,11 +111,12 @@ static void plan_chunk(const struct trial *trial, const struct chunk *chunk, str
     pg_steps_end_group(&plan->steps);
 }
 
-static void note_failures(struct window *window, const struct plan *plan)
+/* Of the chunks from `low` on, one for each of the plan. */
+static void note_failures(struct window *window, size_t low, const struct plan *plan)
 {
-    for (size_t i = 0; i < window->count; i++) {
+    for (size_t i = 0; i < plan->count; i++) {
         size_t end = i + 1 < plan->count ? plan->first[i + 1] : plan->steps.count;
-        struct chunk *chunk = &window->list[i];
+        struct chunk *chunk = &window->list[low + i];
 
         chunk->failed = false;
         for (size_t step = plan->first[i]; step < end && !chunk->failed; step++) {
@@ -124,19 +128,21 @@ static void note_failures(struct window *window, const struct plan *plan)
     }
 }
 
-static enum outcome try_by_steps(const struct trial *trial, struct window *window,
-                                 struct pg_failure *failure)
+/* The chunks from `low` up to `high`. */
+static enum outcome try_by_steps(const struct trial *trial, struct window *window, size_t low,
+                                 size_t high, struct pg_failure *failure)
 {
-    struct plan plan = {.values = memory_alloc((window->count + 1) * sizeof(*plan.values)),
-                        .first = memory_alloc((window->count + 1) * sizeof(*plan.first))};
+    struct plan plan = {.values = memory_alloc((high - low + 1) * sizeof(*plan.values)),
+                        .first = memory_alloc((high - low + 1) * sizeof(*plan.first))};
     enum outcome outcome;
 
-    for (size_t i = 0; i < window->count; i++) {
+    assert(low < high && high <= window->count);
+    for (size_t i = low; i < high; i++) {
         plan_chunk(trial, &window->list[i], &plan);
     }
     outcome = pg_steps_run(trial->store->connection, &plan.steps, failure);
     if (outcome == OUTCOME_OK) {
-        note_failures(window, &plan);
+        note_failures(window, low, &plan);
     }
     pg_steps_fini(&plan.steps);
     for (size_t i = 0; i < plan.count; i++) {
@@ -170,18 +176,33 @@ static enum outcome try_by_table(const struct trial *trial, struct chunk *chunk,
                          : run_all(connection, keep, 2, failure);
 }
 
-static enum outcome try_chunks(const struct trial *trial, struct window *window,
+/* Tries the chunks, or cuts the window off when the time is over. */
+static enum outcome try_chunks(struct trial *trial, struct window *window,
                                struct pg_failure *failure)
 {
+    bool by_steps = target_of(trial)->statement_count > 0;
+    size_t at_once = !by_steps ? 1 : window->slow ? SLOW_CHUNKS : window->count;
     enum outcome outcome = OUTCOME_OK;
 
-    if (target_of(trial)->statement_count > 0) {
-        return try_by_steps(trial, window, failure);
-    }
-    for (size_t i = 0; outcome == OUTCOME_OK && i < window->count; i++) {
-        outcome = try_by_table(trial, &window->list[i], failure);
+    for (size_t at = 0; outcome == OUTCOME_OK && at < window->count; at += at_once) {
+        size_t high = at + at_once < window->count ? at + at_once : window->count;
+
+        if (at > 0 && trial->deadline_ms != 0 && clock_monotonic_ms() >= trial->deadline_ms) {
+            window->count = at;
+            trial->cut_off = true;
+            break;
+        }
+        outcome = by_steps ? try_by_steps(trial, window, at, high, failure)
+                           : try_by_table(trial, &window->list[at], failure);
     }
     return outcome;
+}
+
+/* A timeout, of a statement or a lock. */
+static bool timed_out(const struct chunk *chunk)
+{
+    return chunk->failed && (strcmp(chunk->failure.sqlstate, "57014") == 0 ||
+                             strcmp(chunk->failure.sqlstate, "55P03") == 0);
 }
 
 /* --- a window --------------------------------------------------------------------------------- */
@@ -197,10 +218,13 @@ static void add_chunk(struct window *window, size_t low, size_t high)
 static size_t fill_window(const struct trial *trial, struct window *window, size_t low)
 {
     const struct run *run = run_of(trial);
+    /* The first window shows whether the rows are slow. */
+    size_t most = low == run->low ? CHUNK_MESSAGES : WINDOW_MESSAGES;
     size_t begin = low, at = low;
 
     window->count = 0;
-    while (at < run->high && at - low < WINDOW_MESSAGES) {
+    window->slow = false;
+    while (at < run->high && at - low < most) {
         size_t bytes = row_runs_bytes(write_of(trial), low, at + 1).length;
 
         if (at > low && bytes > WINDOW_BYTES_MAX) {
@@ -221,7 +245,7 @@ static size_t fill_window(const struct trial *trial, struct window *window, size
 /* Chunks that failed become chunks of one message. False: they were that already. */
 static bool split_failed(struct window *window)
 {
-    struct window split = {0};
+    struct window split = {.slow = window->slow};
     bool any = false;
 
     for (size_t i = 0; i < window->count; i++) {
@@ -233,6 +257,7 @@ static bool split_failed(struct window *window)
             continue;
         }
         any = true;
+        split.slow = split.slow || timed_out(chunk);
         for (size_t at = chunk->low; at < chunk->high; at++) {
             add_chunk(&split, at, at + 1);
         }
@@ -315,6 +340,18 @@ static void take_refusals(struct trial *trial, const struct window *window)
     }
 }
 
+/* What was cut off ends before the first chunk that nobody has looked into. */
+static void drop_unsplit(struct window *window)
+{
+    size_t count = 0;
+
+    while (count < window->count && (!window->list[count].failed ||
+                                     window->list[count].high - window->list[count].low == 1)) {
+        count++;
+    }
+    window->count = count;
+}
+
 static enum outcome try_window(struct trial *trial, struct window *window,
                                struct pg_failure *failure)
 {
@@ -327,6 +364,10 @@ static enum outcome try_window(struct trial *trial, struct window *window,
         if (try_chunks(trial, window, failure) != OUTCOME_OK) {
             return OUTCOME_RETRY;
         }
+        if (trial->cut_off) {
+            drop_unsplit(window);
+            break;
+        }
         if (!split_failed(window)) {
             break;
         }
@@ -338,6 +379,9 @@ static enum outcome try_window(struct trial *trial, struct window *window,
         return OUTCOME_RETRY;
     }
     take_refusals(trial, window);
+    if (window->count > 0) {
+        trial->tested = window->list[window->count - 1].high;
+    }
     return run_all(connection, next, 4, failure);
 }
 
@@ -346,7 +390,10 @@ enum outcome trial_run(struct trial *trial, struct pg_failure *failure)
     struct window window = {0};
     enum outcome outcome = OUTCOME_OK;
 
-    for (size_t low = run_of(trial)->low; outcome == OUTCOME_OK && low < run_of(trial)->high;) {
+    size_t low = run_of(trial)->low;
+
+    trial->tested = low;
+    while (outcome == OUTCOME_OK && low < run_of(trial)->high && !trial->cut_off) {
         low = fill_window(trial, &window, low);
         outcome = try_window(trial, &window, failure);
     }
@@ -354,30 +401,63 @@ enum outcome trial_run(struct trial *trial, struct pg_failure *failure)
     return outcome;
 }
 
+/* Rows that come later can satisfy a constraint, and nothing else. */
+static bool may_be_met(const struct refusal *refusal)
+{
+    return strncmp(refusal->failure.sqlstate, "23", 2) == 0;
+}
+
+/* Puts the refusals that were not tried again back among those that were, in the order of extents. */
+static void put_back(struct trial *trial, const struct refusal *before, size_t count)
+{
+    struct refusal *again = trial->refusals;
+    size_t again_count = trial->count, next = 0;
+
+    trial->refusals = memory_alloc((count + 1) * sizeof(*trial->refusals));
+    trial->count = 0;
+    trial->capacity = count + 1;
+    for (size_t i = 0; i < count; i++) {
+        if (!may_be_met(&before[i])) {
+            trial->refusals[trial->count++] = before[i];
+        } else if (next < again_count && again[next].extent == before[i].extent) {
+            trial->refusals[trial->count++] = again[next++];
+        }
+    }
+    assert(next == again_count && trial->count <= count);
+    free(again);
+}
+
 enum outcome trial_again(struct trial *trial, struct pg_failure *failure)
 {
-    struct refusal *refusals = trial->refusals;
-    size_t count = trial->count, next = 0;
+    struct refusal *before = trial->refusals;
+    size_t count = trial->count, tested = trial->tested, next = 0;
     struct window window = {0};
     enum outcome outcome = OUTCOME_OK;
 
+    assert(!trial->cut_off);
     trial->refusals = NULL;
     trial->count = trial->capacity = 0;
     while (outcome == OUTCOME_OK && next < count) {
         size_t bytes = 0;
 
         window.count = 0;
-        while (next < count && window.count < WINDOW_MESSAGES && bytes <= WINDOW_BYTES_MAX) {
-            size_t extent = refusals[next++].extent;
+        for (; next < count && window.count < WINDOW_MESSAGES && bytes <= WINDOW_BYTES_MAX;
+             next++) {
+            size_t extent = before[next].extent;
 
-            bytes += write_of(trial)->extents[extent].length;
-            add_chunk(&window, extent, extent + 1);
+            if (may_be_met(&before[next])) {
+                bytes += write_of(trial)->extents[extent].length;
+                add_chunk(&window, extent, extent + 1);
+            }
         }
-        outcome = try_window(trial, &window, failure);
+        if (window.count > 0) {
+            outcome = try_window(trial, &window, failure);
+        }
     }
+    put_back(trial, before, count);
+    trial->tested = tested;
     free(window.list);
-    free(refusals);
-    assert(outcome != OUTCOME_OK || trial->count <= count);
+    free(before);
     return outcome;
 }
 

@@ -9,6 +9,9 @@
  * tried again with that chunk message by message: then each is judged with everything before it in
  * place.
  *
+ * A table whose rows take long must not hold up the other rules. A row may take a second, and a trial
+ * is cut off when TRIAL_MS are over: the messages behind `tested` are neither refused nor passed.
+ *
  * A constraint that is deferred to COMMIT may be satisfied by rows that stand behind, of another
  * rule too. With `immediate` it is checked behind each chunk; messages that were refused are tried
  * again when all runs have been tried, as long as one more passes (trial_again()).
@@ -19,6 +22,8 @@
 #define MQTT2PG_LOAD_TRIAL_H
 
 #include "load/store.h"
+
+#define TRIAL_MS 3000
 
 /* A message's rows that were refused. */
 struct refusal {
@@ -34,7 +39,10 @@ struct trial {
     struct refusal *refusals; /* owned; in the order of extents */
     size_t count;
     size_t capacity;
-    size_t named; /* refused messages whose column was looked for */
+    size_t named;        /* refused messages whose column was looked for */
+    size_t tested;       /* extents below it are judged */
+    int64_t deadline_ms; /* monotonic; cut off behind it; 0 = never */
+    bool cut_off;        /* the deadline came first */
 };
 
 /* Begins the transaction of a trial. OUTCOME_RETRY as below. */
@@ -47,8 +55,8 @@ enum outcome trial_empty(const struct trial *trial, bool *passes,
 /* Tries every message of the run; what passes stays. OUTCOME_RETRY: the connection is lost. */
 enum outcome trial_run(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
 
-/* Tries the refused messages once more, with all that has passed since in place; those that pass now
- * leave the list. OUTCOME_RETRY as above. */
+/* Tries messages that a constraint refused once more, with all that has passed since in place; those
+ * that pass now leave the list. Not after `cut_off`. OUTCOME_RETRY as above. */
 enum outcome trial_again(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
 
 void trial_fini(struct trial *trial);

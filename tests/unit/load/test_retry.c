@@ -1,0 +1,119 @@
+/* Dead letters through today's rules once more, over a scripted server.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "load/retry.h"
+
+#include "load/storing.h"
+
+/* Answers the reading of letters with these payloads, whose ids count from 1. */
+static void say_letters(struct storing *storing, const char *payloads, struct buf *rows)
+{
+    char *text = memory_strdup(payloads), *rest = text, *word;
+    int id = 0;
+
+    buf_reset(rows);
+    buf_append_text(rows, "ROWS:");
+    while ((word = strsep(&rest, " ")) != NULL) {
+        id++;
+        buf_printf(rows, "%s%d|1|1|a|\\x612f78|\\x", id > 1 ? "\n" : "", id);
+        for (const char *c = word; *c != '\0'; c++) {
+            buf_printf(rows, "%02x", (unsigned char) *c);
+        }
+        buf_printf(rows, "|1|f|f|\\x|why||t|client|\\N|%d", id);
+    }
+    free(text);
+    pg_script_add(&storing->script, (struct script_line){"greatest(count", NULL, "ROWS:500", 0});
+    pg_script_add(&storing->script,
+                  (struct script_line){"order by d.id", NULL, buf_string(rows), 0});
+}
+
+static enum store_result retry(struct storing *storing, struct retry_counts *counts)
+{
+    const struct dead_letter_query query = {.client_id = "client", .parked = 1, .limit = 500};
+    struct pg_failure failure = {.message = ""};
+
+    *counts = (struct retry_counts){0};
+    return retry_letters(&storing->store, 0, &query, counts, &failure);
+}
+
+static void test_portions(void)
+{
+    static const struct {
+        const char *what;
+        const char *letters, *sql, *data, *answer;
+        enum store_result result;  /* of the first call */
+        enum rule_state state;     /* of the rule, then */
+        uint64_t stored, rejected; /* by the second call, when the first one learned something */
+    } cases[] = {
+        {"all are stored", "1 2", "nothing", NULL, "", STORE_DONE, RULE_RESUMING, 2, 0},
+        {"one is refused", "1 bad 3", "INTO public.a", "bad", "ERROR:23514:no:positive",
+         STORE_AGAIN, RULE_RESUMING, 2, 1},
+        {"one is slow", "1 slow 3", "INTO public.a", "slow", "ERROR:57014:timeout", STORE_AGAIN,
+         RULE_RESUMING, 2, 1},
+        {"all are slow", "slow1 slow2", "INTO public.a", "slow", "ERROR:57014:timeout",
+         STORE_SMALLER, RULE_RESUMING, 0, 0},
+        {"the table is locked", "1 2", "INTO public.a", NULL, "ERROR:55P03:lock timeout",
+         STORE_WAIT, RULE_HELD, 0, 0},
+        {"the table is denied", "1 2", "INTO public.a", NULL, "ERROR:42501:denied", STORE_WAIT,
+         RULE_PARKED, 0, 0},
+        {"refused at COMMIT", "1 bad", "set constraints", "none", "", STORE_DONE, RULE_RESUMING, 2,
+         0},
+        {"the connection ends", "1 2", "INTO public.a", NULL, "CLOSE", STORE_LOST, RULE_RESUMING, 0,
+         0},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct retry_counts counts;
+        struct buf rows = {0};
+
+        UNIT_CASE("%s", cases[i].what);
+        storing_start(&storing);
+        rule_targets_hold(storing.targets, 0, "locked", "55P03");
+        rule_targets_resume(storing.targets, 0);
+        say_letters(&storing, cases[i].letters, &rows);
+        storing_say(&storing, cases[i].sql, cases[i].data, cases[i].answer, 0);
+        CHECK_INT_EQ(retry(&storing, &counts), cases[i].result);
+        CHECK_INT_EQ(rule_targets_get(storing.targets, 0)->state, cases[i].state);
+        if (cases[i].result == STORE_AGAIN) {
+            CHECK_INT_EQ(retry(&storing, &counts), STORE_DONE);
+        }
+        CHECK_INT_EQ(counts.stored, cases[i].stored);
+        CHECK_INT_EQ(counts.rejected, cases[i].rejected);
+        CHECK_INT_EQ(pg_script_seen(&storing.script, "set reason"), (int) cases[i].rejected);
+        storing_stop(&storing);
+        buf_fini(&rows);
+    }
+    UNIT_CASE("%s", "");
+}
+
+/* A letter that alone keeps failing is set aside after some tries, and those behind it flow. */
+static void test_slow_letter_is_given_up(void)
+{
+    struct storing storing;
+    struct retry_counts counts;
+    struct buf rows = {0};
+    int tries = 0;
+    enum store_result result;
+
+    storing_start(&storing);
+    rule_targets_hold(storing.targets, 0, "timeout", "57014");
+    say_letters(&storing, "slow", &rows);
+    storing_say(&storing, "INTO public.a", "slow", "ERROR:57014:timeout", 0);
+    do {
+        if (rule_targets_get(storing.targets, 0)->state == RULE_HELD) {
+            rule_targets_resume(storing.targets, 0);
+        }
+        result = retry(&storing, &counts);
+        CHECK(result == STORE_WAIT || result == STORE_AGAIN);
+    } while (++tries < 20 && result == STORE_WAIT);
+    CHECK_INT_EQ(tries, 5);
+    CHECK_INT_EQ(rule_targets_get(storing.targets, 0)->state, RULE_RESUMING);
+    CHECK_INT_EQ(retry(&storing, &counts), STORE_DONE);
+    CHECK_INT_EQ(counts.rejected, 1);
+    storing_stop(&storing);
+    buf_fini(&rows);
+}
+
+UNIT_MAIN("load/retry", {"portions", test_portions},
+          {"a slow letter is given up", test_slow_letter_is_given_up})
