@@ -1,44 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "admin/distribution.h"
 
+#include <assert.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-/* NAME_bucket{le="0.005"} 17: strtod() reads "+Inf" as well. */
-static bool read_bucket(const char *line, const char *start, double *bound, uint64_t *cumulative)
+struct distribution distribution_read(enum histogram histogram)
 {
-    char *end = NULL;
+    struct distribution distribution;
 
-    if (strncmp(line, start, strlen(start)) != 0) {
-        return false;
-    }
-    *bound = strtod(line + strlen(start), &end);
-    if (strncmp(end, "\"} ", 3) != 0) {
-        return false;
-    }
-    *cumulative = strtoull(end + 3, NULL, 10);
-    return true;
-}
-
-bool distribution_read(struct distribution *distribution, const char *exposition, const char *name)
-{
-    char start[128];
-    const char *line;
-    uint64_t cumulative = 0;
-    uint64_t before = 0;
-
-    distribution->buckets = 0;
-    snprintf(start, sizeof(start), "\n%s_bucket{le=\"", name);
-    line = strstr(exposition, start);
-    while (line != NULL && distribution->buckets < DISTRIBUTION_BUCKETS_MAX &&
-           read_bucket(line, start, &distribution->bounds[distribution->buckets], &cumulative)) {
-        distribution->counts[distribution->buckets++] = cumulative - before;
-        before = cumulative;
-        line = strchr(line + 1, '\n');
-    }
-    return distribution->buckets > 0;
+    distribution.buckets = metric_histogram(histogram, distribution.bounds, distribution.counts);
+    assert(distribution.buckets > 0 && isinf(distribution.bounds[distribution.buckets - 1]));
+    return distribution;
 }
 
 struct distribution distribution_since(const struct distribution *now,

@@ -1,30 +1,25 @@
 /*
  * distribution: how one histogram of the metrics is spread, and its quantiles.
  *
- * Read from the text of metrics_write_prometheus(), which is what any dashboard sees too, so both
- * say the same.
- *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_ADMIN_DISTRIBUTION_H
 #define MQTT2PG_ADMIN_DISTRIBUTION_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define DISTRIBUTION_BUCKETS_MAX 24
+#include "base/metrics.h"
 
 /* Zero-initialized memory is an empty distribution. */
 struct distribution {
     size_t buckets;
-    double bounds[DISTRIBUTION_BUCKETS_MAX];   /* upper, inclusive; the last is infinity */
-    uint64_t counts[DISTRIBUTION_BUCKETS_MAX]; /* in this bucket alone */
+    double bounds[HISTOGRAM_BUCKETS_MAX];   /* upper, inclusive; the last is infinity */
+    uint64_t counts[HISTOGRAM_BUCKETS_MAX]; /* in this bucket alone */
 };
 
-/* Finds the histogram `name` ("mqtt2pg_commit_seconds") in `exposition`; false, and an empty
- * distribution, when it is not there. */
-bool distribution_read(struct distribution *distribution, const char *exposition, const char *name);
+/* What it has counted since the start of the process. */
+struct distribution distribution_read(enum histogram histogram);
 
 /* What came to `now` since `then`: both of one histogram. `then` may be empty. */
 struct distribution distribution_since(const struct distribution *now,

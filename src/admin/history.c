@@ -25,9 +25,9 @@ struct snapshot {
     int count;
 };
 
-static const char *const spread_names[HISTORY_KINDS] = {
-    [HISTORY_DELAY] = "mqtt2pg_store_delay_seconds",
-    [HISTORY_COMMIT] = "mqtt2pg_commit_seconds",
+static const enum histogram histograms[HISTORY_KINDS] = {
+    [HISTORY_DELAY] = HISTOGRAM_STORE_DELAY_SECONDS,
+    [HISTORY_COMMIT] = HISTOGRAM_COMMIT_SECONDS,
 };
 
 /* Everything since the start of the process. */
@@ -56,8 +56,6 @@ struct history {
 
 static void read_totals(struct totals *totals)
 {
-    struct buf exposition = {0};
-
     totals->received = metric_get(METRIC_MESSAGES_RECEIVED);
     totals->processed = metric_get(METRIC_MESSAGES_PROCESSED);
     totals->rows = 0;
@@ -66,11 +64,9 @@ static void read_totals(struct totals *totals)
         totals->rows += metric_rule_get(rule, RULE_METRIC_ROWS);
         totals->rejected += metric_rule_get(rule, RULE_METRIC_REJECTED);
     }
-    metrics_write_prometheus(&exposition);
     for (int kind = 0; kind < HISTORY_KINDS; kind++) {
-        distribution_read(&totals->spreads[kind], buf_string(&exposition), spread_names[kind]);
+        totals->spreads[kind] = distribution_read(histograms[kind]);
     }
-    buf_fini(&exposition);
 }
 
 /* With the mutex. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/metrics.h"
 
+#include <assert.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,7 +17,7 @@
 
 enum metric_type { COUNTER, GAUGE };
 
-#define BOUNDS_MAX 20
+#define BOUNDS_MAX (HISTOGRAM_BUCKETS_MAX - 1)
 #define BOUNDS_ROWS \
     { \
         1, 10, 100, 1000, 10000, 100000 \
@@ -212,6 +214,19 @@ int64_t metric_rule_get(int rule, enum rule_metric metric)
     return atomic_load_explicit(&rule_values[rule][metric], memory_order_relaxed);
 }
 
+size_t metric_histogram(enum histogram histogram, double bounds[HISTOGRAM_BUCKETS_MAX],
+                        uint64_t counts[HISTOGRAM_BUCKETS_MAX])
+{
+    size_t finite = bounds_count(histogram);
+
+    assert(histogram < HISTOGRAM_COUNT && finite < HISTOGRAM_BUCKETS_MAX);
+    for (size_t i = 0; i <= finite; i++) {
+        bounds[i] = i < finite ? histograms[histogram].bounds[i] : (double) INFINITY;
+        counts[i] = atomic_load_explicit(&observations[histogram].buckets[i], memory_order_relaxed);
+    }
+    return finite + 1;
+}
+
 static void write_family(struct buf *out, const char *name, const char *type, const char *help)
 {
     buf_printf(out, "# HELP mqtt2pg_%s %s\n# TYPE mqtt2pg_%s %s\n", name, help, name, type);
@@ -252,18 +267,21 @@ static void write_rule_metric(struct buf *out, enum rule_metric metric)
 static void write_histogram(struct buf *out, enum histogram histogram)
 {
     const char *name = histograms[histogram].name;
-    size_t count = bounds_count(histogram);
+    double bounds[HISTOGRAM_BUCKETS_MAX];
+    uint64_t counts[HISTOGRAM_BUCKETS_MAX];
+    size_t buckets = metric_histogram(histogram, bounds, counts);
     uint64_t total = 0;
+
     write_family(out, name, "histogram", histograms[histogram].help);
-    for (size_t i = 0; i <= count; i++) {
-        total += atomic_load_explicit(&observations[histogram].buckets[i], memory_order_relaxed);
-        if (i < count) {
-            buf_printf(out, "mqtt2pg_%s_bucket{le=\"%.10g\"} %llu\n", name,
-                       histograms[histogram].bounds[i], (unsigned long long) total);
+    for (size_t i = 0; i < buckets; i++) {
+        total += counts[i];
+        buf_printf(out, "mqtt2pg_%s_bucket{le=\"", name);
+        if (isinf(bounds[i])) {
+            buf_append_text(out, "+Inf");
         } else {
-            buf_printf(out, "mqtt2pg_%s_bucket{le=\"+Inf\"} %llu\n", name,
-                       (unsigned long long) total);
+            buf_printf(out, "%.10g", bounds[i]);
         }
+        buf_printf(out, "\"} %llu\n", (unsigned long long) total);
     }
     double sum = atomic_load_explicit(&observations[histogram].sum, memory_order_relaxed);
     buf_printf(out, "mqtt2pg_%s_sum %.10g\nmqtt2pg_%s_count %llu\n", name, sum, name,

@@ -68,6 +68,12 @@ void metric_observe(enum histogram histogram, double value, uint64_t count);
 void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size_t count,
                          int64_t now_us);
 
+/* What a histogram has counted: for each bucket its upper bound, inclusive, the last one infinity, and
+ * the observations in this bucket alone. Returns how many buckets there are. */
+#define HISTOGRAM_BUCKETS_MAX 21
+size_t metric_histogram(enum histogram histogram, double bounds[HISTOGRAM_BUCKETS_MAX],
+                        uint64_t counts[HISTOGRAM_BUCKETS_MAX]);
+
 /* The number under which a rule is counted: the same for the same name as long as the process
  * lives, so counters survive a reload. At most METRICS_RULES_MAX names; -1 beyond, which the
  * functions below ignore. */
