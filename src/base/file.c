@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -69,39 +70,43 @@ ssize_t file_read(int fd, void *data, size_t length, int64_t offset, struct erro
     return (ssize_t) done;
 }
 
-/* The page that `offset` is in, from there to its end, the file's end or `length`. Returns as
- * file_read_around(). */
-static ssize_t read_page_around(int fd, void *data, size_t length, int64_t offset,
-                                int64_t *unreadable, struct error *error)
+/* The page in which the span begins, from there to the end of the page, of the file or of the span.
+ * Returns as file_read_around(). */
+static ssize_t read_page_around(int fd, struct file_span span, int64_t *unreadable,
+                                struct error *error)
 {
     struct stat status;
-    size_t page = FILE_PAGE_BYTES - (size_t) (offset % FILE_PAGE_BYTES);
-    size_t wanted = page < length ? page : length;
-    ssize_t got = file_read(fd, data, wanted, offset, error);
+    size_t page = FILE_PAGE_BYTES - (size_t) (span.offset % FILE_PAGE_BYTES);
+    size_t wanted = page < span.length ? page : span.length;
+    ssize_t got = file_read(fd, span.data, wanted, span.offset, error);
+
+    assert(wanted > 0 && wanted <= FILE_PAGE_BYTES);
     if (got >= 0 || errno != EIO || fstat(fd, &status) != 0) {
         return got;
     }
-    int64_t left = (int64_t) status.st_size - offset;
+    int64_t left = (int64_t) status.st_size - span.offset;
     got = left < (int64_t) wanted ? (ssize_t) (left > 0 ? left : 0) : (ssize_t) wanted;
-    memset(data, 0xee, (size_t) got);
+    memset(span.data, 0xee, (size_t) got);
     *unreadable += got;
     return got;
 }
 
-ssize_t file_read_around(int fd, void *data, size_t length, int64_t offset, int64_t *unreadable,
-                         struct error *error)
+ssize_t file_read_around(int fd, struct file_span span, int64_t *unreadable, struct error *error)
 {
     size_t done = 0;
-    ssize_t got = file_read(fd, data, length, offset, error);
+    ssize_t got = file_read(fd, span.data, span.length, span.offset, error);
     *unreadable = 0;
     if (got >= 0 || errno != EIO) {
         return got;
     }
     do {
-        got = read_page_around(fd, (char *) data + done, length - done, offset + (int64_t) done,
+        got = read_page_around(fd,
+                               (struct file_span){.data = (char *) span.data + done,
+                                                  .length = span.length - done,
+                                                  .offset = span.offset + (int64_t) done},
                                unreadable, error);
         done += got > 0 ? (size_t) got : 0;
-    } while (got > 0 && done < length);
+    } while (got > 0 && done < span.length);
     return got < 0 ? got : (ssize_t) done;
 }
 

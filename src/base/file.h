@@ -33,7 +33,12 @@ ssize_t file_read(int fd, void *data, size_t length, int64_t offset,
 /* As file_read(), for bytes that carry checksums: a page that the disk cannot read (EIO) is filled
  * with bytes that are not zero instead, and counted in *unreadable. So one bad sector costs what
  * stands in it, and not the file. */
-ssize_t file_read_around(int fd, void *data, size_t length, int64_t offset, int64_t *unreadable,
+struct file_span {
+    void *data;
+    size_t length;
+    int64_t offset;
+};
+ssize_t file_read_around(int fd, struct file_span span, int64_t *unreadable,
                          struct error *error) MUST_CHECK;
 #define FILE_PAGE_BYTES 4096
 

@@ -24,7 +24,8 @@ static enum outcome copy_bytes(int to_fd, const struct journal_damage *damage, i
     for (int64_t at = from; at < to && outcome == OUTCOME_OK;) {
         size_t wanted = to - at < (int64_t) chunk ? (size_t) (to - at) : chunk;
         int64_t bad;
-        ssize_t got = file_read_around(damage->fd, bytes, wanted, at, &bad, error);
+        ssize_t got =
+            file_read_around(damage->fd, (struct file_span){bytes, wanted, at}, &bad, error);
         if (got <= 0) {
             outcome = got < 0 ? OUTCOME_FATAL : OUTCOME_OK;
             break;

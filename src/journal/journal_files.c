@@ -74,7 +74,8 @@ static enum outcome read_header(struct recovery *recovery, struct found *found, 
     outcome = segment_stat(fd, &found->bytes, &found->changed_us, error);
     if (outcome == OUTCOME_OK) {
         int64_t unreadable;
-        ssize_t got = file_read_around(fd, bytes, sizeof(bytes), 0, &unreadable, error);
+        ssize_t got =
+            file_read_around(fd, (struct file_span){bytes, sizeof(bytes), 0}, &unreadable, error);
         outcome = got < 0 ? OUTCOME_FATAL : OUTCOME_OK;
         found->verdict = got < 0 || unreadable > 0
                              ? FORMAT_DAMAGED

@@ -228,9 +228,11 @@ static enum outcome rewrite(int fd, int64_t end, struct error *error)
     for (int64_t at = 0; at < end && outcome == OUTCOME_OK;) {
         size_t wanted = end - at < (int64_t) chunk ? (size_t) (end - at) : chunk;
         int64_t unreadable;
-        ssize_t got = file_read_around(fd, bytes, wanted, at, &unreadable, error);
+        ssize_t got =
+            file_read_around(fd, (struct file_span){bytes, wanted, at}, &unreadable, error);
         if (got > FILE_PAGE_BYTES && unreadable > 0) { /* page by page, without the bad ones */
-            got = file_read_around(fd, bytes, FILE_PAGE_BYTES, at, &unreadable, error);
+            got = file_read_around(fd, (struct file_span){bytes, FILE_PAGE_BYTES, at}, &unreadable,
+                                   error);
         }
         if (got <= 0) {
             outcome = got < 0 ? OUTCOME_FATAL : OUTCOME_OK;

@@ -67,8 +67,9 @@ static bool window_at(struct segment_scan *scan, int64_t offset, size_t need, st
         size_t wanted = (size_t) smaller((int64_t) (scan->capacity - scan->length),
                                          scan->limit > have_to ? scan->limit - have_to : 0);
         int64_t unreadable; /* no record there holds its checksum: damage like any other */
-        ssize_t got = file_read_around(scan->fd, scan->bytes + scan->length, wanted, have_to,
-                                       &unreadable, error);
+        ssize_t got = file_read_around(
+            scan->fd, (struct file_span){scan->bytes + scan->length, wanted, have_to}, &unreadable,
+            error);
         if (got < 0) {
             return false;
         }
