@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +22,7 @@
 #include "base/thread.h"
 #include "bridge/actions.h"
 #include "bridge/generation.h"
+#include "bridge/machine.h"
 #include "bridge/plan_keeper.h"
 #include "bridge/service_manager.h"
 #include "journal/journal.h"
@@ -53,27 +53,9 @@ struct bridge {
     struct actions *actions; /* of the status page; NULL: off */
     atomic_uint reloads;
     int64_t started_ms; /* monotonic */
+    unsigned added;     /* changes of the columns that were added, as the rules know them */
     bool reload_wanted; /* SIGHUP came while the last reload was still being taken over */
 };
-
-/* What the machine says: room on the journal's disk, memory of this process. */
-static void refresh_machine(const char *directory)
-{
-    struct statvfs disk;
-    FILE *file = fopen("/proc/self/statm", "re");
-    long long pages[2];
-
-    if (statvfs(directory, &disk) == 0) {
-        metric_set(METRIC_JOURNAL_DISK_FREE_BYTES,
-                   (int64_t) disk.f_bavail * (int64_t) disk.f_frsize);
-    }
-    if (file != NULL) {
-        if (fscanf(file, "%lld %lld", &pages[0], &pages[1]) == 2) {
-            metric_set(METRIC_RESIDENT_MEMORY_BYTES, pages[1] * sysconf(_SC_PAGESIZE));
-        }
-        fclose(file);
-    }
-}
 
 /* Gauges that are read off the journal, before each scrape and each tick. */
 static void refresh_gauges(void *context)
@@ -91,7 +73,7 @@ static void refresh_gauges(void *context)
     metric_set(METRIC_JOURNAL_SET_ASIDE_BYTES, info.set_aside_bytes);
     metric_set(METRIC_JOURNAL_OLDEST_SECONDS,
                info.oldest_us == 0 || now < info.oldest_us ? 0 : (now - info.oldest_us) / 1000000);
-    refresh_machine(bridge->first->config->journal.directory);
+    machine_refresh(bridge->first->config->journal.directory);
     health_get(HEALTH_BROKER, &broker);
     metric_set(METRIC_RECEIVING_PAUSED, broker.paused);
     metric_set(METRIC_GAPS_OPEN, (int64_t) health_gaps_open());
@@ -220,7 +202,8 @@ static void start_loader(struct bridge *bridge)
     const struct loader_options options = {.database = config->database,
                                            .batch = config->batch,
                                            .journal = bridge->journal,
-                                           .outbox = bridge->outbox};
+                                           .outbox = bridge->outbox,
+                                           .added = bridge->first->added};
 
     plan_keeper_begin(bridge->generation, bridge->journal);
     bridge->loader = loader_start(&options, bridge->generation->ruleset);
@@ -370,6 +353,7 @@ static void reload(struct bridge *bridge)
     } else {
         configure_process(next->config);
         log_problems(&problems); /* warnings */
+        added_columns_forgive(bridge->first->added);
         fit_packets_to_journal(next->config);
         keep_running_parts(next->config, bridge->first->config);
         plan_keeper_continue(next, bridge->generation, bridge->first, bridge->journal);
@@ -382,6 +366,33 @@ static void reload(struct bridge *bridge)
     }
     problems_fini(&problems);
     service_manager_notify("READY=1");
+}
+
+/* The rules once more, with the columns that the loader has added to their tables. */
+static void extend_rules(struct bridge *bridge)
+{
+    struct problems problems = {0};
+    struct error error;
+    struct generation *next = generation_extend(bridge->generation, bridge->first, &problems);
+
+    bridge->added = added_columns_changes(bridge->first->added);
+    if (added_columns_save(bridge->first->added, bridge->first->config->journal.directory,
+                           &error) != OUTCOME_OK) {
+        log_error("the columns that were added can't be written down: the next process will not "
+                  "fill them",
+                  F_TEXT("reason", error.text));
+    }
+    if (next == NULL) {
+        log_problems(&problems);
+    } else {
+        plan_keeper_continue(next, bridge->generation, bridge->first, bridge->journal);
+        pthread_mutex_lock(&bridge->mutex);
+        bridge->retired = bridge->generation;
+        bridge->generation = next;
+        pthread_mutex_unlock(&bridge->mutex);
+        loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
+    }
+    problems_fini(&problems);
 }
 
 static void wait_for_the_end(struct bridge *bridge)
@@ -407,6 +418,9 @@ static void wait_for_the_end(struct bridge *bridge)
             stop_request(0);
         } else if (bridge->reload_wanted && bridge->retired == NULL) {
             reload(bridge);
+        } else if (bridge->retired == NULL &&
+                   added_columns_changes(bridge->first->added) != bridge->added) {
+            extend_rules(bridge);
         }
     }
 }

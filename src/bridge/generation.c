@@ -5,22 +5,54 @@
 
 #include "base/memory.h"
 
+/* With the client id and the protocol of `broker`. */
+static void compile(struct generation *generation, const struct broker_options *broker,
+                    struct problems *problems)
+{
+    const struct config *config = generation->config;
+
+    generation->rules = added_columns_extend(generation->added, config->rules, config->rule_count);
+    generation->ruleset = ruleset_compile(generation->rules, config->rule_count, broker->client_id,
+                                          broker->mqtt5, problems);
+}
+
 struct generation *generation_load(const char *config_file, const struct generation *running,
                                    struct problems *problems)
 {
     struct generation *generation = memory_alloc(sizeof(*generation));
     struct config *config = config_load(config_file, problems);
-    const struct broker_options *broker = NULL;
 
     generation->config = config;
     if (config != NULL) {
-        broker = running != NULL ? &running->config->broker : &config->broker;
-        generation->ruleset = ruleset_compile(config->rules, config->rule_count, broker->client_id,
-                                              broker->mqtt5, problems);
+        generation->added_shared = running != NULL;
+        generation->added =
+            running != NULL ? running->added : added_columns_load(config->journal.directory);
+        compile(generation, running != NULL ? &running->config->broker : &config->broker, problems);
     }
     if (problems->errors > 0 || generation->ruleset == NULL) {
         generation_free(generation);
         return NULL;
+    }
+    return generation;
+}
+
+struct generation *generation_extend(struct generation *current, const struct generation *running,
+                                     struct problems *problems)
+{
+    struct generation *generation = memory_alloc(sizeof(*generation));
+
+    generation->config = current->config;
+    generation->config_shared = true;
+    generation->added = running->added;
+    generation->added_shared = true;
+    compile(generation, &running->config->broker, problems);
+    if (generation->ruleset == NULL) {
+        generation_free(generation);
+        return NULL;
+    }
+    if (current != running) {
+        generation->config_shared = current->config_shared;
+        current->config_shared = true;
     }
     return generation;
 }
@@ -32,6 +64,14 @@ void generation_free(struct generation *generation)
     }
     ruleset_free(generation->ruleset);
     plans_free(generation->plans);
-    config_free(generation->config);
+    if (generation->config != NULL) {
+        added_columns_release(generation->rules, generation->config->rule_count);
+    }
+    if (!generation->added_shared) {
+        added_columns_free(generation->added);
+    }
+    if (!generation->config_shared) {
+        config_free(generation->config);
+    }
     free(generation);
 }

@@ -8,6 +8,7 @@
 #define MQTT2PG_BRIDGE_GENERATION_H
 
 #include "config/config.h"
+#include "load/added_columns.h"
 #include "load/ruleset.h"
 
 struct generation {
@@ -15,6 +16,10 @@ struct generation {
     struct ruleset *ruleset;
     struct plans *plans; /* owned; the newest is for these rules. NULL: not made yet */
     bool plan_written;   /* the next process will know it: the broker may be asked for it */
+    bool config_shared;  /* another generation owns `config` */
+    bool added_shared;   /* another generation owns `added` */
+    struct added_columns *added;
+    struct rule_options *rules; /* owned; of the configuration, with the columns that were added */
 };
 
 /*
@@ -25,6 +30,13 @@ struct generation {
  */
 struct generation *generation_load(const char *config_file, const struct generation *running,
                                    struct problems *problems);
+/*
+ * The same configuration once more, with the columns that were added meanwhile. Takes the
+ * configuration over from `current`, unless that is `running`, which keeps it: so `current` must be
+ * freed first. NULL with the reason in `problems`.
+ */
+struct generation *generation_extend(struct generation *current, const struct generation *running,
+                                     struct problems *problems);
 void generation_free(struct generation *generation);
 
 #endif

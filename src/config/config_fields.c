@@ -80,6 +80,7 @@ static const struct field fields[] = {
     {"rules.key", FIELD_OPTIONS, IN_RULE(key), IN_RULE(key_count)},
     {"rules.newest", FIELD_OPTION, IN_RULE(newest), 0},
     {"rules.create", FIELD_BOOL, IN_RULE(create), 0},
+    {"rules.add_columns", FIELD_BOOL, IN_RULE(add_columns), 0},
     {"rules.sql", FIELD_OPTION, IN_RULE(sql), 0},
     {"rules.ack.topic", FIELD_OPTION, IN_RULE(ack.topic), 0},
     {"rules.ack.on", FIELD_CHOICES, IN_RULE(ack.on_stored), IN_RULE(ack.on_rejected)},

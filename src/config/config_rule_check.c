@@ -55,6 +55,10 @@ static void check_target(const struct check *check)
         problem_error(check->problems, place_of(check, "create"), "create",
                       "there is no table to be created: the rule has sql");
     }
+    if (rule->add_columns && sql && !table) {
+        problem_error(check->problems, place_of(check, "add_columns"), "add_columns",
+                      "there is no table to get columns: the rule has sql");
+    }
 }
 
 /* With `sql` the statement itself says what happens. */

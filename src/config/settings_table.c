@@ -34,6 +34,12 @@
         .path = (name), .type = SETTING_GROUP, .reload = true, .help = (words) \
     }
 
+#define SWITCH_OF_RULE(name, otherwise, words) \
+    { \
+        .path = (name), .type = SETTING_BOOLEAN, .default_value = (otherwise), .reload = true, \
+        .help = (words) \
+    }
+
 const struct setting settings[] = {
     GROUP("broker", "The MQTT broker that messages come from."),
     {.path = "broker.url",
@@ -311,12 +317,10 @@ const struct setting settings[] = {
      .max = PACKET_MAX,
      .reload = true,
      .help = "A compressed payload that holds more than this is rejected."},
-    {.path = "rules.lenient",
-     .type = SETTING_BOOLEAN,
-     .default_value = "false",
-     .reload = true,
-     .help = "JSON: of a name that stands twice the last counts; NaN and Infinity are null, or "
-             "themselves in float columns."},
+    SWITCH_OF_RULE(
+        "rules.lenient", "false",
+        "JSON: of a name that stands twice the last counts; NaN and Infinity are null, or "
+        "themselves in float columns."),
     {.path = "rules.table",
      .type = SETTING_TEXT,
      .reload = true,
@@ -392,12 +396,13 @@ const struct setting settings[] = {
      .reload = true,
      .help = "How long messages refused by a foreign key or for want of a partition are "
              "tried again."},
-    {.path = "rules.create",
-     .type = SETTING_BOOLEAN,
-     .default_value = "false",
-     .reload = true,
-     .help =
-         "Create the table when it is missing; the types come from \"::type\" in the expressions."},
+    SWITCH_OF_RULE(
+        "rules.create", "false",
+        "Create the table when it is missing; the types come from \"::type\" in the expressions."),
+    SWITCH_OF_RULE(
+        "rules.add_columns", "false",
+        "Keys of the payload that no column takes become columns of the table, which the role "
+        "must own."),
     {.path = "rules.sql",
      .type = SETTING_TEXT,
      .reload = true,
@@ -414,11 +419,7 @@ const struct setting settings[] = {
      .default_value = "\"\\\"\"",
      .reload = true,
      .help = "The character around a value that holds delimiters or lines; \"\" = none."},
-    {.path = "rules.csv.header",
-     .type = SETTING_BOOLEAN,
-     .default_value = "false",
-     .reload = true,
-     .help = "The first line names the columns."},
+    SWITCH_OF_RULE("rules.csv.header", "false", "The first line names the columns."),
     {.path = "rules.csv.names",
      .type = SETTING_TEXTS,
      .example = "(\"time\", \"temperature\")",
@@ -456,11 +457,8 @@ const struct setting settings[] = {
      .reload = true,
      .help =
          "Ask an edge node for a new BIRTH: when metrics are \"unknown\", or at a \"gap\" too."},
-    {.path = "rules.sparkplug.cluster",
-     .type = SETTING_BOOLEAN,
-     .default_value = "false",
-     .reload = true,
-     .help = "All of broker.url are one cluster: a BIRTH from one counts for DATA from all."},
+    SWITCH_OF_RULE("rules.sparkplug.cluster", "false",
+                   "All of broker.url are one cluster: a BIRTH from one counts for DATA from all."),
     {.path = "rules.ack",
      .type = SETTING_GROUP,
      .reload = true,
@@ -484,11 +482,8 @@ const struct setting settings[] = {
      .max = 2,
      .reload = true,
      .help = "Quality of service of the answer."},
-    {.path = "rules.ack.retain",
-     .type = SETTING_BOOLEAN,
-     .default_value = "false",
-     .reload = true,
-     .help = "The broker keeps the last answer for later subscribers."},
+    SWITCH_OF_RULE("rules.ack.retain", "false",
+                   "The broker keeps the last answer for later subscribers."),
     {.path = "rules.ack.fields",
      .type = SETTING_COLUMNS,
      .reload = true,

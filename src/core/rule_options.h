@@ -71,6 +71,7 @@ struct rule_options {
     size_t key_count;
     struct option_text newest;
     bool create;
+    bool add_columns; /* keys of the payload that no column takes become columns */
     struct ack_options ack;
 };
 

@@ -14,6 +14,7 @@
 #include "load/batch_report.h"
 #include "load/blame.h"
 #include "load/loader_bridge.h"
+#include "load/loader_columns.h"
 #include "load/loader_connect.h"
 #include "load/loader_heal.h"
 #include "load/loader_later.h"
@@ -259,7 +260,7 @@ static void store_next(struct loader *loader)
     enum store_result result;
     int64_t started;
 
-    if (!take_next(loader, &builder)) {
+    if (!take_next(loader, &builder) || loader_add_columns(loader)) {
         return;
     }
     started = clock_monotonic_us();

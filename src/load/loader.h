@@ -12,6 +12,7 @@
 
 #include "ack/outbox.h"
 #include "journal/journal.h"
+#include "load/added_columns.h"
 #include "load/batch_options.h"
 #include "load/ruleset.h"
 #include "pg/pg_connection.h"
@@ -19,8 +20,9 @@
 struct loader_options {
     struct pg_options database;
     struct batch_options batch;
-    struct journal *journal; /* borrowed */
-    struct outbox *outbox;   /* borrowed; NULL: no acknowledgments */
+    struct journal *journal;     /* borrowed */
+    struct outbox *outbox;       /* borrowed; NULL: no acknowledgments */
+    struct added_columns *added; /* borrowed; gets what add_columns adds. NULL: nothing is added */
 };
 
 struct loader;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/health.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -15,13 +16,29 @@ enum {
     KEYS_MAX = 32,     /* of one rule; more are not told apart */
     KEYS_ADVISED = 20, /* of one message, in explain */
     KEY_CHARACTERS = 60,
+    LATER_MS = 60000, /* a column whose table was locked is tried again then */
 };
 
 #define SECOND_US 1000000
 
+/* What becomes of a key. */
+enum key_state {
+    KEY_TOLD,   /* nothing more */
+    KEY_WANTED, /* is to become a column; untaken_take() makes it TAKEN */
+    KEY_TAKEN,  /* is being made one; untaken_later() makes it WANTED */
+};
+
+struct key {
+    char *path;       /* owned */
+    char *expression; /* owned; NULL unless it may become a column */
+    const char *type; /* likewise; a constant */
+    enum key_state state;
+    int64_t due_ms; /* of WANTED: monotonic */
+};
+
 /* The keys of one rule that nothing takes. */
 struct keys {
-    char *paths[KEYS_MAX]; /* owned */
+    struct key list[KEYS_MAX];
     size_t count;
     uint64_t messages; /* that became rows */
     int64_t again_us;  /* when a message received then is looked at */
@@ -30,6 +47,8 @@ struct keys {
 struct untaken {
     const struct ruleset *ruleset; /* borrowed */
     struct keys *rules;            /* owned; one a rule */
+    size_t wanted;                 /* keys in state KEY_WANTED */
+    struct key *taken;             /* given last by untaken_take(); NULL: none */
 };
 
 struct untaken *untaken_new(const struct ruleset *ruleset)
@@ -51,7 +70,8 @@ void untaken_free(struct untaken *untaken)
     }
     for (size_t i = 0; i < untaken->ruleset->count; i++) {
         for (size_t k = 0; k < untaken->rules[i].count; k++) {
-            free(untaken->rules[i].paths[k]);
+            free(untaken->rules[i].list[k].path);
+            free(untaken->rules[i].list[k].expression);
         }
     }
     free(untaken->rules);
@@ -69,8 +89,48 @@ static bool is_of_interest(const struct rule *rule, const struct untaken_key *ke
 struct look {
     const struct rule *rule;
     struct keys *keys;
-    bool found; /* one that was not known */
+    size_t wanted; /* new columns */
+    bool found;    /* a key that was not known */
 };
+
+/* The type that takes what comes later too: a fraction after whole numbers, any text after a time.
+ * NULL: a null tells of none. */
+static const char *column_type(const struct node *node)
+{
+    switch (node->kind) {
+    case VALUE_NULL:
+        return NULL;
+    case VALUE_BOOLEAN:
+        return "boolean";
+    case VALUE_NUMBER:
+        return "numeric";
+    case VALUE_TEXT:
+        return "text";
+    case VALUE_BYTES:
+        return "bytea";
+    case VALUE_TIME:
+        return "timestamptz";
+    case VALUE_ARRAY:
+    case VALUE_OBJECT:
+        return "jsonb";
+    }
+    return NULL;
+}
+
+/* A key becomes a column at its first value that is not null. */
+static void want(struct look *look, struct key *known, const struct untaken_key *key)
+{
+    const char *type = column_type(key->node);
+
+    if (!look->rule->options->add_columns || known->expression != NULL || type == NULL ||
+        !text_is_printable(slice_of(key->path))) {
+        return;
+    }
+    known->expression = memory_strdup(key->expression);
+    known->type = type;
+    known->state = KEY_WANTED;
+    look->wanted++;
+}
 
 static bool note(void *context, const struct untaken_key *key)
 {
@@ -81,14 +141,16 @@ static bool note(void *context, const struct untaken_key *key)
         return true;
     }
     for (size_t i = 0; i < keys->count; i++) {
-        if (strcmp(keys->paths[i], key->path) == 0) {
+        if (strcmp(keys->list[i].path, key->path) == 0) {
+            want(look, &keys->list[i], key);
             return true;
         }
     }
     if (keys->count == KEYS_MAX) {
         return false;
     }
-    keys->paths[keys->count++] = memory_strdup(key->path);
+    keys->list[keys->count] = (struct key){.path = memory_strdup(key->path)};
+    want(look, &keys->list[keys->count++], key);
     look->found = true;
     return true;
 }
@@ -101,7 +163,7 @@ static void tell(const struct rule *rule, const struct keys *keys)
     for (size_t i = 0; i < keys->count && i < HEALTH_UNTAKEN_MAX; i++) {
         struct buf text = {0};
 
-        text_append_printable(&text, slice_of(keys->paths[i]), sizeof(told.keys[i]) / 4);
+        text_append_printable(&text, slice_of(keys->list[i].path), sizeof(told.keys[i]) / 4);
         snprintf(told.keys[i], sizeof(told.keys[i]), "%s", buf_string(&text));
         buf_fini(&text);
     }
@@ -119,18 +181,63 @@ void untaken_look(struct untaken *untaken, const struct mapped *mapped)
     }
     assert(mapped->rule_index < untaken->ruleset->count);
     keys = &untaken->rules[mapped->rule_index];
-    if (keys->messages++ % EACH != 0 && message->received_at_us < keys->again_us) {
+    if (!mapped->rule->options->add_columns && keys->messages++ % EACH != 0 &&
+        message->received_at_us < keys->again_us) {
         return;
     }
     keys->again_us = message->received_at_us + SECOND_US;
-    if (keys->count == KEYS_MAX) {
+    if (keys->count == KEYS_MAX && !mapped->rule->options->add_columns) {
         return;
     }
     look.keys = keys;
     path_uses_untaken(&mapped->rule->uses, mapped->subject.payload, note, &look);
+    untaken->wanted += look.wanted;
     if (look.found) {
         tell(mapped->rule, keys);
     }
+}
+
+/* --- columns to be added ---------------------------------------------------------------------- */
+
+static struct key *find_wanted(struct keys *keys, int64_t now_ms)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        if (keys->list[i].state == KEY_WANTED && keys->list[i].due_ms <= now_ms) {
+            return &keys->list[i];
+        }
+    }
+    return NULL;
+}
+
+bool untaken_take(struct untaken *untaken, struct untaken_column *column)
+{
+    int64_t now_ms = untaken->wanted == 0 ? 0 : clock_monotonic_ms();
+
+    untaken->taken = NULL;
+    for (size_t i = 0; untaken->wanted > 0 && i < untaken->ruleset->count; i++) {
+        struct key *key = find_wanted(&untaken->rules[i], now_ms);
+
+        if (key != NULL) {
+            key->state = KEY_TAKEN;
+            untaken->wanted--;
+            untaken->taken = key;
+            *column = (struct untaken_column){.rule = untaken->ruleset->rules[i],
+                                              .path = key->path,
+                                              .expression = key->expression,
+                                              .type = key->type};
+            return true;
+        }
+    }
+    return false;
+}
+
+void untaken_later(struct untaken *untaken)
+{
+    assert(untaken->taken != NULL && untaken->taken->state == KEY_TAKEN);
+    untaken->taken->state = KEY_WANTED;
+    untaken->taken->due_ms = clock_monotonic_ms() + LATER_MS;
+    untaken->wanted++;
+    untaken->taken = NULL;
 }
 
 /* --- explain ---------------------------------------------------------------------------------- */

@@ -18,8 +18,23 @@ struct untaken;
 struct untaken *untaken_new(const struct ruleset *ruleset);
 void untaken_free(struct untaken *untaken);
 
-/* Perhaps looks at a message that becomes rows. `untaken` may be NULL. */
+/* Perhaps looks at a message that becomes rows: at each one under a rule with add_columns.
+ * `untaken` may be NULL. */
 void untaken_look(struct untaken *untaken, const struct mapped *mapped);
+
+/* A key of a rule with add_columns that is to become a column. */
+struct untaken_column {
+    const struct rule *rule;
+    const char *path;       /* "pos.lon"; owned by untaken */
+    const char *expression; /* "$.pos.lon"; likewise */
+    const char *type;       /* as SQL writes it; a constant */
+};
+
+/* The next one that is due; each is given once, and again after untaken_later(). */
+bool untaken_take(struct untaken *untaken, struct untaken_column *column);
+
+/* The table was locked: the key that was taken last is due again in a minute. */
+void untaken_later(struct untaken *untaken);
 
 /* Looks at one message under one rule, and appends its keys as in "power, co2". False: there are
  * none. For explain. */

@@ -171,3 +171,39 @@ enum outcome path_parse(struct parser *parser, bool wildcards, struct path_step 
     }
     return outcome;
 }
+
+/* A name behind "." has ASCII letters, digits and "_" only, and no digit in front: what any reader of
+ * paths takes. */
+static bool is_plain(struct slice name)
+{
+    bool plain = name.length > 0 && !ascii_is_digit(name.data[0]);
+
+    for (size_t i = 0; i < name.length; i++) {
+        plain &=
+            ascii_is_digit(name.data[i]) || ascii_is_letter(name.data[i]) || name.data[i] == '_';
+    }
+    return plain;
+}
+
+void path_append_member(struct buf *out, struct slice name)
+{
+    if (is_plain(name)) {
+        buf_append_byte(out, '.');
+        buf_append_slice(out, name);
+        return;
+    }
+    buf_append_text(out, "['");
+    for (size_t i = 0; i < name.length; i++) {
+        unsigned char c = (unsigned char) name.data[i];
+
+        if (c == '\'' || c == '\\') {
+            buf_append_byte(out, '\\');
+            buf_append_byte(out, c);
+        } else if (c < 0x20) {
+            buf_printf(out, "\\u%04x", c);
+        } else {
+            buf_append_byte(out, c);
+        }
+    }
+    buf_append_text(out, "']");
+}

@@ -33,6 +33,9 @@ struct path_step {
  * unless allowed. */
 enum outcome path_parse(struct parser *parser, bool wildcards, struct path_step **steps) MUST_CHECK;
 
+/* Appends the step to a member: ".name", or "['odd name']" where a name needs quotes. */
+void path_append_member(struct buf *out, struct slice name);
+
 /* The node that one step leads to, or NULL: it is not there, or `node` is no container of that
  * kind. */
 static inline const struct node *path_step_take(const struct path_step *step,

@@ -44,6 +44,7 @@ struct walk {
     bool (*tell)(void *context, const struct untaken_key *key);
     void *context;
     struct buf path;
+    struct buf expression;
     size_t start; /* in `path`: where the row's own begins */
     bool in_row;
     bool ended; /* `tell` has heard enough */
@@ -111,8 +112,10 @@ static void look(struct walk *walk, const struct node *node, const struct trail 
 /* Tells of a member that no path reaches. */
 static void tell(struct walk *walk, const struct node *member)
 {
-    const struct untaken_key key = {
-        .node = member, .path = buf_string(&walk->path) + walk->start, .in_row = walk->in_row};
+    const struct untaken_key key = {.node = member,
+                                    .path = buf_string(&walk->path) + walk->start,
+                                    .expression = buf_string(&walk->expression),
+                                    .in_row = walk->in_row};
 
     walk->ended = !walk->tell(walk->context, &key);
 }
@@ -121,12 +124,17 @@ static void tell(struct walk *walk, const struct node *member)
 static void look_at_row(struct walk *walk, const struct node *row, const struct trail *below,
                         int depth)
 {
+    struct buf outside = walk->expression;
     size_t start = walk->start;
     bool in_row = walk->in_row;
 
     walk->start = walk->path.length;
     walk->in_row = true;
+    walk->expression = (struct buf){0};
+    buf_append_byte(&walk->expression, '$');
     look(walk, row, below, depth);
+    buf_fini(&walk->expression);
+    walk->expression = outside;
     walk->start = start;
     walk->in_row = in_row;
 }
@@ -138,6 +146,7 @@ static void look_at_member(struct walk *walk, const struct node *member, const s
     assert(trail->count <= PATH_USES_MAX);
     struct trail below;
     size_t length = walk->path.length;
+    size_t expression_length = walk->expression.length;
 
     trail_begin(&below);
     for (size_t i = 0; i < trail->count; i++) {
@@ -150,6 +159,7 @@ static void look_at_member(struct walk *walk, const struct node *member, const s
     follow_rows(walk, &below, trail, member, true);
     buf_append_text(&walk->path, length == walk->start ? "" : ".");
     buf_append_slice(&walk->path, member->key);
+    path_append_member(&walk->expression, member->key);
     if (below.count == 0 && !below.used && !below.on_rows) {
         tell(walk, member);
     } else if (below.on_rows && below.rows == NULL) {
@@ -158,6 +168,7 @@ static void look_at_member(struct walk *walk, const struct node *member, const s
         look(walk, member, &below, depth + 1);
     }
     walk->path.length = length;
+    walk->expression.length = expression_length;
 }
 
 /* The first element stands for all of them. */
@@ -214,6 +225,8 @@ void path_uses_untaken(const struct path_uses *uses, const struct node *payload,
     }
     begin_level(uses, &trail, uses->row_levels);
     walk.in_row = uses->rows == NULL;
+    buf_append_text(&walk.expression, walk.in_row ? "$" : "$$");
     look(&walk, payload, &trail, 0);
+    buf_fini(&walk.expression);
     buf_fini(&walk.path);
 }

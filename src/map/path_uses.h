@@ -50,8 +50,9 @@ void path_uses_add(struct path_uses *uses, const struct path_use *use);
 /* A key that nothing takes. */
 struct untaken_key {
     const struct node *node;
-    const char *path; /* "pos.lon"; of a row: from its element on; valid during the call */
-    bool in_row;      /* below an element of `rows` */
+    const char *path;       /* "pos.lon"; of a row: from its element on; valid during the call */
+    const char *expression; /* the same as a rule writes it: "$.pos.lon", "$$['odd key']" */
+    bool in_row;            /* below an element of `rows` */
 };
 
 /* Calls `tell` for each member of an object that no expression looks at, in document order, until it

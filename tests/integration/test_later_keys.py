@@ -32,3 +32,79 @@ def test_keys_that_no_column_takes_are_told(env):
     env.wait(lambda: len(not_taken(bridge)) == 8, 15, lambda: not_taken(bridge))
     assert " and 24 more" in env.cli("status", config=bridge).out
     bridge.check_books()
+
+
+ADDING = RULE.replace('table = "plug";', 'table = "plug"; add_columns = true;')
+
+
+def columns(env):
+    return dict(env.sql("select column_name::text, data_type::text from information_schema.columns where table_name = 'plug'"))
+
+
+@quick
+def test_later_keys_become_columns(env):
+    """From the very first value on, also behind a restart; odd names and nested values too; every message once."""
+    env.sql("create table plug (id text, volt float8, lat float8)")
+    bridge = env.bridge(ADDING)
+    env.publish([("~/plug/a", '{"volt": 230}')] * 3)
+    env.wait_rows("plug", 3)
+    env.publish([("~/plug/b", '{"volt": 230, "power": 5, "State": "on", "pos": {"lat": 1, "lon": 2.5}, "odd key": true, "nested": {"a": [1]}, "none": null}')] * 3)
+    env.publish([("~/plug/c", '{"power": 0.123456789012345678901, "none": 1}')])
+    env.wait_rows("plug", 7)
+    assert columns(env) == {"id": "text", "volt": "double precision", "lat": "double precision", "power": "numeric", "state": "text",
+                            "pos_lon": "numeric", "odd_key": "boolean", "nested": "jsonb", "none": "numeric"}, columns(env)
+    assert env.sql("select power::text, state, pos_lon::text, odd_key, nested, none from plug where id = 'b'") == [("5", "on", "2.5", True, {"a": [1]}, None)] * 3
+    assert env.sql("select power::text, none::int from plug where id = 'c'") == [("0.123456789012345678901", 1)]
+    assert not_taken(bridge) == []
+    bridge.check_books()
+    bridge.restart()
+    env.publish([("~/plug/d", '{"power": 7}')])
+    env.wait_rows("plug", 8)
+    assert env.one("select power::int from plug where id = 'd'") == 7
+    explained = env.cli("explain", env.topic("~/plug/e"), '{"power": 7}', config=bridge)
+    assert '"power":7' in explained.out, explained
+    bridge.configure(RULE)
+    bridge.signal(signal.SIGHUP)
+    bridge.wait_log("configuration reloaded")
+    env.wait(lambda: env.publish([("~/plug/f", '{"power": 8}')]) and env.one("select count(*) from plug where id = 'f' and power is null") > 0, 15)
+
+
+@quick
+def test_a_column_that_can_not_be_added(env):
+    """Denied, locked, or a person's own: told once, and the messages are stored without it; nobody waits."""
+    env.admin("create table plug (id text, volt float8, lat float8, mine text); grant insert, select on plug to bridge")
+    bridge = env.bridge(ADDING)
+    for n in range(3):
+        env.publish([("~/plug/a", '{"volt": 230, "power": 5, "mine": 1}')])
+        env.wait_rows("plug", n + 1)
+    assert bridge.log().count("must be owner") == 1, bridge.log()
+    assert not_taken(bridge) == ["power", "mine"] and env.dead_letters() == []
+    env.admin("alter table plug owner to bridge")
+    bridge.signal(signal.SIGHUP)
+    bridge.wait_log("configuration reloaded")
+    reader = env.run.connect(env.database)
+    reader.autocommit = False
+    reader.cursor().execute("select count(*) from plug")
+    env.publish([("~/plug/b", '{"volt": 230, "power": 5, "mine": 1}')])
+    env.wait_rows("plug", 4)
+    assert "power" not in columns(env)
+    reader.rollback()
+    bridge.restart()  # else it tries again in a minute
+    env.publish([("~/plug/c", '{"volt": 230, "power": 5, "mine": 1}')])
+    env.wait_rows("plug", 5)
+    assert env.sql("select power::int, mine from plug where id = 'c'") == [(5, None)] and "that is not the bridge's" in bridge.log()
+    bridge.check_books()
+
+
+@quick
+def test_killed_behind_a_column(env):
+    """The column is in the table, and nothing else knows of it: the next process takes it for its own."""
+    env.sql("create table plug (id text, volt float8, lat float8)")
+    bridge = env.bridge(ADDING, faults="load.column.added=kill@1")
+    env.publish([("~/plug/a", '{"power": 5}')])
+    env.wait(lambda: not bridge.running(), 15)
+    assert "power" in columns(env) and env.one("select count(*) from plug") == 0
+    bridge.start()
+    env.wait_rows("plug", 1)
+    assert env.sql("select id, power::int from plug") == [("a", 5)]
+    bridge.check_books()

@@ -13,6 +13,8 @@ static bool note(void *context, const struct untaken_key *key)
     struct buf *out = context;
 
     buf_printf(out, "%s%s%s", out->length > 0 ? " " : "", key->in_row ? "" : "$$.", key->path);
+    CHECK(strncmp(key->expression, key->in_row ? "$." : "$$.", key->in_row ? 2 : 3) == 0 ||
+          strcmp(key->expression, "$['other one']") == 0);
     return true;
 }
 

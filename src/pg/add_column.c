@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "pg/add_column.h"
+
+#include <string.h>
+
+#include "pg/pg_quote.h"
+
+/* The beginning of the comment by which a column is known. */
+static const char mark[] = "added by mqtt2pg: ";
+
+static void append_sql(struct buf *sql, const char *relation, const struct new_column *column)
+{
+    struct buf comment = {0};
+
+    buf_printf(sql, "begin; set local lock_timeout = %d; alter table %s add column ",
+               ADD_COLUMN_LOCK_MS, relation);
+    pg_quote_identifier(sql, slice_of(column->name));
+    buf_printf(sql, " %s; comment on column %s.", column->type, relation);
+    pg_quote_identifier(sql, slice_of(column->name));
+    buf_append_text(sql, " is ");
+    buf_printf(&comment, "%s%s", mark, column->comment);
+    pg_quote_literal(sql, buf_slice(&comment));
+    buf_append_text(sql, "; commit");
+    buf_fini(&comment);
+}
+
+/* Did a bridge add the column that is there? */
+static enum add_column_result look_at_comment(struct pg_connection *connection,
+                                              const char *relation, const char *name,
+                                              struct pg_failure *failure)
+{
+    static const char sql[] =
+        "select pg_catalog.col_description(attrelid, attnum) from pg_catalog.pg_attribute "
+        "where attrelid = $1::pg_catalog.regclass and attname = $2 and not attisdropped";
+    const char *values[] = {relation, name};
+    struct pg_rows *rows = NULL;
+    const char *comment;
+    enum add_column_result result = ADD_COLUMN_REFUSED;
+
+    if (pg_query(connection, sql, 2, values, &rows, failure) != OUTCOME_OK) {
+        return pg_is_connected(connection) ? ADD_COLUMN_REFUSED : ADD_COLUMN_LOST;
+    }
+    comment = pg_rows_count(rows) == 1 ? pg_rows_text(rows, 0, 0) : NULL;
+    if (comment != NULL && strncmp(comment, mark, sizeof(mark) - 1) == 0) {
+        result = ADD_COLUMN_DONE;
+    } else {
+        (void) pg_failure_set(failure, SQL_RETRY,
+                              "the table has a column \"%s\" that is not the bridge's: name it in "
+                              "columns of the rule",
+                              name);
+    }
+    pg_rows_free(rows);
+    return result;
+}
+
+enum add_column_result add_column(struct pg_connection *connection, const struct new_column *column,
+                                  struct pg_failure *failure)
+{
+    struct buf relation = {0};
+    struct buf sql = {0};
+    struct pg_failure after;
+    enum add_column_result result = ADD_COLUMN_DONE;
+
+    if (!pg_quote_relation(&relation, slice_of(column->relation))) {
+        (void) pg_failure_set(failure, SQL_RETRY, "\"%s\" is no name of a table", column->relation);
+        buf_fini(&relation);
+        return ADD_COLUMN_REFUSED;
+    }
+    append_sql(&sql, buf_string(&relation), column);
+    if (pg_run(connection, buf_string(&sql), failure) != OUTCOME_OK) {
+        result = ADD_COLUMN_REFUSED;
+        if (!pg_is_connected(connection) || pg_run(connection, "rollback", &after) != OUTCOME_OK) {
+            result = ADD_COLUMN_LOST;
+        } else if (strcmp(failure->sqlstate, "55P03") == 0) {
+            result = ADD_COLUMN_LATER;
+        } else if (strcmp(failure->sqlstate, "42701") == 0) {
+            result = look_at_comment(connection, buf_string(&relation), column->name, failure);
+        }
+    }
+    buf_fini(&sql);
+    buf_fini(&relation);
+    return result;
+}

@@ -1,0 +1,35 @@
+/*
+ * add_column: gives a table one more column, without making anybody wait for long.
+ *
+ * ALTER TABLE wants the strongest lock, and while it waits for that, everybody else waits behind it.
+ * So it waits for ADD_COLUMN_LOCK_MS at most and is tried again later. A column that is added gets a
+ * COMMENT by which it is known again: a column of a person's is never taken for one.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_ADD_COLUMN_H
+#define MQTT2PG_PG_ADD_COLUMN_H
+
+#include "pg/pg_connection.h"
+
+enum { ADD_COLUMN_LOCK_MS = 200 };
+
+struct new_column {
+    const char *relation; /* as the rule writes it: "public.telemetry" */
+    const char *name;
+    const char *type;    /* as SQL writes it */
+    const char *comment; /* where its values come from: "$.power" */
+};
+
+enum add_column_result {
+    ADD_COLUMN_DONE,    /* it is there, and was added by a bridge, now or before */
+    ADD_COLUMN_LATER,   /* the table is locked */
+    ADD_COLUMN_REFUSED, /* with PostgreSQL's words in `failure` */
+    ADD_COLUMN_LOST,    /* the connection is lost; the column may be there */
+};
+
+/* In a transaction of its own. */
+enum add_column_result add_column(struct pg_connection *connection, const struct new_column *column,
+                                  struct pg_failure *failure) MUST_CHECK;
+
+#endif
