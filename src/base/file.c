@@ -203,6 +203,9 @@ static enum outcome load_from(int fd, const char *path, size_t bytes_max, struct
     enum outcome outcome = OUTCOME_FATAL;
     size_t start = out->length;
     ssize_t got = 0;
+    if (fd < 0 && errno == EINVAL) {
+        return error_set(error, OUTCOME_FATAL, "\"%s\" is no regular file", path);
+    }
     if (fd < 0) {
         return error_errno(error, OUTCOME_FATAL, "could not open file \"%s\"", path);
     }

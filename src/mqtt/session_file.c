@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -165,13 +164,8 @@ void session_file_init(struct session_file *file, const char *directory, const c
     struct buf content = {0};
     struct error error = {0};
     char *path = memory_printf("%s/%s", directory, file_name);
-    struct stat status;
     errno = 0;
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        /* Opening a pipe would wait for a writer. */
-        log_warn("what should be the file with the broker's session is no file, ignoring it",
-                 F_TEXT("file", path));
-    } else if (file_load_regular(path, SESSION_BYTES_MAX, &content, &error) != OUTCOME_OK) {
+    if (file_load_regular(path, SESSION_BYTES_MAX, &content, &error) != OUTCOME_OK) {
         if (errno != ENOENT) {
             log_warn("could not read the file with the broker's session",
                      F_TEXT("reason", error.text));
