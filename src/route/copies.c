@@ -14,6 +14,7 @@
 #define ROUTER_CACHE_BYTES ((size_t) 4 * 1024 * 1024)
 #define NEAR_MESSAGES 64
 #define NEAR_US 1000000
+#define BRINGS_MESSAGES (TRACKS_MAX / 2) /* silent for longer: perhaps the broker refuses it */
 
 /* What was answered to the rules of one share group. */
 struct answer {
@@ -21,9 +22,17 @@ struct answer {
     bool counts;
 };
 
+/* Between which messages a subscription has brought something; 0: nothing yet. */
+struct bringer {
+    uint32_t identifier;
+    uint64_t first, last;
+};
+
 struct copies {
     const struct plans *plans;     /* borrowed; NULL: none yet */
     struct topic_filter **filters; /* owned; of plans->list, for the router */
+    struct bringer *bringers;      /* owned; of plans->list */
+    size_t bringer_count;
     struct router *router;         /* owned */
     struct tracks tracks;
     uint64_t judged;        /* number of the message that was judged last */
@@ -70,8 +79,27 @@ void copies_free(struct copies *copies)
         free(copies->answers);
         drop_router(copies);
         tracks_fini(&copies->tracks);
+        free(copies->bringers);
         free(copies);
     }
+}
+
+/* A subscription that goes on has brought what it has brought. */
+static void take_bringers(struct copies *copies, const struct plans *plans)
+{
+    struct bringer *taken = memory_alloc((plans->count + 1) * sizeof(*taken));
+
+    for (size_t i = 0; i < plans->count; i++) {
+        taken[i].identifier = plans->list[i].identifier;
+        for (size_t j = 0; j < copies->bringer_count; j++) {
+            if (copies->bringers[j].identifier == taken[i].identifier) {
+                taken[i] = copies->bringers[j];
+            }
+        }
+    }
+    free(copies->bringers);
+    copies->bringers = taken;
+    copies->bringer_count = plans->count;
 }
 
 void copies_use(struct copies *copies, const struct plans *plans)
@@ -79,6 +107,7 @@ void copies_use(struct copies *copies, const struct plans *plans)
     struct error error;
 
     drop_router(copies);
+    take_bringers(copies, plans);
     copies->plans = plans;
     copies->filters = memory_alloc((plans->count + 1) * sizeof(struct topic_filter *));
     for (size_t i = 0; i < plans->count; i++) {
@@ -94,6 +123,15 @@ void copies_use(struct copies *copies, const struct plans *plans)
 void copies_rewind(struct copies *copies, uint64_t first)
 {
     tracks_rewind(&copies->tracks, first);
+    for (size_t i = 0; i < copies->bringer_count; i++) {
+        struct bringer *bringer = &copies->bringers[i];
+
+        if (bringer->last >= first) {
+            bringer->last = bringer->first < first ? first - 1 : 0;
+            bringer->first = bringer->last == 0 ? 0 : bringer->first;
+        }
+        assert((bringer->first == 0) == (bringer->last == 0) && bringer->first <= bringer->last);
+    }
     forget_answers(copies);
     copies->judged = 0;
 }
@@ -145,6 +183,25 @@ static uint32_t plan_at(const struct plans *plans, uint64_t sequence)
     return plans->steps[i].number;
 }
 
+static void note_bringer(struct copies *copies, const struct planned *planned, uint64_t sequence)
+{
+    struct bringer *bringer = &copies->bringers[planned - copies->plans->list];
+
+    assert(bringer->identifier == planned->identifier);
+    bringer->first = bringer->first == 0 ? sequence : bringer->first;
+    bringer->last = sequence > bringer->last ? sequence : bringer->last;
+}
+
+/* Did it bring a message not long before this one? The broker may refuse a subscription that a plan
+ * wants. */
+static bool brings(const struct copies *copies, const struct planned *planned, uint64_t sequence)
+{
+    const struct bringer *bringer = &copies->bringers[planned - copies->plans->list];
+
+    return bringer->last > 0 && bringer->first < sequence &&
+           bringer->last + BRINGS_MESSAGES >= sequence;
+}
+
 /* Is it of QoS 0 where another subscription brings the topic with a higher one? */
 static bool is_lesser(const struct copies *copies, const struct copy *copy,
                       const struct planned *planned)
@@ -155,6 +212,7 @@ static bool is_lesser(const struct copies *copies, const struct copy *copy,
         const struct planned *other = subscription_at(copies, copy, i);
 
         if (other->qos > 0 && has(other, plan) &&
+            brings(copies, other, copy->message->sequence) &&
             slice_equal(filter_share(other->filter), filter_share(planned->filter))) {
             return true;
         }
@@ -209,7 +267,7 @@ static const struct planned *find_planned(const struct copies *copies, const str
     return NULL;
 }
 
-static void find_origin(const struct copies *copies, const struct copy *copy, struct origin *origin)
+static void find_origin(struct copies *copies, const struct copy *copy, struct origin *origin)
 {
     struct slice properties = copy->message->properties;
     struct property_item item;
@@ -226,6 +284,7 @@ static void find_origin(const struct copies *copies, const struct copy *copy, st
             add_origin(origin, item.number, 0);
             continue;
         }
+        note_bringer(copies, planned, copy->message->sequence);
         origin->known = true;
         origin->eligible |= is_eligible(copies, copy, planned);
         add_origin(origin, subscription_identifier(planned->filter),

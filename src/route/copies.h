@@ -20,7 +20,8 @@
  *
  * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy with QoS 0 for a subscription
  * of QoS 0 does not count while another one with a higher QoS brings the topic: QoS 0 overtakes, and
- * its copy may be far away. A retained message that the broker sends because of a SUBSCRIBE belongs
+ * its copy may be far away. "Brings" means that it has brought some message not long before: the
+ * broker may refuse what the plan wants. A retained message that the broker sends because of a SUBSCRIBE belongs
  * to the rules that this subscription serves.
  *
  * Shared subscriptions: a rule of a group takes copies for its group alone, and others only from the

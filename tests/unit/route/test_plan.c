@@ -317,7 +317,8 @@ static void test_words(void)
         {"n/+", "$share/g/n/+", "1.1=a 1.1=b 2.2=b 2.2=d", "a b d "},
         {"n/+ $share/g/n/#", "n/+ $share/g/n/#", "1.1=a 1.2=a 1.2=b", "a "}, /* another group */
         {"n/+:0r n/#", "n/+:0r n/#", "q1.1=a q1.1=b 1.2=a 1.2=b", "a b "},   /* QoS 0 overtakes */
-        {"n/+", "n/#", "1.1=a 9.9=a 2.2=a 1.1=b", "a b "}, /* of a plan that is forgotten */
+        {"n/+:0r n/#", "n/+:0r n/#", "q1.1=a q1.1=b", "a b "}, /* the broker refuses n/# */
+        {"n/+", "n/#", "1.1=a 9.9=a 2.2=a 1.1=b", "a b "},     /* of a plan that is forgotten */
         {"n/+", "n/#", "1.1=a l2.2=a", "a a "},            /* queued before the edit; a new one */
         {"n/+:2 n/#", "n/+:2 n/#", "1.1=a l1.2=a", "a "},  /* both stand: a cut lay between them */
     };
@@ -361,6 +362,38 @@ static void test_read_again_without_the_first_copy(void)
     plans_free(plans);
 }
 
+/* A copy with QoS 0 overtakes tens of thousands that were queued for the subscription with QoS 1. */
+static void test_queue_behind_qos_0(void)
+{
+    struct plans *plans = next(NULL, "n/+:0r n/#", 0);
+    struct copies *copies = copies_new();
+    struct buf taken = {0};
+    uint64_t sequence = 1;
+
+    copies_use(copies, plans);
+    feed_from(copies, plans, sequence++, "1.2=first", &taken);
+    feed_from(copies, plans, sequence++, "q1.1=a", &taken);
+    CHECK_TEXT_EQ(buf_string(&taken), "first ");
+    for (; sequence < 40000; sequence++) {
+        char word[32];
+        snprintf(word, sizeof(word), "1.2=%d", (int) sequence);
+        feed_from(copies, plans, sequence, word, &taken);
+    }
+    buf_reset(&taken);
+    feed_from(copies, plans, sequence++, "1.2=a", &taken);
+    CHECK_TEXT_EQ(buf_string(&taken), "a ");
+    /* The session was lost, and now the broker refuses n/#. */
+    for (int i = 0; i < 20000; i++) {
+        feed_from(copies, plans, sequence++, "q1.1=b", &taken);
+    }
+    buf_reset(&taken);
+    feed_from(copies, plans, sequence++, "q1.1=c", &taken);
+    CHECK_TEXT_EQ(buf_string(&taken), "c ");
+    buf_fini(&taken);
+    copies_free(copies);
+    plans_free(plans);
+}
+
 /* A message that was taken before the plan was made can have no other copy for it: an equal one behind
  * it is another message (a device that says "on" once an hour). */
 static void test_equal_content_long_after(void)
@@ -382,4 +415,5 @@ UNIT_MAIN("route/plan", {"identifiers", test_identifiers}, {"there and back", te
           {"serving", test_serving}, {"forgetting", test_forgetting}, {"text", test_text},
           {"adopting", test_adopting}, {"copies word by word", test_words},
           {"read again without the first copy", test_read_again_without_the_first_copy},
+          {"queue behind QoS 0", test_queue_behind_qos_0},
           {"equal content long after", test_equal_content_long_after})
