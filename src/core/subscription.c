@@ -26,6 +26,8 @@ struct subscription *subscription_set_add(struct subscription_set *set,
     struct subscription *added = &set->list[set->count++];
     *added = *subscription;
     added->filter = memory_strdup(subscription->filter);
+    added->covered_by =
+        subscription->covered_by == NULL ? NULL : memory_strdup(subscription->covered_by);
     return added;
 }
 
@@ -44,6 +46,7 @@ void subscription_set_fini(struct subscription_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         free(set->list[i].filter);
+        free(set->list[i].covered_by);
     }
     free(set->list);
     *set = (struct subscription_set){0};

@@ -83,6 +83,10 @@ void ruleset_free(struct ruleset *ruleset)
     for (size_t i = 0; i < ruleset->count; i++) {
         rule_free(ruleset->rules[i]);
     }
+    for (size_t i = 0; ruleset->subscribed != NULL && i < ruleset->filter_count; i++) {
+        free(ruleset->subscribed[i]);
+    }
+    free(ruleset->subscribed);
     free(ruleset->serving);
     free(ruleset->owners);
     free(ruleset->filters);
@@ -92,16 +96,16 @@ void ruleset_free(struct ruleset *ruleset)
 
 void ruleset_set_plans(struct ruleset *ruleset, const struct plans *plans)
 {
+    assert(ruleset->plans == NULL);
     ruleset->plans = plans;
-    free(ruleset->serving);
+    ruleset->subscribed = memory_alloc((ruleset->filter_count + 1) * sizeof(char *));
     ruleset->serving = memory_alloc((ruleset->filter_count + 1) * sizeof(*ruleset->serving));
     for (size_t i = 0; i < ruleset->filter_count; i++) {
         const struct rule *rule = ruleset->rules[ruleset->owners[i]];
-        char *filter =
-            subscription_full_filter(rule->share, topic_filter_mqtt(ruleset->filters[i]));
 
-        ruleset->serving[i] = plans_serving(plans, filter);
-        free(filter);
+        ruleset->subscribed[i] =
+            subscription_full_filter(rule->share, topic_filter_mqtt(ruleset->filters[i]));
+        ruleset->serving[i] = plans_serving(plans, ruleset->subscribed[i]);
     }
 }
 
@@ -119,6 +123,7 @@ enum routing ruleset_find(const struct ruleset *ruleset, struct copies *copies,
         const struct rule *rule = ruleset->rules[owner];
         const struct copy_wish wish = {
             .share = rule->share,
+            .filter = ruleset->subscribed == NULL ? NULL : ruleset->subscribed[filter],
             .serving = ruleset->serving == NULL ? NULL : ruleset->serving[filter],
         };
 

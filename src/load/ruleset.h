@@ -25,6 +25,7 @@ struct ruleset {
     struct router *router;
     struct subscription_set wanted; /* what the rules ask for, without identifiers */
     const struct plans *plans;      /* borrowed; the newest is theirs; NULL: every copy counts */
+    char **subscribed;     /* owned array: each filter as it would be subscribed; NULL: no plans */
     const char **serving;  /* owned array: for each filter the one whose subscription serves it */
     const char *client_id; /* borrowed */
 };

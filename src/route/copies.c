@@ -33,7 +33,7 @@ struct copies {
     struct topic_filter **filters; /* owned; of plans->list, for the router */
     struct bringer *bringers;      /* owned; of plans->list */
     size_t bringer_count;
-    struct router *router;         /* owned */
+    struct router *router; /* owned */
     struct tracks tracks;
     uint64_t judged;        /* number of the message that was judged last */
     struct answer *answers; /* owned; about it */
@@ -211,8 +211,7 @@ static bool is_lesser(const struct copies *copies, const struct copy *copy,
     for (size_t i = 0; planned->qos == 0 && has(planned, plan) && i < copy->count; i++) {
         const struct planned *other = subscription_at(copies, copy, i);
 
-        if (other->qos > 0 && has(other, plan) &&
-            brings(copies, other, copy->message->sequence) &&
+        if (other->qos > 0 && has(other, plan) && brings(copies, other, copy->message->sequence) &&
             slice_equal(filter_share(other->filter), filter_share(planned->filter))) {
             return true;
         }
@@ -342,6 +341,19 @@ static bool is_twin(const struct copies *copies, const struct copy *copy, const 
     return true;
 }
 
+/* How many subscriptions may bring the message: the covered ones only once they have brought any. */
+static size_t sources(const struct copies *copies, const struct copy *copy)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < copy->count; i++) {
+        const struct planned *planned = subscription_at(copies, copy, i);
+
+        count += !planned->covered || copies->bringers[planned - copies->plans->list].last > 0;
+    }
+    return count;
+}
+
 static bool judge(struct copies *copies, const struct copy *copy)
 {
     struct origin origin;
@@ -349,7 +361,7 @@ static bool judge(struct copies *copies, const struct copy *copy)
     bool twin;
 
     find_origin(copies, copy, &origin);
-    if (origin.count == 0 || !origin.eligible || (copy->count < 2 && origin.known)) {
+    if (origin.count == 0 || !origin.eligible || (sources(copies, copy) < 2 && origin.known)) {
         return origin.count == 0 || origin.eligible;
     }
     track = track_of(copies, copy);
@@ -364,7 +376,8 @@ static bool judge(struct copies *copies, const struct copy *copy)
 }
 
 /* Of a retained message: did it come because of the SUBSCRIBE that serves the rule? */
-static bool serves(const struct copies *copies, const struct copy *copy, const char *serving)
+static bool serves(const struct copies *copies, const struct copy *copy,
+                   const struct copy_wish *wish)
 {
     bool known = false;
 
@@ -375,7 +388,8 @@ static bool serves(const struct copies *copies, const struct copy *copy, const c
             continue;
         }
         known = true;
-        if (serving != NULL && strcmp(planned->filter, serving) == 0) {
+        if ((wish->serving != NULL && strcmp(planned->filter, wish->serving) == 0) ||
+            (wish->filter != NULL && strcmp(planned->filter, wish->filter) == 0)) {
             return true;
         }
     }
@@ -411,7 +425,7 @@ bool copies_count(struct copies *copies, const struct message *message,
     }
     copy.count = router_find(copies->router, message->topic, &copy.found);
     if (message->retained) {
-        return serves(copies, &copy, wish->serving);
+        return serves(copies, &copy, wish);
     }
     return ask(copies, &copy);
 }

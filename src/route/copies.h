@@ -71,6 +71,7 @@ void copies_rewind(struct copies *copies, uint64_t first);
 /* Who asks: a rule. Borrowed texts. */
 struct copy_wish {
     const char *share;   /* its share group, "" for none */
+    const char *filter;  /* its own, as it would be subscribed; NULL: of no rule */
     const char *serving; /* the filter of the subscription that serves it (plans_serving()) */
 };
 

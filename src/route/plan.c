@@ -55,24 +55,33 @@ static bool same_share(const char *left, const char *right)
     return slice_equal(filter_share(left), filter_share(right));
 }
 
-static const struct planned *find_current(const struct plans *plans, const char *filter)
+/* The newest plan's, covered or not; NULL when it has none. */
+static const struct planned *find_current(const struct plans *plans, const char *filter,
+                                          bool covered)
 {
     for (size_t i = 0; plans != NULL && i < plans->count; i++) {
-        if (plans->list[i].gone == PLAN_NEVER && strcmp(plans->list[i].filter, filter) == 0) {
-            return &plans->list[i];
+        const struct planned *each = &plans->list[i];
+
+        if (each->gone == PLAN_NEVER && each->covered == covered &&
+            strcmp(each->filter, filter) == 0) {
+            return each;
         }
     }
     return NULL;
 }
 
-static const struct wish *find_wish(const struct making *making, const char *filter)
+/* Does the new plan have this subscription of the newest one, with whatever options? */
+static bool goes_on(const struct making *making, const struct planned *former)
 {
     for (size_t i = 0; i < making->count; i++) {
-        if (!making->wishes[i].left_out && strcmp(making->wishes[i].wanted->filter, filter) == 0) {
-            return &making->wishes[i];
+        const struct wish *wish = &making->wishes[i];
+
+        if (wish->left_out == former->covered &&
+            strcmp(wish->wanted->filter, former->filter) == 0) {
+            return !former->covered || wish->was_left_out;
         }
     }
-    return NULL;
+    return false;
 }
 
 static uint32_t next_rank(const struct plans *plans)
@@ -87,8 +96,7 @@ static uint32_t next_rank(const struct plans *plans)
 
 static bool was_left_out(const struct plans *plans, const struct subscription *wanted)
 {
-    const struct subscription *covered =
-        plans == NULL ? NULL : subscription_set_find(&plans->covered, wanted->filter);
+    const struct planned *covered = find_current(plans, wanted->filter, true);
 
     return covered != NULL && covered->qos == wanted->qos &&
            covered->retain_handling == wanted->retain_handling;
@@ -102,7 +110,7 @@ static void make_wishes(struct making *making, const struct subscription_set *wa
     making->count = wanted->count;
     for (size_t i = 0; i < wanted->count; i++) {
         const struct subscription *each = &wanted->list[i];
-        const struct planned *former = find_current(making->before, each->filter);
+        const struct planned *former = find_current(making->before, each->filter, false);
 
         making->wishes[i] = (struct wish){
             .wanted = each,
@@ -111,6 +119,7 @@ static void make_wishes(struct making *making, const struct subscription_set *wa
                          former->retain_handling == each->retain_handling &&
                          (former->identifier != 0) == making->moment->mqtt5,
             .was_left_out = was_left_out(making->before, each),
+            .left_out = each->covered_by != NULL,
             .rank = former != NULL ? former->rank : rank++,
         };
     }
@@ -147,10 +156,15 @@ static void leave_out_covered(struct making *making)
 
 static bool is_the_same(const struct making *making)
 {
-    size_t current = 0, wished = 0;
+    size_t current = 0;
 
     for (size_t i = 0; making->before != NULL && i < making->before->count; i++) {
-        current += making->before->list[i].gone == PLAN_NEVER;
+        const struct planned *former = &making->before->list[i];
+
+        if (former->gone == PLAN_NEVER && !goes_on(making, former)) {
+            return false;
+        }
+        current += former->gone == PLAN_NEVER;
     }
     for (size_t i = 0; i < making->count; i++) {
         const struct wish *wish = &making->wishes[i];
@@ -158,10 +172,8 @@ static bool is_the_same(const struct making *making)
         if (wish->left_out ? !wish->was_left_out : !wish->unchanged) {
             return false;
         }
-        wished += !wish->left_out;
     }
-    return making->before != NULL && current == wished &&
-           making->before->covered.count == making->count - wished;
+    return making->before != NULL && current == making->count;
 }
 
 static bool is_used(const struct plans *plans, uint32_t identifier)
@@ -213,9 +225,6 @@ static struct plans *copy_plans(const struct plans *before)
     for (size_t i = 0; before != NULL && i < before->step_count; i++) {
         add_step(plans, &before->steps[i]);
     }
-    for (size_t i = 0; before != NULL && i < before->covered.count; i++) {
-        subscription_set_add(&plans->covered, &before->covered.list[i]);
-    }
     return plans;
 }
 
@@ -223,7 +232,7 @@ static void take_wish(const struct making *making, struct plans *plans, const st
 {
     const struct subscription *wanted = wish->wanted;
 
-    if (wish->left_out || wish->unchanged) {
+    if (wish->left_out ? wish->was_left_out : wish->unchanged) {
         return;
     }
     if (wish->former != NULL) {
@@ -239,17 +248,8 @@ static void take_wish(const struct making *making, struct plans *plans, const st
             .rank = wish->rank,
             .born = making->number,
             .gone = PLAN_NEVER,
+            .covered = wish->left_out,
         });
-}
-
-static void take_covered(const struct making *making, struct plans *plans)
-{
-    subscription_set_fini(&plans->covered);
-    for (size_t i = 0; i < making->count; i++) {
-        if (making->wishes[i].left_out) {
-            subscription_set_add(&plans->covered, making->wishes[i].wanted);
-        }
-    }
 }
 
 static void end_unwanted(const struct making *making, struct plans *plans)
@@ -257,7 +257,7 @@ static void end_unwanted(const struct making *making, struct plans *plans)
     for (size_t i = 0; making->before != NULL && i < making->before->count; i++) {
         const struct planned *former = &making->before->list[i];
 
-        if (former->gone == PLAN_NEVER && find_wish(making, former->filter) == NULL) {
+        if (former->gone == PLAN_NEVER && !goes_on(making, former)) {
             plans->list[i].gone = making->number;
         }
     }
@@ -320,7 +320,6 @@ struct plans *plans_next(const struct plans *before, const struct subscription_s
         for (size_t i = 0; i < making.count; i++) {
             take_wish(&making, plans, &making.wishes[i]);
         }
-        take_covered(&making, plans);
         add_step(plans, &(struct plan_step){.number = making.number,
                                             .behind = moment->last > behind ? moment->last : behind,
                                             .made_us = moment->now_us});
@@ -363,31 +362,46 @@ void plans_free(struct plans *plans)
     for (size_t i = 0; i < plans->count; i++) {
         free(plans->list[i].filter);
     }
-    subscription_set_fini(&plans->covered);
     free(plans->list);
     free(plans->steps);
     free(plans);
+}
+
+static void add_subscription(const struct planned *planned, const char *covered_by,
+                             struct subscription_set *set)
+{
+    char *cover = covered_by == NULL ? NULL : memory_strdup(covered_by);
+
+    subscription_set_add(set, &(struct subscription){.filter = planned->filter,
+                                                     .qos = planned->qos,
+                                                     .retain_handling = planned->retain_handling,
+                                                     .identifier = planned->identifier,
+                                                     .covered_by = cover});
+    free(cover);
 }
 
 void plans_subscriptions(const struct plans *plans, struct subscription_set *set)
 {
     assert(set->count == 0);
     for (size_t i = 0; i < plans->count; i++) {
+        if (plans->list[i].gone == PLAN_NEVER && !plans->list[i].covered) {
+            add_subscription(&plans->list[i], NULL, set);
+        }
+    }
+    for (size_t i = 0; i < plans->count; i++) {
         const struct planned *each = &plans->list[i];
+        const char *cover = plans_serving(plans, each->filter);
 
-        if (each->gone == PLAN_NEVER) {
-            subscription_set_add(set,
-                                 &(struct subscription){.filter = each->filter,
-                                                        .qos = each->qos,
-                                                        .retain_handling = each->retain_handling,
-                                                        .identifier = each->identifier});
+        /* A file of plans that somebody wrote by hand may cover it with nothing. */
+        if (each->gone == PLAN_NEVER && each->covered && cover != NULL) {
+            add_subscription(each, cover, set);
         }
     }
 }
 
 const char *plans_serving(const struct plans *plans, const char *filter)
 {
-    const struct planned *own = find_current(plans, filter);
+    const struct planned *own = find_current(plans, filter, false);
 
     if (own != NULL) {
         return own->filter;
@@ -395,7 +409,7 @@ const char *plans_serving(const struct plans *plans, const char *filter)
     for (size_t i = 0; i < plans->count; i++) {
         const struct planned *each = &plans->list[i];
 
-        if (each->gone == PLAN_NEVER && same_share(each->filter, filter) &&
+        if (each->gone == PLAN_NEVER && !each->covered && same_share(each->filter, filter) &&
             mqtt_filter_covers(filter_unshared(each->filter), filter_unshared(filter))) {
             return each->filter;
         }

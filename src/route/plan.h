@@ -16,7 +16,8 @@
  * plan, so that the broker queues one copy of a message; never when it asks for a higher QoS or for
  * other retained messages, and never in favour of a filter that no rule asks for. It stays left out
  * in later plans, as long as it asks for the same and another one covers it: a subscription of its
- * own would bring it the retained messages once more.
+ * own would bring it the retained messages once more. A plan keeps it as a covered subscription with
+ * an identifier of its own, for a broker that refuses the other filter.
  *
  * Former plans are remembered for a week, and as long as the journal has messages that came before
  * the next one; at most PLANS_MAX of them. A copy for a subscription of a forgotten plan goes by its
@@ -44,6 +45,7 @@ struct planned {
     uint32_t rank;       /* lower: the filter has been there longer */
     uint32_t born;       /* number of the first plan that has it */
     uint32_t gone;       /* number of the first plan without it, or PLAN_NEVER */
+    bool covered;        /* another one brings its messages, unless the broker refuses that one */
 };
 
 struct plan_step {
@@ -56,7 +58,6 @@ struct plan_step {
 struct plans {
     struct planned *list; /* owned; by rank */
     size_t count;
-    struct subscription_set covered; /* what the newest plan left out */
     struct plan_step *steps; /* owned; the oldest plan that is remembered first, at least one */
     size_t step_count;
 };
@@ -70,7 +71,7 @@ struct plan_moment {
 };
 
 /* The plans `before` (NULL: none) and one for the wanted subscriptions, whose identifiers are not
- * looked at. Without another step when the newest plan wants the same. The caller's to free. */
+ * looked at; those with `covered_by` are covered ones. Without another step when the newest plan wants the same. The caller's to free. */
 struct plans *plans_next(const struct plans *before, const struct subscription_set *wanted,
                          const struct plan_moment *moment);
 
@@ -84,7 +85,7 @@ static inline const struct plan_step *plans_newest(const struct plans *plans)
     return &plans->steps[plans->step_count - 1];
 }
 
-/* Fills an empty set with the newest plan's subscriptions. */
+/* Fills an empty set with the newest plan's subscriptions, the covered ones behind the others. */
 void plans_subscriptions(const struct plans *plans, struct subscription_set *set);
 
 /* The filter in the newest plan whose subscription brings the messages of `filter`, which is one of

@@ -23,16 +23,11 @@ void plans_to_text(const struct plans *plans, struct buf *out)
     for (size_t i = 0; i < plans->count; i++) {
         const struct planned *each = &plans->list[i];
 
-        buf_printf(
-            out, "subscription %" PRIu32 " %" PRIu32 " %" PRIu32 " %d %d %" PRIu32 " %zu %s\n",
-            each->born, each->gone == PLAN_NEVER ? 0 : each->gone, each->rank, each->qos,
-            (int) each->retain_handling, each->identifier, strlen(each->filter), each->filter);
-    }
-    for (size_t i = 0; i < plans->covered.count; i++) {
-        const struct subscription *each = &plans->covered.list[i];
-
-        buf_printf(out, "covered %d %d %zu %s\n", each->qos, (int) each->retain_handling,
-                   strlen(each->filter), each->filter);
+        buf_printf(out, "%s %" PRIu32 " %" PRIu32 " %" PRIu32 " %d %d %" PRIu32 " %zu %s\n",
+                   each->covered ? "covered" : "subscription", each->born,
+                   each->gone == PLAN_NEVER ? 0 : each->gone, each->rank, each->qos,
+                   (int) each->retain_handling, each->identifier, strlen(each->filter),
+                   each->filter);
     }
     buf_append_text(out, last_line);
 }
@@ -60,15 +55,18 @@ static bool planned_read(const char **at, struct plans *plans)
     struct planned each;
     unsigned qos, retain;
     size_t bytes;
+    char kind[13];
     int length = 0;
 
-    if (sscanf(*at, "subscription %" SCNu32 " %" SCNu32 " %" SCNu32 " %u %u %" SCNu32 " %zu%n",
+    if (sscanf(*at, "%12s %" SCNu32 " %" SCNu32 " %" SCNu32 " %u %u %" SCNu32 " %zu%n", kind,
                &each.born, &each.gone, &each.rank, &qos, &retain, &each.identifier, &bytes,
-               &length) != 7 ||
-        length == 0 || (*at)[length] != ' ' || qos > 2 || retain > RETAIN_DO_NOT_SEND ||
+               &length) != 8 ||
+        (strcmp(kind, "subscription") != 0 && strcmp(kind, "covered") != 0) || length == 0 ||
+        (*at)[length] != ' ' || qos > 2 || retain > RETAIN_DO_NOT_SEND ||
         strnlen(*at + length + 1, bytes) != bytes || (*at)[(size_t) length + 1 + bytes] != '\n') {
         return false;
     }
+    each.covered = strcmp(kind, "covered") == 0;
     each.gone = each.gone == 0 ? PLAN_NEVER : each.gone;
     each.qos = (uint8_t) qos;
     each.retain_handling = (enum retain_handling) retain;
@@ -76,27 +74,6 @@ static bool planned_read(const char **at, struct plans *plans)
     *at += (size_t) length + 2 + bytes;
     plans->list = memory_resize(plans->list, (plans->count + 1) * sizeof(each));
     plans->list[plans->count++] = each;
-    return true;
-}
-
-static bool covered_read(const char **at, struct plans *plans)
-{
-    unsigned qos, retain;
-    size_t bytes;
-    int length = 0;
-
-    if (sscanf(*at, "covered %u %u %zu%n", &qos, &retain, &bytes, &length) != 3 || length == 0 ||
-        (*at)[length] != ' ' || qos > 2 || retain > RETAIN_DO_NOT_SEND ||
-        strnlen(*at + length + 1, bytes) != bytes || (*at)[(size_t) length + 1 + bytes] != '\n') {
-        return false;
-    }
-    char *filter = memory_copy(slice_make(*at + length + 1, bytes));
-    subscription_set_add(&plans->covered,
-                         &(struct subscription){.filter = filter,
-                                                .qos = (uint8_t) qos,
-                                                .retain_handling = (enum retain_handling) retain});
-    free(filter);
-    *at += (size_t) length + 2 + bytes;
     return true;
 }
 
@@ -129,8 +106,6 @@ struct plans *plans_from_text(const char *text, uint64_t last)
         while (step_read(&at, plans, last)) {
         }
         while (planned_read(&at, plans)) {
-        }
-        while (covered_read(&at, plans)) {
         }
         if (strcmp(at, last_line) == 0 && is_sound(plans)) {
             return plans;

@@ -5,6 +5,7 @@
  *   plan 7 4711 1795405962000000                        number, behind, made
  *   subscription 7 0 3 1 1 23481723 19 devices/+/telemetry
  *                born, gone (0: never), rank, qos, retain handling, identifier, bytes, filter
+ *   covered 7 0 4 1 1 9120331 21 devices/one/telemetry        the same, of one that is left out
  *   end
  *
  * SPDX-License-Identifier: MIT

@@ -172,30 +172,83 @@ static void warn_of_differences(const struct planned_rule *rules, size_t count,
     }
 }
 
+static void plan_add_rule(struct plan *plan, const struct planned_rule *rule, size_t index,
+                          bool mqtt5)
+{
+    struct planned added = {.share = share_of(rule->options),
+                            .qos = rule->options->qos,
+                            .retain = retain_handling_of(rule->options->retained),
+                            .first_rule = index};
+
+    buf_append_text(&added.filter, topic_filter_mqtt(rule->filter));
+    plan_add(plan, added, mqtt5);
+}
+
+static void plan_fini(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        buf_fini(&plan->list[i].filter);
+    }
+    free(plan->list);
+}
+
+/* `covered_by`: the full filter of the one that brings their messages, or NULL. */
+static void plan_to_set(struct plan *plan, char *covered_by, struct subscription_set *set)
+{
+    qsort(plan->list, plan->count, sizeof(plan->list[0]), planned_compare);
+    for (size_t i = 0; i < plan->count; i++) {
+        struct planned *planned = &plan->list[i];
+        char *filter = subscription_full_filter(planned->share, buf_string(&planned->filter));
+
+        subscription_set_add(set, &(struct subscription){.filter = filter,
+                                                         .qos = planned->qos,
+                                                         .retain_handling = planned->retain,
+                                                         .covered_by = covered_by});
+        free(filter);
+    }
+}
+
+/* With MQTT 3.1.1: what to subscribe when the broker refuses the widest filter of some rules. Nothing
+ * where no rule asks for that filter, which only joins theirs: their filters would overlap. */
+static void add_covered(const struct planned_rule *rules, size_t count, struct planned *wide,
+                        struct subscription_set *set)
+{
+    struct plan narrow = {.list = memory_alloc((count + 1) * sizeof(struct planned))};
+    struct slice filter = buf_slice(&wide->filter);
+    char *full = subscription_full_filter(wide->share, buf_string(&wide->filter));
+    bool asked_for = false;
+
+    for (size_t i = 0; i < count; i++) {
+        struct slice own = slice_of(topic_filter_mqtt(rules[i].filter));
+        bool covered =
+            strcmp(share_of(rules[i].options), wide->share) == 0 && mqtt_filter_covers(filter, own);
+
+        if (covered && slice_equal(own, filter)) {
+            asked_for = true;
+        } else if (covered) {
+            plan_add_rule(&narrow, &rules[i], i, false);
+        }
+    }
+    if (asked_for) {
+        plan_to_set(&narrow, full, set);
+    }
+    plan_fini(&narrow);
+    free(full);
+}
+
 void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,
                        struct subscription_set *set, struct problems *problems)
 {
     struct plan plan = {.list = memory_alloc((count + 1) * sizeof(struct planned))};
-    for (size_t i = 0; i < count; i++) {
-        struct planned added = {.share = share_of(rules[i].options),
-                                .qos = rules[i].options->qos,
-                                .retain = retain_handling_of(rules[i].options->retained),
-                                .first_rule = i};
-        buf_append_text(&added.filter, topic_filter_mqtt(rules[i].filter));
-        plan_add(&plan, added, mqtt5);
-    }
-    qsort(plan.list, plan.count, sizeof(plan.list[0]), planned_compare);
 
-    for (size_t i = 0; i < plan.count; i++) {
-        struct planned *planned = &plan.list[i];
-        char *filter = subscription_full_filter(planned->share, buf_string(&planned->filter));
-        subscription_set_add(set, &(struct subscription){.filter = filter,
-                                                         .qos = planned->qos,
-                                                         .retain_handling = planned->retain});
-        free(filter);
-        buf_fini(&planned->filter);
+    for (size_t i = 0; i < count; i++) {
+        plan_add_rule(&plan, &rules[i], i, mqtt5);
     }
-    free(plan.list);
+    plan_to_set(&plan, NULL, set);
+    for (size_t i = 0; !mqtt5 && i < plan.count; i++) {
+        add_covered(rules, count, &plan.list[i], set);
+    }
+    plan_fini(&plan);
     if (problems != NULL) {
         warn_of_differences(rules, count, problems);
     }

@@ -27,7 +27,8 @@ struct planned_rule {
     const struct rule_options *options; /* qos, share, retained */
 };
 
-/* Fills an empty set, without identifiers: those are a plan's (route/plan). Reports as warnings rules
+/* Fills an empty set, without identifiers: those are a plan's (route/plan). With MQTT 3.1.1 filters
+ * that another rule's filter covers stand behind the others, as covered ones. Reports as warnings rules
  * with the same filter but other qos (the higher one is subscribed) or other retained policies (the
  * one that sends more). `problems` may be NULL. */
 void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,

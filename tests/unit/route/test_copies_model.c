@@ -37,6 +37,7 @@ struct delivery {
 struct world {
     unsigned seed;
     bool copy_for_each, same_content;
+    bool refuses;       /* the broker refuses "#" */
     bool after_restart; /* the broker queues one copy for one of the subscriptions */
     struct plans *plans;
     struct subscription_set held; /* by the broker's session */
@@ -90,6 +91,36 @@ static void hold(struct world *world, const struct subscription *wanted)
     subscription_set_add(&world->held, wanted);
 }
 
+/* The broker refuses "#" for a while; then what it covers is subscribed. */
+static bool is_subscribed(const struct world *world, const struct subscription *wanted)
+{
+    const char *cover = wanted->covered_by;
+
+    return strcmp(wanted->filter, "#") == 0
+               ? !world->refuses
+               : cover == NULL || (world->refuses && strcmp(cover, "#") == 0);
+}
+
+static void release(struct world *world, size_t i)
+{
+    free(world->held.list[i].filter);
+    free(world->held.list[i].covered_by);
+    world->held.list[i] = world->held.list[--world->held.count];
+}
+
+/* Who may not subscribe "#" has no subscription to it any more. Until all is subscribed nothing is
+ * promised. */
+static void refuse(struct world *world, bool refuses)
+{
+    world->standing = refuses == world->refuses ? world->standing : 0;
+    world->refuses = refuses;
+    for (size_t i = world->held.count; refuses && i > 0; i--) {
+        if (strcmp(world->held.list[i - 1].filter, "#") == 0) {
+            release(world, i - 1);
+        }
+    }
+}
+
 /* One SUBSCRIBE or UNSUBSCRIBE on the way to the newest plan. */
 static void subscribe_step(struct world *world)
 {
@@ -100,15 +131,17 @@ static void subscribe_step(struct world *world)
     for (size_t i = 0; i < wanted.count && !done; i++) {
         const struct subscription *held =
             subscription_set_find(&world->held, wanted.list[i].filter);
-        if (held == NULL || held->identifier != wanted.list[i].identifier) {
+        if (is_subscribed(world, &wanted.list[i]) &&
+            (held == NULL || held->identifier != wanted.list[i].identifier)) {
             hold(world, &wanted.list[i]);
             done = true;
         }
     }
     for (size_t i = 0; i < world->held.count && !done; i++) {
-        if (subscription_set_find(&wanted, world->held.list[i].filter) == NULL) {
-            free(world->held.list[i].filter);
-            world->held.list[i] = world->held.list[--world->held.count];
+        const struct subscription *there =
+            subscription_set_find(&wanted, world->held.list[i].filter);
+        if (there == NULL || !is_subscribed(world, there)) {
+            release(world, i);
             done = true;
         }
     }
@@ -192,7 +225,7 @@ static void publish(struct world *world)
         bool must = must_count(world, topic, groups[group], &without);
 
         world->expected[group][world->publications] = must;
-        CHECK(group > 0 || must || without || world->standing == 0);
+        CHECK(group > 0 || must || without || world->standing == 0 || world->refuses);
     }
     world->publications++;
 }
@@ -312,6 +345,7 @@ static void run(unsigned seed, bool copy_for_each, bool same_content)
             subscribe_step(&world);
         } else if (what < 97) {
             edit(&world);
+            refuse(&world, dice(&world, 4) == 0);
         } else if (what < 98) {
             restart(&world);
             world.after_restart = dice(&world, 3) == 0;

@@ -44,7 +44,7 @@ static struct plans *next(struct plans *before, const char *words, uint64_t last
 }
 
 /* The newest plan in the order in which it is subscribed: "n/+ n/#*", "*" for what plan 1 did not
- * have. */
+ * have, "(n/a)" for what another one covers. */
 static void check_plan(const struct plans *plans, const char *expected)
 {
     struct subscription_set set = {0};
@@ -57,8 +57,9 @@ static void check_plan(const struct plans *plans, const char *expected)
             planned =
                 plans->list[j].identifier == set.list[i].identifier ? &plans->list[j] : planned;
         }
-        buf_printf(&text, "%s%s%s", i > 0 ? " " : "", set.list[i].filter,
-                   planned->born > 1 ? "*" : "");
+        bool covered = set.list[i].covered_by != NULL;
+        buf_printf(&text, "%s%s%s%s%s", i > 0 ? " " : "", covered ? "(" : "", set.list[i].filter,
+                   planned->born > 1 ? "*" : "", covered ? ")" : "");
     }
     CHECK_TEXT_EQ(buf_string(&text), expected);
     subscription_set_fini(&set);
@@ -106,20 +107,20 @@ static void test_there_and_back(void)
 static void test_covered_filters(void)
 {
     static const char *const cases[][3] = {
-        {"o/# o/+/t o/a/t", "", "o/#"},
-        {"o/+/t o/#", "", "o/#"},
+        {"o/# o/+/t o/a/t", "", "o/# (o/+/t) (o/a/t)"},
+        {"o/+/t o/#", "", "o/# (o/+/t)"},
         {"o/# o/+/t:2", "", "o/# o/+/t"},             /* a higher qos */
         {"o/# o/+/t:1r", "", "o/# o/+/t"},            /* retained messages each time */
-        {"o/# o/+/t:1i", "", "o/#"},                  /* none: the rule leaves them out */
+        {"o/# o/+/t:1i", "", "o/# (o/+/t)"},          /* none: the rule leaves them out */
         {"o/#:1i o/+/t", "", "o/# o/+/t"},            /* the wide one brings none */
         {"o/# $share/g/o/t", "", "o/# $share/g/o/t"}, /* another group */
         {"o/a/+ o/+/t", "", "o/a/+ o/+/t"},           /* never wider than what is asked for */
         {"o/+/t", "o/+/t o/#", "o/+/t o/#*"}, /* stands already: its rule has its retained ones */
         {"o/#", "o/# o/+/t", "o/# o/+/t*"},   /* a new rule wants its retained messages */
-        {"o/# o/+/t", "o/# o/+/t", "o/#"},    /* nothing has changed */
-        {"o/# o/+/t", "o/# o/+/t x", "o/# x*"},
+        {"o/# o/+/t", "o/# o/+/t", "o/# (o/+/t)"}, /* nothing has changed */
+        {"o/# o/+/t", "o/# o/+/t x", "o/# x* (o/+/t)"},
         {"o/# o/+/t", "o/#:1r o/+/t x", "o/#* o/+/t* x*"}, /* the wide one brings other ones now */
-        {"o/# o/+/t", "o/#:2 o/+/t", "o/#*"},
+        {"o/# o/+/t", "o/#:2 o/+/t", "o/#* (o/+/t)"},
         {"o/# o/+/t", "o/# o/+/t:2", "o/# o/+/t*"}, /* it asks for something else */
         {"o/# o/+/t", "o/+/t", "o/+/t*"},           /* nothing covers it any more */
     };
@@ -192,6 +193,8 @@ static void test_forgetting(void)
 static void test_text(void)
 {
     struct plans *plans = next(next(NULL, "n/+ $share/g/x:2", 5), "n/# n/a $share/g/x:2", 10);
+
+    CHECK(plans->list[plans->count - 1].covered);
     struct plans *back;
     struct buf text = {0}, again = {0};
     size_t believed = 0;
@@ -317,8 +320,11 @@ static void test_words(void)
         {"n/+", "$share/g/n/+", "1.1=a 1.1=b 2.2=b 2.2=d", "a b d "},
         {"n/+ $share/g/n/#", "n/+ $share/g/n/#", "1.1=a 1.2=a 1.2=b", "a "}, /* another group */
         {"n/+:0r n/#", "n/+:0r n/#", "q1.1=a q1.1=b 1.2=a 1.2=b", "a b "},   /* QoS 0 overtakes */
-        {"n/+:0r n/#", "n/+:0r n/#", "q1.1=a q1.1=b", "a b "}, /* the broker refuses n/# */
-        {"n/+", "n/#", "1.1=a 9.9=a 2.2=a 1.1=b", "a b "},     /* of a plan that is forgotten */
+        {"n/# n/+ n/a", "n/# n/+ n/a", "1.2=a 1.2=b 1.3=b 1.3=c 1.2=c",
+         "a b c "},                                                  /* n/# is refused */
+        {"n/# n/+", "n/# n/+", "1.2=a 1.2=b 1.1=b 1.1=c", "a b c "}, /* … and granted again */
+        {"n/+:0r n/#", "n/+:0r n/#", "q1.1=a q1.1=b", "a b "},       /* the broker refuses n/# */
+        {"n/+", "n/#", "1.1=a 9.9=a 2.2=a 1.1=b", "a b "}, /* of a plan that is forgotten */
         {"n/+", "n/#", "1.1=a l2.2=a", "a a "},            /* queued before the edit; a new one */
         {"n/+:2 n/#", "n/+:2 n/#", "1.1=a l1.2=a", "a "},  /* both stand: a cut lay between them */
     };

@@ -136,9 +136,34 @@ static void test_mqtt3(void)
     rule_add(&plan, "$SYS/#", 1, "", RETAINED_NEW);
     rule_add(&plan, "any/thing", 2, "", RETAINED_NEW);
     plan_make(&plan, false);
-    CHECK_INT_EQ(plan.set.count, 2);
+    CHECK_INT_EQ(plan.set.count, 3);
     CHECK_TEXT_EQ(plan.set.list[0].filter, "#");
     CHECK_INT_EQ(plan.set.list[0].qos, 2);
+    CHECK(plan.set.list[1].covered_by == NULL);
+    CHECK_TEXT_EQ(plan.set.list[2].filter, "any/thing");
+    CHECK_TEXT_EQ(plan.set.list[2].covered_by, "#");
+    plan_fini(&plan);
+}
+
+/* What is subscribed when the broker refuses the widest filter that a rule asks for. */
+static void test_covered(void)
+{
+    struct plan_case plan = {0};
+
+    rule_add(&plan, "w/a/+", 1, "", RETAINED_NEW);
+    rule_add(&plan, "w/b/c", 2, "", RETAINED_NEW);
+    rule_add(&plan, "w/#", 1, "", RETAINED_NEW);
+    rule_add(&plan, "w/b/#", 1, "", RETAINED_NEW);
+    rule_add(&plan, "w/b/x", 1, "g", RETAINED_NEW);
+    plan_make(&plan, false);
+    CHECK_INT_EQ(plan.set.count, 4);
+    CHECK_TEXT_EQ(plan.set.list[0].filter, "w/#");
+    CHECK_TEXT_EQ(plan.set.list[1].filter, "$share/g/w/b/x");
+    CHECK_TEXT_EQ(plan.set.list[2].filter, "w/a/+");
+    CHECK_TEXT_EQ(plan.set.list[3].filter, "w/b/#"); /* they do not overlap */
+    CHECK_INT_EQ(plan.set.list[3].qos, 2);
+    CHECK_TEXT_EQ(plan.set.list[3].covered_by, "w/#");
+    CHECK_INT_EQ(plan.plans->count, 4);
     plan_fini(&plan);
 }
 
@@ -179,7 +204,8 @@ static void deliver(const struct plan_case *plan, const char *topic, bool mqtt5,
     unsigned got[RULES_MAX] = {0};
     size_t count = 0, matching[RULES_MAX];
     for (size_t s = 0; s < plans->count; s++) {
-        if (mqtt_filter_matches(slice_of(plans->list[s].filter), slice_of(topic))) {
+        if (!plans->list[s].covered &&
+            mqtt_filter_matches(slice_of(plans->list[s].filter), slice_of(topic))) {
             matching[count++] = s;
         }
     }
@@ -227,7 +253,9 @@ static void test_every_rule_once(void)
             plan_make(&plan, mqtt5 != 0);
             for (size_t i = 0; !mqtt5 && i < plan.set.count; i++) {
                 for (size_t j = 0; j < i; j++) {
-                    CHECK(!mqtt_filters_overlap(slice_of(plan.set.list[i].filter),
+                    CHECK((plan.set.list[i].covered_by == NULL) !=
+                              (plan.set.list[j].covered_by == NULL) ||
+                          !mqtt_filters_overlap(slice_of(plan.set.list[i].filter),
                                                 slice_of(plan.set.list[j].filter)));
                 }
             }
@@ -253,4 +281,5 @@ static void test_every_rule_once(void)
 }
 
 UNIT_MAIN("subscription_plan", {"cover", test_cover}, {"mqtt 5", test_mqtt5},
-          {"mqtt 3.1.1", test_mqtt3}, {"every rule once", test_every_rule_once})
+          {"mqtt 3.1.1", test_mqtt3}, {"covered", test_covered},
+          {"every rule once", test_every_rule_once})
