@@ -227,6 +227,9 @@ enum outcome broker_check(const struct broker_options *broker, const char *clien
         .answered = memory_alloc((wanted->count + 1) * sizeof(bool)),
         .report = report,
     };
+    for (size_t i = 0; i < wanted->count; i++) {
+        probe.answered[i] = wanted->list[i].covered_by != NULL; /* not asked for */
+    }
     enum outcome outcome = connect_any(&probe, error);
     for (int i = 1; outcome == OUTCOME_OK && try_all(&probe, error) != OUTCOME_OK; i++) {
         disconnect(&probe);

@@ -29,9 +29,24 @@ bool subscribe_hands_over(const struct session *session, const struct subscripti
         goes = goes || subscription_set_find(wanted, session->held.list[i].filter) == NULL;
     }
     for (size_t i = 0; i < wanted->count; i++) {
-        comes = comes || !is_held(session, &wanted->list[i]);
+        comes =
+            comes || (wanted->list[i].covered_by == NULL && !is_held(session, &wanted->list[i]));
     }
     return goes && comes;
+}
+
+/* A filter that brings its messages, and is not held. */
+static bool is_uncovered(const struct subscribe_job *job, const struct subscription *wanted)
+{
+    return wanted->covered_by != NULL &&
+           subscription_set_find(&job->session->held, wanted->covered_by) == NULL;
+}
+
+static bool is_wanted(const struct subscribe_job *job, const char *filter)
+{
+    const struct subscription *wanted = subscription_set_find(job->wanted, filter);
+
+    return wanted != NULL && (wanted->covered_by == NULL || is_uncovered(job, wanted));
 }
 
 static enum outcome unsubscribe(const struct subscribe_job *job, struct subscribe_result *result,
@@ -44,7 +59,7 @@ static enum outcome unsubscribe(const struct subscribe_job *job, struct subscrib
         size_t count = 0;
         for (size_t i = 0; i < session->held.count && count < PAHO_ENTRIES_MAX; i++) {
             const char *filter = session->held.list[i].filter;
-            if (subscription_set_find(job->wanted, filter) == NULL) {
+            if (!is_wanted(job, filter)) {
                 filters[count++] = filter;
             }
         }
@@ -176,8 +191,8 @@ static bool is_refused(const struct subscribe_job *job, const char *filter,
     return reason != NULL;
 }
 
-/* All filters that are not suspects. */
-static enum outcome subscribe_others(const struct subscribe_job *job,
+/* All filters that are not suspects; `covered`: those whose cover was refused. */
+static enum outcome subscribe_others(const struct subscribe_job *job, bool covered,
                                      struct subscribe_result *result, struct error *error)
 {
     const struct subscription_set *wanted = job->wanted;
@@ -188,6 +203,9 @@ static enum outcome subscribe_others(const struct subscribe_job *job,
         size_t count = 0;
         for (; at < wanted->count && count < PAHO_ENTRIES_MAX; at++) {
             const struct subscription *each = &wanted->list[at];
+            if (covered ? !is_uncovered(job, each) : each->covered_by != NULL) {
+                continue;
+            }
             if (!is_refused(job, each->filter, result) && is_needed(job, each) &&
                 subscribe_search_ends(job->search, each->filter) == 0) {
                 chunk[count++] = each;
@@ -208,8 +226,8 @@ static const struct subscription *next_suspect(const struct subscribe_job *job)
     for (size_t i = 0; i < job->wanted->count; i++) {
         const struct subscription *each = &job->wanted->list[i];
         unsigned ends = subscribe_search_ends(job->search, each->filter);
-        if (ends > 0 && (next == NULL || ends < fewest) && is_needed(job, each) &&
-            !subscribe_search_leaves_out(job->search, each->filter) &&
+        if (ends > 0 && is_wanted(job, each->filter) && (next == NULL || ends < fewest) &&
+            is_needed(job, each) && !subscribe_search_leaves_out(job->search, each->filter) &&
             why_not(job, each->filter) == NULL) {
             next = each;
             fewest = ends;
@@ -258,7 +276,13 @@ enum outcome subscribe_all(const struct subscribe_job *job, struct subscribe_res
                            struct error *error)
 {
     *result = (struct subscribe_result){0};
-    enum outcome outcome = subscribe_others(job, result, error);
+    enum outcome outcome = subscribe_others(job, false, result, error);
+    if (outcome == OUTCOME_OK) {
+        outcome = subscribe_suspects(job, result, error);
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = subscribe_others(job, true, result, error);
+    }
     if (outcome == OUTCOME_OK) {
         outcome = subscribe_suspects(job, result, error);
     }

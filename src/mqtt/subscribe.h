@@ -1,5 +1,6 @@
 /*
- * subscribe: makes a broker's session hold exactly the wanted subscriptions.
+ * subscribe: makes a broker's session hold exactly the wanted subscriptions. A covered one
+ * (core/subscription) is wanted while the broker refuses the filter that covers it.
  *
  * What is held already is left alone (a SUBSCRIBE again would bring the retained messages again),
  * except for RETAIN_SEND, which wants them at every connection. What the broker refuses, grants

@@ -284,3 +284,32 @@ def test_no_file_of_plans(env):
     assert not os.path.exists(os.path.join(bridge.journal, "rules"))
     bridge.check_books()
     bridge.stop()
+
+
+@limit(90)
+def test_refused_filter_covers_others(env):
+    """The broker refuses the filter that covers others: their rules get their messages, and the refusal is told. Granted later, it
+    brings all of them again."""
+    for version in ("3.1.1", "5"):
+        env.sql("drop table if exists got; create table got (n int, topic text)")
+        refused = {"w/#"}
+        broker = env.scripted_broker()
+        broker.grant = lambda name, qos: 0x80 if name in refused else qos  # pylint: disable=cell-var-from-loop
+        bridge = env.bridge(",".join([rule("wide", "w/#", "where = \"@topic = 'w/z'\";"), rule("a", "w/a/+"), rule("b", "w/b/{x...}"), rule("c", "w/b/c")]),
+                            broker={"url": broker.url, "protocol": version, "status_topic": ""}, ready=False, name="wide" + version)
+        session = broker.accept()
+        env.wait(lambda: {"w/a/+", "w/b/#"} <= broker.held, 20, lambda: f"{version}: asked for {broker.held}")  # pylint: disable=cell-var-from-loop
+        env.wait(lambda: "1 subscription refused: w/#" in bridge.get("/readyz").out, 10, lambda: bridge.get("/readyz"))  # pylint: disable=cell-var-from-loop
+        for number, (topic, name) in enumerate((("w/a/x", "w/a/+"), ("w/b/c", "w/b/#"), ("w/b/y", "w/b/#")), 1):
+            session.send(topic, str(number), packet_id=number,
+                         **({"subscriptions": [session.identifiers[name]]} if version == "5" else {}))
+        env.wait(lambda: env.sql("select n, count(*) from got group by n order by n") == [(1, 1), (2, 2), (3, 1)], 15,
+                 lambda: env.sql("select n, count(*) from got group by n order by n"))
+        session.drop()
+        refused.clear()
+        broker.session_present = True
+        session = broker.accept()
+        env.wait(lambda: session.count_unsubscribed() >= 2, 20, lambda: f"{version}: {session.received}")  # pylint: disable=cell-var-from-loop
+        bridge.wait_ready()
+        bridge.check_books()
+        assert bridge.stop() == 0
