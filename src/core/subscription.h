@@ -24,7 +24,8 @@ struct subscription {
     uint32_t
         identifier; /* MQTT 5: 1 … 268,435,455; a function of the filter alone, so that a message that was queued or
                             journaled before a change of the configuration still means the same; 0 with 3.1.1 */
-    char *covered_by; /* owned; another filter of the set, which brings its messages: it is subscribed
+    char *
+        covered_by; /* owned; another filter of the set, which brings its messages: it is subscribed
                          only while the broker refuses that one. NULL: always */
 };
 
