@@ -6,6 +6,7 @@
  */
 #include "pg/pg_connection.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct pg_connection *pg_connection_new(const struct pg_options *options)
     struct pg_connection *connection = memory_alloc(sizeof(*connection));
     connection->options = *options;
     connection->options.conninfo = memory_strdup(options->conninfo);
+    connection->options.conninfo_file = memory_strdup(options->conninfo_file);
     connection->options.password = memory_strdup(options->password);
     connection->options.password_file = memory_strdup(options->password_file);
     connection->options.schema = memory_strdup(options->schema);
@@ -42,32 +44,47 @@ struct pg_connection *pg_connection_new(const struct pg_options *options)
     return connection;
 }
 
-static void forget_password(struct pg_connection *connection)
+static void forget_secret(const char **secret)
 {
-    if (connection->options.password != NULL) {
-        explicit_bzero((char *) connection->options.password, strlen(connection->options.password));
-        free((char *) connection->options.password);
-        connection->options.password = NULL;
+    char *text = (char *) *secret;
+
+    if (text != NULL) {
+        explicit_bzero(text, strlen(text));
+        free(text);
     }
+    *secret = NULL;
 }
 
-/* A password, or a token in its place, may have been renewed since the last attempt. */
-static enum outcome read_password(struct pg_connection *connection, struct error *error)
+/* A password, a token in its place or an address may have been renewed since the last attempt. */
+static enum outcome read_file(const char *name, const char *file, const char **secret,
+                              struct error *error)
 {
-    struct buf password = {0};
+    struct buf content = {0};
 
-    if (connection->options.password_file == NULL) {
+    if (file == NULL) {
         return OUTCOME_OK;
     }
-    if (secret_load(connection->options.password_file, &password, error) != OUTCOME_OK) {
-        error_prefix(error, "database.password_file");
+    if (secret_load(file, &content, error) != OUTCOME_OK) {
+        error_prefix(error, "%s", name);
         error->outcome = OUTCOME_RETRY;
         return OUTCOME_RETRY;
     }
-    forget_password(connection);
-    connection->options.password = memory_strdup(buf_string(&password));
-    secret_forget(&password);
+    forget_secret(secret);
+    *secret = memory_strdup(buf_string(&content));
+    secret_forget(&content);
     return OUTCOME_OK;
+}
+
+static enum outcome read_files(struct pg_options *options, struct error *error)
+{
+    enum outcome outcome =
+        read_file("database.conninfo_file", options->conninfo_file, &options->conninfo, error);
+
+    if (outcome == OUTCOME_OK) {
+        outcome =
+            read_file("database.password_file", options->password_file, &options->password, error);
+    }
+    return outcome;
 }
 
 void pg_connection_free(struct pg_connection *connection)
@@ -77,11 +94,12 @@ void pg_connection_free(struct pg_connection *connection)
     }
     pg_disconnect(connection);
     close(connection->interrupt_fd);
-    free((char *) connection->options.conninfo);
+    forget_secret(&connection->options.conninfo);
+    forget_secret(&connection->options.password);
+    free((char *) connection->options.conninfo_file);
     free((char *) connection->options.password_file);
     free((char *) connection->options.schema);
     free((char *) connection->options.client_id);
-    forget_password(connection);
     free(connection);
 }
 
@@ -199,11 +217,72 @@ static enum outcome connect_host(struct pg_connection *connection, const struct 
     return outcome;
 }
 
+/* Why no host took us. */
+struct reasons {
+    struct buf all;
+    struct buf of_name; /* of the addresses of the name that is tried */
+};
+
+static void add_reason(struct buf *reasons, const char *reason)
+{
+    buf_append_text(reasons, reasons->length > 0 ? "; " : "");
+    buf_append_text(reasons, reason);
+}
+
+static void end_name(struct reasons *reasons)
+{
+    if (reasons->of_name.length > 0) {
+        add_reason(&reasons->all, buf_string(&reasons->of_name));
+    }
+    buf_reset(&reasons->of_name);
+}
+
+/* Of a name's addresses, one that refuses tells less than one that answers: where localhost is ::1
+ * first, PostgreSQL may listen on 127.0.0.1 only. */
+static void add_address(struct reasons *reasons, const char *reason)
+{
+    if (reasons->of_name.length > 0 && pg_reason_is_refused(reason)) {
+        return;
+    }
+    if (pg_reason_is_refused(buf_string(&reasons->of_name))) {
+        buf_reset(&reasons->of_name);
+    }
+    add_reason(&reasons->of_name, reason);
+}
+
+/* The first host that takes us. */
+static enum outcome connect_any(struct pg_connection *connection, const struct pg_hosts *hosts,
+                                int64_t end_ms, struct error *error)
+{
+    struct reasons reasons = {.all.length = 0};
+    struct error reason = {0};
+    enum outcome outcome = OUTCOME_RETRY;
+
+    assert(hosts->count > 0);
+    for (size_t i = 0; i < hosts->count && outcome != OUTCOME_OK; i++) {
+        int64_t left_ms = end_ms - clock_monotonic_ms();
+        if (!hosts->list[i].same_name) {
+            end_name(&reasons);
+        }
+        outcome = connect_host(connection, &hosts->list[i], left_ms / (int64_t) (hosts->count - i),
+                               &reason);
+        if (outcome != OUTCOME_OK) {
+            add_address(&reasons, reason.text);
+        }
+    }
+    end_name(&reasons);
+    if (outcome != OUTCOME_OK) {
+        error_set(error, OUTCOME_RETRY, "%s", buf_string(&reasons.all));
+        memcpy(error->sqlstate, reason.sqlstate, sizeof(error->sqlstate));
+    }
+    buf_fini(&reasons.all);
+    buf_fini(&reasons.of_name);
+    return outcome;
+}
+
 enum outcome pg_connect(struct pg_connection *connection, struct error *error)
 {
     struct pg_hosts hosts = {0};
-    struct buf reasons = {0};
-    struct error reason = {0};
 
     pg_disconnect(connection);
     connection->last_words = (struct pg_failure){.message = ""};
@@ -211,28 +290,15 @@ enum outcome pg_connect(struct pg_connection *connection, struct error *error)
     if (FAULT("pg.connect")) {
         return error_set(error, OUTCOME_RETRY, "fault point: no connection");
     }
+    if (read_files(&connection->options, error) != OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
     if (pg_hosts_read(&hosts, connection->options.conninfo, error) != OUTCOME_OK) {
         error->outcome = OUTCOME_RETRY;
         return OUTCOME_RETRY;
     }
-    if (read_password(connection, error) != OUTCOME_OK) {
-        pg_hosts_fini(&hosts);
-        return OUTCOME_RETRY;
-    }
-    enum outcome outcome = OUTCOME_RETRY;
-    for (size_t i = 0; i < hosts.count && outcome != OUTCOME_OK; i++) {
-        int64_t left_ms = end_ms - clock_monotonic_ms();
-        outcome = connect_host(connection, &hosts.list[i], left_ms / (int64_t) (hosts.count - i),
-                               &reason);
-        if (outcome != OUTCOME_OK) {
-            buf_printf(&reasons, "%s%s", i > 0 ? "; " : "", reason.text);
-        }
-    }
-    if (outcome != OUTCOME_OK) {
-        error_set(error, OUTCOME_RETRY, "%s", buf_string(&reasons));
-        memcpy(error->sqlstate, reason.sqlstate, sizeof(error->sqlstate));
-    }
-    buf_fini(&reasons);
+    pg_hosts_resolve(&hosts);
+    enum outcome outcome = connect_any(connection, &hosts, end_ms, error);
     pg_hosts_fini(&hosts);
     return outcome;
 }

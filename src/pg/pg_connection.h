@@ -24,14 +24,15 @@
 #include "pg/pg_failure.h"
 
 struct pg_options {
-    const char *conninfo;      /* libpq's string or URI; borrowed */
-    const char *password;      /* of password_file; NULL = as conninfo says; borrowed */
-    const char *password_file; /* read again at each attempt to connect; NULL = none; borrowed */
-    const char *schema;        /* of the bridge's own tables, "mqtt2pg"; borrowed */
-    const char *client_id;     /* whose rows of those tables; borrowed */
+    const char *conninfo;      /* libpq's string or URI; borrowed, like all texts */
+    const char *conninfo_file; /* read again at each attempt to connect; NULL = none */
+    const char *password;      /* of password_file; NULL = as conninfo says */
+    const char *password_file; /* read again at each attempt to connect; NULL = none */
+    const char *schema;        /* of the bridge's own tables, "mqtt2pg" */
+    const char *client_id;     /* whose rows of those tables */
     int64_t connect_ms;        /* for all hosts together */
-    int64_t
-        statement_ms; /* for one statement or one COPY without progress: no byte taken by the server and none from it */
+    /* For one statement or one COPY without progress: no byte taken by the server and none from it. */
+    int64_t statement_ms;
 };
 
 struct pg_connection;

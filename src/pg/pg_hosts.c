@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/pg_hosts.h"
 
+#include <assert.h>
 #include <libpq-fe.h>
+#include <netdb.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,65 @@ enum outcome pg_hosts_read(struct pg_hosts *hosts, const char *conninfo, struct 
     split_hosts(hosts, options);
     PQconninfoFree(options);
     return OUTCOME_OK;
+}
+
+static struct pg_host copy_host(const struct pg_host *host)
+{
+    return (struct pg_host){.host = memory_strdup(host->host),
+                            .hostaddr = memory_strdup(host->hostaddr),
+                            .port = memory_strdup(host->port)};
+}
+
+static void add_host(struct pg_hosts *hosts, struct pg_host host)
+{
+    hosts->list = memory_resize(hosts->list, (hosts->count + 1) * sizeof(*hosts->list));
+    hosts->list[hosts->count++] = host;
+}
+
+/* Is it a name, which may have several addresses? A path and "@name" are Unix sockets. */
+static bool is_name(const struct pg_host *host)
+{
+    return host->host != NULL && host->hostaddr == NULL && host->host[0] != '/' &&
+           host->host[0] != '@';
+}
+
+static void add_addresses(struct pg_hosts *hosts, const struct pg_host *host,
+                          const struct addrinfo *found)
+{
+    for (int i = 0; found != NULL && i < PG_ADDRESSES_MAX; found = found->ai_next, i++) {
+        struct pg_host address = copy_host(host);
+        char text[NI_MAXHOST];
+
+        address.same_name = i > 0;
+        if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof(text), NULL, 0,
+                        NI_NUMERICHOST) == 0) {
+            address.hostaddr = memory_strdup(text);
+        }
+        add_host(hosts, address);
+    }
+}
+
+void pg_hosts_resolve(struct pg_hosts *hosts)
+{
+    struct pg_hosts resolved = {0};
+
+    for (size_t i = 0; i < hosts->count; i++) {
+        const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+        struct addrinfo *found = NULL;
+
+        if (is_name(&hosts->list[i]) &&
+            getaddrinfo(hosts->list[i].host, NULL, &hints, &found) == 0 && found != NULL) {
+            add_addresses(&resolved, &hosts->list[i], found);
+        } else {
+            add_host(&resolved, copy_host(&hosts->list[i]));
+        }
+        if (found != NULL) {
+            freeaddrinfo(found);
+        }
+    }
+    assert(resolved.count >= hosts->count);
+    pg_hosts_fini(hosts);
+    *hosts = resolved;
 }
 
 void pg_hosts_fini(struct pg_hosts *hosts)

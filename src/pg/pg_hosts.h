@@ -10,6 +10,7 @@
 #ifndef MQTT2PG_PG_PG_HOSTS_H
 #define MQTT2PG_PG_PG_HOSTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/outcome.h"
@@ -19,6 +20,7 @@ struct pg_host {
     char *host;
     char *hostaddr;
     char *port;
+    bool same_name; /* another address of the entry before it */
 };
 
 struct pg_hosts {
@@ -30,6 +32,12 @@ struct pg_hosts {
  * Lists that do not fit each other give one entry without texts: libpq says what is wrong. */
 enum outcome pg_hosts_read(struct pg_hosts *hosts, const char *conninfo,
                            struct error *error) MUST_CHECK;
+
+/* A name with several addresses becomes as many entries, at most PG_ADDRESSES_MAX, so that each gets
+ * its share of the time: libpq would wait for the first one until the deadline. The look-up waits
+ * for the resolver. What can't be looked up stays as it is: libpq says why. */
+enum { PG_ADDRESSES_MAX = 8 };
+void pg_hosts_resolve(struct pg_hosts *hosts);
 void pg_hosts_fini(struct pg_hosts *hosts);
 
 #endif

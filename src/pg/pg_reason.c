@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/pg_reason.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/slice.h"
@@ -14,6 +13,8 @@ struct reason {
     const char *needle;   /* in libpq's text; NULL: any */
     const char *words;
 };
+
+#define REFUSED "connection refused by "
 
 /* The first that fits. The functions' names come with LOCATION. */
 static const struct reason reasons[] = {
@@ -73,8 +74,8 @@ static const struct reason reasons[] = {
     /* Last: a name may have several addresses, and what one of them answered tells more than that
      * another one did not (localhost is ::1 first, where Debian's PostgreSQL may not listen). */
     {NULL, "Connection refused",
-     "connection refused by %h port %p: is PostgreSQL running there, and listening on that "
-     "address?"},
+     REFUSED "%h port %p: is PostgreSQL running there, and listening on that "
+             "address?"},
     {NULL, "could not translate host name",
      "host \"%h\" is not known: check its name in database.conninfo and the DNS"},
 };
@@ -158,6 +159,11 @@ void pg_reason_append(struct buf *out, const char *message, const struct pg_wher
         }
     }
     append_first_line(out, message);
+}
+
+bool pg_reason_is_refused(const char *reason)
+{
+    return strncmp(reason, REFUSED, strlen(REFUSED)) == 0;
 }
 
 /* The keyword of libpq that a mistyped one was meant to be; NULL when none is near. */

@@ -12,6 +12,8 @@
 #ifndef MQTT2PG_PG_PG_REASON_H
 #define MQTT2PG_PG_PG_REASON_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 
 /* How the reason begins when libpq had no password and the server wants one: PostgreSQL then tells no
@@ -30,6 +32,9 @@ struct pg_where {
  * holds a password. The SQLSTATE, or "", goes into `sqlstate`. */
 void pg_reason_append(struct buf *out, const char *message, const struct pg_where *where,
                       char sqlstate[6]);
+
+/* Does this reason, of pg_reason_append(), say that nobody listens there? */
+bool pg_reason_is_refused(const char *reason);
 
 /* Takes the words in quotes out of libpq's complaint about a conninfo: they may be a part of the
  * password. A mistyped keyword is answered with the one that was meant. */

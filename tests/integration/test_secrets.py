@@ -356,6 +356,28 @@ def test_renewed_token(env):
     bridge.stop()
 
 
+def test_conninfo_file_is_read_at_each_attempt(env):
+    """The database moves, and the file says where: the next attempt goes there, without a restart; a file that is cut off is waited for."""
+    gone, there = env.proxy(env.postgres.port), env.proxy(env.postgres.port)
+    path = env.config_file(env.postgres.conninfo(env.database, port=gone.port) + "\n", "conninfo")
+    os.chmod(path, 0o600)
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, database={"conninfo": None, "conninfo_file": path})
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+    gone.refusing = True
+    gone.cut()
+    os.remove(path)
+    env.wait(lambda: "database.conninfo_file: " in bridge.get("/readyz").out, 10, lambda: bridge.get("/readyz"))
+    env.config_file(f"host = 127.0.0.1 password={MARK} nonsense\n", "conninfo")
+    env.wait(lambda: "malformed" in bridge.get("/readyz").out, 10, lambda: bridge.get("/readyz"))
+    env.config_file(env.postgres.conninfo(env.database, port=there.port) + "\n", "conninfo")
+    bridge.wait_ready()
+    env.publish(numbered("a", 10, 10))
+    check_numbered(env, {"a": 20})
+    assert there.connections > 0 and MARK not in bridge.log()
+
+
 def test_database_password_is_read_at_each_attempt(env):
     """The role gets another password, its file too: the next attempt works, without a restart."""
     role = f"rotating_{env.database}"

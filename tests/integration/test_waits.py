@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 
 import os
 import signal
+import socket
 import time
 
 from env import limit
@@ -124,6 +125,25 @@ def test_second_address(env):
     broker.refuse = lambda session: 0
     broker.accept(30)
     bridge.stop()
+
+
+def test_second_address_of_the_database(env):
+    """The first address of the database's name refuses or is deaf: each attempt tries both, and the reason is that of the one that answered."""
+    make_numbered(env)
+    for deaf in (False, True):
+        if deaf:
+            listener = socket.create_server(("127.0.0.9", env.postgres.port))
+            env.closing.append(listener.close)
+        conninfo = env.postgres.conninfo(env.database, tcp=True).replace("host=127.0.0.1", "host=db.two")
+        bridge = env.bridge(NUMBERED_RULE, start=False, database={"conninfo": conninfo.replace("secret", "wrong"), "connect_timeout": "2s"})
+        bridge.launch(resolver(env, "db.two", "127.0.0.9", "127.0.0.1"))
+        line = bridge.wait_log("can't be used")
+        assert "password authentication failed" in line and ("no answer" in line) == deaf, line
+        bridge.stop()
+        bridge.configure(database={"conninfo": conninfo})
+        bridge.launch(resolver(env, "db.two", "127.0.0.9", "127.0.0.1"))
+        bridge.wait_ready()
+        bridge.stop()
 
 
 @limit(60)
