@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -49,6 +50,9 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->segment_bytes &= ~(int64_t) 4095;
     journal->reserve_bytes = journal_larger(journal->segment_bytes, options->max_bytes / 8);
     journal->relief_bytes = options->max_bytes / 4;
+    /* Two segments and the reserve fit, and what was crowded can be relieved. */
+    assert(journal->segment_bytes > 0 && journal->segment_bytes <= SEGMENT_BYTES_MAX);
+    assert(journal->reserve_bytes <= journal->relief_bytes);
     journal->directory_fd = -1;
     journal->lock_fd = -1;
     journal->active.fd = -1;
@@ -166,6 +170,7 @@ void journal_close(struct journal *journal)
     if (journal == NULL) {
         return;
     }
+    assert(!journal->placing); /* the appender has left */
     if (journal->keeper_runs) {
         journal_keeper_stop(journal);
         if (!journal->failed) {
@@ -234,6 +239,7 @@ bool journal_wait(struct journal *journal, uint64_t sequence, int64_t millisecon
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
     int64_t left_ms = milliseconds;
     pthread_mutex_lock(&journal->lock);
+    assert(journal->awaited == 0); /* one thread waits */
     journal->awaited = sequence;
     while (journal->last < sequence && !journal->wait_over && left_ms > 0) {
         thread_cond_wait(&journal->appended, &journal->lock, left_ms);

@@ -63,6 +63,7 @@ static enum outcome ask_for_segment(struct journal *journal, int64_t bytes, stru
                          journal->directory, journal->bytes_total, journal->options.max_bytes,
                          journal->disk_short ? ", no room on the disk" : "");
     }
+    assert(journal->request != REQUEST_WANTED); /* the keeper has answered */
     journal->request = REQUEST_NONE;
     return OUTCOME_OK;
 }
@@ -74,6 +75,8 @@ static void enter_segment(struct journal *journal, int fd, int64_t bytes,
     if (journal->segment_count > 0) {
         journal->segments[journal->segment_count - 1].sealed = true;
     }
+    assert(header->first_sequence == journal->last + 1 && header->skipped <= journal->skipped);
+    assert(bytes > JOURNAL_SEGMENT_HEADER_BYTES);
     struct journal_segment *segment = journal_add_segment(journal, header);
     segment->bytes = bytes;
     segment->fd = fd;
@@ -100,6 +103,7 @@ static enum outcome open_next_segment(struct journal *journal, int64_t size, str
     int64_t bytes = journal->prepared_bytes;
     struct segment_header header = journal_header(journal, journal->last + 1);
     header.skipped = journal->skipped;
+    assert(!journal->placing && fd >= 0);
     journal->prepared_fd = -1;
     journal->placing = true;
     pthread_mutex_unlock(&journal->lock);
@@ -131,6 +135,7 @@ static enum outcome clear_torn(struct journal *journal, struct error *error)
     if (!journal->active.torn) {
         return OUTCOME_OK;
     }
+    assert(journal->active.fd >= 0);
     enum outcome outcome =
         segment_clear(journal->active.fd, journal->active.offset, journal->active.bytes, error);
     journal->active.torn = outcome != OUTCOME_OK;
@@ -159,6 +164,8 @@ static enum outcome write_record(struct journal *journal, struct error *error)
 {
     struct buf *record = &journal->record;
     enum outcome outcome;
+    assert(record->length % JOURNAL_RECORD_ALIGN == 0);
+    assert(journal->active.offset >= JOURNAL_SEGMENT_HEADER_BYTES && !journal->active.torn);
     if (FAULT("journal.append.before_write")) {
         outcome = error_errno(error, OUTCOME_RETRY, "could not write %zu bytes", record->length);
     } else {
@@ -208,7 +215,9 @@ static void publish(struct journal *journal, const struct message *message)
     int64_t size = (int64_t) journal->record.length;
 
     pthread_mutex_lock(&journal->lock);
+    assert(journal->segment_count > 0 && message->sequence == journal->last + 1);
     struct journal_segment *segment = &journal->segments[journal->segment_count - 1];
+    assert(segment->end == journal->active.offset && !segment->sealed);
     segment->end = journal->active.offset + size;
     journal->last = message->sequence;
     journal->last_us = message->received_at_us;
@@ -289,6 +298,7 @@ enum outcome journal_append(struct journal *journal, struct message *message, st
     if (outcome != OUTCOME_OK) {
         message->sequence = 0;
     }
+    assert(message->sequence == 0 || message->sequence == journal->last);
     if (journal->record.capacity > RECORD_BUFFER_BYTES) {
         buf_fini(&journal->record);
     }
@@ -303,6 +313,7 @@ enum outcome journal_sync(struct journal *journal, struct error *error)
     }
     pthread_mutex_lock(&journal->lock);
     uint64_t ticket = ++journal->sync_asked;
+    assert(journal->sync_done < ticket);
     pthread_cond_signal(&journal->keeper_wake);
     while (journal->sync_done < ticket && !journal->failed) {
         thread_cond_wait(&journal->synced, &journal->lock, -1);

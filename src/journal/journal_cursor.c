@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_cursor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "journal/journal_format.h"
 
 /* Offsets in a slot. */
 enum {
@@ -35,6 +37,7 @@ static const uint8_t slot_magic[8] = {'m', 'q', 't', 't', '2', 'p', 'g', 'P'};
 static void slot_encode(uint8_t slot[CURSOR_SLOT_BYTES], const struct cursor_state *state,
                         uint64_t counter)
 {
+    assert(state->skipped <= state->last && counter > 0);
     memset(slot, 0, CURSOR_SLOT_BYTES);
     memcpy(slot + SLOT_MAGIC, slot_magic, sizeof(slot_magic));
     bytes_put_le64(slot + SLOT_COUNTER, counter);
@@ -65,7 +68,8 @@ static bool slot_decode(const uint8_t slot[CURSOR_SLOT_BYTES], struct cursor_sta
     state->boot = bytes_get_le64(slot + SLOT_BOOT);
     state->clean = bytes_get_le64(slot + SLOT_CLEAN) != 0;
     state->deleted = bytes_get_le64(slot + SLOT_DELETED);
-    return state->skipped <= state->last;
+    return state->skipped <= state->last && state->last <= JOURNAL_SEQUENCE_MAX &&
+           state->stored <= JOURNAL_SEQUENCE_MAX && state->deleted <= JOURNAL_SEQUENCE_MAX;
 }
 
 static void slots_read(struct journal_cursor *cursor, struct cursor_state *state)
@@ -130,6 +134,7 @@ static enum outcome slot_write(struct journal_cursor *cursor, int slot_number,
                                const struct cursor_state *state, struct error *error)
 {
     uint8_t slot[CURSOR_SLOT_BYTES];
+    assert(slot_number >= 0 && slot_number < CURSOR_SLOTS && cursor->fd >= 0);
     uint64_t counter = cursor->counter + 1;
     slot_encode(slot, state, counter);
     enum outcome outcome = file_write(cursor->fd, slot, sizeof(slot),
@@ -151,6 +156,7 @@ enum outcome cursor_write(struct journal_cursor *cursor, const struct cursor_sta
 enum outcome cursor_write_synced(struct journal_cursor *cursor, const struct cursor_state *state,
                                  struct error *error)
 {
+    assert(cursor->next_synced == 0 || cursor->next_synced == 1);
     enum outcome outcome = slot_write(cursor, cursor->next_synced, state, error);
     if (outcome == OUTCOME_OK) {
         outcome = file_sync(cursor->fd, error);

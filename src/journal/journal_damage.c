@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/journal_damage.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -43,6 +44,7 @@ void journal_keep_damage(const struct journal *journal, const struct journal_dam
     struct error error = {0};
     char segment[SEGMENT_NAME_BYTES];
     int64_t unreadable = 0;
+    assert(damage->fd >= 0 && damage->from < damage->to);
     segment_name(segment, damage->segment);
     char *name = memory_printf("%s/%s-%" PRId64 "-%" PRId64, JOURNAL_DAMAGED_NAME, segment,
                                damage->from, damage->to);

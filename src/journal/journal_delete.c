@@ -1,4 +1,5 @@
 /* Old segments go: the oldest first, when all of it is stored. SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +39,8 @@ static void put_back_oldest(struct journal *journal, const struct journal_segmen
     memmove(journal->segments + 1, journal->segments,
             (journal->segment_count - 1) * sizeof(*journal->segments));
     journal->segments[0] = *segment;
+    assert(journal->segment_count > 1 &&
+           segment->first_sequence < journal->segments[1].first_sequence);
 }
 
 /* With the lock, which it gives back meanwhile: before anybody sees that the segment is gone.
@@ -72,6 +75,7 @@ bool journal_delete_oldest(struct journal *journal)
         return false; /* the database has gone back meanwhile */
     }
     struct journal_segment segment = journal->segments[0];
+    assert(last < journal->segments[1].first_sequence && last <= journal->stored);
     journal->deleted = last > journal->deleted ? last : journal->deleted;
     struct cursor_state state = journal_cursor_state(journal, false);
     journal->segment_count--;
@@ -91,6 +95,7 @@ bool journal_delete_oldest(struct journal *journal)
 
     pthread_mutex_lock(&journal->lock);
     if (outcome == OUTCOME_OK) {
+        assert(journal->bytes_total >= segment.bytes);
         journal->bytes_total -= segment.bytes;
     } else {
         put_back_oldest(journal, &segment);

@@ -26,7 +26,7 @@ enum { SLOT_SEQUENCE = 0, SLOT_HASH = 8, SLOT_CHECKSUM = 16, SLOT_BYTES = 24 };
 
 /* The upper bits of a slot's sequence are the broker's number. */
 enum { SLOT_BROKER_SHIFT = 60 };
-#define SLOT_SEQUENCE_BITS (((uint64_t) 1 << SLOT_BROKER_SHIFT) - 1)
+#define SLOT_SEQUENCE_BITS JOURNAL_SEQUENCE_MAX
 
 #define FILE_BYTES ((int64_t) SLOTS * SLOT_BYTES)
 
@@ -106,10 +106,7 @@ static enum outcome run_add(struct run *run, const struct journal_delivery *deli
     if (run->count == 0) {
         run->first_id = id;
     }
-    assert(delivery->broker <= MESSAGE_BROKER_MAX);
-    if (delivery->sequence > SLOT_SEQUENCE_BITS) {
-        return OUTCOME_OK; /* only a forged record has such a number */
-    }
+    assert(delivery->broker <= MESSAGE_BROKER_MAX && delivery->sequence <= SLOT_SEQUENCE_BITS);
     bytes_put_le64(slot + SLOT_SEQUENCE,
                    delivery->sequence | (uint64_t) delivery->broker << SLOT_BROKER_SHIFT);
     bytes_put_le64(slot + SLOT_HASH, delivery->hash);
@@ -178,6 +175,7 @@ enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t l
                              struct error *error)
 {
     struct run run = {.journal = journal};
+    assert(first <= last && journal->deliveries.fd >= 0);
     struct journal_reader *reader = journal_reader_new_quiet(journal);
     enum outcome outcome = journal_reader_seek(reader, first, error);
     if (outcome == OUTCOME_OK) {
@@ -196,6 +194,7 @@ enum outcome journal_note_delivery(struct journal *journal, const struct journal
                                    struct error *error)
 {
     struct run run = {.journal = journal, .newest = true};
+    assert(delivery->packet_id != SLOT_OF_LOST_SESSION);
     enum outcome outcome = run_add(&run, delivery, error);
     if (outcome == OUTCOME_OK && run.count > 0) {
         outcome = run_write(&run, error);

@@ -49,6 +49,7 @@ static const uint8_t segment_magic[8] = {'m', 'q', 't', 't', '2', 'p', 'g', 'J'}
 void segment_header_encode(uint8_t bytes[JOURNAL_SEGMENT_HEADER_BYTES],
                            const struct segment_header *header)
 {
+    assert(header->first_sequence > 0 && header->skipped < header->first_sequence);
     memcpy(bytes + SEGMENT_MAGIC, segment_magic, sizeof(segment_magic));
     bytes_put_le32(bytes + SEGMENT_VERSION, JOURNAL_FORMAT_VERSION);
     bytes_put_le32(bytes + SEGMENT_HEADER_LENGTH, JOURNAL_SEGMENT_HEADER_BYTES);
@@ -170,6 +171,7 @@ void record_encode(struct buf *out, const struct message *message, uint64_t seed
         at += WHOLE_BYTES;
     }
     at = put_slice(at, message->payload);
+    assert(at <= record + size);
     memset(at, 0, (size_t) (record + size - at));
     bytes_put_le64(record + RECORD_CHECKSUM, record_checksum(record, body_length, seed));
     out->length += size;
@@ -194,7 +196,7 @@ static bool body_decode(const uint8_t *record, size_t body_length, struct messag
     size_t properties_length = bytes_get_le32(record + RECORD_PROPERTIES_LENGTH);
     uint64_t sequence = bytes_get_le64(record + RECORD_SEQUENCE);
     if (topic_length + properties_length > body_length - BODY_BYTES_MIN ||
-        record[RECORD_KIND] == 0 || sequence == 0) {
+        record[RECORD_KIND] == 0 || sequence == 0 || sequence > JOURNAL_SEQUENCE_MAX) {
         return false;
     }
     const char *text = (const char *) record + RECORD_TEXT;

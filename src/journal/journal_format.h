@@ -27,6 +27,10 @@
  * room for our own fields. */
 #define JOURNAL_RECORD_BYTES_MAX ((size_t) 257 * 1024 * 1024)
 
+/* No number is higher, which leaves room for arithmetic and in PostgreSQL's bigint. A record or a
+ * position that says otherwise was not written by this program. */
+#define JOURNAL_SEQUENCE_MAX (((uint64_t) 1 << 60) - 1)
+
 struct segment_header {
     uint32_t version;        /* decoded only: what is written is JOURNAL_FORMAT_VERSION */
     uint8_t uuid[16];        /* of the journal */

@@ -1,4 +1,5 @@
 /* What can be asked of a journal while it works. SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
@@ -72,6 +73,7 @@ static int64_t oldest_us(struct journal *journal, const struct journal_info *inf
     }
     journal->oldest_sequence = journal->oldest_us != 0 ? sequence : 0;
     int64_t found_us = journal->oldest_us;
+    assert(sequence > 0 || journal->oldest == NULL);
     pthread_mutex_unlock(&journal->oldest_lock);
     return found_us;
 }

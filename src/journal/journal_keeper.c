@@ -10,6 +10,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -76,6 +77,7 @@ enum outcome journal_sync_all(struct journal *journal, struct error *error)
         unlock(journal);
         outcome = sync_segment(journal, segment.fd, segment.first_sequence, error);
         lock(journal);
+        assert(i < journal->segment_count && journal->segments[i].end >= segment.end);
         if (outcome == OUTCOME_OK && journal->segments[i].synced < segment.end) {
             journal->segments[i].synced = segment.end;
         }
@@ -97,6 +99,7 @@ static bool keeper_sync(struct journal *journal)
     struct error error;
     bool due = journal->sync_due_ms != 0 && clock_monotonic_ms() >= journal->sync_due_ms;
     uint64_t ticket = journal->sync_asked;
+    assert(journal->sync_done <= ticket);
     if (!due && journal->sync_done == ticket) {
         return false;
     }
@@ -140,6 +143,7 @@ static bool keeper_seal(struct journal *journal)
         journal_fail(journal, &error);
     }
     lock(journal);
+    assert(journal->segments[i].first_sequence == segment.first_sequence); /* invariant 1 */
     journal->segments[i].fd = -1;
     if (outcome == OUTCOME_OK) {
         journal->bytes_total -= segment.bytes - segment.end;
@@ -209,6 +213,7 @@ static void discard_prepared(struct journal *journal)
         return;
     }
     journal->prepared_fd = -1;
+    assert(journal->bytes_total >= journal->prepared_bytes);
     journal->bytes_total -= journal->prepared_bytes;
     unlock(journal);
     close(fd);
@@ -245,6 +250,7 @@ static bool make_prepared(struct journal *journal, int64_t bytes)
     enum outcome outcome;
     int fd = -1;
     discard_prepared(journal);
+    assert(journal->prepared_fd < 0 && bytes >= JOURNAL_SEGMENT_BYTES_MIN);
     do {
         while (bytes_in_the_way(journal) + bytes > journal->options.max_bytes) {
             if (!journal_delete_oldest(journal)) {
@@ -400,12 +406,14 @@ static void *keeper_main(void *context)
 
 void journal_keeper_start(struct journal *journal)
 {
+    assert(!journal->keeper_runs && !journal->options.read_only);
     journal->keeper = thread_spawn("journal-keeper", keeper_main, journal);
     journal->keeper_runs = true;
 }
 
 void journal_keeper_stop(struct journal *journal)
 {
+    assert(journal->keeper_runs);
     lock(journal);
     journal->closing = true;
     pthread_cond_signal(&journal->keeper_wake);

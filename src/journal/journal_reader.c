@@ -10,6 +10,7 @@
  */
 #include "journal/journal_reader.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -164,6 +165,7 @@ static bool pass_hole(struct journal_reader *reader, uint64_t end, int64_t to_us
         uint64_t numbers = to - reader->position;
         /* What was skipped, as far as headers still tell, lies behind what was deleted. */
         uint64_t skipped = to < end ? 0 : reader->skipped < numbers ? reader->skipped : numbers;
+        assert(reader->position < to && to <= end); /* each turn gets further */
         *missing = (struct journal_missing){
             .first = reader->position,
             .count = numbers - skipped,
@@ -236,6 +238,7 @@ static enum outcome enter_segment(struct journal_reader *reader, struct error *e
     struct journal *journal = reader->journal;
     struct journal_segment segment = {0};
     enum outcome outcome;
+    assert(reader->fd < 0 && !reader->pending);
     do {
         pthread_mutex_lock(&journal->lock);
         size_t index = next_segment(reader);
@@ -262,6 +265,7 @@ static enum outcome enter_segment(struct journal_reader *reader, struct error *e
 
     if (outcome == OUTCOME_OK) {
         struct segment_header header = journal_header(journal, segment.first_sequence);
+        assert(segment.first_sequence > reader->after);
         pass_skipped(reader, &segment);
         reader->segment = segment.first_sequence;
         segment_scan_start(&reader->scan, reader->fd, &header, segment.end);
@@ -315,6 +319,7 @@ static enum segment_end look_further(struct journal_reader *reader, uint64_t *la
 static enum journal_read deliver(struct journal_reader *reader, struct journal_next *next)
 {
     const struct message *message = &reader->message;
+    assert(reader->pending && message->sequence >= reader->position);
     if (pass_hole(reader, message->sequence, message->received_at_us, &next->missing)) {
         return JOURNAL_READ_MISSING;
     }

@@ -9,6 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +55,7 @@ static enum outcome scan_newest(struct recovery *recovery, int fd, struct error 
     struct segment_scan *scan = &recovery->scan;
     struct message message;
     enum segment_scan_result result;
+    assert(newest->verdict == FORMAT_SOUND || newest->header.first_sequence > 0);
     segment_scan_start(scan, fd, &newest->header, newest->bytes);
     recovery->sound_last = newest->first_sequence - 1;
     do {
@@ -87,6 +89,7 @@ static enum outcome cut_tail(struct recovery *recovery, int fd, struct error *er
     const struct segment_scan *scan = &recovery->scan;
     struct journal *journal = recovery->journal;
     struct journal_segment *segment = &journal->segments[journal->segment_count - 1];
+    assert(scan->tail_from < scan->tail_to && scan->tail_from <= segment->bytes);
     uint64_t bytes = (uint64_t) (scan->tail_to - scan->tail_from);
     uint64_t records_max = (bytes + JOURNAL_RECORD_BYTES_MIN - 1) / JOURNAL_RECORD_BYTES_MIN;
     recovery->maybe_last =
@@ -174,6 +177,7 @@ static void find_numbers(struct recovery *recovery)
     }
     journal->lost_power = recovery->power_loss && journal->options.sync_ms != JOURNAL_SYNC_ALWAYS;
     journal->lost_last_us = journal->last_us;
+    assert(recovery->sound_last <= given && given <= maybe);
     recovery->given_last = given;
     journal->last = maybe;
     journal->skipped = maybe - given;
@@ -205,6 +209,7 @@ static enum outcome continue_newest(struct recovery *recovery, struct error *err
     }
     struct journal_segment *newest = &journal->segments[journal->segment_count - 1];
     const struct segment_header *header = &recovery->found[recovery->count - 1].header;
+    assert(newest->fd >= 0 && journal->skipped == 0);
     newest->sealed = false;
     journal->active.fd = newest->fd;
     journal->active.offset = newest->end;

@@ -45,6 +45,7 @@ bool journal_is_gone(struct journal *journal, int fd)
 
 uint64_t journal_segment_last(const struct journal *journal, size_t index)
 {
+    assert(index < journal->segment_count);
     if (index + 1 < journal->segment_count) {
         const struct journal_segment *next = &journal->segments[index + 1];
         return next->first_sequence - 1 - next->skipped;
@@ -60,6 +61,7 @@ void journal_account_room(struct journal *journal)
     if (journal->segment_count > 0 && journal->last > journal->stored) {
         used += journal->segments[journal->segment_count - 1].end;
     }
+    assert(used >= 0);
     int64_t left = journal->options.max_bytes - used;
     bool crowded = journal->crowded;
     if (!crowded && (stuck || left < journal->reserve_bytes)) {
@@ -126,6 +128,7 @@ struct cursor_state journal_cursor_state(const struct journal *journal, bool cle
         .clean = clean,
     };
     memcpy(state.uuid, journal->uuid, sizeof(state.uuid));
+    assert(state.skipped <= state.last);
     return state;
 }
 
@@ -220,6 +223,7 @@ uint64_t journal_tail(struct journal *journal, uint64_t messages)
         messages -= taken;
     }
     pthread_mutex_unlock(&journal->lock);
+    assert(first <= journal->last + 1);
     return first;
 }
 

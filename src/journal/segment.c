@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/segment.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,6 +19,7 @@ static const char name_suffix[] = ".segment";
 
 void segment_name(char name[SEGMENT_NAME_BYTES], uint64_t first_sequence)
 {
+    assert(first_sequence > 0);
     snprintf(name, SEGMENT_NAME_BYTES, "%0*" PRIu64 "%s", NAME_DIGITS, first_sequence, name_suffix);
 }
 
@@ -39,6 +41,7 @@ static enum outcome no_room_or_broken(void)
 enum outcome segment_prepare(int directory_fd, int64_t bytes, int *fd, struct error *error)
 {
     enum outcome outcome;
+    assert(bytes > JOURNAL_SEGMENT_HEADER_BYTES);
     int made =
         openat(directory_fd, SEGMENT_PREPARED_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (made < 0) {
@@ -86,6 +89,7 @@ enum outcome segment_place(int directory_fd, int fd, const struct segment_header
 
 enum outcome segment_seal(int fd, int64_t end, struct error *error)
 {
+    assert(end >= JOURNAL_SEGMENT_HEADER_BYTES);
     if (ftruncate(fd, (off_t) end) != 0) {
         return error_errno(error, OUTCOME_FATAL, "could not cut a full segment");
     }
@@ -94,6 +98,7 @@ enum outcome segment_seal(int fd, int64_t end, struct error *error)
 
 enum outcome segment_clear(int fd, int64_t end, int64_t bytes, struct error *error)
 {
+    assert(end >= JOURNAL_SEGMENT_HEADER_BYTES && end <= bytes);
     if (ftruncate(fd, (off_t) end) != 0) {
         return error_errno(error, OUTCOME_FATAL, "could not cut a segment behind its last record");
     }

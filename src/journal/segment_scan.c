@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal/segment_scan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 void segment_scan_start(struct segment_scan *scan, int fd, const struct segment_header *header,
                         int64_t limit)
 {
+    assert(fd >= 0 && header->first_sequence > 0);
     scan->fd = fd;
     scan->seed = record_seed(header);
     scan->expected = header->first_sequence;
@@ -51,6 +53,7 @@ static void window_move(struct segment_scan *scan, int64_t offset, size_t need)
         scan->bytes = memory_resize(scan->bytes, capacity);
         scan->capacity = capacity;
     }
+    assert(kept <= scan->capacity && need <= scan->capacity);
     scan->base = offset;
     scan->length = kept;
 }
@@ -74,6 +77,7 @@ static bool window_at(struct segment_scan *scan, int64_t offset, size_t need, st
             return false;
         }
         scan->length += (size_t) got;
+        assert(scan->length <= scan->capacity);
     }
     size_t skip = (size_t) (offset - scan->base);
     *out = skip < scan->length ? slice_make((const char *) scan->bytes + skip, scan->length - skip)
@@ -163,6 +167,7 @@ static enum segment_scan_result resync(struct segment_scan *scan, struct message
         if (place == PLACE_RECORD) {
             scan->damage_from = scan->offset;
             scan->damage_to = at;
+            assert(scan->damage_from < scan->damage_to);
             scan->offset = at;
             return SEGMENT_SCAN_DAMAGE;
         }
@@ -171,6 +176,7 @@ static enum segment_scan_result resync(struct segment_scan *scan, struct message
     }
     scan->tail_from = scan->offset;
     scan->tail_to = smaller(tail_to, scan->limit);
+    assert(scan->tail_from <= scan->tail_to);
     scan->exhausted = scan->limit;
     return SEGMENT_SCAN_END;
 }
@@ -193,6 +199,7 @@ enum segment_scan_result segment_scan_next(struct segment_scan *scan, struct mes
     case PLACE_RECORD:
         break;
     }
+    assert(size >= JOURNAL_RECORD_BYTES_MIN && size % JOURNAL_RECORD_ALIGN == 0);
     scan->record_offset = scan->offset;
     scan->offset += (int64_t) size;
     scan->expected = message->sequence + 1;
