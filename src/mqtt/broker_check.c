@@ -54,6 +54,7 @@ static enum outcome connect_to(struct probe *probe, const char *url, struct erro
     };
     struct broker_address address;
     struct paho_failure failure;
+    assert(probe->link == NULL);
     if (!broker_address_parse(url, &address, error)) {
         return OUTCOME_RETRY;
     }
@@ -78,6 +79,7 @@ static void disconnect(struct probe *probe)
 static void refuse(struct probe *probe, const char *filter, const char *reason)
 {
     struct broker_report *report = probe->report;
+    assert(report->granted + report->refused_count < probe->wanted->count); /* each filter once */
     report->refused =
         memory_resize(report->refused, (report->refused_count + 1) * sizeof(report->refused[0]));
     report->refused[report->refused_count++] =
@@ -95,6 +97,7 @@ static char *filter_to_try(const struct probe *probe, const char *filter)
 static void take_answer(struct probe *probe, size_t index, int code)
 {
     const char *filter = probe->wanted->list[index].filter;
+    assert(!probe->answered[index] && code != PAHO_UNANSWERED);
     probe->answered[index] = true;
     (void) subscribe_search_answered(&probe->search, filter);
     if (code < REFUSED) {
@@ -160,6 +163,7 @@ static bool goes_alone(const struct probe *probe, size_t at)
 static enum outcome try_all(struct probe *probe, struct error *error)
 {
     enum outcome outcome = OUTCOME_OK;
+    assert(probe->link != NULL);
     for (size_t at = 0; outcome == OUTCOME_OK && at < probe->wanted->count;) {
         size_t indexes[PAHO_ENTRIES_MAX];
         size_t count = 0;
@@ -236,6 +240,7 @@ enum outcome broker_check(const struct broker_options *broker, const char *clien
         outcome = i < CONNECTIONS_MAX ? connect_to(&probe, report->url, error) : OUTCOME_RETRY;
     }
     if (outcome == OUTCOME_OK) {
+        assert(report->granted + report->refused_count == wanted->count);
         atomic_store(&probe.kind,
                      (int) broker_kind_of(paho_link_connack(probe.link), broker->mqtt5));
         ask_name(&probe);

@@ -65,6 +65,7 @@ static bool host_split(struct slice rest, struct slice *host, struct slice *port
         behind = colon != NULL ? colon : end;
         *host = slice_make(rest.data, (size_t) (behind - rest.data));
     }
+    assert(behind <= end);
     if (behind == end) {
         return true;
     }
@@ -162,6 +163,7 @@ bool broker_address_parse(const char *url, struct broker_address *address, struc
 char *broker_visitor_id(const struct broker_options *broker, const char *what)
 {
     uint32_t number = 0;
+    assert(what[0] != '\0');
     if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
         number = (uint32_t) clock_wall_us();
     }

@@ -102,6 +102,7 @@ static void memory_read(struct intake *intake, uint64_t first)
         }
     }
     others_take(intake, &others, UINT64_MAX);
+    assert(others.taken == others.count);
     free(others.list);
     if (read == JOURNAL_READ_FAILED) {
         log_warn("could not read the end of the journal, redeliveries may be stored twice",
@@ -145,6 +146,7 @@ static void tell_power_loss(struct intake *intake)
 struct intake *intake_new(const struct intake_options *options, uint8_t broker)
 {
     struct intake *intake = memory_alloc(sizeof(*intake));
+    assert(options->journal != NULL && options->cut != NULL && options->window > 0);
     intake->options = *options;
     intake->refusing = true; /* until connected */
     memory_rebuild(intake, broker);
@@ -254,6 +256,7 @@ static enum outcome append(struct intake *intake, struct message *message, bool 
         intake->waited_ms += clock_monotonic_ms() - start_ms;
         outcome = journal_append(intake->options.journal, message, &error);
     }
+    assert(outcome != OUTCOME_OK || message->sequence > 0);
     if (outcome == OUTCOME_OK && intake->full) {
         health_set(HEALTH_JOURNAL, true, "has room");
         intake->full = false;
@@ -275,6 +278,7 @@ static enum outcome append_gap(struct intake *intake)
     struct message message = gap_to_message(&intake->gap, &intake->gap_payload);
     message.broker = intake->broker;
     enum outcome outcome = append(intake, &message, false);
+    assert(message.kind == MESSAGE_GAP);
     intake->gap_pending = outcome != OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
         /* It waits and is processed like a message, but nobody received it: the books take it as if

@@ -48,6 +48,7 @@ static void on_arrived(void *context, struct message *message)
             memcpy(entry->bytes + message->topic.length, message->payload.data,
                    message->payload.length);
         }
+        assert(*listener->end == NULL);
         *listener->end = entry;
         listener->end = &entry->next;
         listener->queued_bytes += length + sizeof(struct entry);
@@ -104,6 +105,7 @@ enum outcome listener_open(struct listener **listener, const struct broker_optio
     pthread_mutex_init(&made->mutex, NULL);
     thread_cond_init(&made->cond);
     made->end = &made->first;
+    assert(filter[0] != '\0');
     enum outcome outcome = connect_any(made, broker, client_id, error);
     if (outcome == OUTCOME_OK) {
         outcome = subscribe(made, filter, error);
@@ -156,6 +158,7 @@ bool listener_next(struct listener *listener, int64_t milliseconds, struct messa
             entry->message.topic.length + entry->message.payload.length + sizeof(*entry);
         *message = entry->message;
     }
+    assert((listener->first == NULL) == (listener->queued_bytes == 0));
     pthread_mutex_unlock(&listener->mutex);
     listener->taken = entry;
     return entry != NULL;

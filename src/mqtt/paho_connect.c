@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -146,6 +147,7 @@ static void add_connect_properties(MQTTProperties *properties, const struct paho
 {
     const struct broker_options *broker = link->options.broker;
     int64_t expiry_s = (broker->session_expiry_ms + 999) / 1000;
+    assert(broker->receive_maximum <= UINT16_MAX);
     if (!link->options.clean && expiry_s > 0) {
         add_number(properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL,
                    expiry_s > SESSION_EXPIRY_MAX ? SESSION_EXPIRY_MAX : expiry_s);
@@ -173,6 +175,7 @@ static void set_tls(MQTTAsync_SSLOptions *tls, struct paho_link *link)
     tls->ssl_error_cb = on_tls_error;
     tls->ssl_error_context = link;
     link->alpn_length = (unsigned) tls_alpn(broker, link->alpn);
+    assert(link->alpn_length <= sizeof(link->alpn));
     if (link->alpn_length > 0) { /* Paho keeps the pointer */
         tls->protos = link->alpn;
         tls->protos_len = link->alpn_length;
@@ -188,6 +191,8 @@ int paho_connect_start(struct paho_link *link, bool with_tls, int64_t millisecon
     MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
     MQTTProperties properties = MQTTProperties_initializer;
 
+    assert(link->handle != NULL && !link->answered);
+    assert(link->options.keepalive_s >= 0 && link->options.keepalive_s <= UINT16_MAX);
     if (broker->mqtt5) {
         options = (MQTTAsync_connectOptions) MQTTAsync_connectOptions_initializer5;
         options.cleanstart = link->options.clean;
@@ -207,6 +212,7 @@ int paho_connect_start(struct paho_link *link, bool with_tls, int64_t millisecon
     options.username = broker->username;
     options.password = broker->password;
     if (link->options.status) {
+        assert(broker->status_topic[0] != '\0');
         will.topicName = broker->status_topic;
         will.message = "offline";
         will.retained = 1;

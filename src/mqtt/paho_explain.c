@@ -19,6 +19,7 @@ static const char protocol_hint[] = ": if it does not know MQTT 5, set protocol 
 static enum outcome explain_code(const struct paho_link *link, struct paho_failure *failure)
 {
     int code = link->connect_code;
+    assert(code > 0);
     bool later = code == 3 || code == MQTTREASONCODE_SERVER_UNAVAILABLE ||
                  code == MQTTREASONCODE_SERVER_BUSY || code == MQTTREASONCODE_QUOTA_EXCEEDED ||
                  code == MQTTREASONCODE_CONNECTION_RATE_EXCEEDED;

@@ -96,6 +96,7 @@ static void wait_answered(struct paho_link *link, int64_t milliseconds)
 static struct paho_link *link_new(const struct paho_link_options *options, int port)
 {
     struct paho_link *link = memory_alloc(sizeof(*link));
+    assert(options->broker != NULL && options->client_id != NULL && options->window > 0);
     link->options = *options;
     link->port = port;
     link->kept = -1;
@@ -111,6 +112,8 @@ static char *uri_of(const struct broker_address *address, const char *numeric)
     /* A certificate and a virtual host of HTTP go by the name. */
     const char *host = address->tls || address->websocket ? address->host : numeric;
     bool brackets = strchr(host, ':') != NULL;
+    assert(address->port >= 1 && address->port <= 65535);
+    assert(address->websocket == (address->path[0] != '\0'));
     return memory_printf("%s://%s%s%s:%d%s", schemes[address->websocket][address->tls],
                          brackets ? "[" : "", host, brackets ? "]" : "", address->port,
                          address->path);
@@ -132,6 +135,7 @@ static enum outcome connect_one(struct paho_link *link, const struct broker_addr
         return OUTCOME_RETRY;
     }
     link->options.broker = &link->secrets.options;
+    assert(link->handle == NULL && link->numeric[0] != '\0');
     char *uri = uri_of(address, link->numeric);
     link->plain = !address->tls && !address->websocket;
     link->pin = (struct paho_pin){.host = address->host, .numeric = link->numeric};
@@ -196,6 +200,7 @@ enum outcome paho_link_open(struct paho_link **link, const struct paho_link_opti
             break;
         }
     }
+    assert(*link == NULL);
     return outcome;
 }
 
@@ -253,6 +258,7 @@ void paho_link_disconnect(struct paho_link *link, int64_t milliseconds)
         options.onSuccess = on_disconnected;
     }
     options.context = link;
+    assert(link->handle != NULL && milliseconds >= 0);
     if (MQTTAsync_disconnect(link->handle, &options) != MQTTASYNC_SUCCESS) {
         return; /* it was not connected; no callback comes */
     }

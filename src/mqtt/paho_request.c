@@ -155,6 +155,7 @@ void paho_publications_free(struct paho_link *link)
 
 static struct paho_request *request_new(struct paho_link *link, size_t first, size_t count)
 {
+    assert(count > 0 && first + count <= PAHO_ENTRIES_MAX);
     struct paho_request *request = &link->requests[first];
     pthread_mutex_lock(&link->mutex);
     *request = (struct paho_request){link, first, count};
@@ -235,13 +236,14 @@ static int subscribe_many(struct paho_link *link, const struct subscription *con
 static size_t packet_entries(const struct paho_link *link, size_t left)
 {
     size_t max = link->options.broker->mqtt5 ? 1 : PACKET_ENTRIES_MAX;
+    assert(left > 0);
     return left < max ? left : max;
 }
 
 enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
                                  size_t count, int *codes, struct error *error)
 {
-    assert(count <= PAHO_ENTRIES_MAX);
+    assert(count > 0 && count <= PAHO_ENTRIES_MAX);
     for (size_t i = 0; i < count; i++) {
         codes[i] = PAHO_UNANSWERED;
     }
@@ -261,6 +263,7 @@ static int unsubscribe_many(struct paho_link *link, const char *const *filters, 
                             struct paho_request *request)
 {
     char *borrowed[PACKET_ENTRIES_MAX];
+    assert(count > 0 && count <= PACKET_ENTRIES_MAX);
     memcpy(borrowed, filters, count * sizeof(borrowed[0]));
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
     options.context = request;
@@ -300,6 +303,7 @@ static int64_t packet_size(const struct publication *publication)
 /* A publication under way. */
 static struct paho_publication *publication_new(struct paho_link *link, struct slice topic)
 {
+    assert(topic.length > 0 && topic.length <= UINT16_MAX);
     struct paho_publication *made = memory_alloc(sizeof(*made) + topic.length + 1);
     made->link = link;
     memcpy(made->topic, topic.data, topic.length);
@@ -318,6 +322,7 @@ static int send_publication(struct paho_link *link, const struct publication *pu
     MQTTAsync_message message = MQTTAsync_message_initializer;
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
     int qos_max = link->connack.qos_max;
+    assert(publication->qos <= 2 && context->link == link);
     message.payload = (void *) (uintptr_t) publication->payload.data; /* Paho copies it */
     message.payloadlen = (int) publication->payload.length;
     message.qos = publication->qos > qos_max ? qos_max : publication->qos;
@@ -376,6 +381,7 @@ bool paho_link_wait(struct paho_link *link, int under_way, int64_t milliseconds)
         thread_cond_wait(&link->cond, &link->mutex, left_ms);
         left_ms = end_ms - clock_monotonic_ms();
     }
+    assert(link->under_way >= 0);
     bool good = link->under_way <= under_way && link->up;
     pthread_mutex_unlock(&link->mutex);
     return good;

@@ -45,6 +45,7 @@ static void socket_note(struct paho_sockets *sockets, int fd, int port)
         sockets->list[sockets->count].fd = fd;
         sockets->list[sockets->count].inode = status.st_ino;
         sockets->count++;
+        assert(sockets->count <= PAHO_SOCKETS_MAX);
     }
 }
 
@@ -146,6 +147,7 @@ int paho_socket_dismissal(int kept, const struct paho_sockets *own)
             length = TAIL_BYTES;
         }
     }
+    assert(length <= TAIL_BYTES);
     return find_dismissal(bytes, length);
 }
 
@@ -188,6 +190,7 @@ enum outcome paho_probe_open(const char *numeric, int port, int64_t milliseconds
         errno = number;
         return error_errno(error, OUTCOME_RETRY, "could not connect to %s port %d", numeric, port);
     }
+    assert(*fd >= 0);
     return OUTCOME_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mqtt/paho_wake.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stddef.h>
 
@@ -28,6 +29,7 @@ static void replace(MQTTAsync from, MQTTAsync to)
 
 void paho_wake_add(MQTTAsync handle)
 {
+    assert(handle != NULL);
     replace(NULL, handle);
 }
 

@@ -68,6 +68,7 @@ enum { END_MS = 200 };
 /* Gives the connection up: what it has under way counts as not published. Returns OUTCOME_RETRY. */
 static enum outcome drop_link(struct publisher *publisher, const char *why, struct error *error)
 {
+    assert(publisher->link != NULL);
     (void) paho_link_wait(publisher->link, -1, publisher->under_way ? END_MS : 0);
     publisher->lost = publisher->under_way && !paho_link_up(publisher->link);
     publisher->under_way = false;
@@ -99,6 +100,7 @@ static enum outcome connect_once(struct publisher *publisher, int64_t millisecon
                                  struct error *error)
 {
     const struct broker_options *broker = publisher->options;
+    assert(publisher->link == NULL && !publisher->under_way);
     publisher->tried = true;
     publisher->url = next_url(publisher);
     const char *url = broker->urls[publisher->url];
@@ -231,6 +233,7 @@ enum outcome publisher_publish(struct publisher *publisher, const struct publica
     if (ready(publisher, milliseconds, error) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
+    assert(publisher->link != NULL);
     if (!wait_room(publisher, milliseconds)) {
         return drop_link(publisher, "broker does not confirm", error);
     }

@@ -72,6 +72,7 @@ static void rest(struct receiver *receiver, int64_t milliseconds)
 static enum attempt attempt_each(struct receiver *receiver)
 {
     size_t count = broker_of(receiver)->url_count;
+    assert(receiver->link == NULL && receiver->url < count);
     enum attempt worst = ATTEMPT_DENIED;
     for (size_t i = 0; i < count && !ending(receiver); i++) {
         enum attempt result = receiver_attempt(receiver);
@@ -303,6 +304,7 @@ uint64_t receiver_tail(const struct broker_options *broker)
 struct receiver *receiver_start(const struct receiver_options *options)
 {
     const struct broker_options *broker = options->broker;
+    assert(broker->url_count > 0 && options->journal != NULL && options->place != NULL);
     struct receiver *receiver = memory_alloc(sizeof(*receiver));
     receiver->options = *options;
     pthread_mutex_init(&receiver->mutex, NULL);
@@ -358,6 +360,7 @@ void receiver_stop(struct receiver *receiver, int64_t milliseconds)
     pthread_cond_broadcast(&receiver->cond);
     pthread_mutex_unlock(&receiver->mutex);
     pthread_join(receiver->thread, NULL);
+    assert(receiver->link == NULL);
     intake_free(receiver->intake);
     subscribe_search_fini(&receiver->search);
     session_file_fini(&receiver->sessions);

@@ -70,6 +70,7 @@ static void publish_status(struct receiver *receiver, const char *status)
                                       .qos = 1,
                                       .retain = true};
     struct error error = {0};
+    assert(receiver->link != NULL && publication.topic.length > 0);
     if (paho_link_publish(receiver->link, &publication, &error) != OUTCOME_OK) {
         log_warn("could not publish the status", F_TEXT("status", status),
                  F_TEXT("reason", error.text));
@@ -123,6 +124,7 @@ void receiver_status_look(struct receiver *receiver)
 void receiver_tell_online(struct receiver *receiver, int64_t milliseconds)
 {
     if (status_topic_wanted(&receiver->status, clock_monotonic_ms())) {
+        assert(!receiver->status_pending); /* once a connection */
         publish_status(receiver, "online");
         receiver->status_pending = true;
         status_look(receiver, milliseconds);
@@ -156,6 +158,7 @@ static struct session *session_begin(struct receiver *receiver, enum session_sta
     if (last_url != NULL && strcmp(last_url, url) == 0 && info.last_us > seen_us) {
         seen_us = info.last_us;
     }
+    assert(receiver->link == NULL); /* nothing reads `expected` now */
     receiver->expected =
         (struct intake_session){.broker = session_file_number(&receiver->sessions, session),
                                 .lost = session->seen_us != 0,
@@ -410,6 +413,7 @@ void receiver_report(struct receiver *receiver, enum paho_refusal refusal,
 static enum attempt attempt_failed(struct receiver *receiver, struct session *session,
                                    enum session_state before, const struct paho_failure *failure)
 {
+    assert(receiver->link == NULL);
     subscribe_search_disturbed(&receiver->search);
     /* CONNECT may have made a session there, or it is as it was before. */
     bool reached = failure->refusal == PAHO_NO_ANSWER && before != SESSION_CONNECTING;

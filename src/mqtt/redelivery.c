@@ -74,6 +74,7 @@ struct redelivery {
 struct redelivery *redelivery_new(size_t window)
 {
     struct redelivery *redelivery = memory_alloc(sizeof(*redelivery));
+    assert(window <= UINT32_MAX);
     redelivery->window = window > 0 ? window : 1;
     redelivery->ring = memory_alloc(redelivery->window * sizeof(struct delivery));
     redelivery->connection = 1;
@@ -133,12 +134,14 @@ static void unchain(struct redelivery *redelivery, const struct delivery *delive
         link = &each->other;
         each = delivery_behind(redelivery, *link);
     }
+    assert(each == NULL || each == delivery);
     *link = each == NULL ? 0 : each->other;
 }
 
 /* Puts it in front of this packet id's chain, in the place of its broker's last one. */
 static void chain(struct redelivery *redelivery, struct delivery *delivery, uint16_t packet_id)
 {
+    assert(packet_id != 0 && delivery->number < redelivery->next);
     const struct delivery *former = newest_of_broker(redelivery, packet_id, delivery->broker);
     if (former != NULL) {
         unchain(redelivery, former);
@@ -305,6 +308,7 @@ static void note_numbering(struct redelivery *redelivery, const struct delivery 
         redelivery->next - newest->number < PACKET_IDS / 2) {
         redelivery->reuses_ids = true; /* and has not gone round */
     }
+    assert(newest == NULL || newest->number < redelivery->next);
     redelivery->deliveries++;
     redelivery->numbered_anew = redelivery->numbered_anew && packet_id == redelivery->deliveries;
 }

@@ -55,6 +55,7 @@ static bool unescape(char *text)
             byte = (char) (high * 16 + low);
             in += 2;
         }
+        assert(out <= in);
         *out++ = byte;
     }
     *out = '\0';
@@ -269,6 +270,7 @@ void session_release(struct session *session, const char *filter)
 
 void session_hold(struct session *session, const struct subscription *subscription)
 {
+    assert(subscription->filter[0] != '\0' && subscription->qos <= 2);
     session_release(session, subscription->filter);
     subscription_set_add(&session->held, subscription);
 }

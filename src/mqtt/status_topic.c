@@ -72,6 +72,7 @@ bool status_topic_attempt_failed(struct status_topic *status, enum status_failur
         return true;
     }
     status->failures = failure == STATUS_FAILURE_OTHER ? 0 : status->failures + 1;
+    assert(status->losses <= LOSSES_LIMIT);
     unsigned first = failure == STATUS_FAILURE_CLOSED && !status->known ? CLOSED_LIMIT : 1;
     if (status->failures >= first && (status->failures - first) % PROBE_EVERY == 0) {
         status->state = STATUS_WITHOUT;

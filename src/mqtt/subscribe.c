@@ -54,6 +54,7 @@ static enum outcome unsubscribe(const struct subscribe_job *job, struct subscrib
 {
     struct session *session = job->session;
     enum outcome outcome = OUTCOME_OK;
+    assert(result->left_out == 0);
     while (outcome == OUTCOME_OK) {
         const char *filters[PAHO_ENTRIES_MAX];
         size_t count = 0;
@@ -89,6 +90,7 @@ static void note_refusal(struct subscribe_result *result, const char *filter, co
 static void note_answer(const struct subscribe_job *job, const struct subscription *wanted,
                         int code, struct subscribe_result *result)
 {
+    assert(code != PAHO_UNANSWERED);
     bool was_left_out = subscribe_search_answered(job->search, wanted->filter);
     if (code >= REFUSED) {
         note_refusal(result, wanted->filter, paho_reason(code));
@@ -286,6 +288,7 @@ enum outcome subscribe_all(const struct subscribe_job *job, struct subscribe_res
     if (outcome == OUTCOME_OK) {
         outcome = subscribe_suspects(job, result, error);
     }
+    assert(result->left_out <= result->refused && !(outcome == OUTCOME_OK && result->ended));
     /* Behind it, so that what both cover is covered at every moment. */
     return outcome == OUTCOME_OK && result->left_out == 0 ? unsubscribe(job, result, error)
                                                           : outcome;

@@ -113,6 +113,7 @@ bool subscribe_search_answered(struct subscribe_search *search, const char *filt
         return false;
     }
     bool was_left_out = suspect->state != SUSPECT_SUSPECTED;
+    assert(search->count > 0);
     free(suspect->filter);
     *suspect = search->list[--search->count];
     return was_left_out;

@@ -358,6 +358,7 @@ enum outcome tls_probe(const struct broker_options *broker, const struct broker_
     struct verdict verdict = {NULL, 0};
     int fd = -1;
     enum outcome outcome = OUTCOME_REJECT;
+    assert(address->tls);
     SSL_CTX *context = context_new(broker, error);
     if (context != NULL) {
         outcome = paho_probe_open(numeric, address->port, milliseconds, &fd, error);
