@@ -11,6 +11,7 @@ void ack_batch_append(struct ack_batch *batch, const struct ack *ack)
 {
     assert(ack->rule.length <= UINT16_MAX && ack->topic.length <= UINT16_MAX &&
            ack->correlation_data.length <= UINT16_MAX && ack->payload.length <= UINT32_MAX);
+    assert(ack->qos <= 2);
     char *at = buf_reserve(&batch->bytes, ACK_FIXED_BYTES);
     at[0] = (char) ((ack->stored ? FLAG_STORED : 0) | (ack->retain ? FLAG_RETAIN : 0));
     at[1] = (char) ack->qos;
@@ -41,6 +42,7 @@ void ack_batch_fini(struct ack_batch *batch)
 /* The next `length` bytes, which are there. */
 static struct slice take(struct slice *bytes, size_t length)
 {
+    assert(length <= bytes->length);
     struct slice taken = slice_make(bytes->data, length);
     *bytes = slice_make(bytes->data + length, bytes->length - length);
     return taken;

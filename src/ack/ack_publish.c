@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ack/ack_publish.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -33,6 +34,7 @@ enum outcome ack_publish(struct publisher *publisher, uint32_t count_max, struct
     struct slice rest = *acks;
     struct ack ack;
     uint32_t taken = 0;
+    assert(count_max > 0);
     *count = 0;
     while (outcome == OUTCOME_OK && taken < count_max && ack_batch_next(&rest, &ack)) {
         struct publication publication = {.topic = ack.topic,
@@ -52,6 +54,7 @@ enum outcome ack_publish(struct publisher *publisher, uint32_t count_max, struct
         outcome = publisher_flush(publisher, CONFIRM_MS, error);
     }
     if (outcome == OUTCOME_OK) {
+        assert(taken <= count_max && rest.length <= acks->length);
         count_published(*acks, rest.data);
         *acks = rest;
         *count = taken;

@@ -8,6 +8,7 @@
  */
 #include "ack/outbox.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -67,6 +68,7 @@ static enum outcome file_take(struct outbox *outbox, const char *name, struct er
     }
     buf_fini(&content);
     free(path);
+    assert(outcome != OUTCOME_REJECT); /* a bad file is dropped */
     return outcome;
 }
 
@@ -113,6 +115,7 @@ enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *op
     pthread_mutex_init(&made->mutex, NULL);
     thread_cond_init(&made->cond);
     *outbox = NULL;
+    assert(options->broker != NULL && options->max_bytes > 0);
 
     enum outcome outcome = file_make_directory(options->directory, error);
     if (outcome != OUTCOME_OK) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ack/outbox_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ enum outcome outbox_file_write(int directory_fd, const char *name, const struct 
 {
     struct buf content = {0};
     char header[OUTBOX_HEADER_BYTES] = {0};
+    assert((file->count == 0) == (acks.length == 0));
     memcpy(header, magic, sizeof(magic));
     bytes_put_le32(header + 8, VERSION);
     bytes_put_le32(header + 12, file->count);

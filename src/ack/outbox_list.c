@@ -47,6 +47,7 @@ void outbox_list_add(struct outbox_list *list, const struct outbox_entry *entry)
         list->entries[at] = list->entries[at - 1];
         at--;
     }
+    assert(entry->confirmed <= entry->count);
     list->entries[at] = *entry;
     if (entry->turn == 0) {
         list->entries[at].turn = ++list->next_turn;
@@ -58,6 +59,7 @@ void outbox_list_add(struct outbox_list *list, const struct outbox_entry *entry)
 
 void outbox_list_remove(struct outbox_list *list, size_t index)
 {
+    assert(index < list->count);
     list->count--;
     memmove(&list->entries[index], &list->entries[index + 1],
             (list->count - index) * sizeof(list->entries[0]));

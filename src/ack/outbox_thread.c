@@ -50,6 +50,7 @@ static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct
                                  .state = OUTBOX_ASIDE,
                                  .losses = 1,
                                  .others = outbox->confirmed};
+    assert(entry->confirmed < entry->count);
     if (ack_batch_next(&acks, &ack)) {
         ack_batch_append(&alone, &ack);
     }
@@ -81,6 +82,7 @@ static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct
 static void give_up(struct outbox_entry *entry, struct slice acks)
 {
     struct ack ack = {0};
+    assert(entry->losses > 0);
     (void) ack_batch_next(&acks, &ack);
     log_error(
         "an acknowledgment is given up: the broker ends the connection whenever it is published",
@@ -134,6 +136,7 @@ static enum outcome publish_acks(struct outbox *outbox, struct outbox_entry *ent
     if (outcome == OUTCOME_RETRY && publisher_lost(outbox->publisher)) {
         connection_ended(outbox, entry, acks);
     }
+    assert(entry->confirmed <= entry->count);
     return entry->confirmed == entry->count ? OUTCOME_OK : outcome;
 }
 
@@ -165,6 +168,7 @@ static bool find_due(struct outbox *outbox, struct outbox_entry *entry)
 {
     const struct outbox_entry *found = outbox_list_first(&outbox->list);
     if (found != NULL) {
+        assert(found->state != OUTBOX_WRITTEN); /* not before its COMMIT */
         *entry = *found;
     }
     return found != NULL;
