@@ -3,12 +3,15 @@
 SPDX-License-Identifier: MIT
 """
 
+import base64
 import csv
+import gzip
 import io
 import json
 import os
 import random
 import subprocess
+import zlib
 
 from env import ROOT, limit
 from npm_modules import npm_modules
@@ -32,8 +35,9 @@ class Reader:
         self.file = os.path.join(os.path.dirname(self.config), "payload")
 
     def read(self, topic, payload):
-        """The payload is bytes, or hexadecimal as a text."""
-        options = ["--hex"] if isinstance(payload, str) else []
+        """The payload is bytes, or hexadecimal as a text, or base64 as ("base64", text)."""
+        options = ["--hex"] if isinstance(payload, str) else ["--base64"] if isinstance(payload, tuple) else []
+        payload = payload[1] if isinstance(payload, tuple) else payload
         with open(self.file, "wb") as out:
             out.write(payload if isinstance(payload, bytes) else payload.encode())
         done = self.env.cli("explain", topic, *options, "--payload-file", self.file, config=self.config)
@@ -124,3 +128,25 @@ def test_csv_and_json_of_python(env):
             reader.check(name, out.getvalue().encode(), wanted)
         document = {rng.choice(TEXTS) + str(n): [rng.choice(TEXTS), rng.randint(-2 ** 70, 2 ** 70), rng.random(), None, True, {}] for n in range(5)}
         reader.check("json", json.dumps(document, ensure_ascii=rng.random() < 0.5, indent=rng.choice([None, 2])).encode(), document)
+
+
+def zstd(content):
+    """A frame of zstd with one raw block (RFC 8878, section 3.1.1)."""
+    return b"\x28\xb5\x2f\xfd\x20" + bytes([len(content)]) + (len(content) << 3 | 1).to_bytes(3, "little") + content
+
+
+@limit(60)
+def test_compressed(env):
+    """Each compression around a format of text and a binary one, in base64 too; what expands beyond max_decoded is rejected."""
+    packers = {"gzip": gzip.compress, "zlib": zlib.compress, "zstd": zstd}
+    reader = Reader(env, *((f"{format_}/{name}", format_, f'compression = "{name}"; max_decoded = "1KB";') for name in packers
+                           for format_ in ("json", "cbor")), ("auto", "json", 'compression = "auto";'))
+    for name, pack in packers.items():
+        reader.check(f"json/{name}", pack(b'{"a": 1}'), {"a": 1})
+        reader.check(f"cbor/{name}", ("base64", base64.b64encode(pack(b"\xa1\x61a\x01")).decode()), {"a": 1})
+        reader.check("auto", pack(b'{"a": 2}'), {"a": 2})
+        # zstd: a window of 1 KB, and eight blocks that are 250 times the same byte.
+        bomb = b"\x28\xb5\x2f\xfd\x00\x00" + (250 << 3 | 2).to_bytes(3, "little").join([b"", *[b" "] * 8]) if name == "zstd" else pack(b" " * 100000)
+        done = env.cli("explain", f"json/{name}", "--hex", bomb.hex(), config=reader.config)
+        assert done.code == 1 and "more than max_decoded (1KB)" in done.out, done
+    reader.check("auto", b'{"a": 3}', {"a": 3})
