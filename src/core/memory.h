@@ -7,8 +7,8 @@
  * messages before it alone: a batch may be built again, ahead of another one or from an earlier
  * position, and comes out the same. Entries of number 0 were learned in another journal.
  *
- * One thread at a time. The table mqtt2pg.memory holds the same entries (pg/memory_rows), and all of
- * them: here they have a bound in bytes. Where an entry has no room, an empty one that is marked
+ * One thread at a time. The table mqtt2pg.memory holds the same entries (pg/memory_rows), and all
+ * of them: here they have a bound in bytes. Where an entry has no room, an empty one that is marked
  * `left_out` stands for it, so that no older entry of the key answers in its place; of a key that
  * was not there before nothing is kept, and memory_is_full() says so. What was left out comes back
  * when pruning has made room and the table is read again (load/recall).

@@ -21,12 +21,13 @@ struct subscription {
     char *filter; /* owned; MQTT filter, with "$share/GROUP/" in front when shared */
     uint8_t qos;
     enum retain_handling retain_handling;
-    uint32_t
-        identifier; /* MQTT 5: 1 … 268,435,455; a function of the filter alone, so that a message that was queued or
-                            journaled before a change of the configuration still means the same; 0 with 3.1.1 */
-    char *
-        covered_by; /* owned; another filter of the set, which brings its messages: it is subscribed
-                         only while the broker refuses that one. NULL: always */
+    /* MQTT 5.0, section 3.8.2.1.2: 1 to 268,435,455. A function of the filter alone, so that a
+     * message that was queued or journaled before a change of the configuration still means the
+     * same. 0 with MQTT 3.1.1. */
+    uint32_t identifier;
+    /* Owned; another filter of the set, which brings its messages: this one is subscribed only while
+     * the broker refuses that one. NULL: always. */
+    char *covered_by;
 };
 
 struct subscription_set {

@@ -58,15 +58,16 @@ struct column_shape {
     bool has_default; /* default, identity or serial: may be left out */
     bool denied;      /* this role may not insert into it */
     bool generated;   /* GENERATED ALWAYS AS …, or identity always: must be left out */
-    char *
-        denied_sequence; /* owned; what the default draws from and this role may not use; NULL: none */
+    /* Owned; what the default draws from and this role may not use. NULL: none. */
+    char *denied_sequence;
 };
 
 struct table_shape {
     char *schema; /* owned */
     char *name;   /* owned */
-    char
-        kind; /* pg_class.relkind: r table, p partitioned, v view, f foreign table …; 0 when not from the catalog */
+    /* pg_class.relkind: r table, p partitioned, v view, f foreign table; 0 when not from the
+     * catalog. */
+    char kind;
     struct column_shape *columns; /* owned */
     size_t count;
 };

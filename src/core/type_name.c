@@ -1,8 +1,8 @@
 /*
  * Reading type names (declared in table_shape.h).
  *
- *   text ──scan──▶ words "timestamp with time zone"   ──look up──▶ built-in type ──▶ family, OIDs, typmod
- *                  modifiers "3", array                            or TYPE_OTHER
+ *   text ──scan──▶ words "timestamp with time zone"  ──look up──▶ built-in type or TYPE_OTHER
+ *                  modifiers "3", array                           ──▶ family, OIDs, typmod
  *
  * Modifiers stand anywhere behind the first word, as in SQL: "timestamp(3) with time zone",
  * "interval day to second(3)".

@@ -127,6 +127,11 @@ bool binary_add_real(struct binary *binary, struct slice key, double real, bool 
                       slice_make(text, length));
 }
 
+bool binary_add_real_bits(struct binary *binary, struct slice key, uint64_t bits, bool single)
+{
+    return binary_add_real(binary, key, binary_real_of_bits(bits, single), single);
+}
+
 bool binary_check_text(struct binary *binary, struct slice text)
 {
     return text_is_utf8(text) || binary_fail(binary, text.data, "a text is not UTF-8");

@@ -96,6 +96,19 @@ bool binary_add_time(struct binary *binary, struct slice key, int64_t time_us);
  * are the texts "NaN", "Infinity", "-Infinity", which float columns take. */
 bool binary_add_real(struct binary *binary, struct slice key, double real, bool single);
 
+/* The same of the 32 (`single`) or 64 bits of a float (IEEE 754) in the low end of `bits`. */
+bool binary_add_real_bits(struct binary *binary, struct slice key, uint64_t bits, bool single);
+
+static inline double binary_real_of_bits(uint64_t bits, bool single)
+{
+    double wide;
+    float narrow;
+    uint32_t low = (uint32_t) bits;
+    memcpy(&narrow, &low, sizeof(narrow));
+    memcpy(&wide, &bits, sizeof(wide));
+    return single ? (double) narrow : wide;
+}
+
 /* Refuses what is not UTF-8 at its first byte; `text` lies in the payload. */
 bool binary_add_text(struct binary *binary, struct slice key, struct slice text);
 bool binary_check_text(struct binary *binary, struct slice text);

@@ -11,12 +11,9 @@ enum { PLAIN_DECIMALS_MAX = 38 }; /* more are written with an exponent */
 
 double cbor_real(const struct cbor_head *head)
 {
-    double wide;
-    float narrow;
-    uint32_t low = (uint32_t) head->argument;
-    memcpy(&narrow, &low, sizeof(narrow));
-    memcpy(&wide, &head->argument, sizeof(wide));
-    return head->information == CBOR_SINGLE ? (double) narrow : wide;
+    assert(head->major == CBOR_SIMPLE &&
+           (head->information == CBOR_SINGLE || head->information == CBOR_DOUBLE));
+    return binary_real_of_bits(head->argument, head->information == CBOR_SINGLE);
 }
 
 /* --- half floats ------------------------------------------------------------------------------ */

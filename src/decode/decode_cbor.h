@@ -1,14 +1,35 @@
 /*
  * decode_cbor: the format "cbor": RFC 8949.
  *
- *   first byte  3 bits major type, 5 bits information: 0–23 the argument itself, 24–27 an argument of
- *               1, 2, 4, 8 bytes behind it, 31 of indefinite length
+ * The first byte of an item (section 3): 3 bits major type, 5 bits information.
  *
- * Integers, also bignums of up to 128 bits (tags 2, 3), and decimal fractions (tag 4) keep every
- * digit; bigfloats (tag 5) too, where 128 bits are enough. Half, single and double floats are the
- * shortest text that reads back as the same number of that width. Tags 0 and 1 are times; other
- * tags are dropped and what they stand before stays. Keys of maps are texts, or integers, which are
+ *   information  0 to 23         the argument itself
+ *                24, 25, 26, 27  the argument stands in the next 1, 2, 4, 8 bytes, big-endian
+ *                31              indefinite length: ends at a break (0xff); types 2 to 5 only
+ *
+ *   major type   0  unsigned integer: the argument      NUMBER
+ *                1  negative integer: -1 - argument     NUMBER
+ *                2  byte string of so many bytes        BYTES
+ *                3  text string of so many bytes        TEXT, rejected where it is not UTF-8
+ *                4  array of so many items              ARRAY
+ *                5  map of so many pairs                OBJECT
+ *                6  tag in front of the next item       see below
+ *                7  20 false, 21 true, 22 null, 23 undefined (null), 25 half, 26 single, 27 double
+ *
+ *   tag (3.4)    0  text of RFC 3339, 1 seconds since 1970, integer or float   TIME
+ *                2  bignum, 3 negative bignum, up to 128 bits                  NUMBER, all digits
+ *                4  decimal fraction [e, m]: m × 10^e                          NUMBER, all digits
+ *                5  bigfloat [e, m]: m × 2^e     NUMBER, all digits, where 128 bits are enough
+ *                others are dropped, and the item behind them stays
+ *
+ * Floats are the shortest text that reads back as the same number of that width; NaN and the
+ * infinities are texts, which float columns take. Keys of maps are texts, or integers, which are
  * named by their digits.
+ *
+ * Rejected, with the byte's number: a first byte that is reserved, an item that ends early, bytes
+ * behind the item, a name twice in one map, and what is beyond the limits of decode/nodes. libcbor
+ * checks neither UTF-8 nor names nor depth, and keeps a tree of its own; so this file reads the
+ * bytes itself.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -148,15 +148,8 @@ static bool read_ext(struct binary *binary, struct slice key, uint64_t length)
 static bool read_float(struct binary *binary, struct slice key, bool single)
 {
     uint64_t bits = 0;
-    float narrow;
-    double wide;
-    if (!binary_take_unsigned(binary, single ? 4 : 8, &bits)) {
-        return false;
-    }
-    uint32_t low = (uint32_t) bits;
-    memcpy(&narrow, &low, sizeof(narrow));
-    memcpy(&wide, &bits, sizeof(wide));
-    return binary_add_real(binary, key, single ? (double) narrow : wide, single);
+    return binary_take_unsigned(binary, single ? 4 : 8, &bits) &&
+           binary_add_real_bits(binary, key, bits, single);
 }
 
 static bool read_integer(struct binary *binary, struct slice key, unsigned first)

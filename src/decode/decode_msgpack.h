@@ -1,15 +1,31 @@
 /*
- * decode_msgpack: the format "msgpack": MessagePack, as its specification of 2017 has it.
+ * decode_msgpack: the format "msgpack": MessagePack, as its specification of 2017 has it. Numbers are
+ * big-endian.
+ *
+ *   00 to 7f  the integer itself           NUMBER
+ *   80 to 8f  map of 0 to 15 pairs         OBJECT
+ *   90 to 9f  array of 0 to 15 values      ARRAY
+ *   a0 to bf  text of 0 to 31 bytes        TEXT, rejected where it is not UTF-8
+ *   c0        nil                          NULL
+ *   c1        never used: rejected
+ *   c2 c3     false, true                  BOOLEAN
+ *   c4 c5 c6  bytes, length of 1, 2, 4     BYTES
+ *   c7 c8 c9  ext, length of 1, 2, 4       then the type in one byte, then the bytes
+ *   ca cb     float of 32, 64 bits         NUMBER, the shortest text of that width
+ *   cc to cf  unsigned of 1, 2, 4, 8       NUMBER
+ *   d0 to d3  signed of 1, 2, 4, 8         NUMBER
+ *   d4 to d8  ext of 1, 2, 4, 8, 16 bytes  type, then the bytes
+ *   d9 da db  text, length of 1, 2, 4
+ *   dc dd     array, count of 2, 4
+ *   de df     map, count of 2, 4
+ *   e0 to ff  the integer minus 256        NUMBER
+ *
+ * An ext of type -1 is a time: seconds in 4 bytes; 30 bits of nanoseconds and 34 bits of seconds in
+ * 8; or 4 bytes of nanoseconds and 8 of seconds. Other types are BYTES. Keys of maps are texts, or
+ * integers, which are named by their digits.
  *
  * Read by this file and not by a library: libmsgpack allocates what the header of an array
- * announces, 24 bytes an element, before it has seen one, and tells no place.
- *
- *   00–7f 80–8f 90–9f a0–bf  small integer, map, array, text    c4–c6 bytes      ca cb float, double
- *   c0 nil   c2 c3 false, true   c1 is never used               c7–c9 d4–d8 ext  cc–cf d0–d3 integers
- *   d9–db text   dc dd array   de df map   e0–ff small negative integer
- *
- * Keys of maps are texts, or integers, which are named by their digits. Ext type -1 is a time; the
- * bytes of other ext types are BYTES.
+ * announces, 24 bytes an element, before it has seen one, and its errors name no place.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -25,16 +25,6 @@ static bool write_field(struct proto_reader *reader, const struct proto_field *f
 
 /* --- scalars --------------------------------------------------------------------------------- */
 
-static bool write_real(struct proto_reader *reader, struct slice key, uint64_t bits, bool single)
-{
-    float narrow;
-    double wide;
-    uint32_t low = (uint32_t) bits;
-    memcpy(&narrow, &low, sizeof(narrow));
-    memcpy(&wide, &bits, sizeof(wide));
-    return binary_add_real(&reader->binary, key, single ? (double) narrow : wide, single);
-}
-
 static bool write_enum(struct proto_reader *reader, const struct proto_enum *enumeration,
                        struct slice key, int32_t number)
 {
@@ -59,7 +49,7 @@ static bool write_scalar(struct proto_reader *reader, const struct proto_field *
     switch (field->type) {
     case PROTO_DOUBLE:
     case PROTO_FLOAT:
-        return write_real(reader, key, integer, field->type == PROTO_FLOAT);
+        return binary_add_real_bits(binary, key, integer, field->type == PROTO_FLOAT);
     case PROTO_INT64:
     case PROTO_SFIXED64:
         return binary_add_signed(binary, key, (int64_t) integer);

@@ -196,12 +196,13 @@ static enum compression recognise(struct slice payload)
                                                          : COMPRESSION_NONE;
 }
 
-enum outcome decompress(enum compression compression, struct slice payload, size_t bytes_max,
-                        struct arena *arena, struct slice *plain, struct error *error)
+enum outcome decompress(struct decompression how, struct slice payload, struct arena *arena,
+                        struct slice *plain, struct error *error)
 {
     static const char *const names[] = {
         [COMPRESSION_GZIP] = "gzip", [COMPRESSION_ZLIB] = "zlib", [COMPRESSION_ZSTD] = "zstd"};
-    compression = compression == COMPRESSION_AUTO ? recognise(payload) : compression;
+    enum compression compression =
+        how.compression == COMPRESSION_AUTO ? recognise(payload) : how.compression;
     *plain = payload;
     if (compression == COMPRESSION_NONE) {
         return OUTCOME_OK;
@@ -209,7 +210,7 @@ enum outcome decompress(enum compression compression, struct slice payload, size
     if (payload.length == 0) {
         return error_set(error, OUTCOME_REJECT, "%s: the payload is empty", names[compression]);
     }
-    struct output output = output_begin(arena, payload.length, bytes_max);
+    struct output output = output_begin(arena, payload.length, how.bytes_max);
     enum outcome outcome =
         compression == COMPRESSION_ZSTD
             ? zstd_payload(payload, &output, error)

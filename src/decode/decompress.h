@@ -14,10 +14,14 @@
 #include "base/slice.h"
 #include "core/format_options.h"
 
-/* *plain lies in `arena`, or is `payload` itself when nothing is compressed. AUTO goes by the first
- * bytes. OUTCOME_REJECT when the payload is damaged, ends early, has something behind it or holds
- * more than `bytes_max`. */
-enum outcome decompress(enum compression compression, struct slice payload, size_t bytes_max,
-                        struct arena *arena, struct slice *plain, struct error *error) MUST_CHECK;
+struct decompression {
+    enum compression compression; /* AUTO goes by the first bytes */
+    size_t bytes_max;             /* of what comes out */
+};
+
+/* *plain lies in `arena`, or is `payload` itself when nothing is compressed. OUTCOME_REJECT when the
+ * payload is damaged, ends early, has something behind it or holds more than `bytes_max`. */
+enum outcome decompress(struct decompression how, struct slice payload, struct arena *arena,
+                        struct slice *plain, struct error *error) MUST_CHECK;
 
 #endif

@@ -104,14 +104,14 @@ bool format_same(const struct format *left, const struct format *right)
 enum outcome format_open(const struct format *format, const struct decode_input *input,
                          struct arena *arena, struct decode_input *inner, struct error *error)
 {
+    const struct decompression how = {format->options->compression,
+                                      (size_t) format->options->max_decoded_bytes};
     *inner = *input;
     inner->options = format->options;
     inner->state = format->state;
-    return format->options->compression == COMPRESSION_NONE
+    return how.compression == COMPRESSION_NONE
                ? OUTCOME_OK
-               : decompress(format->options->compression, input->payload,
-                            (size_t) format->options->max_decoded_bytes, arena, &inner->payload,
-                            error);
+               : decompress(how, input->payload, arena, &inner->payload, error);
 }
 
 enum outcome format_decode(const struct format *format, const struct decode_input *input,

@@ -1,13 +1,15 @@
 /*
  * json_scan: JSON text to a document, strictly and in one pass.
  *
- * A byte order mark in front and NUL bytes behind are passed over, for C programs send a string with
- * its end. Else RFC 8259 to the letter: UTF-8, one value and nothing behind it, no
- * leading zeros, no bare control characters, no lone surrogates, depth and
- * number of values within the limits of decode/nodes, no name twice in one object (jsonb keeps the last, others the first:
- * such a message has no one meaning). "\u0000" is legal here; a column that can't hold it rejects
- * it. Numbers keep their text, so nothing is rounded. Strings without escapes borrow the payload;
- * the others are decoded into the arena.
+ * RFC 8259 to the letter: UTF-8, one value and nothing behind it, no leading zeros, no bare control
+ * characters, no lone surrogates. Depth and number of values are within the limits of decode/nodes.
+ * No name stands twice in one object: jsonb keeps the last one, other readers the first, so such a
+ * message has no one meaning.
+ *
+ * A byte order mark in front and NUL bytes behind are passed over: C programs send a string with its
+ * end. "\u0000" is legal here; a column that can't hold it rejects it. Numbers keep their text, so
+ * nothing is rounded. Strings without escapes borrow the payload; the others are decoded into the
+ * arena.
  *
  * SPDX-License-Identifier: MIT
  */

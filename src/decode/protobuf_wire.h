@@ -2,8 +2,15 @@
  * protobuf_wire: the wire format of Protocol Buffers, field by field. Used for payloads, for
  * descriptor sets and for Sparkplug B.
  *
- *   tag = field number << 3 | wire type, a varint; behind it a varint, 8 bytes, a length and so many
- *   bytes, or 4 bytes. A group is the bytes between its start and its end.
+ *   tag         a varint: field number << 3 | wire type
+ *   varint      7 bits a byte, the lowest first; the high bit says that another byte follows. At
+ *               most 10 bytes, so that a negative int32 has 10
+ *   wire type   0 a varint, 1 eight bytes, 2 a length (varint) and so many bytes, 5 four bytes;
+ *               3 begins a group and 4 ends it, with the same field number, and the fields of the
+ *               group stand between them. Fixed widths are little-endian
+ *
+ * The format does not tell a text from bytes or a message, nor int32 from sint64 or bool: the reader
+ * must know. That is why a payload can't be read without its descriptor.
  *
  * SPDX-License-Identifier: MIT
  */

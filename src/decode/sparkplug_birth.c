@@ -107,7 +107,10 @@ struct slice sparkplug_birth_write(struct birth_head head, struct birth_metric *
     return slice_make(content, length);
 }
 
-/* --- reading: the content may come out of a table that anybody may have changed ---------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* The content may come out of a table that anybody may have changed: each offset is checked before
+ * it is used, and a content that makes no sense has no metrics. */
 
 static uint32_t count_of(struct slice content)
 {

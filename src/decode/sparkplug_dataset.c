@@ -5,11 +5,6 @@
 
 enum { DATASET_COLUMNS = 2, DATASET_TYPES, DATASET_ROWS };
 
-static bool wire_end(struct binary *binary, const struct wire *wire)
-{
-    return wire->wrong == NULL || binary_fail(binary, wire->at, wire->wrong);
-}
-
 struct columns {
     struct slice *names;
     uint32_t *types;
@@ -52,7 +47,7 @@ static bool read_columns(struct binary *binary, struct slice bytes, struct colum
             add_types(columns, &field, room);
         }
     }
-    return wire_end(binary, &wire) &&
+    return sparkplug_wire_end(binary, &wire) &&
            (columns->count == columns->type_count ||
             binary_fail(binary, wire_begin(bytes).at,
                         "a DataSet with more columns than types, or less"));
@@ -67,7 +62,7 @@ static bool write_element(struct binary *binary, struct slice bytes, uint32_t ty
     while (wire_next(&wire, &field)) {
         sparkplug_value_take(&value, &field, 1);
     }
-    if (!wire_end(binary, &wire)) {
+    if (!sparkplug_wire_end(binary, &wire)) {
         return false;
     }
     return value.kind == SPB_VALUE_NONE ? binary_add(binary, VALUE_NULL, key, (struct slice){0})
@@ -95,7 +90,7 @@ static bool write_row(struct binary *binary, struct slice bytes, const struct co
             return false;
         }
     }
-    return wire_end(binary, &wire) &&
+    return sparkplug_wire_end(binary, &wire) &&
            (object.count == columns->count ||
             binary_fail(binary, object.start, "a row with less values than columns")) &&
            binary_close(binary, &object);
@@ -119,5 +114,5 @@ bool sparkplug_dataset_write(struct binary *binary, struct slice bytes, struct s
             array.count++;
         }
     }
-    return wire_end(binary, &wire) && binary_close(binary, &array);
+    return sparkplug_wire_end(binary, &wire) && binary_close(binary, &array);
 }

@@ -19,11 +19,6 @@ enum { PARAMETER_NAME = 1, PARAMETER_TYPE, PARAMETER_VALUE };
 
 static bool write_template(struct binary *binary, struct slice bytes, struct slice key);
 
-static bool wire_end(struct binary *binary, const struct wire *wire)
-{
-    return wire->wrong == NULL || binary_fail(binary, wire->at, wire->wrong);
-}
-
 /* --- a metric --------------------------------------------------------------------------------- */
 
 static void take_number(struct sparkplug_metric *metric, const struct wire_field *field)
@@ -74,7 +69,7 @@ bool sparkplug_metric_read(struct binary *binary, struct slice bytes,
             metric->has_properties = true;
         }
     }
-    return wire_end(binary, &wire) &&
+    return sparkplug_wire_end(binary, &wire) &&
            (!metric->has_name || binary_check_text(binary, metric->name));
 }
 
@@ -152,7 +147,7 @@ static bool write_sets(struct binary *binary, struct slice bytes, struct slice k
             array.count++;
         }
     }
-    return wire_end(binary, &wire) && binary_close(binary, &array);
+    return sparkplug_wire_end(binary, &wire) && binary_close(binary, &array);
 }
 
 static bool write_property(struct binary *binary, struct slice bytes, struct slice key)
@@ -171,7 +166,7 @@ static bool write_property(struct binary *binary, struct slice bytes, struct sli
             sparkplug_value_take(&value, &field, PROPERTY_VALUE);
         }
     }
-    if (!wire_end(binary, &wire)) {
+    if (!sparkplug_wire_end(binary, &wire)) {
         return false;
     }
     if (null || value.kind == SPB_VALUE_NONE) {
@@ -205,7 +200,7 @@ bool sparkplug_properties_write(struct binary *binary, struct slice bytes, struc
             has_value = wire_next(&values, &value);
         } while (has_value && (value.number != SET_VALUES || value.type != WIRE_BYTES));
         if (keys.wrong != NULL || values.wrong != NULL) {
-            return wire_end(binary, &keys) && wire_end(binary, &values);
+            return sparkplug_wire_end(binary, &keys) && sparkplug_wire_end(binary, &values);
         }
         if (has_name != has_value) {
             return binary_fail(binary, object.start,
@@ -244,7 +239,7 @@ static bool write_metrics(struct binary *binary, struct slice bytes)
         }
         array.count++;
     }
-    return wire_end(binary, &wire) && binary_close(binary, &array);
+    return sparkplug_wire_end(binary, &wire) && binary_close(binary, &array);
 }
 
 static bool write_parameter(struct binary *binary, struct slice bytes,
@@ -264,7 +259,7 @@ static bool write_parameter(struct binary *binary, struct slice bytes,
             sparkplug_value_take(&value, &field, PARAMETER_VALUE);
         }
     }
-    if (!wire_end(binary, &wire) || !binary_check_text(binary, name) ||
+    if (!sparkplug_wire_end(binary, &wire) || !binary_check_text(binary, name) ||
         !binary_name(binary, object, name, wire_begin(bytes).at)) {
         return false;
     }
@@ -286,7 +281,7 @@ static bool write_parameters(struct binary *binary, struct slice bytes)
             return false;
         }
     }
-    return wire_end(binary, &wire) && binary_close(binary, &object);
+    return sparkplug_wire_end(binary, &wire) && binary_close(binary, &object);
 }
 
 static bool write_template(struct binary *binary, struct slice bytes, struct slice key)
@@ -306,7 +301,7 @@ static bool write_template(struct binary *binary, struct slice bytes, struct sli
             definition = field.integer != 0;
         }
     }
-    if (!wire_end(binary, &wire) ||
+    if (!sparkplug_wire_end(binary, &wire) ||
         !binary_open(binary, VALUE_OBJECT, key, wire_begin(bytes).at, &object) ||
         !binary_add_text(binary, slice_of("version"), version) ||
         !binary_add_text(binary, slice_of("template_ref"), reference) ||

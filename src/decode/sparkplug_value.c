@@ -59,16 +59,6 @@ bool sparkplug_time_write(struct binary *binary, uint64_t milliseconds, struct s
     return binary_add_time(binary, key, time_us);
 }
 
-static bool write_real(struct binary *binary, uint64_t bits, bool single, struct slice key)
-{
-    float narrow;
-    double wide;
-    uint32_t low = (uint32_t) bits;
-    memcpy(&narrow, &low, sizeof(narrow));
-    memcpy(&wide, &bits, sizeof(wide));
-    return binary_add_real(binary, key, single ? (double) narrow : wide, single);
-}
-
 /* Two's complement of the datatype's width, however wide it travels. */
 static bool write_integer(struct binary *binary, uint32_t datatype, uint64_t integer,
                           struct slice key)
@@ -108,7 +98,7 @@ static bool write_number(struct binary *binary, uint32_t datatype, uint64_t bits
     switch (datatype) {
     case SPB_FLOAT_ARRAY:
     case SPB_DOUBLE_ARRAY:
-        return write_real(binary, bits, datatype == SPB_FLOAT_ARRAY, key);
+        return binary_add_real_bits(binary, key, bits, datatype == SPB_FLOAT_ARRAY);
     case SPB_DATETIME_ARRAY:
         return sparkplug_time_write(binary, bits, key);
     default:
@@ -195,7 +185,7 @@ bool sparkplug_value_write(struct binary *binary, uint32_t datatype,
         return write_integer(binary, datatype, value->integer, key);
     case SPB_VALUE_FLOAT:
     case SPB_VALUE_DOUBLE:
-        return write_real(binary, value->integer, value->kind == SPB_VALUE_FLOAT, key);
+        return binary_add_real_bits(binary, key, value->integer, value->kind == SPB_VALUE_FLOAT);
     case SPB_VALUE_BOOLEAN:
         return binary_add_boolean(binary, key, value->integer != 0);
     case SPB_VALUE_STRING:

@@ -64,6 +64,12 @@ struct sparkplug_value {
     struct slice bytes;
 };
 
+/* At the end of a walk over fields: was it the end? Else the mistake is set. */
+static inline bool sparkplug_wire_end(struct binary *binary, const struct wire *wire)
+{
+    return wire->wrong == NULL || binary_fail(binary, wire->at, wire->wrong);
+}
+
 /* "Int32"; NULL for a number that names no datatype. */
 const char *sparkplug_datatype_name(uint32_t datatype);
 

@@ -78,8 +78,8 @@ static void unpack(struct recognised *found, struct arena *arena)
     struct slice plain;
     struct error error;
     if (compression != COMPRESSION_NONE &&
-        decompress(compression, found->payload, DECODED_BYTES_MAX, arena, &plain, &error) ==
-            OUTCOME_OK) {
+        decompress((struct decompression){compression, DECODED_BYTES_MAX}, found->payload, arena,
+                   &plain, &error) == OUTCOME_OK) {
         found->payload = plain;
         found->form.compression = compression;
     }

@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct slice payload = {(const char *) data + 1, size - 1};
         enum compression compression = (enum compression)(data[0] % 5);
         size_t bytes_max = (size_t) 16 << (data[0] / 5 % 16);
-        if (decompress(compression, payload, bytes_max, arena, &plain, &error) != OUTCOME_OK) {
+        const struct decompression how = {compression, bytes_max};
+        if (decompress(how, payload, arena, &plain, &error) != OUTCOME_OK) {
             require(error.outcome == OUTCOME_REJECT && error.text[0] != '\0');
         } else if (plain.data != payload.data) {
             require(plain.length <= bytes_max);

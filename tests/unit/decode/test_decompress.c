@@ -39,7 +39,7 @@ static enum outcome run(enum compression compression, struct slice payload, size
 {
     arena_reset(arena);
     error_clear(error);
-    return decompress(compression, payload, bytes_max, arena, plain, error);
+    return decompress((struct decompression){compression, bytes_max}, payload, arena, plain, error);
 }
 
 static void test_whole(void)
