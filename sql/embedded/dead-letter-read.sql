@@ -1,6 +1,6 @@
 -- Dead letters in the order of their ids, MQTT 5 properties back in their wire encoding (MQTT 5.0, section 2.2.2).
 -- $1: rule, $2: id, $3: after this id, $4: parked, $5: failed before (microseconds since 1970), $6: limit,
--- $8: only those refused by a foreign key or for want of a partition, $9: received after (microseconds since 1970),
+-- $8: true = only those that the service tries again by itself, false = only the others,
 -- $7: client_id, '' for letters that name none; null = any. Healing is served by the index dead_letter_parked_by_client.
 select d.id,
        (extract(epoch from d.received_at) * 1000000)::bigint as received_at_us,
@@ -41,7 +41,9 @@ select d.id,
        d.parked,
        d.client_id,
        d.journal,
-       d.sequence
+       d.sequence,
+       coalesce((d.properties ->> 'whole_bytes')::bigint, 0) as whole_bytes,
+       coalesce((d.properties ->> 'waits')::boolean, false) as waits
   from mqtt2pg.dead_letter d
  where ($1::text is null or d.rule = $1)
    and ($2::bigint is null or d.id = $2)
@@ -49,7 +51,6 @@ select d.id,
    and ($4::boolean is null or d.parked = $4)
    and ($5::bigint is null or d.failed_at < timestamptz 'epoch' + $5 * interval '1 microsecond')
    and ($7::text is null or d.client_id = $7 or ($7 = '' and d.client_id is null))
-   and (not $8::boolean or (d.sqlstate in ('23503', '23514') and not d.parked))
-   and ($9::bigint is null or d.received_at > timestamptz 'epoch' + $9 * interval '1 microsecond')
+   and ($8::boolean is null or coalesce((d.properties ->> 'waits')::boolean, false) = $8)
  order by d.id
  limit $6::bigint

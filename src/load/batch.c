@@ -127,17 +127,32 @@ static void note_reject(struct batch *batch, const struct dead_letter *letter)
     }
 }
 
+bool batch_retries(const struct rule *rule, const struct message *message,
+                   const struct refused *refused)
+{
+    int64_t retry_for_us = rule->options->retry_for_ms * 1000;
+
+    return refused->may_pass && retry_for_us > 0 &&
+           clock_wall_us() - message->received_at_us < retry_for_us;
+}
+
 static void add_rejected(struct batch *batch, const struct batch_builder *builder,
                          const struct mapped *mapped, const struct refused *refused)
 {
+    const struct message *message = mapped->subject.message;
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
                                        .rule = mapped->rule->name,
-                                       .message = mapped->subject.message,
+                                       .message = message,
+                                       .waits = batch_retries(mapped->rule, message, refused),
                                        .reason = refused->reason,
                                        .sqlstate = refused->sqlstate};
 
     add_dead_letter(batch, builder, &letter);
     note_reject(batch, &letter);
+    if (letter.waits) {
+        batch->rules[mapped->rule_index].waiting++;
+        return;
+    }
     batch->rules[mapped->rule_index].rejected++;
     batch_add_ack(batch, builder->mapper, mapped, refused);
 }
@@ -258,7 +273,8 @@ static void add_mapped(struct batch *batch, const struct batch_builder *builder,
     if (mapped->subject.message->kind == MESSAGE_HEAD) {
         add_head(batch, builder, mapped);
     } else if (verdict != NULL) {
-        add_rejected(batch, builder, mapped, &(struct refused){verdict->reason, verdict->sqlstate});
+        add_rejected(batch, builder, mapped,
+                     &(struct refused){verdict->reason, verdict->sqlstate, verdict->may_pass});
     } else if (mapped->verdict == VERDICT_REJECTED) {
         add_rejected(batch, builder, mapped, &(struct refused){.reason = mapped->reason});
     } else if (mapped->verdict == VERDICT_FILTERED) {

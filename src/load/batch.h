@@ -30,8 +30,10 @@ struct rule_batch {
     uint64_t row_count;   /* made */
     uint64_t rows_stored; /* by the command tags, after store_batch() */
     uint64_t filtered;    /* messages */
-    uint64_t rejected;    /* messages that became dead letters */
-    uint64_t parked;      /* messages put aside; not counted as matched until their fate is known */
+    uint64_t rejected;    /* messages that became dead letters for good */
+    uint64_t waiting; /* messages that are tried again by themselves; not counted as matched, like
+                             the next */
+    uint64_t parked;  /* messages put aside; not counted as matched until their fate is known */
 };
 
 struct batch {
@@ -87,11 +89,11 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder);
 enum outcome batch_extend(struct batch *batch, const struct batch_builder *builder,
                           size_t records_max, bool *whole, struct error *error) MUST_CHECK;
 
-/* Why a message is rejected; borrowed. */
-struct refused {
-    const char *reason;
-    const char *sqlstate; /* PostgreSQL's; NULL or "" = none */
-};
+/* Does the service try this message again by itself, since the rule has `retry_for` and its time is
+ * not over? Then nothing is acknowledged and counted before its end is known: a device that is told
+ * "rejected" sends the message again, and it would be stored twice. */
+bool batch_retries(const struct rule *rule, const struct message *message,
+                   const struct refused *refused);
 
 /* Appends the acknowledgment that the rule publishes for this message, if it wants one. `refused`
  * NULL: the message is stored. */

@@ -30,6 +30,12 @@ enum blame_kind blame_kind_of(const struct pg_failure *failure)
     return BLAME_TIME;
 }
 
+bool blame_may_pass(const struct pg_failure *failure)
+{
+    return strcmp(failure->sqlstate, "23503") == 0 ||
+           (strcmp(failure->sqlstate, "23514") == 0 && failure->constraint[0] == '\0');
+}
+
 enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters)
 {
     size_t rule = tally->refused[BLAME_RULE];
@@ -79,7 +85,8 @@ static void refuse(const struct store *store, uint64_t sequence, unsigned rule,
     char reason[RULE_REASON_MAX];
 
     rule_refusal(store->ruleset->rules[rule], failure, reason, sizeof(reason));
-    verdicts_add(store->verdicts, sequence, rule, reason, failure->sqlstate);
+    verdicts_add(store->verdicts, sequence, rule,
+                 &(struct refused){reason, failure->sqlstate, blame_may_pass(failure)});
 }
 
 static void park_or_hold(struct inquiry *inquiry, unsigned rule, const struct pg_failure *failure,

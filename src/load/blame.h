@@ -34,6 +34,11 @@ enum blame_kind {
 };
 enum blame_kind blame_kind_of(const struct pg_failure *failure);
 
+/* May the same row pass when somebody has added what is missing: the row that a foreign key refers
+ * to, a partition? "No partition of relation found" is check_violation (23514) as a CHECK constraint
+ * is, and names no constraint (ExecFindPartition() in execPartition.c). */
+bool blame_may_pass(const struct pg_failure *failure);
+
 /* What was found out about the rows of one rule. */
 struct blame_tally {
     size_t passed;     /* messages */

@@ -40,13 +40,14 @@ static bool is_late(const struct letter_choice *choice)
 /* All letters of one rule, portion by portion, each letter once. */
 static bool retry_rule(const struct round *round, unsigned rule)
 {
-    /* Whoever waits for a parked letter's acknowledgment gets it from the service, which stores it
-     * by itself. */
+    /* Whoever waits for the acknowledgment of a letter that is parked or waits gets it from the
+     * service, which stores the letter by itself. */
     bool acknowledges = round->desk->ruleset->rules[rule]->ack != NULL;
     struct retry_counts *counts = &round->report->counts;
     struct dead_letter_query query = {.client_id = letter_client_id(round->desk, round->choice),
                                       .id = round->choice->id,
                                       .parked = acknowledges ? 0 : -1,
+                                      .waiting = acknowledges ? LETTERS_SETTLED : LETTERS_ALL,
                                       .limit = RETRY_LETTERS};
     struct pg_failure failure = {.message = ""};
     enum store_result result;
@@ -103,11 +104,12 @@ static bool retry_rules(const struct round *round)
     }
     round->report->tried = true;
     if (choice->id != 0 && round->report->counts.letters == 0) {
-        buf_printf(complaints,
-                   "no rule of this configuration has a dead letter %" PRId64
-                   " that could be retried; a parked one that is to be acknowledged is stored by "
-                   "the service\n",
-                   choice->id);
+        buf_printf(
+            complaints,
+            "no rule of this configuration has a dead letter %" PRId64
+            " that could be retried; one that is parked or waits to be acknowledged is stored by "
+            "the service\n",
+            choice->id);
         complete = false;
     }
     return complete;
@@ -124,7 +126,7 @@ void letter_append_counts(struct buf *out, const struct retry_counts *counts)
                "%" PRIu64 " dead letter%s retried: %" PRIu64 " stored (%" PRIu64 " row%s), %" PRIu64
                " filtered, %" PRIu64 " rejected again\n",
                counts->letters, plural(counts->letters), counts->stored, counts->rows,
-               plural(counts->rows), counts->filtered, counts->rejected);
+               plural(counts->rows), counts->filtered, counts->rejected + counts->waiting);
 }
 
 static void append_strays(struct buf *out, struct dead_letter_strays *strays, bool of_rules)
@@ -171,7 +173,8 @@ bool letter_retry(const struct letter_desk *desk, const struct letter_choice *ch
                                           .ruleset = desk->ruleset,
                                           .mapper = mapper,
                                           .targets = targets,
-                                          .verdicts = &verdicts},
+                                          .verdicts = &verdicts,
+                                          .waits = true},
                                 .report = report};
     struct pg_failure failure;
     bool complete = false;

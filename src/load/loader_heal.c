@@ -11,7 +11,8 @@ static void count_healed(const struct loader *loader, unsigned rule,
 {
     int metrics = loader->ruleset->rules[rule]->metrics;
 
-    metric_rule_add(metrics, RULE_METRIC_MATCHED, (int64_t) counts->letters);
+    /* Letters that wait are matched when their end is known. */
+    metric_rule_add(metrics, RULE_METRIC_MATCHED, (int64_t) (counts->letters - counts->waiting));
     metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
     metric_rule_add(metrics, RULE_METRIC_FILTERED, (int64_t) counts->filtered);
     metric_rule_add(metrics, RULE_METRIC_REJECTED, (int64_t) counts->rejected);

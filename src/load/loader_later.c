@@ -13,9 +13,12 @@ enum {
     LATER_LETTERS = 100, /* each that is refused again costs round trips */
 };
 
+/* In the first round all rules: one may have had `retry_for` before the configuration was changed. */
 static bool is_tried(const struct loader *loader, unsigned rule)
 {
-    return loader->ruleset->rules[rule]->options->retry_for_ms > 0 &&
+    bool first_round = loader->later.pause_ms == 0;
+
+    return (first_round || loader->ruleset->rules[rule]->options->retry_for_ms > 0) &&
            rule_targets_get(loader->targets, rule)->state == RULE_WORKS;
 }
 
@@ -34,11 +37,9 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
                                        struct pg_failure *failure)
 {
     const struct loader_later *later = &loader->later;
-    int64_t retry_for_us = loader->ruleset->rules[later->rule]->options->retry_for_ms * 1000;
     const struct dead_letter_query query = {.client_id = pg_client_id(loader->connection),
                                             .parked = 0,
-                                            .may_pass_later = true,
-                                            .received_after_us = clock_wall_us() - retry_for_us,
+                                            .waiting = LETTERS_WAITING,
                                             .after_id = later->after_id,
                                             .limit = LATER_LETTERS};
     struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
@@ -58,12 +59,14 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
     return result;
 }
 
-/* A letter was matched and rejected once; here it is matched again, and stored or filtered. */
-static void count_passed(const struct loader *loader, const struct retry_counts *counts)
+/* Of letters whose end is known now. */
+static void count_ended(const struct loader *loader, const struct retry_counts *counts)
 {
     int metrics = loader->ruleset->rules[loader->later.rule]->metrics;
 
-    metric_rule_add(metrics, RULE_METRIC_MATCHED, (int64_t) (counts->stored + counts->filtered));
+    metric_rule_add(metrics, RULE_METRIC_MATCHED,
+                    (int64_t) (counts->stored + counts->filtered + counts->rejected));
+    metric_rule_add(metrics, RULE_METRIC_REJECTED, (int64_t) counts->rejected);
     metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
     metric_rule_add(metrics, RULE_METRIC_FILTERED, (int64_t) counts->filtered);
     metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
@@ -87,13 +90,16 @@ void loader_retry_later(struct loader *loader)
     }
     enum store_result result = retry_portion(loader, &counts, &failure);
     if (!pg_is_connected(loader->connection)) {
-        loader_trouble(loader, STORE_LOST, &failure);
+        result = STORE_LOST;
+    }
+    if (result == STORE_LOST || result == STORE_STALE) {
+        loader_trouble(loader, result, &failure);
         return;
     }
     if (result == STORE_DONE && counts.letters > 0) {
         later->after_id = counts.last_id;
         later->stored = later->stored || counts.stored > 0;
-        count_passed(loader, &counts);
+        count_ended(loader, &counts);
         if (counts.stored > 0) {
             log_info("dead letters stored",
                      F_TEXT("rule", loader->ruleset->rules[later->rule]->name),

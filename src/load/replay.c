@@ -182,7 +182,10 @@ static void roll_back(const struct replay *replay)
 static enum outcome try_batch(struct replay *replay, bool finished, bool one_by_one)
 {
     struct pg_connection *connection = replay->options->connection;
-    enum outcome outcome = pg_run(connection, "begin", replay->failure);
+    /* As batches do: a locked table is told in seconds. */
+    static const char begin_sql[] =
+        "begin isolation level read committed; set local lock_timeout = '2s'";
+    enum outcome outcome = pg_run(connection, begin_sql, replay->failure);
 
     if (outcome == OUTCOME_OK) {
         outcome = move(replay, finished);

@@ -27,8 +27,9 @@ static const char begin_impatient_sql[] =
 /* What a letter's rule makes of it today. */
 struct second_verdict {
     enum verdict verdict;
-    char reason[RULE_REASON_MAX]; /* of REJECTED */
+    char reason[RULE_REASON_MAX]; /* of REJECTED, like below */
     char sqlstate[6];
+    bool waits; /* it is tried again by itself */
 };
 
 /* One round of retry_letters(). The letters' ids stand where a batch of the journal has sequences,
@@ -41,20 +42,30 @@ struct retry {
     struct batch *batch; /* of rows and acknowledgments; it leaves the position where it is */
 };
 
-static void give_up(struct second_verdict *verdict, const char *reason, const char *sqlstate)
+static void give_up(struct second_verdict *verdict, const char *reason)
 {
     verdict->verdict = VERDICT_REJECTED;
     snprintf(verdict->reason, sizeof(verdict->reason), "%s", reason);
-    snprintf(verdict->sqlstate, sizeof(verdict->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
 }
 
-/* A letter that was rejected before has had its acknowledgment: a second one follows only when the
- * letter is stored after all. */
-static bool wants_ack(const struct retry *retry, const struct dead_letter *letter,
-                      enum verdict verdict)
+static void refuse(const struct retry *retry, size_t i, const struct verdict_row *row)
 {
-    return retry->store->outbox != NULL && verdict != VERDICT_FILTERED &&
-           (letter->parked || verdict == VERDICT_ROWS);
+    struct second_verdict *verdict = &retry->verdicts[i];
+    const struct refused refused = {row->reason, row->sqlstate, row->may_pass};
+
+    give_up(verdict, row->reason);
+    memcpy(verdict->sqlstate, row->sqlstate, sizeof(verdict->sqlstate));
+    verdict->waits = batch_retries(retry->store->ruleset->rules[retry->rule],
+                                   &retry->letters.list[i].message, &refused);
+}
+
+/* A letter that was rejected for good before has had its acknowledgment: a second one follows only
+ * when the letter is stored after all. */
+static bool wants_ack(const struct retry *retry, const struct dead_letter *letter,
+                      const struct second_verdict *verdict)
+{
+    return retry->store->outbox != NULL && verdict->verdict != VERDICT_FILTERED &&
+           !verdict->waits && (letter->parked || letter->waits || verdict->verdict == VERDICT_ROWS);
 }
 
 static void map_letter(struct retry *retry, size_t i)
@@ -65,23 +76,27 @@ static void map_letter(struct retry *retry, size_t i)
         verdicts_find(retry->store->verdicts, (uint64_t) row->letter.id, retry->rule);
     const struct mapped *mapped;
 
+    if (row->message.kind == MESSAGE_HEAD) {
+        give_up(verdict, row->letter.reason); /* the rest of its payload is kept nowhere */
+        return;
+    }
     if (!mapper_map_rule(retry->store->mapper, retry->rule, &row->message, &mapped)) {
-        give_up(verdict, "the rule's topic does not match any more", NULL);
+        give_up(verdict, "the rule's topic does not match any more");
         return;
     }
     verdict->verdict = mapped->verdict;
     if (refused != NULL) {
-        give_up(verdict, refused->reason, refused->sqlstate);
+        refuse(retry, i, refused);
     } else if (mapped->verdict == VERDICT_REJECTED) {
-        give_up(verdict, mapped->reason, NULL);
+        give_up(verdict, mapped->reason);
     }
     if (verdict->verdict == VERDICT_ROWS &&
         !batch_add_rows(retry->batch, i, mapped,
                         rule_targets_get(retry->store->targets, retry->rule))) {
-        give_up(verdict, batch_too_large, NULL);
+        give_up(verdict, batch_too_large);
     }
-    if (wants_ack(retry, &row->letter, verdict->verdict)) {
-        const struct refused why = {verdict->reason, verdict->sqlstate};
+    if (wants_ack(retry, &row->letter, verdict)) {
+        const struct refused why = {.reason = verdict->reason, .sqlstate = verdict->sqlstate};
 
         batch_add_ack(retry->batch, retry->store->mapper, mapped,
                       verdict->verdict == VERDICT_REJECTED ? &why : NULL);
@@ -119,8 +134,8 @@ static enum outcome settle_letters(const struct retry *retry, struct pg_failure 
         if (verdict->verdict != VERDICT_REJECTED) {
             gone[gone_count++] = id;
         } else {
-            outcome = dead_letter_update(connection, id, verdict->reason, verdict->sqlstate, false,
-                                         failure);
+            outcome = dead_letter_update(connection, id, verdict->reason, verdict->sqlstate,
+                                         verdict->waits, failure);
         }
     }
     if (outcome == OUTCOME_OK && gone_count > 0) {
@@ -135,7 +150,9 @@ static void count_letters(const struct retry *retry, struct retry_counts *counts
     for (size_t i = 0; i < retry->letters.count; i++) {
         counts->stored += retry->verdicts[i].verdict == VERDICT_ROWS;
         counts->filtered += retry->verdicts[i].verdict == VERDICT_FILTERED;
-        counts->rejected += retry->verdicts[i].verdict == VERDICT_REJECTED;
+        counts->waiting += retry->verdicts[i].waits;
+        counts->rejected +=
+            retry->verdicts[i].verdict == VERDICT_REJECTED && !retry->verdicts[i].waits;
     }
     counts->letters += retry->letters.count;
     counts->rows += retry->batch->rules[retry->rule].rows_stored;
@@ -195,10 +212,17 @@ static enum outcome begin(struct retry *retry, struct dead_letter_query *query,
                           struct pg_failure *failure)
 {
     struct pg_connection *connection = retry->store->connection;
+    bool taken = false;
 
     if (pg_run(connection, retry->store->impatient ? begin_impatient_sql : begin_sql, failure) !=
         OUTCOME_OK) {
         return OUTCOME_RETRY;
+    }
+    if (dead_letters_lock(connection, query, retry->store->waits, &taken, failure) != OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
+    if (!taken) {
+        return OUTCOME_OK;
     }
     if (dead_letters_fit(connection, query, PORTION_BYTES, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;

@@ -20,6 +20,7 @@ struct retry_counts {
     uint64_t stored;
     uint64_t filtered; /* today's `where` does not want them: they are gone */
     uint64_t rejected; /* stay, with the new reason */
+    uint64_t waiting;  /* stay, and are tried again by themselves */
     uint64_t rows;
     int64_t last_id; /* of the last letter looked at: go on behind it */
 };

@@ -68,6 +68,8 @@ struct store {
     bool letters;   /* rows come of dead letters: a letter that can't be stored while others can is
                        rejected at once, for it has waited already */
     bool impatient; /* locks are hardly waited for */
+    bool waits;     /* letters that another session is storing are waited for; else they are as if
+                       there were none */
 };
 
 /* Verdicts and targets are only read; fills rows_stored of the batch's rules. `failure` is for

@@ -30,8 +30,8 @@ static bool is_at(const struct verdicts *verdicts, size_t at, uint64_t sequence,
            verdicts->list[at].rule == rule;
 }
 
-void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule, const char *reason,
-                  const char *sqlstate)
+void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule,
+                  const struct refused *refused)
 {
     size_t at = lower_bound(verdicts, sequence, rule);
     struct verdict_row *row;
@@ -48,8 +48,10 @@ void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule, c
     }
     row->sequence = sequence;
     row->rule = rule;
-    row->reason = memory_strdup(reason);
-    snprintf(row->sqlstate, sizeof(row->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
+    row->reason = memory_strdup(refused->reason);
+    row->may_pass = refused->may_pass;
+    snprintf(row->sqlstate, sizeof(row->sqlstate), "%s",
+             refused->sqlstate == NULL ? "" : refused->sqlstate);
 }
 
 const struct verdict_row *verdicts_find(const struct verdicts *verdicts, uint64_t sequence,

@@ -14,11 +14,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Why a message is rejected; borrowed. */
+struct refused {
+    const char *reason;
+    const char *sqlstate; /* PostgreSQL's; NULL or "" = none */
+    bool may_pass;        /* when somebody adds what is missing: a row, a partition */
+};
+
 struct verdict_row {
     uint64_t sequence; /* of the message */
     unsigned rule;     /* index in the ruleset */
     char *reason;      /* owned */
     char sqlstate[6];
+    bool may_pass;
 };
 
 /* Zero-initialized memory is empty. */
@@ -29,8 +37,8 @@ struct verdicts {
 };
 
 /* Adds or replaces. Copies the texts. */
-void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule, const char *reason,
-                  const char *sqlstate);
+void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule,
+                  const struct refused *refused);
 
 /* NULL when there is none. */
 const struct verdict_row *verdicts_find(const struct verdicts *verdicts, uint64_t sequence,

@@ -83,6 +83,8 @@ enum {
     CLIENT_ID,
     JOURNAL,
     SEQUENCE,
+    WHOLE_BYTES,
+    WAITS,
     COLUMNS
 };
 
@@ -121,7 +123,8 @@ static void read_row(struct dead_letter_row *out, struct buf *store, const struc
                      int row)
 {
     out->message = (struct message){
-        .kind = MESSAGE_PUBLISH,
+        .kind = integer_at(rows, row, WHOLE_BYTES) > 0 ? MESSAGE_HEAD : MESSAGE_PUBLISH,
+        .whole_bytes = (uint64_t) integer_at(rows, row, WHOLE_BYTES),
         .qos = (uint8_t) integer_at(rows, row, QOS),
         .retained = is_true(rows, row, RETAINED),
         .duplicate = is_true(rows, row, DUPLICATE),
@@ -143,6 +146,7 @@ static void read_row(struct dead_letter_row *out, struct buf *store, const struc
         .reason = keep_text(store, rows, row, REASON),
         .sqlstate = keep_text(store, rows, row, SQLSTATE),
         .parked = is_true(rows, row, PARKED),
+        .waits = is_true(rows, row, WAITS),
     };
 }
 
@@ -168,11 +172,16 @@ static const char *parked_text(int parked)
     return parked < 0 ? NULL : parked == 0 ? "false" : "true";
 }
 
+static const char *waiting_text(enum letters_wait waiting)
+{
+    return waiting == LETTERS_ALL ? NULL : waiting == LETTERS_SETTLED ? "false" : "true";
+}
+
 enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_letter_query *query,
                               int64_t bytes, struct pg_failure *failure)
 {
     struct pg_rows *result = NULL;
-    char numbers[5][NUMBER_TEXT];
+    char numbers[4][NUMBER_TEXT];
     const char *values[] = {
         query->rule,
         query->id != 0 ? number_text(numbers[0], query->id) : NULL,
@@ -181,11 +190,10 @@ enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_lett
         query->client_id,
         number_text(numbers[2], query->limit),
         number_text(numbers[3], bytes),
-        query->may_pass_later ? "true" : "false",
-        query->received_after_us != 0 ? number_text(numbers[4], query->received_after_us) : NULL,
+        waiting_text(query->waiting),
     };
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_fitting, 9, values, &result, failure);
+        pg_query_schema(connection, sql_dead_letter_fitting, 8, values, &result, failure);
 
     if (outcome == OUTCOME_OK) {
         query->limit = (int) integer_at(result, 0, 0);
@@ -200,7 +208,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
 {
     struct pg_rows *result = NULL;
     struct buf sql = {0};
-    char numbers[5][NUMBER_TEXT];
+    char numbers[4][NUMBER_TEXT];
     const char *values[] = {
         query->rule,
         query->id != 0 ? number_text(numbers[0], query->id) : NULL,
@@ -209,8 +217,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
         query->older_than_us != 0 ? number_text(numbers[2], query->older_than_us) : NULL,
         query->limit != 0 ? number_text(numbers[3], query->limit) : NULL,
         query->client_id,
-        query->may_pass_later ? "true" : "false",
-        query->received_after_us != 0 ? number_text(numbers[4], query->received_after_us) : NULL,
+        waiting_text(query->waiting),
     };
 
     *rows = (struct dead_letter_rows){0};
@@ -218,7 +225,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
     if (query->lock) {
         buf_append_text(&sql, " for update of d skip locked");
     }
-    enum outcome outcome = pg_query(connection, buf_string(&sql), 9, values, &result, failure);
+    enum outcome outcome = pg_query(connection, buf_string(&sql), 8, values, &result, failure);
     if (outcome == OUTCOME_OK) {
         read_rows(rows, result);
     }
@@ -253,6 +260,20 @@ enum outcome dead_letters_parked(struct pg_connection *connection, const char *c
     return outcome;
 }
 
+enum outcome dead_letters_lock(struct pg_connection *connection,
+                               const struct dead_letter_query *query, bool wait, bool *taken,
+                               struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    const char *values[] = {pg_schema(connection), query->client_id, query->rule,
+                            wait ? "true" : "false"};
+    enum outcome outcome = pg_query(connection, sql_dead_letter_lock, 4, values, &rows, failure);
+
+    *taken = outcome == OUTCOME_OK && pg_rows_count(rows) == 1 && is_true(rows, 0, 0);
+    pg_rows_free(rows);
+    return outcome;
+}
+
 enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t *ids, size_t count,
                                  struct pg_failure *failure)
 {
@@ -273,7 +294,7 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t
 }
 
 enum outcome dead_letter_update(struct pg_connection *connection, int64_t id, const char *reason,
-                                const char *sqlstate, bool parked, struct pg_failure *failure)
+                                const char *sqlstate, bool waits, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     struct buf clean = {0};
@@ -282,7 +303,7 @@ enum outcome dead_letter_update(struct pg_connection *connection, int64_t id, co
     dead_letter_append_text(&clean, slice_of(reason));
     const char *values[] = {number_text(number, id), buf_string(&clean),
                             sqlstate != NULL && sqlstate[0] != '\0' ? sqlstate : NULL,
-                            parked ? "true" : "false"};
+                            waits ? "true" : "false"};
     enum outcome outcome =
         pg_query_schema(connection, sql_dead_letter_update, 4, values, &rows, failure);
     pg_rows_free(rows);

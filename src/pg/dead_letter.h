@@ -19,6 +19,9 @@ struct dead_letter {
     const char *reason;
     const char *sqlstate; /* "" or NULL = none */
     bool parked;
+    bool
+        waits; /* was refused for a reason that may pass: the service tries it again until its rule's
+                   retry_for is over, and then acknowledges what became of it */
 };
 
 /* Which journal the letters' messages have their sequences from. */
@@ -38,9 +41,11 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
  * What stands in the column `properties`, in an order in which sql/embedded/dead-letter-read.sql
  * makes the wire encoding again:
  *   {"payload_format":1,"message_expiry":60,"content_type":"…","response_topic":"…","correlation_data":"base64",
- *    "subscriptions":[1],"user":[["name","value"],…],"topic_bytes":"base64","duplicate":true,"wire":"base64"}
+ *    "subscriptions":[1],"user":[["name","value"],…],"topic_bytes":"base64","duplicate":true,"wire":"base64",
+ *    "whole_bytes":300000,"waits":true}
  * "wire" is there when the other members can't give the same bytes again (another order, texts that
  * are none, properties unknown to us), and counts alone then.
+  "whole_bytes" is there when only the head of the payload was kept (message_cut), "waits" as below.
  */
 void dead_letter_properties(struct buf *json, const struct message *message);
 
@@ -51,6 +56,8 @@ struct target *dead_letters_target(const struct pg_connection *connection);
 enum outcome dead_letters_copy(struct pg_connection *connection, struct slice rows,
                                struct pg_failure *failure) MUST_CHECK;
 
+enum letters_wait { LETTERS_ALL, LETTERS_WAITING, LETTERS_SETTLED };
+
 /* Letters in the order of their ids, for retry, healing and the command line. */
 struct dead_letter_query {
     const char *client_id;     /* of which bridge; "" = those that name none; NULL = all */
@@ -58,8 +65,7 @@ struct dead_letter_query {
     int64_t id;                /* 0 = all */
     int64_t after_id;          /* only later ones */
     int parked;                /* 1 only parked, 0 only not, -1 both */
-    bool may_pass_later;       /* only those refused by a foreign key or for want of a partition */
-    int64_t received_after_us; /* received after this time; 0 = all */
+    enum letters_wait waiting; /* those with `waits`, or without */
     int64_t older_than_us;     /* failed before this time; 0 = all */
     int limit;                 /* 0 = no limit; their payloads are in memory at once */
     bool lock;                 /* FOR UPDATE SKIP LOCKED, inside a transaction */
@@ -103,11 +109,19 @@ enum outcome dead_letters_count(struct pg_connection *connection, struct dead_le
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
                                  size_t count, bool *parked, struct pg_failure *failure) MUST_CHECK;
 
+/* Inside a transaction, before letters of a rule are read to be stored: until its end no other session
+ * takes letters of that rule. *taken is false when another one does; `wait` waits for it, up to
+ * lock_timeout. */
+enum outcome dead_letters_lock(struct pg_connection *connection,
+                               const struct dead_letter_query *query, bool wait, bool *taken,
+                               struct pg_failure *failure) MUST_CHECK;
+
 /* Inside a transaction. */
 enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t *ids, size_t count,
                                  struct pg_failure *failure) MUST_CHECK;
+/* Failed again: it gets the new reason and is not parked. */
 enum outcome dead_letter_update(struct pg_connection *connection, int64_t id, const char *reason,
-                                const char *sqlstate, bool parked,
+                                const char *sqlstate, bool waits,
                                 struct pg_failure *failure) MUST_CHECK;
 /* Removes those of letters->client_id and letters->rule that failed before
  * letters->older_than_us; its other members do not count. Parked ones stay: they are to be stored yet. */

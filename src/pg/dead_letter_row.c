@@ -171,6 +171,10 @@ void dead_letter_properties(struct buf *json, const struct message *message)
         append_name(json, "duplicate");
         buf_append_text(json, "true");
     }
+    if (message->kind == MESSAGE_HEAD) {
+        append_name(json, "whole_bytes");
+        buf_printf(json, "%llu", (unsigned long long) message->whole_bytes);
+    }
     if (!slice_equal(buf_slice(&wire), message->properties)) {
         append_name(json, "wire");
         append_json_bytes(json, message->properties);
@@ -262,6 +266,11 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
 
     buf_append_byte(&properties, 1); /* version of jsonb's binary form */
     dead_letter_properties(&properties, message);
+    if (letter->waits) {
+        properties.length--; /* the brace */
+        append_name(&properties, "waits");
+        buf_append_text(&properties, "true}");
+    }
 
     buf_append_be16(rows, FIELDS);
     append_time(rows, message->received_at_us);

@@ -268,24 +268,32 @@ def test_many_refusals_without_a_line(env):
 
 
 def test_letters_that_may_pass_later(env):
-    """With retry_for: a foreign key whose row comes later, a partition that is made later. CHECK stays refused; without retry_for all stays."""
+    """With retry_for: a foreign key whose row comes later, a partition that is made later. CHECK stays refused; without retry_for all stays.
+    The device is told the end, once."""
     env.sql("""create table device (name text primary key);
                create table reading (device text references device, n int check (n < 100));
                create table plain (device text references device);
                create table parts (n int) partition by range (n);
                create table parts_low partition of parts for values from (0) to (10)""")
     bridge = env.bridge("""
-        { name = "reading"; topic = "~/r/{device}"; table = "reading"; retry_for = "1h"; columns = { device = "{device}"; n = "$"; }; },
+        { name = "reading"; topic = "~/r/{device}"; table = "reading"; retry_for = "1h"; columns = { device = "{device}"; n = "$"; };
+          ack: { topic = "~/ack"; qos = 1; fields = { status = "@status"; n = "$"; }; }; },
         { name = "plain"; topic = "~/r/{device}"; table = "plain"; columns = { device = "{device}"; }; },
         { name = "parts"; topic = "~/p"; table = "parts"; retry_for = "1d"; columns = { n = "$"; }; }""")
+    inbox = env.subscribe("~/ack")
     env.publish([("~/r/new", "1"), ("~/p", "5"), ("~/p", "15"), ("~/r/new", "100")])
     env.wait(lambda: len(env.dead_letters()) == 5, 15, lambda: f"{env.dead_letters()}")
     assert env.one("select count(*) from parts") == 1
+    waiting = env.sql("select rule, convert_from(payload, 'UTF8') from mqtt2pg.dead_letter where properties ? 'waits' order by rule")
+    assert waiting == [("parts", "15"), ("reading", "1")], waiting
     env.sql("insert into device values ('new'); create table parts_high partition of parts for values from (10) to (20)")
     env.wait(lambda: len(env.dead_letters()) == 3, 40, lambda: f"{env.dead_letters()}")
     assert env.sql("select * from reading") == [("new", 1)] and env.sql("select n from parts order by n") == [(5,), (15,)]
     assert sorted(letter[0] for letter in env.dead_letters()) == ["plain", "plain", "reading"]
+    inbox.wait(2)
+    assert [json.loads(text) for text in inbox.payloads] == [{"status": "rejected", "n": 100}, {"status": "stored", "n": 1}]
     bridge.check_books()
+    assert bridge.metric("rule_matched_total", rule="reading") == 2
 
 
 def copy_letters(env, copies):

@@ -89,5 +89,8 @@ def test_larger_than_max_packet_with_mqtt_3(env):
     assert "2000000 bytes" in rows[0][0] and "600000 bytes" in rows[1][0], rows
     assert bridge.running() and bridge.get("/readyz").code == 200
     bridge.check_books()
+    retried = env.cli("dead-letters", "retry", config=bridge)
+    assert "0 stored" in retried.out and "2 rejected again" in retried.out, retried
+    assert env.one("select count(*) from got") == 2 and rows[0][0] == env.one("select reason from mqtt2pg.dead_letter order by sequence limit 1")
     checked = env.cli("check", config=bridge)
     assert "broker.max_packet: larger than half of journal.max_size" in checked.out + checked.err, checked

@@ -5,8 +5,11 @@
 
 #include "load/storing.h"
 
+enum kind { LETTER_PARKED, LETTER_WAITS, LETTER_HEAD };
+
 /* Answers the reading of letters with these payloads, whose ids count from 1. */
-static void say_letters(struct storing *storing, const char *payloads, struct buf *rows)
+static void say_letters(struct storing *storing, const char *payloads, enum kind kind,
+                        struct buf *rows)
 {
     char *text = memory_strdup(payloads), *rest = text, *word;
     int id = 0;
@@ -19,9 +22,12 @@ static void say_letters(struct storing *storing, const char *payloads, struct bu
         for (const char *c = word; *c != '\0'; c++) {
             buf_printf(rows, "%02x", (unsigned char) *c);
         }
-        buf_printf(rows, "|1|f|f|\\x|why||t|client|\\N|%d", id);
+        buf_printf(rows, "|1|f|f|\\x|why||%c|client|\\N|%d|%d|%c",
+                   kind == LETTER_PARKED ? 't' : 'f', id, kind == LETTER_HEAD ? 300000 : 0,
+                   kind == LETTER_WAITS ? 't' : 'f');
     }
     free(text);
+    storing_say(storing, "pg_try_advisory_xact_lock", NULL, "ROWS:t", 0);
     pg_script_add(&storing->script, (struct script_line){"greatest(count", NULL, "ROWS:500", 0});
     pg_script_add(&storing->script,
                   (struct script_line){"order by d.id", NULL, buf_string(rows), 0});
@@ -71,7 +77,7 @@ static void test_portions(void)
         storing_start(&storing);
         rule_targets_hold(storing.targets, 0, "locked", "55P03");
         rule_targets_resume(storing.targets, 0);
-        say_letters(&storing, cases[i].letters, &rows);
+        say_letters(&storing, cases[i].letters, LETTER_PARKED, &rows);
         storing_say(&storing, cases[i].sql, cases[i].data, cases[i].answer, 0);
         CHECK_INT_EQ(retry(&storing, &counts), cases[i].result);
         CHECK_INT_EQ(rule_targets_get(storing.targets, 0)->state, cases[i].state);
@@ -98,7 +104,7 @@ static void test_slow_letter_is_given_up(void)
 
     storing_start(&storing);
     rule_targets_hold(storing.targets, 0, "timeout", "57014");
-    say_letters(&storing, "slow", &rows);
+    say_letters(&storing, "slow", LETTER_PARKED, &rows);
     storing_say(&storing, "INTO public.a", "slow", "ERROR:57014:timeout", 0);
     do {
         if (rule_targets_get(storing.targets, 0)->state == RULE_HELD) {
@@ -115,5 +121,82 @@ static void test_slow_letter_is_given_up(void)
     buf_fini(&rows);
 }
 
+/* Letters that wait for a row or a partition, of a rule with or without `retry_for`. */
+static void test_waiting_letters(void)
+{
+    static const struct {
+        const char *what;
+        int64_t retry_for_ms;
+        const char *answer;
+        uint64_t stored, rejected, waiting;
+    } cases[] = {
+        {"still no parent", INT64_MAX / 1000, "ERROR:23503:no parent:fkey", 1, 0, 1},
+        {"still no partition", INT64_MAX / 1000, "ERROR:23514:no partition of relation", 1, 0, 1},
+        {"the time is over", 1, "ERROR:23503:no parent:fkey", 1, 1, 0},
+        {"retry_for was taken away", 0, "ERROR:23503:no parent:fkey", 1, 1, 0},
+        {"now a CHECK", INT64_MAX / 1000, "ERROR:23514:too large:n_check", 1, 1, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct retry_counts counts;
+        struct buf rows = {0};
+
+        UNIT_CASE("%s", cases[i].what);
+        storing_start(&storing);
+        storing.options[0].retry_for_ms = cases[i].retry_for_ms;
+        say_letters(&storing, "1 bad", LETTER_WAITS, &rows);
+        storing_say(&storing, "INTO public.a", "bad", cases[i].answer, 0);
+        CHECK_INT_EQ(retry(&storing, &counts), STORE_AGAIN);
+        CHECK_INT_EQ(retry(&storing, &counts), STORE_DONE);
+        CHECK_INT_EQ(counts.stored, cases[i].stored);
+        CHECK_INT_EQ(counts.rejected, cases[i].rejected);
+        CHECK_INT_EQ(counts.waiting, cases[i].waiting);
+        storing_stop(&storing);
+        buf_fini(&rows);
+    }
+    UNIT_CASE("%s", "");
+}
+
+/* Of a message that was too large only the head was kept: it never becomes a row. */
+static void test_head_is_no_message(void)
+{
+    struct storing storing;
+    struct retry_counts counts;
+    struct buf rows = {0};
+
+    storing_start(&storing);
+    say_letters(&storing, "begin", LETTER_HEAD, &rows);
+    CHECK_INT_EQ(retry(&storing, &counts), STORE_DONE);
+    CHECK_INT_EQ(counts.stored, 0);
+    CHECK_INT_EQ(counts.rejected, 1);
+    CHECK_INT_EQ(pg_script_seen(&storing.script, "INTO public.a"), 0);
+    storing_stop(&storing);
+    buf_fini(&rows);
+}
+
+/* Another session stores letters of this rule: they are not passed over. */
+static void test_one_session_at_a_time(void)
+{
+    struct storing storing;
+    struct retry_counts counts;
+    struct buf rows = {0};
+
+    storing_start(&storing);
+    storing_say(&storing, "pg_try_advisory_xact_lock", "false", "ROWS:f", 0);
+    storing_say(&storing, "pg_try_advisory_xact_lock", "true", "ERROR:55P03:lock timeout", 0);
+    say_letters(&storing, "1 2", LETTER_PARKED, &rows);
+    CHECK_INT_EQ(retry(&storing, &counts), STORE_DONE);
+    CHECK_INT_EQ(counts.letters, 0);
+    storing.store.waits = true;
+    CHECK_INT_EQ(retry(&storing, &counts), STORE_SOON);
+    CHECK_INT_EQ(pg_script_seen(&storing.script, "order by d.id"), 0);
+    storing_stop(&storing);
+    buf_fini(&rows);
+}
+
 UNIT_MAIN("load/retry", {"portions", test_portions},
-          {"a slow letter is given up", test_slow_letter_is_given_up})
+          {"a slow letter is given up", test_slow_letter_is_given_up},
+          {"letters that wait", test_waiting_letters},
+          {"the head of a message", test_head_is_no_message},
+          {"one session at a time", test_one_session_at_a_time})

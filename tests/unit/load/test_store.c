@@ -118,7 +118,8 @@ static void test_own_tables(void)
         UNIT_CASE("%s", cases[i].what);
         storing_start(&storing);
         storing_publish(&storing, cases[i].publish);
-        verdicts_add(&storing.verdicts, 1, 0, "refused before", "23514");
+        verdicts_add(&storing.verdicts, 1, 0,
+                     &(struct refused){.reason = "refused before", .sqlstate = "23514"});
         storing_build(&storing, 0);
         storing_say(&storing, cases[i].sql, NULL, cases[i].answer, 0);
         CHECK_INT_EQ(storing_store(&storing, &failure), cases[i].result);

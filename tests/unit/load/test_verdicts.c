@@ -8,7 +8,8 @@ static void test_finds_what_was_added_in_any_order(void)
 
     CHECK(verdicts_find(&verdicts, 1, 0) == NULL);
     for (uint64_t i = 0; i < 100; i++) {
-        verdicts_add(&verdicts, (i * 37) % 100, (unsigned) (i % 3), "refused", "23505");
+        verdicts_add(&verdicts, (i * 37) % 100, (unsigned) (i % 3),
+                     &(struct refused){.reason = "refused", .sqlstate = "23505"});
     }
     CHECK_INT_EQ(verdicts.count, 100);
     for (uint64_t i = 0; i < 100; i++) {
@@ -28,8 +29,8 @@ static void test_a_second_verdict_replaces_the_first(void)
     struct verdicts verdicts = {0};
     const struct verdict_row *row;
 
-    verdicts_add(&verdicts, 7, 1, "first", "22P02");
-    verdicts_add(&verdicts, 7, 1, "second", NULL);
+    verdicts_add(&verdicts, 7, 1, &(struct refused){.reason = "first", .sqlstate = "22P02"});
+    verdicts_add(&verdicts, 7, 1, &(struct refused){.reason = "second"});
     row = verdicts_find(&verdicts, 7, 1);
     CHECK_INT_EQ(verdicts.count, 1);
     CHECK_TEXT_EQ(row->reason, "second");

@@ -255,14 +255,15 @@ static void test_queries(void)
     live_run(other, "rollback");
     pg_connection_free(other);
     CHECK_INT_EQ(dead_letters_delete(connection, &(int64_t){1}, 1, &failure), OUTCOME_OK);
-    CHECK_INT_EQ(dead_letter_update(connection, 2, "new \xff reason", "", true, &failure),
+    CHECK_INT_EQ(dead_letter_update(connection, 2, "new \xff reason", "", false, &failure),
                  OUTCOME_OK);
     CHECK_INT_EQ(pg_commit(connection, &failure), OUTCOME_OK);
     CHECK_TEXT_EQ(
         live_text(connection,
                   "select reason || coalesce(sqlstate, '-') || parked from mqtt2pg.dead_letter "
                   "where id = 2"),
-        "new \\xff reason-true");
+        "new \\xff reason-false");
+    live_run(connection, "update mqtt2pg.dead_letter set parked = true where id = 2");
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = 1}), "2 5 6 ");
 
     CHECK_INT_EQ(dead_letters_purge(connection,
