@@ -394,8 +394,8 @@ const struct setting settings[] = {
      .min = 0,
      .max = 365 * DAYS,
      .reload = true,
-     .help = "How long messages refused by a foreign key or for want of a partition are "
-             "tried again. Only the end is acknowledged: stored, or rejected when the time is over."},
+     .help = "How long messages refused by a foreign key or for want of a partition are tried "
+             "again, unacknowledged."},
     SWITCH_OF_RULE(
         "rules.create", "false",
         "Create the table when it is missing; the types come from \"::type\" in the expressions."),
