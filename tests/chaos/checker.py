@@ -218,6 +218,9 @@ def check(world):
         quiet(world)
         world.bridge.check_books()
         world.other.check_books()
+        for bridge in (world.bridge, world.other):  # whatever the edits, some rule takes each topic
+            unmatched = bridge.metric("messages_unmatched_total")
+            findings.add("other", f"{bridge.name}, unmatched", [unmatched] if unmatched else [])
     except AssertionError as error:
         findings.add("other", "at the end", [str(error)])
     world.acks.stop()

@@ -249,6 +249,8 @@ class Bridge:
             if (m["messages_journaled_total"] + m["journal_messages_at_start"]
                     != m["messages_processed_total"] + m["journal_messages"]):
                 bad.append("journaled + at start != processed + waiting")
+            if not 0 <= m["messages_unmatched_total"] <= m["messages_processed_total"]:
+                bad.append("more messages are unmatched than processed")
             for name, matched in m.items():
                 if name.startswith("rule_matched_total{"):
                     rule = name.removeprefix("rule_matched_total{").removesuffix("}")
