@@ -269,13 +269,16 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
         intake_handover(receiver->intake, true);
     }
     session->state = SESSION_UNKNOWN;
+    if (session_ask(session, &wanted)) {
+        sessions_save(receiver);
+    }
     enum outcome outcome = subscribe_all(&job, &result, error);
     receiver->searching = result.ended;
     if (copies) {
         intake_handover(receiver->intake, false);
     }
     if (outcome == OUTCOME_OK) {
-        session->state = SESSION_SETTLED;
+        session->state = session->asked.count == 0 ? SESSION_SETTLED : SESSION_PARTLY;
         session->seen_us = clock_wall_us();
         sessions_save(receiver);
         receiver->refused_count = result.refused;
@@ -300,6 +303,7 @@ static enum outcome settle(struct receiver *receiver, struct session *session, b
     const char *url = url_of(receiver);
     if (!connack->session_present) {
         subscription_set_fini(&session->held);
+        subscription_set_fini(&session->asked);
         session->marks_repeats = false;
         if (receiver->expected.lost) {
             log_warn("broker session lost: what was published since then never came",

@@ -66,6 +66,7 @@ static void session_fini(struct session *session)
 {
     free(session->url);
     subscription_set_fini(&session->held);
+    subscription_set_fini(&session->asked);
 }
 
 static void sessions_forget(struct session_file *file)
@@ -212,21 +213,29 @@ uint8_t session_file_number(const struct session_file *file, const struct sessio
     return index < MESSAGE_BROKER_MAX ? (uint8_t) (index + 1) : 0;
 }
 
+static void subscriptions_print(struct buf *out, const struct subscription_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct subscription *each = &set->list[i];
+
+        buf_printf(out, "subscription %d %d %" PRIu32 " ", each->qos, (int) each->retain_handling,
+                   each->identifier);
+        append_escaped(out, each->filter);
+        buf_append_byte(out, '\n');
+    }
+}
+
 static void session_print(struct buf *out, const struct session *session)
 {
+    assert(session->state != SESSION_SETTLED || session->asked.count == 0);
     buf_append_text(out, "broker ");
     append_escaped(out, session->url);
     buf_printf(out, "\nseen %" PRId64 "\n%s%s%s", session->seen_us,
                session->state == SESSION_SETTLED ? "settled\n" : "",
                session->state == SESSION_CONNECTING ? "connecting\n" : "",
                session->marks_repeats ? "marks_repeats\n" : "");
-    for (size_t i = 0; i < session->held.count; i++) {
-        const struct subscription *held = &session->held.list[i];
-        buf_printf(out, "subscription %d %d %" PRIu32 " ", held->qos, (int) held->retain_handling,
-                   held->identifier);
-        append_escaped(out, held->filter);
-        buf_append_byte(out, '\n');
-    }
+    subscriptions_print(out, &session->asked);
+    subscriptions_print(out, &session->held); /* where both have a filter, this one is read last */
 }
 
 enum outcome session_file_save(const struct session_file *file, struct error *error)
@@ -256,16 +265,44 @@ enum outcome session_file_save(const struct session_file *file, struct error *er
     return outcome;
 }
 
-void session_release(struct session *session, const char *filter)
+static void set_remove(struct subscription_set *set, const char *filter)
 {
-    struct subscription_set *held = &session->held;
-    for (size_t i = 0; i < held->count; i++) {
-        if (strcmp(held->list[i].filter, filter) == 0) {
-            free(held->list[i].filter);
-            held->list[i] = held->list[--held->count];
+    for (size_t i = 0; i < set->count; i++) {
+        if (strcmp(set->list[i].filter, filter) == 0) {
+            struct subscription removed = set->list[i]; /* `filter` may be its text: freed last */
+
+            set->list[i] = set->list[--set->count];
+            free(removed.covered_by);
+            free(removed.filter);
             return;
         }
     }
+}
+
+void session_release(struct session *session, const char *filter)
+{
+    if (subscription_set_find(&session->held, filter) != NULL) {
+        set_remove(&session->held, filter);
+    } else {
+        set_remove(&session->asked, filter);
+    }
+}
+
+bool session_ask(struct session *session, const struct subscription_set *wanted)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct subscription *each = &wanted->list[i];
+        bool held =
+            each->covered_by != NULL || subscription_set_find(&session->held, each->filter) != NULL;
+
+        if (!held && subscription_set_find(&session->asked, each->filter) == NULL) {
+            subscription_set_add(&session->asked, each);
+        }
+        any = any || !held;
+    }
+    return any;
 }
 
 void session_hold(struct session *session, const struct subscription *subscription)

@@ -61,6 +61,9 @@ struct session {
     int64_t seen_us;    /* wall clock, when we last knew that we were connected to it; 0 = never */
     bool marks_repeats; /* the broker has set DUP */
     struct subscription_set held;
+    struct subscription_set
+        asked; /* sent in a SUBSCRIBE or about to be, and not answered: the session
+                                      may hold them. A later process finds them among `held`. */
 };
 
 struct session_file {
@@ -89,5 +92,9 @@ enum outcome session_file_save(const struct session_file *file, struct error *er
 /* Makes `subscription` part of what is held, in place of one with the same filter. */
 void session_hold(struct session *session, const struct subscription *subscription);
 void session_release(struct session *session, const char *filter);
+
+/* Makes what is wanted and not held part of what is asked, but for covered filters. True when there is
+ * any. */
+bool session_ask(struct session *session, const struct subscription_set *wanted);
 
 #endif

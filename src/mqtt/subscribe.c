@@ -49,6 +49,18 @@ static bool is_wanted(const struct subscribe_job *job, const char *filter)
     return wanted != NULL && (wanted->covered_by == NULL || is_uncovered(job, wanted));
 }
 
+/* The filters of a set that are not wanted, at most PAHO_ENTRIES_MAX of both calls. */
+static size_t gather_unwanted(const struct subscribe_job *job, const struct subscription_set *set,
+                              const char **filters, size_t count)
+{
+    for (size_t i = 0; i < set->count && count < PAHO_ENTRIES_MAX; i++) {
+        if (!is_wanted(job, set->list[i].filter)) {
+            filters[count++] = set->list[i].filter;
+        }
+    }
+    return count;
+}
+
 static enum outcome unsubscribe(const struct subscribe_job *job, struct subscribe_result *result,
                                 struct error *error)
 {
@@ -57,13 +69,8 @@ static enum outcome unsubscribe(const struct subscribe_job *job, struct subscrib
     assert(result->left_out == 0);
     while (outcome == OUTCOME_OK) {
         const char *filters[PAHO_ENTRIES_MAX];
-        size_t count = 0;
-        for (size_t i = 0; i < session->held.count && count < PAHO_ENTRIES_MAX; i++) {
-            const char *filter = session->held.list[i].filter;
-            if (!is_wanted(job, filter)) {
-                filters[count++] = filter;
-            }
-        }
+        size_t count = gather_unwanted(job, &session->held, filters, 0);
+        count = gather_unwanted(job, &session->asked, filters, count);
         if (count == 0) {
             break;
         }
@@ -183,6 +190,9 @@ static bool is_refused(const struct subscribe_job *job, const char *filter,
                        struct subscribe_result *result)
 {
     const char *reason = why_not(job, filter);
+    if (reason != NULL && subscription_set_find(&job->session->held, filter) == NULL) {
+        session_release(job->session, filter); /* it is not asked for */
+    }
     if (reason == NULL && subscribe_search_leaves_out(job->search, filter)) {
         reason = "the broker answers it by ending the connection";
         result->left_out++;

@@ -313,3 +313,23 @@ def test_refused_filter_covers_others(env):
         bridge.wait_ready()
         bridge.check_books()
         assert bridge.stop() == 0
+
+
+def test_killed_while_subscribing(env):
+    """kill -9 between SUBSCRIBE and its answer, then other rules: the subscription does not stay in the broker's session for ever."""
+    for version in ("3.1.1", "5"):
+        env.sql("drop table if exists got; create table got (n int, topic text)")
+        broker = env.scripted_broker()
+        broker.mute = True
+        bridge = env.bridge(rule("old", "old/+"), broker={"url": broker.url, "protocol": version, "status_topic": ""}, ready=False,
+                            name="killed" + version)
+        broker.accept().wait("SUBSCRIBE", [("old/+", 1)])
+        bridge.kill9()
+        broker.mute, broker.session_present = False, True
+        bridge.configure(rule("new", "new/+"))
+        bridge.start()
+        session = broker.accept()
+        session.wait("SUBSCRIBE", [("new/+", 1)])
+        env.wait(lambda: session.count_unsubscribed() == 1, 10, lambda: f"{version}: {session.received}")  # pylint: disable=cell-var-from-loop
+        assert b"old/+" in session.wait("UNSUBSCRIBE")
+        assert bridge.stop() == 0
