@@ -268,7 +268,6 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
     if (copies) {
         intake_handover(receiver->intake, true);
     }
-    session->state = SESSION_UNKNOWN;
     if (session_ask(session, &wanted)) {
         sessions_save(receiver);
     }
@@ -302,8 +301,7 @@ static enum outcome settle(struct receiver *receiver, struct session *session, b
     const struct paho_connack *connack = paho_link_connack(receiver->link);
     const char *url = url_of(receiver);
     if (!connack->session_present) {
-        subscription_set_fini(&session->held);
-        subscription_set_fini(&session->asked);
+        session_forget(session);
         session->marks_repeats = false;
         if (receiver->expected.lost) {
             log_warn("broker session lost: what was published since then never came",

@@ -62,11 +62,16 @@ static bool unescape(char *text)
     return true;
 }
 
+void session_forget(struct session *session)
+{
+    subscription_set_fini(&session->held);
+    subscription_set_fini(&session->asked);
+}
+
 static void session_fini(struct session *session)
 {
     free(session->url);
-    subscription_set_fini(&session->held);
-    subscription_set_fini(&session->asked);
+    session_forget(session);
 }
 
 static void sessions_forget(struct session_file *file)
@@ -292,6 +297,7 @@ bool session_ask(struct session *session, const struct subscription_set *wanted)
 {
     bool any = false;
 
+    session->state = SESSION_UNKNOWN;
     for (size_t i = 0; i < wanted->count; i++) {
         const struct subscription *each = &wanted->list[i];
         bool held =
