@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "row/convert.h"
 
+#include <assert.h>
+
 #include "row/convert_family.h"
 
+/* No type is known: the value stays as it is, to be shown. */
 static enum outcome convert_none(const struct value *value, const struct column_shape *column,
                                  struct arena *arena, struct datum *datum, struct error *error)
 {
@@ -41,6 +44,8 @@ static convert_function *const families[] = {
 enum outcome convert_element(const struct value *value, const struct column_shape *column,
                              struct arena *arena, struct datum *datum, struct error *error)
 {
+    assert(column->family < sizeof(families) / sizeof(families[0]));
+    assert(value->kind != VALUE_NULL);
     datum->family = column->family;
     datum->null = false;
     datum->array = false;

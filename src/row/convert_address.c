@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <arpa/inet.h>
+#include <assert.h>
 
 #include "base/ascii.h"
 #include "row/convert_family.h"
@@ -36,12 +37,14 @@ static bool parse_uuid(struct slice text, unsigned char *bytes)
             at++;
         }
     }
+    assert(at <= text.length);
     return at == text.length;
 }
 
 enum outcome convert_uuid(const struct value *value, const struct column_shape *column,
                           struct arena *arena, struct datum *datum, struct error *error)
 {
+    assert(column->family == TYPE_UUID);
     if (value->kind != VALUE_TEXT) {
         return reject_kind(error, value, column);
     }
@@ -100,6 +103,7 @@ static bool parse_inet(struct slice text, unsigned char *form)
 /* Is there a bit set to the right of the network's? */
 static bool has_host_bits(const unsigned char *form)
 {
+    assert(form[INET_BITS] <= form[INET_LENGTH] * 8U);
     for (unsigned i = form[INET_BITS]; i < form[INET_LENGTH] * 8U; i++) {
         if ((form[INET_ADDRESS + i / 8] & (0x80U >> (i % 8))) != 0) {
             return true;
@@ -111,6 +115,7 @@ static bool has_host_bits(const unsigned char *form)
 enum outcome convert_inet(const struct value *value, const struct column_shape *column,
                           struct arena *arena, struct datum *datum, struct error *error)
 {
+    assert(column->family == TYPE_INET);
     if (value->kind != VALUE_TEXT) {
         return reject_kind(error, value, column);
     }

@@ -6,10 +6,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "core/document.h"
 #include "row/convert_family.h"
 #include "row/convert_reject.h"
 
+/* PostgreSQL's arrays are rectangular. */
 static enum outcome reject_ragged(struct error *error)
 {
     return error_set(error, OUTCOME_REJECT, "the inner arrays differ in length");
@@ -48,8 +51,10 @@ struct fill {
     struct error *error;
 };
 
+/* The next element; a null stays one whatever the family. */
 static enum outcome add_element(struct fill *fill, const struct node *node)
 {
+    assert(fill->filled < fill->out->count);
     struct value value = node_value(node);
     struct datum *datum = &fill->out->elements[fill->filled++];
     if (value.kind == VALUE_NULL) {
@@ -66,6 +71,7 @@ static enum outcome add_element(struct fill *fill, const struct node *node)
 /* `depth` is that of the array, from 0. Recursion is bounded by DATUM_DIMENSIONS_MAX. */
 static enum outcome add_elements(struct fill *fill, const struct node *array, int depth)
 {
+    assert(depth >= 0 && depth < fill->out->dimensions);
     enum outcome outcome = OUTCOME_OK;
     bool innermost = depth == fill->out->dimensions - 1;
     if ((int32_t) array->count != fill->out->lengths[depth]) {
@@ -100,6 +106,7 @@ enum outcome convert_array(const struct value *value, const struct column_shape 
     struct fill fill = {
         .column = column, .nested = nested, .arena = arena, .out = out, .error = error};
     outcome = add_elements(&fill, value->node, 0);
+    assert(outcome != OUTCOME_OK || fill.filled == out->count);
     if (out->count == 0) {
         out->dimensions = 0; /* PostgreSQL has one empty array only */
     }

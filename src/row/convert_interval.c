@@ -9,6 +9,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "base/ascii.h"
 #include "core/moment_scan.h"
 #include "row/convert_family.h"
@@ -54,11 +56,6 @@ static const struct {
     {"sec", UNIT_SECOND},     {"secs", UNIT_SECOND},   {"s", UNIT_SECOND},
 };
 
-struct scan {
-    const char *at;
-    const char *end;
-};
-
 /* ±whole.fraction; the sign belongs to both. */
 struct quantity {
     bool negative;
@@ -66,6 +63,7 @@ struct quantity {
     struct slice fraction; /* digits, or none */
 };
 
+/* NONE for a word that is no unit. */
 static enum unit unit_of_word(struct slice word)
 {
     for (size_t i = 0; i < sizeof(unit_words) / sizeof(unit_words[0]); i++) {
@@ -76,21 +74,17 @@ static enum unit unit_of_word(struct slice word)
     return UNIT_NONE;
 }
 
-static bool take_char(struct scan *scan, char wanted)
+/* Any number of blanks, also none. */
+static void skip_spaces(struct moment_scan *scan)
 {
-    bool found = scan->at < scan->end && *scan->at == wanted;
-    scan->at += found;
-    return found;
-}
-
-static void skip_spaces(struct scan *scan)
-{
-    while (take_char(scan, ' ')) {
+    while (moment_take(scan, ' ')) {
     }
 }
 
-static struct slice take_digits(struct scan *scan)
+/* The digits that stand next; empty when none do. */
+static struct slice take_digits(struct moment_scan *scan)
 {
+    assert(scan->at <= scan->end);
     const char *start = scan->at;
     while (scan->at < scan->end && ascii_is_digit(*scan->at)) {
         scan->at++;
@@ -98,8 +92,10 @@ static struct slice take_digits(struct scan *scan)
     return slice_make(start, (size_t) (scan->at - start));
 }
 
-static struct slice take_word(struct scan *scan)
+/* The letters that stand next; empty when none do. */
+static struct slice take_word(struct moment_scan *scan)
 {
+    assert(scan->at <= scan->end);
     const char *start = scan->at;
     while (scan->at < scan->end && ascii_is_letter(*scan->at)) {
         scan->at++;
@@ -107,6 +103,8 @@ static struct slice take_word(struct scan *scan)
     return slice_make(start, (size_t) (scan->at - start));
 }
 
+/* Digits as a number. False when there are none or too many: NUMBER_DIGITS_MAX of them times the
+ * microseconds of a minute still fit. */
 static bool whole_of(struct slice digits, int64_t *whole)
 {
     *whole = 0;
@@ -117,20 +115,21 @@ static bool whole_of(struct slice digits, int64_t *whole)
 }
 
 /* True also when there is none. */
-static bool take_fraction(struct scan *scan, struct quantity *quantity)
+static bool take_fraction(struct moment_scan *scan, struct quantity *quantity)
 {
-    if (!take_char(scan, '.')) {
+    if (!moment_take(scan, '.')) {
         return true;
     }
     quantity->fraction = take_digits(scan);
     return quantity->fraction.length > 0;
 }
 
-static bool take_quantity(struct scan *scan, struct quantity *quantity)
+/* [sign] digits [. digits] */
+static bool take_quantity(struct moment_scan *scan, struct quantity *quantity)
 {
-    *quantity = (struct quantity){.negative = take_char(scan, '-')};
+    *quantity = (struct quantity){.negative = moment_take(scan, '-')};
     if (!quantity->negative) {
-        take_char(scan, '+');
+        moment_take(scan, '+');
     }
     return whole_of(take_digits(scan), &quantity->whole) && take_fraction(scan, quantity);
 }
@@ -155,15 +154,20 @@ static bool fraction_of(struct slice digits, int64_t unit_us, int64_t *us)
     return true;
 }
 
+/* Months and days are 32 bits wide; false when the sum is not. */
 static bool add_int32(int32_t *sum, int64_t count, int32_t unit)
 {
+    assert(count < INT64_C(1000000000000000) && count > -INT64_C(1000000000000000));
     int64_t product = count * unit; /* at most 15 digits by 12 */
     return !__builtin_add_overflow(*sum, product, sum);
 }
 
+/* Adds so many of a unit; false when it does not fit, or has a fraction of a unit that has no
+ * exact microseconds. */
 static bool add_quantity(struct datum_interval *sum, const struct quantity *quantity,
                          enum unit unit)
 {
+    assert(unit < UNIT_NONE);
     const struct datum_interval *size = &unit_sizes[unit];
     int64_t count = quantity->negative ? -quantity->whole : quantity->whole;
     if (size->us == 0) {
@@ -179,7 +183,7 @@ static bool add_quantity(struct datum_interval *sum, const struct quantity *quan
 }
 
 /* Two digits below 60. */
-static bool take_sixtieth(struct scan *scan, struct quantity *quantity)
+static bool take_sixtieth(struct moment_scan *scan, struct quantity *quantity)
 {
     struct slice digits = take_digits(scan);
     return digits.length == 2 && whole_of(digits, &quantity->whole) && quantity->whole < 60;
@@ -187,14 +191,15 @@ static bool take_sixtieth(struct scan *scan, struct quantity *quantity)
 
 /* What stands behind "hh:", that is mm[:ss[.fraction]], to the end. The sign before the hours is
  * that of all. */
-static bool take_clock(struct scan *scan, const struct quantity *hours, struct datum_interval *sum)
+static bool take_clock(struct moment_scan *scan, const struct quantity *hours,
+                       struct datum_interval *sum)
 {
     struct quantity minutes = {.negative = hours->negative};
     struct quantity seconds = {.negative = hours->negative};
     if (hours->fraction.length > 0 || !take_sixtieth(scan, &minutes)) {
         return false;
     }
-    if (take_char(scan, ':') &&
+    if (moment_take(scan, ':') &&
         (!take_sixtieth(scan, &seconds) || !take_fraction(scan, &seconds))) {
         return false;
     }
@@ -202,7 +207,8 @@ static bool take_clock(struct scan *scan, const struct quantity *hours, struct d
            add_quantity(sum, &minutes, UNIT_MINUTE) && add_quantity(sum, &seconds, UNIT_SECOND);
 }
 
-static bool parse_words(struct scan scan, struct datum_interval *interval)
+/* "1 year 2 mons -3 days +04:05:06.7", each unit once. */
+static bool parse_words(struct moment_scan scan, struct datum_interval *interval)
 {
     unsigned seen = 0; /* one bit a unit */
     while (scan.at < scan.end) {
@@ -210,7 +216,7 @@ static bool parse_words(struct scan scan, struct datum_interval *interval)
         if (!take_quantity(&scan, &quantity)) {
             return false;
         }
-        if (take_char(&scan, ':')) {
+        if (moment_take(&scan, ':')) {
             return seen < 1U << UNIT_HOUR && take_clock(&scan, &quantity, interval);
         }
         skip_spaces(&scan);
@@ -229,7 +235,7 @@ static bool parse_words(struct scan scan, struct datum_interval *interval)
 }
 
 /* Numbers with letters, each letter once and in order; `letters` begins with that of `unit`. */
-static bool parse_iso_part(struct scan scan, const char *letters, enum unit unit,
+static bool parse_iso_part(struct moment_scan scan, const char *letters, enum unit unit,
                            struct datum_interval *interval)
 {
     const char *rest = letters;
@@ -250,29 +256,30 @@ static bool parse_iso_part(struct scan scan, const char *letters, enum unit unit
 }
 
 /* Stands behind the "P". */
-static bool parse_iso(struct scan scan, struct datum_interval *interval)
+static bool parse_iso(struct moment_scan scan, struct datum_interval *interval)
 {
     const char *separator = scan.at;
     while (separator < scan.end && *separator != 'T') {
         separator++;
     }
     bool has_time = separator < scan.end;
-    struct scan date = {scan.at, separator};
-    struct scan time = {separator + has_time, scan.end};
+    struct moment_scan date = {scan.at, separator};
+    struct moment_scan time = {separator + has_time, scan.end};
     bool empty = has_time ? time.at == time.end : date.at == date.end;
     return !empty && parse_iso_part(date, "YMWD", UNIT_YEAR, interval) &&
            parse_iso_part(time, "HMS", UNIT_HOUR, interval);
 }
 
+/* White space may stand around words, but not around ISO 8601's form. */
 static bool parse_interval(struct slice text, struct datum_interval *interval)
 {
-    struct scan scan = {text.data, text.data + text.length};
+    struct moment_scan scan = {text.data, text.data + text.length};
     *interval = (struct datum_interval){0};
-    if (take_char(&scan, 'P')) {
+    if (moment_take(&scan, 'P')) {
         return parse_iso(scan, interval);
     }
     text = ascii_trim(text);
-    return parse_words((struct scan){text.data, text.data + text.length}, interval);
+    return parse_words((struct moment_scan){text.data, text.data + text.length}, interval);
 }
 
 enum outcome convert_interval(const struct value *value, const struct column_shape *column,

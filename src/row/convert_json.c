@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "base/text.h"
 #include "core/document.h"
 #include "core/number.h"
@@ -16,6 +18,7 @@
 /* JENTRY_OFFLENMASK of utils/jsonb.h: of one string, one key, and one container's content. */
 enum { JSONB_BYTES_MAX = 0x0FFFFFFF };
 
+/* Only an exponent makes a short text a large number. */
 static bool has_exponent(struct slice text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -26,6 +29,7 @@ static bool has_exponent(struct slice text)
     return false;
 }
 
+/* Does numeric, in which jsonb keeps numbers, hold it? */
 static bool number_fits(struct slice text)
 {
     struct number number;
@@ -35,19 +39,23 @@ static bool number_fits(struct slice text)
     return number_parse(text, &number) && numeric_fits(&number);
 }
 
+/* A number within a document, by its digits. */
 static enum outcome reject_number(struct slice text, struct error *error)
 {
     struct value number = value_number(text);
     return reject_value(error, &number, "is out of jsonb's range");
 }
 
+/* A text or a key with NUL in it. */
 static enum outcome reject_nul(struct error *error)
 {
     return error_set(error, OUTCOME_REJECT, "\\u0000 is no character that jsonb can store");
 }
 
+/* One node without its children. */
 static enum outcome check_node(const struct node *node, struct error *error)
 {
+    assert(node->span >= 1);
     if (node->kind == VALUE_NUMBER && !number_fits(node->text)) {
         return reject_number(node->text, error);
     }
@@ -77,9 +85,11 @@ static struct slice json_string(struct slice text, struct arena *arena)
     return string;
 }
 
+/* The JSON of any value; what jsonb can't hold is rejected. */
 static enum outcome json_of(const struct value *value, const struct column_shape *column,
                             struct arena *arena, struct datum *datum, struct error *error)
 {
+    assert(column->family == TYPE_JSON || column->family == TYPE_JSONB);
     bool binary = column->family == TYPE_JSONB;
     switch (value->kind) {
     case VALUE_ARRAY:

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <math.h>
 #include <strings.h>
 
@@ -62,13 +63,16 @@ enum outcome convert_bool(const struct value *value, const struct column_shape *
     }
 }
 
+/* May there be a number in it? */
 static bool has_digits(const struct value *value)
 {
     return value->kind == VALUE_NUMBER || value->kind == VALUE_TEXT;
 }
 
+/* The words for a number that is one, but not for this column. */
 static enum outcome reject_fit(struct error *error, const struct value *value, enum number_fit fit)
 {
+    assert(fit != NUMBER_FITS);
     return reject_value(error, value,
                         fit == NUMBER_HAS_FRACTION ? "has a fraction" : "is out of range");
 }
@@ -107,6 +111,8 @@ static const struct integer_range integer_ranges[] = {
 enum outcome convert_integer(const struct value *value, const struct column_shape *column,
                              struct arena *arena, struct datum *datum, struct error *error)
 {
+    assert(column->family == TYPE_INT2 || column->family == TYPE_INT4 ||
+           column->family == TYPE_INT8);
     (void) arena;
     if (!has_digits(value)) {
         return reject_kind(error, value, column);
@@ -143,8 +149,10 @@ static const char *special_number(struct slice text)
     return is_word(text, "nan") ? "NaN" : NULL;
 }
 
+/* Of what special_number() gives. */
 static double special_real(const char *special)
 {
+    assert(special[0] == 'N' || special[0] == 'I' || special[0] == '-');
     if (special[0] == 'N') {
         return (double) NAN;
     }
@@ -154,6 +162,7 @@ static double special_real(const char *special)
 enum outcome convert_real(const struct value *value, const struct column_shape *column,
                           struct arena *arena, struct datum *datum, struct error *error)
 {
+    assert(column->family == TYPE_FLOAT4 || column->family == TYPE_FLOAT8);
     if (!has_digits(value)) {
         return reject_kind(error, value, column);
     }
@@ -179,6 +188,7 @@ enum outcome convert_real(const struct value *value, const struct column_shape *
 /* Is the text already as numeric_out() would print it? */
 static bool is_canonical(struct slice text, const struct number *number)
 {
+    assert(number->integer.length + number->fraction.length > 0);
     size_t plain = number->integer.length + number->negative;
     if (number->fraction.length > 0) {
         plain += number->fraction.length + 1;
@@ -188,6 +198,7 @@ static bool is_canonical(struct slice text, const struct number *number)
            !(number->negative && number_is_zero(number));
 }
 
+/* NaN and the infinities, by the name that numeric_out() prints. */
 static enum outcome convert_special_numeric(const struct value *value,
                                             const struct column_shape *column, const char *special,
                                             struct datum *datum, struct error *error)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "row/convert_reject.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -42,6 +43,7 @@ static void append_value(struct buf *out, const struct value *value)
 
 enum outcome reject_value(struct error *error, const struct value *value, const char *format, ...)
 {
+    assert(format[0] != '\0');
     struct buf text = {0};
     append_value(&text, value);
     buf_append_byte(&text, ' ');
@@ -69,6 +71,7 @@ static int element_name_length(const char *type_name)
 enum outcome reject_kind(struct error *error, const struct value *value,
                          const struct column_shape *column)
 {
+    assert(column->type_name != NULL);
     return reject_value(error, value, "can't become %.*s", element_name_length(column->type_name),
                         column->type_name);
 }

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/text.h"
@@ -26,6 +27,7 @@ struct slice format_rfc3339(int64_t time_us, struct arena *arena)
     int length = snprintf(text, RFC3339_BYTES_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", date.year,
                           date.month, date.day, (int) (seconds / 3600), (int) (seconds / 60 % 60),
                           (int) (seconds % 60), (int) (rest % SECOND_US));
+    assert(length > 0 && length < RFC3339_BYTES_MAX);
     return slice_make(text, (size_t) length);
 }
 
@@ -94,6 +96,7 @@ static size_t bytes_of_characters(struct slice text, size_t characters)
 enum outcome convert_limited_text(const struct value *value, const struct column_shape *column,
                                   struct arena *arena, struct datum *datum, struct error *error)
 {
+    assert(column->family == TYPE_VARCHAR || column->family == TYPE_CHAR);
     enum outcome outcome = text_of(value, arena, &datum->text, error);
     if (outcome != OUTCOME_OK || column->typmod < TYPMOD_HEADER) {
         return outcome;
@@ -109,6 +112,7 @@ enum outcome convert_limited_text(const struct value *value, const struct column
                                 limit == 1 ? "" : "s");
         }
     }
+    assert(fits <= datum->text.length);
     datum->text.length = fits;
     return OUTCOME_OK;
 }

@@ -7,6 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "base/ascii.h"
 #include "core/moment_scan.h"
 #include "row/convert.h"
@@ -24,6 +26,7 @@ int64_t round_to_precision(int64_t microseconds, int32_t decimals)
     return (microseconds + half) / unit * unit;
 }
 
+/* PostgreSQL's timestamps end before 294277-01-01. */
 static bool timestamp_in_range(int64_t microseconds)
 {
     return microseconds >= TIMESTAMP_MIN && microseconds < TIMESTAMP_END;
@@ -35,6 +38,7 @@ bool convert_parse_timestamp(struct slice text, int64_t *microseconds_since_2000
     return moment_parse(text, &moment) && moment_timestamp(&moment, microseconds_since_2000);
 }
 
+/* A number could be seconds or milliseconds: nobody guesses. */
 static enum outcome reject_number(struct error *error, const struct value *value, const char *noun)
 {
     return reject_value(error, value,
@@ -133,6 +137,7 @@ enum outcome convert_timestamp(const struct value *value, const struct column_sh
     return OUTCOME_OK;
 }
 
+/* The day of an instant, toward the past; counted since 2000-01-01. */
 static int64_t day_of(int64_t microseconds)
 {
     return microseconds / DAY_US - (microseconds % DAY_US < 0);

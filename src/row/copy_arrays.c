@@ -20,8 +20,10 @@ uint32_t copy_array_element(const struct column_shape *column, enum copy_format 
     return format == COPY_TEXT || column->type_oid == 0 ? TEXT_OID : column->type_oid;
 }
 
+/* Of an array with one dimension, or with none when it is empty. */
 static void append_header(struct buf *array, uint32_t element, size_t count)
 {
+    assert(count <= INT32_MAX);
     buf_append_be32(array, count > 0 ? 1 : 0);
     buf_append_be32(array, 0);
     buf_append_be32(array, element);
@@ -47,6 +49,8 @@ static void take_binary_row(struct buf *arrays, size_t column_count, struct slic
     *rows = slice_make(at, (size_t) (rows->data + rows->length - at));
 }
 
+/* What a letter behind a backslash stands for in COPY's text form; other characters stand for
+ * themselves. */
 static char unescaped(char c)
 {
     return c == 't' ? '\t' : c == 'n' ? '\n' : c == 'r' ? '\r' : c;

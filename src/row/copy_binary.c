@@ -11,6 +11,7 @@
  */
 #include "row/copy_binary.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -30,12 +31,14 @@ static void append_field8(struct buf *out, uint8_t value)
     out->length += LENGTH_BYTES + 1;
 }
 
+/* int2 */
 static void append_field16(struct buf *out, uint16_t value)
 {
     buf_append_be32(out, sizeof(value));
     buf_append_be16(out, value);
 }
 
+/* int4, date, float4 */
 static void append_field32(struct buf *out, uint32_t value)
 {
     char *at = buf_reserve(out, LENGTH_BYTES + sizeof(value));
@@ -46,6 +49,7 @@ static void append_field32(struct buf *out, uint32_t value)
     out->length += LENGTH_BYTES + sizeof(value);
 }
 
+/* int8, float8, time, timestamp */
 static void append_field64(struct buf *out, uint64_t value)
 {
     char *at = buf_reserve(out, LENGTH_BYTES + sizeof(value));
@@ -56,8 +60,10 @@ static void append_field64(struct buf *out, uint64_t value)
     out->length += LENGTH_BYTES + sizeof(value);
 }
 
+/* Texts, and what the datum holds in binary form. */
 static void append_bytes(struct buf *out, struct slice bytes)
 {
+    assert(bytes.length < UINT32_MAX);
     char *at = buf_reserve(out, LENGTH_BYTES + bytes.length);
     uint32_t length = htobe32((uint32_t) bytes.length);
     memcpy(at, &length, sizeof(length));
@@ -67,6 +73,7 @@ static void append_bytes(struct buf *out, struct slice bytes)
     out->length += LENGTH_BYTES + bytes.length;
 }
 
+/* The bits of a float of 32 bits; the datum has been rounded to it already. */
 static uint32_t float4_bits(double real)
 {
     float single = (float) real;
@@ -75,6 +82,7 @@ static uint32_t float4_bits(double real)
     return bits;
 }
 
+/* The bits of a float of 64 bits. */
 static uint64_t float8_bits(double real)
 {
     uint64_t bits;
@@ -82,6 +90,7 @@ static uint64_t float8_bits(double real)
     return bits;
 }
 
+/* interval_send() */
 static void append_interval(struct buf *out, struct datum_interval interval)
 {
     buf_append_be32(out, 16);
@@ -90,8 +99,10 @@ static void append_interval(struct buf *out, struct datum_interval interval)
     buf_append_be32(out, (uint32_t) interval.months);
 }
 
+/* jsonb_send(): a version in front of the text. */
 static void append_jsonb(struct buf *out, struct slice text)
 {
+    assert(text.length < UINT32_MAX);
     buf_append_be32(out, (uint32_t) text.length + 1);
     buf_append_byte(out, JSONB_VERSION);
     buf_append_slice(out, text);
@@ -100,11 +111,14 @@ static void append_jsonb(struct buf *out, struct slice text)
 /* Puts the length of what was written behind `start` there, in the four bytes left for it. */
 static void put_length(struct buf *out, size_t start)
 {
+    assert(start + LENGTH_BYTES <= out->length);
     buf_put_be32(out, start, (uint32_t) (out->length - start - LENGTH_BYTES));
 }
 
+/* Its length is known only when it is written. */
 static void append_numeric(struct buf *out, struct slice text)
 {
+    assert(text.length > 0);
     size_t start = out->length;
     buf_append_zeros(out, LENGTH_BYTES);
     numeric_append_binary(out, text);
@@ -114,6 +128,7 @@ static void append_numeric(struct buf *out, struct slice text)
 /* Neither null nor an array. */
 static void append_scalar(struct buf *out, const struct datum *datum)
 {
+    assert(!datum->null && !datum->array);
     switch (datum->family) {
     case TYPE_BOOL:
         append_field8(out, datum->boolean);
@@ -161,6 +176,7 @@ static void append_scalar(struct buf *out, const struct datum *datum)
     }
 }
 
+/* array_recv() wants to know before the elements come. */
 static bool has_nulls(const struct datum_array *array)
 {
     for (size_t i = 0; i < array->count; i++) {
@@ -174,9 +190,11 @@ static bool has_nulls(const struct datum_array *array)
 static void append_field(struct buf *out, const struct datum *datum,
                          const struct column_shape *column);
 
+/* array_send() */
 static void append_array(struct buf *out, const struct datum_array *array,
                          const struct column_shape *column)
 {
+    assert(array->dimensions >= 0 && array->dimensions <= DATUM_DIMENSIONS_MAX);
     size_t start = out->length;
     buf_append_zeros(out, LENGTH_BYTES);
     buf_append_be32(out, (uint32_t) array->dimensions);
@@ -192,6 +210,7 @@ static void append_array(struct buf *out, const struct datum_array *array,
     put_length(out, start);
 }
 
+/* A field of a row, or an element of an array, with its length in front. */
 static void append_field(struct buf *out, const struct datum *datum,
                          const struct column_shape *column)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "row/copy_format.h"
 
+#include <assert.h>
+
 #include "row/copy_binary.h"
 #include "row/copy_text.h"
 
@@ -25,6 +27,7 @@ void copy_append_trailer(struct buf *out, enum copy_format format)
 void copy_append_row(struct buf *out, enum copy_format format, const struct datum *datums,
                      const struct column_shape *const *columns, size_t count)
 {
+    assert(format == COPY_BINARY || format == COPY_TEXT);
     if (format == COPY_BINARY) {
         copy_binary_append_row(out, datums, columns, count);
     } else {

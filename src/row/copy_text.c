@@ -6,6 +6,8 @@
  */
 #include "row/copy_text.h"
 
+#include <assert.h>
+
 /* What stands behind the backslash instead of `c`, or 0. */
 static char escape_of(char c)
 {
@@ -26,6 +28,7 @@ static char escape_of(char c)
 /* Escapes what was written behind `start`, from its end so that it needs no second copy. */
 static void escape_from(struct buf *out, size_t start)
 {
+    assert(start <= out->length);
     size_t escapes = 0;
     for (size_t i = start; i < out->length; i++) {
         escapes += escape_of(out->data[i]) != '\0';
@@ -37,6 +40,7 @@ static void escape_from(struct buf *out, size_t start)
     char *from = out->data + out->length;
     char *to = from + escapes;
     while (to > from) {
+        assert(from > out->data + start);
         char c = *--from;
         char escape = escape_of(c);
         *--to = escape != '\0' ? escape : c;

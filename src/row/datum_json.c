@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <math.h>
 
 #include "base/ascii.h"
@@ -11,6 +12,8 @@
 #include "row/copy_format.h"
 #include "row/datum_text.h"
 
+/* Is the text form JSON as it is? NaN and the infinities are not, nor are numbers of floats that
+ * are no numbers. */
 static bool is_plain(const struct datum *datum)
 {
     switch (datum->family) {
@@ -32,6 +35,7 @@ static bool is_plain(const struct datum *datum)
     }
 }
 
+/* The text form as a JSON string. */
 static void append_quoted(struct buf *out, const struct datum *datum)
 {
     struct buf text = {0};
@@ -40,8 +44,10 @@ static void append_quoted(struct buf *out, const struct datum *datum)
     buf_fini(&text);
 }
 
+/* No type is known: by the kind of the value. */
 static void append_value(struct buf *out, const struct datum *datum)
 {
+    assert(datum->family == TYPE_NONE);
     switch (datum->value.kind) {
     case VALUE_NULL:
         buf_append_text(out, "null");
@@ -60,8 +66,10 @@ static void append_value(struct buf *out, const struct datum *datum)
     }
 }
 
+/* One datum, or one element. */
 static void append_scalar(struct buf *out, const struct datum *datum)
 {
+    assert(!datum->array || datum->null);
     if (datum->null) {
         buf_append_text(out, "null");
     } else if (datum->family == TYPE_NONE) {
@@ -75,9 +83,12 @@ static void append_scalar(struct buf *out, const struct datum *datum)
     }
 }
 
+/* One pair of brackets; *next is the next element to be written. It recurses once for each
+ * dimension. */
 static void append_dimension(struct buf *out, const struct datum_array *array, int dimension,
                              const struct datum **next)
 {
+    assert(dimension >= 0 && dimension < array->dimensions);
     buf_append_byte(out, '[');
     for (int32_t i = 0; i < array->lengths[dimension]; i++) {
         if (i > 0) {

@@ -7,6 +7,7 @@
 #include "row/datum_text.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 
 #include "core/calendar.h"
@@ -19,6 +20,7 @@
 enum { INET_BITS = 1, INET_IS_CIDR = 2, INET_LENGTH = 3, INET_ADDRESS = 4 };
 enum { BOX_OID = 603 }; /* the one built-in type whose arrays are separated by semicolons */
 
+/* As int8out(). */
 static void append_integer(struct buf *out, int64_t integer)
 {
     char digits[24];
@@ -37,6 +39,7 @@ static void append_integer(struct buf *out, int64_t integer)
 /* `number` is not negative and `width` at most 6. */
 static void append_padded(struct buf *out, int64_t number, size_t width)
 {
+    assert(number >= 0 && width <= 6);
     size_t digits = 1;
     for (int64_t limit = 10; number >= limit && digits < width; limit *= 10) {
         digits++;
@@ -47,8 +50,10 @@ static void append_padded(struct buf *out, int64_t number, size_t width)
 
 /* --- date and time ---------------------------------------------------------------------------- */
 
+/* The year without its era: 1 BC is the year 0 here. */
 static void append_date(struct buf *out, struct civil_date date)
 {
+    assert(date.month >= 1 && date.month <= 12 && date.day >= 1 && date.day <= 31);
     append_padded(out, date.year > 0 ? date.year : 1 - date.year, 4);
     buf_append_byte(out, '-');
     append_padded(out, date.month, 2);
@@ -56,6 +61,7 @@ static void append_date(struct buf *out, struct civil_date date)
     append_padded(out, date.day, 2);
 }
 
+/* Stands behind the time, if there is one. */
 static void append_era(struct buf *out, struct civil_date date)
 {
     if (date.year <= 0) {
@@ -66,6 +72,7 @@ static void append_era(struct buf *out, struct civil_date date)
 /* hh:mm:ss and what there is of a fraction. */
 static void append_clock(struct buf *out, int64_t us)
 {
+    assert(us >= 0);
     int64_t seconds = us / SECOND_US;
     int64_t fraction = us % SECOND_US;
     append_padded(out, seconds / 3600, 2);
@@ -82,8 +89,10 @@ static void append_clock(struct buf *out, int64_t us)
     }
 }
 
+/* False when the number is neither of both ends, which stand for the infinities. */
 static bool append_infinite(struct buf *out, int64_t integer, int64_t low, int64_t high)
 {
+    assert(low < high);
     if (integer == low || integer == high) {
         buf_append_text(out, integer == low ? "-infinity" : "infinity");
         return true;
@@ -91,6 +100,7 @@ static bool append_infinite(struct buf *out, int64_t integer, int64_t low, int64
     return false;
 }
 
+/* Microseconds since 2000-01-01; with a zone that is always UTC's. */
 static void append_timestamp(struct buf *out, int64_t us, bool zone)
 {
     if (append_infinite(out, us, INT64_MIN, INT64_MAX)) {
@@ -115,6 +125,7 @@ struct interval_form {
     bool negative; /* and the last of it is negative */
 };
 
+/* "2 mons", with a blank in front of it where something stands before. */
 static void append_field(struct interval_form *form, int32_t count, const char *unit)
 {
     if (count == 0) {
@@ -129,6 +140,7 @@ static void append_field(struct interval_form *form, int32_t count, const char *
     form->negative = count < 0;
 }
 
+/* interval_out(): an interval without any part is 00:00:00. */
 static void append_interval(struct buf *out, struct datum_interval interval)
 {
     struct interval_form form = {.out = out};
@@ -150,6 +162,7 @@ static void append_interval(struct buf *out, struct datum_interval interval)
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
+/* Two digits a byte, in lower case. */
 static void append_hex(struct buf *out, struct slice bytes)
 {
     static const char digits[] = "0123456789abcdef";
@@ -162,8 +175,10 @@ static void append_hex(struct buf *out, struct slice bytes)
     out->length += bytes.length * 2;
 }
 
+/* 8-4-4-4-12 digits. */
 static void append_uuid(struct buf *out, struct slice uuid)
 {
+    assert(uuid.length == 16);
     static const size_t parts[] = {4, 2, 2, 2, 6};
     const char *at = uuid.data;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -178,6 +193,7 @@ static void append_uuid(struct buf *out, struct slice uuid)
 /* inet leaves out a mask that covers all; cidr never does. */
 static void append_inet(struct buf *out, struct slice form)
 {
+    assert(form.length == (size_t) INET_ADDRESS + (unsigned char) form.data[INET_LENGTH]);
     char text[INET6_ADDRSTRLEN];
     unsigned char bytes = (unsigned char) form.data[INET_LENGTH];
     unsigned bits = (unsigned char) form.data[INET_BITS];
@@ -217,6 +233,7 @@ static void append_value(struct buf *out, const struct value *value)
 
 void datum_append_scalar(struct buf *out, const struct datum *datum)
 {
+    assert(!datum->null && !datum->array);
     switch (datum->family) {
     case TYPE_NONE:
         append_value(out, &datum->value);
@@ -274,6 +291,7 @@ void datum_append_scalar(struct buf *out, const struct datum *datum)
 
 /* --- arrays ----------------------------------------------------------------------------------- */
 
+/* What stands between the elements of an array of this type. */
 static char delimiter_of(const struct column_shape *column)
 {
     if (column->delimiter != '\0') {
@@ -295,6 +313,7 @@ static bool needs_quotes(struct slice text, char delimiter)
     return text.length == 0 || is_word(text, "null");
 }
 
+/* As array_out(): in quotes where array_in() would read something else. */
 static void append_array_element(struct buf *out, const struct datum *datum, char delimiter)
 {
     if (datum->null) {
@@ -324,9 +343,12 @@ static void append_array_element(struct buf *out, const struct datum *datum, cha
     out->length = (size_t) (at - out->data);
 }
 
+/* One pair of braces; *next is the next element to be written. It recurses once for each
+ * dimension. */
 static void append_dimension(struct buf *out, const struct datum_array *array, int dimension,
                              const struct datum **next, char delimiter)
 {
+    assert(dimension >= 0 && dimension < array->dimensions);
     buf_append_byte(out, '{');
     for (int32_t i = 0; i < array->lengths[dimension]; i++) {
         if (i > 0) {

@@ -14,6 +14,8 @@
  */
 #include "row/numeric.h"
 
+#include <assert.h>
+
 #include "base/ascii.h"
 
 enum { GROUP_DIGITS = 4 };
@@ -67,6 +69,8 @@ struct rounding {
     int64_t highest_max; /* place of the highest digit that is allowed */
 };
 
+/* What a column with this typmod keeps. The typmod is ((precision << 16) | scale) + 4; the scale
+ * may be negative since PostgreSQL 15. */
 static struct rounding rounding_of(const struct number *number, int32_t typmod)
 {
     if (typmod < 0) {
@@ -80,6 +84,7 @@ static struct rounding rounding_of(const struct number *number, int32_t typmod)
 /* Adds one to the last digit; digits[-1] takes the carry. Where the first digit now stands. */
 static char *increment(char *digits, size_t length)
 {
+    assert(length > 0);
     char *first = digits;
     for (char *at = digits + length - 1;; at--) {
         if (at < digits) {
@@ -99,6 +104,7 @@ static char *increment(char *digits, size_t length)
 static char *round_digits(const struct number *number, int64_t highest, int64_t scale,
                           struct arena *arena, size_t *length)
 {
+    assert(highest >= -scale);
     size_t kept = (size_t) (highest + scale + 1);
     char *digits = (char *) arena_alloc(arena, kept + 3) + 2;
     for (size_t i = 0; i < kept; i++) {
@@ -113,6 +119,7 @@ static char *round_digits(const struct number *number, int64_t highest, int64_t 
     return digits;
 }
 
+/* Has rounding left nothing? */
 static bool is_all_zeros(const char *digits, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
@@ -128,6 +135,7 @@ static bool is_all_zeros(const char *digits, size_t length)
 static struct slice place_point(const char *digits, size_t length, int64_t scale, bool negative,
                                 struct arena *arena)
 {
+    assert(scale <= 0 || (size_t) scale <= length);
     size_t zeros = scale < 0 ? (size_t) -scale : 0;
     size_t decimals = scale > 0 ? (size_t) scale : 0;
     char *text = arena_alloc(arena, length + zeros + 2);
@@ -188,16 +196,20 @@ struct numeric_header {
     size_t scale;
 };
 
+/* numeric_send(): four numbers of 16 bits. */
 static void append_header(struct buf *out, struct numeric_header header)
 {
+    assert(header.groups <= UINT16_MAX && header.scale <= NUMERIC_SCALE_MAX);
     buf_append_be16(out, (uint16_t) header.groups);
     buf_append_be16(out, (uint16_t) header.weight);
     buf_append_be16(out, header.sign);
     buf_append_be16(out, (uint16_t) header.scale);
 }
 
+/* NaN and the infinities have no digits; false for a text with digits. */
 static bool append_special(struct buf *out, struct slice text)
 {
+    assert(text.length > 0);
     char last = text.data[text.length - 1];
     if (ascii_is_digit(last)) {
         return false;
@@ -217,6 +229,8 @@ static unsigned digit_or_zero(struct slice digits, int64_t index)
     return inside ? (unsigned) (digits.data[index] - '0') : 0;
 }
 
+/* So many groups of four digits each, from the digit `start` on, which may lie before the first
+ * one. */
 static void append_groups(struct buf *out, struct slice digits, int64_t start, size_t groups)
 {
     for (size_t i = 0; i < groups; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "row/row_plan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -12,6 +13,7 @@ bool column_has_binary(const struct column_shape *column)
     return known && (!column->array || column->element_oid != 0);
 }
 
+/* Several reasons stand in one line. */
 static void begin_reason(struct buf *reasons)
 {
     if (reasons->length > 0) {
@@ -19,6 +21,7 @@ static void begin_reason(struct buf *reasons)
     }
 }
 
+/* A column that the table does not have, and the one that was perhaps meant. */
 static void check_missing(const struct table_shape *shape, const char *name, struct buf *reasons)
 {
     begin_reason(reasons);
@@ -33,6 +36,7 @@ static void check_missing(const struct table_shape *shape, const char *name, str
     }
 }
 
+/* Does an expression or the database's own computing give this column a value? */
 static bool is_fed(const struct row_plan *plan, const struct column_shape *column)
 {
     for (size_t i = 0; i < plan->stored_count; i++) {
@@ -59,6 +63,7 @@ static const struct column_shape *find_column(const struct table_shape *shape, c
         begin_reason(reasons);
         buf_printf(reasons, "column \"%s\" is given twice", name);
     }
+    assert(plan->stored_count < plan->count + plan->computed_count);
     plan->stored[plan->stored_count++] = column;
     return column;
 }
@@ -75,9 +80,11 @@ static const struct column_shape *helper(const struct table_shape *shape,
     return helps ? declared : NULL;
 }
 
+/* The columns of all expressions, then those that are computed. */
 static void find_columns(const struct table_shape *shape, const struct row_feed *feed,
                          struct row_plan *plan, struct buf *reasons)
 {
+    assert(plan->stored_count == 0);
     for (size_t i = 0; i < plan->count; i++) {
         const struct column_shape *help = helper(shape, feed, i);
         plan->columns[i] = help != NULL ? help : find_column(shape, feed->names[i], plan, reasons);
@@ -87,6 +94,7 @@ static void find_columns(const struct table_shape *shape, const struct row_feed 
     }
 }
 
+/* Every row would be refused where such a column gets no value. */
 static void check_unfed(const struct table_shape *shape, const struct row_plan *plan,
                         struct buf *reasons)
 {
@@ -138,6 +146,7 @@ enum outcome row_plan_make(const struct table_shape *shape, const struct row_fee
         row_plan_free(made);
         made = NULL;
     } else {
+        assert(made->stored_count <= made->count + made->computed_count);
         made->format = format_of(made);
     }
     *plan = made;

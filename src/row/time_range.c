@@ -60,6 +60,8 @@ static bool time_of(const struct datum *datum, int64_t *time_us)
 /* The instant of an end, `sign` × its duration away from the time of receipt. */
 static int64_t instant_of(const struct time_bound *bound, int sign, int64_t received_at_us)
 {
+    assert(bound->kind != BOUND_OPEN);
+    assert(sign == 1 || sign == -1);
     int64_t instant = bound->us;
 
     if (bound->kind == BOUND_RELATIVE &&
@@ -87,6 +89,7 @@ static enum outcome reject_time(const struct datum *datum, const struct column_s
     return OUTCOME_REJECT;
 }
 
+/* One time; null and what is no time pass. */
 static enum outcome check_scalar(const struct time_range *range, const struct datum *datum,
                                  const struct column_shape *column, int64_t received_at_us,
                                  struct error *error)
