@@ -1,5 +1,10 @@
 /*
- *   files ─config_source─▶ tokens ─config_syntax─▶ text ─libconfig─▶ tree ─config_read, config_rules─▶ struct config ─config_check─▶
+ *   files ─config_source─▶ tokens ─config_syntax─▶ text ─libconfig─▶ tree
+ *   tree ─config_read, config_rules─▶ struct config ─config_check─▶
+ *
+ * Each step reports what it can know: config_source what is no token, config_syntax what stands in a
+ * wrong place, config_read names, types and ranges, config_check and config_rule_check what does not
+ * go together. The first two end the reading; from then on every mistake is told in one go.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -37,6 +42,7 @@ static void load_defaults(struct config_tree *defaults)
     buf_fini(&text);
 }
 
+/* An empty configuration, which remembers the file's name. */
 static struct config *config_new(const char *file)
 {
     struct config *config = memory_alloc(sizeof(*config));
@@ -46,8 +52,11 @@ static struct config *config_new(const char *file)
     return config;
 }
 
+/* From the tree to the struct. Settings are checked before the rules are read, so that problems
+ * stand in this order. */
 static void fill(struct config *config, struct config_reader *reader, bool rules)
 {
+    assert(reader->tree != NULL && reader->defaults != NULL);
     struct config_group whole = {
         .path = "",
         .node = config_root_setting(&reader->tree->library),
@@ -59,9 +68,11 @@ static void fill(struct config *config, struct config_reader *reader, bool rules
     if (rules) {
         config_rules_read(reader, config);
     }
+    assert(config->rule_count == 0 || config->rules != NULL);
     config->database.client_id = config->broker.client_id;
 }
 
+/* With `rules` false the rules are not read: for commands that need none. */
 static struct config *load(const char *file, bool rules, struct problems *problems)
 {
     struct config *config = config_new(file);

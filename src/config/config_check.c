@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_check.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,8 +16,7 @@
 
 enum { MQTT_TEXT_BYTES_MAX = 65535, IDENTIFIER_BYTES_MAX = 63 };
 
-/* As many messages may be under way as there are packet ids; a journal of this size holds them at 1
- * KB each. */
+/* The setting as the file gives it; NULL when it has its default. */
 static const config_setting_t *given(const struct config_reader *reader, const char *path)
 {
     return config_lookup(&reader->tree->library, path);
@@ -63,8 +63,10 @@ static bool check_urls(struct config_reader *reader, const struct config *config
     return tls;
 }
 
+/* A file that is named has to be there; what stands in it is looked at later. */
 static void check_readable(struct config_reader *reader, const char *path, const char *file)
 {
+    assert(path[0] != '\0');
     int fd = file == NULL ? -1 : open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file != NULL && fd < 0) {
         problem_error(reader->problems, place_of(reader, path), path,
@@ -86,6 +88,7 @@ static void check_key(struct config_reader *reader, const struct broker_options 
     }
 }
 
+/* `tls`: some URL asks for TLS. */
 static void check_tls(struct config_reader *reader, const struct config *config, bool tls)
 {
     const struct broker_options *broker = &config->broker;
@@ -113,6 +116,8 @@ static void check_tls(struct config_reader *reader, const struct config *config,
     }
 }
 
+/* MQTT 3.1.1 lacks some of version 5; MQTT 3.1.1, section 3.1.2.9, forbids a password without a
+ * user name. */
 static void check_protocol(struct config_reader *reader, const struct config *config)
 {
     static const char *const only_5[] = {"broker.session_expiry", "broker.receive_maximum"};
@@ -134,6 +139,7 @@ static void check_protocol(struct config_reader *reader, const struct config *co
     }
 }
 
+/* The broker keeps the session under it. */
 static void check_client_id(struct config_reader *reader, const struct config *config)
 {
     const char *id = config->broker.client_id;
@@ -157,6 +163,7 @@ static void check_client_id(struct config_reader *reader, const struct config *c
 static const char *replace_client_id(struct config_reader *reader, const char *topic,
                                      const char *id)
 {
+    assert(topic != NULL && id != NULL);
     const char *word = "{client_id}";
     struct buf out = {0};
     for (const char *found; (found = strstr(topic, word)) != NULL; topic = found + strlen(word)) {
@@ -169,6 +176,7 @@ static const char *replace_client_id(struct config_reader *reader, const char *t
     return result;
 }
 
+/* Replaces {client_id} in the topic and checks that it can be published to. */
 static void check_status_topic(struct config_reader *reader, struct config *config)
 {
     struct broker_options *broker = &config->broker;
@@ -191,6 +199,7 @@ static void check_status_topic(struct config_reader *reader, struct config *conf
     }
 }
 
+/* What libpq would refuse at each connection, and passwords that others can read. */
 static void check_database(struct config_reader *reader, const struct config *config)
 {
     const struct pg_options *database = &config->database;
@@ -223,6 +232,7 @@ static void check_database(struct config_reader *reader, const struct config *co
 /* "HOST:PORT" with a port of 0 (any free one) to 65535; a host with colons stands in [ ]. */
 static bool is_listen_address(const char *text)
 {
+    assert(text[0] != '\0');
     const char *colon = strrchr(text, ':');
     if (colon == NULL || colon == text || colon[1] == '\0' ||
         strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) > 5 ||
@@ -234,6 +244,7 @@ static bool is_listen_address(const char *text)
     return bracketed || strcspn(text, ":[] /") == length;
 }
 
+/* Settings whose empty text means nothing that works. */
 static void check_others(struct config_reader *reader, const struct config *config)
 {
     if (config->journal.directory != NULL && config->journal.directory[0] == '\0') {
@@ -286,6 +297,7 @@ static void check_packet(struct config_reader *reader, const struct config *conf
 
 void config_check(struct config_reader *reader, struct config *config)
 {
+    assert(reader->tree != NULL);
     bool tls = check_urls(reader, config);
     check_tls(reader, config, tls);
     check_protocol(reader, config);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_columns.h"
 
+#include <assert.h>
+
 #include "config/config_text.h"
 
 enum { IDENTIFIER_BYTES_MAX = 63 }; /* PostgreSQL's NAMEDATALEN - 1 */
@@ -12,9 +14,11 @@ static const struct setting name_setting = {.path = "", .type = SETTING_TEXT};
 /* Stands where an expression could not be read, which is told: no more is to be said of it. */
 static const char unread[] = "@topic";
 
+/* The text of `name` or `value`; NULL after a problem. */
 static const char *member_text(struct config_reader *reader, const struct config_given *given,
                                const config_setting_t *value, const struct setting *setting)
 {
+    assert(value != NULL);
     struct config_given one = {
         .setting = setting,
         .value = value,
@@ -24,9 +28,12 @@ static const char *member_text(struct config_reader *reader, const struct config
     return config_text_read(reader, &one);
 }
 
+/* Is the last one of the list's names fit for a column, and not there yet? The list has `count`
+ * before it. */
 static void check_name(struct config_reader *reader, const struct config_given *given,
                        const struct option_column *list, size_t count)
 {
+    assert(list[count].name != NULL);
     const struct option_column *column = &list[count];
     size_t length = strlen(column->name);
     bool is_column = strcmp(given->setting->path, "rules.columns") == 0 ||
@@ -48,6 +55,7 @@ static void check_name(struct config_reader *reader, const struct config_given *
     }
 }
 
+/* NULL when it is missing or no text, which is told. */
 static const char *name_of(struct config_reader *reader, const struct config_given *given,
                            const config_setting_t *name)
 {
@@ -89,9 +97,11 @@ static bool read_element(struct config_reader *reader, const struct config_given
     return name != NULL;
 }
 
+/* One member of the group form: its name is the column's. */
 static void read_member(struct config_reader *reader, const struct config_given *given,
                         struct option_column *column)
 {
+    assert(config_setting_name(given->value) != NULL);
     const char *name = config_setting_name(given->value);
     struct config_given one = {
         .setting = &expression_setting,
@@ -110,6 +120,8 @@ static void read_member(struct config_reader *reader, const struct config_given 
 void config_columns_read(struct config_reader *reader, const struct config_given *given,
                          struct option_column **list, size_t *count)
 {
+    assert(given->setting->type == SETTING_COLUMNS);
+    assert(*count == 0);
     if (!config_setting_is_aggregate(given->value)) {
         config_text_wrong_type(reader, given);
         return;

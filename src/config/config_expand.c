@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_expand.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/ascii.h"
 #include "base/memory.h"
 
+/* How much of the text is a variable's name: POSIX, but in any case. */
 static size_t name_length(struct slice text)
 {
     size_t length = 0;
@@ -17,7 +19,8 @@ static size_t name_length(struct slice text)
     return length;
 }
 
-/* As captures are written and environment variables hardly ever are. */
+/* Is it written as captures are? Environment variables hardly ever are in lower case, so ${device}
+ * was probably meant as {device}. */
 static bool is_lower(struct slice name)
 {
     for (size_t i = 0; i < name.length; i++) {
@@ -72,6 +75,7 @@ bool config_expand(struct buf *out, struct slice text, struct error *error)
             if (!expand_one(out, inside, error)) {
                 return false;
             }
+            assert(end != NULL);
             at += inside.length + 3;
         } else {
             buf_append_byte(out, (uint8_t) rest.data[0]);

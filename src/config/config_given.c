@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct writer {
     struct arena *arena;
 };
 
+/* A text as libconfig reads it. */
 static void append_quoted(struct buf *out, const char *text)
 {
     buf_append_byte(out, '"');
@@ -56,13 +58,16 @@ static bool is_path(const struct setting *setting)
     return setting == NULL || setting->secret || field_of(setting)->kind == FIELD_PATH;
 }
 
+/* A secret never goes into another file: a variable takes its place. */
 static void append_secret(const struct writer *writer, const struct setting *setting)
 {
+    assert(setting->secret);
     char name[PATH_BYTES_MAX];
     size_t i = 0;
     for (; setting->path[i] != '\0' && i + 1 < sizeof(name); i++) {
         name[i] = setting->path[i] == '.' ? '_' : ascii_to_upper(setting->path[i]);
     }
+    assert(i < sizeof(name));
     name[i] = '\0';
     buf_printf(writer->out,
                "\"${MQTT2PG_%s:-}\";   # a secret is not copied: set this variable, or "
@@ -91,8 +96,10 @@ static void append_text(const struct writer *writer, const struct setting *setti
     buf_fini(&masked);
 }
 
+/* A list of texts. */
 static void append_list(const struct writer *writer, const config_setting_t *list)
 {
+    assert(config_setting_is_list(list));
     buf_append_text(writer->out, "(");
     for (int i = 0; i < config_setting_length(list); i++) {
         const char *text = config_setting_get_string_elem(list, i);
@@ -105,9 +112,11 @@ static void append_list(const struct writer *writer, const config_setting_t *lis
 static void append_group(const struct writer *writer, const config_setting_t *group,
                          const char *path, int indent);
 
+/* One setting, or a group with its members. Rules are left out. */
 static void append_member(const struct writer *writer, const config_setting_t *member,
                           const char *group, int indent)
 {
+    assert(indent >= 0);
     char path[PATH_BYTES_MAX];
     const char *name = config_setting_name(member);
     snprintf(path, sizeof(path), "%s%s%s", group, group[0] == '\0' ? "" : ".", name);
@@ -131,6 +140,7 @@ static void append_member(const struct writer *writer, const config_setting_t *m
     }
 }
 
+/* The members, in braces but for the file itself. */
 static void append_group(const struct writer *writer, const config_setting_t *group,
                          const char *path, int indent)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_read.h"
 
+#include <assert.h>
+
 #include "base/text.h"
 #include "config/config_expand.h"
 #include "config/config_secret.h"
@@ -32,8 +34,8 @@ static const struct setting *find_secret(struct arena *arena, const char *path)
     return setting != NULL && setting_has_file(setting) ? setting : NULL;
 }
 
-/* A name of this group that the unknown one may have been meant to be; a group's twins of secrets
- * count. */
+/* The name of this group that resembles the unknown one; NULL when none does. The twins NAME_file of
+ * secrets are names, too. */
 static const char *suggest(struct arena *arena, const char *group, const char *name)
 {
     const char **names = arena_alloc(arena, 2 * setting_count * sizeof(names[0]));
@@ -47,6 +49,7 @@ static const char *suggest(struct arena *arena, const char *group, const char *n
             }
         }
     }
+    assert(count <= 2 * setting_count);
     return text_suggest(slice_of(name), names, count, sizeof(names[0]));
 }
 
@@ -95,9 +98,12 @@ static const char *foreign_setting(const char *path)
     return NULL;
 }
 
+/* A name that is no setting here: what other programs call it, what it resembles, or where it
+ * belongs. */
 static void report_unknown(struct config_reader *reader, const struct config_group *group,
                            const config_setting_t *child)
 {
+    assert(config_setting_name(child) != NULL);
     const char *name = config_setting_name(child);
     const char *path = shown_path(join(reader->arena, group->path, name));
     const char *meant = suggest(reader->arena, group->path, name);
@@ -152,9 +158,11 @@ bool config_read_misspelt(const struct config_reader *reader, const config_setti
     return false;
 }
 
+/* A required setting that is not given, with an example to copy. */
 static void report_missing(struct config_reader *reader, const struct config_group *group,
                            const struct setting *setting)
 {
+    assert(setting->example != NULL);
     struct buf example = {0};
     if (config_read_misspelt(reader, group->node, group->path, setting_name(setting))) {
         return; /* one mistake, and it is told */
@@ -165,14 +173,17 @@ static void report_missing(struct config_reader *reader, const struct config_gro
     buf_fini(&example);
 }
 
+/* The setting's default value in the tree of defaults (config.c: load_defaults()). */
 static const config_setting_t *default_of(const struct config_reader *reader,
                                           const struct setting *setting)
 {
+    assert(setting >= settings && setting < settings + setting_count);
     char name[24];
     snprintf(name, sizeof(name), "d%zu", (size_t) (setting - settings));
     return config_lookup(&reader->defaults->library, name);
 }
 
+/* Settings that are not given get their default; those without one keep the struct's zero. */
 static void read_default(struct config_reader *reader, const struct config_group *group,
                          const struct setting *setting)
 {
@@ -192,9 +203,11 @@ static void read_default(struct config_reader *reader, const struct config_group
     config_value_read(reader, &given, group->base);
 }
 
+/* A group within a group; `child` is NULL when it is not given and has defaults only. */
 static void read_subgroup(struct config_reader *reader, const struct config_group *group,
                           const struct setting *setting, const config_setting_t *child)
 {
+    assert(setting->type == SETTING_GROUP);
     struct config_group inner = {
         .path = setting->path,
         .node = child,
@@ -224,9 +237,11 @@ static bool says_something(const config_setting_t *setting)
     return !empty;
 }
 
+/* NAME_file: the secret stands in the file that it names. */
 static void read_secret_file(struct config_reader *reader, const struct config_group *group,
                              const struct setting *secret, const config_setting_t *child)
 {
+    assert(setting_has_file(secret));
     static const struct setting file_setting = {.path = "", .type = SETTING_TEXT};
     struct config_given given = {
         .setting = &file_setting,
@@ -253,6 +268,7 @@ static bool stands_in_file(struct config_reader *reader, const struct config_gro
     return setting_has_file(setting) && file != NULL && says_something(file);
 }
 
+/* One setting that the file gives. */
 static void read_child(struct config_reader *reader, const struct config_group *group,
                        const config_setting_t *child)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_rule_check.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "config/config_read.h"
@@ -15,22 +16,27 @@ struct check {
     const struct config_reader *reader;
 };
 
+/* Does the rule itself give it, rightly or not? */
 static bool is_given(const struct check *check, const char *name)
 {
     return config_setting_get_member(check->node, name) != NULL;
 }
 
+/* Is there an unknown setting that this one was probably meant to be? Then that mistake is told
+ * alone. */
 static bool is_misspelt(const struct check *check, const char *name)
 {
     return config_read_misspelt(check->reader, check->node, "rules", name);
 }
 
+/* Where the setting stands; where the rule does when it is not given. */
 static struct place place_of(const struct check *check, const char *name)
 {
     const config_setting_t *setting = config_setting_get_member(check->node, name);
     return setting == NULL ? check->rule->place : config_tree_place(setting);
 }
 
+/* A rule writes to a table or has sql of its own. */
 static void check_target(const struct check *check)
 {
     const struct rule_options *rule = check->rule;
@@ -77,6 +83,7 @@ static bool check_sql_alone(const struct check *check)
     return true;
 }
 
+/* PostgreSQL would refuse "on conflict (a, a)". */
 static void check_key_names(const struct check *check)
 {
     const struct rule_options *rule = check->rule;
@@ -91,6 +98,7 @@ static void check_key_names(const struct check *check)
     }
 }
 
+/* on_conflict, key and newest go together. */
 static void check_conflict(const struct check *check)
 {
     const struct rule_options *rule = check->rule;
@@ -148,6 +156,7 @@ static void check_compute(const struct check *check)
     }
 }
 
+/* A shared subscription: what its group may be called, and which formats can't have one. */
 static void check_share(const struct check *check)
 {
     if (check->rule->share != NULL && strpbrk(check->rule->share, "+#/") != NULL) {
@@ -167,6 +176,9 @@ static void check_share(const struct check *check)
 void config_rule_check(const struct config_reader *reader, const struct rule_options *rule,
                        const config_setting_t *node, const char *label)
 {
+    assert(rule->place.file == NULL || rule->place.line > 0);
+    assert(rule->column_count == 0 || rule->columns != NULL);
+    assert(rule->topic_count == 0 || rule->topics != NULL);
     struct check check = {rule, node, label, reader->problems, reader};
     check_target(&check);
     check_conflict(&check);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_rules.h"
 
+#include <assert.h>
+
 #include "base/text.h"
 #include "config/config_read.h"
 #include "config/config_rule_check.h"
@@ -12,6 +14,8 @@ enum { NAME_BYTES_MAX = 63 };
     "rules = ( { name = \"archive\"; topic = \"#\"; table = \"archive\"; " \
     "columns = { topic = \"@topic\"; payload = \"@payload\"; }; } );"
 
+/* A rule's name is a label of metrics, a text in the database and a word in logs: short,
+ * printable, unique. */
 static void check_name(struct config_reader *reader, const struct config *config,
                        const struct rule_options *rule, struct place place)
 {
@@ -53,9 +57,11 @@ static const char *rule_label(struct config_reader *reader, const config_setting
     return result;
 }
 
+/* Appends one rule; config->rules has room for it. */
 static void read_rule(struct config_reader *reader, struct config *config,
                       const config_setting_t *node)
 {
+    assert(config_setting_type(node) == CONFIG_TYPE_GROUP);
     struct rule_options *rule = &config->rules[config->rule_count];
     *rule = (struct rule_options){.place = config_tree_place(node), .share = ""};
     struct config_group group = {
@@ -81,6 +87,7 @@ static void read_rule(struct config_reader *reader, struct config *config,
                         "2 is subscribed as 1 with protocol = \"3.1.1\", where a crash could "
                         "lose a QoS 2 message; each is stored once all the same");
     }
+    assert(rule->place.line > 0);
     config->rule_count++;
 }
 
@@ -107,6 +114,7 @@ void config_rules_read(struct config_reader *reader, struct config *config)
         return;
     }
     size_t count = (size_t) config_setting_length(list);
+    assert(count > 0);
     config->rules = arena_alloc(reader->arena, count * sizeof(struct rule_options));
     for (size_t i = 0; i < count; i++) {
         const config_setting_t *node = config_setting_get_elem(list, (unsigned) i);

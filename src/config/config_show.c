@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -17,6 +18,7 @@
 static void append_members(struct buf *out, const char *group, const void *base,
                            const struct config *running);
 
+/* A text as JSON; NULL is null. */
 static void append_text(struct buf *out, const char *text)
 {
     if (text == NULL) {
@@ -26,6 +28,7 @@ static void append_text(struct buf *out, const char *text)
     }
 }
 
+/* A text without what is secret in it. */
 static void append_masked(struct buf *out, const struct setting *setting, const char *text)
 {
     struct buf masked = {0};
@@ -46,8 +49,10 @@ static void append_masked(struct buf *out, const struct setting *setting, const 
     buf_fini(&masked);
 }
 
+/* The choice with this number, which is that of its enumerator. */
 static void append_choice(struct buf *out, const struct setting *setting, unsigned number)
 {
+    assert(setting->choices != NULL);
     const char *at = setting->choices;
     for (; number > 0; number--) {
         at += strcspn(at, "|") + 1;
@@ -55,6 +60,7 @@ static void append_choice(struct buf *out, const struct setting *setting, unsign
     text_append_json(out, slice_make(at, strcspn(at, "|")));
 }
 
+/* The list of those of two choices that are on. */
 static void append_choices(struct buf *out, const struct setting *setting, bool first, bool second)
 {
     buf_append_byte(out, '[');
@@ -68,6 +74,7 @@ static void append_choices(struct buf *out, const struct setting *setting, bool 
     buf_append_byte(out, ']');
 }
 
+/* A quantity as a person would write it. */
 static void append_number(struct buf *out, const struct setting *setting, int64_t value)
 {
     if (setting->type == SETTING_SYNC && value == JOURNAL_SYNC_ALWAYS) {
@@ -79,9 +86,11 @@ static void append_number(struct buf *out, const struct setting *setting, int64_
     }
 }
 
+/* A list of texts. */
 static void append_texts(struct buf *out, const struct setting *setting, const char *const *texts,
                          size_t count)
 {
+    assert(count == 0 || texts != NULL);
     buf_append_byte(out, '[');
     for (size_t i = 0; i < count; i++) {
         buf_append_text(out, i == 0 ? "" : ",");
@@ -90,8 +99,10 @@ static void append_texts(struct buf *out, const struct setting *setting, const c
     buf_append_byte(out, ']');
 }
 
+/* A list of expressions, or of names. */
 static void append_options(struct buf *out, const struct option_text *options, size_t count)
 {
+    assert(count == 0 || options != NULL);
     buf_append_byte(out, '[');
     for (size_t i = 0; i < count; i++) {
         buf_append_text(out, i == 0 ? "" : ",");
@@ -100,8 +111,10 @@ static void append_options(struct buf *out, const struct option_text *options, s
     buf_append_byte(out, ']');
 }
 
+/* An object: name and expression. */
 static void append_columns(struct buf *out, const struct option_column *columns, size_t count)
 {
+    assert(count == 0 || columns != NULL);
     buf_append_byte(out, '{');
     for (size_t i = 0; i < count; i++) {
         buf_append_text(out, i == 0 ? "" : ",");
@@ -112,8 +125,10 @@ static void append_columns(struct buf *out, const struct option_column *columns,
     buf_append_byte(out, '}');
 }
 
+/* The member that the setting fills, by the kind of the member. */
 static void append_value(struct buf *out, const struct setting *setting, const void *base)
 {
+    assert(field_of(setting) != NULL);
     const struct field *field = field_of(setting);
     const void *member = (const char *) base + field->offset;
     const void *second = (const char *) base + field->second;
@@ -158,8 +173,10 @@ static void append_value(struct buf *out, const struct setting *setting, const v
     }
 }
 
+/* All rules, as objects. */
 static void append_rules(struct buf *out, const struct config *config)
 {
+    assert(config->rule_count == 0 || config->rules != NULL);
     buf_append_byte(out, '[');
     for (size_t i = 0; i < config->rule_count; i++) {
         buf_append_text(out, i == 0 ? "" : ",");
@@ -204,11 +221,13 @@ void config_to_json(const struct config *config, const struct config *running, s
 
 /* --- compared --------------------------------------------------------------------------------- */
 
+/* Equal texts, or none on both sides. */
 static bool same_text(const char *left, const char *right)
 {
     return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
 }
 
+/* The same texts in the same order. */
 static bool same_texts(const char *const *left, const char *const *right, size_t left_count,
                        size_t right_count)
 {
@@ -223,6 +242,7 @@ static bool same_texts(const char *const *left, const char *const *right, size_t
 static bool same_value(const struct setting *setting, const struct config *left,
                        const struct config *right)
 {
+    assert(field_of(setting) != NULL);
     const struct field *field = field_of(setting);
     const char *one = (const char *) left + field->offset;
     const char *other = (const char *) right + field->offset;

@@ -6,6 +6,7 @@
  */
 #include "config/config_source.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -56,31 +57,40 @@ const char *config_source_path(struct arena *arena, const char *file, const char
     return arena_printf(arena, "%.*s%s", folder, folder > 0 ? file : "", path).data;
 }
 
+/* Where the next byte stands. */
 static struct place here(const struct lexer *lexer)
 {
+    assert(lexer->line > 0);
     return (struct place){lexer->file, lexer->line};
 }
 
+/* What is not read yet. */
 static struct slice rest(const struct lexer *lexer)
 {
+    assert(lexer->at <= lexer->text.length);
     return slice_make(lexer->text.data + lexer->at, lexer->text.length - lexer->at);
 }
 
+/* Is this how the text goes on? */
 static bool begins_with(struct slice text, const char *word)
 {
     size_t length = strlen(word);
     return text.length >= length && memcmp(text.data, word, length) == 0;
 }
 
+/* Moves on, and counts lines. */
 static void skip(struct lexer *lexer, size_t length)
 {
+    assert(lexer->at + length <= lexer->text.length);
     for (size_t end = lexer->at + length; lexer->at < end; lexer->at++) {
         lexer->line += lexer->text.data[lexer->at] == '\n';
     }
 }
 
+/* Takes the next `length` bytes as one token. */
 static void add_token(struct lexer *lexer, enum token_type type, size_t length)
 {
+    assert(lexer->at + length <= lexer->text.length);
     struct config_source *source = lexer->source;
     source->tokens =
         memory_grow(source->tokens, source->count, &source->capacity, sizeof(struct token));
@@ -94,6 +104,7 @@ static void add_token(struct lexer *lexer, enum token_type type, size_t length)
     lexer->token_end = lexer->at;
 }
 
+/* How many digits stand at `at`. */
 static size_t count_digits(struct slice text, size_t at, bool hex)
 {
     size_t start = at;
@@ -104,11 +115,13 @@ static size_t count_digits(struct slice text, size_t at, bool hex)
     return at - start;
 }
 
+/* NUL behind the end, which no text here holds. */
 static char char_at(struct slice text, size_t at)
 {
     return (char) (at < text.length ? text.data[at] : '\0');
 }
 
+/* The "L" or "LL" of a wide integer. */
 static size_t suffix_length(struct slice text, size_t at)
 {
     return char_at(text, at) != 'L' ? 0 : char_at(text, at + 1) != 'L' ? 1 : 2;
@@ -155,13 +168,16 @@ static size_t number_length(struct slice text, enum token_type *type)
     return at + suffix_length(text, at);
 }
 
+/* libconfig's names may begin with "*". */
 static bool is_name_start(char c)
 {
     return ascii_is_letter(c) || c == '*';
 }
 
+/* A name, or true and false in any case. */
 static void lex_name(struct lexer *lexer)
 {
+    assert(is_name_start(char_at(lexer->text, lexer->at)));
     struct slice text = rest(lexer);
     size_t length = 1;
     while (length < text.length &&
@@ -189,6 +205,7 @@ static int suspicious_line(const struct lexer *lexer)
     return 0;
 }
 
+/* The quote that is missing may be an earlier one. */
 static void report_endless_text(struct lexer *lexer)
 {
     int line = suspicious_line(lexer);
@@ -200,8 +217,10 @@ static void report_endless_text(struct lexer *lexer)
                   "the text that begins here never ends: a closing \" is missing%s", hint);
 }
 
+/* A text with its quotes. A backslash keeps the quote behind it from ending the text. */
 static bool lex_text(struct lexer *lexer)
 {
+    assert(char_at(lexer->text, lexer->at) == '"');
     struct slice text = rest(lexer);
     size_t length = 1;
     while (length < text.length && text.data[length] != '"') {
@@ -215,6 +234,7 @@ static bool lex_text(struct lexer *lexer)
     return true;
 }
 
+/* Passes over a comment of one of three kinds. */
 static bool lex_comment(struct lexer *lexer)
 {
     struct slice text = rest(lexer);
@@ -281,6 +301,7 @@ static const char *include_path(struct lexer *lexer)
     return result;
 }
 
+/* Is the file this one, or one that includes it? */
 static bool includes_itself(const struct lexer *lexer, const char *file)
 {
     for (; lexer != NULL; lexer = lexer->includer) {
@@ -291,6 +312,7 @@ static bool includes_itself(const struct lexer *lexer, const char *file)
     return false;
 }
 
+/* UTF-8 without NUL; else the line is told where that ends. */
 static bool check_bytes(const struct lexer *lexer)
 {
     int line = 1;
@@ -329,8 +351,10 @@ static enum outcome read_file(struct lexer *lexer, struct error *error)
     return outcome;
 }
 
+/* Cuts the included file into tokens in this place. */
 static bool lex_include(struct lexer *lexer)
 {
+    assert(lexer->depth <= INCLUDE_DEPTH_MAX);
     struct place place = here(lexer);
     struct error error;
     const char *file = include_path(lexer);
@@ -361,8 +385,10 @@ static bool lex_include(struct lexer *lexer)
     return true;
 }
 
+/* What begins no token, with what was probably meant. */
 static void report_garbage(struct lexer *lexer)
 {
+    assert(lexer->at < lexer->text.length);
     static const struct {
         const char *bytes;
         const char *advice;
@@ -399,8 +425,10 @@ static void report_garbage(struct lexer *lexer)
     buf_fini(&shown);
 }
 
+/* One token, comment or @include; false after a problem that ends the reading. */
 static bool lex_one(struct lexer *lexer)
 {
+    assert(lexer->at < lexer->text.length);
     static const char signs[] = "=:;,{}()[]";
     static const enum token_type sign_types[] = {
         TOKEN_EQUALS,      TOKEN_EQUALS,    TOKEN_SEPARATOR,  TOKEN_COMMA,      TOKEN_GROUP_OPEN,
@@ -433,8 +461,10 @@ static bool lex_one(struct lexer *lexer)
     return true;
 }
 
+/* One file from its beginning to its end. */
 static bool lexer_run(struct lexer *lexer)
 {
+    assert(lexer->line_begins);
     bool good = check_bytes(lexer);
     while (good && lexer->at < lexer->text.length) {
         char first = lexer->text.data[lexer->at];
@@ -449,6 +479,7 @@ static bool lexer_run(struct lexer *lexer)
     return good;
 }
 
+/* The file and all that it includes, with TOKEN_END behind them. */
 static bool lex_whole(struct lexer *lexer)
 {
     bool good = lexer_run(lexer);

@@ -2,7 +2,9 @@
  * libconfig's grammar, by recursive descent:
  *
  *   settings: { NAME ( "=" | ":" ) value [ ";" | "," ] }
- *   value:    scalar | "{" settings "}" | "(" [ value { "," value } ] ")" | "[" [ scalar { "," scalar } ] "]"
+ *   value:    scalar | "{" settings "}" | list | array
+ *   list:     "(" [ value { "," value } ] ")"
+ *   array:    "[" [ scalar { "," scalar } ] "]"
  *   scalar:   TEXT { TEXT } | INTEGER | REAL | BOOLEAN
  *
  * Each parse_… function returns false after it has reported a mistake.
@@ -11,6 +13,7 @@
  */
 #include "config/config_syntax.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -30,8 +33,10 @@ struct parser {
 static bool parse_value(struct parser *parser);
 static bool parse_settings(struct parser *parser, const struct token *open);
 
+/* The next token; behind the last one stands TOKEN_END. */
 static const struct token *peek(const struct parser *parser)
 {
+    assert(parser->at < parser->source->count);
     return &parser->source->tokens[parser->at];
 }
 
@@ -41,8 +46,10 @@ static const struct token *previous(const struct parser *parser)
     return parser->at == 0 ? NULL : &parser->source->tokens[parser->at - 1];
 }
 
+/* Writes a token for libconfig, on a line of its own. What is dropped is not written. */
 static void emit(struct parser *parser, const char *text, size_t length)
 {
+    assert(parser->dropped >= 0);
     if (parser->dropped == 0) {
         buf_append(&parser->syntax->text, text, length);
         buf_append_byte(&parser->syntax->text, '\n');
@@ -58,6 +65,7 @@ static const struct token *take(struct parser *parser)
     return token;
 }
 
+/* Remembers where a setting or an element stands, in the order in which attach_nodes() will ask. */
 static void add_node(struct parser *parser, struct place place, struct slice spelling)
 {
     struct config_syntax *syntax = parser->syntax;
@@ -68,12 +76,14 @@ static void add_node(struct parser *parser, struct place place, struct slice spe
     }
 }
 
+/* A single value. */
 static bool is_scalar(enum token_type type)
 {
     return type == TOKEN_TEXT || type == TOKEN_INTEGER || type == TOKEN_REAL ||
            type == TOKEN_BOOLEAN;
 }
 
+/* A single value, a group or a list. */
 static bool begins_value(enum token_type type)
 {
     return is_scalar(type) || type == TOKEN_GROUP_OPEN || type == TOKEN_LIST_OPEN ||
@@ -159,8 +169,10 @@ static bool check_glued(struct parser *parser)
     return true;
 }
 
+/* Texts one behind the other are one text, as in C. */
 static bool parse_scalar(struct parser *parser, bool in_list)
 {
+    assert(is_scalar(peek(parser)->type));
     const struct token *first = take(parser);
     while (first->type == TOKEN_TEXT && peek(parser)->type == TOKEN_TEXT) {
         if (in_list) {
@@ -193,6 +205,7 @@ static bool fail_in_list(struct parser *parser, const struct token *open, const 
     return false;
 }
 
+/* One element of a list; an array's are single values. */
 static bool parse_element(struct parser *parser, bool array, const char *close)
 {
     const struct token *token = peek(parser);
@@ -212,8 +225,10 @@ static bool parse_element(struct parser *parser, bool array, const char *close)
     return is_scalar(token->type) ? parse_scalar(parser, true) : parse_value(parser);
 }
 
+/* ( … ), or [ … ], which libconfig gets as a list too. */
 static bool parse_list(struct parser *parser)
 {
+    assert(peek(parser)->type == TOKEN_LIST_OPEN || peek(parser)->type == TOKEN_ARRAY_OPEN);
     const struct token *open = peek(parser);
     bool array = open->type == TOKEN_ARRAY_OPEN;
     enum token_type end = array ? TOKEN_ARRAY_CLOSE : TOKEN_LIST_CLOSE;
@@ -239,8 +254,10 @@ static bool parse_list(struct parser *parser)
     return true;
 }
 
+/* { … } */
 static bool parse_group(struct parser *parser)
 {
+    assert(peek(parser)->type == TOKEN_GROUP_OPEN);
     const struct token *open = take(parser);
     bool good = parse_settings(parser, open);
     if (good) {
@@ -249,8 +266,10 @@ static bool parse_group(struct parser *parser)
     return good;
 }
 
+/* Anything that can stand behind a name, or in a list. */
 static bool parse_value(struct parser *parser)
 {
+    assert(parser->depth >= 0 && parser->depth <= DEPTH_MAX);
     const struct token *token = peek(parser);
     bool good;
     if (parser->depth >= DEPTH_MAX) {
@@ -295,6 +314,7 @@ static bool is_duplicate(struct parser *parser, const struct token *const *names
     return false;
 }
 
+/* name = ; or name = name2 = … */
 static bool fail_without_value(struct parser *parser, const struct token *name)
 {
     problem_error(
@@ -304,8 +324,10 @@ static bool fail_without_value(struct parser *parser, const struct token *name)
     return false;
 }
 
+/* name = value, and perhaps what parts it from the next one. */
 static bool parse_setting(struct parser *parser)
 {
+    assert(peek(parser)->type == TOKEN_NAME);
     const struct token *name = take(parser);
     if (peek(parser)->type != TOKEN_EQUALS) {
         return fail(parser, "\"=\"", NULL);
@@ -345,6 +367,7 @@ static bool end_settings(struct parser *parser, const struct token *open)
     return true;
 }
 
+/* All settings up to the end of `open`; of the file when `open` is NULL. */
 static bool parse_settings(struct parser *parser, const struct token *open)
 {
     const struct token **names = NULL;
@@ -366,6 +389,7 @@ static bool parse_settings(struct parser *parser, const struct token *open)
 bool config_syntax_check(struct config_syntax *syntax, const struct config_source *source,
                          struct problems *problems)
 {
+    assert(source->count > 0 && source->tokens[source->count - 1].type == TOKEN_END);
     struct parser parser = {.syntax = syntax, .source = source, .problems = problems};
     return parse_settings(&parser, NULL);
 }

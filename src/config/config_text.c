@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config_text.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/text.h"
 #include "config/config_expand.h"
 
+/* one of "a", "b" */
 static void append_choices(struct buf *out, const char *choices)
 {
+    assert(choices[0] != '\0');
     buf_append_text(out, "one of \"");
     for (; *choices != '\0'; choices++) {
         buf_append(out, *choices == '|' ? "\", \"" : choices, *choices == '|' ? 4 : 1);
@@ -15,6 +18,7 @@ static void append_choices(struct buf *out, const char *choices)
     buf_append_text(out, "\"");
 }
 
+/* What a value of the setting's type looks like. */
 static void append_wanted(struct buf *out, const struct setting *setting)
 {
     static const char *const wanted[] = {
@@ -35,6 +39,7 @@ static void append_wanted(struct buf *out, const struct setting *setting)
         append_choices(out, setting->choices);
         return;
     }
+    assert(setting->type < sizeof(wanted) / sizeof(wanted[0]) && wanted[setting->type] != NULL);
     buf_append_text(out, wanted[setting->type]);
     if (setting->type == SETTING_DURATION || setting->type == SETTING_SYNC ||
         setting->type == SETTING_SIZE) {
@@ -79,6 +84,7 @@ void config_text_wrong_type(struct config_reader *reader, const struct config_gi
 
 const char *config_text_read(struct config_reader *reader, const struct config_given *given)
 {
+    assert(given->value != NULL);
     struct buf text = {0};
     struct error error;
     const char *result = NULL;
@@ -98,6 +104,7 @@ const char *config_text_read(struct config_reader *reader, const struct config_g
 void config_text_wrong(struct config_reader *reader, const struct config_given *given,
                        const char *text)
 {
+    assert(text != NULL);
     struct buf message = {0};
     const char *units = advice(given->setting, text);
     append_wanted(&message, given->setting);

@@ -37,6 +37,7 @@ static size_t attach_nodes(config_setting_t *setting, struct config_node *nodes,
     return used;
 }
 
+/* From tokens to libconfig's tree, whose settings then know their places. */
 static bool build(struct config_tree *tree, const char *file, struct problems *problems)
 {
     struct config_syntax *syntax = &tree->syntax;
@@ -65,8 +66,10 @@ bool config_tree_parse(struct config_tree *tree, struct slice text, struct probl
     return config_source_parse(&tree->source, text, problems) && build(tree, NULL, problems);
 }
 
+/* attach_nodes() gave one to each setting. */
 static const struct config_node *node_of(const config_setting_t *setting)
 {
+    assert(config_setting_get_hook(setting) != NULL);
     return config_setting_get_hook(setting);
 }
 

@@ -23,6 +23,7 @@ static bool is_from_environment(const config_setting_t *value)
 static bool check_range(struct config_reader *reader, const struct config_given *given,
                         struct slice shown, int64_t value)
 {
+    assert(given->setting->min <= given->setting->max);
     const struct setting *setting = given->setting;
     const char *quote = setting->type == SETTING_INTEGER ? "" : "\"";
     if (value >= setting->min && value <= setting->max) {
@@ -40,9 +41,11 @@ static bool check_range(struct config_reader *reader, const struct config_given 
     return false;
 }
 
+/* A whole number within its range; false after a problem. */
 static bool read_integer(struct config_reader *reader, const struct config_given *given,
                          int64_t *value)
 {
+    assert(given->setting->type == SETTING_INTEGER);
     int type = config_setting_type(given->value);
     if (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64) {
         *value = config_tree_integer(given->value);
@@ -65,9 +68,11 @@ static bool read_integer(struct config_reader *reader, const struct config_given
     return check_range(reader, given, slice_of(text), *value);
 }
 
+/* false after a problem. */
 static bool read_boolean(struct config_reader *reader, const struct config_given *given,
                          bool *value)
 {
+    assert(given->setting->type == SETTING_BOOLEAN);
     if (config_setting_type(given->value) == CONFIG_TYPE_BOOL) {
         *value = config_setting_get_bool(given->value) == CONFIG_TRUE;
         return true;
@@ -117,6 +122,7 @@ static bool read_quantity(struct config_reader *reader, const struct config_give
 /* The number of the choice, or -1 after a problem. */
 static int read_choice(struct config_reader *reader, const struct config_given *given)
 {
+    assert(given->setting->choices != NULL);
     const char *text = config_text_read(reader, given);
     const char *at = given->setting->choices;
     if (text == NULL) {
@@ -146,6 +152,7 @@ static size_t count_elements(struct config_reader *reader, const struct config_g
     return count;
 }
 
+/* The i-th value of a list, or the value itself that is no list. */
 static struct config_given element(const struct config_given *given, size_t index)
 {
     struct config_given one = *given;
@@ -156,6 +163,7 @@ static struct config_given element(const struct config_given *given, size_t inde
     return one;
 }
 
+/* Elements that are no texts are told and left out. */
 static void read_texts(struct config_reader *reader, const struct config_given *given,
                        const char *const **list, size_t *count)
 {
@@ -167,9 +175,11 @@ static void read_texts(struct config_reader *reader, const struct config_given *
         texts[*count] = config_text_read(reader, &one);
         *count += texts[*count] != NULL;
     }
+    assert(*count <= given_count);
     *list = texts;
 }
 
+/* The same with the place of each. */
 static void read_options(struct config_reader *reader, const struct config_given *given,
                          struct option_text **list, size_t *count)
 {
@@ -183,8 +193,10 @@ static void read_options(struct config_reader *reader, const struct config_given
             (*list)[(*count)++] = (struct option_text){text, one.place};
         }
     }
+    assert(*count <= given_count);
 }
 
+/* Two choices at most: which of them are in the list. */
 static void read_choices(struct config_reader *reader, const struct config_given *given,
                          bool *first, bool *second)
 {
@@ -197,9 +209,11 @@ static void read_choices(struct config_reader *reader, const struct config_given
     }
 }
 
+/* A number of the setting's type into a member of the field's width. */
 static void read_number(struct config_reader *reader, const struct config_given *given,
                         enum field_kind kind, void *member)
 {
+    assert(kind == FIELD_INT || kind == FIELD_INT64 || kind == FIELD_UINT8);
     int64_t value;
     bool good = given->setting->type == SETTING_INTEGER ? read_integer(reader, given, &value)
                                                         : read_quantity(reader, given, &value);
@@ -215,9 +229,11 @@ static void read_number(struct config_reader *reader, const struct config_given 
     }
 }
 
+/* A text; of an option also where it stands, of a path its place from the file's folder. */
 static void read_one_text(struct config_reader *reader, const struct config_given *given,
                           enum field_kind kind, void *member)
 {
+    assert(kind == FIELD_TEXT || kind == FIELD_PATH || kind == FIELD_OPTION);
     const char *text = config_text_read(reader, given);
     if (text == NULL) {
         return;
@@ -235,9 +251,11 @@ static void read_one_text(struct config_reader *reader, const struct config_give
     }
 }
 
+/* Nothing is written after a problem: the member keeps what it had. */
 static void read_one_choice(struct config_reader *reader, const struct config_given *given,
                             enum field_kind kind, void *member)
 {
+    assert(kind == FIELD_CHOICE || kind == FIELD_FIRST_CHOICE);
     int number = read_choice(reader, given);
     if (number >= 0 && kind == FIELD_FIRST_CHOICE) {
         *(bool *) member = number == 0;

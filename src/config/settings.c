@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/settings.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/text.h"
 
 const struct setting *setting_find(const char *path)
 {
+    assert(path != NULL);
     for (size_t i = 0; i < setting_count; i++) {
         if (strcmp(settings[i].path, path) == 0) {
             return &settings[i];
@@ -28,6 +30,7 @@ bool setting_is_required(const struct setting *setting)
 const char *setting_name(const struct setting *setting)
 {
     const char *dot = strrchr(setting->path, '.');
+    assert(dot == NULL || dot[1] != '\0');
     return dot == NULL ? setting->path : dot + 1;
 }
 
@@ -38,8 +41,10 @@ bool setting_is_in(const struct setting *setting, const char *group)
     return strlen(group) == length && memcmp(setting->path, group, length) == 0;
 }
 
+/* a, b, c */
 static void append_choices(struct buf *out, const char *choices)
 {
+    assert(choices[0] != '\0');
     for (; *choices != '\0'; choices++) {
         if (*choices == '|') {
             buf_append_text(out, ", ");

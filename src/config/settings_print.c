@@ -4,13 +4,16 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "config/settings.h"
 
+/* Is there a smallest and a largest value? */
 static bool has_range(const struct setting *setting)
 {
+    assert(setting->min <= setting->max);
     return setting->min != 0 || setting->max != 0;
 }
 
@@ -23,6 +26,7 @@ static const char *shown_default(const struct setting *setting)
     return setting_is_required(setting) ? "(must be given)" : setting->default_value;
 }
 
+/* A column of the table, at least so many characters wide. */
 static void append_padded(struct buf *out, const char *text, size_t width)
 {
     size_t length = text_characters(slice_of(text));
@@ -33,6 +37,7 @@ static void append_padded(struct buf *out, const char *text, size_t width)
     buf_append_text(out, "  ");
 }
 
+/* "1s to 1h", in the setting's own unit. */
 static void append_range(struct buf *out, const struct setting *setting)
 {
     if (!has_range(setting)) {
@@ -43,8 +48,11 @@ static void append_range(struct buf *out, const struct setting *setting)
     setting_append_quantity(out, setting, setting->max);
 }
 
+/* One line of `mqtt2pg settings`. */
 static void append_row(struct buf *out, const struct setting *setting)
 {
+    assert(setting->type != SETTING_GROUP);
+    assert(setting->help != NULL);
     struct buf type = {0};
     struct buf range = {0};
     setting_append_type(&type, setting);
@@ -129,9 +137,11 @@ static void append_comment(struct buf *out, const char *prefix, const char *sign
     buf_fini(&commented);
 }
 
+/* Its help, then the setting, switched off unless a configuration needs it. */
 static void append_sample_setting(struct buf *out, const struct setting *setting,
                                   const char *prefix)
 {
+    assert(setting->example != NULL || setting->default_value != NULL);
     struct buf help = {0};
     struct buf line = {0};
     bool must = setting_is_required(setting);
@@ -153,8 +163,10 @@ static void append_sample_setting(struct buf *out, const struct setting *setting
 
 static void append_sample_members(struct buf *out, const char *group, const char *prefix);
 
+/* Its help, then its members in braces; of `rules` a list of one rule. */
 static void append_sample_group(struct buf *out, const struct setting *group, const char *prefix)
 {
+    assert(group->type == SETTING_GROUP);
     struct buf outer = {0};
     struct buf inner = {0};
     bool is_rules = strcmp(group->path, "rules") == 0;
@@ -200,6 +212,7 @@ void settings_append_sample(struct buf *out)
 
 /* --- the reference page ----------------------------------------------------------------------- */
 
+/* One cell of a Markdown table, in which "|" is escaped. */
 static void append_cell(struct buf *out, const char *text, bool code)
 {
     buf_append_text(out, code && text[0] != '\0' ? " `" : " ");
@@ -210,8 +223,10 @@ static void append_cell(struct buf *out, const char *text, bool code)
     buf_append_text(out, code && out->data[out->length - 1] != ' ' ? "` |" : " |");
 }
 
+/* One line of the reference page. */
 static void append_markdown_row(struct buf *out, const struct setting *setting)
 {
+    assert(setting->type != SETTING_GROUP);
     struct buf type = {0};
     setting_append_type(&type, setting);
     if (has_range(setting)) {
@@ -230,6 +245,7 @@ static void append_markdown_row(struct buf *out, const struct setting *setting)
     buf_fini(&type);
 }
 
+/* The table of one group; "" is the file itself. */
 static void append_markdown_members(struct buf *out, const char *group)
 {
     buf_append_text(out, "\n| setting | type | default | unit | change takes | what it is for |\n"
@@ -274,8 +290,10 @@ static void append_roff(struct buf *out, const char *text)
     }
 }
 
+/* A paragraph with a hanging tag. */
 static void append_man_setting(struct buf *out, const struct setting *setting)
 {
+    assert(setting->type != SETTING_GROUP);
     struct buf facts = {0};
     bool must = setting_is_required(setting);
     setting_append_type(&facts, setting);
@@ -301,6 +319,7 @@ static void append_man_setting(struct buf *out, const struct setting *setting)
     buf_fini(&facts);
 }
 
+/* All settings of one group, without the groups in it. */
 static void append_man_members(struct buf *out, const char *group)
 {
     for (size_t i = 0; i < setting_count; i++) {

@@ -12,8 +12,7 @@
 #include "row/copy_format.h"
 #include "row/datum_text.h"
 
-/* Is the text form JSON as it is? NaN and the infinities are not, nor are numbers of floats that
- * are no numbers. */
+/* Is the text form JSON as it is? NaN and the infinities are not. */
 static bool is_plain(const struct datum *datum)
 {
     switch (datum->family) {
