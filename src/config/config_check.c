@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Settings outside of the rules that are right each by itself and wrong together, or that only
+ * another part of the program can judge: URLs (mqtt), TLS files (OpenSSL), conninfo (libpq), the
+ * address of the page (admin). Nothing is connected to.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_check.h"
 
 #include <assert.h>

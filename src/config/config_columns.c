@@ -1,4 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Two forms of the same thing:
+ *
+ *   columns = { temperature = "$.t"; };                      a group: a name that libconfig takes
+ *   columns = ( { name = "Odd Name"; value = "$.t"; } );     a list: any name
+ *
+ * An expression that could not be read leaves `unread` in its place, so that what is checked later
+ * finds a sound one, and each mistake is told once.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_columns.h"
 
 #include <assert.h>

@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ *   "${NAME}"            the variable, which has to be set
+ *   "${NAME:-default}"   the same, or the default where it is unset or empty
+ *   "$${"                a plain "${"
+ *
+ * What comes out of a variable is not looked at again: a "${" in it stays as it is.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_expand.h"
 
 #include <assert.h>

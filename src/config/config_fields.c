@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The order of the rows is that of settings_table.c. FIELD_CHOICE relies on enumerators that
+ * stand in the order of the setting's choices: the assertions below the table hold it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_fields.h"
 
 #include <assert.h>

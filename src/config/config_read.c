@@ -1,4 +1,16 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A group is read in two passes: first what the file gives, name by name, then the settings of the
+ * table that the file does not give, which get their defaults. So an unknown name is found by the
+ * first pass and a missing setting by the second one.
+ *
+ *   rules: ( { name = "a"; tpoic = "b"; } )
+ *                          └ first pass: unknown setting (did you mean topic?)
+ *                            second pass: topic is missing, which is not told a second time
+ *
+ * Rules are not read here: config_rules.c calls config_read_group() for each.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_read.h"
 
 #include <assert.h>
@@ -34,8 +46,8 @@ static const struct setting *find_secret(struct arena *arena, const char *path)
     return setting != NULL && setting_has_file(setting) ? setting : NULL;
 }
 
-/* The name of this group that resembles the unknown one; NULL when none does. The twins NAME_file of
- * secrets are names, too. */
+/* The name of this group that resembles the unknown one; NULL when none does. The twins NAME_file
+ * of secrets are names, too. */
 static const char *suggest(struct arena *arena, const char *group, const char *name)
 {
     const char **names = arena_alloc(arena, 2 * setting_count * sizeof(names[0]));

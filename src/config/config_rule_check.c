@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * What a rule's settings mean together, as far as the settings tell: what compiling finds is told
+ * by load/rule, what only the catalog knows by `check --database`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_rule_check.h"
 
 #include <assert.h>

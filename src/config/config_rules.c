@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Rules are read like any group (config_read.c), each into its own struct rule_options. A rule
+ * with a mistake keeps its place in the list, so that messages about later ones count right.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_rules.h"
 
 #include <assert.h>

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A secret may stand in three places: in the configuration (warned of when others can read the
+ * file), in a file of its own (read again at each connection, so that a renewed one needs no
+ * reload), or in the environment. Wherever it is shown, MASK takes its place. What can't be taken
+ * apart is masked as a whole: better nothing to see than a password.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_secret.h"
 
 #include <errno.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Messages about a value name what is wanted, what was found, and where one can guess it, the
+ * remedy: "a duration like "30s" is wanted, not the number 30".
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_text.h"
 
 #include <assert.h>

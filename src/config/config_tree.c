@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * libconfig keeps of a setting its line only, and of a number what it could read of it. Each
+ * setting gets a pointer (libconfig's hook) to a node with its place and its spelling; nodes are
+ * made in the order in which a walk through the tree, depth first, meets the settings.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_tree.h"
 
 #include <assert.h>

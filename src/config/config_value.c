@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * From a setting of the file to a member of a struct: the table of settings says type, range and
+ * choices, the table of fields (config_fields.c) where the member is and of which C type. A problem
+ * leaves the member as it was.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_value.h"
 
 #include <assert.h>

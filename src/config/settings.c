@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Questions about one row of the table. setting_count is small, and nothing here runs while
+ * messages come, so a search through all rows is fast enough.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/settings.h"
 
 #include <assert.h>

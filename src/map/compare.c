@@ -1,4 +1,17 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * What meets what:
+ *
+ *   constant     number                text, boolean            text that names a time
+ *   number       by value              unequal                  unequal
+ *   text         by value, if it       by bytes, or unequal     by bytes
+ *                reads as a number
+ *   boolean      unequal               false < true             unequal
+ *   time         unequal               unequal                  by time
+ *   bytes        unequal               by bytes                 by bytes
+ *   null, array, object                unequal to everything
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/compare.h"
 
 #include <assert.h>

@@ -1,4 +1,16 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A condition is a tree of terms (condition_term.h). It is asked twice:
+ *
+ *   before decoding   condition_early(): terms that need the payload or the row are UNKNOWN. "and"
+ *                     with one part that fails fails, "or" with one that holds holds; so a message
+ *                     that the topic alone rules out is filtered whatever its payload is
+ *   for each row      condition_holds(): every term is known, or rejects the message
+ *
+ * What can be said without any message (condition_is_never(), conditions_exclude()) is for the
+ * warnings of `check`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/condition.h"
 
 #include <assert.h>

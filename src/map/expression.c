@@ -1,4 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * An expression compiled is its source and a chain of filters, all in one arena:
+ *
+ *   $.ts | unix_ms | default @received_at :: timestamptz
+ *   └ source  └ filter   └ filter, whose argument is another source   └ declared type
+ *
+ * Evaluating takes the source's value and hands it from filter to filter. What depends on constants
+ * alone is evaluated when it is compiled, so a mistake in it is one of the configuration.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/expression.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Each fact is a function of the subject (FACT) and a row of the table at the end of this file,
+ * which also says where the fact is known and which type a column of it gets.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/facts.h"
 
 #include "core/property.h"

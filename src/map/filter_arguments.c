@@ -8,7 +8,7 @@
 
 #include "map/filter_family.h"
 
-enum { ROUND_DIGITS_MAX = 3, OFFSET_DIGITS_MAX = 7, SOURCES_FIRST = 8 };
+enum { OFFSET_DIGITS_MAX = 7, SOURCES_FIRST = 8 };
 
 /* What is being gathered. */
 struct list {
@@ -110,12 +110,13 @@ static size_t words_of(const char *syntax)
     return words;
 }
 
-enum outcome filter_parse_integers(struct parser *parser, const struct filter *filter,
-                                   struct filter_arguments *arguments)
+enum outcome filter_parse_short_integers(struct parser *parser, const struct filter *filter,
+                                         struct filter_arguments *arguments, size_t digits_max)
 {
-    assert(*filter->syntax != '\0');
+    static const char *const limits[] = {"1",     "10",     "100",     "1000",
+                                         "10000", "100000", "1000000", "10000000"};
     struct list list = {0};
-    bool rounds = filter->apply == filter_round;
+    assert(*filter->syntax != '\0' && digits_max < sizeof(limits) / sizeof(limits[0]));
     for (size_t words = words_of(filter->syntax); list.count < words;) {
         (void) (list.count > 0 && parser_take(parser, ","));
         parser_skip_space(parser);
@@ -123,15 +124,19 @@ enum outcome filter_parse_integers(struct parser *parser, const struct filter *f
         if (take_constant(parser, filter, &list) != OUTCOME_OK) {
             return OUTCOME_REJECT;
         }
-        if (!is_integer(&list.sources[list.count - 1].constant,
-                        rounds ? ROUND_DIGITS_MAX : OFFSET_DIGITS_MAX)) {
+        if (!is_integer(&list.sources[list.count - 1].constant, digits_max)) {
             return parser_fail(parser, start, NULL, "filter \"%s\" takes %s below %s", filter->name,
-                               words == 1 ? "an integer" : "integers",
-                               rounds ? "1000" : "10000000");
+                               words == 1 ? "an integer" : "integers", limits[digits_max]);
         }
     }
     give(&list, arguments);
     return OUTCOME_OK;
+}
+
+enum outcome filter_parse_integers(struct parser *parser, const struct filter *filter,
+                                   struct filter_arguments *arguments)
+{
+    return filter_parse_short_integers(parser, filter, arguments, OFFSET_DIGITS_MAX);
 }
 
 enum outcome filter_parse_source(struct parser *parser, const struct filter *filter,

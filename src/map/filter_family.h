@@ -18,6 +18,10 @@ filter_parse filter_parse_sources;   /* one or more */
 filter_parse filter_parse_constants; /* one or more */
 filter_parse filter_parse_pairs;     /* A X … [else Z] */
 
+/* As filter_parse_integers(), of at most so many digits, which is less than 8. */
+enum outcome filter_parse_short_integers(struct parser *parser, const struct filter *filter,
+                                         struct filter_arguments *arguments, size_t digits_max);
+
 /* filter_choice.c */
 filter_apply filter_default;
 filter_apply filter_required;
@@ -30,6 +34,7 @@ filter_parse filter_parse_number_reader;
 filter_apply filter_number;
 filter_apply filter_scale;
 filter_apply filter_offset;
+filter_parse filter_parse_places; /* of round */
 filter_apply filter_round;
 
 /* filter_time.c */
@@ -77,7 +82,7 @@ enum byte_layout {
     LAYOUT_SWAP = 0x40,   /* the 16-bit words in the other order than that */
 };
 
-/* --- shared: filter_values.c ------------------------------------------------------------------------ */
+/* --- shared: filter_values.c ------------------------------------------------------------------ */
 
 /* OUTCOME_REJECT with "VALUE what": texts in quotes, what is longer by the name of its kind. */
 enum outcome filter_refuse(const struct value *value, const char *what, struct error *error);

@@ -72,9 +72,9 @@ static size_t number_length(struct slice text, char point)
 
 /*
  * Can it be the unit behind a number? What begins with a digit, a sign or a point is the rest of
- * something else: "1 000 W", "12:30", "12/13", "1.2.3". So is a letter that makes a number of another
- * base: "0x1F". A letter, "%", "°" and what else is beyond ASCII begins a unit, "/" before a letter
- * does ("5/min"), and a bracket ("5 [V]").
+ * something else: "1 000 W", "12:30", "12/13", "1.2.3". So is a letter that makes a number of
+ * another base: "0x1F". A letter, "%", "°" and what else is beyond ASCII begins a unit, "/"
+ * before a letter does ("5/min"), and a bracket ("5 [V]").
  */
 static bool is_unit(struct slice rest, bool number_is_zero)
 {
@@ -189,6 +189,13 @@ enum outcome filter_scale(struct value *value, const struct filter_call *call)
 enum outcome filter_offset(struct value *value, const struct filter_call *call)
 {
     return apply_arithmetic(value, call, decimal_add);
+}
+
+enum outcome filter_parse_places(struct parser *parser, const struct filter *filter,
+                                 struct filter_arguments *arguments)
+{
+    enum { PLACES_DIGITS_MAX = 3 };
+    return filter_parse_short_integers(parser, filter, arguments, PLACES_DIGITS_MAX);
 }
 
 enum outcome filter_round(struct value *value, const struct filter_call *call)

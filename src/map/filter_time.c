@@ -21,8 +21,8 @@ struct time_reader {
     const struct local_zone *zone; /* NULL: UTC */
 };
 
-/* Digits alone, which nearly every clock sends, need no decimal arithmetic. False: anything else, or
- * out of range. */
+/* Digits alone, which nearly every clock sends, need no decimal arithmetic. False: anything else,
+ * or out of range. */
 static bool unix_of_digits(struct slice text, int layout, int64_t *time_us)
 {
     static const int64_t units[] = {1000000, 1000,

@@ -53,7 +53,7 @@ const struct filter filters[] = {
      "a text without an offset is local time there; gaps and folds as in PostgreSQL"},
     {"scale", "F", filter_parse_number, filter_scale, false, "numeric", 0, "times F, exactly"},
     {"offset", "F", filter_parse_number, filter_offset, false, "numeric", 0, "plus F, exactly"},
-    {"round", "N", filter_parse_integers, filter_round, false, "numeric", 0,
+    {"round", "N", filter_parse_places, filter_round, false, "numeric", 0,
      "to N digits behind the point, half away from zero; -2 rounds to hundreds"},
     {"number", "[','] [unit]", filter_parse_number_reader, filter_number, false, "numeric", 0,
      "text to number, with ',' as its decimal separator; with unit, a unit behind it is dropped"},

@@ -21,8 +21,8 @@ const char *hint_behind_condition(const struct parser *parser);
 /* What stands next, where an operator of conditions is expected. */
 const char *hint_operator(const struct parser *parser);
 
-/* What stands next, where a constant is expected; `constant_left`: what it would be compared with is
- * a constant. */
+/* What stands next, where a constant is expected; `constant_left`: what it would be compared with
+ * is a constant. */
 const char *hint_right_side(const struct parser *parser, bool constant_left);
 
 /* A bare word where a source is expected. */
@@ -32,8 +32,8 @@ const char *hint_source_word(struct parser *parser, struct slice word);
 const char *hint_capture(struct parser *parser, struct slice name);
 const char *hint_fact(struct parser *parser, struct slice name);
 
-/* A time zone that is not there: one of the system's tzdata whose name, or the part of it behind the
- * last "/", is nearly the same. */
+/* A time zone that is not there: one of the system's tzdata whose name, or the part of it behind
+ * the last "/", is nearly the same. */
 const char *hint_zone(struct parser *parser, struct slice name);
 
 #endif

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Most texts are ASCII, where a letter's case is one bit. The rest is asked of the C library, in
+ * the locale C.UTF-8 whatever the locale of the process is; where the system lacks that locale,
+ * letters beyond ASCII stay as they are.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/letter_case.h"
 
 #include <assert.h>

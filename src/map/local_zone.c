@@ -1,6 +1,7 @@
 /*
  *   TZif file:  header, data with 32-bit times, header, data with 64-bit times, "\n" rule "\n"
- *   data:       times[timecnt], types[timecnt], {offset, is_dst, name}[typecnt], names, leaps, flags
+ *   data:       times[timecnt], types[timecnt], {offset, is_dst, name}[typecnt], names, leaps,
+ *               flags
  *
  * Behind the last time of the file the rule counts ("CET-1CEST,M3.5.0,M10.5.0/3", POSIX TZ). Its
  * changes are written out up to RULE_LAST_YEAR when the file is loaded, so that one search serves

@@ -1,5 +1,6 @@
 /*
- * local_zone: local times of a zone of the system's database (RFC 8536), as PostgreSQL resolves them.
+ * local_zone: local times of a zone of the system's database (RFC 8536), as PostgreSQL resolves
+ * them.
  *
  * Where clocks go forward, a time that does not exist is counted with the offset before the change;
  * where they go back, a time that exists twice is the later one. That is what PostgreSQL does

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The parser never looks behind the text: the arena's copy ends in NUL, the text itself holds
+ * none, and every character that is looked for is not NUL.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/parser.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Paths are read by hand, not by a library: they are a few steps, mistakes in them are the most
+ * frequent ones of all, and each is told at its character with the spelling that would be right.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/path.h"
 
 #include <assert.h>

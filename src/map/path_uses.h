@@ -55,8 +55,8 @@ struct untaken_key {
     bool in_row;            /* below an element of `rows` */
 };
 
-/* Calls `tell` for each member of an object that no expression looks at, in document order, until it
- * returns false. Of `rows` it looks at the first element of each array. */
+/* Calls `tell` for each member of an object that no expression looks at, in document order, until
+ * `tell` returns false. Of `rows` it looks at the first element of each array. */
 void path_uses_untaken(const struct path_uses *uses, const struct node *payload,
                        bool (*tell)(void *context, const struct untaken_key *key), void *context);
 

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Everything of a regular expression is made when it is compiled, in the arena of its expression:
+ * matching then takes memory for the result of one match only. STEPS_MAX and HEAP_KIB_MAX bound
+ * what a hostile text can cost; PCRE2 counts both.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "map/regex.h"
 

@@ -1,4 +1,15 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ *   rows = "$.devices[*].sensors[*]"
+ *
+ *   payload ─.devices[*]─▶ each device ─.sensors[*]─▶ each sensor: an item
+ *                           └ a level: "$^", "@key^"    └ "$", "@key"
+ *
+ * Walking is depth first, so items come in document order. A level is kept once for all items
+ * below it. What is missing or null on the way gives no items; what has the wrong kind rejects
+ * the message.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/row_source.h"
 
 #include <assert.h>

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The first character tells the kind of a source: "$" a path, "{" a capture, "@" a fact, anything
+ * else a constant. Three parts: reading, evaluating, and what is asked about a source that was
+ * read.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/source.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * strptime(3) itself is not used: it depends on the locale, takes no fractions, and leaves out
+ * what it does not find. Here the whole text has to match, and the date has to exist.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/time_format.h"
 
 #include <assert.h>

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * One table leads from a type's family to the function that reads values for it. Those functions
+ * see neither null nor arrays: null is decided here, and convert_array.c takes arrays apart and
+ * comes back for each element.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "row/convert.h"
 
 #include <assert.h>

@@ -1,7 +1,8 @@
 /*
  * Text into interval: PostgreSQL's own form and ISO 8601's.
  *
- *   1 year 2 mons -3 days +04:05:06.7      numbers with units, each unit once, then perhaps a time; or a time alone
+ *   1 year 2 mons -3 days +04:05:06.7      numbers with units, each unit once, then perhaps a time;
+ *                                          or a time alone
  *   P1Y2M3W4DT5H6M7.8S                     each number may have a minus
  *
  * Months, days and microseconds are kept apart as PostgreSQL keeps them. Hours, minutes and seconds

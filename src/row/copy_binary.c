@@ -2,10 +2,12 @@
  * A row: how many fields (16 bits), then each field: its length (32 bits, -1 for null) and its
  * bytes, big-endian.
  *
- *   bool 1   int2 2   int4 4   int8 8   float4 4   float8 8   date 4   time 8   timestamp 8   uuid 16
+ *   bool 1   int2 2   int4 4   int8 8   float4 4   float8 8
+ *   date 4   time 8   timestamp 8   uuid 16
  *   interval 16: microseconds 8, days 4, months 4         jsonb: version 1, then its text
  *   numeric: numeric.c                                    inet: as the datum holds it
- *   array: dimensions 4, has nulls 4, element type 4, per dimension length 4 and lower bound 4, then its elements as fields
+ *   array: dimensions 4, has nulls 4, element type 4, per dimension length 4 and lower bound 4,
+ *          then its elements as fields
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The frame around rows. COPY BINARY: signature, flags, no extension; rows; -1 as the count of
+ * fields (postgresql.org/docs/current/sql-copy.html). The text form has no frame.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "row/copy_format.h"
 
 #include <assert.h>

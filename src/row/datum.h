@@ -34,11 +34,14 @@ struct datum_array {
  *   BOOL                       boolean
  *   INT2 INT4 INT8             integer
  *   FLOAT4 FLOAT8              real
- *   DATE                       integer: days since 2000-01-01 (INT32_MIN / MAX: -infinity / infinity)
+ *   DATE                       integer: days since 2000-01-01
+ *                              (INT32_MIN / MAX: -infinity / infinity)
  *   TIME                       integer: microseconds since midnight
- *   TIMESTAMP TIMESTAMPTZ      integer: microseconds since 2000-01-01 (INT64_MIN / MAX: -infinity / infinity)
+ *   TIMESTAMP TIMESTAMPTZ      integer: microseconds since 2000-01-01
+ *                              (INT64_MIN / MAX: -infinity / infinity)
  *   INTERVAL                   interval
- *   NUMERIC                    text: decimal digits as PostgreSQL reads them, or NaN, Infinity, -Infinity
+ *   NUMERIC                    text: decimal digits as PostgreSQL reads them, or NaN, Infinity,
+ *                              -Infinity
  *   UUID                       text: its 16 bytes
  *   INET                       text: its binary form as inet_send() writes it
  *   TEXT VARCHAR CHAR JSON JSONB BYTEA OTHER   text

@@ -1,4 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A rule's expressions meet the columns of its table by name. All reasons why that can't work are
+ * gathered, so that one look at the log mends a rule:
+ *
+ *   expression → column of the table                 stored, in the order of the rule
+ *   expression → no such column, but `compute`       kept as the rule declares it, for the SQL
+ *   compute    → column of the table                 stored behind the others
+ *   column NOT NULL, no default, nothing feeds it    a reason
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "row/row_plan.h"
 
 #include <assert.h>

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A time is believed when it lies between two ends, each of which is absolute ("2000-01-01"),
+ * relative to the receipt of the message ("1d") or open (""). Clocks that were never set say
+ * 1970; seconds taken for milliseconds say 1970-01-20.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "row/time_range.h"
 
 #include <assert.h>
