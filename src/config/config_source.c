@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/config_expand.h"
+#include "config/config_number.h"
 
 enum {
     INCLUDE_DEPTH_MAX = 10, /* libconfig's own limit */
@@ -104,70 +105,6 @@ static void add_token(struct lexer *lexer, enum token_type type, size_t length)
     lexer->token_end = lexer->at;
 }
 
-/* How many digits stand at `at`. */
-static size_t count_digits(struct slice text, size_t at, bool hex)
-{
-    size_t start = at;
-    while (at < text.length &&
-           (hex ? ascii_hex_digit(text.data[at]) >= 0 : ascii_is_digit(text.data[at]))) {
-        at++;
-    }
-    return at - start;
-}
-
-/* NUL behind the end, which no text here holds. */
-static char char_at(struct slice text, size_t at)
-{
-    return (char) (at < text.length ? text.data[at] : '\0');
-}
-
-/* The "L" or "LL" of a wide integer. */
-static size_t suffix_length(struct slice text, size_t at)
-{
-    return char_at(text, at) != 'L' ? 0 : char_at(text, at + 1) != 'L' ? 1 : 2;
-}
-
-/* Of an "e+10" at `at`; 0 when none stands there. */
-static size_t exponent_length(struct slice text, size_t at)
-{
-    if (char_at(text, at) != 'e' && char_at(text, at) != 'E') {
-        return 0;
-    }
-    size_t sign = char_at(text, at + 1) == '+' || char_at(text, at + 1) == '-';
-    size_t digits = count_digits(text, at + 1 + sign, false);
-    return digits == 0 ? 0 : 1 + sign + digits;
-}
-
-/* How long the number at the start is; 0 when none stands there. */
-static size_t number_length(struct slice text, enum token_type *type)
-{
-    *type = TOKEN_INTEGER;
-    if (char_at(text, 0) == '0' && (char_at(text, 1) == 'x' || char_at(text, 1) == 'X')) {
-        size_t digits = count_digits(text, 2, true);
-        if (digits > 0) {
-            return 2 + digits + suffix_length(text, 2 + digits);
-        }
-    }
-    size_t sign = char_at(text, 0) == '+' || char_at(text, 0) == '-';
-    size_t whole = count_digits(text, sign, false);
-    size_t at = sign + whole;
-    size_t fraction = char_at(text, at) == '.' ? count_digits(text, at + 1, false) : 0;
-    if (whole + fraction == 0) {
-        return 0;
-    }
-    if (char_at(text, at) == '.') {
-        *type = TOKEN_REAL;
-        at += 1 + fraction;
-        return at + exponent_length(text, at);
-    }
-    size_t exponent = exponent_length(text, at);
-    if (exponent > 0) {
-        *type = TOKEN_REAL;
-        return at + exponent;
-    }
-    return at + suffix_length(text, at);
-}
-
 /* libconfig's names may begin with "*". */
 static bool is_name_start(char c)
 {
@@ -177,7 +114,7 @@ static bool is_name_start(char c)
 /* A name, or true and false in any case. */
 static void lex_name(struct lexer *lexer)
 {
-    assert(is_name_start(char_at(lexer->text, lexer->at)));
+    assert(is_name_start(config_char_at(lexer->text, lexer->at)));
     struct slice text = rest(lexer);
     size_t length = 1;
     while (length < text.length &&
@@ -220,7 +157,7 @@ static void report_endless_text(struct lexer *lexer)
 /* A text with its quotes. A backslash keeps the quote behind it from ending the text. */
 static bool lex_text(struct lexer *lexer)
 {
-    assert(char_at(lexer->text, lexer->at) == '"');
+    assert(config_char_at(lexer->text, lexer->at) == '"');
     struct slice text = rest(lexer);
     size_t length = 1;
     while (length < text.length && text.data[length] != '"') {
@@ -262,10 +199,10 @@ static bool take_include(struct lexer *lexer)
     if (!lexer->line_begins || !begins_with(text, "@include")) {
         return false;
     }
-    while (char_at(text, length) == ' ' || char_at(text, length) == '\t') {
+    while (config_char_at(text, length) == ' ' || config_char_at(text, length) == '\t') {
         length++;
     }
-    if (char_at(text, length) != '"' || length == strlen("@include")) {
+    if (config_char_at(text, length) != '"' || length == strlen("@include")) {
         return false;
     }
     skip(lexer, length + 1);
@@ -282,20 +219,20 @@ static const char *include_path(struct lexer *lexer)
     const char *result = NULL;
     struct place place = here(lexer);
     while (lexer->at < lexer->text.length && strchr("\"\n", lexer->text.data[lexer->at]) == NULL) {
-        char next = char_at(lexer->text, lexer->at + 1);
+        char next = config_char_at(lexer->text, lexer->at + 1);
         bool escaped = lexer->text.data[lexer->at] == '\\' && (next == '"' || next == '\\');
         lexer->at += escaped;
         buf_append_byte(&written, (uint8_t) lexer->text.data[lexer->at]);
         lexer->at++;
     }
-    if (char_at(lexer->text, lexer->at) != '"') {
+    if (config_char_at(lexer->text, lexer->at) != '"') {
         problem_error(lexer->problems, place, "@include", "a closing \" is missing");
     } else if (!config_expand(&path, buf_slice(&written), &error)) {
         problem_error(lexer->problems, place, "@include", "%s", error.text);
     } else {
         result = config_source_path(lexer->source->names, lexer->file, buf_string(&path));
     }
-    lexer->at += char_at(lexer->text, lexer->at) == '"';
+    lexer->at += config_char_at(lexer->text, lexer->at) == '"';
     buf_fini(&written);
     buf_fini(&path);
     return result;
@@ -438,7 +375,7 @@ static bool lex_one(struct lexer *lexer)
     char first = text.data[0];
     const char *sign = strchr(signs, first);
     enum token_type type;
-    size_t length = number_length(text, &type);
+    size_t length = config_number_length(text, &type);
 
     if (first == '#' || begins_with(text, "//") || begins_with(text, "/*")) {
         return lex_comment(lexer);
