@@ -12,14 +12,16 @@ enum { DIGITS_64_MAX = 20 }; /* of 64 bits: 18446744073709551615 */
 void binary_init(struct binary *binary, struct slice payload, struct arena *arena,
                  struct error *error)
 {
-    const char *begin = payload.length > 0 ? payload.data : "";
+    const char *begin = payload.data != NULL ? payload.data : "";
     *binary =
         (struct binary){.begin = begin, .at = begin, .end = begin + payload.length, .error = error};
+    assert(error != NULL && (payload.length == 0 || payload.data != NULL));
     nodes_begin(&binary->nodes, arena, payload.length / 8);
 }
 
 bool binary_fail(struct binary *binary, const char *at, const char *what)
 {
+    assert(at >= binary->begin && at <= binary->end);
     error_set(binary->error, OUTCOME_REJECT, "byte %zu: %s", (size_t) (at - binary->begin) + 1,
               what);
     return false;
@@ -123,6 +125,7 @@ bool binary_add_real(struct binary *binary, struct slice key, double real, bool 
 {
     char *text = arena_alloc(binary->nodes.arena, REAL_TEXT_BYTES);
     size_t length = real_write_text(text, real, single);
+    assert(length > 0 && length <= REAL_TEXT_BYTES);
     return binary_add(binary, isfinite(real) ? VALUE_NUMBER : VALUE_TEXT, key,
                       slice_make(text, length));
 }
@@ -144,6 +147,7 @@ bool binary_add_text(struct binary *binary, struct slice key, struct slice text)
 
 bool binary_time(int64_t seconds, uint32_t nanoseconds, int64_t *time_us)
 {
+    assert(nanoseconds < 1000000000);
     return !__builtin_mul_overflow(seconds, INT64_C(1000000), time_us) &&
            !__builtin_add_overflow(*time_us, (int64_t) (nanoseconds / 1000), time_us);
 }

@@ -48,6 +48,7 @@ static inline bool binary_take(struct binary *binary, uint64_t length, struct sl
     }
     *bytes = slice_make(binary->at, (size_t) length);
     binary->at += length;
+    assert(binary->at <= binary->end);
     return true;
 }
 

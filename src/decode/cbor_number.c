@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/cbor_number.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ double cbor_real(const struct cbor_head *head)
 /* 1 bit sign, 5 bits exponent, 10 bits fraction. */
 static double half_value(uint16_t bits)
 {
-    int exponent = bits >> 10 & 31;
+    int exponent = bits >> 10 & 31; /* 0: subnormal, 31: infinity or NaN, else 2^(exponent - 15) */
     int fraction = bits & 0x3ff;
     double magnitude = exponent == 0    ? ldexp(fraction, -24)
                        : exponent == 31 ? (fraction == 0 ? (double) INFINITY : (double) NAN)
@@ -41,6 +42,7 @@ double cbor_half_shortest(uint16_t bits)
     double above = half_value((uint16_t) (positive + 1));
     double low = (below + magnitude) / 2;
     double high = isfinite(above) ? (above + magnitude) / 2 : magnitude + (magnitude - low);
+    assert(low < magnitude && magnitude < high);
     char text[32];
     for (int digits = 1; digits <= HALF_DIGITS_MAX; digits++) {
         snprintf(text, sizeof(text), "%.*e", digits - 1, magnitude);
@@ -95,6 +97,7 @@ static bool small(struct cbor_integer integer, int *number)
     if (integer.magnitude >= EXPONENT_MAX) {
         return false;
     }
+    assert(integer.magnitude < EXPONENT_MAX);
     *number = integer.negative ? -1 - (int) integer.magnitude : (int) integer.magnitude;
     return true;
 }
@@ -117,6 +120,7 @@ static struct slice with_point(struct arena *arena, struct slice digits, size_t 
         }
         *at++ = i < zeros ? '0' : plain.data[i - zeros];
     }
+    assert(at == text + negative + plain.length + zeros + 1); /* the point */
     return slice_make(text, (size_t) (at - text));
 }
 

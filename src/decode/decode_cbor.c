@@ -21,6 +21,7 @@ static bool read_value(struct binary *binary, struct slice key);
 static bool read_string(struct binary *binary, const struct cbor_head *head, struct slice *text)
 {
     bool utf8 = head->major == CBOR_TEXT;
+    assert(utf8 || head->major == CBOR_BYTES);
     if (!head->indefinite) {
         return binary_take(binary, head->argument, text) &&
                (!utf8 || binary_check_text(binary, *text));
@@ -64,6 +65,7 @@ static bool read_scalar_string(struct binary *binary, const struct cbor_head *he
 static bool more(struct binary *binary, const struct cbor_head *head, uint64_t read)
 {
     if (!head->indefinite) {
+        assert(read <= head->argument);
         return read < head->argument;
     }
     if (binary->at < binary->end && (unsigned char) *binary->at == CBOR_BREAK) {
@@ -218,6 +220,7 @@ static bool read_fraction(struct binary *binary, struct slice key, bool binary_b
 /* Tags that mean nothing here are dropped before; this one is the last. */
 static bool read_tagged(struct binary *binary, const struct cbor_head *head, struct slice key)
 {
+    assert(head->major == CBOR_TAG && head->argument <= TAG_BIGFLOAT);
     switch (head->argument) {
     case TAG_TEXT_TIME:
         return read_text_time(binary, key);
@@ -236,6 +239,7 @@ static bool read_tagged(struct binary *binary, const struct cbor_head *head, str
 
 static bool read_simple(struct binary *binary, const struct cbor_head *head, struct slice key)
 {
+    assert(head->major == CBOR_SIMPLE && !head->is_break);
     double real;
     switch (head->information) {
     case CBOR_FALSE:

@@ -22,6 +22,7 @@ struct csv {
 
 static bool csv_fail(struct csv *csv, const char *at, const char *what)
 {
+    assert(at >= csv->begin && at <= csv->end);
     error_set(csv->error, OUTCOME_REJECT, "byte %zu: line %zu: %s", (size_t) (at - csv->begin) + 1,
               csv->line, what);
     return false;
@@ -34,6 +35,7 @@ static bool at_line_end(const struct csv *csv, const char *at)
 
 static void take_line_end(struct csv *csv)
 {
+    assert(at_line_end(csv, csv->at));
     if (csv->at < csv->end) {
         csv->at += *csv->at == '\r' ? 2 : 1;
         csv->line++;
@@ -46,6 +48,7 @@ static void take_line_end(struct csv *csv)
 static bool read_quoted(struct csv *csv, struct slice *value)
 {
     const char *open = csv->at - 1;
+    assert(open >= csv->begin && (unsigned char) *open == csv->quote);
     const char *start = csv->at;
     size_t doubled = 0;
     for (;; csv->at++) {
@@ -70,6 +73,7 @@ static bool read_quoted(struct csv *csv, struct slice *value)
             out[length++] = value->data[i];
             i += (unsigned char) value->data[i] == csv->quote;
         }
+        assert(length == value->length - doubled);
         *value = slice_make(out, length);
     }
     return (at_line_end(csv, csv->at) || (unsigned char) *csv->at == csv->delimiter) ||
@@ -154,6 +158,7 @@ static bool read_row(struct csv *csv)
     if (csv->width != 0 && count != csv->width) {
         return wrong_width(csv, start, line, count);
     }
+    assert(count > 0 && (csv->width == 0 || csv->width == count));
     csv->width = count;
     nodes_close(&csv->nodes, index, (uint32_t) count);
     take_line_end(csv);
@@ -253,6 +258,7 @@ static struct csv begin(const struct decode_input *input, struct arena *arena, s
     while (end > payload && end[-1] == '\0') {
         end--;
     }
+    assert(end >= payload);
     csv.end = end;
     csv.quote = csv.quote == '\0' ? NO_QUOTE : csv.quote;
     if (end - payload >= 3 && memcmp(payload, "\xef\xbb\xbf", 3) == 0) {

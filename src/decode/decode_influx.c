@@ -24,6 +24,7 @@ struct members {
 
 static bool influx_fail(struct influx *influx, const char *at, const char *what)
 {
+    assert(at >= influx->begin && at <= influx->end);
     error_set(influx->error, OUTCOME_REJECT, "byte %zu: line %zu: %s",
               (size_t) (at - influx->begin) + 1, influx->line, what);
     return false;
@@ -87,6 +88,7 @@ static struct slice unescape(struct influx *influx, struct slice text, unsigned 
         i += escapes;
         out[length++] = text.data[i];
     }
+    assert(length <= text.length);
     return slice_make(out, length);
 }
 
@@ -174,6 +176,7 @@ static bool read_tags(struct influx *influx)
 /* From the opening quote to behind the closing one; a text may hold lines. */
 static bool read_string(struct influx *influx, struct slice *text)
 {
+    assert(peek(influx) == '"');
     const char *open = influx->at++;
     bool escaped = false;
     for (; influx->at < influx->end && *influx->at != '"'; influx->at++) {
@@ -248,7 +251,9 @@ static bool number_form(struct arena *arena, struct slice text, struct slice *nu
 /* "1i", "-1i", "1u", without the letter. */
 static bool integer_form(struct arena *arena, struct slice text, struct slice *number)
 {
+    assert(text.length > 0);
     char type = text.data[text.length - 1];
+    assert(type == 'i' || type == 'u');
     bool negative = text.data[0] == '-';
     struct slice digits = slice_make(text.data + negative, text.length - 1 - negative);
     if (text.length < 2u + negative || !is_digits(digits) || (negative && type == 'u')) {
@@ -343,6 +348,7 @@ static void skip_blanks(struct influx *influx)
 /* Floor of number × unit / 1000. */
 static bool to_microseconds(int64_t number, int64_t unit_ns, int64_t *time_us)
 {
+    assert(unit_ns == 1 || unit_ns % 1000 == 0);
     if (unit_ns >= 1000) {
         return !__builtin_mul_overflow(number, unit_ns / 1000, time_us);
     }

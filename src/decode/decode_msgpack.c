@@ -25,6 +25,7 @@ static bool read_bytes(struct binary *binary, struct slice key, uint64_t length)
 
 static int64_t extend_sign(uint64_t number, unsigned bytes)
 {
+    assert(bytes >= 1 && bytes <= 8);
     unsigned unused = 64 - 8 * bytes;
     return (int64_t) (number << unused) >> unused;
 }
@@ -42,6 +43,7 @@ static bool read_array(struct binary *binary, struct slice key, uint64_t count)
             return false;
         }
     }
+    assert(array.count == count);
     return binary_close(binary, &array);
 }
 
@@ -155,6 +157,7 @@ static bool read_float(struct binary *binary, struct slice key, bool single)
 static bool read_integer(struct binary *binary, struct slice key, unsigned first)
 {
     uint64_t number = 0;
+    assert(first >= 0xcc && first <= 0xd3);
     unsigned bytes = 1U << (first & 3);
     if (!binary_take_unsigned(binary, bytes, &number)) {
         return false;
@@ -170,6 +173,7 @@ static bool read_long(struct binary *binary, struct slice key, unsigned first)
     unsigned bytes =
         paired ? 2U << (first & 1) : 1U << ((first - (first < 0xd9 ? 0xc4 : 0xd9)) % 3);
     uint64_t length = 0;
+    assert((first >= 0xc4 && first <= 0xc9) || (first >= 0xd9 && first <= 0xdf));
     if (!binary_take_unsigned(binary, bytes, &length)) {
         return false;
     }

@@ -134,6 +134,7 @@ static bool write_duration(struct proto_reader *reader, struct slice key, struct
 static bool write_first(struct proto_reader *reader, const struct proto_message *message,
                         struct slice bytes, struct slice key)
 {
+    assert(message->field_count > 0); /* protobuf_schema refuses well-known types without */
     struct proto_pieces *pieces = proto_collect(reader, message, bytes);
     return pieces != NULL && write_field(reader, &message->fields[0], &pieces[0], key);
 }
@@ -164,6 +165,7 @@ static bool write_members(struct proto_reader *reader, const struct proto_messag
             return false;
         }
     }
+    assert(object.count == 0); /* names of fields are unique: nobody has counted them */
     nodes_close(&reader->binary.nodes, object.index, (uint32_t) message->field_count);
     return true;
 }
@@ -210,6 +212,7 @@ static struct slice merged(struct proto_reader *reader, const struct proto_piece
             at += piece->bytes.length;
         }
     }
+    assert(at == all + length);
     return slice_make(all, length);
 }
 
@@ -251,6 +254,7 @@ static bool name_of_key(struct proto_reader *reader, const struct proto_field *f
     if (!write_scalar(reader, field, piece, (struct slice){0})) {
         return false;
     }
+    assert(nodes->count > 0 && nodes->list[nodes->count - 1].span == 1);
     *name = nodes->list[--nodes->count].text;
     return true;
 }
@@ -276,6 +280,7 @@ static bool write_map(struct proto_reader *reader, const struct proto_message *e
         entries[count].order = count;
         entries[count++].value = parts[1];
     }
+    assert(count == pieces->count && entry_type->field_count == 2);
     qsort(entries, count, sizeof(*entries), compare_entries);
     struct proto_field value = entry_type->fields[1];
     value.presence = false; /* an entry without a value has the default one */
@@ -288,6 +293,7 @@ static bool write_map(struct proto_reader *reader, const struct proto_message *e
         }
         members++;
     }
+    assert(members <= count);
     nodes_close(&reader->binary.nodes, object.index, members);
     return true;
 }
@@ -339,6 +345,7 @@ static bool write_field(struct proto_reader *reader, const struct proto_field *f
                         const struct proto_pieces *pieces, struct slice key)
 {
     const char *outer = reader->at;
+    assert((pieces->count == 0) == (pieces->first == NULL));
     const struct proto_piece *first = pieces->first;
     if (first != NULL && first->bytes.data >= reader->binary.begin &&
         first->bytes.data < reader->binary.end) {
@@ -366,6 +373,7 @@ enum outcome decode_protobuf(const struct decode_input *input, struct arena *are
     const struct state *state = input->state;
     struct proto_reader reader;
     binary_init(&reader.binary, input->payload, arena, error);
+    assert(state != NULL && state->message != NULL); /* prepare() has found it */
     reader.at = reader.binary.begin;
     reader.bytes = 0;
     bool good = write_message(&reader, state->message, input->payload, (struct slice){0});

@@ -10,7 +10,11 @@
 #include "decode/sparkplug_metric.h"
 #include "decode/sparkplug_topic.h"
 
+/* Field numbers of a Payload. */
 enum { PAYLOAD_TIMESTAMP = 1, PAYLOAD_METRICS, PAYLOAD_SEQ };
+
+/* A metric becomes ten nodes at least. */
+enum { METRICS_MAX = NODES_COUNT_MAX / 10 };
 
 struct payload {
     struct sparkplug_metric *metrics;
@@ -23,14 +27,6 @@ struct payload {
 
 /* --- the payload ------------------------------------------------------------------------------ */
 
-static bool take_metric(struct binary *binary, struct payload *payload, struct slice bytes)
-{
-    if (payload->count >= NODES_COUNT_MAX / 10) {
-        return binary_fail(binary, bytes.data, "too many metrics in one payload");
-    }
-    return sparkplug_metric_read(binary, bytes, &payload->metrics[payload->count++]);
-}
-
 static bool read_payload(struct binary *binary, struct slice bytes, struct payload *payload)
 {
     struct wire wire = wire_begin(bytes);
@@ -40,10 +36,13 @@ static bool read_payload(struct binary *binary, struct slice bytes, struct paylo
     while (wire_next(&wire, &field)) {
         count += field.number == PAYLOAD_METRICS && field.type == WIRE_BYTES;
     }
-    payload->metrics = arena_alloc(binary->nodes.arena, (count + 1) * sizeof(*payload->metrics));
-    if (wire.wrong != NULL) {
-        return binary_fail(binary, wire.at, wire.wrong);
+    if (!sparkplug_wire_end(binary, &wire)) {
+        return false;
     }
+    if (count > METRICS_MAX) {
+        return binary_fail(binary, binary->at, "too many metrics in one payload");
+    }
+    payload->metrics = arena_alloc(binary->nodes.arena, (count + 1) * sizeof(*payload->metrics));
     wire = wire_begin(bytes);
     while (wire_next(&wire, &field)) {
         if (field.number == PAYLOAD_TIMESTAMP && field.type == WIRE_VARINT) {
@@ -53,10 +52,12 @@ static bool read_payload(struct binary *binary, struct slice bytes, struct paylo
             payload->seq = field.integer;
             payload->has_seq = true;
         } else if (field.number == PAYLOAD_METRICS && field.type == WIRE_BYTES &&
-                   !take_metric(binary, payload, field.bytes)) {
+                   !sparkplug_metric_read(binary, field.bytes,
+                                          &payload->metrics[payload->count++])) {
             return false;
         }
     }
+    assert(payload->count == count); /* the second walk met what the first one counted */
     return true;
 }
 
@@ -157,6 +158,7 @@ static enum outcome unknown(const struct sparkplug_topic *topic,
                             const struct sparkplug_metric *metric, enum knowledge knowledge,
                             struct error *error)
 {
+    assert(knowledge < sizeof(knowledge_reasons) / sizeof(knowledge_reasons[0]));
     char which[64];
     if (metric->has_name) {
         snprintf(which, sizeof(which), "a metric");
@@ -253,6 +255,7 @@ static size_t collect_metrics(const struct payload *payload, struct birth_metric
                                                      .datatype = metric->datatype};
         }
     }
+    assert(count <= payload->count);
     return count;
 }
 

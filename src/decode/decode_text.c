@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/decode_text.h"
 
+#include <assert.h>
+
 #include "base/text.h"
 #include "decode/json_scan.h"
 
@@ -40,6 +42,7 @@ static size_t character_bytes(struct slice text, size_t at)
 static size_t first_malformed(struct slice text)
 {
     size_t at = 0;
+    assert(!text_is_utf8(text));
     while (at < text.length) {
         size_t bytes = character_bytes(text, at);
         if (!text_is_utf8(slice_make(text.data + at, bytes))) {
@@ -47,6 +50,7 @@ static size_t first_malformed(struct slice text)
         }
         at += bytes;
     }
+    assert(at < text.length);
     return at;
 }
 

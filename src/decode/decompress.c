@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/decompress.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ static struct output output_begin(struct arena *arena, size_t payload_bytes, siz
  * exactly `bytes_max` can end; false when that is used up. */
 static bool output_grow(struct output *output)
 {
+    assert(output->length <= output->capacity + 1 && output->capacity <= output->bytes_max);
     if (output->length <= output->capacity) {
         return true;
     }
@@ -91,6 +93,7 @@ static enum outcome inflate_all(z_stream *stream, bool members, size_t payload_b
         stream->next_out = (Bytef *) output->data + output->length;
         stream->avail_out = (uInt) room;
         int result = inflate(stream, Z_NO_FLUSH);
+        assert(stream->avail_in <= payload_bytes && stream->avail_out <= room);
         size_t taken = payload_bytes - stream->avail_in;
         output->length += room - stream->avail_out;
         if (result == Z_STREAM_END) {
@@ -136,6 +139,7 @@ static int window_bits(size_t bytes_max)
     while (bits < ZSTD_WINDOW_BITS_MAX && ((size_t) 1 << bits) < bytes_max) {
         bits++;
     }
+    assert(bits >= ZSTD_WINDOW_BITS_MIN && bits <= ZSTD_WINDOW_BITS_MAX);
     return bits;
 }
 
@@ -150,6 +154,7 @@ static enum outcome zstd_all(ZSTD_DCtx *context, struct slice payload, struct ou
         }
         ZSTD_outBuffer out = {output->data, output->capacity + 1, output->length};
         left = ZSTD_decompressStream(context, &out, &input);
+        assert(out.pos <= out.size && input.pos <= input.size);
         output->length = out.pos;
         if (ZSTD_isError(left)) {
             return reject_damage(error, input.pos, ZSTD_getErrorName(left));
@@ -210,6 +215,7 @@ enum outcome decompress(struct decompression how, struct slice payload, struct a
     if (payload.length == 0) {
         return error_set(error, OUTCOME_REJECT, "%s: the payload is empty", names[compression]);
     }
+    assert(compression < COMPRESSION_AUTO);
     struct output output = output_begin(arena, payload.length, how.bytes_max);
     enum outcome outcome =
         compression == COMPRESSION_ZSTD

@@ -97,6 +97,7 @@ bool format_same(const struct format *left, const struct format *right)
     if (left->decoder != right->decoder) {
         return false;
     }
+    assert(left->options != NULL && right->options != NULL);
     return left->options == right->options || (left->state == NULL && right->state == NULL &&
                                                same_options(left->options, right->options));
 }

@@ -30,6 +30,7 @@ static bool scan_value(struct scanner *scanner, struct slice key);
 
 static bool scan_fail(struct scanner *scanner, const char *at, const char *what)
 {
+    assert(at >= scanner->begin && at <= scanner->end);
     error_set(scanner->error, OUTCOME_REJECT, "byte %zu: %s", (size_t) (at - scanner->begin) + 1,
               what);
     return false;
@@ -57,6 +58,7 @@ static inline struct node *node_add(struct scanner *scanner, enum value_kind kin
 /* From the opening quote to behind the closing one. */
 static inline bool scan_string(struct scanner *scanner, struct slice *text)
 {
+    assert(scanner->at < scanner->end && *scanner->at == '"');
     const char *start = scanner->at + 1;
     const char *at = json_skip_plain(start, scanner->end);
     if (at < scanner->end && *at == '"') {
@@ -173,6 +175,7 @@ static inline int64_t container_open(struct scanner *scanner, enum value_kind ki
 static inline void container_close(struct scanner *scanner, int64_t index, uint32_t count,
                                    const char *start)
 {
+    assert(scanner->at < scanner->end && (*scanner->at == '}' || *scanner->at == ']'));
     scanner->at++;
     struct node *node = nodes_close(&scanner->nodes, index, count);
     node->text = scanner->special ? slice_make(NULL, 0) : scan_since(scanner, start);

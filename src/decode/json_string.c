@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/json_string.h"
 
+#include <assert.h>
+
 #include "base/text.h"
 
 static int hex_digit(char character)
@@ -32,6 +34,7 @@ static int32_t take_code_unit(struct slice *text)
 
 static size_t put_utf8(int32_t code, char out[4])
 {
+    assert(code >= 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff));
     if (code < 0x80) {
         out[0] = (char) code;
         return 1;
@@ -105,6 +108,7 @@ static const char *decode_escapes(struct slice raw, struct arena *arena, struct 
             if (bytes == 0) {
                 return backslash;
             }
+            assert(bytes <= sizeof(character));
             memcpy(out + length, character, bytes);
             length += bytes;
         }

@@ -7,6 +7,7 @@ void nodes_begin(struct nodes *nodes, struct arena *arena, size_t guess)
 {
     uint32_t capacity = (uint32_t) (guess < 1000 ? guess + 4 : 1000);
     *nodes = (struct nodes){.arena = arena, .capacity = capacity};
+    assert(capacity > 0 && capacity <= NODES_COUNT_MAX);
     nodes->list = arena_alloc(arena, capacity * sizeof(struct node));
 }
 
@@ -15,8 +16,10 @@ bool nodes_grow(struct nodes *nodes)
     if (nodes->count >= NODES_COUNT_MAX) {
         return false;
     }
+    assert(nodes->count == nodes->capacity); /* else there is room */
     uint32_t doubled = nodes->capacity * 2;
     uint32_t capacity = doubled < NODES_COUNT_MAX ? doubled : NODES_COUNT_MAX;
+    assert(capacity > nodes->capacity);
     struct node *list = arena_alloc(nodes->arena, capacity * sizeof(*list));
     memcpy(list, nodes->list, nodes->count * sizeof(*list));
     nodes->list = list;
@@ -32,6 +35,7 @@ const char *nodes_limit(const struct nodes *nodes)
 bool nodes_have_name(const struct nodes *nodes, int64_t index, uint32_t count, struct slice name)
 {
     const struct node *member = &nodes->list[index + 1];
+    assert(nodes->list[index].kind == VALUE_OBJECT);
     for (uint32_t i = 0; i < count; i++, member += member->span) {
         if (slice_equal(member->key, name)) {
             return true;
@@ -61,6 +65,7 @@ bool nodes_have_duplicates(const struct nodes *nodes, int64_t index, uint32_t co
     for (uint32_t i = 0; i < count; i++, member += member->span) {
         names[i] = member->key;
     }
+    assert(member == &nodes->list[nodes->count]);
     qsort(names, count, sizeof(*names), compare_names);
     for (uint32_t i = 1; i < count; i++) {
         if (slice_equal(names[i - 1], names[i])) {
@@ -90,5 +95,6 @@ uint32_t nodes_keep_last(struct nodes *nodes, int64_t index, uint32_t count)
         nodes->count -= span;
         kept--;
     }
+    assert(kept <= count && at == nodes->count);
     return kept;
 }

@@ -52,6 +52,7 @@ static inline struct node *nodes_add(struct nodes *nodes, enum value_kind kind, 
     if (nodes->count == nodes->capacity && !nodes_grow(nodes)) {
         return NULL;
     }
+    assert(nodes->count < nodes->capacity);
     struct node *node = &nodes->list[nodes->count++];
     *node = (struct node){.kind = kind, .span = 1, .key = key, .text = text};
     return node;
@@ -61,6 +62,7 @@ static inline struct node *nodes_add(struct nodes *nodes, enum value_kind kind, 
 static inline int64_t nodes_open(struct nodes *nodes, enum value_kind kind, struct slice key)
 {
     int64_t index = nodes->count;
+    assert(kind == VALUE_ARRAY || kind == VALUE_OBJECT);
     if (nodes->depth == NODES_DEPTH_MAX || nodes_add(nodes, kind, key, (struct slice){0}) == NULL) {
         return -1;
     }
@@ -72,7 +74,8 @@ static inline int64_t nodes_open(struct nodes *nodes, enum value_kind kind, stru
 static inline struct node *nodes_close(struct nodes *nodes, int64_t index, uint32_t count)
 {
     struct node *node = &nodes->list[index];
-    assert(nodes->depth > 0);
+    assert(nodes->depth > 0 && index >= 0 && (uint64_t) index < nodes->count);
+    assert(node->kind == VALUE_ARRAY || node->kind == VALUE_OBJECT);
     node->span = nodes->count - (uint32_t) index;
     node->count = count;
     nodes->depth--;

@@ -54,6 +54,8 @@ static bool add_piece(struct proto_reader *reader, struct proto_pieces *pieces, 
         return false;
     }
     *piece = (struct proto_piece){.integer = integer, .bytes = bytes};
+    assert((pieces->first == NULL) == (pieces->last == NULL));
+    assert((pieces->first == NULL) == (pieces->count == 0));
     if (pieces->last != NULL) {
         pieces->last->next = piece;
     } else {
@@ -69,6 +71,7 @@ static bool unpack(struct proto_reader *reader, enum wire_type type, struct slic
                    struct proto_pieces *pieces)
 {
     struct wire wire = wire_begin(bytes);
+    assert(type == WIRE_VARINT || type == WIRE_FIXED32 || type == WIRE_FIXED64);
     while (wire.at < wire.end) {
         uint64_t integer;
         bool read = type == WIRE_VARINT ? wire_varint(&wire, &integer)
@@ -88,6 +91,7 @@ static bool unpack(struct proto_reader *reader, enum wire_type type, struct slic
 static void clear_others(const struct proto_message *message, const struct proto_field *field,
                          struct proto_pieces *pieces)
 {
+    assert(field->one_of >= 0);
     for (size_t i = 0; i < message->field_count; i++) {
         if (message->fields[i].one_of == field->one_of && &message->fields[i] != field) {
             pieces[i] = (struct proto_pieces){0};
@@ -102,6 +106,7 @@ static bool take_field(struct proto_reader *reader, const struct proto_message *
     if (field == NULL) {
         return true;
     }
+    assert((size_t) (field - message->fields) < message->field_count);
     struct proto_pieces *own = &pieces[field - message->fields];
     enum wire_type type = wire_type_of(field->type);
     if (came->type == type) {

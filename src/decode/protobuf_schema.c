@@ -6,6 +6,7 @@
  */
 #include "decode/protobuf_schema.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -103,6 +104,7 @@ static void read_enum(struct loader *loader, struct slice bytes, struct slice sc
             read_enum_value(field.bytes, &out->values[out->count++]);
         }
     }
+    assert(out->count <= count_fields(bytes, ENUM_VALUE));
     qsort(out->values, out->count, sizeof(*out->values), compare_values);
 }
 
@@ -223,6 +225,7 @@ static void fill_message(struct loader *loader, struct slice bytes, struct proto
             out->by_number[out->field_count++] = one;
         }
     }
+    assert(out->field_count == count);
     qsort(out->by_number, count, sizeof(struct proto_field *), compare_numbers);
     bool shaped = out->meaning == PROTO_PLAIN || out->field_count > 0;
     if (!shaped || (out->map_entry && out->field_count != 2)) {
@@ -340,10 +343,14 @@ enum outcome proto_schema_read(struct slice set, struct arena *arena, struct pro
     read_set(&loader, set);
     schema->messages = arena_alloc(arena, (schema->message_count + 1) * sizeof(*schema->messages));
     schema->enums = arena_alloc(arena, (schema->enum_count + 1) * sizeof(*schema->enums));
+    size_t messages = schema->message_count;
+    size_t enums = schema->enum_count;
     loader.filling = true;
     if (loader.wrong == NULL) {
         read_set(&loader, set);
     }
+    /* The second pass meets what the first one made room for. */
+    assert(schema->message_count == messages && schema->enum_count == enums);
     if (loader.wrong != NULL || schema->message_count == 0) {
         return error_set(error, OUTCOME_REJECT,
                          "no descriptor set (%s): protoc "
@@ -368,6 +375,7 @@ const struct proto_field *proto_field_find(const struct proto_message *message, 
     size_t low = 0;
     size_t high = message->field_count;
     /* Most messages number their fields 1, 2, 3, …: then the number is the place. */
+    assert(number > 0); /* protobuf_wire refuses 0 */
     if (number - 1 < high && message->by_number[number - 1]->number == number) {
         return message->by_number[number - 1];
     }

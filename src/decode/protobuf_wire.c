@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/protobuf_wire.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "base/bytes.h"
@@ -9,6 +10,7 @@ enum { VARINT_BYTES_MAX = 10, GROUP_DEPTH_MAX = 100 };
 
 static bool wire_fail(struct wire *wire, const char *at, const char *what)
 {
+    assert(wire->wrong == NULL && at <= wire->end); /* the first mistake ends the walk */
     wire->at = at;
     wire->wrong = what;
     return false;
@@ -16,13 +18,14 @@ static bool wire_fail(struct wire *wire, const char *at, const char *what)
 
 struct wire wire_begin(struct slice bytes)
 {
-    const char *begin = bytes.length > 0 ? bytes.data : "";
+    const char *begin = bytes.data != NULL ? bytes.data : "";
     return (struct wire){.at = begin, .end = begin + bytes.length};
 }
 
 bool wire_varint(struct wire *wire, uint64_t *integer)
 {
     const char *start = wire->at;
+    assert(start <= wire->end);
     *integer = 0;
     for (unsigned i = 0; i < VARINT_BYTES_MAX; i++) {
         if (wire->at == wire->end) {
@@ -39,6 +42,7 @@ bool wire_varint(struct wire *wire, uint64_t *integer)
 
 bool wire_fixed(struct wire *wire, unsigned bytes, uint64_t *integer)
 {
+    assert(bytes == 4 || bytes == 8);
     if ((size_t) (wire->end - wire->at) < bytes) {
         return wire_fail(wire, wire->end, "the payload ends within a value");
     }
@@ -58,6 +62,7 @@ static bool take_bytes(struct wire *wire, struct slice *bytes)
     }
     *bytes = slice_make(wire->at, (size_t) length);
     wire->at += length;
+    assert(wire->at <= wire->end);
     return true;
 }
 
@@ -77,6 +82,7 @@ static bool take_tag(struct wire *wire, struct wire_field *field)
 /* Everything of a field but a group. */
 static bool take_value(struct wire *wire, struct wire_field *field)
 {
+    assert(field->type != WIRE_GROUP && field->type != WIRE_GROUP_END);
     switch (field->type) {
     case WIRE_VARINT:
         return wire_varint(wire, &field->integer);
@@ -116,6 +122,7 @@ static bool take_group(struct wire *wire, struct wire_field *group)
             return false;
         }
     }
+    assert(field.type == WIRE_GROUP_END && field.start >= begin);
     group->bytes = slice_make(begin, (size_t) (field.start - begin));
     return true;
 }

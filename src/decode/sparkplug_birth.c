@@ -52,6 +52,7 @@ static size_t body_bytes(const struct birth_metric *metrics, size_t count)
 static void put_index(char *at, const struct birth_metric *metrics, size_t count,
                       struct arena *arena)
 {
+    assert(count <= UINT32_MAX);
     struct named *names = arena_alloc(arena, (count + 1) * sizeof(*names));
     for (size_t i = 0; i < count; i++) {
         names[i] = (struct named){metrics[i].name, (uint32_t) i};
@@ -122,6 +123,7 @@ static uint32_t count_of(struct slice content)
 static bool metric_at(struct slice content, uint32_t i, struct birth_metric *metric)
 {
     const char *at = content.data + HEADER_BYTES + (size_t) i * METRIC_BYTES;
+    assert(HEADER_BYTES + ((size_t) i + 1) * METRIC_BYTES <= content.length); /* see count_of() */
     size_t offset = bytes_get_le32(at + 12);
     size_t length = bytes_get_le32(at + 16);
     if (offset > content.length || length > content.length - offset) {

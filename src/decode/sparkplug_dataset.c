@@ -39,6 +39,7 @@ static bool read_columns(struct binary *binary, struct slice bytes, struct colum
     wire = wire_begin(bytes);
     while (wire_next(&wire, &field)) {
         if (field.number == DATASET_COLUMNS && field.type == WIRE_BYTES) {
+            assert(columns->count < room);
             columns->names[columns->count++] = field.bytes;
             if (!binary_check_text(binary, field.bytes)) {
                 return false;
@@ -82,6 +83,7 @@ static bool write_row(struct binary *binary, struct slice bytes, const struct co
             continue;
         }
         size_t i = object.count;
+        assert(columns->type_count == columns->count);
         if (i >= columns->count) {
             return binary_fail(binary, field.start, "a row with more values than columns");
         }

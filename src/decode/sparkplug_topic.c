@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode/sparkplug_topic.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -80,6 +81,7 @@ bool sparkplug_topic_parse(struct slice topic, struct sparkplug_topic *parsed)
         NAMES_BYTES_MAX) {
         return false;
     }
+    assert(levels[2].length > 0); /* split() refuses empty levels */
     struct slice name = slice_make(levels[2].data + 1, levels[2].length - 1);
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (slice_is(name, types[i].name)) {
@@ -92,6 +94,7 @@ bool sparkplug_topic_parse(struct slice topic, struct sparkplug_topic *parsed)
 
 struct slice sparkplug_topic_node(const struct sparkplug_topic *topic, struct arena *arena)
 {
+    assert(topic->type != SPARKPLUG_STATE);
     return arena_printf(arena, "%.*s%.*s/%.*s", SLICE_ARGS(topic->prefix), SLICE_ARGS(topic->group),
                         SLICE_ARGS(topic->edge));
 }
@@ -107,6 +110,7 @@ struct slice sparkplug_topic_device(const struct sparkplug_topic *topic, struct 
 
 struct slice sparkplug_topic_command(const struct sparkplug_topic *topic, struct arena *arena)
 {
+    assert(topic->group.length > 0 && topic->edge.length > 0); /* not of STATE */
     return arena_printf(arena, "%.*sspBv1.0/%.*s/NCMD/%.*s", SLICE_ARGS(topic->prefix),
                         SLICE_ARGS(topic->group), SLICE_ARGS(topic->edge));
 }

@@ -40,7 +40,7 @@ void sparkplug_value_take(struct sparkplug_value *value, const struct wire_field
         [SPB_VALUE_BYTES] = WIRE_BYTES,    [SPB_VALUE_DATASET] = WIRE_BYTES,
         [SPB_VALUE_TEMPLATE] = WIRE_BYTES,
     };
-    uint32_t kind = field->number - first;
+    uint32_t kind = field->number - first; /* wraps around for a smaller number */
     if (field->number >= first && kind < SPB_VALUE_NONE && field->type == types[kind]) {
         *value = (struct sparkplug_value){.kind = (enum sparkplug_value_kind) kind,
                                           .integer = field->integer,
@@ -110,6 +110,7 @@ static bool write_numbers(struct binary *binary, uint32_t datatype, struct slice
                           struct binary_container *array)
 {
     unsigned size = element_bytes[datatype - SPB_INT8_ARRAY];
+    assert(size > 0); /* texts and booleans are written elsewhere */
     if (bytes.length % size != 0) {
         return binary_fail(binary, array->start, "an array ends within an element");
     }
@@ -164,6 +165,7 @@ static bool write_array(struct binary *binary, uint32_t datatype, struct slice b
                         struct slice key)
 {
     struct binary_container array;
+    assert(datatype >= SPB_INT8_ARRAY && datatype < SPB_DATATYPES);
     const char *start = bytes.length > 0 ? bytes.data : binary->at;
     if (!binary_open(binary, VALUE_ARRAY, key, start, &array)) {
         return false;
