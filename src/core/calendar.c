@@ -6,6 +6,8 @@
  */
 #include "core/calendar.h"
 
+#include <assert.h>
+
 enum { CYCLE_YEARS = 400, CYCLE_DAYS = 146097 };
 enum { DAYS_0_TO_2000 = 730425 }; /* 0000-03-01 to 2000-01-01 */
 
@@ -42,9 +44,12 @@ struct civil_date calendar_date(int64_t days)
     int64_t day_of_cycle = days - cycle * CYCLE_DAYS;
     int64_t year_of_cycle =
         (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36524 - day_of_cycle / 146096) / 365;
+    assert(day_of_cycle >= 0 && day_of_cycle < CYCLE_DAYS);
+    assert(year_of_cycle >= 0 && year_of_cycle < CYCLE_YEARS);
     int64_t day_of_year =
         day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-    int64_t month = (5 * day_of_year + 2) / 153;
+    int64_t month = (5 * day_of_year + 2) / 153; /* March is 0 */
+    assert(day_of_year >= 0 && day_of_year < 366 && month < 12);
     return (struct civil_date){
         .year = (int32_t) (year_of_cycle + cycle * CYCLE_YEARS + (month >= 10)),
         .month = (int32_t) (month < 10 ? month + 3 : month - 9),

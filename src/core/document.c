@@ -26,6 +26,7 @@ const struct node *node_element(const struct node *array, int64_t index)
     for (int64_t i = 0; i < wanted; i++) {
         element += element->span;
     }
+    assert(element < array + array->span);
     return element;
 }
 
@@ -40,6 +41,7 @@ struct value node_value(const struct node *node)
     struct value value = {.kind = node->kind, .boolean = node->boolean, .text = node->text};
     if (node->kind == VALUE_ARRAY || node->kind == VALUE_OBJECT) {
         value.node = node;
+        assert(node->span > node->count);
     }
     return value;
 }
@@ -49,6 +51,7 @@ struct value node_value(const struct node *node)
 static void append_base64(struct buf *out, struct slice bytes)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t start = out->length;
     buf_reserve(out, bytes.length / 3 * 4 + 6);
     buf_append_byte(out, '"');
     for (size_t i = 0; i < bytes.length; i += 3) {
@@ -62,6 +65,7 @@ static void append_base64(struct buf *out, struct slice bytes)
         buf_append_byte(out, (uint8_t) (left > 2 ? digits[group & 63] : '='));
     }
     buf_append_byte(out, '"');
+    assert(out->length - start == (bytes.length + 2) / 3 * 4 + 2);
 }
 
 /* Recursion is bounded by the depth that decode/nodes allows. Returns the node behind it. */
@@ -69,6 +73,7 @@ static const struct node *append_container(struct buf *out, const struct node *n
 {
     bool object = node->kind == VALUE_OBJECT;
     const struct node *child = node + 1;
+    assert(object || node->kind == VALUE_ARRAY);
     if (node->text.length > 0) {
         buf_append_slice(out, node->text);
         return node + node->span;

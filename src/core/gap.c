@@ -11,6 +11,8 @@
  */
 #include "core/gap.h"
 
+#include <assert.h>
+
 #include "base/bytes.h"
 
 enum { GAP_FIXED_BYTES = 32 };
@@ -42,6 +44,7 @@ struct message gap_to_message(const struct gap *gap, struct buf *payload)
     bytes_put_le64(at + 24, (uint64_t) gap->messages);
     payload->length = GAP_FIXED_BYTES;
     buf_append_slice(payload, gap->cause);
+    assert(payload->length == GAP_FIXED_BYTES + gap->cause.length);
 
     return (struct message){
         .kind = MESSAGE_GAP,

@@ -91,12 +91,14 @@ static void insert(struct memory *memory, size_t place, const struct memory_entr
     };
     memory->count++;
     memory->bytes += bytes_of(entry);
+    assert(memory->count <= memory->capacity);
 }
 
 /* One empty entry stands for all that are left out one behind the other, so that they take no more
  * than the entries of the same keys. */
 static void leave_out(struct memory *memory, size_t place, const struct memory_entry *entry)
 {
+    assert(place <= memory->count);
     bool before = place > 0 && has_key(memory, place - 1, entry->kind, entry->key);
     struct memory_entry empty = *entry;
     memory->full = true;

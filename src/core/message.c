@@ -17,7 +17,7 @@ uint64_t message_hash(const struct message *message)
 void message_cut(struct message *message)
 {
     assert(message->kind == MESSAGE_PUBLISH && message->whole_bytes == 0);
-    message->kind = MESSAGE_HEAD;
+    message->kind = MESSAGE_HEAD; /* from here on nobody takes it for the whole */
     message->whole_bytes = message->payload.length;
     if (message->payload.length > MESSAGE_HEAD_BYTES) {
         message->payload.length = MESSAGE_HEAD_BYTES;
@@ -25,6 +25,7 @@ void message_cut(struct message *message)
     if (message->properties.length > MESSAGE_HEAD_BYTES) {
         message->properties = slice_make(NULL, 0);
     }
+    assert(message->payload.length <= message->whole_bytes);
 }
 
 bool message_came_for(const struct message *message, uint32_t subscription)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/moment.h"
 
+#include <assert.h>
 #include <strings.h>
 
 #include "base/ascii.h"
@@ -31,6 +32,7 @@ static void skip_spaces(struct moment_scan *scan)
 static bool take_end(struct moment_scan *scan, struct civil_date *date)
 {
     skip_spaces(scan);
+    assert(scan->at <= scan->end);
     struct slice rest = slice_make(scan->at, (size_t) (scan->end - scan->at));
     if (date->year == 0) {
         return false;
@@ -92,6 +94,7 @@ bool moment_parse(struct slice text, struct moment *moment)
 
 bool moment_timestamp(const struct moment *moment, int64_t *microseconds)
 {
+    assert(moment->infinite >= -1 && moment->infinite <= 1);
     if (moment->infinite != 0) {
         *microseconds = moment->infinite < 0 ? INT64_MIN : INT64_MAX;
         return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/moment_scan.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ int64_t moment_fraction(struct slice digits)
     }
     int64_t value = 0;
     for (size_t i = 0; i < digits.length; i++) {
+        assert(ascii_is_digit(digits.data[i]));
         value = value * 10 + (digits.data[i] - '0');
     }
     return (int64_t) rint((double) value / powers[digits.length] * 1e6);
@@ -40,6 +42,7 @@ bool moment_take(struct moment_scan *scan, char wanted)
 bool moment_digits(struct moment_scan *scan, int least, int most, int32_t *number)
 {
     const char *start = scan->at;
+    assert(least >= 0 && least <= most && most <= 9); /* so that it fits into 32 bits */
     *number = 0;
     while (scan->at < scan->end && ascii_is_digit(*scan->at) && scan->at - start < most) {
         *number = *number * 10 + (*scan->at++ - '0');
@@ -55,6 +58,7 @@ static bool take_fraction(struct moment_scan *scan, int64_t *microseconds)
         digits.length++;
     }
     *microseconds = moment_fraction(digits);
+    assert(*microseconds >= 0 && *microseconds <= SECOND_US); /* ".9999999" rounds up to one */
     return digits.length > 0;
 }
 
@@ -64,6 +68,7 @@ bool moment_time(struct moment_scan *scan, int hour_digits, int64_t *time_us)
     int32_t minute;
     int32_t second = 0;
     int64_t fraction = 0;
+    assert(hour_digits == 1 || hour_digits == 2);
     if (!moment_digits(scan, hour_digits, 2, &hour) || !moment_take(scan, ':') ||
         !moment_digits(scan, 2, 2, &minute) || minute >= 60) {
         return false;
@@ -117,6 +122,7 @@ bool moment_zone(struct moment_scan *scan, struct moment *moment)
             return false;
         }
     }
+    assert(hour <= ZONE_HOURS_MAX && minute < MINUTE && second < MINUTE);
     int64_t offset = (hour * HOUR + minute * MINUTE + second) * SECOND_US;
     moment->zone_us = east ? offset : -offset;
     moment->has_zone = true;

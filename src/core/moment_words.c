@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/moment_words.h"
 
+#include <assert.h>
 #include <strings.h>
 
 #include "base/ascii.h"
@@ -109,6 +110,7 @@ static bool take_basic_time(struct words *words, struct moment_scan *scan)
         return false;
     }
     const char *at = digits.data;
+    assert(digits.length == 4 || digits.length == 6);
     int32_t hour = (at[0] - '0') * 10 + at[1] - '0';
     int32_t minute = (at[2] - '0') * 10 + at[3] - '0';
     int32_t second = digits.length == 6 ? (at[4] - '0') * 10 + at[5] - '0' : 0;
@@ -145,6 +147,7 @@ static bool take_behind_time(struct words *words, struct moment_scan *scan)
 static int32_t number_of(struct slice digits)
 {
     int32_t number = 0;
+    assert(digits.length <= 8);
     for (size_t i = 0; i < digits.length; i++) {
         number = number * 10 + (digits.data[i] - '0');
     }
@@ -197,6 +200,7 @@ static bool take_parted_date(struct words *words, struct moment_scan *scan, stru
 /* "20231114", perhaps with "T221320" behind it. */
 static bool take_basic_date(struct words *words, struct moment_scan *scan, struct slice digits)
 {
+    assert(digits.length == 8);
     if (!set_once(&words->year, number_of(slice_make(digits.data, 4))) ||
         !set_once(&words->month, number_of(slice_make(digits.data + 4, 2))) ||
         !set_once(&words->day, number_of(slice_make(digits.data + 6, 2)))) {
@@ -238,6 +242,7 @@ static bool take_word(struct words *words, struct slice word)
 {
     struct moment_scan scan = {word.data, word.data + word.length};
     bool good;
+    assert(word.length > 0);
     if (ascii_is_digit(word.data[0])) {
         good = take_number(words, &scan);
     } else if (ascii_is_letter(word.data[0])) {
@@ -259,6 +264,7 @@ static bool apply_half(struct words *words)
     if (words->half < 0) {
         return true;
     }
+    assert(words->half <= 1);
     int64_t hour = words->moment->time_us / HOUR_US;
     if (hour > HALF_DAY_HOURS) {
         return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/number.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ static bool take_exponent(const char **at, const char *end, int32_t *exponent)
     }
     value = value < NUMBER_EXPONENT_MAX ? value : NUMBER_EXPONENT_MAX;
     *exponent = (int32_t) (negative ? -value : value);
+    assert(*exponent >= -NUMBER_EXPONENT_MAX && *exponent <= NUMBER_EXPONENT_MAX);
     return digits.length > 0;
 }
 
@@ -79,6 +81,7 @@ bool number_first_digit(const struct number *number, size_t *first, int64_t *pla
     while (i < total && number_digit(number, i) == '0') {
         i++;
     }
+    assert(i <= total);
     *first = i;
     *place = number->exponent + (int64_t) number->integer.length - 1 - (int64_t) i;
     return i < total;
@@ -89,6 +92,7 @@ static enum number_fit add_digits(struct slice digits, int64_t wanted, uint64_t 
 {
     for (size_t i = 0; i < digits.length; i++) {
         uint64_t digit = (uint64_t) (digits.data[i] - '0');
+        assert(digit <= 9);
         if ((int64_t) i >= wanted) {
             if (digit != 0) {
                 return NUMBER_HAS_FRACTION;
@@ -133,7 +137,7 @@ static bool small_mantissa(const struct number *number, uint64_t *mantissa)
     if (number->integer.length + number->fraction.length > 19) {
         return false;
     }
-    *mantissa = 0;
+    *mantissa = 0; /* 19 digits stay below 2^64 */
     for (size_t i = 0; i < number->integer.length; i++) {
         *mantissa = *mantissa * 10 + (uint64_t) (number->integer.data[i] - '0');
     }
@@ -162,7 +166,8 @@ static bool fast_float8(const struct number *number, double *real)
         !small_mantissa(number, &mantissa) || mantissa > UINT64_C(1) << DBL_MANT_DIG) {
         return false;
     }
-    double whole = (double) mantissa;
+    assert(mantissa <= UINT64_C(1) << DBL_MANT_DIG);
+    double whole = (double) mantissa; /* exact */
     double result = power < 0 ? whole / powers[-power] : whole * powers[power];
     *real = number->negative ? -result : result;
     return true;
@@ -178,7 +183,8 @@ static bool fast_float4(const struct number *number, double *real)
         !small_mantissa(number, &mantissa) || mantissa > UINT64_C(1) << FLT_MANT_DIG) {
         return false;
     }
-    float whole = (float) mantissa;
+    assert(mantissa <= UINT64_C(1) << FLT_MANT_DIG);
+    float whole = (float) mantissa; /* exact */
     float result = power < 0 ? whole / powers[-power] : whole * powers[power];
     *real = (double) (number->negative ? -result : result);
     return true;

@@ -8,6 +8,8 @@
  */
 #include "core/property.h"
 
+#include <assert.h>
+
 #include "base/bytes.h"
 
 enum wire_type {
@@ -39,12 +41,14 @@ static enum wire_type wire_type_of(unsigned id)
 
 static void slice_drop(struct slice *list, size_t length)
 {
+    assert(length <= list->length);
     list->data += length;
     list->length -= length;
 }
 
 static bool take_integer(struct slice *list, size_t length, uint32_t *number)
 {
+    assert(length >= 1 && length <= sizeof(*number));
     if (list->length < length) {
         return false;
     }
@@ -161,6 +165,7 @@ bool property_find_user(struct slice list, struct slice name, struct property_it
 
 static void append_data(struct buf *list, struct slice data)
 {
+    assert(data.length <= UINT16_MAX); /* cut_data() */
     buf_append_be16(list, (uint16_t) data.length);
     buf_append_slice(list, data);
 }
@@ -179,11 +184,13 @@ static struct slice cut_text(struct slice text)
             cut.length--;
         }
     }
+    assert(cut.length <= UINT16_MAX);
     return cut;
 }
 
 static void append_variable(struct buf *list, uint32_t number)
 {
+    assert(number < UINT32_C(1) << 28); /* four bytes of seven bits: MQTT 5.0, section 1.5.5 */
     for (; number >= 0x80; number >>= 7) {
         buf_append_byte(list, (uint8_t) (0x80 | (number & 0x7f)));
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/rfc3339.h"
 
+#include <assert.h>
+
 struct reader {
     const char *at;
     const char *end;
@@ -18,6 +20,7 @@ static int64_t take_number(struct reader *reader, int count, int64_t max)
             number = number * 10 + (*reader->at++ - '0');
         }
     }
+    assert(number >= 0);
     reader->good = reader->good && number <= max;
     return number;
 }
@@ -45,6 +48,7 @@ static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
 static int64_t days_in_month(int64_t year, int64_t month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    assert(month >= 1 && month <= 12);
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     return month == 2 && leap ? 29 : days[month - 1];
 }
@@ -115,6 +119,7 @@ bool rfc3339_parse(struct slice text, int64_t *time_us)
     if (!reader.good || reader.at != reader.end) {
         return false;
     }
+    assert(fraction >= 0 && fraction < 1000000);
     *time_us = seconds * 1000000 + fraction;
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/subscription.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,13 +17,14 @@ uint32_t subscription_identifier(const char *filter)
     for (; *filter != '\0'; filter++) {
         hash = (hash ^ (unsigned char) *filter) * UINT64_C(0x100000001b3);
     }
-    return (uint32_t) (hash % IDENTIFIER_MAX) + 1;
+    return (uint32_t) (hash % IDENTIFIER_MAX) + 1; /* 0 is no identifier */
 }
 
 struct subscription *subscription_set_add(struct subscription_set *set,
                                           const struct subscription *subscription)
 {
     set->list = memory_resize(set->list, (set->count + 1) * sizeof(set->list[0]));
+    assert(subscription->filter != NULL);
     struct subscription *added = &set->list[set->count++];
     *added = *subscription;
     added->filter = memory_strdup(subscription->filter);

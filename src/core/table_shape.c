@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/table_shape.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -42,6 +43,7 @@ struct column_shape *table_shape_add(struct table_shape *shape, struct slice nam
         shape->columns = memory_resize(shape->columns, capacity * sizeof(shape->columns[0]));
     }
     struct column_shape *column = &shape->columns[shape->count++];
+    assert(name.length == 0 || name.data != NULL);
     *column = (struct column_shape){.name = memory_copy(name), .typmod = -1};
     return column;
 }

@@ -75,6 +75,7 @@ static bool add_char(struct spelling *spelling, char c)
     if (spelling->length + 1 >= sizeof(spelling->words) || c == '\0') {
         return false;
     }
+    assert(spelling->length + 1 < sizeof(spelling->words)); /* the NUL behind */
     spelling->words[spelling->length++] = c;
     spelling->words[spelling->length] = '\0';
     return true;
@@ -83,6 +84,7 @@ static bool add_char(struct spelling *spelling, char c)
 /* Would this name mean the same without its quotes? */
 static bool is_plain(struct slice name)
 {
+    assert(name.length > 0);
     if (slice_is(name, "char") || !is_word_start(name.data[0])) {
         return false;
     }
@@ -97,6 +99,7 @@ static bool is_plain(struct slice name)
 /* Stands on the opening quote. A doubled quote within stands for one, and stays doubled here. */
 static bool scan_quoted(struct scan *scan, struct spelling *spelling)
 {
+    assert(*scan->at == '"');
     const char *start = ++scan->at;
     while (scan->at < scan->end &&
            (*scan->at != '"' || (scan->at + 1 < scan->end && scan->at[1] == '"'))) {
@@ -281,6 +284,7 @@ static bool typmod_of(enum type_modifier modifier, const int32_t *numbers, int c
 static void column_set(struct column_shape *column, const struct type_builtin *type, int32_t typmod,
                        bool array, char *type_name)
 {
+    assert(type_name != NULL && typmod >= -1);
     free(column->type_name);
     column->type_name = type_name;
     column->family = type != NULL ? type->family : TYPE_OTHER;
@@ -304,6 +308,7 @@ static bool set_interval(struct column_shape *column, const struct spelling *spe
             return false;
         }
         shown[0] = '(';
+        assert(digits[0] >= 0 && digits[0] <= 9);
         shown[1] = (char) ('0' + digits[0]);
         shown[2] = ')';
     }
@@ -335,6 +340,7 @@ static bool set_builtin(struct column_shape *column, const struct spelling *spel
     }
     /* format_type() prints a bpchar without length by this name, because "character" means
      * character(1). */
+    assert(type != NULL); /* each alias names a type of the table */
     bool bare = type->family == TYPE_CHAR && typmod < 0;
     const char *name = bare || type->shown == NULL ? type->name : type->shown;
     column_set(column, type, typmod, spelling->array,

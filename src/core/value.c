@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/value.h"
 
+#include <assert.h>
+
 static const char *const kind_names[] = {
     [VALUE_NULL] = "null",   [VALUE_BOOLEAN] = "boolean", [VALUE_NUMBER] = "number",
     [VALUE_TEXT] = "text",   [VALUE_BYTES] = "bytes",     [VALUE_TIME] = "timestamp",
@@ -9,5 +11,6 @@ static const char *const kind_names[] = {
 
 const char *value_kind_name(enum value_kind kind)
 {
+    assert(kind < sizeof(kind_names) / sizeof(kind_names[0]));
     return kind_names[kind];
 }
