@@ -1,8 +1,12 @@
 /*
- *   outbox_prepare ─▶ written ── outbox_commit, outbox_settle at or beyond its mark ─▶ due ── published, confirmed ─▶ deleted
- *                        └────── outbox_abort, outbox_settle before its mark ─▶ deleted
+ * The life of a file:
  *
- * Here is what the loader does with it; the thread that publishes is in outbox_thread.c.
+ *   outbox_prepare ─▶ written ─ outbox_commit, or outbox_settle at or beyond its mark ─▶ due
+ *                        │                                                                │
+ *                        │ outbox_abort, or outbox_settle before its mark       confirmed │
+ *                        └────────────────────────────▶ deleted ◀─────────────────────────┘
+ *
+ * This file has the functions that the loader calls; outbox_thread.c has the thread that publishes.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -187,8 +191,8 @@ enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stor
     return file_sync_directory(outbox->directory_fd, error);
 }
 
-/* With the mutex. One batch always has room: a full outbox must not stop a batch that is larger
- * than it for ever. */
+/* With the mutex. An empty outbox has room for any batch: a batch larger than max_bytes would wait
+ * for ever otherwise. */
 static bool has_room(const struct outbox *outbox, int64_t bytes)
 {
     for (size_t i = 0; i < outbox->list.count; i++) {

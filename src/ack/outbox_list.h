@@ -25,9 +25,9 @@
 enum outbox_state {
     /* its transaction is under way: outbox_commit() and outbox_settle() make it due */
     OUTBOX_WRITTEN,
-    OUTBOX_DUE,   /* published many at a time */
-    OUTBOX_ALONE, /* one at a time: a connection has ended with many of them under way; due again
-                       after `alone` of them */
+    OUTBOX_DUE, /* published many at a time */
+    /* one at a time: a connection has ended with many of them under way; due again after `alone` */
+    OUTBOX_ALONE,
     OUTBOX_ASIDE, /* holds one acknowledgment, which has ended a connection alone */
 };
 
@@ -37,7 +37,7 @@ struct outbox_entry {
     unsigned serial;
     uint64_t turn;  /* the lowest is published next; 0 = outbox_list_add() gives the next one */
     uint32_t count; /* of its acknowledgments */
-    /* so many from the front are done with: confirmed, moved aside or given up */
+    /* how many, from the front, are done with: confirmed, moved aside or given up */
     uint32_t confirmed;
     int64_t bytes; /* of the file */
     enum outbox_state state;

@@ -5,12 +5,14 @@
  * client that publishes there (Mosquitto: a topic of more than 200 levels). Such an answer must not
  * keep back the others, and a connection that ends by chance must cost no answer:
  *
- *   many under way ──ended──▶ one at a time ──ended──▶ aside, behind all others ──ended──▶ behind all others
- *                                   │ nothing more                                  └ the third time alone: given up
- *                                   └ may stand aside: tried where it is, the third time alone given up
+ *   many under way ─ended─▶ one at a time ─ended─▶ aside, behind all others ─ended─▶ tried again
+ *                                 │                                                    behind all
+ *                                 │                                                    others
+ *                                 └─ too many stand aside already: tried again where it stands
  *
- * Given up only when others were confirmed since it was set aside: a broker that takes none of them
- * may take them tomorrow. That does not hold when so many stand aside that no more may.
+ * An acknowledgment is given up when the connection has ended with it alone for the third time, and
+ * others were confirmed since it was set aside. A broker that confirms none of them may take all of
+ * them tomorrow. When too many stand aside already, the third time alone is enough.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -29,13 +31,13 @@ enum outbox_remedy {
     OUTBOX_GIVE_UP,    /* it is done with, and an error in the log */
 };
 
-/* The connection has ended while the next acknowledgment of the entry was under way; alone unless
- * the entry was OUTBOX_DUE. `confirmed`: how many others have been confirmed so far. Changes the
- * entry's state. */
+/* The connection has ended while the next acknowledgment of the entry was under way: among others
+ * when the entry was OUTBOX_DUE, else alone. `confirmed`: how many others have been confirmed so
+ * far. Changes the entry's state. */
 enum outbox_remedy outbox_entry_lost(struct outbox_entry *entry, uint64_t confirmed,
                                      bool aside_full);
 
-/* So many of the entry's acknowledgments were confirmed. */
+/* `count` of the entry's acknowledgments were confirmed. */
 void outbox_entry_confirmed(struct outbox_entry *entry, uint32_t count);
 
 /* How many of the entry's acknowledgments may be under way together. */

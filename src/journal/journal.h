@@ -30,12 +30,13 @@
 struct journal_options {
     const char *directory; /* borrowed; made with mode 0700 when missing */
     int64_t max_bytes;     /* segments on disk together; at least JOURNAL_BYTES_MIN */
-    /* A power loss takes at most what came in so many milliseconds before it; or JOURNAL_SYNC_ALWAYS
-     * (nothing), or JOURNAL_SYNC_NEVER. */
+    /* A power loss takes at most what came in this many milliseconds before it. Also
+     * JOURNAL_SYNC_ALWAYS (takes nothing) or JOURNAL_SYNC_NEVER. */
     int64_t sync_ms;
-    int64_t keep_ms;         /* stored messages stay this long, within max_bytes */
-    uint64_t keep_messages;  /* and so many of the newest stay in any case, within max_bytes; of
-                               those that have to go earlier journal_deliveries() stay */
+    int64_t keep_ms; /* stored messages stay this long, within max_bytes */
+    /* This many of the newest messages stay in any case, within max_bytes. Of those that have to be
+     * deleted earlier journal_deliveries() keeps packet id and hash. */
+    uint64_t keep_messages;
     int64_t keep_free_bytes; /* the journal takes no more of its disk when less than this is left */
     bool read_only; /* for the command line: no lock, no repair, no keeper; append is not allowed */
 };

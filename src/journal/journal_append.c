@@ -1,10 +1,10 @@
 /*
  * The way of an append:
  *
- *   room in the active segment? ──no──▶ take the prepared one (ask the keeper and wait, when it has none)
- *            │ yes                        │ └ none to be had: OUTCOME_RETRY
+ *   room in the active segment? ──no──▶ take the prepared one; when there is none, ask the keeper
+ *            │ yes                        and wait ──none to be had──▶ OUTCOME_RETRY
  *            ▼                            ▼
- *   encode ▶ pwrite ▶ (sync) ▶ publish: under the lock `end` and `last` move, a waiting loader is woken
+ *   encode ──▶ pwrite ──▶ (sync) ──▶ publish: under the lock move `end` and `last`, wake the loader
  *
  * SPDX-License-Identifier: MIT
  */
@@ -128,8 +128,8 @@ static enum outcome open_next_segment(struct journal *journal, int64_t size, str
     return outcome;
 }
 
-/* After a write that did not succeed: zeros behind the last record again, so that half a record
- * never comes back to life. */
+/* After a write that did not succeed: writes zeros behind the last record, so that half a record
+ * can never be read as a whole one later. */
 static enum outcome clear_torn(struct journal *journal, struct error *error)
 {
     if (!journal->active.torn) {
@@ -142,9 +142,9 @@ static enum outcome clear_torn(struct journal *journal, struct error *error)
     return outcome;
 }
 
-/* An fstat() costs as much as the write itself, so a stream of appends asks only now and then: the
- * files of a journal that somebody deletes may take messages for NAME_CHECK_MS more. With "always"
- * each append asks. */
+/* Is it time to ask whether the active segment's file still has a name? An fstat() costs as much as
+ * the write itself, so appends in quick succession ask every NAME_CHECK_MS: for so long a journal
+ * whose files somebody deletes may go on taking messages. With "always" each append asks. */
 static bool name_check_due(struct journal *journal)
 {
     int64_t now_ms;

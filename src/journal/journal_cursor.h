@@ -27,7 +27,7 @@ struct cursor_state {
     uint8_t uuid[16]; /* of the journal */
     uint64_t stored;  /* all up to here is in the database */
     uint64_t last;    /* the highest number given */
-    uint64_t skipped; /* so many numbers up to `last` were never given to a message */
+    uint64_t skipped; /* how many numbers up to `last`, at the end, no message has */
     uint64_t synced;  /* messages up to here are known to be on disk */
     /* messages up to here have been deleted with their segments; written and synced before */
     uint64_t deleted;
@@ -41,8 +41,8 @@ struct journal_cursor {
     int next_synced;  /* the slot for the next synced state: not the one that holds the last */
 };
 
-/* Opens or makes the file and reads the newest sound slot; cursor_found() tells whether there is one
- * (a slot that the disk cannot read is not sound). Read only: a missing file is no error. */
+/* Opens or makes the file and reads the newest sound slot. cursor_found() tells whether there is
+ * one; a slot that the disk cannot read is not sound. Read only: a missing file is no error. */
 enum outcome cursor_open(struct journal_cursor *cursor, int directory_fd, bool read_only,
                          struct cursor_state *state, struct error *error) MUST_CHECK;
 

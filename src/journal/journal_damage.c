@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "journal/segment.h"
 
-/* *unreadable: so many of them could not be read and are something else in the copy. */
+/* *unreadable: how many bytes the disk could not read; the copy has other bytes in their place. */
 static enum outcome copy_bytes(int to_fd, const struct journal_damage *damage, int64_t *unreadable,
                                struct error *error)
 {

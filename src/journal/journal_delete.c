@@ -12,9 +12,9 @@
 #include "journal/journal_state.h"
 #include "journal/segment.h"
 
-/* Without the lock. Cursor first: a position behind deleted messages must not be what a power loss
- * leaves. A full disk may refuse it; then the deletion is what helps, and the database knows the
- * position. */
+/* Without the lock. Writes the position before it deletes: otherwise a power loss could leave a
+ * position that asks for deleted messages. A full disk may refuse the position. The segment is
+ * deleted all the same, because only that makes room, and the database knows the position. */
 static enum outcome delete_file(struct journal *journal, const struct journal_segment *segment,
                                 const struct cursor_state *state, struct error *error)
 {
@@ -43,8 +43,9 @@ static void put_back_oldest(struct journal *journal, const struct journal_segmen
            segment->first_sequence < journal->segments[1].first_sequence);
 }
 
-/* With the lock, which it gives back meanwhile: before anybody sees that the segment is gone.
- * Without room for them the segment goes all the same: nothing else would make room. */
+/* With the lock, which it releases meanwhile. Keeps what journal_deliveries() needs of a segment,
+ * before anybody can see that the segment is gone. Without room for that the segment is deleted all
+ * the same: nothing else would make room. */
 static void keep_deliveries(struct journal *journal, uint64_t first, uint64_t last)
 {
     struct error error;

@@ -3,11 +3,11 @@
  *
  * The receiving side rebuilds its memory of what the broker may repeat (mqtt/redelivery.h) from the
  * journal's newest messages. A journal that is too small to hold them all deletes some of them as
- * soon as they are stored; of these the packet id and the hash stay here, on disk before the
- * segment goes. For each packet id only the newest one: a broker gives an id to another message
- * only when the one before is acknowledged. So 1.5 MB are enough; where they are at most an eighth of
- * max_size and half of the disk's room they are reserved when the journal is opened, for it may be a
- * full disk that makes a journal small.
+ * soon as they are stored. Their packet ids and hashes stay in this file, which is on disk before
+ * the segment is deleted. The file keeps the newest delivery of each packet id: a broker gives an
+ * id to another message only after the acknowledgment of the one before. So 1.5 MB are enough. They
+ * are reserved when the journal is opened, because a full disk may be what makes a journal small;
+ * not where they are more than an eighth of max_size or half of the disk's free room.
  *
  * Bytes: FORMAT.md, "Deliveries". Threads: the keeper writes, and the appender what never was in a
  * segment; anyone reads.
@@ -36,8 +36,8 @@ void deliveries_fini(struct deliveries_file *file);
 /* While the journal is opened for writing: makes the file. */
 enum outcome deliveries_open(struct journal *journal, struct error *error) MUST_CHECK;
 
-/* The keeper, without the lock, before it deletes the segment with the messages `first` to `last`:
- * writes and syncs what is to stay of them. OUTCOME_RETRY when there is no room for it. */
+/* Writes and syncs what is to stay of the messages `first` to `last`. The keeper calls it without
+ * the lock, before it deletes their segment. OUTCOME_RETRY when there is no room. */
 enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t last,
                              struct error *error) MUST_CHECK;
 

@@ -175,8 +175,9 @@ static enum outcome find_uuid(struct recovery *recovery, struct error *error)
 
 /* --- bad headers --- */
 
-/* What must have stood in the header: uuid and name say it, except why numbers were left out, which
- * only a power loss does on a scale that no segment holds messages for. */
+/* What must have stood in a header that is lost: UUID and name give all but `skipped`. A power loss
+ * skips 2^32 numbers, and no segment holds that many messages, so whole multiples of 2^32 between
+ * two segments were skipped. */
 static struct segment_header guess_header(const struct recovery *recovery, size_t index)
 {
     const struct found *found = &recovery->found[index];

@@ -1,6 +1,6 @@
 /*
- * journal_files: the first half of recovery: which segment files there are, whose journal they
- * belong to, and what can be made of bad headers. Only for journal_recovery.c.
+ * journal_files: the first half of recovery: which segment files there are, which journal they
+ * belong to, and which bad headers can be made again. Only for journal_recovery.c.
  *
  * SPDX-License-Identifier: MIT
  */

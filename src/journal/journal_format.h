@@ -35,7 +35,7 @@ struct segment_header {
     uint32_t version;        /* decoded only: what is written is JOURNAL_FORMAT_VERSION */
     uint8_t uuid[16];        /* of the journal */
     uint64_t first_sequence; /* of the first record in this segment; also its file name */
-    uint64_t skipped;        /* so many numbers directly before it were never given to a message */
+    uint64_t skipped;        /* how many numbers directly before it no message has */
     int64_t created_at_us;
 };
 

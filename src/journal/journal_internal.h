@@ -9,7 +9,8 @@
  *              meanwhile
  *   readers    have file descriptors of their own; a file deleted under them stays readable
  *
- * Invariants; [L] hold whenever the lock is free (journal_check() asserts what it can, in test builds):
+ * Invariants. Those marked [L] hold whenever the lock is free. In test builds journal_check()
+ * asserts those that can be seen without reading files.
  *  1 [L] `segments` is sorted by first_sequence; the last is the newest. Only the appender adds (at
  *        the end), only the keeper removes (at the front, never the newest). So indices that the
  *        keeper uses without the lock stay right, pointers do not.

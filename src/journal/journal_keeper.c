@@ -1,12 +1,19 @@
 /*
- * The keeper: the journal's own thread. It alone makes, seals and deletes files, so nothing but the
- * list needs a lock.
+ * The keeper: the journal's own thread. It alone makes, seals and deletes files, so that only the
+ * list of segments needs a lock. Its jobs, in the order of keeper_work():
  *
- *   wake ▶ a segment is asked for? ▶ sync due? ▶ seal what is full ▶ write the position ▶ delete what is old ▶ prepare the next ▶ sleep
+ *   serve     make the segment that the appender waits for
+ *   sync      when the sync policy says so, or journal_sync() waits
+ *   seal      cut a full segment behind its last record
+ *   relent    let the appender try a full disk again
+ *   cursor    write the position
+ *   touch     note in the file's time since when a segment is stored
+ *   delete    the oldest segment, when its time has come
+ *   prepare   the next segment, ahead of time
  *
- * One job at a time, then from the beginning again: what the appender waits for comes first. A job
- * is called with the lock held, gives it back while it works on files, and returns true when it did
- * something.
+ * After each job that did something the keeper begins again with the first: what the appender waits
+ * for is most urgent. A job is called with the lock held, releases it while it works on files, and
+ * returns true when it did something.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -221,9 +228,9 @@ static void discard_prepared(struct journal *journal)
     lock(journal);
 }
 
-/* With the lock. How many bytes there may be beside a new segment. The newest does not count when
- * all of it is stored and the appender waits to leave it: it goes next. Else a huge message could
- * stand in the way of the next one for ever. */
+/* With the lock. How many bytes count against max_bytes when a new segment is made. The newest
+ * segment does not count when all of it is stored and the appender waits to leave it: it is deleted
+ * next. Otherwise one huge message could keep the next one out for ever. */
 static int64_t bytes_in_the_way(const struct journal *journal)
 {
     int64_t bytes = journal->bytes_total;
@@ -234,8 +241,8 @@ static int64_t bytes_in_the_way(const struct journal *journal)
     return bytes;
 }
 
-/* A full journal empties only when batches are stored, and a batch may have acknowledgments to
- * write down on the same disk: the journal must not take the last of it. */
+/* Would a segment of this size take the last room on the disk? A full journal empties only when
+ * batches are stored, and a batch may have to write its acknowledgments to the same disk. */
 static bool takes_the_last(const struct journal *journal, int64_t bytes)
 {
     int64_t left_bytes = journal_larger(DISK_LEFT_BYTES_MIN, journal->options.keep_free_bytes);
@@ -281,9 +288,9 @@ static bool make_prepared(struct journal *journal, int64_t bytes)
     return outcome == OUTCOME_OK;
 }
 
-/* With the lock. A segment of at least `bytes`: one of the usual size, or, when the disk has no
- * room for that, the smallest. Else a disk smaller than a segment would stand still for ever,
- * though all on it is stored. */
+/* With the lock. Makes a segment of at least `bytes`: one of the usual size or, when the disk has
+ * no room for that, the smallest. Otherwise a disk with less room than a usual segment would take
+ * nothing for ever, although everything on it is stored. */
 static bool make_what_fits(struct journal *journal, int64_t bytes)
 {
     int64_t wanted = journal_larger(journal->segment_bytes, bytes);
@@ -345,7 +352,8 @@ static bool keeper_prepare(struct journal *journal)
     return true;
 }
 
-/* A disk that refused a write may take one again: only the next append can tell. */
+/* After a while, lets the appender try a disk that refused a write: only a write can tell whether
+ * there is room again. */
 static bool keeper_relent(struct journal *journal)
 {
     if (!journal->write_full || clock_monotonic_ms() < journal->retry_ms) {

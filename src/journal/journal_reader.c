@@ -124,14 +124,14 @@ enum outcome journal_reader_seek(struct journal_reader *reader, uint64_t sequenc
         reader->before_us = 0;
     }
     reader->position = sequence;
-    reader->skipped =
-        0; /* what was skipped lies before the segment that is open now, or will be found again */
+    /* Skipped numbers lie before the segment that is open now, or will be found again. */
+    reader->skipped = 0;
     return OUTCOME_OK;
 }
 
 /* --- holes --- */
 
-/* Counts what is missing once, however often and by however many readers it is passed. */
+/* Counts missing messages once, however many readers pass the hole and however often. */
 static void count_damage(struct journal *journal, const struct journal_missing *missing)
 {
     uint64_t end = missing->first + missing->count;
@@ -152,9 +152,9 @@ static uint64_t deleted_to(struct journal *journal)
     return deleted;
 }
 
-/* Moves the position up to `end`, of which `to_us` is the time. True when messages are missing on
- * the way: `missing` is filled. What has been deleted and what is damaged are two holes; the second
- * is found at the next call. */
+/* Moves the position up to `end`; `to_us` is the time of the message there. True when messages are
+ * missing on the way, and `missing` tells which. Deleted and damaged messages are two holes: the
+ * next call finds the second one. */
 static bool pass_hole(struct journal_reader *reader, uint64_t end, int64_t to_us,
                       struct journal_missing *missing)
 {
@@ -220,8 +220,8 @@ static void pass_skipped(struct journal_reader *reader, const struct journal_seg
     }
 }
 
-/* With the lock. A segment that is listed but gone: the service beside which we read has deleted
- * it. */
+/* With the lock. Passes over a segment that is in our list but not on disk: the service, beside
+ * which we read, has deleted it. */
 static void pass_deleted(struct journal_reader *reader, size_t index)
 {
     struct journal *journal = reader->journal;

@@ -1,11 +1,16 @@
 /*
- * What journal_open() finds and makes of it; FORMAT.md tells the same for people.
+ * The steps of journal_open() from files to a journal that takes messages; FORMAT.md, "What
+ * recovery does", tells the same for people:
  *
- *   position file ▶ list of segments ▶ their headers ▶ whose journal it is ▶ bad headers: made again or set aside
- *     ▶ newest segment read to its end, tail cut ▶ which number comes next ▶ what may not be on disk yet is written again ▶ synced
+ *   1. read the position file, list the segments, read their headers (journal_files.c)
+ *   2. find out whose journal it is; make bad headers again or set the segment aside
+ *      (journal_files.c)
+ *   3. read the newest segment to its end and cut its tail
+ *   4. find out which number comes next
+ *   5. write again what may not be on disk yet, and sync
  *
- * Damage is logged and never fatal; what makes opening fail is an I/O error, a later version's
- * files, or somebody else's.
+ * Damage is logged and never fatal. Opening fails after an I/O error, and when the files were
+ * written by a later version or belong to another journal.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -156,7 +161,8 @@ static void find_numbers(struct recovery *recovery)
     uint64_t known = recovery_higher(recovery->given_last, given_by_cursor(state));
     uint64_t given = recovery->sound_last;
     if (known > given) {
-        /* So many can't be missing: these are numbers that power losses have left out. */
+        /* A power loss leaves out 2^32 numbers, and no segment ever holds that many messages: whole
+         * multiples of it were skipped, only the rest is missing. */
         given += (known - given) % JOURNAL_SKIP_AFTER_POWER_LOSS;
     }
     uint64_t maybe = recovery_higher(recovery_higher(known, given),
@@ -199,7 +205,7 @@ static enum outcome raise_version(int fd, const struct segment_header *header, s
     return outcome == OUTCOME_OK ? file_sync(fd, error) : OUTCOME_FATAL;
 }
 
-/* When the next message directly follows the last one, the newest segment takes it. */
+/* Continues the newest segment when no number lies between its last message and the next one. */
 static enum outcome continue_newest(struct recovery *recovery, struct error *error)
 {
     struct journal *journal = recovery->journal;
@@ -261,7 +267,7 @@ static enum outcome make_durable(struct recovery *recovery, struct error *error)
     if (!doubtful || journal->options.sync_ms == JOURNAL_SYNC_NEVER) {
         return OUTCOME_OK;
     }
-    /* Without a cursor: the last two. */
+    /* Without a position nothing is known to be synced: take the two newest segments. */
     size_t from = recovery->count > 2 && !recovery->state_found ? recovery->count - 2 : 0;
     for (size_t i = from; i < recovery->count && outcome == OUTCOME_OK; i++) {
         struct journal_segment *segment = &journal->segments[i];

@@ -71,7 +71,8 @@ void journal_account_room(struct journal *journal)
     }
 }
 
-/* The invariants of journal_internal.h that can be looked at without reading files. */
+/* With the lock, in test builds: the invariants of journal_internal.h that can be seen without
+ * reading files. journal_account() calls it, and with that every change of the list of segments. */
 __attribute__((unused)) static void journal_check(const struct journal *journal)
 {
     int64_t bytes = journal->prepared_fd >= 0 ? journal->prepared_bytes : 0;

@@ -2,16 +2,18 @@
  * segment: one file of the journal, from its making to its sealing.
  *
  *   segment_prepare()   "prepared.tmp", all its blocks reserved, synced; no header yet
- *   segment_place()     header written, renamed to its number          (the appender: needs no new block)
+ *   segment_place()     header written, renamed to its number; by the appender, needs no new block
  *   …                   records are appended by pwrite, synced by file_sync()
- *   segment_seal()      cut behind the last record                     (from here on nobody writes)
+ *   segment_seal()      cut behind the last record; nobody writes to it any more
  *
- * Placing syncs the header first when it is asked to, for journals that sync always: a name without
- * a sound header is damage then, and not what a power loss left of a segment in which nothing was
- * acknowledged. Else the sync policy covers header and name like any record (who syncs the segment
- * syncs the directory too), and a header that a power loss took is made again from the name. All
- * functions work relative to the journal's directory. Any thread; two on the same file are the
- * caller's business.
+ * segment_place() syncs the header before it gives the name when it is asked to. Journals that sync
+ * always ask for it: a name without a sound header is damage then, and never what a power loss left
+ * of a segment in which nothing was acknowledged. In other journals the sync policy covers header
+ * and name like any record (whoever syncs the segment syncs the directory too), and a header that a
+ * power loss took is made again from the name.
+ *
+ * All functions work relative to the journal's directory. Any thread may call them; the caller
+ * keeps two threads from working on the same file.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -36,8 +36,8 @@ static int64_t smaller(int64_t left, int64_t right)
     return left < right ? left : right;
 }
 
-/* Makes the buffer start at `offset` with all that it holds from there, in the size that `need`
- * asks for. */
+/* Moves the buffer's beginning to `offset`, keeps the bytes from there on that it has already, and
+ * gives it room for `need` bytes. A buffer that a huge record has left behind shrinks again. */
 static void window_move(struct segment_scan *scan, int64_t offset, size_t need)
 {
     size_t kept = 0;
@@ -107,9 +107,9 @@ static enum place decode_at(struct segment_scan *scan, int64_t offset, struct me
                                                                           : PLACE_NO_RECORD;
 }
 
-/* Where in `bytes`, which start at an aligned place, the next mark stands; bytes.length rounded
- * down when there is none. Notes in *tail_to, as an offset into `bytes`, the end of what is not
- * zero on the way. */
+/* Where the next mark stands in `bytes`, which begin at an aligned place; when there is none,
+ * bytes.length rounded down to 8. Sets *tail_to behind the last byte on the way that is not
+ * zero. */
 static size_t find_mark(struct slice bytes, uint32_t mark, size_t *tail_to)
 {
     size_t at = 0;

@@ -4,11 +4,12 @@
  *     offset
  *       ▼
  *   … │ record │ record │ ??????? │ record │ 0000…     limit
- *       RECORD   RECORD   DAMAGE    RECORD   END (tail_from, tail_to tell of bytes that are not zero)
+ *       RECORD   RECORD   DAMAGE    RECORD   END
  *
- * Believes nothing but a checksum: when there is no sound record at `offset`, every aligned place
- * behind it is tried. Reads through one buffer of 256 KB that grows to the largest record and
- * shrinks back. Recovery and readers share it. One thread.
+ * The scan believes nothing but a checksum. When there is no sound record at `offset`, it tries
+ * every aligned place behind it. At END, tail_from and tail_to tell where bytes that are not zero
+ * stand behind the last record. The scan reads through one buffer of 256 KB, which grows to the
+ * largest record and shrinks back. Recovery and readers share this module. One thread.
  *
  * SPDX-License-Identifier: MIT
  */

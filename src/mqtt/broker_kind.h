@@ -5,18 +5,19 @@
  * No broker says its name in MQTT. CONNACK of MQTT 5 shows some brokers by which properties it
  * carries:
  *
- *   broker      shared    carries                                        known from
- *   RabbitMQ    no        QoS 1, session expiry, topic alias maximum     source of 3.13.7, 4.0.5, 4.3.5
- *   ejabberd    no        session expiry, topic alias maximum,           source, and seen with 23.01
- *                         keepalive
- *   EMQX        yes       retain, wildcard, identifiers, shared: each    source of 4.0.4, 4.4.19, 5.8.9,
- *                         as available; no keepalive or no expiry        6.4
- *   FlashMQ     yes       the same, and keepalive and session expiry     source, and seen with 1.26.2
- *   Mosquitto   yes       topic alias maximum 10                         seen with 2.0.11 and 2.0.20
+ *   broker     shared  CONNACK carries                               known from
+ *   RabbitMQ   no      QoS 1, session expiry, topic alias maximum    source: 3.13.7, 4.0.5, 4.3.5
+ *   ejabberd   no      session expiry, topic alias maximum,          source; seen with 23.01
+ *                      keepalive
+ *   EMQX       yes     that retain, wildcards, identifiers and       source: 4.0.4, 4.4.19, 5.8.9,
+ *                      shared subscriptions are available; not       6.4
+ *                      both keepalive and session expiry
+ *   FlashMQ    yes     the same; keepalive and session expiry        source; seen with 1.26.2
+ *   Mosquitto  yes     topic alias maximum 10                        seen with 2.0.11, 2.0.20
  *
- * AWS IoT carries what EMQX does, and QoS 1. Another broker may carry the same, and every setting
- * may be changed: a kind decides which advice is given and nothing else. README, "Brokers", has the
- * table for people.
+ * AWS IoT carries what EMQX does, and QoS 1. Other brokers may carry the same properties, and
+ * settings change them. So a kind decides which advice is given, and nothing else. README,
+ * "Brokers", has the table for people.
  *
  * Pure.
  *

@@ -12,9 +12,10 @@
 
 /* All pointers borrowed from the configuration. */
 struct broker_options {
-    const char *const *
-        urls; /* mqtt://host:port, mqtts://…, ws://…/path; tried in turn; accepted by broker_address_parse() */
-    size_t url_count;
+    /* "mqtt://host:port", "mqtts://…", "ws://…/path": tried in turn; broker_address_parse() accepts
+     * each. */
+    const char *const *urls;
+    size_t url_count; /* at least 1 */
     const char *client_id;
     bool mqtt5;                /* else 3.1.1 */
     const char *username;      /* NULL = none */
@@ -30,7 +31,7 @@ struct broker_options {
         const char *cert_file;         /* NULL = no client certificate */
         const char *key_file;          /* NULL = in cert_file */
         const char *key_password;      /* NULL = none */
-        const char *key_password_file; /* NULL = none; likewise */
+        const char *key_password_file; /* NULL = none; read again at each attempt */
         const char *alpn; /* NULL or "" = none; names of protocols, with commas between */
         bool verify;      /* certificate and host name */
     } tls;

@@ -111,7 +111,7 @@ static void memory_read(struct intake *intake, uint64_t first)
     journal_reader_free(reader);
 }
 
-/* Anew when some of it was deleted while it was read. */
+/* Reads the journal's end, and reads it again when the keeper deleted a part of it meanwhile. */
 static void memory_rebuild(struct intake *intake, uint8_t broker)
 {
     struct journal *journal = intake->options.journal;
@@ -125,8 +125,8 @@ static void memory_rebuild(struct intake *intake, uint8_t broker)
     } while (journal_first(journal) > first);
 }
 
-/* What was acknowledged to the broker and not yet synced is gone, and nobody can tell how much that
- * was: the table `gap` says since when. */
+/* After a power loss, messages that were acknowledged but not yet synced are gone, and nobody can
+ * tell how many. The table `gap` says since when. */
 static void tell_power_loss(struct intake *intake)
 {
     int64_t last_us;
@@ -216,7 +216,8 @@ static bool is_other_copy(struct intake *intake, const struct message *message)
     return other;
 }
 
-/* Nothing of it is in the journal, and the broker may repeat it to the next process. */
+/* Writes a copy down that is left out: the journal has no record of it, and the broker may repeat
+ * it to the next process. */
 static void note_other_copy(struct intake *intake, const struct message *message)
 {
     struct error error;
@@ -316,8 +317,9 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     }
     atomic_store(&intake->marks_repeats, redelivery_marks(intake->redelivery));
     if (session->lost || session->perhaps_lost) {
-        (void) append_gap(
-            intake); /* one that waits since the start; without room it is part of this one */
+        /* A gap that waits since the start. Without room for it, the new gap covers its time
+         * too. */
+        (void) append_gap(intake);
         note_gap(intake, session->lost ? gap_session_lost : gap_session_perhaps_lost);
     }
     if (append_gap(intake) != OUTCOME_OK) {
@@ -339,7 +341,8 @@ static bool is_repeat(struct intake *intake, const struct message *message)
     return verdict != REDELIVERY_NEW;
 }
 
-/* At least so many bytes had the packet (MQTT 3.1.1, 3.3): topic with its length, packet id, payload. */
+/* How many bytes the PUBLISH packet had at least (MQTT 3.1.1, section 3.3): topic with its length,
+ * packet id, payload. */
 static size_t packet_bytes(const struct message *message)
 {
     return 2 + message->topic.length + 2 + message->payload.length;

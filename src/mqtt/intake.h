@@ -14,13 +14,13 @@
  * when the broker has forgotten it already. Intake holds such a message until there is room or the
  * process stops.
  *
- * MQTT 3.1.1 while subscriptions change (intake_handover): the old and the new one are there at
- * once, and some brokers send a copy for each, none of which says so. They come one right behind
- * the other: a message that equals the one before it in topic and payload and comes within 100 ms
- * is then taken for its copy. That ends as soon as nothing has come for longer than the broker
- * needed to answer, and after 2 s at the latest. What can't be told apart: a message that is
- * published twice within 100 ms in this time, when the broker sends one copy anyhow; of each such
- * pair one is missing. MQTT 5 has identifiers instead (route/copies).
+ * MQTT 3.1.1 while subscriptions change (intake_handover): for a moment the session has the old and
+ * the new subscription, and some brokers send a copy for each. Copies carry no mark, but come one
+ * right behind the other. So during the handover a message that equals the one before it in topic
+ * and payload, and comes within 100 ms, is taken for a copy. The handover ends when nothing has
+ * come for longer than the broker needed to answer, and after 2 s at the latest. One case can't be
+ * told apart: a message that is published twice within 100 ms during the handover, at a broker that
+ * sends one copy; of each such pair one message is missing. MQTT 5 has identifiers (route/copies).
  *
  * Only a broker of MQTT 3.1.1 sends a message larger than max_packet. Intake journals its head and
  * lets it be acknowledged: a refused one would come again for ever.
@@ -49,9 +49,9 @@ struct intake_options {
     int64_t max_packet_bytes; /* larger messages are cut (message_cut()); 0 = no limit */
     int64_t wait_ms;          /* how long the callbacks of one connection may wait for room */
     bool mqtt5;
-    void (*cut)(
-        void *context); /* shuts the connection down; when it returns no acknowledgment can leave */
-    void *context;
+    /* Shuts the connection down: when it returns, no acknowledgment can leave. */
+    void (*cut)(void *context);
+    void *context; /* of `cut` */
 };
 
 enum intake_verdict { INTAKE_JOURNALED, INTAKE_DUPLICATE, INTAKE_REFUSED };

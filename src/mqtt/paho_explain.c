@@ -1,6 +1,6 @@
 /*
- * paho_explain: why a connection was not made, in words for a person: what CONNACK says, else what
- * a look at the address shows.
+ * paho_explain: why a connection was not made, in words for a person: the code of CONNACK if there
+ * was one, otherwise what a connection of our own to the address shows.
  *
  * SPDX-License-Identifier: MIT
  */

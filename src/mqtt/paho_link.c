@@ -24,8 +24,8 @@
 #include "mqtt/paho_internal.h"
 #include "mqtt/paho_wake.h"
 
-/* A wait for CONNACK is made of steps, so that cancelling is noticed. Each address of a host gets at
- * least ATTEMPT_MS. */
+/* A wait for CONNACK is made of steps, so that cancelling is noticed. Each address of a host has at
+ * least ATTEMPT_MS to answer. */
 enum { WAIT_FIRST_MS = 10, WAIT_STEP_MS = 100, ATTEMPT_MS = 1000 };
 
 /* --- losing ----------------------------------------------------------------------------------- */

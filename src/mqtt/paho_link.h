@@ -13,10 +13,10 @@
  *     handle, and starting and ending races.
  *   - No automatic reconnect, no persistence, one URL, callbacks set before connect, the MQTT
  *     version always given.
- *   - Names are resolved here: Paho would do it while it holds the lock that all its callbacks need,
- *     and would try one address only. A plain connection is made to a numeric address. TLS and
- *     WebSocket need the host name for the certificate, SNI and the Host header, so Paho gets the
- *     name, and mqtt/paho_address gives it the address for that name.
+ *   - Names are resolved here. Paho would resolve them while it holds the lock that all its
+ *     callbacks need, and would try one address only. A plain connection is made to a numeric
+ *     address. TLS and WebSocket need the host name for the certificate, SNI and the Host header,
+ *     so Paho gets the name, and mqtt/paho_address gives it the address for that name.
  *   - Callbacks run in Paho's threads with its one lock held; they may not call isConnected,
  *     destroy, set… (they would unlock it). Those here only take the link's mutex and note what
  *     happened; no function here calls Paho while it holds that mutex.
@@ -63,15 +63,20 @@ struct paho_connack {
     bool shared_available;
     bool wildcard_available;
     int topic_alias_max; /* -1: nothing said */
-    bool says_all; /* it says of retain, identifiers, shared and wildcard subscriptions that they
-                            are there, which is the default and needs no word */
+    /* CONNACK says that retain, identifiers, shared and wildcard subscriptions are available, each
+     * of which is the default and need not be said. */
+    bool says_all;
 };
 
 /* Why there is no connection: decides how soon it is worth another try. */
 enum paho_refusal {
-    PAHO_UNREACHABLE, /* no such host, no TCP connection, server unavailable: the broker's session is as it was */
-    PAHO_NO_ANSWER, /* CONNECT may have reached the broker, and may have made a session there */
-    PAHO_DENIED, /* wrong credentials, client id refused, protocol version refused, certificate: until somebody changes something */
+    /* No such host, no TCP connection, server unavailable: the broker's session is as it was. */
+    PAHO_UNREACHABLE,
+    /* CONNECT may have reached the broker, and may have made a session there. */
+    PAHO_NO_ANSWER,
+    /* Credentials, client id, protocol version or certificate are refused, until somebody changes
+     * something. */
+    PAHO_DENIED,
 };
 
 enum paho_loss {
@@ -86,15 +91,17 @@ struct paho_link_options {
     bool status; /* last will: "offline", retained, on broker->status_topic */
     int keepalive_s;
     int window; /* publications under way at most */
-    const atomic_bool *
-        cancelled; /* borrowed; true ends an attempt to connect and a wait for SUBACK; NULL is legal */
-    void *
-        context; /* of the callbacks, which run in Paho's receive thread; NULL callbacks are legal */
-    void (*connected)(void *context,
-                      struct paho_link *link); /* before the first message; its CONNACK is known */
-    void (*arrived)(void *context,
-                    struct message *message); /* when it returns, Paho acknowledges */
-    void (*lost)(void *context);              /* paho_link_up() is false from now on */
+    /* Borrowed; true ends an attempt to connect and a wait for SUBACK. NULL is legal. */
+    const atomic_bool *cancelled;
+
+    /* The callbacks run in Paho's receive thread. Each of them may be NULL. */
+    void *context;
+    /* Before the first message; paho_link_connack() is filled. */
+    void (*connected)(void *context, struct paho_link *link);
+    /* When it returns, Paho acknowledges the message. */
+    void (*arrived)(void *context, struct message *message);
+    /* paho_link_up() is false from now on. */
+    void (*lost)(void *context);
 };
 
 struct paho_failure {
@@ -106,9 +113,9 @@ struct paho_failure {
 };
 
 /*
- * Tries one URL, at most `milliseconds`: all addresses of its host, one after the other, until one
- * gets CONNECT. Not OUTCOME_OK: *link is NULL, and `failure` tells of the first address at which TCP
- * works, else of the last one.
+ * Tries one URL, at most `milliseconds`: all addresses of its host, one after the other, until
+ * CONNECT goes to one of them. Not OUTCOME_OK: *link is NULL, and `failure` tells of the first
+ * address at which TCP works, otherwise of the last one.
  */
 enum outcome paho_link_open(struct paho_link **link, const struct paho_link_options *options,
                             const struct broker_address *address, int64_t milliseconds,
@@ -129,9 +136,10 @@ void paho_link_cut(struct paho_link *link);
 bool paho_link_up(struct paho_link *link);
 enum paho_loss paho_link_loss(struct paho_link *link);
 
-/* The reason code of the broker's DISCONNECT (MQTT 5), and of the last PUBACK or PUBREC that refused
- * a publication; 0: there was none. */
+/* The reason code of the broker's DISCONNECT (MQTT 5); 0: there was none. */
 int paho_link_dismissal(struct paho_link *link);
+
+/* The reason code of the last PUBACK or PUBREC that refused a publication; 0: there was none. */
 int paho_link_refusal(struct paho_link *link);
 
 const struct paho_connack *paho_link_connack(const struct paho_link *link);
@@ -141,7 +149,7 @@ const struct paho_connack *paho_link_connack(const struct paho_link *link);
 #define PAHO_ENTRIES_MAX 100
 #define PAHO_UNANSWERED (-1)
 
-/* A broker may need its time, but not this much. */
+/* How long a broker may take to answer. */
 #define PAHO_ANSWER_MS 30000
 
 /* Subscribes `count` ≤ PAHO_ENTRIES_MAX filters, all under way at once, in small packets: brokers

@@ -32,9 +32,9 @@ void publisher_cancel(struct publisher *publisher);
 /*
  * Connects ahead of the first publication, when there is no connection and the time of the next
  * attempt has come. False: there is none; *error is only set after an attempt (the caller clears it
- * before). A lost connection is made again only when the receiving one is up: with one connection
- * at rest, Paho (1.3.12) sees a second one's progress only each time its poll() of a second is
- * over, so two seconds are the price of being the second.
+ * before). A lost connection is made again only when the receiving one is up: while one connection
+ * is at rest, Paho (1.3.12) looks at a second one only when its poll() of a second is over, which
+ * makes the second connection take two seconds.
  */
 bool publisher_keep_connected(struct publisher *publisher, struct error *error);
 

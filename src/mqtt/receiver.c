@@ -1,9 +1,15 @@
 /*
  * The receiver's thread:
  *
- *   ┌─▶ wait while the journal is crowded ─▶ connect (the next URL) ─▶ subscribe ─▶ "online" ─▶ wait ─┐
- *   │        refused, unreachable: back off          lost, crowded, other subscriptions, stop         │
- *   └──────────────────────────────── "offline", write the session down ◀────────────────────────────┘
+ *   ┌─▶ wait while the journal is crowded
+ *   │      ▼
+ *   │   connect, by the next URL ──refused, unreachable──▶ back off ─▶ (again)
+ *   │      ▼
+ *   │   subscribe, publish "online"
+ *   │      ▼
+ *   │   stay, until the connection is lost, the journal is crowded or the process stops
+ *   │      ▼
+ *   └── publish "offline", write the session down
  *
  * One attempt and one connection are in receiver_connect.c. Paho's receive thread runs its
  * callbacks, and through them everything in intake.
@@ -31,8 +37,8 @@ enum {
     STATUS_MS = 2000, /* for publishing "online" or "offline" */
     FLAPPING = 3,     /* short connections in a row */
     LOOK_MS = 200,    /* how often the receiver asks whether the journal is crowded */
-    /* The longest wait for room in the callbacks of a connection. They hold Paho's threads, and
-     * acknowledgments must get out: those that fill the outbox are what the journal waits for. */
+    /* The longest wait for room in the callbacks of a connection. Callbacks hold Paho's threads,
+     * which also publish acknowledgments: the journal may be full because the outbox is. */
     CALLBACK_MS = 250,
 };
 

@@ -2,8 +2,9 @@
  * receiver: the receiving half. Keeps a connection to one of the brokers, subscribed as asked, and
  * appends what arrives to the journal.
  *
- *   Paho's receive thread: messageArrived → intake (redelivery filter, journal_append) → return = PUBACK
- *   the receiver's own thread: connect, subscribe, notice loss, back off, the next URL, pause while the journal is crowded
+ *   Paho's receive thread       messageArrived → intake (repeat? journal_append) → return = PUBACK
+ *   the receiver's own thread   connects, subscribes, notices loss, backs off, takes the next URL,
+ *                               pauses while the journal is crowded
  *
  * Paho acknowledges whatever the callback returns, so intake returns only after a successful
  * append. When there is no room or the disk failed it cuts the socket first: no PUBACK can leave
@@ -44,8 +45,8 @@ struct receiver_options {
  */
 struct receiver *receiver_start(const struct receiver_options *options);
 
-/* How many of the journal's newest messages it reads at its start, so that what the broker repeats
- * after a crash is recognised: they should stay on disk (journal_options.keep_messages). */
+/* How many of the journal's newest messages the receiver reads at its start to recognize what the
+ * broker repeats after a crash. They should stay on disk (journal_options.keep_messages). */
 uint64_t receiver_tail(const struct broker_options *broker);
 
 /* Other subscriptions from now on (reload); copies the set. */

@@ -22,8 +22,8 @@ enum attempt {
     ATTEMPT_ONLINE,
     ATTEMPT_UNREACHABLE,
     ATTEMPT_DENIED,
-    ATTEMPT_AGAIN,     /* with what was learned, at once */
-    ATTEMPT_SEARCHING, /* likewise, for the filter at which the broker ends the connection */
+    ATTEMPT_AGAIN,     /* try again at once: something was learned */
+    ATTEMPT_SEARCHING, /* the same, to find the filter at which the broker ends the connection */
 };
 
 struct receiver {
@@ -92,8 +92,8 @@ bool receiver_search_due(struct receiver *receiver);
 /* Has the broker confirmed "online" meanwhile? While the connection is up. */
 void receiver_status_look(struct receiver *receiver);
 
-/* Writes it down when the broker has set DUP for the first time in its session. While the connection
- * is up. */
+/* Notes in the file "session" that the broker has set DUP, when it does so for the first time in
+ * its session. While the connection is up. */
 void receiver_session_look(struct receiver *receiver);
 
 /* Publishes "online", if there is a status topic and the broker allows it, and waits for the

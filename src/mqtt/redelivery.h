@@ -11,9 +11,9 @@
  * What can be repeated. We answer in the order of arrival and TCP cuts off only an end. Open
  * messages are therefore the end of what was delivered on a connection, and what was open before
  * and not repeated on it. The memory holds the last `window` messages in the order of their first
- * arrival. A repeat may be repeated again on the next connection. How many messages may be open is
- * the broker's affair: brokers do not all keep to our receive maximum (mqtt/receiver.c), so the
- * window is better too large.
+ * arrival. A repeat may be repeated again on the next connection. Not all
+ * brokers keep to our receive maximum (mqtt/receiver.c), so more messages may be open than we asked
+ * for, and the window must be larger than that.
  *
  * A QoS 1 message with DUP is a repeat when
  *   1. the newest delivery with its packet id came on this connection and had the same topic and
@@ -58,15 +58,15 @@
  *     message is known. Timestamps or counters in payloads avoid it.
  *   - A broker comes back with an old snapshot before the first repeat of its session, so that
  *     nobody knows that it sets DUP. It gives ids again to messages identical to those that had
- *     these ids, within 5 s: taken for repeats. METRIC_MESSAGES_UNMARKED counts all that were recognized
- *     without DUP.
+ *     these ids, within 5 s: taken for repeats. METRIC_MESSAGES_UNMARKED counts the repeats that
+ *     were recognized without DUP.
  *   - A broker numbers anew: a message lost on its way and identical to one that is open is taken
  *     for its repeat.
  *   - A broker reuses an id that is still open (Mosquitto after 65,535 messages without our
- *     acknowledgment); a repeat of a message that is more than `window` or half a round old; repeats
- *     without DUP behind new messages (aedes: one in nine); QoS 2 repeats after new messages from
- *     a broker that reuses ids; EMQX 5.9 to 6.3 sends some messages twice at a reconnect, with new
- *     ids and without DUP: stored twice.
+ *     acknowledgment); a repeat of a message that is more than `window` messages or half a round
+ *     old; repeats without DUP behind new messages (aedes: one in nine); QoS 2 repeats after new
+ *     messages from a broker that reuses ids; EMQX 5.9 to 6.3 sends some messages twice at a
+ *     reconnect, with new ids and without DUP: stored twice.
  *
  * Several brokers (a list of URLs) have sessions of their own, and give the same packet ids.
  * `broker` is the number of the one that a message came from (core/message.h), which the journal
@@ -115,8 +115,8 @@ void redelivery_forget(struct redelivery *redelivery, uint8_t broker);
 void redelivery_connected(struct redelivery *redelivery, uint8_t broker, bool session_present,
                           int64_t now_us);
 
-/* The broker of this connection has set DUP in this session: noted behind redelivery_connected() for
- * an earlier process, asked for the next one. */
+/* Has the broker of this connection set DUP in this session? The caller keeps the answer over a
+ * restart and notes it behind redelivery_connected(). */
 void redelivery_note_marks(struct redelivery *redelivery);
 bool redelivery_marks(const struct redelivery *redelivery);
 

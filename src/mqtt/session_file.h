@@ -23,8 +23,8 @@
  * In between the broker may answer that the session is lost. When the process dies there, the next
  * process is told that a session is present, which may be the new one, and reports a possible gap.
  *
- * "marks_repeats" says that the broker has set DUP in this session: one that equals an older delivery
- * and comes without DUP is then a new message, also behind a restart (mqtt/redelivery.h).
+ * "marks_repeats" says that the broker has set DUP in this session. From then on a delivery without
+ * DUP is a new message, also after a restart, whatever it equals (mqtt/redelivery.h).
  *
  * Where something else than a file stands under the name, a pipe for example, there is none.
  *
@@ -46,13 +46,17 @@
 
 /* What is known of a session. mqtt/receiver_connect.c goes from one to the other. */
 enum session_state {
-    SESSION_UNKNOWN, /* at first, and while subscriptions change: everything must be subscribed again.
-                        Left when all is subscribed. */
-    SESSION_SETTLED, /* the broker's session holds exactly `held`. Left before CONNECT is sent. */
-    SESSION_PARTLY,  /* likewise, and perhaps filters that were not answered when the connection
-                        ended; not written down, where it counts as unknown */
-    SESSION_CONNECTING, /* CONNECT was sent to a broker that had a session, and nobody knows what
-                           CONNACK said. Left at CONNACK. */
+    /* At first, and while subscriptions change: everything must be subscribed again. Left when all
+     * is subscribed. */
+    SESSION_UNKNOWN,
+    /* The broker's session holds exactly `held`. Left before CONNECT is sent. */
+    SESSION_SETTLED,
+    /* The session holds `held`, and perhaps filters that were not answered when the connection
+     * ended. The file has no word for this state: after a restart it is SESSION_UNKNOWN. */
+    SESSION_PARTLY,
+    /* CONNECT was sent to a broker that had a session, and nobody knows what CONNACK said. Left at
+     * CONNACK. */
+    SESSION_CONNECTING,
 };
 
 struct session {

@@ -13,7 +13,8 @@
 #include "mqtt/broker_options.h"
 
 /* Connects to a broker that has just accepted `client_id` without a last will. NULL: the topic is
- * allowed, or none is configured. Else what is refused and why, for a person; the caller frees it. */
+ * allowed, or none is configured. Otherwise what is refused and why, for a person; the caller frees
+ * the text. */
 char *status_check(const struct broker_options *broker, const char *url, const char *client_id);
 
 #endif

@@ -2,11 +2,11 @@
  * subscribe: makes a broker's session hold exactly the wanted subscriptions. A covered one
  * (core/subscription) is wanted while the broker refuses the filter that covers it.
  *
- * What is held already is left alone (a SUBSCRIBE again would bring the retained messages again),
- * except for RETAIN_SEND, which wants them at every connection. What the broker refuses, grants
- * with a lower QoS, or answers by ending the connection (mqtt/subscribe_search) is logged. While a
- * filter is left out because of such an end, nothing is unsubscribed: the old filters may bring what
- * the missing one would bring.
+ * Subscriptions that the session holds already are not sent again, because a SUBSCRIBE brings the
+ * retained messages again; RETAIN_SEND wants that at every connection. The log names the filters
+ * that the broker refuses, grants with a lower QoS, or answers by ending the connection
+ * (mqtt/subscribe_search). While a filter is left out because of such an end, nothing is
+ * unsubscribed: the old filters may bring the messages of the missing one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,8 +30,9 @@ struct subscribe_job {
     const atomic_bool *cancelled; /* the process stops */
     int64_t since_ms;             /* monotonic; the connection lives since */
     bool connecting;              /* this is the first time on this connection */
-    bool trusted; /* session->held is what the broker holds; else everything is subscribed (and
-                        what is held but not wanted unsubscribed all the same) */
+    /* session->held is what the broker holds. If not, everything is subscribed; what is held and
+     * not wanted is unsubscribed in either case. */
+    bool trusted;
 };
 
 struct subscribe_result {

@@ -60,9 +60,9 @@ unsigned subscribe_search_ends(const struct subscribe_search *search, const char
 /* How long a connection must have lived before this filter is subscribed on it. */
 int64_t subscribe_search_quiet_ms(const struct subscribe_search *search, const char *filter);
 
-/* The connection ended while these `count` > 0 filters were not answered. `proof`: as above, and the
- * session does not hold the filter, which was alone. The filter that is left out from now on, else
- * NULL; borrowed until the next call. */
+/* The connection ended while these `count` > 0 filters were not answered. `proof`: as above; the
+ * filter was alone, and the session does not hold it. Returns the filter that is left out from now
+ * on, or NULL; borrowed until the next call. */
 const char *subscribe_search_ended(struct subscribe_search *search, const char *const *filters,
                                    size_t count, bool proof, int64_t now_ms);
 
