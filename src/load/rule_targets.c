@@ -230,10 +230,25 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     return true;
 }
 
-/* Can rows go to what was found? If not, *error says why. */
-static bool is_usable(const struct rule_options *options, const struct pg_found *found,
-                      struct error *error)
+/* A column of the rule into which this role may not insert; NULL when there is none. PostgreSQL
+ * itself would only say "permission denied for table". */
+static const char *denied_column(const struct rule *rule, const struct pg_table *table)
 {
+    for (size_t i = 0; i < rule->column_count; i++) {
+        const struct column_shape *column =
+            table_shape_find(table->shape, slice_of(rule->column_names[i]));
+
+        if (column != NULL && column->denied && !column->generated) {
+            return rule->column_names[i];
+        }
+    }
+    return NULL;
+}
+
+/* Can rows go to what was found? If not, *error says why. */
+static bool is_usable(const struct rule *rule, const struct pg_found *found, struct error *error)
+{
+    const struct rule_options *options = rule->options;
     const char *state = "42501";
 
     if (found->failed) {
@@ -245,6 +260,13 @@ static bool is_usable(const struct rule_options *options, const struct pg_found 
     } else if (!found->table->can_insert) {
         error_set(error, OUTCOME_REJECT, "no permission to insert into \"%s\"",
                   options->table.text);
+    } else if (denied_column(rule, found->table) != NULL) {
+        const char *column = denied_column(rule, found->table);
+
+        error_set(error, OUTCOME_REJECT,
+                  "no permission to insert into column \"%s\" of \"%s\": grant insert (%s) on it "
+                  "to this role",
+                  column, options->table.text, column);
     } else {
         return true;
     }
@@ -262,7 +284,7 @@ static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_fou
     forget(targets, rule);
     error_clear(error);
     if (found != NULL) {
-        if (!is_usable(targets->ruleset->rules[rule]->options, found, error)) {
+        if (!is_usable(targets->ruleset->rules[rule], found, error)) {
             return false;
         }
         table = found->table;

@@ -124,6 +124,18 @@ def test_table_denied_and_granted(env):
     assert env.dead_letters() == []
 
 
+def test_denied_column_is_named(env):
+    """INSERT is granted on all columns but one: the rule is parked with the column's name and what to do; then its messages follow."""
+    env.admin("create table t (a int, b int); grant select, insert (a) on t to bridge")
+    bridge = env.bridge('{ name = "t"; topic = "~/t"; table = "t"; columns = { a = "$.a"; b = "$.b"; }; }')
+    env.publish([("~/t", '{"a": 1, "b": 2}')])
+    line = bridge.wait_log("rule parked")
+    assert "no permission to insert into column" in line and "grant insert (b)" in line.replace('\\"', ""), line
+    env.admin("grant insert (b) on t to bridge")
+    env.wait(lambda: env.admin("select a, b from t") == [(1, 2)], 15, "not stored")
+    assert env.dead_letters() == []
+
+
 @quick
 def test_denied_rule_leaves_the_others_alone(env):
     """Also while its table is looked at again, which happens every five seconds."""

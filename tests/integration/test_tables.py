@@ -6,7 +6,7 @@ SPDX-License-Identifier: MIT
 import os
 import re
 
-from env import quick
+from env import limit, quick
 
 LONG = "a_name_that_is_longer_than_the_sixty_three_bytes_that_postgresql_keeps"
 
@@ -261,6 +261,44 @@ def test_batches_make_nothing_in_the_catalog(env):
         assert env.dead_letters() == []
     finally:
         env.admin("drop event trigger no_ddl")
+
+
+CATALOGS = ("pg_class", "pg_attribute", "pg_type", "pg_depend", "pg_index", "pg_constraint", "pg_shdepend", "pg_sequence")
+
+
+@limit(90)
+def test_catalogs_stay_flat_behind_a_snapshot(env):
+    """Somebody holds a snapshot, as pg_dump does for hours: hundreds of batches with upserts and own SQL add nothing to the catalogs."""
+    env.sql("create table up (k text primary key, n int); create table kept (k text primary key, n int); create table own (k text, n int)")
+    rule = '{ name = "%s"; topic = "~/{k}"; columns = { k = "{k}%s"; n = "$.n%s"; }; %s },'
+    bridge = env.bridge(rule % ("up", "", "", 'table = "up"; key = "k"; on_conflict = "update"; newest = "n";')
+                        + rule % ("kept", "", "", 'table = "kept"; key = "k"; on_conflict = "nothing";')
+                        + rule % ("own", " :: text", " :: int", 'sql = "insert into own select k, n from batch";'),
+                        batch={"max_delay": "0s"})
+    env.publish([("~/a", '{"n": -1}')])
+    bridge.wait_quiet()
+
+    def catalogs():
+        return env.admin("select relname, n_tup_ins + n_tup_upd + n_tup_del, n_dead_tup, pg_relation_size(relid) from pg_stat_sys_tables "
+                         "where schemaname = 'pg_catalog' and relname = any(%s) order by 1", list(CATALOGS))
+    bridge.restart()
+    env.connection("bridge").close()  # a backend tells its statistics at its end at the latest, that of the tables' maker too
+    env.wait(lambda: not env.admin("select from pg_stat_activity where usename = 'bridge' and datname = current_database() "
+                                   "and application_name = 'test'"), 10, "a backend stays")
+    holder = env.run.connect(env.database)
+    env.closing.append(holder.close)
+    holder.cursor().execute("begin isolation level repeatable read; select count(*) from up")
+    before, batches = catalogs(), bridge.metric("batches_total")
+    env.publish_in_background((("~/" + "abc"[n % 3], '{"n": %d}' % n) for n in range(3000)), rate=300).finish()
+    env.wait_rows("own", 3001)
+    bridge.wait_quiet()
+    batches = bridge.metric("batches_total") - batches
+    assert env.sql("select k, n from up order by k") == [("a", 2997), ("b", 2998), ("c", 2999)]
+    bridge.stop()
+    env.wait(lambda: not env.admin("select from pg_stat_activity where application_name like 'mqtt2pg%%' and datname = current_database()"), 10,
+             "a backend stays")
+    assert batches > 200 and catalogs() == before, f"{batches:.0f} batches: {before} became {catalogs()}"
+    print(f"     {batches:.0f} batches behind a snapshot, nothing in the catalogs")
 
 
 def test_two_rules_write_one_table_in_the_order_of_messages(env):
