@@ -105,7 +105,7 @@ static enum outcome find_rows(const struct stage *stage, const struct replay_cou
     }
     buf_append_text(&sql, ")");
     enum outcome outcome =
-        pg_query(stage->options.connection, buf_string(&sql), 0, NULL, &rows, failure);
+        pg_query(stage->options.connection, buf_string(&sql), PG_NO_PARAMS, &rows, failure);
     *found = outcome == OUTCOME_OK && slice_is(pg_rows_slice(rows, 0, 0), "t");
     pg_rows_free(rows);
     buf_fini(&sql);

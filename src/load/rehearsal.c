@@ -169,7 +169,7 @@ static enum outcome insert_returning(const struct attempt *attempt, struct slice
     buf_fini(&header);
     buf_fini(&trailer);
     if (outcome == OUTCOME_OK) {
-        outcome = pg_query(connection, attempt->target->after, 0, NULL, &rows, failure);
+        outcome = pg_query(connection, attempt->target->after, PG_NO_PARAMS, &rows, failure);
     }
     for (int i = 0; rows != NULL && i < pg_rows_count(rows); i++) {
         size_t start = rehearsal->rows.length;
@@ -192,7 +192,7 @@ static enum outcome append_written(const struct attempt *attempt, const char *ta
                "where written.xmin::text::bigint = txid_current() %% 4294967296 limit 1000",
                table);
     enum outcome outcome =
-        pg_query(attempt->stage->connection, buf_string(&sql), 0, NULL, &rows, failure);
+        pg_query(attempt->stage->connection, buf_string(&sql), PG_NO_PARAMS, &rows, failure);
     for (int i = 0; outcome == OUTCOME_OK && i < pg_rows_count(rows); i++) {
         size_t start = rehearsal->rows.length;
         buf_append_slice(&rehearsal->rows, pg_rows_slice(rows, i, 0));
@@ -210,7 +210,7 @@ static enum outcome read_written(const struct attempt *attempt, struct rehearsal
 {
     struct pg_rows *tables = NULL;
     enum outcome outcome =
-        pg_query(attempt->stage->connection, sql_rehearsal_written, 0, NULL, &tables, failure);
+        pg_query(attempt->stage->connection, sql_rehearsal_written, PG_NO_PARAMS, &tables, failure);
 
     rehearsal->returned = outcome == OUTCOME_OK && pg_rows_count(tables) > 0;
     for (int i = 0; outcome == OUTCOME_OK && i < pg_rows_count(tables); i++) {

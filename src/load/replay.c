@@ -70,7 +70,7 @@ enum outcome replay_read(const struct replay_options *options, struct replay_sta
     const char *values[] = {options->ruleset->client_id, info.uuid,
                             options->ruleset->rules[options->rule]->name};
     enum outcome outcome =
-        pg_query_schema(options->connection, sql_replay_read, 3, values, &rows, failure);
+        pg_query_schema(options->connection, sql_replay_read, PG_PARAMS(values), &rows, failure);
     *state = (struct replay_state){.found = outcome == OUTCOME_OK && pg_rows_count(rows) > 0};
     if (state->found) {
         state->done = (uint64_t) number_at(rows, 0);
@@ -92,7 +92,7 @@ enum outcome replay_begin(const struct replay_options *options, struct pg_failur
         options->ruleset->client_id, info.uuid, options->ruleset->rules[options->rule]->name,
         signed_number(from, options->from_us), signed_number(to, options->to_us)};
     enum outcome outcome =
-        pg_query_schema(options->connection, sql_replay_begin, 5, values, &rows, failure);
+        pg_query_schema(options->connection, sql_replay_begin, PG_PARAMS(values), &rows, failure);
     pg_rows_free(rows);
     return outcome;
 }
@@ -108,8 +108,8 @@ static enum outcome move(const struct replay *replay, bool finished)
     const char *values[] = {client_id(replay),      info.uuid,
                             replay->rule->name,     number(from, replay->from),
                             number(to, replay->to), finished ? "true" : "false"};
-    enum outcome outcome = pg_query_schema(replay->options->connection, sql_replay_move, 6, values,
-                                           &rows, replay->failure);
+    enum outcome outcome = pg_query_schema(replay->options->connection, sql_replay_move,
+                                           PG_PARAMS(values), &rows, replay->failure);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) == 0) {
         pg_failure_set(replay->failure, SQL_STOP,
                        "another replay of this rule goes on, or took its place");

@@ -134,8 +134,12 @@ static enum outcome settle_letters(const struct retry *retry, struct pg_failure 
         if (verdict->verdict != VERDICT_REJECTED) {
             gone[gone_count++] = id;
         } else {
-            outcome = dead_letter_update(connection, id, verdict->reason, verdict->sqlstate,
-                                         verdict->waits, failure);
+            const struct dead_letter letter = {.id = id,
+                                               .reason = verdict->reason,
+                                               .sqlstate = verdict->sqlstate,
+                                               .waits = verdict->waits};
+
+            outcome = dead_letter_update(connection, &letter, failure);
         }
     }
     if (outcome == OUTCOME_OK && gone_count > 0) {

@@ -258,7 +258,9 @@ static enum outcome check_conflict(const struct rule *rule, struct pg_connection
         key[i] = options->key[i].text;
         buf_printf(&names, "%s%s", i == 0 ? "" : ", ", key[i]);
     }
-    outcome = pg_catalog_unique(connection, table, key, options->key_count, &found, failure);
+    outcome = pg_catalog_unique(
+        connection, &(struct pg_key){.table = table, .columns = key, .count = options->key_count},
+        &found, failure);
     if (outcome == OUTCOME_OK && !found) {
         problem_error(problems, options->key[0].place, "key",
                       "on_conflict needs a unique index on (%s): create unique index on %s (%s)",

@@ -37,7 +37,7 @@ static enum add_column_result look_at_comment(struct pg_connection *connection,
     const char *comment;
     enum add_column_result result = ADD_COLUMN_REFUSED;
 
-    if (pg_query(connection, sql, 2, values, &rows, failure) != OUTCOME_OK) {
+    if (pg_query(connection, sql, PG_PARAMS(values), &rows, failure) != OUTCOME_OK) {
         return pg_is_connected(connection) ? ADD_COLUMN_REFUSED : ADD_COLUMN_LOST;
     }
     comment = pg_rows_count(rows) == 1 ? pg_rows_text(rows, 0, 0) : NULL;

@@ -42,7 +42,7 @@ enum outcome bridge_row_write(struct pg_connection *connection, const struct bri
     };
 
     enum outcome outcome =
-        pg_query_schema(connection, sql_bridge_write, 13, values, &rows, failure);
+        pg_query_schema(connection, sql_bridge_write, PG_PARAMS(values), &rows, failure);
     *ours = outcome == OUTCOME_OK && pg_rows_count(rows) == 1;
     pg_rows_free(rows);
     return outcome;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/dead_letter.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,7 +194,7 @@ enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_lett
         waiting_text(query->waiting),
     };
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_fitting, 8, values, &result, failure);
+        pg_query_schema(connection, sql_dead_letter_fitting, PG_PARAMS(values), &result, failure);
 
     if (outcome == OUTCOME_OK) {
         query->limit = (int) integer_at(result, 0, 0);
@@ -225,7 +226,8 @@ enum outcome dead_letters_read(struct pg_connection *connection,
     if (query->lock) {
         buf_append_text(&sql, " for update of d skip locked");
     }
-    enum outcome outcome = pg_query(connection, buf_string(&sql), 8, values, &result, failure);
+    enum outcome outcome =
+        pg_query(connection, buf_string(&sql), PG_PARAMS(values), &result, failure);
     if (outcome == OUTCOME_OK) {
         read_rows(rows, result);
     }
@@ -251,7 +253,7 @@ enum outcome dead_letters_parked(struct pg_connection *connection, const char *c
     pg_quote_array(&names, rules, count);
     const char *values[] = {buf_string(&names), pg_client_id(connection)};
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_parked, 2, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_parked, PG_PARAMS(values), &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
         parked[strtol(pg_rows_text(rows, row, 0), NULL, 10) - 1] = true;
     }
@@ -267,7 +269,8 @@ enum outcome dead_letters_lock(struct pg_connection *connection,
     struct pg_rows *rows = NULL;
     const char *values[] = {pg_schema(connection), query->client_id, query->rule,
                             wait ? "true" : "false"};
-    enum outcome outcome = pg_query(connection, sql_dead_letter_lock, 4, values, &rows, failure);
+    enum outcome outcome =
+        pg_query(connection, sql_dead_letter_lock, PG_PARAMS(values), &rows, failure);
 
     *taken = outcome == OUTCOME_OK && pg_rows_count(rows) == 1 && is_true(rows, 0, 0);
     pg_rows_free(rows);
@@ -287,25 +290,26 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t
     buf_append_byte(&array, '}');
     const char *values[] = {buf_string(&array)};
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_delete, 1, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_delete, PG_PARAMS(values), &rows, failure);
     buf_fini(&array);
     pg_rows_free(rows);
     return outcome;
 }
 
-enum outcome dead_letter_update(struct pg_connection *connection, int64_t id, const char *reason,
-                                const char *sqlstate, bool waits, struct pg_failure *failure)
+enum outcome dead_letter_update(struct pg_connection *connection, const struct dead_letter *letter,
+                                struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     struct buf clean = {0};
     char number[NUMBER_TEXT];
+    bool has_state = letter->sqlstate != NULL && letter->sqlstate[0] != '\0';
 
-    dead_letter_append_text(&clean, slice_of(reason));
-    const char *values[] = {number_text(number, id), buf_string(&clean),
-                            sqlstate != NULL && sqlstate[0] != '\0' ? sqlstate : NULL,
-                            waits ? "true" : "false"};
+    assert(letter->id != 0 && letter->reason != NULL);
+    dead_letter_append_text(&clean, slice_of(letter->reason));
+    const char *values[] = {number_text(number, letter->id), buf_string(&clean),
+                            has_state ? letter->sqlstate : NULL, letter->waits ? "true" : "false"};
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_update, 4, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_update, PG_PARAMS(values), &rows, failure);
     pg_rows_free(rows);
     buf_fini(&clean);
     return outcome;
@@ -323,7 +327,7 @@ enum outcome dead_letters_purge(struct pg_connection *connection,
 
     *purged = 0;
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_purge, 3, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_purge, PG_PARAMS(values), &rows, failure);
     if (outcome == OUTCOME_OK) {
         *purged = pg_rows_affected(rows);
     }
@@ -339,7 +343,7 @@ enum outcome dead_letters_find_strays(struct pg_connection *connection,
     pg_quote_array(&known, strays->known, strays->known_count);
     const char *values[] = {buf_string(&known), pg_client_id(connection)};
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_strays, 2, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_strays, PG_PARAMS(values), &rows, failure);
     if (outcome == OUTCOME_OK) {
         strays->letters = strtoll(pg_rows_text(rows, 0, 0), NULL, 10);
         buf_append_slice(&strays->rules, pg_rows_slice(rows, 0, 1));
@@ -359,7 +363,7 @@ enum outcome dead_letters_count(struct pg_connection *connection, struct dead_le
     pg_quote_array(&names, counts->rules, counts->rule_count);
     const char *values[] = {pg_client_id(connection), buf_string(&names)};
     enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_counts, 2, values, &rows, failure);
+        pg_query_schema(connection, sql_dead_letter_counts, PG_PARAMS(values), &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
         const char *name = pg_rows_text(rows, row, 0);
         int64_t letters = strtoll(pg_rows_text(rows, row, 1), NULL, 10);

@@ -119,9 +119,9 @@ enum outcome dead_letters_lock(struct pg_connection *connection,
 /* Inside a transaction. */
 enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t *ids, size_t count,
                                  struct pg_failure *failure) MUST_CHECK;
-/* Failed again: it gets the new reason and is not parked. */
-enum outcome dead_letter_update(struct pg_connection *connection, int64_t id, const char *reason,
-                                const char *sqlstate, bool waits,
+/* The letter of this id failed again: it gets this reason, sqlstate and `waits`, and is not parked.
+ * Its other members do not count. */
+enum outcome dead_letter_update(struct pg_connection *connection, const struct dead_letter *letter,
                                 struct pg_failure *failure) MUST_CHECK;
 /* Removes those of letters->client_id and letters->rule that failed before
  * letters->older_than_us; its other members do not count. Parked ones stay: they are to be stored yet. */

@@ -34,7 +34,8 @@ enum outcome gap_insert(struct pg_connection *connection, const struct gap *gap,
         gap->to_us != 0 ? number_text(numbers[2], gap->to_us) : NULL,
         gap->messages >= 0 ? number_text(numbers[3], gap->messages) : NULL,
     };
-    enum outcome outcome = pg_query_schema(connection, sql_gap_insert, 6, values, &rows, failure);
+    enum outcome outcome =
+        pg_query_schema(connection, sql_gap_insert, PG_PARAMS(values), &rows, failure);
     pg_rows_free(rows);
     buf_fini(&cause);
     return outcome;
@@ -93,7 +94,8 @@ enum outcome gaps_read(struct pg_connection *connection, const struct gap_query 
                             query->id != 0 ? number_text(number, query->id) : NULL};
 
     *rows = (struct gap_rows){0};
-    enum outcome outcome = pg_query_schema(connection, sql_gaps_read, 3, values, &result, failure);
+    enum outcome outcome =
+        pg_query_schema(connection, sql_gaps_read, PG_PARAMS(values), &result, failure);
     if (outcome == OUTCOME_OK) {
         read_rows(rows, result);
     }
@@ -118,7 +120,7 @@ enum outcome gaps_acknowledge(struct pg_connection *connection, const struct gap
 
     *count = 0;
     enum outcome outcome =
-        pg_query_schema(connection, sql_gaps_acknowledge, 2, values, &rows, failure);
+        pg_query_schema(connection, sql_gaps_acknowledge, PG_PARAMS(values), &rows, failure);
     if (outcome == OUTCOME_OK) {
         *count = pg_rows_affected(rows);
     }

@@ -96,7 +96,7 @@ enum outcome memory_rows_insert(struct pg_connection *connection, const char *jo
         return OUTCOME_OK;
     }
     enum outcome outcome =
-        pg_query_schema(connection, sql_memory_insert, 6, values, &result, failure);
+        pg_query_schema(connection, sql_memory_insert, PG_PARAMS(values), &result, failure);
     pg_rows_free(result);
     return outcome;
 }
@@ -180,7 +180,7 @@ enum outcome memory_rows_read(struct pg_connection *connection, struct memory *m
         struct pg_rows *rows = NULL;
         const char *values[] = {
             pg_client_id(connection), end.journal, end.kind, end.key, end.sequence, PAGE_BYTES};
-        outcome = pg_query_schema(connection, sql_memory_read, 6, values, &rows, failure);
+        outcome = pg_query_schema(connection, sql_memory_read, PG_PARAMS(values), &rows, failure);
         more = outcome == OUTCOME_OK && pg_rows_count(rows) > 0;
         if (more) {
             keep_rows(memory, rows);
@@ -200,7 +200,8 @@ enum outcome memory_rows_prune(struct pg_connection *connection, const char *jou
     char number[NUMBER_TEXT];
     snprintf(number, sizeof(number), "%" PRIu64, position);
     const char *values[] = {pg_client_id(connection), journal, number};
-    enum outcome outcome = pg_query_schema(connection, sql_memory_prune, 3, values, &rows, failure);
+    enum outcome outcome =
+        pg_query_schema(connection, sql_memory_prune, PG_PARAMS(values), &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
         struct memory_entry entry = entry_at(rows, row);
         if (entry.kind != NULL) {

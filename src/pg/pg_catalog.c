@@ -104,7 +104,8 @@ static enum outcome read_columns(struct pg_connection *connection, struct pg_fou
     }
     buf_append_byte(&oids, '}');
     const char *values[] = {buf_string(&oids)};
-    enum outcome outcome = pg_query(connection, sql_catalog_columns, 1, values, &rows, failure);
+    enum outcome outcome =
+        pg_query(connection, sql_catalog_columns, PG_PARAMS(values), &rows, failure);
     for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
         if (found[i].table != NULL) {
             add_columns(found[i].table, rows);
@@ -149,7 +150,8 @@ static enum outcome read_tables(struct pg_connection *connection, const char *co
 
     pg_quote_array(&array, names, count);
     const char *values[] = {buf_string(&array)};
-    enum outcome outcome = pg_query(connection, sql_catalog_table, 1, values, &rows, failure);
+    enum outcome outcome =
+        pg_query(connection, sql_catalog_table, PG_PARAMS(values), &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
         found[oid_at(rows, row, 0) - 1].table = new_table(rows, row);
     }
@@ -227,10 +229,10 @@ void pg_table_free(struct pg_table *table)
     }
 }
 
-enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_table *table,
-                               const char *const *columns, size_t count, bool *found,
-                               struct pg_failure *failure)
+enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_key *key,
+                               bool *found, struct pg_failure *failure)
 {
+    const struct pg_table *table = key->table;
     struct pg_rows *rows = NULL;
     struct buf names = {0};
     char oid[16];
@@ -240,9 +242,10 @@ enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg
         return OUTCOME_OK;
     }
     snprintf(oid, sizeof(oid), "%" PRIu32, table->oid);
-    pg_quote_array(&names, columns, count);
-    const char *values[] = {oid, count > 0 ? buf_string(&names) : NULL};
-    enum outcome outcome = pg_query(connection, sql_catalog_unique, 2, values, &rows, failure);
+    pg_quote_array(&names, key->columns, key->count);
+    const char *values[] = {oid, key->count > 0 ? buf_string(&names) : NULL};
+    enum outcome outcome =
+        pg_query(connection, sql_catalog_unique, PG_PARAMS(values), &rows, failure);
     if (outcome == OUTCOME_OK) {
         *found = is_true(rows, 0, 0);
     }
@@ -257,7 +260,8 @@ void pg_catalog_suggest(struct pg_connection *connection, const char *name, stru
     struct pg_rows *rows = NULL;
     struct pg_failure ignored;
 
-    if (pg_query(connection, sql_catalog_similar, 1, values, &rows, &ignored) == OUTCOME_OK &&
+    if (pg_query(connection, sql_catalog_similar, PG_PARAMS(values), &rows, &ignored) ==
+            OUTCOME_OK &&
         pg_rows_count(rows) > 0) {
         struct slice meant = pg_rows_slice(rows, 0, 0);
 
@@ -284,7 +288,8 @@ enum outcome pg_catalog_partition_gap(struct pg_connection *connection,
         return OUTCOME_OK;
     }
     snprintf(oid, sizeof(oid), "%" PRIu32, table->oid);
-    enum outcome outcome = pg_query(connection, sql_catalog_partitions, 1, values, &rows, failure);
+    enum outcome outcome =
+        pg_query(connection, sql_catalog_partitions, PG_PARAMS(values), &rows, failure);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
         snprintf(when, 16, "%s", pg_rows_text(rows, 0, 0));
     }

@@ -52,13 +52,20 @@ void pg_table_free(struct pg_table *table);
  * the server could not be asked. */
 void pg_catalog_suggest(struct pg_connection *connection, const char *name, struct buf *hint);
 
-/* Is there a unique index (primary key) over exactly these columns, in any order, that ON CONFLICT
- * would take? `count` 0: any index a row can collide with, exclusion constraints among them. Of a
- * view or foreign table it is always found: the indexes of another table count, and PostgreSQL
- * tells when the statement is made. */
-enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_table *table,
-                               const char *const *columns, size_t count, bool *found,
-                               struct pg_failure *failure) MUST_CHECK;
+/* A question about a key. Borrowed. */
+struct pg_key {
+    const struct pg_table *table;
+    const char *const *columns;
+    size_t count; /* of `columns`; 0: any index a row can collide with */
+};
+
+/*
+ * Is there a unique index (primary key) over exactly these columns, in any order, that ON CONFLICT
+ * would take? With `count` 0, exclusion constraints count, too. Of a view or foreign table it is
+ * always found: the indexes of another table count, and PostgreSQL tells when the statement is made.
+ */
+enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_key *key,
+                               bool *found, struct pg_failure *failure) MUST_CHECK;
 
 /* For which moment a table that is partitioned by time, and has no default partition, has none: "now",
  * "in a day", "in a week"; "" when it has one for each, or is another table. */

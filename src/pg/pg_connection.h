@@ -109,14 +109,23 @@ enum outcome pg_run_own(struct pg_connection *connection, const char *sql,
  */
 enum outcome pg_commit(struct pg_connection *connection, struct pg_failure *failure) MUST_CHECK;
 
-/* Runs one statement with text parameters (NULL = null) and hands out its rows. */
+/* The parameters of a statement, as texts; NULL = null. Borrowed. */
+struct pg_params {
+    const char *const *values;
+    int count;
+};
+#define PG_NO_PARAMS ((struct pg_params){.count = 0})
+/* Of an array. */
+#define PG_PARAMS(array) \
+    ((struct pg_params){.values = (array), .count = (int) (sizeof(array) / sizeof((array)[0]))})
+
+/* Runs one statement and hands out its rows. */
 struct pg_rows; /* a result; freed by pg_rows_free() */
-enum outcome pg_query(struct pg_connection *connection, const char *sql, int count,
-                      const char *const *values, struct pg_rows **rows,
-                      struct pg_failure *failure) MUST_CHECK;
+enum outcome pg_query(struct pg_connection *connection, const char *sql, struct pg_params params,
+                      struct pg_rows **rows, struct pg_failure *failure) MUST_CHECK;
 /* The same for the bridge's own tables: `sql` calls their schema mqtt2pg. */
-enum outcome pg_query_schema(struct pg_connection *connection, const char *sql, int count,
-                             const char *const *values, struct pg_rows **rows,
+enum outcome pg_query_schema(struct pg_connection *connection, const char *sql,
+                             struct pg_params params, struct pg_rows **rows,
                              struct pg_failure *failure) MUST_CHECK;
 int pg_rows_count(const struct pg_rows *rows);
 const char *pg_rows_text(const struct pg_rows *rows, int row,

@@ -172,11 +172,11 @@ static bool is_true(const struct pg_rows *rows, int column)
 static enum outcome append_asked(struct buf *out, struct pg_connection *connection,
                                  struct pg_lack *lack, bool *missing)
 {
-    const char *schema = pg_schema(connection);
+    const char *values[] = {pg_schema(connection)};
     struct pg_rows *rows = NULL;
     struct pg_failure failure;
 
-    if (pg_query(connection, privileges, 1, &schema, &rows, &failure) != OUTCOME_OK) {
+    if (pg_query(connection, privileges, PG_PARAMS(values), &rows, &failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
     lack->connected = true;

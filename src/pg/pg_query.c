@@ -67,8 +67,8 @@ enum outcome pg_commit(struct pg_connection *connection, struct pg_failure *fail
     return outcome;
 }
 
-enum outcome pg_query(struct pg_connection *connection, const char *sql, int count,
-                      const char *const *values, struct pg_rows **rows, struct pg_failure *failure)
+enum outcome pg_query(struct pg_connection *connection, const char *sql, struct pg_params params,
+                      struct pg_rows **rows, struct pg_failure *failure)
 {
     PGresult *result = NULL;
 
@@ -77,7 +77,8 @@ enum outcome pg_query(struct pg_connection *connection, const char *sql, int cou
         return pg_session_lost(connection, failure);
     }
     pg_session_begin(connection);
-    if (PQsendQueryParams(connection->pg, sql, count, NULL, values, NULL, NULL, 0) == 0) {
+    if (PQsendQueryParams(connection->pg, sql, params.count, NULL, params.values, NULL, NULL, 0) ==
+        0) {
         return pg_session_lost(connection, failure);
     }
     enum outcome outcome = pg_session_flush(connection, failure);
@@ -91,13 +92,13 @@ enum outcome pg_query(struct pg_connection *connection, const char *sql, int cou
     return outcome;
 }
 
-enum outcome pg_query_schema(struct pg_connection *connection, const char *sql, int count,
-                             const char *const *values, struct pg_rows **rows,
+enum outcome pg_query_schema(struct pg_connection *connection, const char *sql,
+                             struct pg_params params, struct pg_rows **rows,
                              struct pg_failure *failure)
 {
     struct buf text = {0};
     pg_append_for_schema(&text, sql, pg_schema(connection));
-    enum outcome outcome = pg_query(connection, buf_string(&text), count, values, rows, failure);
+    enum outcome outcome = pg_query(connection, buf_string(&text), params, rows, failure);
     buf_fini(&text);
     return outcome;
 }
@@ -106,7 +107,7 @@ enum outcome pg_run_own(struct pg_connection *connection, const char *sql,
                         struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
-    enum outcome outcome = pg_query(connection, sql, 0, NULL, &rows, failure);
+    enum outcome outcome = pg_query(connection, sql, PG_NO_PARAMS, &rows, failure);
     pg_rows_free(rows);
     if (outcome == OUTCOME_OK && PQtransactionStatus(connection->pg) != PQTRANS_INTRANS) {
         outcome = pg_failure_set(failure, SQL_STOP, "a rule's own SQL has ended the transaction");

@@ -50,7 +50,7 @@ static enum outcome end_previous(struct pg_connection *connection, struct pg_fai
 
     while (there && clock_monotonic_ms() < end_ms) {
         struct pg_rows *rows = NULL;
-        if (pg_query(connection, sql_session_end_previous, 2, values, &rows, failure) !=
+        if (pg_query(connection, sql_session_end_previous, PG_PARAMS(values), &rows, failure) !=
             OUTCOME_OK) {
             return OUTCOME_RETRY;
         }
@@ -111,7 +111,8 @@ static enum outcome check_timeline(struct pg_connection *connection, struct erro
 {
     struct pg_rows *rows = NULL;
     struct pg_failure failure;
-    enum outcome outcome = pg_query(connection, sql_session_timeline, 0, NULL, &rows, &failure);
+    enum outcome outcome =
+        pg_query(connection, sql_session_timeline, PG_NO_PARAMS, &rows, &failure);
 
     if (outcome != OUTCOME_OK) {
         return connection->pg != NULL ? OUTCOME_OK
@@ -166,7 +167,7 @@ enum outcome pg_setup_session(struct pg_connection *connection, struct error *er
 {
     struct pg_failure failure = {0};
     struct pg_rows *rows = NULL;
-    enum outcome outcome = pg_query(connection, sql_session_state, 0, NULL, &rows, &failure);
+    enum outcome outcome = pg_query(connection, sql_session_state, PG_NO_PARAMS, &rows, &failure);
 
     if (outcome == OUTCOME_OK) {
         outcome = check_server(connection, rows, error);

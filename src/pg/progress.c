@@ -36,7 +36,7 @@ static enum outcome read_state(struct pg_connection *connection, struct pg_rows 
     struct pg_failure failure = {0};
     const char *schema = pg_schema(connection);
     const char *values[] = {schema};
-    if (pg_query(connection, sql_schema_state, 1, values, rows, &failure) != OUTCOME_OK) {
+    if (pg_query(connection, sql_schema_state, PG_PARAMS(values), rows, &failure) != OUTCOME_OK) {
         return error_set(error, OUTCOME_RETRY, "looking for the schema \"%s\": %s", schema,
                          failure.message);
     }
@@ -136,7 +136,8 @@ enum outcome progress_lock(struct pg_connection *connection, struct progress_loc
     const char *values[] = {pg_schema(connection), pg_client_id(connection)};
 
     *lock = (struct progress_lock){.holder = ""};
-    enum outcome outcome = pg_query(connection, sql_progress_lock, 2, values, &rows, failure);
+    enum outcome outcome =
+        pg_query(connection, sql_progress_lock, PG_PARAMS(values), &rows, failure);
     if (outcome == OUTCOME_OK) {
         const char *holder = pg_rows_text(rows, 0, 2);
         lock->taken = slice_is(pg_rows_slice(rows, 0, 0), "t");
@@ -162,7 +163,8 @@ enum outcome progress_read(struct pg_connection *connection, const char *journal
          * be under way, and acknowledgments that wait for it would be dropped. */
         buf_append_text(&sql, " for share");
     }
-    enum outcome outcome = pg_query_schema(connection, buf_string(&sql), 2, values, &rows, failure);
+    enum outcome outcome =
+        pg_query_schema(connection, buf_string(&sql), PG_PARAMS(values), &rows, failure);
     buf_fini(&sql);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) > 0) {
         snprintf(progress->client_id, sizeof(progress->client_id), "%s", pg_rows_text(rows, 0, 0));
@@ -185,7 +187,7 @@ enum outcome progress_adopt(struct pg_connection *connection, const char *journa
     const char *values[] = {pg_client_id(connection), journal, former, pg_schema(connection)};
 
     enum outcome outcome =
-        pg_query_schema(connection, sql_progress_adopt, 4, values, &rows, failure);
+        pg_query_schema(connection, sql_progress_adopt, PG_PARAMS(values), &rows, failure);
     *adopted = outcome == OUTCOME_OK && pg_rows_count(rows) == 1;
     pg_rows_free(rows);
     return outcome;
@@ -198,7 +200,7 @@ enum outcome progress_write(struct pg_connection *connection, const char *journa
     char number[NUMBER_TEXT];
     const char *values[] = {pg_client_id(connection), journal, number_text(number, position)};
     enum outcome outcome =
-        pg_query_schema(connection, sql_progress_write, 3, values, &rows, failure);
+        pg_query_schema(connection, sql_progress_write, PG_PARAMS(values), &rows, failure);
     pg_rows_free(rows);
     return outcome;
 }
@@ -213,7 +215,7 @@ enum outcome progress_move(struct pg_connection *connection, const struct progre
 
     *stored_at_us = 0;
     enum outcome outcome =
-        pg_query_schema(connection, sql_progress_move, 4, values, &rows, failure);
+        pg_query_schema(connection, sql_progress_move, PG_PARAMS(values), &rows, failure);
     if (outcome == OUTCOME_OK && pg_rows_count(rows) == 1) {
         *stored_at_us = strtoll(pg_rows_text(rows, 0, 0), NULL, 10);
     }

@@ -113,7 +113,7 @@ static inline const char *live_text(struct pg_connection *connection, const char
     struct pg_rows *rows = NULL;
     struct pg_failure failure = {0};
     snprintf(text, sizeof(text), "(failed)");
-    if (pg_query(connection, sql, 0, NULL, &rows, &failure) != OUTCOME_OK) {
+    if (pg_query(connection, sql, PG_NO_PARAMS, &rows, &failure) != OUTCOME_OK) {
         unit_record(false, __FILE__, __LINE__, "%s: %s", sql, failure.message);
     } else if (pg_rows_count(rows) == 0) {
         snprintf(text, sizeof(text), "(no row)");

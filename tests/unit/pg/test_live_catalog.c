@@ -203,7 +203,8 @@ static bool unique(struct pg_connection *connection, const struct pg_table *tabl
     const char *const names[] = {first, second};
     struct pg_failure failure = {0};
     bool found = false;
-    CHECK_INT_EQ(pg_catalog_unique(connection, table, names, count, &found, &failure), OUTCOME_OK);
+    const struct pg_key key = {.table = table, .columns = names, .count = count};
+    CHECK_INT_EQ(pg_catalog_unique(connection, &key, &found, &failure), OUTCOME_OK);
     return found;
 }
 

@@ -349,7 +349,7 @@ static enum outcome run_select(struct pg_connection *connection, struct pg_failu
 static enum outcome run_query(struct pg_connection *connection, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
-    return pg_query(connection, "select 1", 0, NULL, &rows, failure);
+    return pg_query(connection, "select 1", PG_NO_PARAMS, &rows, failure);
 }
 
 static enum outcome run_commit(struct pg_connection *connection, struct pg_failure *failure)
@@ -507,8 +507,8 @@ static void test_quoting(void)
     struct pg_connection *connection = live_connect();
     struct pg_rows *rows = NULL;
     struct pg_failure failure = {0};
-    CHECK_INT_EQ(pg_query(connection, "select word from pg_get_keywords() where catcode <> 'U'", 0,
-                          NULL, &rows, &failure),
+    CHECK_INT_EQ(pg_query(connection, "select word from pg_get_keywords() where catcode <> 'U'",
+                          PG_NO_PARAMS, &rows, &failure),
                  OUTCOME_OK);
     CHECK(pg_rows_count(rows) > 100);
     for (int i = 0; i < pg_rows_count(rows); i++) {

@@ -255,8 +255,9 @@ static void test_queries(void)
     live_run(other, "rollback");
     pg_connection_free(other);
     CHECK_INT_EQ(dead_letters_delete(connection, &(int64_t){1}, 1, &failure), OUTCOME_OK);
-    CHECK_INT_EQ(dead_letter_update(connection, 2, "new \xff reason", "", false, &failure),
-                 OUTCOME_OK);
+    const struct dead_letter changed = {
+        .id = 2, .reason = "new \xff reason", .sqlstate = "", .waits = false};
+    CHECK_INT_EQ(dead_letter_update(connection, &changed, &failure), OUTCOME_OK);
     CHECK_INT_EQ(pg_commit(connection, &failure), OUTCOME_OK);
     CHECK_TEXT_EQ(
         live_text(connection,
@@ -420,7 +421,8 @@ static void test_memory_prune(void)
         "20 30");
     buf_append_text(&plan, "explain (format json) ");
     pg_append_for_schema(&plan, sql_memory_prune, "mqtt2pg");
-    CHECK_INT_EQ(pg_query(connection, buf_string(&plan), 3, values, &rows, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(pg_query(connection, buf_string(&plan), PG_PARAMS(values), &rows, &failure),
+                 OUTCOME_OK);
     CHECK(strstr(pg_rows_text(rows, 0, 0), "dead_letter_sparkplug") != NULL);
     pg_rows_free(rows);
     buf_fini(&plan);
