@@ -230,21 +230,6 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     return true;
 }
 
-/* A column of the rule into which this role may not insert; NULL when there is none. PostgreSQL
- * itself would only say "permission denied for table". */
-static const char *denied_column(const struct rule *rule, const struct pg_table *table)
-{
-    for (size_t i = 0; i < rule->column_count; i++) {
-        const struct column_shape *column =
-            table_shape_find(table->shape, slice_of(rule->column_names[i]));
-
-        if (column != NULL && column->denied && !column->generated) {
-            return rule->column_names[i];
-        }
-    }
-    return NULL;
-}
-
 /* Can rows go to what was found? If not, *error says why. */
 static bool is_usable(const struct rule *rule, const struct pg_found *found, struct error *error)
 {
@@ -260,8 +245,8 @@ static bool is_usable(const struct rule *rule, const struct pg_found *found, str
     } else if (!found->table->can_insert) {
         error_set(error, OUTCOME_REJECT, "no permission to insert into \"%s\"",
                   options->table.text);
-    } else if (denied_column(rule, found->table) != NULL) {
-        const char *column = denied_column(rule, found->table);
+    } else if (pg_table_denied(found->table, rule->column_names, rule->column_count) != NULL) {
+        const char *column = pg_table_denied(found->table, rule->column_names, rule->column_count);
 
         error_set(error, OUTCOME_REJECT,
                   "no permission to insert into column \"%s\" of \"%s\": grant insert (%s) on it "

@@ -221,6 +221,18 @@ enum outcome pg_catalog_table(struct pg_connection *connection, struct slice nam
     return outcome;
 }
 
+const char *pg_table_denied(const struct pg_table *table, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct column_shape *column = table_shape_find(table->shape, slice_of(names[i]));
+
+        if (column != NULL && column->denied && !column->generated) {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
 void pg_table_free(struct pg_table *table)
 {
     if (table != NULL) {

@@ -45,6 +45,10 @@ enum outcome pg_catalog_tables(struct pg_connection *connection, const char *con
  * OUTCOME_RETRY. */
 enum outcome pg_catalog_table(struct pg_connection *connection, struct slice name,
                               struct pg_table **table, struct pg_failure *failure) MUST_CHECK;
+
+/* The first of these columns into which this role may not insert; NULL when there is none.
+ * PostgreSQL itself would only say "permission denied for table". */
+const char *pg_table_denied(const struct pg_table *table, const char *const *names, size_t count);
 void pg_table_free(struct pg_table *table);
 
 /* Appends to `hint`, of a table that is not there, " (did you mean …?)" with one whose name differs
