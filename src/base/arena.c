@@ -11,6 +11,7 @@
  */
 #include "base/arena.h"
 
+#include <assert.h>
 #include <sanitizer/asan_interface.h>
 #include <stdalign.h>
 #include <stdarg.h>
@@ -79,6 +80,7 @@ static void arena_advance(struct arena *arena, size_t size)
         *link = block;
         ASAN_POISON_MEMORY_REGION(block->bytes, block->size);
     }
+    assert(block->size >= size);
     arena->current = block;
     arena->position = 0;
 }
@@ -92,6 +94,8 @@ void *arena_alloc(struct arena *arena, size_t size)
     }
     char *bytes = arena->current->bytes + arena->position;
     ASAN_UNPOISON_MEMORY_REGION(bytes, size);
+    assert(aligned <= arena->current->size - arena->position);
+    assert(arena->position % alignof(max_align_t) == 0);
     arena->position += aligned;
     arena->used += size;
     return bytes;
@@ -100,6 +104,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 struct slice arena_copy(struct arena *arena, struct slice slice)
 {
     char *copy = arena_alloc(arena, slice.length + 1);
+    assert(slice.data != NULL || slice.length == 0);
     if (slice.length > 0) {
         memcpy(copy, slice.data, slice.length);
     }

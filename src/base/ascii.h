@@ -13,6 +13,8 @@
 
 #include "base/slice.h"
 
+/* What a locale calls a digit or a letter does not matter: the languages that are read here (JSON,
+ * topics, settings, PostgreSQL's numbers) are defined by ASCII. */
 static inline bool ascii_is_digit(char c)
 {
     return c >= '0' && c <= '9';

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/backoff.h"
 
+#include <assert.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 void backoff_init(struct backoff *backoff, int64_t first_ms, int64_t max_ms)
 {
+    assert(first_ms >= 0 && max_ms >= 0);
     *backoff =
         (struct backoff){.first_ms = first_ms, .max_ms = max_ms < first_ms ? first_ms : max_ms};
 }
@@ -32,6 +34,7 @@ int64_t backoff_next(struct backoff *backoff)
     backoff->current_ms = bound_ms > backoff->max_ms / 2 ? backoff->max_ms : bound_ms * 2;
 
     int64_t half_ms = bound_ms / 2;
+    assert(half_ms >= 0 && half_ms <= bound_ms);
     uint64_t choices = (uint64_t) (bound_ms - half_ms) + 1;
     return half_ms + (int64_t) (random_next(&backoff->random) % choices);
 }

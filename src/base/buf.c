@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 #include "base/memory.h"
 
+/* Invariants: length <= capacity; data is NULL only while the capacity is 0. */
 enum { CAPACITY_FIRST = 64 };
 
 void buf_fini(struct buf *buf)
@@ -18,6 +20,7 @@ void buf_fini(struct buf *buf)
 
 char *buf_reserve(struct buf *buf, size_t length)
 {
+    assert(buf->length <= buf->capacity);
     if (length > SIZE_MAX / 2 - buf->length) {
         /* Asks for what cannot be had, so that memory.c ends the process in its usual words. */
         buf->data = memory_resize(buf->data, SIZE_MAX / 2);
@@ -31,12 +34,14 @@ char *buf_reserve(struct buf *buf, size_t length)
         buf->data = memory_resize(buf->data, capacity);
         buf->capacity = capacity;
     }
+    assert(buf->capacity - buf->length >= length);
     return buf->data + buf->length;
 }
 
 void buf_append(struct buf *buf, const void *data, size_t length)
 {
     if (length > 0) {
+        assert(data != NULL);
         memcpy(buf_reserve(buf, length), data, length);
         buf->length += length;
     }
@@ -83,10 +88,12 @@ void buf_append_be64(struct buf *buf, uint64_t value)
 
 void buf_put_be32(struct buf *buf, size_t offset, uint32_t value)
 {
+    assert(buf->length >= sizeof(value) && offset <= buf->length - sizeof(value));
     value = htobe32(value);
     memcpy(buf->data + offset, &value, sizeof(value));
 }
 
+/* Formats twice: first to learn the length, then into the room that it needs. */
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list arguments;

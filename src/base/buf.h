@@ -35,6 +35,7 @@ static inline void buf_reset(struct buf *buf)
  * is not moved. */
 char *buf_reserve(struct buf *buf, size_t length);
 
+/* None of these may be given bytes of the buf itself: growing may move them. */
 void buf_append(struct buf *buf, const void *data, size_t length);
 void buf_append_slice(struct buf *buf, struct slice slice);
 void buf_append_text(struct buf *buf, const char *string);

@@ -1,6 +1,10 @@
 /*
  * bytes: integers in a defined byte order, out of and into unaligned memory.
  *
+ * MQTT and PostgreSQL's binary COPY are big-endian (be), the journal's files and most formats of
+ * devices are little-endian (le). memcpy() makes the access legal at any address, and compiles to
+ * one instruction. The caller makes sure that the bytes are there.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_BASE_BYTES_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 
+#include <assert.h>
+
 static int64_t clock_us(clockid_t clock)
 {
     struct timespec now;
@@ -41,5 +43,6 @@ struct timespec clock_deadline(int64_t milliseconds)
         deadline.tv_sec++;
         deadline.tv_nsec -= 1000000000;
     }
+    assert(deadline.tv_nsec >= 0 && deadline.tv_nsec < 1000000000);
     return deadline;
 }

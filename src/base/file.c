@@ -24,6 +24,7 @@ enum outcome file_write(int fd, const void *data, size_t length, int64_t offset,
                         struct error *error)
 {
     const char *at = data;
+    assert(offset >= 0 && (data != NULL || length == 0));
     if (FAULT("file.write")) {
         return error_errno(error, outcome_of_errno(), "could not write %zu bytes", length);
     }
@@ -45,9 +46,11 @@ enum outcome file_write(int fd, const void *data, size_t length, int64_t offset,
     return OUTCOME_OK;
 }
 
+/* pread(2), so that readers share a descriptor without sharing a position. */
 ssize_t file_read(int fd, void *data, size_t length, int64_t offset, struct error *error)
 {
     size_t done = 0;
+    assert(offset >= 0 && (data != NULL || length == 0));
     if (FAULT("file.read")) {
         error_errno(error, OUTCOME_FATAL, "could not read %zu bytes", length);
         return -1;
@@ -67,6 +70,7 @@ ssize_t file_read(int fd, void *data, size_t length, int64_t offset, struct erro
         }
         done += (size_t) got;
     }
+    assert(done <= length);
     return (ssize_t) done;
 }
 
@@ -107,6 +111,7 @@ ssize_t file_read_around(int fd, struct file_span span, int64_t *unreadable, str
                                unreadable, error);
         done += got > 0 ? (size_t) got : 0;
     } while (got > 0 && done < span.length);
+    assert(done <= span.length && *unreadable <= (int64_t) span.length);
     return got < 0 ? got : (ssize_t) done;
 }
 
@@ -129,6 +134,7 @@ enum outcome file_sync_directory(int directory_fd, struct error *error)
 enum outcome file_reserve(int fd, int64_t length, struct error *error)
 {
     int result;
+    assert(length > 0);
     do {
         /* Not posix_fallocate(3): it writes zeros where the file system cannot reserve. */
         result = FAULT("file.reserve") ? -1 : fallocate(fd, 0, 0, (off_t) length);
@@ -163,6 +169,8 @@ static enum outcome write_whole(int directory_fd, const char *name, struct slice
     return outcome;
 }
 
+/* The order makes it safe: content, sync, rename, sync of the directory. After a power loss the
+ * name has either the old content or the new one, whole. */
 enum outcome file_replace(int directory_fd, const char *name, struct slice content,
                           struct error *error)
 {

@@ -60,9 +60,9 @@ enum outcome file_replace(int directory_fd, const char *name, struct slice conte
                           struct error *error) MUST_CHECK;
 
 /*
- * openat(2) for a file that this program made: O_CLOEXEC, and never waiting. Returns the descriptor,
- * or -1 with errno; EINVAL for what is no regular file: a FIFO in its place would make an ordinary
- * open wait for ever.
+ * openat(2) for a file that this program made: O_CLOEXEC, and never waiting. Returns the
+ * descriptor, or -1 with errno; EINVAL for what is no regular file: a FIFO in its place would make
+ * an ordinary open wait for ever.
  */
 int file_open_regular(int directory_fd, const char *name, int flags);
 

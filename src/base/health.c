@@ -42,8 +42,11 @@ static struct rule_health *rules;
 static size_t rules_count;
 static size_t rules_capacity;
 
+/* Cut off where it does not fit. A character of UTF-8 may be cut in two: whoever shows the text
+ * replaces what is left of it. */
 static void text_set(char *to, size_t size, struct slice text)
 {
+    assert(size > 0);
     size_t length = text.length < size - 1 ? text.length : size - 1;
     if (length > 0) {
         memcpy(to, text.data, length);
@@ -97,11 +100,13 @@ void health_set_paused(enum health_part part, const char *text)
 
 void health_get(enum health_part part, struct health *out)
 {
+    assert(part < HEALTH_PARTS);
     pthread_mutex_lock(&mutex);
     *out = parts[part];
     pthread_mutex_unlock(&mutex);
 }
 
+/* The caller has the mutex, here and below. */
 static struct rule_health *find_rule(const char *name)
 {
     for (size_t i = 0; i < rules_count; i++) {
@@ -121,6 +126,7 @@ static struct rule_health *find_or_add_rule(const char *name)
         *rule = (struct rule_health){0};
         text_set(rule->name, sizeof(rule->name), slice_of(name));
     }
+    assert(rules_count <= rules_capacity);
     return rule;
 }
 
@@ -197,6 +203,7 @@ bool health_untaken(const char *rule, struct health_untaken *out)
 
 void health_set_parked_messages(const char *rule, int64_t messages)
 {
+    assert(messages >= -1);
     pthread_mutex_lock(&mutex);
     struct rule_health *found = find_rule(rule);
     if (found != NULL) {
@@ -261,6 +268,7 @@ void health_unmatched(struct health_unmatched *out)
     pthread_mutex_unlock(&mutex);
 }
 
+/* The list comes newest first and the ring wants the newest last. */
 void health_set_gaps(const struct health_gap *list, size_t count, size_t open)
 {
     assert(count <= HEALTH_GAPS_MAX);
@@ -284,6 +292,7 @@ size_t health_gaps_open(void)
 
 void health_set_letters(int64_t rejected)
 {
+    assert(rejected >= -1);
     pthread_mutex_lock(&mutex);
     letters_waiting = rejected;
     pthread_mutex_unlock(&mutex);
@@ -299,6 +308,7 @@ int64_t health_letters(void)
 
 size_t health_gaps(struct health_gap *out, size_t max)
 {
+    assert(out != NULL || max == 0);
     pthread_mutex_lock(&mutex);
     size_t count = gaps_count < HEALTH_GAPS_MAX ? gaps_count : HEALTH_GAPS_MAX;
     count = count < max ? count : max;
@@ -311,6 +321,7 @@ size_t health_gaps(struct health_gap *out, size_t max)
 
 size_t health_rejects(struct health_reject *out, size_t max)
 {
+    assert(out != NULL || max == 0);
     pthread_mutex_lock(&mutex);
     size_t count = rejects_count < HEALTH_REJECTS_MAX ? rejects_count : HEALTH_REJECTS_MAX;
     count = count < max ? count : max;

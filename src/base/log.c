@@ -151,6 +151,7 @@ static bool repeat_admit(enum log_level level, uint64_t key, uint64_t state, uin
 {
     int64_t now_ms = clock_monotonic_ms();
     bool admitted = true;
+    assert(key != 0); /* 0 marks a free entry */
     *repeated = 0;
     if (level == LOG_DEBUG) {
         return true;
@@ -222,6 +223,7 @@ static void append_text_value(struct buf *out, const char *value)
 static void append_field(struct buf *line, enum log_format format, const struct log_field *field)
 {
     struct buf value = {0};
+    assert(field->key != NULL);
     value_print(&value, field);
     if (format == LOG_TEXT) {
         buf_printf(line, " %s=", field->key);
@@ -289,6 +291,7 @@ void log_last_problem(struct log_problem *out)
 static void write_line(enum log_level level, const char *event, const struct log_field *fields,
                        uint64_t repeated)
 {
+    assert(level <= LOG_ERROR);
     if (level >= LOG_WARN) {
         remember_problem(event, fields);
     }

@@ -4,7 +4,8 @@
  *   log_warn("broker connection lost", F_TEXT("url", url), F_INT("retry_ms", wait));
  *
  * text:  2026-11-23 03:29:30.123Z WARN  broker connection lost url=mqtt://… retry_ms=812
- * json:  {"time":"…","level":"warn","event":"broker connection lost","url":"mqtt://…","retry_ms":812}
+ * json:  {"time":"…","level":"warn","event":"broker connection lost","url":"mqtt://…",
+ *         "retry_ms":812}
  *
  * The event is a constant in the program's own words; what varies stands in fields. Values are made
  * printable here (control characters escaped, cut at 500 characters), so a topic may be logged as
@@ -23,6 +24,8 @@
 
 #include "base/slice.h"
 
+/* error: a person has to act. warn: something did not go as it should, and the bridge deals with
+ * it. info: a change that is as it should be. debug: each step, for whoever looks for a fault. */
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
@@ -55,16 +58,17 @@ struct log_field {
 #define log_warn(...) LOG_LINE(LOG_WARN, __VA_ARGS__, LOG_FIELDS_END)
 #define log_error(...) LOG_LINE(LOG_ERROR, __VA_ARGS__, LOG_FIELDS_END)
 
-/* Also when the same was written a moment ago: for events that have a pause of their own. */
+/* Also when the same was written a moment ago: for events that have a pause of their own, such as
+ * an attempt to connect that waits for its turn. */
 #define log_info_each(event, ...) \
     log_write_each(LOG_INFO, (event), (const struct log_field[]){__VA_ARGS__, LOG_FIELDS_END})
 
 #define log_warn_each(event, ...) \
     log_write_each(LOG_WARN, (event), (const struct log_field[]){__VA_ARGS__, LOG_FIELDS_END})
 
-/* One state of `subject` ("database", "broker", the name of a rule): left out only when the last line
- * of this subject was the same event and came a moment ago. So the last line always tells how it is,
- * however often the state changes. */
+/* One state of `subject` ("database", "journal", the name of a rule): left out only when the last
+ * line of this subject was the same event and came a moment ago. So the last line always tells how
+ * it is, however often the state changes. */
 #define LOG_STATE(level, subject, event, ...) \
     log_write_state((level), (subject), (event), (const struct log_field[]){__VA_ARGS__})
 #define log_info_state(subject, ...) LOG_STATE(LOG_INFO, subject, __VA_ARGS__, LOG_FIELDS_END)
@@ -81,8 +85,8 @@ struct log_options {
 void log_configure(const struct log_options *options);
 
 /* Where standard error is a regular file: opens it again by the name that it had at the first
- * log_configure(), so that a program that rotates logs can move it away and send SIGHUP. A file that
- * cannot be opened is no reason to lose the old one: a line says why. */
+ * log_configure(), so that a program that rotates logs can move it away and send SIGHUP. A file
+ * that cannot be opened is no reason to lose the old one: a line says why. */
 void log_reopen(void);
 
 /* Somebody asks for something (a reload): what is said of it is said, even if the same was said a

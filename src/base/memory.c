@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/memory.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -94,6 +95,7 @@ char *memory_strdup(const char *string)
 char *memory_copy(struct slice slice)
 {
     char *copy = memory_alloc(slice.length + 1);
+    assert(slice.data != NULL || slice.length == 0);
     if (slice.length > 0) {
         memcpy(copy, slice.data, slice.length);
     }
@@ -118,6 +120,7 @@ void *memory_grow(void *array, size_t count, size_t *capacity, size_t size)
     if (count < *capacity) {
         return array;
     }
+    assert(size > 0);
     size_t wanted = *capacity > 0 ? *capacity : 8;
     while (wanted <= count) {
         if (wanted > SIZE_MAX / 2 / size) {
@@ -125,6 +128,7 @@ void *memory_grow(void *array, size_t count, size_t *capacity, size_t size)
         }
         wanted *= 2;
     }
+    assert(wanted > count);
     array = memory_resize(array, wanted * size);
     *capacity = wanted;
     return array;

@@ -9,8 +9,8 @@
  * its own fails. So this module also defines malloc(), calloc() and realloc() for the whole process
  * (glibc lets a program replace them; free() stays glibc's), which end it when a request of up to
  * MEMORY_FAILING_MAX finds no memory. A larger one may fail: its size may come from a payload, as
- * the length of a CBOR array does, and the library's answer to NULL is to refuse the payload. Builds
- * with a sanitizer keep the sanitizer's functions.
+ * the length of a CBOR array does, and the library's answer to NULL is to refuse the payload.
+ * Builds with a sanitizer keep the sanitizer's functions.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -72,6 +72,7 @@ static const struct {
 #undef HISTOGRAM
 };
 
+/* Relaxed: each figure is right by itself, and no figure tells of another one. */
 static _Atomic int64_t values[METRIC_COUNT];
 static _Atomic int64_t rule_values[METRICS_RULES_MAX][RULE_METRIC_COUNT];
 
@@ -89,22 +90,26 @@ static atomic_int rules_count;
 
 void metric_add(enum metric metric, int64_t amount)
 {
+    assert(metric < METRIC_COUNT);
     atomic_fetch_add_explicit(&values[metric], amount, memory_order_relaxed);
 }
 
 void metric_set(enum metric metric, int64_t value)
 {
+    assert(metric < METRIC_COUNT);
     atomic_store_explicit(&values[metric], value, memory_order_relaxed);
 }
 
 int64_t metric_get(enum metric metric)
 {
+    assert(metric < METRIC_COUNT);
     return atomic_load_explicit(&values[metric], memory_order_relaxed);
 }
 
 static size_t bounds_count(enum histogram histogram)
 {
     size_t count = 0;
+    assert(histogram < HISTOGRAM_COUNT);
     while (count < BOUNDS_MAX && histograms[histogram].bounds[count] > 0) {
         count++;
     }
@@ -115,6 +120,7 @@ static size_t bounds_count(enum histogram histogram)
 static size_t bucket_of(enum histogram histogram, double value, size_t near, size_t count)
 {
     const double *bounds = histograms[histogram].bounds;
+    assert(near <= count);
     while (near > 0 && value <= bounds[near - 1]) {
         near--;
     }
@@ -164,6 +170,7 @@ void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size
     add_to_sum(histogram, sum);
 }
 
+/* A search from the first name on: called at a start and a reload, not for a message. */
 int metrics_rule(const char *name)
 {
     pthread_mutex_lock(&rules_mutex);
@@ -178,6 +185,7 @@ int metrics_rule(const char *name)
         rule_names[rule] = memory_strdup(name);
         atomic_store_explicit(&rules_count, count + 1, memory_order_release);
     }
+    assert(rule >= -1 && rule < METRICS_RULES_MAX);
     pthread_mutex_unlock(&rules_mutex);
     return rule;
 }
@@ -194,6 +202,7 @@ const char *metrics_rule_name(int rule)
 
 void metric_rule_add(int rule, enum rule_metric metric, int64_t amount)
 {
+    assert(metric < RULE_METRIC_COUNT);
     if (rule_is_known(rule)) {
         atomic_fetch_add_explicit(&rule_values[rule][metric], amount, memory_order_relaxed);
     }
@@ -201,6 +210,7 @@ void metric_rule_add(int rule, enum rule_metric metric, int64_t amount)
 
 void metric_rule_set(int rule, enum rule_metric metric, int64_t value)
 {
+    assert(metric < RULE_METRIC_COUNT);
     if (rule_is_known(rule)) {
         atomic_store_explicit(&rule_values[rule][metric], value, memory_order_relaxed);
     }
@@ -208,6 +218,7 @@ void metric_rule_set(int rule, enum rule_metric metric, int64_t value)
 
 int64_t metric_rule_get(int rule, enum rule_metric metric)
 {
+    assert(metric < RULE_METRIC_COUNT);
     if (!rule_is_known(rule)) {
         return 0;
     }
@@ -292,6 +303,8 @@ static void write_histogram(struct buf *out, enum histogram histogram)
 static const char *rule_metric_type(int metric)
 {
     const char *ending = strrchr(rule_metrics[metric].name, '_');
+
+    assert(ending != NULL); /* each name has two words at least */
 
     return strcmp(ending, "_total") == 0 ? "counter" : "gauge";
 }

@@ -54,11 +54,12 @@ enum histogram {
     HISTOGRAM_COUNT
 };
 
+/* A counter is only added to; a gauge is set, or added to by a negative amount too. */
 void metric_add(enum metric metric, int64_t amount);
 void metric_set(enum metric metric, int64_t value);
 int64_t metric_get(enum metric metric);
 
-/* Of this program, as build_info{version} tells it. */
+/* The version of this program, as build_info{version} tells it. */
 const char *metrics_version(void);
 
 /* `count` observations of `value` (seconds, rows). */
@@ -68,8 +69,8 @@ void metric_observe(enum histogram histogram, double value, uint64_t count);
 void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size_t count,
                          int64_t now_us);
 
-/* What a histogram has counted: for each bucket its upper bound, inclusive, the last one infinity, and
- * the observations in this bucket alone. Returns how many buckets there are. */
+/* What a histogram has counted: for each bucket its upper bound, inclusive, the last one infinity,
+ * and the observations in this bucket alone. Returns how many buckets there are. */
 #define HISTOGRAM_BUCKETS_MAX 21
 size_t metric_histogram(enum histogram histogram, double bounds[HISTOGRAM_BUCKETS_MAX],
                         uint64_t counts[HISTOGRAM_BUCKETS_MAX]);

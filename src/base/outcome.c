@@ -45,6 +45,7 @@ enum outcome error_errno(struct error *error, enum outcome outcome, const char *
     return outcome;
 }
 
+/* What comes first stays when the whole is too long: it says where, and the log has the rest. */
 void error_prefix(struct error *error, const char *format, ...)
 {
     if (error == NULL) {

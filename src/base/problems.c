@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/problems.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,10 +19,12 @@ void problems_fini(struct problems *problems)
     *problems = (struct problems){0};
 }
 
+/* "FILE:LINE: [warning: ][SETTING: ]message": what is not known is left out. */
 static void problem_add(struct problems *problems, enum problem_level level, struct place place,
                         const char *what, const char *message)
 {
     struct buf text = {0};
+    assert(message != NULL && problems->count <= problems->capacity);
     if (place.file != NULL && place.line > 0) {
         buf_printf(&text, "%s:%d: ", place.file, place.line);
     } else if (place.file != NULL) {
@@ -43,6 +46,7 @@ static void problem_add(struct problems *problems, enum problem_level level, str
         .line = place.line,
     };
     problems->errors += level == PROBLEM_ERROR;
+    assert(problems->errors <= problems->count);
     buf_fini(&text);
 }
 

@@ -40,6 +40,7 @@ static inline struct slice slice_of(const char *string)
     return (struct slice){string, string == NULL ? 0 : strlen(string)};
 }
 
+/* Byte by byte; two empty slices are equal wherever they point. */
 static inline bool slice_equal(struct slice left, struct slice right)
 {
     return left.length == right.length &&

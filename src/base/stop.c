@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/stop.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -20,8 +21,10 @@ static void changed_init(void)
     thread_cond_init(&changed);
 }
 
+/* The first code other than 0 stays: the reason comes before what follows from it. */
 void stop_request(int code)
 {
+    assert(code >= 0 && code <= 255); /* exit(3) keeps the low eight bits only */
     pthread_once(&once, changed_init);
     pthread_mutex_lock(&mutex);
     int none = 0;

@@ -10,6 +10,7 @@
  * none stands there. Table 3-7 of the Unicode standard. */
 static size_t utf8_length(const unsigned char *at, size_t length)
 {
+    assert(length > 0);
     unsigned char first = at[0];
     if (first < 0x80) {
         return 1;
@@ -33,6 +34,7 @@ static size_t utf8_length(const unsigned char *at, size_t length)
 
 static size_t character_length(struct slice text, size_t offset)
 {
+    assert(offset < text.length);
     return utf8_length((const unsigned char *) text.data + offset, text.length - offset);
 }
 
@@ -47,6 +49,7 @@ static bool is_ascii_word(struct slice text, size_t offset)
     return (word & UINT64_C(0x8080808080808080)) == 0;
 }
 
+/* Mostly ASCII: eight bytes are looked at in one step where they all are. */
 bool text_is_utf8(struct slice text)
 {
     for (size_t i = 0; i < text.length;) {
@@ -162,6 +165,7 @@ static void format_with_unit(struct buf *out, const struct unit *units, int64_t 
     }
     while (value % units->factor != 0) {
         units++;
+        assert(units->name != NULL); /* each table has the factor 1 */
     }
     buf_printf(out, "%lld%s", (long long) (value / units->factor), units->name);
 }
@@ -176,6 +180,7 @@ void text_format_size(struct buf *out, int64_t bytes)
     format_with_unit(out, sizes, bytes);
 }
 
+/* Recursion: a number has at most seven groups of three digits. */
 void text_format_count(struct buf *out, uint64_t count)
 {
     if (count >= 1000) {
@@ -194,6 +199,7 @@ void text_format_time(struct buf *out, int64_t microseconds)
         seconds--;
         fraction += 1000000;
     }
+    assert(fraction >= 0 && fraction < 1000000);
     time_t time = (time_t) seconds;
     struct tm utc;
     gmtime_r(&time, &utc);
@@ -204,6 +210,7 @@ void text_format_time(struct buf *out, int64_t microseconds)
 /* Characters of which a terminal shows something else than themselves. */
 static bool is_control(const unsigned char *at, size_t length)
 {
+    assert(length >= 1 && length <= 4);
     if (length == 1) {
         return at[0] < 0x20 || at[0] == 0x7f;
     }
@@ -221,6 +228,7 @@ static void append_json_ascii(struct buf *out, char character)
 {
     static const char plain[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
+    assert((unsigned char) character < 0x80);
     const char *found = character != '\0' ? strchr(plain, character) : NULL;
     if (found != NULL) {
         buf_append_byte(out, '\\');
@@ -311,6 +319,7 @@ static size_t edit_distance(struct slice from, struct slice to)
     size_t *above = rows[1];
     size_t *row = rows[2];
 
+    assert(from.length <= SUGGEST_WORD_MAX && to.length <= SUGGEST_WORD_MAX);
     for (size_t k = 0; k <= to.length; k++) {
         above2[k] = 0; /* read only from the second row on */
         row[k] = k;
@@ -337,6 +346,7 @@ const char *text_suggest(struct slice word, const char *const *words, size_t cou
 {
     const char *best = NULL;
     size_t best_distance = word.length / 3 + 1;
+    assert(stride >= sizeof(const char *));
     if (word.length > SUGGEST_WORD_MAX) {
         return NULL;
     }

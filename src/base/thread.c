@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/thread.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,7 +33,10 @@ void thread_unblock_signals(void)
 
 pthread_t thread_spawn(const char *name, void *(*main)(void *context), void *context)
 {
+    enum { NAME_MAX_LENGTH = 15 }; /* pthread_setname_np(3) */
     pthread_t thread;
+
+    assert(strlen(name) <= NAME_MAX_LENGTH);
     int number = pthread_create(&thread, NULL, main, context);
     if (number != 0) {
         fprintf(stderr, "mqtt2pg: could not start thread \"%s\": %s\n", name, strerror(number));
@@ -43,6 +47,7 @@ pthread_t thread_spawn(const char *name, void *(*main)(void *context), void *con
     return thread;
 }
 
+/* Deadlines are on the monotonic clock: setting the wall clock moves none of them. */
 void thread_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attributes;
