@@ -95,6 +95,7 @@ static struct action *take(struct action_queue *queue)
     return action;
 }
 
+/* done() is the last touch: the action may be freed by then. */
 static void *queue_main(void *context)
 {
     struct action_queue *queue = context;
@@ -162,7 +163,8 @@ void action_queue_free(struct action_queue *queue)
     free(queue);
 }
 
-/* False: the bucket has no token. */
+/* Integers only: a part is the thousandth of a token, so a millisecond adds ACTIONS_PER_SECOND
+ * parts. False: the bucket has no token. */
 static bool take_token(struct action_queue *queue, int64_t now_ms)
 {
     const int64_t most = ACTIONS_BURST * 1000;

@@ -18,6 +18,8 @@ struct distribution distribution_since(const struct distribution *now,
 {
     struct distribution since = *now;
 
+    assert(then->buckets == 0 || then->buckets == now->buckets); /* of one histogram */
+
     for (size_t i = 0; i < since.buckets && i < then->buckets; i++) {
         since.counts[i] -= then->counts[i] < since.counts[i] ? then->counts[i] : since.counts[i];
     }
@@ -36,10 +38,13 @@ uint64_t distribution_total(const struct distribution *distribution)
 
 double distribution_quantile(const struct distribution *distribution, double quantile)
 {
+    /* Walks up the buckets to the one in which the wanted observation lies, and takes the bucket's
+     * observations as spread evenly over it. */
     double wanted = quantile * (double) distribution_total(distribution);
     double below = 0;
     double floor = 0;
 
+    assert(quantile >= 0 && quantile <= 1);
     if (!(wanted > 0)) {
         return NAN;
     }

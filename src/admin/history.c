@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "admin/history.h"
 
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -18,6 +19,13 @@
 /* A snapshot each five minutes: the oldest of them is an hour old, or as old as the process. */
 #define SNAPSHOT_SECONDS 300
 #define SNAPSHOTS 13
+
+/*
+ * Three rings, each with a count of all that was ever put into it:
+ *   samples    one a second, for the chart
+ *   spreads    one a second, of a minute: two of them subtracted give what one minute brought
+ *   snapshots  one in five minutes, of an hour: what each rule had rejected by then
+ */
 
 /* What each rule had rejected at some moment. */
 struct snapshot {
@@ -81,6 +89,7 @@ static void take_snapshot(struct history *history)
     free(snapshot->rejected);
     snapshot->rejected = memory_alloc((size_t) (count + 1) * sizeof(*snapshot->rejected));
     snapshot->count = count;
+    assert(count <= METRICS_RULES_MAX);
     for (int rule = 0; rule < count; rule++) {
         snapshot->rejected[rule] = metric_rule_get(rule, RULE_METRIC_REJECTED);
     }
@@ -99,6 +108,7 @@ int64_t history_rejected(struct history *history, int rule)
     }
     pthread_mutex_unlock(&history->mutex);
     int64_t rejected = metric_rule_get(rule, RULE_METRIC_REJECTED) - before;
+    assert(rule >= 0 && before >= 0);
     return rejected > 0 ? rejected : 0;
 }
 
@@ -132,6 +142,7 @@ void history_free(struct history *history)
 /* Counters only grow, but for tests that set them back. */
 static int64_t growth(int64_t now, int64_t before, int64_t seconds)
 {
+    assert(seconds >= 1);
     return now > before ? (now - before) / seconds : 0;
 }
 
@@ -167,6 +178,8 @@ void history_advance(struct history *history, int64_t elapsed_ms)
         .waiting = metric_get(METRIC_JOURNAL_MESSAGES),
         .delay_seconds = distribution_quantile(&delay, 0.5),
     };
+    /* A second that came late stands for those before it, so that the chart's axis is the
+     * clock's. */
     for (int64_t i = 0; i < seconds && i < HISTORY_SECONDS; i++) {
         push(history, &sample, &now);
     }
@@ -212,6 +225,7 @@ static void *history_main(void *context)
 
 void history_start(struct history *history)
 {
+    assert(!history->started);
     history->started = true;
     history->thread = thread_spawn("http-history", history_main, history);
 }
@@ -244,6 +258,7 @@ size_t history_copy(struct history *history, struct history_sample *samples, siz
         samples[i] = history->samples[(history->taken - count + i) % HISTORY_SECONDS];
     }
     *taken = history->taken;
+    assert(count <= max && count <= history->taken);
     pthread_mutex_unlock(&history->mutex);
     return count;
 }
@@ -264,8 +279,9 @@ double history_rejected_rate(struct history *history)
 struct distribution history_recent(struct history *history, enum history_kind kind)
 {
     struct distribution recent;
-    uint64_t back;
+    uint64_t back; /* seconds: a young process has no whole minute yet */
 
+    assert(kind < HISTORY_KINDS);
     pthread_mutex_lock(&history->mutex);
     back = history->taken < HISTORY_RECENT_SECONDS ? history->taken : HISTORY_RECENT_SECONDS;
     recent = distribution_since(&history->spreads[history->taken % SPREADS][kind],

@@ -96,10 +96,13 @@ static unsigned check_claim(const struct http_actions *actions, struct MHD_Conne
     return status;
 }
 
+/* What libmicrohttpd gives is valid only within its callback, so the action has copies. The pool of
+ * a connection (CONNECTION_BYTES_MAX in http_server.c) bounds them. */
 static struct action *read_head(struct MHD_Connection *connection, const char *url)
 {
     struct action *action = memory_alloc(sizeof(*action));
 
+    assert(http_actions_is_path(url));
     action->name = memory_strdup(url + strlen(HTTP_ACTIONS_PATH));
     for (size_t i = 0; i < ACTION_ARGUMENTS; i++) {
         const char *value = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND,
@@ -139,8 +142,10 @@ static void take_body(struct action *action, const struct http_upload *upload)
         return;
     }
     buf_append(&action->body, upload->body, length);
+    assert(action->body.length <= HTTP_ACTION_BODY_MAX);
 }
 
+/* In the queue's thread: the library's thread calls http_actions_answer() again. */
 static void resume(void *connection)
 {
     MHD_resume_connection(connection);
@@ -154,9 +159,12 @@ static int descriptor_of(struct MHD_Connection *connection)
     return info == NULL ? -1 : info->connect_fd;
 }
 
+/* From here on the action is the queue's until it is resumed. A refusal sets the action's status,
+ * and the caller answers at once. */
 static void submit(struct http_actions *actions, struct MHD_Connection *connection,
                    struct action *action)
 {
+    assert(actions->queue != NULL); /* else the guard has refused */
     switch (action_queue_admit(actions->queue, clock_monotonic_ms())) {
     case ACTION_TOO_OFTEN:
         action_refuse(action, MHD_HTTP_TOO_MANY_REQUESTS,
@@ -189,6 +197,13 @@ static void log_action(const struct action *action)
              F_INT("status", action->status));
 }
 
+/*
+ * Called several times for one request:
+ *   1. *state is NULL: the head has come
+ *   2. once for each piece of the body
+ *   3. without a piece: the body is whole, so the action is submitted
+ *   4. again after it was resumed: its status is set, so it is answered
+ */
 enum MHD_Result http_actions_answer(struct http_actions *actions, struct MHD_Connection *connection,
                                     const struct http_upload *upload, void **state)
 {

@@ -1,11 +1,11 @@
 /*
  * http_actions: the requests that act, POST /actions/NAME, over libmicrohttpd.
  *
- *   head ─▶ guard (admin/http_guard) ─▶ body, bounded ─▶ suspended while admin/action_queue runs it
- *        ─▶ resumed and answered
+ *   head ─▶ guard (admin/http_guard) ─▶ body, bounded
+ *        ─▶ suspended while admin/action_queue runs it ─▶ resumed and answered
  *
- * The answer is a JSON object; of a refusal {"error":"text"}. Each action that ran is logged with its
- * name, what it was asked for and its status.
+ * The answer is a JSON object; of a refusal {"error":"text"}. Each action that ran is logged with
+ * its name, what it was asked for and its status; a tap is not, for it is asked for once a second.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -2,6 +2,7 @@
 #include "admin/http_address.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -28,6 +29,8 @@ static bool is_port(const char *text)
 static struct slice host_of(const char *listen, const char *colon)
 {
     struct slice host = slice_make(listen, (size_t) (colon - listen));
+
+    assert(colon >= listen && *colon == ':');
 
     if (host.length >= 2 && host.data[0] == '[' && host.data[host.length - 1] == ']') {
         return slice_make(host.data + 1, host.length - 2);
@@ -56,6 +59,7 @@ enum outcome http_address_parse(const char *listen, struct http_address *address
     } else if (slice_is(host, "*")) {
         host = slice_of("");
     }
+    assert(host.length < sizeof(address->host) && strlen(colon + 1) < sizeof(address->port));
     snprintf(address->host, sizeof(address->host), "%.*s", SLICE_ARGS(host));
     snprintf(address->port, sizeof(address->port), "%s", colon + 1);
     return OUTCOME_OK;
@@ -83,6 +87,7 @@ static void format(char text[HTTP_ADDRESS_TEXT_MAX], const char *host, const cha
              host[0] == '\0' ? "*" : host, brackets ? "]" : "", port);
 }
 
+/* What a person can do about it. */
 static const char *advice(int failure)
 {
     switch (failure) {
@@ -97,6 +102,8 @@ static const char *advice(int failure)
     }
 }
 
+/* An address that a process before this one has just left may be taken at once (SO_REUSEADDR). One
+ * socket takes IPv6 and IPv4 when it listens on every address. -1: errno says why. */
 static int open_listener(const struct addrinfo *where)
 {
     const int on = 1;
@@ -142,6 +149,7 @@ static int listen_anywhere(const char *port)
 
 /* Without a host: this machine itself, whose name need not be known (in a container there may be no
  * /etc/hosts). */
+/* The caller frees the list. */
 static struct addrinfo *look_up(const char *host, const char *port, int *failure)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "admin/http_client.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,10 +20,13 @@
 #define READ_BYTES ((size_t) 65536)
 
 /* "localhost" is what a server on loopback answers to, by whatever address it was asked. */
+/* HTTP/1.1, because some proxies in front of a service refuse 1.0; the answer ends with the
+ * connection. */
 static void append_request(struct buf *request, const char *method, const struct http_post *post)
 {
     buf_printf(request, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method,
                post->path);
+    assert(post->path[0] == '/');
     if (method[0] == 'P') {
         buf_append_text(request, "X-Mqtt2pg: 1\r\nContent-Length: 0\r\n");
     }
@@ -81,6 +85,7 @@ static enum outcome take_head_off(struct buf *answer, int *status, struct error 
         return error_set(error, OUTCOME_RETRY, "what answers there is no mqtt2pg");
     }
     head = (size_t) (end + 4 - text);
+    assert(head <= answer->length);
     if (strtoull(length + strlen("\r\ncontent-length:"), NULL, 10) != answer->length - head) {
         return error_set(error, OUTCOME_RETRY, "the answer was cut off");
     }
@@ -90,6 +95,7 @@ static enum outcome take_head_off(struct buf *answer, int *status, struct error 
     return OUTCOME_OK;
 }
 
+/* Connects, sends one request and reads one answer. Nothing is kept open: a command asks seldom. */
 static enum outcome ask(const char *method, const struct http_post *post, struct buf *body,
                         int *status, struct error *error)
 {

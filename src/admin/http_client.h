@@ -1,6 +1,8 @@
 /*
- * http_client: asks a running service for one of its pages or for an action, for `mqtt2pg status` and
- * `mqtt2pg tap`. Plain blocking sockets.
+ * http_client: asks a running service for one of its pages or for an action, for `mqtt2pg status`
+ * and `mqtt2pg tap`. Plain blocking sockets: a command has nothing else to do.
+ *
+ * Everything is bounded: three seconds for a step, ten for the whole, 64 MB for the answer.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,8 +18,8 @@
 enum outcome http_get(const char *listen, const char *path, struct buf *body, int *status,
                       struct error *error) MUST_CHECK;
 
-/* POST `path`, an action (admin/http_actions), without a body. `token` NULL: none is shown. The rest
- * as http_get(). */
+/* POST `path`, an action (admin/http_actions), without a body. `token` NULL: none is shown. The
+ * answer of an action is JSON, also of a refusal. The rest as http_get(). */
 struct http_post {
     const char *listen;
     const char *path;

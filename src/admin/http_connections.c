@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "admin/http_connections.h"
 
+#include <assert.h>
 #include <sys/socket.h>
 
 void http_connections_init(struct http_connections *connections)
@@ -14,9 +15,11 @@ void http_connections_fini(struct http_connections *connections)
     pthread_mutex_destroy(&connections->mutex);
 }
 
-/* With the mutex. */
+/* With the mutex. libmicrohttpd notices the end and closes the descriptor: closing it here would
+ * give its number to another connection while the library still uses it. */
 static void hang_up(struct http_connections *connections, size_t at)
 {
+    assert(at < connections->count);
     connections->list[at].hung_up = true;
     shutdown(connections->list[at].fd, SHUT_RDWR);
 }
@@ -36,6 +39,7 @@ static void make_place(struct http_connections *connections)
             oldest = i;
         }
     }
+    assert(served <= connections->count);
     if (served > HTTP_CONNECTIONS_SERVED) {
         hang_up(connections, oldest);
     }
@@ -49,6 +53,7 @@ void http_connections_opened(struct http_connections *connections, int fd, int64
         connections->list[connections->count].since_ms = now_ms;
         connections->list[connections->count].hung_up = false;
         connections->count++;
+        assert(connections->count <= HTTP_CONNECTIONS_MAX);
         make_place(connections);
     }
     pthread_mutex_unlock(&connections->mutex);
@@ -58,6 +63,7 @@ void http_connections_opened(struct http_connections *connections, int fd, int64
 static size_t find(const struct http_connections *connections, int fd)
 {
     size_t at = 0;
+    assert(connections->count <= HTTP_CONNECTIONS_MAX);
     while (at < connections->count && connections->list[at].fd != fd) {
         at++;
     }

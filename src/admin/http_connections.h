@@ -34,6 +34,8 @@ struct http_connections {
 void http_connections_init(struct http_connections *connections);
 void http_connections_fini(struct http_connections *connections);
 
+/* The three moments in the life of a connection, told by libmicrohttpd's callbacks. A descriptor
+ * that is not known is ignored: the list may have been full when it was opened. */
 void http_connections_opened(struct http_connections *connections, int fd, int64_t now_ms);
 void http_connections_answered(struct http_connections *connections, int fd, int64_t now_ms);
 /* We work on its request: nobody hangs up on it until it is answered. */

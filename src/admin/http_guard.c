@@ -44,6 +44,7 @@ static bool is_same_secret(struct slice secret, const char *shown)
     size_t length = strlen(shown);
     unsigned difference = 0;
 
+    assert(secret.data != NULL && secret.length > 0);
     if (length != secret.length) {
         return false;
     }
@@ -53,6 +54,7 @@ static bool is_same_secret(struct slice secret, const char *shown)
     return difference == 0;
 }
 
+/* RFC 6750, section 2.1. The scheme's name may be written in either case. */
 static bool has_token(struct slice token, const char *authorization)
 {
     static const char scheme[] = "Bearer ";
@@ -69,6 +71,8 @@ static bool is_own_origin(const char *origin, const char *host)
     return name != NULL && host != NULL && strcasecmp(name + strlen("://"), host) == 0;
 }
 
+/* Each of the three signs is enough. A program sends neither Origin nor Sec-Fetch-Site; a browser
+ * that is too old for Sec-Fetch-Site still sends Origin with each POST. */
 static bool is_foreign_site(const struct http_claim *claim)
 {
     const char *site = claim->fetch_site;

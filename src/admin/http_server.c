@@ -6,6 +6,7 @@
  */
 #include "admin/http_server.h"
 
+#include <assert.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,8 @@ struct http_server {
 
 /* --- the pages: each appends its body and returns the status --- */
 
+/* write() runs in libmicrohttpd's thread and must not wait: a probe of /healthz stands behind
+ * it. */
 struct page {
     const char *path;
     const char *content_type;
@@ -121,6 +124,7 @@ static const struct page pages[] = {
 
 #define PAGE_COUNT (sizeof(pages) / sizeof(pages[0]))
 
+/* Only the exact path: there are no files to be found by other spellings. */
 static const struct page *find_page(const char *path)
 {
     for (size_t i = 0; i < PAGE_COUNT; i++) {
@@ -144,6 +148,7 @@ static enum MHD_Result send_not_found(struct MHD_Connection *connection)
     return http_answer_send(connection, &answer);
 }
 
+/* GET and HEAD are answered alike: the library leaves the body of HEAD out. */
 static enum MHD_Result send_page(struct http_server *server, struct MHD_Connection *connection,
                                  const struct page *page)
 {
@@ -153,9 +158,11 @@ static enum MHD_Result send_page(struct http_server *server, struct MHD_Connecti
         answer.policy = server->page_policy;
     }
     answer.status = page->write(server, connection, &answer.body);
+    assert(answer.body.length > 0);
     return http_answer_send(connection, &answer);
 }
 
+/* A listener that other machines reach has whatever names they know it by. */
 static bool is_for_us(const struct http_server *server, struct MHD_Connection *connection)
 {
     const char *host =
@@ -164,6 +171,7 @@ static bool is_for_us(const struct http_server *server, struct MHD_Connection *c
     return !server->is_loopback || host == NULL || http_guard_is_local_host(host);
 }
 
+/* RFC 9110, section 15.5.6: the answer names what is allowed. */
 static enum MHD_Result refuse_method(struct MHD_Connection *connection)
 {
     struct http_answer answer = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
@@ -183,6 +191,8 @@ static enum MHD_Result answer_request(void *context, struct MHD_Connection *conn
 {
     struct http_server *server = context;
     const struct page *page = find_page(url);
+
+    assert(state != NULL && url != NULL && method != NULL);
 
     (void) version;
     if (http_actions_is_path(url)) {
@@ -220,6 +230,7 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *context, con
     log_debug("http", F_TEXT("text", text));
 }
 
+/* -1: the library does not say. */
 static int descriptor_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
@@ -242,6 +253,8 @@ static void note_connection(void *context, struct MHD_Connection *connection, vo
     }
 }
 
+/* A request is over, answered or not: its action goes, and the connection waits for the next
+ * one. */
 static void note_answer(void *context, struct MHD_Connection *connection, void **state,
                         enum MHD_RequestTerminationCode code)
 {
@@ -292,6 +305,7 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
     int listener = -1;
     enum outcome outcome = OUTCOME_OK;
 
+    assert(options != NULL && sources != NULL);
     *server = NULL;
     if (options->listen == NULL || options->listen[0] == '\0') {
         return OUTCOME_OK;
@@ -328,6 +342,7 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
                          options->listen);
     }
     history_start(starting->history);
+    assert(starting->address[0] != '\0');
     *server = starting;
     return OUTCOME_OK;
 }

@@ -1,10 +1,10 @@
 /*
  * http_server: the status page, /status.json, /metrics, /healthz and /readyz, over libmicrohttpd.
  *
- * GET and HEAD only but for actions (admin/http_actions), few connections, short timeouts, loopback unless the configuration says
- * otherwise. One thread of libmicrohttpd answers, one of admin/history takes a sample a second.
- * What is served comes from base/metrics and base/health; what only the bridge knows comes through
- * `refresh`.
+ * GET and HEAD only but for actions (admin/http_actions), few connections, short timeouts, loopback
+ * unless the configuration says otherwise. One thread of libmicrohttpd answers, one of
+ * admin/history takes a sample a second, one of admin/action_queue acts. What is served comes from
+ * base/metrics and base/health; what only the bridge knows comes through `refresh`.
  *
  * No answer is cached, framed or shared with other sites; a server on loopback answers only to
  * names of this machine, so that a site in the user's browser whose name is made to point here (DNS

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "admin/status_json.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -28,6 +29,8 @@ static const char *const metric_names[METRIC_COUNT] = {
 static void append_comma(struct buf *out)
 {
     char last = out->length == 0 ? '{' : out->data[out->length - 1];
+
+    assert(last != ':'); /* a key without its value */
 
     if (last != '{' && last != '[') {
         buf_append_byte(out, ',');
@@ -59,6 +62,7 @@ static void append_int(struct buf *out, const char *key, int64_t value)
     buf_printf(out, "%lld", (long long) value);
 }
 
+/* JSON has neither NaN nor infinity: null. */
 static void append_real(struct buf *out, double value)
 {
     if (isfinite(value)) {
@@ -92,8 +96,10 @@ static void append_known(struct buf *out, const char *key, int64_t value)
     }
 }
 
+/* The caller closes it. */
 static void open_container(struct buf *out, const char *key, char bracket)
 {
+    assert(bracket == '{' || bracket == '[');
     append_key(out, key);
     buf_append_byte(out, (uint8_t) bracket);
 }
@@ -164,6 +170,7 @@ static void append_counters(struct buf *out)
 static void append_rate(struct buf *out, const char *key, int64_t sum, size_t seconds)
 {
     append_key(out, key);
+    assert(sum >= 0 && seconds <= RATE_SECONDS);
     append_real(out, seconds == 0 ? NAN : (double) sum / (double) seconds);
 }
 
@@ -219,6 +226,7 @@ static void append_reject(struct buf *out, const struct health_reject *reject)
     buf_append_byte(out, '}');
 }
 
+/* The number of messages is counted every few seconds only, and up to a bound. */
 static void append_parked(struct buf *out, const char *rule)
 {
     struct health_parked parked;
@@ -307,6 +315,7 @@ static void append_rules(struct buf *out, struct history *history)
     buf_append_byte(out, ']');
 }
 
+/* A gap that this process has noticed has no number before the database has told it. */
 static void append_gaps(struct buf *out)
 {
     struct health_gap gaps[HEALTH_GAPS_MAX];
@@ -353,6 +362,7 @@ static void append_series(struct buf *out, const char *key, const struct history
     for (size_t i = 0; i < count; i++) {
         int64_t value;
 
+        assert(offset + sizeof(value) <= sizeof(samples[i]));
         memcpy(&value, (const char *) &samples[i] + offset, sizeof(value));
         append_comma(out);
         buf_printf(out, "%lld", (long long) value);
@@ -367,6 +377,7 @@ static void append_history(struct buf *out, const struct status_request *request
     uint64_t taken;
     size_t count = history_copy(request->history, samples, max, &taken);
 
+    assert(count <= max && count <= taken);
     open_container(out, "history", '{');
     append_int(out, "interval_seconds", 1);
     append_int(out, "taken", (int64_t) taken);
@@ -383,6 +394,7 @@ static void append_history(struct buf *out, const struct status_request *request
     free(samples);
 }
 
+/* Whoever writes it leaves the secrets out (config/config_show). */
 static void append_configuration(struct buf *out, const struct http_sources *sources)
 {
     size_t begin;
@@ -424,6 +436,7 @@ static double recent_rate(struct history *history)
     return count == 0 ? 0 : (double) sum / (double) count;
 }
 
+/* How many rules are parked, the first of them, and a topic to name while no message has come. */
 static void collect_rules(struct summary_facts *facts, struct health_rule *first)
 {
     for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
@@ -439,6 +452,8 @@ static void collect_rules(struct summary_facts *facts, struct health_rule *first
     facts->topic = first->topic;
 }
 
+/* The same sentence for the page, for `mqtt2pg status` and for programs: nobody decides it
+ * again. */
 static void append_summary(struct buf *out, struct history *history)
 {
     struct health_rule first = {.topic = ""};
@@ -459,6 +474,7 @@ static void append_summary(struct buf *out, struct history *history)
     }
     (void) health_gaps(&facts.gap, 1);
     collect_rules(&facts, &first);
+    assert(facts.processed_rate >= 0 && facts.rejected_rate >= 0);
     summary_find(&facts, &summary);
     open_container(out, "summary", '{');
     append_text(out, "level", summary_level_name(summary.level));
@@ -471,6 +487,8 @@ static void append_summary(struct buf *out, struct history *history)
 void status_append_json(struct buf *out, const struct status_request *request)
 {
     const struct http_sources *sources = request->sources;
+
+    assert(sources != NULL && request->history != NULL);
 
     if (sources->refresh != NULL) {
         sources->refresh(sources->context);

@@ -3,20 +3,27 @@
  * programs.
  *
  *   version, started_at, now (RFC 3339, UTC), uptime_seconds, ready
- *   health         broker, database, journal: {well, since, text}
- *   counters       every metric without a label, by its name without mqtt2pg_
+ *   summary        {level, headline, detail}: the state in one sentence (admin/summary); level is
+ *                  good, starting, warn or bad
+ *   health         broker, database, journal: {well, paused, since, text}; paused: not well because
+ *                  the journal has no room
+ *   counters       every metric without labels, by its name without mqtt2pg_
  *   journal        {messages, messages_at_start, bytes, oldest_seconds}
  *   acks_waiting
  *   rates          {window_seconds, received, processed, rows}: a second, over the last ten
  *   delay, commit  {window_seconds, count, p50, p95, p99}: seconds, over the last minute; null
  *                  without any
- *   rules          [{name, matched, stored, filtered, rejected, rows, acks_stored, acks_rejected,
- *                  parked, last_reject}]; parked is null or {since, reason}
- *   rejects        [{at, rule, topic, reason}], newest first
- *   gaps           [{noticed_at, cause, from, to, messages}] that this process has noticed, newest
- *                  first; null for what is not known
- *   unmatched      null, or {at, topic, messages}: the newest topic that no rule takes, and how many
- *                  messages no rule took since the start
+ *   rules          [{name, topic, table, matched, stored, filtered, rejected, rows, acks_stored,
+ *                  acks_rejected, rejected_last_hour, parked, not_taken, not_taken_count,
+ *                  last_reject}]; parked is null or {since, reason, messages}; not_taken names the
+ *                  first of the not_taken_count keys of its payloads that no column takes
+ *   rejects        [{at, rule, topic, reason, payload}], newest first; payload only while
+ *                  http.show_payloads says so
+ *   gaps_open, gaps  how many nobody has acknowledged, and the newest of them, newest first:
+ *                  [{id, noticed_at, cause, from, to, messages}]; null for what is not known
+ *   dead_letters_waiting  rejected ones in the database; null: not known
+ *   unmatched      null, or {at, topic, messages}: the newest topic that no rule takes, and how
+ *                  many messages no rule took since the start
  *   history        {interval_seconds, taken, received, processed, rows, waiting, delay_seconds}:
  *                  arrays, oldest first; the last element of each is sample number `taken`
  *   actions        null: off; else {token}: whether actions (admin/http_actions) want a token

@@ -19,11 +19,14 @@ const char *summary_level_name(enum summary_level level)
                                         [SUMMARY_WARN] = "warn",
                                         [SUMMARY_BAD] = "bad"};
 
+    assert(level < sizeof(names) / sizeof(names[0]));
     return names[level];
 }
 
+/* "1 message waits", "1,954 messages wait". */
 static void append_count(struct buf *out, int64_t number, const char *one, const char *many)
 {
+    assert(number >= 0);
     text_format_count(out, (uint64_t) number);
     buf_printf(out, " %s", number == 1 ? one : many);
 }
@@ -79,11 +82,16 @@ static void append_waiting(struct buf *out, const struct summary_facts *facts, c
     buf_append_text(out, ".");
 }
 
+/*
+ * One cause, once. A full journal has one of two causes: the database takes nothing, or messages
+ * come faster than they are stored. The broker, which is disconnected because of it, is no cause.
+ */
 static void tell_journal(const struct summary_facts *facts, struct summary *summary)
 {
     const struct health *database = &facts->parts[HEALTH_DATABASE];
     const struct health *journal = &facts->parts[HEALTH_JOURNAL];
 
+    assert(!journal->well);
     if (database->well) {
         buf_append_text(&summary->headline, "The journal has been full");
         append_for(&summary->headline, facts, journal->since_us);
@@ -106,6 +114,7 @@ static void tell_away(const struct summary_facts *facts, struct summary *summary
     bool both = !database->well && !broker->well;
     const struct health *first = database->well ? broker : database;
 
+    assert(!first->well);
     buf_append_text(&summary->headline, both             ? "Database and broker have been away"
                                         : database->well ? "The broker has been away"
                                                          : "The database has been away");
@@ -130,10 +139,12 @@ static void tell_refused(const struct summary_facts *facts, struct summary *summ
     buf_append_text(&summary->detail, "The other rules go on.");
 }
 
+/* The bridge looks at the table by itself, so nobody has to restart or to retry anything. */
 static void tell_parked(const struct summary_facts *facts, struct summary *summary)
 {
     const struct health_parked *parked = &facts->parked;
 
+    assert(facts->parked_rules > 0);
     if (facts->parked_rules == 1) {
         buf_append_text(&summary->headline, "Rule ");
         text_append_printable(&summary->headline, slice_of(parked->rule), 64);
@@ -169,6 +180,7 @@ static void tell_gap(const struct summary_facts *facts, struct summary *summary)
 {
     const struct health_gap *gap = &facts->gap;
 
+    assert(facts->gaps_open > 0);
     buf_append_text(&summary->headline, "Messages may be missing.");
     text_append_printable(&summary->detail, slice_of(gap->cause), 64);
     if (summary->detail.length > 0) {
@@ -187,12 +199,14 @@ static void tell_gap(const struct summary_facts *facts, struct summary *summary)
     }
 }
 
+/* More waits than some seconds of storing: a batch that is just under way is not behind. */
 static bool is_behind(const struct summary_facts *facts)
 {
     return facts->waiting > BEHIND_MESSAGES &&
            (double) facts->waiting > BEHIND_SECONDS * facts->processed_rate;
 }
 
+/* One in a hundred, and not only a single one. */
 static bool are_many_rejected(const struct summary_facts *facts)
 {
     return facts->rejected_rate > 0.5 && facts->rejected_rate > facts->processed_rate / 100;
@@ -224,6 +238,7 @@ static enum summary_level tell_flow(const struct summary_facts *facts, struct su
     return SUMMARY_GOOD;
 }
 
+/* No part has had a state yet: the process has just started. */
 static bool nothing_tried(const struct summary_facts *facts)
 {
     for (int part = 0; part < HEALTH_PARTS; part++) {
@@ -234,6 +249,9 @@ static bool nothing_tried(const struct summary_facts *facts)
     return true;
 }
 
+/* The causes in the order in which one hides another: a full journal pauses the broker, a database
+ * that is away lets nothing be known of parked rules, and only a service that works can be
+ * behind. */
 void summary_find(const struct summary_facts *facts, struct summary *summary)
 {
     const struct health *parts = facts->parts;

@@ -149,8 +149,9 @@ static void forget_gap(int64_t id)
             gaps[kept++] = gaps[i];
         }
     }
-    assert(open >= count);
-    health_set_gaps(gaps, kept, id == 0 ? 0 : open - (count - kept));
+    /* The loader may have told of other gaps between the two questions above. */
+    open = id == 0 || open < count ? kept : open - (count - kept);
+    health_set_gaps(gaps, kept, open);
 }
 
 void gap_action_acknowledge(struct pg_connection *connection, struct action *action)

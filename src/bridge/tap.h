@@ -40,9 +40,9 @@ const char *tap_rule(const struct tap *tap);
  * Appends, as one JSON object, what came since the message number `from` (0: the last messages):
  *   {"rule":…,"next":N,"more":N,"skipped":N,
  *    "messages":[{"sequence":N,"at":TIME,"topic":…,"payload":…,"lines":[…]}]}
- * `next` is the `from` of the next poll; `more` messages of the rule are not shown, `skipped` messages
- * of whatever rule were not looked at. `lines` are those of `explain`. OUTCOME_RETRY when the journal
- * can't be read.
+ * `next` is the `from` of the next poll; `more` messages of the rule are not shown, `skipped`
+ * messages of whatever rule were not looked at. `lines` are those of `explain`. OUTCOME_RETRY when
+ * the journal can't be read.
  */
 enum outcome tap_poll(struct tap *tap, uint64_t from, struct buf *out,
                       struct error *error) MUST_CHECK;

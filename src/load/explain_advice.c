@@ -91,7 +91,8 @@ void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, stru
     }
 }
 
-/* --- times that can't be right ------------------------------------------------------------------- */
+/* --- times that can't be right
+ * ------------------------------------------------------------------- */
 
 /* A time before 1990 or a day ahead: seconds taken for milliseconds, or a clock that is not set. */
 static bool is_odd_time(const struct datum *datum, int64_t *time_us)
