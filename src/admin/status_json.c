@@ -8,6 +8,7 @@
 #include "admin/summary.h"
 #include "base/clock.h"
 #include "base/health.h"
+#include "base/json_out.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/text.h"
@@ -23,86 +24,6 @@ static const char *const metric_names[METRIC_COUNT] = {
 #undef RULE_METRIC
 #undef HISTOGRAM
 };
-
-/* --- JSON: a comma is due unless the container was just opened --- */
-
-static void append_comma(struct buf *out)
-{
-    char last = out->length == 0 ? '{' : out->data[out->length - 1];
-
-    assert(last != ':'); /* a key without its value */
-
-    if (last != '{' && last != '[') {
-        buf_append_byte(out, ',');
-    }
-}
-
-static void append_key(struct buf *out, const char *key)
-{
-    append_comma(out);
-    text_append_json(out, slice_of(key));
-    buf_append_byte(out, ':');
-}
-
-static void append_text(struct buf *out, const char *key, const char *value)
-{
-    append_key(out, key);
-    text_append_json(out, slice_of(value));
-}
-
-static void append_bool(struct buf *out, const char *key, bool value)
-{
-    append_key(out, key);
-    buf_append_text(out, value ? "true" : "false");
-}
-
-static void append_int(struct buf *out, const char *key, int64_t value)
-{
-    append_key(out, key);
-    buf_printf(out, "%lld", (long long) value);
-}
-
-/* JSON has neither NaN nor infinity: null. */
-static void append_real(struct buf *out, double value)
-{
-    if (isfinite(value)) {
-        buf_printf(out, "%.6g", value);
-    } else {
-        buf_append_text(out, "null");
-    }
-}
-
-/* A moment that has not been is null. */
-static void append_time(struct buf *out, const char *key, int64_t microseconds)
-{
-    append_key(out, key);
-    if (microseconds == 0) {
-        buf_append_text(out, "null");
-        return;
-    }
-    buf_append_byte(out, '"');
-    text_format_time(out, microseconds);
-    buf_append_byte(out, '"');
-}
-
-/* -1 is not known: null. */
-static void append_known(struct buf *out, const char *key, int64_t value)
-{
-    append_key(out, key);
-    if (value < 0) {
-        buf_append_text(out, "null");
-    } else {
-        buf_printf(out, "%lld", (long long) value);
-    }
-}
-
-/* The caller closes it. */
-static void open_container(struct buf *out, const char *key, char bracket)
-{
-    assert(bracket == '{' || bracket == '[');
-    append_key(out, key);
-    buf_append_byte(out, (uint8_t) bracket);
-}
 
 /* --- the members, in the order of the header --- */
 
@@ -136,16 +57,16 @@ bool status_is_ready(struct buf *out)
 
 static void append_health(struct buf *out)
 {
-    open_container(out, "health", '{');
+    json_out_open(out, "health", '{');
     for (int part = 0; part < HEALTH_PARTS; part++) {
         struct health health;
 
         health_get((enum health_part) part, &health);
-        open_container(out, health_part_names[part], '{');
-        append_bool(out, "well", health.well);
-        append_bool(out, "paused", health.paused);
-        append_time(out, "since", health.since_us);
-        append_text(out, "text", health.since_us == 0 ? "not started" : health.text);
+        json_out_open(out, health_part_names[part], '{');
+        json_out_bool(out, "well", health.well);
+        json_out_bool(out, "paused", health.paused);
+        json_out_time(out, "since", health.since_us);
+        json_out_text(out, "text", health.since_us == 0 ? "not started" : health.text);
         buf_append_byte(out, '}');
     }
     buf_append_byte(out, '}');
@@ -153,25 +74,25 @@ static void append_health(struct buf *out)
 
 static void append_counters(struct buf *out)
 {
-    open_container(out, "counters", '{');
+    json_out_open(out, "counters", '{');
     for (int i = 0; i < METRIC_COUNT; i++) {
-        append_int(out, metric_names[i], metric_get((enum metric) i));
+        json_out_int(out, metric_names[i], metric_get((enum metric) i));
     }
     buf_append_byte(out, '}');
-    open_container(out, "journal", '{');
-    append_int(out, "messages", metric_get(METRIC_JOURNAL_MESSAGES));
-    append_int(out, "messages_at_start", metric_get(METRIC_JOURNAL_MESSAGES_AT_START));
-    append_int(out, "bytes", metric_get(METRIC_JOURNAL_BYTES));
-    append_int(out, "oldest_seconds", metric_get(METRIC_JOURNAL_OLDEST_SECONDS));
+    json_out_open(out, "journal", '{');
+    json_out_int(out, "messages", metric_get(METRIC_JOURNAL_MESSAGES));
+    json_out_int(out, "messages_at_start", metric_get(METRIC_JOURNAL_MESSAGES_AT_START));
+    json_out_int(out, "bytes", metric_get(METRIC_JOURNAL_BYTES));
+    json_out_int(out, "oldest_seconds", metric_get(METRIC_JOURNAL_OLDEST_SECONDS));
     buf_append_byte(out, '}');
-    append_int(out, "acks_waiting", metric_get(METRIC_ACKS_WAITING));
+    json_out_int(out, "acks_waiting", metric_get(METRIC_ACKS_WAITING));
 }
 
 static void append_rate(struct buf *out, const char *key, int64_t sum, size_t seconds)
 {
-    append_key(out, key);
+    json_out_key(out, key);
     assert(sum >= 0 && seconds <= RATE_SECONDS);
-    append_real(out, seconds == 0 ? NAN : (double) sum / (double) seconds);
+    json_out_real(out, seconds == 0 ? NAN : (double) sum / (double) seconds);
 }
 
 static void append_rates(struct buf *out, struct history *history)
@@ -186,8 +107,8 @@ static void append_rates(struct buf *out, struct history *history)
         sum.processed += samples[i].processed;
         sum.rows += samples[i].rows;
     }
-    open_container(out, "rates", '{');
-    append_int(out, "window_seconds", RATE_SECONDS);
+    json_out_open(out, "rates", '{');
+    json_out_int(out, "window_seconds", RATE_SECONDS);
     append_rate(out, "received", sum.received, count);
     append_rate(out, "processed", sum.processed, count);
     append_rate(out, "rows", sum.rows, count);
@@ -203,12 +124,12 @@ static void append_spread(struct buf *out, const char *key, struct history *hist
     } quantiles[] = {{"p50", 0.50}, {"p95", 0.95}, {"p99", 0.99}};
     struct distribution recent = history_recent(history, kind);
 
-    open_container(out, key, '{');
-    append_int(out, "window_seconds", HISTORY_RECENT_SECONDS);
-    append_int(out, "count", (int64_t) distribution_total(&recent));
+    json_out_open(out, key, '{');
+    json_out_int(out, "window_seconds", HISTORY_RECENT_SECONDS);
+    json_out_int(out, "count", (int64_t) distribution_total(&recent));
     for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
-        append_key(out, quantiles[i].name);
-        append_real(out, distribution_quantile(&recent, quantiles[i].quantile));
+        json_out_key(out, quantiles[i].name);
+        json_out_real(out, distribution_quantile(&recent, quantiles[i].quantile));
     }
     buf_append_byte(out, '}');
 }
@@ -216,12 +137,12 @@ static void append_spread(struct buf *out, const char *key, struct history *hist
 static void append_reject(struct buf *out, const struct health_reject *reject)
 {
     buf_append_byte(out, '{');
-    append_time(out, "at", reject->at_us);
-    append_text(out, "rule", reject->rule);
-    append_text(out, "topic", reject->topic);
-    append_text(out, "reason", reject->reason);
+    json_out_time(out, "at", reject->at_us);
+    json_out_text(out, "rule", reject->rule);
+    json_out_text(out, "topic", reject->topic);
+    json_out_text(out, "reason", reject->reason);
     if (reject->payload[0] != '\0') {
-        append_text(out, "payload", reject->payload);
+        json_out_text(out, "payload", reject->payload);
     }
     buf_append_byte(out, '}');
 }
@@ -231,15 +152,15 @@ static void append_parked(struct buf *out, const char *rule)
 {
     struct health_parked parked;
 
-    append_key(out, "parked");
+    json_out_key(out, "parked");
     if (!health_parked(rule, &parked)) {
         buf_append_text(out, "null");
         return;
     }
     buf_append_byte(out, '{');
-    append_time(out, "since", parked.since_us);
-    append_text(out, "reason", parked.reason);
-    append_known(out, "messages", parked.messages);
+    json_out_time(out, "since", parked.since_us);
+    json_out_text(out, "reason", parked.reason);
+    json_out_known(out, "messages", parked.messages);
     buf_append_byte(out, '}');
 }
 
@@ -249,13 +170,13 @@ static void append_untaken(struct buf *out, const char *rule)
     struct health_untaken untaken = {.count = 0};
 
     (void) health_untaken(rule, &untaken);
-    open_container(out, "not_taken", '[');
+    json_out_open(out, "not_taken", '[');
     for (size_t i = 0; i < untaken.count && i < HEALTH_UNTAKEN_MAX; i++) {
-        append_comma(out);
+        json_out_comma(out);
         text_append_json(out, slice_of(untaken.keys[i]));
     }
     buf_append_byte(out, ']');
-    append_int(out, "not_taken_count", (int64_t) untaken.count);
+    json_out_int(out, "not_taken_count", (int64_t) untaken.count);
 }
 
 static void append_rule(struct buf *out, struct history *history, int rule)
@@ -276,19 +197,19 @@ static void append_rule(struct buf *out, struct history *history, int rule)
     struct health_reject last;
     struct health_rule about = {.topic = ""};
 
-    append_comma(out);
+    json_out_comma(out);
     buf_append_byte(out, '{');
-    append_text(out, "name", metrics_rule_name(rule));
+    json_out_text(out, "name", metrics_rule_name(rule));
     (void) health_rule(metrics_rule_name(rule), &about);
-    append_text(out, "topic", about.topic);
-    append_text(out, "table", about.table);
+    json_out_text(out, "topic", about.topic);
+    json_out_text(out, "table", about.table);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-        append_int(out, members[i].key, metric_rule_get(rule, members[i].metric));
+        json_out_int(out, members[i].key, metric_rule_get(rule, members[i].metric));
     }
-    append_int(out, "rejected_last_hour", history_rejected(history, rule));
+    json_out_int(out, "rejected_last_hour", history_rejected(history, rule));
     append_parked(out, metrics_rule_name(rule));
     append_untaken(out, metrics_rule_name(rule));
-    append_key(out, "last_reject");
+    json_out_key(out, "last_reject");
     if (health_last_reject(metrics_rule_name(rule), &last)) {
         append_reject(out, &last);
     } else {
@@ -302,14 +223,14 @@ static void append_rules(struct buf *out, struct history *history)
     struct health_reject rejects[HEALTH_REJECTS_MAX];
     size_t count = health_rejects(rejects, HEALTH_REJECTS_MAX);
 
-    open_container(out, "rules", '[');
+    json_out_open(out, "rules", '[');
     for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
         append_rule(out, history, rule);
     }
     buf_append_byte(out, ']');
-    open_container(out, "rejects", '[');
+    json_out_open(out, "rejects", '[');
     for (size_t i = 0; i < count; i++) {
-        append_comma(out);
+        json_out_comma(out);
         append_reject(out, &rejects[i]);
     }
     buf_append_byte(out, ']');
@@ -321,17 +242,17 @@ static void append_gaps(struct buf *out)
     struct health_gap gaps[HEALTH_GAPS_MAX];
     size_t count = health_gaps(gaps, HEALTH_GAPS_MAX);
 
-    append_int(out, "gaps_open", (int64_t) health_gaps_open());
-    open_container(out, "gaps", '[');
+    json_out_int(out, "gaps_open", (int64_t) health_gaps_open());
+    json_out_open(out, "gaps", '[');
     for (size_t i = 0; i < count; i++) {
-        append_comma(out);
+        json_out_comma(out);
         buf_append_byte(out, '{');
-        append_known(out, "id", gaps[i].id == 0 ? -1 : gaps[i].id);
-        append_time(out, "noticed_at", gaps[i].noticed_us);
-        append_text(out, "cause", gaps[i].cause);
-        append_time(out, "from", gaps[i].from_us);
-        append_time(out, "to", gaps[i].to_us);
-        append_known(out, "messages", gaps[i].messages);
+        json_out_known(out, "id", gaps[i].id == 0 ? -1 : gaps[i].id);
+        json_out_time(out, "noticed_at", gaps[i].noticed_us);
+        json_out_text(out, "cause", gaps[i].cause);
+        json_out_time(out, "from", gaps[i].from_us);
+        json_out_time(out, "to", gaps[i].to_us);
+        json_out_known(out, "messages", gaps[i].messages);
         buf_append_byte(out, '}');
     }
     buf_append_byte(out, ']');
@@ -342,15 +263,15 @@ static void append_unmatched(struct buf *out)
     struct health_unmatched unmatched;
 
     health_unmatched(&unmatched);
-    append_key(out, "unmatched");
+    json_out_key(out, "unmatched");
     if (unmatched.at_us == 0) {
         buf_append_text(out, "null");
         return;
     }
     buf_append_byte(out, '{');
-    append_time(out, "at", unmatched.at_us);
-    append_text(out, "topic", unmatched.topic);
-    append_int(out, "messages", metric_get(METRIC_MESSAGES_UNMATCHED));
+    json_out_time(out, "at", unmatched.at_us);
+    json_out_text(out, "topic", unmatched.topic);
+    json_out_int(out, "messages", metric_get(METRIC_MESSAGES_UNMATCHED));
     buf_append_byte(out, '}');
 }
 
@@ -358,13 +279,13 @@ static void append_unmatched(struct buf *out)
 static void append_series(struct buf *out, const char *key, const struct history_sample *samples,
                           size_t count, size_t offset)
 {
-    open_container(out, key, '[');
+    json_out_open(out, key, '[');
     for (size_t i = 0; i < count; i++) {
         int64_t value;
 
         assert(offset + sizeof(value) <= sizeof(samples[i]));
         memcpy(&value, (const char *) &samples[i] + offset, sizeof(value));
-        append_comma(out);
+        json_out_comma(out);
         buf_printf(out, "%lld", (long long) value);
     }
     buf_append_byte(out, ']');
@@ -378,17 +299,17 @@ static void append_history(struct buf *out, const struct status_request *request
     size_t count = history_copy(request->history, samples, max, &taken);
 
     assert(count <= max && count <= taken);
-    open_container(out, "history", '{');
-    append_int(out, "interval_seconds", 1);
-    append_int(out, "taken", (int64_t) taken);
+    json_out_open(out, "history", '{');
+    json_out_int(out, "interval_seconds", 1);
+    json_out_int(out, "taken", (int64_t) taken);
     append_series(out, "received", samples, count, offsetof(struct history_sample, received));
     append_series(out, "processed", samples, count, offsetof(struct history_sample, processed));
     append_series(out, "rows", samples, count, offsetof(struct history_sample, rows));
     append_series(out, "waiting", samples, count, offsetof(struct history_sample, waiting));
-    open_container(out, "delay_seconds", '[');
+    json_out_open(out, "delay_seconds", '[');
     for (size_t i = 0; i < count; i++) {
-        append_comma(out);
-        append_real(out, samples[i].delay_seconds);
+        json_out_comma(out);
+        json_out_real(out, samples[i].delay_seconds);
     }
     buf_append_text(out, "]}");
     free(samples);
@@ -399,7 +320,7 @@ static void append_configuration(struct buf *out, const struct http_sources *sou
 {
     size_t begin;
 
-    append_key(out, "configuration");
+    json_out_key(out, "configuration");
     begin = out->length;
     if (sources->configuration != NULL) {
         sources->configuration(sources->context, out);
@@ -411,13 +332,13 @@ static void append_configuration(struct buf *out, const struct http_sources *sou
 
 static void append_actions(struct buf *out, const struct status_request *request)
 {
-    append_key(out, "actions");
+    json_out_key(out, "actions");
     if (!request->actions) {
         buf_append_text(out, "null");
         return;
     }
     buf_append_byte(out, '{');
-    append_bool(out, "token", request->token_wanted);
+    json_out_bool(out, "token", request->token_wanted);
     buf_append_byte(out, '}');
 }
 
@@ -476,10 +397,10 @@ static void append_summary(struct buf *out, struct history *history)
     collect_rules(&facts, &first);
     assert(facts.processed_rate >= 0 && facts.rejected_rate >= 0);
     summary_find(&facts, &summary);
-    open_container(out, "summary", '{');
-    append_text(out, "level", summary_level_name(summary.level));
-    append_text(out, "headline", buf_string(&summary.headline));
-    append_text(out, "detail", buf_string(&summary.detail));
+    json_out_open(out, "summary", '{');
+    json_out_text(out, "level", summary_level_name(summary.level));
+    json_out_text(out, "headline", buf_string(&summary.headline));
+    json_out_text(out, "detail", buf_string(&summary.detail));
     buf_append_byte(out, '}');
     summary_fini(&summary);
 }
@@ -494,11 +415,11 @@ void status_append_json(struct buf *out, const struct status_request *request)
         sources->refresh(sources->context);
     }
     buf_append_byte(out, '{');
-    append_text(out, "version", MQTT2PG_VERSION);
-    append_time(out, "started_at", request->started_us);
-    append_time(out, "now", clock_wall_us());
-    append_int(out, "uptime_seconds", (clock_monotonic_ms() - request->started_ms) / 1000);
-    append_bool(out, "ready", status_is_ready(NULL));
+    json_out_text(out, "version", MQTT2PG_VERSION);
+    json_out_time(out, "started_at", request->started_us);
+    json_out_time(out, "now", clock_wall_us());
+    json_out_int(out, "uptime_seconds", (clock_monotonic_ms() - request->started_ms) / 1000);
+    json_out_bool(out, "ready", status_is_ready(NULL));
     append_summary(out, request->history);
     append_health(out);
     append_counters(out);
@@ -507,7 +428,7 @@ void status_append_json(struct buf *out, const struct status_request *request)
     append_spread(out, "commit", request->history, HISTORY_COMMIT);
     append_rules(out, request->history);
     append_gaps(out);
-    append_known(out, "dead_letters_waiting", health_letters());
+    json_out_known(out, "dead_letters_waiting", health_letters());
     append_unmatched(out);
     append_history(out, request);
     append_actions(out, request);

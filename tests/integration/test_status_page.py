@@ -45,6 +45,13 @@ def nameless(page):
     return found
 
 
+def overflowing(page):
+    """What makes the page wider than the screen."""
+    return page.run("""const wide = document.documentElement.scrollWidth, screen = window.innerWidth;
+        return wide <= screen ? [] : [...document.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > screen + 0.5)
+            .map((e) => e.tagName + ' ' + (e.id || e.className.baseVal || e.className) + ' ' + (e.textContent || '').slice(0, 40))""")
+
+
 def start(env):
     if not browser.installed():
         raise Skip("chromium and chromium-driver are not installed")
@@ -93,8 +100,7 @@ def test_page(env):
     page.run("document.querySelector('#configuration').open = true")
     for width in (320, 375, 768, 1280):
         page.screen(width, 700)
-        wide = page.run("return document.documentElement.scrollWidth")
-        assert wide <= width, f"{width} pixels wide, and it has to be scrolled to {wide}"
+        env.wait(lambda: overflowing(page) == [], 5, lambda wide=width: f"{wide} pixels wide, and too narrow for {overflowing(page)}")
     grounds = []
     for dark in (False, True):
         page.dark(dark)
@@ -200,8 +206,7 @@ def test_actions_by_hand(env):
     assert token not in page.run("return document.documentElement.outerHTML")
     for width in (320, 1280):
         page.screen(width, 700)
-        wide = page.run("return document.documentElement.scrollWidth")
-        assert wide <= width, f"{width} pixels wide, and it has to be scrolled to {wide}"
+        env.wait(lambda: overflowing(page) == [], 5, lambda wide=width: f"{wide} pixels wide, and too narrow for {overflowing(page)}")
     assert nameless(page) == []
     strange = [message for level, message in page.console() if "401" not in message]
     assert strange == [] or all("ERR_CONNECTION_REFUSED" in message for message in strange), strange
