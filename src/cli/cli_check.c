@@ -73,6 +73,11 @@ static int check_broker(const struct generation *generation, struct problems *pr
 static void say_fine(const struct generation *generation, const struct problems *problems,
                      bool database)
 {
+    const struct config *config = generation->config;
+    int64_t bytes = ruleset_memory_bytes(generation->ruleset, config->broker.max_packet_bytes);
+
+    printf("%s: some 20 MB of memory, up to %lld MB while a message of broker.max_packet is read\n",
+           config->file, (long long) (bytes / (1024 * 1024)));
     printf("%s: %zu rule%s, no mistakes%s", generation->config->file, generation->ruleset->count,
            generation->ruleset->count == 1 ? "" : "s", database ? ", and the tables fit" : "");
     if (problems->count > 0) {

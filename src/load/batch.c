@@ -326,6 +326,7 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
     if (mapper_routing(builder->mapper) == ROUTING_UNMATCHED) {
         note_unmatched(batch, builder, message);
     }
+    mapper_forget(builder->mapper);
 }
 
 /* Messages that the journal no longer has: the table `gap` tells of them. */

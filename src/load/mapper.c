@@ -126,6 +126,14 @@ enum routing mapper_routing(const struct mapper *mapper)
     return mapper->routing;
 }
 
+void mapper_forget(struct mapper *mapper)
+{
+    arena_reset(mapper->arena);
+    mapper->decoded_count = 0;
+    mapper->route_count = 0;
+    mapper->message = NULL;
+}
+
 struct arena *mapper_arena(struct mapper *mapper)
 {
     return mapper->arena;

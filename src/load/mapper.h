@@ -78,6 +78,9 @@ bool mapper_learn(struct mapper *mapper, const struct message *message, struct m
 bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_t now_us,
                     struct ack *ack);
 
+/* Nothing of the message last mapped is needed any more: gives back what a large one took. */
+void mapper_forget(struct mapper *mapper);
+
 /* Memory for what belongs to the message last mapped (acknowledgments). */
 struct arena *mapper_arena(struct mapper *mapper);
 

@@ -73,6 +73,18 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
     return ruleset;
 }
 
+int64_t ruleset_memory_bytes(const struct ruleset *ruleset, int64_t message_bytes)
+{
+    const int64_t megabyte = 1024 * 1024;
+    bool rows = false;
+
+    assert(message_bytes >= 0);
+    for (size_t i = 0; i < ruleset->count; i++) {
+        rows = rows || ruleset->rules[i]->rows != NULL;
+    }
+    return rows ? 84 * megabyte + 78 * message_bytes : 20 * megabyte + 50 * message_bytes;
+}
+
 void ruleset_free(struct ruleset *ruleset)
 {
     if (ruleset == NULL) {

@@ -8,6 +8,7 @@ SPDX-License-Identifier: MIT
 
 import hashlib
 import random
+import re
 import threading
 import time
 
@@ -122,6 +123,26 @@ def test_message_that_becomes_much(env):
     peak = bridge.rss_peak_mb()
     assert env.patience > 1 or peak <= 160, f"{peak:.0f} MB"
     bridge.check_books()
+
+
+@limit(90)
+def test_bound_that_check_tells(env):
+    """The costliest messages of max_packet, as one row and as a row for each value: memory stays below what `check` says, and goes back."""
+    env.sql("create table whole (n int); create table items (n int, a text, b text, c int)")
+    env.own_broker().start()
+    whole = '{ name = "whole"; topic = "~/m"; table = "whole"; columns = { n = "$[0]"; }; }'
+    items = """{ name = "items"; topic = "~/m"; table = "items"; rows = "$[*]"; columns = { n = "$"; a = "$"; b = "@topic"; c = "$"; }; }"""
+    for rule, values, table, rows in ((whole, 990000, "whole", 1), (items, 240000, "items", 240000), (items, 990000, "items", 240000)):
+        bridge = env.bridge(rule)
+        checked = env.cli("check", config=bridge)
+        bound = int(re.search("up to ([0-9]+) MB", checked.out).group(1))
+        env.publish([("~/m", "[%s]" % ",".join(["1"] * values))])
+        env.wait(lambda: bridge.metric("messages_processed_total") == 1, 30, "not processed")
+        peak, now = bridge.rss_peak_mb(), bridge.rss_mb()
+        assert env.one(f"select count(*) from {table}") == rows
+        assert env.patience > 1 or (peak <= bound and now <= 64), f"{peak:.0f} MB of {bound}, {now:.0f} MB behind it"
+        bridge.check_books()
+        bridge.stop()
 
 
 @limit(90)
