@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "decode/json_scan.h"
 #include "load/rebirth.h"
+#include "load/row_size.h"
 #include "row/convert.h"
 
 enum { ROWS_BYTES_MAX = 64 * 1024 * 1024 }; /* that one message becomes under one rule */
@@ -124,14 +125,6 @@ void mapper_set_copies(struct mapper *mapper, struct copies *copies)
 enum routing mapper_routing(const struct mapper *mapper)
 {
     return mapper->routing;
-}
-
-void mapper_forget(struct mapper *mapper)
-{
-    arena_reset(mapper->arena);
-    mapper->decoded_count = 0;
-    mapper->route_count = 0;
-    mapper->message = NULL;
 }
 
 struct arena *mapper_arena(struct mapper *mapper)
@@ -267,40 +260,6 @@ static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
     return believe_times(rule, subject->message, datums, columns, error);
 }
 
-/* What a value takes beside its struct. */
-static size_t datum_bytes(const struct datum *datum)
-{
-    if (datum->null) {
-        return 0;
-    }
-    if (datum->array) {
-        return datum->elements->count * sizeof(struct datum);
-    }
-    switch (datum->family) {
-    case TYPE_NONE:
-        return datum->value.text.length;
-    case TYPE_TEXT:
-    case TYPE_VARCHAR:
-    case TYPE_CHAR:
-    case TYPE_JSON:
-    case TYPE_JSONB:
-    case TYPE_BYTEA:
-    case TYPE_OTHER:
-        return datum->text.length;
-    default:
-        return 0;
-    }
-}
-
-static size_t row_bytes(const struct datum *row, size_t count)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        bytes += datum_bytes(&row[i]);
-    }
-    return bytes;
-}
-
 /* `rows` with "$$" or @payload in each of them make much of little. */
 static void reject_size(struct mapper *mapper, struct mapped *mapped, size_t count)
 {
@@ -343,7 +302,7 @@ static void map_items(struct mapper *mapper, struct mapped *mapped, const struct
         }
         if (hold) {
             mapped->rows++;
-            bytes += row_bytes(row, rule->column_count);
+            bytes += row_size(row, rule->column_count);
         }
         if (bytes > ROWS_BYTES_MAX) {
             reject_size(mapper, mapped, count);
@@ -403,10 +362,17 @@ static void map_route(struct mapper *mapper, const struct route *route,
     }
 }
 
-size_t mapper_find(struct mapper *mapper, const struct message *message)
+void mapper_forget(struct mapper *mapper)
 {
     arena_reset(mapper->arena);
     mapper->decoded_count = 0;
+    mapper->route_count = 0;
+    mapper->message = NULL;
+}
+
+size_t mapper_find(struct mapper *mapper, const struct message *message)
+{
+    mapper_forget(mapper);
     mapper->message = message;
     mapper->routing = ruleset_find(mapper->ruleset, mapper->copies, message, mapper->routes,
                                    &mapper->route_count);
@@ -488,9 +454,7 @@ bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct me
     struct route route = {.rule = rule_index};
     struct slice *captures;
 
-    arena_reset(mapper->arena);
-    mapper->decoded_count = 0;
-    mapper->route_count = 0;
+    mapper_forget(mapper);
     captures = arena_alloc(mapper->arena, (rule->topics.capture_count + 1) * sizeof(*captures));
     if (!rule_topics_match(&rule->topics, message->topic, captures)) {
         return false;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/row_size.h"
+
+/* What a value takes beside its struct. */
+static size_t datum_bytes(const struct datum *datum)
+{
+    if (datum->null) {
+        return 0;
+    }
+    if (datum->array) {
+        return datum->elements->count * sizeof(struct datum);
+    }
+    switch (datum->family) {
+    case TYPE_NONE:
+        return datum->value.text.length;
+    case TYPE_TEXT:
+    case TYPE_VARCHAR:
+    case TYPE_CHAR:
+    case TYPE_JSON:
+    case TYPE_JSONB:
+    case TYPE_BYTEA:
+    case TYPE_OTHER:
+        return datum->text.length;
+    default:
+        return 0;
+    }
+}
+
+size_t row_size(const struct datum *row, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += datum_bytes(&row[i]);
+    }
+    return bytes;
+}
