@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "load/rule_check.h"
 #include "load/trial.h"
 
 enum blame_kind blame_kind_of(const struct pg_failure *failure)
@@ -145,13 +146,24 @@ static bool is_final(enum blame_fate fate, const struct pg_failure *failure)
     return fate == BLAME_REJECT || blame_kind_of(failure) == BLAME_ROW;
 }
 
+/* How many messages before were refused alone; as many as it takes where the catalog says that no
+ * row of the rule can pass. */
+static unsigned refused_alone(const struct store *store, unsigned rule)
+{
+    const struct rule_target *target = rule_targets_get(store->targets, rule);
+    bool hopeless = target->table != NULL &&
+                    rule_check_lacks_sequence(store->ruleset->rules[rule], target->table->shape);
+
+    return hopeless ? BLAME_ALONE_MAX : target->alone;
+}
+
 static void judge_run(struct inquiry *inquiry, const struct trial *trial)
 {
     const struct run *run = &inquiry->batch->runs.list[trial->run];
     const struct write *write = &inquiry->batch->runs.writes[run->write];
 
     for (unsigned rule = 0; rule < inquiry->batch->rule_count; rule++) {
-        inquiry->tallies[rule].alone = rule_targets_get(inquiry->store->targets, rule)->alone;
+        inquiry->tallies[rule].alone = refused_alone(inquiry->store, rule);
     }
     for (size_t i = 0; i < trial->count; i++) {
         const struct refusal *refusal = &trial->refusals[i];

@@ -240,6 +240,18 @@ static void check_columns(const struct rule *rule, const struct table_shape *sha
     }
 }
 
+bool rule_check_lacks_sequence(const struct rule *rule, const struct table_shape *shape)
+{
+    for (size_t i = 0; i < shape->count; i++) {
+        const struct column_shape *column = &shape->columns[i];
+
+        if (column->denied_sequence != NULL && !rule_feeds(rule, column->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum outcome check_conflict(const struct rule *rule, struct pg_connection *connection,
                                    const struct pg_table *table, struct problems *problems,
                                    struct pg_failure *failure)

@@ -7,7 +7,10 @@
 #ifndef MQTT2PG_LOAD_RULE_CHECK_H
 #define MQTT2PG_LOAD_RULE_CHECK_H
 
+#include <stdbool.h>
+
 #include "base/problems.h"
+#include "core/table_shape.h"
 #include "load/rule.h"
 #include "pg/pg_connection.h"
 
@@ -19,5 +22,9 @@
  * OUTCOME_RETRY when the database could not be asked. */
 enum outcome rule_check(const struct rule *rule, struct pg_connection *connection,
                         struct problems *problems, struct pg_failure *failure) MUST_CHECK;
+
+/* Can no row of this rule pass, since the default of a column that it leaves out draws from a
+ * sequence that the role may not use? A statement without rows succeeds all the same. */
+bool rule_check_lacks_sequence(const struct rule *rule, const struct table_shape *shape);
 
 #endif
