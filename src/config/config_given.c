@@ -1,6 +1,10 @@
 /*
  * What a file says outside of its rules, written once more for another file.
  *
+ * For `learn` and `init`, which write a configuration beside one that exists. Values stand as
+ * they were written, with ${…} not replaced, so that the new file depends on the same
+ * environment. Passwords are left out.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

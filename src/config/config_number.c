@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers are taken as libconfig takes them, so that it reads the same value from the token:
+ * "010" is ten, "0x10" sixteen, "5L" five, "1." and ".5" are reals.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "config/config_number.h"
 
 #include <assert.h>

@@ -12,9 +12,10 @@ struct config_group {
     const char *path;             /* "broker", "rules.ack"; "" for the whole file */
     const config_setting_t *node; /* NULL: it was not given, all its settings have their defaults */
     struct place place;
-    const char
-        *what;  /* its name in messages about what is missing in it; NULL for the whole file */
-    void *base; /* the struct config or struct rule_options that is filled */
+    /* Its name in messages about what is missing in it; NULL for the whole file. */
+    const char *what;
+    /* The struct config or struct rule_options that is filled. */
+    void *base;
 };
 
 /*

@@ -2,6 +2,9 @@
  * A configuration shown (config_to_json) and compared (config_restart_needed), both led by the
  * table.
  *
+ * /status.json shows what is in force. After a reload that is the new file for settings that
+ * SIGHUP takes, and the old one for those that wait for a restart (`running`).
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

@@ -2,6 +2,11 @@
  * What a token is, is what libconfig 1.5's scanner takes for one; of its oddities a lone "." as a
  * number is not followed.
  *
+ * A file is cut into tokens by one walk over its bytes. The first thing that is no token ends the
+ * walk with one problem: behind it every quote may open what it should close, and more problems
+ * would be noise. @include continues with the other file's tokens and then goes on; each token
+ * keeps the place that it has in its own file.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "config/config_source.h"

@@ -9,6 +9,12 @@
  *
  * Each parse_… function returns false after it has reported a mistake.
  *
+ * A mistake in the order of tokens ends the reading, as in config_source.c: what follows a
+ * missing brace or quote is a riddle. What a person probably forgot is told where they would have
+ * to write it: at the opening brace that is never closed, not at the end of the file.
+ *
+ * A name given twice in one group is told and its second value dropped, and the reading goes on.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "config/config_syntax.h"

@@ -2,6 +2,10 @@
  * The table of settings as a table, as the sample configuration, as the reference page and as a
  * part of the manual page.
  *
+ * Four outputs of one table: `mqtt2pg settings`, config/mqtt2pg.cfg, the reference page, the
+ * manual page. A unit test compares the files with what is printed here, so a row of the table is
+ * the only place to edit.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

@@ -1,6 +1,16 @@
 /*
  * condition_parser: reads conditions. "or" binds weakest, then "and", then "not".
  *
+ *   condition   chain of "or"
+ *   or          and { "or" and }
+ *   and         part { "and" part }
+ *   part        { "not" } ( "(" condition ")" | leaf )
+ *   leaf        expression ( OP constant | [not] in ( … ) | [not] like '…' | ~ '…' |
+ *                            is [not] null )
+ *
+ * The constant stands on the right: that is what makes conditions comparable with each other, so
+ * that `check` can warn of two that never hold together.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

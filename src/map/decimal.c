@@ -3,6 +3,10 @@
  * 10^0 without a sign. So the exponent of a number with a fraction is negative, and equal
  * numbers are equal structs.
  *
+ * 128 bits hold 38 digits. Multiplying and adding are tried in that width, and a result that does
+ * not fit is refused; dividing happens by powers of ten only, so nothing is ever approximated.
+ * Comparing works on the texts and has no limit.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "map/decimal.h"

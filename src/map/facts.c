@@ -2,6 +2,9 @@
  * Each fact is a function of the subject (FACT) and a row of the table at the end of this file,
  * which also says where the fact is known and which type a column of it gets.
  *
+ * Facts borrow from the message; only numbers are written into the arena. A fact that a message
+ * does not have (an MQTT 5 property) is null.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "map/facts.h"

@@ -2,6 +2,10 @@
  * filter_arguments: reads what stands behind a filter's name. Commas between arguments may be left
  * out.
  *
+ * Three kinds of arguments: sources (a path, a capture, a fact, a constant), constants alone, and
+ * integers, which are constants of few digits. A filter that needs another grammar (time,
+ * extract, split, number) has a parser of its own beside its `apply`.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

@@ -1,6 +1,21 @@
 /*
  * filter_bytes: texts to bytes (hex, base64), and numbers, texts and parts out of bytes.
  *
+ * How registers of a Modbus gateway lie in memory, for the value 0x0A0B0C0D:
+ *
+ *   u32be        0A 0B 0C 0D     the byte of most weight first (ABCD)
+ *   u32le        0D 0C 0B 0A     the byte of least weight first (DCBA)
+ *   u32be_swap   0C 0D 0A 0B     words of 16 bits in the other order (CDAB)
+ *   u32le_swap   0B 0A 0D 0C     the same of the little-endian form (BADC)
+ *
+ * A place counts from 0, a negative one from the end. Bytes that are not there reject the
+ * message: a short payload is another message or a damaged one, and half a number is no number.
+ * Places that no payload can have are mistakes of the configuration.
+ *
+ * Floats become the shortest decimal number that reads back as the same float, so 0.1 of 32 bits
+ * is 0.1 and not 0.100000001490116. NaN and the infinities become texts: JSON's numbers have no
+ * such.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

@@ -1,6 +1,9 @@
 /*
  * filter_choice: the filters that choose between values: default, required, map, nullif, concat.
  *
+ * map and nullif compare as `=` in a condition does: by value with numbers, by bytes with texts.
+ * The first pair that fits counts.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

@@ -1,6 +1,9 @@
 /*
  * filter_json: json, a path behind it, and what may be anything: json_or_text, binary.
  *
+ * A document within a document lives in the message's arena like the outer one. Limits (depth,
+ * nodes) are the decoder's.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

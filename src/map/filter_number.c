@@ -1,6 +1,9 @@
 /*
  * filter_number: the filters of numbers: number, scale, offset, round.
  *
+ * A text is read as PostgreSQL's columns read it. `number` is for what they do not read: a
+ * decimal comma, a unit. The result is JSON's spelling of the number, digit by digit the same.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

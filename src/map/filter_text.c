@@ -1,6 +1,13 @@
 /*
  * filter_text: the filters of texts: trim, lower, upper, split, extract, replace.
  *
+ * With the format text, digits alone are a number, and they must be text for these filters all
+ * the same: each takes a number as the digits that came. Bytes are no text until utf8 or latin1
+ * says so.
+ *
+ * What is not there is null and not an empty text: split beyond the last part, extract without a
+ * match. So `default` and `is not null` tell both apart.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

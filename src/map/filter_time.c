@@ -1,6 +1,13 @@
 /*
  * filter_time: the filters that make times: unix_s and its like, time, zone.
  *
+ * A time is microseconds since 1970 in UTC, as in PostgreSQL's timestamptz. What came without a
+ * zone is marked (zoneless) until `zone` says which one it was; a column takes it as UTC.
+ *
+ *   unix_…       a count since 1970; finer than a microsecond is cut toward the past
+ *   time         a format, or several that are tried in turn; fractions are rounded
+ *   zone         for texts, and for times that `time` read without a zone
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

@@ -2,6 +2,16 @@
  * A filter that can't do its work says why; expression_evaluate() puts its name in front:
  * "unix_ms: \"abc\" is not a number".
  *
+ * The columns of the table:
+ *
+ *   name, syntax    as a person writes them; the reference page and mistakes show them
+ *   parse           reads the arguments when the rule is compiled, and finds every mistake in them
+ *   apply           runs for each value; it can only reject
+ *   takes_null      default and required: all other filters let null pass
+ *   type            of a column that create = true makes; NULL keeps what the value had
+ *   layout          what filters with one `apply` differ in
+ *   help            one line of the reference page
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "map/filters.h"

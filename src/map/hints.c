@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * People who write a rule know SQL, jq, Jinja or a broker's rule language, and write what is
+ * right there. The tables below name what is written here instead. A hint is only given where the
+ * spelling leaves no doubt; everything else is told as what was expected.
+ *
+ * How a mistake reads: WHAT at character N (HINT)
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "map/hints.h"
 
 #include <strings.h>

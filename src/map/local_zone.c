@@ -7,6 +7,14 @@
  * changes are written out up to RULE_LAST_YEAR when the file is loaded, so that one search serves
  * all times.
  *
+ * PostgreSQL's rules for local times (DetermineTimeZoneOffset() in datetime.c), with the clocks
+ * of Europe/Berlin:
+ *
+ *   2024-03-31 02:30   does not exist: counted with the offset before the change, so 01:30 UTC
+ *   2024-10-27 02:30   exists twice: the later one, standard time, so 01:30 UTC
+ *
+ * The tests compare with the server's own answers.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "map/local_zone.h"

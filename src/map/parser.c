@@ -2,6 +2,13 @@
  * The parser never looks behind the text: the arena's copy ends in NUL, the text itself holds
  * none, and every character that is looked for is not NUL.
  *
+ * White space is skipped in front of tokens and words, never within them: "$.a | trim" and
+ * "$.a|trim" are the same, "$ . a" is not "$.a". Words of the grammar (and, or, not, in, like,
+ * is, null, else, unit) are taken in any case, names and constants as they stand.
+ *
+ * Numbers are JSON's (RFC 8259, section 6), so "007", "+5" and ".5" are mistakes here, although a
+ * text of a payload that looks like that is read as a number.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "map/parser.h"

@@ -177,8 +177,8 @@ enum outcome path_parse(struct parser *parser, bool wildcards, struct path_step 
     return outcome;
 }
 
-/* A name behind "." has ASCII letters, digits and "_" only, and no digit in front: what any reader of
- * paths takes. */
+/* A name behind "." has ASCII letters, digits and "_" only, and no digit in front: what any reader
+ * of paths takes. */
 static bool is_plain(struct slice name)
 {
     bool plain = name.length > 0 && !ascii_is_digit(name.data[0]);

@@ -3,6 +3,10 @@
  * else a constant. Three parts: reading, evaluating, and what is asked about a source that was
  * read.
  *
+ * A capture or a fact may hold any bytes, for a broker need not have looked at them: what is not
+ * UTF-8 rejects the message here, so that no later stage has to ask. What the payload holds has
+ * been checked by its decoder.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "map/source.h"

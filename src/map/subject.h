@@ -37,10 +37,11 @@ struct subject {
     const struct slice *captures; /* in the order of the rule's topic; data == NULL: null */
     const char *rule;             /* @rule */
     const char *client_id;        /* @client_id */
-    const struct node
-        *payload;            /* "$$": the whole decoded payload; NULL when no expression needs it */
-    const struct node *here; /* "$": the same, or inside rows the element */
-    struct value key;        /* "@key": inside rows its name or index */
+    /* "$$": the whole decoded payload; NULL when no expression of the rule needs it. */
+    const struct node *payload;
+    /* "$": the same, or inside rows the element. */
+    const struct node *here;
+    struct value key;              /* "@key": inside rows its name or index */
     const struct row_level *outer; /* "$^", "@key^"; NULL for one level of rows */
     const struct ack_facts *ack;   /* NULL outside acknowledgments */
 };

@@ -1,6 +1,9 @@
 /*
  * Text into uuid, inet and cidr.
  *
+ * Spellings are those of uuid_in() and of inet_in() and cidr_in(), but for the short forms of
+ * IPv4 addresses ("10.1"), which are rejected.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <arpa/inet.h>

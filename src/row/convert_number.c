@@ -1,6 +1,13 @@
 /*
  * Values into boolean, the integers, the floats and numeric.
  *
+ *   boolean    true, false, 0, 1, and the words of boolin()
+ *   integers   any spelling without a fraction: 12, "12", 12.0, 1.2e1
+ *   floats     correctly rounded; beyond the range is rejected, as float8in() does
+ *   numeric    every digit, rounded to the column's scale only
+ *
+ * Digits alone, nearly every value, take a short way without taking the text apart.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A reason reads: VALUE WHAT, with the value in quotes when it is a text, cut at
+ * QUOTED_CHARACTERS_MAX characters. convert.c puts column and type in front, the mapper rule and
+ * row.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "row/convert_reject.h"
 
 #include <assert.h>

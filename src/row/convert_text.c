@@ -2,6 +2,10 @@
  * Values into text, varchar(n), char(n), bytea, and into types that are known by their text form
  * only.
  *
+ * Everything but NUL and invalid UTF-8 goes into a text: numbers as their digits came, booleans
+ * as "true" and "false", times in RFC 3339, documents as JSON. varchar(n) and char(n) count
+ * characters.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

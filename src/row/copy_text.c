@@ -2,6 +2,9 @@
  * A line a row, fields separated by tabs, \N for null; backslash, tab, line feed and carriage
  * return stand behind a backslash.
  *
+ * This form is for columns whose type has no binary form here: the server's input function then
+ * reads the text.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "row/copy_text.h"

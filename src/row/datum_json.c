@@ -1,6 +1,9 @@
 /*
  * Datums as JSON for people (declared in copy_format.h).
  *
+ * For `explain`, which shows rows before they are stored: numbers, booleans, documents and nulls
+ * as JSON has them, everything else as a string in PostgreSQL's text form.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>

@@ -2,6 +2,10 @@
  * Datums in PostgreSQL's text form (declared in copy_format.h), as its output functions write them
  * with DateStyle ISO, IntervalStyle postgres, TimeZone UTC.
  *
+ * Each function is named after what it writes; PostgreSQL's own is named where its rules are odd.
+ * The text is what a server with the settings above prints, so tests can compare both byte by
+ * byte, and what its input function reads, so COPY's text form is made of it.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "row/datum_text.h"

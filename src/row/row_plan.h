@@ -26,8 +26,8 @@ struct row_feed {
 };
 
 struct row_plan {
-    const struct column_shape *
-        *columns; /* owned array; i-th expression's column, borrowed from the shape */
+    /* Owned array: the column of each expression, borrowed from the table's shape. */
+    const struct column_shape **columns;
     size_t count;
     /* Owned array, borrowed columns: what is written, first of the expressions, then computed. */
     const struct column_shape **stored;
