@@ -71,11 +71,12 @@ static bool rehearse_rule(const struct rehearsal_stage *stage, unsigned index,
 
 /* Every rule of the list against the tables as they are. */
 static bool rehearse_all(const struct generation *generation, struct mapper *mapper,
-                         const struct message *message, const struct mapped *list, size_t count,
-                         struct buf *out)
+                         const struct message *message, struct buf *out)
 {
     struct pg_connection *connection = pg_connection_new(&generation->config->database);
     const struct rehearsal_stage stage = {connection, generation->ruleset, mapper};
+    const struct mapped *list;
+    size_t count = mapper_map(mapper, message, &list);
     unsigned *rules = memory_alloc((count + 1) * sizeof(*rules));
     struct error error;
     bool good = true, asked = true;
@@ -233,7 +234,7 @@ static int explain_message(const struct generation *generation, const struct mes
         tell_not_taken(&list[i]);
     }
     if (request->database) {
-        good &= rehearse_all(generation, mapper, message, list, count, &out);
+        good &= rehearse_all(generation, mapper, message, &out);
     }
     fwrite(out.data, 1, out.length, stdout);
     if (count == 0) {

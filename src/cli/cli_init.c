@@ -178,8 +178,8 @@ static void append_head(struct buf *out, const struct init_answers *answers,
     buf_append_byte(out, '\n');
 }
 
-/* Listens and appends the whole configuration. STEP_AGAIN: the broker could not be asked, or a person
- * wants to listen to something else. */
+/* Listens and appends the whole configuration. STEP_AGAIN: the broker could not be asked, or a
+ * person wants to listen to something else. */
 static enum step listen(struct init_answers *answers, struct buf *out)
 {
     struct config *config = read_settings(answers);

@@ -33,8 +33,8 @@ struct init_answers {
 int init_answers_parse(const struct cli_call *call, struct init_answers *answers);
 void init_answers_fini(struct init_answers *answers);
 
-/* Ask for what no option said, with the value that stands there, or the default, as the answer of an
- * empty line; without a person the defaults are taken. `again`: also what was said before, because it
+/* Ask for what no option said. An empty line takes the value that stands there, or the default;
+ * without a person the defaults are taken. `again`: asks also for what was said before, because it
  * did not work. False at the end of the input. */
 bool init_ask_broker(struct init_answers *answers, bool again);
 bool init_ask_database(struct init_answers *answers, bool again);

@@ -9,8 +9,8 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-/* Appends the text with Latin letters that have marks, Greek and Cyrillic ones written in ASCII; all
- * else as it is. */
+/* Appends the text with Latin letters that have marks, Greek and Cyrillic ones written in ASCII;
+ * all else as it is. */
 void latin_append(struct buf *out, struct slice text);
 
 #endif

@@ -3,13 +3,13 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "learn/proposal_internal.h"
+#include "learn/maker.h"
+#include "learn/proposal_columns.h"
 #include "learn/shape_type.h"
 
 /* A pattern: the nodes from the first level to the one that has data. */
@@ -24,19 +24,6 @@ struct walk {
     struct name_list names; /* of rules */
     struct pattern pattern;
 };
-
-void maker_tell(struct maker *maker, const char *format, ...)
-{
-    struct proposed_rule *rule = maker->rule;
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof(line), format, arguments);
-    va_end(arguments);
-    rule->about =
-        memory_grow(rule->about, rule->about_count, &rule->about_capacity, sizeof(*rule->about));
-    rule->about[rule->about_count++] = arena_copy(maker->proposal->arena, slice_of(line)).data;
-}
 
 /* --- captures --------------------------------------------------------------------------------- */
 
@@ -302,7 +289,7 @@ static void visit(struct walk *walk, const struct topic_node *parent)
     }
 }
 
-/* --- no message for two rules ------------------------------------------------------------------ */
+/* --- no message for two rules ----------------------------------------------------------------- */
 
 static struct slice take_level(const char **at)
 {

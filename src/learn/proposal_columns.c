@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "learn/proposal_columns.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
@@ -8,7 +10,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "decode/decoder.h"
-#include "learn/proposal_internal.h"
 #include "learn/shape_type.h"
 
 /* An object whose members become columns. */
@@ -24,27 +25,6 @@ struct object {
 };
 
 static void flatten(struct maker *maker, const struct object *object);
-
-const char *maker_add_column(struct maker *maker, struct slice name, const char *prefix,
-                             const char *expression, const char *note)
-{
-    struct proposed_rule *rule = maker->rule;
-    struct arena *arena = maker->proposal->arena;
-    struct slice wanted = name;
-    const char *plain = arena_copy(arena, name).data;
-    if (name_list_has(maker->names, plain)) {
-        wanted = arena_printf(arena, "%s_%s", prefix, plain);
-    }
-    rule->columns = memory_grow(rule->columns, rule->column_count, &rule->column_capacity,
-                                sizeof(*rule->columns));
-    struct proposed_column *column = &rule->columns[rule->column_count++];
-    *column = (struct proposed_column){
-        .name = arena_copy(arena, slice_of(name_list_add(maker->names, wanted))).data,
-        .expression = expression,
-        .note = note,
-    };
-    return column->name;
-}
 
 /* ".name", or "['odd name']" where it is no identifier. */
 static const char *path_of(struct arena *arena, const char *parent, const struct shape *member)

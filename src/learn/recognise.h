@@ -29,8 +29,8 @@ struct recognised {
 bool payload_form_same(const struct payload_form *left, const struct payload_form *right);
 
 /* What the message is; lies in `arena` and borrows the message. Protocol Buffers are known by their
- * content type and Sparkplug B by its topic, neither is decoded. A text is CSV only with a number in
- * it, and three columns or two lines. */
+ * content type and Sparkplug B by its topic; neither is decoded. A text is CSV only with a number
+ * in it, and three columns or two lines. */
 struct recognised recognise(const struct message *message, struct arena *arena);
 
 /* The compression that the first bytes tell of. */

@@ -17,8 +17,8 @@ struct shape_type {
 
 /*
  * Numbers are double precision, for fractions come later (an idle plug says 0, then 12.5); bigint
- * when their name is that of an identifier or a counter; numeric where double precision would lose a
- * digit. Numbers that are times between 2001 and 2099 in one unit and have the name of a clock are
+ * when their name is that of an identifier or a counter; numeric where double precision would lose
+ * a digit. Numbers that are times between 2001 and 2099 in one unit and have the name of a clock are
  * timestamptz; texts that look like one are timestamptz, date, uuid. Arrays of one simple kind are
  * arrays, everything nested or mixed is jsonb, numbers and texts together are text. What 95 % of
  * twenty and more values are decides; the note says how many would become dead letters. Types live

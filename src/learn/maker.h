@@ -1,10 +1,11 @@
 /*
- * proposal_internal: what the files that make a proposal share.
+ * maker: one rule of a proposal in the making: its columns, and lines for a person. Inside of learn/
+ * only.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_LEARN_PROPOSAL_INTERNAL_H
-#define MQTT2PG_LEARN_PROPOSAL_INTERNAL_H
+#ifndef MQTT2PG_LEARN_MAKER_H
+#define MQTT2PG_LEARN_MAKER_H
 
 #include "learn/column_name.h"
 #include "learn/proposal.h"
@@ -24,9 +25,6 @@ struct maker {
  * name. */
 const char *maker_add_column(struct maker *maker, struct slice name, const char *prefix,
                              const char *expression, const char *note);
-
-/* All columns that come of the payload, and the rule's format and rows. */
-void maker_add_payload(struct maker *maker);
 
 /* A line for a person above the rule. */
 void maker_tell(struct maker *maker, const char *format, ...) PRINTF_LIKE(2, 3);
