@@ -74,6 +74,12 @@ static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct 
         problem_warning(problems, place, what,
                         "always a time before 1990: are its units right (unix_s, unix_ms, …)?");
     }
+    if (rule->options->create && expression_is_bare_member(expression)) {
+        problem_warning(problems, place, what,
+                        "created as text, for nothing says its type: write like %s :: double "
+                        "precision, or :: text",
+                        rule->options->columns[i].expression);
+    }
     if (!mqtt5 && needs_mqtt5(expression)) {
         problem_warning(problems, place, what,
                         "finds nothing: @%s comes with MQTT 5 only, and "

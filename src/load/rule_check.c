@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/rule_check.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,32 @@ static const enum type_class classes[] = {
     [TYPE_INTERVAL] = CLASS_INTERVAL, [TYPE_OTHER] = CLASS_ANY,
 };
 
+/* The type that the i-th column would have if the rule made the table. */
+static const char *type_wanted(const struct rule *rule, size_t i)
+{
+    const char *declared = expression_declared_type(rule->columns[i]);
+
+    assert(i < rule->column_count);
+    if (declared != NULL) {
+        return declared;
+    }
+    return expression_is_payload(rule->columns[i]) ? rule->decoder->payload_type
+                                                   : expression_inferred_type(rule->columns[i]);
+}
+
+/* The statement that gives the i-th column that type, in `out`: what is in the column already may
+ * need more than "using". */
+static const char *alter_sql(const struct rule *rule, size_t i, bool there, struct buf *out)
+{
+    const char *type = type_wanted(rule, i);
+
+    buf_printf(out, "alter table %s ", rule->options->table.text);
+    buf_append_text(out, there ? "alter column " : "add column ");
+    pg_quote_identifier(out, slice_of(rule->column_names[i]));
+    buf_printf(out, there ? " type %s using null" : " %s", type);
+    return buf_string(out);
+}
+
 /* "::int" where the column is bigint: the column decides, so the person should know. "::text" or
  * "::timestamptz" where it is bigint: one of the two is a mistake, and false comes back. */
 static bool check_declared_type(const struct rule *rule, size_t i,
@@ -74,9 +101,14 @@ static bool check_declared_type(const struct rule *rule, size_t i,
     }
     if (declared->family != TYPE_OTHER && class != CLASS_ANY &&
         (class != classes[declared->family] || column->array != declared->array)) {
+        struct buf sql = {0};
+
         problem_error(problems, place, "columns",
-                      "column \"%s\" is %s, not %s as declared behind \"::\"", column->name,
-                      column->type_name, declared->type_name);
+                      "column \"%s\" is %s, not %s as declared behind \"::\": change one of them; "
+                      "for an empty column: %s",
+                      column->name, column->type_name, declared->type_name,
+                      alter_sql(rule, i, true, &sql));
+        buf_fini(&sql);
         return false;
     }
     problem_warning(problems, place, column->name,
@@ -125,9 +157,14 @@ static void check_kind(const struct rule *rule, size_t i, const struct column_sh
         if (expression_is_constant(rule->columns[i], NULL)) {
             problem_error(problems, rule->options->columns[i].place, "columns", "%s", error.text);
         } else {
+            struct buf sql = {0};
+
             problem_error(problems, rule->options->columns[i].place, "columns",
-                          "column \"%s\" is %s, which no %s can become", column->name,
-                          column->type_name, value_kind_name(value.kind));
+                          "column \"%s\" is %s, which no %s can become: change the expression; for "
+                          "an empty column: %s",
+                          column->name, column->type_name, value_kind_name(value.kind),
+                          alter_sql(rule, i, true, &sql));
+            buf_fini(&sql);
         }
     }
     arena_free(arena);
@@ -154,9 +191,12 @@ static void check_column(const struct rule *rule, size_t i, const struct table_s
                     ? NULL
                     : text_suggest(slice_of(name), (const char *const *) &shape->columns[0].name,
                                    shape->count, sizeof(shape->columns[0]));
-        problem_error(problems, place, "columns", "table \"%s\" has no column \"%s\"%s%s%s",
-                      rule->options->table.text, name, meant == NULL ? "" : " (did you mean ",
-                      meant == NULL ? "" : meant, meant == NULL ? "" : "?)");
+        struct buf sql = {0};
+
+        problem_error(problems, place, "columns", "table \"%s\" has no column \"%s\"%s%s: %s",
+                      rule->options->table.text, name, meant == NULL ? "" : "; did you mean ",
+                      meant == NULL ? "" : meant, alter_sql(rule, i, false, &sql));
+        buf_fini(&sql);
         return;
     }
     if (column->denied && !column->generated) {

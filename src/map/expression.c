@@ -387,6 +387,12 @@ bool expression_is_member(const struct expression *expression)
     return source_uses_payload(&expression->source) && expression->source.path != NULL;
 }
 
+bool expression_is_bare_member(const struct expression *expression)
+{
+    return expression_is_member(expression) && expression->filters == NULL &&
+           expression->declared_type == NULL;
+}
+
 bool expression_varies_by_row(const struct expression *expression)
 {
     return any_source(expression, source_varies_by_row);

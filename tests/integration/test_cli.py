@@ -114,6 +114,8 @@ ADVICE = [
     ("two that exclude each other", '"$.battery > 0"', '("$.battery > 5", "$.battery < 3")', "never hold together"),
     ("update of nothing", 'format = "raw"', 'on_conflict = "update"; key = ("what", "bytes")', "nothing to update"),
     ("newest in the key", 'format = "raw"', 'on_conflict = "update"; key = "what"; newest = "what"', "equally new"),
+    ("created as text unasked", 'format = "raw"; table = "raw"; columns = { what = "{rest}"; bytes = "$"; }',
+     'create = true; table = "raw"; columns = { what = "{rest}"; bytes = "$.bytes"; }', ":: double precision, or :: text"),
     ("rows that are all alike", 'format = "raw"; table = "raw"; columns = { what = "{rest}"; bytes = "$"; }',
      'rows = "$.r[*]"; table = "raw"; columns = { what = "{rest}"; }', "would be the same"),
     ("acknowledgments that come back", 'format = "raw"', 'format = "raw"; ack = { topic = "raw/stored"; }', "come back"),
@@ -169,7 +171,7 @@ def test_check_syntax_error_and_missing_file(env):
     assert done.code == 3 and f"{included}:1:" in done.out + done.err, done
 
 
-TYPES = (("time", "integer.*timestamp"), ("word", '"a".*abc'), ("scaled", "timestamp with time zone.*number"), ("declared", "integer, not text"),
+TYPES = (("time", "integer.*timestamp"), ("word", '"a".*abc'), ("scaled", "timestamp with time zone.*number"), ("declared", "integer, not text.*alter table typed alter column a type text using null"),
          ("list", "integer, not integer"))
 
 
