@@ -281,6 +281,8 @@ static void wanted_set(struct receiver *receiver, const struct subscription_set 
         subscription_set_add(&receiver->wanted, &subscriptions->list[i]);
         qos_2 = qos_2 || subscriptions->list[i].qos == 2;
     }
+    atomic_store(&receiver->status_asked_for,
+                 status_topic_asked_for(broker_of(receiver)->status_topic, &receiver->wanted));
     if (qos_2 && !broker_of(receiver)->mqtt5) {
         log_warn(
             "qos 2 is subscribed as qos 1: with MQTT 3.1.1 a crash could lose a qos 2 message; "

@@ -36,7 +36,8 @@ struct receiver {
     bool changed;
     int64_t stop_end_ms; /* monotonic */
     atomic_bool stopping;
-    atomic_bool refused; /* we cut this connection: the journal had no room */
+    atomic_bool status_asked_for; /* some filter names the status topic: it is a message then */
+    atomic_bool refused;          /* we cut this connection: the journal had no room */
 
     /* Of the receiver's thread. */
     struct session_file sessions;

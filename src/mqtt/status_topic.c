@@ -2,6 +2,7 @@
 #include "mqtt/status_topic.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum {
     AGAIN_MS = 3600000, /* a topic that was given up is tried again after so long */
@@ -120,4 +121,25 @@ void status_topic_answered(struct status_topic *status, bool refused, int64_t no
     if (refused) {
         give_up(status, now_ms);
     }
+}
+
+/* Behind "$share/GROUP/". */
+static const char *without_share(const char *filter)
+{
+    const char *group = strncmp(filter, "$share/", 7) == 0 ? strchr(filter + 7, '/') : NULL;
+
+    return group == NULL ? filter : group + 1;
+}
+
+bool status_topic_asked_for(const char *topic, const struct subscription_set *filters)
+{
+    size_t level = topic == NULL ? 0 : strcspn(topic, "/");
+    bool asked = false;
+
+    for (size_t i = 0; level > 0 && i < filters->count; i++) {
+        const char *filter = without_share(filters->list[i].filter);
+
+        asked |= strcspn(filter, "/") == level && strncmp(filter, topic, level) == 0;
+    }
+    return asked;
 }

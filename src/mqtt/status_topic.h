@@ -28,6 +28,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/subscription.h"
+
 enum status_state {
     STATUS_NONE,     /* none is configured; stays so */
     STATUS_USED,     /* at first */
@@ -55,6 +57,11 @@ enum status_failure {
 enum status_failure status_failure_of(int code);
 
 void status_topic_init(struct status_topic *status, bool configured);
+
+/* Does a filter ask for the status topic on purpose: does one name its first level? "#" asks for
+ * what devices send, and the bridge's own "online" is no message of a device. `topic` NULL or "":
+ * there is none. */
+bool status_topic_asked_for(const char *topic, const struct subscription_set *filters);
 
 /* May this attempt, or this connection, use it? Also ends a giving-up that is an hour old. */
 bool status_topic_wanted(struct status_topic *status, int64_t now_ms);

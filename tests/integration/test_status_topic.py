@@ -58,3 +58,19 @@ def test_status_topic_is_not_to_blame(env):
     session = broker.accept()
     env.wait(lambda: (f"mqtt2pg/{bridge.client_id}/status", b"online") in session.published, 10, lambda: session.published)
     assert session.will and "does not allow" not in bridge.log()
+
+
+def test_own_status_is_no_message(env):
+    """A rule for "#" does not store what the bridge says of itself; one that names the topic does."""
+    env.own_broker().start()
+    env.sql("create table got (topic text, v text)")
+    rule = '{ name = "got"; topic = "%s"; format = "text"; table = "got"; columns = { topic = "@topic"; v = "$"; }; }'
+    bridge = env.bridge(rule % "#")
+    bridge.restart()
+    env.publish([("~/x", "1")])
+    env.wait_rows("got", 1)
+    bridge.check_books()
+    assert env.sql("select topic, v from got") == [(env.topic("~/x"), "1")]
+    bridge.configure(rule % f"mqtt2pg/{bridge.client_id}/#")
+    bridge.restart()
+    env.wait(lambda: ("online",) in env.sql("select v from got"), 15)

@@ -104,4 +104,35 @@ static void test_codes(void)
     CHECK_INT_EQ(status_failure_of(0x86), STATUS_FAILURE_OTHER);
 }
 
-UNIT_MAIN("status_topic", {"scripts", test_scripts}, {"codes", test_codes})
+static void test_asked_for(void)
+{
+    static const struct {
+        const char *filter;
+        const char *topic;
+        bool asked;
+    } filters_asked[] = {
+        {"#", "mqtt2pg/b/status", false},
+        {"+/b/status", "mqtt2pg/b/status", false},
+        {"mqtt2pg/#", "mqtt2pg/b/status", true},
+        {"mqtt2pg/+/status", "mqtt2pg/b/status", true},
+        {"mqtt2/#", "mqtt2pg/b/status", false},
+        {"$share/g/#", "mqtt2pg/b/status", false},
+        {"$share/g/mqtt2pg/#", "mqtt2pg/b/status", true},
+        {"online", "online", true},
+        {"#", "", false},
+        {"#", NULL, false},
+    };
+
+    for (size_t i = 0; i < sizeof(filters_asked) / sizeof(filters_asked[0]); i++) {
+        struct subscription_set filters = {0};
+
+        UNIT_CASE("%s", filters_asked[i].filter);
+        subscription_set_add(&filters,
+                             &(struct subscription){.filter = (char *) filters_asked[i].filter});
+        CHECK(status_topic_asked_for(filters_asked[i].topic, &filters) == filters_asked[i].asked);
+        subscription_set_fini(&filters);
+    }
+}
+
+UNIT_MAIN("status_topic", {"scripts", test_scripts}, {"codes", test_codes},
+          {"asked for", test_asked_for})
