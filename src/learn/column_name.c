@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/column_name.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static size_t cut_length(struct slice name, size_t bytes_max)
            ((unsigned char) name.data[length] & 0xC0) == 0x80) {
         length--;
     }
+    assert(length <= bytes_max && length <= name.length);
     return length;
 }
 
@@ -51,6 +53,7 @@ const char *name_list_add(struct name_list *list, struct slice name)
     }
     list->names = memory_grow(list->names, list->count, &list->capacity, sizeof(*list->names));
     list->names[list->count++] = made;
+    assert(strlen(made) <= NAME_BYTES_MAX);
     return made;
 }
 
@@ -82,6 +85,7 @@ static bool has_letters(struct slice name)
  * "pH". */
 static bool begins_word(struct slice name, size_t at)
 {
+    assert(at < name.length);
     if (at == 0 || !isupper((unsigned char) name.data[at])) {
         return false;
     }
@@ -91,6 +95,7 @@ static bool begins_word(struct slice name, size_t at)
     return (islower(before) && !alone) || isdigit(before) || (isupper(before) && next_is_lower);
 }
 
+/* One "_" between two words, never two. */
 static void append_gap(struct buf *out)
 {
     if (out->length > 0 && out->data[out->length - 1] != '_') {
@@ -98,6 +103,7 @@ static void append_gap(struct buf *out)
     }
 }
 
+/* `name` is ASCII but for letters of alphabets that latin does not know; those are gaps. */
 static void append_snake(struct buf *out, struct slice name)
 {
     append_gap(out);
@@ -134,6 +140,7 @@ void name_append_snake(struct buf *out, struct slice text)
     buf_fini(&latin);
 }
 
+/* And has something in front of the ending? */
 static bool ends_with(struct slice word, const char *end)
 {
     size_t length = strlen(end);

@@ -11,6 +11,7 @@
 #include "learn/maker.h"
 #include "learn/proposal_columns.h"
 #include "learn/shape_type.h"
+#include "learn/topic_words.h"
 
 /* A pattern: the nodes from the first level to the one that has data. */
 struct pattern {

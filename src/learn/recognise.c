@@ -87,6 +87,7 @@ static void unpack(struct recognised *found, struct arena *arena)
 
 /* --- trying ----------------------------------------------------------------------------------- */
 
+/* An empty container has no members to recognise anything by. */
 static bool is_filled(const struct node *root)
 {
     return (root->kind == VALUE_OBJECT || root->kind == VALUE_ARRAY) && root->count > 0;
@@ -110,8 +111,10 @@ static bool try_format(struct recognised *found, const char *format, struct aren
     return true;
 }
 
+/* "c1", "c2", … for lines without a header. */
 static struct option_text *numbered_names(uint32_t count, struct arena *arena)
 {
+    assert(count > 0 && count <= CSV_COLUMNS_MAX);
     struct option_text *names = arena_alloc(arena, count * sizeof(*names));
     for (uint32_t i = 0; i < count; i++) {
         names[i] = (struct option_text){.text = arena_printf(arena, "c%u", i + 1).data};
@@ -119,6 +122,7 @@ static struct option_text *numbered_names(uint32_t count, struct arena *arena)
     return names;
 }
 
+/* Texts of CSV are texts; a header has no number. */
 static bool row_has_number(const struct node *row)
 {
     const struct node *value = row + 1;
@@ -133,6 +137,7 @@ static bool row_has_number(const struct node *row)
 static const struct node *with_numbers(const struct node *root, struct arena *arena)
 {
     struct node *copy = arena_alloc(arena, root->span * sizeof(*copy));
+    assert(root->span > 0);
     memcpy(copy, root, root->span * sizeof(*copy));
     for (uint32_t i = 0; i < root->span; i++) {
         if (copy[i].kind == VALUE_TEXT && json_is_number(copy[i].text)) {
@@ -142,6 +147,7 @@ static const struct node *with_numbers(const struct node *root, struct arena *ar
     return copy;
 }
 
+/* The rows of CSV in document order; NULL: it is none. */
 static const struct node *decode_lines(struct slice payload, const struct format_options *options,
                                        struct arena *arena)
 {
@@ -163,6 +169,8 @@ static const struct node *decode_lines(struct slice payload, const struct format
     return outcome == OUTCOME_OK && root != NULL && is_filled(root) ? root : NULL;
 }
 
+/* `sure`: the message says that it is CSV. Else a text with commas is a sentence rather than data, and
+ * numbers are wanted. */
 static bool try_csv(struct recognised *found, const char *delimiter, bool sure, struct arena *arena)
 {
     struct format_options options = {.csv = {.delimiter = {.text = delimiter}}};
@@ -171,6 +179,7 @@ static bool try_csv(struct recognised *found, const char *delimiter, bool sure, 
     if (columns < 2 || columns > CSV_COLUMNS_MAX || (!sure && columns == 2 && rows->count == 1)) {
         return false;
     }
+    assert(rows != NULL && rows->count > 0); /* it has columns */
     bool first = row_has_number(&rows[1]);
     bool later = false;
     const struct node *row = &rows[1];
@@ -203,6 +212,7 @@ static bool try_delimiters(struct recognised *found, bool sure, struct arena *ar
            try_csv(found, "|", sure, arena) || try_csv(found, ",", sure, arena);
 }
 
+/* JSON first: what is JSON is nothing else. Text formats before binary ones, which take many texts. */
 static bool try_all(struct recognised *found, struct arena *arena)
 {
     struct error error;
@@ -225,6 +235,7 @@ struct recognised recognise(const struct message *message, struct arena *arena)
         return found;
     }
     unpack(&found, arena);
+    assert(found.root == NULL && found.form.format == NULL);
     const char *named = named_format(message);
     if (sparkplug_topic_parse(message->topic, &topic)) {
         found.form.format = "sparkplug_b";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/shape.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,40 @@ void shape_free(struct shape *shape)
     }
 }
 
+/* By value of `kinds`, which any value of a document has. */
+static uint64_t sum(const uint64_t *counts, size_t size)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < size; i++) {
+        total += counts[i];
+    }
+    return total;
+}
+
+void shape_check(const struct shape *shape)
+{
+    size_t members = 0;
+
+    assert(sum(shape->kinds, sizeof(shape->kinds) / sizeof(shape->kinds[0])) == shape->seen);
+    for (size_t i = 0; i < SHAPE_FORMS; i++) {
+        assert(shape->forms[i] <= shape->kinds[VALUE_TEXT]);
+    }
+    for (size_t i = 0; i < SHAPE_CLOCKS; i++) {
+        assert(shape->clocks[i] <= shape->kinds[VALUE_NUMBER]);
+    }
+    for (const struct shape *member = shape->members; member != NULL; member = member->next) {
+        assert(member->key != NULL);
+        shape_check(member);
+        members++;
+    }
+    assert(members == shape->member_count && members <= SHAPE_MEMBERS_MAX);
+    assert(members == 0 || (shape->kinds[VALUE_OBJECT] > 0 && !shape->closed));
+    if (shape->elements != NULL) {
+        assert(shape->kinds[VALUE_ARRAY] > 0 && shape->elements->key == NULL);
+        shape_check(shape->elements);
+    }
+}
+
 struct shape *shape_member(const struct shape *shape, struct slice key)
 {
     struct shape *member = shape->members;
@@ -47,21 +82,26 @@ struct shape *shape_member(const struct shape *shape, struct slice key)
 
 bool shape_is_only(const struct shape *shape, enum value_kind kind)
 {
+    assert(kind <= VALUE_OBJECT && kind != VALUE_NULL);
     return shape->kinds[kind] > 0 && shape->kinds[kind] + shape->kinds[VALUE_NULL] == shape->seen;
 }
 
 bool shape_is_most(uint64_t count, uint64_t total)
 {
+    assert(count <= total);
     return count > 0 && (count == total || (total >= 20 && count * 100 >= total * 95));
 }
 
+/* Adds one to the counter of each bit that is set. */
 static void count_bits(uint64_t *counts, size_t size, unsigned bits)
 {
+    assert(bits >> size == 0); /* each bit has its counter */
     for (size_t i = 0; i < size; i++) {
         counts[i] += bits >> i & 1U;
     }
 }
 
+/* The bits that most of `total` values had. */
 static unsigned most_bits(const uint64_t *counts, size_t size, uint64_t total)
 {
     unsigned bits = 0;
@@ -103,6 +143,7 @@ static size_t significant_digits(const struct number *number, char *out, size_t 
             last = digit == '0' ? last : count;
         }
     }
+    assert(last <= count);
     return last;
 }
 
@@ -119,9 +160,12 @@ static bool is_exact_float8(struct slice text, const struct number *number, doub
     if (count > DIGITS_PRINTED) {
         return false;
     }
+    /* As many digits as the text has: the shortest float8 that reads back may print fewer, so the
+     * digits are compared one by one. */
     snprintf(printed, sizeof(printed), "%.*e", (int) count - 1, real < 0 ? -real : real);
     size_t at = 0;
     for (const char *c = printed; *c != 'e' && *c != '\0'; c++) {
+        assert(at <= count); /* "%.*e" prints one digit and count - 1 more */
         if (isdigit((unsigned char) *c) && digits[at++] != *c) {
             return false;
         }
@@ -144,6 +188,7 @@ static unsigned clocks_of(double value)
     return clocks;
 }
 
+/* One number narrows what the shape's numbers can be stored as: the three flags only ever go down. */
 static void take_number(struct shape *shape, struct slice text, struct arena *scratch)
 {
     struct number number;
@@ -163,6 +208,8 @@ static void take_number(struct shape *shape, struct slice text, struct arena *sc
 
 /* --- texts ------------------------------------------------------------------------------------ */
 
+/* Does the text begin so: "9" is a digit, "f" a hexadecimal one, "T" what stands between date and
+ * time? */
 static bool has_pattern(struct slice text, const char *pattern)
 {
     for (size_t i = 0; pattern[i] != '\0'; i++) {
@@ -181,6 +228,7 @@ static bool has_pattern(struct slice text, const char *pattern)
 /* "…T10:00:00Z", "…+01:00", "…-0500". */
 static bool has_offset(struct slice text)
 {
+    assert(text.length >= sizeof("9999-99-99T99:99") - 1); /* it is a date and a time */
     char last = text.data[text.length - 1];
     bool found = last == 'Z' || last == 'z';
     for (size_t i = sizeof("9999-99-99T99:99") - 1; i < text.length && !found; i++) {
@@ -189,6 +237,7 @@ static bool has_offset(struct slice text)
     return found;
 }
 
+/* All forms that this text has; they do not exclude each other. */
 static unsigned forms_of(struct slice text)
 {
     int64_t time;
@@ -211,6 +260,7 @@ static unsigned forms_of(struct slice text)
 
 /* --- trees ------------------------------------------------------------------------------------ */
 
+/* A new shape out of the budget; NULL when it is used up, and then nobody looks further there. */
 static struct shape *spend(struct slice key, struct shape_budget *budget)
 {
     if (budget->left == 0) {
@@ -221,8 +271,10 @@ static struct shape *spend(struct slice key, struct shape_budget *budget)
     return shape_new(key);
 }
 
+/* The object's names are data, so it stays one value: its members are forgotten for good. */
 static void close_members(struct shape *shape)
 {
+    assert(!shape->closed || shape->members == NULL);
     shape->closed = true;
     shape_free(shape->members);
     shape->members = NULL;
@@ -235,6 +287,7 @@ static void append_member(struct shape *shape, struct shape *member)
     while (*end != NULL) {
         end = &(*end)->next;
     }
+    assert(member->key != NULL && !shape->closed && shape->member_count < SHAPE_MEMBERS_MAX);
     member->next = NULL;
     *end = member;
     shape->member_count++;
@@ -267,6 +320,7 @@ static void take_members(struct shape *shape, const struct node *object,
     }
 }
 
+/* All elements of all arrays at this place share one shape; of a long array the first ones count. */
 static void take_elements(struct shape *shape, const struct node *array,
                           struct shape_budget *budget, struct arena *scratch, int depth)
 {
@@ -284,6 +338,7 @@ static void take_elements(struct shape *shape, const struct node *array,
 static void take(struct shape *shape, const struct node *node, struct shape_budget *budget,
                  struct arena *scratch, int depth)
 {
+    assert(node->kind <= VALUE_OBJECT && depth <= SHAPE_DEPTH_MAX);
     shape->seen++;
     shape->kinds[node->kind]++;
     shape->closed |= depth >= SHAPE_DEPTH_MAX;
@@ -313,6 +368,7 @@ void shape_take(struct shape *shape, const struct node *node, struct shape_budge
     take(shape, node, budget, scratch, 0);
 }
 
+/* Closed on either side is closed: members beyond the limit were seen there. */
 static void merge_members(struct shape *into, struct shape *from)
 {
     struct shape *member = from->members;
@@ -340,6 +396,7 @@ static void merge_members(struct shape *into, struct shape *from)
 
 void shape_merge(struct shape *into, struct shape *from)
 {
+    assert(into != from && from->next == NULL);
     into->seen += from->seen;
     for (size_t i = 0; i < sizeof(into->kinds) / sizeof(into->kinds[0]); i++) {
         into->kinds[i] += from->kinds[i];

@@ -57,6 +57,13 @@ bool shape_is_most(uint64_t count, uint64_t total);
 unsigned shape_forms(const struct shape *shape);
 unsigned shape_clocks(const struct shape *shape);
 
+/* Asserts the invariants of a shape and of all below it:
+ *   1. it was seen as often as its kinds were counted;
+ *   2. forms are of texts and clocks of numbers, so none is counted more often than those;
+ *   3. member_count is the length of `members`, at most SHAPE_MEMBERS_MAX, each with a key;
+ *   4. only an object that is not closed has members, and only arrays have elements. */
+void shape_check(const struct shape *shape);
+
 /* How many shapes there may be; `exceeded` once one more was wanted. */
 struct shape_budget {
     size_t left;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/topic_data.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,18 @@ void topic_data_free(struct topic_data *data)
     }
 }
 
+void topic_data_check(const struct topic_data *data)
+{
+    assert(data->topics > 0 && data->retained <= data->messages);
+    assert(data->empty + data->trees + data->known + data->scalars + data->texts + data->binary ==
+           data->messages);
+    assert(data->json->seen == data->trees + data->scalars);
+    assert(data->plain->seen <= data->scalars + data->texts);
+    shape_check(data->json);
+    shape_check(data->plain);
+}
+
+/* The payload as format "text" reads it: a number where that is all it holds, else a text. */
 static void take_plain(struct topic_data *data, struct slice payload, struct shape_budget *budget,
                        struct arena *scratch)
 {
@@ -37,10 +50,17 @@ static void take_plain(struct topic_data *data, struct slice payload, struct sha
     }
 }
 
+static bool is_tree(const struct recognised *found)
+{
+    return found->root != NULL &&
+           (found->root->kind == VALUE_OBJECT || found->root->kind == VALUE_ARRAY);
+}
+
 /* A JSON scalar, a text or bytes. */
 static void take_single(struct topic_data *data, const struct recognised *found,
                         struct shape_budget *budget, struct arena *scratch)
 {
+    assert(!is_tree(found));
     if (found->root != NULL) {
         data->scalars++;
         shape_take(data->json, found->root, budget, scratch);
@@ -51,12 +71,6 @@ static void take_single(struct topic_data *data, const struct recognised *found,
     } else {
         data->binary++;
     }
-}
-
-static bool is_tree(const struct recognised *found)
-{
-    return found->root != NULL &&
-           (found->root->kind == VALUE_OBJECT || found->root->kind == VALUE_ARRAY);
 }
 
 /* Not looked into: what the payload means is known elsewhere. */
@@ -79,6 +93,7 @@ void topic_data_take(struct topic_data *data, const struct message *message,
     struct recognised found = recognise(message, scratch);
     bool tree = is_tree(&found);
     bool known = is_known(&found.form);
+    /* The first payload decides about the form, until an object or array comes. */
     if (data->trees + data->known == 0 &&
         (tree || known || data->scalars + data->texts + data->binary == 0)) {
         data->form = found.form;
@@ -90,6 +105,7 @@ void topic_data_take(struct topic_data *data, const struct message *message,
         data->trees++;
         shape_take(data->json, found.root, budget, scratch);
     } else {
+        /* An object of another form than the topic's others is bytes or a text among them. */
         found.root = tree ? NULL : found.root;
         take_single(data, &found, budget, scratch);
     }
@@ -97,6 +113,7 @@ void topic_data_take(struct topic_data *data, const struct message *message,
 
 void topic_data_merge(struct topic_data *into, struct topic_data *from)
 {
+    assert(into != from);
     if (into->trees + into->known == 0 && from->messages > from->empty) {
         into->form = from->form;
     }
@@ -115,9 +132,11 @@ void topic_data_merge(struct topic_data *into, struct topic_data *from)
     free(from);
 }
 
+/* What most payloads are. Bytes among texts make all of them bytes, for a text column takes none. */
 enum topic_format topic_data_format(const struct topic_data *data)
 {
     uint64_t others = data->scalars + data->texts + data->binary;
+    assert(data->trees + data->known == 0 || data->form.format != NULL);
     if (data->known > 0 && data->known >= others) {
         return strcmp(data->form.format, "protobuf") == 0 ? FORMAT_PROTOBUF : FORMAT_SPARKPLUG;
     }
@@ -145,6 +164,7 @@ static void count_members(const struct shape *left, const struct shape *right, s
         *common += shared;
         *all += !shared;
     }
+    assert(*common <= *all);
 }
 
 /* The object whose members become columns: the root, or the elements of an array at the root. */
@@ -160,6 +180,8 @@ bool topic_data_both_objects(const struct topic_data *left, const struct topic_d
            payload_form_same(&left->form, &right->form);
 }
 
+/* Numbers and texts do not stand in one column. Of objects, three quarters of the members are the same
+ * when `strict`, else a third. */
 bool topic_data_alike(const struct topic_data *left, const struct topic_data *right, bool strict)
 {
     enum topic_format format = topic_data_format(left);

@@ -43,6 +43,10 @@ void topic_data_free(struct topic_data *data);
 void topic_data_take(struct topic_data *data, const struct message *message,
                      struct shape_budget *budget, struct arena *scratch);
 
+/* Asserts the invariants: every message is counted under one kind of payload, and the shapes have
+ * seen no more than was counted. */
+void topic_data_check(const struct topic_data *data);
+
 /* Takes `from`. */
 void topic_data_merge(struct topic_data *into, struct topic_data *from);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "learn/topic_fold.h"
 
+#include <assert.h>
+
 /* So many rules for single values are no configuration that anybody wants. */
 enum { FOLD_FLAT_MIN = 5, FOLD_DEEP_MIN = 4 };
 
@@ -17,6 +19,7 @@ static bool is_value_object(const struct topic_data *data)
            !data->json->closed && shape_is_only(data->json, VALUE_OBJECT);
 }
 
+/* Counts the patterns below the node, and whether all of them bring single values of one kind. */
 static void look_below(const struct topic_node *node, struct fold *fold)
 {
     for (const struct topic_node *child = node->children; child != NULL; child = child->next) {
@@ -33,6 +36,7 @@ static void look_below(const struct topic_node *node, struct fold *fold)
     }
 }
 
+/* Takes what was seen out of all nodes below, into one. */
 static void gather(struct topic_node *node, struct fold *fold)
 {
     for (struct topic_node *child = node->children; child != NULL; child = child->next) {
@@ -46,6 +50,7 @@ static void gather(struct topic_node *node, struct fold *fold)
     }
 }
 
+/* Does nothing stand deeper than one level below? */
 static bool is_flat(const struct topic_node *node)
 {
     bool flat = true;
@@ -61,7 +66,9 @@ static void fold_below(struct topic_node *node, struct fold *fold)
 {
     struct topic_node *first = node->children;
     bool flat = is_flat(node);
+    assert(first != NULL && fold->patterns > 0 && fold->data == NULL);
     gather(node, fold);
+    assert(fold->data != NULL); /* there were patterns, and each has data */
     topic_tree_free(first->next);
     topic_tree_free(first->children);
     first->next = first->children = NULL;
@@ -70,6 +77,7 @@ static void fold_below(struct topic_node *node, struct fold *fold)
     first->varies = true;
     first->rest = !flat;
     node->child_count = 1;
+    topic_tree_check(node);
 }
 
 void topic_tree_fold(struct topic_node *node)

@@ -7,11 +7,13 @@
  */
 #include "learn/topic_tree.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "learn/column_name.h"
+#include "learn/topic_words.h"
 
 /* Work is bounded: how many classes a level is compared with, and how many children two nodes are
  * compared by. */
@@ -19,26 +21,6 @@ enum { CLASSES_MAX = 64, COMPARED_MAX = 48 };
 
 /* So many words below one parent that are alike stand for a list that goes on. */
 enum { MANY_WORDS = 4, VERY_MANY_WORDS = 8, TOP_NAMES = 5 };
-
-/* What stands below these words is usually called so. */
-static const struct {
-    const char *above;
-    const char *name;
-} known_levels[] = {
-    {"home", "room"},      {"house", "room"},       {"zigbee2mqtt", "device"}, {"tele", "device"},
-    {"stat", "device"},    {"cmnd", "device"},      {"shellies", "device"},    {"homie", "device"},
-    {"frigate", "camera"}, {"owntracks", "person"},
-};
-
-const char *topic_level_known(const char *above)
-{
-    for (size_t i = 0; i < sizeof(known_levels) / sizeof(known_levels[0]); i++) {
-        if (strcmp(above, known_levels[i].above) == 0) {
-            return known_levels[i].name;
-        }
-    }
-    return NULL;
-}
 
 enum likeness {
     ALIKE,
@@ -63,6 +45,22 @@ void topic_tree_free(struct topic_node *root)
     }
 }
 
+void topic_tree_check(const struct topic_node *root)
+{
+    size_t children = 0;
+
+    for (const struct topic_node *child = root->children; child != NULL; child = child->next) {
+        assert(child->level != NULL);
+        assert(!child->rest || (child->varies && child->children == NULL));
+        if (child->data != NULL) {
+            topic_data_check(child->data);
+        }
+        topic_tree_check(child);
+        children++;
+    }
+    assert(children == root->child_count);
+}
+
 static struct topic_node *find_child(const struct topic_node *parent, struct slice level)
 {
     struct topic_node *child = parent->children;
@@ -72,8 +70,10 @@ static struct topic_node *find_child(const struct topic_node *parent, struct sli
     return child;
 }
 
+/* At the end, so that the proposal has the order in which topics came. */
 static void add_child(struct topic_node *parent, struct topic_node *child)
 {
+    assert(child->level != NULL && child != parent);
     struct topic_node **end = &parent->children;
     while (*end != NULL) {
         end = &(*end)->next;
@@ -97,17 +97,13 @@ struct topic_node *topic_tree_find(struct topic_node *root, struct slice topic, 
             child->level = memory_copy(level);
             add_child(node, child);
         }
+        assert(child != NULL || !make);
         if (child == NULL || slash == NULL) {
             return child;
         }
         node = child;
         at = slash + 1;
     }
-}
-
-bool topic_level_is_name(const char *level)
-{
-    return strpbrk(level, "0123456789") != NULL;
 }
 
 /* --- likeness --------------------------------------------------------------------------------- */
@@ -152,6 +148,7 @@ static enum likeness compare_children(const struct topic_node *left, const struc
         alike += likeness == ALIKE;
     }
     size_t all = compared > right->child_count ? compared : right->child_count;
+    assert(alike <= compared && compared <= COMPARED_MAX);
     all = all > COMPARED_MAX ? COMPARED_MAX : all;
     return alike > 0 && alike * (names ? 3 : 2) >= all ? ALIKE : UNRELATED;
 }
@@ -206,6 +203,7 @@ struct family {
 
 static size_t class_size(const struct family *family, size_t class)
 {
+    assert(class < family->count);
     size_t size = 0;
     for (size_t i = 0; i < family->count; i++) {
         size += family->list[i].class == class;
@@ -213,8 +211,10 @@ static size_t class_size(const struct family *family, size_t class)
     return size;
 }
 
+/* Are all words of the class names of things? */
 static bool class_is_names(const struct family *family, size_t class)
 {
+    assert(class < family->count);
     for (size_t i = 0; i < family->count; i++) {
         const struct topic_node *node = family->list[i].node;
         if (family->list[i].class == class && !topic_level_is_name(node->level)) {
@@ -224,6 +224,8 @@ static bool class_is_names(const struct family *family, size_t class)
     return true;
 }
 
+/* Puts each sibling into the first class whose first member is alike. A class is numbered by that
+ * member, so `class` of a first member is its own index. */
 static void classify(struct family *family)
 {
     size_t classes[CLASSES_MAX];
@@ -243,8 +245,11 @@ static void classify(struct family *family)
     }
 }
 
+/* Everything of class `from` is of class `into` now. */
 static void join(struct family *family, size_t from, size_t into)
 {
+    assert(from < family->count && into < family->count);
+    assert(family->list[into].class == into);
     for (size_t i = 0; i < family->count; i++) {
         if (family->list[i].class == from) {
             family->list[i].class = into;
@@ -252,8 +257,10 @@ static void join(struct family *family, size_t from, size_t into)
     }
 }
 
+/* Every member becomes a class of its own: the words stay words. */
 static void dissolve(struct family *family, size_t class)
 {
+    assert(class < family->count);
     for (size_t i = 0; i < family->count; i++) {
         if (family->list[i].class == class) {
             family->list[i].class = i;
@@ -333,8 +340,10 @@ static void settle(struct family *family)
 
 /* --- merging ---------------------------------------------------------------------------------- */
 
+/* All that stood below `from` stands below `into`; takes `from`. */
 static void merge(struct topic_node *into, struct topic_node *from)
 {
+    assert(into != from);
     struct topic_node *child = from->children;
     if (into->data == NULL) {
         into->data = from->data;
@@ -356,13 +365,17 @@ static void merge(struct topic_node *into, struct topic_node *from)
     free(from);
 }
 
+/* One node for each class: the first of its members. First all nodes get their place, then the others
+ * are merged into them, because merging frees them. */
 static void merge_classes(struct topic_node *parent, struct family *family)
 {
+    assert(parent->child_count == family->count);
     parent->children = NULL;
     parent->child_count = 0;
     for (size_t i = 0; i < family->count; i++) {
         struct topic_node *node = family->list[i].node;
         struct topic_node *first = family->list[family->list[i].class].node;
+        assert(family->list[family->list[i].class].class == family->list[i].class);
         if (first == node) {
             node->varies |= class_size(family, i) > 1;
             add_child(parent, node);
@@ -396,6 +409,7 @@ static void join_things(struct family *family, bool many)
     }
 }
 
+/* Does English call one of them by another word? */
 static bool is_plural(const char *word)
 {
     struct buf singular = {0};
@@ -420,16 +434,6 @@ static bool is_first_of_many(const struct family *family, size_t index)
     return many;
 }
 
-struct slice topic_filter_level(const char *filter, size_t index)
-{
-    const char *at = filter;
-    for (; index > 0 && at != NULL; index--) {
-        at = strchr(at, '/');
-        at = at == NULL ? NULL : at + 1;
-    }
-    return at == NULL ? slice_of("") : slice_make(at, strcspn(at, "/"));
-}
-
 /* "{x}", but not "{x...}". */
 static bool filter_names(const char *filter, size_t depth)
 {
@@ -452,6 +456,7 @@ static void sort_family(struct family *family)
     }
 }
 
+/* One level, then those below it: by then it is known which of its nodes are one. */
 static void collapse(struct topic_node *parent, const char *above, const char *filter, size_t depth)
 {
     struct family family = {.count = parent->child_count, .above = above};
@@ -462,6 +467,7 @@ static void collapse(struct topic_node *parent, const char *above, const char *f
     for (struct topic_node *child = parent->children; child != NULL; child = child->next) {
         family.list[i++].node = child;
     }
+    assert(i == family.count);
     sort_family(&family);
     for (i = 0; i < family.count; i++) {
         family.list[i].node->varies = family.named || is_first_of_many(&family, i);
@@ -475,5 +481,7 @@ static void collapse(struct topic_node *parent, const char *above, const char *f
 
 void topic_tree_collapse(struct topic_node *root, const char *filter)
 {
+    topic_tree_check(root);
     collapse(root, NULL, filter, 0);
+    topic_tree_check(root);
 }

@@ -31,6 +31,11 @@ struct topic_node {
 struct topic_node *topic_tree_new(void);
 void topic_tree_free(struct topic_node *root);
 
+/* Asserts the invariants of the nodes below `root`: each has a level, child_count is the length of
+ * `children`, and a node that stands for all below it has no children. Before the collapse no two
+ * children have the same level. */
+void topic_tree_check(const struct topic_node *root);
+
 /* The node of this topic; with `make` it is made when it is not there, else NULL. */
 struct topic_node *topic_tree_find(struct topic_node *root, struct slice topic, bool make);
 
@@ -38,15 +43,5 @@ struct topic_node *topic_tree_find(struct topic_node *root, struct slice topic, 
  * of rules: a level "{x}" of it varies, whatever was seen there, so that things to come are taken
  * too. */
 void topic_tree_collapse(struct topic_node *root, const char *filter);
-
-/* The i-th level of such a filter, "" when it has none. */
-struct slice topic_filter_level(const char *filter, size_t index);
-
-/* Does the level look like the name of one thing among many? */
-bool topic_level_is_name(const char *level);
-
-/* What stands below some well-known words: "device" below "zigbee2mqtt"; NULL when nothing is
- * known. */
-const char *topic_level_known(const char *above);
 
 #endif

@@ -39,22 +39,10 @@ static void on_connected(void *context, struct paho_link *link)
     intake_connected(receiver->intake, &session);
 }
 
-/* What this process, or one before it with the same client id, says of itself. */
-static bool is_own_status(struct receiver *receiver, const struct message *message)
-{
-    const char *topic = broker_of(receiver)->status_topic;
-
-    return topic != NULL && topic[0] != '\0' && slice_is(message->topic, topic) &&
-           !atomic_load(&receiver->status_asked_for);
-}
-
 static void on_arrived(void *context, struct message *message)
 {
     struct receiver *receiver = context;
-
-    if (!is_own_status(receiver, message)) {
-        (void) intake_take(receiver->intake, message);
-    }
+    receiver_take(receiver, message);
 }
 
 static void on_lost(void *context)

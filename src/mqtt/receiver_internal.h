@@ -69,6 +69,15 @@ static inline const struct broker_options *broker_of(const struct receiver *rece
     return receiver->options.broker;
 }
 
+/* What the bridge says of itself is no message, unless a rule asks for it. */
+static inline void receiver_take(struct receiver *receiver, struct message *message)
+{
+    if (atomic_load(&receiver->status_asked_for) ||
+        !slice_is(message->topic, broker_of(receiver)->status_topic)) {
+        (void) intake_take(receiver->intake, message);
+    }
+}
+
 static inline const char *url_of(const struct receiver *receiver)
 {
     return broker_of(receiver)->urls[receiver->url];

@@ -134,9 +134,9 @@ static const char *without_share(const char *filter)
 bool status_topic_asked_for(const char *topic, const struct subscription_set *filters)
 {
     size_t level = topic == NULL ? 0 : strcspn(topic, "/");
-    bool asked = false;
+    bool asked = level == 0;
 
-    for (size_t i = 0; level > 0 && i < filters->count; i++) {
+    for (size_t i = 0; !asked && i < filters->count; i++) {
         const char *filter = without_share(filters->list[i].filter);
 
         asked |= strcspn(filter, "/") == level && strncmp(filter, topic, level) == 0;

@@ -60,7 +60,7 @@ void status_topic_init(struct status_topic *status, bool configured);
 
 /* Does a filter ask for the status topic on purpose: does one name its first level? "#" asks for
  * what devices send, and the bridge's own "online" is no message of a device. `topic` NULL or "":
- * there is none. */
+ * there is none, and true comes back. */
 bool status_topic_asked_for(const char *topic, const struct subscription_set *filters);
 
 /* May this attempt, or this connection, use it? Also ends a giving-up that is an hour old. */

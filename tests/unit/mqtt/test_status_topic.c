@@ -119,8 +119,8 @@ static void test_asked_for(void)
         {"$share/g/#", "mqtt2pg/b/status", false},
         {"$share/g/mqtt2pg/#", "mqtt2pg/b/status", true},
         {"online", "online", true},
-        {"#", "", false},
-        {"#", NULL, false},
+        {"#", "", true},
+        {"#", NULL, true},
     };
 
     for (size_t i = 0; i < sizeof(filters_asked) / sizeof(filters_asked[0]); i++) {
