@@ -249,6 +249,7 @@ enum outcome dead_letters_parked(struct pg_connection *connection, const char *c
     struct pg_rows *rows = NULL;
     struct buf names = {0};
 
+    assert(count == 0 || (rules != NULL && parked != NULL));
     memset(parked, 0, count * sizeof(*parked));
     pg_quote_array(&names, rules, count);
     const char *values[] = {buf_string(&names), pg_client_id(connection)};
@@ -283,8 +284,10 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t
     struct pg_rows *rows = NULL;
     struct buf array = {0};
 
+    assert(count > 0);
     buf_append_byte(&array, '{');
     for (size_t i = 0; i < count; i++) {
+        assert(ids[i] > 0);
         buf_printf(&array, "%s%" PRId64, i == 0 ? "" : ",", ids[i]);
     }
     buf_append_byte(&array, '}');

@@ -19,9 +19,9 @@ struct dead_letter {
     const char *reason;
     const char *sqlstate; /* "" or NULL = none */
     bool parked;
-    bool
-        waits; /* was refused for a reason that may pass: the service tries it again until its rule's
-                   retry_for is over, and then acknowledges what became of it */
+    /* Refused for a reason that may pass: the service tries it again until its rule's retry_for is
+     * over, and then acknowledges what became of it. */
+    bool waits;
 };
 
 /* Which journal the letters' messages have their sequences from. */
@@ -40,12 +40,12 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
 /*
  * What stands in the column `properties`, in an order in which sql/embedded/dead-letter-read.sql
  * makes the wire encoding again:
- *   {"payload_format":1,"message_expiry":60,"content_type":"…","response_topic":"…","correlation_data":"base64",
- *    "subscriptions":[1],"user":[["name","value"],…],"topic_bytes":"base64","duplicate":true,"wire":"base64",
- *    "whole_bytes":300000,"waits":true}
+ *   {"payload_format":1,"message_expiry":60,"content_type":"…","response_topic":"…",
+ *    "correlation_data":"base64","subscriptions":[1],"user":[["name","value"],…],
+ *    "topic_bytes":"base64","duplicate":true,"wire":"base64","whole_bytes":300000,"waits":true}
  * "wire" is there when the other members can't give the same bytes again (another order, texts that
  * are none, properties unknown to us), and counts alone then.
-  "whole_bytes" is there when only the head of the payload was kept (message_cut), "waits" as below.
+ * "whole_bytes" is there when only the head of the payload was kept (message_cut), "waits" as below.
  */
 void dead_letter_properties(struct buf *json, const struct message *message);
 
@@ -104,14 +104,14 @@ struct dead_letter_counts {
 enum outcome dead_letters_count(struct pg_connection *connection, struct dead_letter_counts *counts,
                                 struct pg_failure *failure) MUST_CHECK;
 
-/* parked[i]: rules[i] has letters of this client that are parked. One statement for all, which looks at one letter
- * of each rule. */
+/* parked[i]: rules[i] has letters of this client that are parked. One statement for all, which
+ * looks at one letter of each rule. */
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
                                  size_t count, bool *parked, struct pg_failure *failure) MUST_CHECK;
 
-/* Inside a transaction, before letters of a rule are read to be stored: until its end no other session
- * takes letters of that rule. *taken is false when another one does; `wait` waits for it, up to
- * lock_timeout. */
+/* Inside a transaction, before letters of a rule are read to be stored: until its end no other
+ * session takes letters of that rule. *taken is false when another one does; `wait` waits for it,
+ * up to lock_timeout. */
 enum outcome dead_letters_lock(struct pg_connection *connection,
                                const struct dead_letter_query *query, bool wait, bool *taken,
                                struct pg_failure *failure) MUST_CHECK;
@@ -124,7 +124,8 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t
 enum outcome dead_letter_update(struct pg_connection *connection, const struct dead_letter *letter,
                                 struct pg_failure *failure) MUST_CHECK;
 /* Removes those of letters->client_id and letters->rule that failed before
- * letters->older_than_us; its other members do not count. Parked ones stay: they are to be stored yet. */
+ * letters->older_than_us; its other members do not count. Parked ones stay: they are to be stored
+ * yet. */
 enum outcome dead_letters_purge(struct pg_connection *connection,
                                 const struct dead_letter_query *letters, int64_t *purged,
                                 struct pg_failure *failure) MUST_CHECK;

@@ -1,6 +1,7 @@
 /*
  * One dead letter as a row of COPY BINARY, in the order of sql/embedded/dead-letter-copy.sql:
- *   int16 14 │ received_at failed_at rule topic payload qos retained properties reason sqlstate parked client_id journal sequence
+ *   int16 14 │ received_at failed_at rule topic payload qos retained properties reason sqlstate
+ *            │ parked client_id journal sequence
  * each as int32 length and bytes; length -1 is null.
  *
  * SPDX-License-Identifier: MIT

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/pg_catalog.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,7 @@ static struct pg_table *new_table(const struct pg_rows *rows, int row)
 static void drop_found(struct pg_found *found, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        assert(!(found[i].table != NULL && found[i].failed)); /* never both */
         pg_table_free(found[i].table);
         found[i] = (struct pg_found){0};
     }
@@ -174,6 +176,8 @@ static enum outcome read_or_halve(struct pg_connection *connection, const char *
     enum outcome outcome = read_tables(connection, names, count, found, failure);
     size_t half = count / 2;
 
+    assert(count > 0);
+
     if (outcome == OUTCOME_OK || !pg_is_connected(connection)) {
         return outcome;
     }
@@ -192,6 +196,7 @@ enum outcome pg_catalog_tables(struct pg_connection *connection, const char *con
 {
     enum outcome outcome = OUTCOME_OK;
 
+    assert(count == 0 || names != NULL);
     memset(found, 0, count * sizeof(*found));
     for (size_t at = 0; at < count && outcome == OUTCOME_OK; at += TABLES_AT_ONCE) {
         size_t left = count - at;
@@ -253,6 +258,7 @@ enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg
     if (*found) {
         return OUTCOME_OK;
     }
+    assert(table->oid != 0);
     snprintf(oid, sizeof(oid), "%" PRIu32, table->oid);
     pg_quote_array(&names, key->columns, key->count);
     const char *values[] = {oid, key->count > 0 ? buf_string(&names) : NULL};

@@ -18,8 +18,8 @@ struct pg_table {
     struct table_shape *shape; /* owned */
     bool deferrable; /* has deferrable constraints: they are made immediate before COMMIT */
     bool can_insert, can_update, can_select;
-    bool
-        copy_works; /* false: a view, a table with rules or row-level security: rows go through a temporary table and INSERT … SELECT */
+    /* False for a view, a table with rules or row-level security: rows go by INSERT … SELECT. */
+    bool copy_works;
 };
 
 /* What is there under one name. */
@@ -66,13 +66,14 @@ struct pg_key {
 /*
  * Is there a unique index (primary key) over exactly these columns, in any order, that ON CONFLICT
  * would take? With `count` 0, exclusion constraints count, too. Of a view or foreign table it is
- * always found: the indexes of another table count, and PostgreSQL tells when the statement is made.
+ * always found: the indexes of another table count, and PostgreSQL tells when the statement is
+ * made.
  */
 enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_key *key,
                                bool *found, struct pg_failure *failure) MUST_CHECK;
 
-/* For which moment a table that is partitioned by time, and has no default partition, has none: "now",
- * "in a day", "in a week"; "" when it has one for each, or is another table. */
+/* For which moment a table that is partitioned by time, and has no default partition, has none:
+ * "now", "in a day", "in a week"; "" when it has one for each, or is another table. */
 enum outcome pg_catalog_partition_gap(struct pg_connection *connection,
                                       const struct pg_table *table, char when[16],
                                       struct pg_failure *failure) MUST_CHECK;

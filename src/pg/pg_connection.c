@@ -27,6 +27,9 @@
 struct pg_connection *pg_connection_new(const struct pg_options *options)
 {
     struct pg_connection *connection = memory_alloc(sizeof(*connection));
+
+    assert(options->conninfo != NULL);
+    assert(options->connect_ms > 0 && options->statement_ms > 0);
     connection->options = *options;
     connection->options.conninfo = memory_strdup(options->conninfo);
     connection->options.conninfo_file = memory_strdup(options->conninfo_file);
@@ -125,7 +128,8 @@ static void take_notice(void *context, const PGresult *result)
     struct pg_failure failure;
 
     connection->notices++;
-    /* libpq takes an error that comes while nothing is asked for a notice: the server's farewell. */
+    /* libpq takes an error that comes while nothing is asked for a notice: the server's
+     * farewell. */
     pg_session_failure(result, NULL, &failure);
     if (failure.fatal && failure.sqlstate[0] != '\0') {
         connection->last_words = failure;

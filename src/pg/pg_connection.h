@@ -1,8 +1,8 @@
 /*
  * pg_connection: one connection to PostgreSQL on which nothing waits without a deadline.
  *
- * Connecting stands in pg_connection.c, statements in pg_query.c, COPY in pg_copy.c; all three stand
- * on pg_session.c, which closes the connection.
+ * Connecting stands in pg_connection.c, statements in pg_query.c, COPY in pg_copy.c; all three
+ * stand on pg_session.c, which closes the connection.
  *
  * libpq is used in non-blocking mode with poll(2) and an own deadline on every step, because
  * neither keepalives nor tcp_user_timeout notice a server process that is stopped, and neither
@@ -31,7 +31,8 @@ struct pg_options {
     const char *schema;        /* of the bridge's own tables, "mqtt2pg" */
     const char *client_id;     /* whose rows of those tables */
     int64_t connect_ms;        /* for all hosts together */
-    /* For one statement or one COPY without progress: no byte taken by the server and none from it. */
+    /* For one statement or one COPY without progress: no byte taken by the server and none from
+     * it. */
     int64_t statement_ms;
 };
 
@@ -65,8 +66,8 @@ bool pg_is_connected(struct pg_connection *connection);
  * pg_connect() began. Borrowed. */
 const char *pg_last_words(const struct pg_connection *connection);
 
-/* Between us and the server stands a connection pooler (PgBouncer): the session may be another one in
- * each transaction, so nothing may rest on a session's locks or settings. */
+/* Between us and the server stands a connection pooler (PgBouncer): the session may be another one
+ * in each transaction, so nothing may rest on a session's locks or settings. */
 bool pg_is_pooled(const struct pg_connection *connection);
 
 /* As the options said; live as long as the connection. */

@@ -14,6 +14,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,7 @@ struct conversation {
 /* The stream that is being sent or was sent last; NULL before the first. */
 static struct pg_stream *stream_now(const struct conversation *conversation)
 {
+    assert(conversation->streams_begun <= conversation->query->count);
     return conversation->streams_begun == 0
                ? NULL
                : &conversation->query->streams[conversation->streams_begun - 1];
@@ -217,6 +219,7 @@ enum outcome pg_query_run(struct pg_connection *connection, struct pg_query *que
 {
     struct conversation conversation = {.query = query};
 
+    assert(query->count == 0 || query->streams != NULL);
     query->done = 0;
     query->rolled_back = false;
     if (connection->pg == NULL || PQsendQuery(connection->pg, query->sql) == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/pg_failure.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ static void append_words(struct pg_failure *failure, struct slice text)
         text.length--;
     }
     size_t used = strlen(failure->message);
+    assert(used < sizeof(failure->message));
     size_t room = sizeof(failure->message) - 1 - used;
     if (text.length > room) {
         text.length = room;
@@ -38,6 +40,7 @@ static void append_words(struct pg_failure *failure, struct slice text)
         char c = text.data[i];
         failure->message[used++] = (unsigned char) c < ' ' || c == 0x7f ? ' ' : c;
     }
+    assert(used < sizeof(failure->message));
     failure->message[used] = '\0';
 }
 
@@ -51,8 +54,8 @@ static bool starts_with(struct slice text, struct slice start)
     return text.length >= start.length && memcmp(text.data, start.data, start.length) == 0;
 }
 
-/* DETAIL of these speaks of sessions, objects and limits, whoever asks; that of all others may quote
- * the row. */
+/* DETAIL of these speaks of sessions, objects and limits, whoever asks; that of all others may
+ * quote the row. */
 static bool tells_no_values(const char *sqlstate)
 {
     static const char *const classes[] = {"08", "0A", "25", "26", "28", "3D", "3F",    "40",
@@ -103,6 +106,7 @@ void pg_failure_say(struct pg_failure *failure, const struct pg_words *words)
 
 static struct slice skip(struct slice text, size_t length)
 {
+    assert(length <= text.length);
     return slice_make(text.data + length, text.length - length);
 }
 

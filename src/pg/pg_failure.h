@@ -18,8 +18,8 @@ struct pg_failure {
     bool fatal;       /* FATAL, PANIC, or the server did not say: the connection is gone or going */
     bool raised;      /* by a function in a procedural language, so for its own reason */
     char sqlstate[6]; /* "" when the server did not say */
-    /* Primary message, DETAIL and HINT, one line. What may quote values of a row, which belongs into
-     * dead letters and not into logs, stands last, behind HEALTH_DETAIL. */
+    /* Primary message, DETAIL and HINT, one line. What may quote values of a row, which belongs
+     * into dead letters and not into logs, stands last, behind HEALTH_DETAIL. */
     char message[400];
     uint64_t line;        /* of COPY, with SQL_ROW: number of the row, from 1; 0 = not told */
     char constraint[128]; /* "" or the constraint's name */
@@ -39,10 +39,10 @@ struct pg_words {
 };
 
 /*
- * Makes `message` of them, and tells whether a procedural language `raised` it: "PRIMARY: DETAIL; hint: HINT", or "PRIMARY; hint: HINT; detail: DETAIL"
- * where DETAIL may quote values, by the SQLSTATE (which the failure has already). All that a
- * function of a procedural language raised may quote values. Control characters become spaces, no
- * full stop, no torn character at the end.
+ * Makes `message` of them, and tells whether a procedural language `raised` it: "PRIMARY: DETAIL;
+ * hint: HINT", or "PRIMARY; hint: HINT; detail: DETAIL" where DETAIL may quote values, by the
+ * SQLSTATE (which the failure has already). All that a function of a procedural language raised may
+ * quote values. Control characters become spaces, no full stop, no torn character at the end.
  */
 void pg_failure_say(struct pg_failure *failure, const struct pg_words *words);
 

@@ -42,6 +42,7 @@ static char *list_element(const char *list, size_t index)
     if (list == NULL) {
         return NULL;
     }
+    assert(index < list_count(list) || list == NULL);
     for (; index > 0; index--) {
         list = strchr(list, ',') + 1;
     }

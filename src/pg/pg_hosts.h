@@ -33,9 +33,9 @@ struct pg_hosts {
 enum outcome pg_hosts_read(struct pg_hosts *hosts, const char *conninfo,
                            struct error *error) MUST_CHECK;
 
-/* A name with several addresses becomes as many entries, at most PG_ADDRESSES_MAX, so that each gets
- * its share of the time: libpq would wait for the first one until the deadline. The look-up waits
- * for the resolver. What can't be looked up stays as it is: libpq says why. */
+/* A name with several addresses becomes as many entries, at most PG_ADDRESSES_MAX, so that each
+ * gets its share of the time: libpq would wait for the first one until the deadline. The look-up
+ * waits for the resolver. What can't be looked up stays as it is: libpq says why. */
 enum { PG_ADDRESSES_MAX = 8 };
 void pg_hosts_resolve(struct pg_hosts *hosts);
 void pg_hosts_fini(struct pg_hosts *hosts);

@@ -28,7 +28,7 @@ struct pg_lack {
     bool may_make_table;   /* CREATE on `namespace` */
 };
 
-/* Appends the lines, each with "    " in front; comments of the shell say when a line is not needed.
+/* Appends the lines, each with "    " in front; shell comments say when a line is not needed.
  * False: nothing is missing that such a line could make. Pure. */
 bool pg_lack_append(struct buf *out, const struct pg_lack *lack);
 

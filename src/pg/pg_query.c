@@ -1,6 +1,7 @@
 /* Statements and their rows; the contract stands in pg_connection.h.
  *
  * SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,7 @@ enum outcome pg_query(struct pg_connection *connection, const char *sql, struct 
     PGresult *result = NULL;
 
     *rows = NULL;
+    assert(params.count == 0 || params.values != NULL);
     if (connection->pg == NULL) {
         return pg_session_lost(connection, failure);
     }

@@ -4,7 +4,8 @@
  * libpq gives only a text, of several lines, one part a host that it tried. With PQERRORS_VERBOSE
  * the server's part holds its SQLSTATE and the function that raised it, so this works in every
  * language of lc_messages:
- *   connection to server on socket "/run/…" failed: FATAL:  28P01: password authentication failed for user "bridge"
+ *   connection to server on socket "/run/…" failed: FATAL:  28P01: password authentication failed
+ *   for user "bridge"
  *   LOCATION:  auth_failed, auth.c:335
  *
  * SPDX-License-Identifier: MIT
@@ -16,8 +17,8 @@
 
 #include "base/buf.h"
 
-/* How the reason begins when libpq had no password and the server wants one: PostgreSQL then tells no
- * SQLSTATE. */
+/* How the reason begins when libpq had no password and the server wants one: PostgreSQL then tells
+ * no SQLSTATE. */
 #define PG_REASON_PASSWORD_WANTED "the server wants a password"
 
 /* What the connection was to be, for the words; NULL = not known. */

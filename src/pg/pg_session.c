@@ -15,6 +15,8 @@
 
 void pg_disconnect(struct pg_connection *connection)
 {
+    /* Behind a pooler the backend is nobody's own: no pid is kept, and none is ended. */
+    assert(!connection->pooled || connection->pid == 0);
     PQfinish(connection->pg);
     connection->pg = NULL;
     if (connection->pid != 0) {
@@ -72,6 +74,7 @@ enum {
 void pg_session_begin(struct pg_connection *connection)
 {
     int64_t now_ms = clock_monotonic_ms();
+
     connection->deadline_ms = now_ms + connection->patience_ms;
     /* At the latest before giving up. */
     connection->look_ms =
@@ -92,6 +95,7 @@ static void look(struct pg_connection *connection)
                                        .conninfo = connection->options.conninfo,
                                        .password = connection->options.password,
                                        .pid = connection->pid};
+    assert(connection->pg != NULL && connection->pid != 0);
     enum pg_wait wait = pg_watch(&watched, LOOK_MS, text, sizeof(text));
 
     connection->look_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
@@ -136,6 +140,8 @@ short pg_session_wait(struct pg_connection *connection, int fd, short events,
     struct pollfd fds[] = {{.fd = connection->interrupt_fd, .events = POLLIN},
                            {.fd = fd, .events = events}};
     bool can_look = fd >= 0 && connection->pid != 0;
+
+    assert(connection->deadline_ms > 0); /* pg_session_begin() was called */
     for (;;) {
         int64_t until_ms = can_look && connection->look_ms < connection->deadline_ms
                                ? connection->look_ms
@@ -279,6 +285,7 @@ static bool line_is_true(const char *sqlstate)
 
 void pg_session_failure(const PGresult *result, const char *relation, struct pg_failure *failure)
 {
+    assert(result != NULL);
     *failure = (struct pg_failure){0};
     copy_field(failure->sqlstate, sizeof(failure->sqlstate), result, PG_DIAG_SQLSTATE);
     copy_field(failure->constraint, sizeof(failure->constraint), result, PG_DIAG_CONSTRAINT_NAME);

@@ -47,8 +47,8 @@ void pg_session_begin(struct pg_connection *connection);
  * Waits for POLLIN or POLLOUT on `fd` (-1: only for the time to pass). What came as poll's events;
  * 0 with `failure` filled after the deadline and after pg_interrupt(). Does not close the
  * connection. After a second pg_watch() finds out what our backend waits for; log and health
- * tell it. There is no deadline while it waits for a synchronous standby: whoever gives up there, or
- * ends that backend, lets a row count as stored that a promoted standby does not have.
+ * tell it. There is no deadline while it waits for a synchronous standby: whoever gives up there,
+ * or ends that backend, lets a row count as stored that a promoted standby does not have.
  */
 short pg_session_wait(struct pg_connection *connection, int fd, short events,
                       struct pg_failure *failure);

@@ -103,9 +103,9 @@ static enum outcome check_server(struct pg_connection *connection, const struct 
 }
 
 /*
- * After a failover the old primary may come back and take writes that nobody will keep. Its timeline
- * is lower than that of the server which was promoted. A service that does not tell (managed
- * servers) is believed.
+ * After a failover the old primary may come back and take writes that nobody will keep. Its
+ * timeline is lower than that of the server which was promoted. A service that does not tell
+ * (managed servers) is believed.
  */
 static enum outcome check_timeline(struct pg_connection *connection, struct error *error)
 {

@@ -349,7 +349,8 @@ static bool takes_with(struct slice first)
     return false;
 }
 
-/* Does it write into what is called "batch" (INSERT INTO batch, UPDATE batch, DELETE FROM batch)? */
+/* Does it write into what is called "batch" (INSERT INTO batch, UPDATE batch, DELETE FROM
+ * batch)? */
 static bool changes_batch(struct slice first, struct slice rest)
 {
     struct slice word = {0};

@@ -108,6 +108,7 @@ static enum outcome send_all(struct pg_connection *connection, const struct pg_s
 
 static void note_failure(struct pg_step *step, const PGresult *result)
 {
+    assert(step->failed == (step->failure != NULL));
     if (!step->failed) {
         step->failure = memory_alloc(sizeof(*step->failure));
         pg_session_failure(result, NULL, step->failure);
@@ -191,6 +192,7 @@ enum outcome pg_steps_run(struct pg_connection *connection, struct pg_steps *ste
         return OUTCOME_OK;
     }
     pg_steps_end_group(steps);
+    assert(steps->list[steps->count - 1].ends_group);
     if (connection->pg == NULL || PQenterPipelineMode(connection->pg) != 1) {
         return pg_session_lost(connection, failure);
     }
@@ -212,6 +214,7 @@ enum outcome pg_steps_run(struct pg_connection *connection, struct pg_steps *ste
 const struct pg_step *pg_steps_failed(const struct pg_steps *steps)
 {
     for (size_t i = 0; i < steps->count; i++) {
+        assert(!steps->list[i].failed || steps->list[i].failure != NULL);
         if (steps->list[i].failed) {
             return &steps->list[i];
         }

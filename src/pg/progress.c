@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/progress.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,6 +214,7 @@ enum outcome progress_move(struct pg_connection *connection, const struct progre
     const char *values[] = {pg_client_id(connection), step->journal,
                             number_text(numbers[0], step->from), number_text(numbers[1], step->to)};
 
+    assert(step->from <= step->to);
     *stored_at_us = 0;
     enum outcome outcome =
         pg_query_schema(connection, sql_progress_move, PG_PARAMS(values), &rows, failure);
@@ -248,6 +250,7 @@ void progress_statement_init(struct progress_statement *statement,
 
     *statement = (struct progress_statement){.sql.length = 0};
     pg_append_for_schema(&statement->sql, sql_progress_step, pg_schema(connection));
+    assert(step->from <= step->to);
     for (size_t i = 0; i < PROGRESS_VALUES; i++) {
         starts[i] = statement->store.length;
         buf_append(&statement->store, texts[i], strlen(texts[i]) + 1);

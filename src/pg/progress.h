@@ -32,8 +32,8 @@ struct progress_lock {
     char holder[64];   /* "pid 17 from 10.0.0.2"; "" = ours, or not told */
 };
 
-/* Takes the session's advisory lock for this client_id; `taken` is false when another session has it,
- * for a process that stores under this identity. */
+/* Takes the session's advisory lock for this client_id; `taken` is false when another session has
+ * it, for a process that stores under this identity. */
 enum outcome progress_lock(struct pg_connection *connection, struct progress_lock *lock,
                            struct pg_failure *failure) MUST_CHECK;
 
@@ -56,8 +56,8 @@ struct progress {
 enum outcome progress_read(struct pg_connection *connection, const char *journal,
                            struct progress *progress, struct pg_failure *failure) MUST_CHECK;
 
-/* Takes over the row of this journal and its dead letters from `former`, the client_id that they have.
- * *adopted is false when a process stores under that client_id. */
+/* Takes over the row of this journal and its dead letters from `former`, the client_id that they
+ * have. *adopted is false when a process stores under that client_id. */
 enum outcome progress_adopt(struct pg_connection *connection, const char *journal,
                             const char *former, bool *adopted,
                             struct pg_failure *failure) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/sqlstate.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* In the order of PostgreSQL's appendix. What is not here is SQL_ROW: PostgreSQL's manual invites
@@ -64,6 +65,7 @@ static enum sql_action action_by_table(const char *sqlstate)
     size_t longest = 0;
     for (size_t i = 0; i < sql_action_count; i++) {
         size_t length = strlen(sql_actions[i].prefix);
+        assert(length == 2 || length == 5);
         if (length > longest && strncmp(sqlstate, sql_actions[i].prefix, length) == 0) {
             longest = length;
             action = sql_actions[i].action;

@@ -13,14 +13,14 @@
 #include <stddef.h>
 
 enum sql_action {
-    SQL_RECONNECT, /* the connection is gone or going: connect again, retry the batch */
-    SQL_READ_WRITE, /* as SQL_RECONNECT, but this server does not take writes: another one must be found */
-    SQL_RETRY,   /* serialization, deadlock, lock: the same batch again, soon */
-    SQL_SMALLER, /* timeout or a limit per statement: again with half the batch */
-    SQL_WAIT,    /* the server lacks room or memory: keep everything, long backoff, alarm */
-    SQL_ROW,     /* a row's fault: isolate its message, dead letter */
-    SQL_RULE,    /* the rule's table is missing, denied or of another shape: park the rule */
-    SQL_STOP,    /* the transaction is not ours any more: connect again and read the progress */
+    SQL_RECONNECT,  /* the connection is gone or going: connect again, retry the batch */
+    SQL_READ_WRITE, /* as SQL_RECONNECT; this server takes no writes: another one must be found */
+    SQL_RETRY,      /* serialization, deadlock, lock: the same batch again, soon */
+    SQL_SMALLER,    /* timeout or a limit per statement: again with half the batch */
+    SQL_WAIT,       /* the server lacks room or memory: keep everything, long backoff, alarm */
+    SQL_ROW,        /* a row's fault: isolate its message, dead letter */
+    SQL_RULE,       /* the rule's table is missing, denied or of another shape: park the rule */
+    SQL_STOP,       /* the transaction is not ours any more: connect again and read the progress */
 };
 
 struct sql_action_row {

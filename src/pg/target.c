@@ -30,6 +30,9 @@ static void add_statement(struct target *target, char *sql, bool takes_rows)
 {
     size_t count = target->statement_count++;
 
+    assert(sql != NULL);
+    assert(target->own_count > 0 || count == 0); /* a rule with `table` has one statement */
+
     target->statements =
         memory_resize(target->statements, (count + 1) * sizeof(*target->statements));
     target->statements[count] = (struct target_statement){.sql = sql, .takes_rows = takes_rows};
@@ -187,6 +190,7 @@ void target_values_init(struct target_values *values, const struct target *targe
 
 void target_values_fini(struct target_values *values)
 {
+    assert(values->count == 0 || values->arrays != NULL);
     for (size_t i = 0; i < values->count; i++) {
         buf_fini(&values->arrays[i]);
     }
@@ -217,6 +221,7 @@ static enum outcome run_temporary(struct pg_connection *connection, const struct
                                   struct slice rows, struct pg_failure *failure)
 {
     struct buf header = {0}, trailer = {0};
+    assert(target->before != NULL && target->copy != NULL && target->after != NULL);
     enum outcome outcome = pg_run(connection, target->before, failure);
 
     copy_append_header(&header, target->format);

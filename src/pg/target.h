@@ -3,8 +3,8 @@
  * Pure but for target_run().
  *
  *   COPY         COPY table (columns) FROM STDIN: many rows of a plain rule
- *   statements   INSERT … SELECT … FROM unnest($1::int[], …): few rows of a plain rule, ON CONFLICT,
- *                views; the rule's own `sql` behind WITH batch AS (SELECT … FROM unnest(…))
+ *   statements   INSERT … SELECT … FROM unnest($1::int[], …): few rows of a plain rule,
+ *                ON CONFLICT, views; the rule's own `sql` behind WITH batch AS (SELECT … FROM unnest(…))
  *   temporary    CREATE TEMP TABLE batch (…) ON COMMIT DROP; COPY batch …; the rule's own `sql`,
  *                statement by statement; DROP TABLE batch: own SQL that needs a table
  *
