@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bridge/bridge.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -56,6 +57,21 @@ struct bridge {
     unsigned added;     /* changes of the columns that were added, as the rules know them */
     bool reload_wanted; /* SIGHUP came while the last reload was still being taken over */
 };
+
+/* Invariants, between two steps of the main thread:
+ *
+ *   1. There is a generation in use, and a first one, which may be the same.
+ *   2. A retired generation is another one than the one in use; there is at most one.
+ *   3. The broker is asked only for a plan that is written down, and only for rules that the loader
+ *      has taken over.
+ */
+static void bridge_check(const struct bridge *bridge)
+{
+    assert(bridge->first != NULL && bridge->generation != NULL);
+    assert(bridge->retired == NULL || bridge->retired != bridge->generation);
+    assert(bridge->generation->plans == bridge->generation->ruleset->plans);
+    assert(bridge->journal != NULL && bridge->outbox != NULL && bridge->loader != NULL);
+}
 
 /* Gauges that are read off the journal, before each scrape and each tick. */
 static void refresh_gauges(void *context)
@@ -150,6 +166,7 @@ static bool load_first(struct bridge *bridge)
  * there. */
 static enum outcome open_outbox(struct bridge *bridge, struct error *error)
 {
+    assert(bridge->journal != NULL && bridge->outbox == NULL);
     const struct config *config = bridge->generation->config;
     struct outbox_options options = {.journal = journal_uuid(bridge->journal),
                                      .max_bytes = config->journal.max_bytes / 4,
@@ -198,6 +215,7 @@ static enum outcome open_disk(struct bridge *bridge, struct error *error)
 
 static void start_loader(struct bridge *bridge)
 {
+    assert(bridge->loader == NULL && bridge->receiver == NULL);
     const struct config *config = bridge->generation->config;
     const struct loader_options options = {.database = config->database,
                                            .batch = config->batch,
@@ -248,6 +266,7 @@ static void start_receiver(struct bridge *bridge)
         !plan_keeper_is_written(bridge->generation, bridge->first)) {
         return;
     }
+    assert(bridge->generation->plan_written);
     plans_subscriptions(bridge->generation->plans, &subscriptions);
     bridge->receiver =
         receiver_start(&(struct receiver_options){.broker = &config->broker,
@@ -312,6 +331,7 @@ static void finish_reload(struct bridge *bridge)
     if (bridge->receiver != NULL) {
         struct subscription_set subscriptions = {0};
 
+        assert(bridge->generation->plan_written);
         plans_subscriptions(bridge->generation->plans, &subscriptions);
         receiver_subscribe(bridge->receiver, &subscriptions);
         subscription_set_fini(&subscriptions);
@@ -406,6 +426,7 @@ static void wait_for_the_end(struct bridge *bridge)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     while (!stop_requested()) {
+        bridge_check(bridge);
         int signal = sigtimedwait(&signals, NULL, bridge->receiver == NULL ? &soon : &tick);
 
         refresh_gauges(bridge);

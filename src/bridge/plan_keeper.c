@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bridge/plan_keeper.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ static void make(struct generation *generation, const struct plans *before,
         .now_us = clock_wall_us(),
     };
 
+    assert(generation->plans == NULL && generation->ruleset->plans == NULL);
     generation->plans = plans_next(before, &generation->ruleset->wanted, &moment);
     ruleset_set_plans(generation->ruleset, generation->plans);
 }
@@ -60,6 +62,7 @@ bool plan_keeper_is_written(struct generation *generation, const struct generati
 {
     struct error error;
 
+    assert(generation->plans != NULL);
     if (!generation->plan_written) {
         generation->plan_written =
             plan_file_save(generation->plans, first->config->journal.directory, &error) ==
@@ -92,6 +95,7 @@ void plan_keeper_begin(struct generation *first, struct journal *journal)
 void plan_keeper_continue(struct generation *next, const struct generation *in_use,
                           const struct generation *first, struct journal *journal)
 {
+    assert(next != in_use && in_use->plans != NULL);
     make(next, in_use->plans, first->config, journal);
     next->plan_written = plans_newest(next->plans)->number == plans_newest(in_use->plans)->number;
     (void) plan_keeper_is_written(next, first);
