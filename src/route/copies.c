@@ -106,6 +106,7 @@ void copies_use(struct copies *copies, const struct plans *plans)
 {
     struct error error;
 
+    plans_check(plans);
     drop_router(copies);
     take_bringers(copies, plans);
     copies->plans = plans;
@@ -139,11 +140,13 @@ void copies_rewind(struct copies *copies, uint64_t first)
 static const struct planned *subscription_at(const struct copies *copies, const struct copy *copy,
                                              size_t i)
 {
+    assert(i < copy->count && copy->found[i].rule < copies->plans->count);
     return &copies->plans->list[copy->found[i].rule];
 }
 
 static bool has(const struct planned *planned, uint32_t plan)
 {
+    assert(planned->born < planned->gone);
     return planned->born <= plan && plan < planned->gone;
 }
 
@@ -177,6 +180,7 @@ static uint32_t plan_at(const struct plans *plans, uint64_t sequence)
 {
     size_t i = plans->step_count - 1;
 
+    assert(plans->step_count > 0);
     while (i > 0 && plans->steps[i].behind >= sequence) {
         i--;
     }
@@ -249,6 +253,7 @@ struct origin {
 
 static void add_origin(struct origin *origin, uint32_t key, uint64_t behind)
 {
+    assert(origin->count <= BROUGHT_MAX);
     if (origin->count < BROUGHT_MAX) {
         origin->keys[origin->count++] = key;
     }
@@ -341,7 +346,7 @@ static bool is_twin(const struct copies *copies, const struct copy *copy, const 
     return true;
 }
 
-/* How many subscriptions may bring the message: the covered ones only once they have brought any. */
+/* How many subscriptions may bring the message. A covered one counts once it has brought any. */
 static size_t sources(const struct copies *copies, const struct copy *copy)
 {
     size_t count = 0;
@@ -365,6 +370,7 @@ static bool judge(struct copies *copies, const struct copy *copy)
         return origin.count == 0 || origin.eligible;
     }
     track = track_of(copies, copy);
+    assert(track->sequence < copy->message->sequence); /* else copies_rewind() is missing */
     twin = is_twin(copies, copy, track, &origin);
     if (!twin) {
         track_begin(track, copy->message->sequence, copy->message->received_at_us);
@@ -420,6 +426,7 @@ bool copies_count(struct copies *copies, const struct message *message,
 {
     struct copy copy = {.message = message, .share = wish->share};
 
+    assert(wish->share != NULL && (wish->filter != NULL || wish->serving == NULL));
     if (copies == NULL || copies->plans == NULL || message->properties.length == 0) {
         return true;
     }

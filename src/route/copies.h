@@ -10,22 +10,23 @@
  * another copy ("twin") of the same message:
  *
  *   - it has the same topic, content and broker as a message that came not long before,
- *   - no copy of that message has come for its subscription yet, nor for one with the same filter (a
- *     subscription that is replaced brings no second copy), and
+ *   - no copy of that message has come for its subscription yet, nor for one with the same filter
+ *     (a subscription that is replaced brings no second copy), and
  *   - that message came behind the plan (route/plan) that made its subscription: what was published
  *     before can have no copy for it, and
  *   - the plan still has a subscription that brought that message, or the copy came right behind it
  *     (within 64 messages and a second). Messages that the broker queued for a subscription that is
  *     left come behind the new plan, and have no copy for the new subscription.
  *
- * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy with QoS 0 for a subscription
- * of QoS 0 does not count while another one with a higher QoS brings the topic: QoS 0 overtakes, and
- * its copy may be far away. "Brings" means that it has brought some message not long before: the
- * broker may refuse what the plan wants. A retained message that the broker sends because of a SUBSCRIBE belongs
- * to the rules that this subscription serves.
+ * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy that came for a subscription
+ * of QoS 0 does not count while a subscription with a higher QoS brings the topic: a QoS 0 copy
+ * overtakes the broker's queue, so the other copy may come thousands of messages later. "Brings"
+ * means that it has brought some message not long before: the broker may refuse what a plan wants.
+ * A retained message that the broker sends because of a SUBSCRIBE belongs to the rules that this
+ * subscription serves.
  *
- * Shared subscriptions: a rule of a group takes copies for its group alone, and others only from the
- * time of plans in which its group had no subscription for the topic.
+ * Shared subscriptions: a rule of a group takes copies for its group alone. It takes others only
+ * from the time of plans in which its group had no subscription for the topic.
  *
  * The answer depends on the messages before. Who reads again from some place takes the last
  * COPIES_REACH messages before it, as far as the journal still has them: copies_rewind() to the
@@ -35,13 +36,19 @@
  * What can't be told apart:
  *   - Publications with equal content on one topic are told apart by their subscriptions. When the
  *     broker sends one of them for one subscription only and the next one for another one only, the
- *     second is missing; around an edit only when it comes within a second. When the process dies between two copies of one of a row of equal messages,
- *     one may be missing or there twice.
- *   - Copies of one message with thousands of others in between (TRACKS_MAX / 2; in a new process
- *     COPIES_REACH, or fewer that the journal still has) are stored twice.
+ *     second is missing; around an edit only when it comes within a second. When the process dies
+ *     between two copies of one of a row of equal messages, one may be missing or there twice.
+ *   - Copies of one message with more than TRACKS_MAX / 2 messages in between are stored twice.
+ *   - In a new process, or for a database that went back, the reach is COPIES_REACH messages, and
+ *     no more than the journal still has. A full journal deletes segments that are stored, and the
+ *     notes of deleted messages (journal/journal_deliveries) have no room for the subscription. When
+ *     the first copy was stored and deleted, and the process ends before the other copy is stored,
+ *     that one is stored again. The journal always keeps its newest segment and brokers send the
+ *     copies of a message next to each other, so the first copy must be the end of a deleted
+ *     segment: one message at most each time the process ends.
  *   - A rule that leaves or joins a share group while other rules on its topics are in another one
- *     takes other copies from the reload on. A message whose copies stand on both sides of it may be
- *     missing or there twice under this rule.
+ *     takes other copies from the reload on. A message whose copies stand on both sides of the
+ *     reload may be missing or there twice under this rule.
  *
  * One thread.
  *
@@ -64,8 +71,8 @@ void copies_free(struct copies *copies); /* NULL is legal */
 /* From now on by these plans, which continue those before. Borrows them. */
 void copies_use(struct copies *copies, const struct plans *plans);
 
-/* Forgets what came with messages numbered `first` and higher: they, or others from another place of
- * the journal, come again. */
+/* Forgets what came with messages numbered `first` and higher: they, or others from another place
+ * of the journal, come again. */
 void copies_rewind(struct copies *copies, uint64_t first);
 
 /* Who asks: a rule. Borrowed texts. */

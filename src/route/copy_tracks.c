@@ -19,6 +19,7 @@ static struct track *place_of(const struct tracks *tracks, uint64_t key)
 {
     size_t at = (size_t) key & (tracks->capacity - 1);
 
+    assert(key != 0 && tracks->count < tracks->capacity); /* the search ends at a free place */
     while (tracks->table[at].key != 0 && tracks->table[at].key != key) {
         at = (at + 1) & (tracks->capacity - 1);
     }
@@ -31,6 +32,7 @@ static void rebuild(struct tracks *tracks, size_t capacity, uint64_t oldest)
     struct tracks next = {.table = memory_alloc(capacity * sizeof(struct track)),
                           .capacity = capacity};
 
+    assert((capacity & (capacity - 1)) == 0);
     for (size_t i = 0; i < tracks->capacity; i++) {
         const struct track *track = &tracks->table[i];
 
@@ -39,6 +41,7 @@ static void rebuild(struct tracks *tracks, size_t capacity, uint64_t oldest)
             next.count++;
         }
     }
+    assert(next.count <= tracks->count);
     free(tracks->table);
     *tracks = next;
 }
@@ -74,6 +77,7 @@ static void track_rewind(struct track *track, uint64_t first)
            track->sequence + track->later[track->brought_count - 1] >= first) {
         track->brought_count--;
     }
+    assert(track->brought_count > 0); /* the first copy came with `sequence` itself */
 }
 
 void tracks_rewind(struct tracks *tracks, uint64_t first)
@@ -95,8 +99,26 @@ void tracks_rewind(struct tracks *tracks, uint64_t first)
             kept.count++;
         }
     }
+    assert(kept.count <= tracks->count);
     free(tracks->table);
     *tracks = kept;
+    tracks_check(tracks);
+}
+
+void tracks_check(const struct tracks *tracks)
+{
+    size_t count = 0;
+
+    assert((tracks->capacity & (tracks->capacity - 1)) == 0);
+    assert(tracks->count <= TRACKS_MAX);
+    for (size_t i = 0; i < tracks->capacity; i++) {
+        const struct track *track = &tracks->table[i];
+
+        count += track->key != 0;
+        assert(track->brought_count <= BROUGHT_MAX);
+        assert(track->brought_count == 0 || track->later[0] == 0);
+    }
+    assert(count == tracks->count);
 }
 
 struct track *tracks_get(struct tracks *tracks, uint64_t key)
@@ -115,6 +137,7 @@ struct track *tracks_get(struct tracks *tracks, uint64_t key)
         *track = (struct track){.key = key};
         tracks->count++;
     }
+    assert(tracks->count <= TRACKS_MAX && tracks->count < tracks->capacity);
     return track;
 }
 
@@ -141,7 +164,7 @@ void track_add(struct track *track, uint32_t subscription, uint64_t sequence)
 
 void track_begin(struct track *track, uint64_t sequence, int64_t received_us)
 {
-    assert(track->sequence < sequence);
+    assert(sequence > 0 && track->sequence < sequence);
     track->sequence = sequence;
     track->received_us = received_us;
     track->brought_count = 0;

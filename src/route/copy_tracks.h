@@ -32,6 +32,9 @@ struct tracks {
 
 void tracks_fini(struct tracks *tracks);
 
+/* Asserts what must always hold of them. Reads all. */
+void tracks_check(const struct tracks *tracks);
+
 /* The track with this key, made when it is missing. Valid until the next call. `key` is not 0. */
 struct track *tracks_get(struct tracks *tracks, uint64_t key);
 

@@ -1,6 +1,6 @@
 /*
- * A new plan in three steps: leave out what another new filter covers; compare with the newest plan,
- * so that what is unchanged keeps its identifier; forget plans that are too old.
+ * A new plan in three steps: leave out what another new filter covers; compare with the newest
+ * plan, so that what is unchanged keeps its identifier; forget plans that are too old.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -130,7 +130,7 @@ static bool has_wildcard(const char *filter)
     return strpbrk(filter, "+#") != NULL;
 }
 
-/* Does the wider one bring all that the narrower one asks for, and nothing that it does not want? */
+/* Does the wider one bring what the narrower one asks for, and nothing that it does not want? */
 static bool serves(const struct subscription *wide, const struct subscription *narrow)
 {
     return same_share(wide->filter, narrow->filter) && wide->qos >= narrow->qos &&
@@ -186,8 +186,8 @@ static bool is_used(const struct plans *plans, uint32_t identifier)
     return false;
 }
 
-/* The first plan's identifiers depend on the filter alone, so that the copies that an earlier journal
- * left in the broker have the same ones. Later ones must be like none that was used before. */
+/* The first plan's identifiers depend on the filter alone, so that copies that the broker queued
+ * for an earlier journal have the same ones. Later identifiers are like none that was used before. */
 static uint32_t new_identifier(const struct making *making, const struct plans *plans,
                                const char *filter)
 {
@@ -199,6 +199,7 @@ static uint32_t new_identifier(const struct making *making, const struct plans *
         identifier = subscription_identifier(text);
         free(text);
     }
+    assert(identifier > 0 && !is_used(plans, identifier));
     return identifier;
 }
 
@@ -232,6 +233,7 @@ static void take_wish(const struct making *making, struct plans *plans, const st
 {
     const struct subscription *wanted = wish->wanted;
 
+    assert(wish->former == NULL || (wish->former->gone == PLAN_NEVER && !wish->former->covered));
     if (wish->left_out ? wish->was_left_out : wish->unchanged) {
         return;
     }
@@ -267,6 +269,7 @@ static void forget_oldest(struct plans *plans)
 {
     size_t kept = 0;
 
+    assert(plans->step_count > 1); /* the newest plan stays */
     plans->step_count--;
     memmove(plans->steps, plans->steps + 1, plans->step_count * sizeof(plans->steps[0]));
     for (size_t i = 0; i < plans->count; i++) {
@@ -310,6 +313,7 @@ struct plans *plans_next(const struct plans *before, const struct subscription_s
     struct plans *plans = copy_plans(before);
     uint64_t behind = before == NULL ? 0 : plans_newest(before)->behind;
 
+    assert(moment->first <= moment->last + 1);
     making.number = before == NULL ? 1 : plans_newest(before)->number + 1;
     make_wishes(&making, wanted);
     if (moment->mqtt5) {

@@ -16,12 +16,12 @@
  * plan, so that the broker queues one copy of a message; never when it asks for a higher QoS or for
  * other retained messages, and never in favour of a filter that no rule asks for. It stays left out
  * in later plans, as long as it asks for the same and another one covers it: a subscription of its
- * own would bring it the retained messages once more. A plan keeps it as a covered subscription with
- * an identifier of its own, for a broker that refuses the other filter.
+ * own would bring it the retained messages once more. A plan keeps it as a covered subscription
+ * with an identifier of its own, for a broker that refuses the other filter.
  *
  * Former plans are remembered for a week, and as long as the journal has messages that came before
- * the next one; at most PLANS_MAX of them. A copy for a subscription of a forgotten plan goes by its
- * topic alone, as one without any identifier does.
+ * the next one; at most PLANS_MAX of them. A copy for a subscription of a forgotten plan goes by
+ * its topic alone, as one without any identifier does.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -70,8 +70,9 @@ struct plan_moment {
     int64_t now_us; /* wall clock */
 };
 
-/* The plans `before` (NULL: none) and one for the wanted subscriptions, whose identifiers are not
- * looked at; those with `covered_by` are covered ones. Without another step when the newest plan wants the same. The caller's to free. */
+/* The plans `before` (NULL: none) and a new one for the wanted subscriptions; no new one when the
+ * newest plan wants the same. The identifiers of `wanted` are not looked at; subscriptions with
+ * `covered_by` are covered ones. The caller's to free. */
 struct plans *plans_next(const struct plans *before, const struct subscription_set *wanted,
                          const struct plan_moment *moment);
 

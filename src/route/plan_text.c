@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "route/plan_text.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ static const char last_line[] = "end\n";
 
 void plans_to_text(const struct plans *plans, struct buf *out)
 {
+    assert(plans->step_count > 0);
     buf_append_text(out, first_line);
     for (size_t i = 0; i < plans->step_count; i++) {
         const struct plan_step *step = &plans->steps[i];
@@ -108,6 +110,8 @@ struct plans *plans_from_text(const char *text, uint64_t last)
         while (planned_read(&at, plans)) {
         }
         if (strcmp(at, last_line) == 0 && is_sound(plans)) {
+            plans_check(plans);
+            assert(at + sizeof(last_line) - 1 == text + strlen(text));
             return plans;
         }
     }

@@ -18,8 +18,9 @@
 
 void plans_to_text(const struct plans *plans, struct buf *out);
 
-/* NULL when the text is not whole or makes no sense. A plan that stands behind messages that the
- * journal does not have any more (it lost its end) stands behind its `last`. The caller's to free. */
+/* NULL when the text is not whole or makes no sense. `last`: number of the journal's newest
+ * message. A journal that lost its end has none of the messages behind it; a plan made behind one of those
+ * counts as made behind `last`. The caller's to free. */
 struct plans *plans_from_text(const char *text, uint64_t last);
 
 #endif

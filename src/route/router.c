@@ -19,6 +19,7 @@
  */
 #include "route/router.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -166,6 +167,7 @@ static void trie_build(struct router *router)
     for (size_t i = 0; i < router->filter_count; i++) {
         rule_add(router, (uint32_t) i);
     }
+    assert(router->node_count <= levels + 1);
 }
 
 /* --- walking it ------------------------------------------------------------------------------- */
@@ -173,6 +175,7 @@ static void trie_build(struct router *router)
 static void take_chain(struct router *router, uint32_t rule)
 {
     for (; rule != NOWHERE; rule = router->chain[rule]) {
+        assert(router->match_count < router->filter_count); /* each rule is on one chain */
         router->matches[router->match_count++] = rule;
     }
 }
@@ -191,6 +194,7 @@ static size_t step(struct router *router, size_t count, struct slice level, bool
             router->next[reached++] = any;
         }
     }
+    assert(reached <= router->node_count);
     uint32_t *swap = router->here;
     router->here = router->next;
     router->next = swap;
@@ -260,9 +264,13 @@ static struct entry *entry_fill(struct router *router, void *block, struct slice
         size_t count;
         topic_filter_captures(router->filters[router->matches[i]], &count);
         entry->routes[i] = (struct route){.rule = router->matches[i], .captures = captures};
-        topic_filter_match(router->filters[router->matches[i]], entry->topic, captures);
+        bool matches =
+            topic_filter_match(router->filters[router->matches[i]], entry->topic, captures);
+        assert(matches); /* the trie and the filter agree */
+        (void) matches;
         captures += count;
     }
+    assert((char *) captures == bytes);
     return entry;
 }
 
@@ -329,6 +337,7 @@ size_t router_find(struct router *router, struct slice topic, const struct route
             cache_insert(router, hash, entry);
         }
     }
+    assert(entry->count <= router->filter_count);
     *routes = entry->routes;
     return entry->count;
 }
@@ -343,6 +352,7 @@ static void cache_init(struct router *router, size_t bytes_max)
     if (slots < CACHE_SLOTS_MIN) {
         return;
     }
+    assert(slots * sizeof(router->slots[0]) < bytes_max);
     size_t rest = bytes_max - slots * sizeof(router->slots[0]);
     router->slot_count = slots;
     router->slots = memory_alloc(slots * sizeof(router->slots[0]));

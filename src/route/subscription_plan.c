@@ -7,6 +7,7 @@
  */
 #include "route/subscription_plan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,8 @@ static void planned_join(struct planned *into, const struct planned *other)
 {
     struct buf cover = {0};
     mqtt_filter_cover(buf_slice(&into->filter), buf_slice(&other->filter), &cover);
+    assert(mqtt_filter_covers(buf_slice(&cover), buf_slice(&into->filter)));
+    assert(mqtt_filter_covers(buf_slice(&cover), buf_slice(&other->filter)));
     buf_fini(&into->filter);
     into->filter = cover;
     into->qos = other->qos > into->qos ? other->qos : into->qos;
@@ -134,6 +137,7 @@ static int planned_compare(const void *left, const void *right)
 
 char *subscription_full_filter(const char *share, const char *filter)
 {
+    assert(share != NULL && filter[0] != '\0');
     return share[0] == '\0' ? memory_strdup(filter) : memory_printf("$share/%s/%s", share, filter);
 }
 
@@ -208,8 +212,9 @@ static void plan_to_set(struct plan *plan, char *covered_by, struct subscription
     }
 }
 
-/* With MQTT 3.1.1: what to subscribe when the broker refuses the widest filter of some rules. Nothing
- * where no rule asks for that filter, which only joins theirs: their filters would overlap. */
+/* With MQTT 3.1.1: what to subscribe when the broker refuses the widest filter of some rules.
+ * Nothing where no rule asks for that filter, which only joins theirs: their filters overlap, and
+ * a broker that sends a copy for each of them would make extra rows. */
 static void add_covered(const struct planned_rule *rules, size_t count, struct planned *wide,
                         struct subscription_set *set)
 {
@@ -244,6 +249,7 @@ void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt
     for (size_t i = 0; i < count; i++) {
         plan_add_rule(&plan, &rules[i], i, mqtt5);
     }
+    assert(set->count == 0 && plan.count <= count);
     plan_to_set(&plan, NULL, set);
     for (size_t i = 0; !mqtt5 && i < plan.count; i++) {
         add_covered(rules, count, &plan.list[i], set);

@@ -4,8 +4,8 @@
  * per subscription). Pure.
  *
  * MQTT 5: one subscription for each different filter; a copy tells by its identifiers which
- * subscriptions it came for (route/plan, route/copies). MQTT 3.1.1: copies do not tell, so filters that
- * overlap are replaced by one that covers both ("a/+/c" and "a/b/#" by "a/+/#"), with the highest
+ * subscriptions it came for (route/plan, route/copies). MQTT 3.1.1: copies do not tell, so filters
+ * that overlap are replaced by one that covers both ("a/+/c" and "a/b/#" by "a/+/#"), with the highest
  * qos, until none overlap; messages that no rule wants are dropped by the router. The highest qos
  * matters: of overlapping subscriptions Mosquitto 2.0.11 sends one copy with the qos of the one it
  * happens to visit first. Shared subscriptions are apart: those of different groups are different
@@ -28,7 +28,7 @@ struct planned_rule {
 };
 
 /* Fills an empty set, without identifiers: those are a plan's (route/plan). With MQTT 3.1.1 filters
- * that another rule's filter covers stand behind the others, as covered ones. Reports as warnings rules
+ * that another rule's filter covers stand behind the others, as covered ones. Warns of rules
  * with the same filter but other qos (the higher one is subscribed) or other retained policies (the
  * one that sends more). `problems` may be NULL. */
 void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,

@@ -63,6 +63,7 @@ static bool is_identifier(struct slice name)
 static enum outcome compile_capture(struct topic_filter *filter, struct slice text,
                                     struct level *level, struct error *error)
 {
+    assert(text.length > 0 && text.data[0] == '{');
     if (text.data[text.length - 1] != '}') {
         return level_fail(filter, text, "a capture takes its whole level", error);
     }
@@ -83,6 +84,7 @@ static enum outcome compile_capture(struct topic_filter *filter, struct slice te
         }
     }
     level->capture = (int) filter->capture_count;
+    assert(filter->capture_count <= filter->capture_capacity);
     filter->captures = memory_grow(filter->captures, filter->capture_count,
                                    &filter->capture_capacity, sizeof(filter->captures[0]));
     filter->captures[filter->capture_count++] = memory_copy(name);
@@ -179,6 +181,7 @@ enum outcome topic_filter_compile(struct slice text, struct topic_filter **filte
         topic_filter_free(made);
         return OUTCOME_REJECT;
     }
+    assert(made->level_count > 0);
     made->mqtt = mqtt_text(made);
     *filter = made;
     return OUTCOME_OK;
@@ -267,6 +270,7 @@ bool topic_filter_match(const struct topic_filter *filter, struct slice topic,
         if (level->kind == LEVEL_LITERAL && !slice_equal(level->text, part)) {
             return false;
         }
+        assert(level->capture < (int) filter->capture_count);
         if (captures != NULL && level->capture >= 0) {
             captures[level->capture] = part;
         }

@@ -230,8 +230,8 @@ static void test_adopting(void)
     struct subscription_set held = {0};
     struct plans *plans;
 
-    subscription_set_add(&held, &(struct subscription){"o/+/t", 1, RETAIN_SEND_IF_NEW, 77});
-    subscription_set_add(&held, &(struct subscription){"o/#", 2, RETAIN_SEND_IF_NEW, 78});
+    subscription_set_add(&held, &(struct subscription){"o/+/t", 1, RETAIN_SEND_IF_NEW, 77, NULL});
+    subscription_set_add(&held, &(struct subscription){"o/#", 2, RETAIN_SEND_IF_NEW, 78, NULL});
     plans = plans_adopt(&held, 0);
     plans = next(plans, "o/+/t o/#:2", 0);
     check_plan(plans, "o/+/t o/#");
