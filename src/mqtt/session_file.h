@@ -65,9 +65,9 @@ struct session {
     int64_t seen_us;    /* wall clock, when we last knew that we were connected to it; 0 = never */
     bool marks_repeats; /* the broker has set DUP */
     struct subscription_set held;
-    struct subscription_set
-        asked; /* sent in a SUBSCRIBE or about to be, and not answered: the session
-                                      may hold them. A later process finds them among `held`. */
+    /* Sent in a SUBSCRIBE or about to be, and not answered: the session may hold them. A later
+     * process finds them among `held`. */
+    struct subscription_set asked;
 };
 
 struct session_file {
