@@ -6,8 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -106,17 +104,6 @@ static void append_configuration(void *context, struct buf *out)
     pthread_mutex_lock(&bridge->mutex);
     config_to_json(bridge->generation->config, bridge->first->config, out);
     pthread_mutex_unlock(&bridge->mutex);
-}
-
-/* A message that is larger than the journal could never be taken: the broker is told not to send
- * it (MQTT 5), or only its head is taken. */
-static void fit_packets_to_journal(struct config *config)
-{
-    int64_t fits = config->journal.max_bytes / 2;
-
-    if (config->broker.max_packet_bytes > fits) {
-        config->broker.max_packet_bytes = fits;
-    }
 }
 
 static void log_problems(const struct problems *problems)
@@ -277,17 +264,6 @@ static void start_receiver(struct bridge *bridge)
     subscription_set_fini(&subscriptions);
 }
 
-/* Secrets are in memory: no core file with them. */
-static void forbid_core_dumps(void)
-{
-    const struct rlimit none = {0, 0};
-
-    (void) setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ /* the leak check attaches to its own process */
-    (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
-}
-
 static int bridge_start(struct bridge *bridge)
 {
     struct error error;
@@ -295,7 +271,7 @@ static int bridge_start(struct bridge *bridge)
     if (!load_first(bridge)) {
         return EXIT_CONFIGURATION;
     }
-    fit_packets_to_journal(bridge->generation->config); /* the check has warned */
+    generation_fit_packets(bridge->generation->config); /* the check has warned */
     if (open_disk(bridge, &error) != OUTCOME_OK) {
         log_error("cannot start", F_TEXT("reason", error.text));
         return EXIT_CANNOT_START;
@@ -374,7 +350,7 @@ static void reload(struct bridge *bridge)
         configure_process(next->config);
         log_problems(&problems); /* warnings */
         added_columns_forgive(bridge->first->added);
-        fit_packets_to_journal(next->config);
+        generation_fit_packets(next->config);
         keep_running_parts(next->config, bridge->first->config);
         plan_keeper_continue(next, bridge->generation, bridge->first, bridge->journal);
         pthread_mutex_lock(&bridge->mutex);
@@ -508,7 +484,7 @@ int bridge_run(const char *config_file)
     int exit_code;
 
     thread_block_signals();
-    forbid_core_dumps();
+    machine_forbid_core_dumps();
     exit_code = bridge_start(&bridge);
     if (exit_code == 0) {
         wait_for_the_end(&bridge);

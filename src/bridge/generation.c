@@ -75,3 +75,12 @@ void generation_free(struct generation *generation)
     }
     free(generation);
 }
+
+void generation_fit_packets(struct config *config)
+{
+    int64_t fits = config->journal.max_bytes / 2;
+
+    if (config->broker.max_packet_bytes > fits) {
+        config->broker.max_packet_bytes = fits;
+    }
+}

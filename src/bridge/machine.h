@@ -1,5 +1,5 @@
 /*
- * machine: what the machine tells, as metrics: room on the journal's disk, memory of this process.
+ * machine: the operating system: room on the disk and memory as metrics, no core dumps.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,5 +9,8 @@
 /* Sets journal_disk_free_bytes and resident_memory_bytes; one that the system does not tell stays as
  * it was. */
 void machine_refresh(const char *journal_directory);
+
+/* Secrets are in memory: no core file with them, and no debugger of another process. */
+void machine_forbid_core_dumps(void);
 
 #endif
