@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli_call.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
 void cli_print_usage(const struct cli_call *call, FILE *out)
 {
+    assert(call->name != NULL && call->usage != NULL); /* a command was recognised */
     fprintf(out, "usage: mqtt2pg [--config FILE] %s%s%s\n", call->name,
             call->usage[0] == '\0' ? "" : " ", call->usage);
 }
@@ -29,6 +31,7 @@ int cli_usage(const struct cli_call *call, const char *format, ...)
 
 const char *cli_option(const struct cli_call *call, int *at, const char *name)
 {
+    assert(*at >= 0 && *at < call->count);
     const char *argument = call->arguments[*at];
     size_t length = strlen(name);
 

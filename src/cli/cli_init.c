@@ -105,6 +105,7 @@ static enum step settle_broker(struct init_answers *answers, bool again)
     if (!init_ask_broker(answers, again)) {
         return STEP_ENDED;
     }
+    assert(answers->broker != NULL);
     return broker_answers(answers) ? STEP_DONE : STEP_AGAIN;
 }
 
@@ -112,6 +113,7 @@ static enum step settle_broker(struct init_answers *answers, bool again)
 
 static void say_missing(struct buf *lines)
 {
+    assert(lines->length > 0);
     printf("  run what is missing as an administrator of PostgreSQL:\n%s", buf_string(lines));
 }
 
@@ -156,6 +158,7 @@ static enum step settle_database(struct init_answers *answers, bool again)
     if (!init_ask_database(answers, again)) {
         return STEP_ENDED;
     }
+    assert(answers->database != NULL);
     return database_answers(answers) ? STEP_DONE : STEP_AGAIN;
 }
 
@@ -221,7 +224,8 @@ static enum step settle_rules(struct init_answers *answers, bool again, struct b
     if (!init_ask_topic(answers, again)) {
         return STEP_ENDED;
     }
-    buf_reset(out);
+    assert(answers->topic != NULL);
+    buf_reset(out); /* it holds the attempt before */
     return listen(answers, out);
 }
 
@@ -230,6 +234,7 @@ static enum step settle_rules(struct init_answers *answers, bool again, struct b
 /* A file with a password is for its owner only, also when it was another's to read before. */
 static bool write_file(const struct init_answers *answers, const struct buf *text)
 {
+    assert(text->length > 0);
     mode_t mode = init_holds_secret(answers) ? 0600 : 0644;
     int fd = open(answers->output,
                   O_WRONLY | O_CREAT | O_CLOEXEC | (answers->force ? O_TRUNC : O_EXCL), mode);
@@ -301,6 +306,7 @@ static bool settle(struct init_answers *answers, struct buf *text)
          again = true) {
         rules = settle_rules(answers, again, text);
     }
+    assert(rules != STEP_DONE || (broker == STEP_DONE && database == STEP_DONE));
     return rules == STEP_DONE;
 }
 

@@ -31,6 +31,7 @@ static const char *keep(struct init_answers *answers, const char *text)
 /* The configuration may stand in another folder than the one that the path was meant from. */
 static const char *keep_path(struct init_answers *answers, const char *path)
 {
+    /* A file that is not there yet keeps its name as it was given; reading it tells. */
     char *whole = path[0] == '\0' ? NULL : realpath(path, NULL);
     const char *kept = keep(answers, whole == NULL ? path : whole);
 
@@ -64,6 +65,7 @@ static const struct text_option text_options[] = {
 /* True when arguments[*at] is one of them. */
 static bool take_text(const struct cli_call *call, int *at, struct init_answers *answers)
 {
+    assert(*at >= 0 && *at < call->count);
     for (size_t i = 0; i < sizeof(text_options) / sizeof(text_options[0]); i++) {
         const struct text_option *option = &text_options[i];
         const char *value = cli_option(call, at, option->name);
@@ -91,6 +93,7 @@ static const char *default_client_id(struct init_answers *answers)
 /* The service's directory for a configuration in /etc, else one beside the file. */
 static const char *default_journal(const struct init_answers *answers)
 {
+    assert(answers->output != NULL);
     return strncmp(answers->output, "/etc/", 5) == 0 ? "/var/lib/mqtt2pg" : "journal";
 }
 

@@ -60,6 +60,8 @@ void lesson_free(struct lesson *lesson)
     }
 }
 
+/* Ctrl-C ends the listening, not the process: what came until then is worth a proposal. The signals
+ * wait until is_interrupted() takes them. */
 static void watch_signals(struct lesson *lesson)
 {
     thread_block_signals();
@@ -80,6 +82,7 @@ static void tell_progress(const struct lesson *lesson, const char *end)
     buf_fini(&topics);
 }
 
+/* Without waiting; once interrupted, always interrupted. */
 static bool is_interrupted(struct lesson *lesson)
 {
     const struct timespec now = {0};
@@ -88,8 +91,10 @@ static bool is_interrupted(struct lesson *lesson)
     return lesson->interrupted;
 }
 
+/* Two loops: until the time is over, and then for what is on its way already. */
 static void listen_on(struct lesson *lesson, struct listener *listener, int64_t listen_ms)
 {
+    assert(listen_ms > 0);
     int64_t end_ms = clock_monotonic_ms() + listen_ms;
     int64_t told_ms = 0;
     struct message message;
@@ -170,6 +175,8 @@ struct proposal *lesson_propose(struct lesson *lesson)
 void lesson_append_seen(const struct lesson *lesson, struct buf *out)
 {
     const struct learner *learner = lesson->learner;
+
+    assert(learner->topics <= learner->messages);
 
     buf_printf(out, "%" PRIu64 " messages on %" PRIu64 " topics of ", learner->messages,
                learner->topics);
