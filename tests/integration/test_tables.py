@@ -263,6 +263,22 @@ def test_batches_make_nothing_in_the_catalog(env):
         env.admin("drop event trigger no_ddl")
 
 
+def test_isolation_and_counts_are_its_own(env):
+    """Whatever the role's default is, a batch is read committed; what counts as stored is what PostgreSQL stored, not what was sent."""
+    env.admin(f"alter role bridge in database \"{env.database}\" set default_transaction_isolation = 'serializable'")
+    env.sql("create table t (k int primary key, level text default current_setting('transaction_isolation'))")
+    acks = env.subscribe("~/ack")
+    bridge = env.bridge("""{ name = "t"; topic = "~/t"; table = "t"; on_conflict = "nothing"; columns = { k = "$"; };
+                             ack: { topic = "~/ack"; fields = { k = "$"; rows = "@rows"; }; }; }""")
+    for _ in range(2):
+        env.publish([("~/t", str(k)) for k in range(20)])
+        bridge.wait_quiet()
+    assert env.sql("select level, count(*) from t group by 1") == [("read committed", 20)]
+    assert bridge.metric("rows_stored_total", rule="t") == 20
+    acks.wait(40)
+    bridge.check_books()
+
+
 CATALOGS = ("pg_class", "pg_attribute", "pg_type", "pg_depend", "pg_index", "pg_constraint", "pg_shdepend", "pg_sequence")
 
 
