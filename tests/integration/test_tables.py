@@ -207,6 +207,31 @@ def test_foreign_server_is_away(env):
     bridge.check_books()
 
 
+def test_foreign_server_is_read_only(env):
+    """The far server takes no writes (25006, as an ERROR of ours): its rule is parked, no connection is given up, and the rows follow."""
+    role = f"far_{env.database}"
+    env.admin(f"""
+        create role {role} login password 'secret'; alter role {role} set default_transaction_read_only = on;
+        create extension postgres_fdw; create table behind (a int); create table near (a int); grant all on behind, near to bridge, {role};
+        create server other foreign data wrapper postgres_fdw
+          options (host '127.0.0.1', port '{env.postgres.port}', dbname '{env.database}');
+        create user mapping for bridge server other options (user '{role}', password 'secret');
+        create foreign table far (a int) server other options (table_name 'behind'); grant all on far to bridge""")
+    env.closing.append(lambda: env.admin(f"drop owned by {role}; drop role {role}"))
+    bridge = env.bridge(rule("far", 'table = "far";') + rule("near", 'table = "near";'))
+    for n in range(3):
+        env.publish([("~/far", '{"a": %d}' % n), ("~/near", '{"a": %d}' % n)])
+        env.wait_rows("near", n + 1, 5)
+    env.wait(lambda: bridge.get("/status.json").out.count("read-only") > 0, 15, lambda: f"not told: {env.dead_letters()}")
+    assert bridge.metric("database_reconnects_total") == 0
+    env.admin(f"alter role {role} reset default_transaction_read_only")
+    # A session that the foreign data wrapper keeps has the setting still.
+    env.admin("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", role)
+    env.wait(lambda: len(env.admin("select a from behind")) + sum(not letter[4] for letter in env.dead_letters()) == 3, 25,
+             lambda: f"did not follow: {env.dead_letters()}")
+    bridge.check_books()
+
+
 def statements(env, mark):
     """How many statements of bridges stand in the server's log from byte `mark` on."""
     with open(env.postgres.log, errors="replace") as file:
