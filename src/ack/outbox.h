@@ -42,9 +42,9 @@ struct outbox;
 enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *options,
                          struct error *error) MUST_CHECK;
 
-/* Are acknowledgments to be expected? Then a connection to the broker is kept ready for them;
- * without it the first would take the time of connecting longer. Called by the loader when no other
- * process has our identity, and after a change of rules. */
+/* Are acknowledgments to be expected? Then the outbox keeps a connection to the broker ready, so
+ * that the first acknowledgment need not wait for one. The loader calls it when no other process
+ * has our identity, and after a change of rules. */
 void outbox_expect(struct outbox *outbox, bool expected);
 
 /* The row of `progress` is at `stored`: files up to it become due, later ones are removed. Called

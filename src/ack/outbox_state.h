@@ -22,7 +22,7 @@ struct outbox {
     char *journal;
     int64_t max_bytes;
     struct publisher *publisher; /* of the thread */
-    bool told;                   /* of the thread: that there is no connection */
+    bool told;                   /* of the thread: the log says that there is no connection */
     uint64_t confirmed; /* of the thread: acknowledgments, those that stand aside not among them */
     unsigned losses;    /* of the thread: connections that have ended since one was confirmed */
     pthread_t thread;

@@ -1,6 +1,6 @@
 /*
- * The thread: what is due goes out, and is deleted when the broker has confirmed it. Whose turn it
- * is says outbox_list, what a lost connection means outbox_loss.
+ * The outbox's thread: publishes what is due, and deletes it when the broker has confirmed it.
+ * outbox_list decides whose turn it is, outbox_loss what a lost connection means.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -174,8 +174,8 @@ static bool find_due(struct outbox *outbox, struct outbox_entry *entry)
     return found != NULL;
 }
 
-/* With the mutex held, which is released meanwhile. Returns for how long nothing has to be done
- * about the connection. */
+/* With the mutex held, which is released meanwhile. Makes a connection if one is to be kept ready.
+ * Returns after how many milliseconds to look at it again; -1: not at all. */
 static int64_t keep_connected(struct outbox *outbox)
 {
     struct error error = {0};

@@ -68,7 +68,8 @@ static struct journal *journal_new(const struct journal_options *options)
     return journal;
 }
 
-/* In a new installation mostly a directory of root's, and a service that is somebody else. */
+/* Adds advice to an error about permission. In a new installation the directory mostly belongs to
+ * root and the service runs as another user. */
 static enum outcome advise_on_permission(const struct journal *journal, struct error *error)
 {
     if (error != NULL && (errno == EACCES || errno == EPERM || errno == EROFS)) {

@@ -23,7 +23,7 @@
 #include "journal/journal_state.h"
 #include "journal/segment.h"
 
-/* A buffer that a huge record has left behind is given back above this. */
+/* A larger buffer, which a huge record has left behind, is freed. */
 #define RECORD_BUFFER_BYTES ((size_t) 4 * 1024 * 1024)
 
 /* How long a full disk is left alone. */

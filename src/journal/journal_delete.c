@@ -1,4 +1,13 @@
-/* Old segments go: the oldest first, when all of it is stored. SPDX-License-Identifier: MIT */
+/*
+ * journal_delete: deletes old segments, the oldest first, when all of a segment is stored and
+ * journal.keep has passed, or earlier when room is needed.
+ *
+ *   keep what journal_deliveries() needs ▶ take it out of the list ▶ write the position ▶ unlink
+ *
+ * All of it by the keeper. A segment that can't be deleted comes back into the list.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>

@@ -205,8 +205,8 @@ static enum outcome write_header(struct recovery *recovery, int fd,
     return outcome == OUTCOME_OK ? file_sync(fd, error) : OUTCOME_FATAL;
 }
 
-/* Nothing in it can be read. One without any content was only just made when the machine went
- * down. */
+/* Sets a segment aside in which no record can be read. An `empty` one was only just made when the
+ * machine went down: it is deleted. */
 static enum outcome set_aside(struct recovery *recovery, const struct found *found, bool empty,
                               struct error *error)
 {

@@ -1,4 +1,9 @@
-/* What can be asked of a journal while it works. SPDX-License-Identifier: MIT */
+/*
+ * journal_info: what can be asked of a journal while it works: how much waits, since when, and
+ * where the room went. Asked by the status page, the metrics and `journal info`, from any thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -41,9 +46,8 @@ static int64_t sum_waiting_bytes(const struct journal *journal)
     return bytes;
 }
 
-/* With oldest_lock. The reader stays where it is as long as something waits: it would else read the
- * segment from its beginning each time. With nothing waiting it goes, and gives the segment free
- * for deletion. */
+/* With oldest_lock. When the message with this number came; 0 when it can't be read. The reader
+ * stays in its place while something waits: a new one would read the segment from its beginning. */
 static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
 {
     struct journal_next next;

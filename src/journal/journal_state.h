@@ -22,8 +22,8 @@ bool journal_is_gone(struct journal *journal, int fd);
  * and whether it is crowded. */
 void journal_account(struct journal *journal);
 
-/* With the lock: the last part of it, whether there is room, with a hysteresis between reserve and
- * relief. */
+/* With the lock: the part of journal_account() that an append needs. Finds whether the journal is
+ * crowded, with a hysteresis between reserve and relief. */
 void journal_account_room(struct journal *journal);
 
 static inline int64_t journal_larger(int64_t left, int64_t right)

@@ -140,7 +140,7 @@ static enum outcome try_chunk(struct probe *probe, const size_t *indexes, size_t
     return outcome;
 }
 
-/* Why this one is decided without asking; NULL: it is not. */
+/* Why the filter is refused without asking the broker; NULL: the broker must be asked. */
 static const char *known_refusal(const struct probe *probe, const char *filter)
 {
     const struct paho_connack *connack = paho_link_connack(probe->link);
@@ -152,7 +152,8 @@ static const char *known_refusal(const struct probe *probe, const char *filter)
                : NULL;
 }
 
-/* Those that never were under way when a connection ended go together, the others alone. */
+/* Is the filter subscribed alone? Filters that were never under way when a connection ended go
+ * together. */
 static bool goes_alone(const struct probe *probe, size_t at)
 {
     const char *filter = probe->wanted->list[at].filter;

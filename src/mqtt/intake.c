@@ -71,7 +71,7 @@ struct others {
     size_t taken;
 };
 
-/* Those with numbers below `before`. */
+/* Feeds the redelivery memory with those whose numbers are below `before`. */
 static void others_take(struct intake *intake, struct others *others, uint64_t before)
 {
     for (; others->taken < others->count && others->list[others->taken].sequence < before;
@@ -240,8 +240,8 @@ static void intake_refuse(struct intake *intake)
     intake->options.cut(intake->options.context);
 }
 
-/* Appends. It waits for room, unless `patient` only for what is left of this connection's
- * `wait_ms`. */
+/* Appends, and waits for room: without limit when `patient`, otherwise for what is left of this
+ * connection's `wait_ms`. */
 static enum outcome append(struct intake *intake, struct message *message, bool patient)
 {
     struct error error = {0};
@@ -270,7 +270,7 @@ static enum outcome append(struct intake *intake, struct message *message, bool 
     return outcome;
 }
 
-/* The gap's record stands before the first message that came after it. */
+/* Appends the pending gap, if any: before the first message that came after it. */
 static enum outcome append_gap(struct intake *intake)
 {
     if (!intake->gap_pending) {

@@ -62,7 +62,9 @@ static resolver *library_resolver(void)
     return found;
 }
 
-/* Takes the place of the C library's. Runs in every thread that resolves a name. */
+/* Takes the place of the C library's. Runs in every thread that resolves a name. The library's
+ * names of its parameters are reserved ones.
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                 struct addrinfo **result)
 {

@@ -51,11 +51,11 @@ struct paho_link {
     struct paho_connack connack; /* written before `up`, never again */
     struct paho_sockets before;  /* sockets to the broker's port before it connected */
     struct paho_sockets sockets; /* likewise, when it was accepted; written before `up` */
-    struct paho_sockets own;     /* what has come meanwhile: its own, seldom another one too */
-    int kept;                    /* paho_socket_keep(); -1: none, also with TLS and WebSocket */
-    bool plain;                  /* neither TLS nor WebSocket */
-    struct buf properties;       /* of the message that arrives: Paho's receive thread only */
-    char tls_error[200];         /* Paho's threads until `answered` */
+    struct paho_sockets own; /* those that appeared meanwhile: its own, seldom another one too */
+    int kept;                /* paho_socket_keep(); -1: none, also with TLS and WebSocket */
+    bool plain;              /* neither TLS nor WebSocket */
+    struct buf properties;   /* of the message that arrives: Paho's receive thread only */
+    char tls_error[200];     /* Paho's threads until `answered` */
     unsigned char alpn[TLS_ALPN_MAX];
     unsigned alpn_length;
 

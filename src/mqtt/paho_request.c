@@ -17,7 +17,7 @@
 
 enum { FAILURE = 0x80, BINARY_BYTES_MAX = 65535 };
 
-/* Of one SUBSCRIBE (MQTT 3.1.1) or UNSUBSCRIBE; AWS IoT takes no more. */
+/* The most entries of one SUBSCRIBE (MQTT 3.1.1) or UNSUBSCRIBE. AWS IoT takes no more than 8. */
 enum { PACKET_ENTRIES_MAX = 8 };
 
 /* A wait for answers is made of steps, so that cancelling is noticed. */
@@ -129,8 +129,8 @@ static void on_not_published(void *context, MQTTAsync_failureData *data)
     published(context, true, 0);
 }
 
-/* A reason code comes from the broker's PUBACK: it will say the same again, unless it is about
- * quota. */
+/* A reason code comes from the broker's PUBACK. The broker will refuse the same publication again,
+ * unless the code is about a quota. */
 static void on_not_published5(void *context, MQTTAsync_failureData5 *data)
 {
     const struct paho_publication *publication = context;
@@ -293,7 +293,7 @@ enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *fi
 
 /* --- publishing ------------------------------------------------------------------------------- */
 
-/* Fixed header, topic, packet id and properties, rather too much than too little. */
+/* At least the packet's size: fixed header, topic, packet id and properties. */
 static int64_t packet_size(const struct publication *publication)
 {
     return 20 + (int64_t) publication->topic.length + (int64_t) publication->payload.length +

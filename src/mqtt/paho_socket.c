@@ -111,7 +111,7 @@ void paho_sockets_acknowledge(const struct paho_sockets *sockets)
 {
     int on = 1;
     for (size_t i = 0; i < sockets->count; i++) {
-        /* A descriptor that is another socket's meanwhile comes to no harm. */
+        /* The descriptor may be another socket's by now, which this option does no harm. */
         (void) setsockopt(sockets->list[i].fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
     }
 }

@@ -45,9 +45,10 @@ void paho_sockets_acknowledge(const struct paho_sockets *sockets);
 int paho_socket_keep(const struct paho_sockets *own);
 
 /*
- * The reason code of a DISCONNECT (MQTT 5) that arrived and that Paho never read: a broker that a
- * client is thrown out of says so and closes, and Paho gives the connection up at the first PUBACK
- * that it cannot write. 0: there is none, or Paho has not closed the socket.
+ * The reason code of a DISCONNECT (MQTT 5) that arrived and that Paho never read. A broker that
+ * throws a client out sends DISCONNECT and closes; Paho gives the connection up at the first PUBACK
+ * that it cannot write, and does not read the rest. 0: there is no DISCONNECT, or Paho has not
+ * closed the socket.
  */
 int paho_socket_dismissal(int kept, const struct paho_sockets *own);
 

@@ -5,8 +5,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* Nobody subscribes to it: filters come from rules, and a rule of this name would do no harm but to
- * itself. */
+/* Filters come from rules, and no rule has this one. */
 #define FILTER "mqtt2pg/paho_wake"
 
 /* Process-wide, because Paho's receive thread is. */

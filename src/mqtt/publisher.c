@@ -75,8 +75,8 @@ static enum outcome drop_link(struct publisher *publisher, const char *why, stru
     paho_link_close(publisher->link);
     publisher->link = NULL;
     publisher->room = 0;
-    /* Perhaps a publication has ended it: the next one must not wait longer and longer. Whoever
-     * publishes rests. */
+    /* A publication may have ended the connection. The outbox pauses between attempts, so the next
+     * publication need not back off here. */
     int64_t wait_ms = publisher->lost ? 0 : backoff_next(&publisher->backoff);
     publisher->not_before_ms = clock_monotonic_ms() + wait_ms;
     return error_set(error, OUTCOME_RETRY, "acknowledgments: %s", why);

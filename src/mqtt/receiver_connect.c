@@ -172,7 +172,7 @@ static struct session *session_begin(struct receiver *receiver, enum session_sta
     return session;
 }
 
-/* Was what is written of the session so, if the broker has it? */
+/* If the broker still has the session: does it hold what the file says? */
 static bool is_trusted(enum session_state before)
 {
     return before == SESSION_SETTLED || before == SESSION_PARTLY;
@@ -220,8 +220,8 @@ static void limits_report(struct receiver *receiver, const struct paho_connack *
     }
 }
 
-/* What this bridge can't keep by itself. For a new session only: whoever starts it again has read
- * it. Once for each kind of broker that it meets. */
+/* Logs which settings of the broker the bridge depends on: once for each kind of broker, and for a
+ * new session only, because whoever restarts the bridge has read the line. */
 static void advise(struct receiver *receiver, const struct paho_connack *connack)
 {
     enum broker_kind kind = broker_kind_of(connack, broker_of(receiver)->mqtt5);
@@ -308,7 +308,8 @@ static enum outcome settle(struct receiver *receiver, struct session *session, b
                      F_TEXT("url", url));
         }
     }
-    /* Attempts are never closer than the back-off: the last line tells whether it is connected. */
+    /* Logged each time, so that the last line tells whether the bridge is connected. Attempts are
+     * never closer than the back-off. */
     log_info_each("connected to broker", F_TEXT("url", url),
                   F_TEXT("session", connack->session_present ? "resumed" : "new"));
     limits_report(receiver, connack);

@@ -25,10 +25,10 @@ enum { PACKET_IDS = 65536 };
 /* Repeats without DUP come in one burst: the longest pause within it, and before it. */
 #define BURST_PAUSE_US INT64_C(5000000)
 
-/* Whoever gives an id again after so few messages gives the lowest that is free. */
+/* A broker that gives an id again after fewer messages gives the lowest free id. */
 enum { SOON = 256 };
 
-/* So many ids in a row are no chance. */
+/* This many ids in a row are no coincidence. */
 enum { IN_ORDER = 8 };
 
 struct delivery {

@@ -100,9 +100,8 @@ void session_release(struct session *session, const char *filter);
 /* The broker's session is a new one: it holds nothing. */
 void session_forget(struct session *session);
 
-/* The state is unknown until all is subscribed. Makes what is wanted and not held part of what is asked,
- * but for covered filters. True when there is
- * any. */
+/* The state is unknown until all is subscribed. Makes what is wanted and not held part of what is
+ * asked, but for covered filters. True when there is any. */
 bool session_ask(struct session *session, const struct subscription_set *wanted);
 
 #endif

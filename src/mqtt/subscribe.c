@@ -84,7 +84,7 @@ static enum outcome unsubscribe(const struct subscribe_job *job, struct subscrib
     return outcome;
 }
 
-/* A rule gets nothing. */
+/* Counts and logs a filter that brings no messages. */
 static void note_refusal(struct subscribe_result *result, const char *filter, const char *reason)
 {
     log_error("broker refused a subscription", F_TEXT("filter", filter), F_TEXT("reason", reason));
@@ -299,7 +299,8 @@ enum outcome subscribe_all(const struct subscribe_job *job, struct subscribe_res
         outcome = subscribe_suspects(job, result, error);
     }
     assert(result->left_out <= result->refused && !(outcome == OUTCOME_OK && result->ended));
-    /* Behind it, so that what both cover is covered at every moment. */
+    /* Unsubscribe last: topics that an old and a new filter cover must be covered at every
+     * moment. */
     return outcome == OUTCOME_OK && result->left_out == 0 ? unsubscribe(job, result, error)
                                                           : outcome;
 }

@@ -112,13 +112,13 @@ enum outcome tls_check_files(const struct broker_options *broker, struct error *
 
 /* --- the certificate that the broker shows ---------------------------------------------------- */
 
-/* What was wrong first, and with which certificate of the chain. */
+/* The first error, and the certificate of the chain that has it. */
 struct verdict {
     X509 *certificate; /* a reference; NULL: nothing was */
     int code;
 };
 
-/* OpenSSL keeps a certificate that it refuses to itself. */
+/* Notes the certificate that is refused: OpenSSL does not give it out afterwards. */
 static int note_verdict(int good, X509_STORE_CTX *store)
 {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
