@@ -63,87 +63,6 @@ static void sessions_save(struct receiver *receiver)
     }
 }
 
-static void publish_status(struct receiver *receiver, const char *status)
-{
-    struct publication publication = {.topic = slice_of(broker_of(receiver)->status_topic),
-                                      .payload = slice_of(status),
-                                      .qos = 1,
-                                      .retain = true};
-    struct error error = {0};
-    assert(receiver->link != NULL && publication.topic.length > 0);
-    if (paho_link_publish(receiver->link, &publication, &error) != OUTCOME_OK) {
-        log_warn("could not publish the status", F_TEXT("status", status),
-                 F_TEXT("reason", error.text));
-    }
-}
-
-/* What /readyz, the page and `status` say of a connection that is up. */
-static void tell_health(struct receiver *receiver)
-{
-    struct buf text = {0};
-    if (receiver->refused_count == 0) {
-        buf_append_text(&text, url_of(receiver));
-    } else {
-        buf_printf(&text, "%zu subscription%s refused: %s", receiver->refused_count,
-                   receiver->refused_count == 1 ? "" : "s", receiver->refusal);
-    }
-    if (receiver->status.state == STATUS_GIVEN_UP) {
-        buf_printf(&text, " (without status_topic, which the broker does not allow)");
-    }
-    health_set(HEALTH_BROKER, receiver->refused_count == 0, buf_string(&text));
-    buf_fini(&text);
-}
-
-static void report_status_given_up(struct receiver *receiver)
-{
-    log_error("broker does not allow the status topic, going on without it: allow it there, or set "
-              "status_topic",
-              F_TEXT("status_topic", broker_of(receiver)->status_topic));
-}
-
-/* Has the broker confirmed or refused "online"? */
-static void status_look(struct receiver *receiver, int64_t milliseconds)
-{
-    if (receiver->status_pending && paho_link_wait(receiver->link, 0, milliseconds) &&
-        !paho_link_failed(receiver->link)) { /* else the end of the connection follows */
-        bool refused = paho_link_refusal(receiver->link) != 0;
-        receiver->status_pending = false;
-        status_topic_answered(&receiver->status, refused, clock_monotonic_ms());
-        if (refused) {
-            report_status_given_up(receiver);
-            tell_health(receiver);
-        }
-    }
-}
-
-void receiver_status_look(struct receiver *receiver)
-{
-    status_look(receiver, 0);
-}
-
-void receiver_tell_online(struct receiver *receiver, int64_t milliseconds)
-{
-    if (status_topic_wanted(&receiver->status, clock_monotonic_ms())) {
-        assert(!receiver->status_pending); /* once a connection */
-        publish_status(receiver, "online");
-        receiver->status_pending = true;
-        status_look(receiver, milliseconds);
-    }
-}
-
-bool receiver_status_lost(struct receiver *receiver)
-{
-    bool given_up = receiver->status_pending &&
-                    status_topic_lost(&receiver->status, paho_link_dismissal(receiver->link),
-                                      clock_monotonic_ms());
-    receiver->status_pending = false;
-    if (given_up) {
-        report_status_given_up(receiver);
-        health_set(HEALTH_BROKER, false, "connection ended because of status_topic");
-    }
-    return given_up;
-}
-
 /* The session at the URL in use, whose state was *before. */
 static struct session *session_begin(struct receiver *receiver, enum session_state *before)
 {
@@ -282,7 +201,7 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
         sessions_save(receiver);
         receiver->refused_count = result.refused;
         snprintf(receiver->refusal, sizeof(receiver->refusal), "%s", result.refusal);
-        tell_health(receiver);
+        receiver_tell_health(receiver);
         log_info("subscribed", F_INT("subscriptions", session->held.count),
                  F_INT("new", result.subscribed), F_INT("removed", result.unsubscribed),
                  F_INT("refused", result.refused));
@@ -370,7 +289,7 @@ void receiver_end_link(struct receiver *receiver, int64_t milliseconds)
     if (up) {
         int64_t status_ms = milliseconds / 2 < STATUS_MS ? milliseconds / 2 : STATUS_MS;
         if (receiver->status.state == STATUS_USED) {
-            publish_status(receiver, "offline");
+            receiver_publish_status(receiver, "offline");
             (void) paho_link_wait(receiver->link, 0, status_ms);
         }
         paho_link_disconnect(receiver->link, milliseconds - status_ms);
@@ -434,7 +353,7 @@ static enum attempt attempt_failed(struct receiver *receiver, struct session *se
     if (status_topic_attempt_failed(&receiver->status, kind, clock_monotonic_ms())) {
         if (receiver->status.state == STATUS_GIVEN_UP) {
             receiver_report(receiver, failure->refusal, &failure->error);
-            report_status_given_up(receiver);
+            receiver_report_status(receiver);
         }
         return ATTEMPT_AGAIN;
     }
@@ -451,7 +370,7 @@ static enum attempt attempt_succeeded(struct receiver *receiver, struct session 
     receiver->since_ms = clock_monotonic_ms();
     receiver->status_pending = false;
     if (status_topic_connected(&receiver->status, receiver->since_ms)) {
-        report_status_given_up(receiver);
+        receiver_report_status(receiver);
     }
     int keepalive_s = paho_link_connack(receiver->link)->keepalive_s;
     bool learned = keepalive_s > 0 && keepalive_s < receiver->keepalive_s;

@@ -1,6 +1,6 @@
 /*
- * receiver_internal: what receiver.c (the thread's loop) and receiver_connect.c (one attempt, one
- * connection) share; nobody else includes it.
+ * receiver_internal: what receiver.c (the thread's loop), receiver_connect.c (one attempt, one
+ * connection) and receiver_status.c (the status topic) share; nobody else includes it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -90,6 +90,30 @@ static inline bool ending(const struct receiver *receiver)
 
 /* All of these in the receiver's thread. */
 
+/* --- receiver_status.c --- */
+
+/* Publishes "online", if there is a status topic and the broker allows it, and waits for the
+ * confirmation. */
+void receiver_tell_online(struct receiver *receiver, int64_t milliseconds);
+
+/* Has the broker confirmed "online" meanwhile? While the connection is up. */
+void receiver_status_look(struct receiver *receiver);
+
+/* The connection has ended: true when it ended because of the status topic, which is given up
+ * then. */
+bool receiver_status_lost(struct receiver *receiver);
+
+/* Publishes "online" or "offline". On a connection that is up. */
+void receiver_publish_status(struct receiver *receiver, const char *status);
+
+/* Logs that the status topic is given up. */
+void receiver_report_status(struct receiver *receiver);
+
+/* What /readyz, the page and `status` say of a connection that is up. */
+void receiver_tell_health(struct receiver *receiver);
+
+/* --- receiver_connect.c --- */
+
 /* Tries the URL in use: after ATTEMPT_ONLINE there is a link and all is subscribed. */
 enum attempt receiver_attempt(struct receiver *receiver);
 
@@ -99,20 +123,9 @@ enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error
 /* Is it time to subscribe once more what was left out? */
 bool receiver_search_due(struct receiver *receiver);
 
-/* Has the broker confirmed "online" meanwhile? While the connection is up. */
-void receiver_status_look(struct receiver *receiver);
-
 /* Notes in the file "session" that the broker has set DUP, when it does so for the first time in
  * its session. While the connection is up. */
 void receiver_session_look(struct receiver *receiver);
-
-/* Publishes "online", if there is a status topic and the broker allows it, and waits for the
- * confirmation. */
-void receiver_tell_online(struct receiver *receiver, int64_t milliseconds);
-
-/* The connection has ended: true when it ended because of the status topic, which is given up
- * then. */
-bool receiver_status_lost(struct receiver *receiver);
 
 /* Says "offline" and disconnects if the link is up, frees it and writes the session down. No link
  * is legal. */

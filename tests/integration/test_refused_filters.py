@@ -53,6 +53,20 @@ def test_broker_hangs_up_at_a_filter(env):
         bridge.stop()
 
 
+def test_one_subscription_too_many(env):
+    """A broker that takes eleven filters a session and hangs up at the twelfth: eleven are held and stored, one is left out and named."""
+    topics = [f"a{n}/+" for n in range(12)]
+    broker, bridge = begin(env, topics, "5", hangs_up_at=lambda session, name: len(session.broker.held | {name}) > 11, session_present=True)
+    bridge.wait_log("broker ends the connection at a subscription", 20)
+    env.wait(lambda: len(broker.held) == 11, 20, lambda: broker.held)
+    env.wait(lambda: "1 subscription refused" in bridge.get("/readyz").out, 10, lambda: bridge.get("/readyz"))
+    session = open_session(broker)
+    session.send("a0/x", "one", packet_id=1, subscriptions=[session_identifier(broker, "a0/+")])
+    session.wait("PUBACK", 1)
+    stored(env, "one")
+    bridge.stop()
+
+
 def session_identifier(broker, name):
     """The subscription identifier that the filter was asked with, on whatever connection."""
     return next(each.identifiers[name] for each in reversed(broker.clients) if name in each.identifiers)
