@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bridge/action_help.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,8 @@ void action_refuse_failure(struct action *action, const struct pg_failure *failu
 bool action_read_number(struct action *action, enum action_argument argument, int64_t *number)
 {
     const char *text = action->arguments[argument];
+
+    assert(argument < ACTION_ARGUMENTS);
     char *end = NULL;
 
     *number = 0;
@@ -75,6 +78,7 @@ bool action_is_all(const struct action *action)
 
 void action_answer_count(struct action *action, int64_t count, const char *one, const char *many)
 {
+    assert(count >= 0 && action->status == 0);
     buf_printf(&action->answer, "{\"count\":%" PRId64 ",\"text\":\"%" PRId64 " %s\"}", count, count,
                count == 1 ? one : many);
     action->status = ACTION_OK;

@@ -269,6 +269,7 @@ struct actions *actions_new(const struct actions_options *options)
 {
     struct actions *actions = memory_alloc(sizeof(*actions));
 
+    assert(options->running != NULL && options->journal != NULL && options->reloads != NULL);
     actions->options = *options;
     actions->database = options->running->config->database;
     if (actions->database.connect_ms > CONNECT_MS) {

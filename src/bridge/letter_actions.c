@@ -40,6 +40,7 @@ void letter_action_list(struct pg_connection *connection, struct action *action)
     struct dead_letter_rows rows = {0};
     struct pg_failure failure;
 
+    assert(query.client_id != NULL); /* NULL would list the letters of all bridges */
     if (!action_read_number(action, ACTION_AFTER, &query.after_id) ||
         !action_connect(connection, action)) {
         return;
@@ -121,6 +122,7 @@ void letter_action_purge(struct pg_connection *connection, struct action *action
     struct pg_failure failure;
     int64_t purged = 0;
 
+    assert(query.client_id != NULL); /* NULL would remove the letters of all bridges */
     if (query.rule == NULL && !action_is_all(action)) {
         action_refuse(action, ACTION_BAD_REQUEST,
                       "which dead letters? rule=NAME or all=1 is wanted");
@@ -160,6 +162,7 @@ void gap_action_acknowledge(struct pg_connection *connection, struct action *act
     struct pg_failure failure;
     int64_t count = 0;
 
+    assert(query.client_id != NULL); /* NULL would acknowledge the gaps of all bridges */
     if (!action_read_number(action, ACTION_ID, &query.id)) {
         return;
     }

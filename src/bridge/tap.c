@@ -73,6 +73,7 @@ struct tap *tap_new(const struct tap_options *options, struct generation *genera
         generation_free(generation);
         return NULL;
     }
+    assert(options->journal != NULL && options->database != NULL);
     tap = memory_alloc(sizeof(*tap));
     tap->generation = generation;
     tap->journal = options->journal;
@@ -106,6 +107,7 @@ static void append_lines(struct buf *out, const struct mapped *mapped)
     size_t end;
 
     explain_append_mapped(&lines, mapped);
+    assert(lines.length > 0); /* also a message without rows has a line */
     end = lines.length;
     if (end > TAP_LINES_BYTES_MAX) {
         const char *last = memrchr(lines.data, '\n', TAP_LINES_BYTES_MAX);
@@ -128,6 +130,8 @@ static void append_message(struct glance *glance, const struct message *message,
                            const struct mapped *mapped)
 {
     struct buf *out = glance->out, payload = {0};
+
+    assert(glance->shown < TAP_MESSAGES_MAX);
 
     text_append_printable(&payload, message->payload, PAYLOAD_CHARACTERS_MAX);
     buf_printf(out, "%s{\"sequence\":%" PRIu64 ",\"at\":\"", glance->shown > 0 ? "," : "",
