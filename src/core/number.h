@@ -31,7 +31,8 @@ bool number_parse(struct slice text, struct number *number);
 
 bool number_is_zero(const struct number *number);
 
-/* The digits of integer and fraction one behind the other: how many, and digit `i` from the left. */
+/* The digits of integer and fraction one behind the other: how many, and digit `i` from the
+ * left. */
 static inline size_t number_digit_count(const struct number *number)
 {
     return number->integer.length + number->fraction.length;

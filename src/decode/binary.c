@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers become text here, because documents keep numbers as text: no column type is known yet,
+ * and text loses nothing. The digits lie in the arena of the message, each in a piece of its own.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/binary.h"
 
 #include <math.h>
@@ -68,6 +73,8 @@ static struct slice digits_64(struct arena *arena, uint64_t number)
     return slice_make(at, (size_t) (end - at));
 }
 
+/* Numbers of 64 bits, which nearly all are, go the short way. For the others the division of 128
+ * bits is slow; it is used until the rest fits into 64. */
 struct slice binary_digits(struct arena *arena, unsigned __int128 number, bool negative)
 {
     if (!negative && number <= UINT64_MAX) {
@@ -105,6 +112,7 @@ bool binary_add_unsigned(struct binary *binary, struct slice key, uint64_t numbe
     return binary_add(binary, VALUE_NUMBER, key, digits_64(binary->nodes.arena, number));
 }
 
+/* The magnitude of INT64_MIN does not fit into an int64_t, hence -1 - number, as CBOR counts. */
 bool binary_add_signed(struct binary *binary, struct slice key, int64_t number)
 {
     uint64_t magnitude = number < 0 ? (uint64_t) - (number + 1) : (uint64_t) number;
@@ -162,6 +170,7 @@ bool binary_open(struct binary *binary, enum value_kind kind, struct slice key, 
     return container->index >= 0 || binary_fail(binary, start, nodes_limit(&binary->nodes));
 }
 
+/* Larger objects are looked at once more as a whole: see NODES_SEARCHED_MAX. */
 bool binary_close(struct binary *binary, struct binary_container *container)
 {
     if (binary->nodes.list[container->index].kind == VALUE_OBJECT &&
@@ -173,6 +182,8 @@ bool binary_close(struct binary *binary, struct binary_container *container)
     return true;
 }
 
+/* Bytes behind the value are no part of it: a sender that frames its messages wrongly shall hear of
+ * it, instead of having half of them stored. */
 bool binary_end(struct binary *binary)
 {
     assert(binary->nodes.depth == 0);

@@ -2,7 +2,14 @@
  * binary: what the binary formats share: the bytes that are still to be read, the document that is
  * being made of them, and a reason that names the byte.
  *
- * Functions that return false have set the error; the caller only passes that on.
+ * Functions that return false have set the error; the caller only passes that on. So a decoder
+ * reads as one chain of `&&`, and the first mistake is the one that is told.
+ *
+ *   begin             at                    end
+ *   ├── read ─────────┼── still to be read ──┤
+ *
+ * Texts and bytes of the document borrow the payload; what must be made (digits, unescaped names)
+ * lies in the arena.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,7 +30,7 @@ struct binary {
 
 /* An array or object while it is read. */
 struct binary_container {
-    int64_t index;
+    int64_t index;  /* of its node; nodes move while their list grows */
     uint32_t count; /* children so far */
     uint64_t seen;  /* bits of their names */
     const char *start;

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Half floats have no type in C, and neither bigfloats nor decimal fractions have a text: this file
+ * makes one that says exactly the same number.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/cbor_number.h"
 
 #include <assert.h>
@@ -30,6 +35,9 @@ static double half_value(uint16_t bits)
     return (bits & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
+/* The decimals that read back as the same half lie between the middles to its neighbours; the first
+ * number of digits that has one there is the answer. The result is a double whose own shortest text
+ * is that decimal. */
 double cbor_half_shortest(uint16_t bits)
 {
     double exact = half_value(bits);
@@ -56,6 +64,8 @@ double cbor_half_shortest(uint16_t bits)
 
 /* --- times ------------------------------------------------------------------------------------ */
 
+/* A float has 53 bits: for times of today that is a quarter of a microsecond, rounded to the
+ * nearest one. */
 bool cbor_epoch(const struct cbor_head *head, int64_t *time_us)
 {
     if (head->major == CBOR_UNSIGNED || head->major == CBOR_NEGATIVE) {
@@ -79,6 +89,8 @@ bool cbor_epoch(const struct cbor_head *head, int64_t *time_us)
 
 /* --- big numbers ------------------------------------------------------------------------------ */
 
+/* Big-endian, of any length with zeros in front; beyond 128 bits nothing else of the document is of
+ * interest. */
 bool cbor_bignum(struct slice bytes, unsigned __int128 *magnitude)
 {
     while (bytes.length > 0 && bytes.data[0] == '\0') {
@@ -124,6 +136,8 @@ static struct slice with_point(struct arena *arena, struct slice digits, size_t 
     return slice_make(text, (size_t) (at - text));
 }
 
+/* Plain up to 38 decimals, which numeric columns and people read; beyond that with an exponent, so
+ * that [-100000, 1] does not become a text of 100,000 zeros. */
 static struct slice scaled(struct arena *arena, struct slice digits, int exponent)
 {
     if (exponent == 0) {
@@ -135,6 +149,7 @@ static struct slice scaled(struct arena *arena, struct slice digits, int exponen
     return arena_printf(arena, "%.*se%d", SLICE_ARGS(digits), exponent);
 }
 
+/* Exact: the digits of the mantissa stay, and only the point moves. */
 bool cbor_decimal(struct arena *arena, struct cbor_integer exponent, struct cbor_integer mantissa,
                   struct slice *text)
 {
@@ -146,7 +161,8 @@ bool cbor_decimal(struct arena *arena, struct cbor_integer exponent, struct cbor
     return true;
 }
 
-/* m × 2^-k is m × 5^k × 10^-k. */
+/* m × 2^-k is m × 5^k × 10^-k, so each bigfloat has finitely many decimals. What needs more than
+ * 128 bits on the way is rejected: 2^-55 is the smallest power with a mantissa of one bit. */
 bool cbor_bigfloat(struct arena *arena, struct cbor_integer exponent, struct cbor_integer mantissa,
                    struct slice *text)
 {

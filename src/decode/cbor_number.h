@@ -32,6 +32,7 @@ enum {
     CBOR_BREAK = 0xff, /* the whole byte */
 };
 
+/* What the first bytes of an item say; its content stands behind them. */
 struct cbor_head {
     const char *start; /* its first byte */
     enum cbor_major major;
@@ -41,6 +42,7 @@ struct cbor_head {
     bool is_break;
 };
 
+/* A range of -2^128 to 2^128 - 1 does not fit into a signed type, hence the form of CBOR itself. */
 struct cbor_integer {
     unsigned __int128 magnitude; /* the number, or -1 - it */
     bool negative;

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Recursive descent: one call an item, its depth bounded by decode/nodes. An item begins with its
+ * head (decode/cbor_number); what follows depends on the major type.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/decode_cbor.h"
 
 #include "core/rfc3339.h"
@@ -18,6 +23,9 @@ static bool read_value(struct binary *binary, struct slice key);
 
 /* --- texts and bytes -------------------------------------------------------------------------- */
 
+/* A string of definite length is borrowed. One of indefinite length (RFC 8949, section 3.2.3) is a
+ * run of definite strings of the same major type up to a break; each chunk of a text is UTF-8 by
+ * itself. The recursion goes one level down, since a chunk is definite. */
 static bool read_string(struct binary *binary, const struct cbor_head *head, struct slice *text)
 {
     bool utf8 = head->major == CBOR_TEXT;
@@ -75,6 +83,7 @@ static bool more(struct binary *binary, const struct cbor_head *head, uint64_t r
     return true;
 }
 
+/* A count is believed only as far as items follow: nothing is allocated for it. */
 static bool read_array(struct binary *binary, const struct cbor_head *head, struct slice key)
 {
     struct binary_container array;
@@ -89,6 +98,9 @@ static bool read_array(struct binary *binary, const struct cbor_head *head, stru
     return binary_close(binary, &array);
 }
 
+/* Keys of any type are legal in CBOR (section 3.1); a member of a document has a name. Integers are
+ * what sensors use to save bytes (SenML has them from -6 to 8), so they are names by their
+ * digits. */
 static bool read_name(struct binary *binary, struct slice *name)
 {
     struct cbor_head head = {0};
@@ -144,6 +156,7 @@ static bool read_text_time(struct binary *binary, struct slice key)
                : binary_fail(binary, head.start, "tag 0 stands before a text that is no time");
 }
 
+/* Tag 1 (section 3.4.2): an integer or a float, not wrapped in another tag. */
 static bool read_epoch(struct binary *binary, struct slice key)
 {
     struct cbor_head head = {0};
@@ -187,6 +200,8 @@ static bool read_integer(struct binary *binary, struct cbor_integer *integer)
             binary_fail(binary, head.start, "an integer has more than 128 bits"));
 }
 
+/* Tags 2 and 3 (section 3.4.3): the bytes of the magnitude, big-endian. Leading zeros are no part
+ * of the 128 bits. */
 static bool read_bignum(struct binary *binary, struct slice key)
 {
     struct cbor_integer integer = {0};
@@ -195,7 +210,8 @@ static bool read_bignum(struct binary *binary, struct slice key)
                       binary_digits(binary->nodes.arena, integer.magnitude, integer.negative));
 }
 
-/* [exponent, mantissa], to base 10 or 2. */
+/* Tags 4 and 5 (section 3.4.4): [exponent, mantissa], to base 10 or 2. The mantissa may be a
+ * bignum. The exponent may be so, too, and is then out of range. */
 static bool read_fraction(struct binary *binary, struct slice key, bool binary_base)
 {
     struct cbor_head head = {0};
@@ -237,6 +253,8 @@ static bool read_tagged(struct binary *binary, const struct cbor_head *head, str
 
 /* --- values ----------------------------------------------------------------------------------- */
 
+/* Major type 7 (section 3.3). Simple values 0 to 19 are unassigned, 24 to 31 reserved: a decoder
+ * that guesses would store something else than a later one. */
 static bool read_simple(struct binary *binary, const struct cbor_head *head, struct slice key)
 {
     assert(head->major == CBOR_SIMPLE && !head->is_break);
@@ -259,6 +277,8 @@ static bool read_simple(struct binary *binary, const struct cbor_head *head, str
     }
 }
 
+/* Tags without a meaning here are passed over in a loop, not by recursion: a payload of tags alone
+ * must not use up the stack. */
 static bool read_value(struct binary *binary, struct slice key)
 {
     struct cbor_head head = {0};

@@ -1,4 +1,16 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * One pass over the bytes, line by line:
+ *
+ *   payload = [ BOM ] { comment | empty line } [ header ] { row | comment | empty line }
+ *   row     = value { delimiter value } ( LF | CR LF | end )
+ *   value   = quote { any character, a quote doubled } quote | { neither quote nor delimiter }
+ *
+ * RFC 4180 leaves open what a quote within a plain value means, and what lines of other widths
+ * mean: both are rejected here, because a guess would put values into other columns. The number of
+ * the line is that of the payload's text, so a quoted line break counts.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/decode_csv.h"
 
 #include "base/text.h"
@@ -28,11 +40,13 @@ static bool csv_fail(struct csv *csv, const char *at, const char *what)
     return false;
 }
 
+/* LF or CR LF; a CR by itself belongs to the value. */
 static bool at_line_end(const struct csv *csv, const char *at)
 {
     return at == csv->end || *at == '\n' || (*at == '\r' && at + 1 < csv->end && at[1] == '\n');
 }
 
+/* Behind the line's end, if the payload does not end here. */
 static void take_line_end(struct csv *csv)
 {
     assert(at_line_end(csv, csv->at));
@@ -80,6 +94,7 @@ static bool read_quoted(struct csv *csv, struct slice *value)
            csv_fail(csv, csv->at, "something stands behind a closing quote");
 }
 
+/* Up to the delimiter or the line's end. Spaces belong to the value (RFC 4180, section 2.4). */
 static bool read_plain(struct csv *csv, struct slice *value)
 {
     const char *start = csv->at;
@@ -132,6 +147,7 @@ static bool add_value(struct csv *csv, size_t column)
            csv_fail(csv, csv->at, nodes_limit(&csv->nodes));
 }
 
+/* A missing delimiter would shift all values behind it: nothing of the message is stored. */
 static bool wrong_width(struct csv *csv, const char *start, size_t line, size_t count)
 {
     error_set(csv->error, OUTCOME_REJECT, "byte %zu: line %zu: %zu value%s where %zu are expected",
@@ -139,6 +155,7 @@ static bool wrong_width(struct csv *csv, const char *start, size_t line, size_t 
     return false;
 }
 
+/* One line, or several where a quoted value has line breaks. */
 static bool read_row(struct csv *csv)
 {
     const char *start = csv->at;
@@ -165,7 +182,8 @@ static bool read_row(struct csv *csv)
     return true;
 }
 
-/* Empty lines and comments. */
+/* Empty lines and comments, which stand between rows only: within quotes they are part of a
+ * value. */
 static void skip_lines(struct csv *csv)
 {
     while (csv->at < csv->end) {
@@ -185,6 +203,7 @@ static void skip_lines(struct csv *csv)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
+/* Names of the rule: they win over those of the header. */
 static void take_names(struct csv *csv, const struct csv_options *options)
 {
     csv->width = options->name_count;
@@ -194,6 +213,7 @@ static void take_names(struct csv *csv, const struct csv_options *options)
     }
 }
 
+/* Among the names before it. At most COLUMNS_MAX of them, and only once a payload. */
 static bool is_twice(const struct slice *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -240,6 +260,8 @@ static int character(const struct option_text *option, int otherwise)
     return option->text == NULL ? otherwise : (unsigned char) option->text[0];
 }
 
+/* The options with their defaults. A byte order mark in front, which spreadsheets write, and NUL
+ * bytes behind, which C programs send, are no part of the text. */
 static struct csv begin(const struct decode_input *input, struct arena *arena, struct error *error)
 {
     static const struct csv_options none = {0};
@@ -271,6 +293,8 @@ static struct csv begin(const struct decode_input *input, struct arena *arena, s
     return csv;
 }
 
+/* The header is the first line that is neither empty nor a comment. A payload without rows is an
+ * empty array: no row of the table, and no mistake. */
 enum outcome decode_csv(const struct decode_input *input, struct arena *arena,
                         const struct node **root, struct error *error)
 {
@@ -296,6 +320,7 @@ enum outcome decode_csv(const struct decode_input *input, struct arena *arena,
     return OUTCOME_OK;
 }
 
+/* Not a line break, and not a byte of a longer character of UTF-8. */
 static bool is_one_character(const struct option_text *option, bool may_be_none)
 {
     size_t length = option->text == NULL ? 1 : strlen(option->text);
@@ -304,6 +329,7 @@ static bool is_one_character(const struct option_text *option, bool may_be_none)
     return (length == 1 && ascii) || (length == 0 && may_be_none);
 }
 
+/* What no payload could make sense of is a mistake of the configuration, told at its place. */
 enum outcome decode_csv_prepare(const struct format_options *options, void **state,
                                 struct place *place, struct error *error)
 {

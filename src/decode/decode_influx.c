@@ -1,4 +1,16 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * One pass over the bytes, point by point:
+ *
+ *   point       = measurement { "," tag } " " field { "," field } [ " " timestamp ]
+ *   tag         = key "=" name               field = key "=" value
+ *   value       = number | integer "i" | integer "u" | text in quotes | boolean
+ *
+ * A backslash escapes only what would end the part in which it stands, else it is a character:
+ * paths of Windows come through as they are. Each part says by classes of characters where it ends;
+ * the table of classes makes that one look-up a byte.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/decode_influx.h"
 
 #include "base/text.h"
@@ -123,6 +135,8 @@ static bool open_members(struct influx *influx, struct slice key, struct members
     return members->index >= 0 || influx_fail(influx, influx->at, nodes_limit(&influx->nodes));
 }
 
+/* Servers take the last of two equal keys, or any: here the message is rejected, as in all
+ * formats. */
 static bool close_members(struct influx *influx, struct members *members)
 {
     if (nodes_have_duplicates(&influx->nodes, members->index, members->count)) {
@@ -150,6 +164,7 @@ static bool read_key(struct influx *influx, struct members *members, struct slic
     return true;
 }
 
+/* Tags are texts, even where they look like numbers. A point may have none. */
 static bool read_tags(struct influx *influx)
 {
     struct members tags;
@@ -270,6 +285,7 @@ static bool integer_form(struct arena *arena, struct slice text, struct slice *n
     return true;
 }
 
+/* The ten spellings of the protocol, and no other ("tRUE" is none). */
 static bool is_boolean(struct slice text, bool *boolean)
 {
     static const char *const words[] = {"t", "T", "true",  "True",  "TRUE",
@@ -284,6 +300,8 @@ static bool is_boolean(struct slice text, bool *boolean)
     return false;
 }
 
+/* A value ends at a comma, a blank or the line's end; which kind it is, its last character and its
+ * first one tell. */
 static bool read_value(struct influx *influx, struct slice key)
 {
     struct slice text;
@@ -319,6 +337,7 @@ static bool read_value(struct influx *influx, struct slice key)
     return true;
 }
 
+/* At least one field: a point without any says nothing. */
 static bool read_fields(struct influx *influx)
 {
     struct members fields;
@@ -337,6 +356,7 @@ static bool read_fields(struct influx *influx)
 
 /* --- points ----------------------------------------------------------------------------------- */
 
+/* Telegraf and others write one space; more of them, tabs and a CR at the end do no harm. */
 static void skip_blanks(struct influx *influx)
 {
     while (influx->at < influx->end &&
@@ -356,6 +376,8 @@ static bool to_microseconds(int64_t number, int64_t unit_ns, int64_t *time_us)
     return true;
 }
 
+/* An integer in the unit of the rule's `precision`; digits are added up as a negative number,
+ * because INT64_MIN has no positive counterpart. */
 static bool read_time(struct influx *influx)
 {
     const char *start = influx->at;
@@ -387,6 +409,8 @@ static bool read_time(struct influx *influx)
     return true;
 }
 
+/* One line, or several where a text has line breaks. Always four members, so that rules need not
+ * ask whether there are tags. */
 static bool read_point(struct influx *influx)
 {
     struct slice measurement;
@@ -414,6 +438,7 @@ static bool read_point(struct influx *influx)
     return true;
 }
 
+/* From "#" to the end of the line. */
 static void skip_comment(struct influx *influx)
 {
     while (influx->at < influx->end && *influx->at != '\n') {
@@ -421,6 +446,8 @@ static void skip_comment(struct influx *influx)
     }
 }
 
+/* One bad line rejects the whole message: a dead letter has all points or none, and can be retried
+ * without storing any twice. */
 enum outcome decode_influx(const struct decode_input *input, struct arena *arena,
                            const struct node **root, struct error *error)
 {

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Recursive descent: one call a value, its depth bounded by decode/nodes. The first byte says the
+ * kind and, for small values, the rest; decode_msgpack.h has the table.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/decode_msgpack.h"
 
 #include <stdint.h>
@@ -11,6 +16,8 @@ enum { NANOSECONDS = 1000000000 };
 
 static bool read_value(struct binary *binary, struct slice key);
 
+/* The specification calls it str and asks for UTF-8; senders of the time before bin existed put
+ * bytes there, which are rejected, since a text column could not hold them. */
 static bool read_text(struct binary *binary, struct slice key, uint64_t length)
 {
     struct slice text = {0};
@@ -23,6 +30,7 @@ static bool read_bytes(struct binary *binary, struct slice key, uint64_t length)
     return binary_take(binary, length, &bytes) && binary_add(binary, VALUE_BYTES, key, bytes);
 }
 
+/* The number in the low bytes as two's complement of their width. */
 static int64_t extend_sign(uint64_t number, unsigned bytes)
 {
     assert(bytes >= 1 && bytes <= 8);
@@ -32,6 +40,7 @@ static int64_t extend_sign(uint64_t number, unsigned bytes)
 
 /* --- containers ------------------------------------------------------------------------------- */
 
+/* A count of four billion costs nothing: each element must be there to be counted. */
 static bool read_array(struct binary *binary, struct slice key, uint64_t count)
 {
     struct binary_container array;
@@ -53,6 +62,8 @@ static unsigned text_length_bytes(unsigned first)
     return first == 0xd9 ? 1 : first == 0xda ? 2 : first == 0xdb ? 4 : 0;
 }
 
+/* cc to cf are unsigned and d0 to d3 signed, of 1, 2, 4, 8 bytes: the low two bits are the
+ * exponent. */
 static bool read_integer_name(struct binary *binary, unsigned first, struct slice *name)
 {
     struct arena *arena = binary->nodes.arena;
@@ -75,6 +86,7 @@ static bool read_integer_name(struct binary *binary, unsigned first, struct slic
     return true;
 }
 
+/* A key is a text: a0 to bf, d9, da, db; or an integer. */
 static bool read_name(struct binary *binary, struct slice *name)
 {
     uint64_t first = 0;
@@ -89,6 +101,8 @@ static bool read_name(struct binary *binary, struct slice *name)
     return binary_take(binary, length, name) && binary_check_text(binary, *name);
 }
 
+/* Pairs of key and value. A name that stands twice has no one meaning: the message is rejected at
+ * the second one. */
 static bool read_map(struct binary *binary, struct slice key, uint64_t count)
 {
     struct binary_container map;
@@ -108,7 +122,8 @@ static bool read_map(struct binary *binary, struct slice key, uint64_t count)
 
 /* --- ext -------------------------------------------------------------------------------------- */
 
-/* Timestamp 32, 64 and 96. */
+/* Timestamp 32, 64 and 96 of the specification. What is finer than a microsecond is cut off, as
+ * unix_ns does. */
 static bool read_time(struct binary *binary, struct slice key, struct slice bytes)
 {
     int64_t seconds = 0;
@@ -134,6 +149,8 @@ static bool read_time(struct binary *binary, struct slice key, struct slice byte
     return binary_add_time(binary, key, time_us);
 }
 
+/* Types 0 to 127 belong to applications, negative ones to the specification; of those only -1 is
+ * defined. */
 static bool read_ext(struct binary *binary, struct slice key, uint64_t length)
 {
     uint64_t type = 0;
@@ -185,6 +202,8 @@ static bool read_long(struct binary *binary, struct slice key, unsigned first)
                            : read_bytes(binary, key, length);
 }
 
+/* In the order of how often a byte is seen: small integers, short maps, arrays and texts have no
+ * byte of their own for kind and length. */
 static bool read_value(struct binary *binary, struct slice key)
 {
     uint64_t byte = 0;

@@ -1,6 +1,6 @@
 /*
- * decode_msgpack: the format "msgpack": MessagePack, as its specification of 2017 has it. Numbers are
- * big-endian.
+ * decode_msgpack: the format "msgpack": MessagePack, as its specification of 2017 has it. Numbers
+ * are big-endian.
  *
  *   00 to 7f  the integer itself           NUMBER
  *   80 to 8f  map of 0 to 15 pairs         OBJECT

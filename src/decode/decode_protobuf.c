@@ -1,4 +1,19 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A message is written member by member in the order of its descriptor. For each member:
+ *
+ *   came        repeated              array, or object where its type is a map entry
+ *               message               object, or what a well-known type means
+ *               scalar, enum          the last one that came
+ *   came not    required              the message is rejected
+ *               with presence         null
+ *               repeated              [] or {}
+ *               else                  the default of its type: 0, "", false, the enum's name of 0
+ *
+ * Default values that a .proto file of proto2 declares are not used: an absent field is null there,
+ * which says more.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/decode_protobuf.h"
 
 #include <assert.h>
@@ -25,6 +40,7 @@ static bool write_field(struct proto_reader *reader, const struct proto_field *f
 
 /* --- scalars --------------------------------------------------------------------------------- */
 
+/* Enums are open in proto3: a number that a newer publisher knows is kept as a number. */
 static bool write_enum(struct proto_reader *reader, const struct proto_enum *enumeration,
                        struct slice key, int32_t number)
 {
@@ -41,6 +57,9 @@ static bool write_text(struct proto_reader *reader, struct slice key, struct sli
     return binary_add(&reader->binary, VALUE_TEXT, key, text);
 }
 
+/* The bits as they travelled, by the type that the descriptor says. A varint of a 32-bit type is
+ * cut to 32 bits, as the specification asks for, so that a negative int32 with ten bytes comes out
+ * right. */
 static bool write_scalar(struct proto_reader *reader, const struct proto_field *field,
                          const struct proto_piece *piece, struct slice key)
 {
@@ -97,6 +116,7 @@ static bool read_seconds(struct proto_reader *reader, struct slice bytes, int64_
     return wire.wrong == NULL || proto_fail(reader, wire.at, wire.wrong);
 }
 
+/* google.protobuf.Timestamp: nanos count forward, so 1.5 s before 1970 is {-2, 500000000}. */
 static bool write_timestamp(struct proto_reader *reader, struct slice key, struct slice bytes)
 {
     int64_t seconds;
@@ -112,6 +132,8 @@ static bool write_timestamp(struct proto_reader *reader, struct slice key, struc
     return binary_add_time(&reader->binary, key, time_us);
 }
 
+/* google.protobuf.Duration: both parts have the same sign. "-3.000000005 seconds" is what interval
+ * columns read. */
 static bool write_duration(struct proto_reader *reader, struct slice key, struct slice bytes)
 {
     int64_t seconds;
@@ -152,6 +174,7 @@ static bool write_any(struct proto_reader *reader, const struct proto_message *m
     return pieces != NULL && binary_add(&reader->binary, VALUE_NULL, key, (struct slice){0});
 }
 
+/* Names within one message are unique by protoc, so no duplicates are looked for. */
 static bool write_members(struct proto_reader *reader, const struct proto_message *message,
                           struct slice bytes, struct slice key)
 {
@@ -236,6 +259,7 @@ static int compare_entries(const void *left, const void *right)
     return order != 0 ? order : a->order < b->order ? -1 : 1;
 }
 
+/* Keys of maps are texts, integers or booleans. */
 static bool name_of_key(struct proto_reader *reader, const struct proto_field *field,
                         const struct proto_pieces *pieces, struct slice *name)
 {
@@ -305,6 +329,7 @@ static bool is_message(const struct proto_field *field)
     return field->type == PROTO_MESSAGE || field->type == PROTO_GROUP;
 }
 
+/* All pieces that came, packed or not, in their order. */
 static bool write_array(struct proto_reader *reader, const struct proto_field *field,
                         const struct proto_pieces *pieces, struct slice key)
 {
@@ -324,6 +349,7 @@ static bool write_array(struct proto_reader *reader, const struct proto_field *f
     return true;
 }
 
+/* See the table at the top. */
 static bool write_absent(struct proto_reader *reader, const struct proto_field *field,
                          struct slice key)
 {
@@ -341,6 +367,8 @@ static bool write_absent(struct proto_reader *reader, const struct proto_field *
                              : write_scalar(reader, field, &none, key);
 }
 
+/* While a field is written, `reader->at` stands where it began in the payload: reasons for parts
+ * that were merged into a copy name that place. */
 static bool write_field(struct proto_reader *reader, const struct proto_field *field,
                         const struct proto_pieces *pieces, struct slice key)
 {
@@ -383,6 +411,8 @@ enum outcome decode_protobuf(const struct decode_input *input, struct arena *are
 
 /* --- the descriptor set ----------------------------------------------------------------------- */
 
+/* A message that is not there is a mistake of the configuration: `check` suggests a similar
+ * name. */
 static enum outcome find_message(struct state *state, const char *name, struct error *error)
 {
     const struct proto_schema *schema = &state->schema;
@@ -401,6 +431,7 @@ static enum outcome find_message(struct state *state, const char *name, struct e
                      meant != NULL ? meant : names[schema->message_count - 1]);
 }
 
+/* Reads the file at each start, check and reload; decode() never touches it. */
 enum outcome decode_protobuf_prepare(const struct format_options *options, void **out,
                                      struct place *place, struct error *error)
 {
@@ -425,6 +456,7 @@ enum outcome decode_protobuf_prepare(const struct format_options *options, void 
     return find_message(state, given->message.text, error);
 }
 
+/* Reloading makes a new state and releases this one when no batch uses it any more. */
 void decode_protobuf_release(void *released)
 {
     struct state *state = released;

@@ -1,7 +1,8 @@
 /*
  * decode_protobuf: the format "protobuf": one message of a descriptor set (decode/protobuf_schema).
  *
- *   payload ──protobuf_wire──▶ fields as they came ──protobuf_pieces──▶ what came of each field
+ *   payload ──protobuf_wire──▶ fields as they came ──protobuf_pieces──▶ what
+ * came of each field
  *           ──this file──▶ members in the order of the .proto file
  *
  * Members have the fields' own names, not json_name: rules name what stands in the .proto file. A
@@ -9,8 +10,9 @@
  * none). A field that is not there is null where that can be told from its default (proto2,
  * optional, oneof, messages), else its default.
  *
- * Well-known types of the package google.protobuf: Timestamp is a TIME, Duration a text that interval
- * reads, a wrapper its value, Struct, Value and ListValue are JSON. All other messages are objects.
+ * Well-known types of the package google.protobuf: Timestamp is a TIME, Duration a text that
+ * interval reads, a wrapper its value, Struct, Value and ListValue are JSON. All other messages are
+ * objects.
  *
  * Unknown fields are passed over, so that publishers may be newer than the descriptor. A message
  * without a required field of proto2 is rejected.

@@ -1,6 +1,9 @@
 /*
  * decode_raw: the format "raw": "$" is the payload's bytes, whatever they are.
  *
+ * For binary frames (Modbus, LoRaWAN, BLE): filters of the expressions read numbers at an offset,
+ * `$ | u16be 0`. No payload is malformed.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_DECODE_DECODE_RAW_H

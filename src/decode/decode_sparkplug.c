@@ -1,4 +1,15 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The payload is org.eclipse.tahu.protobuf.Payload of Sparkplug 3.0: 1 timestamp (ms), 2 metrics, 3
+ * seq; 4 uuid and 5 body are passed over.
+ *
+ *   NBIRTH of E  ──learn──▶ memory "G/E"        at its number in the journal
+ *   DBIRTH of D  ──learn──▶ memory "G/E/D"
+ *   DDATA of D   ──decode──▶ the newest entry of "G/E/D" before its own number; it counts
+ * only when no
+ *                            newer entry of "G/E" ended it
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/decode_sparkplug.h"
 
 #include <assert.h>
@@ -27,6 +38,7 @@ struct payload {
 
 /* --- the payload ------------------------------------------------------------------------------ */
 
+/* Two walks: the first one counts, so that metrics lie in one array. */
 static bool read_payload(struct binary *binary, struct slice bytes, struct payload *payload)
 {
     struct wire wire = wire_begin(bytes);
@@ -61,6 +73,8 @@ static bool read_payload(struct binary *binary, struct slice bytes, struct paylo
     return true;
 }
 
+/* The metric "bdSeq" pairs an NDEATH, which the broker publishes as the will, with the NBIRTH of
+ * the same session. Int64 by the standard; UInt64 is seen as well. */
 static const uint64_t *bdseq_of(const struct payload *payload)
 {
     for (uint32_t i = 0; i < payload->count; i++) {
@@ -99,6 +113,8 @@ static const char *const knowledge_reasons[] = {
 static_assert(SPARKPLUG_BIRTH_BYTES_MAX == (size_t) 4 << 20, "the reason says 4 MB");
 static_assert(MEMORY_BYTES_MAX == (size_t) 256 << 20, "the reason says 256 MB");
 
+/* By the message's number; a dead letter that came before any BIRTH may take the first one behind
+ * it. */
 static bool find(const struct decode_input *input, struct slice key, struct memory_entry *entry)
 {
     return input->memory != NULL &&
@@ -179,7 +195,8 @@ static bool find_metric(struct slice birth, const struct sparkplug_metric *metri
                : metric->has_alias && sparkplug_birth_by_alias(birth, metric->alias, known);
 }
 
-/* Names and datatypes by the BIRTH. */
+/* Names and datatypes by the BIRTH. A metric that brings its own name and datatype needs none: so
+ * edge nodes without aliases are read even when their BIRTH is lost. */
 static enum outcome complete(const struct decode_input *input, const struct sparkplug_topic *topic,
                              struct arena *arena, struct payload *payload, struct error *error)
 {
@@ -259,6 +276,8 @@ static size_t collect_metrics(const struct payload *payload, struct birth_metric
     return count;
 }
 
+/* Any BIRTH leaves an entry, also one that says nothing: what is not known shall not be taken from
+ * the BIRTH before. */
 bool decode_sparkplug_learn(const struct decode_input *input, struct arena *arena,
                             struct memory_entry *entry)
 {
@@ -291,6 +310,7 @@ bool decode_sparkplug_learn(const struct decode_input *input, struct arena *aren
 
 /* --- the document ----------------------------------------------------------------------------- */
 
+/* In the order in which they came. */
 static bool write_metrics(struct binary *binary, const struct payload *payload)
 {
     const uint64_t *timestamp = payload->has_timestamp ? &payload->timestamp : NULL;
@@ -306,6 +326,7 @@ static bool write_metrics(struct binary *binary, const struct payload *payload)
     return binary_close(binary, &array);
 }
 
+/* All members are always there, null where nothing came: rules need no conditions. */
 static bool write_document(struct binary *binary, const struct sparkplug_topic *topic,
                            const struct payload *payload)
 {
@@ -360,6 +381,7 @@ static enum outcome decode_state(const struct decode_input *input,
     return written ? OUTCOME_OK : OUTCOME_REJECT;
 }
 
+/* A payload of Protocol Buffers, with what the memory knows of it. */
 static enum outcome decode_payload(const struct decode_input *input,
                                    const struct sparkplug_topic *topic, struct binary *binary,
                                    const struct node **root)

@@ -19,6 +19,9 @@
  * An NDEATH of an earlier session (its bdSeq is not that of the last NBIRTH) gives no document: it
  * counts as filtered.
  *
+ * Sequence numbers (seq, modulo 256) are no reason to reject: a hole means that a message is
+ * missing, and this one is still right. load/rebirth asks for a new BIRTH there.
+ *
  * STATE of a host application is {timestamp, type: "STATE", host, online}.
  *
  * SPDX-License-Identifier: MIT

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A payload is a number only where the whole of it is one: "21.5 C" stays a text, and so do "007"
+ * and "0x1F", which are names more often than numbers.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/decode_text.h"
 
 #include <assert.h>

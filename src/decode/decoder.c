@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The table of formats. A new format is one file and one row here; `format` in the configuration,
+ * its reference page and the choices of `learn` read the table.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/decoder.h"
 
 #include "decode/decode_cbor.h"

@@ -1,4 +1,16 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ *   gzip (RFC 1952)  1f 8b, 8 bytes of header, deflate, CRC-32, length; then perhaps another one
+ *   zlib (RFC 1950)  78 and a byte that makes the pair divisible by 31, deflate, Adler-32
+ *   zstd (RFC 8878)  28 b5 2f fd, a frame of blocks; then perhaps another one
+ *
+ * JSON, CSV and line protocol never begin so, which is why "auto" is safe for formats of text
+ * alone.
+ *
+ * Output grows by doubling up to the limit; one byte more than the limit is enough to know that
+ * there is too much. The announced size of a frame is not believed in either direction.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/decompress.h"
 
 #include <assert.h>
@@ -57,6 +69,7 @@ static enum outcome reject_damage(struct error *error, size_t offset, const char
     return error_set(error, OUTCOME_REJECT, "byte %zu: %s", offset + 1, what);
 }
 
+/* In the words and units of the setting. */
 static enum outcome reject_bomb(struct error *error, size_t bytes_max)
 {
     struct buf size = {0};
@@ -69,6 +82,7 @@ static enum outcome reject_bomb(struct error *error, size_t bytes_max)
 
 /* --- zlib and gzip ---------------------------------------------------------------------------- */
 
+/* memory_alloc() does not fail, so zlib has no failure of its own to be handled. */
 static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
 {
     (void) opaque;
@@ -114,6 +128,7 @@ static enum outcome inflate_all(z_stream *stream, bool members, size_t payload_b
     return output->length > output->bytes_max ? reject_bomb(error, output->bytes_max) : OUTCOME_OK;
 }
 
+/* zlib checks the sum at the end by itself (CRC-32 or Adler-32). */
 static enum outcome inflate_payload(bool gzip, struct slice payload, struct output *output,
                                     struct error *error)
 {
@@ -143,6 +158,7 @@ static int window_bits(size_t bytes_max)
     return bits;
 }
 
+/* ZSTD_decompressStream() returns 0 at the end of a frame, else a hint that there is more. */
 static enum outcome zstd_all(ZSTD_DCtx *context, struct slice payload, struct output *output,
                              struct error *error)
 {
@@ -166,6 +182,8 @@ static enum outcome zstd_all(ZSTD_DCtx *context, struct slice payload, struct ou
     return output->length > output->bytes_max ? reject_bomb(error, output->bytes_max) : OUTCOME_OK;
 }
 
+/* A frame says how far back it refers, up to gigabytes: the window is bounded by what may come
+ * out. */
 static enum outcome zstd_payload(struct slice payload, struct output *output, struct error *error)
 {
     ZSTD_DCtx *context = ZSTD_createDCtx();
@@ -193,6 +211,7 @@ static bool is_zlib(struct slice payload)
            (0x7800 + (unsigned char) payload.data[1]) % 31 == 0;
 }
 
+/* By the first bytes; see the table at the top. */
 static enum compression recognise(struct slice payload)
 {
     return begins_with(payload, "\x1f\x8b", 2)           ? COMPRESSION_GZIP

@@ -19,8 +19,8 @@ struct decompression {
     size_t bytes_max;             /* of what comes out */
 };
 
-/* *plain lies in `arena`, or is `payload` itself when nothing is compressed. OUTCOME_REJECT when the
- * payload is damaged, ends early, has something behind it or holds more than `bytes_max`. */
+/* *plain lies in `arena`, or is `payload` itself when nothing is compressed. OUTCOME_REJECT when
+ * the payload is damaged, ends early, has something behind it or holds more than `bytes_max`. */
 enum outcome decompress(struct decompression how, struct slice payload, struct arena *arena,
                         struct slice *plain, struct error *error) MUST_CHECK;
 

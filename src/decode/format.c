@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Compression lies around every format, so it is undone here and no decoder knows of it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/format.h"
 
 #include <assert.h>
@@ -65,6 +69,7 @@ void format_free(struct format *format)
     free(format);
 }
 
+/* Not given and given as "" are not the same: the former is the default. */
 static bool same_text(const struct option_text *left, const struct option_text *right)
 {
     return left->text == NULL || right->text == NULL ? left->text == right->text
@@ -123,6 +128,7 @@ enum outcome format_decode(const struct format *format, const struct decode_inpu
     return outcome == OUTCOME_OK ? format->decoder->decode(&inner, arena, root, error) : outcome;
 }
 
+/* What can't be decompressed teaches nothing; decoding the message will say why. */
 bool format_learn(const struct format *format, const struct decode_input *input,
                   struct arena *arena, struct memory_entry *entry)
 {

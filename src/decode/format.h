@@ -2,6 +2,11 @@
  * format: a rule's payload format, compiled: the decoder, its options and what it made of them, and
  * the compression around it.
  *
+ *   payload ──format_open──▶ payload before it was compressed ──decoder──▶
+ * document, or a reason
+ *
+ * Rules with the same format and options share one document of a message: see format_same().
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_DECODE_FORMAT_H

@@ -55,7 +55,8 @@ static inline struct node *node_add(struct scanner *scanner, enum value_kind kin
 
 /* --- strings ---------------------------------------------------------------------------------- */
 
-/* From the opening quote to behind the closing one. */
+/* From the opening quote to behind the closing one. Most strings are plain ASCII without escapes:
+ * they are found eight bytes at a time and borrowed. */
 static inline bool scan_string(struct scanner *scanner, struct slice *text)
 {
     assert(scanner->at < scanner->end && *scanner->at == '"');
@@ -82,7 +83,10 @@ static inline const char *skip_digits(const char *at, const char *end)
     return at;
 }
 
-/* Behind the number that begins at `at`; NULL and *at moved to the mistake when there is none. */
+/* RFC 8259, section 6: number = [ "-" ] int [ "." digits ] [ ( "e" | "E" ) [ sign ] digits ], where
+ * int is "0" or begins with another digit.
+ *
+ * Behind the number that begins at `at`; NULL and *at moved to the mistake when there is none. */
 static inline const char *number_end(const char **at, const char *end)
 {
     const char *p = *at;
@@ -121,6 +125,7 @@ bool json_is_number(struct slice text)
     return text.length > 0 && number_end(&at, text.data + text.length) == text.data + text.length;
 }
 
+/* A number keeps its text: 1.50 stays 1.50, and no digit is lost on the way to a numeric column. */
 static inline bool scan_number(struct scanner *scanner, struct slice key)
 {
     const char *start = scanner->at;
@@ -199,6 +204,7 @@ static inline bool scan_name(struct scanner *scanner, int64_t index, uint32_t co
     return take(scanner, ':') || scan_fail(scanner, scanner->at, "\":\" expected");
 }
 
+/* "{" [ name ":" value { "," name ":" value } ] "}" */
 static bool scan_object(struct scanner *scanner, struct slice key)
 {
     const char *start;
@@ -233,6 +239,7 @@ static bool scan_object(struct scanner *scanner, struct slice key)
     return true;
 }
 
+/* "[" [ value { "," value } ] "]" */
 static bool scan_array(struct scanner *scanner, struct slice key)
 {
     const char *start;
@@ -262,6 +269,7 @@ static bool scan_array(struct scanner *scanner, struct slice key)
 
 /* --- values ----------------------------------------------------------------------------------- */
 
+/* true, false, null: in small letters only. */
 static bool scan_word(struct scanner *scanner, struct slice key, struct slice word,
                       enum value_kind kind)
 {
@@ -305,6 +313,7 @@ static bool scan_special(struct scanner *scanner, struct slice key)
     return scan_fail(scanner, scanner->at, "a value expected");
 }
 
+/* Before a number is tried: "-inf" begins like one. */
 static bool begins_special(const struct scanner *scanner)
 {
     const char *at = scanner->at;
@@ -360,6 +369,7 @@ static const char *without_nul(const char *begin, const char *end)
     return nul ? at : end;
 }
 
+/* The whole text is one value, with white space around it. */
 static enum outcome scan(struct slice text, bool lenient, struct arena *arena,
                          const struct node **root, struct error *error)
 {

@@ -6,10 +6,10 @@
  * No name stands twice in one object: jsonb keeps the last one, other readers the first, so such a
  * message has no one meaning.
  *
- * A byte order mark in front and NUL bytes behind are passed over: C programs send a string with its
- * end. "\u0000" is legal here; a column that can't hold it rejects it. Numbers keep their text, so
- * nothing is rounded. Strings without escapes borrow the payload; the others are decoded into the
- * arena.
+ * A byte order mark in front and NUL bytes behind are passed over: C programs send a string with
+ * its end. "\u0000" is legal here; a column that can't hold it rejects it. Numbers keep their text,
+ * so nothing is rounded. Strings without escapes borrow the payload; the others are decoded into
+ * the arena.
  *
  * SPDX-License-Identifier: MIT
  */

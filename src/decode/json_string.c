@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * RFC 8259, section 7: a string is any character of Unicode but quote, backslash and control
+ * characters, which are escaped:  \" \\ \/ \b \f \n \r \t  and \uXXXX, where characters beyond
+ * U+FFFF are two of the latter, a surrogate pair. Half a pair has no UTF-8 and is rejected.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/json_string.h"
 
 #include <assert.h>
@@ -32,6 +38,7 @@ static int32_t take_code_unit(struct slice *text)
     return unit;
 }
 
+/* RFC 3629: 1 to 4 bytes. */
 static size_t put_utf8(int32_t code, char out[4])
 {
     assert(code >= 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff));
@@ -57,6 +64,7 @@ static size_t put_utf8(int32_t code, char out[4])
     return 4;
 }
 
+/* The high half (d800 to dbff) stands first, the low half (dc00 to dfff) behind it. 0: none. */
 static size_t unescape_unicode(struct slice *text, char out[4])
 {
     int32_t code = take_code_unit(text);
@@ -70,6 +78,7 @@ static size_t unescape_unicode(struct slice *text, char out[4])
     return code < 0 ? 0 : put_utf8(code, out);
 }
 
+/* The eight escapes of one letter, or \u. */
 size_t json_unescape(struct slice *text, char out[4])
 {
     static const char letters[] = "\"\\/bfnrt";

@@ -20,7 +20,9 @@
  * RFC 8259, section 7 knows. */
 size_t json_unescape(struct slice *text, char out[4]);
 
-/* Reads a string of any characters from *position, which is behind its opening quote, to behind
+/* The slow way, for strings with escapes, characters beyond ASCII or a mistake.
+ *
+ * Reads a string of any characters from *position, which is behind its opening quote, to behind
  * its closing one. `text` borrows the bytes, or, when there were escapes, lies in `arena`.
  * Returns NULL, or what is wrong at the place to which *position was moved. */
 const char *json_string_read(const char **position, const char *end, struct arena *arena,

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A million nodes take 48 MB, and the smaller arrays before them, which the arena keeps, as much
+ * again: what a payload may take at most before rows are made of it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/nodes.h"
 
 #include <stdlib.h>
@@ -11,6 +16,8 @@ void nodes_begin(struct nodes *nodes, struct arena *arena, size_t guess)
     nodes->list = arena_alloc(arena, capacity * sizeof(struct node));
 }
 
+/* The old array stays in the arena until the message is done; all of them together are as large as
+ * the last one. */
 bool nodes_grow(struct nodes *nodes)
 {
     if (nodes->count >= NODES_COUNT_MAX) {
@@ -27,6 +34,7 @@ bool nodes_grow(struct nodes *nodes)
     return true;
 }
 
+/* Both limits make nodes_add() or nodes_open() fail: the count tells which one it was. */
 const char *nodes_limit(const struct nodes *nodes)
 {
     return nodes->count >= NODES_COUNT_MAX ? "too many values in one payload" : "nested too deep";

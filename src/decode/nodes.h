@@ -7,6 +7,9 @@
  *   │    nodes_open() = 1
  *   nodes_open() = 0
  *
+ * Limits hold for what comes from outside, whatever the format: a payload of brackets must not use
+ * up the stack, and one of a few bytes a value must not use up memory.
+ *
  * The nodes lie in one array that doubles and may move while it grows: keep indexes, not pointers.
  * Inline, because reading JSON spends most of its time here.
  *

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ *   08 01  12 03 …  08 05        fields as they came: 1, 2, 1
+ *   fields[0].pieces  1 ─▶ 5      a singular scalar takes the last
+ *   fields[1].pieces  …
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/protobuf_pieces.h"
 
 #include <assert.h>
@@ -12,6 +18,7 @@ bool proto_fail(struct proto_reader *reader, const char *at, const char *what)
     return binary_fail(&reader->binary, inside ? at : reader->at, what);
 }
 
+/* The table of the encoding guide: which wire type carries which type of field. */
 static enum wire_type wire_type_of(enum proto_type type)
 {
     switch (type) {
@@ -99,6 +106,8 @@ static void clear_others(const struct proto_message *message, const struct proto
     }
 }
 
+/* One field of the message. With another wire type than its own it is an unknown field, unless it
+ * is a packed list: readers must take both forms, whatever the descriptor says. */
 static bool take_field(struct proto_reader *reader, const struct proto_message *message,
                        const struct wire_field *came, struct proto_pieces *pieces)
 {

@@ -2,6 +2,9 @@
  * protobuf_pieces: what a message of Protocol Buffers has of each of its fields. Fields come in any
  * order and more than once, and the document wants them in one: so a message is first taken apart.
  *
+ * What a piece means is decided later, when the member is written: of a scalar the last piece
+ * counts, of a repeated field all do, and the pieces of a message are merged.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_DECODE_PROTOBUF_PIECES_H

@@ -30,6 +30,7 @@ struct loader {
     const char *wrong;
 };
 
+/* "package.Message.Nested": names of types are written out in full. */
 static struct slice join(struct loader *loader, struct slice scope, struct slice name)
 {
     return scope.length == 0
@@ -60,6 +61,7 @@ static int compare_values(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* How many fields of bytes with this number there are: so many places a list needs. */
 static size_t count_fields(struct slice message, uint32_t number)
 {
     struct wire wire = wire_begin(message);
@@ -85,6 +87,8 @@ static void read_enum_value(struct slice bytes, struct proto_enum_value *value)
     }
 }
 
+/* EnumDescriptorProto. With allow_alias a number has several names; which of them is shown is
+ * open. */
 static void read_enum(struct loader *loader, struct slice bytes, struct slice scope)
 {
     struct proto_schema *schema = loader->schema;
@@ -135,6 +139,9 @@ static void take_field_number(struct proto_field *out, const struct wire_field *
     }
 }
 
+/* FieldDescriptorProto. Presence: proto2 has it for all singular fields; proto3 for messages,
+ * members of a oneof and `optional`, which protoc puts into a oneof of its own and marks (field
+ * 17). */
 static void read_field(struct loader *loader, struct slice bytes, struct proto_field *out)
 {
     struct wire wire = wire_begin(bytes);
@@ -168,6 +175,8 @@ static int compare_numbers(const void *left, const void *right)
 
 /* --- messages --------------------------------------------------------------------------------- */
 
+/* Well-known types, by their full names: whoever writes another message of that name and package
+ * gets its meaning, too. */
 static enum proto_meaning meaning_of(struct slice name)
 {
     static const struct {
@@ -195,6 +204,8 @@ static enum proto_meaning meaning_of(struct slice name)
     return PROTO_PLAIN;
 }
 
+/* A map<K, V> is a repeated message of a nested type with the option map_entry, key 1 and value
+ * 2. */
 static bool is_map_entry(struct slice options)
 {
     struct wire wire = wire_begin(options);
@@ -208,6 +219,8 @@ static bool is_map_entry(struct slice options)
     return entry;
 }
 
+/* Fields stay in the order of the file, which is that of the document; by_number is for finding
+ * them. */
 static void fill_message(struct loader *loader, struct slice bytes, struct proto_message *out)
 {
     size_t count = count_fields(bytes, MESSAGE_FIELD);
@@ -233,6 +246,7 @@ static void fill_message(struct loader *loader, struct slice bytes, struct proto
     }
 }
 
+/* DescriptorProto. Nested types come behind their parent in the list, in both passes alike. */
 static void read_message(struct loader *loader, struct slice bytes, struct slice scope, int depth)
 {
     struct proto_schema *schema = loader->schema;
@@ -259,6 +273,8 @@ static void read_message(struct loader *loader, struct slice bytes, struct slice
     loader->wrong = wire.wrong != NULL ? wire.wrong : loader->wrong;
 }
 
+/* FileDescriptorProto. No `syntax` is proto2; "editions" has the presence of proto2 unless features
+ * say otherwise, which are not read. */
 static void read_file(struct loader *loader, struct slice bytes)
 {
     struct slice package = bytes_of(bytes, FILE_PACKAGE);
@@ -302,6 +318,7 @@ static const struct proto_enum *find_enum(const struct proto_schema *schema, str
     return NULL;
 }
 
+/* protoc writes type names in full, with a dot in front. */
 static bool resolve(const struct proto_schema *schema, struct proto_field *field)
 {
     struct slice name = field->type_name;

@@ -19,27 +19,28 @@
 enum proto_type {
     PROTO_DOUBLE = 1,
     PROTO_FLOAT,
-    PROTO_INT64,
+    PROTO_INT64, /* a varint of ten bytes where it is negative */
     PROTO_UINT64,
-    PROTO_INT32,
+    PROTO_INT32, /* likewise */
     PROTO_FIXED64,
     PROTO_FIXED32,
     PROTO_BOOL,
     PROTO_STRING,
-    PROTO_GROUP,
+    PROTO_GROUP, /* proto2: a message without a length */
     PROTO_MESSAGE,
     PROTO_BYTES,
     PROTO_UINT32,
     PROTO_ENUM,
     PROTO_SFIXED32,
     PROTO_SFIXED64,
-    PROTO_SINT32,
+    PROTO_SINT32, /* zigzag: 0, -1, 1, -2, … travel as 0, 1, 2, 3, … */
     PROTO_SINT64,
 };
 
 enum proto_label { PROTO_OPTIONAL = 1, PROTO_REQUIRED, PROTO_REPEATED };
 
-/* What a message stands for that has a meaning of its own. */
+/* What a message stands for that has a meaning of its own. Any, Empty and FieldMask have none here:
+ * they are objects of their fields. */
 enum proto_meaning {
     PROTO_PLAIN,
     PROTO_TIMESTAMP,
@@ -61,6 +62,7 @@ struct proto_enum {
 
 struct proto_message;
 
+/* A field as its descriptor has it, with its type found. */
 struct proto_field {
     struct slice name;
     uint32_t number;

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Nothing here allocates or recurses: nested messages are slices that the caller walks in turn, and
+ * groups, which have no length, are passed over with a stack of field numbers.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/protobuf_wire.h"
 
 #include <assert.h>
@@ -22,6 +27,8 @@ struct wire wire_begin(struct slice bytes)
     return (struct wire){.at = begin, .end = begin + bytes.length};
 }
 
+/* Seven bits a byte, the lowest first. Of the tenth byte only one bit counts: what is beyond 64
+ * bits is cut off, as the specification has it. */
 bool wire_varint(struct wire *wire, uint64_t *integer)
 {
     const char *start = wire->at;
@@ -66,6 +73,7 @@ static bool take_bytes(struct wire *wire, struct slice *bytes)
     return true;
 }
 
+/* Field numbers go from 1 to 2^29 - 1; wire types 6 and 7 do not exist. */
 static bool take_tag(struct wire *wire, struct wire_field *field)
 {
     uint64_t tag;

@@ -9,8 +9,8 @@
  *               3 begins a group and 4 ends it, with the same field number, and the fields of the
  *               group stand between them. Fixed widths are little-endian
  *
- * The format does not tell a text from bytes or a message, nor int32 from sint64 or bool: the reader
- * must know. That is why a payload can't be read without its descriptor.
+ * The format does not tell a text from bytes or a message, nor int32 from sint64 or bool: the
+ * reader must know. That is why a payload can't be read without its descriptor.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -31,12 +31,14 @@ enum wire_type {
     WIRE_FIXED32 = 5,
 };
 
+/* A walk over the fields of one message; borrows its bytes. */
 struct wire {
     const char *at;
     const char *end;
     const char *wrong; /* NULL, or why reading ended before `end`; `at` is where */
 };
 
+/* One field as it came. `start` is its tag, for reasons. */
 struct wire_field {
     const char *start;
     uint32_t number;
@@ -54,6 +56,8 @@ bool wire_next(struct wire *wire, struct wire_field *field);
 bool wire_varint(struct wire *wire, uint64_t *integer);
 bool wire_fixed(struct wire *wire, unsigned bytes, uint64_t *integer);
 
+/* sint32 and sint64: 0, 1, 2, 3 travel for 0, -1, 1, -2, so that small negative numbers stay
+ * short. */
 static inline int64_t wire_zigzag(uint64_t integer)
 {
     return (int64_t) (integer >> 1) ^ -(int64_t) (integer & 1);

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Sorted once when the BIRTH comes, searched for each metric of DATA: a BIRTH is seldom and may
+ * have ten thousand metrics. The content is used where it lies, in memory as in the table, so there
+ * is nothing to be parsed or freed.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/sparkplug_birth.h"
 
 #include <assert.h>
@@ -29,6 +35,7 @@ static int by_alias(const void *left, const void *right)
     return (a->alias > b->alias) - (a->alias < b->alias);
 }
 
+/* For sorting an index by name, while the metrics themselves stay sorted by alias. */
 struct named {
     struct slice name;
     uint32_t index;
@@ -113,6 +120,7 @@ struct slice sparkplug_birth_write(struct birth_head head, struct birth_metric *
 /* The content may come out of a table that anybody may have changed: each offset is checked before
  * it is used, and a content that makes no sense has no metrics. */
 
+/* How many metrics the content has room for as it says; 0 where it says more than it has. */
 static uint32_t count_of(struct slice content)
 {
     uint32_t count = content.length < HEADER_BYTES ? 0 : bytes_get_le32(content.data + 9);
@@ -149,6 +157,7 @@ bool sparkplug_birth_head(struct slice content, struct birth_head *head)
     return state <= BIRTH_UNREADABLE;
 }
 
+/* Binary search among those with an alias, which stand first. */
 bool sparkplug_birth_by_alias(struct slice content, uint64_t alias, struct birth_metric *metric)
 {
     uint32_t low = 0;
@@ -170,6 +179,7 @@ bool sparkplug_birth_by_alias(struct slice content, uint64_t alias, struct birth
     return false;
 }
 
+/* Binary search by the index behind the metrics. */
 bool sparkplug_birth_by_name(struct slice content, struct slice name, struct birth_metric *metric)
 {
     uint32_t low = 0;

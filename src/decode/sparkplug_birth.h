@@ -1,7 +1,7 @@
 /*
  * sparkplug_birth: what is remembered of a BIRTH: name, alias and datatype of each metric, the
- * bdSeq of an NBIRTH, and the broker that it came from. The content of an entry of core/memory, read
- * where it lies:
+ * bdSeq of an NBIRTH, and the broker that it came from. The content of an entry of core/memory,
+ * read where it lies:
  *
  *   u8   bit 0: it has a bdSeq; bits 1, 2: enum birth_state; bits 4 to 7: the broker's number
  *   u64  bdSeq
@@ -37,6 +37,7 @@ enum birth_state {
     BIRTH_UNREADABLE, /* no payload of Sparkplug B: what was known before is over all the same */
 };
 
+/* A metric of a BIRTH. Without an alias it is found by its name alone. */
 struct birth_metric {
     struct slice name;
     uint64_t alias;

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * DataSet: 1 number of columns, 2 names, 3 types, 4 rows; Row: 1 elements; an element is a oneof of
+ * fields 1 to 6. Names and types must be as many as each other, and so must the elements of each
+ * row; field 1 is not needed to know that.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/sparkplug_dataset.h"
 
 #include "decode/sparkplug_value.h"
@@ -12,6 +18,7 @@ struct columns {
     size_t type_count;
 };
 
+/* Types are a repeated uint32: one a field, or packed. */
 static void add_types(struct columns *columns, const struct wire_field *field, size_t room)
 {
     struct wire packed = wire_begin(field->bytes);
@@ -54,6 +61,7 @@ static bool read_columns(struct binary *binary, struct slice bytes, struct colum
                         "a DataSet with more columns than types, or less"));
 }
 
+/* An element without a value is null. */
 static bool write_element(struct binary *binary, struct slice bytes, uint32_t type,
                           struct slice key)
 {
@@ -70,6 +78,7 @@ static bool write_element(struct binary *binary, struct slice bytes, uint32_t ty
                                         : sparkplug_value_write(binary, type, &value, key);
 }
 
+/* An object by the names of the columns; a name twice is refused like everywhere. */
 static bool write_row(struct binary *binary, struct slice bytes, const struct columns *columns)
 {
     struct wire wire = wire_begin(bytes);

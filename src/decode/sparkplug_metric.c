@@ -21,6 +21,7 @@ static bool write_template(struct binary *binary, struct slice bytes, struct sli
 
 /* --- a metric --------------------------------------------------------------------------------- */
 
+/* The fields of a Metric that are varints. A field that comes twice counts as it came last. */
 static void take_number(struct sparkplug_metric *metric, const struct wire_field *field)
 {
     switch (field->number) {
@@ -50,6 +51,7 @@ static void take_number(struct sparkplug_metric *metric, const struct wire_field
     }
 }
 
+/* Fields may come in any order; metadata and extensions are passed over. */
 bool sparkplug_metric_read(struct binary *binary, struct slice bytes,
                            struct sparkplug_metric *metric)
 {
@@ -73,6 +75,7 @@ bool sparkplug_metric_read(struct binary *binary, struct slice bytes,
            (!metric->has_name || binary_check_text(binary, metric->name));
 }
 
+/* By name, "Int32"; a number that names none is kept as a number, and null says that none came. */
 static bool write_datatype(struct binary *binary, const struct sparkplug_metric *metric)
 {
     const char *name = sparkplug_datatype_name(metric->datatype);
@@ -98,6 +101,7 @@ static bool write_value(struct binary *binary, const struct sparkplug_metric *me
                : sparkplug_value_write(binary, metric->datatype, &metric->value, key);
 }
 
+/* Nine members in a fixed order. */
 bool sparkplug_metric_write(struct binary *binary, const struct sparkplug_metric *metric,
                             const uint64_t *timestamp)
 {
@@ -150,6 +154,7 @@ static bool write_sets(struct binary *binary, struct slice bytes, struct slice k
     return sparkplug_wire_end(binary, &wire) && binary_close(binary, &array);
 }
 
+/* PropertyValue: 1 type, 2 is_null, and a oneof from 3 on, with sets and lists of sets in it. */
 static bool write_property(struct binary *binary, struct slice bytes, struct slice key)
 {
     struct wire wire = wire_begin(bytes);
@@ -242,6 +247,7 @@ static bool write_metrics(struct binary *binary, struct slice bytes)
     return sparkplug_wire_end(binary, &wire) && binary_close(binary, &array);
 }
 
+/* Parameter: 1 name, 2 type, and a oneof from 3 on. */
 static bool write_parameter(struct binary *binary, struct slice bytes,
                             struct binary_container *object)
 {
@@ -284,6 +290,8 @@ static bool write_parameters(struct binary *binary, struct slice bytes)
     return sparkplug_wire_end(binary, &wire) && binary_close(binary, &object);
 }
 
+/* Template: 1 version, 2 metrics, which may be Templates again (depth is bounded by decode/nodes),
+ * 3 parameters, 4 template_ref, 5 is_definition. */
 static bool write_template(struct binary *binary, struct slice bytes, struct slice key)
 {
     struct wire wire = wire_begin(bytes);

@@ -1,6 +1,9 @@
 /*
  * sparkplug_metric: one metric of a Sparkplug B payload, and its value by datatype.
  *
+ *   1 name  2 alias  3 timestamp  4 datatype  5 is_historical  6 is_transient  7 is_null
+ *   8 metadata (passed over)  9 properties  10 to 18 the value, a oneof: sparkplug_value
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_DECODE_SPARKPLUG_METRIC_H
@@ -8,6 +11,7 @@
 
 #include "decode/sparkplug_value.h"
 
+/* A Metric as it came; what the BIRTH says of it is added by decode_sparkplug. */
 struct sparkplug_metric {
     const char *start; /* in the payload */
     struct slice name; /* empty: none came */

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ *   [prefix/]spBv1.0/GROUP/TYPE/EDGE[/DEVICE]      TYPE: N or D, then BIRTH, DEATH, DATA, CMD
+ *   [prefix/]spBv1.0/STATE/HOST
+ *
+ * N stands without a DEVICE and D with one. Names may hold anything but "/", "+" and "#".
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/sparkplug_topic.h"
 
 #include <assert.h>

@@ -13,13 +13,14 @@
 #include "base/slice.h"
 
 enum sparkplug_type {
-    SPARKPLUG_BIRTH,
-    SPARKPLUG_DEATH,
-    SPARKPLUG_DATA,
-    SPARKPLUG_COMMAND,
-    SPARKPLUG_STATE,
+    SPARKPLUG_BIRTH,   /* NBIRTH, DBIRTH: names, aliases and datatypes of all metrics */
+    SPARKPLUG_DEATH,   /* NDEATH, the will of the edge node; DDEATH */
+    SPARKPLUG_DATA,    /* NDATA, DDATA: metrics that changed */
+    SPARKPLUG_COMMAND, /* NCMD, DCMD: to the edge node */
+    SPARKPLUG_STATE,   /* of a host application, as JSON */
 };
 
+/* The parts of a topic; all borrow it. */
 struct sparkplug_topic {
     enum sparkplug_type type;
     struct slice prefix;    /* "site/" before "spBv1.0", or empty */

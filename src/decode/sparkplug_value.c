@@ -1,4 +1,13 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Signed datatypes travel in unsigned fields as two's complement. Publishers differ in how wide
+ * they make it: Int8 -1 comes as 0xff, as 0xffffffff or with 64 bits. Cut to the datatype's width
+ * all of them say the same.
+ *
+ * Arrays are bytes: numbers little-endian one behind the other,
+ * booleans as bits behind their count, texts each with a NUL behind.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "decode/sparkplug_value.h"
 
 #include "base/bytes.h"
@@ -161,6 +170,7 @@ static bool write_strings(struct binary *binary, struct slice bytes, struct bina
     return true;
 }
 
+/* Datatypes 22 to 34. */
 static bool write_array(struct binary *binary, uint32_t datatype, struct slice bytes,
                         struct slice key)
 {
@@ -178,6 +188,8 @@ static bool write_array(struct binary *binary, uint32_t datatype, struct slice b
 
 /* --- all -------------------------------------------------------------------------------------- */
 
+/* The oneof says how the value travels and the datatype what it is; a Boolean in an int_value is
+ * seen, and so is a DateTime in a property. */
 bool sparkplug_value_write(struct binary *binary, uint32_t datatype,
                            const struct sparkplug_value *value, struct slice key)
 {

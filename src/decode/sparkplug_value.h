@@ -10,6 +10,7 @@
 #include "decode/binary.h"
 #include "decode/protobuf_wire.h"
 
+/* The numbers of the specification, chapter 6. */
 enum sparkplug_datatype {
     SPB_UNKNOWN,
     SPB_INT8,
@@ -24,8 +25,8 @@ enum sparkplug_datatype {
     SPB_DOUBLE,
     SPB_BOOLEAN,
     SPB_STRING,
-    SPB_DATETIME,
-    SPB_TEXT,
+    SPB_DATETIME, /* milliseconds since 1970 */
+    SPB_TEXT,     /* like String; so is UUID */
     SPB_UUID,
     SPB_DATASET,
     SPB_BYTES,
@@ -33,14 +34,14 @@ enum sparkplug_datatype {
     SPB_TEMPLATE,
     SPB_PROPERTY_SET,
     SPB_PROPERTY_SETS,
-    SPB_INT8_ARRAY,
+    SPB_INT8_ARRAY, /* 22; up to 29 in the order of the scalars from Int8 on */
     SPB_UINT64_ARRAY = 29,
     SPB_FLOAT_ARRAY,
     SPB_DOUBLE_ARRAY,
     SPB_BOOLEAN_ARRAY,
     SPB_STRING_ARRAY,
     SPB_DATETIME_ARRAY,
-    SPB_DATATYPES,
+    SPB_DATATYPES, /* how many there are */
 };
 
 /* The members of the oneof `value`, in the order of metric, property, parameter and element: their
@@ -60,8 +61,8 @@ enum sparkplug_value_kind {
 
 struct sparkplug_value {
     enum sparkplug_value_kind kind;
-    uint64_t integer;
-    struct slice bytes;
+    uint64_t integer;   /* of INT, LONG, BOOLEAN; of FLOAT and DOUBLE the bits */
+    struct slice bytes; /* of STRING, BYTES, DATASET, TEMPLATE; lies in the payload */
 };
 
 /* At the end of a walk over fields: was it the end? Else the mistake is set. */
