@@ -42,12 +42,14 @@ static bool retry_rule(const struct round *round, unsigned rule)
 {
     /* Whoever waits for the acknowledgment of a letter that is parked or waits gets it from the
      * service, which stores the letter by itself. */
-    bool acknowledges = round->desk->ruleset->rules[rule]->ack != NULL;
+    const struct rule *compiled = round->desk->ruleset->rules[rule];
+    bool acknowledges = compiled->ack != NULL;
+    bool by_itself = acknowledges && compiled->options->retry_for_ms > 0;
     struct retry_counts *counts = &round->report->counts;
     struct dead_letter_query query = {.client_id = letter_client_id(round->desk, round->choice),
                                       .id = round->choice->id,
                                       .parked = acknowledges ? 0 : -1,
-                                      .waiting = acknowledges ? LETTERS_SETTLED : LETTERS_ALL,
+                                      .waiting = by_itself ? LETTERS_SETTLED : LETTERS_ALL,
                                       .limit = RETRY_LETTERS};
     struct pg_failure failure = {.message = ""};
     enum store_result result;

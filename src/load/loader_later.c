@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/loader_later.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -13,12 +15,9 @@ enum {
     LATER_LETTERS = 100, /* each that is refused again costs round trips */
 };
 
-/* In the first round all rules: one may have had `retry_for` before the configuration was changed. */
 static bool is_tried(const struct loader *loader, unsigned rule)
 {
-    bool first_round = loader->later.pause_ms == 0;
-
-    return (first_round || loader->ruleset->rules[rule]->options->retry_for_ms > 0) &&
+    return loader->ruleset->rules[rule]->options->retry_for_ms > 0 &&
            rule_targets_get(loader->targets, rule)->state == RULE_WORKS;
 }
 
@@ -89,6 +88,7 @@ void loader_retry_later(struct loader *loader)
         return;
     }
     enum store_result result = retry_portion(loader, &counts, &failure);
+    assert(counts.stored + counts.filtered + counts.rejected + counts.waiting == counts.letters);
     if (!pg_is_connected(loader->connection)) {
         result = STORE_LOST;
     }
