@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/ahead.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -38,6 +39,8 @@ static void extend(struct ahead *ahead, size_t records)
 {
     struct error error;
 
+    assert(!ahead->whole);
+
     if (batch_extend(ahead->batch, &ahead->builder, records, &ahead->whole, &error) != OUTCOME_OK) {
         log_debug("could not build the next batch ahead", F_TEXT("reason", error.text));
         ahead->whole = ahead->failed = true; /* it will be tried again, and then be told */
@@ -65,6 +68,8 @@ bool ahead_step(void *context)
 bool ahead_take(struct ahead *ahead, struct batch **batch)
 {
     struct batch *begun = ahead->batch;
+
+    assert(ahead->builder.reader != NULL);
 
     if (!ahead->whole) {
         extend(ahead, SIZE_MAX);

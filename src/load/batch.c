@@ -187,6 +187,8 @@ bool batch_add_rows(struct batch *batch, size_t message, const struct mapped *ma
     struct buf *bytes;
     size_t before;
 
+    assert(plan != NULL && mapped->verdict == VERDICT_ROWS && message < batch->count);
+
     if (mapped->rows == 0) {
         rule->mapped++;
         return true;
@@ -232,7 +234,18 @@ void batch_finish(struct batch *batch)
 
 void batch_check(const struct batch *batch)
 {
+    uint64_t rows = 0, letters = 0;
+
     assert(batch->to >= batch->from);
+    for (size_t i = 0; i < batch->rule_count; i++) {
+        rows += batch->rules[i].row_count;
+        letters += batch->rules[i].rejected + batch->rules[i].parked + batch->rules[i].waiting;
+    }
+    for (size_t i = 1; i < batch->count; i++) {
+        assert(batch->sequences[i] > batch->sequences[i - 1]);
+    }
+    assert(rows == batch->rows && letters == batch->dead_letter_count);
+    assert(batch->unmatched <= batch->count);
     row_runs_check(&batch->runs);
 }
 

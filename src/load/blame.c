@@ -109,6 +109,8 @@ static void blame_rules(struct inquiry *inquiry, size_t run_index, const struct 
     enum blame_kind kind = blame_kind_of(failure);
     size_t last = SIZE_MAX;
 
+    assert(run->low < run->high);
+
     for (size_t i = run->low; i < run->high; i++) {
         if (write->extents[i].rule != last) {
             last = write->extents[i].rule;

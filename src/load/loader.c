@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/loader.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -63,6 +64,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
 
 static void count_rules(const struct loader *loader, const struct batch *batch)
 {
+    assert(batch->rule_count == loader->ruleset->count);
     for (size_t i = 0; i < batch->rule_count; i++) {
         const struct rule_batch *rule = &batch->rules[i];
         int metrics = loader->ruleset->rules[i]->metrics;
@@ -86,6 +88,7 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     const struct batch *batch = loader->batch;
 
     batch_report(batch);
+    assert(batch->from == loader->stored && batch->to > batch->from);
     metric_add(METRIC_MESSAGES_PROCESSED, (int64_t) batch->records);
     metric_add(METRIC_MESSAGES_UNMATCHED, (int64_t) batch->unmatched);
     metric_add(METRIC_BATCHES, 1);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/loader_heal.h"
 
+#include <assert.h>
+
 #include "base/log.h"
 #include "base/metrics.h"
 #include "load/loader_trouble.h"
@@ -28,6 +30,8 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
     struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
     struct store store = loader_store(loader);
     enum store_result result;
+
+    assert(loader->heal_letters >= 1 && loader->heal_letters <= HEAL_LETTERS_MAX);
 
     store.verdicts = &verdicts;
     do {

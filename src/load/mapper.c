@@ -113,6 +113,7 @@ void mapper_free(struct mapper *mapper)
 void mapper_set_columns(struct mapper *mapper, unsigned rule_index,
                         const struct column_shape *const *columns)
 {
+    assert(rule_index < mapper->ruleset->count);
     mapper->rules[rule_index].columns =
         columns == NULL ? mapper->rules[rule_index].declared : columns;
 }
@@ -150,6 +151,7 @@ static const struct decoded *decode_for(struct mapper *mapper, const struct rule
         }
     }
     decoded = &mapper->decoded[mapper->decoded_count++];
+    assert(mapper->decoded_count <= mapper->ruleset->count);
     decoded->format = rule->format;
     decoded->root = NULL;
     decoded->outcome =

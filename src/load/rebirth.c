@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/rebirth.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,7 @@ static struct edge *edge_of(struct rebirth *rebirth, const char *name)
         memory_grow(rebirth->edges, rebirth->count, &rebirth->capacity, sizeof(*rebirth->edges));
     memmove(&rebirth->edges[low + 1], &rebirth->edges[low],
             (rebirth->count - low) * sizeof(*rebirth->edges));
+    assert(low <= rebirth->count);
     rebirth->count++;
     rebirth->edges[low] = (struct edge){.name = memory_strdup(name), .seq = -1};
     return &rebirth->edges[low];
@@ -112,6 +114,8 @@ static bool has_hole(struct edge *edge, const struct sparkplug_topic *topic, str
     bool begins = topic->type == SPARKPLUG_BIRTH && topic->device.length == 0;
     int before = edge->seq;
     int seq = seq_of(payload);
+
+    assert(before >= -1 && before < SEQ_COUNT && seq >= -1 && seq < SEQ_COUNT);
 
     if (seq < 0) {
         return false; /* an NDEATH */

@@ -124,6 +124,8 @@ static enum outcome move(const struct replay *replay, bool finished)
 static enum outcome store_parts(const struct replay *replay, size_t low, size_t high)
 {
     const struct part *first = &replay->parts[low], *last = &replay->parts[high - 1];
+
+    assert(low < high && high <= replay->part_count);
     struct slice rows =
         slice_make(replay->rows.data + first->offset, last->offset + last->length - first->offset);
     size_t count = 0;

@@ -53,6 +53,8 @@ static void refuse(const struct retry *retry, size_t i, const struct verdict_row
     struct second_verdict *verdict = &retry->verdicts[i];
     const struct refused refused = {row->reason, row->sqlstate, row->may_pass};
 
+    assert(i < retry->letters.count);
+
     give_up(verdict, row->reason);
     memcpy(verdict->sqlstate, row->sqlstate, sizeof(verdict->sqlstate));
     verdict->waits = batch_retries(retry->store->ruleset->rules[retry->rule],
@@ -159,6 +161,8 @@ static void count_letters(const struct retry *retry, struct retry_counts *counts
             retry->verdicts[i].verdict == VERDICT_REJECTED && !retry->verdicts[i].waits;
     }
     counts->letters += retry->letters.count;
+    assert(counts->stored + counts->filtered + counts->rejected + counts->waiting ==
+           counts->letters);
     counts->rows += retry->batch->rules[retry->rule].rows_stored;
     if (retry->letters.count > 0) {
         counts->last_id = retry->letters.list[retry->letters.count - 1].letter.id;
@@ -300,6 +304,9 @@ static enum store_result run_retry(struct retry *retry, struct dead_letter_query
         return give_back(retry, store_result_of(&failure->pg));
     }
     counts->portion = retry->letters.count;
+    if (retry->letters.count == 0) {
+        return give_back(retry, STORE_DONE);
+    }
     map_letters(retry);
     if (store_rows(retry, failure) != OUTCOME_OK) {
         return after_failure(retry, failure);

@@ -35,11 +35,13 @@ struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapp
 
 bool rule_targets_aside(const struct rule_targets *targets, unsigned rule)
 {
+    assert(rule < targets->ruleset->count);
     return targets->list[rule].state > RULE_WORKS;
 }
 
 bool rule_targets_healing(const struct rule_targets *targets, unsigned rule)
 {
+    assert(rule < targets->ruleset->count);
     return targets->list[rule].state == RULE_HEALING || targets->list[rule].state == RULE_RESUMING;
 }
 
@@ -112,6 +114,7 @@ void rule_targets_free(struct rule_targets *targets)
 
 const struct rule_target *rule_targets_get(const struct rule_targets *targets, unsigned rule)
 {
+    assert(rule < targets->ruleset->count);
     return &targets->list[rule];
 }
 
@@ -165,12 +168,14 @@ void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *
 
 void rule_targets_resume(struct rule_targets *targets, unsigned rule)
 {
+    assert(rule < targets->ruleset->count);
     assert(targets->list[rule].state == RULE_HELD);
     targets->list[rule].state = RULE_RESUMING;
 }
 
 unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule)
 {
+    assert(rule < targets->ruleset->count);
     return ++targets->list[rule].futile;
 }
 
@@ -181,6 +186,7 @@ void rule_targets_refused_alone(struct rule_targets *targets, unsigned rule)
 
 void rule_targets_stored(struct rule_targets *targets, unsigned rule)
 {
+    assert(rule < targets->ruleset->count);
     targets->list[rule].alone = 0;
     targets->list[rule].futile = 0;
 }
@@ -188,6 +194,7 @@ void rule_targets_stored(struct rule_targets *targets, unsigned rule)
 /* Do both rules write the same rows in the same way? The text of INSERT has all of it. */
 static bool write_alike(const struct rule_target *left, const struct rule_target *right)
 {
+    assert(left->target != NULL && right->target != NULL);
     return strcmp(left->target->statements[0].sql, right->target->statements[0].sql) == 0;
 }
 
@@ -455,23 +462,6 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
     return OUTCOME_OK;
 }
 
-/* Do both shapes have the same columns, as far as rows are made by them? */
-static bool same_shape(const struct table_shape *left, const struct table_shape *right)
-{
-    if (left->count != right->count) {
-        return false;
-    }
-    for (size_t i = 0; i < left->count; i++) {
-        const struct column_shape *a = &left->columns[i], *b = &right->columns[i];
-        if (strcmp(a->name, b->name) != 0 || a->type_oid != b->type_oid ||
-            a->declared_oid != b->declared_oid || a->typmod != b->typmod ||
-            a->not_null != b->not_null || a->generated != b->generated) {
-            return false;
-        }
-    }
-    return true;
-}
-
 enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,
                                   unsigned rule, bool *changed, struct pg_failure *failure)
 {
@@ -490,7 +480,7 @@ enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connec
         rule_targets_park(targets, rule, answer.error.text, answer.error.sqlstate);
         *changed = true;
     } else if (outcome == OUTCOME_OK) {
-        *changed = !same_shape(old->shape, target->table->shape);
+        *changed = !table_search_same(old->shape, target->table->shape);
     }
     pg_table_free(old);
     return outcome;

@@ -88,6 +88,8 @@ static enum outcome run_steps(struct statements *statements)
 {
     struct pg_steps *steps = &statements->steps;
 
+    assert(statements->place_count == steps->count);
+
     if (pg_steps_run(statements->connection, steps, &statements->failure->pg) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
@@ -166,6 +168,7 @@ enum outcome statements_flush(struct statements *statements)
         break;
     }
     reset_segment(statements);
+    assert(statements->segment == SEGMENT_EMPTY && statements->place_count == 0);
     return outcome;
 }
 
@@ -194,6 +197,8 @@ static void add_text(struct statements *statements, const char *sql, struct stor
 static enum outcome open_segment(struct statements *statements, enum segment segment)
 {
     const struct store_place begin = {.kind = PLACE_BEGIN};
+
+    assert(segment != SEGMENT_EMPTY);
 
     if (statements->segment != segment && statements_flush(statements) != OUTCOME_OK) {
         return OUTCOME_RETRY;
@@ -238,6 +243,7 @@ enum outcome statements_copy(struct statements *statements, const struct target 
     size_t capacity = statements->stream_capacity;
     size_t at;
 
+    assert(target->copy != NULL);
     if (open_segment(statements, SEGMENT_QUERY) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
@@ -261,6 +267,7 @@ enum outcome statements_insert(struct statements *statements, const struct targe
     struct target_values *values;
     size_t before;
 
+    assert(target->statement_count > 0 && rows > 0);
     if ((statements->steps.bytes >= STEPS_BYTES_MAX &&
          statements_flush(statements) != OUTCOME_OK) ||
         open_segment(statements, SEGMENT_STEPS) != OUTCOME_OK) {

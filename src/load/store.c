@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/store.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,6 +110,9 @@ enum store_result store_batch(const struct store *store, struct batch *batch,
     /* stored_at 0: the position alone decides, see store.h. */
     const struct outbox_mark mark = {.position = batch->to};
     enum store_result result = store_prepare_acks(store, batch, &mark, &failure->pg);
+
+    assert(store->targets != NULL && store->verdicts != NULL && !store->letters);
+    assert(batch->rule_count == store->ruleset->count);
 
     if (result != STORE_DONE) {
         return result;

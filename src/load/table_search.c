@@ -2,6 +2,7 @@
 #include "load/table_search.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "pg/pg_quote.h"
@@ -142,4 +143,20 @@ enum outcome table_search_run(struct pg_connection *connection, struct table_sea
         outcome = find_again(connection, search, failure);
     }
     return outcome;
+}
+
+bool table_search_same(const struct table_shape *left, const struct table_shape *right)
+{
+    if (left->count != right->count) {
+        return false;
+    }
+    for (size_t i = 0; i < left->count; i++) {
+        const struct column_shape *a = &left->columns[i], *b = &right->columns[i];
+        if (strcmp(a->name, b->name) != 0 || a->type_oid != b->type_oid ||
+            a->declared_oid != b->declared_oid || a->typmod != b->typmod ||
+            a->not_null != b->not_null || a->generated != b->generated) {
+            return false;
+        }
+    }
+    return true;
 }

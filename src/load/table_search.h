@@ -25,4 +25,7 @@ enum outcome table_search_run(struct pg_connection *connection, struct table_sea
 /* Frees the tables found that nobody has taken. */
 void table_search_free(struct table_search *search);
 
+/* Do both shapes have the same columns, as far as rows are made by them? */
+bool table_search_same(const struct table_shape *left, const struct table_shape *right);
+
 #endif

@@ -40,6 +40,8 @@ void transaction_begin(struct transaction *transaction)
                                        .from = transaction->batch->from,
                                        .to = transaction->batch->to};
 
+    assert(step.to >= step.from);
+
     progress_statement_init(&transaction->move, transaction->store->connection, &step);
     statements_begin(&transaction->statements, &transaction->move,
                      transaction->store->impatient ? short_lock_sql : lock_sql);
@@ -113,6 +115,8 @@ static enum outcome add_run(struct transaction *transaction, size_t index)
     const struct store_place place = {
         .kind = PLACE_ROWS, .run = index, .counts = target->check != NULL};
     struct slice bytes = row_runs_bytes(write, run->low, run->high);
+
+    assert(run->low < run->high && index < transaction->batch->runs.count);
 
     if (target->statement_count == 0) {
         return run_by_table(transaction, target, run, place);

@@ -46,6 +46,7 @@ struct window {
 
 static const struct run *run_of(const struct trial *trial)
 {
+    assert(trial->run < trial->batch->runs.count);
     return &trial->batch->runs.list[trial->run];
 }
 
@@ -209,6 +210,7 @@ static bool timed_out(const struct chunk *chunk)
 
 static void add_chunk(struct window *window, size_t low, size_t high)
 {
+    assert(low < high);
     window->list =
         memory_grow(window->list, window->count, &window->capacity, sizeof(*window->list));
     window->list[window->count++] = (struct chunk){.low = low, .high = high};
@@ -239,6 +241,7 @@ static size_t fill_window(const struct trial *trial, struct window *window, size
     if (at > begin) {
         add_chunk(window, begin, at);
     }
+    assert(at > low);
     return at;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/trouble.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -26,6 +27,7 @@ static struct remedy wait_for_server(const struct pg_failure *failure,
 
 static size_t fraction(size_t messages, size_t divisor)
 {
+    assert(divisor > 1);
     return messages > divisor ? messages / divisor : 1;
 }
 
@@ -37,6 +39,7 @@ static struct remedy after_loss(const struct trouble_history *history)
         remedy.records_max = fraction(history->messages, 4);
         remedy.inquire = true;
         remedy.give_up = history->alone >= ALONE_MAX;
+        assert(!remedy.give_up || history->messages == 1);
     }
     return remedy;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/verdicts.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,8 @@ void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule,
     size_t at = lower_bound(verdicts, sequence, rule);
     struct verdict_row *row;
 
+    assert(refused->reason != NULL);
+
     if (is_at(verdicts, at, sequence, rule)) {
         row = &verdicts->list[at];
         free(row->reason);
@@ -52,6 +55,8 @@ void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule,
     row->may_pass = refused->may_pass;
     snprintf(row->sqlstate, sizeof(row->sqlstate), "%s",
              refused->sqlstate == NULL ? "" : refused->sqlstate);
+    assert(at == 0 || verdicts->list[at - 1].sequence <= sequence);
+    assert(at + 1 == verdicts->count || verdicts->list[at + 1].sequence >= sequence);
 }
 
 const struct verdict_row *verdicts_find(const struct verdicts *verdicts, uint64_t sequence,
