@@ -6,8 +6,8 @@
 #ifndef MQTT2PG_BRIDGE_MACHINE_H
 #define MQTT2PG_BRIDGE_MACHINE_H
 
-/* Sets journal_disk_free_bytes and resident_memory_bytes; one that the system does not tell stays as
- * it was. */
+/* Sets journal_disk_free_bytes and resident_memory_bytes. A figure that the system does not tell
+ * stays as it was. */
 void machine_refresh(const char *journal_directory);
 
 /* Secrets are in memory: no core file with them, and no debugger of another process. */
