@@ -125,6 +125,7 @@ struct action_queue *action_queue_start(const struct action_handler *handler)
     return queue;
 }
 
+/* The client gets an answer instead of a connection that just ends. */
 static void refuse_stopping(struct action *action)
 {
     action_refuse(action, SERVICE_UNAVAILABLE, "the service is stopping");

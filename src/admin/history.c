@@ -190,6 +190,7 @@ void history_advance(struct history *history, int64_t elapsed_ms)
     pthread_mutex_unlock(&history->mutex);
 }
 
+/* False: the thread is to end. */
 static bool wait_until(struct history *history, int64_t moment_ms)
 {
     bool stopping;
@@ -203,6 +204,7 @@ static bool wait_until(struct history *history, int64_t moment_ms)
     return !stopping;
 }
 
+/* One sample a second, until history_stop(). */
 static void *history_main(void *context)
 {
     struct history *history = context;

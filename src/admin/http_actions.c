@@ -73,6 +73,8 @@ static struct slice read_token(const struct http_actions *actions, struct buf *f
     return buf_slice(file);
 }
 
+/* 0, or the status and the reason of the refusal. A refusal is logged while actions are on:
+ * somebody tries. While they are off, nothing can be tried. */
 static unsigned check_claim(const struct http_actions *actions, struct MHD_Connection *connection,
                             const char **reason)
 {
@@ -128,6 +130,8 @@ static void check_head(struct http_actions *actions, struct MHD_Connection *conn
 
 /* --- the body, and the answer --- */
 
+/* Too much is refused once the body has ended, so that the client reads the answer: whoever is cut
+ * off while it still sends sees a broken connection instead. */
 static void take_body(struct action *action, const struct http_upload *upload)
 {
     size_t length = *upload->body_length;
@@ -184,6 +188,7 @@ static void submit(struct http_actions *actions, struct MHD_Connection *connecti
     action_queue_submit(actions->queue, action);
 }
 
+/* Who acted is not known: a token has no name. The log tells what was done and when. */
 static void log_action(const struct action *action)
 {
     const char *rule = action->arguments[ACTION_RULE], *id = action->arguments[ACTION_ID];

@@ -18,6 +18,7 @@
 #define LISTEN_BACKLOG 64
 #define PORT_MAX 65535
 
+/* Digits only: getaddrinfo(3) would take the name of a service as well. */
 static bool is_port(const char *text)
 {
     return text[0] != '\0' && strlen(text) <= 5 && strspn(text, "0123456789") == strlen(text) &&

@@ -135,6 +135,7 @@ enum outcome http_post(const struct http_post *post, struct buf *body, int *stat
     return ask("POST", post, body, status, error);
 }
 
+/* RFC 3986, section 2.3: these characters stand for themselves everywhere in a URL. */
 void http_append_escaped(struct buf *out, const char *text)
 {
     for (; *text != '\0'; text++) {

@@ -95,6 +95,7 @@ void http_connections_closed(struct http_connections *connections, int fd)
     pthread_mutex_unlock(&connections->mutex);
 }
 
+/* From the service's main thread, a few times a second. */
 void http_connections_sweep(struct http_connections *connections, int64_t now_ms, int64_t limit_ms)
 {
     pthread_mutex_lock(&connections->mutex);

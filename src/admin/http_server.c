@@ -239,6 +239,8 @@ static int descriptor_of(struct MHD_Connection *connection)
     return info == NULL ? -1 : info->connect_fd;
 }
 
+/* Called for each connection when it begins and when it has ended, from libmicrohttpd's thread.
+ * `state` is the connection's own and not used: the list knows connections by their descriptors. */
 static void note_connection(void *context, struct MHD_Connection *connection, void **state,
                             enum MHD_ConnectionNotificationCode code)
 {
@@ -268,6 +270,7 @@ static void note_answer(void *context, struct MHD_Connection *connection, void *
                               clock_monotonic_ms());
 }
 
+/* The library's own time limit ends with each byte that comes; this one counts the whole request. */
 void http_server_tick(struct http_server *server)
 {
     if (server != NULL) {

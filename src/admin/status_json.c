@@ -134,6 +134,7 @@ static void append_spread(struct buf *out, const char *key, struct history *hist
     buf_append_byte(out, '}');
 }
 
+/* A payload is there only while http.show_payloads says so: base/health keeps none otherwise. */
 static void append_reject(struct buf *out, const struct health_reject *reject)
 {
     buf_append_byte(out, '{');
@@ -291,6 +292,7 @@ static void append_series(struct buf *out, const char *key, const struct history
     buf_append_byte(out, ']');
 }
 
+/* A reader that has seen samples before asks for the newest ones only (?history=N). */
 static void append_history(struct buf *out, const struct status_request *request)
 {
     size_t max = request->history_max < HISTORY_SECONDS ? request->history_max : HISTORY_SECONDS;

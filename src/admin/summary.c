@@ -46,6 +46,7 @@ static void append_span(struct buf *out, int64_t seconds)
     }
 }
 
+/* " for 28 s": how long a state lasts, by the wall clock. */
 static void append_for(struct buf *out, const struct summary_facts *facts, int64_t since_us)
 {
     buf_append_text(out, " for ");
@@ -212,6 +213,8 @@ static bool are_many_rejected(const struct summary_facts *facts)
     return facts->rejected_rate > 0.5 && facts->rejected_rate > facts->processed_rate / 100;
 }
 
+/* Broker, database and journal are well: is the service quick enough, and does it take what
+ * comes? */
 static enum summary_level tell_flow(const struct summary_facts *facts, struct summary *summary)
 {
     if (is_behind(facts)) {

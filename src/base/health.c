@@ -252,6 +252,7 @@ void health_add_gap(const struct health_gap *gap)
     pthread_mutex_unlock(&mutex);
 }
 
+/* Only the newest: how many there were is a metric, and the log names one of each batch. */
 void health_set_unmatched(struct slice topic)
 {
     assert(topic.length > 0);

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 
+/* The last byte tells: a container that was just opened ends in its bracket. */
 void json_out_comma(struct buf *out)
 {
     char last = out->length == 0 ? '{' : out->data[out->length - 1];

@@ -329,6 +329,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     }
 }
 
+/* The entry of a subject is found by the subject alone and remembers its last state; `| 1` keeps
+ * both hashes from 0, which marks a free entry and an entry of an ordinary line. */
 void log_write_state(enum log_level level, const char *subject, const char *event,
                      const struct log_field *fields)
 {

@@ -115,6 +115,7 @@ char *memory_printf(const char *format, ...)
     return text;
 }
 
+/* Doubles, so that adding elements one by one costs each a constant number of copies. */
 void *memory_grow(void *array, size_t count, size_t *capacity, size_t size)
 {
     if (count < *capacity) {

@@ -225,6 +225,8 @@ int64_t metric_rule_get(int rule, enum rule_metric metric)
     return atomic_load_explicit(&rule_values[rule][metric], memory_order_relaxed);
 }
 
+/* Bucket by bucket, without a lock: observations that come meanwhile are in some and not in others,
+ * so a sum of the counts is what a reader has to take for the total. */
 size_t metric_histogram(enum histogram histogram, double bounds[HISTOGRAM_BUCKETS_MAX],
                         uint64_t counts[HISTOGRAM_BUCKETS_MAX])
 {

@@ -8,6 +8,8 @@
 
 enum { SECRET_BYTES_MAX = 65535 };
 
+/* An editor adds the newline at the end, on Windows with a carriage return: neither is part of the
+ * secret. */
 enum outcome secret_load(const char *path, struct buf *out, struct error *error)
 {
     enum outcome outcome = file_load(path, SECRET_BYTES_MAX, out, error);

@@ -44,6 +44,7 @@ int stop_exit_code(void)
     return atomic_load(&exit_code);
 }
 
+/* The loop is for wake-ups without a cause, which a condition variable may have. */
 bool stop_sleep(int64_t milliseconds)
 {
     pthread_once(&once, changed_init);
