@@ -270,7 +270,8 @@ static void note_answer(void *context, struct MHD_Connection *connection, void *
                               clock_monotonic_ms());
 }
 
-/* The library's own time limit ends with each byte that comes; this one counts the whole request. */
+/* The library's own time limit starts again with each byte that comes; this one counts the whole
+ * request. */
 void http_server_tick(struct http_server *server)
 {
     if (server != NULL) {
