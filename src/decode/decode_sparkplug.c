@@ -110,8 +110,8 @@ static const char *const knowledge_reasons[] = {
     [KNOWN_BUT_LEFT_OUT] = "the BIRTHs that are remembered take too much memory (256 MB)",
 };
 
-static_assert(SPARKPLUG_BIRTH_BYTES_MAX == (size_t) 4 << 20, "the reason says 4 MB");
-static_assert(MEMORY_BYTES_MAX == (size_t) 256 << 20, "the reason says 256 MB");
+static_assert(SPARKPLUG_BIRTH_BYTES_MAX >> 20 == 4, "the reason says 4 MB");
+static_assert(MEMORY_BYTES_MAX >> 20 == 256, "the reason says 256 MB");
 
 /* By the message's number; a dead letter that came before any BIRTH may take the first one behind
  * it. */
