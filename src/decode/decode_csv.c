@@ -113,6 +113,7 @@ static bool read_value(struct csv *csv, struct slice *value, bool *null)
 {
     const char *start = csv->at;
     bool quoted = csv->at < csv->end && (unsigned char) *csv->at == csv->quote;
+    *value = slice_make(NULL, 0);
     csv->at += quoted;
     if (!(quoted ? read_quoted(csv, value) : read_plain(csv, value))) {
         return false;
