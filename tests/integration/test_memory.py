@@ -115,10 +115,11 @@ def test_message_that_becomes_much(env):
     bridge = env.bridge('{ name = "m"; topic = "~/m"; table = "m"; rows = "$.rows[*]"; columns = { n = "$"; v = "@payload"; }; }')
     much = '{"rows": [%s]}' % ",".join(["1"] * 16000)                  # 32 KB, 16,000 times
     many = '{"rows": [%s]}' % ",".join(["0"] * 300000)                 # 600 KB
-    for payload in ('{"rows": [1, 2]}', much, many, '{"rows": [3]}'):
+    more = '{"rows": [%s]}' % ",".join(["1".ljust(40)] * 500)          # 20 KB, 500 times: beyond 8 MB + 80 KB
+    for payload in ('{"rows": [1, 2]}', much, many, more, '{"rows": [3]}'):
         env.publish([("~/m", payload)])
     env.wait_rows("m", 3)
-    env.wait(lambda: len(env.dead_letters()) == 2, 20, env.dead_letters)
+    env.wait(lambda: len(env.dead_letters()) == 3, 20, env.dead_letters)
     assert all("MB" in letter[2] for letter in env.dead_letters()), env.dead_letters()
     peak = bridge.rss_peak_mb()
     assert env.patience > 1 or peak <= 160, f"{peak:.0f} MB"
