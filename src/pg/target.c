@@ -44,6 +44,8 @@ struct target *target_rehearsal_new(const struct rule_options *rule, const struc
     struct target *target = new_target(plan);
     struct buf relation = {0};
     struct buf sql = {0};
+
+    assert(table != NULL && rule->sql.text == NULL);
     target_sql_relation(&relation, table);
     const struct staging staging = {
         .rule = rule, .plan = plan, .relation = buf_string(&relation), .temporary = true};
@@ -65,6 +67,7 @@ static void take_own(struct target *target, const char *text)
     struct slice sql = slice_of(text), statement = {0};
     struct error error;
 
+    assert(text != NULL && target->own_count == 0);
     while (pg_take_statement(&sql, &statement, &error) == OUTCOME_OK && statement.length > 0) {
         target->own = memory_resize(target->own, (target->own_count + 1) * sizeof(target->own[0]));
         target->own[target->own_count++] = memory_copy(statement);
@@ -96,6 +99,7 @@ static void own_by_statements(struct target *target, const struct staging *stagi
 {
     struct buf source = {0};
 
+    assert(!staging->temporary && target->own_count > 0);
     target_sql_source(&source, staging);
     for (size_t i = 0; i < target->own_count; i++) {
         struct slice own = slice_of(target->own[i]);
@@ -148,6 +152,8 @@ struct target *target_new(const struct rule_options *rule, const struct pg_table
             target->relation = memory_strdup(table->shape->name);
         }
     }
+    assert((target->statement_count > 0) != (target->before != NULL)); /* one way, never both */
+    assert((target->copy == NULL) == (target->relation == NULL));
     target_probes_init(&target->probes, plan, table == NULL ? NULL : buf_string(&relation));
     buf_fini(&relation);
     buf_fini(&insert);
@@ -258,6 +264,7 @@ static enum outcome run_statements(struct pg_connection *connection, const struc
     if (outcome == OUTCOME_OK && pg_steps_failed(&steps) != NULL) {
         const struct pg_step *failed = pg_steps_failed(&steps);
 
+        assert(failed->failure != NULL);
         *failure = *failed->failure;
         if (failed->sql == target->check) {
             target_check_failure(failure);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/target_probe.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -9,6 +10,7 @@
 
 static void add(struct target_probes *probes, size_t index, const char *column, struct buf *sql)
 {
+    assert(sql->length > 0);
     probes->list = memory_resize(probes->list, (probes->count + 1) * sizeof(*probes->list));
     probes->list[probes->count++] = (struct target_probe){
         .sql = memory_copy(buf_slice(sql)), .column = memory_strdup(column), .index = index};
@@ -19,6 +21,8 @@ static void add(struct target_probes *probes, size_t index, const char *column, 
 static void add_cast(struct target_probes *probes, size_t index, const struct column_shape *column)
 {
     struct buf sql = {0};
+
+    assert(column->type_name != NULL && column->type_name[0] != '\0');
     buf_printf(&sql, "SELECT count(v::%s) FROM unnest($1::text[]) AS v", column->type_name);
     add(probes, index, column->name, &sql);
 }
@@ -28,6 +32,8 @@ static void add_assignment(struct target_probes *probes, size_t index,
                            const struct column_shape *column, const char *relation)
 {
     struct buf sql = {0};
+
+    assert(relation != NULL);
     buf_printf(&sql, "SELECT count(jsonb_populate_record(null::%s, jsonb_build_object(", relation);
     pg_quote_literal(&sql, slice_of(column->name));
     buf_append_text(&sql, "::text, v))) FROM unnest($1::text[]) AS v");
@@ -53,6 +59,7 @@ void target_probes_init(struct target_probes *probes, const struct row_plan *pla
 
 void target_probes_fini(struct target_probes *probes)
 {
+    assert(probes->count == 0 || probes->list != NULL);
     for (size_t i = 0; i < probes->count; i++) {
         free(probes->list[i].sql);
         free(probes->list[i].column);

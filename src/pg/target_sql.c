@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/target_sql.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 
 static struct slice column_name(const struct row_plan *plan, size_t i)
 {
+    assert(i < plan->count);
     return slice_of(plan->columns[i]->name);
 }
 
@@ -80,6 +82,8 @@ static const char *value_name(const struct column_shape *column)
 char *target_sql_temporary(const struct staging *staging)
 {
     struct buf sql = {0};
+
+    assert(staging->temporary);
     buf_append_text(&sql, "CREATE TEMP TABLE batch (");
     for (size_t i = 0; i < staging->plan->count; i++) {
         buf_append_text(&sql, i > 0 ? ", " : "");
@@ -158,6 +162,8 @@ static void append_from(struct buf *sql, const struct staging *staging)
     const struct row_plan *plan = staging->plan;
     size_t first = plan->stored_count - plan->computed_count;
 
+    assert(plan->computed_count <= plan->stored_count);
+    assert(plan->computed_count <= staging->rule->compute_count);
     if (plan->computed_count == 0) {
         append_given(sql, staging);
         return;
@@ -206,6 +212,8 @@ static bool append_null_key(struct buf *sql, const struct staging *staging)
 static void append_distinct(struct buf *sql, const struct staging *staging)
 {
     struct buf apart = {0};
+
+    assert(staging->rule->on_conflict == CONFLICT_UPDATE);
     buf_append_text(&apart, ", CASE WHEN ");
     bool nulls = append_null_key(&apart, staging);
     buf_append_text(&apart, " THEN " POSITION " END");
@@ -249,6 +257,8 @@ static void append_select(struct buf *sql, const struct staging *staging)
 static void append_update(struct buf *sql, const struct staging *staging)
 {
     bool any = false;
+
+    assert(staging->rule->on_conflict == CONFLICT_UPDATE);
     for (size_t i = 0; i < staging->plan->stored_count; i++) {
         struct slice name = slice_of(staging->plan->stored[i]->name);
         if (is_key(staging->rule, staging->plan->stored[i]->name)) {
@@ -273,6 +283,7 @@ static void append_update(struct buf *sql, const struct staging *staging)
 
 void target_sql_insert(struct buf *sql, const struct staging *staging)
 {
+    assert(staging->relation != NULL);
     buf_printf(sql, "INSERT INTO %s AS stored (", staging->relation);
     append_stored(sql, staging->plan);
     buf_append_text(sql, ")\n");
@@ -307,6 +318,7 @@ char *target_sql_check(const char *relation, const struct row_plan *plan)
 {
     struct buf sql = {0};
 
+    assert(relation != NULL && plan->computed_count <= plan->stored_count);
     buf_append_text(&sql, "SELECT 1 / (true");
     /* INSERT itself casts what is computed to what the column is then. */
     for (size_t i = 0; i < plan->stored_count - plan->computed_count; i++) {
