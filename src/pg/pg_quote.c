@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/pg_quote.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -256,6 +257,7 @@ void pg_quote_literal(struct buf *out, struct slice text)
 /* Takes "a quoted part", in which "" stands for one quote, off the front of `rest`. */
 static bool take_quoted_part(struct slice *rest, struct buf *part)
 {
+    assert(rest->length > 0 && rest->data[0] == '"');
     for (size_t at = 1; at < rest->length; at++) {
         if (rest->data[at] == '"') {
             if (at + 1 == rest->length || rest->data[at + 1] != '"') {
@@ -313,6 +315,7 @@ bool pg_quote_relation(struct buf *out, struct slice name)
     } while (good && take_dot(&name));
 
     good = good && name.length == 0;
+    assert(out->length >= start);
     if (!good) {
         out->length = start;
     }
@@ -338,6 +341,7 @@ bool pg_take_relation(struct slice *sql, struct buf *name)
 
 void pg_quote_array(struct buf *out, const char *const *texts, size_t count)
 {
+    assert(count == 0 || texts != NULL);
     buf_append_byte(out, '{');
     for (size_t i = 0; i < count; i++) {
         buf_append_text(out, i == 0 ? "\"" : ",\"");
@@ -355,6 +359,7 @@ void pg_quote_array(struct buf *out, const char *const *texts, size_t count)
 /* Length of the comment, literal, quoted identifier or word at `sql`; else 1. */
 static size_t sql_token_length(const char *sql)
 {
+    assert(sql[0] != '\0');
     if (sql[0] == '-' && sql[1] == '-') {
         return strcspn(sql, "\n");
     }
@@ -374,6 +379,7 @@ static size_t sql_token_length(const char *sql)
 
 void pg_append_for_schema(struct buf *out, const char *sql, const char *schema)
 {
+    assert(schema != NULL);
     while (*sql != '\0') {
         struct slice token = slice_make(sql, sql_token_length(sql));
         if (slice_is(token, "mqtt2pg")) {

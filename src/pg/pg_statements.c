@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/pg_statements.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -23,6 +24,7 @@ static bool starts(struct slice text, const char *with)
 
 static void skip(struct slice *text, size_t count)
 {
+    assert(count <= text->length);
     *text = slice_make(text->data + count, text->length - count);
 }
 
@@ -52,6 +54,8 @@ static void skip_line(struct slice *text)
 static bool skip_comment(struct slice *text)
 {
     unsigned depth = 0;
+
+    assert(starts(*text, "/*"));
     while (text->length > 0) {
         if (starts(*text, "/*")) {
             depth++;
@@ -123,6 +127,8 @@ static bool skip_escaped(struct slice *text)
 static size_t dollar_tag(struct slice text)
 {
     size_t length = 1;
+
+    assert(starts(text, "$"));
     while (length < text.length && text.data[length] != '$' && is_word(text.data[length])) {
         length++;
     }
@@ -134,6 +140,8 @@ static size_t dollar_tag(struct slice text)
 static bool skip_dollar_quoted(struct slice *text, size_t tag)
 {
     const char *opening = text->data;
+
+    assert(tag >= 2 && opening[0] == '$' && opening[tag - 1] == '$');
     skip(text, tag);
     while (text->length >= tag) {
         if (memcmp(text->data, opening, tag) == 0) {
@@ -148,6 +156,8 @@ static bool skip_dollar_quoted(struct slice *text, size_t tag)
 static enum token take_word(struct slice *text, struct slice *word)
 {
     size_t length = 1;
+
+    assert(text->length > 0 && is_word_start(text->data[0]));
     while (length < text->length && is_word(text->data[length])) {
         length++;
     }
@@ -230,6 +240,7 @@ enum outcome pg_take_statement(struct slice *sql, struct slice *statement, struc
     if (token == TOKEN_BROKEN) {
         return error_set(error, OUTCOME_REJECT, "a quoted text or a comment in it has no end");
     }
+    assert(depth >= 0 && end >= begin);
     *statement = slice_make(begin, (size_t) (end - begin));
     return OUTCOME_OK;
 }
@@ -333,6 +344,7 @@ enum outcome pg_check_statements(struct slice sql, struct error *error)
         }
         count++;
     }
+    assert(error->outcome == OUTCOME_REJECT);
     return error->outcome;
 }
 
@@ -385,6 +397,7 @@ void pg_append_with(struct buf *out, struct slice statement, const char *name, c
     struct slice rest = statement, first = {0}, second = {0};
     bool recursive = false;
 
+    assert(name != NULL && query != NULL);
     (void) take_token(&rest, &first);
     bool has_with = is_it(first, "with");
     if (has_with) {
