@@ -192,6 +192,7 @@ static enum outcome connect_host(struct pg_connection *connection, const struct 
     struct pg_failure failure = {0};
     enum outcome outcome = OUTCOME_RETRY;
 
+    assert(connection->pg == NULL);
     connection->patience_ms = share_ms;
     pg_session_begin(connection);
     connection->pg = start_attempt(connection, host);
@@ -216,6 +217,7 @@ static enum outcome connect_host(struct pg_connection *connection, const struct 
     if (outcome != OUTCOME_OK) {
         pg_disconnect(connection);
     }
+    assert((outcome == OUTCOME_OK) == (connection->pg != NULL));
     connection->patience_ms = connection->options.statement_ms;
     connection->early_check_off = false;
     return outcome;
@@ -275,6 +277,7 @@ static enum outcome connect_any(struct pg_connection *connection, const struct p
         }
     }
     end_name(&reasons);
+    assert(reasons.of_name.length == 0);
     if (outcome != OUTCOME_OK) {
         error_set(error, OUTCOME_RETRY, "%s", buf_string(&reasons.all));
         memcpy(error->sqlstate, reason.sqlstate, sizeof(error->sqlstate));

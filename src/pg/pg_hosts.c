@@ -42,7 +42,7 @@ static char *list_element(const char *list, size_t index)
     if (list == NULL) {
         return NULL;
     }
-    assert(index < list_count(list) || list == NULL);
+    assert(index < list_count(list));
     for (; index > 0; index--) {
         list = strchr(list, ',') + 1;
     }
@@ -85,6 +85,7 @@ enum outcome pg_hosts_read(struct pg_hosts *hosts, const char *conninfo, struct 
         return OUTCOME_REJECT;
     }
     split_hosts(hosts, options);
+    assert(hosts->count > 0 && hosts->list != NULL);
     PQconninfoFree(options);
     return OUTCOME_OK;
 }

@@ -142,6 +142,7 @@ short pg_session_wait(struct pg_connection *connection, int fd, short events,
     bool can_look = fd >= 0 && connection->pid != 0;
 
     assert(connection->deadline_ms > 0); /* pg_session_begin() was called */
+    assert(connection->interrupt_fd >= 0);
     for (;;) {
         int64_t until_ms = can_look && connection->look_ms < connection->deadline_ms
                                ? connection->look_ms
@@ -207,6 +208,7 @@ struct waited {
 static bool wait_and_read(struct pg_connection *connection, short events, struct waited *waited,
                           struct pg_failure *failure)
 {
+    assert(connection->pg != NULL);
     short ready = pg_session_wait(connection, PQsocket(connection->pg), events, failure);
     if (ready == 0) {
         pg_disconnect(connection);

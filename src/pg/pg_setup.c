@@ -83,6 +83,8 @@ static enum outcome check_server(struct pg_connection *connection, const struct 
     }
     long version = strtol(pg_rows_text(rows, 0, VERSION), NULL, 10);
     const char *encoding = pg_rows_text(rows, 0, ENCODING);
+
+    assert(encoding != NULL); /* the loop has looked */
     if (version < VERSION_MIN) {
         return error_set(error, OUTCOME_RETRY, "%s is PostgreSQL %ld, mqtt2pg needs %d or later",
                          connection->target, version / 10000, VERSION_MIN / 10000);
@@ -142,6 +144,7 @@ static enum outcome begin_session(struct pg_connection *connection, struct pg_fa
 {
     bool was_pooled = connection->pooled;
 
+    assert(connection->pg != NULL);
     connection->pooled = connection->server_pid != PQbackendPID(connection->pg);
     if (!connection->pooled) {
         return pg_run(connection, settings, failure);
@@ -167,6 +170,9 @@ enum outcome pg_setup_session(struct pg_connection *connection, struct error *er
 {
     struct pg_failure failure = {0};
     struct pg_rows *rows = NULL;
+
+    /* pg_disconnect() has put the number of the backend before aside: previous_pid. */
+    assert(connection->pg != NULL && connection->pid == 0);
     enum outcome outcome = pg_query(connection, sql_session_state, PG_NO_PARAMS, &rows, &failure);
 
     if (outcome == OUTCOME_OK) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/pg_watch.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +18,8 @@ static bool wait_for(PGconn *pg, short events, int64_t end_ms)
 {
     struct pollfd fd = {.fd = PQsocket(pg), .events = events};
     int64_t left_ms = end_ms - clock_monotonic_ms();
+
+    assert(left_ms <= INT_MAX);
     return left_ms > 0 && poll(&fd, 1, (int) left_ms) > 0;
 }
 
@@ -55,7 +59,9 @@ static PGresult *ask(PGconn *pg, int pid, int64_t end_ms)
 {
     char number[16];
     const char *values[] = {number};
-    snprintf(number, sizeof(number), "%d", pid);
+    int length = snprintf(number, sizeof(number), "%d", pid);
+
+    assert(length > 0 && (size_t) length < sizeof(number));
     if (PQsendQueryParams(pg, sql_session_waits, 1, NULL, values, NULL, NULL, 0) == 0) {
         return NULL;
     }
@@ -104,6 +110,7 @@ enum pg_wait pg_watch(const struct pg_watched *watched, int64_t milliseconds, ch
     PGconn *pg = start(watched);
     PGresult *result = NULL;
 
+    assert(watched->pid != 0 && size > 0);
     text[0] = '\0';
     if (pg != NULL && PQstatus(pg) != CONNECTION_BAD && finish(pg, end_ms)) {
         result = ask(pg, watched->pid, end_ms);
