@@ -78,6 +78,7 @@ static int first_row(const struct pg_rows *rows, uint32_t oid)
             high = middle;
         }
     }
+    assert(low >= 0 && low <= pg_rows_count(rows));
     return low;
 }
 
@@ -185,6 +186,7 @@ static enum outcome read_or_halve(struct pg_connection *connection, const char *
         found[0] = (struct pg_found){.failed = true, .failure = *failure};
         return OUTCOME_OK;
     }
+    assert(half > 0 && half < count); /* so the halving comes to an end */
     outcome = read_or_halve(connection, names, half, found, failure);
     return outcome != OUTCOME_OK
                ? outcome
@@ -218,6 +220,7 @@ enum outcome pg_catalog_table(struct pg_connection *connection, struct slice nam
         pg_catalog_tables(connection, (const char *const[]){text}, 1, &found, failure);
 
     free(text);
+    assert(outcome == OUTCOME_OK || (found.table == NULL && !found.failed));
     if (outcome == OUTCOME_OK && found.failed) {
         *failure = found.failure;
         outcome = OUTCOME_RETRY;
@@ -228,6 +231,7 @@ enum outcome pg_catalog_table(struct pg_connection *connection, struct slice nam
 
 const char *pg_table_denied(const struct pg_table *table, const char *const *names, size_t count)
 {
+    assert(count == 0 || names != NULL);
     for (size_t i = 0; i < count; i++) {
         const struct column_shape *column = table_shape_find(table->shape, slice_of(names[i]));
 

@@ -89,6 +89,7 @@ static enum send send_part(struct pg_connection *connection, struct slice part, 
         }
         size_t room = chunk_bytes(PQsocket(connection->pg));
         size_t length = part.length - at < room ? part.length - at : room;
+        assert(length > 0 && length <= CHUNK_BYTES_MAX);
         int taken = PQputCopyData(connection->pg, part.data + at, (int) length);
         if (taken < 0) {
             return SEND_ENDED_EARLY;
@@ -242,6 +243,8 @@ enum outcome pg_copy(struct pg_connection *connection, const char *sql, const st
 {
     struct buf relation = {0};
     struct slice name = slice_of(strchr(sql, ' '));
+
+    assert(parts != NULL && count > 0);
     if (name.length > 0) {
         name = slice_make(name.data + 1, name.length - 1);
         (void) pg_take_relation(&name, &relation);

@@ -102,6 +102,7 @@ static bool append_grants(struct buf *out, const struct pg_lack *lack)
 {
     size_t start = out->length;
 
+    assert(lack->connected); /* else nobody has asked for the privileges */
     if (!lack->schema_there && !lack->may_make_schema) {
         append_grant(out, lack, "create on database", lack->database);
     }
@@ -196,6 +197,7 @@ enum outcome pg_missing_append(struct buf *out, struct pg_connection *connection
     PQconninfoOption *defaults = PQconndefaults();
     enum outcome outcome = OUTCOME_OK;
 
+    assert(error != NULL || connection != NULL);
     *missing = false;
     if (options != NULL && defaults != NULL) {
         struct pg_lack lack = {.host = value_of(options, defaults, "host"),

@@ -110,6 +110,8 @@ enum outcome pg_run_own(struct pg_connection *connection, const char *sql,
 {
     struct pg_rows *rows = NULL;
     enum outcome outcome = pg_query(connection, sql, PG_NO_PARAMS, &rows, failure);
+
+    assert((outcome == OUTCOME_OK) == (rows != NULL));
     pg_rows_free(rows);
     if (outcome == OUTCOME_OK && PQtransactionStatus(connection->pg) != PQTRANS_INTRANS) {
         outcome = pg_failure_set(failure, SQL_STOP, "a rule's own SQL has ended the transaction");
@@ -124,6 +126,7 @@ int pg_rows_count(const struct pg_rows *rows)
 
 const char *pg_rows_text(const struct pg_rows *rows, int row, int column)
 {
+    assert(row >= 0 && column >= 0);
     bool null = PQgetisnull(rows->result, row, column) != 0;
     return null ? NULL : PQgetvalue(rows->result, row, column);
 }
@@ -168,6 +171,8 @@ void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *
     }
     char *at = buf_reserve(out, hex.length / 2);
     size_t count = hex.length / 2 - 1;
+
+    assert(2 + 2 * count <= hex.length);
     for (size_t i = 0; i < count; i++) {
         const char *digits = hex.data + 2 + 2 * i;
         at[i] = (char) (hex_digit(digits[0]) << 4 | hex_digit(digits[1]));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/pg_reason.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/slice.h"
@@ -124,6 +125,7 @@ static void append_words(struct buf *out, const char *words, const struct pg_whe
         } else if (*at == 'd') {
             append_or(out, where->database, "(default)");
         } else {
+            assert(*at == 'r'); /* the table knows four marks */
             append_or(out, where->role, "(default)");
         }
     }
@@ -231,6 +233,7 @@ void pg_reason_append_conninfo(struct buf *out, const char *message)
             message += 1 + length + (message[1 + length] == '"');
         }
     }
+    assert(message == end);
     buf_append_text(out, "; write like host=db dbname=telemetry user=bridge, or a "
                          "postgresql:// URI");
 }

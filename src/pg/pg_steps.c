@@ -16,7 +16,8 @@ enum { VALUES_MAX = UINT16_MAX };
 size_t pg_steps_add(struct pg_steps *steps, const char *sql, const struct slice *values,
                     size_t count, bool binary)
 {
-    assert(count <= VALUES_MAX);
+    assert(sql != NULL && count <= VALUES_MAX);
+    assert(count == 0 || values != NULL);
     steps->list = memory_grow(steps->list, steps->count, &steps->capacity, sizeof(*steps->list));
     steps->list[steps->count] =
         (struct pg_step){.sql = sql, .values = values, .count = count, .binary = binary};
@@ -102,6 +103,7 @@ static enum outcome send_all(struct pg_connection *connection, const struct pg_s
             buffered = 0;
         }
     }
+    assert(outcome != OUTCOME_OK || buffered == 0); /* nothing stays behind in libpq */
     parameters_fini(&parameters);
     return outcome;
 }
@@ -224,6 +226,7 @@ const struct pg_step *pg_steps_failed(const struct pg_steps *steps)
 
 void pg_steps_reset(struct pg_steps *steps)
 {
+    assert(steps->count <= steps->capacity);
     for (size_t i = 0; i < steps->count; i++) {
         free(steps->list[i].failure);
     }
