@@ -17,7 +17,9 @@ enum { NUMBER_TEXT = 24 };
 
 static const char *number_text(char text[NUMBER_TEXT], int64_t number)
 {
-    snprintf(text, NUMBER_TEXT, "%" PRId64, number);
+    int length = snprintf(text, NUMBER_TEXT, "%" PRId64, number);
+
+    assert(length > 0 && length < NUMBER_TEXT);
     return text;
 }
 
@@ -108,15 +110,21 @@ static const char *keep_text(struct buf *store, const struct pg_rows *rows, int 
         return NULL;
     }
     size_t start = store->length;
+    const char *data = store->data;
+
     buf_append_slice(store, pg_rows_slice(rows, row, column));
     buf_append_byte(store, '\0');
+    assert(store->data == data); /* texts handed out before still point into it */
     return store->data + start;
 }
 
 static struct slice keep_bytes(struct buf *store, const struct pg_rows *rows, int row, int column)
 {
     size_t start = store->length;
+    const char *data = store->data;
+
     pg_rows_bytes(rows, row, column, store);
+    assert(store->data == data); /* as in keep_text() */
     return slice_make(store->data + start, store->length - start);
 }
 
@@ -170,6 +178,7 @@ static void read_rows(struct dead_letter_rows *out, const struct pg_rows *rows)
 
 static const char *parked_text(int parked)
 {
+    assert(parked >= -1 && parked <= 1);
     return parked < 0 ? NULL : parked == 0 ? "false" : "true";
 }
 
@@ -196,6 +205,7 @@ enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_lett
     enum outcome outcome =
         pg_query_schema(connection, sql_dead_letter_fitting, PG_PARAMS(values), &result, failure);
 
+    assert(bytes > 0);
     if (outcome == OUTCOME_OK) {
         query->limit = (int) integer_at(result, 0, 0);
     }
@@ -343,6 +353,8 @@ enum outcome dead_letters_find_strays(struct pg_connection *connection,
 {
     struct pg_rows *rows = NULL;
     struct buf known = {0};
+
+    assert(strays->known_count == 0 || strays->known != NULL);
     pg_quote_array(&known, strays->known, strays->known_count);
     const char *values[] = {buf_string(&known), pg_client_id(connection)};
     enum outcome outcome =
@@ -363,6 +375,8 @@ enum outcome dead_letters_count(struct pg_connection *connection, struct dead_le
 {
     struct pg_rows *rows = NULL;
     struct buf names = {0};
+
+    assert(counts->rule_count == 0 || (counts->rules != NULL && counts->parked != NULL));
     pg_quote_array(&names, counts->rules, counts->rule_count);
     const char *values[] = {pg_client_id(connection), buf_string(&names)};
     enum outcome outcome =

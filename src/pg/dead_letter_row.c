@@ -8,6 +8,8 @@
  */
 #include "pg/dead_letter_row.h"
 
+#include <assert.h>
+
 #include "base/text.h"
 #include "core/property.h"
 #include "pg/dead_letter.h"
@@ -73,6 +75,7 @@ static void append_json_text(struct buf *json, struct slice text)
 
 static void append_comma(struct buf *json)
 {
+    assert(json->length > 0);
     char last = json->data[json->length - 1];
     if (last != '{' && last != '[') {
         buf_append_byte(json, ',');
@@ -200,6 +203,7 @@ static void append_text(struct buf *rows, struct slice text)
     size_t start = rows->length;
     buf_append_be32(rows, 0);
     dead_letter_append_text(rows, text);
+    assert(rows->length >= start + 4);
     buf_put_be32(rows, start, (uint32_t) (rows->length - start - 4));
 }
 
@@ -268,6 +272,7 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
     buf_append_byte(&properties, 1); /* version of jsonb's binary form */
     dead_letter_properties(&properties, message);
     if (letter->waits) {
+        assert(properties.data[properties.length - 1] == '}');
         properties.length--; /* the brace */
         append_name(&properties, "waits");
         buf_append_text(&properties, "true}");

@@ -14,7 +14,9 @@ enum { NUMBER_TEXT = 24 };
 
 static const char *number_text(char text[NUMBER_TEXT], int64_t number)
 {
-    snprintf(text, NUMBER_TEXT, "%" PRId64, number);
+    int length = snprintf(text, NUMBER_TEXT, "%" PRId64, number);
+
+    assert(length > 0 && length < NUMBER_TEXT);
     return text;
 }
 
@@ -54,8 +56,11 @@ static int64_t integer_at(const struct pg_rows *rows, int row, int column, int64
 static const char *keep_text(struct buf *store, const struct pg_rows *rows, int row, int column)
 {
     size_t start = store->length;
+    const char *data = store->data;
+
     buf_append_slice(store, pg_rows_slice(rows, row, column));
     buf_append_byte(store, '\0');
+    assert(store->data == data); /* texts handed out before still point into it */
     return store->data + start;
 }
 
