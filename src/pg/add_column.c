@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/add_column.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "pg/pg_quote.h"
@@ -61,6 +62,7 @@ enum add_column_result add_column(struct pg_connection *connection, const struct
     struct pg_failure after;
     enum add_column_result result = ADD_COLUMN_DONE;
 
+    assert(column->name != NULL && column->type != NULL && column->comment != NULL);
     if (!pg_quote_relation(&relation, slice_of(column->relation))) {
         (void) pg_failure_set(failure, SQL_RETRY, "\"%s\" is no name of a table", column->relation);
         buf_fini(&relation);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/bridge_row.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -10,7 +11,9 @@ enum { NUMBER_TEXT = 32 };
 
 static const char *integer_text(char text[NUMBER_TEXT], int64_t number)
 {
-    snprintf(text, NUMBER_TEXT, "%" PRId64, number);
+    int length = snprintf(text, NUMBER_TEXT, "%" PRId64, number);
+
+    assert(length > 0 && length < NUMBER_TEXT);
     return text;
 }
 
@@ -41,6 +44,7 @@ enum outcome bridge_row_write(struct pg_connection *connection, const struct bri
         lease_s != 0 ? integer_text(numbers[7], lease_s) : NULL,
     };
 
+    assert(row->journal != NULL && lease_s >= 0);
     enum outcome outcome =
         pg_query_schema(connection, sql_bridge_write, PG_PARAMS(values), &rows, failure);
     *ours = outcome == OUTCOME_OK && pg_rows_count(rows) == 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/memory_rows.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ static void begin_element(struct buf *array)
     if (array->length == 0) {
         buf_append_byte(array, '{');
     } else {
+        assert(array->data[array->length - 1] == '}');
         array->data[array->length - 1] = ',';
     }
 }
@@ -95,6 +97,7 @@ enum outcome memory_rows_insert(struct pg_connection *connection, const char *jo
     if (rows->count == 0) {
         return OUTCOME_OK;
     }
+    assert(values[2] != NULL && values[3] != NULL && values[4] != NULL && values[5] != NULL);
     enum outcome outcome =
         pg_query_schema(connection, sql_memory_insert, PG_PARAMS(values), &result, failure);
     pg_rows_free(result);
@@ -161,6 +164,8 @@ static void page_end_fini(struct page_end *end)
 static struct page_end page_end_of(const struct pg_rows *rows)
 {
     int last = pg_rows_count(rows) - 1;
+
+    assert(last >= 0); /* an empty page ends the reading */
     return (struct page_end){.journal = memory_strdup(pg_rows_text(rows, last, IN_JOURNAL)),
                              .kind = memory_strdup(pg_rows_text(rows, last, KIND)),
                              .key = memory_strdup(pg_rows_text(rows, last, KEY)),

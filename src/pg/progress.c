@@ -15,7 +15,9 @@ enum { NUMBER_TEXT = 24 };
 
 static const char *number_text(char text[NUMBER_TEXT], uint64_t number)
 {
-    snprintf(text, NUMBER_TEXT, "%" PRIu64, number);
+    int length = snprintf(text, NUMBER_TEXT, "%" PRIu64, number);
+
+    assert(length > 0 && length < NUMBER_TEXT);
     return text;
 }
 
@@ -51,6 +53,7 @@ static enum outcome read_state(struct pg_connection *connection, struct pg_rows 
 static enum outcome check_privileges(const struct schema_state *state, const char *schema,
                                      const char *role, struct error *error)
 {
+    assert(state->missing == NULL);
     if (state->closed) {
         return error_set(error, OUTCOME_FATAL,
                          "%s: no privilege to use the schema \"%s\": grant usage on schema \"%s\" "
@@ -74,6 +77,7 @@ static enum outcome create_schema(struct pg_connection *connection, const char *
     struct buf sql = {0};
     struct pg_failure failure = {0};
 
+    assert(missing != NULL);
     buf_append_text(
         &sql, "begin; select pg_advisory_xact_lock(hashtextextended('mqtt2pg schema', 0));\n");
     progress_schema_sql(&sql, schema);
@@ -157,6 +161,7 @@ enum outcome progress_read(struct pg_connection *connection, const char *journal
 
     struct buf sql = {0};
 
+    assert(journal != NULL);
     *progress = (struct progress){0};
     buf_append_text(&sql, sql_progress_read);
     if (pg_is_pooled(connection)) {
@@ -187,6 +192,7 @@ enum outcome progress_adopt(struct pg_connection *connection, const char *journa
     struct pg_rows *rows = NULL;
     const char *values[] = {pg_client_id(connection), journal, former, pg_schema(connection)};
 
+    assert(strcmp(former, pg_client_id(connection)) != 0); /* nothing to take over from ourselves */
     enum outcome outcome =
         pg_query_schema(connection, sql_progress_adopt, PG_PARAMS(values), &rows, failure);
     *adopted = outcome == OUTCOME_OK && pg_rows_count(rows) == 1;
