@@ -9,7 +9,8 @@
 #include "base/memory.h"
 #include "learn/latin.h"
 
-/* NAMEDATALEN - 1; with room for the number of a name that is taken. */
+/* NAME_BYTES_MAX is PostgreSQL's NAMEDATALEN - 1. NUMBER_BYTES is the room that a name which is
+ * taken leaves for "_2" to "_99999". */
 enum { NAME_BYTES_MAX = 63, NUMBER_BYTES = 6 };
 
 void name_list_fini(struct name_list *list)
@@ -31,7 +32,7 @@ bool name_list_has(const struct name_list *list, const char *name)
     return false;
 }
 
-/* Cut before a character that would not be whole. */
+/* How many bytes of the name fit into `bytes_max`. A character of UTF-8 is never cut in two. */
 static size_t cut_length(struct slice name, size_t bytes_max)
 {
     size_t length = name.length < bytes_max ? name.length : bytes_max;
@@ -66,11 +67,13 @@ bool name_is_plain(const char *name)
            '\0';
 }
 
+/* isalnum(3) without its trap: a negative char is undefined behaviour. */
 static bool is_letter_or_digit(char c)
 {
     return isalnum((unsigned char) c) != 0;
 }
 
+/* False for "%", "µ" and what else snake_case would turn into nothing. */
 static bool has_letters(struct slice name)
 {
     for (size_t i = 0; i < name.length; i++) {
@@ -81,8 +84,8 @@ static bool has_letters(struct slice name)
     return false;
 }
 
-/* Does a word begin here: "batteryLevel", "HTTPCode"? A small letter alone is no word: "mV", "kWh",
- * "pH". */
+/* Does a new word begin at this byte: at the "L" of "batteryLevel", at the "C" of "HTTPCode"? One
+ * small letter is no word of its own, so the units "mV", "kWh" and "pH" stay in one piece. */
 static bool begins_word(struct slice name, size_t at)
 {
     assert(at < name.length);
@@ -95,7 +98,7 @@ static bool begins_word(struct slice name, size_t at)
     return (islower(before) && !alone) || isdigit(before) || (isupper(before) && next_is_lower);
 }
 
-/* One "_" between two words, never two. */
+/* Appends "_" unless `out` is empty or ends with "_": words are parted by one "_", never two. */
 static void append_gap(struct buf *out)
 {
     if (out->length > 0 && out->data[out->length - 1] != '_') {
@@ -103,7 +106,8 @@ static void append_gap(struct buf *out)
     }
 }
 
-/* `name` is ASCII but for letters of alphabets that latin does not know; those are gaps. */
+/* `name` comes from latin_append(). Bytes that are still no ASCII belong to alphabets which latin
+ * does not know, such as Chinese: they become gaps. */
 static void append_snake(struct buf *out, struct slice name)
 {
     append_gap(out);
@@ -140,13 +144,15 @@ void name_append_snake(struct buf *out, struct slice text)
     buf_fini(&latin);
 }
 
-/* And has something in front of the ending? */
+/* Does the word end with `end`, and is it longer than that? */
 static bool ends_with(struct slice word, const char *end)
 {
     size_t length = strlen(end);
     return word.length > length && memcmp(word.data + word.length - length, end, length) == 0;
 }
 
+/* English endings, the most regular ones only: a wrong singular ("serie") would be worse than a
+ * plural. `same` are endings that look like a plural and are none: "glass", "status", "gas". */
 void name_append_singular(struct buf *out, struct slice word)
 {
     static const char *const same[] = {"ss", "us", "is", "news", "series", "gas"};

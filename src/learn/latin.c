@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* From U+00C0 (Latin) and from U+0386 (Greek, Cyrillic); NULL = stays as it is. */
+/* The i-th element is the ASCII spelling of the character U+00C0 + i (Latin), or U+0386 + i (Greek
+ * and Cyrillic). NULL: the character is copied. "": it is left out, like the Russian hard sign. */
 static const char *const from_c0[] = {
     "A", "A", "A",  "A",  "AE", "A", "AE", "C",  "E", "E", "E", "E", "I",  "I", "I",  "I",
     "D", "N", "O",  "O",  "O",  "O", "OE", NULL, "O", "U", "U", "U", "UE", "Y", "TH", "ss",
@@ -38,6 +39,7 @@ static const char *const from_386[] = {
     NULL,   NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,   NULL,
     NULL,   NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "G",  "g"};
 
+/* The ASCII spelling of a character, or NULL when the tables do not have it. */
 static const char *ascii_of(uint32_t code)
 {
     if (code >= 0xC0 && code - 0xC0 < sizeof(from_c0) / sizeof(from_c0[0])) {
@@ -54,7 +56,7 @@ void latin_append(struct buf *out, struct slice text)
     for (size_t i = 0; i < text.length; i++) {
         unsigned char c = (unsigned char) text.data[i];
         unsigned char next = i + 1 < text.length ? (unsigned char) text.data[i + 1] : 0;
-        /* All of these letters are two bytes of UTF-8. */
+        /* All characters of both tables are two bytes of UTF-8: 110xxxxx 10xxxxxx. */
         bool two = (c & 0xE0) == 0xC0 && (next & 0xC0) == 0x80;
         const char *ascii = two ? ascii_of((uint32_t) (c & 0x1F) << 6 | (next & 0x3F)) : NULL;
         if (ascii != NULL) {
