@@ -25,7 +25,8 @@ void learner_free(struct learner *learner)
     }
 }
 
-/* A bridge's own status ("online", "offline"), under its topic by default. */
+/* Is this what a bridge publishes about itself: "online" or "offline" on mqtt2pg/CLIENT_ID/status,
+ * the default of broker.status_topic? Its last will and testament looks the same. */
 static bool is_bridge_status(const struct message *message)
 {
     struct slice topic = message->topic;
@@ -38,7 +39,8 @@ static bool is_bridge_status(const struct message *message)
     return slice_is(message->payload, "online") || slice_is(message->payload, "offline");
 }
 
-/* One rule takes all of Sparkplug B: its topics count as one, "spBv1.0". */
+/* The topic that the message is counted under. One rule stores all of Sparkplug B, so all topics
+ * that begin with "spBv1.0/" are counted as the one topic "spBv1.0". */
 static struct slice topic_of(const struct message *message)
 {
     struct sparkplug_topic parsed;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* What stands below these words is usually called so. */
+/* First levels of common MQTT software, and what its next level names. */
 static const struct {
     const char *above;
     const char *name;

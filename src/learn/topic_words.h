@@ -1,5 +1,5 @@
 /*
- * topic_words: what a single level of a topic tells by its word alone. Pure.
+ * topic_words: what the word of one topic level says, without looking at messages. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,10 +14,11 @@
 /* The i-th level of a filter in the language of rules, from 0; "" when it has none. */
 struct slice topic_filter_level(const char *filter, size_t index);
 
-/* Does the level look like the name of one thing among many? */
+/* Does the level look like the name of one thing among many, such as "d1" or "0x00158d0001"? It
+ * does when it holds a digit. */
 bool topic_level_is_name(const char *level);
 
-/* What stands below some well-known words: "device" below "zigbee2mqtt"; NULL when nothing is
- * known. */
+/* What the levels below a well-known word are: "device" below "zigbee2mqtt" or Tasmota's "tele",
+ * "camera" below "frigate". NULL when nothing is known. */
 const char *topic_level_known(const char *above);
 #endif
