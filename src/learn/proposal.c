@@ -13,12 +13,13 @@
 #include "learn/shape_type.h"
 #include "learn/topic_words.h"
 
-/* A pattern: the nodes from the first level to the one that has data. */
+/* One pattern of topics: the nodes on the way from the first level to a node that has data. */
 struct pattern {
     const struct topic_node *levels[TOPIC_LEVELS_MAX];
     size_t count;
 };
 
+/* What visit() carries through the tree. */
 struct walk {
     struct proposal *proposal;
     const char *filter;
@@ -28,7 +29,8 @@ struct walk {
 
 /* --- captures --------------------------------------------------------------------------------- */
 
-/* "{x}": the person has named this level. */
+/* Appends the name that the filter gives this level by "{x}". False when it gives none: another
+ * word, a wildcard, or "{x...}". */
 static bool named_by_filter(struct buf *out, const char *filter, size_t index)
 {
     struct slice level = topic_filter_level(filter, index);
@@ -39,12 +41,23 @@ static bool named_by_filter(struct buf *out, const char *filter, size_t index)
     return true;
 }
 
+/* Are the payloads single values and not objects? */
 static bool is_scalar(const struct topic_data *data)
 {
     enum topic_format format = topic_data_format(data);
     return format == FORMAT_TEXT || format == FORMAT_SCALARS;
 }
 
+/*
+ * Appends a name for the capture of one level. The first that fits:
+ *
+ *   1. the name in the filter that was listened to
+ *   2. "path", for a capture of all remaining levels
+ *   3. "measure", for the last level above single values: room/temperature, room/humidity
+ *   4. what is known of the level above ("zigbee2mqtt" → "device"), else its singular
+ *      ("machines" → "machine")
+ *   5. "kind" for the last level, "level3" for the third
+ */
 static void name_capture(struct buf *out, const struct walk *walk, size_t index)
 {
     const struct pattern *pattern = &walk->pattern;
@@ -79,7 +92,8 @@ static void name_capture(struct buf *out, const struct walk *walk, size_t index)
     }
 }
 
-/* Can it stand in a rule's topic as it is? */
+/* Can the level stand in a rule's topic as it is? Braces would begin a capture, and control
+ * characters or invalid UTF-8 cannot stand in a configuration. */
 static bool is_literal(const char *level)
 {
     struct slice text = slice_of(level);
@@ -92,7 +106,8 @@ static bool is_literal(const char *level)
     return text_is_utf8(text);
 }
 
-/* The rule's topic, and a column for each capture. */
+/* Writes the rule's topic and adds a column for each capture. A level that cannot be written is
+ * matched by "+". Sparkplug B gets its captures here, because its topics were counted as one. */
 static void make_topic(struct maker *maker, const struct walk *walk)
 {
     struct buf topic = {0};
@@ -122,7 +137,7 @@ static void make_topic(struct maker *maker, const struct walk *walk)
 
 /* --- names, words ----------------------------------------------------------------------------- */
 
-/* The level's words, if they can be the name of a table. */
+/* Appends the level in snake_case to the name, if the level is fixed and needs no quotes. */
 static void append_words(struct buf *name, const struct topic_node *node)
 {
     struct buf words = {0};
@@ -134,7 +149,9 @@ static void append_words(struct buf *name, const struct topic_node *node)
     buf_fini(&words);
 }
 
-/* The last word of a topic with captures, else (or when that is taken) all words. */
+/* Names the rule and its table. With captures the last fixed level is the name:
+ * devices/{device}/telemetry → "telemetry". Without captures, or when that name is taken, all fixed
+ * levels are: "devices_telemetry". */
 static void make_name(struct maker *maker, struct walk *walk)
 {
     const struct pattern *pattern = &walk->pattern;
@@ -158,6 +175,7 @@ static void make_name(struct maker *maker, struct walk *walk)
     buf_fini(&name);
 }
 
+/* What a person calls the payloads of these topics, for the comment above the rule. */
 static const char *format_words(const struct topic_data *data)
 {
     switch (topic_data_format(data)) {
@@ -182,6 +200,7 @@ static const char *format_words(const struct topic_data *data)
     return "nothing";
 }
 
+/* "12 messages on 3 topics such as devices/d1/telemetry: JSON objects of 84 bytes", the average. */
 static void tell_counts(struct maker *maker, const struct pattern *pattern)
 {
     const struct topic_data *data = maker->data;
@@ -203,7 +222,7 @@ static void tell_counts(struct maker *maker, const struct pattern *pattern)
     buf_fini(&printable);
 }
 
-/* What would surprise. */
+/* Comments on payloads that the rule would not store as a person expects. */
 static void tell_oddities(struct maker *maker)
 {
     const struct topic_data *data = maker->data;
@@ -230,7 +249,8 @@ static void tell_oddities(struct maker *maker)
     }
 }
 
-/* The captures and the payload's clock tell messages apart. */
+/* Suggests the captures and the payload's time as the key: no device sends twice at one time. Not
+ * with `rows`, where one message has many rows of the same time. */
 static void suggest_key(struct maker *maker)
 {
     struct buf key = {0};
@@ -247,6 +267,8 @@ static void suggest_key(struct maker *maker)
     buf_fini(&key);
 }
 
+/* Makes the rule of the pattern in `walk`, or counts why there is none. The topic is made before
+ * the payload's columns, so that captures keep their names. */
 static void make_rule(struct walk *walk, const struct topic_data *data)
 {
     struct proposal *proposal = walk->proposal;
@@ -275,6 +297,7 @@ static void make_rule(struct walk *walk, const struct topic_data *data)
     name_list_fini(&names);
 }
 
+/* Makes a rule for each node below `parent` on which messages came, in the order of the topics. */
 static void visit(struct walk *walk, const struct topic_node *parent)
 {
     if (walk->pattern.count >= TOPIC_LEVELS_MAX) {
@@ -292,6 +315,10 @@ static void visit(struct walk *walk, const struct topic_node *parent)
 
 /* --- no message for two rules ----------------------------------------------------------------- */
 
+/* A message that fits two rules is stored twice. "home/{room}" and "home/status" share the topic
+ * home/status, so the rule with the capture gets where = "room != 'status'". */
+
+/* Returns the next level of a topic and moves `at` behind it and its "/". */
 static struct slice take_level(const char **at)
 {
     struct slice level = slice_make(*at, strcspn(*at, "/"));
@@ -300,18 +327,20 @@ static struct slice take_level(const char **at)
     return level;
 }
 
+/* "{x}" or "{x...}". */
 static bool is_capture(struct slice level)
 {
     return level.length > 2 && level.data[0] == '{';
 }
 
+/* "{x...}", which takes this level and all levels below. */
 static bool is_rest(struct slice level)
 {
     return is_capture(level) && level.length > 5 && level.data[level.length - 2] == '.';
 }
 
-/* Do both take some topic? Appends to `where` by which captures a message of `other` is known: a
- * level that is a word there and a capture here. */
+/* Is there a topic that both rules take? Appends to `where` the condition that leaves messages of
+ * `other` out: for each level that is a capture here and a word there, CAPTURE != 'WORD'. */
 static bool meets(const char *topic, const char *other, struct buf *where)
 {
     while (*topic != '\0' && *other != '\0') {
@@ -332,7 +361,8 @@ static bool meets(const char *topic, const char *other, struct buf *where)
     return *topic == '\0' && *other == '\0';
 }
 
-/* A rule with a capture where another one has a word leaves that one's messages to it. */
+/* Gives each rule the condition against every other rule that takes some of its topics. A word with
+ * a quote or a backslash gets no condition: it could not be written without escapes. */
 static void part_rules(struct proposal *proposal)
 {
     for (size_t i = 0; i < proposal->rule_count; i++) {

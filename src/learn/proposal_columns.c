@@ -16,17 +16,17 @@
 struct object {
     const struct shape *shape;
     const char *path;          /* "$", "$$.a" */
-    const char *name;          /* of what stands before its members' names; "" = nothing */
+    const char *name;          /* its columns' names begin so: "gps" → gps_lat; or "" */
     const char *prefix;        /* for names that are taken */
-    const char *what;          /* of which a share is told: "messages", "rows" */
+    const char *what;          /* what `total` counts: "messages", "rows" */
     const struct shape *rows;  /* the member that is the rule's rows; left out */
     const struct shape *clock; /* the member that is the column "time"; left out */
-    uint64_t total;
+    uint64_t total;            /* how many there were: 100 % for the notes */
 };
 
 static void flatten(struct maker *maker, const struct object *object);
 
-/* ".name", or "['odd name']" where it is no identifier. */
+/* The path of a member: "$.name", or "$['odd name']" where the name is no identifier. */
 static const char *path_of(struct arena *arena, const char *parent, const struct shape *member)
 {
     if (name_is_plain(member->key) && strlen(member->key) == member->key_length) {
@@ -50,6 +50,8 @@ static const char *path_of(struct arena *arena, const char *parent, const struct
     return result;
 }
 
+/* "$.t :: double precision", "$.ts | unix_ms", and with `required` "$.ts | unix_ms | required": a
+ * message without a required value becomes a dead letter. */
 static const char *expression_of(struct arena *arena, const char *path, struct shape_type type,
                                  bool required)
 {
@@ -60,7 +62,8 @@ static const char *expression_of(struct arena *arena, const char *path, struct s
     return arena_printf(arena, "%s%s :: %s", path, tail, type.type).data;
 }
 
-/* "in 98 % of the messages", what is to be known about the type, both, or NULL. */
+/* The comment behind a column: "in 98 % of the messages" when the member is missing in some, the
+ * note about its type, or both. NULL: there is nothing to say. */
 static const char *note_of(struct arena *arena, const struct object *object,
                            const struct shape *member, struct shape_type type)
 {
@@ -79,7 +82,8 @@ static const char *note_of(struct arena *arena, const struct object *object,
     return share != NULL ? share : type.note;
 }
 
-/* "%", "" and their like have no name that anybody would want to type. */
+/* Appends the column's name for a member. "%", "" and other names without a letter or digit become
+ * "field": nobody would want to type them in a query. */
 static void append_name(struct buf *name, const struct shape *member)
 {
     struct slice key = slice_make(member->key, member->key_length);
@@ -91,12 +95,16 @@ static void append_name(struct buf *name, const struct shape *member)
     name_append_snake(name, usable ? key : slice_of("field"));
 }
 
+/* Was this the format of the payloads? */
 static bool is_format(const struct maker *maker, const char *format)
 {
     const char *form = maker->data->form.format;
     return form != NULL && strcmp(form, format) == 0;
 }
 
+/* Adds one column, or those of a nested object. InfluxDB's "fields" and "tags" leave no trace in
+ * the names: columns are "temperature" and not "fields_temperature". A member that was always null
+ * gets a column that is switched off, since its type is not known. */
 static void add_member(struct maker *maker, const struct object *object, const struct shape *member)
 {
     struct arena *arena = maker->proposal->arena;
@@ -124,6 +132,7 @@ static void add_member(struct maker *maker, const struct object *object, const s
     buf_fini(&name);
 }
 
+/* Adds the columns of all members but those that are used otherwise. */
 static void flatten(struct maker *maker, const struct object *object)
 {
     for (const struct shape *member = object->shape->members; member != NULL;
@@ -136,19 +145,22 @@ static void flatten(struct maker *maker, const struct object *object)
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* The best name first. */
+/* Names of the member that says when the message was made. The best name first: a payload with
+ * "ts" and "created" means "ts". */
 static const char *const time_names[] = {
     "time",        "ts",       "timestamp",  "datetime",   "date_time",  "t",
     "measured_at", "measured", "sampled_at", "created_at", "created",    "sent_at",
     "event_time",  "tst",      "at",         "date",       "_timestamp", "epoch",
 };
 
+/* Would the member's values be stored as timestamptz? */
 static bool is_time(const struct shape *member, struct arena *arena)
 {
     struct shape_type type = shape_type_of(member, arena);
     return type.type != NULL && strcmp(type.type, "timestamptz") == 0;
 }
 
+/* The member with the best of these names whose values are times, or NULL. */
 static const struct shape *find_clock(const struct shape *shape, struct arena *arena)
 {
     for (size_t i = 0; i < sizeof(time_names) / sizeof(time_names[0]); i++) {
@@ -161,7 +173,8 @@ static const struct shape *find_clock(const struct shape *shape, struct arena *a
     return NULL;
 }
 
-/* Adds the column "time" and takes its member out of the object. */
+/* Adds the column "time", unless the rule has one, and takes its member out of the object. The time
+ * is required only when every message had it. */
 static void add_time(struct maker *maker, struct object *object)
 {
     struct arena *arena = maker->proposal->arena;
@@ -178,6 +191,8 @@ static void add_time(struct maker *maker, struct object *object)
                          note_of(arena, object, clock, type));
 }
 
+/* @received_at is the column "time" when the payload has no time, else a suggestion that is
+ * switched off. */
 static void add_received(struct maker *maker)
 {
     struct proposed_rule *rule = maker->rule;
@@ -188,7 +203,8 @@ static void add_received(struct maker *maker)
 
 /* --- payloads --------------------------------------------------------------------------------- */
 
-/* The one member that is always an array of objects; NULL when there is none, or several. */
+/* The member whose elements become rows: the only one that is always an array of objects. NULL when
+ * there is none, or when there are several and a person has to choose. */
 static const struct shape *find_rows(const struct shape *object)
 {
     const struct shape *found = NULL;
@@ -204,12 +220,14 @@ static const struct shape *find_rows(const struct shape *object)
     return found;
 }
 
+/* One column with the whole payload, for objects that have no columns in common. */
 static void add_whole(struct maker *maker)
 {
     add_received(maker);
     maker_add_column(maker, slice_of("payload"), "whole", "$ :: jsonb", NULL);
 }
 
+/* The object at `path`, as add_time() and flatten() want it. */
 static struct object object_of(const struct shape *shape, const char *path)
 {
     return (struct object){.shape = shape,
@@ -220,7 +238,8 @@ static struct object object_of(const struct shape *shape, const char *path)
                            .total = shape->kinds[VALUE_OBJECT]};
 }
 
-/* Objects in an array: each is a row; `outer` is what stands around them, or NULL. */
+/* Each object of the array becomes a row. `outer` is the object that holds the array, whose other
+ * members are repeated in each row by "$$"; NULL: the payload itself is the array. */
 static void add_rows(struct maker *maker, const struct shape *array, const struct shape *outer)
 {
     struct arena *arena = maker->proposal->arena;
@@ -243,6 +262,8 @@ static void add_rows(struct maker *maker, const struct shape *array, const struc
     flatten(maker, &around);
 }
 
+/* Objects and arrays: rows of an array, members as columns, or the whole payload as jsonb when it
+ * is sometimes an array, has too many members, or none. */
 static void add_objects(struct maker *maker)
 {
     const struct shape *root = maker->data->json;
@@ -268,6 +289,8 @@ static void add_objects(struct maker *maker)
     flatten(maker, &object);
 }
 
+/* Payloads that are one value become the column "value". Numbers among texts get a second column,
+ * so that they can be computed with. */
 static void add_scalar(struct maker *maker, const struct shape *shape)
 {
     struct arena *arena = maker->proposal->arena;
@@ -283,6 +306,7 @@ static void add_scalar(struct maker *maker, const struct shape *shape)
     }
 }
 
+/* Payloads that nobody can look into are stored as bytea. */
 static void add_raw(struct maker *maker)
 {
     maker->rule->format = "raw";
@@ -290,7 +314,9 @@ static void add_raw(struct maker *maker)
     maker_add_column(maker, slice_of("payload"), "whole", "$ :: bytea", NULL);
 }
 
-/* Names and datatypes come from the BIRTHs, so one table takes every metric. */
+/* Sparkplug B: one row for each metric. Its names and datatypes come from NBIRTH and DBIRTH while
+ * the bridge runs, so the columns are the same for every metric. "group" is a word of SQL, hence
+ * "grp". */
 static void add_sparkplug(struct maker *maker)
 {
     static const char *const columns[][2] = {
@@ -311,7 +337,8 @@ static void add_sparkplug(struct maker *maker)
     maker_tell(maker, "names come from the BIRTHs: subscribe to whole groups");
 }
 
-/* Text formats tell compressed payloads by their first bytes. */
+/* Sets `compression` to what the payloads were compressed with. A text format gets "auto", which
+ * goes by the first bytes, so that payloads without compression are taken too. */
 static void add_compression(struct maker *maker)
 {
     static const char *const names[] = {NULL, "gzip", "zlib", "zstd", "auto"};
@@ -324,7 +351,8 @@ static void add_compression(struct maker *maker)
     }
 }
 
-/* How the lines of CSV are written. */
+/* For CSV the group of settings that says how its lines are written:
+ * csv: { delimiter = ";"; names = ("c1", "c2"); }; */
 static void add_details(struct maker *maker)
 {
     const struct payload_form *form = &maker->data->form;
@@ -347,6 +375,7 @@ static void add_details(struct maker *maker)
     buf_fini(&text);
 }
 
+/* A payload that is always empty gets no rule (proposal.c), so FORMAT_EMPTY does not come. */
 void maker_add_payload(struct maker *maker)
 {
     switch (topic_data_format(maker->data)) {

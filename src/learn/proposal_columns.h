@@ -1,6 +1,6 @@
 /*
- * proposal_columns: the columns of a proposed rule that come of the payload, and the rule's format
- * and rows. Inside of learn/ only.
+ * proposal_columns: the columns of a proposed rule that come from the payload, and the rule's
+ * format and rows. Only for files of learn/.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,8 +9,9 @@
 
 #include "learn/maker.h"
 
-/* Adds all of them. The maker's topic has its columns already, so that a member of the payload with
- * the name of a capture gets another one. */
+/* Adds the columns and sets format, compression, rows and the format's group of settings. The
+ * captures must have their columns already: a member with the name of a capture then gets another
+ * name, and not the capture. */
 void maker_add_payload(struct maker *maker);
 
 #endif

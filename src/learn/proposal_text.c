@@ -1,8 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The rules of a proposal as text for a configuration file: aligned, with what was seen as
+ * comments, and with suggestions behind "#". The result must be a configuration that `mqtt2pg
+ * check` takes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "learn/column_name.h"
 #include "learn/proposal.h"
 
-/* Names and expressions beyond these are not what others line up with. */
+/* Longer names and expressions stick out: the other columns are not moved to the right by them. */
 enum { NAME_WIDTH_MAX = 24, EXPRESSION_WIDTH_MAX = 52 };
 
 void proposal_append_quoted(struct buf *out, const char *text)
@@ -23,6 +29,7 @@ void proposal_append_quoted(struct buf *out, const char *text)
     buf_append_byte(out, '"');
 }
 
+/* One setting of a rule on a line of its own: `    topic   = "…";`. */
 static void append_setting(struct buf *out, const char *name, const char *value)
 {
     buf_printf(out, "    %-7s = ", name);
@@ -30,6 +37,7 @@ static void append_setting(struct buf *out, const char *name, const char *value)
     buf_append_text(out, ";\n");
 }
 
+/* Appends spaces until the text from offset `from` on is `width` bytes wide. */
 static void pad(struct buf *out, size_t from, size_t width)
 {
     while (out->length < from + width) {
@@ -37,7 +45,8 @@ static void pad(struct buf *out, size_t from, size_t width)
     }
 }
 
-/* `time = "…";` or `{ name = "…"; value = "…"; }`, at least so wide. */
+/* One column: `time = "…";`, or with `listed` `{ name = "time"; value = "…"; }`. The name is padded
+ * to `width`. */
 static void append_column(struct buf *out, const struct proposed_column *column, bool listed,
                           size_t width)
 {
@@ -57,7 +66,8 @@ static void append_column(struct buf *out, const struct proposed_column *column,
     buf_append_text(out, listed ? "; }" : ";");
 }
 
-/* Display columns are taken for bytes; only the alignment suffers where they are not. */
+/* The width that names are padded to, in bytes. A name with characters of several bytes is aligned
+ * wrongly, which does no harm. */
 static size_t width_of(const struct proposed_rule *rule)
 {
     size_t width = 0;
@@ -68,6 +78,7 @@ static size_t width_of(const struct proposed_rule *rule)
     return width;
 }
 
+/* The index of the last column that is not switched off: no comma follows it in a list. */
 static size_t last_in_use(const struct proposed_rule *rule)
 {
     size_t last = 0;
@@ -77,12 +88,14 @@ static size_t last_in_use(const struct proposed_rule *rule)
     return last;
 }
 
-/* Can libconfig spell it as the name of a setting? With a letter in front only. */
+/* Does libconfig take the name as that of a setting? It wants a letter in front, so "_2nd" must
+ * stand in a list. */
 static bool is_setting_name(const char *name)
 {
     return name_is_plain(name) && name[0] != '_';
 }
 
+/* The setting `columns`: a group, or a list when libconfig cannot take each name as a setting's. */
 static void append_columns(struct buf *out, const struct proposed_rule *rule)
 {
     bool listed = false;
@@ -106,6 +119,7 @@ static void append_columns(struct buf *out, const struct proposed_rule *rule)
     buf_printf(out, "    %c;\n", listed ? ')' : '}');
 }
 
+/* One rule in braces, without the comma behind it. */
 static void append_rule(struct buf *out, const struct proposed_rule *rule)
 {
     buf_append_text(out, "  {\n");
