@@ -12,8 +12,10 @@
 #include "decode/json_scan.h"
 #include "decode/sparkplug_topic.h"
 
+/* How much a compressed payload may hold, against bombs; and how many columns CSV may have. */
 enum { DECODED_BYTES_MAX = 8 << 20, CSV_COLUMNS_MAX = 100 };
 
+/* Content types of MQTT 5 and the decoder that each means. */
 static const struct {
     const char *content_type;
     const char *format;
@@ -39,8 +41,8 @@ bool payload_form_same(const struct payload_form *left, const struct payload_for
            left->columns == right->columns;
 }
 
-/* The format that the message names; NULL when it names none. Parameters (";charset=utf-8") do not
- * count. */
+/* The format that the message's content type names; NULL when it names none that we know.
+ * Parameters (";charset=utf-8") are ignored. */
 static const char *named_format(const struct message *message)
 {
     struct property_item item;
@@ -72,6 +74,7 @@ enum compression recognise_compression(struct slice payload)
     return payload.length >= 2 && payload.data[0] == 'x' ? COMPRESSION_ZLIB : COMPRESSION_NONE;
 }
 
+/* Decompresses the payload. One that only looks compressed stays as it is. */
 static void unpack(struct recognised *found, struct arena *arena)
 {
     enum compression compression = recognise_compression(found->payload);
@@ -87,7 +90,8 @@ static void unpack(struct recognised *found, struct arena *arena)
 
 /* --- trying ----------------------------------------------------------------------------------- */
 
-/* An empty container has no members to recognise anything by. */
+/* Is it an object or array with something in it? Two bytes of noise decode to an empty one
+ * easily. */
 static bool is_filled(const struct node *root)
 {
     return (root->kind == VALUE_OBJECT || root->kind == VALUE_ARRAY) && root->count > 0;
@@ -122,7 +126,8 @@ static struct option_text *numbered_names(uint32_t count, struct arena *arena)
     return names;
 }
 
-/* Texts of CSV are texts; a header has no number. */
+/* Does one value of the row look like a number? The CSV decoder returns every value as a text. A
+ * first row without a number, above rows with numbers, is a header. */
 static bool row_has_number(const struct node *row)
 {
     const struct node *value = row + 1;
@@ -133,7 +138,8 @@ static bool row_has_number(const struct node *row)
     return found;
 }
 
-/* A copy in which texts that are numbers are numbers. */
+/* A copy of the document in which texts that look like numbers are numbers, so that their columns
+ * get a number's type. */
 static const struct node *with_numbers(const struct node *root, struct arena *arena)
 {
     struct node *copy = arena_alloc(arena, root->span * sizeof(*copy));
@@ -147,7 +153,7 @@ static const struct node *with_numbers(const struct node *root, struct arena *ar
     return copy;
 }
 
-/* The rows of CSV in document order; NULL: it is none. */
+/* Decodes the payload as CSV: an array of rows. NULL: it is no CSV. */
 static const struct node *decode_lines(struct slice payload, const struct format_options *options,
                                        struct arena *arena)
 {
@@ -169,8 +175,8 @@ static const struct node *decode_lines(struct slice payload, const struct format
     return outcome == OUTCOME_OK && root != NULL && is_filled(root) ? root : NULL;
 }
 
-/* `sure`: the message says that it is CSV. Else a text with commas is a sentence rather than data, and
- * numbers are wanted. */
+/* Is the payload CSV with this delimiter? `sure` says that its content type is CSV. Otherwise a
+ * text with commas is more likely a sentence, so numbers are required. */
 static bool try_csv(struct recognised *found, const char *delimiter, bool sure, struct arena *arena)
 {
     struct format_options options = {.csv = {.delimiter = {.text = delimiter}}};
@@ -206,13 +212,15 @@ static bool try_csv(struct recognised *found, const char *delimiter, bool sure, 
     return true;
 }
 
+/* The comma comes last: it also stands in numbers and in sentences of a CSV with semicolons. */
 static bool try_delimiters(struct recognised *found, bool sure, struct arena *arena)
 {
     return try_csv(found, ";", sure, arena) || try_csv(found, "\t", sure, arena) ||
            try_csv(found, "|", sure, arena) || try_csv(found, ",", sure, arena);
 }
 
-/* JSON first: what is JSON is nothing else. Text formats before binary ones, which take many texts. */
+/* JSON comes first, because nothing else looks like it. Valid UTF-8 is never tried as MessagePack
+ * or CBOR: both accept many short texts. */
 static bool try_all(struct recognised *found, struct arena *arena)
 {
     struct error error;

@@ -1,5 +1,8 @@
 /*
- * recognise: which format a payload has, by its content type, its topic and by trying. Pure.
+ * recognise: which format a payload has. Pure.
+ *
+ * Asked in this order: is it a topic of Sparkplug B, does the message name a content type (MQTT 5),
+ * and which decoder accepts the whole payload? Compressed payloads are decompressed first.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,13 +14,14 @@
 #include "core/format_options.h"
 #include "core/message.h"
 
-/* How the payloads of a topic are written. Compared member by member. */
+/* How the payloads of a topic are written. Two forms are the same when all members are: see
+ * payload_form_same(). */
 struct payload_form {
-    const char *format; /* a name of decode/decoder; NULL: none that has members */
+    const char *format; /* a name of decode/decoder; NULL: a text or bytes */
     enum compression compression;
     char delimiter;   /* of csv */
     bool header;      /* of csv: the first line has names, else columns are c1, c2, … */
-    uint32_t columns; /* of csv */
+    uint32_t columns; /* of csv without a header; else 0 */
 };
 
 struct recognised {
@@ -28,12 +32,15 @@ struct recognised {
 
 bool payload_form_same(const struct payload_form *left, const struct payload_form *right);
 
-/* What the message is; lies in `arena` and borrows the message. Protocol Buffers are known by their
- * content type and Sparkplug B by its topic; neither is decoded. A text is CSV only with a number
- * in it, and three columns or two lines. */
+/* What the message is. The result lies in `arena` and borrows the message. Protocol Buffers are
+ * recognised by their content type and Sparkplug B by its topic; neither is decoded. A text counts
+ * as CSV only when it holds a number and has three columns or two lines: "Hello, world" is a
+ * text. */
 struct recognised recognise(const struct message *message, struct arena *arena);
 
-/* The compression that the first bytes tell of. */
+/* The compression that the first bytes stand for: 1F 8B gzip, 28 B5 2F FD zstd, 78 zlib. A text
+ * that begins with "x" looks like zlib too, so the payload still has to be decompressed for
+ * certainty. */
 enum compression recognise_compression(struct slice payload);
 
 #endif
