@@ -11,7 +11,8 @@
 #include "decode/json_scan.h"
 #include "row/convert.h"
 
-/* Digits that every float8 keeps, and the most that one prints. */
+/* IEEE 754: each decimal number of 15 digits survives in a float8, and 17 digits tell any two
+ * float8 apart. */
 enum { DIGITS_KEPT = 15, DIGITS_PRINTED = 17 };
 
 struct shape *shape_new(struct slice key)
@@ -37,7 +38,7 @@ void shape_free(struct shape *shape)
     }
 }
 
-/* By value of `kinds`, which any value of a document has. */
+/* The sum of `size` counters. */
 static uint64_t sum(const uint64_t *counts, size_t size)
 {
     uint64_t total = 0;
@@ -123,8 +124,8 @@ unsigned shape_clocks(const struct shape *shape)
 
 /* --- numbers ---------------------------------------------------------------------------------- */
 
-/* The digits of a number without the zeros at both ends; how many there are. At most `room` are
- * written. */
+/* Writes the digits of a number without the zeros at both ends, at most `room` of them. Returns how
+ * many there are: "0.0120" has two, 1 and 2. */
 static size_t significant_digits(const struct number *number, char *out, size_t room)
 {
     size_t count = 0;
@@ -147,7 +148,8 @@ static size_t significant_digits(const struct number *number, char *out, size_t 
     return last;
 }
 
-/* Would a float8 made from the text print the same digits again? */
+/* Would a float8 made from the text print the same digits again? True for 0.1, false for
+ * 12345678901234567.8, which a numeric column has to keep. */
 static bool is_exact_float8(struct slice text, const struct number *number, double real)
 {
     char digits[DIGITS_PRINTED + 1] = "";
@@ -173,7 +175,7 @@ static bool is_exact_float8(struct slice text, const struct number *number, doub
     return true;
 }
 
-/* The units in which this is a time between 2001 and 2099. */
+/* The units in which this is a time between 2001-01-01 and 2099-01-01, in seconds since 1970. */
 static unsigned clocks_of(double value)
 {
     const double from = 978307200;
@@ -188,7 +190,8 @@ static unsigned clocks_of(double value)
     return clocks;
 }
 
-/* One number narrows what the shape's numbers can be stored as: the three flags only ever go down. */
+/* One number narrows what the shape's numbers can be stored as: the three flags only ever go
+ * down. */
 static void take_number(struct shape *shape, struct slice text, struct arena *scratch)
 {
     struct number number;
@@ -208,8 +211,8 @@ static void take_number(struct shape *shape, struct slice text, struct arena *sc
 
 /* --- texts ------------------------------------------------------------------------------------ */
 
-/* Does the text begin so: "9" is a digit, "f" a hexadecimal one, "T" what stands between date and
- * time? */
+/* Does the text begin with the pattern? In the pattern "9" stands for any digit, "f" for a
+ * hexadecimal one, "T" for what separates date and time, and other characters for themselves. */
 static bool has_pattern(struct slice text, const char *pattern)
 {
     for (size_t i = 0; pattern[i] != '\0'; i++) {
@@ -225,7 +228,8 @@ static bool has_pattern(struct slice text, const char *pattern)
     return true;
 }
 
-/* "…T10:00:00Z", "…+01:00", "…-0500". */
+/* Does a date and time end with its offset from UTC: "…T10:00:00Z", "…+01:00", "…-0500"? The "-" of
+ * the date is not looked at. */
 static bool has_offset(struct slice text)
 {
     assert(text.length >= sizeof("9999-99-99T99:99") - 1); /* it is a date and a time */
@@ -260,7 +264,7 @@ static unsigned forms_of(struct slice text)
 
 /* --- trees ------------------------------------------------------------------------------------ */
 
-/* A new shape out of the budget; NULL when it is used up, and then nobody looks further there. */
+/* Makes a shape if the budget allows it. NULL: it is used up, and this value is not looked at. */
 static struct shape *spend(struct slice key, struct shape_budget *budget)
 {
     if (budget->left == 0) {
@@ -271,7 +275,8 @@ static struct shape *spend(struct slice key, struct shape_budget *budget)
     return shape_new(key);
 }
 
-/* The object's names are data, so it stays one value: its members are forgotten for good. */
+/* Forgets the members for good: there are so many that their names are data, and the object is
+ * stored as one value. */
 static void close_members(struct shape *shape)
 {
     assert(!shape->closed || shape->members == NULL);
@@ -281,6 +286,7 @@ static void close_members(struct shape *shape)
     shape->member_count = 0;
 }
 
+/* Adds a member behind the others, in the order of their first sight: columns get this order. */
 static void append_member(struct shape *shape, struct shape *member)
 {
     struct shape **end = &shape->members;
@@ -296,6 +302,7 @@ static void append_member(struct shape *shape, struct shape *member)
 static void take(struct shape *shape, const struct node *node, struct shape_budget *budget,
                  struct arena *scratch, int depth);
 
+/* Takes the members of one object in, each into the shape with its name. */
 static void take_members(struct shape *shape, const struct node *object,
                          struct shape_budget *budget, struct arena *scratch, int depth)
 {
@@ -307,7 +314,7 @@ static void take_members(struct shape *shape, const struct node *object,
             return;
         }
         if (member == NULL) {
-            /* An empty name is a name. */
+            /* An empty name is a name; a key without data would mean that there is none. */
             struct slice key = child->key.length == 0 ? slice_of("") : child->key;
             member = spend(key, budget);
             if (member != NULL) {
@@ -320,7 +327,8 @@ static void take_members(struct shape *shape, const struct node *object,
     }
 }
 
-/* All elements of all arrays at this place share one shape; of a long array the first ones count. */
+/* All elements of all arrays at this place share one shape; of a long array the first ones
+ * count. */
 static void take_elements(struct shape *shape, const struct node *array,
                           struct shape_budget *budget, struct arena *scratch, int depth)
 {
@@ -335,6 +343,7 @@ static void take_elements(struct shape *shape, const struct node *array,
     }
 }
 
+/* Takes one value in at `depth`, 0 for the whole payload. */
 static void take(struct shape *shape, const struct node *node, struct shape_budget *budget,
                  struct arena *scratch, int depth)
 {
@@ -368,7 +377,8 @@ void shape_take(struct shape *shape, const struct node *node, struct shape_budge
     take(shape, node, budget, scratch, 0);
 }
 
-/* Closed on either side is closed: members beyond the limit were seen there. */
+/* Moves the members of `from` to `into`. If one of them is closed, the result is closed: members
+ * beyond the limit were seen there and are not known. */
 static void merge_members(struct shape *into, struct shape *from)
 {
     struct shape *member = from->members;

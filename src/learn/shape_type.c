@@ -6,7 +6,8 @@
 
 #include "base/text.h"
 
-/* Words that, alone or as the last one of a name, mean an instant. */
+/* Words that mean a point in time, alone or as the last word of a name: "sent", "boot_time". A
+ * number becomes timestamptz only under such a name: a meter may well count 1.7 billion pulses. */
 static const char *const clock_words[] = {
     "ts",       "time",    "timestamp", "t",       "date",    "datetime", "epoch",       "at",
     "clock",    "when",    "utc",       "created", "updated", "modified", "seen",        "sent",
@@ -14,7 +15,7 @@ static const char *const clock_words[] = {
     "received", "changed", "boot",      "ms",      "us",      "ns",
 };
 
-/* The last word: "lastSeen" → "Seen", "boot_time" → "time". */
+/* The last word of a name in either spelling: "lastSeen" → "Seen", "boot_time" → "time". */
 static struct slice last_word(struct slice name)
 {
     size_t start = name.length;
@@ -31,6 +32,7 @@ static struct slice last_word(struct slice name)
     return slice_make(name.data + start, name.length - start);
 }
 
+/* Is the last word of the name one of these, in upper or lower case? */
 static bool is_word_of(struct slice name, const char *const *words, size_t count)
 {
     struct slice word = name.length == 0 ? name : last_word(name);
@@ -43,6 +45,7 @@ static bool is_word_of(struct slice name, const char *const *words, size_t count
     return false;
 }
 
+/* Names that end with "time" count too ("localtime"), but not "uptime", which is a duration. */
 bool shape_name_is_clock(struct slice name)
 {
     return is_word_of(name, clock_words, sizeof(clock_words) / sizeof(clock_words[0])) ||
@@ -50,7 +53,8 @@ bool shape_name_is_clock(struct slice name)
             !(name.length == 6 && strncasecmp(name.data, "uptime", 6) == 0));
 }
 
-/* Words that, alone or as the last one of a name, mean an identifier or a count: whole for ever. */
+/* Words that mean an identifier or a count, alone or as the last word of a name. Their numbers will
+ * never have a fraction, so they are stored as bigint. */
 static const char *const whole_words[] = {
     "id",       "count",  "counter", "counts",      "seq",     "sequence", "number",
     "num",      "nr",     "no",      "index",       "idx",     "uptime",   "bytes",
@@ -59,12 +63,14 @@ static const char *const whole_words[] = {
     "messages", "size",   "rssi",    "linkquality", "lqi",     "year",     "pulses",
 };
 
+/* Does the member have such a name? Elements of arrays have no name. */
 static bool name_is_whole(const struct shape *shape)
 {
     return shape->key != NULL && is_word_of(slice_make(shape->key, shape->key_length), whole_words,
                                             sizeof(whole_words) / sizeof(whole_words[0]));
 }
 
+/* The filter that makes a time of a number in this unit; NULL when the unit is not known. */
 static const char *clock_filter(unsigned clocks)
 {
     return clocks & CLOCK_S    ? "unix_s"
@@ -74,6 +80,8 @@ static const char *clock_filter(unsigned clocks)
                                : NULL;
 }
 
+/* For numbers. A whole number that double precision cannot hold exactly becomes bigint under any
+ * name, and what neither holds becomes numeric. */
 static struct shape_type number_type(const struct shape *shape)
 {
     const char *filter = clock_filter(shape_clocks(shape));
@@ -90,6 +98,8 @@ static struct shape_type number_type(const struct shape *shape)
     return (struct shape_type){.type = "numeric", .note = "more digits than the others keep"};
 }
 
+/* For texts whose values mostly have these forms. Numbers in quotes stay texts: leading zeros of a
+ * serial number would be lost. */
 static struct shape_type text_type(unsigned forms)
 {
     if (forms & FORM_TIMESTAMP) {
@@ -114,6 +124,7 @@ static struct shape_type text_type(unsigned forms)
                                     : NULL};
 }
 
+/* "double precision[]" when all elements have one simple type, else jsonb. */
 static struct shape_type array_type(const struct shape *shape, struct arena *arena)
 {
     struct shape_type inner = {0};
@@ -128,7 +139,7 @@ static struct shape_type array_type(const struct shape *shape, struct arena *are
                                .note = inner.note};
 }
 
-/* How many values the type does not take, for the note. */
+/* Adds a note when `rest` of the values seen do not fit the type. */
 static struct shape_type with_rest(struct shape_type type, uint64_t rest, struct arena *arena)
 {
     if (rest > 0) {
@@ -139,7 +150,8 @@ static struct shape_type with_rest(struct shape_type type, uint64_t rest, struct
     return type;
 }
 
-/* What most values are, where that is a number, or a text of some form. */
+/* The type that most values have, when these are numbers, or texts of one form. Type NULL: there is
+ * no such majority. */
 static struct shape_type majority_type(const struct shape *shape, struct arena *arena)
 {
     uint64_t total = shape->seen - shape->kinds[VALUE_NULL];
