@@ -50,13 +50,14 @@ static void take_plain(struct topic_data *data, struct slice payload, struct sha
     }
 }
 
+/* Did the payload decode to an object or an array? */
 static bool is_tree(const struct recognised *found)
 {
     return found->root != NULL &&
            (found->root->kind == VALUE_OBJECT || found->root->kind == VALUE_ARRAY);
 }
 
-/* A JSON scalar, a text or bytes. */
+/* Counts a payload that is one value: a JSON scalar, a text, or bytes. */
 static void take_single(struct topic_data *data, const struct recognised *found,
                         struct shape_budget *budget, struct arena *scratch)
 {
@@ -73,7 +74,8 @@ static void take_single(struct topic_data *data, const struct recognised *found,
     }
 }
 
-/* Not looked into: what the payload means is known elsewhere. */
+/* Is this a format whose payloads are only counted? Their meaning is in a descriptor (Protocol
+ * Buffers) or in the BIRTH messages (Sparkplug B). */
 static bool is_known(const struct payload_form *form)
 {
     return form->format != NULL &&
@@ -132,7 +134,8 @@ void topic_data_merge(struct topic_data *into, struct topic_data *from)
     free(from);
 }
 
-/* What most payloads are. Bytes among texts make all of them bytes, for a text column takes none. */
+/* What most payloads are. Bytes among texts make all of them bytes, for a text column takes
+ * none. */
 enum topic_format topic_data_format(const struct topic_data *data)
 {
     uint64_t others = data->scalars + data->texts + data->binary;
@@ -153,7 +156,7 @@ enum topic_format topic_data_format(const struct topic_data *data)
     return json && !shape_is_only(data->json, VALUE_NUMBER) ? FORMAT_SCALARS : FORMAT_TEXT;
 }
 
-/* Members that both have, and that either has. */
+/* Counts the members that both objects have, and those that at least one has. */
 static void count_members(const struct shape *left, const struct shape *right, size_t *common,
                           size_t *all)
 {
@@ -180,8 +183,8 @@ bool topic_data_both_objects(const struct topic_data *left, const struct topic_d
            payload_form_same(&left->form, &right->form);
 }
 
-/* Numbers and texts do not stand in one column. Of objects, three quarters of the members are the same
- * when `strict`, else a third. */
+/* Numbers and texts do not stand in one column. Of objects, three quarters of the members are the
+ * same when `strict`, else a third. */
 bool topic_data_alike(const struct topic_data *left, const struct topic_data *right, bool strict)
 {
     enum topic_format format = topic_data_format(left);

@@ -3,9 +3,11 @@
 
 #include <assert.h>
 
-/* So many rules for single values are no configuration that anybody wants. */
+/* From this many patterns on, one table for all is better than one for each. FLAT: all stand one
+ * level below their parent. */
 enum { FOLD_FLAT_MIN = 5, FOLD_DEEP_MIN = 4 };
 
+/* What is known of everything below one node. */
 struct fold {
     size_t patterns;
     bool single; /* all of them: payloads that are one value, alone or as the member "value" */
@@ -13,6 +15,7 @@ struct fold {
     struct topic_data *data; /* of all together, taken out of the tree */
 };
 
+/* Is each payload an object with one member, such as {"value":21.5}? */
 static bool is_value_object(const struct topic_data *data)
 {
     return topic_data_format(data) == FORMAT_OBJECTS && data->json->member_count == 1 &&
@@ -36,7 +39,7 @@ static void look_below(const struct topic_node *node, struct fold *fold)
     }
 }
 
-/* Takes what was seen out of all nodes below, into one. */
+/* Moves the data of all nodes below `node` into fold->data; the nodes are left without data. */
 static void gather(struct topic_node *node, struct fold *fold)
 {
     for (struct topic_node *child = node->children; child != NULL; child = child->next) {
@@ -85,7 +88,7 @@ void topic_tree_fold(struct topic_node *node)
     for (struct topic_node *child = node->children; child != NULL; child = child->next) {
         struct fold fold = {.single = true};
         look_below(child, &fold);
-        /* Below the last level that all of them have in common. */
+        /* With one child only, the level below is common to all patterns too: go down first. */
         if (fold.single && child->child_count > 1 &&
             fold.patterns >= (is_flat(child) ? FOLD_FLAT_MIN : FOLD_DEEP_MIN)) {
             fold_below(child, &fold);

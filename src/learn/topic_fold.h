@@ -5,8 +5,8 @@
  *   solar/114180/status/up    1        ───▶    solar/{path...}
  *   solar/device/built        2020-07-10
  *
- * Else every kind of value would have a rule and a table, hundreds of them for one inverter, and a
- * value that comes later would be stored nowhere.
+ * Without this step every kind of value would get a rule and a table: hundreds for one inverter.
+ * A value that appears for the first time later would be stored nowhere.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,8 +15,9 @@
 
 #include "learn/topic_tree.h"
 
-/* Of a collapsed tree: what stands below a word and would be several patterns of single values
- * becomes one, below the last level that all of it has in common. */
+/* Folds the patterns below `node`, the root of a collapsed tree. Patterns below one level are
+ * folded when all bring single values of one kind and there are four or more; five when all stand
+ * directly below that level. The deepest level that all of them share stays in the topic. */
 void topic_tree_fold(struct topic_node *node);
 
 #endif

@@ -15,13 +15,16 @@
 #include "learn/column_name.h"
 #include "learn/topic_words.h"
 
-/* Work is bounded: how many classes a level is compared with, and how many children two nodes are
- * compared by. */
+/* Bounds of the work, because each comparison looks at two subtrees: how many classes a level is
+ * compared with, and how many children of two nodes are compared. */
 enum { CLASSES_MAX = 64, COMPARED_MAX = 48 };
 
-/* So many words below one parent that are alike stand for a list that goes on. */
+/* How many alike levels make a list to which more will be added. MANY_WORDS: a class of this size
+ * may take in a word of another kind. VERY_MANY_WORDS: words of this number are compared as if they
+ * were names of things. TOP_NAMES: as many names are wanted on the first level of topics. */
 enum { MANY_WORDS = 4, VERY_MANY_WORDS = 8, TOP_NAMES = 5 };
 
+/* What the comparison of two nodes says about taking them together. */
 enum likeness {
     ALIKE,
     UNRELATED, /* nothing speaks for it, nothing against */
@@ -61,6 +64,7 @@ void topic_tree_check(const struct topic_node *root)
     assert(children == root->child_count);
 }
 
+/* The child with exactly this level, or NULL. */
 static struct topic_node *find_child(const struct topic_node *parent, struct slice level)
 {
     struct topic_node *child = parent->children;
@@ -70,7 +74,7 @@ static struct topic_node *find_child(const struct topic_node *parent, struct sli
     return child;
 }
 
-/* At the end, so that the proposal has the order in which topics came. */
+/* Adds the child behind the others, so that rules stand in the order in which topics came. */
 static void add_child(struct topic_node *parent, struct topic_node *child)
 {
     assert(child->level != NULL && child != parent);
@@ -134,6 +138,8 @@ static enum likeness best_of(const struct topic_node *parent, const struct topic
     return UNRELATED;
 }
 
+/* Nodes are alike when enough of their children have an alike one on the other side: a third when
+ * both are names, else a half. One pair of children that differs decides against it. */
 static enum likeness compare_children(const struct topic_node *left, const struct topic_node *right,
                                       bool names)
 {
@@ -188,11 +194,13 @@ static bool covers(const struct topic_node *left, const struct topic_node *right
 
 /* --- classes ---------------------------------------------------------------------------------- */
 
+/* One child of the level that is collapsed. */
 struct sibling {
     struct topic_node *node;
     size_t class; /* index of the first sibling of its class */
 };
 
+/* All children of one parent. */
 struct family {
     struct sibling *list;
     size_t count;
@@ -201,6 +209,7 @@ struct family {
     bool named;        /* the filter names this level: all are one class */
 };
 
+/* How many siblings the class has; 0 when all were joined to another class. */
 static size_t class_size(const struct family *family, size_t class)
 {
     assert(class < family->count);
@@ -268,8 +277,9 @@ static void dissolve(struct family *family, size_t class)
     }
 }
 
-/* Objects with other members may stand in one table; a number and a text, or a word of another
- * meaning, had better not, but for the one "all" beside many devices. */
+/* May the class take in `other`, whose topics its pattern would match? Yes for another name of a
+ * thing, and for one odd word beside many names ("all" beside d1, d2, d3, d4). A class of words
+ * takes in only objects: their other members become other columns. */
 static bool may_absorb(const struct family *family, size_t class, const struct topic_node *other)
 {
     const struct topic_node *first = family->list[class].node;
@@ -281,8 +291,9 @@ static bool may_absorb(const struct family *family, size_t class, const struct t
            topic_data_both_objects(first->data, other->data);
 }
 
-/* A class whose pattern would take a sibling's topics takes the sibling as well, or stays a list of
- * words. */
+/* Decides whether a class becomes a pattern. If the pattern would match a sibling's topics, the
+ * sibling joins the class; where it may not, the class is dissolved and keeps a rule for each
+ * word. */
 static void settle_class(struct family *family, size_t class)
 {
     bool names = class_is_names(family, class);
@@ -307,7 +318,7 @@ static void settle_class(struct family *family, size_t class)
     }
 }
 
-/* The largest class that is not settled yet, or the count. */
+/* The largest class of two or more that is not settled yet; family->count when there is none. */
 static size_t next_class(const struct family *family, const bool *settled, size_t *sizes)
 {
     size_t largest = family->count;
@@ -324,7 +335,7 @@ static size_t next_class(const struct family *family, const bool *settled, size_
     return largest;
 }
 
-/* The largest first, for it absorbs the others. */
+/* Settles all classes, the largest first, because a class takes in smaller ones. */
 static void settle(struct family *family)
 {
     bool *settled = memory_alloc((family->count + 1) * sizeof(*settled));
@@ -340,7 +351,7 @@ static void settle(struct family *family)
 
 /* --- merging ---------------------------------------------------------------------------------- */
 
-/* All that stood below `from` stands below `into`; takes `from`. */
+/* Moves everything below `from` to `into`, adds up their data, and frees `from`. */
 static void merge(struct topic_node *into, struct topic_node *from)
 {
     assert(into != from);
@@ -365,8 +376,8 @@ static void merge(struct topic_node *into, struct topic_node *from)
     free(from);
 }
 
-/* One node for each class: the first of its members. First all nodes get their place, then the others
- * are merged into them, because merging frees them. */
+/* One node for each class: the first of its members. First all nodes get their place, then the
+ * others are merged into them, because merging frees them. */
 static void merge_classes(struct topic_node *parent, struct family *family)
 {
     assert(parent->child_count == family->count);
@@ -409,7 +420,7 @@ static void join_things(struct family *family, bool many)
     }
 }
 
-/* Does English call one of them by another word? */
+/* Is the word a plural: "devices", "sensors"? */
 static bool is_plural(const char *word)
 {
     struct buf singular = {0};
@@ -434,13 +445,15 @@ static bool is_first_of_many(const struct family *family, size_t index)
     return many;
 }
 
-/* "{x}", but not "{x...}". */
+/* Does the filter have "{x}" at this level (and not "{x...}")? Then a person says that it
+ * varies. */
 static bool filter_names(const char *filter, size_t depth)
 {
     struct slice level = topic_filter_level(filter, depth);
     return level.length >= 3 && level.data[0] == '{' && level.data[level.length - 2] != '.';
 }
 
+/* Gives each sibling its class. A level that the filter names is one class without comparison. */
 static void sort_family(struct family *family)
 {
     if (family->named) {
@@ -456,7 +469,8 @@ static void sort_family(struct family *family)
     }
 }
 
-/* One level, then those below it: by then it is known which of its nodes are one. */
+/* Collapses the children of `parent`, then the levels below them. `above` is the level of the
+ * parent, "" when it varies, NULL for the root. */
 static void collapse(struct topic_node *parent, const char *above, const char *filter, size_t depth)
 {
     struct family family = {.count = parent->child_count, .above = above};
