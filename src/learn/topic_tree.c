@@ -200,7 +200,6 @@ struct sibling {
     size_t class; /* index of the first sibling of its class */
 };
 
-/* All children of one parent. */
 struct family {
     struct sibling *list;
     size_t count;
@@ -209,7 +208,6 @@ struct family {
     bool named;        /* the filter names this level: all are one class */
 };
 
-/* How many siblings the class has; 0 when all were joined to another class. */
 static size_t class_size(const struct family *family, size_t class)
 {
     assert(class < family->count);
@@ -453,7 +451,6 @@ static bool filter_names(const char *filter, size_t depth)
     return level.length >= 3 && level.data[0] == '{' && level.data[level.length - 2] != '.';
 }
 
-/* Gives each sibling its class. A level that the filter names is one class without comparison. */
 static void sort_family(struct family *family)
 {
     if (family->named) {
