@@ -1,6 +1,22 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The command line from main() to a command: finds the command in the table below, handles the
+ * options that every command takes, and calls it.
+ *
+ *   mqtt2pg [--config FILE] COMMAND [the command's own arguments]
+ *
+ * The common options (--config, --help, --version) may stand before or behind the command, up to
+ * a "--". A new command needs three things: a row in the table, a declaration in commands.h and a
+ * file cli_NAME.c.
+ *
+ * Exit codes are those of enum cli_exit. "mqtt2pg" without a command prints the help to standard
+ * error and fails with CLI_USAGE, so that a script that forgot the command notices; "mqtt2pg
+ * --help" prints the same text to standard output and succeeds.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,8 +25,10 @@
 #include "base/thread.h"
 #include "cli/commands.h"
 
+/* Where the Debian package and the manual page put the configuration. */
 #define CONFIG_FILE_DEFAULT "/etc/mqtt2pg/mqtt2pg.cfg"
 
+/* One row of the table. All strings are literals. */
 struct cli_command {
     const char *name;
     const char *arguments; /* for the usage line */
@@ -19,6 +37,8 @@ struct cli_command {
     int (*run)(const struct cli_call *call);
 };
 
+/* In the order of the help: the service first, then the commands of the first hour (init,
+ * learn), then those that look at a configuration, then those that look at a running service. */
 static const struct cli_command commands[] = {
     {"run", "", "run the service in the foreground",
      "SIGTERM and SIGINT stop it cleanly. SIGHUP reads the configuration again: one with mistakes "
@@ -183,6 +203,7 @@ static const struct cli_command commands[] = {
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
+/* NULL when no command has this name. */
 static const struct cli_command *find_command(const char *name)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
@@ -193,6 +214,7 @@ static const struct cli_command *find_command(const char *name)
     return NULL;
 }
 
+/* The list of commands. `out` is standard output when a person asked for it. */
 static void print_help(FILE *out)
 {
     fprintf(out, "mqtt2pg stores MQTT messages in PostgreSQL: nothing lost, nothing twice.\n\n"
@@ -206,8 +228,10 @@ static void print_help(FILE *out)
                  "  -V, --version       the version\n");
 }
 
+/* `mqtt2pg COMMAND --help`: usage, summary, then the text of the table. */
 static void print_command_help(const struct cli_call *call, const struct cli_command *command)
 {
+    assert(call->name == command->name && call->usage == command->arguments);
     cli_print_usage(call, stdout);
     printf("\n%s\n", command->summary);
     if (command->help[0] != '\0') {
@@ -215,8 +239,10 @@ static void print_command_help(const struct cli_call *call, const struct cli_com
     }
 }
 
+/* Suggests the command whose name is spelled most like it. */
 static int unknown_command(const struct cli_call *call, const char *name)
 {
+    assert(call->name == NULL); /* so cli_usage() points to the list of commands */
     const char *meant =
         text_suggest(slice_of(name), &commands[0].name, COMMAND_COUNT, sizeof(commands[0]));
 
@@ -226,18 +252,20 @@ static int unknown_command(const struct cli_call *call, const char *name)
     return cli_usage(call, "unknown command \"%s\"", name);
 }
 
-/* Everything that was said in front of, between and behind the command's own words. */
+/* The command line, taken apart. All strings are borrowed from argv. */
 struct cli_words {
     const char *config_file;
     bool config_given;
     bool help;
     bool version;
-    const char *missing; /* an option without its value */
+    const char *missing; /* an option without its value; NULL = none */
     char **rest;         /* the command and its arguments, in argv's own array */
-    int count;
+    int count;           /* of `rest`; 0 = no command was given */
 };
 
-/* Everything behind "--" is the command's, and so is a lone "-". */
+/* Sorts argv into the common options and the rest. Behind "--" everything belongs to the
+ * command, even a word like --help. The rest moves to the front of argv[1…], over words that
+ * were read already. */
 static void split_words(int argc, char **argv, struct cli_words *words)
 {
     struct cli_call all = {.count = argc, .arguments = argv};
@@ -262,6 +290,7 @@ static void split_words(int argc, char **argv, struct cli_words *words)
         } else if (!only_words && strcmp(argv[i], "--") == 0) {
             only_words = true;
         } else {
+            assert(words->count < i); /* rest[n] is argv[n + 1]: never ahead of the reading */
             words->rest[words->count++] = argv[i];
         }
     }
@@ -273,7 +302,7 @@ int cli_main(int argc, char **argv)
     const struct cli_command *command = NULL;
     struct cli_call call;
 
-    (void) FAULT("cli.main.begin");
+    (void) FAULT("cli.main.begin"); /* tests stop or kill the process here; not in releases */
     split_words(argc, argv, &words);
     if (words.count > 0) {
         command = find_command(words.rest[0]);
@@ -302,6 +331,9 @@ int cli_main(int argc, char **argv)
         print_help(words.help ? stdout : stderr);
         return words.help ? CLI_DONE : CLI_USAGE;
     }
+    assert(call.count >= 0);
+    /* main() starts with SIGINT and SIGTERM blocked, for the threads of the service. A command has
+     * no thread that waits for them: Ctrl-C has to end it. */
     if (command->run != cli_run) {
         thread_unblock_signals();
     }

@@ -7,7 +7,8 @@
 #ifndef MQTT2PG_CLI_CLI_H
 #define MQTT2PG_CLI_CLI_H
 
-/* Runs what the arguments of main() say; returns the exit code. */
+/* Runs the command that the arguments of main() name. Returns the exit code of the process (enum
+ * cli_exit). Reorders argv, and keeps pointers into it only until it returns. */
 int cli_main(int argc, char **argv);
 
 #endif

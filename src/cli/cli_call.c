@@ -16,6 +16,7 @@ int cli_usage(const struct cli_call *call, const char *format, ...)
 {
     va_list arguments;
 
+    assert((call->name == NULL) == (call->usage == NULL));
     fputs("mqtt2pg: ", stderr);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
@@ -41,13 +42,16 @@ const char *cli_option(const struct cli_call *call, int *at, const char *name)
     if (argument[length] == '=') {
         return argument + length + 1;
     }
+    /* --rules is not --rule */
     if (argument[length] != '\0') {
         return NULL;
     }
+    /* The name is the last word. "" makes the caller refuse the value, whatever it expects. */
     if (*at + 1 >= call->count) {
         return "";
     }
     const char *value = call->arguments[++*at];
+    assert(*at < call->count);
     return value == NULL ? "" : value;
 }
 
@@ -56,7 +60,8 @@ struct generation *cli_load(const struct cli_call *call, FILE *out)
     struct problems problems = {0};
     struct generation *generation = generation_load(call->config_file, NULL, &problems);
 
-    problems_print(&problems, out);
+    assert(generation == NULL || problems.errors == 0);
+    problems_print(&problems, out); /* warnings as well, also when it could be loaded */
     problems_fini(&problems);
     return generation;
 }

@@ -1,4 +1,20 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * cli_check: `check` reports every mistake of the configuration as FILE:LINE: message.
+ *
+ *   (nothing)    reads the file and compiles the rules; connects to nothing
+ *   --database   also looks up each rule's table and columns in the catalog; writes nothing there
+ *   --broker     also connects under a client id of its own and tries each subscription; the broker
+ *                forgets the session when the connection ends
+ *
+ * The command does not end at the first mistake: it prints all, in the order in which it found
+ * them. Warnings are printed and do not change the exit code.
+ *
+ * Exit codes: 0 no mistake; 1 the database or the broker could not be asked, so the rest is not
+ * known; 3 at least one mistake, whatever else happened.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +22,8 @@
 #include "load/rule_check.h"
 #include "mqtt/broker_check.h"
 
-/* Every rule against the catalog. CLI_FAILED when the database can't be asked. */
+/* Compares every rule with the catalog. Mistakes go to `problems`. CLI_FAILED when the database
+ * could not be asked; the rules behind the one that failed are then not compared. */
 static int check_database(const struct generation *generation, struct problems *problems)
 {
     struct pg_connection *connection = pg_connection_new(&generation->config->database);
@@ -24,6 +41,7 @@ static int check_database(const struct generation *generation, struct problems *
         if (rule_check(rule, connection, problems, &failure) == OUTCOME_OK) {
             continue;
         }
+        /* The connection works, so the server has refused this rule: a mistake of the rule. */
         if (pg_is_connected(connection)) {
             problem_error(problems, rule->options->place, rule->name, "%s", failure.message);
             continue;
@@ -31,11 +49,14 @@ static int check_database(const struct generation *generation, struct problems *
         fprintf(stderr, "mqtt2pg: the database could not be asked: %s\n", failure.message);
         exit_code = CLI_FAILED;
     }
+    assert(exit_code == CLI_DONE || exit_code == CLI_FAILED);
     pg_connection_free(connection);
     return exit_code;
 }
 
-/* Every subscription at the broker. CLI_FAILED when the broker can't be asked. */
+/* Tries every subscription at the broker, and the status topic. What the broker refuses goes to
+ * `problems`, with line 0: filters of several rules may be one subscription, so no single line
+ * of the file is to blame. CLI_FAILED when the broker could not be asked. */
 static int check_broker(const struct generation *generation, struct problems *problems)
 {
     const struct config *config = generation->config;
@@ -52,6 +73,7 @@ static int check_broker(const struct generation *generation, struct problems *pr
                report.refused_count);
         printf("%s: it keeps messages for a bridge only within its own limits: %s\n", report.url,
                broker_kind_advice(report.kind));
+        assert(report.refused_count == 0 || report.refused != NULL);
         for (size_t i = 0; i < report.refused_count; i++) {
             problem_error(problems, place, report.refused[i].filter,
                           "the broker refuses this subscription: %s", report.refused[i].reason);
@@ -70,12 +92,15 @@ static int check_broker(const struct generation *generation, struct problems *pr
     return exit_code;
 }
 
+/* The last lines when there is no mistake. Memory is an estimate for sizing a machine: a base,
+ * and the largest message that the rules may have to hold in memory while it is read. */
 static void say_fine(const struct generation *generation, const struct problems *problems,
                      bool database)
 {
     const struct config *config = generation->config;
     int64_t bytes = ruleset_memory_bytes(generation->ruleset, config->broker.max_packet_bytes);
 
+    assert(problems->errors == 0);
     printf("%s: some 20 MB of memory, up to %lld MB while a message of broker.max_packet is read\n",
            config->file, (long long) (bytes / (1024 * 1024)));
     printf("%s: %zu rule%s, no mistakes%s", generation->config->file, generation->ruleset->count,
@@ -86,6 +111,8 @@ static void say_fine(const struct generation *generation, const struct problems 
     printf("\n");
 }
 
+/* Not by way of cli_load(): the mistakes of the file, the database and the broker make one list,
+ * and that list is the result, so it goes to standard output. */
 int cli_check(const struct cli_call *call)
 {
     struct problems problems = {0};
@@ -108,6 +135,7 @@ int cli_check(const struct cli_call *call)
         exit_code = check_database(generation, &problems);
     }
     if (generation != NULL && broker) {
+        /* Also after a database that could not be asked: one run tells both. */
         int broker_code = check_broker(generation, &problems);
         exit_code = exit_code == CLI_DONE ? broker_code : exit_code;
     }

@@ -1,8 +1,22 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * cli_schema: `schema` prints the SQL of the tables, for an administrator who does not let the
+ * service create them.
+ *
+ * First the bridge's own tables, then one `create table` for each rule with `create = true`. The
+ * text comes from the same functions that the service creates its tables with, so both always
+ * agree. It can be run twice: everything says "if not exists".
+ *
+ * Connects to nothing and leaves nothing behind. Exit code 0.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
 #include "cli/commands.h"
 #include "pg/progress.h"
 #include "pg/target.h"
 
+/* A rule without `create` writes a table that somebody else owns: no SQL for it. */
 int cli_schema(const struct cli_call *call)
 {
     struct generation *generation;
