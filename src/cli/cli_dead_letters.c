@@ -1,4 +1,22 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * cli_dead_letters: `dead-letters` lists, shows, retries or removes messages that could not become
+ * rows. Works on the table dead_letter of the bridge's schema, also beside a running service.
+ *
+ *   list, show   read only
+ *   retry        stores the rows and removes the letter in one transaction; a letter that fails again
+ *                stays, with the new reason; publishes and acknowledges nothing
+ *   purge        deletes letters; those that are parked stay, because they still become rows
+ *
+ * Connects to the database, never to the broker. By default only letters of this configuration's
+ * client_id count; a remark on standard error tells of others, so that none is forgotten.
+ *
+ * Exit codes: 0 done, also when there was no letter; 1 the database refused or could not be asked,
+ * a letter of this number does not exist, some letters could not be retried, or nobody confirmed
+ * that all are meant.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,25 +30,30 @@
 #include "load/letter_text.h"
 #include "pg/dead_letter.h"
 
+/* How many letters `list` shows without --limit. */
 #define LIST_LIMIT 1000
-#define LIST_PORTION 50 /* their payloads are in memory at once */
+/* How many letters are read at once. Their payloads are in memory together, and a payload may have
+ * 256 MB. */
+#define LIST_PORTION 50
 
-/* What the words behind `dead-letters` ask for. */
+/* What the words behind `dead-letters` ask for. Texts are borrowed from the command line. */
 struct request {
     struct letter_choice choice;
-    int64_t older_than_ms;
-    int64_t limit; /* of list */
+    int64_t older_than_ms; /* of purge; 0 = of any age */
+    int64_t limit;         /* of list; at least 1 */
     bool json;
     bool all; /* of purge: do not ask */
 };
 
+/* Prints why the server refused a statement; returns CLI_FAILED. */
 static int database_failed(const struct pg_failure *failure)
 {
     fprintf(stderr, "mqtt2pg: the database refused: %s\n", failure->message);
     return CLI_FAILED;
 }
 
-/* Each line as a remark of ours. */
+/* Prints each line to standard error, with "mqtt2pg: " in front. The last line may lack its
+ * newline. */
 static void print_lines(struct buf *lines)
 {
     struct slice left = buf_slice(lines);
@@ -39,12 +62,14 @@ static void print_lines(struct buf *lines)
         const char *end = memchr(left.data, '\n', left.length);
         size_t length = end == NULL ? left.length : (size_t) (end - left.data) + 1;
 
+        assert(length > 0 && length <= left.length);
         fprintf(stderr, "mqtt2pg: %.*s", (int) length, left.data);
         left = slice_make(left.data + length, left.length - length);
     }
 }
 
-/* Letters that the command passes over. */
+/* Says how many letters the command passes over: those of other bridges and, with `of_rules`,
+ * those of rules that this configuration does not have. */
 static void tell_strays(const struct letter_desk *desk, bool of_rules)
 {
     struct buf lines = {0};
@@ -56,6 +81,7 @@ static void tell_strays(const struct letter_desk *desk, bool of_rules)
 
 /* --- list ------------------------------------------------------------------------------------- */
 
+/* Prints letters to standard output: one JSON object or one line for people each. */
 static void print_portion(const struct dead_letter_rows *rows, bool json)
 {
     struct buf out = {0};
@@ -71,6 +97,8 @@ static void print_portion(const struct dead_letter_rows *rows, bool json)
     buf_fini(&out);
 }
 
+/* Reads portion after portion, each behind the id of the last letter. A letter that the service
+ * adds or removes meanwhile is seen or not, but none is printed twice. */
 static int list_letters(const struct letter_desk *desk, const struct request *request)
 {
     struct dead_letter_query query = {.client_id = letter_client_id(desk, &request->choice),
@@ -84,6 +112,7 @@ static int list_letters(const struct letter_desk *desk, const struct request *re
         struct dead_letter_rows rows = {0};
 
         query.limit = left < LIST_PORTION ? (int) left : LIST_PORTION;
+        assert(query.limit > 0); /* 0 would mean all, with all payloads in memory */
         if (dead_letters_read(desk->connection, &query, &rows, &failure) != OUTCOME_OK) {
             return database_failed(&failure);
         }
@@ -107,6 +136,7 @@ static int list_letters(const struct letter_desk *desk, const struct request *re
 
 /* --- show ------------------------------------------------------------------------------------- */
 
+/* Prints everything about one letter, of whatever bridge. CLI_FAILED when it does not exist. */
 static int show_letter(const struct letter_desk *desk, const struct request *request)
 {
     const struct dead_letter_query query = {.id = request->choice.id, .parked = -1, .limit = 1};
@@ -115,6 +145,7 @@ static int show_letter(const struct letter_desk *desk, const struct request *req
     struct buf out = {0};
     int exit_code = CLI_DONE;
 
+    assert(query.id > 0); /* 0 would mean any letter */
     if (dead_letters_read(desk->connection, &query, &rows, &failure) != OUTCOME_OK) {
         return database_failed(&failure);
     }
@@ -132,6 +163,9 @@ static int show_letter(const struct letter_desk *desk, const struct request *req
     return exit_code;
 }
 
+/* Sends the chosen letters through today's rules. Prints the counts when at least one rule was
+ * tried, then what stood in the way. CLI_FAILED when some letters could not be tried; a letter
+ * that is rejected again is no failure of the command. */
 static int retry(const struct letter_desk *desk, const struct request *request)
 {
     struct letter_report report = {.tried = false};
@@ -151,7 +185,8 @@ static int retry(const struct letter_desk *desk, const struct request *request)
     return complete ? CLI_DONE : CLI_FAILED;
 }
 
-/* All dead letters only go when somebody said so: a person at the terminal, or --all. */
+/* Deletes everything only when somebody said so: by an option, or by a "y" at the terminal. A
+ * script without a terminal is refused, and told which options there are. */
 static bool is_meant(const struct request *request)
 {
     char answer[8] = "";
@@ -167,6 +202,7 @@ static bool is_meant(const struct request *request)
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+/* Deletes the chosen letters in one statement. */
 static int purge_letters(const struct letter_desk *desk, const struct request *request)
 {
     const struct dead_letter_query query = {
@@ -177,6 +213,7 @@ static int purge_letters(const struct letter_desk *desk, const struct request *r
     struct pg_failure failure;
     int64_t purged = 0;
 
+    assert(request->older_than_ms >= 0); /* a negative age would reach into the future */
     if (!is_meant(request)) {
         fprintf(stderr, "mqtt2pg: nothing removed\n");
         return CLI_FAILED;
@@ -190,6 +227,8 @@ static int purge_letters(const struct letter_desk *desk, const struct request *r
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+/* A whole number from 1. *id is changed in any case. A number that does not fit becomes
+ * INT64_MAX, which no letter has. */
 static bool parse_id(const char *text, int64_t *id)
 {
     char *end;
@@ -198,6 +237,7 @@ static bool parse_id(const char *text, int64_t *id)
     return *id > 0 && *end == '\0';
 }
 
+/* The words that may follow `dead-letters`, with the options that each one takes. */
 static const struct verb {
     const char *name;
     const char *options; /* that it takes */
@@ -216,6 +256,7 @@ static const char *option(const struct cli_call *call, int *at, const struct ver
     return strstr(verb->options, name) == NULL ? NULL : cli_option(call, at, name);
 }
 
+/* Is `argument` this option without a value, and does the verb take it? */
 static bool is_flag(const char *argument, const struct verb *verb, const char *name)
 {
     return strcmp(argument, name) == 0 && strstr(verb->options, name) != NULL;
@@ -259,9 +300,11 @@ static int parse_request(const struct cli_call *call, const struct verb *verb,
     if (show && request->choice.id == 0) {
         return cli_usage(call, "show needs the number of a dead letter");
     }
+    assert(request->limit > 0 && (!show || request->choice.id > 0));
     return CLI_DONE;
 }
 
+/* NULL when there is no such verb. */
 static const struct verb *find_verb(const char *name)
 {
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -272,6 +315,8 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
+/* The rules are compiled for each verb, because `retry` needs them and `list` tells of letters
+ * whose rule is gone. */
 int cli_dead_letters(const struct cli_call *call)
 {
     const struct verb *verb = call->count == 0 ? NULL : find_verb(call->arguments[0]);

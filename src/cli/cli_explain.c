@@ -1,4 +1,22 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * cli_explain: `explain` shows what would become of one message, given on the command line, or with
+ * --journal of all messages that the journal still holds (explain_journal).
+ *
+ * The lines on standard output are for people and programs: one JSON object a row, or the reason
+ * for which a rule rejects or filters the message (load/explain_lines). Advice goes to standard
+ * error: the nearest rule when none matches, keys that no column takes, times that cannot be right.
+ *
+ * Without --database it connects to nothing and converts for the columns that the rules declare.
+ * With it PostgreSQL stores the rows in a transaction that is rolled back (load/rehearsal). That
+ * leaves behind only what no rollback takes back: numbers taken from sequences, and what a trigger
+ * does outside of the database.
+ *
+ * Exit codes: 0 each matching rule takes or filters the message; 1 a rule rejects it, none matches,
+ * or the database could not be asked; 2 also for a payload that cannot be read.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,16 +36,18 @@
 
 /* What the words behind `explain` ask for. */
 struct request {
-    const char *topic;
+    const char *topic; /* NULL with `journal` */
     struct payload_input payload;
-    bool database;
-    bool verbose;
-    bool journal; /* all of its messages, instead of one */
+    bool database; /* ask PostgreSQL */
+    bool verbose;  /* say how each value came about */
+    bool journal;  /* all of its messages, instead of one */
     struct journal_question question;
 };
 
 /* --- with the database ------------------------------------------------------------------------ */
 
+/* Says on standard error why the rows that are shown are not what PostgreSQL stores, or why none
+ * are shown. */
 static void remark(const struct rule *rule, const struct rehearsal *rehearsal)
 {
     if (rehearsal->fate != REHEARSAL_STORED || rehearsal->sent == 0) {
@@ -48,6 +68,9 @@ static void remark(const struct rule *rule, const struct rehearsal *rehearsal)
     }
 }
 
+/* Rehearses one rule: its lines go to `out`, and *good becomes false unless the message would be
+ * stored or filtered. False when the connection or the server failed: no further rule can be
+ * asked. */
 static bool rehearse_rule(const struct rehearsal_stage *stage, unsigned index,
                           const struct message *message, struct buf *out, bool *good)
 {
@@ -69,7 +92,8 @@ static bool rehearse_rule(const struct rehearsal_stage *stage, unsigned index,
     return asked;
 }
 
-/* Every rule of the list against the tables as they are. */
+/* Rehearses each rule that takes the message, against the tables as they are now. True when each
+ * of them stores or filters it. */
 static bool rehearse_all(const struct generation *generation, struct mapper *mapper,
                          const struct message *message, struct buf *out)
 {
@@ -91,6 +115,7 @@ static bool rehearse_all(const struct generation *generation, struct mapper *map
     for (size_t i = 0; asked && i < count; i++) {
         asked = rehearse_rule(&stage, rules[i], message, out, &good);
     }
+    assert(asked || !good); /* nobody asked is never a good answer */
     pg_connection_free(connection);
     free(rules);
     return good;
@@ -98,6 +123,7 @@ static bool rehearse_all(const struct generation *generation, struct mapper *map
 
 /* --- for people ------------------------------------------------------------------------------- */
 
+/* One line for each {name} of the rule's topic, with the level of this message's topic. */
 static void tell_captures(const struct mapped *mapped)
 {
     const struct rule_topics *topics = &mapped->rule->topics;
@@ -133,6 +159,7 @@ static void tell_conditions(struct mapper *mapper, const struct mapped *mapped)
     }
 }
 
+/* One line for each value: where its expression stands in the file, and what came out. */
 static void tell_columns(const struct mapped *mapped)
 {
     const struct rule *rule = mapped->rule;
@@ -151,6 +178,8 @@ static void tell_columns(const struct mapped *mapped)
     }
 }
 
+/* --verbose: how the rule came to its verdict, on standard error. Conditions are told only when
+ * the payload could be decoded or the rule does not look into it. */
 static void tell(struct mapper *mapper, const struct mapped *mapped)
 {
     const struct rule *rule = mapped->rule;
@@ -169,6 +198,7 @@ static void tell(struct mapper *mapper, const struct mapped *mapped)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+/* No rule matches: names the rule whose topic comes nearest. */
 static void tell_nearest(const struct generation *generation, struct slice topic)
 {
     struct buf advice = {0};
@@ -179,7 +209,8 @@ static void tell_nearest(const struct generation *generation, struct slice topic
     buf_fini(&advice);
 }
 
-/* Only where a column stayed empty, or the rule rejects: else a rule leaves keys out on purpose. */
+/* Names keys of the payload that no column takes, but only where a column stayed empty or the
+ * rule rejects the message. Otherwise the rule leaves those keys out on purpose. */
 static void tell_not_taken(const struct mapped *mapped)
 {
     struct buf keys = {0};
@@ -197,6 +228,7 @@ static void tell_not_taken(const struct mapped *mapped)
     buf_fini(&keys);
 }
 
+/* Says which columns have a time long ago or in the future. */
 static void tell_odd_times(const struct mapped *mapped)
 {
     struct buf odd = {0};
@@ -205,14 +237,17 @@ static void tell_odd_times(const struct mapped *mapped)
         explain_append_odd_times(&odd, mapped);
     }
     for (const char *line = buf_string(&odd); *line != '\0';) {
-        int length = (int) strcspn(line, "\n") + 1; /* each line ends in one */
+        int length = (int) strcspn(line, "\n") + 1; /* with its newline */
 
+        assert(line[length - 1] == '\n');
         fprintf(stderr, "mqtt2pg: %.*s", length, line);
         line += length;
     }
     buf_fini(&odd);
 }
 
+/* Prints what each rule makes of the message. The mapper's list is valid until its next call:
+ * rehearse_all() maps the message again, so it comes last. */
 static int explain_message(const struct generation *generation, const struct message *message,
                            const struct request *request)
 {
@@ -222,6 +257,7 @@ static int explain_message(const struct generation *generation, const struct mes
     size_t count = mapper_map(mapper, message, &list);
     bool good = count > 0;
 
+    assert(request->topic != NULL && !request->journal);
     for (size_t i = 0; request->verbose && i < count; i++) {
         tell(mapper, &list[i]);
     }
@@ -245,7 +281,7 @@ static int explain_message(const struct generation *generation, const struct mes
     return good ? CLI_DONE : CLI_FAILED;
 }
 
-/* One option of `--journal`. False when it is something else. */
+/* Reads one of the options that go with --journal. False when the argument is something else. */
 static bool parse_question(const struct cli_call *call, int *at, struct request *request,
                            int *exit_code)
 {
@@ -267,7 +303,8 @@ static bool parse_question(const struct cli_call *call, int *at, struct request 
     return true;
 }
 
-/* What the payload is. False when it is something else. */
+/* Reads one of the options that say where the payload is, and in which form. False when the
+ * argument is something else. */
 static bool parse_payload(const struct cli_call *call, int *at, struct request *request)
 {
     const char *value;
@@ -284,7 +321,7 @@ static bool parse_payload(const struct cli_call *call, int *at, struct request *
     return true;
 }
 
-/* Do the arguments go together? */
+/* Refuses arguments that do not go together: CLI_DONE or CLI_USAGE. */
 static int check_request(const struct cli_call *call, const struct request *request)
 {
     const struct journal_question *question = &request->question;
@@ -307,7 +344,8 @@ static int check_request(const struct cli_call *call, const struct request *requ
                : cli_usage(call, "a topic and at most one payload are wanted");
 }
 
-/* A payload may begin with "-", like -5: only what is an option of ours is one. */
+/* Reads the arguments. A payload may begin with "-", like -5: only the names of our options are
+ * options, and those of --journal only where no topic came before them. */
 static int parse_request(const struct cli_call *call, struct request *request)
 {
     int exit_code = CLI_DONE;
@@ -335,6 +373,7 @@ static int parse_request(const struct cli_call *call, struct request *request)
     return exit_code == CLI_DONE ? check_request(call, request) : exit_code;
 }
 
+/* The message is one that a broker could have sent now: QoS 1, not retained. */
 int cli_explain(const struct cli_call *call)
 {
     struct generation *generation;
@@ -350,6 +389,7 @@ int cli_explain(const struct cli_call *call)
     if (request.journal) {
         return explain_journal(call, &request.question);
     }
+    assert(request.topic != NULL); /* check_request() wants one without --journal */
     message.topic = slice_of(request.topic);
     if (!topic_is_publishable(message.topic)) {
         return cli_usage(call, "\"%s\" is no topic that a message can have", request.topic);

@@ -1,8 +1,19 @@
 /*
  * cli_gaps: lists and acknowledges spans of time from which messages may be missing.
  *
+ * The service writes a gap into the table gap of its schema when it knows that messages may have
+ * been lost, for example because the broker forgot its session. Until somebody acknowledges the
+ * gap, the status page, `status` and the metric report it. `ack` sets acknowledged_at; the row
+ * stays.
+ *
+ * Connects to the database, never to the broker. Only gaps of this configuration's client_id count.
+ *
+ * Exit codes: 0 done, also when there is no gap; 1 the database refused or could not be asked, or
+ * no gap of this number waits for an acknowledgment.
+ *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +22,8 @@
 #include "cli/commands.h"
 #include "pg/gaps.h"
 
+/* Appends "2026-11-23 03:29:30Z", without the fraction, or a "?" as wide as that when nobody
+ * knows the time (0). */
 static void append_moment(struct buf *out, int64_t time_us)
 {
     struct buf text = {0};
@@ -24,6 +37,7 @@ static void append_moment(struct buf *out, int64_t time_us)
     buf_fini(&text);
 }
 
+/* Appends one gap. -1 messages: nobody knows how many are missing. */
 static void append_line(struct buf *out, const struct gap_row *gap)
 {
     buf_printf(out, "%6" PRId64 "  ", gap->id);
@@ -43,12 +57,14 @@ static void append_line(struct buf *out, const struct gap_row *gap)
     buf_append_text(out, "\n");
 }
 
+/* Prints why the server refused; returns CLI_FAILED. */
 static int refused(const struct pg_failure *failure)
 {
     fprintf(stderr, "mqtt2pg: the database refused: %s\n", failure->message);
     return CLI_FAILED;
 }
 
+/* Prints a line for each gap, the oldest first, at most 1000. */
 static int list_gaps(struct pg_connection *connection, struct gap_query query)
 {
     struct gap_rows rows = {0};
@@ -72,11 +88,14 @@ static int list_gaps(struct pg_connection *connection, struct gap_query query)
     return CLI_DONE;
 }
 
+/* Acknowledges gap query.id, or with 0 all of them. A number that changes nothing is a failure:
+ * somebody meant a gap that is not there, or somebody else was faster. */
 static int acknowledge(struct pg_connection *connection, struct gap_query query)
 {
     struct pg_failure failure;
     int64_t count = 0;
 
+    assert(query.id >= 0);
     if (gaps_acknowledge(connection, &query, &count, &failure) != OUTCOME_OK) {
         return refused(&failure);
     }
@@ -89,6 +108,7 @@ static int acknowledge(struct pg_connection *connection, struct gap_query query)
     return query.id == 0 || count > 0 ? CLI_DONE : CLI_FAILED;
 }
 
+/* A whole number from 1. *id is changed in any case. */
 static bool parse_id(const char *text, int64_t *id)
 {
     char *end;
@@ -97,6 +117,7 @@ static bool parse_id(const char *text, int64_t *id)
     return *id > 0 && *end == '\0';
 }
 
+/* `list`, `list --all`, `ack ID` or `ack --all`; nothing else is accepted. */
 int cli_gaps(const struct cli_call *call)
 {
     bool list = call->count > 0 && strcmp(call->arguments[0], "list") == 0;
@@ -111,6 +132,7 @@ int cli_gaps(const struct cli_call *call)
     if ((!list && !ack) || call->count > 2 || (list && call->count == 2 && !all)) {
         return cli_usage(call, "list, or ack with the number of a gap, is wanted");
     }
+    assert(list != ack);
     if (ack && !all && (call->count < 2 || !parse_id(call->arguments[1], &query.id))) {
         return cli_usage(call, "ack wants the number of a gap, or --all");
     }

@@ -1,4 +1,20 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * cli_journal: `journal` looks into the journal on disk: `info` its numbers, `dump` its messages,
+ * `verify` whether all of it can be read.
+ *
+ * Opens the journal read-only, without its lock, so it works beside a running service and changes
+ * nothing: not even damaged bytes are copied aside. Connects to nothing. The configuration only
+ * says where the journal is.
+ *
+ * `dump` prints one JSON object a message, in the order of their sequences, those that are stored
+ * already included. Records that are no messages have a "kind" of their own: a gap, or the head of
+ * a message that was too large.
+ *
+ * Exit codes: 0 done; 1 the journal cannot be opened or read to its end, or `verify` found damage.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -6,11 +22,13 @@
 #include "cli/commands.h"
 #include "journal/journal_reader.h"
 
+/* One line of `info`: a name in a column of 18, then its value. */
 static void print_line(const char *name, const char *value)
 {
     printf("%-18s %s\n", name, value);
 }
 
+/* A line with a number, such as 1,234,567. */
 static void print_count(const char *name, uint64_t count)
 {
     struct buf text = {0};
@@ -20,6 +38,7 @@ static void print_count(const char *name, uint64_t count)
     buf_fini(&text);
 }
 
+/* A line with a time (microseconds since 1970), "-" for 0, which means that there is none. */
 static void print_time(const char *name, int64_t time_us)
 {
     struct buf text = {0};
@@ -31,6 +50,7 @@ static void print_time(const char *name, int64_t time_us)
     buf_fini(&text);
 }
 
+/* A line with the bytes in use and the limit, such as "64MB of 10GB". */
 static void print_size(const char *name, int64_t bytes, int64_t max_bytes)
 {
     struct buf text = {0};
@@ -42,7 +62,7 @@ static void print_size(const char *name, int64_t bytes, int64_t max_bytes)
     buf_fini(&text);
 }
 
-/* Only where there is something. */
+/* The damaged bytes that the service has copied to damaged/. No line when there are none. */
 static void print_set_aside(const struct journal_info *info)
 {
     struct buf text = {0};
@@ -56,6 +76,8 @@ static void print_set_aside(const struct journal_info *info)
     buf_fini(&text);
 }
 
+/* Prints where the journal stands. `stored up to` is the position that the service wrote last:
+ * PostgreSQL has every message up to it, and may have more. */
 static int show_info(struct journal *journal, const char *directory)
 {
     struct journal_info info;
@@ -75,7 +97,8 @@ static int show_info(struct journal *journal, const char *directory)
     return CLI_DONE;
 }
 
-/* Payloads are shown as text where they are text; everything else in hexadecimal. */
+/* Appends the member "payload" when the payload is text that JSON can hold, else "payload_hex".
+ * NUL is UTF-8, but jsonb does not take it. */
 static void append_payload(struct buf *out, struct slice payload)
 {
     if (text_is_utf8(payload) && !text_has_nul(payload)) {
@@ -90,6 +113,7 @@ static void append_payload(struct buf *out, struct slice payload)
     buf_append_text(out, "\"");
 }
 
+/* The value of "kind" for a record. */
 static const char *kind_name(const struct message *message)
 {
     switch (message->kind) {
@@ -103,6 +127,8 @@ static const char *kind_name(const struct message *message)
     return "unknown";
 }
 
+/* Prints one record as a line of JSON. `out` is only room to build the line in, kept from call
+ * to call. */
 static void print_message(struct buf *out, const struct message *message)
 {
     buf_reset(out);
@@ -122,7 +148,9 @@ static void print_message(struct buf *out, const struct message *message)
     fwrite(out->data, 1, out->length, stdout);
 }
 
-/* Reads everything; prints each message when `dump`. Counts what is missing. */
+/* Reads everything; prints each message when `dump`. Adds to *messages and to *missing, the
+ * messages of damaged places, which are named on standard error. False when reading failed
+ * before the end; the end is where the journal ended when the reader came there. */
 static bool read_all(struct journal *journal, bool dump, uint64_t *messages, uint64_t *missing)
 {
     struct journal_reader *reader = journal_reader_new(journal);
@@ -145,6 +173,7 @@ static bool read_all(struct journal *journal, bool dump, uint64_t *messages, uin
             }
         }
     }
+    assert(read == JOURNAL_READ_END || read == JOURNAL_READ_FAILED);
     if (read == JOURNAL_READ_FAILED) {
         fprintf(stderr, "mqtt2pg: the journal can't be read: %s\n", next.error.text);
     }
@@ -153,6 +182,7 @@ static bool read_all(struct journal *journal, bool dump, uint64_t *messages, uin
     return read == JOURNAL_READ_END;
 }
 
+/* Damage is told and does not make the dump fail: what can be read is worth having. */
 static int dump(struct journal *journal)
 {
     uint64_t messages = 0, missing = 0;
@@ -160,6 +190,7 @@ static int dump(struct journal *journal)
     return read_all(journal, true, &messages, &missing) ? CLI_DONE : CLI_FAILED;
 }
 
+/* Damage is what it looks for: each damaged message makes it fail. */
 static int verify(struct journal *journal)
 {
     uint64_t messages = 0, missing = 0;
@@ -170,6 +201,7 @@ static int verify(struct journal *journal)
     return complete && missing == 0 ? CLI_DONE : CLI_FAILED;
 }
 
+/* Opens the journal and runs one of the three words, which cli_journal() has checked. */
 static int look(const struct generation *generation, const char *what)
 {
     struct journal_options options = generation->config->journal;
@@ -185,6 +217,7 @@ static int look(const struct generation *generation, const char *what)
     if (strcmp(what, "info") == 0) {
         exit_code = show_info(journal, options.directory);
     } else {
+        assert(strcmp(what, "dump") == 0 || strcmp(what, "verify") == 0);
         exit_code = strcmp(what, "dump") == 0 ? dump(journal) : verify(journal);
     }
     journal_close(journal);
