@@ -3,8 +3,8 @@
  * rows. Works on the table dead_letter of the bridge's schema, also beside a running service.
  *
  *   list, show   read only
- *   retry        stores the rows and removes the letter in one transaction; a letter that fails again
- *                stays, with the new reason; publishes and acknowledges nothing
+ *   retry        stores the rows and removes the letter in one transaction; a letter that fails
+ *                again stays, with the new reason; publishes and acknowledges nothing
  *   purge        deletes letters; those that are parked stay, because they still become rows
  *
  * Connects to the database, never to the broker. By default only letters of this configuration's

@@ -1,4 +1,20 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * cli_learn: `learn` listens to a broker without storing, and prints a configuration for what came,
+ * or with --sql the tables that go with it.
+ *
+ * Connects to the broker only, under a client id of its own and without a session: nothing is
+ * stored, acknowledged or published, and the broker keeps nothing. The proposal goes to standard
+ * output, progress and remarks to standard error, so that the output can be sent to a file.
+ *
+ * Ctrl-C ends the listening, not the command: what came until then is proposed.
+ *
+ * Exit codes: 0 something is proposed; 1 the broker could not be asked, no message came, or all
+ * payloads were empty; 3 also when the configuration that names the broker has mistakes outside of
+ * its rules, which are not read.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,20 +26,24 @@
 #include "load/rule.h"
 #include "pg/target.h"
 
+/* Without --for. Devices often report every ten seconds or more often: each is heard twice. */
 #define LISTEN_MS_DEFAULT 30000
 
-/* What the words behind `learn` ask for, and the settings that they lead to. */
+/* What the words behind `learn` ask for, and the settings that they lead to. Texts are borrowed
+ * from the command line. */
 struct learning {
-    const char *topic;  /* as it was typed, in the language of rules */
-    const char *broker; /* --broker; NULL = as configured */
-    int64_t listen_ms;
-    bool sql;
-    const char *file; /* the configuration; NULL = none is there */
-    struct config *config;
+    const char *topic;     /* as it was typed, in the language of rules */
+    const char *broker;    /* --broker; NULL = as configured */
+    int64_t listen_ms;     /* more than 0 */
+    bool sql;              /* print the tables, not the configuration */
+    const char *file;      /* the configuration; NULL = none is there */
+    struct config *config; /* owned; its rules are not read */
 };
 
 /* --- printing --------------------------------------------------------------------------------- */
 
+/* The comment at the top of the proposal: from how much it was learned, what to do next, and
+ * what was left out because of a limit. */
 static void append_head(const struct lesson *lesson, struct buf *out)
 {
     buf_append_text(out, "# Proposed by mqtt2pg learn, out of ");
@@ -39,8 +59,11 @@ static void append_head(const struct lesson *lesson, struct buf *out)
     buf_append_text(out, "\n");
 }
 
+/* The settings outside of the rules: those of the configuration that was read, word for word, or
+ * a small set to be completed when there is none or --broker names another broker. */
 static void append_settings(const struct learning *learning, struct buf *out)
 {
+    assert(learning->config != NULL);
     if (learning->broker == NULL && learning->file != NULL) {
         config_append_given(learning->file, out);
     } else {
@@ -54,7 +77,9 @@ static void append_settings(const struct learning *learning, struct buf *out)
     buf_append_text(out, "\n");
 }
 
-/* The table of a rule, through the same code that creates it. */
+/* Appends the SQL of one proposed rule's table, from the same function that creates tables. The
+ * rule is compiled for it, without the columns that are proposed as comments only. False when it
+ * does not compile; the reason is printed. */
 static bool append_table(const struct proposed_rule *proposed, struct buf *out)
 {
     struct option_text topic = {.text = proposed->topic};
@@ -76,6 +101,7 @@ static bool append_table(const struct proposed_rule *proposed, struct buf *out)
                 .name = proposed->columns[i].name, .expression = proposed->columns[i].expression};
         }
     }
+    assert(options.column_count <= proposed->column_count);
     rule = rule_compile(&options, &problems);
     if (rule != NULL) {
         buf_printf(out, "\n-- %s\n", proposed->topic);
@@ -88,6 +114,7 @@ static bool append_table(const struct proposed_rule *proposed, struct buf *out)
     return rule != NULL;
 }
 
+/* Prints what is proposed. CLI_FAILED when no message had a payload, or a table has no SQL. */
 static int print_proposal(const struct learning *learning, struct lesson *lesson)
 {
     struct proposal *proposal = lesson_propose(lesson);
@@ -118,6 +145,7 @@ static int print_proposal(const struct learning *learning, struct lesson *lesson
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+/* Reads the arguments: CLI_DONE or CLI_USAGE. */
 static int parse_request(const struct cli_call *call, struct learning *learning)
 {
     const char *value;
@@ -141,10 +169,14 @@ static int parse_request(const struct cli_call *call, struct learning *learning)
     if (learning->topic == NULL) {
         return cli_usage(call, "a topic filter is wanted, like 'devices/#'");
     }
+    assert(learning->listen_ms > 0);
     return CLI_DONE;
 }
 
-/* The broker's settings. Who has no configuration yet gets the defaults. */
+/* Reads the settings outside of the rules. Without a configuration, which a newcomer does not
+ * have, every setting has its default; a file named by --config must be there. --broker replaces
+ * the URL, so user name and certificates still come from the file. False: the mistakes are
+ * printed. */
 static bool load_settings(struct learning *learning, const struct cli_call *call)
 {
     bool there = call->config_given || access(call->config_file, F_OK) == 0;
@@ -163,6 +195,7 @@ static bool load_settings(struct learning *learning, const struct cli_call *call
     return good;
 }
 
+/* The arguments are checked in full before anything is read or connected to. */
 int cli_learn(const struct cli_call *call)
 {
     struct learning learning = {.listen_ms = LISTEN_MS_DEFAULT};

@@ -1,6 +1,17 @@
 /*
  * cli_replay: `replay`, which says first what the journal has, and refuses to double rows.
  *
+ *   read the position of an unfinished replay ─▶ count, storing nothing ─▶ say what was found
+ *     ─▶ refuse when rows would be doubled ─▶ store in batches (load/replay)
+ *
+ * Opens the journal read-only and connects to the database, also beside a running service. Stores
+ * rows of one rule, and its own position in the table replay of the bridge's schema: the same
+ * command goes on there after an interruption. Publishes and acknowledges nothing; a message that
+ * PostgreSQL refuses is reported and becomes no dead letter, because the journal still has it.
+ *
+ * Exit codes: 0 replayed, or counted with --dry-run; 1 refused, the journal or the database could
+ * not be read, there is no such rule, or its table does not work.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
@@ -17,23 +28,25 @@
 #include "map/compare.h"
 #include "pg/pg_quote.h"
 
-/* What the words behind `replay` ask for. */
+/* What the words behind `replay` ask for. Times in microseconds since 1970, both included. */
 struct request {
-    const char *rule;
-    int64_t from_us, to_us;
-    bool dry_run;
+    const char *rule;       /* its name; borrowed from the command line */
+    int64_t from_us, to_us; /* when the messages were received */
+    bool dry_run;           /* count, store nothing */
     bool duplicates_are_fine;
 };
 
-/* All that a replay stands on. */
+/* Everything a replay works with. Borrowed from replay_with(), except `state`. */
 struct stage {
     const struct request *request;
     struct generation *generation;
     struct replay_options options;
     struct rule_targets *targets;
-    struct replay_state state;
+    struct replay_state state; /* of an unfinished replay of this rule, if there is one */
 };
 
+/* Prints why the database refused; returns CLI_FAILED. 42P01 is undefined_table: the bridge's
+ * schema may be older than `replay`. */
 static int failed(const struct pg_failure *failure)
 {
     fprintf(stderr, "mqtt2pg: %s\n", failure->message);
@@ -44,6 +57,7 @@ static int failed(const struct pg_failure *failure)
     return CLI_FAILED;
 }
 
+/* Appends `before`, then the time in RFC 3339. */
 static void print_time(struct buf *out, const char *before, int64_t time_us)
 {
     buf_append_text(out, before);
@@ -52,7 +66,8 @@ static void print_time(struct buf *out, const char *before, int64_t time_us)
 
 /* --- before it begins ------------------------------------------------------------------------- */
 
-/* What the journal has for the rule, in one sentence. */
+/* Prints in one sentence what the journal has for the rule. Flushed at once, because storing may
+ * take minutes. */
 static void print_found(const struct stage *stage, const struct replay_counts *counts)
 {
     struct buf out = {0};
@@ -70,7 +85,7 @@ static void print_found(const struct stage *stage, const struct replay_counts *c
     buf_fini(&out);
 }
 
-/* Appends the name of the table's first column with a time that the rule feeds. */
+/* Appends the name of the first column with a time that the rule feeds. False: there is none. */
 static bool append_time_column(struct buf *sql, const struct row_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
@@ -83,7 +98,10 @@ static bool append_time_column(struct buf *sql, const struct row_plan *plan)
     return false;
 }
 
-/* Does the table have rows of that time, or any where no column tells the time? */
+/* *found: does the table have rows whose first time column lies in the span of these messages?
+ * Without such a column any row counts. The times of `counts` are PostgreSQL's: microseconds
+ * since 2000. They go into the query as numbers that we made, so nothing of a message gets into
+ * the SQL. */
 static enum outcome find_rows(const struct stage *stage, const struct replay_counts *counts,
                               bool *found, struct pg_failure *failure)
 {
@@ -92,6 +110,7 @@ static enum outcome find_rows(const struct stage *stage, const struct replay_cou
     struct buf sql = {0};
     struct buf column = {0};
 
+    assert(target->table != NULL && target->plan != NULL); /* a rule with `sql` has no table */
     buf_append_text(&sql, "select exists (select from ");
     pg_quote_identifier(&sql, slice_of(target->table->shape->schema));
     buf_append_text(&sql, ".");
@@ -113,7 +132,9 @@ static enum outcome find_rows(const struct stage *stage, const struct replay_cou
     return outcome;
 }
 
-/* Would rows be doubled? A replay that goes on has stored rows itself. */
+/* Refuses a replay that would add rows a second time. Rows cannot be doubled when on_conflict
+ * keeps or replaces them, and a replay that goes on where it was has stored those rows itself. A
+ * rule with its own `sql` may do anything, so it is refused without a look. */
 static int refuse_duplicates(const struct stage *stage, const struct replay_counts *counts)
 {
     const struct rule_options *rule = stage->options.ruleset->rules[stage->options.rule]->options;
@@ -141,11 +162,14 @@ static int refuse_duplicates(const struct stage *stage, const struct replay_coun
 
 /* --- replaying -------------------------------------------------------------------------------- */
 
+/* Stores the rows. A new replay notes its span of time first, so that going on later means the
+ * same messages, whatever "now" is then. */
 static int run(struct stage *stage)
 {
     struct replay_counts counts;
     struct pg_failure failure;
 
+    assert(!stage->request->dry_run);
     if (!stage->state.found && replay_begin(&stage->options, &failure) != OUTCOME_OK) {
         return failed(&failure);
     }
@@ -162,12 +186,14 @@ static int run(struct stage *stage)
     return CLI_DONE;
 }
 
-/* Counts first, without storing, so that nothing begins that is then refused. */
+/* Counts first, without storing, so that nothing begins that is refused afterwards. An
+ * unfinished replay goes on with its own span of time; --from and --to do not count then. */
 static int count_and_run(struct stage *stage)
 {
     struct replay_counts counts;
     struct pg_failure failure;
 
+    assert(stage->options.target != NULL && stage->options.target->plan != NULL);
     if (replay_read(&stage->options, &stage->state, &failure) != OUTCOME_OK) {
         return failed(&failure);
     }
@@ -191,6 +217,8 @@ static int count_and_run(struct stage *stage)
     return exit_code != CLI_DONE || stage->request->dry_run ? exit_code : run(stage);
 }
 
+/* Fills options.rule and options.target. Reads the tables of all rules and the values that
+ * `recall` keeps, because the mapper needs both as the service has them. */
 static int find_rule(struct stage *stage)
 {
     const struct ruleset *ruleset = stage->generation->ruleset;
@@ -219,6 +247,7 @@ static int find_rule(struct stage *stage)
     return CLI_DONE;
 }
 
+/* Connects and replays. Borrows all three; frees what it makes in reverse order. */
 static int replay_with(struct generation *generation, const struct request *request,
                        struct journal *journal)
 {
@@ -253,7 +282,7 @@ static int replay_with(struct generation *generation, const struct request *requ
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-/* A time, or how long ago. */
+/* A time like "2026-11-23 03:29", or how long ago, like "2h". Microseconds since 1970. */
 static bool read_time(const char *text, int64_t *time_us)
 {
     int64_t ago_ms;
@@ -264,6 +293,8 @@ static bool read_time(const char *text, int64_t *time_us)
     return compare_reads_time(slice_of(text), time_us);
 }
 
+/* Reads the arguments: CLI_DONE or CLI_USAGE. A span that ends before it begins is legal: no
+ * message is in it. */
 static int parse_request(const struct cli_call *call, struct request *request)
 {
     for (int i = 0; i < call->count; i++) {
@@ -290,6 +321,7 @@ static int parse_request(const struct cli_call *call, struct request *request)
                                                              : cli_usage(call, "which rule?");
 }
 
+/* Without --from and --to: everything that was received until now. */
 int cli_replay(const struct cli_call *call)
 {
     struct request request = {.from_us = 0, .to_us = clock_wall_us()};
@@ -305,7 +337,8 @@ int cli_replay(const struct cli_call *call)
         return CLI_CONFIGURATION;
     }
     struct journal_options options = generation->config->journal;
-    options.read_only = true;
+    assert(request.rule != NULL && request.rule[0] != '\0');
+    options.read_only = true; /* the service may hold its lock */
     if (journal_open(&journal, &options, &error) == OUTCOME_OK) {
         exit_code = replay_with(generation, &request, journal);
         journal_close(journal);

@@ -1,10 +1,19 @@
 /*
- * `mqtt2pg status`: asks the running service for /status.json and says it in text.
+ * cli_status: `status` asks the running service for /status.json and shows it as text.
  *
- * Rates are the difference of two answers a second apart.
+ * Rates are the difference of two answers a second apart, so `status` takes a second. --json prints
+ * the service's answer as it is. --watch asks again every second and waits for a service that is
+ * away; on a terminal it draws in place (screen). --alive asks /healthz only.
+ *
+ * Connects to http.listen and to nothing else; leaves nothing behind. Of the configuration only
+ * that address counts, and without a configuration the default address.
+ *
+ * Exit codes: 0 the service is ready, no rule is parked, no gap waits to be acknowledged (--alive:
+ * it answers; --watch: Ctrl-C has ended it); 1 otherwise, also when nobody answers.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +27,16 @@
 #include "cli/status_text.h"
 #include "decode/json_scan.h"
 
+/* Between two questions, in milliseconds. Whole seconds only. */
 #define INTERVAL_MS 1000
 
+/* What the words behind `status` ask for, and what standard output can show. */
 struct options {
-    bool alive; /* only whether it is there */
+    bool alive; /* only whether it answers */
     bool json;
     bool watch;
-    bool terminal;
-    bool colour;
+    bool terminal; /* standard output is one */
+    bool colour;   /* never without a terminal */
 };
 
 /* One answer of the service. */
@@ -38,6 +49,8 @@ struct answer {
 
 /* --- asking --- */
 
+/* Asks once; replaces everything in *answer. On failure its root is NULL, so that no rate is
+ * computed from it. OUTCOME_RETRY also for an answer of a program that is not mqtt2pg. */
 static enum outcome ask(const char *listen, const char *path, struct answer *answer,
                         struct error *error)
 {
@@ -58,14 +71,18 @@ static enum outcome ask(const char *listen, const char *path, struct answer *ans
         node_member(answer->root, slice_of("health")) == NULL) {
         return error_set(error, OUTCOME_RETRY, "what answers there is no mqtt2pg");
     }
+    assert(answer->root != NULL);
     return OUTCOME_OK;
 }
 
+/* Shows the answer `now`. Rates need an answer `before`; without one (root NULL) they are 0.
+ * Watching without a terminal, an empty line separates the pictures. */
 static void print(const struct options *options, const struct answer *now,
                   const struct answer *before)
 {
     struct buf out = {0};
 
+    assert(now->root != NULL && (before->root == NULL || before->at_ms <= now->at_ms));
     if (options->json) {
         buf_append_slice(&out, buf_slice(&now->body));
     } else {
@@ -83,7 +100,8 @@ static void print(const struct options *options, const struct answer *now,
     buf_fini(&out);
 }
 
-/* In place of the status, in the same place. */
+/* While watching: shows the reason where the status would be. Without a terminal, and for
+ * programs that read --json, on standard error. */
 static void print_failure(const struct options *options, const struct error *error)
 {
     struct buf out = {0};
@@ -97,6 +115,7 @@ static void print_failure(const struct options *options, const struct error *err
     buf_fini(&out);
 }
 
+/* A signal ends the sleep early. */
 static void sleep_interval(void)
 {
     const struct timespec interval = {.tv_sec = INTERVAL_MS / 1000};
@@ -104,6 +123,7 @@ static void sleep_interval(void)
     nanosleep(&interval, NULL);
 }
 
+/* Set by SIGINT and SIGTERM while watching. */
 static volatile sig_atomic_t interrupted;
 
 static void interrupt(int signal)
@@ -112,7 +132,8 @@ static void interrupt(int signal)
     interrupted = 1;
 }
 
-/* Until it is interrupted, or nobody reads any more. A service that goes away is waited for. */
+/* Shows the status every second until it is interrupted, or nobody reads any more. Waits for a
+ * service that goes away. `answers` are used in turn: the newest and the one before. */
 static int watch(const char *listen, const struct options *options, struct answer answers[2])
 {
     const char *path = options->json ? "/status.json" : "/status.json?history=0";
@@ -122,6 +143,7 @@ static int watch(const char *listen, const struct options *options, struct answe
     sigaction(SIGINT, &(struct sigaction){.sa_handler = interrupt}, NULL);
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = interrupt}, NULL);
     while (!interrupted && ferror(stdout) == 0) {
+        assert(current == 0 || current == 1);
         if (ask(listen, path, &answers[current], &error) == OUTCOME_OK) {
             print(options, &answers[current], &answers[1 - current]);
             current = 1 - current;
@@ -138,6 +160,8 @@ static int watch(const char *listen, const struct options *options, struct answe
     return interrupted ? CLI_DONE : CLI_FAILED;
 }
 
+/* Shows the status once. The history of the page is large and not shown: history=0 leaves it
+ * out. */
 static int once(const char *listen, const struct options *options, struct answer answers[2])
 {
     struct error error;
@@ -161,7 +185,8 @@ static int once(const char *listen, const struct options *options, struct answer
     return status_text_is_fine(answers[1].root) ? CLI_DONE : CLI_FAILED;
 }
 
-/* For a supervisor: a service that waits for its database is alive. */
+/* For a supervisor, which must not restart a service that only waits for its database. /healthz
+ * says 200 in that case. */
 static int alive(const char *listen, struct buf *body)
 {
     struct error error;
@@ -174,8 +199,7 @@ static int alive(const char *listen, struct buf *body)
     return status == 200 ? CLI_DONE : CLI_FAILED;
 }
 
-/* Only where to ask is wanted: a mistake elsewhere, such as a password file that this user may not
- * read, is no hindrance. */
+/* Asks the service at `listen`, which may be NULL or empty: then it serves no pages. */
 static int run_with(const char *listen, const struct options *options)
 {
     struct answer answers[2] = {{.arena = arena_new(65536)}, {.arena = arena_new(65536)}};
@@ -196,6 +220,8 @@ static int run_with(const char *listen, const struct options *options)
     return exit_code;
 }
 
+/* Asks at the configuration's http.listen. A mistake in the rules, or a password file that this
+ * user may not read, is no hindrance: only the address is wanted. */
 static int ask_configured(const struct cli_call *call, const struct options *options)
 {
     struct problems problems = {0};
@@ -212,6 +238,7 @@ static int ask_configured(const struct cli_call *call, const struct options *opt
     return exit_code;
 }
 
+/* Colours only on a terminal, and not when the variable NO_COLOR has a value. */
 int cli_status(const struct cli_call *call)
 {
     struct options options = {0};

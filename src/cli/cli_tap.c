@@ -1,8 +1,19 @@
 /*
- * cli_tap: `mqtt2pg tap`, a rule's live messages, asked of the running service once a second.
+ * cli_tap: `tap`, a rule's live messages, asked of the running service once a second.
+ *
+ * The service maps messages of its journal with the rules of the configuration file as the file is
+ * now, and answers with the messages and the rows that they become. `tap` asks where the last
+ * answer ended (`next`). The service limits how much one answer holds and how often it may be
+ * asked: when it says 429, somebody else taps too, and the next second is early enough.
+ *
+ * Connects to http.listen and to nothing else; wants http.admin = true. Nothing is stored.
+ *
+ * Exit codes: 0 the wanted number of messages was shown, or Ctrl-C; 1 the service does not answer
+ * or refuses.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,15 +26,18 @@
 #include "cli/commands.h"
 #include "decode/json_scan.h"
 
+/* HTTP status 429, Too Many Requests (RFC 6585). */
 enum { TOO_OFTEN = 429 };
 
+/* What the words behind `tap` ask for, and how far it is. */
 struct tap_call {
-    const char *rule;
-    int64_t count; /* messages to show; 0 = until it is interrupted */
+    const char *rule; /* its name; borrowed from the command line */
+    int64_t count;    /* messages to show; 0 = until it is interrupted */
     bool json;
-    int64_t shown;
+    int64_t shown; /* messages so far; never more than `count`, unless that is 0 */
 };
 
+/* Set by SIGINT and SIGTERM. */
 static volatile sig_atomic_t interrupted;
 
 static void interrupt(int signal)
@@ -32,6 +46,7 @@ static void interrupt(int signal)
     interrupted = 1;
 }
 
+/* The text of a member; empty when it is not there. */
 static struct slice text_of(const struct node *object, const char *name)
 {
     const struct node *member = node_member(object, slice_of(name));
@@ -39,6 +54,8 @@ static struct slice text_of(const struct node *object, const char *name)
     return member == NULL ? slice_make("", 0) : member->text;
 }
 
+/* A member that is a whole number; 0 when it is not there. The slice ends inside a larger text,
+ * at a character that is no digit, where strtoull() stops. */
 static uint64_t number_of(const struct node *object, const char *name)
 {
     struct slice text = text_of(object, name);
@@ -46,6 +63,8 @@ static uint64_t number_of(const struct node *object, const char *name)
     return text.length == 0 ? 0 : strtoull(text.data, NULL, 10);
 }
 
+/* Appends one message for people: when, topic and payload in one line, then a line a row. The
+ * service has made the lines printable; topic and payload are others' bytes. */
 static void append_message(struct buf *out, const struct node *message)
 {
     const struct node *lines = node_member(message, slice_of("lines"));
@@ -64,6 +83,8 @@ static void append_message(struct buf *out, const struct node *message)
     }
 }
 
+/* Shows the messages of one answer, at most as many as are still wanted, and says how many the
+ * service left out. */
 static void print_messages(struct tap_call *call, const struct node *root)
 {
     const struct node *messages = node_member(root, slice_of("messages"));
@@ -83,6 +104,7 @@ static void print_messages(struct tap_call *call, const struct node *root)
     }
     fwrite(out.data, 1, out.length, stdout);
     fflush(stdout);
+    assert(call->count == 0 || call->shown <= call->count);
     if (more + skipped > 0 && (call->count == 0 || call->shown < call->count)) {
         fprintf(stderr, "mqtt2pg: %" PRIu64 " more of this rule, %" PRIu64 " not looked at\n", more,
                 skipped);
@@ -90,6 +112,7 @@ static void print_messages(struct tap_call *call, const struct node *root)
     buf_fini(&out);
 }
 
+/* Prints why the service refused, or at least its HTTP status; returns CLI_FAILED. */
 static int refused(int status, const struct node *root)
 {
     const struct node *reason = root == NULL ? NULL : node_member(root, slice_of("error"));
@@ -102,7 +125,8 @@ static int refused(int status, const struct node *root)
     return CLI_FAILED;
 }
 
-/* One poll. *next is where the next one begins. */
+/* Asks once and shows the answer. *next is the sequence behind which the next question begins; 0
+ * asks for the newest messages. Too often is no failure: nothing is shown this time. */
 static int poll_once(struct tap_call *call, const struct http_options *http, struct arena *arena,
                      uint64_t *next)
 {
@@ -111,6 +135,7 @@ static int poll_once(struct tap_call *call, const struct http_options *http, str
     struct error error;
     int status = 0, exit_code = CLI_DONE;
 
+    assert(call->rule != NULL && http->listen != NULL);
     buf_append_text(&path, "/actions/tap?rule=");
     http_append_escaped(&path, call->rule);
     if (*next != 0) {
@@ -134,6 +159,8 @@ static int poll_once(struct tap_call *call, const struct http_options *http, str
     return exit_code;
 }
 
+/* Asks every second until enough was shown, somebody interrupts, the service refuses, or nobody
+ * reads any more. */
 static int watch(struct tap_call *call, const struct http_options *http)
 {
     const struct timespec second = {.tv_sec = 1};
@@ -141,6 +168,7 @@ static int watch(struct tap_call *call, const struct http_options *http)
     uint64_t next = 0;
     int exit_code;
 
+    assert(call->shown == 0);
     sigaction(SIGINT, &(struct sigaction){.sa_handler = interrupt}, NULL);
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = interrupt}, NULL);
     do {
@@ -155,8 +183,8 @@ static int watch(struct tap_call *call, const struct http_options *http)
     return exit_code;
 }
 
-/* Only where to ask and with which token is wanted of the configuration: the rules may have
- * mistakes. */
+/* The configuration says where to ask and with which token. Its rules may have mistakes: the
+ * service tells when it refuses them. */
 static int tap_configured(const struct cli_call *call, struct tap_call *tap)
 {
     struct problems problems = {0};
@@ -176,6 +204,7 @@ static int tap_configured(const struct cli_call *call, struct tap_call *tap)
     return exit_code;
 }
 
+/* Exactly one rule: its messages in their order. */
 int cli_tap(const struct cli_call *call)
 {
     struct tap_call tap = {.rule = NULL};
