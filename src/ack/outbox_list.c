@@ -109,7 +109,7 @@ void outbox_list_check(const struct outbox_list *list)
     assert(outbox_list_aside(list) <= OUTBOX_ASIDE_MAX);
     for (size_t i = 0; i < list->count; i++) {
         const struct outbox_entry *each = &list->entries[i];
-        assert(i == 0 || compare(each - 1, each) < 0); /* no name twice */
+        assert(i == 0 || compare(each - 1, each) < 0); /* ascending, so no name stands twice */
         assert(each->serial < list->next_serial);
         assert(each->turn > 0 && each->turn <= list->next_turn);
         assert(each->confirmed <= each->count);

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-/* A gap stays red for a day, then it reminds. */
+/* An open gap is SUMMARY_BAD for one day, then SUMMARY_WARN. */
 #define GAP_IS_NEWS_US (INT64_C(86400) * 1000000)
 #define BEHIND_MESSAGES 1000
 #define BEHIND_SECONDS 5
@@ -31,7 +31,7 @@ static void append_count(struct buf *out, int64_t number, const char *one, const
     buf_printf(out, " %s", number == 1 ? one : many);
 }
 
-/* The largest unit that says enough: "28 s", "12 min", "5 h 3 min", "3 days". */
+/* A span of time in its largest useful unit: "28 s", "12 min", "5 h 3 min", "3 days". */
 static void append_span(struct buf *out, int64_t seconds)
 {
     if (seconds < 100) {
@@ -46,15 +46,15 @@ static void append_span(struct buf *out, int64_t seconds)
     }
 }
 
-/* " for 28 s": how long a state lasts, by the wall clock. */
+/* " for 28 s": how long a state has lasted, by the wall clock. */
 static void append_for(struct buf *out, const struct summary_facts *facts, int64_t since_us)
 {
     buf_append_text(out, " for ");
     append_span(out, (facts->now_us - since_us) / 1000000);
 }
 
-/* A log's reason as a sentence. A first word with a dot or an underscore is a setting's name, which
- * stays as it is written. */
+/* Writes a reason from the log as a sentence. A first word of lower-case letters gets a capital;
+ * any other first word, such as a setting's name, stays as written. */
 static void append_reason(struct buf *out, const char *reason)
 {
     size_t begin = out->length, word = strcspn(reason, " ");
@@ -84,8 +84,9 @@ static void append_waiting(struct buf *out, const struct summary_facts *facts, c
 }
 
 /*
- * One cause, once. A full journal has one of two causes: the database takes nothing, or messages
- * come faster than they are stored. The broker, which is disconnected because of it, is no cause.
+ * A full journal has one of two causes: the database is away, or messages arrive faster than the
+ * database stores them. The broker is never the cause: the bridge disconnects because the journal
+ * is full.
  */
 static void tell_journal(const struct summary_facts *facts, struct summary *summary)
 {
@@ -140,7 +141,7 @@ static void tell_refused(const struct summary_facts *facts, struct summary *summ
     buf_append_text(&summary->detail, "The other rules go on.");
 }
 
-/* The bridge looks at the table by itself, so nobody has to restart or to retry anything. */
+/* The bridge tries a parked rule's table on its own, so nobody has to restart or retry anything. */
 static void tell_parked(const struct summary_facts *facts, struct summary *summary)
 {
     const struct health_parked *parked = &facts->parked;
@@ -200,21 +201,22 @@ static void tell_gap(const struct summary_facts *facts, struct summary *summary)
     }
 }
 
-/* More waits than some seconds of storing: a batch that is just under way is not behind. */
+/* The backlog is larger than what BEHIND_SECONDS of storing take away. BEHIND_MESSAGES keeps a
+ * batch that is under way from counting as a backlog. */
 static bool is_behind(const struct summary_facts *facts)
 {
     return facts->waiting > BEHIND_MESSAGES &&
            (double) facts->waiting > BEHIND_SECONDS * facts->processed_rate;
 }
 
-/* One in a hundred, and not only a single one. */
+/* More than one message in a hundred is rejected, and more than one in two seconds. */
 static bool are_many_rejected(const struct summary_facts *facts)
 {
     return facts->rejected_rate > 0.5 && facts->rejected_rate > facts->processed_rate / 100;
 }
 
-/* Broker, database and journal are well: is the service quick enough, and does it take what
- * comes? */
+/* Broker, database and journal are well. Tells whether the service keeps up and whether it rejects
+ * many messages. */
 static enum summary_level tell_flow(const struct summary_facts *facts, struct summary *summary)
 {
     if (is_behind(facts)) {
@@ -241,7 +243,7 @@ static enum summary_level tell_flow(const struct summary_facts *facts, struct su
     return SUMMARY_GOOD;
 }
 
-/* No part has had a state yet: the process has just started. */
+/* No part has reported a state yet, because the process has just started. */
 static bool nothing_tried(const struct summary_facts *facts)
 {
     for (int part = 0; part < HEALTH_PARTS; part++) {
@@ -252,9 +254,9 @@ static bool nothing_tried(const struct summary_facts *facts)
     return true;
 }
 
-/* The causes in the order in which one hides another: a full journal pauses the broker, a database
- * that is away lets nothing be known of parked rules, and only a service that works can be
- * behind. */
+/* Tests the causes in the order in which one hides the next: a full journal pauses the broker, the
+ * state of parked rules is unknown while the database is away, and only a service that works can
+ * fall behind. */
 void summary_find(const struct summary_facts *facts, struct summary *summary)
 {
     const struct health *parts = facts->parts;

@@ -1,7 +1,7 @@
 /*
  * summary: the state of the service in one sentence, for the status page, `mqtt2pg status` and
- * /status.json. One cause is told once: a full journal because the database is away is the
- * database's fault, not the broker's. Pure.
+ * /status.json. The sentence names one cause: when the journal is full because the database is
+ * away, it blames the database and not the paused broker. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,36 +15,36 @@ enum summary_level {
     SUMMARY_GOOD,
     SUMMARY_STARTING, /* nothing has been tried yet */
     SUMMARY_WARN,     /* somebody should look at it today */
-    SUMMARY_BAD,      /* data stands still, or is missing */
+    SUMMARY_BAD,      /* messages are not being stored, or are missing */
 };
 
-/* What is known. Rates are messages a second. */
+/* The input of summary_find(). Rates are in messages a second. */
 struct summary_facts {
     int64_t now_us;
     struct health parts[HEALTH_PARTS];
-    bool broker_connected; /* not well although connected: it refused subscriptions */
+    bool broker_connected; /* connected but not well: the broker refused subscriptions */
     int64_t waiting;       /* messages in the journal */
     int64_t oldest_seconds;
     int64_t received; /* since the start */
     double processed_rate;
     double rejected_rate;
     size_t parked_rules;
-    struct health_parked parked; /* one of them */
+    struct health_parked parked; /* one of the parked rules */
     size_t gaps_open;
-    struct health_gap gap; /* the newest */
-    const char *topic;     /* of the first rule; "" = not known */
+    struct health_gap gap; /* the newest open gap */
+    const char *topic;     /* topic of the first rule; "" = not known */
 };
 
 struct summary {
     enum summary_level level;
     struct buf headline; /* one sentence; owned */
-    struct buf detail;   /* reason and remedy; owned, may be empty */
+    struct buf detail;   /* the reason, then what to do; owned, may be empty */
 };
 
 /* The words for a level: "good", "starting", "warn", "bad". */
 const char *summary_level_name(enum summary_level level);
 
-/* `summary` is overwritten; the caller frees it by summary_fini(). */
+/* Overwrites `summary`. The caller frees it with summary_fini(). */
 void summary_find(const struct summary_facts *facts, struct summary *summary);
 void summary_fini(struct summary *summary);
 

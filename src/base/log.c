@@ -22,9 +22,9 @@ enum { VALUE_CHARACTERS_MAX = 500, REPEAT_EVENTS = 64, REPEAT_WINDOW_MS = 10000 
 
 static const struct {
     const char *word;   /* in JSON */
-    const char *column; /* in text, five characters */
-    const char *colour;
-    char priority; /* of syslog(3) */
+    const char *column; /* in text: five characters */
+    const char *colour; /* on a terminal: an escape sequence */
+    char priority;      /* in systemd's journal, as in syslog(3) */
 } levels[] = {
     [LOG_DEBUG] = {"debug", "DEBUG", "\033[2m", '7'},
     [LOG_INFO] = {"info", "INFO ", "\033[32m", '6'},
@@ -38,22 +38,22 @@ static atomic_int level_min = LOG_INFO;
 static atomic_int format_chosen = LOG_TEXT;
 static atomic_int destination = TO_UNKNOWN;
 
-/* Events that were written lately. A full table forgets the one that was
- * written first, and with it at most a count. */
+/* An event that was written lately. A new event replaces the oldest entry of a full table; that
+ * loses only the old event's count. */
 struct repeat {
-    uint64_t key;   /* repeat_key(), or of a subject whose states are told; 0: free */
-    uint64_t state; /* the hash of that subject's last level and event; 0: it is no subject */
-    int64_t written_ms;
-    uint64_t suppressed;
+    uint64_t key;        /* repeat_key(), or the hash of a subject (log_write_state()); 0 = free */
+    uint64_t state;      /* of a subject: the hash of its last level and event; else 0 */
+    int64_t written_ms;  /* monotonic: when its last line was written */
+    uint64_t suppressed; /* lines that were counted and not written since */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct repeat repeats[REPEAT_EVENTS];
-static struct log_problem last_problem; /* under the mutex */
-static char path[PATH_MAX];             /* of the file that standard error is; "" = it is none */
+static struct log_problem last_problem; /* guarded by the mutex */
+static char path[PATH_MAX];             /* of standard error; "" = no regular file */
 
-/* systemd sets JOURNAL_STREAM to "device:inode" of the stream it made; the
- * comparison tells whether standard error still is that (sd-daemon(3)). */
+/* systemd sets JOURNAL_STREAM to "device:inode" of the stream that it made. Standard error still is
+ * that stream when both numbers match (sd-daemon(3)). */
 static enum destination destination_find(void)
 {
     const char *journal = getenv("JOURNAL_STREAM");
@@ -78,8 +78,8 @@ static bool is_regular(int fd)
     return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink > 0;
 }
 
-/* With the mutex. Linux tells the name that an open file has now, so it is asked for before anybody
- * renames the file. */
+/* Called with the mutex held. /proc gives the current name of an open file, so this function reads
+ * the name once, before a log rotation renames the file. */
 static void remember_path(void)
 {
     if (path[0] == '\0' && is_regular(STDERR_FILENO)) {
@@ -125,8 +125,8 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return hash;
 }
 
-/* What makes two lines the same: level, event, and the first field if it is a text (a rule's name,
- * a reason). */
+/* Two lines are the same when level, event and first field (if it is a text, such as a rule's name
+ * or a reason) are equal. */
 static uint64_t repeat_key(enum log_level level, const char *event, const struct log_field *fields)
 {
     uint64_t hash = hash_text(UINT64_C(14695981039346656037) + (uint64_t) level, event);
@@ -145,8 +145,8 @@ void log_forget_repeats(void)
     pthread_mutex_unlock(&mutex);
 }
 
-/* False when the line is to be counted only; else `repeated` is how many were
- * counted since the last one. Debug lines are all written: who asks for them wants each. */
+/* Returns whether to write the line. If so, sets `repeated` to the number of lines that were
+ * counted and not written since the last one; if not, counts this line. Admits every debug line. */
 static bool repeat_admit(enum log_level level, uint64_t key, uint64_t state, uint64_t *repeated)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -179,7 +179,7 @@ static bool repeat_admit(enum log_level level, uint64_t key, uint64_t state, uin
     return admitted;
 }
 
-/* The value as printable text, without quotes of any kind. */
+/* Writes the value as printable text, without quotes. */
 static void value_print(struct buf *out, const struct log_field *field)
 {
     switch (field->type) {
@@ -203,7 +203,7 @@ static bool is_number(const struct log_field *field)
     return field->type == LOG_FIELD_INT || (field->type == LOG_FIELD_REAL && isfinite(field->real));
 }
 
-/* Quoted where a reader could not tell where the value ends. */
+/* Quotes a value that is empty or has a space, a quote or an equals sign. */
 static void append_text_value(struct buf *out, const char *value)
 {
     if (value[0] != '\0' && strpbrk(value, " \"=") == NULL) {
@@ -249,7 +249,7 @@ static void append_text_head(struct buf *line, enum log_level level, const char 
     } else {
         struct buf stamp = {0};
         text_format_time(&stamp, clock_wall_us());
-        /* Milliseconds and a space are easier on the eye than RFC 3339. */
+        /* "YYYY-MM-DD HH:MM:SS.mmmZ": easier to read than RFC 3339 with microseconds. */
         buf_printf(line, "%.10s %.12sZ ", stamp.data, stamp.data + 11);
         buf_fini(&stamp);
     }
@@ -313,8 +313,8 @@ static void write_line(enum log_level level, const char *event, const struct log
     }
     buf_append_text(&line, format == LOG_TEXT ? "\n" : "}\n");
 
-    /* One write, so that lines of several threads do not mix. A log that cannot be written is no
-     * reason to stop storing messages. */
+    /* One write() for the whole line, so that the lines of several threads do not mix. The bridge
+     * ignores a failure: it goes on storing messages when the log can't be written. */
     if (write(STDERR_FILENO, line.data, line.length) < 0) {
     }
     buf_fini(&line);
@@ -329,14 +329,15 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     }
 }
 
-/* The entry of a subject is found by the subject alone and remembers its last state; `| 1` keeps
- * both hashes from 0, which marks a free entry and an entry of an ordinary line. */
+/* The key of a subject's entry is the hash of the subject alone; the entry remembers the subject's
+ * last state. `| 1` keeps both hashes from being 0: key 0 marks a free entry, state 0 an entry that
+ * is not of a subject. */
 void log_write_state(enum log_level level, const char *subject, const char *event,
                      const struct log_field *fields)
 {
     const uint64_t basis = UINT64_C(14695981039346656037);
     uint64_t key = hash_text(basis, subject);
-    uint64_t state = hash_text(basis + (uint64_t) level, event); /* whatever the reason is */
+    uint64_t state = hash_text(basis + (uint64_t) level, event); /* not the fields */
     uint64_t repeated;
 
     assert(subject[0] != '\0');

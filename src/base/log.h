@@ -7,12 +7,14 @@
  * json:  {"time":"…","level":"warn","event":"broker connection lost","url":"mqtt://…",
  *         "retry_ms":812}
  *
- * The event is a constant in the program's own words; what varies stands in fields. Values are made
- * printable here (control characters escaped, cut at 500 characters), so a topic may be logged as
- * it came. Payloads and secrets never are. An event that repeats within ten seconds, with the same
- * first field if that is a text, is counted instead, and the count appears with its next line
- * (`repeated=`); debug lines are all written. Under systemd (JOURNAL_STREAM) text lines carry the
- * journal's priority prefix "<N>" instead of the time. Any thread.
+ * The event is a string constant; the fields hold everything that varies. This module makes values
+ * printable (it escapes control characters and cuts at 500 characters), so a caller may log a topic
+ * as received. No caller logs payloads or secrets.
+ *
+ * A line that repeats another within ten seconds is counted and not written; the next line of that
+ * event shows the count as `repeated=`. Two lines are the same when level, event and first field
+ * (if it is a text) are equal. Debug lines are always written. Under systemd (JOURNAL_STREAM) text
+ * lines carry the journal's priority prefix "<N>" instead of the time. Any thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,8 +26,8 @@
 
 #include "base/slice.h"
 
-/* error: a person has to act. warn: something did not go as it should, and the bridge deals with
- * it. info: a change that is as it should be. debug: each step, for whoever looks for a fault. */
+/* error: a person has to act. warn: something went wrong, and the bridge handles it. info: an
+ * expected change of state. debug: each step, for finding a fault. */
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
@@ -35,7 +37,7 @@ struct log_field {
     const char *key; /* NULL ends the list */
     enum log_field_type type;
     union {
-        const char *text; /* NULL is written as an empty value */
+        const char *text; /* NULL: an empty value */
         struct slice slice;
         int64_t integer;
         double real;
@@ -48,7 +50,8 @@ struct log_field {
     ((struct log_field){.key = (k), .type = LOG_FIELD_INT, .integer = (int64_t) (v)})
 #define F_REAL(k, v) ((struct log_field){.key = (k), .type = LOG_FIELD_REAL, .real = (v)})
 
-/* The event is an argument like the fields, so that a line without fields needs no comma. */
+/* log_info("event") expands to LOG_LINE(LOG_INFO, "event", LOG_FIELDS_END). The end marker stands
+ * in the variable arguments, so that C11 accepts a line without fields. */
 #define LOG_LINE(level, event, ...) \
     log_write((level), (event), (const struct log_field[]){__VA_ARGS__})
 #define LOG_FIELDS_END ((struct log_field){.key = NULL})
@@ -58,17 +61,17 @@ struct log_field {
 #define log_warn(...) LOG_LINE(LOG_WARN, __VA_ARGS__, LOG_FIELDS_END)
 #define log_error(...) LOG_LINE(LOG_ERROR, __VA_ARGS__, LOG_FIELDS_END)
 
-/* Also when the same was written a moment ago: for events that have a pause of their own, such as
- * an attempt to connect that waits for its turn. */
+/* Writes the line even when it repeats another one: for events that are rare by themselves, such as
+ * attempts to connect, which have pauses between them. */
 #define log_info_each(event, ...) \
     log_write_each(LOG_INFO, (event), (const struct log_field[]){__VA_ARGS__, LOG_FIELDS_END})
 
 #define log_warn_each(event, ...) \
     log_write_each(LOG_WARN, (event), (const struct log_field[]){__VA_ARGS__, LOG_FIELDS_END})
 
-/* One state of `subject` ("database", "journal", the name of a rule): left out only when the last
- * line of this subject was the same event and came a moment ago. So the last line always tells how
- * it is, however often the state changes. */
+/* Reports the state of `subject` ("database", "journal", the name of a rule). The line is left out
+ * only when the subject's last line had the same level and event and is less than ten seconds old.
+ * So the last line of a subject always shows its current state. */
 #define LOG_STATE(level, subject, event, ...) \
     log_write_state((level), (subject), (event), (const struct log_field[]){__VA_ARGS__})
 #define log_info_state(subject, ...) LOG_STATE(LOG_INFO, subject, __VA_ARGS__, LOG_FIELDS_END)
@@ -80,27 +83,28 @@ struct log_options {
     enum log_format format;
 };
 
-/* Takes effect at once; may be called again (reload). Before the first call:
- * info, text. */
+/* Takes effect at once; a reload calls it again. Before the first call the level is info and the
+ * format is text. */
 void log_configure(const struct log_options *options);
 
-/* Where standard error is a regular file: opens it again by the name that it had at the first
- * log_configure(), so that a program that rotates logs can move it away and send SIGHUP. A file
- * that cannot be opened is no reason to lose the old one: a line says why. */
+/* If standard error is a regular file, opens the file again by the name that it had at the first
+ * log_configure(): a program that rotates logs moves the file away and sends SIGHUP. When the file
+ * can't be opened, the log stays in the old file, and a warning gives the reason. */
 void log_reopen(void);
 
-/* Somebody asks for something (a reload): what is said of it is said, even if the same was said a
- * moment ago. Counts of what was left out remain. */
+/* Ends the ten seconds of every event, so that the next line of each is written: a person who asks
+ * for something, such as a reload, gets an answer each time. Keeps the counts of repeats. */
 void log_forget_repeats(void);
 
-/* The last line of the level warn or error, for people who can't see the log. */
+/* The last line of level warn or error, for the pages and commands that show no log. */
 struct log_problem {
-    int64_t at_us;  /* wall clock; 0 = there was none */
-    char text[400]; /* the event and, behind a colon, its field "reason" */
+    int64_t at_us;  /* wall clock; 0 = no such line yet */
+    char text[400]; /* "event", or "event: reason" when it has the field "reason" */
 };
 void log_last_problem(struct log_problem *out);
 
-/* `event` is a string constant; `fields` borrowed for the call. */
+/* The functions behind the macros. `event` is a string constant; `fields` is borrowed for the
+ * call. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 void log_write_state(enum log_level level, const char *subject, const char *event,
                      const struct log_field *fields);

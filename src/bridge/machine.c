@@ -21,7 +21,7 @@ void machine_refresh(const char *journal_directory)
                    (int64_t) disk.f_bavail * (int64_t) disk.f_frsize);
     }
     if (file != NULL) {
-        /* Pages of the whole process, then those in memory: proc(5). */
+        /* proc(5): the pages of the whole process, then the resident pages. */
         if (fscanf(file, "%lld %lld", &pages[0], &pages[1]) == 2) {
             metric_set(METRIC_RESIDENT_MEMORY_BYTES, pages[1] * sysconf(_SC_PAGESIZE));
         }
@@ -34,7 +34,7 @@ void machine_forbid_core_dumps(void)
     const struct rlimit none = {0, 0};
 
     (void) setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ /* the leak check attaches to its own process */
+#ifndef __SANITIZE_ADDRESS__ /* LeakSanitizer attaches to its own process */
     (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
 }

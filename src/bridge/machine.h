@@ -1,16 +1,16 @@
 /*
- * machine: the operating system: room on the disk and memory as metrics, no core dumps.
+ * machine: free disk space and memory in use as metrics, and no core dumps.
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_BRIDGE_MACHINE_H
 #define MQTT2PG_BRIDGE_MACHINE_H
 
-/* Sets journal_disk_free_bytes and resident_memory_bytes. A figure that the system does not tell
- * stays as it was. */
+/* Sets the metrics journal_disk_free_bytes and resident_memory_bytes. A metric keeps its value when
+ * the system does not tell the new one. */
 void machine_refresh(const char *journal_directory);
 
-/* Secrets are in memory: no core file with them, and no debugger of another process. */
+/* Forbids core files and other processes' debuggers, because memory holds secrets. */
 void machine_forbid_core_dumps(void);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * Settings outside of the rules that are right each by itself and wrong together, or that only
- * another part of the program can judge: URLs (mqtt), TLS files (OpenSSL), conninfo (libpq), the
- * address of the page (admin). Nothing is connected to.
+ * The settings table checks types and ranges. This file checks what the table can't: combinations
+ * of settings, and values that another part of the program judges: URLs (mqtt), TLS files
+ * (OpenSSL), conninfo (libpq), the address of the status page (admin). It opens no connection.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,13 +22,13 @@
 
 enum { MQTT_TEXT_BYTES_MAX = 65535, IDENTIFIER_BYTES_MAX = 63 };
 
-/* The setting as the file gives it; NULL when it has its default. */
+/* The setting in the file; NULL when the file leaves it out. */
 static const config_setting_t *given(const struct config_reader *reader, const char *path)
 {
     return config_lookup(&reader->tree->library, path);
 }
 
-/* Where the setting stands; "nowhere" when it has its default. */
+/* The place of the setting in the file; `nowhere` when the file leaves it out. */
 static struct place place_of(const struct config_reader *reader, const char *path)
 {
     const config_setting_t *setting = given(reader, path);
@@ -36,7 +36,7 @@ static struct place place_of(const struct config_reader *reader, const char *pat
     return setting == NULL ? nowhere : config_tree_place(setting);
 }
 
-/* The place of the i-th URL that was read. */
+/* The place of broker.urls[index]. */
 static struct place url_place(const struct config_reader *reader, size_t index)
 {
     const config_setting_t *setting = given(reader, "broker.url");
@@ -47,7 +47,7 @@ static struct place url_place(const struct config_reader *reader, size_t index)
     return place_of(reader, "broker.url");
 }
 
-/* True when one of the URLs asks for TLS. */
+/* Checks each URL. Returns whether at least one of them asks for TLS. */
 static bool check_urls(struct config_reader *reader, const struct config *config)
 {
     bool tls = false;
@@ -69,7 +69,7 @@ static bool check_urls(struct config_reader *reader, const struct config *config
     return tls;
 }
 
-/* A file that is named has to be there; what stands in it is looked at later. */
+/* The file must be readable; tls_check_files() checks its content. NULL: not given. */
 static void check_readable(struct config_reader *reader, const char *path, const char *file)
 {
     assert(path[0] != '\0');
@@ -83,7 +83,8 @@ static void check_readable(struct config_reader *reader, const char *path, const
     }
 }
 
-/* A private key is a secret like a password. It may stand in the file of the certificate. */
+/* Others must not be able to read the file of the private key. Without key_file the key stands in
+ * cert_file. */
 static void check_key(struct config_reader *reader, const struct broker_options *broker)
 {
     bool apart = broker->tls.key_file != NULL;
@@ -94,7 +95,7 @@ static void check_key(struct config_reader *reader, const struct broker_options 
     }
 }
 
-/* `tls`: some URL asks for TLS. */
+/* `tls`: at least one URL asks for TLS. */
 static void check_tls(struct config_reader *reader, const struct config *config, bool tls)
 {
     const struct broker_options *broker = &config->broker;
@@ -110,7 +111,7 @@ static void check_tls(struct config_reader *reader, const struct config *config,
     if (tls && reader->problems->errors == 0 && tls_check_files(broker, &error) != OUTCOME_OK) {
         problem_error(reader->problems, place_of(reader, "broker.tls"), NULL, "%s", error.text);
     }
-    /* Files whose names came out empty, of variables that are not set, are not given. */
+    /* An empty file name, such as that of an empty variable, is NULL: not given. */
     bool given_any = broker->tls.ca_file != NULL || broker->tls.cert_file != NULL ||
                      broker->tls.key_file != NULL || given(reader, "broker.tls.verify") != NULL;
     if (!tls && given_any) {
@@ -122,8 +123,8 @@ static void check_tls(struct config_reader *reader, const struct config *config,
     }
 }
 
-/* MQTT 3.1.1 lacks some of version 5; MQTT 3.1.1, section 3.1.2.9, forbids a password without a
- * user name. */
+/* MQTT 3.1.1 has no session expiry and no receive maximum, and forbids a password without a user
+ * name (section 3.1.2.9). */
 static void check_protocol(struct config_reader *reader, const struct config *config)
 {
     static const char *const only_5[] = {"broker.session_expiry", "broker.receive_maximum"};
@@ -145,7 +146,7 @@ static void check_protocol(struct config_reader *reader, const struct config *co
     }
 }
 
-/* The broker keeps the session under it. */
+/* The broker keeps the session under the client id, so the id must not be empty. */
 static void check_client_id(struct config_reader *reader, const struct config *config)
 {
     const char *id = config->broker.client_id;
@@ -165,7 +166,7 @@ static void check_client_id(struct config_reader *reader, const struct config *c
     }
 }
 
-/* The status topic with the client's id in it, in the reader's memory. */
+/* The topic with the client id in place of {client_id}, in the reader's arena. */
 static const char *replace_client_id(struct config_reader *reader, const char *topic,
                                      const char *id)
 {
@@ -182,7 +183,7 @@ static const char *replace_client_id(struct config_reader *reader, const char *t
     return result;
 }
 
-/* Replaces {client_id} in the topic and checks that it can be published to. */
+/* Replaces {client_id} in the status topic and checks that a client can publish to the topic. */
 static void check_status_topic(struct config_reader *reader, struct config *config)
 {
     struct broker_options *broker = &config->broker;
@@ -205,7 +206,8 @@ static void check_status_topic(struct config_reader *reader, struct config *conf
     }
 }
 
-/* What libpq would refuse at each connection, and passwords that others can read. */
+/* Checks conninfo as libpq does, and the length of the schema's name. Warns of a password in the
+ * configuration and refuses a second password. */
 static void check_database(struct config_reader *reader, const struct config *config)
 {
     const struct pg_options *database = &config->database;
@@ -235,7 +237,8 @@ static void check_database(struct config_reader *reader, const struct config *co
     }
 }
 
-/* "HOST:PORT" with a port of 0 (any free one) to 65535; a host with colons stands in [ ]. */
+/* Whether the text is "HOST:PORT". The port is 0 (any free port) to 65535; a host with colons
+ * stands in [ ]. */
 static bool is_listen_address(const char *text)
 {
     assert(text[0] != '\0');
@@ -250,7 +253,7 @@ static bool is_listen_address(const char *text)
     return bracketed || strcspn(text, ":[] /") == length;
 }
 
-/* Settings whose empty text means nothing that works. */
+/* Checks journal.directory, which must not be empty, and http.listen, which may be. */
 static void check_others(struct config_reader *reader, const struct config *config)
 {
     if (config->journal.directory != NULL && config->journal.directory[0] == '\0') {
@@ -266,7 +269,7 @@ static void check_others(struct config_reader *reader, const struct config *conf
     }
 }
 
-/* Actions are for this machine or for whoever has the token. */
+/* The page's actions need a loopback address or a token that can't be guessed. */
 static void check_admin(struct config_reader *reader, const struct config *config)
 {
     struct http_address address;
@@ -290,10 +293,11 @@ static void check_admin(struct config_reader *reader, const struct config *confi
     }
 }
 
-/* The bridge takes the smaller one, so that each message that it takes fits into its journal. */
+/* Warns when broker.max_packet is larger than half of journal.max_size. The bridge uses the smaller
+ * of the two, so that each message that it accepts fits into the journal. */
 static void check_packet(struct config_reader *reader, const struct config *config)
 {
-    bool read = config->journal.max_bytes > 0; /* else another problem tells */
+    bool read = config->journal.max_bytes > 0; /* 0: reported already */
     if (read && config->broker.max_packet_bytes > config->journal.max_bytes / 2) {
         problem_warning(reader->problems, place_of(reader, "broker.max_packet"),
                         "broker.max_packet",

@@ -1,5 +1,5 @@
 /*
- * config_check: settings outside of the rules that are wrong by themselves or do not go together.
+ * config_check: checks the settings outside of the rules, each by itself and in combination.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "config/config_reader.h"
 
-/* Checks, and replaces {client_id} in the status topic. */
+/* Reports every mistake to reader->problems. Replaces {client_id} in the status topic. */
 void config_check(struct config_reader *reader, struct config *config);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Recursive descent: one call an item, its depth bounded by decode/nodes. An item begins with its
- * head (decode/cbor_number); what follows depends on the major type.
+ * Recursive descent: read_value() reads one item and calls itself for each item inside it;
+ * decode/nodes bounds the depth. An item begins with its head (decode/cbor_number), whose major
+ * type selects the function that reads the rest.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,9 +24,10 @@ static bool read_value(struct binary *binary, struct slice key);
 
 /* --- texts and bytes -------------------------------------------------------------------------- */
 
-/* A string of definite length is borrowed. One of indefinite length (RFC 8949, section 3.2.3) is a
- * run of definite strings of the same major type up to a break; each chunk of a text is UTF-8 by
- * itself. The recursion goes one level down, since a chunk is definite. */
+/* A string of definite length borrows the payload. A string of indefinite length (RFC 8949, section
+ * 3.2.3) is a run of chunks up to a break, and is copied to the arena. A chunk is a definite string
+ * of the same major type, so the recursion is one level deep; each chunk of a text must be UTF-8 by
+ * itself. */
 static bool read_string(struct binary *binary, const struct cbor_head *head, struct slice *text)
 {
     bool utf8 = head->major == CBOR_TEXT;
@@ -69,7 +71,7 @@ static bool read_scalar_string(struct binary *binary, const struct cbor_head *he
 
 /* --- containers ------------------------------------------------------------------------------- */
 
-/* Is there one more? Of an indefinite container the break is taken. */
+/* Whether the container has another item. Reads the break that ends an indefinite container. */
 static bool more(struct binary *binary, const struct cbor_head *head, uint64_t read)
 {
     if (!head->indefinite) {
@@ -83,7 +85,8 @@ static bool more(struct binary *binary, const struct cbor_head *head, uint64_t r
     return true;
 }
 
-/* A count is believed only as far as items follow: nothing is allocated for it. */
+/* The head may claim 2^64 items. No memory is allocated for that count: the array grows with each
+ * item that is there. */
 static bool read_array(struct binary *binary, const struct cbor_head *head, struct slice key)
 {
     struct binary_container array;
@@ -98,9 +101,9 @@ static bool read_array(struct binary *binary, const struct cbor_head *head, stru
     return binary_close(binary, &array);
 }
 
-/* Keys of any type are legal in CBOR (section 3.1); a member of a document has a name. Integers are
- * what sensors use to save bytes (SenML has them from -6 to 8), so they are names by their
- * digits. */
+/* CBOR allows keys of any type (section 3.1); a document needs names. A text is a name. An
+ * integer's name is its digits, because sensors use integer keys to save bytes (SenML: -6 to 8).
+ * Other keys are rejected. */
 static bool read_name(struct binary *binary, struct slice *name)
 {
     struct cbor_head head = {0};
@@ -136,7 +139,7 @@ static bool read_map(struct binary *binary, const struct cbor_head *head, struct
 
 /* --- tags ------------------------------------------------------------------------------------- */
 
-/* "2013-03-21T20:04:00Z". */
+/* Tag 0 (section 3.4.1): a text such as "2013-03-21T20:04:00Z". */
 static bool read_text_time(struct binary *binary, struct slice key)
 {
     struct cbor_head head = {0};
@@ -172,7 +175,7 @@ static bool read_epoch(struct binary *binary, struct slice key)
     return binary_add_time(binary, key, time_us);
 }
 
-/* An integer of up to 128 bits, behind its tag if it has one. */
+/* Reads an integer, or a bignum together with its tag, of up to 128 bits. */
 static bool read_integer(struct binary *binary, struct cbor_integer *integer)
 {
     struct cbor_head head = {0};
@@ -200,8 +203,8 @@ static bool read_integer(struct binary *binary, struct cbor_integer *integer)
             binary_fail(binary, head.start, "an integer has more than 128 bits"));
 }
 
-/* Tags 2 and 3 (section 3.4.3): the bytes of the magnitude, big-endian. Leading zeros are no part
- * of the 128 bits. */
+/* Tags 2 and 3 (section 3.4.3): the magnitude as big-endian bytes. Leading zero bytes do not count
+ * towards the 128 bits. */
 static bool read_bignum(struct binary *binary, struct slice key)
 {
     struct cbor_integer integer = {0};
@@ -210,8 +213,8 @@ static bool read_bignum(struct binary *binary, struct slice key)
                       binary_digits(binary->nodes.arena, integer.magnitude, integer.negative));
 }
 
-/* Tags 4 and 5 (section 3.4.4): [exponent, mantissa], to base 10 or 2. The mantissa may be a
- * bignum. The exponent may be so, too, and is then out of range. */
+/* Tags 4 and 5 (section 3.4.4): [exponent, mantissa], to base 10 or 2. Only the mantissa may be a
+ * bignum by the RFC; this function also accepts a bignum exponent whose value is in range. */
 static bool read_fraction(struct binary *binary, struct slice key, bool binary_base)
 {
     struct cbor_head head = {0};
@@ -233,7 +236,7 @@ static bool read_fraction(struct binary *binary, struct slice key, bool binary_b
                    : binary_fail(binary, head.start, "a fraction has too many digits");
 }
 
-/* Tags that mean nothing here are dropped before; this one is the last. */
+/* Reads the item behind a tag that has a meaning here; read_value() has skipped all other tags. */
 static bool read_tagged(struct binary *binary, const struct cbor_head *head, struct slice key)
 {
     assert(head->major == CBOR_TAG && head->argument <= TAG_BIGFLOAT);
@@ -253,8 +256,8 @@ static bool read_tagged(struct binary *binary, const struct cbor_head *head, str
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-/* Major type 7 (section 3.3). Simple values 0 to 19 are unassigned, 24 to 31 reserved: a decoder
- * that guesses would store something else than a later one. */
+/* Major type 7 (section 3.3). Rejects the simple values that are unassigned or reserved: a later
+ * standard may define them, and a guess would have stored something else. */
 static bool read_simple(struct binary *binary, const struct cbor_head *head, struct slice key)
 {
     assert(head->major == CBOR_SIMPLE && !head->is_break);
@@ -277,8 +280,8 @@ static bool read_simple(struct binary *binary, const struct cbor_head *head, str
     }
 }
 
-/* Tags without a meaning here are passed over in a loop, not by recursion: a payload of tags alone
- * must not use up the stack. */
+/* Skips tags without a meaning here in a loop and not by recursion, so that a payload of nothing
+ * but tags does not use up the stack. */
 static bool read_value(struct binary *binary, struct slice key)
 {
     struct cbor_head head = {0};

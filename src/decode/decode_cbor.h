@@ -20,16 +20,16 @@
  *                2  bignum, 3 negative bignum, up to 128 bits                  NUMBER, all digits
  *                4  decimal fraction [e, m]: m × 10^e                          NUMBER, all digits
  *                5  bigfloat [e, m]: m × 2^e     NUMBER, all digits, where 128 bits are enough
- *                others are dropped, and the item behind them stays
+ *                any other tag is ignored; the item behind it is read as usual
  *
- * Floats are the shortest text that reads back as the same number of that width; NaN and the
- * infinities are texts, which float columns take. Keys of maps are texts, or integers, which are
- * named by their digits.
+ * A float becomes the shortest text that reads back as the same number of that width. NaN and the
+ * infinities become texts, which float columns accept. The key of a map is a text or an integer; an
+ * integer's name is its digits.
  *
- * Rejected, with the byte's number: a first byte that is reserved, an item that ends early, bytes
- * behind the item, a name twice in one map, and what is beyond the limits of decode/nodes. libcbor
- * checks neither UTF-8 nor names nor depth, and keeps a tree of its own; so this file reads the
- * bytes itself.
+ * The decoder rejects a reserved first byte, an item that ends early, bytes behind the item, a name
+ * that stands twice in one map, and a document beyond the limits of decode/nodes. The reason names
+ * the byte. This file does not use libcbor, because libcbor checks neither UTF-8 nor names nor
+ * depth, and builds a tree of its own.
  *
  * SPDX-License-Identifier: MIT
  */

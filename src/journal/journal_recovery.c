@@ -1,16 +1,15 @@
 /*
- * The steps of journal_open() from files to a journal that takes messages; FORMAT.md, "What
- * recovery does", tells the same for people:
+ * Recovery: journal_open() makes a journal that takes messages out of the files. FORMAT.md, "What
+ * recovery does", describes the same steps:
  *
  *   1. read the position file, list the segments, read their headers (journal_files.c)
- *   2. find out whose journal it is; make bad headers again or set the segment aside
- *      (journal_files.c)
- *   3. read the newest segment to its end and cut its tail
- *   4. find out which number comes next
- *   5. write again what may not be on disk yet, and sync
+ *   2. find the journal's UUID; rebuild bad headers or set their segments aside (journal_files.c)
+ *   3. read the newest segment to its end and cut off its torn tail
+ *   4. find the sequence of the next message
+ *   5. write the bytes again that may not be on disk yet, and sync them
  *
- * Damage is logged and never fatal. Opening fails after an I/O error, and when the files were
- * written by a later version or belong to another journal.
+ * Recovery logs damage and goes on. It fails after an I/O error, and when the files are of a later
+ * version or belong to another journal.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -51,8 +50,8 @@ static void add_segments(struct recovery *recovery)
     }
 }
 
-/* Reads the newest segment to its end. Damage in its middle stays there: the reader passes over it
- * and reports it. */
+/* Reads the newest segment to its end. Leaves damage in the middle as it is: the journal's reader
+ * skips the damaged bytes and reports them. */
 static enum outcome scan_newest(struct recovery *recovery, int fd, struct error *error)
 {
     struct journal *journal = recovery->journal;
@@ -78,8 +77,8 @@ static enum outcome scan_newest(struct recovery *recovery, int fd, struct error 
 }
 
 /*
- * The highest number that the position proves was given to a message. A `stored` that equals `last`
- * may stand on skipped numbers and proves nothing.
+ * The highest sequence that a message certainly had, by the position file. When `stored` equals
+ * `last`, it may be one of the skipped sequences, so only `last - skipped` is certain.
  */
 static uint64_t given_by_cursor(const struct cursor_state *state)
 {
@@ -88,7 +87,8 @@ static uint64_t given_by_cursor(const struct cursor_state *state)
 }
 
 /* Cuts off the bytes behind the last sound record, so that they never look like a record again.
- * Copies them into damaged/, unless a killed process was just writing them. */
+ * First copies the bytes into damaged/, unless they are a record that a killed process did not
+ * finish writing. */
 static enum outcome cut_tail(struct recovery *recovery, int fd, struct error *error)
 {
     const struct segment_scan *scan = &recovery->scan;
@@ -143,7 +143,7 @@ static enum outcome recover_newest(struct recovery *recovery, struct error *erro
         outcome = cut_tail(recovery, fd, error);
     }
     if (outcome == OUTCOME_OK && recovery_writable(recovery)) {
-        newest->fd = fd; /* perhaps it goes on here */
+        newest->fd = fd; /* continue_newest() may append to it */
     } else if (fd >= 0) {
         close(fd);
     }
@@ -152,7 +152,8 @@ static enum outcome recover_newest(struct recovery *recovery, struct error *erro
 
 /* --- the numbers --- */
 
-/* Finds given_last and maybe_last: FORMAT.md, "Numbers". */
+/* Finds the sequences: the highest one that a message certainly had (given_last) and the highest
+ * one that a message may have had (journal->last). FORMAT.md, "Numbers", has the reasons. */
 static void find_numbers(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
@@ -161,8 +162,8 @@ static void find_numbers(struct recovery *recovery)
     uint64_t known = recovery_higher(recovery->given_last, given_by_cursor(state));
     uint64_t given = recovery->sound_last;
     if (known > given) {
-        /* A power loss leaves out 2^32 numbers, and no segment ever holds that many messages: whole
-         * multiples of it were skipped, only the rest is missing. */
+        /* Each power loss skips 2^32 sequences, and no segment holds that many messages. So whole
+         * multiples of 2^32 were skipped, and only the remainder is missing. */
         given += (known - given) % JOURNAL_SKIP_AFTER_POWER_LOSS;
     }
     uint64_t maybe = recovery_higher(recovery_higher(known, given),
@@ -192,8 +193,8 @@ static void find_numbers(struct recovery *recovery)
     journal->synced_last = maybe;
 }
 
-/* A segment of an earlier version gets the newest version's header before it takes another record.
- * Its records stay as they are: they mean the same in all versions so far. */
+/* Gives a segment of an earlier version the newest version's header, before a record is appended to
+ * it. The records stay unchanged, because they mean the same in all versions so far. */
 static enum outcome raise_version(int fd, const struct segment_header *header, struct error *error)
 {
     uint8_t bytes[JOURNAL_SEGMENT_HEADER_BYTES] = {0};
@@ -205,7 +206,7 @@ static enum outcome raise_version(int fd, const struct segment_header *header, s
     return outcome == OUTCOME_OK ? file_sync(fd, error) : OUTCOME_FATAL;
 }
 
-/* Continues the newest segment when no number lies between its last message and the next one. */
+/* Continues the newest segment when the next message's sequence directly follows its last one. */
 static enum outcome continue_newest(struct recovery *recovery, struct error *error)
 {
     struct journal *journal = recovery->journal;
@@ -227,9 +228,9 @@ static enum outcome continue_newest(struct recovery *recovery, struct error *err
 /* --- durable --- */
 
 /*
- * A process that ended because of a failed sync leaves bytes that are in memory but not on disk,
- * and the kernel believes that they are written. They must be written again before a sync proves
- * anything.
+ * A failed sync ends the process. The kernel may then hold bytes that are not on disk and take them
+ * for written, so that a later sync proves nothing. This function reads the bytes and writes them
+ * again, so that its own sync covers them.
  */
 static enum outcome rewrite(int fd, int64_t end, struct error *error)
 {
@@ -241,7 +242,7 @@ static enum outcome rewrite(int fd, int64_t end, struct error *error)
         int64_t unreadable;
         ssize_t got =
             file_read_around(fd, (struct file_span){bytes, wanted, at}, &unreadable, error);
-        if (got > FILE_PAGE_BYTES && unreadable > 0) { /* page by page, without the bad ones */
+        if (got > FILE_PAGE_BYTES && unreadable > 0) { /* page by page, without bad pages */
             got = file_read_around(fd, (struct file_span){bytes, FILE_PAGE_BYTES, at}, &unreadable,
                                    error);
         }
@@ -267,7 +268,7 @@ static enum outcome make_durable(struct recovery *recovery, struct error *error)
     if (!doubtful || journal->options.sync_ms == JOURNAL_SYNC_NEVER) {
         return OUTCOME_OK;
     }
-    /* Without a position nothing is known to be synced: take the two newest segments. */
+    /* Without a position file `synced` is unknown: rewrite the two newest segments. */
     size_t from = recovery->count > 2 && !recovery->state_found ? recovery->count - 2 : 0;
     for (size_t i = from; i < recovery->count && outcome == OUTCOME_OK; i++) {
         struct journal_segment *segment = &journal->segments[i];
@@ -289,8 +290,8 @@ static enum outcome make_durable(struct recovery *recovery, struct error *error)
     return outcome == OUTCOME_OK ? OUTCOME_OK : OUTCOME_FATAL;
 }
 
-/* Writes "open" into the position before anything is appended. Without it a power loss could leave
- * the "closed" of the last time, and messages would be lost unnoticed. */
+/* Writes `clean = false` into the position file before anything is appended. Otherwise the file
+ * could still say `clean` after a power loss, and nobody would notice that messages are lost. */
 static enum outcome mark_open(struct journal *journal, struct error *error)
 {
     struct cursor_state state = journal_cursor_state(journal, false);
@@ -304,9 +305,9 @@ static enum outcome mark_open(struct journal *journal, struct error *error)
     return outcome == OUTCOME_OK ? file_sync_directory(journal->directory_fd, error) : outcome;
 }
 
-/* The time of a segment's file says since when the segment is stored. Its age counts up to the
- * newest message, not to now: a clock that is wrong after a start must not delete all segments at
- * once. */
+/* Sets `stored_ms` of the segments that are stored completely, by the modification times of their
+ * files. Measures a segment's age up to the newest segment's modification time and not up to now: a
+ * wrong clock after a start must not delete all segments at once. */
 static void find_stored(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
@@ -326,8 +327,8 @@ static void find_stored(struct recovery *recovery)
     journal_account(journal);
 }
 
-/* The service beside which we read may have deleted segments after we read the position and before
- * we listed the files. */
+/* A service may run beside a read-only journal, and may have deleted segments after we read the
+ * position file and before we listed the segments. So this function reads `deleted` again. */
 static enum outcome read_deleted_again(struct recovery *recovery, struct error *error)
 {
     struct journal *journal = recovery->journal;

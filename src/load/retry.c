@@ -12,10 +12,11 @@
 #include "load/transaction.h"
 #include "pg/progress.h"
 
-/* Of payloads in one portion, which are in memory several times: as text, as bytes, as rows. */
+/* Bytes of payloads in one portion. Memory holds each payload several times: as text, as bytes and
+ * as rows. */
 #define PORTION_BYTES (2 * 1024 * 1024)
 
-/* So often may a single letter fail for a reason that may pass. */
+/* A letter that fails this often alone, each time for a reason that may pass, is given up. */
 enum { FUTILE_MAX = 5 };
 
 static const char begin_sql[] =
@@ -24,22 +25,22 @@ static const char begin_impatient_sql[] =
     "begin isolation level read committed; set local lock_timeout = '100ms'; "
     "set local statement_timeout = '5s'";
 
-/* What a letter's rule makes of it today. */
+/* What today's rule makes of a letter. */
 struct second_verdict {
     enum verdict verdict;
-    char reason[RULE_REASON_MAX]; /* of REJECTED, like below */
-    char sqlstate[6];
-    bool waits; /* it is tried again by itself */
+    char reason[RULE_REASON_MAX]; /* of VERDICT_REJECTED */
+    char sqlstate[6];             /* of VERDICT_REJECTED; "" = not PostgreSQL's */
+    bool waits;                   /* rejected for now: the service tries the letter again */
 };
 
-/* One round of retry_letters(). The letters' ids stand where a batch of the journal has sequences,
- * so that isolation works the same. */
+/* One call of retry_letters(). Its batch has the letters' ids in place of sequences, so that
+ * load/blame finds the refused letters as it finds refused messages. */
 struct retry {
     const struct store *store;
     unsigned rule;
     struct dead_letter_rows letters;
     struct second_verdict *verdicts; /* one per letter */
-    struct batch *batch; /* of rows and acknowledgments; it leaves the position where it is */
+    struct batch *batch;             /* rows and acknowledgments; does not move the position */
 };
 
 static void give_up(struct second_verdict *verdict, const char *reason)
@@ -61,8 +62,8 @@ static void refuse(const struct retry *retry, size_t i, const struct verdict_row
                                    &retry->letters.list[i].message, &refused);
 }
 
-/* A letter that was rejected for good before has had its acknowledgment: a second one follows only
- * when the letter is stored after all. */
+/* The device of a letter that is neither parked nor waiting has been told "rejected" already. It
+ * gets a second acknowledgment only when the letter is stored after all. */
 static bool wants_ack(const struct retry *retry, const struct dead_letter *letter,
                       const struct second_verdict *verdict)
 {
@@ -79,7 +80,7 @@ static void map_letter(struct retry *retry, size_t i)
     const struct mapped *mapped;
 
     if (row->message.kind == MESSAGE_HEAD) {
-        give_up(verdict, row->letter.reason); /* the rest of its payload is kept nowhere */
+        give_up(verdict, row->letter.reason); /* only the head is kept */
         return;
     }
     if (!mapper_map_rule(retry->store->mapper, retry->rule, &row->message, &mapped)) {
@@ -121,7 +122,7 @@ static void map_letters(struct retry *retry)
     batch_finish(retry->batch);
 }
 
-/* The letters leave the table or get their new reason. */
+/* Deletes the letters that are stored or filtered; gives the others their new reason. */
 static enum outcome settle_letters(const struct retry *retry, struct pg_failure *failure)
 {
     struct pg_connection *connection = retry->store->connection;
@@ -169,15 +170,15 @@ static void count_letters(const struct retry *retry, struct retry_counts *counts
     }
 }
 
-/* A letter that alone keeps failing for a reason that may pass has had its chances. */
+/* Whether the portion is a single letter that has failed FUTILE_MAX times in a row. */
 static bool gives_up_letter(const struct retry *retry, const struct store_failure *failure)
 {
     return retry->letters.count == 1 && blame_kind_of(&failure->pg) == BLAME_TWICE &&
            rule_targets_futile(retry->store->targets, retry->rule) >= FUTILE_MAX;
 }
 
-/* After an ERROR: finds what is to blame. Verdicts are of use at once; a rule that was parked or
- * held is looked at again when its time has come. */
+/* After an ERROR: rolls back and lets blame() find the cause. The caller can use new verdicts at
+ * once (STORE_AGAIN). A rule that is parked or held waits for its next try (STORE_WAIT). */
 static enum store_result after_failure(const struct retry *retry, struct store_failure *failure)
 {
     const struct store *store = retry->store;
@@ -192,7 +193,7 @@ static enum store_result after_failure(const struct retry *retry, struct store_f
     if (result != STORE_AGAIN || (target->state != RULE_PARKED && target->state != RULE_HELD)) {
         return result;
     }
-    /* A timeout: fewer letters may be quick enough, and one alone has its tries. */
+    /* A timeout: fewer letters may be quick enough. A single letter has FUTILE_MAX tries. */
     if (target->state == RULE_HELD && blame_kind_of(&failure->pg) == BLAME_TWICE &&
         retry->letters.count > 1) {
         rule_targets_resume(store->targets, retry->rule);
@@ -238,7 +239,8 @@ static enum outcome begin(struct retry *retry, struct dead_letter_query *query,
     return dead_letters_read(connection, query, &retry->letters, failure);
 }
 
-/* Moves the progress to where it is, for the acknowledgments' mark, and writes them down. */
+/* Writes the acknowledgments to the outbox. Their mark needs a new `stored_at`, so this function
+ * updates the row of `progress` without moving its position. */
 static enum store_result prepare_acks(const struct retry *retry, struct pg_failure *failure)
 {
     const struct store *store = retry->store;
@@ -273,7 +275,7 @@ static enum outcome store_rows(const struct retry *retry, struct store_failure *
     return outcome;
 }
 
-/* COMMIT; what becomes of the acknowledgments follows. */
+/* Sends COMMIT, then releases the acknowledgments or drops them. */
 static enum store_result commit(const struct retry *retry, struct store_failure *failure)
 {
     const struct store *store = retry->store;
@@ -286,7 +288,7 @@ static enum store_result commit(const struct retry *retry, struct store_failure 
         return STORE_DONE;
     }
     if (!pg_is_connected(store->connection)) {
-        return STORE_LOST; /* unknown: the outbox file stays until `progress` has told */
+        return STORE_LOST; /* outcome unknown: the outbox keeps its file until `progress` tells */
     }
     store_rollback(store);
     store_drop_acks(store);

@@ -1,10 +1,10 @@
 /*
- * retry: dead letters through today's rules once more: for a parked rule whose table works again,
- * and for `dead-letters retry`.
+ * retry: sends dead letters through today's rules once more, for a parked rule whose table works
+ * again, for `retry_for`, and for `dead-letters retry`.
  *
- * Each letter leaves the table in the transaction that stores its rows; one that fails again stays,
- * with the new reason. So a retry that is killed at any instant has stored each letter once or not
- * at all.
+ * The transaction that stores a letter's rows also deletes the letter. A letter that fails again
+ * stays, with the new reason. So a retry that is killed at any instant has stored each letter once
+ * or not at all.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,22 +15,25 @@
 #include "pg/dead_letter.h"
 
 struct retry_counts {
-    uint64_t letters; /* looked at */
-    uint64_t portion; /* letters of the last portion, also when it was not stored */
+    uint64_t letters; /* in committed portions: stored + filtered + rejected + waiting */
+    uint64_t portion; /* letters in the last portion, committed or not */
     uint64_t stored;
-    uint64_t filtered; /* today's `where` does not want them: they are gone */
-    uint64_t rejected; /* stay, with the new reason */
-    uint64_t waiting;  /* stay, and are tried again by themselves */
+    uint64_t filtered; /* deleted, because today's `where` does not take them */
+    uint64_t rejected; /* kept, with the new reason */
+    uint64_t waiting;  /* kept; the service tries them again (`retry_for`) */
     uint64_t rows;
-    int64_t last_id; /* of the last letter looked at: go on behind it */
+    int64_t last_id; /* of the last letter of the last committed portion */
 };
 
 /*
- * Takes up to `query->limit` letters of this rule in the order of their ids, each once. The query
- * names whose letters: its client_id is not NULL. The rule must have a plan (rule_targets_get).
- * Adds to `counts`; counts->letters unchanged: there are none left. With an outbox in `store`, the
- * acknowledgments that the letters have waited for go out after the commit. STORE_DONE, or what
- * stands in the way; STORE_AGAIN: call it again; STORE_SMALLER: with fewer letters.
+ * Stores one portion: up to `query->limit` letters of this rule, in the order of their ids. The
+ * query's client_id must not be NULL. The rule must have a plan (rule_targets_get). With an outbox
+ * in `store`, the acknowledgments that the letters' devices wait for go out after the commit.
+ *
+ * STORE_DONE: committed, and added to `counts`; counts->letters is unchanged when no letter was
+ * found, or when another session stores letters of this rule and `store->waits` is false.
+ * STORE_AGAIN: call again. STORE_SMALLER: call again with a smaller limit. Any other result says
+ * why nothing was stored, and `failure` gives the reason.
  */
 enum store_result retry_letters(const struct store *store, unsigned rule,
                                 const struct dead_letter_query *query, struct retry_counts *counts,

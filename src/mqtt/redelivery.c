@@ -1,15 +1,15 @@
 /*
- * A ring of messages in the order of their first arrival, and for each packet id the newest one of
- * each broker, the one delivered last in front.
+ * A ring of messages in the order of their first arrival; and for each packet id a chain with the
+ * newest message of each broker, the one delivered last in front.
  *
- *   ring       … 41 42 43 44 45        number = how many came before; slot = number % window
- *   newest[id] ─▶ 45 ─other─▶ 42 ─▶ 0  number + 1, 0 = none; stale when the ring has gone over it
+ *   ring       … 41 42 43 44 45        number: messages that came before; slot = number % window
+ *   newest[id] ─▶ 45 ─other─▶ 42 ─▶ 0  a link is number + 1; 0 = none; stale once overwritten
  *
  * Invariants
- *   1. a message with a number below `next - window` does not exist any more;
- *   2. `connection` and `packet_id` are those of its last delivery: its own or its last repeat's;
- *   3. a forgotten message has packet id 0, which none has;
- *   4. a chain has messages with its packet id only, and of each broker one.
+ *   1. a message with a number below `next - window` is overwritten;
+ *   2. `connection` and `packet_id` are those of a message's last delivery: its first or a repeat;
+ *   3. a forgotten message has packet id 0, which MQTT does not allow;
+ *   4. all messages of a chain have the chain's packet id, and no two have the same broker.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,53 +22,53 @@
 
 enum { PACKET_IDS = 65536 };
 
-/* Repeats without DUP come in one burst: the longest pause within it, and before it. */
+/* Repeats without DUP come in one burst: the longest pause before and within the burst. */
 #define BURST_PAUSE_US INT64_C(5000000)
 
-/* A broker that gives an id again after fewer messages gives the lowest free id. */
+/* A broker that uses an id again after fewer messages uses the lowest free id. */
 enum { SOON = 256 };
 
-/* This many ids in a row are no coincidence. */
+/* A broker numbers in order when this many ids in a row each followed the one before. */
 enum { IN_ORDER = 8 };
 
 struct delivery {
     uint64_t number;
-    uint64_t of_broker; /* how many came from its broker before */
+    uint64_t of_broker; /* messages that came from its broker before */
     uint64_t hash;      /* of topic and payload */
-    uint64_t other;     /* the next in its packet id's chain */
+    uint64_t other;     /* link to the next one in its packet id's chain */
     uint32_t connection;
     uint16_t packet_id;
     uint8_t broker;
 };
 
-/* How a broker numbers. */
+/* How a broker assigns packet ids. */
 struct numbering {
-    uint16_t highest_id; /* the one that is ahead of all others so far; ids go round. 0 = none */
+    uint16_t highest_id; /* ahead of all other ids so far (id_is_ahead()); 0 = none */
     uint16_t before_id;  /* highest_id when this connection was made */
     uint16_t last_id;    /* of the newest message */
-    uint64_t deliveries; /* how many there were */
-    uint32_t in_order;   /* messages in a row, each with the id behind the one before */
-    bool reused_soon;    /* an id came again after a few messages, perhaps on another connection */
-    bool sets_dup;       /* it has set DUP */
+    uint64_t deliveries; /* number of messages so far, without repeats */
+    uint32_t in_order;   /* messages in a row, each with the id that follows the one before */
+    bool reused_soon;    /* an id came again within SOON messages, on any connection */
+    bool sets_dup;       /* the broker has set DUP in this session */
 };
 
 struct redelivery {
     struct delivery *ring; /* owned; `window` of them */
     size_t window;
-    uint64_t next; /* number of the next delivery */
+    uint64_t next; /* number of the next new message */
     uint64_t newest[PACKET_IDS];
 
-    uint32_t connection;                                /* counts them; 1 at first */
+    uint32_t connection;                                /* counts connections from 1 */
     struct numbering numbering[MESSAGE_BROKER_MAX + 1]; /* by broker */
     uint8_t broker;                                     /* of this connection */
     bool session_present;
-    bool saw_new;        /* a message came on this connection that the broker had not sent before */
-    bool numbered_anew;  /* its deliveries came with the ids 1, 2, 3 … so far */
+    bool saw_new;        /* the broker has sent a new message on this connection */
+    bool numbered_anew;  /* the ids of this connection were 1, 2, 3 … so far */
     bool reuses_ids;     /* an id came twice on one connection: lowest free ids, so rule 3 is off */
-    bool went_back;      /* the message judged last is the first of an older session */
-    int64_t before_us;   /* when the connection was made, or the message before came on it */
+    bool went_back;      /* the message judged last shows an older session */
+    int64_t before_us;   /* when the connection was made, or when its last message came */
     uint32_t deliveries; /* QoS 1 and 2 on this connection */
-    uint64_t behind;     /* number behind the last message that was repeated on this connection */
+    uint64_t behind;     /* number of the last message repeated on this connection, + 1 */
 };
 
 struct redelivery *redelivery_new(size_t window)
@@ -101,20 +101,20 @@ static struct delivery *delivery_at(struct redelivery *redelivery, uint64_t numb
     return &redelivery->ring[number % redelivery->window];
 }
 
-/* The delivery that a link leads to, if it is still remembered. */
+/* The delivery that a link leads to; NULL when the ring has overwritten it. */
 static struct delivery *delivery_behind(struct redelivery *redelivery, uint64_t link)
 {
     return link == 0 || link - 1 < oldest_number(redelivery) ? NULL
                                                              : delivery_at(redelivery, link - 1);
 }
 
-/* The last delivery with this packet id. */
+/* The newest delivery with this packet id, of any broker. */
 static struct delivery *newest_delivery(struct redelivery *redelivery, uint16_t packet_id)
 {
     return delivery_behind(redelivery, redelivery->newest[packet_id]);
 }
 
-/* The last one that this broker made. */
+/* The newest delivery with this packet id, of this broker. */
 static struct delivery *newest_of_broker(struct redelivery *redelivery, uint16_t packet_id,
                                          uint8_t broker)
 {
@@ -125,7 +125,7 @@ static struct delivery *newest_of_broker(struct redelivery *redelivery, uint16_t
     return delivery;
 }
 
-/* Takes it out of its packet id's chain. */
+/* Takes the delivery out of its packet id's chain. */
 static void unchain(struct redelivery *redelivery, const struct delivery *delivery)
 {
     uint64_t *link = &redelivery->newest[delivery->packet_id];
@@ -138,7 +138,7 @@ static void unchain(struct redelivery *redelivery, const struct delivery *delive
     *link = each == NULL ? 0 : each->other;
 }
 
-/* Puts it in front of this packet id's chain, in the place of its broker's last one. */
+/* Puts the delivery in front of this packet id's chain, and takes its broker's former one out. */
 static void chain(struct redelivery *redelivery, struct delivery *delivery, uint16_t packet_id)
 {
     assert(packet_id != 0 && delivery->number < redelivery->next);
@@ -151,7 +151,8 @@ static void chain(struct redelivery *redelivery, struct delivery *delivery, uint
     redelivery->newest[packet_id] = delivery->number + 1;
 }
 
-/* Ids go round, 1 to 65,535: the half of them behind another was given before it. */
+/* Whether `packet_id` was given after `of`. Ids go from 1 to 65,535 and start again, so the half of
+ * them that precedes `of` was given before it. */
 static bool id_is_ahead(uint16_t packet_id, uint16_t of)
 {
     unsigned behind = (unsigned) (of + (PACKET_IDS - 1) - packet_id) % (PACKET_IDS - 1);
@@ -164,7 +165,7 @@ static struct numbering *numbering_of(struct redelivery *redelivery, uint8_t bro
     return &redelivery->numbering[broker == 0 ? redelivery->broker : broker];
 }
 
-/* Goes round: 65,535 is followed by 1. */
+/* Whether `packet_id` follows `behind`; 1 follows 65,535. */
 static bool is_next_id(uint16_t packet_id, uint16_t behind)
 {
     return packet_id == (behind == PACKET_IDS - 1 ? 1 : behind + 1);
@@ -253,7 +254,8 @@ void redelivery_remember(struct redelivery *redelivery, const struct message *me
     }
 }
 
-/* Have the broker's ids gone round since, or nearly? Then the id is of another message. */
+/* Whether the broker has sent more than half a round of ids since this delivery. The same id then
+ * belongs to another message. */
 static bool has_gone_round(const struct redelivery *redelivery, const struct delivery *delivery)
 {
     uint64_t deliveries = redelivery->numbering[delivery->broker].deliveries;
@@ -300,20 +302,22 @@ static bool is_repeat_here(const struct redelivery *redelivery, const struct del
            newest->connection == redelivery->connection && newest->hash == message_hash(message);
 }
 
-/* Notes how the broker numbers. */
+/* Notes how the broker of this connection assigns packet ids. */
 static void note_numbering(struct redelivery *redelivery, const struct delivery *newest,
                            uint16_t packet_id)
 {
     if (newest != NULL && newest->connection == redelivery->connection &&
         redelivery->next - newest->number < PACKET_IDS / 2) {
-        redelivery->reuses_ids = true; /* and has not gone round */
+        /* The same id twice within half a round: the ids have not simply started again. */
+        redelivery->reuses_ids = true;
     }
     assert(newest == NULL || newest->number < redelivery->next);
     redelivery->deliveries++;
     redelivery->numbered_anew = redelivery->numbered_anew && packet_id == redelivery->deliveries;
 }
 
-/* May this message be a repeat from an earlier connection, by all but its id and content? */
+/* Whether this message can repeat one of an earlier connection, judged by everything but its packet
+ * id and its content. */
 static bool is_possible(const struct redelivery *redelivery, const struct message *message)
 {
     if (!redelivery->session_present) {
@@ -331,7 +335,7 @@ static bool is_possible(const struct redelivery *redelivery, const struct messag
     return !redelivery->saw_new || is_older;
 }
 
-/* A new message with this id: does it show that the broker went back? */
+/* Whether a new message with this id shows that the broker came back with an older session. */
 static bool is_older_session(const struct redelivery *redelivery, uint16_t packet_id)
 {
     const struct numbering *numbering = &redelivery->numbering[redelivery->broker];
@@ -341,7 +345,7 @@ static bool is_older_session(const struct redelivery *redelivery, uint16_t packe
            !id_is_ahead(packet_id, numbering->before_id);
 }
 
-/* Notes a repeat of `first` under the packet id that it has now. */
+/* Notes a repeat of `first`, which came with this packet id. */
 static void note_repeat(struct redelivery *redelivery, struct delivery *first, uint16_t packet_id)
 {
     assert(first->connection < redelivery->connection);
@@ -350,7 +354,7 @@ static void note_repeat(struct redelivery *redelivery, struct delivery *first, u
     }
     first->connection = redelivery->connection;
     unchain(redelivery, first);
-    chain(redelivery, first, packet_id); /* another id under rule 3 */
+    chain(redelivery, first, packet_id); /* rule 3: the repeat may have another id */
 }
 
 enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
@@ -379,7 +383,7 @@ enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
         }
     }
     if (first == NULL) {
-        /* One with DUP is new to us, but not to the broker: repeats may still follow. */
+        /* A message with DUP is new to us but not to the broker, so repeats may still follow. */
         bool is_first = !redelivery->saw_new && (message->qos == 2 || !message->duplicate);
         redelivery->went_back = is_first && is_older_session(redelivery, message->packet_id);
         redelivery->saw_new = redelivery->saw_new || is_first;
@@ -394,7 +398,7 @@ bool redelivery_went_back(const struct redelivery *redelivery)
     return redelivery->went_back;
 }
 
-/* The place of a remembered message, for reading. */
+/* delivery_behind() for a const struct. */
 static const struct delivery *delivery_seen(const struct redelivery *redelivery, uint64_t link)
 {
     return link == 0 || link - 1 < oldest_number(redelivery)

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "pg/pg_session.h"
 
-/* So much is handed to libpq before its buffer is sent: it copies the values. */
+/* libpq copies the values into its buffer. The buffer is sent when it holds this many bytes. */
 #define BUFFERED_BYTES ((size_t) 128 * 1024)
 enum { VALUES_MAX = UINT16_MAX };
 
@@ -33,7 +33,7 @@ void pg_steps_end_group(struct pg_steps *steps)
     steps->list[steps->count - 1].ends_group = true;
 }
 
-/* What PQsendQueryParams() wants of the values. */
+/* The values of a step as arguments of PQsendQueryParams(). */
 struct parameters {
     const char **values;
     int *lengths;
@@ -65,7 +65,7 @@ static void parameters_fill(struct parameters *parameters, const struct pg_step 
     assert(step->values != NULL);
     assert(parameters->values != NULL);
     for (size_t i = 0; i < step->count; i++) {
-        /* Text values end in NUL: they are C strings of the caller's. */
+        /* libpq takes a text value as a C string, so the caller's text must end in NUL. */
         assert(step->binary || step->values[i].data == NULL ||
                step->values[i].data[step->values[i].length] == '\0');
         parameters->values[i] = step->values[i].data;
@@ -118,7 +118,7 @@ static void note_failure(struct pg_step *step, const PGresult *result)
     step->failed = true;
 }
 
-/* Takes one result of a step over. */
+/* Notes one result in its step, and frees the result. */
 static void note_result(struct pg_step *step, PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -133,7 +133,7 @@ static void note_result(struct pg_step *step, PGresult *result)
     PQclear(result);
 }
 
-/* Reads the results of one step, up to the NULL behind them. */
+/* Reads the results of one step, up to the NULL that ends them. */
 static enum outcome read_step(struct pg_connection *connection, struct pg_step *step,
                               struct pg_failure *failure)
 {
