@@ -30,6 +30,8 @@
 #define IDLE_WAIT_MS 1000
 #define PRUNE_INTERVAL_MS 60000
 
+/* Frees all that was made for the ruleset in use. The reader may stand behind records of a batch
+ * that goes with it, so the loader rewinds before it builds the next one. */
 static void drop_rules(struct loader *loader)
 {
     ahead_free(loader->ahead);
@@ -45,6 +47,8 @@ static void drop_rules(struct loader *loader)
     loader->untaken = NULL;
 }
 
+/* Makes everything anew for `ruleset`, which is borrowed. A batch that was being built is dropped:
+ * its messages are still in the journal and are read again. */
 static void use_rules(struct loader *loader, const struct ruleset *ruleset)
 {
     drop_rules(loader);
@@ -62,6 +66,8 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     loader->later = (struct loader_later){0};
 }
 
+/* Metrics of each rule. "Matched" is the sum of what messages became; those that are parked or
+ * wait are counted when their end is known. */
 static void count_rules(const struct loader *loader, const struct batch *batch)
 {
     assert(batch->rule_count == loader->ruleset->count);
@@ -83,6 +89,8 @@ static void count_rules(const struct loader *loader, const struct batch *batch)
     }
 }
 
+/* COMMIT was answered: tells log, metrics and health, moves the position, and forgets past
+ * trouble. Only now: a batch that is rolled back is built again and would be told twice. */
 static void batch_committed(struct loader *loader, int64_t took_us)
 {
     const struct batch *batch = loader->batch;
@@ -117,8 +125,9 @@ static void batch_committed(struct loader *loader, int64_t took_us)
 }
 
 /*
- * Waits for a first message, then until it is worth it: enough of them, or the first has waited
- * long enough. What came while the last batch was stored has waited already.
+ * Waits for a first message, then until a batch is worth its transaction: enough messages have
+ * come, or the first one has waited for max_delay. Messages that came while the last batch was
+ * stored have waited meanwhile. False: none came in IDLE_WAIT_MS, or a parked rule is due.
  */
 static bool wait_for_messages(struct loader *loader)
 {
@@ -129,6 +138,7 @@ static bool wait_for_messages(struct loader *loader)
     uint64_t worth = (uint64_t) options->max_rows;
     int64_t left;
 
+    assert(loader->records_max >= 1);
     if (worth > loader->records_max) { /* the batch gets no larger now */
         worth = loader->records_max;
     }
@@ -146,8 +156,11 @@ static bool wait_for_messages(struct loader *loader)
     return true;
 }
 
-/* Which copies count depends on the messages before them: judges the last stored ones once more,
- * from the first that the journal still has. */
+/*
+ * Which copy of a message counts depends on the messages before it. So before the reader goes on
+ * behind `stored`, the last COPIES_REACH messages are judged once more, from the first that the
+ * journal still has. Nothing is mapped or stored. Leaves the reader behind `stored`.
+ */
 static void recall_copies(struct loader *loader)
 {
     uint64_t first = loader->stored > COPIES_REACH ? loader->stored - COPIES_REACH + 1 : 1;
@@ -157,6 +170,7 @@ static void recall_copies(struct loader *loader)
     bool rewound = false;
     size_t count;
 
+    assert(loader->reading == READING_ASTRAY);
     if (first <= loader->stored &&
         journal_reader_seek(loader->reader, first, &record.error) == OUTCOME_OK) {
         while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
@@ -182,7 +196,8 @@ static void recall_copies(struct loader *loader)
     loader->reading = READING_READY;
 }
 
-/* False when there is nothing to store, or the journal can't be read. */
+/* Makes loader->batch the next batch: the one that was built ahead, or a new one. False when
+ * there is nothing to store, or the journal can't be read; then the loader has paused already. */
 static bool take_next(struct loader *loader, const struct batch_builder *builder)
 {
     struct error error;
@@ -199,6 +214,7 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
     if (loader->reading == READING_ASTRAY) {
         recall_copies(loader);
     }
+    assert(loader->reading == READING_READY);
     batch_begin(loader->batch, builder);
     if (batch_extend(loader->batch, builder, loader->records_max, &whole, &error) != OUTCOME_OK) {
         log_error("the journal can't be read", F_TEXT("reason", error.text));
@@ -213,7 +229,8 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
     return loader->batch->to > loader->batch->from;
 }
 
-/* A whole batch waits behind this one, and nothing is in the way that would change it. */
+/* Is the next batch worth building while the server works on this one? Only when a whole batch
+ * waits in the journal, and no parked rule or smaller limit would change what goes into it. */
 static bool ahead_pays(const struct loader *loader)
 {
     uint64_t whole = (uint64_t) loader->options.batch.max_rows;
@@ -222,13 +239,18 @@ static bool ahead_pays(const struct loader *loader)
            loader->records_max >= whole && rule_targets_wait(loader->targets) < 0;
 }
 
-/* Stores the loader's batch, and begins the next one meanwhile. */
+/*
+ * Stores the loader's batch. While the connection waits for the server, pg_meanwhile() lets this
+ * thread build the next batch in small steps, so no second thread touches journal or mapper. When
+ * rows are suspected to end the connection, they are tried one by one before the batch is stored.
+ */
 static enum store_result store_and_build(struct loader *loader, const struct store *store,
                                          const struct batch_builder *builder,
                                          struct store_failure *failure)
 {
     enum store_result result;
 
+    assert(loader->reading == READING_READY && loader->batch->to > loader->batch->from);
     if (loader->trial == TRIAL_WANTED) {
         *failure = (struct store_failure){.place.kind = PLACE_COMMIT, .pg.action = SQL_RETRY};
         result = blame(store, loader->batch, failure);
@@ -247,6 +269,7 @@ static enum store_result store_and_build(struct loader *loader, const struct sto
     return result;
 }
 
+/* One batch: build, store, and on failure find out why (blame) and what to do (loader_trouble). */
 static void store_next(struct loader *loader)
 {
     const struct batch_builder builder = {
@@ -280,6 +303,8 @@ static void store_next(struct loader *loader)
     loader_trouble(loader, result, &failure.pg);
 }
 
+/* Takes the ruleset that loader_set_rules() left, between two batches. loader_ruleset() names the
+ * new one only when nothing of this thread uses the old one any more. */
 static void take_new_rules(struct loader *loader)
 {
     struct ruleset *next;
@@ -307,6 +332,9 @@ static void take_new_rules(struct loader *loader)
     }
 }
 
+/* One turn of the thread: new rules; connect; the bridge's row; letters that may pass now; a
+ * parked rule that is due; gaps and letters for people; a batch. Each part may lose the
+ * connection, so the next one asks again. */
 static void loader_step(struct loader *loader)
 {
     int parked;
@@ -350,6 +378,8 @@ static bool drained(struct loader *loader)
            journal_last(loader->options.journal) <= loader->stored;
 }
 
+/* The thread. While draining it ends as soon as all is stored or the connection is lost: what is
+ * left is safe in the journal. */
 static void *loader_main(void *context)
 {
     struct loader *loader = context;
@@ -357,6 +387,7 @@ static void *loader_main(void *context)
     while (loader->phase < LOADER_ABANDONS && (!loader_stopping(loader) || !drained(loader))) {
         loader_step(loader);
     }
+    assert(loader->phase >= LOADER_DRAINS);
     loader_advance(loader, LOADER_FINISHED);
     return NULL;
 }
@@ -365,6 +396,7 @@ struct loader *loader_start(const struct loader_options *options, const struct r
 {
     struct loader *loader = memory_alloc(sizeof(*loader));
 
+    assert(options->journal != NULL && ruleset != NULL);
     loader->options = *options;
     loader->connection = pg_connection_new(&loader->options.database);
     loader->reader = journal_reader_new(options->journal);
@@ -399,6 +431,7 @@ enum loader_identity loader_identity(struct loader *loader)
 void loader_set_rules(struct loader *loader, struct ruleset *ruleset,
                       const struct batch_options *batch)
 {
+    assert(ruleset != NULL);
     pthread_mutex_lock(&loader->mutex);
     loader->next_ruleset = ruleset;
     loader->next_batch = *batch;
@@ -435,6 +468,7 @@ bool loader_stop(struct loader *loader, int64_t milliseconds)
     loader_advance(loader, LOADER_ABANDONS);
     pg_interrupt(loader->connection);
     pthread_join(loader->thread, NULL);
+    assert(loader->phase == LOADER_FINISHED);
     complete = journal_last(loader->options.journal) <= loader->stored;
     drop_rules(loader);
     copies_free(loader->copies);

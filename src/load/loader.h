@@ -35,7 +35,8 @@ struct loader *loader_start(const struct loader_options *options, const struct r
 enum loader_identity {
     LOADER_IDENTITY_UNKNOWN, /* the database has not answered yet */
     LOADER_IDENTITY_OURS,
-    LOADER_IDENTITY_UNREACHABLE, /* the database can't be asked: the journal takes messages meanwhile */
+    /* The database can't be asked; meanwhile the journal takes messages. */
+    LOADER_IDENTITY_UNREACHABLE,
     LOADER_IDENTITY_TAKEN, /* another process stores; this one is about to stop with exit code 4 */
 };
 enum loader_identity loader_identity(struct loader *loader);

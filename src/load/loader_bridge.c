@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/loader_bridge.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@ enum {
     HOST_MAX = 256,
 };
 
-/* Since the row was written before. */
+/* Rates since the row was written last; the first time there is none. The figures are read from the
+ * metrics for people only: nothing steers by them. */
 static void measure(struct bridge_report *report, struct bridge_row *row)
 {
     int64_t now_us = clock_monotonic_us();
@@ -36,6 +38,9 @@ static void measure(struct bridge_report *report, struct bridge_row *row)
     report->rows = rows;
 }
 
+/* Writes the bridge's row as the process is now. `lease_s` > 0 makes it a lease: the row is
+ * written only when no other process holds a lease that still runs, and *ours tells. 0: no lease,
+ * for the advisory lock is the identity. */
 static enum outcome write_row(struct loader *loader, int lease_s, bool *ours,
                               struct pg_failure *failure)
 {
@@ -43,6 +48,7 @@ static enum outcome write_row(struct loader *loader, int lease_s, bool *ours,
     struct log_problem problem;
     char host[HOST_MAX] = "";
 
+    assert(lease_s >= 0 && ours != NULL);
     (void) gethostname(host, sizeof(host) - 1);
     journal_info(loader->options.journal, &info);
     log_last_problem(&problem);
@@ -86,7 +92,8 @@ void loader_report(struct loader *loader)
         return;
     }
     if (write_row(loader, pooled ? LEASE_S : 0, &ours, &failure) != OUTCOME_OK) {
-        bool held = strcmp(failure.sqlstate, "55P03") == 0; /* somebody holds the row: next time */
+        /* lock_not_available: somebody holds the row, so it is written next time. */
+        bool held = strcmp(failure.sqlstate, "55P03") == 0;
 
         if (!pooled && !held && pg_is_connected(loader->connection)) {
             loader->report.off = true;

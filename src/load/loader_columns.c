@@ -34,15 +34,18 @@ static char *column_name(const struct untaken_column *column)
     return unique;
 }
 
+/* The key is remembered as refused, so that it is asked for and told only once. */
 static void refuse(struct loader *loader, const struct untaken_column *column, const char *reason)
 {
+    assert(reason != NULL);
     added_columns_refuse(loader->options.added, column->rule->name, column->expression);
     log_warn("a key of the payload can't become a column: its values are not stored",
              F_TEXT("rule", column->rule->name), F_TEXT("key", column->path),
              F_TEXT("reason", reason));
 }
 
-/* It is in the table; from the next rules on it is filled. */
+/* The column is in the table. It is filled once the bridge has compiled the rules with it, so the
+ * batch is built again behind that: see loader_add_columns(). */
 static void keep(struct loader *loader, const struct untaken_column *column, const char *name)
 {
     char *expression = memory_printf("%s :: %s", column->expression, column->type);
@@ -55,6 +58,8 @@ static void keep(struct loader *loader, const struct untaken_column *column, con
     free(expression);
 }
 
+/* Adds one column to the table, outside of any batch's transaction: ALTER TABLE locks the table,
+ * and a lock that is not granted soon makes the result LATER. */
 static enum add_column_result add(struct loader *loader, const struct untaken_column *column)
 {
     struct pg_failure failure = {.message = ""};

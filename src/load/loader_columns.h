@@ -6,8 +6,8 @@
  *        ▲                                                                    │
  *        └───────────── built again, now with the column ◀── new rules ◀──────┘
  *
- * So the value that came first with the key is stored too. When the column can't be added, the batch
- * is stored without it, as it was before. Inside of load/ only; the loader's thread.
+ * So the first value of the key is stored, too. When the column can't be added, the batch is stored
+ * without it. Inside of load/ only; the loader's thread.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/loader_connect.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -16,6 +17,8 @@
 /* How long the backend of a killed predecessor may hold our lock. */
 #define IDENTITY_WAIT_MS 10000
 
+/* Tells whoever asks loader_identity(). UNREACHABLE replaces UNKNOWN only: an identity that was
+ * shown once stays shown while the database is away. */
 static void set_identity(struct loader *loader, enum loader_identity identity)
 {
     pthread_mutex_lock(&loader->mutex);
@@ -27,8 +30,8 @@ static void set_identity(struct loader *loader, enum loader_identity identity)
     pthread_mutex_unlock(&loader->mutex);
 }
 
-/* What this process took while the database was away is acknowledged to the broker and lies in this
- * journal alone. */
+/* The broker has the acknowledgments of the messages that this process took while the database was
+ * away, so they are in this journal only. The person who stops the other process should know. */
 static void tell_what_waits(const struct loader *loader)
 {
     if (loader_waiting(loader) > 0) {
@@ -39,8 +42,9 @@ static void tell_what_waits(const struct loader *loader)
     }
 }
 
-/* A pooler gives a session's lock to whoever comes next: the row of the table bridge is the identity
- * there. */
+/* Asks for the identity once. Directly connected, the identity is an advisory lock, which ends with
+ * the session. Behind a pooler a session outlives its client and would pass the lock on to another
+ * one: there the identity is a lease in the row of the table bridge. */
 static enum outcome try_identity(struct loader *loader, struct progress_lock *lock,
                                  struct pg_failure *failure)
 {
@@ -51,7 +55,12 @@ static enum outcome try_identity(struct loader *loader, struct progress_lock *lo
     return loader_take_lease(loader, &lock->taken, failure);
 }
 
-/* Becomes the only process that stores for this client. */
+/*
+ * Becomes the only process that stores for this client. Waits up to IDENTITY_WAIT_MS, for a
+ * server notices only after a while that a killed process is gone. When another process holds the
+ * identity for longer, this one ends with exit code 4, unless it had the identity before: then
+ * the holder may be its own former session, and the loader tries again.
+ */
 static bool take_identity(struct loader *loader, struct pg_failure *failure)
 {
     int64_t until = clock_monotonic_ms() + IDENTITY_WAIT_MS;
@@ -105,6 +114,8 @@ void loader_expect_acks(struct loader *loader)
     outbox_expect(loader->options.outbox, expected);
 }
 
+/* The bridge's own tables are there or are made. False with `error` when neither. At the start
+ * that ends the process with exit code 4; later the loader tries again. */
 static bool ensure_schema(struct loader *loader, struct error *error)
 {
     enum outcome outcome;
@@ -123,11 +134,14 @@ static bool ensure_schema(struct loader *loader, struct error *error)
     return loader->schema_ready;
 }
 
-/* Everything between a TCP connection and the first batch. */
+/* Everything between a TCP connection and the first batch. The order matters: the position is
+ * read under the identity, since before that another process may still move it; and what formats
+ * remember is read last, since it belongs to that position. */
 static bool establish(struct loader *loader, struct error *error)
 {
     struct pg_failure failure = {.message = ""};
 
+    assert(loader->ruleset != NULL && loader->targets != NULL);
     if (pg_connect(loader->connection, error) != OUTCOME_OK || !ensure_schema(loader, error)) {
         return false;
     }

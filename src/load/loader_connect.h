@@ -9,8 +9,8 @@
 
 #include "load/loader_state.h"
 
-/* Connects, becomes the only process of this client, reads the position and the catalog. False, with
- * the reason logged: try again later. */
+/* Connects, becomes the only process of this client, reads the position and the catalog. False,
+ * with the reason in the log: the caller tries again later. The loader's thread. */
 bool loader_connect(struct loader *loader);
 
 /* Tells the outbox whether rules want acknowledgments, when we are the only process of this

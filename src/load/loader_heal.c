@@ -8,11 +8,13 @@
 #include "load/loader_trouble.h"
 #include "load/retry.h"
 
+/* Metrics of letters that were stored or ended otherwise. */
 static void count_healed(const struct loader *loader, unsigned rule,
                          const struct retry_counts *counts)
 {
     int metrics = loader->ruleset->rules[rule]->metrics;
 
+    assert(counts->waiting <= counts->letters);
     /* Letters that wait are matched when their end is known. */
     metric_rule_add(metrics, RULE_METRIC_MATCHED, (int64_t) (counts->letters - counts->waiting));
     metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
@@ -21,7 +23,8 @@ static void count_healed(const struct loader *loader, unsigned rule,
     metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
 }
 
-/* Stores one portion; `counts` tells how much it was. */
+/* Stores one portion of parked letters in one transaction; `counts` tells how many. The portion is
+ * halved after it was too large for the server, and doubles again with each success. */
 static enum store_result heal_portion(struct loader *loader, unsigned rule,
                                       struct retry_counts *counts, struct pg_failure *failure)
 {
@@ -50,6 +53,7 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
         result = letters > 1 ? STORE_AGAIN : STORE_WAIT;
         loader->heal_letters = letters > 1 ? letters / 2 : 1;
     }
+    assert(loader->heal_letters >= 1);
     return result;
 }
 
@@ -59,11 +63,14 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
  */
 static uint64_t heal_quota(const struct loader *loader, unsigned rule)
 {
+    assert(rule < loader->batch->rule_count);
     uint64_t quota = 2 * loader->batch->rules[rule].parked;
 
     return quota > HEAL_LETTERS_MAX ? quota : HEAL_LETTERS_MAX;
 }
 
+/* Portion by portion until the quota is reached, no letter is left (then the rule works again), or
+ * one fails. */
 static void heal_portions(struct loader *loader, unsigned rule)
 {
     uint64_t quota = heal_quota(loader, rule), healed = 0;
@@ -83,8 +90,8 @@ static void heal_portions(struct loader *loader, unsigned rule)
             break;
         }
     } while (result == STORE_DONE && healed < quota && !loader_stopping(loader));
-    /* A rule that was parked again is looked at when its time has come; it is no trouble of the
-     * database's. */
+    /* A rule that was parked again is looked at when its time has come. The database itself is
+     * well, so the loader must not pause. */
     if (result != STORE_DONE && result != STORE_AGAIN &&
         !(result == STORE_WAIT && !rule_targets_healing(loader->targets, rule))) {
         loader_trouble(loader, result, &failure);
@@ -95,6 +102,7 @@ void loader_heal(struct loader *loader, unsigned rule)
 {
     struct pg_failure failure = {.message = ""};
 
+    assert(rule < loader->ruleset->count);
     if (!rule_targets_healing(loader->targets, rule) &&
         rule_targets_look(loader->targets, loader->connection, rule, &failure) != OUTCOME_OK) {
         loader_trouble(loader, STORE_LOST, &failure);

@@ -15,23 +15,30 @@ enum {
     LATER_LETTERS = 100, /* each that is refused again costs round trips */
 };
 
+/* Only rules with retry_for, and only while rows go straight to their table: letters of a parked
+ * rule are stored by loader_heal() later, in their order. */
 static bool is_tried(const struct loader *loader, unsigned rule)
 {
     return loader->ruleset->rules[rule]->options->retry_for_ms > 0 &&
            rule_targets_get(loader->targets, rule)->state == RULE_WORKS;
 }
 
+/* All rules had their turn. The pause doubles while nothing passes and is short again after a
+ * success: what was missing was probably missing for other letters, too. */
 static void end_round(struct loader_later *later)
 {
     int64_t pause_ms = later->pause_ms == 0 || later->stored ? LATER_FIRST_MS : 2 * later->pause_ms;
 
     later->pause_ms = pause_ms < LATER_MAX_MS ? pause_ms : LATER_MAX_MS;
+    assert(later->pause_ms >= LATER_FIRST_MS && later->pause_ms <= LATER_MAX_MS);
     later->next_ms = clock_monotonic_ms() + later->pause_ms;
     later->rule = 0;
     later->after_id = 0;
     later->stored = false;
 }
 
+/* Tries the next LATER_LETTERS letters of one rule, in the order of their ids. STORE_AGAIN means
+ * that blame() has learned something, so the same portion is tried at once. */
 static enum store_result retry_portion(struct loader *loader, struct retry_counts *counts,
                                        struct pg_failure *failure)
 {
@@ -58,11 +65,12 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
     return result;
 }
 
-/* Of letters whose end is known now. */
+/* Metrics of letters whose end is known now. A letter that still waits is not counted yet. */
 static void count_ended(const struct loader *loader, const struct retry_counts *counts)
 {
     int metrics = loader->ruleset->rules[loader->later.rule]->metrics;
 
+    assert(counts->stored + counts->filtered + counts->rejected <= counts->letters);
     metric_rule_add(metrics, RULE_METRIC_MATCHED,
                     (int64_t) (counts->stored + counts->filtered + counts->rejected));
     metric_rule_add(metrics, RULE_METRIC_REJECTED, (int64_t) counts->rejected);

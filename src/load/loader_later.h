@@ -1,10 +1,10 @@
 /*
- * loader_later: letters that may pass later are tried again: a foreign key whose row comes later (a
- * registry of devices), a partition that somebody has yet to make. For rules with `retry_for`, a
- * portion at a time between batches.
+ * loader_later: letters that may pass later are tried again: a foreign key whose row comes later
+ * (a registry of devices), a partition that somebody has yet to make. For rules with `retry_for`,
+ * a portion at a time between batches.
  *
- * Such a letter is not acknowledged and not counted as matched before its end is known: it is stored,
- * or refused for another reason, or its time is over (batch_retries()).
+ * Such a letter is neither acknowledged nor counted as matched before its end is known: it is
+ * stored, or refused for another reason, or its time is over (batch_retries()).
  *
  * SPDX-License-Identifier: MIT
  */

@@ -29,7 +29,7 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
     journal_info(journal, &then);
     loader_set_stored(loader, position);
     journal_info(journal, &now);
-    /* Messages go on coming in between. */
+    /* Other threads append to the journal between the two looks: those messages are not `done`. */
     done = (int64_t) then.waiting - (int64_t) now.waiting + (int64_t) (now.last - then.last);
     if (done > 0 && loader->link != LINK_NEVER) {
         metric_add(METRIC_MESSAGES_PROCESSED, done);
@@ -40,8 +40,8 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
     return journal_reader_seek(loader->reader, position + 1, error);
 }
 
-/* At the start nobody has been told anything yet: ends the process. Later the loader tries again
- * until somebody has put it right. */
+/* Ends the process with exit code 4 at its start, where a person is watching. Later the loader
+ * tries again until somebody has put it right, since the journal still takes messages. */
 static enum outcome refuse(const struct loader *loader, struct error *error)
 {
     if (loader->link == LINK_NEVER) {
@@ -51,8 +51,9 @@ static enum outcome refuse(const struct loader *loader, struct error *error)
     return OUTCOME_RETRY;
 }
 
-/* A journal that has stored something before, and no row that tells how much of it this database
- * has: both answers would be guesses. */
+/* This journal has stored messages before, but the database has no row of `progress` for it:
+ * perhaps another database, perhaps a lost row. To store all again would double rows, to skip
+ * them could lose messages. So a person decides: the message has the statement for both. */
 static enum outcome refuse_to_guess(const struct loader *loader, struct error *error)
 {
     const struct pg_connection *connection = loader->connection;
@@ -122,7 +123,8 @@ static enum outcome begin_position(const struct loader *loader, const struct pro
     return OUTCOME_OK;
 }
 
-/* Reads the row of `progress` for this journal, takes it over from a former client_id, or makes it. */
+/* Reads this journal's row of `progress`; when there is none under this client_id, takes the row
+ * over from a former client_id or makes it. `mark` tells the outbox what was committed. */
 static enum outcome read_position(const struct loader *loader, struct outbox_mark *mark,
                                   struct error *error)
 {
@@ -172,6 +174,8 @@ static enum outcome lower_position(struct loader *loader, uint64_t *position,
                           failure);
 }
 
+/* The outbox is settled before the position is lowered: its files are judged by what the database
+ * committed, whatever the journal lost. */
 bool loader_take_position(struct loader *loader, struct error *error)
 {
     struct pg_failure failure = {.message = ""};

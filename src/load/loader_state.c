@@ -11,6 +11,7 @@
 
 void loader_advance(struct loader *loader, enum loader_phase phase)
 {
+    assert(phase > LOADER_RUNS && phase <= LOADER_FINISHED);
     pthread_mutex_lock(&loader->mutex);
     if (phase > atomic_load(&loader->phase)) {
         atomic_store(&loader->phase, phase);
@@ -26,6 +27,7 @@ bool loader_stopping(const struct loader *loader)
 
 void loader_pause(struct loader *loader, int64_t milliseconds)
 {
+    assert(milliseconds >= 0);
     pthread_mutex_lock(&loader->mutex);
     if (!loader_stopping(loader) && loader->next_ruleset == NULL) {
         (void) thread_cond_wait(&loader->changed, &loader->mutex, milliseconds);
@@ -35,6 +37,7 @@ void loader_pause(struct loader *loader, int64_t milliseconds)
 
 void loader_rest(struct loader *loader, int64_t milliseconds)
 {
+    assert(milliseconds >= 0);
     pthread_mutex_lock(&loader->mutex);
     if (!loader_stopping(loader)) {
         (void) thread_cond_wait(&loader->changed, &loader->mutex, milliseconds);
@@ -48,6 +51,7 @@ void loader_disconnect(struct loader *loader, const char *reason)
     if (loader->link == LINK_UP) {
         loader->link = LINK_DOWN;
     }
+    assert(loader->link != LINK_UP);
     metric_set(METRIC_DATABASE_CONNECTED, 0);
     health_set(HEALTH_DATABASE, false, reason);
 }

@@ -1,5 +1,5 @@
 /*
- * loader_state: what the parts of the loader share: the loader itself, and what each part asks of it.
+ * loader_state: the loader's struct, and the functions that all parts of the loader use on it.
  *
  *   loader ──▶ loader_connect ──▶ loader_position, loader_bridge
  *     ├──────▶ loader_heal, loader_later ──▶ loader_trouble
@@ -29,7 +29,14 @@
 #include "load/store.h"
 #include "load/trouble.h"
 
-/* The way to the end. It only goes forward, see loader_advance(). */
+/*
+ * The way to the end. The phase only goes forward, see loader_advance().
+ *
+ *   RUNS ──loader_stop()──▶ DRAINS ──all is stored, or no connection──▶ FINISHED
+ *     │                        │                                            ▲
+ *     │                        └──time is over──▶ ABANDONS ─────────────────┘
+ *     └──the process can't go on────────────────────▲
+ */
 enum loader_phase {
     LOADER_RUNS,
     LOADER_DRAINS,   /* loader_stop(): stores what the journal has, then ends */
@@ -131,26 +138,30 @@ void loader_advance(struct loader *loader, enum loader_phase phase);
 /* Is the loader to end, after a drain or at once? */
 bool loader_stopping(const struct loader *loader);
 
-/* Sleeps, unless the loader is to stop or has new rules. */
+/* Sleeps for so long, and less when the loader is to stop or gets new rules. For pauses after which
+ * new rules may make a difference: a mended rule need not wait for the end of a backoff. */
 void loader_pause(struct loader *loader, int64_t milliseconds);
 
-/* Sleeps, unless the loader is to stop; also while new rules wait. */
+/* Sleeps for so long, and less only when the loader is to stop. For pauses that new rules would not
+ * shorten, such as the wait for the identity: with loader_pause() that loop would spin. */
 void loader_rest(struct loader *loader, int64_t milliseconds);
 
 /* Closes the connection and tells health and metrics. */
 void loader_disconnect(struct loader *loader, const char *reason);
 
-/* The reader goes back to behind what is stored. A journal that can't be read ends the process with
- * exit code 1. */
+/* The reader goes back to the first message that is not stored; a batch that was built ahead is
+ * lost with that. A journal that can't be read ends the process with exit code 1: nothing could
+ * be stored any more, and only a person can mend the disk. */
 void loader_rewind(struct loader *loader);
 
-/* Messages in the journal that are not stored. */
+/* Messages in the journal that are not stored. Any thread. */
 uint64_t loader_waiting(const struct loader *loader);
 
 /* What storing needs, borrowed from the loader. */
 struct store loader_store(struct loader *loader);
 
-/* The position moved, forward by a batch or anywhere after a reconnect. */
+/* The position moved, forward by a batch or anywhere after a reconnect. Tells the journal, which
+ * may then delete segments up to that position. */
 void loader_set_stored(struct loader *loader, uint64_t position);
 
 /* Asserts the invariants above that can be seen from here. The loader's thread. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/loader_trouble.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -21,11 +22,13 @@ static void server_waits(struct loader *loader, const struct pg_failure *failure
     loader_pause(loader, backoff_next(&loader->wait));
 }
 
-/* Goes on as soon as the broker has taken enough. */
+/* Waits until the broker has taken enough acknowledgments for the outbox to have room again, or for
+ * ACKS_WAIT_MS. A short wait is normal and not told. */
 static void acks_wait(struct loader *loader, const struct pg_failure *failure)
 {
     int64_t until = clock_monotonic_ms() + ACKS_WAIT_MS;
 
+    assert(loader->options.outbox != NULL);
     if (outbox_wait_room(loader->options.outbox, ACKS_PATIENCE_MS)) {
         return;
     }
@@ -37,11 +40,13 @@ static void acks_wait(struct loader *loader, const struct pg_failure *failure)
     }
 }
 
-/* Counts this trouble into what happened since the last commit. */
+/* Counts this trouble into what happened since the last commit. Losses count only while the batch
+ * begins at the same message: one that ends it each time is found by ever smaller batches. */
 static void note_trouble(struct loader *loader, enum store_result result)
 {
     struct trouble_history *history = &loader->history;
 
+    assert(result != STORE_DONE);
     history->messages = loader->batch->count;
     history->stopping = loader_stopping(loader);
     history->soon = result == STORE_SOON ? history->soon + 1 : 0;
@@ -56,6 +61,8 @@ static void note_trouble(struct loader *loader, enum store_result result)
     history->alone = loader->trial == TRIAL_LOST && history->messages == 1 ? history->alone + 1 : 0;
 }
 
+/* Closes the connection; loader_step() connects again and reads the position, which tells whether
+ * a COMMIT without an answer took effect. */
 static void reconnect(struct loader *loader, enum store_result result,
                       const struct pg_failure *failure)
 {
@@ -78,6 +85,7 @@ static void give_up_message(struct loader *loader, const struct pg_failure *fail
     const struct store store = loader_store(loader);
     struct pg_failure reason;
 
+    assert(loader->batch->count == 1);
     pg_failure_set(&reason, SQL_ROW, "the connection ends each time it is stored: %.300s",
                    failure->message);
     memcpy(reason.sqlstate, failure->sqlstate, sizeof(reason.sqlstate));
@@ -85,6 +93,7 @@ static void give_up_message(struct loader *loader, const struct pg_failure *fail
     loader->history = (struct trouble_history){0};
 }
 
+/* The outbox can't be written. Exit code 1, for without it an acknowledgment could be lost. */
 static void stop(struct loader *loader, const struct pg_failure *failure)
 {
     log_error("could not write acknowledgments, stopping", F_TEXT("reason", failure->message));
@@ -92,6 +101,8 @@ static void stop(struct loader *loader, const struct pg_failure *failure)
     loader_advance(loader, LOADER_ABANDONS);
 }
 
+/* Carries out what trouble_remedy() decided. `failure` has no values of rows, for it goes to log
+ * and health. */
 static void act(struct loader *loader, enum remedy_act act, enum store_result result,
                 const struct pg_failure *failure)
 {
@@ -141,6 +152,7 @@ void loader_trouble(struct loader *loader, enum store_result result,
         loader->records_max = remedy.records_max;
         loader->small_left = remedy.small_batches;
     }
+    assert(loader->records_max >= 1);
     loader->trial = remedy.inquire ? TRIAL_WANTED : TRIAL_NONE;
     if (remedy.give_up) {
         give_up_message(loader, failure);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/loader_watch.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,12 +14,14 @@
 
 #define WATCH_MS 5000
 
-/* The newest of them; gaps_read() gives the oldest first. */
+/* The page shows the newest gaps first, and only HEALTH_GAPS_MAX of them; gaps_read() gives the
+ * oldest first. */
 static void tell_gaps(const struct gap_rows *rows)
 {
     struct health_gap list[HEALTH_GAPS_MAX] = {{0}};
     size_t count = rows->count < HEALTH_GAPS_MAX ? rows->count : HEALTH_GAPS_MAX;
 
+    assert(count <= rows->count && count <= HEALTH_GAPS_MAX);
     for (size_t i = 0; i < count; i++) {
         const struct gap_row *row = &rows->list[rows->count - 1 - i];
 
@@ -32,6 +35,7 @@ static void tell_gaps(const struct gap_rows *rows)
     health_set_gaps(list, count, rows->count);
 }
 
+/* Gaps that no person has acknowledged, of this process and of those before it. */
 static enum outcome watch_gaps(struct loader *loader, struct pg_failure *failure)
 {
     const struct gap_query query = {.client_id = pg_client_id(loader->connection),
@@ -46,6 +50,7 @@ static enum outcome watch_gaps(struct loader *loader, struct pg_failure *failure
     return outcome;
 }
 
+/* How many letters are rejected, and how many are parked for each rule that is set aside. */
 static enum outcome watch_letters(struct loader *loader, struct pg_failure *failure)
 {
     const struct ruleset *ruleset = loader->ruleset;
@@ -59,6 +64,7 @@ static enum outcome watch_letters(struct loader *loader, struct pg_failure *fail
             names[counts.rule_count++] = ruleset->rules[i]->name;
         }
     }
+    assert(counts.rule_count <= ruleset->count);
     outcome = dead_letters_count(loader->connection, &counts, failure);
     if (outcome == OUTCOME_OK) {
         health_set_letters(counts.rejected);
@@ -71,7 +77,8 @@ static enum outcome watch_letters(struct loader *loader, struct pg_failure *fail
     return outcome;
 }
 
-/* A refusal (a role without these privileges) costs figures for people, and nothing else. */
+/* Every WATCH_MS. A refusal, such as for a role without these privileges, costs figures that people
+ * would see and nothing else: storing goes on. */
 void loader_watch(struct loader *loader)
 {
     struct pg_failure failure = {.message = ""};
