@@ -12,6 +12,8 @@
 /* The server works on for longer than STEP_US with what a socket holds. */
 enum { STEP_US = 100, STEP_RECORDS = 8 };
 
+/* `whole`: the batch holds all that it should, or building has failed. `builder` is a copy; what
+ * it points to is borrowed until ahead_take(). */
 struct ahead {
     struct batch *batch;
     struct batch_builder builder;
@@ -35,6 +37,8 @@ void ahead_free(struct ahead *ahead)
     }
 }
 
+/* Reads on into the batch. A journal that can't be read is not told here: the loader builds the
+ * batch anew, and reports the fault when it is still there. */
 static void extend(struct ahead *ahead, size_t records)
 {
     struct error error;
@@ -43,12 +47,13 @@ static void extend(struct ahead *ahead, size_t records)
 
     if (batch_extend(ahead->batch, &ahead->builder, records, &ahead->whole, &error) != OUTCOME_OK) {
         log_debug("could not build the next batch ahead", F_TEXT("reason", error.text));
-        ahead->whole = ahead->failed = true; /* it will be tried again, and then be told */
+        ahead->whole = ahead->failed = true;
     }
 }
 
 void ahead_begin(struct ahead *ahead, const struct batch_builder *builder)
 {
+    assert(builder->reader != NULL && builder->ruleset != NULL);
     ahead->builder = *builder;
     ahead->whole = ahead->failed = false;
     batch_begin(ahead->batch, builder);
@@ -59,6 +64,7 @@ bool ahead_step(void *context)
     struct ahead *ahead = context;
     int64_t end_us = clock_monotonic_us() + STEP_US;
 
+    assert(ahead->builder.reader != NULL);
     while (!ahead->whole && clock_monotonic_us() < end_us) {
         extend(ahead, STEP_RECORDS);
     }
@@ -70,6 +76,7 @@ bool ahead_take(struct ahead *ahead, struct batch **batch)
     struct batch *begun = ahead->batch;
 
     assert(ahead->builder.reader != NULL);
+    assert((*batch)->rule_count == begun->rule_count);
 
     if (!ahead->whole) {
         extend(ahead, SIZE_MAX);

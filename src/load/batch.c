@@ -58,6 +58,7 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder)
     memory_rows_reset(&batch->learned);
 }
 
+/* Both arrays grow together: `batch->capacity` is theirs. */
 static void add_message(struct batch *batch, const struct message *message)
 {
     size_t capacity = batch->capacity;
@@ -104,6 +105,8 @@ static void add_dead_letter(struct batch *batch, const struct batch_builder *bui
     batch->dead_letter_count++;
 }
 
+/* Keeps the first rejects for log and page, which tell of them after COMMIT. The limit counts
+ * characters, which take four bytes at most. */
 static void note_reject(struct batch *batch, const struct dead_letter *letter)
 {
     struct health_reject *reject;
@@ -113,6 +116,7 @@ static void note_reject(struct batch *batch, const struct dead_letter *letter)
         return;
     }
     reject = &batch->rejects[batch->reject_count - 1];
+    assert(batch->reject_count >= 1 && batch->reject_count <= HEALTH_REJECTS_MAX);
     text_append_printable(&topic, letter->message->topic, sizeof(reject->topic) / 4);
     snprintf(reject->rule, sizeof(reject->rule), "%s", letter->rule);
     snprintf(reject->topic, sizeof(reject->topic), "%s", buf_string(&topic));
@@ -136,6 +140,8 @@ bool batch_retries(const struct rule *rule, const struct message *message,
            clock_wall_us() - message->received_at_us < retry_for_us;
 }
 
+/* The message becomes a dead letter of the rule. One that waits is neither counted nor
+ * acknowledged yet: see batch_retries(). */
 static void add_rejected(struct batch *batch, const struct batch_builder *builder,
                          const struct mapped *mapped, const struct refused *refused)
 {
@@ -147,6 +153,7 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
                                        .reason = refused->reason,
                                        .sqlstate = refused->sqlstate};
 
+    assert(refused->reason != NULL && mapped->rule_index < batch->rule_count);
     add_dead_letter(batch, builder, &letter);
     note_reject(batch, &letter);
     if (letter.waits) {
@@ -157,6 +164,8 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
     batch_add_ack(batch, builder->mapper, mapped, refused);
 }
 
+/* The message becomes a parked letter, whatever the rule would make of it: rows are made when the
+ * rule works again, for the table may have other columns then. */
 static void add_parked(struct batch *batch, const struct batch_builder *builder, unsigned rule,
                        const struct message *message)
 {
@@ -170,6 +179,7 @@ static void add_parked(struct batch *batch, const struct batch_builder *builder,
                                        .sqlstate = target->sqlstate,
                                        .parked = true};
 
+    assert(rule_targets_aside(builder->targets, rule) && rule < batch->rule_count);
     add_dead_letter(batch, builder, &letter);
     batch->rules[rule].parked++;
 }
@@ -249,11 +259,14 @@ void batch_check(const struct batch *batch)
     row_runs_check(&batch->runs);
 }
 
+/* Rows and, if the rule wants one, the acknowledgment. The transaction stores the first, the
+ * outbox keeps the second until COMMIT was answered. */
 static void add_rows(struct batch *batch, const struct batch_builder *builder,
                      const struct mapped *mapped)
 {
     const struct rule_target *target = rule_targets_get(builder->targets, mapped->rule_index);
 
+    assert(mapped->verdict == VERDICT_ROWS && batch->count > 0);
     untaken_look(builder->untaken, mapped);
     if (batch_add_rows(batch, batch->count - 1, mapped, target)) {
         batch_add_ack(batch, builder->mapper, mapped, NULL);
@@ -269,6 +282,7 @@ static void add_head(struct batch *batch, const struct batch_builder *builder,
     const struct message *message = mapped->subject.message;
     char reason[160];
 
+    assert(message->kind == MESSAGE_HEAD);
     snprintf(reason, sizeof(reason),
              "larger than broker.max_packet: a payload of %" PRIu64
              " bytes, of which the first %zu "
@@ -277,6 +291,8 @@ static void add_head(struct batch *batch, const struct batch_builder *builder,
     add_rejected(batch, builder, mapped, &(struct refused){.reason = reason});
 }
 
+/* A verdict, which blame() found when the batch was stored before, counts more than what the
+ * mapper says: the mapper can't know what PostgreSQL refuses. */
 static void add_mapped(struct batch *batch, const struct batch_builder *builder,
                        const struct mapped *mapped)
 {
@@ -297,7 +313,9 @@ static void add_mapped(struct batch *batch, const struct batch_builder *builder,
     }
 }
 
-/* A subscription that covers several rules brings more than they ask for: that is worth no word. */
+/* A subscription that covers several rules brings topics that none of them asks for. Only a topic
+ * that no subscription of today brings is worth a word: the broker has queued it for rules of
+ * before. */
 static void note_unmatched(struct batch *batch, const struct batch_builder *builder,
                            const struct message *message)
 {
@@ -312,6 +330,8 @@ static void note_unmatched(struct batch *batch, const struct batch_builder *buil
     }
 }
 
+/* One message under all of its rules. A format with state learns first, whatever the rules'
+ * states: a message that is parked now may be needed to decode later ones. */
 static void add_publish(struct batch *batch, const struct batch_builder *builder,
                         const struct message *message)
 {
@@ -324,6 +344,7 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
     }
     count = mapper_find(builder->mapper, message);
     add_message(batch, message);
+    assert(count <= batch->rule_count);
     for (size_t i = 0; i < count; i++) {
         unsigned rule = mapper_rule(builder->mapper, i);
 
@@ -370,6 +391,8 @@ static void add_gap_message(struct batch *batch, const struct message *message)
     add_gap(batch, &gap);
 }
 
+/* Rows and messages both have the limit max_rows: a message without rows costs memory, too. The
+ * last message may go beyond the limits. */
 static bool is_full(const struct batch *batch, const struct batch_options *options)
 {
     size_t bytes = batch->bytes + batch->dead_letters.length + batch->acks.bytes.length +
@@ -410,12 +433,14 @@ static bool add_record(struct batch *batch, const struct batch_builder *builder,
 enum outcome batch_extend(struct batch *batch, const struct batch_builder *builder,
                           size_t records_max, bool *whole, struct error *error)
 {
+    assert(records_max >= 1);
     error_clear(error);
     *whole = false;
     for (size_t i = 0; i < records_max && !*whole; i++) {
         *whole = is_full(batch, builder->options) || !add_record(batch, builder, error);
     }
-    /* The reader's word counts: it also passes over numbers that were left out. */
+    /* `to` comes from the reader, which also skips numbers that no message has. */
     batch->to = journal_reader_position(builder->reader) - 1;
+    assert(batch->to >= batch->from);
     return error->outcome;
 }

@@ -31,10 +31,13 @@ struct rule_batch {
     uint64_t rows_stored; /* by the command tags, after store_batch() */
     uint64_t filtered;    /* messages */
     uint64_t rejected;    /* messages that became dead letters for good */
-    uint64_t waiting; /* messages that are tried again by themselves; not counted as matched, like
-                             the next */
-    uint64_t parked;  /* messages put aside; not counted as matched until their fate is known */
+    /* The metric "matched" counts neither of these two before the message's end is known. */
+    uint64_t waiting; /* messages that the service tries again by itself */
+    uint64_t parked;  /* messages set aside, since their rule is parked or held */
 };
+
+/* Room for a topic, shortened to what the status page shows of one. */
+#define BATCH_TOPIC_MAX sizeof(((struct health_reject *) 0)->topic)
 
 struct batch {
     uint64_t from;        /* position before it */
@@ -54,9 +57,8 @@ struct batch {
     struct health_reject rejects[HEALTH_REJECTS_MAX]; /* the first of them, to tell people */
     size_t reject_count;                              /* all of them */
     uint64_t unmatched;                               /* messages that no rule's topic matches */
-    char
-        first_unmatched[sizeof(((struct health_reject *) 0)->topic)]; /* "": none is worth a word */
-    struct gap *gaps; /* their causes are constants of batch.c */
+    char first_unmatched[BATCH_TOPIC_MAX];            /* "": none is worth a word */
+    struct gap *gaps;                                 /* their causes are constants of batch.c */
     size_t gap_count;
     size_t gap_capacity;
     struct ack_batch acks;

@@ -80,11 +80,14 @@ static bool is_over(const struct inquiry *inquiry)
     return inquiry->learned || inquiry->too_large;
 }
 
+/* The message becomes a dead letter when the batch is built again: the verdict is remembered under
+ * its sequence. */
 static void refuse(const struct store *store, uint64_t sequence, unsigned rule,
                    const struct pg_failure *failure)
 {
     char reason[RULE_REASON_MAX];
 
+    assert(rule < store->ruleset->count);
     rule_refusal(store->ruleset->rules[rule], failure, reason, sizeof(reason));
     verdicts_add(store->verdicts, sequence, rule,
                  &(struct refused){reason, failure->sqlstate, blame_may_pass(failure)});
@@ -101,7 +104,8 @@ static void park_or_hold(struct inquiry *inquiry, unsigned rule, const struct pg
     inquiry->learned = true;
 }
 
-/* The run's statements fail without any row: its rules can't work. */
+/* The run's statements fail over no rows at all, so no message is to blame. Its rules are parked
+ * when the table does not fit, and held when the cause passes by itself or with time. */
 static void blame_rules(struct inquiry *inquiry, size_t run_index, const struct pg_failure *failure)
 {
     const struct run *run = &inquiry->batch->runs.list[run_index];
@@ -120,6 +124,8 @@ static void blame_rules(struct inquiry *inquiry, size_t run_index, const struct 
     }
 }
 
+/* Messages by rule: those that passed and those that were refused, by kind. Extents and refusals
+ * stand in the same order, so one walk over both is enough. */
 static void count_refusals(struct inquiry *inquiry, const struct trial *trial)
 {
     const struct run *run = &inquiry->batch->runs.list[trial->run];
@@ -142,7 +148,8 @@ static void count_refusals(struct inquiry *inquiry, const struct trial *trial)
     assert(next == trial->count);
 }
 
-/* Is this refusal final, as its rule's fate stands? */
+/* Does the message become a dead letter? With any fate when its data are at fault: parking or
+ * holding the rule would not make the row any better. */
 static bool is_final(enum blame_fate fate, const struct pg_failure *failure)
 {
     return fate == BLAME_REJECT || blame_kind_of(failure) == BLAME_ROW;
@@ -159,6 +166,7 @@ static unsigned refused_alone(const struct store *store, unsigned rule)
     return hopeless ? BLAME_ALONE_MAX : target->alone;
 }
 
+/* Tallies become fates, and fates become verdicts and states of rules. */
 static void judge_run(struct inquiry *inquiry, const struct trial *trial)
 {
     const struct run *run = &inquiry->batch->runs.list[trial->run];
@@ -173,6 +181,8 @@ static void judge_run(struct inquiry *inquiry, const struct trial *trial)
         enum blame_fate fate =
             blame_fate_of(&inquiry->tallies[extent->rule], inquiry->store->letters);
 
+        assert(refusal->extent >= run->low && refusal->extent < run->high);
+        assert(fate != BLAME_NOTHING);
         if (is_final(fate, &refusal->failure)) {
             refuse(inquiry->store, inquiry->batch->sequences[extent->message], extent->rule,
                    &refusal->failure);
@@ -249,6 +259,7 @@ static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg
 {
     enum outcome outcome = OUTCOME_OK;
 
+    assert(last < inquiry->batch->runs.count);
     for (size_t run = 0; outcome == OUTCOME_OK && run <= last && !is_over(inquiry); run++) {
         struct trial trial = {.store = inquiry->store,
                               .batch = inquiry->batch,
@@ -298,6 +309,8 @@ static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reas
     return outcome;
 }
 
+/* A refusal of rows names the last run that has to be tried. After one at COMMIT or of the check
+ * of types, all runs are tried. */
 static enum outcome inquire(struct inquiry *inquiry, const struct store_failure *failure,
                             struct pg_failure *reason)
 {
@@ -362,7 +375,8 @@ static enum store_result passes_now(const struct store *store, const struct batc
                                                                            : STORE_SOON;
 }
 
-/* A column that was altered meanwhile makes every row look bad. */
+/* Reads the tables of the run's rules again: a column that was altered since then makes every row
+ * look bad. *changed: some table has another shape now, so the batch is built again for it. */
 static enum outcome refresh(const struct store *store, const struct batch *batch, size_t run_index,
                             bool *changed)
 {
@@ -397,6 +411,7 @@ enum store_result blame(const struct store *store, const struct batch *batch,
     bool changed = false;
     enum outcome outcome;
 
+    assert(batch->rule_count == store->ruleset->count);
     if (kind == PLACE_OWN_TABLES) {
         return own_tables(batch, failure);
     }

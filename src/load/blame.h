@@ -5,14 +5,16 @@
  * The SQLSTATE alone does not tell: a trigger may raise any of them for one row. So the scope is
  * found by trying, in a transaction that is always rolled back:
  *
- *   no rows of the run at all fail, too     its rules are parked, or held when that may pass
- *   some rows fail, others pass             the messages of those that fail become dead letters
- *   all rows fail                           for a reason of data: dead letters; else parked or held;
- *                                           a message alone is to blame until two more have
- *                                           followed it
- *   all rows pass now                       the cause is gone or takes the whole batch: again, or
- *                                           half of it
- *   locks or memory were used up (53200)    half of it
+ *   what the trial shows                what follows
+ *   ----------------------------------  -----------------------------------------------------------
+ *   the statements fail without rows    the run's rules are parked, or held when time may help
+ *   some messages fail, others pass     the messages that fail become dead letters
+ *   all messages of a rule fail         because of data: dead letters. Otherwise the rule is parked
+ *                                       or held; but a message that was alone is rejected, until
+ *                                       two were rejected like that in a row
+ *   all messages pass now               the cause is gone, or only the whole batch shows it: store
+ *                                       the batch again, or half of it
+ *   locks or memory were used up        half of the batch (SQLSTATE 53200)
  *
  * Rows are tried message by message in the order of the batch, each in a subtransaction of its own
  * that stays when it passes, so that later rows are judged as they will be. Many are tried in one
@@ -34,9 +36,10 @@ enum blame_kind {
 };
 enum blame_kind blame_kind_of(const struct pg_failure *failure);
 
-/* May the same row pass when somebody has added what is missing: the row that a foreign key refers
- * to, a partition? "No partition of relation found" is check_violation (23514) as a CHECK constraint
- * is, and names no constraint (ExecFindPartition() in execPartition.c). */
+/* May the same row pass later, once somebody has added what is missing: the row that a foreign key
+ * refers to, or a partition? PostgreSQL reports a missing partition as check_violation (23514), the
+ * SQLSTATE of a CHECK constraint, but without the constraint's name: see ExecFindPartition() in
+ * PostgreSQL's execPartition.c. */
 bool blame_may_pass(const struct pg_failure *failure);
 
 /* What was found out about the rows of one rule. */

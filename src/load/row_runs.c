@@ -47,6 +47,7 @@ static struct run *run_for(struct row_runs *runs, struct run_place place)
 {
     size_t last = runs->last[place.table];
 
+    assert(last <= runs->count);
     if (last == 0 || runs->list[last - 1].write != place.write) {
         size_t at = runs->writes[place.write].extent_count;
 
@@ -82,6 +83,7 @@ void row_runs_end(struct row_runs *runs, struct run_place place)
     struct write *write = &runs->writes[place.write];
     struct extent *extent = &write->extents[write->extent_count - 1];
 
+    assert(write->extent_count > 0 && extent->offset <= write->bytes.length);
     extent->length = write->bytes.length - extent->offset;
 }
 
@@ -91,6 +93,8 @@ void row_runs_cancel(struct row_runs *runs, struct run_place place)
     struct extent *extent = &write->extents[--write->extent_count];
     struct run *run = &runs->list[runs->last[place.table] - 1];
 
+    assert(run->write == place.write && extent->offset <= write->bytes.length);
+    assert(extent->rows <= run->rows);
     write->bytes.length = extent->offset;
     run->rows -= extent->rows;
     if (--run->high > run->low) {
@@ -141,6 +145,7 @@ void row_runs_sort(struct row_runs *runs)
 
 struct slice row_runs_bytes(const struct write *write, size_t low, size_t high)
 {
+    assert(low <= high && high <= write->extent_count);
     if (low == high) {
         return slice_make("", 0);
     }
@@ -154,12 +159,15 @@ uint64_t row_runs_rows(const struct write *write, size_t low, size_t high)
 {
     uint64_t rows = 0;
 
+    assert(low <= high && high <= write->extent_count);
     for (size_t i = low; i < high; i++) {
         rows += write->extents[i].rows;
     }
     return rows;
 }
 
+/* Invariants 1 and 2 of one write. Runs must be in the order of their extents, as they are before
+ * and after row_runs_sort(). */
 static void check_write(const struct row_runs *runs, unsigned index)
 {
     const struct write *write = &runs->writes[index];

@@ -65,7 +65,8 @@ void row_runs_init(struct row_runs *runs, size_t rule_count);
 void row_runs_fini(struct row_runs *runs);
 void row_runs_reset(struct row_runs *runs);
 
-/* Begins an extent; the caller appends its rows to the bytes returned, then calls row_runs_end(). */
+/* Begins an extent: the caller appends its rows to the bytes returned, then calls row_runs_end() or
+ * row_runs_cancel(). `extent` is copied; its offset and length are filled in here. */
 struct buf *row_runs_begin(struct row_runs *runs, struct run_place place,
                            const struct extent *extent);
 void row_runs_end(struct row_runs *runs, struct run_place place);

@@ -127,6 +127,7 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
     char about_rule[sizeof(target->reason)];
     bool known;
 
+    assert(state == RULE_PARKED || state == RULE_HELD);
     /* DETAIL quotes one row; the reason will stand in all letters. */
     snprintf(about_rule, sizeof(about_rule), "%s", reason);
     if (strstr(about_rule, HEALTH_DETAIL) != NULL) {
@@ -181,6 +182,7 @@ unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule)
 
 void rule_targets_refused_alone(struct rule_targets *targets, unsigned rule)
 {
+    assert(rule < targets->ruleset->count);
     targets->list[rule].alone++;
 }
 
@@ -228,6 +230,7 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     const struct table_shape *shape = table == NULL ? compiled->declared : table->shape;
 
     target->table = table;
+    assert(target->plan == NULL && target->target == NULL);
     if (row_plan_make(shape, &compiled->feed, &target->plan, error) != OUTCOME_OK) {
         forget(targets, rule);
         return false;
@@ -400,6 +403,7 @@ int rule_targets_due(struct rule_targets *targets)
         if (rule_targets_healing(targets, rule) ||
             (rule_targets_aside(targets, rule) && target->look_again_ms <= now)) {
             targets->turn = rule + 1;
+            assert(rule < count);
             return (int) rule;
         }
     }
@@ -429,6 +433,7 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
     struct rule_target *target = &targets->list[rule];
     struct answer answer;
 
+    assert(rule_targets_aside(targets, rule));
     if (read_rule(targets, connection, rule, &answer, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
@@ -446,6 +451,7 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
     const char *name = targets->ruleset->rules[rule]->name;
     bool parked;
 
+    assert(rule_targets_aside(targets, rule));
     if (dead_letters_parked(connection, &name, 1, &parked, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }

@@ -7,6 +7,9 @@
 
 #include "base/memory.h"
 
+/* The level is named because a role or a database may have another default. From REPEATABLE READ
+ * on, an UPDATE of a row that another transaction has changed fails with 40001 instead of waiting
+ * and going on with the new row (see "Transaction Isolation" in PostgreSQL's manual). */
 static const char begin_sql[] = "begin isolation level read committed";
 
 void statements_init(struct statements *statements, struct pg_connection *connection,
@@ -25,6 +28,7 @@ void statements_begin(struct statements *statements, struct progress_statement *
     statements->lock = lock;
 }
 
+/* Nothing is queued any more. Buffers keep their memory for the next segment. */
 static void reset_segment(struct statements *statements)
 {
     for (size_t i = 0; i < statements->value_count; i++) {
@@ -53,6 +57,7 @@ void statements_fini(struct statements *statements)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
+/* The failure belongs to this statement of the segment: its place tells blame() what it was for. */
 static void fail_at(struct statements *statements, size_t statement,
                     const struct pg_failure *failure)
 {
@@ -65,7 +70,8 @@ static void fail_at(struct statements *statements, size_t statement,
     }
 }
 
-/* The server has not answered each statement: whether COMMIT took effect, `progress` tells. */
+/* The server has not answered each statement: closes the connection, since nobody knows what the
+ * next answer would belong to. Whether COMMIT took effect, `progress` tells. */
 static enum outcome not_answered(struct statements *statements, size_t answered)
 {
     pg_disconnect(statements->connection);
@@ -74,7 +80,8 @@ static enum outcome not_answered(struct statements *statements, size_t answered)
                           statements->place_count);
 }
 
-/* COMMIT of a transaction that had failed answers with success and the tag ROLLBACK. */
+/* COMMIT of a transaction that has failed is no error for PostgreSQL: it rolls back and answers
+ * with the command tag ROLLBACK (see "COMMIT" in its manual, CommandComplete in its protocol). */
 static enum outcome not_committed(struct statements *statements)
 {
     struct pg_failure failure;
@@ -84,6 +91,8 @@ static enum outcome not_committed(struct statements *statements)
     return OUTCOME_RETRY;
 }
 
+/* Sends the steps in one message and walks over their answers in order. The first failure counts:
+ * the statements behind it fail only because of it. */
 static enum outcome run_steps(struct statements *statements)
 {
     struct pg_steps *steps = &statements->steps;
@@ -114,6 +123,9 @@ static enum outcome run_steps(struct statements *statements)
     return OUTCOME_OK;
 }
 
+/* Sends the texts as one Query. The server asks for the data of each COPY in turn
+ * (CopyInResponse), which is why each costs a round trip. `query.done` counts the statements that
+ * were answered. */
 static enum outcome run_query(struct statements *statements)
 {
     struct pg_query query = {.sql = buf_string(&statements->sql),
@@ -121,6 +133,7 @@ static enum outcome run_query(struct statements *statements)
                              .count = statements->stream_count};
     struct pg_failure failure;
 
+    assert(statements->stream_count <= statements->place_count);
     for (size_t i = 0; i < query.count; i++) {
         query.streams[i].parts = statements->parts[i];
     }
@@ -183,12 +196,14 @@ static void add_place(struct statements *statements, struct store_place place)
 
 static void add_step(struct statements *statements, const char *sql, struct store_place place)
 {
+    assert(statements->segment == SEGMENT_STEPS);
     (void) pg_steps_add(&statements->steps, sql, NULL, 0, false);
     add_place(statements, place);
 }
 
 static void add_text(struct statements *statements, const char *sql, struct store_place place)
 {
+    assert(statements->segment == SEGMENT_QUERY);
     buf_printf(&statements->sql, "%s%s", statements->sql.length > 0 ? ";\n" : "", sql);
     add_place(statements, place);
 }
@@ -244,6 +259,7 @@ enum outcome statements_copy(struct statements *statements, const struct target 
     size_t at;
 
     assert(target->copy != NULL);
+    assert(place.kind == PLACE_ROWS || place.kind == PLACE_OWN_TABLES);
     if (open_segment(statements, SEGMENT_QUERY) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }

@@ -1,5 +1,5 @@
 /*
- * statements: collects the statements of a transaction and sends them in as few messages as possible.
+ * statements: collects the statements of a transaction, sends them in as few messages as possible.
  *
  * They are collected in segments. A segment is either steps (pg/pg_steps), one round trip however
  * many they are, or one Query with COPY in it (pg_query_run()), a round trip and one for each COPY.

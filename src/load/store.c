@@ -38,6 +38,8 @@ void store_rollback(const struct store *store)
     }
 }
 
+/* The outbox refuses in three ways: its disk has failed (FATAL), the disk has no room for so many
+ * acknowledgments (REJECT), or the broker must take some first (RETRY). */
 enum store_result store_prepare_acks(const struct store *store, const struct batch *batch,
                                      const struct outbox_mark *mark, struct pg_failure *failure)
 {
@@ -67,6 +69,7 @@ void store_drop_acks(const struct store *store)
     }
 }
 
+/* All statements of the transaction, COMMIT included. `failure` names the statement that failed. */
 static enum outcome send_batch(const struct store *store, struct batch *batch,
                                struct store_failure *failure)
 {
@@ -91,6 +94,7 @@ static enum outcome send_batch(const struct store *store, struct batch *batch,
 
 void store_rows_committed(const struct store *store, const struct batch *batch)
 {
+    assert(batch->rule_count == store->ruleset->count);
     for (unsigned i = 0; i < batch->rule_count; i++) {
         if (batch->rules[i].row_count > 0) {
             rule_targets_stored(store->targets, i);
@@ -98,6 +102,8 @@ void store_rows_committed(const struct store *store, const struct batch *batch)
     }
 }
 
+/* The statement that moves the row of `progress` fails with this SQLSTATE when the row is not at
+ * `from`: another process has stored, or an earlier COMMIT did take effect. */
 static bool is_stale(const struct store_failure *failure)
 {
     return failure->place.kind == PLACE_BEGIN &&

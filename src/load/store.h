@@ -29,8 +29,9 @@ enum store_result {
     STORE_SMALLER, /* rolled back; build one with half the messages */
     STORE_WAIT,    /* rolled back; the server can't now: again after a pause; `failure` says why */
     STORE_ACKS,    /* not begun; the broker must take acknowledgments first */
-    STORE_DISK,    /* not begun; the disk below the outbox failed, and a failed sync is not tried
-                      again */
+    /* Not begun; the disk below the outbox failed. After a failed fsync() the kernel may have
+     * dropped the dirty pages, so a second one that succeeds proves nothing: the process ends. */
+    STORE_DISK,
 };
 
 /* What the statement that failed was for. */
@@ -65,11 +66,12 @@ struct store {
     struct verdicts *verdicts;
     struct outbox *outbox; /* NULL: no acknowledgments */
     uint64_t position;     /* of `progress`, for retry_letters() with an outbox */
-    bool letters;   /* rows come of dead letters: a letter that can't be stored while others can is
-                       rejected at once, for it has waited already */
-    bool impatient; /* locks are hardly waited for */
-    bool waits;     /* letters that another session is storing are waited for; else they are as if
-                       there were none */
+    /* The rows are made of dead letters. A letter that is refused while others pass is rejected at
+     * once, whatever the reason: it has waited before. */
+    bool letters;
+    bool impatient; /* gives up on a locked table after 100 ms instead of 2 s */
+    /* Waits for letters that another session is storing; otherwise passes over such letters. */
+    bool waits;
 };
 
 /* Verdicts and targets are only read; fills rows_stored of the batch's rules. `failure` is for

@@ -64,6 +64,8 @@ static const struct target *target_of(const struct transaction *transaction, con
     return target->target;
 }
 
+/* A row costs less by COPY, but COPY costs a round trip of its own. Tests of COPY's fault points
+ * want COPY for any number of rows. */
 static bool goes_by_copy(const struct target *target, const struct run *run, struct slice bytes)
 {
     return target->copy != NULL && target->statement_count > 0 &&
@@ -71,12 +73,14 @@ static bool goes_by_copy(const struct target *target, const struct run *run, str
             FAULT_ARMED("pg.copy."));
 }
 
-/* The temporary table has statements of its own. */
+/* SQL of a rule that needs a temporary table: its statements depend on each other's end, so they
+ * are sent by themselves, behind all that is queued. */
 static enum outcome run_by_table(struct transaction *transaction, const struct target *target,
                                  const struct run *run, struct store_place place)
 {
     const struct write *write = &transaction->batch->runs.writes[run->write];
 
+    assert(target->statement_count == 0);
     if (statements_send(&transaction->statements) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
@@ -86,7 +90,8 @@ static enum outcome run_by_table(struct transaction *transaction, const struct t
                       &transaction->failure->pg);
 }
 
-/* Inserts a run in portions of whole messages. */
+/* Inserts a run in portions of whole messages. A portion exceeds STEPS_BYTES_MAX by its last
+ * message at most. */
 static enum outcome insert_run(struct transaction *transaction, const struct target *target,
                                const struct run *run, struct store_place place)
 {
@@ -103,9 +108,12 @@ static enum outcome insert_run(struct transaction *transaction, const struct tar
             low = i + 1;
         }
     }
+    assert(outcome != OUTCOME_OK || low == run->high);
     return outcome;
 }
 
+/* Chooses how the run is stored: by the temporary table of a rule's own SQL, by COPY, or by INSERT
+ * over arrays. */
 static enum outcome add_run(struct transaction *transaction, size_t index)
 {
     const struct run *run = &transaction->batch->runs.list[index];
@@ -143,6 +151,8 @@ static enum outcome add_checks(struct transaction *transaction)
     return outcome;
 }
 
+/* A rule's own SQL reports no count that would mean rows of the batch, so all of its rows count as
+ * stored. For other rules the command tags add up from 0. */
 enum outcome transaction_rows(struct transaction *transaction)
 {
     struct batch *batch = transaction->batch;
@@ -159,7 +169,9 @@ enum outcome transaction_rows(struct transaction *transaction)
     return outcome == OUTCOME_OK ? add_checks(transaction) : outcome;
 }
 
-/* Where NOTIFY is refused (a channel's queue is full), the database can't commit. */
+/* Queues NOTIFY for rules that want it. PostgreSQL keeps notifications of the whole cluster in
+ * one queue (8 GB with the usual block size); when that is full, a transaction with NOTIFY fails
+ * at COMMIT: then the database can't store now. See "NOTIFY" in PostgreSQL's manual. */
 enum outcome transaction_notify(struct transaction *transaction)
 {
     const struct batch *batch = transaction->batch;
@@ -187,6 +199,7 @@ enum outcome transaction_notify(struct transaction *transaction)
 
 /* --- the bridge's own tables, COMMIT ---------------------------------------------------------- */
 
+/* What formats have learned, and gaps: both rare, so each is a statement of its own. */
 static enum outcome insert_gaps(struct transaction *transaction)
 {
     const struct batch *batch = transaction->batch;
@@ -214,6 +227,7 @@ enum outcome transaction_letters(struct transaction *transaction)
     struct slice letters = buf_slice(&batch->dead_letters);
     enum outcome outcome = OUTCOME_OK;
 
+    assert(transaction->letters == NULL);
     if (batch->dead_letter_count > 0) {
         transaction->letters = dead_letters_target(transaction->store->connection);
         outcome =

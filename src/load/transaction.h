@@ -5,7 +5,8 @@
  *   rows: a long run by COPY, the others by INSERT … FROM unnest()
  *   types; dead letters; gaps; COMMIT               last, with whatever came before it
  *
- * A batch of one large table costs two round trips, a batch of many small ones one (load/statements).
+ * A batch for one large table costs two round trips, one for many small tables costs a single one
+ * (load/statements).
  * Runs keep their order, for rows of one rule may refer to those of a rule before it.
  *
  * SPDX-License-Identifier: MIT

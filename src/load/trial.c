@@ -115,6 +115,7 @@ static void plan_chunk(const struct trial *trial, const struct chunk *chunk, str
 /* Of the chunks from `low` on, one for each of the plan. */
 static void note_failures(struct window *window, size_t low, const struct plan *plan)
 {
+    assert(low + plan->count <= window->count);
     for (size_t i = 0; i < plan->count; i++) {
         size_t end = i + 1 < plan->count ? plan->first[i + 1] : plan->steps.count;
         struct chunk *chunk = &window->list[low + i];
@@ -410,7 +411,8 @@ static bool may_be_met(const struct refusal *refusal)
     return strncmp(refusal->failure.sqlstate, "23", 2) == 0;
 }
 
-/* Puts the refusals that were not tried again back among those that were, in the order of extents. */
+/* Puts the refusals that were not tried again back among those that were, in the order of
+ * extents. */
 static void put_back(struct trial *trial, const struct refusal *before, size_t count)
 {
     struct refusal *again = trial->refusals;

@@ -6,15 +6,16 @@
  *
  * mqtt2pg_row stands behind the last chunk that passed, so rolling back to it takes back a chunk
  * that failed, and nothing when none did. A chunk is some messages; when one fails, the window is
- * tried again with that chunk message by message: then each is judged with everything before it in
- * place.
+ * tried again with that chunk message by message: then each is judged with everything before it
+ * in place.
  *
- * A table whose rows take long must not hold up the other rules. A row may take a second, and a trial
- * is cut off when TRIAL_MS are over: the messages behind `tested` are neither refused nor passed.
+ * A table whose rows take long must not hold up the other rules. A row may take a second, and a
+ * trial is cut off when TRIAL_MS are over: the messages behind `tested` are neither refused nor
+ * passed.
  *
  * A constraint that is deferred to COMMIT may be satisfied by rows that stand behind, of another
- * rule too. With `immediate` it is checked behind each chunk; messages that were refused are tried
- * again when all runs have been tried, as long as one more passes (trial_again()).
+ * rule too. With `immediate` it is checked behind each chunk; messages that were refused are
+ * tried again when all runs have been tried, as long as one more passes (trial_again()).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -55,8 +56,8 @@ enum outcome trial_empty(const struct trial *trial, bool *passes,
 /* Tries every message of the run; what passes stays. OUTCOME_RETRY: the connection is lost. */
 enum outcome trial_run(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
 
-/* Tries messages that a constraint refused once more, with all that has passed since in place; those
- * that pass now leave the list. Not after `cut_off`. OUTCOME_RETRY as above. */
+/* Tries messages that a constraint refused once more, with all that has passed since in place;
+ * those that pass now leave the list. Not after `cut_off`. OUTCOME_RETRY as above. */
 enum outcome trial_again(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
 
 void trial_fini(struct trial *trial);
