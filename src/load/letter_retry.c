@@ -32,12 +32,15 @@ const char *letter_client_id(const struct letter_desk *desk, const struct letter
     return choice->client_id != NULL ? choice->client_id : pg_client_id(desk->connection);
 }
 
+/* The time that the caller has for it is over: what is left is retried by the next call. */
 static bool is_late(const struct letter_choice *choice)
 {
     return choice->until_ms != 0 && clock_monotonic_ms() >= choice->until_ms;
 }
 
-/* All letters of one rule, portion by portion, each letter once. */
+/* All letters of one rule, portion by portion in the order of their ids, each letter once. A
+ * portion that is too large for the server is halved; a deadlock or the like is tried again
+ * SOON_MAX times. */
 static bool retry_rule(const struct round *round, unsigned rule)
 {
     /* Whoever waits for the acknowledgment of a letter that is parked or waits gets it from the
@@ -60,6 +63,7 @@ static bool retry_rule(const struct round *round, unsigned rule)
     do {
         before = counts->letters;
         result = retry_letters(&round->store, rule, &query, counts, &failure);
+        assert(counts->letters >= before && query.limit >= 1);
         query.after_id = counts->last_id;
         if (result == STORE_SMALLER && query.limit > 1) {
             query.limit /= 2;
@@ -79,6 +83,8 @@ static bool retry_rule(const struct round *round, unsigned rule)
     return result == STORE_DONE || result == STORE_AGAIN;
 }
 
+/* False when something was left undone; `complaints` says what. One rule that fails does not keep
+ * the others' letters waiting. */
 static bool retry_rules(const struct round *round)
 {
     const struct ruleset *ruleset = round->desk->ruleset;
@@ -131,6 +137,8 @@ void letter_append_counts(struct buf *out, const struct retry_counts *counts)
                plural(counts->rows), counts->filtered, counts->rejected + counts->waiting);
 }
 
+/* Letters that this configuration can't retry, so that nobody takes an empty list for an empty
+ * table. */
 static void append_strays(struct buf *out, struct dead_letter_strays *strays, bool of_rules)
 {
     if (strays->letters > 0 && of_rules) {
@@ -181,6 +189,7 @@ bool letter_retry(const struct letter_desk *desk, const struct letter_choice *ch
     struct pg_failure failure;
     bool complete = false;
 
+    assert(desk->connection != NULL && desk->ruleset != NULL);
     if (rule_targets_read(targets, desk->connection, &failure) == OUTCOME_OK &&
         recall(mapper, desk->connection, &failure) == OUTCOME_OK) {
         complete = retry_rules(&round);

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 
+/* Topic, rule and reason come from outside: control characters must not reach a terminal. */
 static void append_printable(struct buf *out, const char *label, struct slice text, size_t most)
 {
     buf_append_text(out, label);
@@ -35,6 +36,8 @@ static void append_hex(struct buf *out, struct slice bytes)
     }
 }
 
+/* JSON text is UTF-8 and PostgreSQL's text has no NUL, so any other payload is written in hex
+ * under another name. */
 void letter_append_json(struct buf *out, const struct dead_letter *letter)
 {
     const struct message *message = letter->message;
@@ -63,6 +66,7 @@ void letter_append_json(struct buf *out, const struct dead_letter *letter)
     buf_append_text(out, "}\n");
 }
 
+/* The short form of lists. It has no payload, which may be large or secret. */
 void letter_append_listed(struct buf *out, const struct dead_letter *letter)
 {
     buf_printf(out, "{\"id\":%" PRId64, letter->id);

@@ -45,7 +45,8 @@ struct mapper {
     struct rebirth *rebirth;       /* owned; NULL: nobody is to be asked */
 };
 
-/* By the rule that asks most. */
+/* All rules share one watcher of edge nodes, by the policy of the rule that asks most: the policies
+ * are ordered by how much they ask for. */
 static void make_rebirth(struct mapper *mapper)
 {
     const struct rule *asking = NULL;
@@ -234,6 +235,7 @@ static enum outcome believe_times(const struct rule *rule, const struct message 
     return outcome;
 }
 
+/* One row: each column's expression, converted to the column's type. */
 static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
                             const struct subject *subject, struct datum *datums,
                             struct error *error)
@@ -311,11 +313,14 @@ static void map_items(struct mapper *mapper, struct mapped *mapped, const struct
             return;
         }
     }
+    assert(mapped->rows <= count);
     if (mapped->rows == 0 && count > 0) {
         mapped->verdict = VERDICT_FILTERED;
     }
 }
 
+/* What one rule makes of the message: conditions that need no payload, then decoding, then a row
+ * for each item. */
 static void map_route(struct mapper *mapper, const struct route *route,
                       const struct message *message, struct mapped *mapped)
 {
@@ -324,6 +329,7 @@ static void map_route(struct mapper *mapper, const struct route *route,
     struct row_items items;
     struct error error;
 
+    assert(route->rule < mapper->ruleset->count);
     *mapped = (struct mapped){
         .rule = rule,
         .rule_index = route->rule,
@@ -374,6 +380,7 @@ void mapper_forget(struct mapper *mapper)
 
 size_t mapper_find(struct mapper *mapper, const struct message *message)
 {
+    assert(!mapper->late);
     mapper_forget(mapper);
     mapper->message = message;
     mapper->routing = ruleset_find(mapper->ruleset, mapper->copies, message, mapper->routes,
@@ -391,6 +398,7 @@ unsigned mapper_rule(const struct mapper *mapper, size_t found)
 const struct mapped *mapper_map_found(struct mapper *mapper, size_t found)
 {
     assert(found < mapper->route_count);
+    assert(mapper->message != NULL);
     map_route(mapper, &mapper->routes[found], mapper->message, &mapper->list[found]);
     return &mapper->list[found];
 }
@@ -411,6 +419,7 @@ struct memory *mapper_memory(struct mapper *mapper)
     return mapper->memory;
 }
 
+/* Learning is never `late`: only messages of the journal are learned from, in their order. */
 static struct decode_input learning_input(const struct mapper *mapper,
                                           const struct message *message)
 {
@@ -428,6 +437,7 @@ bool mapper_learn(struct mapper *mapper, const struct message *message, struct m
     if (mapper->memory == NULL) {
         return false;
     }
+    assert(mapper->learning != NULL);
     arena_reset(mapper->arena);
     if (!format_learn(mapper->learning, &input, mapper->arena, entry)) {
         return false;
@@ -456,6 +466,7 @@ bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct me
     struct route route = {.rule = rule_index};
     struct slice *captures;
 
+    assert(rule_index < mapper->ruleset->count);
     mapper_forget(mapper);
     captures = arena_alloc(mapper->arena, (rule->topics.capture_count + 1) * sizeof(*captures));
     if (!rule_topics_match(&rule->topics, message->topic, captures)) {

@@ -2,7 +2,12 @@
  * mapper: from a message to what each of its rules makes of it. The one piece of code behind the
  * service, `explain`, dead-letter retry and healing. Pure: nothing is sent, counted or logged.
  *
- *   message ─▶ ruleset_find ─▶ decode (once per format) ─▶ rows ─▶ where ─▶ columns ─▶ convert ─▶ datums or a reason
+ *   message ─▶ ruleset_find      which rules take it
+ *              decode            the payload, once for each format
+ *              rows              the items that become rows; without `rows` the whole payload
+ *              where             filters items
+ *              columns           expressions give values
+ *              convert      ─▶   datums of the columns' types, or a reason why not
  *
  * SPDX-License-Identifier: MIT
  */

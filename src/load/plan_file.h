@@ -1,10 +1,10 @@
 /*
- * plan_file: the plans of subscriptions (route/plan) in the file "plans" of the journal's directory, so
- * that a new process decides about copies as the one before.
+ * plan_file: the plans of subscriptions (route/plan) in the file "plans" of the journal's
+ * directory, so that a new process decides about copies as the one before.
  *
- * A plan says behind which message of the journal it was made, so its place in the journal's order
- * is known without a record there. The file is written and synced before the broker is asked for the
- * subscriptions.
+ * A plan says behind which message of the journal it was made, so its place in the journal's
+ * order is known without a record there. The file is written and synced before the broker is
+ * asked for the subscriptions.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -30,6 +30,7 @@ struct rebirth {
 
 struct rebirth *rebirth_new(enum rebirth_policy policy, const char *rule)
 {
+    assert(policy != REBIRTH_NEVER && rule != NULL);
     struct rebirth *rebirth = memory_alloc(sizeof(*rebirth));
 
     rebirth->policy = policy;
@@ -49,11 +50,12 @@ void rebirth_free(struct rebirth *rebirth)
     free(rebirth);
 }
 
-/* Removes the edge node that was silent longest; where it stood. */
+/* Removes the edge node that was silent longest; returns the index that it had. */
 static size_t forget_silent(struct rebirth *rebirth)
 {
     size_t silent = 0;
 
+    assert(rebirth->count > 0);
     for (size_t i = 1; i < rebirth->count; i++) {
         silent = rebirth->edges[i].sequence < rebirth->edges[silent].sequence ? i : silent;
     }
@@ -89,11 +91,13 @@ static struct edge *edge_of(struct rebirth *rebirth, const char *name)
             (rebirth->count - low) * sizeof(*rebirth->edges));
     assert(low <= rebirth->count);
     rebirth->count++;
+    assert(rebirth->count <= REBIRTH_EDGES_MAX);
     rebirth->edges[low] = (struct edge){.name = memory_strdup(name), .seq = -1};
     return &rebirth->edges[low];
 }
 
-/* -1: the payload has none. */
+/* Payload.seq, which counts from 0 to 255 and begins anew; -1: the payload has none. A damaged
+ * payload gives what stands before the damage. */
 static int seq_of(struct slice payload)
 {
     struct wire wire = wire_begin(payload);
@@ -118,13 +122,22 @@ static bool has_hole(struct edge *edge, const struct sparkplug_topic *topic, str
     assert(before >= -1 && before < SEQ_COUNT && seq >= -1 && seq < SEQ_COUNT);
 
     if (seq < 0) {
-        return false; /* an NDEATH */
+        return false; /* NDEATH has no seq: the broker sends it as the will */
     }
     edge->seq = seq;
     return !begins && before >= 0 && seq != (before + 1) % SEQ_COUNT;
 }
 
-/* NCMD with the metric "Node Control/Rebirth" = true. */
+/*
+ * The payload of an NCMD message, which has the metric "Node Control/Rebirth" = true (Sparkplug
+ * 3.0, "NCMD"; field numbers of sparkplug_b.proto):
+ *
+ *   08 varint                   Payload.timestamp, milliseconds
+ *   12 1a                       Payload.metrics, 26 bytes
+ *      0a 14 "Node Control/…"   Metric.name, 20 bytes
+ *      20 0b                    Metric.datatype = Boolean
+ *      70 01                    Metric.boolean_value = true
+ */
 static struct slice command(struct arena *arena, int64_t now_us)
 {
     static const char metric[] = "\x12\x1a\x0a\x14Node Control/Rebirth\x20\x0b\x70\x01";
@@ -138,6 +151,7 @@ static struct slice command(struct arena *arena, int64_t now_us)
             break;
         }
     }
+    assert(length <= 12); /* tag, and a varint of at most ten bytes */
     memcpy(out + length, metric, sizeof(metric) - 1);
     return slice_make(out, length + sizeof(metric) - 1);
 }

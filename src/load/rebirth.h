@@ -1,10 +1,10 @@
 /*
  * rebirth: asks edge nodes of Sparkplug B for a new BIRTH, by the rules' `sparkplug.rebirth`.
  *
- * "unknown": DATA came of an edge node or device whose BIRTH is not known, or with a metric that is
- * not in it. "gap": also when the sequence numbers of an edge node have a hole. An edge node is asked once in REBIRTH_INTERVAL_S at
- * most, and only for a message that has just come: a backlog of hours asks nobody. A batch that is
- * built again asks no second time.
+ * "unknown": DATA came of an edge node or device whose BIRTH is not known, or with a metric that
+ * is not in it. "gap": also when the sequence numbers of an edge node have a hole. An edge node
+ * is asked once in REBIRTH_INTERVAL_S at most, and only for a message that has just come: a
+ * backlog of hours asks nobody. A batch that is built again asks no second time.
  *
  * SPDX-License-Identifier: MIT
  */

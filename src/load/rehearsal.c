@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/rehearsal.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -33,6 +34,7 @@ void rehearsal_fini(struct rehearsal *rehearsal)
  * outside of strings, where a space means the same. */
 static void end_row(struct buf *out, size_t start)
 {
+    assert(start <= out->length);
     for (size_t i = start; i < out->length; i++) {
         if (out->data[i] == '\n' || out->data[i] == '\r') {
             out->data[i] = ' ';
@@ -79,6 +81,7 @@ static enum outcome judge(struct rehearsal *rehearsal, const struct rule *rule,
     return OUTCOME_OK;
 }
 
+/* The service would park the rule for this reason. */
 static void park(struct rehearsal *rehearsal, const char *reason)
 {
     rehearsal->fate = REHEARSAL_PARKED;
@@ -138,6 +141,7 @@ static void choose_target(struct attempt *attempt)
 {
     const struct rule_options *options = attempt->rule->options;
 
+    assert(attempt->target == NULL);
     attempt->returning = attempt->table != NULL && attempt->table->can_select;
     attempt->target = attempt->returning
                           ? target_rehearsal_new(options, attempt->table, attempt->plan)
@@ -152,6 +156,8 @@ static void append_rows(struct buf *out, const struct mapped *mapped, const stru
     }
 }
 
+/* The rows go into the temporary table by COPY, and from there into the rule's table by an INSERT
+ * that returns them as stored: with defaults, generated columns and what triggers have changed. */
 static enum outcome insert_returning(const struct attempt *attempt, struct slice stored,
                                      struct rehearsal *rehearsal, struct pg_failure *failure)
 {
@@ -180,7 +186,9 @@ static enum outcome insert_returning(const struct attempt *attempt, struct slice
     return outcome;
 }
 
-/* The rows that this transaction has written to one table. */
+/* The rows that this transaction has written to one table, 1000 at most. A row's xmin is the
+ * number of the transaction that wrote it, without the epoch that txid_current() has in its upper
+ * 32 bits. */
 static enum outcome append_written(const struct attempt *attempt, const char *table,
                                    struct rehearsal *rehearsal, struct pg_failure *failure)
 {
@@ -228,6 +236,7 @@ static enum outcome read_written(const struct attempt *attempt, struct rehearsal
     return outcome;
 }
 
+/* Sends the rows, then lets deferred constraints speak, which a ROLLBACK would pass over. */
 static enum outcome store(const struct attempt *attempt, const struct mapped *mapped,
                           struct rehearsal *rehearsal, struct pg_failure *failure)
 {
@@ -259,6 +268,8 @@ static enum outcome store(const struct attempt *attempt, const struct mapped *ma
     return OUTCOME_OK;
 }
 
+/* Maps for the columns that the table has now; the caller gives the mapper its declared ones
+ * back. */
 static enum outcome map_and_store(struct attempt *attempt, unsigned rule_index,
                                   const struct message *message, struct rehearsal *rehearsal,
                                   struct pg_failure *failure)
@@ -293,6 +304,7 @@ enum outcome rehearse(const struct rehearsal_stage *stage, unsigned rule_index,
     struct error error;
     enum outcome outcome = pg_run(stage->connection, begin_sql, failure);
 
+    assert(rule_index < stage->ruleset->count);
     if (outcome == OUTCOME_OK && attempt.rule->options->sql.text == NULL) {
         outcome = find_table(&attempt, rehearsal, failure);
     } else if (outcome == OUTCOME_OK && !plan_rows(&attempt, attempt.rule->declared, &error)) {

@@ -2,15 +2,19 @@
  * rehearsal: what PostgreSQL itself says of one message under one rule, in a transaction that is
  * always rolled back. For `explain --database`.
  *
- *   BEGIN;  CREATE TABLE … (create = true and it is missing);  COPY into a temporary table;  INSERT … RETURNING the rows as they are stored;  ROLLBACK
+ *   BEGIN
+ *   CREATE TABLE …                when it is missing and the rule has create = true
+ *   COPY …                        the rows into a temporary table
+ *   INSERT … RETURNING …          the rows as PostgreSQL has stored them
+ *   ROLLBACK
  *
- * Of a rule with `sql` the rows are those that its statements have written, looked for in the tables
- * that the transaction wrote to (one with more than a million rows is not searched).
+ * Of a rule with `sql` the rows are those that its statements have written, looked for in the
+ * tables that the transaction wrote to (one with more than a million rows is not searched).
  *
- * Types, defaults, generated columns, constraints and triggers all speak. What a rollback does not
- * take back stays: numbers taken from sequences, and what a trigger does outside of its database.
- * It waits at most some seconds for a lock, and touches neither `progress` nor any lock of a
- * running service.
+ * Types, defaults, generated columns, constraints and triggers all speak. What a rollback does
+ * not take back stays: numbers taken from sequences, and what a trigger does outside of its
+ * database. It waits at most some seconds for a lock, and touches neither `progress` nor any lock
+ * of a running service.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +25,9 @@
 #include "pg/pg_connection.h"
 
 enum rehearsal_fate {
-    REHEARSAL_STORED, /* `rows`, perhaps none: on_conflict kept what is there, or a trigger took them */
+    /* `rows`, perhaps none: on_conflict kept the rows that are there, or a trigger took the new
+     * ones. */
+    REHEARSAL_STORED,
     REHEARSAL_FILTERED,
     REHEARSAL_REJECTED, /* by the rule or by PostgreSQL: `reason`, `sqlstate`, `constraint` */
     REHEARSAL_PARKED,   /* the rule's table does not work: `reason`, `sqlstate` */
@@ -32,8 +38,9 @@ struct rehearsal {
     size_t sent;       /* rows that the rule made */
     struct buf rows;   /* one JSON object and a newline each, as PostgreSQL has them */
     struct buf tables; /* of a rule with `sql`: for each row the table's name and a newline */
-    bool
-        returned; /* false: they could not be read back (rule with `sql`, no privilege to select) */
+    /* False: the stored rows could not be read back, for a rule with `sql` or without the privilege
+     * select; then `rows` are those that were sent. */
+    bool returned;
     char reason[RULE_REASON_MAX];
     char sqlstate[6];
     char constraint[128];

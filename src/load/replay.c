@@ -121,6 +121,7 @@ static enum outcome move(const struct replay *replay, bool finished)
 
 /* --- storing ---------------------------------------------------------------------------------- */
 
+/* The rows of the messages from `low` up to `high`: they lie one behind the other. */
 static enum outcome store_parts(const struct replay *replay, size_t low, size_t high)
 {
     const struct part *first = &replay->parts[low], *last = &replay->parts[high - 1];
@@ -137,6 +138,7 @@ static enum outcome store_parts(const struct replay *replay, size_t low, size_t 
                       replay->failure);
 }
 
+/* For the person at the terminal; the first REPORTED_MAX messages by number. */
 static void report(const struct replay *replay, uint64_t sequence, const char *reason)
 {
     if (replay->counts->rejected <= REPORTED_MAX) {
@@ -206,6 +208,8 @@ static enum outcome try_batch(struct replay *replay, bool finished, bool one_by_
     return outcome;
 }
 
+/* Stores the batch at once and, when PostgreSQL refuses a row, once more message by message. A dry
+ * run only counts. The next batch begins where this one ends. */
 static enum outcome store_batch_of(struct replay *replay, bool finished)
 {
     enum outcome outcome = OUTCOME_OK;
@@ -225,6 +229,8 @@ static enum outcome store_batch_of(struct replay *replay, bool finished)
 
 /* --- mapping ---------------------------------------------------------------------------------- */
 
+/* The range of the rows' times, by the rule's first column of a time type: for the person, who may
+ * have to refresh what was computed from that range (microseconds since 2000, as in PostgreSQL). */
 static void note_times(struct replay *replay, const struct mapped *mapped)
 {
     const struct row_plan *plan = replay->options->target->plan;
@@ -251,6 +257,8 @@ static void note_times(struct replay *replay, const struct mapped *mapped)
     }
 }
 
+/* Appends the message's rows to the batch, and remembers where they lie: after a refusal they are
+ * stored message by message. */
 static void add_part(struct replay *replay, uint64_t sequence, const struct mapped *mapped)
 {
     const struct row_plan *plan = replay->options->target->plan;
@@ -266,6 +274,7 @@ static void add_part(struct replay *replay, uint64_t sequence, const struct mapp
         replay->parts =
             memory_resize(replay->parts, replay->part_capacity * sizeof(*replay->parts));
     }
+    assert(replay->part_count < replay->part_capacity);
     replay->parts[replay->part_count++] = part;
     replay->row_count += mapped->rows;
     replay->counts->rows += mapped->rows;
@@ -302,6 +311,7 @@ static void add_message(struct replay *replay, const struct message *message)
 
 /* --- the journal ------------------------------------------------------------------------------ */
 
+/* Behind what an earlier run has done, and received in the time that was asked for. */
 static bool is_wanted(const struct replay *replay, const struct message *message, uint64_t done)
 {
     return message->sequence > done && message->kind == MESSAGE_PUBLISH &&
@@ -354,6 +364,7 @@ enum outcome replay_run(const struct replay_options *options, uint64_t done,
     struct journal_info info;
 
     assert(options->rows_max > 0 && options->bytes_max > 0);
+    assert(options->rule < options->ruleset->count);
     *counts = (struct replay_counts){0};
     journal_info(options->journal, &info);
     enum outcome outcome = read_journal(&replay, reader, done, info.stored);

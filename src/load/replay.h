@@ -1,13 +1,13 @@
 /*
- * replay: sends the journal's stored messages through one of today's rules once more and stores the
- * rows, in batches.
+ * replay: sends the journal's stored messages through one of today's rules once more and stores
+ * the rows, in batches.
  *
  *   BEGIN; mqtt2pg.replay: position by compare-and-set; rows; COMMIT
  *
- * So an interrupted replay goes on where it was, and two at once do not double rows. A message that
- * PostgreSQL refuses is set aside by a savepoint of its own and reported; it becomes no dead letter,
- * for the journal still has it. Nothing is acknowledged. The service may run meanwhile: messages
- * behind its own position are not touched.
+ * So an interrupted replay goes on where it was, and two at once do not double rows. A message
+ * that PostgreSQL refuses is set aside by a savepoint of its own and reported; it becomes no dead
+ * letter, for the journal still has it. Nothing is acknowledged. The service may run meanwhile:
+ * messages behind its own position are not touched.
  *
  * SPDX-License-Identifier: MIT
  */

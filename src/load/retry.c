@@ -43,12 +43,15 @@ struct retry {
     struct batch *batch;             /* rows and acknowledgments; does not move the position */
 };
 
+/* The letter stays in the table, with this reason. */
 static void give_up(struct second_verdict *verdict, const char *reason)
 {
+    assert(reason != NULL);
     verdict->verdict = VERDICT_REJECTED;
     snprintf(verdict->reason, sizeof(verdict->reason), "%s", reason);
 }
 
+/* PostgreSQL has refused this letter's rows in an earlier round: blame() left a verdict. */
 static void refuse(const struct retry *retry, size_t i, const struct verdict_row *row)
 {
     struct second_verdict *verdict = &retry->verdicts[i];
@@ -67,10 +70,12 @@ static void refuse(const struct retry *retry, size_t i, const struct verdict_row
 static bool wants_ack(const struct retry *retry, const struct dead_letter *letter,
                       const struct second_verdict *verdict)
 {
+    assert(!verdict->waits || verdict->verdict == VERDICT_REJECTED);
     return retry->store->outbox != NULL && verdict->verdict != VERDICT_FILTERED &&
            !verdict->waits && (letter->parked || letter->waits || verdict->verdict == VERDICT_ROWS);
 }
 
+/* What today's rule makes of the i-th letter. Rows and acknowledgment go into the batch. */
 static void map_letter(struct retry *retry, size_t i)
 {
     const struct dead_letter_row *row = &retry->letters.list[i];
@@ -79,6 +84,7 @@ static void map_letter(struct retry *retry, size_t i)
         verdicts_find(retry->store->verdicts, (uint64_t) row->letter.id, retry->rule);
     const struct mapped *mapped;
 
+    assert(i < retry->letters.count);
     if (row->message.kind == MESSAGE_HEAD) {
         give_up(verdict, row->letter.reason); /* only the head is kept */
         return;
@@ -106,10 +112,12 @@ static void map_letter(struct retry *retry, size_t i)
     }
 }
 
+/* Makes the batch. Its position does not move: letters are no part of the journal's order. */
 static void map_letters(struct retry *retry)
 {
     size_t count = retry->letters.count;
 
+    assert(retry->verdicts == NULL && retry->batch == NULL);
     retry->verdicts = memory_alloc((count + 1) * sizeof(*retry->verdicts));
     retry->batch = batch_new(retry->store->ruleset->count);
     retry->batch->sequences = memory_alloc((count + 1) * sizeof(*retry->batch->sequences));
@@ -145,6 +153,7 @@ static enum outcome settle_letters(const struct retry *retry, struct pg_failure 
             outcome = dead_letter_update(connection, &letter, failure);
         }
     }
+    assert(gone_count <= retry->letters.count);
     if (outcome == OUTCOME_OK && gone_count > 0) {
         outcome = dead_letters_delete(connection, gone, gone_count, failure);
     }
@@ -152,6 +161,8 @@ static enum outcome settle_letters(const struct retry *retry, struct pg_failure 
     return outcome;
 }
 
+/* Adds the portion to the caller's counts; only after COMMIT, or a portion would be counted
+ * twice. */
 static void count_letters(const struct retry *retry, struct retry_counts *counts)
 {
     for (size_t i = 0; i < retry->letters.count; i++) {
@@ -208,6 +219,7 @@ static enum store_result after_failure(const struct retry *retry, struct store_f
     return STORE_WAIT;
 }
 
+/* Rolls back, so the letters' locks go and other sessions may have them. */
 static enum store_result give_back(const struct retry *retry, enum store_result result)
 {
     if (!pg_is_connected(retry->store->connection)) {
@@ -217,6 +229,8 @@ static enum store_result give_back(const struct retry *retry, enum store_result 
     return result;
 }
 
+/* Locks one portion of letters, cuts it to the payloads that fit into PORTION_BYTES, and reads
+ * those. No letters are read when another session has them all. */
 static enum outcome begin(struct retry *retry, struct dead_letter_query *query,
                           struct pg_failure *failure)
 {
@@ -258,6 +272,8 @@ static enum store_result prepare_acks(const struct retry *retry, struct pg_failu
                                   : store_prepare_acks(store, retry->batch, &mark, failure);
 }
 
+/* The statements of a batch's transaction, without BEGIN, progress, letters and COMMIT: these are
+ * this file's own. */
 static enum outcome store_rows(const struct retry *retry, struct store_failure *failure)
 {
     struct transaction transaction;
@@ -296,6 +312,8 @@ static enum store_result commit(const struct retry *retry, struct store_failure 
     return after_failure(retry, failure);
 }
 
+/* lock and read letters ─▶ map ─▶ rows, NOTIFY ─▶ letters leave or get new reasons ─▶
+ * acknowledgments to the outbox ─▶ COMMIT. Everything before COMMIT can be rolled back. */
 static enum store_result run_retry(struct retry *retry, struct dead_letter_query *query,
                                    struct retry_counts *counts, struct store_failure *failure)
 {
@@ -339,6 +357,7 @@ enum store_result retry_letters(const struct store *store, unsigned rule,
     enum store_result result;
 
     assert(store->mapper != NULL && query->client_id != NULL);
+    assert(rule < store->ruleset->count);
     strict.letters = true;
     strict.impatient = state == RULE_HELD || state == RULE_RESUMING;
     locked.lock = true;

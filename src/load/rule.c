@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/rule.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "pg/pg_quote.h"
 
+/* Only the form of the name. Whether there is such a table, the database tells later. */
 static void check_table_name(const struct rule *rule, struct problems *problems)
 {
     const struct option_text *table = &rule->options->table;
@@ -29,10 +31,13 @@ static void compile_format(struct rule *rule, struct problems *problems)
 {
     rule->format = format_new(&rule->options->format, &rule->options->decoding, problems);
     rule->decoder = rule->format == NULL ? NULL : rule->format->decoder;
-    /* Whether a message still means something is told by its payload alone. */
+    /* A format with state (Sparkplug) has messages that mean nothing, and only the payload tells
+     * which: it is decoded even when no column asks for it. */
     rule->uses_payload |= rule->decoder != NULL && rule->decoder->learn != NULL;
 }
 
+/* A mistake leaves rule->rows NULL; `uses_payload` is set all the same, so that no second message
+ * blames the columns. */
 static void compile_rows(struct rule *rule, struct problems *problems)
 {
     const struct option_text *rows = &rule->options->rows;
@@ -44,6 +49,7 @@ static void compile_rows(struct rule *rule, struct problems *problems)
     if (row_source_compile(slice_of(rows->text), &rule->rows, &error) != OUTCOME_OK) {
         problem_error(problems, rows->place, "rows", "%s", error.text);
     } else {
+        assert(rule->rows != NULL);
         rule->uses.rows = row_source_steps(rule->rows);
         rule->uses.row_levels = (unsigned) row_source_levels(rule->rows);
     }
@@ -75,6 +81,8 @@ static void declare_column(struct rule *rule, const char *name, const struct exp
     }
 }
 
+/* Every column is compiled, so that a person sees all mistakes at once; one with a mistake stays
+ * NULL, and rule_compile() then gives up the rule. */
 static void compile_columns(struct rule *rule, const struct scope *scope, struct problems *problems)
 {
     const struct rule_options *options = rule->options;
@@ -145,6 +153,7 @@ static void compile_compute(struct rule *rule, struct problems *problems)
     };
 }
 
+/* All conditions of `where` must hold, each compiled by itself. */
 static void compile_conditions(struct rule *rule, const struct scope *scope,
                                struct problems *problems)
 {
@@ -165,6 +174,8 @@ static void compile_conditions(struct rule *rule, const struct scope *scope,
     }
 }
 
+/* Exactly two bounds, each a date or a duration. Two dates are compared here; a duration counts
+ * from the time when a message was received, so the other pairs can't be. */
 static void compile_time_range(struct rule *rule, struct problems *problems)
 {
     static const char example[] = "write like (\"2000-01-01\", \"1d\")";
@@ -222,6 +233,8 @@ static void check_column_name(const struct rule *rule, const struct option_text 
                   meant == NULL ? "" : "?)");
 }
 
+/* The template for the rule's acknowledgments. It knows the rule's captures and payload, and
+ * besides what became of the message. */
 static void compile_ack(struct rule *rule, const struct scope *rule_scope,
                         struct problems *problems)
 {
@@ -238,6 +251,8 @@ static void compile_ack(struct rule *rule, const struct scope *rule_scope,
     }
 }
 
+/* The order matters: columns need the captures and the levels of `rows`; `key` and `newest` need
+ * the columns' names; the acknowledgment needs all of it. */
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems)
 {
     struct rule *rule = memory_alloc(sizeof(*rule));
@@ -271,6 +286,7 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
         rule_free(rule);
         return NULL;
     }
+    assert(rule->format != NULL && rule->decoder != NULL);
     return rule;
 }
 
@@ -303,7 +319,8 @@ enum rebirth_policy rule_rebirth(const struct rule *rule)
     return rule->decoder->learn == NULL ? REBIRTH_NEVER : rule->options->decoding.sparkplug.rebirth;
 }
 
-/* In a language that puts another word where the column's name stands in English, it is none. */
+/* Does the rule feed a column of this name? The name is read from the server's message, whose words
+ * depend on lc_messages: in another language the word at its place may be no column at all. */
 static bool feeds(const struct rule *rule, const char *column)
 {
     for (size_t i = 0; i < rule->column_count; i++) {
@@ -317,6 +334,7 @@ static bool feeds(const struct rule *rule, const char *column)
 void rule_refusal(const struct rule *rule, const struct pg_failure *failure, char *reason,
                   size_t size)
 {
+    assert(size > 0);
     if (feeds(rule, failure->column)) {
         snprintf(reason, size, "rule \"%s\": column \"%s\": %s", rule->name, failure->column,
                  failure->message);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/rule_advice.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "base/text.h"
 
+/* Microseconds since 1970. No device's clock is right and before that; a constant such as
+ * 1700000000 read as milliseconds is. */
 #define YEAR_1990_US (INT64_C(631152000) * 1000000)
 
 /* --- columns ---------------------------------------------------------------------------------- */
@@ -14,6 +17,7 @@ static const char *const mqtt5_facts[] = {
     "property", "response_topic", "correlation_data", "content_type", "message_expiry",
 };
 
+/* Facts that an MQTT 3.1.1 message never has: it has no properties. */
 static bool needs_mqtt5(const struct expression *expression)
 {
     const char *fact = expression_fact_name(expression);
@@ -35,6 +39,8 @@ static const char *const foreign_types[][2] = {
     {"object", "jsonb"},         {"array", "jsonb"},    {"map", "jsonb"},
 };
 
+/* A type that PostgreSQL does not have, named as in another language. Only a warning: a person may
+ * have made a type or domain of that name. */
 static void advise_type(const char *type, struct place place, const char *what,
                         struct problems *problems)
 {
@@ -47,6 +53,7 @@ static void advise_type(const char *type, struct place place, const char *what,
     }
 }
 
+/* Columns that compile and yet can't be what was meant. */
 static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct problems *problems)
 {
     const struct expression *expression = rule->columns[i];
@@ -54,6 +61,7 @@ static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct 
     struct value constant;
     char what[128];
 
+    assert(i < rule->column_count && expression != NULL);
     snprintf(what, sizeof(what), "columns.%.100s", rule->column_names[i]);
     if (!rule->decoder->has_members) {
         if (expression_is_member(expression)) {
@@ -106,6 +114,7 @@ static void advise_rows(const struct rule *rule, struct problems *problems)
 
 /* --- where ------------------------------------------------------------------------------------ */
 
+/* Conditions that never hold, alone or two together. */
 static void advise_conditions(const struct rule *rule, struct problems *problems)
 {
     for (size_t i = 0; i < rule->condition_count; i++) {
@@ -138,6 +147,7 @@ static bool is_in_key(const struct rule_options *options, const char *name)
     return false;
 }
 
+/* on_conflict = "update" that can't update anything. */
 static void advise_conflict(const struct rule *rule, struct problems *problems)
 {
     const struct rule_options *options = rule->options;
@@ -163,6 +173,8 @@ static void advise_conflict(const struct rule *rule, struct problems *problems)
     }
 }
 
+/* MQTT: "a/" has two levels, the second of them empty, and is another topic than "a" (MQTT 5.0,
+ * 4.7.1.1). A shared subscription gets no retained messages (MQTT 5.0, 3.3.1.3). */
 static void advise_topic(const struct rule *rule, struct problems *problems)
 {
     const struct rule_options *options = rule->options;
@@ -240,6 +252,8 @@ static bool takes_some(const struct rule_topics *topics, struct slice filter)
     return takes;
 }
 
+/* Acknowledgments that the bridge itself would receive as messages: at best needless, at worst
+ * without end. */
 static void advise_echo(const struct rule *rule, const struct rule *taker,
                         struct problems *problems)
 {

@@ -18,9 +18,8 @@
 struct ruleset {
     struct rule **rules; /* owned */
     size_t count;
-    struct topic_filter *
-        *filters;     /* owned array: the topics of all rules, what the router goes by */
-    unsigned *owners; /* owned array: the rule of each filter; never goes down */
+    struct topic_filter **filters; /* owned array: the topics of all rules, for the router */
+    unsigned *owners;              /* owned array: the rule of each filter; never goes down */
     size_t filter_count;
     struct router *router;
     struct subscription_set wanted; /* what the rules ask for, without identifiers */
@@ -37,10 +36,11 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
 void ruleset_free(struct ruleset *ruleset);
 
 /*
- * The most memory that the service takes, when messages have up to `message_bytes`. Measured: 20 MB for
- * itself; a payload of nothing but short values takes 50 times its size (a node of 48 bytes for each
- * two bytes, and its list while it grows); a rule with `rows` takes as much for its rows as a message
- * may become (64 MB, see load/mapper), and 28 times the payload for the list of its items.
+ * The most memory that the service takes, when messages have up to `message_bytes`. Measured: 20
+ * MB for itself; a payload of nothing but short values takes 50 times its size (a node of 48
+ * bytes for each two bytes, and its list while it grows); a rule with `rows` takes as much for
+ * its rows as a message may become (64 MB, see load/mapper), and 28 times the payload for the
+ * list of its items.
  */
 int64_t ruleset_memory_bytes(const struct ruleset *ruleset, int64_t message_bytes);
 

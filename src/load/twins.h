@@ -1,6 +1,6 @@
 /*
- * twins: tells copies that a broker sent for overlapping subscriptions, for those who read a journal
- * without the plan of its subscriptions. Pure.
+ * twins: tells copies that a broker sent for overlapping subscriptions, for those who read a
+ * journal without the plan of its subscriptions. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
