@@ -54,6 +54,8 @@ struct added_columns {
 
 /* --- the list --------------------------------------------------------------------------------- */
 
+/* An added column is for one rule and one table. When the rule gets another table or loses
+ * add_columns, the column is ignored and kept: the change may be taken back. */
 static bool belongs(const struct added_column *column, const struct rule_options *rule)
 {
     return rule->add_columns && rule->table.text != NULL &&
@@ -71,6 +73,7 @@ static size_t count_of(const struct added_columns *added, const struct rule_opti
     return count;
 }
 
+/* Under the mutex, or before anybody else has the list. */
 static void append(struct added_columns *added, const struct slice fields[FIELDS])
 {
     struct added_column *column;
@@ -127,6 +130,8 @@ unsigned added_columns_changes(struct added_columns *added)
 
 /* --- refused ---------------------------------------------------------------------------------- */
 
+/* With a full list everything counts as refused: a device with random keys must not make the
+ * service ask for columns without end. */
 static bool is_refused(const struct added_columns *added, const char *rule, const char *expression)
 {
     for (size_t i = 0; i < added->refused_count; i++) {
@@ -148,6 +153,7 @@ bool added_columns_refused(struct added_columns *added, const char *rule, const 
     return refused;
 }
 
+/* The list is for this process only: after a restart or a reload the key is tried again. */
 void added_columns_refuse(struct added_columns *added, const char *rule, const char *expression)
 {
     pthread_mutex_lock(&added->mutex);
@@ -179,6 +185,7 @@ void added_columns_forgive(struct added_columns *added)
 
 /* --- the file --------------------------------------------------------------------------------- */
 
+/* False: the line is not what append_lines() writes, and nothing of it is taken. */
 static bool read_line(struct added_columns *added, struct slice line, struct arena *arena)
 {
     const struct node *root = NULL;
@@ -201,6 +208,7 @@ static bool read_line(struct added_columns *added, struct slice line, struct are
     return true;
 }
 
+/* Stops at the first damaged line. What stood behind it is found in the payloads again. */
 static void read_lines(struct added_columns *added, struct slice text, const char *path)
 {
     struct arena *arena = arena_new(4096);
@@ -221,6 +229,8 @@ static void read_lines(struct added_columns *added, struct slice text, const cha
     arena_free(arena);
 }
 
+/* A file that can't be read costs no messages: the columns are in the table, and their keys are
+ * found again. */
 struct added_columns *added_columns_load(const char *directory)
 {
     struct added_columns *added = memory_alloc(sizeof(*added));
@@ -290,6 +300,7 @@ enum outcome added_columns_save(struct added_columns *added, const char *directo
 
 /* --- the rules -------------------------------------------------------------------------------- */
 
+/* Does the rule write this column already, by an expression or by compute? */
 static bool has_column(const struct rule_options *rule, const char *name)
 {
     for (size_t i = 0; i < rule->column_count; i++) {
@@ -310,6 +321,7 @@ static void extend(const struct added_columns *added, struct rule_options *rule)
 {
     struct option_column *columns;
 
+    assert(rule->name != NULL && rule->add_columns);
     columns = memory_alloc((rule->column_count + count_of(added, rule) + 1) * sizeof(*columns));
     if (rule->column_count > 0) {
         memcpy(columns, rule->columns, rule->column_count * sizeof(*columns));

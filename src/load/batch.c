@@ -343,8 +343,8 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
         memory_rows_append(&batch->learned, &entry);
     }
     count = mapper_find(builder->mapper, message);
-    add_message(batch, message);
     assert(count <= batch->rule_count);
+    add_message(batch, message);
     for (size_t i = 0; i < count; i++) {
         unsigned rule = mapper_rule(builder->mapper, i);
 

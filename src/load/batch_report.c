@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/batch_report.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
 
+/* A gap is an error in the log, for messages may be lost: a person should look. */
 static void report_gap(const struct gap *gap)
 {
     struct health_gap told = {.noticed_us = gap->noticed_at_us,
@@ -43,6 +45,7 @@ static void report_rejects(const struct batch *batch, size_t first, size_t noted
     const struct health_reject *reject = &batch->rejects[first];
     int64_t count = 0;
 
+    assert(first < noted && noted <= batch->reject_count);
     for (size_t i = 0; i < noted; i++) {
         if (strcmp(batch->rejects[i].rule, reject->rule) == 0) {
             if (i < first) {

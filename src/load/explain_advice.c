@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/explain_advice.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 
 /* --- the nearest rule ------------------------------------------------------------------------- */
 
+/* Cuts the first level off `topic`, with its "/". */
 static struct slice take_level(struct slice *topic)
 {
     const char *slash = memchr(topic->data, '/', topic->length);
@@ -16,10 +18,12 @@ static struct slice take_level(struct slice *topic)
     struct slice level = slice_make(topic->data, length);
     size_t taken = length + (slash == NULL ? 0 : 1);
 
+    assert(taken <= topic->length);
     *topic = slice_make(topic->data + taken, topic->length - taken);
     return level;
 }
 
+/* Does this level of a filter take the word? A capture, like +, takes any. */
 static bool takes(struct slice level, struct slice word)
 {
     return slice_is(level, "+") || (level.length > 0 && level.data[0] == '{') ||
@@ -33,6 +37,8 @@ struct difference {
     struct slice got;
 };
 
+/* Level by level, and on behind the first level that differs: a filter with one wrong level is
+ * nearer than one that has only its beginning in common. */
 static struct difference compare(struct slice filter, struct slice topic)
 {
     struct difference difference = {0};
@@ -56,9 +62,11 @@ static struct difference compare(struct slice filter, struct slice topic)
         difference.wanted = take_level(&filter);
         difference.got = take_level(&topic);
     }
+    assert(difference.level >= 1 && difference.same <= level);
     return difference;
 }
 
+/* The topic that shares the most levels, in the words of the configuration. */
 void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, struct slice topic)
 {
     const struct rule *nearest = NULL;
@@ -91,8 +99,7 @@ void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, stru
     }
 }
 
-/* --- times that can't be right
- * ------------------------------------------------------------------- */
+/* --- times that can't be right ---------------------------------------------------------------- */
 
 /* A time before 1990 or a day ahead: seconds taken for milliseconds, or a clock that is not set. */
 static bool is_odd_time(const struct datum *datum, int64_t *time_us)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/explain_lines.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ static void append_member(struct buf *out, const char *name, const char *value)
     }
 }
 
+/* Each line is a JSON object of its own (JSON Lines) and begins with its rule. */
 static void begin_line(struct buf *out, const struct rule *rule)
 {
     buf_append_text(out, "{\"rule\":");
@@ -36,6 +38,7 @@ static void append_rows(struct buf *out, const struct rule *rule, struct slice r
         const char *end = memchr(rows.data, '\n', rows.length);
         size_t length = (size_t) (end - rows.data);
 
+        assert(end != NULL); /* rehearsal ends each row with a newline */
         begin_line(out, rule);
         if (*tables == '\0') {
             append_member(out, "table", rule->options->table.text);
@@ -61,6 +64,7 @@ static void append_filtered(struct buf *out, const struct rule *rule)
 
 /* --- the rule alone --------------------------------------------------------------------------- */
 
+/* Without a database: rows of the types that the rule itself declares. */
 void explain_append_mapped(struct buf *out, const struct mapped *mapped)
 {
     const struct rule *rule = mapped->rule;

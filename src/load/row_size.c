@@ -26,6 +26,7 @@ static size_t datum_bytes(const struct datum *datum)
     }
 }
 
+/* The memory behind a row's datums, for the limit on what one message may become. */
 size_t row_size(const struct datum *row, size_t count)
 {
     size_t bytes = 0;

@@ -19,6 +19,8 @@ static struct place place_of_table(const struct rule *rule)
     return rule->options->table.text == NULL ? rule->options->place : rule->options->table.place;
 }
 
+/* INSERT … ON CONFLICT DO UPDATE reads the row that is there, so it needs SELECT besides UPDATE
+ * (see "INSERT" in PostgreSQL's manual). */
 static void check_privileges(const struct rule *rule, const struct pg_table *table,
                              struct problems *problems)
 {
@@ -95,6 +97,7 @@ static bool check_declared_type(const struct rule *rule, size_t i,
     struct place place = rule->options->columns[i].place;
     enum type_class class = classes[column->family];
 
+    assert(i < rule->column_count && (size_t) column->family <= TYPE_OTHER);
     if (expression_declared_type(rule->columns[i]) == NULL ||
         strcmp(declared->type_name, column->type_name) == 0) {
         return true;
@@ -170,6 +173,7 @@ static void check_kind(const struct rule *rule, size_t i, const struct column_sh
     arena_free(arena);
 }
 
+/* The i-th column against the table's column of that name. */
 static void check_column(const struct rule *rule, size_t i, const struct table_shape *shape,
                          struct problems *problems)
 {
@@ -228,6 +232,7 @@ static void check_computed(const struct rule *rule, size_t i, const struct table
     const struct column_shape *column = table_shape_find(shape, slice_of(name));
     struct place place = rule->options->compute[i].place;
 
+    assert(i < rule->options->compute_count);
     if (column == NULL && !rule->options->create) {
         problem_error(problems, place, "compute", "table \"%s\" has no column \"%s\"",
                       rule->options->table.text, name);
@@ -252,6 +257,7 @@ static bool rule_feeds(const struct rule *rule, const char *column)
     return false;
 }
 
+/* Both ways: what the rule feeds must be in the table, and what the table needs must be fed. */
 static void check_columns(const struct rule *rule, const struct table_shape *shape,
                           struct problems *problems)
 {
@@ -292,6 +298,7 @@ bool rule_check_lacks_sequence(const struct rule *rule, const struct table_shape
     return false;
 }
 
+/* ON CONFLICT (key) needs a unique index over exactly these columns: else each INSERT fails. */
 static enum outcome check_conflict(const struct rule *rule, struct pg_connection *connection,
                                    const struct pg_table *table, struct problems *problems,
                                    struct pg_failure *failure)
@@ -382,6 +389,7 @@ static enum outcome try_statements(const struct rule *rule, struct pg_connection
     struct pg_failure rollback;
     struct error error;
 
+    assert((table == NULL) == (rule->options->sql.text != NULL));
     if (row_plan_make(shape, &rule->feed, &plan, &error) != OUTCOME_OK) {
         return OUTCOME_OK; /* a column of a table that create = true completes */
     }
@@ -409,6 +417,7 @@ static enum outcome try_create(const struct rule *rule, struct pg_connection *co
     struct pg_failure rollback;
     struct buf sql = {0};
 
+    assert(rule->options->create);
     target_create_sql(&sql, rule->options, rule->declared);
     enum outcome outcome = pg_run(connection, "begin", failure);
     if (outcome == OUTCOME_OK) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/rule_topics.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ static void guess_captures(struct rule_topics *topics, const char *topic)
     }
 }
 
+/* Does this topic have the capture? */
 static bool has_capture(const struct topic_filter *filter, const char *name)
 {
     size_t count;
@@ -71,6 +73,7 @@ static void arrange_captures(struct rule_topics *topics)
 static void check_covered(const struct rule_topics *topics, const struct rule_options *options,
                           struct problems *problems)
 {
+    assert(topics->count > 0);
     size_t last = topics->count - 1;
     struct slice narrow = slice_of(topic_filter_mqtt(topics->filters[last]));
     for (size_t i = 0; i < last; i++) {
@@ -83,6 +86,8 @@ static void check_covered(const struct rule_topics *topics, const struct rule_op
     }
 }
 
+/* Captures are arranged last, when all topics have said which there are. With a mistake they stay
+ * as they are: the rule is given up, and only its columns are still looked at. */
 void rule_topics_compile(struct rule_topics *topics, const struct rule_options *options,
                          struct problems *problems)
 {

@@ -33,6 +33,7 @@ static void gather_filters(struct ruleset *ruleset)
     assert(ruleset->filter_count == count);
 }
 
+/* Which subscriptions bring all that the filters want; by topic filter, not by rule. */
 static void plan_subscriptions(struct ruleset *ruleset, bool mqtt5, struct problems *problems)
 {
     struct planned_rule *planned = memory_alloc((ruleset->filter_count + 1) * sizeof(*planned));
@@ -121,6 +122,9 @@ void ruleset_set_plans(struct ruleset *ruleset, const struct plans *plans)
     }
 }
 
+/* The router gives filters in the order of rules, so the filters of one rule stand together. A
+ * message that no filter matches still goes through copies_count(): of several copies only one is
+ * counted as unmatched. */
 enum routing ruleset_find(const struct ruleset *ruleset, struct copies *copies,
                           const struct message *message, struct route *routes, size_t *count)
 {
@@ -143,6 +147,7 @@ enum routing ruleset_find(const struct ruleset *ruleset, struct copies *copies,
             continue; /* of a rule's topics the first one that matches decides */
         }
 
+        assert(filter < ruleset->filter_count && owner < ruleset->count);
         if (!copies_count(copies, message, &wish)) {
             continue;
         }
@@ -156,6 +161,7 @@ enum routing ruleset_find(const struct ruleset *ruleset, struct copies *copies,
 
         return copies_count(copies, message, &anybody) ? ROUTING_UNMATCHED : ROUTING_COPY;
     }
+    assert(*count <= counting && counting <= ruleset->count);
     return counting == 0 ? ROUTING_COPY : ROUTING_TAKEN;
 }
 

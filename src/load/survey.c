@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/survey.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/ascii.h"
@@ -70,10 +71,12 @@ static void append_kind(struct buf *out, const char *reason)
     }
 }
 
+/* Counts a reject under the kind of its reason; the first message of each kind is the example. */
 static void add_reason(struct survey_rule *rule, const struct message *message, const char *reason)
 {
     struct buf kind = {0};
 
+    assert(rule->reason_count <= SURVEY_REASONS_MAX);
     append_kind(&kind, reason);
     for (size_t i = 0; i < rule->reason_count; i++) {
         if (strcmp(rule->reasons[i].kind, buf_string(&kind)) == 0) {
@@ -94,8 +97,10 @@ static void add_reason(struct survey_rule *rule, const struct message *message, 
     buf_fini(&kind);
 }
 
+/* A topic that no rule takes. Beyond SURVEY_TOPICS_MAX topics only the total is counted. */
 static void add_topic(struct survey *survey, struct slice topic)
 {
+    assert(survey->topic_count <= SURVEY_TOPICS_MAX);
     survey->unmatched++;
     for (size_t i = 0; i < survey->topic_count; i++) {
         if (slice_is(topic, survey->topics[i].topic)) {
@@ -111,6 +116,8 @@ static void add_topic(struct survey *survey, struct slice topic)
 
 /* --- counting --------------------------------------------------------------------------------- */
 
+/* One line for what a rule makes of a message, comparable between two configurations: rows as
+ * JSON, without the database's share in them. */
 static void append_fate(struct buf *out, const struct mapped *mapped)
 {
     const struct rule *rule = mapped->rule;
@@ -164,6 +171,7 @@ bool survey_add(struct survey *survey, const struct message *message, struct buf
     size_t matches = mapper_map(survey->mapper, &alone, &list);
     survey->messages++;
     for (size_t i = 0; i < matches; i++) {
+        assert(list[i].rule_index < survey->ruleset->count);
         count(&survey->rules[list[i].rule_index], &alone, &list[i]);
         if (fates != NULL) {
             append_fate(fates, &list[i]);
@@ -176,6 +184,7 @@ bool survey_add(struct survey *survey, const struct message *message, struct buf
     return true;
 }
 
+/* The most frequent first. */
 static int by_count(uint64_t left, uint64_t right)
 {
     return (left < right) - (left > right);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/table_search.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,7 @@ static enum outcome find_tables(struct pg_connection *connection, struct table_s
     enum outcome outcome;
 
     for (size_t i = 0; i < search->count; i++) {
+        assert(search->rules[i] < search->ruleset->count);
         names[i] = search->ruleset->rules[search->rules[i]]->options->table.text;
     }
     outcome = pg_catalog_tables(connection, names, search->count, search->found, failure);
@@ -107,8 +109,8 @@ void table_search_free(struct table_search *search)
     }
 }
 
-/* After tables were made or got columns, which may be those of several rules. What failed has
- * failed. */
+/* Asks the catalog again after tables were made or got columns: several rules may write one
+ * table. A rule whose table could not be made keeps that answer. */
 static enum outcome find_again(struct pg_connection *connection, struct table_search *search,
                                struct pg_failure *failure)
 {
@@ -145,6 +147,8 @@ enum outcome table_search_run(struct pg_connection *connection, struct table_sea
     return outcome;
 }
 
+/* All that a row's bytes depend on: with the same names, types, modifiers and NOT NULL a batch
+ * that was built for `left` fits `right`. */
 bool table_search_same(const struct table_shape *left, const struct table_shape *right)
 {
     if (left->count != right->count) {

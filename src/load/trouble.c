@@ -16,6 +16,8 @@ static struct remedy act(enum remedy_act act)
     return (struct remedy){.act = act};
 }
 
+/* The server can't now. A refusal of the SQL itself (SQL_RULE) outside of any rule's rows means
+ * that the bridge's own tables are not as they should be. */
 static struct remedy wait_for_server(const struct pg_failure *failure,
                                      const struct trouble_history *history)
 {
@@ -25,12 +27,16 @@ static struct remedy wait_for_server(const struct pg_failure *failure,
     return act(failure->action == SQL_RULE ? REMEDY_SCHEMA : REMEDY_WAIT);
 }
 
+/* At least one message: 0 would mean "no limit". */
 static size_t fraction(size_t messages, size_t divisor)
 {
     assert(divisor > 1);
     return messages > divisor ? messages / divisor : 1;
 }
 
+/* The first loss may be anybody's. After the second with the same batch the batch is suspected: it
+ * gets smaller with each loss, and its rows are tried one by one. A message that was alone in the
+ * batch at ALONE_MAX losses is given up. */
 static struct remedy after_loss(const struct trouble_history *history)
 {
     struct remedy remedy = act(REMEDY_RECONNECT);
@@ -44,6 +50,7 @@ static struct remedy after_loss(const struct trouble_history *history)
     return remedy;
 }
 
+/* A batch of one message can't be halved: then it is the server that must have more room. */
 static struct remedy halve(const struct pg_failure *failure, const struct trouble_history *history)
 {
     struct remedy remedy =
@@ -51,6 +58,7 @@ static struct remedy halve(const struct pg_failure *failure, const struct troubl
 
     remedy.records_max = fraction(history->messages, 2);
     remedy.small_batches = strcmp(failure->sqlstate, "53200") == 0 ? SMALL_BATCHES : 0;
+    assert(remedy.records_max >= 1);
     return remedy;
 }
 

@@ -33,10 +33,11 @@ enum remedy_act {
 
 struct remedy {
     enum remedy_act act;
-    size_t records_max;     /* of the next batch; 0 = as before */
-    bool give_up;           /* the batch's only message is rejected */
-    bool inquire;           /* the next batch is tried row by row first: one of its rows may be what
-                           ends the connection */
+    size_t records_max; /* of the next batch; 0 = as before */
+    bool give_up;       /* the batch's only message is rejected */
+    /* The next batch is tried row by row before it is stored: one of its rows may end the
+     * connection. */
+    bool inquire;
     unsigned small_batches; /* to store before batches grow again; 0 = at once */
 };
 

@@ -132,11 +132,14 @@ static void want(struct look *look, struct key *known, const struct untaken_key 
     look->wanted++;
 }
 
+/* Called for each key that nothing takes. False ends the walk: with KEYS_MAX keys more are not
+ * told apart, which bounds the memory that a payload with random keys can take. */
 static bool note(void *context, const struct untaken_key *key)
 {
     struct look *look = context;
     struct keys *keys = look->keys;
 
+    assert(keys->count <= KEYS_MAX);
     if (!is_of_interest(look->rule, key)) {
         return true;
     }
@@ -155,6 +158,7 @@ static bool note(void *context, const struct untaken_key *key)
     return true;
 }
 
+/* The status page shows the first HEALTH_UNTAKEN_MAX keys and the number of all. */
 static void tell(const struct rule *rule, const struct keys *keys)
 {
     struct health_untaken told = {.count = keys->count};
@@ -170,6 +174,9 @@ static void tell(const struct rule *rule, const struct keys *keys)
     health_set_untaken(rule->name, &told);
 }
 
+/* A walk over each payload would cost too much. Rules without add_columns look at one message of
+ * EACH, and at one a second where messages are rare; rules with add_columns look at all, for a
+ * value that is passed over can't be stored later. */
 void untaken_look(struct untaken *untaken, const struct mapped *mapped)
 {
     const struct message *message = mapped->subject.message;
@@ -192,6 +199,7 @@ void untaken_look(struct untaken *untaken, const struct mapped *mapped)
     look.keys = keys;
     path_uses_untaken(&mapped->rule->uses, mapped->subject.payload, note, &look);
     untaken->wanted += look.wanted;
+    assert(keys->count <= KEYS_MAX);
     if (look.found) {
         tell(mapped->rule, keys);
     }
@@ -199,6 +207,7 @@ void untaken_look(struct untaken *untaken, const struct mapped *mapped)
 
 /* --- columns to be added ---------------------------------------------------------------------- */
 
+/* A key whose time to be tried has come. */
 static struct key *find_wanted(struct keys *keys, int64_t now_ms)
 {
     for (size_t i = 0; i < keys->count; i++) {
@@ -218,6 +227,7 @@ bool untaken_take(struct untaken *untaken, struct untaken_column *column)
         struct key *key = find_wanted(&untaken->rules[i], now_ms);
 
         if (key != NULL) {
+            assert(key->expression != NULL && key->type != NULL);
             key->state = KEY_TAKEN;
             untaken->wanted--;
             untaken->taken = key;

@@ -22,15 +22,19 @@ static size_t lower_bound(const struct verdicts *verdicts, uint64_t sequence, un
             high = middle;
         }
     }
+    assert(low <= verdicts->count);
     return low;
 }
 
+/* Is there a row for (sequence, rule) at this index? */
 static bool is_at(const struct verdicts *verdicts, size_t at, uint64_t sequence, unsigned rule)
 {
     return at < verdicts->count && verdicts->list[at].sequence == sequence &&
            verdicts->list[at].rule == rule;
 }
 
+/* The list is ordered by (sequence, rule). A second verdict for the same pair replaces the first:
+ * the later trial knew more. */
 void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule,
                   const struct refused *refused)
 {
