@@ -1,6 +1,19 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * explain_journal: reads the journal once, gives each message to one or two surveys (load/survey),
+ * and prints what they counted.
+ *
+ * Each message is read once and mapped under both configurations, so a comparison needs no memory
+ * for the messages; only the first few that differ are kept for the output. Opens the journal
+ * read-only and connects to nothing.
+ *
+ * Exit codes: 0 read to the end; 1 the journal could not be opened or read to its end, and then
+ * what was counted until there is printed all the same.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "cli/explain_journal.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +24,11 @@
 #include "journal/journal_reader.h"
 #include "load/survey.h"
 
+/* How many of each a person is shown. --json has all that the survey keeps, and the same few
+ * changes. */
 enum { TOPICS_SHOWN = 10, REASONS_SHOWN = 5, CHANGES_SHOWN = 5 };
 
-/* One message of which two configurations make something else. */
+/* One message of which the two configurations make something else. */
 struct change {
     uint64_t sequence;
     char *topic, *before, *after; /* owned */
@@ -22,13 +37,15 @@ struct change {
 /* A journal under one or two configurations. */
 struct study {
     struct survey *survey;
-    struct survey *other; /* NULL: no comparison */
-    uint64_t changed;
-    struct change changes[CHANGES_SHOWN];
+    struct survey *other;                 /* NULL: no comparison */
+    uint64_t changed;                     /* messages that come out differently */
+    struct change changes[CHANGES_SHOWN]; /* the first of them */
     size_t change_count;
     int64_t from_us, to_us; /* of the messages; 0 = none */
 };
 
+/* Counts the message when the fates under the two configurations differ, and keeps the first
+ * few. */
 static void note_change(struct study *study, const struct message *message, struct buf *before,
                         struct buf *after)
 {
@@ -44,11 +61,16 @@ static void note_change(struct study *study, const struct message *message, stru
             .after = memory_copy(buf_slice(after)),
         };
     }
+    assert(study->change_count <= CHANGES_SHOWN && study->change_count <= study->changed);
 }
 
+/* Counts a message under each configuration. A copy that a broker sent for an overlapping
+ * subscription is compared only when it counts under both. */
 static void study_message(struct study *study, const struct message *message)
 {
     struct buf before = {0}, after = {0};
+
+    assert(message->kind == MESSAGE_PUBLISH);
     bool counts = survey_add(study->survey, message, study->other != NULL ? &before : NULL);
 
     study->from_us = study->from_us == 0 ? message->received_at_us : study->from_us;
@@ -60,6 +82,9 @@ static void study_message(struct study *study, const struct message *message)
     buf_fini(&after);
 }
 
+/* Studies all messages that were received at `from_us` or later (microseconds since 1970).
+ * Damaged places, gaps and heads of messages that were too large are passed over. False when
+ * reading failed before the end. */
 static bool study_journal(struct study *study, struct journal *journal, int64_t from_us)
 {
     struct journal_reader *reader = journal_reader_new(journal);
@@ -75,6 +100,7 @@ static bool study_journal(struct study *study, struct journal *journal, int64_t 
             }
         }
     }
+    assert(read == JOURNAL_READ_END || read == JOURNAL_READ_FAILED);
     if (read == JOURNAL_READ_FAILED) {
         fprintf(stderr, "mqtt2pg: the journal can't be read: %s\n", next.error.text);
     }
@@ -84,12 +110,14 @@ static bool study_journal(struct study *study, struct journal *journal, int64_t 
 
 /* --- for programs ----------------------------------------------------------------------------- */
 
+/* Appends a member with a text. */
 static void append_text(struct buf *out, const char *name, const char *text)
 {
     buf_printf(out, "\"%s\":", name);
     text_append_json(out, slice_of(text));
 }
 
+/* Appends an object: one rule's numbers, and the kinds of reasons for which it rejects. */
 static void append_rule_json(struct buf *out, const struct survey_rule *rule)
 {
     buf_append_text(out, "{");
@@ -112,6 +140,7 @@ static void append_rule_json(struct buf *out, const struct survey_rule *rule)
     buf_append_text(out, "]}");
 }
 
+/* Appends the members of one configuration, without braces, so that the caller can add its own. */
 static void append_survey_json(struct buf *out, const struct survey *survey)
 {
     buf_printf(out,
@@ -131,6 +160,7 @@ static void append_survey_json(struct buf *out, const struct survey *survey)
     buf_append_text(out, "]");
 }
 
+/* Appends the whole answer: one object in one line. */
 static void append_study_json(struct buf *out, const struct study *study)
 {
     buf_append_text(out, "{");
@@ -157,12 +187,15 @@ static void append_study_json(struct buf *out, const struct study *study)
 
 /* --- for people ------------------------------------------------------------------------------- */
 
+/* Appends a line with one rule's numbers, then its most frequent reasons, each with its first
+ * message as an example. */
 static void append_rule(struct buf *out, const struct survey_rule *rule)
 {
     buf_printf(out,
                "rule %s: %" PRIu64 " messages, %" PRIu64 " rows, %" PRIu64 " filtered, %" PRIu64
                " rejected\n",
                rule->name, rule->messages, rule->rows, rule->filtered, rule->rejected);
+    assert(rule->reason_count <= SURVEY_REASONS_MAX);
     for (size_t i = 0; i < rule->reason_count && i < REASONS_SHOWN; i++) {
         const struct survey_reason *reason = &rule->reasons[i];
 
@@ -174,11 +207,13 @@ static void append_rule(struct buf *out, const struct survey_rule *rule)
     }
 }
 
+/* Appends one configuration's rules, then the most frequent topics that no rule takes. */
 static void append_survey(struct buf *out, const struct survey *survey)
 {
     for (size_t i = 0; i < survey->ruleset->count; i++) {
         append_rule(out, &survey->rules[i]);
     }
+    assert(survey->topic_count <= SURVEY_TOPICS_MAX);
     if (survey->unmatched > 0) {
         buf_printf(out, "no rule takes %" PRIu64 " messages:\n", survey->unmatched);
     }
@@ -189,7 +224,8 @@ static void append_survey(struct buf *out, const struct survey *survey)
     }
 }
 
-/* Each line "rule<tab>fate" of one message. */
+/* Appends what became of one message, a line for each "rule<tab>fate", with `sign` in front like
+ * a diff. Each line of `fates` ends in a newline. */
 static void append_fates(struct buf *out, const char *sign, const char *fates)
 {
     if (fates[0] == '\0') {
@@ -207,8 +243,10 @@ static void append_fates(struct buf *out, const char *sign, const char *fates)
     }
 }
 
+/* Appends the other configuration's numbers, and the first messages that come out differently. */
 static void append_comparison(struct buf *out, const struct study *study, const char *other)
 {
+    assert(study->other != NULL && other != NULL);
     buf_printf(out, "\nwith %s:\n", other);
     append_survey(out, study->other);
     buf_printf(out, "%" PRIu64 " of %" PRIu64 " messages come out differently\n", study->changed,
@@ -224,6 +262,7 @@ static void append_comparison(struct buf *out, const struct study *study, const 
     }
 }
 
+/* Appends the whole answer for people. `other` is the other configuration's file, or NULL. */
 static void append_study(struct buf *out, const struct study *study, const char *other)
 {
     buf_printf(out, "%" PRIu64 " messages", study->survey->messages);
@@ -246,6 +285,7 @@ static void append_study(struct buf *out, const struct study *study, const char 
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+/* Sorts what was counted and prints it, for a person or a program. */
 static void print_study(struct study *study, const struct journal_question *question)
 {
     struct buf out = {0};
@@ -263,6 +303,7 @@ static void print_study(struct study *study, const struct journal_question *ques
     buf_fini(&out);
 }
 
+/* The journal is the one of the first configuration. `other` may be NULL. */
 static int study_and_print(const struct generation *generation, const struct generation *other,
                            const struct journal_question *question)
 {
@@ -273,7 +314,8 @@ static int study_and_print(const struct generation *generation, const struct gen
     int64_t from_us = question->since_ms > 0 ? clock_wall_us() - question->since_ms * 1000 : 0;
     bool complete = false;
 
-    options.read_only = true;
+    assert((other == NULL) == (question->compare == NULL) && question->since_ms >= 0);
+    options.read_only = true; /* the service may hold its lock */
     study.other = other != NULL ? survey_new(other->ruleset) : NULL;
     if (journal_open(&journal, &options, &error) == OUTCOME_OK) {
         complete = study_journal(&study, journal, from_us);
@@ -292,6 +334,7 @@ static int study_and_print(const struct generation *generation, const struct gen
     return complete ? CLI_DONE : CLI_FAILED;
 }
 
+/* A mistake in either configuration ends the command before the journal is opened. */
 int explain_journal(const struct cli_call *call, const struct journal_question *question)
 {
     struct generation *generation = cli_load(call, stderr);

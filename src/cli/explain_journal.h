@@ -9,13 +9,15 @@
 
 #include "cli/cli_call.h"
 
+/* What `explain --journal` asks for. Texts are borrowed from the command line. */
 struct journal_question {
-    int64_t since_ms;    /* how far back; 0 = all */
+    int64_t since_ms;    /* how far back from now; 0 = all */
     const char *compare; /* another configuration; NULL = none */
-    bool json;
+    bool json;           /* one object in one line, for programs */
 };
 
-/* Returns the exit code. */
+/* Prints the answer to standard output; returns the exit code. `call` says which configuration,
+ * and so which journal. */
 int explain_journal(const struct cli_call *call, const struct journal_question *question);
 
 #endif

@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The answers come from three places, in this order: options, a person at a terminal, defaults.
+ * Without a person (a script, or --yes) nothing is asked and nothing waits for input.
+ *
+ * All texts lie in the arena of the answers, so that they live as long as the answers do. A
+ * password that a person typed is overwritten when the answers go.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "cli/init_answers.h"
 
 #include <assert.h>
@@ -12,6 +20,8 @@
 #include "pg/pg_connection.h"
 #include "route/topic_filter.h"
 
+/* The defaults that `init --help` shows. 30 seconds hear a device that reports every ten seconds
+ * three times. */
 #define BROKER_DEFAULT "mqtt://localhost:1883"
 #define DATABASE_DEFAULT "dbname=telemetry"
 #define TOPIC_DEFAULT "#"
@@ -23,18 +33,21 @@ enum { HOST_CHARACTERS_MAX = 15 };
 
 /* --- options ---------------------------------------------------------------------------------- */
 
+/* A copy of the text in the arena. */
 static const char *keep(struct init_answers *answers, const char *text)
 {
     return arena_printf(answers->arena, "%s", text).data;
 }
 
-/* The configuration may stand in another folder than the one that the path was meant from. */
+/* The absolute path: the configuration may be written into another folder than the one in which
+ * the command runs, and the service starts in a third. A file that is not there yet keeps its
+ * name as it was given; reading it tells. */
 static const char *keep_path(struct init_answers *answers, const char *path)
 {
-    /* A file that is not there yet keeps its name as it was given; reading it tells. */
     char *whole = path[0] == '\0' ? NULL : realpath(path, NULL);
     const char *kept = keep(answers, whole == NULL ? path : whole);
 
+    assert(kept != NULL);
     free(whole);
     return kept;
 }
@@ -42,8 +55,8 @@ static const char *keep_path(struct init_answers *answers, const char *path)
 /* The options that take a text, and where the text goes. */
 struct text_option {
     const char *name;
-    size_t offset;
-    bool path;
+    size_t offset; /* of the member of struct init_answers, in bytes */
+    bool path;     /* names a file: made absolute */
 };
 
 #define TO(member) offsetof(struct init_answers, member)
@@ -62,7 +75,7 @@ static const struct text_option text_options[] = {
     {"--output", TO(output), false},
 };
 
-/* True when arguments[*at] is one of them. */
+/* Takes arguments[*at], and its value, when it is one of these options; else false. */
 static bool take_text(const struct cli_call *call, int *at, struct init_answers *answers)
 {
     assert(*at >= 0 && *at < call->count);
@@ -79,6 +92,8 @@ static bool take_text(const struct cli_call *call, int *at, struct init_answers 
     return false;
 }
 
+/* "mqtt2pg-HOSTNAME", so that two bridges on two machines differ. The name is cut at the first
+ * character that some broker may refuse, and to 15 characters. */
 static const char *default_client_id(struct init_answers *answers)
 {
     char host[HOST_CHARACTERS_MAX + 1] = "";
@@ -86,6 +101,7 @@ static const char *default_client_id(struct init_answers *answers)
     /* A longer name is cut, and may then have no end. */
     (void) gethostname(host, sizeof(host));
     host[HOST_CHARACTERS_MAX] = '\0';
+    assert(strlen(host) <= HOST_CHARACTERS_MAX);
     host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] = '\0';
     return host[0] == '\0' ? "mqtt2pg" : arena_printf(answers->arena, "mqtt2pg-%s", host).data;
 }
@@ -97,7 +113,8 @@ static const char *default_journal(const struct init_answers *answers)
     return strncmp(answers->output, "/etc/", 5) == 0 ? "/var/lib/mqtt2pg" : "journal";
 }
 
-/* NULL, or what is wrong with the texts. */
+/* What is wrong with the texts, in `error` or as a literal; NULL when nothing is. A person who
+ * is asked later is told in the same words. */
 static const char *find_mistake(const struct init_answers *answers, struct error *error)
 {
     struct broker_address address;
@@ -155,6 +172,7 @@ int init_answers_parse(const struct cli_call *call, struct init_answers *answers
     answers->client_id =
         answers->client_id == NULL ? default_client_id(answers) : answers->client_id;
     answers->journal = answers->journal == NULL ? default_journal(answers) : answers->journal;
+    assert(answers->client_id != NULL && answers->journal != NULL && answers->listen_ms > 0);
     return CLI_DONE;
 }
 
@@ -168,7 +186,8 @@ void init_answers_fini(struct init_answers *answers)
 
 /* --- questions -------------------------------------------------------------------------------- */
 
-/* One line without its end, in the arena; NULL at the end of the input. */
+/* One line without its end, in the arena; NULL at the end of the input. It may be a password:
+ * the room of getline() is overwritten before it is freed. */
 static const char *read_line(const struct init_answers *answers)
 {
     char *line = NULL;
@@ -185,7 +204,8 @@ static const char *read_line(const struct init_answers *answers)
     return kept;
 }
 
-/* Asks for a text into *answer. An empty line means `otherwise`, which is shown. */
+/* Asks for a text into *answer. An empty line means `otherwise`, which is shown in brackets;
+ * NULL when there is none. False at the end of the input: *answer is as it was. */
 static bool ask(const struct init_answers *answers, const char *question, const char *otherwise,
                 const char **answer)
 {
@@ -205,7 +225,8 @@ static bool ask(const struct init_answers *answers, const char *question, const 
     return line != NULL;
 }
 
-/* The same without showing what is typed. */
+/* Asks without showing what is typed. The terminal is as it was afterwards; a signal in between
+ * leaves it silent, as with every program that does so. */
 static bool ask_secret(const struct init_answers *answers, const char *question,
                        const char **answer)
 {
@@ -213,6 +234,7 @@ static bool ask_secret(const struct init_answers *answers, const char *question,
     bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
     bool good;
 
+    assert(answers->ask && answers->password_file == NULL);
     hidden = shown;
     if (terminal) {
         hidden.c_lflag &= ~(tcflag_t) ECHO;
@@ -303,5 +325,6 @@ bool init_ask_whether(const struct init_answers *answers, const char *question, 
     if (!answers->ask || !ask(answers, question, otherwise ? "yes" : "no", &answer)) {
         return otherwise;
     }
+    assert(answer != NULL); /* an empty line has given "yes" or "no" */
     return answer[0] == 'y' || answer[0] == 'Y';
 }

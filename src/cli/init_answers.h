@@ -9,7 +9,9 @@
 #include "base/arena.h"
 #include "cli/cli_call.h"
 
-/* Borrowed from the command line, or in `arena`. NULL = not said yet, or none. */
+/* All texts are borrowed from the command line, or lie in `arena`. NULL = not said yet, or none.
+ * After init_answers_parse() `output`, `client_id` and `journal` have a value; after their
+ * question `broker`, `database` and `topic` have one. */
 struct init_answers {
     struct arena *arena; /* owned */
     const char *broker;  /* its URL */
@@ -24,13 +26,15 @@ struct init_answers {
     const char *topic;                  /* a filter in the language of rules */
     const char *journal;                /* its directory */
     const char *output;                 /* the file to be written */
-    int64_t listen_ms;
-    bool force; /* the file may be replaced */
-    bool ask;   /* a person sits at the terminal */
+    int64_t listen_ms;                  /* more than 0 */
+    bool force;                         /* the file may be replaced */
+    bool ask;                           /* a person sits at the terminal */
 };
 
-/* Reads the options. CLI_DONE, or CLI_USAGE, which has been told. To be freed in any case. */
+/* Reads the options and checks each. CLI_DONE; or CLI_USAGE, and then the mistake was printed.
+ * Free the answers in both cases. */
 int init_answers_parse(const struct cli_call *call, struct init_answers *answers);
+/* Overwrites the password, then frees the arena. */
 void init_answers_fini(struct init_answers *answers);
 
 /* Ask for what no option said. An empty line takes the value that stands there, or the default;

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * The text is written for a reader who sees a configuration for the first time: few settings, each
+ * in a line of its own, a comment where the consequence is not obvious. Everything that is not in
+ * it has its default, which "mqtt2pg settings" lists.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "cli/init_text.h"
 
 #include <assert.h>
@@ -6,7 +12,8 @@
 #include "config/config_secret.h"
 #include "learn/proposal.h"
 
-/* "  name = "value";" on a line of its own; nothing for NULL. */
+/* Appends " name = "value";" as a line, with the quotes and escapes of the configuration's
+ * language. Nothing for NULL. */
 static void append_setting(struct buf *out, const char *name, const char *value)
 {
     if (value != NULL) {
@@ -16,6 +23,8 @@ static void append_setting(struct buf *out, const char *name, const char *value)
     }
 }
 
+/* Appends the group "broker". A password that was typed stands in it; write_file() of cli_init
+ * then makes the file unreadable for others. */
 static void append_broker(struct buf *out, const struct init_answers *answers)
 {
     buf_append_text(out, "broker:\n{\n");
@@ -35,6 +44,7 @@ static void append_broker(struct buf *out, const struct init_answers *answers)
     buf_append_text(out, "};\n");
 }
 
+/* An empty conninfo is legal: libpq then goes by its environment (PGHOST, PGDATABASE, …). */
 void init_append_settings(struct buf *out, const struct init_answers *answers)
 {
     assert(answers->broker != NULL && answers->client_id != NULL && answers->journal != NULL);
@@ -75,6 +85,8 @@ void init_append_whole_messages(struct buf *out, const char *topic)
                     ");\n");
 }
 
+/* A password typed by a person, or one within the connection string or the URL. The masked texts
+ * are thrown away: only whether there was something to mask counts. */
 bool init_holds_secret(const struct init_answers *answers)
 {
     struct buf masked = {0};
@@ -82,6 +94,7 @@ bool init_holds_secret(const struct init_answers *answers)
         answers->password != NULL ||
         (answers->database != NULL && config_secret_mask_conninfo(&masked, answers->database));
 
+    assert(answers->broker != NULL);
     secret |= config_secret_mask_url(&masked, answers->broker);
     buf_fini(&masked);
     return secret;

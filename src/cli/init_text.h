@@ -8,13 +8,15 @@
 
 #include "cli/init_answers.h"
 
-/* Appends the settings outside of the rules. `database` may be NULL: not known yet. */
+/* Appends the settings outside of the rules: broker, database, journal. `broker`, `client_id`
+ * and `journal` are not NULL; `database` may be NULL: not known yet. */
 void init_append_settings(struct buf *out, const struct init_answers *answers);
 
-/* Appends one rule that stores every message of the topic whole, whatever its payload is. */
+/* Appends the rules: one that stores every message of the topic whole, whatever its payload is.
+ * For a broker that was silent while `init` listened. */
 void init_append_whole_messages(struct buf *out, const char *topic);
 
-/* Does a password stand in the settings? */
+/* Does a password stand in the settings? Then only the owner may read the file. */
 bool init_holds_secret(const struct init_answers *answers);
 
 #endif

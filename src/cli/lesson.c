@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * A lesson has two phases. While it listens, each message goes into the learner, which keeps a
+ * bounded amount about it. lesson_propose() then collapses and folds the tree of topics, which
+ * cannot be undone: from there on no message is taken.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "cli/lesson.h"
 
 #include <assert.h>
@@ -18,10 +24,13 @@
 #include "route/topic_filter.h"
 
 enum {
+    /* The longest wait for one message: so late is Ctrl-C noticed. */
     STEP_MS = 100,
+    /* Between two lines of progress. */
     PROGRESS_MS = 1000,
-    /* What is under way when a person has seen enough still counts. */
+    /* Messages that are under way at the end still count: until none came for so long … */
     LAST_STEP_MS = 200,
+    /* … but no longer than this, because a busy broker never pauses. */
     LAST_MS_MAX = 2000,
 };
 
@@ -29,10 +38,10 @@ struct lesson {
     const char *topic; /* as it was typed; borrowed */
     struct topic_filter *filter;
     struct learner *learner;
-    sigset_t signals;
-    bool interrupted;
-    bool terminal; /* progress on one line, written again and again */
-    bool proposed; /* the tree of topics is collapsed: no message is taken any more */
+    sigset_t signals; /* SIGINT and SIGTERM */
+    bool interrupted; /* one of them came */
+    bool terminal;    /* progress on one line, written again and again */
+    bool proposed;    /* the tree of topics is collapsed: no message is taken any more */
 };
 
 struct lesson *lesson_new(const char *topic, struct error *error)
@@ -70,6 +79,7 @@ static void watch_signals(struct lesson *lesson)
     sigaddset(&lesson->signals, SIGTERM);
 }
 
+/* Writes how much came so far. On a terminal the line is written over the one before. */
 static void tell_progress(const struct lesson *lesson, const char *end)
 {
     struct buf messages = {0}, topics = {0};
@@ -91,7 +101,8 @@ static bool is_interrupted(struct lesson *lesson)
     return lesson->interrupted;
 }
 
-/* Two loops: until the time is over, and then for what is on its way already. */
+/* Two loops: until the time is over or somebody interrupts, and then for what is under way
+ * already. When the connection breaks, what came before counts. */
 static void listen_on(struct lesson *lesson, struct listener *listener, int64_t listen_ms)
 {
     assert(listen_ms > 0);
@@ -163,6 +174,7 @@ void lesson_say_nothing_came(const struct lesson *lesson)
         topic_filter_mqtt(lesson->filter));
 }
 
+/* The names and values of the proposal lie in the learner: the lesson outlives it. */
 struct proposal *lesson_propose(struct lesson *lesson)
 {
     assert(!lesson->proposed && lesson->learner->messages > 0);
@@ -187,6 +199,7 @@ void lesson_append_limits(const struct lesson *lesson, struct buf *out)
 {
     const struct learner *learner = lesson->learner;
 
+    assert(learner->missed <= learner->messages);
     if (learner->missed > 0) {
         buf_printf(out,
                    "# %" PRIu64 " messages came on topics beyond the first %d, which are not "

@@ -13,7 +13,8 @@
 
 struct lesson;
 
-/* `topic` is a filter in the language of rules; borrowed. NULL with a reason: it is none. */
+/* `topic` is a filter in the language of rules, such as 'site/{plant}/#'; borrowed until
+ * lesson_free(). NULL, with the reason in `error`, when it is no such filter. */
 struct lesson *lesson_new(const char *topic, struct error *error) MUST_CHECK;
 void lesson_free(struct lesson *lesson);
 
@@ -24,13 +25,14 @@ void lesson_free(struct lesson *lesson);
  */
 bool lesson_listen(struct lesson *lesson, const struct broker_options *broker, int64_t listen_ms);
 
-/* How many messages came. */
+/* How many messages came, without those of bridges about themselves. */
 uint64_t lesson_messages(const struct lesson *lesson);
 
-/* Says on standard error that nothing came, and what to look at. */
+/* Prints to standard error that nothing came, and what a person can look at. */
 void lesson_say_nothing_came(const struct lesson *lesson);
 
-/* Once, after listening. The caller frees it; it borrows the lesson. */
+/* Makes the proposal: once, after listening, when at least one message came. The caller frees it
+ * before the lesson, which it borrows from. */
 struct proposal *lesson_propose(struct lesson *lesson);
 
 /* Appends what was seen, as in "51 messages on 12 topics of devices/#". */

@@ -1,13 +1,24 @@
-/* SPDX-License-Identifier: MIT */
+/*
+ * Both forms are lenient where people paste: white space and line breaks are passed over,
+ * hexadecimal may be of either case, base64 may be that of RFC 4648, section 4 or 5 (for URLs),
+ * with or without "=". They are strict where a mistake would change the bytes: another character,
+ * or an end within a byte.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "cli/payload_input.h"
 
+#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 
+/* The largest payload of MQTT, rounded up: a packet has at most 268,435,455 bytes behind its
+ * fixed header (MQTT 5, section 1.5.5). */
 #define PAYLOAD_BYTES_MAX ((size_t) 256 * 1024 * 1024)
 
+/* Appends standard input up to its end. An error, and more than a payload can have, fail alike. */
 static enum outcome read_standard_input(struct buf *payload, struct error *error)
 {
     ssize_t got;
@@ -31,14 +42,17 @@ static int digit_of(const char *alphabet, char digit)
     return found == NULL ? -1 : (int) (found - alphabet);
 }
 
-/* Digits of `bits` bits each, the first one of most weight; white space between them is left out.
- * In place: bytes are never more than their digits. */
+/* Replaces the text by the bytes that it stands for. A digit carries `bits` bits, the first
+ * digit the highest; `also` has the same digits in another form. Works in place: the bytes never
+ * overtake the digits that they come from. */
 static enum outcome decode(struct buf *text, const char *alphabet, const char *also, unsigned bits,
                            struct error *error)
 {
-    unsigned kept = 0, rest = 0;
-    size_t length = 0;
+    unsigned kept = 0; /* bits of `rest` that are no byte yet; less than 8 between two digits */
+    unsigned rest = 0; /* the digits so far; what is above the kept bits does not count */
+    size_t length = 0; /* bytes so far */
 
+    assert(bits == 4 || bits == 6);
     for (size_t i = 0; i < text->length; i++) {
         char character = text->data[i];
         int digit = digit_of(alphabet, character);
@@ -55,9 +69,11 @@ static enum outcome decode(struct buf *text, const char *alphabet, const char *a
         kept += bits;
         if (kept >= 8) {
             kept -= 8;
+            assert(length <= i && kept < 8);
             text->data[length++] = (char) (rest >> kept & 0xff);
         }
     }
+    /* Fewer bits than a digit has are padding: base64 leaves 2 or 4 of them at its end. */
     if (kept >= bits) {
         return error_set(error, OUTCOME_REJECT, "the payload ends within a byte");
     }

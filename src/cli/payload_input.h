@@ -12,6 +12,8 @@
 #include "base/buf.h"
 #include "base/outcome.h"
 
+/* Where the payload is and in which form. `text` and `file` are never both given; neither are
+ * `hex` and `base64`. Borrowed from the command line. */
 struct payload_input {
     const char *text; /* NULL = empty, "-" = standard input */
     const char *file; /* NULL = none; instead of `text` */
@@ -19,7 +21,8 @@ struct payload_input {
     bool base64;
 };
 
-/* The bytes. Fails when a file can't be read, or is not in the given form. */
+/* Appends the bytes to `payload`. Fails when the file or standard input cannot be read, holds
+ * more than 256 MB, or is not in the given form; `error` says which. */
 enum outcome payload_input_read(const struct payload_input *input, struct buf *payload,
                                 struct error *error) MUST_CHECK;
 

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/screen.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* No wrapping, and the cursor to the top left corner. */
 #define BEGIN "\033[?7l\033[H"
+/* Erases what an earlier, longer line has left behind. */
 #define LINE_END "\033[K\n"
+/* Erases the rest of the page; wrapping again. */
 #define END "\033[J\033[?7h"
 
+/* Lines that end in a newline. What stands behind the last newline is not shown. */
 static unsigned count_lines(struct slice text)
 {
     unsigned lines = 0;
@@ -27,11 +32,14 @@ void screen_append(struct buf *out, struct slice picture, unsigned rows)
     bool cut = rows > 0 && lines + 1 > rows;
     unsigned shown = !cut ? lines : rows > 2 ? rows - 2 : 0;
 
+    assert(shown <= lines);
     buf_append_text(out, BEGIN);
     for (unsigned i = 0; i < shown; i++) {
         const char *end = memchr(picture.data, '\n', picture.length);
-        size_t length = (size_t) (end - picture.data);
+        size_t length;
 
+        assert(end != NULL); /* `shown` is at most the number of newlines */
+        length = (size_t) (end - picture.data);
         buf_append(out, picture.data, length);
         buf_append_text(out, LINE_END);
         picture = slice_make(end + 1, picture.length - length - 1);
@@ -42,6 +50,7 @@ void screen_append(struct buf *out, struct slice picture, unsigned rows)
     buf_append_text(out, END);
 }
 
+/* The window's size is asked each time: a person may have changed it. */
 void screen_show(struct slice picture)
 {
     struct winsize window = {0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/status_text.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #define REJECTS_SHOWN 5
 
+/* ECMA-48, select graphic rendition. */
 #define GREEN "\033[32m"
 #define RED "\033[31m"
 #define BOLD "\033[1m"
@@ -23,6 +25,7 @@ static const struct node *member(const struct node *node, const char *name)
     return node == NULL ? NULL : node_member(node, slice_of(name));
 }
 
+/* A number of JSON is not terminated: it is copied first. */
 static double real(const struct node *node, const char *name)
 {
     const struct node *found = member(node, name);
@@ -71,11 +74,14 @@ static const struct node *rule_named(const struct node *root, struct slice name)
 
 /* --- writing --- */
 
+/* The text, in this style when the terminal may have colours. */
 static void append_styled(struct buf *out, bool colour, const char *style, const char *text)
 {
     buf_printf(out, "%s%s%s", colour ? style : "", text, colour ? PLAIN : "");
 }
 
+/* A counter's change a second, with one decimal below 10. A service that was restarted counts
+ * from 0: no rate is negative. */
 static void append_rate(struct buf *out, const struct node *now, const struct node *before,
                         const char *name, double seconds)
 {
@@ -91,6 +97,7 @@ static void append_rate(struct buf *out, const struct node *now, const struct no
     }
 }
 
+/* Seconds, with three digits that count. */
 static void append_delay(struct buf *out, double seconds)
 {
     if (seconds < 1) {
@@ -108,6 +115,7 @@ static void append_size(struct buf *out, double bytes)
     for (; bytes >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++) {
         bytes /= 1024;
     }
+    assert(unit < sizeof(units) / sizeof(units[0]));
     buf_printf(out, unit > 0 && bytes < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
 }
 
@@ -143,9 +151,9 @@ static void append_since(struct buf *out, const struct node *root, struct slice 
 }
 
 struct part {
-    const char *name;
-    const char *well;
-    const char *ill;
+    const char *name; /* as in the answer's "health" */
+    const char *well; /* the word for its state when it works */
+    const char *ill;  /* … and when it does not */
 };
 
 static const struct part parts[] = {
@@ -246,6 +254,7 @@ static void append_waiting(struct buf *out, const struct node *root)
 /* Appends what stands behind `start` in `out` as a column of `width`, to the right. */
 static void pad(struct buf *out, size_t start, size_t width)
 {
+    assert(start <= out->length);
     size_t length = out->length - start;
     size_t spaces = length < width ? width - length : 1;
 
@@ -321,7 +330,7 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
     }
 }
 
-/* What comes and is stored nowhere: a mistyped path, a new firmware, or on purpose. */
+/* Keys that come and are stored nowhere: a mistyped path, a new firmware, or on purpose. */
 static void append_untaken(struct buf *out, bool colour, const struct node *root)
 {
     const struct node *rules = member(root, "rules");

@@ -23,14 +23,17 @@
 #include "base/buf.h"
 #include "decode/json_scan.h"
 
-/* Ready, no rule parked, no gap that nobody has acknowledged. */
+/* What `status` makes its exit code of: the service is ready, no rule is parked, and no gap
+ * waits to be acknowledged. */
 bool status_text_is_fine(const struct node *root);
 
-/* Rates are the difference to `before`, `seconds` ago; NULL: there are none yet. */
+/* Appends the picture above, then parked rules, keys that no column takes, gaps, the rules with
+ * their numbers, and the last dead letters; what is empty is left out. Rates are the difference
+ * to `before`, `seconds` ago; with NULL they are 0. Escape sequences only with `colour`. */
 void status_text_append(struct buf *out, const struct node *now, const struct node *before,
                         double seconds, bool colour);
 
-/* Nobody answers, in place of it. */
+/* Appends what stands in place of the picture while nobody answers. */
 void status_text_append_failure(struct buf *out, const char *reason, bool colour);
 
 #endif
