@@ -41,136 +41,155 @@ struct cli_command {
  * learn), then those that look at a configuration, then those that look at a running service. */
 static const struct cli_command commands[] = {
     {"run", "", "run the service in the foreground",
-     "SIGTERM and SIGINT stop it cleanly. SIGHUP reads the configuration again: one with mistakes "
-     "is "
-     "refused,\n"
-     "and the old one goes on; \"mqtt2pg settings\" says what only a restart takes.\n"
-     "Exit code 3 for a bad configuration, 4 when it can't start: its journal is in use, or "
-     "another\n"
-     "process stores as the same client_id.\n",
+     "SIGTERM and SIGINT stop the service cleanly. SIGHUP makes it read the\n"
+     "configuration again: a configuration with mistakes is refused, and the service\n"
+     "goes on with the old one. \"mqtt2pg settings\" says which settings need a restart.\n"
+     "\n"
+     "Exit code 3: the configuration has a mistake. Exit code 4: the service cannot\n"
+     "start, because another process uses its journal or stores as the same client_id.\n",
      cli_run},
     {"init",
      "[--broker URL] [--username NAME] [--password-file F] [--ca-file F] [--protocol 5|3.1.1] "
      "[--client-id ID] [--database CONNINFO] [--database-password-file F] [--topic FILTER] "
      "[--for D] [--journal DIR] [--output FILE] [--force] [--yes]",
      "ask for broker and database, try both, and write a configuration that runs",
-     "Asks for what no option says; without a terminal, or with --yes, it takes the defaults in "
-     "brackets.\n"
-     "Says what has to be created or granted in PostgreSQL, listens to the broker as learn does, "
-     "and "
-     "writes\n"
-     "rules and tables for what came. When nothing came, one rule stores every message whole.\n"
-     "--broker URL       mqtt://host, or mqtts://host for TLS (mqtt://localhost:1883)\n"
-     "--username NAME    at the broker; --password-file F: a file that holds the password, mode "
-     "0600.\n"
-     "                   A person is asked for the password; it then stands in FILE, whose mode is "
-     "0600\n"
-     "--ca-file F        certificates that the broker's is checked against; else the system's\n"
-     "--protocol P       3.1.1 for a broker that does not speak MQTT 5\n"
-     "--client-id ID     of the service at the broker; no two bridges have the same "
-     "(mqtt2pg-HOSTNAME)\n"
-     "--database C       libpq's connection string or URI (dbname=telemetry)\n"
-     "--topic FILTER     the messages to store, such as 'devices/#' (#); --for D: how long to "
-     "listen (30s)\n"
-     "--journal DIR      where messages wait on disk (journal, beside FILE; /var/lib/mqtt2pg for a "
-     "FILE in /etc)\n"
-     "--output FILE      the configuration (mqtt2pg.cfg); --force replaces a file that is there\n"
-     "Exit code 1, and no file, when broker or database did not work; 3 when the tables that are "
-     "there\n"
-     "already do not fit the rules in FILE.\n",
+     "Asks for what no option says. Without a terminal, or with --yes, it asks nothing\n"
+     "and takes the defaults, which stand in brackets below. Connects to broker and\n"
+     "database, and prints what has to be created or granted in PostgreSQL. Then it\n"
+     "listens to the broker as \"learn\" does, and writes rules and tables for the\n"
+     "messages that came. When no message came, one rule stores every message whole.\n"
+     "\n"
+     "--broker URL        mqtt://host, or mqtts://host for TLS [mqtt://localhost:1883]\n"
+     "--username NAME     the user at the broker. A person is asked for the password,\n"
+     "                    which is written to the configuration (mode 0600)\n"
+     "--password-file F   a file that holds this user's password (mode 0600)\n"
+     "--ca-file F         certificates to check the broker's with [the system's]\n"
+     "--protocol P        3.1.1 for a broker that does not speak MQTT 5 [5]\n"
+     "--client-id ID      the service's name at the broker; no two bridges may have\n"
+     "                    the same [mqtt2pg-HOSTNAME]\n"
+     "--database C        connection string or URI of libpq [dbname=telemetry]\n"
+     "--database-password-file F\n"
+     "                    a file that holds the password for the database (mode 0600)\n"
+     "--topic FILTER      the messages to store, such as 'devices/#' [#]\n"
+     "--for D             how long to listen, such as 5m [30s]\n"
+     "--journal DIR       where messages wait on disk [journal, beside the\n"
+     "                    configuration; /var/lib/mqtt2pg for one in /etc]\n"
+     "--output FILE       the configuration to be written [mqtt2pg.cfg]\n"
+     "--force             replace FILE when it exists\n"
+     "--yes               ask nothing\n"
+     "\n"
+     "Exit code 1: the broker or the database did not work; no file is written. Exit\n"
+     "code 3: the file is written, but tables that exist do not fit its rules.\n",
      cli_init},
     {"learn", "FILTER [--for D] [--broker URL] [--sql]",
      "listen without storing, and propose rules and tables for what comes",
-     "Listens to the broker of the configuration, which needs no rules yet, and prints a "
-     "configuration\n"
-     "for what it saw: topics as patterns, fields as columns with their types. Nothing is stored, "
-     "acknowledged\n"
-     "or published, and no session stays in the broker; retained messages count.\n"
-     "FILTER       an MQTT filter such as 'devices/#'; in 'site/{plant}/#' a level has its name\n"
-     "--for D      how long (30s); Ctrl-C ends it earlier and prints what there is\n"
-     "--broker URL this broker instead of the configured one; then no configuration is needed\n"
-     "--sql        only the SQL that creates the proposed tables\n"
+     "Listens to the broker of the configuration, which needs no rules yet. Prints a\n"
+     "configuration for the messages that came: topics as patterns, fields as columns\n"
+     "with their types. Nothing is stored, acknowledged or published, and no session\n"
+     "stays at the broker. Retained messages count.\n"
+     "\n"
+     "FILTER        an MQTT filter such as 'devices/#'; in 'site/{plant}/#' the second\n"
+     "              level has the name plant\n"
+     "--for D       how long to listen (30s); Ctrl-C ends it earlier and prints the\n"
+     "              proposal for what came until then\n"
+     "--broker URL  listen to this broker; no configuration is needed then\n"
+     "--sql         print only the SQL that creates the proposed tables\n"
      "\n"
      "    mqtt2pg learn 'devices/#' --for 1m > learned.cfg\n"
      "    mqtt2pg -c learned.cfg check\n"
      "\n"
-     "Exit code 1 when the broker could not be asked or nothing came.\n",
+     "Exit code 1: the broker could not be asked, or nothing came.\n",
      cli_learn},
     {"check", "[--database] [--broker]",
      "report every mistake of the configuration as FILE:LINE: message",
      "--database   also compare every rule with the tables as they are now\n"
-     "--broker     also connect to the broker and try each subscription and the status topic,\n"
-     "             under a client id of its own: nothing is stored, no running bridge is touched\n"
-     "Exit code 3 when there is a mistake; warnings do not count.\n",
+     "--broker     also connect to the broker and try each subscription and the status\n"
+     "             topic, under another client id: nothing is stored, and a running\n"
+     "             service is not disturbed\n"
+     "\n"
+     "Exit code 1: the database or the broker could not be asked. Exit code 3: there\n"
+     "is a mistake. Warnings do not count.\n",
      cli_check},
     {"explain",
-     "[--database] [-v] [--hex|--base64] TOPIC [PAYLOAD|--payload-file F] | --journal [--since D] "
-     "[--compare OTHER.cfg] [--json]",
+     "[--database] [-v] [--hex|--base64] TOPIC [PAYLOAD|--payload-file F] | --journal [--since "
+     "D] [--compare OTHER.cfg] [--json]",
      "show what would become of a message; without --database it connects to nothing",
-     "Each matching rule gives its rows as one JSON object a line, or the reason why it rejects "
-     "or\n"
-     "filters the message. A PAYLOAD of - is read from standard input.\n"
-     "--payload-file F  the payload stands in this file; --hex, --base64: in that form\n"
-     "--database    asks PostgreSQL as well: the message goes through a transaction that is rolled "
-     "back, so that\n"
-     "              types, constraints and triggers speak, and rows are shown as they would be "
-     "stored. Nothing\n"
-     "              stays but what no rollback takes back: numbers taken from sequences\n"
-     "-v, --verbose tells also captures, which line of where does not hold, and each column's "
-     "value\n"
-     "--journal     what the rules make of all messages that the journal still holds, also while "
-     "the "
-     "service runs:\n"
-     "              rows, filtered, rejected with the most frequent reasons, topics that no rule "
-     "takes\n"
-     "--since D     only of the last D (\"1h\"); --json for programs\n"
-     "--compare F   and what the configuration F would make of them, with what changes\n"
-     "Exit code 1 when a rule rejects the message, none matches, or the database can't be asked.\n",
+     "For each rule that matches, prints its rows as one JSON object a line, or the\n"
+     "reason why the rule rejects or filters the message. The PAYLOAD \"-\" stands for\n"
+     "standard input.\n"
+     "\n"
+     "--payload-file F  read the payload from this file\n"
+     "--hex, --base64   the payload is written in hexadecimal or base64\n"
+     "--database        ask PostgreSQL: the message is stored in a transaction that is\n"
+     "                  rolled back. So types, constraints and triggers count, and the\n"
+     "                  rows are shown as they would be stored. Only numbers that were\n"
+     "                  taken from sequences are not given back\n"
+     "-v, --verbose     also show captures, which line of \"where\" does not hold, and\n"
+     "                  the value of each column\n"
+     "--journal         for all messages that the journal still holds, also while the\n"
+     "                  service runs: how many rows, how many filtered and rejected,\n"
+     "                  the most frequent reasons, topics that no rule takes\n"
+     "--since D         with --journal: only messages of the last D, such as 1h\n"
+     "--compare F       with --journal: also with the configuration F, and which\n"
+     "                  messages come out differently\n"
+     "--json            with --journal: one JSON object\n"
+     "\n"
+     "Exit code 1: a rule rejects the message, no rule matches, or the database could\n"
+     "not be asked.\n",
      cli_explain},
     {"schema", "",
      "print the SQL that creates the bridge's own tables and those of rules with create", "",
      cli_schema},
     {"dead-letters",
-     "list [--rule R] [--client-id ID] [--limit N] [--json] | show ID [--json] | retry [--rule R] "
-     "[--client-id ID] [--id ID] | purge "
-     "[--older-than D] [--rule R] [--client-id ID] [--all]",
+     "list [--rule R] [--client-id ID] [--limit N] [--json] | show ID [--json] | retry [--rule "
+     "R] [--client-id ID] [--id ID] | purge [--older-than D] [--rule R] [--client-id ID] "
+     "[--all]",
      "look at, retry or remove messages that could not become rows",
-     "list         one line each, oldest first, at most 1000 or N\n"
-     "show ID      everything about one, payload included\n"
-     "--client-id  the letters of another bridge that shares the schema, not of this one\n"
-     "--json       list and show: one JSON object each, payload included\n"
-     "retry        sends them through today's rules; what fails again stays, with the new reason.\n"
-     "             Also while the service runs. Nothing is acknowledged; parked ones of a rule "
-     "with "
-     "ack\n"
-     "             are left to the service\n"
-     "purge        removes those that are not parked, only those older than D (\"30d\"), only "
-     "those of rule R;\n"
-     "             asks a person who gives neither; a script must say --all\n",
+     "list          one line for each dead letter, oldest first, at most 1000 or N\n"
+     "show ID       everything about one dead letter, payload included\n"
+     "retry         send dead letters through today's rules, also while the service\n"
+     "              runs. What fails again stays, with the new reason. Nothing is\n"
+     "              acknowledged; parked messages of a rule with \"ack\" are left to the\n"
+     "              service\n"
+     "purge         remove dead letters that are not parked. Without --older-than and\n"
+     "              --rule it asks a person; a script must say --all\n"
+     "\n"
+     "--rule R      only those of rule R\n"
+     "--client-id ID\n"
+     "              those of another bridge that uses the same schema\n"
+     "--id ID       retry: only this one\n"
+     "--limit N     list: at most N\n"
+     "--older-than D\n"
+     "              purge: only those older than D, such as 30d\n"
+     "--all         purge: those of all rules, without asking\n"
+     "--json        list, show: one JSON object each, payload included\n",
      cli_dead_letters},
     {"gaps", "list [--all] | ack ID|--all",
      "list and acknowledge spans of time from which messages may be missing",
-     "list         those of this client_id that nobody has acknowledged; --all = the others as "
-     "well\n"
-     "ack ID       somebody has dealt with it: the status page, status and the alert forget it;\n"
-     "             the row stays, with the time. ack --all acknowledges every one\n",
+     "list         gaps of this client_id that nobody has acknowledged; with --all\n"
+     "             also the others\n"
+     "ack ID       say that somebody has dealt with this gap: the status page,\n"
+     "             \"status\" and the alert no longer report it. The row stays, with\n"
+     "             the time\n"
+     "ack --all    acknowledge every gap of this client_id\n",
      cli_gaps},
     {"journal", "info|dump|verify", "look into the journal, also while the service runs",
-     "info         where it stands: messages, bytes, positions\n"
-     "dump         one JSON object a message that is still kept\n"
-     "verify       reads all of it; exit code 1 when something is damaged\n",
+     "info         messages, bytes and positions\n"
+     "dump         one JSON object for each message that the journal still holds\n"
+     "verify       read the whole journal; exit code 1 when something is damaged\n",
      cli_journal},
     {"replay", "--rule R [--from T] [--to T] [--dry-run] [--duplicates-are-fine]",
      "send the journal's stored messages through today's rule R once more",
-     "Says first how many messages the journal still has for the rule, and from when; then stores "
-     "their rows in\n"
-     "batches, also while the service runs. An interrupted one goes on where it was. Nothing is "
-     "acknowledged; what\n"
-     "is refused is named, and becomes no dead letter.\n"
-     "--from, --to             when the messages came: a time, or how long ago (\"2h\")\n"
-     "--dry-run                only says what would be stored\n"
-     "--duplicates-are-fine    also where the table has rows of that time, which the rule would "
-     "add once more\n",
+     "Says how many messages the journal still has for the rule, and from when. Then\n"
+     "stores their rows in batches, also while the service runs. After an interruption\n"
+     "the same command goes on where it was. Nothing is acknowledged. A message that\n"
+     "is refused is reported and becomes no dead letter.\n"
+     "\n"
+     "--from T, --to T       only messages received in this span: a time, or how long\n"
+     "                       ago, such as 2h\n"
+     "--dry-run              only say what would be stored\n"
+     "--duplicates-are-fine  replay even when the table already has rows of that time,\n"
+     "                       and the rule would add them once more\n",
      cli_replay},
     {"settings", "[--sample|--markdown|--man]",
      "list every setting with type, default, unit and meaning",
@@ -179,25 +198,26 @@ static const struct cli_command commands[] = {
      "--man        as a part of a manual page\n",
      cli_settings},
     {"status", "[--json] [--watch] [--alive]", "ask the running service how it is",
-     "--json       the whole answer of /status.json, one line\n"
-     "--watch      again every second, until Ctrl-C\n"
-     "--alive      only whether it answers; for a supervisor, who must not restart a service that\n"
-     "             waits for its database\n"
-     "Asks at http.listen of the configuration; without one, at the address that is the default. "
-     "Exit code 0\n"
-     "when the service is ready; 1 when it is not, when a rule is parked, when a gap is not "
-     "acknowledged,\n"
-     "or when nobody answers there.\n",
+     "Asks at the configuration's http.listen; without a configuration, at the default\n"
+     "address.\n"
+     "\n"
+     "--json       print the whole answer of /status.json, in one line\n"
+     "--watch      ask again every second, until Ctrl-C\n"
+     "--alive      only ask whether the service answers. For a supervisor: a service\n"
+     "             that waits for its database must not be restarted\n"
+     "\n"
+     "Exit code 0: the service is ready. Exit code 1: it is not ready, a rule is\n"
+     "parked, a gap is not acknowledged, or nobody answers.\n",
      cli_status},
     {"tap", "RULE [--count N] [--json]",
      "show a rule's live messages with the rows that they become",
+     "Asks the running service at http.listen, which needs http.admin = true. Begins\n"
+     "with the newest messages of the journal. The rules are those of the\n"
+     "configuration file as it is now. Shows at most 20 messages a second and counts\n"
+     "the rest.\n"
+     "\n"
      "--count N    end after N messages; without it, at Ctrl-C\n"
-     "--json       one JSON object a message\n"
-     "Asks the running service at http.listen, which wants http.admin = true. The rules are those "
-     "of\n"
-     "the configuration file as it is now. Begins with the newest messages of the journal. Of a "
-     "rule\n"
-     "with many messages it shows 20 a second and counts the rest.\n",
+     "--json       one JSON object for each message\n",
      cli_tap},
 };
 
@@ -224,7 +244,7 @@ static void print_help(FILE *out)
     }
     fprintf(out, "\noptions:\n"
                  "  -c, --config FILE   the configuration (default: " CONFIG_FILE_DEFAULT ")\n"
-                 "  -h, --help          this text; behind a command: about it\n"
+                 "  -h, --help          this text; after a command: the help of that command\n"
                  "  -V, --version       the version\n");
 }
 
