@@ -1,6 +1,6 @@
 /*
- * Numbers are taken as libconfig takes them, so that it reads the same value from the token:
- * "010" is ten, "0x10" sixteen, "5L" five, "1." and ".5" are reals.
+ * Numbers have libconfig's grammar, so that libconfig reads the same value from the token: "010" is
+ * ten and not eight, "0x10" sixteen, "5L" five; "1." and ".5" are reals.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 
 #include "base/ascii.h"
 
-/* How many digits stand at `at`. */
+/* How many digits follow each other from index `at` on. */
 static size_t count_digits(struct slice text, size_t at, bool hex)
 {
     size_t start = at;
@@ -21,13 +21,13 @@ static size_t count_digits(struct slice text, size_t at, bool hex)
     return at - start;
 }
 
-/* The "L" or "LL" of a wide integer. */
+/* The length of the suffix "L" or "LL", by which libconfig marks integers of 64 bits. */
 static size_t suffix_length(struct slice text, size_t at)
 {
     return config_char_at(text, at) != 'L' ? 0 : config_char_at(text, at + 1) != 'L' ? 1 : 2;
 }
 
-/* Of an "e+10" at `at`; 0 when none stands there. */
+/* The length of an exponent such as "e+10" at index `at`, 0 when there is none. */
 static size_t exponent_length(struct slice text, size_t at)
 {
     if (config_char_at(text, at) != 'e' && config_char_at(text, at) != 'E') {

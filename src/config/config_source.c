@@ -1,11 +1,10 @@
 /*
- * What a token is, is what libconfig 1.5's scanner takes for one; of its oddities a lone "." as a
- * number is not followed.
+ * The tokens are those of libconfig 1.5's scanner, except that a lone "." is no number here.
  *
- * A file is cut into tokens by one walk over its bytes. The first thing that is no token ends the
- * walk with one problem: behind it every quote may open what it should close, and more problems
- * would be noise. @include continues with the other file's tokens and then goes on; each token
- * keeps the place that it has in its own file.
+ * A file is cut into tokens by one walk over its bytes. The walk ends at the first thing that is no
+ * token, with one problem. After a missing quote every later quote would be taken for the wrong
+ * one, so more problems would only mislead. At @include the walk continues in the other file and
+ * comes back; each token keeps the place in its own file.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,18 +27,18 @@ enum {
     SOURCE_BYTES_MAX = 16 << 20,
 };
 
-/* One file while it is cut up. */
+/* One file while it is cut into tokens. */
 struct lexer {
     struct config_source *source;
     struct problems *problems;
     const struct lexer *includer; /* NULL for the file that was named */
     const char *file;
-    struct slice text;
-    size_t at;
-    int line;
-    int depth;
-    bool line_begins; /* nothing but spaces before `at` on its line */
-    size_t token_end; /* where the last token ended */
+    struct slice text; /* of the file, without its byte order mark */
+    size_t at;         /* index of the next byte */
+    int line;          /* of that byte, from 1 */
+    int depth;         /* 0 for the file that was named, 1 for one that it includes, … */
+    bool line_begins;  /* nothing but spaces before `at` on its line */
+    size_t token_end;  /* where the last token ended */
 };
 
 static bool lexer_run(struct lexer *lexer);
@@ -63,7 +62,7 @@ const char *config_source_path(struct arena *arena, const char *file, const char
     return arena_printf(arena, "%.*s%s", folder, folder > 0 ? file : "", path).data;
 }
 
-/* Where the next byte stands. */
+/* The place of the next byte. */
 static struct place here(const struct lexer *lexer)
 {
     assert(lexer->line > 0);
@@ -77,14 +76,14 @@ static struct slice rest(const struct lexer *lexer)
     return slice_make(lexer->text.data + lexer->at, lexer->text.length - lexer->at);
 }
 
-/* Is this how the text goes on? */
+/* Does the text begin with this word? */
 static bool begins_with(struct slice text, const char *word)
 {
     size_t length = strlen(word);
     return text.length >= length && memcmp(text.data, word, length) == 0;
 }
 
-/* Moves on, and counts lines. */
+/* Moves `length` bytes on and counts the lines among them. */
 static void skip(struct lexer *lexer, size_t length)
 {
     assert(lexer->at + length <= lexer->text.length);
@@ -116,7 +115,7 @@ static bool is_name_start(char c)
     return ascii_is_letter(c) || c == '*';
 }
 
-/* A name, or true and false in any case. */
+/* Takes a name, or a boolean: "true" and "false" in upper or lower case. */
 static void lex_name(struct lexer *lexer)
 {
     assert(is_name_start(config_char_at(lexer->text, lexer->at)));
@@ -132,8 +131,9 @@ static void lex_name(struct lexer *lexer)
     add_token(lexer, boolean ? TOKEN_BOOLEAN : TOKEN_NAME, length);
 }
 
-/* A text that runs over the end of its line may be one whose closing quote is missing, so that all
- * quotes behind it open what they should close. The line of the first in this file, or 0. */
+/* The line of the first text of this file that does not end on the line where it begins; 0 when
+ * there is none. Its closing quote is probably missing: the text then ends at the opening quote of
+ * the next one, and every later quote is taken for the wrong one. */
 static int suspicious_line(const struct lexer *lexer)
 {
     const struct config_source *source = lexer->source;
@@ -147,7 +147,7 @@ static int suspicious_line(const struct lexer *lexer)
     return 0;
 }
 
-/* The quote that is missing may be an earlier one. */
+/* Reports a text without an end. The missing quote may be that of an earlier text. */
 static void report_endless_text(struct lexer *lexer)
 {
     int line = suspicious_line(lexer);
@@ -159,7 +159,7 @@ static void report_endless_text(struct lexer *lexer)
                   "the text that begins here never ends: a closing \" is missing%s", hint);
 }
 
-/* A text with its quotes. A backslash keeps the quote behind it from ending the text. */
+/* Takes a text with its quotes. A quote after a backslash does not end it. */
 static bool lex_text(struct lexer *lexer)
 {
     assert(config_char_at(lexer->text, lexer->at) == '"');
@@ -176,7 +176,8 @@ static bool lex_text(struct lexer *lexer)
     return true;
 }
 
-/* Passes over a comment of one of three kinds. */
+/* Skips a comment, of one of libconfig's three kinds: from # or // to the end of the line, or
+ * between the two signs of C. */
 static bool lex_comment(struct lexer *lexer)
 {
     struct slice text = rest(lexer);
@@ -196,7 +197,8 @@ static bool lex_comment(struct lexer *lexer)
     return true;
 }
 
-/* Moves behind `@include "`, or false when that does not stand here. */
+/* Skips `@include "` at the beginning of a line. False, and nothing is skipped, when the text is
+ * something else. */
 static bool take_include(struct lexer *lexer)
 {
     struct slice text = rest(lexer);
@@ -214,8 +216,8 @@ static bool take_include(struct lexer *lexer)
     return true;
 }
 
-/* The path up to the closing quote, with ${…} replaced, from the folder of this file; NULL with the
- * reason reported. */
+/* Reads the path up to the closing quote, replaces ${…} in it, and makes it relative to the folder
+ * of this file. NULL: a problem is reported. */
 static const char *include_path(struct lexer *lexer)
 {
     struct buf written = {0};
@@ -243,7 +245,7 @@ static const char *include_path(struct lexer *lexer)
     return result;
 }
 
-/* Is the file this one, or one that includes it? */
+/* Would including this file never end: is it the lexer's file, or one that includes it? */
 static bool includes_itself(const struct lexer *lexer, const char *file)
 {
     for (; lexer != NULL; lexer = lexer->includer) {
@@ -254,7 +256,7 @@ static bool includes_itself(const struct lexer *lexer, const char *file)
     return false;
 }
 
-/* UTF-8 without NUL; else the line is told where that ends. */
+/* Is the file valid UTF-8 without NUL bytes? Reports the first line that is not. */
 static bool check_bytes(const struct lexer *lexer)
 {
     int line = 1;
@@ -276,7 +278,7 @@ static bool check_bytes(const struct lexer *lexer)
     }
 }
 
-/* Reads the lexer's file into its text. */
+/* Reads the lexer's file into its text. SOURCE_BYTES_MAX limits all files together. */
 static enum outcome read_file(struct lexer *lexer, struct error *error)
 {
     struct config_source *source = lexer->source;
@@ -293,7 +295,8 @@ static enum outcome read_file(struct lexer *lexer, struct error *error)
     return outcome;
 }
 
-/* Cuts the included file into tokens in this place. */
+/* Takes the tokens of the included file here. A file that cannot be read is reported and left out;
+ * false when the reading must end. */
 static bool lex_include(struct lexer *lexer)
 {
     assert(lexer->depth <= INCLUDE_DEPTH_MAX);
@@ -327,7 +330,7 @@ static bool lex_include(struct lexer *lexer)
     return true;
 }
 
-/* What begins no token, with what was probably meant. */
+/* Reports a byte that begins no token, with what was probably meant. */
 static void report_garbage(struct lexer *lexer)
 {
     assert(lexer->at < lexer->text.length);
@@ -367,7 +370,7 @@ static void report_garbage(struct lexer *lexer)
     buf_fini(&shown);
 }
 
-/* One token, comment or @include; false after a problem that ends the reading. */
+/* Takes one token, comment or @include. False after a problem that ends the reading. */
 static bool lex_one(struct lexer *lexer)
 {
     assert(lexer->at < lexer->text.length);
@@ -403,7 +406,7 @@ static bool lex_one(struct lexer *lexer)
     return true;
 }
 
-/* One file from its beginning to its end. */
+/* Takes one file from its beginning to its end. False after a problem that ends the reading. */
 static bool lexer_run(struct lexer *lexer)
 {
     assert(lexer->line_begins);
@@ -421,7 +424,7 @@ static bool lexer_run(struct lexer *lexer)
     return good;
 }
 
-/* The file and all that it includes, with TOKEN_END behind them. */
+/* Takes the file and all that it includes, and adds TOKEN_END. */
 static bool lex_whole(struct lexer *lexer)
 {
     bool good = lexer_run(lexer);

@@ -1,11 +1,12 @@
 /*
- * config_source: the files of a configuration as one row of tokens, each of which knows where it
- * stands.
+ * config_source: cuts the files of a configuration into one list of tokens, each with its place.
  *
- * libconfig alone would not do: it takes @include from the working directory, cuts integers at 32
- * bits without a word, and tells "syntax error" for a text whose closing quote is missing. So the
- * files are read and cut into tokens here, @include'd ones in their place; config_syntax checks
- * their order and hands them to libconfig.
+ *   qos = 1; # once        →        NAME qos   EQUALS =   INTEGER 1   SEPARATOR ;   END
+ *
+ * libconfig is not used for this: it looks for @include in the working directory, cuts integers to
+ * 32 bits without a warning, and says "syntax error" about a text whose closing quote is missing.
+ * The tokens of an included file stand in the place of its @include. config_syntax checks the order
+ * of the tokens and passes them to libconfig.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -45,28 +46,30 @@ struct token {
 };
 
 struct config_source {
-    struct arena *names; /* borrowed: file names live here, as long as the configuration */
-    struct arena *texts; /* owned: what stood in the files */
-    struct token *tokens;
+    struct arena *names;  /* borrowed: file names live here, as long as the configuration */
+    struct arena *texts;  /* owned: what stood in the files */
+    struct token *tokens; /* owned */
     size_t count;
     size_t capacity;
     size_t bytes;    /* of all files */
-    bool incomplete; /* an included file could not be read */
+    bool incomplete; /* an included file could not be read, so nothing is "missing" for sure */
 };
 
+/* An empty source; `names` must live until the places of its tokens are used no more. */
 void config_source_init(struct config_source *source, struct arena *names);
 void config_source_fini(struct config_source *source);
 
-/* Reads the file and what it includes, up to TOKEN_END. False when it can't be read or holds what
- * is no token; the reason is in `problems`. An included file that can't be read is a problem, and
- * the rest is read. */
+/* Reads the file and the files that it includes. The last token is TOKEN_END. False: the file
+ * cannot be read, or something in it is no token; the reason is in `problems`. An included file
+ * that cannot be read is a problem too, but the reading goes on and the result is true. */
 bool config_source_load(struct config_source *source, const char *file, struct problems *problems);
 
-/* The same for a text in memory, whose places have no file. */
+/* The same for a text in memory, which is copied. Its places have a line but no file. */
 bool config_source_parse(struct config_source *source, struct slice text,
                          struct problems *problems);
 
-/* `path` as seen from the folder of `file`; a copy in `arena`. */
+/* A copy of `path`, relative to the folder of `file`: "/etc/mqtt2pg/a.cfg" and "b.cfg" →
+ * "/etc/mqtt2pg/b.cfg". An absolute path stays, and so does any path when `file` is NULL. */
 const char *config_source_path(struct arena *arena, const char *file, const char *path);
 
 #endif

@@ -9,11 +9,12 @@
  *
  * Each parse_… function returns false after it has reported a mistake.
  *
- * A mistake in the order of tokens ends the reading, as in config_source.c: what follows a
- * missing brace or quote is a riddle. What a person probably forgot is told where they would have
- * to write it: at the opening brace that is never closed, not at the end of the file.
+ * The first mistake ends the reading, as in config_source.c: after a missing brace or quote the
+ * rest cannot be understood. The message names the place where a person has to write something:
+ * the opening brace that is never closed, and not the end of the file.
  *
- * A name given twice in one group is told and its second value dropped, and the reading goes on.
+ * A name that is given twice in one group is reported, its second value is left out, and the
+ * reading goes on.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,15 +26,16 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+/* How deep groups and lists may be nested; each level is a recursion. */
 enum { DEPTH_MAX = 32 };
 
 struct parser {
     struct config_syntax *syntax;
     const struct config_source *source;
     struct problems *problems;
-    size_t at;
-    int depth;
-    int dropped; /* > 0: inside a value that libconfig is not to see */
+    size_t at;   /* index of the next token */
+    int depth;   /* of groups and lists around it */
+    int dropped; /* > 0: inside a value that is not passed to libconfig */
 };
 
 static bool parse_value(struct parser *parser);
@@ -52,7 +54,7 @@ static const struct token *previous(const struct parser *parser)
     return parser->at == 0 ? NULL : &parser->source->tokens[parser->at - 1];
 }
 
-/* Writes a token for libconfig, on a line of its own. What is dropped is not written. */
+/* Writes a token for libconfig, on a line of its own, unless it is part of a value left out. */
 static void emit(struct parser *parser, const char *text, size_t length)
 {
     assert(parser->dropped >= 0);
@@ -62,7 +64,7 @@ static void emit(struct parser *parser, const char *text, size_t length)
     }
 }
 
-/* Takes the next token over to libconfig. */
+/* Passes the next token to libconfig and returns it. */
 static const struct token *take(struct parser *parser)
 {
     const struct token *token = peek(parser);
@@ -71,7 +73,8 @@ static const struct token *take(struct parser *parser)
     return token;
 }
 
-/* Remembers where a setting or an element stands, in the order in which attach_nodes() will ask. */
+/* Remembers the place of a setting or an element, in the order in which attach_nodes() of
+ * config_tree.c needs them. */
 static void add_node(struct parser *parser, struct place place, struct slice spelling)
 {
     struct config_syntax *syntax = parser->syntax;
@@ -82,23 +85,23 @@ static void add_node(struct parser *parser, struct place place, struct slice spe
     }
 }
 
-/* A single value. */
+/* Is it a single value: a text, number or boolean? */
 static bool is_scalar(enum token_type type)
 {
     return type == TOKEN_TEXT || type == TOKEN_INTEGER || type == TOKEN_REAL ||
            type == TOKEN_BOOLEAN;
 }
 
-/* A single value, a group or a list. */
+/* Can a value begin with it: a single value, a group, a list or an array? */
 static bool begins_value(enum token_type type)
 {
     return is_scalar(type) || type == TOKEN_GROUP_OPEN || type == TOKEN_LIST_OPEN ||
            type == TOKEN_ARRAY_OPEN;
 }
 
-/* Where a text begins that runs over the end of its line, just before the next token: one whose
- * closing quote is missing ends where the next text should begin, and what follows is a riddle. 0
- * when there is none. */
+/* The line of a text, among the three tokens before the next one, that does not end on the line
+ * where it begins; 0 when there is none. Its closing quote is probably missing: the text then ended
+ * where the next text should have begun. */
 static int suspicious_line(const struct parser *parser)
 {
     for (size_t back = 1; back <= 3 && back <= parser->at; back++) {
@@ -111,8 +114,9 @@ static int suspicious_line(const struct parser *parser)
     return 0;
 }
 
-/* What a person most likely meant who wrote the next token, "" when that is not known. `open` is
- * the group that it stands in, NULL outside of groups and in lists. */
+/* A hint about what the next token was probably meant to be, "" when there is none. `open` is the
+ * opening brace of the group around it, NULL outside of groups and in lists. `hint` is memory for
+ * the result. */
 static const char *guess(const struct parser *parser, const struct token *open, char *hint,
                          size_t size)
 {
@@ -140,8 +144,8 @@ static const char *guess(const struct parser *parser, const struct token *open, 
     return "";
 }
 
-/* Reports that something else than `wanted` stands at the next token. No bare word is shown: it may
- * be a password. */
+/* Reports that the next token is not `wanted`, and returns false. A word without quotes is not
+ * shown: it may be a password. */
 static bool fail(struct parser *parser, const char *wanted, const struct token *open)
 {
     const struct token *token = peek(parser);
@@ -161,7 +165,8 @@ static bool fail(struct parser *parser, const char *wanted, const struct token *
     return false;
 }
 
-/* "30s" without quotes is a number with a name behind it, 1.2.3.4 two numbers. */
+/* Reports a value whose quotes are missing: 30s is a number followed by a name, 1.2.3.4 are two
+ * numbers. */
 static bool check_glued(struct parser *parser)
 {
     const struct token *token = peek(parser);
@@ -175,7 +180,8 @@ static bool check_glued(struct parser *parser)
     return true;
 }
 
-/* Texts one behind the other are one text, as in C. */
+/* Takes one value. Texts that follow each other are one text, as in C; in a list a comma was
+ * probably forgotten between them. */
 static bool parse_scalar(struct parser *parser, bool in_list)
 {
     assert(is_scalar(peek(parser)->type));
@@ -190,7 +196,7 @@ static bool parse_scalar(struct parser *parser, bool in_list)
     return check_glued(parser);
 }
 
-/* What is wrong behind an element that neither a comma nor the closing sign follows. */
+/* Reports what follows an element of a list, when it is neither a comma nor the closing sign. */
 static bool fail_in_list(struct parser *parser, const struct token *open, const char *close)
 {
     const struct token *token = peek(parser);
@@ -211,7 +217,7 @@ static bool fail_in_list(struct parser *parser, const struct token *open, const 
     return false;
 }
 
-/* One element of a list; an array's are single values. */
+/* Takes one element of a list, or of an array, which has single values only. */
 static bool parse_element(struct parser *parser, bool array, const char *close)
 {
     const struct token *token = peek(parser);
@@ -231,7 +237,8 @@ static bool parse_element(struct parser *parser, bool array, const char *close)
     return is_scalar(token->type) ? parse_scalar(parser, true) : parse_value(parser);
 }
 
-/* ( … ), or [ … ], which libconfig gets as a list too. */
+/* Takes a list ( … ) or an array [ … ]. libconfig gets both as a list: its arrays refuse values of
+ * different types. */
 static bool parse_list(struct parser *parser)
 {
     assert(peek(parser)->type == TOKEN_LIST_OPEN || peek(parser)->type == TOKEN_ARRAY_OPEN);
@@ -260,7 +267,7 @@ static bool parse_list(struct parser *parser)
     return true;
 }
 
-/* { … } */
+/* Takes a group { … }. */
 static bool parse_group(struct parser *parser)
 {
     assert(peek(parser)->type == TOKEN_GROUP_OPEN);
@@ -272,7 +279,7 @@ static bool parse_group(struct parser *parser)
     return good;
 }
 
-/* Anything that can stand behind a name, or in a list. */
+/* Takes any value: what may follow a name, or stand in a list. */
 static bool parse_value(struct parser *parser)
 {
     assert(parser->depth >= 0 && parser->depth <= DEPTH_MAX);
@@ -297,7 +304,7 @@ static bool parse_value(struct parser *parser)
     return good;
 }
 
-/* Reports a name that stands among the `count` names before it. */
+/* Is the next token, a name, one of the `count` names before it? Then it is reported. */
 static bool is_duplicate(struct parser *parser, const struct token *const *names, size_t count)
 {
     const struct token *name = peek(parser);
@@ -320,7 +327,7 @@ static bool is_duplicate(struct parser *parser, const struct token *const *names
     return false;
 }
 
-/* name = ; or name = name2 = … */
+/* Reports "name = ;" and "name = name2 = …": a text that begins with // is taken for a comment. */
 static bool fail_without_value(struct parser *parser, const struct token *name)
 {
     problem_error(
@@ -330,7 +337,7 @@ static bool fail_without_value(struct parser *parser, const struct token *name)
     return false;
 }
 
-/* name = value, and perhaps what parts it from the next one. */
+/* Takes NAME = VALUE, and the ";" or "," after it if there is one. */
 static bool parse_setting(struct parser *parser)
 {
     assert(peek(parser)->type == TOKEN_NAME);
@@ -354,7 +361,8 @@ static bool parse_setting(struct parser *parser)
     return true;
 }
 
-/* True in front of the closing "}" of `open`, or at the end of the file when `open` is NULL. */
+/* Do the settings end rightly: before the "}" of the group `open`, or at the end of the file when
+ * `open` is NULL? Reports anything else. */
 static bool end_settings(struct parser *parser, const struct token *open)
 {
     const struct token *token = peek(parser);
@@ -373,7 +381,7 @@ static bool end_settings(struct parser *parser, const struct token *open)
     return true;
 }
 
-/* All settings up to the end of `open`; of the file when `open` is NULL. */
+/* Takes all settings up to the end of the group `open`, or of the file when `open` is NULL. */
 static bool parse_settings(struct parser *parser, const struct token *open)
 {
     const struct token **names = NULL;

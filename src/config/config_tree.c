@@ -1,7 +1,7 @@
 /*
- * libconfig keeps of a setting its line only, and of a number what it could read of it. Each
- * setting gets a pointer (libconfig's hook) to a node with its place and its spelling; nodes are
- * made in the order in which a walk through the tree, depth first, meets the settings.
+ * libconfig keeps only the line of a setting, and only the value of a number. So each setting gets
+ * a pointer (libconfig's hook) to a node with its place and its spelling. config_syntax made the
+ * nodes in the order of a depth-first walk through the tree.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +15,7 @@
 void config_tree_init(struct config_tree *tree, struct arena *names)
 {
     config_init(&tree->library);
-    /* Nothing is taken for something else without a word. */
+    /* Off: libconfig would turn 1.5 into 1 without a warning. */
     config_set_auto_convert(&tree->library, CONFIG_FALSE);
     config_source_init(&tree->source, names);
     tree->syntax = (struct config_syntax){0};
@@ -28,7 +28,7 @@ void config_tree_fini(struct config_tree *tree)
     config_syntax_fini(&tree->syntax);
 }
 
-/* Hands the nodes out in the order in which the parser made them; returns how many it used. */
+/* Gives the next node to each setting below `setting`. Returns how many nodes were used. */
 static size_t attach_nodes(config_setting_t *setting, struct config_node *nodes, size_t count)
 {
     size_t used = 0;
@@ -43,7 +43,7 @@ static size_t attach_nodes(config_setting_t *setting, struct config_node *nodes,
     return used;
 }
 
-/* From tokens to libconfig's tree, whose settings then know their places. */
+/* Makes the tree from the tokens. False: a problem is reported. */
 static bool build(struct config_tree *tree, const char *file, struct problems *problems)
 {
     struct config_syntax *syntax = &tree->syntax;
@@ -72,7 +72,7 @@ bool config_tree_parse(struct config_tree *tree, struct slice text, struct probl
     return config_source_parse(&tree->source, text, problems) && build(tree, NULL, problems);
 }
 
-/* attach_nodes() gave one to each setting. */
+/* The node that attach_nodes() gave to the setting. The root has none. */
 static const struct config_node *node_of(const config_setting_t *setting)
 {
     assert(config_setting_get_hook(setting) != NULL);

@@ -1,9 +1,9 @@
 /*
- * config_tree: a configuration as libconfig's tree, each of whose settings knows its place and how
- * it was written.
+ * config_tree: a configuration as libconfig's tree. Each setting also has its place and its
+ * spelling.
  *
- * libconfig's numbers are not used: what stands behind a setting is read from its spelling, so that
- * 5000000000 is 5000000000. There are no arrays in the tree, only lists (config_syntax).
+ * Numbers are read from the spelling and not from libconfig, which would cut 5000000000 to 32 bits.
+ * There are no arrays in the tree, only lists (config_syntax).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,13 +14,14 @@
 
 #include "config/config_syntax.h"
 
+/* Owns all of it. Its nodes are valid until config_tree_fini(). */
 struct config_tree {
-    config_t library;
+    config_t library; /* libconfig's tree */
     struct config_source source;
     struct config_syntax syntax;
 };
 
-/* An empty tree; file names of places live in `names`. */
+/* An empty tree. The file names of its places live in `names`, which outlives the tree. */
 void config_tree_init(struct config_tree *tree, struct arena *names);
 void config_tree_fini(struct config_tree *tree);
 
@@ -28,16 +29,18 @@ void config_tree_fini(struct config_tree *tree);
 bool config_tree_load(struct config_tree *tree, const char *file, struct problems *problems);
 bool config_tree_parse(struct config_tree *tree, struct slice text, struct problems *problems);
 
+/* File and line of a setting's name, or of an element of a list. Not for the root. */
 struct place config_tree_place(const config_setting_t *setting);
 
-/* How a number or boolean was written. */
+/* A number or boolean as it was written: "0x10", "True". Borrowed from the tree. */
 struct slice config_tree_spelling(const config_setting_t *setting);
 
-/* A whole number as it was written, decimal or hexadecimal; beyond 64 bits the nearest that
- * fits. */
+/* The value of a whole number, decimal or hexadecimal. A number beyond 64 bits gives INT64_MAX or
+ * INT64_MIN, which no range of a setting holds. */
 int64_t config_tree_integer(const config_setting_t *setting);
 
-/* "the text "x"", "the number 30", "a list": for messages. Of a secret only what it is. */
+/* Appends what a value is, for messages: "the text "x"", "the number 30", "a list ( … )". Of a
+ * secret only its type. */
 void config_tree_describe(struct buf *out, const config_setting_t *setting, bool secret);
 
 #endif
