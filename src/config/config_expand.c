@@ -3,7 +3,7 @@
  *   "${NAME:-default}"   the same, or the default where it is unset or empty
  *   "$${"                a plain "${"
  *
- * What comes out of a variable is not looked at again: a "${" in it stays as it is.
+ * The value of a variable is not expanded again: a password may contain "${".
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +15,8 @@
 #include "base/ascii.h"
 #include "base/memory.h"
 
-/* How much of the text is a variable's name: POSIX, but in any case. */
+/* The length of the variable's name that the text begins with; 0 when none does. POSIX recommends
+ * upper case, but lower case is taken too. */
 static size_t name_length(struct slice text)
 {
     size_t length = 0;
@@ -39,7 +40,8 @@ static bool is_lower(struct slice name)
     return true;
 }
 
-/* `inside` is what stands between "${" and "}". */
+/* Appends the value for one "${…}". `inside` is what stands between "${" and "}", empty when no "}"
+ * follows. */
 static bool expand_one(struct buf *out, struct slice inside, struct error *error)
 {
     size_t length = name_length(inside);

@@ -1,9 +1,11 @@
 /*
- * What a file says outside of its rules, written once more for another file.
+ * Writes the settings of a configuration, without its rules, for another configuration file.
  *
- * For `learn` and `init`, which write a configuration beside one that exists. Values stand as
- * they were written, with ${…} not replaced, so that the new file depends on the same
- * environment. Passwords are left out.
+ * `learn` and `init` need it: the file that they write has the broker and database of the one that
+ * they read. ${…} is copied and not replaced, so that the new file uses the same environment.
+ * Passwords are not copied:
+ *
+ *   password = "tr0ub4dor";   →   password = "${MQTT2PG_BROKER_PASSWORD:-}";   # …
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,12 +23,13 @@
 
 enum { INDENT = 2, PATH_BYTES_MAX = 128 };
 
+/* What is carried through the tree: the text to append to, and memory for paths. */
 struct writer {
     struct buf *out;
     struct arena *arena;
 };
 
-/* A text as libconfig reads it. */
+/* Appends a text in quotes, with libconfig's escapes. "${" stays: it is meant to be replaced. */
 static void append_quoted(struct buf *out, const char *text)
 {
     buf_append_byte(out, '"');
@@ -41,8 +44,8 @@ static void append_quoted(struct buf *out, const char *text)
     buf_append_byte(out, '"');
 }
 
-/* The path as it is meant from the folder of its file, without the folder that this process happens
- * to be in. */
+/* The absolute form of a path, which is relative to the folder of its file: the new file may be in
+ * another folder. A path that begins with a variable is copied, since its value is not known. */
 static const char *absolute(const struct writer *writer, const config_setting_t *value,
                             const char *path)
 {
@@ -56,13 +59,14 @@ static const char *absolute(const struct writer *writer, const config_setting_t 
     return result;
 }
 
-/* "broker.password" of "broker.password_file", which names a path as well. */
+/* Does the setting hold a path? `setting` is NULL for a twin such as "broker.password_file", which
+ * has no row in the table and always holds one. */
 static bool is_path(const struct setting *setting)
 {
     return setting == NULL || setting->secret || field_of(setting)->kind == FIELD_PATH;
 }
 
-/* A secret never goes into another file: a variable takes its place. */
+/* Writes a variable in place of a secret, named after the setting: MQTT2PG_BROKER_PASSWORD. */
 static void append_secret(const struct writer *writer, const struct setting *setting)
 {
     assert(setting->secret);
@@ -79,7 +83,7 @@ static void append_secret(const struct writer *writer, const struct setting *set
                name, setting_name(setting));
 }
 
-/* The value and what follows it. `setting` is NULL for a twin NAME_file. */
+/* Writes a text, ";" and the end of the line. `setting` is NULL for a twin NAME_file. */
 static void append_text(const struct writer *writer, const struct setting *setting,
                         const config_setting_t *value)
 {
@@ -100,7 +104,7 @@ static void append_text(const struct writer *writer, const struct setting *setti
     buf_fini(&masked);
 }
 
-/* A list of texts. */
+/* Writes a list of texts, such as several URLs. */
 static void append_list(const struct writer *writer, const config_setting_t *list)
 {
     assert(config_setting_is_list(list));
@@ -116,7 +120,8 @@ static void append_list(const struct writer *writer, const config_setting_t *lis
 static void append_group(const struct writer *writer, const config_setting_t *group,
                          const char *path, int indent);
 
-/* One setting, or a group with its members. Rules are left out. */
+/* Writes one setting, or a group with its members, but not the rules. `group` is the path of the
+ * group that the member is in. */
 static void append_member(const struct writer *writer, const config_setting_t *member,
                           const char *group, int indent)
 {
@@ -144,7 +149,7 @@ static void append_member(const struct writer *writer, const config_setting_t *m
     }
 }
 
-/* The members, in braces but for the file itself. */
+/* Writes all members of a group in braces. The file itself (path "") has no braces. */
 static void append_group(const struct writer *writer, const config_setting_t *group,
                          const char *path, int indent)
 {

@@ -1,8 +1,12 @@
 /*
- * A secret may stand in three places: in the configuration (warned of when others can read the
- * file), in a file of its own (read again at each connection, so that a renewed one needs no
- * reload), or in the environment. Wherever it is shown, MASK takes its place. What can't be taken
- * apart is masked as a whole: better nothing to see than a password.
+ * A secret can come from three places:
+ *
+ *   the configuration   with a warning when everybody can read that file
+ *   a file of its own   read again at each connection, so that a new password needs no reload
+ *   the environment     ${NAME} in the configuration
+ *
+ * Where a secret would be shown, MASK is shown instead. A connection string that cannot be parsed
+ * is masked as a whole: it is better to show too little than a password.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,10 +28,11 @@
 
 #define MASK "***"
 
-/* Where Docker puts a container's secrets, 0444 unless told otherwise: there the container's wall
- * is what keeps others out. */
+/* Docker mounts secrets here with mode 0444 by default. Such a file is taken, because only this
+ * container sees the directory. */
 #define CONTAINER_SECRETS "/run/secrets/"
 
+/* Is the file in that directory, after symbolic links are resolved? */
 static bool is_container_secret(const char *path)
 {
     char *real = realpath(path, NULL);
@@ -36,6 +41,7 @@ static bool is_container_secret(const char *path)
     return found;
 }
 
+/* Does the mode keep others from reading the file? The rules are in the header. */
 static bool is_private(const char *path, const struct stat *status)
 {
     mode_t allowed = status->st_uid == 0 && geteuid() != 0 ? 0740 : 0700;
@@ -84,7 +90,7 @@ void config_secret_read(struct config_reader *reader, const struct config_given 
     const char **member = (const char **) ((char *) base + field->offset);
     *member = arena_copy(reader->arena, buf_slice(&content)).data;
     struct stat status;
-    /* Whoever uses it reads the file again, which a pipe does not allow. */
+    /* Remember the path of a regular file, to read it again. A pipe can be read only once. */
     if (field->second != 0 && stat(path, &status) == 0 && S_ISREG(status.st_mode)) {
         member = (const char **) ((char *) base + field->second);
         *member = path;
@@ -115,13 +121,13 @@ bool config_secret_mask_url(struct buf *out, const char *url)
         buf_append_text(out, url);
         return false;
     }
-    /* Up to the last "@": better too much is hidden than too little. */
+    /* Hide all up to the last "@": a password may contain "@" that should be "%40". */
     buf_append(out, url, (size_t) (colon - url) + 1);
     buf_printf(out, MASK "%s", at);
     return true;
 }
 
-/* "password", "sslpassword" and what else may hold one. */
+/* Does the name contain "password", such as "sslpassword"? */
 static bool is_secret_key(struct slice key)
 {
     for (size_t i = 0; i + 8 <= key.length; i++) {
@@ -132,6 +138,9 @@ static bool is_secret_key(struct slice key)
     return false;
 }
 
+/* Masks a URI of libpq: the password of the user part, and parameters such as "?password=x". A name
+ * with "%" is masked too, since it may be "password" in disguise. True when something was
+ * masked. */
 static bool mask_uri(struct buf *out, const char *uri)
 {
     struct buf masked = {0};
@@ -140,7 +149,7 @@ static bool mask_uri(struct buf *out, const char *uri)
     const char *query = strchr(at, '?');
     size_t head = query == NULL ? strlen(at) : (size_t) (query - at);
     buf_append(out, at, head);
-    for (at += head; *at != '\0';) { /* "?a=b&c=d", a sign at a time */
+    for (at += head; *at != '\0';) { /* "?a=b&c=d": one "?" or "&" with its parameter at a time */
         size_t key = strcspn(at + 1, "=&") + 1;
         size_t whole = strcspn(at + 1, "&") + 1;
         if (at[key] == '=' &&
@@ -157,8 +166,8 @@ static bool mask_uri(struct buf *out, const char *uri)
     return found;
 }
 
-/* The length of a value in "key = value key = 'quoted \' value'", or 0 when its quote is never
- * closed. */
+/* The length of the value at `at` in libpq's "key = value key = 'quoted \' value'", with its
+ * quotes. 0: the value is empty, or its quote is never closed. */
 static size_t value_length(const char *at)
 {
     size_t length = at[0] == '\'';
@@ -175,7 +184,8 @@ static size_t value_length(const char *at)
     return quoted ? 0 : length;
 }
 
-/* False when it is no list of key = value; `out` is then of no use. */
+/* Appends a list of key = value with passwords masked, and sets *found when there was one. False:
+ * it is no such list, and what was appended must not be used. */
 static bool mask_pairs(struct buf *out, const char *at, bool *found)
 {
     for (at += strspn(at, " \t\n\r\f\v"); *at != '\0'; at += strspn(at, " \t\n\r\f\v")) {
@@ -189,8 +199,8 @@ static bool mask_pairs(struct buf *out, const char *at, bool *found)
         if (length == 0 && *value != '\0') {
             return false;
         }
-        /* In "host= password=x" the rest is the host, for libpq; whoever wrote it meant a
-         * password. */
+        /* For libpq "host= password=x" gives the host "password=x". The writer probably meant a
+         * password, so it is masked. */
         bool secret =
             is_secret_key(slice_make(at, key)) || is_secret_key(slice_make(value, length));
         buf_printf(out, "%s%.*s=%.*s", out->length == 0 ? "" : " ", (int) key, at,
@@ -211,7 +221,7 @@ bool config_secret_mask_conninfo(struct buf *out, const char *conninfo)
     if (mask_pairs(&pairs, conninfo, &found)) {
         buf_append_slice(out, buf_slice(&pairs));
     } else {
-        buf_append_text(out, MASK); /* libpq will not read it either */
+        buf_append_text(out, MASK); /* libpq cannot parse it either */
         found = true;
     }
     buf_fini(&pairs);
