@@ -18,12 +18,17 @@
 #include "config/config_read.h"
 #include "config/config_rules.h"
 
+/* Hidden so that nobody allocates in a configuration that others read. */
 struct config_private {
-    struct arena *arena;
+    struct arena *arena; /* owned: every text and list of the configuration */
 };
 
-/* A configuration that holds the table's default values under their numbers: "d1 = "mqtt2pg"; d2 =
- * …". */
+/* Parses the default values of the settings table as a configuration of their own:
+ *
+ *   d1 = "mqtt://localhost:1883"; d2 = "mqtt2pg"; …
+ *
+ * Each default has the name "d" and its index in the table. So a default goes through the same
+ * checks as a value of the file, and a wrong default is found at once. */
 static void load_defaults(struct config_tree *defaults)
 {
     struct buf text = {0};
@@ -52,8 +57,8 @@ static struct config *config_new(const char *file)
     return config;
 }
 
-/* From the tree to the struct. Settings are checked before the rules are read, so that problems
- * stand in this order. */
+/* Fills the struct from the tree. Settings are checked before the rules are read, so that their
+ * problems are reported first. */
 static void fill(struct config *config, struct config_reader *reader, bool rules)
 {
     assert(reader->tree != NULL && reader->defaults != NULL);
@@ -72,7 +77,7 @@ static void fill(struct config *config, struct config_reader *reader, bool rules
     config->database.client_id = config->broker.client_id;
 }
 
-/* With `rules` false the rules are not read: for commands that need none. */
+/* Loads the file. With `rules` false the rules are not read, for commands that need none. */
 static struct config *load(const char *file, bool rules, struct problems *problems)
 {
     struct config *config = config_new(file);

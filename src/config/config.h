@@ -22,33 +22,33 @@
 
 /* Owns every string that its parts point to. */
 struct config {
-    const char *file; /* as it was named */
+    const char *file; /* as it was named, so perhaps relative */
     struct broker_options broker;
     struct pg_options database;
     struct journal_options journal;
     struct batch_options batch;
     struct http_options http;
     struct log_options log;
-    int64_t shutdown_ms;
-    struct rule_options *rules;
+    int64_t shutdown_ms;        /* how long a stop may take */
+    struct rule_options *rules; /* in the order of the file; NULL when they were not read */
     size_t rule_count;
     struct config_private *private; /* the memory of all of it */
 };
 
 /*
- * Reads the file. Adds every mistake to `problems`; a config is returned whenever the file could be
- * parsed at all, so that the rules can be checked further, and must not be used to run when
- * problems->errors > 0. NULL: unreadable or a syntax error (which is in `problems`, with
- * libconfig's line). `problems` own their texts and may be printed after config_free().
+ * Reads the file and adds every mistake to `problems`. Returns a configuration whenever the file
+ * could be parsed, so that its rules can be compiled and checked too. With problems->errors > 0 it
+ * must not be used to run. NULL: the file is unreadable, or has a syntax error. Free the result
+ * with config_free(). `problems` own their texts and may be printed after that.
  *
- * Paths (password_file, tls.*_file, journal.directory, @include) that are not absolute are meant
- * from the folder of the file they stand in. In every text ${NAME} and ${NAME:-default} are
- * replaced from the environment; "$${" stands for "${".
+ * A relative path (password_file, tls.*_file, journal.directory, @include) starts at the folder of
+ * the file that it stands in, not at the working directory. In every text ${NAME} and
+ * ${NAME:-default} are replaced from the environment; "$${" stands for "${".
  */
 struct config *config_load(const char *file, struct problems *problems);
 
-/* The same without its rules, which need not be there: for what only speaks with the broker.
- * `rules` is NULL. */
+/* The same without the rules, which may be missing: for commands that only talk to the broker, such
+ * as `learn`. `rules` is NULL. */
 struct config *config_load_settings(const char *file, struct problems *problems);
 
 /* Appends the settings of the file outside of its rules as they are written there, for another
@@ -56,15 +56,16 @@ struct config *config_load_settings(const char *file, struct problems *problems)
  * file must be one that config_load_settings() took. */
 void config_append_given(const char *file, struct buf *out);
 
+/* Frees the configuration and all its texts. NULL is allowed. */
 void config_free(struct config *config);
 
-/* Names of settings that differ and that only a restart takes ("journal.directory"), for the log at
- * a reload. Appends "a, b" to `out`. */
+/* Appends the names of settings that differ and that a reload cannot change, for the log:
+ * "broker.url, journal.directory". */
 void config_restart_needed(const struct config *old, const struct config *new, struct buf *out);
 
-/* The configuration as JSON, with the values of `running` where only a restart would take those of
- * `config` (NULL: none), without secrets (passwords as "***", also inside conninfo). For the status
- * page. */
+/* Appends the configuration as JSON, for the status page. Secrets are "***", also inside conninfo
+ * and URLs. After a reload `running` is the configuration of the start: settings that need a
+ * restart are shown with its values. `running` may be NULL. */
 void config_to_json(const struct config *config, const struct config *running, struct buf *out);
 
 #endif

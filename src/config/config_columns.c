@@ -1,11 +1,11 @@
 /*
- * Two forms of the same thing:
+ * A list of names with expressions can be written in two forms:
  *
  *   columns = { temperature = "$.t"; };                      a group: a name that libconfig takes
  *   columns = ( { name = "Odd Name"; value = "$.t"; } );     a list: any name
  *
- * An expression that could not be read leaves `unread` in its place, so that what is checked later
- * finds a sound one, and each mistake is told once.
+ * An expression that cannot be read is reported here and replaced by `unread`. Later checks then
+ * find a valid expression, so that one mistake causes one message.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,14 +17,16 @@
 
 enum { IDENTIFIER_BYTES_MAX = 63 }; /* PostgreSQL's NAMEDATALEN - 1 */
 
-/* For messages about one expression: they ask for one, whatever the list's own type is. */
+/* Stand for a setting in messages about one element: "an expression in quotes is wanted", although
+ * the setting itself is a list. */
 static const struct setting expression_setting = {.path = "", .type = SETTING_EXPRESSION};
 static const struct setting name_setting = {.path = "", .type = SETTING_TEXT};
 
-/* Stands where an expression could not be read, which is told: no more is to be said of it. */
+/* Replaces an expression that could not be read. "@topic" is valid for each format. */
 static const char unread[] = "@topic";
 
-/* The text of `name` or `value`; NULL after a problem. */
+/* Reads the text of the member `name` or `value` of a list's element. NULL: a problem is
+ * reported. */
 static const char *member_text(struct config_reader *reader, const struct config_given *given,
                                const config_setting_t *value, const struct setting *setting)
 {
@@ -38,8 +40,8 @@ static const char *member_text(struct config_reader *reader, const struct config
     return config_text_read(reader, &one);
 }
 
-/* Is the last one of the list's names fit for a column, and not there yet? The list has `count`
- * before it. */
+/* Checks the name of list[count], the last element: it must be a valid name for a column, and no
+ * element before it may have the same one. */
 static void check_name(struct config_reader *reader, const struct config_given *given,
                        const struct option_column *list, size_t count)
 {
@@ -65,7 +67,7 @@ static void check_name(struct config_reader *reader, const struct config_given *
     }
 }
 
-/* NULL when it is missing or no text, which is told. */
+/* Reads the name of a list's element. NULL: it is missing or no text, and that is reported. */
 static const char *name_of(struct config_reader *reader, const struct config_given *given,
                            const config_setting_t *name)
 {
@@ -77,7 +79,8 @@ static const char *name_of(struct config_reader *reader, const struct config_giv
     return member_text(reader, given, name, &name_setting);
 }
 
-/* One element of the list form. False when there is no name, or none can be read. */
+/* Reads one element { name = …; value = …; }. False when it has no usable name and must be left
+ * out; the problem is reported. */
 static bool read_element(struct config_reader *reader, const struct config_given *given,
                          struct option_column *column)
 {
@@ -107,7 +110,7 @@ static bool read_element(struct config_reader *reader, const struct config_given
     return name != NULL;
 }
 
-/* One member of the group form: its name is the column's. */
+/* Reads one member NAME = "expression" of the group form. The column gets the member's name. */
 static void read_member(struct config_reader *reader, const struct config_given *given,
                         struct option_column *column)
 {

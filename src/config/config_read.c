@@ -21,13 +21,14 @@
 #include "config/config_text.h"
 #include "config/config_value.h"
 
-/* "broker.url" of "broker" and "url". */
+/* The path of a setting in a group: "broker" and "url" → "broker.url", "" and "shutdown" →
+ * "shutdown". */
 static const char *join(struct arena *arena, const char *group, const char *name)
 {
     return arena_printf(arena, "%s%s%s", group, group[0] == '\0' ? "" : ".", name).data;
 }
 
-/* A path as messages have it: in a rule the line tells which one is meant. */
+/* The path as messages show it: without "rules.", because the line says which rule is meant. */
 static const char *shown_path(const char *path)
 {
     return strncmp(path, "rules.", 6) == 0 ? path + 6 : path;
@@ -46,8 +47,8 @@ static const struct setting *find_secret(struct arena *arena, const char *path)
     return setting != NULL && setting_has_file(setting) ? setting : NULL;
 }
 
-/* The name of this group that resembles the unknown one; NULL when none does. The twins NAME_file
- * of secrets are names, too. */
+/* The setting of this group whose name is most like the unknown name; NULL when none is. The names
+ * NAME_file for secrets are candidates too. */
 static const char *suggest(struct arena *arena, const char *group, const char *name)
 {
     const char **names = arena_alloc(arena, 2 * setting_count * sizeof(names[0]));
@@ -65,7 +66,7 @@ static const char *suggest(struct arena *arena, const char *group, const char *n
     return text_suggest(slice_of(name), names, count, sizeof(names[0]));
 }
 
-/* Another group in which there is a setting of this name, or NULL. */
+/* Another group that has a setting of this name, or NULL: "keepalive" belongs into "broker". */
 static const char *other_group(struct arena *arena, const char *name)
 {
     for (size_t i = 0; i < setting_count; i++) {
@@ -78,7 +79,8 @@ static const char *other_group(struct arena *arena, const char *name)
     return NULL;
 }
 
-/* What other programs call it, and what to write here. */
+/* What to write instead of a name that other programs use for this, such as "host" or "user". NULL:
+ * the name is not one of these. */
 static const char *foreign_setting(const char *path)
 {
     static const struct {
@@ -110,8 +112,8 @@ static const char *foreign_setting(const char *path)
     return NULL;
 }
 
-/* A name that is no setting here: what other programs call it, what it resembles, or where it
- * belongs. */
+/* Reports a name that is no setting of this group, with the best hint: what to write instead, which
+ * setting it is like, or to which group it belongs. */
 static void report_unknown(struct config_reader *reader, const struct config_group *group,
                            const config_setting_t *child)
 {
@@ -134,7 +136,8 @@ static void report_unknown(struct config_reader *reader, const struct config_gro
     }
 }
 
-/* Without newlines and comments. */
+/* Appends an example on one line: comments are left out, newlines and runs of spaces become one
+ * space. */
 static void append_one_line(struct buf *out, const char *example)
 {
     for (; *example != '\0'; example++) {
@@ -170,14 +173,15 @@ bool config_read_misspelt(const struct config_reader *reader, const config_setti
     return false;
 }
 
-/* A required setting that is not given, with an example to copy. */
+/* Reports a required setting that is not given, with an example to copy. Nothing is reported when
+ * an unknown name of the group was probably meant to be this setting. */
 static void report_missing(struct config_reader *reader, const struct config_group *group,
                            const struct setting *setting)
 {
     assert(setting->example != NULL);
     struct buf example = {0};
     if (config_read_misspelt(reader, group->node, group->path, setting_name(setting))) {
-        return; /* one mistake, and it is told */
+        return; /* the unknown name is reported, and it is the same mistake */
     }
     append_one_line(&example, setting->example);
     problem_error(reader->problems, group->place, group->what, "%s is missing: write like %s = %s;",
@@ -195,7 +199,7 @@ static const config_setting_t *default_of(const struct config_reader *reader,
     return config_lookup(&reader->defaults->library, name);
 }
 
-/* Settings that are not given get their default; those without one keep the struct's zero. */
+/* Gives a setting its default. A setting without a default leaves the zero in the struct. */
 static void read_default(struct config_reader *reader, const struct config_group *group,
                          const struct setting *setting)
 {
@@ -215,7 +219,8 @@ static void read_default(struct config_reader *reader, const struct config_group
     config_value_read(reader, &given, group->base);
 }
 
-/* A group within a group; `child` is NULL when it is not given and has defaults only. */
+/* Reads a group within a group. `child` is NULL when the file does not have it: then its settings
+ * get their defaults. */
 static void read_subgroup(struct config_reader *reader, const struct config_group *group,
                           const struct setting *setting, const config_setting_t *child)
 {
@@ -235,7 +240,8 @@ static void read_subgroup(struct config_reader *reader, const struct config_grou
     config_read_group(reader, &inner);
 }
 
-/* Is it a text that is not empty, whatever the environment holds? */
+/* Does the file give this a value? Not when it is missing, or a text that is empty after variables
+ * are replaced: "${PASSWORD:-}" lets one configuration serve with and without a password. */
 static bool says_something(const config_setting_t *setting)
 {
     struct buf text = {0};
@@ -249,7 +255,7 @@ static bool says_something(const config_setting_t *setting)
     return !empty;
 }
 
-/* NAME_file: the secret stands in the file that it names. */
+/* Reads NAME_file: the file that it names holds the secret NAME. Both together are a mistake. */
 static void read_secret_file(struct config_reader *reader, const struct config_group *group,
                              const struct setting *secret, const config_setting_t *child)
 {
@@ -270,7 +276,7 @@ static void read_secret_file(struct config_reader *reader, const struct config_g
     config_secret_read(reader, &given, secret, group->base);
 }
 
-/* Is it named by its twin, so that its default does not count? */
+/* Is the value given by the twin NAME_file, so that the default must not be used? */
 static bool stands_in_file(struct config_reader *reader, const struct config_group *group,
                            const struct setting *setting)
 {
@@ -280,7 +286,7 @@ static bool stands_in_file(struct config_reader *reader, const struct config_gro
     return setting_has_file(setting) && file != NULL && says_something(file);
 }
 
-/* One setting that the file gives. */
+/* Reads one setting or group that the file gives. Rules are left to config_rules.c. */
 static void read_child(struct config_reader *reader, const struct config_group *group,
                        const config_setting_t *child)
 {

@@ -1,5 +1,5 @@
 /*
- * config_read: groups of settings, walked as the table says.
+ * config_read: reads groups of settings, guided by the table of settings.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,6 +8,7 @@
 
 #include "config/config_reader.h"
 
+/* One group that is read: the file itself, "broker", one rule, … */
 struct config_group {
     const char *path;             /* "broker", "rules.ack"; "" for the whole file */
     const config_setting_t *node; /* NULL: it was not given, all its settings have their defaults */
@@ -19,14 +20,13 @@ struct config_group {
 };
 
 /*
- * Reads every setting and group of the group into `base`. What stands in the file and not in the
- * table is a problem, as is a setting that must be given and is not. "rules" is left to
- * config_rules.
+ * Reads every setting of the group, and every group in it, into `base`. Reports names that are not
+ * in the table, and required settings that are missing. Passes "rules" over: see config_rules.
  */
 void config_read_group(struct config_reader *reader, const struct config_group *group);
 
-/* Does an unknown name in `node`, a group "broker", "rules", …, mean the setting `name`? Then that
- * is the mistake, and not that `name` is missing. */
+/* Does `node` have an unknown name that was probably meant to be the setting `name`? Then only the
+ * unknown name is reported, and not that `name` is missing. `group` is the path of `node`. */
 bool config_read_misspelt(const struct config_reader *reader, const config_setting_t *node,
                           const char *group, const char *name);
 

@@ -1,6 +1,6 @@
 /*
- * Rules are read like any group (config_read.c), each into its own struct rule_options. A rule
- * with a mistake keeps its place in the list, so that messages about later ones count right.
+ * Each rule is read like any other group (config_read.c), into a struct rule_options of its own. A
+ * rule with a mistake stays in the list, so that "rule 3" in a message is the third of the file.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,14 +13,15 @@
 #include "config/config_rule_check.h"
 #include "config/config_text.h"
 
+/* The limit of PostgreSQL's names, although a rule's name is none: it is long enough. */
 enum { NAME_BYTES_MAX = 63 };
 
 #define SHORTEST_RULE \
     "rules = ( { name = \"archive\"; topic = \"#\"; table = \"archive\"; " \
     "columns = { topic = \"@topic\"; payload = \"@payload\"; }; } );"
 
-/* A rule's name is a label of metrics, a text in the database and a word in logs: short,
- * printable, unique. */
+/* A rule's name is a label of metrics, a value in the database and a word in logs. So it must be
+ * short, printable and unique. */
 static void check_name(struct config_reader *reader, const struct config *config,
                        const struct rule_options *rule, struct place place)
 {
@@ -44,7 +45,8 @@ static void check_name(struct config_reader *reader, const struct config *config
     }
 }
 
-/* "rule "telemetry"", or "rule 2" when it has no name that could be shown. */
+/* How messages name the rule: "rule "telemetry"", or "rule 2" when its name is missing or no
+ * text. */
 static const char *rule_label(struct config_reader *reader, const config_setting_t *node,
                               int number)
 {
@@ -62,7 +64,7 @@ static const char *rule_label(struct config_reader *reader, const config_setting
     return result;
 }
 
-/* Appends one rule; config->rules has room for it. */
+/* Reads one rule and appends it to config->rules, which has room for it. */
 static void read_rule(struct config_reader *reader, struct config *config,
                       const config_setting_t *node)
 {
@@ -103,7 +105,7 @@ void config_rules_read(struct config_reader *reader, struct config *config)
     struct place place = list == NULL ? whole : config_tree_place(list);
     struct buf found = {0};
     if (list == NULL && reader->tree->source.incomplete) {
-        return; /* they may stand in the file that could not be read */
+        return; /* the rules may be in an included file that could not be read */
     }
     if (list == NULL ||
         (config_setting_type(list) == CONFIG_TYPE_LIST && config_setting_length(list) == 0)) {

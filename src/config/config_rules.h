@@ -1,5 +1,5 @@
 /*
- * config_rules: the list of rules, and what can be said of a rule without compiling it.
+ * config_rules: reads the list of rules, and checks what needs no compiling.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,7 +9,8 @@
 #include "config/config.h"
 #include "config/config_reader.h"
 
-/* Reads "rules" into config->rules. */
+/* Reads "rules" into config->rules and config->rule_count. An element that is no group is reported
+ * and left out. */
 void config_rules_read(struct config_reader *reader, struct config *config);
 
 #endif
