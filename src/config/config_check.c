@@ -1,7 +1,7 @@
 /*
- * The settings table checks types and ranges. This file checks what the table can't: combinations
- * of settings, and values that another part of the program judges: URLs (mqtt), TLS files
- * (OpenSSL), conninfo (libpq), the address of the status page (admin). It opens no connection.
+ * Checks of settings outside of the rules: settings that do not go together, and values that only
+ * another part of the program can judge: URLs (mqtt), TLS files (OpenSSL), conninfo (libpq), the
+ * address of the page (admin). Files are opened, but no connection is made.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,6 +20,7 @@
 #include "config/config_secret.h"
 #include "mqtt/tls_probe.h"
 
+/* MQTT 5.0, section 1.5.4: a text has a length of two bytes. PostgreSQL: NAMEDATALEN - 1. */
 enum { MQTT_TEXT_BYTES_MAX = 65535, IDENTIFIER_BYTES_MAX = 63 };
 
 /* The setting in the file; NULL when the file leaves it out. */
@@ -47,7 +48,7 @@ static struct place url_place(const struct config_reader *reader, size_t index)
     return place_of(reader, "broker.url");
 }
 
-/* Checks each URL. Returns whether at least one of them asks for TLS. */
+/* Checks each URL of the broker. Returns true when one of them asks for TLS. */
 static bool check_urls(struct config_reader *reader, const struct config *config)
 {
     bool tls = false;
@@ -69,7 +70,8 @@ static bool check_urls(struct config_reader *reader, const struct config *config
     return tls;
 }
 
-/* The file must be readable; tls_check_files() checks its content. NULL: not given. */
+/* Reports a file that cannot be opened; `file` may be NULL. O_NONBLOCK, because opening a FIFO
+ * would wait for its writer. The content is checked by tls_check_files(). */
 static void check_readable(struct config_reader *reader, const char *path, const char *file)
 {
     assert(path[0] != '\0');
@@ -83,7 +85,7 @@ static void check_readable(struct config_reader *reader, const char *path, const
     }
 }
 
-/* Others must not be able to read the file of the private key. Without key_file the key stands in
+/* Nobody else may read the private key, as with a password file. Without key_file the key stands in
  * cert_file. */
 static void check_key(struct config_reader *reader, const struct broker_options *broker)
 {
@@ -95,7 +97,7 @@ static void check_key(struct config_reader *reader, const struct broker_options 
     }
 }
 
-/* `tls`: at least one URL asks for TLS. */
+/* Checks the files of TLS, and warns when they have no effect. `tls`: a URL asks for TLS. */
 static void check_tls(struct config_reader *reader, const struct config *config, bool tls)
 {
     const struct broker_options *broker = &config->broker;
@@ -111,7 +113,8 @@ static void check_tls(struct config_reader *reader, const struct config *config,
     if (tls && reader->problems->errors == 0 && tls_check_files(broker, &error) != OUTCOME_OK) {
         problem_error(reader->problems, place_of(reader, "broker.tls"), NULL, "%s", error.text);
     }
-    /* An empty file name, such as that of an empty variable, is NULL: not given. */
+    /* The members are compared and not the file's settings: "${CA:-}" without a variable gives
+     * none. */
     bool given_any = broker->tls.ca_file != NULL || broker->tls.cert_file != NULL ||
                      broker->tls.key_file != NULL || given(reader, "broker.tls.verify") != NULL;
     if (!tls && given_any) {
@@ -123,8 +126,8 @@ static void check_tls(struct config_reader *reader, const struct config *config,
     }
 }
 
-/* MQTT 3.1.1 has no session expiry and no receive maximum, and forbids a password without a user
- * name (section 3.1.2.9). */
+/* Settings that MQTT 3.1.1 does not have. Its section 3.1.2.9 also forbids a password without a
+ * user name, which MQTT 5 allows. */
 static void check_protocol(struct config_reader *reader, const struct config *config)
 {
     static const char *const only_5[] = {"broker.session_expiry", "broker.receive_maximum"};
@@ -146,7 +149,8 @@ static void check_protocol(struct config_reader *reader, const struct config *co
     }
 }
 
-/* The broker keeps the session under the client id, so the id must not be empty. */
+/* The broker keeps the session under the client id. An empty one would get a new session at each
+ * connection, so messages that came meanwhile would be lost. */
 static void check_client_id(struct config_reader *reader, const struct config *config)
 {
     const char *id = config->broker.client_id;
@@ -166,7 +170,8 @@ static void check_client_id(struct config_reader *reader, const struct config *c
     }
 }
 
-/* The topic with the client id in place of {client_id}, in the reader's arena. */
+/* Replaces "{client_id}" in the status topic: "mqtt2pg/{client_id}/status" →
+ * "mqtt2pg/plant1/status". The result lies in the reader's arena. */
 static const char *replace_client_id(struct config_reader *reader, const char *topic,
                                      const char *id)
 {
@@ -206,8 +211,8 @@ static void check_status_topic(struct config_reader *reader, struct config *conf
     }
 }
 
-/* Checks conninfo as libpq does, and the length of the schema's name. Warns of a password in the
- * configuration and refuses a second password. */
+/* Reports what libpq would refuse at each connection, a password that others can read, and one that
+ * is given twice. */
 static void check_database(struct config_reader *reader, const struct config *config)
 {
     const struct pg_options *database = &config->database;
@@ -253,7 +258,7 @@ static bool is_listen_address(const char *text)
     return bracketed || strcspn(text, ":[] /") == length;
 }
 
-/* Checks journal.directory, which must not be empty, and http.listen, which may be. */
+/* The directory of the journal, and the form of the address to listen on. */
 static void check_others(struct config_reader *reader, const struct config *config)
 {
     if (config->journal.directory != NULL && config->journal.directory[0] == '\0') {
@@ -269,7 +274,8 @@ static void check_others(struct config_reader *reader, const struct config *conf
     }
 }
 
-/* The page's actions need a loopback address or a token that can't be guessed. */
+/* The page's actions change data. So they need a token, or an address that only this machine can
+ * reach. */
 static void check_admin(struct config_reader *reader, const struct config *config)
 {
     struct http_address address;
@@ -293,8 +299,8 @@ static void check_admin(struct config_reader *reader, const struct config *confi
     }
 }
 
-/* Warns when broker.max_packet is larger than half of journal.max_size. The bridge uses the smaller
- * of the two, so that each message that it accepts fits into the journal. */
+/* Warns when a packet may be larger than half of the journal. The bridge then asks the broker for
+ * smaller ones, so that each message fits into the journal. */
 static void check_packet(struct config_reader *reader, const struct config *config)
 {
     bool read = config->journal.max_bytes > 0; /* 0: reported already */

@@ -1,5 +1,5 @@
 /*
- * config_check: checks the settings outside of the rules, each by itself and in combination.
+ * config_check: reports settings outside of the rules that cannot work or do not go together.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,7 +9,8 @@
 #include "config/config.h"
 #include "config/config_reader.h"
 
-/* Reports every mistake to reader->problems. Replaces {client_id} in the status topic. */
+/* Adds every mistake to the reader's problems. Also replaces {client_id} in the status topic, since
+ * the client id is known only when all settings are read. */
 void config_check(struct config_reader *reader, struct config *config);
 
 #endif

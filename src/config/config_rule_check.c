@@ -1,6 +1,6 @@
 /*
- * What a rule's settings mean together, as far as the settings tell: what compiling finds is told
- * by load/rule, what only the catalog knows by `check --database`.
+ * Checks that need only the settings of one rule. Two later steps find the rest: load/rule compiles
+ * topics and expressions, and `check --database` compares the rule with its table.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,35 +13,36 @@
 #include "config/config_tree.h"
 #include "pg/pg_statements.h"
 
+/* One rule that is checked. All borrowed. */
 struct check {
     const struct rule_options *rule;
-    const config_setting_t *node;
-    const char *label;
+    const config_setting_t *node; /* the rule in the file */
+    const char *label;            /* "rule \"telemetry\"", for what is missing in it */
     struct problems *problems;
     const struct config_reader *reader;
 };
 
-/* Does the rule itself give it, rightly or not? */
+/* Does the file give this setting of the rule, with a valid value or not? */
 static bool is_given(const struct check *check, const char *name)
 {
     return config_setting_get_member(check->node, name) != NULL;
 }
 
-/* Is there an unknown setting that this one was probably meant to be? Then that mistake is told
- * alone. */
+/* Does the rule have an unknown name that was probably meant to be this setting? Then only the
+ * unknown name is reported. */
 static bool is_misspelt(const struct check *check, const char *name)
 {
     return config_read_misspelt(check->reader, check->node, "rules", name);
 }
 
-/* Where the setting stands; where the rule does when it is not given. */
+/* The place of the setting, or of the rule when the setting is not given. */
 static struct place place_of(const struct check *check, const char *name)
 {
     const config_setting_t *setting = config_setting_get_member(check->node, name);
     return setting == NULL ? check->rule->place : config_tree_place(setting);
 }
 
-/* A rule writes to a table or has sql of its own. */
+/* A rule has either `table` or `sql`, and `create` and `add_columns` need a table. */
 static void check_target(const struct check *check)
 {
     const struct rule_options *rule = check->rule;
@@ -72,7 +73,8 @@ static void check_target(const struct check *check)
     }
 }
 
-/* With `sql` the statement itself says what happens. */
+/* Is this a rule with `sql` only? Then on_conflict, key and newest are reported: the statement
+ * itself says what happens to rows that exist. */
 static bool check_sql_alone(const struct check *check)
 {
     static const char *const names[] = {"on_conflict", "key", "newest"};
@@ -88,7 +90,7 @@ static bool check_sql_alone(const struct check *check)
     return true;
 }
 
-/* PostgreSQL would refuse "on conflict (a, a)". */
+/* Reports a column that stands in the key twice: PostgreSQL refuses "on conflict (a, a)". */
 static void check_key_names(const struct check *check)
 {
     const struct rule_options *rule = check->rule;
@@ -103,7 +105,7 @@ static void check_key_names(const struct check *check)
     }
 }
 
-/* on_conflict, key and newest go together. */
+/* Checks on_conflict, key and newest, which depend on each other. */
 static void check_conflict(const struct check *check)
 {
     const struct rule_options *rule = check->rule;
@@ -127,7 +129,8 @@ static void check_conflict(const struct check *check)
     }
 }
 
-/* What PostgreSQL would take, and cut or refuse at each batch. */
+/* The name of a NOTIFY channel. PostgreSQL refuses an empty or longer one at each transaction, so
+ * that no batch would ever be stored. */
 static void check_notify(const struct check *check)
 {
     enum { CHANNEL_BYTES_MAX = 63 };
@@ -139,7 +142,7 @@ static void check_notify(const struct check *check)
     }
 }
 
-/* A column is either mapped or computed. */
+/* A computed column must not be in `columns` too, and its expression must not be empty. */
 static void check_compute(const struct check *check)
 {
     const struct rule_options *rule = check->rule;
@@ -161,14 +164,15 @@ static void check_compute(const struct check *check)
     }
 }
 
-/* A shared subscription: what its group may be called, and which formats can't have one. */
+/* Checks the group of a shared subscription. MQTT 5.0, section 4.8.2, forbids "/", "+" and "#" in
+ * its name. */
 static void check_share(const struct check *check)
 {
     if (check->rule->share != NULL && strpbrk(check->rule->share, "+#/") != NULL) {
         problem_error(check->problems, place_of(check, "share"), "share",
                       "the name of a group has no \"+\", \"#\" or \"/\"");
     }
-    /* Formats that learn: the only one so far. */
+    /* Formats whose decoder remembers earlier messages. Sparkplug B is the only one so far. */
     bool learns =
         check->rule->format.text != NULL && strcmp(check->rule->format.text, "sparkplug_b") == 0;
     if (learns && check->rule->share != NULL && check->rule->share[0] != '\0') {
