@@ -1,7 +1,7 @@
 /*
- * Checks of settings outside of the rules: settings that do not go together, and values that only
- * another part of the program can judge: URLs (mqtt), TLS files (OpenSSL), conninfo (libpq), the
- * address of the page (admin). Files are opened, but no connection is made.
+ * The settings table checks types and ranges. This file checks what the table can't: combinations
+ * of settings, and values that another part of the program judges: URLs (mqtt), TLS files
+ * (OpenSSL), conninfo (libpq), the address of the status page (admin). It opens no connection.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -211,8 +211,8 @@ static void check_status_topic(struct config_reader *reader, struct config *conf
     }
 }
 
-/* Reports what libpq would refuse at each connection, a password that others can read, and one that
- * is given twice. */
+/* Checks conninfo as libpq does, and the length of the schema's name. Warns of a password in the
+ * configuration and refuses a second password. */
 static void check_database(struct config_reader *reader, const struct config *config)
 {
     const struct pg_options *database = &config->database;
@@ -258,7 +258,7 @@ static bool is_listen_address(const char *text)
     return bracketed || strcspn(text, ":[] /") == length;
 }
 
-/* The directory of the journal, and the form of the address to listen on. */
+/* Checks journal.directory, which must not be empty, and http.listen, which may be. */
 static void check_others(struct config_reader *reader, const struct config *config)
 {
     if (config->journal.directory != NULL && config->journal.directory[0] == '\0') {
@@ -299,8 +299,8 @@ static void check_admin(struct config_reader *reader, const struct config *confi
     }
 }
 
-/* Warns when a packet may be larger than half of the journal. The bridge then asks the broker for
- * smaller ones, so that each message fits into the journal. */
+/* Warns when broker.max_packet is larger than half of journal.max_size. The bridge uses the smaller
+ * of the two, so that each message that it accepts fits into the journal. */
 static void check_packet(struct config_reader *reader, const struct config *config)
 {
     bool read = config->journal.max_bytes > 0; /* 0: reported already */

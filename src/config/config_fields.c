@@ -1,6 +1,7 @@
 /*
- * The order of the rows is that of settings_table.c. FIELD_CHOICE relies on enumerators that
- * stand in the order of the setting's choices: the assertions below the table hold it.
+ * One row for each setting, in the order of settings_table.c. FIELD_CHOICE stores the number of a
+ * choice as an enumerator: "new|store|ignore" and enum retained must have the same order. The
+ * static assertions below the table check this.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -95,8 +96,8 @@ static const struct field fields[] = {
     {"rules.ack.fields", FIELD_COLUMNS, IN_RULE(ack.fields), IN_RULE(ack.field_count)},
 };
 
-/* FIELD_CHOICE writes an enum as an unsigned, and the choices are numbered as the enumerators
- * are. */
+/* FIELD_CHOICE stores the number of a choice as an unsigned: the enums must have that size, and
+ * their enumerators the order of the choices. */
 static_assert(sizeof(enum log_level) == sizeof(unsigned), "enums are unsigned");
 static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3 && LOG_TEXT == 0 && LOG_JSON == 1, "order");
 static_assert(RETAINED_NEW == 0 && RETAINED_IGNORE == 2, "order");

@@ -1,6 +1,10 @@
 /*
- * config_fields: which setting fills which member of struct config, and of struct rule_options for
- * what stands in a rule.
+ * config_fields: which member of a struct each setting fills. Settings of a rule fill struct
+ * rule_options, all others struct config.
+ *
+ *   "broker.keepalive"  →  FIELD_INT64 at offsetof(struct config, broker.keepalive_ms)
+ *
+ * With this table a new setting needs no code to be read, shown and compared.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,14 +32,16 @@ enum field_kind {
 };
 
 struct field {
-    const char *path; /* of the setting */
+    const char *path; /* of the setting: "rules.ack.topic" */
     enum field_kind kind;
-    size_t offset;
-    size_t second; /* of the count, or of the second bool; of a secret's file, a const char *, which
-                      whoever uses the secret reads again; 0: nobody does */
+    size_t offset; /* of the member, in bytes */
+    /* Offset of a second member: the count of a list, or the second bool of FIELD_CHOICES. Of a
+     * secret it is the path of its file (const char *), which is read again at each connection; 0
+     * when nobody reads that file again. */
+    size_t second;
 };
 
-/* The field of a setting; there is one for each but groups. */
+/* The field of a setting. NULL for a group, which fills no member. */
 const struct field *field_of(const struct setting *setting);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * A configuration shown (config_to_json) and compared (config_restart_needed), both led by the
- * table.
+ * Shows a configuration (config_to_json) and compares two (config_restart_needed). Both walk
+ * through the table of settings, so that no setting is forgotten.
  *
- * /status.json shows what is in force. After a reload that is the new file for settings that
- * SIGHUP takes, and the old one for those that wait for a restart (`running`).
+ * /status.json shows the values in force. After a reload these are the new ones for settings that
+ * a reload can change, and the old ones (`running`) for those that wait for a restart.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +21,7 @@
 static void append_members(struct buf *out, const char *group, const void *base,
                            const struct config *running);
 
-/* A text as JSON; NULL is null. */
+/* Appends a text as JSON; NULL as null. */
 static void append_text(struct buf *out, const char *text)
 {
     if (text == NULL) {
@@ -31,7 +31,7 @@ static void append_text(struct buf *out, const char *text)
     }
 }
 
-/* A text without what is secret in it. */
+/* Appends a text as JSON with secrets masked: a password as a whole, conninfo and URLs in part. */
 static void append_masked(struct buf *out, const struct setting *setting, const char *text)
 {
     struct buf masked = {0};
@@ -52,7 +52,7 @@ static void append_masked(struct buf *out, const struct setting *setting, const 
     buf_fini(&masked);
 }
 
-/* The choice with this number, which is that of its enumerator. */
+/* Appends the choice with this number, from 0, which is the value of its enumerator. */
 static void append_choice(struct buf *out, const struct setting *setting, unsigned number)
 {
     assert(setting->choices != NULL);
@@ -63,7 +63,7 @@ static void append_choice(struct buf *out, const struct setting *setting, unsign
     text_append_json(out, slice_make(at, strcspn(at, "|")));
 }
 
-/* The list of those of two choices that are on. */
+/* Appends the list of those choices, of the first two, that are on. */
 static void append_choices(struct buf *out, const struct setting *setting, bool first, bool second)
 {
     buf_append_byte(out, '[');
@@ -77,7 +77,7 @@ static void append_choices(struct buf *out, const struct setting *setting, bool 
     buf_append_byte(out, ']');
 }
 
-/* A quantity as a person would write it. */
+/* Appends a quantity as a person would write it: "30s", "8MB", or a number. */
 static void append_number(struct buf *out, const struct setting *setting, int64_t value)
 {
     if (setting->type == SETTING_SYNC && value == JOURNAL_SYNC_ALWAYS) {
@@ -128,7 +128,7 @@ static void append_columns(struct buf *out, const struct option_column *columns,
     buf_append_byte(out, '}');
 }
 
-/* The member that the setting fills, by the kind of the member. */
+/* Appends the value of the member that the setting fills. `base` is the struct with the member. */
 static void append_value(struct buf *out, const struct setting *setting, const void *base)
 {
     assert(field_of(setting) != NULL);
@@ -188,8 +188,8 @@ static void append_rules(struct buf *out, const struct config *config)
     buf_append_byte(out, ']');
 }
 
-/* The group as an object; `base` is the struct config, or a rule. `running` has what waits for a
- * restart, or is NULL. */
+/* Appends a group as an object. `base` is the struct config, or a rule. `running` has the values of
+ * settings that wait for a restart; NULL: none do. */
 static void append_members(struct buf *out, const char *group, const void *base,
                            const struct config *running)
 {
@@ -224,13 +224,13 @@ void config_to_json(const struct config *config, const struct config *running, s
 
 /* --- compared --------------------------------------------------------------------------------- */
 
-/* Equal texts, or none on both sides. */
+/* Are the texts equal, or both NULL? */
 static bool same_text(const char *left, const char *right)
 {
     return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
 }
 
-/* The same texts in the same order. */
+/* Are these the same texts in the same order? */
 static bool same_texts(const char *const *left, const char *const *right, size_t left_count,
                        size_t right_count)
 {
@@ -241,7 +241,8 @@ static bool same_texts(const char *const *left, const char *const *right, size_t
     return same;
 }
 
-/* Of a setting outside of the rules. */
+/* Do both configurations have the same value? Only for settings outside of the rules: a reload
+ * takes all rules, so they are never compared. */
 static bool same_value(const struct setting *setting, const struct config *left,
                        const struct config *right)
 {

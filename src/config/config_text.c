@@ -1,6 +1,6 @@
 /*
- * Messages about a value name what is wanted, what was found, and where one can guess it, the
- * remedy: "a duration like "30s" is wanted, not the number 30".
+ * A message about a value says what is wanted, what was found, and what to do if that can be
+ * guessed: "a duration like "30s" is wanted, not the text "30"; units are ms, s, m, h, d".
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "config/config_expand.h"
 
-/* one of "a", "b" */
+/* Appends the choices "a|b" for a message: one of "a", "b". */
 static void append_choices(struct buf *out, const char *choices)
 {
     assert(choices[0] != '\0');
@@ -23,7 +23,8 @@ static void append_choices(struct buf *out, const char *choices)
     buf_append_text(out, "\"");
 }
 
-/* What a value of the setting's type looks like. */
+/* Appends what a value of the setting's type looks like. For a quantity the default is the
+ * example. */
 static void append_wanted(struct buf *out, const struct setting *setting)
 {
     static const char *const wanted[] = {
@@ -52,7 +53,7 @@ static void append_wanted(struct buf *out, const struct setting *setting)
     }
 }
 
-/* What a text that is no good value for this type may have been meant to be. */
+/* What to do about a text that is no value of this type; "" when there is no advice. */
 static const char *advice(const struct setting *setting, const char *text)
 {
     char *end;

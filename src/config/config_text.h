@@ -1,5 +1,5 @@
 /*
- * config_text: a setting's text, and what is said when a value is not of the setting's type.
+ * config_text: reads the text of a setting, and reports values of a wrong type.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,14 +8,15 @@
 
 #include "config/config_reader.h"
 
-/* The text of a TEXT, its variables replaced, in the reader's arena; NULL after a problem. */
+/* The text of a value with its variables replaced; it lies in the reader's arena. NULL: the value
+ * is no text, a variable is not set, or the result is not valid UTF-8; a problem is reported. */
 const char *config_text_read(struct config_reader *reader, const struct config_given *given);
 
-/* Reports "… is wanted, not …", with what the setting's type asks for. */
+/* Reports a value of a wrong type: "true or false is wanted, not the number 1". */
 void config_text_wrong_type(struct config_reader *reader, const struct config_given *given);
 
-/* Reports the same of a text whose variables are replaced, and which the setting's type can't be
- * read from. */
+/* Reports a text that cannot be read as the setting's type: "soon" for a duration. `text` is the
+ * text after variables were replaced. */
 void config_text_wrong(struct config_reader *reader, const struct config_given *given,
                        const char *text);
 

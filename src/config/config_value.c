@@ -1,7 +1,7 @@
 /*
- * From a setting of the file to a member of a struct: the table of settings says type, range and
- * choices, the table of fields (config_fields.c) where the member is and of which C type. A problem
- * leaves the member as it was.
+ * Two tables guide the reading. The table of settings has the type, the range and the choices of a
+ * value. The table of fields (config_fields.c) has the offset and the C type of the member. So
+ * reading needs no code for a single setting.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,14 +18,16 @@
 #include "core/rule_options.h"
 #include "journal/journal.h"
 
-/* A number or boolean may come out of the environment, and is a text in the file then. */
+/* Is it a text with a variable? A number or boolean from the environment has to be written as a
+ * text in the file: keepalive = "${KEEPALIVE}". */
 static bool is_from_environment(const config_setting_t *value)
 {
     return config_setting_type(value) == CONFIG_TYPE_STRING &&
            config_expand_needed(slice_of(config_setting_get_string(value)));
 }
 
-/* `shown` is the value as it was written, or as the environment had it. */
+/* Reports a value outside of the setting's range. `shown` is the value as it was written, or as the
+ * environment has it. */
 static bool check_range(struct config_reader *reader, const struct config_given *given,
                         struct slice shown, int64_t value)
 {
@@ -47,7 +49,7 @@ static bool check_range(struct config_reader *reader, const struct config_given 
     return false;
 }
 
-/* A whole number within its range; false after a problem. */
+/* Reads a whole number within its range. False: a problem is reported. */
 static bool read_integer(struct config_reader *reader, const struct config_given *given,
                          int64_t *value)
 {
@@ -74,7 +76,7 @@ static bool read_integer(struct config_reader *reader, const struct config_given
     return check_range(reader, given, slice_of(text), *value);
 }
 
-/* false after a problem. */
+/* Reads true or false. False: a problem is reported, and *value means nothing. */
 static bool read_boolean(struct config_reader *reader, const struct config_given *given,
                          bool *value)
 {
@@ -99,7 +101,8 @@ static bool read_boolean(struct config_reader *reader, const struct config_given
     return true;
 }
 
-/* DURATION, SYNC and SIZE. */
+/* Reads a value with a unit: a duration in ms, a size in bytes; SYNC also has two words. False: a
+ * problem is reported. */
 static bool read_quantity(struct config_reader *reader, const struct config_given *given,
                           int64_t *value)
 {
@@ -125,7 +128,8 @@ static bool read_quantity(struct config_reader *reader, const struct config_give
     return check_range(reader, given, slice_of(text), *value);
 }
 
-/* The number of the choice, or -1 after a problem. */
+/* The number of the choice, from 0: "store" of "new|store|ignore" is 1. -1: a problem is
+ * reported. */
 static int read_choice(struct config_reader *reader, const struct config_given *given)
 {
     assert(given->setting->choices != NULL);
@@ -145,7 +149,7 @@ static int read_choice(struct config_reader *reader, const struct config_given *
     return -1;
 }
 
-/* How many values stand in a value that may be a list; an empty list is a problem. */
+/* How many values a setting has: the length of a list, else 1. An empty list is reported. */
 static size_t count_elements(struct config_reader *reader, const struct config_given *given)
 {
     if (config_setting_type(given->value) != CONFIG_TYPE_LIST) {
@@ -158,7 +162,7 @@ static size_t count_elements(struct config_reader *reader, const struct config_g
     return count;
 }
 
-/* The i-th value of a list, or the value itself that is no list. */
+/* The i-th value of a list; the value itself when it is no list. */
 static struct config_given element(const struct config_given *given, size_t index)
 {
     struct config_given one = *given;
@@ -169,7 +173,7 @@ static struct config_given element(const struct config_given *given, size_t inde
     return one;
 }
 
-/* Elements that are no texts are told and left out. */
+/* Reads a text or a list of texts. An element that is no text is reported and left out. */
 static void read_texts(struct config_reader *reader, const struct config_given *given,
                        const char *const **list, size_t *count)
 {
@@ -185,7 +189,7 @@ static void read_texts(struct config_reader *reader, const struct config_given *
     *list = texts;
 }
 
-/* The same with the place of each. */
+/* The same, and each text keeps its place for later messages. */
 static void read_options(struct config_reader *reader, const struct config_given *given,
                          struct option_text **list, size_t *count)
 {
@@ -202,7 +206,7 @@ static void read_options(struct config_reader *reader, const struct config_given
     assert(*count <= given_count);
 }
 
-/* Two choices at most: which of them are in the list. */
+/* Reads a list of choices, of which there are two: sets the bool of each that is in the list. */
 static void read_choices(struct config_reader *reader, const struct config_given *given,
                          bool *first, bool *second)
 {
@@ -215,7 +219,7 @@ static void read_choices(struct config_reader *reader, const struct config_given
     }
 }
 
-/* A number of the setting's type into a member of the field's width. */
+/* Reads a number into a member of the field's width. The range in the table fits the member. */
 static void read_number(struct config_reader *reader, const struct config_given *given,
                         enum field_kind kind, void *member)
 {
@@ -235,7 +239,8 @@ static void read_number(struct config_reader *reader, const struct config_given 
     }
 }
 
-/* A text; of an option also where it stands, of a path its place from the file's folder. */
+/* Reads a text. An option also keeps its place; a path is made relative to the folder of the
+ * file. */
 static void read_one_text(struct config_reader *reader, const struct config_given *given,
                           enum field_kind kind, void *member)
 {
@@ -257,7 +262,7 @@ static void read_one_text(struct config_reader *reader, const struct config_give
     }
 }
 
-/* Nothing is written after a problem: the member keeps what it had. */
+/* Reads a choice into an enum, or into a bool that is true for the first choice. */
 static void read_one_choice(struct config_reader *reader, const struct config_given *given,
                             enum field_kind kind, void *member)
 {

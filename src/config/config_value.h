@@ -1,6 +1,5 @@
 /*
- * config_value: one setting's value, from libconfig's tree into the member of the struct that it
- * fills.
+ * config_value: reads the value of one setting from libconfig's tree into a member of a struct.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,8 +8,8 @@
 
 #include "config/config_reader.h"
 
-/* Fills the setting's member of `base` (config_fields.h). A value that is wrong becomes a problem
- * and leaves the member as it was. */
+/* Fills the setting's member of `base`, which is a struct config or a struct rule_options (see
+ * config_fields.h). A wrong value is reported, and the member is not changed. */
 void config_value_read(struct config_reader *reader, const struct config_given *given, void *base);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Questions about one row of the table. setting_count is small, and nothing here runs while
- * messages come, so a search through all rows is fast enough.
+ * Functions about one row of the table. They search through all rows, which is fast enough: there
+ * are about 70, and nothing here runs for each message.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -46,7 +46,7 @@ bool setting_is_in(const struct setting *setting, const char *group)
     return strlen(group) == length && memcmp(setting->path, group, length) == 0;
 }
 
-/* a, b, c */
+/* Appends the choices "a|b|c" as "a, b, c". */
 static void append_choices(struct buf *out, const char *choices)
 {
     assert(choices[0] != '\0');

@@ -1,6 +1,7 @@
 /*
- * settings: the table of all settings. Parsing, checking, `mqtt2pg settings`, the sample
- * configuration and the manual page come from it, so they can't disagree.
+ * settings: the table of all settings. The configuration is read and checked by it, and
+ * `mqtt2pg settings`, the sample configuration and the manual page are printed from it. So the
+ * program and its documents cannot disagree.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,6 +29,7 @@ enum setting_type {
     SETTING_GROUP,
 };
 
+/* One row of the table: a setting, or a group of settings. */
 struct setting {
     const char *path;          /* "broker.keepalive"; "rules.ack.topic" for what stands in a rule */
     const char *default_value; /* as it would be written; NULL = none, "!" = required */
@@ -37,33 +39,35 @@ struct setting {
     const char *unit;    /* of INTEGER: what is counted; NULL = nothing is */
     int64_t min, max;    /* of INTEGER, DURATION and SYNC (ms), SIZE (bytes) */
     enum setting_type type;
-    bool reload;    /* SIGHUP takes it */
-    bool secret;    /* has a twin NAME_file; never shown */
-    bool in_file;   /* has such a twin as well: a secret may stand in it */
-    bool in_sample; /* stands in the sample as it is, not commented out */
+    bool reload;    /* a reload (SIGHUP) changes it; else only a restart does */
+    bool secret;    /* never shown; NAME_file may name a file that holds it */
+    bool in_file;   /* NAME_file exists too, because a secret may be part of the value */
+    bool in_sample; /* is in force in the sample and not commented out */
 };
 
 extern const struct setting settings[];
 extern const size_t setting_count;
 
+/* The row with exactly this path, or NULL. */
 const struct setting *setting_find(const char *path);
 
-/* May it stand in a file of its own that NAME_file names? */
+/* May NAME_file name a file that holds the value? */
 bool setting_has_file(const struct setting *setting);
 
-/* Must it be given, wherever its group is? */
+/* Must each configuration that has its group give it? */
 bool setting_is_required(const struct setting *setting);
 
-/* What follows the last "." of a path. */
+/* The part of the path after the last ".": "keepalive" of "broker.keepalive". */
 const char *setting_name(const struct setting *setting);
 
-/* Does the setting stand directly in this group? "" is the file itself. */
+/* Is the setting directly in this group, and not in a group within it? "" is the file itself. */
 bool setting_is_in(const struct setting *setting, const char *group);
 
 /* What a person calls the type: "duration", "true or false", "one of debug, info, warn, error". */
 void setting_append_type(struct buf *out, const struct setting *setting);
 
-/* The units that its value may have, or what it counts; "" = none. */
+/* The units that its value may have ("ms, s, m, h, d"), or what it counts ("messages"); "" =
+ * none. */
 const char *setting_unit(const struct setting *setting);
 
 /* A number of the setting's type as it would be written: 90000 → "90s" in quotes, 8388608 → "8MB"

@@ -1,10 +1,9 @@
 /*
- * The table of settings as a table, as the sample configuration, as the reference page and as a
- * part of the manual page.
+ * Prints the table of settings in four ways: for `mqtt2pg settings`, as the sample configuration
+ * config/mqtt2pg.cfg, as the reference page in Markdown, and as a part of the manual page.
  *
- * Four outputs of one table: `mqtt2pg settings`, config/mqtt2pg.cfg, the reference page, the
- * manual page. A unit test compares the files with what is printed here, so a row of the table is
- * the only place to edit.
+ * A unit test compares the files with what is printed here. To change a text, edit its row of the
+ * table and run that test with UPDATE_SAMPLE=1.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,14 +13,14 @@
 #include "base/text.h"
 #include "config/settings.h"
 
-/* Is there a smallest and a largest value? */
+/* Does the setting have a smallest and a largest value? Both 0 means that it has none. */
 static bool has_range(const struct setting *setting)
 {
     assert(setting->min <= setting->max);
     return setting->min != 0 || setting->max != 0;
 }
 
-/* How a setting's value is written when it is not given; "" when it may be left out. */
+/* The default as the table for people shows it; "" when there is none. */
 static const char *shown_default(const struct setting *setting)
 {
     if (setting->default_value == NULL) {
@@ -30,7 +29,7 @@ static const char *shown_default(const struct setting *setting)
     return setting_is_required(setting) ? "(must be given)" : setting->default_value;
 }
 
-/* A column of the table, at least so many characters wide. */
+/* Appends a cell of the table, padded to `width` characters, and a gap of two spaces. */
 static void append_padded(struct buf *out, const char *text, size_t width)
 {
     size_t length = text_characters(slice_of(text));
@@ -41,7 +40,7 @@ static void append_padded(struct buf *out, const char *text, size_t width)
     buf_append_text(out, "  ");
 }
 
-/* "1s to 1h", in the setting's own unit. */
+/* Appends the range: "1s" to "1h". Nothing when there is none. */
 static void append_range(struct buf *out, const struct setting *setting)
 {
     if (!has_range(setting)) {
@@ -123,7 +122,7 @@ static const char sample_head[] =
     "#   );\n";
 /* clang-format on */
 
-/* Writes each line of `text` behind `prefix`. */
+/* Appends each line of `text` with `prefix` in front. */
 static void append_lines(struct buf *out, const char *prefix, const char *text)
 {
     while (*text != '\0') {
@@ -143,7 +142,8 @@ static void append_comment(struct buf *out, const char *prefix, const char *sign
     buf_fini(&commented);
 }
 
-/* Its help, then the setting, switched off unless a configuration needs it. */
+/* Appends the help of a setting as a comment, and the setting. It is commented out unless each
+ * configuration needs it. */
 static void append_sample_setting(struct buf *out, const struct setting *setting,
                                   const char *prefix)
 {
@@ -169,7 +169,7 @@ static void append_sample_setting(struct buf *out, const struct setting *setting
 
 static void append_sample_members(struct buf *out, const char *group, const char *prefix);
 
-/* Its help, then its members in braces; of `rules` a list of one rule. */
+/* Appends the help of a group, and its members in braces. `rules` is a list with one rule. */
 static void append_sample_group(struct buf *out, const struct setting *group, const char *prefix)
 {
     assert(group->type == SETTING_GROUP);
@@ -193,7 +193,7 @@ static void append_sample_group(struct buf *out, const struct setting *group, co
     buf_fini(&inner);
 }
 
-/* All that stands directly in the group; groups in it with their members. */
+/* Appends all settings of the group, and all groups in it with their members. */
 static void append_sample_members(struct buf *out, const char *group, const char *prefix)
 {
     for (size_t i = 0; i < setting_count; i++) {
@@ -218,7 +218,8 @@ void settings_append_sample(struct buf *out)
 
 /* --- the reference page ----------------------------------------------------------------------- */
 
-/* One cell of a Markdown table, in which "|" is escaped. */
+/* Appends a cell of a Markdown table, with `code` in back quotes. "|" would end the cell, so it is
+ * escaped. */
 static void append_cell(struct buf *out, const char *text, bool code)
 {
     buf_append_text(out, code && text[0] != '\0' ? " `" : " ");
@@ -277,7 +278,8 @@ void settings_append_markdown(struct buf *out)
 
 /* --- the manual page -------------------------------------------------------------------------- */
 
-/* What man(7) would take for its own is escaped; "-" is what a person would copy. */
+/* Appends a text for man(7). "." and "'" at the beginning of a line, and each backslash, would be
+ * commands, so they are escaped. "-" is written "\-", which can be copied as a minus sign. */
 static void append_roff(struct buf *out, const char *text)
 {
     bool line_begins = out->length > 0 && out->data[out->length - 1] == '\n';
@@ -296,7 +298,7 @@ static void append_roff(struct buf *out, const char *text)
     }
 }
 
-/* A paragraph with a hanging tag. */
+/* Appends one setting: its name as the tag, then its help and its facts. */
 static void append_man_setting(struct buf *out, const struct setting *setting)
 {
     assert(setting->type != SETTING_GROUP);
