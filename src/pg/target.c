@@ -11,7 +11,8 @@
 #include "pg/target_sql.h"
 #include "row/copy_arrays.h"
 
-/* What every target has. */
+/* A target without statements: the format, and of each column the type of the array's elements by
+ * which its values travel. One element more than needed, so that no columns are no special case. */
 static struct target *new_target(const struct row_plan *plan)
 {
     struct target *target = memory_alloc(sizeof(*target));
@@ -38,6 +39,8 @@ static void add_statement(struct target *target, char *sql, bool takes_rows)
     target->statements[count] = (struct target_statement){.sql = sql, .takes_rows = takes_rows};
 }
 
+/* RETURNING gives the rows as they stand in the table, with defaults and what BEFORE triggers have
+ * changed. The rollback removes the temporary table. */
 struct target *target_rehearsal_new(const struct rule_options *rule, const struct pg_table *table,
                                     const struct row_plan *plan)
 {
@@ -60,8 +63,9 @@ struct target *target_rehearsal_new(const struct rule_options *rule, const struc
     return target;
 }
 
-/* The configuration has checked it; what makes no sense after all is left to the server to
- * refuse. */
+/* Cuts the rule's own SQL into statements. pg_check_statements() has accepted the text when the
+ * configuration was read, so reading stops only at its end. The server refuses what is wrong in
+ * the statements themselves. */
 static void take_own(struct target *target, const char *text)
 {
     struct slice sql = slice_of(text), statement = {0};
@@ -74,7 +78,8 @@ static void take_own(struct target *target, const char *text)
     }
 }
 
-/* Can each statement of the rule's own SQL have the rows as parameters? */
+/* Must the rows stand in a table called "batch"? One statement that needs it decides for all of
+ * them: the others read from that table, too. */
 static bool needs_table(const struct target *target)
 {
     for (size_t i = 0; i < target->own_count; i++) {
@@ -95,6 +100,9 @@ static void free_own(struct target *target)
     target->own_count = 0;
 }
 
+/* Own SQL whose statements only read the rows: each gets WITH batch AS (…) in front, over the same
+ * parameters. A statement that does not name the rows is sent as it is, without parameters. The
+ * texts of `own` are not needed any more. */
 static void own_by_statements(struct target *target, const struct staging *staging)
 {
     struct buf source = {0};
@@ -118,6 +126,8 @@ static void own_by_statements(struct target *target, const struct staging *stagi
     buf_fini(&source);
 }
 
+/* Own SQL that needs a table. The table is dropped behind the statements, not only at COMMIT:
+ * another rule's batch in the same transaction makes one of the same name. */
 static void own_by_table(struct target *target, struct staging *staging)
 {
     staging->temporary = true;
@@ -223,6 +233,8 @@ void target_check_failure(struct pg_failure *failure)
     memcpy(failure->sqlstate, "42804", sizeof(failure->sqlstate));
 }
 
+/* Four round trips and one for each own statement. After a failure the transaction is aborted and
+ * the caller rolls it back, which drops the table too. */
 static enum outcome run_temporary(struct pg_connection *connection, const struct target *target,
                                   struct slice rows, struct pg_failure *failure)
 {
@@ -242,12 +254,15 @@ static enum outcome run_temporary(struct pg_connection *connection, const struct
     if (outcome == OUTCOME_OK) {
         outcome = pg_run(connection, target->after, failure);
     }
-    failure->line = 0; /* a line of COPY inside the rule's own SQL is none of ours */
+    /* A function in the rule's own SQL may run a COPY that fails: its line is none of our rows. */
+    failure->line = 0;
     buf_fini(&header);
     buf_fini(&trailer);
     return outcome;
 }
 
+/* One round trip for all statements. All steps are one group: the first that fails makes the server
+ * pass over the rest, and its failure is the answer. */
 static enum outcome run_statements(struct pg_connection *connection, const struct target *target,
                                    struct slice rows, size_t row_count, struct pg_failure *failure)
 {

@@ -4,7 +4,8 @@
  *
  *   COPY         COPY table (columns) FROM STDIN: many rows of a plain rule
  *   statements   INSERT … SELECT … FROM unnest($1::int[], …): few rows of a plain rule,
- *                ON CONFLICT, views; the rule's own `sql` behind WITH batch AS (SELECT … FROM unnest(…))
+ *                ON CONFLICT, views; the rule's own `sql` behind
+ *                WITH batch AS (SELECT … FROM unnest(…))
  *   temporary    CREATE TEMP TABLE batch (…) ON COMMIT DROP; COPY batch …; the rule's own `sql`,
  *                statement by statement; DROP TABLE batch: own SQL that needs a table
  *
@@ -12,16 +13,20 @@
  * need no privilege beyond the table's, and travel with others in one message (pg/pg_steps). Their
  * parameters are the same for all statements of a target that take any.
  *
- * Rows for ON CONFLICT are inserted in the order of the key, so that two writers lock rows in the
- * same order; of rows with one key in one batch the last, or the newest by `newest`, is taken (with
- * "nothing" the first). An older row never overwrites a newer one, and one without a time none that
- * has one; of equal times the later message wins. Rows with a null in their key never collide, as
- * in a unique index.
+ * ON CONFLICT. Rows are inserted in the order of their key, so that two writers lock rows in the
+ * same order and don't deadlock. One batch may hold several rows with the same key:
  *
- * A column may get another type between the making of the rows and now. COPY would not notice: in
- * binary a bigint, a double precision and a timestamptz are eight bytes each; nor would INSERT,
- * which rounds and casts. So `check` compares the types once more, behind the rows, whose locks
- * keep the types as they are until the transaction's end.
+ *   update    the row that is newest by `newest` is stored, without `newest` the last one
+ *   nothing   the first one is stored
+ *
+ * With `newest`, a row in the table is overwritten only by a row of the same time or a later one. A
+ * row without a time does not overwrite a row that has one. Rows with a null in their key never
+ * collide, as in a unique index.
+ *
+ * ALTER TABLE may change the type of a column after the rows were made. COPY would not notice,
+ * because a bigint, a double precision and a timestamptz are eight bytes each in binary form.
+ * INSERT would not notice either, because it rounds and casts. So `check` compares the types again
+ * behind the rows: the locks of the rows' statements keep the types until the transaction ends.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -8,6 +8,7 @@
 #include "pg/pg_quote.h"
 #include "row/copy_arrays.h"
 
+/* Takes the text of `sql` and leaves it empty. */
 static void add(struct target_probes *probes, size_t index, const char *column, struct buf *sql)
 {
     assert(sql->length > 0);
@@ -17,7 +18,9 @@ static void add(struct target_probes *probes, size_t index, const char *column, 
     buf_fini(sql);
 }
 
-/* A cast reads the text, but cuts to a length that an assignment refuses. */
+/* Reads each text as the column's type. A cast to varchar(n) cuts what is longer, where INSERT
+ * refuses it: so this probe finds malformed values, and add_assignment() those that are too long.
+ * */
 static void add_cast(struct target_probes *probes, size_t index, const struct column_shape *column)
 {
     struct buf sql = {0};
@@ -40,6 +43,8 @@ static void add_assignment(struct target_probes *probes, size_t index,
     add(probes, index, column->name, &sql);
 }
 
+/* A column in binary form needs no probe: the bridge has made its value, which the server takes. A
+ * column of type text takes every text. */
 void target_probes_init(struct target_probes *probes, const struct row_plan *plan,
                         const char *relation)
 {

@@ -11,7 +11,8 @@
 #include "pg/target.h"
 #include "row/copy_arrays.h"
 
-/* Numbers the rows in the order in which they came, for a table does not keep it. */
+/* Numbers the rows in the order of their messages, because a table has no order. CACHE makes the
+ * server take that many numbers from the sequence at a time: one write for most batches. */
 #define POSITION "mqtt2pg_position"
 #define POSITION_TYPE "bigint GENERATED ALWAYS AS IDENTITY (CACHE 100000)"
 
@@ -99,6 +100,7 @@ char *target_sql_temporary(const struct staging *staging)
     return text;
 }
 
+/* Does the column travel as an array of texts, and get its own type by a cast on the server? */
 static bool is_cast(const struct row_plan *plan, size_t i)
 {
     return copy_array_element(plan->columns[i], plan->format) == TEXT_OID &&
@@ -206,9 +208,10 @@ static bool append_null_key(struct buf *sql, const struct staging *staging)
     return any;
 }
 
-/* Of rows with one key the newest, else the last: "DISTINCT ON (key) columns FROM batch ORDER BY
- * key, newest, position". DISTINCT ON takes nulls for equal, a unique index does not: rows with a
- * null in the key are told apart by their position. */
+/* "DISTINCT ON (key) columns FROM batch ORDER BY key, newest DESC, position DESC": of the rows with
+ * one key the newest, and of equally new ones the last. ON CONFLICT DO UPDATE may not touch a row
+ * twice in one statement (SQLSTATE 21000), so the others have to go before. DISTINCT ON takes nulls
+ * for equal and a unique index does not: rows with a null in the key also differ by position. */
 static void append_distinct(struct buf *sql, const struct staging *staging)
 {
     struct buf apart = {0};
@@ -240,7 +243,8 @@ static void append_distinct(struct buf *sql, const struct staging *staging)
     buf_fini(&apart);
 }
 
-/* A function's rows come in their order: a plain INSERT needs no sort. */
+/* The rows in the order of the key, so that two writers lock rows in the same order. Without a key
+ * unnest() already gives them in the order of the messages; a temporary table needs the sort. */
 static void append_select(struct buf *sql, const struct staging *staging)
 {
     target_sql_source(sql, staging);
@@ -314,13 +318,15 @@ void target_sql_relation(struct buf *out, const struct pg_table *table)
     pg_quote_identifier(out, slice_of(table->shape->name));
 }
 
+/* A composite null has the columns' types and needs no row: pg_typeof((NULL::table).column). A type
+ * that differs makes the sum false, which is 0, and 1 / 0 fails with 22012 (TARGET_CHECK_STATE). */
 char *target_sql_check(const char *relation, const struct row_plan *plan)
 {
     struct buf sql = {0};
 
     assert(relation != NULL && plan->computed_count <= plan->stored_count);
     buf_append_text(&sql, "SELECT 1 / (true");
-    /* INSERT itself casts what is computed to what the column is then. */
+    /* Computed columns are left out: the server casts their values when it inserts them. */
     for (size_t i = 0; i < plan->stored_count - plan->computed_count; i++) {
         buf_printf(&sql, " AND pg_typeof((NULL::%s).", relation);
         pg_quote_identifier(&sql, slice_of(plan->stored[i]->name));
@@ -356,6 +362,7 @@ static void append_create(struct buf *out, const char *relation, const struct ru
     buf_append_text(out, "\n);\n");
 }
 
+/* One ALTER TABLE for all columns, so one lock and at most one rewrite of the table. */
 static void append_alter(struct buf *out, const char *relation, const struct table_shape *shape)
 {
     for (size_t i = 0; i < shape->count; i++) {
@@ -380,6 +387,9 @@ void target_create_sql(struct buf *out, const struct rule_options *rule,
     buf_fini(&relation);
 }
 
+/* Listeners get the payload when the transaction commits, and never when it rolls back
+ * (PostgreSQL's documentation, "NOTIFY"). NOTIFY takes no parameters, so the payload is a
+ * literal. */
 void target_notify_sql(struct buf *out, const struct rule_options *rule, size_t rows)
 {
     struct buf payload = {0};
