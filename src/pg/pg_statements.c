@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+/* What a statement consists of, as far as this file must tell it apart. Space and comments are no
+ * tokens: take_token() passes over them. */
 enum token {
     TOKEN_END,
     TOKEN_WORD, /* a keyword or an identifier without quotes */
@@ -13,6 +15,7 @@ enum token {
     TOKEN_OPEN,  /* ( */
     TOKEN_CLOSE, /* ) */
     TOKEN_OTHER, /* anything else that means something */
+    /* a quoted text or a comment without an end: everything behind its beginning is part of it */
     TOKEN_BROKEN,
 };
 
@@ -50,7 +53,8 @@ static void skip_line(struct slice *text)
     }
 }
 
-/* At "/ *": behind its end. False when it has none. */
+/* Moves from the beginning of a comment behind its end. SQL's comments nest. False: it has no
+ * end. */
 static bool skip_comment(struct slice *text)
 {
     unsigned depth = 0;
@@ -72,8 +76,8 @@ static bool skip_comment(struct slice *text)
     return false;
 }
 
-/* Behind the opening quote: behind the closing one; a doubled one is part of the text, and with
- * `escapes` so is what follows a backslash. */
+/* Moves from behind the opening quote to behind the closing one. A doubled quote is part of the
+ * text; with `escapes` so is the character behind a backslash. False: there is no closing quote. */
 static bool skip_quoted(struct slice *text, char quote, bool escapes)
 {
     while (text->length > 0) {
@@ -91,7 +95,9 @@ static bool skip_quoted(struct slice *text, char quote, bool escapes)
     return false;
 }
 
-/* A text goes on behind a line's end, with the same escapes: E'a' NEWLINE 'b'. */
+/* SQL joins two literals that only space with a line break separates, and the second one has the
+ * escapes of the first: E'a' NEWLINE 'b'. Moves behind the second one's opening quote and returns
+ * true; else leaves `text` where it is. */
 static bool take_continuation(struct slice *text)
 {
     struct slice rest = *text;
@@ -112,7 +118,7 @@ static bool take_continuation(struct slice *text)
     return true;
 }
 
-/* Behind E' */
+/* Moves from behind E' to behind the end of the literal and its continuations. */
 static bool skip_escaped(struct slice *text)
 {
     do {
@@ -123,7 +129,8 @@ static bool skip_escaped(struct slice *text)
     return true;
 }
 
-/* The length of "$tag$" at the front; 0 when no dollar quote stands there. */
+/* The length of "$tag$" at the front; 0 when no dollar quote stands there ("$1" is a parameter). A
+ * tag follows the rules of an identifier, but may not contain "$"; "$$" has an empty one. */
 static size_t dollar_tag(struct slice text)
 {
     size_t length = 1;
@@ -137,6 +144,7 @@ static size_t dollar_tag(struct slice text)
     return tag ? length + 1 : 0;
 }
 
+/* Moves behind the next "$tag$" that equals the opening one. Nothing is escaped in between. */
 static bool skip_dollar_quoted(struct slice *text, size_t tag)
 {
     const char *opening = text->data;
@@ -153,6 +161,8 @@ static bool skip_dollar_quoted(struct slice *text, size_t tag)
     return false;
 }
 
+/* Takes a word, or a literal that begins with the letter E. Other prefixes (B, X, N, U&) need no
+ * care: the literal behind them has no escapes, and is the next token. */
 static enum token take_word(struct slice *text, struct slice *word)
 {
     size_t length = 1;
@@ -187,7 +197,7 @@ static enum token take_symbol(struct slice *text)
                       : TOKEN_OTHER;
 }
 
-/* False when a comment has no end. */
+/* Skips space and comments. False when a comment has no end. */
 static bool skip_nothing(struct slice *text)
 {
     bool sound = true;
@@ -224,6 +234,7 @@ enum outcome pg_take_statement(struct slice *sql, struct slice *statement, struc
     if (!skip_nothing(sql)) {
         token = TOKEN_BROKEN;
     }
+    /* Empty statements. */
     while (token == TOKEN_SEMICOLON && starts(*sql, ";")) {
         token = take_token(sql, &word);
     }
@@ -232,6 +243,7 @@ enum outcome pg_take_statement(struct slice *sql, struct slice *statement, struc
     while (token != TOKEN_BROKEN) {
         end = sql->data;
         token = take_token(sql, &word);
+        /* CREATE RULE … DO (one; two) has semicolons in parentheses. */
         depth += token == TOKEN_OPEN ? 1 : token == TOKEN_CLOSE && depth > 0 ? -1 : 0;
         if (token == TOKEN_END || (token == TOKEN_SEMICOLON && depth == 0)) {
             break;
@@ -245,12 +257,12 @@ enum outcome pg_take_statement(struct slice *sql, struct slice *statement, struc
     return OUTCOME_OK;
 }
 
-/* What cannot be part of a transaction that is not the statement's own. In the order of the
- * words. */
+/* Statements that begin or end a transaction, that PostgreSQL refuses inside a transaction block,
+ * or that need a client who speaks COPY. In the order of the words. */
 static const struct forbidden {
     const char *first;
     const char *second;   /* NULL: whatever follows */
-    const char *anywhere; /* a word behind; NULL: whatever they are */
+    const char *anywhere; /* a word somewhere behind the first; NULL: whatever follows */
 } forbidden[] = {
     {"abort", NULL, NULL},
     {"alter", "system", NULL},
@@ -286,6 +298,7 @@ static bool is_it(struct slice word, const char *keyword)
            strncasecmp(word.data, keyword, word.length) == 0;
 }
 
+/* Does the keyword stand in the text outside of quotes and comments? */
 static bool has_word(struct slice text, const char *keyword)
 {
     struct slice word = {0};
@@ -299,6 +312,7 @@ static bool has_word(struct slice text, const char *keyword)
     return false;
 }
 
+/* The row of the table that the statement fits, or NULL. */
 static const struct forbidden *find_forbidden(struct slice statement)
 {
     struct slice rest = statement, first = {0}, second = {0};
@@ -376,6 +390,9 @@ static bool changes_batch(struct slice first, struct slice rest)
            !is_it(first, "with");
 }
 
+/* When in doubt the answer is PG_BATCH_TABLE, which works for every statement and only costs more:
+ * has_word() does not look into quotes, so a quoted "batch" counts as a use of the table, and a
+ * SELECT may call a function that reads the table. */
 enum pg_batch_use pg_batch_use(struct slice statement)
 {
     struct slice rest = statement, first = {0};
