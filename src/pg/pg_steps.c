@@ -9,8 +9,11 @@
 #include "base/memory.h"
 #include "pg/pg_session.h"
 
-/* libpq copies the values into its buffer. The buffer is sent when it holds this many bytes. */
+/* libpq copies the values into its output buffer and, in non-blocking mode, keeps what the socket
+ * does not take. After this many bytes the buffer is sent before the next step is added, so a
+ * pipeline of large steps needs little memory beyond its largest step. */
 #define BUFFERED_BYTES ((size_t) 128 * 1024)
+/* Bind counts the parameters in 16 bits (PostgreSQL's documentation, "Message Formats"). */
 enum { VALUES_MAX = UINT16_MAX };
 
 size_t pg_steps_add(struct pg_steps *steps, const char *sql, const struct slice *values,
@@ -33,7 +36,7 @@ void pg_steps_end_group(struct pg_steps *steps)
     steps->list[steps->count - 1].ends_group = true;
 }
 
-/* The values of a step as arguments of PQsendQueryParams(). */
+/* What PQsendQueryParams() wants of the values. */
 struct parameters {
     const char **values;
     int *lengths;
@@ -65,7 +68,7 @@ static void parameters_fill(struct parameters *parameters, const struct pg_step 
     assert(step->values != NULL);
     assert(parameters->values != NULL);
     for (size_t i = 0; i < step->count; i++) {
-        /* libpq takes a text value as a C string, so the caller's text must end in NUL. */
+        /* Text values end in NUL: they are C strings of the caller's. */
         assert(step->binary || step->values[i].data == NULL ||
                step->values[i].data[step->values[i].length] == '\0');
         parameters->values[i] = step->values[i].data;
@@ -74,6 +77,8 @@ static void parameters_fill(struct parameters *parameters, const struct pg_step 
     }
 }
 
+/* Puts one step into libpq's buffer as Parse, Bind, Describe and Execute, and behind the last step
+ * of a group a Sync. False: the connection is lost. */
 static bool send_step(struct pg_connection *connection, const struct pg_step *step,
                       struct parameters *parameters)
 {
@@ -83,6 +88,8 @@ static bool send_step(struct pg_connection *connection, const struct pg_step *st
            (!step->ends_group || PQpipelineSync(connection->pg) == 1);
 }
 
+/* While this sends, pg_session_flush() also reads what the server answers: a server whose answers
+ * nobody reads stops reading statements, and both sides would wait for ever. */
 static enum outcome send_all(struct pg_connection *connection, const struct pg_steps *steps,
                              struct pg_failure *failure)
 {
@@ -108,6 +115,7 @@ static enum outcome send_all(struct pg_connection *connection, const struct pg_s
     return outcome;
 }
 
+/* The first failure of a step counts. */
 static void note_failure(struct pg_step *step, const PGresult *result)
 {
     assert(step->failed == (step->failure != NULL));
@@ -118,7 +126,8 @@ static void note_failure(struct pg_step *step, const PGresult *result)
     step->failed = true;
 }
 
-/* Notes one result in its step, and frees the result. */
+/* Takes one result of a step and frees it. PGRES_PIPELINE_ABORTED leaves the step as it is, neither
+ * done nor failed: an earlier step of its group has failed. */
 static void note_result(struct pg_step *step, PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -133,7 +142,7 @@ static void note_result(struct pg_step *step, PGresult *result)
     PQclear(result);
 }
 
-/* Reads the results of one step, up to the NULL that ends them. */
+/* Reads the results of one step, up to the NULL behind them. */
 static enum outcome read_step(struct pg_connection *connection, struct pg_step *step,
                               struct pg_failure *failure)
 {
@@ -147,6 +156,7 @@ static enum outcome read_step(struct pg_connection *connection, struct pg_step *
             note_result(step, result);
         }
     } while (result != NULL && PQstatus(connection->pg) == CONNECTION_OK);
+    /* A server that shuts down sends FATAL as the last result while the socket is still open. */
     bool farewell = step->failed && step->failure->fatal;
     if (PQstatus(connection->pg) == CONNECTION_OK && !farewell) {
         return OUTCOME_OK;
@@ -159,6 +169,8 @@ static enum outcome read_step(struct pg_connection *connection, struct pg_step *
     return pg_session_lost(connection, failure);
 }
 
+/* Behind the results of a group comes one PGRES_PIPELINE_SYNC, without a NULL behind it
+ * (PostgreSQL's documentation, "Pipeline Mode"). */
 static enum outcome read_sync(struct pg_connection *connection, struct pg_failure *failure)
 {
     PGresult *result = NULL;

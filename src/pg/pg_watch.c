@@ -14,6 +14,8 @@
 /* The columns of session-waits.sql. */
 enum { WAIT_TYPE, WAIT_EVENT, STANDBYS, RELATIONS, HOLDERS };
 
+/* False when the time is over, and when poll() fails. A signal ends the look early, which only
+ * makes its answer "unknown". */
 static bool wait_for(PGconn *pg, short events, int64_t end_ms)
 {
     struct pollfd fd = {.fd = PQsocket(pg), .events = events};
@@ -23,6 +25,9 @@ static bool wait_for(PGconn *pg, short events, int64_t end_ms)
     return left_ms > 0 && poll(&fd, 1, (int) left_ms) > 0;
 }
 
+/* Connects to the server that the watched connection talks to, not to any host of conninfo: the
+ * pid is that server's. With "host" and "hostaddr" libpq connects to the address and verifies the
+ * certificate against the name. */
 static PGconn *start(const struct pg_watched *watched)
 {
     const char *host = PQhost(watched->pg);
@@ -42,6 +47,8 @@ static PGconn *start(const struct pg_watched *watched)
     return PQconnectStartParams(keywords, values, 1);
 }
 
+/* libpq wants PQconnectPoll() to be called as if it had returned PGRES_POLLING_WRITING before, and
+ * may change the socket between two calls (PostgreSQL's documentation, "PQconnectStartParams"). */
 static bool finish(PGconn *pg, int64_t end_ms)
 {
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
@@ -73,6 +80,8 @@ static PGresult *ask(PGconn *pg, int pid, int64_t end_ms)
     return PQgetResult(pg);
 }
 
+/* Makes the words for a person of a row of pg_stat_activity. wait_event_type and wait_event are
+ * those of PostgreSQL's documentation, "pg_stat_activity". */
 static enum pg_wait describe(const PGresult *result, char *text, size_t size)
 {
     if (result == NULL || PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1 ||
@@ -94,7 +103,8 @@ static enum pg_wait describe(const PGresult *result, char *text, size_t size)
                  relations, holders[0] != '\0' ? ", held by " : "", holders);
         return PG_WAIT_LOCK;
     }
-    /* It waits for us: the network keeps the rest of the statement or of the answer. */
+    /* The backend waits for this client (ClientRead, ClientWrite): the network holds back the rest
+     * of the statement or of the answer. */
     if (strcmp(type, "Client") == 0) {
         return PG_WAIT_UNKNOWN;
     }
