@@ -26,13 +26,14 @@ void progress_schema_sql(struct buf *out, const char *schema)
     pg_append_for_schema(out, sql_mqtt2pg, schema);
 }
 
-/* What schema-state.sql tells; texts borrowed from its rows. */
+/* The answer of schema-state.sql: lists for a message to a person, borrowed from its rows. */
 struct schema_state {
     const char *missing; /* columns; NULL = none */
     const char *denied;  /* privileges; NULL = none */
     bool closed;         /* no USAGE on the schema */
 };
 
+/* On OUTCOME_OK the caller frees `rows`, which `state` borrows from. */
 static enum outcome read_state(struct pg_connection *connection, struct pg_rows **rows,
                                struct schema_state *state, struct error *error)
 {
@@ -69,7 +70,9 @@ static enum outcome check_privileges(const struct schema_state *state, const cha
     return OUTCOME_OK;
 }
 
-/* In one transaction, behind a lock: two bridges may start at once. */
+/* Makes the schema in one transaction behind an advisory lock, because two bridges may start at
+ * once on a new database. After a failure the transaction is rolled back; when even that fails,
+ * the connection is closed. */
 static enum outcome create_schema(struct pg_connection *connection, const char *missing,
                                   struct error *error)
 {
@@ -106,6 +109,8 @@ static enum outcome create_schema(struct pg_connection *connection, const char *
     return outcome;
 }
 
+/* Reads the state again after making the schema: a schema of the same name that holds other tables
+ * survives CREATE TABLE IF NOT EXISTS, and still lacks our columns. */
 enum outcome progress_ensure_schema(struct pg_connection *connection, struct error *error)
 {
     struct pg_rows *rows = NULL;
@@ -165,8 +170,9 @@ enum outcome progress_read(struct pg_connection *connection, const char *journal
     *progress = (struct progress){0};
     buf_append_text(&sql, sql_progress_read);
     if (pg_is_pooled(connection)) {
-        /* No lock of the session tells that the backend before this one has ended: its COMMIT may
-         * be under way, and acknowledgments that wait for it would be dropped. */
+        /* A COMMIT of our previous backend may still be under way: behind a pooler no session lock
+         * tells that this backend has ended. FOR SHARE waits for the row, so the position that
+         * comes back includes that COMMIT, and its acknowledgments are not dropped. */
         buf_append_text(&sql, " for share");
     }
     enum outcome outcome =
@@ -231,7 +237,8 @@ enum outcome progress_move(struct pg_connection *connection, const struct progre
     return outcome;
 }
 
-/* Puts the values as literals in the places of $1 to $4. */
+/* Replaces $1 to $4 by the values as literals, for the simple protocol, which has no parameters.
+ * The statement is ours and has no "$" elsewhere. */
 static void append_filled(struct buf *text, const char *sql, const struct slice *values)
 {
     for (const char *at = sql; *at != '\0'; at++) {
@@ -244,6 +251,8 @@ static void append_filled(struct buf *text, const char *sql, const struct slice 
     }
 }
 
+/* The values are copied into `store` one after another. Slices are made behind the last copy only,
+ * because the store moves while it grows. */
 void progress_statement_init(struct progress_statement *statement,
                              const struct pg_connection *connection,
                              const struct progress_step *step)

@@ -4,11 +4,10 @@
 #include <assert.h>
 #include <string.h>
 
-/* In the order of PostgreSQL's appendix. What is not here is SQL_ROW: PostgreSQL's manual invites
- * triggers to raise codes of their own. */
+/* In the order of PostgreSQL's appendix. A code that is not listed is SQL_ROW, because PostgreSQL's
+ * manual invites triggers and functions to raise codes of their own for a row. */
 const struct sql_action_row sql_actions[] = {
-    /* As an ERROR it came over our own connection, which lives: a foreign table's server or dblink
-     * is meant. */
+    /* With ERROR our own connection still works: a foreign table or dblink has lost its server. */
     {"08", SQL_RULE, "connection exception; with FATAL our own connection"},
     {"08007", SQL_RECONNECT, "unknown what became of the transaction: the progress row tells"},
     {"08P01", SQL_ROW, "a malformed binary value; with FATAL a pooler's own error"},
@@ -59,6 +58,7 @@ const struct sql_action_row sql_actions[] = {
 };
 const size_t sql_action_count = sizeof(sql_actions) / sizeof(sql_actions[0]);
 
+/* A whole code counts more than its class, wherever it stands in the table. */
 static enum sql_action action_by_table(const char *sqlstate)
 {
     enum sql_action action = SQL_ROW;
@@ -76,6 +76,7 @@ static enum sql_action action_by_table(const char *sqlstate)
 
 enum sql_action sql_action_of(const char *sqlstate, bool fatal)
 {
+    /* libpq makes errors of its own, without SQLSTATE, when it loses the connection. */
     if (sqlstate == NULL || sqlstate[0] == '\0') {
         return SQL_RECONNECT;
     }
