@@ -41,11 +41,12 @@
  *   - Copies of one message with more than TRACKS_MAX / 2 messages in between are stored twice.
  *   - In a new process, or for a database that went back, the reach is COPIES_REACH messages, and
  *     no more than the journal still has. A full journal deletes segments that are stored, and the
- *     notes of deleted messages (journal/journal_deliveries) have no room for the subscription. When
- *     the first copy was stored and deleted, and the process ends before the other copy is stored,
- *     that one is stored again. The journal always keeps its newest segment and brokers send the
- *     copies of a message next to each other, so the first copy must be the end of a deleted
- *     segment: one message at most each time the process ends.
+ *     notes of deleted messages (journal/journal_deliveries) have no room for the subscription: a
+ *     new process can't know that a deleted message was the first copy of the next one. When the
+ *     first copy was stored and deleted, and the process ends before the other copy is stored, the
+ *     other copy is stored as a message of its own. The journal always keeps its newest segment,
+ *     and brokers send the copies of a message next to each other. So the first copy must be the
+ *     end of a deleted segment: one message at most each time the process ends.
  *   - A rule that leaves or joins a share group while other rules on its topics are in another one
  *     takes other copies from the reload on. A message whose copies stand on both sides of the
  *     reload may be missing or there twice under this rule.

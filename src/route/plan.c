@@ -187,7 +187,8 @@ static bool is_used(const struct plans *plans, uint32_t identifier)
 }
 
 /* The first plan's identifiers depend on the filter alone, so that copies that the broker queued
- * for an earlier journal have the same ones. Later identifiers are like none that was used before. */
+ * for an earlier journal have the same ones. Later identifiers are like none that was used
+ * before. */
 static uint32_t new_identifier(const struct making *making, const struct plans *plans,
                                const char *filter)
 {

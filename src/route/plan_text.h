@@ -18,9 +18,10 @@
 
 void plans_to_text(const struct plans *plans, struct buf *out);
 
-/* NULL when the text is not whole or makes no sense. `last`: number of the journal's newest
- * message. A journal that lost its end has none of the messages behind it; a plan made behind one of those
- * counts as made behind `last`. The caller's to free. */
+/* Reads the text of plans_to_text(). NULL when the text is not whole or makes no sense.
+ * `last` is the number of the journal's newest message. A journal that
+ * lost its end (a power loss) may know fewer messages than the plans do; a plan made behind a
+ * message that was lost counts as made behind `last`. The caller's to free. */
 struct plans *plans_from_text(const char *text, uint64_t last);
 
 #endif

@@ -3,13 +3,16 @@
  * the broker does about overlapping subscriptions (Mosquitto sends one copy or several, EMQX one
  * per subscription). Pure.
  *
- * MQTT 5: one subscription for each different filter; a copy tells by its identifiers which
- * subscriptions it came for (route/plan, route/copies). MQTT 3.1.1: copies do not tell, so filters
- * that overlap are replaced by one that covers both ("a/+/c" and "a/b/#" by "a/+/#"), with the highest
- * qos, until none overlap; messages that no rule wants are dropped by the router. The highest qos
- * matters: of overlapping subscriptions Mosquitto 2.0.11 sends one copy with the qos of the one it
- * happens to visit first. Shared subscriptions are apart: those of different groups are different
- * subscriptions by the user's own will, and a filter shared and not shared gives copies of both.
+ * MQTT 5: one subscription for each different filter. Each copy carries the identifiers of the
+ * subscriptions that it was sent for (MQTT 5.0, section 3.3.2.3.8; route/plan, route/copies).
+ *
+ * MQTT 3.1.1: copies have no identifiers. So filters that overlap are replaced by one that covers
+ * both ("a/+/c" and "a/b/#" by "a/+/#"), with the highest qos, until none overlap. The router drops
+ * the messages that no rule wants. The highest qos matters: of overlapping subscriptions Mosquitto
+ * 2.0.11 sends one copy, with the qos of the subscription that it happens to visit first.
+ *
+ * Shared subscriptions are never merged. Different groups are different subscriptions because the
+ * user wants them so, and a filter that is both shared and not shared gives copies of both.
  *
  * SPDX-License-Identifier: MIT
  */
