@@ -27,6 +27,7 @@ enum outcome bridge_row_write(struct pg_connection *connection, const struct bri
                               int lease_s, bool *ours, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
+    /* One text for each number of the row, alive until the statement is sent. */
     char numbers[8][NUMBER_TEXT];
     const char *values[] = {
         pg_client_id(connection),

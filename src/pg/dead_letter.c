@@ -29,6 +29,8 @@ enum { UUID = 2950, JSONB = 3802 };
 static const uint32_t field_types[] = {TIMESTAMPTZ, TIMESTAMPTZ, TEXT, TEXT, BYTEA, INT2, BOOL,
                                        JSONB,       TEXT,        TEXT, BOOL, TEXT,  UUID, INT8};
 
+/* The columns and their types are the bridge's own (sql/mqtt2pg.sql), so no catalog is asked and no
+ * `check` is made. */
 struct target *dead_letters_target(const struct pg_connection *connection)
 {
     struct target *target = memory_alloc(sizeof(*target));
@@ -91,6 +93,7 @@ enum {
     COLUMNS
 };
 
+/* A bigint in text form; 0 for null. */
 static int64_t integer_at(const struct pg_rows *rows, int row, int column)
 {
     const char *text = pg_rows_text(rows, row, column);
@@ -102,8 +105,8 @@ static bool is_true(const struct pg_rows *rows, int row, int column)
     return slice_is(pg_rows_slice(rows, row, column), "t");
 }
 
-/* A text that lives as long as the store, which is large enough to stay where it is; NULL =
- * null. */
+/* Copies a field to the end of `store` as a C string; NULL for null. The caller has reserved room
+ * for all fields, so the store does not move under the texts that point into it. */
 static const char *keep_text(struct buf *store, const struct pg_rows *rows, int row, int column)
 {
     if (pg_rows_text(rows, row, column) == NULL) {
@@ -118,6 +121,8 @@ static const char *keep_text(struct buf *store, const struct pg_rows *rows, int 
     return store->data + start;
 }
 
+/* Decodes a bytea field at the end of `store`. The room is enough, because read_rows() counted the
+ * hex form, which has two digits a byte. */
 static struct slice keep_bytes(struct buf *store, const struct pg_rows *rows, int row, int column)
 {
     size_t start = store->length;
@@ -159,6 +164,8 @@ static void read_row(struct dead_letter_row *out, struct buf *store, const struc
     };
 }
 
+/* Copies the whole result: the first pass counts the bytes for one reservation, the second copies.
+ * `out` lives on when the result is freed. */
 static void read_rows(struct dead_letter_rows *out, const struct pg_rows *rows)
 {
     int count = pg_rows_count(rows);
@@ -187,6 +194,7 @@ static const char *waiting_text(enum letters_wait waiting)
     return waiting == LETTERS_ALL ? NULL : waiting == LETTERS_SETTLED ? "false" : "true";
 }
 
+/* The server adds the lengths up, so no payload travels only to be counted. */
 enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_letter_query *query,
                               int64_t bytes, struct pg_failure *failure)
 {
@@ -234,6 +242,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
     *rows = (struct dead_letter_rows){0};
     pg_append_for_schema(&sql, sql_dead_letter_read, pg_schema(connection));
     if (query->lock) {
+        /* Letters that another session is storing are left to that session. */
         buf_append_text(&sql, " for update of d skip locked");
     }
     enum outcome outcome =
@@ -253,6 +262,7 @@ void dead_letter_rows_fini(struct dead_letter_rows *rows)
     *rows = (struct dead_letter_rows){0};
 }
 
+/* The statement answers with the places of rules in the array, which PostgreSQL counts from 1. */
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
                                  size_t count, bool *parked, struct pg_failure *failure)
 {
@@ -309,6 +319,8 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t
     return outcome;
 }
 
+/* A reason quotes the server or the message, so it may hold bytes that are no text of PostgreSQL:
+ * dead_letter_append_text() escapes them. */
 enum outcome dead_letter_update(struct pg_connection *connection, const struct dead_letter *letter,
                                 struct pg_failure *failure)
 {

@@ -43,9 +43,10 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
  *   {"payload_format":1,"message_expiry":60,"content_type":"…","response_topic":"…",
  *    "correlation_data":"base64","subscriptions":[1],"user":[["name","value"],…],
  *    "topic_bytes":"base64","duplicate":true,"wire":"base64","whole_bytes":300000,"waits":true}
- * "wire" is there when the other members can't give the same bytes again (another order, texts that
- * are none, properties unknown to us), and counts alone then.
- * "whole_bytes" is there when only the head of the payload was kept (message_cut), "waits" as below.
+ * "wire" is there when the other members can't give the same bytes again (another order, bytes that
+ * are no text, properties unknown to us). Then "wire" alone counts.
+ * "whole_bytes" is there when only the head of the payload was kept (message_cut), "waits" when
+ * `waits` is true.
  */
 void dead_letter_properties(struct buf *json, const struct message *message);
 
@@ -123,9 +124,9 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t
  * Its other members do not count. */
 enum outcome dead_letter_update(struct pg_connection *connection, const struct dead_letter *letter,
                                 struct pg_failure *failure) MUST_CHECK;
-/* Removes those of letters->client_id and letters->rule that failed before
- * letters->older_than_us; its other members do not count. Parked ones stay: they are to be stored
- * yet. */
+/* Removes the letters of letters->client_id and letters->rule that failed before
+ * letters->older_than_us; other members of the query do not count. Parked letters stay, because
+ * they will be stored when their rule works again. *purged: how many were removed. */
 enum outcome dead_letters_purge(struct pg_connection *connection,
                                 const struct dead_letter_query *letters, int64_t *purged,
                                 struct pg_failure *failure) MUST_CHECK;

@@ -73,6 +73,7 @@ static void append_json_text(struct buf *json, struct slice text)
     buf_fini(&copy);
 }
 
+/* A comma, unless this is the first member of an object or element of an array. */
 static void append_comma(struct buf *json)
 {
     assert(json->length > 0);
@@ -128,8 +129,8 @@ static void append_item(struct buf *json, enum member_form form, const struct pr
     }
 }
 
-/* Writes one member, if `list` has it, and to `wire` what will be made of it when it is read
- * back. */
+/* Writes one member, if `list` has it. Appends to `wire` the bytes that dead-letter-read.sql will
+ * make of this member: the caller compares them with the original encoding. */
 static void append_member(struct buf *json, struct buf *wire, const struct member *member,
                           struct slice list)
 {
@@ -159,6 +160,9 @@ static void append_member(struct buf *json, struct buf *wire, const struct membe
     }
 }
 
+/* The members are for people and for SQL; the bytes of the message must survive, too. When `wire`
+ * differs from the original (another order, a text that is none, an unknown property), the original
+ * goes into the member "wire", and counts alone when the letter is read back. */
 void dead_letter_properties(struct buf *json, const struct message *message)
 {
     struct buf wire = {0};
@@ -198,6 +202,7 @@ static void append_field(struct buf *rows, struct slice bytes)
     buf_append_slice(rows, bytes);
 }
 
+/* The length is not known before the odd bytes are escaped: written as 0 first, then put right. */
 static void append_text(struct buf *rows, struct slice text)
 {
     size_t start = rows->length;
@@ -222,6 +227,7 @@ static void append_int64(struct buf *rows, int64_t value)
     buf_append_be64(rows, (uint64_t) value);
 }
 
+/* A timestamptz in binary form: microseconds since 2000-01-01 (PostgreSQL's timestamptz_recv()). */
 static void append_time(struct buf *rows, int64_t time_us)
 {
     time_us = time_us < 0 ? 0 : time_us > TIME_MAX_US ? TIME_MAX_US : time_us;

@@ -20,6 +20,8 @@ static const char *number_text(char text[NUMBER_TEXT], int64_t number)
     return text;
 }
 
+/* What is not known (0 for a time, -1 for the number of messages) is null in the table. Odd
+ * bytes of the cause are escaped, because PostgreSQL refuses a text that is no UTF-8. */
 enum outcome gap_insert(struct pg_connection *connection, const struct gap *gap,
                         struct pg_failure *failure)
 {
@@ -52,7 +54,8 @@ static int64_t integer_at(const struct pg_rows *rows, int row, int column, int64
     return text == NULL ? otherwise : strtoll(text, NULL, 10);
 }
 
-/* The store is large enough to stay where it is. */
+/* Copies a field to the end of `store` as a C string, "" for null. read_rows() has reserved room
+ * for all fields, so the store does not move under the texts that point into it. */
 static const char *keep_text(struct buf *store, const struct pg_rows *rows, int row, int column)
 {
     size_t start = store->length;

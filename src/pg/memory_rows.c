@@ -30,7 +30,8 @@ void memory_rows_reset(struct memory_rows *rows)
     rows->count = 0;
 }
 
-/* An element in quotes, for array_in(). */
+/* An element in quotes, as array_in() of PostgreSQL reads it: a backslash goes before a quote and
+ * before a backslash (PostgreSQL's documentation, "Array Input and Output Syntax"). */
 static void append_quoted(struct buf *out, struct slice text)
 {
     buf_append_byte(out, '"');
@@ -43,7 +44,8 @@ static void append_quoted(struct buf *out, struct slice text)
     buf_append_byte(out, '"');
 }
 
-/* Opens the array, or takes its end back. */
+/* Opens the array, or takes its end back: between two appends each array is whole, so it can be
+ * sent at any time. */
 static void begin_element(struct buf *array)
 {
     if (array->length == 0) {
