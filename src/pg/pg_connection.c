@@ -47,6 +47,7 @@ struct pg_connection *pg_connection_new(const struct pg_options *options)
     return connection;
 }
 
+/* Overwrites the text before it is freed, so that no secret stays in free memory. */
 static void forget_secret(const char **secret)
 {
     char *text = (char *) *secret;
@@ -58,7 +59,9 @@ static void forget_secret(const char **secret)
     *secret = NULL;
 }
 
-/* A password, a token in its place or an address may have been renewed since the last attempt. */
+/* Reads a secret again before each attempt, because a password, a token or an address may have
+ * been renewed. `*secret` keeps its old value when the file can't be read: another attempt may
+ * find it. */
 static enum outcome read_file(const char *name, const char *file, const char **secret,
                               struct error *error)
 {
@@ -139,7 +142,8 @@ static void take_notice(void *context, const PGresult *result)
 
 static PGconn *start_attempt(const struct pg_connection *connection, const struct pg_host *host)
 {
-    /* Of two equal keywords the later counts, and NULL does not. */
+    /* Of two equal keywords the later counts, and one with a NULL value does not: so "dbname",
+     * which libpq expands as a whole conninfo, stands before what overrides its parts. */
     const char *keywords[] = {
         "fallback_application_name", "dbname", "host", "hostaddr", "port", "password",
         "client_encoding",           NULL};
@@ -148,8 +152,8 @@ static PGconn *start_attempt(const struct pg_connection *connection, const struc
     return PQconnectStartParams(keywords, values, 1);
 }
 
-/* Lets libpq connect until the deadline. False with libpq's word, or `failure`'s after a wait that
- * failed. */
+/* Lets libpq connect until the deadline. False when libpq has given up (its error message says
+ * why), or when a wait has failed (`failure` says why). */
 static bool finish_attempt(struct pg_connection *connection, struct pg_failure *failure)
 {
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
@@ -185,7 +189,9 @@ static void say_why(const struct pg_connection *connection, const char *message,
     buf_fini(&reason);
 }
 
-/* One host, within `share_ms`. */
+/* Connects to one host within `share_ms`, and checks and sets up the session. After a failure the
+ * connection is closed. Errors are verbose while connecting only: pg_reason reads the SQLSTATE and
+ * the function in LOCATION out of the text, and later failures have fields for them. */
 static enum outcome connect_host(struct pg_connection *connection, const struct pg_host *host,
                                  int64_t share_ms, struct error *error)
 {
@@ -256,7 +262,7 @@ static void add_address(struct reasons *reasons, const char *reason)
     add_reason(&reasons->of_name, reason);
 }
 
-/* The first host that takes us. */
+/* Tries the hosts in turn until one takes us. Each gets an equal share of the time that is left. */
 static enum outcome connect_any(struct pg_connection *connection, const struct pg_hosts *hosts,
                                 int64_t end_ms, struct error *error)
 {

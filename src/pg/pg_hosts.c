@@ -110,6 +110,8 @@ static bool is_name(const struct pg_host *host)
            host->host[0] != '@';
 }
 
+/* One entry for each address, with the name kept: libpq verifies the certificate against the name.
+ * An address that can't be written as text keeps the name alone, and libpq looks it up again. */
 static void add_addresses(struct pg_hosts *hosts, const struct pg_host *host,
                           const struct addrinfo *found)
 {

@@ -142,7 +142,8 @@ bool pg_lack_append(struct buf *out, const struct pg_lack *lack)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-/* Conninfo, then the environment, then libpq's defaults. Borrowed from `options`. */
+/* The value of conninfo, else libpq's default, which PQconndefaults() takes from the environment, a
+ * service file or libpq itself. Borrowed from `options` or `defaults`. */
 static const char *value_of(const PQconninfoOption *options, const PQconninfoOption *defaults,
                             const char *keyword)
 {

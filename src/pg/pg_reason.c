@@ -17,7 +17,9 @@ struct reason {
 
 #define REFUSED "connection refused by "
 
-/* The first that fits. The functions' names come with LOCATION. */
+/* The first row that fits counts, so rows with a needle stand before the general one of the same
+ * SQLSTATE. Needles like "CheckMyDatabase" are functions of PostgreSQL: they stand in the message's
+ * LOCATION, which no language of lc_messages translates. */
 static const struct reason reasons[] = {
     {"28P01", NULL,
      "password authentication failed for role \"%r\": check the password in database.conninfo "
@@ -72,8 +74,8 @@ static const struct reason reasons[] = {
      "the certificate of %h is for another host name: check host in database.conninfo"},
     {NULL, "server closed the connection unexpectedly",
      "%h port %p closed the connection before it answered: is PostgreSQL listening there?"},
-    /* Last: a name may have several addresses, and what one of them answered tells more than that
-     * another one did not (localhost is ::1 first, where Debian's PostgreSQL may not listen). */
+    /* Last, because a name may have several addresses: an answer from one of them tells more than
+     * a refusal by another (localhost is ::1 first, where Debian's PostgreSQL may not listen). */
     {NULL, "Connection refused",
      REFUSED "%h port %p: is PostgreSQL running there, and listening on that "
              "address?"},
@@ -131,7 +133,7 @@ static void append_words(struct buf *out, const char *words, const struct pg_whe
     }
 }
 
-/* What libpq says, as one line: its first line, without "connection to … failed: " and severity. */
+/* The first line of libpq's message, for a failure that no row of the table explains. */
 static void append_first_line(struct buf *out, const char *message)
 {
     struct slice line = slice_make(message, strcspn(message, "\n"));
@@ -202,7 +204,9 @@ static const char *keyword_meant(struct slice word)
                         sizeof(keywords[0]));
 }
 
-/* A word in quotes may be a part of the password; one sign, such as the missing "=", is none. */
+/* Writes "…" in place of a word that libpq quotes, because it may be a part of the password: a
+ * space in a password without quotes makes the rest of it look like a keyword. Only the "=" that
+ * libpq misses is shown. For an unknown keyword (`option`) adds the one that was probably meant. */
 static void append_quoted(struct buf *out, struct slice word, bool option)
 {
     const char *meant = option ? keyword_meant(word) : NULL;

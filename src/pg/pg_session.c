@@ -13,6 +13,8 @@
 #include "base/text.h"
 #include "pg/pg_watch.h"
 
+/* Keeps the backend's number and start: when the server has not noticed the end of this connection,
+ * the next one ends that backend (pg_setup.c). */
 void pg_disconnect(struct pg_connection *connection)
 {
     /* Behind a pooler the backend is nobody's own: no pid is kept, and none is ended. */
@@ -26,6 +28,8 @@ void pg_disconnect(struct pg_connection *connection)
     }
 }
 
+/* PQconsumeInput() reads without waiting; PQisBusy() parses what was read, such as the FATAL of a
+ * server that shuts down, which take_notice() keeps. */
 bool pg_is_connected(struct pg_connection *connection)
 {
     if (connection->pg != NULL) {
@@ -76,7 +80,7 @@ void pg_session_begin(struct pg_connection *connection)
     int64_t now_ms = clock_monotonic_ms();
 
     connection->deadline_ms = now_ms + connection->patience_ms;
-    /* At the latest before giving up. */
+    /* At the latest when patience ends: then the timeout can say what the backend waits for. */
     connection->look_ms =
         now_ms +
         (connection->patience_ms < LOOK_AFTER_MS ? connection->patience_ms : LOOK_AFTER_MS);
@@ -87,7 +91,8 @@ void pg_session_begin(struct pg_connection *connection)
     }
 }
 
-/* Finds out what our backend waits for, and tells it. */
+/* Asks over a second connection what our backend waits for, which takes at most LOOK_MS, and tells
+ * people. While COMMIT waits for a synchronous standby, the deadline moves with each look. */
 static void look(struct pg_connection *connection)
 {
     char text[sizeof(connection->waits_for)];
@@ -127,6 +132,8 @@ void pg_meanwhile(struct pg_connection *connection, bool (*step)(void *context),
     connection->step_context = context;
 }
 
+/* Lets the caller of pg_meanwhile() work while the server does. A step that has nothing left to do
+ * is not called again, and the wait sleeps from then on. */
 static void do_step(struct pg_connection *connection)
 {
     if (connection->step != NULL && !connection->step(connection->step_context)) {
@@ -137,6 +144,7 @@ static void do_step(struct pg_connection *connection)
 short pg_session_wait(struct pg_connection *connection, int fd, short events,
                       struct pg_failure *failure)
 {
+    /* poll() ignores an fd of -1: then only the time and an interruption end the wait. */
     struct pollfd fds[] = {{.fd = connection->interrupt_fd, .events = POLLIN},
                            {.fd = fd, .events = events}};
     bool can_look = fd >= 0 && connection->pid != 0;
@@ -204,7 +212,9 @@ struct waited {
     bool broken; /* libpq has noticed the end of the connection */
 };
 
-/* Waits, and reads what came. False with the connection closed when the wait failed. */
+/* Waits, and reads what came. False when the wait failed: the connection is closed and `failure`
+ * says why. An end of the connection that libpq notices is `broken`, not a failure: libpq still
+ * hands out the results that came before. */
 static bool wait_and_read(struct pg_connection *connection, short events, struct waited *waited,
                           struct pg_failure *failure)
 {
@@ -274,11 +284,11 @@ static bool is_fatal(const PGresult *result)
 }
 
 /*
- * Rows are written up to 1000 at a time, and the line is then that of the row read last, not of the
- * one at fault, when the table itself refuses one: "row is too big". The same code for an index is
- * told right, but they look alike, so neither is believed. Nor is it with an internal error, which
- * may come from anywhere. (CopyMultiInsertBufferFlush() in copyfrom.c sets the line for each index
- * insertion only.)
+ * Does the line in the context name the row at fault? COPY writes up to 1000 rows at a time. When
+ * the table itself refuses one of them ("row is too big", 54000), the line is that of the row that
+ * was read last. An index that refuses a row names the right line under the same code, but the two
+ * can't be told apart, so neither is believed. An internal error (XX000) may come from anywhere.
+ * (CopyMultiInsertBufferFlush() in copyfrom.c sets the line for index insertions only.)
  */
 static bool line_is_true(const char *sqlstate)
 {
@@ -364,7 +374,8 @@ enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first
 
     while (more) {
         if (result != NULL && is_copy(PQresultStatus(result))) {
-            /* Nobody is there to speak this COPY. */
+            /* A rule's own SQL asks for COPY FROM STDIN or TO STDOUT. Nobody speaks it here, and
+             * the connection can't be used before the COPY ends: closing it is the way out. */
             PQclear(result);
             pg_disconnect(connection);
             finish.failed = true;

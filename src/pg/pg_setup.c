@@ -71,7 +71,8 @@ static enum outcome end_previous(struct pg_connection *connection, struct pg_fai
     return OUTCOME_OK;
 }
 
-/* Is this a server that we can work with? */
+/* Is this a server that we can work with? The answer may come from a program that only looks like
+ * PostgreSQL, so nothing in `rows` is taken for granted. `error` says what to change. */
 static enum outcome check_server(struct pg_connection *connection, const struct pg_rows *rows,
                                  struct error *error)
 {
@@ -139,7 +140,9 @@ static enum outcome check_timeline(struct pg_connection *connection, struct erro
     return outcome;
 }
 
-/* Settings, and where there is a pooler whether it lets a transaction be. */
+/* Sets the session's settings. Behind a pooler first tries an empty transaction: a pooler in
+ * statement mode (PgBouncer) refuses it. A pooler is known by the backend's number: the one that
+ * libpq got at the start is the pooler's own invention, the one that the server tells is real. */
 static enum outcome begin_session(struct pg_connection *connection, struct pg_failure *failure)
 {
     bool was_pooled = connection->pooled;
