@@ -11,7 +11,7 @@
 #include "pg/pg_quote.h"
 #include "sql_text.h"
 
-/* One answer is in memory at once. */
+/* Tables asked for by one statement: libpq holds its whole answer in memory. */
 enum { TABLES_AT_ONCE = 250 };
 
 static bool is_true(const struct pg_rows *rows, int row, int column)
@@ -144,7 +144,8 @@ static void drop_found(struct pg_found *found, size_t count)
     }
 }
 
-/* All of them or none. */
+/* Reads all of these tables, or none: after a failure every `found` is empty. Two statements, one
+ * for the tables and one for the columns of those that are there. */
 static enum outcome read_tables(struct pg_connection *connection, const char *const *names,
                                 size_t count, struct pg_found *found, struct pg_failure *failure)
 {
@@ -169,8 +170,9 @@ static enum outcome read_tables(struct pg_connection *connection, const char *co
     return outcome;
 }
 
-/* A name that fails takes the whole statement with it, so it is looked for by halving: the others
- * are still read many at a time. */
+/* Reads these tables, and finds the names that can't be read. One such name (malformed, or in a
+ * schema without USAGE) makes the whole statement fail. Halving finds it in log2(count) steps, and
+ * still reads the others many at a time. The recursion is at most 8 deep (TABLES_AT_ONCE). */
 static enum outcome read_or_halve(struct pg_connection *connection, const char *const *names,
                                   size_t count, struct pg_found *found, struct pg_failure *failure)
 {

@@ -1,15 +1,16 @@
 /*
  * COPY … FROM STDIN; the contract stands in pg_connection.h.
  *
- * An early error. The server goes on swallowing rows after an error, and libpq does not look at
- * what came while a COPY is under way: PQisBusy() is false, PQgetResult() says COPY_IN again. But
- * it does handle notices. So when something came that was no notice, and still is none one chunk
- * later, the COPY is ended by CopyFail; a server that has failed already ignores that and its error
- * is what we read. If it had not, the answer is 57014 with our own words: the batch is tried again,
- * and this connection does not look for early errors any more.
+ * An early error. After an error the server goes on reading rows and throws them away, until the
+ * client ends the COPY. libpq does not show the error while a COPY is under way: PQisBusy() is
+ * false, PQgetResult() says COPY_IN again. libpq handles notices, though. So when something came
+ * that was no notice, and no notice has explained it one chunk later, we end the COPY by CopyFail.
+ * A server that has failed ignores CopyFail, and we read its error. A server that had not failed
+ * answers 57014 with our own words: then the batch is tried again, and this connection does not
+ * look for early errors any more.
  *
- * We know that something came when poll(2) says so. But libpq reads too, without a word, whenever
- * the socket takes less than it was given (pqSendSome() in fe-misc.c). So a chunk is no larger than
+ * poll(2) tells us that something came. But libpq also reads by itself, without telling, when the
+ * socket takes less than it was given (pqSendSome() in fe-misc.c). So a chunk is no larger than
  * what the socket has room for.
  *
  * SPDX-License-Identifier: MIT
@@ -41,7 +42,8 @@ static struct news news_now(const struct pg_connection *connection)
     return (struct news){.inputs = connection->inputs, .notices = connection->notices};
 }
 
-/* Is it time to end early? Asked between chunks. */
+/* Is it time to end early? Asked between chunks. What came gets one chunk of time to turn out to be
+ * a notice: libpq may have read only the first part of it. */
 static bool news_are_bad(struct news *news, struct pg_connection *connection)
 {
     if (PQstatus(connection->pg) != CONNECTION_OK) {
@@ -57,8 +59,9 @@ static bool news_are_bad(struct news *news, struct pg_connection *connection)
     return bad && !connection->early_check_off;
 }
 
-/* How much the socket should take at once. Half of what is free, for the kernel counts more than
- * the bytes. */
+/* How many bytes the socket should take without blocking: half of what is free, because the kernel
+ * also counts its own bookkeeping against SO_SNDBUF (socket(7)). SIOCOUTQ tells the bytes that are
+ * not acknowledged (tcp(7)), on a Unix socket those that are not read (unix(7)). */
 static size_t chunk_bytes(int fd)
 {
     int size = 0;
@@ -90,6 +93,7 @@ static enum send send_part(struct pg_connection *connection, struct slice part, 
         size_t room = chunk_bytes(PQsocket(connection->pg));
         size_t length = part.length - at < room ? part.length - at : room;
         assert(length > 0 && length <= CHUNK_BYTES_MAX);
+        /* 0: libpq has no room for it. The same chunk is offered again after the flush. */
         int taken = PQputCopyData(connection->pg, part.data + at, (int) length);
         if (taken < 0) {
             return SEND_ENDED_EARLY;
@@ -107,7 +111,8 @@ static enum send send_part(struct pg_connection *connection, struct slice part, 
     return SEND_DONE;
 }
 
-/* Speaks one COPY, for which the server has just asked. */
+/* Speaks one COPY, for which the server has just asked. Its result is read by converse(), also
+ * after an early end. */
 static enum outcome send_stream(struct pg_connection *connection, const struct pg_stream *stream,
                                 struct pg_failure *failure)
 {
@@ -187,6 +192,8 @@ static enum outcome take_result(struct pg_connection *connection, PGresult *resu
     return outcome;
 }
 
+/* Sends the Query and reads results until the NULL behind the last one. After a failure the server
+ * skips the other statements of the message, so no further COPY is asked for. */
 static enum outcome converse(struct pg_connection *connection, struct conversation *conversation,
                              struct pg_failure *failure)
 {

@@ -31,7 +31,7 @@ static void append_words(struct pg_failure *failure, struct slice text)
     size_t room = sizeof(failure->message) - 1 - used;
     if (text.length > room) {
         text.length = room;
-        /* Not in the middle of a character. */
+        /* A character of UTF-8 has at most 4 bytes: cut a torn one off. */
         while (text.length > 0 && !text_is_utf8(text) && room - text.length < 4) {
             text.length--;
         }
@@ -54,8 +54,9 @@ static bool starts_with(struct slice text, struct slice start)
     return text.length >= start.length && memcmp(text.data, start.data, start.length) == 0;
 }
 
-/* DETAIL of these speaks of sessions, objects and limits, whoever asks; that of all others may
- * quote the row. */
+/* May the DETAIL of this SQLSTATE stand in a log? In these classes it speaks of sessions, objects
+ * and limits. In all other classes it may quote values of the row ("Key (id)=(7) already
+ * exists"). */
 static bool tells_no_values(const char *sqlstate)
 {
     static const char *const classes[] = {"08", "0A", "25", "26", "28", "3D", "3F",    "40",
@@ -68,7 +69,9 @@ static bool tells_no_values(const char *sqlstate)
     return false;
 }
 
-/* pl_exec.c, plpy_elog.c, plperl.c, pltcl.c, …; also some of the planner, where it does no harm. */
+/* Did a procedural language raise it? Their source files are pl_exec.c, plpy_elog.c, plperl.c,
+ * pltcl.c, … Some of the planner's files begin with "pl" too: then a DETAIL without values counts
+ * as one with values, which only keeps it out of the log. */
 static bool is_raised(struct slice source)
 {
     return starts_with(source, slice_of("pl"));

@@ -14,6 +14,8 @@ struct pg_rows {
     PGresult *result; /* owned */
 };
 
+/* Sends a Query message of the simple protocol. Several statements in one message are one implicit
+ * transaction, unless they hold BEGIN or COMMIT (PostgreSQL's documentation, "Simple Query"). */
 static enum outcome send_simple(struct pg_connection *connection, const char *sql,
                                 struct pg_failure *failure)
 {
@@ -148,7 +150,8 @@ static int hex_digit(char c)
     return c <= '9' ? c - '0' : c - 'a' + 10;
 }
 
-/* Another client of a pooler may have left another bytea_output in the session. */
+/* Reads a bytea in the older "escape" form: behind a pooler bytea_output is whatever the session
+ * has, as another client may have set it. */
 static void append_escaped(struct buf *out, struct slice text)
 {
     size_t length = 0;
@@ -159,7 +162,8 @@ static void append_escaped(struct buf *out, struct slice text)
     }
 }
 
-/* In hex, as the session's bytea_output says, lower-case digits are all that can come. */
+/* The usual form is hex, with lower-case digits only (hex_encode() of PostgreSQL), because
+ * pg_setup.c sets bytea_output. */
 void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *out)
 {
     struct slice hex = pg_rows_slice(rows, row, column);

@@ -191,6 +191,7 @@ static bool is_word(char c)
     return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z') || c == '$' || (c & 0x80) != 0;
 }
 
+/* For bsearch(): a slice, which may hold NUL, against a keyword. */
 static int compare_keyword(const void *name, const void *keyword)
 {
     const struct slice *left = name;
@@ -201,6 +202,8 @@ static int compare_keyword(const void *name, const void *keyword)
     return order != 0 ? order : (left->length > length) - (left->length < length);
 }
 
+/* As quote_identifier() of PostgreSQL decides (ruleutils.c): without quotes the server would fold
+ * upper case, end the name at an odd character, or read a keyword. */
 static bool must_be_quoted(struct slice name)
 {
     if (name.length == 0 || !is_lower(name.data[0])) {
@@ -271,6 +274,9 @@ static bool take_quoted_part(struct slice *rest, struct buf *part)
     return false;
 }
 
+/* Takes a part without quotes and folds ASCII letters to lower case, as PostgreSQL does in a
+ * UTF-8 database (downcase_identifier() in scansup.c). False when it does not begin like an
+ * identifier. */
 static bool take_plain_part(struct slice *rest, struct buf *part)
 {
     size_t at = 0;
@@ -356,7 +362,8 @@ void pg_quote_array(struct buf *out, const char *const *texts, size_t count)
     buf_append_byte(out, '}');
 }
 
-/* Length of the comment, literal, quoted identifier or word at `sql`; else 1. */
+/* Length of the comment, literal, quoted identifier or word at `sql`; else 1. Less than
+ * SQL's whole grammar: the texts are those of sql/, which is ours. */
 static size_t sql_token_length(const char *sql)
 {
     assert(sql[0] != '\0');

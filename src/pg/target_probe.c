@@ -19,8 +19,7 @@ static void add(struct target_probes *probes, size_t index, const char *column, 
 }
 
 /* Reads each text as the column's type. A cast to varchar(n) cuts what is longer, where INSERT
- * refuses it: so this probe finds malformed values, and add_assignment() those that are too long.
- * */
+ * refuses it: so this probe finds malformed values, add_assignment() those that are too long. */
 static void add_cast(struct target_probes *probes, size_t index, const struct column_shape *column)
 {
     struct buf sql = {0};
