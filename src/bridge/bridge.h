@@ -2,7 +2,8 @@
  * bridge: the house as a whole: builds the stages in order, waits, stops them in reverse.
  *
  *   start:  configuration ▶ journal ▶ outbox ▶ loader ▶ (identity) ▶ receiver ▶ http
- *   stop:   receiver (no more messages) ▶ loader (stores what there is) ▶ http ▶ outbox (acknowledges it) ▶ journal
+ *   stop:   receiver (no more messages) ▶ loader (stores what there is) ▶ http ▶
+ *           outbox (acknowledges it) ▶ journal
  *
  * SPDX-License-Identifier: MIT
  */
