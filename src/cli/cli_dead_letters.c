@@ -123,7 +123,9 @@ static int list_letters(const struct letter_desk *desk, const struct request *re
         dead_letter_rows_fini(&rows);
     } while (got == (size_t) query.limit && left > 0);
     if (left == 0) {
-        fprintf(stderr, "mqtt2pg: the first %" PRId64 "; there may be more: --limit N, --rule R\n",
+        fprintf(stderr,
+                "mqtt2pg: these are the first %" PRId64
+                "; --limit N shows more, --rule R those of one rule\n",
                 request->limit);
     } else if (left == request->limit) {
         fprintf(stderr, "mqtt2pg: no dead letters\n");
@@ -198,7 +200,7 @@ static bool is_meant(const struct request *request)
         fputs("mqtt2pg: which dead letters? give --all, --rule R or --older-than D\n", stderr);
         return false;
     }
-    fputs("mqtt2pg: remove the dead letters of all rules, parked ones aside? (y/N) ", stderr);
+    fputs("mqtt2pg: remove the dead letters of all rules, except parked ones? (y/N) ", stderr);
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
@@ -327,7 +329,7 @@ int cli_dead_letters(const struct cli_call *call)
     int exit_code;
 
     if (verb == NULL) {
-        return cli_usage(call, "one of list, show, retry or purge is wanted");
+        return cli_usage(call, "dead-letters needs one of list, show, retry, purge");
     }
     exit_code = parse_request(call, verb, &request);
     if (exit_code != CLI_DONE) {

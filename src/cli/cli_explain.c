@@ -295,7 +295,7 @@ static bool parse_question(const struct cli_call *call, int *at, struct request 
         request->question.compare = value;
     } else if ((value = cli_option(call, at, "--since")) != NULL) {
         if (!text_parse_duration(slice_of(value), &request->question.since_ms)) {
-            *exit_code = cli_usage(call, "\"%s\" is no duration", value);
+            *exit_code = cli_usage(call, "\"%s\" is no duration like \"1h\"", value);
         }
     } else {
         return false;
@@ -328,20 +328,20 @@ static int check_request(const struct cli_call *call, const struct request *requ
 
     if (!request->journal &&
         (question->json || question->since_ms != 0 || question->compare != NULL)) {
-        return cli_usage(call, "--since, --compare and --json go with --journal");
+        return cli_usage(call, "--since, --compare and --json need --journal");
     }
     if (request->journal && (request->topic != NULL || request->database)) {
         return cli_usage(call, "--journal takes no topic, and connects to nothing");
     }
     if (request->payload.text != NULL && request->payload.file != NULL) {
-        return cli_usage(call, "a payload stands beside --payload-file: give one of them");
+        return cli_usage(call, "give a payload or --payload-file, not both");
     }
     if (request->payload.hex && request->payload.base64) {
-        return cli_usage(call, "--hex stands beside --base64: give one of them");
+        return cli_usage(call, "give --hex or --base64, not both");
     }
     return request->journal || request->topic != NULL
                ? CLI_DONE
-               : cli_usage(call, "a topic and at most one payload are wanted");
+               : cli_usage(call, "explain needs a topic, and takes at most one payload");
 }
 
 /* Reads the arguments. A payload may begin with "-", like -5: only the names of our options are
@@ -367,7 +367,7 @@ static int parse_request(const struct cli_call *call, struct request *request)
         } else if (request->payload.text == NULL) {
             request->payload.text = argument;
         } else {
-            return cli_usage(call, "a topic and at most one payload are wanted");
+            return cli_usage(call, "explain needs a topic, and takes at most one payload");
         }
     }
     return exit_code == CLI_DONE ? check_request(call, request) : exit_code;

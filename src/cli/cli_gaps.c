@@ -79,9 +79,10 @@ static int list_gaps(struct pg_connection *connection, struct gap_query query)
     }
     fwrite(out.data, 1, out.length, stdout);
     if (rows.count == 0) {
-        fprintf(stderr, query.unacknowledged_only
-                            ? "mqtt2pg: no gap that is not acknowledged; --all shows the others\n"
-                            : "mqtt2pg: no gaps\n");
+        fprintf(stderr,
+                query.unacknowledged_only
+                    ? "mqtt2pg: no gaps to acknowledge; --all shows those that are acknowledged\n"
+                    : "mqtt2pg: no gaps\n");
     }
     buf_fini(&out);
     gap_rows_fini(&rows);
@@ -102,7 +103,8 @@ static int acknowledge(struct pg_connection *connection, struct gap_query query)
     printf("%" PRId64 " gap%s acknowledged\n", count, count == 1 ? "" : "s");
     if (query.id != 0 && count == 0) {
         fprintf(stderr,
-                "mqtt2pg: there is no gap %" PRId64 " of this client_id that waits for it\n",
+                "mqtt2pg: no gap %" PRId64
+                " of this client_id is to be acknowledged; see gaps list --all\n",
                 query.id);
     }
     return query.id == 0 || count > 0 ? CLI_DONE : CLI_FAILED;
@@ -130,11 +132,11 @@ int cli_gaps(const struct cli_call *call)
     int exit_code = CLI_FAILED;
 
     if ((!list && !ack) || call->count > 2 || (list && call->count == 2 && !all)) {
-        return cli_usage(call, "list, or ack with the number of a gap, is wanted");
+        return cli_usage(call, "gaps needs list, or ack with the number of a gap");
     }
     assert(list != ack);
     if (ack && !all && (call->count < 2 || !parse_id(call->arguments[1], &query.id))) {
-        return cli_usage(call, "ack wants the number of a gap, or --all");
+        return cli_usage(call, "ack needs the number of a gap, or --all");
     }
     generation = cli_load(call, stderr);
     if (generation == NULL) {

@@ -134,7 +134,7 @@ static bool database_answers(const struct init_answers *answers)
     if (pg_missing_append(&lines, connection, config->database.conninfo, good ? NULL : &error,
                           &missing) != OUTCOME_OK) {
         good = false;
-        error_set(&error, OUTCOME_RETRY, "it does not tell its privileges");
+        error_set(&error, OUTCOME_RETRY, "the privileges could not be read");
     }
     if (!good) {
         printf("database: no connection: %s\n", error.text);
@@ -246,7 +246,7 @@ static bool write_file(const struct init_answers *answers, const struct buf *tex
         return false;
     }
     if (mode == 0600 && fchmod(fd, mode) < 0) {
-        fprintf(stderr, "mqtt2pg: %s: its mode can't be set: %s\n", answers->output,
+        fprintf(stderr, "mqtt2pg: %s: could not set its mode: %s\n", answers->output,
                 strerror(errno));
     } else if (file_write(fd, text->data, text->length, 0, &error) != OUTCOME_OK) {
         fprintf(stderr, "mqtt2pg: %s: %s\n", answers->output, error.text);

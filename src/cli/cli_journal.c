@@ -231,7 +231,7 @@ int cli_journal(const struct cli_call *call)
     int exit_code;
 
     if (strcmp(what, "info") != 0 && strcmp(what, "dump") != 0 && strcmp(what, "verify") != 0) {
-        return cli_usage(call, "one of info, dump or verify is wanted");
+        return cli_usage(call, "journal needs one of info, dump, verify");
     }
     generation = cli_load(call, stderr);
     if (generation == NULL) {

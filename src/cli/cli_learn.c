@@ -167,7 +167,7 @@ static int parse_request(const struct cli_call *call, struct learning *learning)
         }
     }
     if (learning->topic == NULL) {
-        return cli_usage(call, "a topic filter is wanted, like 'devices/#'");
+        return cli_usage(call, "learn needs a topic filter, like 'devices/#'");
     }
     assert(learning->listen_ms > 0);
     return CLI_DONE;

@@ -303,11 +303,15 @@ static int parse_request(const struct cli_call *call, struct request *request)
             request->rule = value;
         } else if ((value = cli_option(call, &i, "--from")) != NULL) {
             if (!read_time(value, &request->from_us)) {
-                return cli_usage(call, "\"%s\" is no time", value);
+                return cli_usage(
+                    call, "\"%s\" is no time, like 2026-11-23T03:29:30Z, or 2h for 2 hours ago",
+                    value);
             }
         } else if ((value = cli_option(call, &i, "--to")) != NULL) {
             if (!read_time(value, &request->to_us)) {
-                return cli_usage(call, "\"%s\" is no time", value);
+                return cli_usage(
+                    call, "\"%s\" is no time, like 2026-11-23T03:29:30Z, or 2h for 2 hours ago",
+                    value);
             }
         } else if (strcmp(call->arguments[i], "--dry-run") == 0) {
             request->dry_run = true;
@@ -317,8 +321,9 @@ static int parse_request(const struct cli_call *call, struct request *request)
             return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
         }
     }
-    return request->rule != NULL && request->rule[0] != '\0' ? CLI_DONE
-                                                             : cli_usage(call, "which rule?");
+    return request->rule != NULL && request->rule[0] != '\0'
+               ? CLI_DONE
+               : cli_usage(call, "replay needs --rule R");
 }
 
 /* Without --from and --to: everything that was received until now. */

@@ -21,7 +21,7 @@ int cli_settings(const struct cli_call *call)
     struct buf out = {0};
 
     if (call->count > 1) {
-        return cli_usage(call, "one option at most");
+        return cli_usage(call, "settings takes at most one option");
     }
     if (call->count == 0) {
         settings_append_table(&out);

@@ -64,12 +64,12 @@ static enum outcome ask(const char *listen, const char *path, struct answer *ans
         return outcome;
     }
     if (status != 200) {
-        return error_set(error, OUTCOME_RETRY, "it says %d", status);
+        return error_set(error, OUTCOME_RETRY, "the answer has the HTTP status %d", status);
     }
     if (json_scan(slice_make(answer->body.data, answer->body.length), answer->arena, &answer->root,
                   error) != OUTCOME_OK ||
         node_member(answer->root, slice_of("health")) == NULL) {
-        return error_set(error, OUTCOME_RETRY, "what answers there is no mqtt2pg");
+        return error_set(error, OUTCOME_RETRY, "the program that answers there is not mqtt2pg");
     }
     assert(answer->root != NULL);
     return OUTCOME_OK;

@@ -106,8 +106,9 @@ static void print_messages(struct tap_call *call, const struct node *root)
     fflush(stdout);
     assert(call->count == 0 || call->shown <= call->count);
     if (more + skipped > 0 && (call->count == 0 || call->shown < call->count)) {
-        fprintf(stderr, "mqtt2pg: %" PRIu64 " more of this rule, %" PRIu64 " not looked at\n", more,
-                skipped);
+        fprintf(stderr,
+                "mqtt2pg: %" PRIu64 " more messages of this rule, %" PRIu64 " not looked at\n",
+                more, skipped);
     }
     buf_fini(&out);
 }
@@ -120,7 +121,7 @@ static int refused(int status, const struct node *root)
     fprintf(stderr, "mqtt2pg: no tap: %.*s\n",
             SLICE_ARGS(reason == NULL ? slice_of("") : reason->text));
     if (reason == NULL) {
-        fprintf(stderr, "mqtt2pg: the service says %d\n", status);
+        fprintf(stderr, "mqtt2pg: the answer has the HTTP status %d\n", status);
     }
     return CLI_FAILED;
 }
@@ -225,7 +226,7 @@ int cli_tap(const struct cli_call *call)
         }
     }
     if (tap.rule == NULL) {
-        return cli_usage(call, "the name of a rule is wanted");
+        return cli_usage(call, "tap needs the name of a rule");
     }
     return tap_configured(call, &tap);
 }

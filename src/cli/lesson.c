@@ -114,7 +114,8 @@ static void listen_on(struct lesson *lesson, struct listener *listener, int64_t 
         if (listener_next(listener, STEP_MS, &message)) {
             learner_take(lesson->learner, &message);
         } else if (!listener_is_up(listener)) {
-            fprintf(stderr, "mqtt2pg: the connection to the broker is lost: going by what came\n");
+            fprintf(stderr,
+                    "mqtt2pg: the connection to the broker is lost; what came before it counts\n");
             break;
         }
         if (lesson->terminal && clock_monotonic_ms() >= told_ms + PROGRESS_MS) {
