@@ -14,6 +14,8 @@
 #include "core/number.h"
 #include "core/value.h"
 
+/* How a value stands to a constant. Bits, so that "<=" is LESS | EQUAL, and "!=" is all but
+ * EQUAL. */
 enum relation {
     RELATION_LESS = 1,
     RELATION_EQUAL = 2,
@@ -25,12 +27,14 @@ enum relation {
 struct constant {
     struct value value;
     struct number number; /* of a NUMBER */
-    bool is_time;         /* a TEXT that names a time: */
-    int64_t time_us;      /* since 1970 */
+    bool is_time;         /* a TEXT that is a date or a date and time */
+    int64_t time_us;      /* of such a text: microseconds since 1970, UTC */
 };
 
+/* Takes the constant apart, once when the rule is compiled. Not for arrays and objects. */
 struct constant constant_make(struct value value);
 
+/* Compares as described above. A null or missing value is UNEQUAL to each constant. */
 enum relation compare_value(const struct value *value, const struct constant *constant);
 
 /* A text as a column of numbers would read it: white space around it is ignored. */

@@ -20,8 +20,8 @@
 struct condition {
     struct arena *arena; /* everything here lives in it */
     struct term *root;
-    bool uses_payload;
-    bool varies_by_row;
+    bool uses_payload;  /* cannot be decided before the payload is decoded */
+    bool varies_by_row; /* must be decided for each row of a message */
 };
 
 /* Does one of the expressions in the tree have the property? */
@@ -139,6 +139,7 @@ static bool is_like(struct slice text, struct slice pattern)
     return true;
 }
 
+/* Is the value equal to one of the constants? A null equals none. */
 static bool is_in(const struct term *term, const struct value *value)
 {
     assert(term->kind == TERM_IN && term->count > 0);

@@ -22,9 +22,11 @@
 
 struct condition;
 
+/* The three truth values of SQL: UNKNOWN comes from a comparison with null. */
 enum truth { TRUTH_FAILS, TRUTH_HOLDS, TRUTH_UNKNOWN };
 
-/* OUTCOME_REJECT with a message that points at the place, as expression_compile(). */
+/* Compiles one line of `where`. The caller frees *condition. OUTCOME_REJECT with a message that
+ * names the place in the text, as from expression_compile(). */
 enum outcome condition_compile(struct slice text, const struct scope *scope,
                                struct condition **condition, struct error *error) MUST_CHECK;
 void condition_free(struct condition *condition);

@@ -21,6 +21,7 @@
 
 enum { NESTING_MAX = 50, CONSTANTS_FIRST = 8 };
 
+/* An operator, or what people write for one in other languages. */
 struct comparison {
     const char *text;
     unsigned holds_for;  /* relations; 0: no operator */

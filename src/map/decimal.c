@@ -156,6 +156,7 @@ static char *put(char *out, const char *data, int length)
     return out + length;
 }
 
+/* Writes `count` zeros. */
 static char *put_zeros(char *out, int count)
 {
     assert(count >= 0);

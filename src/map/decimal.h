@@ -17,6 +17,7 @@
 #include "base/slice.h"
 #include "core/number.h"
 
+/* As many digits as unsigned __int128 holds without exception: 10^38 < 2^128. */
 #define DECIMAL_DIGITS_MAX 38
 
 struct decimal {
@@ -30,10 +31,12 @@ struct decimal {
  * "1500" is 15 × 10^2. */
 bool decimal_parse(struct slice text, struct decimal *decimal);
 
+/* Exact results. False when they have more than DECIMAL_DIGITS_MAX digits. */
 bool decimal_multiply(struct decimal left, struct decimal right, struct decimal *product);
 bool decimal_add(struct decimal left, struct decimal right, struct decimal *sum);
 
-/* Half away from zero, to `places` behind the point (may be negative). */
+/* Rounds to `places` digits after the point, a half away from zero as PostgreSQL's round(numeric):
+ * 2.5 → 3, -2.5 → -3. Negative places round to tens, hundreds, …: 149 → 100 with -2. */
 struct decimal decimal_round(struct decimal value, int places);
 
 /* To an integer: false when it has a fraction or does not fit. */

@@ -19,6 +19,7 @@
 #include "map/hints.h"
 #include "map/source.h"
 
+/* One filter of an expression, with the arguments that it has there. */
 struct filter_use {
     const struct filter *filter;
     struct filter_arguments arguments;

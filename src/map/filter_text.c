@@ -54,6 +54,7 @@ enum outcome filter_upper(struct value *value, const struct filter_call *call)
 
 /* --- parts ------------------------------------------------------------------------------------ */
 
+/* What `split` cuts at, and the part that it returns, from 0. */
 struct separator {
     struct slice text;
     int part; /* negative: from the end */
@@ -133,6 +134,7 @@ enum outcome filter_split(struct value *value, const struct filter_call *call)
 
 /* --- regular expressions ---------------------------------------------------------------------- */
 
+/* The arguments of `extract` and `replace`; `extract` has no replacement. */
 struct substitution {
     const struct regex *regex;
     struct slice replacement;

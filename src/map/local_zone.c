@@ -39,10 +39,11 @@ enum {
     EPOCH_2000_DAYS = 10957,
 };
 
+/* From this moment on local time has this offset. */
 struct change {
-    int64_t at; /* seconds since 1970, UTC */
-    int32_t offset;
-    bool daylight;
+    int64_t at;     /* seconds since 1970, UTC */
+    int32_t offset; /* seconds east of UTC */
+    bool daylight;  /* is it daylight saving time? */
 };
 
 struct local_zone {
@@ -132,6 +133,8 @@ struct rule_date {
     int32_t time; /* seconds of the local day */
 };
 
+/* The rule at the end of the file, a TZ string as in POSIX, for years beyond the file's list:
+ * "CET-1CEST,M3.5.0,M10.5.0/3". */
 struct rule {
     int32_t standard; /* seconds east */
     int32_t daylight;

@@ -18,6 +18,8 @@
 #include "core/value.h"
 #include "map/expression.h"
 
+/* Where the parsing of one text stands. All pointers are borrowed, but the arena becomes that of
+ * the result. */
 struct parser {
     struct slice text; /* well-formed UTF-8 without NUL */
     size_t at;         /* the next byte */

@@ -21,6 +21,7 @@ enum path_step_kind {
     PATH_ALL_ELEMENTS, /* [*] */
 };
 
+/* Lives in a parser's arena. */
 struct path_step {
     enum path_step_kind kind;
     struct slice name; /* of MEMBER */

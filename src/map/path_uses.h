@@ -28,6 +28,7 @@ enum path_root {
     PATH_FROM_LEVEL,   /* "$", "$^": the element `out` levels out; of all levels the payload */
 };
 
+/* One place that an expression looks at. */
 struct path_use {
     enum path_root root;
     unsigned out; /* of LEVEL: 0 is "$" */
@@ -44,6 +45,7 @@ struct path_uses {
     bool too_many;
 };
 
+/* Frees the list; the steps stay, for they are borrowed. */
 void path_uses_fini(struct path_uses *uses);
 void path_uses_add(struct path_uses *uses, const struct path_use *use);
 

@@ -28,6 +28,7 @@ struct regex;
 enum outcome regex_compile(struct slice pattern, struct arena *arena, const struct regex **regex,
                            size_t *at, struct error *error) MUST_CHECK;
 
+/* *matches: does a part of the text match? OUTCOME_REJECT beyond the bounds, see above. */
 enum outcome regex_matches(const struct regex *regex, struct slice text, bool *matches,
                            struct error *error) MUST_CHECK;
 

@@ -20,9 +20,9 @@
 enum { ITEMS_FIRST = 16 };
 
 struct row_source {
-    struct arena *arena; /* everything here lives in it */
-    struct slice text;
-    struct path_step *steps;
+    struct arena *arena;     /* everything here lives in it */
+    struct slice text;       /* as it was written, for messages */
+    struct path_step *steps; /* behind "$" */
 };
 
 /* [*] and .*: each of them makes rows of the parts of one node. */
@@ -97,6 +97,8 @@ size_t row_source_levels(const struct row_source *source)
 
 /* --- items ------------------------------------------------------------------------------------ */
 
+/* The items found so far. When `items` is full, a copy of twice the size takes its place; the old
+ * one stays in the arena until the message is done. */
 struct collector {
     const struct row_source *source;
     struct arena *arena;
@@ -106,7 +108,7 @@ struct collector {
     struct error *error;
 };
 
-/* Items are few or many: the array doubles. */
+/* Appends an item. The number of items is not known beforehand, so the array doubles. */
 static void add_item(struct collector *collector, const struct row_item *item)
 {
     assert(collector->count <= collector->capacity);
@@ -133,6 +135,7 @@ static enum outcome fail_kind(const struct collector *collector, const struct pa
                      step->kind == PATH_ALL_ELEMENTS ? "array" : "object");
 }
 
+/* Collects the items that the steps from `step` on lead to. */
 static enum outcome collect(struct collector *collector, const struct path_step *step,
                             struct row_item item);
 

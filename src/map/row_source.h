@@ -21,6 +21,7 @@
 struct row_source;
 struct path_step;
 
+/* One part of the payload that becomes a row. */
 struct row_item {
     const struct node *node; /* "$" */
     struct value key; /* "@key": TEXT name or NUMBER index (from 0) of the innermost wildcard */

@@ -21,7 +21,8 @@ enum source_kind {
     SOURCE_CONSTANT,
 };
 
-/* Lives in a parser's arena. */
+/* One source, taken apart: only the members for its kind mean something. Lives in a parser's
+ * arena. */
 struct source {
     enum source_kind kind;
     unsigned out; /* at least 1 for OUTER and KEY */
