@@ -20,7 +20,9 @@
 #include "mqtt/broker_options.h"
 #include "pg/pg_connection.h"
 
-/* Owns every string that its parts point to. */
+/* The whole configuration: an options struct for each stage, and the rules. Owns every text that
+ * its parts point to. Nothing changes it after config_load(): a reload makes a new one, and the old
+ * one is freed when no thread uses it. */
 struct config {
     const char *file; /* as it was named, so perhaps relative */
     struct broker_options broker;

@@ -254,6 +254,7 @@ static bool is_listen_address(const char *text)
         return false;
     }
     size_t length = (size_t) (colon - text);
+    /* "[::1]:9464": brackets keep the colons of an IPv6 address apart from the port's. */
     bool bracketed = length > 2 && text[0] == '[' && text[length - 1] == ']';
     return bracketed || strcspn(text, ":[] /") == length;
 }

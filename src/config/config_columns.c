@@ -150,6 +150,7 @@ void config_columns_read(struct config_reader *reader, const struct config_given
         one.value = config_setting_get_elem(given->value, (unsigned) i);
         one.place = config_tree_place(one.value);
         struct option_column *column = &(*list)[*count];
+        /* A member always has a name and stays in the list. An element without one is left out. */
         if (!is_list) {
             read_member(reader, &one, column);
         } else if (!read_element(reader, &one, column)) {

@@ -85,7 +85,7 @@ bool config_expand(struct buf *out, struct slice text, struct error *error)
             if (!expand_one(out, inside, error)) {
                 return false;
             }
-            assert(end != NULL);
+            assert(end != NULL); /* without "}" expand_one() fails: `inside` is empty */
             at += inside.length + 3;
         } else {
             buf_append_byte(out, (uint8_t) rest.data[0]);

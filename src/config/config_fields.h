@@ -15,6 +15,7 @@
 
 #include "config/settings.h"
 
+/* The C type of a member, and how the value of its setting is stored there. */
 enum field_kind {
     FIELD_TEXT,         /* const char * */
     FIELD_PATH,         /* const char *, a path from the folder of the configuration */
@@ -31,6 +32,7 @@ enum field_kind {
     FIELD_COLUMNS,      /* struct option_column * and size_t */
 };
 
+/* The member that one setting fills. */
 struct field {
     const char *path; /* of the setting: "rules.ack.topic" */
     enum field_kind kind;

@@ -21,6 +21,7 @@
 #include "config/config_source.h"
 #include "config/config_tree.h"
 
+/* Spaces for each group around a setting; the longest path of a setting is far shorter. */
 enum { INDENT = 2, PATH_BYTES_MAX = 128 };
 
 /* What is carried through the tree: the text to append to, and memory for paths. */
@@ -117,6 +118,7 @@ static void append_list(const struct writer *writer, const config_setting_t *lis
     buf_append_text(writer->out, ");\n");
 }
 
+/* Groups and members call each other: a group may hold groups. */
 static void append_group(const struct writer *writer, const config_setting_t *group,
                          const char *path, int indent);
 

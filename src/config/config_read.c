@@ -84,9 +84,9 @@ static const char *other_group(struct arena *arena, const char *name)
 static const char *foreign_setting(const char *path)
 {
     static const struct {
-        const char *group;
-        const char *names; /* each between spaces */
-        const char *remedy;
+        const char *group;  /* the beginning of the path */
+        const char *names;  /* each between spaces */
+        const char *remedy; /* what follows "unknown setting: " */
     } rows[] = {
         {"database.", " host port user username password dbname name database sslmode url ",
          "write conninfo = \"host=HOST dbname=DATABASE user=ROLE\", and password_file for the "

@@ -16,6 +16,7 @@
 /* The limit of PostgreSQL's names, although a rule's name is none: it is long enough. */
 enum { NAME_BYTES_MAX = 63 };
 
+/* For the message about a file without rules: it can be copied as it is. */
 #define SHORTEST_RULE \
     "rules = ( { name = \"archive\"; topic = \"#\"; table = \"archive\"; " \
     "columns = { topic = \"@topic\"; payload = \"@payload\"; }; } );"

@@ -18,6 +18,7 @@
 
 /* --- as JSON ---------------------------------------------------------------------------------- */
 
+/* Groups hold groups, and `rules` holds a list of them, so this calls itself through others. */
 static void append_members(struct buf *out, const char *group, const void *base,
                            const struct config *running);
 
@@ -255,7 +256,7 @@ static bool same_value(const struct setting *setting, const struct config *left,
     case FIELD_PATH:
         return same_text(*(const char *const *) (const void *) one,
                          *(const char *const *) (const void *) other);
-    case FIELD_TEXTS:
+    case FIELD_TEXTS: /* broker.url is the only setting of this kind */
         return same_texts(left->broker.urls, right->broker.urls, left->broker.url_count,
                           right->broker.url_count);
     case FIELD_INT:
@@ -263,7 +264,7 @@ static bool same_value(const struct setting *setting, const struct config *left,
         return memcmp(one, other, sizeof(int)) == 0;
     case FIELD_INT64:
         return memcmp(one, other, sizeof(int64_t)) == 0;
-    default:
+    default: /* FIELD_BOOL and FIELD_FIRST_CHOICE; the other kinds are only in rules */
         return memcmp(one, other, sizeof(bool)) == 0;
     }
 }

@@ -22,6 +22,7 @@
 #include "config/config_expand.h"
 #include "config/config_number.h"
 
+/* Bounds against a file that includes itself through symbolic links, and against a wrong file. */
 enum {
     INCLUDE_DEPTH_MAX = 10, /* libconfig's own limit */
     SOURCE_BYTES_MAX = 16 << 20,

@@ -20,6 +20,7 @@
 #include "base/problems.h"
 #include "base/slice.h"
 
+/* What a token is. Comments and white space are no tokens. */
 enum token_type {
     TOKEN_NAME,
     TOKEN_TEXT, /* with its quotes */
@@ -38,6 +39,7 @@ enum token_type {
     TOKEN_END, /* behind the last one */
 };
 
+/* One token; valid as long as its source. */
 struct token {
     enum token_type type;
     bool glued;            /* no space between it and the one before */
@@ -45,6 +47,7 @@ struct token {
     struct place place;    /* where it begins */
 };
 
+/* The tokens of a file and of all files that it includes, in their order. */
 struct config_source {
     struct arena *names;  /* borrowed: file names live here, as long as the configuration */
     struct arena *texts;  /* owned: what stood in the files */

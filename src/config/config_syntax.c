@@ -29,6 +29,7 @@
 /* How deep groups and lists may be nested; each level is a recursion. */
 enum { DEPTH_MAX = 32 };
 
+/* Where the parsing stands. All pointers are borrowed. */
 struct parser {
     struct config_syntax *syntax;
     const struct config_source *source;

@@ -33,6 +33,7 @@ struct config_syntax {
  * its second value is left out. */
 bool config_syntax_check(struct config_syntax *syntax, const struct config_source *source,
                          struct problems *problems);
+/* Frees the text and the nodes. */
 void config_syntax_fini(struct config_syntax *syntax);
 
 #endif

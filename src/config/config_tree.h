@@ -25,7 +25,8 @@ struct config_tree {
 void config_tree_init(struct config_tree *tree, struct arena *names);
 void config_tree_fini(struct config_tree *tree);
 
-/* Reads a file, or a text in memory; false with every reason in `problems`. */
+/* Reads a file, or a text in memory, into an empty tree. False: the tokens or their order are
+ * wrong, and the reason is in `problems`. */
 bool config_tree_load(struct config_tree *tree, const char *file, struct problems *problems);
 bool config_tree_parse(struct config_tree *tree, struct slice text, struct problems *problems);
 

@@ -249,7 +249,8 @@ static void read_one_text(struct config_reader *reader, const struct config_give
     if (text == NULL) {
         return;
     }
-    /* "${NAME:-}" with nothing in the environment leaves an optional text out. */
+    /* An optional text that is empty, such as "${NAME:-}" without the variable, counts as not
+     * given: the member stays NULL. */
     bool left_out = text[0] == '\0' && given->setting->default_value == NULL;
     if (kind == FIELD_OPTION) {
         *(struct option_text *) member = (struct option_text){text, given->place};

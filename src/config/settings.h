@@ -14,15 +14,16 @@
 
 #include "base/buf.h"
 
+/* How a value is written, and so how it is read and which messages are printed about it. */
 enum setting_type {
     SETTING_TEXT,
     SETTING_TEXTS, /* a text or a list of texts; with `choices` each is one of them */
     SETTING_INTEGER,
     SETTING_BOOLEAN,
-    SETTING_DURATION,
-    SETTING_SYNC, /* a duration, "always" or "never" */
-    SETTING_SIZE,
-    SETTING_CHOICE, /* one of `choices` */
+    SETTING_DURATION, /* "30s"; stored in ms */
+    SETTING_SYNC,     /* a duration, "always" or "never" */
+    SETTING_SIZE,     /* "8MB"; stored in bytes, with powers of 1024 */
+    SETTING_CHOICE,   /* one of `choices` */
     SETTING_EXPRESSION,
     SETTING_EXPRESSIONS, /* an expression or a list of them */
     SETTING_COLUMNS,     /* a group name = expression, or a list of { name, value } */
@@ -45,6 +46,7 @@ struct setting {
     bool in_sample; /* is in force in the sample and not commented out */
 };
 
+/* In the order of the sample configuration. A group stands before its members. */
 extern const struct setting settings[];
 extern const size_t setting_count;
 

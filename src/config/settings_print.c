@@ -71,6 +71,7 @@ static void append_row(struct buf *out, const struct setting *setting)
     buf_fini(&range);
 }
 
+/* The widths of the columns are those of their longest cells. */
 void settings_append_table(struct buf *out)
 {
     append_padded(out, "SETTING", 26);

@@ -1,6 +1,6 @@
 /*
- * settings_table: all settings. Their order is that of the sample and of the reference page; a
- * group's row stands before those of its members.
+ * settings_table: all settings. The sample and the reference page have them in this order. A row
+ * for a group must stand before the rows of its members.
  *
  * SPDX-License-Identifier: MIT
  */
