@@ -1,10 +1,15 @@
 /*
  * ahead: builds the next batch while the server works on this one.
  *
- * In the loader's own thread, a little at a time, whenever that would wait for the server
- * (pg_meanwhile()). It pays with a backlog alone; else the next batch should wait for what arrives
- * meanwhile. Between ahead_begin() and ahead_take() all that the builder borrows may be read, not
- * changed.
+ * Building runs in the loader's own thread, in small steps, while the connection waits for the
+ * server (pg_meanwhile()):
+ *
+ *   server   │ stores batch 1      │ stores batch 2      │
+ *   loader   │ builds batch 2      │ builds batch 3      │
+ *
+ * This is worth it only with a backlog. Without one, the next batch would be closed early and
+ * small; it is better to wait for the messages that arrive meanwhile. Between ahead_begin() and
+ * ahead_take(), nothing that the builder borrows may be changed.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -77,6 +77,7 @@ struct batch_builder {
     struct dead_letter_origin origin;
 };
 
+/* `rule_count` is the ruleset's: a batch serves one ruleset only. */
 struct batch *batch_new(size_t rule_count);
 void batch_free(struct batch *batch);
 

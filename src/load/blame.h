@@ -55,8 +55,9 @@ struct blame_tally {
 enum blame_fate {
     BLAME_NOTHING, /* no message of the rule was refused */
     BLAME_REJECT,  /* those that were refused are dead letters */
-    BLAME_PARK,    /* the rule; those refused for their data are dead letters */
-    BLAME_HOLD,    /* likewise */
+    /* The rule is set aside; messages that were refused for their data are dead letters. */
+    BLAME_PARK,
+    BLAME_HOLD,
 };
 
 /* Pure. `letters`: the messages have waited as parked letters before. */

@@ -30,11 +30,12 @@ struct loader;
 /* Starts the thread; it begins to connect. Borrows the ruleset until another one is in use. */
 struct loader *loader_start(const struct loader_options *options, const struct ruleset *ruleset);
 
-/* Are we the only process that stores for this client? Until it is known no message should be taken
- * from the broker. */
+/* Is this the only process that stores for this client_id? While UNKNOWN, no message should be
+ * taken from the broker: it would be acknowledged and then lie in the journal of a process that
+ * ends. */
 enum loader_identity {
     LOADER_IDENTITY_UNKNOWN, /* the database has not answered yet */
-    LOADER_IDENTITY_OURS,
+    LOADER_IDENTITY_OURS,    /* this process was told so once; kept while the database is away */
     /* The database can't be asked; meanwhile the journal takes messages. */
     LOADER_IDENTITY_UNREACHABLE,
     LOADER_IDENTITY_TAKEN, /* another process stores; this one is about to stop with exit code 4 */

@@ -1,6 +1,11 @@
 /*
  * loader_heal: stores what a parked rule put aside, portion by portion, between batches.
  *
+ * Letters are stored in the order of their ids, the order in which their messages came. While some
+ * are left, new messages of the rule become parked letters too, so that none of them overtakes an
+ * older one. Each turn stores more letters than the last batch added, so healing comes to an end
+ * under live traffic, too.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_LOAD_LOADER_HEAL_H

@@ -8,8 +8,9 @@
 
 #include "load/loader_state.h"
 
-/* After anything but STORE_DONE: waits, disconnects or stops as it must be, and puts the reader
- * back. */
+/* Carries out the remedy: pauses, disconnects or stops the process. Afterwards the reader stands
+ * at the first message that is not stored, or the connection is closed. `result` is not
+ * STORE_DONE. */
 void loader_trouble(struct loader *loader, enum store_result result,
                     const struct pg_failure *failure);
 

@@ -83,7 +83,8 @@ bool mapper_learn(struct mapper *mapper, const struct message *message, struct m
 bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_t now_us,
                     struct ack *ack);
 
-/* Nothing of the message last mapped is needed any more: gives back what a large one took. */
+/* The caller needs nothing of the message last mapped any more. Gives back the memory that a large
+ * message took; what mapper_map_found() returned is not valid any more. */
 void mapper_forget(struct mapper *mapper);
 
 /* Memory for what belongs to the message last mapped (acknowledgments). */

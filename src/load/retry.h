@@ -3,8 +3,15 @@
  * again, for `retry_for`, and for `dead-letters retry`.
  *
  * The transaction that stores a letter's rows also deletes the letter. A letter that fails again
- * stays, with the new reason. So a retry that is killed at any instant has stored each letter once
- * or not at all.
+ * stays, with the new reason. So a retry that is killed at any instant has stored each letter
+ * once or not at all.
+ *
+ *   begin                           with a lock_timeout
+ *   lock letters; read them         of one rule, in the order of their ids
+ *   rows; NOTIFY                    refused: load/blame finds the letters that are to blame
+ *   delete or update letters
+ *   move progress to where it is    only with acknowledgments: gives the outbox its mark
+ *   commit
  *
  * SPDX-License-Identifier: MIT
  */

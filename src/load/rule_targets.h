@@ -20,7 +20,17 @@
 #include "pg/target.h"
 #include "row/row_plan.h"
 
-/* Messages of a rule that is PARKED, HELD, HEALING or RESUMING are set aside as parked letters. */
+/*
+ * Messages of a rule that is PARKED, HELD, HEALING or RESUMING are set aside as parked letters.
+ *
+ *   UNREAD ──read──▶ WORKS ──table does not fit──▶ PARKED ──look: fits──▶ HEALING ──unpark──▶ WORKS
+ *                      └──takes no rows now──────▶ HELD ────look: fits──▶ RESUMING ─unpark──▶ WORKS
+ *
+ * A refusal in HEALING or RESUMING leads back to PARKED or HELD. A read that finds letters parked
+ * by an earlier process makes the rule HEALING instead of WORKS. The two ways differ in patience:
+ * what is held is retried with short timeouts, so that a table that is still locked does not stop
+ * the others.
+ */
 enum rule_state {
     RULE_UNREAD,   /* the catalog was not read yet; rule_targets_read() ends it */
     RULE_WORKS,    /* rows go to the table; rule_targets_park() and _hold() end it */
@@ -72,22 +82,23 @@ void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *
 void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate);
 
-/* A held rule's letters are tried again at once: fewer of them, or without the one that was in the
- * way. */
+/* Makes a held rule RESUMING at once, without a look at its table. For a caller that tries fewer
+ * letters next time, or has rejected the letter that was in the way. */
 void rule_targets_resume(struct rule_targets *targets, unsigned rule);
 
-/* A portion of this rule's letters brought nothing, and its one letter alone is in the way: how
- * often in a row? */
+/* Counts a portion of one single letter that failed for a reason that may pass; returns how many
+ * such portions there were in a row. */
 unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule);
 
-/* A message of this rule was refused alone, with an SQLSTATE that speaks of the table. */
+/* Counts a message that was refused while it was the rule's only one, for a reason that is about
+ * the table (BLAME_RULE). */
 void rule_targets_refused_alone(struct rule_targets *targets, unsigned rule);
 
-/* Rows of this rule are stored. */
+/* Rows of this rule are committed: the two counts above begin anew. */
 void rule_targets_stored(struct rule_targets *targets, unsigned rule);
 
-/* Each in its turn: the next rule that is parked and whose time to look has come (or that is
- * healing), or -1. */
+/* The next rule that is healing, or is parked and due for a look; -1 when there is none. Rules take
+ * turns, so that one with many letters does not keep the others waiting. */
 int rule_targets_due(struct rule_targets *targets);
 
 /* Milliseconds until rule_targets_due() may have something, -1 = nothing is parked. */
@@ -97,12 +108,13 @@ int64_t rule_targets_wait(const struct rule_targets *targets);
 enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connection *connection,
                                unsigned rule, struct pg_failure *failure) MUST_CHECK;
 
-/* No letter of it is left to be stored: rows go straight to the table again, unless another session
- * still holds some. */
+/* The rule has no letter left that can be stored: its rows go straight to the table again. When
+ * another session holds some of its letters, the rule stays set aside, and is due again soon. */
 enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connection *connection,
                                  unsigned rule, struct pg_failure *failure) MUST_CHECK;
 
-/* Has this rule's table another shape than the one that we go by? Then the new one is taken. */
+/* Reads this rule's table again. *changed: its shape is another one than before, and is used from
+ * now on; or the table does not work any more, and the rule is parked. */
 enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,
                                   unsigned rule, bool *changed,
                                   struct pg_failure *failure) MUST_CHECK;

@@ -194,6 +194,8 @@ static void add_place(struct statements *statements, struct store_place place)
     statements->places[statements->place_count++] = place;
 }
 
+/* Both ways to queue a statement without values. Each adds exactly one place, the invariant of
+ * statements.h. */
 static void add_step(struct statements *statements, const char *sql, struct store_place place)
 {
     assert(statements->segment == SEGMENT_STEPS);

@@ -1,5 +1,18 @@
 /*
- * trouble: what to do after a batch that was not stored. Pure.
+ * trouble: what to do after a batch that was not stored. Pure: the loader acts.
+ *
+ *   result          remedy                              besides
+ *   --------------  ----------------------------------  ----------------------------------------
+ *   STORE_LOST      reconnect                           from the second loss on a quarter of the
+ *                                                       batch, tried row by row; in the end the
+ *                                                       message is given up
+ *   STORE_STALE     reconnect, which reads `progress`
+ *   STORE_AGAIN     again
+ *   STORE_SOON      pause; from the fourth in a row: wait   deadlocks and the like
+ *   STORE_SMALLER   again, with half of the batch       one message alone: wait
+ *   STORE_WAIT      wait, or see to the bridge's tables     while draining: abandon
+ *   STORE_ACKS      wait for the broker                 while draining: abandon
+ *   STORE_DISK      stop the process
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,9 +27,9 @@
 struct trouble_history {
     size_t messages; /* of the batch */
     bool stopping;   /* the service drains: what can't be stored at once stays in the journal */
-    unsigned soon;   /* STORE_SOON in a row, this one among them */
-    unsigned losses; /* of the connection with batches that begin at the same message, likewise */
-    unsigned alone;  /* of these, while that message alone was tried without COMMIT */
+    unsigned soon;   /* STORE_SOON in a row, this one counted */
+    unsigned losses; /* of the connection, with batches that begin at the same message */
+    unsigned alone;  /* losses in a row during the trial of a batch of one message */
 };
 
 enum remedy_act {
@@ -41,6 +54,8 @@ struct remedy {
     unsigned small_batches; /* to store before batches grow again; 0 = at once */
 };
 
+/* `history` has this trouble counted in already. What the loader does with batches that are
+ * stored is no business of this function: STORE_DONE gives REMEDY_NONE. */
 struct remedy trouble_remedy(enum store_result result, const struct pg_failure *failure,
                              const struct trouble_history *history);
 

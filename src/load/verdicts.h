@@ -40,9 +40,12 @@ struct verdicts {
 void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule,
                   const struct refused *refused);
 
-/* NULL when there is none. */
+/* The verdict for this message under this rule; NULL when there is none. Valid until the list
+ * changes. */
 const struct verdict_row *verdicts_find(const struct verdicts *verdicts, uint64_t sequence,
                                         unsigned rule);
+
+/* Forgets all; reset keeps the memory of the list for the next verdicts. */
 void verdicts_reset(struct verdicts *verdicts);
 void verdicts_fini(struct verdicts *verdicts);
 
