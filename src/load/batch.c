@@ -314,7 +314,7 @@ static void add_mapped(struct batch *batch, const struct batch_builder *builder,
 }
 
 /* A subscription that covers several rules brings topics that none of them asks for. Only a topic
- * that no subscription of today brings is worth a word: the broker has queued it for rules of
+ * that no subscription of today brings is told: the broker has queued it for the rules of
  * before. */
 static void note_unmatched(struct batch *batch, const struct batch_builder *builder,
                            const struct message *message)

@@ -57,7 +57,7 @@ struct batch {
     struct health_reject rejects[HEALTH_REJECTS_MAX]; /* the first of them, to tell people */
     size_t reject_count;                              /* all of them */
     uint64_t unmatched;                               /* messages that no rule's topic matches */
-    char first_unmatched[BATCH_TOPIC_MAX];            /* "": none is worth a word */
+    char first_unmatched[BATCH_TOPIC_MAX];            /* "": no topic is to be told */
     struct gap *gaps;                                 /* their causes are constants of batch.c */
     size_t gap_count;
     size_t gap_capacity;

@@ -18,7 +18,7 @@ enum blame_kind blame_kind_of(const struct pg_failure *failure)
         return BLAME_ROW;
     case SQL_RULE:
     case SQL_RECONNECT:  /* an ERROR came over our own connection, which lives: a foreign table's */
-    case SQL_READ_WRITE: /* likewise: our own server has just moved the progress */
+    case SQL_READ_WRITE: /* a foreign table's, too: our own server has just moved the progress */
     case SQL_STOP:
         return BLAME_RULE;
     case SQL_RETRY:

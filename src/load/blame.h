@@ -64,7 +64,7 @@ enum blame_fate {
 enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters);
 
 /* After store_batch() or retry_letters() has been rolled back. STORE_AGAIN when something was
- * learned: verdicts, parked or held rules, another shape of a table; else what to do. */
+ * learned: verdicts, parked or held rules, another shape of a table; otherwise what to do. */
 enum store_result blame(const struct store *store, const struct batch *batch,
                         struct store_failure *failure) MUST_CHECK;
 

@@ -10,7 +10,7 @@
 #include "base/stop.h"
 #include "load/blame.h"
 
-#define ACKS_PATIENCE_MS 200 /* then it is worth a word */
+#define ACKS_PATIENCE_MS 200 /* a longer wait is told in the log */
 #define ACKS_WAIT_MS 5000    /* then it is tried again, to be told that it goes on */
 
 /* The database is well again when a batch was stored, not before: see batch_committed(). */

@@ -42,7 +42,8 @@ void row_runs_reset(struct row_runs *runs)
     runs->count = 0;
 }
 
-/* The table's last run when it is one of this write, else a new one. */
+/* The run that this write's next extent belongs to: the table's last run when that one is of the
+ * same write, otherwise a new one. */
 static struct run *run_for(struct row_runs *runs, struct run_place place)
 {
     size_t last = runs->last[place.table];

@@ -193,7 +193,7 @@ void rule_targets_stored(struct rule_targets *targets, unsigned rule)
     targets->list[rule].futile = 0;
 }
 
-/* Do both rules write the same rows in the same way? The text of INSERT has all of it. */
+/* Do both rules write a table in the same way? The text of INSERT tells: it names all columns. */
 static bool write_alike(const struct rule_target *left, const struct rule_target *right)
 {
     assert(left->target != NULL && right->target != NULL);

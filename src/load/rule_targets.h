@@ -37,7 +37,7 @@ enum rule_state {
     RULE_PARKED,   /* the table does not fit; rule_targets_look() makes it HEALING when it does */
     RULE_HELD,     /* the table takes no rows now; rule_targets_look() makes it RESUMING */
     RULE_HEALING,  /* its parked letters are being stored; rule_targets_unpark() makes it WORKS */
-    RULE_RESUMING, /* likewise behind HELD: locks are hardly waited for */
+    RULE_RESUMING, /* like HEALING, behind HELD, and with short timeouts */
 };
 
 struct rule_target {

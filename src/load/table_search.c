@@ -130,8 +130,6 @@ static enum outcome find_again(struct pg_connection *connection, struct table_se
     return outcome;
 }
 
-/* Finds the tables of these rules, making those that are to be made; table_search_free() when it
- * has failed, too. */
 enum outcome table_search_run(struct pg_connection *connection, struct table_search *search,
                               struct pg_failure *failure)
 {

@@ -1,17 +1,17 @@
 /*
  * trouble: what to do after a batch that was not stored. Pure: the loader acts.
  *
- *   result          remedy                              besides
- *   --------------  ----------------------------------  ----------------------------------------
- *   STORE_LOST      reconnect                           from the second loss on a quarter of the
- *                                                       batch, tried row by row; in the end the
- *                                                       message is given up
+ *   result          remedy                            besides
+ *   --------------  --------------------------------  --------------------------------------------
+ *   STORE_LOST      reconnect                         from the second loss on: a quarter of the
+ *                                                     batch, tried row by row; a message alone is
+ *                                                     given up in the end
  *   STORE_STALE     reconnect, which reads `progress`
  *   STORE_AGAIN     again
- *   STORE_SOON      pause; from the fourth in a row: wait   deadlocks and the like
- *   STORE_SMALLER   again, with half of the batch       one message alone: wait
- *   STORE_WAIT      wait, or see to the bridge's tables     while draining: abandon
- *   STORE_ACKS      wait for the broker                 while draining: abandon
+ *   STORE_SOON      pause                             from the fourth in a row on: wait
+ *   STORE_SMALLER   again, with half of the batch     one message alone: wait
+ *   STORE_WAIT      wait, or see to our own tables    while draining: abandon
+ *   STORE_ACKS      wait for the broker               while draining: abandon
  *   STORE_DISK      stop the process
  *
  * SPDX-License-Identifier: MIT

@@ -31,7 +31,7 @@ enum key_state {
 struct key {
     char *path;       /* owned */
     char *expression; /* owned; NULL unless it may become a column */
-    const char *type; /* likewise; a constant */
+    const char *type; /* a constant; NULL unless it may become a column */
     enum key_state state;
     int64_t due_ms; /* of WANTED: monotonic */
 };

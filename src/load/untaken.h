@@ -26,7 +26,7 @@ void untaken_look(struct untaken *untaken, const struct mapped *mapped);
 struct untaken_column {
     const struct rule *rule;
     const char *path;       /* "pos.lon"; owned by untaken */
-    const char *expression; /* "$.pos.lon"; likewise */
+    const char *expression; /* "$.pos.lon"; owned by untaken */
     const char *type;       /* as SQL writes it; a constant */
 };
 
