@@ -71,7 +71,7 @@ static void append_row(struct buf *out, const struct setting *setting)
     buf_fini(&range);
 }
 
-/* The widths of the columns are those of their longest cells. */
+/* The widths are in characters. A longer cell moves the rest of its line to the right. */
 void settings_append_table(struct buf *out)
 {
     append_padded(out, "SETTING", 26);

@@ -22,7 +22,8 @@
 
 struct condition;
 
-/* The three truth values of SQL: UNKNOWN comes from a comparison with null. */
+/* Whether a condition holds. UNKNOWN only before the payload is decoded: a part of the condition
+ * needs the payload. A comparison with null is not UNKNOWN as it would be in SQL: it fails. */
 enum truth { TRUTH_FAILS, TRUTH_HOLDS, TRUTH_UNKNOWN };
 
 /* Compiles one line of `where`. The caller frees *condition. OUTCOME_REJECT with a message that
