@@ -155,8 +155,8 @@ static bool is_final(enum blame_fate fate, const struct pg_failure *failure)
     return fate == BLAME_REJECT || blame_kind_of(failure) == BLAME_ROW;
 }
 
-/* How many messages before were refused alone; as many as it takes where the catalog says that no
- * row of the rule can pass. */
+/* How many messages in a row were refused alone before this one. BLAME_ALONE_MAX when the catalog
+ * already says that no row of the rule can pass: then the first message is proof enough. */
 static unsigned refused_alone(const struct store *store, unsigned rule)
 {
     const struct rule_target *target = rule_targets_get(store->targets, rule);
@@ -337,9 +337,10 @@ bool blame_message(const struct store *store, const struct batch *batch,
     return store->verdicts->count > known;
 }
 
-/* Data that the bridge's own tables refuse: a trigger, a constraint or a missing partition that
- * somebody has added. Halving leaves the other messages; for the last one the reason must be put
- * right by a person, since its dead letter is what can't be stored. */
+/* One of the bridge's own tables refuses data: somebody has added a trigger or a constraint to
+ * it, or a partition is missing. Halving the batch stores the other messages and finds the one
+ * that is refused. That one can't become a dead letter, for the dead letter itself may be what is
+ * refused: a person must put the table right, and the loader waits. */
 static enum store_result own_tables(const struct batch *batch, struct store_failure *failure)
 {
     struct pg_failure named;

@@ -12,8 +12,9 @@
 #include "pg/progress.h"
 
 /*
- * Moves to the database's position. The books follow: the difference counts as processed when it
- * lies ahead in this process (a COMMIT whose answer was lost), else as waiting at the start.
+ * Moves to the database's position and books the difference. A move forward in this process means a
+ * COMMIT whose answer was lost: its messages count as processed. Any other move changes how many
+ * messages waited at the start.
  */
 static enum outcome seek_stored(struct loader *loader, uint64_t position, struct error *error)
 {

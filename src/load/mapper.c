@@ -264,7 +264,8 @@ static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
     return believe_times(rule, subject->message, datums, columns, error);
 }
 
-/* `rows` with "$$" or @payload in each of them make much of little. */
+/* A small payload can become many large rows, when `rows` has many items and each row takes the
+ * whole payload ("$$" or @payload). */
 static void reject_size(struct mapper *mapper, struct mapped *mapped, size_t count)
 {
     struct error error;

@@ -45,7 +45,7 @@ bool rule_targets_healing(const struct rule_targets *targets, unsigned rule)
     return targets->list[rule].state == RULE_HEALING || targets->list[rule].state == RULE_RESUMING;
 }
 
-/* What a rule that is set aside becomes when its letters can be stored, and when they can't. */
+/* The state of a rule that is set aside, when its letters can be stored, and when they can't. */
 static enum rule_state healing(enum rule_state state)
 {
     return state == RULE_HELD || state == RULE_RESUMING ? RULE_RESUMING : RULE_HEALING;
@@ -269,8 +269,8 @@ static bool is_usable(const struct rule *rule, const struct pg_found *found, str
     return false;
 }
 
-/* The rule goes by what was found from now on (NULL: it has SQL of its own). False when it can't
- * work, with the reason in *error. */
+/* From now on the rule writes to the table that was found (NULL: it has SQL of its own). False when
+ * the rule can't work, with the reason in *error. */
 static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_found *found,
                       struct error *error)
 {

@@ -88,14 +88,15 @@ enum store_result store_prepare_acks(const struct store *store, const struct bat
                                      const struct outbox_mark *mark,
                                      struct pg_failure *failure) MUST_CHECK;
 
-/* After COMMIT was answered: rules whose rows it has stored work. */
+/* After COMMIT was answered: tells rule_targets which rules have stored rows. */
 void store_rows_committed(const struct store *store, const struct batch *batch);
 
-/* After COMMIT was answered, and after a rollback that is certain. */
+/* Publishes the acknowledgments, after COMMIT was answered; or drops them, after a rollback. When
+ * nobody knows which of the two it was, neither is called: outbox_settle() decides later. */
 void store_release_acks(const struct store *store);
 void store_drop_acks(const struct store *store);
 
-/* ROLLBACK; a connection that does not even take that is closed. */
+/* ROLLBACK. A connection that fails at that is closed, which rolls back, too. */
 void store_rollback(const struct store *store);
 
 #endif

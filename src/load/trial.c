@@ -155,7 +155,8 @@ static enum outcome try_by_steps(const struct trial *trial, struct window *windo
     return outcome;
 }
 
-/* SQL that needs a temporary table has statements that depend on each other's end. */
+/* SQL of a rule that needs a temporary table: its statements depend on each other, so they can't be
+ * sent as steps of one message. */
 static enum outcome try_by_table(const struct trial *trial, struct chunk *chunk,
                                  struct pg_failure *failure)
 {
@@ -271,7 +272,7 @@ static bool split_failed(struct window *window)
     return any;
 }
 
-/* Takes the name of the first column whose probe fails with the same words. */
+/* Takes the name of the first column whose probe fails with the same message as the row did. */
 static void take_column(struct pg_failure *failure, const struct target_probes *probes,
                         const struct pg_steps *steps)
 {
@@ -284,7 +285,8 @@ static void take_column(struct pg_failure *failure, const struct target_probes *
     }
 }
 
-/* INSERT does not say which column's value it could not read: each is read by itself. */
+/* INSERT does not say which column's value it could not read. So each column's value is read by a
+ * statement of its own, the probe; the one that fails names the column. */
 static enum outcome name_column(const struct trial *trial, struct chunk *chunk,
                                 struct pg_failure *failure)
 {
@@ -344,7 +346,8 @@ static void take_refusals(struct trial *trial, const struct window *window)
     }
 }
 
-/* What was cut off ends before the first chunk that nobody has looked into. */
+/* The window was cut off. Only messages before the first failed chunk that was not split are
+ * judged: behind it nobody knows which message failed. */
 static void drop_unsplit(struct window *window)
 {
     size_t count = 0;
@@ -405,7 +408,8 @@ enum outcome trial_run(struct trial *trial, struct pg_failure *failure)
     return outcome;
 }
 
-/* Rows that come later can satisfy a constraint, and nothing else. */
+/* Rows that are stored later can satisfy a constraint (SQLSTATE class 23). No other refusal changes
+ * by them. */
 static bool may_be_met(const struct refusal *refusal)
 {
     return strncmp(refusal->failure.sqlstate, "23", 2) == 0;

@@ -78,7 +78,8 @@ void untaken_free(struct untaken *untaken)
     free(untaken);
 }
 
-/* Names that the format gives, such as "measurement" of Influx lines, are nobody's loss. */
+/* Names that the format itself gives, such as "measurement" of Influx lines, are not reported:
+ * nobody has forgotten a column for them. */
 static bool is_of_interest(const struct rule *rule, const struct untaken_key *key)
 {
     return !rule->decoder->names_fixed || (key->in_row && strchr(key->path, '.') != NULL);

@@ -2,8 +2,9 @@
  * verdicts: what PostgreSQL has refused of the batch that is being stored: which message under
  * which rule, and why.
  *
- * Mapping is pure, so it gives the same rows each time; a verdict found by isolation is remembered
- * here and overrides it when the batch is built again. Forgotten once the batch is committed.
+ * The mapper is pure and gives the same rows each time. So a verdict that load/blame has found is
+ * kept here, and counts more than the mapper's rows when the batch is built again. Once the batch
+ * is committed, all verdicts are forgotten.
  *
  * SPDX-License-Identifier: MIT
  */
