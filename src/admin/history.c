@@ -27,7 +27,7 @@
  *   snapshots  one in five minutes, of an hour: what each rule had rejected by then
  */
 
-/* What each rule had rejected at some moment. */
+/* Each rule's counter of rejected messages at one moment, for the difference of two moments. */
 struct snapshot {
     int64_t *rejected; /* owned; by the rule's number */
     int count;

@@ -98,8 +98,9 @@ static unsigned check_claim(const struct http_actions *actions, struct MHD_Conne
     return status;
 }
 
-/* What libmicrohttpd gives is valid only within its callback, so the action has copies. The pool of
- * a connection (CONNECTION_BYTES_MAX in http_server.c) bounds them. */
+/* A new action with copies of its arguments: libmicrohttpd's strings are valid only within its
+ * callback. The memory pool of the connection (CONNECTION_BYTES_MAX in http_server.c) bounds
+ * their length. */
 static struct action *read_head(struct MHD_Connection *connection, const char *url)
 {
     struct action *action = memory_alloc(sizeof(*action));
@@ -114,7 +115,8 @@ static struct action *read_head(struct MHD_Connection *connection, const char *u
     return action;
 }
 
-/* What is refused by its head stays refused; its body is thrown away. */
+/* Refuses a request that its head already condemns: no token, a wrong method, another origin.
+ * The refusal stays; the body is read and thrown away. */
 static void check_head(struct http_actions *actions, struct MHD_Connection *connection,
                        const char *method, struct action *action)
 {
@@ -188,12 +190,12 @@ static void submit(struct http_actions *actions, struct MHD_Connection *connecti
     action_queue_submit(actions->queue, action);
 }
 
-/* Who acted is not known: a token has no name. The log tells what was done and when. */
+/* Logs what was done and when. The log cannot name the person: a token has no name. */
 static void log_action(const struct action *action)
 {
     const char *rule = action->arguments[ACTION_RULE], *id = action->arguments[ACTION_ID];
 
-    /* A tapped rule is asked for once a second. */
+    /* `mqtt2pg tap` asks once a second: a line each time would fill the log. */
     if (action->done == NULL || strcmp(action->name, "tap") == 0) {
         return;
     }

@@ -88,7 +88,7 @@ static void format(char text[HTTP_ADDRESS_TEXT_MAX], const char *host, const cha
              host[0] == '\0' ? "*" : host, brackets ? "]" : "", port);
 }
 
-/* What a person can do about it. */
+/* What a person can do about this errno. */
 static const char *advice(int failure)
 {
     switch (failure) {

@@ -59,7 +59,8 @@ void http_connections_opened(struct http_connections *connections, int fd, int64
     pthread_mutex_unlock(&connections->mutex);
 }
 
-/* Where it stands, or `count`; the mutex is held. */
+/* The index of this descriptor in the list, or `count` when it is not there. The caller holds
+ * the mutex. */
 static size_t find(const struct http_connections *connections, int fd)
 {
     size_t at = 0;

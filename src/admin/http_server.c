@@ -182,7 +182,8 @@ static enum MHD_Result refuse_method(struct MHD_Connection *connection)
     return http_answer_send(connection, &answer);
 }
 
-/* What *state of a request for a page is: of an action it is the action. */
+/* For a page, *state points here once the head of the request was read. For an action it points
+ * to the action. */
 static char head_is_read;
 
 static enum MHD_Result answer_request(void *context, struct MHD_Connection *connection,

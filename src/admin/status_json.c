@@ -375,8 +375,8 @@ static void collect_rules(struct summary_facts *facts, struct health_rule *first
     facts->topic = first->topic;
 }
 
-/* The same sentence for the page, for `mqtt2pg status` and for programs: nobody decides it
- * again. */
+/* The sentence on top of the status. It is made here only: the page, `mqtt2pg status` and
+ * programs show the same. */
 static void append_summary(struct buf *out, struct history *history)
 {
     struct health_rule first = {.topic = ""};

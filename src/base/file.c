@@ -14,7 +14,8 @@
 #include "base/fault.h"
 #include "base/memory.h"
 
-/* What becomes better when somebody makes room, and what does not. */
+/* OUTCOME_RETRY for a full disk, a quota or a limit on file size: the next attempt works once
+ * somebody has made room. Any other errno stays: OUTCOME_FATAL. */
 static enum outcome outcome_of_errno(void)
 {
     return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? OUTCOME_RETRY : OUTCOME_FATAL;

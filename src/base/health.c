@@ -30,7 +30,7 @@ static struct health_unmatched unmatched;
 static int64_t letters_waiting = -1;
 static bool payloads_shown;
 
-/* What is kept of each rule: until the process ends. */
+/* What health keeps about each rule, until the process ends. */
 struct rule_health {
     char name[64];               /* names count as far as it keeps them */
     struct health_reject last;   /* the newest; at_us = 0: none */
@@ -54,7 +54,8 @@ static void text_set(char *to, size_t size, struct slice text)
     to[length] = '\0';
 }
 
-/* What of a reason may be told. The caller has the mutex. */
+/* How many bytes of a reason may be shown: without payloads only those in front of
+ * HEALTH_DETAIL. The caller has the mutex. */
 static size_t told_length(const char *reason)
 {
     const char *detail = payloads_shown ? NULL : strstr(reason, HEALTH_DETAIL);

@@ -15,7 +15,7 @@ static _Noreturn void memory_exhausted(size_t size)
     char line[80];
     int length = snprintf(line, sizeof(line), "mqtt2pg: out of memory (%zu bytes)\n", size);
     if (write(STDERR_FILENO, line, (size_t) length) < 0) {
-        /* There is nowhere left to say it. */
+        /* Standard error is gone too: nobody can be told. */
     }
     abort();
 }

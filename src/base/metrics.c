@@ -301,7 +301,8 @@ static void write_histogram(struct buf *out, enum histogram histogram)
                (unsigned long long) total);
 }
 
-/* As Prometheus names them: a counter ends in "_total", what does not is a gauge. */
+/* Prometheus' rule of naming: a counter's name ends in "_total". All other metrics of rules are
+ * gauges. */
 static const char *rule_metric_type(int metric)
 {
     const char *ending = strrchr(rule_metrics[metric].name, '_');

@@ -45,7 +45,8 @@ enum outcome error_errno(struct error *error, enum outcome outcome, const char *
     return outcome;
 }
 
-/* What comes first stays when the whole is too long: it says where, and the log has the rest. */
+/* A text that gets too long is cut at its end. The prefix, which says where the error happened,
+ * stays. */
 void error_prefix(struct error *error, const char *format, ...)
 {
     if (error == NULL) {

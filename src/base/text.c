@@ -358,7 +358,8 @@ const char *text_suggest(struct slice word, const char *const *words, size_t cou
             continue;
         }
         size_t distance = edit_distance(word, other);
-        /* Of two that are as near, the longer: a letter is forgotten sooner than mistaken. */
+        /* Of two words at the same distance take the longer one: leaving a letter out is a more
+         * frequent slip than typing a wrong one. */
         if (distance < best_distance ||
             (distance == best_distance && best != NULL && other.length > strlen(best))) {
             best = candidate;
