@@ -17,8 +17,8 @@
 enum cli_exit {
     /* The command did what it was asked for, and found nothing wrong. */
     CLI_DONE = 0,
-    /* It could not do it, or the answer is bad news: a message is rejected, a service is not
-     * ready, a journal is damaged. The command's file says which. */
+    /* The command could not do its work, or the answer is bad news: a message is rejected, a
+     * service is not ready, a journal is damaged. The head of the command's file says which. */
     CLI_FAILED = 1,
     /* The arguments make no sense. Nothing was connected to or changed. */
     CLI_USAGE = 2,
@@ -29,8 +29,7 @@ enum cli_exit {
     CLI_CANNOT_START = 4,
 };
 
-/* What a command is called with: its own arguments, without the options that every command
- * takes. */
+/* How a command was called: its own arguments, without the options that every command takes. */
 struct cli_call {
     const char *config_file; /* never NULL; the default when --config was not given */
     bool config_given;       /* by --config, so the file must be there */

@@ -36,7 +36,7 @@
  * 256 MB. */
 #define LIST_PORTION 50
 
-/* What the words behind `dead-letters` ask for. Texts are borrowed from the command line. */
+/* The arguments of `dead-letters`. Texts are borrowed from the command line. */
 struct request {
     struct letter_choice choice;
     int64_t older_than_ms; /* of purge; 0 = of any age */

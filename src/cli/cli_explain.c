@@ -34,7 +34,7 @@
 #include "load/untaken.h"
 #include "row/copy_format.h"
 
-/* What the words behind `explain` ask for. */
+/* The arguments of `explain`. */
 struct request {
     const char *topic; /* NULL with `journal` */
     struct payload_input payload;

@@ -9,6 +9,15 @@
  * The broker and the database are tried with the settings as the service would read them: the text
  * goes through a file in memory and the usual reader.
  *
+ * Connects to the broker under a client id of its own, whose session ends with the connection, and
+ * to the database, where it creates nothing: it prints the commands for what is missing. Leaves
+ * behind one file, the configuration.
+ *
+ * Exit codes: 0 the file is written and `check --database` finds no mistake; 1 no file is written,
+ * because the broker or the database did not work, a person left, or the file exists and --force
+ * was not given; also when the written file could not be compared with the database; 3 the file is
+ * written, but tables that exist do not fit its rules.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
@@ -31,7 +40,7 @@
 #include "pg/pg_missing.h"
 #include "route/topic_filter.h"
 
-/* What a step came to. */
+/* The result of one step of the way. A step with STEP_AGAIN is repeated only for a person. */
 enum step {
     STEP_DONE,
     STEP_AGAIN, /* it did not work: ask once more */
@@ -40,7 +49,9 @@ enum step {
 
 /* --- the settings as the service reads them --------------------------------------------------- */
 
-/* NULL: told. */
+/* The settings outside of the rules, checked. NULL: the mistakes were printed. The caller frees
+ * them. The text may hold a password: the file that the reader gets exists in memory only, and
+ * the text is overwritten. */
 static struct config *read_settings(const struct init_answers *answers)
 {
     struct problems problems = {0};
@@ -75,6 +86,7 @@ static struct config *read_settings(const struct init_answers *answers)
 
 /* --- the broker ------------------------------------------------------------------------------- */
 
+/* Connects to the broker and says how that went. */
 static bool broker_answers(const struct init_answers *answers)
 {
     struct config *config = read_settings(answers);
@@ -100,6 +112,7 @@ static bool broker_answers(const struct init_answers *answers)
     return good;
 }
 
+/* Asks for the broker and tries it. */
 static enum step settle_broker(struct init_answers *answers, bool again)
 {
     if (!init_ask_broker(answers, again)) {
@@ -111,12 +124,15 @@ static enum step settle_broker(struct init_answers *answers, bool again)
 
 /* --- the database ----------------------------------------------------------------------------- */
 
+/* Prints the commands that create or grant what is missing. */
 static void say_missing(struct buf *lines)
 {
     assert(lines->length > 0);
     printf("  run what is missing as an administrator of PostgreSQL:\n%s", buf_string(lines));
 }
 
+/* Connects to the database, and says how that went and what is missing there. False unless the
+ * service could store now. */
 static bool database_answers(const struct init_answers *answers)
 {
     struct config *config = read_settings(answers);
@@ -153,6 +169,7 @@ static bool database_answers(const struct init_answers *answers)
     return good && !missing;
 }
 
+/* Asks for the database and tries it. */
 static enum step settle_database(struct init_answers *answers, bool again)
 {
     if (!init_ask_database(answers, again)) {
@@ -164,6 +181,7 @@ static enum step settle_database(struct init_answers *answers, bool again)
 
 /* --- the rules -------------------------------------------------------------------------------- */
 
+/* The comment at the top of the file, and the settings outside of the rules. */
 static void append_head(struct buf *out, const struct init_answers *answers,
                         const struct lesson *lesson)
 {
@@ -181,8 +199,8 @@ static void append_head(struct buf *out, const struct init_answers *answers,
     buf_append_byte(out, '\n');
 }
 
-/* Listens and appends the whole configuration. STEP_AGAIN: the broker could not be asked, or a
- * person wants to listen to something else. */
+/* Listens and appends the whole configuration to `out`. STEP_AGAIN: the broker could not be
+ * asked, or a person wants to listen to something else. */
 static enum step listen(struct init_answers *answers, struct buf *out)
 {
     struct config *config = read_settings(answers);
@@ -219,6 +237,7 @@ end:
     return step;
 }
 
+/* Asks for the topic, listens, and makes the whole text. */
 static enum step settle_rules(struct init_answers *answers, bool again, struct buf *out)
 {
     if (!init_ask_topic(answers, again)) {
@@ -231,7 +250,8 @@ static enum step settle_rules(struct init_answers *answers, bool again, struct b
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* A file with a password is for its owner only, also when it was another's to read before. */
+/* Writes the text into the file. A file with a password is for its owner only, even when others
+ * could read the file that it replaces. A file that could not be written in full is removed. */
 static bool write_file(const struct init_answers *answers, const struct buf *text)
 {
     assert(text->length > 0);
@@ -260,7 +280,8 @@ static bool write_file(const struct init_answers *answers, const struct buf *tex
     return good;
 }
 
-/* As `check --database` would, in its words. */
+/* Runs `check --database` on the written file, and says what to do next. Returns the exit code
+ * of the check. */
 static int check_file(const struct init_answers *answers)
 {
     char database[] = "--database";
@@ -286,8 +307,9 @@ static int check_file(const struct init_answers *answers)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-/* Once for a script, which is told of the broker and of the database even when both are away; again
- * and again for a person. False: it did not work. */
+/* Goes through the steps. A script goes once, and is told of both the broker and the database
+ * even when the first does not work; a person is asked again and again. True: `text` holds the
+ * whole configuration. */
 static bool settle(struct init_answers *answers, struct buf *text)
 {
     enum step broker = STEP_AGAIN;
@@ -310,6 +332,7 @@ static bool settle(struct init_answers *answers, struct buf *text)
     return rules == STEP_DONE;
 }
 
+/* Looks for the file first: nobody should answer questions in vain. */
 int cli_init(const struct cli_call *call)
 {
     struct init_answers answers;

@@ -29,8 +29,8 @@
 /* Without --for. Devices often report every ten seconds or more often: each is heard twice. */
 #define LISTEN_MS_DEFAULT 30000
 
-/* What the words behind `learn` ask for, and the settings that they lead to. Texts are borrowed
- * from the command line. */
+/* The arguments of `learn`, and the configuration that they lead to. Texts are borrowed from the
+ * command line. */
 struct learning {
     const char *topic;     /* as it was typed, in the language of rules */
     const char *broker;    /* --broker; NULL = as configured */

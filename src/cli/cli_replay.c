@@ -28,7 +28,7 @@
 #include "map/compare.h"
 #include "pg/pg_quote.h"
 
-/* What the words behind `replay` ask for. Times in microseconds since 1970, both included. */
+/* The arguments of `replay`. Times in microseconds since 1970, both included. */
 struct request {
     const char *rule;       /* its name; borrowed from the command line */
     int64_t from_us, to_us; /* when the messages were received */

@@ -30,7 +30,7 @@
 /* Between two questions, in milliseconds. Whole seconds only. */
 #define INTERVAL_MS 1000
 
-/* What the words behind `status` ask for, and what standard output can show. */
+/* The arguments of `status`, and what standard output can show. */
 struct options {
     bool alive; /* only whether it answers */
     bool json;

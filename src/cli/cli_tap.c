@@ -29,7 +29,7 @@
 /* HTTP status 429, Too Many Requests (RFC 6585). */
 enum { TOO_OFTEN = 429 };
 
-/* What the words behind `tap` ask for, and how far it is. */
+/* The arguments of `tap`, and how many messages it has shown. */
 struct tap_call {
     const char *rule; /* its name; borrowed from the command line */
     int64_t count;    /* messages to show; 0 = until it is interrupted */

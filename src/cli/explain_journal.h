@@ -9,7 +9,7 @@
 
 #include "cli/cli_call.h"
 
-/* What `explain --journal` asks for. Texts are borrowed from the command line. */
+/* The options of `explain --journal`. Texts are borrowed from the command line. */
 struct journal_question {
     int64_t since_ms;    /* how far back from now; 0 = all */
     const char *compare; /* another configuration; NULL = none */

@@ -113,8 +113,8 @@ static const char *default_journal(const struct init_answers *answers)
     return strncmp(answers->output, "/etc/", 5) == 0 ? "/var/lib/mqtt2pg" : "journal";
 }
 
-/* What is wrong with the texts, in `error` or as a literal; NULL when nothing is. A person who
- * is asked later is told in the same words. */
+/* Returns the first mistake in the texts, in `error` or as a literal; NULL when there is none.
+ * The questions to a person check with the same functions, so both hear the same words. */
 static const char *find_mistake(const struct init_answers *answers, struct error *error)
 {
     struct broker_address address;

@@ -434,7 +434,7 @@ bool status_text_is_fine(const struct node *root)
     return truth(root, "ready") && number(root, "gaps_open") == 0;
 }
 
-/* The same sentence as on the status page. */
+/* The sentence that the service made for its status page. */
 static void append_summary(struct buf *out, bool colour, const struct node *root)
 {
     const struct node *summary = member(root, "summary");

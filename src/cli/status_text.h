@@ -23,8 +23,8 @@
 #include "base/buf.h"
 #include "decode/json_scan.h"
 
-/* What `status` makes its exit code of: the service is ready, no rule is parked, and no gap
- * waits to be acknowledged. */
+/* Is the service ready, no rule parked, and no gap left to be acknowledged? `status` makes its
+ * exit code of this. */
 bool status_text_is_fine(const struct node *root);
 
 /* Appends the picture above, then parked rules, keys that no column takes, gaps, the rules with
