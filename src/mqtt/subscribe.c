@@ -26,7 +26,11 @@ bool subscribe_hands_over(const struct session *session, const struct subscripti
     bool goes = false;
     bool comes = false;
     for (size_t i = 0; i < session->held.count; i++) {
-        goes = goes || subscription_set_find(wanted, session->held.list[i].filter) == NULL;
+        const struct subscription *same =
+            subscription_set_find(wanted, session->held.list[i].filter);
+
+        /* A covered one goes when the broker grants its cover. */
+        goes = goes || same == NULL || same->covered_by != NULL;
     }
     for (size_t i = 0; i < wanted->count; i++) {
         comes =
