@@ -50,12 +50,14 @@ struct slice filter_unshared(const char *filter)
     return slice_of(share.length == 0 ? filter : share.data + share.length + 1);
 }
 
+/* Are both in the same share group, or both in none? The broker gives each group its own copies. */
 static bool same_share(const char *left, const char *right)
 {
     return slice_equal(filter_share(left), filter_share(right));
 }
 
-/* The newest plan's, covered or not; NULL when it has none. */
+/* The subscription of the newest plan with this filter, among the covered ones or the others; NULL
+ * when the newest plan has none. */
 static const struct planned *find_current(const struct plans *plans, const char *filter,
                                           bool covered)
 {
@@ -84,6 +86,7 @@ static bool goes_on(const struct making *making, const struct planned *former)
     return false;
 }
 
+/* A rank that is higher than all in use: a subscription that is added stands behind the others. */
 static uint32_t next_rank(const struct plans *plans)
 {
     uint32_t next = 1;
@@ -217,6 +220,7 @@ static void add_step(struct plans *plans, const struct plan_step *step)
     plans->steps[plans->step_count++] = *step;
 }
 
+/* Plans are immutable once others read them: the next ones are a copy with changes. */
 static struct plans *copy_plans(const struct plans *before)
 {
     struct plans *plans = memory_alloc(sizeof(*plans));
@@ -230,6 +234,8 @@ static struct plans *copy_plans(const struct plans *before)
     return plans;
 }
 
+/* Adds what the new plan wants, unless the newest plan has it with the same options. With other
+ * options the former subscription ends and a new one begins, with an identifier of its own. */
 static void take_wish(const struct making *making, struct plans *plans, const struct wish *wish)
 {
     const struct subscription *wanted = wish->wanted;
@@ -266,6 +272,7 @@ static void end_unwanted(const struct making *making, struct plans *plans)
     }
 }
 
+/* Forgets the oldest plan, with the subscriptions that no later plan has. */
 static void forget_oldest(struct plans *plans)
 {
     size_t kept = 0;
@@ -283,6 +290,8 @@ static void forget_oldest(struct plans *plans)
     plans->count = kept;
 }
 
+/* A plan is of use while the journal holds a message from before the next plan, and for a while
+ * longer, because the broker may still have copies queued that carry its identifiers. */
 static void forget_old(struct plans *plans, const struct plan_moment *moment)
 {
     while (plans->step_count > PLANS_MAX ||
