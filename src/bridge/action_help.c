@@ -8,7 +8,6 @@
 
 #include "base/text.h"
 
-/* Each line of `lines` becomes an element of the array `name`. */
 void action_append_lines(struct buf *out, const char *name, const struct buf *lines)
 {
     struct slice left = buf_slice(lines);
@@ -48,7 +47,6 @@ void action_refuse_failure(struct action *action, const struct pg_failure *failu
     action_refuse(action, ACTION_UNAVAILABLE, "the database refused: %s", failure->message);
 }
 
-/* The number of a dead letter, a gap or a message; 0 when none is given. False: it is none. */
 bool action_read_number(struct action *action, enum action_argument argument, int64_t *number)
 {
     const char *text = action->arguments[argument];

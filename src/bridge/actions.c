@@ -17,8 +17,10 @@
 #include "load/explain_lines.h"
 #include "load/untaken.h"
 
-/* A person waits for the answer, and the next action waits for this one. */
+/* At most, whatever the configuration allows the loader: a person waits for the answer, and the
+ * next action waits for this one. */
 enum { CONNECT_MS = 3000, STATEMENT_MS = 5000 };
+/* Each tap holds a whole configuration, a reader of the journal and a mapper in memory. */
 enum { TAPS_MAX = 4 };
 
 struct actions {
@@ -29,7 +31,8 @@ struct actions {
     unsigned taps_of;                 /* *options.reloads when they were opened */
 };
 
-/* The rules of the file; NULL: the action is refused with the mistakes. */
+/* Reads the configuration file as it is now, which may differ from what the service runs with.
+ * NULL: the action is refused with the first mistake. The caller frees the generation. */
 static struct generation *load_rules(const struct actions *actions, struct action *action)
 {
     struct problems problems = {0};
@@ -46,6 +49,8 @@ static struct generation *load_rules(const struct actions *actions, struct actio
 
 /* --- try -------------------------------------------------------------------------------------- */
 
+/* Lines for a person: which rules are near when none matches, times that look wrong, and keys of
+ * the payload that no column takes. */
 static void append_remarks(struct buf *remarks, const struct ruleset *ruleset,
                            const struct message *message, const struct mapped *list, size_t count)
 {
@@ -67,6 +72,10 @@ static void append_remarks(struct buf *remarks, const struct ruleset *ruleset,
     }
 }
 
+/* Maps the message as the loader would, but with a mapper of its own and without the database. So
+ * formats with state know only what this one message tells. explain_append_mapped() writes one JSON
+ * object a line: the newlines become the commas of an array. A newline inside of a text is "\n" in
+ * JSON, so each byte of this value is an end of a line. */
 static void try_message(const struct ruleset *ruleset, const struct message *message,
                         struct action *action)
 {
@@ -121,6 +130,8 @@ static void run_try(struct actions *actions, struct action *action)
 
 /* --- tap -------------------------------------------------------------------------------------- */
 
+/* Frees all taps. Also the queue's idle handler: when nobody looks any more, the memory goes
+ * back. */
 static void close_taps(void *context)
 {
     struct actions *actions = context;
@@ -131,7 +142,8 @@ static void close_taps(void *context)
     }
 }
 
-/* Moves the tap at `index` to the front. */
+/* Moves the tap at `index` to the front, so that the last place holds the tap that was not used for
+ * the longest time. */
 static struct tap *use_tap(struct actions *actions, size_t index)
 {
     struct tap *tap = actions->taps[index];
@@ -142,7 +154,8 @@ static struct tap *use_tap(struct actions *actions, size_t index)
     return tap;
 }
 
-/* NULL: the action is refused. */
+/* The open tap of this rule, or a new one in place of the one that was not used for the longest
+ * time. NULL: the action is refused. */
 static struct tap *open_tap(struct actions *actions, const char *rule, struct action *action)
 {
     const struct tap_options options = {.journal = actions->options.journal,
@@ -184,6 +197,7 @@ static void run_tap(struct actions *actions, struct action *action)
     if (!action_read_number(action, ACTION_AFTER, &from)) {
         return;
     }
+    /* A reload may have changed the rules: open taps still have the old ones. */
     if (reloads != actions->taps_of) {
         close_taps(actions);
         actions->taps_of = reloads;
@@ -240,6 +254,8 @@ static const struct {
     {"retry", run_retry}, {"purge", run_purge}, {"ack", run_ack},
 };
 
+/* Runs one action on the queue's thread. The connection is closed behind each action: a status page
+ * that stays open must not hold one of the server's connections. */
 static void run(void *context, struct action *action)
 {
     struct actions *actions = context;
@@ -258,6 +274,8 @@ static void run(void *context, struct action *action)
     assert(action->status != 0 && action->answer.length > 0);
 }
 
+/* Called by another thread when the service stops: the wait for the database ends at once, and the
+ * action is refused. */
 static void interrupt(void *context)
 {
     struct actions *actions = context;

@@ -12,13 +12,16 @@
 #include "load/letter_text.h"
 #include "pg/gaps.h"
 
-/* Of one answer. */
+/* Of one answer: letters, and the bytes of their payloads, which the database sends although the
+ * list does not show them. */
 enum { LETTERS_LISTED = 50, LETTERS_BYTES_MAX = 4 * 1024 * 1024 };
 /* A person waits for the answer, and the next action waits for this one. */
 enum { RETRY_MS = 5000 };
 
 /* --- dead letters ----------------------------------------------------------------------------- */
 
+/* Is there a letter behind query.after_id? "No" when the database does not answer: the page then
+ * only lacks its button for more. */
 static bool are_more(struct pg_connection *connection, struct dead_letter_query query)
 {
     struct dead_letter_rows rows = {0};
@@ -140,7 +143,8 @@ void letter_action_purge(struct pg_connection *connection, struct action *action
 
 /* --- gaps ------------------------------------------------------------------------------------- */
 
-/* The page shows it at once; the loader asks the database every few seconds only. */
+/* Takes a gap (0: all gaps) off the list that the page shows. The loader reads the list from the
+ * database every few seconds only, and a person wants to see that the button worked. */
 static void forget_gap(int64_t id)
 {
     struct health_gap gaps[HEALTH_GAPS_MAX];
@@ -151,7 +155,8 @@ static void forget_gap(int64_t id)
             gaps[kept++] = gaps[i];
         }
     }
-    /* The loader may have told of other gaps between the two questions above. */
+    /* `open` counts all gaps, `count` only those that the list has room for. The loader may have
+     * changed both between the two questions above; then `open` may be less than `count`. */
     open = id == 0 || open < count ? kept : open - (count - kept);
     health_set_gaps(gaps, kept, open);
 }
