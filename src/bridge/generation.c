@@ -5,7 +5,9 @@
 
 #include "base/memory.h"
 
-/* With the client id and the protocol of `broker`. */
+/* Compiles the configuration's rules, with the columns that were added to their tables, for the
+ * client id and the protocol of `broker`. With a mistake, which stands in `problems`, `ruleset` is
+ * NULL. */
 static void compile(struct generation *generation, const struct broker_options *broker,
                     struct problems *problems)
 {
@@ -50,6 +52,8 @@ struct generation *generation_extend(struct generation *current, const struct ge
         generation_free(generation);
         return NULL;
     }
+    /* The running generation lives until the process ends and keeps its configuration. Any other
+     * one is freed soon: its configuration goes over, with whoever owns it now. */
     if (current != running) {
         generation->config_shared = current->config_shared;
         current->config_shared = true;
@@ -57,6 +61,8 @@ struct generation *generation_extend(struct generation *current, const struct ge
     return generation;
 }
 
+/* The rules' texts belong to the configuration, so the ruleset and the extended rules go before
+ * it. */
 void generation_free(struct generation *generation)
 {
     if (generation == NULL) {

@@ -12,7 +12,9 @@
 #include "load/plan_file.h"
 #include "mqtt/session_file.h"
 
-/* The subscriptions that a version without plans made. */
+/* A plan of the subscriptions that the broker's session holds, for a journal of a version without
+ * plans: the session file tells them for the broker that was used last. NULL when it tells nothing,
+ * and with MQTT 3.1.1, whose subscriptions have no identifiers. */
 static struct plans *adopt_session(const struct config *config)
 {
     struct session_file sessions = {0};
@@ -34,7 +36,7 @@ static struct plans *adopt_session(const struct config *config)
     return plans;
 }
 
-/* A file of versions before the plans. */
+/* Removes the file in which versions before the plans kept the rules' filters. Nothing reads it. */
 static void remove_rules_file(const char *directory)
 {
     char *path = memory_printf("%s/rules", directory);
@@ -43,6 +45,9 @@ static void remove_rules_file(const char *directory)
     free(path);
 }
 
+/* Makes the generation's plan behind `before` (NULL: the first one) and hands it to the ruleset. A
+ * plan counts for the messages behind the journal's last one. When the subscriptions are the same
+ * as before, plans_next() makes no new plan. */
 static void make(struct generation *generation, const struct plans *before,
                  const struct config *settings, struct journal *journal)
 {
@@ -86,6 +91,7 @@ void plan_keeper_begin(struct generation *first, struct journal *journal)
         before = adopt_session(settings);
     }
     make(first, before, settings, journal);
+    /* The same number: the newest plan is the one that the file already has. */
     first->plan_written = plans_newest(first->plans)->number == number;
     (void) plan_keeper_is_written(first, first);
     plans_free(before);

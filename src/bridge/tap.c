@@ -25,7 +25,7 @@ struct tap {
     struct twins twins;
 };
 
-/* One poll's. */
+/* What one poll collects. */
 struct glance {
     struct buf *out;
     size_t shown;
@@ -44,7 +44,8 @@ static bool find_rule(const struct ruleset *ruleset, const char *name, unsigned 
     return false;
 }
 
-/* What formats with state know already. Without the database the tap shows less. */
+/* Reads what formats with state have learned from earlier messages (table memory) into the tap's
+ * own mapper. Without the database the tap shows less: a debug line says why. */
 static void recall_memory(struct mapper *mapper, const struct pg_options *database)
 {
     struct pg_connection *connection;
@@ -100,7 +101,8 @@ const char *tap_rule(const struct tap *tap)
     return tap->generation->ruleset->rules[tap->rule]->name;
 }
 
-/* The lines as elements of an array, as many as fit; at least how many rows there are. */
+/* Appends the message's rows as elements of an array, as many as fit into TAP_LINES_BYTES_MAX. When
+ * some are left out, a last element with "cut" tells how many rows there are. */
 static void append_lines(struct buf *out, const struct mapped *mapped)
 {
     struct buf lines = {0};
@@ -126,6 +128,7 @@ static void append_lines(struct buf *out, const struct mapped *mapped)
     buf_fini(&lines);
 }
 
+/* The payload is cut to PAYLOAD_CHARACTERS_MAX; bytes that are no text are written as \xNN. */
 static void append_message(struct glance *glance, const struct message *message,
                            const struct mapped *mapped)
 {
@@ -148,6 +151,9 @@ static void append_message(struct glance *glance, const struct message *message,
     buf_fini(&payload);
 }
 
+/* Shows the message if the tap's rule takes it. Every message teaches the mapper, whatever its
+ * rule: the formats with state need it. A second copy of a message (of overlapping subscriptions)
+ * is passed over, and the identifiers in which copies differ are taken off. */
 static void look_at(struct tap *tap, const struct message *message, struct glance *glance)
 {
     struct buf properties = {0};
@@ -175,7 +181,9 @@ static void look_at(struct tap *tap, const struct message *message, struct glanc
     buf_fini(&properties);
 }
 
-/* Where to begin, so that the poll gets to the end of the journal. */
+/* The message number to begin with, so that one poll gets to the end of the journal. Messages
+ * between `from` and there are counted as skipped. The journal may have deleted its first messages,
+ * and `from` may come from a page that showed another journal. */
 static uint64_t begin_at(const struct tap *tap, uint64_t from, struct glance *glance)
 {
     uint64_t end = journal_last(tap->journal) + 1;
