@@ -43,7 +43,8 @@ enum outcome gaps_read(struct pg_connection *connection, const struct gap_query 
                        struct gap_rows *rows, struct pg_failure *failure) MUST_CHECK;
 void gap_rows_fini(struct gap_rows *rows);
 
-/* Somebody took note of them. *count: how many were not acknowledged before. */
+/* Marks the gaps of query->client_id and query->id as acknowledged: somebody took note of them.
+ * *count is the number of gaps that were not acknowledged before. */
 enum outcome gaps_acknowledge(struct pg_connection *connection, const struct gap_query *query,
                               int64_t *count, struct pg_failure *failure) MUST_CHECK;
 

@@ -36,8 +36,8 @@ enum outcome memory_rows_insert(struct pg_connection *connection, const char *jo
 enum outcome memory_rows_read(struct pg_connection *connection, struct memory *memory,
                               struct pg_failure *failure) MUST_CHECK;
 
-/* Removes from table and memory what neither a message behind `position` nor a dead letter can
- * want. */
+/* Removes entries from the table and from `memory` that a newer entry of the same key has replaced
+ * at or before `position`, unless a dead letter is older than that one: its retry needs them. */
 enum outcome memory_rows_prune(struct pg_connection *connection, const char *journal,
                                uint64_t position, struct memory *memory,
                                struct pg_failure *failure) MUST_CHECK;

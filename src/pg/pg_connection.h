@@ -66,8 +66,8 @@ bool pg_is_connected(struct pg_connection *connection);
  * pg_connect() began. Borrowed. */
 const char *pg_last_words(const struct pg_connection *connection);
 
-/* Between us and the server stands a connection pooler (PgBouncer): the session may be another one
- * in each transaction, so nothing may rest on a session's locks or settings. */
+/* Does a connection pooler (PgBouncer) stand between us and the server? Then each transaction may
+ * run in another session, so nothing may rest on a session's locks or settings. */
 bool pg_is_pooled(const struct pg_connection *connection);
 
 /* As the options said; live as long as the connection. */
@@ -128,14 +128,18 @@ enum outcome pg_query(struct pg_connection *connection, const char *sql, struct 
 enum outcome pg_query_schema(struct pg_connection *connection, const char *sql,
                              struct pg_params params, struct pg_rows **rows,
                              struct pg_failure *failure) MUST_CHECK;
+
+/* Rows and columns count from 0. */
 int pg_rows_count(const struct pg_rows *rows);
-const char *pg_rows_text(const struct pg_rows *rows, int row,
-                         int column); /* NULL = null; borrowed */
+/* The field as a C string, which the rows own; NULL = null. A row or column that is not there is
+ * null, too (libpq's PQgetisnull()). */
+const char *pg_rows_text(const struct pg_rows *rows, int row, int column);
 struct slice pg_rows_slice(const struct pg_rows *rows, int row, int column);
 /* Of a column, by its OID; of a domain its base type. */
 uint32_t pg_rows_type(const struct pg_rows *rows, int column);
-/* A bytea column (text form "\x…") decoded into `out`. */
+/* Decodes a bytea field (text form "\x…") and appends its bytes; nothing for null. */
 void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *out);
+/* How many rows an INSERT, UPDATE or DELETE has written, by the command tag. */
 int64_t pg_rows_affected(const struct pg_rows *rows);
 void pg_rows_free(struct pg_rows *rows);
 

@@ -39,23 +39,28 @@ struct pg_words {
 };
 
 /*
- * Makes `message` of them, and tells whether a procedural language `raised` it: "PRIMARY: DETAIL;
- * hint: HINT", or "PRIMARY; hint: HINT; detail: DETAIL" where DETAIL may quote values, by the
- * SQLSTATE (which the failure has already). All that a function of a procedural language raised may
- * quote values. Control characters become spaces, no full stop, no torn character at the end.
+ * Makes the failure's `message` of the words, and sets `raised` when a function in a procedural
+ * language raised it. failure->sqlstate must be set before. The message is one of:
+ *
+ *   PRIMARY: DETAIL; hint: HINT            DETAIL quotes no values, by its SQLSTATE
+ *   PRIMARY; hint: HINT; detail: DETAIL    DETAIL may quote values
+ *   PRIMARY; detail: DETAIL; hint: HINT    raised: DETAIL and HINT may quote values
+ *
+ * Control characters become spaces. The message has no full stop and no torn character at its end.
  */
 void pg_failure_say(struct pg_failure *failure, const struct pg_words *words);
 
 /*
- * Number of the row in the context that PostgreSQL gives with an error in COPY, in any language of
- * lc_messages; 0 when it tells none. The row stands in the last line of the context, which begins
- * with "COPY" and the relation's name, or with the name (Japanese); what triggers add stands in the
- * lines before it. `relation` is the name without schema and quotes.
+ * The number of the row in the context of an error in COPY, in any language of lc_messages; 0 when
+ * the context has none. PostgreSQL writes the row into the last line of the context, which begins
+ * with "COPY" and the relation's name (in Japanese with the name). Triggers add their lines before
+ * that one. `relation` is the name without schema and quotes.
  */
 uint64_t pg_failure_copy_line(const char *context, struct slice relation);
 
-/* The column that stands behind the row there, ", column NAME" or ", column NAME: value", in a
- * language that writes it so; empty when none does. Borrows of `context`. */
+/* The column in the same line: behind the row stands ", column NAME" or ", column NAME: value" in
+ * most languages. Empty when the line has none, or is written in another way. Borrows of
+ * `context`. */
 struct slice pg_failure_copy_column(const char *context, struct slice relation);
 
 #endif
