@@ -9,6 +9,8 @@
 /* The beginning of the comment by which a column is known. */
 static const char mark[] = "added by mqtt2pg: ";
 
+/* One message with its own BEGIN and COMMIT, so one round trip: the lock on the table is not held
+ * while an answer travels. After an error the transaction stays open, aborted. */
 static void append_sql(struct buf *sql, const char *relation, const struct new_column *column)
 {
     struct buf comment = {0};
@@ -54,6 +56,8 @@ static enum add_column_result look_at_comment(struct pg_connection *connection,
     return result;
 }
 
+/* 55P03: the lock was not to be had within ADD_COLUMN_LOCK_MS. 42701: the column is there already,
+ * by the process before this one, another bridge or a person. */
 enum add_column_result add_column(struct pg_connection *connection, const struct new_column *column,
                                   struct pg_failure *failure)
 {
