@@ -12,7 +12,9 @@
  * Rules are those of the configuration file as it is now, as for the commands of the same names.
  * Nothing here touches what the loader uses: each action has its own rules, and its own connection
  * to the database, which is closed again behind it. The database gets the service's client id.
- * One thread, but for actions_interrupt.
+ *
+ * Actions run one at a time on the thread of admin/action_queue. Another thread may call only the
+ * handler's `interrupt`, which ends a wait for the database.
  *
  * SPDX-License-Identifier: MIT
  */

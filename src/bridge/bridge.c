@@ -117,7 +117,7 @@ static void log_problems(const struct problems *problems)
     }
 }
 
-/* What takes effect at the start and at each reload, outside of the stages. */
+/* Applies the settings that belong to no stage, at the start and at each reload. */
 static void configure_process(const struct config *config)
 {
     log_configure(&config->log);
@@ -132,7 +132,7 @@ static void configure_process(const struct config *config)
     }
 }
 
-/* Mistakes are for people, before it is known how to log; warnings are events of the service. */
+/* Reads the configuration. Mistakes go to stderr, because they leave open how to log. */
 static bool load_first(struct bridge *bridge)
 {
     struct problems problems = {0};
@@ -165,7 +165,7 @@ static enum outcome open_outbox(struct bridge *bridge, struct error *error)
     return outbox_open(&bridge->outbox, &options, error);
 }
 
-/* Nobody deletes it but a person, who therefore is told. */
+/* Tells people about damaged parts of the journal: only a person deletes them. */
 static void tell_set_aside(const struct journal_options *options, struct journal *journal)
 {
     struct journal_info info;
@@ -239,8 +239,9 @@ static enum outcome start_http(struct bridge *bridge, struct error *error)
     return outcome;
 }
 
-/* Once it is known that nobody else stores for this client, or that nobody can be asked; and not
- * for rules that the loader does not know yet. */
+/* Starts the receiver, if it does not run yet. Waits until the loader has found that nobody else
+ * stores for this client (at most IDENTITY_WAIT_MS for a database that does not answer), and until
+ * the loader has taken over the newest rules. */
 static void start_receiver(struct bridge *bridge)
 {
     struct subscription_set subscriptions = {0};
@@ -294,9 +295,9 @@ static int bridge_start(struct bridge *bridge)
 }
 
 /*
- * When the loader has taken over the new rules: only now the broker is asked for their messages,
- * because the old ones would not know them; and the generation before is freed, unless it is the
- * first.
+ * Ends a reload when the loader has taken over the new rules. Only then the broker is asked for
+ * their messages, because the old rules would not know these. The old generation is freed, unless
+ * it is the first one.
  */
 static void finish_reload(struct bridge *bridge)
 {
@@ -319,8 +320,8 @@ static void finish_reload(struct bridge *bridge)
     log_info("configuration reloaded", F_INT("rules", bridge->generation->ruleset->count));
 }
 
-/* What only a restart changes stays as it was: the broker's and the database's options are borrowed
- * from the first generation. */
+/* Names the settings that change at a restart only. Their old values stay, because the stages
+ * borrow the broker's and the database's options from the first generation. */
 static void keep_running_parts(struct config *next, const struct config *running)
 {
     struct buf names = {0};
@@ -429,8 +430,8 @@ static int64_t left_of(int64_t until_ms)
     return left > 0 ? left : 0;
 }
 
-/* A thread that waits for the resolver can't be ended: then the process ends without it. What was
- * received is in the journal. */
+/* Ends the process when stopping takes too long: a thread that waits for the resolver can't be
+ * ended. The messages that were received are in the journal. */
 static void *leave_at(void *until_ms)
 {
     const int64_t *end_ms = until_ms;

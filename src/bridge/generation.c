@@ -53,7 +53,8 @@ struct generation *generation_extend(struct generation *current, const struct ge
         return NULL;
     }
     /* The running generation lives until the process ends and keeps its configuration. Any other
-     * one is freed soon: its configuration goes over, with whoever owns it now. */
+     * generation is freed soon: if it owns the configuration, the new generation becomes the
+     * owner. */
     if (current != running) {
         generation->config_shared = current->config_shared;
         current->config_shared = true;
