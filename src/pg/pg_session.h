@@ -44,17 +44,20 @@ struct pg_connection {
 void pg_session_begin(struct pg_connection *connection);
 
 /*
- * Waits for POLLIN or POLLOUT on `fd` (-1: only for the time to pass). What came as poll's events;
- * 0 with `failure` filled after the deadline and after pg_interrupt(). Does not close the
- * connection. After a second pg_watch() finds out what our backend waits for; log and health
- * tell it. There is no deadline while it waits for a synchronous standby: whoever gives up there,
- * or ends that backend, lets a row count as stored that a promoted standby does not have.
+ * Waits for POLLIN or POLLOUT on `fd` (-1: waits only for the deadline). Returns poll's events, or
+ * 0 with `failure` filled after the deadline, after pg_interrupt() and when poll() fails. Does not
+ * close the connection.
+ *
+ * After a second of waiting, pg_watch() finds out what our backend waits for, and the log and the
+ * health tell it. While COMMIT waits for a synchronous standby there is no deadline. PostgreSQL
+ * takes the transaction for committed when its client gives up there or its backend is ended, and
+ * a standby that is promoted then does not have the row.
  */
 short pg_session_wait(struct pg_connection *connection, int fd, short events,
                       struct pg_failure *failure);
 
-/* Sends all that libpq has buffered, reading what comes meanwhile. A lost connection is no failure
- * here: the results tell. */
+/* Sends all that libpq has buffered, and reads what comes meanwhile. A lost connection is no
+ * failure here: the next result tells why it was lost. */
 enum outcome pg_session_flush(struct pg_connection *connection,
                               struct pg_failure *failure) MUST_CHECK;
 
@@ -68,24 +71,25 @@ enum outcome pg_session_next(struct pg_connection *connection, PGresult **result
                              struct pg_failure *failure) MUST_CHECK;
 
 /*
- * Reads all results of what was sent, `first` (NULL = none) being one that has been read already;
- * it is taken over. Of several failures the first with a SQLSTATE counts. `last`, when not NULL,
- * gets the last result of a success. `relation` names the target of a COPY for the line number;
- * NULL else.
+ * Reads all results of what was sent. `first` is a result that has been read already (NULL: none);
+ * this function frees it. Of several failures the first with a SQLSTATE counts. `last`, when not
+ * NULL, gets the last result of a success, which the caller clears. `relation` is the target of a
+ * COPY, for the number of the row at fault; else NULL. After a failure that ends the session the
+ * connection is closed.
  */
 enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first,
                                const char *relation, PGresult **last,
                                struct pg_failure *failure) MUST_CHECK;
 
-/* What a result that is a failure says. `relation` names the target of a COPY for the line number;
- * NULL else. */
+/* Fills `failure` from a result that is a failure. `relation` as for pg_session_finish(). */
 void pg_session_failure(const PGresult *result, const char *relation, struct pg_failure *failure);
 
 /* Closes the connection because of this failure, which becomes its last words when the server said
  * it. */
 void pg_session_end(struct pg_connection *connection, const struct pg_failure *failure);
 
-/* The connection does not take what was to be sent: closes it and says so. */
+/* For a connection that takes nothing more: fills `failure` with the server's last words, else with
+ * libpq's, and closes the connection. Returns OUTCOME_RETRY. */
 enum outcome pg_session_lost(struct pg_connection *connection, struct pg_failure *failure);
 
 #endif

@@ -26,8 +26,9 @@ struct pg_watched {
     int pid;
 };
 
-/* Asks for at most `milliseconds`. `text` gets the words for a person, "" when unknown: no values
- * of rows, of other sessions' statements only the kind. */
+/* Asks for at most `milliseconds`, over a connection that is closed again. `text` gets the words
+ * for a person, "" when unknown. The words hold no values of rows, and of other sessions'
+ * statements only the kind ("alter table"). */
 enum pg_wait pg_watch(const struct pg_watched *watched, int64_t milliseconds, char *text,
                       size_t size);
 
