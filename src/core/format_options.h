@@ -29,6 +29,7 @@ enum compression {
     COMPRESSION_AUTO, /* gzip, zlib and zstd by their first bytes; anything else is as it is */
 };
 
+/* The group `csv` of a rule. */
 struct csv_options {
     struct option_text delimiter; /* one ASCII character */
     struct option_text quote;     /* one ASCII character, or none */
@@ -38,6 +39,7 @@ struct csv_options {
     size_t name_count;
 };
 
+/* The unit of timestamps in the payload. The order is that of the setting's choices. */
 enum time_precision { PRECISION_NS, PRECISION_US, PRECISION_MS, PRECISION_S };
 
 struct influx_options {
@@ -49,6 +51,7 @@ struct protobuf_options {
     struct option_text message; /* "package.Name" */
 };
 
+/* When an edge node is asked for a new BIRTH. */
 enum rebirth_policy {
     REBIRTH_NEVER,
     REBIRTH_UNKNOWN, /* ask an edge node whose metrics are unknown */

@@ -23,6 +23,7 @@ enum message_kind {
 /* The highest broker number that a record has room for. */
 #define MESSAGE_BROKER_MAX 15
 
+/* All slices are borrowed: from the receive buffer, a journal segment or a dead letter. */
 struct message {
     enum message_kind kind;
     uint8_t qos;            /* 0, 1, 2 as delivered */

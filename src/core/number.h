@@ -24,6 +24,7 @@ struct number {
 /* INT_MAX / 2, where numeric_in() gives up. */
 #define NUMBER_EXPONENT_MAX 1073741823
 
+/* Why a number is no value of a type. */
 enum number_fit { NUMBER_FITS, NUMBER_HAS_FRACTION, NUMBER_OUT_OF_RANGE };
 
 /* What JSON writes and what PostgreSQL reads: also a leading "+", leading zeros, ".5" and "5.". */

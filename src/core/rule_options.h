@@ -17,20 +17,24 @@
 #include "base/problems.h"
 #include "core/format_options.h"
 
+/* Which retained messages a rule takes. */
 enum retained_policy {
     RETAINED_NEW,    /* a retained message once, when the subscription is new */
     RETAINED_STORE,  /* on every connection */
     RETAINED_IGNORE, /* never */
 };
 
+/* What to do when the row exists: dead letter, keep the old row, or overwrite it. */
 enum conflict_policy { CONFLICT_ERROR, CONFLICT_NOTHING, CONFLICT_UPDATE };
 
+/* A column, or a member of an acknowledgment, and the expression for its value. */
 struct option_column {
     const char *name;
     const char *expression;
     struct place place;
 };
 
+/* The group `ack` of a rule. */
 struct ack_options {
     bool wanted; /* the rule has an ack group */
     struct place place;
@@ -43,6 +47,7 @@ struct ack_options {
     size_t field_count;
 };
 
+/* One rule as the configuration has it, not compiled. All texts belong to the configuration. */
 struct rule_options {
     const char *name;
     struct place place;

@@ -17,6 +17,7 @@ enum retain_handling {
     RETAIN_DO_NOT_SEND = 2,
 };
 
+/* One MQTT subscription. */
 struct subscription {
     char *filter; /* owned; MQTT filter, with "$share/GROUP/" in front when shared */
     uint8_t qos;
@@ -43,6 +44,7 @@ struct subscription *subscription_set_add(struct subscription_set *set,
                                           const struct subscription *subscription);
 const struct subscription *subscription_set_find(const struct subscription_set *set,
                                                  const char *filter);
+/* Frees the subscriptions with their filters; the set is empty then. */
 void subscription_set_fini(struct subscription_set *set);
 
 #endif

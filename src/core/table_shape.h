@@ -42,6 +42,7 @@ enum type_family {
     TYPE_OTHER, /* through its text form */
 };
 
+/* One column of a table and its type. */
 struct column_shape {
     char *name;              /* owned */
     char *type_name;         /* owned; as format_type() prints it: "numeric(10,2)", "text[]" */
@@ -62,6 +63,7 @@ struct column_shape {
     char *denied_sequence;
 };
 
+/* One table, or the columns that a rule with `sql` declares. */
 struct table_shape {
     char *schema; /* owned */
     char *name;   /* owned */

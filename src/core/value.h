@@ -24,6 +24,7 @@ enum value_kind {
 
 struct node;
 
+/* A value on its way from a message to a column. Copied freely: it owns nothing. */
 struct value {
     enum value_kind kind;
     bool boolean;

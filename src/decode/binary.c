@@ -54,6 +54,7 @@ static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                             "50515253545556575859606162636465666768697071727374"
                             "75767778798081828384858687888990919293949596979899";
 
+/* The decimal digits of a number, in `arena`. */
 static struct slice digits_64(struct arena *arena, uint64_t number)
 {
     char *begin = arena_alloc(arena, DIGITS_64_MAX);

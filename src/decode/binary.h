@@ -20,6 +20,7 @@
 #include "base/outcome.h"
 #include "decode/nodes.h"
 
+/* A binary payload while it is read, and the document made so far. All pointers are borrowed. */
 struct binary {
     const char *begin;
     const char *at;

@@ -18,6 +18,7 @@
 
 enum { NO_QUOTE = -1 };
 
+/* The payload while it is read, and the rows made so far. */
 struct csv {
     const char *begin;
     const char *at;
@@ -32,6 +33,7 @@ struct csv {
     struct error *error;
 };
 
+/* Fills the error with the place, "byte 17: line 2: what", and returns false. */
 static bool csv_fail(struct csv *csv, const char *at, const char *what)
 {
     assert(at >= csv->begin && at <= csv->end);
@@ -132,6 +134,7 @@ static bool take_delimiter(struct csv *csv)
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
+/* Reads one value and adds it to the row, under its column's name where columns have names. */
 static bool add_value(struct csv *csv, size_t column)
 {
     struct slice value;
@@ -256,6 +259,7 @@ static bool read_header(struct csv *csv)
 
 /* --- the payload ------------------------------------------------------------------------------ */
 
+/* The character of an option, or `otherwise` when the option is not given. */
 static int character(const struct option_text *option, int otherwise)
 {
     return option->text == NULL ? otherwise : (unsigned char) option->text[0];

@@ -17,6 +17,7 @@
 #include "decode/json_scan.h"
 #include "decode/nodes.h"
 
+/* The payload while it is read, and the points made so far. */
 struct influx {
     const char *begin;
     const char *at;
@@ -34,6 +35,7 @@ struct members {
     uint64_t seen;
 };
 
+/* Fills the error with the place, "byte 17: line 2: what", and returns false. */
 static bool influx_fail(struct influx *influx, const char *at, const char *what)
 {
     assert(at >= influx->begin && at <= influx->end);
@@ -42,6 +44,7 @@ static bool influx_fail(struct influx *influx, const char *at, const char *what)
     return false;
 }
 
+/* The next byte. The end of the payload counts as the end of a line. */
 static char peek(const struct influx *influx)
 {
     return influx->at < influx->end ? *influx->at : '\n';

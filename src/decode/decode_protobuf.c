@@ -28,6 +28,8 @@
 enum { DESCRIPTOR_BYTES_MAX = 64 << 20 };
 enum { NANOSECONDS = 1000000000 };
 
+/* What a rule keeps: its descriptor set and the message in it. Owned by the rule; made by
+ * prepare. */
 struct state {
     struct arena *arena;
     struct buf set;

@@ -133,6 +133,7 @@ static bool is_foreign(const struct decode_input *input, const struct memory_ent
            input->broker != head->broker;
 }
 
+/* What the remembered BIRTH is good for: can its metrics be used for this message? */
 static enum knowledge judge(const struct decode_input *input, const struct memory_entry *entry)
 {
     struct birth_head head;
@@ -170,6 +171,7 @@ static enum knowledge find_birth(const struct decode_input *input,
     return judge(input, &own);
 }
 
+/* The reason why a metric is rejected: "alias 7 of plant/line1 is unknown: …". */
 static enum outcome unknown(const struct sparkplug_topic *topic,
                             const struct sparkplug_metric *metric, enum knowledge knowledge,
                             struct error *error)
@@ -187,6 +189,7 @@ static enum outcome unknown(const struct sparkplug_topic *topic,
                      knowledge_reasons[knowledge]);
 }
 
+/* The metric in the BIRTH, by its name if it has one, else by its alias. */
 static bool find_metric(struct slice birth, const struct sparkplug_metric *metric,
                         struct birth_metric *known)
 {

@@ -26,6 +26,7 @@ struct decode_input {
     bool late; /* a dead letter: what was learned behind it counts where nothing was before */
 };
 
+/* One format: what it is called, and its functions. A row of decoders[]. */
 struct decoder {
     const char *name;
     const char *help;         /* one line */

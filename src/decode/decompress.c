@@ -64,6 +64,7 @@ static bool output_grow(struct output *output)
     return true;
 }
 
+/* Rejects the payload for what stands at this offset of the compressed bytes. */
 static enum outcome reject_damage(struct error *error, size_t offset, const char *what)
 {
     return error_set(error, OUTCOME_REJECT, "byte %zu: %s", offset + 1, what);

@@ -14,6 +14,7 @@
 #include "base/slice.h"
 #include "core/format_options.h"
 
+/* How to decompress, and the bound against a payload that grows without end. */
 struct decompression {
     enum compression compression; /* AUTO goes by the first bytes */
     size_t bytes_max;             /* of what comes out */

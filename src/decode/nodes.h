@@ -31,6 +31,7 @@
  * larger one by sorting. */
 #define NODES_SEARCHED_MAX 16
 
+/* A document while it is made. When `list` is full, it is copied to one of twice the size. */
 struct nodes {
     struct node *list; /* in `arena` */
     uint32_t count;

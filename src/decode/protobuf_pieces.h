@@ -20,12 +20,14 @@ struct proto_piece {
     struct proto_piece *next;
 };
 
+/* The pieces of one field, in the order in which they came. */
 struct proto_pieces {
     struct proto_piece *first;
     struct proto_piece *last;
     size_t count;
 };
 
+/* A payload while it is read, and how much memory its pieces took. */
 struct proto_reader {
     struct binary binary;
     const char *at; /* the field that is read, for reasons */

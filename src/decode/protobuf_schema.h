@@ -75,6 +75,7 @@ struct proto_field {
     const struct proto_enum *enumeration;
 };
 
+/* A message type, with the fields in two orders. */
 struct proto_message {
     struct slice name;          /* with its package */
     struct proto_field *fields; /* in the order of the file */
@@ -84,6 +85,7 @@ struct proto_message {
     enum proto_meaning meaning;
 };
 
+/* All types of a descriptor set. */
 struct proto_schema {
     struct proto_message *messages;
     size_t message_count;

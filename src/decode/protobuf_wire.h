@@ -22,6 +22,7 @@
 
 #include "base/slice.h"
 
+/* How a field is encoded: the low three bits of its tag. */
 enum wire_type {
     WIRE_VARINT = 0,
     WIRE_FIXED64 = 1,
@@ -47,6 +48,7 @@ struct wire_field {
     struct slice bytes; /* of BYTES and GROUP */
 };
 
+/* A walk that stands before the first field of these bytes. */
 struct wire wire_begin(struct slice bytes);
 
 /* The next field; false at the end, and at a mistake, which `wire->wrong` tells. */

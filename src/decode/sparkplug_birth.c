@@ -25,6 +25,7 @@ static int compare_names(struct slice a, struct slice b)
     return order;
 }
 
+/* Order for qsort(): by alias, metrics without one last. */
 static int by_alias(const void *left, const void *right)
 {
     const struct birth_metric *a = left;

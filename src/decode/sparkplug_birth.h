@@ -31,6 +31,7 @@
  * with names of 40 bytes. */
 #define SPARKPLUG_BIRTH_BYTES_MAX ((size_t) 4 << 20)
 
+/* Could the BIRTH be read? */
 enum birth_state {
     BIRTH_READ,
     BIRTH_TOO_LARGE,  /* more than SPARKPLUG_BIRTH_BYTES_MAX */

@@ -23,7 +23,8 @@
 struct condition;
 
 /* Whether a condition holds. UNKNOWN only before the payload is decoded: a part of the condition
- * needs the payload. A comparison with null is not UNKNOWN as it would be in SQL: it fails. */
+ * needs the payload. Unlike in SQL a comparison with null is never UNKNOWN:
+ * "!=" holds and the others fail. */
 enum truth { TRUTH_FAILS, TRUTH_HOLDS, TRUTH_UNKNOWN };
 
 /* Compiles one line of `where`. The caller frees *condition. OUTCOME_REJECT with a message that
