@@ -17,7 +17,9 @@ struct memory {
     size_t capacity;
     size_t bytes; /* of all entries */
     size_t bytes_max;
-    bool full; /* an entry was left out */
+    bool full;                /* an entry was left out */
+    bool freed;               /* an entry was forgotten since */
+    uint64_t left_out_newest; /* the highest number of those left out; 0 while not full */
 };
 
 struct memory *memory_new(size_t bytes_max)
@@ -101,7 +103,13 @@ static void leave_out(struct memory *memory, size_t place, const struct memory_e
     assert(place <= memory->count);
     bool before = place > 0 && has_key(memory, place - 1, entry->kind, entry->key);
     struct memory_entry empty = *entry;
-    memory->full = true;
+    if (!memory->full) {
+        memory->full = true;
+        memory->freed = false;
+    }
+    if (entry->sequence > memory->left_out_newest) {
+        memory->left_out_newest = entry->sequence;
+    }
     if (before && !memory->list[place - 1].left_out) {
         empty.content = slice_make(NULL, 0);
         empty.left_out = true;
@@ -164,6 +172,7 @@ void memory_forget(struct memory *memory, const struct memory_entry *entry)
         return;
     }
     entry_fini(memory, &memory->list[place]);
+    memory->freed = true;
     memory->count--;
     memmove(&memory->list[place], &memory->list[place + 1],
             (memory->count - place) * sizeof(*memory->list));
@@ -176,6 +185,7 @@ void memory_reset(struct memory *memory)
     }
     memory->count = 0;
     memory->full = false;
+    memory->left_out_newest = 0;
     assert(memory->bytes == 0);
 }
 
@@ -194,9 +204,12 @@ bool memory_is_full(const struct memory *memory)
     return memory->full;
 }
 
-void memory_make_room(struct memory *memory)
+bool memory_make_room(struct memory *memory, uint64_t position)
 {
     size_t kept = 0;
+    if (!memory->full || !memory->freed || memory->left_out_newest > position) {
+        return false;
+    }
     for (size_t i = 0; i < memory->count; i++) {
         if (memory->list[i].left_out) {
             entry_fini(memory, &memory->list[i]);
@@ -206,14 +219,18 @@ void memory_make_room(struct memory *memory)
     }
     memory->count = kept;
     memory->full = false;
+    memory->left_out_newest = 0;
+    return true;
 }
 
 void memory_check(const struct memory *memory)
 {
     size_t bytes = 0;
+    assert(memory->full || memory->left_out_newest == 0);
     for (size_t i = 0; i < memory->count; i++) {
         const struct memory_entry *entry = &memory->list[i];
         bytes += bytes_of(entry);
+        assert(!entry->left_out || entry->sequence <= memory->left_out_newest);
         assert(!entry->left_out || (memory->full && entry->content.length == 0));
         if (i > 0) {
             const struct memory_entry *before = &memory->list[i - 1];

@@ -24,15 +24,11 @@ void recall_prune(struct mapper *mapper, struct pg_connection *connection, const
     if (memory == NULL) {
         return;
     }
-    size_t before = memory_count(memory);
     if (memory_rows_prune(connection, journal, position, memory, &failure) == OUTCOME_OK &&
-        memory_is_full(memory) && memory_count(memory) < before) {
-        /* There is room for what was left out. What a batch that is being built has learned is not
-         * in the table yet, and stays. When reading fails, less is in memory than there should be:
-         * reconnecting reads the table anew. */
-        memory_make_room(memory);
-        if (memory_rows_read(connection, memory, &failure) != OUTCOME_OK) {
-            pg_disconnect(connection);
-        }
+        memory_make_room(memory, position) &&
+        memory_rows_read(connection, memory, &failure) != OUTCOME_OK) {
+        /* Less is in memory than there should be: reconnecting reads the table anew. What a batch
+         * that is being built has learned is not in the table yet, and stays. */
+        pg_disconnect(connection);
     }
 }

@@ -15,7 +15,8 @@ enum outcome recall(struct mapper *mapper, struct pg_connection *connection,
                     struct pg_failure *failure) MUST_CHECK;
 
 /* After a batch that has learned something is stored: what nothing can want any more goes from
- * both. Where that makes room for entries that were left out, the table is read again. A failure
+ * both. Where that makes room for entries that were left out, the table is read again, unless one
+ * was left out behind `position`: the table does not have it yet, a later call reads it. A failure
  * to prune costs room only, and nobody is told. */
 void recall_prune(struct mapper *mapper, struct pg_connection *connection, const char *journal,
                   uint64_t position);

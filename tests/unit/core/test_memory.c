@@ -100,9 +100,11 @@ static void test_bound(void)
     CHECK_INT_EQ(entry.sequence, 20);
     CHECK_INT_EQ(memory_count(memory), 4); /* one stands for the twenty */
     memory_check(memory);
+    CHECK(!memory_make_room(memory, 39)); /* nothing was forgotten */
     memory_forget(memory,
                   &(struct memory_entry){.kind = "k", .key = slice_of("a"), .sequence = 10});
-    memory_make_room(memory);
+    CHECK(memory_make_room(memory, 39));
+    CHECK(!memory_make_room(memory, 39)); /* nothing is left out */
     CHECK(!memory_is_full(memory));
     CHECK_INT_EQ(memory_count(memory), 2);
     keep(memory, "a", 39, "more");
@@ -115,5 +117,40 @@ static void test_bound(void)
     memory_free(memory);
 }
 
+/* The table has entries up to the position only. One behind it that was left out stays so: marked,
+ * behind an earlier mark of its key, or without a mark because its key was not there. */
+static void test_left_out_behind_position(void)
+{
+    static const struct {
+        const char *key;
+        uint64_t earlier; /* is left out too, at or before the position; 0: none */
+    } cases[] = {{"a", 0}, {"a", 60}, {"c", 60}};
+    size_t one = sizeof(struct memory_entry) + 1 + 4;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct memory *memory = memory_new(2 * one);
+        struct memory_entry entry;
+
+        keep(memory, "a", 50, "olda");
+        keep(memory, "b", 51, "oldb");
+        if (cases[i].earlier > 0) {
+            keep(memory, cases[i].key, cases[i].earlier, "60th");
+        }
+        keep(memory, cases[i].key, 100, "newa");
+        memory_forget(memory,
+                      &(struct memory_entry){.kind = "k", .key = slice_of("b"), .sequence = 51});
+        CHECK(!memory_make_room(memory, 99));
+        CHECK(memory_is_full(memory));
+        CHECK(!memory_find(memory, "k", slice_of(cases[i].key), 110, &entry) || entry.left_out);
+        memory_check(memory);
+        CHECK(memory_make_room(memory, 100)); /* it is in the table now */
+        CHECK(!memory_is_full(memory));
+        keep(memory, cases[i].key, 100, "newa");
+        CHECK_TEXT_EQ(find(memory, cases[i].key, 110), "newa");
+        memory_check(memory);
+        memory_free(memory);
+    }
+}
+
 UNIT_MAIN("memory", {"newest before a number", test_newest_before}, {"forget", test_forget},
-          {"bound", test_bound})
+          {"bound", test_bound}, {"left out behind the position", test_left_out_behind_position})
