@@ -93,7 +93,9 @@ static bool is_sound(const struct plans *plans)
         const struct planned *before = i == 0 ? each : each - 1;
 
         sound = each->born < each->gone && each->born <= plans_newest(plans)->number &&
-                each->gone > plans->steps[0].number && before->rank <= each->rank;
+                each->gone > plans->steps[0].number &&
+                (before->rank < each->rank ||
+                 (before->rank == each->rank && before->born <= each->born));
     }
     return sound;
 }

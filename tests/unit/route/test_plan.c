@@ -220,6 +220,19 @@ static void test_text(void)
     CHECK_INT_EQ(believed, 0);
     CHECK(plans_from_text("mqtt2pg plans 2\nplan 1 0 0\nend\n", 0) == NULL);
     CHECK(plans_from_text("mqtt2pg plans 1\nend\n", 0) == NULL);
+    for (size_t i = 0; i < text.length; i++) { /* a byte is another one: NULL or sound plans */
+        for (const char *other = "0129 a-\n"; *other != '\0'; other++) {
+            char *changed = strdup(buf_string(&text));
+
+            changed[i] = *other;
+            plans_free(plans_from_text(changed, 100));
+            free(changed);
+        }
+    }
+    /* Of two lines with one rank the one with the older plan comes first. */
+    CHECK(plans_from_text("mqtt2pg plans 1\nplan 1 0 0\nplan 2 0 0\n"
+                          "subscription 2 0 1 1 0 7 1 a\nsubscription 1 2 1 1 0 8 1 a\nend\n",
+                          10) == NULL);
     buf_fini(&text);
     buf_fini(&again);
     plans_free(plans);
