@@ -235,22 +235,37 @@ static void judge(struct inquiry *inquiry, const struct trial *trial)
     judge_run(inquiry, trial);
 }
 
-/* Refused messages are tried again until no more of them pass. */
-static enum outcome try_again(struct trial *trials, size_t count, struct pg_failure *failure)
+/* Refused messages are tried again until no more of them pass, or a trial is cut off. */
+static enum outcome try_again(struct trial *trials, size_t count, bool *cut_off,
+                              struct pg_failure *failure)
 {
     enum outcome outcome = OUTCOME_OK;
     bool passed = true;
 
-    while (passed) {
+    while (passed && !*cut_off) {
         passed = false;
-        for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
+        for (size_t i = 0; outcome == OUTCOME_OK && i < count && !*cut_off; i++) {
             size_t before = trials[i].count;
 
             outcome = before > 0 ? trial_again(&trials[i], failure) : OUTCOME_OK;
             passed = passed || (outcome == OUTCOME_OK && trials[i].count < before);
+            *cut_off = trials[i].cut_off;
         }
     }
     return outcome;
+}
+
+/* Was a message refused that rows behind may still make pass? */
+static bool any_may_be_met(const struct trial *trials, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < trials[i].count; j++) {
+            if (trial_may_be_met(&trials[i].refusals[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 /* The rows of one run were refused. The runs before it are tried, too, since its rows may refer to
@@ -276,7 +291,8 @@ static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg
 }
 
 /* The transaction was refused as a whole. Nothing is judged before all runs are tried: rows that a
- * deferred constraint misses may stand in a run behind. */
+ * deferred constraint misses may stand in a run behind. When time is over before that is known,
+ * half the batch is tried. A single message has no deadline. */
 static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reason)
 {
     size_t runs = inquiry->batch->runs.count, count = 0;
@@ -287,18 +303,21 @@ static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reas
     while (outcome == OUTCOME_OK && count < runs && !is_over(inquiry) && !cut_off) {
         struct trial *trial = &trials[count];
 
-        *trial = (struct trial){.store = inquiry->store,
-                                .batch = inquiry->batch,
-                                .run = count,
-                                .immediate = true,
-                                .deadline_ms = inquiry->deadline_ms};
+        *trial =
+            (struct trial){.store = inquiry->store,
+                           .batch = inquiry->batch,
+                           .run = count,
+                           .immediate = true,
+                           .deadline_ms = inquiry->batch->count > 1 ? inquiry->deadline_ms : 0};
         outcome = try_run(inquiry, trial, reason);
         cut_off = trial->cut_off;
         count++;
     }
     if (outcome == OUTCOME_OK && !is_over(inquiry)) {
-        outcome = cut_off ? OUTCOME_OK : try_again(trials, count, reason);
-        for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
+        outcome = try_again(trials, count, &cut_off, reason);
+        inquiry->too_large = cut_off && any_may_be_met(trials, count);
+        assert(!cut_off || inquiry->batch->count > 1);
+        for (size_t i = 0; outcome == OUTCOME_OK && i < count && !inquiry->too_large; i++) {
             judge(inquiry, &trials[i]);
         }
     }

@@ -408,16 +408,14 @@ enum outcome trial_run(struct trial *trial, struct pg_failure *failure)
     return outcome;
 }
 
-/* Rows that are stored later can satisfy a constraint (SQLSTATE class 23). No other refusal changes
- * by them. */
-static bool may_be_met(const struct refusal *refusal)
+bool trial_may_be_met(const struct refusal *refusal)
 {
     return strncmp(refusal->failure.sqlstate, "23", 2) == 0;
 }
 
 /* Puts the refusals that were not tried again back among those that were, in the order of
- * extents. */
-static void put_back(struct trial *trial, const struct refusal *before, size_t count)
+ * extents. Extents from `tried` on were cut off. */
+static void put_back(struct trial *trial, const struct refusal *before, size_t count, size_t tried)
 {
     struct refusal *again = trial->refusals;
     size_t again_count = trial->count, next = 0;
@@ -426,7 +424,7 @@ static void put_back(struct trial *trial, const struct refusal *before, size_t c
     trial->count = 0;
     trial->capacity = count + 1;
     for (size_t i = 0; i < count; i++) {
-        if (!may_be_met(&before[i])) {
+        if (!trial_may_be_met(&before[i]) || before[i].extent >= tried) {
             trial->refusals[trial->count++] = before[i];
         } else if (next < again_count && again[next].extent == before[i].extent) {
             trial->refusals[trial->count++] = again[next++];
@@ -446,7 +444,7 @@ enum outcome trial_again(struct trial *trial, struct pg_failure *failure)
     assert(!trial->cut_off);
     trial->refusals = NULL;
     trial->count = trial->capacity = 0;
-    while (outcome == OUTCOME_OK && next < count) {
+    while (outcome == OUTCOME_OK && next < count && !trial->cut_off) {
         size_t bytes = 0;
 
         window.count = 0;
@@ -454,7 +452,7 @@ enum outcome trial_again(struct trial *trial, struct pg_failure *failure)
              next++) {
             size_t extent = before[next].extent;
 
-            if (may_be_met(&before[next])) {
+            if (trial_may_be_met(&before[next])) {
                 bytes += write_of(trial)->extents[extent].length;
                 add_chunk(&window, extent, extent + 1);
             }
@@ -463,7 +461,8 @@ enum outcome trial_again(struct trial *trial, struct pg_failure *failure)
             outcome = try_window(trial, &window, failure);
         }
     }
-    put_back(trial, before, count);
+    put_back(trial, before, count, trial->cut_off ? trial->tested : SIZE_MAX);
+    assert(!trial->cut_off || trial->count > 0);
     trial->tested = tested;
     free(window.list);
     free(before);

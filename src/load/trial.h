@@ -56,8 +56,13 @@ enum outcome trial_empty(const struct trial *trial, bool *passes,
 /* Tries every message of the run; what passes stays. OUTCOME_RETRY: the connection is lost. */
 enum outcome trial_run(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
 
+/* Can rows that are stored later make this row pass? They can satisfy a constraint (SQLSTATE class
+ * 23). No other refusal changes by them. */
+bool trial_may_be_met(const struct refusal *refusal);
+
 /* Tries messages that a constraint refused once more, with all that has passed since in place;
- * those that pass now leave the list. Not after `cut_off`. OUTCOME_RETRY as above. */
+ * those that pass now leave the list. May set `cut_off`: messages that it did not reach stay in
+ * the list. Not after `cut_off`. OUTCOME_RETRY as above. */
 enum outcome trial_again(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
 
 void trial_fini(struct trial *trial);

@@ -93,6 +93,35 @@ def test_deferred_between_rules(env):
     bridge.check_books()
 
 
+def deferred_and_slow(env, pause):
+    """Rows of r take so long a statement, by SQL that goes by the temporary table; their parent comes by a later rule of the same message."""
+    env.sql("create table o (n int primary key); create table r (n int references o deferrable initially deferred)")
+    sql = f"insert into r select n from batch; do $x$ begin perform pg_sleep({pause}); end $x$"
+    return env.bridge("""{ name = "r"; topic = "~/+"; columns = { n = "$.n :: int"; }; sql = %s; },
+                         { name = "o"; topic = "~/o"; table = "o"; columns = { n = "$.n"; }; }""" % json.dumps(sql),
+                      batch={"max_delay": "1500ms"})
+
+
+@quick
+@limit(60)
+def test_time_is_over_while_refused_rows_are_tried_again(env):
+    """The first trial of all rows ends in time, the second does not."""
+    bridge = deferred_and_slow(env, 0.012)
+    env.publish([("~/r", '{"n": %d}' % n) for n in range(130)])
+    env.wait(lambda: len(env.dead_letters()) == 130, 40, lambda: len(env.dead_letters()))
+    bridge.check_books()
+
+
+@limit(60)
+def test_time_is_over_before_the_parents_are_tried(env):
+    """The rows of r alone take longer than a trial: none is blamed for the parent that nobody has tried yet."""
+    bridge = deferred_and_slow(env, 0.04)
+    env.publish([*[("~/o", '{"n": %d}' % n) for n in range(100)], ("~/r", '{"n": 999}')])
+    env.wait(lambda: (env.one("select count(*) from r"), len(env.dead_letters())) == (100, 1), 40,
+             lambda: (env.one("select count(*) from r"), len(env.dead_letters())))
+    bridge.check_books()
+
+
 @limit(90)
 def test_refused_at_commit_by_the_command(env):
     """dead-letters retry comes to an end with such a letter, and stores the others."""
