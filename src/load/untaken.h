@@ -33,7 +33,7 @@ struct untaken_column {
 /* The next one that is due; each is given once, and again after untaken_later(). */
 bool untaken_take(struct untaken *untaken, struct untaken_column *column);
 
-/* The table was locked: the key that was taken last is due again in a minute. */
+/* The column can't be added now: the key that was taken last is due again in a minute. */
 void untaken_later(struct untaken *untaken);
 
 /* Looks at one message under one rule, and appends its keys as in "power, co2". False: there are

@@ -56,8 +56,14 @@ static enum add_column_result look_at_comment(struct pg_connection *connection,
     return result;
 }
 
-/* 55P03: the lock was not to be had within ADD_COLUMN_LOCK_MS. 42701: the column is there already,
- * by the process before this one, another bridge or a person. */
+/* PostgreSQL refuses for good only what is about the table, or what a trigger raised. A lock, a
+ * deadlock, a timeout, a full disk and a standby pass. */
+static bool may_pass(const struct pg_failure *failure)
+{
+    return failure->action != SQL_RULE && failure->action != SQL_ROW;
+}
+
+/* 42701: the column is there already, by the process before this one, another bridge or a person. */
 enum add_column_result add_column(struct pg_connection *connection, const struct new_column *column,
                                   struct pg_failure *failure)
 {
@@ -77,7 +83,7 @@ enum add_column_result add_column(struct pg_connection *connection, const struct
         result = ADD_COLUMN_REFUSED;
         if (!pg_is_connected(connection) || pg_run(connection, "rollback", &after) != OUTCOME_OK) {
             result = ADD_COLUMN_LOST;
-        } else if (strcmp(failure->sqlstate, "55P03") == 0) {
+        } else if (may_pass(failure)) {
             result = ADD_COLUMN_LATER;
         } else if (strcmp(failure->sqlstate, "42701") == 0) {
             result = look_at_comment(connection, buf_string(&relation), column->name, failure);

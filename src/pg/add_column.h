@@ -23,7 +23,7 @@ struct new_column {
 
 enum add_column_result {
     ADD_COLUMN_DONE,    /* it is there, and was added by a bridge, now or before */
-    ADD_COLUMN_LATER,   /* the table is locked */
+    ADD_COLUMN_LATER,   /* not now: a lock, a deadlock, a timeout, a full disk, a standby */
     ADD_COLUMN_REFUSED, /* with PostgreSQL's words in `failure` */
     ADD_COLUMN_LOST,    /* the connection is lost; the column may be there */
 };
