@@ -8,7 +8,8 @@
  * attempt is for, and everything else goes to the C library. Where a linker does not let the
  * definition take effect, Paho chooses by itself.
  *
- * A pin answers only calls without a service. Paho passes none; libpq and paho_resolve() do.
+ * A pin answers only calls without a service. Paho passes none; libpq, pg/pg_hosts and
+ * paho_resolve() do. An attempt over plain TCP needs no pin: its URL has the number.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -145,7 +145,9 @@ static enum outcome connect_one(struct paho_link *link, const struct broker_addr
     if (code != MQTTASYNC_SUCCESS) {
         return not_started(code, failure);
     }
-    paho_pin_add(&link->pin);
+    if (!link->plain) { /* else the URI has the number already */
+        paho_pin_add(&link->pin);
+    }
     code = paho_connect_start(link, address->tls, milliseconds);
     if (code == MQTTASYNC_SUCCESS) {
         wait_answered(link, milliseconds);
@@ -153,8 +155,10 @@ static enum outcome connect_one(struct paho_link *link, const struct broker_addr
     if (!link->accepted) {
         MQTTAsync_destroy(&link->handle);
     }
-    paho_pin_remove(&link->pin); /* Paho does not look the name up any more */
-    if (link->accepted) {        /* may be lost again by now; that is for the caller to see */
+    if (!link->plain) {
+        paho_pin_remove(&link->pin); /* Paho does not look the name up any more */
+    }
+    if (link->accepted) { /* may be lost again by now; that is for the caller to see */
         paho_wake_add(link->handle);
         return OUTCOME_OK;
     }

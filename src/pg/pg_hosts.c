@@ -128,16 +128,25 @@ static void add_addresses(struct pg_hosts *hosts, const struct pg_host *host,
     }
 }
 
+/* Always with a service: without one, the getaddrinfo() of mqtt/paho_address answers with the one
+ * address of the broker that is being tried. */
+static int look_up(const struct pg_host *host, struct addrinfo **found)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    bool has_port = host->port != NULL && host->port[0] != '\0';
+
+    assert(host->host != NULL);
+    return getaddrinfo(host->host, has_port ? host->port : "5432", &hints, found);
+}
+
 void pg_hosts_resolve(struct pg_hosts *hosts)
 {
     struct pg_hosts resolved = {0};
 
     for (size_t i = 0; i < hosts->count; i++) {
-        const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
         struct addrinfo *found = NULL;
 
-        if (is_name(&hosts->list[i]) &&
-            getaddrinfo(hosts->list[i].host, NULL, &hints, &found) == 0 && found != NULL) {
+        if (is_name(&hosts->list[i]) && look_up(&hosts->list[i], &found) == 0 && found != NULL) {
             add_addresses(&resolved, &hosts->list[i], found);
         } else {
             add_host(&resolved, copy_host(&hosts->list[i]));
