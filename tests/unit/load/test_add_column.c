@@ -35,7 +35,8 @@ static void test_answers(void)
         UNIT_CASE("%s", cases[i].answer);
         pg_script_start(&script);
         connection = pg_script_connect(&script);
-        pg_script_add(&script, (struct script_line){.sql = cases[i].sql, .answer = cases[i].answer});
+        pg_script_add(&script,
+                      (struct script_line){.sql = cases[i].sql, .answer = cases[i].answer});
         CHECK_INT_EQ(add_column(connection, &column, &failure), cases[i].result);
         pg_connection_free(connection);
         pg_script_stop(&script);
