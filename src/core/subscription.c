@@ -7,9 +7,6 @@
 
 #include "base/memory.h"
 
-/* MQTT 5.0, section 3.8.2.1.2: what a variable byte integer can hold. */
-enum { IDENTIFIER_MAX = 268435455 };
-
 /* FNV-1a. It stands in journals: never change it. */
 uint32_t subscription_identifier(const char *filter)
 {
@@ -17,7 +14,7 @@ uint32_t subscription_identifier(const char *filter)
     for (; *filter != '\0'; filter++) {
         hash = (hash ^ (unsigned char) *filter) * UINT64_C(0x100000001b3);
     }
-    return (uint32_t) (hash % IDENTIFIER_MAX) + 1; /* 0 is no identifier */
+    return (uint32_t) (hash % SUBSCRIPTION_IDENTIFIER_MAX) + 1; /* 0 is no identifier */
 }
 
 struct subscription *subscription_set_add(struct subscription_set *set,

@@ -17,6 +17,9 @@ enum retain_handling {
     RETAIN_DO_NOT_SEND = 2,
 };
 
+/* MQTT 5.0, section 3.8.2.1.2: what a variable byte integer can hold. */
+#define SUBSCRIPTION_IDENTIFIER_MAX 268435455
+
 /* One MQTT subscription. */
 struct subscription {
     char *filter; /* owned; MQTT filter, with "$share/GROUP/" in front when shared */

@@ -93,7 +93,8 @@ static bool subscription_parse(struct session *session, const char *text)
     uint32_t identifier = 0;
     int length = 0;
     if (sscanf(text, "%u %u %" SCNu32 " %n", &qos, &retain, &identifier, &length) != 3 ||
-        length == 0 || qos > 2 || retain > RETAIN_DO_NOT_SEND) {
+        length == 0 || qos > 2 || retain > RETAIN_DO_NOT_SEND ||
+        identifier > SUBSCRIPTION_IDENTIFIER_MAX) {
         return false;
     }
     char *filter = memory_strdup(text + length);

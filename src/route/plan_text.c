@@ -12,6 +12,9 @@
 static const char first_line[] = "mqtt2pg plans 1\n";
 static const char last_line[] = "end\n";
 
+/* Of plans and ranks, which count up by one: no bridge gets there, and the next ones still fit. */
+#define NUMBER_MAX (UINT32_MAX / 2)
+
 void plans_to_text(const struct plans *plans, struct buf *out)
 {
     assert(plans->step_count > 0);
@@ -65,6 +68,7 @@ static bool planned_read(const char **at, struct plans *plans)
                &length) != 8 ||
         (strcmp(kind, "subscription") != 0 && strcmp(kind, "covered") != 0) || length == 0 ||
         (*at)[length] != ' ' || qos > 2 || retain > RETAIN_DO_NOT_SEND ||
+        each.identifier > SUBSCRIPTION_IDENTIFIER_MAX || each.rank > NUMBER_MAX || bytes == 0 ||
         strnlen(*at + length + 1, bytes) != bytes || (*at)[(size_t) length + 1 + bytes] != '\n') {
         return false;
     }
@@ -82,7 +86,8 @@ static bool planned_read(const char **at, struct plans *plans)
 /* What plans_check() asserts of ours is not to be believed of a file. */
 static bool is_sound(const struct plans *plans)
 {
-    bool sound = plans->step_count > 0 && plans->step_count <= PLANS_MAX;
+    bool sound = plans->step_count > 0 && plans->step_count <= PLANS_MAX &&
+                 plans_newest(plans)->number <= NUMBER_MAX;
 
     for (size_t i = 1; i < plans->step_count && sound; i++) {
         sound = plans->steps[i - 1].number < plans->steps[i].number &&

@@ -71,6 +71,7 @@ static void test_damage(void)
         "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 3 0 1 a\n",
         "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 1 0 1\n",
         "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 1 9 1 a\n",
+        "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 1 0 268435456 a\n",
         "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 1 0 1 a%G0\n",
         "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nsubscription 1 0 1 a%00\n",
         "mqtt2pg session 1\nclient_id c\nbroker mqtt://a\nseen x\n",

@@ -2,6 +2,7 @@
 #include "route/plan.h"
 
 #include "base/buf.h"
+#include "base/memory.h"
 #include "core/property.h"
 #include "route/copies.h"
 #include "route/plan_text.h"
@@ -229,13 +230,37 @@ static void test_text(void)
             free(changed);
         }
     }
-    /* Of two lines with one rank the one with the older plan comes first. */
-    CHECK(plans_from_text("mqtt2pg plans 1\nplan 1 0 0\nplan 2 0 0\n"
-                          "subscription 2 0 1 1 0 7 1 a\nsubscription 1 2 1 1 0 8 1 a\nend\n",
-                          10) == NULL);
     buf_fini(&text);
     buf_fini(&again);
     plans_free(plans);
+}
+
+/* What would end the process, now or with the next plan, or a connection with the broker. */
+static void test_senseless_text(void)
+{
+    static const char *const texts[] = {
+        /* of two lines with one rank the one with the older plan comes first */
+        "plan 1 0 0\nplan 2 0 0\n"
+        "subscription 2 0 1 1 0 7 1 a\nsubscription 1 2 1 1 0 8 1 a\n",
+        /* the next plan has no number */
+        "plan 4294967295 0 0\n",
+        "plan 4294967294 0 0\nsubscription 1 0 1 1 0 7 1 a\n",
+        /* the next rank */
+        "plan 1 0 0\nsubscription 1 0 4294967295 1 0 7 1 a\n",
+        /* an identifier that no packet can have */
+        "plan 1 0 0\nsubscription 1 0 1 1 0 268435456 1 a\n",
+        /* no filter */
+        "plan 1 0 0\nsubscription 1 0 1 1 0 7 0 \n",
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        char *text = memory_printf("mqtt2pg plans 1\n%send\n", texts[i]);
+        struct plans *plans = plans_from_text(text, 10);
+
+        CHECK(plans == NULL);
+        plans_free(plans);
+        free(text);
+    }
 }
 
 static void test_adopting(void)
@@ -432,7 +457,8 @@ static void test_equal_content_long_after(void)
 UNIT_MAIN("route/plan", {"identifiers", test_identifiers}, {"there and back", test_there_and_back},
           {"covered filters", test_covered_filters}, {"covered once", test_covered_once},
           {"serving", test_serving}, {"forgetting", test_forgetting}, {"text", test_text},
-          {"adopting", test_adopting}, {"copies word by word", test_words},
+          {"senseless text", test_senseless_text}, {"adopting", test_adopting},
+          {"copies word by word", test_words},
           {"read again without the first copy", test_read_again_without_the_first_copy},
           {"queue behind QoS 0", test_queue_behind_qos_0},
           {"equal content long after", test_equal_content_long_after})
