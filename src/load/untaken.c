@@ -118,19 +118,41 @@ static const char *column_type(const struct node *node)
     return NULL;
 }
 
-/* A key becomes a column at its first value that is not null. */
+/* A key may become a column at its first value that is not null. */
+static bool may_become_column(const struct rule *rule, const struct untaken_key *key)
+{
+    return rule->options->add_columns && column_type(key->node) != NULL &&
+           text_is_printable(slice_of(key->path));
+}
+
 static void want(struct look *look, struct key *known, const struct untaken_key *key)
 {
-    const char *type = column_type(key->node);
-
-    if (!look->rule->options->add_columns || known->expression != NULL || type == NULL ||
-        !text_is_printable(slice_of(key->path))) {
+    if (known->expression != NULL || !may_become_column(look->rule, key)) {
         return;
     }
     known->expression = memory_strdup(key->expression);
-    known->type = type;
+    known->type = column_type(key->node);
     known->state = KEY_WANTED;
     look->wanted++;
+}
+
+/* Room for one more key; NULL: there is none. In a full list a key that may become a column takes
+ * the place of one that may not: keys that are always null must not keep columns from a rule. */
+static struct key *make_room(const struct look *look, const struct untaken_key *key)
+{
+    struct keys *keys = look->keys;
+
+    if (keys->count < KEYS_MAX) {
+        return &keys->list[keys->count++];
+    }
+    for (size_t i = 0; i < KEYS_MAX && may_become_column(look->rule, key); i++) {
+        if (keys->list[i].expression == NULL) {
+            assert(keys->list[i].state == KEY_TOLD);
+            free(keys->list[i].path);
+            return &keys->list[i];
+        }
+    }
+    return NULL;
 }
 
 /* Called for each key that nothing takes. False ends the walk: with KEYS_MAX keys more are not
@@ -139,6 +161,7 @@ static bool note(void *context, const struct untaken_key *key)
 {
     struct look *look = context;
     struct keys *keys = look->keys;
+    struct key *made;
 
     assert(keys->count <= KEYS_MAX);
     if (!is_of_interest(look->rule, key)) {
@@ -150,11 +173,12 @@ static bool note(void *context, const struct untaken_key *key)
             return true;
         }
     }
-    if (keys->count == KEYS_MAX) {
-        return false;
+    made = make_room(look, key);
+    if (made == NULL) {
+        return look->rule->options->add_columns; /* a key behind it may become a column */
     }
-    keys->list[keys->count] = (struct key){.path = memory_strdup(key->path)};
-    want(look, &keys->list[keys->count++], key);
+    *made = (struct key){.path = memory_strdup(key->path)};
+    want(look, made, key);
     look->found = true;
     return true;
 }

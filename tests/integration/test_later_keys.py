@@ -108,3 +108,17 @@ def test_killed_behind_a_column(env):
     env.wait_rows("plug", 1)
     assert env.sql("select id, power::int from plug") == [("a", 5)]
     bridge.check_books()
+
+
+@quick
+def test_nulls_block_no_column(env):
+    """Keys that are always null fill the list of keys that are kept; a key with a value becomes a column all the same."""
+    env.sql("create table plug (id text, volt float8, lat float8)")
+    bridge = env.bridge(ADDING)
+    nulls = {f"k{n:02}": None for n in range(40)}
+    env.publish([("~/plug/a", json.dumps({"volt": 230, **nulls}))])
+    env.wait_rows("plug", 1)
+    env.publish([("~/plug/b", json.dumps({**nulls, "power": 5}))])
+    env.wait_rows("plug", 2)
+    assert env.sql("select id, power::int from plug order by 1") == [("a", None), ("b", 5)]
+    bridge.check_books()
