@@ -240,35 +240,6 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     return true;
 }
 
-/* Can rows go to what was found? If not, *error says why. */
-static bool is_usable(const struct rule *rule, const struct pg_found *found, struct error *error)
-{
-    const struct rule_options *options = rule->options;
-    const char *state = "42501";
-
-    if (found->failed) {
-        error_set(error, OUTCOME_REJECT, "%s", found->failure.message);
-        state = found->failure.sqlstate;
-    } else if (found->table == NULL) {
-        error_set(error, OUTCOME_REJECT, "table \"%s\" does not exist", options->table.text);
-        state = "42P01";
-    } else if (!found->table->can_insert) {
-        error_set(error, OUTCOME_REJECT, "no permission to insert into \"%s\"",
-                  options->table.text);
-    } else if (pg_table_denied(found->table, rule->column_names, rule->column_count) != NULL) {
-        const char *column = pg_table_denied(found->table, rule->column_names, rule->column_count);
-
-        error_set(error, OUTCOME_REJECT,
-                  "no permission to insert into column \"%s\" of \"%s\": grant insert (%s) on it "
-                  "to this role",
-                  column, options->table.text, column);
-    } else {
-        return true;
-    }
-    snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", state);
-    return false;
-}
-
 /* From now on the rule writes to the table that was found (NULL: it has SQL of its own). False when
  * the rule can't work, with the reason in *error. */
 static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_found *found,
@@ -279,7 +250,7 @@ static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_fou
     forget(targets, rule);
     error_clear(error);
     if (found != NULL) {
-        if (!is_usable(targets->ruleset->rules[rule], found, error)) {
+        if (!table_search_usable(found, targets->ruleset->rules[rule], error)) {
             return false;
         }
         table = found->table;

@@ -2,6 +2,7 @@
 #include "load/table_search.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,4 +162,32 @@ bool table_search_same(const struct table_shape *left, const struct table_shape 
         }
     }
     return true;
+}
+
+bool table_search_usable(const struct pg_found *found, const struct rule *rule, struct error *error)
+{
+    const struct rule_options *options = rule->options;
+    const char *state = "42501";
+
+    if (found->failed) {
+        error_set(error, OUTCOME_REJECT, "%s", found->failure.message);
+        state = found->failure.sqlstate;
+    } else if (found->table == NULL) {
+        error_set(error, OUTCOME_REJECT, "table \"%s\" does not exist", options->table.text);
+        state = "42P01";
+    } else if (!found->table->can_insert) {
+        error_set(error, OUTCOME_REJECT, "no permission to insert into \"%s\"",
+                  options->table.text);
+    } else if (pg_table_denied(found->table, rule->column_names, rule->column_count) != NULL) {
+        const char *column = pg_table_denied(found->table, rule->column_names, rule->column_count);
+
+        error_set(error, OUTCOME_REJECT,
+                  "no permission to insert into column \"%s\" of \"%s\": grant insert (%s) on it "
+                  "to this role",
+                  column, options->table.text, column);
+    } else {
+        return true;
+    }
+    snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", state);
+    return false;
 }

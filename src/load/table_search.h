@@ -25,6 +25,10 @@ enum outcome table_search_run(struct pg_connection *connection, struct table_sea
 /* Frees the tables found that nobody has taken. */
 void table_search_free(struct table_search *search);
 
+/* Can this rule's rows go to what was found for it? If not, *error says why. */
+bool table_search_usable(const struct pg_found *found, const struct rule *rule,
+                         struct error *error);
+
 /* Do both shapes have the same columns, as far as rows are made by them? */
 bool table_search_same(const struct table_shape *left, const struct table_shape *right);
 
