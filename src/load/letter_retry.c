@@ -190,6 +190,7 @@ bool letter_retry(const struct letter_desk *desk, const struct letter_choice *ch
     bool complete = false;
 
     assert(desk->connection != NULL && desk->ruleset != NULL);
+    rule_targets_silence(targets); /* inside the service the alarms are the loader's */
     if (rule_targets_read(targets, desk->connection, &failure) == OUTCOME_OK &&
         recall(mapper, desk->connection, &failure) == OUTCOME_OK) {
         complete = retry_rules(&round);

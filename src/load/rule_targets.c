@@ -21,6 +21,7 @@ struct rule_targets {
     struct mapper *mapper;
     struct rule_target *list;
     unsigned turn; /* the rule that is asked first by rule_targets_due() */
+    bool silent;   /* tells neither log nor health nor metrics of rules that are set aside */
 };
 
 struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper)
@@ -31,6 +32,11 @@ struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapp
     targets->mapper = mapper;
     targets->list = memory_alloc((ruleset->count + 1) * sizeof(*targets->list));
     return targets;
+}
+
+void rule_targets_silence(struct rule_targets *targets)
+{
+    targets->silent = true;
 }
 
 bool rule_targets_aside(const struct rule_targets *targets, unsigned rule)
@@ -95,6 +101,9 @@ static void show_parked(const struct rule_targets *targets, unsigned rule, const
 {
     const struct rule *compiled = targets->ruleset->rules[rule];
 
+    if (targets->silent) {
+        return;
+    }
     health_set_parked(compiled->name, reason);
     metric_rule_set(compiled->metrics, RULE_METRIC_PARKED, reason != NULL);
 }
@@ -133,7 +142,8 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
     if (strstr(about_rule, HEALTH_DETAIL) != NULL) {
         *strstr(about_rule, HEALTH_DETAIL) = '\0';
     }
-    known = target->state > RULE_WORKS && strcmp(target->reason, about_rule) == 0;
+    known =
+        targets->silent || (target->state > RULE_WORKS && strcmp(target->reason, about_rule) == 0);
     target->look_again_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
     target->state = state;
     snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);

@@ -60,6 +60,10 @@ struct rule_targets;
 struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper);
 void rule_targets_free(struct rule_targets *targets);
 
+/* From now on these targets tell neither the log nor health and metrics, which are the process's,
+ * of rules that are set aside. For targets beside those of the loader. */
+void rule_targets_silence(struct rule_targets *targets);
+
 /* Reads the catalog for all rules: after connecting, and after a change of rules. Rules with
  * `create` make their table. Rules that have letters parked from earlier stay parked until those
  * are stored. OUTCOME_RETRY only when the connection failed. */

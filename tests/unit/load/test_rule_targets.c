@@ -1,5 +1,8 @@
 /* The states of a rule and its turn, over a scripted server. SPDX-License-Identifier: MIT */
 #include "load/rule_targets.h"
+
+#include "base/health.h"
+#include "base/metrics.h"
 #include "load/storing.h"
 
 /* Rules whose letters are being stored take turns, however long each has letters. */
@@ -39,4 +42,29 @@ static void test_wait(void)
     storing_stop(&storing);
 }
 
-UNIT_MAIN("load/rule_targets", {"turns", test_turns}, {"wait", test_wait})
+/* A retry of letters inside the service reads the tables too; the loader's alarms stay. */
+static void test_silent(void)
+{
+    struct storing storing;
+    struct rule_targets *beside;
+    struct pg_failure failure = {.message = ""};
+    struct health_parked parked;
+
+    storing_start(&storing);
+    rule_targets_park(storing.targets, 0, "no table", "42P01");
+    beside = rule_targets_new(storing.ruleset, storing.mapper);
+    rule_targets_silence(beside);
+    CHECK_INT_EQ(rule_targets_read(beside, storing.connection, &failure), OUTCOME_OK);
+    CHECK(health_parked("a", &parked));
+    rule_targets_park(beside, 0, "another reason", "42501");
+    rule_targets_park(beside, 1, "another reason", "42501");
+    CHECK(rule_targets_aside(beside, 1));
+    CHECK(health_parked("a", &parked) && !health_parked("b", &parked));
+    CHECK(health_parked("a", &parked) && strcmp(parked.reason, "no table") == 0);
+    rule_targets_free(beside);
+    CHECK(health_parked("a", &parked));
+    CHECK_INT_EQ(metric_rule_get(storing.ruleset->rules[0]->metrics, RULE_METRIC_PARKED), 1);
+    storing_stop(&storing);
+}
+
+UNIT_MAIN("load/rule_targets", {"turns", test_turns}, {"wait", test_wait}, {"silent", test_silent})
