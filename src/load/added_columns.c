@@ -33,6 +33,7 @@ enum { RULE, TABLE, COLUMN, EXPRESSION };
 /* Texts that stay where they are, for the rules that borrow them. */
 struct added_column {
     char *fields[FIELDS]; /* owned */
+    bool gone;            /* dropped from the table: of no rule any more, and not written down */
 };
 
 /* A key that PostgreSQL has refused. */
@@ -58,7 +59,7 @@ struct added_columns {
  * add_columns, the column is ignored and kept: the change may be taken back. */
 static bool belongs(const struct added_column *column, const struct rule_options *rule)
 {
-    return rule->add_columns && rule->table.text != NULL &&
+    return !column->gone && rule->add_columns && rule->table.text != NULL &&
            strcmp(column->fields[RULE], rule->name) == 0 &&
            strcmp(column->fields[TABLE], rule->table.text) == 0;
 }
@@ -80,6 +81,7 @@ static void append(struct added_columns *added, const struct slice fields[FIELDS
 
     added->list = memory_grow(added->list, added->count, &added->capacity, sizeof(*added->list));
     column = &added->list[added->count++];
+    column->gone = false;
     for (size_t i = 0; i < FIELDS; i++) {
         column->fields[i] = memory_copy(fields[i]);
     }
@@ -116,6 +118,27 @@ bool added_columns_add(struct added_columns *added, const struct rule_options *r
     }
     pthread_mutex_unlock(&added->mutex);
     return room;
+}
+
+size_t added_columns_drop(struct added_columns *added, const struct rule_options *rule,
+                          const struct table_shape *shape)
+{
+    size_t dropped = 0;
+
+    assert(rule->name != NULL && shape != NULL);
+    pthread_mutex_lock(&added->mutex);
+    for (size_t i = 0; i < added->count; i++) {
+        struct added_column *column = &added->list[i];
+
+        if (belongs(column, rule) &&
+            table_shape_find(shape, slice_of(column->fields[COLUMN])) == NULL) {
+            column->gone = true;
+            dropped++;
+        }
+    }
+    added->changes += dropped > 0;
+    pthread_mutex_unlock(&added->mutex);
+    return dropped;
 }
 
 unsigned added_columns_changes(struct added_columns *added)
@@ -272,6 +295,9 @@ static void append_lines(struct added_columns *added, struct buf *content)
 {
     pthread_mutex_lock(&added->mutex);
     for (size_t i = 0; i < added->count; i++) {
+        if (added->list[i].gone) {
+            continue;
+        }
         for (size_t f = 0; f < FIELDS; f++) {
             buf_append_byte(content, f == 0 ? '[' : ',');
             text_append_json(content, slice_of(added->list[i].fields[f]));

@@ -3,7 +3,7 @@
  * kept in the file "columns" of the journal's directory, so that the next process fills them too.
  *
  * A column belongs to a rule and its table. Rules get them as if they stood in the configuration;
- * ruleset_compile() sees no difference. The list only grows while the process runs. Any thread.
+ * ruleset_compile() sees no difference. The texts of a column that is dropped stay until the end, for rules may still borrow them. Any thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,6 +12,7 @@
 
 #include "base/outcome.h"
 #include "core/rule_options.h"
+#include "core/table_shape.h"
 
 /* Columns of one rule. A payload with more keys has names that are data. */
 enum { ADDED_COLUMNS_MAX = 100 };
@@ -29,7 +30,13 @@ bool added_columns_have_room(struct added_columns *added, const struct rule_opti
 bool added_columns_add(struct added_columns *added, const struct rule_options *rule,
                        const char *column, const char *expression);
 
-/* How often something was added. */
+/* Forgets the rule's columns that its table does not have any more, because a person has dropped
+ * them: the rule would ask for them for ever. Returns how many. A payload that still has the key
+ * makes the column anew. */
+size_t added_columns_drop(struct added_columns *added, const struct rule_options *rule,
+                          const struct table_shape *shape);
+
+/* How often the list has changed. */
 unsigned added_columns_changes(struct added_columns *added);
 
 /* Keys that must not become columns, until added_columns_forgive(): PostgreSQL has refused it. */

@@ -59,6 +59,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
         mapper_set_copies(loader->mapper, loader->copies);
     }
     loader->targets = rule_targets_new(ruleset, loader->mapper);
+    rule_targets_set_added(loader->targets, loader->options.added);
     loader->untaken = untaken_new(ruleset);
     loader->batch = batch_new(ruleset->count);
     loader->ahead = ahead_new(ruleset->count);

@@ -20,8 +20,9 @@ struct rule_targets {
     const struct ruleset *ruleset;
     struct mapper *mapper;
     struct rule_target *list;
-    unsigned turn; /* the rule that is asked first by rule_targets_due() */
-    bool silent;   /* tells neither log nor health nor metrics of rules that are set aside */
+    unsigned turn;               /* the rule that is asked first by rule_targets_due() */
+    struct added_columns *added; /* borrowed; NULL: columns that are missing stay missing */
+    bool silent; /* tells neither log nor health nor metrics of rules that are set aside */
 };
 
 struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper)
@@ -32,6 +33,11 @@ struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapp
     targets->mapper = mapper;
     targets->list = memory_alloc((ruleset->count + 1) * sizeof(*targets->list));
     return targets;
+}
+
+void rule_targets_set_added(struct rule_targets *targets, struct added_columns *added)
+{
+    targets->added = added;
 }
 
 void rule_targets_silence(struct rule_targets *targets)
@@ -242,6 +248,12 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     target->table = table;
     assert(target->plan == NULL && target->target == NULL);
     if (row_plan_make(shape, &compiled->feed, &target->plan, error) != OUTCOME_OK) {
+        /* The rule is parked until it is compiled without them. */
+        if (targets->added != NULL && table != NULL &&
+            added_columns_drop(targets->added, compiled->options, shape) > 0) {
+            log_info("added columns are not in the table any more: the rule goes on without them",
+                     F_TEXT("rule", compiled->name), F_TEXT("reason", error->text));
+        }
         forget(targets, rule);
         return false;
     }

@@ -12,6 +12,7 @@
 #ifndef MQTT2PG_LOAD_RULE_TARGETS_H
 #define MQTT2PG_LOAD_RULE_TARGETS_H
 
+#include "load/added_columns.h"
 #include "load/mapper.h"
 #include "load/row_runs.h"
 #include "load/ruleset.h"
@@ -59,6 +60,10 @@ struct rule_targets;
  * to the mapper. */
 struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper);
 void rule_targets_free(struct rule_targets *targets);
+
+/* From now on a column of this list that is not in its table is taken off it, so that the rules can
+ * be compiled without. Borrowed. */
+void rule_targets_set_added(struct rule_targets *targets, struct added_columns *added);
 
 /* From now on these targets tell neither the log nor health and metrics, which are the process's,
  * of rules that are set aside. For targets beside those of the loader. */

@@ -122,3 +122,26 @@ def test_nulls_block_no_column(env):
     env.wait_rows("plug", 2)
     assert env.sql("select id, power::int from plug order by 1") == [("a", None), ("b", 5)]
     bridge.check_books()
+
+
+@quick
+def test_an_added_column_is_dropped(env):
+    """By a person, under a running bridge and under a stopped one: the rule goes on without it; a value of the key brings it back."""
+    env.sql("create table plug (id text, volt float8, lat float8)")
+    bridge = env.bridge(ADDING)
+    env.publish([("~/plug/a", '{"volt": 230, "power": 5, "co2": 1}')])
+    env.wait_rows("plug", 1)
+    env.sql("alter table plug drop column power")
+    env.publish([("~/plug/b", '{"volt": 231, "co2": 2}')])
+    env.wait_rows("plug", 2, 15)
+    env.wait(lambda: env.dead_letters() == [] and bridge.metric("rule_parked", rule="plug") == 0, 15, env.dead_letters)
+    env.publish([("~/plug/c", '{"power": 7}')])
+    env.wait_rows("plug", 3, 15)
+    assert bridge.stop() == 0
+    env.sql("alter table plug drop column co2")
+    bridge.start()
+    env.publish([("~/plug/d", '{"volt": 232}')])
+    env.wait_rows("plug", 4, 15)
+    assert env.sql("select id, volt::int, power::int from plug order by 1") == [("a", 230, None), ("b", 231, None), ("c", None, 7), ("d", 232, None)]
+    env.wait(lambda: env.dead_letters() == [], 15, env.dead_letters)
+    bridge.check_books()

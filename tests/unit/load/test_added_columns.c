@@ -56,6 +56,47 @@ static void test_kept(void)
     added_columns_free(added);
 }
 
+/* A person has dropped one: the rule and the file forget it, and it may come again. */
+static void test_dropped(void)
+{
+    struct table_shape *shape = table_shape_new();
+    const char *directory = unit_scratch();
+    struct added_columns *added;
+    struct rule_options *before, *extended, other = plug;
+    struct error error;
+
+    write_file(directory, "");
+    added = added_columns_load(directory);
+    (void) table_shape_add(shape, slice_of("id"));
+    (void) table_shape_add(shape, slice_of("kept"));
+    CHECK(added_columns_add(added, &plug, "kept", "$.kept :: text"));
+    CHECK(added_columns_add(added, &plug, "power", "$.power :: text"));
+    before = added_columns_extend(added, &plug, 1);
+    other.name = "other";
+    CHECK_INT_EQ(added_columns_drop(added, &other, shape), 0);
+    CHECK_INT_EQ(added_columns_changes(added), 2);
+    CHECK_INT_EQ(added_columns_drop(added, before, shape), 1);
+    CHECK_INT_EQ(added_columns_drop(added, before, shape), 0);
+    CHECK_INT_EQ(added_columns_changes(added), 3);
+    CHECK_TEXT_EQ(before->columns[2].name, "power"); /* rules in use still borrow it */
+    added_columns_release(before, 1);
+    CHECK(added_columns_save(added, directory, &error) == OUTCOME_OK);
+    for (int i = 0; i < 2; i++) { /* now, and in the next process */
+        extended = added_columns_extend(added, &plug, 1);
+        CHECK_INT_EQ(extended->column_count, 2);
+        CHECK_TEXT_EQ(extended->columns[1].name, "kept");
+        added_columns_release(extended, 1);
+        added_columns_free(added);
+        added = added_columns_load(directory);
+    }
+    CHECK(added_columns_add(added, &plug, "power", "$.power :: text"));
+    extended = added_columns_extend(added, &plug, 1);
+    CHECK_INT_EQ(extended->column_count, 3);
+    added_columns_release(extended, 1);
+    added_columns_free(added);
+    table_shape_free(shape);
+}
+
 static void test_damage(void)
 {
     static const struct {
@@ -108,4 +149,5 @@ static void test_bounds(void)
     added_columns_free(added);
 }
 
-UNIT_MAIN("added_columns", {"kept", test_kept}, {"damage", test_damage}, {"bounds", test_bounds})
+UNIT_MAIN("added_columns", {"kept", test_kept}, {"dropped", test_dropped}, {"damage", test_damage},
+          {"bounds", test_bounds})
