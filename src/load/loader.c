@@ -64,7 +64,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     loader->batch = batch_new(ruleset->count);
     loader->ahead = ahead_new(ruleset->count);
     verdicts_reset(&loader->verdicts); /* they name rules by their number */
-    loader->later = (struct loader_later){0};
+    loader->later = (struct loader_later){.letters = LATER_LETTERS_MAX};
 }
 
 /* Metrics of each rule. "Matched" is the sum of what messages became; those that are parked or

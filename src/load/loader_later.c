@@ -12,7 +12,6 @@
 enum {
     LATER_FIRST_MS = 5000, /* between two rounds; doubles while nothing passes */
     LATER_MAX_MS = 300000,
-    LATER_LETTERS = 100, /* each that is refused again costs round trips */
 };
 
 /* Only rules with retry_for, and only while rows go straight to their table: letters of a parked
@@ -37,7 +36,7 @@ static void end_round(struct loader_later *later)
     later->stored = false;
 }
 
-/* Tries the next LATER_LETTERS letters of one rule, in the order of their ids. STORE_AGAIN means
+/* Tries the next `later->letters` letters of one rule, in the order of their ids. STORE_AGAIN means
  * that blame() has learned something, so the same portion is tried at once. */
 static enum store_result retry_portion(struct loader *loader, struct retry_counts *counts,
                                        struct pg_failure *failure)
@@ -47,7 +46,7 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
                                             .parked = 0,
                                             .waiting = LETTERS_WAITING,
                                             .after_id = later->after_id,
-                                            .limit = LATER_LETTERS};
+                                            .limit = later->letters};
     struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
     struct store store = loader_store(loader);
     enum store_result result;
@@ -79,6 +78,23 @@ static void count_ended(const struct loader *loader, const struct retry_counts *
     metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
 }
 
+/* A portion is halved after it was too large for the server, and doubles again with each success.
+ * True: the smaller one is tried next. */
+static bool resize(struct loader_later *later, enum store_result result, uint64_t portion)
+{
+    assert(later->letters >= 1 && later->letters <= LATER_LETTERS_MAX);
+    if (result == STORE_DONE) {
+        later->letters =
+            2 * later->letters < LATER_LETTERS_MAX ? 2 * later->letters : LATER_LETTERS_MAX;
+    }
+    if (result != STORE_SMALLER || portion <= 1) {
+        return false;
+    }
+    assert(portion <= (uint64_t) later->letters);
+    later->letters = (int) portion / 2;
+    return true;
+}
+
 void loader_retry_later(struct loader *loader)
 {
     struct loader_later *later = &loader->later;
@@ -102,6 +118,9 @@ void loader_retry_later(struct loader *loader)
     }
     if (result == STORE_LOST || result == STORE_STALE) {
         loader_trouble(loader, result, &failure);
+        return;
+    }
+    if (resize(later, result, counts.portion)) {
         return;
     }
     if (result == STORE_DONE && counts.letters > 0) {

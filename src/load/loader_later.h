@@ -13,6 +13,8 @@
 
 #include "load/loader_state.h"
 
+#define LATER_LETTERS_MAX 100 /* in a portion; each that is refused again costs round trips */
+
 /* A portion of the letters that may pass later, when it is time. */
 void loader_retry_later(struct loader *loader);
 

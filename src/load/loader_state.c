@@ -102,7 +102,7 @@ void loader_check(const struct loader *loader)
     assert((loader->ahead != NULL) == (loader->ruleset != NULL));
     assert((loader->mapper != NULL) == (loader->ruleset != NULL));
     assert((loader->targets != NULL) == (loader->ruleset != NULL));
-    assert(loader->records_max >= 1 && loader->heal_letters >= 1);
+    assert(loader->records_max >= 1 && loader->heal_letters >= 1 && loader->later.letters >= 1);
     assert(loader->link != LINK_UP || loader->reading != READING_READY ||
            journal_reader_position(loader->reader) == loader->stored + 1);
 }

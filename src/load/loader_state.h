@@ -11,7 +11,7 @@
  *   1  the reader stands behind `stored`, except while the link is not up, or `reading` is
  *      READING_ASTRAY or READING_AHEAD
  *   2  `batch`, `ahead`, `mapper` and `targets` are made for `ruleset`, all or none
- *   3  `records_max` and `heal_letters` are at least 1
+ *   3  `records_max`, `heal_letters` and `later.letters` are at least 1
  *
  * SPDX-License-Identifier: MIT
  */
@@ -83,6 +83,7 @@ struct loader_later {
     unsigned rule;    /* the next one */
     int64_t after_id; /* of its letters */
     bool stored;      /* something passed in this round */
+    int letters;      /* of the next portion; small after one that was too large */
 };
 
 struct loader {

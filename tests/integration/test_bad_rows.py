@@ -296,6 +296,22 @@ def test_letters_that_may_pass_later(env):
     assert bridge.metric("rule_matched_total", rule="reading") == 2
 
 
+@limit(60)
+def test_letters_that_may_pass_later_in_smaller_portions(env):
+    """Letters that take longer than statement_timeout together, and less alone, are stored."""
+    env.sql("create table device (name text primary key); create table reading (device text references device, n int)")
+    env.admin(f'alter role bridge in database "{env.database}" set statement_timeout = \'500ms\'')
+    bridge = env.bridge("""{ name = "reading"; topic = "~/r/{device}"; table = "reading"; retry_for = "1h";
+                              columns = { device = "{device}"; n = "$"; }; }""")
+    env.publish([("~/r/new", str(n)) for n in range(30)])
+    env.wait(lambda: len(env.dead_letters()) == 30, 15, env.dead_letters)
+    env.sql("""create function linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.03); return new; end $$;
+               create trigger linger before insert on reading for each row execute function linger(); insert into device values ('new')""")
+    env.wait(lambda: env.one("select count(*) from reading") == 30 and not env.dead_letters(), 40, env.dead_letters)
+    assert env.sql("select n from reading order by n") == [(n,) for n in range(30)]
+    bridge.check_books()
+
+
 def copy_letters(env, copies):
     """Of the only dead letter, which a foreign key refused."""
     columns = "received_at, failed_at, rule, topic, payload, qos, retained, properties, reason, sqlstate, parked, client_id"
