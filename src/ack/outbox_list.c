@@ -28,7 +28,8 @@ bool outbox_entry_parse(const char *name, struct outbox_entry *entry)
         return false;
     }
     outbox_entry_name(again, entry);
-    return strcmp(name, again) == 0;
+    /* A file under the last serials would leave none for those to come. */
+    return strcmp(name, again) == 0 && entry->serial <= UINT32_MAX / 2;
 }
 
 static int compare(const struct outbox_entry *left, const struct outbox_entry *right)

@@ -59,6 +59,7 @@ static void test_read(void)
     CHECK(outbox_entry_parse(NAME, &entry));
     CHECK_INT_EQ(entry.mark.position, 4711);
     CHECK_INT_EQ(entry.serial, 3);
+    CHECK(!outbox_entry_parse("00000000000000004711-4294967295.ack", &entry)); /* no next serial */
     CHECK_INT_EQ(outbox_file_read(path, &file, &content, &rest, &error), OUTCOME_OK);
     CHECK_TEXT_EQ(file.journal, UUID);
     CHECK_INT_EQ(file.mark.position, 4711);
