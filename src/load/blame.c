@@ -391,8 +391,11 @@ static enum store_result passes_now(const struct store *store, const struct batc
     if (batch->count > 1) {
         return STORE_SMALLER;
     }
-    return kind != BLAME_TIME && blame_message(store, batch, &failure->pg) ? STORE_AGAIN
-                                                                           : STORE_SOON;
+    /* A batch of gaps alone has no message to blame. */
+    if (batch->count == 0 || kind == BLAME_TIME) {
+        return STORE_SOON;
+    }
+    return blame_message(store, batch, &failure->pg) ? STORE_AGAIN : STORE_SOON;
 }
 
 /* Reads the tables of the run's rules again: a column that was altered since then makes every row

@@ -1,6 +1,7 @@
 /* One batch, one transaction: what each answer of the server makes of it, over a scripted server.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/gap.h"
 #include "load/storing.h"
 
 /* Statements, places and what a person is told are those of the code; "a" and "b" are the tables. */
@@ -157,6 +158,28 @@ static void test_deferred_between_rules(void)
     storing_stop(&storing);
 }
 
+/* A gap and no message: nobody is to blame when COMMIT is refused. */
+static void test_gap_refused_at_commit(void)
+{
+    const struct gap gap = {.cause = slice_of(gap_session_lost), .noticed_at_us = 1, .messages = 1};
+    struct buf payload = {0};
+    struct message message = gap_to_message(&gap, &payload);
+    struct storing storing;
+    struct store_failure failure;
+    struct error error;
+
+    storing_start(&storing);
+    CHECK_INT_EQ(journal_append(storing.journal, &message, &error), OUTCOME_OK);
+    storing_build(&storing, 0);
+    CHECK_INT_EQ(storing.batch->count, 0);
+    CHECK_INT_EQ(storing.batch->gap_count, 1);
+    storing_say(&storing, "^commit", NULL, "ERROR:23514:refused late", 1);
+    CHECK_INT_EQ(storing_store(&storing, &failure), STORE_SOON);
+    CHECK_INT_EQ(storing_store(&storing, &failure), STORE_DONE);
+    buf_fini(&payload);
+    storing_stop(&storing);
+}
+
 /* A pooler or a server that swallows an answer: only the row of `progress` tells what was stored. */
 static void test_missing_answers(void)
 {
@@ -209,5 +232,6 @@ UNIT_MAIN("load/store", {"what each answer means", test_answers},
           {"one message parks nothing", test_one_message_parks_nothing},
           {"the bridge's own tables", test_own_tables},
           {"deferred to COMMIT, between rules", test_deferred_between_rules},
+          {"a gap that is refused at COMMIT", test_gap_refused_at_commit},
           {"answers that are missing", test_missing_answers},
           {"a batch of few rows is one round trip", test_one_round_trip})
