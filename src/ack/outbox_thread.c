@@ -39,7 +39,8 @@ static void entry_note(struct outbox *outbox, const struct outbox_entry *entry)
 }
 
 /* The next of this entry's acknowledgments goes into a file of its own. A crash may leave it in
- * both. */
+ * both. On a full disk there is no room for the file: the acknowledgment stays where it is and is
+ * given up there after some losses, or its file would never go, and the disk would stay full. */
 static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct slice acks)
 {
     struct error error = {0};
@@ -72,6 +73,7 @@ static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct
     outbox_changed(outbox);
     pthread_mutex_unlock(&outbox->mutex);
     ack_batch_fini(&alone);
+    outbox->aside_failed = outcome != OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
         outbox_entry_confirmed(entry, 1);
     } else {
@@ -94,7 +96,7 @@ static void give_up(struct outbox_entry *entry, struct slice acks)
 static void connection_ended(struct outbox *outbox, struct outbox_entry *entry, struct slice acks)
 {
     pthread_mutex_lock(&outbox->mutex);
-    bool aside_full = outbox_list_aside(&outbox->list) >= OUTBOX_ASIDE_MAX;
+    bool aside_full = outbox->aside_failed || outbox_list_aside(&outbox->list) >= OUTBOX_ASIDE_MAX;
     pthread_mutex_unlock(&outbox->mutex);
     outbox->losses++;
     switch (outbox_entry_lost(entry, outbox->confirmed, aside_full)) {
@@ -110,6 +112,7 @@ static void connection_ended(struct outbox *outbox, struct outbox_entry *entry, 
         break;
     case OUTBOX_GIVE_UP:
         give_up(entry, acks);
+        outbox->aside_failed = false; /* the next one tries again */
         break;
     }
     entry_note(outbox, entry);

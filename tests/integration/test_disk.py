@@ -405,6 +405,22 @@ def test_disk_is_full_and_has_room_again(env):
 
 
 @limit(90)
+def test_no_room_to_set_an_acknowledgment_aside(env):
+    """The broker ends the connection at one acknowledgment, and the disk is full: it is given up where it is, and those behind it go out."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE.replace("columns", 'ack: { topic = "@response_topic"; fields = { n = "$.n"; }; }; columns'), start=False)
+    disk = Disk(env, bridge)
+    acks = env.subscribe("~/ack/#")
+    bridge.start(**disk.environment())
+    env.publish([(*message, {"response_topic": "a/" * 250 if n == 2 else env.topic("~/ack/a")}) for n, message in enumerate(numbered("a", 0, 10))])
+    bridge.wait_log("acknowledgments wait")
+    disk.set(write_name="outbox/", write_errno=errno.ENOSPC)
+    bridge.wait_log("could not set an acknowledgment aside.*No space left", 20)
+    bridge.wait_log("an acknowledgment is given up", 20)
+    env.wait(lambda: acks_of(acks) == set(range(10)) - {2}, 20, lambda: acks_of(acks))
+    check_numbered(env, {"a": 10})
+
+
 def test_no_room_for_acknowledgments(env):
     """The disk is full when acknowledgments are written: the batch waits, one line says why, and nothing is lost, stored twice or stuck."""
     make_numbered(env)
