@@ -68,7 +68,8 @@ static uint64_t number_of(const struct node *object, const char *name)
 static void append_message(struct buf *out, const struct node *message)
 {
     const struct node *lines = node_member(message, slice_of("lines"));
-    const struct node *line = lines + 1;
+    uint32_t count = lines == NULL ? 0 : lines->count;
+    const struct node *line = lines == NULL ? NULL : lines + 1;
 
     buf_append_slice(out, text_of(message, "at"));
     buf_append_text(out, "  ");
@@ -76,7 +77,7 @@ static void append_message(struct buf *out, const struct node *message)
     buf_append_text(out, "  ");
     text_append_printable(out, text_of(message, "payload"), 400);
     buf_append_text(out, "\n");
-    for (uint32_t i = 0; i < lines->count; i++, line += line->span) {
+    for (uint32_t i = 0; i < count; i++, line += line->span) {
         buf_append_text(out, "  ");
         buf_append_slice(out, line->text);
         buf_append_text(out, "\n");
@@ -88,11 +89,13 @@ static void append_message(struct buf *out, const struct node *message)
 static void print_messages(struct tap_call *call, const struct node *root)
 {
     const struct node *messages = node_member(root, slice_of("messages"));
-    const struct node *message = messages + 1;
+    /* Whatever answers at http.listen: it need not be the service. */
+    uint32_t count = messages == NULL ? 0 : messages->count;
+    const struct node *message = messages == NULL ? NULL : messages + 1;
     struct buf out = {0};
     uint64_t more = number_of(root, "more"), skipped = number_of(root, "skipped");
 
-    for (uint32_t i = 0; i < messages->count && (call->count == 0 || call->shown < call->count);
+    for (uint32_t i = 0; i < count && (call->count == 0 || call->shown < call->count);
          i++, message += message->span) {
         if (call->json) {
             buf_append_slice(&out, message->text);

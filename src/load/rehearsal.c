@@ -310,7 +310,7 @@ enum outcome rehearse(const struct rehearsal_stage *stage, unsigned rule_index,
     } else if (outcome == OUTCOME_OK && !plan_rows(&attempt, attempt.rule->declared, &error)) {
         park(rehearsal, error.text);
     }
-    if (outcome == OUTCOME_OK && rehearsal->fate != REHEARSAL_PARKED) {
+    if (outcome == OUTCOME_OK && rehearsal->fate == REHEARSAL_STORED) {
         outcome = map_and_store(&attempt, rule_index, message, rehearsal, failure);
     }
     if (pg_is_connected(stage->connection) &&

@@ -276,7 +276,11 @@ enum outcome dead_letters_parked(struct pg_connection *connection, const char *c
     enum outcome outcome =
         pg_query_schema(connection, sql_dead_letter_parked, PG_PARAMS(values), &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
-        parked[strtol(pg_rows_text(rows, row, 0), NULL, 10) - 1] = true;
+        unsigned long place = strtoul(pg_rows_text(rows, row, 0), NULL, 10);
+
+        if (place >= 1 && place <= count) {
+            parked[place - 1] = true;
+        }
     }
     pg_rows_free(rows);
     buf_fini(&names);

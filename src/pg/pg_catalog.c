@@ -157,7 +157,11 @@ static enum outcome read_tables(struct pg_connection *connection, const char *co
     enum outcome outcome =
         pg_query(connection, sql_catalog_table, PG_PARAMS(values), &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
-        found[oid_at(rows, row, 0) - 1].table = new_table(rows, row);
+        uint32_t place = oid_at(rows, row, 0);
+
+        if (place >= 1 && place <= count && found[place - 1].table == NULL) {
+            found[place - 1].table = new_table(rows, row);
+        }
     }
     if (outcome == OUTCOME_OK) {
         outcome = read_columns(connection, found, count, failure);

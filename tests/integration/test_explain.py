@@ -162,7 +162,7 @@ def test_payloads_in_other_forms(env):
         done = env.cli("explain", "t", *options, config=config)
         assert done.code == 0 and json.loads(done.out) == row, f"{options}: {done}"
     for options, reason in ((["--hex", "81a"], "ends within a byte"), (["--hex", "8x"], "byte 2"), (["--base64", "!"], "byte 1"),
-                            (["--payload-file", f"{folder}/nowhere"], "nowhere"), (["--payload-file", f"{folder}/hex", "payload"], "one of them"),
-                            (["--hex", "--base64", "00"], "one of them")):
+                            (["--payload-file", f"{folder}/nowhere"], "nowhere"), (["--payload-file", f"{folder}/hex", "payload"], "not both"),
+                            (["--hex", "--base64", "00"], "not both")):
         done = env.cli("explain", "t", *options, config=config)
         assert done.code == 2 and reason in done.err, f"{options}: {done}"
