@@ -3,7 +3,8 @@
  * kept in the file "columns" of the journal's directory, so that the next process fills them too.
  *
  * A column belongs to a rule and its table. Rules get them as if they stood in the configuration;
- * ruleset_compile() sees no difference. The texts of a column that is dropped stay until the end, for rules may still borrow them. Any thread.
+ * ruleset_compile() sees no difference. The texts of a column that is dropped stay until the end,
+ * because rules may still borrow them. Any thread.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -63,7 +63,8 @@ static bool may_pass(const struct pg_failure *failure)
     return failure->action != SQL_RULE && failure->action != SQL_ROW;
 }
 
-/* 42701: the column is there already, by the process before this one, another bridge or a person. */
+/* 42701: the column is there already. The process before this one, another bridge or a person made
+ * it. */
 enum add_column_result add_column(struct pg_connection *connection, const struct new_column *column,
                                   struct pg_failure *failure)
 {

@@ -19,11 +19,11 @@ import subprocess
 import sys
 
 # Limits; a figure may only get better. Files that need each other by nature stand in KNOTS.
-CYCLES_MAX = 2
-ASSERTS_MIN = 0.04
-COMMENTS_MIN = 0.15
-PARAMETERS_MAX = 15
-COLUMNS_MAX = 131
+CYCLES_MAX = 0
+ASSERTS_MIN = 0.3
+COMMENTS_MIN = 0.2
+PARAMETERS_MAX = 0
+COLUMNS_MAX = 0
 KNOTS = [{"src/row/convert", "src/row/convert_array"}]  # an array is converted element by element
 # The signature of a callback that a library fixes: libmicrohttpd's MHD_AccessHandlerCallback has 8.
 FIXED = {"src/admin/http_server.c: answer_request"}
