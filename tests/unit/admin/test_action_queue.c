@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "admin/action_queue.h"
 
-#include <pthread.h>
+#include <semaphore.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "unit.h"
 
 /* A handler that answers with the action's name, and waits while the gate is shut. */
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static sem_t gate; /* 0 = shut */
 static int interrupted;
 
 static void run(void *context, struct action *action)
 {
     (void) context;
-    pthread_mutex_lock(&gate);
-    pthread_mutex_unlock(&gate);
+    (void) sem_wait(&gate);
+    (void) sem_post(&gate);
     action->status = 200;
     buf_append_text(&action->answer, action->name);
 }
@@ -24,7 +24,7 @@ static void interrupt(void *context)
 {
     (void) context;
     interrupted++;
-    pthread_mutex_unlock(&gate);
+    (void) sem_post(&gate);
 }
 
 static void done(void *context)
@@ -52,6 +52,7 @@ static void test_order(void)
     char bytes[2];
 
     CHECK_INT_EQ(pipe(ends), 0);
+    CHECK_INT_EQ(sem_init(&gate, 0, 1), 0);
     first = make("first", &ends[1]);
     second = make("second", &ends[1]);
     CHECK_INT_EQ(action_queue_admit(queue, 1), ACTION_ADMITTED);
@@ -80,7 +81,7 @@ static void test_stop(void)
 
     interrupted = 0;
     CHECK_INT_EQ(pipe(ends), 0);
-    pthread_mutex_lock(&gate);
+    CHECK_INT_EQ(sem_init(&gate, 0, 0), 0);
     while (count < ACTIONS_WAITING_MAX + 1 &&
            action_queue_admit(queue, 1) == ACTION_ADMITTED) { /* one runs, or none yet */
         actions[count] = make("waits", &ends[1]);
