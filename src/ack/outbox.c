@@ -110,6 +110,7 @@ static void outbox_free(struct outbox *outbox)
 enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *options,
                          struct error *error)
 {
+    assert(options->broker != NULL && options->max_bytes > 0);
     struct outbox *made = memory_alloc(sizeof(*made));
     made->directory = memory_strdup(options->directory);
     made->directory_fd = -1;
@@ -119,7 +120,6 @@ enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *op
     pthread_mutex_init(&made->mutex, NULL);
     thread_cond_init(&made->cond);
     *outbox = NULL;
-    assert(options->broker != NULL && options->max_bytes > 0);
 
     enum outcome outcome = file_make_directory(options->directory, error);
     if (outcome != OUTCOME_OK) {

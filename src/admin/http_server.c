@@ -191,9 +191,10 @@ static enum MHD_Result answer_request(void *context, struct MHD_Connection *conn
                                       const char *body, size_t *body_length, void **state)
 {
     struct http_server *server = context;
-    const struct page *page = find_page(url);
+    const struct page *page;
 
     assert(state != NULL && url != NULL && method != NULL);
+    page = find_page(url);
 
     (void) version;
     if (http_actions_is_path(url)) {

@@ -101,7 +101,8 @@ static void test_nothing_yet(void)
 static void test_numbers(void)
 {
     int waiting = 42;
-    const struct http_sources sources = {refresh, configuration, &waiting};
+    const struct http_sources sources = {
+        .refresh = refresh, .configuration = configuration, .context = &waiting};
     struct history *history;
     cJSON *status;
     int rule;
