@@ -11,7 +11,7 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/mqtt2pg-user-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 
 mkdir "$folder/home"
-git ls-files -z | tar -C . --null -T - -c | tar -C "$folder/home" -x
+tar --exclude=./.git --exclude=./build -c . | tar -C "$folder/home" -x
 printf '%s\n' "127.0.0.1 localhost" "::1 localhost ip6-localhost ip6-loopback" "127.0.1.1 $(hostname)" >"$folder/hosts"
 { cat /etc/passwd && echo "$user:x:$uid:$uid::$folder/home:/bin/bash"; } >"$folder/passwd"
 { cat /etc/group && echo "$user:x:$uid:"; } >"$folder/group"

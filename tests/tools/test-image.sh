@@ -22,4 +22,10 @@ buildah "${store[@]}" bud --quiet --pull-never --format docker --file docker/Doc
 
 # Limits and control groups are the caller's: raising or making them needs rights that a container may not have.
 export MQTT2PG_PODMAN="podman ${store[*]}" MQTT2PG_PODMAN_RUN="--cgroups disabled --ulimit nofile=1024:1024 --ulimit nproc=1024:1024"
-tests/integration/run.py image
+tests=(image)
+# shellcheck disable=SC2086 # words
+if ! reason=$($MQTT2PG_PODMAN run --rm $MQTT2PG_PODMAN_RUN --network host localhost/mqtt2pg --version 2>&1); then
+    echo "test-image: built, but not run, for no container runs here: $(tail -1 <<<"$reason")"
+    tests=(image:contents)
+fi
+tests/integration/run.py "${tests[@]}"
