@@ -145,3 +145,18 @@ def test_an_added_column_is_dropped(env):
     assert env.sql("select id, volt::int, power::int from plug order by 1") == [("a", 230, None), ("b", 231, None), ("c", None, 7), ("d", 232, None)]
     env.wait(lambda: env.dead_letters() == [], 15, env.dead_letters)
     bridge.check_books()
+
+
+def test_one_column_for_two_rules_and_two_bridges(env):
+    """Two rules of one bridge and a second bridge write one table: whoever sees the key first adds the column, and the others fill it."""
+    env.sql("create table plug (id text, volt float8, lat float8)")
+    first = env.bridge(ADDING + ", " + ADDING.replace('"plug"; topic = "~/plug', '"socket"; topic = "~/socket'))
+    second = env.bridge(ADDING.replace("~/plug", "~/other"), name="second")
+    topics = ("plug", "socket", "other")
+    for n in range(5):
+        env.publish([(f"~/{topic}/{topic}{n}", '{"volt": 230, "power": %d}' % n) for topic in topics])
+    env.wait_rows("plug", 15)
+    assert env.sql("select id, power::int from plug order by 1") == sorted((f"{topic}{n}", n) for topic in topics for n in range(5))
+    assert env.dead_letters() == []
+    first.check_books()
+    second.check_books()

@@ -84,3 +84,22 @@ def test_acknowledgments_of_a_commit_under_way(env):
     env.wait_rows("t", 2, 40)
     bridge.wait_quiet()
     inbox.wait(2)
+
+
+@limit(120)
+def test_two_bridges(env):
+    """They share the pooler's few backends and the schema: neither takes the other for its own past, also when one is killed."""
+    make_numbered(env)
+    conninfo = env.pooler("transaction").conninfo(env.database)
+    bridges = [env.bridge(NUMBERED_RULE.replace("~/n/{who}", f"~/{name}/{{who}}"), name=name, database={"conninfo": conninfo}) for name in "ab"]
+    for first in (0, 300):
+        for name in "ab":
+            env.publish((topic.replace("~/n/", f"~/{name}/"), *rest) for topic, *rest in numbered(name, first, 300))
+        check_numbered(env, {"a": first + 300, "b": first + 300})
+        if first == 0:
+            bridges[0].kill9()
+            bridges[0].start()
+    assert env.one("select count(*) from mqtt2pg.progress") == 2 and env.dead_letters() == []
+    for bridge in bridges:
+        bridge.wait_ready()
+        bridge.check_books()

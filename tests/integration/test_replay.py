@@ -26,6 +26,13 @@ def written(env, name, bridge, rules):
     return path
 
 
+def in_small_batches(path):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace("rules = (", "batch: { max_rows = 1; };\nrules = (", 1) if "batch" not in text else text)
+
+
 def run(env, *arguments, faults=None):
     environment = {**os.environ, **({"MQTT2PG_FAULTS": faults} if faults else {})}
     return subprocess.run([env.faulty, *arguments], capture_output=True, text=True, check=False, timeout=30, env=environment)
@@ -72,10 +79,7 @@ def test_replay_stores_again(env):
     refused = run(env, "-c", new, "replay", "--rule", "t")
     assert refused.returncode == 1 and "--duplicates-are-fine" in refused.stderr, refused
     env.sql("delete from t")
-    with open(new, encoding="utf-8") as file:
-        text = file.read()
-    with open(new, "w", encoding="utf-8") as file:
-        file.write(text.replace("rules = (", "batch: { max_rows = 1; };\nrules = (", 1) if "batch" not in text else text)
+    in_small_batches(new)
     killed = run(env, "-c", new, "replay", "--rule", "t", faults="replay.batch.stored=kill@2")
     assert killed.returncode == -9 and env.one("select count(*) from t") == 2, killed
     goes_on = run(env, "-c", new, "replay", "--rule", "t")
@@ -117,3 +121,20 @@ def test_replay_passes_over_what_is_refused(env):
     assert run(env, "-c", new, "replay", "--rule", "t", "--from", "yesterday").returncode == 2
     none = run(env, "-c", new, "replay", "--rule", "t", "--to", "2020-01-01")
     assert none.returncode == 0 and "0 stored messages" in none.stdout, none
+
+
+def test_replay_of_a_database_that_went_back(env):
+    """Rows and position of a replay go back together: the next one stores what is missing, and nothing twice."""
+    env.sql(TABLE)
+    bridge = stored(env)
+    new = written(env, "new.cfg", bridge, NEW)
+    env.sql("delete from t")
+    in_small_batches(new)
+    assert run(env, "-c", new, "replay", "--rule", "t", faults="replay.batch.stored=kill@2").returncode == -9
+    env.sql("create table saved_t as table t; create table saved_replay as table mqtt2pg.replay")
+    assert run(env, "-c", new, "replay", "--rule", "t").returncode == 0 and env.one("select count(*) from t") == 4
+    env.sql("begin; truncate t; insert into t table saved_t; delete from mqtt2pg.replay; insert into mqtt2pg.replay overriding system value "
+            "table saved_replay; commit")
+    goes_on = run(env, "-c", new, "replay", "--rule", "t")
+    assert goes_on.returncode == 0 and "goes on behind" in goes_on.stderr, goes_on
+    assert env.sql("select device, v from t order by device, v") == [("a", 1), ("a", 12.5), ("b", -1), ("b", 7.25)]
