@@ -16,11 +16,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "decode/format.h"
 #include "decode/json_scan.h"
 #include "sample.h"
+#include "timing.h"
 
 enum { PASSES_MAX = 1000 };
 
@@ -114,24 +114,11 @@ static void learn_birth(struct bench *bench)
 
 /* --- around them ------------------------------------------------------------------------------ */
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-static int compare(const void *left, const void *right)
-{
-    const double *a = left, *b = right;
-    return (*a > *b) - (*a < *b);
-}
-
 static double timed(struct bench *bench, void (*pass)(struct bench *bench))
 {
-    int64_t start = now_ns();
+    int64_t start = timing_now_ns();
     pass(bench);
-    return (double) (now_ns() - start) / (double) bench->messages;
+    return (double) (timing_now_ns() - start) / (double) bench->messages;
 }
 
 /* Nanoseconds a message of both passes: medians. */
@@ -143,15 +130,13 @@ static void measure(struct bench *bench, int64_t milliseconds, double *decoder, 
 
     pass_decode(bench);
     pass_json(bench);
-    int64_t end = now_ns() + 2 * milliseconds * 1000000;
+    int64_t end = timing_now_ns() + 2 * milliseconds * 1000000;
     do {
         decoders_ns[count] = timed(bench, pass_decode);
         json_ns[count++] = timed(bench, pass_json);
-    } while (count < PASSES_MAX && (now_ns() < end || count < 3));
-    qsort(decoders_ns, (size_t) count, sizeof(double), compare);
-    qsort(json_ns, (size_t) count, sizeof(double), compare);
-    *decoder = decoders_ns[count / 2];
-    *json = json_ns[count / 2];
+    } while (count < PASSES_MAX && (timing_now_ns() < end || count < 3));
+    *decoder = timing_median(decoders_ns, count);
+    *json = timing_median(json_ns, count);
 }
 
 static struct format *make_format(const char *name, const struct format_options *options)

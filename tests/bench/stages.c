@@ -18,7 +18,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "decode/json_scan.h"
 #include "journal/journal.h"
@@ -28,6 +27,7 @@
 #include "row/convert.h"
 #include "row/copy_format.h"
 #include "sample.h"
+#include "timing.h"
 
 enum { COLUMNS = 7, PASSES_MAX = 1000 };
 
@@ -213,19 +213,6 @@ static const struct {
 
 /* --- around them ------------------------------------------------------------------------------ */
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-static int compare(const void *left, const void *right)
-{
-    const double *a = left, *b = right;
-    return (*a > *b) - (*a < *b);
-}
-
 /* Nanoseconds a message, the median of the passes. */
 static double measure(struct bench *bench, void (*pass)(struct bench *bench), int64_t milliseconds)
 {
@@ -233,14 +220,13 @@ static double measure(struct bench *bench, void (*pass)(struct bench *bench), in
     int count = 0;
 
     pass(bench);
-    int64_t end = now_ns() + milliseconds * 1000000;
+    int64_t end = timing_now_ns() + milliseconds * 1000000;
     do {
-        int64_t start = now_ns();
+        int64_t start = timing_now_ns();
         pass(bench);
-        passes[count++] = (double) (now_ns() - start) / (double) bench->messages;
-    } while (count < PASSES_MAX && (now_ns() < end || count < 3));
-    qsort(passes, (size_t) count, sizeof(passes[0]), compare);
-    return passes[count / 2];
+        passes[count++] = (double) (timing_now_ns() - start) / (double) bench->messages;
+    } while (count < PASSES_MAX && (timing_now_ns() < end || count < 3));
+    return timing_median(passes, count);
 }
 
 static void make_samples(struct bench *bench, int argc, char **argv)
