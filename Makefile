@@ -77,8 +77,8 @@ LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicro
 
 # --- for users ---------------------------------------------------------------------------------
 
-.PHONY: all deps deps-deb deps-dev check test test-deb test-arm64 bench chaos mutants asan tsan fuzz cover demo deb install uninstall
-.PHONY: clean help unit lint format map program units run-units run-fuzzers generated bench-programs
+.PHONY: all deps deps-deb deps-dev check test test-deb test-systemd test-image test-arm64 bench chaos mutants asan tsan fuzz cover demo deb install uninstall
+.PHONY: program-test clean help unit lint format map program units run-units run-fuzzers generated bench-programs
 
 all: ## build build/mqtt2pg with what is installed
 	@$(MAKE) -j$(JOBS) program FLAVOUR=release
