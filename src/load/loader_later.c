@@ -36,6 +36,13 @@ static void end_round(struct loader_later *later)
     later->stored = false;
 }
 
+/* The next rule is tried from its first letter on. */
+static void next_rule(struct loader_later *later)
+{
+    later->rule++;
+    later->after_id = 0;
+}
+
 /* Tries the next `later->letters` letters of one rule, in the order of their ids. STORE_AGAIN means
  * that blame() has learned something, so the same portion is tried at once. */
 static enum store_result retry_portion(struct loader *loader, struct retry_counts *counts,
@@ -105,7 +112,7 @@ void loader_retry_later(struct loader *loader)
         return;
     }
     while (later->rule < loader->ruleset->count && !is_tried(loader, later->rule)) {
-        later->rule++;
+        next_rule(later);
     }
     if (later->rule >= loader->ruleset->count) {
         end_round(later);
@@ -138,6 +145,5 @@ void loader_retry_later(struct loader *loader)
         health_hide_detail(failure.message);
         log_warn("dead letters can't be tried again now", F_TEXT("reason", failure.message));
     }
-    later->rule++;
-    later->after_id = 0;
+    next_rule(later);
 }
