@@ -226,6 +226,7 @@ def test_redelivery_is_recognised_after_power_cuts_in_a_row(env):
     broker.session_present = True
     session.send("t/x", "one", packet_id=1)
     stored(env, "one")
+    bridge.wait_ready()  # killed before CONNACK, it could not know whether the session was lost
     for cut in range(1, 4):
         bridge.kill9()
         disk.cut(bytes_mood="kept", entries_mood="kept")
@@ -234,6 +235,7 @@ def test_redelivery_is_recognised_after_power_cuts_in_a_row(env):
         env.wait(lambda: env.one("select max(position) from mqtt2pg.progress") >= cut << 32, 10, "the position stays")
         env.wait(lambda: re.search(rf"stored up to +{env.one('select max(position) from mqtt2pg.progress'):,}\n",
                                    env.cli("journal", "info", config=bridge).out), 10, "the position is not written down")
+        bridge.wait_ready()
     session.send("t/x", "one", packet_id=1, duplicate=True)
     session.send("t/x", "two", packet_id=2)
     session.wait("PUBACK", 2)

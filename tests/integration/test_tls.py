@@ -332,7 +332,7 @@ def test_killed_and_cut(env):
             bridge.launch()
     assert load.finish() == 6000 and turn > 2
     check_numbered(env, {"a": 3000, "b": 3000})
-    assert env.sql("select * from mqtt2pg.gap") == []
+    assert env.sql("select * from mqtt2pg.gap where cause <> 'broker session perhaps lost'") == []  # killed while connecting
 
 
 # --- PostgreSQL
