@@ -191,7 +191,7 @@ class Session:
         if qos == 1:
             self.write(mqtt.packet(mqtt.PUBACK, packet_id + (bytes([code]) if code else b"")))
         elif qos == 2:
-            self.write(mqtt.packet(mqtt.PUBREC, packet_id))
+            self.write(mqtt.packet(mqtt.PUBREC, packet_id + (bytes([code]) if code else b"")))
 
     def run(self):
         try:
@@ -218,7 +218,7 @@ class ScriptedBroker:
         self.mute = False              # SUBSCRIBE gets no answer
         self.refuse = lambda session: 0     # code of CONNACK, or HANG_UP
         self.ends_at = lambda topic: False  # a publication to it ends the connection: True, or the code of DISCONNECT
-        self.puback = lambda topic: 0       # code of PUBACK, MQTT 5
+        self.puback = lambda topic: 0       # code of PUBACK or PUBREC, MQTT 5
         self.sessions = queue.Queue()
         self.all = []                       # connections
         self.clients = []                   # those of them that sent CONNECT

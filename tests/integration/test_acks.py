@@ -181,11 +181,11 @@ def test_many_topics_that_end_the_connection(env):
     env.wait(lambda: bridge.metric("acks_waiting") == 0, 40, "still waiting")
 
 
-def scripted_acks(env, broker):
+def scripted_acks(env, broker, qos=1, status=""):
     env.sql("create table got (v text)")
     bridge = env.bridge("""{ name = "got"; topic = "t/{x}"; format = "text"; table = "got"; columns = { v = "$"; };
-                             ack: { topic = "ack/{x}"; fields = { v = "$"; }; }; }""",
-                        broker={"url": broker.url, "status_topic": ""}, ready=False)
+                             ack: { topic = "ack/{x}"; qos = %d; fields = { v = "$"; }; }; }""" % qos,
+                        broker={"url": broker.url, "status_topic": status}, ready=False)
     session = broker.accept()
     session.wait("SUBSCRIBE")
     return bridge, session
@@ -224,6 +224,20 @@ def test_connection_that_ends_at_any_of_them(env):
     broker.ends_at = lambda topic: False
     env.wait(lambda: acknowledged(broker) == {"ack/x"}, 40, lambda: str(acknowledged(broker)))
     assert "given up" not in bridge.log()
+
+
+def test_refused_publication_is_named(env):
+    """PUBACK or PUBREC of the broker refuses an acknowledgment or the status: the log says which topic and why, and nothing waits for it."""
+    for topic, qos, code, words in (("ack/x", 1, 0x87, "not authorized"), ("ack/x", 2, 0x90, "topic name invalid"), ("status/x", 1, 0x99, "payload format")):
+        env.sql("drop table if exists got")
+        broker = env.scripted_broker()
+        broker.puback = lambda name: code if name == topic else 0  # pylint: disable=cell-var-from-loop
+        bridge, session = scripted_acks(env, broker, qos=qos, status="status/x")
+        session.send("t/x", "x", packet_id=1)
+        line = bridge.wait_log("broker refused a publication").lower()
+        assert f"topic={topic}" in line and words in line and "password" not in line, line
+        env.wait(lambda: bridge.metric("rows_stored_total", rule="got") == 1 and bridge.metric("acks_waiting") == 0, 10, "it waits")  # pylint: disable=cell-var-from-loop
+        bridge.stop()
 
 
 def test_to_the_broker_that_the_messages_come_from(env):
