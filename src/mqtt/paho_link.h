@@ -159,7 +159,7 @@ const struct paho_connack *paho_link_connack(const struct paho_link *link);
 enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
                                  size_t count, int *codes, struct error *error) MUST_CHECK;
 enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *filters, size_t count,
-                                   struct error *error) MUST_CHECK;
+                                   int *codes, struct error *error) MUST_CHECK;
 
 struct publication {
     struct slice topic;

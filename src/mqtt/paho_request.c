@@ -278,10 +278,12 @@ static int unsubscribe_many(struct paho_link *link, const char *const *filters, 
 }
 
 enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *filters, size_t count,
-                                   struct error *error)
+                                   int *codes, struct error *error)
 {
-    assert(count <= PAHO_ENTRIES_MAX);
-    int codes[PAHO_ENTRIES_MAX];
+    assert(count > 0 && count <= PAHO_ENTRIES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        codes[i] = PAHO_UNANSWERED;
+    }
     int code = MQTTASYNC_SUCCESS;
     for (size_t at = 0; at < count && code == MQTTASYNC_SUCCESS; at += PACKET_ENTRIES_MAX) {
         size_t entries = count - at < PACKET_ENTRIES_MAX ? count - at : PACKET_ENTRIES_MAX;

@@ -53,41 +53,6 @@ static bool is_wanted(const struct subscribe_job *job, const char *filter)
     return wanted != NULL && (wanted->covered_by == NULL || is_uncovered(job, wanted));
 }
 
-/* The filters of a set that are not wanted, at most PAHO_ENTRIES_MAX of both calls. */
-static size_t gather_unwanted(const struct subscribe_job *job, const struct subscription_set *set,
-                              const char **filters, size_t count)
-{
-    for (size_t i = 0; i < set->count && count < PAHO_ENTRIES_MAX; i++) {
-        if (!is_wanted(job, set->list[i].filter)) {
-            filters[count++] = set->list[i].filter;
-        }
-    }
-    return count;
-}
-
-static enum outcome unsubscribe(const struct subscribe_job *job, struct subscribe_result *result,
-                                struct error *error)
-{
-    struct session *session = job->session;
-    enum outcome outcome = OUTCOME_OK;
-    assert(result->left_out == 0);
-    while (outcome == OUTCOME_OK) {
-        const char *filters[PAHO_ENTRIES_MAX];
-        size_t count = gather_unwanted(job, &session->held, filters, 0);
-        count = gather_unwanted(job, &session->asked, filters, count);
-        if (count == 0) {
-            break;
-        }
-        outcome = paho_link_unsubscribe(job->link, filters, count, error);
-        for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
-            log_info("unsubscribed", F_TEXT("filter", filters[i]));
-            session_release(session, filters[i]); /* frees the text last */
-            result->unsubscribed++;
-        }
-    }
-    return outcome;
-}
-
 /* Counts and logs a filter that brings no messages. */
 static void note_refusal(struct subscribe_result *result, const char *filter, const char *reason)
 {
@@ -284,6 +249,115 @@ static enum outcome subscribe_suspects(const struct subscribe_job *job,
             assert(subscribe_search_ends(job->search, next->filter) == 0);
             next = next_suspect(job);
         }
+    }
+    return outcome;
+}
+
+/* --- what is no longer wanted ----------------------------------------------------------------- */
+
+/* The filters of a set that are not wanted, but for suspects; at most PAHO_ENTRIES_MAX of both
+ * calls. */
+static size_t gather_unwanted(const struct subscribe_job *job, const struct subscription_set *set,
+                              const char **filters, size_t count)
+{
+    for (size_t i = 0; i < set->count && count < PAHO_ENTRIES_MAX; i++) {
+        const char *filter = set->list[i].filter;
+        if (!is_wanted(job, filter) && subscribe_search_ends(job->search, filter) == 0) {
+            filters[count++] = filter;
+        }
+    }
+    return count;
+}
+
+/* The unwanted suspect of a set with fewer ends than `next`; NULL: none. */
+static const char *fewer_ends(const struct subscribe_job *job, const struct subscription_set *set,
+                              const char *next)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const char *filter = set->list[i].filter;
+        unsigned ends = subscribe_search_ends(job->search, filter);
+        if (ends > 0 && !is_wanted(job, filter) &&
+            (next == NULL || ends < subscribe_search_ends(job->search, next))) {
+            next = filter;
+        }
+    }
+    return next;
+}
+
+/* What UNSUBSCRIBE names next: all that is unwanted, then one suspect at a time. */
+static size_t next_unwanted(const struct subscribe_job *job, const char **filters)
+{
+    size_t count = gather_unwanted(job, &job->session->held, filters, 0);
+    count = gather_unwanted(job, &job->session->asked, filters, count);
+    if (count == 0) {
+        filters[0] = fewer_ends(job, &job->session->held, NULL);
+        filters[0] = fewer_ends(job, &job->session->asked, filters[0]);
+        count = filters[0] != NULL;
+    }
+    return count;
+}
+
+/* The connection ended `waited_ms` after an UNSUBSCRIBE of these filters. A filter that the broker
+ * answers like that again and again is given up: nobody could connect to this session any more. */
+static void note_end_of_leaving(const struct subscribe_job *job, const char *const *filters,
+                                size_t count, int64_t waited_ms)
+{
+    bool alone = count == 1 && subscribe_search_ends(job->search, filters[0]) > 0;
+    bool proof = alone && waited_ms <= AT_ONCE_MS;
+    if (subscribe_search_ended(job->search, filters, count, proof, clock_monotonic_ms()) == NULL) {
+        return;
+    }
+    assert(count == 1 && !is_wanted(job, filters[0]));
+    log_error("broker ends the connection at an unsubscription, going on without it: if messages "
+              "that match no rule keep coming, delete the session at the broker",
+              F_TEXT("filter", filters[0]));
+    (void) subscribe_search_answered(job->search, filters[0]);
+    session_release(job->session, filters[0]); /* frees the text last */
+}
+
+static enum outcome unsubscribe_chunk(const struct subscribe_job *job, const char *const *filters,
+                                      size_t count, struct subscribe_result *result,
+                                      struct error *error)
+{
+    int codes[PAHO_ENTRIES_MAX];
+    const char *open[PAHO_ENTRIES_MAX];
+    size_t open_count = 0;
+    int64_t sent_ms = clock_monotonic_ms();
+    enum outcome outcome = paho_link_unsubscribe(job->link, filters, count, codes, error);
+    for (size_t i = 0; i < count; i++) {
+        if (codes[i] == PAHO_UNANSWERED) {
+            open[open_count++] = filters[i];
+        } else {
+            log_info("unsubscribed", F_TEXT("filter", filters[i]));
+            (void) subscribe_search_answered(job->search, filters[i]);
+            session_release(job->session, filters[i]); /* frees the text last */
+            result->unsubscribed++;
+        }
+    }
+    if (outcome != OUTCOME_OK && open_count > 0 && is_end_by_broker(job)) {
+        result->ended = true;
+        note_end_of_leaving(job, open, open_count, clock_monotonic_ms() - sent_ms);
+    } else if (outcome != OUTCOME_OK) {
+        subscribe_search_disturbed(job->search);
+    }
+    return outcome;
+}
+
+static enum outcome unsubscribe(const struct subscribe_job *job, struct subscribe_result *result,
+                                struct error *error)
+{
+    enum outcome outcome = OUTCOME_OK;
+    const char *filters[PAHO_ENTRIES_MAX];
+    assert(result->left_out == 0);
+    size_t count = next_unwanted(job, filters);
+    while (outcome == OUTCOME_OK && count > 0) {
+        if (subscribe_search_ends(job->search, filters[0]) > 0) {
+            outcome = wait_quiet(job, filters[0], result, error);
+        }
+        if (outcome == OUTCOME_OK) {
+            outcome = unsubscribe_chunk(job, filters, count, result, error);
+        }
+        count = next_unwanted(job, filters);
     }
     return outcome;
 }

@@ -8,6 +8,9 @@
  * (mqtt/subscribe_search). While a filter is left out because of such an end, nothing is
  * unsubscribed: the old filters may bring the messages of the missing one.
  *
+ * A broker with limits may end the connection at UNSUBSCRIBE too, also of a filter that it never
+ * granted. Such a filter is found in the same way, named, and no longer counted as held.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_MQTT_SUBSCRIBE_H
@@ -23,7 +26,7 @@
 
 struct subscribe_job {
     struct paho_link *link;
-    struct session *session; /* its `held` is kept up to date, also on failure */
+    struct session *session; /* its `held` and `asked` are kept up to date, also on failure */
     const struct subscription_set *wanted;
     struct subscribe_search *search;
     const atomic_bool *cut;       /* we cut this connection ourselves */

@@ -1,5 +1,6 @@
 /*
- * subscribe_search: which filter makes a broker end the connection.
+ * subscribe_search: which filter makes a broker end the connection, at SUBSCRIBE or at UNSUBSCRIBE.
+ * A filter is wanted or not, so it is a suspect of one of the two.
  *
  * Brokers for MQTT 3.1.1 may answer a forbidden filter, one too many or one too deep by closing the
  * connection instead of with SUBACK (AWS IoT, EMQX with deny_action = disconnect). Every rule would
@@ -61,7 +62,7 @@ unsigned subscribe_search_ends(const struct subscribe_search *search, const char
 int64_t subscribe_search_quiet_ms(const struct subscribe_search *search, const char *filter);
 
 /* The connection ended while these `count` > 0 filters were not answered. `proof`: as above; the
- * filter was alone, and the session does not hold it. Returns the filter that is left out from now
+ * filter was alone, and before SUBSCRIBE the session did not hold it. Returns the filter that is left out from now
  * on, or NULL; borrowed until the next call. */
 const char *subscribe_search_ended(struct subscribe_search *search, const char *const *filters,
                                    size_t count, bool proof, int64_t now_ms);

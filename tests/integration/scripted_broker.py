@@ -26,7 +26,7 @@ class Session:
         self.broker, self.socket = broker, sock
         self.packets = mqtt.Packets()
         self.received = []
-        self.unsubscribed = []  # number of filters in each UNSUBSCRIBE
+        self.unsubscribed = []  # number of filters in each UNSUBSCRIBE that was answered
         self.published = []  # (topic, payload) that the client published
         self.identifiers = {}  # of its subscriptions, by filter (MQTT 5)
         self.open = True
@@ -119,10 +119,7 @@ class Session:
         elif kind == mqtt.SUBSCRIBE:
             self.subscribe(body)
         elif kind == mqtt.UNSUBSCRIBE:
-            self.received.append(("UNSUBSCRIBE", body))
-            self.unsubscribed.append(self.count_filters(body))
-            codes = bytes(self.unsubscribed[-1])
-            self.write(mqtt.packet(mqtt.UNSUBACK, body[:2] + (b"\0" + codes if self.version == 5 else b"")))
+            self.unsubscribe(body)
         elif kind == mqtt.PINGREQ:
             self.write(mqtt.packet(mqtt.PINGRESP))
         elif kind == mqtt.PUBLISH:
@@ -134,16 +131,23 @@ class Session:
         elif kind == mqtt.DISCONNECT:
             self.received.append(("DISCONNECT", body))
 
-    def count_filters(self, body):
-        """Of an UNSUBSCRIBE."""
-        at, count = 2, 0
+    def unsubscribe(self, body):
+        self.received.append(("UNSUBSCRIBE", body))
+        at, filters = 2, []
         if self.version == 5:
             size, at = mqtt.take_variable(body, at)
             at += size
         while at < len(body):
-            at += 2 + struct.unpack_from("!H", body, at)[0]
-            count += 1
-        return count
+            length = struct.unpack_from("!H", body, at)[0]
+            filters.append(body[at + 2:at + 2 + length].decode())
+            at += 2 + length
+        if any(self.broker.hangs_up_at_leaving(self, name) for name in filters):
+            self.drop()
+            return
+        self.broker.held.difference_update(filters)
+        self.unsubscribed.append(len(filters))
+        codes = bytes(len(filters))
+        self.write(mqtt.packet(mqtt.UNSUBACK, body[:2] + (b"\0" + codes if self.version == 5 else b"")))
 
     def count_unsubscribed(self):
         return sum(self.unsubscribed)
@@ -214,7 +218,8 @@ class ScriptedBroker:
         self.properties = b""          # of CONNACK, MQTT 5
         self.grant = lambda name, qos: qos  # what SUBACK says
         self.hangs_up_at = lambda session, name: False  # instead of SUBACK
-        self.held = set()                   # filters that were ever answered
+        self.hangs_up_at_leaving = lambda session, name: False  # instead of UNSUBACK
+        self.held = set()                   # filters that were subscribed and answered, on whatever connection
         self.mute = False              # SUBSCRIBE gets no answer
         self.refuse = lambda session: 0     # code of CONNACK, or HANG_UP
         self.ends_at = lambda topic: False  # a publication to it ends the connection: True, or the code of DISCONNECT

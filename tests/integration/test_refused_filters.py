@@ -12,7 +12,7 @@ RULE = '{ name = "%s"; topic = "%s"; format = "text"; table = "got"; columns = {
 
 
 def rules(topics, more=""):
-    return ", ".join(RULE % (topic.replace("/", "_").replace("+", "x").replace("#", "y"), topic, more) for topic in topics)
+    return ", ".join(RULE % (topic.replace("/", "_").replace("+", "x").replace("#", "y")[:60], topic, more) for topic in topics)
 
 
 def begin(env, topics, version, more="", **broker_is):
@@ -86,6 +86,47 @@ def test_packets_are_small(env):
         env.wait(lambda: session.count_unsubscribed() == 60, 10, lambda: session.count_unsubscribed())  # pylint: disable=cell-var-from-loop
         assert max(session.unsubscribed) <= 8, session.unsubscribed
         bridge.stop()
+
+
+LEVELS_MAX, BYTES_MAX = 8, 256  # AWS IoT: seven slashes
+DEEP, LONG = "d/1/2/3/4/5/6/7/8", "l/" + "x" * 300
+
+
+def is_beyond(session, name):
+    return name.count("/") >= LEVELS_MAX or len(name) > BYTES_MAX
+
+
+def test_too_many_levels_and_too_long(env):
+    """A broker that hangs up at a filter beyond its limits, at SUBSCRIBE and at UNSUBSCRIBE: it is left out and named, and whoever
+    takes it out of the rules, by a reload or behind a restart, gets a session that stays."""
+    for version, beyond, by_restart in (("3.1.1", DEEP, False), ("5", LONG, True)):
+        broker, bridge = begin(env, ["a/+", "b/+", beyond], version, hangs_up_at=is_beyond, hangs_up_at_leaving=is_beyond, session_present=True)
+        assert "ERROR" in bridge.wait_log(f"broker ends the connection at a subscription.*{beyond[:40]}", 20)
+        env.wait(lambda: "1 subscription refused" in bridge.get("/readyz").out, 10, lambda: bridge.get("/readyz"))  # pylint: disable=cell-var-from-loop
+        assert broker.held == {"a/+", "b/+"}, broker.held
+        send(env, broker, version, "a/+", "one")
+        bridge.configure(rules(["a/+", "c/+"]))
+        if by_restart:
+            bridge.restart(ready=False)
+        else:
+            bridge.signal(signal.SIGHUP)
+        assert "ERROR" in bridge.wait_log(f"broker ends the connection at an unsubscription.*{beyond[:40]}", 20)
+        env.wait(lambda: broker.held == {"a/+", "c/+"}, 10, lambda: broker.held)  # pylint: disable=cell-var-from-loop
+        bridge.wait_ready()
+        send(env, broker, version, "c/+", "one", "two")
+        connections = len(broker.clients)
+        bridge.restart()
+        assert len(broker.clients) == connections + 1, "it asks again"
+        assert bridge.log().count("at an unsubscription") == 1, bridge.log()
+        bridge.stop()
+
+
+def send(env, broker, version, name, *values):
+    """The last of the values comes by this subscription; then all of them are stored."""
+    session = open_session(broker)
+    session.send(name.replace("+", "x"), values[-1], packet_id=len(values), **({"subscriptions": [session_identifier(broker, name)]} if version == "5" else {}))
+    session.wait("PUBACK", len(values))
+    stored(env, *values)
 
 
 def test_no_shared_subscriptions(env):
