@@ -160,7 +160,7 @@ static void check_client_id(struct config_reader *reader, const struct config *c
     }
     if (id[0] == '\0') {
         problem_error(reader->problems, place, "broker.client_id",
-                      "it is empty: the broker keeps no session without one");
+                      "must not be empty: a broker keeps no session without a client id");
     } else if (strpbrk(id, "{}") != NULL) {
         problem_error(reader->problems, place, "broker.client_id",
                       "nothing is replaced in { } here: write ${NAME} for an environment variable");
@@ -263,8 +263,9 @@ static bool is_listen_address(const char *text)
 static void check_others(struct config_reader *reader, const struct config *config)
 {
     if (config->journal.directory != NULL && config->journal.directory[0] == '\0') {
-        problem_error(reader->problems, place_of(reader, "journal.directory"), "journal.directory",
-                      "it is empty: messages must be kept somewhere, like \"/var/lib/mqtt2pg\"");
+        problem_error(
+            reader->problems, place_of(reader, "journal.directory"), "journal.directory",
+            "must not be empty: the journal needs a directory, for example \"/var/lib/mqtt2pg\"");
     }
     if (config->http.listen != NULL && config->http.listen[0] != '\0' &&
         !is_listen_address(config->http.listen)) {

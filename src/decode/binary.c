@@ -177,7 +177,7 @@ bool binary_close(struct binary *binary, struct binary_container *container)
     if (binary->nodes.list[container->index].kind == VALUE_OBJECT &&
         nodes_have_duplicates(&binary->nodes, container->index, container->count)) {
         return binary_fail(binary, container->start,
-                           "a name stands twice in the object that begins here");
+                           "duplicate name in the object that begins here");
     }
     nodes_close(&binary->nodes, container->index, container->count);
     return true;
@@ -189,5 +189,5 @@ bool binary_end(struct binary *binary)
 {
     assert(binary->nodes.depth == 0);
     return binary->at == binary->end ||
-           binary_fail(binary, binary->at, "something stands behind the value");
+           binary_fail(binary, binary->at, "unexpected bytes after the value");
 }

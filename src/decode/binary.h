@@ -140,7 +140,7 @@ static inline bool binary_name(struct binary *binary, struct binary_container *c
 {
     if (nodes_name_is_taken(&binary->nodes, container->index, container->count, name,
                             &container->seen)) {
-        return binary_fail(binary, at, "a name stands twice in one object");
+        return binary_fail(binary, at, "duplicate name in one object");
     }
     container->count++;
     return true;

@@ -71,7 +71,7 @@ static inline bool cbor_head_read(struct binary *binary, struct cbor_head *head)
     }
     head->indefinite =
         information == CBOR_INDEFINITE && head->major >= CBOR_BYTES && head->major <= CBOR_MAP;
-    return head->indefinite || binary_fail(binary, start, "a first byte without a meaning");
+    return head->indefinite || binary_fail(binary, start, "a reserved initial byte");
 }
 
 /* Of SINGLE and DOUBLE. */

@@ -47,7 +47,8 @@ static bool read_string(struct binary *binary, const struct cbor_head *head, str
             break;
         }
         if (chunk.major != head->major || chunk.indefinite) {
-            good = binary_fail(binary, start, "a string of chunks has one of another kind");
+            good = binary_fail(binary, start,
+                               "a chunk of an indefinite-length string has another type");
             break;
         }
         good = read_string(binary, &chunk, &piece);
@@ -149,14 +150,14 @@ static bool read_text_time(struct binary *binary, struct slice key)
         return false;
     }
     if (head.major != CBOR_TEXT) {
-        return binary_fail(binary, head.start, "tag 0 stands before something that is no text");
+        return binary_fail(binary, head.start, "tag 0 must be followed by a text");
     }
     if (!read_string(binary, &head, &text)) {
         return false;
     }
     return rfc3339_parse(text, &time_us)
                ? binary_add_time(binary, key, time_us)
-               : binary_fail(binary, head.start, "tag 0 stands before a text that is no time");
+               : binary_fail(binary, head.start, "the text of tag 0 is not a date and time");
 }
 
 /* Tag 1 (section 3.4.2): an integer or a float, not wrapped in another tag. */
@@ -169,8 +170,7 @@ static bool read_epoch(struct binary *binary, struct slice key)
     }
     if (!cbor_epoch(&head, &time_us)) {
         return binary_fail(binary, head.start,
-                           "tag 1 stands before something that is no number of seconds, or out of "
-                           "range");
+                           "tag 1 must be followed by seconds within the range of a timestamp");
     }
     return binary_add_time(binary, key, time_us);
 }
@@ -196,7 +196,7 @@ static bool read_integer(struct binary *binary, struct cbor_integer *integer)
         return false;
     }
     if (head.major != CBOR_BYTES) {
-        return binary_fail(binary, head.start, "a bignum is no byte string");
+        return binary_fail(binary, head.start, "a bignum must be a byte string");
     }
     return read_string(binary, &head, &bytes) &&
            (cbor_bignum(bytes, &integer->magnitude) ||
@@ -225,7 +225,8 @@ static bool read_fraction(struct binary *binary, struct slice key, bool binary_b
         return false;
     }
     if (head.major != CBOR_ARRAY || head.indefinite || head.argument != 2) {
-        return binary_fail(binary, head.start, "a fraction is no array of exponent and mantissa");
+        return binary_fail(binary, head.start,
+                           "a fraction must be an array of exponent and mantissa");
     }
     if (!read_integer(binary, &exponent) || !read_integer(binary, &mantissa)) {
         return false;
@@ -276,7 +277,7 @@ static bool read_simple(struct binary *binary, const struct cbor_head *head, str
     case CBOR_DOUBLE:
         return binary_add_real(binary, key, cbor_real(head), head->information == CBOR_SINGLE);
     default:
-        return binary_fail(binary, head->start, "a simple value without a meaning");
+        return binary_fail(binary, head->start, "an unassigned simple value");
     }
 }
 
@@ -291,7 +292,7 @@ static bool read_value(struct binary *binary, struct slice key)
         }
     } while (head.major == CBOR_TAG && head.argument > TAG_BIGFLOAT);
     if (head.is_break) {
-        return binary_fail(binary, head.start, "a break where no indefinite length ends");
+        return binary_fail(binary, head.start, "a break code outside an indefinite-length item");
     }
     switch (head.major) {
     case CBOR_UNSIGNED:

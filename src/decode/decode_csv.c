@@ -245,7 +245,7 @@ static bool read_header(struct csv *csv)
             return false;
         }
         if (csv->names == NULL && is_twice(names, count)) {
-            return csv_fail(csv, start, "a name stands twice in the header");
+            return csv_fail(csv, start, "duplicate name in the header");
         }
         count++;
     } while (take_delimiter(csv));

@@ -198,7 +198,7 @@ static inline bool scan_name(struct scanner *scanner, int64_t index, uint32_t co
         return false;
     }
     if (nodes_name_is_taken(&scanner->nodes, index, count, *name, seen) && !scanner->lenient) {
-        return scan_fail(scanner, start, "a name stands twice in one object");
+        return scan_fail(scanner, start, "duplicate name in one object");
     }
     skip_space(scanner);
     return take(scanner, ':') || scan_fail(scanner, scanner->at, "\":\" expected");
@@ -233,7 +233,7 @@ static bool scan_object(struct scanner *scanner, struct slice key)
     if (scanner->lenient && count <= LENIENT_MEMBERS_MAX) {
         count = nodes_keep_last(&scanner->nodes, index, count);
     } else if (nodes_have_duplicates(&scanner->nodes, index, count)) {
-        return scan_fail(scanner, start, "a name stands twice in the object that begins here");
+        return scan_fail(scanner, start, "duplicate name in the object that begins here");
     }
     container_close(scanner, index, count, start);
     return true;
@@ -392,7 +392,7 @@ static enum outcome scan(struct slice text, bool lenient, struct arena *arena,
     }
     skip_space(&scanner);
     if (scanner.at != scanner.end) {
-        scan_fail(&scanner, scanner.at, "something stands behind the value");
+        scan_fail(&scanner, scanner.at, "unexpected bytes after the value");
         return OUTCOME_REJECT;
     }
     *root = scanner.nodes.list;

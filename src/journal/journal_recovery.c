@@ -68,7 +68,7 @@ static enum outcome scan_newest(struct recovery *recovery, int fd, struct error 
             recovery->sound_last = message.sequence;
             journal->last_us = message.received_at_us;
         } else if (result == SEGMENT_SCAN_DAMAGE && recovery_writable(recovery)) {
-            log_warn("journal is damaged: what stands before and behind that is kept",
+            log_warn("journal is damaged: the records before and after the damage are kept",
                      F_INT("segment", newest->first_sequence), F_INT("offset", scan->damage_from),
                      F_INT("bytes", scan->damage_to - scan->damage_from));
         }

@@ -170,7 +170,7 @@ static void test_duplicate_names(void)
             put_object(&text, count, twice);
             UNIT_CASE("%d members, the last as number %d", count, twice);
             CHECK_INT_EQ(scan(&text, arena, &root, &error), OUTCOME_REJECT);
-            CHECK(strstr(error.text, "a name stands twice") != NULL);
+            CHECK(strstr(error.text, "duplicate name") != NULL);
         }
     }
     buf_fini(&text);
