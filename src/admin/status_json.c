@@ -160,6 +160,7 @@ static void append_parked(struct buf *out, const char *rule)
     }
     buf_append_byte(out, '{');
     json_out_time(out, "since", parked.since_us);
+    json_out_bool(out, "held", parked.held);
     json_out_text(out, "reason", parked.reason);
     json_out_known(out, "messages", parked.messages);
     buf_append_byte(out, '}');
@@ -359,12 +360,15 @@ static double recent_rate(struct history *history)
     return count == 0 ? 0 : (double) sum / (double) count;
 }
 
-/* How many rules are parked, the first of them, and a topic to name while no message has come. */
-static void collect_rules(struct summary_facts *facts, struct health_rule *first)
+/* How many rules are parked, the first of them, how many messages were rejected, and a topic to name
+ * while no message has come. */
+static void collect_rules(struct summary_facts *facts, struct history *history,
+                          struct health_rule *first)
 {
     for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
         struct health_parked parked;
 
+        facts->rejected_last_hour += history_rejected(history, rule);
         if (first->topic[0] == '\0') {
             (void) health_rule(metrics_rule_name(rule), first);
         }
@@ -396,7 +400,7 @@ static void append_summary(struct buf *out, struct history *history)
         health_get((enum health_part) part, &facts.parts[part]);
     }
     (void) health_gaps(&facts.gap, 1);
-    collect_rules(&facts, &first);
+    collect_rules(&facts, history, &first);
     assert(facts.processed_rate >= 0 && facts.rejected_rate >= 0);
     summary_find(&facts, &summary);
     json_out_open(out, "summary", '{');

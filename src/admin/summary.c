@@ -150,7 +150,7 @@ static void tell_parked(const struct summary_facts *facts, struct summary *summa
     if (facts->parked_rules == 1) {
         buf_append_text(&summary->headline, "Rule ");
         text_append_printable(&summary->headline, slice_of(parked->rule), 64);
-        buf_append_text(&summary->headline, " is parked");
+        buf_append_text(&summary->headline, parked->held ? " is held" : " is parked");
     } else {
         append_count(&summary->headline, (int64_t) facts->parked_rules, "rule is parked",
                      "rules are parked");
@@ -161,8 +161,10 @@ static void tell_parked(const struct summary_facts *facts, struct summary *summa
     }
     buf_append_text(&summary->headline, ".");
     append_reason(&summary->detail, parked->reason);
-    buf_append_text(&summary->detail,
-                    "Fix the table: the bridge then stores the messages on its own, in order.");
+    buf_append_text(
+        &summary->detail,
+        parked->held ? "The bridge tries again and stores the messages on its own, in order."
+                     : "Fix the table: the bridge then stores the messages on its own, in order.");
 }
 
 static void append_moment(struct buf *out, int64_t time_us)
@@ -196,7 +198,9 @@ static void tell_gap(const struct summary_facts *facts, struct summary *summary)
         buf_printf(&summary->detail, ", and %zu more", facts->gaps_open - 1);
     }
     buf_append_text(&summary->detail, ". When you have dealt with it: mqtt2pg gaps ack");
-    if (facts->gaps_open == 1 && gap->id != 0) {
+    if (facts->gaps_open > 1) {
+        buf_append_text(&summary->detail, " ID");
+    } else if (gap->id != 0) {
         buf_printf(&summary->detail, " %lld", (long long) gap->id);
     }
 }
@@ -220,17 +224,25 @@ static bool are_many_rejected(const struct summary_facts *facts)
 static enum summary_level tell_flow(const struct summary_facts *facts, struct summary *summary)
 {
     if (is_behind(facts)) {
-        buf_append_text(&summary->headline, "Behind the broker.");
+        buf_append_text(&summary->headline, "Storing lags behind receiving.");
         append_waiting(&summary->detail, facts, "journal");
         return SUMMARY_WARN;
     }
     if (are_many_rejected(facts)) {
         buf_append_text(&summary->headline, "Some messages are rejected.");
-        buf_printf(&summary->detail,
-                   "%.3g a second become dead letters; the reasons are below. Fix rule or table, "
-                   "then: mqtt2pg dead-letters retry",
-                   facts->rejected_rate);
+        buf_printf(
+            &summary->detail,
+            "%.3g a second become dead letters; see the rules for the reasons. Fix rule or table, "
+            "then: mqtt2pg dead-letters retry",
+            facts->rejected_rate);
         return SUMMARY_WARN;
+    }
+    if (facts->rejected_last_hour > 0) {
+        buf_append_text(&summary->headline, "Storing what arrives.");
+        append_count(&summary->detail, facts->rejected_last_hour, "message was", "messages were");
+        buf_append_text(&summary->detail,
+                        " rejected in the last hour: see the rules for the reasons.");
+        return SUMMARY_GOOD;
     }
     buf_append_text(&summary->headline, "All is well.");
     if (facts->received > 0 || facts->topic[0] == '\0') {

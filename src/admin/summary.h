@@ -28,6 +28,7 @@ struct summary_facts {
     int64_t received; /* since the start */
     double processed_rate;
     double rejected_rate;
+    int64_t rejected_last_hour;
     size_t parked_rules;
     struct health_parked parked; /* one of the parked rules */
     size_t gaps_open;

@@ -160,7 +160,7 @@ bool health_last_reject(const char *rule, struct health_reject *out)
     return there;
 }
 
-void health_set_parked(const char *rule, const char *reason)
+static void set_parked(const char *rule, const char *reason, bool held)
 {
     pthread_mutex_lock(&mutex);
     struct rule_health *found = reason == NULL ? find_rule(rule) : find_or_add_rule(rule);
@@ -170,12 +170,24 @@ void health_set_parked(const char *rule, const char *reason)
             parked->since_us = clock_wall_us();
             parked->messages = -1;
         }
+        parked->held = held;
         text_set(parked->rule, sizeof(parked->rule), slice_of(rule));
         set_reason(parked->reason, sizeof(parked->reason), reason);
     } else if (found != NULL) {
         found->parked.since_us = 0;
     }
     pthread_mutex_unlock(&mutex);
+}
+
+void health_set_parked(const char *rule, const char *reason)
+{
+    set_parked(rule, reason, false);
+}
+
+void health_set_held(const char *rule, const char *reason)
+{
+    assert(reason != NULL);
+    set_parked(rule, reason, true);
 }
 
 void health_set_untaken(const char *rule, const struct health_untaken *untaken)

@@ -60,11 +60,14 @@ bool health_last_reject(const char *rule, struct health_reject *out);
 struct health_parked {
     int64_t since_us; /* wall clock, when the rule was parked; the reason may have changed since */
     int64_t messages; /* that wait; -1 = not known yet */
+    bool held;        /* the table takes no rows now, as while it is locked */
     char rule[64];
     char reason[256];
 };
 /* `reason` NULL: the rule works (again). Names count as far as health_parked.rule keeps them. */
 void health_set_parked(const char *rule, const char *reason);
+/* The same for a rule that is held. `reason` is not NULL. */
+void health_set_held(const char *rule, const char *reason);
 bool health_parked(const char *rule, struct health_parked *out); /* false: it is not */
 void health_set_parked_messages(const char *rule, int64_t messages);
 

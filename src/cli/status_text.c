@@ -313,7 +313,7 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
         if (parked == NULL || parked->kind != VALUE_OBJECT) {
             continue;
         }
-        append_styled(out, colour, RED, "\nparked");
+        append_styled(out, colour, RED, truth(parked, "held") ? "\nheld  " : "\nparked");
         buf_append_text(out, "    ");
         text_append_printable(out, words(rule, "name"), 60);
         buf_append_text(out, "  ");
@@ -325,8 +325,11 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
         }
         buf_append_text(out, "\n    ");
         text_append_printable(out, words(parked, "reason"), 256);
-        buf_append_text(out, "\n    fix its table: the service then stores the messages on its "
-                             "own, in order\n");
+        buf_append_text(out, truth(parked, "held")
+                                 ? "\n    the table takes no rows now: the service tries again, "
+                                   "and stores the messages in order\n"
+                                 : "\n    fix its table: the service then stores the messages on "
+                                   "its own, in order\n");
     }
 }
 

@@ -110,7 +110,11 @@ static void show_parked(const struct rule_targets *targets, unsigned rule, const
     if (targets->silent) {
         return;
     }
-    health_set_parked(compiled->name, reason);
+    if (reason != NULL && targets->list[rule].state == RULE_HELD) {
+        health_set_held(compiled->name, reason);
+    } else {
+        health_set_parked(compiled->name, reason);
+    }
     metric_rule_set(compiled->metrics, RULE_METRIC_PARKED, reason != NULL);
 }
 
@@ -177,10 +181,7 @@ void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *
 void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate)
 {
-    char held[sizeof(targets->list[rule].reason)];
-
-    snprintf(held, sizeof(held), "held: %s", reason);
-    set_aside(targets, rule, RULE_HELD, held, sqlstate);
+    set_aside(targets, rule, RULE_HELD, reason, sqlstate);
 }
 
 void rule_targets_resume(struct rule_targets *targets, unsigned rule)

@@ -99,6 +99,8 @@ def test_full_tablespace(env):
     others_did_not_wait(env, 250)
     line = bridge.wait_log("rule held")
     assert "rule=r" in line and "could not extend file" in line and "No space left on device" in line, line
+    said = env.cli("status", config=bridge)
+    assert said.code == 1 and "Rule r is held" in said.out and "held      r" in said.out, said
     env.publish(both(250, 50))
     others_did_not_wait(env, 300)
     assert "no free space" not in bridge.get("/readyz").out

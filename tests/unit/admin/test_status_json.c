@@ -198,6 +198,7 @@ static void test_odd_texts(void)
     CHECK(cJSON_IsNull(at(status, "rules.0.parked")));
     CHECK_TEXT_EQ(text_at(status, "rules.1.parked.reason"), "no \"table\"");
     CHECK(text_at(status, "rules.1.parked.since") != NULL);
+    CHECK(cJSON_IsFalse(at(status, "rules.1.parked.held")));
     CHECK_TEXT_EQ(text_at(status, "rejects.0.rule"), ODD_NAME);
     CHECK_TEXT_EQ(text_at(status, "rejects.0.topic"), "a");
     CHECK_TEXT_EQ(text_at(status, "rejects.1.reason"), "no \"number\"\n\\");

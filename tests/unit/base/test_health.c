@@ -75,7 +75,9 @@ static void test_parked(void)
     CHECK(since > 0);
     health_set_parked("a", "second");
     CHECK(health_parked("a", &parked) && strcmp(parked.reason, "second") == 0);
-    CHECK_INT_EQ(parked.since_us, since);
+    CHECK(parked.since_us == since && !parked.held);
+    health_set_held("a", "locked");
+    CHECK(health_parked("a", &parked) && parked.held && parked.since_us == since);
     health_set_parked("a", NULL);
     CHECK(!health_parked("a", &parked));
     CHECK(health_parked("ab", &parked) && strcmp(parked.reason, "other") == 0);
