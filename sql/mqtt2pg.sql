@@ -51,8 +51,9 @@ create table if not exists mqtt2pg.dead_letter (
 
 create index if not exists dead_letter_parked_by_client on mqtt2pg.dead_letter (client_id, rule, id) where parked;
 drop index if exists mqtt2pg.dead_letter_parked; -- of version 0.1, without the client_id
-create index if not exists dead_letter_later on mqtt2pg.dead_letter (client_id, rule, id)
- where sqlstate in ('23503', '23514') and not parked;
+create index if not exists dead_letter_waiting on mqtt2pg.dead_letter (client_id, rule, id)
+ where not parked and coalesce((properties ->> 'waits')::boolean, false);
+drop index if exists mqtt2pg.dead_letter_later; -- of an earlier version, which no question used
 create index if not exists dead_letter_failed_at on mqtt2pg.dead_letter (failed_at);
 create index if not exists dead_letter_sparkplug on mqtt2pg.dead_letter (client_id, journal, sequence)
  where topic like 'spBv1.0/%' or topic like '%/spBv1.0/%';

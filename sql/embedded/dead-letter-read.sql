@@ -1,7 +1,8 @@
 -- Dead letters in the order of their ids, MQTT 5 properties back in their wire encoding (MQTT 5.0, section 2.2.2).
 -- $1: rule, $2: id, $3: after this id, $4: parked, $5: failed before (microseconds since 1970), $6: limit,
 -- $8: true = only those that the service tries again by itself, false = only the others,
--- $7: client_id, '' for letters that name none; null = any. Healing is served by the index dead_letter_parked_by_client.
+-- $7: client_id, '' for letters that name none; null = any. Healing is served by the index dead_letter_parked_by_client,
+-- letters that the service tries again by itself by dead_letter_waiting.
 select d.id,
        (extract(epoch from d.received_at) * 1000000)::bigint as received_at_us,
        (extract(epoch from d.failed_at) * 1000000)::bigint as failed_at_us,

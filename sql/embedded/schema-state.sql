@@ -1,4 +1,4 @@
--- What the bridge's own schema lacks: missing tables and columns, missing privileges. Both null when all is well. $1: schema
+-- What the bridge's own schema lacks: missing tables and columns, missing privileges, missing indexes. Null where all is well. $1: schema
 with wanted (name, columns, privileges) as (values
     ('progress', array['client_id', 'journal', 'position', 'stored_at'], array['select', 'insert', 'update']),
     ('dead_letter', array['id', 'received_at', 'failed_at', 'rule', 'topic', 'payload', 'qos', 'retained', 'properties', 'reason',
@@ -31,4 +31,10 @@ select (select string_agg(lack, ', ' order by lack)
           from found f, unnest(f.privileges) as privilege
          where f.oid is not null and not has_table_privilege(f.oid, privilege)) as denied,
        exists (select from pg_catalog.pg_namespace n
-                where n.nspname = $1 and not has_schema_privilege(n.oid, 'usage')) as closed
+                where n.nspname = $1 and not has_schema_privilege(n.oid, 'usage')) as closed,
+       (select string_agg(i.name, ', ' order by i.name)
+          from unnest(array['dead_letter_failed_at', 'dead_letter_parked_by_client', 'dead_letter_sparkplug', 'dead_letter_waiting']) as i (name)
+         where not exists (select
+                             from pg_catalog.pg_class c
+                             join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                            where n.nspname = $1 and c.relname = i.name and c.relkind in ('i', 'I'))) as unindexed

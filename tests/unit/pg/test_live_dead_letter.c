@@ -326,9 +326,10 @@ static void test_former_version(void)
                             "select string_agg(indexrelid::regclass::text, ' ' order by "
                             "indexrelid::regclass::text) from pg_index where indrelid = "
                             "'mqtt2pg.dead_letter'::regclass"),
-                  "mqtt2pg.dead_letter_failed_at mqtt2pg.dead_letter_later "
+                  "mqtt2pg.dead_letter_failed_at "
                   "mqtt2pg.dead_letter_parked_by_client "
-                  "mqtt2pg.dead_letter_pkey mqtt2pg.dead_letter_sparkplug");
+                  "mqtt2pg.dead_letter_pkey mqtt2pg.dead_letter_sparkplug "
+                  "mqtt2pg.dead_letter_waiting");
     CHECK_TEXT_EQ(live_text(connection, "select count(acknowledged_at) from mqtt2pg.gap"), "0");
     pg_connection_free(connection);
 }
