@@ -14,6 +14,9 @@
 #define COPY_ROWS_MIN 1000
 #define COPY_BYTES_MIN ((size_t) 256 * 1024)
 
+/* A round trip from so many microseconds on costs more than COPY saves for COPY_ROWS_MIN rows. */
+#define FAR_US 2000
+
 /* A table that somebody has locked must not keep the rows of other rules waiting. Behind the move
  * of the progress, which waits for what became of an earlier COMMIT. */
 static const char lock_sql[] = "set local lock_timeout = '2s'";
@@ -64,13 +67,20 @@ static const struct target *target_of(const struct transaction *transaction, con
     return target->target;
 }
 
-/* A row costs less by COPY, but COPY costs a round trip of its own. Tests of COPY's fault points
- * want COPY for any number of rows. */
-static bool goes_by_copy(const struct target *target, const struct run *run, struct slice bytes)
+/* A row costs less by COPY, but COPY costs a round trip of its own, and ends the segment of INSERTs
+ * in front of it. So the runs of a batch go to a far server by INSERT, unless there is only one.
+ * Tests of COPY's fault points want COPY for any number of rows. */
+static bool goes_by_copy(const struct transaction *transaction, const struct target *target,
+                         const struct run *run, struct slice bytes)
 {
-    return target->copy != NULL && target->statement_count > 0 &&
-           (run->rows >= COPY_ROWS_MIN || bytes.length >= COPY_BYTES_MIN ||
-            FAULT_ARMED("pg.copy."));
+    bool far = pg_round_trip_us(transaction->store->connection) >= FAR_US;
+
+    if (target->copy == NULL || target->statement_count == 0) {
+        return false;
+    }
+    return FAULT_ARMED("pg.copy.") ||
+           ((run->rows >= COPY_ROWS_MIN || bytes.length >= COPY_BYTES_MIN) &&
+            (transaction->batch->runs.count == 1 || !far));
 }
 
 /* SQL of a rule that needs a temporary table: its statements depend on each other's end, so they
@@ -129,7 +139,7 @@ static enum outcome add_run(struct transaction *transaction, size_t index)
     if (target->statement_count == 0) {
         return run_by_table(transaction, target, run, place);
     }
-    return goes_by_copy(target, run, bytes)
+    return goes_by_copy(transaction, target, run, bytes)
                ? statements_copy(&transaction->statements, target, bytes, place)
                : insert_run(transaction, target, run, place);
 }

@@ -70,6 +70,10 @@ const char *pg_last_words(const struct pg_connection *connection);
  * run in another session, so nothing may rest on a session's locks or settings. */
 bool pg_is_pooled(const struct pg_connection *connection);
 
+/* How far away the server is: the shortest time, in microseconds, in which this connection has
+ * answered a statement. 0 before the first answer. */
+int64_t pg_round_trip_us(const struct pg_connection *connection);
+
 /* As the options said; live as long as the connection. */
 const char *pg_schema(const struct pg_connection *connection);
 const char *pg_client_id(const struct pg_connection *connection);

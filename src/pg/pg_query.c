@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/memory.h"
 #include "pg/pg_quote.h"
@@ -29,11 +30,23 @@ static enum outcome send_simple(struct pg_connection *connection, const char *sq
     return pg_session_flush(connection, failure);
 }
 
+static void note_round_trip(struct pg_connection *connection, int64_t started_us)
+{
+    int64_t took_us = clock_monotonic_us() - started_us;
+
+    assert(took_us >= 0);
+    if (connection->round_trip_us == 0 || took_us < connection->round_trip_us) {
+        connection->round_trip_us = took_us;
+    }
+}
+
 enum outcome pg_run(struct pg_connection *connection, const char *sql, struct pg_failure *failure)
 {
+    int64_t started_us = clock_monotonic_us();
     enum outcome outcome = send_simple(connection, sql, failure);
     if (outcome == OUTCOME_OK) {
         outcome = pg_session_finish(connection, NULL, NULL, NULL, failure);
+        note_round_trip(connection, started_us);
     }
     return outcome;
 }
@@ -74,6 +87,7 @@ enum outcome pg_query(struct pg_connection *connection, const char *sql, struct 
                       struct pg_rows **rows, struct pg_failure *failure)
 {
     PGresult *result = NULL;
+    int64_t started_us = clock_monotonic_us();
 
     *rows = NULL;
     assert(params.count == 0 || params.values != NULL);
@@ -90,6 +104,7 @@ enum outcome pg_query(struct pg_connection *connection, const char *sql, struct 
         outcome = pg_session_finish(connection, NULL, NULL, &result, failure);
     }
     if (outcome == OUTCOME_OK) {
+        note_round_trip(connection, started_us);
         *rows = memory_alloc(sizeof(**rows));
         (*rows)->result = result;
     }

@@ -21,6 +21,7 @@ void pg_disconnect(struct pg_connection *connection)
     assert(!connection->pooled || connection->pid == 0);
     PQfinish(connection->pg);
     connection->pg = NULL;
+    connection->round_trip_us = 0;
     if (connection->pid != 0) {
         connection->previous_pid = connection->pid;
         connection->previous_start_us = connection->start_us;
@@ -50,6 +51,12 @@ const char *pg_last_words(const struct pg_connection *connection)
 bool pg_is_pooled(const struct pg_connection *connection)
 {
     return connection->pooled;
+}
+
+int64_t pg_round_trip_us(const struct pg_connection *connection)
+{
+    assert(connection->round_trip_us >= 0);
+    return connection->round_trip_us;
 }
 
 const char *pg_schema(const struct pg_connection *connection)

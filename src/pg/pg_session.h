@@ -33,10 +33,11 @@ struct pg_connection {
     int64_t previous_start_us; /* and when it started, for the number may be another's by now */
     int pid;                   /* of this connection, when no pooler stands in between; else 0 */
     int64_t start_us;
-    int server_pid;   /* as the server tells it; behind a pooler libpq was told another one */
-    bool pooled;      /* a connection pooler stands in between */
-    char system[24];  /* identifier of the cluster connected to last; "" = not known */
-    int64_t timeline; /* its highest timeline so far */
+    int server_pid;        /* as the server tells it; behind a pooler libpq was told another one */
+    bool pooled;           /* a connection pooler stands in between */
+    int64_t round_trip_us; /* the shortest answer to a statement; 0 = none yet */
+    char system[24];       /* identifier of the cluster connected to last; "" = not known */
+    int64_t timeline;      /* its highest timeline so far */
     char target[300];
 };
 
