@@ -6,6 +6,8 @@ SPDX-License-Identifier: MIT
 import os
 import subprocess
 
+import psycopg2
+
 # Numbered messages: who sent it, the how manieth, and the order in which they were stored.
 NUMBERED_TABLE = """create table numbered (id bigint generated always as identity, topic text not null, n bigint not null,
                                            qos smallint, received timestamptz)"""
@@ -46,6 +48,19 @@ def check_numbered(env, expected, deliveries=None):
 
 def make_numbered(env):
     env.sql(NUMBERED_TABLE)
+
+
+def own_server(env, *settings):
+    """A server for this test alone, with settings of its own; the test's database is there from now on."""
+    server = env.own_postgres()
+    server.SETTINGS = (*server.SETTINGS, *settings)
+    env.postgres = server.start()
+    admin = psycopg2.connect(server.conninfo("postgres", "test"))
+    admin.autocommit = True
+    admin.cursor().execute("create role bridge login password 'secret'")
+    admin.cursor().execute(f"create database {env.database} owner bridge template template0")
+    admin.close()
+    return server
 
 
 def fill_journal(env, directory, messages, senders):

@@ -178,6 +178,7 @@ class Postgres(Server):
     def __init__(self, folder, primary_port=None):
         """With `primary_port` it is a standby of the server there: a copy that follows it."""
         super().__init__(folder)
+        self.environment = {}
         self.data = os.path.join(folder, "data")
         self.sockets = folder
         if primary_port:
@@ -200,7 +201,7 @@ class Postgres(Server):
         command = [find_program("postgres"), "-D", self.data, "-k", self.sockets, "-p", str(self.port)]
         for setting in self.SETTINGS:
             command += ["-c", setting]
-        self.launch(command)
+        self.launch(command, env={**os.environ, **self.environment})
 
         def ready():
             if not self.running():

@@ -4,10 +4,8 @@ are passed over with a word unless somebody installed them.
 SPDX-License-Identifier: MIT
 """
 
-import psycopg2
-
 from env import Skip, limit
-from scenes import numbered
+from scenes import numbered, own_server
 
 READING_RULE = """{ name = "reading"; topic = "~/n/{device}"; table = "reading"; on_conflict = "update"; key = ("device", "time");
                     columns = { time = "$.n | unix_s"; device = "{device}"; n = "$.n"; }; }"""
@@ -51,16 +49,8 @@ def preloaded(env, name):
     """A server of the test's own that loads the extension at its start, as both of these want it."""
     if not env.admin("select name from pg_available_extensions where name = %s", name):
         raise Skip(f"the server has no extension {name}")
-    server = env.own_postgres()
-    server.SETTINGS = (*server.SETTINGS, f"shared_preload_libraries={name}", "max_prepared_transactions=20")
-    env.postgres = server.start()
-    admin = psycopg2.connect(server.conninfo("postgres", "test"))
-    admin.autocommit = True
-    admin.cursor().execute("create role bridge login password 'secret'")
-    admin.cursor().execute(f"create database {env.database} owner bridge template template0")
-    admin.close()
+    own_server(env, f"shared_preload_libraries={name}", "max_prepared_transactions=20")
     env.admin(f"create extension {name}")
-    return server
 
 
 def stored_twice_is_stored_once(env, count):

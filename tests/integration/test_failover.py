@@ -8,7 +8,7 @@ SPDX-License-Identifier: MIT
 import psycopg2
 
 from env import limit
-from scenes import NUMBERED_RULE, check_numbered, interleaved, make_numbered, numbered
+from scenes import NUMBERED_RULE, check_numbered, interleaved, make_numbered, numbered, own_server
 
 SENDERS = ("a", "b", "c")
 
@@ -18,12 +18,7 @@ class Pair:
 
     def __init__(self, env):
         self.env = env
-        self.primary = env.postgres = env.own_postgres().start()
-        admin = psycopg2.connect(self.primary.conninfo("postgres", "test"))
-        admin.autocommit = True
-        admin.cursor().execute("create role bridge login password 'secret'")
-        admin.cursor().execute(f"create database {env.database} owner bridge template template0")
-        admin.close()
+        self.primary = own_server(env)
         self.wire = env.proxy(self.primary.port)
         self.standby = env.own_postgres(primary_port=self.primary.port)
         self.standby.SETTINGS = (*self.standby.SETTINGS, f"primary_conninfo=host=127.0.0.1 port={self.wire.port} user=test")

@@ -6,9 +6,8 @@ SPDX-License-Identifier: MIT
 import os
 import subprocess
 
-import psycopg2
-
 from env import Skip, limit
+from scenes import own_server
 from servers import make_folder
 
 # Rule r has the trouble. What rule o stores tells how long its rows waited.
@@ -43,19 +42,6 @@ def all_in_order(env, bridge, count, table="r"):
     env.wait(lambda: env.dead_letters() == [], 10, lambda: env.dead_letters()[:3])
     bridge.wait_quiet()
     bridge.check_books()
-
-
-def own_server(env, *settings):
-    """A server for this test alone, with settings of its own; the test's database is there from now on."""
-    server = env.own_postgres()
-    server.SETTINGS = (*server.SETTINGS, *settings)
-    env.postgres = server.start()
-    admin = psycopg2.connect(server.conninfo("postgres", "test"))
-    admin.autocommit = True
-    admin.cursor().execute("create role bridge login password 'secret'")
-    admin.cursor().execute(f"create database {env.database} owner bridge template template0")
-    admin.close()
-    return server
 
 
 class SmallTablespace:

@@ -3,14 +3,17 @@
 SPDX-License-Identifier: MIT
 """
 
+import glob
 import os
 import signal
 import socket
 import time
 
+import psycopg2
+
 from env import limit
 from resolver import resolver
-from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
+from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered, own_server
 
 DEADLINES = {"statement_timeout": "1s", "connect_timeout": "1s"}
 NOTICED = 4  # seconds, for a deadline of one
@@ -198,6 +201,44 @@ def test_last_words_of_the_server_are_told(env):
     bridge.wait_ready()
     env.publish(numbered("a", 0, 10))
     check_numbered(env, {"a": 10})
+
+
+@limit(90)
+def test_connection_limits_are_told(env):
+    """The log says whose limit keeps the bridge out, the role's, the database's or the server's, in any language of the server."""
+    server = own_server(env, "max_connections=12", "superuser_reserved_connections=3", "max_wal_senders=0")
+    make_numbered(env)
+    translated = glob.glob("/usr/share/locale/de/LC_MESSAGES/postgres-*.mo")
+    for language in ("en", "de"):
+        server.stop()
+        # gettext reads LANGUAGE unless the locale is "C"; a server without the catalog speaks English.
+        server.environment = {"LANGUAGE": language}
+        server.SETTINGS = (*server.SETTINGS, "lc_messages=C.UTF-8")
+        server.start()
+        env.wait(lambda: env.admin("select 1") == [(1,)], 20, "the server is not back")
+        no_more = "the server has no connection left"
+        for whose, limited, words in (("bridge", "role bridge", "role \"bridge\" has no connection left"),
+                                      ("bridge", f"database {env.database}", f"database \"{env.database}\" has no connection left"),
+                                      ("bridge", "", no_more), ("test", "", no_more)):  # a superuser takes the reserved ones too
+            others = [psycopg2.connect(server.conninfo(env.database, whose))]
+            if limited:
+                env.admin(f"alter {limited} connection limit 1")
+            try:
+                while True:
+                    others.append(psycopg2.connect(server.conninfo(env.database, whose)))
+            except psycopg2.OperationalError as error:
+                refused = str(error)
+            env.closing.append(lambda o=others: [other.close() for other in o])
+            bridge = env.bridge(NUMBERED_RULE, ready=False)
+            line = bridge.wait_log("can't be used")
+            assert words in line.replace("\\", ""), (language, whose, limited, line)
+            assert not translated or any(word in refused for word in ("too many", "remaining")) == (language == "en"), refused
+            for other in others:
+                other.close()
+            if limited:
+                env.admin(f"alter {limited} connection limit -1")
+            bridge.wait_ready()
+            bridge.stop()
 
 
 def test_lock_is_told_with_its_holder(env):
