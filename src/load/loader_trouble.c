@@ -148,8 +148,10 @@ void loader_trouble(struct loader *loader, enum store_result result,
     health_hide_detail(told.message);
     note_trouble(loader, result);
     remedy = trouble_remedy(result, failure, &loader->history);
-    if (remedy.records_max > 0) {
+    if (remedy.records_max > 0 && remedy.records_max < loader->records_max) {
         loader->records_max = remedy.records_max;
+    }
+    if (remedy.small_batches > 0) {
         loader->small_left = remedy.small_batches;
     }
     assert(loader->records_max >= 1);

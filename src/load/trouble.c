@@ -62,6 +62,16 @@ static struct remedy halve(const struct pg_failure *failure, const struct troubl
     return remedy;
 }
 
+/* Something was learned of this batch. It takes no more messages when it is built again: with one
+ * more bad message among the new ones each time, it would never be stored. */
+static struct remedy same_again(const struct trouble_history *history)
+{
+    struct remedy remedy = act(REMEDY_AGAIN);
+
+    remedy.records_max = history->messages > 0 ? history->messages : 1;
+    return remedy;
+}
+
 struct remedy trouble_remedy(enum store_result result, const struct pg_failure *failure,
                              const struct trouble_history *history)
 {
@@ -74,7 +84,7 @@ struct remedy trouble_remedy(enum store_result result, const struct pg_failure *
         return act(REMEDY_RECONNECT);
     case STORE_REFUSED:
     case STORE_AGAIN:
-        return act(REMEDY_AGAIN);
+        return same_again(history);
     case STORE_SOON:
         return history->soon > SOON_MAX ? wait_for_server(failure, history) : act(REMEDY_PAUSE);
     case STORE_SMALLER:

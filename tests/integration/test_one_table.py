@@ -47,7 +47,7 @@ def all_in_order(env, bridge, count, table="r"):
 class SmallTablespace:
     """The tablespace `small` on a tmpfs of a few megabytes, which one file fills."""
 
-    def __init__(self, env):
+    def __init__(self, env, own=True):
         folder = make_folder(os.path.join(env.folder, "small"))
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, check=False)
         if mounted.returncode != 0:
@@ -55,7 +55,8 @@ class SmallTablespace:
         env.closing.append(lambda: subprocess.run(["umount", "-l", folder], check=False))
         self.filler = os.path.join(folder, "filler")
         self.space = make_folder(os.path.join(folder, "space"))
-        own_server(env)
+        if own:
+            own_server(env)
         env.admin(f"create tablespace small location '{self.space}'")
         env.admin("grant create on tablespace small to bridge")
 
