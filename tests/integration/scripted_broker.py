@@ -18,6 +18,20 @@ from proxy import reset
 
 HANG_UP = object()  # instead of CONNACK, or of SUBACK
 
+# The properties of CONNECT that the bridge sends (MQTT 5.0, section 3.1.2.11): bytes of each number.
+CONNECT_NUMBERS = {0x11: 4, 0x21: 2, 0x27: 4}
+MAXIMUM_PACKET_SIZE = 0x27
+
+
+def connect_numbers(properties):
+    """{property: number}"""
+    found, at = {}, 0
+    while at < len(properties):
+        size = CONNECT_NUMBERS[properties[at]]
+        found[properties[at]] = int.from_bytes(properties[at + 1:at + 1 + size], "big")
+        at += 1 + size
+    return found
+
 
 class Session:
     """One connection of a client. `received` is what it sent: ("PUBACK", 7), ("SUBSCRIBE", [filters]), …"""
@@ -36,6 +50,14 @@ class Session:
 
     def send(self, topic, payload, qos=1, packet_id=0, duplicate=False, retain=False, **props):
         self.write(mqtt.publish_packet(topic, payload, qos, packet_id, self.version, retain, duplicate, **props))
+
+    def send_if_it_fits(self, *args, **props):
+        """As EMQX does: a packet that is larger than the client's Maximum Packet Size is dropped, and False comes back."""
+        data = mqtt.publish_packet(*args, version=self.version, **props)
+        fits = len(data) <= connect_numbers(self.properties).get(MAXIMUM_PACKET_SIZE, len(data))
+        if fits:
+            self.write(data)
+        return fits
 
     def pubrel(self, packet_id):
         self.write(mqtt.packet(mqtt.PUBREL, struct.pack("!H", packet_id), 2))

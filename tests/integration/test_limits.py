@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 
 import struct
 
+import mqtt_raw
 from env import quick
 
 RULES = "".join('{ name = "%s"; topic = "%s/#"; qos = 2; format = "text"; table = "got"; columns = { v = "$"; }; },' % (name, name)
@@ -94,3 +95,22 @@ def test_larger_than_max_packet_with_mqtt_3(env):
     assert env.one("select count(*) from got") == 2 and rows[0][0] == env.one("select reason from mqtt2pg.dead_letter order by sequence limit 1")
     checked = env.cli("check", config=bridge)
     assert "broker.max_packet: larger than half of journal.max_size" in checked.out + checked.err, checked
+
+
+def test_packets_at_the_limit_of_emqx(env):
+    """EMQX takes packets of 1 MB from publishers and drops those that its subscription identifier makes larger than max_packet: with the
+    default of 2 MB it drops none."""
+    env.sql("create table got (id int generated always as identity, v text)")
+    broker = env.scripted_broker()
+    bridge = env.bridge('{ name = "got"; topic = "t/#"; format = "text"; table = "got"; columns = { v = "$"; }; }',
+                        broker={"url": broker.url, "status_topic": ""}, ready=False)
+    session = broker.accept()
+    session.wait("SUBSCRIBE")
+    head = len(mqtt_raw.publish_packet("t/x", b"x" * 1_000_000, 1, 1, 5)) - 1_000_000  # as the publisher sends it
+    sizes = range(1024 * 1024 - 5, 1024 * 1024 + 6)
+    for packet_id, size in enumerate(sizes, 1):
+        assert session.send_if_it_fits("t/x", b"x" * (size - head), 1, packet_id, subscriptions=[session.identifiers["t/#"]]), f"{size} bytes dropped"
+    session.wait("PUBACK", len(sizes))
+    env.wait(lambda: env.sql("select length(v) from got order by id") == [(size - head,) for size in sizes], 20,
+             lambda: env.sql("select length(v) from got order by id"))
+    bridge.check_books()
