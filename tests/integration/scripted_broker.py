@@ -20,7 +20,7 @@ HANG_UP = object()  # instead of CONNACK, or of SUBACK
 
 # The properties of CONNECT that the bridge sends (MQTT 5.0, section 3.1.2.11): bytes of each number.
 CONNECT_NUMBERS = {0x11: 4, 0x21: 2, 0x27: 4}
-MAXIMUM_PACKET_SIZE = 0x27
+RECEIVE_MAXIMUM, MAXIMUM_PACKET_SIZE = 0x21, 0x27
 
 
 def connect_numbers(properties):

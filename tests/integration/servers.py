@@ -425,7 +425,7 @@ listen {
 
 
 class Aedes(Server):
-    """The Node.js broker aedes, where npm can fetch it: MQTT 3.1.1, repeats without DUP, nothing outlives it."""
+    """The Node.js broker aedes in the folder `modules`: MQTT 3.1.1, repeats without DUP, nothing outlives it."""
 
     name = "aedes"
     SCRIPT = """
@@ -436,17 +436,18 @@ const { Aedes } = require('aedes'), net = require('net');
 })();
 """
 
-    @staticmethod
-    def installed():
-        """True where node is there and the package stands under AEDES_MODULES (npm install --prefix DIRECTORY aedes)."""
-        return find_program("node") and os.path.isdir(os.path.join(os.environ.get("AEDES_MODULES", ""), "node_modules/aedes"))
+    modules = ""  # the folder that has the package
+
+    @classmethod
+    def installed(cls):
+        return os.path.isdir(os.path.join(cls.modules, "aedes"))
 
     def start(self):
         script = os.path.join(self.folder, "broker.js")
         with open(script, "w") as file:
             file.write(self.SCRIPT % self.port)
         self.launch([find_program("node"), script],
-                    env={"PATH": os.environ.get("PATH", ""), "NODE_PATH": os.path.join(os.environ["AEDES_MODULES"], "node_modules")})
+                    env={"PATH": os.environ.get("PATH", ""), "NODE_PATH": self.modules})
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self.wait_listening()
         return self

@@ -1,4 +1,4 @@
-"""The promises at brokers besides Mosquitto: RabbitMQ and ejabberd where Debian's packages are installed, aedes where AEDES_MODULES names it,
+"""The promises at brokers besides Mosquitto: RabbitMQ and ejabberd where Debian's packages are installed, aedes where npm is,
 FlashMQ where FLASHMQ names its program.
 
 SPDX-License-Identifier: MIT
@@ -8,6 +8,7 @@ import os
 import threading
 
 from env import Skip, limit
+from npm_modules import npm_modules
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
 from servers import Aedes, Ejabberd, FlashMQ, RabbitMQ
 
@@ -80,6 +81,7 @@ def test_ejabberd(env):
 @limit(120)
 def test_aedes(env):
     """aedes: MQTT 3.1.1, repeats without DUP. It repeats some behind new messages, so there is no kill under load, but a cut with all open."""
+    Aedes.modules = npm_modules("aedes@1.2.0")
     promises(env, start(env, Aedes), ("3.1.1",), kills=0)
 
 

@@ -76,6 +76,23 @@ def test_mosquitto_without_duplicates(env):
         bridge.stop()
 
 
+def test_queue_holds_one_copy(env):
+    """MQTT 5, a broker that sends a copy for each subscription: rules that cover each other share one, so its queue holds as many messages
+    as with one rule."""
+    env.own_broker(allow_duplicate_messages="true", max_queued_messages="100").start()
+    rule = '{ name = "%s"; topic = "%s"; format = "text"; table = "%s"; columns = { topic = "@topic"; n = "$"; }; }'
+    rules = {"wide": "~/o/#", "middle": "~/o/+/t", "exact": "~/o/a/t"}
+    env.sql("".join(f"create table {table} (topic text, n int);" for table in rules))
+    bridge = env.bridge(", ".join(rule % (table, topic, table) for table, topic in rules.items()), broker={"url": env.broker.url, "protocol": "5"})
+    bridge.stop()
+    env.publish([("~/o/a/t", str(n), 1) for n in range(100)])
+    bridge.start()
+    for table in rules:
+        env.wait(lambda t=table: env.sql(f"select count(*), count(distinct n) from {t}") == [(100, 100)], 10,
+                 lambda t=table: f"{t}: {env.sql(f'select count(*), count(distinct n) from {t}')}")
+    bridge.check_books()
+
+
 def test_retained_with_overlap(env):
     """A retained message comes once per subscription in every version: still one row per rule."""
     env.publish([("~/o/a/t", "7", 1, {"retain": True})])

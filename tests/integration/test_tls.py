@@ -284,6 +284,20 @@ def test_renewed_certificate(env):
     check_numbered(env, {"a": 10})
 
 
+def test_renewed_client_certificate(env):
+    """The files of the bridge's own certificate are read at each attempt, as rotation in Kubernetes wants it: no reload, no restart."""
+    ports, ours, other = tls_broker(env)
+    make_numbered(env)
+    certificate, key = other.issue("me", names="DNS:bridge", common="bridge")
+    bridge = env.bridge(NUMBERED_RULE, ready=False, broker={**url(ports["client"]), "tls": {"ca_file": ours.file, "cert_file": certificate, "key_file": key}})
+    bridge.wait_log("refuses the connection|not answer|TLS")
+    for old, new in zip((certificate, key), ours.issue("renewed", names="DNS:bridge", common="bridge")):
+        os.replace(new, old)
+    bridge.wait_ready()
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+
+
 # --- nothing lost, nothing twice, also under TLS
 
 def fill_and_kill(env, bridge):
