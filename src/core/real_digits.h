@@ -1,8 +1,5 @@
 /*
- * real_digits: the fewest decimal digits that read back as the same float, by exact integers of 128
- * bits. Covers the magnitudes that measurements and times have, 10^-10 to 10^19; for others the
- * caller uses printf() and strtod(), which take about twenty times as long, and may give a power of
- * two one digit more than PostgreSQL does (2^-44).
+ * real_digits: the fewest decimal digits that read back as the same float, by integers of 128 bits.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,9 +15,11 @@ struct real_digits {
     int exponent;
 };
 
-/* `magnitude` is finite and positive; `single`: the neighbours are those of a float4. False outside
- * of the range. Among the decimals of the same number of digits the nearest one, in the middle the
- * even one, as float8out() of PostgreSQL has it (extra_float_digits 1). */
+/* `magnitude` is finite and positive; `single`: the neighbours are those of a float4. Among the
+ * decimals of the same number of digits the nearest one, in the middle the even one, as float8out()
+ * of PostgreSQL has it (extra_float_digits 1). False where 128 bits do not tell, which random
+ * numbers do not meet: the caller then uses printf() and strtod(), which take twenty times as long,
+ * and may give a power of two one digit more. */
 bool real_digits_shortest(double magnitude, bool single, struct real_digits *out);
 
 #endif

@@ -105,6 +105,44 @@ static void check_shortest(double real, bool single)
     }
 }
 
+/* The nearest of its number of digits, where printf() can tell: it rounds the exact number. */
+static void check_nearest(double real, bool single)
+{
+    const char *text = text_of(real, single);
+    char rounded[64];
+    snprintf(rounded, sizeof(rounded), "%.*e", digits_of(text) - 1, real);
+    bool reads_back = read_back(rounded, single) == real && !is_middle(rounded, real, single);
+    CHECK(!reads_back || strtod(text, NULL) == strtod(rounded, NULL));
+}
+
+/* All bits at random: numbers of any exponent, also those that are not normalized. */
+static void test_any_bits(void)
+{
+    uint64_t seed = 7;
+    int unanswered = 0;
+    for (int i = 0; i < 200000; i++) {
+        struct real_digits digits;
+        double real;
+        float narrow;
+        seed = seed * 6364136223846793005U + 1442695040888963407U;
+        uint64_t bits = (seed ^ seed >> 29) & UINT64_C(0x7fffffffffffffff) >> (i % 4 == 0 ? 11 : 0);
+        uint32_t low = (uint32_t) (seed >> 33) >> (i % 4 == 0 ? 8 : 0);
+        memcpy(&real, &bits, sizeof(real));
+        memcpy(&narrow, &low, sizeof(narrow));
+        if (isfinite(real) && real > 0) {
+            unanswered += !real_digits_shortest(real, false, &digits);
+            check_shortest(real, false);
+            check_nearest(real, false);
+        }
+        if (isfinite(narrow) && narrow > 0) {
+            unanswered += !real_digits_shortest((double) narrow, true, &digits);
+            check_shortest((double) narrow, true);
+            check_nearest((double) narrow, true);
+        }
+    }
+    CHECK_INT_EQ(unanswered, 0);
+}
+
 static void test_random(void)
 {
     uint64_t seed = 42;
@@ -118,27 +156,26 @@ static void test_random(void)
     }
 }
 
-/* The edges of what real_digits covers: both ways give the same. */
+/* Powers of two and their neighbours. */
 static void test_edges(void)
 {
-    for (int exponent = -40; exponent < 70; exponent++) {
+    for (int exponent = -1074; exponent < 1024; exponent++) {
         for (int step = -2; step <= 2; step++) {
             double edge = ldexp(1, exponent);
-            float narrow = (float) edge;
+            float narrow = ldexpf(1, exponent);
             for (int i = 0; i < abs(step); i++) {
                 edge = nextafter(edge, step < 0 ? 0 : DBL_MAX);
                 narrow = nextafterf(narrow, step < 0 ? 0 : FLT_MAX);
             }
-            check_shortest(edge, false);
-            check_shortest((double) narrow, true);
+            if (edge > 0) {
+                check_shortest(edge, false);
+            }
+            if (narrow > 0 && isfinite(narrow)) {
+                check_shortest((double) narrow, true);
+            }
         }
     }
-    struct real_digits digits;
-    CHECK(!real_digits_shortest(1e-11, false, &digits));
-    CHECK(!real_digits_shortest(1e19, false, &digits));
-    CHECK(real_digits_shortest(5e18, false, &digits));
-    CHECK_INT_EQ(digits.digits, 5);
-    CHECK_INT_EQ(digits.exponent, 18);
 }
 
-UNIT_MAIN("real_text", {"cases", test_cases}, {"random", test_random}, {"edges", test_edges})
+UNIT_MAIN("real_text", {"cases", test_cases}, {"random", test_random}, {"any bits", test_any_bits},
+          {"edges", test_edges})
