@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HALF_DIGITS_MAX = 5 };     /* always enough to tell two half floats apart */
 enum { EXPONENT_MAX = 100000 };   /* beyond numeric's range of digits */
 enum { PLAIN_DECIMALS_MAX = 38 }; /* more are written with an exponent */
 
@@ -35,9 +34,9 @@ static double half_value(uint16_t bits)
     return (bits & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
-/* The decimals that read back as the same half lie between the middles to its neighbours; the first
- * number of digits that has one there is the answer. The result is a double whose own shortest text
- * is that decimal. */
+/* The decimals that read back as the same half lie between the middles to its neighbours: of 10^4,
+ * 10^3, … 10^-8, which is below the smallest half, the first unit with a multiple there is the
+ * answer. The result is a double whose own shortest text is that decimal. */
 double cbor_half_shortest(uint16_t bits)
 {
     double exact = half_value(bits);
@@ -51,10 +50,14 @@ double cbor_half_shortest(uint16_t bits)
     double low = (below + magnitude) / 2;
     double high = isfinite(above) ? (above + magnitude) / 2 : magnitude + (magnitude - low);
     assert(low < magnitude && magnitude < high);
-    char text[32];
-    for (int digits = 1; digits <= HALF_DIGITS_MAX; digits++) {
-        snprintf(text, sizeof(text), "%.*e", digits - 1, magnitude);
-        double said = strtod(text, NULL);
+    for (double unit = 1e4; unit >= 1; unit /= 10) {
+        double said = rint(magnitude / unit) * unit;
+        if (said > low && said < high) {
+            return copysign(said, exact);
+        }
+    }
+    for (double parts = 10; parts <= 1e8; parts *= 10) {
+        double said = rint(magnitude * parts) / parts; /* correctly rounded, so the decimal's own */
         if (said > low && said < high) {
             return copysign(said, exact);
         }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
+
 #include "decode/nodes.h"
 #include "format_case.h"
 #include "unit.h"
@@ -60,6 +62,52 @@ static void test_depth(void)
     }
 }
 
+static double half_of(int bits)
+{
+    int exponent = bits >> 10;
+    return exponent == 0 ? ldexp(bits, -24) : ldexp((bits & 0x3ff) + 1024, exponent - 25);
+}
+
+/* Does the decimal read back as this half, and not as a neighbour? */
+static bool is_nearest(double said, int bits)
+{
+    double low = bits == 0 ? 0 : (half_of(bits - 1) + half_of(bits)) / 2;
+    double high = (half_of(bits) + half_of(bits + 1)) / 2; /* behind the largest: 65536 */
+    return bits == 0 ? said == 0 : said > low && said < high;
+}
+
+/* The number with so many digits. */
+static double rounded(double number, int digits)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%.*e", digits - 1, number);
+    return strtod(text, NULL);
+}
+
+/* Each finite half float is written with the fewest digits that read back as it. */
+static void test_halves(void)
+{
+    for (int bits = 0; bits < 0x7c00; bits++) {
+        char payload[] = {(char) 0xf9, (char) (bits >> 8), (char) bits};
+        char text[32];
+        struct arena *arena = arena_new(1000);
+        const struct node *root = NULL;
+        struct error error;
+        const struct decode_input input = {.payload = slice_make(payload, sizeof(payload))};
+        CHECK_INT_EQ(decoder_find(slice_of("cbor"))->decode(&input, arena, &root, &error),
+                     OUTCOME_OK);
+        snprintf(text, sizeof(text), "%.*s", SLICE_ARGS(root->text));
+        double said = strtod(text, NULL);
+        UNIT_CASE("%04x is %s", (unsigned) bits, text);
+        CHECK(is_nearest(said, bits));
+        int digits = 1;
+        for (; rounded(said, digits) != said; digits++) {
+        }
+        CHECK(digits == 1 || !is_nearest(rounded(half_of(bits), digits - 1), bits));
+        arena_free(arena);
+    }
+}
+
 /* What a header announces costs nothing before it is there. */
 static void test_announced(void)
 {
@@ -77,4 +125,5 @@ static void test_announced(void)
 }
 
 UNIT_MAIN("binary formats", {"MessagePack", test_msgpack}, {"CBOR", test_cbor},
-          {"depth", test_depth}, {"announced and not there", test_announced})
+          {"depth", test_depth}, {"half floats", test_halves},
+          {"announced and not there", test_announced})
