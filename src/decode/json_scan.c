@@ -12,10 +12,6 @@
 #include "decode/json_string.h"
 #include "decode/nodes.h"
 
-/* A larger object with a name twice is rejected also where `lenient` is asked for: removing members
- * takes the square of their number. */
-enum { LENIENT_MEMBERS_MAX = 1024 };
-
 struct scanner {
     const char *begin;
     const char *at;
@@ -230,7 +226,7 @@ static bool scan_object(struct scanner *scanner, struct slice key)
     if (*scanner->at != '}') {
         return scan_fail(scanner, scanner->at, "\",\" or \"}\" expected");
     }
-    if (scanner->lenient && count <= LENIENT_MEMBERS_MAX) {
+    if (scanner->lenient) {
         count = nodes_keep_last(&scanner->nodes, index, count);
     } else if (nodes_have_duplicates(&scanner->nodes, index, count)) {
         return scan_fail(scanner, start, "duplicate name in the object that begins here");

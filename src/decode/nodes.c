@@ -83,26 +83,70 @@ bool nodes_have_duplicates(const struct nodes *nodes, int64_t index, uint32_t co
     return false;
 }
 
+struct member {
+    struct slice name;
+    uint32_t order;
+};
+
+static int compare_members(const void *left, const void *right)
+{
+    const struct member *a = left;
+    const struct member *b = right;
+    int order = compare_names(&a->name, &b->name);
+    return order != 0 ? order : a->order < b->order ? -1 : 1;
+}
+
+/* Which members have a later one of the same name: a list of `count`, in their order. */
+static const bool *find_earlier(const struct nodes *nodes, int64_t index, uint32_t count)
+{
+    struct member *members = arena_alloc(nodes->arena, count * sizeof(*members));
+    bool *earlier = arena_alloc(nodes->arena, count * sizeof(*earlier));
+    const struct node *node = &nodes->list[index + 1];
+    for (uint32_t i = 0; i < count; i++, node += node->span) {
+        members[i] = (struct member){node->key, i};
+        earlier[i] = false;
+    }
+    assert(node == &nodes->list[nodes->count]);
+    qsort(members, count, sizeof(*members), compare_members);
+    for (uint32_t i = 1; i < count; i++) {
+        if (slice_equal(members[i - 1].name, members[i].name)) {
+            earlier[members[i - 1].order] = true;
+        }
+    }
+    return earlier;
+}
+
+/* Compares each name of a small object with those before it: most objects have none twice. */
+static bool is_small_without(const struct nodes *nodes, int64_t index, uint32_t count)
+{
+    const struct node *member = &nodes->list[index + 1];
+    for (uint32_t i = 0; count <= NODES_SEARCHED_MAX && i < count; i++, member += member->span) {
+        if (nodes_have_name(nodes, index, i, member->key)) {
+            return false;
+        }
+    }
+    return count <= NODES_SEARCHED_MAX;
+}
+
 uint32_t nodes_keep_last(struct nodes *nodes, int64_t index, uint32_t count)
 {
-    uint32_t kept = count;
-    uint32_t at = (uint32_t) index + 1;
-    while (at < nodes->count) {
-        const struct node *member = &nodes->list[at];
-        uint32_t later = at + member->span;
-        while (later < nodes->count && !slice_equal(nodes->list[later].key, member->key)) {
-            later += nodes->list[later].span;
-        }
-        if (later >= nodes->count) {
-            at += member->span;
-            continue;
-        }
-        uint32_t span = member->span;
-        memmove(&nodes->list[at], &nodes->list[at + span],
-                (nodes->count - at - span) * sizeof(nodes->list[0]));
-        nodes->count -= span;
-        kept--;
+    if (is_small_without(nodes, index, count)) {
+        return count;
     }
-    assert(kept <= count && at == nodes->count);
+    const bool *earlier = find_earlier(nodes, index, count);
+    uint32_t kept = 0;
+    uint32_t from = (uint32_t) index + 1;
+    uint32_t to = from;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t span = nodes->list[from].span;
+        if (!earlier[i]) {
+            memmove(&nodes->list[to], &nodes->list[from], span * sizeof(nodes->list[0]));
+            to += span;
+            kept++;
+        }
+        from += span;
+    }
+    assert(from == nodes->count && to <= from);
+    nodes->count = to;
     return kept;
 }

@@ -113,7 +113,7 @@ static inline bool nodes_name_is_taken(const struct nodes *nodes, int64_t index,
 }
 
 /* Removes the members of the open object `index` whose name stands further behind once more. How
- * many are left. Its time is the square of their number. */
+ * many are left. */
 uint32_t nodes_keep_last(struct nodes *nodes, int64_t index, uint32_t count);
 
 /* Does a name stand twice in the object `index` of `count` members, all of which are there? */

@@ -245,6 +245,37 @@ static void test_cut_off(void)
     arena_free(arena);
 }
 
+/* The last of a name counts, in objects of any size; the values that go are of any size, too. */
+static void test_lenient(void)
+{
+    static const int counts[] = {2, 15, 17, 3000};
+    const struct format_options lenient = {.lenient = true};
+    for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+        struct arena *arena = arena_new(1000);
+        struct buf json = {0};
+        const struct node *root = NULL;
+        struct error error;
+        int names = counts[k] / 2 + 1;
+        for (int i = 0; i < counts[k]; i++) {
+            buf_printf(&json, "%s\"%d\":[%d,[]]", i == 0 ? "{" : ",", i * 7 % names, i);
+        }
+        buf_append_byte(&json, '}');
+        const struct decode_input input = {.payload = buf_slice(&json), .options = &lenient};
+        CHECK_INT_EQ(decode_json(&input, arena, &root, &error), OUTCOME_OK);
+        UNIT_CASE("%d members", counts[k]);
+        CHECK_INT_EQ(root->count, names < counts[k] ? names : counts[k]);
+        CHECK_INT_EQ(root->span, 1 + 3 * root->count);
+        const struct node *member = root + 1;
+        for (uint32_t i = 0; i < root->count; i++, member += member->span) {
+            int last = (int) strtol(member[1].text.data, NULL, 10);
+            CHECK(last + names >= counts[k] && last < counts[k]);
+            CHECK_INT_EQ(strtol(member->key.data, NULL, 10), last * 7 % names);
+        }
+        buf_fini(&json);
+        arena_free(arena);
+    }
+}
+
 static void test_unescape(void)
 {
     char out[4];
@@ -264,4 +295,4 @@ static void test_unescape(void)
 UNIT_MAIN("json_scan", {"cases", test_cases}, {"depth", test_depth},
           {"most nodes", test_most_nodes}, {"duplicate names", test_duplicate_names},
           {"many members", test_many_members}, {"raw text", test_raw_text},
-          {"cut off", test_cut_off}, {"unescape", test_unescape})
+          {"cut off", test_cut_off}, {"unescape", test_unescape}, {"lenient", test_lenient})
