@@ -49,10 +49,37 @@ static bool is_ascii_word(struct slice text, size_t offset)
     return (word & UINT64_C(0x8080808080808080)) == 0;
 }
 
+/* What is left behind whole words: fewer than eight bytes, or the last eight, some of them again. */
+static bool is_ascii_end(struct slice text)
+{
+    uint32_t first;
+    uint32_t last;
+    if (text.length >= sizeof(uint64_t)) {
+        return is_ascii_word(text, text.length - sizeof(uint64_t));
+    }
+    if (text.length >= sizeof(first)) {
+        memcpy(&first, text.data, sizeof(first));
+        memcpy(&last, text.data + text.length - sizeof(last), sizeof(last));
+        return ((first | last) & UINT32_C(0x80808080)) == 0;
+    }
+    unsigned char all = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        all |= (unsigned char) text.data[i];
+    }
+    return all < 0x80;
+}
+
 /* Mostly ASCII: eight bytes are looked at in one step where they all are. */
 bool text_is_utf8(struct slice text)
 {
-    for (size_t i = 0; i < text.length;) {
+    size_t i = 0;
+    while (is_ascii_word(text, i)) {
+        i += sizeof(uint64_t);
+    }
+    if (text.length - i < sizeof(uint64_t) && is_ascii_end(text)) {
+        return true;
+    }
+    while (i < text.length) {
         if (is_ascii_word(text, i)) {
             i += sizeof(uint64_t);
             continue;

@@ -9,6 +9,25 @@
         literal, sizeof(literal) - 1 \
     }
 
+/* A byte that is no ASCII is seen at each place of texts of each length around a word's. */
+static void test_utf8_places(void)
+{
+    char text[24];
+    for (size_t length = 1; length <= sizeof(text); length++) {
+        for (size_t at = 0; at < length; at++) {
+            UNIT_CASE("%zu of %zu", at, length);
+            memset(text, 'a', sizeof(text));
+            CHECK(text_is_utf8(slice_make(text, length)));
+            text[at] = '\xc3';
+            CHECK(!text_is_utf8(slice_make(text, length)));
+            if (at + 1 < length) {
+                text[at + 1] = '\xa4';
+                CHECK(text_is_utf8(slice_make(text, length)));
+            }
+        }
+    }
+}
+
 static void test_utf8(void)
 {
     static const struct {
@@ -331,8 +350,8 @@ static void test_is_printable(void)
     }
 }
 
-UNIT_MAIN("text", {"utf8", test_utf8}, {"parse duration", test_parse_duration},
-          {"parse size", test_parse_size}, {"format", test_format},
-          {"format count", test_format_count}, {"json", test_json}, {"printable", test_printable},
-          {"is printable", test_is_printable}, {"JSON is printable", test_json_is_printable},
-          {"suggest", test_suggest})
+UNIT_MAIN("text", {"utf8", test_utf8}, {"utf8 places", test_utf8_places},
+          {"parse duration", test_parse_duration}, {"parse size", test_parse_size},
+          {"format", test_format}, {"format count", test_format_count}, {"json", test_json},
+          {"printable", test_printable}, {"is printable", test_is_printable},
+          {"JSON is printable", test_json_is_printable}, {"suggest", test_suggest})
