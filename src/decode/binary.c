@@ -1,6 +1,6 @@
 /*
  * Numbers become text here, because documents keep numbers as text: no column type is known yet,
- * and text loses nothing. The digits lie in the arena of the message, each in a piece of its own.
+ * and text loses nothing. The texts lie in the arena of the message, many in one piece of it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -54,11 +54,23 @@ static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                             "50515253545556575859606162636465666768697071727374"
                             "75767778798081828384858687888990919293949596979899";
 
-/* The decimal digits of a number, in `arena`. */
-static struct slice digits_64(struct arena *arena, uint64_t number)
+/* The room has ROOM_BYTES or what is left of them, at least as much as one number takes. */
+enum { ROOM_BYTES = 256, NUMBER_BYTES_MAX = REAL_TEXT_BYTES };
+
+static_assert((int) NUMBER_BYTES_MAX > (int) DIGITS_64_MAX, "digits and a sign have room");
+
+static void take_room(struct binary *binary)
 {
-    char *begin = arena_alloc(arena, DIGITS_64_MAX);
-    char *end = begin + DIGITS_64_MAX;
+    assert(binary->room <= binary->room_end);
+    if (binary->room_end - binary->room < NUMBER_BYTES_MAX) {
+        binary->room = arena_alloc(binary->nodes.arena, ROOM_BYTES);
+        binary->room_end = binary->room + ROOM_BYTES;
+    }
+}
+
+/* The digits of the number, written in front of `end`; where they begin. */
+static char *put_digits(char *end, uint64_t number)
+{
     char *at = end;
     for (; number >= 100; number /= 100) {
         at -= 2;
@@ -70,21 +82,47 @@ static struct slice digits_64(struct arena *arena, uint64_t number)
     } else {
         *--at = (char) ('0' + number);
     }
-    assert(at >= begin);
-    return slice_make(at, (size_t) (end - at));
+    assert(end - at <= DIGITS_64_MAX);
+    return at;
 }
 
-/* Numbers of 64 bits, which nearly all are, go the short way. For the others the division of 128
- * bits is slow; it is used until the rest fits into 64. */
+static bool add_digits(struct binary *binary, struct slice key, uint64_t magnitude, bool negative)
+{
+    take_room(binary);
+    char *at = put_digits(binary->room_end, magnitude);
+    if (negative) {
+        *--at = '-';
+    }
+    struct slice text = slice_make(at, (size_t) (binary->room_end - at));
+    binary->room_end = at;
+    return binary_add(binary, VALUE_NUMBER, key, text);
+}
+
+bool binary_add_unsigned(struct binary *binary, struct slice key, uint64_t number)
+{
+    return add_digits(binary, key, number, false);
+}
+
+/* The magnitude of INT64_MIN does not fit into an int64_t. */
+bool binary_add_signed(struct binary *binary, struct slice key, int64_t number)
+{
+    uint64_t magnitude = number < 0 ? -(uint64_t) number : (uint64_t) number;
+    return add_digits(binary, key, magnitude, number < 0);
+}
+
+bool binary_add_negative(struct binary *binary, struct slice key, uint64_t number)
+{
+    return number == UINT64_MAX ? binary_add(binary, VALUE_NUMBER, key,
+                                             binary_digits(binary->nodes.arena, number, true))
+                                : add_digits(binary, key, number + 1, true);
+}
+
+/* Of 128 bits. Their division is slow; it is used until the rest fits into 64. */
 struct slice binary_digits(struct arena *arena, unsigned __int128 number, bool negative)
 {
-    if (!negative && number <= UINT64_MAX) {
-        return digits_64(arena, (uint64_t) number);
-    }
     char *begin = arena_alloc(arena, DIGITS_MAX);
     char *end = begin + DIGITS_MAX;
     char *at = end;
-    uint64_t rest;
     /* -1 - number: one more in magnitude, which does not fit when all bits are set. */
     unsigned __int128 high = negative ? number / 10 : number;
     if (negative) {
@@ -95,30 +133,14 @@ struct slice binary_digits(struct arena *arena, unsigned __int128 number, bool n
     for (; high > UINT64_MAX; high /= 10) {
         *--at = (char) ('0' + (unsigned) (high % 10));
     }
-    for (rest = (uint64_t) high; rest > 0; rest /= 10) {
-        *--at = (char) ('0' + rest % 10);
-    }
-    if (at == end) {
-        *--at = '0';
+    if (high > 0 || at == end) {
+        at = put_digits(at, (uint64_t) high);
     }
     if (negative) {
         *--at = '-';
     }
     assert(at >= begin);
     return slice_make(at, (size_t) (end - at));
-}
-
-bool binary_add_unsigned(struct binary *binary, struct slice key, uint64_t number)
-{
-    return binary_add(binary, VALUE_NUMBER, key, digits_64(binary->nodes.arena, number));
-}
-
-/* The magnitude of INT64_MIN does not fit into an int64_t, hence -1 - number, as CBOR counts. */
-bool binary_add_signed(struct binary *binary, struct slice key, int64_t number)
-{
-    uint64_t magnitude = number < 0 ? (uint64_t) - (number + 1) : (uint64_t) number;
-    return binary_add(binary, VALUE_NUMBER, key,
-                      binary_digits(binary->nodes.arena, magnitude, number < 0));
 }
 
 bool binary_add_time(struct binary *binary, struct slice key, int64_t time_us)
@@ -132,11 +154,11 @@ bool binary_add_time(struct binary *binary, struct slice key, int64_t time_us)
 
 bool binary_add_real(struct binary *binary, struct slice key, double real, bool single)
 {
-    char *text = arena_alloc(binary->nodes.arena, REAL_TEXT_BYTES);
-    size_t length = real_write_text(text, real, single);
-    assert(length > 0 && length <= REAL_TEXT_BYTES);
-    return binary_add(binary, isfinite(real) ? VALUE_NUMBER : VALUE_TEXT, key,
-                      slice_make(text, length));
+    take_room(binary);
+    struct slice text = slice_make(binary->room, real_write_text(binary->room, real, single));
+    assert(text.length > 0 && text.length <= REAL_TEXT_BYTES);
+    binary->room += text.length;
+    return binary_add(binary, isfinite(real) ? VALUE_NUMBER : VALUE_TEXT, key, text);
 }
 
 bool binary_add_real_bits(struct binary *binary, struct slice key, uint64_t bits, bool single)

@@ -27,6 +27,8 @@ struct binary {
     const char *end;
     struct nodes nodes;
     struct error *error;
+    char *room; /* for texts of numbers, in the arena: floats from the front, digits from behind */
+    char *room_end;
 };
 
 /* An array or object while it is read. */
@@ -99,6 +101,10 @@ static inline bool binary_add(struct binary *binary, enum value_kind kind, struc
 bool binary_add_boolean(struct binary *binary, struct slice key, bool boolean);
 bool binary_add_unsigned(struct binary *binary, struct slice key, uint64_t number);
 bool binary_add_signed(struct binary *binary, struct slice key, int64_t number);
+
+/* The number -1 - number, as CBOR counts. */
+bool binary_add_negative(struct binary *binary, struct slice key, uint64_t number);
+
 bool binary_add_time(struct binary *binary, struct slice key, int64_t time_us);
 
 /* The shortest text that reads back as the same float (`single`) or double. NaN and the infinities

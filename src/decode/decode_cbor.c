@@ -296,10 +296,9 @@ static bool read_value(struct binary *binary, struct slice key)
     }
     switch (head.major) {
     case CBOR_UNSIGNED:
+        return binary_add_unsigned(binary, key, head.argument);
     case CBOR_NEGATIVE:
-        return binary_add(
-            binary, VALUE_NUMBER, key,
-            binary_digits(binary->nodes.arena, head.argument, head.major == CBOR_NEGATIVE));
+        return binary_add_negative(binary, key, head.argument);
     case CBOR_BYTES:
     case CBOR_TEXT:
         return read_scalar_string(binary, &head, key);
