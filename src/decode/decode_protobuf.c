@@ -218,35 +218,48 @@ static bool write_message(struct proto_reader *reader, const struct proto_messag
     return write_members(reader, message, bytes, key);
 }
 
-/* A message that came in several pieces is what their bytes make one behind the other. */
-static struct slice merged(struct proto_reader *reader, const struct proto_pieces *pieces)
+/* A message that came in several pieces is what their bytes make one behind the other: `whole`. The
+ * copies count as memory, because each level of messages may be copied once more. */
+static bool merge(struct proto_reader *reader, const struct proto_pieces *pieces,
+                  struct slice *whole)
 {
     size_t length = 0;
-    assert(pieces->first != NULL);
+    assert(pieces->count > 0);
+    *whole = pieces->first.bytes;
     if (pieces->count == 1) {
-        return pieces->first->bytes;
+        return true;
     }
-    for (const struct proto_piece *piece = pieces->first; piece != NULL; piece = piece->next) {
+    for (const struct proto_piece *piece = &pieces->first; piece != NULL; piece = piece->next) {
         length += piece->bytes.length;
     }
-    char *all = arena_alloc(reader->binary.nodes.arena, length + 1);
+    char *all = proto_take(reader, length);
+    if (all == NULL) {
+        return false;
+    }
     char *at = all;
-    for (const struct proto_piece *piece = pieces->first; piece != NULL; piece = piece->next) {
+    for (const struct proto_piece *piece = &pieces->first; piece != NULL; piece = piece->next) {
         if (piece->bytes.length > 0) {
             memcpy(at, piece->bytes.data, piece->bytes.length);
             at += piece->bytes.length;
         }
     }
     assert(at == all + length);
-    return slice_make(all, length);
+    *whole = slice_make(all, length);
+    return true;
 }
 
 /* --- maps ------------------------------------------------------------------------------------- */
 
+/* NULL when nothing came. */
+static const struct proto_piece *first_of(const struct proto_pieces *pieces)
+{
+    return pieces->count > 0 ? &pieces->first : NULL;
+}
+
 struct entry {
     struct slice name;
     size_t order;
-    struct proto_pieces value;
+    const struct proto_pieces *value;
 };
 
 static int compare_entries(const void *left, const void *right)
@@ -297,14 +310,14 @@ static bool write_map(struct proto_reader *reader, const struct proto_message *e
     if (!binary_open(&reader->binary, VALUE_OBJECT, key, reader->at, &object)) {
         return false;
     }
-    for (const struct proto_piece *piece = pieces->first; piece != NULL; piece = piece->next) {
+    for (const struct proto_piece *piece = first_of(pieces); piece != NULL; piece = piece->next) {
         struct proto_pieces *parts = proto_collect(reader, entry_type, piece->bytes);
         if (parts == NULL ||
             !name_of_key(reader, &entry_type->fields[0], &parts[0], &entries[count].name)) {
             return false;
         }
         entries[count].order = count;
-        entries[count++].value = parts[1];
+        entries[count++].value = &parts[1];
     }
     assert(count == pieces->count && entry_type->field_count == 2);
     qsort(entries, count, sizeof(*entries), compare_entries);
@@ -314,7 +327,7 @@ static bool write_map(struct proto_reader *reader, const struct proto_message *e
         if (i + 1 < count && slice_equal(entries[i].name, entries[i + 1].name)) {
             continue;
         }
-        if (!write_field(reader, &value, &entries[i].value, entries[i].name)) {
+        if (!write_field(reader, &value, entries[i].value, entries[i].name)) {
             return false;
         }
         members++;
@@ -339,7 +352,7 @@ static bool write_array(struct proto_reader *reader, const struct proto_field *f
     if (!binary_open(&reader->binary, VALUE_ARRAY, key, reader->at, &array)) {
         return false;
     }
-    for (const struct proto_piece *piece = pieces->first; piece != NULL; piece = piece->next) {
+    for (const struct proto_piece *piece = first_of(pieces); piece != NULL; piece = piece->next) {
         bool written = is_message(field)
                            ? write_message(reader, field->message, piece->bytes, (struct slice){0})
                            : write_scalar(reader, field, piece, (struct slice){0});
@@ -375,11 +388,9 @@ static bool write_field(struct proto_reader *reader, const struct proto_field *f
                         const struct proto_pieces *pieces, struct slice key)
 {
     const char *outer = reader->at;
-    assert((pieces->count == 0) == (pieces->first == NULL));
-    const struct proto_piece *first = pieces->first;
-    if (first != NULL && first->bytes.data >= reader->binary.begin &&
-        first->bytes.data < reader->binary.end) {
-        reader->at = first->bytes.data;
+    const char *first = pieces->first.bytes.data; /* NULL when nothing came */
+    if (first != NULL && first >= reader->binary.begin && first < reader->binary.end) {
+        reader->at = first;
     }
     bool written;
     if (field->label == PROTO_REPEATED) {
@@ -389,9 +400,10 @@ static bool write_field(struct proto_reader *reader, const struct proto_field *f
     } else if (pieces->count == 0) {
         written = write_absent(reader, field, key);
     } else {
-        written = is_message(field)
-                      ? write_message(reader, field->message, merged(reader, pieces), key)
-                      : write_scalar(reader, field, pieces->last, key);
+        struct slice whole;
+        written = is_message(field) ? merge(reader, pieces, &whole) &&
+                                          write_message(reader, field->message, whole, key)
+                                    : write_scalar(reader, field, pieces->last, key);
     }
     reader->at = outer;
     return written;

@@ -41,8 +41,7 @@ static enum wire_type wire_type_of(enum proto_type type)
     }
 }
 
-/* Memory for pieces; NULL when this payload has had its part. */
-static void *take_memory(struct proto_reader *reader, size_t bytes)
+void *proto_take(struct proto_reader *reader, size_t bytes)
 {
     assert(reader->bytes <= PROTO_PIECES_BYTES_MAX);
     if (bytes > PROTO_PIECES_BYTES_MAX - reader->bytes) {
@@ -56,18 +55,16 @@ static void *take_memory(struct proto_reader *reader, size_t bytes)
 static bool add_piece(struct proto_reader *reader, struct proto_pieces *pieces, uint64_t integer,
                       struct slice bytes)
 {
-    struct proto_piece *piece = take_memory(reader, sizeof(*piece));
-    if (piece == NULL) {
-        return false;
+    struct proto_piece *piece = &pieces->first;
+    assert((pieces->last == NULL) == (pieces->count == 0));
+    if (pieces->last != NULL) {
+        piece = proto_take(reader, sizeof(*piece));
+        if (piece == NULL) {
+            return false;
+        }
+        pieces->last->next = piece;
     }
     *piece = (struct proto_piece){.integer = integer, .bytes = bytes};
-    assert((pieces->first == NULL) == (pieces->last == NULL));
-    assert((pieces->first == NULL) == (pieces->count == 0));
-    if (pieces->last != NULL) {
-        pieces->last->next = piece;
-    } else {
-        pieces->first = piece;
-    }
     pieces->last = piece;
     pieces->count++;
     return true;
@@ -133,8 +130,8 @@ static bool take_field(struct proto_reader *reader, const struct proto_message *
 struct proto_pieces *proto_collect(struct proto_reader *reader, const struct proto_message *message,
                                    struct slice bytes)
 {
-    size_t size = (message->field_count + 1) * sizeof(struct proto_pieces);
-    struct proto_pieces *pieces = take_memory(reader, size);
+    size_t size = message->field_count * sizeof(struct proto_pieces);
+    struct proto_pieces *pieces = proto_take(reader, size);
     struct wire wire = wire_begin(bytes);
     struct wire_field came;
     if (pieces == NULL) {

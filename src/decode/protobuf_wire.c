@@ -29,7 +29,7 @@ struct wire wire_begin(struct slice bytes)
 
 /* Seven bits a byte, the lowest first. Of the tenth byte only one bit counts: what is beyond 64
  * bits is cut off, as the specification has it. */
-bool wire_varint(struct wire *wire, uint64_t *integer)
+bool wire_long_varint(struct wire *wire, uint64_t *integer)
 {
     const char *start = wire->at;
     assert(start <= wire->end);
@@ -58,7 +58,7 @@ bool wire_fixed(struct wire *wire, unsigned bytes, uint64_t *integer)
     return true;
 }
 
-static bool take_bytes(struct wire *wire, struct slice *bytes)
+static inline bool take_bytes(struct wire *wire, struct slice *bytes)
 {
     uint64_t length;
     if (!wire_varint(wire, &length)) {
@@ -74,7 +74,7 @@ static bool take_bytes(struct wire *wire, struct slice *bytes)
 }
 
 /* Field numbers go from 1 to 2^29 - 1; wire types 6 and 7 do not exist. */
-static bool take_tag(struct wire *wire, struct wire_field *field)
+static inline bool take_tag(struct wire *wire, struct wire_field *field)
 {
     uint64_t tag;
     field->start = wire->at;
@@ -88,7 +88,7 @@ static bool take_tag(struct wire *wire, struct wire_field *field)
 }
 
 /* Everything of a field but a group. */
-static bool take_value(struct wire *wire, struct wire_field *field)
+static inline bool take_value(struct wire *wire, struct wire_field *field)
 {
     assert(field->type != WIRE_GROUP && field->type != WIRE_GROUP_END);
     switch (field->type) {

@@ -55,8 +55,18 @@ struct wire wire_begin(struct slice bytes);
 bool wire_next(struct wire *wire, struct wire_field *field);
 
 /* The next number of a packed field; false likewise. */
-bool wire_varint(struct wire *wire, uint64_t *integer);
+bool wire_long_varint(struct wire *wire, uint64_t *integer);
 bool wire_fixed(struct wire *wire, unsigned bytes, uint64_t *integer);
+
+/* Most varints, and nearly all tags and lengths, have one byte. */
+static inline bool wire_varint(struct wire *wire, uint64_t *integer)
+{
+    if (wire->at < wire->end && (unsigned char) *wire->at < 0x80) {
+        *integer = (unsigned char) *wire->at++;
+        return true;
+    }
+    return wire_long_varint(wire, integer);
+}
 
 /* sint32 and sint64: 0, 1, 2, 3 travel for 0, -1, 1, -2, so that small negative numbers stay
  * short. */
