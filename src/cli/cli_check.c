@@ -18,9 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "load/rule_check.h"
 #include "mqtt/broker_check.h"
+#include "route/plan.h"
 
 /* Compares every rule with the catalog. Mistakes go to `problems`. CLI_FAILED when the database
  * could not be asked; the rules behind the one that failed are then not compared. */
@@ -54,6 +56,17 @@ static int check_database(const struct generation *generation, struct problems *
     return exit_code;
 }
 
+/* The subscriptions that the service would ask for with these rules. */
+static void plan_subscriptions(const struct generation *generation, struct subscription_set *wanted)
+{
+    const struct plan_moment moment = {.mqtt5 = generation->config->broker.mqtt5,
+                                       .now_us = clock_wall_us()};
+    struct plans *plans = plans_next(NULL, &generation->ruleset->wanted, &moment);
+
+    plans_subscriptions(plans, wanted);
+    plans_free(plans);
+}
+
 /* Tries every subscription at the broker, and the status topic. What the broker refuses goes to
  * `problems`, with line 0: filters of several rules may be one subscription, so no single line
  * of the file is to blame. CLI_FAILED when the broker could not be asked. */
@@ -62,12 +75,13 @@ static int check_broker(const struct generation *generation, struct problems *pr
     const struct config *config = generation->config;
     const struct place place = {config->file, 0};
     char *client_id = broker_visitor_id(&config->broker, "check");
+    struct subscription_set wanted = {0};
     struct broker_report report;
     struct error error = {0};
     int exit_code = CLI_DONE;
 
-    if (broker_check(&config->broker, client_id, &generation->ruleset->wanted, &report, &error) ==
-        OUTCOME_OK) {
+    plan_subscriptions(generation, &wanted);
+    if (broker_check(&config->broker, client_id, &wanted, &report, &error) == OUTCOME_OK) {
         printf("%s: connected to %s, %zu subscription%s granted, %zu refused\n", report.url,
                broker_kind_name(report.kind), report.granted, report.granted == 1 ? "" : "s",
                report.refused_count);
@@ -88,6 +102,7 @@ static int check_broker(const struct generation *generation, struct problems *pr
         exit_code = CLI_FAILED;
     }
     broker_report_fini(&report);
+    subscription_set_fini(&wanted);
     free(client_id);
     return exit_code;
 }

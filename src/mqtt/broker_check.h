@@ -1,6 +1,7 @@
 /*
  * broker_check: tries the broker for `check --broker`: connects, subscribes each filter, says what
- * is refused, and leaves nothing behind.
+ * is refused, and leaves nothing behind. A covered filter (core/subscription) is tried when the
+ * filter that covers it is refused.
  *
  * A client id of its own and a clean session, so that a running bridge keeps its session. That
  * means that permissions which go by the client id are not tried. The status topic is tried on a

@@ -42,6 +42,21 @@ def test_refusals(env):
         bridge.stop()
 
 
+def test_rules_that_cover_each_other(env):
+    """One subscription is tried for rules that cover each other, as the service does it; the others when the broker refuses the wide one."""
+    broker = env.scripted_broker()
+    covering = ", ".join(RULE % (name, topic, "") for name, topic in (("narrow", "a/b/+"), ("wide", "a/#"), ("other", "b/+")))
+    for version in ("5", "3.1.1"):
+        bridge = env.bridge(covering, broker={"url": broker.url, "protocol": version, "status_topic": ""}, start=False)
+        for refused, code, words in (((), 0, "2 subscriptions granted, 0 refused"),
+                                     (("a/#",), 3, "2 subscriptions granted, 1 refused"),
+                                     (("a/#", "a/b/+"), 3, "1 subscription granted, 2 refused")):
+            broker.grant = lambda name, qos: 0x80 if name in refused else qos  # pylint: disable=cell-var-from-loop
+            shown = env.cli("check", "--broker", config=bridge)
+            assert shown.code == code and words in shown.out, shown
+            assert all(f"{name}: the broker refuses" in shown.out for name in refused), shown
+
+
 def test_shared(env):
     """A shared subscription is tried under a group of its own: a member of the real one would take its messages away."""
     broker = env.scripted_broker()
