@@ -14,6 +14,7 @@
 #include "base/thread.h"
 #include "load/batch_report.h"
 #include "load/blame.h"
+#include "load/copies_recall.h"
 #include "load/loader_bridge.h"
 #include "load/loader_columns.h"
 #include "load/loader_connect.h"
@@ -157,46 +158,6 @@ static bool wait_for_messages(struct loader *loader)
     return true;
 }
 
-/*
- * Which copy of a message counts depends on the messages before it. So before the reader goes on
- * behind `stored`, the last COPIES_REACH messages are judged once more, from the first that the
- * journal still has. Nothing is mapped or stored. Leaves the reader behind `stored`.
- */
-static void recall_copies(struct loader *loader)
-{
-    uint64_t first = loader->stored > COPIES_REACH ? loader->stored - COPIES_REACH + 1 : 1;
-    struct route *routes = memory_alloc((loader->ruleset->count + 1) * sizeof(*routes));
-    struct journal_next record = {.message.sequence = 0};
-    enum journal_read read = JOURNAL_READ_MESSAGE;
-    bool rewound = false;
-    size_t count;
-
-    assert(loader->reading == READING_ASTRAY);
-    if (first <= loader->stored &&
-        journal_reader_seek(loader->reader, first, &record.error) == OUTCOME_OK) {
-        while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
-            read = journal_reader_next(loader->reader, &record);
-            if (read == JOURNAL_READ_MESSAGE && record.message.sequence > loader->stored) {
-                break;
-            }
-            if (read == JOURNAL_READ_MESSAGE && record.message.kind == MESSAGE_PUBLISH) {
-                if (!rewound) {
-                    copies_rewind(loader->copies, record.message.sequence);
-                    rewound = true;
-                }
-                (void) ruleset_find(loader->ruleset, loader->copies, &record.message, routes,
-                                    &count);
-            }
-        }
-    }
-    if (!rewound) {
-        copies_rewind(loader->copies, loader->stored + 1);
-    }
-    free(routes);
-    loader_rewind(loader);
-    loader->reading = READING_READY;
-}
-
 /* Makes loader->batch the next batch: the one that was built ahead, or a new one. False when
  * there is nothing to store, or the journal can't be read; then the loader has paused already. */
 static bool take_next(struct loader *loader, const struct batch_builder *builder)
@@ -213,7 +174,9 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
         loader_rewind(loader);
     }
     if (loader->reading == READING_ASTRAY) {
-        recall_copies(loader);
+        copies_recall(loader->reader, loader->ruleset, loader->copies, loader->stored);
+        loader_rewind(loader);
+        loader->reading = READING_READY;
     }
     assert(loader->reading == READING_READY);
     batch_begin(loader->batch, builder);

@@ -1,0 +1,20 @@
+/*
+ * copies_recall: judges the copies in front of some place of the journal once more.
+ *
+ * Which copy of a message counts depends on the messages before it (route/copies). So whoever
+ * begins to read in the middle of the journal judges the last COPIES_REACH messages in front first,
+ * from the first that the journal still has. Nothing is mapped or stored.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_COPIES_RECALL_H
+#define MQTT2PG_LOAD_COPIES_RECALL_H
+
+#include "journal/journal_reader.h"
+#include "load/ruleset.h"
+
+/* For messages behind number `upto`, which `copies` forgets. Leaves the reader anywhere. */
+void copies_recall(struct journal_reader *reader, const struct ruleset *ruleset,
+                   struct copies *copies, uint64_t upto);
+
+#endif
