@@ -81,21 +81,26 @@ bool plan_keeper_is_written(struct generation *generation, const struct generati
     return generation->plan_written;
 }
 
-void plan_keeper_begin(struct generation *first, struct journal *journal)
+void plan_keeper_look(struct generation *generation, const struct config *settings,
+                      struct journal *journal)
 {
-    const struct config *settings = first->config;
     struct plans *before = plan_file_load(settings->journal.directory, journal_last(journal));
     uint32_t number = before == NULL ? 0 : plans_newest(before)->number;
 
     if (before == NULL) {
         before = adopt_session(settings);
     }
-    make(first, before, settings, journal);
+    make(generation, before, settings, journal);
     /* The same number: the newest plan is the one that the file already has. */
-    first->plan_written = plans_newest(first->plans)->number == number;
-    (void) plan_keeper_is_written(first, first);
+    generation->plan_written = plans_newest(generation->plans)->number == number;
     plans_free(before);
-    remove_rules_file(settings->journal.directory);
+}
+
+void plan_keeper_begin(struct generation *first, struct journal *journal)
+{
+    plan_keeper_look(first, first->config, journal);
+    (void) plan_keeper_is_written(first, first);
+    remove_rules_file(first->config->journal.directory);
 }
 
 void plan_keeper_continue(struct generation *next, const struct generation *in_use,

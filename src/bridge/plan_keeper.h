@@ -14,6 +14,11 @@
  * version that had no plans: behind what the broker's session holds. */
 void plan_keeper_begin(struct generation *first, struct journal *journal);
 
+/* The same for somebody who only looks at the journal: nothing is written. `settings` are those of
+ * the journal's bridge. */
+void plan_keeper_look(struct generation *generation, const struct config *settings,
+                      struct journal *journal);
+
 /* Makes a later generation's plan, behind the one in use. `first`: for its settings. */
 void plan_keeper_continue(struct generation *next, const struct generation *in_use,
                           const struct generation *first, struct journal *journal);

@@ -9,10 +9,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "bridge/plan_keeper.h"
 #include "journal/journal_reader.h"
+#include "load/copies_recall.h"
 #include "load/explain_lines.h"
 #include "load/recall.h"
-#include "load/twins.h"
 
 enum { PAYLOAD_CHARACTERS_MAX = 300 };
 
@@ -22,7 +23,8 @@ struct tap {
     struct mapper *mapper;
     struct journal_reader *reader;
     unsigned rule; /* in the ruleset */
-    struct twins twins;
+    struct copies *copies;
+    uint64_t next; /* the message behind those that the last poll looked at; 0 = none yet */
 };
 
 /* What one poll collects. */
@@ -80,6 +82,10 @@ struct tap *tap_new(const struct tap_options *options, struct generation *genera
     tap->journal = options->journal;
     tap->rule = index;
     tap->mapper = mapper_new(generation->ruleset);
+    tap->copies = copies_new();
+    plan_keeper_look(generation, generation->config, options->journal);
+    copies_use(tap->copies, generation->ruleset->plans);
+    mapper_set_copies(tap->mapper, tap->copies);
     recall_memory(tap->mapper, options->database);
     tap->reader = journal_reader_new(options->journal);
     return tap;
@@ -92,6 +98,7 @@ void tap_free(struct tap *tap)
     }
     journal_reader_free(tap->reader);
     mapper_free(tap->mapper);
+    copies_free(tap->copies);
     generation_free(tap->generation);
     free(tap);
 }
@@ -152,33 +159,24 @@ static void append_message(struct glance *glance, const struct message *message,
 }
 
 /* Shows the message if the tap's rule takes it. Every message teaches the mapper, whatever its
- * rule: the formats with state need it. A second copy of a message (of overlapping subscriptions)
- * is passed over, and the identifiers in which copies differ are taken off. */
+ * rule: the formats with state need it. */
 static void look_at(struct tap *tap, const struct message *message, struct glance *glance)
 {
-    struct buf properties = {0};
-    struct message alone = *message;
     struct memory_entry learned;
     size_t matches;
 
-    if (twins_has(&tap->twins, message)) {
-        return;
-    }
-    twins_strip(message, &properties);
-    alone.properties = buf_slice(&properties);
-    (void) mapper_learn(tap->mapper, &alone, &learned);
-    matches = mapper_find(tap->mapper, &alone);
+    (void) mapper_learn(tap->mapper, message, &learned);
+    matches = mapper_find(tap->mapper, message);
     for (size_t i = 0; i < matches; i++) {
         if (mapper_rule(tap->mapper, i) != tap->rule) {
             continue;
         }
         if (glance->shown < TAP_MESSAGES_MAX) {
-            append_message(glance, &alone, mapper_map_found(tap->mapper, i));
+            append_message(glance, message, mapper_map_found(tap->mapper, i));
         } else {
             glance->more++;
         }
     }
-    buf_fini(&properties);
 }
 
 /* The message number to begin with, so that one poll gets to the end of the journal. Messages
@@ -209,8 +207,13 @@ enum outcome tap_poll(struct tap *tap, uint64_t from, struct buf *out, struct er
     struct glance glance = {.out = out};
     enum journal_read read = JOURNAL_READ_MESSAGE;
     struct journal_next next;
+    uint64_t begin = begin_at(tap, from, &glance);
 
-    if (journal_reader_seek(tap->reader, begin_at(tap, from, &glance), error) != OUTCOME_OK) {
+    if (begin != tap->next) {
+        copies_recall(tap->reader, tap->generation->ruleset, tap->copies, begin - 1);
+    }
+    tap->next = 0;
+    if (journal_reader_seek(tap->reader, begin, error) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
     buf_append_text(out, "{\"rule\":");
@@ -227,6 +230,7 @@ enum outcome tap_poll(struct tap *tap, uint64_t from, struct buf *out, struct er
         }
     }
     assert(glance.shown <= TAP_MESSAGES_MAX);
+    tap->next = journal_reader_position(tap->reader);
     buf_printf(out, "],\"next\":%" PRIu64 ",\"more\":%" PRIu64 ",\"skipped\":%" PRIu64 "}",
                journal_reader_position(tap->reader), glance.more, glance.skipped);
     return OUTCOME_OK;

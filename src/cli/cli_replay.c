@@ -6,8 +6,8 @@
  *
  * Opens the journal read-only and connects to the database, also beside a running service. Stores
  * rows of one rule, and its own position in the table replay of the bridge's schema: the same
- * command goes on there after an interruption. Publishes and acknowledges nothing; a message that
- * PostgreSQL refuses is reported and becomes no dead letter, because the journal still has it.
+ * command goes on there after an interruption. Publishes and acknowledges nothing. A message that
+ * is refused is reported and becomes a dead letter.
  *
  * Exit codes: 0 replayed, or counted with --dry-run; 1 refused, the journal or the database could
  * not be read, there is no such rule, or its table does not work.
@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "bridge/plan_keeper.h"
 #include "cli/commands.h"
 #include "core/calendar.h"
 #include "load/recall.h"
@@ -41,8 +42,7 @@ struct stage {
     const struct request *request;
     struct generation *generation;
     struct replay_options options;
-    struct rule_targets *targets;
-    struct replay_state state; /* of an unfinished replay of this rule, if there is one */
+    const struct rule_target *target; /* of the rule */
 };
 
 /* Prints why the database refused; returns CLI_FAILED. 42P01 is undefined_table: the bridge's
@@ -80,6 +80,10 @@ static void print_found(const struct stage *stage, const struct replay_counts *c
     }
     buf_printf(&out, ": %" PRIu64 " rows, %" PRIu64 " filtered, %" PRIu64 " rejected\n",
                counts->rows, counts->filtered, counts->rejected);
+    if (counts->left > 0) {
+        buf_printf(&out, "%" PRIu64 " more %s as a dead letter that the service stores by itself\n",
+                   counts->left, counts->left == 1 ? "waits" : "wait, each");
+    }
     fwrite(out.data, 1, out.length, stdout);
     fflush(stdout);
     buf_fini(&out);
@@ -105,7 +109,7 @@ static bool append_time_column(struct buf *sql, const struct row_plan *plan)
 static enum outcome find_rows(const struct stage *stage, const struct replay_counts *counts,
                               bool *found, struct pg_failure *failure)
 {
-    const struct rule_target *target = stage->options.target;
+    const struct rule_target *target = stage->target;
     struct pg_rows *rows = NULL;
     struct buf sql = {0};
     struct buf column = {0};
@@ -141,7 +145,7 @@ static int refuse_duplicates(const struct stage *stage, const struct replay_coun
     struct pg_failure failure;
     bool found = rule->sql.text != NULL;
 
-    if (stage->request->duplicates_are_fine || stage->state.found || counts->rows == 0 ||
+    if (stage->request->duplicates_are_fine || stage->options.state.found || counts->rows == 0 ||
         (rule->sql.text == NULL && rule->on_conflict != CONFLICT_ERROR)) {
         return CLI_DONE;
     }
@@ -168,13 +172,17 @@ static int run(struct stage *stage)
 {
     struct replay_counts counts;
     struct pg_failure failure;
+    const struct replay_key key = replay_key(&stage->options);
 
     assert(!stage->request->dry_run);
-    if (!stage->state.found && replay_begin(&stage->options, &failure) != OUTCOME_OK) {
+    if (!stage->options.state.found &&
+        replay_progress_begin(stage->options.connection, &key, &stage->options.state, &failure) !=
+            OUTCOME_OK) {
         return failed(&failure);
     }
     stage->options.dry_run = false;
-    if (replay_run(&stage->options, stage->state.done, &counts, &failure) != OUTCOME_OK) {
+    stage->options.silent = false;
+    if (replay_run(&stage->options, &counts, &failure) != OUTCOME_OK) {
         failed(&failure);
         fprintf(stderr, "mqtt2pg: what was committed stays; the same command goes on from there\n");
         return CLI_FAILED;
@@ -183,6 +191,9 @@ static int run(struct stage *stage)
            " rejected\n",
            counts.messages, counts.messages == 1 ? "" : "s", counts.rows, counts.filtered,
            counts.rejected);
+    if (counts.rejected > 0) {
+        printf("the rejected ones are dead letters: see mqtt2pg dead-letters list\n");
+    }
     return CLI_DONE;
 }
 
@@ -190,26 +201,28 @@ static int run(struct stage *stage)
  * unfinished replay goes on with its own span of time; --from and --to do not count then. */
 static int count_and_run(struct stage *stage)
 {
+    const struct replay_key key = replay_key(&stage->options);
     struct replay_counts counts;
     struct pg_failure failure;
+    struct replay_state state;
 
-    assert(stage->options.target != NULL && stage->options.target->plan != NULL);
-    if (replay_read(&stage->options, &stage->state, &failure) != OUTCOME_OK) {
+    assert(stage->target != NULL && stage->target->plan != NULL);
+    if (replay_progress_read(stage->options.connection, &key, &state, &failure) != OUTCOME_OK) {
         return failed(&failure);
     }
-    if (stage->state.found) {
+    if (state.found) {
         struct buf out = {0};
 
-        stage->options.from_us = stage->state.from_us;
-        stage->options.to_us = stage->state.to_us;
-        buf_printf(&out, "mqtt2pg: goes on behind message %" PRIu64, stage->state.done);
-        print_time(&out, ", with messages from ", stage->state.from_us);
-        print_time(&out, " to ", stage->state.to_us);
+        stage->options.state = state;
+        buf_printf(&out, "mqtt2pg: goes on behind message %" PRIu64, state.done);
+        print_time(&out, ", with messages from ", state.from_us);
+        print_time(&out, " to ", state.to_us);
         fprintf(stderr, "%s\n", buf_string(&out));
         buf_fini(&out);
     }
     stage->options.dry_run = true;
-    if (replay_run(&stage->options, stage->state.done, &counts, &failure) != OUTCOME_OK) {
+    stage->options.silent = !stage->request->dry_run;
+    if (replay_run(&stage->options, &counts, &failure) != OUTCOME_OK) {
         return failed(&failure);
     }
     print_found(stage, &counts);
@@ -217,7 +230,7 @@ static int count_and_run(struct stage *stage)
     return exit_code != CLI_DONE || stage->request->dry_run ? exit_code : run(stage);
 }
 
-/* Fills options.rule and options.target. Reads the tables of all rules and the values that
+/* Fills options.rule and `target`. Reads the tables of all rules and the values that
  * `recall` keeps, because the mapper needs both as the service has them. */
 static int find_rule(struct stage *stage)
 {
@@ -233,15 +246,15 @@ static int find_rule(struct stage *stage)
         fprintf(stderr, "mqtt2pg: there is no rule \"%s\"\n", stage->request->rule);
         return CLI_FAILED;
     }
-    if (rule_targets_read(stage->targets, stage->options.connection, &failure) != OUTCOME_OK ||
+    if (rule_targets_read(stage->options.targets, stage->options.connection, &failure) !=
+            OUTCOME_OK ||
         recall(stage->options.mapper, stage->options.connection, &failure) != OUTCOME_OK) {
         return failed(&failure);
     }
     stage->options.rule = i;
-    stage->options.target = rule_targets_get(stage->targets, i);
-    if (stage->options.target->plan == NULL) {
-        fprintf(stderr, "mqtt2pg: rule \"%s\": %s\n", stage->request->rule,
-                stage->options.target->reason);
+    stage->target = rule_targets_get(stage->options.targets, i);
+    if (stage->target->plan == NULL) {
+        fprintf(stderr, "mqtt2pg: rule \"%s\": %s\n", stage->request->rule, stage->target->reason);
         return CLI_FAILED;
     }
     return CLI_DONE;
@@ -255,19 +268,19 @@ static int replay_with(struct generation *generation, const struct request *requ
     struct stage stage = {
         .request = request,
         .generation = generation,
-        .targets = rule_targets_new(generation->ruleset, mapper),
         .options = {.connection = pg_connection_new(&generation->config->database),
                     .journal = journal,
                     .ruleset = generation->ruleset,
                     .mapper = mapper,
-                    .from_us = request->from_us,
-                    .to_us = request->to_us,
-                    .rows_max = (size_t) generation->config->batch.max_rows,
-                    .bytes_max = (size_t) generation->config->batch.max_bytes},
+                    .targets = rule_targets_new(generation->ruleset, mapper),
+                    .state = {.from_us = request->from_us, .to_us = request->to_us},
+                    .batch = generation->config->batch},
     };
     struct error error;
     int exit_code = CLI_FAILED;
 
+    plan_keeper_look(generation, generation->config, journal);
+    rule_targets_silence(stage.options.targets);
     if (pg_connect(stage.options.connection, &error) == OUTCOME_OK) {
         exit_code = find_rule(&stage);
         exit_code = exit_code == CLI_DONE ? count_and_run(&stage) : exit_code;
@@ -275,7 +288,7 @@ static int replay_with(struct generation *generation, const struct request *requ
         fprintf(stderr, "mqtt2pg: the database could not be asked: %s\n", error.text);
     }
     pg_connection_free(stage.options.connection);
-    rule_targets_free(stage.targets);
+    rule_targets_free(stage.options.targets);
     mapper_free(mapper);
     return exit_code;
 }

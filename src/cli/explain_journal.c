@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "bridge/plan_keeper.h"
 #include "journal/journal_reader.h"
 #include "load/survey.h"
 
@@ -304,11 +305,11 @@ static void print_study(struct study *study, const struct journal_question *ques
 }
 
 /* The journal is the one of the first configuration. `other` may be NULL. */
-static int study_and_print(const struct generation *generation, const struct generation *other,
+static int study_and_print(struct generation *generation, struct generation *other,
                            const struct journal_question *question)
 {
     struct journal_options options = generation->config->journal;
-    struct study study = {.survey = survey_new(generation->ruleset)};
+    struct study study = {.survey = NULL};
     struct journal *journal = NULL;
     struct error error;
     int64_t from_us = question->since_ms > 0 ? clock_wall_us() - question->since_ms * 1000 : 0;
@@ -316,8 +317,13 @@ static int study_and_print(const struct generation *generation, const struct gen
 
     assert((other == NULL) == (question->compare == NULL) && question->since_ms >= 0);
     options.read_only = true; /* the service may hold its lock */
-    study.other = other != NULL ? survey_new(other->ruleset) : NULL;
     if (journal_open(&journal, &options, &error) == OUTCOME_OK) {
+        plan_keeper_look(generation, generation->config, journal);
+        study.survey = survey_new(generation->ruleset);
+        if (other != NULL) {
+            plan_keeper_look(other, generation->config, journal);
+            study.other = survey_new(other->ruleset);
+        }
         complete = study_journal(&study, journal, from_us);
         print_study(&study, question);
         journal_close(journal);

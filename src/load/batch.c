@@ -59,7 +59,7 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder)
 }
 
 /* Both arrays grow together: `batch->capacity` is theirs. */
-static void add_message(struct batch *batch, const struct message *message)
+void batch_add_message(struct batch *batch, const struct message *message)
 {
     size_t capacity = batch->capacity;
 
@@ -146,11 +146,16 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
                          const struct mapped *mapped, const struct refused *refused)
 {
     const struct message *message = mapped->subject.message;
+    bool waits = !builder->replays && batch_retries(mapped->rule, message, refused);
+    const char *reason =
+        builder->replays
+            ? arena_printf(mapper_arena(builder->mapper), "replay: %s", refused->reason).data
+            : refused->reason;
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
                                        .rule = mapped->rule->name,
                                        .message = message,
-                                       .waits = batch_retries(mapped->rule, message, refused),
-                                       .reason = refused->reason,
+                                       .waits = waits,
+                                       .reason = reason,
                                        .sqlstate = refused->sqlstate};
 
     assert(refused->reason != NULL && mapped->rule_index < batch->rule_count);
@@ -293,8 +298,8 @@ static void add_head(struct batch *batch, const struct batch_builder *builder,
 
 /* A verdict, which blame() found when the batch was stored before, counts more than what the
  * mapper says: the mapper can't know what PostgreSQL refuses. */
-static void add_mapped(struct batch *batch, const struct batch_builder *builder,
-                       const struct mapped *mapped)
+void batch_add_mapped(struct batch *batch, const struct batch_builder *builder,
+                      const struct mapped *mapped)
 {
     const struct verdict_row *verdict =
         verdicts_find(builder->verdicts, mapped->subject.message->sequence, mapped->rule_index);
@@ -344,14 +349,14 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
     }
     count = mapper_find(builder->mapper, message);
     assert(count <= batch->rule_count);
-    add_message(batch, message);
+    batch_add_message(batch, message);
     for (size_t i = 0; i < count; i++) {
         unsigned rule = mapper_rule(builder->mapper, i);
 
         if (rule_targets_aside(builder->targets, rule) && message->kind != MESSAGE_HEAD) {
             add_parked(batch, builder, rule, message);
         } else {
-            add_mapped(batch, builder, mapper_map_found(builder->mapper, i));
+            batch_add_mapped(batch, builder, mapper_map_found(builder->mapper, i));
         }
     }
     if (mapper_rebirth(builder->mapper, message, clock_wall_us(), &command)) {
@@ -391,9 +396,7 @@ static void add_gap_message(struct batch *batch, const struct message *message)
     add_gap(batch, &gap);
 }
 
-/* Rows and messages both have the limit max_rows: a message without rows costs memory, too. The
- * last message may go beyond the limits. */
-static bool is_full(const struct batch *batch, const struct batch_options *options)
+bool batch_is_full(const struct batch *batch, const struct batch_options *options)
 {
     size_t bytes = batch->bytes + batch->dead_letters.length + batch->acks.bytes.length +
                    memory_rows_bytes(&batch->learned);
@@ -437,7 +440,7 @@ enum outcome batch_extend(struct batch *batch, const struct batch_builder *build
     error_clear(error);
     *whole = false;
     for (size_t i = 0; i < records_max && !*whole; i++) {
-        *whole = is_full(batch, builder->options) || !add_record(batch, builder, error);
+        *whole = batch_is_full(batch, builder->options) || !add_record(batch, builder, error);
     }
     /* `to` comes from the reader, which also skips numbers that no message has. */
     batch->to = journal_reader_position(builder->reader) - 1;

@@ -75,6 +75,7 @@ struct batch_builder {
     struct untaken *untaken; /* is told of messages that become rows; NULL: nobody asks */
     const struct batch_options *options;
     struct dead_letter_origin origin;
+    bool replays; /* dead letters say that they come from a replay, and do not wait (retry_for) */
 };
 
 /* `rule_count` is the ruleset's: a batch serves one ruleset only. */
@@ -91,6 +92,16 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder);
  */
 enum outcome batch_extend(struct batch *batch, const struct batch_builder *builder,
                           size_t records_max, bool *whole, struct error *error) MUST_CHECK;
+
+/* For who reads the journal by himself: adds a message, then what one of its rules makes of it. A
+ * verdict of blame() counts more than the mapper's. */
+void batch_add_message(struct batch *batch, const struct message *message);
+void batch_add_mapped(struct batch *batch, const struct batch_builder *builder,
+                      const struct mapped *mapped);
+
+/* Rows and messages both have the limit max_rows: a message without rows costs memory, too. The
+ * last message may go beyond the limits. */
+bool batch_is_full(const struct batch *batch, const struct batch_options *options);
 
 /* Does the service try this message again by itself, since the rule has `retry_for` and its time is
  * not over? Then nothing is acknowledged and counted before its end is known: a device that is told

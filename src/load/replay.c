@@ -4,236 +4,52 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/fault.h"
-#include "base/memory.h"
-#include "load/twins.h"
-#include "row/copy_format.h"
-#include "sql_text.h"
+#include "load/blame.h"
+#include "load/copies_recall.h"
+#include "load/store.h"
 
-enum { NUMBER_TEXT = 24, REPORTED_MAX = 20 };
+#define REPORTED_MAX 20
+#define SOON_MAX 10 /* deadlocks and the like */
 
-/* The rows of one message. */
-struct part {
-    uint64_t sequence;
-    size_t offset, length, rows;
-};
-
-/* One batch, and what leads to it. */
+/* One call of replay_run(). */
 struct replay {
     const struct replay_options *options;
-    const struct rule *rule;
+    const struct rule_target *target;
     struct replay_counts *counts;
     struct pg_failure *failure;
-    struct twins twins;
-    struct buf rows;
-    struct part *parts;
-    size_t part_count, part_capacity;
-    size_t row_count;
-    uint64_t from, to; /* positions before and behind the batch */
+    struct journal_reader *reader;
+    struct copies *copies;
+    struct verdicts verdicts;
+    struct batch *batch;
+    struct batch_builder builder;
+    struct store store;
+    struct replay_numbers settled, waiting; /* messages with dead letters: pg/replay_progress */
+
+    uint64_t done;                    /* messages up to this one are stored again */
+    uint64_t last;                    /* the last message that is to be looked at */
+    struct replay_numbers superseded; /* messages of the batch that are among `settled` */
+    uint64_t left;                    /* messages that the batch leaves to the service */
+    bool at_end;                      /* no message is left behind the batch */
+    size_t records_max;               /* of the batch; small after a refusal of the whole */
+    unsigned soon;                    /* refusals in a row that may pass by themselves */
 };
 
-static const char *client_id(const struct replay *replay)
+struct replay_key replay_key(const struct replay_options *options)
 {
-    return replay->options->ruleset->client_id;
+    assert(options->rule < options->ruleset->count);
+    return (struct replay_key){.journal = journal_uuid(options->journal),
+                               .rule = options->ruleset->rules[options->rule]->name};
 }
 
-/* --- mqtt2pg.replay --------------------------------------------------------------------------- */
-
-static const char *number(char text[NUMBER_TEXT], uint64_t value)
-{
-    snprintf(text, NUMBER_TEXT, "%" PRIu64, value);
-    return text;
-}
-
-static const char *signed_number(char text[NUMBER_TEXT], int64_t value)
-{
-    snprintf(text, NUMBER_TEXT, "%" PRId64, value);
-    return text;
-}
-
-static int64_t number_at(const struct pg_rows *rows, int column)
-{
-    const char *text = pg_rows_text(rows, 0, column);
-    return text == NULL ? 0 : strtoll(text, NULL, 10);
-}
-
-enum outcome replay_read(const struct replay_options *options, struct replay_state *state,
-                         struct pg_failure *failure)
-{
-    struct journal_info info;
-    struct pg_rows *rows = NULL;
-
-    journal_info(options->journal, &info);
-    const char *values[] = {options->ruleset->client_id, info.uuid,
-                            options->ruleset->rules[options->rule]->name};
-    enum outcome outcome =
-        pg_query_schema(options->connection, sql_replay_read, PG_PARAMS(values), &rows, failure);
-    *state = (struct replay_state){.found = outcome == OUTCOME_OK && pg_rows_count(rows) > 0};
-    if (state->found) {
-        state->done = (uint64_t) number_at(rows, 0);
-        state->from_us = number_at(rows, 1);
-        state->to_us = number_at(rows, 2);
-    }
-    pg_rows_free(rows);
-    return outcome;
-}
-
-enum outcome replay_begin(const struct replay_options *options, struct pg_failure *failure)
-{
-    struct journal_info info;
-    struct pg_rows *rows = NULL;
-    char from[NUMBER_TEXT], to[NUMBER_TEXT];
-
-    journal_info(options->journal, &info);
-    const char *values[] = {
-        options->ruleset->client_id, info.uuid, options->ruleset->rules[options->rule]->name,
-        signed_number(from, options->from_us), signed_number(to, options->to_us)};
-    enum outcome outcome =
-        pg_query_schema(options->connection, sql_replay_begin, PG_PARAMS(values), &rows, failure);
-    pg_rows_free(rows);
-    return outcome;
-}
-
-/* The first statement of a batch's transaction. */
-static enum outcome move(const struct replay *replay, bool finished)
-{
-    struct journal_info info;
-    struct pg_rows *rows = NULL;
-    char from[NUMBER_TEXT], to[NUMBER_TEXT];
-
-    journal_info(replay->options->journal, &info);
-    const char *values[] = {client_id(replay),      info.uuid,
-                            replay->rule->name,     number(from, replay->from),
-                            number(to, replay->to), finished ? "true" : "false"};
-    enum outcome outcome = pg_query_schema(replay->options->connection, sql_replay_move,
-                                           PG_PARAMS(values), &rows, replay->failure);
-    if (outcome == OUTCOME_OK && pg_rows_count(rows) == 0) {
-        pg_failure_set(replay->failure, SQL_STOP,
-                       "another replay of this rule goes on, or took its place");
-        outcome = OUTCOME_RETRY;
-    }
-    pg_rows_free(rows);
-    return outcome;
-}
-
-/* --- storing ---------------------------------------------------------------------------------- */
-
-/* The rows of the messages from `low` up to `high`: they lie one behind the other. */
-static enum outcome store_parts(const struct replay *replay, size_t low, size_t high)
-{
-    const struct part *first = &replay->parts[low], *last = &replay->parts[high - 1];
-
-    assert(low < high && high <= replay->part_count);
-    struct slice rows =
-        slice_make(replay->rows.data + first->offset, last->offset + last->length - first->offset);
-    size_t count = 0;
-
-    for (size_t i = low; i < high; i++) {
-        count += replay->parts[i].rows;
-    }
-    return target_run(replay->options->connection, replay->options->target->target, rows, count,
-                      replay->failure);
-}
-
-/* For the person at the terminal; the first REPORTED_MAX messages by number. */
-static void report(const struct replay *replay, uint64_t sequence, const char *reason)
-{
-    if (replay->counts->rejected <= REPORTED_MAX) {
-        fprintf(stderr, "mqtt2pg: message %" PRIu64 " is not stored: %s\n", sequence, reason);
-    }
-    if (replay->counts->rejected == REPORTED_MAX) {
-        fprintf(stderr, "mqtt2pg: more are counted, not named\n");
-    }
-}
-
-/* Each message behind a savepoint: what PostgreSQL refuses is passed over. */
-static enum outcome store_one_by_one(struct replay *replay)
-{
-    struct pg_connection *connection = replay->options->connection;
-    struct pg_failure ignored;
-
-    for (size_t i = 0; i < replay->part_count; i++) {
-        if (pg_run(connection, "savepoint one_message", replay->failure) != OUTCOME_OK) {
-            return OUTCOME_RETRY;
-        }
-        if (store_parts(replay, i, i + 1) == OUTCOME_OK) {
-            continue;
-        }
-        if (!pg_is_connected(connection) || replay->failure->action != SQL_ROW ||
-            pg_run(connection, "rollback to savepoint one_message", &ignored) != OUTCOME_OK) {
-            return OUTCOME_RETRY;
-        }
-        replay->counts->rejected++;
-        replay->counts->rows -= replay->parts[i].rows;
-        report(replay, replay->parts[i].sequence, replay->failure->message);
-    }
-    return OUTCOME_OK;
-}
-
-static void roll_back(const struct replay *replay)
-{
-    struct pg_failure ignored;
-    if (pg_is_connected(replay->options->connection) &&
-        pg_run(replay->options->connection, "rollback", &ignored) != OUTCOME_OK) {
-        pg_disconnect(replay->options->connection);
-    }
-}
-
-/* One transaction; `one_by_one` after the rows together were refused. */
-static enum outcome try_batch(struct replay *replay, bool finished, bool one_by_one)
-{
-    struct pg_connection *connection = replay->options->connection;
-    /* As batches do: a locked table is told in seconds. */
-    static const char begin_sql[] =
-        "begin isolation level read committed; set local lock_timeout = '2s'";
-    enum outcome outcome = pg_run(connection, begin_sql, replay->failure);
-
-    if (outcome == OUTCOME_OK) {
-        outcome = move(replay, finished);
-    }
-    if (outcome == OUTCOME_OK && replay->part_count > 0) {
-        outcome =
-            one_by_one ? store_one_by_one(replay) : store_parts(replay, 0, replay->part_count);
-    }
-    if (outcome == OUTCOME_OK) {
-        outcome = pg_commit(connection, replay->failure);
-    }
-    if (outcome != OUTCOME_OK) {
-        roll_back(replay);
-    }
-    (void) FAULT("replay.batch.stored");
-    return outcome;
-}
-
-/* Stores the batch at once and, when PostgreSQL refuses a row, once more message by message. A dry
- * run only counts. The next batch begins where this one ends. */
-static enum outcome store_batch_of(struct replay *replay, bool finished)
-{
-    enum outcome outcome = OUTCOME_OK;
-
-    if (!replay->options->dry_run) {
-        outcome = try_batch(replay, finished, false);
-        if (outcome != OUTCOME_OK && pg_is_connected(replay->options->connection) &&
-            replay->failure->action == SQL_ROW) {
-            outcome = try_batch(replay, finished, true);
-        }
-    }
-    replay->from = replay->to;
-    replay->part_count = replay->row_count = 0;
-    buf_reset(&replay->rows);
-    return outcome;
-}
-
-/* --- mapping ---------------------------------------------------------------------------------- */
+/* --- one batch -------------------------------------------------------------------------------- */
 
 /* The range of the rows' times, by the rule's first column of a time type: for the person, who may
  * have to refresh what was computed from that range (microseconds since 2000, as in PostgreSQL). */
 static void note_times(struct replay *replay, const struct mapped *mapped)
 {
-    const struct row_plan *plan = replay->options->target->plan;
+    const struct row_plan *plan = replay->target->plan;
     struct replay_counts *counts = replay->counts;
     size_t column = 0;
 
@@ -257,122 +73,264 @@ static void note_times(struct replay *replay, const struct mapped *mapped)
     }
 }
 
-/* Appends the message's rows to the batch, and remembers where they lie: after a refusal they are
- * stored message by message. */
-static void add_part(struct replay *replay, uint64_t sequence, const struct mapped *mapped)
+/* Would the service give this message to the rule? Every message is asked about, in the journal's
+ * order: the answer depends on those before. */
+static bool is_taken(struct replay *replay, const struct message *message)
 {
-    const struct row_plan *plan = replay->options->target->plan;
-    struct part part = {.sequence = sequence, .offset = replay->rows.length, .rows = mapped->rows};
+    size_t count = mapper_find(replay->options->mapper, message);
+    bool taken = false;
 
-    for (size_t i = 0; i < mapped->rows; i++) {
-        copy_append_row(&replay->rows, plan->format, mapped->datums + i * plan->count,
-                        plan->columns, plan->count);
+    for (size_t i = 0; i < count; i++) {
+        taken = taken || mapper_rule(replay->options->mapper, i) == replay->options->rule;
     }
-    part.length = replay->rows.length - part.offset;
-    if (replay->part_count == replay->part_capacity) {
-        replay->part_capacity = replay->part_capacity * 2 + 64;
-        replay->parts =
-            memory_resize(replay->parts, replay->part_capacity * sizeof(*replay->parts));
-    }
-    assert(replay->part_count < replay->part_capacity);
-    replay->parts[replay->part_count++] = part;
-    replay->row_count += mapped->rows;
-    replay->counts->rows += mapped->rows;
+    return taken;
 }
-
-/* A message of the right time; *taken when it is one of the rule's. */
-static void add_message(struct replay *replay, const struct message *message)
-{
-    struct replay_counts *counts = replay->counts;
-    struct buf properties = {0};
-    struct message alone = *message;
-    const struct mapped *mapped;
-    struct memory_entry learned;
-
-    twins_strip(message, &properties);
-    alone.properties = buf_slice(&properties);
-    (void) mapper_learn(replay->options->mapper, &alone, &learned);
-    if (mapper_map_rule(replay->options->mapper, replay->options->rule, &alone, &mapped)) {
-        counts->messages++;
-        counts->first_us = counts->first_us == 0 ? message->received_at_us : counts->first_us;
-        counts->last_us = message->received_at_us;
-        counts->filtered += mapped->verdict == VERDICT_FILTERED;
-        if (mapped->verdict == VERDICT_REJECTED) {
-            counts->rejected++;
-            report(replay, message->sequence, mapped->reason);
-        }
-        if (mapped->verdict == VERDICT_ROWS && mapped->rows > 0) {
-            note_times(replay, mapped);
-            add_part(replay, message->sequence, mapped);
-        }
-    }
-    buf_fini(&properties);
-}
-
-/* --- the journal ------------------------------------------------------------------------------ */
 
 /* Behind what an earlier run has done, and received in the time that was asked for. */
-static bool is_wanted(const struct replay *replay, const struct message *message, uint64_t done)
+static bool is_wanted(const struct replay *replay, const struct message *message)
 {
-    return message->sequence > done && message->kind == MESSAGE_PUBLISH &&
-           message->received_at_us >= replay->options->from_us &&
-           message->received_at_us <= replay->options->to_us;
+    return message->sequence > replay->done && message->kind == MESSAGE_PUBLISH &&
+           message->received_at_us >= replay->options->state.from_us &&
+           message->received_at_us <= replay->options->state.to_us;
 }
 
-/* All messages up to `stored`, from the journal's first, so that copies are known. */
-static enum outcome read_journal(struct replay *replay, struct journal_reader *reader,
-                                 uint64_t done, uint64_t stored)
+static void add(struct replay *replay, const struct message *message)
 {
-    const struct replay_options *options = replay->options;
+    struct memory_entry learned;
+    const struct mapped *mapped;
+
+    (void) mapper_learn(replay->options->mapper, message, &learned);
+    if (!is_taken(replay, message) || !is_wanted(replay, message)) {
+        return;
+    }
+    if (replay_numbers_has(&replay->waiting, message->sequence)) {
+        replay->left++;
+        return;
+    }
+    if (replay_numbers_has(&replay->settled, message->sequence)) {
+        replay_numbers_add(&replay->superseded, message->sequence);
+    }
+    batch_add_message(replay->batch, message);
+    bool matches =
+        mapper_map_rule(replay->options->mapper, replay->options->rule, message, &mapped);
+    assert(matches);
+    (void) matches;
+    if (mapped->verdict == VERDICT_ROWS) {
+        note_times(replay, mapped);
+    }
+    batch_add_mapped(replay->batch, &replay->builder, mapped);
+}
+
+/* Reads on and makes the batch behind `done`. */
+static enum outcome fill(struct replay *replay)
+{
+    struct batch *batch = replay->batch;
     struct journal_next next;
     enum journal_read read = JOURNAL_READ_MESSAGE;
-    enum outcome outcome = OUTCOME_OK;
 
-    if (journal_reader_seek(reader, journal_first(options->journal), &next.error) != OUTCOME_OK) {
-        read = JOURNAL_READ_FAILED;
-    }
-    while (outcome == OUTCOME_OK && read != JOURNAL_READ_FAILED &&
-           journal_reader_position(reader) <= stored &&
-           (read = journal_reader_next(reader, &next)) != JOURNAL_READ_END) {
-        if (read != JOURNAL_READ_MESSAGE || twins_has(&replay->twins, &next.message) ||
-            !is_wanted(replay, &next.message, done)) {
-            continue;
+    batch_begin(batch, &replay->builder);
+    batch->from = batch->to = replay->done;
+    replay->superseded.count = 0;
+    replay->left = 0;
+    while (!batch_is_full(batch, &replay->options->batch) && batch->count < replay->records_max &&
+           journal_reader_position(replay->reader) <= replay->last &&
+           (read = journal_reader_next(replay->reader, &next)) != JOURNAL_READ_END) {
+        if (read == JOURNAL_READ_FAILED) {
+            return pg_failure_set(replay->failure, SQL_STOP, "%s", next.error.text);
         }
-        add_message(replay, &next.message);
-        replay->to = next.message.sequence;
-        if (replay->row_count >= options->rows_max || replay->rows.length >= options->bytes_max) {
-            outcome = store_batch_of(replay, false);
+        if (read == JOURNAL_READ_MESSAGE && message_is_delivery(&next.message)) {
+            add(replay, &next.message);
+            batch->to = next.message.sequence > batch->to ? next.message.sequence : batch->to;
         }
     }
-    if (read == JOURNAL_READ_FAILED) {
-        pg_failure_set(replay->failure, SQL_STOP, "%s", next.error.text);
-        outcome = OUTCOME_RETRY;
+    replay->at_end =
+        read == JOURNAL_READ_END || journal_reader_position(replay->reader) > replay->last;
+    batch_finish(batch);
+    return OUTCOME_OK;
+}
+
+/* Goes back behind `done`: the batch was not stored, and is made again. */
+static enum outcome go_back(struct replay *replay)
+{
+    struct error error;
+
+    copies_recall(replay->reader, replay->options->ruleset, replay->copies, replay->done);
+    if (journal_reader_seek(replay->reader, replay->done + 1, &error) != OUTCOME_OK) {
+        return pg_failure_set(replay->failure, SQL_STOP, "%s", error.text);
+    }
+    return OUTCOME_OK;
+}
+
+/* --- storing ---------------------------------------------------------------------------------- */
+
+/* For the person at the terminal; the first REPORTED_MAX of them. */
+static void report(const struct replay *replay)
+{
+    const struct batch *batch = replay->batch;
+    uint64_t before = replay->counts->rejected;
+
+    for (size_t i = 0; i < batch->reject_count && i < HEALTH_REJECTS_MAX; i++) {
+        if (before + i < REPORTED_MAX) {
+            fprintf(stderr, "mqtt2pg: %s: %s\n", batch->rejects[i].topic, batch->rejects[i].reason);
+        }
+    }
+    if (before < REPORTED_MAX && before + batch->reject_count > REPORTED_MAX) {
+        fprintf(stderr, "mqtt2pg: more are counted, not named\n");
+    }
+}
+
+/* The batch is stored, or counted by a dry run. */
+static void finish_batch(struct replay *replay)
+{
+    const struct batch *batch = replay->batch;
+    const struct rule_batch *rule = &batch->rules[replay->options->rule];
+    struct replay_counts *counts = replay->counts;
+
+    assert(batch->to >= replay->done && rule->parked == 0 && rule->waiting == 0);
+    if (!replay->options->silent) {
+        report(replay);
+    }
+    if (batch->count > 0) {
+        counts->first_us = counts->first_us == 0 ? batch->received_us[0] : counts->first_us;
+        counts->last_us = batch->received_us[batch->count - 1];
+    }
+    counts->messages += batch->count;
+    counts->rows += replay->options->dry_run ? rule->row_count : rule->rows_stored;
+    counts->filtered += rule->filtered;
+    counts->rejected += rule->rejected;
+    counts->left += replay->left;
+    replay->done = batch->to;
+    replay->soon = 0;
+    replay->records_max = replay->records_max < SIZE_MAX / 2 ? replay->records_max * 2 : SIZE_MAX;
+    verdicts_reset(&replay->verdicts);
+}
+
+/* The batch was rolled back. OUTCOME_OK: it is worth making and storing again. */
+static enum outcome after_failure(struct replay *replay, enum store_result result)
+{
+    if (result == STORE_AGAIN && replay->target->plan != NULL &&
+        replay->target->state != RULE_PARKED && replay->target->state != RULE_HELD) {
+        return OUTCOME_OK;
+    }
+    if (result == STORE_SMALLER && replay->batch->count > 1) {
+        replay->records_max = replay->batch->count / 2;
+        return OUTCOME_OK;
+    }
+    if (result == STORE_SOON && replay->soon++ < SOON_MAX) {
+        return OUTCOME_OK;
+    }
+    if (result == STORE_AGAIN) {
+        pg_failure_set(replay->failure, SQL_STOP, "%s", replay->target->reason);
+    }
+    if (result == STORE_STALE) {
+        pg_failure_set(replay->failure, SQL_STOP,
+                       "another replay of this rule goes on, or took its place");
+    }
+    return OUTCOME_RETRY;
+}
+
+static enum outcome store(struct replay *replay)
+{
+    const struct replay_step step = {
+        .rule = replay->options->ruleset->rules[replay->options->rule]->name,
+        .superseded = &replay->superseded,
+        .finished = replay->at_end};
+    struct store_failure failure = {.pg.message = ""};
+    enum store_result result;
+
+    replay->store.replay = &step;
+    result = store_batch(&replay->store, replay->batch, &failure);
+    if (result == STORE_REFUSED) {
+        result = blame(&replay->store, replay->batch, &failure);
+    }
+    replay->store.replay = NULL;
+    if (result == STORE_DONE) {
+        finish_batch(replay);
+        (void) FAULT("replay.batch.stored");
+        return OUTCOME_OK;
+    }
+    *replay->failure = failure.pg;
+    replay->at_end = false;
+    return after_failure(replay, result) == OUTCOME_OK ? go_back(replay) : OUTCOME_RETRY;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static enum outcome go_through(struct replay *replay)
+{
+    const struct replay_options *options = replay->options;
+    const struct replay_key key = replay_key(options);
+    struct error error;
+    enum outcome outcome = replay_progress_letters(options->connection, &key, &replay->settled,
+                                                   &replay->waiting, replay->failure);
+
+    /* From the journal's first message, so that copies and what formats remember are known. */
+    if (outcome == OUTCOME_OK &&
+        journal_reader_seek(replay->reader, journal_first(options->journal), &error) !=
+            OUTCOME_OK) {
+        outcome = pg_failure_set(replay->failure, SQL_STOP, "%s", error.text);
+    }
+    while (outcome == OUTCOME_OK && !replay->at_end) {
+        outcome = fill(replay);
+        if (outcome == OUTCOME_OK && options->dry_run) {
+            finish_batch(replay);
+        } else if (outcome == OUTCOME_OK) {
+            outcome = store(replay);
+        }
     }
     return outcome;
 }
 
-enum outcome replay_run(const struct replay_options *options, uint64_t done,
-                        struct replay_counts *counts, struct pg_failure *failure)
+static void begin(struct replay *replay)
 {
-    struct replay replay = {.options = options,
-                            .rule = options->ruleset->rules[options->rule],
-                            .counts = counts,
-                            .failure = failure,
-                            .from = done,
-                            .to = done};
-    struct journal_reader *reader = journal_reader_new(options->journal);
+    const struct replay_options *options = replay->options;
     struct journal_info info;
 
-    assert(options->rows_max > 0 && options->bytes_max > 0);
-    assert(options->rule < options->ruleset->count);
-    *counts = (struct replay_counts){0};
     journal_info(options->journal, &info);
-    enum outcome outcome = read_journal(&replay, reader, done, info.stored);
-    if (outcome == OUTCOME_OK) {
-        outcome = store_batch_of(&replay, true);
-    }
-    journal_reader_free(reader);
-    buf_fini(&replay.rows);
-    free(replay.parts);
+    replay->target = rule_targets_get(options->targets, options->rule);
+    replay->done = options->state.done;
+    replay->last = info.stored;
+    replay->records_max = SIZE_MAX;
+    replay->reader = journal_reader_new(options->journal);
+    replay->copies = copies_new();
+    copies_use(replay->copies, options->ruleset->plans);
+    mapper_set_copies(options->mapper, replay->copies);
+    replay->batch = batch_new(options->ruleset->count);
+    replay->builder = (struct batch_builder){
+        .reader = replay->reader,
+        .ruleset = options->ruleset,
+        .mapper = options->mapper,
+        .targets = options->targets,
+        .verdicts = &replay->verdicts,
+        .options = &options->batch,
+        .origin = {options->ruleset->client_id, journal_uuid(options->journal)},
+        .replays = true};
+    replay->store = (struct store){.connection = options->connection,
+                                   .journal = journal_uuid(options->journal),
+                                   .ruleset = options->ruleset,
+                                   .mapper = options->mapper,
+                                   .targets = options->targets,
+                                   .verdicts = &replay->verdicts};
+}
+
+enum outcome replay_run(const struct replay_options *options, struct replay_counts *counts,
+                        struct pg_failure *failure)
+{
+    struct replay replay = {.options = options, .counts = counts, .failure = failure};
+    enum outcome outcome;
+
+    assert(options->batch.max_rows > 0 && options->batch.max_bytes > 0);
+    assert(options->rule < options->ruleset->count && options->ruleset->plans != NULL);
+    *counts = (struct replay_counts){0};
+    begin(&replay);
+    outcome = go_through(&replay);
+    mapper_set_copies(options->mapper, NULL);
+    copies_free(replay.copies);
+    batch_free(replay.batch);
+    verdicts_fini(&replay.verdicts);
+    journal_reader_free(replay.reader);
+    replay_numbers_fini(&replay.settled);
+    replay_numbers_fini(&replay.waiting);
+    replay_numbers_fini(&replay.superseded);
     return outcome;
 }

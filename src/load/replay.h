@@ -2,12 +2,14 @@
  * replay: sends the journal's stored messages through one of today's rules once more and stores
  * the rows, in batches.
  *
- *   BEGIN; mqtt2pg.replay: position by compare-and-set; rows; COMMIT
+ *   read ─▶ which copy counts, which rule (as the service) ─▶ batch ─▶ store ─▶ blame, when refused
  *
- * So an interrupted replay goes on where it was, and two at once do not double rows. A message
- * that PostgreSQL refuses is set aside by a savepoint of its own and reported; it becomes no dead
- * letter, for the journal still has it. Nothing is acknowledged. The service may run meanwhile:
- * messages behind its own position are not touched.
+ * Batches are stored as those of the service (load/batch, load/store, load/blame), but each moves
+ * the row of `replay` in place of `progress`: an interrupted replay goes on where it was, and two at
+ * once do not double rows. A message that is refused becomes a dead letter, the rest of its batch is
+ * stored. A dead letter that the message has already goes in the same transaction. Messages whose
+ * letters the service stores by itself are left to it. Nothing is acknowledged. The service may run
+ * meanwhile: messages behind its own position are not touched.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,49 +17,40 @@
 #define MQTT2PG_LOAD_REPLAY_H
 
 #include "journal/journal_reader.h"
+#include "load/batch_options.h"
 #include "load/mapper.h"
 #include "load/rule_targets.h"
+#include "pg/replay_progress.h"
 
 /* What is to be replayed, and with what. All borrowed. */
 struct replay_options {
     struct pg_connection *connection;
     struct journal *journal;
-    const struct ruleset *ruleset;
+    const struct ruleset *ruleset; /* has plans */
     struct mapper *mapper;
-    const struct rule_target *target; /* of the rule; works */
+    struct rule_targets *targets; /* the rule's works */
     unsigned rule;
-    int64_t from_us, to_us; /* received at, both included */
-    size_t rows_max;        /* of a batch */
-    size_t bytes_max;
-    bool dry_run; /* count only */
+    struct replay_state state;  /* which messages */
+    struct batch_options batch; /* its limits */
+    bool dry_run;               /* count only */
+    bool silent;                /* rejected messages are not told on standard error */
 };
 
 struct replay_counts {
     uint64_t messages; /* that the rule takes, of that time, stored, and no copies */
     uint64_t rows, filtered, rejected;
+    uint64_t left;                      /* not among `messages`: the service stores their letters */
     int64_t first_us, last_us;          /* received at; 0 = none */
     int64_t times_from_us, times_to_us; /* of the rule's first time column, since 2000 */
     bool has_times;
 };
 
-/* Where a replay of this rule stands, from mqtt2pg.replay. */
-struct replay_state {
-    bool found;    /* there is one that did not end */
-    uint64_t done; /* messages up to this one are stored again */
-    int64_t from_us, to_us;
-};
+/* Which replay this is. */
+struct replay_key replay_key(const struct replay_options *options);
 
-/* Reads how far an unfinished replay of the rule came. */
-enum outcome replay_read(const struct replay_options *options, struct replay_state *state,
-                         struct pg_failure *failure) MUST_CHECK;
-
-/* Notes a new one, which replaces a finished one. */
-enum outcome replay_begin(const struct replay_options *options,
-                          struct pg_failure *failure) MUST_CHECK;
-
-/* Goes through the messages; those up to `done` are passed over. With `dry_run` nothing is stored.
- * OUTCOME_RETRY: `failure` says why; what was committed stays. */
-enum outcome replay_run(const struct replay_options *options, uint64_t done,
-                        struct replay_counts *counts, struct pg_failure *failure) MUST_CHECK;
+/* Goes through the messages behind state.done. With `dry_run` nothing is stored. OUTCOME_RETRY:
+ * `failure` says why; what was committed stays. */
+enum outcome replay_run(const struct replay_options *options, struct replay_counts *counts,
+                        struct pg_failure *failure) MUST_CHECK;
 
 #endif

@@ -231,7 +231,7 @@ static enum outcome open_segment(struct statements *statements, enum segment seg
     } else {
         add_step(statements, begin_sql, begin);
         (void) pg_steps_add(&statements->steps, buf_string(&statements->move->sql),
-                            statements->move->values, PROGRESS_VALUES, false);
+                            statements->move->values, statements->move->count, false);
         add_place(statements, begin);
         add_step(statements, statements->lock, begin);
     }

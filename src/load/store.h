@@ -18,6 +18,7 @@
 #include "ack/outbox.h"
 #include "load/batch.h"
 #include "pg/pg_connection.h"
+#include "pg/replay_progress.h"
 
 enum store_result {
     STORE_DONE,    /* committed */
@@ -72,6 +73,7 @@ struct store {
     bool impatient; /* gives up on a locked table after 100 ms instead of 2 s */
     /* Waits for letters that another session is storing; otherwise passes over such letters. */
     bool waits;
+    const struct replay_step *replay; /* moves this replay's row instead of `progress`; or NULL */
 };
 
 /* Verdicts and targets are only read; fills rows_stored of the batch's rules. `failure` is for

@@ -14,6 +14,11 @@ struct survey *survey_new(const struct ruleset *ruleset)
 
     survey->ruleset = ruleset;
     survey->mapper = mapper_new(ruleset);
+    if (ruleset->plans != NULL) {
+        survey->copies = copies_new();
+        copies_use(survey->copies, ruleset->plans);
+        mapper_set_copies(survey->mapper, survey->copies);
+    }
     survey->rules = memory_alloc((ruleset->count + 1) * sizeof(*survey->rules));
     survey->topics = memory_alloc(SURVEY_TOPICS_MAX * sizeof(*survey->topics));
     for (size_t i = 0; i < ruleset->count; i++) {
@@ -40,6 +45,7 @@ void survey_free(struct survey *survey)
     free(survey->topics);
     free(survey->rules);
     mapper_free(survey->mapper);
+    copies_free(survey->copies);
     free(survey);
 }
 
@@ -156,23 +162,19 @@ static void count(struct survey_rule *rule, const struct message *message,
 
 bool survey_add(struct survey *survey, const struct message *message, struct buf *fates)
 {
-    struct buf properties = {0};
-    struct message alone = *message;
     const struct mapped *list = NULL;
     struct memory_entry learned;
 
-    if (twins_has(&survey->twins, message)) {
+    (void) mapper_learn(survey->mapper, message, &learned);
+    size_t matches = mapper_map(survey->mapper, message, &list);
+    if (mapper_routing(survey->mapper) == ROUTING_COPY) {
         survey->copy_count++;
         return false;
     }
-    twins_strip(message, &properties);
-    alone.properties = buf_slice(&properties);
-    (void) mapper_learn(survey->mapper, &alone, &learned);
-    size_t matches = mapper_map(survey->mapper, &alone, &list);
     survey->messages++;
     for (size_t i = 0; i < matches; i++) {
         assert(list[i].rule_index < survey->ruleset->count);
-        count(&survey->rules[list[i].rule_index], &alone, &list[i]);
+        count(&survey->rules[list[i].rule_index], message, &list[i]);
         if (fates != NULL) {
             append_fate(fates, &list[i]);
         }
@@ -180,7 +182,6 @@ bool survey_add(struct survey *survey, const struct message *message, struct buf
     if (matches == 0) {
         add_topic(survey, message->topic);
     }
-    buf_fini(&properties);
     return true;
 }
 

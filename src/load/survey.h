@@ -2,8 +2,8 @@
  * survey: what a configuration's rules make of many messages, counted. For `explain --journal`.
  * Nothing is stored.
  *
- * The topic alone decides which rules a message belongs to, whatever subscription brought it; of
- * copies that a broker sent for overlapping subscriptions the first one counts.
+ * Which rules a message belongs to, and which copy of a message counts, is decided as the service
+ * does (route/copies).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,7 +11,6 @@
 #define MQTT2PG_LOAD_SURVEY_H
 
 #include "load/mapper.h"
-#include "load/twins.h"
 
 enum {
     SURVEY_REASONS_MAX = 20, /* kinds of rejections a rule that are kept apart */
@@ -46,7 +45,7 @@ struct survey {
     uint64_t messages, unmatched;
     struct survey_topic *topics; /* of messages that no rule takes */
     size_t topic_count;
-    struct twins twins;
+    struct copies *copies; /* owned; NULL: the ruleset has no plans, and every copy counts */
     uint64_t copy_count;
 };
 

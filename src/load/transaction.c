@@ -45,7 +45,12 @@ void transaction_begin(struct transaction *transaction)
 
     assert(step.to >= step.from);
 
-    progress_statement_init(&transaction->move, transaction->store->connection, &step);
+    if (transaction->store->replay != NULL) {
+        replay_progress_statement(&transaction->move, transaction->store->connection, &step,
+                                  transaction->store->replay);
+    } else {
+        progress_statement_init(&transaction->move, transaction->store->connection, &step);
+    }
     statements_begin(&transaction->statements, &transaction->move,
                      transaction->store->impatient ? short_lock_sql : lock_sql);
 }

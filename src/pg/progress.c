@@ -260,43 +260,51 @@ enum outcome progress_move(struct pg_connection *connection, const struct progre
     return outcome;
 }
 
-/* Replaces $1 to $4 by the values as literals, for the simple protocol, which has no parameters.
+/* Replaces $1 and so on by the values as literals, for the simple protocol, which has no parameters.
  * The statement is ours and has no "$" elsewhere. */
-static void append_filled(struct buf *text, const char *sql, const struct slice *values)
+static void append_filled(struct progress_statement *statement)
 {
-    for (const char *at = sql; *at != '\0'; at++) {
-        if (at[0] == '$' && at[1] >= '1' && at[1] < '1' + PROGRESS_VALUES) {
-            pg_quote_literal(text, values[at[1] - '1']);
+    for (const char *at = buf_string(&statement->sql); *at != '\0'; at++) {
+        if (at[0] == '$' && at[1] >= '1' && (size_t) (at[1] - '1') < statement->count) {
+            pg_quote_literal(&statement->text, statement->values[at[1] - '1']);
             at++;
         } else {
-            buf_append_byte(text, (uint8_t) *at);
+            buf_append_byte(&statement->text, (uint8_t) *at);
         }
     }
 }
 
 /* The values are copied into `store` one after another. Slices are made behind the last copy only,
  * because the store moves while it grows. */
+void progress_statement_make(struct progress_statement *statement,
+                             const struct pg_connection *connection, const char *sql,
+                             struct pg_params params)
+{
+    size_t starts[PROGRESS_VALUES_MAX];
+
+    assert(params.count > 0 && params.count <= PROGRESS_VALUES_MAX);
+    *statement = (struct progress_statement){.count = (size_t) params.count};
+    pg_append_for_schema(&statement->sql, sql, pg_schema(connection));
+    for (int i = 0; i < params.count; i++) {
+        starts[i] = statement->store.length;
+        buf_append(&statement->store, params.values[i], strlen(params.values[i]) + 1);
+    }
+    for (int i = 0; i < params.count; i++) {
+        statement->values[i] = slice_of(statement->store.data + starts[i]);
+    }
+    append_filled(statement);
+}
+
 void progress_statement_init(struct progress_statement *statement,
                              const struct pg_connection *connection,
                              const struct progress_step *step)
 {
     char numbers[2][NUMBER_TEXT];
-    const char *const texts[PROGRESS_VALUES] = {pg_client_id(connection), step->journal,
-                                                number_text(numbers[0], step->from),
-                                                number_text(numbers[1], step->to)};
-    size_t starts[PROGRESS_VALUES];
+    const char *values[] = {pg_client_id(connection), step->journal,
+                            number_text(numbers[0], step->from), number_text(numbers[1], step->to)};
 
-    *statement = (struct progress_statement){.sql.length = 0};
-    pg_append_for_schema(&statement->sql, sql_progress_step, pg_schema(connection));
     assert(step->from <= step->to);
-    for (size_t i = 0; i < PROGRESS_VALUES; i++) {
-        starts[i] = statement->store.length;
-        buf_append(&statement->store, texts[i], strlen(texts[i]) + 1);
-    }
-    for (size_t i = 0; i < PROGRESS_VALUES; i++) {
-        statement->values[i] = slice_of(statement->store.data + starts[i]);
-    }
-    append_filled(&statement->text, buf_string(&statement->sql), statement->values);
+    progress_statement_make(statement, connection, sql_progress_step, PG_PARAMS(values));
 }
 
 void progress_statement_fini(struct progress_statement *statement)

@@ -82,16 +82,23 @@ enum outcome progress_move(struct pg_connection *connection, const struct progre
 /* The same step as a statement that fails by itself, with PROGRESS_STALE_STATE, when the row is not
  * where we think: as a step with parameters, and as a text without. */
 #define PROGRESS_STALE_STATE "22012" /* division_by_zero */
-enum { PROGRESS_VALUES = 4 };
+enum { PROGRESS_VALUES_MAX = 8 };
 struct progress_statement {
     struct buf sql;  /* owned */
     struct buf text; /* owned */
     struct buf store;
-    struct slice values[PROGRESS_VALUES];
+    struct slice values[PROGRESS_VALUES_MAX];
+    size_t count; /* of values */
 };
 void progress_statement_init(struct progress_statement *statement,
                              const struct pg_connection *connection,
                              const struct progress_step *step);
+
+/* The same for another statement that fails like that; "mqtt2pg." in it is the schema's name, and
+ * it has no "$" but for its parameters. Copies the values. */
+void progress_statement_make(struct progress_statement *statement,
+                             const struct pg_connection *connection, const char *sql,
+                             struct pg_params params);
 void progress_statement_fini(struct progress_statement *statement);
 
 #endif

@@ -8,6 +8,7 @@ import os
 import subprocess
 
 from env import quick
+from test_reload import Switched, rule_on
 
 OLD = """{ name = "t"; topic = "~/r/{device}"; table = "t"; columns = { device = "{device}"; v = "$.v :: numeric"; at = "@received_at"; }; %s }"""
 TABLE = "create table t (device text, v numeric, at timestamptz)"
@@ -26,11 +27,11 @@ def written(env, name, bridge, rules):
     return path
 
 
-def in_small_batches(path):
+def in_small_batches(path, rows=1):
     with open(path, encoding="utf-8") as file:
         text = file.read()
     with open(path, "w", encoding="utf-8") as file:
-        file.write(text.replace("rules = (", "batch: { max_rows = 1; };\nrules = (", 1) if "batch" not in text else text)
+        file.write(text.replace("rules = (", f"batch: {{ max_rows = {rows}; }};\nrules = (", 1) if "batch" not in text else text)
 
 
 def run(env, *arguments, faults=None):
@@ -87,6 +88,80 @@ def test_replay_stores_again(env):
     assert env.sql("select device, v from t order by device, v") == [("a", 1), ("a", 12.5), ("b", -1), ("b", 7.25)]
     assert env.one("select count(*) from mqtt2pg.replay where finished_at is not null") == 1
     assert bridge.running()
+
+
+@quick
+def test_replay_tells_copies_as_the_service_does(env):
+    """Of the copies of one message one is replayed; an equal message that was published again is a message of its own."""
+    scene = Switched(env, rule_on("t/+"))
+    scene.bridge.configure(journal={"keep": "1h"})
+    scene.start()
+    scene.copy("t/+", "one")
+    scene.copy("t/+", "last")
+    scene.reload(rule_on("t/#"))
+    scene.copy("t/#", "last")
+    scene.reload(rule_on("t/#") + "," + rule_on("t/x", "wide"))
+    for _ in range(2):
+        scene.copy("t/#", "equal")
+        scene.copy("t/x", "equal")
+    expected = [(value,) for value in ("one", "last", "last", "equal", "equal")]
+    env.wait(lambda: env.sql("select v from got order by id") == expected, 15, lambda: env.sql("select v from got order by id"))
+    env.wait_rows("wide", 2)
+    scene.bridge.stop()
+    env.sql("truncate got")
+    told = json.loads(run(env, "-c", scene.bridge.file, "explain", "--journal", "--json").stdout)
+    done = run(env, "-c", scene.bridge.file, "replay", "--rule", "got")
+    assert done.returncode == 0 and env.sql("select v from got order by id") == expected, (done, env.sql("select v from got order by id"))
+    assert (told["messages"], told["copies"], told["rules"][0]["rows"]) == (5, 2, 5), told
+
+
+def letters(env):
+    """(number of the message, sqlstate, parked), by number."""
+    return env.sql("select sequence, coalesce(sqlstate, ''), parked from mqtt2pg.dead_letter order by sequence, id")
+
+
+@quick
+def test_replay_keeps_what_is_refused_as_dead_letters(env):
+    """A message that the mapping or PostgreSQL refuses becomes one dead letter, once over kill -9; the rest of its batch is stored."""
+    env.sql(TABLE)
+    bridge = stored(env)
+    assert letters(env) == [(2, "", False), (3, "", False)]
+    env.sql("delete from t; alter table t add constraint positive check (v > 0)")
+    new = written(env, "new.cfg", bridge, OLD.replace("$.v ::", "$.v | number ',' | nullif 2 | required ::") % "")
+    in_small_batches(new, 2)
+    dry = run(env, "-c", new, "replay", "--rule", "t", "--dry-run")
+    assert "4 rows, 0 filtered, 1 rejected" in dry.stdout and len(letters(env)) == 2, dry
+    for faults in ("store.commit.after=kill@1", "store.commit.before=kill@1", "replay.batch.stored=kill@1"):
+        killed = run(env, "-c", new, "replay", "--rule", "t", faults=faults)
+        assert killed.returncode == -9, killed
+    done = run(env, "-c", new, "replay", "--rule", "t")
+    assert done.returncode == 0 and "dead-letters list" in done.stdout + done.stderr, done
+    assert env.sql("select device, v from t order by device, v") == [("a", 1), ("a", 12.5), ("b", 7.25)]
+    assert letters(env) == [(4, "23514", False), (5, "", False)], env.dead_letters()
+    assert all(reason.startswith("replay: ") for _, _, reason, _, _ in env.dead_letters()), env.dead_letters()
+    again = run(env, "-c", new, "replay", "--rule", "t", "--from", "1h", "--duplicates-are-fine")
+    assert again.returncode == 0 and "3 rows stored, 0 filtered, 2 rejected" in again.stdout, again
+    assert letters(env) == [(4, "23514", False), (5, "", False)], "a letter is there once for each message"
+    env.sql("alter table t drop constraint positive")
+    retried = run(env, "-c", new, "dead-letters", "retry", "--rule", "t")
+    assert "1 stored" in retried.stdout, retried
+    assert bridge.running()
+
+
+def test_replay_leaves_parked_messages_to_the_service(env):
+    """What waits as parked dead letters is stored by the service when the table works: a replay does not store it as well."""
+    env.sql(TABLE)
+    bridge = stored(env)
+    env.sql("alter table t rename to away")
+    env.publish([("~/r/d", '{"v":5}')])
+    env.wait(lambda: (6, "42P01", True) in [(n, state, parked) for n, state, parked in letters(env)], 15, lambda: env.dead_letters())
+    bridge.stop()
+    env.sql("alter table away rename to t; delete from t")
+    done = run(env, "-c", bridge.file, "replay", "--rule", "t")
+    assert done.returncode == 0 and "3 rows stored" in done.stdout and "1 more waits" in done.stdout, done
+    bridge.start()
+    env.wait_rows("t", 4)
+    assert env.sql("select device, v from t order by 1, 2") == [("a", 1), ("b", -1), ("c", 2), ("d", 5)]
 
 
 def test_replay_finds_rows_of_that_time(env):
