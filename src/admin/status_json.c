@@ -202,9 +202,12 @@ static void append_rule(struct buf *out, struct history *history, int rule)
     json_out_comma(out);
     buf_append_byte(out, '{');
     json_out_text(out, "name", metrics_rule_name(rule));
-    (void) health_rule(metrics_rule_name(rule), &about);
+    if (!health_rule(metrics_rule_name(rule), &about)) {
+        about.removed = true; /* an acknowledgment waited for it over a restart */
+    }
     json_out_text(out, "topic", about.topic);
     json_out_text(out, "table", about.table);
+    json_out_bool(out, "removed", about.removed);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         json_out_int(out, members[i].key, metric_rule_get(rule, members[i].metric));
     }
@@ -369,8 +372,9 @@ static void collect_rules(struct summary_facts *facts, struct history *history,
         struct health_parked parked;
 
         facts->rejected_last_hour += history_rejected(history, rule);
-        if (first->topic[0] == '\0') {
-            (void) health_rule(metrics_rule_name(rule), first);
+        if (first->topic[0] == '\0' && health_rule(metrics_rule_name(rule), first) &&
+            first->removed) {
+            first->topic[0] = '\0';
         }
         if (health_parked(metrics_rule_name(rule), &parked)) {
             facts->parked = facts->parked_rules++ == 0 ? parked : facts->parked;

@@ -237,12 +237,18 @@ bool health_parked(const char *rule, struct health_parked *out)
     return there;
 }
 
-void health_describe_rule(const char *rule, const char *topic, const char *table)
+void health_describe_rules(const struct health_rule_words *list, size_t count)
 {
     pthread_mutex_lock(&mutex);
-    struct health_rule *about = &find_or_add_rule(rule)->about;
-    text_set(about->topic, sizeof(about->topic), slice_of(topic));
-    text_set(about->table, sizeof(about->table), slice_of(table));
+    for (size_t i = 0; i < rules_count; i++) {
+        rules[i].about.removed = true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct health_rule *about = &find_or_add_rule(list[i].rule)->about;
+        text_set(about->topic, sizeof(about->topic), slice_of(list[i].topic));
+        text_set(about->table, sizeof(about->table), slice_of(list[i].table));
+        about->removed = false;
+    }
     pthread_mutex_unlock(&mutex);
 }
 

@@ -75,8 +75,13 @@ void health_set_parked_messages(const char *rule, int64_t messages);
 struct health_rule {
     char topic[160];
     char table[130];
+    bool removed; /* was in force earlier in this process */
 };
-void health_describe_rule(const char *rule, const char *topic, const char *table);
+struct health_rule_words {
+    const char *rule, *topic, *table;
+};
+/* The rules that are in force from now on. Rules that were described before are removed. */
+void health_describe_rules(const struct health_rule_words *list, size_t count);
 bool health_rule(const char *rule, struct health_rule *out); /* false: nobody has described it */
 
 /* Keys of a rule's payloads that no column takes: they came, and are stored nowhere. */

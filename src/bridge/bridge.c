@@ -118,18 +118,11 @@ static void log_problems(const struct problems *problems)
 }
 
 /* Applies the settings that belong to no stage, at the start and at each reload. */
-static void configure_process(const struct config *config)
+static void configure_process(const struct generation *generation)
 {
-    log_configure(&config->log);
-    health_show_payloads(config->http.show_payloads);
-    for (size_t i = 0; i < config->rule_count; i++) {
-        const struct rule_options *rule = &config->rules[i];
-        struct buf topics = {0};
-        rule_topics_append(&topics, rule);
-        health_describe_rule(rule->name, buf_string(&topics),
-                             rule->table.text == NULL ? "own sql" : rule->table.text);
-        buf_fini(&topics);
-    }
+    log_configure(&generation->config->log);
+    health_show_payloads(generation->config->http.show_payloads);
+    generation_describe(generation);
 }
 
 /* Reads the configuration. Mistakes go to stderr, because they leave open how to log. */
@@ -142,7 +135,7 @@ static bool load_first(struct bridge *bridge)
     if (bridge->first == NULL) {
         problems_print(&problems, stderr);
     } else {
-        configure_process(bridge->first->config);
+        configure_process(bridge->first);
         log_problems(&problems);
     }
     problems_fini(&problems);
@@ -210,6 +203,7 @@ static void start_loader(struct bridge *bridge)
                                            .outbox = bridge->outbox,
                                            .added = bridge->first->added};
 
+    ruleset_enter(bridge->generation->ruleset);
     plan_keeper_begin(bridge->generation, bridge->journal);
     bridge->loader = loader_start(&options, bridge->generation->ruleset);
 }
@@ -348,11 +342,12 @@ static void reload(struct bridge *bridge)
         log_error("reload refused: the old configuration goes on",
                   F_INT("mistakes", problems.errors));
     } else {
-        configure_process(next->config);
+        configure_process(next);
         log_problems(&problems); /* warnings */
         added_columns_forgive(bridge->first->added);
         generation_fit_packets(next->config);
         keep_running_parts(next->config, bridge->first->config);
+        ruleset_enter(next->ruleset);
         plan_keeper_continue(next, bridge->generation, bridge->first, bridge->journal);
         pthread_mutex_lock(&bridge->mutex);
         bridge->retired = bridge->generation;
@@ -382,6 +377,7 @@ static void extend_rules(struct bridge *bridge)
     if (next == NULL) {
         log_problems(&problems);
     } else {
+        ruleset_enter(next->ruleset);
         plan_keeper_continue(next, bridge->generation, bridge->first, bridge->journal);
         pthread_mutex_lock(&bridge->mutex);
         bridge->retired = bridge->generation;

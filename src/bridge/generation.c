@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/health.h"
 #include "base/memory.h"
 
 /* Compiles the configuration's rules, with the columns that were added to their tables, for the
@@ -90,4 +91,27 @@ void generation_fit_packets(struct config *config)
     if (config->broker.max_packet_bytes > fits) {
         config->broker.max_packet_bytes = fits;
     }
+}
+
+void generation_describe(const struct generation *generation)
+{
+    const struct config *config = generation->config;
+    struct buf *topics = memory_alloc((config->rule_count + 1) * sizeof(*topics));
+    struct health_rule_words *words = memory_alloc((config->rule_count + 1) * sizeof(*words));
+
+    for (size_t i = 0; i < config->rule_count; i++) {
+        const struct rule_options *rule = &config->rules[i];
+
+        rule_topics_append(&topics[i], rule);
+        words[i] = (struct health_rule_words){.rule = rule->name,
+                                              .topic = buf_string(&topics[i]),
+                                              .table = rule->table.text == NULL ? "own sql"
+                                                                                : rule->table.text};
+    }
+    health_describe_rules(words, config->rule_count);
+    for (size_t i = 0; i < config->rule_count; i++) {
+        buf_fini(&topics[i]);
+    }
+    free(words);
+    free(topics);
 }

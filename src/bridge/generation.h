@@ -39,6 +39,9 @@ struct generation *generation_extend(struct generation *current, const struct ge
                                      struct problems *problems);
 void generation_free(struct generation *generation);
 
+/* Tells base/health, for people, which rules are in force from now on. */
+void generation_describe(const struct generation *generation);
+
 /* Lowers max_packet to half of the journal. A larger message could never be taken: the broker is
  * told not to send it (MQTT 5), or only its head is taken. */
 void generation_fit_packets(struct config *config);

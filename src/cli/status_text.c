@@ -298,6 +298,9 @@ static void append_rules(struct buf *out, bool colour, const struct node *now,
                   "\n messages/s     rows/s         stored       filtered       rejected  rule");
     buf_append_text(out, "\n");
     for (int64_t i = 0; (rule = node_element(rules, i)) != NULL; i++) {
+        if (truth(rule, "removed")) {
+            continue;
+        }
         append_rule(out, rule, rule_named(before, words(rule, "name")), seconds);
     }
 }

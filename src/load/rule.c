@@ -262,7 +262,7 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     rule->options = options;
     rule->share = options->share == NULL ? "" : options->share;
     rule->name = options->name == NULL ? "" : options->name; /* the configuration has said it */
-    rule->metrics = metrics_rule(rule->name);
+    rule->metrics = -1;
     rule->declared = table_shape_new();
     rule_topics_compile(&rule->topics, options, problems);
     rule_topics_scope(&rule->topics, &scope);

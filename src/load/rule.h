@@ -26,8 +26,8 @@ enum { RULE_REASON_MAX = 1024 }; /* bytes of a rejection's reason that are kept 
 struct rule {
     const struct rule_options *options; /* borrowed */
     const char *name;                   /* options->name */
-    int metrics;                        /* metrics_rule(name) */
-    const char *share;                  /* options->share, "" for none */
+    int metrics;       /* metrics_rule(name) once the rules are in force (ruleset_enter); else -1 */
+    const char *share; /* options->share, "" for none */
     struct rule_topics topics;
     struct format *format;
     const struct decoder *decoder; /* format's */

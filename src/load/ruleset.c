@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "load/rule_advice.h"
 #include "route/subscription_plan.h"
 
@@ -72,6 +73,13 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
     plan_subscriptions(ruleset, mqtt5, problems);
     ruleset->router = router_new(ruleset->filters, ruleset->filter_count, ROUTER_CACHE_BYTES);
     return ruleset;
+}
+
+void ruleset_enter(struct ruleset *ruleset)
+{
+    for (size_t i = 0; i < ruleset->count; i++) {
+        ruleset->rules[i]->metrics = metrics_rule(ruleset->rules[i]->name);
+    }
 }
 
 int64_t ruleset_memory_bytes(const struct ruleset *ruleset, int64_t message_bytes)

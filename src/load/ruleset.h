@@ -35,6 +35,10 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
                                 const char *client_id, bool mqtt5, struct problems *problems);
 void ruleset_free(struct ruleset *ruleset);
 
+/* The rules are going to be in force: from now on they are counted under their names. Rules that
+ * are only tried are counted nowhere. */
+void ruleset_enter(struct ruleset *ruleset);
+
 /*
  * The most memory that the service takes, when messages have up to `message_bytes`. Measured: 20
  * MB for itself; a payload of nothing but short values takes 50 times its size (a node of 48

@@ -6,6 +6,7 @@ SPDX-License-Identifier: MIT
 import json
 import os
 import signal
+import threading
 
 from env import limit, quick
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
@@ -185,6 +186,118 @@ def test_tap(env):
     after = bridge.act("tap", rule="numbered", after=flood["next"]).json
     assert [message["lines"][0]["row"]["n"] for message in after["messages"]] == [50], after
     assert bridge.act("tap", rule="other").code == 404
+    bridge.check_books()
+
+
+def reload(bridge):
+    """SIGHUP, and the rules of the file are in force."""
+    before = bridge.log().count("configuration reloaded")
+    bridge.signal(signal.SIGHUP)
+    bridge.env.wait(lambda: bridge.dead_or(lambda: bridge.log().count("configuration reloaded") > before), 20, "no reload")
+
+
+class Clicks:
+    """Somebody who tries, watches, lists and retries all the time, in a thread; `strange` has the answers that nobody should get."""
+
+    def __init__(self, env, bridge, headers):
+        self.env, self.bridge, self.headers, self.strange, self.stopped, self.done = env, bridge, headers, [], False, 0
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+        env.closing.append(self.stop)
+
+    def work(self):
+        topic = self.env.topic("~/n/try")
+        clicks = (("try", {"topic": topic, "body": b'{"n":1}'}), ("tap", {"rule": "numbered"}), ("tap", {"rule": "renamed"}), ("letters", {}),
+                  ("retry", {"rule": "numbered"}))
+        while not self.stopped:
+            name, arguments = clicks[self.done % len(clicks)]
+            answer = self.bridge.act(name, headers=self.headers, **arguments)
+            self.done += 1
+            fates = answer.json.get("lines", [{}]) if answer.code == 200 else [{}]
+            known = answer.code in (200, 429, {"tap": 404, "retry": 409}.get(name))
+            if not known or len(fates) != 1 or name == "try" and answer.code == 200 and fates[0].get("row", {}).get("n") not in (1, -1):
+                self.strange.append((name, answer))
+
+    def stop(self):
+        self.stopped = True
+        self.thread.join(30)
+
+
+@quick
+@limit(120)
+def test_beside_reloads(env):
+    """Rules are renamed back and forth under load and clicks; the token's file changes; a retry is under way while the rules change."""
+    make_numbered(env)
+    env.sql("create table slow (n bigint); create table strict (n bigint check (n < 0))")
+    slow = """, { name = "slow"; topic = "~/s"; table = "strict"; columns = { n = "$.n"; }; }"""
+    before = NUMBERED_RULE + slow
+    after = before.replace('"numbered"; topic', '"renamed"; topic').replace('"$.n"; qos', '"$.n | scale -1"; qos').replace("strict", "slow")
+    token = os.path.join(env.folder, "token")
+
+    def write(path, text):
+        with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(text)
+    def replace(text):
+        """As an editor does: actions read the file at any moment."""
+        write(bridge.file + ".new", text)
+        os.replace(bridge.file + ".new", bridge.file)
+    write(token, TOKEN)
+    bridge = env.bridge(before, http=ADMIN | {"token_file": token})
+    bridge.write = replace
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    env.publish([("~/s", '{"n":%d}' % n) for n in range(5)])
+    env.wait(lambda: len(env.dead_letters()) == 5, 10, "no dead letters")
+    load = env.publish_in_background((message for n, message in enumerate(numbered("a", 0, 6000))
+                                      for message in (message, ("~/n/bad", "no json"))[:1 + (n % 100 == 0)]), rate=500)
+    clicks = Clicks(env, bridge, headers)
+    for rules, there, gone in ((after, "renamed", "numbered"), (before, "numbered", "renamed")) * 2:
+        bridge.configure(rules=rules)
+        reload(bridge)
+        env.wait(lambda rule=there: bridge.act("tap", rule=rule, headers=headers).code == 200, 10, f"no tap of {there}")
+        env.wait(lambda rule=gone: bridge.act("tap", rule=rule, headers=headers).code == 404, 10, f"{gone} is tapped, and is no rule any more")
+        shown = [rule["name"] for rule in bridge.get("/status.json").json["rules"] if not rule["removed"]]
+        assert shown == sorted({there, "slow"}, key=("numbered", "slow", "renamed").index), shown
+    clicks.stop()
+    assert clicks.done > 20 and not clicks.strange, clicks.strange[:3]
+
+    # A name that only the file has: it can be tried, and is no rule.
+    bridge.configure(rules=before.replace('"numbered"; topic', '"only-tried"; topic'))
+    env.wait(lambda: bridge.act("try", topic=env.topic("~/n/a"), body=b'{"n":1}', headers=headers).code == 200, 10, "no try")
+    assert "only-tried" not in bridge.get("/status.json").out and "only-tried" not in bridge.get("/metrics").out
+
+    # The token's file is read again; another file is taken at the next restart only.
+    other = os.path.join(env.folder, "other-token")
+    write(other, "of the next restart, long enough")
+    write(token, "another one, also long enough")
+    bridge.configure(rules=before, http={"token_file": other})
+    reload(bridge)
+    assert "http.token" in bridge.wait_log("these settings change at the next restart only")
+    codes = {text: bridge.act("letters", headers={"Authorization": f"Bearer {text}"}).code
+             for text in (TOKEN, "of the next restart, long enough", "another one, also long enough")}
+    assert list(codes.values()) == [401, 401, 200], codes
+    headers = {"Authorization": "Bearer another one, also long enough"}
+
+    # A retry waits for a lock while its rule gets another table: it ends by the rules with which it began, each letter once.
+    bridge.configure(rules=after)
+    lock = env.run.connect(env.database, "bridge")
+    lock.autocommit = False
+    lock.cursor().execute("lock table slow in access exclusive mode")
+    answers = []
+    retry = threading.Thread(target=lambda: answers.append(bridge.act("retry", rule="slow", headers=headers)))
+    retry.start()
+    env.wait(lambda: env.admin("select 1 from pg_locks where not granted and relation = 'slow'::regclass"), 10, "the retry does not wait")
+    bridge.configure(rules=before)
+    reload(bridge)
+    lock.commit()
+    lock.close()
+    retry.join(20)
+    assert answers and answers[0].code == 200 and answers[0].json["stored"] == 5, answers
+    assert env.one("select count(*) from slow") == 5 and env.one("select count(*) from strict") == 0
+
+    assert load.finish() == 6060
+    env.wait(lambda: len(env.dead_letters()) == 60, 10, lambda: f"{len(env.dead_letters())} dead letters, not 60")
+    env.wait_growing(lambda: env.one("select count(distinct abs(n)) from numbered where topic = 'a'"), 6000, 30, "messages are lost")
+    assert env.one("select count(*) from numbered where topic = 'a'") == 6000, "stored twice"
     bridge.check_books()
 
 

@@ -194,6 +194,7 @@ static void test_odd_texts(void)
     health_set(HEALTH_DATABASE, false, "FATAL:  role \"x\\y\"\tis odd \xc3");
     status = status_of(&sources, history, 0);
     CHECK_TEXT_EQ(text_at(status, "rules.0.name"), ODD_NAME);
+    CHECK(cJSON_IsTrue(at(status, "rules.0.removed"))); /* nobody has described it */
     CHECK_TEXT_EQ(text_at(status, "rules.0.last_reject.reason"), "r");
     CHECK(cJSON_IsNull(at(status, "rules.0.parked")));
     CHECK_TEXT_EQ(text_at(status, "rules.1.parked.reason"), "no \"table\"");

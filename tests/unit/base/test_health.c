@@ -85,6 +85,23 @@ static void test_parked(void)
     CHECK(!health_parked("ab", &parked));
 }
 
+/* A reload's rules are described all at once: what is not among them is removed, and may return. */
+static void test_described(void)
+{
+    const struct health_rule_words words[] = {{"kept", "k/#", "k"}, {"gone", "g/#", "g"}};
+    struct health_rule about;
+
+    health_describe_rules(words, 2);
+    CHECK(health_rule("gone", &about) && !about.removed && strcmp(about.table, "g") == 0);
+    health_describe_rules(words, 1);
+    CHECK(health_rule("gone", &about) && about.removed);
+    CHECK(health_rule("kept", &about) && !about.removed && strcmp(about.topic, "k/#") == 0);
+    health_describe_rules(words + 1, 1);
+    CHECK(health_rule("gone", &about) && !about.removed);
+    CHECK(health_rule("kept", &about) && about.removed);
+    CHECK(!health_rule("none", &about));
+}
+
 /* Only while they are to be shown, and never longer. */
 static void test_payloads(void)
 {
@@ -105,4 +122,4 @@ static void test_payloads(void)
 }
 
 UNIT_MAIN("health", {"parts", test_parts}, {"rejects newest first", test_rejects_newest_first},
-          {"parked", test_parked}, {"payloads", test_payloads})
+          {"parked", test_parked}, {"described", test_described}, {"payloads", test_payloads})

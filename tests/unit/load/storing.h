@@ -77,6 +77,7 @@ static inline void storing_rules(struct storing *storing)
                                                     .column_count = 1};
     }
     storing->ruleset = ruleset_compile(storing->options, STORING_RULES, "client", true, &problems);
+    ruleset_enter(storing->ruleset);
     problems_print(&problems, stdout);
     problems_fini(&problems);
     if (!CHECK(storing->ruleset != NULL)) {
