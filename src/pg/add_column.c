@@ -5,25 +5,23 @@
 #include <string.h>
 
 #include "pg/pg_quote.h"
+#include "pg/short_ddl.h"
 
 /* The beginning of the comment by which a column is known. */
 static const char mark[] = "added by mqtt2pg: ";
 
-/* One message with its own BEGIN and COMMIT, so one round trip: the lock on the table is not held
- * while an answer travels. After an error the transaction stays open, aborted. */
 static void append_sql(struct buf *sql, const char *relation, const struct new_column *column)
 {
     struct buf comment = {0};
 
-    buf_printf(sql, "begin; set local lock_timeout = %d; alter table %s add column ",
-               ADD_COLUMN_LOCK_MS, relation);
+    buf_printf(sql, "alter table %s add column ", relation);
     pg_quote_identifier(sql, slice_of(column->name));
     buf_printf(sql, " %s; comment on column %s.", column->type, relation);
     pg_quote_identifier(sql, slice_of(column->name));
     buf_append_text(sql, " is ");
     buf_printf(&comment, "%s%s", mark, column->comment);
     pg_quote_literal(sql, buf_slice(&comment));
-    buf_append_text(sql, "; commit");
+    buf_append_text(sql, ";");
     buf_fini(&comment);
 }
 
@@ -56,13 +54,6 @@ static enum add_column_result look_at_comment(struct pg_connection *connection,
     return result;
 }
 
-/* PostgreSQL refuses for good only what is about the table, or what a trigger raised. A lock, a
- * deadlock, a timeout, a full disk and a standby pass. */
-static bool may_pass(const struct pg_failure *failure)
-{
-    return failure->action != SQL_RULE && failure->action != SQL_ROW;
-}
-
 /* 42701: the column is there already. The process before this one, another bridge or a person made
  * it. */
 enum add_column_result add_column(struct pg_connection *connection, const struct new_column *column,
@@ -70,7 +61,6 @@ enum add_column_result add_column(struct pg_connection *connection, const struct
 {
     struct buf relation = {0};
     struct buf sql = {0};
-    struct pg_failure after;
     enum add_column_result result = ADD_COLUMN_DONE;
 
     assert(column->name != NULL && column->type != NULL && column->comment != NULL);
@@ -80,15 +70,20 @@ enum add_column_result add_column(struct pg_connection *connection, const struct
         return ADD_COLUMN_REFUSED;
     }
     append_sql(&sql, buf_string(&relation), column);
-    if (pg_run(connection, buf_string(&sql), failure) != OUTCOME_OK) {
-        result = ADD_COLUMN_REFUSED;
-        if (!pg_is_connected(connection) || pg_run(connection, "rollback", &after) != OUTCOME_OK) {
-            result = ADD_COLUMN_LOST;
-        } else if (may_pass(failure)) {
-            result = ADD_COLUMN_LATER;
-        } else if (strcmp(failure->sqlstate, "42701") == 0) {
-            result = look_at_comment(connection, buf_string(&relation), column->name, failure);
-        }
+    switch (short_ddl_run(connection, buf_string(&sql), failure)) {
+    case SHORT_DDL_DONE:
+        break;
+    case SHORT_DDL_LATER:
+        result = ADD_COLUMN_LATER;
+        break;
+    case SHORT_DDL_LOST:
+        result = ADD_COLUMN_LOST;
+        break;
+    case SHORT_DDL_REFUSED:
+        result = strcmp(failure->sqlstate, "42701") == 0
+                     ? look_at_comment(connection, buf_string(&relation), column->name, failure)
+                     : ADD_COLUMN_REFUSED;
+        break;
     }
     buf_fini(&sql);
     buf_fini(&relation);

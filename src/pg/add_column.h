@@ -1,9 +1,9 @@
 /*
  * add_column: gives a table one more column, without making anybody wait for long.
  *
- * ALTER TABLE wants the strongest lock, and while it waits for that, everybody else waits behind
- * it. So it waits for ADD_COLUMN_LOCK_MS at most and is tried again later. A column that is added
- * gets a COMMENT by which it is known again: a column of a person's is never taken for one.
+ * ALTER TABLE wants the strongest lock, so it is sent by pg/short_ddl and may have to be tried again
+ * later. A column that is added gets a COMMENT by which it is known again: a column of a person's is
+ * never taken for one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,8 +11,6 @@
 #define MQTT2PG_PG_ADD_COLUMN_H
 
 #include "pg/pg_connection.h"
-
-enum { ADD_COLUMN_LOCK_MS = 200 };
 
 struct new_column {
     const char *relation; /* as the rule writes it: "public.telemetry" */

@@ -78,6 +78,9 @@ int64_t pg_round_trip_us(const struct pg_connection *connection);
 const char *pg_schema(const struct pg_connection *connection);
 const char *pg_client_id(const struct pg_connection *connection);
 
+/* How long a statement may go without progress before the connection is given up. */
+int64_t pg_statement_ms(const struct pg_connection *connection);
+
 /* "db.example:5432/telemetry as bridge", for logs and status; never a password. */
 const char *pg_target(const struct pg_connection *connection);
 

@@ -71,6 +71,12 @@ const char *pg_client_id(const struct pg_connection *connection)
     return connection->options.client_id;
 }
 
+int64_t pg_statement_ms(const struct pg_connection *connection)
+{
+    assert(connection->options.statement_ms > 0);
+    return connection->options.statement_ms;
+}
+
 const char *pg_target(const struct pg_connection *connection)
 {
     return connection->target;
