@@ -7,6 +7,7 @@
 #include "config/config_rule_check.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "config/config_read.h"
@@ -129,6 +130,68 @@ static void check_conflict(const struct check *check)
     }
 }
 
+/* Does a statement of create_sql stand where it can't be run? */
+static void check_create_sql(const struct check *check)
+{
+    const struct rule_options *rule = check->rule;
+    struct error error = {0};
+    if (rule->create_sql_count > 0 && !rule->create) {
+        problem_error(check->problems, place_of(check, "create_sql"), "create_sql",
+                      "is run when the table is created: it needs create = true");
+    }
+    for (size_t i = 0; i < rule->create_sql_count; i++) {
+        const struct option_text *sql = &rule->create_sql[i];
+        if (pg_check_statements(slice_of(sql->text), &error) != OUTCOME_OK) {
+            problem_error(check->problems, sql->place, "create_sql", "%s", error.text);
+        }
+    }
+}
+
+/* A unique index of a partitioned table has the column of its partitions (PostgreSQL's
+ * documentation, "Table Partitioning", limitations). */
+static void check_partition_key(const struct check *check)
+{
+    const struct rule_options *rule = check->rule;
+    const char *by = rule->partition.by.text;
+    bool found = rule->key_count == 0 || by == NULL;
+    for (size_t i = 0; i < rule->key_count; i++) {
+        found = found || strcmp(rule->key[i].text, by) == 0;
+    }
+    if (!found) {
+        problem_error(check->problems, rule->key[0].place, "key",
+                      "lacks \"%s\", by which the table is partitioned: a unique index of "
+                      "partitions has that column",
+                      by);
+    }
+}
+
+/* Checks the group `partition`. PostgreSQL's documentation advises against more than some thousand
+ * partitions. */
+static void check_partition(const struct check *check)
+{
+    enum { PARTITIONS_MAX = 10000 };
+    const struct partition_options *partition = &check->rule->partition;
+    if (!partition->wanted) {
+        return;
+    }
+    if (is_given(check, "sql") && !is_given(check, "table")) {
+        problem_error(check->problems, partition->place, "partition",
+                      "there is no table to be partitioned: the rule has sql");
+    }
+    if (partition->timescale && !check->rule->create) {
+        problem_error(check->problems, partition->place, "partition.timescale",
+                      "makes a hypertable when the table is created: it needs create = true");
+    }
+    if (!partition->timescale && partition->every_ms > 0 &&
+        partition->keep_ms / partition->every_ms > PARTITIONS_MAX) {
+        problem_error(check->problems, partition->place, "partition",
+                      "keep has %" PRId64 " times the span of every, and PostgreSQL is slow with "
+                      "more than some thousand partitions: make every longer",
+                      partition->keep_ms / partition->every_ms);
+    }
+    check_partition_key(check);
+}
+
 /* The name of a NOTIFY channel. PostgreSQL refuses an empty or longer one at each transaction, so
  * that no batch would ever be stored. */
 static void check_notify(const struct check *check)
@@ -194,4 +257,6 @@ void config_rule_check(const struct config_reader *reader, const struct rule_opt
     check_share(&check);
     check_notify(&check);
     check_compute(&check);
+    check_create_sql(&check);
+    check_partition(&check);
 }

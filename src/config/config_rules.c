@@ -88,6 +88,10 @@ static void read_rule(struct config_reader *reader, struct config *config,
     const config_setting_t *ack = config_setting_get_member(node, "ack");
     rule->ack.wanted = ack != NULL && config_setting_type(ack) == CONFIG_TYPE_GROUP;
     rule->ack.place = ack == NULL ? rule->place : config_tree_place(ack);
+    const config_setting_t *partition = config_setting_get_member(node, "partition");
+    rule->partition.wanted =
+        partition != NULL && config_setting_type(partition) == CONFIG_TYPE_GROUP;
+    rule->partition.place = partition == NULL ? rule->place : config_tree_place(partition);
     config_rule_check(reader, rule, node, group.what);
     const config_setting_t *qos = config_setting_get_member(node, "qos");
     if (qos != NULL && rule->qos == 2 && !config->broker.mqtt5) {

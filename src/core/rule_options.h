@@ -47,6 +47,16 @@ struct ack_options {
     size_t field_count;
 };
 
+/* The group `partition` of a rule: what happens to rows that get old. */
+struct partition_options {
+    bool wanted; /* the rule has the group */
+    struct place place;
+    struct option_text by; /* the column with the time */
+    int64_t every_ms;      /* the span of one partition, or of one chunk */
+    int64_t keep_ms;       /* what is wholly older is dropped; 0 = nothing is */
+    bool timescale;        /* a hypertable of TimescaleDB instead of partitions */
+};
+
 /* One rule as the configuration has it, not compiled. All texts belong to the configuration. */
 struct rule_options {
     const char *name;
@@ -76,6 +86,9 @@ struct rule_options {
     size_t key_count;
     struct option_text newest;
     bool create;
+    struct option_text *create_sql; /* statements behind CREATE TABLE, in its transaction */
+    size_t create_sql_count;
+    struct partition_options partition;
     bool add_columns; /* keys of the payload that no column takes become columns */
     struct ack_options ack;
 };

@@ -233,6 +233,40 @@ static void check_column_name(const struct rule *rule, const struct option_text 
                   meant == NULL ? "" : "?)");
 }
 
+/* Is a type one that ranges of time can be made of? Of a type that is not declared, and of a
+ * domain, the catalog tells. */
+static bool is_of_time(const struct column_shape *column)
+{
+    return !column->array && (column->family == TYPE_NONE || column->family == TYPE_OTHER ||
+                              column->family == TYPE_TIMESTAMPTZ ||
+                              column->family == TYPE_TIMESTAMP || column->family == TYPE_DATE);
+}
+
+/* The column of `partition` must hold times, and days can't be cut. */
+static void compile_partition(const struct rule *rule, struct problems *problems)
+{
+    const struct partition_options *partition = &rule->options->partition;
+    const struct column_shape *column;
+
+    check_column_name(rule, &partition->by, "partition.by", problems);
+    if (!partition->wanted || partition->by.text == NULL || !rule->options->create) {
+        return;
+    }
+    column = table_shape_find(rule->declared, slice_of(partition->by.text));
+    if (column == NULL) {
+        return; /* it is no column, or its expression has a mistake: told already */
+    }
+    if (!is_of_time(column)) {
+        problem_error(problems, partition->by.place, "partition.by",
+                      "\"%s\" would be created as %s: its expression needs a time, like $.ts | "
+                      "unix_ms, or $.time :: timestamptz",
+                      partition->by.text, column->type_name);
+    } else if (column->family == TYPE_DATE && partition->every_ms % (INT64_C(86400000)) != 0) {
+        problem_error(problems, partition->by.place, "partition.by",
+                      "\"%s\" is a date: every must be a number of whole days", partition->by.text);
+    }
+}
+
 /* The template for the rule's acknowledgments. It knows the rule's captures and payload, and
  * besides what became of the message. */
 static void compile_ack(struct rule *rule, const struct scope *rule_scope,
@@ -281,6 +315,7 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
         check_column_name(rule, &options->key[i], "key", problems);
     }
     check_column_name(rule, &options->newest, "newest", problems);
+    compile_partition(rule, problems);
     compile_ack(rule, &scope, problems);
     if (problems->errors > errors || rule->topics.count == 0) {
         rule_free(rule);

@@ -178,6 +178,7 @@ static void test_uncommented_sample(void)
         "newest: works only with",
         "key: works only with",
         "compute: has no effect on a rule with sql",
+        "create_sql: is run when the table is created",
     };
     const size_t count = sizeof(expected) / sizeof(expected[0]);
     CHECK_INT_EQ(problems.count, count);

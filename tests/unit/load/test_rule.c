@@ -108,6 +108,28 @@ static void test_several_topics(void)
                   "a.cfg:7: topic: level 2, \"{site}x\": a capture takes its whole level");
 }
 
+static void test_partition(void)
+{
+    const struct place place = {"a.cfg", 8};
+    struct rule_case made;
+
+    right_rule(&made)->partition =
+        (struct partition_options){.wanted = true, .by = {"tmp", place}, .every_ms = 3600000};
+    check_problem(&made.rule, "a.cfg:8: partition.by: \"tmp\" is not one of this rule's columns "
+                              "(did you mean temp?)");
+    made.rule.partition.by.text = "temp";
+    check_problem(&made.rule, NULL); /* the table's column decides */
+    made.rule.create = true;
+    check_problem(&made.rule, "a.cfg:8: partition.by: \"temp\" would be created as text: its "
+                              "expression needs a time, like $.ts | unix_ms, or $.time :: "
+                              "timestamptz");
+    made.columns[1].expression = "$.temp :: date";
+    check_problem(&made.rule, "a.cfg:8: partition.by: \"temp\" is a date: every must be a number "
+                              "of whole days");
+    made.columns[1].expression = "$.temp | unix_ms";
+    check_problem(&made.rule, NULL);
+}
+
 static void test_expressions_name_their_column(void)
 {
     struct rule_case made;
@@ -187,6 +209,7 @@ static void test_every_mistake_is_reported(void)
 
 UNIT_MAIN("load/rule", {"a right rule compiles", test_a_right_rule_compiles},
           {"topic and format", test_topic_and_format}, {"several topics", test_several_topics},
+          {"partition", test_partition},
           {"expressions name their column", test_expressions_name_their_column},
           {"key is one of the columns", test_key_is_one_of_the_columns},
           {"acknowledgments", test_acknowledgments},
