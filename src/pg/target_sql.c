@@ -338,55 +338,6 @@ char *target_sql_check(const char *relation, const struct row_plan *plan)
     return text;
 }
 
-static void append_definition(struct buf *sql, const struct column_shape *column)
-{
-    pg_quote_identifier(sql, slice_of(column->name));
-    buf_printf(sql, " %s",
-               column->type_name != NULL && column->type_name[0] != '\0' ? column->type_name
-                                                                         : "text");
-}
-
-static void append_create(struct buf *out, const char *relation, const struct rule_options *rule,
-                          const struct table_shape *shape)
-{
-    buf_printf(out, "CREATE TABLE IF NOT EXISTS %s (", relation);
-    for (size_t i = 0; i < shape->count; i++) {
-        buf_append_text(out, i > 0 ? ",\n    " : "\n    ");
-        append_definition(out, &shape->columns[i]);
-    }
-    if (rule->key_count > 0) {
-        buf_append_text(out, ",\n    PRIMARY KEY (");
-        append_key(out, rule);
-        buf_append_text(out, ")");
-    }
-    buf_append_text(out, "\n);\n");
-}
-
-/* One ALTER TABLE for all columns, so one lock and at most one rewrite of the table. */
-static void append_alter(struct buf *out, const char *relation, const struct table_shape *shape)
-{
-    for (size_t i = 0; i < shape->count; i++) {
-        if (i == 0) {
-            buf_printf(out, "ALTER TABLE %s", relation);
-        }
-        buf_append_text(out, i > 0 ? ",\n    " : "\n    ");
-        buf_append_text(out, "ADD COLUMN IF NOT EXISTS ");
-        append_definition(out, &shape->columns[i]);
-    }
-    buf_append_text(out, shape->count > 0 ? ";\n" : "");
-}
-
-void target_create_sql(struct buf *out, const struct rule_options *rule,
-                       const struct table_shape *shape)
-{
-    struct buf relation = {0};
-    if (rule->table.text != NULL && pg_quote_relation(&relation, slice_of(rule->table.text))) {
-        append_create(out, buf_string(&relation), rule, shape);
-        append_alter(out, buf_string(&relation), shape);
-    }
-    buf_fini(&relation);
-}
-
 /* Listeners get the payload when the transaction commits, and never when it rolls back
  * (PostgreSQL's documentation, "NOTIFY"). NOTIFY takes no parameters, so the payload is a
  * literal. */

@@ -164,6 +164,51 @@ static void test_own_sql(void)
     table_shape_free(shape);
 }
 
+/* What is made once stands in one block with the table, that an own statement can't leave. */
+static void check_create_once(struct rule_options *rule, const struct table_shape *shape)
+{
+    struct option_text own[] = {{.text = "create index on {table} (x)"},
+                                {.text = "select '$create$', '{table}'"}};
+    struct buf sql = {0};
+
+    rule->create_sql = own;
+    rule->create_sql_count = 2;
+    rule->partition = (struct partition_options){
+        .wanted = true, .by = {.text = "time"}, .every_ms = 86400000, .keep_ms = 90 * 60000};
+    target_create_sql(&sql, rule, shape);
+    CHECK(strstr(buf_string(&sql),
+                 "DO $mqtt2pg$\n"
+                 "BEGIN\n"
+                 "IF to_regclass('public.\"Odd\"') IS NULL THEN\n"
+                 "CREATE TABLE public.\"Odd\" (\n"
+                 "    device text,\n"
+                 "    \"time\" timestamp with time zone,\n"
+                 "    \"Value\" double precision,\n"
+                 "    PRIMARY KEY (device, \"time\")\n"
+                 ") PARTITION BY RANGE (\"time\");\n"
+                 "CREATE TABLE public.\"Odd_default\" PARTITION OF public.\"Odd\" DEFAULT;\n"
+                 "CREATE INDEX ON public.\"Odd_default\" (\"time\");\n"
+                 "COMMENT ON TABLE public.\"Odd_default\" IS 'made by mqtt2pg: rows that have no "
+                 "partition';\n"
+                 "EXECUTE $create$create index on public.\"Odd\" (x)$create$;\n"
+                 "EXECUTE $create1$select '$create$', 'public.\"Odd\"'$create1$;\n"
+                 "END IF;\n"
+                 "END\n"
+                 "$mqtt2pg$;\n"
+                 "ALTER TABLE ") == buf_string(&sql));
+    buf_reset(&sql);
+    rule->partition.timescale = true;
+    target_create_sql(&sql, rule, shape);
+    CHECK(strstr(buf_string(&sql), "PARTITION BY") == NULL);
+    CHECK(strstr(buf_string(&sql), "PERFORM create_hypertable('public.\"Odd\"', 'time', "
+                                   "chunk_time_interval => interval '1 days');\n"
+                                   "PERFORM add_retention_policy('public.\"Odd\"', drop_after => "
+                                   "interval '90 minutes');\n") != NULL);
+    rule->create_sql_count = 0;
+    rule->partition.wanted = false;
+    buf_fini(&sql);
+}
+
 static void test_create(void)
 {
     struct table_shape *shape = make_shape(false);
@@ -182,6 +227,7 @@ static void test_create(void)
                   "    ADD COLUMN IF NOT EXISTS device text,\n"
                   "    ADD COLUMN IF NOT EXISTS \"time\" timestamp with time zone,\n"
                   "    ADD COLUMN IF NOT EXISTS \"Value\" double precision;\n");
+    check_create_once(&rule, shape);
     buf_reset(&sql);
     rule.table.text = "x; drop table y";
     target_create_sql(&sql, &rule, shape);
