@@ -181,6 +181,19 @@ static void append_untaken(struct buf *out, const char *rule)
     json_out_int(out, "not_taken_count", (int64_t) untaken.count);
 }
 
+/* Why old rows may not go: null, or the reason. */
+static void append_partitions(struct buf *out, const char *rule)
+{
+    struct health_partitions partitions;
+
+    if (health_partitions(rule, &partitions)) {
+        json_out_text(out, "partitions_not_kept", partitions.reason);
+    } else {
+        json_out_key(out, "partitions_not_kept");
+        buf_append_text(out, "null");
+    }
+}
+
 static void append_rule(struct buf *out, struct history *history, int rule)
 {
     static const struct {
@@ -214,6 +227,7 @@ static void append_rule(struct buf *out, struct history *history, int rule)
     json_out_int(out, "rejected_last_hour", history_rejected(history, rule));
     append_parked(out, metrics_rule_name(rule));
     append_untaken(out, metrics_rule_name(rule));
+    append_partitions(out, metrics_rule_name(rule));
     json_out_key(out, "last_reject");
     if (health_last_reject(metrics_rule_name(rule), &last)) {
         append_reject(out, &last);

@@ -37,6 +37,7 @@ struct rule_health {
     struct health_parked parked; /* since_us = 0: it is not */
     struct health_rule about;
     struct health_untaken untaken;
+    struct health_partitions partitions;
 };
 static struct rule_health *rules;
 static size_t rules_count;
@@ -209,6 +210,29 @@ bool health_untaken(const char *rule, struct health_untaken *out)
     bool there = found != NULL && found->untaken.count > 0;
     if (there) {
         *out = found->untaken;
+    }
+    pthread_mutex_unlock(&mutex);
+    return there;
+}
+
+void health_set_partitions(const char *rule, const char *reason)
+{
+    pthread_mutex_lock(&mutex);
+    if (reason != NULL || find_rule(rule) != NULL) {
+        struct health_partitions *partitions = &find_or_add_rule(rule)->partitions;
+        text_set(partitions->reason, sizeof(partitions->reason),
+                 slice_of(reason == NULL ? "" : reason));
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+bool health_partitions(const char *rule, struct health_partitions *out)
+{
+    pthread_mutex_lock(&mutex);
+    const struct rule_health *found = find_rule(rule);
+    bool there = found != NULL && found->partitions.reason[0] != '\0';
+    if (there) {
+        *out = found->partitions;
     }
     pthread_mutex_unlock(&mutex);
     return there;

@@ -94,6 +94,14 @@ struct health_untaken {
 void health_set_untaken(const char *rule, const struct health_untaken *untaken);
 bool health_untaken(const char *rule, struct health_untaken *out); /* false: none is known */
 
+/* Why the partitions of a rule's table can't be kept. */
+struct health_partitions {
+    char reason[256];
+};
+/* NULL: they are kept, or the rule has none. */
+void health_set_partitions(const char *rule, const char *reason);
+bool health_partitions(const char *rule, struct health_partitions *out); /* false: no reason */
+
 /* Gaps that nobody has acknowledged, newest first: spans of time from which messages may be
  * missing. */
 #define HEALTH_GAPS_MAX 10

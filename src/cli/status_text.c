@@ -366,6 +366,21 @@ static void append_untaken(struct buf *out, bool colour, const struct node *root
     }
 }
 
+/* Tables whose old partitions may not be dropped. */
+static void append_partitions(struct buf *out, const struct node *rules)
+{
+    const struct node *rule;
+    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++) {
+        if (words(rule, "partitions_not_kept").length > 0) {
+            buf_append_text(out, "\npartitions not kept ");
+            text_append_printable(out, words(rule, "name"), 60);
+            buf_append_text(out, ": ");
+            text_append_printable(out, words(rule, "partitions_not_kept"), 256);
+            buf_append_text(out, "\n");
+        }
+    }
+}
+
 /* A time without its fraction, "?" where nobody knows it. */
 static void append_time(struct buf *out, struct slice at)
 {
@@ -476,6 +491,7 @@ void status_text_append(struct buf *out, const struct node *now, const struct no
     append_waiting(out, now);
     append_parked(out, colour, now);
     append_untaken(out, colour, now);
+    append_partitions(out, member(now, "rules"));
     append_gaps(out, colour, now);
     append_rules(out, colour, now, before, seconds);
     append_rejects(out, colour, now);

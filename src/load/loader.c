@@ -20,6 +20,7 @@
 #include "load/loader_connect.h"
 #include "load/loader_heal.h"
 #include "load/loader_later.h"
+#include "load/loader_partitions.h"
 #include "load/loader_state.h"
 #include "load/loader_trouble.h"
 #include "load/loader_watch.h"
@@ -40,12 +41,14 @@ static void drop_rules(struct loader *loader)
     rule_targets_free(loader->targets);
     mapper_free(loader->mapper);
     untaken_free(loader->untaken);
+    partition_keeper_free(loader->keeper);
     loader->reading = READING_ASTRAY;
     loader->ahead = NULL;
     loader->batch = NULL;
     loader->targets = NULL;
     loader->mapper = NULL;
     loader->untaken = NULL;
+    loader->keeper = NULL;
 }
 
 /* Makes everything anew for `ruleset`, which is borrowed. A batch that was being built is dropped:
@@ -62,6 +65,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     loader->targets = rule_targets_new(ruleset, loader->mapper);
     rule_targets_set_added(loader->targets, loader->options.added);
     loader->untaken = untaken_new(ruleset);
+    loader->keeper = partition_keeper_new(ruleset);
     loader->batch = batch_new(ruleset->count);
     loader->ahead = ahead_new(ruleset->count);
     verdicts_reset(&loader->verdicts); /* they name rules by their number */
@@ -296,7 +300,7 @@ static void take_new_rules(struct loader *loader)
     }
 }
 
-/* One turn of the thread: new rules; connect; the bridge's row; letters that may pass now; a
+/* One turn of the thread: new rules; connect; the bridge's row; partitions; letters that may pass now; a
  * parked rule that is due; gaps and letters for people; a batch. Each part may lose the
  * connection, so the next one asks again. */
 static void loader_step(struct loader *loader)
@@ -319,6 +323,7 @@ static void loader_step(struct loader *loader)
     }
     loader_check(loader);
     loader_report(loader);
+    loader_keep_partitions(loader);
     if (pg_is_connected(loader->connection)) {
         loader_retry_later(loader);
     }

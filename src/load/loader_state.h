@@ -2,7 +2,7 @@
  * loader_state: the loader's struct, and the functions that all parts of the loader use on it.
  *
  *   loader ──▶ loader_connect ──▶ loader_position, loader_bridge
- *     ├──────▶ loader_heal, loader_later ──▶ loader_trouble
+ *     ├──────▶ loader_heal, loader_later, loader_partitions ──▶ loader_trouble
  *     └──────▶ loader_trouble, loader_watch                        all of them ──▶ loader_state
  *
  * One thread runs all parts; members under `mutex` are shared with the callers of load/loader.
@@ -26,6 +26,7 @@
 #include "load/ahead.h"
 #include "load/batch.h"
 #include "load/loader.h"
+#include "load/partition_keeper.h"
 #include "load/store.h"
 #include "load/trouble.h"
 
@@ -120,6 +121,7 @@ struct loader {
     struct mapper *mapper;
     struct rule_targets *targets;
     struct untaken *untaken;
+    struct partition_keeper *keeper;
     struct batch *batch;
     struct ahead *ahead;
 

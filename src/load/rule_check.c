@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "load/partition_check.h"
 #include "pg/pg_catalog.h"
 #include "pg/pg_quote.h"
 #include "pg/target.h"
@@ -330,24 +331,6 @@ static enum outcome check_conflict(const struct rule *rule, struct pg_connection
     return outcome;
 }
 
-/* A row without a partition becomes a dead letter. */
-static enum outcome check_partitions(const struct rule *rule, struct pg_connection *connection,
-                                     const struct pg_table *table, struct problems *problems,
-                                     struct pg_failure *failure)
-{
-    char when[16];
-    enum outcome outcome = pg_catalog_partition_gap(connection, table, when, failure);
-
-    if (outcome == OUTCOME_OK && when[0] != '\0') {
-        problem_warning(
-            problems, place_of_table(rule), "table",
-            "\"%s\" has no partition for rows of the time %s, and no default partition: "
-            "make partitions ahead of time (pg_partman, sql/partitioned.sql)",
-            rule->options->table.text, when);
-    }
-    return outcome;
-}
-
 /* PostgreSQL cuts a name that is too long, and then finds, or makes, another table. */
 static void check_name(const struct rule *rule, struct problems *problems)
 {
@@ -470,7 +453,7 @@ enum outcome rule_check(const struct rule *rule, struct pg_connection *connectio
     check_columns(rule, table->shape, problems);
     outcome = check_conflict(rule, connection, table, problems, failure);
     if (outcome == OUTCOME_OK) {
-        outcome = check_partitions(rule, connection, table, problems, failure);
+        outcome = partition_check(rule, connection, table, problems, failure);
     }
     if (outcome == OUTCOME_OK && problems->errors == errors) {
         outcome = try_statements(rule, connection, table, problems, failure);

@@ -1,0 +1,50 @@
+/*
+ * partition_keeper: keeps the partitions of rules with the group `partition`: makes those of the
+ * coming time, and drops those that are wholly older than `keep`.
+ *
+ *   rows ──▶ t ─┬─▶ t_p20261129, t_p20261130, …   made ahead of time
+ *               └─▶ t_default                     no partition of that time is there
+ *                        │ every few seconds: rows between now - keep and the end of what is made?
+ *                        └──▶ a partition of their time is made, and they move into it
+ *
+ * So a row is always stored at once, whatever its time is, whoever writes it, and however long no
+ * bridge ran. The design has these bounds:
+ *
+ *   - Rows that are older than `keep`, far in the future, or without a time stay in t_default.
+ *     Nothing is ever deleted: rows go with the partition that is dropped, and with nothing else.
+ *   - Dropped are only partitions that a bridge has made, whose bounds the catalog tells behind the
+ *     lock. The earlier one of the server's clock and ours counts, so a clock that is ahead drops
+ *     nothing.
+ *   - Every change is one short transaction on the loader's connection, between batches, with a
+ *     lock that is waited for 0.2 s at most; one turn ends after PARTITION_TURN_MS. What could not
+ *     be done is done later.
+ *   - A role that does not own the table, a table that is partitioned in another way, triggers and
+ *     foreign keys that would notice that rows move: told once, in the log and in `status`. Storing
+ *     goes on.
+ *
+ * The loader's thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_PARTITION_KEEPER_H
+#define MQTT2PG_LOAD_PARTITION_KEEPER_H
+
+#include "load/rule_targets.h"
+#include "load/ruleset.h"
+#include "pg/pg_connection.h"
+
+enum { PARTITION_TURN_MS = 2000 };
+
+struct partition_keeper;
+
+/* Borrows the ruleset. */
+struct partition_keeper *partition_keeper_new(const struct ruleset *ruleset);
+void partition_keeper_free(struct partition_keeper *keeper);
+
+/* Does what is due. *made: how many partitions were made. OUTCOME_RETRY: the connection is lost. */
+enum outcome partition_keeper_run(struct partition_keeper *keeper,
+                                  const struct rule_targets *targets,
+                                  struct pg_connection *connection, size_t *made,
+                                  struct pg_failure *failure) MUST_CHECK;
+
+#endif
