@@ -189,6 +189,14 @@ static void append_rules(struct buf *out, const struct config *config)
     buf_append_byte(out, ']');
 }
 
+/* Is it a group that the rule does not have? The other groups of a rule have defaults. */
+static bool is_unwanted(const struct setting *setting, const void *rule)
+{
+    const struct rule_options *options = rule;
+    return (strcmp(setting->path, "rules.ack") == 0 && !options->ack.wanted) ||
+           (strcmp(setting->path, "rules.partition") == 0 && !options->partition.wanted);
+}
+
 /* Appends a group as an object. `base` is the struct config, or a rule. `running` has the values of
  * settings that wait for a restart; NULL: none do. */
 static void append_members(struct buf *out, const char *group, const void *base,
@@ -206,8 +214,7 @@ static void append_members(struct buf *out, const char *group, const void *base,
         buf_append_byte(out, ':');
         if (strcmp(setting->path, "rules") == 0) {
             append_rules(out, base);
-        } else if (strcmp(setting->path, "rules.ack") == 0 &&
-                   !((const struct rule_options *) base)->ack.wanted) {
+        } else if (is_unwanted(setting, base)) {
             append_text(out, NULL);
         } else if (setting->type == SETTING_GROUP) {
             append_members(out, setting->path, base, running);

@@ -270,7 +270,7 @@ static void test_json(void)
     check_json(
         "",
         "\"columns\":{\"x\":\"$.x\"},\"compute\":{},\"notify\":null,\"where\":[],\"rows\":null");
-    check_json("", "\"sql\":null,\"csv\":{");
+    check_json("", "\"sql\":null,\"partition\":null,\"csv\":{");
     check_json("", "\"sparkplug\":{\"rebirth\":\"never\",\"cluster\":false},\"ack\":null}]}");
 
     struct buf json = {0};
@@ -287,7 +287,8 @@ static void test_json(void)
                   "\"where\":[\"$.a > 0\",\"$.b is null\"],\"rows\":\"$.r[*]\",\"time_range\":[],"
                   "\"on_conflict\":\"update\",\"key\":[\"y\",\"Odd "
                   "Name\"],\"newest\":\"y\",\"retry_for\":\"0\","
-                  "\"create\":true,\"add_columns\":false,\"sql\":null,\"csv\":{\"delimiter\":null,"
+                  "\"create\":true,\"create_sql\":[],\"add_columns\":false,\"sql\":null,"
+                  "\"partition\":null,\"csv\":{\"delimiter\":null,"
                   "\"quote\":null,"
                   "\"header\":false,\"names\":[],\"comment\":null},"
                   "\"influx\":{\"precision\":\"ns\"},"
