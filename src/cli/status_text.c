@@ -336,6 +336,16 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
     }
 }
 
+/* Why the old rows of the rule may not go. */
+static void append_not_kept(struct buf *out, const struct node *rule)
+{
+    if (words(rule, "partitions_not_kept").length > 0) {
+        buf_printf(out, "\npartitions not kept %.*s: ", SLICE_ARGS(words(rule, "name")));
+        text_append_printable(out, words(rule, "partitions_not_kept"), 256);
+        buf_append_text(out, "\n");
+    }
+}
+
 /* Keys that come and are stored nowhere: a mistyped path, a new firmware, or on purpose. */
 static void append_untaken(struct buf *out, bool colour, const struct node *root)
 {
@@ -347,6 +357,7 @@ static void append_untaken(struct buf *out, bool colour, const struct node *root
         const struct node *key;
         int64_t shown = 0;
 
+        append_not_kept(out, rule);
         if (keys == NULL || node_element(keys, 0) == NULL) {
             continue;
         }
@@ -363,21 +374,6 @@ static void append_untaken(struct buf *out, bool colour, const struct node *root
                        (long long) (number(rule, "not_taken_count")) - shown);
         }
         buf_append_text(out, "\n");
-    }
-}
-
-/* Tables whose old partitions may not be dropped. */
-static void append_partitions(struct buf *out, const struct node *rules)
-{
-    const struct node *rule;
-    for (int64_t i = 0; rules != NULL && (rule = node_element(rules, i)) != NULL; i++) {
-        if (words(rule, "partitions_not_kept").length > 0) {
-            buf_append_text(out, "\npartitions not kept ");
-            text_append_printable(out, words(rule, "name"), 60);
-            buf_append_text(out, ": ");
-            text_append_printable(out, words(rule, "partitions_not_kept"), 256);
-            buf_append_text(out, "\n");
-        }
     }
 }
 
@@ -491,7 +487,6 @@ void status_text_append(struct buf *out, const struct node *now, const struct no
     append_waiting(out, now);
     append_parked(out, colour, now);
     append_untaken(out, colour, now);
-    append_partitions(out, member(now, "rules"));
     append_gaps(out, colour, now);
     append_rules(out, colour, now, before, seconds);
     append_rejects(out, colour, now);

@@ -37,8 +37,8 @@ bool partition_span(const struct span *list, size_t count, int64_t every_us, int
 
 /* The first gap at or behind `within.from_us`, cut like above. False: the list covers all of
  * `within`. */
-bool partition_next_gap(const struct span *list, size_t count, int64_t every_us,
-                        struct span within, struct span *gap);
+bool partition_next_gap(const struct span *list, size_t count, int64_t every_us, struct span within,
+                        struct span *gap);
 
 /* The end of the PARTITIONS_AHEAD'th span behind that of now. */
 int64_t partition_ahead_us(int64_t every_us, int64_t now_us);
