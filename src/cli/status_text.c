@@ -298,10 +298,9 @@ static void append_rules(struct buf *out, bool colour, const struct node *now,
                   "\n messages/s     rows/s         stored       filtered       rejected  rule");
     buf_append_text(out, "\n");
     for (int64_t i = 0; (rule = node_element(rules, i)) != NULL; i++) {
-        if (truth(rule, "removed")) {
-            continue;
+        if (!truth(rule, "removed")) {
+            append_rule(out, rule, rule_named(before, words(rule, "name")), seconds);
         }
-        append_rule(out, rule, rule_named(before, words(rule, "name")), seconds);
     }
 }
 
@@ -316,8 +315,8 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
         if (parked == NULL || parked->kind != VALUE_OBJECT) {
             continue;
         }
-        append_styled(out, colour, RED, truth(parked, "held") ? "\nheld  " : "\nparked");
-        buf_append_text(out, "    ");
+        append_styled(out, colour, RED, truth(parked, "held") ? "\nheld" : "\nparked");
+        buf_append_text(out, truth(parked, "held") ? "      " : "    ");
         text_append_printable(out, words(rule, "name"), 60);
         buf_append_text(out, "  ");
         append_since(out, root, words(parked, "since"));
@@ -329,8 +328,7 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
         buf_append_text(out, "\n    ");
         text_append_printable(out, words(parked, "reason"), 256);
         buf_append_text(out, truth(parked, "held")
-                                 ? "\n    the table takes no rows now: the service tries again, "
-                                   "and stores the messages in order\n"
+                                 ? "\n    its table takes no rows now: the service tries again\n"
                                  : "\n    fix its table: the service then stores the messages on "
                                    "its own, in order\n");
     }

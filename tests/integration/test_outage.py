@@ -109,6 +109,11 @@ def test_journal_full(env):
         env.wait(lambda b=bridge: b.get("/readyz").code == 503 and "journal" in b.get("/readyz").out.lower(), 20,
                  lambda b=bridge: f"/readyz says nothing of the journal: {b.get('/readyz').out}")
         bridge.wait_log("journal")
+        # One cause, once: the broker is paused, not away, and the sentence blames the database.
+        env.wait(lambda b=bridge: b.metric("receiving_paused") == 1, 20, "receiving is not paused")
+        told = bridge.get("/status.json").json
+        assert told["health"]["broker"]["paused"] and told["summary"]["headline"].startswith(
+            "The journal is full because the database has been away for"), told["summary"]
         size = sum(entry.stat().st_size for entry in os.scandir(bridge.journal) if entry.is_file())
         assert size <= 1.3 * 1024 * 1024, f"the journal takes {size} bytes"
         waiting = bridge.metric("journal_messages")

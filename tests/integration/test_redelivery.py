@@ -350,6 +350,16 @@ def test_session_present_subscribes_nothing_again(env):
     bridge.stop()
 
 
+def test_limits_are_told_for_a_new_session(env):
+    """The hint on the broker's limits comes with a new session only: whoever restarts the service has read it."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE)
+    bridge.wait_log("only within its own limits")
+    bridge.restart()
+    bridge.wait_log("session=resumed")
+    assert bridge.log().count("only within its own limits") == 1
+
+
 @quick
 def test_exactly_once_with_qos2(env):
     """MQTT 5, QoS 2: repeats of PUBLISH before PUBREC, PUBREL after a new connection, kill -9 in between: one row each."""

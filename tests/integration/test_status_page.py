@@ -7,7 +7,7 @@ import os
 import re
 
 import browser
-from env import Skip
+from env import Skip, limit
 
 RULES = """
 { name = "readings"; topic = "~/r/{device}"; table = "readings"; create = true;
@@ -142,6 +142,55 @@ def test_page(env):
     assert page.text("#headline") not in WELL and "All is well" not in page.text("main") and page.text("#rules"), "what it said last is gone"
     bridge.start()
     env.wait(lambda: page.text("#headline") in WELL, 10, lambda: page.text("#state"))
+
+
+def cut_texts(page):
+    """Texts of the chart that stand beyond its edges."""
+    return page.run("""const box = document.querySelector('#chart').getBoundingClientRect();
+        return [...document.querySelectorAll('#chart text')].filter((e) => { const r = e.getBoundingClientRect();
+            return r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1; }).map((e) => e.textContent)""")
+
+
+@limit(120)
+def test_many_rules_and_a_spike(env):
+    """Sixty rules on three screens, troubled ones first, found by a few letters; a spike is cut off with a mark and flattens nothing."""
+    page = start(env)
+    env.sql("create table strange (n bigint)")
+    env.sql("create table away (n bigint)")
+    rule = """{ name = "rule %d of the plant"; topic = "~/line%d/{station}"; table = "%s"; columns = { n = "$.n"; }; }"""
+    env.sql("create table plain (n bigint)")
+    bridge = env.bridge(",".join(rule % (n, n, {41: "away", 17: "strange"}.get(n, "plain")) for n in range(60)))
+    page.screen(1280, 1080)
+    page.open(f"http://127.0.0.1:{bridge.http_port}/")
+    env.wait(lambda: page.text("#headline") == "All is well." and "no message yet on" in page.text("#subline"), 15, lambda: page.text("main"))
+    steady = env.publish_in_background(((f"~/line{n % 50}/a", '{"n":%d}' % n) for n in range(100000)), rate=100)
+    env.sql("alter table away rename to gone")
+    env.publish([("~/line17/a", '{"n":"many"}'), ("~/line41/a", '{"n":1}')])
+
+    def first():
+        return page.run("return [...document.querySelectorAll('#rules .name > :first-child')].slice(0, 3).map((e) => e.textContent)")
+    wanted = ["rule 41 of the plant", "rule 17 of the plant", "rule 0 of the plant"]
+    env.wait(lambda: first() == wanted, 15, first)
+    assert "1 parked" in page.text("#rules-note") and "1 with rejected messages" in page.text("#rules-note")
+    page.run("document.querySelector('#rules-more').click()")
+    env.wait(lambda: page.run("return document.querySelectorAll('#rules tr').length") == 60, 5, "not all are shown")
+    height = page.run("return document.documentElement.scrollHeight")
+    assert height <= 3 * 1080 + 300, f"60 rules take {height} pixels"  # three screens, and the end of the page
+    page.run("""const f = document.querySelector('#rules-filter'); f.value = 'LINE5/'; f.dispatchEvent(new Event('input'))""")
+    env.wait(lambda: first() == ["rule 5 of the plant"], 5, first)
+    for part, words in (("#about", "MB of memory"), ("#part-journal", "free"), ("#letters-note", "1 wait")):
+        env.wait(lambda at=part, text=words: text in (page.text(at) or ""), 15, lambda at=part: page.text(at))
+
+    env.wait(lambda: page.run("return series.received.filter((n) => n > 0).length") > 25, 60, "no steady load")
+    env.publish([(f"~/line{n % 10}/a", '{"n":%d}' % n) for n in range(5000)])
+    env.wait(lambda: page.text("#chart .clipped") or page.run("return [...document.querySelectorAll('#chart .clipped')].some((e) => e.textContent.startsWith('up to'))"),
+             15, lambda: page.run("return JSON.stringify(series.received)"))
+    top = page.run("return Math.max(...[...document.querySelectorAll('#chart text')].map((e) => Number(e.textContent) || 0))")
+    assert 100 <= top <= 500, f"the axis goes to {top} with 100 messages a second"
+    for width in (320, 1280):
+        page.screen(width, 900)
+        env.wait(lambda: cut_texts(page) == [], 5, lambda wide=width: f"{wide} pixels wide, and cut: {cut_texts(page)}")
+    steady.stop()
 
 
 def test_actions_by_hand(env):
