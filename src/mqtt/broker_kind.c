@@ -23,6 +23,9 @@ static const struct {
     [BROKER_EJABBERD] = {"ejabberd", "max_queue: 1000000 and session_expiry of mod_mqtt"},
     [BROKER_FLASHMQ] = {"FlashMQ", "max_qos_msg_pending_per_client 65535, "
                                    "max_qos_bytes_pending_per_client 1000000000"},
+    [BROKER_NANOMQ] = {"NanoMQ",
+                       "nothing helps: NanoMQ loses messages for a bridge that is away or "
+                       "connects again (seen with 0.25.3 and 0.25.5)"},
 };
 
 /* The brokers without shared subscriptions. */
@@ -47,7 +50,10 @@ enum broker_kind broker_kind_of(const struct paho_connack *connack, bool mqtt5)
     if (!connack->shared_available) {
         return kind_without_shared(connack);
     }
-    if (connack->says_all && connack->qos_max == 2) {
+    if (connack->says_subscriptions && !connack->says_retain) {
+        return BROKER_NANOMQ;
+    }
+    if (connack->says_subscriptions && connack->qos_max == 2) {
         return connack->keepalive_s >= 0 && connack->session_expiry_s >= 0 ? BROKER_FLASHMQ
                                                                            : BROKER_EMQX;
     }

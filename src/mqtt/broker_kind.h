@@ -13,6 +13,8 @@
  *                      shared subscriptions are available; not       6.4
  *                      both keepalive and session expiry
  *   FlashMQ    yes     the same; keepalive and session expiry        source; seen with 1.26.2
+ *   NanoMQ     yes     that wildcards, identifiers and shared        source; seen with 0.25.5
+ *                      subscriptions are available; not retain
  *   Mosquitto  yes     topic alias maximum 10                        seen with 2.0.11, 2.0.20
  *
  * AWS IoT carries what EMQX does, and QoS 1. Other brokers may carry the same properties, and
@@ -36,6 +38,7 @@ enum broker_kind {
     BROKER_RABBITMQ,
     BROKER_EJABBERD,
     BROKER_FLASHMQ,
+    BROKER_NANOMQ,
     BROKER_KINDS,
 };
 

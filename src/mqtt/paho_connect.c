@@ -90,8 +90,8 @@ static void on_connected5(void *context, MQTTAsync_successData5 *data)
         .wildcard_available =
             connack_number(all, MQTTPROPERTY_CODE_WILDCARD_SUBSCRIPTION_AVAILABLE, 1) != 0,
         .topic_alias_max = (int) connack_number(all, MQTTPROPERTY_CODE_TOPIC_ALIAS_MAXIMUM, -1),
-        .says_all =
-            connack_number(all, MQTTPROPERTY_CODE_RETAIN_AVAILABLE, 0) == 1 &&
+        .says_retain = connack_number(all, MQTTPROPERTY_CODE_RETAIN_AVAILABLE, 0) == 1,
+        .says_subscriptions =
             connack_number(all, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE, 0) == 1 &&
             connack_number(all, MQTTPROPERTY_CODE_SHARED_SUBSCRIPTION_AVAILABLE, 0) == 1 &&
             connack_number(all, MQTTPROPERTY_CODE_WILDCARD_SUBSCRIPTION_AVAILABLE, 0) == 1,

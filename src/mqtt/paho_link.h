@@ -63,9 +63,10 @@ struct paho_connack {
     bool shared_available;
     bool wildcard_available;
     int topic_alias_max; /* -1: nothing said */
-    /* CONNACK says that retain, identifiers, shared and wildcard subscriptions are available, each
-     * of which is the default and need not be said. */
-    bool says_all;
+    /* CONNACK says that retained messages are available; that identifiers, shared and wildcard
+     * subscriptions are. Each is the default and need not be said. */
+    bool says_retain;
+    bool says_subscriptions;
 };
 
 /* Why there is no connection: decides how soon it is worth another try. */

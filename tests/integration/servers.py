@@ -424,6 +424,33 @@ listen {
         self.end(signal.SIGTERM)
 
 
+class NanoMQ(Server):
+    """The broker NanoMQ, where NANOMQ names the program: it loses messages for a client that is away, so tests ask only how it is named."""
+
+    name = "nanomq"
+    CONFIG = """listeners.tcp { bind = "127.0.0.1:%d" }
+listeners.ws { bind = "127.0.0.1:%d/mqtt" }
+log { to = [console], level = error }
+auth { allow_anonymous = true, no_match = allow, deny_action = ignore }
+"""
+
+    @staticmethod
+    def installed():
+        return os.access(os.environ.get("NANOMQ", ""), os.X_OK)
+
+    def start(self):
+        config = os.path.join(self.folder, "nanomq.conf")
+        with open(config, "w") as file:
+            file.write(self.CONFIG % (self.port, free_port()))
+        self.launch([os.environ["NANOMQ"], "start", "--conf", config])
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.wait_listening()
+        return self
+
+    def stop(self):
+        self.end(signal.SIGTERM)
+
+
 class Aedes(Server):
     """The Node.js broker aedes in the folder `modules`: MQTT 3.1.1, repeats without DUP, nothing outlives it."""
 

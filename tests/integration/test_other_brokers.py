@@ -1,5 +1,5 @@
 """The promises at brokers besides Mosquitto: RabbitMQ and ejabberd where Debian's packages are installed, aedes where npm is,
-FlashMQ where FLASHMQ names its program.
+FlashMQ and NanoMQ where FLASHMQ and NANOMQ name their programs.
 
 SPDX-License-Identifier: MIT
 """
@@ -10,7 +10,7 @@ import threading
 from env import Skip, limit
 from npm_modules import npm_modules
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered
-from servers import Aedes, Ejabberd, FlashMQ, RabbitMQ
+from servers import Aedes, Ejabberd, FlashMQ, NanoMQ, RabbitMQ
 
 # A second rule whose topic overlaps: some brokers send a copy a subscription, some one copy for all.
 OVERLAPPING = NUMBERED_RULE + ', ' + NUMBERED_RULE.replace('"numbered"; topic = "~/n/{who}"', '"all"; topic = "~/n/#"').replace(
@@ -94,3 +94,15 @@ def test_flashmq(env):
         bridge = env.bridge(OVERLAPPING, start=False, broker={"url": broker.url, "protocol": version})
         shown = env.cli("check", "--broker", config=bridge)
         assert shown.code == 0 and "connected to FlashMQ" in shown.out, shown
+
+
+def test_nanomq(env):
+    """NanoMQ loses messages, whoever subscribes: check --broker and the log say that no setting helps."""
+    broker = start(env, NanoMQ)
+    bridge = env.bridge(OVERLAPPING, start=False, broker={"url": broker.url})
+    shown = env.cli("check", "--broker", config=bridge)
+    assert shown.code == 0 and "connected to NanoMQ" in shown.out and "nothing helps" in shown.out, shown
+    make_numbered(env)
+    env.sql("create table everything (like numbered including all)")
+    bridge.start()
+    bridge.wait_log("broker=NanoMQ .*nothing helps")

@@ -12,22 +12,24 @@
 
 static const struct {
     const char *name;
-    bool shared, identifiers, says_all;
+    bool shared, identifiers, says_retain, says_subscriptions;
     int qos, aliases, keepalive, expiry;
     enum broker_kind kind;
 } cases[] = {
-    {"EMQX 5.8.9", true, true, true, 2, 65535, NOT_SAID, NOT_SAID, BROKER_EMQX},
-    {"EMQX with server_keepalive", true, true, true, 2, 65535, 60, NOT_SAID, BROKER_EMQX},
-    {"EMQX 6.4 with a shorter session", true, true, true, 2, 65535, NOT_SAID, 7200, BROKER_EMQX},
-    {"FlashMQ 1.26.2", true, true, true, 2, 0, 30, 604800, BROKER_FLASHMQ},
-    {"AWS IoT", true, true, true, 1, 8, 30, 3600, BROKER_UNKNOWN},
-    {"Mosquitto 2.0", true, true, false, 2, 10, NOT_SAID, NOT_SAID, BROKER_MOSQUITTO},
-    {"RabbitMQ 4.0.5", false, true, false, 1, 16, NOT_SAID, 86400, BROKER_RABBITMQ},
-    {"ejabberd 23.01", false, true, false, 2, 100, 30, 604800, BROKER_EJABBERD},
-    {"Zotonic", false, false, false, 2, NOT_SAID, 30, 600, BROKER_UNKNOWN},
-    {"no shared subscriptions, else nothing", false, true, false, 2, NOT_SAID, NOT_SAID, NOT_SAID,
-     BROKER_UNKNOWN},
-    {"nothing said", true, true, false, 2, NOT_SAID, NOT_SAID, NOT_SAID, BROKER_UNKNOWN},
+    {"EMQX 5.8.9", true, true, true, true, 2, 65535, NOT_SAID, NOT_SAID, BROKER_EMQX},
+    {"EMQX with server_keepalive", true, true, true, true, 2, 65535, 60, NOT_SAID, BROKER_EMQX},
+    {"EMQX 6.4 with a shorter session", true, true, true, true, 2, 65535, NOT_SAID, 7200,
+     BROKER_EMQX},
+    {"FlashMQ 1.26.2", true, true, true, true, 2, 0, 30, 604800, BROKER_FLASHMQ},
+    {"NanoMQ 0.25.5", true, true, false, true, 2, 0, NOT_SAID, 604800, BROKER_NANOMQ},
+    {"AWS IoT", true, true, true, true, 1, 8, 30, 3600, BROKER_UNKNOWN},
+    {"Mosquitto 2.0", true, true, false, false, 2, 10, NOT_SAID, NOT_SAID, BROKER_MOSQUITTO},
+    {"RabbitMQ 4.0.5", false, true, false, false, 1, 16, NOT_SAID, 86400, BROKER_RABBITMQ},
+    {"ejabberd 23.01", false, true, false, false, 2, 100, 30, 604800, BROKER_EJABBERD},
+    {"Zotonic", false, false, false, false, 2, NOT_SAID, 30, 600, BROKER_UNKNOWN},
+    {"no shared subscriptions, else nothing", false, true, false, false, 2, NOT_SAID, NOT_SAID,
+     NOT_SAID, BROKER_UNKNOWN},
+    {"nothing said", true, true, false, false, 2, NOT_SAID, NOT_SAID, NOT_SAID, BROKER_UNKNOWN},
 };
 
 static void test_connack(void)
@@ -36,7 +38,8 @@ static void test_connack(void)
         UNIT_CASE("%s", cases[i].name);
         const struct paho_connack connack = {.shared_available = cases[i].shared,
                                              .identifiers_available = cases[i].identifiers,
-                                             .says_all = cases[i].says_all,
+                                             .says_retain = cases[i].says_retain,
+                                             .says_subscriptions = cases[i].says_subscriptions,
                                              .qos_max = cases[i].qos,
                                              .topic_alias_max = cases[i].aliases,
                                              .keepalive_s = cases[i].keepalive,
