@@ -89,3 +89,28 @@ void batch_report(const struct batch *batch)
         report_rejects(batch, i, noted);
     }
 }
+
+/* From here on a server is far, and so large a part of the batch's time is worth saving. */
+#define FAR_US 3000
+#define ROUND_TRIPS_WORTH 10
+
+void batch_advise(const struct batch *batch, const struct batch_options *options,
+                  const struct batch_time *time, unsigned *full)
+{
+    bool by_rows =
+        (int64_t) batch->rows >= options->max_rows || (int64_t) batch->count >= options->max_rows;
+    bool far =
+        time->round_trip_us >= FAR_US && time->took_us < ROUND_TRIPS_WORTH * time->round_trip_us;
+
+    assert(*full <= BATCH_ADVICE_AFTER);
+    if (*full == BATCH_ADVICE_AFTER) {
+        return;
+    }
+    *full = by_rows && far && (int64_t) batch->bytes < options->max_bytes / 2 ? *full + 1 : 0;
+    if (*full == BATCH_ADVICE_AFTER) {
+        log_info("the database is far away and batches are full: a larger batch.max_rows stores "
+                 "more rows a second",
+                 F_INT("max_rows", options->max_rows), F_INT("batch_ms", time->took_us / 1000),
+                 F_INT("round_trip_ms", time->round_trip_us / 1000));
+    }
+}

@@ -100,8 +100,10 @@ static void count_rules(const struct loader *loader, const struct batch *batch)
 static void batch_committed(struct loader *loader, int64_t took_us)
 {
     const struct batch *batch = loader->batch;
+    const struct batch_time time = {took_us, pg_round_trip_us(loader->connection)};
 
     batch_report(batch);
+    batch_advise(batch, &loader->options.batch, &time, &loader->full);
     assert(batch->from == loader->stored && batch->to > batch->from);
     metric_add(METRIC_MESSAGES_PROCESSED, (int64_t) batch->records);
     metric_add(METRIC_MESSAGES_UNMATCHED, (int64_t) batch->unmatched);

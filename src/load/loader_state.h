@@ -102,6 +102,7 @@ struct loader {
     bool schema_ready;   /* our own tables are there; forgotten when one of them is denied */
     bool identity_shown; /* this process was the only one of its client once: a latch */
     size_t records_max;  /* of the next batch; small after a data error nobody can be blamed for */
+    unsigned full;       /* batches in a row that could be larger: batch_advise() */
     unsigned small_left; /* batches to store before `records_max` grows again */
     int heal_letters;    /* of the next portion; small after one that was too large */
 

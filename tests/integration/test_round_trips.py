@@ -6,8 +6,10 @@ SPDX-License-Identifier: MIT
 import struct
 
 from env import quick
+from scenes import fill_journal
 
 ROUND_TRIPS_MAX = 2
+ADVICE = "a larger batch.max_rows"
 DELAY = 0.002  # seconds, each way: far enough to save round trips rather than work
 PLAIN = 'columns = { n = "$.n"; };'
 STAGED = 'columns = { n = "$.n"; }; compute = { twice = "n * 2"; }; on_conflict = "update"; key = ("n");'
@@ -26,18 +28,19 @@ class Flights:
     def look(self, link, direction, data):
         state = link.state
         if not state:
-            state.update(up=b"", down=b"", started=False, waits=0, committed=False)
+            state.update(up=b"", down=b"", started=False, waits=0, batch=False, committed=False)
         state[direction] += data
         while (message := self.take(state, direction)) is not None:
             kind, body = message
             if direction == "up":
                 state["waits"] += kind in b"QSHc"
+                state["batch"] = state["batch"] or b"begin isolation" in body
             elif kind == b"C":
                 state["committed"] = state["committed"] or body == b"COMMIT\0"
             elif kind == b"Z" and body == b"I":
-                if state["committed"]:
+                if state["committed"] and state["batch"]:
                     self.batches.append(state["waits"])
-                state.update(waits=0, committed=False)
+                state.update(waits=0, batch=False, committed=False)
         return data, False
 
     @staticmethod
@@ -57,31 +60,46 @@ class Flights:
 
 
 def rules_of(count, more):
-    return ",".join(f'{{ name = "r{n}"; topic = "~/f/{n}"; table = "far{n}"; {more} }}' for n in range(count))
+    return ",".join(f'{{ name = "r{n}"; topic = "~/n/{n}"; table = "far{n}"; {more} }}' for n in range(count))
 
 
-def batches_of(env, count, more, messages):
-    """How often each batch waited, when so many messages for each of the rules are stored in a few batches."""
+def far_bridge(env, count, more, messages, **batch):
+    """A bridge that is far from its database, with a journal in which so many messages for each of its rules wait; and its flights."""
     env.sql("".join(f"drop table if exists far{n}; create table far{n} (n int primary key, twice int);" for n in range(count)))
     proxy, flights = env.proxy(env.postgres.port), Flights()
     proxy.filter, proxy.delay = flights.look, DELAY
     database = {"conninfo": env.postgres.conninfo(env.database, port=proxy.port) + " sslmode=disable gssencmode=disable"}
-    bridge = env.bridge(rules_of(count, more), database=database, batch={"max_delay": "500ms"})
-    del flights.batches[:]
-    env.publish([(f"~/f/{rule}", f'{{"n": {n}}}') for n in range(messages) for rule in range(count)])
+    bridge = env.bridge(rules_of(count, more), database=database, start=False, batch=batch)
+    fill_journal(env, bridge.journal, count * messages, [str(n) for n in range(count)])
+    bridge.start()
     for rule in range(count):
         env.wait_rows(f"far{rule}", messages)
-    bridge.stop()
-    assert flights.batches, "no transaction was seen"
-    return flights.batches
+    return bridge, flights
 
 
 @quick
 def test_a_batch_takes_two_round_trips(env):
     """One rule and twenty, few rows and so many that COPY is worth it, plain ones and ones with on_conflict and compute."""
     for count, more, messages in ((1, PLAIN, 100), (1, PLAIN, 3000), (20, PLAIN, 30), (6, PLAIN, 1500), (20, STAGED, 30), (1, STAGED, 3000)):
-        waits = batches_of(env, count, more, messages)
-        assert max(waits) <= ROUND_TRIPS_MAX, f"{count} rules, {messages} messages each: batches take {waits} round trips ({more})"
+        bridge, flights = far_bridge(env, count, more, messages)
+        bridge.stop()
+        assert len(flights.batches) == 1, f"{count * messages} messages were stored in {len(flights.batches)} batches"
+        assert flights.batches[0] <= ROUND_TRIPS_MAX, \
+            f"{count} rules, {messages} messages each: a batch takes {flights.batches[0]} round trips ({more})"
+
+
+def test_larger_batches_are_advised(env):
+    """A database that is far away and full batches: the log says once what to change; not for one next door."""
+    bridge, flights = far_bridge(env, 1, PLAIN, 600, max_rows=20)
+    bridge.stop()
+    assert len(flights.batches) == 30 and bridge.log().count(ADVICE) == 1, (flights.batches, bridge.log())
+    env.sql("truncate far0")
+    near = env.bridge(rules_of(1, PLAIN), start=False, batch={"max_rows": 20})
+    fill_journal(env, near.journal, 600, ["0"])
+    near.start()
+    env.wait_rows("far0", 600)
+    near.stop()
+    assert ADVICE not in near.log(), near.log()
 
 
 if __name__ == "__main__":
