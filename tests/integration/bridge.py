@@ -42,6 +42,10 @@ class Answer:
         return f"code {self.code}\nout: {self.out.strip()[-1500:]}\nerr: {self.err.strip()[-1500:]}"
 
 
+# Faults for a bridge whose rows all go by COPY, as a thousand of a batch do: the point is armed, and never reached.
+ALL_BY_COPY = "pg.copy.chunk=fail@1000000000"
+
+
 class Bridge:
     """
     A configuration and the process that runs it. `config` is a dict of sections; `rules` is libconfig text, one group after the
