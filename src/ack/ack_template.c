@@ -6,6 +6,7 @@
  */
 #include "ack/ack_template.h"
 
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,12 @@ struct topic_part {
 struct ack_field {
     char *name;
     struct expression *expression;
+    bool uses_rows;
 };
+
+/* Stands in a payload where the value of a field is not known yet. JSON has no such byte: its texts
+ * write control characters as escapes. */
+#define HOLE '\x01'
 
 struct ack_template {
     char *rule;
@@ -143,6 +149,28 @@ static void compile_topic(struct ack_template *ack, const struct option_text *to
     }
 }
 
+static void report_field(const struct option_column *column, const char *text,
+                         struct problems *problems)
+{
+    char *setting = memory_printf("ack.fields.%s", column->name);
+
+    problem_error(problems, column->place, setting, "%s", text);
+    free(setting);
+}
+
+/* A field with @rows is evaluated when the message is gone. */
+static void find_rows(struct ack_field *field, const struct option_column *column,
+                      struct problems *problems)
+{
+    bool alone;
+
+    field->uses_rows = expression_uses_rows(field->expression, &alone);
+    if (field->uses_rows && !alone) {
+        report_field(column, "@rows stands alone: only filters with constants may follow it",
+                     problems);
+    }
+}
+
 static void compile_fields(struct ack_template *ack, const struct option_column *columns,
                            size_t count, const struct scope *scope, struct problems *problems)
 {
@@ -156,10 +184,10 @@ static void compile_fields(struct ack_template *ack, const struct option_column 
         ack->fields[i].name = memory_strdup(columns[i].name);
         if (expression_compile(slice_of(columns[i].expression), &inside, &ack->fields[i].expression,
                                &error) != OUTCOME_OK) {
-            char *setting = memory_printf("ack.fields.%s", columns[i].name);
-            problem_error(problems, columns[i].place, setting, "%s", error.text);
-            free(setting);
+            report_field(&columns[i], error.text, problems);
+            continue;
         }
+        find_rows(&ack->fields[i], &columns[i], problems);
     }
 }
 
@@ -220,6 +248,16 @@ bool ack_template_uses_payload(const struct ack_template *ack)
     return false;
 }
 
+bool ack_template_uses_rows(const struct ack_template *ack)
+{
+    for (size_t i = 0; i < ack->field_count; i++) {
+        if (ack->fields[i].uses_rows) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- making one ------------------------------------------------------------------------------- */
 
 /* False when there is no topic to send it to. */
@@ -271,6 +309,24 @@ static void append_value(struct buf *out, const struct value *value)
     }
 }
 
+/* The field's value as JSON, null where its expression rejects; a hole where it can't be known
+ * yet. */
+static void append_field(struct buf *out, const struct ack_field *field,
+                         const struct subject *subject, struct arena *arena)
+{
+    struct value value = value_null();
+    struct error error;
+
+    if (field->uses_rows && subject->ack->rows_later) {
+        buf_append_byte(out, HOLE);
+        return;
+    }
+    if (expression_evaluate(field->expression, subject, arena, &value, &error) != OUTCOME_OK) {
+        value = value_null();
+    }
+    append_value(out, &value);
+}
+
 /* cJSON builds the object and writes the names; values go in as they are (CreateRaw), because its
  * numbers are doubles and its strings end at NUL. */
 static char *make_payload(const struct ack_template *ack, const struct subject *subject,
@@ -279,14 +335,8 @@ static char *make_payload(const struct ack_template *ack, const struct subject *
     struct buf text = {0};
     cJSON *object = cJSON_CreateObject();
     for (size_t i = 0; i < ack->field_count; i++) {
-        struct value value = value_null();
-        struct error error;
-        if (expression_evaluate(ack->fields[i].expression, subject, arena, &value, &error) !=
-            OUTCOME_OK) {
-            value = value_null();
-        }
         buf_reset(&text);
-        append_value(&text, &value);
+        append_field(&text, &ack->fields[i], subject, arena);
         cJSON_AddItemToObject(object, ack->fields[i].name, cJSON_CreateRaw(buf_string(&text)));
     }
     char *payload = cJSON_PrintUnformatted(object);
@@ -316,4 +366,24 @@ void ack_template_append(const struct ack_template *ack, const struct subject *s
         cJSON_free(payload);
     }
     buf_fini(&topic);
+}
+
+void ack_template_fill(const struct ack_template *ack, struct slice payload, uint64_t rows,
+                       struct arena *arena, struct buf *out)
+{
+    const struct ack_facts facts = {.stored = true, .rows = rows};
+    const struct subject subject = {.ack = &facts};
+    size_t field = 0;
+
+    for (size_t i = 0; i < payload.length; i++) {
+        if (payload.data[i] != HOLE) {
+            buf_append_byte(out, (uint8_t) payload.data[i]);
+            continue;
+        }
+        while (field < ack->field_count && !ack->fields[field].uses_rows) {
+            field++;
+        }
+        assert(field < ack->field_count); /* a hole for each such field, in their order */
+        append_field(out, &ack->fields[field++], &subject, arena);
+    }
 }

@@ -30,11 +30,20 @@ void ack_template_free(struct ack_template *ack); /* NULL is legal */
 bool ack_template_wants(const struct ack_template *ack, bool stored);
 bool ack_template_uses_payload(const struct ack_template *ack);
 
+/* Does a field take @rows? Then the acknowledgment can be made only when the rows are stored. */
+bool ack_template_uses_rows(const struct ack_template *ack);
+
 /* Appends the acknowledgment for this subject (subject.ack is set) to the batch. Nothing is
  * appended when there is nowhere to send it: no response topic, or a capture that is null or makes
  * an unpublishable topic. A field whose expression rejects is null: an acknowledgment must not
  * fail. Arguments are for this call only. */
 void ack_template_append(const struct ack_template *ack, const struct subject *subject,
                          struct arena *arena, struct ack_batch *batch);
+
+/* Where subject.ack says `rows_later`, ack_template_append() leaves a hole for each field that
+ * takes @rows. Appends such a payload to `out` with the holes filled, now that `rows` are stored.
+ * The arena is for this call only. */
+void ack_template_fill(const struct ack_template *ack, struct slice payload, uint64_t rows,
+                       struct arena *arena, struct buf *out);
 
 #endif

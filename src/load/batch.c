@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "load/batch_acks.h"
 
 struct batch *batch_new(size_t rule_count)
 {
@@ -33,6 +34,7 @@ void batch_free(struct batch *batch)
     free(batch->gaps);
     buf_fini(&batch->dead_letters);
     ack_batch_fini(&batch->acks);
+    free(batch->later);
     memory_rows_fini(&batch->learned);
     free(batch);
 }
@@ -55,6 +57,7 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder)
     batch->unmatched = 0;
     batch->first_unmatched[0] = '\0';
     ack_batch_reset(&batch->acks);
+    batch->later_count = 0;
     memory_rows_reset(&batch->learned);
 }
 
@@ -77,25 +80,6 @@ static void add_gap(struct batch *batch, const struct gap *gap)
     batch->gaps =
         memory_grow(batch->gaps, batch->gap_count, &batch->gap_capacity, sizeof(*batch->gaps));
     batch->gaps[batch->gap_count++] = *gap;
-}
-
-void batch_add_ack(struct batch *batch, struct mapper *mapper, const struct mapped *mapped,
-                   const struct refused *refused)
-{
-    const struct ack_template *template = mapped->rule->ack;
-    const struct ack_facts facts = {.stored = refused == NULL,
-                                    .reason = refused == NULL ? NULL : refused->reason,
-                                    .sqlstate = refused == NULL ? NULL : refused->sqlstate,
-                                    .rows = mapped->rows,
-                                    .stored_at_us = clock_wall_us()};
-    struct subject subject = mapped->subject;
-
-    if (template == NULL || !ack_template_wants(template, facts.stored)) {
-        return;
-    }
-    subject.here = subject.payload;
-    subject.ack = &facts;
-    ack_template_append(template, &subject, mapper_arena(mapper), &batch->acks);
 }
 
 static void add_dead_letter(struct batch *batch, const struct batch_builder *builder,
@@ -166,7 +150,7 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
         return;
     }
     batch->rules[mapped->rule_index].rejected++;
-    batch_add_ack(batch, builder->mapper, mapped, refused);
+    batch_ack_refused(batch, builder->mapper, mapped, refused);
 }
 
 /* The message becomes a parked letter, whatever the rule would make of it: rows are made when the
@@ -226,18 +210,23 @@ bool batch_add_rows(struct batch *batch, size_t message, const struct mapped *ma
     return true;
 }
 
-void batch_count_stored(struct batch *batch, size_t run_index, uint64_t affected)
+void batch_count_stored(struct batch *batch, size_t run, size_t low, size_t high, uint64_t affected)
 {
-    const struct run *run = &batch->runs.list[run_index];
-    const struct write *write = &batch->runs.writes[run->write];
+    const struct write *write = &batch->runs.writes[batch->runs.list[run].write];
+    bool told = high - low == 1 || affected >= row_runs_rows(write, low, high);
 
-    assert(run_index < batch->runs.count);
-    for (size_t i = run->low; i < run->high && affected > 0; i++) {
+    assert(run < batch->runs.count && low < high && high <= batch->runs.list[run].high);
+    for (size_t i = low; i < high; i++) {
         const struct extent *extent = &write->extents[i];
         uint64_t rows = extent->rows < affected ? extent->rows : affected;
 
         batch->rules[extent->rule].rows_stored += rows;
         affected -= rows;
+        if (extent->later > 0) {
+            assert(extent->later <= batch->later_count);
+            batch->later[extent->later - 1].rows = rows;
+            batch->uncounted |= !told;
+        }
     }
 }
 
@@ -274,7 +263,7 @@ static void add_rows(struct batch *batch, const struct batch_builder *builder,
     assert(mapped->verdict == VERDICT_ROWS && batch->count > 0);
     untaken_look(builder->untaken, mapped);
     if (batch_add_rows(batch, batch->count - 1, mapped, target)) {
-        batch_add_ack(batch, builder->mapper, mapped, NULL);
+        batch_ack_stored(batch, builder->mapper, mapped, target);
     } else {
         add_rejected(batch, builder, mapped, &(struct refused){.reason = batch_too_large});
     }

@@ -39,6 +39,13 @@ struct rule_batch {
 /* Room for a topic, shortened to what the status page shows of one. */
 #define BATCH_TOPIC_MAX sizeof(((struct health_reject *) 0)->topic)
 
+/* An acknowledgment with @rows: written when its rows are stored. */
+struct later_ack {
+    uint32_t ack; /* its number in batch->acks */
+    unsigned rule;
+    uint64_t rows; /* stored, by batch_count_stored() */
+};
+
 struct batch {
     uint64_t from;        /* position before it */
     uint64_t to;          /* position after it */
@@ -62,6 +69,10 @@ struct batch {
     size_t gap_count;
     size_t gap_capacity;
     struct ack_batch acks;
+    struct later_ack *later; /* in the order of `acks`; see load/batch_acks */
+    size_t later_count;
+    size_t later_capacity;
+    bool uncounted;             /* some of them can't be told: see batch_count_stored() */
     struct memory_rows learned; /* by formats with state */
 };
 
@@ -109,11 +120,6 @@ bool batch_is_full(const struct batch *batch, const struct batch_options *option
 bool batch_retries(const struct rule *rule, const struct message *message,
                    const struct refused *refused);
 
-/* Appends the acknowledgment that the rule publishes for this message, if it wants one. `refused`
- * NULL: the message is stored. */
-void batch_add_ack(struct batch *batch, struct mapper *mapper, const struct mapped *mapped,
-                   const struct refused *refused);
-
 /* Appends the rows of one message under one rule; `message` is its index in the batch. False, with
  * nothing added: they take more than BATCH_MESSAGE_BYTES beyond four times the payload;
  * batch_too_large is the reason. */
@@ -122,9 +128,11 @@ extern const char batch_too_large[];
 bool batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
                     const struct rule_target *target);
 
-/* One more statement over this run has stored so many rows. Of rules that share a run it is not
- * known whose rows were left out: the first ones count as stored. */
-void batch_count_stored(struct batch *batch, size_t run, uint64_t affected);
+/* A statement over the extents from `low` up to `high` of this run has stored so many rows. Which
+ * rows it left out is not known: the first ones count as stored. Where an acknowledgment must tell,
+ * batch->uncounted is set. */
+void batch_count_stored(struct batch *batch, size_t run, size_t low, size_t high,
+                        uint64_t affected);
 
 /* The batch is whole: puts its rows in the order in which they are stored. */
 void batch_finish(struct batch *batch);

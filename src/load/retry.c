@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/memory.h"
+#include "load/batch_acks.h"
 #include "load/blame.h"
 #include "load/transaction.h"
 #include "pg/progress.h"
@@ -82,6 +83,7 @@ static void map_letter(struct retry *retry, size_t i)
     struct second_verdict *verdict = &retry->verdicts[i];
     const struct verdict_row *refused =
         verdicts_find(retry->store->verdicts, (uint64_t) row->letter.id, retry->rule);
+    const struct rule_target *target = rule_targets_get(retry->store->targets, retry->rule);
     const struct mapped *mapped;
 
     assert(i < retry->letters.count);
@@ -99,16 +101,18 @@ static void map_letter(struct retry *retry, size_t i)
     } else if (mapped->verdict == VERDICT_REJECTED) {
         give_up(verdict, mapped->reason);
     }
-    if (verdict->verdict == VERDICT_ROWS &&
-        !batch_add_rows(retry->batch, i, mapped,
-                        rule_targets_get(retry->store->targets, retry->rule))) {
+    if (verdict->verdict == VERDICT_ROWS && !batch_add_rows(retry->batch, i, mapped, target)) {
         give_up(verdict, batch_too_large);
     }
-    if (wants_ack(retry, &row->letter, verdict)) {
+    if (!wants_ack(retry, &row->letter, verdict)) {
+        return;
+    }
+    if (verdict->verdict == VERDICT_REJECTED) {
         const struct refused why = {.reason = verdict->reason, .sqlstate = verdict->sqlstate};
 
-        batch_add_ack(retry->batch, retry->store->mapper, mapped,
-                      verdict->verdict == VERDICT_REJECTED ? &why : NULL);
+        batch_ack_refused(retry->batch, retry->store->mapper, mapped, &why);
+    } else {
+        batch_ack_stored(retry->batch, retry->store->mapper, mapped, target);
     }
 }
 
@@ -330,6 +334,9 @@ static enum store_result run_retry(struct retry *retry, struct dead_letter_query
     map_letters(retry);
     if (store_rows(retry, failure) != OUTCOME_OK) {
         return after_failure(retry, failure);
+    }
+    if (!store_count_acks(retry->store, retry->batch)) {
+        return give_back(retry, STORE_AGAIN);
     }
     if (settle_letters(retry, &failure->pg) != OUTCOME_OK) {
         return give_back(retry, store_result_of(&failure->pg));

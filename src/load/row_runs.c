@@ -88,6 +88,14 @@ void row_runs_end(struct row_runs *runs, struct run_place place)
     extent->length = write->bytes.length - extent->offset;
 }
 
+struct extent *row_runs_last(struct row_runs *runs, struct run_place place)
+{
+    struct write *write = &runs->writes[place.write];
+
+    assert(place.write < runs->rule_count && write->extent_count > 0);
+    return &write->extents[write->extent_count - 1];
+}
+
 void row_runs_cancel(struct row_runs *runs, struct run_place place)
 {
     struct write *write = &runs->writes[place.write];

@@ -29,6 +29,8 @@ struct extent {
     size_t offset; /* in the write's bytes */
     size_t length;
     uint64_t rows;
+    size_t later; /* its acknowledgment wants to know the rows stored: number in batch->later, from
+                     1; 0 = none does */
 };
 
 struct write {
@@ -70,6 +72,9 @@ void row_runs_reset(struct row_runs *runs);
 struct buf *row_runs_begin(struct row_runs *runs, struct run_place place,
                            const struct extent *extent);
 void row_runs_end(struct row_runs *runs, struct run_place place);
+
+/* The extent that was added last to this write. */
+struct extent *row_runs_last(struct row_runs *runs, struct run_place place);
 
 /* Instead of row_runs_end(): the extent and its rows go. */
 void row_runs_cancel(struct row_runs *runs, struct run_place place);

@@ -203,6 +203,12 @@ void rule_targets_refused_alone(struct rule_targets *targets, unsigned rule)
     targets->list[rule].alone++;
 }
 
+void rule_targets_count_each(struct rule_targets *targets, unsigned rule, bool each)
+{
+    assert(rule < targets->ruleset->count);
+    targets->list[rule].counts_each = each;
+}
+
 void rule_targets_stored(struct rule_targets *targets, unsigned rule)
 {
     assert(rule < targets->ruleset->count);

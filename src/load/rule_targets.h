@@ -47,8 +47,9 @@ struct rule_target {
     struct target *target;
     struct run_place place; /* rules that write the same table in the same way share one */
     enum rule_state state;
-    unsigned alone;  /* messages refused alone, with no row stored since; see load/blame */
-    unsigned futile; /* portions in a row that stored no letter, for reasons that may pass */
+    unsigned alone;   /* messages refused alone, with no row stored since; see load/blame */
+    bool counts_each; /* its messages are stored by a statement each: see store_count_acks() */
+    unsigned futile;  /* portions in a row that stored no letter, for reasons that may pass */
     char reason[400];
     char sqlstate[6];
     int64_t look_again_ms; /* monotonic */
@@ -102,6 +103,10 @@ unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule);
 /* Counts a message that was refused while it was the rule's only one, for a reason that is about
  * the table (BLAME_RULE). */
 void rule_targets_refused_alone(struct rule_targets *targets, unsigned rule);
+
+/* Is each message of the rule stored by a statement of its own, whose command tag tells how many of
+ * its rows are stored? */
+void rule_targets_count_each(struct rule_targets *targets, unsigned rule, bool each);
 
 /* Rows of this rule are committed: the two counts above begin anew. */
 void rule_targets_stored(struct rule_targets *targets, unsigned rule);

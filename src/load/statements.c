@@ -91,6 +91,13 @@ static enum outcome not_committed(struct statements *statements)
     return OUTCOME_RETRY;
 }
 
+static void count_stored(const struct statements *statements, const struct store_place *place,
+                         int64_t affected)
+{
+    assert(place->counts && affected >= 0);
+    batch_count_stored(statements->batch, place->run, place->low, place->high, (uint64_t) affected);
+}
+
 /* Sends the steps in one message and walks over their answers in order. The first failure counts:
  * the statements behind it fail only because of it. */
 static enum outcome run_steps(struct statements *statements)
@@ -116,8 +123,7 @@ static enum outcome run_steps(struct statements *statements)
             return not_answered(statements, i);
         }
         if (statements->places[i].counts && step->count > 0) {
-            batch_count_stored(statements->batch, statements->places[i].run,
-                               (uint64_t) step->affected);
+            count_stored(statements, &statements->places[i], step->affected);
         }
     }
     return OUTCOME_OK;
@@ -158,8 +164,7 @@ static enum outcome run_query(struct statements *statements)
             int64_t affected = query.streams[stream++].affected;
 
             if (statements->places[i].counts) {
-                batch_count_stored(statements->batch, statements->places[i].run,
-                                   (uint64_t) affected);
+                count_stored(statements, &statements->places[i], affected);
             }
         }
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "load/batch_acks.h"
 #include "load/transaction.h"
 #include "pg/progress.h"
 
@@ -69,35 +70,63 @@ void store_drop_acks(const struct store *store)
     }
 }
 
-/* All statements of the transaction, COMMIT included. `failure` names the statement that failed. */
-static enum outcome send_batch(const struct store *store, struct batch *batch,
-                               struct store_failure *failure)
+bool store_count_acks(const struct store *store, struct batch *batch)
 {
-    struct transaction transaction;
-    enum outcome outcome;
+    if (batch->uncounted) {
+        for (size_t i = 0; i < batch->later_count; i++) {
+            rule_targets_count_each(store->targets, batch->later[i].rule, true);
+        }
+        return false;
+    }
+    if (batch->later_count > 0) {
+        batch_fill_acks(batch, store->ruleset);
+    }
+    return true;
+}
 
-    transaction_init(&transaction, store, batch, failure);
-    transaction_begin(&transaction);
-    outcome = transaction_rows(&transaction);
-    if (outcome == OUTCOME_OK) {
-        outcome = transaction_notify(&transaction);
+/* The rows are sent, so that they are counted, and the acknowledgments written. */
+static enum store_result count_rows(struct transaction *transaction, const struct outbox_mark *mark)
+{
+    const struct store *store = transaction->store;
+
+    if (transaction_flush(transaction) != OUTCOME_OK) {
+        return STORE_REFUSED;
     }
-    if (outcome == OUTCOME_OK) {
-        outcome = transaction_letters(&transaction);
+    return store_count_acks(store, transaction->batch)
+               ? store_prepare_acks(store, transaction->batch, mark, &transaction->failure->pg)
+               : STORE_AGAIN;
+}
+
+/* All statements of the transaction, COMMIT included. STORE_REFUSED: `failure` names the one that
+ * failed, or the connection is gone. */
+static enum store_result send_batch(struct transaction *transaction, const struct outbox_mark *mark)
+{
+    enum store_result result = STORE_DONE;
+
+    transaction_begin(transaction);
+    if (transaction_rows(transaction) != OUTCOME_OK) {
+        return STORE_REFUSED;
     }
-    if (outcome == OUTCOME_OK) {
-        outcome = transaction_commit(&transaction);
+    if (transaction->batch->later_count > 0) {
+        result = count_rows(transaction, mark);
     }
-    transaction_fini(&transaction);
-    return outcome;
+    if (result == STORE_DONE && (transaction_notify(transaction) != OUTCOME_OK ||
+                                 transaction_letters(transaction) != OUTCOME_OK ||
+                                 transaction_commit(transaction) != OUTCOME_OK)) {
+        result = STORE_REFUSED;
+    }
+    return result;
 }
 
 void store_rows_committed(const struct store *store, const struct batch *batch)
 {
     assert(batch->rule_count == store->ruleset->count);
     for (unsigned i = 0; i < batch->rule_count; i++) {
-        if (batch->rules[i].row_count > 0) {
+        const struct rule_batch *rule = &batch->rules[i];
+
+        if (rule->row_count > 0) {
             rule_targets_stored(store->targets, i);
+            rule_targets_count_each(store->targets, i, rule->rows_stored < rule->row_count);
         }
     }
 }
@@ -115,15 +144,22 @@ enum store_result store_batch(const struct store *store, struct batch *batch,
 {
     /* stored_at 0: the position alone decides, see store.h. */
     const struct outbox_mark mark = {.position = batch->to};
-    enum store_result result = store_prepare_acks(store, batch, &mark, &failure->pg);
+    enum store_result result = STORE_DONE;
+    struct transaction transaction;
 
     assert(store->targets != NULL && store->verdicts != NULL && !store->letters);
     assert(batch->rule_count == store->ruleset->count);
 
+    if (batch->later_count == 0) {
+        result = store_prepare_acks(store, batch, &mark, &failure->pg);
+    }
     if (result != STORE_DONE) {
         return result;
     }
-    if (send_batch(store, batch, failure) == OUTCOME_OK) {
+    transaction_init(&transaction, store, batch, failure);
+    result = send_batch(&transaction, &mark);
+    transaction_fini(&transaction);
+    if (result == STORE_DONE) {
         (void) FAULT("store.commit.after");
         store_release_acks(store);
         store_rows_committed(store, batch);
@@ -137,5 +173,5 @@ enum store_result store_batch(const struct store *store, struct batch *batch,
         return STORE_LOST;
     }
     store_drop_acks(store);
-    return is_stale(failure) ? STORE_STALE : STORE_REFUSED;
+    return result == STORE_REFUSED && is_stale(failure) ? STORE_STALE : result;
 }

@@ -7,8 +7,9 @@
  *   COMMIT                                          (no answer: `progress` will tell)
  *
  * All of it is sent in as few messages as possible (load/transaction), so the acknowledgments are
- * on disk before anything is sent. Their mark is the position alone: the row of `progress` is at
- * that position, or beyond it, exactly when the batch was committed.
+ * on disk before anything is sent; with @rows in one of them, before the message with COMMIT. Their
+ * mark is the position alone: the row of `progress` is at that position, or beyond it, exactly when
+ * the batch was committed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -46,9 +47,11 @@ enum place_kind {
 
 struct store_place {
     enum place_kind kind;
-    bool copy;       /* the statement is a COPY */
-    bool counts;     /* its command tag counts rows of the run */
-    size_t run;      /* index in batch->runs, of ROWS and TYPES */
+    bool copy;   /* the statement is a COPY */
+    bool counts; /* its command tag counts rows of the run */
+    size_t run;  /* index in batch->runs, of ROWS and TYPES */
+    size_t low;  /* extents from low up to high, of ROWS that count */
+    size_t high;
     const char *own; /* of OWN_TABLES: what refused the row, for people */
 };
 
@@ -89,6 +92,12 @@ enum store_result store_result_of(const struct pg_failure *failure);
 enum store_result store_prepare_acks(const struct store *store, const struct batch *batch,
                                      const struct outbox_mark *mark,
                                      struct pg_failure *failure) MUST_CHECK;
+
+/* The batch's rows are sent and counted: acknowledgments with @rows get their number. False when it
+ * is not known of which messages rows were left out (a conflict, a trigger): the batch is to be
+ * rolled back and stored again, these rules message by message, which is slow. They go on like that
+ * until a batch leaves no row out. */
+bool store_count_acks(const struct store *store, struct batch *batch) MUST_CHECK;
 
 /* After COMMIT was answered: tells rule_targets which rules have stored rows. */
 void store_rows_committed(const struct store *store, const struct batch *batch);

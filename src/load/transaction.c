@@ -72,6 +72,28 @@ static const struct target *target_of(const struct transaction *transaction, con
     return target->target;
 }
 
+/* Is the message stored by a statement of its own, so that its acknowledgment can tell how many of
+ * its rows are stored? Two writers of the same keys may deadlock then, for statements of one
+ * message are not in the order of keys; the one that fails is stored again. */
+static bool stands_alone(const struct transaction *transaction, const struct extent *extent)
+{
+    assert(extent->later <= transaction->batch->later_count);
+    return extent->later > 0 &&
+           rule_targets_get(transaction->store->targets, extent->rule)->counts_each;
+}
+
+static bool any_stands_alone(const struct transaction *transaction, const struct run *run)
+{
+    const struct write *write = &transaction->batch->runs.writes[run->write];
+
+    for (size_t i = run->low; transaction->batch->later_count > 0 && i < run->high; i++) {
+        if (stands_alone(transaction, &write->extents[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A row costs less by COPY, but COPY costs a round trip of its own, and ends the segment of INSERTs
  * in front of it. So the runs of a batch go to a far server by INSERT, unless there is only one.
  * Tests of COPY's fault points want COPY for any number of rows. */
@@ -80,7 +102,8 @@ static bool goes_by_copy(const struct transaction *transaction, const struct tar
 {
     bool far = pg_round_trip_us(transaction->store->connection) >= FAR_US;
 
-    if (target->copy == NULL || target->statement_count == 0) {
+    if (target->copy == NULL || target->statement_count == 0 ||
+        any_stands_alone(transaction, run)) {
         return false;
     }
     return FAULT_ARMED("pg.copy.") ||
@@ -106,7 +129,7 @@ static enum outcome run_by_table(struct transaction *transaction, const struct t
 }
 
 /* Inserts a run in portions of whole messages. A portion exceeds STEPS_BYTES_MAX by its last
- * message at most. */
+ * message at most. A message that stands alone is a portion. */
 static enum outcome insert_run(struct transaction *transaction, const struct target *target,
                                const struct run *run, struct store_place place)
 {
@@ -117,7 +140,11 @@ static enum outcome insert_run(struct transaction *transaction, const struct tar
     for (size_t i = run->low; outcome == OUTCOME_OK && i < run->high; i++) {
         struct slice bytes = row_runs_bytes(write, low, i + 1);
 
-        if (i + 1 == run->high || bytes.length >= STEPS_BYTES_MAX) {
+        if (i + 1 == run->high || bytes.length >= STEPS_BYTES_MAX ||
+            stands_alone(transaction, &write->extents[i]) ||
+            stands_alone(transaction, &write->extents[i + 1])) {
+            place.low = low;
+            place.high = i + 1;
             outcome = statements_insert(&transaction->statements, target, bytes,
                                         row_runs_rows(write, low, i + 1), place);
             low = i + 1;
@@ -135,8 +162,11 @@ static enum outcome add_run(struct transaction *transaction, size_t index)
     const struct write *write = &transaction->batch->runs.writes[run->write];
     const struct target *target = target_of(transaction, run);
     /* What the statements of a rule's own SQL count need not be rows of the batch. */
-    const struct store_place place = {
-        .kind = PLACE_ROWS, .run = index, .counts = target->check != NULL};
+    const struct store_place place = {.kind = PLACE_ROWS,
+                                      .run = index,
+                                      .low = run->low,
+                                      .high = run->high,
+                                      .counts = target->check != NULL};
     struct slice bytes = row_runs_bytes(write, run->low, run->high);
 
     assert(run->low < run->high && index < transaction->batch->runs.count);
@@ -178,6 +208,7 @@ enum outcome transaction_rows(struct transaction *transaction)
 
         batch->rules[i].rows_stored = own ? batch->rules[i].row_count : 0;
     }
+    batch->uncounted = false;
     for (size_t i = 0; outcome == OUTCOME_OK && i < batch->runs.count; i++) {
         outcome = add_run(transaction, i);
     }

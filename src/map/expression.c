@@ -12,6 +12,7 @@
 #include "map/expression.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "core/table_shape.h"
 #include "map/expression_parser.h"
@@ -397,6 +398,22 @@ bool expression_is_bare_member(const struct expression *expression)
 bool expression_varies_by_row(const struct expression *expression)
 {
     return any_source(expression, source_varies_by_row);
+}
+
+static bool is_rows_fact(const struct source *source)
+{
+    return source->kind == SOURCE_FACT && strcmp(source->fact->name, "rows") == 0;
+}
+
+static bool is_neither_rows_nor_constant(const struct source *source)
+{
+    return source->kind != SOURCE_CONSTANT && !is_rows_fact(source);
+}
+
+bool expression_uses_rows(const struct expression *expression, bool *alone)
+{
+    *alone = !any_source(expression, is_neither_rows_nor_constant);
+    return any_source(expression, is_rows_fact);
 }
 
 bool expression_is_bare_capture(const struct expression *expression)

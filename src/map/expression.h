@@ -87,6 +87,10 @@ bool expression_is_bare_member(const struct expression *expression);
 /* Can it differ between the rows of one message? */
 bool expression_varies_by_row(const struct expression *expression);
 
+/* Does it take @rows, which is known only when the rows are stored? *alone: besides that it takes
+ * constants, so it can be evaluated for a subject of which only `ack` is set. */
+bool expression_uses_rows(const struct expression *expression, bool *alone);
+
 /* Is it a capture just as it came: text or null? */
 bool expression_is_bare_capture(const struct expression *expression);
 

@@ -21,6 +21,7 @@ struct ack_facts {
     const char *reason;   /* @reason: NULL when stored */
     const char *sqlstate; /* @sqlstate: NULL when there is none */
     uint64_t rows;        /* @rows */
+    bool rows_later;      /* `rows` is not known yet: see ack_template_fill() */
     int64_t stored_at_us; /* @stored_at */
 };
 

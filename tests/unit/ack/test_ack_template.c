@@ -176,6 +176,34 @@ static void test_cases(void)
     }
 }
 
+/* The rows become known when the message is gone. */
+static void test_rows_later(void)
+{
+    static const char *const fields[FIELDS_MAX] = {"a=@payload", "n=@rows", "s='x\x01'",
+                                                   "some=@rows | map 0 'none' else 'some'"};
+    static const struct ack_facts facts = {.stored = true, .rows = 7, .rows_later = true};
+    struct made made = compile("x", fields);
+    struct buf properties = {0}, filled = {0};
+    struct message message = make_message(&properties, false);
+    struct subject subject = {.message = &message, .ack = &facts};
+    struct arena *arena = arena_new(4096);
+    struct ack_batch batch = {0};
+    struct ack ack = {0};
+
+    CHECK(ack_template_uses_rows(made.ack));
+    ack_template_append(made.ack, &subject, arena, &batch);
+    CHECK(ack_batch_next(&(struct slice){batch.bytes.data, batch.bytes.length}, &ack));
+    arena_reset(arena);
+    ack_template_fill(made.ack, ack.payload, 0, arena, &filled);
+    CHECK_TEXT_EQ(buf_string(&filled),
+                  "{\"a\":\"a\\u0000b\",\"n\":0,\"s\":\"x\\u0001\",\"some\":\"none\"}");
+    arena_free(arena);
+    ack_template_free(made.ack);
+    ack_batch_fini(&batch);
+    buf_fini(&properties);
+    buf_fini(&filled);
+}
+
 static void test_no_response_topic(void)
 {
     static const char *const none[FIELDS_MAX] = {NULL};
@@ -214,6 +242,8 @@ static void test_mistakes(void)
         {"", {NULL}, "f:2: ack: topic is missing"},
         {NULL, {NULL}, "f:1: ack: topic is missing"},
         {"a", {"x=@nothing"}, "f:10: ack.fields.x: "},
+        {"a", {"n=@qos", "x=$.n | default @rows"}, "f:11: ack.fields.x: @rows stands alone"},
+        {"a", {"x=@rows | default $.n"}, "f:10: ack.fields.x: @rows stands alone"},
     };
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
         UNIT_CASE("%s", mistakes[i].problem);
@@ -255,5 +285,6 @@ static void test_batch_makes_sense(void)
     ack_batch_fini(&batch);
 }
 
-UNIT_MAIN("ack_template", {"cases", test_cases}, {"no response topic", test_no_response_topic},
-          {"mistakes", test_mistakes}, {"batch", test_batch_makes_sense})
+UNIT_MAIN("ack_template", {"cases", test_cases}, {"rows_later", test_rows_later},
+          {"no response topic", test_no_response_topic}, {"mistakes", test_mistakes},
+          {"batch", test_batch_makes_sense})
