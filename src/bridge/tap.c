@@ -210,7 +210,7 @@ enum outcome tap_poll(struct tap *tap, uint64_t from, struct buf *out, struct er
     uint64_t begin = begin_at(tap, from, &glance);
 
     if (begin != tap->next) {
-        copies_recall(tap->reader, tap->generation->ruleset, tap->copies, begin - 1);
+        copies_recall(tap->reader, tap->journal, tap->generation->ruleset, tap->copies, begin - 1);
     }
     tap->next = 0;
     if (journal_reader_seek(tap->reader, begin, error) != OUTCOME_OK) {

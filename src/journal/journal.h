@@ -108,7 +108,8 @@ uint64_t journal_tail(struct journal *journal, uint64_t messages);
  * appended. */
 struct journal_delivery {
     uint64_t sequence;
-    uint64_t hash; /* core/message.h */
+    uint64_t hash;         /* core/message.h */
+    uint32_t subscription; /* identifier of the first one that the copy came for; 0 = unknown */
     uint16_t packet_id;
     uint8_t broker; /* struct message; 0 = unknown */
 };

@@ -15,14 +15,23 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "core/gap.h"
+#include "core/property.h"
 #include "journal/journal_internal.h"
 #include "journal/journal_reader.h"
 
 /* A slot for each packet id. The one of id 0, which no message has: the last lost session. */
 enum { SLOTS = 65536, SLOT_OF_LOST_SESSION = 0 };
 
-/* Offsets in a slot. */
-enum { SLOT_SEQUENCE = 0, SLOT_HASH = 8, SLOT_CHECKSUM = 16, SLOT_BYTES = 24 };
+/* Offsets in a slot. Slots without a subscription, of earlier versions, have a checksum of 8 bytes
+ * instead of the last two. */
+enum {
+    SLOT_SEQUENCE = 0,
+    SLOT_HASH = 8,
+    SLOT_SUBSCRIPTION = 16,
+    SLOT_CHECKSUM = 20,
+    SLOT_BYTES = 24,
+    SLOT_CHECKSUM_V1 = 16
+};
 
 /* The upper bits of a slot's sequence are the broker's number. */
 enum { SLOT_BROKER_SHIFT = 60 };
@@ -31,10 +40,29 @@ enum { SLOT_BROKER_SHIFT = 60 };
 #define FILE_BYTES ((int64_t) SLOTS * SLOT_BYTES)
 
 /* Knows a slot of another journal, or at another place, as well as a spoilt one. */
-static uint64_t slot_checksum(const struct journal *journal, const uint8_t *slot, uint16_t id)
+static uint64_t slot_checksum(const struct journal *journal, const uint8_t *slot, size_t bytes,
+                              uint16_t id)
 {
     uint64_t seed = XXH3_64bits_withSeed(journal->uuid, sizeof(journal->uuid), id);
-    return XXH3_64bits_withSeed(slot, SLOT_CHECKSUM, seed);
+    return XXH3_64bits_withSeed(slot, bytes, seed);
+}
+
+static bool slot_is_v1(const struct journal *journal, const uint8_t *slot, uint16_t id)
+{
+    return bytes_get_le64(slot + SLOT_CHECKSUM_V1) ==
+           slot_checksum(journal, slot, SLOT_CHECKSUM_V1, id);
+}
+
+static bool slot_is_sound(const struct journal *journal, const uint8_t *slot, uint16_t id)
+{
+    return bytes_get_le32(slot + SLOT_CHECKSUM) ==
+               (uint32_t) slot_checksum(journal, slot, SLOT_CHECKSUM, id) ||
+           slot_is_v1(journal, slot, id);
+}
+
+static uint64_t slot_sequence(const uint8_t *slot)
+{
+    return bytes_get_le64(slot + SLOT_SEQUENCE) & SLOT_SEQUENCE_BITS;
 }
 
 /* --- writing --- */
@@ -47,16 +75,6 @@ struct run {
     uint32_t count;
     struct buf bytes;
 };
-
-static bool slot_is_sound(const struct journal *journal, const uint8_t *slot, uint16_t id)
-{
-    return bytes_get_le64(slot + SLOT_CHECKSUM) == slot_checksum(journal, slot, id);
-}
-
-static uint64_t slot_sequence(const uint8_t *slot)
-{
-    return bytes_get_le64(slot + SLOT_SEQUENCE) & SLOT_SEQUENCE_BITS;
-}
 
 /* With the lock. Where the file has a newer delivery of the same packet id, that one stays: the
  * appender notes deliveries while older messages still wait to be deleted. */
@@ -110,7 +128,9 @@ static enum outcome run_add(struct run *run, const struct journal_delivery *deli
     bytes_put_le64(slot + SLOT_SEQUENCE,
                    delivery->sequence | (uint64_t) delivery->broker << SLOT_BROKER_SHIFT);
     bytes_put_le64(slot + SLOT_HASH, delivery->hash);
-    bytes_put_le64(slot + SLOT_CHECKSUM, slot_checksum(run->journal, slot, id));
+    bytes_put_le32(slot + SLOT_SUBSCRIPTION, delivery->subscription);
+    bytes_put_le32(slot + SLOT_CHECKSUM,
+                   (uint32_t) slot_checksum(run->journal, slot, SLOT_CHECKSUM, id));
     buf_append(&run->bytes, slot, sizeof(slot));
     run->count++;
     return outcome;
@@ -119,11 +139,14 @@ static enum outcome run_add(struct run *run, const struct journal_delivery *deli
 /* False when nothing of it has to stay. */
 static bool delivery_of(const struct message *message, struct journal_delivery *delivery)
 {
+    struct property_item item;
     struct gap gap;
     *delivery = (struct journal_delivery){.sequence = message->sequence, .broker = message->broker};
     if (message_is_delivery(message) && message->qos > 0 && message->packet_id != 0) {
         delivery->packet_id = message->packet_id;
         delivery->hash = message_hash(message);
+        delivery->subscription =
+            property_find(message->properties, PROPERTY_SUBSCRIPTION, &item) ? item.number : 0;
         return true;
     }
     delivery->packet_id = SLOT_OF_LOST_SESSION;
@@ -264,6 +287,9 @@ size_t journal_deliveries(struct journal *journal, uint64_t before,
             found[count++] = (struct journal_delivery){
                 .sequence = sequence,
                 .hash = bytes_get_le64(slot + SLOT_HASH),
+                .subscription = slot_is_v1(journal, slot, (uint16_t) id)
+                                    ? 0
+                                    : bytes_get_le32(slot + SLOT_SUBSCRIPTION),
                 .packet_id = (uint16_t) id,
                 .broker = (uint8_t) (bytes_get_le64(slot + SLOT_SEQUENCE) >> SLOT_BROKER_SHIFT),
             };

@@ -2,12 +2,13 @@
  * journal_deliveries: the file "deliveries": what stays of a message when its segment is deleted.
  *
  * The receiving side rebuilds its memory of what the broker may repeat (mqtt/redelivery.h) from the
- * journal's newest messages. A journal that is too small to hold them all deletes some of them as
- * soon as they are stored. Their packet ids and hashes stay in this file, which is on disk before
- * the segment is deleted. The file keeps the newest delivery of each packet id: a broker gives an
- * id to another message only after the acknowledgment of the one before. So 1.5 MB are enough. They
- * are reserved when the journal is opened, because a full disk may be what makes a journal small;
- * not where they are more than an eighth of max_size or half of the disk's free room.
+ * journal's newest messages, and the storing side its memory of copies (route/copies.h). A journal
+ * that is too small to hold them all deletes some of them as soon as they are stored. Their packet
+ * ids, hashes and subscriptions stay in this file, which is on disk before the segment is deleted.
+ * The file keeps the newest delivery of each packet id: a broker gives an id to another message
+ * only after the acknowledgment of the one before. So 1.5 MB are enough. They are reserved when the
+ * journal is opened, because a full disk may be what makes a journal small; not where they are more
+ * than an eighth of max_size or half of the disk's free room.
  *
  * Bytes: FORMAT.md, "Deliveries". Threads: the keeper writes, and the appender what never was in a
  * segment; anyone reads.

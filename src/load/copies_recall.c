@@ -6,10 +6,39 @@
 
 #include "base/memory.h"
 
-void copies_recall(struct journal_reader *reader, const struct ruleset *ruleset,
-                   struct copies *copies, uint64_t upto)
+/* New copies learn from the notes of messages that were deleted. */
+static void take_notes(struct copies *copies, struct journal *journal, uint64_t before)
 {
-    uint64_t first = upto > COPIES_REACH ? upto - COPIES_REACH + 1 : 1;
+    struct journal_delivery *deliveries;
+    size_t count = journal_deliveries(journal, before, &deliveries);
+    struct copy_note *notes = memory_alloc((count + 1) * sizeof(*notes));
+
+    for (size_t i = 0; i < count; i++) {
+        notes[i] = (struct copy_note){.sequence = deliveries[i].sequence,
+                                      .hash = deliveries[i].hash,
+                                      .subscription = deliveries[i].subscription,
+                                      .broker = deliveries[i].broker};
+    }
+    copies_take_notes(copies, notes, count);
+    free(notes);
+    free(deliveries);
+}
+
+/* What came with messages numbered `first` and higher is judged once more. */
+static void rewind_to(struct copies *copies, struct journal *journal, uint64_t first)
+{
+    copies_rewind(copies, first);
+    if (journal != NULL && copies_want_notes(copies)) {
+        take_notes(copies, journal, first);
+    }
+}
+
+void copies_recall(struct journal_reader *reader, struct journal *journal,
+                   const struct ruleset *ruleset, struct copies *copies, uint64_t upto)
+{
+    uint64_t reach =
+        journal != NULL && copies_want_notes(copies) ? COPIES_REACH_START : COPIES_REACH;
+    uint64_t first = upto > reach ? upto - reach + 1 : 1;
     struct route *routes = memory_alloc((ruleset->count + 1) * sizeof(*routes));
     struct journal_next record = {.message.sequence = 0};
     enum journal_read read = JOURNAL_READ_MESSAGE;
@@ -25,7 +54,7 @@ void copies_recall(struct journal_reader *reader, const struct ruleset *ruleset,
             }
             if (read == JOURNAL_READ_MESSAGE && record.message.kind == MESSAGE_PUBLISH) {
                 if (!rewound) {
-                    copies_rewind(copies, record.message.sequence);
+                    rewind_to(copies, journal, record.message.sequence);
                     rewound = true;
                 }
                 (void) ruleset_find(ruleset, copies, &record.message, routes, &count);
@@ -33,7 +62,7 @@ void copies_recall(struct journal_reader *reader, const struct ruleset *ruleset,
         }
     }
     if (!rewound) {
-        copies_rewind(copies, upto + 1);
+        rewind_to(copies, journal, upto + 1);
     }
     free(routes);
 }

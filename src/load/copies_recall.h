@@ -3,7 +3,8 @@
  *
  * Which copy of a message counts depends on the messages before it (route/copies). So whoever
  * begins to read in the middle of the journal judges the last COPIES_REACH messages in front first,
- * from the first that the journal still has. Nothing is mapped or stored.
+ * new copies the last COPIES_REACH_START, from the first that the journal still has. Of those that
+ * the journal has deleted, new copies learn from its notes. Nothing is mapped or stored.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,8 +14,10 @@
 #include "journal/journal_reader.h"
 #include "load/ruleset.h"
 
-/* For messages behind number `upto`, which `copies` forgets. Leaves the reader anywhere. */
-void copies_recall(struct journal_reader *reader, const struct ruleset *ruleset,
-                   struct copies *copies, uint64_t upto);
+/* For messages behind number `upto`, which `copies` forgets. Without a journal (NULL) no notes are
+ * read: a replay sends again what the journal has, whatever was deleted. Leaves the reader
+ * anywhere. */
+void copies_recall(struct journal_reader *reader, struct journal *journal,
+                   const struct ruleset *ruleset, struct copies *copies, uint64_t upto);
 
 #endif

@@ -180,7 +180,8 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
         loader_rewind(loader);
     }
     if (loader->reading == READING_ASTRAY) {
-        copies_recall(loader->reader, loader->ruleset, loader->copies, loader->stored);
+        copies_recall(loader->reader, loader->options.journal, loader->ruleset, loader->copies,
+                      loader->stored);
         loader_rewind(loader);
         loader->reading = READING_READY;
     }

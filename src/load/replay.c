@@ -154,7 +154,7 @@ static enum outcome go_back(struct replay *replay)
 {
     struct error error;
 
-    copies_recall(replay->reader, replay->options->ruleset, replay->copies, replay->done);
+    copies_recall(replay->reader, NULL, replay->options->ruleset, replay->copies, replay->done);
     if (journal_reader_seek(replay->reader, replay->done + 1, &error) != OUTCOME_OK) {
         return pg_failure_set(replay->failure, SQL_STOP, "%s", error.text);
     }

@@ -8,13 +8,13 @@
 
 #include "base/memory.h"
 #include "core/property.h"
+#include "route/copy_bringers.h"
 #include "route/copy_tracks.h"
 #include "route/router.h"
 
 #define ROUTER_CACHE_BYTES ((size_t) 4 * 1024 * 1024)
 #define NEAR_MESSAGES 64
 #define NEAR_US 1000000
-#define BRINGS_MESSAGES (TRACKS_MAX / 2) /* silent for longer: perhaps the broker refuses it */
 
 /* What was answered to the rules of one share group. */
 struct answer {
@@ -22,19 +22,13 @@ struct answer {
     bool counts;
 };
 
-/* Between which messages a subscription has brought something; 0: nothing yet. */
-struct bringer {
-    uint32_t identifier;
-    uint64_t first, last;
-};
-
 struct copies {
     const struct plans *plans;     /* borrowed; NULL: none yet */
     struct topic_filter **filters; /* owned; of plans->list, for the router */
-    struct bringer *bringers;      /* owned; of plans->list */
-    size_t bringer_count;
-    struct router *router; /* owned */
+    struct bringers bringers;      /* of plans->list */
+    struct router *router;         /* owned */
     struct tracks tracks;
+    bool noted;             /* copies_take_notes() was called */
     uint64_t judged;        /* number of the message that was judged last */
     struct answer *answers; /* owned; about it */
     size_t answer_count, answer_capacity;
@@ -79,27 +73,9 @@ void copies_free(struct copies *copies)
         free(copies->answers);
         drop_router(copies);
         tracks_fini(&copies->tracks);
-        free(copies->bringers);
+        bringers_fini(&copies->bringers);
         free(copies);
     }
-}
-
-/* A subscription that goes on has brought what it has brought. */
-static void take_bringers(struct copies *copies, const struct plans *plans)
-{
-    struct bringer *taken = memory_alloc((plans->count + 1) * sizeof(*taken));
-
-    for (size_t i = 0; i < plans->count; i++) {
-        taken[i].identifier = plans->list[i].identifier;
-        for (size_t j = 0; j < copies->bringer_count; j++) {
-            if (copies->bringers[j].identifier == taken[i].identifier) {
-                taken[i] = copies->bringers[j];
-            }
-        }
-    }
-    free(copies->bringers);
-    copies->bringers = taken;
-    copies->bringer_count = plans->count;
 }
 
 void copies_use(struct copies *copies, const struct plans *plans)
@@ -108,7 +84,7 @@ void copies_use(struct copies *copies, const struct plans *plans)
 
     plans_check(plans);
     drop_router(copies);
-    take_bringers(copies, plans);
+    bringers_use(&copies->bringers, plans);
     copies->plans = plans;
     copies->filters = memory_alloc((plans->count + 1) * sizeof(struct topic_filter *));
     for (size_t i = 0; i < plans->count; i++) {
@@ -124,15 +100,7 @@ void copies_use(struct copies *copies, const struct plans *plans)
 void copies_rewind(struct copies *copies, uint64_t first)
 {
     tracks_rewind(&copies->tracks, first);
-    for (size_t i = 0; i < copies->bringer_count; i++) {
-        struct bringer *bringer = &copies->bringers[i];
-
-        if (bringer->last >= first) {
-            bringer->last = bringer->first < first ? first - 1 : 0;
-            bringer->first = bringer->last == 0 ? 0 : bringer->first;
-        }
-        assert((bringer->first == 0) == (bringer->last == 0) && bringer->first <= bringer->last);
-    }
+    bringers_rewind(&copies->bringers, first);
     forget_answers(copies);
     copies->judged = 0;
 }
@@ -187,25 +155,6 @@ static uint32_t plan_at(const struct plans *plans, uint64_t sequence)
     return plans->steps[i].number;
 }
 
-static void note_bringer(struct copies *copies, const struct planned *planned, uint64_t sequence)
-{
-    struct bringer *bringer = &copies->bringers[planned - copies->plans->list];
-
-    assert(bringer->identifier == planned->identifier);
-    bringer->first = bringer->first == 0 ? sequence : bringer->first;
-    bringer->last = sequence > bringer->last ? sequence : bringer->last;
-}
-
-/* Did it bring a message not long before this one? The broker may refuse a subscription that a plan
- * wants. */
-static bool brings(const struct copies *copies, const struct planned *planned, uint64_t sequence)
-{
-    const struct bringer *bringer = &copies->bringers[planned - copies->plans->list];
-
-    return bringer->last > 0 && bringer->first < sequence &&
-           bringer->last + BRINGS_MESSAGES >= sequence;
-}
-
 /* Is it of QoS 0 where another subscription brings the topic with a higher one? */
 static bool is_lesser(const struct copies *copies, const struct copy *copy,
                       const struct planned *planned)
@@ -215,7 +164,9 @@ static bool is_lesser(const struct copies *copies, const struct copy *copy,
     for (size_t i = 0; planned->qos == 0 && has(planned, plan) && i < copy->count; i++) {
         const struct planned *other = subscription_at(copies, copy, i);
 
-        if (other->qos > 0 && has(other, plan) && brings(copies, other, copy->message->sequence) &&
+        if (other->qos > 0 && has(other, plan) &&
+            bringers_bring(&copies->bringers, (size_t) (other - copies->plans->list),
+                           copy->message->sequence) &&
             slice_equal(filter_share(other->filter), filter_share(planned->filter))) {
             return true;
         }
@@ -247,6 +198,8 @@ struct origin {
     uint32_t keys[BROUGHT_MAX];
     size_t count;
     uint64_t behind; /* the first message that can have such a copy stands behind this one */
+    uint32_t born;   /* the plan from which on the session had these subscriptions, */
+    uint32_t gone;   /* and the first plan without one of them; of those that are of a plan */
     bool known;      /* some are of a plan, */
     bool eligible;   /* and one of these may count; or none is */
 };
@@ -258,6 +211,17 @@ static void add_origin(struct origin *origin, uint32_t key, uint64_t behind)
         origin->keys[origin->count++] = key;
     }
     origin->behind = behind > origin->behind ? behind : origin->behind;
+}
+
+static void add_planned_origin(struct copies *copies, struct origin *origin,
+                               const struct planned *planned, uint64_t sequence)
+{
+    bringers_note(&copies->bringers, (size_t) (planned - copies->plans->list), sequence);
+    add_origin(origin, subscription_identifier(planned->filter),
+               made_behind(copies->plans, planned->born));
+    origin->born = !origin->known || planned->born > origin->born ? planned->born : origin->born;
+    origin->gone = !origin->known || planned->gone < origin->gone ? planned->gone : origin->gone;
+    origin->known = true;
 }
 
 static const struct planned *find_planned(const struct copies *copies, const struct copy *copy,
@@ -288,19 +252,16 @@ static void find_origin(struct copies *copies, const struct copy *copy, struct o
             add_origin(origin, item.number, 0);
             continue;
         }
-        note_bringer(copies, planned, copy->message->sequence);
-        origin->known = true;
         origin->eligible |= is_eligible(copies, copy, planned);
-        add_origin(origin, subscription_identifier(planned->filter),
-                   made_behind(copies->plans, planned->born));
+        add_planned_origin(copies, origin, planned, copy->message->sequence);
     }
     origin->eligible |= !origin->known;
 }
 
-static struct track *track_of(struct copies *copies, const struct copy *copy)
+static struct track *track_of(struct copies *copies, uint64_t hash, uint8_t broker,
+                              struct slice share)
 {
-    uint64_t facts[3] = {message_hash(copy->message), copy->message->broker,
-                         XXH3_64bits(copy->share, strlen(copy->share))};
+    uint64_t facts[3] = {hash, broker, XXH3_64bits(share.data, share.length)};
     uint64_t key = XXH3_64bits(facts, sizeof(facts));
 
     return tracks_get(&copies->tracks, key == 0 ? 1 : key);
@@ -321,6 +282,23 @@ static bool stands(const struct copies *copies, const struct copy *copy, const s
     return false;
 }
 
+/* Did a subscription bring the tracked message that the session never had without those of this
+ * copy? Then the message has this copy, too, however far behind: Mosquitto lets single copies
+ * overtake its queue. */
+static bool is_accompanied(const struct copies *copies, const struct copy *copy,
+                           const struct track *track, const struct origin *origin)
+{
+    for (size_t i = 0; origin->known && i < copy->count; i++) {
+        const struct planned *planned = subscription_at(copies, copy, i);
+
+        if (planned->born >= origin->born && planned->born < origin->gone &&
+            track_has(track, subscription_identifier(planned->filter))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The broker queues the copies of one message next to each other. */
 static bool is_near(const struct track *track, const struct message *message)
 {
@@ -335,7 +313,8 @@ static bool is_twin(const struct copies *copies, const struct copy *copy, const 
     if (track->sequence == 0 || track->sequence <= origin->behind) {
         return false;
     }
-    if (!is_near(track, copy->message) && !stands(copies, copy, track)) {
+    if (!is_near(track, copy->message) && !stands(copies, copy, track) &&
+        !is_accompanied(copies, copy, track, origin)) {
         return false;
     }
     for (size_t i = 0; i < origin->count; i++) {
@@ -354,31 +333,83 @@ static size_t sources(const struct copies *copies, const struct copy *copy)
     for (size_t i = 0; i < copy->count; i++) {
         const struct planned *planned = subscription_at(copies, copy, i);
 
-        count += !planned->covered || copies->bringers[planned - copies->plans->list].last > 0;
+        count += !planned->covered || copies->bringers.list[planned - copies->plans->list].last > 0;
     }
     return count;
+}
+
+/* Is it the first copy of its message? Remembers the copy. */
+static bool is_first(struct copies *copies, const struct copy *copy, struct track *track,
+                     const struct origin *origin)
+{
+    const struct message *message = copy->message;
+    bool twin = is_twin(copies, copy, track, origin);
+
+    assert(track->sequence < message->sequence); /* else copies_rewind() is missing */
+    if (!twin) {
+        track_begin(track, message->sequence, message->received_at_us);
+    }
+    for (size_t i = 0; i < origin->count; i++) {
+        track_add(track, origin->keys[i], message->sequence);
+    }
+    return !twin;
 }
 
 static bool judge(struct copies *copies, const struct copy *copy)
 {
     struct origin origin;
     struct track *track;
-    bool twin;
 
     find_origin(copies, copy, &origin);
     if (origin.count == 0 || !origin.eligible || (sources(copies, copy) < 2 && origin.known)) {
         return origin.count == 0 || origin.eligible;
     }
-    track = track_of(copies, copy);
-    assert(track->sequence < copy->message->sequence); /* else copies_rewind() is missing */
-    twin = is_twin(copies, copy, track, &origin);
-    if (!twin) {
-        track_begin(track, copy->message->sequence, copy->message->received_at_us);
+    track =
+        track_of(copies, message_hash(copy->message), copy->message->broker, slice_of(copy->share));
+    return is_first(copies, copy, track, &origin);
+}
+
+/* A note names no topic: `found` are the subscriptions of all topics. Only those that brought the
+ * message matter. */
+static void take_note(struct copies *copies, const struct copy_note *note,
+                      const struct route *found)
+{
+    const struct message message = {.sequence = note->sequence};
+    const struct copy copy = {.message = &message, .found = found, .count = copies->plans->count};
+    const struct planned *planned = find_planned(copies, &copy, note->subscription);
+    struct origin origin = {.count = 0};
+
+    if (planned != NULL) {
+        add_planned_origin(copies, &origin, planned, note->sequence);
+        (void) is_first(copies, &copy,
+                        track_of(copies, note->hash, note->broker, filter_share(planned->filter)),
+                        &origin);
     }
-    for (size_t i = 0; i < origin.count; i++) {
-        track_add(track, origin.keys[i], copy->message->sequence);
+}
+
+bool copies_want_notes(const struct copies *copies)
+{
+    return copies->plans != NULL && !copies->noted;
+}
+
+void copies_take_notes(struct copies *copies, const struct copy_note *notes, size_t count)
+{
+    size_t subscriptions = copies_want_notes(copies) ? copies->plans->count : 0;
+    struct route *found = memory_alloc((subscriptions + 1) * sizeof(*found));
+
+    assert(copies->judged == 0);
+    for (size_t i = 0; i < subscriptions; i++) {
+        found[i].rule = (unsigned) i;
     }
-    return !twin;
+    for (size_t i = count > COPIES_REACH_START ? count - COPIES_REACH_START : 0;
+         subscriptions > 1 && i < count; i++) {
+        assert(i == 0 || notes[i - 1].sequence <= notes[i].sequence);
+        if (notes[i].subscription != 0) {
+            take_note(copies, &notes[i], found);
+        }
+    }
+    copies->noted = copies->plans != NULL;
+    free(found);
 }
 
 /* Of a retained message: did it come because of the SUBSCRIBE that serves the rule? */

@@ -14,9 +14,10 @@
  *     (a subscription that is replaced brings no second copy), and
  *   - that message came behind the plan (route/plan) that made its subscription: what was published
  *     before can have no copy for it, and
- *   - the plan still has a subscription that brought that message, or the copy came right behind it
- *     (within 64 messages and a second). Messages that the broker queued for a subscription that is
- *     left come behind the new plan, and have no copy for the new subscription.
+ *   - one of these holds: the plan still has a subscription that brought that message; or one that
+ *     the session never had without the subscription of this copy has brought it; or the copy came
+ *     right behind it (within 64 messages and a second). Messages that the broker queued for a
+ *     subscription that is left come behind the new plan, and have no copy for the new one.
  *
  * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy that came for a subscription
  * of QoS 0 does not count while a subscription with a higher QoS brings the topic: a QoS 0 copy
@@ -31,22 +32,21 @@
  * The answer depends on the messages before. Who reads again from some place takes the last
  * COPIES_REACH messages before it, as far as the journal still has them: copies_rewind() to the
  * first of these, then asks about them once more. What came before that one stays known: a full
- * journal deletes a message as soon as it is stored, and its other copy may be thousands behind.
+ * journal deletes a message as soon as it is stored, and its other copy may be thousands behind,
+ * because Mosquitto lets single copies overtake its queue. A new process learns of deleted messages
+ * from their notes.
  *
  * What can't be told apart:
  *   - Publications with equal content on one topic are told apart by their subscriptions. When the
  *     broker sends one of them for one subscription only and the next one for another one only, the
- *     second is missing; around an edit only when it comes within a second. When the process dies
- *     between two copies of one of a row of equal messages, one may be missing or there twice.
+ *     second is missing; where an edit made the other subscription, only when it comes within a
+ *     second. When the process dies between two copies of one of a row of equal messages, one may
+ *     be missing or there twice.
  *   - Copies of one message with more than TRACKS_MAX / 2 messages in between are stored twice.
- *   - In a new process, or for a database that went back, the reach is COPIES_REACH messages, and
- *     no more than the journal still has. A full journal deletes segments that are stored, and the
- *     notes of deleted messages (journal/journal_deliveries) have no room for the subscription: a
- *     new process can't know that a deleted message was the first copy of the next one. When the
- *     first copy was stored and deleted, and the process ends before the other copy is stored, the
- *     other copy is stored as a message of its own. The journal always keeps its newest segment,
- *     and brokers send the copies of a message next to each other. So the first copy must be the
- *     end of a deleted segment: one message at most each time the process ends.
+ *   - In a new process the reach is COPIES_REACH_START messages. Where the journal has deleted some
+ *     of them, their notes name topic and content by a hash, and one subscription.
+ *     Messages of QoS 0 have no notes. A note counts only for rules of the same share group as its
+ *     subscription.
  *   - A rule that leaves or joins a share group while other rules on its topics are in another one
  *     takes other copies from the reload on. A message whose copies stand on both sides of the
  *     reload may be missing or there twice under this rule.
@@ -61,8 +61,9 @@
 #include "core/message.h"
 #include "route/plan.h"
 
-/* How far copies of one message may be apart, in messages of all topics. */
-enum { COPIES_REACH = 4096 };
+/* How far copies of one message may be apart, in messages of all topics: for one process, and for a
+ * new one, which knows nothing yet. */
+enum { COPIES_REACH = 4096, COPIES_REACH_START = 16384 };
 
 struct copies;
 
@@ -75,6 +76,21 @@ void copies_use(struct copies *copies, const struct plans *plans);
 /* Forgets what came with messages numbered `first` and higher: they, or others from another place
  * of the journal, come again. */
 void copies_rewind(struct copies *copies, uint64_t first);
+
+/* What is left of a message that the journal has deleted (journal/journal_deliveries). */
+struct copy_note {
+    uint64_t sequence;
+    uint64_t hash;         /* message_hash() */
+    uint32_t subscription; /* identifier of the subscription that the copy came for; 0: unknown */
+    uint8_t broker;        /* struct message */
+};
+
+/* New copies that have plans know nothing of what the journal has deleted. */
+bool copies_want_notes(const struct copies *copies);
+
+/* Learns of deleted messages, in the order of their numbers, before the first question about a
+ * message behind them. Copies that want no notes do nothing. */
+void copies_take_notes(struct copies *copies, const struct copy_note *notes, size_t count);
 
 /* Who asks: a rule. Borrowed texts. */
 struct copy_wish {

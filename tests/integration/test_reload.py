@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 """
 
 import itertools
+import os
 import signal
 
 from env import limit, quick
@@ -164,6 +165,30 @@ def test_killed_between_two_copies(env):
     scene.copy("t/#", "three")
     scene.copy("t/#", "four")
     stored(env, "one", "two", "three", "four")
+    scene.bridge.stop()
+
+
+@quick
+def test_killed_when_the_first_copy_was_deleted(env):
+    """Mosquitto lets a copy overtake its queue: the journal has stored and deleted it long before the other one comes."""
+    wide = rule_on("t/#", "wide")
+    scene = Switched(env, f'{rule_on("t/+", retained="store")}, {wide}')
+    scene.bridge.configure(journal={"max_size": "1MB", "keep": "0s"})
+    scene.start()
+    segments = lambda: sorted(name for name in os.listdir(scene.bridge.journal) if name.endswith(".segment"))
+    scene.copy("t/+", "one")
+    oldest = segments()[0]
+    for number in range(70):
+        scene.copy("t/+", f"{number} " + "x" * 20000)
+    env.wait(lambda: oldest not in segments(), 15, lambda: f"not deleted: {segments()}")
+    scene.bridge.kill9()
+    scene.start()
+    scene.copy("t/#", "one")
+    scene.copy("t/+", "two")
+    scene.copy("t/#", "two")
+    env.wait(lambda: env.one("select count(*) from got where v = 'two'"), 15, "not stored")
+    for table in ("got", "wide"):
+        assert env.sql(f"select v, count(*) from {table} where length(v) < 10 group by v order by v") == [("one", 1), ("two", 1)]
     scene.bridge.stop()
 
 

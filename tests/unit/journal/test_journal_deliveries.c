@@ -1,6 +1,10 @@
 /* What stays of messages whose segments had to go. SPDX-License-Identifier: MIT */
+#include <xxhash.h>
+
 #include "core/gap.h"
+#include "core/property.h"
 #include "fixture.h"
+#include "journal/journal_internal.h"
 #include "unit.h"
 
 enum { BYTES = 100000 }; /* of a payload: two messages a segment */
@@ -166,6 +170,13 @@ static void test_lost_session(void)
     journal_close(journal);
 }
 
+static int open_deliveries(const struct journal_options *options)
+{
+    char path[400];
+    snprintf(path, sizeof(path), "%s/%s", options->directory, DELIVERIES_FILE_NAME);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
 /* A spoilt slot is none, the others count; the file of another journal is none of ours; a short one
  * counts as far as it goes. */
 static void test_damaged(void)
@@ -182,7 +193,7 @@ static void test_damaged(void)
     CHECK(fixture_copy_file(path, strange_path));
     check_deliveries(stranger, UINT64_MAX, 1, 0);
 
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int fd = open_deliveries(&options);
     for (int byte = 0; byte < 24; byte++) {
         uint8_t was;
         UNIT_CASE("byte %d", byte);
@@ -200,8 +211,54 @@ static void test_damaged(void)
     journal_close(stranger);
 }
 
+/* A copy's subscription is told. Slots of earlier versions have none, and a longer checksum. */
+static void test_subscriptions(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    struct journal *journal = open_small(&options);
+    struct buf payload = {0}, properties = {0};
+    struct error error;
+    struct journal_delivery *deliveries;
+
+    for (uint32_t n = 1; n <= 3; n++) { /* the first one for none, the third one for two */
+        struct message message = fixture_message(&payload, n, BYTES);
+        message.kind = MESSAGE_PUBLISH;
+        message.qos = 1;
+        message.packet_id = (uint16_t) n;
+        if (n > 1) {
+            property_append(&properties, &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
+                                                                 .number = 1000 * n});
+        }
+        message.properties = n == 1 ? slice_of("") : buf_slice(&properties);
+        CHECK_INT_EQ(journal_append(journal, &message, &error), OUTCOME_OK);
+        journal_set_stored(journal, message.sequence);
+    }
+    fill(journal, 4, 60);
+
+    uint8_t slot[24];
+    int fd = open_deliveries(&options);
+    CHECK(pread(fd, slot, sizeof(slot), 24 * 3) == sizeof(slot));
+    uint64_t seed = XXH3_64bits_withSeed(journal->uuid, sizeof(journal->uuid), 3);
+    uint64_t checksum = XXH3_64bits_withSeed(slot, 16, seed);
+    memcpy(slot + 16, &checksum, 8);
+    CHECK(pwrite(fd, slot, sizeof(slot), 24 * 3) == sizeof(slot));
+    close(fd);
+
+    static const uint32_t expected[] = {0, 2000, 0};
+    if (CHECK_INT_EQ(journal_deliveries(journal, 4, &deliveries), 3)) {
+        for (size_t i = 0; i < 3; i++) {
+            CHECK_INT_EQ(deliveries[i].sequence, i + 1);
+            CHECK_INT_EQ(deliveries[i].subscription, expected[i]);
+        }
+    }
+    free(deliveries);
+    buf_fini(&payload);
+    buf_fini(&properties);
+    journal_close(journal);
+}
+
 UNIT_MAIN("journal_deliveries", {"deleted messages are known", test_deleted_are_known},
           {"none without need", test_none_without_need},
           {"an older one comes later", test_older_one_comes_later},
           {"the newest of an id", test_newest_of_an_id}, {"a lost session", test_lost_session},
-          {"damaged", test_damaged})
+          {"damaged", test_damaged}, {"subscriptions", test_subscriptions})

@@ -5,6 +5,8 @@
  *
  *   - No publication counts twice, for any share group.
  *   - A publication that matches a subscription of the group in the session counts.
+ *   - Both also hold where a copy overtakes the broker's queue, and where the journal deletes what
+ *     is stored and only the notes of it are left.
  *   - While each plan since the one that stood last matches the topic, the session always holds such
  *     a subscription: an edit leaves no moment without.
  *   - What is read again is decided as before.
@@ -39,6 +41,8 @@ struct world {
     bool copy_for_each, same_content;
     bool refuses;       /* the broker refuses "#" */
     bool after_restart; /* the broker queues one copy for one of the subscriptions */
+    bool overtakes;     /* sometimes the first copy of a message overtakes the broker's queue */
+    bool deletes;       /* the journal deletes what is stored; no shared subscriptions (copies.h) */
     struct plans *plans;
     struct subscription_set held; /* by the broker's session */
     struct delivery *journal;     /* and behind `arrived` the broker's queue */
@@ -65,7 +69,9 @@ static void edit(struct world *world)
         return;
     }
     for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
-        if (dice(world, 3) == 0) {
+        bool shared = filter_share(filters[i]).length > 0;
+
+        if (dice(world, 3) == 0 && !(shared && world->deletes)) {
             subscription_set_add(&wanted,
                                  &(struct subscription){.filter = (char *) filters[i],
                                                         .qos = (uint8_t) (1 + dice(world, 2)),
@@ -201,11 +207,27 @@ static void deliver(struct world *world, const char *topic, const struct subscri
     delivery->message.qos = held->qos > delivery->message.qos ? held->qos : delivery->message.qos;
 }
 
+/* Moves the delivery to the front of the broker's queue. */
+static void overtake(struct world *world, size_t at)
+{
+    struct delivery moved = world->journal[at];
+
+    memmove(world->journal + world->arrived + 1, world->journal + world->arrived,
+            (at - world->arrived) * sizeof(moved));
+    world->journal[world->arrived] = moved;
+    for (size_t i = world->arrived; i <= at; i++) {
+        struct delivery *delivery = &world->journal[i];
+
+        delivery->message.sequence = i + 1;
+        delivery->message.payload = slice_of(delivery->payload);
+    }
+}
+
 static void publish(struct world *world)
 {
     const char *topic = topics[dice(world, 4)];
     bool any = false, plain = false;
-    size_t first = dice(world, (unsigned) world->held.count + 1);
+    size_t first = dice(world, (unsigned) world->held.count + 1), before = world->delivered;
 
     if (world->publications == PUBLICATIONS_MAX) {
         return;
@@ -219,6 +241,9 @@ static void publish(struct world *world)
             deliver(world, topic, held, any && !world->copy_for_each);
             any = true;
         }
+    }
+    if (world->overtakes && world->delivered > before && dice(world, 8) == 0) {
+        overtake(world, before);
     }
     for (int group = 0; group < GROUPS; group++) {
         bool without;
@@ -234,7 +259,7 @@ static void judge(struct world *world, size_t at, bool again)
 {
     struct delivery *delivery = &world->journal[at];
 
-    for (int group = 0; group < GROUPS; group++) {
+    for (int group = 0; group < (world->deletes ? 1 : GROUPS); group++) {
         const struct copy_wish wish = {.share = groups[group]};
         bool counts = copies_count(world->copies, &delivery->message, &wish);
 
@@ -268,8 +293,28 @@ static void go_on_from(struct world *world, size_t stored, size_t kept)
     }
 }
 
+/* What the journal knows of the messages that it has deleted. */
+static void recall_notes(struct world *world, size_t kept)
+{
+    struct copy_note *notes = memory_alloc((kept + 1) * sizeof(*notes));
+
+    for (size_t i = 0; i < kept; i++) {
+        const struct message *message = &world->journal[i].message;
+        struct property_item item;
+
+        CHECK(property_find(message->properties, PROPERTY_SUBSCRIPTION, &item));
+        notes[i] = (struct copy_note){.sequence = message->sequence,
+                                      .hash = message_hash(message),
+                                      .subscription = item.number};
+    }
+    copies_take_notes(world->copies, notes, kept);
+    free(notes);
+}
+
+/* A new process, for which the journal has deleted some of what is stored. */
 static void restart(struct world *world)
 {
+    size_t kept = world->deletes ? dice(world, (unsigned) world->stored + 1) : 0;
     struct buf text = {0};
     struct plans *plans;
 
@@ -282,7 +327,8 @@ static void restart(struct world *world)
     copies_use(world->copies, plans);
     plans_free(world->plans);
     world->plans = plans;
-    go_on_from(world, world->stored, 0);
+    recall_notes(world, kept);
+    go_on_from(world, world->stored, kept);
     buf_fini(&text);
 }
 
@@ -291,7 +337,7 @@ static void check_once(const struct world *world)
     /* One a topic and change may look like the other copy of the message before. */
     size_t alike = world->same_content ? plans_newest(world->plans)->number * 4 : 0;
 
-    for (int group = 0; group < GROUPS; group++) {
+    for (int group = 0; group < (world->deletes ? 1 : GROUPS); group++) {
         static unsigned counted[PUBLICATIONS_MAX];
         size_t twice = 0, missing = 0;
 
@@ -327,6 +373,8 @@ static void run(unsigned seed, bool copy_for_each, bool same_content)
     world = (struct world){.seed = seed,
                            .copy_for_each = copy_for_each,
                            .same_content = same_content,
+                           .overtakes = copy_for_each && !same_content && seed % 4 == 0,
+                           .deletes = copy_for_each && !same_content && seed % 8 >= 4,
                            .journal = memory_alloc(COPIES_MAX * sizeof(struct delivery)),
                            .copies = copies_new()};
     UNIT_CASE("seed %u, %s, %s content", seed, copy_for_each ? "a copy for each" : "one for all",
