@@ -51,7 +51,7 @@ static const struct cli_command commands[] = {
     {"init",
      "[--broker URL] [--username NAME] [--password-file F] [--ca-file F] [--protocol 5|3.1.1] "
      "[--client-id ID] [--database CONNINFO] [--database-password-file F] [--topic FILTER] "
-     "[--for D] [--journal DIR] [--output FILE] [--force] [--yes]",
+     "[--for D] [--journal DIR] [--http ADDRESS] [--output FILE] [--force] [--yes]",
      "ask for broker and database, try both, and write a configuration that runs",
      "Asks for what no option says. Without a terminal, or with --yes, it asks nothing\n"
      "and takes the defaults, which stand in brackets below. Connects to broker and\n"
@@ -74,8 +74,9 @@ static const struct cli_command commands[] = {
      "--for D             how long to listen, such as 5m [30s]\n"
      "--journal DIR       where messages wait on disk [journal, beside the\n"
      "                    configuration; /var/lib/mqtt2pg for one in /etc]\n"
+     "--http ADDRESS      where the status page is; '' for none [127.0.0.1:9464]\n"
      "--output FILE       the configuration to be written [mqtt2pg.cfg]\n"
-     "--force             replace FILE when it exists\n"
+     "--force             replace FILE when it exists; it stays until the new one is whole\n"
      "--yes               ask nothing\n"
      "\n"
      "Exit code 1: the broker or the database did not work; no file is written. Exit\n"

@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/thread.h"
@@ -250,34 +251,95 @@ static enum step settle_rules(struct init_answers *answers, bool again, struct b
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* Writes the text into the file. A file with a password is for its owner only, even when others
- * could read the file that it replaces. A file that could not be written in full is removed. */
+/* The file that is written: the one wanted, or, where that one is there and --force replaces it, a
+ * temporary one beside it. */
+struct output {
+    int fd;
+    char *path;      /* owned; where links lead to */
+    char *temporary; /* owned; NULL: the file itself is written */
+};
+
+/* Opens a temporary file beside the one that is there, with its mode. A file with a password is for
+ * its owner only, whatever the mode was. */
+static void open_beside(struct output *output, const struct stat *there, bool secret)
+{
+    output->temporary = memory_printf("%s.XXXXXX", output->path);
+    output->fd = mkostemp(output->temporary, O_CLOEXEC);
+    if (output->fd < 0) {
+        free(output->temporary);
+        output->temporary = NULL;
+        return;
+    }
+    /* Only root may give files away: for others the file becomes theirs, as with an editor. */
+    (void) !fchown(output->fd, there->st_uid, there->st_gid);
+    if (fchmod(output->fd, secret ? 0600 : there->st_mode & 0777) < 0) {
+        close(output->fd);
+        unlink(output->temporary);
+        output->fd = -1;
+    }
+}
+
+/* False, with errno, when it can't be opened. Close it in both cases. */
+static bool open_output(struct output *output, const struct init_answers *answers)
+{
+    bool secret = init_holds_secret(answers);
+    char *real = answers->force ? realpath(answers->output, NULL) : NULL;
+    struct stat there;
+
+    *output =
+        (struct output){.fd = -1, .path = memory_strdup(real == NULL ? answers->output : real)};
+    free(real);
+    if (answers->force && stat(output->path, &there) == 0 && S_ISREG(there.st_mode)) {
+        open_beside(output, &there, secret);
+    } else {
+        output->fd =
+            open(output->path, O_WRONLY | O_CREAT | O_CLOEXEC | (answers->force ? 0 : O_EXCL),
+                 secret ? 0600 : 0644);
+    }
+    return output->fd >= 0;
+}
+
+/* Puts the written file into its place, or removes it when it is not `good`. Returns whether it is
+ * in its place. */
+static bool close_output(struct output *output, bool good)
+{
+    const char *written = output->temporary == NULL ? output->path : output->temporary;
+
+    if (output->fd >= 0) {
+        close(output->fd);
+        if (good && output->temporary != NULL) {
+            (void) FAULT("init.renamed");
+            good = rename(output->temporary, output->path) == 0;
+        }
+        if (!good) {
+            unlink(written);
+        }
+    }
+    free(output->path);
+    free(output->temporary);
+    return good;
+}
+
+/* Writes the text into the file. What was there before stays until the new file is whole, on the
+ * disk. */
 static bool write_file(const struct init_answers *answers, const struct buf *text)
 {
-    assert(text->length > 0);
-    mode_t mode = init_holds_secret(answers) ? 0600 : 0644;
-    int fd = open(answers->output,
-                  O_WRONLY | O_CREAT | O_CLOEXEC | (answers->force ? O_TRUNC : O_EXCL), mode);
-    struct error error;
-    bool good = false;
+    struct output output;
+    struct error error = {.text = ""};
+    bool good = open_output(&output, answers);
 
-    if (fd < 0) {
-        fprintf(stderr, "mqtt2pg: %s: %s\n", answers->output, strerror(errno));
+    assert(text->length > 0);
+    if (!good) {
+        error_set(&error, OUTCOME_RETRY, "%s", strerror(errno));
+    }
+    good = good && file_write(output.fd, text->data, text->length, 0, &error) == OUTCOME_OK &&
+           file_sync(output.fd, &error) == OUTCOME_OK;
+    if (!close_output(&output, good)) {
+        fprintf(stderr, "mqtt2pg: %s: %s\n", answers->output,
+                error.text[0] != '\0' ? error.text : strerror(errno));
         return false;
     }
-    if (mode == 0600 && fchmod(fd, mode) < 0) {
-        fprintf(stderr, "mqtt2pg: %s: could not set its mode: %s\n", answers->output,
-                strerror(errno));
-    } else if (file_write(fd, text->data, text->length, 0, &error) != OUTCOME_OK) {
-        fprintf(stderr, "mqtt2pg: %s: %s\n", answers->output, error.text);
-    } else {
-        good = true;
-    }
-    close(fd);
-    if (!good) {
-        unlink(answers->output);
-    }
-    return good;
+    return true;
 }
 
 /* Runs `check --database` on the written file, and says what to do next. Returns the exit code

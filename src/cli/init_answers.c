@@ -10,11 +10,13 @@
 #include "cli/init_answers.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "admin/http_address.h"
 #include "base/text.h"
 #include "mqtt/broker_options.h"
 #include "pg/pg_connection.h"
@@ -72,6 +74,7 @@ static const struct text_option text_options[] = {
     {"--database-password-file", TO(database_password_file), true},
     {"--topic", TO(topic), false},
     {"--journal", TO(journal), false},
+    {"--http", TO(http), false},
     {"--output", TO(output), false},
 };
 
@@ -118,6 +121,7 @@ static const char *default_journal(const struct init_answers *answers)
 static const char *find_mistake(const struct init_answers *answers, struct error *error)
 {
     struct broker_address address;
+    struct http_address http;
     struct topic_filter *filter = NULL;
     const char *protocol = answers->protocol;
 
@@ -125,6 +129,10 @@ static const char *find_mistake(const struct init_answers *answers, struct error
         return error->text;
     }
     if (answers->database != NULL && pg_check_conninfo(answers->database, error) != OUTCOME_OK) {
+        return error->text;
+    }
+    if (answers->http != NULL && answers->http[0] != '\0' &&
+        http_address_parse(answers->http, &http, error) != OUTCOME_OK) {
         return error->text;
     }
     if (answers->topic != NULL &&
@@ -225,24 +233,63 @@ static bool ask(const struct init_answers *answers, const char *question, const 
     return line != NULL;
 }
 
-/* Asks without showing what is typed. The terminal is as it was afterwards; a signal in between
- * leaves it silent, as with every program that does so. */
+/* What ends or stops a program from its terminal. */
+static const int ending_signals[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+enum { ENDING_SIGNALS = sizeof(ending_signals) / sizeof(ending_signals[0]) };
+
+/* The terminal as it was before the question. A handler of signals gets no argument. */
+static struct termios shown_terminal;
+
+/* Makes the terminal show again what is typed, and ends the process: SA_RESETHAND has given the
+ * signal its default action back. Only functions that a handler may call (signal-safety(7)). */
+static void show_and_end(int number)
+{
+    (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown_terminal);
+    (void) raise(number);
+}
+
+/* Hides what is typed until `show_typing`. Ctrl-Z would leave the shell with a silent terminal: it
+ * does nothing meanwhile. A signal that is ignored stays ignored. */
+static void hide_typing(struct sigaction before[ENDING_SIGNALS])
+{
+    struct sigaction action = {.sa_handler = show_and_end, .sa_flags = (int) SA_RESETHAND};
+    struct termios hidden = shown_terminal;
+
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < ENDING_SIGNALS; i++) {
+        (void) sigaction(ending_signals[i], &action, &before[i]);
+        if (before[i].sa_handler == SIG_IGN) {
+            (void) sigaction(ending_signals[i], &before[i], NULL);
+        }
+    }
+    hidden.c_lflag &= ~(tcflag_t) ECHO;
+    hidden.c_cc[VSUSP] = _POSIX_VDISABLE;
+    (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+}
+
+static void show_typing(const struct sigaction before[ENDING_SIGNALS])
+{
+    (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown_terminal);
+    for (size_t i = 0; i < ENDING_SIGNALS; i++) {
+        (void) sigaction(ending_signals[i], &before[i], NULL);
+    }
+}
+
+/* Asks without showing what is typed. The terminal is as it was afterwards, also after a signal. */
 static bool ask_secret(const struct init_answers *answers, const char *question,
                        const char **answer)
 {
-    struct termios shown, hidden;
-    bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
+    struct sigaction before[ENDING_SIGNALS];
+    bool terminal = tcgetattr(STDIN_FILENO, &shown_terminal) == 0;
     bool good;
 
     assert(answers->ask && answers->password_file == NULL);
-    hidden = shown;
     if (terminal) {
-        hidden.c_lflag &= ~(tcflag_t) ECHO;
-        (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+        hide_typing(before);
     }
     good = ask(answers, question, NULL, answer);
     if (terminal) {
-        (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+        show_typing(before);
         printf("\n");
     }
     return good;

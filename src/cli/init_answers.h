@@ -25,6 +25,7 @@ struct init_answers {
     const char *database_password_file; /* absolute */
     const char *topic;                  /* a filter in the language of rules */
     const char *journal;                /* its directory */
+    const char *http;                   /* where the status page is; "" = off; NULL = the default */
     const char *output;                 /* the file to be written */
     int64_t listen_ms;                  /* more than 0 */
     bool force;                         /* the file may be replaced */

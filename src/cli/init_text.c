@@ -57,6 +57,11 @@ void init_append_settings(struct buf *out, const struct init_answers *answers)
                          "it does not begin with /\n");
     append_setting(out, "directory", answers->journal);
     buf_append_text(out, "};\n");
+    if (answers->http != NULL) {
+        buf_append_text(out, "http:\n{\n");
+        append_setting(out, "listen", answers->http);
+        buf_append_text(out, "};\n");
+    }
 }
 
 void init_append_whole_messages(struct buf *out, const char *topic)

@@ -8,7 +8,8 @@
 
 #include "cli/init_answers.h"
 
-/* Appends the settings outside of the rules: broker, database, journal. `broker`, `client_id`
+/* Appends the settings outside of the rules: broker, database, journal, and
+ * http where it was given. `broker`, `client_id`
  * and `journal` are not NULL; `database` may be NULL: not known yet. */
 void init_append_settings(struct buf *out, const struct init_answers *answers);
 

@@ -6,7 +6,9 @@ SPDX-License-Identifier: MIT
 import os
 import pty
 import select
+import signal
 import stat
+import termios
 import time
 
 from env import quick
@@ -25,10 +27,11 @@ def conninfo(env, user="bridge", database=None):
     return env.postgres.conninfo(database or env.database, user)
 
 
-def init(env, *options, output="first.cfg", **given):
+def init(env, *options, output="first.cfg", faults=None, **given):
     path = os.path.join(env.folder, output)
     arguments = {"broker": env.broker.url, "database": conninfo(env), "topic": env.topic("~/#"), "for": "300ms", "client-id": f"{env.prefix}-init", "output": path, **given}
-    return env.cli("init", *[word for key, value in arguments.items() for word in (f"--{key}", value)], *options), path
+    environment = {"MQTT2PG_FAULTS": faults} if faults else None
+    return env.cli("init", *[word for key, value in arguments.items() for word in (f"--{key}", value)], *options, environment=environment), path
 
 
 def run(env, path):
@@ -117,6 +120,38 @@ def test_nothing_came(env):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
+@quick
+def test_replaced_file_is_whole_or_as_it_was(env):
+    """--force on a full disk leaves the old file and nothing else; a new file keeps the mode of the old one, and a link stays a link."""
+    kept = os.path.join(env.folder, "kept")
+    os.mkdir(kept)
+    path = os.path.join(kept, "old.cfg")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("# mine\n")
+    os.chmod(path, 0o640)
+    link = os.path.join(env.folder, "first.cfg")
+    os.symlink(path, link)
+    env.binary = env.faulty
+    for fault in ("file.write=fail:ENOSPC@4", "file.sync=fail:EIO", "init.renamed=kill@1"):
+        failed, _ = init(env, "--force", faults=fault)
+        with open(path, encoding="utf-8") as file:
+            assert failed.code != 0 and file.read() == "# mine\n", (fault, failed)
+        assert fault.startswith("init.") or os.listdir(kept) == ["old.cfg"], (fault, os.listdir(kept))
+    done, _ = init(env, "--force")
+    assert done.code == 0 and os.path.islink(link) and stat.S_IMODE(os.stat(path).st_mode) == 0o640, done
+    assert env.cli("check", config=path).code == 0
+
+
+@quick
+def test_address_of_the_status_page(env):
+    """--http sets it, and switches it off; a wrong one is bad usage."""
+    for address in ("127.0.0.1:9999", ""):
+        done, path = init(env, "--force", http=address)
+        with open(path, encoding="utf-8") as file:
+            assert done.code == 0 and f'listen        = "{address}";' in file.read(), done
+    assert init(env, "--force", http="nonsense")[0].code == 2
+
+
 class Person:
     """Somebody at a terminal who waits for a question and types an answer."""
 
@@ -142,6 +177,9 @@ class Person:
             assert self.read(end), (question, self.seen)
         self.seen = self.seen[self.seen.index(question) + len(question):]
         os.write(self.terminal, (text + "\n").encode())
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.terminal)[3] & termios.ECHO)
 
     def finish(self):
         end = time.monotonic() + 20 * self.env.patience
@@ -175,3 +213,20 @@ def test_a_person_is_asked(env):
     with open(path, encoding="utf-8") as file:
         written = file.read()
     assert '"hidden-one"' in written and '"somebody"' in written, written
+
+
+@quick
+def test_ctrl_c_at_the_password(env):
+    """The terminal shows again what is typed, however the question ends; Ctrl-Z does not leave the question."""
+    for key, code in (("\x03", -signal.SIGINT), ("\x1c", -signal.SIGQUIT), (None, -signal.SIGTERM)):
+        person = Person(env, "--output", os.path.join(env.folder, "asked.cfg"))
+        person.answer("[mqtt://localhost:1883]: ", env.broker.url)
+        person.answer("an empty line for none: ", "somebody")
+        env.wait(lambda: not person.echoes(), 10)
+        if key is None:
+            os.kill(person.pid, signal.SIGTERM)
+        else:
+            os.write(person.terminal, b"\x1a" + key.encode())
+        assert os.waitstatus_to_exitcode(os.waitpid(person.pid, 0)[1] & 0x7f) == code
+        assert person.echoes(), key
+        os.close(person.terminal)
