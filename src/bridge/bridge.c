@@ -41,7 +41,8 @@ struct bridge {
     struct generation *first; /* the stages borrow broker, database and journal options from it */
     pthread_mutex_t mutex;    /* the status page's thread reads `generation` */
     struct generation *generation; /* in use */
-    struct generation *retired;    /* until the loader has let go of it */
+    const char *news; /* what the log says when the loader has taken over `generation`; a literal */
+    struct generation *retired; /* until the loader has let go of it */
     struct journal *journal;
     char *outbox_directory;
     struct outbox *outbox;
@@ -311,7 +312,8 @@ static void finish_reload(struct bridge *bridge)
         generation_free(bridge->retired);
     }
     bridge->retired = NULL;
-    log_info("configuration reloaded", F_INT("rules", bridge->generation->ruleset->count));
+    assert(bridge->news != NULL);
+    log_info(bridge->news, F_INT("rules", bridge->generation->ruleset->count));
 }
 
 /* Names the settings that change at a restart only. Their old values stay, because the stages
@@ -353,6 +355,7 @@ static void reload(struct bridge *bridge)
         bridge->retired = bridge->generation;
         bridge->generation = next;
         pthread_mutex_unlock(&bridge->mutex);
+        bridge->news = "configuration reloaded";
         loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
         atomic_fetch_add(&bridge->reloads, 1);
     }
@@ -383,6 +386,7 @@ static void extend_rules(struct bridge *bridge)
         bridge->retired = bridge->generation;
         bridge->generation = next;
         pthread_mutex_unlock(&bridge->mutex);
+        bridge->news = "rules follow the columns that were added to their tables, or dropped";
         loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
     }
     problems_fini(&problems);

@@ -56,6 +56,8 @@ def test_later_keys_become_columns(env):
     assert env.sql("select power::text, state, pos_lon::text, odd_key, nested, none from plug where id = 'b'") == [("5", "on", "2.5", True, {"a": [1]}, None)] * 3
     assert env.sql("select power::text, none::int from plug where id = 'c'") == [("0.123456789012345678901", 1)]
     assert not_taken(bridge) == []
+    bridge.wait_log("rules follow the columns")
+    assert "configuration reloaded" not in bridge.log()
     bridge.check_books()
     bridge.restart()
     env.publish([("~/plug/d", '{"power": 7}')])
