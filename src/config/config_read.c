@@ -96,6 +96,12 @@ static const char *foreign_setting(const char *path)
         {"broker.", " ssl ca ca_file cert cafile ",
          "write url = \"mqtts://HOST:PORT\", and tls: { ca_file = \"FILE\"; } for a CA of your "
          "own"},
+        {"rules.", " keep keep_for retention ",
+         "write partition: { by = \"time\"; keep = \"90d\"; }, where by is the column with the "
+         "time"},
+        {"rules.partition.", " column key field on ", "write by"},
+        {"rules.partition.", " retention drop_after keep_for max_age ", "write keep"},
+        {"rules.partition.", " interval span size chunk range ", "write every"},
         {"http.", " port host bind address ", "write listen = \"127.0.0.1:9464\""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -119,11 +125,12 @@ static void report_unknown(struct config_reader *reader, const struct config_gro
 {
     assert(config_setting_name(child) != NULL);
     const char *name = config_setting_name(child);
-    const char *path = shown_path(join(reader->arena, group->path, name));
+    const char *whole = join(reader->arena, group->path, name);
+    const char *path = shown_path(whole);
     const char *meant = suggest(reader->arena, group->path, name);
     const char *elsewhere = meant == NULL ? other_group(reader->arena, name) : NULL;
     struct place place = config_tree_place(child);
-    const char *foreign = foreign_setting(path);
+    const char *foreign = foreign_setting(whole);
     if (foreign != NULL) {
         problem_error(reader->problems, place, path, "unknown setting: %s", foreign);
     } else if (meant != NULL) {

@@ -143,6 +143,9 @@ static void check_create_sql(const struct check *check)
         const struct option_text *sql = &rule->create_sql[i];
         if (pg_check_statements(slice_of(sql->text), &error) != OUTCOME_OK) {
             problem_error(check->problems, sql->place, "create_sql", "%s", error.text);
+        } else if (strstr(sql->text, "{table}") == NULL) {
+            problem_warning(check->problems, sql->place, "create_sql",
+                            "has no {table}, the name of the table that is created");
         }
     }
 }

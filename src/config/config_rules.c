@@ -109,8 +109,10 @@ void config_rules_read(struct config_reader *reader, struct config *config)
     struct place whole = {.file = config->file, .line = 1};
     struct place place = list == NULL ? whole : config_tree_place(list);
     struct buf found = {0};
-    if (list == NULL && reader->tree->source.incomplete) {
-        return; /* the rules may be in an included file that could not be read */
+    if (list == NULL &&
+        (reader->tree->source.incomplete ||
+         config_read_misspelt(reader, config_root_setting(&reader->tree->library), "", "rules"))) {
+        return; /* they may be in an included file that can't be read, or "rule" is told already */
     }
     if (list == NULL ||
         (config_setting_type(list) == CONFIG_TYPE_LIST && config_setting_length(list) == 0)) {

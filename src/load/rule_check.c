@@ -198,9 +198,10 @@ static void check_column(const struct rule *rule, size_t i, const struct table_s
                                    shape->count, sizeof(shape->columns[0]));
         struct buf sql = {0};
 
-        problem_error(problems, place, "columns", "table \"%s\" has no column \"%s\"%s%s: %s",
-                      rule->options->table.text, name, meant == NULL ? "" : "; did you mean ",
-                      meant == NULL ? "" : meant, alter_sql(rule, i, false, &sql));
+        problem_error(
+            problems, place, "columns", "table \"%s\" has no column \"%s\"%s%s%s; to add it: %s",
+            rule->options->table.text, name, meant == NULL ? "" : " (did you mean ",
+            meant == NULL ? "" : meant, meant == NULL ? "" : "?)", alter_sql(rule, i, false, &sql));
         buf_fini(&sql);
         return;
     }

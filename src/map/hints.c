@@ -41,7 +41,15 @@ const char *hint_behind_expression(const struct parser *parser)
     if (next == ':') {
         return "a type stands behind ::";
     }
-    if (next == '{' || next == '$' || next == '@' || next == '\'') {
+    size_t at = parser->at;
+    while (at > 0 && ascii_is_space(parser->text.data[at - 1])) {
+        at--;
+    }
+    bool behind_capture = at > 0 && parser->text.data[at - 1] == '}';
+    if (next == '{' || (behind_capture && is_arithmetic(next))) {
+        return "captures are joined by | concat '/' {name}";
+    }
+    if (next == '$' || next == '@' || next == '\'') {
         return "texts are joined by | concat ' ' $.other; a path behind json by | json | $.name";
     }
     return is_arithmetic(next) ? arithmetic : NULL;
