@@ -89,18 +89,45 @@ static void add_dead_letter(struct batch *batch, const struct batch_builder *bui
     batch->dead_letter_count++;
 }
 
-/* Keeps the first rejects for log and page, which tell of them after COMMIT. The limit counts
- * characters, which take four bytes at most. */
+/* Counts a reject of this rule. Returns where it is kept; NULL: nowhere. When all places are taken,
+ * the first reject of a rule takes the place of one that is not the first of its rule. */
+static struct health_reject *place_of_reject(struct batch *batch, const char *rule)
+{
+    size_t kept = batch_rejects_kept(batch);
+    size_t first = 0;
+    size_t place = kept;
+
+    while (first < kept &&
+           (batch->rule_rejects[first] == 0 || strcmp(batch->rejects[first].rule, rule) != 0)) {
+        first++;
+    }
+    batch->reject_count++;
+    if (first < kept) {
+        batch->rule_rejects[first]++;
+    } else if (kept == HEALTH_REJECTS_MAX) {
+        while (place > 0 && batch->rule_rejects[place - 1] > 0) {
+            place--;
+        }
+        place = place > 0 ? place - 1 : kept;
+    }
+    assert(place <= kept && kept <= HEALTH_REJECTS_MAX);
+    if (place == HEALTH_REJECTS_MAX) {
+        return NULL;
+    }
+    batch->rule_rejects[place] = first == kept;
+    return &batch->rejects[place];
+}
+
+/* Keeps rejects for log and page, which tell of them after COMMIT. The limit counts characters,
+ * which take four bytes at most. */
 static void note_reject(struct batch *batch, const struct dead_letter *letter)
 {
-    struct health_reject *reject;
+    struct health_reject *reject = place_of_reject(batch, letter->rule);
     struct buf topic = {0};
 
-    if (batch->reject_count++ >= HEALTH_REJECTS_MAX) {
+    if (reject == NULL) {
         return;
     }
-    reject = &batch->rejects[batch->reject_count - 1];
-    assert(batch->reject_count >= 1 && batch->reject_count <= HEALTH_REJECTS_MAX);
     text_append_printable(&topic, letter->message->topic, sizeof(reject->topic) / 4);
     snprintf(reject->rule, sizeof(reject->rule), "%s", letter->rule);
     snprintf(reject->topic, sizeof(reject->topic), "%s", buf_string(&topic));

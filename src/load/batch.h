@@ -61,11 +61,14 @@ struct batch {
     size_t bytes;            /* of everything in it */
     struct buf dead_letters; /* rows for dead_letters_copy() */
     size_t dead_letter_count;
-    struct health_reject rejects[HEALTH_REJECTS_MAX]; /* the first of them, to tell people */
-    size_t reject_count;                              /* all of them */
-    uint64_t unmatched;                               /* messages that no rule's topic matches */
-    char first_unmatched[BATCH_TOPIC_MAX];            /* "": no topic is to be told */
-    struct gap *gaps;                                 /* their causes are constants of batch.c */
+    /* Some of the rejects, to tell people: the first of each rule, up to this many rules. */
+    struct health_reject rejects[HEALTH_REJECTS_MAX];
+    uint64_t
+        rule_rejects[HEALTH_REJECTS_MAX];  /* beside the first of a rule: all of the rule; or 0 */
+    size_t reject_count;                   /* all of them */
+    uint64_t unmatched;                    /* messages that no rule's topic matches */
+    char first_unmatched[BATCH_TOPIC_MAX]; /* "": no topic is to be told */
+    struct gap *gaps;                      /* their causes are constants of batch.c */
     size_t gap_count;
     size_t gap_capacity;
     struct ack_batch acks;
@@ -75,6 +78,12 @@ struct batch {
     bool uncounted;             /* some of them can't be told: see batch_count_stored() */
     struct memory_rows learned; /* by formats with state */
 };
+
+/* How many rejects are kept to tell people. */
+static inline size_t batch_rejects_kept(const struct batch *batch)
+{
+    return batch->reject_count < HEALTH_REJECTS_MAX ? batch->reject_count : HEALTH_REJECTS_MAX;
+}
 
 /* What building needs; all borrowed. */
 struct batch_builder {

@@ -8,6 +8,16 @@
 #include "base/log.h"
 #include "base/text.h"
 
+/* 0: nobody knows. */
+static void append_time(struct buf *out, int64_t time_us)
+{
+    if (time_us == 0) {
+        buf_append_text(out, "unknown");
+    } else {
+        text_format_time(out, time_us);
+    }
+}
+
 /* A gap is an error in the log, for messages may be lost: a person should look. */
 static void report_gap(const struct gap *gap)
 {
@@ -19,12 +29,8 @@ static void report_gap(const struct gap *gap)
 
     snprintf(told.cause, sizeof(told.cause), "%.*s", SLICE_ARGS(gap->cause));
     health_add_gap(&told);
-    if (gap->from_us != 0) {
-        text_format_time(&from, gap->from_us);
-    }
-    if (gap->to_us != 0) {
-        text_format_time(&to, gap->to_us);
-    }
+    append_time(&from, gap->from_us);
+    append_time(&to, gap->to_us);
     if (gap->messages < 0) {
         buf_append_text(&messages, "unknown");
     } else {
@@ -38,40 +44,27 @@ static void report_gap(const struct gap *gap)
     buf_fini(&to);
 }
 
-/* One line a rule, at its first reject, with the reason of that one; `noted` of the batch's rejects
- * are known. */
-static void report_rejects(const struct batch *batch, size_t first, size_t noted)
+/* One line a rule, with the reason of its first reject. */
+static void report_rejects(const struct batch *batch)
 {
-    const struct health_reject *reject = &batch->rejects[first];
-    int64_t count = 0;
+    for (size_t i = 0; i < batch_rejects_kept(batch); i++) {
+        const struct health_reject *reject = &batch->rejects[i];
+        char reason[sizeof(reject->reason)];
 
-    assert(first < noted && noted <= batch->reject_count);
-    for (size_t i = 0; i < noted; i++) {
-        if (strcmp(batch->rejects[i].rule, reject->rule) == 0) {
-            if (i < first) {
-                return;
-            }
-            count++;
+        if (batch->rule_rejects[i] == 0) {
+            continue;
         }
+        memcpy(reason, reject->reason, sizeof(reason));
+        health_hide_detail(reason);
+        log_warn("messages rejected: they are in the dead letters", F_TEXT("rule", reject->rule),
+                 F_INT("messages", batch->rule_rejects[i]), F_TEXT("topic", reject->topic),
+                 F_TEXT("reason", reason));
     }
-    char reason[sizeof(reject->reason)];
-
-    memcpy(reason, reject->reason, sizeof(reason));
-    health_hide_detail(reason);
-    /* Of a batch with more rejects than are known, the rest is told as the first rule's. */
-    if (first == 0) {
-        count += (int64_t) (batch->reject_count - noted);
-    }
-    log_warn("messages rejected: they are in the dead letters", F_TEXT("rule", reject->rule),
-             F_INT("messages", count), F_TEXT("topic", reject->topic), F_TEXT("reason", reason));
 }
 
 void batch_report(const struct batch *batch)
 {
-    size_t noted =
-        batch->reject_count < HEALTH_REJECTS_MAX ? batch->reject_count : HEALTH_REJECTS_MAX;
-
-    for (size_t i = 0; i < noted; i++) {
+    for (size_t i = 0; i < batch_rejects_kept(batch); i++) {
         const struct health_reject *reject = &batch->rejects[i];
         health_add_reject(reject->rule, slice_of(reject->topic), reject->reason, reject->payload);
     }
@@ -85,9 +78,7 @@ void batch_report(const struct batch *batch)
                  F_INT("messages", (int64_t) batch->unmatched),
                  F_TEXT("topic", batch->first_unmatched));
     }
-    for (size_t i = 0; i < noted; i++) {
-        report_rejects(batch, i, noted);
-    }
+    report_rejects(batch);
 }
 
 /* From here on a server is far, and so large a part of the batch's time is worth saving. */

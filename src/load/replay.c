@@ -169,7 +169,7 @@ static void report(const struct replay *replay)
     const struct batch *batch = replay->batch;
     uint64_t before = replay->counts->rejected;
 
-    for (size_t i = 0; i < batch->reject_count && i < HEALTH_REJECTS_MAX; i++) {
+    for (size_t i = 0; i < batch_rejects_kept(batch); i++) {
         if (before + i < REPORTED_MAX) {
             fprintf(stderr, "mqtt2pg: %s: %s\n", batch->rejects[i].topic, batch->rejects[i].reason);
         }

@@ -371,3 +371,18 @@ def test_table_goes_while_letters_are_tried(env):
     env.wait_rows("reading", 2000, 30)
     assert env.one("select count(distinct n) from reading") == 2000
     bridge.check_books()
+
+
+def test_each_rule_counts_its_own_rejects(env):
+    """More rejects in one batch than are kept for people: the log tells each rule's own number, with a reason of that rule."""
+    env.sql("create table got (v int)")
+    rule = '{ name = "%s"; topic = "~/%s"; table = "got"; columns = { v = "$.v | required"; }; }'
+    bridge = env.bridge(", ".join(rule % (name, name) for name in ("first", "second")), batch={"max_delay": "1500ms"})
+    bridge.wait_ready()
+    bridge.stop()
+    env.publish([("~/first", "no json", 1)] * 30 + [("~/second", '{"w": 1}', 1)] * 12)
+    bridge.start()
+    env.wait(lambda: len(env.dead_letters()) == 42, 15, lambda: f"{len(env.dead_letters())} dead letters")
+    for name, count, reason in (("first", 30, "no json"), ("second", 12, "required")):
+        line = bridge.wait_log(f"messages rejected.*rule={name} ")
+        assert f" messages={count} " in line and reason in line, line

@@ -131,6 +131,7 @@ def test_broker_session_lost_is_a_gap(env):
     cause, client, valid = env.sql("select cause, client_id, from_time <= to_time and to_time <= noticed_at + interval '1 second' "
                                    "from mqtt2pg.gap")[0]
     assert "session" in cause and client == bridge.client_id and valid
+    assert "messages=unknown" in bridge.wait_log("messages may be missing")
     bridge.wait_ready()  # the row may be there before the new session has its subscription
     env.publish(numbered("a", 10, 10))
     check_numbered(env, {"a": 20})
