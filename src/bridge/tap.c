@@ -60,7 +60,7 @@ static void recall_memory(struct mapper *mapper, const struct pg_options *databa
     connection = pg_connection_new(database);
     if (pg_connect(connection, &error) != OUTCOME_OK) {
         log_debug("tap without the table memory", F_TEXT("reason", error.text));
-    } else if (recall(mapper, connection, &failure) != OUTCOME_OK) {
+    } else if (recall(mapper, connection, 0, &failure) != OUTCOME_OK) {
         log_debug("tap without the table memory", F_TEXT("reason", failure.message));
     }
     pg_connection_free(connection);

@@ -248,7 +248,7 @@ static int find_rule(struct stage *stage)
     }
     if (rule_targets_read(stage->options.targets, stage->options.connection, &failure) !=
             OUTCOME_OK ||
-        recall(stage->options.mapper, stage->options.connection, &failure) != OUTCOME_OK) {
+        recall(stage->options.mapper, stage->options.connection, 0, &failure) != OUTCOME_OK) {
         return failed(&failure);
     }
     stage->options.rule = i;

@@ -20,7 +20,14 @@ struct memory {
     bool full;                /* an entry was left out */
     bool freed;               /* an entry was forgotten since */
     uint64_t left_out_newest; /* the highest number of those left out; 0 while not full */
+    uint64_t position;
+    uint64_t emptied; /* the position up to which old entries were emptied */
+    size_t added;     /* bytes since then */
 };
+
+/* A part of the bound: so much is added at the same position before old entries are looked for
+ * again, and so much room is worth reading the table again. */
+enum { PARTS = 8 };
 
 struct memory *memory_new(size_t bytes_max)
 {
@@ -93,6 +100,7 @@ static void insert(struct memory *memory, size_t place, const struct memory_entr
     };
     memory->count++;
     memory->bytes += bytes_of(entry);
+    memory->added += bytes_of(entry);
     assert(memory->count <= memory->capacity);
 }
 
@@ -117,16 +125,72 @@ static void leave_out(struct memory *memory, size_t place, const struct memory_e
     }
 }
 
+static bool has_room(const struct memory *memory, size_t bytes)
+{
+    return memory->bytes <= memory->bytes_max && bytes <= memory->bytes_max - memory->bytes;
+}
+
+/* Has the entry at this place a newer one of its key at or before the position? */
+static bool is_old(const struct memory *memory, size_t i)
+{
+    const struct memory_entry *entry = &memory->list[i];
+    return has_key(memory, i + 1, entry->kind, entry->key) &&
+           memory->list[i + 1].sequence <= memory->position;
+}
+
+static void entry_fini(struct memory *memory, struct memory_entry *entry)
+{
+    assert(memory->bytes >= bytes_of(entry));
+    memory->bytes -= bytes_of(entry);
+    free((void *) entry->key.data);
+    free((void *) entry->content.data);
+}
+
+/* Of the old entries of a key the first one stays, without its content: it stands for them all. */
+static void empty_old(struct memory *memory)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < memory->count; i++) {
+        struct memory_entry *entry = &memory->list[i];
+        bool old = is_old(memory, i); /* looks at the next one, which is in its place still */
+        bool stood_for = kept > 0 && memory->list[kept - 1].left_out &&
+                         has_key(memory, kept - 1, entry->kind, entry->key);
+        if (old && stood_for) {
+            entry_fini(memory, entry);
+            continue;
+        }
+        if (old) {
+            memory->bytes -= entry->content.length;
+            free((void *) entry->content.data);
+            entry->content = slice_make(NULL, 0);
+            entry->left_out = true;
+        }
+        memory->list[kept++] = *entry;
+    }
+    memory->count = kept;
+    memory->emptied = memory->position;
+    memory->added = 0;
+}
+
+void memory_set_position(struct memory *memory, uint64_t position)
+{
+    memory->position = position;
+}
+
 void memory_keep(struct memory *memory, const struct memory_entry *entry)
 {
-    size_t place = place_of(memory, entry->kind, entry->key, entry->sequence);
     assert(!entry->left_out);
+    size_t bytes = bytes_of(entry);
+    if (!has_room(memory, bytes) &&
+        (memory->position > memory->emptied || memory->added >= memory->bytes_max / PARTS)) {
+        empty_old(memory);
+    }
+    size_t place = place_of(memory, entry->kind, entry->key, entry->sequence);
     if (has_key(memory, place, entry->kind, entry->key) &&
         memory->list[place].sequence == entry->sequence) {
         return;
     }
-    size_t bytes = bytes_of(entry);
-    if (memory->bytes > memory->bytes_max || bytes > memory->bytes_max - memory->bytes) {
+    if (!has_room(memory, bytes)) {
         leave_out(memory, place, entry);
     } else {
         insert(memory, place, entry);
@@ -156,14 +220,6 @@ bool memory_find_later(const struct memory *memory, const char *kind, struct sli
     return true;
 }
 
-static void entry_fini(struct memory *memory, struct memory_entry *entry)
-{
-    assert(memory->bytes >= bytes_of(entry));
-    memory->bytes -= bytes_of(entry);
-    free((void *) entry->key.data);
-    free((void *) entry->content.data);
-}
-
 void memory_forget(struct memory *memory, const struct memory_entry *entry)
 {
     size_t place = place_of(memory, entry->kind, entry->key, entry->sequence);
@@ -186,6 +242,9 @@ void memory_reset(struct memory *memory)
     memory->count = 0;
     memory->full = false;
     memory->left_out_newest = 0;
+    memory->position = 0;
+    memory->emptied = 0;
+    memory->added = 0;
     assert(memory->bytes == 0);
 }
 
@@ -207,7 +266,8 @@ bool memory_is_full(const struct memory *memory)
 bool memory_make_room(struct memory *memory, uint64_t position)
 {
     size_t kept = 0;
-    if (!memory->full || !memory->freed || memory->left_out_newest > position) {
+    bool room = memory->freed || has_room(memory, memory->bytes_max / PARTS);
+    if (!memory->full || !room || memory->left_out_newest > position) {
         return false;
     }
     for (size_t i = 0; i < memory->count; i++) {
@@ -230,8 +290,7 @@ void memory_check(const struct memory *memory)
     for (size_t i = 0; i < memory->count; i++) {
         const struct memory_entry *entry = &memory->list[i];
         bytes += bytes_of(entry);
-        assert(!entry->left_out || entry->sequence <= memory->left_out_newest);
-        assert(!entry->left_out || (memory->full && entry->content.length == 0));
+        assert(!entry->left_out || entry->content.length == 0);
         if (i > 0) {
             const struct memory_entry *before = &memory->list[i - 1];
             int order = compare_keys(before->kind, before->key, entry);

@@ -8,10 +8,12 @@
  * position, and comes out the same. Entries of number 0 were learned in another journal.
  *
  * One thread at a time. The table mqtt2pg.memory holds the same entries (pg/memory_rows), and all
- * of them: here they have a bound in bytes. Where an entry has no room, an empty one that is marked
- * `left_out` stands for it, so that no older entry of the key answers in its place; of a key that
- * was not there before nothing is kept, and memory_is_full() says so. What was left out comes back
- * when pruning has made room and the table is read again (load/recall).
+ * of them: here they have a bound in bytes. When it is reached, first those go that no message of
+ * the journal needs any more: they have a newer one at or before the position, and stay in the
+ * table for dead letters alone. Where that makes no room, an entry is left out: one that is empty
+ * and marked `left_out` stands for it, so that no older entry of the key answers in its place; of a
+ * key that was not there before nothing is kept, and memory_is_full() says so. What was left out
+ * comes back when pruning has made room and the table is read again (load/recall).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -34,7 +36,8 @@ struct memory_entry {
     struct slice key; /* UTF-8 without NUL */
     uint64_t sequence;
     struct slice content;
-    bool left_out; /* there was no room for the content, which is empty here */
+    bool left_out; /* there was no room for the content, which is empty here; it stands for those
+                      behind it too, up to the next one of the key */
 };
 
 struct memory;
@@ -45,6 +48,10 @@ void memory_free(struct memory *memory);
 /* Copies the entry, or leaves it out where there is no room; does nothing when this number of this
  * key is there already. */
 void memory_keep(struct memory *memory, const struct memory_entry *entry);
+
+/* Everything up to this number is stored: an entry at or before it answers alone for all messages
+ * that the journal still has. 0, as at the beginning: nothing is. */
+void memory_set_position(struct memory *memory, uint64_t position);
 
 /* The newest entry before message `sequence`; false when there is none. The content is borrowed
  * until the next call that changes the memory. */
@@ -66,12 +73,12 @@ size_t memory_count(const struct memory *memory);
 /* What the entries take, their keys included. */
 size_t memory_bytes(const struct memory *memory);
 
-/* Has an entry been left out? */
+/* Has an entry been left out that a message of the journal may need? */
 bool memory_is_full(const struct memory *memory);
 
 /* Forgets that entries were left out, and those that stand for them: the caller adds the real ones
- * up to `position` again. False, and nothing is changed, when nothing was left out, when no entry
- * was forgotten since, or when an entry behind `position` was left out: the caller can't add that
+ * up to `position` again. False, and nothing is changed, when nothing was left out, when there is
+ * no more room than before, or when an entry behind `position` was left out: the caller can't add that
  * one yet, and without what stands for it an older entry of its key would answer. */
 bool memory_make_room(struct memory *memory, uint64_t position);
 

@@ -192,7 +192,7 @@ bool letter_retry(const struct letter_desk *desk, const struct letter_choice *ch
     assert(desk->connection != NULL && desk->ruleset != NULL);
     rule_targets_silence(targets); /* inside the service the alarms are the loader's */
     if (rule_targets_read(targets, desk->connection, &failure) == OUTCOME_OK &&
-        recall(mapper, desk->connection, &failure) == OUTCOME_OK) {
+        recall(mapper, desk->connection, 0, &failure) == OUTCOME_OK) {
         complete = retry_rules(&round);
     } else {
         buf_printf(&report->complaints, "the database refused: %s\n", failure.message);

@@ -115,6 +115,7 @@ static void batch_committed(struct loader *loader, int64_t took_us)
                         clock_wall_us());
     count_rules(loader, batch);
     loader_set_stored(loader, batch->to);
+    recall_advance(loader->mapper, batch->to);
     if (batch->learned.count > 0 && clock_monotonic_ms() - loader->pruned_ms >= PRUNE_INTERVAL_MS) {
         loader->pruned_ms = clock_monotonic_ms();
         recall_prune(loader->mapper, loader->connection, journal_uuid(loader->options.journal),
@@ -298,7 +299,7 @@ static void take_new_rules(struct loader *loader)
     pthread_mutex_unlock(&loader->mutex);
     if (pg_is_connected(loader->connection) &&
         (rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK ||
-         recall(loader->mapper, loader->connection, &failure) != OUTCOME_OK)) {
+         recall(loader->mapper, loader->connection, loader->stored, &failure) != OUTCOME_OK)) {
         loader_trouble(loader, STORE_LOST, &failure);
     }
 }

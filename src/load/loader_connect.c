@@ -153,7 +153,7 @@ static bool establish(struct loader *loader, struct error *error)
     if (!loader_take_position(loader, error)) {
         return false;
     }
-    if (recall(loader->mapper, loader->connection, &failure) != OUTCOME_OK) {
+    if (recall(loader->mapper, loader->connection, loader->stored, &failure) != OUTCOME_OK) {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }

@@ -3,7 +3,7 @@
 
 #include "pg/memory_rows.h"
 
-enum outcome recall(struct mapper *mapper, struct pg_connection *connection,
+enum outcome recall(struct mapper *mapper, struct pg_connection *connection, uint64_t position,
                     struct pg_failure *failure)
 {
     struct memory *memory = mapper_memory(mapper);
@@ -12,7 +12,17 @@ enum outcome recall(struct mapper *mapper, struct pg_connection *connection,
         return OUTCOME_OK;
     }
     memory_reset(memory);
+    memory_set_position(memory, position);
     return memory_rows_read(connection, memory, failure);
+}
+
+void recall_advance(struct mapper *mapper, uint64_t position)
+{
+    struct memory *memory = mapper_memory(mapper);
+
+    if (memory != NULL) {
+        memory_set_position(memory, position);
+    }
 }
 
 void recall_prune(struct mapper *mapper, struct pg_connection *connection, const char *journal,

@@ -117,6 +117,43 @@ static void test_bound(void)
     memory_free(memory);
 }
 
+/* What no message of the journal needs goes first: of any number of BIRTHs only the last one of a
+ * key counts, and those behind the position. */
+static void test_old_ones_go(void)
+{
+    size_t one = sizeof(struct memory_entry) + 1 + 100;
+    struct memory *memory = memory_new(10 * one);
+    struct memory_entry entry;
+    char content[100] = "";
+    for (uint64_t sequence = 1; sequence <= 200; sequence++) {
+        struct memory_entry birth = {.kind = "k",
+                                     .key = slice_of(sequence % 2 == 0 ? "a" : "b"),
+                                     .sequence = sequence,
+                                     .content = slice_make(content, sizeof(content))};
+        memory_set_position(memory, sequence > 4 ? sequence - 4 : 0);
+        memory_keep(memory, &birth);
+        UNIT_CASE("%d", (int) sequence);
+        memory_check(memory);
+        CHECK(!memory_is_full(memory));
+        CHECK(memory_bytes(memory) <= 10 * one);
+        for (uint64_t back = 0; back < 5 && back + 2 <= sequence; back++) {
+            CHECK(memory_find(memory, "k", slice_of((sequence - back) % 2 == 0 ? "b" : "a"),
+                              sequence - back, &entry));
+            CHECK(entry.sequence == sequence - back - 1 && !entry.left_out);
+        }
+    }
+    CHECK(memory_find(memory, "k", slice_of("a"), 50, &entry));
+    CHECK(entry.left_out); /* for a dead letter it is not the one before */
+    CHECK(!memory_find(memory, "k", slice_of("a"), 2, &entry));
+    memory_reset(memory);
+    for (uint64_t sequence = 1; sequence <= 200; sequence++) { /* all at once: nothing is stored */
+        keep(memory, "a", sequence, "xxxx");
+    }
+    CHECK(memory_is_full(memory));
+    memory_check(memory);
+    memory_free(memory);
+}
+
 /* The table has entries up to the position only. One behind it that was left out stays so: marked,
  * behind an earlier mark of its key, or without a mark because its key was not there. */
 static void test_left_out_behind_position(void)
@@ -152,5 +189,6 @@ static void test_left_out_behind_position(void)
     }
 }
 
-UNIT_MAIN("memory", {"newest before a number", test_newest_before}, {"forget", test_forget},
+UNIT_MAIN("memory", {"old ones go", test_old_ones_go},
+          {"newest before a number", test_newest_before}, {"forget", test_forget},
           {"bound", test_bound}, {"left out behind the position", test_left_out_behind_position})
