@@ -293,9 +293,7 @@ static void append_bytes(struct buf *out, struct slice bytes)
         return;
     }
     buf_append_byte(out, '"');
-    for (size_t i = 0; i < bytes.length; i++) {
-        buf_printf(out, "%02x", (unsigned) (unsigned char) bytes.data[i]);
-    }
+    buf_append_hex(out, bytes);
     buf_append_byte(out, '"');
 }
 

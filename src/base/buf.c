@@ -68,6 +68,18 @@ void buf_append_zeros(struct buf *buf, size_t length)
     buf->length += length;
 }
 
+void buf_append_hex(struct buf *buf, struct slice bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *out = buf_reserve(buf, 2 * bytes.length);
+    for (size_t i = 0; i < bytes.length; i++) {
+        unsigned char byte = (unsigned char) bytes.data[i];
+        out[2 * i] = digits[byte >> 4];
+        out[2 * i + 1] = digits[byte & 15];
+    }
+    buf->length += 2 * bytes.length;
+}
+
 void buf_append_be16(struct buf *buf, uint16_t value)
 {
     value = htobe16(value);

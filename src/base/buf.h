@@ -42,6 +42,9 @@ void buf_append_text(struct buf *buf, const char *string);
 void buf_append_byte(struct buf *buf, uint8_t byte);
 void buf_append_zeros(struct buf *buf, size_t length);
 
+/* Two small digits a byte. */
+void buf_append_hex(struct buf *buf, struct slice bytes);
+
 /* Network byte order, as COPY BINARY and MQTT want it. */
 void buf_append_be16(struct buf *buf, uint16_t value);
 void buf_append_be32(struct buf *buf, uint32_t value);

@@ -107,9 +107,7 @@ static void append_payload(struct buf *out, struct slice payload)
         return;
     }
     buf_append_text(out, ",\"payload_hex\":\"");
-    for (size_t i = 0; i < payload.length; i++) {
-        buf_printf(out, "%02x", (unsigned char) payload.data[i]);
-    }
+    buf_append_hex(out, payload);
     buf_append_text(out, "\"");
 }
 

@@ -30,13 +30,6 @@ static void append_json_time(struct buf *out, const char *name, int64_t time_us)
     buf_append_text(out, "\"");
 }
 
-static void append_hex(struct buf *out, struct slice bytes)
-{
-    for (size_t i = 0; i < bytes.length; i++) {
-        buf_printf(out, "%02x", (unsigned char) bytes.data[i]);
-    }
-}
-
 /* JSON text is UTF-8 and PostgreSQL's text has no NUL, so any other payload is written in hex
  * under another name. */
 void letter_append_json(struct buf *out, const struct dead_letter *letter)
@@ -61,7 +54,7 @@ void letter_append_json(struct buf *out, const struct dead_letter *letter)
         text_append_json(out, message->payload);
     } else {
         buf_append_text(out, ",\"payload_hex\":\"");
-        append_hex(out, message->payload);
+        buf_append_hex(out, message->payload);
         buf_append_text(out, "\"");
     }
     buf_append_text(out, "}\n");
@@ -114,7 +107,7 @@ void letter_append_text(struct buf *out, const struct dead_letter *letter)
         buf_append_slice(out, message->payload);
     } else {
         buf_append_text(out, "\npayload hex: ");
-        append_hex(out, message->payload);
+        buf_append_hex(out, message->payload);
     }
     buf_append_text(out, "\n");
 }

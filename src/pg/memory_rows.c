@@ -77,9 +77,7 @@ void memory_rows_append(struct memory_rows *rows, const struct memory_entry *ent
     buf_printf(&rows->sequences, "%" PRIu64, entry->sequence);
     end_element(&rows->sequences);
     begin_element(&rows->contents);
-    for (size_t i = 0; i < entry->content.length; i++) {
-        buf_printf(&rows->contents, "%02x", (unsigned) (unsigned char) entry->content.data[i]);
-    }
+    buf_append_hex(&rows->contents, entry->content);
     end_element(&rows->contents);
     rows->count++;
 }

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 
 from env import limit, quick
 from npm_modules import npm_modules
@@ -145,6 +146,37 @@ def test_database_that_went_back(env):
     plant.wait([("E", None, "old", 1.0), ("E", None, "new", 2.0), ("E", None, "new", 3.0)])
     assert env.dead_letters() == [] and env.one("select max(sequence) from mqtt2pg.memory") > position
     plant.bridge.check_books()
+
+
+@limit(90)
+def test_backlog_of_many_edge_nodes(env):
+    """1,000 edge nodes with new aliases every time, while the database is away: each value gets the name that its own BIRTH said."""
+    nodes, metrics, rounds = 1000, int(os.environ.get("MQTT2PG_METRICS", "10")), int(os.environ.get("MQTT2PG_ROUNDS", "3"))
+    plant = Plant(env)
+    env.postgres.stop()
+    for number in range(rounds):
+        alias = {f"{number}/{m}": (m + number) % metrics for m in range(metrics)}
+        born, said = birth(alias, bdseq=number), data({alias[f"{number}/3"]: number}, seq=1)
+        env.publish([(f"spBv1.0/{plant.group}/{kind}/E{node}", what) for node in range(nodes) for kind, what in (("NBIRTH", born), ("NDATA", said))])
+    env.wait(lambda: plant.bridge.metric("journal_messages") == 2 * nodes * rounds, 40, "not in the journal")
+    started = time.monotonic()
+    env.postgres.start()
+    env.wait(lambda: plant.bridge.metric("journal_messages") == 0, 60, "messages still wait")
+    drained = time.monotonic() - started
+    assert env.sql("select name, value, count(distinct edge), count(*) from spb group by 1, 2 order by 2") == [
+        (f"{number}/3", float(number), nodes, nodes) for number in range(rounds)]
+    assert env.dead_letters() == []
+    plant.bridge.check_books()
+    plant.bridge.kill9()
+    started = time.monotonic()
+    plant.bridge.start()
+    ready = time.monotonic() - started
+    plant.send("NDATA", data({alias[f"{number}/5"]: 99}, seq=2), edge="E7")
+    env.wait(lambda: env.sql("select name from spb where value = 99") == [(f"{number}/5",)], 10, "the BIRTH is forgotten")
+    if "MQTT2PG_METRICS" in os.environ:
+        bytes_kept = env.one("select sum(length(content)) from mqtt2pg.memory")
+        print(f"     {nodes} edge nodes, {metrics} metrics, {rounds} BIRTHs of each ({bytes_kept >> 20} MB): drained {drained:.1f} s after the "
+              f"database came, ready {ready:.2f} s after a restart, {plant.bridge.rss_mb():.0f} MB")
 
 
 @limit(90)

@@ -57,6 +57,16 @@ static void test_reset_keeps_the_memory(void)
     buf_fini(&buf);
 }
 
+static void test_hex(void)
+{
+    struct buf buf = {0};
+    buf_append_text(&buf, "\\x");
+    buf_append_hex(&buf, (struct slice){0});
+    buf_append_hex(&buf, slice_make("\0\x0f\xa5\xff", 4));
+    CHECK_SLICE_EQ(buf_slice(&buf), "\\x000fa5ff");
+    buf_fini(&buf);
+}
+
 static void test_byte_order(void)
 {
     static const unsigned char expected[] = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08,
@@ -108,7 +118,7 @@ static void test_slices(void)
     CHECK(slice_equal(slice_make(NULL, 0), slice_make("x", 0)));
 }
 
-UNIT_MAIN("buf", {"empty", test_empty}, {"growth", test_growth},
+UNIT_MAIN("buf", {"empty", test_empty}, {"hex", test_hex}, {"growth", test_growth},
           {"reserve does not move the end", test_reserve_does_not_move_the_end},
           {"reset keeps the memory", test_reset_keeps_the_memory}, {"byte order", test_byte_order},
           {"little endian", test_little_endian}, {"printf", test_printf}, {"slices", test_slices})
