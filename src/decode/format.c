@@ -128,13 +128,16 @@ enum outcome format_decode(const struct format *format, const struct decode_inpu
     return outcome == OUTCOME_OK ? format->decoder->decode(&inner, arena, root, error) : outcome;
 }
 
-/* What can't be decompressed teaches nothing; decoding the message will say why. */
+/* What can't be decompressed is learned from as it came: it is damaged, which is worth knowing, or
+ * it only looks compressed. */
 bool format_learn(const struct format *format, const struct decode_input *input,
                   struct arena *arena, struct memory_entry *entry)
 {
     struct decode_input inner;
     struct error error;
     assert(format->decoder->learn != NULL);
-    return format_open(format, input, arena, &inner, &error) == OUTCOME_OK &&
-           format->decoder->learn(&inner, arena, entry);
+    if (format_open(format, input, arena, &inner, &error) != OUTCOME_OK) {
+        inner.payload = input->payload;
+    }
+    return format->decoder->learn(&inner, arena, entry);
 }

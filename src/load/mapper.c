@@ -39,11 +39,31 @@ struct mapper {
     struct mapped *list;     /* one per route */
     struct decoded *decoded; /* one per format met in this message */
     size_t decoded_count;
-    struct memory *memory;         /* owned; NULL: no format has state */
-    const struct format *learning; /* a format that has */
-    bool late;                     /* dead letters are mapped */
-    struct rebirth *rebirth;       /* owned; NULL: nobody is to be asked */
+    struct memory *memory;  /* owned; NULL: no format has state */
+    struct format learning; /* for all rules with state: see make_learning() */
+    struct format_options learning_options;
+    bool late;               /* dead letters are mapped */
+    struct rebirth *rebirth; /* owned; NULL: nobody is to be asked */
 };
+
+/* What is learned is remembered for all rules with state, so it depends on none of them: payloads
+ * are decompressed by what they begin with. No payload of Sparkplug B begins so. */
+static void make_learning(struct mapper *mapper, const struct rule *rule)
+{
+    struct format_options *options = &mapper->learning_options;
+    const struct format_options *own = rule->format->options;
+
+    if (mapper->memory == NULL) {
+        mapper->memory = memory_new(MEMORY_BYTES_MAX);
+        options->compression = COMPRESSION_AUTO;
+        mapper->learning = (struct format){.decoder = rule->decoder, .options = options};
+    }
+    assert(mapper->learning.decoder == rule->decoder); /* one format has state */
+    if (own->max_decoded_bytes > options->max_decoded_bytes) {
+        options->max_decoded_bytes = own->max_decoded_bytes;
+    }
+    options->sparkplug.cluster |= own->sparkplug.cluster;
+}
 
 /* All rules share one watcher of edge nodes, by the policy of the rule that asks most: the policies
  * are ordered by how much they ask for. */
@@ -79,16 +99,17 @@ struct mapper *mapper_new(const struct ruleset *ruleset)
         const struct rule *rule = ruleset->rules[i];
         struct rule_columns *columns = &mapper->rules[i];
 
-        if (rule->decoder->learn != NULL && mapper->memory == NULL) {
-            mapper->memory = memory_new(MEMORY_BYTES_MAX);
-            mapper->learning = rule->format;
-            make_rebirth(mapper);
+        if (rule->decoder->learn != NULL) {
+            make_learning(mapper, rule);
         }
         columns->declared = memory_alloc((rule->column_count + 1) * sizeof(*columns->declared));
         for (size_t j = 0; j < rule->column_count; j++) {
             columns->declared[j] = &rule->declared->columns[j];
         }
         columns->columns = columns->declared;
+    }
+    if (mapper->memory != NULL) {
+        make_rebirth(mapper);
     }
     return mapper;
 }
@@ -438,9 +459,8 @@ bool mapper_learn(struct mapper *mapper, const struct message *message, struct m
     if (mapper->memory == NULL) {
         return false;
     }
-    assert(mapper->learning != NULL);
     arena_reset(mapper->arena);
-    if (!format_learn(mapper->learning, &input, mapper->arena, entry)) {
+    if (!format_learn(&mapper->learning, &input, mapper->arena, entry)) {
         return false;
     }
     memory_keep(mapper->memory, entry);
@@ -456,7 +476,7 @@ bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_
     const struct rebirth_look look = {.message = message, .input = &inner, .now_us = now_us};
 
     return mapper->rebirth != NULL &&
-           format_open(mapper->learning, &input, mapper->arena, &inner, &error) == OUTCOME_OK &&
+           format_open(&mapper->learning, &input, mapper->arena, &inner, &error) == OUTCOME_OK &&
            rebirth_wanted(mapper->rebirth, &look, mapper->arena, ack);
 }
 

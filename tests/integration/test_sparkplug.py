@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import gzip
 import os
 import signal
 import subprocess
@@ -101,6 +102,28 @@ def test_rebirths_are_asked_for(env):
     topics = [message.topic for message in commands.messages]
     assert topics == [f"spBv1.0/{group}/NCMD/{edge}" for edge in ("lost", "holed", "short")], topics
     assert all(b"\x12\x1a\x0a\x14Node Control/Rebirth\x20\x0b\x70\x01" in message.payload for message in commands.messages)
+    plant.bridge.check_books()
+
+
+def test_compressed_and_not(env):
+    """Rules of different compression: each edge node is known by its BIRTH, and a damaged BIRTH ends what the one before it said."""
+    group = env.topic("~").replace("/", "-")
+    rule = (RULES % (group, group)).strip().splitlines()[0:2]
+    zipped = "\n".join(rule).replace('"spb"; topic = "spBv1.0/%s' % group, '"zipped"; compression = "gzip"; topic = "spBv1.0/%s-zip' % group)
+    plant = Plant(env, rules=(RULES % (group, group)).rstrip() + ",\n" + zipped.rstrip().rstrip(","))
+
+    def zip_send(kind, what):
+        env.publish([(f"spBv1.0/{group}-zip/{kind}/E", gzip.compress(what))])
+
+    plant.send("NBIRTH", birth({"plain": 1}, bdseq=0))
+    zip_send("NBIRTH", birth({"zipped": 1}, bdseq=0))
+    plant.send("NDATA", data({1: 1}))
+    zip_send("NDATA", data({1: 2}))
+    plant.wait([("E", None, "plain", 1.0), ("E", None, "zipped", 2.0)])
+    env.publish([(f"spBv1.0/{group}-zip/NBIRTH/E", gzip.compress(birth({"zipped": 1}, bdseq=1))[:-9])])
+    zip_send("NDATA", data({1: 3}))
+    env.wait(lambda: len(env.dead_letters()) == 2, 10, "the DATA behind a damaged BIRTH was taken")
+    assert env.sql("select reason from mqtt2pg.dead_letter where reason like '%BIRTH could not be read%'") != []
     plant.bridge.check_books()
 
 
