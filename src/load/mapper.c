@@ -46,8 +46,8 @@ struct mapper {
     struct rebirth *rebirth; /* owned; NULL: nobody is to be asked */
 };
 
-/* What is learned is remembered for all rules with state, so it depends on none of them: payloads
- * are decompressed by what they begin with. No payload of Sparkplug B begins so. */
+/* What is learned is for all rules with state, so it depends on none of them: payloads are
+ * decompressed by what they begin with. No payload of Sparkplug B begins so. */
 static void make_learning(struct mapper *mapper, const struct rule *rule)
 {
     struct format_options *options = &mapper->learning_options;
@@ -108,9 +108,7 @@ struct mapper *mapper_new(const struct ruleset *ruleset)
         }
         columns->columns = columns->declared;
     }
-    if (mapper->memory != NULL) {
-        make_rebirth(mapper);
-    }
+    make_rebirth(mapper);
     return mapper;
 }
 
