@@ -78,6 +78,29 @@ def test_timescaledb(env):
 
 
 @limit(120)
+def test_timescaledb_frozen_chunk(env):
+    """A chunk that takes no rows any more (0A000) refuses its own messages only; they are stored when it takes rows again."""
+    preloaded(env, "timescaledb")
+    env.sql(READING_TABLE)
+    env.sql("select create_hypertable('reading', 'time', chunk_time_interval => interval '100 seconds')")
+    env.sql("insert into reading select to_timestamp(n), 'before', n from generate_series(0, 999, 100) as n")
+    freeze = "select _timescaledb_functions.{}(c) from show_chunks('reading', older_than => to_timestamp(200)) c"
+    assert len(env.admin(freeze.format("freeze_chunk"))) == 2
+    bridge = env.bridge(READING_RULE)
+    for first in (0, 500):
+        env.publish(numbered("a", first, 500))
+        bridge.wait_quiet()
+    assert env.one("select count(*) from reading where device = 'a'") == 800
+    letters = env.sql("select sqlstate, parked, count(*) from mqtt2pg.dead_letter group by 1, 2")
+    assert letters == [("0A000", False, 200)] and "frozen chunk" in env.dead_letters()[0][2], (letters, env.dead_letters()[:1])
+    assert "rule parked" not in bridge.log() and "rule held" not in bridge.log()
+    env.admin(freeze.format("unfreeze_chunk"))
+    assert env.cli("dead-letters", "retry", "--rule", "reading", config=bridge).code == 0
+    assert env.sql("select count(*), count(distinct n) from reading where device = 'a'") == [(1000, 1000)] and env.dead_letters() == []
+    bridge.check_books()
+
+
+@limit(120)
 def test_citus(env):
     """A table distributed by device on one node; a reference table with a foreign key refuses only what it must."""
     preloaded(env, "citus")
