@@ -129,6 +129,9 @@ def test_page(env):
     env.wait(lambda: page.run("return document.querySelector('#backlog').innerText").startswith("10"), 10, lambda: page.text("#backlog"))
     assert "Until the database is back" in page.text("#backlog-note"), page.text("#backlog-note")
     assert "database" in page.run("return document.title")
+    env.wait(lambda: "nothing is stored" in page.text("#delay-note"), 5, lambda: page.text("#delay-note"))
+    rates = page.run("return [...document.querySelectorAll('#rules td:nth-child(2)')].map((e) => e.textContent)")
+    assert rates == ["–", "–"], rates  # rules are applied while rows are stored: nothing is known of now
     env.postgres.start()
     env.wait(lambda: page.text("#headline") in WELL and "Nothing waits" in page.text("#backlog-note"), 20, lambda: page.text("#state"))
 
