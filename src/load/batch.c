@@ -190,7 +190,7 @@ static void add_parked(struct batch *batch, const struct batch_builder *builder,
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
                                        .rule = builder->ruleset->rules[rule]->name,
                                        .message = message,
-                                       .reason = waits ? "waits behind parked messages of its rule"
+                                       .reason = waits ? "waits behind parked messages of its table"
                                                        : target->reason,
                                        .sqlstate = target->sqlstate,
                                        .parked = true};

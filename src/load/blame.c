@@ -398,23 +398,30 @@ static enum store_result passes_now(const struct store *store, const struct batc
     return blame_message(store, batch, &failure->pg) ? STORE_AGAIN : STORE_SOON;
 }
 
-/* Reads the tables of the run's rules again: a column that was altered since then makes every row
- * look bad. *changed: some table has another shape now, so the batch is built again for it. */
+/* Reads the table of the run again, for all rules of the batch that write to it: a column that was
+ * altered since then makes every row look bad, and rules whose table is gone are parked together.
+ * *changed: a table has another shape now, so the batch is built again for it. */
 static enum outcome refresh(const struct store *store, const struct batch *batch, size_t run_index,
                             bool *changed)
 {
-    const struct run *run = &batch->runs.list[run_index];
-    const struct write *write = &batch->runs.writes[run->write];
+    const struct run *runs = batch->runs.list;
     enum outcome outcome = OUTCOME_OK;
     bool *seen = memory_alloc((batch->rule_count + 1) * sizeof(*seen));
 
-    for (size_t i = run->low; outcome == OUTCOME_OK && i < run->high; i++) {
-        unsigned rule = write->extents[i].rule;
+    assert(run_index < batch->runs.count);
+    for (size_t i = 0; i < batch->runs.count; i++) {
+        const struct write *write = &batch->runs.writes[runs[i].write];
+
+        for (size_t j = runs[i].low; j < runs[i].high && runs[i].table == runs[run_index].table;
+             j++) {
+            seen[write->extents[j].rule] = true;
+        }
+    }
+    for (unsigned rule = 0; outcome == OUTCOME_OK && rule < batch->rule_count; rule++) {
         struct pg_failure failure;
         bool other = false;
 
-        if (!seen[rule]) {
-            seen[rule] = true;
+        if (seen[rule]) {
             outcome =
                 rule_targets_refresh(store->targets, store->connection, rule, &other, &failure);
             *changed |= other;

@@ -38,22 +38,34 @@ static bool is_late(const struct letter_choice *choice)
     return choice->until_ms != 0 && clock_monotonic_ms() >= choice->until_ms;
 }
 
-/* All letters of one rule, portion by portion in the order of their ids, each letter once. A
- * portion that is too large for the server is halved; a deadlock or the like is tried again
- * SOON_MAX times. */
-static bool retry_rule(const struct round *round, unsigned rule)
+/* Which letters of these rules the command takes. Whoever waits for the acknowledgment of a letter
+ * that is parked or waits gets it from the service, which stores the letter by itself. Rules that
+ * write to one table are treated alike, or their letters would not stay in order. */
+static struct dead_letter_query query_for(const struct round *round,
+                                          const struct retry_rules *rules)
 {
-    /* Whoever waits for the acknowledgment of a letter that is parked or waits gets it from the
-     * service, which stores the letter by itself. */
-    const struct rule *compiled = round->desk->ruleset->rules[rule];
-    bool acknowledges = compiled->ack != NULL;
-    bool by_itself = acknowledges && compiled->options->retry_for_ms > 0;
-    struct retry_counts *counts = &round->report->counts;
-    struct dead_letter_query query = {.client_id = letter_client_id(round->desk, round->choice),
+    bool acknowledges = false, by_itself = false;
+
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct rule *rule = round->desk->ruleset->rules[rules->list[i]];
+
+        acknowledges = acknowledges || rule->ack != NULL;
+        by_itself = by_itself || (rule->ack != NULL && rule->options->retry_for_ms > 0);
+    }
+    return (struct dead_letter_query){.client_id = letter_client_id(round->desk, round->choice),
                                       .id = round->choice->id,
                                       .parked = acknowledges ? 0 : -1,
                                       .waiting = by_itself ? LETTERS_SETTLED : LETTERS_ALL,
                                       .limit = RETRY_LETTERS};
+}
+
+/* All letters of rules that write to one table, portion by portion in the order of their ids, each
+ * letter once. A portion that is too large for the server is halved; a deadlock or the like is tried
+ * again SOON_MAX times. */
+static bool retry_table(const struct round *round, const struct retry_rules *rules)
+{
+    struct retry_counts *counts = &round->report->counts;
+    struct dead_letter_query query = query_for(round, rules);
     struct pg_failure failure = {.message = ""};
     enum store_result result;
     uint64_t before;
@@ -62,7 +74,7 @@ static bool retry_rule(const struct round *round, unsigned rule)
     assert(query.client_id != NULL);
     do {
         before = counts->letters;
-        result = retry_letters(&round->store, rule, &query, counts, &failure);
+        result = retry_letters(&round->store, rules, &query, counts, &failure);
         assert(counts->letters >= before && query.limit >= 1);
         query.after_id = counts->last_id;
         if (result == STORE_SMALLER && query.limit > 1) {
@@ -78,22 +90,50 @@ static bool retry_rule(const struct round *round, unsigned rule)
     counts->last_id = 0;
     if (result != STORE_DONE && result != STORE_AGAIN) {
         buf_printf(&round->report->complaints, "rule \"%s\": %s\n",
-                   round->desk->ruleset->rules[rule]->name, failure.message);
+                   round->desk->ruleset->rules[rules->list[0]]->name, failure.message);
     }
     return result == STORE_DONE || result == STORE_AGAIN;
 }
 
-/* False when something was left undone; `complaints` says what. One rule that fails does not keep
+/* Fills `group` with this rule and those behind it that write to its table. None when one before it
+ * does, whose group it is in. A rule or a letter that was asked for comes alone. */
+static size_t group_of(const struct round *round, unsigned rule, unsigned *group)
+{
+    const struct rule_target *target = rule_targets_get(round->store.targets, rule);
+    size_t count = 0;
+
+    assert(target->plan != NULL);
+    group[count++] = rule;
+    if (round->choice->rule != NULL || round->choice->id != 0) {
+        return count;
+    }
+    for (unsigned i = 0; i < round->desk->ruleset->count; i++) {
+        const struct rule_target *other = rule_targets_get(round->store.targets, i);
+
+        if (i == rule || other->plan == NULL || other->place.table != target->place.table) {
+            continue;
+        }
+        if (i < rule) {
+            return 0;
+        }
+        group[count++] = i;
+    }
+    return count;
+}
+
+/* False when something was left undone; `complaints` says what. One table that fails does not keep
  * the others' letters waiting. */
 static bool retry_rules(const struct round *round)
 {
     const struct ruleset *ruleset = round->desk->ruleset;
     const struct letter_choice *choice = round->choice;
     struct buf *complaints = &round->report->complaints;
+    unsigned *group = memory_alloc((ruleset->count + 1) * sizeof(*group));
     bool complete = true, known = false;
 
     for (unsigned i = 0; i < ruleset->count && !round->report->unfinished; i++) {
         const struct rule_target *target = rule_targets_get(round->store.targets, i);
+        struct retry_rules rules = {.list = group};
 
         if (choice->rule != NULL && strcmp(choice->rule, ruleset->rules[i]->name) != 0) {
             continue;
@@ -104,8 +144,10 @@ static bool retry_rules(const struct round *round)
             complete = false;
             continue;
         }
-        complete &= retry_rule(round, i);
+        rules.count = group_of(round, i, group);
+        complete &= rules.count == 0 || retry_table(round, &rules);
     }
+    free(group);
     if (!known && choice->rule != NULL) {
         buf_printf(complaints, "there is no rule \"%s\"\n", choice->rule);
         return false;

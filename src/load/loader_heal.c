@@ -2,32 +2,63 @@
 #include "load/loader_heal.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "base/log.h"
+#include "base/memory.h"
 #include "base/metrics.h"
 #include "load/loader_trouble.h"
 #include "load/retry.h"
 
-/* Metrics of letters that were stored or ended otherwise. */
-static void count_healed(const struct loader *loader, unsigned rule,
-                         const struct retry_counts *counts)
-{
-    int metrics = loader->ruleset->rules[rule]->metrics;
+/* Rules of one table whose letters are stored together. */
+struct healing {
+    unsigned *rules; /* owned */
+    size_t count;
+    struct retry_counts *counts; /* owned; of each rule, in one portion */
+};
 
-    assert(counts->waiting <= counts->letters);
-    /* Letters that wait are matched when their end is known. */
-    metric_rule_add(metrics, RULE_METRIC_MATCHED, (int64_t) (counts->letters - counts->waiting));
-    metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
-    metric_rule_add(metrics, RULE_METRIC_FILTERED, (int64_t) counts->filtered);
-    metric_rule_add(metrics, RULE_METRIC_REJECTED, (int64_t) counts->rejected);
-    metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
+static struct healing healing_of(const struct loader *loader, unsigned rule)
+{
+    struct healing healing = {0};
+    size_t room = loader->ruleset->count;
+
+    healing.rules = memory_alloc(room * sizeof(*healing.rules));
+    healing.count = rule_targets_group(loader->targets, rule, healing.rules);
+    healing.counts = memory_alloc(room * sizeof(*healing.counts));
+    assert(healing.count >= 1 && healing.count <= room);
+    return healing;
+}
+
+static void healing_fini(struct healing *healing)
+{
+    free(healing->rules);
+    free(healing->counts);
+}
+
+/* Metrics of letters that were stored or ended otherwise. */
+static void count_healed(const struct loader *loader, const struct healing *healing)
+{
+    for (size_t i = 0; i < healing->count; i++) {
+        const struct retry_counts *counts = &healing->counts[i];
+        int metrics = loader->ruleset->rules[healing->rules[i]]->metrics;
+
+        assert(counts->waiting <= counts->letters);
+        /* Letters that wait are matched when their end is known. */
+        metric_rule_add(metrics, RULE_METRIC_MATCHED,
+                        (int64_t) (counts->letters - counts->waiting));
+        metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
+        metric_rule_add(metrics, RULE_METRIC_FILTERED, (int64_t) counts->filtered);
+        metric_rule_add(metrics, RULE_METRIC_REJECTED, (int64_t) counts->rejected);
+        metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
+    }
 }
 
 /* Stores one portion of parked letters in one transaction; `counts` tells how many. The portion is
  * halved after it was too large for the server, and doubles again with each success. */
-static enum store_result heal_portion(struct loader *loader, unsigned rule,
+static enum store_result heal_portion(struct loader *loader, const struct healing *healing,
                                       struct retry_counts *counts, struct pg_failure *failure)
 {
+    const struct retry_rules rules = {healing->rules, healing->count, healing->counts};
     const struct dead_letter_query query = {
         .client_id = pg_client_id(loader->connection), .parked = 1, .limit = loader->heal_letters};
     struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
@@ -36,9 +67,10 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
 
     assert(loader->heal_letters >= 1 && loader->heal_letters <= HEAL_LETTERS_MAX);
 
+    memset(healing->counts, 0, healing->count * sizeof(*healing->counts));
     store.verdicts = &verdicts;
     do {
-        result = retry_letters(&store, rule, &query, counts, failure);
+        result = retry_letters(&store, &rules, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader));
     verdicts_fini(&verdicts);
     if (result == STORE_DONE) {
@@ -46,7 +78,7 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
                                    ? 2 * loader->heal_letters
                                    : HEAL_LETTERS_MAX;
         backoff_reset(&loader->wait);
-        count_healed(loader, rule, counts);
+        count_healed(loader, healing);
     } else if (result == STORE_SMALLER) {
         int letters = counts->portion > 0 ? (int) counts->portion : loader->heal_letters;
 
@@ -61,39 +93,53 @@ static enum store_result heal_portion(struct loader *loader, unsigned rule,
  * How many letters to store before the next batch: twice what the last one added, so that healing
  * gains on live traffic and other rules still get their turn.
  */
-static uint64_t heal_quota(const struct loader *loader, unsigned rule)
+static uint64_t heal_quota(const struct loader *loader, const struct healing *healing)
 {
-    assert(rule < loader->batch->rule_count);
-    uint64_t quota = 2 * loader->batch->rules[rule].parked;
+    uint64_t quota = 0;
 
+    for (size_t i = 0; i < healing->count; i++) {
+        assert(healing->rules[i] < loader->batch->rule_count);
+        quota += 2 * loader->batch->rules[healing->rules[i]].parked;
+    }
     return quota > HEAL_LETTERS_MAX ? quota : HEAL_LETTERS_MAX;
 }
 
-/* Portion by portion until the quota is reached, no letter is left (then the rule works again), or
- * one fails. */
-static void heal_portions(struct loader *loader, unsigned rule)
+/* Was one of the rules parked or held again? It is looked at when its time has come, and the others
+ * go on without it. */
+static bool was_set_aside(const struct loader *loader, const struct healing *healing)
 {
-    uint64_t quota = heal_quota(loader, rule), healed = 0;
+    for (size_t i = 0; i < healing->count; i++) {
+        if (!rule_targets_healing(loader->targets, healing->rules[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Portion by portion until the quota is reached, no letter is left (then the rules work again), or
+ * one fails. */
+static void heal_portions(struct loader *loader, const struct healing *healing)
+{
+    uint64_t quota = heal_quota(loader, healing), healed = 0;
     struct pg_failure failure = {.message = ""};
     enum store_result result;
 
     do {
         struct retry_counts counts = {0};
 
-        result = heal_portion(loader, rule, &counts, &failure);
+        result = heal_portion(loader, healing, &counts, &failure);
         healed += counts.letters;
         if (result == STORE_DONE && counts.letters == 0) {
-            if (rule_targets_unpark(loader->targets, loader->connection, rule, &failure) !=
-                OUTCOME_OK) {
+            if (rule_targets_unpark(loader->targets, loader->connection, healing->rules[0],
+                                    &failure) != OUTCOME_OK) {
                 result = STORE_LOST;
             }
             break;
         }
     } while (result == STORE_DONE && healed < quota && !loader_stopping(loader));
-    /* A rule that was parked again is looked at when its time has come. The database itself is
-     * well, so the loader must not pause. */
+    /* The database itself is well when a rule was set aside, so the loader must not pause. */
     if (result != STORE_DONE && result != STORE_AGAIN &&
-        !(result == STORE_WAIT && !rule_targets_healing(loader->targets, rule))) {
+        !(result == STORE_WAIT && was_set_aside(loader, healing))) {
         loader_trouble(loader, result, &failure);
     }
 }
@@ -101,6 +147,7 @@ static void heal_portions(struct loader *loader, unsigned rule)
 void loader_heal(struct loader *loader, unsigned rule)
 {
     struct pg_failure failure = {.message = ""};
+    struct healing healing;
 
     assert(rule < loader->ruleset->count);
     if (!rule_targets_healing(loader->targets, rule) &&
@@ -109,6 +156,8 @@ void loader_heal(struct loader *loader, unsigned rule)
         return;
     }
     if (rule_targets_healing(loader->targets, rule)) {
-        heal_portions(loader, rule);
+        healing = healing_of(loader, rule);
+        heal_portions(loader, &healing);
+        healing_fini(&healing);
     }
 }

@@ -1,9 +1,9 @@
 /*
  * loader_heal: stores what a parked rule put aside, portion by portion, between batches.
  *
- * Letters are stored in the order of their ids, the order in which their messages came. While some
- * are left, new messages of the rule become parked letters too, so that none of them overtakes an
- * older one. Each turn stores more letters than the last batch added, so healing comes to an end
+ * Letters are stored in the order of their ids, the order in which their messages came; those of
+ * rules that write to one table together. While some are left, new messages of these rules become
+ * parked letters too, so that none of them overtakes an older one. Each turn stores more letters than the last batch added, so healing comes to an end
  * under live traffic, too.
  *
  * SPDX-License-Identifier: MIT

@@ -54,13 +54,14 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
                                             .waiting = LETTERS_WAITING,
                                             .after_id = later->after_id,
                                             .limit = later->letters};
+    const struct retry_rules rules = {&later->rule, 1, NULL};
     struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
     struct store store = loader_store(loader);
     enum store_result result;
 
     store.verdicts = &verdicts;
     do {
-        result = retry_letters(&store, later->rule, &query, counts, failure);
+        result = retry_letters(&store, &rules, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader));
     verdicts_fini(&verdicts);
     /* A refused letter makes the catalog be read again: a batch that was built ahead was built for

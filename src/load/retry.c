@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/fault.h"
@@ -28,6 +29,7 @@ static const char begin_impatient_sql[] =
 
 /* What today's rule makes of a letter. */
 struct second_verdict {
+    size_t of; /* whose letter it is: a place in retry->rules */
     enum verdict verdict;
     char reason[RULE_REASON_MAX]; /* of VERDICT_REJECTED */
     char sqlstate[6];             /* of VERDICT_REJECTED; "" = not PostgreSQL's */
@@ -38,11 +40,24 @@ struct second_verdict {
  * load/blame finds the refused letters as it finds refused messages. */
 struct retry {
     const struct store *store;
-    unsigned rule;
+    const struct retry_rules *rules;
     struct dead_letter_rows letters;
     struct second_verdict *verdicts; /* one per letter */
     struct batch *batch;             /* rows and acknowledgments; does not move the position */
 };
+
+/* Which of the rules the letter is of. The letters were chosen by the rules' names. */
+static size_t rule_of(const struct retry *retry, const struct dead_letter *letter)
+{
+    size_t i = 0;
+
+    while (i + 1 < retry->rules->count &&
+           strcmp(retry->store->ruleset->rules[retry->rules->list[i]]->name, letter->rule) != 0) {
+        i++;
+    }
+    assert(strcmp(retry->store->ruleset->rules[retry->rules->list[i]]->name, letter->rule) == 0);
+    return i;
+}
 
 /* The letter stays in the table, with this reason. */
 static void give_up(struct second_verdict *verdict, const char *reason)
@@ -62,7 +77,7 @@ static void refuse(const struct retry *retry, size_t i, const struct verdict_row
 
     give_up(verdict, row->reason);
     memcpy(verdict->sqlstate, row->sqlstate, sizeof(verdict->sqlstate));
-    verdict->waits = batch_retries(retry->store->ruleset->rules[retry->rule],
+    verdict->waits = batch_retries(retry->store->ruleset->rules[row->rule],
                                    &retry->letters.list[i].message, &refused);
 }
 
@@ -81,9 +96,11 @@ static void map_letter(struct retry *retry, size_t i)
 {
     const struct dead_letter_row *row = &retry->letters.list[i];
     struct second_verdict *verdict = &retry->verdicts[i];
+    size_t of = verdict->of = rule_of(retry, &row->letter);
+    unsigned rule = retry->rules->list[of];
     const struct verdict_row *refused =
-        verdicts_find(retry->store->verdicts, (uint64_t) row->letter.id, retry->rule);
-    const struct rule_target *target = rule_targets_get(retry->store->targets, retry->rule);
+        verdicts_find(retry->store->verdicts, (uint64_t) row->letter.id, rule);
+    const struct rule_target *target = rule_targets_get(retry->store->targets, rule);
     const struct mapped *mapped;
 
     assert(i < retry->letters.count);
@@ -91,7 +108,7 @@ static void map_letter(struct retry *retry, size_t i)
         give_up(verdict, row->letter.reason); /* only the head is kept */
         return;
     }
-    if (!mapper_map_rule(retry->store->mapper, retry->rule, &row->message, &mapped)) {
+    if (!mapper_map_rule(retry->store->mapper, rule, &row->message, &mapped)) {
         give_up(verdict, "the rule's topic does not match any more");
         return;
     }
@@ -165,31 +182,62 @@ static enum outcome settle_letters(const struct retry *retry, struct pg_failure 
     return outcome;
 }
 
+static void count_letter(const struct second_verdict *verdict, struct retry_counts *counts)
+{
+    counts->letters++;
+    counts->stored += verdict->verdict == VERDICT_ROWS;
+    counts->filtered += verdict->verdict == VERDICT_FILTERED;
+    counts->waiting += verdict->waits;
+    counts->rejected += verdict->verdict == VERDICT_REJECTED && !verdict->waits;
+    assert(counts->stored + counts->filtered + counts->rejected + counts->waiting ==
+           counts->letters);
+}
+
 /* Adds the portion to the caller's counts; only after COMMIT, or a portion would be counted
  * twice. */
 static void count_letters(const struct retry *retry, struct retry_counts *counts)
 {
+    struct retry_counts *each = retry->rules->each;
+
     for (size_t i = 0; i < retry->letters.count; i++) {
-        counts->stored += retry->verdicts[i].verdict == VERDICT_ROWS;
-        counts->filtered += retry->verdicts[i].verdict == VERDICT_FILTERED;
-        counts->waiting += retry->verdicts[i].waits;
-        counts->rejected +=
-            retry->verdicts[i].verdict == VERDICT_REJECTED && !retry->verdicts[i].waits;
+        count_letter(&retry->verdicts[i], counts);
+        if (each != NULL) {
+            count_letter(&retry->verdicts[i], &each[retry->verdicts[i].of]);
+        }
+        counts->last_id = retry->letters.list[i].letter.id;
     }
-    counts->letters += retry->letters.count;
-    assert(counts->stored + counts->filtered + counts->rejected + counts->waiting ==
-           counts->letters);
-    counts->rows += retry->batch->rules[retry->rule].rows_stored;
-    if (retry->letters.count > 0) {
-        counts->last_id = retry->letters.list[retry->letters.count - 1].letter.id;
+    for (size_t i = 0; i < retry->rules->count; i++) {
+        uint64_t rows = retry->batch->rules[retry->rules->list[i]].rows_stored;
+
+        counts->rows += rows;
+        if (each != NULL) {
+            each[i].rows += rows;
+        }
     }
+}
+
+/* Has blame() set one of the rules aside? HELD before PARKED; RULE_WORKS when it has not. */
+static enum rule_state set_aside(const struct retry *retry, unsigned *rule)
+{
+    enum rule_state state = RULE_WORKS;
+
+    for (size_t i = 0; i < retry->rules->count && state != RULE_HELD; i++) {
+        enum rule_state now = rule_targets_get(retry->store->targets, retry->rules->list[i])->state;
+
+        if (now == RULE_PARKED || now == RULE_HELD) {
+            state = now;
+            *rule = retry->rules->list[i];
+        }
+    }
+    return state;
 }
 
 /* Whether the portion is a single letter that has failed FUTILE_MAX times in a row. */
 static bool gives_up_letter(const struct retry *retry, const struct store_failure *failure)
 {
     return retry->letters.count == 1 && blame_kind_of(&failure->pg) == BLAME_TWICE &&
-           rule_targets_futile(retry->store->targets, retry->rule) >= FUTILE_MAX;
+           rule_targets_futile(retry->store->targets, retry->rules->list[retry->verdicts[0].of]) >=
+               FUTILE_MAX;
 }
 
 /* After an ERROR: rolls back and lets blame() find the cause. The caller can use new verdicts at
@@ -197,26 +245,28 @@ static bool gives_up_letter(const struct retry *retry, const struct store_failur
 static enum store_result after_failure(const struct retry *retry, struct store_failure *failure)
 {
     const struct store *store = retry->store;
-    const struct rule_target *target = rule_targets_get(store->targets, retry->rule);
     enum store_result result;
+    enum rule_state state;
+    unsigned rule = 0;
 
     if (!pg_is_connected(store->connection)) {
         return STORE_LOST;
     }
     store_rollback(store);
     result = blame(store, retry->batch, failure);
-    if (result != STORE_AGAIN || (target->state != RULE_PARKED && target->state != RULE_HELD)) {
+    state = set_aside(retry, &rule);
+    if (result != STORE_AGAIN || state == RULE_WORKS) {
         return result;
     }
     /* A timeout: fewer letters may be quick enough. A single letter has FUTILE_MAX tries. */
-    if (target->state == RULE_HELD && blame_kind_of(&failure->pg) == BLAME_TWICE &&
+    if (state == RULE_HELD && blame_kind_of(&failure->pg) == BLAME_TWICE &&
         retry->letters.count > 1) {
-        rule_targets_resume(store->targets, retry->rule);
+        rule_targets_resume(store->targets, rule);
         return STORE_SMALLER;
     }
     if (gives_up_letter(retry, failure) && blame_message(store, retry->batch, &failure->pg)) {
-        if (target->state == RULE_HELD) {
-            rule_targets_resume(store->targets, retry->rule);
+        if (state == RULE_HELD) {
+            rule_targets_resume(store->targets, rule);
         }
         return STORE_AGAIN;
     }
@@ -233,28 +283,38 @@ static enum store_result give_back(const struct retry *retry, enum store_result 
     return result;
 }
 
-/* Locks one portion of letters, cuts it to the payloads that fit into PORTION_BYTES, and reads
- * those. No letters are read when another session has them all. */
+/* Locks one portion of letters, with as many as have payloads that fit into PORTION_BYTES, and reads
+ * them. No letters are read when another session has them. */
 static enum outcome begin(struct retry *retry, struct dead_letter_query *query,
                           struct pg_failure *failure)
 {
     struct pg_connection *connection = retry->store->connection;
+    const char **names = memory_alloc(retry->rules->count * sizeof(*names));
+    struct letter_choices choices = {names, retry->rules->count, PORTION_BYTES, NULL};
+    const struct letter_lock lock = {query->client_id, names, retry->rules->count,
+                                     retry->store->waits};
+    enum outcome outcome;
     bool taken = false;
 
-    if (pg_run(connection, retry->store->impatient ? begin_impatient_sql : begin_sql, failure) !=
-        OUTCOME_OK) {
-        return OUTCOME_RETRY;
+    for (size_t i = 0; i < retry->rules->count; i++) {
+        names[i] = retry->store->ruleset->rules[retry->rules->list[i]]->name;
     }
-    if (dead_letters_lock(connection, query, retry->store->waits, &taken, failure) != OUTCOME_OK) {
-        return OUTCOME_RETRY;
+    outcome =
+        pg_run(connection, retry->store->impatient ? begin_impatient_sql : begin_sql, failure);
+    if (outcome == OUTCOME_OK) {
+        outcome = dead_letters_lock(connection, &lock, &taken, failure);
     }
-    if (!taken) {
-        return OUTCOME_OK;
+    if (outcome == OUTCOME_OK && taken) {
+        outcome = dead_letters_choose(connection, query, &choices, failure);
     }
-    if (dead_letters_fit(connection, query, PORTION_BYTES, failure) != OUTCOME_OK) {
-        return OUTCOME_RETRY;
+    if (outcome == OUTCOME_OK && choices.ids != NULL) {
+        query->ids = choices.ids;
+        outcome = dead_letters_read(connection, query, &retry->letters, failure);
+        query->ids = NULL;
     }
-    return dead_letters_read(connection, query, &retry->letters, failure);
+    free(choices.ids);
+    free(names);
+    return outcome == OUTCOME_OK ? OUTCOME_OK : OUTCOME_RETRY;
 }
 
 /* Writes the acknowledgments to the outbox. Their mark needs a new `stored_at`, so this function
@@ -352,23 +412,32 @@ static enum store_result run_retry(struct retry *retry, struct dead_letter_query
     return result;
 }
 
-enum store_result retry_letters(const struct store *store, unsigned rule,
+/* Is one of the rules held? Then its table may still be locked, and others must not wait long. */
+static bool is_impatient(const struct store *store, const struct retry_rules *rules)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rule_state_is_held(rule_targets_get(store->targets, rules->list[i])->state)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum store_result retry_letters(const struct store *store, const struct retry_rules *rules,
                                 const struct dead_letter_query *query, struct retry_counts *counts,
                                 struct pg_failure *failure)
 {
-    enum rule_state state = rule_targets_get(store->targets, rule)->state;
     struct store strict = *store;
-    struct retry retry = {.store = &strict, .rule = rule};
+    struct retry retry = {.store = &strict, .rules = rules};
     struct dead_letter_query locked = *query;
     struct store_failure found = {.pg = *failure};
     enum store_result result;
 
-    assert(store->mapper != NULL && query->client_id != NULL);
-    assert(rule < store->ruleset->count);
+    assert(store->mapper != NULL && query->client_id != NULL && rules->count > 0);
     strict.letters = true;
-    strict.impatient = state == RULE_HELD || state == RULE_RESUMING;
+    strict.impatient = is_impatient(store, rules);
     locked.lock = true;
-    locked.rule = store->ruleset->rules[rule]->name;
+    locked.rule = NULL;
     result = run_retry(&retry, &locked, counts, &found);
     *failure = found.pg;
     if (result == STORE_DONE) {

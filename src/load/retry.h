@@ -7,7 +7,7 @@
  * once or not at all.
  *
  *   begin                           with a lock_timeout
- *   lock letters; read them         of one rule, in the order of their ids
+ *   lock letters; read them         of one rule or of a table's rules, in the order of their ids
  *   rows; NOTIFY                    refused: load/blame finds the letters that are to blame
  *   delete or update letters
  *   move progress to where it is    only with acknowledgments: gives the outbox its mark
@@ -32,17 +32,27 @@ struct retry_counts {
     int64_t last_id; /* of the last letter of the last committed portion */
 };
 
+/* Rules that write to one table: their letters are stored together, since rows of one topic stand in
+ * the order of delivery whatever rules made them. */
+struct retry_rules {
+    const unsigned *list; /* borrowed; numbers in the ruleset; at least one */
+    size_t count;
+    struct retry_counts
+        *each; /* borrowed; is added to, for each rule of the list; NULL: unwanted */
+};
+
 /*
- * Stores one portion: up to `query->limit` letters of this rule, in the order of their ids. The
- * query's client_id must not be NULL. The rule must have a plan (rule_targets_get). With an outbox
- * in `store`, the acknowledgments that the letters' devices wait for go out after the commit.
+ * Stores one portion: up to `query->limit` letters of these rules, in the order of their ids. The
+ * query's client_id must not be NULL; its rule does not count. The rules must have plans
+ * (rule_targets_get). With an outbox in `store`, the acknowledgments that the letters' devices wait
+ * for go out after the commit.
  *
  * STORE_DONE: committed, and added to `counts`; counts->letters is unchanged when no letter was
- * found, or when another session stores letters of this rule and `store->waits` is false.
+ * found, or when another session stores letters of these rules and `store->waits` is false.
  * STORE_AGAIN: call again. STORE_SMALLER: call again with a smaller limit. Any other result says
  * why nothing was stored, and `failure` gives the reason.
  */
-enum store_result retry_letters(const struct store *store, unsigned rule,
+enum store_result retry_letters(const struct store *store, const struct retry_rules *rules,
                                 const struct dead_letter_query *query, struct retry_counts *counts,
                                 struct pg_failure *failure) MUST_CHECK;
 

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "load/rule_groups.h"
+#include "load/rule_turns.h"
 #include "load/table_search.h"
 #include "pg/dead_letter.h"
 
@@ -54,37 +56,12 @@ bool rule_targets_aside(const struct rule_targets *targets, unsigned rule)
 bool rule_targets_healing(const struct rule_targets *targets, unsigned rule)
 {
     assert(rule < targets->ruleset->count);
-    return targets->list[rule].state == RULE_HEALING || targets->list[rule].state == RULE_RESUMING;
+    return rule_state_heals(targets->list[rule].state);
 }
 
-/* The state of a rule that is set aside, when its letters can be stored, and when they can't. */
-static enum rule_state healing(enum rule_state state)
+static struct rule_groups groups_of(const struct rule_targets *targets)
 {
-    return state == RULE_HELD || state == RULE_RESUMING ? RULE_RESUMING : RULE_HEALING;
-}
-
-static enum rule_state waiting(enum rule_state state)
-{
-    return state == RULE_HELD || state == RULE_RESUMING ? RULE_HELD : RULE_PARKED;
-}
-
-/* The connection was lost while the catalog was asked: rule_targets_read() decides anew. */
-static enum rule_state unread(enum rule_state state)
-{
-    return state == RULE_WORKS ? RULE_UNREAD : waiting(state);
-}
-
-/* A rule that makes rows has a plan and a target for them. */
-static void check_targets(const struct rule_targets *targets)
-{
-    for (unsigned i = 0; i < targets->ruleset->count; i++) {
-        const struct rule_target *target = &targets->list[i];
-
-        assert((target->plan == NULL) == (target->target == NULL));
-        assert(target->plan != NULL || target->state == RULE_UNREAD ||
-               target->state == RULE_PARKED || target->state == RULE_HELD);
-        assert(target->place.write <= i && target->place.table <= target->place.write);
-    }
+    return (struct rule_groups){targets->list, (unsigned) targets->ruleset->count};
 }
 
 /* Forgets the catalog's answer; whether the rule is parked stays. */
@@ -158,14 +135,12 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
     target->state = state;
     snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
     memcpy(target->reason, about_rule, sizeof(target->reason));
-    if (!known && state == RULE_PARKED) {
-        log_error_state(name,
-                        "rule parked: its messages wait in the dead letters until its table works",
-                        F_TEXT("rule", name), F_TEXT("reason", target->reason),
-                        F_TEXT("sqlstate", target->sqlstate));
-    } else if (!known) {
+    if (!known) {
         log_error_state(
-            name, "rule held: its table takes no rows now, its messages wait in the dead letters",
+            name,
+            state == RULE_PARKED
+                ? "rule parked: its messages wait in the dead letters until its table works"
+                : "rule held: its table takes no rows now, its messages wait in the dead letters",
             F_TEXT("rule", name), F_TEXT("reason", target->reason),
             F_TEXT("sqlstate", target->sqlstate));
     }
@@ -181,14 +156,27 @@ void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *
 void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate)
 {
-    set_aside(targets, rule, RULE_HELD, reason, sqlstate);
+    assert(rule < targets->ruleset->count);
+    for (unsigned i = 0; i < targets->ruleset->count; i++) {
+        if (rule_groups_same(&targets->list[rule], &targets->list[i]) &&
+            (i == rule || targets->list[i].state != RULE_PARKED)) {
+            set_aside(targets, i, RULE_HELD, reason, sqlstate);
+        }
+    }
 }
 
 void rule_targets_resume(struct rule_targets *targets, unsigned rule)
 {
-    assert(rule < targets->ruleset->count);
-    assert(targets->list[rule].state == RULE_HELD);
-    targets->list[rule].state = RULE_RESUMING;
+    const struct rule_groups groups = groups_of(targets);
+
+    rule_groups_resume(&groups, rule);
+}
+
+size_t rule_targets_group(const struct rule_targets *targets, unsigned rule, unsigned *group)
+{
+    const struct rule_groups groups = groups_of(targets);
+
+    return rule_groups_healing(&groups, rule, group);
 }
 
 unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule)
@@ -214,34 +202,6 @@ void rule_targets_stored(struct rule_targets *targets, unsigned rule)
     assert(rule < targets->ruleset->count);
     targets->list[rule].alone = 0;
     targets->list[rule].futile = 0;
-}
-
-/* Do both rules write a table in the same way? The text of INSERT tells: it names all columns. */
-static bool write_alike(const struct rule_target *left, const struct rule_target *right)
-{
-    assert(left->target != NULL && right->target != NULL);
-    return strcmp(left->target->statements[0].sql, right->target->statements[0].sql) == 0;
-}
-
-/* Which rules share a table, and which a way to write it? */
-static void find_places(struct rule_targets *targets)
-{
-    for (unsigned i = 0; i < targets->ruleset->count; i++) {
-        struct rule_target *target = &targets->list[i];
-
-        target->place = (struct run_place){.write = i, .table = i};
-        for (unsigned j = 0; j < i && target->table != NULL && target->place.write == i; j++) {
-            const struct rule_target *before = &targets->list[j];
-
-            if (before->table == NULL || before->table->oid != target->table->oid) {
-                continue;
-            }
-            target->place.table = before->place.table;
-            if (write_alike(before, target)) {
-                target->place.write = before->place.write;
-            }
-        }
-    }
 }
 
 /* Gives the rule a plan for this table. False when it can't work, with the reason in `error`. */
@@ -298,6 +258,7 @@ struct answer {
 static enum outcome read_rule(struct rule_targets *targets, struct pg_connection *connection,
                               unsigned rule, struct answer *answer, struct pg_failure *failure)
 {
+    const struct rule_groups groups = groups_of(targets);
     struct pg_found found = {0};
     struct table_search look = {targets->ruleset, &rule, 1, &found};
     bool has_table = targets->ruleset->rules[rule]->options->sql.text == NULL;
@@ -305,18 +266,18 @@ static enum outcome read_rule(struct rule_targets *targets, struct pg_connection
     if (has_table && table_search_run(connection, &look, failure) != OUTCOME_OK) {
         table_search_free(&look);
         forget(targets, rule);
-        targets->list[rule].state = unread(targets->list[rule].state);
+        targets->list[rule].state = rule_state_unread(targets->list[rule].state);
         answer->works = false;
         return OUTCOME_RETRY;
     }
     answer->works = use_found(targets, rule, has_table ? &found : NULL, &answer->error);
-    find_places(targets);
+    rule_groups_place(&groups);
     table_search_free(&look);
     return OUTCOME_OK;
 }
 
-/* Which rules have letters parked from earlier? They must be stored before newer messages. `parked`
- * has room for all rules. */
+/* Which rules have parked letters? They must be stored before newer messages. `parked` has room for
+ * all rules. */
 static enum outcome read_parked(const struct rule_targets *targets,
                                 struct pg_connection *connection, bool *parked,
                                 struct pg_failure *failure)
@@ -333,6 +294,8 @@ static enum outcome read_parked(const struct rule_targets *targets,
     return outcome;
 }
 
+static const char parked_earlier[] = "messages parked from earlier are being stored";
+
 /* `found` is NULL for a rule with SQL of its own. */
 static void settle_rule(struct rule_targets *targets, unsigned rule, struct pg_found *found,
                         bool parked)
@@ -348,18 +311,23 @@ static void settle_rule(struct rule_targets *targets, unsigned rule, struct pg_f
      * come, not sooner. */
     if (!parked) {
         target->state = RULE_WORKS;
+        target->reason[0] = '\0';
     } else if (target->look_again_ms <= clock_monotonic_ms()) {
-        target->state = healing(target->state);
+        target->state = rule_state_healing(target->state);
     } else if (target->state <= RULE_WORKS) {
         target->state = RULE_PARKED;
     }
-    show_parked(targets, rule, parked ? "messages parked from earlier are being stored" : NULL);
+    if (parked && target->reason[0] == '\0') {
+        snprintf(target->reason, sizeof(target->reason), "%s", parked_earlier);
+    }
+    show_parked(targets, rule, parked ? parked_earlier : NULL);
 }
 
 enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connection *connection,
                                struct pg_failure *failure)
 {
-    unsigned count = (unsigned) targets->ruleset->count;
+    const struct rule_groups groups = groups_of(targets);
+    unsigned count = groups.count;
     unsigned *with_table = memory_alloc((count + 1) * sizeof(*with_table));
     bool *parked = memory_alloc((count + 1) * sizeof(*parked));
     struct table_search look = {targets->ruleset, with_table, 0,
@@ -380,9 +348,14 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
         settle_rule(targets, i, has_table ? &look.found[next] : NULL, parked[i]);
         next += has_table ? 1 : 0;
     }
-    find_places(targets);
+    rule_groups_place(&groups);
+    for (unsigned i = 0; outcome == OUTCOME_OK && i < count; i++) {
+        if (rule_targets_healing(targets, i)) {
+            rule_groups_heal(&groups, i);
+        }
+    }
     if (outcome == OUTCOME_OK) {
-        check_targets(targets);
+        rule_groups_check(&groups);
     }
     table_search_free(&look);
     free(look.found);
@@ -393,84 +366,113 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
 
 int rule_targets_due(struct rule_targets *targets)
 {
-    unsigned count = (unsigned) targets->ruleset->count;
-    int64_t now = clock_monotonic_ms();
+    const struct rule_groups groups = groups_of(targets);
+    int rule = rule_turns_next(&groups, targets->turn, clock_monotonic_ms());
 
-    for (unsigned i = 0; i < count; i++) {
-        unsigned rule = (targets->turn + i) % count;
-        const struct rule_target *target = &targets->list[rule];
-
-        if (rule_targets_healing(targets, rule) ||
-            (rule_targets_aside(targets, rule) && target->look_again_ms <= now)) {
-            targets->turn = rule + 1;
-            assert(rule < count);
-            return (int) rule;
-        }
-    }
-    return -1;
+    targets->turn = rule >= 0 ? (unsigned) rule + 1 : targets->turn;
+    return rule;
 }
 
 int64_t rule_targets_wait(const struct rule_targets *targets)
 {
-    int64_t now = clock_monotonic_ms();
-    int64_t wait = -1;
+    const struct rule_groups groups = groups_of(targets);
+
+    return rule_turns_wait(&groups, clock_monotonic_ms());
+}
+
+/* Reads the tables of the other rules that wait, as far as they may be the table of `rule`: rules
+ * whose table came back heal together. */
+static enum outcome look_at_others(struct rule_targets *targets, struct pg_connection *connection,
+                                   unsigned rule, struct pg_failure *failure)
+{
+    struct rule *const *rules = targets->ruleset->rules;
 
     for (unsigned i = 0; i < targets->ruleset->count; i++) {
-        const struct rule_target *target = &targets->list[i];
-        int64_t left = rule_targets_healing(targets, i) || target->look_again_ms <= now
-                           ? 0
-                           : target->look_again_ms - now;
-        if (rule_targets_aside(targets, i) && (wait < 0 || left < wait)) {
-            wait = left;
+        struct answer answer;
+
+        if (i == rule || !rule_targets_aside(targets, i) || rule_targets_healing(targets, i) ||
+            !rule_groups_may_share(rules[rule], rules[i])) {
+            continue;
+        }
+        if (read_rule(targets, connection, i, &answer, failure) != OUTCOME_OK) {
+            return OUTCOME_RETRY;
+        }
+        if (!answer.works) {
+            rule_targets_park(targets, i, answer.error.text, answer.error.sqlstate);
         }
     }
-    return wait;
+    return OUTCOME_OK;
 }
 
 enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connection *connection,
                                unsigned rule, struct pg_failure *failure)
 {
-    struct rule_target *target = &targets->list[rule];
+    const struct rule_groups groups = groups_of(targets);
     struct answer answer;
 
     assert(rule_targets_aside(targets, rule));
     if (read_rule(targets, connection, rule, &answer, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
-    target->state = healing(target->state);
     if (!answer.works) {
         rule_targets_park(targets, rule, answer.error.text, answer.error.sqlstate);
+        return OUTCOME_OK;
     }
+    if (look_at_others(targets, connection, rule, failure) != OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
+    rule_groups_heal(&groups, rule);
+    rule_groups_check(&groups);
     return OUTCOME_OK;
+}
+
+static void set_works(struct rule_targets *targets, unsigned rule)
+{
+    struct rule_target *target = &targets->list[rule];
+    const char *name = targets->ruleset->rules[rule]->name;
+    bool told = target->reason[0] != '\0'; /* else it has only waited for another rule's letters */
+
+    target->state = RULE_WORKS;
+    target->futile = 0;
+    target->reason[0] = '\0';
+    show_parked(targets, rule, NULL);
+    if (told && !targets->silent) {
+        log_info_state(name, "rule works again", F_TEXT("rule", name));
+    }
 }
 
 enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connection *connection,
                                  unsigned rule, struct pg_failure *failure)
 {
-    struct rule_target *target = &targets->list[rule];
-    const char *name = targets->ruleset->rules[rule]->name;
-    bool parked;
+    size_t room = targets->ruleset->count + 1;
+    unsigned *group = memory_alloc(room * sizeof(*group));
+    bool *parked = memory_alloc(room * sizeof(*parked)), any = false;
+    size_t count = rule_targets_group(targets, rule, group);
+    enum outcome outcome = read_parked(targets, connection, parked, failure);
 
-    assert(rule_targets_aside(targets, rule));
-    if (dead_letters_parked(connection, &name, 1, &parked, failure) != OUTCOME_OK) {
-        return OUTCOME_RETRY;
+    assert(rule_targets_healing(targets, rule));
+    for (size_t i = 0; i < count; i++) {
+        any = any || parked[group[i]];
     }
-    if (parked) { /* somebody holds some of them: `dead-letters retry`, most likely */
-        target->state = waiting(target->state);
-        target->look_again_ms = clock_monotonic_ms() + TAKEN_MS;
-        return OUTCOME_OK;
+    for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
+        struct rule_target *target = &targets->list[group[i]];
+
+        if (any) { /* somebody holds some of them: `dead-letters retry`, most likely */
+            target->state = rule_state_waiting(target->state);
+            target->look_again_ms = clock_monotonic_ms() + TAKEN_MS;
+        } else {
+            set_works(targets, group[i]);
+        }
     }
-    target->state = RULE_WORKS;
-    target->futile = 0;
-    target->reason[0] = '\0';
-    show_parked(targets, rule, NULL);
-    log_info_state(name, "rule works again", F_TEXT("rule", name));
-    return OUTCOME_OK;
+    free(parked);
+    free(group);
+    return outcome == OUTCOME_OK ? OUTCOME_OK : OUTCOME_RETRY;
 }
 
 enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,
                                   unsigned rule, bool *changed, struct pg_failure *failure)
 {
+    const struct rule_groups groups = groups_of(targets);
     struct rule_target *target = &targets->list[rule];
     struct pg_table *old = target->table;
     struct answer answer;
@@ -487,6 +489,7 @@ enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connec
         *changed = true;
     } else if (outcome == OUTCOME_OK) {
         *changed = !table_search_same(old->shape, target->table->shape);
+        rule_groups_join(&groups, rule);
     }
     pg_table_free(old);
     return outcome;

@@ -15,31 +15,12 @@
 #include "load/added_columns.h"
 #include "load/mapper.h"
 #include "load/row_runs.h"
+#include "load/rule_state.h"
 #include "load/ruleset.h"
 #include "pg/pg_catalog.h"
 #include "pg/pg_connection.h"
 #include "pg/target.h"
 #include "row/row_plan.h"
-
-/*
- * Messages of a rule that is PARKED, HELD, HEALING or RESUMING are set aside as parked letters.
- *
- *   UNREAD ──read──▶ WORKS ──table does not fit──▶ PARKED ──look: fits──▶ HEALING ──unpark──▶ WORKS
- *                      └──takes no rows now──────▶ HELD ────look: fits──▶ RESUMING ─unpark──▶ WORKS
- *
- * A refusal in HEALING or RESUMING leads back to PARKED or HELD. A read that finds letters parked
- * by an earlier process makes the rule HEALING instead of WORKS. The two ways differ in patience:
- * what is held is retried with short timeouts, so that a table that is still locked does not stop
- * the others.
- */
-enum rule_state {
-    RULE_UNREAD,   /* the catalog was not read yet; rule_targets_read() ends it */
-    RULE_WORKS,    /* rows go to the table; rule_targets_park() and _hold() end it */
-    RULE_PARKED,   /* the table does not fit; rule_targets_look() makes it HEALING when it does */
-    RULE_HELD,     /* the table takes no rows now; rule_targets_look() makes it RESUMING */
-    RULE_HEALING,  /* its parked letters are being stored; rule_targets_unpark() makes it WORKS */
-    RULE_RESUMING, /* like HEALING, behind HELD, and with short timeouts */
-};
 
 struct rule_target {
     struct pg_table *table; /* NULL for a rule with `sql`, and while the table is missing */
@@ -88,12 +69,14 @@ bool rule_targets_healing(const struct rule_targets *targets, unsigned rule);
 void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate);
 
-/* Holds a rule; logs it once. */
+/* Holds a rule, and with it all rules of the same table that are not parked: else their rows would
+ * overtake its letters. Logs each once. */
 void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate);
 
-/* Makes a held rule RESUMING at once, without a look at its table. For a caller that tries fewer
- * letters next time, or has rejected the letter that was in the way. */
+/* Makes a held rule RESUMING at once, without a look at its table, and all held rules of the same
+ * table with it. For a caller that tries fewer letters next time, or has rejected the letter that
+ * was in the way. */
 void rule_targets_resume(struct rule_targets *targets, unsigned rule);
 
 /* Counts a portion of one single letter that failed for a reason that may pass; returns how many
@@ -112,18 +95,25 @@ void rule_targets_count_each(struct rule_targets *targets, unsigned rule, bool e
 void rule_targets_stored(struct rule_targets *targets, unsigned rule);
 
 /* The next rule that is healing, or is parked and due for a look; -1 when there is none. Rules take
- * turns, so that one with many letters does not keep the others waiting. */
+ * turns, so that one with many letters does not keep the others waiting. Of rules that heal together
+ * the first one has a turn. */
 int rule_targets_due(struct rule_targets *targets);
 
 /* Milliseconds until rule_targets_due() may have something, -1 = nothing is parked. */
 int64_t rule_targets_wait(const struct rule_targets *targets);
 
-/* Reads this parked rule's table again; it is healing when it works now. */
+/* Fills `group`, which has room for all rules, with the healing rules that write to the table of
+ * this one: their letters are stored together. Returns how many. */
+size_t rule_targets_group(const struct rule_targets *targets, unsigned rule, unsigned *group);
+
+/* Reads this parked rule's table again. When the table works, the rule is healing, with all rules of
+ * that table that work or wait. */
 enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connection *connection,
                                unsigned rule, struct pg_failure *failure) MUST_CHECK;
 
-/* The rule has no letter left that can be stored: its rows go straight to the table again. When
- * another session holds some of its letters, the rule stays set aside, and is due again soon. */
+/* The healing rules of this rule's table have no letter left that can be stored: their rows go
+ * straight to the table again. When another session holds some of the letters, the rules stay set
+ * aside, and are due again soon. */
 enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connection *connection,
                                  unsigned rule, struct pg_failure *failure) MUST_CHECK;
 

@@ -221,6 +221,38 @@ enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_lett
     return outcome;
 }
 
+enum outcome dead_letters_choose(struct pg_connection *connection,
+                                 const struct dead_letter_query *query,
+                                 struct letter_choices *choices, struct pg_failure *failure)
+{
+    struct pg_rows *result = NULL;
+    struct buf names = {0};
+    char numbers[4][NUMBER_TEXT];
+
+    assert(query->limit > 0 && choices->bytes > 0 && choices->rule_count > 0);
+    pg_quote_array(&names, choices->rules, choices->rule_count);
+    const char *values[] = {
+        buf_string(&names),
+        query->id != 0 ? number_text(numbers[0], query->id) : NULL,
+        query->after_id != 0 ? number_text(numbers[1], query->after_id) : NULL,
+        parked_text(query->parked),
+        query->client_id,
+        number_text(numbers[2], query->limit),
+        number_text(numbers[3], choices->bytes),
+        waiting_text(query->waiting),
+    };
+    enum outcome outcome =
+        pg_query_schema(connection, sql_dead_letter_choose, PG_PARAMS(values), &result, failure);
+
+    choices->ids = NULL;
+    if (outcome == OUTCOME_OK && pg_rows_count(result) == 1 && pg_rows_text(result, 0, 0) != NULL) {
+        choices->ids = memory_strdup(pg_rows_text(result, 0, 0));
+    }
+    pg_rows_free(result);
+    buf_fini(&names);
+    return outcome;
+}
+
 enum outcome dead_letters_read(struct pg_connection *connection,
                                const struct dead_letter_query *query, struct dead_letter_rows *rows,
                                struct pg_failure *failure)
@@ -237,6 +269,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
         query->limit != 0 ? number_text(numbers[3], query->limit) : NULL,
         query->client_id,
         waiting_text(query->waiting),
+        query->ids,
     };
 
     *rows = (struct dead_letter_rows){0};
@@ -287,18 +320,22 @@ enum outcome dead_letters_parked(struct pg_connection *connection, const char *c
     return outcome;
 }
 
-enum outcome dead_letters_lock(struct pg_connection *connection,
-                               const struct dead_letter_query *query, bool wait, bool *taken,
-                               struct pg_failure *failure)
+enum outcome dead_letters_lock(struct pg_connection *connection, const struct letter_lock *lock,
+                               bool *taken, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
-    const char *values[] = {pg_schema(connection), query->client_id, query->rule,
-                            wait ? "true" : "false"};
+    struct buf names = {0};
+
+    assert(lock->client_id != NULL && lock->rule_count > 0);
+    pg_quote_array(&names, lock->rules, lock->rule_count);
+    const char *values[] = {pg_schema(connection), lock->client_id, buf_string(&names),
+                            lock->wait ? "true" : "false"};
     enum outcome outcome =
         pg_query(connection, sql_dead_letter_lock, PG_PARAMS(values), &rows, failure);
 
     *taken = outcome == OUTCOME_OK && pg_rows_count(rows) == 1 && is_true(rows, 0, 0);
     pg_rows_free(rows);
+    buf_fini(&names);
     return outcome;
 }
 

@@ -64,6 +64,7 @@ struct dead_letter_query {
     const char *client_id;     /* of which bridge; "" = those that name none; NULL = all */
     const char *rule;          /* NULL = all */
     int64_t id;                /* 0 = all */
+    const char *ids;           /* these, see dead_letters_choose(); NULL = all */
     int64_t after_id;          /* only later ones */
     int parked;                /* 1 only parked, 0 only not, -1 both */
     enum letters_wait waiting; /* those with `waits`, or without */
@@ -76,6 +77,21 @@ struct dead_letter_query {
  * together; at least one. */
 enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_letter_query *query,
                               int64_t bytes, struct pg_failure *failure) MUST_CHECK;
+
+/* The next letters of some rules, in the order of their ids, whatever rules they are of. */
+struct letter_choices {
+    const char *const *rules; /* borrowed; their names */
+    size_t rule_count;
+    int64_t bytes; /* as many letters as have payloads of at most so many; at least one */
+    char *ids;     /* owned by the caller: as PostgreSQL writes an array; NULL: there are none */
+};
+
+/* Chooses up to query->limit letters, which is not 0; fills in choices->ids. query->rule does not
+ * count. */
+enum outcome dead_letters_choose(struct pg_connection *connection,
+                                 const struct dead_letter_query *query,
+                                 struct letter_choices *choices,
+                                 struct pg_failure *failure) MUST_CHECK;
 
 /* One letter with its message, copied: `store` owns the bytes. */
 struct dead_letter_row {
@@ -110,12 +126,17 @@ enum outcome dead_letters_count(struct pg_connection *connection, struct dead_le
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
                                  size_t count, bool *parked, struct pg_failure *failure) MUST_CHECK;
 
-/* Inside a transaction, before letters of a rule are read to be stored: until its end no other
- * session takes letters of that rule. *taken is false when another one does; `wait` waits for it,
+/* Inside a transaction, before letters of these rules are read to be stored: until its end no other
+ * session takes letters of any of them. *taken is false when another one does; `wait` waits for it,
  * up to lock_timeout. */
-enum outcome dead_letters_lock(struct pg_connection *connection,
-                               const struct dead_letter_query *query, bool wait, bool *taken,
-                               struct pg_failure *failure) MUST_CHECK;
+struct letter_lock {
+    const char *client_id;
+    const char *const *rules; /* borrowed */
+    size_t rule_count;
+    bool wait;
+};
+enum outcome dead_letters_lock(struct pg_connection *connection, const struct letter_lock *lock,
+                               bool *taken, struct pg_failure *failure) MUST_CHECK;
 
 /* Inside a transaction. */
 enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t *ids, size_t count,

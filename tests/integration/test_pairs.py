@@ -70,7 +70,6 @@ class Parked(Condition):
     def begin(self, scene):
         scene.env.sql("alter table got rename to away")
         scene.publish()
-        scene.parked = True
 
     def end(self, scene):
         scene.env.sql("alter table away rename to got")
@@ -144,7 +143,7 @@ class Copies(Condition):
 class Scene:
     def __init__(self, env, conditions):
         self.env, self.published = env, 0
-        self.wide = self.second = self.split = self.refuses = self.copies = self.parked = False
+        self.wide = self.second = self.split = self.refuses = self.copies = False
         env.sql("create table got (id bigint generated always as identity, n int, topic text);"
                 "create table got2 (id bigint generated always as identity, n int, topic text);"
                 "create table wide (id bigint generated always as identity, n int, topic text)")
@@ -185,10 +184,6 @@ class Scene:
             bridge.wait_ready()
             bridge.wait_quiet()
 
-    def part(self, n):
-        """Which of the table's rules takes it."""
-        return half(n) > 4 if self.split else 0
-
     def refused(self, n):
         return self.refuses and n % 10 == 7
 
@@ -198,9 +193,8 @@ class Scene:
                          lambda: f"{table}: lost {sorted(wanted - {n for (n,) in env.sql(f'select n from {table}')})[:10]}")
         rows = env.sql(f"select n, topic from {table} order by id")
         assert len(rows) == len(wanted), f"{table}: twice: {sorted({n for n, _ in rows if [m for m, _ in rows].count(n) > 1})[:10]}"
-        # Whatever rules made the rows; but parked letters are stored rule by rule.
-        for topic, part in itertools.product("ab", (0, 1) if self.parked else (None,)):
-            there = [n for n, found in rows if found == topic and part in (None, self.part(n))]
+        for topic in "ab":  # whatever rules made the rows
+            there = [n for n, found in rows if found == topic]
             late = [n for before, n in zip(there, there[1:]) if n < before]
             assert not late, f"{table}: topic {topic} is out of order: {len(late)} of {len(there)}, {late[:5]}"
         letters = [topic for rule, topic, *_ in env.dead_letters() if rule in rules and topic.startswith(prefix)]

@@ -72,6 +72,50 @@ def test_table_comes_back_within_a_backlog(env):
     bridge.check_books()
 
 
+# Two rules write to one table, each in its own way and each the messages of every topic that the other one does not take.
+TWO_RULES = """{ name = "even"; topic = "~/two/{who}"; table = "two"; columns = { n = "$.n"; who = "{who}"; }; where = "$.odd = false"; },
+               { name = "odd"; topic = "~/two/{who}"; table = "public.two"; columns = { n = "$.n"; who = "{who}"; extra = "$.odd"; }; where = "$.odd = true"; }"""
+MAKE_TWO = "create table two (id int generated always as identity, n int, who text, extra bool)"
+
+
+def two(first, count):
+    return [(f"~/two/{'ab'[n // 3 % 2]}", '{"n": %d, "odd": %s}' % (n, "true" if n % 2 else "false")) for n in range(first, first + count)]
+
+
+def check_two(env, count):
+    env.wait_rows("two", count, 45)
+    for who in "ab":
+        rows = [n for (n,) in env.sql(f"select n from two where who = '{who}' order by id")]
+        assert rows == sorted(rows), f"topic {who} is out of order: {[n for before, n in zip(rows, rows[1:]) if n < before][:10]}"
+    assert env.dead_letters() == []
+
+
+def test_two_rules_of_a_table_that_is_denied(env):
+    """Both are parked, each message for both; they become well together, and what comes meanwhile waits behind the letters of both."""
+    env.admin(MAKE_TWO + "; grant select on two to bridge")
+    bridge = env.bridge(TWO_RULES, batch={"max_rows": 50})
+    env.publish(two(0, 700))
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 1400, 15, "not parked")
+    env.admin("grant insert on two to bridge")
+    load = env.publish_in_background(two(700, 1000), rate=150)
+    load.finish()
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter") == 0, 30, "still parked")
+    check_two(env, 1700)
+    bridge.check_books()
+
+
+def test_letters_of_two_rules_are_retried_in_order(env):
+    """`dead-letters retry` stores the letters of both rules in the order of delivery, too."""
+    bridge = env.bridge(TWO_RULES)
+    env.publish(two(0, 200))
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 400, 15, "not parked")
+    bridge.kill9()
+    env.sql(MAKE_TWO)
+    retried = env.cli("dead-letters", "retry", config=bridge)
+    assert retried.code == 0 and "200 stored" in retried.out, retried
+    check_two(env, 200)
+
+
 def test_a_column_changes_while_parked_are_stored(env):
     """More are parked than are stored at a go, and in between a column gets another type: none is taken for a bad row."""
     bridge = env.bridge('{ name = "late"; topic = "~/l"; table = "late"; columns = { n = "$.n"; }; }')

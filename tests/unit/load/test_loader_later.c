@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "load/storing.h"
 
-/* The answers to the reading of letters: a letter of rule a, none behind it, and a letter of rule b
- * that is older than it. The reading of letters behind 1000000007 has that number as parameter. */
+/* The answers to the reading of letters: a letter of rule a, and a letter of rule b that is older. The
+ * choice of letters behind 1000000007, which finds none, has that number as parameter. */
 #define LETTER_OF(rule, topic, id) \
     "ROWS:" id "|1|1|" rule "|" topic "|\\x31|1|f|f|\\x|why|23503|f|client|\\N|1|0|t"
 #define LETTER_OF_A LETTER_OF("a", "\\x612f78", "1000000007")
@@ -17,8 +17,8 @@ static void say_letters(struct storing *storing)
 {
     static const struct script_line lines[] = {
         {"pg_try_advisory_xact_lock", NULL, "ROWS:t", 0},
-        {"greatest(count", NULL, "ROWS:500", 0},
-        {"order by d.id", "1000000007", "TAG:SELECT 0", 0},
+        {"array_agg(s.id", "1000000007", "ROWS:\\N", 0},
+        {"array_agg(s.id", NULL, "ROWS:{1}", 0},
     };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

@@ -7,7 +7,8 @@
 
 enum kind { LETTER_PARKED, LETTER_WAITS, LETTER_HEAD };
 
-/* Answers the reading of letters with these payloads, whose ids count from 1. */
+/* Answers the reading of letters with these payloads, whose ids count from 1. "b:1" is a letter of
+ * rule b. */
 static void say_letters(struct storing *storing, const char *payloads, enum kind kind,
                         struct buf *rows)
 {
@@ -17,9 +18,12 @@ static void say_letters(struct storing *storing, const char *payloads, enum kind
     buf_reset(rows);
     buf_append_text(rows, "ROWS:");
     while ((word = strsep(&rest, " ")) != NULL) {
+        bool other = strncmp(word, "b:", 2) == 0;
+
         id++;
-        buf_printf(rows, "%s%d|1|1|a|\\x612f78|\\x", id > 1 ? "\n" : "", id);
-        for (const char *c = word; *c != '\0'; c++) {
+        buf_printf(rows, "%s%d|1|1|%s|\\x%s2f78|\\x", id > 1 ? "\n" : "", id, other ? "b" : "a",
+                   other ? "62" : "61");
+        for (const char *c = other ? word + 2 : word; *c != '\0'; c++) {
             buf_printf(rows, "%02x", (unsigned char) *c);
         }
         buf_printf(rows, "|1|f|f|\\x|why||%c|client|\\N|%d|%d|%c",
@@ -28,18 +32,20 @@ static void say_letters(struct storing *storing, const char *payloads, enum kind
     }
     free(text);
     storing_say(storing, "pg_try_advisory_xact_lock", NULL, "ROWS:t", 0);
-    pg_script_add(&storing->script, (struct script_line){"greatest(count", NULL, "ROWS:500", 0});
+    storing_say(storing, "array_agg(s.id", NULL, "ROWS:{1}", 0);
     pg_script_add(&storing->script,
                   (struct script_line){"order by d.id", NULL, buf_string(rows), 0});
 }
 
 static enum store_result retry(struct storing *storing, struct retry_counts *counts)
 {
+    static const unsigned rule_a = 0;
+    const struct retry_rules rules = {&rule_a, 1, NULL};
     const struct dead_letter_query query = {.client_id = "client", .parked = 1, .limit = 500};
     struct pg_failure failure = {.message = ""};
 
     *counts = (struct retry_counts){0};
-    return retry_letters(&storing->store, 0, &query, counts, &failure);
+    return retry_letters(&storing->store, &rules, &query, counts, &failure);
 }
 
 static void test_portions(void)

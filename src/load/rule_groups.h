@@ -1,0 +1,56 @@
+/*
+ * rule_groups: rules that write to the same table are a group, since rows of one topic stand in the
+ * table in the order of delivery, whatever rules made them. Pure: functions over the targets of all
+ * rules.
+ *
+ *   held      a lock or a full disk that stops one rule of a group holds all of it
+ *   parked    each rule alone: its columns may not fit while those of the others do
+ *   healing   together: the letters of all are stored in the order of their ids, and new messages of
+ *             each wait behind them, also of a rule that worked
+ *
+ * A rule with SQL of its own and a rule whose table is missing are alone.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_RULE_GROUPS_H
+#define MQTT2PG_LOAD_RULE_GROUPS_H
+
+#include "load/rule_targets.h"
+
+/* The targets of all rules, in the order of the ruleset; borrowed. */
+struct rule_groups {
+    struct rule_target *list;
+    unsigned count;
+};
+
+/* Is this the same rule, or one of its group? */
+bool rule_groups_same(const struct rule_target *left, const struct rule_target *right);
+
+/* Sets `place` of all: which rules share a table, and which a way to write it? */
+void rule_groups_place(const struct rule_groups *groups);
+
+/* The table of this rule works. It becomes HEALING, and so does each rule of its group that works
+ * or waits and fits the table. All become RESUMING instead when one of them was held. */
+void rule_groups_heal(const struct rule_groups *groups, unsigned rule);
+
+/* A rule whose group is healing must not store new messages before it: it heals, too. */
+void rule_groups_join(const struct rule_groups *groups, unsigned rule);
+
+/* May two rules write to one table, by its name? The catalog tells for sure. */
+bool rule_groups_may_share(const struct rule *left, const struct rule *right);
+
+/* The held rules of this rule's group become RESUMING. */
+void rule_groups_resume(const struct rule_groups *groups, unsigned rule);
+
+/* Fills `found`, which has room for all rules, with the rules of the group of `rule` that are
+ * healing, in ascending order. Returns how many. */
+size_t rule_groups_healing(const struct rule_groups *groups, unsigned rule, unsigned *found);
+
+/* Is this healing rule the first one of its group? */
+bool rule_groups_leads(const struct rule_groups *groups, unsigned rule);
+
+/* Asserts that a rule which makes rows has a plan and a target for them, and that no rule works while
+ * another one of its group heals. */
+void rule_groups_check(const struct rule_groups *groups);
+
+#endif
