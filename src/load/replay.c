@@ -294,6 +294,7 @@ static void begin(struct replay *replay)
     replay->reader = journal_reader_new(options->journal);
     replay->copies = copies_new();
     copies_use(replay->copies, options->ruleset->plans);
+    copies_look_back(replay->copies);
     mapper_set_copies(options->mapper, replay->copies);
     replay->batch = batch_new(options->ruleset->count);
     replay->builder = (struct batch_builder){

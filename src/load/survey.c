@@ -17,6 +17,7 @@ struct survey *survey_new(const struct ruleset *ruleset)
     if (ruleset->plans != NULL) {
         survey->copies = copies_new();
         copies_use(survey->copies, ruleset->plans);
+        copies_look_back(survey->copies);
         mapper_set_copies(survey->mapper, survey->copies);
     }
     survey->rules = memory_alloc((ruleset->count + 1) * sizeof(*survey->rules));

@@ -27,6 +27,7 @@ struct copies {
     struct topic_filter **filters; /* owned; of plans->list, for the router */
     struct bringers bringers;      /* of plans->list */
     struct router *router;         /* owned */
+    bool looks_back;
     struct tracks tracks;
     bool noted;             /* copies_take_notes() was called */
     uint64_t judged;        /* number of the message that was judged last */
@@ -103,6 +104,11 @@ void copies_rewind(struct copies *copies, uint64_t first)
     bringers_rewind(&copies->bringers, first);
     forget_answers(copies);
     copies->judged = 0;
+}
+
+void copies_look_back(struct copies *copies)
+{
+    copies->looks_back = true;
 }
 
 static const struct planned *subscription_at(const struct copies *copies, const struct copy *copy,
@@ -412,6 +418,33 @@ void copies_take_notes(struct copies *copies, const struct copy_note *notes, siz
     free(found);
 }
 
+static bool is_for(const struct planned *planned, const struct copy_wish *wish)
+{
+    return (wish->serving != NULL && strcmp(planned->filter, wish->serving) == 0) ||
+           (wish->filter != NULL && strcmp(planned->filter, wish->filter) == 0);
+}
+
+/* Of a retained message: did the plan of its time have no subscription for the rule, and did it come
+ * for the oldest one of that plan that matches? */
+static bool served_before(const struct copies *copies, const struct copy *copy,
+                          const struct copy_wish *wish)
+{
+    const struct planned *oldest = NULL;
+
+    for (size_t i = 0; i < copy->count; i++) {
+        const struct planned *planned = subscription_at(copies, copy, i);
+
+        if (planned->identifier != 0 && !planned->covered &&
+            has(planned, plan_at(copies->plans, copy->message->sequence))) {
+            if (is_for(planned, wish)) {
+                return false;
+            }
+            oldest = oldest == NULL || planned->rank < oldest->rank ? planned : oldest;
+        }
+    }
+    return oldest != NULL && message_came_for(copy->message, oldest->identifier);
+}
+
 /* Of a retained message: did it come because of the SUBSCRIBE that serves the rule? */
 static bool serves(const struct copies *copies, const struct copy *copy,
                    const struct copy_wish *wish)
@@ -421,16 +454,14 @@ static bool serves(const struct copies *copies, const struct copy *copy,
     for (size_t i = 0; i < copy->count; i++) {
         const struct planned *planned = subscription_at(copies, copy, i);
 
-        if (planned->identifier == 0 || !message_came_for(copy->message, planned->identifier)) {
-            continue;
-        }
-        known = true;
-        if ((wish->serving != NULL && strcmp(planned->filter, wish->serving) == 0) ||
-            (wish->filter != NULL && strcmp(planned->filter, wish->filter) == 0)) {
-            return true;
+        if (planned->identifier != 0 && message_came_for(copy->message, planned->identifier)) {
+            known = true;
+            if (is_for(planned, wish)) {
+                return true;
+            }
         }
     }
-    return !known;
+    return !known || (copies->looks_back && served_before(copies, copy, wish));
 }
 
 /* Several rules ask for one message. */

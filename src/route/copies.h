@@ -73,6 +73,12 @@ void copies_free(struct copies *copies); /* NULL is legal */
 /* From now on by these plans, which continue those before. Borrows them. */
 void copies_use(struct copies *copies, const struct plans *plans);
 
+/* For who reads messages again that came under former plans (replay, explain --journal): a retained
+ * message that came before there was a subscription for the rule's filter belongs to the rule, too.
+ * Of several that brought it under the plan of its time the oldest counts. Not for the service: the
+ * rule's own subscription brings it the message once more. */
+void copies_look_back(struct copies *copies);
+
 /* Forgets what came with messages numbered `first` and higher: they, or others from another place
  * of the journal, come again. */
 void copies_rewind(struct copies *copies, uint64_t first);

@@ -115,6 +115,22 @@ def test_replay_tells_copies_as_the_service_does(env):
     assert (told["messages"], told["copies"], told["rules"][0]["rows"]) == (5, 2, 5), told
 
 
+def test_retained_messages_under_another_filter(env):
+    """A retained message that the broker sent for the former filter belongs to the rule with the new filter, too."""
+    env.sql(TABLE)
+    env.publish([("~/r/a", '{"v":1}', 1, {"retain": True})])
+    bridge = env.bridge(OLD % "", journal={"keep": "1h"})
+    env.publish([("~/r/b", '{"v":2}')])
+    env.wait_rows("t", 2)
+    env.wait(lambda: bridge.metric("messages_processed_total") >= 2, 10)
+    other = written(env, "other.cfg", bridge, (OLD % "").replace("~/r/{device}", "~/{any}/{device}"))
+    told = json.loads(run(env, "-c", bridge.file, "explain", "--journal", "--compare", other, "--json").stdout)
+    assert (told["changed"], told["compare"]["rules"][0]["rows"], told["compare"]["unmatched"]) == (0, 2, 0), told
+    env.sql("delete from t")
+    done = run(env, "-c", other, "replay", "--rule", "t")
+    assert done.returncode == 0 and env.sql("select device, v from t order by 1") == [("a", 1), ("b", 2)], done
+
+
 def letters(env):
     """(number of the message, sqlstate, parked), by number."""
     return env.sql("select sequence, coalesce(sqlstate, ''), parked from mqtt2pg.dead_letter order by sequence, id")

@@ -455,6 +455,48 @@ static void test_equal_content_long_after(void)
     plans_free(plans);
 }
 
+static bool takes_retained(struct copies *copies, const struct planned *origin, uint64_t sequence)
+{
+    const struct copy_wish wish = {.share = "", .filter = "n/+", .serving = "n/+"};
+    struct buf properties = {0};
+    bool taken;
+
+    property_append(&properties, &(struct property_item){.id = PROPERTY_SUBSCRIPTION,
+                                                         .number = origin->identifier});
+    const struct message message = {.kind = MESSAGE_PUBLISH,
+                                    .sequence = sequence,
+                                    .retained = true,
+                                    .topic = slice_of("n/a"),
+                                    .payload = slice_of("1"),
+                                    .properties = buf_slice(&properties)};
+    taken = copies_count(copies, &message, &wish);
+    buf_fini(&properties);
+    return taken;
+}
+
+/* A rule's own subscription brings the service the retained messages that came for a former one.
+ * Who looks back at the journal has none but those, and takes them for the oldest subscription. */
+static void test_retained_of_former_filters(void)
+{
+    struct plans *plans = next(next(NULL, "n/#:0r n/a:1r", 0), "n/+:0r n/a:1r", 10);
+    const struct planned *wide = &plans->list[0], *narrow = &plans->list[1], *own = &plans->list[2];
+    struct copies *copies = copies_new();
+
+    CHECK_TEXT_EQ(wide->filter, "n/#");
+    CHECK_TEXT_EQ(own->filter, "n/+");
+    copies_use(copies, plans);
+    for (int looks_back = 0; looks_back < 2; looks_back++) {
+        UNIT_CASE("%d", looks_back);
+        CHECK_INT_EQ(takes_retained(copies, wide, 5), looks_back);
+        CHECK_INT_EQ(takes_retained(copies, narrow, 6), 0);
+        CHECK_INT_EQ(takes_retained(copies, wide, 11), 0);
+        CHECK_INT_EQ(takes_retained(copies, own, 12), 1);
+        copies_look_back(copies);
+    }
+    copies_free(copies);
+    plans_free(plans);
+}
+
 UNIT_MAIN("route/plan", {"identifiers", test_identifiers}, {"there and back", test_there_and_back},
           {"covered filters", test_covered_filters}, {"covered once", test_covered_once},
           {"serving", test_serving}, {"forgetting", test_forgetting}, {"text", test_text},
@@ -462,4 +504,5 @@ UNIT_MAIN("route/plan", {"identifiers", test_identifiers}, {"there and back", te
           {"copies word by word", test_words},
           {"read again without the first copy", test_read_again_without_the_first_copy},
           {"queue behind QoS 0", test_queue_behind_qos_0},
-          {"equal content long after", test_equal_content_long_after})
+          {"equal content long after", test_equal_content_long_after},
+          {"retained of former filters", test_retained_of_former_filters})
