@@ -192,6 +192,10 @@ static void check_partition(const struct check *check)
                       "more than some thousand partitions: make every longer",
                       partition->keep_ms / partition->every_ms);
     }
+    if (partition->keep_ms > 0 && partition->keep_ms < partition->every_ms) {
+        problem_error(check->problems, partition->place, "partition",
+                      "keep is shorter than every, the span of one partition: is its unit right?");
+    }
     check_partition_key(check);
 }
 

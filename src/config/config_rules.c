@@ -103,6 +103,38 @@ static void read_rule(struct config_reader *reader, struct config *config,
     config->rule_count++;
 }
 
+static bool same_partition(const struct partition_options *left,
+                           const struct partition_options *right)
+{
+    return left->wanted == right->wanted &&
+           (!left->wanted ||
+            (left->by.text != NULL && right->by.text != NULL &&
+             strcmp(left->by.text, right->by.text) == 0 && left->every_ms == right->every_ms &&
+             left->keep_ms == right->keep_ms && left->timescale == right->timescale));
+}
+
+/* A table is partitioned in one way, and its rows are kept for one time. Of two rules the first one
+ * would decide, so a rule that says nothing matters only when it could create the table. */
+static void check_same_table(struct config_reader *reader, const struct config *config, size_t i)
+{
+    const struct rule_options *rule = &config->rules[i];
+    for (size_t k = 0; k < i; k++) {
+        const struct rule_options *other = &config->rules[k];
+        bool one_says = !rule->partition.wanted || !other->partition.wanted;
+        if (rule->table.text == NULL || other->table.text == NULL ||
+            strcmp(rule->table.text, other->table.text) != 0 ||
+            same_partition(&rule->partition, &other->partition) ||
+            (one_says && !(rule->partition.wanted ? other : rule)->create)) {
+            continue;
+        }
+        problem_error(reader->problems, rule->partition.place, "partition",
+                      "the rule at %s:%d has the same table and another partition: give both the "
+                      "same",
+                      other->place.file, other->place.line);
+        return;
+    }
+}
+
 void config_rules_read(struct config_reader *reader, struct config *config)
 {
     const config_setting_t *list = config_lookup(&reader->tree->library, "rules");
@@ -139,5 +171,8 @@ void config_rules_read(struct config_reader *reader, struct config *config)
                                          "rules"};
             config_text_wrong_type(reader, &given);
         }
+    }
+    for (size_t i = 0; i < config->rule_count; i++) {
+        check_same_table(reader, config, i);
     }
 }

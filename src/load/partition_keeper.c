@@ -365,6 +365,8 @@ enum outcome partition_keeper_run(struct partition_keeper *keeper,
         if (table == NULL || started_ms < turn->next_ms) {
             continue;
         }
+        /* A turn at which the connection is lost must not be the next thing on the new one. */
+        turn->next_ms = started_ms + PAUSE_MAX_MS;
         struct work work = {.connection = connection,
                             .rule = keeper->ruleset->rules[i],
                             .table = table,
