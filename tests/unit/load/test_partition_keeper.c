@@ -1,0 +1,137 @@
+/* When partitions are made and dropped, and what people are told, over a scripted server.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "load/partition_keeper.h"
+
+#include "base/clock.h"
+#include "base/health.h"
+#include "load/storing.h"
+
+#define DAY_LONG_US (INT64_C(86400) * 1000000)
+
+/* Rule "a" with partitions of a day; rule "b" without. */
+static void keeping_start(struct storing *storing)
+{
+    storing_start(storing);
+    storing->options[0].partition = (struct partition_options){
+        .wanted = true, .by = {.text = "time"}, .every_ms = 86400000, .keep_ms = 86400000};
+}
+
+/* The server's answer about the table: kind, key, whether it is a time, owner, rows stay, its
+ * clock; then one partition from `days` ago, of one day. */
+static void keeping_state(struct storing *storing, char *text, const char *head, int64_t now_us,
+                          int days)
+{
+    const int64_t from_us = clock_wall_us() - days * DAY_LONG_US;
+
+    sprintf(text, "ROWS:%s|%lld|300|public.old|FOR VALUES|f|t|%lld|%lld", head, (long long) now_us,
+            (long long) from_us, (long long) (from_us + DAY_LONG_US));
+    pg_script_clear(&storing->script); /* the catalog's lines would answer before this one */
+    pg_script_add(&storing->script, (struct script_line){.sql = "partdefid", .answer = text});
+    storing_catalog(storing);
+}
+
+/* What one turn does by the state of the table. */
+static void test_turns(void)
+{
+    static const struct {
+        const char *head;
+        int days;           /* how long ago the partition began */
+        int64_t ahead_days; /* how far the server's clock is ahead of ours */
+        int made, dropped;
+        const char *told; /* NULL: nothing */
+    } cases[] = {
+        {"p|time|t|t|f", 1, 0, 4, 0, NULL}, /* it ended now */
+        {"p|time|t|t|f", 3, 0, 4, 1, NULL},
+        {"p|time|t|t|f", 1, 4000, 4, 0, NULL},  /* the server's clock is wrong */
+        {"p|time|t|t|f", 3, -4000, 4, 0, NULL}, /* or ours */
+        {"r|\\N|\\N|t|f", 3, 0, 0, 0, "not partitioned: "},
+        {"p|other|t|t|f", 3, 0, 0, 0, "not partitioned by ranges of the time \"time\""},
+        {"p|\\N|\\N|t|f", 3, 0, 0, 0, "not partitioned by ranges"},
+        {"p|time|f|t|f", 3, 0, 0, 0, "not partitioned by ranges"},
+        {"p|time|t|f|f", 3, 0, 0, 0, "alter table a owner to"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const int64_t now_us = clock_wall_us() + cases[i].ahead_days * DAY_LONG_US;
+        struct pg_failure failure = {.message = ""};
+        struct health_partitions told;
+        struct partition_keeper *keeper;
+        struct storing storing;
+        char state[400];
+        size_t made;
+
+        UNIT_CASE("%s %d %d", cases[i].head, cases[i].days, (int) cases[i].ahead_days);
+        keeping_start(&storing);
+        keeping_state(&storing, state, cases[i].head, now_us, cases[i].days);
+        keeper = partition_keeper_new(storing.ruleset);
+        for (int turn = 0; turn < 2; turn++) { /* the second one is not due yet */
+            CHECK_INT_EQ(
+                partition_keeper_run(keeper, storing.targets, storing.connection, &made, &failure),
+                OUTCOME_OK);
+            CHECK_INT_EQ(made, turn == 0 ? cases[i].made : 0);
+        }
+        CHECK_INT_EQ(pg_script_seen(&storing.script, "ATTACH PARTITION"), cases[i].made);
+        CHECK_INT_EQ(pg_script_seen(&storing.script, "DROP TABLE public.old"), cases[i].dropped);
+        CHECK(health_partitions("a", &told) == (cases[i].told != NULL));
+        if (cases[i].told != NULL && strstr(told.reason, cases[i].told) == NULL) {
+            CHECK_TEXT_EQ(told.reason, cases[i].told);
+        }
+        partition_keeper_free(keeper);
+        storing_stop(&storing);
+    }
+    UNIT_CASE("%s", "");
+}
+
+/* The first refusal is not told: another bridge may have been faster. What can't be made does not
+ * keep an old partition. */
+static void test_refused(void)
+{
+    struct pg_failure failure = {.message = ""};
+    struct health_partitions told;
+    struct partition_keeper *keeper;
+    struct storing storing;
+    char state[400];
+    size_t made;
+
+    keeping_start(&storing);
+    keeping_state(&storing, state, "p|time|t|t|f", clock_wall_us(), 3);
+    pg_script_add(&storing.script, (struct script_line){.sql = "ATTACH PARTITION",
+                                                        .answer = "ERROR:42P07:is there"});
+    keeper = partition_keeper_new(storing.ruleset);
+    CHECK_INT_EQ(partition_keeper_run(keeper, storing.targets, storing.connection, &made, &failure),
+                 OUTCOME_OK);
+    CHECK_INT_EQ(made, 0);
+    CHECK_INT_EQ(pg_script_seen(&storing.script, "DROP TABLE public.old"), 1);
+    CHECK(!health_partitions("a", &told));
+    partition_keeper_free(keeper);
+    storing_stop(&storing);
+}
+
+/* A turn at which the connection is lost is not the first thing on the next one. */
+static void test_lost(void)
+{
+    struct pg_failure failure = {.message = ""};
+    struct partition_keeper *keeper;
+    struct pg_connection *next;
+    struct storing storing;
+    char state[400];
+    size_t made;
+
+    keeping_start(&storing);
+    keeping_state(&storing, state, "p|time|t|t|f", clock_wall_us(), 3);
+    pg_script_add(&storing.script,
+                  (struct script_line){.sql = "ATTACH PARTITION", .answer = "CLOSE"});
+    keeper = partition_keeper_new(storing.ruleset);
+    CHECK_INT_EQ(partition_keeper_run(keeper, storing.targets, storing.connection, &made, &failure),
+                 OUTCOME_RETRY);
+    next = pg_script_connect(&storing.script);
+    CHECK_INT_EQ(partition_keeper_run(keeper, storing.targets, next, &made, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(pg_script_seen(&storing.script, "partdefid"), 0);
+    pg_connection_free(next);
+    partition_keeper_free(keeper);
+    storing_stop(&storing);
+}
+
+UNIT_MAIN("load/partition_keeper", {"turns", test_turns}, {"refused", test_refused},
+          {"lost", test_lost})
