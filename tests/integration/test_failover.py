@@ -5,6 +5,8 @@ Two real servers of the test's own; the standby follows through a proxy, so that
 SPDX-License-Identifier: MIT
 """
 
+import os
+
 import psycopg2
 
 from env import limit
@@ -163,4 +165,38 @@ def test_old_primary_returns(env):
     assert "timeline is 1, and 2 was seen" in line, line
     env.publish(numbered("a", 200, 100))
     check_numbered(env, {"a": 300})
+    bridge.check_books()
+
+
+@limit(120)
+def test_restored_server_is_no_old_primary(env):
+    """A dump is restored into a new cluster, whose timeline is lower than the one seen, but which is another system: it is taken."""
+    pair = Pair(env)
+    make_numbered(env)
+    new = env.own_postgres()
+    conninfo = pair.conninfo(standby_first=False).replace("host=127.0.0.1,", "host=127.0.0.1,127.0.0.1,")
+    bridge = env.bridge(NUMBERED_RULE, database={"conninfo": conninfo.replace(f",{pair.standby.port} ", f",{pair.standby.port},{new.port} ")})
+    env.publish(numbered("a", 0, 50))
+    check_numbered(env, {"a": 50})
+    env.wait(lambda: pair.on_standby("select count(*) from numbered") == 50, 15, "the standby is behind")
+    pair.fail_over()
+    bridge.wait_ready(60)
+    env.publish(numbered("a", 50, 50))
+    check_numbered(env, {"a": 100})
+    dump = os.path.join(pair.standby.folder, "dump")
+    pair.standby.make("pg_dump", "-f", dump, "-d", pair.standby.conninfo(env.database, "test"))
+    pair.standby.stop()
+    new.start()
+    admin = psycopg2.connect(new.conninfo("postgres", "test"))
+    admin.autocommit = True
+    admin.cursor().execute("create role bridge login password 'secret'")
+    admin.cursor().execute("create database restoring owner bridge template template0")
+    new.make("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", dump, "-d", new.conninfo("restoring", "test"))
+    admin.cursor().execute(f"alter database restoring rename to {env.database}")
+    admin.close()
+    env.postgres = new
+    bridge.wait_ready(60)
+    env.publish(numbered("a", 100, 50))
+    check_numbered(env, {"a": 150})
+    assert "old primary" not in bridge.log()
     bridge.check_books()

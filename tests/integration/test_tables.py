@@ -151,6 +151,34 @@ def test_long_names(env):
     assert about(bridge, done.out.splitlines(), "whole") == [], done
 
 
+# How the table is partitioned, of what its partitions are, and for when check says that one is missing.
+PARTITIONED = {
+    "none": ("range (t)", [], "now"),
+    "today": ("range (t)", ["from (now() - interval '1 day') to (now() + interval '12 hours')"], "in a day"),
+    "days": ("range (t)", ["from (minvalue) to (now() + interval '1 day')", "from (now() + interval '1 day') to (now() + interval '3 days')"], "in a week"),
+    "weeks": ("range (t)", ["from (now() - interval '1 day') to (now() + interval '9 days')"], None),
+    "for_ever": ("range (t)", ["from (now() - interval '1 day') to (maxvalue)"], None),
+    "by_default": ("range (t)", [None], None),
+    "by_day": ("range (d)", ["from (current_date) to (current_date + 2)"], "in a week"),
+    "by_number": ("range (n)", [], None),
+    "by_list": ("list (t)", [], None),
+}
+
+
+def test_partitions_of_the_coming_days(env):
+    """check --database tells which partitions will be missing, and of which tables none can be."""
+    rules = ""
+    for name, (by, parts, _) in PARTITIONED.items():
+        env.sql(f"create table {name} (n int, t timestamptz, d date) partition by {by}")
+        for number, part in enumerate(parts):
+            values = "default" if part is None else "for values " + part
+            env.sql(f"create table {name}_{number} partition of {name} {values}")
+        rules += '{ name = "%s"; topic = "~/%s"; table = "%s"; columns = { n = "$"; t = "@received_at"; d = "@received_at"; }; },' % (name, name, name)
+    checked = env.cli("check", "--database", config=env.bridge(rules, start=False))
+    told = dict(re.findall(r'"(\w+)" has no partition for rows of the time ([a-z ]+),', checked.out + checked.err))
+    assert told == {name: when for name, (_, _, when) in PARTITIONED.items() if when}, checked
+
+
 def write_side_by_side(env, policy):
     """Two services get the same keys in opposite orders, and come to the table in the same moment."""
     keys = 5000
