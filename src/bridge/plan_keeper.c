@@ -3,38 +3,12 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "load/plan_file.h"
-#include "mqtt/session_file.h"
-
-/* A plan of the subscriptions that the broker's session holds, for a journal of a version without
- * plans: the session file tells them for the broker that was used last. NULL when it tells nothing,
- * and with MQTT 3.1.1, whose subscriptions have no identifiers. */
-static struct plans *adopt_session(const struct config *config)
-{
-    struct session_file sessions = {0};
-    struct plans *plans = NULL;
-
-    if (!config->broker.mqtt5) {
-        return NULL;
-    }
-    session_file_init(&sessions, config->journal.directory, config->broker.client_id);
-    for (size_t i = 0; i < sessions.count && sessions.last_url != NULL; i++) {
-        const struct session *session = &sessions.list[i];
-
-        if (strcmp(session->url, sessions.last_url) == 0 && session->held.count > 0) {
-            plans = plans_adopt(&session->held, clock_wall_us());
-            break;
-        }
-    }
-    session_file_fini(&sessions);
-    return plans;
-}
 
 /* Removes the file in which versions before the plans kept the rules' filters. Nothing reads it. */
 static void remove_rules_file(const char *directory)
@@ -87,9 +61,6 @@ void plan_keeper_look(struct generation *generation, const struct config *settin
     struct plans *before = plan_file_load(settings->journal.directory, journal_last(journal));
     uint32_t number = before == NULL ? 0 : plans_newest(before)->number;
 
-    if (before == NULL) {
-        before = adopt_session(settings);
-    }
     make(generation, before, settings, journal);
     /* The same number: the newest plan is the one that the file already has. */
     generation->plan_written = plans_newest(generation->plans)->number == number;

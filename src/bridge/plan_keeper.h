@@ -10,8 +10,7 @@
 #include "bridge/generation.h"
 #include "journal/journal.h"
 
-/* Makes the first generation's plan, behind those that an earlier process wrote down. From a
- * version that had no plans: behind what the broker's session holds. */
+/* Makes the first generation's plan, behind those that an earlier process wrote down. */
 void plan_keeper_begin(struct generation *first, struct journal *journal);
 
 /* The same for somebody who only looks at the journal: nothing is written. `settings` are those of

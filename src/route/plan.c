@@ -345,29 +345,6 @@ struct plans *plans_next(const struct plans *before, const struct subscription_s
     return plans;
 }
 
-struct plans *plans_adopt(const struct subscription_set *held, int64_t now_us)
-{
-    struct plans *plans = memory_alloc(sizeof(*plans));
-
-    for (size_t i = 0; i < held->count; i++) {
-        const struct subscription *each = &held->list[i];
-
-        add_planned(
-            plans,
-            &(struct planned){.filter = each->filter,
-                              .qos = each->qos,
-                              .retain_handling = each->retain_handling,
-                              .identifier = is_used(plans, each->identifier) ? 0 : each->identifier,
-                              .rank = (uint32_t) i + 1,
-                              .born = 1,
-                              .gone = PLAN_NEVER});
-    }
-    add_step(plans, &(struct plan_step){.number = 1, .behind = 0, .made_us = now_us});
-    sort_planned(plans);
-    plans_check(plans);
-    return plans;
-}
-
 void plans_free(struct plans *plans)
 {
     if (plans == NULL) {

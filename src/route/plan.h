@@ -76,9 +76,6 @@ struct plan_moment {
 struct plans *plans_next(const struct plans *before, const struct subscription_set *wanted,
                          const struct plan_moment *moment);
 
-/* One plan with the identifiers as given: what a session holds that was made before there were
- * plans. */
-struct plans *plans_adopt(const struct subscription_set *held, int64_t now_us);
 void plans_free(struct plans *plans);
 
 static inline const struct plan_step *plans_newest(const struct plans *plans)

@@ -200,11 +200,14 @@ def test_signal_at_once(env):
     """SIGHUP that comes before anything else of the program has run is a reload, not the end."""
     env.sql("create table got (n int, topic text)")
     bridge = env.bridge(ONE, start=False)
-    bridge.start(ready=False, faults="cli.main.begin=delay:300")
 
     def blocked():
         with open(f"/proc/{bridge.process.pid}/status") as status:
             return int(next(line for line in status if line.startswith("SigBlk")).split()[1], 16) & 1
+    bridge.start(ready=False, faults="cli.main.begin=delay:600000")
+    env.wait(blocked, 10, "SIGHUP is not blocked at once")
+    bridge.kill9()
+    bridge.start(ready=False, faults="cli.main.begin=delay:300")
     env.wait(blocked, 10, "SIGHUP is not blocked")
     bridge.signal(signal.SIGHUP)
     bridge.wait_log("configuration reloaded")
@@ -268,7 +271,7 @@ def test_retained_of_a_new_rule(env):
 
 
 def test_no_file_of_plans(env):
-    """From a version without plans: what the session holds tells which copy counts, and the old file with the rules goes."""
+    """The file of plans is missing: copies for subscriptions that nobody knows count once. An old file with the rules goes."""
     env.sql("create table got (n int, topic text); create table narrow (n int, topic text)")
     narrow = rule("narrow", "~/k/1", 'retained = "store";').replace('"got"', '"narrow"')
     bridge = env.bridge(WIDER + "," + narrow)

@@ -263,22 +263,6 @@ static void test_senseless_text(void)
     }
 }
 
-static void test_adopting(void)
-{
-    struct subscription_set held = {0};
-    struct plans *plans;
-
-    subscription_set_add(&held, &(struct subscription){"o/+/t", 1, RETAIN_SEND_IF_NEW, 77, NULL});
-    subscription_set_add(&held, &(struct subscription){"o/#", 2, RETAIN_SEND_IF_NEW, 78, NULL});
-    plans = plans_adopt(&held, 0);
-    plans = next(plans, "o/+/t o/#:2", 0);
-    check_plan(plans, "o/+/t o/#");
-    CHECK_INT_EQ(plans->step_count, 1);
-    CHECK_INT_EQ(plans->list[1].identifier, 78);
-    plans_free(plans);
-    subscription_set_fini(&held);
-}
-
 /* --- copies word by word -------------------------------------------------------------------------- */
 
 /* Copies in the order of the journal, a word each: "2.1" came for the subscription that plan 2 made
@@ -500,8 +484,7 @@ static void test_retained_of_former_filters(void)
 UNIT_MAIN("route/plan", {"identifiers", test_identifiers}, {"there and back", test_there_and_back},
           {"covered filters", test_covered_filters}, {"covered once", test_covered_once},
           {"serving", test_serving}, {"forgetting", test_forgetting}, {"text", test_text},
-          {"senseless text", test_senseless_text}, {"adopting", test_adopting},
-          {"copies word by word", test_words},
+          {"senseless text", test_senseless_text}, {"copies word by word", test_words},
           {"read again without the first copy", test_read_again_without_the_first_copy},
           {"queue behind QoS 0", test_queue_behind_qos_0},
           {"equal content long after", test_equal_content_long_after},
