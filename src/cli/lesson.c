@@ -86,8 +86,10 @@ static void tell_progress(const struct lesson *lesson, const char *end)
 
     text_format_count(&messages, lesson->learner->messages);
     text_format_count(&topics, lesson->learner->topics);
-    fprintf(stderr, "%s%s messages on %s topics%s",
-            lesson->terminal ? "\r" : "mqtt2pg: ", buf_string(&messages), buf_string(&topics), end);
+    fprintf(stderr, "%s%s message%s on %s topic%s%s",
+            lesson->terminal ? "\r" : "mqtt2pg: ", buf_string(&messages),
+            lesson->learner->messages == 1 ? "" : "s", buf_string(&topics),
+            lesson->learner->topics == 1 ? "" : "s", end);
     buf_fini(&messages);
     buf_fini(&topics);
 }
@@ -191,8 +193,8 @@ void lesson_append_seen(const struct lesson *lesson, struct buf *out)
 
     assert(learner->topics <= learner->messages);
 
-    buf_printf(out, "%" PRIu64 " messages on %" PRIu64 " topics of ", learner->messages,
-               learner->topics);
+    buf_printf(out, "%" PRIu64 " message%s on %" PRIu64 " topic%s of ", learner->messages,
+               learner->messages == 1 ? "" : "s", learner->topics, learner->topics == 1 ? "" : "s");
     text_append_printable(out, slice_of(lesson->topic), 200);
 }
 

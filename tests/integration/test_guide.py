@@ -30,6 +30,16 @@ def test_commands_exist(env):
     assert seen > 20, seen
 
 
+def test_man_page_has_each_option(env):
+    """What --help names is in mqtt2pg(1); init and learn have too many, and are referred to --help."""
+    page = (ROOT / "config" / "man" / "mqtt2pg.1").read_text().replace("\\-", "-")
+    commands = re.findall(r"^  ([a-z][a-z-]+)", env.cli("--help").out, re.M)
+    assert len(commands) > 10, commands
+    missing = [(command, option) for command in commands if command not in ("init", "learn")
+               for option in sorted(set(re.findall(r"(?<![\w-])--[a-z-]+", env.cli(command, "--help").out))) if option not in page]
+    assert not missing, missing
+
+
 def test_requests_of_the_actions(env):
     """The curl lines of operations.md, at this bridge."""
     make_numbered(env)
