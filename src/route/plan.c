@@ -33,23 +33,6 @@ struct making {
     uint32_t number;
 };
 
-struct slice filter_share(const char *filter)
-{
-    const char *end;
-
-    if (strncmp(filter, "$share/", 7) != 0 || (end = strchr(filter + 7, '/')) == NULL) {
-        return slice_of("");
-    }
-    return slice_make(filter + 7, (size_t) (end - filter - 7));
-}
-
-struct slice filter_unshared(const char *filter)
-{
-    struct slice share = filter_share(filter);
-
-    return slice_of(share.length == 0 ? filter : share.data + share.length + 1);
-}
-
 /* Are both in the same share group, or both in none? The broker gives each group its own copies. */
 static bool same_share(const char *left, const char *right)
 {

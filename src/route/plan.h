@@ -31,6 +31,7 @@
 #include <stdbool.h>
 
 #include "base/slice.h"
+#include "core/mqtt_filter.h"
 #include "core/subscription.h"
 
 enum { PLANS_MAX = 64 };
@@ -89,10 +90,6 @@ void plans_subscriptions(const struct plans *plans, struct subscription_set *set
 /* The filter in the newest plan whose subscription brings the messages of `filter`, which is one of
  * the wanted ones: itself, or the one that covers it. Borrowed; NULL when there is none. */
 const char *plans_serving(const struct plans *plans, const char *filter);
-
-/* The part of a filter behind "$share/GROUP/", and GROUP; "" when it is not shared. */
-struct slice filter_unshared(const char *filter);
-struct slice filter_share(const char *filter);
 
 /* Asserts what must always hold of plans. */
 void plans_check(const struct plans *plans);

@@ -26,7 +26,7 @@
 
 #include "base/arena.h"
 #include "base/memory.h"
-#include "route/topic_level.h"
+#include "core/topic_level.h"
 
 #define NOWHERE UINT32_MAX /* no child, no rule */
 

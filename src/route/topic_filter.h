@@ -16,6 +16,7 @@
 
 #include "base/outcome.h"
 #include "base/slice.h"
+#include "core/mqtt_filter.h"
 
 struct topic_filter;
 
@@ -45,13 +46,5 @@ void topic_filter_arrange(struct topic_filter *filter, const char *const *names,
  * borrow `topic`. A capture that matched nothing has data == NULL. `captures` may be NULL. */
 bool topic_filter_match(const struct topic_filter *filter, struct slice topic,
                         struct slice *captures);
-
-/* Relations between MQTT filters (not rule topics). "$share/GROUP/…" is not accepted here. The
- * empty topic, which no PUBLISH carries, counts as a topic of one empty level: "+" and "/#" match
- * it. */
-bool mqtt_filter_matches(struct slice filter, struct slice topic);
-bool mqtt_filters_overlap(struct slice left, struct slice right); /* some topic matches both */
-bool mqtt_filter_covers(struct slice wide,
-                        struct slice narrow); /* all that narrow matches, wide matches */
 
 #endif

@@ -5,8 +5,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MQTT2PG_ROUTE_TOPIC_LEVEL_H
-#define MQTT2PG_ROUTE_TOPIC_LEVEL_H
+#ifndef MQTT2PG_CORE_TOPIC_LEVEL_H
+#define MQTT2PG_CORE_TOPIC_LEVEL_H
 
 #include "base/slice.h"
 
