@@ -177,7 +177,7 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
             "another client took over the broker session: is a second bridge running with the "
             "same client_id?",
             F_TEXT("client_id", client_id), F_INT("retry_ms", wait_ms));
-    } else if (is_flapping(receiver, lived_ms)) {
+    } else if (!receiver->searching && is_flapping(receiver, lived_ms)) {
         wait_ms = backoff_next(&receiver->denied);
         health_set(HEALTH_BROKER, false,
                    "connection lost again and again (another client with the same client_id?)");

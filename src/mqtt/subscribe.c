@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/mqtt_filter.h"
 
 enum {
     REFUSED = 0x80,
@@ -255,14 +256,27 @@ static enum outcome subscribe_suspects(const struct subscribe_job *job,
 
 /* --- what is no longer wanted ----------------------------------------------------------------- */
 
-/* The filters of a set that are not wanted, but for suspects; at most PAHO_ENTRIES_MAX of both
- * calls. */
+/* May this filter bring messages of a wanted one that is left out? Then it stays. */
+static bool stands_in(const struct subscribe_job *job, const char *filter)
+{
+    for (size_t i = 0; i < job->wanted->count; i++) {
+        const char *missing = job->wanted->list[i].filter;
+        if (subscribe_search_leaves_out(job->search, missing) &&
+            mqtt_filters_overlap(filter_unshared(filter), filter_unshared(missing))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The filters of a set that may go, but for suspects; at most PAHO_ENTRIES_MAX of both calls. */
 static size_t gather_unwanted(const struct subscribe_job *job, const struct subscription_set *set,
                               const char **filters, size_t count)
 {
     for (size_t i = 0; i < set->count && count < PAHO_ENTRIES_MAX; i++) {
         const char *filter = set->list[i].filter;
-        if (!is_wanted(job, filter) && subscribe_search_ends(job->search, filter) == 0) {
+        if (!is_wanted(job, filter) && subscribe_search_ends(job->search, filter) == 0 &&
+            !stands_in(job, filter)) {
             filters[count++] = filter;
         }
     }
@@ -276,7 +290,7 @@ static const char *fewer_ends(const struct subscribe_job *job, const struct subs
     for (size_t i = 0; i < set->count; i++) {
         const char *filter = set->list[i].filter;
         unsigned ends = subscribe_search_ends(job->search, filter);
-        if (ends > 0 && !is_wanted(job, filter) &&
+        if (ends > 0 && !is_wanted(job, filter) && !stands_in(job, filter) &&
             (next == NULL || ends < subscribe_search_ends(job->search, next))) {
             next = filter;
         }
@@ -348,7 +362,6 @@ static enum outcome unsubscribe(const struct subscribe_job *job, struct subscrib
 {
     enum outcome outcome = OUTCOME_OK;
     const char *filters[PAHO_ENTRIES_MAX];
-    assert(result->left_out == 0);
     size_t count = next_unwanted(job, filters);
     while (outcome == OUTCOME_OK && count > 0) {
         if (subscribe_search_ends(job->search, filters[0]) > 0) {
@@ -379,6 +392,5 @@ enum outcome subscribe_all(const struct subscribe_job *job, struct subscribe_res
     assert(result->left_out <= result->refused && !(outcome == OUTCOME_OK && result->ended));
     /* Unsubscribe last: topics that an old and a new filter cover must be covered at every
      * moment. */
-    return outcome == OUTCOME_OK && result->left_out == 0 ? unsubscribe(job, result, error)
-                                                          : outcome;
+    return outcome == OUTCOME_OK ? unsubscribe(job, result, error) : outcome;
 }

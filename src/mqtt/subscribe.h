@@ -5,8 +5,9 @@
  * Subscriptions that the session holds already are not sent again, because a SUBSCRIBE brings the
  * retained messages again; RETAIN_SEND wants that at every connection. The log names the filters
  * that the broker refuses, grants with a lower QoS, or answers by ending the connection
- * (mqtt/subscribe_search). While a filter is left out because of such an end, nothing is
- * unsubscribed: the old filters may bring the messages of the missing one.
+ * (mqtt/subscribe_search). While a filter is left out because of such an end, no filter that
+ * overlaps it is unsubscribed: an old filter may bring the messages of the missing one. All other
+ * unwanted filters go, because they may be what makes the missing one too many.
  *
  * A broker with limits may end the connection at UNSUBSCRIBE too, also of a filter that it never
  * granted. Such a filter is found in the same way, named, and no longer counted as held.
