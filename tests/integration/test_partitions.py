@@ -189,3 +189,17 @@ def test_sql_of_schema_makes_the_same(env):
     env.wait_rows("reading", 1)
     env.wait(lambda: len(partitions(env)) >= 5, 15, lambda: f"{partitions(env)}\n{bridge.log()}")
     bridge.check_books()
+
+
+def test_letters_wait_for_the_partition(env):
+    """With retry_for a row without a partition, in a table without a default one, is stored as soon as the bridge may make it."""
+    env.admin("create table reading (device text, time timestamptz, n bigint, primary key (device, time)) partition by range (time)")
+    env.admin("grant select, insert, update on reading to bridge")
+    bridge = env.bridge(RULE.replace("create = true;", 'retry_for = "1h";').replace("create_sql", "# create_sql"))
+    env.publish([reading("a", time.time(), 5)])
+    env.wait(lambda: len(env.dead_letters()) == 1, 15, env.dead_letters)
+    assert "does not own" in env.cli("check", "--database", config=bridge).out
+    env.admin("alter table reading owner to bridge")
+    env.wait_rows("reading", 1, 20)
+    env.wait(lambda: env.dead_letters() == [], 10, env.dead_letters)
+    bridge.check_books()
