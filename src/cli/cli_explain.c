@@ -68,6 +68,19 @@ static void remark(const struct rule *rule, const struct rehearsal *rehearsal)
     }
 }
 
+/* Says which type the column would need, where the table's type is too narrow for the value. */
+static void tell_wider_type(const struct rule *rule, const struct rehearsal *rehearsal)
+{
+    struct buf sql = {0};
+
+    explain_append_wider_type(&sql, rule, rehearsal->reason);
+    if (sql.length > 0) {
+        fprintf(stderr, "mqtt2pg: rule \"%s\": for a column that takes this value: %s\n",
+                rule->name, buf_string(&sql));
+    }
+    buf_fini(&sql);
+}
+
 /* Rehearses one rule: its lines go to `out`, and *good becomes false unless the message would be
  * stored or filtered. False when the connection or the server failed: no further rule can be
  * asked. */
@@ -82,6 +95,9 @@ static bool rehearse_rule(const struct rehearsal_stage *stage, unsigned index,
     if (asked) {
         explain_append_rehearsal(out, rule, &rehearsal);
         remark(rule, &rehearsal);
+        if (rehearsal.fate == REHEARSAL_REJECTED) {
+            tell_wider_type(rule, &rehearsal);
+        }
         *good &= rehearsal.fate == REHEARSAL_STORED || rehearsal.fate == REHEARSAL_FILTERED;
     } else {
         fprintf(stderr, "mqtt2pg: rule \"%s\": the database could not be asked: %s\n", rule->name,

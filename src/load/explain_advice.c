@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "core/calendar.h"
+#include "pg/pg_quote.h"
 
 /* --- the nearest rule ------------------------------------------------------------------------- */
 
@@ -138,4 +139,57 @@ void explain_append_odd_times(struct buf *out, const struct mapped *mapped)
                             "set?\n");
         }
     }
+}
+
+/* --- types that are too narrow ---------------------------------------------------------------- */
+
+/* The type that takes what row/convert refuses in these words; NULL for other reasons. */
+static const char *wider_type(struct slice reason)
+{
+    static const struct {
+        const char *words, *type;
+    } rows[] = {
+        {" has a fraction", "numeric"},
+        {" is out of range", "numeric"},
+        {" is no boolean (only 0 and 1 are)", "numeric"},
+        {" is no number", "text"},
+        {" is no boolean", "text"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t length = strlen(rows[i].words);
+
+        if (reason.length >= length &&
+            memcmp(reason.data + reason.length - length, rows[i].words, length) == 0) {
+            return rows[i].type;
+        }
+    }
+    return NULL;
+}
+
+/* No other type takes a time that is out of range. */
+static bool is_of_time(const char *type)
+{
+    return strncmp(type, "time", 4) == 0 || strncmp(type, "date", 4) == 0 ||
+           strncmp(type, "interval", 8) == 0;
+}
+
+void explain_append_wider_type(struct buf *out, const struct rule *rule, const char *reason)
+{
+    const char *type = wider_type(slice_of(reason));
+    struct buf named = {0};
+
+    for (size_t i = 0; type != NULL && rule->options->table.text != NULL && i < rule->column_count;
+         i++) {
+        buf_reset(&named);
+        buf_printf(&named, ": column \"%s\" (", rule->column_names[i]);
+        const char *found = strstr(reason, buf_string(&named));
+        if (found != NULL && !is_of_time(found + named.length)) {
+            buf_printf(out, "alter table %s alter column ", rule->options->table.text);
+            pg_quote_identifier(out, slice_of(rule->column_names[i]));
+            buf_printf(out, " type %s", type);
+            break;
+        }
+    }
+    buf_fini(&named);
 }

@@ -1,6 +1,6 @@
 /*
  * explain_advice: what `explain` says when a message did not do what a person expected: the nearest
- * rule when none matches, times that can't be right.
+ * rule when none matches, times that can't be right, a column of a type that takes no such value.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,5 +17,9 @@ void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, stru
 /* Appends a line for each column with a time before 1990 or more than a day ahead in any of its
  * rows: the first such time. */
 void explain_append_odd_times(struct buf *out, const struct mapped *mapped);
+
+/* Appends the statement that gives a column a type which takes the value that `reason` is about,
+ * where the value is right and the type is too narrow; else nothing. */
+void explain_append_wider_type(struct buf *out, const struct rule *rule, const char *reason);
 
 #endif

@@ -62,6 +62,9 @@ def test_explain_database(env):
     assert code == 0 and lines["upsert"]["rows"] == 0 and "on_conflict" in done.err, done
     code, lines, done = explain(env, bridge, "--database", env.topic("~/x/d1"), '{"n": "many"}')
     assert code == 1 and "many" in lines["plain"]["rejected"] and "integer" in lines["plain"]["rejected"], done
+    assert "alter table plain alter column n type text\n" in done.err, done
+    code, lines, done = explain(env, bridge, "--database", env.topic("~/x/d1"), '{"n": 1.5, "at": 1}')
+    assert code == 1 and "alter table plain alter column n type numeric\n" in done.err, done
     code, lines, done = explain(env, bridge, "--database", env.topic("~/x/d1"), '{"skip": 1}')
     assert lines["plain"] == {"rule": "plain", "filtered": True}, done
     code, lines, done = explain(env, bridge, "--database", env.topic("~/gone"), '{"n": 1}')
