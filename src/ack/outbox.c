@@ -215,26 +215,42 @@ bool outbox_wait_room(struct outbox *outbox, int64_t milliseconds)
     return room;
 }
 
+/* What a batch takes on disk. */
+static int64_t file_bytes(const struct ack_batch *batch)
+{
+    return OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length;
+}
+
+enum outcome outbox_check_room(struct outbox *outbox, const struct ack_batch *batch,
+                               struct error *error)
+{
+    if (batch->count == 0) {
+        return OUTCOME_OK;
+    }
+    pthread_mutex_lock(&outbox->mutex);
+    bool room = has_room(outbox, file_bytes(batch));
+    outbox->refused_bytes = room ? 0 : file_bytes(batch);
+    uint64_t waiting = outbox_list_waiting(&outbox->list);
+    pthread_mutex_unlock(&outbox->mutex);
+    return room ? OUTCOME_OK
+                : error_set(error, OUTCOME_RETRY,
+                            "outbox is full: %" PRIu64 " acknowledgments wait for the broker",
+                            waiting);
+}
+
 enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mark,
                             const struct ack_batch *batch, struct error *error)
 {
     if (batch->count == 0) {
         return OUTCOME_OK;
     }
-    struct outbox_entry entry = {.mark = *mark,
-                                 .count = batch->count,
-                                 .bytes = OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length};
+    if (outbox_check_room(outbox, batch, error) != OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
+    struct outbox_entry entry = {.mark = *mark, .count = batch->count, .bytes = file_bytes(batch)};
     pthread_mutex_lock(&outbox->mutex);
-    bool room = has_room(outbox, entry.bytes);
-    outbox->refused_bytes = room ? 0 : entry.bytes;
-    uint64_t waiting = outbox_list_waiting(&outbox->list);
     entry.serial = outbox->list.next_serial++;
     pthread_mutex_unlock(&outbox->mutex);
-    if (!room) {
-        return error_set(error, OUTCOME_RETRY,
-                         "outbox is full: %" PRIu64 " acknowledgments wait for the broker",
-                         waiting);
-    }
     enum outcome outcome = outbox_write(outbox, &entry, batch, error);
     if (outcome == OUTCOME_OK) {
         pthread_mutex_lock(&outbox->mutex);

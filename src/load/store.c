@@ -139,6 +139,21 @@ static bool is_stale(const struct store_failure *failure)
            strcmp(failure->pg.sqlstate, PROGRESS_STALE_STATE) == 0;
 }
 
+/* Asked before anything is sent, for acknowledgments that are written later: a batch for which the
+ * outbox has no room would be rolled back. */
+static bool acks_have_room(const struct store *store, const struct batch *batch,
+                           struct pg_failure *failure)
+{
+    struct error error;
+
+    if (store->outbox == NULL ||
+        outbox_check_room(store->outbox, &batch->acks, &error) == OUTCOME_OK) {
+        return true;
+    }
+    pg_failure_set(failure, SQL_WAIT, "acknowledgments: %.300s", error.text);
+    return false;
+}
+
 enum store_result store_batch(const struct store *store, struct batch *batch,
                               struct store_failure *failure)
 {
@@ -152,6 +167,8 @@ enum store_result store_batch(const struct store *store, struct batch *batch,
 
     if (batch->later_count == 0) {
         result = store_prepare_acks(store, batch, &mark, &failure->pg);
+    } else if (!acks_have_room(store, batch, &failure->pg)) {
+        result = STORE_ACKS;
     }
     if (result != STORE_DONE) {
         return result;

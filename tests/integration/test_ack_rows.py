@@ -79,3 +79,26 @@ def test_rows_of_parked_messages(env):
     env.sql("alter table away rename to keep; alter table away_too rename to plain")
     check(env, inbox, cases, 0)
     bridge.check_books()
+
+
+@limit(90)
+def test_no_room_for_acknowledgments(env):
+    """The broker is slow to take acknowledgments: batches wait until there is room for theirs, and are not sent to be rolled back."""
+    count = 3000
+    proxy = env.proxy(env.broker.port)
+    env.sql("create table t (n int, x text)")
+    inbox = env.subscribe("~/ack")
+    bridge = env.bridge("""{ name = "t"; topic = "~/t"; table = "t"; columns = { n = "$.n"; x = "$.x"; };
+                             ack: { topic = "~/ack"; fields = { n = "$.n"; x = "$.x"; rows = "@rows"; }; }; }""",
+                        broker={"url": f"mqtt://127.0.0.1:{proxy.port}"}, journal={"max_size": "1MB", "keep": "0s"}, batch={"max_rows": 100})
+    rollbacks = "select xact_rollback from pg_stat_database where datname = current_database()"
+    before = env.one(rollbacks)
+    proxy.delay = 0.005
+    env.publish(("~/t", '{"n": %d, "x": "%s"}' % (n, "x" * 400)) for n in range(count))
+    bridge.wait_log("storing waits until the broker has taken acknowledgments", 40)
+    proxy.delay = 0
+    inbox.wait(count, 40)
+    assert sorted(json.loads(text)["n"] for text in inbox.payloads) == list(range(count))
+    bridge.check_books()
+    bridge.stop()
+    assert env.one(rollbacks) - before == 0, f"{env.one(rollbacks) - before} transactions were rolled back"
