@@ -164,6 +164,28 @@ def test_replay_keeps_what_is_refused_as_dead_letters(env):
     assert bridge.running()
 
 
+def test_replay_is_refused_at_commit(env):
+    """What only COMMIT refuses, with an SQLSTATE of a trigger's own, is found like a refused row. A locked table stops the replay, which goes on."""
+    env.sql(TABLE)
+    bridge = stored(env)
+    env.sql("""delete from t;
+               create function check_later() returns trigger language plpgsql as
+               $$ begin if new.v < 0 then raise 'too cold' using errcode = 'U0001'; end if; return null; end $$;
+               create constraint trigger check_later after insert on t deferrable initially deferred for each row execute function check_later()""")
+    holder = env.run.connect(env.database)
+    holder.autocommit = False
+    holder.cursor().execute("lock table t in access exclusive mode")
+    locked = run(env, "-c", bridge.file, "replay", "--rule", "t", "--duplicates-are-fine")
+    assert locked.returncode == 1 and "the same command goes on from there" in locked.stderr, locked
+    holder.rollback()
+    holder.close()
+    done = run(env, "-c", bridge.file, "replay", "--rule", "t")
+    assert done.returncode == 0 and "2 rows stored, 0 filtered, 3 rejected" in done.stdout, done
+    assert env.sql("select device, v from t order by 1, 2") == [("a", 1), ("c", 2)]
+    assert letters(env) == [(2, "", False), (3, "", False), (4, "U0001", False)], env.dead_letters()
+    assert bridge.running()
+
+
 def test_replay_leaves_parked_messages_to_the_service(env):
     """What waits as parked dead letters is stored by the service when the table works: a replay does not store it as well."""
     env.sql(TABLE)
