@@ -15,7 +15,8 @@
 #define COPY_BYTES_MIN ((size_t) 256 * 1024)
 
 /* A round trip from so many microseconds on costs more than COPY saves for COPY_ROWS_MIN rows. */
-#define FAR_US 2000
+#define FAR_US 3000
+#define FAR_COPY_BYTES_MIN (STEPS_BYTES_MAX / 2)
 
 /* A table that somebody has locked must not keep the rows of other rules waiting. Behind the move
  * of the progress, which waits for what became of an earlier COMMIT. */
@@ -95,8 +96,8 @@ static bool any_stands_alone(const struct transaction *transaction, const struct
 }
 
 /* A row costs less by COPY, but COPY costs a round trip of its own, and ends the segment of INSERTs
- * in front of it. So the runs of a batch go to a far server by INSERT, unless there is only one.
- * Tests of COPY's fault points want COPY for any number of rows. */
+ * in front of it. So rows go to a far server by INSERT, unless the batch has a single run, and a
+ * large one. Tests of COPY's fault points want COPY for any number of rows. */
 static bool goes_by_copy(const struct transaction *transaction, const struct target *target,
                          const struct run *run, struct slice bytes)
 {
@@ -108,7 +109,7 @@ static bool goes_by_copy(const struct transaction *transaction, const struct tar
     }
     return FAULT_ARMED("pg.copy.") ||
            ((run->rows >= COPY_ROWS_MIN || bytes.length >= COPY_BYTES_MIN) &&
-            (transaction->batch->runs.count == 1 || !far));
+            (!far || (transaction->batch->runs.count == 1 && bytes.length >= FAR_COPY_BYTES_MIN)));
 }
 
 /* SQL of a rule that needs a temporary table: its statements depend on each other's end, so they

@@ -10,7 +10,7 @@ from scenes import fill_journal
 
 ROUND_TRIPS_MAX = 2
 ADVICE = "a larger batch.max_rows"
-DELAY = 0.002  # seconds, each way: far enough to save round trips rather than work
+DELAY = 0.003  # seconds, each way: far enough to save round trips rather than work
 PLAIN = 'columns = { n = "$.n"; };'
 STAGED = 'columns = { n = "$.n"; }; compute = { twice = "n * 2"; }; on_conflict = "update"; key = ("n");'
 
