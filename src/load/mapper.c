@@ -266,11 +266,9 @@ static enum outcome map_row(struct mapper *mapper, const struct mapped *mapped,
     for (size_t i = 0; i < rule->column_count; i++) {
         enum outcome outcome =
             expression_evaluate(rule->columns[i], subject, mapper->arena, &value, error);
-        if (outcome != OUTCOME_OK) {
-            error_prefix(error, "column \"%s\"", rule->column_names[i]);
-            return outcome;
+        if (outcome == OUTCOME_OK) {
+            outcome = read_bytes_as_json(&value, columns[i], mapper->arena, error);
         }
-        outcome = read_bytes_as_json(&value, columns[i], mapper->arena, error);
         if (outcome != OUTCOME_OK) {
             error_prefix(error, "column \"%s\"", rule->column_names[i]);
             return outcome;
@@ -301,6 +299,7 @@ static void map_items(struct mapper *mapper, struct mapped *mapped, const struct
     const struct rule *rule = mapped->rule;
     size_t bytes = count * (rule->column_count * sizeof(struct datum) + sizeof(*items));
     struct subject subject = mapped->subject;
+    struct path_memo memo = {0};
     struct error error;
     char where[48];
     bool hold;
@@ -312,6 +311,7 @@ static void map_items(struct mapper *mapper, struct mapped *mapped, const struct
     struct datum *datums =
         arena_alloc(mapper->arena, (count * rule->column_count + 1) * sizeof(*datums));
     mapped->datums = datums;
+    subject.memo = &memo;
     for (size_t i = 0; i < count; i++) {
         struct datum *row = datums + mapped->rows * rule->column_count;
 

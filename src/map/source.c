@@ -17,6 +17,9 @@
 #include "map/hints.h"
 #include "map/path_uses.h"
 
+/* Nodes of fewer children are searched each time. */
+enum { MEMO_MEMBERS_MIN = 32 };
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* Behind the "{". */
@@ -240,6 +243,28 @@ static const struct row_level *level_out(const struct subject *subject, unsigned
     return level;
 }
 
+/* As path_walk(). What is searched in a large node is remembered. */
+static const struct node *walk_outside(const struct subject *subject, const struct path_step *path,
+                                       const struct node *from)
+{
+    struct path_memo *memo = subject->memo;
+    if (memo == NULL || from == NULL || from->count < MEMO_MEMBERS_MIN) {
+        return path_walk(path, from);
+    }
+    for (size_t i = 0; i < PATH_MEMO_PLACES; i++) {
+        if (memo->places[i].path == path && memo->places[i].from == from) {
+            return memo->places[i].to;
+        }
+    }
+    unsigned place = memo->next;
+    assert(place < PATH_MEMO_PLACES);
+    memo->next = (place + 1) % PATH_MEMO_PLACES;
+    memo->places[place].path = path;
+    memo->places[place].from = from;
+    memo->places[place].to = path_walk(path, from);
+    return memo->places[place].to;
+}
+
 enum outcome source_take(const struct source *source, const struct subject *subject,
                          struct arena *arena, struct value *value, struct error *error)
 {
@@ -250,11 +275,11 @@ enum outcome source_take(const struct source *source, const struct subject *subj
         break;
     case SOURCE_OUTER:
         level = level_out(subject, source->out);
-        *value =
-            node_value(path_walk(source->path, level != NULL ? level->node : subject->payload));
+        *value = node_value(
+            walk_outside(subject, source->path, level != NULL ? level->node : subject->payload));
         break;
     case SOURCE_PAYLOAD:
-        *value = node_value(path_walk(source->path, subject->payload));
+        *value = node_value(walk_outside(subject, source->path, subject->payload));
         break;
     case SOURCE_CAPTURE:
         return take_capture(source, subject, value, error);

@@ -15,6 +15,8 @@
 #include "core/message.h"
 #include "core/value.h"
 
+struct path_step;
+
 /* What acknowledgments can tell, in ack fields and ack topics only. */
 struct ack_facts {
     bool stored;          /* @status: "stored" or "rejected" */
@@ -32,6 +34,19 @@ struct row_level {
     const struct row_level *outer; /* the next one out; NULL for the outermost */
 };
 
+/* Where paths of "$$" and "$^" led to, so that a message of many rows does not search a large
+ * payload for each of them. Holds for one message; zeroed at first. */
+enum { PATH_MEMO_PLACES = 8 };
+
+struct path_memo {
+    struct {
+        const struct path_step *path;
+        const struct node *from;
+        const struct node *to;
+    } places[PATH_MEMO_PLACES];
+    unsigned next; /* the place that is used next; the oldest */
+};
+
 /* All pointers borrowed for the evaluation. */
 struct subject {
     const struct message *message;
@@ -45,6 +60,7 @@ struct subject {
     struct value key;              /* "@key": inside rows its name or index */
     const struct row_level *outer; /* "$^", "@key^"; NULL for one level of rows */
     const struct ack_facts *ack;   /* NULL outside acknowledgments */
+    struct path_memo *memo;        /* NULL: nothing is remembered */
 };
 
 #endif

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "load/mapper.h"
 
+#include <time.h>
+
 #include "base/text.h"
 #include "core/property.h"
 #include "row/copy_format.h"
@@ -256,8 +258,66 @@ static void test_retained_policies(void)
     ruleset_free(ruleset);
 }
 
+/* Many rows that take members of a large payload: searched for each row, that would be
+ * 2,000,000,000 steps. Two paths from the payload and two from the level around the row. */
+static void test_rows_of_a_large_payload(void)
+{
+    enum { MEMBERS = 20000, ROWS = 100000 };
+    struct rule_options rule = rule_of("r", "a");
+    struct option_column columns[] = {{.name = "n", .expression = "$ :: bigint"},
+                                      {.name = "last", .expression = "$$.last :: bigint"},
+                                      {.name = "first", .expression = "$$['0'] :: bigint"},
+                                      {.name = "own", .expression = "$^.last :: bigint"},
+                                      {.name = "none", .expression = "$^.none :: bigint"}};
+    struct buf json = {0};
+    struct timespec start;
+    struct timespec end;
+    const struct mapped *list;
+    rule.columns = columns;
+    rule.column_count = 5;
+    rule.rows = (struct option_text){.text = "$.a[*].r[*]"};
+    buf_append_byte(&json, '{');
+    for (int i = 0; i < MEMBERS; i++) {
+        buf_printf(&json, "\"%d\":7,", i);
+    }
+    buf_append_text(&json, "\"a\":[");
+    for (int half = 0; half < 2; half++) {
+        buf_append_text(&json, half == 0 ? "{\"r\":[" : ",{\"r\":[");
+        for (int i = 0; i < ROWS / 2; i++) {
+            buf_append_text(&json, i == 0 ? "1" : ",1");
+        }
+        buf_append_byte(&json, ']');
+        for (int i = 0; i < MEMBERS; i++) {
+            buf_printf(&json, ",\"%d\":0", i);
+        }
+        buf_printf(&json, ",\"last\":%d}", half);
+    }
+    buf_append_text(&json, "],\"last\":9}");
+    struct ruleset *ruleset = compile(&rule, 1);
+    struct mapper *mapper = mapper_new(ruleset);
+    struct message message = {
+        .kind = MESSAGE_PUBLISH, .qos = 1, .topic = slice_of("a"), .payload = buf_slice(&json)};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+    CHECK_INT_EQ(mapper_map(mapper, &message, &list), 1);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+    CHECK(end.tv_sec - start.tv_sec < 3);
+    CHECK_INT_EQ(list->rows, ROWS);
+    for (size_t row = 0; row < list->rows; row++) {
+        const struct datum *datums = &list->datums[row * 5];
+        bool good = datums[1].integer == 9 && datums[2].integer == 7 &&
+                    datums[3].integer == (row >= ROWS / 2) && datums[4].null;
+        if (!CHECK(good)) {
+            break;
+        }
+    }
+    buf_fini(&json);
+    mapper_free(mapper);
+    ruleset_free(ruleset);
+}
+
 UNIT_MAIN("load/mapper", {"one row", test_one_row}, {"where and rows", test_where_and_rows},
           {"a rule that needs no payload takes any", test_a_rule_that_needs_no_payload_takes_any},
           {"several topics", test_several_topics},
           {"copies for overlapping subscriptions", test_copies_for_overlapping_subscriptions},
-          {"retained policies", test_retained_policies})
+          {"retained policies", test_retained_policies},
+          {"rows of a large payload", test_rows_of_a_large_payload})
