@@ -1,7 +1,7 @@
 /*
  * latin: letters of other alphabets in ASCII, so that they can stand in names. Pure.
  *
- *   "Büro" → "Buero"     "Θερμοκρασία" → "THermokrasia"     "Кухня" → "Kukhnya"
+ *   "Büro" → "Buero"     "Θερμοκρασία" → "Thermokrasia"     "Кухня" → "Kukhnya"
  *
  * The tables transliterate letter by letter, German umlauts as two letters. PostgreSQL's unaccent
  * is not used: there is no server where `learn` and `init` write a configuration.
