@@ -182,7 +182,7 @@ static const char *format_words(const struct topic_data *data)
     case FORMAT_SPARKPLUG:
         return "Sparkplug B";
     case FORMAT_PROTOBUF:
-        return "Protocol Buffers, by their content type";
+        return "Protocol Buffers, or bytes that look like them";
     case FORMAT_OBJECTS:
         if (strcmp(data->form.format, "json") != 0) {
             return data->form.format;

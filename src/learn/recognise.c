@@ -10,10 +10,14 @@
 #include "decode/decoder.h"
 #include "decode/decompress.h"
 #include "decode/json_scan.h"
+#include "decode/protobuf_wire.h"
 #include "decode/sparkplug_topic.h"
 
 /* How much a compressed payload may hold, against bombs; and how many columns CSV may have. */
 enum { DECODED_BYTES_MAX = 8 << 20, CSV_COLUMNS_MAX = 100 };
+
+/* What is taken for Protocol Buffers: shorter payloads and larger numbers are too often chance. */
+enum { MESSAGE_BYTES_MIN = 6, FIELD_NUMBER_MAX = 100 };
 
 /* Content types of MQTT 5 and the decoder that each means. */
 static const struct {
@@ -219,6 +223,20 @@ static bool try_delimiters(struct recognised *found, bool sure, struct arena *ar
            try_csv(found, "|", sure, arena) || try_csv(found, ",", sure, arena);
 }
 
+/* Could the bytes be a message of Protocol Buffers? Nothing says so for certain: the fields must end
+ * where the payload does, there are two at least, and their numbers are small. */
+static bool could_be_protobuf(struct slice payload)
+{
+    struct wire wire = wire_begin(payload);
+    struct wire_field field;
+    unsigned fields = 0;
+    bool small = true;
+    for (; wire_next(&wire, &field); fields++) {
+        small = small && field.number <= FIELD_NUMBER_MAX;
+    }
+    return wire.wrong == NULL && fields >= 2 && small && payload.length >= MESSAGE_BYTES_MIN;
+}
+
 /* JSON comes first, because nothing else looks like it. Valid UTF-8 is never tried as MessagePack
  * or CBOR: both accept many short texts. */
 static bool try_all(struct recognised *found, struct arena *arena)
@@ -232,7 +250,11 @@ static bool try_all(struct recognised *found, struct arena *arena)
     if (text_is_utf8(found->payload) && !text_has_nul(found->payload)) {
         return try_format(found, "influx", arena) || try_delimiters(found, false, arena);
     }
-    return try_format(found, "msgpack", arena) || try_format(found, "cbor", arena);
+    if (try_format(found, "msgpack", arena) || try_format(found, "cbor", arena)) {
+        return true;
+    }
+    found->form.format = could_be_protobuf(found->payload) ? "protobuf" : NULL;
+    return found->form.format != NULL;
 }
 
 struct recognised recognise(const struct message *message, struct arena *arena)

@@ -33,7 +33,8 @@ struct recognised {
 bool payload_form_same(const struct payload_form *left, const struct payload_form *right);
 
 /* What the message is. The result lies in `arena` and borrows the message. Protocol Buffers are
- * recognised by their content type and Sparkplug B by its topic; neither is decoded. A text counts
+ * recognised by their content type, or guessed when no other format fits, and Sparkplug B by its
+ * topic; neither is decoded. A text counts
  * as CSV only when it holds a number and has three columns or two lines: "Hello, world" is a
  * text. */
 struct recognised recognise(const struct message *message, struct arena *arena);
