@@ -174,6 +174,7 @@ static void judge_run(struct inquiry *inquiry, const struct trial *trial)
 
     for (unsigned rule = 0; rule < inquiry->batch->rule_count; rule++) {
         inquiry->tallies[rule].alone = refused_alone(inquiry->store, rule);
+        inquiry->tallies[rule].passed += inquiry->store->others_pass;
     }
     for (size_t i = 0; i < trial->count; i++) {
         const struct refusal *refusal = &trial->refusals[i];

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "load/loader_trouble.h"
 #include "load/retry.h"
+
+/* Letters that are refused slowly must not keep the other rules waiting for longer. */
+#define HEAL_MS 5000
 
 /* Rules of one table whose letters are stored together. */
 struct healing {
@@ -63,6 +67,7 @@ static enum store_result heal_portion(struct loader *loader, const struct healin
         .client_id = pg_client_id(loader->connection), .parked = 1, .limit = loader->heal_letters};
     struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
     struct store store = loader_store(loader);
+    int64_t until_ms = clock_monotonic_ms() + HEAL_MS;
     enum store_result result;
 
     assert(loader->heal_letters >= 1 && loader->heal_letters <= HEAL_LETTERS_MAX);
@@ -71,7 +76,7 @@ static enum store_result heal_portion(struct loader *loader, const struct healin
     store.verdicts = &verdicts;
     do {
         result = retry_letters(&store, &rules, &query, counts, failure);
-    } while (result == STORE_AGAIN && !loader_stopping(loader));
+    } while (result == STORE_AGAIN && !loader_stopping(loader) && clock_monotonic_ms() < until_ms);
     verdicts_fini(&verdicts);
     if (result == STORE_DONE) {
         loader->heal_letters = 2 * loader->heal_letters < HEAL_LETTERS_MAX
@@ -84,6 +89,9 @@ static enum store_result heal_portion(struct loader *loader, const struct healin
 
         result = letters > 1 ? STORE_AGAIN : STORE_WAIT;
         loader->heal_letters = letters > 1 ? letters / 2 : 1;
+    } else if (result ==
+               STORE_AGAIN) { /* what was learned is lost: fewer letters need less of it */
+        loader->heal_letters = loader->heal_letters > 4 ? loader->heal_letters / 4 : 1;
     }
     assert(loader->heal_letters >= 1);
     return result;

@@ -18,8 +18,7 @@
 #ifndef MQTT2PG_LOAD_RETRY_H
 #define MQTT2PG_LOAD_RETRY_H
 
-#include "load/store.h"
-#include "pg/dead_letter.h"
+#include "load/letter_batch.h"
 
 struct retry_counts {
     uint64_t letters; /* in committed portions: stored + filtered + rejected + waiting */
@@ -30,15 +29,6 @@ struct retry_counts {
     uint64_t waiting;  /* kept; the service tries them again (`retry_for`) */
     uint64_t rows;
     int64_t last_id; /* of the last letter of the last committed portion */
-};
-
-/* Rules that write to one table: their letters are stored together, since rows of one topic stand in
- * the order of delivery whatever rules made them. */
-struct retry_rules {
-    const unsigned *list; /* borrowed; numbers in the ruleset; at least one */
-    size_t count;
-    struct retry_counts
-        *each; /* borrowed; is added to, for each rule of the list; NULL: unwanted */
 };
 
 /*

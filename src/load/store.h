@@ -73,6 +73,9 @@ struct store {
     /* The rows are made of dead letters. A letter that is refused while others pass is rejected at
      * once, whatever the reason: it has waited before. */
     bool letters;
+    /* Other letters of the same rules pass: those that are refused are to blame, also when none of
+     * the batch passes. */
+    bool others_pass;
     bool impatient; /* gives up on a locked table after 100 ms instead of 2 s */
     /* Waits for letters that another session is storing; otherwise passes over such letters. */
     bool waits;

@@ -221,6 +221,16 @@ enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_lett
     return outcome;
 }
 
+/* The answer has one array, or null. Frees it; NULL after a failure. */
+static void take_ids(struct letter_choices *choices, struct pg_rows *result)
+{
+    choices->ids = NULL;
+    if (result != NULL && pg_rows_count(result) == 1 && pg_rows_text(result, 0, 0) != NULL) {
+        choices->ids = memory_strdup(pg_rows_text(result, 0, 0));
+    }
+    pg_rows_free(result);
+}
+
 enum outcome dead_letters_choose(struct pg_connection *connection,
                                  const struct dead_letter_query *query,
                                  struct letter_choices *choices, struct pg_failure *failure)
@@ -244,11 +254,26 @@ enum outcome dead_letters_choose(struct pg_connection *connection,
     enum outcome outcome =
         pg_query_schema(connection, sql_dead_letter_choose, PG_PARAMS(values), &result, failure);
 
-    choices->ids = NULL;
-    if (outcome == OUTCOME_OK && pg_rows_count(result) == 1 && pg_rows_text(result, 0, 0) != NULL) {
-        choices->ids = memory_strdup(pg_rows_text(result, 0, 0));
-    }
-    pg_rows_free(result);
+    take_ids(choices, result);
+    buf_fini(&names);
+    return outcome;
+}
+
+enum outcome dead_letters_newest(struct pg_connection *connection, int count,
+                                 struct letter_choices *choices, struct pg_failure *failure)
+{
+    struct pg_rows *result = NULL;
+    struct buf names = {0};
+    char number[NUMBER_TEXT];
+
+    assert(count > 0 && choices->rule_count > 0);
+    pg_quote_array(&names, choices->rules, choices->rule_count);
+    const char *values[] = {buf_string(&names), pg_client_id(connection),
+                            number_text(number, count)};
+    enum outcome outcome =
+        pg_query_schema(connection, sql_dead_letter_newest, PG_PARAMS(values), &result, failure);
+
+    take_ids(choices, result);
     buf_fini(&names);
     return outcome;
 }

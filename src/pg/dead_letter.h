@@ -93,6 +93,12 @@ enum outcome dead_letters_choose(struct pg_connection *connection,
                                  struct letter_choices *choices,
                                  struct pg_failure *failure) MUST_CHECK;
 
+/* Fills in choices->ids with the newest parked letters of this client, `count` of each rule;
+ * choices->bytes does not count. */
+enum outcome dead_letters_newest(struct pg_connection *connection, int count,
+                                 struct letter_choices *choices,
+                                 struct pg_failure *failure) MUST_CHECK;
+
 /* One letter with its message, copied: `store` owns the bytes. */
 struct dead_letter_row {
     struct dead_letter letter; /* points to `message` */

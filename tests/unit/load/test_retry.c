@@ -127,6 +127,56 @@ static void test_slow_letter_is_given_up(void)
     buf_fini(&rows);
 }
 
+/* Letters behind a row that somebody has locked. They are rejected after some tries when newer letters
+ * pass, and wait when none passes: then it is not the row alone that is locked. */
+static void test_locked_letters(void)
+{
+    static const struct {
+        const char *what, *newest; /* the payload of the newest letter, in hexadecimal digits */
+        enum store_result result;
+        uint64_t rejected;
+    } cases[] = {
+        {"newer ones pass", "676f6f64", STORE_AGAIN, 2},
+        {"none passes", "6c6f636b", STORE_WAIT, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct retry_counts counts;
+        struct buf rows = {0}, newest = {0};
+        int tries = 0;
+        enum store_result result;
+
+        UNIT_CASE("%s", cases[i].what);
+        storing_start(&storing);
+        rule_targets_hold(storing.targets, 0, "locked", "55P03");
+        buf_printf(&newest, "ROWS:9|1|1|a|\\x612f78|\\x%s|1|f|f|\\x|why||t|client|\\N|9|0|f",
+                   cases[i].newest);
+        storing_say(&storing, "order by id desc", NULL, "ROWS:{9}", 0);
+        storing_say(&storing, "order by d.id", "{9}", buf_string(&newest), 0);
+        say_letters(&storing, "lock1 lock2", LETTER_PARKED, &rows);
+        storing_say(&storing, "INTO public.a", "lock", "ERROR:55P03:lock timeout", 0);
+        do {
+            if (rule_targets_get(storing.targets, 0)->state == RULE_HELD) {
+                rule_targets_resume(storing.targets, 0);
+            }
+            result = retry(&storing, &counts);
+        } while (++tries < 8 && result == STORE_WAIT);
+        CHECK_INT_EQ(result, cases[i].result);
+        CHECK_INT_EQ(tries, cases[i].result == STORE_AGAIN ? 5 : 8);
+        if (result == STORE_AGAIN) {
+            CHECK_INT_EQ(rule_targets_get(storing.targets, 0)->state, RULE_RESUMING);
+            CHECK_INT_EQ(retry(&storing, &counts), STORE_DONE);
+        }
+        CHECK_INT_EQ(counts.rejected, cases[i].rejected);
+        CHECK_INT_EQ(counts.stored, 0);
+        storing_stop(&storing);
+        buf_fini(&rows);
+        buf_fini(&newest);
+    }
+    UNIT_CASE("%s", "");
+}
+
 /* Letters that wait for a row or a partition, of a rule with or without `retry_for`. */
 static void test_waiting_letters(void)
 {
@@ -203,6 +253,6 @@ static void test_one_session_at_a_time(void)
 
 UNIT_MAIN("load/retry", {"portions", test_portions},
           {"a slow letter is given up", test_slow_letter_is_given_up},
-          {"letters that wait", test_waiting_letters},
+          {"locked letters", test_locked_letters}, {"letters that wait", test_waiting_letters},
           {"the head of a message", test_head_is_no_message},
           {"one session at a time", test_one_session_at_a_time})
