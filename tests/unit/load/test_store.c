@@ -150,7 +150,8 @@ static void test_deferred_between_rules(void)
     storing_say(&storing, "set constraints", NULL, missing, 0);
     CHECK_INT_EQ(storing_store(&storing, &failure), STORE_AGAIN);
     CHECK_INT_EQ(storing.verdicts.count, 1);
-    CHECK(verdicts_find(&storing.verdicts, 2, 0) != NULL);
+    const struct verdict_row *orphan = verdicts_find(&storing.verdicts, 2, 0);
+    CHECK(orphan != NULL && orphan->may_pass); /* its parent may come with a later message */
     storing_build(&storing, 0);
     CHECK_INT_EQ(storing_store(&storing, &failure), STORE_DONE);
     CHECK_INT_EQ(storing.batch->rules[0].rows_stored, 1);
