@@ -305,6 +305,7 @@ static bool close_output(struct output *output, bool good)
 {
     const char *written = output->temporary == NULL ? output->path : output->temporary;
 
+    assert(output->path != NULL && (!good || output->fd >= 0));
     if (output->fd >= 0) {
         close(output->fd);
         if (good && output->temporary != NULL) {

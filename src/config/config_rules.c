@@ -118,6 +118,7 @@ static bool same_partition(const struct partition_options *left,
 static void check_same_table(struct config_reader *reader, const struct config *config, size_t i)
 {
     const struct rule_options *rule = &config->rules[i];
+    assert(i < config->rule_count);
     for (size_t k = 0; k < i; k++) {
         const struct rule_options *other = &config->rules[k];
         bool one_says = !rule->partition.wanted || !other->partition.wanted;

@@ -124,6 +124,7 @@ static void note_span(struct partitions *state, struct span span)
     struct span *more = memory_alloc((state->count + 1) * sizeof(*more));
     struct partition *list = memory_alloc((state->count + 1) * sizeof(*list));
 
+    assert(span.from_us < span.to_us);
     if (state->count > 0) {
         memcpy(more, state->spans, state->count * sizeof(*more));
         memcpy(list, state->list, state->count * sizeof(*list));
@@ -142,6 +143,7 @@ static enum turn_end make(struct work *work, struct span span)
     struct buf name = {0};
     enum turn_end end;
 
+    assert(work->state.is_owner && work->state.kind == 'p');
     end = end_of(partition_make(work->connection, &new, &name, work->failure));
     (void) FAULT("load.partition.made");
     if (end == TURN_DONE) {
@@ -163,6 +165,7 @@ static enum turn_end make_ahead(struct work *work)
     enum turn_end end = TURN_DONE;
     struct span gap;
 
+    assert(within.from_us < within.to_us);
     while (end == TURN_DONE &&
            partition_next_gap(work->state.spans, work->state.count, every_us, within, &gap)) {
         end = make(work, gap);
@@ -308,6 +311,7 @@ static void set_pause(struct table_turn *turn, const struct work *work, enum tur
     if (end == TURN_UNDONE) {
         pause_ms = took_ms; /* a backlog, such as the days of a device that was away */
     }
+    assert(pause_ms >= 0);
     turn->next_ms = clock_monotonic_ms() + pause_ms;
 }
 
@@ -337,6 +341,7 @@ static const struct pg_table *table_of(const struct partition_keeper *keeper,
     const struct partition_options *options = &keeper->ruleset->rules[rule]->options->partition;
     const struct pg_table *table = rule_targets_get(targets, rule)->table;
 
+    assert(rule < keeper->ruleset->count);
     if (!options->wanted || options->timescale || table == NULL) {
         return NULL;
     }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pg/short_ddl.h"
 
+#include <assert.h>
+#include <string.h>
+
 /* PostgreSQL refuses for good only what is about the table, or what a trigger raised. */
 static bool may_pass(const struct pg_failure *failure)
 {
@@ -12,6 +15,7 @@ static int64_t run_ms(const struct pg_connection *connection)
 {
     int64_t half = pg_statement_ms(connection) / 2;
 
+    assert(half > 0);
     return half < SHORT_DDL_RUN_MS ? half : SHORT_DDL_RUN_MS;
 }
 
@@ -24,6 +28,7 @@ enum short_ddl short_ddl_run(struct pg_connection *connection, const char *state
     struct buf sql = {0};
     enum short_ddl result = SHORT_DDL_DONE;
 
+    assert(statements[0] != '\0' && statements[strlen(statements) - 1] == ';');
     buf_printf(&sql, "begin; set local lock_timeout = %d; set local statement_timeout = %d; ",
                SHORT_DDL_LOCK_MS, (int) run_ms(connection));
     buf_append_text(&sql, statements);
