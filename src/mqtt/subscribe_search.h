@@ -62,8 +62,8 @@ unsigned subscribe_search_ends(const struct subscribe_search *search, const char
 int64_t subscribe_search_quiet_ms(const struct subscribe_search *search, const char *filter);
 
 /* The connection ended while these `count` > 0 filters were not answered. `proof`: as above; the
- * filter was alone, and before SUBSCRIBE the session did not hold it. Returns the filter that is left out from now
- * on, or NULL; borrowed until the next call. */
+ * filter was alone, and before a SUBSCRIBE the session did not hold it. Returns the filter that is
+ * left out from now on, or NULL; borrowed until the next call. */
 const char *subscribe_search_ended(struct subscribe_search *search, const char *const *filters,
                                    size_t count, bool proof, int64_t now_ms);
 
