@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "mqtt/status_check.h"
+#include "mqtt/subscribe.h"
 #include "mqtt/subscribe_search.h"
 
 enum {
@@ -151,13 +152,11 @@ static enum outcome try_chunk(struct probe *probe, const size_t *indexes, size_t
 /* Why the filter is refused without asking the broker; NULL: the broker must be asked. */
 static const char *known_refusal(const struct probe *probe, const char *filter)
 {
-    const struct paho_connack *connack = paho_link_connack(probe->link);
-    if (!connack->shared_available && strncmp(filter, "$share/", 7) == 0) {
-        return "the broker has no shared subscriptions";
+    const char *reason = subscribe_why_not(paho_link_connack(probe->link), filter);
+    if (reason == NULL && subscribe_search_leaves_out(&probe->search, filter)) {
+        reason = "the broker answers it by ending the connection";
     }
-    return subscribe_search_leaves_out(&probe->search, filter)
-               ? "the broker answers it by ending the connection"
-               : NULL;
+    return reason;
 }
 
 /* Is the filter subscribed alone? Filters that were never under way when a connection ended go

@@ -86,10 +86,8 @@ static void note_answer(const struct subscribe_job *job, const struct subscripti
     result->subscribed++;
 }
 
-/* Why this one is not even asked for; NULL: it is. */
-static const char *why_not(const struct subscribe_job *job, const char *filter)
+const char *subscribe_why_not(const struct paho_connack *connack, const char *filter)
 {
-    const struct paho_connack *connack = paho_link_connack(job->link);
     if (!connack->shared_available && strncmp(filter, "$share/", 7) == 0) {
         /* RabbitMQ 4 would grant it as an ordinary filter, to which nothing is ever published. */
         return "the broker has no shared subscriptions";
@@ -115,6 +113,11 @@ static void note_end(const struct subscribe_job *job, const char *const *filters
                   "allowed there?",
                   F_TEXT("filter", left_out));
     }
+}
+
+static const char *why_not(const struct subscribe_job *job, const char *filter)
+{
+    return subscribe_why_not(paho_link_connack(job->link), filter);
 }
 
 static bool is_end_by_broker(const struct subscribe_job *job)

@@ -48,6 +48,9 @@ struct subscribe_result {
     char refusal[160]; /* the first one, for a person */
 };
 
+/* Why a filter is not even asked for at a broker with this CONNACK; NULL: it is. */
+const char *subscribe_why_not(const struct paho_connack *connack, const char *filter);
+
 /* Will something be unsubscribed and something else subscribed? Then both are there for a moment,
  * and a message may come for each. */
 bool subscribe_hands_over(const struct session *session, const struct subscription_set *wanted);

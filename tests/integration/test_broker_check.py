@@ -69,6 +69,9 @@ def test_shared(env):
     broker.properties = b"\x2a\x00"
     shown = env.cli("check", "--broker", config=bridge)
     assert shown.code == 3 and shown.out.count("the broker has no shared subscriptions") == 4, shown
+    broker.properties = b"\x28\x00"  # Wildcard Subscription Available; as the service, whatever SUBACK would say
+    shown = env.cli("check", "--broker", config=bridge)
+    assert shown.code == 3 and shown.out.count("the broker has no wildcard subscriptions") == 4, shown
 
 
 def test_status_topic(env):
