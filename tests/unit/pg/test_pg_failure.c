@@ -138,11 +138,11 @@ static void test_reason(void)
          "the server's pg_hba.conf has no entry for role \"bridge\" and database \"tele\""},
         {"x failed: FATAL:  53300: sorry, too many clients already", "53300",
          "the server has no connection left"},
-        {"x failed: FATAL:  53300: too many connections for role \"bridge\"\n"
-         "LOCATION:  InitializeSessionUserId, miscinit.c:832",
+        {"x failed: FATAL:  53300: zu viele Verbindungen von Rolle »bridge«\n"
+         "ORT:  InitializeSessionUserId, miscinit.c:832",
          "53300", "role \"bridge\" has no connection left: alter role \"bridge\" connection limit"},
-        {"x failed: FATAL:  53300: too many connections for database \"tele\"\n"
-         "LOCATION:  CheckMyDatabase, postinit.c:388",
+        {"x failed: FATAL:  53300: zu viele Verbindungen für Datenbank »tele«\n"
+         "ORT:  CheckMyDatabase, postinit.c:388",
          "53300", "database \"tele\" has no connection left"},
         {"x failed: FATAL:  08P01: unsupported startup parameter: options", "08P01",
          "a connection pooler at db port 5433 refuses a startup parameter"},
