@@ -10,6 +10,7 @@ import io
 import json
 import os
 import random
+import signal
 import subprocess
 import zlib
 
@@ -78,6 +79,41 @@ def test_protobufjs(env):
     assert len(lines) == 30
     for name, payload, wanted in lines:
         reader.check(name, payload, wanted)
+
+
+def test_new_descriptor_by_reload(env):
+    """SIGHUP takes a new descriptor; one that is damaged changes nothing."""
+    with open(DESCRIPTOR, "rb") as file:
+        old = file.read()
+    descriptor = os.path.join(env.folder, "reloaded.desc")
+    env.sql("create table said (id int generated always as identity, old text, new text)")
+
+    def replace(content):
+        with open(descriptor, "wb") as out:
+            out.write(content)
+
+    replace(old)
+    bridge = env.bridge(f"""{{ name = "said"; topic = "~/said"; format = "protobuf"; table = "said"; columns = {{ old = "$.text"; new = "$.word"; }};
+                             protobuf: {{ descriptor = "{descriptor}"; message = "test.Scalars"; }}; }}""")
+    rows = []
+
+    def check(payload, row):
+        env.publish([("~/said", b"\x4a" + bytes([len(payload)]) + payload)])
+        rows.append(row)
+        env.wait(lambda: env.sql("select old, new from said order by id") == rows, 10, lambda: env.sql("select * from said"))
+
+    check(b"one", ("one", None))
+    replace(b"\xff")
+    bridge.signal(signal.SIGHUP)
+    bridge.wait_log("no descriptor set")
+    check(b"two", ("two", None))
+    renamed = old.replace(b"\n\x04text", b"\n\x04word")
+    assert renamed != old
+    replace(renamed)
+    bridge.signal(signal.SIGHUP)
+    bridge.wait_log("configuration reloaded")
+    check(b"three", (None, "three"))
+    bridge.check_books()
 
 
 @limit(120)
