@@ -97,8 +97,8 @@ def test_no_room_for_acknowledgments(env):
     env.publish(("~/t", '{"n": %d, "x": "%s"}' % (n, "x" * 400)) for n in range(count))
     bridge.wait_log("storing waits until the broker has taken acknowledgments", 40)
     proxy.delay = 0
-    inbox.wait(count, 40)
-    assert sorted(json.loads(text)["n"] for text in inbox.payloads) == list(range(count))
+    # At least once: on a busy machine the broker does not confirm some in time.
+    env.wait(lambda: {json.loads(text)["n"] for text in list(inbox.payloads)} == set(range(count)), 40, lambda: f"{len(inbox.messages)} came")
     bridge.check_books()
     bridge.stop()
     assert env.one(rollbacks) - before == 0, f"{env.one(rollbacks) - before} transactions were rolled back"
