@@ -335,14 +335,17 @@ static bool is_possible(const struct redelivery *redelivery, const struct messag
     return !redelivery->saw_new || is_older;
 }
 
-/* Whether a new message with this id shows that the broker came back with an older session. */
+/* Whether a new message with this id shows that the broker came back with an older session. Not the
+ * highest id counts but the last one of those in order: Mosquitto lets single messages overtake its
+ * queue, with ids that are thousands ahead. */
 static bool is_older_session(const struct redelivery *redelivery, uint16_t packet_id)
 {
     const struct numbering *numbering = &redelivery->numbering[redelivery->broker];
+    assert(numbering->in_order == 0 || numbering->last_id != 0);
     return redelivery->session_present && numbering->before_id != 0 &&
            numbering->in_order >= IN_ORDER && !redelivery->numbered_anew &&
            !redelivery->reuses_ids && !numbering->reused_soon &&
-           !id_is_ahead(packet_id, numbering->before_id);
+           !id_is_ahead(packet_id, numbering->last_id);
 }
 
 /* Notes a repeat of `first`, which came with this packet id. */

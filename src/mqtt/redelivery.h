@@ -81,8 +81,8 @@
  * A broker that was killed may come back with an older session (Mosquitto and FlashMQ: up to half
  * an hour old). The messages that it had queued since then are gone, although it says that the
  * session is present. For a broker that numbers in order (its last eight deliveries did), the
- * packet ids show this: the id of the connection's first new message is not ahead of the ids
- * before.
+ * packet ids show this: the id of the connection's first new message is not ahead of the last one
+ * of these.
  *
  * Pure; one thread.
  *
