@@ -8,6 +8,7 @@ SPDX-License-Identifier: MIT
 
 import itertools
 import signal
+import subprocess
 
 from env import limit, quick
 
@@ -259,3 +260,59 @@ def make_test(names):
 for pair in itertools.combinations(CONDITIONS, 2):
     if pair not in EMPTY:
         globals()["test_" + "_and_".join(pair)] = make_test(pair)
+
+
+# --- healing and `dead-letters retry`: both store the letters of one rule ------------------------------
+
+
+class Retrying:
+    """The table works again; the command holds its first portion of letters, and the service has asked for letters meanwhile."""
+
+    def __init__(self, env):
+        self.env, self.scene = env, Scene(env, [])
+        self.scene.publish()
+        self.scene.quiet()
+        env.sql("alter table got rename to away")
+        self.scene.parked = True
+        self.scene.publish(1200)
+        self.wait_parked(1200)
+        self.scene.bridge.signal(signal.SIGSTOP)
+        env.sql("alter table away rename to got")
+        self.command = subprocess.Popen([env.faulty, "--config", self.scene.bridge.file, "dead-letters", "retry"], stdout=subprocess.PIPE,
+                                        env={**env.environment, "MQTT2PG_FAULTS": "store.commit.before=delay:1500"})
+        env.wait(lambda: env.one("select count(*) from pg_locks where relation = 'got'::regclass and mode = 'RowExclusiveLock'"), 20,
+                 "the command stores nothing")
+        self.command.send_signal(signal.SIGSTOP)
+        self.scene.bridge.signal(signal.SIGCONT)
+        self.wait_asked()
+
+    def wait_asked(self):
+        now = self.env.one("select clock_timestamp()")
+        self.env.wait(lambda: self.env.admin("select 1 from pg_stat_activity where application_name = 'mqtt2pg' and datname = %s "
+                                             "and query like '%%ordinality as r (name, place)%%' and query_start > %s",
+                                             self.env.database, now), 20, "the service does not ask")
+
+    def wait_parked(self, count):
+        self.env.wait(lambda: self.env.one("select count(*) from mqtt2pg.dead_letter where parked") == count, 20, "not parked")
+
+
+def test_healing_and_dead_letters_retry(env):
+    """By turns: each letter is stored once, and before what came behind it."""
+    retrying = Retrying(env)
+    retrying.command.send_signal(signal.SIGCONT)
+    retrying.scene.publish()
+    out, _ = retrying.command.communicate(timeout=60 * env.patience)
+    assert retrying.command.returncode == 0 and b" stored" in out, out
+    retrying.scene.publish()
+    retrying.scene.check()
+
+
+def test_healing_and_dead_letters_retry_that_is_killed(env):
+    """The service waits for the letters that the command has, and stores them when the command is gone."""
+    retrying = Retrying(env)
+    retrying.scene.publish()
+    retrying.wait_parked(1200 + PORTION)
+    retrying.command.kill()
+    retrying.command.communicate()
+    retrying.scene.publish()
+    retrying.scene.check()
