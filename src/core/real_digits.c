@@ -243,6 +243,7 @@ bool real_digits_shortest(double magnitude, bool single, struct real_digits *out
     int power;
     assert(magnitude > 0 && isfinite(magnitude));
     struct bounds bounds = scale(magnitude, single, &power);
+    assert(bounds.shift >= 0 && bounds.shift < 120);
     uint64_t low = (uint64_t) (bounds.low >> bounds.shift);         /* not more than low */
     uint64_t high = (uint64_t) ((bounds.high - 1) >> bounds.shift); /* less than high */
     uint64_t kept = (uint64_t) (bounds.value >> bounds.shift);

@@ -39,6 +39,8 @@ static double half_value(uint16_t bits)
  * answer. The result is a double whose own shortest text is that decimal. */
 double cbor_half_shortest(uint16_t bits)
 {
+    static const double units[] = {1e4, 1e3, 1e2, 1e1, 1};
+    static const double parts[] = {1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
     double exact = half_value(bits);
     double magnitude = fabs(exact);
     if (!isfinite(exact) || magnitude == 0) {
@@ -50,14 +52,15 @@ double cbor_half_shortest(uint16_t bits)
     double low = (below + magnitude) / 2;
     double high = isfinite(above) ? (above + magnitude) / 2 : magnitude + (magnitude - low);
     assert(low < magnitude && magnitude < high);
-    for (double unit = 1e4; unit >= 1; unit /= 10) {
-        double said = rint(magnitude / unit) * unit;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        double said = rint(magnitude / units[i]) * units[i];
         if (said > low && said < high) {
             return copysign(said, exact);
         }
     }
-    for (double parts = 10; parts <= 1e8; parts *= 10) {
-        double said = rint(magnitude * parts) / parts; /* correctly rounded, so the decimal's own */
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        /* Correctly rounded, so it is the double that the decimal reads as. */
+        double said = rint(magnitude * parts[i]) / parts[i];
         if (said > low && said < high) {
             return copysign(said, exact);
         }

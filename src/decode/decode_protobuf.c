@@ -239,6 +239,7 @@ static bool merge(struct proto_reader *reader, const struct proto_pieces *pieces
     char *at = all;
     for (const struct proto_piece *piece = &pieces->first; piece != NULL; piece = piece->next) {
         if (piece->bytes.length > 0) {
+            assert(piece->bytes.data != NULL);
             memcpy(at, piece->bytes.data, piece->bytes.length);
             at += piece->bytes.length;
         }
