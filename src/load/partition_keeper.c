@@ -137,6 +137,14 @@ static void note_span(struct partitions *state, struct span span)
     state->count++;
 }
 
+/* One partition that is refused, because a table has its name or a view reads it, keeps no other. */
+static enum turn_end pass_over(enum turn_end end, bool *refused)
+{
+    assert(end != TURN_UNDONE && end != TURN_UNUSABLE);
+    *refused = *refused || end == TURN_REFUSED;
+    return end == TURN_REFUSED ? TURN_DONE : end;
+}
+
 static enum turn_end make(struct work *work, struct span span)
 {
     const struct new_partition new = {work->table->shape, &work->state, span};
@@ -161,16 +169,18 @@ static enum turn_end make_ahead(struct work *work)
 {
     const int64_t every_us = work->rule->options->partition.every_ms * 1000;
     const int64_t now_us = work->state.now_us;
-    const struct span within = {now_us, partition_ahead_us(every_us, now_us)};
+    struct span within = {now_us, partition_ahead_us(every_us, now_us)};
     enum turn_end end = TURN_DONE;
+    bool refused = false;
     struct span gap;
 
     assert(within.from_us < within.to_us);
-    while (end == TURN_DONE &&
+    while (end == TURN_DONE && within.from_us < within.to_us &&
            partition_next_gap(work->state.spans, work->state.count, every_us, within, &gap)) {
-        end = make(work, gap);
+        end = pass_over(make(work, gap), &refused);
+        within.from_us = gap.to_us;
     }
-    return end;
+    return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
 
 /* Partitions for rows that came late, or early, and stand in the default partition. */
@@ -180,12 +190,14 @@ static enum turn_end make_late(struct work *work)
     const int64_t keep_us =
         options->keep_ms > 0 ? options->keep_ms * 1000 : LATE_DAYS_WITHOUT_KEEP * DAY_US;
     const int64_t every_us = options->every_ms * 1000;
-    const struct span within = {work->state.now_us - keep_us,
-                                partition_ahead_us(every_us, work->state.now_us)};
+    struct span within = {work->state.now_us - keep_us,
+                          partition_ahead_us(every_us, work->state.now_us)};
     struct span span;
     enum turn_end end = TURN_DONE;
+    bool refused = false;
 
-    while (end == TURN_DONE && work->state.default_name != NULL && work->state.default_mine) {
+    while (end == TURN_DONE && work->state.default_name != NULL && work->state.default_mine &&
+           within.from_us < within.to_us) {
         int64_t at_us;
         bool found;
 
@@ -194,7 +206,7 @@ static enum turn_end make_late(struct work *work)
             return pg_is_connected(work->connection) ? TURN_REFUSED : TURN_LOST;
         }
         if (!found) {
-            return TURN_DONE;
+            break;
         }
         if (work->state.rows_stay) {
             (void) pg_failure_set(work->failure, SQL_RULE,
@@ -203,14 +215,15 @@ static enum turn_end make_late(struct work *work)
             return TURN_UNUSABLE;
         }
         if (clock_monotonic_ms() >= work->until_ms) {
-            return TURN_UNDONE;
+            return refused ? TURN_REFUSED : TURN_UNDONE;
         }
         if (!partition_span(work->state.spans, work->state.count, every_us, at_us, &span)) {
-            return TURN_DONE; /* another bridge has made it and is moving the row */
+            break; /* another bridge has made it and is moving the row */
         }
-        end = make(work, span);
+        end = pass_over(make(work, span), &refused);
+        within.from_us = span.to_us;
     }
-    return end;
+    return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
 
 /* Partitions all of whose time is older than `keep`, by the clock that is behind. */
@@ -220,6 +233,7 @@ static enum turn_end drop_old(struct work *work)
     const int64_t ours_us = clock_wall_us();
     const int64_t now_us = work->state.now_us < ours_us ? work->state.now_us : ours_us;
     enum turn_end end = TURN_DONE;
+    bool refused = false;
 
     for (size_t i = 0; i < work->state.count && end == TURN_DONE; i++) {
         const struct partition *partition = &work->state.list[i];
@@ -228,7 +242,7 @@ static enum turn_end drop_old(struct work *work)
             continue;
         }
         if (clock_monotonic_ms() >= work->until_ms) {
-            return TURN_UNDONE;
+            return refused ? TURN_REFUSED : TURN_UNDONE;
         }
         end =
             end_of(partition_drop(work->connection, work->table->shape, partition, work->failure));
@@ -237,8 +251,9 @@ static enum turn_end drop_old(struct work *work)
             log_info("dropped a partition: all of it is older than keep",
                      F_TEXT("partition", partition->name), F_TEXT("rule", work->rule->name));
         }
+        end = pass_over(end, &refused);
     }
-    return end;
+    return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
 
 /* What can't be made does not keep old partitions, and the other way round. */
@@ -255,8 +270,10 @@ static enum turn_end take_turn(struct work *work)
         return TURN_UNUSABLE;
     }
     made = make_ahead(work);
-    if (made == TURN_DONE) {
-        made = make_late(work);
+    if (made == TURN_DONE || made == TURN_REFUSED) {
+        enum turn_end late = make_late(work);
+
+        made = late == TURN_DONE ? made : late;
     }
     if (made == TURN_LOST) {
         return made;

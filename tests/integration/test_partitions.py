@@ -154,6 +154,25 @@ def test_partitions_and_locks(env):
     bridge.check_books()
 
 
+def test_one_partition_keeps_no_other(env):
+    """A table that has the name of a partition, and a view that reads an old one: told, and the other partitions are made and dropped all the same."""
+    bridge = env.bridge(RULE)
+    now = time.time()
+    first, taken, free = (now - n * MINUTE for n in (25, 20, 10))
+    env.sql(f"create table {of_minute(taken)} (n int)")
+    env.wait(lambda: env.sql("select to_regclass('reading')") != [(None,)] and len(partitions(env)) >= 5, 15)
+    env.publish([reading("a", at) for at in (first, taken, free)])
+    env.wait(lambda: partitions(env).get(of_minute(free)) == 1, 20, lambda: f"{partitions(env)}\n{bridge.log()}")
+    env.wait(lambda: not_kept(bridge) is not None and of_minute(taken) in not_kept(bridge), 15)
+    env.sql(f"create view eye as select * from {of_minute(first)}")
+    bridge.configure(RULE.replace('"30m"', '"5m"'))
+    bridge.signal(signal.SIGHUP)
+    env.wait(lambda: of_minute(free) not in partitions(env), 15, lambda: f"{partitions(env)}\n{bridge.log()}")
+    env.wait(lambda: not_kept(bridge) is not None and of_minute(first) in not_kept(bridge), 15, lambda: not_kept(bridge))
+    assert of_minute(first) in partitions(env) and env.one("select count(*) from reading") == 2
+    bridge.check_books()
+
+
 def test_rows_that_must_not_move(env):
     """A trigger that counts deleted rows, or a foreign key, would notice that a row leaves the default partition: it stays there."""
     bridge = env.bridge(RULE)

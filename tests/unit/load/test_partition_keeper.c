@@ -108,6 +108,34 @@ static void test_refused(void)
     storing_stop(&storing);
 }
 
+/* One partition that can't be dropped, for example because a view reads it, keeps no other one. */
+static void test_one_stays(void)
+{
+    struct pg_failure failure = {.message = ""};
+    struct partition_keeper *keeper;
+    struct storing storing;
+    char state[400];
+    char rows[800];
+    size_t made;
+
+    keeping_start(&storing);
+    keeping_state(&storing, state, "p|time|t|t|f", clock_wall_us(), 4);
+    sprintf(rows, "%s\np|time|t|t|f|%lld|301|public.next|FOR VALUES|f|t|%lld|%lld", state,
+            (long long) clock_wall_us(), (long long) (clock_wall_us() - 3 * DAY_LONG_US),
+            (long long) (clock_wall_us() - 2 * DAY_LONG_US));
+    pg_script_clear(&storing.script);
+    pg_script_add(&storing.script, (struct script_line){.sql = "DROP TABLE public.old",
+                                                        .answer = "ERROR:2BP01:a view reads it"});
+    pg_script_add(&storing.script, (struct script_line){.sql = "partdefid", .answer = rows});
+    storing_catalog(&storing);
+    keeper = partition_keeper_new(storing.ruleset);
+    CHECK_INT_EQ(partition_keeper_run(keeper, storing.targets, storing.connection, &made, &failure),
+                 OUTCOME_OK);
+    CHECK_INT_EQ(pg_script_seen(&storing.script, "DROP TABLE public.next"), 1);
+    partition_keeper_free(keeper);
+    storing_stop(&storing);
+}
+
 /* A turn at which the connection is lost is not the first thing on the next one. */
 static void test_lost(void)
 {
@@ -134,4 +162,4 @@ static void test_lost(void)
 }
 
 UNIT_MAIN("load/partition_keeper", {"turns", test_turns}, {"refused", test_refused},
-          {"lost", test_lost})
+          {"one_stays", test_one_stays}, {"lost", test_lost})
