@@ -16,8 +16,8 @@
  *                                       the batch again, or half of it
  *   locks or memory were used up        half of the batch (SQLSTATE 53200)
  *
- * A half is judged by itself: a row that refers to a row of the other half is refused. Only all rows
- * of one message are certain to be in one transaction; `retry_for` is for the others (README.md).
+ * A half is judged by itself: a row that refers to a row of the other half is refused. Only all
+ * rows of one message are certain to share a transaction; `retry_for` is for others (README.md).
  *
  * Rows are tried message by message in the order of the batch, each in a subtransaction of its own
  * that stays when it passes, so that later rows are judged as they will be. Many are tried in one

@@ -12,8 +12,8 @@
 
 struct retry_counts;
 
-/* Rules that write to one table: their letters are stored together, since rows of one topic stand in
- * the order of delivery whatever rules made them. */
+/* Rules that write to one table: their letters are stored together, since rows of one topic stand
+ * in the order of delivery whatever rules made them. */
 struct retry_rules {
     const unsigned *list; /* borrowed; numbers in the ruleset; at least one */
     size_t count;

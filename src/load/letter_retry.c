@@ -60,8 +60,8 @@ static struct dead_letter_query query_for(const struct round *round,
 }
 
 /* All letters of rules that write to one table, portion by portion in the order of their ids, each
- * letter once. A portion that is too large for the server is halved; a deadlock or the like is tried
- * again SOON_MAX times. */
+ * letter once. A portion that is too large for the server is halved; a deadlock or the like is
+ * tried again SOON_MAX times. */
 static bool retry_table(const struct round *round, const struct retry_rules *rules)
 {
     struct retry_counts *counts = &round->report->counts;

@@ -3,8 +3,8 @@
  *
  * Letters are stored in the order of their ids, the order in which their messages came; those of
  * rules that write to one table together. While some are left, new messages of these rules become
- * parked letters too, so that none of them overtakes an older one. Each turn stores more letters than the last batch added, so healing comes to an end
- * under live traffic, too.
+ * parked letters too, so that none of them overtakes an older one. Each turn stores more letters
+ * than the last batch added, so healing comes to an end under live traffic, too.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -143,8 +143,8 @@ static size_t count_passing(const struct store *store, const struct batch *batch
     return passing;
 }
 
-/* Do some of the newest letters pass? Then the letters of this portion are in the way of others, for
- * example behind one row that somebody has locked. Nothing of the newest ones is stored. */
+/* Do some of the newest letters pass? Then the letters of this portion are in the way of others,
+ * for example behind one row that somebody has locked. Nothing of the newest ones is stored. */
 static bool newest_pass(const struct letter_batch *portion)
 {
     struct pg_connection *connection = portion->store->connection;
@@ -170,8 +170,8 @@ static bool newest_pass(const struct letter_batch *portion)
 }
 
 /* No letter of the portion passes because of locks on rows, FUTILE_MAX times in a row: does blame()
- * reject those that are refused, since letters behind them pass? While none passes, the table itself
- * or what it refers to is locked, and the rule waits for as long as that takes. */
+ * reject those that are refused, since letters behind them pass? While none passes, the table
+ * itself or what it refers to is locked, and the rule waits for as long as that takes. */
 static bool rejects_locked(const struct letter_batch *portion, unsigned rule,
                            struct store_failure *failure)
 {
@@ -235,8 +235,8 @@ static enum store_result give_back(const struct letter_batch *portion, enum stor
     return result;
 }
 
-/* Locks one portion of letters, with as many as have payloads that fit into PORTION_BYTES, and reads
- * them. No letters are read when another session has them. */
+/* Locks one portion of letters, with as many as have payloads that fit into PORTION_BYTES, and
+ * reads them. No letters are read when another session has them. */
 static enum outcome begin(struct letter_batch *portion, struct dead_letter_query *query,
                           struct pg_failure *failure)
 {

@@ -5,8 +5,8 @@
  *
  *   held      a lock or a full disk that stops one rule of a group holds all of it
  *   parked    each rule alone: its columns may not fit while those of the others do
- *   healing   together: the letters of all are stored in the order of their ids, and new messages of
- *             each wait behind them, also of a rule that worked
+ *   healing   together: the letters of all are stored in the order of their ids, and new messages
+ *             of each wait behind them, also of a rule that worked
  *
  * A rule with SQL of its own and a rule whose table is missing are alone.
  *
@@ -49,8 +49,8 @@ size_t rule_groups_healing(const struct rule_groups *groups, unsigned rule, unsi
 /* Is this healing rule the first one of its group? */
 bool rule_groups_leads(const struct rule_groups *groups, unsigned rule);
 
-/* Asserts that a rule which makes rows has a plan and a target for them, and that no rule works while
- * another one of its group heals. */
+/* Asserts that a rule which makes rows has a plan and a target for them, and that no rule works
+ * while another one of its group heals. */
 void rule_groups_check(const struct rule_groups *groups);
 
 #endif

@@ -95,8 +95,8 @@ void rule_targets_count_each(struct rule_targets *targets, unsigned rule, bool e
 void rule_targets_stored(struct rule_targets *targets, unsigned rule);
 
 /* The next rule that is healing, or is parked and due for a look; -1 when there is none. Rules take
- * turns, so that one with many letters does not keep the others waiting. Of rules that heal together
- * the first one has a turn. */
+ * turns, so that one with many letters does not keep the others waiting. Of rules that heal
+ * together the first one has a turn. */
 int rule_targets_due(struct rule_targets *targets);
 
 /* Milliseconds until rule_targets_due() may have something, -1 = nothing is parked. */
@@ -106,8 +106,8 @@ int64_t rule_targets_wait(const struct rule_targets *targets);
  * this one: their letters are stored together. Returns how many. */
 size_t rule_targets_group(const struct rule_targets *targets, unsigned rule, unsigned *group);
 
-/* Reads this parked rule's table again. When the table works, the rule is healing, with all rules of
- * that table that work or wait. */
+/* Reads this parked rule's table again. When the table works, the rule is healing, with all rules
+ * of that table that work or wait. */
 enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connection *connection,
                                unsigned rule, struct pg_failure *failure) MUST_CHECK;
 

@@ -111,8 +111,8 @@ static enum outcome create_schema(struct pg_connection *connection, const char *
     return outcome;
 }
 
-/* Without an index of a later version the bridge works all the same, only slower. So a role that may
- * not make the index goes on. OUTCOME_RETRY: the connection is lost. */
+/* Without an index of a later version the bridge works all the same, only slower. So a role that
+ * may not make the index goes on. OUTCOME_RETRY: the connection is lost. */
 static enum outcome add_indexes(struct pg_connection *connection, const char *unindexed,
                                 struct error *error)
 {
