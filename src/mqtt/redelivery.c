@@ -1,6 +1,7 @@
 /*
  * A ring of messages in the order of their first arrival; and for each packet id a chain with the
- * newest message of each broker, the one delivered last in front.
+ * newest message of each broker, the one delivered last in front. A broker may give an id that it
+ * still has under way to another message: then the chain has both.
  *
  *   ring       … 41 42 43 44 45        number: messages that came before; slot = number % window
  *   newest[id] ─▶ 45 ─other─▶ 42 ─▶ 0  a link is number + 1; 0 = none; stale once overwritten
@@ -9,7 +10,7 @@
  *   1. a message with a number below `next - window` is overwritten;
  *   2. `connection` and `packet_id` are those of a message's last delivery: its first or a repeat;
  *   3. a forgotten message has packet id 0, which MQTT does not allow;
- *   4. all messages of a chain have the chain's packet id, and no two have the same broker.
+ *   4. all messages of a chain have the chain's packet id.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -69,6 +70,7 @@ struct redelivery {
     int64_t before_us;   /* when the connection was made, or when its last message came */
     uint32_t deliveries; /* QoS 1 and 2 on this connection */
     uint64_t behind;     /* number of the last message repeated on this connection, + 1 */
+    uint64_t first;      /* number of the first new message of this connection */
 };
 
 struct redelivery *redelivery_new(size_t window)
@@ -138,14 +140,32 @@ static void unchain(struct redelivery *redelivery, const struct delivery *delive
     *link = each == NULL ? 0 : each->other;
 }
 
-/* Puts the delivery in front of this packet id's chain, and takes its broker's former one out. */
+/* Whether a broker that does not use ids again soon has repeated this message on this connection:
+ * when its id comes with another message now, the broker has both under way. */
+static bool is_still_open(const struct redelivery *redelivery, const struct delivery *former)
+{
+    return former->connection == redelivery->connection && former->number < redelivery->first &&
+           redelivery->next - former->number > SOON && !redelivery->reuses_ids &&
+           !redelivery->numbering[former->broker].reused_soon;
+}
+
+/* Takes this broker's messages with the packet id out of its chain, but for open ones. */
+static void clear_chain(struct redelivery *redelivery, uint16_t packet_id, uint8_t broker)
+{
+    struct delivery *each = newest_delivery(redelivery, packet_id);
+    while (each != NULL) {
+        struct delivery *next = delivery_behind(redelivery, each->other);
+        if (each->broker == broker && !is_still_open(redelivery, each)) {
+            unchain(redelivery, each);
+        }
+        each = next;
+    }
+}
+
+/* Puts the delivery in front of this packet id's chain. */
 static void chain(struct redelivery *redelivery, struct delivery *delivery, uint16_t packet_id)
 {
     assert(packet_id != 0 && delivery->number < redelivery->next);
-    const struct delivery *former = newest_of_broker(redelivery, packet_id, delivery->broker);
-    if (former != NULL) {
-        unchain(redelivery, former);
-    }
     delivery->packet_id = packet_id;
     delivery->other = redelivery->newest[packet_id];
     redelivery->newest[packet_id] = delivery->number + 1;
@@ -191,6 +211,7 @@ void redelivery_remember_hash(struct redelivery *redelivery, uint8_t broker, uin
         .connection = redelivery->connection,
         .broker = from,
     };
+    clear_chain(redelivery, packet_id, from);
     chain(redelivery, delivery, packet_id);
     if (id_is_ahead(packet_id, numbering->highest_id)) {
         numbering->highest_id = packet_id;
@@ -227,6 +248,7 @@ void redelivery_connected(struct redelivery *redelivery, uint8_t broker, bool se
     redelivery->went_back = false;
     redelivery->deliveries = 0;
     redelivery->behind = 0;
+    redelivery->first = redelivery->next;
     numbering->before_id = numbering->highest_id;
     if (!session_present) {
         redelivery_forget(redelivery, broker);
@@ -267,14 +289,15 @@ static bool has_gone_round(const struct redelivery *redelivery, const struct del
 static struct delivery *find_by_id(struct redelivery *redelivery, uint16_t packet_id, uint64_t hash)
 {
     struct delivery *newest = newest_delivery(redelivery, packet_id);
-    if (newest == NULL || newest->connection == redelivery->connection) {
-        return NULL;
+    for (struct delivery *each = newest; each != NULL;
+         each = delivery_behind(redelivery, each->other)) {
+        if (each->connection != redelivery->connection && each->hash == hash &&
+            (each == newest || each->broker == redelivery->broker) &&
+            !has_gone_round(redelivery, each)) {
+            return each;
+        }
     }
-    if (newest->hash != hash) {
-        newest = newest_of_broker(redelivery, packet_id, redelivery->broker);
-    }
-    return newest != NULL && newest->hash == hash && !has_gone_round(redelivery, newest) ? newest
-                                                                                         : NULL;
+    return NULL;
 }
 
 /* Rule 3 of the header. */
@@ -306,7 +329,7 @@ static bool is_repeat_here(const struct redelivery *redelivery, const struct del
 static void note_numbering(struct redelivery *redelivery, const struct delivery *newest,
                            uint16_t packet_id)
 {
-    if (newest != NULL && newest->connection == redelivery->connection &&
+    if (newest != NULL && newest->number >= redelivery->first &&
         redelivery->next - newest->number < PACKET_IDS / 2) {
         /* The same id twice within half a round: the ids have not simply started again. */
         redelivery->reuses_ids = true;
@@ -357,6 +380,9 @@ static void note_repeat(struct redelivery *redelivery, struct delivery *first, u
     }
     first->connection = redelivery->connection;
     unchain(redelivery, first);
+    if (first->packet_id != packet_id) {
+        clear_chain(redelivery, packet_id, first->broker);
+    }
     chain(redelivery, first, packet_id); /* rule 3: the repeat may have another id */
 }
 
@@ -411,13 +437,13 @@ static const struct delivery *delivery_seen(const struct redelivery *redelivery,
 
 static void chain_check(const struct redelivery *redelivery, uint16_t packet_id)
 {
-    bool seen[MESSAGE_BROKER_MAX + 1] = {false};
+    size_t count = 0;
     const struct delivery *each = delivery_seen(redelivery, redelivery->newest[packet_id]);
     for (; each != NULL; each = delivery_seen(redelivery, each->other)) {
         assert(each->packet_id == packet_id && each->broker <= MESSAGE_BROKER_MAX);
-        assert(!seen[each->broker]);
+        count++;
+        assert(count <= redelivery->window);
         assert(each->connection <= redelivery->connection);
-        seen[each->broker] = true;
     }
 }
 

@@ -25,7 +25,9 @@
  *      the first one. Mosquitto and EMQX count their ids up to 65,535 and start again. When an
  *      identical message comes that never reached us, the former message with its id is therefore
  *      at least half a round old (32,768 messages of its broker) or forgotten, and no repeat is
- *      assumed.
+ *      assumed. The exception: Mosquitto, restarted with a long queue, gives single new messages
+ *      ids that are still open. A message that the broker repeats on a connection is remembered when
+ *      its id then comes with another message, unless the broker reuses ids soon.
  *   3. The session goes on, and the broker numbers every connection anew (RabbitMQ 3.10, against
  *      the standard, repeats A=1 C=3 D=4 as A=1 C=2 D=3). We assume this only while the deliveries
  *      of this connection came numbered 1, 2, 3 without exception, and no id came twice on one
@@ -67,7 +69,8 @@
  *   - a broker numbers anew, and a message that was lost on its way is identical to an open one.
  * A repeat is stored twice when
  *   - a broker uses an id again that is still open (Mosquitto after 65,535 messages without our
- *     acknowledgment);
+ *     acknowledgment, and for single messages after its restart), and the process is restarted, or
+ *     the broker has not yet repeated the first message on that connection;
  *   - the message is more than `window` messages or half a round old;
  *   - the repeat has no DUP and comes behind new messages (aedes: one in nine);
  *   - the repeat is QoS 2 and comes behind new messages, from a broker that uses ids again;

@@ -257,6 +257,49 @@ static void test_random_breaks(void)
     break_at_random(false);
 }
 
+/* Mosquitto, restarted with a long queue, gives ids that are still open to single new messages. On
+ * each later connection it repeats both messages of such an id. */
+static void test_id_given_while_open(void)
+{
+    enum { OPEN = 1000, EACH = 50 };
+    struct redelivery *redelivery = redelivery_new(2 * OPEN);
+    unsigned wrong = 0;
+    char payload[16];
+
+    for (int connection = 1; connection <= 4; connection++) {
+        struct message ahead = numbered((uint32_t) (OPEN + connection), payload);
+        ahead.qos = 2;
+        redelivery_connected(redelivery, 0, true, 1);
+        if (connection > 1) { /* mixed with the repeats */
+            wrong += redelivery_judge(redelivery, &ahead) != REDELIVERY_NEW;
+            redelivery_remember(redelivery, &ahead);
+        }
+        for (uint32_t number = 0; number < OPEN; number++) {
+            struct message message = numbered(number, payload);
+            message.qos = number % 2 == 0 ? 1 : 2;
+            message.duplicate = connection > 1 && message.qos == 1;
+            bool repeat = redelivery_judge(redelivery, &message) != REDELIVERY_NEW;
+            wrong += repeat != (connection > 1);
+            if (!repeat) {
+                redelivery_remember(redelivery, &message);
+            }
+        }
+        for (uint32_t number = 0; connection > 1 && number < OPEN / 2; number += EACH) {
+            struct message message = numbered(number, payload);
+            message.duplicate = connection > 2;
+            message.payload = slice_of("other");
+            bool repeat = redelivery_judge(redelivery, &message) != REDELIVERY_NEW;
+            wrong += repeat != (connection > 2);
+            if (!repeat) {
+                redelivery_remember(redelivery, &message);
+            }
+        }
+    }
+    redelivery_check(redelivery);
+    CHECK_INT_EQ(wrong, 0);
+    redelivery_free(redelivery);
+}
+
 /* A device that says the same for ever, and a broker that numbers round and round: the id of its
  * next message was that of an equal one, 65,535 messages ago. */
 static void test_ids_go_round(void)
@@ -301,4 +344,5 @@ static void test_ids_go_round(void)
 }
 
 UNIT_MAIN("redelivery", {"ids go round", test_ids_go_round}, {"scripts", test_scripts},
-          {"topic boundary", test_topic_boundary}, {"random breaks", test_random_breaks})
+          {"topic boundary", test_topic_boundary}, {"random breaks", test_random_breaks},
+          {"an id is given again while it is open", test_id_given_while_open})
