@@ -167,18 +167,22 @@ static int refuse_duplicates(const struct stage *stage, const struct replay_coun
 /* --- replaying -------------------------------------------------------------------------------- */
 
 /* Stores the rows. A new replay notes its span of time first, so that going on later means the
- * same messages, whatever "now" is then. */
-static int run(struct stage *stage)
+ * same messages, whatever "now" is then. The span ends with the last message that was found: the
+ * service may store later ones of the span before this replay goes on. */
+static int run(struct stage *stage, const struct replay_counts *found)
 {
     struct replay_counts counts;
+    struct replay_state *state = &stage->options.state;
     struct pg_failure failure;
     const struct replay_key key = replay_key(&stage->options);
 
     assert(!stage->request->dry_run);
-    if (!stage->options.state.found &&
-        replay_progress_begin(stage->options.connection, &key, &stage->options.state, &failure) !=
-            OUTCOME_OK) {
-        return failed(&failure);
+    assert(found->messages == 0 || found->last_us <= state->to_us);
+    if (!state->found) {
+        state->to_us = found->messages > 0 ? found->last_us : state->from_us - 1;
+        if (replay_progress_begin(stage->options.connection, &key, state, &failure) != OUTCOME_OK) {
+            return failed(&failure);
+        }
     }
     stage->options.dry_run = false;
     stage->options.silent = false;
@@ -227,7 +231,7 @@ static int count_and_run(struct stage *stage)
     }
     print_found(stage, &counts);
     int exit_code = refuse_duplicates(stage, &counts);
-    return exit_code != CLI_DONE || stage->request->dry_run ? exit_code : run(stage);
+    return exit_code != CLI_DONE || stage->request->dry_run ? exit_code : run(stage, &counts);
 }
 
 /* Fills options.rule and `target`. Reads the tables of all rules and the values that

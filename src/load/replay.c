@@ -190,9 +190,12 @@ static void finish_batch(struct replay *replay)
     if (!replay->options->silent) {
         report(replay);
     }
-    if (batch->count > 0) {
-        counts->first_us = counts->first_us == 0 ? batch->received_us[0] : counts->first_us;
-        counts->last_us = batch->received_us[batch->count - 1];
+    for (size_t i = 0; i < batch->count; i++) { /* the clock may have been set back in between */
+        int64_t at_us = batch->received_us[i];
+
+        counts->first_us =
+            counts->first_us == 0 || at_us < counts->first_us ? at_us : counts->first_us;
+        counts->last_us = at_us > counts->last_us ? at_us : counts->last_us;
     }
     counts->messages += batch->count;
     counts->rows += replay->options->dry_run ? rule->row_count : rule->rows_stored;

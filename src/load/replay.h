@@ -40,7 +40,7 @@ struct replay_counts {
     uint64_t messages; /* that the rule takes, of that time, stored, and no copies */
     uint64_t rows, filtered, rejected;
     uint64_t left;                      /* not among `messages`: the service stores their letters */
-    int64_t first_us, last_us;          /* received at; 0 = none */
+    int64_t first_us, last_us;          /* the earliest and the latest was received; 0 = none */
     int64_t times_from_us, times_to_us; /* of the rule's first time column, since 2000 */
     bool has_times;
 };

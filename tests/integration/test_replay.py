@@ -251,3 +251,20 @@ def test_replay_of_a_database_that_went_back(env):
     goes_on = run(env, "-c", new, "replay", "--rule", "t")
     assert goes_on.returncode == 0 and "goes on behind" in goes_on.stderr, goes_on
     assert env.sql("select device, v from t order by device, v") == [("a", 1), ("a", 12.5), ("b", -1), ("b", 7.25)]
+
+
+def test_replay_goes_on_with_the_same_messages(env):
+    """What the service stored since a replay began is none of its messages, also when --to lies in the future, or no message was there."""
+    env.sql(TABLE)
+    bridge = stored(env)
+    new = written(env, "new.cfg", bridge, NEW)
+    env.sql("delete from t")
+    in_small_batches(new)
+    replay = ("-c", new, "replay", "--rule", "t", "--to", "2100-01-01")
+    assert run(env, *replay, faults="replay.batch.stored=kill@2").returncode == -9
+    env.publish([("~/r/late", '{"v":9}')])
+    env.wait(lambda: env.one("select count(*) from t where device = 'late'") == 1, 10)
+    env.wait(lambda: bridge.metric("messages_processed_total") >= 6, 10)
+    goes_on = run(env, *replay)
+    assert goes_on.returncode == 0 and "goes on behind" in goes_on.stderr, goes_on
+    assert env.sql("select device, v from t order by device, v") == [("a", 1), ("a", 12.5), ("b", -1), ("b", 7.25), ("late", 9)]
