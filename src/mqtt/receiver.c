@@ -116,11 +116,7 @@ static void stay(struct receiver *receiver)
     while (!ending(receiver) && paho_link_up(receiver->link) &&
            !journal_crowded(receiver->options.journal)) {
         struct error error = {0};
-        bool due = receiver_search_due(receiver);
-        if (changed(receiver)) {
-            subscribe_search_forget(&receiver->search);
-            due = true;
-        }
+        bool due = receiver_search_due(receiver) || changed(receiver);
         if (due && receiver_resubscribe(receiver, &error) != OUTCOME_OK) {
             receiver_report(receiver, PAHO_NO_ANSWER, &error);
             break;

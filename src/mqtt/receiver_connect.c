@@ -153,7 +153,8 @@ static void advise(struct receiver *receiver, const struct paho_connack *connack
 }
 
 /* A copy, so that nothing is locked while the broker answers. MQTT 3.1.1: at most QoS 1
- * (receiver.h). */
+ * (receiver.h). After a reload, which may have come while there was no connection, the search for
+ * forbidden filters begins anew. */
 static void wanted_take(struct receiver *receiver, struct subscription_set *wanted)
 {
     pthread_mutex_lock(&receiver->mutex);
@@ -162,6 +163,9 @@ static void wanted_take(struct receiver *receiver, struct subscription_set *want
         if (!broker_of(receiver)->mqtt5 && added->qos > 1) {
             added->qos = 1;
         }
+    }
+    if (receiver->changed) {
+        subscribe_search_forget(&receiver->search);
     }
     receiver->changed = false;
     pthread_mutex_unlock(&receiver->mutex);

@@ -137,6 +137,25 @@ def test_too_many_levels_and_too_long(env):
         bridge.stop()
 
 
+def test_reload_while_the_broker_is_away(env):
+    """As after any reload, a filter that was left out is tried again at once, although there was no connection to tell."""
+    forbidden = {"b/+"}
+    broker, bridge = begin(env, ["a/+", "b/+"], "3.1.1", hangs_up_at=lambda session, name: name in forbidden, session_present=True)
+    env.wait(lambda: "1 subscription refused" in bridge.get("/readyz").out, 20, lambda: bridge.get("/readyz"))
+    broker.refuse = lambda session: 3
+    open_session(broker).drop()
+    connections = len(broker.clients)
+    env.wait(lambda: len(broker.clients) > connections, 10, lambda: broker.clients)
+    bridge.signal(signal.SIGHUP)
+    bridge.wait_log("configuration reloaded")
+    forbidden.clear()
+    broker.refuse = lambda session: 0
+    bridge.wait_ready(20)
+    assert broker.held == {"a/+", "b/+"}, broker.held
+    assert "the subscription that was left out" not in bridge.log(), "it was tried when its time had come"
+    bridge.stop()
+
+
 def send(env, broker, version, name, *values):
     """The last of the values comes by this subscription; then all of them are stored."""
     session = open_session(broker)
