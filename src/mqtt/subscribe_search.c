@@ -71,7 +71,7 @@ int64_t subscribe_search_quiet_ms(const struct subscribe_search *search, const c
 
 static void leave_out(struct suspect *suspect, int64_t now_ms)
 {
-    assert(suspect->strikes >= STRIKES || suspect->state == SUSPECT_RETRIED);
+    assert(suspect->strikes >= STRIKES || suspect->state != SUSPECT_SUSPECTED);
     int64_t longer_ms = suspect->retry_ms == 0 ? RETRY_FIRST_MS : suspect->retry_ms * 2;
     suspect->retry_ms = longer_ms < RETRY_MAX_MS ? longer_ms : RETRY_MAX_MS;
     suspect->due_ms = now_ms + suspect->retry_ms;
@@ -90,7 +90,6 @@ const char *subscribe_search_ended(struct subscribe_search *search, const char *
         return NULL;
     }
     struct suspect *suspect = find(search, filters[0]);
-    assert(suspect->state != SUSPECT_LEFT_OUT);
     suspect->strikes++;
     if (suspect->state == SUSPECT_SUSPECTED && suspect->strikes < STRIKES) {
         return NULL;

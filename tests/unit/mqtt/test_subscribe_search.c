@@ -145,6 +145,7 @@ static const char *const scripts[] = {
     "nppp*s-mra+-",     /* tried again after 10 s, and well again */
     "nppp*smrp*sm-smr", /* then after 20 s */
     "nppp*smrndp*",     /* an end that proves nothing leaves the retry open */
+    "nppp*p*-",         /* left out, and no longer wanted: it ends the connection at UNSUBSCRIBE */
     "nppp*smrp*hrp*hrp*hrp*hrp*hrp*hrp*hrp*hrp*hrp*hr", /* at most an hour */
 };
 
