@@ -52,7 +52,7 @@ void copies_recall(struct journal_reader *reader, struct journal *journal,
             if (read == JOURNAL_READ_MESSAGE && record.message.sequence > upto) {
                 break;
             }
-            if (read == JOURNAL_READ_MESSAGE && record.message.kind == MESSAGE_PUBLISH) {
+            if (read == JOURNAL_READ_MESSAGE && message_is_delivery(&record.message)) {
                 if (!rewound) {
                     rewind_to(copies, journal, record.message.sequence);
                     rewound = true;
