@@ -22,12 +22,14 @@ enum {
     REFUSED_TOLD = 2,             /* the first refusal may mean that another bridge was faster */
     LATER_TOLD = 10,              /* so many locks in a row were not granted: somebody holds one */
     LATE_DAYS_WITHOUT_KEEP = 366, /* how old a row may be for which a partition is made */
+    HALVINGS_MAX = 12,            /* of the span of a partition whose rows take too long to move */
 };
 
 /* The table of one rule. */
 struct table_turn {
     int64_t next_ms;   /* monotonic: when its next turn is due */
     unsigned failures; /* turns in a row in which something failed */
+    unsigned halvings; /* of the span of partitions for late rows: a whole span moved too slowly */
     char told[400];    /* the reason that log and health have; "" = all is well */
 };
 
@@ -41,6 +43,7 @@ struct work {
     struct pg_connection *connection;
     const struct rule *rule;
     const struct pg_table *table;
+    struct table_turn *turn;
     struct partitions state;
     struct pg_failure *failure;
     int64_t until_ms; /* monotonic */
@@ -183,15 +186,22 @@ static enum turn_end make_ahead(struct work *work)
     return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
 
-/* Partitions for rows that came late, or early, and stand in the default partition. */
+/* Was the transaction cancelled because it moves more rows than it has time for? */
+static bool moved_too_slowly(const struct work *work, enum turn_end end)
+{
+    return end == TURN_LATER && strcmp(work->failure->sqlstate, "57014") == 0;
+}
+
+/* Partitions for rows that came late, or early, and stand in the default partition. Where many rows
+ * of one span do, each turn tries a span of half the length, until one is short enough. */
 static enum turn_end make_late(struct work *work)
 {
     const struct partition_options *options = &work->rule->options->partition;
     const int64_t keep_us =
         options->keep_ms > 0 ? options->keep_ms * 1000 : LATE_DAYS_WITHOUT_KEEP * DAY_US;
-    const int64_t every_us = options->every_ms * 1000;
+    const int64_t every_us = (options->every_ms * 1000) >> work->turn->halvings;
     struct span within = {work->state.now_us - keep_us,
-                          partition_ahead_us(every_us, work->state.now_us)};
+                          partition_ahead_us(options->every_ms * 1000, work->state.now_us)};
     struct span span;
     enum turn_end end = TURN_DONE;
     bool refused = false;
@@ -206,6 +216,7 @@ static enum turn_end make_late(struct work *work)
             return pg_is_connected(work->connection) ? TURN_REFUSED : TURN_LOST;
         }
         if (!found) {
+            work->turn->halvings = 0;
             break;
         }
         if (work->state.rows_stay) {
@@ -222,6 +233,9 @@ static enum turn_end make_late(struct work *work)
         }
         end = pass_over(make(work, span), &refused);
         within.from_us = span.to_us;
+    }
+    if (moved_too_slowly(work, end) && work->turn->halvings < HALVINGS_MAX) {
+        work->turn->halvings++;
     }
     return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
@@ -270,7 +284,7 @@ static enum turn_end take_turn(struct work *work)
         return TURN_UNUSABLE;
     }
     made = make_ahead(work);
-    if (made == TURN_DONE || made == TURN_REFUSED) {
+    if (made == TURN_DONE || made == TURN_REFUSED || moved_too_slowly(work, made)) {
         enum turn_end late = make_late(work);
 
         made = late == TURN_DONE ? made : late;
@@ -392,6 +406,7 @@ enum outcome partition_keeper_run(struct partition_keeper *keeper,
         struct work work = {.connection = connection,
                             .rule = keeper->ruleset->rules[i],
                             .table = table,
+                            .turn = turn,
                             .failure = failure,
                             .until_ms = started_ms + PARTITION_TURN_MS};
         enum turn_end end = take_turn(&work);

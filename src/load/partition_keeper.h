@@ -14,7 +14,9 @@
  *     Nothing is ever deleted: rows go with the partition that is dropped, and with nothing else.
  *   - Dropped are only partitions that a bridge has made, whose bounds the catalog tells behind the
  *     lock. The earlier one of the server's clock and ours counts, so a clock that is ahead drops
- *     nothing.
+ *     nothing. On one machine both are the same clock: when it jumps ahead, so does `keep`.
+ *   - What PostgreSQL refuses is told, and keeps no other partition. Late rows of one span that take
+ *     longer to move than a transaction may last get shorter partitions.
  *   - Every change is one short transaction on the loader's connection, between batches, with a
  *     lock that is waited for 0.2 s at most; one turn ends after PARTITION_TURN_MS. What could not
  *     be done is done later.

@@ -173,6 +173,20 @@ def test_one_partition_keeps_no_other(env):
     bridge.check_books()
 
 
+def test_more_late_rows_than_move_at_once(env):
+    """Rows of one minute that take longer to move than a transaction may last: they move in parts, and nothing behind them waits for good."""
+    bridge = env.bridge(RULE, database={"statement_timeout": "1s"})
+    env.wait(lambda: env.sql("select to_regclass('reading')") != [(None,)] and len(partitions(env)) >= 5, 15)
+    begin = time.time() // MINUTE * MINUTE - 20 * MINUTE
+    env.sql("alter table reading add constraint slow check (n = 0 or pg_sleep(0.015) is not null)")
+    env.sql("insert into reading select to_timestamp(%s + i * 1.5), 'a', 1 from generate_series(0, 39) i", begin)
+    env.publish([reading("b", begin + 5 * MINUTE)])
+    env.wait(lambda: env.one("select count(*) from only reading_default") == 0, 40, lambda: f"{partitions(env)}\n{bridge.log()}")
+    assert env.one("select count(*) from reading") == 41 and partitions(env)[of_minute(begin + 5 * MINUTE)] == 1, partitions(env)
+    env.wait(lambda: not_kept(bridge) is None, 15)
+    bridge.check_books()
+
+
 def test_rows_that_must_not_move(env):
     """A trigger that counts deleted rows, or a foreign key, would notice that a row leaves the default partition: it stays there."""
     bridge = env.bridge(RULE)
