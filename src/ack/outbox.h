@@ -52,8 +52,8 @@ void outbox_expect(struct outbox *outbox, bool expected);
 enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stored,
                            struct error *error) MUST_CHECK;
 
-/* Is there room for the batch, so that outbox_prepare() does not wait for the broker? OUTCOME_RETRY:
- * the broker must take some first. */
+/* Is there room for the batch, so that outbox_prepare() does not wait for the broker?
+ * OUTCOME_RETRY: the broker must take some first. */
 enum outcome outbox_check_room(struct outbox *outbox, const struct ack_batch *batch,
                                struct error *error) MUST_CHECK;
 

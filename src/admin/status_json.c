@@ -377,8 +377,8 @@ static double recent_rate(struct history *history)
     return count == 0 ? 0 : (double) sum / (double) count;
 }
 
-/* How many rules are parked, the first of them, how many messages were rejected, and a topic to name
- * while no message has come. */
+/* How many rules are parked, the first of them, how many messages were rejected, and a topic to
+ * name while no message has come. */
 static void collect_rules(struct summary_facts *facts, struct history *history,
                           struct health_rule *first)
 {

@@ -49,7 +49,7 @@ static bool is_ascii_word(struct slice text, size_t offset)
     return (word & UINT64_C(0x8080808080808080)) == 0;
 }
 
-/* What is left behind whole words: fewer than eight bytes, or the last eight, some of them again. */
+/* What is left behind whole words: fewer than eight bytes, or the last eight, some again. */
 static bool is_ascii_end(struct slice text)
 {
     uint32_t first;

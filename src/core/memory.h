@@ -78,8 +78,8 @@ bool memory_is_full(const struct memory *memory);
 
 /* Forgets that entries were left out, and those that stand for them: the caller adds the real ones
  * up to `position` again. False, and nothing is changed, when nothing was left out, when there is
- * no more room than before, or when an entry behind `position` was left out: the caller can't add that
- * one yet, and without what stands for it an older entry of its key would answer. */
+ * no more room than before, or when an entry behind `position` was left out: the caller can't add
+ * that one yet, and without what stands for it an older entry of its key would answer. */
 bool memory_make_room(struct memory *memory, uint64_t position);
 
 /* The invariants, for test builds: order, numbers of a key, sum of bytes. */

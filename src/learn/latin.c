@@ -4,8 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The i-th element is the ASCII spelling of the character U+00C0 + i (Latin), U+0218 + i, or U+0386 + i
- * (Greek and Cyrillic). NULL: the character is copied. "": it is left out, like the Russian hard sign. */
+/* The i-th element is the ASCII spelling of the character U+00C0 + i (Latin), U+0218 + i, or U+0386
+ * + i (Greek and Cyrillic). NULL: the character is copied. "": it is left out, like the Russian
+ * hard sign. */
 static const char *const from_c0[] = {
     "A", "A", "A",  "A",  "AE", "A", "AE", "C",  "E", "E", "E", "E", "I",  "I", "I",  "I",
     "D", "N", "O",  "O",  "O",  "O", "OE", NULL, "O", "U", "U", "U", "UE", "Y", "TH", "ss",
@@ -40,8 +41,8 @@ static const char *const from_386[] = {
     NULL,   NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "G",  "g"};
 static const char *const from_218[] = {"S", "s", "T", "t"}; /* Romanian, with a comma below */
 
-/* The ASCII spelling of a character of two bytes, or NULL when the tables do not have it. Marks that
- * stand behind their letter (U+0300 to U+036F) are left out. */
+/* The ASCII spelling of a character of two bytes, or NULL when the tables do not have it. Marks
+ * that stand behind their letter (U+0300 to U+036F) are left out. */
 static const char *ascii_of(uint32_t code)
 {
     if (code >= 0xC0 && code - 0xC0 < sizeof(from_c0) / sizeof(from_c0[0])) {

@@ -223,8 +223,8 @@ static bool try_delimiters(struct recognised *found, bool sure, struct arena *ar
            try_csv(found, "|", sure, arena) || try_csv(found, ",", sure, arena);
 }
 
-/* Could the bytes be a message of Protocol Buffers? Nothing says so for certain: the fields must end
- * where the payload does, there are two at least, and their numbers are small. */
+/* Could the bytes be a message of Protocol Buffers? Nothing says so for certain: the fields must
+ * end where the payload does, there are two at least, and their numbers are small. */
 static bool could_be_protobuf(struct slice payload)
 {
     struct wire wire = wire_begin(payload);

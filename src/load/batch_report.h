@@ -22,10 +22,10 @@ struct batch_time {
 #define BATCH_ADVICE_AFTER 10
 
 /*
- * After the commit: tells once that batches have all the rows that max_rows allows while a good part
- * of their time is the way to a far server. The bridge does not exceed max_rows by itself: a person
- * may have set it, and a batch that takes long because of slow rows would only take longer. `full`
- * counts such batches, from 0; at BATCH_ADVICE_AFTER it stays.
+ * After the commit: tells once that batches have all the rows that max_rows allows while a good
+ * part of their time is the way to a far server. The bridge does not exceed max_rows by itself: a
+ * person may have set it, and a batch that takes long because of slow rows would only take longer.
+ * `full` counts such batches, from 0; at BATCH_ADVICE_AFTER it stays.
  */
 void batch_advise(const struct batch *batch, const struct batch_options *options,
                   const struct batch_time *time, unsigned *full);

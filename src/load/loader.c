@@ -304,8 +304,8 @@ static void take_new_rules(struct loader *loader)
     }
 }
 
-/* One turn of the thread: new rules; connect; the bridge's row; partitions; letters that may pass now; a
- * parked rule that is due; gaps and letters for people; a batch. Each part may lose the
+/* One turn of the thread: new rules; connect; the bridge's row; partitions; letters that may pass
+ * now; a parked rule that is due; gaps and letters for people; a batch. Each part may lose the
  * connection, so the next one asks again. */
 static void loader_step(struct loader *loader)
 {

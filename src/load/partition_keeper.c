@@ -140,7 +140,8 @@ static void note_span(struct partitions *state, struct span span)
     state->count++;
 }
 
-/* One partition that is refused, because a table has its name or a view reads it, keeps no other. */
+/* One partition that is refused, because a table has its name or a view reads it, keeps no
+ * other. */
 static enum turn_end pass_over(enum turn_end end, bool *refused)
 {
     assert(end != TURN_UNDONE && end != TURN_UNUSABLE);
@@ -209,13 +210,12 @@ static enum turn_end make_late(struct work *work)
     while (end == TURN_DONE && work->state.default_name != NULL && work->state.default_mine &&
            within.from_us < within.to_us) {
         int64_t at_us;
-        bool found;
 
-        if (partitions_earliest(work->connection, &work->state, within, &at_us, &found,
-                                work->failure) != OUTCOME_OK) {
+        if (partitions_earliest(work->connection, &work->state, within, &at_us, work->failure) !=
+            OUTCOME_OK) {
             return pg_is_connected(work->connection) ? TURN_REFUSED : TURN_LOST;
         }
-        if (!found) {
+        if (at_us == within.to_us) {
             work->turn->halvings = 0;
             break;
         }
@@ -302,7 +302,7 @@ static enum turn_end take_turn(struct work *work)
     return made;
 }
 
-/* --- what people are told ---------------------------------------------------------------------- */
+/* --- what people are told -------------------------------------------------------------------- */
 
 static void tell(struct table_turn *turn, const struct rule *rule, struct pg_failure *failure)
 {
@@ -326,8 +326,8 @@ static void tell_well(struct table_turn *turn, const struct rule *rule)
     }
 }
 
-/* When the next turn is due. Short partitions need it often; but no table takes much of the loader's
- * time. */
+/* When the next turn is due. Short partitions need it often; but no table takes much of the
+ * loader's time. */
 static void set_pause(struct table_turn *turn, const struct work *work, enum turn_end end,
                       int64_t took_ms)
 {

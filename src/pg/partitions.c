@@ -265,7 +265,7 @@ enum short_ddl partition_drop(struct pg_connection *connection, const struct tab
 
 enum outcome partitions_earliest(struct pg_connection *connection,
                                  const struct partitions *partitions, struct span span,
-                                 int64_t *at_us, bool *found, struct pg_failure *failure)
+                                 int64_t *at_us, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
     struct buf sql = {0};
@@ -277,8 +277,8 @@ enum outcome partitions_earliest(struct pg_connection *connection,
     buf_printf(&sql, ")) * 1000000)::bigint FROM ONLY %s WHERE ", partitions->default_name);
     append_where(&sql, partitions, span);
     outcome = pg_query(connection, buf_string(&sql), PG_NO_PARAMS, &rows, failure);
-    *found = outcome == OUTCOME_OK && pg_rows_text(rows, 0, 0) != NULL;
-    *at_us = *found ? integer_at(rows, 0, 0) : 0;
+    *at_us = outcome == OUTCOME_OK && pg_rows_text(rows, 0, 0) != NULL ? integer_at(rows, 0, 0)
+                                                                       : span.to_us;
     pg_rows_free(rows);
     buf_fini(&sql);
     return outcome;

@@ -69,10 +69,9 @@ enum short_ddl partition_drop(struct pg_connection *connection, const struct tab
                               const struct partition *partition,
                               struct pg_failure *failure) MUST_CHECK;
 
-/* The earliest time within the span of a row in the default partition. *found false: no row. */
+/* The earliest time within the span of a row in the default partition; span.to_us: no row. */
 enum outcome partitions_earliest(struct pg_connection *connection,
                                  const struct partitions *partitions, struct span span,
-                                 int64_t *at_us, bool *found,
-                                 struct pg_failure *failure) MUST_CHECK;
+                                 int64_t *at_us, struct pg_failure *failure) MUST_CHECK;
 
 #endif

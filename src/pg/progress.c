@@ -260,8 +260,8 @@ enum outcome progress_move(struct pg_connection *connection, const struct progre
     return outcome;
 }
 
-/* Replaces $1 and so on by the values as literals, for the simple protocol, which has no parameters.
- * The statement is ours and has no "$" elsewhere. */
+/* Replaces $1 and so on by the values as literals, for the simple protocol, which has no
+ * parameters. The statement is ours and has no "$" elsewhere. */
 static void append_filled(struct progress_statement *statement)
 {
     for (const char *at = buf_string(&statement->sql); *at != '\0'; at++) {

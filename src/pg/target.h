@@ -114,10 +114,10 @@ enum outcome target_run(struct pg_connection *connection, const struct target *t
 void target_notify_sql(struct buf *out, const struct rule_options *rule, size_t rows);
 
 /* CREATE TABLE for a rule with create = true, unless the table is there (columns and types from
- * `shape`, primary key from `key`, then what `partition` and `create_sql` say), then ALTER TABLE … ADD COLUMN IF NOT EXISTS for each column. Never drops or
- * changes anything. The ALTER TABLE locks the table against everybody even when nothing is missing,
- * so it is for a table that lacks a column. Nothing is appended when the rule has no `table`, or
- * its name is none. */
+ * `shape`, primary key from `key`, then what `partition` and `create_sql` say), then ALTER TABLE …
+ * ADD COLUMN IF NOT EXISTS for each column. Never drops or changes anything. The ALTER TABLE locks
+ * the table against everybody even when nothing is missing, so it is for a table that lacks a
+ * column. Nothing is appended when the rule has no `table`, or its name is none. */
 void target_create_sql(struct buf *out, const struct rule_options *rule,
                        const struct table_shape *shape);
 

@@ -424,8 +424,8 @@ static bool is_for(const struct planned *planned, const struct copy_wish *wish)
            (wish->filter != NULL && strcmp(planned->filter, wish->filter) == 0);
 }
 
-/* Of a retained message: did the plan of its time have no subscription for the rule, and did it come
- * for the oldest one of that plan that matches? */
+/* Of a retained message: did the plan of its time have no subscription for the rule, and did it
+ * come for the oldest one of that plan that matches? */
 static bool served_before(const struct copies *copies, const struct copy *copy,
                           const struct copy_wish *wish)
 {
