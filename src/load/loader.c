@@ -69,6 +69,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     loader->batch = batch_new(ruleset->count);
     loader->ahead = ahead_new(ruleset->count);
     verdicts_reset(&loader->verdicts); /* they name rules by their number */
+    verdicts_reset(&loader->heal_verdicts);
     loader->later = (struct loader_later){.letters = LATER_LETTERS_MAX};
 }
 
@@ -446,6 +447,7 @@ bool loader_stop(struct loader *loader, int64_t milliseconds)
     drop_rules(loader);
     copies_free(loader->copies);
     verdicts_fini(&loader->verdicts);
+    verdicts_fini(&loader->heal_verdicts);
     journal_reader_free(loader->reader);
     pg_connection_free(loader->connection);
     pthread_cond_destroy(&loader->changed);

@@ -11,7 +11,8 @@
 #include "load/loader_trouble.h"
 #include "load/retry.h"
 
-/* Letters that are refused slowly must not keep the other rules waiting for longer. */
+/* Letters that are refused slowly must not keep the other rules waiting for longer. The next turn
+ * goes on with what this one has learned. */
 #define HEAL_MS 5000
 
 /* Rules of one table whose letters are stored together. */
@@ -58,14 +59,14 @@ static void count_healed(const struct loader *loader, const struct healing *heal
 }
 
 /* Stores one portion of parked letters in one transaction; `counts` tells how many. The portion is
- * halved after it was too large for the server, and doubles again with each success. */
+ * halved after it was too large for the server, and doubles again with each success. Verdicts that
+ * were found are for this portion only: those of the batch that waits are others. */
 static enum store_result heal_portion(struct loader *loader, const struct healing *healing,
                                       struct retry_counts *counts, struct pg_failure *failure)
 {
     const struct retry_rules rules = {healing->rules, healing->count, healing->counts};
     const struct dead_letter_query query = {
         .client_id = pg_client_id(loader->connection), .parked = 1, .limit = loader->heal_letters};
-    struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
     struct store store = loader_store(loader);
     int64_t until_ms = clock_monotonic_ms() + HEAL_MS;
     enum store_result result;
@@ -73,11 +74,18 @@ static enum store_result heal_portion(struct loader *loader, const struct healin
     assert(loader->heal_letters >= 1 && loader->heal_letters <= HEAL_LETTERS_MAX);
 
     memset(healing->counts, 0, healing->count * sizeof(*healing->counts));
-    store.verdicts = &verdicts;
+    if (loader->heal_rule != healing->rules[0]) {
+        verdicts_reset(&loader->heal_verdicts);
+        loader->heal_rule = healing->rules[0];
+    }
+    store.verdicts = &loader->heal_verdicts;
     do {
         result = retry_letters(&store, &rules, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader) && clock_monotonic_ms() < until_ms);
-    verdicts_fini(&verdicts);
+    if (result == STORE_AGAIN) {
+        return result;
+    }
+    verdicts_reset(&loader->heal_verdicts);
     if (result == STORE_DONE) {
         loader->heal_letters = 2 * loader->heal_letters < HEAL_LETTERS_MAX
                                    ? 2 * loader->heal_letters
@@ -89,9 +97,6 @@ static enum store_result heal_portion(struct loader *loader, const struct healin
 
         result = letters > 1 ? STORE_AGAIN : STORE_WAIT;
         loader->heal_letters = letters > 1 ? letters / 2 : 1;
-    } else if (result ==
-               STORE_AGAIN) { /* what was learned is lost: fewer letters need less of it */
-        loader->heal_letters = loader->heal_letters > 4 ? loader->heal_letters / 4 : 1;
     }
     assert(loader->heal_letters >= 1);
     return result;

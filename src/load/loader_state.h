@@ -92,6 +92,10 @@ struct loader {
     struct pg_connection *connection;
     struct journal_reader *reader;
     struct verdicts verdicts;
+    /* Of a portion of parked letters that takes several turns to learn (loader_heal.c), and the
+     * first rule of these letters. */
+    struct verdicts heal_verdicts;
+    unsigned heal_rule;
     struct copies *copies; /* owned; which copy of a message counts */
     struct backoff backoff;
     struct backoff wait; /* for a server that can't now */
