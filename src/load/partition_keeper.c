@@ -23,11 +23,13 @@ enum {
     LATER_TOLD = 10,              /* so many locks in a row were not granted: somebody holds one */
     LATE_DAYS_WITHOUT_KEEP = 366, /* how old a row may be for which a partition is made */
     HALVINGS_MAX = 12,            /* of the span of a partition whose rows take too long to move */
+    JUMP_HOLD_MS = 3600000,       /* nothing is dropped for so long after a jump of the clock */
 };
 
 /* The table of one rule. */
 struct table_turn {
     int64_t next_ms;   /* monotonic: when its next turn is due */
+    int64_t drops_ms;  /* monotonic: nothing is dropped before; 0 = at once */
     unsigned failures; /* turns in a row in which something failed */
     unsigned halvings; /* of the span of partitions for late rows: a whole span moved too slowly */
     char told[400];    /* the reason that log and health have; "" = all is well */
@@ -240,6 +242,25 @@ static enum turn_end make_late(struct work *work)
     return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
 
+/* The partition of now is made long before it is needed. When it is not there, the bridge was away,
+ * or the clock has jumped and makes everything look old: there is time to set the clock. */
+static void hold_drops_after_jump(const struct work *work)
+{
+    const struct partitions *state = &work->state;
+
+    for (size_t i = 0; i < state->count; i++) {
+        if (state->now_us >= state->spans[i].from_us && state->now_us < state->spans[i].to_us) {
+            return;
+        }
+    }
+    work->turn->drops_ms = clock_monotonic_ms() + JUMP_HOLD_MS;
+    if (state->count > 0) {
+        log_info("no partition of the present time is there: old ones stay for an hour, in case "
+                 "the clock is wrong",
+                 F_TEXT("rule", work->rule->name));
+    }
+}
+
 /* Partitions all of whose time is older than `keep`, by the clock that is behind. */
 static enum turn_end drop_old(struct work *work)
 {
@@ -249,6 +270,9 @@ static enum turn_end drop_old(struct work *work)
     enum turn_end end = TURN_DONE;
     bool refused = false;
 
+    if (clock_monotonic_ms() < work->turn->drops_ms) {
+        return TURN_DONE;
+    }
     for (size_t i = 0; i < work->state.count && end == TURN_DONE; i++) {
         const struct partition *partition = &work->state.list[i];
 
@@ -283,6 +307,7 @@ static enum turn_end take_turn(struct work *work)
     if (!is_usable(work)) {
         return TURN_UNUSABLE;
     }
+    hold_drops_after_jump(work);
     made = make_ahead(work);
     if (made == TURN_DONE || made == TURN_REFUSED || moved_too_slowly(work, made)) {
         enum turn_end late = make_late(work);

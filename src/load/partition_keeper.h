@@ -14,7 +14,8 @@
  *     Nothing is ever deleted: rows go with the partition that is dropped, and with nothing else.
  *   - Dropped are only partitions that a bridge has made, whose bounds the catalog tells behind the
  *     lock. The earlier one of the server's clock and ours counts, so a clock that is ahead drops
- *     nothing. On one machine both are the same clock: when it jumps ahead, so does `keep`.
+ *     nothing. On one machine both are the same clock: when no partition of the present time was
+ *     there, because the clock has jumped or the bridge was away, drops wait for an hour.
  *   - What PostgreSQL refuses is told, and keeps no other partition. Late rows of one span that take
  *     longer to move than a transaction may last get shorter partitions.
  *   - Every change is one short transaction on the loader's connection, between batches, with a
