@@ -33,6 +33,14 @@ static bool is_arithmetic(char c)
     return c != '\0' && strchr("+-*/%", c) != NULL;
 }
 
+static const char *skip_spaces(const char *text)
+{
+    while (ascii_is_space(*text)) {
+        text++;
+    }
+    return text;
+}
+
 /* --- another language ------------------------------------------------------------------------- */
 
 const char *hint_behind_expression(const struct parser *parser)
@@ -46,7 +54,8 @@ const char *hint_behind_expression(const struct parser *parser)
         at--;
     }
     bool behind_capture = at > 0 && parser->text.data[at - 1] == '}';
-    if (next == '{' || (behind_capture && is_arithmetic(next))) {
+    bool joins = is_arithmetic(next) && *skip_spaces(rest_of(parser) + 1) == '{';
+    if (next == '{' || (behind_capture && joins)) {
         return "captures are joined by | concat '/' {name}";
     }
     if (next == '$' || next == '@' || next == '\'') {
