@@ -16,8 +16,8 @@
  *     lock. The earlier one of the server's clock and ours counts, so a clock that is ahead drops
  *     nothing. On one machine both are the same clock: when no partition of the present time was
  *     there, because the clock has jumped or the bridge was away, drops wait for an hour.
- *   - What PostgreSQL refuses is told, and keeps no other partition. Late rows of one span that take
- *     longer to move than a transaction may last get shorter partitions.
+ *   - What PostgreSQL refuses is told, and keeps no other partition. Late rows of one span that
+ *     take longer to move than a transaction may last get shorter partitions.
  *   - Every change is one short transaction on the loader's connection, between batches, with a
  *     lock that is waited for 0.2 s at most; one turn ends after PARTITION_TURN_MS. What could not
  *     be done is done later.

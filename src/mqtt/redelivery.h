@@ -26,8 +26,8 @@
  *      identical message comes that never reached us, the former message with its id is therefore
  *      at least half a round old (32,768 messages of its broker) or forgotten, and no repeat is
  *      assumed. The exception: Mosquitto, restarted with a long queue, gives single new messages
- *      ids that are still open. A message that the broker repeats on a connection is remembered when
- *      its id then comes with another message, unless the broker reuses ids soon.
+ *      ids that are still open. A message that the broker repeats on a connection is remembered
+ *      when its id then comes with another message, unless the broker reuses ids soon.
  *   3. The session goes on, and the broker numbers every connection anew (RabbitMQ 3.10, against
  *      the standard, repeats A=1 C=3 D=4 as A=1 C=2 D=3). We assume this only while the deliveries
  *      of this connection came numbered 1, 2, 3 without exception, and no id came twice on one

@@ -1,7 +1,7 @@
 /*
  * subscribe_search: which filter makes a broker end the connection, at SUBSCRIBE or at UNSUBSCRIBE.
- * A filter is wanted or not, so it is asked for with one of the two at a time. One that was left out
- * of SUBSCRIBE, and is no longer wanted, stays LEFT_OUT at the first end at its UNSUBSCRIBE.
+ * A filter is wanted or not, so it is asked for with one of the two at a time. One that was left
+ * out of SUBSCRIBE, and is no longer wanted, stays LEFT_OUT at the first end at its UNSUBSCRIBE.
  *
  * Brokers for MQTT 3.1.1 may answer a forbidden filter, one too many or one too deep by closing the
  * connection instead of with SUBACK (AWS IoT, EMQX with deny_action = disconnect). Every rule would
