@@ -408,7 +408,7 @@ def test_mistakes_are_answered_with_their_remedy(env):
             ('broker: { url = "mqtt://a"; };\ndatabase: { host = "a"; user = "b"; };\nrules = (%s);' % rule, 'write conninfo = "host=HOST'),
             (head + "rules = (%s,);" % rule, 'remove the comma before the closing ")"'),
             ("broker: { url = mqtt://a };\n", "a text stands in double quotes"),
-            (head + "rules = (%s);" % rule.replace('"{device}";', '"{device} {device}";'), "texts are joined by | concat")):
+            (head + "rules = (%s);" % rule.replace('"{device}";', '"{device} {device}";'), "captures are joined by | concat")):
         checked = env.cli("check", config=env.config_file(text))
         assert checked.code == 3 and words in checked.out, (words, checked)
     path = env.config_file(head + "rules = (%s);" % rule)

@@ -7,6 +7,8 @@ import json
 import signal
 import time
 
+import psycopg2.errors
+
 from env import limit, quick
 
 RULE = """{ name = "reading"; topic = "~/r/{device}"; table = "reading"; create = true; key = ("device", "time"); on_conflict = "nothing";
@@ -23,7 +25,13 @@ def reading(device, at, n=0):
 def partitions(env, table="reading"):
     """Name and number of rows of each."""
     names = [name for name, in env.sql("select inhrelid::regclass::text from pg_inherits where inhparent = %s::regclass order by 1", table)]
-    return {name: env.one(f'select count(*) from only {name}') for name in names}
+    counts = {}
+    for name in names:
+        try:
+            counts[name] = env.one(f"select count(*) from only {name}")
+        except psycopg2.errors.UndefinedTable:
+            pass  # dropped meanwhile
+    return counts
 
 
 def not_kept(bridge, rule="reading"):
