@@ -159,9 +159,9 @@ test-deb: deb ## install the package into a fresh Debian 12 tree, try and purge 
 test-systemd: test-deb ## run the units of the package in a booted Debian 12 (root, systemd-nspawn)
 	@tests/tools/test-systemd.sh $(DEB) $(BUILD)/debian-12 $(BUILD)/debian-12-systemd
 
-test-image: test-deb program-test ## build the container image and run it (root, buildah, podman)
-	@tests/tools/deps.sh test image
-	@tests/tools/test-image.sh $(BUILD)/debian-12 $(BUILD)/image
+test-image: $(if $(ARCH),,test-deb) program-test ## build the container image and run it (root, buildah, podman; ARCH=arm64 by qemu)
+	@tests/tools/deps.sh test image $(if $(ARCH),container cross)
+	@tests/tools/test-image.sh $(BUILD)/debian-12$(ARCH:%=-%) $(BUILD)/image$(ARCH:%=-%) $(ARCH)
 
 program-test:
 	@$(MAKE) program FLAVOUR=test
