@@ -92,8 +92,11 @@ struct paho_link_options {
     bool status; /* last will: "offline", retained, on broker->status_topic */
     int keepalive_s;
     int window; /* publications under way at most */
-    /* Borrowed; true ends an attempt to connect and a wait for SUBACK. NULL is legal. */
+    /* Borrowed; true ends an attempt to connect and a wait for SUBACK or UNSUBACK. NULL is legal. */
     const atomic_bool *cancelled;
+    /* Borrowed; monotonic: until then a cancelled wait for SUBACK or UNSUBACK goes on. Set before
+     * `cancelled` becomes true. NULL: such a wait ends at once. */
+    const _Atomic int64_t *answers_end_ms;
 
     /* The callbacks run in Paho's receive thread. Each of them may be NULL. */
     void *context;

@@ -167,6 +167,15 @@ static struct paho_request *request_new(struct paho_link *link, size_t first, si
     return request;
 }
 
+/* Is it too late to wait for answers? */
+static bool is_given_up(const struct paho_link *link)
+{
+    const _Atomic int64_t *end_ms = link->options.answers_end_ms;
+
+    return paho_link_cancelled(link) &&
+           (end_ms == NULL || clock_monotonic_ms() >= atomic_load(end_ms));
+}
+
 /* Waits until all requests are answered and copies the codes. */
 static enum outcome wait_answers(struct paho_link *link, int *codes, size_t count,
                                  struct error *error)
@@ -174,7 +183,7 @@ static enum outcome wait_answers(struct paho_link *link, int *codes, size_t coun
     int64_t end_ms = clock_monotonic_ms() + PAHO_ANSWER_MS;
     pthread_mutex_lock(&link->mutex);
     int64_t left_ms = PAHO_ANSWER_MS;
-    while (link->pending > 0 && link->up && left_ms > 0 && !paho_link_cancelled(link)) {
+    while (link->pending > 0 && link->up && left_ms > 0 && !is_given_up(link)) {
         thread_cond_wait(&link->cond, &link->mutex,
                          left_ms < WAIT_STEP_MS ? left_ms : WAIT_STEP_MS);
         left_ms = end_ms - clock_monotonic_ms();

@@ -40,6 +40,9 @@ enum {
     /* The longest wait for room in the callbacks of a connection. Callbacks hold Paho's threads,
      * which also publish acknowledgments: the journal may be full because the outbox is. */
     CALLBACK_MS = 250,
+    /* At a stop, for the answers to SUBSCRIBE and UNSUBSCRIBE. A session that holds the old and the
+     * new subscriptions would collect two copies of each message until the next start. */
+    ANSWERS_MS = 1000,
 };
 
 /*
@@ -358,7 +361,10 @@ void receiver_stop(struct receiver *receiver, int64_t milliseconds)
         return;
     }
     pthread_mutex_lock(&receiver->mutex);
-    receiver->stop_end_ms = clock_monotonic_ms() + milliseconds;
+    int64_t now_ms = clock_monotonic_ms();
+    receiver->stop_end_ms = now_ms + milliseconds;
+    atomic_store(&receiver->answers_end_ms,
+                 now_ms + (milliseconds / 2 < ANSWERS_MS ? milliseconds / 2 : ANSWERS_MS));
     atomic_store(&receiver->stopping, true);
     intake_stop(receiver->intake);
     pthread_cond_broadcast(&receiver->cond);

@@ -412,6 +412,7 @@ enum attempt receiver_attempt(struct receiver *receiver)
         .keepalive_s = receiver->keepalive_s,
         .window = 10,
         .cancelled = &receiver->stopping,
+        .answers_end_ms = &receiver->answers_end_ms,
         .context = receiver,
         .connected = on_connected,
         .arrived = on_arrived,
