@@ -21,9 +21,10 @@
  * come for longer than the broker needed to answer, and after 2 s at the latest. One case can't be
  * told apart: a message that is published twice within 100 ms during the handover, at a broker that
  * sends one copy; of each such pair one message is missing.
- * A bridge that stops between SUBSCRIBE and UNSUBSCRIBE leaves both subscriptions in the session.
- * The broker then queues two copies of all that comes until the next start. Those that are
- * delivered more than 2 s after that start are stored twice. MQTT 5 has identifiers (route/copies).
+ * A bridge that is killed between SUBSCRIBE and UNSUBSCRIBE leaves both subscriptions in the
+ * session. The broker then queues two copies of all that comes until the next start. Those that
+ * are delivered more than 2 s after that start are stored twice. MQTT 5 has identifiers
+ * (route/copies).
  *
  * Only a broker of MQTT 3.1.1 sends a message larger than max_packet. Intake journals its head and
  * lets it be acknowledged: a refused one would come again for ever.

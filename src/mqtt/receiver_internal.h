@@ -36,9 +36,9 @@ struct receiver {
     bool changed;
     int64_t stop_end_ms; /* monotonic */
     atomic_bool stopping;
-    _Atomic int64_t answers_end_ms;  /* monotonic; when stopping: no wait for answers after it */
-    atomic_bool status_asked_for; /* some filter names the status topic: it is a message then */
-    atomic_bool refused;          /* we cut this connection: the journal had no room */
+    _Atomic int64_t answers_end_ms; /* monotonic; when stopping: no wait for answers after it */
+    atomic_bool status_asked_for;   /* some filter names the status topic: it is a message then */
+    atomic_bool refused;            /* we cut this connection: the journal had no room */
 
     /* Of the receiver's thread. */
     struct session_file sessions;
