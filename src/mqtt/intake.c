@@ -13,12 +13,18 @@
 #include "base/stop.h"
 #include "base/text.h"
 #include "core/gap.h"
+#include "core/mqtt_filter.h"
 #include "journal/journal_reader.h"
+#include "mqtt/pairs.h"
 #include "mqtt/redelivery.h"
 
 /* How long copies may come that were queued while two overlapping subscriptions were there, and how
  * long the second copy may take behind the first. */
 enum { HANDOVER_MS = 2000, COPY_MS = 100, PAUSE_MIN_MS = 10 };
+
+/* In a queue: how many single messages come before a guess that two equal ones are copies, and how
+ * many end the look for copies. */
+enum { QUEUE_SINGLES = 20, QUEUE_SINGLES_LAST = 1000 };
 
 /* A wait for room is made of steps, so that a stop is noticed. */
 enum { WAIT_STEP_MS = 100 };
@@ -45,6 +51,10 @@ struct intake {
     _Atomic int64_t handover_ended_ms; /* monotonic; 0: the subscriptions still change */
     uint64_t before;                   /* during a handover: hash of the message before; 0 = none */
     int64_t before_ms;                 /* monotonic: when it came */
+    atomic_uint handovers;             /* begun on this connection */
+    const struct subscription_set *changing; /* struct intake_session; NULL: no queue to look at */
+    bool left_between;
+    struct pairs pairs; /* of that queue */
 };
 
 uint64_t intake_tail(size_t window)
@@ -180,6 +190,7 @@ void intake_handover(struct intake *intake, bool begins)
 
     if (begins) {
         atomic_store(&intake->handover_began_ms, now_ms);
+        atomic_fetch_add(&intake->handovers, 1);
     }
     atomic_store(&intake->handover_ended_ms, begins ? 0 : now_ms);
     atomic_store(&intake->handover_until_ms, begins ? INT64_MAX : now_ms + HANDOVER_MS);
@@ -196,9 +207,65 @@ static bool queue_was_empty(struct intake *intake, int64_t now_ms)
     return ended_ms != 0 && quiet_ms > 2 * answers_ms + PAUSE_MIN_MS;
 }
 
+/* Do two of the filters match? Then the broker may send two copies. */
+static bool may_come_twice(const struct intake *intake, const struct message *message)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < intake->changing->count && count < 2; i++) {
+        count +=
+            mqtt_filter_matches(filter_unshared(intake->changing->list[i].filter), message->topic);
+    }
+    return count == 2;
+}
+
+/* Is the look at the queue over? */
+static bool queue_is_over(struct intake *intake, int64_t now_ms)
+{
+    if (atomic_load(&intake->handover_ended_ms) == 0) {
+        return false; /* the old filters are not left yet */
+    }
+    return queue_was_empty(intake, now_ms) ||
+           (intake->left_between ? intake->pairs.singles >= QUEUE_SINGLES_LAST
+                                 : now_ms > atomic_load(&intake->handover_until_ms));
+}
+
+/* In the queue of a session with filters to be left: is it a second copy? `repeat`: it is known as
+ * a repeat, so this only tells what copies are there. */
+static bool is_copy_in_queue(struct intake *intake, const struct message *message, bool repeat)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    bool twice = !message->retained && may_come_twice(intake, message);
+
+    if (!twice || now_ms - intake->before_ms > COPY_MS) {
+        pairs_break(&intake->pairs);
+    }
+    intake->before_ms = now_ms;
+    return twice && pairs_take(&intake->pairs, message_hash(message), repeat) && !repeat;
+}
+
+/* Ends the look at the queue when that is over, or when a reload changes the filters once more. */
+static bool is_in_queue(struct intake *intake)
+{
+    if (intake->changing == NULL) {
+        return false;
+    }
+    int64_t until_ms = atomic_load(&intake->handover_until_ms);
+    if (atomic_load(&intake->handovers) > 1) {
+        intake->changing = NULL;
+    } else if (queue_is_over(intake, clock_monotonic_ms())) {
+        intake->changing = NULL;
+        atomic_compare_exchange_strong(&intake->handover_until_ms, &until_ms, 0);
+    }
+    return intake->changing != NULL;
+}
+
 /* During a handover: is it the other copy of the message before? */
 static bool is_other_copy(struct intake *intake, const struct message *message)
 {
+    if (is_in_queue(intake)) {
+        return is_copy_in_queue(intake, message, false);
+    }
     int64_t until_ms = atomic_load(&intake->handover_until_ms);
     if (until_ms == 0 || message->retained) {
         return false;
@@ -309,6 +376,15 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     intake->refusing = false;
     intake->waited_ms = 0;
     intake->before = 0;
+    intake->before_ms = 0;
+    bool changing = session->present && session->changing != NULL && session->changing->count > 1;
+    intake->changing = changing ? session->changing : NULL;
+    intake->left_between = session->left_between;
+    pairs_begin(&intake->pairs, session->left_between ? 0 : QUEUE_SINGLES);
+    if (changing) {
+        atomic_store(&intake->handover_ended_ms, 0); /* until the receiver says so */
+        atomic_store(&intake->handovers, 0);
+    }
     intake->broker = session->broker;
     intake->last_seen_us = session->last_seen_us;
     redelivery_connected(intake->redelivery, session->broker, session->present, clock_wall_us());
@@ -372,6 +448,9 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
     cut_if_too_large(intake, message);
     message->broker = intake->broker;
     if (is_repeat(intake, message)) {
+        if (is_in_queue(intake)) {
+            (void) is_copy_in_queue(intake, message, true);
+        }
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_add(METRIC_MESSAGES_DUPLICATE, 1);
         return INTAKE_DUPLICATE;

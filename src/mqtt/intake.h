@@ -21,10 +21,12 @@
  * come for longer than the broker needed to answer, and after 2 s at the latest. One case can't be
  * told apart: a message that is published twice within 100 ms during the handover, at a broker that
  * sends one copy; of each such pair one message is missing.
- * A bridge that is killed between SUBSCRIBE and UNSUBSCRIBE leaves both subscriptions in the
- * session. The broker then queues two copies of all that comes until the next start. Those that
- * are delivered more than 2 s after that start are stored twice. MQTT 5 has identifiers
- * (route/copies).
+ * At a connection whose session has filters to be left, the broker has a queue, in which equal
+ * messages of hours may be neighbours. There mqtt/pairs tells copies from them. A bridge that is
+ * killed between SUBSCRIBE and UNSUBSCRIBE leaves both filters in the session, and the broker
+ * queues two copies of all that comes until the next start (`left_between`): that queue has no time
+ * limit; it ends when nothing comes for a moment, or after 1,000 single messages behind the last
+ * UNSUBACK. MQTT 5 has identifiers (route/copies).
  *
  * Only a broker of MQTT 3.1.1 sends a message larger than max_packet. Intake journals its head and
  * lets it be acknowledged: a refused one would come again for ever.
@@ -45,6 +47,7 @@
 #include <stdint.h>
 
 #include "core/message.h"
+#include "core/subscription.h"
 #include "journal/journal.h"
 
 struct intake_options {
@@ -78,6 +81,10 @@ struct intake_session {
     bool perhaps_lost;    /* it is present, but may be a new one: so says the gap */
     bool marks_repeats;   /* its broker has set DUP, perhaps for an earlier process */
     int64_t last_seen_us; /* of the expected one; 0 = not known */
+    /* MQTT 3.1.1. Borrowed until the next connection; what the session holds or will hold, when it
+     * has filters to be left. NULL or empty: it has none. */
+    const struct subscription_set *changing;
+    bool left_between; /* it may hold old and new filters already */
 };
 
 /* Before the first message of a connection. */

@@ -375,6 +375,7 @@ void receiver_stop(struct receiver *receiver, int64_t milliseconds)
     subscribe_search_fini(&receiver->search);
     session_file_fini(&receiver->sessions);
     subscription_set_fini(&receiver->wanted);
+    subscription_set_fini(&receiver->changing);
     pthread_cond_destroy(&receiver->cond);
     pthread_mutex_destroy(&receiver->mutex);
     free(receiver);

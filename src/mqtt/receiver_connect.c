@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "core/mqtt_filter.h"
 #include "mqtt/broker_kind.h"
 #include "mqtt/receiver_internal.h"
 #include "mqtt/subscribe.h"
@@ -63,6 +64,46 @@ static void sessions_save(struct receiver *receiver)
     }
 }
 
+static void set_add_all(struct subscription_set *set, const struct subscription_set *more)
+{
+    for (size_t i = 0; i < more->count; i++) {
+        if (more->list[i].covered_by == NULL &&
+            subscription_set_find(set, more->list[i].filter) == NULL) {
+            subscription_set_add(set, &more->list[i]);
+        }
+    }
+}
+
+static bool any_overlap(const struct subscription_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        for (size_t k = i + 1; k < set->count; k++) {
+            if (mqtt_filters_overlap(filter_unshared(set->list[i].filter),
+                                     filter_unshared(set->list[k].filter))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* MQTT 3.1.1: tells intake of the filters if the session has some that are to be left. */
+static void expect_changes(struct receiver *receiver, const struct session *session)
+{
+    struct subscription_set *set = &receiver->changing;
+
+    subscription_set_fini(set);
+    pthread_mutex_lock(&receiver->mutex);
+    if (!broker_of(receiver)->mqtt5 && subscribe_leaves(session, &receiver->wanted)) {
+        set_add_all(set, &session->held);
+        set_add_all(set, &session->asked);
+        receiver->expected.left_between = any_overlap(set);
+        set_add_all(set, &receiver->wanted);
+        receiver->expected.changing = set;
+    }
+    pthread_mutex_unlock(&receiver->mutex);
+}
+
 /* The session at the URL in use, whose state was *before. */
 static struct session *session_begin(struct receiver *receiver, enum session_state *before)
 {
@@ -84,6 +125,7 @@ static struct session *session_begin(struct receiver *receiver, enum session_sta
                                 .perhaps_lost = *before == SESSION_CONNECTING,
                                 .marks_repeats = session->marks_repeats,
                                 .last_seen_us = seen_us};
+    expect_changes(receiver, session);
     session->state = session->seen_us != 0 ? SESSION_CONNECTING : SESSION_UNKNOWN;
     if (session->state != *before) {
         sessions_save(receiver);
@@ -187,7 +229,9 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
                                       .connecting = connecting,
                                       .trusted = trusted};
     wanted_take(receiver, &wanted);
-    bool copies = !broker_of(receiver)->mqtt5 && subscribe_hands_over(session, &wanted);
+    bool queue = connecting && receiver->expected.changing != NULL &&
+                 paho_link_connack(receiver->link)->session_present;
+    bool copies = !broker_of(receiver)->mqtt5 && (queue || subscribe_hands_over(session, &wanted));
     if (copies) {
         intake_handover(receiver->intake, true);
     }

@@ -62,6 +62,7 @@ struct receiver {
 
     /* Written before a connection is tried, read in on_connected(). */
     struct intake_session expected;
+    struct subscription_set changing; /* struct intake_session */
     struct paho_link *arriving; /* of Paho's receive thread: the link that messages come from */
 };
 

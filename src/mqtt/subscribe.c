@@ -22,10 +22,9 @@ static bool is_held(const struct session *session, const struct subscription *wa
            held->retain_handling == wanted->retain_handling;
 }
 
-bool subscribe_hands_over(const struct session *session, const struct subscription_set *wanted)
+bool subscribe_leaves(const struct session *session, const struct subscription_set *wanted)
 {
     bool goes = false;
-    bool comes = false;
     for (size_t i = 0; i < session->held.count; i++) {
         const struct subscription *same =
             subscription_set_find(wanted, session->held.list[i].filter);
@@ -33,6 +32,13 @@ bool subscribe_hands_over(const struct session *session, const struct subscripti
         /* A covered one goes when the broker grants its cover. */
         goes = goes || same == NULL || same->covered_by != NULL;
     }
+    return goes;
+}
+
+bool subscribe_hands_over(const struct session *session, const struct subscription_set *wanted)
+{
+    bool goes = subscribe_leaves(session, wanted);
+    bool comes = false;
     for (size_t i = 0; i < wanted->count; i++) {
         comes =
             comes || (wanted->list[i].covered_by == NULL && !is_held(session, &wanted->list[i]));

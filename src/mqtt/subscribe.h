@@ -51,6 +51,9 @@ struct subscribe_result {
 /* Why a filter is not even asked for at a broker with this CONNACK; NULL: it is. */
 const char *subscribe_why_not(const struct paho_connack *connack, const char *filter);
 
+/* Does the session hold a filter that will be unsubscribed? */
+bool subscribe_leaves(const struct session *session, const struct subscription_set *wanted);
+
 /* Will something be unsubscribed and something else subscribed? Then both are there for a moment,
  * and a message may come for each. */
 bool subscribe_hands_over(const struct session *session, const struct subscription_set *wanted);

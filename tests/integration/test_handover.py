@@ -4,6 +4,7 @@ UNSUBSCRIBE, word for word.
 SPDX-License-Identifier: MIT
 """
 
+import itertools
 import signal
 import time
 
@@ -46,4 +47,71 @@ def test_stopped_behind_subscribe(env):
     session.send("t/x", "one", packet_id=1)
     session.wait("PUBACK", 1)
     assert not [name for name, _ in session.received if name in ("SUBSCRIBE", "UNSUBSCRIBE")], session.received
+    assert bridge.stop() == 0
+
+
+@quick
+def test_killed_behind_subscribe(env):
+    """kill -9 before SUBACK of a reload: the queue has two copies of each message until the old filter is left, then one."""
+    broker, bridge, session = begin(env, "t/+")
+
+    def kill(name, qos):
+        bridge.kill9()
+        return qos
+    broker.grant = kill
+    bridge.configure(rule_on("t/#"))
+    bridge.signal(signal.SIGHUP)
+    session.wait("EOF")
+    env.wait(lambda: broker.held == {"t/+", "t/#"}, 10, lambda: broker.held)
+    before = ["one", "one", "two", "two", "same", "same", "same", "same", "three", "three"]
+    behind = ["four", "four", "five", "six", "same"]
+    stored_values = ["one", "two", "same", "same", "three", "four", "five", "six", "same"]
+    check_queue(env, broker, bridge, before, behind, stored_values)
+
+
+@quick
+def test_equal_messages_in_the_queue(env):
+    """The filter is edited while the bridge is away: equal messages in the queue are messages of their own. After those it
+    takes two messages with copies to believe in copies."""
+    broker, bridge, _ = begin(env, "t/+")
+    bridge.stop()
+    bridge.configure(rule_on("t/#"))
+    check_queue(env, broker, bridge, ["same"] * 8 + ["one", "two", "two", "three"], ["a", "a", "b", "b", "c", "c", "d", "d", "e"],
+                ["same"] * 8 + ["one", "two", "two", "three", "a", "a", "b", "b", "c", "d", "e"])
+
+
+@quick
+def test_copies_at_the_end_of_the_queue(env):
+    """… where no equal messages are neighbours, equal ones are copies from the first one on."""
+    broker, bridge, _ = begin(env, "t/+")
+    bridge.stop()
+    bridge.configure(rule_on("t/#"))
+    values = [str(n) for n in range(20)]
+    check_queue(env, broker, bridge, values, ["a", "a", "b", "b", "c"], values + ["a", "b", "c"])
+
+
+
+def check_queue(env, broker, bridge, before, behind, expected):
+    """What the broker has queued comes before SUBACK, and before UNSUBACK."""
+    numbers = itertools.count(100)
+
+    def send(values):
+        for value in values:
+            broker.clients[-1].send("t/x", value, packet_id=next(numbers))
+
+    def grant(name, qos):
+        send(before)
+        return qos
+
+    def leave(session, name):
+        send(behind)
+        return False
+    broker.grant, broker.hangs_up_at_leaving = grant, leave
+    bridge.start(ready=False)
+    session = broker.accept()
+    session.wait("PUBACK", 99 + len(before) + len(behind), 20)
+    assert broker.held == {"t/#"}, broker.held
+    env.wait_rows("got", len(expected))
+    assert [v for v, in env.sql("select v from got order by id")] == expected
+    bridge.check_books()
     assert bridge.stop() == 0

@@ -362,7 +362,82 @@ static void test_handover(void)
     fixture_close(&fixture);
 }
 
-UNIT_MAIN("intake", {"counts", test_counts}, {"too large", test_too_large},
-          {"handover", test_handover}, {"gap", test_gap}, {"full", test_full},
-          {"room in time", test_room_in_time}, {"room bit by bit", test_room_bit_by_bit},
-          {"qos 2 of 3.1.1", test_qos_2_of_3_1_1}, {"stop", test_stop})
+/* A session with filters to be left, and what the broker has queued. */
+static void connect_queue(struct fixture *fixture, bool left_between)
+{
+    static struct subscription list[] = {{.filter = "a/+"}, {.filter = "a/#"}, {.filter = "c"}};
+    static const struct subscription_set changing = {list, 3};
+    intake_connected(fixture->intake, &(struct intake_session){.present = true,
+                                                               .changing = &changing,
+                                                               .left_between = left_between});
+}
+
+static void test_queue_of_two_filters(void)
+{
+    struct fixture fixture = {0};
+    fixture_open(&fixture, 256 << 20);
+    connect_session(&fixture, false, false);
+    CHECK_INT_EQ(take(&fixture, 1, 1, false, slice_of("a")), INTAKE_JOURNALED);
+
+    /* The first copy of "a" comes once more, the second one never came. */
+    connect_queue(&fixture, true);
+    CHECK_INT_EQ(take(&fixture, 1, 1, true, slice_of("a")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 2, false, slice_of("a")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 3, false, slice_of("b")), INTAKE_JOURNALED);
+    intake_handover(fixture.intake, true);
+    CHECK_INT_EQ(take(&fixture, 1, 4, false, slice_of("b")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 5, false, slice_of("b")), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 6, false, slice_of("b")), INTAKE_DUPLICATE);
+    intake_handover(fixture.intake, false);
+    CHECK_INT_EQ(take(&fixture, 1, 7, false, slice_of("c")), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 8, false, slice_of("d")), INTAKE_JOURNALED);
+    usleep(200000); /* the queue is empty */
+    CHECK_INT_EQ(take(&fixture, 1, 10, false, slice_of("e")), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 11, false, slice_of("e")), INTAKE_JOURNALED);
+
+    /* The next process knows the copies that were left out. */
+    fixture_close(&fixture);
+    fixture_open(&fixture, 256 << 20);
+    connect_session(&fixture, true, false);
+    CHECK_INT_EQ(take(&fixture, 1, 2, true, slice_of("a")), INTAKE_DUPLICATE);
+    CHECK_INT_EQ(take(&fixture, 1, 6, true, slice_of("b")), INTAKE_DUPLICATE);
+
+    /* A session that was left in order: the queue has equal messages. A reload looks anew. */
+    connect_queue(&fixture, false);
+    intake_handover(fixture.intake, true);
+    for (uint16_t id = 20; id < 25; id++) {
+        CHECK_INT_EQ(take(&fixture, 1, id, false, slice_of("f")), INTAKE_JOURNALED);
+    }
+    intake_handover(fixture.intake, false);
+    CHECK_INT_EQ(take(&fixture, 1, 25, false, slice_of("f")), INTAKE_JOURNALED);
+    intake_handover(fixture.intake, true);
+    CHECK_INT_EQ(take(&fixture, 1, 26, false, slice_of("g")), INTAKE_JOURNALED);
+    CHECK_INT_EQ(take(&fixture, 1, 27, false, slice_of("g")), INTAKE_DUPLICATE);
+    fixture_close(&fixture);
+}
+
+/* After an interrupted change the look at the queue lasts longer than 2 s, and ends behind 1,000
+ * single messages. */
+static void test_end_of_queue(void)
+{
+    struct fixture fixture = {0};
+    fixture_open(&fixture, 256 << 20);
+    connect_queue(&fixture, true);
+    intake_handover(fixture.intake, true);
+    usleep(100000); /* so slow a broker makes no pauses shorter than 200 ms */
+    intake_handover(fixture.intake, false);
+    for (uint16_t id = 1; id <= 1002; id++) {
+        char text[10];
+        snprintf(text, sizeof(text), "%d", id);
+        CHECK_INT_EQ(take(&fixture, 1, id, false, slice_of(text)), INTAKE_JOURNALED);
+    }
+    CHECK_INT_EQ(take(&fixture, 1, 1003, false, slice_of("1002")), INTAKE_JOURNALED);
+    fixture_close(&fixture);
+}
+
+UNIT_MAIN("intake", {"queue of two filters", test_queue_of_two_filters},
+          {"end of the queue", test_end_of_queue}, {"counts", test_counts},
+          {"too large", test_too_large}, {"handover", test_handover}, {"gap", test_gap},
+          {"full", test_full}, {"room in time", test_room_in_time},
+          {"room bit by bit", test_room_bit_by_bit}, {"qos 2 of 3.1.1", test_qos_2_of_3_1_1},
+          {"stop", test_stop})
