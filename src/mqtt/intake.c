@@ -20,7 +20,7 @@
 
 /* How long copies may come that were queued while two overlapping subscriptions were there, and how
  * long the second copy may take behind the first. */
-enum { HANDOVER_MS = 2000, COPY_MS = 100, PAUSE_MIN_MS = 10 };
+enum { HANDOVER_MS = 2000, COPY_MS = 100, PAUSE_MIN_MS = 10, QUEUE_PAUSE_MS = 1000 };
 
 /* In a queue: how many single messages come before a guess that two equal ones are copies, and how
  * many end the look for copies. */
@@ -50,10 +50,11 @@ struct intake {
     _Atomic int64_t handover_began_ms; /* monotonic */
     _Atomic int64_t handover_ended_ms; /* monotonic; 0: the subscriptions still change */
     uint64_t before;                   /* during a handover: hash of the message before; 0 = none */
-    int64_t before_ms;                 /* monotonic: when it came */
+    _Atomic int64_t before_ms;         /* monotonic: when it came */
+    atomic_bool in_queue;              /* `changing` is not NULL */
     atomic_uint handovers;             /* begun on this connection */
     const struct subscription_set *changing; /* struct intake_session; NULL: no queue to look at */
-    bool left_between;
+    atomic_bool left_between;
     struct pairs pairs; /* of that queue */
 };
 
@@ -202,9 +203,12 @@ static bool queue_was_empty(struct intake *intake, int64_t now_ms)
 {
     int64_t ended_ms = atomic_load(&intake->handover_ended_ms);
     int64_t answers_ms = ended_ms - atomic_load(&intake->handover_began_ms);
-    int64_t quiet_ms = now_ms - (intake->before_ms > ended_ms ? intake->before_ms : ended_ms);
+    int64_t before_ms = atomic_load(&intake->before_ms);
+    int64_t quiet_ms = now_ms - (before_ms > ended_ms ? before_ms : ended_ms);
+    /* Where nothing was subscribed, nobody knows how long the broker needs to answer. */
+    int64_t least_ms = atomic_load(&intake->left_between) ? QUEUE_PAUSE_MS : PAUSE_MIN_MS;
 
-    return ended_ms != 0 && quiet_ms > 2 * answers_ms + PAUSE_MIN_MS;
+    return ended_ms != 0 && quiet_ms > 2 * answers_ms + least_ms;
 }
 
 /* Do two of the filters match? Then the broker may send two copies. */
@@ -257,7 +261,22 @@ static bool is_in_queue(struct intake *intake)
         intake->changing = NULL;
         atomic_compare_exchange_strong(&intake->handover_until_ms, &until_ms, 0);
     }
+    if (intake->changing == NULL) {
+        atomic_store(&intake->in_queue, false);
+        atomic_store(&intake->left_between, false);
+    }
     return intake->changing != NULL;
+}
+
+bool intake_sees_copies(struct intake *intake)
+{
+    int64_t now_ms = clock_monotonic_ms();
+
+    if (atomic_load(&intake->handover_ended_ms) == 0) {
+        return true;
+    }
+    return !queue_was_empty(intake, now_ms) &&
+           (atomic_load(&intake->in_queue) || now_ms <= atomic_load(&intake->handover_until_ms));
 }
 
 /* During a handover: is it the other copy of the message before? */
@@ -379,7 +398,8 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     intake->before_ms = 0;
     bool changing = session->present && session->changing != NULL && session->changing->count > 1;
     intake->changing = changing ? session->changing : NULL;
-    intake->left_between = session->left_between;
+    atomic_store(&intake->in_queue, changing);
+    atomic_store(&intake->left_between, changing && session->left_between);
     pairs_begin(&intake->pairs, session->left_between ? 0 : QUEUE_SINGLES);
     if (changing) {
         atomic_store(&intake->handover_ended_ms, 0); /* until the receiver says so */

@@ -82,9 +82,9 @@ struct intake_session {
     bool marks_repeats;   /* its broker has set DUP, perhaps for an earlier process */
     int64_t last_seen_us; /* of the expected one; 0 = not known */
     /* MQTT 3.1.1. Borrowed until the next connection; what the session holds or will hold, when it
-     * has filters to be left. NULL or empty: it has none. */
+     * has filters to be left, or `left_between`. NULL or empty: neither. */
     const struct subscription_set *changing;
-    bool left_between; /* it may hold old and new filters already */
+    bool left_between; /* its queue may hold copies already: struct session, `doubled` */
 };
 
 /* Before the first message of a connection. */
@@ -96,6 +96,10 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message);
 /* `begins` before the first SUBSCRIBE; ends after the last UNSUBACK, and a little later, for what
  * the broker had queued. Any thread. */
 void intake_handover(struct intake *intake, bool begins);
+
+/* May the broker's queue still hold copies from a time in which subscriptions changed? Behind a
+ * handover. Any thread. */
+bool intake_sees_copies(struct intake *intake);
 
 /* Has the broker of the connection set DUP in its session? Any thread. */
 bool intake_marks_repeats(const struct intake *intake);

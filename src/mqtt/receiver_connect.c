@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
-#include "core/mqtt_filter.h"
 #include "mqtt/broker_kind.h"
 #include "mqtt/receiver_internal.h"
 #include "mqtt/subscribe.h"
@@ -74,19 +73,6 @@ static void set_add_all(struct subscription_set *set, const struct subscription_
     }
 }
 
-static bool any_overlap(const struct subscription_set *set)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        for (size_t k = i + 1; k < set->count; k++) {
-            if (mqtt_filters_overlap(filter_unshared(set->list[i].filter),
-                                     filter_unshared(set->list[k].filter))) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* MQTT 3.1.1: tells intake of the filters if the session has some that are to be left. */
 static void expect_changes(struct receiver *receiver, const struct session *session)
 {
@@ -94,10 +80,12 @@ static void expect_changes(struct receiver *receiver, const struct session *sess
 
     subscription_set_fini(set);
     pthread_mutex_lock(&receiver->mutex);
-    if (!broker_of(receiver)->mqtt5 && subscribe_leaves(session, &receiver->wanted)) {
+    bool doubled = session->doubled.count > 0;
+    if (!broker_of(receiver)->mqtt5 && (doubled || subscribe_leaves(session, &receiver->wanted))) {
         set_add_all(set, &session->held);
         set_add_all(set, &session->asked);
-        receiver->expected.left_between = any_overlap(set);
+        receiver->expected.left_between = doubled;
+        set_add_all(set, &session->doubled);
         set_add_all(set, &receiver->wanted);
         receiver->expected.changing = set;
     }
@@ -234,8 +222,10 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
     bool copies = !broker_of(receiver)->mqtt5 && (queue || subscribe_hands_over(session, &wanted));
     if (copies) {
         intake_handover(receiver->intake, true);
+        set_add_all(&session->doubled, queue ? &receiver->changing : &session->held);
+        set_add_all(&session->doubled, &wanted);
     }
-    if (session_ask(session, &wanted)) {
+    if (session_ask(session, &wanted) || copies) {
         sessions_save(receiver);
     }
     enum outcome outcome = subscribe_all(&job, &result, error);
@@ -299,6 +289,11 @@ void receiver_session_look(struct receiver *receiver)
     struct session *session = session_file_find(&receiver->sessions, url_of(receiver));
     if (!session->marks_repeats && intake_marks_repeats(receiver->intake)) {
         session->marks_repeats = true;
+        sessions_save(receiver);
+    }
+    if (session->doubled.count > 0 &&
+        (broker_of(receiver)->mqtt5 || !intake_sees_copies(receiver->intake))) {
+        subscription_set_fini(&session->doubled);
         sessions_save(receiver);
     }
 }

@@ -126,7 +126,7 @@ enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error
 bool receiver_search_due(struct receiver *receiver);
 
 /* Notes in the file "session" that the broker has set DUP, when it does so for the first time in
- * its session. While the connection is up. */
+ * its session, and that its queue has no copies any more. While the connection is up. */
 void receiver_session_look(struct receiver *receiver);
 
 /* Says "offline" and disconnects if the link is up, frees it and writes the session down. No link

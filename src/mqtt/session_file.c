@@ -66,6 +66,7 @@ void session_forget(struct session *session)
 {
     subscription_set_fini(&session->held);
     subscription_set_fini(&session->asked);
+    subscription_set_fini(&session->doubled);
 }
 
 static void session_fini(struct session *session)
@@ -143,6 +144,10 @@ static bool line_parse(struct session_file *file, struct session **session, char
     }
     if (strcmp(line, "broker") == 0) {
         *session = session_file_find(file, value);
+        return true;
+    }
+    if (strcmp(line, "doubled") == 0 && *session != NULL) {
+        subscription_set_add(&(*session)->doubled, &(struct subscription){.filter = value});
         return true;
     }
     if (strcmp(line, "last") == 0) {
@@ -242,6 +247,11 @@ static void session_print(struct buf *out, const struct session *session)
                session->marks_repeats ? "marks_repeats\n" : "");
     subscriptions_print(out, &session->asked);
     subscriptions_print(out, &session->held); /* where both have a filter, this one is read last */
+    for (size_t i = 0; i < session->doubled.count; i++) {
+        buf_append_text(out, "doubled ");
+        append_escaped(out, session->doubled.list[i].filter);
+        buf_append_byte(out, '\n');
+    }
 }
 
 enum outcome session_file_save(const struct session_file *file, struct error *error)

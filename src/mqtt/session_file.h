@@ -13,6 +13,7 @@
  *   connecting
  *   marks_repeats
  *   subscription 1 1 23481723 devices/+/telemetry        qos, retain handling, identifier, filter
+ *   doubled devices/#
  *   last mqtt://localhost:1883
  *
  * "settled" is removed before a connection is tried and written again when all is subscribed. In
@@ -25,6 +26,8 @@
  *
  * "marks_repeats" says that the broker has set DUP in this session. From then on a delivery without
  * DUP is a new message, also after a restart, whatever it equals (mqtt/redelivery.h).
+ *
+ * "doubled" names a filter of which the broker's queue may hold two copies (struct session).
  *
  * Where something else than a file stands under the name, a pipe for example, there is none.
  *
@@ -68,6 +71,10 @@ struct session {
     /* Sent in a SUBSCRIBE or about to be, and not answered: the session may hold them. A later
      * process finds them among `held`. */
     struct subscription_set asked;
+    /* MQTT 3.1.1: filters that overlapped while subscriptions changed. The broker's queue may hold
+     * two copies of a message that matches two of them; empty when that queue is over. Only the
+     * filters count. */
+    struct subscription_set doubled;
 };
 
 struct session_file {

@@ -70,6 +70,34 @@ def test_killed_behind_subscribe(env):
 
 
 @quick
+def test_killed_behind_unsubscribe(env):
+    """… and once more when the old filter was left, and the queue has not come: its messages have two copies still."""
+    broker, bridge, session = begin(env, "t/+")
+    bridge.configure(rule_on("t/#"))
+
+    def kill(leaving, name):
+        bridge.kill9()
+        return False
+    broker.hangs_up_at_leaving = kill
+    bridge.signal(signal.SIGHUP)
+    session.wait("EOF")
+    broker.hangs_up_at_leaving = lambda leaving, name: False
+    bridge.start(ready=False)
+    session = broker.accept()
+    session.wait("UNSUBSCRIBE")
+    bridge.wait_log("subscribed subscriptions=1 new=. removed=1")
+    bridge.kill9()
+    bridge.start(ready=False)
+    session = broker.accept()
+    for number, value in enumerate(["one", "one", "two", "two", "three", "four"], 1):
+        session.send("t/x", value, packet_id=number)
+    session.wait("PUBACK", 6)
+    env.wait_rows("got", 4)
+    bridge.check_books()
+    assert bridge.stop() == 0
+
+
+@quick
 def test_equal_messages_in_the_queue(env):
     """The filter is edited while the bridge is away: equal messages in the queue are messages of their own. After those it
     takes two messages with copies to believe in copies."""

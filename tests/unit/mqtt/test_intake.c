@@ -391,7 +391,9 @@ static void test_queue_of_two_filters(void)
     intake_handover(fixture.intake, false);
     CHECK_INT_EQ(take(&fixture, 1, 7, false, slice_of("c")), INTAKE_JOURNALED);
     CHECK_INT_EQ(take(&fixture, 1, 8, false, slice_of("d")), INTAKE_JOURNALED);
-    usleep(200000); /* the queue is empty */
+    CHECK(intake_sees_copies(fixture.intake));
+    usleep(1300000); /* the queue is empty */
+    CHECK(!intake_sees_copies(fixture.intake));
     CHECK_INT_EQ(take(&fixture, 1, 10, false, slice_of("e")), INTAKE_JOURNALED);
     CHECK_INT_EQ(take(&fixture, 1, 11, false, slice_of("e")), INTAKE_JOURNALED);
 

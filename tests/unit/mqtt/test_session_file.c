@@ -32,6 +32,7 @@ static void test_round_trip(void)
     session_hold(session, &(struct subscription){.filter = "$share/g/ü/#", .qos = 0});
     session_hold(session, &(struct subscription){.filter = "gone"});
     session_release(session, "gone");
+    subscription_set_add(&session->doubled, &(struct subscription){.filter = "a b/#"});
     session_file_find(&file, "mqtts://b");
     file.last_url = strdup("mqtt://a:1883");
     CHECK_INT_EQ(session_file_save(&file, &error), OUTCOME_OK);
@@ -44,6 +45,8 @@ static void test_round_trip(void)
     CHECK_INT_EQ(session->seen_us, 1795405962123456);
     CHECK_INT_EQ(session->state, SESSION_SETTLED);
     CHECK(session->marks_repeats);
+    CHECK_INT_EQ(session->doubled.count, 1);
+    CHECK(subscription_set_find(&session->doubled, "a b/#") != NULL);
     CHECK_INT_EQ(session->held.count, 2);
     const struct subscription *held = subscription_set_find(&session->held, "a b/%\n/+");
     CHECK(held != NULL && held->qos == 2 && held->identifier == 268435455 &&
