@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "core/mqtt_filter.h"
 
 /* FNV-1a. It stands in journals: never change it. */
 uint32_t subscription_identifier(const char *filter)
@@ -39,6 +40,17 @@ const struct subscription *subscription_set_find(const struct subscription_set *
         }
     }
     return NULL;
+}
+
+bool subscription_set_overlaps(const struct subscription_set *set, struct slice topic)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < set->count && count < 2; i++) {
+        assert(set->list[i].filter != NULL);
+        count += mqtt_filter_matches(filter_unshared(set->list[i].filter), topic);
+    }
+    return count == 2;
 }
 
 void subscription_set_fini(struct subscription_set *set)

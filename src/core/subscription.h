@@ -7,8 +7,11 @@
 #ifndef MQTT2PG_CORE_SUBSCRIPTION_H
 #define MQTT2PG_CORE_SUBSCRIPTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/slice.h"
 
 /* MQTT 5.0, section 3.8.3.1. */
 enum retain_handling {
@@ -47,6 +50,8 @@ struct subscription *subscription_set_add(struct subscription_set *set,
                                           const struct subscription *subscription);
 const struct subscription *subscription_set_find(const struct subscription_set *set,
                                                  const char *filter);
+/* Do two of the filters match the topic? Then a broker may send two copies. */
+bool subscription_set_overlaps(const struct subscription_set *set, struct slice topic);
 /* Frees the subscriptions with their filters; the set is empty then. */
 void subscription_set_fini(struct subscription_set *set);
 

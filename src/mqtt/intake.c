@@ -13,7 +13,6 @@
 #include "base/stop.h"
 #include "base/text.h"
 #include "core/gap.h"
-#include "core/mqtt_filter.h"
 #include "journal/journal_reader.h"
 #include "mqtt/pairs.h"
 #include "mqtt/redelivery.h"
@@ -211,18 +210,6 @@ static bool queue_was_empty(struct intake *intake, int64_t now_ms)
     return ended_ms != 0 && quiet_ms > 2 * answers_ms + least_ms;
 }
 
-/* Do two of the filters match? Then the broker may send two copies. */
-static bool may_come_twice(const struct intake *intake, const struct message *message)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < intake->changing->count && count < 2; i++) {
-        count +=
-            mqtt_filter_matches(filter_unshared(intake->changing->list[i].filter), message->topic);
-    }
-    return count == 2;
-}
-
 /* Is the look at the queue over? */
 static bool queue_is_over(struct intake *intake, int64_t now_ms)
 {
@@ -239,7 +226,7 @@ static bool queue_is_over(struct intake *intake, int64_t now_ms)
 static bool is_copy_in_queue(struct intake *intake, const struct message *message, bool repeat)
 {
     int64_t now_ms = clock_monotonic_ms();
-    bool twice = !message->retained && may_come_twice(intake, message);
+    bool twice = !message->retained && subscription_set_overlaps(intake->changing, message->topic);
 
     if (!twice || now_ms - intake->before_ms > COPY_MS) {
         pairs_break(&intake->pairs);
