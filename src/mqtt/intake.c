@@ -45,16 +45,16 @@ struct intake {
     struct buf gap_payload;
     atomic_bool stopping;
     atomic_bool marks_repeats;         /* the broker of this connection has set DUP */
+    atomic_bool in_queue;              /* `changing` is not NULL */
+    atomic_uint handovers;             /* begun on this connection */
+    atomic_bool left_between;          /* struct intake_session; false behind that queue */
     _Atomic int64_t handover_until_ms; /* monotonic */
     _Atomic int64_t handover_began_ms; /* monotonic */
     _Atomic int64_t handover_ended_ms; /* monotonic; 0: the subscriptions still change */
     uint64_t before;                   /* during a handover: hash of the message before; 0 = none */
     _Atomic int64_t before_ms;         /* monotonic: when it came */
-    atomic_bool in_queue;              /* `changing` is not NULL */
-    atomic_uint handovers;             /* begun on this connection */
     const struct subscription_set *changing; /* struct intake_session; NULL: no queue to look at */
-    atomic_bool left_between;
-    struct pairs pairs; /* of that queue */
+    struct pairs pairs;                      /* of that queue */
 };
 
 uint64_t intake_tail(size_t window)
