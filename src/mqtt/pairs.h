@@ -13,7 +13,8 @@
  *     been seen that are no copies. After those it takes two runs of two to believe in copies.
  * A wrong guess leaves one message out, and is found out at the next one: by a third equal message,
  * or by a single one. Where all messages are equal, no more than that one is left out, and copies
- * are stored.
+ * are stored. A sender that publishes each message exactly twice can't be told from a broker that
+ * sends copies.
  *
  * Pure. One thread.
  *
