@@ -58,7 +58,8 @@ static void put_back_oldest(struct journal *journal, const struct journal_segmen
 static void keep_deliveries(struct journal *journal, uint64_t first, uint64_t last)
 {
     struct error error;
-    if (journal_messages_behind(journal, 0) >= journal->options.keep_messages) {
+    /* A segment whose only record was cut off at a start has no messages. */
+    if (first > last || journal_messages_behind(journal, 0) >= journal->options.keep_messages) {
         return;
     }
     pthread_mutex_unlock(&journal->lock);
