@@ -92,7 +92,7 @@ struct paho_link_options {
     bool status; /* last will: "offline", retained, on broker->status_topic */
     int keepalive_s;
     int window; /* publications under way at most */
-    /* Borrowed; true ends an attempt to connect and a wait for SUBACK or UNSUBACK. NULL is legal. */
+    /* Borrowed; true ends an attempt to connect, or a wait for SUBACK or UNSUBACK. May be NULL. */
     const atomic_bool *cancelled;
     /* Borrowed; monotonic: until then a cancelled wait for SUBACK or UNSUBACK goes on. Set before
      * `cancelled` becomes true. NULL: such a wait ends at once. */
