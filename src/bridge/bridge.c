@@ -330,6 +330,20 @@ static void keep_running_parts(struct config *next, const struct config *running
     buf_fini(&names);
 }
 
+/* Takes the generation; the loader has its rules with the next batch, and then `news` is logged. */
+static void put_in_force(struct bridge *bridge, struct generation *next, const char *news)
+{
+    assert(bridge->retired == NULL && next != bridge->generation);
+    ruleset_enter(next->ruleset);
+    plan_keeper_continue(next, bridge->generation, bridge->first, bridge->journal);
+    pthread_mutex_lock(&bridge->mutex);
+    bridge->retired = bridge->generation;
+    bridge->generation = next;
+    pthread_mutex_unlock(&bridge->mutex);
+    bridge->news = news;
+    loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
+}
+
 static void reload(struct bridge *bridge)
 {
     struct problems problems = {0};
@@ -349,14 +363,7 @@ static void reload(struct bridge *bridge)
         added_columns_forgive(bridge->first->added);
         generation_fit_packets(next->config);
         keep_running_parts(next->config, bridge->first->config);
-        ruleset_enter(next->ruleset);
-        plan_keeper_continue(next, bridge->generation, bridge->first, bridge->journal);
-        pthread_mutex_lock(&bridge->mutex);
-        bridge->retired = bridge->generation;
-        bridge->generation = next;
-        pthread_mutex_unlock(&bridge->mutex);
-        bridge->news = "configuration reloaded";
-        loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
+        put_in_force(bridge, next, "configuration reloaded");
         atomic_fetch_add(&bridge->reloads, 1);
     }
     problems_fini(&problems);
@@ -380,14 +387,8 @@ static void extend_rules(struct bridge *bridge)
     if (next == NULL) {
         log_problems(&problems);
     } else {
-        ruleset_enter(next->ruleset);
-        plan_keeper_continue(next, bridge->generation, bridge->first, bridge->journal);
-        pthread_mutex_lock(&bridge->mutex);
-        bridge->retired = bridge->generation;
-        bridge->generation = next;
-        pthread_mutex_unlock(&bridge->mutex);
-        bridge->news = "rules follow the columns that were added to their tables, or dropped";
-        loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
+        put_in_force(bridge, next,
+                     "rules follow the columns that were added to their tables, or dropped");
     }
     problems_fini(&problems);
 }
