@@ -1,9 +1,8 @@
 /*
  * stop: the one flag by which any thread ends the process in good order.
  *
- * Loops, the main thread's around its signals among them, ask stop_requested(); a thread that
- * sleeps does so in stop_sleep(), which a request wakes. A second request changes nothing but may
- * raise the exit code from 0.
+ * Loops, the main thread's around its signals among them, ask stop_requested(). A second request
+ * changes nothing but may raise the exit code from 0.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,16 +10,12 @@
 #define MQTT2PG_BASE_STOP_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 /* Asks for the end of the process with `exit_code`. Any thread. */
 void stop_request(int exit_code);
 
 bool stop_requested(void);
 int stop_exit_code(void);
-
-/* Sleeps up to `milliseconds`; false when a stop was requested before they were over. */
-bool stop_sleep(int64_t milliseconds);
 
 /* For tests, which stop more than once a process. */
 void stop_reset(void);

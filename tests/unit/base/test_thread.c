@@ -96,8 +96,6 @@ static void test_stop_codes(void)
 {
     stop_reset();
     CHECK(!stop_requested());
-    CHECK(stop_sleep(0));
-    CHECK(stop_sleep(-5));
     stop_request(0);
     CHECK(stop_requested());
     CHECK_INT_EQ(stop_exit_code(), 0);
@@ -106,33 +104,11 @@ static void test_stop_codes(void)
     stop_request(1);
     stop_request(0);
     CHECK_INT_EQ(stop_exit_code(), 4);
-    CHECK(!stop_sleep(0));
-    CHECK(!stop_sleep(60000));
     stop_reset();
     CHECK(!stop_requested());
-}
-
-static void *request_stop(void *context)
-{
-    nanosleep(&(struct timespec){0, 20000000}, NULL);
-    stop_request(1);
-    return context;
-}
-
-static void test_stop_wakes_a_sleeper(void)
-{
-    stop_reset();
-    int64_t start_ms = clock_monotonic_ms();
-    CHECK(stop_sleep(10));
-    CHECK(clock_monotonic_ms() - start_ms >= 9);
-    pthread_t thread = thread_spawn("stopper", request_stop, NULL);
-    CHECK(!stop_sleep(60000));
-    CHECK(clock_monotonic_ms() - start_ms < 30000);
-    pthread_join(thread, NULL);
-    stop_reset();
 }
 
 UNIT_MAIN("thread", {"clocks", test_clocks},
           {"spawn names the thread", test_spawn_names_the_thread},
           {"signals are blocked", test_signals_are_blocked}, {"condition", test_condition},
-          {"stop codes", test_stop_codes}, {"stop wakes a sleeper", test_stop_wakes_a_sleeper})
+          {"stop codes", test_stop_codes})
