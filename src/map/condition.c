@@ -20,8 +20,7 @@
 struct condition {
     struct arena *arena; /* everything here lives in it */
     struct term *root;
-    bool uses_payload;  /* cannot be decided before the payload is decoded */
-    bool varies_by_row; /* must be decided for each row of a message */
+    bool uses_payload; /* cannot be decided before the payload is decoded */
 };
 
 /* Does one of the expressions in the tree have the property? */
@@ -48,7 +47,6 @@ enum outcome condition_compile(struct slice text, const struct scope *scope,
         return OUTCOME_REJECT;
     }
     made->uses_payload = any_expression(made->root, expression_uses_payload);
-    made->varies_by_row = any_expression(made->root, expression_varies_by_row);
     *condition = made;
     return OUTCOME_OK;
 }
@@ -261,11 +259,6 @@ enum truth condition_early(const struct condition *condition, const struct subje
 bool condition_uses_payload(const struct condition *condition)
 {
     return condition->uses_payload;
-}
-
-bool condition_is_early(const struct condition *condition)
-{
-    return !condition->uses_payload && !condition->varies_by_row;
 }
 
 static bool is_not_constant(const struct expression *expression)

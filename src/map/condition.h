@@ -45,9 +45,6 @@ enum truth condition_early(const struct condition *condition, const struct subje
 /* Does any part of it need the decoded payload? */
 bool condition_uses_payload(const struct condition *condition);
 
-/* Does condition_early() always know: no part needs the decoded payload or a row's key? */
-bool condition_is_early(const struct condition *condition);
-
 /* Is it certain that it never holds: a constant that is not so, or a capture, which is text,
  * compared with true? */
 bool condition_is_never(const struct condition *condition);
