@@ -142,8 +142,6 @@ int pg_rows_count(const struct pg_rows *rows);
  * null, too (libpq's PQgetisnull()). */
 const char *pg_rows_text(const struct pg_rows *rows, int row, int column);
 struct slice pg_rows_slice(const struct pg_rows *rows, int row, int column);
-/* Of a column, by its OID; of a domain its base type. */
-uint32_t pg_rows_type(const struct pg_rows *rows, int column);
 /* Decodes a bytea field (text form "\x…") and appends its bytes; nothing for null. */
 void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *out);
 /* How many rows an INSERT, UPDATE or DELETE has written, by the command tag. */

@@ -155,11 +155,6 @@ struct slice pg_rows_slice(const struct pg_rows *rows, int row, int column)
     return slice_make(text, length);
 }
 
-uint32_t pg_rows_type(const struct pg_rows *rows, int column)
-{
-    return PQftype(rows->result, column);
-}
-
 static int hex_digit(char c)
 {
     return c <= '9' ? c - '0' : c - 'a' + 10;
