@@ -59,12 +59,12 @@ struct batch {
     size_t rule_count;
     uint64_t rows;           /* of all rules */
     size_t bytes;            /* of everything in it */
-    struct buf dead_letters; /* rows for dead_letters_copy() */
+    struct buf dead_letters; /* rows for dead_letters_target() */
     size_t dead_letter_count;
     /* Some of the rejects, to tell people: the first of each rule, up to this many rules. */
     struct health_reject rejects[HEALTH_REJECTS_MAX];
-    uint64_t
-        rule_rejects[HEALTH_REJECTS_MAX];  /* beside the first of a rule: all of the rule; or 0 */
+    /* Beside the first reject of a rule: all rejects of that rule; or 0. */
+    uint64_t rule_rejects[HEALTH_REJECTS_MAX];
     size_t reject_count;                   /* all of them */
     uint64_t unmatched;                    /* messages that no rule's topic matches */
     char first_unmatched[BATCH_TOPIC_MAX]; /* "": no topic is to be told */
