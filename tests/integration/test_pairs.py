@@ -101,7 +101,8 @@ class Restored(Condition):
             f"create table saved.t{i} as table {table}" for i, table in enumerate(self.tables(scene))))
 
     def end(self, scene):
-        scene.env.admin("begin; " + "; ".join(
+        # The lock waits for a batch on its way, whose rows the DELETE would not see, and keeps the next one away.
+        scene.env.admin("begin; lock table mqtt2pg.progress in exclusive mode; " + "; ".join(
             f"delete from {table}; insert into {table} overriding system value select * from saved.t{i}"
             for i, table in enumerate(self.tables(scene))) + "; commit")
 
