@@ -20,7 +20,8 @@
  * and payload, and comes within 100 ms, is taken for a copy. The handover ends when nothing has
  * come for longer than the broker needed to answer, and after 2 s at the latest. One case can't be
  * told apart: a message that is published twice within 100 ms during the handover, at a broker that
- * sends one copy; of each such pair one message is missing.
+ * sends one copy; of each such pair one message is missing. Of a stream of equal messages every
+ * second one is, for as long as the handover lasts.
  * At a connection whose session has filters to be left, the broker has a queue, in which equal
  * messages of hours may be neighbours. There mqtt/pairs tells copies from them. A bridge that is
  * killed between SUBSCRIBE and UNSUBSCRIBE leaves both filters in the session, and the broker
