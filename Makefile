@@ -77,7 +77,7 @@ LIBRARIES    = -lpaho-mqtt3as -lssl -lcrypto $(PQ_LIBS) -lconfig -lcjson -lmicro
 
 # --- for users ---------------------------------------------------------------------------------
 
-.PHONY: all deps deps-deb deps-dev check test test-deb test-systemd test-image test-arm64 bench chaos mutants asan tsan fuzz cover demo deb install uninstall
+.PHONY: all deps deps-build deps-deb deps-dev check test test-deb test-systemd test-image test-arm64 bench chaos mutants asan tsan fuzz cover demo deb install uninstall
 .PHONY: program-test clean help unit lint format map program units run-units run-fuzzers generated bench-programs
 
 all: ## build build/mqtt2pg with what is installed
@@ -136,6 +136,9 @@ cover: ## unit tests' coverage, folder by folder
 
 deps: ## install the Debian packages that building and testing need
 	@tests/tools/deps.sh build test
+
+deps-build: ## … those of building only
+	@tests/tools/deps.sh build
 
 deps-demo:
 	@tests/tools/deps.sh build demo

@@ -72,7 +72,8 @@ static void append_settings(const struct learning *learning, struct buf *out)
         buf_append_text(out, "; };\n"
                              "database: { conninfo = \"\"; };   # like \"host=localhost "
                              "dbname=telemetry user=bridge\"\n"
-                             "# journal: { directory = \"/var/lib/mqtt2pg\"; };\n");
+                             "journal: { directory = \"journal\"; };   # beside this file; a "
+                             "service leaves this line out\n");
     }
     buf_append_text(out, "\n");
 }

@@ -126,6 +126,7 @@ def test_learn_by_retained_messages(env):
     assert done.code == 0 and f'"{env.topic("~/trucks/{truck_id}/position")}"' in done.out, done
     assert "retained" in done.out and re.search(r'time += "\$\.at \| required :: timestamptz"', done.out), done
     assert env.cli("check", config=env.config_file(done.out, "retained.cfg")).code == 0
+    assert '\njournal: { directory = "journal"; };' in done.out, done  # an ordinary user can run it
     sql = env.cli(*arguments, "--sql")
     assert sql.code == 0, sql
     env.sql(sql.out)

@@ -268,6 +268,9 @@ def test_examples(env):
     for path in paths:
         done = env.cli("check", "--database", config=path, environment={"MQTT2PG_DATABASE": env.postgres.conninfo(env.database)})
         assert done.code == 0 and "no mistakes" in done.out and "warning" not in done.out, f"{path}: {done}"
+        name = os.path.basename(path).removesuffix(".cfg")  # an ordinary user can't write to the default directory
+        with open(path, encoding="utf-8") as file:
+            assert f'journal: {{ directory = "journal-{name}"; }};' in file.read(), path
 
 
 def check_several_topics(env, protocol):
