@@ -53,23 +53,6 @@ struct target *dead_letters_target(const struct pg_connection *connection)
     return target;
 }
 
-enum outcome dead_letters_copy(struct pg_connection *connection, struct slice rows,
-                               struct pg_failure *failure)
-{
-    struct target *target = dead_letters_target(connection);
-    struct buf header = {0};
-    struct buf trailer = {0};
-
-    copy_append_header(&header, COPY_BINARY);
-    copy_append_trailer(&trailer, COPY_BINARY);
-    const struct slice parts[] = {buf_slice(&header), rows, buf_slice(&trailer)};
-    enum outcome outcome = pg_copy(connection, target->copy, parts, 3, failure);
-    target_free(target);
-    buf_fini(&header);
-    buf_fini(&trailer);
-    return outcome;
-}
-
 /* The columns of dead-letter-read.sql. */
 enum {
     ID,

@@ -53,10 +53,6 @@ void dead_letter_properties(struct buf *json, const struct message *message);
 /* How the collected rows reach the table, by COPY or by INSERT, without `check`. The caller's. */
 struct target *dead_letters_target(const struct pg_connection *connection);
 
-/* Inside a transaction: COPY the collected rows. */
-enum outcome dead_letters_copy(struct pg_connection *connection, struct slice rows,
-                               struct pg_failure *failure) MUST_CHECK;
-
 enum letters_wait { LETTERS_ALL, LETTERS_WAITING, LETTERS_SETTLED };
 
 /* Letters in the order of their ids, for retry, healing and the command line. */
