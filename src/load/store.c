@@ -192,3 +192,24 @@ enum store_result store_batch(const struct store *store, struct batch *batch,
     store_drop_acks(store);
     return result == STORE_REFUSED && is_stale(failure) ? STORE_STALE : result;
 }
+
+enum store_result store_rehearse(const struct store *store, struct batch *batch,
+                                 struct store_failure *failure)
+{
+    struct transaction transaction;
+    enum outcome outcome;
+
+    assert(batch->rule_count == store->ruleset->count && store->outbox == NULL);
+    transaction_init(&transaction, store, batch, failure);
+    transaction_begin_rehearsal(&transaction);
+    outcome = transaction_rows(&transaction);
+    if (outcome == OUTCOME_OK) {
+        outcome = transaction_check_all(&transaction);
+    }
+    transaction_fini(&transaction);
+    store_rollback(store);
+    if (!pg_is_connected(store->connection)) {
+        return STORE_LOST;
+    }
+    return outcome == OUTCOME_OK ? STORE_DONE : STORE_REFUSED;
+}

@@ -87,6 +87,11 @@ struct store {
 enum store_result store_batch(const struct store *store, struct batch *batch,
                               struct store_failure *failure) MUST_CHECK;
 
+/* The same up to COMMIT, which is a rollback: nothing is stored, no position moves, nothing is
+ * acknowledged. STORE_DONE: PostgreSQL would take the batch. */
+enum store_result store_rehearse(const struct store *store, struct batch *batch,
+                                 struct store_failure *failure) MUST_CHECK;
+
 /* What a failed statement outside of rows means for the batch. */
 enum store_result store_result_of(const struct pg_failure *failure);
 

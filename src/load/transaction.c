@@ -56,6 +56,15 @@ void transaction_begin(struct transaction *transaction)
                      transaction->store->impatient ? short_lock_sql : lock_sql);
 }
 
+void transaction_begin_rehearsal(struct transaction *transaction)
+{
+    const char *values[] = {"rehearsal"};
+
+    progress_statement_make(&transaction->move, transaction->store->connection, "select $1",
+                            PG_PARAMS(values));
+    statements_begin(&transaction->statements, &transaction->move, lock_sql);
+}
+
 enum outcome transaction_flush(struct transaction *transaction)
 {
     return statements_flush(&transaction->statements);
@@ -304,6 +313,15 @@ enum outcome transaction_commit(struct transaction *transaction)
         return commit_apart(transaction);
     }
     if (statements_add(&transaction->statements, "commit",
+                       (struct store_place){.kind = PLACE_COMMIT}) != OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
+    return transaction_flush(transaction);
+}
+
+enum outcome transaction_check_all(struct transaction *transaction)
+{
+    if (statements_add(&transaction->statements, "set constraints all immediate",
                        (struct store_place){.kind = PLACE_COMMIT}) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }

@@ -35,12 +35,17 @@ void transaction_fini(struct transaction *transaction);
 /* BEGIN and the compare-and-set of `progress`, queued. */
 void transaction_begin(struct transaction *transaction);
 
+/* The same without a move, for a transaction that is rolled back. */
+void transaction_begin_rehearsal(struct transaction *transaction);
+
 /* These add to the transaction, and send what is full. OUTCOME_RETRY: a statement failed, which
  * `failure` names. */
 enum outcome transaction_rows(struct transaction *transaction) MUST_CHECK;
 enum outcome transaction_notify(struct transaction *transaction) MUST_CHECK;
 enum outcome transaction_letters(struct transaction *transaction) MUST_CHECK;
 enum outcome transaction_commit(struct transaction *transaction) MUST_CHECK;
+/* In place of COMMIT: the constraints that are deferred to it. Sends all. */
+enum outcome transaction_check_all(struct transaction *transaction) MUST_CHECK;
 
 /* Sends what is queued. */
 enum outcome transaction_flush(struct transaction *transaction) MUST_CHECK;
