@@ -102,3 +102,18 @@ def test_no_room_for_acknowledgments(env):
     bridge.check_books()
     bridge.stop()
     assert env.one(rollbacks) - before == 0, f"{env.one(rollbacks) - before} transactions were rolled back"
+
+
+def test_rows_behind_a_pooler(env):
+    """The same numbers through PgBouncer in transaction mode, where each batch may have another backend."""
+    env.sql(TABLES)
+    inbox = env.subscribe("~/ack")
+    bridge = env.bridge(RULES, batch={"max_delay": "200ms"}, database={"conninfo": env.pooler("transaction").conninfo(env.database)})
+    env.publish(messages(CASES, 0))
+    check(env, inbox, CASES, 0)
+    bridge.kill9()
+    bridge.start()
+    again = [("keep", {"k": 1}, 0), ("plain", {"k": 5}, 1)]
+    env.publish(messages(again, len(CASES)))
+    check(env, inbox, again, len(CASES))
+    bridge.check_books()
