@@ -168,8 +168,14 @@ create table if not exists mqtt2pg.replay (
     started_at timestamptz not null,
     moved_at timestamptz not null,
     finished_at timestamptz,
+    last bigint not null,
+    left_out bigint[] not null,
     primary key (client_id, journal, rule)
 );
+
+-- A replay of an earlier version had neither.
+alter table mqtt2pg.replay add column if not exists last bigint not null default 9223372036854775807;
+alter table mqtt2pg.replay add column if not exists left_out bigint[] not null default '{}';
 
 comment on table mqtt2pg.replay is 'messages of a journal that were sent through a rule once more';
 comment on column mqtt2pg.replay.client_id is 'MQTT client identifier of the bridge';
@@ -181,3 +187,5 @@ comment on column mqtt2pg.replay.position is 'messages up to this number are don
 comment on column mqtt2pg.replay.started_at is 'when it began';
 comment on column mqtt2pg.replay.moved_at is 'when it last stored rows';
 comment on column mqtt2pg.replay.finished_at is 'when it ended; null: the same command goes on';
+comment on column mqtt2pg.replay.last is 'number of the last message that was stored when it began; later ones are none of its messages';
+comment on column mqtt2pg.replay.left_out is 'numbers of messages that it passes over, because the bridge or dead-letters retry stores their dead letters';

@@ -12,7 +12,8 @@ with wanted (name, columns, privileges) as (values
     ('bridge', array['client_id', 'journal', 'version', 'host', 'started_at', 'connected_at', 'refreshed_at', 'backlog',
                      'delay_seconds', 'messages_per_second', 'rows_per_second', 'last_error', 'last_error_at'], array[]::text[]),
     -- For the command `replay` alone.
-    ('replay', array['client_id', 'journal', 'rule', 'from_time', 'to_time', 'position', 'started_at', 'moved_at', 'finished_at'],
+    ('replay', array['client_id', 'journal', 'rule', 'from_time', 'to_time', 'position', 'started_at', 'moved_at', 'finished_at',
+                     'last', 'left_out'],
                array[]::text[])
 ),
 found as (

@@ -179,7 +179,7 @@ static const struct cli_command commands[] = {
      "dump         one JSON object for each message that the journal still holds\n"
      "verify       read the whole journal; exit code 1 when something is damaged\n",
      cli_journal},
-    {"replay", "--rule R [--from T] [--to T] [--dry-run] [--duplicates-are-fine]",
+    {"replay", "--rule R [--from T] [--to T] [--dry-run [--database]] [--duplicates-are-fine]",
      "send the journal's stored messages through today's rule R once more",
      "Says how many messages the journal still has for the rule, and from when. Then\n"
      "stores their rows in batches, also while the service runs. After an interruption\n"
@@ -190,6 +190,8 @@ static const struct cli_command commands[] = {
      "--from T, --to T       only messages received in this span: a time, or how long\n"
      "                       ago, such as 2h\n"
      "--dry-run              only say what would be stored\n"
+     "--database             with --dry-run: also ask PostgreSQL what it would refuse,\n"
+     "                       in transactions that are rolled back\n"
      "--duplicates-are-fine  replay even when the table already has rows of that time,\n"
      "                       and the rule would add them once more\n",
      cli_replay},

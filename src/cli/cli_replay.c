@@ -7,7 +7,8 @@
  * Opens the journal read-only and connects to the database, also beside a running service. Stores
  * rows of one rule, and its own position in the table replay of the bridge's schema: the same
  * command goes on there after an interruption. Publishes and acknowledges nothing. A message that
- * is refused is reported and becomes a dead letter.
+ * is refused is reported and becomes a dead letter. A dry run counts what the mapping makes of the
+ * messages; with --database each batch goes to PostgreSQL, too, in a transaction that is rolled back.
  *
  * Exit codes: 0 replayed, or counted with --dry-run; 1 refused, the journal or the database could
  * not be read, there is no such rule, or its table does not work.
@@ -17,9 +18,12 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "bridge/plan_keeper.h"
 #include "cli/commands.h"
@@ -27,6 +31,7 @@
 #include "load/recall.h"
 #include "load/replay.h"
 #include "map/compare.h"
+#include "pg/dead_letter.h"
 #include "pg/pg_quote.h"
 
 /* The arguments of `replay`. Times in microseconds since 1970, both included. */
@@ -34,6 +39,7 @@ struct request {
     const char *rule;       /* its name; borrowed from the command line */
     int64_t from_us, to_us; /* when the messages were received */
     bool dry_run;           /* count, store nothing */
+    bool database;          /* of a dry run: ask PostgreSQL, too */
     bool duplicates_are_fine;
 };
 
@@ -43,7 +49,12 @@ struct stage {
     struct generation *generation;
     struct replay_options options;
     const struct rule_target *target; /* of the rule */
+    struct replay_letters letters;    /* owned; of the rule, before its messages were counted */
 };
+
+/* Whoever stores dead letters of the rule at the moment is waited for. */
+static const char begin_sql[] =
+    "begin isolation level read committed; set local lock_timeout = '20s'";
 
 /* Prints why the database refused; returns CLI_FAILED. 42P01 is undefined_table: the bridge's
  * schema may be older than `replay`. */
@@ -81,8 +92,13 @@ static void print_found(const struct stage *stage, const struct replay_counts *c
     buf_printf(&out, ": %" PRIu64 " rows, %" PRIu64 " filtered, %" PRIu64 " rejected\n",
                counts->rows, counts->filtered, counts->rejected);
     if (counts->left > 0) {
-        buf_printf(&out, "%" PRIu64 " more %s as a dead letter that the service stores by itself\n",
-                   counts->left, counts->left == 1 ? "waits" : "wait, each");
+        buf_printf(
+            &out,
+            counts->left == 1
+                ? "%" PRIu64 " more is left out, because its dead letter is stored by itself\n"
+                : "%" PRIu64
+                  " more are left out, because their dead letters are stored by themselves\n",
+            counts->left);
     }
     fwrite(out.data, 1, out.length, stdout);
     fflush(stdout);
@@ -166,23 +182,66 @@ static int refuse_duplicates(const struct stage *stage, const struct replay_coun
 
 /* --- replaying -------------------------------------------------------------------------------- */
 
-/* Stores the rows. A new replay notes its span of time first, so that going on later means the
- * same messages, whatever "now" is then. The span ends with the last message that was found: the
- * service may store later ones of the span before this replay goes on. */
+/* The statements of begin(). With the lock nobody stores or rejects dead letters of the rule, and no
+ * other replay of it begins: its rows are there and seen, or it comes later and sees this one. */
+static int begin_locked(struct stage *stage, const struct replay_counts *found)
+{
+    struct pg_connection *connection = stage->options.connection;
+    struct replay_state *state = &stage->options.state;
+    const struct replay_key key = replay_key(&stage->options);
+    const struct letter_lock lock = {pg_client_id(connection), &key.rule, 1, .wait = true};
+    struct replay_letters letters = {0};
+    struct pg_failure failure;
+    bool done = false;
+    int exit_code = CLI_FAILED;
+
+    if (dead_letters_lock(connection, &lock, &done, &failure) != OUTCOME_OK ||
+        replay_progress_letters(connection, &key, &letters, &failure) != OUTCOME_OK) {
+        failed(&failure);
+        goto end;
+    }
+    assert(done); /* it was waited for */
+    exit_code = refuse_duplicates(stage, found);
+    if (exit_code != CLI_DONE) {
+        goto end;
+    }
+    replay_state_leave_out(state, &stage->letters, &letters);
+    if (replay_progress_begin(connection, &key, state, &done, &failure) != OUTCOME_OK ||
+        pg_commit(connection, &failure) != OUTCOME_OK) {
+        exit_code = failed(&failure);
+    } else if (!done) {
+        fprintf(stderr, "mqtt2pg: another replay of rule \"%s\" has begun meanwhile\n", key.rule);
+        exit_code = CLI_FAILED;
+    }
+end:
+    replay_letters_fini(&letters);
+    return exit_code;
+}
+
+/* Notes a new replay: which messages it means, whatever "now" is and whatever the service has stored
+ * when it goes on, and which of them it leaves out. */
+static int begin(struct stage *stage, const struct replay_counts *found)
+{
+    struct pg_connection *connection = stage->options.connection;
+    struct pg_failure failure;
+
+    assert(!stage->options.state.found);
+    (void) FAULT("replay.begin.before");
+    if (pg_run(connection, begin_sql, &failure) != OUTCOME_OK) {
+        return failed(&failure);
+    }
+    return begin_locked(stage, found); /* when it fails, the end of the connection rolls back */
+}
+
+/* Stores the rows. */
 static int run(struct stage *stage, const struct replay_counts *found)
 {
     struct replay_counts counts;
-    struct replay_state *state = &stage->options.state;
     struct pg_failure failure;
-    const struct replay_key key = replay_key(&stage->options);
 
     assert(!stage->request->dry_run);
-    assert(found->messages == 0 || found->last_us <= state->to_us);
-    if (!state->found) {
-        state->to_us = found->messages > 0 ? found->last_us : state->from_us - 1;
-        if (replay_progress_begin(stage->options.connection, &key, state, &failure) != OUTCOME_OK) {
-            return failed(&failure);
-        }
+    if (!stage->options.state.found && begin(stage, found) != CLI_DONE) {
+        return CLI_FAILED;
     }
     stage->options.dry_run = false;
     stage->options.silent = false;
@@ -201,37 +260,74 @@ static int run(struct stage *stage, const struct replay_counts *found)
     return CLI_DONE;
 }
 
-/* Counts first, without storing, so that nothing begins that is refused afterwards. An
- * unfinished replay goes on with its own span of time; --from and --to do not count then. */
-static int count_and_run(struct stage *stage)
+/* Which messages a new replay means: those up to the position in the database, since the service
+ * stores those behind it, also after the database went back. The letters are read behind the
+ * position: no batch adds one of these messages' any more. */
+static int look(struct stage *stage)
 {
     const struct replay_key key = replay_key(&stage->options);
-    struct replay_counts counts;
+    struct progress *progress = memory_alloc(sizeof(*progress));
+    struct pg_failure failure;
+    int exit_code = CLI_DONE;
+
+    if (progress_read(stage->options.connection, key.journal, progress, &failure) != OUTCOME_OK) {
+        exit_code = failed(&failure);
+    } else if (progress->owner != PROGRESS_OURS) {
+        fprintf(stderr,
+                "mqtt2pg: the database has no position of this journal under the client_id "
+                "\"%s\": the service has to start first\n",
+                pg_client_id(stage->options.connection));
+        exit_code = CLI_FAILED;
+    } else if (replay_progress_letters(stage->options.connection, &key, &stage->letters,
+                                       &failure) != OUTCOME_OK) {
+        exit_code = failed(&failure);
+    }
+    stage->options.state.last = progress->position;
+    free(progress);
+    return exit_code;
+}
+
+/* An unfinished replay goes on with its own span of time; --from and --to do not count then. */
+static int find_state(struct stage *stage)
+{
+    const struct replay_key key = replay_key(&stage->options);
     struct pg_failure failure;
     struct replay_state state;
+    struct buf out = {0};
 
-    assert(stage->target != NULL && stage->target->plan != NULL);
     if (replay_progress_read(stage->options.connection, &key, &state, &failure) != OUTCOME_OK) {
         return failed(&failure);
     }
-    if (state.found) {
-        struct buf out = {0};
+    if (!state.found) {
+        return look(stage);
+    }
+    stage->options.state = state;
+    buf_printf(&out, "mqtt2pg: goes on behind message %" PRIu64, state.done);
+    print_time(&out, ", with messages from ", state.from_us);
+    print_time(&out, " to ", state.to_us);
+    fprintf(stderr, "%s\n", buf_string(&out));
+    buf_fini(&out);
+    return CLI_DONE;
+}
 
-        stage->options.state = state;
-        buf_printf(&out, "mqtt2pg: goes on behind message %" PRIu64, state.done);
-        print_time(&out, ", with messages from ", state.from_us);
-        print_time(&out, " to ", state.to_us);
-        fprintf(stderr, "%s\n", buf_string(&out));
-        buf_fini(&out);
+/* Counts first, without storing, so that nothing begins that is refused afterwards. */
+static int count_and_run(struct stage *stage)
+{
+    struct replay_counts counts;
+    struct pg_failure failure;
+
+    assert(stage->target != NULL && stage->target->plan != NULL);
+    if (find_state(stage) != CLI_DONE) {
+        return CLI_FAILED;
     }
     stage->options.dry_run = true;
+    stage->options.rehearses = stage->request->database;
     stage->options.silent = !stage->request->dry_run;
     if (replay_run(&stage->options, &counts, &failure) != OUTCOME_OK) {
         return failed(&failure);
     }
     print_found(stage, &counts);
-    int exit_code = refuse_duplicates(stage, &counts);
-    return exit_code != CLI_DONE || stage->request->dry_run ? exit_code : run(stage, &counts);
+    return stage->request->dry_run ? refuse_duplicates(stage, &counts) : run(stage, &counts);
 }
 
 /* Fills options.rule and `target`. Reads the tables of all rules and the values that
@@ -291,6 +387,8 @@ static int replay_with(struct generation *generation, const struct request *requ
     } else {
         fprintf(stderr, "mqtt2pg: the database could not be asked: %s\n", error.text);
     }
+    replay_state_fini(&stage.options.state);
+    replay_letters_fini(&stage.letters);
     pg_connection_free(stage.options.connection);
     rule_targets_free(stage.options.targets);
     mapper_free(mapper);
@@ -332,11 +430,17 @@ static int parse_request(const struct cli_call *call, struct request *request)
             }
         } else if (strcmp(call->arguments[i], "--dry-run") == 0) {
             request->dry_run = true;
+        } else if (strcmp(call->arguments[i], "--database") == 0) {
+            request->database = true;
         } else if (strcmp(call->arguments[i], "--duplicates-are-fine") == 0) {
             request->duplicates_are_fine = true;
         } else {
             return cli_usage(call, "unknown argument \"%s\"", call->arguments[i]);
         }
+    }
+    if (request->database && !request->dry_run) {
+        return cli_usage(call,
+                         "--database belongs to --dry-run: a replay asks the database anyway");
     }
     return request->rule != NULL && request->rule[0] != '\0'
                ? CLI_DONE

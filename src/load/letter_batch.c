@@ -12,6 +12,7 @@
 void letter_batch_fini(struct letter_batch *portion)
 {
     dead_letter_rows_fini(&portion->letters);
+    replay_claims_fini(&portion->claims);
     free(portion->verdicts);
     batch_free(portion->batch);
 }
@@ -73,6 +74,17 @@ static bool wants_ack(const struct letter_batch *portion, const struct dead_lett
            !verdict->waits && (letter->parked || letter->waits || verdict->verdict == VERDICT_ROWS);
 }
 
+/* Does an unfinished replay make the letter's message again? */
+static bool is_claimed(const struct letter_batch *portion, const struct dead_letter_row *row)
+{
+    const struct replay_message message = {.rule = row->letter.rule,
+                                           .journal = row->origin.journal,
+                                           .sequence = row->message.sequence,
+                                           .received_at_us = row->message.received_at_us};
+
+    return replay_claims_have(&portion->claims, &message);
+}
+
 /* What today's rule makes of the i-th letter. Rows and acknowledgment go into the batch. */
 static void map_letter(struct letter_batch *portion, size_t i)
 {
@@ -86,6 +98,10 @@ static void map_letter(struct letter_batch *portion, size_t i)
     const struct mapped *mapped;
 
     assert(i < portion->letters.count);
+    verdict->claimed = is_claimed(portion, row);
+    if (verdict->claimed) {
+        return;
+    }
     if (row->message.kind == MESSAGE_HEAD) {
         give_up(verdict, row->letter.reason); /* only the head is kept */
         return;

@@ -27,6 +27,7 @@ struct second_verdict {
     char reason[RULE_REASON_MAX]; /* of VERDICT_REJECTED */
     char sqlstate[6];             /* of VERDICT_REJECTED; "" = not PostgreSQL's */
     bool waits;                   /* rejected for now: the service tries the letter again */
+    bool claimed;                 /* left as it is for an unfinished replay; nothing else counts */
 };
 
 /* A portion of letters. Its batch has the letters' ids in place of sequences, so that
@@ -35,6 +36,7 @@ struct letter_batch {
     const struct store *store;
     const struct retry_rules *rules;
     struct dead_letter_rows letters;
+    struct replay_claims claims;     /* on letters; those of `dead-letters retry` only */
     struct second_verdict *verdicts; /* one per letter */
     struct batch *batch;             /* rows and acknowledgments; does not move the position */
 };

@@ -121,6 +121,32 @@ static size_t group_of(const struct round *round, unsigned rule, unsigned *group
     return count;
 }
 
+/* Complains of letters that others are to store. False when there are any. */
+static bool complain_of_others(const struct round *round)
+{
+    const struct letter_choice *choice = round->choice;
+    const struct retry_counts *counts = &round->report->counts;
+    struct buf *complaints = &round->report->complaints;
+
+    if (counts->claimed > 0) {
+        buf_printf(complaints,
+                   "%" PRIu64
+                   " more %s left to a replay that did not end: mqtt2pg replay --rule %s goes on\n",
+                   counts->claimed, counts->claimed == 1 ? "is" : "are",
+                   choice->rule != NULL ? choice->rule : "R");
+    }
+    if (choice->id != 0 && counts->letters == 0) {
+        buf_printf(
+            complaints,
+            "no rule of this configuration has a dead letter %" PRId64
+            " that could be retried; one that is parked or waits to be acknowledged is stored by "
+            "the service\n",
+            choice->id);
+        return false;
+    }
+    return counts->claimed == 0;
+}
+
 /* False when something was left undone; `complaints` says what. One table that fails does not keep
  * the others' letters waiting. */
 static bool retry_rules(const struct round *round)
@@ -153,16 +179,7 @@ static bool retry_rules(const struct round *round)
         return false;
     }
     round->report->tried = true;
-    if (choice->id != 0 && round->report->counts.letters == 0) {
-        buf_printf(
-            complaints,
-            "no rule of this configuration has a dead letter %" PRId64
-            " that could be retried; one that is parked or waits to be acknowledged is stored by "
-            "the service\n",
-            choice->id);
-        complete = false;
-    }
-    return complete;
+    return complain_of_others(round) && complete;
 }
 
 static const char *plural(uint64_t count)
@@ -172,11 +189,14 @@ static const char *plural(uint64_t count)
 
 void letter_append_counts(struct buf *out, const struct retry_counts *counts)
 {
+    uint64_t retried = counts->letters - counts->claimed;
+
+    assert(counts->claimed <= counts->letters);
     buf_printf(out,
                "%" PRIu64 " dead letter%s retried: %" PRIu64 " stored (%" PRIu64 " row%s), %" PRIu64
                " filtered, %" PRIu64 " rejected again\n",
-               counts->letters, plural(counts->letters), counts->stored, counts->rows,
-               plural(counts->rows), counts->filtered, counts->rejected + counts->waiting);
+               retried, plural(retried), counts->stored, counts->rows, plural(counts->rows),
+               counts->filtered, counts->rejected + counts->waiting);
 }
 
 /* Letters that this configuration can't retry, so that nobody takes an empty list for an empty

@@ -25,7 +25,7 @@ struct replay {
     struct batch *batch;
     struct batch_builder builder;
     struct store store;
-    struct replay_numbers settled, waiting; /* messages with dead letters: pg/replay_progress */
+    struct replay_letters letters; /* of the rule's messages */
 
     uint64_t done;                    /* messages up to this one are stored again */
     uint64_t last;                    /* the last message that is to be looked at */
@@ -94,6 +94,13 @@ static bool is_wanted(const struct replay *replay, const struct message *message
            message->received_at_us <= replay->options->state.to_us;
 }
 
+/* Does somebody else store this message by its dead letter, or has done so since this replay began? */
+static bool is_left_out(const struct replay *replay, const struct message *message)
+{
+    return replay_numbers_has(&replay->letters.waiting, message->sequence) ||
+           replay_numbers_has(&replay->options->state.left_out, message->sequence);
+}
+
 static void add(struct replay *replay, const struct message *message)
 {
     struct memory_entry learned;
@@ -103,11 +110,11 @@ static void add(struct replay *replay, const struct message *message)
     if (!is_taken(replay, message) || !is_wanted(replay, message)) {
         return;
     }
-    if (replay_numbers_has(&replay->waiting, message->sequence)) {
+    if (is_left_out(replay, message)) {
         replay->left++;
         return;
     }
-    if (replay_numbers_has(&replay->settled, message->sequence)) {
+    if (replay_numbers_has(&replay->letters.settled, message->sequence)) {
         replay_numbers_add(&replay->superseded, message->sequence);
     }
     batch_add_message(replay->batch, message);
@@ -198,7 +205,8 @@ static void finish_batch(struct replay *replay)
         counts->last_us = at_us > counts->last_us ? at_us : counts->last_us;
     }
     counts->messages += batch->count;
-    counts->rows += replay->options->dry_run ? rule->row_count : rule->rows_stored;
+    counts->rows += replay->options->dry_run && !replay->options->rehearses ? rule->row_count
+                                                                            : rule->rows_stored;
     counts->filtered += rule->filtered;
     counts->rejected += rule->rejected;
     counts->left += replay->left;
@@ -242,7 +250,8 @@ static enum outcome store(struct replay *replay)
     enum store_result result;
 
     replay->store.replay = &step;
-    result = store_batch(&replay->store, replay->batch, &failure);
+    result = replay->options->dry_run ? store_rehearse(&replay->store, replay->batch, &failure)
+                                      : store_batch(&replay->store, replay->batch, &failure);
     if (result == STORE_REFUSED) {
         result = blame(&replay->store, replay->batch, &failure);
     }
@@ -264,8 +273,8 @@ static enum outcome go_through(struct replay *replay)
     const struct replay_options *options = replay->options;
     const struct replay_key key = replay_key(options);
     struct error error;
-    enum outcome outcome = replay_progress_letters(options->connection, &key, &replay->settled,
-                                                   &replay->waiting, replay->failure);
+    enum outcome outcome =
+        replay_progress_letters(options->connection, &key, &replay->letters, replay->failure);
 
     /* From the journal's first message, so that copies and what formats remember are known. */
     if (outcome == OUTCOME_OK &&
@@ -275,7 +284,7 @@ static enum outcome go_through(struct replay *replay)
     }
     while (outcome == OUTCOME_OK && !replay->at_end) {
         outcome = fill(replay);
-        if (outcome == OUTCOME_OK && options->dry_run) {
+        if (outcome == OUTCOME_OK && options->dry_run && !options->rehearses) {
             finish_batch(replay);
         } else if (outcome == OUTCOME_OK) {
             outcome = store(replay);
@@ -292,7 +301,8 @@ static void begin(struct replay *replay)
     journal_info(options->journal, &info);
     replay->target = rule_targets_get(options->targets, options->rule);
     replay->done = options->state.done;
-    replay->last = info.stored;
+    /* The journal may know of more than the database has, which went back: the service stores that. */
+    replay->last = info.stored < options->state.last ? info.stored : options->state.last;
     replay->records_max = SIZE_MAX;
     replay->reader = journal_reader_new(options->journal);
     replay->copies = copies_new();
@@ -333,8 +343,7 @@ enum outcome replay_run(const struct replay_options *options, struct replay_coun
     batch_free(replay.batch);
     verdicts_fini(&replay.verdicts);
     journal_reader_free(replay.reader);
-    replay_numbers_fini(&replay.settled);
-    replay_numbers_fini(&replay.waiting);
+    replay_letters_fini(&replay.letters);
     replay_numbers_fini(&replay.superseded);
     return outcome;
 }

@@ -33,7 +33,8 @@ struct replay_options {
     struct replay_state state;  /* which messages */
     struct batch_options batch; /* its limits */
     bool dry_run;               /* count only */
-    bool silent;                /* rejected messages are not told on standard error */
+    bool rehearses; /* of a dry run: PostgreSQL is asked, in transactions that roll back */
+    bool silent;    /* rejected messages are not told on standard error */
 };
 
 struct replay_counts {

@@ -42,6 +42,9 @@ static enum outcome settle_letters(const struct letter_batch *portion, struct pg
         const struct second_verdict *verdict = &portion->verdicts[i];
         int64_t id = portion->letters.list[i].letter.id;
 
+        if (verdict->claimed) {
+            continue;
+        }
         if (verdict->verdict != VERDICT_REJECTED) {
             gone[gone_count++] = id;
         } else {
@@ -64,11 +67,16 @@ static enum outcome settle_letters(const struct letter_batch *portion, struct pg
 static void count_letter(const struct second_verdict *verdict, struct retry_counts *counts)
 {
     counts->letters++;
+    if (verdict->claimed) {
+        counts->claimed++;
+        return;
+    }
     counts->stored += verdict->verdict == VERDICT_ROWS;
     counts->filtered += verdict->verdict == VERDICT_FILTERED;
     counts->waiting += verdict->waits;
     counts->rejected += verdict->verdict == VERDICT_REJECTED && !verdict->waits;
-    assert(counts->stored + counts->filtered + counts->rejected + counts->waiting ==
+    assert(counts->stored + counts->filtered + counts->rejected + counts->waiting +
+               counts->claimed ==
            counts->letters);
 }
 
@@ -252,6 +260,12 @@ static enum outcome begin(struct letter_batch *portion, struct dead_letter_query
         pg_run(connection, portion->store->impatient ? begin_impatient_sql : begin_sql, failure);
     if (outcome == OUTCOME_OK) {
         outcome = dead_letters_lock(connection, &lock, &taken, failure);
+    }
+    /* Behind the lock, which a replay takes to begin. The service takes no letters that one claims. */
+    if (outcome == OUTCOME_OK && portion->store->waits) {
+        const struct replay_owner owner = {query->client_id, NULL, names, portion->rules->count};
+
+        outcome = replay_claims_read(connection, &owner, &portion->claims, failure);
     }
     if (outcome == OUTCOME_OK && taken) {
         outcome = dead_letters_choose(connection, query, &choices, failure);

@@ -21,12 +21,13 @@
 #include "load/letter_batch.h"
 
 struct retry_counts {
-    uint64_t letters; /* in committed portions: stored + filtered + rejected + waiting */
+    uint64_t letters; /* in committed portions: the sum of the five below */
     uint64_t portion; /* letters in the last portion, committed or not */
     uint64_t stored;
     uint64_t filtered; /* deleted, because today's `where` does not take them */
     uint64_t rejected; /* kept, with the new reason */
     uint64_t waiting;  /* kept; the service tries them again (`retry_for`) */
+    uint64_t claimed;  /* left as they are, for an unfinished replay */
     uint64_t rows;
     int64_t last_id; /* of the last letter of the last committed portion */
 };

@@ -18,22 +18,6 @@ struct replay_key {
     const char *rule;
 };
 
-/* Where an unfinished replay stands. */
-struct replay_state {
-    bool found;             /* there is one that did not end */
-    uint64_t done;          /* messages up to this one are done */
-    int64_t from_us, to_us; /* received between, microseconds since 1970 */
-};
-
-enum outcome replay_progress_read(struct pg_connection *connection, const struct replay_key *key,
-                                  struct replay_state *state,
-                                  struct pg_failure *failure) MUST_CHECK;
-
-/* Notes a new one, which replaces a finished one; of `state` only the times count. */
-enum outcome replay_progress_begin(struct pg_connection *connection, const struct replay_key *key,
-                                   const struct replay_state *state,
-                                   struct pg_failure *failure) MUST_CHECK;
-
 /* Numbers of messages in ascending order. Zero-initialized memory is empty. */
 struct replay_numbers {
     uint64_t *list; /* owned */
@@ -44,11 +28,80 @@ void replay_numbers_add(struct replay_numbers *numbers, uint64_t number);
 bool replay_numbers_has(const struct replay_numbers *numbers, uint64_t number);
 void replay_numbers_fini(struct replay_numbers *numbers);
 
-/* The rule's messages that have dead letters. `waiting`: the service stores them by itself, for
- * they are parked or wait for retry_for. Adds to both lists, which are to be empty. */
+/* Where an unfinished replay stands. */
+struct replay_state {
+    bool found;                     /* there is one that did not end */
+    uint64_t done;                  /* messages up to this one are done */
+    uint64_t last;                  /* later messages are none of this replay */
+    int64_t from_us, to_us;         /* received between, microseconds since 1970 */
+    struct replay_numbers left_out; /* owned; messages that it passes over */
+};
+void replay_state_fini(struct replay_state *state);
+
+/* `state` is to be empty. */
+enum outcome replay_progress_read(struct pg_connection *connection, const struct replay_key *key,
+                                  struct replay_state *state,
+                                  struct pg_failure *failure) MUST_CHECK;
+
+/* Notes a new one, which replaces a finished one; `done` does not count. *begun is false when there
+ * is an unfinished one. */
+enum outcome replay_progress_begin(struct pg_connection *connection, const struct replay_key *key,
+                                   const struct replay_state *state, bool *begun,
+                                   struct pg_failure *failure) MUST_CHECK;
+
+/* The rule's messages that have dead letters. Zero-initialized memory is empty. */
+struct replay_letters {
+    struct replay_numbers settled; /* the replay makes them again, and the letters go */
+    /* The service stores them by itself, for they are parked or wait for retry_for. */
+    struct replay_numbers waiting;
+};
+void replay_letters_fini(struct replay_letters *letters);
+
+/* Adds to `letters`, which is to be empty. */
 enum outcome replay_progress_letters(struct pg_connection *connection, const struct replay_key *key,
-                                     struct replay_numbers *settled, struct replay_numbers *waiting,
+                                     struct replay_letters *letters,
                                      struct pg_failure *failure) MUST_CHECK;
+
+/* Fills state->left_out, which is to be empty. `before` are the letters when the messages were
+ * counted, `now` those when the replay begins, with the letters' lock held (dead_letters_lock).
+ * Left out is what waits, and what had a letter before and has none now: somebody has stored it. */
+void replay_state_leave_out(struct replay_state *state, const struct replay_letters *before,
+                            const struct replay_letters *now);
+
+/* An unfinished replay, which has a claim to dead letters: `dead-letters retry` leaves them to it. */
+struct replay_claim {
+    char *rule;    /* owned, like below */
+    char *journal; /* UUID */
+    struct replay_state state;
+};
+struct replay_claims {
+    struct replay_claim *list; /* owned */
+    size_t count;
+};
+void replay_claims_fini(struct replay_claims *claims);
+
+/* Whose replays; borrowed. */
+struct replay_owner {
+    const char *client_id;
+    const char *journal; /* NULL: the one that the client stored last */
+    const char *const *rules;
+    size_t rule_count;
+};
+
+/* Adds to `claims`, which is to be empty. A replay of another journal than the one stored last can't
+ * go on, so it should have no claim. */
+enum outcome replay_claims_read(struct pg_connection *connection, const struct replay_owner *owner,
+                                struct replay_claims *claims,
+                                struct pg_failure *failure) MUST_CHECK;
+
+/* A dead letter's message, as a claim knows it; borrowed. */
+struct replay_message {
+    const char *rule;
+    const char *journal; /* NULL = not known */
+    uint64_t sequence;
+    int64_t received_at_us;
+};
+bool replay_claims_have(const struct replay_claims *claims, const struct replay_message *message);
 
 /* What a batch of a replay does besides its rows. */
 struct replay_step {
