@@ -14,6 +14,7 @@ children as materialized (
            pg_get_expr(c.relpartbound, c.oid) as bound,
            c.oid = target.partdefid as is_default,
            coalesce(obj_description(c.oid, 'pg_class') like 'made by mqtt2pg%', false) as mine,
+           substring(obj_description(c.oid, 'pg_class') from '^made by mqtt2pg at (\d{4}-\d\d-\d\d \d\d:\d\d:[0-9.]+\+00)$') as made_at,
            regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \('?([^')]*)'?\) TO \('?([^')]*)'?\)$$) as ends
       from target
       join pg_catalog.pg_inherits i on i.inhparent = target.oid
@@ -45,7 +46,8 @@ select t.relkind,
        c.is_default,
        c.mine,
        least(greatest(f.us, -9000000000000000000), 9000000000000000000)::bigint as from_us,
-       least(greatest(u.us, -9000000000000000000), 9000000000000000000)::bigint as to_us
+       least(greatest(u.us, -9000000000000000000), 9000000000000000000)::bigint as to_us,
+       (extract(epoch from c.made_at::timestamptz) * 1000000)::bigint as made_us
   from target t
   left join children c on true
   left join bounds f on f.oid = c.oid and f.side = 1

@@ -23,13 +23,14 @@ enum {
     LATER_TOLD = 10,              /* so many locks in a row were not granted: somebody holds one */
     LATE_DAYS_WITHOUT_KEEP = 366, /* how old a row may be for which a partition is made */
     HALVINGS_MAX = 12,            /* of the span of a partition whose rows take too long to move */
-    JUMP_HOLD_MS = 3600000,       /* nothing is dropped for so long after a jump of the clock */
 };
+
+/* Nothing is dropped for so long after a jump of the clock. */
+#define JUMP_HOLD_US INT64_C(3600000000)
 
 /* The table of one rule. */
 struct table_turn {
     int64_t next_ms;   /* monotonic: when its next turn is due */
-    int64_t drops_ms;  /* monotonic: nothing is dropped before; 0 = at once */
     unsigned failures; /* turns in a row in which something failed */
     unsigned halvings; /* of the span of partitions for late rows: a whole span moved too slowly */
     char told[400];    /* the reason that log and health have; "" = all is well */
@@ -242,23 +243,40 @@ static enum turn_end make_late(struct work *work)
     return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
 
-/* The partition of now is made long before it is needed. When it is not there, the bridge was away,
- * or the clock has jumped and makes everything look old: there is time to set the clock. */
-static void hold_drops_after_jump(const struct work *work)
+/* Is there a partition of now? It is made long before it is needed. When there is none, the bridge
+ * was away, or the clock has jumped and makes everything look old: there is time to set it. */
+static bool present_is_there(const struct work *work)
 {
     const struct partitions *state = &work->state;
 
     for (size_t i = 0; i < state->count; i++) {
         if (state->now_us >= state->spans[i].from_us && state->now_us < state->spans[i].to_us) {
-            return;
+            return true;
         }
     }
-    work->turn->drops_ms = clock_monotonic_ms() + JUMP_HOLD_MS;
     if (state->count > 0) {
         log_info("no partition of the present time is there: old ones stay for an hour, in case "
                  "the clock is wrong",
                  F_TEXT("rule", work->rule->name));
     }
+    return false;
+}
+
+/* Was this old partition made before the last jump, and is that less than JUMP_HOLD_US ago? After a
+ * jump a partition is made within its own time. The comments of the partitions tell, so that a
+ * reload or a restart does not end the wait. */
+static bool stays_after_jump(const struct partitions *state, const struct partition *old)
+{
+    for (size_t i = 0; i < state->count; i++) {
+        const int64_t made_us = state->list[i].made_us;
+
+        if (made_us >= state->spans[i].from_us && made_us < state->spans[i].to_us &&
+            made_us <= state->now_us && state->now_us - made_us < JUMP_HOLD_US &&
+            old->made_us < made_us) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Partitions all of whose time is older than `keep`, by the clock that is behind. */
@@ -270,13 +288,11 @@ static enum turn_end drop_old(struct work *work)
     enum turn_end end = TURN_DONE;
     bool refused = false;
 
-    if (clock_monotonic_ms() < work->turn->drops_ms) {
-        return TURN_DONE;
-    }
     for (size_t i = 0; i < work->state.count && end == TURN_DONE; i++) {
         const struct partition *partition = &work->state.list[i];
 
-        if (!partition->mine || !partition_is_old(&work->state.spans[i], now_us, keep_us)) {
+        if (!partition->mine || !partition_is_old(&work->state.spans[i], now_us, keep_us) ||
+            stays_after_jump(&work->state, partition)) {
             continue;
         }
         if (clock_monotonic_ms() >= work->until_ms) {
@@ -298,7 +314,8 @@ static enum turn_end drop_old(struct work *work)
 static enum turn_end take_turn(struct work *work)
 {
     enum turn_end made;
-    enum turn_end dropped;
+    enum turn_end dropped = TURN_DONE;
+    bool drops;
 
     if (partitions_read(work->connection, work->table->oid, &work->state, work->failure) !=
         OUTCOME_OK) {
@@ -307,7 +324,7 @@ static enum turn_end take_turn(struct work *work)
     if (!is_usable(work)) {
         return TURN_UNUSABLE;
     }
-    hold_drops_after_jump(work);
+    drops = present_is_there(work); /* as it was before this turn makes one */
     made = make_ahead(work);
     if (made == TURN_DONE || made == TURN_REFUSED || moved_too_slowly(work, made)) {
         enum turn_end late = make_late(work);
@@ -319,7 +336,9 @@ static enum turn_end take_turn(struct work *work)
     }
     struct pg_failure kept = *work->failure;
 
-    dropped = drop_old(work);
+    if (drops) {
+        dropped = drop_old(work);
+    }
     if (dropped == TURN_LOST || made == TURN_DONE) {
         return dropped;
     }

@@ -27,7 +27,8 @@ enum {
     IS_DEFAULT,
     MINE,
     FROM_US,
-    TO_US
+    TO_US,
+    MADE_US
 };
 
 static bool is_true(const struct pg_rows *rows, int row, int column)
@@ -60,7 +61,8 @@ static void take_partition(struct partitions *partitions, const struct pg_rows *
             (struct partition){.oid = (uint32_t) integer_at(rows, row, OID),
                                .name = text_at(rows, row, NAME),
                                .bound = text_at(rows, row, BOUND),
-                               .mine = is_true(rows, row, MINE)};
+                               .mine = is_true(rows, row, MINE),
+                               .made_us = integer_at(rows, row, MADE_US)};
         partitions->spans[partitions->count++] =
             (struct span){integer_at(rows, row, FROM_US), integer_at(rows, row, TO_US)};
     }
@@ -197,7 +199,9 @@ static void append_make(struct buf *out, const struct making *making)
     append_moment(out, making->new->span.from_us);
     buf_append_text(out, ") TO (");
     append_moment(out, making->new->span.to_us);
-    buf_printf(out, "); COMMENT ON TABLE %s IS '" PARTITION_MARK "';", making->name);
+    buf_printf(out, "); COMMENT ON TABLE %s IS '" PARTITION_MARK " at ", making->name);
+    partition_append_time(out, partitions->now_us);
+    buf_append_text(out, "';");
 }
 
 enum short_ddl partition_make(struct pg_connection *connection, const struct new_partition *new,

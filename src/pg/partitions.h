@@ -21,15 +21,17 @@
 #include "pg/partition_plan.h"
 #include "pg/short_ddl.h"
 
-/* The same text stands in sql/embedded/partition-state.sql. */
+/* The same text stands in sql/embedded/partition-state.sql. Behind it stands when: " at 2026-11-29
+ * 14:03:00+00", by the server's clock; earlier versions did not write that. */
 #define PARTITION_MARK "made by mqtt2pg"
 
 /* One partition of the table, other than the default one. */
 struct partition {
     uint32_t oid;
-    char *name;  /* owned; with the schema, quoted */
-    char *bound; /* owned; "FOR VALUES FROM …" as the catalog prints it */
-    bool mine;   /* a bridge has made it */
+    char *name;      /* owned; with the schema, quoted */
+    char *bound;     /* owned; "FOR VALUES FROM …" as the catalog prints it */
+    bool mine;       /* a bridge has made it */
+    int64_t made_us; /* when, by the server's clock; 0: not known */
 };
 
 /* A table as the catalog has it. */

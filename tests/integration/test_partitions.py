@@ -42,6 +42,11 @@ def of_minute(at):
     return "reading_p" + time.strftime("%Y%m%d_%H%M", time.gmtime(at)).removesuffix("_0000")
 
 
+def drop_all(env):
+    """All partitions that the bridge has made by itself."""
+    env.sql("do $$ declare p text; begin for p in select inhrelid::regclass from pg_inherits where inhparent = 'reading'::regclass and inhrelid::regclass::text ~ '_p2' loop execute 'drop table ' || p; end loop; end $$")
+
+
 @quick
 def test_partitions_are_made_and_dropped(env):
     """Ahead of time, and for late rows; a shorter keep drops what is older, and nothing else; every row is stored once, whatever its time."""
@@ -118,8 +123,8 @@ def test_killed_among_partitions(env):
     assert bridge.stop() == 0
     now, sent = time.time(), 0
     old = time.strftime("%Y-%m-%d %H:%M:00+00", time.gmtime(now - 100 * MINUTE))
-    env.sql(f"create table old partition of reading for values from ('{old}') to (timestamptz '{old}' + interval '1 min'); comment on table old is 'made by mqtt2pg'")
-    env.sql("do $$ declare p text; begin for p in select inhrelid::regclass from pg_inherits where inhparent = 'reading'::regclass and inhrelid::regclass::text ~ '_p2' loop execute 'drop table ' || p; end loop; end $$")
+    env.sql(f"create table old partition of reading for values from ('{old}') to (timestamptz '{old}' + interval '1 min'); comment on table old is 'made by mqtt2pg at 2100-01-01 00:00:00+00'")  # behind the kills, not before a jump of the clock
+    drop_all(env)
     for n, fault in enumerate(faults):
         bridge.start(ready=False, faults=fault)
         env.publish([reading(f"r{n}", now - minute * MINUTE) for minute in range(8)] + [(f"~/s/s{n}-{minute}", reading("x", now - minute * MINUTE)[1]) for minute in range(8)])
@@ -135,6 +140,27 @@ def test_killed_among_partitions(env):
     assert not_kept(bridge) is None and not_kept(second) is None
     bridge.check_books()
     second.check_books()
+
+
+def test_reload_behind_a_jump_of_the_clock(env):
+    """No partition of the present time was there: the old ones stay for an hour, also when a reload (log rotation) or a restart comes at once."""
+    bridge = env.bridge(RULE)
+    env.wait(lambda: len(partitions(env)) >= 5, 15, lambda: f"{partitions(env)}\n{bridge.log()}")
+    assert bridge.stop() == 0
+    now = time.time()
+    old = time.strftime("%Y-%m-%d %H:%M:00+00", time.gmtime(now - 100 * MINUTE))
+    env.sql(f"create table old partition of reading for values from ('{old}') to (timestamptz '{old}' + interval '1 min'); comment on table old is 'made by mqtt2pg at {old}'")
+    drop_all(env)
+    bridge.start()
+    bridge.wait_log("old ones stay for an hour")
+    env.wait(lambda: len(partitions(env)) >= 6, 15, lambda: f"{partitions(env)}\n{bridge.log()}")
+    for minute, again in ((20, lambda: bridge.signal(signal.SIGHUP)), (10, lambda: (bridge.stop(), bridge.start()))):
+        again()
+        for late in (minute, minute - 3):  # the second one is made behind a whole turn
+            env.publish([reading("a", now - late * MINUTE)])
+            env.wait(lambda: partitions(env).get(of_minute(now - late * MINUTE)) == 1, 15, lambda: f"{partitions(env)}\n{bridge.log()}")
+        assert "old" in partitions(env), bridge.log()
+    assert env.one("select obj_description(%s::regclass)", of_minute(now - 20 * MINUTE)).startswith("made by mqtt2pg at 20")
 
 
 def test_partitions_and_locks(env):

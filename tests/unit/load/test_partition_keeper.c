@@ -25,8 +25,8 @@ static void keeping_state(struct storing *storing, char *text, const char *head,
     const int64_t from_us = clock_wall_us() - days * DAY_LONG_US;
 
     sprintf(text,
-            "ROWS:%s|%lld|300|public.old|FOR VALUES|f|t|%lld|%lld\n"
-            "%s|%lld|302|public.now|FOR VALUES|f|f|%lld|%lld",
+            "ROWS:%s|%lld|300|public.old|FOR VALUES|f|t|%lld|%lld|\\N\n"
+            "%s|%lld|302|public.now|FOR VALUES|f|f|%lld|%lld|\\N",
             head, (long long) now_us, (long long) from_us, (long long) (from_us + DAY_LONG_US),
             head, (long long) now_us, (long long) (now_us - 1000000),
             (long long) (now_us + 60000000));
@@ -92,6 +92,57 @@ static void test_turns(void)
     UNIT_CASE("%s", "");
 }
 
+/* After a jump of the clock the partition of now was made within its own time. What is older than
+ * that partition stays for an hour, whoever looks: each case has a keeper of its own, as after a
+ * reload or a restart. */
+static void test_after_a_jump(void)
+{
+    static const struct {
+        int began, made; /* minutes ago: the partition of now */
+        int old_made;    /* minutes ago: the old one; -1 = not known */
+        int dropped;
+    } cases[] = {
+        {120, 1, -1, 0},      {120, 59, 5000, 0}, {120, 61, 5000, 1},
+        {120, 61, -1, 1},     {120, 1, 0, 1},    /* made later, for rows that came late */
+        {120, 4000, 5000, 1},                    /* made ahead of its time, as usual */
+        {10, 20, -1, 1},      {120, -30, -1, 1}, /* the clock was set back */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const int64_t minute_us = 60000000, now_us = clock_wall_us();
+        struct pg_failure failure = {.message = ""};
+        struct partition_keeper *keeper;
+        struct storing storing;
+        char state[800], old_made[24] = "\\N";
+        size_t made;
+
+        UNIT_CASE("%d %d %d", cases[i].began, cases[i].made, cases[i].old_made);
+        if (cases[i].old_made >= 0) {
+            sprintf(old_made, "%lld", (long long) (now_us - cases[i].old_made * minute_us));
+        }
+        keeping_start(&storing);
+        pg_script_clear(&storing.script);
+        sprintf(state,
+                "ROWS:p|time|t|t|f|%lld|300|public.old|FOR VALUES|f|t|%lld|%lld|%s\n"
+                "p|time|t|t|f|%lld|302|public.now|FOR VALUES|f|t|%lld|%lld|%lld",
+                (long long) now_us, (long long) (now_us - 4 * DAY_LONG_US),
+                (long long) (now_us - 3 * DAY_LONG_US), old_made, (long long) now_us,
+                (long long) (now_us - cases[i].began * minute_us),
+                (long long) (now_us + 100 * minute_us),
+                (long long) (now_us - cases[i].made * minute_us));
+        pg_script_add(&storing.script, (struct script_line){.sql = "partdefid", .answer = state});
+        storing_catalog(&storing);
+        keeper = partition_keeper_new(storing.ruleset);
+        CHECK_INT_EQ(
+            partition_keeper_run(keeper, storing.targets, storing.connection, &made, &failure),
+            OUTCOME_OK);
+        CHECK_INT_EQ(pg_script_seen(&storing.script, "DROP TABLE public.old"), cases[i].dropped);
+        partition_keeper_free(keeper);
+        storing_stop(&storing);
+    }
+    UNIT_CASE("%s", "");
+}
+
 /* The first refusal is not told: another bridge may have been faster. What can't be made does not
  * keep an old partition. */
 static void test_refused(void)
@@ -129,7 +180,7 @@ static void test_one_stays(void)
 
     keeping_start(&storing);
     keeping_state(&storing, state, "p|time|t|t|f", clock_wall_us(), 4);
-    sprintf(rows, "%s\np|time|t|t|f|%lld|301|public.next|FOR VALUES|f|t|%lld|%lld", state,
+    sprintf(rows, "%s\np|time|t|t|f|%lld|301|public.next|FOR VALUES|f|t|%lld|%lld|\\N", state,
             (long long) clock_wall_us(), (long long) (clock_wall_us() - 3 * DAY_LONG_US),
             (long long) (clock_wall_us() - 2 * DAY_LONG_US));
     pg_script_clear(&storing.script);
@@ -170,5 +221,5 @@ static void test_lost(void)
     storing_stop(&storing);
 }
 
-UNIT_MAIN("load/partition_keeper", {"turns", test_turns}, {"refused", test_refused},
-          {"one_stays", test_one_stays}, {"lost", test_lost})
+UNIT_MAIN("load/partition_keeper", {"turns", test_turns}, {"after_a_jump", test_after_a_jump},
+          {"refused", test_refused}, {"one_stays", test_one_stays}, {"lost", test_lost})

@@ -96,6 +96,8 @@ static void test_keys(void)
             CHECK_INT_EQ(t.state.spans[1].to_us, SUNDAY_US + DAY_LONG_US);
             CHECK_INT_EQ(t.state.spans[0].to_us, SUNDAY_US - 19999 * DAY_LONG_US);
             CHECK(t.state.list[0].mine && t.state.list[1].mine);
+            CHECK(t.state.list[1].made_us <= t.state.now_us);
+            CHECK(t.state.list[1].made_us > t.state.now_us - 60 * INT64_C(1000000));
             CHECK_INT_EQ(make_day(&t, 0, &failure), SHORT_DDL_REFUSED); /* another one was faster */
             CHECK_TEXT_EQ(failure.sqlstate, "42P07");
         }
