@@ -25,10 +25,12 @@ static void remove_rules_file(const char *directory)
 static void make(struct generation *generation, const struct plans *before,
                  const struct config *settings, struct journal *journal)
 {
+    /* Before the last one is asked for: messages come and segments go meanwhile. */
+    const uint64_t first = journal_first(journal);
     const struct plan_moment moment = {
         .mqtt5 = settings->broker.mqtt5,
         .last = journal_last(journal),
-        .first = journal_first(journal),
+        .first = first,
         .now_us = clock_wall_us(),
     };
 

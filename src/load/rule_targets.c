@@ -380,8 +380,9 @@ int64_t rule_targets_wait(const struct rule_targets *targets)
     return rule_turns_wait(&groups, clock_monotonic_ms());
 }
 
-/* Reads the tables of the other rules that wait, as far as they may be the table of `rule`: rules
- * whose table came back heal together. */
+/* Reads the tables of the other rules, as far as they may be the table of `rule`: rules whose table
+ * came back heal together, also when it was dropped and created anew while one of them had no
+ * message, and works by the name of its table. */
 static enum outcome look_at_others(struct rule_targets *targets, struct pg_connection *connection,
                                    unsigned rule, struct pg_failure *failure)
 {
@@ -390,7 +391,7 @@ static enum outcome look_at_others(struct rule_targets *targets, struct pg_conne
     for (unsigned i = 0; i < targets->ruleset->count; i++) {
         struct answer answer;
 
-        if (i == rule || !rule_targets_aside(targets, i) || rule_targets_healing(targets, i) ||
+        if (i == rule || rule_targets_healing(targets, i) ||
             !rule_groups_may_share(rules[rule], rules[i])) {
             continue;
         }

@@ -67,4 +67,27 @@ static void test_silent(void)
     storing_stop(&storing);
 }
 
-UNIT_MAIN("load/rule_targets", {"turns", test_turns}, {"wait", test_wait}, {"silent", test_silent})
+/* Both rules write to a table that is dropped and created anew. The rule that was parked meanwhile
+ * takes the other one, which had no message, with it: its rows must not overtake the letters. */
+static void test_table_is_made_anew(void)
+{
+    struct storing storing;
+    struct pg_failure failure = {.message = ""};
+
+    storing_start(&storing);
+    storing.options[1].table.text = "public.a";
+    pg_script_clear(&storing.script);
+    storing_say(&storing, "to_regclass(r.name)", NULL, "ROWS:1|300|public|a|r|f|t|t|t|t", 0);
+    storing_say(&storing, "attrelid", NULL, "ROWS:300|n|text|25|\\N|25|-1|f|f|f|\\N|\\N|text|25|f",
+                0);
+    rule_targets_park(storing.targets, 0, "no table", "42P01");
+    CHECK_INT_EQ(rule_targets_look(storing.targets, storing.connection, 0, &failure), OUTCOME_OK);
+    for (unsigned rule = 0; rule < STORING_RULES; rule++) {
+        CHECK(rule_targets_healing(storing.targets, rule));
+        CHECK_INT_EQ(rule_targets_get(storing.targets, rule)->table->oid, 300);
+    }
+    storing_stop(&storing);
+}
+
+UNIT_MAIN("load/rule_targets", {"turns", test_turns}, {"wait", test_wait}, {"silent", test_silent},
+          {"table is made anew", test_table_is_made_anew})
