@@ -42,6 +42,8 @@ static void drop_rules(struct loader *loader)
     mapper_free(loader->mapper);
     untaken_free(loader->untaken);
     partition_keeper_free(loader->keeper);
+    free(loader->later.left);
+    loader->later.left = NULL;
     loader->reading = READING_ASTRAY;
     loader->ahead = NULL;
     loader->batch = NULL;

@@ -2,23 +2,54 @@
 #include "load/loader_later.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/metrics.h"
 #include "load/loader_trouble.h"
 #include "load/retry.h"
+#include "pg/dead_letter.h"
 
 enum {
     LATER_FIRST_MS = 5000, /* between two rounds; doubles while nothing passes */
     LATER_MAX_MS = 300000,
 };
 
-/* Only rules with retry_for, and only while rows go straight to their table: letters of a parked
- * rule are stored by loader_heal() later, in their order. */
+/* Asks once which rules have letters that wait although the rules have no retry_for (any more):
+ * somebody waits for the acknowledgments of these letters, and their next try is their last. */
+static enum outcome find_left(struct loader *loader, struct pg_failure *failure)
+{
+    size_t count = loader->ruleset->count;
+    const char **names;
+    bool *left;
+    enum outcome outcome;
+
+    if (loader->later.left != NULL) {
+        return OUTCOME_OK;
+    }
+    names = memory_alloc((count + 1) * sizeof(*names));
+    left = memory_alloc((count + 1) * sizeof(*left));
+    for (size_t i = 0; i < count; i++) {
+        names[i] = loader->ruleset->rules[i]->name;
+    }
+    outcome = dead_letters_wait(loader->connection, names, count, left, failure);
+    if (outcome == OUTCOME_OK) {
+        loader->later.left = left;
+    } else {
+        free(left);
+    }
+    free(names);
+    return outcome;
+}
+
+/* Only rules with retry_for, or with letters from when they had it; and only while rows go straight
+ * to their table: letters of a parked rule are stored by loader_heal() later, in their order. */
 static bool is_tried(const struct loader *loader, unsigned rule)
 {
-    return loader->ruleset->rules[rule]->options->retry_for_ms > 0 &&
+    assert(loader->later.left != NULL);
+    return (loader->ruleset->rules[rule]->options->retry_for_ms > 0 || loader->later.left[rule]) &&
            rule_targets_get(loader->targets, rule)->state == RULE_WORKS;
 }
 
@@ -112,6 +143,10 @@ void loader_retry_later(struct loader *loader)
     if (loader_stopping(loader) || clock_monotonic_ms() < later->next_ms) {
         return;
     }
+    if (find_left(loader, &failure) != OUTCOME_OK) {
+        end_round(later);
+        return;
+    }
     while (later->rule < loader->ruleset->count && !is_tried(loader, later->rule)) {
         next_rule(later);
     }
@@ -142,6 +177,7 @@ void loader_retry_later(struct loader *loader)
         }
         return;
     }
+    later->left[later->rule] &= result != STORE_DONE;
     if (result != STORE_DONE) {
         health_hide_detail(failure.message);
         log_warn("dead letters can't be tried again now", F_TEXT("reason", failure.message));

@@ -85,6 +85,8 @@ struct loader_later {
     int64_t after_id; /* of its letters */
     bool stored;      /* something passed in this round */
     int letters;      /* of the next portion; small after one that was too large */
+    /* Owned; by rule: it has letters from the time when it had retry_for. NULL: not asked yet. */
+    bool *left;
 };
 
 struct loader {

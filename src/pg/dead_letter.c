@@ -303,29 +303,52 @@ void dead_letter_rows_fini(struct dead_letter_rows *rows)
     *rows = (struct dead_letter_rows){0};
 }
 
+/* A question about rules: have[i] is the answer for names[i]. */
+struct rules_question {
+    const char *sql;
+    const char *const *names;
+    size_t count;
+    bool *have;
+};
+
 /* The statement answers with the places of rules in the array, which PostgreSQL counts from 1. */
+static enum outcome ask_rules(struct pg_connection *connection, const struct rules_question *rules,
+                              struct pg_failure *failure)
+{
+    struct pg_rows *found = NULL;
+    struct buf names = {0};
+
+    assert(rules->count == 0 || (rules->names != NULL && rules->have != NULL));
+    memset(rules->have, 0, rules->count * sizeof(*rules->have));
+    pg_quote_array(&names, rules->names, rules->count);
+    const char *values[] = {buf_string(&names), pg_client_id(connection)};
+    enum outcome outcome =
+        pg_query_schema(connection, rules->sql, PG_PARAMS(values), &found, failure);
+    for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(found); row++) {
+        unsigned long place = strtoul(pg_rows_text(found, row, 0), NULL, 10);
+
+        if (place >= 1 && place <= rules->count) {
+            rules->have[place - 1] = true;
+        }
+    }
+    pg_rows_free(found);
+    buf_fini(&names);
+    return outcome;
+}
+
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
                                  size_t count, bool *parked, struct pg_failure *failure)
 {
-    struct pg_rows *rows = NULL;
-    struct buf names = {0};
+    return ask_rules(connection,
+                     &(struct rules_question){sql_dead_letter_parked, rules, count, parked},
+                     failure);
+}
 
-    assert(count == 0 || (rules != NULL && parked != NULL));
-    memset(parked, 0, count * sizeof(*parked));
-    pg_quote_array(&names, rules, count);
-    const char *values[] = {buf_string(&names), pg_client_id(connection)};
-    enum outcome outcome =
-        pg_query_schema(connection, sql_dead_letter_parked, PG_PARAMS(values), &rows, failure);
-    for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
-        unsigned long place = strtoul(pg_rows_text(rows, row, 0), NULL, 10);
-
-        if (place >= 1 && place <= count) {
-            parked[place - 1] = true;
-        }
-    }
-    pg_rows_free(rows);
-    buf_fini(&names);
-    return outcome;
+enum outcome dead_letters_wait(struct pg_connection *connection, const char *const *rules,
+                               size_t count, bool *waits, struct pg_failure *failure)
+{
+    return ask_rules(connection,
+                     &(struct rules_question){sql_dead_letter_waits, rules, count, waits}, failure);
 }
 
 enum outcome dead_letters_lock(struct pg_connection *connection, const struct letter_lock *lock,

@@ -46,7 +46,7 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
  * "wire" is there when the other members can't give the same bytes again (another order, bytes that
  * are no text, properties unknown to us). Then "wire" alone counts.
  * "whole_bytes" is there when only the head of the payload was kept (message_cut), "waits" when
- * `waits` is true.
+ * `waits` is true, "rules" and "table" when the letter has them.
  */
 void dead_letter_properties(struct buf *json, const struct message *message);
 
@@ -127,6 +127,10 @@ enum outcome dead_letters_count(struct pg_connection *connection, struct dead_le
  * looks at one letter of each rule. */
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
                                  size_t count, bool *parked, struct pg_failure *failure) MUST_CHECK;
+
+/* The same for letters that the service tries again by itself (`waits`). */
+enum outcome dead_letters_wait(struct pg_connection *connection, const char *const *rules,
+                               size_t count, bool *waits, struct pg_failure *failure) MUST_CHECK;
 
 /* Inside a transaction, before letters of these rules are read to be stored: until its end no other
  * session takes letters of any of them. *taken is false when another one does; `wait` waits for it,

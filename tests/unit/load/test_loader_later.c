@@ -62,6 +62,7 @@ static void test_rule_is_parked_between_portions(void)
     loader_retry_later(loader);
     CHECK_INT_EQ(loader->later.rule, 1);
     CHECK_INT_EQ(pg_script_seen(&storing.script, "INTO public.b"), 1);
+    free(loader->later.left);
     free(loader);
     storing_stop(&storing);
 }
@@ -86,6 +87,7 @@ static void test_pauses(void)
     loader_retry_later(loader);
     CHECK_INT_EQ(loader->later.pause_ms, pauses_ms[0]);
     CHECK_INT_EQ(pg_script_seen(&storing.script, "order by d.id"), 0);
+    free(loader->later.left);
     free(loader);
     storing_stop(&storing);
 }
