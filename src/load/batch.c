@@ -180,15 +180,33 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
     batch_ack_refused(batch, builder->mapper, mapped, refused);
 }
 
+/* Appends the names of the `count` rules that take the message, as a JSON array. */
+static void append_names(struct buf *names, const struct batch_builder *builder, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned rule = mapper_rule(builder->mapper, i);
+
+        buf_append_byte(names, i == 0 ? '[' : ',');
+        text_append_json(names, slice_of(builder->ruleset->rules[rule]->name));
+    }
+    buf_append_byte(names, ']');
+}
+
 /* The message becomes a parked letter, whatever the rule would make of it: rows are made when the
  * rule works again, for the table may have other columns then. */
 static void add_parked(struct batch *batch, const struct batch_builder *builder, unsigned rule,
-                       const struct message *message)
+                       size_t count, const struct message *message)
 {
     const struct rule_target *target = rule_targets_get(builder->targets, rule);
+    const struct rule *compiled = builder->ruleset->rules[rule];
+    struct buf names = {0};
     bool waits = rule_targets_healing(builder->targets, rule);
+
+    append_names(&names, builder, count);
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
-                                       .rule = builder->ruleset->rules[rule]->name,
+                                       .rule = compiled->name,
+                                       .rules = buf_string(&names),
+                                       .table = compiled->options->table.text,
                                        .message = message,
                                        .reason = waits ? "waits behind parked messages of its table"
                                                        : target->reason,
@@ -198,6 +216,7 @@ static void add_parked(struct batch *batch, const struct batch_builder *builder,
     assert(rule_targets_aside(builder->targets, rule) && rule < batch->rule_count);
     add_dead_letter(batch, builder, &letter);
     batch->rules[rule].parked++;
+    buf_fini(&names);
 }
 
 const char batch_too_large[] = "its rows take more than 8 MB beyond four times its payload";
@@ -370,7 +389,7 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
         unsigned rule = mapper_rule(builder->mapper, i);
 
         if (rule_targets_aside(builder->targets, rule) && message->kind != MESSAGE_HEAD) {
-            add_parked(batch, builder, rule, message);
+            add_parked(batch, builder, rule, count, message);
         } else {
             batch_add_mapped(batch, builder, mapper_map_found(builder->mapper, i));
         }

@@ -15,6 +15,7 @@
 #include "load/batch_report.h"
 #include "load/blame.h"
 #include "load/copies_recall.h"
+#include "load/inheritance.h"
 #include "load/loader_bridge.h"
 #include "load/loader_columns.h"
 #include "load/loader_connect.h"
@@ -301,7 +302,8 @@ static void take_new_rules(struct loader *loader)
     loader->used_ruleset = next;
     pthread_mutex_unlock(&loader->mutex);
     if (pg_is_connected(loader->connection) &&
-        (rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK ||
+        (inheritance_settle(next, loader->connection, &failure) != OUTCOME_OK ||
+         rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK ||
          recall(loader->mapper, loader->connection, loader->stored, &failure) != OUTCOME_OK)) {
         loader_trouble(loader, STORE_LOST, &failure);
     }

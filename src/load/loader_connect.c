@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/stop.h"
+#include "load/inheritance.h"
 #include "load/loader_bridge.h"
 #include "load/loader_position.h"
 #include "load/recall.h"
@@ -146,6 +147,7 @@ static bool establish(struct loader *loader, struct error *error)
         return false;
     }
     if (!take_identity(loader, &failure) ||
+        inheritance_settle(loader->ruleset, loader->connection, &failure) != OUTCOME_OK ||
         rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK) {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;

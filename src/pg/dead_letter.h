@@ -19,6 +19,10 @@ struct dead_letter {
     const char *reason;
     const char *sqlstate; /* "" or NULL = none */
     bool parked;
+    /* Of a parked letter, for load/inheritance: all rules that took its message, as a JSON array of
+     * names, and the table of its own rule. NULL: not known; table NULL also: SQL of its own. */
+    const char *rules;
+    const char *table;
     /* Refused for a reason that may pass: the service tries it again until its rule's retry_for is
      * over, and then acknowledges what became of it. */
     bool waits;
@@ -42,7 +46,8 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
  * makes the wire encoding again:
  *   {"payload_format":1,"message_expiry":60,"content_type":"…","response_topic":"…",
  *    "correlation_data":"base64","subscriptions":[1],"user":[["name","value"],…],
- *    "topic_bytes":"base64","duplicate":true,"wire":"base64","whole_bytes":300000,"waits":true}
+ *    "topic_bytes":"base64","duplicate":true,"wire":"base64","whole_bytes":300000,"waits":true,
+ *    "rules":["a","b"],"table":"t"}
  * "wire" is there when the other members can't give the same bytes again (another order, bytes that
  * are no text, properties unknown to us). Then "wire" alone counts.
  * "whole_bytes" is there when only the head of the payload was kept (message_cut), "waits" when

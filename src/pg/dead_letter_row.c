@@ -268,6 +268,22 @@ static void append_uuid(struct buf *rows, const char *text)
     }
 }
 
+static void append_rules(struct buf *properties, const struct dead_letter *letter)
+{
+    if (letter->rules == NULL) {
+        return;
+    }
+    assert(letter->parked && properties->data[properties->length - 1] == '}');
+    properties->length--; /* the brace */
+    append_name(properties, "rules");
+    buf_append_text(properties, letter->rules);
+    if (letter->table != NULL) {
+        append_name(properties, "table");
+        append_json_text(properties, slice_of(letter->table));
+    }
+    buf_append_byte(properties, '}');
+}
+
 void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origin,
                         const struct dead_letter *letter)
 {
@@ -283,6 +299,7 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
         append_name(&properties, "waits");
         buf_append_text(&properties, "true}");
     }
+    append_rules(&properties, letter);
 
     buf_append_be16(rows, FIELDS);
     append_time(rows, message->received_at_us);

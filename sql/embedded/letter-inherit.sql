@@ -1,0 +1,38 @@
+-- Gives parked dead letters to other rules. A letter goes to each of its heirs but those that have taken the same message themselves
+-- (properties.rules; letters of earlier versions, which do not say so, stay); if some of them write to the table of the letter's former rule (properties.table), to these only. Letters of one
+-- message, which stand next to each other, leave one letter to an heir. $1: ids, $2: names of heirs, $3: their tables, or null
+with heir as (
+    select d.id, d.journal, d.sequence, d.rule as former, p.rule,
+           coalesce(p.target = d.properties ->> 'table', false) as same_table
+      from unnest($1::bigint[], $2::text[], $3::text[]) as p (id, rule, target)
+      join mqtt2pg.dead_letter d on d.id = p.id
+     where d.parked and not d.properties -> 'rules' ? p.rule
+), chosen as (
+    select h.*,
+           row_number() over (partition by coalesce(h.sequence, -h.id), h.journal, h.rule order by h.id) > 1
+           or exists (select from mqtt2pg.dead_letter o
+                       where o.client_id = (select client_id from mqtt2pg.dead_letter where id = h.id) and o.rule = h.rule and o.parked
+                         and o.id between h.id - 64 and h.id - 1 and o.journal = h.journal and o.sequence = h.sequence) as has_one
+      from heir h
+     where h.same_table or not exists (select from heir o where o.id = h.id and o.same_table)
+), given as (
+    select *, row_number() over (partition by id order by rule) as place from chosen where not has_one
+), moved as (
+    update mqtt2pg.dead_letter d
+       set rule = g.rule
+      from given g
+     where g.id = d.id and g.place = 1
+), copied as (
+    insert into mqtt2pg.dead_letter (received_at, failed_at, rule, topic, payload, qos, retained, properties, reason, sqlstate, parked,
+                                     client_id, journal, sequence)
+    select d.received_at, d.failed_at, g.rule, d.topic, d.payload, d.qos, d.retained, d.properties, d.reason, d.sqlstate, d.parked,
+           d.client_id, d.journal, d.sequence
+      from given g
+      join mqtt2pg.dead_letter d on d.id = g.id
+     where g.place > 1
+     order by d.id
+), doubled as (
+    delete from mqtt2pg.dead_letter d
+     where d.id in (select c.id from chosen c where c.has_one) and d.id not in (select g.id from given g)
+)
+select former, rule, count(*) as letters from given group by former, rule order by former, rule

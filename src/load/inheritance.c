@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/inheritance.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "pg/letter_orphans.h"
+
+enum { PORTION_LETTERS = 500 };
+
+/* The rules that take the letter's topic. */
+static void find_heirs(const struct ruleset *ruleset, const struct letter_orphan *orphan,
+                       struct letter_heirs *heirs)
+{
+    for (size_t i = 0; i < ruleset->count; i++) {
+        const struct rule *rule = ruleset->rules[i];
+        struct slice *captures = memory_alloc((rule->topics.capture_count + 1) * sizeof(*captures));
+
+        assert(strcmp(rule->name, orphan->rule) != 0);
+        if (rule_topics_match(&rule->topics, orphan->topic, captures)) {
+            letter_heirs_add(heirs, orphan->id, rule->name, rule->options->table.text);
+        }
+        free(captures);
+    }
+}
+
+static void tell_given(const struct pg_rows *rows)
+{
+    for (int row = 0; row < pg_rows_count(rows); row++) {
+        log_info("parked messages of a former rule go to another one",
+                 F_TEXT("former", pg_rows_text(rows, row, 0)),
+                 F_TEXT("rule", pg_rows_text(rows, row, 1)),
+                 F_TEXT("messages", pg_rows_text(rows, row, 2)));
+    }
+}
+
+/* Tells of the first letter that nobody has got. */
+static enum outcome tell_left(struct pg_connection *connection, const struct orphans_query *all,
+                              struct pg_failure *failure)
+{
+    struct orphans_query query = *all;
+    struct letter_orphans orphans;
+    enum outcome outcome;
+
+    query.after_id = 0;
+    query.limit = 1;
+    outcome = letter_orphans_read(connection, &query, &orphans, failure);
+    if (outcome == OUTCOME_OK && orphans.count > 0) {
+        log_warn("parked messages belong to a rule that is not there: they stay in the dead "
+                 "letters until it comes back, or another rule takes their topics",
+                 F_TEXT("rule", orphans.list[0].rule), F_SLICE("topic", orphans.list[0].topic));
+    }
+    letter_orphans_fini(&orphans);
+    return outcome;
+}
+
+static enum outcome settle_portion(const struct ruleset *ruleset, struct pg_connection *connection,
+                                   const struct letter_orphans *orphans, struct pg_failure *failure)
+{
+    struct letter_heirs heirs = {.count = 0};
+    struct pg_rows *rows = NULL;
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t i = 0; i < orphans->count; i++) {
+        find_heirs(ruleset, &orphans->list[i], &heirs);
+    }
+    if (heirs.count > 0) {
+        outcome = letter_heirs_give(connection, &heirs, &rows, failure);
+    }
+    if (outcome == OUTCOME_OK && rows != NULL) {
+        tell_given(rows);
+    }
+    pg_rows_free(rows);
+    letter_heirs_fini(&heirs);
+    return outcome;
+}
+
+enum outcome inheritance_settle(const struct ruleset *ruleset, struct pg_connection *connection,
+                                struct pg_failure *failure)
+{
+    const char **names = memory_alloc((ruleset->count + 1) * sizeof(*names));
+    struct orphans_query query = {
+        .known = names, .known_count = ruleset->count, .limit = PORTION_LETTERS};
+    enum outcome outcome = OUTCOME_OK;
+    bool any = false, more = true;
+
+    for (size_t i = 0; i < ruleset->count; i++) {
+        names[i] = ruleset->rules[i]->name;
+    }
+    while (outcome == OUTCOME_OK && more) {
+        struct letter_orphans orphans;
+
+        outcome = letter_orphans_read(connection, &query, &orphans, failure);
+        if (outcome == OUTCOME_OK && orphans.count > 0) {
+            query.after_id = orphans.list[orphans.count - 1].id;
+            outcome = settle_portion(ruleset, connection, &orphans, failure);
+            any = true;
+        }
+        more = orphans.count == PORTION_LETTERS;
+        letter_orphans_fini(&orphans);
+    }
+    if (outcome == OUTCOME_OK && any) {
+        outcome = tell_left(connection, &query, failure);
+    }
+    free(names);
+    return outcome;
+}

@@ -1,0 +1,19 @@
+/*
+ * inheritance: parked letters of rules that are not there any more go to today's rules that take
+ * their topics: a rule was renamed, split or merged with another one while its table did not work.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_INHERITANCE_H
+#define MQTT2PG_LOAD_INHERITANCE_H
+
+#include "load/ruleset.h"
+#include "pg/pg_connection.h"
+
+/* Before the catalog is read for new rules and after connecting, so that the letters stand in front
+ * of newer ones. Letters whose topic no rule takes stay as they are, and a line in the log names
+ * their rule. OUTCOME_RETRY: the database refused, or the connection is lost. */
+enum outcome inheritance_settle(const struct ruleset *ruleset, struct pg_connection *connection,
+                                struct pg_failure *failure) MUST_CHECK;
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * letter_orphans: parked dead letters of rules that are not there any more, and who gets them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_PG_LETTER_ORPHANS_H
+#define MQTT2PG_PG_LETTER_ORPHANS_H
+
+#include "base/buf.h"
+#include "pg/pg_connection.h"
+
+struct letter_orphan {
+    int64_t id;
+    const char *rule; /* the former one; borrowed from letter_orphans, like the topic */
+    struct slice topic;
+};
+
+struct letter_orphans {
+    struct letter_orphan *list; /* owned, like below */
+    size_t count;
+    struct buf topics;
+    struct pg_rows *rows;
+};
+
+/* Which letters are wanted. */
+struct orphans_query {
+    const char *const *known; /* borrowed; names of the rules that there are */
+    size_t known_count;
+    int64_t after_id;
+    int limit;
+};
+
+/* Reads the next parked letters of this client whose rule is unknown, in the order of their ids. */
+enum outcome letter_orphans_read(struct pg_connection *connection,
+                                 const struct orphans_query *query, struct letter_orphans *orphans,
+                                 struct pg_failure *failure) MUST_CHECK;
+void letter_orphans_fini(struct letter_orphans *orphans);
+
+/* Rules that take the topics of letters: list[i] may get the letter ids[i]. Zero-initialized memory
+ * is empty. */
+struct letter_heirs {
+    struct buf ids, rules, tables; /* owned; array literals that are not closed yet */
+    size_t count;
+};
+
+/* `table` as the rule names it; NULL: the rule has SQL of its own. */
+void letter_heirs_add(struct letter_heirs *heirs, int64_t id, const char *rule, const char *table);
+void letter_heirs_fini(struct letter_heirs *heirs);
+
+/* Gives the letters to their heirs in one statement; see sql/embedded/letter-inherit.sql for who of
+ * several gets one. *rows has `former`, `rule` and `letters`; the caller frees it. */
+enum outcome letter_heirs_give(struct pg_connection *connection, struct letter_heirs *heirs,
+                               struct pg_rows **rows, struct pg_failure *failure) MUST_CHECK;
+
+#endif

@@ -1,0 +1,133 @@
+"""Edits of the rules while something waits: parked messages, letters that may pass later, a batch on its way.
+
+SPDX-License-Identifier: MIT
+"""
+
+import json
+import signal
+
+from env import quick
+
+
+def rule(name, topic, table="got", more=""):
+    return f'{{ name = "{name}"; topic = "{topic}"; table = "{table}"; columns = {{ n = "$"; topic = "@topic"; }}; {more} }}'
+
+
+def edit(bridge, rules):
+    before = bridge.log().count("configuration reloaded")
+    bridge.configure(rules)
+    bridge.signal(signal.SIGHUP)
+    bridge.env.wait(lambda: bridge.log().count("configuration reloaded") > before, 20, "no reload")
+
+
+def restart(bridge, rules):
+    bridge.kill9()
+    bridge.configure(rules)
+    bridge.start()
+
+
+def parked(env):
+    return env.one("select count(*) from mqtt2pg.dead_letter where parked")
+
+
+def publish(env, first, count):
+    env.publish([(f"~/k/{n % 2}", str(n)) for n in range(first, first + count)])
+
+
+def in_order(env, table, wanted):
+    """Each number once, those of each topic in their order."""
+    env.wait(lambda: env.one(f"select count(distinct n) from {table}") == len(wanted), 20, lambda: f"{table}: {env.sql(f'select n from {table} order by id')} {env.dead_letters()}")
+    rows = env.sql(f"select n, topic from {table} order by id")
+    assert sorted(n for n, _ in rows) == sorted(wanted), rows
+    for topic in {topic for _, topic in rows}:
+        there = [n for n, found in rows if found == topic]
+        assert there == sorted(there), there
+
+
+def check_inherited(env, before, after, tables, change):
+    """Messages are parked for the rules before, then these change. When the tables are back, each of (table, digit) has the numbers of its topic once."""
+    for table in {table for table, _ in tables}:
+        env.sql(f"create table {table} (id bigint generated always as identity, n int, topic text)")
+        env.sql(f"alter table {table} rename to away_{table}")
+    bridge = env.bridge(",".join(before))
+    publish(env, 0, 20)
+    env.wait(lambda: parked(env) == 20 * len(before), 15, lambda: bridge.log())
+    bridge.wait_quiet()
+    change(bridge, ",".join(after))
+    publish(env, 20, 20)
+    for table in {table for table, _ in tables}:
+        env.sql(f"alter table away_{table} rename to {table}")
+    for table, rest in tables:
+        in_order(env, table, [n for n in range(40) if rest is None or n % 2 == rest])
+    env.wait(lambda: parked(env) == 0, 15, env.dead_letters)
+    assert env.dead_letters() == []
+    bridge.check_books()
+    assert bridge.stop() == 0
+    return bridge
+
+
+@quick
+def test_parked_rule_is_renamed(env):
+    """The messages that are parked go to the rule under its new name, in front of newer ones."""
+    bridge = check_inherited(env, [rule("one", "~/k/{p}")], [rule("other", "~/k/{p}")], [("got", None)], edit)
+    assert "go to another one" in bridge.log()
+
+
+def test_parked_rule_is_renamed_by_a_restart(env):
+    """The same when the bridge is killed, and starts with the new name and a wider filter."""
+    check_inherited(env, [rule("one", "~/k/{p}")], [rule("other", "~/{p...}")], [("got", None)], restart)
+
+
+def test_parked_rules_are_renamed_together(env):
+    """Two rules with the same topic and a table each: each table gets each message once."""
+    check_inherited(env, [rule("a", "~/k/{p}"), rule("b", "~/k/{p}", "got2")], [rule("y", "~/k/{p}"), rule("x", "~/k/{p}", "got2")],
+                    [("got", None), ("got2", None)], edit)
+
+
+def test_parked_rules_are_merged(env):
+    """Two rules that share a topic's messages become one: each message once."""
+    check_inherited(env, [rule("a", "~/k/{p}", more='where = "$ < 30";'), rule("b", "~/k/{p}", more='where = "$ >= 30";')],
+                    [rule("both", "~/k/{p}")], [("got", None)], edit)
+
+
+def test_parked_rule_is_split(env):
+    """One rule becomes two with a table each."""
+    check_inherited(env, [rule("one", "~/k/{p}")], [rule("even", "~/k/0"), rule("odd", "~/k/1", "got2")], [("got", 0), ("got2", 1)], edit)
+
+
+@quick
+def test_parked_rule_is_removed(env):
+    """Another rule that took the same messages takes them no second time; a line names what stays; the rule comes back and stores them."""
+    env.sql("create table got (id bigint generated always as identity, n int, topic text); create table away (like got including all)")
+    bridge = env.bridge(rule("all", "~/#") + "," + rule("one", "~/k/{p}", "gone"))
+    publish(env, 0, 20)
+    env.wait(lambda: parked(env) == 20, 15, lambda: bridge.log())
+    edit(bridge, rule("all", "~/#"))
+    assert 'rule=one' in bridge.wait_log("belong to a rule that is not there")
+    publish(env, 20, 20)
+    in_order(env, "got", range(40))
+    assert parked(env) == 20
+    env.sql("alter table away rename to gone")
+    edit(bridge, rule("all", "~/#") + "," + rule("one", "~/k/{p}", "gone"))
+    in_order(env, "gone", range(20))
+    in_order(env, "got", range(40))
+    bridge.check_books()
+
+
+def test_retry_for_is_taken_away(env):
+    """A letter that waits gets its last try; whoever waits for its acknowledgment gets one."""
+    env.sql("create table device (name text primary key); create table reading (device text references device)")
+    text = """{ name = "reading"; topic = "~/r/{device}"; table = "reading"; %s columns = { device = "{device}"; };
+                ack: { topic = "~/ack"; fields = { status = "@status"; device = "{device}"; }; }; }"""
+    bridge = env.bridge(text % 'retry_for = "1h";')
+    inbox = env.subscribe("~/ack")
+    env.publish([("~/r/new", "1"), ("~/r/known", "2")])
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where properties ? 'waits'") == 2, 15, env.dead_letters)
+    assert not inbox.payloads
+    env.sql("insert into device values ('known')")
+    edit(bridge, text % "")
+    inbox.wait(2)
+    assert sorted(json.loads(ack)["status"] for ack in inbox.payloads) == ["rejected", "stored"]
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where not properties ? 'waits'") == 1, 10, env.dead_letters)
+    bridge.check_books()
+    assert bridge.metric("rule_matched_total", rule="reading") == 2
