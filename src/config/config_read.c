@@ -239,10 +239,14 @@ static void read_subgroup(struct config_reader *reader, const struct config_grou
         .what = shown_path(setting->path),
         .base = group->base,
     };
+    /* What is no group has no members: they get their defaults, so that nothing else is blamed. */
     if (child != NULL && config_setting_type(child) != CONFIG_TYPE_GROUP) {
         struct config_given given = {setting, child, inner.place, inner.what};
         config_text_wrong_type(reader, &given);
-        return;
+        if (setting->default_value == NULL) {
+            return; /* a group that is there only when it is given */
+        }
+        inner.node = NULL;
     }
     config_read_group(reader, &inner);
 }
