@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "config/config_expand.h"
 #include "config/config_number.h"
+#include "config/config_stray.h"
 
 /* Bounds against a file that includes itself through symbolic links, and against a wrong file. */
 enum {
@@ -257,6 +258,12 @@ static bool includes_itself(const struct lexer *lexer, const char *file)
     return false;
 }
 
+/* Does the file begin with a byte order mark of UTF-16, as Windows writes "Unicode"? */
+static bool is_utf16(struct slice text)
+{
+    return begins_with(text, "\xff\xfe") || begins_with(text, "\xfe\xff");
+}
+
 /* Is the file valid UTF-8 without NUL bytes? Reports the first line that is not. */
 static bool check_bytes(const struct lexer *lexer)
 {
@@ -271,8 +278,10 @@ static bool check_bytes(const struct lexer *lexer)
         struct slice one = slice_make(left.data, length);
         if (text_has_nul(one) || !text_is_utf8(one)) {
             problem_error(lexer->problems, (struct place){lexer->file, line}, NULL, "%s",
-                          text_has_nul(one) ? "a NUL byte stands here: this is no text file"
-                                            : "this is not UTF-8: save the file in that encoding");
+                          is_utf16(lexer->text) ? "this is UTF-16: save the file as UTF-8"
+                          : text_has_nul(one)
+                              ? "a NUL byte stands here: this is no text file"
+                              : "this is not UTF-8: save the file in that encoding");
             return false;
         }
         left = slice_make(left.data + length, left.length - length);
@@ -331,44 +340,14 @@ static bool lex_include(struct lexer *lexer)
     return true;
 }
 
-/* Reports a byte that begins no token, with what was probably meant. */
-static void report_garbage(struct lexer *lexer)
+/* Reports a character that begins no token. */
+static void report_stray(struct lexer *lexer)
 {
     assert(lexer->at < lexer->text.length);
-    static const struct {
-        const char *bytes;
-        const char *advice;
-    } known[] = {
-        {"'", ": a text stands in double quotes, \"…\""},
-        {"“", ": a text stands in straight double quotes, \"…\""},
-        {"”", ": a text stands in straight double quotes, \"…\""},
-        {"„", ": a text stands in straight double quotes, \"…\""},
-        {"@", ": write @include \"FILE\" on a line of its own"},
-        {"$", ": ${NAME} is for texts in quotes"},
-        {"--", ": a comment begins with #"},
-    };
-    struct slice text = rest(lexer);
-    const char *advice = ": a text stands in double quotes, \"…\"";
-    struct buf shown = {0};
-    size_t length = 1;
-    int line = suspicious_line(lexer);
-    char hint[60] = "";
-    while (length < text.length && ((unsigned char) text.data[length] & 0xc0) == 0x80) {
-        length++;
-    }
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (begins_with(text, known[i].bytes)) {
-            advice = known[i].advice;
-        }
-    }
-    if (line > 0) {
-        snprintf(hint, sizeof(hint), " (is a closing \" missing in line %d?)", line);
-        advice = hint;
-    }
-    text_append_printable(&shown, slice_make(text.data, length), 1);
-    problem_error(lexer->problems, here(lexer), NULL, "%s is not expected here%s",
-                  buf_string(&shown), advice);
-    buf_fini(&shown);
+    struct buf message = {0};
+    config_stray_append(&message, rest(lexer), lexer->source, suspicious_line(lexer));
+    problem_error(lexer->problems, here(lexer), NULL, "%s", buf_string(&message));
+    buf_fini(&message);
 }
 
 /* Takes one token, comment or @include. False after a problem that ends the reading. */
@@ -401,7 +380,7 @@ static bool lex_one(struct lexer *lexer)
     } else if (take_include(lexer)) {
         return lex_include(lexer);
     } else {
-        report_garbage(lexer);
+        report_stray(lexer);
         return false;
     }
     return true;

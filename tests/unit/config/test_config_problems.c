@@ -132,6 +132,12 @@ static void test_bytes(void)
     problems_fini(&problems);
     CHECK(case_load("a = 1;\n# caf\xe9\n",
                     "t.cfg:2: this is not UTF-8: save the file in that encoding\n") == NULL);
+    CHECK(case_load("\xff\xfe"
+                    "a",
+                    "t.cfg:1: this is UTF-16: save the file as UTF-8\n") == NULL);
+    CHECK(case_load("\xfe\xff"
+                    "a",
+                    "t.cfg:1: this is UTF-16: save the file as UTF-8\n") == NULL);
 }
 
 static void test_depth(void)
