@@ -129,13 +129,31 @@ static const char *guess(const struct parser *parser, const struct token *open, 
         return hint;
     }
     if (token->type == TOKEN_TEXT && before != NULL && before->type == TOKEN_NAME) {
-        return before->glued ? " (a text within a text stands in single quotes)" : "";
+        return before->glued ? " (a text within a text stands in single quotes)"
+               : slice_is(before->spelling, "include") ? " (write @include \"FILE\")"
+                                                       : "";
     }
     if (token->type == TOKEN_TEXT) {
-        return " (names stand without quotes)";
+        return " (names stand without quotes; an odd one in a list: ( { name = \"Odd Name\"; value "
+               "= "
+               "\"$.x\"; } ))";
     }
     if (token->type == TOKEN_GROUP_OPEN && before == open && open != NULL) {
         return " (a list of groups stands in ( and ))";
+    }
+    if (before == NULL && (token->type == TOKEN_GROUP_OPEN || token->type == TOKEN_ARRAY_OPEN)) {
+        return " (this is no JSON or INI: write broker: { url = \"mqtt://localhost\"; };)";
+    }
+    if (token->type == TOKEN_SEPARATOR &&
+        (before == NULL || before->place.line < token->place.line)) {
+        return " (a comment begins with #)";
+    }
+    if (token->type == TOKEN_INTEGER) {
+        return before != NULL && before->type == TOKEN_COMMA
+                   ? " (a number has digits only: 10000)"
+                   : " (a name begins with a letter; an odd one stands in a list: ( { name = "
+                     "\"1st\"; value = "
+                     "\"$.x\"; } ))";
     }
     if (token->type == TOKEN_LIST_CLOSE && open != NULL) {
         snprintf(hint, size, " (a \"}\" is missing: the group of line %d is not closed)",
@@ -328,13 +346,15 @@ static bool is_duplicate(struct parser *parser, const struct token *const *names
     return false;
 }
 
-/* Reports "name = ;" and "name = name2 = …": a text that begins with // is taken for a comment. */
+/* Reports "name = ;" and "name = name2 = …": a text that begins with // is taken for a comment, and
+ * a group of YAML has no braces. */
 static bool fail_without_value(struct parser *parser, const struct token *name)
 {
-    problem_error(
-        parser->problems, name->place, NULL,
-        "nothing stands behind \"%.*s =\": a text stands in double quotes (// begins a comment)",
-        SLICE_ARGS(name->spelling));
+    bool yaml = slice_is(name[1].spelling, ":") && peek(parser)->type == TOKEN_NAME;
+    problem_error(parser->problems, name->place, NULL, "nothing stands behind \"%.*s %.*s\": %s",
+                  SLICE_ARGS(name->spelling), SLICE_ARGS(name[1].spelling),
+                  yaml ? "this is no YAML: a group stands in { and }, a text in double quotes"
+                       : "a text stands in double quotes (// begins a comment)");
     return false;
 }
 
