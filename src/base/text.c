@@ -338,7 +338,8 @@ static size_t least(size_t left, size_t right)
 }
 
 /* Insertions, deletions, substitutions and swaps of neighbours ("optimal
- * string alignment"), row by row with the last three rows kept. */
+ * string alignment"), row by row with the last three rows kept. The case of
+ * letters does not count. */
 static size_t edit_distance(struct slice from, struct slice to)
 {
     size_t rows[3][SUGGEST_WORD_MAX + 1];
@@ -358,7 +359,7 @@ static size_t edit_distance(struct slice from, struct slice to)
         row = oldest;
         row[0] = i;
         for (size_t k = 1; k <= to.length; k++) {
-            bool same = from.data[i - 1] == to.data[k - 1];
+            bool same = ascii_to_lower(from.data[i - 1]) == ascii_to_lower(to.data[k - 1]);
             row[k] = least(above[k - 1] + !same, least(above[k], row[k - 1]) + 1);
             if (i > 1 && k > 1 && from.data[i - 1] == to.data[k - 2] &&
                 from.data[i - 2] == to.data[k - 1]) {

@@ -54,7 +54,7 @@ bool text_is_printable(struct slice text);
 void text_append_printable(struct buf *out, struct slice text, size_t characters_max);
 
 /* Of `count` words the one that `word` most likely was meant to be (edit distance at most a
- * third of its length), or NULL. `words` lies `stride` bytes apart: a column of a table. */
+ * third of its length, in any case of letters), or NULL. `words` lies `stride` bytes apart: a column of a table. */
 const char *text_suggest(struct slice word, const char *const *words, size_t count, size_t stride);
 
 #endif
