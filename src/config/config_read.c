@@ -79,40 +79,66 @@ static const char *other_group(struct arena *arena, const char *name)
     return NULL;
 }
 
+/* Names that other programs have for a setting, and what to write instead. */
+static const struct {
+    const char *group;  /* the beginning of the path */
+    const char *names;  /* each between spaces */
+    const char *remedy; /* what follows "unknown setting: " */
+} foreign_settings[] = {
+    {"", " mqtt mosquitto emqx ", "write broker: { url = \"mqtt://HOST:PORT\"; };"},
+    {"", " postgres postgresql pg pgsql db ",
+     "write database: { conninfo = \"host=HOST dbname=DATABASE user=ROLE\"; };"},
+    {"", " logging log_level loglevel ", "write log: { level = \"info\"; };"},
+    {"", " metrics prometheus web status ", "write http: { listen = \"127.0.0.1:9464\"; };"},
+    {"database.",
+     " host port user username password dbname name database sslmode url uri dsn connection "
+     "connection_string ",
+     "write conninfo = \"host=HOST dbname=DATABASE user=ROLE\", and password_file for the "
+     "password"},
+    {"broker.", " host hostname port address server ", "write url = \"mqtt://HOST:PORT\""},
+    {"broker.", " user login ", "write username"},
+    {"broker.", " ssl ca ca_file cert cafile ",
+     "write url = \"mqtts://HOST:PORT\", and tls: { ca_file = \"FILE\"; } for a CA of your "
+     "own"},
+    {"broker.", " topic topics subscribe subscriptions ",
+     "each rule has its topic: rules = ( { topic = \"devices/#\"; … } );"},
+    {"broker.", " clean_session clean_start ",
+     "the broker always keeps the session, and session_expiry says for how long"},
+    {"broker.", " version mqtt_version ", "write protocol = \"5\" or \"3.1.1\""},
+    {"journal.", " path dir folder ", "write directory"},
+    {"journal.", " size limit ", "write max_size"},
+    {"batch.", " size rows count ", "write max_rows"},
+    {"batch.", " delay timeout interval ", "write max_delay"},
+    {"log.", " file path output ",
+     "the log goes to standard error, where systemd or a redirection takes it"},
+    {"rules.", " keep keep_for retention ",
+     "write partition: { by = \"time\"; keep = \"90d\"; }, where by is the column with the "
+     "time"},
+    {"rules.", " condition filter if when ", "write where"},
+    {"rules.", " fields mapping values ", "write columns"},
+    {"rules.", " schema ", "write table = \"SCHEMA.TABLE\""},
+    {"rules.", " upsert primary_key unique ",
+     "write on_conflict = \"update\", and key = (\"device\", \"time\")"},
+    {"rules.", " type encoding codec ", "write format"},
+    {"rules.partition.", " column key field on ", "write by"},
+    {"rules.partition.", " retention drop_after keep_for max_age ", "write keep"},
+    {"rules.partition.", " interval span size chunk range ", "write every"},
+    {"http.", " port host bind address ", "write listen = \"127.0.0.1:9464\""},
+};
+
 /* What to write instead of a name that other programs use for this, such as "host" or "user". NULL:
  * the name is not one of these. */
 static const char *foreign_setting(const char *path)
 {
-    static const struct {
-        const char *group;  /* the beginning of the path */
-        const char *names;  /* each between spaces */
-        const char *remedy; /* what follows "unknown setting: " */
-    } rows[] = {
-        {"database.", " host port user username password dbname name database sslmode url ",
-         "write conninfo = \"host=HOST dbname=DATABASE user=ROLE\", and password_file for the "
-         "password"},
-        {"broker.", " host hostname port address server ", "write url = \"mqtt://HOST:PORT\""},
-        {"broker.", " user login ", "write username"},
-        {"broker.", " ssl ca ca_file cert cafile ",
-         "write url = \"mqtts://HOST:PORT\", and tls: { ca_file = \"FILE\"; } for a CA of your "
-         "own"},
-        {"rules.", " keep keep_for retention ",
-         "write partition: { by = \"time\"; keep = \"90d\"; }, where by is the column with the "
-         "time"},
-        {"rules.partition.", " column key field on ", "write by"},
-        {"rules.partition.", " retention drop_after keep_for max_age ", "write keep"},
-        {"rules.partition.", " interval span size chunk range ", "write every"},
-        {"http.", " port host bind address ", "write listen = \"127.0.0.1:9464\""},
-    };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        size_t length = strlen(rows[i].group);
+    for (size_t i = 0; i < sizeof(foreign_settings) / sizeof(foreign_settings[0]); i++) {
+        size_t length = strlen(foreign_settings[i].group);
         char word[40];
-        if (strncmp(path, rows[i].group, length) != 0) {
+        if (strncmp(path, foreign_settings[i].group, length) != 0) {
             continue;
         }
         snprintf(word, sizeof(word), " %s ", path + length);
-        if (strstr(rows[i].names, word) != NULL) {
-            return rows[i].remedy;
+        if (strstr(foreign_settings[i].names, word) != NULL) {
+            return foreign_settings[i].remedy;
         }
     }
     return NULL;
@@ -135,6 +161,9 @@ static void report_unknown(struct config_reader *reader, const struct config_gro
         problem_error(reader->problems, place, path, "unknown setting: %s", foreign);
     } else if (meant != NULL) {
         problem_error(reader->problems, place, path, "unknown setting (did you mean %s?)", meant);
+    } else if (group->path[0] != '\0' && setting_find(name) != NULL) {
+        problem_error(reader->problems, place, path,
+                      "unknown setting here: it stands outside of other groups");
     } else if (elsewhere != NULL) {
         problem_error(reader->problems, place, path, "unknown setting here: it belongs into %s",
                       strcmp(elsewhere, "rules") == 0 ? "a rule" : shown_path(elsewhere));
