@@ -257,8 +257,45 @@ static void test_subscriptions(void)
     journal_close(journal);
 }
 
+/* kill -9 left the first record of a segment unfinished, and the start cut it off. The segment has no
+ * messages then, and is deleted like others. */
+static void test_segment_without_messages(void)
+{
+    struct journal_options options = fixture_options(fixture_directory());
+    char position[320];
+    char saved[320];
+    struct journal *journal = open_small(&options);
+    append_stored(journal, 1, 1);
+    append_stored(journal, 2, 2);
+    journal_close(journal);
+    snprintf(position, sizeof(position), "%s/%s", options.directory, CURSOR_FILE_NAME);
+    snprintf(saved, sizeof(saved), "%s/saved", options.directory);
+    fixture_copy_file(position, saved);
+
+    journal = open_small(&options);
+    append_stored(journal, 3, 3);
+    journal_close(journal);
+    fixture_copy_file(saved, position);
+    CHECK(fixture_segment(options.directory, 2)[0] == '\0');
+    CHECK_INT_EQ(truncate(fixture_segment(options.directory, 1), FILE_PAGE_BYTES), 0);
+
+    journal = open_small(&options);
+    uint64_t before = journal_last(journal);
+    CHECK(before > 3); /* nobody knows how many messages the cut record was */
+    for (uint64_t n = 4; n <= 60; n++) {
+        append_stored(journal, n, (uint16_t) n);
+    }
+    WAIT_UNTIL(journal_first(journal) > before);
+    struct journal_delivery *deliveries;
+    size_t count = journal_deliveries(journal, before, &deliveries);
+    CHECK_INT_EQ(count, 2);
+    free(deliveries);
+    journal_close(journal);
+}
+
 UNIT_MAIN("journal_deliveries", {"deleted messages are known", test_deleted_are_known},
           {"none without need", test_none_without_need},
           {"an older one comes later", test_older_one_comes_later},
+          {"a segment without messages", test_segment_without_messages},
           {"the newest of an id", test_newest_of_an_id}, {"a lost session", test_lost_session},
           {"damaged", test_damaged}, {"subscriptions", test_subscriptions})
