@@ -14,16 +14,8 @@
 #include "base/text.h"
 #include "core/gap.h"
 #include "journal/journal_reader.h"
-#include "mqtt/pairs.h"
+#include "mqtt/handover.h"
 #include "mqtt/redelivery.h"
-
-/* How long copies may come that were queued while two overlapping subscriptions were there, and how
- * long the second copy may take behind the first. */
-enum { HANDOVER_MS = 2000, COPY_MS = 100, PAUSE_MIN_MS = 10, QUEUE_PAUSE_MS = 1000 };
-
-/* In a queue: how many single messages come before a guess that two equal ones are copies, and how
- * many end the look for copies. */
-enum { QUEUE_SINGLES = 20, QUEUE_SINGLES_LAST = 1000 };
 
 /* A wait for room is made of steps, so that a stop is noticed. */
 enum { WAIT_STEP_MS = 100 };
@@ -44,17 +36,8 @@ struct intake {
     struct gap gap;
     struct buf gap_payload;
     atomic_bool stopping;
-    atomic_bool marks_repeats;         /* the broker of this connection has set DUP */
-    atomic_bool in_queue;              /* `changing` is not NULL */
-    atomic_uint handovers;             /* begun on this connection */
-    atomic_bool left_between;          /* struct intake_session; false behind that queue */
-    _Atomic int64_t handover_until_ms; /* monotonic */
-    _Atomic int64_t handover_began_ms; /* monotonic */
-    _Atomic int64_t handover_ended_ms; /* monotonic; 0: the subscriptions still change */
-    uint64_t before;                   /* during a handover: hash of the message before; 0 = none */
-    _Atomic int64_t before_ms;         /* monotonic: when it came */
-    const struct subscription_set *changing; /* struct intake_session; NULL: no queue to look at */
-    struct pairs pairs;                      /* of that queue */
+    atomic_bool marks_repeats; /* the broker of this connection has set DUP */
+    struct handover handover;  /* MQTT 3.1.1 */
 };
 
 uint64_t intake_tail(size_t window)
@@ -69,6 +52,9 @@ static void tail_take(struct intake *intake, const struct message *message)
     struct gap gap;
     if (message_is_delivery(message)) {
         redelivery_remember(intake->redelivery, message);
+        if (!intake->options.mqtt5 && !message->retained) {
+            handover_recall(&intake->handover, message_hash(message));
+        }
     } else if (gap_from_message(message, &gap) && slice_is(gap.cause, gap_session_lost)) {
         redelivery_forget(intake->redelivery, message->broker);
     }
@@ -89,6 +75,7 @@ static void others_take(struct intake *intake, struct others *others, uint64_t b
         const struct journal_delivery *delivery = &others->list[others->taken];
         redelivery_remember_hash(intake->redelivery, delivery->broker, delivery->packet_id,
                                  delivery->hash);
+        handover_recall_copy(&intake->handover);
     }
 }
 
@@ -159,6 +146,7 @@ struct intake *intake_new(const struct intake_options *options, uint8_t broker)
     assert(options->journal != NULL && options->cut != NULL && options->window > 0);
     intake->options = *options;
     intake->refusing = true; /* until connected */
+    handover_init(&intake->handover);
     memory_rebuild(intake, broker);
     tell_power_loss(intake);
     return intake;
@@ -170,6 +158,7 @@ void intake_free(struct intake *intake)
         return;
     }
     redelivery_free(intake->redelivery);
+    handover_fini(&intake->handover);
     buf_fini(&intake->gap_payload);
     free(intake);
 }
@@ -184,119 +173,31 @@ void intake_stop(struct intake *intake)
     atomic_store(&intake->stopping, true);
 }
 
-void intake_handover(struct intake *intake, bool begins)
+void intake_handover_begin(struct intake *intake, const struct subscription_set *filters)
 {
-    int64_t now_ms = clock_monotonic_ms();
-
-    if (begins) {
-        atomic_store(&intake->handover_began_ms, now_ms);
-        atomic_fetch_add(&intake->handovers, 1);
-    }
-    atomic_store(&intake->handover_ended_ms, begins ? 0 : now_ms);
-    atomic_store(&intake->handover_until_ms, begins ? INT64_MAX : now_ms + HANDOVER_MS);
+    assert(!intake->options.mqtt5);
+    handover_begin(&intake->handover, filters, clock_monotonic_ms());
 }
 
-/* Behind a handover: has nothing come for longer than the broker needs to answer? Then its queue is
- * empty, and no copy is left in it. */
-static bool queue_was_empty(struct intake *intake, int64_t now_ms)
+void intake_handover_end(struct intake *intake)
 {
-    int64_t ended_ms = atomic_load(&intake->handover_ended_ms);
-    int64_t answers_ms = ended_ms - atomic_load(&intake->handover_began_ms);
-    int64_t before_ms = atomic_load(&intake->before_ms);
-    int64_t quiet_ms = now_ms - (before_ms > ended_ms ? before_ms : ended_ms);
-    /* Where nothing was subscribed, nobody knows how long the broker needs to answer. */
-    int64_t least_ms = atomic_load(&intake->left_between) ? QUEUE_PAUSE_MS : PAUSE_MIN_MS;
-
-    return ended_ms != 0 && quiet_ms > 2 * answers_ms + least_ms;
-}
-
-/* Is the look at the queue over? */
-static bool queue_is_over(struct intake *intake, int64_t now_ms)
-{
-    if (atomic_load(&intake->handover_ended_ms) == 0) {
-        return false; /* the old filters are not left yet */
-    }
-    return queue_was_empty(intake, now_ms) ||
-           (intake->left_between ? intake->pairs.singles >= QUEUE_SINGLES_LAST
-                                 : now_ms > atomic_load(&intake->handover_until_ms));
-}
-
-/* In the queue of a session with filters to be left: is it a second copy? `repeat`: it is known as
- * a repeat, so this only tells what copies are there. */
-static bool is_copy_in_queue(struct intake *intake, const struct message *message, bool repeat)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    bool twice = !message->retained && subscription_set_overlaps(intake->changing, message->topic);
-
-    if (!twice || now_ms - intake->before_ms > COPY_MS) {
-        pairs_break(&intake->pairs);
-    }
-    intake->before_ms = now_ms;
-    return twice && pairs_take(&intake->pairs, message_hash(message), repeat) && !repeat;
-}
-
-/* Ends the look at the queue when that is over, or when a reload changes the filters once more. */
-static bool is_in_queue(struct intake *intake)
-{
-    if (intake->changing == NULL) {
-        return false;
-    }
-    int64_t until_ms = atomic_load(&intake->handover_until_ms);
-    if (atomic_load(&intake->handovers) > 1) {
-        intake->changing = NULL;
-    } else if (queue_is_over(intake, clock_monotonic_ms())) {
-        intake->changing = NULL;
-        atomic_compare_exchange_strong(&intake->handover_until_ms, &until_ms, 0);
-    }
-    if (intake->changing == NULL) {
-        atomic_store(&intake->in_queue, false);
-        atomic_store(&intake->left_between, false);
-    }
-    return intake->changing != NULL;
+    assert(!intake->options.mqtt5);
+    handover_end(&intake->handover, clock_monotonic_ms());
 }
 
 bool intake_sees_copies(struct intake *intake)
 {
-    int64_t now_ms = clock_monotonic_ms();
-
-    if (atomic_load(&intake->handover_ended_ms) == 0) {
-        return true;
-    }
-    return !queue_was_empty(intake, now_ms) &&
-           (atomic_load(&intake->in_queue) || now_ms <= atomic_load(&intake->handover_until_ms));
-}
-
-/* During a handover: is it the other copy of the message before? */
-static bool is_other_copy(struct intake *intake, const struct message *message)
-{
-    if (is_in_queue(intake)) {
-        return is_copy_in_queue(intake, message, false);
-    }
-    int64_t until_ms = atomic_load(&intake->handover_until_ms);
-    if (until_ms == 0 || message->retained) {
-        return false;
-    }
-    int64_t now_ms = clock_monotonic_ms();
-    if (now_ms > until_ms || queue_was_empty(intake, now_ms)) {
-        atomic_compare_exchange_strong(&intake->handover_until_ms, &until_ms, 0);
-        intake->before = 0;
-        return false;
-    }
-    uint64_t hash = message_hash(message);
-    bool other = hash == intake->before && now_ms - intake->before_ms <= COPY_MS;
-    intake->before = other ? 0 : hash;
-    intake->before_ms = now_ms;
-    return other;
+    return handover_goes_on(&intake->handover, clock_monotonic_ms());
 }
 
 /* Writes a copy down that is left out: the journal has no record of it, and the broker may repeat
  * it to the next process. */
-static void note_other_copy(struct intake *intake, const struct message *message)
+static void note_other_copy(struct intake *intake, const struct message *message, uint64_t hash)
 {
     struct error error;
     const struct journal_delivery delivery = {
         .sequence = journal_last(intake->options.journal),
-        .hash = message_hash(message),
+        .hash = hash,
         .packet_id = message->packet_id,
         .broker = message->broker,
     };
@@ -381,17 +282,8 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     assert(session->broker <= MESSAGE_BROKER_MAX && !(session->lost && session->present));
     intake->refusing = false;
     intake->waited_ms = 0;
-    intake->before = 0;
-    intake->before_ms = 0;
-    bool changing = session->present && session->changing != NULL && session->changing->count > 1;
-    intake->changing = changing ? session->changing : NULL;
-    atomic_store(&intake->in_queue, changing);
-    atomic_store(&intake->left_between, changing && session->left_between);
-    pairs_begin(&intake->pairs, session->left_between ? 0 : QUEUE_SINGLES);
-    if (changing) {
-        atomic_store(&intake->handover_ended_ms, 0); /* until the receiver says so */
-        atomic_store(&intake->handovers, 0);
-    }
+    handover_connected(&intake->handover, session->present ? session->changing : NULL,
+                       session->left_between);
     intake->broker = session->broker;
     intake->last_seen_us = session->last_seen_us;
     redelivery_connected(intake->redelivery, session->broker, session->present, clock_wall_us());
@@ -424,6 +316,15 @@ static bool is_repeat(struct intake *intake, const struct message *message)
     return verdict != REDELIVERY_NEW;
 }
 
+/* Remembers a delivery, for what the broker repeats. */
+static void remember(struct intake *intake, const struct message *message, uint64_t hash)
+{
+    if (message->packet_id != 0) {
+        assert(message->qos > 0 && message->broker == intake->broker);
+        redelivery_remember_hash(intake->redelivery, message->broker, message->packet_id, hash);
+    }
+}
+
 /* How many bytes the PUBLISH packet had at least (MQTT 3.1.1, section 3.3): topic with its length,
  * packet id, payload. */
 static size_t packet_bytes(const struct message *message)
@@ -454,17 +355,15 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
     }
     cut_if_too_large(intake, message);
     message->broker = intake->broker;
-    if (is_repeat(intake, message)) {
-        if (is_in_queue(intake)) {
-            (void) is_copy_in_queue(intake, message, true);
-        }
-        metric_add(METRIC_MESSAGES_RECEIVED, 1);
-        metric_add(METRIC_MESSAGES_DUPLICATE, 1);
-        return INTAKE_DUPLICATE;
+    bool repeat = is_repeat(intake, message);
+    uint64_t hash = message_hash(message);
+    bool copy = !intake->options.mqtt5 && !repeat &&
+                handover_take(&intake->handover, message, hash, clock_monotonic_ms());
+    if (copy) {
+        remember(intake, message, hash);
+        note_other_copy(intake, message, hash);
     }
-    if (is_other_copy(intake, message)) {
-        redelivery_remember(intake->redelivery, message);
-        note_other_copy(intake, message);
+    if (copy || repeat) {
         metric_add(METRIC_MESSAGES_RECEIVED, 1);
         metric_add(METRIC_MESSAGES_DUPLICATE, 1);
         return INTAKE_DUPLICATE;
@@ -475,7 +374,12 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
         note_gap(intake, gap_session_perhaps_lost);
     }
     bool never_refuse = message->qos == 2 && !intake->options.mqtt5;
-    if (append_gap(intake) != OUTCOME_OK || append(intake, message, never_refuse) != OUTCOME_OK) {
+    bool taken =
+        append_gap(intake) == OUTCOME_OK && append(intake, message, never_refuse) == OUTCOME_OK;
+    if (!intake->options.mqtt5) {
+        handover_done(&intake->handover, taken, clock_monotonic_ms());
+    }
+    if (!taken) {
         if (never_refuse) {
             log_error("a QoS 2 message that the broker counts as delivered could not be journaled");
         }
@@ -483,7 +387,7 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
         return INTAKE_REFUSED;
     }
     assert(message->sequence > 0); /* nothing is acknowledged that is not in the journal */
-    redelivery_remember(intake->redelivery, message);
+    remember(intake, message, hash);
     metric_add(METRIC_MESSAGES_RECEIVED, 1);
     metric_add(METRIC_MESSAGES_JOURNALED, 1);
     return INTAKE_JOURNALED;

@@ -14,20 +14,7 @@
  * when the broker has forgotten it already. Intake holds such a message until there is room or the
  * process stops.
  *
- * MQTT 3.1.1 while subscriptions change (intake_handover): for a moment the session has the old and
- * the new subscription, and some brokers send a copy for each. Copies carry no mark, but come one
- * right behind the other. So during the handover a message that equals the one before it in topic
- * and payload, and comes within 100 ms, is taken for a copy. The handover ends when nothing has
- * come for longer than the broker needed to answer, and after 2 s at the latest. One case can't be
- * told apart: a message that is published twice within 100 ms during the handover, at a broker that
- * sends one copy; of each such pair one message is missing. Of a stream of equal messages every
- * second one is, for as long as the handover lasts.
- * At a connection whose session has filters to be left, the broker has a queue, in which equal
- * messages of hours may be neighbours. There mqtt/pairs tells copies from them. A bridge that is
- * killed between SUBSCRIBE and UNSUBSCRIBE leaves both filters in the session, and the broker
- * queues two copies of all that comes until the next start (`left_between`): that queue has no time
- * limit; it ends when nothing comes for a moment, or after 1,000 single messages behind the last
- * UNSUBACK. MQTT 5 has identifiers (route/copies).
+ * With MQTT 3.1.1 it also leaves out second copies while subscriptions change (mqtt/handover).
  *
  * Only a broker of MQTT 3.1.1 sends a message larger than max_packet. Intake journals its head and
  * lets it be acknowledged: a refused one would come again for ever.
@@ -36,7 +23,7 @@
  * refused message, which will come again, nor a gap.
  *
  * Threads: intake_connected() and intake_take() run in Paho's receive thread only (so the journal
- * has one appender); intake_stop() and intake_handover() may be called from any thread.
+ * has one appender).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -82,8 +69,8 @@ struct intake_session {
     bool perhaps_lost;    /* it is present, but may be a new one: so says the gap */
     bool marks_repeats;   /* its broker has set DUP, perhaps for an earlier process */
     int64_t last_seen_us; /* of the expected one; 0 = not known */
-    /* MQTT 3.1.1. Borrowed until the next connection; what the session holds or will hold, when it
-     * has filters to be left, or `left_between`. NULL or empty: neither. */
+    /* MQTT 3.1.1. Borrowed; what the session holds or will hold, when it has filters to be left, or
+     * `left_between`. NULL or empty: neither. */
     const struct subscription_set *changing;
     bool left_between; /* its queue may hold copies already: struct session, `doubled` */
 };
@@ -94,12 +81,12 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
 /* Sets message->sequence when it was journaled. */
 enum intake_verdict intake_take(struct intake *intake, struct message *message);
 
-/* `begins` before the first SUBSCRIBE; ends after the last UNSUBACK, and a little later, for what
- * the broker had queued. Any thread. */
-void intake_handover(struct intake *intake, bool begins);
+/* MQTT 3.1.1: subscriptions change, from before the first SUBSCRIBE until behind the last UNSUBACK
+ * (mqtt/handover). Any thread. */
+void intake_handover_begin(struct intake *intake, const struct subscription_set *filters);
+void intake_handover_end(struct intake *intake);
 
-/* May the broker's queue still hold copies from a time in which subscriptions changed? Behind a
- * handover. Any thread. */
+/* May the broker still send copies from a time in which subscriptions changed? Any thread. */
 bool intake_sees_copies(struct intake *intake);
 
 /* Has the broker of the connection set DUP in its session? Any thread. */

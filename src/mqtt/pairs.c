@@ -3,22 +3,49 @@
 
 #include <assert.h>
 
-/* How many runs of two it takes to believe in copies, after equal neighbours that were none. */
-enum { TWOS_WANTED = 2 };
+/* What was seen while no copies came is forgotten behind so many more runs, twice. */
+enum { WATCHED_RUNS = 1000 };
 
-void pairs_begin(struct pairs *pairs, unsigned singles_wanted)
+static unsigned larger(unsigned left, unsigned right)
 {
-    *pairs = (struct pairs){.singles_wanted = singles_wanted};
+    return left > right ? left : right;
+}
+
+static unsigned own_runs(const struct pairs *pairs)
+{
+    return larger(pairs->own_here, larger(pairs->own_now, pairs->own_before));
+}
+
+/* So many runs of two in a row were no copies. */
+static void note_own(struct pairs *pairs, unsigned runs)
+{
+    unsigned *own = pairs->watching ? &pairs->own_now : &pairs->own_here;
+
+    *own = larger(*own, runs);
+    assert(own_runs(pairs) >= runs);
 }
 
 static bool copies_come(const struct pairs *pairs)
 {
-    return pairs->twos >= (pairs->equals ? TWOS_WANTED : 1);
+    return !pairs->watching && pairs->twos > own_runs(pairs);
 }
 
 static bool may_guess(const struct pairs *pairs)
 {
-    return !pairs->equals && pairs->singles >= pairs->singles_wanted;
+    return own_runs(pairs) == 0 && pairs->singles >= pairs->singles_wanted;
+}
+
+/* The run that goes on is one of two. */
+static void end_two(struct pairs *pairs)
+{
+    if (pairs->twos == 0 || pairs->hash != pairs->twos_hash) {
+        pairs->twos++;
+        pairs->twos_hash = pairs->hash;
+    }
+    pairs->singles = 0;
+    if (pairs->watching) {
+        note_own(pairs, pairs->twos);
+    }
 }
 
 void pairs_break(struct pairs *pairs)
@@ -26,35 +53,88 @@ void pairs_break(struct pairs *pairs)
     unsigned length = pairs->length;
 
     pairs->length = 0;
-    if (length == 0 || (length == 1 && pairs->repeated)) {
-        return; /* the other copy may have come on an earlier connection */
+    if (length == 0 || (length == 1 && pairs->carried)) {
+        return; /* its message was counted on the connection on which it came */
     }
     if (length == 1) {
-        /* One run of two between single ones was not a time of copies. */
-        pairs->equals = pairs->equals || pairs->twos == 1;
+        /* One run of two between single ones: copies came, and are over, or it was none. */
+        note_own(pairs, pairs->twos == 1 ? 1 : 0);
         pairs->twos = 0;
         pairs->singles++;
     } else if (length == 2 || (pairs->believed && length % 2 == 0)) {
-        pairs->twos++;
-        pairs->singles = 0;
+        end_two(pairs);
     } else {
-        pairs->equals = true;
+        note_own(pairs, 1);
         pairs->twos = 0;
         pairs->singles = 0;
     }
 }
 
-bool pairs_take(struct pairs *pairs, uint64_t hash, bool repeat)
+void pairs_begin(struct pairs *pairs, unsigned singles_wanted)
 {
-    if (pairs->length == 0 || hash != pairs->hash) {
-        pairs_break(pairs);
-        pairs->hash = hash;
-        pairs->length = 1;
-        pairs->repeated = repeat;
-        pairs->believed = copies_come(pairs);
+    pairs_break(pairs);
+    pairs->watching = false;
+    pairs->own_here = 0;
+    pairs->singles_wanted = singles_wanted;
+    pairs->singles = 0;
+    pairs->twos = 0;
+    assert(pairs->length == 0);
+}
+
+void pairs_forget_last(struct pairs *pairs)
+{
+    pairs->length = 0;
+}
+
+void pairs_resume(struct pairs *pairs)
+{
+    bool odd = pairs->length % 2 == 1;
+
+    if (odd) {
+        pairs_forget_last(pairs); /* the run goes on */
+    }
+    pairs_begin(pairs, 0);
+    pairs->length = odd;
+    pairs->carried = odd;
+    pairs->believed = false;
+}
+
+/* False: the message begins a new run. */
+static bool goes_on(struct pairs *pairs, uint64_t hash)
+{
+    if (pairs->length > 0 && hash == pairs->hash) {
+        pairs->length++;
+        return true;
+    }
+    pairs_break(pairs);
+    pairs->hash = hash;
+    pairs->length = 1;
+    pairs->carried = false;
+    pairs->believed = copies_come(pairs);
+    return false;
+}
+
+void pairs_watch(struct pairs *pairs, uint64_t hash)
+{
+    if (!pairs->watching) {
+        pairs_begin(pairs, 0);
+        pairs->watching = true;
+    }
+    if (goes_on(pairs, hash)) {
+        note_own(pairs, 1); /* at once: copies may come from the next message on */
+    } else if (++pairs->watched >= WATCHED_RUNS) {
+        pairs->watched = 0;
+        pairs->own_before = pairs->own_now;
+        pairs->own_now = 0;
+    }
+}
+
+bool pairs_take(struct pairs *pairs, uint64_t hash)
+{
+    assert(!pairs->watching);
+    if (!goes_on(pairs, hash)) {
         return false;
     }
-    pairs->length++;
     assert(pairs->length >= 2);
     if (pairs->believed) {
         return pairs->length % 2 == 0;
@@ -62,6 +142,6 @@ bool pairs_take(struct pairs *pairs, uint64_t hash, bool repeat)
     if (pairs->length == 2) {
         return may_guess(pairs);
     }
-    pairs->equals = true;
+    note_own(pairs, 1);
     return false;
 }

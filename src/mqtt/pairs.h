@@ -1,22 +1,35 @@
 /*
- * pairs: tells a second copy from an equal message in a queue that may hold two copies of each
- * message, for MQTT 3.1.1, where copies carry no mark.
+ * pairs: tells a second copy from an equal message, for MQTT 3.1.1, where copies carry no mark.
  *
  * A broker may send a copy for each subscription that matches. While a session holds the old and
  * the new filter of a rule, all messages that match both come twice, one right behind the other.
  * Before and after that time, and from other brokers, equal neighbours are two messages. The
- * neighbourhood decides: where copies come, each message comes twice, so the messages of the queue
- * are seen as runs of equal neighbours, and
- *   - after a run of two, every second message of the next run is a copy;
- *   - after a single message, none is;
- *   - the first run of two behind single messages is a guess: a copy, unless equal neighbours have
- *     been seen that are no copies. After those it takes two runs of two to believe in copies.
- * A wrong guess leaves one message out, and is found out at the next one: by a third equal message,
- * or by a single one. Where all messages are equal, no more than that one is left out, and copies
- * are stored. A sender that publishes each message exactly twice can't be told from a broker that
- * sends copies.
+ * neighbourhood decides: where copies come, each message comes twice, so the messages are seen as
+ * runs of equal neighbours, and
+ *   - after enough runs of two in a row, every second message of the next run is a copy;
+ *   - after a single message, none is.
  *
- * Pure. One thread.
+ * How many runs of two are enough? One more than come in a row when nobody sends copies ("own"
+ * runs). pairs_watch() counts those while no copies can come, among the last 1,000 to 2,000 runs.
+ *   - No own run is known: the first run of two is taken for a message and its copy. This is a
+ *     guess, because its content may be the first that was published twice.
+ *   - One own run at a time: the third run of two in a row has a copy, the first two have none.
+ *   - A sender that publishes each message twice: no run of two has a copy.
+ * Two runs of the same content with a pause between them count as one: they are no proof.
+ *
+ * The trade-off. Nobody can know, so one of two errors is made, and a loss is the worse one:
+ *   - Of equal messages of which none came before, the guess leaves one message out. A third equal
+ *     message, or a single one behind them, ends guessing until subscriptions change once more.
+ *   - Where the stream has equal neighbours of its own, copies are stored: those of as many
+ *     publications as own runs came in a row, and one more. Where all messages are equal, all
+ *     copies are stored.
+ *   - Of a stream that changes just then, so that more runs of two follow each other than before,
+ *     every second message of such runs is left out until a single message comes.
+ * What a broker did at an earlier change of subscriptions does not count. It would spare a few
+ * copies, but behind a load balancer, or after a change of the broker's settings, it would lose
+ * messages.
+ *
+ * Pure. One thread at a time.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,24 +40,40 @@
 #include <stdint.h>
 
 struct pairs {
+    bool watching;    /* no copies can come */
+    unsigned watched; /* runs since `own_before` was set */
+    /* The most runs of two in a row that were no copies: among the runs watched since then, among
+     * those before, and since copies may come, as far as that is known. */
+    unsigned own_now, own_before, own_here;
     unsigned singles_wanted; /* before the first guess */
     unsigned singles;        /* runs of one in a row, up to now */
-    unsigned twos;           /* runs of two in a row */
-    bool equals;             /* equal neighbours were seen that are no copies */
+    unsigned twos;           /* runs of two in a row, with different contents */
+    uint64_t twos_hash;      /* of the last one of these */
     uint64_t hash;           /* of the run that goes on */
     unsigned length;         /* of it; 0: there is none */
-    bool repeated;           /* it began with a message of an earlier connection */
+    bool carried;            /* it began before pairs_resume() */
     bool believed;           /* when it began, copies were known to come */
 };
 
-/* `singles_wanted`: how many single messages must come before a guess; 0: copies are likely. */
+/* The next message while no copies can come. All zeros is a beginning. */
+void pairs_watch(struct pairs *pairs, uint64_t hash);
+
+/* From now on copies may come, until pairs_watch(). `singles_wanted`: how many single messages must
+ * come before a guess; 0: copies are likely. */
 void pairs_begin(struct pairs *pairs, unsigned singles_wanted);
 
-/* The next message that matches two of the filters: is it a copy? `repeat`: the broker repeats it,
- * and it is known by that already; the answer means nothing then. */
-bool pairs_take(struct pairs *pairs, uint64_t hash, bool repeat);
+/* The same on another connection, when copies are likely: the first message may be the second copy
+ * of the message that came last before. */
+void pairs_resume(struct pairs *pairs);
 
-/* Another message, or a pause: copies do not stand on both sides of it. */
+/* The next message that matches two of the filters: is it a copy? */
+bool pairs_take(struct pairs *pairs, uint64_t hash);
+
+/* Another message, a pause, or a second copy that was known already: copies do not stand on both
+ * sides of it. */
 void pairs_break(struct pairs *pairs);
+
+/* The message that came last was not taken, and will come again. */
+void pairs_forget_last(struct pairs *pairs);
 
 #endif

@@ -221,9 +221,9 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
                  paho_link_connack(receiver->link)->session_present;
     bool copies = !broker_of(receiver)->mqtt5 && (queue || subscribe_hands_over(session, &wanted));
     if (copies) {
-        intake_handover(receiver->intake, true);
         set_add_all(&session->doubled, queue ? &receiver->changing : &session->held);
         set_add_all(&session->doubled, &wanted);
+        intake_handover_begin(receiver->intake, &session->doubled);
     }
     if (session_ask(session, &wanted) || copies) {
         sessions_save(receiver);
@@ -231,7 +231,7 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
     enum outcome outcome = subscribe_all(&job, &result, error);
     receiver->searching = result.ended;
     if (copies) {
-        intake_handover(receiver->intake, false);
+        intake_handover_end(receiver->intake);
     }
     if (outcome == OUTCOME_OK) {
         session->state = session->asked.count == 0 ? SESSION_SETTLED : SESSION_PARTLY;

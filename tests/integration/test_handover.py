@@ -98,6 +98,35 @@ def test_killed_behind_unsubscribe(env):
 
 
 @quick
+def test_ended_between_two_copies(env):
+    """The bridge is killed, or the connection is lost, when the first copy of a message is acknowledged and the second has not come."""
+    broker, bridge, session = begin(env, "t/+")
+    bridge.configure(rule_on("t/#"))
+    broker.mute = True
+    bridge.signal(signal.SIGHUP)
+    session.wait("SUBSCRIBE", [("t/#", 1)])
+    session.send("t/x", "one", packet_id=1)
+    session.wait("PUBACK", 1)
+    bridge.kill9()
+    broker.mute = False
+    bridge.start(ready=False)
+    session = broker.accept()
+    session.send("t/x", "one", packet_id=2, duplicate=True)
+    session.send("t/x", "two", packet_id=3)
+    session.wait("PUBACK", 3)
+    session.drop()
+    session = broker.accept()
+    session.send("t/x", "two", packet_id=4)
+    for number, value in enumerate(("three", "three", "four"), 5):
+        session.send("t/x", value, packet_id=number)
+    session.wait("PUBACK", 7)
+    env.wait_rows("got", 4)
+    assert [v for v, in env.sql("select v from got order by id")] == ["one", "two", "three", "four"]
+    bridge.check_books()
+    assert bridge.stop() == 0
+
+
+@quick
 def test_equal_messages_in_the_queue(env):
     """The filter is edited while the bridge is away: equal messages in the queue are messages of their own. After those it
     takes two messages with copies to believe in copies."""

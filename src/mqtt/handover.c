@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "mqtt/handover.h"
+
+#include <assert.h>
+
+/* How long the second copy may take behind the first. */
+enum { COPY_MS = 100 };
+
+/* How long copies may come that were queued while two overlapping subscriptions were there. */
+enum { DRAINING_MS = 2000, PAUSE_MIN_MS = 10, QUEUE_PAUSE_MS = 1000 };
+
+/* In a queue: how many single messages come before a guess that two equal ones are copies, and how
+ * many end the look for copies. */
+enum { QUEUE_SINGLES = 20, QUEUE_SINGLES_LAST = 1000 };
+
+void handover_init(struct handover *handover)
+{
+    *handover = (struct handover){.state = HANDOVER_NONE};
+    pthread_mutex_init(&handover->mutex, NULL);
+}
+
+void handover_fini(struct handover *handover)
+{
+    subscription_set_fini(&handover->filters);
+    pthread_mutex_destroy(&handover->mutex);
+}
+
+/* With the lock. */
+static void set_filters(struct handover *handover, const struct subscription_set *filters)
+{
+    subscription_set_fini(&handover->filters);
+    for (size_t i = 0; filters != NULL && i < filters->count; i++) {
+        subscription_set_add(&handover->filters, &filters->list[i]);
+    }
+}
+
+/* With the lock. */
+static void finish(struct handover *handover)
+{
+    handover->state = HANDOVER_NONE;
+    handover->doubled = false;
+    set_filters(handover, NULL);
+}
+
+void handover_connected(struct handover *handover, const struct subscription_set *filters,
+                        bool doubled)
+{
+    bool leaves = filters != NULL && filters->count > 1;
+
+    pthread_mutex_lock(&handover->mutex);
+    assert(handover->state != HANDOVER_CHANGING);
+    finish(handover);
+    handover->before_ms = 0;
+    if (leaves) {
+        handover->state = HANDOVER_QUEUED;
+        handover->doubled = doubled;
+        set_filters(handover, filters);
+    }
+    if (leaves && doubled) {
+        pairs_resume(&handover->pairs);
+    } else if (leaves) {
+        pairs_begin(&handover->pairs, QUEUE_SINGLES);
+    }
+    pthread_mutex_unlock(&handover->mutex);
+}
+
+void handover_begin(struct handover *handover, const struct subscription_set *filters,
+                    int64_t now_ms)
+{
+    pthread_mutex_lock(&handover->mutex);
+    assert(handover->state != HANDOVER_CHANGING);
+    if (handover->state != HANDOVER_QUEUED) {
+        pairs_begin(&handover->pairs, 0);
+    }
+    handover->state = HANDOVER_CHANGING;
+    handover->began_ms = now_ms;
+    set_filters(handover, filters);
+    pthread_mutex_unlock(&handover->mutex);
+}
+
+void handover_end(struct handover *handover, int64_t now_ms)
+{
+    pthread_mutex_lock(&handover->mutex);
+    assert(handover->state == HANDOVER_CHANGING && now_ms >= handover->began_ms);
+    handover->state = HANDOVER_DRAINING;
+    handover->ended_ms = now_ms;
+    pthread_mutex_unlock(&handover->mutex);
+}
+
+/* Has nothing come for longer than the broker needs to answer? Then its queue is empty, and no copy
+ * is left in it. */
+static bool queue_was_empty(const struct handover *handover, int64_t now_ms)
+{
+    int64_t since_ms =
+        handover->before_ms > handover->ended_ms ? handover->before_ms : handover->ended_ms;
+    int64_t answers_ms = handover->ended_ms - handover->began_ms;
+    /* Where nothing was subscribed, nobody knows how long the broker needs to answer. */
+    int64_t least_ms = handover->doubled ? QUEUE_PAUSE_MS : PAUSE_MIN_MS;
+
+    return now_ms - since_ms > 2 * answers_ms + least_ms;
+}
+
+/* With the lock. */
+static bool goes_on(const struct handover *handover, int64_t now_ms)
+{
+    switch (handover->state) {
+    case HANDOVER_NONE:
+        return false;
+    case HANDOVER_QUEUED:
+    case HANDOVER_CHANGING:
+        return true;
+    case HANDOVER_DRAINING:
+        break;
+    }
+    return !queue_was_empty(handover, now_ms) &&
+           (handover->doubled ? handover->pairs.singles < QUEUE_SINGLES_LAST
+                              : now_ms - handover->ended_ms <= DRAINING_MS);
+}
+
+bool handover_goes_on(struct handover *handover, int64_t now_ms)
+{
+    pthread_mutex_lock(&handover->mutex);
+    bool on = goes_on(handover, now_ms);
+    pthread_mutex_unlock(&handover->mutex);
+    return on;
+}
+
+/* With the lock. While copies may come. */
+static bool is_copy(struct handover *handover, const struct message *message, uint64_t hash,
+                    int64_t now_ms)
+{
+    int64_t pause_ms = now_ms - handover->before_ms;
+    bool twice =
+        !message->retained && subscription_set_overlaps(&handover->filters, message->topic);
+
+    if (!twice || (handover->before_ms != 0 && pause_ms > COPY_MS)) {
+        pairs_break(&handover->pairs);
+    }
+    return twice && pairs_take(&handover->pairs, hash);
+}
+
+bool handover_take(struct handover *handover, const struct message *message, uint64_t hash,
+                   int64_t now_ms)
+{
+    bool copy = false;
+
+    pthread_mutex_lock(&handover->mutex);
+    if (goes_on(handover, now_ms)) {
+        copy = is_copy(handover, message, hash, now_ms);
+    } else {
+        finish(handover);
+        if (!message->retained) {
+            pairs_watch(&handover->pairs, hash);
+        }
+    }
+    handover->before_ms = now_ms;
+    pthread_mutex_unlock(&handover->mutex);
+    return copy;
+}
+
+void handover_done(struct handover *handover, bool taken, int64_t now_ms)
+{
+    pthread_mutex_lock(&handover->mutex);
+    assert(handover->before_ms != 0 && now_ms >= handover->before_ms);
+    handover->before_ms = now_ms;
+    if (!taken) {
+        pairs_forget_last(&handover->pairs);
+    }
+    pthread_mutex_unlock(&handover->mutex);
+}
+
+void handover_recall(struct handover *handover, uint64_t hash)
+{
+    pthread_mutex_lock(&handover->mutex);
+    assert(handover->state == HANDOVER_NONE && handover->before_ms == 0);
+    pairs_watch(&handover->pairs, hash);
+    pthread_mutex_unlock(&handover->mutex);
+}
+
+void handover_recall_copy(struct handover *handover)
+{
+    pthread_mutex_lock(&handover->mutex);
+    pairs_break(&handover->pairs);
+    pthread_mutex_unlock(&handover->mutex);
+}

@@ -1,0 +1,88 @@
+/*
+ * handover: which deliveries are second copies while subscriptions change, with MQTT 3.1.1.
+ *
+ * For a moment the session has the old and the new filter of a rule, and some brokers send a copy
+ * for each. Copies carry no mark, but come one right behind the other, within 100 ms. MQTT 5 has
+ * identifiers instead (route/copies). A message is a second copy when it matches two filters of the
+ * session and mqtt/pairs says so. That module states which errors remain, and why.
+ *
+ *             ┌──────── connected ◀──── a session with filters to be left ────┐
+ *             ▼                                                               │
+ *          QUEUED ──begin──▶ CHANGING ──end──▶ DRAINING ──no copies left──▶ NONE
+ *                               ▲                  │                          │
+ *                               └──────begin───────┴──────────begin───────────┘
+ *
+ * A handover begins before the first SUBSCRIBE and ends behind the last UNSUBACK. Copies may stand
+ * in the broker's queue even then, until nothing has come for longer than the broker needed to
+ * answer, and for 2 s at most.
+ *
+ * At a connection whose session has filters to be left, the broker has a queue, in which equal
+ * messages of hours may be neighbours: copies are no guess there before 20 single messages have
+ * come. A bridge that is killed between SUBSCRIBE and UNSUBSCRIBE leaves both filters in the
+ * session, and the broker queues two copies of all that comes until the next start (`doubled`).
+ * That queue has no time limit: it ends when nothing comes for a second, or behind 1,000 single
+ * messages. Its first message may be the second copy of the last one in the journal.
+ *
+ * Pure: the caller gives the time. Any thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_MQTT_HANDOVER_H
+#define MQTT2PG_MQTT_HANDOVER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/message.h"
+#include "core/subscription.h"
+#include "mqtt/pairs.h"
+
+enum handover_state {
+    HANDOVER_NONE,     /* no copies come. Left at a connection, and when subscriptions change. */
+    HANDOVER_QUEUED,   /* connected, and copies may be queued. Left when subscriptions change. */
+    HANDOVER_CHANGING, /* between SUBSCRIBE and UNSUBACK. Left behind the latter. */
+    HANDOVER_DRAINING, /* the broker's queue may have copies. Left when it has none. */
+};
+
+struct handover {
+    pthread_mutex_t mutex; /* guards all below */
+    enum handover_state state;
+    bool doubled;                    /* the queue has copies since the connection was made */
+    struct subscription_set filters; /* those that the session has or had meanwhile */
+    struct pairs pairs;
+    int64_t began_ms;  /* monotonic, like all times here */
+    int64_t ended_ms;  /* while DRAINING */
+    int64_t before_ms; /* when the message before came; 0: it is the first one of the connection */
+};
+
+void handover_init(struct handover *handover);
+void handover_fini(struct handover *handover);
+
+/* A connection. `filters`: those of a session that has some to be left, and those that it will
+ * have; NULL or a single one: no copies can come. Copied. */
+void handover_connected(struct handover *handover, const struct subscription_set *filters,
+                        bool doubled);
+
+/* Subscriptions change. `filters`: all that the session has, had since copies may come, or will
+ * have. Copied. */
+void handover_begin(struct handover *handover, const struct subscription_set *filters,
+                    int64_t now_ms);
+void handover_end(struct handover *handover, int64_t now_ms);
+
+/* May copies still come? */
+bool handover_goes_on(struct handover *handover, int64_t now_ms);
+
+/* A delivery that is no repeat, with message_hash() `hash`: is it a second copy? */
+bool handover_take(struct handover *handover, const struct message *message, uint64_t hash,
+                   int64_t now_ms);
+
+/* What became of it: it was `taken`, or refused and will come again. The time until then does not
+ * count as a pause in front of the next delivery: a slow disk holds up what has come already. */
+void handover_done(struct handover *handover, bool taken, int64_t now_ms);
+
+/* Before the first connection: a message of the journal, or a copy of it that was left out. */
+void handover_recall(struct handover *handover, uint64_t hash);
+void handover_recall_copy(struct handover *handover);
+
+#endif
