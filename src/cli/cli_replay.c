@@ -196,7 +196,7 @@ static int begin_locked(struct stage *stage, const struct replay_counts *found)
     int exit_code = CLI_FAILED;
 
     if (dead_letters_lock(connection, &lock, &done, &failure) != OUTCOME_OK ||
-        replay_progress_letters(connection, &key, &letters, &failure) != OUTCOME_OK) {
+        replay_read_letters(&stage->options, &letters, &failure) != OUTCOME_OK) {
         failed(&failure);
         goto end;
     }
@@ -278,8 +278,7 @@ static int look(struct stage *stage)
                 "\"%s\": the service has to start first\n",
                 pg_client_id(stage->options.connection));
         exit_code = CLI_FAILED;
-    } else if (replay_progress_letters(stage->options.connection, &key, &stage->letters,
-                                       &failure) != OUTCOME_OK) {
+    } else if (replay_read_letters(&stage->options, &stage->letters, &failure) != OUTCOME_OK) {
         exit_code = failed(&failure);
     }
     stage->options.state.last = progress->position;

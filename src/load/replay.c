@@ -4,11 +4,14 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/fault.h"
+#include "base/memory.h"
 #include "load/blame.h"
 #include "load/copies_recall.h"
 #include "load/store.h"
+#include "pg/pg_quote.h"
 
 #define REPORTED_MAX 20
 #define SOON_MAX 10 /* deadlocks and the like */
@@ -41,6 +44,26 @@ struct replay_key replay_key(const struct replay_options *options)
     assert(options->rule < options->ruleset->count);
     return (struct replay_key){.journal = journal_uuid(options->journal),
                                .rule = options->ruleset->rules[options->rule]->name};
+}
+
+enum outcome replay_read_letters(const struct replay_options *options,
+                                 struct replay_letters *letters, struct pg_failure *failure)
+{
+    const struct ruleset *ruleset = options->ruleset;
+    const struct replay_key key = replay_key(options);
+    const char **names = memory_alloc((ruleset->count + 1) * sizeof(*names));
+    struct buf array = {0};
+    enum outcome outcome;
+
+    for (size_t i = 0; i < ruleset->count; i++) {
+        names[i] = ruleset->rules[i]->name;
+    }
+    pg_quote_array(&array, names, ruleset->count);
+    outcome =
+        replay_progress_letters(options->connection, &key, buf_string(&array), letters, failure);
+    buf_fini(&array);
+    free(names);
+    return outcome;
 }
 
 /* --- one batch -------------------------------------------------------------------------------- */
@@ -271,10 +294,8 @@ static enum outcome store(struct replay *replay)
 static enum outcome go_through(struct replay *replay)
 {
     const struct replay_options *options = replay->options;
-    const struct replay_key key = replay_key(options);
     struct error error;
-    enum outcome outcome =
-        replay_progress_letters(options->connection, &key, &replay->letters, replay->failure);
+    enum outcome outcome = replay_read_letters(options, &replay->letters, replay->failure);
 
     /* From the journal's first message, so that copies and what formats remember are known. */
     if (outcome == OUTCOME_OK &&

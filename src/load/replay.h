@@ -49,6 +49,11 @@ struct replay_counts {
 /* Which replay this is. */
 struct replay_key replay_key(const struct replay_options *options);
 
+/* The rule's messages that have dead letters. Adds to `letters`, which is to be empty. */
+enum outcome replay_read_letters(const struct replay_options *options,
+                                 struct replay_letters *letters,
+                                 struct pg_failure *failure) MUST_CHECK;
+
 /* Goes through the messages behind state.done. With `dry_run` nothing is stored. OUTCOME_RETRY:
  * `failure` says why; what was committed stays. */
 enum outcome replay_run(const struct replay_options *options, struct replay_counts *counts,

@@ -181,10 +181,11 @@ void replay_state_leave_out(struct replay_state *state, const struct replay_lett
 }
 
 enum outcome replay_progress_letters(struct pg_connection *connection, const struct replay_key *key,
-                                     struct replay_letters *letters, struct pg_failure *failure)
+                                     const char *rules, struct replay_letters *letters,
+                                     struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
-    const char *values[] = {pg_client_id(connection), key->journal, key->rule};
+    const char *values[] = {pg_client_id(connection), key->journal, key->rule, rules};
     enum outcome outcome =
         pg_query_schema(connection, sql_replay_letters, PG_PARAMS(values), &rows, failure);
 

@@ -57,9 +57,10 @@ struct replay_letters {
 };
 void replay_letters_fini(struct replay_letters *letters);
 
-/* Adds to `letters`, which is to be empty. */
+/* Adds to `letters`, which is to be empty. `rules`: the names of all rules that there are, as an
+ * array of PostgreSQL. */
 enum outcome replay_progress_letters(struct pg_connection *connection, const struct replay_key *key,
-                                     struct replay_letters *letters,
+                                     const char *rules, struct replay_letters *letters,
                                      struct pg_failure *failure) MUST_CHECK;
 
 /* Fills state->left_out, which is to be empty. `before` are the letters when the messages were

@@ -161,6 +161,27 @@ def test_replay_while_the_rule_is_reloaded(env):
     bridge.check_books()
 
 
+def test_replay_before_parked_letters_are_inherited(env):
+    """The rule was renamed while its table was away, and a replay comes before the service has taken the new name: the service stores the
+    parked message, under the new name, and the replay leaves it out. A message that the rule has taken itself is the replay's."""
+    env.sql(TABLE + "; create table beside (device text, v numeric, at timestamptz)")
+    beside = (OLD % "").replace('name = "t"', 'name = "beside"').replace('table = "t"', 'table = "beside"')
+    bridge = env.bridge(OLD % "" + "," + beside, journal={"keep": "1h"})
+    env.sql("alter table t rename to away")
+    env.publish([("~/r/d", '{"v":5}')])
+    env.wait(lambda: letters(env) == [(1, "42P01", True)] and env.one("select count(*) from beside") == 1, 15, env.dead_letters)
+    bridge.stop()
+    env.sql("alter table away rename to t; delete from beside")
+    bridge.configure((OLD % "").replace('name = "t"', 'name = "renamed"') + "," + beside)
+    done = run(env, "-c", bridge.file, "replay", "--rule", "renamed")
+    assert done.returncode == 0 and "1 more is left out" in done.stdout and rows(env) == [], done
+    taken = run(env, "-c", bridge.file, "replay", "--rule", "beside")
+    assert taken.returncode == 0 and "1 rows stored" in taken.stdout, taken
+    bridge.start()
+    env.wait(lambda: letters(env) == [], 20, env.dead_letters)
+    assert rows(env) == [("d", 5)] and env.one("select count(*) from beside") == 1
+
+
 def test_replay_of_one_of_two_bridges(env):
     """Two bridges in one schema have a rule of one name: a replay of one touches neither rows nor letters nor replays of the other."""
     other = env.bridge((OLD % "").replace("~/r/", "~/q/"), name="other", journal={"keep": "1h"})
