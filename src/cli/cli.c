@@ -306,6 +306,9 @@ static void split_words(int argc, char **argv, struct cli_words *words)
             if (config[0] == '\0') {
                 words->missing = "--config";
             }
+        } else if (!only_words && words->count == 0 && strncmp(argv[i], "-c", 2) == 0) {
+            words->config_file = argv[i] + 2; /* -cFILE; behind the command it may be a payload */
+            words->config_given = true;
         } else if (!only_words && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
             words->help = true;
         } else if (!only_words &&
@@ -318,6 +321,21 @@ static void split_words(int argc, char **argv, struct cli_words *words)
             words->rest[words->count++] = argv[i];
         }
     }
+}
+
+/* The last word, when it is an option that takes a value: the usage line has a word behind it, as
+ * in "[--rule R]". NULL when it is another word. */
+static const char *option_without_value(const struct cli_call *call)
+{
+    const char *last = call->count > 0 ? call->arguments[call->count - 1] : "";
+    size_t length = strlen(last);
+    const char *at = length > 2 && strncmp(last, "--", 2) == 0 ? strstr(call->usage, last) : NULL;
+    for (; at != NULL; at = strstr(at + 1, last)) {
+        if (at[length] == ' ' && at[length + 1] != '[' && at[length + 1] != '|') {
+            return last;
+        }
+    }
+    return NULL;
 }
 
 int cli_main(int argc, char **argv)
@@ -356,6 +374,9 @@ int cli_main(int argc, char **argv)
         return words.help ? CLI_DONE : CLI_USAGE;
     }
     assert(call.count >= 0);
+    if (option_without_value(&call) != NULL) {
+        return cli_usage(&call, "%s needs a value", option_without_value(&call));
+    }
     /* main() starts with SIGINT and SIGTERM blocked, for the threads of the service. A command has
      * no thread that waits for them: Ctrl-C has to end it. */
     if (command->run != cli_run) {

@@ -299,6 +299,12 @@ static int parse_request(const struct cli_call *call, const struct verb *verb,
             return cli_usage(call, "%s does not take \"%s\"", verb->name, call->arguments[i]);
         }
     }
+    if (request->choice.rule != NULL && request->choice.rule[0] == '\0') {
+        return cli_usage(call, "--rule needs the name of a rule");
+    }
+    if (request->choice.client_id != NULL && request->choice.client_id[0] == '\0') {
+        return cli_usage(call, "--client-id needs the name of a bridge");
+    }
     if (show && request->choice.id == 0) {
         return cli_usage(call, "show needs the number of a dead letter");
     }

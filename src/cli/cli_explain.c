@@ -360,8 +360,8 @@ static int check_request(const struct cli_call *call, const struct request *requ
                : cli_usage(call, "explain needs a topic, and takes at most one payload");
 }
 
-/* Reads the arguments. A payload may begin with "-", like -5: only the names of our options are
- * options, and those of --journal only where no topic came before them. */
+/* Reads the arguments. A payload may begin with "-", like -5: behind the topic only the names of our
+ * options are options, and not those of --journal. */
 static int parse_request(const struct cli_call *call, struct request *request)
 {
     int exit_code = CLI_DONE;
@@ -378,6 +378,8 @@ static int parse_request(const struct cli_call *call, struct request *request)
         } else if ((request->topic == NULL || request->journal) &&
                    parse_question(call, &i, request, &exit_code)) {
             continue;
+        } else if (request->topic == NULL && argument[0] == '-') {
+            return cli_usage(call, "unknown option \"%s\"", argument);
         } else if (request->topic == NULL) {
             request->topic = argument;
         } else if (request->payload.text == NULL) {

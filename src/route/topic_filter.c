@@ -150,7 +150,7 @@ static char *mqtt_text(const struct topic_filter *filter)
 static enum outcome check_bytes(struct slice text, struct error *error)
 {
     if (text.length == 0) {
-        return error_set(error, OUTCOME_REJECT, "empty");
+        return error_set(error, OUTCOME_REJECT, "the topic is empty");
     }
     if (text.length > TOPIC_BYTES_MAX) {
         return error_set(error, OUTCOME_REJECT, "%zu bytes, and MQTT takes at most %d", text.length,

@@ -440,7 +440,10 @@ def test_wrong_usage(env):
     assert env.cli().code == 2 and "usage" in env.cli().err
     for arguments in (("frobnicate",), ("--frobnicate",), ("check", "extra"), ("check", "--frobnicate"), ("explain",), ("journal",),
                       ("journal", "eat"), ("explain", "a", "b", "c"), ("run", "extra"), ("--config",), ("dead-letters",),
-                      ("dead-letters", "show"), ("dead-letters", "show", "x")):
+                      ("dead-letters", "show"), ("dead-letters", "show", "x"), ("dead-letters", "list", "--rule"),
+                      ("dead-letters", "list", "--client-id"), ("dead-letters", "retry", "--rule="), ("learn", ""),
+                      ("explain", "--journal", "--compare"), ("explain", "a", "--payload-file"), ("explain", "--databse", "raw/a"),
+                      ("-c",), ("init", "--output")):
         done = env.cli(*arguments, config=None if arguments[0].startswith("--") else env.config_file(GOOD))
         assert done.code == 2 and done.out == "" and 1 <= len(done.err.strip().splitlines()) <= 4, (arguments, done)
 
@@ -448,8 +451,11 @@ def test_wrong_usage(env):
 @quick
 def test_config_before_and_after_the_command(env):
     path = env.config_file(GOOD)
-    for arguments in (("-c", path, "check"), ("check", "-c", path), ("--config=" + path, "check"), ("check", "--config", path)):
+    for arguments in (("-c", path, "check"), ("check", "-c", path), ("--config=" + path, "check"), ("check", "--config", path),
+                      ("-c" + path, "check")):
         assert env.cli(*arguments).code == 0, arguments
+    done = env.cli("-c", path, "explain", "raw/a", "-cold")
+    assert done.code == 0, done  # a payload
 
 
 # --- what a new user gets wrong: one clear line that says what to do
