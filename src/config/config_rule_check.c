@@ -114,7 +114,8 @@ static void check_conflict(const struct check *check)
     if (check_sql_alone(check)) {
         return;
     }
-    if (rule->on_conflict == CONFLICT_UPDATE && !is_given(check, "key")) {
+    if (rule->on_conflict == CONFLICT_UPDATE && !is_given(check, "key") &&
+        !is_misspelt(check, "key")) {
         problem_error(check->problems, place_of(check, "on_conflict"), "on_conflict",
                       "\"update\" needs key, the columns of a unique index: "
                       "write like key = (\"device\", \"time\");");
@@ -252,6 +253,31 @@ static void check_share(const struct check *check)
     }
 }
 
+/* Warns of the settings of a format that the rule does not have: the format was forgotten, or the
+ * settings are left over. */
+static void check_format(const struct check *check)
+{
+    static const struct {
+        const char *group;
+        const char *format;
+    } groups[] = {
+        {"csv", "csv"},           {"influx", "influx"},         {"lenient", "json"},
+        {"protobuf", "protobuf"}, {"sparkplug", "sparkplug_b"},
+    };
+    const char *format = check->rule->format.text == NULL ? "json" : check->rule->format.text;
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        if (is_given(check, groups[i].group) && strcmp(format, groups[i].format) != 0) {
+            problem_warning(check->problems, place_of(check, groups[i].group), groups[i].group,
+                            "has no effect with format = \"%s\": it is for format = \"%s\"", format,
+                            groups[i].format);
+        }
+    }
+    if (is_given(check, "max_decoded") && check->rule->decoding.compression == COMPRESSION_NONE) {
+        problem_warning(check->problems, place_of(check, "max_decoded"), "max_decoded",
+                        "has no effect without compression");
+    }
+}
+
 void config_rule_check(const struct config_reader *reader, const struct rule_options *rule,
                        const config_setting_t *node, const char *label)
 {
@@ -266,4 +292,5 @@ void config_rule_check(const struct config_reader *reader, const struct rule_opt
     check_compute(&check);
     check_create_sql(&check);
     check_partition(&check);
+    check_format(&check);
 }

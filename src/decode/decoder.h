@@ -32,6 +32,7 @@ struct decoder {
     const char *help;         /* one line */
     const char *payload_type; /* of a column made from "$" alone */
     bool has_members;         /* "$" may be an array or object */
+    bool is_rows;             /* "$" is an array: one element for each line of the payload */
     bool is_text;             /* no payload begins as compressed ones do */
     bool names_fixed;         /* the members of "$" and of its elements have the format's names */
     /* Makes the document in `arena`; it borrows the payload. OUTCOME_REJECT with a reason that says

@@ -72,6 +72,12 @@ static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct 
                 rule->decoder->name);
         }
     }
+    if (rule->decoder->is_rows && rule->rows == NULL && expression_is_named_member(expression)) {
+        problem_warning(problems, place, what,
+                        "finds nothing: a payload of format \"%s\" is an array of lines; "
+                        "rows = \"$[*]\"; makes a row of each line",
+                        rule->decoder->name);
+    }
     if (expression_is_constant(expression, &constant) && constant.kind == VALUE_NULL) {
         problem_warning(problems, place, what,
                         "always null: a column that is left out gets its "
@@ -82,10 +88,12 @@ static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct 
         problem_warning(problems, place, what,
                         "always a time before 1990: are its units right (unix_s, unix_ms, …)?");
     }
-    if (rule->options->create && expression_is_bare_member(expression)) {
+    bool in_batch = rule->options->sql.text != NULL;
+    if ((rule->options->create || in_batch) && expression_is_bare_member(expression)) {
         problem_warning(problems, place, what,
-                        "created as text, for nothing says its type: write like %s :: double "
+                        "%s text, for nothing says its type: write like %s :: double "
                         "precision, or :: text",
+                        in_batch ? "is in batch as" : "created as",
                         rule->options->columns[i].expression);
     }
     if (!mqtt5 && needs_mqtt5(expression)) {

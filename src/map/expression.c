@@ -389,6 +389,11 @@ bool expression_is_member(const struct expression *expression)
     return source_uses_payload(&expression->source) && expression->source.path != NULL;
 }
 
+bool expression_is_named_member(const struct expression *expression)
+{
+    return expression_is_member(expression) && expression->source.path->kind == PATH_MEMBER;
+}
+
 bool expression_is_bare_member(const struct expression *expression)
 {
     return expression_is_member(expression) && expression->filters == NULL &&

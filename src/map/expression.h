@@ -81,6 +81,9 @@ const char *expression_fact_name(const struct expression *expression);
 /* Does it look inside the payload: "$.a", "$$[0]"? */
 bool expression_is_member(const struct expression *expression);
 
+/* Is its place in the payload a member of "$" itself: "$.a", but not "$[0].a"? */
+bool expression_is_named_member(const struct expression *expression);
+
 /* Is it a place in the payload and nothing more: no filter and no "::type"? */
 bool expression_is_bare_member(const struct expression *expression);
 

@@ -104,7 +104,7 @@ static bool path_take(const char *url, const struct scheme *scheme, struct slice
     address->path[0] = '\0';
     rest->length -= length;
     if (!scheme->websocket) {
-        return length <= 1 || refuse(url, "a path has no meaning", error);
+        return length <= 1 || refuse(url, "only ws:// and wss:// have a path", error);
     }
     if (length <= 1) {
         path = PATH_DEFAULT;
@@ -132,6 +132,9 @@ bool broker_address_parse(const char *url, struct broker_address *address, struc
         error_set(error, OUTCOME_REJECT,
                   "broker URL: user name and password belong into username and password");
         return false;
+    }
+    if (rest.data[strcspn(rest.data, "/,")] == ',') { /* not in a path */
+        return refuse(url, "several brokers are a list: (\"mqtt://a\", \"mqtt://b\")", error);
     }
     if (!path_take(url, scheme, &rest, address, error)) {
         return false;

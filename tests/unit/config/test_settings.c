@@ -179,6 +179,11 @@ static void test_uncommented_sample(void)
         "key: works only with",
         "compute: has no effect on a rule with sql",
         "create_sql: is run when the table is created",
+        "warning: csv: has no effect with format = \"json\"",
+        "warning: influx: has no effect",
+        "warning: protobuf: has no effect",
+        "warning: sparkplug: has no effect",
+        "warning: max_decoded: has no effect without compression",
     };
     const size_t count = sizeof(expected) / sizeof(expected[0]);
     CHECK_INT_EQ(problems.count, count);
