@@ -13,8 +13,6 @@
 #include "route/router.h"
 
 #define ROUTER_CACHE_BYTES ((size_t) 4 * 1024 * 1024)
-#define NEAR_MESSAGES 64
-#define NEAR_US 1000000
 
 /* What was answered to the rules of one share group. */
 struct answer {
@@ -305,13 +303,6 @@ static bool is_accompanied(const struct copies *copies, const struct copy *copy,
     return false;
 }
 
-/* The broker queues the copies of one message next to each other. */
-static bool is_near(const struct track *track, const struct message *message)
-{
-    return message->sequence - track->sequence <= NEAR_MESSAGES &&
-           message->received_at_us - track->received_us <= NEAR_US;
-}
-
 /* Is it another copy of the newest message with this topic and content? */
 static bool is_twin(const struct copies *copies, const struct copy *copy, const struct track *track,
                     const struct origin *origin)
@@ -319,7 +310,7 @@ static bool is_twin(const struct copies *copies, const struct copy *copy, const 
     if (track->sequence == 0 || track->sequence <= origin->behind) {
         return false;
     }
-    if (!is_near(track, copy->message) && !stands(copies, copy, track) &&
+    if (!track_is_near(track, copy->message) && !stands(copies, copy, track) &&
         !is_accompanied(copies, copy, track, origin)) {
         return false;
     }

@@ -16,8 +16,9 @@
  *     before can have no copy for it, and
  *   - one of these holds: the plan still has a subscription that brought that message; or one that
  *     the session never had without the subscription of this copy has brought it; or the copy came
- *     right behind it (within 64 messages and a second). Messages that the broker queued for a
- *     subscription that is left come behind the new plan, and have no copy for the new one.
+ *     right behind it (within 64 messages, and within a second or with DUP: then a connection
+ *     ended between the two). Messages that the broker queued for a subscription that is left come
+ *     behind the new plan, and have no copy for the new one.
  *
  * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy that came for a subscription
  * of QoS 0 does not count while a subscription with a higher QoS brings the topic: a QoS 0 copy

@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-enum { CAPACITY_FIRST = 64 };
+enum { CAPACITY_FIRST = 64, NEAR_MESSAGES = 64, NEAR_US = 1000000 };
 
 void tracks_fini(struct tracks *tracks)
 {
@@ -160,6 +160,15 @@ void track_add(struct track *track, uint32_t subscription, uint64_t sequence)
         track->later[track->brought_count] = later < UINT32_MAX ? (uint32_t) later : UINT32_MAX;
         track->brought[track->brought_count++] = subscription;
     }
+}
+
+/* A copy with DUP was sent on an earlier connection: the pause until this one does not count. */
+bool track_is_near(const struct track *track, const struct message *message)
+{
+    bool soon = message->received_at_us - track->received_us <= NEAR_US;
+
+    assert(track->sequence != 0 && message->sequence >= track->sequence);
+    return message->sequence - track->sequence <= NEAR_MESSAGES && (soon || message->duplicate);
 }
 
 void track_begin(struct track *track, uint64_t sequence, int64_t received_us)

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/message.h"
+
 /* Messages, and of each the subscriptions that are remembered. */
 enum { TRACKS_MAX = 32768, BROUGHT_MAX = 6 };
 
@@ -45,6 +47,9 @@ void tracks_rewind(struct tracks *tracks, uint64_t first);
 bool track_has(const struct track *track, uint32_t subscription);
 /* It has, with message `sequence`. */
 void track_add(struct track *track, uint32_t subscription, uint64_t sequence);
+
+/* May it be a copy that the broker has queued next to the first one? */
+bool track_is_near(const struct track *track, const struct message *message);
 
 /* An equal message that is another one: nothing has brought it yet. */
 void track_begin(struct track *track, uint64_t sequence, int64_t received_us);

@@ -7,6 +7,7 @@ SPDX-License-Identifier: MIT
 import itertools
 import os
 import signal
+import time
 
 from env import limit, quick
 from scenes import stored
@@ -118,6 +119,9 @@ class Switched:
     def start(self, faults=None):
         """… and what the session knows of subscriptions goes on."""
         self.bridge.start(ready=False, faults=faults)
+        return self.connect()
+
+    def connect(self):
         known = self.session.identifiers if self.broker.session_present else {}
         self.session = self.broker.accept()
         self.session.identifiers.update(known)
@@ -134,13 +138,13 @@ class Switched:
         self.bridge.env.wait(lambda: self.bridge.log().count("configuration reloaded") > before, 15, "no reload")
         self.bridge.env.wait(lambda: subscribed(self.bridge) > asked, 15, "the broker is not asked")
 
-    def copy(self, filter_, value):
+    def copy(self, filter_, value, duplicate=False):
         """A message's copy for the subscription with this filter, or this identifier; when it is back, the copy is in the journal."""
         number = next(self.numbers)
         filters = filter_ if isinstance(filter_, list) else [filter_]
-        self.session.send("t/x", value, packet_id=number, subscriptions=[self.identifier(each) for each in filters])
+        self.session.send("t/x", value, packet_id=number, duplicate=duplicate,
+                          subscriptions=[self.identifier(each) for each in filters])
         self.session.wait("PUBACK", number)
-
 
     def identifier(self, filter_):
         """The one that the subscription has now."""
@@ -206,6 +210,26 @@ def test_killed_behind_two_reloads(env):
     scene.copy("+/x", "two")
     scene.copy("t/#", "three")
     scene.copy("+/x", "three")
+    stored(env, "one", "two", "three")
+    scene.bridge.stop()
+
+
+@quick
+def test_ended_between_two_copies(env):
+    """The bridge is killed, or the connection is lost, before the copy for the new subscription is taken; it comes more than a second later."""
+    scene = Switched(env, rule_on("t/+")).start()
+    scene.reload(rule_on("t/#"))
+    scene.copy("t/+", "one")
+    scene.bridge.kill9()
+    time.sleep(1.1)
+    scene.start()
+    scene.copy("t/#", "one", duplicate=True)
+    scene.copy("t/+", "two")
+    scene.session.drop()
+    time.sleep(1.1)
+    scene.connect()
+    scene.copy("t/#", "two", duplicate=True)
+    scene.copy("t/#", "three")
     stored(env, "one", "two", "three")
     scene.bridge.stop()
 
