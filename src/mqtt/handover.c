@@ -42,8 +42,8 @@ static void finish(struct handover *handover)
     set_filters(handover, NULL);
 }
 
-void handover_connected(struct handover *handover, const struct subscription_set *filters,
-                        bool doubled)
+void handover_connected(struct handover *handover, uint8_t broker,
+                        const struct subscription_set *filters, bool doubled)
 {
     bool leaves = filters != NULL && filters->count > 1;
 
@@ -51,6 +51,9 @@ void handover_connected(struct handover *handover, const struct subscription_set
     assert(handover->state != HANDOVER_CHANGING);
     finish(handover);
     handover->before_ms = 0;
+    if (handover->broker == 0 || handover->broker != broker) {
+        pairs_break(&handover->pairs);
+    }
     if (leaves) {
         handover->state = HANDOVER_QUEUED;
         handover->doubled = doubled;
@@ -125,6 +128,12 @@ bool handover_goes_on(struct handover *handover, int64_t now_ms)
     return on;
 }
 
+/* With the lock. */
+static void note_broker(struct handover *handover, const struct message *message)
+{
+    handover->broker = message->qos > 0 ? message->broker : 0;
+}
+
 /* With the lock. While copies may come. */
 static bool is_copy(struct handover *handover, const struct message *message, uint64_t hash,
                     int64_t now_ms)
@@ -154,6 +163,7 @@ bool handover_take(struct handover *handover, const struct message *message, uin
         }
     }
     handover->before_ms = now_ms;
+    note_broker(handover, message);
     pthread_mutex_unlock(&handover->mutex);
     return copy;
 }
@@ -169,11 +179,14 @@ void handover_done(struct handover *handover, bool taken, int64_t now_ms)
     pthread_mutex_unlock(&handover->mutex);
 }
 
-void handover_recall(struct handover *handover, uint64_t hash)
+void handover_recall(struct handover *handover, const struct message *message)
 {
     pthread_mutex_lock(&handover->mutex);
     assert(handover->state == HANDOVER_NONE && handover->before_ms == 0);
-    pairs_watch(&handover->pairs, hash);
+    if (!message->retained) {
+        pairs_watch(&handover->pairs, message_hash(message));
+        note_broker(handover, message);
+    }
     pthread_mutex_unlock(&handover->mutex);
 }
 

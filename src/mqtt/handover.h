@@ -21,7 +21,8 @@
  * come. A bridge that is killed between SUBSCRIBE and UNSUBSCRIBE leaves both filters in the
  * session, and the broker queues two copies of all that comes until the next start (`doubled`).
  * That queue has no time limit: it ends when nothing comes for a second, or behind 1,000 single
- * messages. Its first message may be the second copy of the last one in the journal.
+ * messages. Its first message may be the second copy of the last one in the journal. A message of
+ * QoS 0, or of another broker, has no copy there.
  *
  * Pure: the caller gives the time. Any thread.
  *
@@ -54,15 +55,16 @@ struct handover {
     int64_t began_ms;  /* monotonic, like all times here */
     int64_t ended_ms;  /* while DRAINING */
     int64_t before_ms; /* when the message before came; 0: it is the first one of the connection */
+    uint8_t broker;    /* that sent the message before; of a QoS 0 message 0, like an unknown one */
 };
 
 void handover_init(struct handover *handover);
 void handover_fini(struct handover *handover);
 
-/* A connection. `filters`: those of a session that has some to be left, and those that it will
- * have; NULL or a single one: no copies can come. Copied. */
-void handover_connected(struct handover *handover, const struct subscription_set *filters,
-                        bool doubled);
+/* A connection to `broker` (core/message.h). `filters`: those of a session that has some to be
+ * left, and those that it will have; NULL or a single one: no copies can come. Copied. */
+void handover_connected(struct handover *handover, uint8_t broker,
+                        const struct subscription_set *filters, bool doubled);
 
 /* Subscriptions change. `filters`: all that the session has, had since copies may come, or will
  * have. Copied. */
@@ -82,7 +84,7 @@ bool handover_take(struct handover *handover, const struct message *message, uin
 void handover_done(struct handover *handover, bool taken, int64_t now_ms);
 
 /* Before the first connection: a message of the journal, or a copy of it that was left out. */
-void handover_recall(struct handover *handover, uint64_t hash);
+void handover_recall(struct handover *handover, const struct message *message);
 void handover_recall_copy(struct handover *handover);
 
 #endif

@@ -52,8 +52,8 @@ static void tail_take(struct intake *intake, const struct message *message)
     struct gap gap;
     if (message_is_delivery(message)) {
         redelivery_remember(intake->redelivery, message);
-        if (!intake->options.mqtt5 && !message->retained) {
-            handover_recall(&intake->handover, message_hash(message));
+        if (!intake->options.mqtt5) {
+            handover_recall(&intake->handover, message);
         }
     } else if (gap_from_message(message, &gap) && slice_is(gap.cause, gap_session_lost)) {
         redelivery_forget(intake->redelivery, message->broker);
@@ -282,8 +282,8 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     assert(session->broker <= MESSAGE_BROKER_MAX && !(session->lost && session->present));
     intake->refusing = false;
     intake->waited_ms = 0;
-    handover_connected(&intake->handover, session->present ? session->changing : NULL,
-                       session->left_between);
+    handover_connected(&intake->handover, session->broker,
+                       session->present ? session->changing : NULL, session->left_between);
     intake->broker = session->broker;
     intake->last_seen_us = session->last_seen_us;
     redelivery_connected(intake->redelivery, session->broker, session->present, clock_wall_us());

@@ -74,7 +74,7 @@ static void test_scenes(void)
         struct handover handover;
 
         handover_init(&handover);
-        handover_connected(&handover, scene->connection == PLAIN ? NULL : &both,
+        handover_connected(&handover, 1, scene->connection == PLAIN ? NULL : &both,
                            scene->connection == DOUBLED);
         for (size_t at = 0; scene->happens[at] != '\0'; at++) {
             got[at] = give(&handover, scene->happens[at], &now_ms);
@@ -96,7 +96,7 @@ static void test_others(void)
     struct message message = {.topic = slice_of("t/x")};
 
     handover_init(&handover);
-    handover_connected(&handover, &both, true);
+    handover_connected(&handover, 1, &both, true);
     handover_begin(&handover, &both, 10);
     handover_end(&handover, 10);
     for (uint64_t hash = 1; hash <= 1002; hash++) {
@@ -105,9 +105,9 @@ static void test_others(void)
     }
     CHECK(!handover_take(&handover, &message, 1002, 20));
 
-    handover_connected(&handover, &only_one, false);
+    handover_connected(&handover, 1, &only_one, false);
     CHECK(!handover_goes_on(&handover, 30));
-    handover_connected(&handover, &both, true);
+    handover_connected(&handover, 1, &both, true);
     message.retained = true;
     CHECK(!handover_take(&handover, &message, 7777, 30));
     CHECK(!handover_take(&handover, &message, 7777, 30));
@@ -117,20 +117,37 @@ static void test_others(void)
 /* What the journal has: the second copy of the last message may be the first to come. */
 static void test_recall(void)
 {
-    struct message message = {.topic = slice_of("t/x")};
+    static const struct {
+        const char *name;
+        uint8_t qos, broker;
+        bool copied, expected;
+    } cases[] = {
+        {"the second copy", 1, 2, false, true},
+        {"it had come", 1, 2, true, false},
+        {"QoS 0 is not kept for another connection", 0, 2, false, false},
+        {"of another broker", 1, 1, false, false},
+        {"of a broker that nobody knows", 1, 0, false, false},
+    };
 
-    for (int copied = 0; copied < 2; copied++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct message first = {.topic = slice_of("t/x"), .broker = 2, .qos = 1};
+        struct message last = {.topic = slice_of("t/y"), .broker = cases[i].broker};
         struct handover handover;
 
+        last.qos = cases[i].qos;
         handover_init(&handover);
-        handover_recall(&handover, 1);
-        handover_recall(&handover, 2);
-        if (copied) {
+        handover_recall(&handover, &first);
+        handover_recall(&handover, &last);
+        if (cases[i].copied) {
             handover_recall_copy(&handover);
         }
-        handover_connected(&handover, &both, true);
-        CHECK_INT_EQ(handover_take(&handover, &message, 2, 5000), !copied);
-        CHECK(!handover_take(&handover, &message, 3, 5000));
+        handover_connected(&handover, 2, &both, true);
+        bool copy = handover_take(&handover, &last, message_hash(&last), 5000);
+        if (copy != cases[i].expected) {
+            printf("%s\n", cases[i].name);
+        }
+        CHECK_INT_EQ(copy, cases[i].expected);
+        CHECK(!handover_take(&handover, &first, message_hash(&first), 5000));
         handover_fini(&handover);
     }
 }
@@ -142,7 +159,7 @@ static void test_slow_disk(void)
     struct handover handover;
 
     handover_init(&handover);
-    handover_connected(&handover, NULL, false);
+    handover_connected(&handover, 1, NULL, false);
     handover_begin(&handover, &both, 1000);
     CHECK(!handover_take(&handover, &message, 1, 1010));
     handover_done(&handover, true, 1310);

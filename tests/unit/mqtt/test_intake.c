@@ -63,9 +63,9 @@ static void fixture_close(struct fixture *fixture)
 
 static void connect_session(struct fixture *fixture, bool present, bool lost)
 {
-    intake_connected(
-        fixture->intake,
-        &(struct intake_session){.present = present, .lost = lost, .last_seen_us = 1234567});
+    intake_connected(fixture->intake,
+                     &(struct intake_session){
+                         .broker = 1, .present = present, .lost = lost, .last_seen_us = 1234567});
 }
 
 static enum intake_verdict take(struct fixture *fixture, int qos, uint16_t id, bool duplicate,
@@ -370,7 +370,8 @@ static void test_handover(void)
 /* A session with filters to be left, and what the broker has queued. */
 static void connect_queue(struct fixture *fixture, bool left_between)
 {
-    intake_connected(fixture->intake, &(struct intake_session){.present = true,
+    intake_connected(fixture->intake, &(struct intake_session){.broker = 1,
+                                                               .present = true,
                                                                .changing = two_filters(),
                                                                .left_between = left_between});
 }
