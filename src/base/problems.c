@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -85,5 +86,16 @@ void problems_print(const struct problems *problems, FILE *out)
 {
     for (size_t i = 0; i < problems->count; i++) {
         fprintf(out, "%s\n", problems->list[i].text);
+    }
+}
+
+void problems_log(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        if (problems->list[i].level == PROBLEM_ERROR) {
+            log_error("configuration", F_TEXT("problem", problems->list[i].text));
+        } else {
+            log_warn("configuration", F_TEXT("problem", problems->list[i].text));
+        }
     }
 }

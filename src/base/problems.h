@@ -46,4 +46,7 @@ void problem_warning(struct problems *problems, struct place place, const char *
 /* One line each, warnings as "FILE:LINE: warning: …". */
 void problems_print(const struct problems *problems, FILE *out);
 
+/* The same to the log. */
+void problems_log(const struct problems *problems);
+
 #endif

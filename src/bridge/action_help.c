@@ -62,7 +62,7 @@ bool action_read_number(struct action *action, enum action_argument argument, in
     if (*number > 0 && *end == '\0') {
         return true;
     }
-    action_refuse(action, ACTION_BAD_REQUEST, "%s=%.40s is no number",
+    action_refuse(action, ACTION_BAD_REQUEST, "%s=%.40s is not a number",
                   action_argument_names[argument], text);
     return false;
 }

@@ -28,7 +28,7 @@ struct actions {
     struct pg_options database;
     struct pg_connection *connection; /* connected only while an action needs it */
     struct tap *taps[TAPS_MAX];       /* the one used last first; NULL = none */
-    unsigned taps_of;                 /* *options.reloads when they were opened */
+    unsigned taps_of;                 /* *options.rule_changes when they were opened */
 };
 
 /* Reads the configuration file as it is now, which may differ from what the service runs with.
@@ -72,17 +72,36 @@ static void append_remarks(struct buf *remarks, const struct ruleset *ruleset,
     }
 }
 
+/* A remark when the file is not what the service has loaded: somebody edited it since then. */
+static void append_other_rules(struct buf *remarks, const struct actions *actions,
+                               struct config *file)
+{
+    struct config *in_force = actions->options.in_force(actions->options.context);
+    struct buf now = {0}, then = {0};
+
+    generation_fit_packets(file); /* as was done with those in force */
+    config_to_json(file, NULL, &now);
+    config_to_json(in_force, NULL, &then);
+    if (!slice_equal(buf_slice(&now), buf_slice(&then))) {
+        buf_printf(remarks,
+                   "these are the rules of %s as it is now, which the service has not loaded\n",
+                   actions->options.config_file);
+    }
+    buf_fini(&now);
+    buf_fini(&then);
+    config_free(in_force);
+}
+
 /* Maps the message as the loader would, but with a mapper of its own and without the database. So
  * formats with state know only what this one message tells. explain_append_mapped() writes one JSON
  * object a line: the newlines become the commas of an array. A newline inside of a text is "\n" in
  * JSON, so each byte of this value is an end of a line. */
 static void try_message(const struct ruleset *ruleset, const struct message *message,
-                        struct action *action)
+                        struct buf *remarks, struct action *action)
 {
     struct mapper *mapper = mapper_new(ruleset);
     const struct mapped *list;
     size_t count = mapper_map(mapper, message, &list);
-    struct buf remarks = {0};
 
     buf_append_text(&action->answer, "{\"lines\":[");
     for (size_t i = 0; i < count; i++) {
@@ -97,12 +116,11 @@ static void try_message(const struct ruleset *ruleset, const struct message *mes
             *byte = *byte == '\n' ? ',' : *byte;
         }
     }
-    append_remarks(&remarks, ruleset, message, list, count);
+    append_remarks(remarks, ruleset, message, list, count);
     buf_append_text(&action->answer, "],");
-    action_append_lines(&action->answer, "remarks", &remarks);
+    action_append_lines(&action->answer, "remarks", remarks);
     buf_append_byte(&action->answer, '}');
     action->status = ACTION_OK;
-    buf_fini(&remarks);
     mapper_free(mapper);
 }
 
@@ -117,13 +135,18 @@ static void run_try(struct actions *actions, struct action *action)
     struct generation *generation;
 
     if (!topic_is_publishable(message.topic)) {
-        action_refuse(action, ACTION_BAD_REQUEST, "\"%.200s\" is no topic that a message can have",
+        action_refuse(action, ACTION_BAD_REQUEST,
+                      "\"%.200s\" is not a topic that a message can have",
                       topic == NULL ? "" : topic);
         return;
     }
     generation = load_rules(actions, action);
     if (generation != NULL) {
-        try_message(generation->ruleset, &message, action);
+        struct buf remarks = {0};
+
+        append_other_rules(&remarks, actions, generation->config);
+        try_message(generation->ruleset, &message, &remarks, action);
+        buf_fini(&remarks);
         generation_free(generation);
     }
 }
@@ -154,12 +177,30 @@ static struct tap *use_tap(struct actions *actions, size_t index)
     return tap;
 }
 
+/* The rules in force, compiled once more: a tap has its own, which outlive the next reload. NULL: the
+ * action is refused. */
+static struct generation *copy_rules_in_force(const struct actions *actions, struct action *action)
+{
+    struct problems problems = {0};
+    struct config *config = actions->options.in_force(actions->options.context);
+    struct generation *generation = generation_again(config, actions->options.running, &problems);
+
+    config_free(config);
+    if (generation == NULL) {
+        action_refuse(action, ACTION_UNAVAILABLE, "the rules can't be compiled: %s",
+                      problems.count == 0 ? "" : problems.list[0].text);
+    }
+    problems_fini(&problems);
+    return generation;
+}
+
 /* The open tap of this rule, or a new one in place of the one that was not used for the longest
  * time. NULL: the action is refused. */
 static struct tap *open_tap(struct actions *actions, const char *rule, struct action *action)
 {
     const struct tap_options options = {.journal = actions->options.journal,
-                                        .database = &actions->database};
+                                        .database = &actions->database,
+                                        .settings = actions->options.running->config};
     struct generation *generation;
     struct tap *tap;
 
@@ -168,13 +209,16 @@ static struct tap *open_tap(struct actions *actions, const char *rule, struct ac
             return use_tap(actions, i);
         }
     }
-    generation = load_rules(actions, action);
+    generation = copy_rules_in_force(actions, action);
     if (generation == NULL) {
         return NULL;
     }
     tap = tap_new(&options, generation, rule);
     if (tap == NULL) {
-        action_refuse(action, ACTION_NOT_FOUND, "there is no rule \"%.100s\"", rule);
+        action_refuse(action, ACTION_NOT_FOUND,
+                      "no rule \"%.100s\" is in force: one that was added to the file needs a "
+                      "reload",
+                      rule);
         return NULL;
     }
     tap_free(actions->taps[TAPS_MAX - 1]);
@@ -185,7 +229,7 @@ static struct tap *open_tap(struct actions *actions, const char *rule, struct ac
 static void run_tap(struct actions *actions, struct action *action)
 {
     const char *rule = action->arguments[ACTION_RULE];
-    unsigned reloads = atomic_load(actions->options.reloads);
+    unsigned changes = atomic_load(actions->options.rule_changes);
     struct error error;
     struct tap *tap;
     int64_t from;
@@ -197,10 +241,10 @@ static void run_tap(struct actions *actions, struct action *action)
     if (!action_read_number(action, ACTION_AFTER, &from)) {
         return;
     }
-    /* A reload may have changed the rules: open taps still have the old ones. */
-    if (reloads != actions->taps_of) {
+    /* Open taps still have the rules from before. */
+    if (changes != actions->taps_of) {
         close_taps(actions);
-        actions->taps_of = reloads;
+        actions->taps_of = changes;
     }
     tap = open_tap(actions, rule, action);
     if (tap == NULL) {
@@ -287,7 +331,8 @@ struct actions *actions_new(const struct actions_options *options)
 {
     struct actions *actions = memory_alloc(sizeof(*actions));
 
-    assert(options->running != NULL && options->journal != NULL && options->reloads != NULL);
+    assert(options->running != NULL && options->journal != NULL);
+    assert(options->rule_changes != NULL && options->in_force != NULL);
     actions->options = *options;
     actions->database = options->running->config->database;
     if (actions->database.connect_ms > CONNECT_MS) {

@@ -9,7 +9,9 @@
  *   purge    rule or all=1      removes dead letters, parked ones aside
  *   ack      id or all=1        acknowledges a gap
  *
- * Rules are those of the configuration file as it is now, as for the commands of the same names.
+ * `tap` uses the rules in force: what it shows is what the service stores. `try` and `retry` use the
+ * rules of the configuration file as it is now, as `explain` and `dead-letters retry` do; `try` says
+ * so when others are in force.
  * Nothing here touches what the loader uses: each action has its own rules, and its own connection
  * to the database, which is closed again behind it. The database gets the service's client id.
  *
@@ -32,7 +34,10 @@ struct actions_options {
     const char *config_file;
     const struct generation *running; /* the first generation: database options, client id */
     struct journal *journal;
-    const atomic_uint *reloads; /* taps take the rules again when it changes */
+    const atomic_uint *rule_changes; /* taps take the rules again when it changes */
+    /* The configuration in force; the caller calls config_free(). Any thread. */
+    struct config *(*in_force)(void *context);
+    void *context; /* for in_force() */
 };
 
 struct actions;

@@ -50,11 +50,11 @@ struct bridge {
     struct receiver *receiver;
     struct broker_place place; /* of the receiver, for the outbox */
     struct http_server *http;
-    struct actions *actions; /* of the status page; NULL: off */
-    atomic_uint reloads;
-    int64_t started_ms; /* monotonic */
-    unsigned added;     /* changes of the columns that were added, as the rules know them */
-    bool reload_wanted; /* SIGHUP came while the last reload was still being taken over */
+    struct actions *actions;  /* of the status page; NULL: off */
+    atomic_uint rule_changes; /* how often `generation` was replaced */
+    int64_t started_ms;       /* monotonic */
+    unsigned added;           /* changes of the columns that were added, as the rules know them */
+    bool reload_wanted;       /* SIGHUP came while the last reload was still being taken over */
 };
 
 /* Invariants, between two steps of the main thread:
@@ -107,15 +107,15 @@ static void append_configuration(void *context, struct buf *out)
     pthread_mutex_unlock(&bridge->mutex);
 }
 
-static void log_problems(const struct problems *problems)
+/* The configuration in use. The caller becomes one of its owners. */
+static struct config *share_configuration(void *context)
 {
-    for (size_t i = 0; i < problems->count; i++) {
-        if (problems->list[i].level == PROBLEM_ERROR) {
-            log_error("configuration", F_TEXT("problem", problems->list[i].text));
-        } else {
-            log_warn("configuration", F_TEXT("problem", problems->list[i].text));
-        }
-    }
+    struct bridge *bridge = context;
+
+    pthread_mutex_lock(&bridge->mutex);
+    struct config *config = config_share(bridge->generation->config);
+    pthread_mutex_unlock(&bridge->mutex);
+    return config;
 }
 
 /* Applies the settings that belong to no stage, at the start and at each reload. */
@@ -137,7 +137,7 @@ static bool load_first(struct bridge *bridge)
         problems_print(&problems, stderr);
     } else {
         configure_process(bridge->first);
-        log_problems(&problems);
+        problems_log(&problems);
     }
     problems_fini(&problems);
     return bridge->first != NULL;
@@ -216,10 +216,13 @@ static enum outcome start_http(struct bridge *bridge, struct error *error)
     enum outcome outcome;
 
     if (bridge->first->config->http.admin) {
-        bridge->actions = actions_new(&(struct actions_options){.config_file = bridge->config_file,
-                                                                .running = bridge->first,
-                                                                .journal = bridge->journal,
-                                                                .reloads = &bridge->reloads});
+        bridge->actions =
+            actions_new(&(struct actions_options){.config_file = bridge->config_file,
+                                                  .running = bridge->first,
+                                                  .journal = bridge->journal,
+                                                  .rule_changes = &bridge->rule_changes,
+                                                  .in_force = share_configuration,
+                                                  .context = bridge});
         sources.actions = actions_handler(bridge->actions);
     }
     outcome = http_server_start(&bridge->http, &bridge->generation->config->http, &sources, error);
@@ -289,11 +292,9 @@ static int bridge_start(struct bridge *bridge)
     return 0;
 }
 
-/*
- * Ends a reload when the loader has taken over the new rules. Only then the broker is asked for
+/* Ends a reload when the loader has taken over the new rules. Only then the broker is asked for
  * their messages, because the old rules would not know these. The old generation is freed, unless
- * it is the first one.
- */
+ * it is the first one. */
 static void finish_reload(struct bridge *bridge)
 {
     if (bridge->retired == NULL || loader_ruleset(bridge->loader) != bridge->generation->ruleset ||
@@ -340,6 +341,7 @@ static void put_in_force(struct bridge *bridge, struct generation *next, const c
     bridge->retired = bridge->generation;
     bridge->generation = next;
     pthread_mutex_unlock(&bridge->mutex);
+    atomic_fetch_add(&bridge->rule_changes, 1);
     bridge->news = news;
     loader_set_rules(bridge->loader, next->ruleset, &next->config->batch);
 }
@@ -354,17 +356,16 @@ static void reload(struct bridge *bridge)
     log_forget_repeats();
     service_manager_notify("RELOADING=1");
     if (next == NULL) {
-        log_problems(&problems);
+        problems_log(&problems);
         log_error("reload refused: the old configuration goes on",
                   F_INT("mistakes", problems.errors));
     } else {
         configure_process(next);
-        log_problems(&problems); /* warnings */
+        problems_log(&problems); /* warnings */
         added_columns_forgive(bridge->first->added);
         generation_fit_packets(next->config);
         keep_running_parts(next->config, bridge->first->config);
         put_in_force(bridge, next, "configuration reloaded");
-        atomic_fetch_add(&bridge->reloads, 1);
     }
     problems_fini(&problems);
     service_manager_notify("READY=1");
@@ -375,7 +376,8 @@ static void extend_rules(struct bridge *bridge)
 {
     struct problems problems = {0};
     struct error error;
-    struct generation *next = generation_extend(bridge->generation, bridge->first, &problems);
+    struct generation *next =
+        generation_again(bridge->generation->config, bridge->first, &problems);
 
     bridge->added = added_columns_changes(bridge->first->added);
     if (added_columns_save(bridge->first->added, bridge->first->config->journal.directory,
@@ -385,7 +387,7 @@ static void extend_rules(struct bridge *bridge)
                   F_TEXT("reason", error.text));
     }
     if (next == NULL) {
-        log_problems(&problems);
+        problems_log(&problems);
     } else {
         put_in_force(bridge, next,
                      "rules follow the columns that were added to their tables, or dropped");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bridge/generation.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/health.h"
@@ -39,26 +40,19 @@ struct generation *generation_load(const char *config_file, const struct generat
     return generation;
 }
 
-struct generation *generation_extend(struct generation *current, const struct generation *running,
-                                     struct problems *problems)
+struct generation *generation_again(struct config *config, const struct generation *running,
+                                    struct problems *problems)
 {
     struct generation *generation = memory_alloc(sizeof(*generation));
 
-    generation->config = current->config;
-    generation->config_shared = true;
+    assert(config != NULL && running->added != NULL);
+    generation->config = config_share(config);
     generation->added = running->added;
     generation->added_shared = true;
     compile(generation, &running->config->broker, problems);
     if (generation->ruleset == NULL) {
         generation_free(generation);
         return NULL;
-    }
-    /* The running generation lives until the process ends and keeps its configuration. Any other
-     * generation is freed soon: if it owns the configuration, the new generation becomes the
-     * owner. */
-    if (current != running) {
-        generation->config_shared = current->config_shared;
-        current->config_shared = true;
     }
     return generation;
 }
@@ -78,9 +72,7 @@ void generation_free(struct generation *generation)
     if (!generation->added_shared) {
         added_columns_free(generation->added);
     }
-    if (!generation->config_shared) {
-        config_free(generation->config);
-    }
+    config_free(generation->config);
     free(generation);
 }
 

@@ -12,11 +12,10 @@
 #include "load/ruleset.h"
 
 struct generation {
-    struct config *config;
+    struct config *config; /* one of its owners */
     struct ruleset *ruleset;
     struct plans *plans; /* owned; the newest is for these rules. NULL: not made yet */
     bool plan_written;   /* the next process will know it: the broker may be asked for it */
-    bool config_shared;  /* another generation owns `config` */
     bool added_shared;   /* another generation owns `added` */
     struct added_columns *added;
     struct rule_options *rules; /* owned; of the configuration, with the columns that were added */
@@ -30,13 +29,10 @@ struct generation {
  */
 struct generation *generation_load(const char *config_file, const struct generation *running,
                                    struct problems *problems);
-/*
- * The same configuration once more, with the columns that were added meanwhile. Takes the
- * configuration over from `current`, unless that is `running`, which keeps it: so `current` must be
- * freed first. NULL with the reason in `problems`.
- */
-struct generation *generation_extend(struct generation *current, const struct generation *running,
-                                     struct problems *problems);
+/* Compiles the rules of this configuration once more, with the columns that were added meanwhile.
+ * Becomes an owner of the configuration. NULL with the reason in `problems`. Any thread. */
+struct generation *generation_again(struct config *config, const struct generation *running,
+                                    struct problems *problems);
 void generation_free(struct generation *generation);
 
 /* Tells base/health, for people, which rules are in force from now on. */

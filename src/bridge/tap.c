@@ -76,14 +76,14 @@ struct tap *tap_new(const struct tap_options *options, struct generation *genera
         generation_free(generation);
         return NULL;
     }
-    assert(options->journal != NULL && options->database != NULL);
+    assert(options->journal != NULL && options->database != NULL && options->settings != NULL);
     tap = memory_alloc(sizeof(*tap));
     tap->generation = generation;
     tap->journal = options->journal;
     tap->rule = index;
     tap->mapper = mapper_new(generation->ruleset);
     tap->copies = copies_new();
-    plan_keeper_look(generation, generation->config, options->journal);
+    plan_keeper_look(generation, options->settings, options->journal);
     copies_use(tap->copies, generation->ruleset->plans);
     mapper_set_copies(tap->mapper, tap->copies);
     recall_memory(tap->mapper, options->database);

@@ -4,8 +4,7 @@
  * A tap reads the journal beside the loader, with a reader, a ruleset and a mapper of its own. So a
  * rule that nobody taps costs nothing, and a tap neither waits for the loader nor for the database.
  * Each poll is bounded: TAP_SCAN_MAX messages looked at, TAP_MESSAGES_MAX shown; what is beyond is
- * counted. The rules are those of the configuration file when the tap is opened, and again after
- * each reload. One thread.
+ * counted. The rules are those in force when the tap is opened. One thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,6 +26,7 @@ struct tap;
 struct tap_options {
     struct journal *journal;
     const struct pg_options *database; /* for formats with state; it need not be there */
+    const struct config *settings;     /* those that the journal and the broker are used with */
 };
 
 /* Takes the generation. NULL when it has no rule of that name; the generation is freed then too. */

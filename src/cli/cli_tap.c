@@ -1,10 +1,10 @@
 /*
  * cli_tap: `tap`, a rule's live messages, asked of the running service once a second.
  *
- * The service maps messages of its journal with the rules of the configuration file as the file is
- * now, and answers with the messages and the rows that they become. `tap` asks where the last
- * answer ended (`next`). The service limits how much one answer holds and how often it may be
- * asked: when it says 429, somebody else taps too, and the next second is early enough.
+ * The service maps messages of its journal with the rules in force, and answers with the messages
+ * and the rows that they become. `tap` asks where the last answer ended (`next`). The service limits
+ * how much one answer holds and how often it may be asked: when it says 429, somebody else taps too,
+ * and the next second is early enough.
  *
  * Connects to http.listen and to nothing else; wants http.admin = true. Nothing is stored.
  *
@@ -218,7 +218,7 @@ int cli_tap(const struct cli_call *call)
         if ((value = cli_option(call, &i, "--count")) != NULL) {
             tap.count = strtoll(value, NULL, 10);
             if (tap.count <= 0) {
-                return cli_usage(call, "\"%s\" is no number of messages", value);
+                return cli_usage(call, "\"%s\" is not a number of messages", value);
             }
         } else if (strcmp(call->arguments[i], "--json") == 0) {
             tap.json = true;

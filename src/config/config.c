@@ -11,6 +11,7 @@
 #include "config/config.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -21,6 +22,7 @@
 /* Hidden so that nobody allocates in a configuration that others read. */
 struct config_private {
     struct arena *arena; /* owned: every text and list of the configuration */
+    atomic_uint owners;  /* the last one frees it; never 0 */
 };
 
 /* Parses the default values of the settings table as a configuration of their own:
@@ -53,6 +55,7 @@ static struct config *config_new(const char *file)
     struct config *config = memory_alloc(sizeof(*config));
     config->private = memory_alloc(sizeof(*config->private));
     config->private->arena = arena_new(16 << 10);
+    atomic_init(&config->private->owners, 1);
     config->file = arena_copy(config->private->arena, slice_of(file)).data;
     return config;
 }
@@ -115,9 +118,18 @@ struct config *config_load_settings(const char *file, struct problems *problems)
     return load(file, false, problems);
 }
 
+struct config *config_share(struct config *config)
+{
+    unsigned before = atomic_fetch_add(&config->private->owners, 1);
+
+    assert(before > 0);
+    (void) before;
+    return config;
+}
+
 void config_free(struct config *config)
 {
-    if (config == NULL) {
+    if (config == NULL || atomic_fetch_sub(&config->private->owners, 1) > 1) {
         return;
     }
     arena_free(config->private->arena);

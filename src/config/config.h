@@ -58,7 +58,12 @@ struct config *config_load_settings(const char *file, struct problems *problems)
  * file must be one that config_load_settings() took. */
 void config_append_given(const char *file, struct buf *out);
 
-/* Frees the configuration and all its texts. NULL is allowed. */
+/* Makes the caller one more owner of the same configuration. Each owner calls config_free(). Any
+ * thread. */
+struct config *config_share(struct config *config);
+
+/* Frees the configuration and all its texts when the last owner calls it. NULL is allowed. Any
+ * thread. */
 void config_free(struct config *config);
 
 /* Appends the names of settings that differ and that a reload cannot change, for the log:

@@ -189,6 +189,35 @@ def test_tap(env):
     bridge.check_books()
 
 
+def test_tap_beside_an_edited_file(env):
+    """Of an edited file that is not loaded, tap shows nothing: it shows what is stored, also while the file has mistakes; try uses the file and says so."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, http=ADMIN)
+    env.publish(numbered("a", 0, 2))
+    check_numbered(env, {"a": 2})
+
+    def told():
+        tried = bridge.act("try", topic=env.topic("~/n/a"), body=b'{"n":7}').json
+        return tried["lines"][0]["row"]["n"], [remark for remark in tried["remarks"] if "not loaded" in remark]
+    assert told() == (7, []), told()
+    edited = NUMBERED_RULE.replace("$.n", "$.n | scale 10") + NUMBERED_RULE.replace('"numbered"; topic', '"later"; topic').replace("{", ", {", 1)
+    bridge.configure(rules=edited)
+    shown = [message["lines"][0]["row"]["n"] for message in bridge.act("tap", rule="numbered").json["messages"]]
+    assert shown == [0, 1] == [n for n, in env.sql("select n from numbered order by n")], shown
+    later = bridge.act("tap", rule="later")
+    assert later.code == 404 and "reload" in later.json["error"], later
+    assert told()[0] == 70 and bridge.file in told()[1][0], told()
+    bridge.configure(rules=edited + "nonsense")
+    assert bridge.act("tap", rule="numbered").code == 200
+    bridge.configure(rules=edited)
+    reload(bridge)
+    for rule, rows in (("later", [0, 1]), ("numbered", [0, 10])):
+        shown = [message["lines"][0]["row"]["n"] for message in bridge.act("tap", rule=rule).json["messages"]]
+        assert shown == rows, (rule, shown)
+    assert told() == (70, []), told()
+    bridge.check_books()
+
+
 def reload(bridge):
     """SIGHUP, and the rules of the file are in force."""
     before = bridge.log().count("configuration reloaded")
@@ -312,7 +341,7 @@ def test_tap_command(env):
     lines = [json.loads(line) for line in env.cli("tap", "numbered", "--count", "3", "--json", config=bridge).out.splitlines()]
     assert [line["lines"][0]["row"]["n"] for line in lines] == [0, 1, 2], lines
     unknown = env.cli("tap", "none", config=bridge)
-    assert unknown.code == 1 and 'no rule "none"' in unknown.err, unknown
+    assert unknown.code == 1 and 'no rule "none" is in force' in unknown.err, unknown
     bridge.configure(http={"admin": False})
     bridge.restart()
     off = env.cli("tap", "numbered", config=bridge)
