@@ -34,6 +34,7 @@ bounds as (
 select t.relkind,
        t.attname as key,
        t.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype) as key_is_time,
+       t.atttypid = 'date'::regtype as key_is_date,
        pg_has_role(t.relowner, 'usage') as is_owner,
        -- A row leaves the default partition by DELETE (bit 3 of tgtype), which these would notice.
        exists (select from pg_catalog.pg_trigger g

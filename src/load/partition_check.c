@@ -2,9 +2,12 @@
 #include "load/partition_check.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "pg/partitions.h"
+
+#define DAY_MS INT64_C(86400000)
 
 /* What the bridge needs to keep the partitions of the table. Without that rows are stored, but old
  * ones never go. */
@@ -31,6 +34,11 @@ static void check_kept(const struct rule *rule, const struct partitions *state,
                         "this role does not own table \"%s\", so it makes and drops no partitions: "
                         "alter table %s owner to this role",
                         name, name);
+    } else if (state->key_is_date && rule->options->partition.every_ms % DAY_MS != 0) {
+        problem_warning(problems, by->place, "partition.every",
+                        "\"%s\" is a date: every must be a number of whole days, and counts as "
+                        "\"%" PRId64 "d\"",
+                        by->text, rule->options->partition.every_ms / DAY_MS + 1);
     }
 }
 

@@ -112,7 +112,9 @@ static bool is_usable(const struct work *work)
                               "the table is not partitioned: make it anew with PARTITION BY RANGE");
     } else if (state->key == NULL || strcmp(state->key, by) != 0 || !state->key_is_time) {
         (void) pg_failure_set(work->failure, SQL_RULE,
-                              "the table is not partitioned by ranges of the time \"%s\"", by);
+                              "the table is not partitioned by ranges of the time \"%s\": name the "
+                              "column that it is partitioned by, or make it anew",
+                              by);
     } else if (!state->is_owner) {
         (void) pg_failure_set(work->failure, SQL_RULE,
                               "this role does not own the table, so it can make and drop no "
@@ -171,10 +173,19 @@ static enum turn_end make(struct work *work, struct span span)
     return end;
 }
 
+/* The span of a partition. A date has no hours, so partitions by a date have whole days. */
+static int64_t span_us(const struct work *work, int64_t every_us)
+{
+    const int64_t days = (every_us + DAY_US - 1) / DAY_US;
+
+    assert(every_us > 0 && work->state.key_is_time);
+    return work->state.key_is_date ? days * DAY_US : every_us;
+}
+
 /* The partitions of now and of the coming time. */
 static enum turn_end make_ahead(struct work *work)
 {
-    const int64_t every_us = work->rule->options->partition.every_ms * 1000;
+    const int64_t every_us = span_us(work, work->rule->options->partition.every_ms * 1000);
     const int64_t now_us = work->state.now_us;
     struct span within = {now_us, partition_ahead_us(every_us, now_us)};
     enum turn_end end = TURN_DONE;
@@ -203,9 +214,10 @@ static enum turn_end make_late(struct work *work)
     const struct partition_options *options = &work->rule->options->partition;
     const int64_t keep_us =
         options->keep_ms > 0 ? options->keep_ms * 1000 : LATE_DAYS_WITHOUT_KEEP * DAY_US;
-    const int64_t every_us = (options->every_ms * 1000) >> work->turn->halvings;
+    const int64_t whole_us = span_us(work, options->every_ms * 1000);
+    const int64_t every_us = span_us(work, whole_us >> work->turn->halvings);
     struct span within = {work->state.now_us - keep_us,
-                          partition_ahead_us(options->every_ms * 1000, work->state.now_us)};
+                          partition_ahead_us(whole_us, work->state.now_us)};
     struct span span;
     enum turn_end end = TURN_DONE;
     bool refused = false;
@@ -224,8 +236,9 @@ static enum turn_end make_late(struct work *work)
         }
         if (work->state.rows_stay) {
             (void) pg_failure_set(work->failure, SQL_RULE,
-                                  "rows stay in the default partition: a trigger or a foreign key "
-                                  "of the table would notice that they move");
+                                  "late rows stay in the default partition, because a trigger or a "
+                                  "foreign key of the table would notice that they move: move them "
+                                  "by hand, or drop it");
             return TURN_UNUSABLE;
         }
         if (clock_monotonic_ms() >= work->until_ms) {

@@ -18,6 +18,7 @@ enum {
     KIND,
     KEY,
     KEY_IS_TIME,
+    KEY_IS_DATE,
     IS_OWNER,
     ROWS_STAY,
     NOW_US,
@@ -86,6 +87,7 @@ enum outcome partitions_read(struct pg_connection *connection, uint32_t oid,
         partitions->kind = pg_rows_text(rows, 0, KIND)[0];
         partitions->key = text_at(rows, 0, KEY);
         partitions->key_is_time = is_true(rows, 0, KEY_IS_TIME);
+        partitions->key_is_date = is_true(rows, 0, KEY_IS_DATE);
         partitions->is_owner = is_true(rows, 0, IS_OWNER);
         partitions->rows_stay = is_true(rows, 0, ROWS_STAY);
         partitions->now_us = integer_at(rows, 0, NOW_US);

@@ -36,9 +36,10 @@ struct partition {
 
 /* A table as the catalog has it. */
 struct partitions {
-    char kind;          /* pg_class.relkind; 0: there is no such table */
-    char *key;          /* owned; the column of PARTITION BY RANGE; NULL: not one column by range */
-    bool key_is_time;   /* timestamptz, timestamp or date */
+    char kind;        /* pg_class.relkind; 0: there is no such table */
+    char *key;        /* owned; the column of PARTITION BY RANGE; NULL: not one column by range */
+    bool key_is_time; /* timestamptz, timestamp or date */
+    bool key_is_date;
     bool is_owner;      /* this role may make and drop partitions */
     bool rows_stay;     /* triggers or foreign keys would notice that a row moves */
     int64_t now_us;     /* the server's clock */

@@ -258,6 +258,26 @@ def test_sql_of_schema_makes_the_same(env):
     bridge.check_books()
 
 
+def test_a_date_has_partitions_of_days(env):
+    """A date has no hours: in a table that is there, whatever `every` is, its partitions have whole days; check says so."""
+    for every, days, told in (("1h", 1, True), ("36h", 2, True), ("2d", 2, False)):
+        rule = RULE.replace("reading", f"r{every}").replace('"1m"', f'"{every}"').replace('"30m"', '"400d"').replace("create = true; ", "").replace('"n = ', '"')
+        env.sql(f"""create table r{every} (device text, time date, n bigint, primary key (device, time)) partition by range (time);
+                    create table r{every}_default partition of r{every} default; comment on table r{every}_default is 'made by mqtt2pg'""")
+        bridge = env.bridge(rule.replace("create_sql", "# create_sql"), name=every)
+        spans = f"""select split_part(bound, chr(39), 4)::date - split_part(bound, chr(39), 2)::date from (select pg_get_expr(relpartbound, oid) as bound
+                    from pg_class where relispartition and relkind = 'r' and relname like 'r{every}%%') b where bound <> 'DEFAULT' order by 1 desc limit 4"""
+        env.wait(lambda sql=spans, want=days: env.sql(sql) == [(want,)] * 4, 15, lambda at=bridge, sql=spans: f"{env.sql(sql)}\n{at.log()}")
+        env.publish([reading("a", time.time()), reading("a", time.time() - 300 * DAY)])
+        env.wait_rows(f"r{every}", 2)
+        bridge.restart()  # its first turn is due at once
+        env.wait(lambda table=f"r{every}_default": env.one(f"select count(*) from only {table}") == 0, 15, bridge.log)
+        assert not_kept(bridge, f"r{every}") is None
+        assert ("whole days" in env.cli("check", "--database", config=bridge).out) == told
+        bridge.check_books()
+        bridge.stop()
+
+
 def test_letters_wait_for_the_partition(env):
     """With retry_for a row without a partition, in a table without a default one, is stored as soon as the bridge may make it."""
     env.admin("create table reading (device text, time timestamptz, n bigint, primary key (device, time)) partition by range (time)")

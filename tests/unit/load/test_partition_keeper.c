@@ -17,7 +17,7 @@ static void keeping_start(struct storing *storing)
         .wanted = true, .by = {.text = "time"}, .every_ms = 86400000, .keep_ms = 86400000};
 }
 
-/* The server's answer about the table: kind, key, whether it is a time, owner, rows stay, its
+/* The server's answer about the table: kind, key, whether it is a time, a date, owner, rows stay, its
  * clock; then one partition from `days` ago, of one day, and one of a person's around that clock. */
 static void keeping_state(struct storing *storing, char *text, const char *head, int64_t now_us,
                           int days)
@@ -46,16 +46,16 @@ static void test_turns(void)
         const char *told; /* NULL: nothing */
         bool jumped;      /* no partition of now is there */
     } cases[] = {
-        {"p|time|t|t|f", 1, 0, 4, 0, NULL, false}, /* it ended now */
-        {"p|time|t|t|f", 3, 0, 4, 1, NULL, false},
-        {"p|time|t|t|f", 3, 0, 4, 0, NULL, true},
-        {"p|time|t|t|f", 1, 4000, 4, 0, NULL, false},  /* the server's clock is wrong */
-        {"p|time|t|t|f", 3, -4000, 4, 0, NULL, false}, /* or ours */
-        {"r|\\N|\\N|t|f", 3, 0, 0, 0, "not partitioned: ", false},
-        {"p|other|t|t|f", 3, 0, 0, 0, "not partitioned by ranges of the time \"time\"", false},
-        {"p|\\N|\\N|t|f", 3, 0, 0, 0, "not partitioned by ranges", false},
-        {"p|time|f|t|f", 3, 0, 0, 0, "not partitioned by ranges", false},
-        {"p|time|t|f|f", 3, 0, 0, 0, "alter table a owner to", false},
+        {"p|time|t|f|t|f", 1, 0, 4, 0, NULL, false}, /* it ended now */
+        {"p|time|t|f|t|f", 3, 0, 4, 1, NULL, false},
+        {"p|time|t|f|t|f", 3, 0, 4, 0, NULL, true},
+        {"p|time|t|f|t|f", 1, 4000, 4, 0, NULL, false},  /* the server's clock is wrong */
+        {"p|time|t|f|t|f", 3, -4000, 4, 0, NULL, false}, /* or ours */
+        {"r|\\N|\\N|f|t|f", 3, 0, 0, 0, "not partitioned: ", false},
+        {"p|other|t|f|t|f", 3, 0, 0, 0, "not partitioned by ranges of the time \"time\"", false},
+        {"p|\\N|\\N|f|t|f", 3, 0, 0, 0, "not partitioned by ranges", false},
+        {"p|time|f|f|t|f", 3, 0, 0, 0, "not partitioned by ranges", false},
+        {"p|time|t|f|f|f", 3, 0, 0, 0, "alter table a owner to", false},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -123,8 +123,8 @@ static void test_after_a_jump(void)
         keeping_start(&storing);
         pg_script_clear(&storing.script);
         sprintf(state,
-                "ROWS:p|time|t|t|f|%lld|300|public.old|FOR VALUES|f|t|%lld|%lld|%s\n"
-                "p|time|t|t|f|%lld|302|public.now|FOR VALUES|f|t|%lld|%lld|%lld",
+                "ROWS:p|time|t|f|t|f|%lld|300|public.old|FOR VALUES|f|t|%lld|%lld|%s\n"
+                "p|time|t|f|t|f|%lld|302|public.now|FOR VALUES|f|t|%lld|%lld|%lld",
                 (long long) now_us, (long long) (now_us - 4 * DAY_LONG_US),
                 (long long) (now_us - 3 * DAY_LONG_US), old_made, (long long) now_us,
                 (long long) (now_us - cases[i].began * minute_us),
@@ -155,7 +155,7 @@ static void test_refused(void)
     size_t made;
 
     keeping_start(&storing);
-    keeping_state(&storing, state, "p|time|t|t|f", clock_wall_us(), 3);
+    keeping_state(&storing, state, "p|time|t|f|t|f", clock_wall_us(), 3);
     pg_script_add(&storing.script, (struct script_line){.sql = "ATTACH PARTITION",
                                                         .answer = "ERROR:42P07:is there"});
     keeper = partition_keeper_new(storing.ruleset);
@@ -179,8 +179,8 @@ static void test_one_stays(void)
     size_t made;
 
     keeping_start(&storing);
-    keeping_state(&storing, state, "p|time|t|t|f", clock_wall_us(), 4);
-    sprintf(rows, "%s\np|time|t|t|f|%lld|301|public.next|FOR VALUES|f|t|%lld|%lld|\\N", state,
+    keeping_state(&storing, state, "p|time|t|f|t|f", clock_wall_us(), 4);
+    sprintf(rows, "%s\np|time|t|f|t|f|%lld|301|public.next|FOR VALUES|f|t|%lld|%lld|\\N", state,
             (long long) clock_wall_us(), (long long) (clock_wall_us() - 3 * DAY_LONG_US),
             (long long) (clock_wall_us() - 2 * DAY_LONG_US));
     pg_script_clear(&storing.script);
@@ -207,7 +207,7 @@ static void test_lost(void)
     size_t made;
 
     keeping_start(&storing);
-    keeping_state(&storing, state, "p|time|t|t|f", clock_wall_us(), 3);
+    keeping_state(&storing, state, "p|time|t|f|t|f", clock_wall_us(), 3);
     pg_script_add(&storing.script,
                   (struct script_line){.sql = "ATTACH PARTITION", .answer = "CLOSE"});
     keeper = partition_keeper_new(storing.ruleset);
