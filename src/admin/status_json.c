@@ -181,7 +181,7 @@ static void append_untaken(struct buf *out, const char *rule)
     json_out_int(out, "not_taken_count", (int64_t) untaken.count);
 }
 
-/* Why old rows may not go: null, or the reason. */
+/* Why the partitions can't be kept, so that old rows stay: null, or the reason. */
 static void append_partitions(struct buf *out, const char *rule)
 {
     struct health_partitions partitions;
@@ -377,13 +377,14 @@ static double recent_rate(struct history *history)
     return count == 0 ? 0 : (double) sum / (double) count;
 }
 
-/* How many rules are parked, the first of them, how many messages were rejected, and a topic to
- * name while no message has come. */
+/* How many rules are parked or can't keep their partitions, the first of each, how many messages
+ * were rejected, and a topic to name while no message has come. */
 static void collect_rules(struct summary_facts *facts, struct history *history,
                           struct health_rule *first)
 {
     for (int rule = 0; metrics_rule_name(rule) != NULL; rule++) {
         struct health_parked parked;
+        struct health_partitions not_kept;
 
         facts->rejected_last_hour += history_rejected(history, rule);
         if (first->topic[0] == '\0' && health_rule(metrics_rule_name(rule), first) &&
@@ -391,7 +392,15 @@ static void collect_rules(struct summary_facts *facts, struct history *history,
             first->topic[0] = '\0';
         }
         if (health_parked(metrics_rule_name(rule), &parked)) {
-            facts->parked = facts->parked_rules++ == 0 ? parked : facts->parked;
+            if (facts->parked_rules == facts->held_rules &&
+                (facts->held_rules == 0 || !parked.held)) {
+                facts->parked = parked;
+            }
+            facts->parked_rules++;
+            facts->held_rules += parked.held;
+        }
+        if (health_partitions(metrics_rule_name(rule), &not_kept)) {
+            facts->not_kept = facts->not_kept_rules++ == 0 ? not_kept : facts->not_kept;
         }
     }
     facts->topic = first->topic;

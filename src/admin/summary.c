@@ -141,6 +141,24 @@ static void tell_refused(const struct summary_facts *facts, struct summary *summ
     buf_append_text(&summary->detail, "The other rules go on.");
 }
 
+/* "3 rules are parked", "2 rules are parked and 1 is held": several rules in all. */
+static void append_parked_rules(struct buf *out, const struct summary_facts *facts)
+{
+    int64_t held = (int64_t) facts->held_rules;
+    int64_t parked = (int64_t) facts->parked_rules - held;
+
+    assert(facts->parked_rules > 1 && parked >= 0);
+    if (parked > 0) {
+        append_count(out, parked, "rule is parked", "rules are parked");
+        if (held > 0) {
+            buf_append_text(out, " and ");
+            append_count(out, held, "is held", "are held");
+        }
+    } else {
+        append_count(out, held, "rule is held", "rules are held");
+    }
+}
+
 /* The bridge tries a parked rule's table on its own, so nobody has to restart or retry anything. */
 static void tell_parked(const struct summary_facts *facts, struct summary *summary)
 {
@@ -152,8 +170,7 @@ static void tell_parked(const struct summary_facts *facts, struct summary *summa
         text_append_printable(&summary->headline, slice_of(parked->rule), 64);
         buf_append_text(&summary->headline, parked->held ? " is held" : " is parked");
     } else {
-        append_count(&summary->headline, (int64_t) facts->parked_rules, "rule is parked",
-                     "rules are parked");
+        append_parked_rules(&summary->headline, facts);
     }
     if (facts->parked_rules == 1 && parked->messages > 0) {
         buf_append_text(&summary->headline, ": ");
@@ -167,6 +184,7 @@ static void tell_parked(const struct summary_facts *facts, struct summary *summa
                      : "Fix the table: the bridge then stores the messages on its own, in order.");
 }
 
+/* As everywhere in `status`: UTC, which the "Z" says. The status page replaces it by local time. */
 static void append_moment(struct buf *out, int64_t time_us)
 {
     struct buf text = {0};
@@ -176,7 +194,7 @@ static void append_moment(struct buf *out, int64_t time_us)
         return;
     }
     text_format_time(&text, time_us);
-    buf_printf(out, "%.10s %.8s UTC", buf_string(&text), buf_string(&text) + 11);
+    buf_printf(out, "%.10s %.8sZ", buf_string(&text), buf_string(&text) + 11);
     buf_fini(&text);
 }
 
@@ -205,6 +223,22 @@ static void tell_gap(const struct summary_facts *facts, struct summary *summary)
     }
 }
 
+/* The rows are stored, in the default partition if need be. So nothing is lost, but old rows stay
+ * and the default partition grows. */
+static void tell_not_kept(const struct summary_facts *facts, struct summary *summary)
+{
+    assert(facts->not_kept_rules > 0);
+    if (facts->not_kept_rules == 1) {
+        buf_append_text(&summary->headline, "The partitions of rule ");
+        text_append_printable(&summary->headline, slice_of(facts->not_kept.rule), 64);
+    } else {
+        buf_printf(&summary->headline, "The partitions of %zu rules", facts->not_kept_rules);
+    }
+    buf_append_text(&summary->headline, " are not kept.");
+    append_reason(&summary->detail, facts->not_kept.reason);
+    buf_append_text(&summary->detail, "Rows are stored all the same, but old ones stay.");
+}
+
 /* The backlog is larger than what BEHIND_SECONDS of storing take away. BEHIND_MESSAGES keeps a
  * batch that is under way from counting as a backlog. */
 static bool is_behind(const struct summary_facts *facts)
@@ -219,8 +253,8 @@ static bool are_many_rejected(const struct summary_facts *facts)
     return facts->rejected_rate > 0.5 && facts->rejected_rate > facts->processed_rate / 100;
 }
 
-/* Broker, database and journal are well. Tells whether the service keeps up and whether it rejects
- * many messages. */
+/* Broker, database and journal are well. Tells whether the service keeps up, whether it rejects
+ * messages, and whether old rows go. */
 static enum summary_level tell_flow(const struct summary_facts *facts, struct summary *summary)
 {
     if (is_behind(facts)) {
@@ -235,6 +269,10 @@ static enum summary_level tell_flow(const struct summary_facts *facts, struct su
             "%.3g a second become dead letters; see the rules for the reasons. Fix rule or table, "
             "then: mqtt2pg dead-letters retry",
             facts->rejected_rate);
+        return SUMMARY_WARN;
+    }
+    if (facts->not_kept_rules > 0) {
+        tell_not_kept(facts, summary);
         return SUMMARY_WARN;
     }
     if (facts->rejected_last_hour > 0) {

@@ -29,11 +29,14 @@ struct summary_facts {
     double processed_rate;
     double rejected_rate;
     int64_t rejected_last_hour;
-    size_t parked_rules;
-    struct health_parked parked; /* one of the parked rules */
+    size_t parked_rules;         /* parked or held */
+    size_t held_rules;           /* of them */
+    struct health_parked parked; /* one of them; none that is held while there is another */
     size_t gaps_open;
-    struct health_gap gap; /* the newest open gap */
-    const char *topic;     /* topic of the first rule; "" = not known */
+    struct health_gap gap;             /* the newest open gap */
+    size_t not_kept_rules;             /* rules whose partitions can't be kept */
+    struct health_partitions not_kept; /* of one of them */
+    const char *topic;                 /* topic of the first rule; "" = not known */
 };
 
 struct summary {

@@ -222,6 +222,7 @@ void health_set_partitions(const char *rule, const char *reason)
         struct health_partitions *partitions = &find_or_add_rule(rule)->partitions;
         text_set(partitions->reason, sizeof(partitions->reason),
                  slice_of(reason == NULL ? "" : reason));
+        text_set(partitions->rule, sizeof(partitions->rule), slice_of(rule));
     }
     pthread_mutex_unlock(&mutex);
 }
@@ -230,7 +231,7 @@ bool health_partitions(const char *rule, struct health_partitions *out)
 {
     pthread_mutex_lock(&mutex);
     const struct rule_health *found = find_rule(rule);
-    bool there = found != NULL && found->partitions.reason[0] != '\0';
+    bool there = found != NULL && !found->about.removed && found->partitions.reason[0] != '\0';
     if (there) {
         *out = found->partitions;
     }

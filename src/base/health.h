@@ -96,11 +96,13 @@ bool health_untaken(const char *rule, struct health_untaken *out); /* false: non
 
 /* Why the partitions of a rule's table can't be kept. */
 struct health_partitions {
+    char rule[64];
     char reason[256];
 };
 /* NULL: they are kept, or the rule has none. */
 void health_set_partitions(const char *rule, const char *reason);
-bool health_partitions(const char *rule, struct health_partitions *out); /* false: no reason */
+/* False: no reason, or the rule is removed. */
+bool health_partitions(const char *rule, struct health_partitions *out);
 
 /* Gaps that nobody has acknowledged, newest first: spans of time from which messages may be
  * missing. */

@@ -211,14 +211,14 @@ static const struct cli_command commands[] = {
      "             that waits for its database must not be restarted\n"
      "\n"
      "Exit code 0: the service is ready. Exit code 1: it is not ready, a rule is\n"
-     "parked, a gap is not acknowledged, or nobody answers.\n",
+     "parked or held, a gap is not acknowledged, or nobody answers.\n",
      cli_status},
     {"tap", "RULE [--count N] [--json]",
      "show a rule's live messages with the rows that they become",
      "Asks the running service at http.listen, which needs http.admin = true. Begins\n"
-     "with the newest messages of the journal. The rules are those of the\n"
-     "configuration file as it is now. Shows at most 20 messages a second and counts\n"
-     "the rest.\n"
+     "with the newest messages of the journal. The rules are those that the service\n"
+     "runs with: an edited file counts after a reload. Shows at most 20 messages a\n"
+     "second and counts the rest.\n"
      "\n"
      "--count N    end after N messages; without it, at Ctrl-C\n"
      "--json       one JSON object for each message\n",

@@ -8,7 +8,7 @@
  * Connects to http.listen and to nothing else; leaves nothing behind. Of the configuration only
  * that address counts, and without a configuration the default address.
  *
- * Exit codes: 0 the service is ready, no rule is parked, no gap waits to be acknowledged (--alive:
+ * Exit codes: 0 the service is ready, no rule is parked or held, no gap waits to be acknowledged (--alive:
  * it answers; --watch: Ctrl-C has ended it); 1 otherwise, also when nobody answers.
  *
  * SPDX-License-Identifier: MIT
@@ -69,7 +69,7 @@ static enum outcome ask(const char *listen, const char *path, struct answer *ans
     if (json_scan(slice_make(answer->body.data, answer->body.length), answer->arena, &answer->root,
                   error) != OUTCOME_OK ||
         node_member(answer->root, slice_of("health")) == NULL) {
-        return error_set(error, OUTCOME_RETRY, "the program that answers there is not mqtt2pg");
+        return error_set(error, OUTCOME_RETRY, "what answers there is not mqtt2pg");
     }
     assert(answer->root != NULL);
     return OUTCOME_OK;

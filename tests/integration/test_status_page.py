@@ -270,5 +270,41 @@ def test_actions_by_hand(env):
     assert strange == [] or all("ERR_CONNECTION_REFUSED" in message for message in strange), strange
 
 
+def test_times_are_local(env):
+    """One kind of time on the whole page, the reader's own, with its zone: in the sentence on top as in the list below it."""
+    page = start(env)
+    page.command("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
+    env.sql("create table others (n bigint)")
+    bridge = env.bridge(RULES)
+    env.sql("insert into mqtt2pg.gap (client_id, cause, noticed_at, from_time, to_time) values (%s, 'a test', now(), '2026-01-31 20:00:07+00', '2026-01-31 20:30:00+00')", bridge.client_id)
+    page.screen(1280, 900)
+    page.open(f"http://127.0.0.1:{bridge.http_port}/")
+    env.wait(lambda: "a test" in (page.text("#gaps") or ""), 15, lambda: page.text("main"))
+    for place in ("#subline", "#gaps"):
+        env.wait(lambda at=place: "2026-02-01 01:30:07 UTC+5:30 to 2026-02-01 02:00:00 UTC+5:30" in page.text(at), 5, lambda at=place: page.text(at))
+    assert "times in UTC+5:30" in page.text("#about"), page.text("#about")
+    said = env.cli("status", config=bridge).out
+    assert said.count("2026-01-31 20:00:07Z to 2026-01-31 20:30:00Z") == 2 and "UTC" not in said, said
+
+
+def test_partitions_that_are_not_kept(env):
+    """The sentence, the rule's row and `status` say which rule's, why, and what to do; it goes when that is done."""
+    page = start(env)
+    env.admin("create table old (device text, time timestamptz) partition by range (time); create table rest partition of old default; grant select, insert on old to bridge")
+    bridge = env.bridge("""{ name = "old"; topic = "~/old/{device}"; table = "old"; columns = { time = "@received_at"; device = "{device}"; };
+                             partition: { by = "time"; every = "1m"; keep = "1h"; }; }""")
+    page.screen(320, 700)
+    page.open(f"http://127.0.0.1:{bridge.http_port}/")
+    env.wait(lambda: page.text("#headline") == "The partitions of rule old are not kept.", 15, lambda: page.text("#state"))
+    remedy = "alter table old owner to this role"
+    for place in ("#subline", "#rules .kept"):
+        assert remedy in page.text(place), page.text(place)
+    assert "1 with partitions that are not kept" in page.text("#rules-note") and overflowing(page) == [], page.text("#rules-note")
+    said = env.cli("status", config=bridge)
+    assert said.code == 0 and "The partitions of rule old are not kept." in said.out and said.out.count(remedy) == 2, said
+    env.admin("alter table old owner to bridge; alter table rest owner to bridge")
+    env.wait(lambda: page.text("#headline") in WELL and page.text("#rules .kept") is None, 90, lambda: page.text("main"))
+
+
 if __name__ == "__main__":
     raise SystemExit("a module of tests/integration/run.py")

@@ -89,12 +89,17 @@ static void test_parked(void)
 static void test_described(void)
 {
     const struct health_rule_words words[] = {{"kept", "k/#", "k"}, {"gone", "g/#", "g"}};
+    struct health_partitions told;
     struct health_rule about;
 
     health_describe_rules(words, 2);
+    health_set_partitions("gone", "not its owner");
+    CHECK(health_partitions("gone", &told) && strcmp(told.rule, "gone") == 0);
+    CHECK_TEXT_EQ(told.reason, "not its owner");
     CHECK(health_rule("gone", &about) && !about.removed && strcmp(about.table, "g") == 0);
     health_describe_rules(words, 1);
     CHECK(health_rule("gone", &about) && about.removed);
+    CHECK(!health_partitions("gone", &told)); /* of a removed rule, it is no trouble */
     CHECK(health_rule("kept", &about) && !about.removed && strcmp(about.topic, "k/#") == 0);
     health_describe_rules(words + 1, 1);
     CHECK(health_rule("gone", &about) && !about.removed);
