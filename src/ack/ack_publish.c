@@ -44,7 +44,7 @@ enum outcome ack_publish(struct publisher *publisher, uint32_t count_max, struct
                                           .retain = ack.retain};
         outcome = publisher_publish(publisher, &publication, CONFIRM_MS, error);
         if (outcome == OUTCOME_REJECT) {
-            log_warn("an acknowledgment can not be published, skipping it",
+            log_warn("an acknowledgment can't be published, skipping it",
                      F_SLICE("topic", ack.topic), F_TEXT("reason", error->text));
             outcome = OUTCOME_OK;
         }

@@ -61,7 +61,8 @@ enum outcome outbox_file_read(const char *path, struct outbox_file *file, struct
     }
     struct slice whole = buf_slice(content);
     if (!header_is_sound(whole)) {
-        return error_set(error, OUTCOME_REJECT, "\"%s\" is no sound file of acknowledgments", path);
+        return error_set(error, OUTCOME_REJECT, "\"%s\" is not a sound file of acknowledgments",
+                         path);
     }
     *acks = slice_make(whole.data + OUTBOX_HEADER_BYTES, whole.length - OUTBOX_HEADER_BYTES);
     if (bytes_get_le64(whole.data + CHECKED_BYTES) != checksum(whole.data, *acks)) {

@@ -51,7 +51,7 @@ enum outcome http_address_parse(const char *listen, struct http_address *address
 
     if (host.data == NULL || host.length >= sizeof(address->host) || !is_port(colon + 1)) {
         return error_set(error, OUTCOME_FATAL,
-                         "http.listen \"%s\" is no address; write \"127.0.0.1:9464\", "
+                         "http.listen \"%s\" is not an address; write \"127.0.0.1:9464\", "
                          "\"[::1]:9464\", \"*:9464\" for every interface, or \"\" for none",
                          listen);
     }
@@ -182,7 +182,7 @@ enum outcome http_address_listen(const struct http_address *address, int *listen
         freeaddrinfo(found);
     }
     if (*listener < 0) {
-        return error_set(error, OUTCOME_RETRY, "cannot listen on http.listen \"%s\": %s; %s", text,
+        return error_set(error, OUTCOME_RETRY, "can't listen on http.listen \"%s\": %s; %s", text,
                          strerror(failure), advice(failure));
     }
     return OUTCOME_OK;

@@ -44,7 +44,7 @@ static enum outcome send_request(int connection, const char *method, const struc
 
     append_request(&request, method, post);
     if (send(connection, request.data, request.length, MSG_NOSIGNAL) != (ssize_t) request.length) {
-        outcome = error_errno(error, OUTCOME_RETRY, "cannot send the request");
+        outcome = error_errno(error, OUTCOME_RETRY, "could not send the request");
     }
     secret_forget(&request);
     return outcome;
@@ -82,7 +82,7 @@ static enum outcome take_head_off(struct buf *answer, int *status, struct error 
 
     if (end == NULL || length == NULL || length > end || strncmp(text, "HTTP/1.", 7) != 0 ||
         strlen(text) < 12) {
-        return error_set(error, OUTCOME_RETRY, "what answers there is no mqtt2pg");
+        return error_set(error, OUTCOME_RETRY, "what answers there is not mqtt2pg");
     }
     head = (size_t) (end + 4 - text);
     assert(head <= answer->length);

@@ -343,7 +343,7 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
          * closed twice. */
         http_server_stop(starting);
         return error_set(error, OUTCOME_RETRY,
-                         "cannot serve http.listen \"%s\": libmicrohttpd "
+                         "can't serve http.listen \"%s\": libmicrohttpd "
                          "does not start (too many open files or threads?)",
                          options->listen);
     }

@@ -35,7 +35,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 /* A mistyped fault would make its test pass without testing anything. */
 static _Noreturn void fault_refuse(const char *text)
 {
-    fprintf(stderr, "mqtt2pg: MQTT2PG_FAULTS: \"%s\" is no fault\n", text);
+    fprintf(stderr, "mqtt2pg: MQTT2PG_FAULTS: \"%s\" is not a fault\n", text);
     abort();
 }
 

@@ -213,7 +213,7 @@ static enum outcome load_from(int fd, const char *path, size_t bytes_max, struct
     size_t start = out->length;
     ssize_t got = 0;
     if (fd < 0 && errno == EINVAL) {
-        return error_set(error, OUTCOME_FATAL, "\"%s\" is no regular file", path);
+        return error_set(error, OUTCOME_FATAL, "\"%s\" is not a regular file", path);
     }
     if (fd < 0) {
         return error_errno(error, OUTCOME_FATAL, "could not open file \"%s\"", path);

@@ -278,15 +278,15 @@ static int parse_request(const struct cli_call *call, const struct verb *verb,
             request->choice.client_id = value;
         } else if ((value = option(call, &i, verb, "--id")) != NULL) {
             if (!parse_id(value, &request->choice.id)) {
-                return cli_usage(call, "\"%s\" is no number of a dead letter", value);
+                return cli_usage(call, "\"%s\" is not a number of a dead letter", value);
             }
         } else if ((value = option(call, &i, verb, "--older-than")) != NULL) {
             if (!text_parse_duration(slice_of(value), &request->older_than_ms)) {
-                return cli_usage(call, "\"%s\" is no duration like \"30d\"", value);
+                return cli_usage(call, "\"%s\" is not a duration like \"30d\"", value);
             }
         } else if ((value = option(call, &i, verb, "--limit")) != NULL) {
             if (!parse_id(value, &request->limit)) {
-                return cli_usage(call, "\"%s\" is no number of dead letters", value);
+                return cli_usage(call, "\"%s\" is not a number of dead letters", value);
             }
         } else if (is_flag(call->arguments[i], verb, "--json")) {
             request->json = true;

@@ -311,7 +311,7 @@ static bool parse_question(const struct cli_call *call, int *at, struct request 
         request->question.compare = value;
     } else if ((value = cli_option(call, at, "--since")) != NULL) {
         if (!text_parse_duration(slice_of(value), &request->question.since_ms)) {
-            *exit_code = cli_usage(call, "\"%s\" is no duration like \"1h\"", value);
+            *exit_code = cli_usage(call, "\"%s\" is not a duration like \"1h\"", value);
         }
     } else {
         return false;
@@ -410,7 +410,7 @@ int cli_explain(const struct cli_call *call)
     assert(request.topic != NULL); /* check_request() wants one without --journal */
     message.topic = slice_of(request.topic);
     if (!topic_is_publishable(message.topic)) {
-        return cli_usage(call, "\"%s\" is no topic that a message can have", request.topic);
+        return cli_usage(call, "\"%s\" is not a topic that a message can have", request.topic);
     }
     generation = cli_load(call, stderr);
     if (generation == NULL) {

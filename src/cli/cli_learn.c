@@ -155,7 +155,7 @@ static int parse_request(const struct cli_call *call, struct learning *learning)
         if ((value = cli_option(call, &i, "--for")) != NULL) {
             if (!text_parse_duration(slice_of(value), &learning->listen_ms) ||
                 learning->listen_ms <= 0) {
-                return cli_usage(call, "\"%s\" is no duration like \"30s\"", value);
+                return cli_usage(call, "\"%s\" is not a duration like \"30s\"", value);
             }
         } else if ((value = cli_option(call, &i, "--broker")) != NULL) {
             learning->broker = value;

@@ -418,13 +418,13 @@ static int parse_request(const struct cli_call *call, struct request *request)
         } else if ((value = cli_option(call, &i, "--from")) != NULL) {
             if (!read_time(value, &request->from_us)) {
                 return cli_usage(
-                    call, "\"%s\" is no time, like 2026-11-23T03:29:30Z, or 2h for 2 hours ago",
+                    call, "\"%s\" is not a time, like 2026-11-23T03:29:30Z, or 2h for 2 hours ago",
                     value);
             }
         } else if ((value = cli_option(call, &i, "--to")) != NULL) {
             if (!read_time(value, &request->to_us)) {
                 return cli_usage(
-                    call, "\"%s\" is no time, like 2026-11-23T03:29:30Z, or 2h for 2 hours ago",
+                    call, "\"%s\" is not a time, like 2026-11-23T03:29:30Z, or 2h for 2 hours ago",
                     value);
             }
         } else if (strcmp(call->arguments[i], "--dry-run") == 0) {

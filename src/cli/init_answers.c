@@ -161,7 +161,7 @@ int init_answers_parse(const struct cli_call *call, struct init_answers *answers
         if ((value = cli_option(call, &i, "--for")) != NULL) {
             if (!text_parse_duration(slice_of(value), &answers->listen_ms) ||
                 answers->listen_ms <= 0) {
-                return cli_usage(call, "\"%s\" is no duration like \"30s\"", value);
+                return cli_usage(call, "\"%s\" is not a duration like \"30s\"", value);
             }
         } else if (strcmp(call->arguments[i], "--force") == 0) {
             answers->force = true;

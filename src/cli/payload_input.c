@@ -62,7 +62,7 @@ static enum outcome decode(struct buf *text, const char *alphabet, const char *a
         }
         digit = digit < 0 ? digit_of(also, character) : digit;
         if (digit < 0) {
-            return error_set(error, OUTCOME_REJECT, "byte %zu of the payload is no digit of %s",
+            return error_set(error, OUTCOME_REJECT, "byte %zu of the payload is not a digit of %s",
                              i + 1, bits == 4 ? "hexadecimal" : "base64");
         }
         rest = rest << bits | (unsigned) digit;

@@ -280,7 +280,7 @@ static bool check_bytes(const struct lexer *lexer)
             problem_error(lexer->problems, (struct place){lexer->file, line}, NULL, "%s",
                           is_utf16(lexer->text) ? "this is UTF-16: save the file as UTF-8"
                           : text_has_nul(one)
-                              ? "a NUL byte stands here: this is no text file"
+                              ? "a NUL byte stands here: this is not a text file"
                               : "this is not UTF-8: save the file in that encoding");
             return false;
         }

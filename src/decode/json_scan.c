@@ -299,7 +299,7 @@ static bool scan_special(struct scanner *scanner, struct slice key)
         }
         if (!scanner->lenient) {
             return scan_fail(scanner, scanner->at,
-                             "NaN and Infinity are no JSON (lenient = true "
+                             "NaN and Infinity are not JSON (lenient = true "
                              "reads them)");
         }
         scanner->at += length;

@@ -300,7 +300,7 @@ static void read_set(struct loader *loader, struct slice set)
         if (field.number == SET_FILE && field.type == WIRE_BYTES) {
             read_file(loader, field.bytes);
         } else {
-            loader->wrong = "something that is no file";
+            loader->wrong = "something that is not a file";
         }
     }
     loader->wrong = wire.wrong != NULL ? wire.wrong : loader->wrong;

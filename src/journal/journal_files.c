@@ -163,7 +163,7 @@ static enum outcome find_uuid(struct recovery *recovery, struct error *error)
     }
     if (!known && recovery->count > 0 && recovery->found[0].verdict == FORMAT_FOREIGN) {
         segment_name(name, recovery->found[0].first_sequence);
-        return error_set(error, OUTCOME_FATAL, "\"%s/%s\" is no segment of a journal",
+        return error_set(error, OUTCOME_FATAL, "\"%s/%s\" is not a segment of a journal",
                          journal->directory, name);
     }
     if (!known && recovery_writable(recovery) && make_uuid(journal->uuid, error) != OUTCOME_OK) {

@@ -151,9 +151,9 @@ static const char *wider_type(struct slice reason)
     } rows[] = {
         {" has a fraction", "numeric"},
         {" is out of range", "numeric"},
-        {" is no boolean (only 0 and 1 are)", "numeric"},
-        {" is no number", "text"},
-        {" is no boolean", "text"},
+        {" is not a boolean (only 0 and 1 are)", "numeric"},
+        {" is not a number", "text"},
+        {" is not a boolean", "text"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -232,7 +232,7 @@ static enum outcome read_bytes_as_json(struct value *value, const struct column_
         return OUTCOME_OK;
     }
     if (json_scan(value->text, arena, &root, error) != OUTCOME_OK) {
-        error_prefix(error, "the bytes are no JSON");
+        error_prefix(error, "the bytes are not JSON");
         return OUTCOME_REJECT;
     }
     *value = node_value(root);
@@ -371,7 +371,7 @@ static void map_route(struct mapper *mapper, const struct route *route,
         }
         if (decoded->root == NULL) {
             reject(mapper, mapped,
-                   arena_printf(mapper->arena, "the payload is no %s: ", rule->decoder->name).data,
+                   arena_printf(mapper->arena, "the payload is not %s: ", rule->decoder->name).data,
                    &decoded->error);
             return;
         }

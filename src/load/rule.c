@@ -19,10 +19,11 @@ static void check_table_name(const struct rule *rule, struct problems *problems)
 
     if (table->text != NULL && table->text[0] != '\0' &&
         !pg_quote_relation(&quoted, slice_of(table->text))) {
-        problem_error(problems, table->place, "table",
-                      "\"%s\" is no name of a table: write it as in SQL, like public.telemetry or "
-                      "\\\"Odd Name\\\"",
-                      table->text);
+        problem_error(
+            problems, table->place, "table",
+            "\"%s\" is not the name of a table: write it as in SQL, like public.telemetry or "
+            "\\\"Odd Name\\\"",
+            table->text);
     }
     buf_fini(&quoted);
 }

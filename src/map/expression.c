@@ -78,7 +78,7 @@ static enum outcome parse_filter(struct parser *parser, struct expression *expre
                                        : before->type == NULL || strcmp(before->type, "jsonb") == 0;
         if (!document) {
             return parser_fail(parser, start, "| json | $.name reads a text that holds JSON",
-                               "a path behind what is no document");
+                               "a path behind what is not a document");
         }
         expression->inferred_type = "text";
         expression->is_payload = false;
@@ -174,7 +174,7 @@ static enum outcome parse_type(struct parser *parser, bool operators, struct exp
     bool known = type_parse(text, table_shape_add(shape, (struct slice) SLICE_LITERAL("")));
     table_shape_free(shape);
     if (!known) {
-        return parser_fail(parser, start, NULL, "\"%.*s\" is no type", SLICE_ARGS(text));
+        return parser_fail(parser, start, NULL, "\"%.*s\" is not a type", SLICE_ARGS(text));
     }
     assert(end >= start && end <= parser->text.length);
     parser->at = end;

@@ -88,7 +88,7 @@ const struct filter filters[] = {
     {"json_or_text", "", filter_parse_nothing, filter_json_or_text, false, "jsonb", 0,
      "JSON, parsed, or other text as it is; null for bytes that are neither"},
     {"binary", "", filter_parse_nothing, filter_binary, false, "bytea", 0,
-     "bytes that are no text (UTF-8 without NUL); null for those that are"},
+     "bytes that are not text (UTF-8 without NUL); null for those that are"},
     {"hex", "", filter_parse_nothing, filter_hex, false, "bytea", 0,
      "text of hexadecimal digits to bytes"},
     {"base64", "", filter_parse_nothing, filter_base64, false, "bytea", 0,

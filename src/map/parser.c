@@ -192,7 +192,7 @@ static enum outcome parse_number(struct parser *parser, struct value *value)
         return parser_fail(parser, start,
                            path ? "a member of the payload is written $.name"
                                 : "numbers look like 12, -0.5, 1e6",
-                           "\"%.*s\" is no number", SLICE_ARGS(value->text));
+                           "\"%.*s\" is not a number", SLICE_ARGS(value->text));
     }
     return OUTCOME_OK;
 }
@@ -211,7 +211,7 @@ static enum outcome fail_constant(struct parser *parser, size_t start, struct sl
             hint = arena_printf(parser->arena, "write %s", known[i]).data;
         }
     }
-    return parser_fail(parser, start, hint, "\"%.*s\" is no constant", SLICE_ARGS(word));
+    return parser_fail(parser, start, hint, "\"%.*s\" is not a constant", SLICE_ARGS(word));
 }
 
 enum outcome parser_constant(struct parser *parser, struct value *value)

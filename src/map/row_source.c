@@ -124,14 +124,14 @@ static void add_item(struct collector *collector, const struct row_item *item)
     collector->items[collector->count++] = *item;
 }
 
-/* "$.a[*]: object is no array", with the part of the path that led there. */
+/* "$.a[*]: object is not an array", with the part of the path that led there. */
 static enum outcome fail_kind(const struct collector *collector, const struct path_step *step,
                               const struct node *node)
 {
     struct slice text = collector->source->text;
     int shown = step->length < 100 ? (int) step->length : 100;
-    return error_set(collector->error, OUTCOME_REJECT, "rows %.*s: %s is no %s", shown, text.data,
-                     value_kind_name(node->kind),
+    return error_set(collector->error, OUTCOME_REJECT, "rows %.*s: %s is not an %s", shown,
+                     text.data, value_kind_name(node->kind),
                      step->kind == PATH_ALL_ELEMENTS ? "array" : "object");
 }
 

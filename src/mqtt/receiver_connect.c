@@ -356,7 +356,7 @@ static void log_refusal(const struct receiver *receiver, enum paho_refusal refus
         log_warn("broker does not answer", F_TEXT("url", url), F_TEXT("reason", reason));
         break;
     case PAHO_UNREACHABLE:
-        log_warn("broker can not be reached", F_TEXT("url", url), F_TEXT("reason", reason));
+        log_warn("broker can't be reached", F_TEXT("url", url), F_TEXT("reason", reason));
         break;
     }
 }

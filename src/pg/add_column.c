@@ -65,7 +65,8 @@ enum add_column_result add_column(struct pg_connection *connection, const struct
 
     assert(column->name != NULL && column->type != NULL && column->comment != NULL);
     if (!pg_quote_relation(&relation, slice_of(column->relation))) {
-        (void) pg_failure_set(failure, SQL_RETRY, "\"%s\" is no name of a table", column->relation);
+        (void) pg_failure_set(failure, SQL_RETRY, "\"%s\" is not the name of a table",
+                              column->relation);
         buf_fini(&relation);
         return ADD_COLUMN_REFUSED;
     }

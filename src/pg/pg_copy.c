@@ -240,7 +240,7 @@ enum outcome pg_query_run(struct pg_connection *connection, struct pg_query *que
         failure->action = SQL_RETRY;
     }
     if (outcome == OUTCOME_OK && conversation.streams_begun < query->count) {
-        outcome = pg_failure_set(failure, SQL_RULE, "this is no COPY FROM STDIN");
+        outcome = pg_failure_set(failure, SQL_RULE, "this is not a COPY FROM STDIN");
     }
     return outcome;
 }

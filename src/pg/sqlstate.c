@@ -12,7 +12,7 @@ const struct sql_action_row sql_actions[] = {
     {"08007", SQL_RECONNECT, "unknown what became of the transaction: the progress row tells"},
     {"08P01", SQL_ROW, "a malformed binary value; with FATAL a pooler's own error"},
     {"09", SQL_ROW, "a trigger's action failed"},
-    {"0A", SQL_RULE, "the table or the statement asks for what this server cannot do"},
+    {"0A", SQL_RULE, "the table or the statement asks for what this server can't do"},
     {"0P", SQL_RULE, "invalid role"},
     {"20", SQL_ROW, "a CASE in a function had no branch for a row"},
     {"21", SQL_ROW, "two rows where one may be: halving the batch tells which"},

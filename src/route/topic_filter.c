@@ -164,7 +164,7 @@ static enum outcome check_bytes(struct slice text, struct error *error)
     }
     if (text.length >= 7 && memcmp(text.data, "$share/", 7) == 0) {
         return error_set(error, OUTCOME_REJECT,
-                         "\"$share/\" is no topic: write the group into share = \"…\"");
+                         "\"$share/\" is not a topic: write the group into share = \"…\"");
     }
     return OUTCOME_OK;
 }

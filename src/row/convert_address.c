@@ -53,7 +53,7 @@ enum outcome convert_uuid(const struct value *value, const struct column_shape *
     }
     unsigned char *bytes = arena_alloc(arena, UUID_BYTES);
     if (!parse_uuid(value->text, bytes)) {
-        return reject_value(error, value, "is no uuid");
+        return reject_value(error, value, "is not a uuid");
     }
     datum->text = slice_make((const char *) bytes, UUID_BYTES);
     return OUTCOME_OK;
@@ -124,7 +124,7 @@ enum outcome convert_inet(const struct value *value, const struct column_shape *
     }
     unsigned char *form = arena_alloc(arena, INET_ADDRESS + V6_BYTES);
     if (!parse_inet(value->text, form)) {
-        return reject_value(error, value, "is no network address");
+        return reject_value(error, value, "is not a network address");
     }
     bool cidr = (column->array ? column->element_oid : column->type_oid) == CIDR_OID;
     if (cidr && has_host_bits(form)) {

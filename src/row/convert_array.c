@@ -94,7 +94,7 @@ enum outcome convert_array(const struct value *value, const struct column_shape 
                            struct arena *arena, struct datum *datum, struct error *error)
 {
     if (value->kind != VALUE_ARRAY || value->node == NULL) {
-        return reject_value(error, value, "is no array");
+        return reject_value(error, value, "is not an array");
     }
     struct datum_array *out = arena_alloc(arena, sizeof(*out));
     bool nested = column->family != TYPE_JSON && column->family != TYPE_JSONB;

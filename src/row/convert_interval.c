@@ -289,13 +289,13 @@ enum outcome convert_interval(const struct value *value, const struct column_sha
     (void) arena;
     if (value->kind == VALUE_NUMBER) {
         return reject_value(error, value,
-                            "is a bare number and no interval (write text such as \"PT30S\")");
+                            "is a bare number, not an interval (write text such as \"PT30S\")");
     }
     if (value->kind != VALUE_TEXT) {
         return reject_kind(error, value, column);
     }
     if (!parse_interval(value->text, &datum->interval)) {
-        return reject_value(error, value, "is no interval");
+        return reject_value(error, value, "is not an interval");
     }
     /* Where the column keeps some fields only, the server drops the others. */
     if (column->typmod >= 0 && column->typmod >> 16 == TYPMOD_ALL_FIELDS) {

@@ -49,7 +49,7 @@ static enum outcome reject_number(struct slice text, struct error *error)
 /* A text or a key with NUL in it. */
 static enum outcome reject_nul(struct error *error)
 {
-    return error_set(error, OUTCOME_REJECT, "\\u0000 is no character that jsonb can store");
+    return error_set(error, OUTCOME_REJECT, "\\u0000 is not a character that jsonb can store");
 }
 
 /* One node without its children. */
@@ -112,7 +112,7 @@ static enum outcome json_of(const struct value *value, const struct column_shape
         datum->text = slice_of(value->boolean ? "true" : "false");
         return OUTCOME_OK;
     case VALUE_BYTES:
-        return error_set(error, OUTCOME_REJECT, "bytes that are no JSON can't become %s",
+        return error_set(error, OUTCOME_REJECT, "bytes that are not JSON can't become %s",
                          binary ? "jsonb" : "json");
     case VALUE_NULL:
         break;

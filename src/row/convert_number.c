@@ -55,13 +55,13 @@ enum outcome convert_bool(const struct value *value, const struct column_shape *
         return OUTCOME_OK;
     case VALUE_TEXT:
         if (!parse_bool(ascii_trim(value->text), &datum->boolean)) {
-            return reject_value(error, value, "is no boolean");
+            return reject_value(error, value, "is not a boolean");
         }
         return OUTCOME_OK;
     case VALUE_NUMBER:
         if (!number_parse(value->text, &number) ||
             number_to_int64(&number, &integer) != NUMBER_FITS || (integer != 0 && integer != 1)) {
-            return reject_value(error, value, "is no boolean (only 0 and 1 are)");
+            return reject_value(error, value, "is not a boolean (only 0 and 1 are)");
         }
         datum->boolean = integer == 1;
         return OUTCOME_OK;
@@ -129,7 +129,7 @@ enum outcome convert_integer(const struct value *value, const struct column_shap
     if (!parse_short_integer(text, &integer)) {
         struct number number;
         if (!number_parse(text, &number)) {
-            return reject_value(error, value, "is no number");
+            return reject_value(error, value, "is not a number");
         }
         enum number_fit fit = number_to_int64(&number, &integer);
         if (fit != NUMBER_FITS) {
@@ -183,7 +183,7 @@ enum outcome convert_real(const struct value *value, const struct column_shape *
         }
         struct number number;
         if (!number_parse(text, &number)) {
-            return reject_value(error, value, "is no number");
+            return reject_value(error, value, "is not a number");
         }
     }
     enum number_fit fit = column->family == TYPE_FLOAT4
@@ -229,7 +229,7 @@ enum outcome convert_numeric(const struct value *value, const struct column_shap
     if (!number_parse(text, &number)) {
         const char *special = special_number(text);
         if (special == NULL) {
-            return reject_value(error, value, "is no number");
+            return reject_value(error, value, "is not a number");
         }
         return convert_special_numeric(value, column, special, datum, error);
     }

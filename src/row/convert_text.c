@@ -53,7 +53,7 @@ static enum outcome text_of(const struct value *value, struct arena *arena, stru
         break;
     case VALUE_BYTES:
         if (!text_is_utf8(value->text)) {
-            return reject_value(error, value, "is no UTF-8");
+            return reject_value(error, value, "is not UTF-8");
         }
         break;
     default:

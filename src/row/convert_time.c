@@ -42,7 +42,7 @@ bool convert_parse_timestamp(struct slice text, int64_t *microseconds_since_2000
 static enum outcome reject_number(struct error *error, const struct value *value, const char *noun)
 {
     return reject_value(error, value,
-                        "is a bare number and no %s (write \"| unix_s\" or \"| unix_ms\")", noun);
+                        "is a bare number, not a %s (write \"| unix_s\" or \"| unix_ms\")", noun);
 }
 
 /* "a time and Europe/Berlin": the word at the end is a name, and what stands in front of it is a
@@ -80,16 +80,17 @@ static bool is_ambiguous_date(struct slice text)
 static enum outcome reject_text(struct error *error, const struct value *value, const char *noun)
 {
     if (ends_in_zone_name(value->text)) {
-        return reject_value(error, value,
-                            "is no %s: PostgreSQL alone reads the name of a zone, as in compute = "
-                            "{ at = \"t::timestamptz\"; }",
-                            noun);
+        return reject_value(
+            error, value,
+            "is not a %s: PostgreSQL alone reads the name of a zone, as in compute = "
+            "{ at = \"t::timestamptz\"; }",
+            noun);
     }
     if (is_ambiguous_date(value->text)) {
-        return reject_value(error, value,
-                            "is no %s: day or month first? write \"| time '%%d/%%m/%%Y'\"", noun);
+        return reject_value(
+            error, value, "is not a %s: day or month first? write \"| time '%%d/%%m/%%Y'\"", noun);
     }
-    return reject_value(error, value, "is no %s", noun);
+    return reject_value(error, value, "is not a %s", noun);
 }
 
 /* A value that names a moment, as microseconds since 2000-01-01 UTC. */
@@ -191,7 +192,7 @@ enum outcome convert_time(const struct value *value, const struct column_shape *
     }
     int64_t time_us;
     if (!parse_time(value->text, &time_us)) {
-        return reject_value(error, value, "is no time of day");
+        return reject_value(error, value, "is not a time of day");
     }
     datum->integer = round_to_precision(time_us, column->typmod);
     return OUTCOME_OK;

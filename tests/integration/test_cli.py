@@ -73,7 +73,7 @@ MISTAKES = [
     ("QoS 3", 'format = "raw"', "qos = 3", ["qos"]),
     ("unknown retained policy", 'format = "raw"', 'retained = "sometimes"', ["sometimes", "retained"]),
     ("update without a key", 'format = "raw"', 'on_conflict = "update"', ["key"]),
-    ("no name of a table", 'table = "raw"', 'table = "raw; drop table x"', ["is no name of a table"]),
+    ("no name of a table", 'table = "raw"', 'table = "raw; drop table x"', ["is not the name of a table"]),
     ("a range of times with one end", 'format = "raw"', 'time_range = "1d"', ["earliest"]),
     ("a range of no times", 'format = "raw"', 'time_range = ("2000-01-01", "soon")', ["soon", "duration"]),
     ("a range that ends before it begins", 'format = "raw"', 'time_range = ("2000-01-01", "1999-12-31")', ["later than"]),

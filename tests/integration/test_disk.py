@@ -631,7 +631,7 @@ def test_journals_that_are_not_ours(env):
     os.unlink(os.path.join(bridge.journal, "position"))
     with open(name, "wb") as file:
         file.write(b"GIF89a, and no journal at all" * 100)
-    refused(bridge, "no segment of a journal")
+    refused(bridge, "not a segment of a journal")
     with open(name, "wb") as file:
         file.write(sound)
     bridge.start()

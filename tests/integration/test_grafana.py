@@ -62,7 +62,7 @@ def sample(env):
               "from generate_series(0, 100) n, unnest(array['d1', 'o''clock']) device")
     env.admin("insert into telemetry (time, device, temperature, battery, received) values (now() - interval '2 h', 'd2', 1, 5, now() - interval '2 h')")
     env.admin("insert into mqtt2pg.dead_letter (received_at, rule, topic, payload, qos, retained, reason) "
-              "values (now(), 'r', 't', 'x', 1, false, 'column \"a\": \"x\" is no number')")
+              "values (now(), 'r', 't', 'x', 1, false, 'column \"a\": \"x\" is not a number')")
     env.admin("insert into mqtt2pg.progress (client_id, journal, position) values ('b', gen_random_uuid(), 1)")
 
 

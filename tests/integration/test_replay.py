@@ -56,7 +56,7 @@ def test_journal_is_explained(env):
     told = json.loads(run(env, "-c", bridge.file, "explain", "--journal", "--json").stdout)
     rule = told["rules"][0]
     assert (rule["messages"], rule["rows"], rule["filtered"], rule["rejected"]) == (5, 3, 0, 2), told
-    assert len(rule["reasons"]) == 1 and rule["reasons"][0]["count"] == 2 and "is no number" in rule["reasons"][0]["example"], told
+    assert len(rule["reasons"]) == 1 and rule["reasons"][0]["count"] == 2 and "is not a number" in rule["reasons"][0]["example"], told
     other = written(env, "new.cfg", bridge, NEW)
     told = json.loads(run(env, "-c", bridge.file, "explain", "--journal", "--compare", other, "--json").stdout)
     rule = told["compare"]["rules"][0]
@@ -203,7 +203,7 @@ def test_replay_leaves_parked_messages_to_the_service(env):
 
 
 def test_replay_finds_rows_of_that_time(env):
-    """Rows of another time are no hindrance; infinity is no time; a rule that changes or keeps rows is never refused."""
+    """Rows of another time are no hindrance; infinity is not a time; a rule that changes or keeps rows is never refused."""
     env.sql(TABLE + "; insert into t values ('old', 1, '2001-01-01')")
     rule = OLD.replace("@received_at", "$.at") % ""
     bridge = env.bridge(rule, journal={"keep": "1h"})

@@ -369,7 +369,7 @@ static void test_foreign_files(void)
     CHECK(pwrite(fd, "a text that is somebody else's, and longer than the header of ours", 66, 0) ==
           66);
     CHECK_INT_EQ(journal_open(&journal, &options, &error), OUTCOME_FATAL);
-    CHECK(strstr(error.text, "no segment") != NULL);
+    CHECK(strstr(error.text, "not a segment") != NULL);
 
     /* A later version, honestly. */
     uint8_t *later = header;

@@ -139,9 +139,10 @@ static void test_a_rule_that_needs_no_payload_takes_any(void)
     rules[1].columns = &json;
     rules[0].column_count = rules[1].column_count = 1;
     check_maps(rules, 2, "a/b", "[1, 2]", "blind:(\"b\");json:([1, 2]);");
-    check_maps(rules, 2, "a/b", "{\"a\":",
-               "blind:(\"b\");json:rejected rule \"json\": the payload is no json: byte 6: a value "
-               "expected, but the text ends;");
+    check_maps(
+        rules, 2, "a/b", "{\"a\":",
+        "blind:(\"b\");json:rejected rule \"json\": the payload is not json: byte 6: a value "
+        "expected, but the text ends;");
 }
 
 /* A rule takes a message once, by the first of its topics that matches. */

@@ -15,7 +15,7 @@ static const struct convert_case texts[] = {
     {"text", ARRAY("[1,  2]"), "[1,  2]", NULL},
     {"text", OBJECT("{\"a\": 1}"), "{\"a\": 1}", NULL},
     {"text", BYTES("\xc3\xa4"), "ä", NULL},
-    {"text", BYTES("\xff"), NULL, "\"\\xff\" is no UTF-8"},
+    {"text", BYTES("\xff"), NULL, "\"\\xff\" is not UTF-8"},
     {"text", BYTES("a\0"), NULL, "\"a\\x00\" holds a NUL character, which PostgreSQL can't store"},
     {"text", TEXT("a\0b"), NULL, "\"a\\x00b\"" NUL_REASON},
     {"varchar(3)", TEXT("äöü"), "äöü", NULL},
@@ -38,7 +38,7 @@ static const struct convert_case texts[] = {
      "\"1234567890123456789012345678901234567890…\" is longer than 63 bytes"},
 };
 
-#define BYTES_REASON(type) "bytes that are no JSON can't become " type
+#define BYTES_REASON(type) "bytes that are not JSON can't become " type
 
 static const struct convert_case jsons[] = {
     {"json", NUMBER("1e400000"), "1e400000", NULL},
@@ -48,7 +48,7 @@ static const struct convert_case jsons[] = {
     {"jsonb", BOOLEAN(true), "true", NULL},
     {"jsonb", TEXT("a\"\\\b\f\n\r\t\x1f\x7fä"), "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u001f\x7fä\"", NULL},
     {"json", TEXT("\0"), "\"\\u0000\"", NULL},
-    {"jsonb", TEXT("\0"), NULL, "\\u0000 is no character that jsonb can store"},
+    {"jsonb", TEXT("\0"), NULL, "\\u0000 is not a character that jsonb can store"},
     {"json", TIME(0), "\"1970-01-01T00:00:00.000000Z\"", NULL},
     {"json", BYTES("{}"), NULL, BYTES_REASON("json")},
     {"jsonb", BYTES("{}"), NULL, BYTES_REASON("jsonb")},
@@ -59,20 +59,20 @@ static const struct convert_case addresses[] = {
      NULL},
     {"uuid", TEXT("{a0eebc999c0b4ef8bb6d6bb9bd380a11}"), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
      NULL},
-    {"uuid", TEXT("a0eebc99"), NULL, "\"a0eebc99\" is no uuid"},
+    {"uuid", TEXT("a0eebc99"), NULL, "\"a0eebc99\" is not a uuid"},
     {"uuid", TEXT("a0eebc999c0b4ef8bb6d6bb9bd380a1g"), NULL,
-     "\"a0eebc999c0b4ef8bb6d6bb9bd380a1g\" is no uuid"},
-    {"uuid", TEXT(""), NULL, "\"\" is no uuid"},
+     "\"a0eebc999c0b4ef8bb6d6bb9bd380a1g\" is not a uuid"},
+    {"uuid", TEXT(""), NULL, "\"\" is not a uuid"},
     {"uuid", NUMBER("5"), NULL, "5 can't become uuid"},
     {"inet", TEXT("10.1.2.3/8"), "10.1.2.3/8", NULL},
     {"inet", TEXT("10.1.2.3/32"), "10.1.2.3", NULL},
     {"inet", TEXT("2001:DB8::1"), "2001:db8::1", NULL},
     {"inet", TEXT("::/0"), "::/0", NULL},
-    {"inet", TEXT("10.1.2.3/33"), NULL, "\"10.1.2.3/33\" is no network address"},
-    {"inet", TEXT("10.1.2"), NULL, "\"10.1.2\" is no network address"},
-    {"inet", TEXT(""), NULL, "\"\" is no network address"},
-    {"inet", TEXT("/8"), NULL, "\"/8\" is no network address"},
-    {"inet", TEXT("1.2.3.4\0"), NULL, "\"1.2.3.4\\x00\" is no network address"},
+    {"inet", TEXT("10.1.2.3/33"), NULL, "\"10.1.2.3/33\" is not a network address"},
+    {"inet", TEXT("10.1.2"), NULL, "\"10.1.2\" is not a network address"},
+    {"inet", TEXT(""), NULL, "\"\" is not a network address"},
+    {"inet", TEXT("/8"), NULL, "\"/8\" is not a network address"},
+    {"inet", TEXT("1.2.3.4\0"), NULL, "\"1.2.3.4\\x00\" is not a network address"},
     {"cidr", TEXT("10.0.0.0/8"), "10.0.0.0/8", NULL},
     {"cidr", TEXT("10.0.0.1"), "10.0.0.1/32", NULL},
     {"cidr", TEXT("10.0.0.1/8"), NULL, "\"10.0.0.1/8\" has bits set to the right of its mask"},
@@ -112,8 +112,8 @@ static void test_inside_jsonb(void)
         const struct node *node;
         const char *reason;
     } cases[] = {
-        {key, "column \"c\" (jsonb): \\u0000 is no character that jsonb can store"},
-        {text, "column \"c\" (jsonb): \\u0000 is no character that jsonb can store"},
+        {key, "column \"c\" (jsonb): \\u0000 is not a character that jsonb can store"},
+        {text, "column \"c\" (jsonb): \\u0000 is not a character that jsonb can store"},
         {number, "column \"c\" (jsonb): 1E400000 is out of jsonb's range"},
     };
     struct column_shape binary = column_of_type("jsonb");
