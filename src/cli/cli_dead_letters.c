@@ -5,7 +5,8 @@
  *   list, show   read only
  *   retry        stores the rows and removes the letter in one transaction; a letter that fails
  *                again stays, with the new reason; publishes and acknowledges nothing
- *   purge        deletes letters; those that are parked stay, because they still become rows
+ *   purge        deletes letters; those that are parked stay, because they still become rows, and
+ *                those that wait by retry_for, unless --rule names theirs
  *
  * Connects to the database, never to the broker. By default only letters of this configuration's
  * client_id count; a remark on standard error tells of others, so that none is forgotten.
