@@ -361,16 +361,12 @@ static enum outcome run_empty_batch(struct pg_connection *connection, const stru
     return target_run(connection, target, none, 0, failure);
 }
 
-/* What only PostgreSQL knows: views without triggers, foreign tables that take no rows, an odd ON
- * CONFLICT, mistakes in the rule's own SQL. It is asked by running the rule's statements over an
- * empty batch in a transaction that is rolled back. */
-static enum outcome try_statements(const struct rule *rule, struct pg_connection *connection,
-                                   const struct pg_table *table, struct problems *problems,
-                                   struct pg_failure *failure)
+/* Runs the rule's statements over an empty batch, in the transaction that is open. */
+static enum outcome run_statements(const struct rule *rule, struct pg_connection *connection,
+                                   const struct pg_table *table, struct pg_failure *failure)
 {
     const struct table_shape *shape = table == NULL ? rule->declared : table->shape;
     struct row_plan *plan = NULL;
-    struct pg_failure rollback;
     struct error error;
 
     assert((table == NULL) == (rule->options->sql.text != NULL));
@@ -378,27 +374,48 @@ static enum outcome try_statements(const struct rule *rule, struct pg_connection
         return OUTCOME_OK; /* a column of a table that create = true completes */
     }
     struct target *target = target_new(rule->options, table, plan);
-    enum outcome outcome = pg_run(connection, "begin", failure);
-    if (outcome == OUTCOME_OK) {
-        outcome = run_empty_batch(connection, target, failure);
-    }
-    if (pg_is_connected(connection) && pg_run(connection, "rollback", &rollback) == OUTCOME_OK &&
-        outcome != OUTCOME_OK) {
-        problem_error(problems, table == NULL ? rule->options->sql.place : place_of_table(rule),
-                      table == NULL ? "sql" : "table", "%s", failure->message);
-        outcome = OUTCOME_OK;
-    }
+    enum outcome outcome = run_empty_batch(connection, target, failure);
     target_free(target);
     row_plan_free(plan);
     return outcome;
 }
 
-/* What PostgreSQL says to the table that the service will make: a type that it does not know, a
- * schema that is missing or denied. It is made in a transaction that is rolled back. */
+/* Rolls a trial back. True: PostgreSQL refused what was tried, and is still connected. */
+static bool was_refused(struct pg_connection *connection, enum outcome outcome)
+{
+    struct pg_failure rollback;
+
+    return pg_is_connected(connection) &&
+           pg_run(connection, "rollback", &rollback) == OUTCOME_OK && outcome != OUTCOME_OK;
+}
+
+/* What only PostgreSQL knows: views without triggers, foreign tables that take no rows, an odd ON
+ * CONFLICT, mistakes in the rule's own SQL. It is asked by running the rule's statements over an
+ * empty batch in a transaction that is rolled back. */
+static enum outcome try_statements(const struct rule *rule, struct pg_connection *connection,
+                                   const struct pg_table *table, struct problems *problems,
+                                   struct pg_failure *failure)
+{
+    enum outcome outcome = pg_run(connection, "begin", failure);
+
+    if (outcome == OUTCOME_OK) {
+        outcome = run_statements(rule, connection, table, failure);
+    }
+    if (was_refused(connection, outcome)) {
+        problem_error(problems, table == NULL ? rule->options->sql.place : place_of_table(rule),
+                      table == NULL ? "sql" : "table", "%s", failure->message);
+        outcome = OUTCOME_OK;
+    }
+    return outcome;
+}
+
+/* What PostgreSQL says to the table that the service will make (a type that it does not know, a
+ * schema that is missing or denied), and to the rule's statements with that table (an expression of
+ * compute). The table is made in a transaction that is rolled back. */
 static enum outcome try_create(const struct rule *rule, struct pg_connection *connection,
                                struct problems *problems, struct pg_failure *failure)
 {
-    struct pg_failure rollback;
+    struct pg_table *table = NULL;
     struct buf sql = {0};
 
     assert(rule->options->create);
@@ -407,11 +424,19 @@ static enum outcome try_create(const struct rule *rule, struct pg_connection *co
     if (outcome == OUTCOME_OK) {
         outcome = pg_run(connection, buf_string(&sql), failure);
     }
-    if (pg_is_connected(connection) && pg_run(connection, "rollback", &rollback) == OUTCOME_OK &&
-        outcome != OUTCOME_OK) {
-        problem_error(problems, place_of_table(rule), "create", "%s", failure->message);
+    if (outcome == OUTCOME_OK) {
+        outcome =
+            pg_catalog_table(connection, slice_of(rule->options->table.text), &table, failure);
+    }
+    if (table != NULL) {
+        outcome = run_statements(rule, connection, table, failure);
+    }
+    if (was_refused(connection, outcome)) {
+        problem_error(problems, place_of_table(rule), table == NULL ? "create" : "table", "%s",
+                      failure->message);
         outcome = OUTCOME_OK;
     }
+    pg_table_free(table);
     buf_fini(&sql);
     return outcome;
 }

@@ -76,6 +76,8 @@ def test_mistakes_are_told(env):
     env.sql(TABLES + '; create table "SensorData" (a int)')
     for rule, words in ((RULE.replace("voltage * current", "voltage * amperes"), 'column "amperes" does not exist'),
                         (RULE.replace("power =", "powers ="), 'has no column "powers"'),
+                        ('{ name = "m"; topic = "~/m"; table = "not_yet"; create = true; columns = { t = "$.t :: timestamptz"; }; compute = { day = "tt::date"; }; }',
+                         'column "tt" does not exist'),
                         ('{ name = "s"; topic = "~/s"; table = "SensorData"; columns = { a = "$.a"; }; }', 'did you mean "\\"SensorData\\""?')):
         bridge = env.bridge(rule, start=False)
         checked = env.cli("check", "--database", config=bridge)
