@@ -337,6 +337,10 @@ static bool parse_payload(const struct cli_call *call, int *at, struct request *
     return true;
 }
 
+/* A shell takes JSON without quotes apart, into several words. */
+static const char need_words[] =
+    "explain needs a topic, and takes at most one payload: write it in single quotes, '{…}'";
+
 /* Refuses arguments that do not go together: CLI_DONE or CLI_USAGE. */
 static int check_request(const struct cli_call *call, const struct request *request)
 {
@@ -357,7 +361,7 @@ static int check_request(const struct cli_call *call, const struct request *requ
     }
     return request->journal || request->topic != NULL
                ? CLI_DONE
-               : cli_usage(call, "explain needs a topic, and takes at most one payload");
+               : cli_usage(call, need_words);
 }
 
 /* Reads the arguments. A payload may begin with "-", like -5: behind the topic only the names of our
@@ -385,7 +389,7 @@ static int parse_request(const struct cli_call *call, struct request *request)
         } else if (request->payload.text == NULL) {
             request->payload.text = argument;
         } else {
-            return cli_usage(call, "explain needs a topic, and takes at most one payload");
+            return cli_usage(call, need_words);
         }
     }
     return exit_code == CLI_DONE ? check_request(call, request) : exit_code;

@@ -221,8 +221,12 @@ static void check_database(struct config_reader *reader, const struct config *co
     bool in_file = text == NULL || text[0] == '\0';
     const char *path = in_file ? "database.conninfo_file" : "database.conninfo";
     struct buf masked = {0};
+    struct error error;
+    bool sound = database->conninfo != NULL &&
+                 pg_check_conninfo(database->conninfo, &error) == OUTCOME_OK;
     if (database->conninfo != NULL && config_secret_mask_conninfo(&masked, database->conninfo)) {
-        if (!in_file) {
+        /* What can't be read is masked as a whole, and need not hold a password. */
+        if (!in_file && (sound || strcasestr(database->conninfo, "password") != NULL)) {
             config_secret_warn(reader->problems, written, path);
         }
         if (database->password != NULL) {
@@ -231,8 +235,7 @@ static void check_database(struct config_reader *reader, const struct config *co
         }
     }
     buf_fini(&masked);
-    struct error error;
-    if (database->conninfo != NULL && pg_check_conninfo(database->conninfo, &error) != OUTCOME_OK) {
+    if (database->conninfo != NULL && !sound) {
         problem_error(reader->problems, place_of(reader, path), NULL, "%s", error.text);
     }
     if (database->schema != NULL &&

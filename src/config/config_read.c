@@ -90,6 +90,9 @@ static const struct {
      "write database: { conninfo = \"host=HOST dbname=DATABASE user=ROLE\"; };"},
     {"", " logging log_level loglevel ", "write log: { level = \"info\"; };"},
     {"", " metrics prometheus web status ", "write http: { listen = \"127.0.0.1:9464\"; };"},
+    {"", " keep keep_for retention ",
+     "write partition: { by = \"time\"; keep = \"90d\"; } in a rule, where by is the column with "
+     "the time"},
     {"database.",
      " host port user username password dbname name database sslmode url uri dsn connection "
      "connection_string ",
@@ -97,6 +100,7 @@ static const struct {
      "password"},
     {"broker.", " host hostname port address server ", "write url = \"mqtt://HOST:PORT\""},
     {"broker.", " user login ", "write username"},
+    {"broker.", " pass passwd pw ", "write password, or password_file"},
     {"broker.", " ssl ca ca_file cert cafile ",
      "write url = \"mqtts://HOST:PORT\", and tls: { ca_file = \"FILE\"; } for a CA of your "
      "own"},

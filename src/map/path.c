@@ -30,7 +30,10 @@ static enum outcome fail_odd_key(struct parser *parser, size_t start)
 {
     struct slice key = odd_key(parser, start);
     if (key.length == 0) {
-        return parser_fail(parser, start, NULL, "name expected");
+        bool twice = parser_peek(parser) == '.';
+        return parser_fail(parser, start,
+                           twice ? "a path is written whole, without \"..\"" : NULL,
+                           "name expected");
     }
     struct slice hint =
         arena_printf(parser->arena, "an odd key is quoted: ['%.*s']", SLICE_ARGS(key));

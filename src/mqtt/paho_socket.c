@@ -188,7 +188,11 @@ enum outcome paho_probe_open(const char *numeric, int port, int64_t milliseconds
         }
         *fd = -1;
         errno = number;
-        return error_errno(error, OUTCOME_RETRY, "could not connect to %s port %d", numeric, port);
+        return error_set(error, OUTCOME_RETRY, "could not connect to %s port %d: %s%s", numeric,
+                         port, strerror(number),
+                         number == ECONNREFUSED
+                             ? "; is the broker running there, and listening on that address?"
+                             : "");
     }
     assert(*fd >= 0);
     return OUTCOME_OK;

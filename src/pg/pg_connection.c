@@ -253,6 +253,9 @@ static void end_name(struct reasons *reasons)
  * first, PostgreSQL may listen on 127.0.0.1 only. */
 static void add_address(struct reasons *reasons, const char *reason)
 {
+    if (strcmp(buf_string(&reasons->of_name), reason) == 0) {
+        return; /* localhost as ::1 and as 127.0.0.1 */
+    }
     if (reasons->of_name.length > 0 && pg_reason_is_refused(reason)) {
         return;
     }

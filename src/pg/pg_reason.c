@@ -33,6 +33,9 @@ static const struct reason reasons[] = {
      "the server's pg_hba.conf has no entry for role \"%r\" and database \"%d\" from this host: "
      "add one and reload the server"},
     {"28000", "does not exist", "role \"%r\" does not exist: create role \"%r\" login"},
+    {"28000", "Peer authentication",
+     "role \"%r\" may log in over this socket only for the Linux user of the same name (peer): "
+     "leave out user, run as that user, or write host=localhost and a password"},
     {"28000", NULL,
      "the server refuses role \"%r\": check its pg_hba.conf and pg_ident.conf, or use another "
      "role"},

@@ -111,11 +111,11 @@ static void test_missing_file(void)
     CHECK_INT_EQ(problems.errors, 1);
     CHECK_TEXT_EQ(problems.list[0].text,
                   "could not open file \"/nonexistent/mqtt2pg.cfg\": No such file or directory "
-                  "(--config names another file)");
+                  "(mqtt2pg init writes one, --config names another)");
     problems_fini(&problems);
     CHECK(config_load("/", &problems) == NULL);
     CHECK_TEXT_EQ(problems.list[0].text,
-                  "could not read file \"/\": Is a directory (--config names another file)");
+                  "could not read file \"/\": Is a directory (mqtt2pg init writes one, --config names another)");
     problems_fini(&problems);
 }
 

@@ -136,6 +136,10 @@ static void test_reason(void)
          "auth.c:543",
          "28000",
          "the server's pg_hba.conf has no entry for role \"bridge\" and database \"tele\""},
+        {"x failed: FATAL:  28000: Peer authentication failed for user \"bridge\"\n"
+         "LOCATION:  auth_failed, auth.c:335",
+         "28000",
+         "role \"bridge\" may log in over this socket only for the Linux user of the same name"},
         {"x failed: FATAL:  53300: sorry, too many clients already", "53300",
          "the server has no connection left"},
         {"x failed: FATAL:  53300: zu viele Verbindungen von Rolle »bridge«\n"
