@@ -359,9 +359,7 @@ static int check_request(const struct cli_call *call, const struct request *requ
     if (request->payload.hex && request->payload.base64) {
         return cli_usage(call, "give --hex or --base64, not both");
     }
-    return request->journal || request->topic != NULL
-               ? CLI_DONE
-               : cli_usage(call, need_words);
+    return request->journal || request->topic != NULL ? CLI_DONE : cli_usage(call, need_words);
 }
 
 /* Reads the arguments. A payload may begin with "-", like -5: behind the topic only the names of our

@@ -222,8 +222,8 @@ static void check_database(struct config_reader *reader, const struct config *co
     const char *path = in_file ? "database.conninfo_file" : "database.conninfo";
     struct buf masked = {0};
     struct error error;
-    bool sound = database->conninfo != NULL &&
-                 pg_check_conninfo(database->conninfo, &error) == OUTCOME_OK;
+    bool sound =
+        database->conninfo != NULL && pg_check_conninfo(database->conninfo, &error) == OUTCOME_OK;
     if (database->conninfo != NULL && config_secret_mask_conninfo(&masked, database->conninfo)) {
         /* What can't be read is masked as a whole, and need not hold a password. */
         if (!in_file && (sound || strcasestr(database->conninfo, "password") != NULL)) {

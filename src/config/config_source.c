@@ -425,8 +425,8 @@ bool config_source_load(struct config_source *source, const char *file, struct p
         .line_begins = true,
     };
     if (read_file(&lexer, &error) != OUTCOME_OK) {
-        problem_error(problems, (struct place){0}, NULL, "%s (mqtt2pg init writes one, --config names another)",
-                      error.text);
+        problem_error(problems, (struct place){0}, NULL,
+                      "%s (mqtt2pg init writes one, --config names another)", error.text);
         return false;
     }
     return lex_whole(&lexer);

@@ -385,8 +385,8 @@ static bool was_refused(struct pg_connection *connection, enum outcome outcome)
 {
     struct pg_failure rollback;
 
-    return pg_is_connected(connection) &&
-           pg_run(connection, "rollback", &rollback) == OUTCOME_OK && outcome != OUTCOME_OK;
+    return pg_is_connected(connection) && pg_run(connection, "rollback", &rollback) == OUTCOME_OK &&
+           outcome != OUTCOME_OK;
 }
 
 /* What only PostgreSQL knows: views without triggers, foreign tables that take no rows, an odd ON

@@ -31,8 +31,7 @@ static enum outcome fail_odd_key(struct parser *parser, size_t start)
     struct slice key = odd_key(parser, start);
     if (key.length == 0) {
         bool twice = parser_peek(parser) == '.';
-        return parser_fail(parser, start,
-                           twice ? "a path is written whole, without \"..\"" : NULL,
+        return parser_fail(parser, start, twice ? "a path is written whole, without \"..\"" : NULL,
                            "name expected");
     }
     struct slice hint =
