@@ -41,10 +41,11 @@ static bool is_local(const struct pg_lack *lack)
            strcmp(lack->host, "127.0.0.1") == 0 || strcmp(lack->host, "::1") == 0;
 }
 
-/* "sudo -u postgres TOOL" on this machine, else over the network as its superuser. */
+/* "sudo -iu postgres TOOL" on this machine, else over the network as its superuser. Without "-i" the
+ * tool complains that it can't change to a home directory that only its owner may enter. */
 static void append_tool(struct buf *out, const struct pg_lack *lack, const char *tool)
 {
-    buf_printf(out, "    %s%s", is_local(lack) ? "sudo -u postgres " : "", tool);
+    buf_printf(out, "    %s%s", is_local(lack) ? "sudo -iu postgres " : "", tool);
     if (!is_local(lack)) {
         buf_append_text(out, " -U postgres -h ");
         append_word(out, lack->host);

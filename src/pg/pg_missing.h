@@ -2,9 +2,9 @@
  * pg_missing: what an administrator still has to create or grant before the bridge can store, as
  * lines for a shell. For `init`.
  *
- *   sudo -u postgres createuser bridge
- *   sudo -u postgres createdb -O bridge telemetry
- *   sudo -u postgres psql -d telemetry -c 'grant create on schema public to bridge'
+ *   sudo -iu postgres createuser bridge
+ *   sudo -iu postgres createdb -O bridge telemetry
+ *   sudo -iu postgres psql -d telemetry -c 'grant create on schema public to bridge'
  *
  * SPDX-License-Identifier: MIT
  */

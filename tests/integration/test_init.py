@@ -72,7 +72,7 @@ def test_what_is_missing_in_the_database_is_told(env):
     retained(env, ("~/a", '{"n": 1}'))
     name = f"{env.database}_init"
     done, path = init(env, database=conninfo(env, name, name))
-    assert done.code == 1 and f" {name}\n" in done.out and "sudo -u postgres createuser " in done.out and f"-O {name} {name} " in done.out, done
+    assert done.code == 1 and f" {name}\n" in done.out and "sudo -iu postgres createuser " in done.out and f"-O {name} {name} " in done.out, done
     assert done.out.count("connected to") == 1 and not os.path.exists(path), done
     tcp = f"host=127.0.0.1 port={env.postgres.port} dbname={name} user={name}"
     asked, _ = init(env, database=tcp)

@@ -9,23 +9,24 @@ static void test_lines(void)
         const char *lines; /* NULL = nothing is missing */
     } cases[] = {
         {{.role = "me", .database = "t", .sqlstate = "28000"},
-         "    sudo -u postgres createuser me\n"
-         "    sudo -u postgres createdb -O me t   # if that database is not there yet\n"},
+         "    sudo -iu postgres createuser me\n"
+         "    sudo -iu postgres createdb -O me t   # if that database is not there yet\n"},
         {{.role = "me", .database = "t", .sqlstate = "28P01", .host = "localhost", .port = "5433"},
-         "    sudo -u postgres createuser -p 5433 --pwprompt me   # if that role is not there yet\n"
-         "    sudo -u postgres createdb -p 5433 -O me t   # if that database is not there yet\n"},
+         "    sudo -iu postgres createuser -p 5433 --pwprompt me   # if that role is not there "
+         "yet\n"
+         "    sudo -iu postgres createdb -p 5433 -O me t   # if that database is not there yet\n"},
         {{.role = "me", .database = "t", .sqlstate = "3D000", .host = "db.example", .port = "5432"},
          "    createdb -U postgres -h db.example -O me t\n"},
         {{.role = "it's", .database = "t", .sqlstate = "3D000", .host = "/run/x"},
-         "    sudo -u postgres createdb -h /run/x -O 'it'\\''s' t\n"},
+         "    sudo -iu postgres createdb -h /run/x -O 'it'\\''s' t\n"},
         {{.role = "Me",
           .database = "My Data",
           .sqlstate = "",
           .connected = true,
           .namespace = "public"},
-         "    sudo -u postgres psql -d 'My Data' -c 'grant create on database \"My Data\" to "
+         "    sudo -iu postgres psql -d 'My Data' -c 'grant create on database \"My Data\" to "
          "\"Me\"'\n"
-         "    sudo -u postgres psql -d 'My Data' -c 'grant create on schema public to \"Me\"'\n"},
+         "    sudo -iu postgres psql -d 'My Data' -c 'grant create on schema public to \"Me\"'\n"},
         {{.role = "me",
           .database = "t",
           .sqlstate = "",
@@ -35,7 +36,7 @@ static void test_lines(void)
           .may_make_table = true},
          NULL},
         {{.role = "me", .database = "t", .sqlstate = "42501"},
-         "    sudo -u postgres psql -d t -c 'grant connect, create on database t to me'\n"},
+         "    sudo -iu postgres psql -d t -c 'grant connect, create on database t to me'\n"},
         {{.role = "me", .database = "t", .sqlstate = ""}, NULL},
         {{.role = "me", .database = "t", .sqlstate = "53300"}, NULL},
     };
