@@ -11,20 +11,67 @@
 
 enum { PORTION_LETTERS = 500 };
 
-/* The rules that take the letter's topic. */
+static bool takes(const struct rule *rule, struct slice topic)
+{
+    struct slice *captures = memory_alloc((rule->topics.capture_count + 1) * sizeof(*captures));
+    bool match = rule_topics_match(&rule->topics, topic, captures);
+
+    free(captures);
+    return match;
+}
+
+/* The rules that take the letter's topic; none when the letter's own rule is one of them. */
 static void find_heirs(const struct ruleset *ruleset, const struct letter_orphan *orphan,
                        struct letter_heirs *heirs)
 {
     for (size_t i = 0; i < ruleset->count; i++) {
+        if (strcmp(ruleset->rules[i]->name, orphan->rule) == 0 &&
+            takes(ruleset->rules[i], orphan->topic)) {
+            return; /* a topic with bytes that the regular expression does not know */
+        }
+    }
+    for (size_t i = 0; i < ruleset->count; i++) {
         const struct rule *rule = ruleset->rules[i];
-        struct slice *captures = memory_alloc((rule->topics.capture_count + 1) * sizeof(*captures));
 
-        assert(strcmp(rule->name, orphan->rule) != 0);
-        if (rule_topics_match(&rule->topics, orphan->topic, captures)) {
+        if (takes(rule, orphan->topic)) {
             letter_heirs_add(heirs, orphan->id, rule->name, rule->options->table.text);
         }
-        free(captures);
     }
+}
+
+/* Appends an MQTT filter as a regular expression of PostgreSQL. */
+static void append_filter(struct buf *out, const char *filter)
+{
+    for (const char *at = filter; *at != '\0'; at++) {
+        if (strcmp(at, "/#") == 0) {
+            buf_append_text(out, "(/.*)?");
+            return;
+        }
+        if (*at == '#') {
+            buf_append_text(out, ".*");
+        } else if (*at == '+') {
+            buf_append_text(out, "[^/]*");
+        } else {
+            buf_printf(out, "%s%c", strchr(".^$*?()[]{}|\\", *at) == NULL ? "" : "\\", *at);
+        }
+    }
+}
+
+/* The caller's to free. */
+static char *topics_pattern(const struct rule *rule)
+{
+    struct buf out = {0};
+    char *pattern;
+
+    assert(rule->topics.count > 0);
+    for (size_t i = 0; i < rule->topics.count; i++) {
+        buf_append_text(&out, i == 0 ? "^(" : "|");
+        append_filter(&out, topic_filter_mqtt(rule->topics.filters[i]));
+    }
+    buf_append_text(&out, ")$");
+    pattern = memory_copy(buf_slice(&out));
+    buf_fini(&out);
+    return pattern;
 }
 
 static void tell_given(const struct pg_rows *rows)
@@ -47,6 +94,7 @@ static enum outcome tell_left(struct pg_connection *connection, const struct orp
 
     query.after_id = 0;
     query.limit = 1;
+    query.topics = NULL;
     outcome = letter_orphans_read(connection, &query, &orphans, failure);
     if (outcome == OUTCOME_OK && orphans.count > 0) {
         log_warn("parked messages belong to a rule that is not there: they stay in the dead "
@@ -78,33 +126,53 @@ static enum outcome settle_portion(const struct ruleset *ruleset, struct pg_conn
     return outcome;
 }
 
-enum outcome inheritance_settle(const struct ruleset *ruleset, struct pg_connection *connection,
-                                struct pg_failure *failure)
+/* All portions. */
+static enum outcome settle(const struct ruleset *ruleset, struct pg_connection *connection,
+                           struct orphans_query *query, struct pg_failure *failure)
 {
-    const char **names = memory_alloc((ruleset->count + 1) * sizeof(*names));
-    struct orphans_query query = {
-        .known = names, .known_count = ruleset->count, .limit = PORTION_LETTERS};
     enum outcome outcome = OUTCOME_OK;
     bool any = false, more = true;
 
-    for (size_t i = 0; i < ruleset->count; i++) {
-        names[i] = ruleset->rules[i]->name;
-    }
     while (outcome == OUTCOME_OK && more) {
         struct letter_orphans orphans;
 
-        outcome = letter_orphans_read(connection, &query, &orphans, failure);
+        outcome = letter_orphans_read(connection, query, &orphans, failure);
         if (outcome == OUTCOME_OK && orphans.count > 0) {
-            query.after_id = orphans.list[orphans.count - 1].id;
+            query->after_id = orphans.list[orphans.count - 1].id;
             outcome = settle_portion(ruleset, connection, &orphans, failure);
             any = true;
         }
         more = orphans.count == PORTION_LETTERS;
         letter_orphans_fini(&orphans);
     }
-    if (outcome == OUTCOME_OK && any) {
-        outcome = tell_left(connection, &query, failure);
+    return outcome == OUTCOME_OK && any ? tell_left(connection, query, failure) : outcome;
+}
+
+enum outcome inheritance_settle(const struct ruleset *ruleset, struct pg_connection *connection,
+                                bool edited, struct pg_failure *failure)
+{
+    const char **names = memory_alloc((ruleset->count + 1) * sizeof(*names));
+    char **topics = memory_alloc((ruleset->count + 1) * sizeof(*topics));
+    struct orphans_query query = {.known = names,
+                                  .topics = edited ? (const char *const *) topics : NULL,
+                                  .known_count = ruleset->count,
+                                  .limit = PORTION_LETTERS};
+    enum outcome outcome;
+
+    for (size_t i = 0; i < ruleset->count; i++) {
+        names[i] = ruleset->rules[i]->name;
+        topics[i] = topics_pattern(ruleset->rules[i]);
     }
+    outcome = settle(ruleset, connection, &query, failure);
+    if (outcome != OUTCOME_OK && pg_is_connected(connection)) {
+        log_warn("parked messages of former rules can't be looked for now",
+                 F_TEXT("reason", failure->message));
+        outcome = OUTCOME_OK;
+    }
+    for (size_t i = 0; i < ruleset->count; i++) {
+        free(topics[i]);
+    }
+    free(topics);
     free(names);
     return outcome;
 }

@@ -15,7 +15,6 @@
 #include "load/batch_report.h"
 #include "load/blame.h"
 #include "load/copies_recall.h"
-#include "load/inheritance.h"
 #include "load/loader_bridge.h"
 #include "load/loader_columns.h"
 #include "load/loader_connect.h"
@@ -60,6 +59,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
 {
     drop_rules(loader);
     loader->ruleset = ruleset;
+    loader->inherited = false;
     loader->mapper = mapper_new(ruleset);
     if (ruleset->plans != NULL) {
         copies_use(loader->copies, ruleset->plans);
@@ -302,7 +302,7 @@ static void take_new_rules(struct loader *loader)
     loader->used_ruleset = next;
     pthread_mutex_unlock(&loader->mutex);
     if (pg_is_connected(loader->connection) &&
-        (inheritance_settle(next, loader->connection, &failure) != OUTCOME_OK ||
+        (loader_inherit(loader, &failure) != OUTCOME_OK ||
          rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK ||
          recall(loader->mapper, loader->connection, loader->stored, &failure) != OUTCOME_OK)) {
         loader_trouble(loader, STORE_LOST, &failure);

@@ -115,6 +115,15 @@ void loader_expect_acks(struct loader *loader)
     outbox_expect(loader->options.outbox, expected);
 }
 
+enum outcome loader_inherit(struct loader *loader, struct pg_failure *failure)
+{
+    enum outcome outcome =
+        inheritance_settle(loader->ruleset, loader->connection, !loader->inherited, failure);
+
+    loader->inherited = loader->inherited || outcome == OUTCOME_OK;
+    return outcome;
+}
+
 /* The bridge's own tables are there or are made. False with `error` when neither. At the start
  * that ends the process with exit code 4; later the loader tries again. */
 static bool ensure_schema(struct loader *loader, struct error *error)
@@ -146,8 +155,7 @@ static bool establish(struct loader *loader, struct error *error)
     if (pg_connect(loader->connection, error) != OUTCOME_OK || !ensure_schema(loader, error)) {
         return false;
     }
-    if (!take_identity(loader, &failure) ||
-        inheritance_settle(loader->ruleset, loader->connection, &failure) != OUTCOME_OK ||
+    if (!take_identity(loader, &failure) || loader_inherit(loader, &failure) != OUTCOME_OK ||
         rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK) {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;

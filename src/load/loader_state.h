@@ -125,6 +125,7 @@ struct loader {
 
     /* Made for the ruleset in use. */
     const struct ruleset *ruleset;
+    bool inherited; /* parked letters of the rules before have gone to these */
     struct mapper *mapper;
     struct rule_targets *targets;
     struct untaken *untaken;

@@ -44,22 +44,27 @@ enum outcome letter_orphans_read(struct pg_connection *connection,
                                  const struct orphans_query *query, struct letter_orphans *orphans,
                                  struct pg_failure *failure)
 {
-    struct buf known = {0};
+    struct buf known = {0}, topics = {0};
     char after[NUMBER_TEXT], limit[NUMBER_TEXT];
     enum outcome outcome;
 
     assert(query->limit > 0 && query->after_id >= 0);
     *orphans = (struct letter_orphans){0};
     pg_quote_array(&known, query->known, query->known_count);
+    if (query->topics != NULL) {
+        pg_quote_array(&topics, query->topics, query->known_count);
+    }
     snprintf(after, sizeof(after), "%" PRId64, query->after_id);
     snprintf(limit, sizeof(limit), "%d", query->limit);
-    const char *values[] = {pg_client_id(connection), buf_string(&known), after, limit};
+    const char *values[] = {pg_client_id(connection), buf_string(&known), after, limit,
+                            query->topics == NULL ? NULL : buf_string(&topics)};
     outcome =
         pg_query_schema(connection, sql_letter_orphans, PG_PARAMS(values), &orphans->rows, failure);
     if (outcome == OUTCOME_OK) {
         take_rows(orphans);
     }
     buf_fini(&known);
+    buf_fini(&topics);
     return outcome;
 }
 

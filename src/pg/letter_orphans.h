@@ -24,13 +24,15 @@ struct letter_orphans {
 
 /* Which letters are wanted. */
 struct orphans_query {
-    const char *const *known; /* borrowed; names of the rules that there are */
+    const char *const *known;  /* borrowed; names of the rules that there are */
+    const char *const *topics; /* borrowed; regular expressions for their topics, or NULL */
     size_t known_count;
     int64_t after_id;
     int limit;
 };
 
-/* Reads the next parked letters of this client whose rule is unknown, in the order of their ids. */
+/* Reads the next parked letters of this client, in the order of their ids, whose rule is unknown or,
+ * with `topics`, does not take their topic. The latter reads the topics of all parked letters. */
 enum outcome letter_orphans_read(struct pg_connection *connection,
                                  const struct orphans_query *query, struct letter_orphans *orphans,
                                  struct pg_failure *failure) MUST_CHECK;

@@ -95,6 +95,12 @@ def test_parked_rule_is_split(env):
     check_inherited(env, [rule("one", "~/k/{p}")], [rule("even", "~/k/0"), rule("odd", "~/k/1", "got2")], [("got", 0), ("got2", 1)], edit)
 
 
+def test_parked_rule_gives_topics_away(env):
+    """One rule keeps its name and a part of its topics; another one, with a table of its own, gets the rest."""
+    check_inherited(env, [rule("one", "~/k/{p...}")], [rule("one", "~/k/0/#"), rule("two", "~/k/+", "got2", 'where = "@topic like \'%1\'";')],
+                    [("got", 0), ("got2", 1)], restart)
+
+
 @quick
 def test_parked_rule_is_removed(env):
     """Another rule that took the same messages takes them no second time; a line names what stays; the rule comes back and stores them."""
