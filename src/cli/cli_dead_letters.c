@@ -5,8 +5,9 @@
  *   list, show   read only
  *   retry        stores the rows and removes the letter in one transaction; a letter that fails
  *                again stays, with the new reason; publishes and acknowledges nothing
- *   purge        deletes letters; those that are parked stay, because they still become rows, and
- *                those that wait by retry_for, unless --rule names theirs
+ *   purge        deletes letters; those that are parked stay, because they still become rows, unless
+ *                --rule names a rule that the configuration does not have; and those that wait by
+ *                retry_for stay, unless --rule names theirs
  *
  * Connects to the database, never to the broker. By default only letters of this configuration's
  * client_id count; a remark on standard error tells of others, so that none is forgotten.
@@ -205,12 +206,25 @@ static bool is_meant(const struct request *request)
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+/* Does it name a rule that the configuration does not have? Nobody will store the letters that are
+ * parked for such a rule. */
+static bool is_of_former_rule(const struct letter_desk *desk, const struct request *request)
+{
+    bool known = request->choice.rule == NULL;
+
+    for (size_t i = 0; !known && i < desk->ruleset->count; i++) {
+        known = strcmp(desk->ruleset->rules[i]->name, request->choice.rule) == 0;
+    }
+    return !known;
+}
+
 /* Deletes the chosen letters in one statement. */
 static int purge_letters(const struct letter_desk *desk, const struct request *request)
 {
     const struct dead_letter_query query = {
         .client_id = letter_client_id(desk, &request->choice),
         .rule = request->choice.rule,
+        .parked = is_of_former_rule(desk, request) ? -1 : 0,
         .older_than_us =
             request->older_than_ms == 0 ? 0 : clock_wall_us() - request->older_than_ms * 1000};
     struct pg_failure failure;

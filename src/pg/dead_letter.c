@@ -420,7 +420,7 @@ enum outcome dead_letters_purge(struct pg_connection *connection,
     char number[NUMBER_TEXT];
     int64_t time_us = letters->older_than_us;
     const char *values[] = {time_us != 0 ? number_text(number, time_us) : NULL, letters->rule,
-                            letters->client_id};
+                            letters->client_id, letters->parked < 0 ? "true" : "false"};
 
     *purged = 0;
     enum outcome outcome =

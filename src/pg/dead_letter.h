@@ -157,9 +157,9 @@ enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t
 enum outcome dead_letter_update(struct pg_connection *connection, const struct dead_letter *letter,
                                 struct pg_failure *failure) MUST_CHECK;
 /* Removes the letters of letters->client_id and letters->rule that failed before
- * letters->older_than_us; other members of the query do not count. Parked letters stay, because
- * they will be stored when their rule works again; those with `waits` stay unless a rule is named.
- * *purged: how many were removed. */
+ * letters->older_than_us; other members do not count. Parked letters stay, because
+ * they will be stored when their rule works again, unless letters->parked is -1; those with `waits`
+ * stay unless a rule is named. *purged: how many were removed. */
 enum outcome dead_letters_purge(struct pg_connection *connection,
                                 const struct dead_letter_query *letters, int64_t *purged,
                                 struct pg_failure *failure) MUST_CHECK;

@@ -120,6 +120,18 @@ def test_parked_rule_is_removed(env):
     bridge.check_books()
 
 
+def test_parked_of_a_removed_rule_are_purged(env):
+    """Nobody will store them, so purge removes them when it is told their rule's name; parked messages of other rules stay."""
+    bridge = env.bridge(rule("one", "~/k/{p}", "gone") + "," + rule("two", "~/k/{p}", "gone"))
+    publish(env, 0, 20)
+    env.wait(lambda: parked(env) == 40, 15, lambda: bridge.log())
+    edit(bridge, rule("two", "~/k/{p}", "gone"))
+    assert "20 more belong to rules that this configuration does not have (one)" in str(env.cli("dead-letters", "retry", config=bridge))
+    for name, removed in (("two", 0), ("one", 20)):
+        assert f"{removed} dead letters removed" in env.cli("dead-letters", "purge", "--rule", name, config=bridge).out
+    assert parked(env) == 20
+
+
 def test_retry_for_is_taken_away(env):
     """A letter that waits gets its last try; whoever waits for its acknowledgment gets one."""
     env.sql("create table device (name text primary key); create table reading (device text references device)")
