@@ -7,7 +7,9 @@ import signal
 import subprocess
 
 from env import quick
-from test_replay import NEW, OLD, TABLE, in_small_batches, letters, run, stored, written
+from sparkplug import birth, data
+from test_replay import MESSAGES, NEW, OLD, TABLE, in_small_batches, letters, run, stored, written
+from test_sparkplug import Plant
 
 # The rows of MESSAGES as NEW makes them: messages 2 and 3 had dead letters, 5 is filtered.
 ROWS = [("a", 1), ("a", 12.5), ("b", -1), ("b", 7.25)]
@@ -205,7 +207,6 @@ def test_replay_of_one_of_two_bridges(env):
 
 def stored_beside(env):
     """As stored(), while another bridge has one row and one letter."""
-    from test_replay import MESSAGES
     bridge = env.bridge(OLD % "", journal={"keep": "1h"})
     env.publish(MESSAGES)
     env.wait_rows("t", 4)
@@ -251,3 +252,41 @@ def test_dry_run_asks_the_database(env):
     gone = run(env, "-c", new, "replay", "--rule", "t", "--dry-run", "--database")
     assert gone.returncode == 1 and "does not exist" in gone.stderr, gone
     assert run(env, "-c", new, "replay", "--rule", "t", "--database").returncode == 2
+
+
+def test_replay_and_retry_fill_columns_that_were_added(env):
+    """A column that the bridge has added for a new key is filled by both commands, too; neither acknowledges anything."""
+    env.sql("create table plug (id text, volt float8 check (volt < 300))")
+    inbox = env.subscribe("~/ack")
+    bridge = env.bridge("""{ name = "plug"; topic = "~/plug/{id}"; table = "plug"; add_columns = true; columns = { id = "{id}"; volt = "$.volt"; };
+                             ack: { topic = "~/ack"; qos = 1; fields = { status = "@status"; }; }; }""", journal={"keep": "1h"})
+    env.publish([("~/plug/a", '{"volt": 230, "power": 5}'), ("~/plug/b", '{"volt": 400, "power": 7}')])
+    inbox.wait(2)
+    bridge.wait_quiet()
+    env.sql("delete from plug; alter table plug drop constraint plug_volt_check")
+    retried = run(env, "-c", bridge.file, "dead-letters", "retry")
+    assert "1 stored" in retried.stdout and env.sql("select id, power::int from plug") == [("b", 7)], retried
+    env.sql("delete from plug")
+    done = run(env, "-c", bridge.file, "replay", "--rule", "plug")
+    assert "2 rows stored" in done.stdout and env.sql("select id, power::int from plug order by id") == [("a", 5), ("b", 7)], done
+    env.publish([("~/plug/c", '{"volt": 1}')])
+    inbox.wait(3)
+    assert len(inbox.messages) == 3, inbox.payloads
+    bridge.check_books()
+
+
+def test_replay_of_sparkplug(env):
+    """Each value gets the name that its own BIRTH said, also when the database's memory went back; a replay adds nothing to it."""
+    plant = Plant(env, journal={"keep": "1h"})
+    for n, name in enumerate(("old", "new")):
+        plant.send("NBIRTH", birth({name: 1}, bdseq=n))
+        plant.send("NDATA", data({1: n}))
+    named = [("E", None, "old", 0.0), ("E", None, "new", 1.0)]
+    plant.wait(named)
+    plant.bridge.wait_quiet()
+    for forget in ("", "; delete from mqtt2pg.memory"):
+        env.sql("truncate spb" + forget)
+        before = env.one("select count(*) from mqtt2pg.memory")
+        done = run(env, "-c", plant.bridge.file, "replay", "--rule", "spb", "--duplicates-are-fine")
+        assert done.returncode == 0 and plant.rows() == named, (done, plant.rows())
+        assert env.one("select count(*) from mqtt2pg.memory") == before
