@@ -30,13 +30,13 @@ struct replay {
     struct store store;
     struct replay_letters letters; /* of the rule's messages */
 
-    uint64_t done;                    /* messages up to this one are stored again */
-    uint64_t last;                    /* the last message that is to be looked at */
-    struct replay_numbers superseded; /* messages of the batch that are among `settled` */
-    uint64_t left;                    /* messages that the batch leaves to the service */
-    bool at_end;                      /* no message is left behind the batch */
-    size_t records_max;               /* of the batch; small after a refusal of the whole */
-    unsigned soon;                    /* refusals in a row that may pass by themselves */
+    uint64_t done;                        /* messages up to this one are stored again */
+    uint64_t last;                        /* the last message that is to be looked at */
+    struct buf superseded, superseded_us; /* of the batch, see struct replay_step */
+    uint64_t left;                        /* messages that the batch leaves to the service */
+    bool at_end;                          /* no message is left behind the batch */
+    size_t records_max;                   /* of the batch; small after a refusal of the whole */
+    unsigned soon;                        /* refusals in a row that may pass by themselves */
 };
 
 struct replay_key replay_key(const struct replay_options *options)
@@ -124,6 +124,15 @@ static bool is_left_out(const struct replay *replay, const struct message *messa
            replay_numbers_has(&replay->options->state.left_out, message->sequence);
 }
 
+/* The message's dead letter goes in the transaction that makes the message again. */
+static void supersede(struct replay *replay, const struct message *message)
+{
+    const char *comma = replay->superseded.length > 0 ? "," : "";
+
+    buf_printf(&replay->superseded, "%s%" PRIu64, comma, message->sequence);
+    buf_printf(&replay->superseded_us, "%s%" PRId64, comma, message->received_at_us);
+}
+
 static void add(struct replay *replay, const struct message *message)
 {
     struct memory_entry learned;
@@ -138,7 +147,7 @@ static void add(struct replay *replay, const struct message *message)
         return;
     }
     if (replay_numbers_has(&replay->letters.settled, message->sequence)) {
-        replay_numbers_add(&replay->superseded, message->sequence);
+        supersede(replay, message);
     }
     batch_add_message(replay->batch, message);
     bool matches =
@@ -160,7 +169,8 @@ static enum outcome fill(struct replay *replay)
 
     batch_begin(batch, &replay->builder);
     batch->from = batch->to = replay->done;
-    replay->superseded.count = 0;
+    buf_reset(&replay->superseded);
+    buf_reset(&replay->superseded_us);
     replay->left = 0;
     while (!batch_is_full(batch, &replay->options->batch) && batch->count < replay->records_max &&
            journal_reader_position(replay->reader) <= replay->last &&
@@ -267,7 +277,8 @@ static enum outcome store(struct replay *replay)
 {
     const struct replay_step step = {
         .rule = replay->options->ruleset->rules[replay->options->rule]->name,
-        .superseded = &replay->superseded,
+        .superseded = buf_string(&replay->superseded),
+        .superseded_us = buf_string(&replay->superseded_us),
         .finished = replay->at_end};
     struct store_failure failure = {.pg.message = ""};
     enum store_result result;
@@ -365,6 +376,7 @@ enum outcome replay_run(const struct replay_options *options, struct replay_coun
     verdicts_fini(&replay.verdicts);
     journal_reader_free(replay.reader);
     replay_letters_fini(&replay.letters);
-    replay_numbers_fini(&replay.superseded);
+    buf_fini(&replay.superseded);
+    buf_fini(&replay.superseded_us);
     return outcome;
 }

@@ -255,20 +255,23 @@ void replay_progress_statement(struct progress_statement *statement,
                                const struct pg_connection *connection,
                                const struct progress_step *step, const struct replay_step *replay)
 {
-    struct buf numbers = {0};
+    struct buf numbers = {0}, times = {0};
     char from[NUMBER_TEXT], to[NUMBER_TEXT];
 
     assert(step->from <= step->to);
     snprintf(from, sizeof(from), "%" PRIu64, step->from);
     snprintf(to, sizeof(to), "%" PRIu64, step->to);
-    append_numbers(&numbers, replay->superseded);
+    buf_printf(&numbers, "{%s}", replay->superseded);
+    buf_printf(&times, "{%s}", replay->superseded_us);
     const char *values[] = {pg_client_id(connection),
                             step->journal,
                             replay->rule,
                             from,
                             to,
                             replay->finished ? "true" : "false",
-                            buf_string(&numbers)};
+                            buf_string(&numbers),
+                            buf_string(&times)};
     progress_statement_make(statement, connection, sql_replay_step, PG_PARAMS(values));
     buf_fini(&numbers);
+    buf_fini(&times);
 }

@@ -106,9 +106,11 @@ bool replay_claims_have(const struct replay_claims *claims, const struct replay_
 
 /* What a batch of a replay does besides its rows. */
 struct replay_step {
-    const char *rule;                        /* borrowed, like below */
-    const struct replay_numbers *superseded; /* messages of the batch with a settled letter */
-    bool finished;                           /* the replay ends with this batch */
+    const char *rule; /* borrowed, like below */
+    /* Messages of the batch with a settled letter: their numbers, and when they were received, as
+     * "3,17". */
+    const char *superseded, *superseded_us;
+    bool finished; /* the replay ends with this batch */
 };
 
 /* The statement that moves the row, as progress_statement_init() makes it for `progress`. */

@@ -184,6 +184,15 @@ def test_replay_before_parked_letters_are_inherited(env):
     assert rows(env) == [("d", 5)] and env.one("select count(*) from beside") == 1
 
 
+def test_letter_of_a_number_that_was_given_again(env):
+    """A journal that lost its end with the power gives numbers once more. The dead letter of the message that had the number first stays."""
+    env.sql(TABLE)
+    bridge = stored(env)
+    env.sql("delete from t; update mqtt2pg.dead_letter set received_at = received_at - interval '1 microsecond' where sequence = 2")
+    done = run(env, "-c", written(env, "new.cfg", bridge, NEW), "replay", "--rule", "t")
+    assert done.returncode == 0 and rows(env) == ROWS and letters(env) == [(2, "", False)], (done, letters(env))
+
+
 def test_replay_of_one_of_two_bridges(env):
     """Two bridges in one schema have a rule of one name: a replay of one touches neither rows nor letters nor replays of the other."""
     other = env.bridge((OLD % "").replace("~/r/", "~/q/"), name="other", journal={"keep": "1h"})
