@@ -16,8 +16,8 @@
  *     before can have no copy for it, and
  *   - one of these holds: the plan still has a subscription that brought that message; or one that
  *     the session never had without the subscription of this copy has brought it; or the copy came
- *     right behind it (within 64 messages, and within a second or with DUP: then a connection
- *     ended between the two). Messages that the broker queued for a subscription that is left come
+ *     right behind it: within 64 messages, and within a second and half the time since the equal
+ *     message before; or with DUP, since then a connection ended between the two. Messages that the broker queued for a subscription that is left come
  *     behind the new plan, and have no copy for the new one.
  *
  * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy that came for a subscription
@@ -41,7 +41,7 @@
  *   - Publications with equal content on one topic are told apart by their subscriptions. When the
  *     broker sends one of them for one subscription only and the next one for another one only, the
  *     second is missing; where an edit made the other subscription, only when it comes within a
- *     second. When the process dies between two copies of one of a row of equal messages, one may
+ *     second, and sooner than equal messages came before. When the process dies between two copies of one of a row of equal messages, one may
  *     be missing or there twice.
  *   - Copies of one message with more than TRACKS_MAX / 2 messages in between are stored twice.
  *   - In a new process the reach is COPIES_REACH_START messages. Where the journal has deleted some

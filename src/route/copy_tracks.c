@@ -134,7 +134,7 @@ struct track *tracks_get(struct tracks *tracks, uint64_t key)
     }
     track = place_of(tracks, key);
     if (track->key == 0) {
-        *track = (struct track){.key = key};
+        *track = (struct track){.key = key, .interval_us = INT64_MAX};
         tracks->count++;
     }
     assert(tracks->count <= TRACKS_MAX && tracks->count < tracks->capacity);
@@ -162,10 +162,12 @@ void track_add(struct track *track, uint32_t subscription, uint64_t sequence)
     }
 }
 
-/* A copy with DUP was sent on an earlier connection: the pause until this one does not count. */
+/* Of equal messages that come in intervals, the next one comes later than a copy. A copy with DUP
+ * was sent on an earlier connection: the pause until this one does not count. */
 bool track_is_near(const struct track *track, const struct message *message)
 {
-    bool soon = message->received_at_us - track->received_us <= NEAR_US;
+    int64_t pause_us = message->received_at_us - track->received_us;
+    bool soon = pause_us <= NEAR_US && pause_us <= track->interval_us / 2;
 
     assert(track->sequence != 0 && message->sequence >= track->sequence);
     return message->sequence - track->sequence <= NEAR_MESSAGES && (soon || message->duplicate);
@@ -174,6 +176,7 @@ bool track_is_near(const struct track *track, const struct message *message)
 void track_begin(struct track *track, uint64_t sequence, int64_t received_us)
 {
     assert(sequence > 0 && track->sequence < sequence);
+    track->interval_us = track->sequence > 0 ? received_us - track->received_us : INT64_MAX;
     track->sequence = sequence;
     track->received_us = received_us;
     track->brought_count = 0;

@@ -21,6 +21,7 @@ struct track {
     uint64_t key;                  /* of topic, content and broker; 0: the place is free */
     uint64_t sequence;             /* of the first copy; 0: none yet */
     int64_t received_us;           /* of the first copy, wall clock */
+    int64_t interval_us;           /* since the equal message before came; INT64_MAX: none known */
     uint32_t brought[BROUGHT_MAX]; /* by which subscriptions, as keys */
     uint32_t later[BROUGHT_MAX];   /* so many numbers behind `sequence`; UINT32_MAX: or more */
     unsigned brought_count;

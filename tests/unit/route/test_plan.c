@@ -267,7 +267,8 @@ static void test_senseless_text(void)
 
 /* Copies in the order of the journal, a word each: "2.1" came for the subscription that plan 2 made
  * for its first filter, "1.1+2.1" for both; then "=" and the content. In front "q" is QoS 0, "x"
- * another topic, "b" another broker, "l" ten seconds later. */
+ * another topic, "b" another broker, "l" ten seconds later, "d" the same with DUP, "s" 50 ms behind
+ * the one before. */
 static void identify(const struct plans *plans, const char *word, struct buf *properties)
 {
     for (const char *at = word; at != NULL; at = strchr(at, '+')) {
@@ -293,20 +294,23 @@ static void identify(const struct plans *plans, const char *word, struct buf *pr
 static void feed_from(struct copies *copies, const struct plans *plans, uint64_t sequence,
                       const char *words, struct buf *taken)
 {
+    int64_t now_us = 0;
     char *copy = strdup(words);
     char *rest = NULL;
 
     for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
         struct buf properties = {0};
+        now_us += *word == 's' ? 50000 : strchr("ld", *word) != NULL ? 10000000 : 0;
         struct message message = {.kind = MESSAGE_PUBLISH,
                                   .qos = *word != 'q',
                                   .broker = *word == 'b',
-                                  .received_at_us = *word == 'l' ? 10000000 : 0,
+                                  .duplicate = *word == 'd',
+                                  .received_at_us = now_us,
                                   .sequence = sequence++,
                                   .topic = slice_of(*word == 'x' ? "n/b" : "n/a"),
                                   .payload = slice_of(strchr(word, '=') + 1)};
 
-        identify(plans, word + (strchr("qxbl", *word) != NULL), &properties);
+        identify(plans, word + (strchr("qxblds", *word) != NULL), &properties);
         message.properties = buf_slice(&properties);
         if (copies_count(copies, &message, &(struct copy_wish){.share = ""})) {
             buf_printf(taken, "%s ", strchr(word, '=') + 1);
@@ -350,6 +354,11 @@ static void test_words(void)
         {"n/+", "n/#", "1.1=a 9.9=a 2.2=a 1.1=b", "a b "}, /* of a plan that is forgotten */
         {"n/+", "n/#", "1.1=a l2.2=a", "a a "},            /* queued before the edit; a new one */
         {"n/+:2 n/#", "n/+:2 n/#", "1.1=a l1.2=a", "a "},  /* both stand: a cut lay between them */
+        {"n/+", "n/#", "1.1=a d2.2=a", "a "},              /* a connection ended between them */
+        /* equal messages in intervals: of one copy each, then of two */
+        {"n/+", "n/#", "1.1=a s1.1=a s1.1=a s2.2=a s2.2=a", "a a a a a "},
+        {"n/+", "n/#", "1.1=a s1.1=a s1.1=a 2.2=a s1.1=a 2.2=a s2.2=a", "a a a a a "},
+        {"n/+", "n/#", "1.1=a s2.2=a s2.2=a", "a a "}, /* nothing came before: a guess */
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
