@@ -17,21 +17,30 @@ void outbox_entry_confirmed(struct outbox_entry *entry, uint32_t count)
 {
     assert(count <= entry->count - entry->confirmed);
     entry->confirmed += count;
-    if (count == 0 || entry->state != OUTBOX_ALONE) {
+    if (count == 0 || entry->state == OUTBOX_ASIDE) {
         return;
     }
     entry->losses = 0;
-    entry->alone -= count < entry->alone ? count : entry->alone;
+    if (entry->state == OUTBOX_ALONE) {
+        entry->alone -= count < entry->alone ? count : entry->alone;
+    }
     if (entry->alone == 0) {
         entry->state = OUTBOX_DUE;
     }
 }
 
-/* The next of several, or the last one, has ended a connection alone. */
-static enum outbox_remedy lost_alone(struct outbox_entry *entry, uint64_t confirmed,
-                                     bool aside_full)
+void outbox_entry_explained(struct outbox_entry *entry)
 {
-    if (aside_full) {
+    if (entry->state == OUTBOX_ALONE) {
+        entry->state = OUTBOX_DUE;
+        entry->alone = 0;
+    }
+}
+
+/* The next of several, or the last one, has ended a connection alone. */
+static enum outbox_remedy lost_alone(struct outbox_entry *entry, const struct outbox_loss *loss)
+{
+    if (loss->aside_full) {
         entry->losses++;
         return entry->losses < LOSSES_MAX ? OUTBOX_AGAIN : OUTBOX_GIVE_UP;
     }
@@ -40,28 +49,29 @@ static enum outbox_remedy lost_alone(struct outbox_entry *entry, uint64_t confir
     }
     entry->state = OUTBOX_ASIDE;
     entry->losses = 1;
-    entry->others = confirmed;
+    entry->others = loss->confirmed;
     return OUTBOX_TO_THE_END;
 }
 
-enum outbox_remedy outbox_entry_lost(struct outbox_entry *entry, uint64_t confirmed,
-                                     bool aside_full)
+enum outbox_remedy outbox_entry_lost(struct outbox_entry *entry, const struct outbox_loss *loss)
 {
     assert(entry->state != OUTBOX_WRITTEN && entry->confirmed < entry->count);
-    switch (entry->state) {
-    case OUTBOX_WRITTEN:
-    case OUTBOX_DUE:
-        entry->state = OUTBOX_ALONE;
-        entry->alone = TOGETHER;
-        entry->losses = 0;
-        return OUTBOX_AGAIN;
-    case OUTBOX_ALONE:
-        return lost_alone(entry, confirmed, aside_full);
-    case OUTBOX_ASIDE:
-        break;
+    assert(loss->alone || (entry->state == OUTBOX_DUE && !loss->hopeless));
+    if (loss->hopeless) {
+        entry->losses++;
+        return OUTBOX_GIVE_UP;
     }
-    entry->losses++;
-    return entry->losses >= LOSSES_MAX && (aside_full || confirmed > entry->others)
-               ? OUTBOX_GIVE_UP
-               : OUTBOX_TO_THE_END;
+    if (entry->state == OUTBOX_ASIDE) {
+        entry->losses++;
+        return entry->losses >= LOSSES_MAX && (loss->aside_full || loss->confirmed > entry->others)
+                   ? OUTBOX_GIVE_UP
+                   : OUTBOX_TO_THE_END;
+    }
+    if (loss->alone) {
+        return lost_alone(entry, loss);
+    }
+    entry->state = OUTBOX_ALONE;
+    entry->alone = TOGETHER;
+    entry->losses = 0;
+    return OUTBOX_AGAIN;
 }

@@ -12,7 +12,8 @@
  *
  * An acknowledgment is given up when the connection has ended with it alone for the third time, and
  * others were confirmed since it was set aside. A broker that confirms none of them may take all of
- * them tomorrow. When too many stand aside already, the third time alone is enough.
+ * them tomorrow. When too many stand aside already, the third time alone is enough; the first time,
+ * when ack_levels knows that its kind was given up.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -31,11 +32,21 @@ enum outbox_remedy {
     OUTBOX_GIVE_UP,    /* it is done with, and an error in the log */
 };
 
-/* The connection has ended while the next acknowledgment of the entry was under way: among others
- * when the entry was OUTBOX_DUE, else alone. `confirmed`: how many others have been confirmed so
- * far. Changes the entry's state. */
-enum outbox_remedy outbox_entry_lost(struct outbox_entry *entry, uint64_t confirmed,
-                                     bool aside_full);
+/* How a connection ended. */
+struct outbox_loss {
+    bool alone;      /* only the next acknowledgment was under way, because that was meant to be */
+    bool hopeless;   /* alone, and others of its kind were given up (ack_levels) */
+    bool aside_full; /* no more entries may become OUTBOX_ASIDE */
+    uint64_t confirmed; /* other acknowledgments that have been confirmed so far */
+};
+
+/* The connection has ended while the next acknowledgment of the entry was under way, perhaps with
+ * more of them. Changes the entry's state. */
+enum outbox_remedy outbox_entry_lost(struct outbox_entry *entry, const struct outbox_loss *loss);
+
+/* The acknowledgment that ended the connection is known by its topic (ack_levels), and so are those
+ * of its kind: the rest of the entry is published many at a time again. */
+void outbox_entry_explained(struct outbox_entry *entry);
 
 /* `count` of the entry's acknowledgments were confirmed. */
 void outbox_entry_confirmed(struct outbox_entry *entry, uint32_t count);

@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "ack/ack_batch.h"
+#include "ack/ack_levels.h"
 #include "ack/outbox_list.h"
 #include "mqtt/publisher.h"
 
@@ -25,7 +26,8 @@ struct outbox {
     bool told;                   /* of the thread: the log says that there is no connection */
     uint64_t confirmed; /* of the thread: acknowledgments, those that stand aside not among them */
     unsigned losses;    /* of the thread: connections that have ended since one was confirmed */
-    bool aside_failed;  /* of the thread: the last file of a single acknowledgment found no room */
+    struct ack_levels levels; /* of the thread */
+    bool aside_failed; /* of the thread: the last file of a single acknowledgment found no room */
     pthread_t thread;
     bool started;
 

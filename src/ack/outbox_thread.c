@@ -92,14 +92,43 @@ static void give_up(struct outbox_entry *entry, struct slice acks)
     outbox_entry_confirmed(entry, 1);
 }
 
+/* How many of `acks` may be under way together. A suspect is published alone. */
+static uint32_t next_step(const struct outbox *outbox, const struct outbox_entry *entry,
+                          struct slice acks)
+{
+    uint32_t step = outbox_entry_step(entry);
+    struct ack ack;
+
+    if (outbox->levels.refused == 0 || step == 1) {
+        return step;
+    }
+    for (uint32_t count = 0; count < step && ack_batch_next(&acks, &ack); count++) {
+        if (ack_levels_suspect(&outbox->levels, ack.topic)) {
+            return count > 0 ? count : 1;
+        }
+    }
+    return step;
+}
+
 /* The connection has ended with the next of `acks` under way, perhaps with more. */
 static void connection_ended(struct outbox *outbox, struct outbox_entry *entry, struct slice acks)
 {
+    struct slice rest = acks;
+    struct ack ack = {0};
+    (void) ack_batch_next(&rest, &ack);
     pthread_mutex_lock(&outbox->mutex);
-    bool aside_full = outbox->aside_failed || outbox_list_aside(&outbox->list) >= OUTBOX_ASIDE_MAX;
+    struct outbox_loss loss = {
+        .alone = entry->state != OUTBOX_DUE || ack_levels_suspect(&outbox->levels, ack.topic),
+        .aside_full = outbox->aside_failed || outbox_list_aside(&outbox->list) >= OUTBOX_ASIDE_MAX,
+        .hopeless = ack_levels_hopeless(&outbox->levels, ack.topic),
+        .confirmed = outbox->confirmed,
+    };
     pthread_mutex_unlock(&outbox->mutex);
     outbox->losses++;
-    switch (outbox_entry_lost(entry, outbox->confirmed, aside_full)) {
+    if (loss.alone) {
+        ack_levels_refused(&outbox->levels, ack.topic);
+    }
+    switch (outbox_entry_lost(entry, &loss)) {
     case OUTBOX_AGAIN:
         break;
     case OUTBOX_MOVE_ASIDE:
@@ -112,10 +141,28 @@ static void connection_ended(struct outbox *outbox, struct outbox_entry *entry, 
         break;
     case OUTBOX_GIVE_UP:
         give_up(entry, acks);
+        ack_levels_given_up(&outbox->levels, ack.topic);
         outbox->aside_failed = false; /* the next one tries again */
         break;
     }
+    if (ack_levels_suspect(&outbox->levels, ack.topic)) {
+        outbox_entry_explained(entry);
+    }
     entry_note(outbox, entry);
+}
+
+/* The first `count` of these are confirmed. */
+static void note_confirmed(struct outbox *outbox, const struct outbox_entry *entry,
+                           struct slice acks, uint32_t count)
+{
+    struct ack ack;
+
+    outbox->losses = 0;
+    outbox->confirmed += entry->state == OUTBOX_ASIDE ? 0 : count;
+    while (outbox->levels.refused > 0 && count > 0 && ack_batch_next(&acks, &ack)) {
+        ack_levels_taken(&outbox->levels, ack.topic);
+        count--;
+    }
 }
 
 /* Publishes what is not confirmed yet, and notes what is. OUTCOME_OK: all of it is done with. */
@@ -128,10 +175,11 @@ static enum outcome publish_acks(struct outbox *outbox, struct outbox_entry *ent
     }
     uint32_t count = 1;
     while (outcome == OUTCOME_OK && count > 0) {
-        outcome = ack_publish(outbox->publisher, outbox_entry_step(entry), &acks, &count, error);
+        struct slice group = acks;
+        uint32_t step = next_step(outbox, entry, acks);
+        outcome = ack_publish(outbox->publisher, step, &acks, &count, error);
         if (count > 0) {
-            outbox->losses = 0;
-            outbox->confirmed += entry->state == OUTBOX_ASIDE ? 0 : count;
+            note_confirmed(outbox, entry, group, count);
         }
         outbox_entry_confirmed(entry, count);
         entry_note(outbox, entry);

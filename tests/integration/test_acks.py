@@ -181,6 +181,25 @@ def test_many_topics_that_end_the_connection(env):
     env.wait(lambda: bridge.metric("acks_waiting") == 0, 40, "still waiting")
 
 
+@limit(120)
+def test_deep_topics_do_not_slow_the_others(env):
+    """At a broker 20 ms away, one answer of fifty ends the connection: the honest ones still go out many at a time."""
+    env.sql(TABLE)
+    inbox = env.subscribe("~/answers/#")
+    far = env.proxy(env.broker.port)
+    far.delay = 0.01
+    bridge = env.bridge(RULE % ("@response_topic", ""), broker={"url": f"mqtt://127.0.0.1:{far.port}"})
+    answers = env.topic("~/answers/me")
+    start = time.monotonic()
+    env.publish([("~/devices/d/telemetry", '{"id": %d}' % n, 1, {"response_topic": "a/" * 250 if n % 50 == 10 else answers})
+                 for n in range(2000)])
+    env.wait(lambda: set(by_id(inbox)) == {n for n in range(2000) if n % 50 != 10}, 100, lambda: f"{len(by_id(inbox))} of 1960")
+    took = time.monotonic() - start
+    assert took < 20 * env.patience, f"took {took:.1f} s: one at a time needs 40 s and more"
+    env.wait(lambda: bridge.metric("acks_waiting") == 0 or env.publish([("~/devices/d/telemetry", '{"id": -1}', 1, {"response_topic": answers})]),
+             30, "still waiting")
+
+
 def scripted_acks(env, broker, qos=1, status=""):
     env.sql("create table got (v text)")
     bridge = env.bridge("""{ name = "got"; topic = "t/{x}"; format = "text"; table = "got"; columns = { v = "$"; };
