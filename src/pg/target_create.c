@@ -145,18 +145,25 @@ static void append_interval(struct buf *out, int64_t milliseconds)
 }
 
 /* Makes the table a hypertable. There are several functions of that name, so to_regproc() would
- * find none. */
+ * find none. The schema of the extension need not be in search_path: it is added for the rest of
+ * the transaction. */
 static void append_hypertable(struct buf *out, const struct creation *creation)
 {
     const struct partition_options *partition = &creation->rule->partition;
 
-    buf_append_text(out, "IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = "
-                         "'create_hypertable') THEN\n"
-                         "    RAISE EXCEPTION 'partition.timescale = true, and the database has no "
-                         "TimescaleDB'\n"
-                         "    USING ERRCODE = 'feature_not_supported', HINT = 'create extension "
-                         "timescaledb, or leave timescale out';\n"
-                         "END IF;\nPERFORM create_hypertable(");
+    buf_append_text(out,
+                    "IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = "
+                    "'create_hypertable') THEN\n"
+                    "    RAISE EXCEPTION 'partition.timescale = true, and the database has no "
+                    "TimescaleDB'\n"
+                    "    USING ERRCODE = 'feature_not_supported', HINT = 'create extension "
+                    "timescaledb, or leave timescale out';\n"
+                    "END IF;\n"
+                    "PERFORM set_config('search_path', current_setting('search_path') || ', ' ||\n"
+                    "    (SELECT quote_ident(nspname) FROM pg_catalog.pg_proc p\n"
+                    "       JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace\n"
+                    "      WHERE proname = 'create_hypertable' LIMIT 1), true);\n"
+                    "PERFORM create_hypertable(");
     pg_quote_literal(out, slice_of(creation->relation));
     buf_append_text(out, ", ");
     pg_quote_literal(out, slice_of(partition->by.text));

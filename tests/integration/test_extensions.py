@@ -4,6 +4,9 @@ are passed over with a word unless somebody installed them.
 SPDX-License-Identifier: MIT
 """
 
+import json
+import time
+
 from env import Skip, limit
 from scenes import numbered, own_server
 
@@ -45,12 +48,14 @@ def test_postgis(env):
     bridge.check_books()
 
 
-def preloaded(env, name):
+def preloaded(env, name, schema=None):
     """A server of the test's own that loads the extension at its start, as both of these want it."""
     if not env.admin("select name from pg_available_extensions where name = %s", name):
         raise Skip(f"the server has no extension {name}")
     own_server(env, f"shared_preload_libraries={name}", "max_prepared_transactions=20")
-    env.admin(f"create extension {name}")
+    if schema:
+        env.admin(f"create schema {schema}; grant usage on schema {schema} to bridge")
+    env.admin(f"create extension {name}" + (f" schema {schema}" if schema else ""))
 
 
 def stored_twice_is_stored_once(env, count):
@@ -75,6 +80,69 @@ def test_timescaledb(env):
     env.sql("select compress_chunk(c) from show_chunks('reading') c")
     stored_twice_is_stored_once(env, 1000)
     assert env.one("select count(*) from reading where n < 0") == 0
+
+
+def hypertable_rule(table, time="$.t | unix_s", every="1h"):
+    return f"""{{ name = "{table}"; topic = "~/{table}/{{device}}"; table = "{table}"; create = true; add_columns = true;
+                  key = ("device", "time"); on_conflict = "update"; create_sql = ("create index on {{table}} (n)");
+                  columns = {{ time = "{time}"; device = "{{device}}"; n = "$.n :: bigint"; }};
+                  partition: {{ by = "time"; every = "{every}"; keep = "2d"; timescale = true; }}; }}"""
+
+
+@limit(120)
+def test_timescaledb_made_by_the_bridge(env):
+    """`timescale = true`: a hypertable with chunks of `every`, whose own policy drops what is older than `keep`; old rows, repeats and later columns are stored."""
+    preloaded(env, "timescaledb")
+    rules = hypertable_rule("hyper") + ", " + hypertable_rule("daily", "$.t | unix_s :: date", "1d")
+    bridge = env.bridge(rules, start=False)
+    checked = env.cli("check", "--database", config=bridge)
+    assert checked.code == 0, checked
+    bridge.start()
+    now = int(time.time())
+    ages = [0, 2 * 3600, 5 * 86400]
+    for _ in range(2):
+        env.publish([(f"~/{table}/a", '{"t":%d,"n":%d}' % (now - age, n)) for table in ("hyper", "daily") for n, age in enumerate(ages)])
+        bridge.wait_quiet()
+    env.publish([("~/hyper/b", '{"t":%d,"n":9,"later":21.5}' % now)])
+    env.wait(lambda: env.sql("select 1 from pg_attribute where attrelid = 'hyper'::regclass and attname = 'later'"), 15, bridge.log)
+    env.wait(lambda: env.sql("select later from hyper where device = 'b'") == [(21.5,)], 15, bridge.log)
+    assert env.one("select count(*) from hyper") == 4 and env.one("select count(*) from daily") == 2 + (now % 86400 < 7200)
+    assert env.one("select count(*) from pg_indexes where tablename in ('hyper', 'daily') and indexdef like '%%(n)'") == 2
+    spans = env.admin("select hypertable_name, time_interval::text from timescaledb_information.dimensions order by 1")
+    assert spans == [("daily", "1 day"), ("hyper", "01:00:00")], spans
+    jobs = env.admin("select job_id, config->>'drop_after' from timescaledb_information.jobs where proc_name = 'policy_retention' and hypertable_name in ('hyper', 'daily')")
+    assert len(jobs) == 2 and {drop_after for _, drop_after in jobs} == {"2 days"}, jobs
+    for job, _ in jobs:
+        env.admin("call run_job(%s)", job)
+    assert env.one("select count(*) from hyper") == 3 and env.one("select min(time) > now() - interval '3 days' from daily")
+    env.publish([("~/hyper/late", '{"t":%d,"n":5}' % (now - 5 * 86400))])  # the chunk is made once more
+    env.wait(lambda: env.one("select count(*) from hyper where device = 'late'") == 1, 15, bridge.log)
+    for rule in bridge.get("/status.json").json["rules"]:
+        assert rule["partitions_not_kept"] is None and rule["parked"] is None, rule
+    env.sql(env.cli("schema", config=bridge).out.replace("%", "%%"))  # harmless once the tables are there
+    checked = env.cli("check", "--database", config=bridge)
+    assert checked.code == 0 and checked.out + checked.err == "" or "hyper" not in checked.err, checked
+    assert env.dead_letters() == []
+    bridge.check_books()
+
+
+@limit(120)
+def test_timescaledb_in_a_schema_of_its_own(env):
+    """The extension may stand in a schema that is not in search_path. Under the licence without policies the rule is parked with the reason, until there is another one."""
+    preloaded(env, "timescaledb", schema="ts")
+    env.admin("alter system set timescaledb.license = 'apache'")
+    env.postgres.stop()
+    env.postgres.start()
+    bridge = env.bridge(hypertable_rule("hyper"))
+    env.publish([("~/hyper/a", '{"t":%d,"n":1}' % time.time())])
+    env.wait(lambda: "license" in json.dumps(bridge.get("/status.json").json["rules"][0]["parked"]), 15, lambda: bridge.get("/status.json").json["rules"])
+    assert not env.sql("select 1 from pg_class where relname = 'hyper'"), "the table was made without its policy"
+    env.admin("alter system reset timescaledb.license")
+    env.postgres.stop()
+    env.postgres.start()
+    env.wait(lambda: env.sql("select 1 from pg_class where relname = 'hyper'") and env.one("select count(*) from hyper") == 1, 30, bridge.log)
+    assert env.admin("select count(*) from timescaledb_information.hypertables") == [(1,)] and env.dead_letters() == []
+    bridge.check_books()
 
 
 @limit(120)

@@ -242,9 +242,10 @@ def test_sql_of_schema_makes_the_same(env):
     """What `schema` prints can be run twice by an administrator; the bridge then keeps the partitions of that table; a hypertable is asked for as TimescaleDB wants it."""
     hypertable = RULE.replace('"reading"; topic', '"hyper"; topic').replace('table = "reading"', 'table = "hyper"').replace("partition: {", "partition: { timescale = true;")
     bridge = env.bridge(RULE + ", " + hypertable, start=False)
+    env.admin("create schema ts; grant usage on schema ts to bridge")  # where search_path does not look
     for function in ("create_hypertable(relation regclass, time_column_name name, chunk_time_interval interval)", "add_retention_policy(relation regclass, drop_after interval)"):
         assert (env.cli("check", "--database", config=bridge).code == 3) == (not env.sql("select from pg_proc where proname = 'add_retention_policy'"))
-        env.admin(f"create function {function} returns text language sql return relation::text || ' ' || $2")
+        env.admin(f"create function ts.{function} returns text language sql return relation::text || ' ' || $2")
     printed = env.cli("schema", config=bridge).out
     assert "PERFORM create_hypertable('hyper', 'time', chunk_time_interval => interval '1 minutes');\nPERFORM add_retention_policy('hyper', drop_after => interval '30 minutes');" in printed, printed
     for _ in range(2):
