@@ -177,6 +177,11 @@ static void tell_parked(const struct summary_facts *facts, struct summary *summa
         append_count(&summary->headline, parked->messages, "message waits", "messages wait");
     }
     buf_append_text(&summary->headline, ".");
+    if (facts->parked_rules > 1) {
+        buf_append_text(&summary->detail, "Rule ");
+        text_append_printable(&summary->detail, slice_of(parked->rule), 64);
+        buf_append_text(&summary->detail, ": ");
+    }
     append_reason(&summary->detail, parked->reason);
     buf_append_text(
         &summary->detail,

@@ -132,6 +132,7 @@ def test_page(env):
     env.wait(lambda: "nothing is stored" in page.text("#delay-note"), 5, lambda: page.text("#delay-note"))
     rates = page.run("return [...document.querySelectorAll('#rules td:nth-child(2)')].map((e) => e.textContent)")
     assert rates == ["–", "–"], rates  # rules are applied while rows are stored: nothing is known of now
+    assert "no message yet" not in page.text("#rules"), page.text("#rules")
     env.postgres.start()
     env.wait(lambda: page.text("#headline") in WELL and "Nothing waits" in page.text("#backlog-note"), 20, lambda: page.text("#state"))
 
@@ -148,10 +149,11 @@ def test_page(env):
 
 
 def cut_texts(page):
-    """Texts of the chart that stand beyond its edges."""
-    return page.run("""const box = document.querySelector('#chart').getBoundingClientRect();
-        return [...document.querySelectorAll('#chart text')].filter((e) => { const r = e.getBoundingClientRect();
-            return r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1; }).map((e) => e.textContent)""")
+    """Texts of the chart that stand beyond its edges, at any second of a minute."""
+    return page.run("""const box = document.querySelector('#chart').getBoundingClientRect(), begin = Date.parse(answer.now);
+        return [...Array(60).keys()].flatMap((second) => { answer.now = new Date(begin + second * 1000).toISOString(); drawChart();
+            return [...document.querySelectorAll('#chart text')].filter((e) => { const r = e.getBoundingClientRect();
+                return r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1; }).map((e) => e.textContent); })""")
 
 
 @limit(120)
@@ -281,8 +283,11 @@ def test_times_are_local(env):
     page.open(f"http://127.0.0.1:{bridge.http_port}/")
     env.wait(lambda: "a test" in (page.text("#gaps") or ""), 15, lambda: page.text("main"))
     for place in ("#subline", "#gaps"):
-        env.wait(lambda at=place: "2026-02-01 01:30:07 UTC+5:30 to 2026-02-01 02:00:00 UTC+5:30" in page.text(at), 5, lambda at=place: page.text(at))
-    assert "times in UTC+5:30" in page.text("#about"), page.text("#about")
+        env.wait(lambda at=place: "2026-02-01 01:30:07 to 02:00:00 UTC+5:30" in page.text(at), 5, lambda at=place: page.text(at))
+    for width in (320, 1280):
+        page.screen(width, 900)
+        env.wait(lambda: cut_texts(page) == [], 5, lambda wide=width: f"{wide} pixels wide, and cut: {cut_texts(page)}")
+    assert "times\u00a0in\u00a0UTC+5:30" in page.text("#about"), page.text("#about")
     said = env.cli("status", config=bridge).out
     assert said.count("2026-01-31 20:00:07Z to 2026-01-31 20:30:00Z") == 2 and "UTC" not in said, said
 
