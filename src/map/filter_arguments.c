@@ -21,11 +21,24 @@ struct list {
     size_t capacity;
 };
 
+/* "round(2)", as a function is written elsewhere. */
+static enum outcome refuse_parenthesis(struct parser *parser, const struct filter *filter)
+{
+    parser_skip_space(parser);
+    return parser_peek(parser) != '('
+               ? OUTCOME_OK
+               : parser_fail(parser, parser->at, "arguments stand without ( and )",
+                             "filter \"%s\": %s expected", filter->name, filter->syntax);
+}
+
 /* Reads a source and adds it to the list; a mistake is told with the filter's name. */
 static enum outcome take_source(struct parser *parser, const struct filter *filter,
                                 struct list *list)
 {
     assert(list->count <= list->capacity);
+    if (refuse_parenthesis(parser, filter) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
     if (list->count == list->capacity) {
         size_t capacity = list->capacity > 0 ? list->capacity * 2 : SOURCES_FIRST;
         struct source *sources = arena_alloc(parser->arena, capacity * sizeof(*sources));
@@ -47,7 +60,9 @@ static enum outcome take_source(struct parser *parser, const struct filter *filt
 static enum outcome take_constant(struct parser *parser, const struct filter *filter,
                                   struct list *list)
 {
-    parser_skip_space(parser);
+    if (refuse_parenthesis(parser, filter) != OUTCOME_OK) {
+        return OUTCOME_REJECT;
+    }
     if (!parser_at_constant(parser)) {
         struct value ignored;
         bool none = parser_constant(parser, &ignored) != OUTCOME_OK;

@@ -76,6 +76,8 @@ enum outcome filter_unix(struct value *value, const struct filter_call *call)
 
 /* --- reading arguments ------------------------------------------------------------------------ */
 
+static const char format_hint[] = "like '%d.%m.%Y %H:%M:%S'";
+
 /* The zone of that name; a mistake points at it and names one that is there. */
 static enum outcome load_zone(struct parser *parser, size_t start, struct slice name,
                               const struct local_zone **zone)
@@ -99,6 +101,9 @@ static enum outcome take_time_argument(struct parser *parser, struct time_reader
     }
     bool is_format =
         slice_is(text, "dsmr") || (text.length > 0 && memchr(text.data, '%', text.length) != NULL);
+    if (!is_format && reader->count == 0) {
+        return parser_fail(parser, start, format_hint, "filter \"time\" takes a format");
+    }
     if (!is_format) {
         return load_zone(parser, start, text, &reader->zone);
     }
@@ -137,8 +142,8 @@ enum outcome filter_parse_time(struct parser *parser, const struct filter *filte
         return parser_fail(parser, parser->at, NULL, "\")\" expected");
     }
     if (reader->count == 0) {
-        return parser_fail(parser, start, "like '%d.%m.%Y %H:%M:%S'",
-                           "filter \"%s\" takes a format", filter->name);
+        return parser_fail(parser, start, format_hint, "filter \"%s\" takes a format",
+                           filter->name);
     }
     return OUTCOME_OK;
 }

@@ -46,7 +46,8 @@ static const char *skip_spaces(const char *text)
 const char *hint_behind_expression(const struct parser *parser)
 {
     char next = parser_peek(parser);
-    if (next == ':') {
+    struct parser ahead = *parser;
+    if (next == ':' || parser_take_word(&ahead, "as")) {
         return "a type stands behind ::";
     }
     size_t at = parser->at;
@@ -121,6 +122,15 @@ const char *hint_source_word(struct parser *parser, struct slice word)
 {
     if (slice_is(word, "now") || slice_is(word, "current_timestamp")) {
         return "@received_at is when the message came";
+    }
+    if (slice_is(word, "coalesce")) {
+        return "$.name | default X";
+    }
+    if (slice_is(word, "exists")) {
+        return "$.name is not null";
+    }
+    if (word.length > 0 && parser_peek(parser) == '(') {
+        return "a filter stands behind |, a function of SQL in compute";
     }
     if (word.length == 0) {
         return "$.name, {name}, @name, 'text' or a number";

@@ -124,7 +124,9 @@ static enum outcome parse_index(struct parser *parser, int64_t *index)
     size_t count = parser->at - digits;
     bool zero_first = count > 0 && parser->text.data[digits] == '0' && (count > 1 || negative);
     if (count == 0 || zero_first || number > index_max) {
-        return parser_fail(parser, start, "['name'], [0], [-1] for the last",
+        return parser_fail(parser, start,
+                           parser->text.data[start] == '?' ? "where chooses elements"
+                                                           : "['name'], [0], [-1] for the last",
                            "name or index expected");
     }
     assert(number >= 0 && number <= index_max);
@@ -151,7 +153,10 @@ static enum outcome parse_bracket(struct parser *parser, bool wildcards, struct 
         outcome = parse_index(parser, &step->index);
     }
     if (outcome == OUTCOME_OK && !parser_take(parser, "]")) {
-        outcome = parser_fail(parser, parser->at, NULL, "\"]\" expected");
+        outcome = parser_fail(parser, parser->at,
+                              parser_peek(parser) == ':' ? "[0] is one element, [*] of rows are all"
+                                                         : NULL,
+                              "\"]\" expected");
     }
     return outcome;
 }

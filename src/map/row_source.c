@@ -48,7 +48,9 @@ static enum outcome parse_rows(struct parser *parser, struct path_step **steps)
     }
     parser_skip_space(parser);
     if (!parser_at_end(parser)) {
-        return parser_fail(parser, parser->at, NULL, "a step or the end expected");
+        return parser_fail(parser, parser->at,
+                           parser_peek(parser) == '|' ? "rows takes no filters" : NULL,
+                           "a step or the end expected");
     }
     if (!wildcard) {
         return parser_fail(parser, parser->at, "one row an element: [*], a member: .*",
