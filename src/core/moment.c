@@ -86,6 +86,10 @@ bool moment_parse(struct slice text, struct moment *moment)
     if (text.length == 0) {
         return false;
     }
+    if (is_word(text, "epoch")) {
+        *moment = (struct moment){.date = {1970, 1, 1}, .has_time = true, .has_zone = true};
+        return true;
+    }
     if (parse_infinity(text, &moment->infinite) || parse_iso(text, moment)) {
         return true;
     }

@@ -50,50 +50,44 @@ bool moment_digits(struct moment_scan *scan, int least, int most, int32_t *numbe
     return scan->at - start >= least && (scan->at == scan->end || !ascii_is_digit(*scan->at));
 }
 
-static bool take_fraction(struct moment_scan *scan, int64_t *microseconds)
+/* The digits behind the point; PostgreSQL takes a point without any. */
+static int64_t take_fraction(struct moment_scan *scan)
 {
     struct slice digits = {scan->at, 0};
     while (scan->at < scan->end && ascii_is_digit(*scan->at)) {
         scan->at++;
         digits.length++;
     }
-    *microseconds = moment_fraction(digits);
-    assert(*microseconds >= 0 && *microseconds <= SECOND_US); /* ".9999999" rounds up to one */
-    return digits.length > 0;
+    int64_t microseconds = moment_fraction(digits);
+    assert(microseconds >= 0 && microseconds <= SECOND_US); /* ".9999999" rounds up to one */
+    return microseconds;
 }
 
-bool moment_time(struct moment_scan *scan, int hour_digits, int64_t *time_us)
+bool moment_time(struct moment_scan *scan, int digits_min, int64_t *time_us)
 {
     int32_t hour;
     int32_t minute;
     int32_t second = 0;
     int64_t fraction = 0;
-    assert(hour_digits == 1 || hour_digits == 2);
-    if (!moment_digits(scan, hour_digits, 2, &hour) || !moment_take(scan, ':') ||
-        !moment_digits(scan, 2, 2, &minute) || minute >= 60) {
+    assert(digits_min == 1 || digits_min == 2);
+    if (!moment_digits(scan, digits_min, 2, &hour) || !moment_take(scan, ':') ||
+        !moment_digits(scan, digits_min, 2, &minute) || minute >= 60) {
         return false;
     }
     if (moment_take(scan, ':')) {
-        if (!moment_digits(scan, 2, 2, &second) || second > 60) {
+        if (!moment_digits(scan, digits_min, 2, &second) || second > 60) {
             return false;
         }
-        if (moment_take(scan, '.') && !take_fraction(scan, &fraction)) {
-            return false;
-        }
+        fraction = moment_take(scan, '.') ? take_fraction(scan) : 0;
     }
     *time_us = (hour * HOUR + minute * MINUTE + second) * SECOND_US + fraction;
     return *time_us <= DAY_US;
 }
 
-/* Two digits, perhaps behind a colon: the rest of a zone. */
-static bool take_zone_part(struct moment_scan *scan, bool colon, int32_t *number)
+/* ":m" or ":mm", minutes or seconds of a zone. True also when no colon stands next. */
+static bool take_zone_part(struct moment_scan *scan, int32_t *number)
 {
-    if (scan->end - scan->at < (colon ? 3 : 2) || (colon && !moment_take(scan, ':'))) {
-        return false;
-    }
-    struct moment_scan two = {scan->at, scan->at + 2};
-    scan->at += 2;
-    return moment_digits(&two, 2, 2, number) && *number < 60;
+    return !moment_take(scan, ':') || (moment_digits(scan, 1, 2, number) && *number < 60);
 }
 
 bool moment_zone(struct moment_scan *scan, struct moment *moment)
@@ -109,20 +103,20 @@ bool moment_zone(struct moment_scan *scan, struct moment *moment)
     int32_t hour;
     int32_t minute = 0;
     int32_t second = 0;
-    if (!take_zone_part(scan, false, &hour) || hour > ZONE_HOURS_MAX) {
+    const char *start = scan->at;
+    if (!moment_digits(scan, 1, 4, &hour)) {
         return false;
     }
-    bool colon = scan->at < scan->end && *scan->at == ':';
-    if (colon || (scan->at < scan->end && ascii_is_digit(*scan->at))) {
-        if (!take_zone_part(scan, colon, &minute)) {
-            return false;
-        }
-        if (colon && scan->at < scan->end && *scan->at == ':' &&
-            !take_zone_part(scan, true, &second)) {
-            return false;
-        }
+    if (scan->at - start > 2) { /* hhmm or hmm */
+        minute = hour % 100;
+        hour /= 100;
+    } else if (!take_zone_part(scan, &minute) || !take_zone_part(scan, &second)) {
+        return false;
     }
-    assert(hour <= ZONE_HOURS_MAX && minute < MINUTE && second < MINUTE);
+    if (hour > ZONE_HOURS_MAX || minute >= MINUTE) {
+        return false;
+    }
+    assert(second < MINUTE);
     int64_t offset = (hour * HOUR + minute * MINUTE + second) * SECOND_US;
     moment->zone_us = east ? offset : -offset;
     moment->has_zone = true;

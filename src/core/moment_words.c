@@ -85,8 +85,13 @@ static bool take_letters(struct words *words, struct slice word)
         return true;
     }
     if (is_one_of(word, utc_words, sizeof(utc_words) / sizeof(utc_words[0]))) {
-        bool first = !words->moment->has_zone && words->moment->has_time;
+        bool first = !words->moment->has_zone;
         words->moment->has_zone = true;
+        return first;
+    }
+    if (is_word(word, "allballs")) { /* midnight UTC */
+        bool first = !words->moment->has_zone && !words->moment->has_time;
+        words->moment->has_zone = words->moment->has_time = true;
         return first;
     }
     if (is_word(word, "am") || is_word(word, "pm")) {
@@ -99,7 +104,7 @@ static bool take_letters(struct words *words, struct slice word)
         words->before_christ = true;
         return first;
     }
-    return is_word(word, "ad");
+    return is_word(word, "ad") || is_word(word, "at") || is_word(word, "on");
 }
 
 /* "hhmm", "hhmmss", perhaps with a fraction: the time of ISO 8601's basic form. */
@@ -167,6 +172,18 @@ static bool take_part(struct words *words, struct slice part)
     return set_once(&words->day, number_of(part));
 }
 
+/* Behind the year of "2023-318": the day of the year, three digits. */
+static bool take_day_of_year(struct words *words, struct slice year, struct slice digits)
+{
+    assert(year.length == 4 && digits.length == 3);
+    struct civil_date first = {.year = number_of(year), .month = 1, .day = 1};
+    int32_t number = number_of(digits);
+    struct civil_date date = calendar_date(calendar_days(first) + number - 1);
+    return number > 0 && first.year > 0 && date.year == first.year &&
+           set_once(&words->year, date.year) && set_once(&words->month, date.month) &&
+           set_once(&words->day, date.day);
+}
+
 /* "2019/10/05", "2019.10.5", "2020-Feb-05", "05-Feb-2020": three parts with one separator, of
  * which the first has four digits or one is a name. */
 static bool take_parted_date(struct words *words, struct moment_scan *scan, struct slice first,
@@ -184,6 +201,10 @@ static bool take_parted_date(struct words *words, struct moment_scan *scan, stru
         named = named || letters;
         if (parts[i].length == 0) {
             return false;
+        }
+        bool last = scan->at == scan->end || *scan->at != separator;
+        if (i == 1 && last && !letters && first.length == 4 && parts[1].length == 3) {
+            return take_day_of_year(words, first, parts[1]);
         }
     }
     named = named || ascii_is_letter(first.data[0]);
@@ -223,7 +244,7 @@ static bool take_number(struct words *words, struct moment_scan *scan)
         good = take_parted_date(words, scan, digits, next);
     } else if (digits.length == 8) {
         good = take_basic_date(words, scan, digits);
-    } else if (digits.length == 6 && words->year >= 0) {
+    } else if ((digits.length == 6 || digits.length == 4) && words->year >= 0) {
         *scan = start;
         return take_basic_time(words, scan) && take_behind_time(words, scan);
     } else {
@@ -274,6 +295,27 @@ static bool apply_half(struct words *words)
     return true;
 }
 
+/* Reads all words of the text. */
+static bool take_words(struct words *words, struct slice text)
+{
+    const char *at = text.data;
+    const char *end = text.data + text.length;
+    if (text.length > TEXT_BYTES_MAX) {
+        return false;
+    }
+    while (at < end) {
+        const char *start = at;
+        while (at < end && memchr(" \t\n\v\f\r,_", *at, 8) == NULL) {
+            at++;
+        }
+        if (at > start && !take_word(words, slice_make(start, (size_t) (at - start)))) {
+            return false;
+        }
+        at += at < end;
+    }
+    return true;
+}
+
 static bool finish(struct words *words)
 {
     if (words->year <= 0 || words->month < 0 || words->day < 0 || !apply_half(words)) {
@@ -290,21 +332,14 @@ static bool finish(struct words *words)
 bool moment_parse_words(struct slice text, struct moment *moment)
 {
     struct words words = {.moment = moment, .year = -1, .month = -1, .day = -1, .half = -1};
-    const char *at = text.data;
-    const char *end = text.data + text.length;
     *moment = (struct moment){0};
-    if (text.length > TEXT_BYTES_MAX) {
-        return false;
-    }
-    while (at < end) {
-        const char *start = at;
-        while (at < end && memchr(" \t\n\v\f\r,", *at, 7) == NULL) {
-            at++;
-        }
-        if (at > start && !take_word(&words, slice_make(start, (size_t) (at - start)))) {
-            return false;
-        }
-        at += at < end;
-    }
-    return finish(&words);
+    return take_words(&words, text) && finish(&words);
+}
+
+bool moment_parse_time_words(struct slice text, struct moment *moment)
+{
+    struct words words = {.moment = moment, .year = -1, .month = -1, .day = -1, .half = -1};
+    *moment = (struct moment){0};
+    return take_words(&words, text) && words.year < 0 && words.month < 0 && words.day < 0 &&
+           !words.before_christ && moment->has_time && apply_half(&words);
 }

@@ -16,4 +16,7 @@
  * moment. */
 bool moment_parse_words(struct slice text, struct moment *moment);
 
+/* The same for a time of day alone: "3:29:30 PM". */
+bool moment_parse_time_words(struct slice text, struct moment *moment);
+
 #endif

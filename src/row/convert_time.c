@@ -10,7 +10,7 @@
 #include <assert.h>
 
 #include "base/ascii.h"
-#include "core/moment_scan.h"
+#include "core/moment_words.h"
 #include "row/convert.h"
 #include "row/convert_family.h"
 #include "row/convert_reject.h"
@@ -171,16 +171,10 @@ enum outcome convert_date(const struct value *value, const struct column_shape *
 /* Without a zone, or with that of UTC: any other would have to be dropped or need a date. */
 static bool parse_time(struct slice text, int64_t *time_us)
 {
-    text = ascii_trim(text);
-    struct moment_scan scan = {text.data, text.data + text.length};
-    struct moment moment = {0};
-    if (!moment_time(&scan, 2, time_us)) {
-        return false;
-    }
-    while (scan.at < scan.end && *scan.at == ' ') {
-        scan.at++;
-    }
-    return moment_zone(&scan, &moment) && moment.zone_us == 0 && scan.at == scan.end;
+    struct moment moment;
+    bool read = moment_parse_time_words(ascii_trim(text), &moment) && moment.zone_us == 0;
+    *time_us = moment.time_us;
+    return read;
 }
 
 enum outcome convert_time(const struct value *value, const struct column_shape *column,
