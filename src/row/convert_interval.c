@@ -2,15 +2,16 @@
  * Text into interval: PostgreSQL's own form and ISO 8601's.
  *
  *   1 year 2 mons -3 days +04:05:06.7      numbers with units, each unit once, then perhaps a time;
- *                                          or a time alone
+ *                                          or a time alone; "ago" at the end turns the sign around
  *   P1Y2M3W4DT5H6M7.8S                     each number may have a minus
  *
- * Months, days and microseconds are kept apart as PostgreSQL keeps them. Hours, minutes and seconds
- * may have a fraction.
+ * Months, days and microseconds are kept apart as PostgreSQL keeps them. Days, hours, minutes and
+ * seconds may have a fraction.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
+#include <strings.h>
 
 #include "base/ascii.h"
 #include "core/moment_scan.h"
@@ -23,7 +24,11 @@
 enum { NUMBER_DIGITS_MAX = 15 };
 enum { TYPMOD_ALL_FIELDS = 0x7fff };
 
+/* The units of ISO 8601 stand in its order: parse_iso_part() counts on it. A clock stands behind
+ * units that are larger than an hour. */
 enum unit {
+    UNIT_CENTURY,
+    UNIT_DECADE,
     UNIT_YEAR,
     UNIT_MONTH,
     UNIT_WEEK,
@@ -31,30 +36,68 @@ enum unit {
     UNIT_HOUR,
     UNIT_MINUTE,
     UNIT_SECOND,
+    UNIT_MILLISECOND,
+    UNIT_MICROSECOND,
     UNIT_NONE
 };
 
 static const struct datum_interval unit_sizes[] = {
+    [UNIT_CENTURY] = {.months = 1200}, [UNIT_DECADE] = {.months = 120},
     [UNIT_YEAR] = {.months = 12},      [UNIT_MONTH] = {.months = 1},
     [UNIT_WEEK] = {.days = 7},         [UNIT_DAY] = {.days = 1},
     [UNIT_HOUR] = {.us = HOUR_US},     [UNIT_MINUTE] = {.us = MINUTE_US},
-    [UNIT_SECOND] = {.us = SECOND_US},
+    [UNIT_SECOND] = {.us = SECOND_US}, [UNIT_MILLISECOND] = {.us = 1000},
+    [UNIT_MICROSECOND] = {.us = 1},
 };
 
 static const struct {
     const char *word;
     enum unit unit;
 } unit_words[] = {
-    {"year", UNIT_YEAR},      {"years", UNIT_YEAR},    {"yr", UNIT_YEAR},
-    {"yrs", UNIT_YEAR},       {"y", UNIT_YEAR},        {"mon", UNIT_MONTH},
-    {"mons", UNIT_MONTH},     {"month", UNIT_MONTH},   {"months", UNIT_MONTH},
-    {"week", UNIT_WEEK},      {"weeks", UNIT_WEEK},    {"w", UNIT_WEEK},
-    {"day", UNIT_DAY},        {"days", UNIT_DAY},      {"d", UNIT_DAY},
-    {"hour", UNIT_HOUR},      {"hours", UNIT_HOUR},    {"hr", UNIT_HOUR},
-    {"hrs", UNIT_HOUR},       {"h", UNIT_HOUR},        {"minute", UNIT_MINUTE},
-    {"minutes", UNIT_MINUTE}, {"min", UNIT_MINUTE},    {"mins", UNIT_MINUTE},
-    {"m", UNIT_MINUTE},       {"second", UNIT_SECOND}, {"seconds", UNIT_SECOND},
-    {"sec", UNIT_SECOND},     {"secs", UNIT_SECOND},   {"s", UNIT_SECOND},
+    {"year", UNIT_YEAR},
+    {"years", UNIT_YEAR},
+    {"yr", UNIT_YEAR},
+    {"yrs", UNIT_YEAR},
+    {"y", UNIT_YEAR},
+    {"mon", UNIT_MONTH},
+    {"mons", UNIT_MONTH},
+    {"month", UNIT_MONTH},
+    {"months", UNIT_MONTH},
+    {"week", UNIT_WEEK},
+    {"weeks", UNIT_WEEK},
+    {"w", UNIT_WEEK},
+    {"day", UNIT_DAY},
+    {"days", UNIT_DAY},
+    {"d", UNIT_DAY},
+    {"hour", UNIT_HOUR},
+    {"hours", UNIT_HOUR},
+    {"hr", UNIT_HOUR},
+    {"hrs", UNIT_HOUR},
+    {"h", UNIT_HOUR},
+    {"minute", UNIT_MINUTE},
+    {"minutes", UNIT_MINUTE},
+    {"min", UNIT_MINUTE},
+    {"mins", UNIT_MINUTE},
+    {"m", UNIT_MINUTE},
+    {"second", UNIT_SECOND},
+    {"seconds", UNIT_SECOND},
+    {"sec", UNIT_SECOND},
+    {"secs", UNIT_SECOND},
+    {"s", UNIT_SECOND},
+    {"decade", UNIT_DECADE},
+    {"decades", UNIT_DECADE},
+    {"century", UNIT_CENTURY},
+    {"centuries", UNIT_CENTURY},
+    {"ms", UNIT_MILLISECOND},
+    {"msec", UNIT_MILLISECOND},
+    {"msecs", UNIT_MILLISECOND},
+    {"millisecond", UNIT_MILLISECOND},
+    {"milliseconds", UNIT_MILLISECOND},
+    {"us", UNIT_MICROSECOND},
+    {"usec", UNIT_MICROSECOND},
+    {"usecs", UNIT_MICROSECOND},
+    {"microsecond", UNIT_MICROSECOND},
+    {"microseconds", UNIT_MICROSECOND},
 };
 
 /* ±whole.fraction; the sign belongs to both. */
@@ -75,10 +118,10 @@ static enum unit unit_of_word(struct slice word)
     return UNIT_NONE;
 }
 
-/* Any number of blanks, also none. */
+/* Any number of blanks and commas, also none. Python writes "1 day, 2:03:04". */
 static void skip_spaces(struct moment_scan *scan)
 {
-    while (moment_take(scan, ' ')) {
+    while (moment_take(scan, ' ') || moment_take(scan, ',')) {
     }
 }
 
@@ -171,23 +214,25 @@ static bool add_quantity(struct datum_interval *sum, const struct quantity *quan
     assert(unit < UNIT_NONE);
     const struct datum_interval *size = &unit_sizes[unit];
     int64_t count = quantity->negative ? -quantity->whole : quantity->whole;
-    if (size->us == 0) {
+    int64_t unit_us = unit == UNIT_DAY && quantity->fraction.length > 0 ? DAY_US : size->us;
+    if (unit_us == 0) {
         return quantity->fraction.length == 0 && add_int32(&sum->months, count, size->months) &&
                add_int32(&sum->days, count, size->days);
     }
     int64_t us;
     int64_t fraction;
-    return fraction_of(quantity->fraction, size->us, &fraction) &&
+    return fraction_of(quantity->fraction, unit_us, &fraction) &&
+           add_int32(&sum->days, count, size->days) &&
            !__builtin_mul_overflow(count, size->us, &us) &&
            !__builtin_add_overflow(us, quantity->negative ? -fraction : fraction, &us) &&
            !__builtin_add_overflow(sum->us, us, &sum->us);
 }
 
-/* Two digits below 60. */
+/* One or two digits below 60. */
 static bool take_sixtieth(struct moment_scan *scan, struct quantity *quantity)
 {
     struct slice digits = take_digits(scan);
-    return digits.length == 2 && whole_of(digits, &quantity->whole) && quantity->whole < 60;
+    return digits.length <= 2 && whole_of(digits, &quantity->whole) && quantity->whole < 60;
 }
 
 /* What stands behind "hh:", that is mm[:ss[.fraction]], to the end. The sign before the hours is
@@ -226,13 +271,29 @@ static bool parse_words(struct moment_scan scan, struct datum_interval *interval
             !add_quantity(interval, &quantity, unit)) {
             return false;
         }
-        if (scan.at < scan.end && *scan.at != ' ') {
+        if (scan.at < scan.end && *scan.at != ' ' && *scan.at != ',') {
             return false;
         }
         seen |= 1U << unit;
         skip_spaces(&scan);
     }
     return seen != 0;
+}
+
+/* Cuts "ago" off the end of the text. */
+static bool take_ago(struct slice *text)
+{
+    bool found = text->length > 4 && strncasecmp(text->data + text->length - 4, " ago", 4) == 0;
+    text->length -= found ? 4 : 0;
+    return found;
+}
+
+/* The same span into the past. False: the least of 64 or 32 bits has no opposite. */
+static bool turn_around(struct datum_interval *interval)
+{
+    return !__builtin_sub_overflow(0, interval->months, &interval->months) &&
+           !__builtin_sub_overflow(0, interval->days, &interval->days) &&
+           !__builtin_sub_overflow(0, interval->us, &interval->us);
 }
 
 /* Numbers with letters, each letter once and in order; `letters` begins with that of `unit`. */
@@ -280,7 +341,9 @@ static bool parse_interval(struct slice text, struct datum_interval *interval)
         return parse_iso(scan, interval);
     }
     text = ascii_trim(text);
-    return parse_words((struct moment_scan){text.data, text.data + text.length}, interval);
+    bool ago = take_ago(&text);
+    return parse_words((struct moment_scan){text.data, text.data + text.length}, interval) &&
+           (!ago || turn_around(interval));
 }
 
 enum outcome convert_interval(const struct value *value, const struct column_shape *column,

@@ -345,9 +345,11 @@ def test_interval(env):
     good = ("P1Y2M3DT4H5M6.789S", "P1W", "PT0S", "P-1DT-2H", "PT-0.5S", "P1DT2H", "PT36H", "PT1.5H", "PT0.25M", "P0D", "1 day 02:00:00", "02:00:00", "-02:30:15.5",
             "1 year 2 mons 3 days 04:05:06.789", "-1 days +02:03:00", "1 day -02:03:04", "2 hours 30 minutes", "1.5 hours", "90 min", "1 sec", "0.000001 s", "100:00:00",
             "02:30", "-1 year -2 mons +3 days -04:05:06.7", "1 week", "3 weeks 2 days", "2147483647 days", "-2147483648 days", "178956970 years 7 mons",
-            "-178956970 years -8 mons", "00:00:00", "1 mon", "-1 mons", "00:00:01.9999995", "PT2562047788H54.775807S", "1day", "-00:00:01")
-    bad = ("", "x", "P", "PT", "P1DT", "1", "5 parsecs", "P1.5Y", "P0.5D", "P1D2", "1 day 1 day", "1 hour 02:00:00", "P1S", "PT1D", "PT1M1H", "1 day 25:61:00", "1:2:3", "02:00:00 1 day",
-           "2147483648 days", "178956971 years", "PT2562047789H", "9999999999999999 s", "1.5 days", "PT0.3333333333H", "infinity", "1 day ago", 5, True, [], "@ 1 day", "p1d", "P+1D")
+            "-178956970 years -8 mons", "00:00:00", "1 mon", "-1 mons", "00:00:01.9999995", "PT2562047788H54.775807S", "1day", "-00:00:01",
+            "1 day, 2:03:04", "3 days, 0:00:01.5", "1 day ago", "1 day -2 hours ago", "250 ms", "1.5 ms", "2 milliseconds", "7 us", "3 microseconds", "1:2:3", "1:2",
+            "1.5 days", "P0.5D", "-1.25 days", "1 decade 2 years", "2 centuries")
+    bad = ("", "x", "P", "PT", "P1DT", "1", "5 parsecs", "P1.5Y", "P1D2", "1 day 1 day", "1 hour 02:00:00", "P1S", "PT1D", "PT1M1H", "1 day 25:61:00", "02:00:00 1 day",
+           "2147483648 days", "178956971 years", "PT2562047789H", "9999999999999999 s", "PT0.3333333333H", "infinity", "ago", "1 day ago 1 hour", "1.5 months", "0.5 us", 5, True, [], "@ 1 day", "p1d", "P+1D")
     check(env, "interval", same(*good) + rejects(*bad))
     check(env, "interval(2)", same("00:00:01.235", "-00:00:01.235", "1 day 00:00:59.999"))
     check(env, "interval day to second(3)", same("1 day 00:00:01.2345"), shown=False)
