@@ -9,60 +9,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "load/rule_check.h"
+#include "load/slow_rows.h"
 #include "load/trial.h"
-
-enum blame_kind blame_kind_of(const struct pg_failure *failure)
-{
-    switch (failure->action) {
-    case SQL_ROW:
-        return BLAME_ROW;
-    case SQL_RULE:
-    case SQL_RECONNECT:  /* an ERROR came over our own connection, which lives: a foreign table's */
-    case SQL_READ_WRITE: /* a foreign table's, too: our own server has just moved the progress */
-    case SQL_STOP:
-        return BLAME_RULE;
-    case SQL_RETRY:
-        return strcmp(failure->sqlstate, "55P03") == 0 ? BLAME_TIME : BLAME_TWICE;
-    case SQL_SMALLER:
-        return BLAME_TWICE;
-    case SQL_WAIT:
-        break;
-    }
-    return BLAME_TIME;
-}
-
-bool blame_may_pass(const struct pg_failure *failure)
-{
-    return strcmp(failure->sqlstate, "23503") == 0 ||
-           (strcmp(failure->sqlstate, "23514") == 0 && failure->constraint[0] == '\0');
-}
-
-enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters)
-{
-    size_t rule = tally->refused[BLAME_RULE];
-    size_t passing = tally->refused[BLAME_TWICE] + tally->refused[BLAME_TIME];
-
-    if (tally->refused[BLAME_ROW] + rule + passing == 0) {
-        return BLAME_NOTHING;
-    }
-    if (tally->passed > 0) {
-        return passing > 0 && !letters ? BLAME_HOLD : BLAME_REJECT;
-    }
-    if (passing > 0) {
-        return BLAME_HOLD;
-    }
-    if (tally->refused[BLAME_ROW] + rule == 1 && tally->alone < BLAME_ALONE_MAX) {
-        return BLAME_REJECT; /* its rule's table takes statements: see blame_rules() */
-    }
-    return rule > 0 ? BLAME_PARK : BLAME_REJECT;
-}
-
-/* The transaction has used up the server's locks or memory, by all of its rows together: rows that
- * go to thousands of partitions, for example. No single row is to blame while there are others. */
-static bool is_used_up(const struct pg_failure *failure)
-{
-    return strcmp(failure->sqlstate, "53200") == 0 && !failure->raised;
-}
 
 /* What an inquiry has found out so far. */
 struct inquiry {
@@ -70,14 +18,16 @@ struct inquiry {
     const struct batch *batch;
     struct blame_tally *tallies; /* owned; of each rule */
     struct pg_failure *reasons;  /* owned; of each rule: why its last message was refused */
-    int64_t deadline_ms;         /* monotonic; of the trials */
+    struct slow_rows slow;
+    int64_t deadline_ms; /* monotonic; of the trials */
+    bool partial;        /* not all rows of the runs so far are in the transaction */
     bool learned;
     bool too_large; /* the batch, for one transaction */
 };
 
 static bool is_over(const struct inquiry *inquiry)
 {
-    return inquiry->learned || inquiry->too_large;
+    return inquiry->learned || inquiry->too_large || inquiry->slow.server;
 }
 
 /* The message becomes a dead letter when the batch is built again: the verdict is remembered under
@@ -114,7 +64,10 @@ static void blame_rules(struct inquiry *inquiry, size_t run_index, const struct 
     size_t last = SIZE_MAX;
 
     assert(run->low < run->high);
-
+    slow_rows_note_empty(&inquiry->slow, run_index, failure);
+    if (!slow_rows_blame(&inquiry->slow, run_index, write->extents[run->low].rule, failure)) {
+        return;
+    }
     for (size_t i = run->low; i < run->high; i++) {
         if (write->extents[i].rule != last) {
             last = write->extents[i].rule;
@@ -197,7 +150,9 @@ static void judge_run(struct inquiry *inquiry, const struct trial *trial)
             inquiry->tallies[rule].passed == 0) {
             rule_targets_refused_alone(inquiry->store->targets, rule);
         }
-        if (fate == BLAME_PARK || fate == BLAME_HOLD) {
+        if (fate == BLAME_PARK ||
+            (fate == BLAME_HOLD &&
+             slow_rows_blame(&inquiry->slow, trial->run, rule, &inquiry->reasons[rule]))) {
             park_or_hold(inquiry, rule, &inquiry->reasons[rule], fate == BLAME_PARK);
         }
     }
@@ -206,7 +161,7 @@ static void judge_run(struct inquiry *inquiry, const struct trial *trial)
 static bool was_used_up(const struct trial *trial)
 {
     for (size_t i = 0; i < trial->count; i++) {
-        if (is_used_up(&trial->refusals[i].failure)) {
+        if (blame_is_used_up(&trial->refusals[i].failure)) {
             return true;
         }
     }
@@ -225,6 +180,7 @@ static enum outcome try_run(struct inquiry *inquiry, struct trial *trial,
     } else if (outcome == OUTCOME_OK) {
         outcome = trial_run(trial, failure);
         inquiry->too_large = inquiry->batch->count > 1 && was_used_up(trial);
+        slow_rows_note(&inquiry->slow, trial);
     }
     return outcome;
 }
@@ -280,9 +236,15 @@ static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg
         struct trial trial = {.store = inquiry->store,
                               .batch = inquiry->batch,
                               .run = run,
+                              .timed = inquiry->slow.timed,
                               .deadline_ms = inquiry->deadline_ms};
 
         outcome = try_run(inquiry, &trial, reason);
+        if (outcome == OUTCOME_OK && !is_over(inquiry)) {
+            /* A row that it refers to may be one that was not reached. */
+            inquiry->too_large = inquiry->partial && any_may_be_met(&trial, 1);
+            inquiry->partial = inquiry->partial || trial.cut_off;
+        }
         if (outcome == OUTCOME_OK && !is_over(inquiry)) {
             judge(inquiry, &trial);
         }
@@ -309,6 +271,7 @@ static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reas
                            .batch = inquiry->batch,
                            .run = count,
                            .immediate = true,
+                           .timed = inquiry->slow.timed,
                            .deadline_ms = inquiry->batch->count > 1 ? inquiry->deadline_ms : 0};
         outcome = try_run(inquiry, trial, reason);
         cut_off = trial->cut_off;
@@ -334,13 +297,13 @@ static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reas
 static enum outcome inquire(struct inquiry *inquiry, const struct store_failure *failure,
                             struct pg_failure *reason)
 {
-    enum outcome outcome = trial_begin(inquiry->store, reason);
+    bool rows = failure->place.kind == PLACE_ROWS;
+    enum outcome outcome = trial_begin(inquiry->store, inquiry->slow.timed, reason);
 
     if (outcome != OUTCOME_OK) {
         return outcome;
     }
-    return failure->place.kind == PLACE_ROWS ? inquire_rows(inquiry, failure->place.run, reason)
-                                             : inquire_all(inquiry, reason);
+    return rows ? inquire_rows(inquiry, failure->place.run, reason) : inquire_all(inquiry, reason);
 }
 
 bool blame_message(const struct store *store, const struct batch *batch,
@@ -392,6 +355,10 @@ static enum store_result passes_now(const struct store *store, const struct batc
     if (batch->count > 1) {
         return STORE_SMALLER;
     }
+    /* Nobody has more patience than with a server that is slow for a while. */
+    if (blame_is_timeout(&failure->pg) && patience_doubles(store->patience)) {
+        return STORE_SOON;
+    }
     /* A batch of gaps alone has no message to blame. */
     if (batch->count == 0 || kind == BLAME_TIME) {
         return STORE_SOON;
@@ -435,12 +402,12 @@ static enum outcome refresh(const struct store *store, const struct batch *batch
 enum store_result blame(const struct store *store, const struct batch *batch,
                         struct store_failure *failure)
 {
-    struct inquiry inquiry = {
-        .store = store, .batch = batch, .deadline_ms = clock_monotonic_ms() + TRIAL_MS};
+    struct inquiry inquiry = {.store = store, .batch = batch};
     enum place_kind kind = failure->place.kind;
     struct pg_failure reason = failure->pg;
     bool changed = false;
     enum outcome outcome;
+    size_t fits;
 
     assert(batch->rule_count == store->ruleset->count);
     if (kind == PLACE_OWN_TABLES) {
@@ -449,7 +416,7 @@ enum store_result blame(const struct store *store, const struct batch *batch,
     if (kind == PLACE_BEGIN) {
         return store_result_of(&failure->pg);
     }
-    if (is_used_up(&failure->pg) && batch->count > 1) {
+    if (blame_is_used_up(&failure->pg) && batch->count > 1) {
         return STORE_SMALLER;
     }
     if (kind != PLACE_COMMIT && refresh(store, batch, failure->place.run, &changed) != OUTCOME_OK) {
@@ -460,15 +427,19 @@ enum store_result blame(const struct store *store, const struct batch *batch,
     }
     inquiry.tallies = memory_alloc((batch->rule_count + 1) * sizeof(*inquiry.tallies));
     inquiry.reasons = memory_alloc((batch->rule_count + 1) * sizeof(*inquiry.reasons));
+    slow_rows_init(&inquiry.slow, store, batch, failure);
+    inquiry.deadline_ms = slow_rows_deadline_ms(&inquiry.slow);
     outcome = inquire(&inquiry, failure, &reason);
+    fits = slow_rows_fit(&inquiry.slow);
     free(inquiry.tallies);
     free(inquiry.reasons);
+    slow_rows_fini(&inquiry.slow);
     store_rollback(store);
     if (!pg_is_connected(store->connection)) {
         failure->pg = reason;
         return STORE_LOST;
     }
-    if (inquiry.too_large) {
+    if (inquiry.too_large || (inquiry.slow.server && !inquiry.learned)) {
         return STORE_SMALLER;
     }
     if (inquiry.learned) {
@@ -478,5 +449,6 @@ enum store_result blame(const struct store *store, const struct batch *batch,
         failure->pg = reason;
         return store_result_of(&reason);
     }
+    failure->fits = fits;
     return passes_now(store, batch, failure);
 }

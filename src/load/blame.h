@@ -28,43 +28,8 @@
 #ifndef MQTT2PG_LOAD_BLAME_H
 #define MQTT2PG_LOAD_BLAME_H
 
+#include "load/blame_fate.h"
 #include "load/store.h"
-
-/* What a refused message or an empty run failed with. */
-enum blame_kind {
-    BLAME_ROW,   /* data: the message will always be refused */
-    BLAME_RULE,  /* the table does not fit, or some of what stands behind it */
-    BLAME_TWICE, /* may pass by itself, and was refused twice: a timeout, a serialization failure */
-    BLAME_TIME,  /* passes when somebody has done something: a lock, room, a damaged index */
-};
-enum blame_kind blame_kind_of(const struct pg_failure *failure);
-
-/* May the same row pass later, once somebody has added what is missing: the row that a foreign key
- * refers to, or a partition? PostgreSQL reports a missing partition as check_violation (23514), the
- * SQLSTATE of a CHECK constraint, but without the constraint's name: see ExecFindPartition() in
- * PostgreSQL's execPartition.c. */
-bool blame_may_pass(const struct pg_failure *failure);
-
-/* What was found out about the rows of one rule. */
-struct blame_tally {
-    size_t passed;     /* messages */
-    size_t refused[4]; /* messages, by blame_kind */
-    unsigned alone;    /* messages before, each refused alone, with no row stored since */
-};
-
-/* So many messages in a row may be refused alone before the rule is to blame. */
-#define BLAME_ALONE_MAX 2
-
-enum blame_fate {
-    BLAME_NOTHING, /* no message of the rule was refused */
-    BLAME_REJECT,  /* those that were refused are dead letters */
-    /* The rule is set aside; messages that were refused for their data are dead letters. */
-    BLAME_PARK,
-    BLAME_HOLD,
-};
-
-/* Pure. `letters`: the messages have waited as parked letters before. */
-enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters);
 
 /* After store_batch() or retry_letters() has been rolled back. STORE_AGAIN when something was
  * learned: verdicts, parked or held rules, another shape of a table; otherwise what to do. */

@@ -73,6 +73,7 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     loader->ahead = ahead_new(ruleset->count);
     verdicts_reset(&loader->verdicts); /* they name rules by their number */
     verdicts_reset(&loader->heal_verdicts);
+    patience_init(&loader->patience); /* names a rule, too */
     loader->later = (struct loader_later){.letters = LATER_LETTERS_MAX};
 }
 
@@ -97,6 +98,14 @@ static void count_rules(const struct loader *loader, const struct batch *batch)
         metric_rule_add(metrics, RULE_METRIC_REJECTED, rejected);
         metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) rule->rows_stored);
     }
+}
+
+/* Would a batch of twice the size exceed the time that its statements have? */
+static bool would_be_late(struct loader *loader, int64_t took_ms)
+{
+    int64_t limit_ms = patience_limit_ms(loader_store(loader).patience);
+
+    return limit_ms > 0 && 2 * took_ms > limit_ms;
 }
 
 /* COMMIT was answered: tells log, metrics and health, moves the position, and forgets past
@@ -129,10 +138,13 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     backoff_reset(&loader->wait);
     backoff_reset(&loader->loss);
     loader->history = (struct trouble_history){0};
+    if (batch->rows > 0) {
+        patience_stored(&loader->patience, took_us / 1000);
+    }
     health_set(HEALTH_DATABASE, true, pg_target(loader->connection));
     if (loader->small_left > 0) {
         loader->small_left--;
-    } else if (loader->records_max < SIZE_MAX / 2) {
+    } else if (loader->records_max < SIZE_MAX / 2 && !would_be_late(loader, took_us / 1000)) {
         loader->records_max *= 2;
     }
 }
@@ -276,6 +288,7 @@ static void store_next(struct loader *loader)
     if (result == STORE_REFUSED) {
         result = blame(&store, loader->batch, &failure);
     }
+    loader->history.fits = failure.fits;
     loader_trouble(loader, result, &failure.pg);
 }
 

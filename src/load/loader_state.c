@@ -86,6 +86,7 @@ struct store loader_store(struct loader *loader)
         .targets = loader->targets,
         .verdicts = &loader->verdicts,
         .outbox = loader->options.outbox,
+        .patience = rule_targets_several(loader->targets) ? &loader->patience : NULL,
         .position = loader->stored,
     };
 }

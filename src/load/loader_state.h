@@ -102,6 +102,7 @@ struct loader {
     struct backoff backoff;
     struct backoff wait; /* for a server that can't now */
     struct backoff loss; /* for connections that were lost with a batch */
+    struct patience patience;
     enum loader_link link;
     enum loader_reading reading;
     enum loader_trial trial;

@@ -22,13 +22,12 @@
 enum { FUTILE_MAX = 5 };
 
 /* Of each rule, the letters that are tried to find out whether any pass. */
-enum { NEWEST_TRIED = 8 };
+enum { NEWEST_TRIED = 8, TIMED_MS = 1500 };
 
 static const char begin_sql[] =
     "begin isolation level read committed; set local lock_timeout = '2s'";
 static const char begin_impatient_sql[] =
-    "begin isolation level read committed; set local lock_timeout = '100ms'; "
-    "set local statement_timeout = '5s'";
+    "begin isolation level read committed; set local lock_timeout = '100ms'";
 
 /* Deletes the letters that are stored or filtered; gives the others their new reason. */
 static enum outcome settle_letters(const struct letter_batch *portion, struct pg_failure *failure)
@@ -120,26 +119,18 @@ static enum rule_state set_aside(const struct letter_batch *portion, unsigned *r
     return state;
 }
 
-/* Whether the portion is a single letter that has failed FUTILE_MAX times in a row. */
-static bool gives_up_letter(const struct letter_batch *portion, const struct store_failure *failure)
-{
-    return portion->letters.count == 1 && blame_kind_of(&failure->pg) == BLAME_TWICE &&
-           rule_targets_futile(portion->store->targets,
-                               portion->rules->list[portion->verdicts[0].of]) >= FUTILE_MAX;
-}
-
 /* How many messages of the batch pass, each tried alone? In a transaction that is rolled back. */
-static size_t count_passing(const struct store *store, const struct batch *batch)
+static size_t count_passing(const struct store *store, const struct batch *batch, bool timed)
 {
     struct pg_failure failure;
-    enum outcome outcome = trial_begin(store, &failure);
+    enum outcome outcome = trial_begin(store, timed, &failure);
     size_t passing = 0;
 
     for (size_t run = 0; outcome == OUTCOME_OK && run < batch->runs.count; run++) {
         struct trial trial = {.store = store,
                               .batch = batch,
                               .run = run,
-                              .deadline_ms = clock_monotonic_ms() + TRIAL_MS};
+                              .deadline_ms = clock_monotonic_ms() + (timed ? TIMED_MS : TRIAL_MS)};
 
         outcome = trial_run(&trial, &failure);
         if (outcome == OUTCOME_OK) {
@@ -151,30 +142,60 @@ static size_t count_passing(const struct store *store, const struct batch *batch
     return passing;
 }
 
+/* The newest letters of the same rules. */
+struct newest {
+    size_t letters;
+    size_t passing;
+};
+
 /* Do some of the newest letters pass? Then the letters of this portion are in the way of others,
- * for example behind one row that somebody has locked. Nothing of the newest ones is stored. */
-static bool newest_pass(const struct letter_batch *portion)
+ * for example behind one row that somebody has locked. Nothing of the newest ones is stored.
+ * `timed`: they have less time. */
+static struct newest try_newest(const struct letter_batch *portion, bool timed)
 {
+    struct store store = *portion->store;
     struct pg_connection *connection = portion->store->connection;
     const char **names = letter_batch_names(portion);
     struct letter_choices choices = {names, portion->rules->count, 1, NULL};
     struct letter_batch newest = {.store = portion->store, .rules = portion->rules};
+    struct newest found = {0};
     struct dead_letter_query query = {.client_id = pg_client_id(connection), .parked = 1};
     struct pg_failure failure;
-    size_t passing = 0;
 
+    store.letters = !timed;
     if (dead_letters_newest(connection, NEWEST_TRIED, &choices, &failure) == OUTCOME_OK &&
         choices.ids != NULL) {
         query.ids = choices.ids;
         if (dead_letters_read(connection, &query, &newest.letters, &failure) == OUTCOME_OK) {
             letter_batch_map(&newest);
-            passing = count_passing(portion->store, newest.batch);
+            found.letters = newest.letters.count;
+            found.passing = count_passing(&store, newest.batch, timed);
         }
     }
     letter_batch_fini(&newest);
     free(choices.ids);
     free(names);
-    return passing > 0;
+    return found;
+}
+
+/* The portion is a single letter that has failed for a reason that may pass. While rules of other
+ * tables wait, a letter that takes too long is given up as soon as another one passes; while none
+ * does, the table is slow, and the rule waits. Otherwise FUTILE_MAX failures in a row are enough. */
+static bool gives_up_letter(const struct letter_batch *portion, const struct store_failure *failure)
+{
+    const struct store *store = portion->store;
+    struct newest newest;
+    unsigned futile;
+
+    if (portion->letters.count != 1 || blame_kind_of(&failure->pg) != BLAME_TWICE) {
+        return false;
+    }
+    futile = rule_targets_futile(store->targets, portion->rules->list[portion->verdicts[0].of]);
+    if (store->patience == NULL || !blame_is_timeout(&failure->pg)) {
+        return futile >= FUTILE_MAX;
+    }
+    newest = try_newest(portion, true);
+    return newest.passing > 0 || (newest.letters <= 1 && futile >= FUTILE_MAX);
 }
 
 /* No letter of the portion passes because of locks on rows, FUTILE_MAX times in a row: does blame()
@@ -186,8 +207,8 @@ static bool rejects_locked(const struct letter_batch *portion, unsigned rule,
     struct store others = *portion->store;
 
     if (strcmp(failure->pg.sqlstate, "55P03") != 0 ||
-        rule_targets_futile(others.targets, rule) < FUTILE_MAX || !newest_pass(portion) ||
-        !pg_is_connected(others.connection)) {
+        rule_targets_futile(others.targets, rule) < FUTILE_MAX ||
+        try_newest(portion, false).passing == 0 || !pg_is_connected(others.connection)) {
         return false;
     }
     others.others_pass = true;
@@ -308,7 +329,10 @@ static enum outcome store_rows(const struct letter_batch *portion, struct store_
     enum outcome outcome;
 
     transaction_init(&transaction, portion->store, portion->batch, failure);
-    outcome = transaction_rows(&transaction);
+    outcome = transaction_limit(&transaction);
+    if (outcome == OUTCOME_OK) {
+        outcome = transaction_rows(&transaction);
+    }
     if (outcome == OUTCOME_OK) {
         outcome = transaction_notify(&transaction);
     }
@@ -404,6 +428,7 @@ enum store_result retry_letters(const struct store *store, const struct retry_ru
     locked.rule = NULL;
     result = run_retry(&portion, &locked, counts, &found);
     *failure = found.pg;
+    counts->fits = found.fits;
     if (result == STORE_DONE) {
         verdicts_reset(store->verdicts);
     }

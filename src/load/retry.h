@@ -23,6 +23,7 @@
 struct retry_counts {
     uint64_t letters; /* in committed portions: the sum of the five below */
     uint64_t portion; /* letters in the last portion, committed or not */
+    uint64_t fits;    /* with STORE_SMALLER: letters that should be stored in time; 0 = not known */
     uint64_t stored;
     uint64_t filtered; /* deleted, because today's `where` does not take them */
     uint64_t rejected; /* kept, with the new reason */

@@ -10,6 +10,16 @@ bool rule_groups_same(const struct rule_target *left, const struct rule_target *
            (left->table != NULL && right->table != NULL && left->table->oid == right->table->oid);
 }
 
+bool rule_groups_several(const struct rule_groups *groups)
+{
+    for (unsigned i = 1; i < groups->count; i++) {
+        if (!rule_groups_same(&groups->list[0], &groups->list[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Do both rules write a table in the same way? The text of INSERT tells: it names all columns. */
 static bool write_alike(const struct rule_target *left, const struct rule_target *right)
 {

@@ -26,6 +26,9 @@ struct rule_groups {
 /* Is this the same rule, or one of its group? */
 bool rule_groups_same(const struct rule_target *left, const struct rule_target *right);
 
+/* Do the rules write to more than one table? A rule that is alone counts as a table. */
+bool rule_groups_several(const struct rule_groups *groups);
+
 /* Sets `place` of all: which rules share a table, and which a way to write it? */
 void rule_groups_place(const struct rule_groups *groups);
 

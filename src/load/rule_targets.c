@@ -15,7 +15,6 @@
 #include "load/table_search.h"
 #include "pg/dead_letter.h"
 
-#define LOOK_AGAIN_MS 5000
 #define TAKEN_MS 500 /* letters that another session holds */
 
 struct rule_targets {
@@ -31,8 +30,7 @@ struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapp
 {
     struct rule_targets *targets = memory_alloc(sizeof(*targets));
 
-    targets->ruleset = ruleset;
-    targets->mapper = mapper;
+    *targets = (struct rule_targets){.ruleset = ruleset, .mapper = mapper};
     targets->list = memory_alloc((ruleset->count + 1) * sizeof(*targets->list));
     return targets;
 }
@@ -121,7 +119,6 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
     struct rule_target *target = &targets->list[rule];
     const char *name = targets->ruleset->rules[rule]->name;
     char about_rule[sizeof(target->reason)];
-    bool known;
 
     assert(state == RULE_PARKED || state == RULE_HELD);
     /* DETAIL quotes one row; the reason will stand in all letters. */
@@ -129,9 +126,9 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
     if (strstr(about_rule, HEALTH_DETAIL) != NULL) {
         *strstr(about_rule, HEALTH_DETAIL) = '\0';
     }
-    known =
+    bool known =
         targets->silent || (target->state > RULE_WORKS && strcmp(target->reason, about_rule) == 0);
-    target->look_again_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
+    target->look_again_ms = clock_monotonic_ms() + rule_turns_look_ms(target, sqlstate);
     target->state = state;
     snprintf(target->sqlstate, sizeof(target->sqlstate), "%s", sqlstate == NULL ? "" : sqlstate);
     memcpy(target->reason, about_rule, sizeof(target->reason));
@@ -163,6 +160,13 @@ void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *
             set_aside(targets, i, RULE_HELD, reason, sqlstate);
         }
     }
+}
+
+bool rule_targets_several(const struct rule_targets *targets)
+{
+    const struct rule_groups groups = groups_of(targets);
+
+    return rule_groups_several(&groups);
 }
 
 void rule_targets_resume(struct rule_targets *targets, unsigned rule)

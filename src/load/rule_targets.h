@@ -59,6 +59,9 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
 
 const struct rule_target *rule_targets_get(const struct rule_targets *targets, unsigned rule);
 
+/* Do the rules write to more than one table? A rule with SQL of its own counts as a table. */
+bool rule_targets_several(const struct rule_targets *targets);
+
 /* Are this rule's messages set aside? */
 bool rule_targets_aside(const struct rule_targets *targets, unsigned rule);
 

@@ -2,6 +2,10 @@
 #include "load/rule_turns.h"
 
 #include <assert.h>
+#include <string.h>
+
+#define LOOK_AGAIN_MS 5000
+#define RARER_MAX 5 /* times as long between two looks at slow rows, and once more */
 
 /* When the rule may have a turn: 0 = now, -1 = never. */
 static int64_t milliseconds_left(const struct rule_target *target, int64_t now_ms)
@@ -42,4 +46,12 @@ int64_t rule_turns_wait(const struct rule_groups *groups, int64_t now_ms)
     }
     assert(wait >= -1);
     return wait;
+}
+
+int64_t rule_turns_look_ms(const struct rule_target *target, const char *sqlstate)
+{
+    bool slow = sqlstate != NULL && strcmp(sqlstate, "57014") == 0;
+    unsigned looks = target->futile < RARER_MAX ? target->futile : RARER_MAX;
+
+    return LOOK_AGAIN_MS * (int64_t) (slow ? 1 + looks : 1);
 }

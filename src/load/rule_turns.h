@@ -18,4 +18,8 @@ int rule_turns_next(const struct rule_groups *groups, unsigned first, int64_t no
 /* Milliseconds until rule_turns_next() may find one; -1 = nothing is set aside. */
 int64_t rule_turns_wait(const struct rule_groups *groups, int64_t now_ms);
 
+/* Milliseconds until the table of a rule that is set aside for this SQLSTATE (NULL: none) is looked
+ * at. A look at rows that take too long keeps the other rules waiting, so such looks get rarer. */
+int64_t rule_turns_look_ms(const struct rule_target *target, const char *sqlstate);
+
 #endif

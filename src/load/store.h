@@ -18,6 +18,7 @@
 
 #include "ack/outbox.h"
 #include "load/batch.h"
+#include "load/patience.h"
 #include "pg/pg_connection.h"
 #include "pg/replay_progress.h"
 
@@ -58,6 +59,7 @@ struct store_place {
 struct store_failure {
     struct store_place place;
     struct pg_failure pg;
+    size_t fits; /* with STORE_SMALLER: messages that should be stored in time; 0 = not known */
 };
 
 /* All borrowed. */
@@ -76,7 +78,10 @@ struct store {
     /* Other letters of the same rules pass: those that are refused are to blame, also when none of
      * the batch passes. */
     bool others_pass;
-    bool impatient; /* gives up on a locked table after 100 ms instead of 2 s */
+    /* Rules of other tables wait, so statements for rows have a time limit; NULL: they have none. */
+    struct patience *patience;
+    /* Gives up on a locked table after 100 ms instead of 2 s, and on slow rows after half the time. */
+    bool impatient;
     /* Waits for letters that another session is storing; otherwise passes over such letters. */
     bool waits;
     const struct replay_step *replay; /* moves this replay's row instead of `progress`; or NULL */

@@ -2,6 +2,7 @@
 #include "load/transaction.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +21,12 @@
 
 /* A table that somebody has locked must not keep the rows of other rules waiting. Behind the move
  * of the progress, which waits for what became of an earlier COMMIT. */
-static const char lock_sql[] = "set local lock_timeout = '2s'";
-static const char short_lock_sql[] = "set local lock_timeout = '100ms'";
+#define LOCK_MS 2000
+#define LOCK_IMPATIENT_MS 100
+
+/* Behind the rows. */
+static const char immediate_sql[] = "set constraints all immediate";
+static const char unlimited_sql[] = "set local statement_timeout to default";
 
 void transaction_init(struct transaction *transaction, const struct store *store,
                       struct batch *batch, struct store_failure *failure)
@@ -35,7 +40,43 @@ void transaction_fini(struct transaction *transaction)
     statements_fini(&transaction->statements);
     target_free(transaction->letters);
     buf_fini(&transaction->notify);
+    buf_fini(&transaction->limits);
     progress_statement_fini(&transaction->move);
+}
+
+/* The statement behind BEGIN: how long the others may wait for a lock, and how long they may take. A
+ * shorter statement_timeout of the role, the database or the server counts. Its text is one that
+ * reads as an interval: "500ms", "2min", "0". */
+static const char *limits(struct transaction *transaction)
+{
+    bool impatient = transaction->store->impatient;
+    /* An answer later than that would lose the connection. */
+    int64_t most_ms = pg_statement_ms(transaction->store->connection) / 2;
+    int64_t limit_ms = impatient ? patience_row_ms(transaction->store->patience, true)
+                                 : patience_limit_ms(transaction->store->patience);
+    int lock_ms = impatient ? LOCK_IMPATIENT_MS : LOCK_MS;
+
+    buf_reset(&transaction->limits);
+    if (patience_limit_ms(transaction->store->patience) == 0) {
+        buf_printf(&transaction->limits, "set local lock_timeout = %d", lock_ms);
+        return buf_string(&transaction->limits);
+    }
+    limit_ms = limit_ms < most_ms ? limit_ms : most_ms;
+    buf_printf(&transaction->limits,
+               "select set_config('lock_timeout', '%d', true), set_config('statement_timeout', "
+               "case when current_setting('statement_timeout')::interval between '1 ms' and "
+               "'%" PRId64 " ms' then current_setting('statement_timeout') else '%" PRId64
+               "' end, true)",
+               lock_ms, limit_ms, limit_ms);
+    return buf_string(&transaction->limits);
+}
+
+enum outcome transaction_limit(struct transaction *transaction)
+{
+    return patience_limit_ms(transaction->store->patience) == 0
+               ? OUTCOME_OK
+               : statements_add(&transaction->statements, limits(transaction),
+                                (struct store_place){.kind = PLACE_BEGIN});
 }
 
 void transaction_begin(struct transaction *transaction)
@@ -52,8 +93,7 @@ void transaction_begin(struct transaction *transaction)
     } else {
         progress_statement_init(&transaction->move, transaction->store->connection, &step);
     }
-    statements_begin(&transaction->statements, &transaction->move,
-                     transaction->store->impatient ? short_lock_sql : lock_sql);
+    statements_begin(&transaction->statements, &transaction->move, limits(transaction));
 }
 
 void transaction_begin_rehearsal(struct transaction *transaction)
@@ -62,7 +102,7 @@ void transaction_begin_rehearsal(struct transaction *transaction)
 
     progress_statement_make(&transaction->move, transaction->store->connection, "select $1",
                             PG_PARAMS(values));
-    statements_begin(&transaction->statements, &transaction->move, lock_sql);
+    statements_begin(&transaction->statements, &transaction->move, limits(transaction));
 }
 
 enum outcome transaction_flush(struct transaction *transaction)
@@ -206,6 +246,16 @@ static enum outcome add_checks(struct transaction *transaction)
     return outcome;
 }
 
+/* The bridge's own tables have no time limit. Triggers that are deferred to COMMIT run before. */
+static enum outcome end_limit(struct transaction *transaction)
+{
+    const struct store_place commit = {.kind = PLACE_COMMIT}, begin = {.kind = PLACE_BEGIN};
+
+    return statements_add(&transaction->statements, immediate_sql, commit) == OUTCOME_OK
+               ? statements_add(&transaction->statements, unlimited_sql, begin)
+               : OUTCOME_RETRY;
+}
+
 /* A rule's own SQL reports no count that would mean rows of the batch, so all of its rows count as
  * stored. For other rules the command tags add up from 0. */
 enum outcome transaction_rows(struct transaction *transaction)
@@ -221,6 +271,9 @@ enum outcome transaction_rows(struct transaction *transaction)
     batch->uncounted = false;
     for (size_t i = 0; outcome == OUTCOME_OK && i < batch->runs.count; i++) {
         outcome = add_run(transaction, i);
+    }
+    if (outcome == OUTCOME_OK && patience_limit_ms(transaction->store->patience) > 0) {
+        outcome = end_limit(transaction);
     }
     return outcome == OUTCOME_OK ? add_checks(transaction) : outcome;
 }

@@ -9,6 +9,9 @@
  * (load/statements).
  * Runs keep their order, for rows of one rule may refer to those of a rule before it.
  *
+ * While rules of other tables wait, a statement for rows has a time limit (load/patience), and
+ * constraints that are deferred are checked within it, before COMMIT.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_LOAD_TRANSACTION_H
@@ -24,6 +27,7 @@ struct transaction {
     struct statements statements;
     struct target *letters;
     struct buf notify;
+    struct buf limits;
     struct progress_statement move;
 };
 
@@ -37,6 +41,9 @@ void transaction_begin(struct transaction *transaction);
 
 /* The same without a move, for a transaction that is rolled back. */
 void transaction_begin_rehearsal(struct transaction *transaction);
+
+/* Queues the time limit of statements for rows, for who does not call transaction_begin(). */
+enum outcome transaction_limit(struct transaction *transaction) MUST_CHECK;
 
 /* These add to the transaction, and send what is full. OUTCOME_RETRY: a statement failed, which
  * `failure` names. */

@@ -2,12 +2,14 @@
 #include "load/trial.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "load/name_column.h"
 #include "pg/pg_steps.h"
 
 enum {
@@ -18,14 +20,6 @@ enum {
 };
 #define WINDOW_BYTES_MAX ((size_t) 512 * 1024)
 
-/* Rows take milliseconds; what takes longer is tried again in another transaction. */
-static const char *const begin_sql[] = {
-    "begin isolation level read committed",
-    "set local lock_timeout = '100ms'",
-    "set local statement_timeout = '1s'",
-    "savepoint mqtt2pg_window",
-    "savepoint mqtt2pg_row",
-};
 static const char back_sql[] = "rollback to savepoint mqtt2pg_row";
 static const char keep_sql[] = "release savepoint mqtt2pg_row";
 static const char mark_sql[] = "savepoint mqtt2pg_row";
@@ -80,9 +74,21 @@ static enum outcome run_all(struct pg_connection *connection, const char *const 
     return outcome;
 }
 
-enum outcome trial_begin(const struct store *store, struct pg_failure *failure)
+/* Rows take milliseconds; what takes longer is tried again in another transaction. */
+enum outcome trial_begin(const struct store *store, bool timed, struct pg_failure *failure)
 {
-    return run_all(store->connection, begin_sql, sizeof(begin_sql) / sizeof(begin_sql[0]), failure);
+    char timeout[64];
+    const char *const begin[] = {
+        "begin isolation level read committed",
+        "set local lock_timeout = '100ms'",
+        timeout,
+        "savepoint mqtt2pg_window",
+        mark_sql,
+    };
+
+    snprintf(timeout, sizeof(timeout), "set local statement_timeout = %" PRId64,
+             patience_row_ms(store->patience, store->letters || !timed));
+    return run_all(store->connection, begin, sizeof(begin) / sizeof(begin[0]), failure);
 }
 
 /* --- one message to the server ---------------------------------------------------------------- */
@@ -95,13 +101,21 @@ struct plan {
     size_t count;
 };
 
+static void init_values(const struct trial *trial, const struct chunk *chunk,
+                        struct target_values *values)
+{
+    const struct write *write = write_of(trial);
+
+    target_values_init(values, target_of(trial), row_runs_bytes(write, chunk->low, chunk->high),
+                       (size_t) row_runs_rows(write, chunk->low, chunk->high));
+}
+
 static void plan_chunk(const struct trial *trial, const struct chunk *chunk, struct plan *plan)
 {
     const struct target *target = target_of(trial);
     struct target_values *values = &plan->values[plan->count];
 
-    target_values_init(values, target, row_runs_bytes(write_of(trial), chunk->low, chunk->high),
-                       (size_t) row_runs_rows(write_of(trial), chunk->low, chunk->high));
+    init_values(trial, chunk, values);
     plan->first[plan->count++] = pg_steps_add(&plan->steps, back_sql, NULL, 0, false);
     target_add_steps(target, values, &plan->steps);
     if (trial->immediate) {
@@ -179,18 +193,47 @@ static enum outcome try_by_table(const struct trial *trial, struct chunk *chunk,
                          : run_all(connection, keep, 2, failure);
 }
 
+/* A timeout, of a statement or a lock. */
+static bool timed_out(const struct chunk *chunk)
+{
+    return chunk->failed && (strcmp(chunk->failure.sqlstate, "57014") == 0 ||
+                             strcmp(chunk->failure.sqlstate, "55P03") == 0);
+}
+
+static bool is_late(const struct trial *trial)
+{
+    return trial->deadline_ms != 0 && clock_monotonic_ms() >= trial->deadline_ms;
+}
+
+/* Each message that takes too long keeps the other rules waiting. One is enough to hold its rule. A
+ * letter is rejected when another one passes; two in front that do not are enough, too. */
+static bool is_known(const struct trial *trial, const struct window *window, size_t count)
+{
+    size_t slow = 0, passed = window->list[0].low - run_of(trial)->low; /* in windows before */
+
+    assert(count <= window->count);
+    for (size_t i = 0; i < count; i++) {
+        const struct chunk *chunk = &window->list[i];
+
+        slow += timed_out(chunk) && chunk->high - chunk->low == 1;
+        passed += !chunk->failed;
+    }
+    return trial->timed && trial->batch->count > 1 &&
+           slow >= (trial->store->letters && passed == 0 ? 2 : 1);
+}
+
 /* Tries the chunks, or cuts the window off when the time is over. */
 static enum outcome try_chunks(struct trial *trial, struct window *window,
                                struct pg_failure *failure)
 {
     bool by_steps = target_of(trial)->statement_count > 0;
-    size_t at_once = !by_steps ? 1 : window->slow ? SLOW_CHUNKS : window->count;
+    size_t at_once = !by_steps || trial->timed ? 1 : window->slow ? SLOW_CHUNKS : window->count;
     enum outcome outcome = OUTCOME_OK;
 
     for (size_t at = 0; outcome == OUTCOME_OK && at < window->count; at += at_once) {
         size_t high = at + at_once < window->count ? at + at_once : window->count;
 
-        if (at > 0 && trial->deadline_ms != 0 && clock_monotonic_ms() >= trial->deadline_ms) {
+        if (at > 0 && (is_late(trial) || is_known(trial, window, at))) {
             window->count = at;
             trial->cut_off = true;
             break;
@@ -199,13 +242,6 @@ static enum outcome try_chunks(struct trial *trial, struct window *window,
                            : try_by_table(trial, &window->list[at], failure);
     }
     return outcome;
-}
-
-/* A timeout, of a statement or a lock. */
-static bool timed_out(const struct chunk *chunk)
-{
-    return chunk->failed && (strcmp(chunk->failure.sqlstate, "57014") == 0 ||
-                             strcmp(chunk->failure.sqlstate, "55P03") == 0);
 }
 
 /* --- a window --------------------------------------------------------------------------------- */
@@ -223,9 +259,14 @@ static size_t fill_window(const struct trial *trial, struct window *window, size
 {
     const struct run *run = run_of(trial);
     /* The first window shows whether the rows are slow. */
-    size_t most = low == run->low ? CHUNK_MESSAGES : WINDOW_MESSAGES;
+    bool first = low == run->low;
+    size_t most = first ? CHUNK_MESSAGES : WINDOW_MESSAGES, chunk = CHUNK_MESSAGES;
     size_t begin = low, at = low;
 
+    if (trial->timed) {
+        most = first ? SLOW_CHUNKS : CHUNK_MESSAGES;
+        chunk = first ? 1 : CHUNK_MESSAGES;
+    }
     window->count = 0;
     window->slow = false;
     while (at < run->high && at - low < most) {
@@ -235,7 +276,7 @@ static size_t fill_window(const struct trial *trial, struct window *window, size
             break;
         }
         at++;
-        if (at - begin == CHUNK_MESSAGES) {
+        if (at - begin == chunk) {
             add_chunk(window, begin, at);
             begin = at;
         }
@@ -272,60 +313,22 @@ static bool split_failed(struct window *window)
     return any;
 }
 
-/* Takes the name of the first column whose probe fails with the same message as the row did. */
-static void take_column(struct pg_failure *failure, const struct target_probes *probes,
-                        const struct pg_steps *steps)
-{
-    for (size_t i = 0; i < probes->count && failure->column[0] == '\0'; i++) {
-        const struct pg_step *step = &steps->list[2 * i + 1];
-
-        if (step->failed && strcmp(step->failure->message, failure->message) == 0) {
-            snprintf(failure->column, sizeof(failure->column), "%s", probes->list[i].column);
-        }
-    }
-}
-
-/* INSERT does not say which column's value it could not read. So each column's value is read by a
- * statement of its own, the probe; the one that fails names the column. */
-static enum outcome name_column(const struct trial *trial, struct chunk *chunk,
-                                struct pg_failure *failure)
-{
-    const struct target *target = target_of(trial);
-    const struct write *write = write_of(trial);
-    struct pg_steps steps = {0};
-    struct target_values values;
-    enum outcome outcome;
-
-    target_values_init(&values, target, row_runs_bytes(write, chunk->low, chunk->high),
-                       (size_t) row_runs_rows(write, chunk->low, chunk->high));
-    for (size_t i = 0; i < target->probes.count; i++) {
-        const struct target_probe *probe = &target->probes.list[i];
-
-        (void) pg_steps_add(&steps, back_sql, NULL, 0, false);
-        (void) pg_steps_add(&steps, probe->sql, &values.values[probe->index], 1, true);
-        pg_steps_end_group(&steps);
-    }
-    outcome = pg_steps_run(trial->store->connection, &steps, failure);
-    if (outcome == OUTCOME_OK) {
-        take_column(&chunk->failure, &target->probes, &steps);
-    }
-    pg_steps_fini(&steps);
-    target_values_fini(&values);
-    return outcome;
-}
-
 static enum outcome name_columns(struct trial *trial, struct window *window,
                                  struct pg_failure *failure)
 {
     enum outcome outcome = OUTCOME_OK;
+    struct target_values values;
 
     for (size_t i = 0; outcome == OUTCOME_OK && i < window->count; i++) {
         struct chunk *chunk = &window->list[i];
 
         if (chunk->failed && chunk->failure.action == SQL_ROW && trial->named < NAMED_MAX &&
             chunk->failure.column[0] == '\0' && target_of(trial)->probes.count > 0) {
+            init_values(trial, chunk, &values);
             trial->named++;
-            outcome = name_column(trial, chunk, failure);
+            outcome = name_column(trial->store->connection, target_of(trial), &values,
+                                  &chunk->failure, failure);
+            target_values_fini(&values);
         }
     }
     return outcome;
@@ -403,6 +406,9 @@ enum outcome trial_run(struct trial *trial, struct pg_failure *failure)
     while (outcome == OUTCOME_OK && low < run_of(trial)->high && !trial->cut_off) {
         low = fill_window(trial, &window, low);
         outcome = try_window(trial, &window, failure);
+        trial->cut_off =
+            trial->cut_off || (low < run_of(trial)->high &&
+                               (is_late(trial) || is_known(trial, &window, window.count)));
     }
     free(window.list);
     return outcome;

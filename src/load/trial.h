@@ -9,9 +9,9 @@
  * tried again with that chunk message by message: then each is judged with everything before it
  * in place.
  *
- * A table whose rows take long must not hold up the other rules. A row may take a second, and a
- * trial is cut off when TRIAL_MS are over: the messages behind `tested` are neither refused nor
- * passed.
+ * A table whose rows take long must not hold up the other rules. A row may take a second (less in
+ * a trial that is `timed`), and a trial is cut off when its time is over: the messages behind
+ * `tested` are neither refused nor passed.
  *
  * A constraint that is deferred to COMMIT may be satisfied by rows that stand behind, of another
  * rule too. With `immediate` it is checked behind each chunk; messages that were refused are
@@ -37,17 +37,20 @@ struct trial {
     const struct batch *batch;
     size_t run;
     bool immediate; /* constraints that are deferred to COMMIT are checked behind each chunk */
+    bool timed;     /* a statement took too long: which rows do? As given to trial_begin() */
     struct refusal *refusals; /* owned; in the order of extents */
     size_t count;
     size_t capacity;
     size_t named;        /* refused messages whose column was looked for */
     size_t tested;       /* extents below it are judged */
     int64_t deadline_ms; /* monotonic; cut off behind it; 0 = never */
-    bool cut_off;        /* the deadline came first */
+    bool cut_off;        /* the deadline came first, or enough is known of a `timed` trial */
 };
 
-/* Begins the transaction of a trial. OUTCOME_RETRY as below. */
-enum outcome trial_begin(const struct store *store, struct pg_failure *failure) MUST_CHECK;
+/* Begins the transaction of a trial. `timed`: the batch was refused because a statement took too
+ * long, so a row is refused sooner, and windows are small. OUTCOME_RETRY as below. */
+enum outcome trial_begin(const struct store *store, bool timed,
+                         struct pg_failure *failure) MUST_CHECK;
 
 /* Tries the statements of this run over no rows at all. *passes tells; `failure` why not. */
 enum outcome trial_empty(const struct trial *trial, bool *passes,

@@ -8,7 +8,7 @@ enum {
     SOON_MAX = 3,       /* then it is no coincidence any more */
     LOSSES_MAX = 1,     /* then the batch may be at fault */
     ALONE_MAX = 5,      /* then the message is */
-    SMALL_BATCHES = 16, /* what uses up locks or memory goes on for a while: a backfill */
+    SMALL_BATCHES = 16, /* what uses up locks, memory or time goes on for a while: a backfill */
 };
 
 static struct remedy act(enum remedy_act act)
@@ -57,7 +57,11 @@ static struct remedy halve(const struct pg_failure *failure, const struct troubl
         history->messages > 1 ? act(REMEDY_AGAIN) : wait_for_server(failure, history);
 
     remedy.records_max = fraction(history->messages, 2);
-    remedy.small_batches = strcmp(failure->sqlstate, "53200") == 0 ? SMALL_BATCHES : 0;
+    if (history->fits > 0 && history->fits < remedy.records_max) {
+        remedy.records_max = history->fits;
+    }
+    remedy.small_batches =
+        strcmp(failure->sqlstate, "53200") == 0 || history->fits > 0 ? SMALL_BATCHES : 0;
     assert(remedy.records_max >= 1);
     return remedy;
 }

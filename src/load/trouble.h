@@ -9,7 +9,8 @@
  *   STORE_STALE     reconnect, which reads `progress`
  *   STORE_AGAIN     again
  *   STORE_SOON      pause                             from the fourth in a row on: wait
- *   STORE_SMALLER   again, with half of the batch     one message alone: wait
+ *   STORE_SMALLER   again, with half of the batch,    one message alone: wait
+ *                   or with what fits
  *   STORE_WAIT      wait, or see to our own tables    while draining: abandon
  *   STORE_ACKS      wait for the broker               while draining: abandon
  *   STORE_DISK      stop the process
@@ -26,6 +27,7 @@
 /* What happened since the last commit. */
 struct trouble_history {
     size_t messages; /* of the batch */
+    size_t fits;     /* messages that should be stored in time; 0 = not known */
     bool stopping;   /* the service drains: what can't be stored at once stays in the journal */
     unsigned soon;   /* STORE_SOON in a row, this one counted */
     unsigned losses; /* of the connection, with batches that begin at the same message */

@@ -59,6 +59,23 @@ class Scenes:
         self.env.sql("drop trigger refuse on statement_timeout")
         self.setting("statement_timeout", None)
 
+    def slow_rows(self):
+        """No statement_timeout anywhere."""
+        self.env.sql(REFUSE.format("slow_rows", "perform pg_sleep(30)", "", ""))
+        yield "rule held.*rule=slow_rows .*statement timeout"
+        self.env.sql("drop trigger refuse on slow_rows")
+
+    def slow_table(self):
+        self.env.sql(REFUSE.format("slow_table", "perform pg_sleep(30)", "", "").replace("new.n % 10 = 7", "true"))
+        yield "rule held.*rule=slow_table .*statement timeout"
+        wait_time(6)  # it is looked at again in between
+        self.env.sql("drop trigger refuse on slow_table")
+
+    def slow_at_commit(self):
+        self.env.sql(REFUSE.format("slow_at_commit", "perform pg_sleep(30)", "constraint", "deferrable initially deferred"))
+        yield "rule held.*rule=slow_at_commit .*statement timeout"
+        self.env.sql("drop trigger refuse on slow_at_commit")
+
     def full_tablespace(self):
         self.env.sql("alter table full_tablespace set tablespace small")
         self.small.fill()
@@ -161,6 +178,51 @@ class Load:
     def stop(self):
         self.load.stop()
         self.load.finish()
+
+
+SLOW_RULES = """{ name = "r"; topic = "~/r"; table = "r"; columns = { n = "$.n"; }; },
+                { name = "o"; topic = "~/o"; table = "o"; columns = { n = "$.n"; received = "@received_at"; }; }"""
+SLOW = """create function slow_{0}() returns trigger language plpgsql as $$ begin perform pg_sleep({1}); return new; end $$;
+          create trigger slow before insert on {0} for each {2} execute function slow_{0}()"""
+O_TABLE = "create table o (n int, received timestamptz, stored timestamptz default clock_timestamp())"
+
+
+@limit(90)
+def test_rows_that_take_long_are_stored(env):
+    """Rows of 2 ms each, thousands at once and no statement_timeout: stored in order and in small batches, with the other rule's among them."""
+    env.sql(f"create table r (id bigint generated always as identity, n int); {O_TABLE}; {SLOW.format('r', 0.002, 'row')}")
+    bridge = env.bridge(SLOW_RULES)
+    bridge.stop()
+    env.publish([("~/r" if n % 50 else "~/o", '{"n": %d}' % n) for n in range(3000)])
+    bridge.start()
+    env.wait(lambda: env.one("select count(*) from r") + env.one("select count(*) from o") == 3000, 40, lambda: env.one("select count(*) from r"))
+    assert "rule held" not in bridge.log() and env.dead_letters() == [], bridge.log()[-2000:]
+    assert [row[0] for row in env.sql("select n from r order by id")] == [n for n in range(3000) if n % 50]
+    assert env.one("select count(distinct xmin::text) from r") >= 5, "all in one transaction"
+    bridge.check_books()
+
+
+@limit(90)
+def test_server_that_is_slow_as_a_whole(env):
+    """Every statement for rows takes 3 s, whatever the table: no rule is held for it, and all rows are stored."""
+    env.sql(f"create table r (id bigint generated always as identity, n int); {O_TABLE}; {SLOW.format('r', 3, 'statement')}; {SLOW.format('o', 3, 'statement')}")
+    bridge = env.bridge(SLOW_RULES, batch={"max_delay": "500ms"})
+    env.publish([(f"~/{rule}", '{"n": %d}' % n) for n in range(20) for rule in "ro"])
+    env.wait(lambda: env.one("select count(*) from r") == 20 and env.one("select count(*) from o") == 20, 60, "not stored")
+    bridge.wait_quiet()
+    assert "rule held" not in bridge.log() and env.dead_letters() == [], bridge.log()[-2000:]
+    bridge.wait_log("statements for rows of all rules take long")
+    bridge.check_books()
+
+
+@limit(60)
+def test_single_table_may_take_long(env):
+    """Nobody waits for a table that is the only one, so its rows have no time limit."""
+    env.sql("create table r (id bigint generated always as identity, n int); " + SLOW.format("r", 4, "statement"))
+    bridge = env.bridge(SLOW_RULES[:SLOW_RULES.index("},") + 1])
+    env.publish([("~/r", '{"n": 1}')])
+    env.wait(lambda: env.one("select count(*) from r") == 1, 20, "not stored")
+    assert "rule held" not in bridge.log() and env.dead_letters() == []
 
 
 @limit(150)

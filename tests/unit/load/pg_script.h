@@ -11,7 +11,8 @@
  *   pg_script_stop(&script);
  *
  * Answers: "ERROR:SQLSTATE:message[:constraint]", "FATAL:…" (and the connection ends), "CLOSE",
- * "TAG:command tag", "NONE" (nothing at all), "ROWS:a|b\nc|d" (texts; \N is null). What no line answers gets the answer of a
+ * "TAG:command tag", "NONE" (nothing at all), "WAIT:milliseconds" (then as if no line answered),
+ * "ROWS:a|b\nc|d" (texts; \N is null). What no line answers gets the answer of a
  * server to which all is well: transactions and savepoints are kept, INSERT and COPY count their
  * rows. Nothing is stored: a failed statement is known by the transaction's state alone.
  *
@@ -24,6 +25,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -312,6 +314,11 @@ static bool script_execute(struct pg_script *script, const char *sql, const stru
     if (script->state == 'E' && !script_ends_failure(sql)) {
         script_error(script, "ERROR", "25P02:the transaction is aborted");
         return false;
+    }
+    if (answer != NULL && strncmp(answer, "WAIT:", 5) == 0) {
+        long ms = strtol(answer + 5, NULL, 10);
+        nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+        answer = NULL;
     }
     if (answer == NULL) {
         script_well(script, sql, rows);

@@ -229,10 +229,128 @@ static void test_one_round_trip(void)
     storing_stop(&storing);
 }
 
+/* Statements for rows take too long, while the rule of the other table waits. Both batches have the
+ * limit; what one leaves behind counts for the next one. */
+static void test_slow(void)
+{
+    static const char slow[] = "ERROR:57014:statement timeout";
+    static const struct {
+        const char *what, *first, *second; /* messages of the batches; second NULL: none */
+        const char *sql, *data;            /* what is slow */
+        int times;
+        enum store_result result; /* of the last batch */
+        enum rule_state a, b;
+        int64_t limit_ms;
+    } cases[] = {
+        {"a table", "1 2 b:4", NULL, "INTO public.a", NULL, 0, STORE_AGAIN, RULE_HELD, RULE_WORKS,
+         PATIENCE_FIRST_MS},
+        {"a row", "1 bad b:4", NULL, "INTO public.a", "bad", 0, STORE_AGAIN, RULE_HELD, RULE_WORKS,
+         PATIENCE_FIRST_MS},
+        {"a table, and nothing of the other", "1 2", NULL, "INTO public.a", NULL, 0, STORE_AGAIN,
+         RULE_HELD, RULE_WORKS, PATIENCE_FIRST_MS},
+        {"the second table", "1 2 b:4", NULL, "INTO public.b", NULL, 0, STORE_AGAIN, RULE_WORKS,
+         RULE_HELD, PATIENCE_FIRST_MS},
+        {"rows of both", "1 2 b:4", NULL, "INTO public.", NULL, 0, STORE_SMALLER, RULE_WORKS,
+         RULE_WORKS, 2 * PATIENCE_FIRST_MS},
+        {"one after the other", "1 2", "b:4 b:5", "INTO public.", NULL, 0, STORE_SMALLER,
+         RULE_RESUMING, RULE_WORKS, 2 * PATIENCE_FIRST_MS},
+        {"a trigger that is deferred", "1 2 b:4", NULL, "set constraints", NULL, 0, STORE_SMALLER,
+         RULE_WORKS, RULE_WORKS, 2 * PATIENCE_FIRST_MS},
+        {"all rows together", "1 2 b:4", NULL, "INTO public.a", NULL, 1, STORE_SMALLER, RULE_WORKS,
+         RULE_WORKS, PATIENCE_FIRST_MS},
+        {"one message, for a moment", "1", NULL, "INTO public.a", NULL, 1, STORE_SOON, RULE_WORKS,
+         RULE_WORKS, 2 * PATIENCE_FIRST_MS},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct store_failure failure;
+        struct patience patience;
+        enum store_result result;
+
+        UNIT_CASE("%s", cases[i].what);
+        storing_start(&storing);
+        patience_init(&patience);
+        storing.store.patience = &patience;
+        storing_say(&storing, cases[i].sql, cases[i].data, slow, cases[i].times);
+        storing_publish(&storing, cases[i].first);
+        storing_build(&storing, 0);
+        result = storing_store(&storing, &failure);
+        if (cases[i].second != NULL) {
+            CHECK_INT_EQ(result, STORE_AGAIN);
+            storing_publish(&storing, cases[i].second);
+            storing_build(&storing, 0);
+            result = storing_store(&storing, &failure);
+        }
+        CHECK_INT_EQ(result, cases[i].result);
+        CHECK_INT_EQ(rule_targets_get(storing.targets, 0)->state, cases[i].a);
+        CHECK_INT_EQ(rule_targets_get(storing.targets, 1)->state, cases[i].b);
+        CHECK_INT_EQ(patience_limit_ms(&patience), cases[i].limit_ms);
+        CHECK_INT_EQ(storing.verdicts.count, 0);
+        CHECK(result == STORE_SOON ||
+              (failure.fits > 0) == (result == STORE_SMALLER && cases[i].times > 0));
+        storing_stop(&storing);
+    }
+    UNIT_CASE("%s", "");
+}
+
+/* The limit is for rows: the bridge's own tables and COMMIT have none. */
+static void test_limit_ends(void)
+{
+    struct storing storing;
+    struct store_failure failure;
+    struct patience patience;
+
+    storing_start(&storing);
+    patience_init(&patience);
+    storing_publish(&storing, "1 b:2");
+    storing_build(&storing, 0);
+    CHECK_INT_EQ(storing_store(&storing, &failure), STORE_DONE);
+    CHECK_INT_EQ(pg_script_seen(&storing.script, "statement_timeout"), 0);
+    pg_script_clear(&storing.script);
+    storing.store.patience = &patience;
+    storing_build(&storing, 0);
+    CHECK_INT_EQ(storing_store(&storing, &failure), STORE_DONE);
+    CHECK_INT_EQ(pg_script_trips(&storing.script), 1);
+    const char *seen = buf_string(&storing.script.seen);
+    const char *begins = strstr(seen, "set_config('statement_timeout'");
+    const char *rows = strstr(seen, "INTO public.b");
+    const char *ends = strstr(seen, "set local statement_timeout to default");
+    CHECK(begins != NULL && begins < rows && rows < ends && ends < strstr(seen, "\ncommit"));
+    storing_stop(&storing);
+}
+
+/* Time is over while the rows of the first table are tried: a row of the second one is not judged, for
+ * the row that it refers to may be one that was not reached. */
+static void test_parents_that_were_not_reached(void)
+{
+    struct storing storing;
+    struct store_failure failure;
+    struct buf payloads = {0};
+
+    storing_start(&storing);
+    for (int i = 0; i < 40; i++) {
+        buf_printf(&payloads, "%d ", i);
+    }
+    buf_append_text(&payloads, "b:child");
+    storing_publish(&storing, buf_string(&payloads));
+    storing_build(&storing, 0);
+    storing_say(&storing, "INTO public.b", "child", "ERROR:23503:a parent is missing:b_fkey", 0);
+    storing_say(&storing, "INTO public.a", NULL, "TAG:INSERT 0 40", 1); /* of the batch */
+    storing_say(&storing, "INTO public.a", NULL, "TAG:INSERT 0 0", 1);  /* no rows at all */
+    storing_say(&storing, "INTO public.a", NULL, "WAIT:3100", 1);
+    CHECK_INT_EQ(storing_store(&storing, &failure), STORE_SMALLER);
+    CHECK_INT_EQ(storing.verdicts.count, 0);
+    buf_fini(&payloads);
+    storing_stop(&storing);
+}
+
 UNIT_MAIN("load/store", {"what each answer means", test_answers},
           {"one message parks nothing", test_one_message_parks_nothing},
           {"the bridge's own tables", test_own_tables},
           {"deferred to COMMIT, between rules", test_deferred_between_rules},
           {"a gap that is refused at COMMIT", test_gap_refused_at_commit},
           {"answers that are missing", test_missing_answers},
-          {"a batch of few rows is one round trip", test_one_round_trip})
+          {"a batch of few rows is one round trip", test_one_round_trip},
+          {"statements that take too long", test_slow}, {"the limit ends", test_limit_ends},
+          {"parents that were not reached", test_parents_that_were_not_reached})

@@ -28,7 +28,7 @@ static struct trial begin(struct storing *storing, bool immediate)
 {
     struct pg_failure failure = {.message = ""};
 
-    CHECK_INT_EQ(trial_begin(&storing->store, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(trial_begin(&storing->store, false, &failure), OUTCOME_OK);
     return (struct trial){
         .store = &storing->store, .batch = storing->batch, .run = 0, .immediate = immediate};
 }
@@ -148,6 +148,59 @@ static void test_cut_off(void)
     storing_stop(&storing);
 }
 
+/* Rows that pass, but take long: the trial ends when its time is over, behind a whole window. */
+static void test_late(void)
+{
+    struct storing storing;
+    struct pg_failure failure = {.message = ""};
+    struct trial trial;
+
+    storing_start(&storing);
+    publish(&storing, 200, NULL, 0);
+    trial = begin(&storing, false);
+    trial.deadline_ms = clock_monotonic_ms() - 1;
+    CHECK_INT_EQ(trial_run(&trial, &failure), OUTCOME_OK);
+    CHECK(trial.cut_off);
+    CHECK_INT_EQ(trial.tested, 32);
+    CHECK_INT_EQ(trial.count, 0);
+    trial_fini(&trial);
+    storing_stop(&storing);
+}
+
+/* A statement took too long: one row that does so is enough, and no second one is waited for. */
+static void test_timed(void)
+{
+    static const struct {
+        const char *what;
+        size_t bad[2], bad_count, tested, tries;
+    } cases[] = {
+        {"the first row", {0, 1}, 2, 1, 1},
+        {"rows among others", {40, 50}, 2, 41, 11},
+        {"none", {0}, 0, 100, 6},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct pg_failure failure = {.message = ""};
+        struct trial trial;
+
+        UNIT_CASE("%s", cases[i].what);
+        storing_start(&storing);
+        publish(&storing, 100, cases[i].bad, cases[i].bad_count);
+        storing_say(&storing, "INTO public.a", "bad", "ERROR:57014:timeout", 0);
+        trial = begin(&storing, false);
+        trial.timed = true;
+        CHECK_INT_EQ(trial_run(&trial, &failure), OUTCOME_OK);
+        CHECK_INT_EQ(trial.cut_off, cases[i].bad_count > 0);
+        CHECK_INT_EQ(trial.tested, cases[i].tested);
+        CHECK_INT_EQ(trial.count, cases[i].bad_count > 0);
+        CHECK_INT_EQ(pg_script_seen(&storing.script, "INTO public.a"), cases[i].tries);
+        trial_fini(&trial);
+        storing_stop(&storing);
+    }
+    UNIT_CASE("%s", "");
+}
+
 /* The connection ends with a row: said so, not taken for a refusal. */
 static void test_lost(void)
 {
@@ -168,4 +221,5 @@ static void test_lost(void)
 }
 
 UNIT_MAIN("load/trial", {"refused messages", test_refused}, {"no rows at all", test_empty},
-          {"again", test_again}, {"cut off", test_cut_off}, {"connection lost", test_lost})
+          {"again", test_again}, {"cut off", test_cut_off}, {"late", test_late},
+          {"timed", test_timed}, {"connection lost", test_lost})

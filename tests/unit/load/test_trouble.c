@@ -120,4 +120,24 @@ static void test_used_up(void)
     CHECK(remedy.small_batches > 1);
 }
 
-UNIT_MAIN("trouble", {"remedies", test_remedies}, {"used_up", test_used_up})
+/* Batches that took too long get as small as should be stored in time, and stay so. */
+static void test_fits(void)
+{
+    static const struct {
+        size_t messages, fits, records_max;
+        bool stay_small;
+    } cases[] = {
+        {1000, 0, 500, false}, {1000, 40, 40, true}, {1000, 900, 500, true}, {1, 1, 1, true}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct pg_failure failure = {.action = SQL_SMALLER, .sqlstate = "57014"};
+        const struct trouble_history history = {.messages = cases[i].messages,
+                                                .fits = cases[i].fits};
+        struct remedy remedy = trouble_remedy(STORE_SMALLER, &failure, &history);
+
+        CHECK_INT_EQ(remedy.records_max, cases[i].records_max);
+        CHECK_INT_EQ(remedy.small_batches > 1, cases[i].stay_small);
+    }
+}
+
+UNIT_MAIN("trouble", {"remedies", test_remedies}, {"used_up", test_used_up}, {"fits", test_fits})

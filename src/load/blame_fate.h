@@ -1,0 +1,57 @@
+/*
+ * blame_fate: what refusals mean for the messages of a rule, and for the rule. Pure.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_BLAME_FATE_H
+#define MQTT2PG_LOAD_BLAME_FATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "pg/pg_failure.h"
+
+/* What a refused message or an empty run failed with. */
+enum blame_kind {
+    BLAME_ROW,   /* data: the message will always be refused */
+    BLAME_RULE,  /* the table does not fit, or some of what stands behind it */
+    BLAME_TWICE, /* may pass by itself, and was refused twice: a timeout, a serialization failure */
+    BLAME_TIME,  /* passes when somebody has done something: a lock, room, a damaged index */
+};
+enum blame_kind blame_kind_of(const struct pg_failure *failure);
+
+/* May the same row pass later, once somebody has added what is missing: the row that a foreign key
+ * refers to, or a partition? PostgreSQL reports a missing partition as check_violation (23514), the
+ * SQLSTATE of a CHECK constraint, but without the constraint's name: see ExecFindPartition() in
+ * PostgreSQL's execPartition.c. */
+bool blame_may_pass(const struct pg_failure *failure);
+
+/* What was found out about the rows of one rule. */
+struct blame_tally {
+    size_t passed;     /* messages */
+    size_t refused[4]; /* messages, by blame_kind */
+    unsigned alone;    /* messages before, each refused alone, with no row stored since */
+};
+
+/* So many messages in a row may be refused alone before the rule is to blame. */
+#define BLAME_ALONE_MAX 2
+
+enum blame_fate {
+    BLAME_NOTHING, /* no message of the rule was refused */
+    BLAME_REJECT,  /* those that were refused are dead letters */
+    /* The rule is set aside; messages that were refused for their data are dead letters. */
+    BLAME_PARK,
+    BLAME_HOLD,
+};
+
+/* Pure. `letters`: the messages have waited as parked letters before. */
+enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters);
+
+/* A statement was cancelled, by statement_timeout or by a person (SQLSTATE 57014). */
+bool blame_is_timeout(const struct pg_failure *failure);
+
+/* The transaction has used up the server's locks or memory, by all of its rows together: rows that
+ * go to thousands of partitions, for example. No single row is to blame while there are others. */
+bool blame_is_used_up(const struct pg_failure *failure);
+
+#endif

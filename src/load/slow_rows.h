@@ -1,0 +1,48 @@
+/*
+ * slow_rows: a statement for rows took too long while rules of other tables wait. Is the table to
+ * blame, or the server?
+ *
+ * The trial (load/blame) shows which rows take too long. That rows of another table pass a moment
+ * before or after blames the table. Where the batch has rows of one table only, what happened to
+ * earlier batches tells (load/patience).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MQTT2PG_LOAD_SLOW_ROWS_H
+#define MQTT2PG_LOAD_SLOW_ROWS_H
+
+#include "load/trial.h"
+
+struct slow_rows {
+    const struct store *store;
+    const struct batch *batch;
+    enum patience_others *seen; /* owned; of each run: were its rows quick enough? */
+    int64_t started_ms;         /* monotonic */
+    size_t tried;               /* messages */
+    bool immediate; /* the constraints were refused, or the triggers that are deferred */
+    bool timed;     /* a statement took too long, and others wait: else all functions do nothing */
+    bool server;    /* the server is to blame */
+};
+
+/* Borrows all. `failure` is that of the batch. */
+void slow_rows_init(struct slow_rows *slow, const struct store *store, const struct batch *batch,
+                    const struct store_failure *failure);
+void slow_rows_fini(struct slow_rows *slow);
+
+/* Monotonic: when all trials are to end. */
+int64_t slow_rows_deadline_ms(const struct slow_rows *slow);
+
+/* The rows of this trial were tried; or the run's statements failed over no rows at all. */
+void slow_rows_note(struct slow_rows *slow, const struct trial *trial);
+void slow_rows_note_empty(struct slow_rows *slow, size_t run, const struct pg_failure *failure);
+
+/* Rows of this rule were refused with `failure`, which would hold the rule. True: it is held. False:
+ * the server is slow, and no rule is held for it; a rule that was held before goes on. Inside the
+ * transaction of the trial. */
+bool slow_rows_blame(struct slow_rows *slow, size_t run, unsigned rule,
+                     const struct pg_failure *failure);
+
+/* How many messages should be stored in a quarter of the time; 0 = not known. */
+size_t slow_rows_fit(const struct slow_rows *slow);
+
+#endif
