@@ -11,20 +11,21 @@
 #include "load/loader_trouble.h"
 #include "load/retry.h"
 
-/* Letters that are refused slowly must not keep the other rules waiting for longer. The next turn
- * goes on with what this one has learned. */
-#define HEAL_MS 5000
+/* Letters that are stored or refused slowly must not keep the other rules waiting for longer: no
+ * portion begins behind it. The next turn goes on with what this one has learned. */
+#define HEAL_MS 2000
 
 /* Rules of one table whose letters are stored together. */
 struct healing {
     unsigned *rules; /* owned */
     size_t count;
     struct retry_counts *counts; /* owned; of each rule, in one portion */
+    int64_t until_ms;            /* monotonic; the end of this turn */
 };
 
 static struct healing healing_of(const struct loader *loader, unsigned rule)
 {
-    struct healing healing = {0};
+    struct healing healing = {.until_ms = clock_monotonic_ms() + HEAL_MS};
     size_t room = loader->ruleset->count;
 
     healing.rules = memory_alloc(room * sizeof(*healing.rules));
@@ -58,8 +59,37 @@ static void count_healed(const struct loader *loader, const struct healing *heal
     }
 }
 
+/* The next portion is twice as large, unless it would take too long. */
+static void portion_stored(struct loader *loader, const struct retry_counts *counts,
+                           int64_t took_ms)
+{
+    int64_t limit_ms = patience_limit_ms(loader_store(loader).patience);
+
+    if (limit_ms == 0 || 4 * took_ms <= limit_ms) {
+        loader->heal_letters = 2 * loader->heal_letters < HEAL_LETTERS_MAX
+                                   ? 2 * loader->heal_letters
+                                   : HEAL_LETTERS_MAX;
+    }
+    backoff_reset(&loader->wait);
+    if (counts->rows > 0) {
+        patience_stored(&loader->patience, took_ms);
+    }
+}
+
+/* The portion was too large, or took too long: the next one is a quarter of it, or what fits. */
+static enum store_result make_smaller(struct loader *loader, const struct retry_counts *counts)
+{
+    int letters = counts->portion > 0 ? (int) counts->portion : loader->heal_letters;
+
+    loader->heal_letters = letters > 4 ? letters / 4 : 1;
+    if (counts->fits > 0 && counts->fits < (uint64_t) loader->heal_letters) {
+        loader->heal_letters = (int) counts->fits;
+    }
+    return letters > 1 ? STORE_AGAIN : STORE_WAIT;
+}
+
 /* Stores one portion of parked letters in one transaction; `counts` tells how many. The portion is
- * halved after it was too large for the server, and doubles again with each success. Verdicts that
+ * made smaller after it was too large for the server, and larger with each success. Verdicts that
  * were found are for this portion only: those of the batch that waits are others. */
 static enum store_result heal_portion(struct loader *loader, const struct healing *healing,
                                       struct retry_counts *counts, struct pg_failure *failure)
@@ -68,7 +98,7 @@ static enum store_result heal_portion(struct loader *loader, const struct healin
     const struct dead_letter_query query = {
         .client_id = pg_client_id(loader->connection), .parked = 1, .limit = loader->heal_letters};
     struct store store = loader_store(loader);
-    int64_t until_ms = clock_monotonic_ms() + HEAL_MS;
+    int64_t started_ms = clock_monotonic_ms();
     enum store_result result;
 
     assert(loader->heal_letters >= 1 && loader->heal_letters <= HEAL_LETTERS_MAX);
@@ -81,22 +111,17 @@ static enum store_result heal_portion(struct loader *loader, const struct healin
     store.verdicts = &loader->heal_verdicts;
     do {
         result = retry_letters(&store, &rules, &query, counts, failure);
-    } while (result == STORE_AGAIN && !loader_stopping(loader) && clock_monotonic_ms() < until_ms);
+    } while (result == STORE_AGAIN && !loader_stopping(loader) &&
+             clock_monotonic_ms() < healing->until_ms);
     if (result == STORE_AGAIN) {
         return result;
     }
     verdicts_reset(&loader->heal_verdicts);
     if (result == STORE_DONE) {
-        loader->heal_letters = 2 * loader->heal_letters < HEAL_LETTERS_MAX
-                                   ? 2 * loader->heal_letters
-                                   : HEAL_LETTERS_MAX;
-        backoff_reset(&loader->wait);
+        portion_stored(loader, counts, clock_monotonic_ms() - started_ms);
         count_healed(loader, healing);
     } else if (result == STORE_SMALLER) {
-        int letters = counts->portion > 0 ? (int) counts->portion : loader->heal_letters;
-
-        result = letters > 1 ? STORE_AGAIN : STORE_WAIT;
-        loader->heal_letters = letters > 1 ? letters / 2 : 1;
+        result = make_smaller(loader, counts);
     }
     assert(loader->heal_letters >= 1);
     return result;
@@ -129,7 +154,7 @@ static bool was_set_aside(const struct loader *loader, const struct healing *hea
     return false;
 }
 
-/* Portion by portion until the quota is reached, no letter is left (then the rules work again), or
+/* Portion by portion until the quota is reached, the turn is over, no letter is left (then the rules work again), or
  * one fails. */
 static void heal_portions(struct loader *loader, const struct healing *healing)
 {
@@ -149,7 +174,8 @@ static void heal_portions(struct loader *loader, const struct healing *healing)
             }
             break;
         }
-    } while (result == STORE_DONE && healed < quota && !loader_stopping(loader));
+    } while (result == STORE_DONE && healed < quota && clock_monotonic_ms() < healing->until_ms &&
+             !loader_stopping(loader));
     /* The database itself is well when a rule was set aside, so the loader must not pause. */
     if (result != STORE_DONE && result != STORE_AGAIN &&
         !(result == STORE_WAIT && was_set_aside(loader, healing))) {

@@ -15,6 +15,7 @@
 enum {
     LATER_FIRST_MS = 5000, /* between two rounds; doubles while nothing passes */
     LATER_MAX_MS = 300000,
+    LATER_TURN_MS = 2000, /* then a portion that is still being learned gets smaller */
 };
 
 /* Asks once which rules have letters that wait although the rules have no retry_for (any more):
@@ -88,13 +89,18 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
     const struct retry_rules rules = {&later->rule, 1, NULL};
     struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
     struct store store = loader_store(loader);
+    int64_t until_ms = clock_monotonic_ms() + LATER_TURN_MS;
     enum store_result result;
 
     store.verdicts = &verdicts;
     do {
         result = retry_letters(&store, &rules, &query, counts, failure);
-    } while (result == STORE_AGAIN && !loader_stopping(loader));
+    } while (result == STORE_AGAIN && !loader_stopping(loader) &&
+             (counts->portion <= 1 || clock_monotonic_ms() < until_ms));
     verdicts_fini(&verdicts);
+    if (result == STORE_AGAIN && counts->portion > 1) {
+        result = STORE_SMALLER;
+    }
     /* A refused letter makes the catalog be read again: a batch that was built ahead was built for
      * the columns and the state that the rule had before. */
     if (loader->reading == READING_AHEAD && pg_is_connected(loader->connection)) {
