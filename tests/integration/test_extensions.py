@@ -8,6 +8,7 @@ import json
 import time
 
 from env import Skip, limit
+from psql import psql
 from scenes import numbered, own_server
 
 READING_RULE = """{ name = "reading"; topic = "~/n/{device}"; table = "reading"; on_conflict = "update"; key = ("device", "time");
@@ -80,6 +81,25 @@ def test_timescaledb(env):
     env.sql("select compress_chunk(c) from show_chunks('reading') c")
     stored_twice_is_stored_once(env, 1000)
     assert env.one("select count(*) from reading where n < 0") == 0
+
+
+@limit(120)
+def test_timescaledb_by_the_sql_file(env):
+    """sql/timescale.sql, run twice over the sample table with readings in it: a hypertable with both policies, into which the bridge stores."""
+    preloaded(env, "timescaledb")
+    psql(env, "mqtt2pg.sql", "telemetry.sql", "views.sql")
+    env.admin("insert into public.telemetry (time, device, temperature) select now() - n * interval '1 day', 'd', n from generate_series(1, 5) n")
+    for _ in range(2):
+        said = psql(env, "timescale.sql")
+        assert "ERROR" not in said, said
+    jobs = env.admin("select proc_name from timescaledb_information.jobs where hypertable_name = 'telemetry' order by 1")
+    assert [name for name, in jobs] in (["policy_compression", "policy_retention"], ["policy_columnstore", "policy_retention"]), jobs
+    env.admin("grant all on public.telemetry to bridge; grant all on schema mqtt2pg to bridge; grant all on all tables in schema mqtt2pg to bridge; grant all on all sequences in schema mqtt2pg to bridge")
+    bridge = env.bridge("""{ name = "telemetry"; topic = "~/t/{device}"; table = "public.telemetry"; on_conflict = "nothing"; key = ("device", "time");
+                             columns = { time = "@received_at"; device = "{device}"; temperature = "$"; }; }""")
+    env.publish([("~/t/new", "21.5")])
+    env.wait(lambda: env.admin("select count(*) from public.telemetry") == [(6,)], 15, bridge.log)
+    bridge.check_books()
 
 
 def hypertable_rule(table, time="$.t | unix_s", every="1h"):
