@@ -365,6 +365,11 @@ enum outcome dead_letters_lock(struct pg_connection *connection, const struct le
         pg_query(connection, sql_dead_letter_lock, PG_PARAMS(values), &rows, failure);
 
     *taken = outcome == OUTCOME_OK && pg_rows_count(rows) == 1 && is_true(rows, 0, 0);
+    if (outcome != OUTCOME_OK && strcmp(failure->sqlstate, "55P03") == 0) {
+        snprintf(failure->message, sizeof(failure->message),
+                 "another command, or the service, works on dead letters of rule \"%.200s\"%s",
+                 lock->rules[0], lock->rule_count > 1 ? " or of another rule of its table" : "");
+    }
     pg_rows_free(rows);
     buf_fini(&names);
     return outcome;

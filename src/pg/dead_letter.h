@@ -139,7 +139,7 @@ enum outcome dead_letters_wait(struct pg_connection *connection, const char *con
 
 /* Inside a transaction, before letters of these rules are read to be stored: until its end no other
  * session takes letters of any of them. *taken is false when another one does; `wait` waits for it,
- * up to lock_timeout. */
+ * up to lock_timeout, and then `failure` says that another command works on these letters. */
 struct letter_lock {
     const char *client_id;
     const char *const *rules; /* borrowed */

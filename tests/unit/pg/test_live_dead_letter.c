@@ -494,7 +494,40 @@ static void test_memory_pages(void)
     pg_connection_free(connection);
 }
 
-UNIT_MAIN("live_dead_letter", {"former_version", test_former_version},
+/* One session at a time takes letters of a rule; another one waits, or is told. */
+static void test_lock(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *first = connect_empty(), *second = live_connect();
+    const char *const rules[] = {"even", "odd"};
+    const struct letter_lock both = {"test", rules, 2, false};
+    struct letter_lock odd = {"test", rules + 1, 1, false};
+    struct pg_failure failure = {0};
+    bool taken = false;
+
+    live_run(first, "begin");
+    CHECK_INT_EQ(dead_letters_lock(first, &both, &taken, &failure), OUTCOME_OK);
+    CHECK(taken);
+    live_run(second, "begin; set local lock_timeout = '20ms'");
+    CHECK_INT_EQ(dead_letters_lock(second, &odd, &taken, &failure), OUTCOME_OK);
+    CHECK(!taken);
+    odd.client_id = "other";
+    CHECK_INT_EQ(dead_letters_lock(second, &odd, &taken, &failure), OUTCOME_OK);
+    CHECK(taken);
+    odd.client_id = "test";
+    odd.wait = true;
+    CHECK_INT_EQ(dead_letters_lock(second, &odd, &taken, &failure), OUTCOME_RETRY);
+    CHECK_TEXT_EQ(failure.message,
+                  "another command, or the service, works on dead letters of rule \"odd\"");
+    live_run(first, "rollback");
+    live_run(second, "rollback; begin");
+    CHECK_INT_EQ(dead_letters_lock(second, &odd, &taken, &failure), OUTCOME_OK);
+    CHECK(taken);
+    pg_connection_free(first);
+    pg_connection_free(second);
+}
+
+UNIT_MAIN("live_dead_letter", {"lock", test_lock}, {"former_version", test_former_version},
           {"round_trip", test_round_trip}, {"queries", test_queries}, {"gap", test_gap},
           {"mad_clock", test_mad_clock}, {"memory_prune", test_memory_prune},
           {"memory_pages", test_memory_pages})
