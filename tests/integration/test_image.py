@@ -71,6 +71,34 @@ def test_four_variables_are_enough(env):
     assert container.state()["ExitCode"] == 0, container.log()
 
 
+@limit(120)
+def test_runs_in_its_root(env):
+    """Where no container runs: the same four variables in a root of the image's files; alive while the database is away; SIGTERM stores the rest and ends with 0."""
+    if "MQTT2PG_IMAGE_ROOT" not in os.environ:
+        raise Skip("needs the files of the image: make test-image, where podman runs no container")
+    command = ["/usr/sbin/chroot", "--userspec=10001:10001", *shlex.split(os.environ["MQTT2PG_IMAGE_ROOT"]), "/usr/bin/mqtt2pg"]
+    given = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt", **variables(env)}
+    path = os.path.join(env.folder, "log")
+
+    def log():
+        with open(path) as file:
+            return file.read()
+    with open(path, "w") as file:
+        process = subprocess.Popen([*command, "run"], env=given, stdout=file, stderr=file)
+    env.closing.append(lambda: process.poll() is None and process.kill())
+    env.wait(lambda: "subscribed" in log(), 60, log)
+    env.publish([(f"~/{n}", str(n)) for n in range(100)])
+    env.wait_rows("archive", 100, 60)
+    env.postgres.stop()
+    env.publish([("~/late", "1")])
+    env.wait(lambda: "messages wait in the journal" in log(), 30, log)
+    assert [subprocess.run([*command, "status", *more], env=given, check=False).returncode for more in (["--alive"], [])] == [0, 1]
+    env.postgres.start()
+    env.wait_rows("archive", 101, 60)
+    process.terminate()
+    assert process.wait(60) == 0, log()
+
+
 @limit(60)
 def test_default_authorities(env):
     """Without tls.ca_file the image's own authorities count: a broker of an unknown one is refused, of a known one taken."""
