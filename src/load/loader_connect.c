@@ -144,9 +144,10 @@ static bool ensure_schema(struct loader *loader, struct error *error)
     return loader->schema_ready;
 }
 
-/* Everything between a TCP connection and the first batch. The order matters: the position is
- * read under the identity, since before that another process may still move it; and what formats
- * remember is read last, since it belongs to that position. */
+/* Everything between a TCP connection and the first batch. The order matters: the position is read
+ * under the identity, since before that another process may still move it. The letters of a former
+ * client_id become ours with the position, and only then the rules are told which of them are
+ * parked. What formats remember is read last, since it belongs to that position. */
 static bool establish(struct loader *loader, struct error *error)
 {
     struct pg_failure failure = {.message = ""};
@@ -155,15 +156,16 @@ static bool establish(struct loader *loader, struct error *error)
     if (pg_connect(loader->connection, error) != OUTCOME_OK || !ensure_schema(loader, error)) {
         return false;
     }
-    if (!take_identity(loader, &failure) || loader_inherit(loader, &failure) != OUTCOME_OK ||
-        rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK) {
+    if (!take_identity(loader, &failure)) {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }
     if (!loader_take_position(loader, error)) {
         return false;
     }
-    if (recall(loader->mapper, loader->connection, loader->stored, &failure) != OUTCOME_OK) {
+    if (loader_inherit(loader, &failure) != OUTCOME_OK ||
+        rule_targets_read(loader->targets, loader->connection, &failure) != OUTCOME_OK ||
+        recall(loader->mapper, loader->connection, loader->stored, &failure) != OUTCOME_OK) {
         error_set(error, OUTCOME_RETRY, "%s", failure.message);
         return false;
     }

@@ -156,3 +156,19 @@ def test_retry_for_is_taken_away(env):
     env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where not properties ? 'waits'") == 1, 10, env.dead_letters)
     bridge.check_books()
     assert bridge.metric("rule_matched_total", rule="reading") == 2
+
+
+@quick
+def test_parked_and_another_client_id(env):
+    """Messages that were parked under the former client_id are stored by the next process, in front of newer ones."""
+    env.sql("create table away (id bigint generated always as identity, n int, topic text)")
+    bridge = env.bridge(rule("one", "~/k/{p}"))
+    publish(env, 0, 20)
+    env.wait(lambda: parked(env) == 20, 15, lambda: bridge.log())
+    assert bridge.stop() == 0
+    env.sql("alter table away rename to got")
+    bridge.configure(broker={"client_id": bridge.client_id + "-renamed"})
+    bridge.start()
+    publish(env, 20, 20)
+    in_order(env, "got", range(40))
+    assert env.dead_letters() == []
