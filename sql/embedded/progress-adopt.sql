@@ -1,4 +1,4 @@
--- A client_id was renamed: the position of its journal and the dead letters that came from it go over. No row when a process stores
+-- A client_id was renamed: the position of its journal, the dead letters that came from it, and its replays go over. No row when a process stores
 -- under the former client_id. $1: client_id, $2: journal, $3: the former client_id, $4: schema
 with free as materialized (
     select is_free
@@ -12,6 +12,11 @@ moved as (
 ),
 memories as (
     update mqtt2pg.memory
+       set client_id = $1
+     where client_id = $3 and journal = $2::uuid and exists (table moved)
+),
+replays as (
+    update mqtt2pg.replay
        set client_id = $1
      where client_id = $3 and journal = $2::uuid and exists (table moved)
 ),

@@ -172,3 +172,22 @@ def test_parked_and_another_client_id(env):
     publish(env, 20, 20)
     in_order(env, "got", range(40))
     assert env.dead_letters() == []
+
+
+def test_interrupted_replay_and_another_client_id(env):
+    """A replay that was interrupted under the former client_id goes on behind what it has stored, and stores nothing twice."""
+    env.sql("create table got (id bigint generated always as identity, n int, topic text)")
+    bridge = env.bridge(rule("one", "~/k/{p}"), journal={"keep": "1h"})
+    publish(env, 0, 20)
+    env.wait_rows("got", 20)
+    assert bridge.stop() == 0
+    env.sql("delete from got where n >= 5")
+    # As kill -9 leaves it behind 5 messages.
+    env.sql("""insert into mqtt2pg.replay (client_id, journal, rule, from_time, to_time, position, started_at, moved_at, last, left_out)
+               select client_id, journal, 'one', '2000-01-01', '2100-01-01', 5, now(), now(), 20, '{}' from mqtt2pg.progress""")
+    bridge.configure(broker={"client_id": bridge.client_id + "-renamed"})
+    bridge.start()
+    bridge.wait_quiet()
+    replayed = env.cli("replay", "--rule", "one", config=bridge)
+    assert replayed.code == 0, replayed
+    assert sorted(n for (n,) in env.sql("select n from got")) == list(range(20)), replayed
