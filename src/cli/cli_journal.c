@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "journal/journal_reader.h"
+#include "pg/dead_letter.h"
 
 /* One line of `info`: a name in a column of 18, then its value. */
 static void print_line(const char *name, const char *value)
@@ -141,6 +142,8 @@ static void print_message(struct buf *out, const struct message *message)
     if (message->kind == MESSAGE_HEAD) {
         buf_printf(out, ",\"whole_bytes\":%" PRIu64, message->whole_bytes);
     }
+    buf_append_text(out, ",\"properties\":");
+    dead_letter_properties(out, message);
     append_payload(out, message->payload);
     buf_append_text(out, "}\n");
     fwrite(out->data, 1, out->length, stdout);

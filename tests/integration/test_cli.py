@@ -338,11 +338,14 @@ def test_journal_beside_a_running_service(env):
     first = json.loads(dump.out.splitlines()[0])
     assert dump.code == 0 and len(dump.out.splitlines()) >= 2000
     assert (first["topic"], first["payload"], first["qos"]) == (env.topic("~/n/a"), '{"n":0}', 1), first
+    env.publish([("~/n/b", '{"n":0}', 1, {"content_type": "a/b", "user": [("site", "north")]})])
+    dumped = env.cli("journal", "dump", config=bridge)
+    assert [json.loads(line)["properties"]["user"] for line in dumped.out.splitlines() if "a/b" in line] == [[["site", "north"]]], dumped
     verify = env.cli("journal", "verify", config=bridge)
     assert verify.code == 0, verify
     load.finish()
     env.postgres.start()
-    check_numbered(env, {"a": 5000})
+    check_numbered(env, {"a": 5000, "b": 1})
     bridge.stop()
     assert env.cli("journal", "verify", config=bridge).code == 0
 
