@@ -15,6 +15,7 @@
 
 #include <assert.h>
 
+#include "core/calendar.h"
 #include "map/condition_term.h"
 
 struct condition {
@@ -60,6 +61,13 @@ void condition_free(struct condition *condition)
 
 /* --- one comparison --------------------------------------------------------------------------- */
 
+/* The beginning of the day that the time lies in; days begin at midnight UTC. */
+static int64_t day_of(int64_t time_us)
+{
+    int64_t rest = time_us % DAY_US;
+    return time_us - (rest < 0 ? rest + DAY_US : rest);
+}
+
 /* What "::type" makes of a value here: the kind that the type's values compare as. What does not
  * fit stays as it is. */
 static void take_kind_of_type(enum type_family family, struct value *value)
@@ -79,6 +87,12 @@ static void take_kind_of_type(enum type_family family, struct value *value)
     case TYPE_TIMESTAMPTZ:
         if (value->kind == VALUE_TEXT && compare_reads_time(value->text, &time_us)) {
             *value = value_time(time_us);
+        }
+        break;
+    case TYPE_DATE:
+        if (value->kind == VALUE_TIME ||
+            (value->kind == VALUE_TEXT && compare_reads_time(value->text, &time_us))) {
+            *value = value_time(day_of(value->kind == VALUE_TIME ? value->time_us : time_us));
         }
         break;
     default:
