@@ -190,10 +190,10 @@ def test_debian_package(env):
     run("dpkg-deb", "-x", package, root)
     fields = run("dpkg-deb", "-f", package)
     assert "libpq5" in fields and "libpaho-mqtt1.3" in fields and "Package: mqtt2pg" in fields, fields
-    assert run("dpkg-deb", "--info", package, "conffiles") == "/etc/mqtt2pg/mqtt2pg.cfg\n"
+    assert run("dpkg-deb", "--info", package, "conffiles") == "/etc/mqtt2pg/mqtt2pg.cfg.sample\n"
     done = run(root + "/usr/bin/mqtt2pg", "--version")
     assert re.search(r"^Version: ([0-9.]+)-1$", fields, re.MULTILINE).group(1) in done, done
-    run(root + "/usr/bin/mqtt2pg", "--config", root + "/etc/mqtt2pg/mqtt2pg.cfg", "check")
+    run(root + "/usr/bin/mqtt2pg", "--config", root + "/etc/mqtt2pg/mqtt2pg.cfg.sample", "check")
     for script in ("postinst", "prerm", "postrm"):
         run("sh", "-n", os.path.join(ROOT, "config/debian", script))
     assert "/lib/systemd/system/mqtt2pg@.service" in installed(root)

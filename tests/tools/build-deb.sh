@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(stat -c %Y CHANGELOG.md)}"
 rm -rf "$work"
 mkdir -p "$root/DEBIAN" "$work/debian"
 # Where Debian 12 looks for units.
-"$make" -s -o all install BUILD="$build" DESTDIR="$root" PREFIX=/usr UNITDIR=/lib/systemd/system SAMPLE=mqtt2pg.cfg >/dev/null
+"$make" -s -o all install BUILD="$build" DESTDIR="$root" PREFIX=/usr UNITDIR=/lib/systemd/system >/dev/null
 strip --strip-unneeded "$root/usr/bin/mqtt2pg"
 gzip -9n "$root"/usr/share/man/man?/*
 
@@ -32,7 +32,9 @@ gzip -9nc CHANGELOG.md >"$documents/changelog.gz"
     sed -n '/^Permission/,$p' LICENSE | sed 's/^$/./; s/^/ /'
 } >"$documents/copyright"
 
-echo /etc/mqtt2pg/mqtt2pg.cfg >"$root/DEBIAN/conffiles"
+# The sample changes with each release, and everybody changes the configuration: dpkg would ask at each upgrade, and an
+# unattended one would fail. So mqtt2pg.cfg itself belongs to the administrator.
+echo /etc/mqtt2pg/mqtt2pg.cfg.sample >"$root/DEBIAN/conffiles"
 install -m 755 config/debian/postinst config/debian/prerm config/debian/postrm "$root/DEBIAN"
 (cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
 

@@ -29,13 +29,22 @@ fi
 cp "$deb" "$tree/tmp/mqtt2pg.deb"
 inside apt-get install -y -q --no-install-recommends /tmp/mqtt2pg.deb
 inside mqtt2pg --version
+cp "$tree/etc/mqtt2pg/mqtt2pg.cfg.sample" "$tree/etc/mqtt2pg/mqtt2pg.cfg"
 inside mqtt2pg check
 inside mqtt2pg explain devices/d1/telemetry '{"ts":1700000000000,"temperature":21.5}'
 [ ! -e "$tree/etc/systemd/system/multi-user.target.wants/mqtt2pg.service" ] || { echo "test-deb: enabled" >&2; exit 1; }
 echo "# changed by the administrator" >>"$tree/etc/mqtt2pg/mqtt2pg.cfg"
-inside dpkg -i /tmp/mqtt2pg.deb # an upgrade leaves a changed configuration alone
+# An upgrade to a package with another sample leaves the configuration alone, and asks nothing.
+rm -rf "$tree/tmp/next"
+dpkg-deb -R "$deb" "$tree/tmp/next"
+echo "# one more setting" >>"$tree/tmp/next/etc/mqtt2pg/mqtt2pg.cfg.sample"
+sed -i 's/^Version: .*/&+next/' "$tree/tmp/next/DEBIAN/control"
+sed -i '/ etc\//d' "$tree/tmp/next/DEBIAN/md5sums"
+dpkg-deb --root-owner-group -b "$tree/tmp/next" "$tree/tmp/next.deb" >/dev/null
+inside dpkg -i /tmp/next.deb </dev/null
+grep -q "one more setting" "$tree/etc/mqtt2pg/mqtt2pg.cfg.sample"
 grep -q "changed by the administrator" "$tree/etc/mqtt2pg/mqtt2pg.cfg"
-inside dpkg --verify mqtt2pg | grep -v 'c /etc/mqtt2pg/mqtt2pg.cfg' && { echo "test-deb: files differ" >&2; exit 1; }
+inside dpkg --verify mqtt2pg | grep . && { echo "test-deb: files differ" >&2; exit 1; }
 mkdir -p "$tree/var/lib/mqtt2pg"
 touch "$tree/var/lib/mqtt2pg/a-segment"
 inside dpkg --remove mqtt2pg
@@ -44,5 +53,5 @@ grep -q "changed by the administrator" "$tree/etc/mqtt2pg/mqtt2pg.cfg"
 inside dpkg --purge mqtt2pg
 gone /etc/mqtt2pg /usr/share/mqtt2pg /usr/share/doc/mqtt2pg
 [ -e "$tree/var/lib/mqtt2pg/a-segment" ] || { echo "test-deb: the journal is gone" >&2; exit 1; }
-rm -r "$tree/var/lib/mqtt2pg" "$tree/tmp/mqtt2pg.deb"
+rm -r "$tree/var/lib/mqtt2pg" "$tree"/tmp/{mqtt2pg.deb,next.deb,next}
 echo "test-deb: installed, tried, upgraded, removed, purged"
