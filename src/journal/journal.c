@@ -74,7 +74,7 @@ static enum outcome advise_on_permission(const struct journal *journal, struct e
 {
     if (error != NULL && (errno == EACCES || errno == EPERM || errno == EROFS)) {
         const char *advice = journal->options.read_only
-                                 ? "run this as the user of the service"
+                                 ? "run this as root, or as the user of the service"
                                  : "give it to the user that this runs as, or set another "
                                    "journal.directory";
         size_t used = strlen(error->text);

@@ -162,6 +162,11 @@ void pg_reason_append(struct buf *out, const char *message, const struct pg_wher
         bool same_text = reason->needle == NULL || strstr(message, reason->needle) != NULL;
         if (same_state && same_text) {
             append_words(out, reason->words, where);
+            if (strcmp(sqlstate, "28000") == 0 && where->role != NULL &&
+                strcmp(where->role, "root") == 0) {
+                buf_append_text(out, "; a service logs in as its own user: mqtt2pg(1), SERVICE, "
+                                     "has the command");
+            }
             return;
         }
     }

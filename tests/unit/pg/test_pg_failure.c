@@ -179,6 +179,21 @@ static void test_reason(void)
     }
 }
 
+/* Root types a command for a service that logs in by peer as its own user. */
+static void test_root(void)
+{
+    const struct pg_where where = {.role = "root", .database = "tele"};
+    struct buf out = {0};
+    char sqlstate[6];
+
+    pg_reason_append(&out, "x failed: FATAL:  28000: no\nORT:  InitializeSessionUserId, m.c:1",
+                     &where, sqlstate);
+    CHECK_TEXT_EQ(buf_string(&out),
+                  "role \"root\" does not exist or may not log in: create role \"root\" login; a "
+                  "service logs in as its own user: mqtt2pg(1), SERVICE, has the command");
+    buf_fini(&out);
+}
+
 static void test_conninfo(void)
 {
     struct buf out = {0};
@@ -198,4 +213,5 @@ static void test_conninfo(void)
 }
 
 UNIT_MAIN("pg_failure", {"copy_line", test_copy_line}, {"message", test_message},
-          {"long_message", test_long_message}, {"reason", test_reason}, {"conninfo", test_conninfo})
+          {"long_message", test_long_message}, {"reason", test_reason}, {"root", test_root},
+          {"conninfo", test_conninfo})
