@@ -167,7 +167,7 @@ static bool goes_alone(const struct probe *probe, size_t at)
     return !probe->answered[at] && subscribe_search_ends(&probe->search, filter) > 0;
 }
 
-/* One connection's worth: until all is answered, or the connection ends. */
+/* Tries filters on one connection, until all are answered or the connection ends. */
 static enum outcome try_all(struct probe *probe, struct error *error)
 {
     enum outcome outcome = OUTCOME_OK;
@@ -216,8 +216,8 @@ static enum outcome try_until_answered(struct probe *probe, struct error *error)
     return outcome;
 }
 
-/* Asks for the retained messages that name the broker. Not every user may read them; then CONNACK
- * has to do. */
+/* Asks for the retained messages that name the broker. Not every user may read them; then the kind
+ * that CONNACK suggests stays. */
 static void ask_name(struct probe *probe)
 {
     struct subscription names[BROKER_KIND_TOPICS];

@@ -3,11 +3,11 @@
  * is refused, and leaves nothing behind. A covered filter (core/subscription) is tried when the
  * filter that covers it is refused.
  *
- * A client id of its own and a clean session, so that a running bridge keeps its session. That
- * means that permissions which go by the client id are not tried. The status topic is tried on a
- * connection of its own (mqtt/status_check). A shared subscription is tried under a group of its
- * own, because a member of the real one takes its messages away. What arrives meanwhile is thrown
- * away.
+ * The check uses another client id and a clean session, so that a running bridge keeps its session.
+ * Permissions that depend on the client id are therefore not tried. The status topic is tried on a
+ * connection of its own (mqtt/status_check). A shared subscription is tried under another group
+ * name, because a member of the real group would take messages away from it. Messages that arrive
+ * meanwhile are ignored.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -93,7 +93,7 @@ static bool port_parse(struct slice text, int *port)
     return *port >= 1 && *port <= 65535;
 }
 
-/* Splits the path off, for WebSocket; elsewhere a "/" at the end is all that may follow. False:
+/* Splits the path off `rest`. Without WebSocket a URL may have no path but a "/" at its end. False:
  * refused. */
 static bool path_take(const char *url, const struct scheme *scheme, struct slice *rest,
                       struct broker_address *address, struct error *error)

@@ -50,8 +50,8 @@ struct broker_address {
 };
 struct error;
 
-/* A client id that no other has, for somebody who looks at the broker and must touch nobody's
- * session: "CLIENT_ID-WHAT-…". The caller frees it. */
+/* A client id that no other client has, "CLIENT_ID-WHAT-…", for a command that must not touch the
+ * bridge's session. The caller frees it. */
 char *broker_visitor_id(const struct broker_options *broker, const char *what);
 
 bool broker_address_parse(const char *url, struct broker_address *address, struct error *error);

@@ -1,6 +1,6 @@
 /*
- * broker_place: at which of the brokers the receiving connection is, for the publisher, which
- * follows it: whoever waits for acknowledgments is where the messages come from.
+ * broker_place: the broker of the receiving connection, for the publisher, which uses the same one:
+ * the devices that wait for acknowledgments are connected where the messages come from.
  *
  * The receiver writes it, the publisher reads it. Zero-initialized memory is: the first URL, not
  * connected.

@@ -1,5 +1,5 @@
 /*
- * broker_secrets: the passwords of broker_options as their files hold them now.
+ * broker_secrets: broker_options with the passwords that their files hold at this moment.
  *
  * A file with a token (a JWT as password, a mounted Kubernetes secret) is renewed while the service
  * runs, so it is read at each attempt to connect. Certificates need nothing of the kind: OpenSSL

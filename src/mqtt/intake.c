@@ -20,8 +20,8 @@
 /* A wait for room is made of steps, so that a stop is noticed. */
 enum { WAIT_STEP_MS = 100 };
 
-/* QoS 0 messages stand between the deliveries that are remembered: how many records are read for
- * one of them, at most. */
+/* The redelivery memory needs QoS 1 and 2 messages, and QoS 0 messages stand between them: how many
+ * records are read for one that is remembered, and how many in all. */
 enum { TAIL_FACTOR = 8, TAIL_MAX = 200000 };
 
 struct intake {
@@ -79,7 +79,8 @@ static void others_take(struct intake *intake, struct others *others, uint64_t b
     }
 }
 
-/* From the messages numbered `first` and higher, and from what is left of those before them. */
+/* Fills the redelivery memory from the messages numbered `first` and higher, and from the journal's
+ * notes on those before. */
 static void memory_read(struct intake *intake, uint64_t first)
 {
     struct journal *journal = intake->options.journal;
@@ -256,8 +257,8 @@ static enum outcome append_gap(struct intake *intake)
     assert(message.kind == MESSAGE_GAP);
     intake->gap_pending = outcome != OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
-        /* It waits and is processed like a message, but nobody received it: the books take it as if
-         * it had been there. */
+        /* A gap waits and is processed like a message, but was not received. The books balance when
+         * it counts as if it had been in the journal at the start. */
         metric_add(METRIC_JOURNAL_MESSAGES_AT_START, 1);
     }
     return outcome;

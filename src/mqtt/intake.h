@@ -66,7 +66,7 @@ struct intake_session {
     uint8_t broker; /* core/message.h */
     bool present;
     bool lost;            /* it is not present, but was expected: a gap is journaled */
-    bool perhaps_lost;    /* it is present, but may be a new one: so says the gap */
+    bool perhaps_lost;    /* it is present, but may be a new one: a gap is journaled */
     bool marks_repeats;   /* its broker has set DUP, perhaps for an earlier process */
     int64_t last_seen_us; /* of the expected one; 0 = not known */
     /* MQTT 3.1.1. Borrowed; what the session holds or will hold, when it has filters to be left, or
@@ -92,7 +92,7 @@ bool intake_sees_copies(struct intake *intake);
 /* Has the broker of the connection set DUP in its session? Any thread. */
 bool intake_marks_repeats(const struct intake *intake);
 
-/* From now on nothing waits for room: what finds none is refused at once. Any thread. */
+/* From now on a message without room is refused at once and does not wait. Any thread. */
 void intake_stop(struct intake *intake);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * listener: one subscription of a client that leaves nothing behind, for looking at what comes. QoS
- * 0, retained messages included, a clean session under the client id that it is given; nothing is
- * acknowledged, stored or published.
+ * listener: one subscription that shows what a broker sends, for commands. QoS 0, with retained
+ * messages, in a clean session under the given client id, so nothing stays in the broker. Nothing
+ * is acknowledged, stored or published.
  *
  * Messages wait in a queue of bounded size; what does not fit is dropped and counted, so that the
  * broker never waits for us.

@@ -33,8 +33,8 @@ struct paho_addresses {
 enum outcome paho_resolve(const char *host, int port, struct paho_addresses *addresses,
                           struct error *error) MUST_CHECK;
 
-/* While it is added, `host` has the address `numeric` for Paho. Two attempts may pin one name at a
- * time: the newer pin counts for both, which is still an address of that name. */
+/* While a pin is added, `host` has the address `numeric` for Paho. When two attempts pin the same
+ * name, the newer pin counts for both; its address belongs to that name as well. */
 struct paho_pin {
     const char *host;    /* borrowed */
     const char *numeric; /* borrowed */

@@ -36,7 +36,7 @@ static int64_t connack_number(MQTTProperties *properties, enum MQTTPropertyCodes
     }
 }
 
-/* The broker accepted. Nothing of a message was seen yet. */
+/* The broker accepted the connection. Runs before the first message arrives. */
 static void accepted(struct paho_link *link)
 {
     paho_sockets_find(&link->sockets, link->port);

@@ -36,7 +36,7 @@ struct paho_publication {
  * Invariants
  *   1. everything from `mutex` on is guarded by it;
  *   2. no function of Paho is called while it is held;
- *   3. one thread besides Paho's uses the link, except for paho_link_cut();
+ *   3. besides Paho's threads only one thread uses the link, except for paho_link_cut();
  *   4. `publications` has `under_way` entries. A callback takes its entry out, and does nothing
  *      when the entry is not there any more. Entries that Paho forgets in MQTTAsync_destroy() are
  *      freed behind it.
@@ -51,7 +51,7 @@ struct paho_link {
     struct paho_connack connack; /* written before `up`, never again */
     struct paho_sockets before;  /* sockets to the broker's port before it connected */
     struct paho_sockets sockets; /* likewise, when it was accepted; written before `up` */
-    struct paho_sockets own; /* those that appeared meanwhile: its own, seldom another one too */
+    struct paho_sockets own; /* in `sockets` and not in `before`: its own, rarely another one too */
     int kept;                /* paho_socket_keep(); -1: none, also with TLS and WebSocket */
     bool plain;              /* neither TLS nor WebSocket */
     struct buf properties;   /* of the message that arrives: Paho's receive thread only */
@@ -89,7 +89,7 @@ static inline bool paho_link_cancelled(const struct paho_link *link)
     return paho_link_cancelled_by(&link->options);
 }
 
-/* Frees what Paho has not given back. When no callback can come any more. */
+/* Frees the publications whose callbacks never came. Called when no callback can come any more. */
 void paho_publications_free(struct paho_link *link);
 
 /* Calls MQTTAsync_connect(); its callbacks end the attempt (`answered`). Returns Paho's code. */

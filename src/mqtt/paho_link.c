@@ -293,7 +293,7 @@ bool paho_link_up(struct paho_link *link)
     return up;
 }
 
-/* A DISCONNECT that Paho did not read any more. */
+/* Logs the reason of a DISCONNECT that arrived and that Paho never read. */
 static void hear_last_words(struct paho_link *link)
 {
     pthread_mutex_lock(&link->mutex);

@@ -5,10 +5,10 @@
  * Paho C 1.3.12 is used in the narrow way that is known to be sound (its source is quoted where it
  * matters; the rest was seen in experiments with Debian 12's build):
  *
- *   - Each connection has a handle of its own. Paho's memory of QoS 2 packet ids dies with it:
- *     kept, it would swallow a message that was refused in the callback, and one that gets an id
- *     again after the broker's crash; mqtt/redelivery recognises repeats instead. And when
- *     MQTTAsync_destroy() has returned no callback of the old connection can come any more.
+ *   - Each connection has a handle of its own. Paho's memory of QoS 2 packet ids ends with the
+ * handle. If it lived on, Paho would drop a message that was refused in the callback before, and
+ *     a message with an id that a broker uses again after a crash; mqtt/redelivery recognizes
+ *     repeats instead. And after MQTTAsync_destroy() no callback of the old connection can come.
  *   - One handle, made by paho_init(), is never destroyed: Paho ends its threads with the last
  *     handle, and starting and ending races.
  *   - No automatic reconnect, no persistence, one URL, callbacks set before connect, the MQTT
@@ -23,10 +23,10 @@
  *
  * Cutting. An MQTTAsync handle does not tell its socket. When the connection is made, all sockets
  * of the process that are connected to the broker's port are noted (descriptor and inode, from
- * /proc/self/fd), and paho_link_cut() shuts them all down. With a publisher on the same broker that
- * cuts one connection too many, which is harmless there; that no symbol is interposed and nothing
- * is read out of trace messages is worth it. After shutdown() Paho's write of PUBACK fails, and the
- * broker sees the end of the connection.
+ * /proc/self/fd), and paho_link_cut() shuts them all down. That also cuts the publisher's
+ * connection to the same broker, which is harmless. The alternatives, to interpose a symbol or to
+ * parse trace messages, are worse. After shutdown() Paho's write of PUBACK fails, and the broker
+ * sees the end of the connection.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -88,7 +88,7 @@ enum paho_loss {
 struct paho_link_options {
     const struct broker_options *broker; /* borrowed */
     const char *client_id;               /* borrowed */
-    bool clean;                          /* nothing of it stays in the broker */
+    bool clean;                          /* the broker keeps no session */
     bool status; /* last will: "offline", retained, on broker->status_topic */
     int keepalive_s;
     int window; /* publications under way at most */
@@ -182,7 +182,7 @@ enum outcome paho_link_publish(struct paho_link *link, const struct publication 
  * connection is lost. */
 bool paho_link_wait(struct paho_link *link, int under_way, int64_t milliseconds);
 
-/* A publication failed since the link was opened, in a way that another attempt may mend. */
+/* Has a publication failed since the link was opened in a way that another attempt may mend? */
 bool paho_link_failed(struct paho_link *link);
 
 /* "not authorized" and the like, for a CONNACK, SUBACK, PUBACK or DISCONNECT code of MQTT 5 or

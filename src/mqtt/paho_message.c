@@ -38,8 +38,8 @@ static void append_properties(struct buf *out, const MQTTProperties *properties)
     }
 }
 
-/* Always tells Paho that the message was taken: a 0 would acknowledge it nevertheless, and keep it
- * in memory. */
+/* Always returns 1, "taken": after a 0 Paho acknowledges the message all the same, and keeps it in
+ * memory. */
 int paho_on_message(void *context, char *topic, int topic_length, MQTTAsync_message *paho)
 {
     struct paho_link *link = context;

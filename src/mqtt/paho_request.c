@@ -326,7 +326,7 @@ static struct paho_publication *publication_new(struct paho_link *link, struct s
     return made;
 }
 
-/* Paho does not call back for what it did not take. */
+/* Hands the publication to Paho. After a failure here Paho makes no callback for it. */
 static int send_publication(struct paho_link *link, const struct publication *publication,
                             struct paho_publication *context)
 {

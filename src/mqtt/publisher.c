@@ -131,8 +131,7 @@ static enum outcome connect_once(struct publisher *publisher, int64_t millisecon
     return outcome;
 }
 
-/* Leaves a broker at which the receiving connection is not: who waits for acknowledgments is where
- * the messages come from. */
+/* Disconnects from a broker that is not the receiving connection's (broker_place.h says why). */
 static void follow_receiver(struct publisher *publisher)
 {
     if (publisher->link != NULL && !publisher->under_way && receiver_connected(publisher) &&

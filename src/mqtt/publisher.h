@@ -2,9 +2,9 @@
  * publisher: publishes acknowledgments over a connection of its own, so that they never wait in
  * front of PUBACKs.
  *
- * Client identifier: the bridge's with "-ack" behind it, clean start: nothing of it lives in the
- * broker. Connects on first use or ahead of it, again after a loss, with backoff. Of several URLs
- * it uses the one that the receiver does (mqtt/broker_place). One thread.
+ * Its client id is the bridge's with "-ack" behind it, and its session is clean: the broker keeps
+ * nothing of it. Connects on first use or ahead of it, and again after a loss, with backoff. Of
+ * several URLs it uses the one that the receiver uses (mqtt/broker_place). One thread.
  *
  * A publication that the broker refuses for good (PUBACK "not authorized", MQTT 5) is logged and
  * counts as confirmed; publishing it again would refuse it again.

@@ -52,9 +52,9 @@ uint64_t receiver_tail(const struct broker_options *broker);
 /* Other subscriptions from now on (reload); copies the set. */
 void receiver_subscribe(struct receiver *receiver, const struct subscription_set *subscriptions);
 
-/* Publishes "offline", disconnects keeping the session, within `milliseconds` (longer only while a
- * DNS lookup hangs), and frees everything. When it returns no more messages are appended. NULL is
- * legal. */
+/* Publishes "offline", disconnects without ending the session, and frees the receiver. Takes at
+ * most `milliseconds`; longer only while a DNS lookup hangs. No message is appended after it has
+ * returned. NULL is legal. */
 void receiver_stop(struct receiver *receiver, int64_t milliseconds);
 
 #endif

@@ -121,7 +121,7 @@ static struct session *session_begin(struct receiver *receiver, enum session_sta
     return session;
 }
 
-/* If the broker still has the session: does it hold what the file says? */
+/* Does a session that the broker still has hold what the file says? */
 static bool is_trusted(enum session_state before)
 {
     return before == SESSION_SETTLED || before == SESSION_PARTLY;
@@ -182,9 +182,9 @@ static void advise(struct receiver *receiver, const struct paho_connack *connack
     }
 }
 
-/* A copy, so that nothing is locked while the broker answers. MQTT 3.1.1: at most QoS 1
- * (receiver.h). After a reload, which may have come while there was no connection, the search for
- * forbidden filters begins anew. */
+/* Copies the wanted subscriptions, so that nothing is locked while the broker answers. With MQTT
+ * 3.1.1 they have at most QoS 1 (receiver.h). After a reload, which may have come while there was
+ * no connection, the search for forbidden filters begins anew. */
 static void wanted_take(struct receiver *receiver, struct subscription_set *wanted)
 {
     pthread_mutex_lock(&receiver->mutex);
@@ -201,7 +201,7 @@ static void wanted_take(struct receiver *receiver, struct subscription_set *want
     pthread_mutex_unlock(&receiver->mutex);
 }
 
-/* `trusted`: the session holds what is written of it. */
+/* `trusted`: the broker's session holds exactly session->held. */
 static enum outcome subscribe_wanted(struct receiver *receiver, struct session *session,
                                      bool connecting, bool trusted, struct error *error)
 {
@@ -251,7 +251,7 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
     return outcome;
 }
 
-/* What follows CONNACK. */
+/* After CONNACK: reports a lost session, then subscribes what is wanted. */
 static enum outcome settle(struct receiver *receiver, struct session *session, bool trusted,
                            struct error *error)
 {

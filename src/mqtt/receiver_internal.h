@@ -71,7 +71,7 @@ static inline const struct broker_options *broker_of(const struct receiver *rece
     return receiver->options.broker;
 }
 
-/* What the bridge says of itself is no message, unless a rule asks for it. */
+/* Drops the bridge's own status messages, unless a rule asks for them. */
 static inline void receiver_take(struct receiver *receiver, struct message *message)
 {
     if (atomic_load(&receiver->status_asked_for) ||

@@ -149,7 +149,7 @@ static bool is_still_open(const struct redelivery *redelivery, const struct deli
            !redelivery->numbering[former->broker].reused_soon;
 }
 
-/* Takes this broker's messages with the packet id out of its chain, but for open ones. */
+/* Takes this broker's messages with the packet id out of its chain, except open ones. */
 static void clear_chain(struct redelivery *redelivery, uint16_t packet_id, uint8_t broker)
 {
     struct delivery *each = newest_delivery(redelivery, packet_id);

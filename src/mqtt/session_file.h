@@ -29,10 +29,8 @@
  *
  * "doubled" names a filter of which the broker's queue may hold two copies (struct session).
  *
- * Where something else than a file stands under the name, a pipe for example, there is none.
- *
- * In texts "%", control characters and spaces stand as %XX. A file that makes no sense, or belongs
- * to another client_id, is as good as none. One thread.
+ * In texts "%", control characters and spaces are written as %XX. A file that makes no sense, that
+ * belongs to another client_id, or that is no regular file is ignored. One thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -47,7 +45,7 @@
 #include "core/message.h"
 #include "core/subscription.h"
 
-/* What is known of a session. mqtt/receiver_connect.c goes from one to the other. */
+/* What is known of a session. mqtt/receiver_connect.c changes the state. */
 enum session_state {
     /* At first, and while subscriptions change: everything must be subscribed again. Left when all
      * is subscribed. */
@@ -97,7 +95,7 @@ struct session *session_file_find(struct session_file *file, const char *url);
  * this file lives, whatever the order of broker.url; 0 when there are too many. */
 uint8_t session_file_number(const struct session_file *file, const struct session *session);
 
-/* Writes it down: temporary file, synced, renamed. */
+/* Replaces the file: writes a temporary file, syncs and renames it. */
 enum outcome session_file_save(const struct session_file *file, struct error *error) MUST_CHECK;
 
 /* Makes `subscription` part of what is held, in place of one with the same filter. */
@@ -107,8 +105,8 @@ void session_release(struct session *session, const char *filter);
 /* The broker's session is a new one: it holds nothing. */
 void session_forget(struct session *session);
 
-/* The state is unknown until all is subscribed. Makes what is wanted and not held part of what is
- * asked, but for covered filters. True when there is any. */
+/* Before SUBSCRIBE: sets the state to unknown, and adds wanted filters that are not held to
+ * `asked`, except covered ones. True when some wanted filter is not held. */
 bool session_ask(struct session *session, const struct subscription_set *wanted);
 
 #endif

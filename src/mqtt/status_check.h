@@ -1,9 +1,9 @@
 /*
  * status_check: does the broker allow the status topic? For `check --broker`.
  *
- * The running bridge's retained "online" stays as it is: a connection with the same last will is
- * made and ended politely, and "check" is published without retain. A broker that discards a
- * forbidden publication and confirms it (MQTT 3.1.1 has no other way) can't be found out.
+ * The running bridge's retained "online" stays as it is: the check makes a connection with the same
+ * last will, ends it with DISCONNECT, and publishes "check" without retain. A broker that discards
+ * a forbidden publication and confirms it (MQTT 3.1.1 has no other way) goes unnoticed.
  *
  * SPDX-License-Identifier: MIT
  */

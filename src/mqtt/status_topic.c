@@ -6,8 +6,8 @@
 
 enum {
     AGAIN_MS = 3600000, /* a topic that was given up is tried again after so long */
-    CLOSED_LIMIT = 2,   /* failures of this kind, before an attempt without it is worth its while */
-    PROBE_EVERY = 8,    /* and then again each time after so many */
+    CLOSED_LIMIT = 2,   /* STATUS_FAILURE_CLOSED in a row before the first attempt without it */
+    PROBE_EVERY = 8,    /* failures between two such attempts */
     LOSSES_LIMIT = 3,
 };
 

@@ -182,7 +182,8 @@ static bool is_refused(const struct subscribe_job *job, const char *filter,
     return reason != NULL;
 }
 
-/* All filters that are not suspects; `covered`: those whose cover was refused. */
+/* Subscribes all filters that are not suspects: with `covered` those whose cover was refused, else
+ * those that need no cover. */
 static enum outcome subscribe_others(const struct subscribe_job *job, bool covered,
                                      struct subscribe_result *result, struct error *error)
 {
@@ -278,7 +279,8 @@ static bool stands_in(const struct subscribe_job *job, const char *filter)
     return false;
 }
 
-/* The filters of a set that may go, but for suspects; at most PAHO_ENTRIES_MAX of both calls. */
+/* Adds to `filters` those of the set that may be unsubscribed and are no suspects. Stops at
+ * PAHO_ENTRIES_MAX. */
 static size_t gather_unwanted(const struct subscribe_job *job, const struct subscription_set *set,
                               const char **filters, size_t count)
 {

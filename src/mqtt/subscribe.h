@@ -2,12 +2,12 @@
  * subscribe: makes a broker's session hold exactly the wanted subscriptions. A covered one
  * (core/subscription) is wanted while the broker refuses the filter that covers it.
  *
- * Subscriptions that the session holds already are not sent again, because a SUBSCRIBE brings the
- * retained messages again; RETAIN_SEND wants that at every connection. The log names the filters
- * that the broker refuses, grants with a lower QoS, or answers by ending the connection
+ * A subscription that the session holds already is not sent again, because a SUBSCRIBE brings the
+ * retained messages again; only RETAIN_SEND wants them at every connection. The log names the
+ * filters that the broker refuses, grants with a lower QoS, or answers by ending the connection
  * (mqtt/subscribe_search). While a filter is left out because of such an end, no filter that
  * overlaps it is unsubscribed: an old filter may bring the messages of the missing one. All other
- * unwanted filters go, because they may be what makes the missing one too many.
+ * unwanted filters are unsubscribed, because the broker may limit the number of filters.
  *
  * A broker with limits may end the connection at UNSUBSCRIBE too, also of a filter that it never
  * granted. Such a filter is found in the same way, named, and no longer counted as held.
@@ -34,8 +34,8 @@ struct subscribe_job {
     const atomic_bool *cancelled; /* the process stops */
     int64_t since_ms;             /* monotonic; the connection lives since */
     bool connecting;              /* this is the first time on this connection */
-    /* session->held is what the broker holds. If not, everything is subscribed; what is held and
-     * not wanted is unsubscribed in either case. */
+    /* The broker holds exactly session->held. If not, everything is subscribed. Held filters that
+     * are not wanted are unsubscribed in either case. */
     bool trusted;
 };
 

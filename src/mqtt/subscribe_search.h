@@ -1,12 +1,12 @@
 /*
  * subscribe_search: which filter makes a broker end the connection, at SUBSCRIBE or at UNSUBSCRIBE.
- * A filter is wanted or not, so it is asked for with one of the two at a time. One that was left
- * out of SUBSCRIBE, and is no longer wanted, stays LEFT_OUT at the first end at its UNSUBSCRIBE.
+ * A filter is wanted or not, so only one of the two is sent for it. A filter that was left out of
+ * SUBSCRIBE and is no longer wanted becomes LEFT_OUT again at the first end at its UNSUBSCRIBE.
  *
  * Brokers for MQTT 3.1.1 may answer a forbidden filter, one too many or one too deep by closing the
- * connection instead of with SUBACK (AWS IoT, EMQX with deny_action = disconnect). Every rule would
- * starve. But a network, a proxy or a broker that dies ends connections too, and a filter that is
- * left out by mistake loses messages. So leaving a filter out needs proof:
+ * connection instead of with SUBACK (AWS IoT, EMQX with deny_action = disconnect). Then no rule
+ * would get messages. But a network, a proxy or a broker that dies ends connections too, and a
+ * filter that is left out by mistake loses messages. So leaving a filter out needs proof:
  *
  *   unknown ── ended, not answered ──▶ SUSPECTED ── STRIKES ends with proof, in a row ──▶ LEFT_OUT
  *      ▲                                   │ answered                                       │

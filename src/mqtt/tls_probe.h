@@ -2,13 +2,14 @@
  * tls_probe: what Paho does not tell about TLS: whether the files are of use, and why a connection
  * fails.
  *
- * Paho's own words are OpenSSL's first error, "certificate verify failed" at best, and nothing at
- * all when the certificate is for another host. So after a failure a connection of our own is made,
- * with the same files and the same demands, only to ask OpenSSL for the reason. It carries no MQTT.
+ * Paho only gives OpenSSL's first error, "certificate verify failed" at best, and nothing at all
+ * when the certificate is for another host. So after a failure this module makes a connection of
+ * its own, with the same files and the same demands, only to ask OpenSSL for the reason. It carries
+ * no MQTT.
  *
- * What both demand: TLS 1.2 or newer, OpenSSL's security level 2 (no keys below 2048 bits, no
- * SHA-1). OpenSSL 3 takes older versions of TLS at level 0 only (ssl_security_default_callback),
- * which is how Paho, which has no setting for it, is held to the same.
+ * Both connections demand TLS 1.2 or newer and OpenSSL's security level 2 (no keys below 2048 bits,
+ * no SHA-1). Paho has no setting for the version, but OpenSSL 3 accepts older versions of TLS at
+ * level 0 only (ssl_security_default_callback).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,8 +20,8 @@
 
 #include "base/outcome.h"
 
-/* For Paho too. The level holds for certificates and versions of all ciphers, also those of TLS
- * 1.3. */
+/* Paho gets the same string. The level applies to certificates and versions with all ciphers, also
+ * those of TLS 1.3. */
 #define TLS_CIPHERS "DEFAULT@SECLEVEL=2"
 
 /* Can the files of broker->tls be used: certificates, the key, its password, and does the key

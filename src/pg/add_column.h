@@ -1,9 +1,9 @@
 /*
  * add_column: gives a table one more column, without making anybody wait for long.
  *
- * ALTER TABLE wants the strongest lock, so it is sent by pg/short_ddl and may have to be tried
- * again later. A column that is added gets a COMMENT by which it is known again: a column of a
- * person's is never taken for one.
+ * ALTER TABLE needs the strongest lock, so it is sent by pg/short_ddl and may have to be tried
+ * again later. An added column gets a COMMENT, by which it is told from a column that a person
+ * made.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
- * bridge_row: the row of this bridge in the table bridge: how it is, for monitoring with SQL;
- * behind a pooler also its identity, as a lease.
+ * bridge_row: the row of this bridge in the table bridge. It shows the bridge's state to monitoring
+ * by SQL; behind a pooler the row is also the bridge's identity, as a lease.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,9 +23,8 @@ struct bridge_row {
     int64_t last_error_at_us;
 };
 
-/* Writes the row. `lease_s` 0: whoever wrote it before. Else *ours is false, and nothing was
- * written, when another process, with another journal, wrote it within the last `lease_s`
- * seconds. */
+/* Writes the row. With `lease_s` 0 unconditionally. Else *ours is false, and nothing is written,
+ * when another process, with another journal, wrote the row within the last `lease_s` seconds. */
 enum outcome bridge_row_write(struct pg_connection *connection, const struct bridge_row *row,
                               int lease_s, bool *ours, struct pg_failure *failure) MUST_CHECK;
 

@@ -28,7 +28,7 @@ struct dead_letter {
     bool waits;
 };
 
-/* Which journal the letters' messages have their sequences from. */
+/* The bridge and the journal that the letters' messages come from. */
 struct dead_letter_origin {
     const char *client_id; /* borrowed, like below; NULL = not known */
     const char *journal;   /* its UUID as text; NULL = not known */
@@ -42,8 +42,8 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
                         const struct dead_letter *letter);
 
 /*
- * What stands in the column `properties`, in an order in which sql/embedded/dead-letter-read.sql
- * makes the wire encoding again:
+ * Appends the JSON for the column `properties`, from which sql/embedded/dead-letter-read.sql makes
+ * the wire encoding again:
  *   {"payload_format":1,"message_expiry":60,"content_type":"…","response_topic":"…",
  *    "correlation_data":"base64","subscriptions":[1],"user":[["name","value"],…],
  *    "topic_bytes":"base64","duplicate":true,"wire":"base64","whole_bytes":300000,"waits":true,
@@ -128,8 +128,8 @@ struct dead_letter_counts {
 enum outcome dead_letters_count(struct pg_connection *connection, struct dead_letter_counts *counts,
                                 struct pg_failure *failure) MUST_CHECK;
 
-/* parked[i]: rules[i] has letters of this client that are parked. One statement for all, which
- * looks at one letter of each rule. */
+/* Sets parked[i]: has rules[i] parked letters of this client? One statement for all rules, which
+ * reads one letter of each. */
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
                                  size_t count, bool *parked, struct pg_failure *failure) MUST_CHECK;
 
@@ -164,7 +164,7 @@ enum outcome dead_letters_purge(struct pg_connection *connection,
                                 const struct dead_letter_query *letters, int64_t *purged,
                                 struct pg_failure *failure) MUST_CHECK;
 
-/* Letters that this client's rules do not take: nobody retries them here. */
+/* Letters that none of this client's rules can retry. */
 struct dead_letter_strays {
     const char *const *known; /* borrowed; names of rules */
     size_t known_count;

@@ -1,6 +1,6 @@
 /*
- * dead_letter_row: the texts of a dead letter, fit for PostgreSQL. Pure; inside of pg/ only
- * (dead_letter.h is for the others).
+ * dead_letter_row: makes the texts of a dead letter acceptable to PostgreSQL. Pure; only pg/ uses
+ * this header (dead_letter.h is for the others).
  *
  * SPDX-License-Identifier: MIT
  */

@@ -41,7 +41,7 @@ bool partition_span(const struct span *list, size_t count, int64_t every_us, int
     return true;
 }
 
-/* Each step leaves a span behind, so there are at most `count` of them. */
+/* Each step moves past one span of the list, so there are at most `count` steps. */
 bool partition_next_gap(const struct span *list, size_t count, int64_t every_us, struct span within,
                         struct span *gap)
 {

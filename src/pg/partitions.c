@@ -158,8 +158,9 @@ static void append_where(struct buf *out, const struct partitions *partitions, s
     append_moment(out, span.to_us);
 }
 
-/* Appends the statement that moves the rows. The columns are read behind the lock: by an older list
- * the values of a new column would be lost. Generated columns are computed again. */
+/* Appends the statement that moves the rows. It reads the list of columns after the lock is taken:
+ * a list from before could lack a new column, whose values would be lost. Generated columns are
+ * computed again. */
 static void append_move(struct buf *out, const struct making *making)
 {
     struct buf part = {0};

@@ -9,8 +9,8 @@
  *          ATTACH PARTITION. Readers and writers of other partitions don't wait for that.
  *   drop   DROP TABLE p locks the table for a moment, when no one else uses it.
  *
- * Two bridges may keep the partitions of one table: who comes second is refused by PostgreSQL, and
- * finds the partition when it reads the state again.
+ * Two bridges may keep the partitions of one table: PostgreSQL refuses the second one, which finds
+ * the partition when it reads the state again.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -72,8 +72,9 @@ struct pg_key {
 enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_key *key,
                                bool *found, struct pg_failure *failure) MUST_CHECK;
 
-/* For which moment a table that is partitioned by time, and has no default partition, has none:
- * "now", "in a day", "in a week"; "" when it has one for each, or is another table. */
+/* For a table that is partitioned by time and has no default partition: the first of the moments
+ * "now", "in a day", "in a week" for which it has no partition. "" when it has one for each of
+ * them, and for any other table. */
 enum outcome pg_catalog_partition_gap(struct pg_connection *connection,
                                       const struct pg_table *table, char when[16],
                                       struct pg_failure *failure) MUST_CHECK;

@@ -249,8 +249,8 @@ static void end_name(struct reasons *reasons)
     buf_reset(&reasons->of_name);
 }
 
-/* Of a name's addresses, one that refuses tells less than one that answers: where localhost is ::1
- * first, PostgreSQL may listen on 127.0.0.1 only. */
+/* Adds the reason of one address. Of a name's addresses, a refused connection tells less than any
+ * answer: where localhost is ::1 first, PostgreSQL may listen on 127.0.0.1 only. */
 static void add_address(struct reasons *reasons, const char *reason)
 {
     if (strcmp(buf_string(&reasons->of_name), reason) == 0) {

@@ -88,9 +88,9 @@ const char *pg_target(const struct pg_connection *connection);
 void pg_interrupt(struct pg_connection *connection);
 
 /*
- * While the server is waited for, `step` is called again and again instead of sleeping, until it
- * returns false. What it does should take a moment only, for the answer may have come, and nothing
- * that concerns this connection. NULL: sleeps, as it did at first.
+ * While this connection waits for the server, it calls `step` again and again instead of sleeping,
+ * until `step` returns false. `step` must be short, because the answer may have come meanwhile, and
+ * must not use this connection. NULL, as at first: the connection sleeps.
  */
 void pg_meanwhile(struct pg_connection *connection, bool (*step)(void *context), void *context);
 
@@ -102,9 +102,10 @@ enum outcome pg_run(struct pg_connection *connection, const char *sql,
                     struct pg_failure *failure) MUST_CHECK;
 
 /*
- * Runs one statement of a rule's own SQL inside a transaction, and throws its rows away. In the
- * extended protocol, which takes one statement a message. When it has ended the transaction all the
- * same: SQL_STOP, for part of a batch may then be stored with the position moved.
+ * Runs one statement of a rule's own SQL inside a transaction, and ignores the rows that it
+ * returns. Uses the extended protocol, which takes one statement a message. SQL_STOP when the
+ * statement has ended the transaction all the same: a part of the batch may then be committed
+ * together with the new position.
  */
 enum outcome pg_run_own(struct pg_connection *connection, const char *sql,
                         struct pg_failure *failure) MUST_CHECK;

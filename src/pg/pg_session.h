@@ -22,15 +22,15 @@ struct pg_connection {
     int64_t patience_ms;          /* how long a wait may last without progress */
     int64_t deadline_ms;          /* of the wait under way, monotonic */
     int64_t look_ms;              /* when pg_watch() looks next, monotonic */
-    char waits_for[400];          /* what it told last of the wait under way; "" = nothing */
+    char waits_for[400];          /* what pg_watch() said last about this wait; "" = nothing */
     unsigned inputs;              /* reads from the socket that brought something */
     unsigned notices;             /* NOTICE messages so far */
     struct pg_failure last_words; /* FATAL or PANIC; message "": none since pg_connect() began */
     bool (*step)(void *context);  /* of pg_meanwhile(); NULL: none, or it has nothing left to do */
     void *step_context;
-    bool early_check_off;      /* COPY once took something harmless for an early error */
+    bool early_check_off;      /* a COPY was ended early without cause: never look again */
     int previous_pid;          /* backend of the previous connection; 0 = not known */
-    int64_t previous_start_us; /* and when it started, for the number may be another's by now */
+    int64_t previous_start_us; /* when that backend started: a pid may be used again */
     int pid;                   /* of this connection, when no pooler stands in between; else 0 */
     int64_t start_us;
     int server_pid;        /* as the server tells it; behind a pooler libpq was told another one */

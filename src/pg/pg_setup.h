@@ -1,6 +1,6 @@
 /*
- * pg_setup: makes a session of a fresh connection: settings, whether the server is one to work
- * with, and the end of the connection before. Inside of pg/ only.
+ * pg_setup: prepares a fresh connection: checks the server, makes the settings, and ends the
+ * backend of the connection before. Only pg/ uses this module.
  *
  * SPDX-License-Identifier: MIT
  */

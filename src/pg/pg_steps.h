@@ -6,7 +6,7 @@
  *
  * All statements together cost one round trip to the server. They use the extended protocol, so a
  * parameter may be megabytes of binary arrays. libpq does not allow COPY in a pipeline: COPY is for
- * pg_run_query().
+ * pg_query_run().
  *
  * SPDX-License-Identifier: MIT
  */

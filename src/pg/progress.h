@@ -1,9 +1,9 @@
 /*
  * progress: how far this client's journal is stored, in the database, and the bridge's own schema.
  *
- * The row moves in the transaction that stores the rows, by compare-and-set as its first statement:
- * the row lock then decides what became of an unanswered COMMIT, and fences a second process with
- * the same identity.
+ * The row moves in the transaction that stores the rows, by compare-and-set as its first statement.
+ * So reading the row waits for its lock and then shows what became of an unanswered COMMIT, and a
+ * second process with the same client_id can't store.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,8 +32,8 @@ struct progress_lock {
     char holder[64];   /* "pid 17 from 10.0.0.2"; "" = ours, or not told */
 };
 
-/* Takes the session's advisory lock for this client_id; `taken` is false when another session has
- * it, for a process that stores under this identity. */
+/* Takes the session's advisory lock for this client_id. `taken` is false when another session holds
+ * it: another process stores under this client_id. */
 enum outcome progress_lock(struct pg_connection *connection, struct progress_lock *lock,
                            struct pg_failure *failure) MUST_CHECK;
 

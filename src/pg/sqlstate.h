@@ -34,10 +34,10 @@ extern const size_t sql_action_count;
 
 /* `sqlstate` NULL or "" means that the server did not say: the connection was lost. `fatal`: the
  * severity was FATAL or PANIC, so the connection is gone, and neither a row nor a rule is to blame:
- * what the table calls ROW, RULE, RETRY or SMALLER is SQL_RECONNECT then (PgBouncer's own errors
- * are FATAL 08P01, a malformed row is ERROR 08P01). The longest prefix wins; unknown codes are
- * SQL_ROW. An ERROR says little about its scope, for a trigger may raise any code for one row:
- * load/blame finds the scope by trying. */
+ * SQL_RECONNECT takes the place of the table's SQL_ROW, SQL_RULE, SQL_RETRY and SQL_SMALLER
+ * (PgBouncer's own errors are FATAL 08P01, a malformed row is ERROR 08P01). The longest prefix
+ * wins; unknown codes are SQL_ROW. The code of an ERROR says little about its scope, because a
+ * trigger may raise any code for one row: load/blame finds the scope by trying. */
 enum sql_action sql_action_of(const char *sqlstate, bool fatal);
 
 /* "reconnect", "read-write", "retry", "smaller", "wait", "row", "rule", "stop": for logs. */

@@ -2,8 +2,8 @@
  * target_create: makes a rule's table, with all that belongs to it: the key, partitions or a
  * hypertable, the rule's own create_sql.
  *
- * A plain table is CREATE TABLE IF NOT EXISTS. What belongs to a table beside that must not be made
- * again with a table that is there, so it stands with the CREATE TABLE in one DO block:
+ * A plain table is made by CREATE TABLE IF NOT EXISTS. Whatever else belongs to a table must not be
+ * made again when the table exists, so it stands together with the CREATE TABLE in one DO block:
  *
  *   DO $mqtt2pg$ BEGIN
  *   IF the table is not there THEN

@@ -1,6 +1,7 @@
 /*
- * target_probe: which column has the value that PostgreSQL refuses: INSERT does not say, so each
- * column that goes as text is read by itself. Inside of pg/ and of load/trial only.
+ * target_probe: finds the column whose value PostgreSQL refuses. INSERT does not name the column,
+ * so a probe reads the values of one column that travels as text. Only pg/ and load/trial use this
+ * module.
  *
  * SPDX-License-Identifier: MIT
  */
