@@ -5,9 +5,8 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "route/copy_tracks.h"
 
-#define BRINGS_MESSAGES (TRACKS_MAX / 2) /* silent for longer: perhaps the broker refuses it */
+enum { BRINGS_MESSAGES = 16384 }; /* silent for longer: perhaps the broker refuses it */
 
 void bringers_fini(struct bringers *bringers)
 {

@@ -53,7 +53,7 @@ static int sequence_compare(const void *left, const void *right)
     return (*a > *b) - (*a < *b);
 }
 
-static void forget_half(struct tracks *tracks)
+static void forget_oldest(struct tracks *tracks)
 {
     uint64_t *sequences = memory_alloc(tracks->count * sizeof(*sequences));
     size_t count = 0;
@@ -65,8 +65,10 @@ static void forget_half(struct tracks *tracks)
     }
     assert(count == tracks->count);
     qsort(sequences, count, sizeof(*sequences), sequence_compare);
-    rebuild(tracks, tracks->capacity, sequences[count / 2] + 1);
+    uint64_t oldest = sequences[count - TRACKS_KEPT];
+    rebuild(tracks, tracks->capacity, oldest > 0 ? oldest : 1);
     free(sequences);
+    assert(tracks->count < TRACKS_MAX);
 }
 
 /* Copies are added in the order of their numbers: the last ones go. */
@@ -127,9 +129,9 @@ struct track *tracks_get(struct tracks *tracks, uint64_t key)
 
     assert(key != 0);
     if (tracks->count >= TRACKS_MAX) {
-        forget_half(tracks);
+        forget_oldest(tracks);
     }
-    if (tracks->capacity == 0 || tracks->count * 2 >= tracks->capacity) {
+    if (tracks->capacity == 0 || tracks->count * 4 >= tracks->capacity * 3) {
         rebuild(tracks, tracks->capacity == 0 ? CAPACITY_FIRST : tracks->capacity * 2, 0);
     }
     track = place_of(tracks, key);

@@ -1,7 +1,7 @@
 /*
  * copy_tracks: what route/copies remembers of the last messages that several subscriptions bring:
- * which subscriptions' copies of them have come. Bounded: when there are TRACKS_MAX messages, the
- * older half is forgotten.
+ * which subscriptions' copies of them have come. Bounded: when there are TRACKS_MAX messages, all
+ * but the newest TRACKS_KEPT are forgotten.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,8 +14,9 @@
 
 #include "core/message.h"
 
-/* Messages, and of each the subscriptions that are remembered. */
-enum { TRACKS_MAX = 32768, BROUGHT_MAX = 6 };
+/* Messages, and of each the subscriptions that are remembered. TRACKS_MAX is three quarters of a
+ * power of two: more would double the table's 6 MB. */
+enum { TRACKS_MAX = 49152, TRACKS_KEPT = 36864, BROUGHT_MAX = 6 };
 
 struct track {
     uint64_t key;                  /* of topic, content and broker; 0: the place is free */
