@@ -67,29 +67,6 @@ void handover_connected(struct handover *handover, uint8_t broker,
     pthread_mutex_unlock(&handover->mutex);
 }
 
-void handover_begin(struct handover *handover, const struct subscription_set *filters,
-                    int64_t now_ms)
-{
-    pthread_mutex_lock(&handover->mutex);
-    assert(handover->state != HANDOVER_CHANGING);
-    if (handover->state != HANDOVER_QUEUED) {
-        pairs_begin(&handover->pairs, 0);
-    }
-    handover->state = HANDOVER_CHANGING;
-    handover->began_ms = now_ms;
-    set_filters(handover, filters);
-    pthread_mutex_unlock(&handover->mutex);
-}
-
-void handover_end(struct handover *handover, int64_t now_ms)
-{
-    pthread_mutex_lock(&handover->mutex);
-    assert(handover->state == HANDOVER_CHANGING && now_ms >= handover->began_ms);
-    handover->state = HANDOVER_DRAINING;
-    handover->ended_ms = now_ms;
-    pthread_mutex_unlock(&handover->mutex);
-}
-
 /* Has nothing come for longer than the broker needs to answer? Then its queue is empty, and no copy
  * is left in it. */
 static bool queue_was_empty(const struct handover *handover, int64_t now_ms)
@@ -118,6 +95,33 @@ static bool goes_on(const struct handover *handover, int64_t now_ms)
     return !queue_was_empty(handover, now_ms) &&
            (handover->doubled ? handover->pairs.singles < QUEUE_SINGLES_LAST
                               : now_ms - handover->ended_ms <= DRAINING_MS);
+}
+
+void handover_begin(struct handover *handover, const struct subscription_set *filters,
+                    int64_t now_ms)
+{
+    pthread_mutex_lock(&handover->mutex);
+    assert(handover->state != HANDOVER_CHANGING);
+    if (goes_on(handover, now_ms)) {
+        bool in_order = handover->state == HANDOVER_QUEUED && !handover->doubled;
+        pairs_change(&handover->pairs, in_order ? QUEUE_SINGLES : 0);
+    } else {
+        finish(handover);
+        pairs_begin(&handover->pairs, 0);
+    }
+    handover->state = HANDOVER_CHANGING;
+    handover->began_ms = now_ms;
+    set_filters(handover, filters);
+    pthread_mutex_unlock(&handover->mutex);
+}
+
+void handover_end(struct handover *handover, int64_t now_ms)
+{
+    pthread_mutex_lock(&handover->mutex);
+    assert(handover->state == HANDOVER_CHANGING && now_ms >= handover->began_ms);
+    handover->state = HANDOVER_DRAINING;
+    handover->ended_ms = now_ms;
+    pthread_mutex_unlock(&handover->mutex);
 }
 
 bool handover_goes_on(struct handover *handover, int64_t now_ms)

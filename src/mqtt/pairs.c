@@ -13,7 +13,9 @@ static unsigned larger(unsigned left, unsigned right)
 
 static unsigned own_runs(const struct pairs *pairs)
 {
-    return larger(pairs->own_here, larger(pairs->own_now, pairs->own_before));
+    unsigned here = larger(pairs->own_here, pairs->lone >= pairs->changes);
+
+    return larger(here, larger(pairs->own_now, pairs->own_before));
 }
 
 /* So many runs of two in a row were no copies. */
@@ -57,8 +59,7 @@ void pairs_break(struct pairs *pairs)
         return; /* its message was counted on the connection on which it came */
     }
     if (length == 1) {
-        /* One run of two between single ones: copies came, and are over, or it was none. */
-        note_own(pairs, pairs->twos == 1 ? 1 : 0);
+        pairs->lone += pairs->twos == 1;
         pairs->twos = 0;
         pairs->singles++;
     } else if (length == 2 || (pairs->believed && length % 2 == 0)) {
@@ -75,10 +76,19 @@ void pairs_begin(struct pairs *pairs, unsigned singles_wanted)
     pairs_break(pairs);
     pairs->watching = false;
     pairs->own_here = 0;
+    pairs->lone = 0;
+    pairs->changes = 1;
     pairs->singles_wanted = singles_wanted;
     pairs->singles = 0;
     pairs->twos = 0;
     assert(pairs->length == 0);
+}
+
+void pairs_change(struct pairs *pairs, unsigned singles_wanted)
+{
+    assert(!pairs->watching);
+    pairs->singles_wanted = singles_wanted;
+    pairs->changes++;
 }
 
 void pairs_forget_last(struct pairs *pairs)
@@ -90,8 +100,8 @@ void pairs_resume(struct pairs *pairs)
 {
     bool odd = pairs->length % 2 == 1;
 
-    if (odd) {
-        pairs_forget_last(pairs); /* the run goes on */
+    if (pairs->length == 1) {
+        pairs_forget_last(pairs); /* it goes on, and is no single message yet */
     }
     pairs_begin(pairs, 0);
     pairs->length = odd;
@@ -120,9 +130,7 @@ void pairs_watch(struct pairs *pairs, uint64_t hash)
         pairs_begin(pairs, 0);
         pairs->watching = true;
     }
-    if (goes_on(pairs, hash)) {
-        note_own(pairs, 1); /* at once: copies may come from the next message on */
-    } else if (++pairs->watched >= WATCHED_RUNS) {
+    if (!goes_on(pairs, hash) && ++pairs->watched >= WATCHED_RUNS) {
         pairs->watched = 0;
         pairs->own_before = pairs->own_now;
         pairs->own_now = 0;

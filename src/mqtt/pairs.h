@@ -19,7 +19,8 @@
  *
  * The trade-off. Nobody can know, so one of two errors is made, and a loss is the worse one:
  *   - Of equal messages of which none came before, the guess leaves one message out. A third equal
- *     message, or a single one behind them, ends guessing until subscriptions change once more.
+ *     message, or a single one behind them, ends guessing until subscriptions change once more: one
+ *     message a change.
  *   - Where the stream has equal neighbours of its own, copies are stored: those of as many
  *     publications as own runs came in a row, and one more. Where all messages are equal, all
  *     copies are stored.
@@ -45,6 +46,9 @@ struct pairs {
     /* The most runs of two in a row that were no copies: among the runs watched since then, among
      * those before, and since copies may come, as far as that is known. */
     unsigned own_now, own_before, own_here;
+    /* Runs of two that stood between single ones, each with one guess. A change of subscriptions may
+     * leave one of them, so there are as many guesses as changes. */
+    unsigned lone, changes;
     unsigned singles_wanted; /* before the first guess */
     unsigned singles;        /* runs of one in a row, up to now */
     unsigned twos;           /* runs of two in a row, with different contents */
@@ -62,8 +66,11 @@ void pairs_watch(struct pairs *pairs, uint64_t hash);
  * come before a guess; 0: copies are likely. */
 void pairs_begin(struct pairs *pairs, unsigned singles_wanted);
 
-/* The same on another connection, when copies are likely: the first message may be the second copy
- * of the message that came last before. */
+/* The same while copies may come already: the run goes on, and another guess is due. */
+void pairs_change(struct pairs *pairs, unsigned singles_wanted);
+
+/* Like pairs_begin() on another connection, when copies are likely: the first message may be the
+ * second copy of the message that came last before. */
 void pairs_resume(struct pairs *pairs);
 
 /* The next message that matches two of the filters: is it a copy? */

@@ -45,6 +45,7 @@ static const struct queue queues[] = {
     {"a copy comes on the next connection", 0, "ab>c^cdd", "---.-c.c"},
     {"… of a message that was watched", 0, "abc^cdd", "----c.c"},
     {"another message comes there", 0, "ab>c^dee", "---.-..c"},
+    {"not where equal ones came before", 0, "aaa^ab", "----.."},
     {"… once more on the next one", 0, "ab>c^cd^dee", "---.-c.-c.c"},
     {"the copy had come", 0, "ab>cc^cdd", "---.c-..c"},
     {"a message was refused, and comes again", 0, "ab>c!^cc", "---.--.c"},
