@@ -106,7 +106,7 @@ void letter_action_retry(struct pg_connection *connection, const struct ruleset 
         buf_append_byte(&action->answer, '{');
         action_append_text(&action->answer, "text", buf_string(&text));
         buf_printf(&action->answer, ",\"letters\":%" PRIu64 ",\"stored\":%" PRIu64 ",",
-                   report.counts.letters, report.counts.stored);
+                   report.counts.letters - report.counts.claimed, report.counts.stored);
         buf_printf(&action->answer, "\"unfinished\":%s,", report.unfinished ? "true" : "false");
         action_append_lines(&action->answer, "remarks", &report.complaints);
         buf_append_byte(&action->answer, '}');

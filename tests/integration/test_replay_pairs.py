@@ -35,10 +35,14 @@ def replayed_to(env, batches):
 @quick
 def test_unfinished_replay_and_dead_letters_retry(env):
     """Letters of messages that a replay has yet to make again are its own; letters that it has left behind are not."""
-    _, new = replayed_to(env, 1)
+    bridge, new = replayed_to(env, 1)
     for arguments in ((), ("--rule", "t"), ("--id", "1")):
         retried = run(env, "-c", new, "dead-letters", "retry", *arguments)
         assert retried.returncode == 1 and "0 dead letters retried" in retried.stdout and "replay --rule" in retried.stderr, retried
+    bridge.configure(http={"admin": True})
+    bridge.restart()
+    answer = bridge.act("retry", rule="t")
+    assert answer.json["letters"] == 0 and "replay --rule t goes on" in answer.json["remarks"][0], answer
     assert rows(env) == [("a", 1)] and len(letters(env)) == 2
     done = run(env, "-c", new, "replay", "--rule", "t")
     assert done.returncode == 0 and rows(env) == ROWS and letters(env) == [], done
@@ -195,8 +199,8 @@ def test_letter_of_a_number_that_was_given_again(env):
 
 def test_replay_of_one_of_two_bridges(env):
     """Two bridges in one schema have a rule of one name: a replay of one touches neither rows nor letters nor replays of the other."""
-    other = env.bridge((OLD % "").replace("~/r/", "~/q/"), name="other", journal={"keep": "1h"})
     env.sql(TABLE)
+    other = env.bridge((OLD % "").replace("~/r/", "~/q/"), name="other", journal={"keep": "1h"})
     env.publish([("~/q/z", '{"v":"9,5"}'), ("~/q/z", '{"v":8}')])
     env.wait(lambda: env.one("select count(*) from t") == 1 and len(env.dead_letters()) == 1, 15, env.dead_letters)
     bridge = stored_beside(env)
