@@ -50,16 +50,20 @@ static enum outcome watch_gaps(struct loader *loader, struct pg_failure *failure
     return outcome;
 }
 
-/* How many letters are rejected, and how many are parked for each rule that is set aside. */
+/* How many letters a person has to look at, and how many are parked for each rule that is set
+ * aside. */
 static enum outcome watch_letters(struct loader *loader, struct pg_failure *failure)
 {
     const struct ruleset *ruleset = loader->ruleset;
     const char **names = memory_alloc((ruleset->count + 1) * sizeof(*names));
+    const char **known = memory_alloc((ruleset->count + 1) * sizeof(*known));
     int64_t *parked = memory_alloc((ruleset->count + 1) * sizeof(*parked));
-    struct dead_letter_counts counts = {.rules = names, .parked = parked};
+    struct dead_letter_counts counts = {
+        .rules = names, .parked = parked, .known = known, .known_count = ruleset->count};
     enum outcome outcome;
 
     for (unsigned i = 0; i < ruleset->count; i++) {
+        known[i] = ruleset->rules[i]->name;
         if (rule_targets_aside(loader->targets, i)) {
             names[counts.rule_count++] = ruleset->rules[i]->name;
         }
@@ -73,6 +77,7 @@ static enum outcome watch_letters(struct loader *loader, struct pg_failure *fail
         }
     }
     free(names);
+    free(known);
     free(parked);
     return outcome;
 }

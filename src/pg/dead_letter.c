@@ -463,11 +463,12 @@ enum outcome dead_letters_count(struct pg_connection *connection, struct dead_le
                                 struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
-    struct buf names = {0};
+    struct buf names = {0}, known = {0};
 
     assert(counts->rule_count == 0 || (counts->rules != NULL && counts->parked != NULL));
     pg_quote_array(&names, counts->rules, counts->rule_count);
-    const char *values[] = {pg_client_id(connection), buf_string(&names)};
+    pg_quote_array(&known, counts->known, counts->known_count);
+    const char *values[] = {pg_client_id(connection), buf_string(&names), buf_string(&known)};
     enum outcome outcome =
         pg_query_schema(connection, sql_dead_letter_counts, PG_PARAMS(values), &rows, failure);
     for (int row = 0; outcome == OUTCOME_OK && row < pg_rows_count(rows); row++) {
@@ -484,5 +485,6 @@ enum outcome dead_letters_count(struct pg_connection *connection, struct dead_le
     }
     pg_rows_free(rows);
     buf_fini(&names);
+    buf_fini(&known);
     return outcome;
 }

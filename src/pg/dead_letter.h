@@ -122,8 +122,10 @@ void dead_letter_rows_fini(struct dead_letter_rows *rows);
 struct dead_letter_counts {
     const char *const *rules; /* borrowed: whose parked letters are wanted */
     size_t rule_count;
-    int64_t *parked; /* borrowed: one number for each of these rules */
-    int64_t rejected;
+    int64_t *parked;          /* borrowed: one number for each of these rules */
+    const char *const *known; /* borrowed: all rules */
+    size_t known_count;
+    int64_t rejected; /* or parked for a rule that is not there: a person has to look at them */
 };
 enum outcome dead_letters_count(struct pg_connection *connection, struct dead_letter_counts *counts,
                                 struct pg_failure *failure) MUST_CHECK;

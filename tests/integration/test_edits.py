@@ -120,6 +120,7 @@ def test_parked_rule_is_removed(env):
     publish(env, 20, 20)
     in_order(env, "got", range(40))
     assert parked(env) == 20
+    env.wait(lambda: bridge.metric("dead_letters_waiting") == 20, 15, "nobody sees them")
     env.sql("alter table away rename to gone")
     edit(bridge, rule("all", "~/#") + "," + rule("one", "~/k/{p}", "gone"))
     in_order(env, "gone", range(20))
