@@ -86,7 +86,7 @@ static void append_waiting(struct buf *out, const struct summary_facts *facts, c
 /*
  * A full journal has one of two causes: the database is away, or messages arrive faster than the
  * database stores them. The broker is never the cause: the bridge disconnects because the journal
- * is full.
+ * is full. A journal whose files were deleted takes nothing either, whatever the database does.
  */
 static void tell_journal(const struct summary_facts *facts, struct summary *summary)
 {
@@ -94,6 +94,12 @@ static void tell_journal(const struct summary_facts *facts, struct summary *summ
     const struct health *journal = &facts->parts[HEALTH_JOURNAL];
 
     assert(!journal->well);
+    if (strcmp(journal->text, HEALTH_JOURNAL_DELETED) == 0) {
+        buf_append_text(&summary->headline, "The journal's files were deleted.");
+        buf_append_text(&summary->detail, "Restart the bridge to begin a new journal. The broker "
+                                          "keeps new messages; receiving is paused.");
+        return;
+    }
     if (database->well) {
         buf_append_text(&summary->headline, "The journal has been full");
         append_for(&summary->headline, facts, journal->since_us);

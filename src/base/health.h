@@ -28,6 +28,9 @@ struct health {
     char text[256];   /* where connected to, or what is wrong; no secrets */
 };
 
+/* The journal's text when somebody deleted its files: no room will come by itself. */
+#define HEALTH_JOURNAL_DELETED "its files were deleted: restart to begin a new journal"
+
 extern const char *const health_part_names[HEALTH_PARTS];
 
 void health_set(enum health_part part, bool well, const char *text);

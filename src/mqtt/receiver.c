@@ -200,7 +200,7 @@ static void say_why_crowded(struct journal *journal)
 
     journal_info(journal, &info);
     if (info.gone) { /* the journal has logged it */
-        health_set(HEALTH_JOURNAL, false, "its files were deleted: restart to begin a new journal");
+        health_set(HEALTH_JOURNAL, false, HEALTH_JOURNAL_DELETED);
     } else if (info.disk_full) {
         log_warn_state(
             "journal",
