@@ -43,7 +43,9 @@
  *     second is missing; where an edit made the other subscription, only when it comes within a
  *     second, and sooner than equal messages came before. When the process dies between two copies of one of a row of equal messages, one may
  *     be missing or there twice.
- *   - Copies of one message with more than TRACKS_KEPT messages in between are stored twice.
+ *   - Copies of one message with more than TRACKS_KEPT messages in between are stored twice. So are
+ *     copies with QoS 2 around an edit, when a connection ends between them and the second one comes
+ *     more than a second later: Paho hides DUP of QoS 2.
  *   - In a new process the reach is COPIES_REACH_START messages. Where the journal has deleted some
  *     of them, their notes name topic and content by a hash, and one subscription.
  *     Messages of QoS 0 have no notes. A note counts only for rules of the same share group as its
