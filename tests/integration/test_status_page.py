@@ -122,8 +122,12 @@ def test_page(env):
     env.wait(lambda: page.text("#headline").startswith("Rule a rule with"), 15, lambda: page.text("#state"))
     env.sql("alter table away rename to others")
     env.wait(lambda: page.text("#headline") in WELL, 15, lambda: page.text("#state"))
+    env.publish([("~/r/d1", '{"n":1}')] * 50)
+    env.wait(lambda: "302 in all" in page.text("#received-note") and "Nothing waits" in page.text("#backlog-note"), 10, lambda: page.text("#received-note"))
+    assert page.text("#rows").split()[0] != "0", page.text("#rows")
     env.postgres.stop()
     env.wait(lambda: page.text("#headline").startswith("The database has been away for"), 15, lambda: page.text("#state"))
+    assert page.text("#rows").split()[0] == "0", page.text("#rows")
     assert "since" in page.text("#part-database").lower() and "away" in page.text("#part-database"), page.text("#part-database")
     env.publish([("~/r/d1", '{"n":2}')] * 10)
     env.wait(lambda: page.run("return document.querySelector('#backlog').innerText").startswith("10"), 10, lambda: page.text("#backlog"))
@@ -132,7 +136,6 @@ def test_page(env):
     env.wait(lambda: "nothing is stored" in page.text("#delay-note"), 5, lambda: page.text("#delay-note"))
     rates = page.run("return [...document.querySelectorAll('#rules td:nth-child(2)')].map((e) => e.textContent)")
     assert rates == ["–", "–"], rates  # rules are applied while rows are stored: nothing is known of now
-    assert "no message yet" not in page.text("#rules"), page.text("#rules")
     env.postgres.start()
     env.wait(lambda: page.text("#headline") in WELL and "Nothing waits" in page.text("#backlog-note"), 20, lambda: page.text("#state"))
 
@@ -270,6 +273,21 @@ def test_actions_by_hand(env):
     assert nameless(page) == []
     strange = [message for level, message in page.console() if "401" not in message]
     assert strange == [] or all("ERR_CONNECTION_REFUSED" in message for message in strange), strange
+
+
+def test_no_message_yet(env):
+    """It says so of a rule only while no message waits that may be the rule's."""
+    page = start(env)
+    env.sql("create table others (n bigint)")
+    bridge = env.bridge(RULES)
+    page.screen(1280, 900)
+    page.open(f"http://127.0.0.1:{bridge.http_port}/")
+    env.wait(lambda: (page.text("#rules") or "").count("no message yet on") == 2, 15, lambda: page.text("main"))
+    env.postgres.stop()
+    env.publish([("~/r/d1", '{"n":2}')])
+    env.wait(lambda: (page.text("#backlog") or "").startswith("1"), 15, lambda: page.text("main"))
+    assert "no message yet" not in page.text("#rules") and "{device}" in page.text("#rules"), page.text("#rules")
+    env.postgres.start()
 
 
 def test_times_are_local(env):
