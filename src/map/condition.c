@@ -61,11 +61,12 @@ void condition_free(struct condition *condition)
 
 /* --- one comparison --------------------------------------------------------------------------- */
 
-/* The beginning of the day that the time lies in; days begin at midnight UTC. */
+/* The beginning of the day that the time lies in; days begin at midnight UTC. The first day of 64
+ * bits has no beginning: it stays as it is. */
 static int64_t day_of(int64_t time_us)
 {
     int64_t rest = time_us % DAY_US;
-    return time_us - (rest < 0 ? rest + DAY_US : rest);
+    return time_us < INT64_MIN + DAY_US ? time_us : time_us - (rest < 0 ? rest + DAY_US : rest);
 }
 
 /* What "::type" makes of a value here: the kind that the type's values compare as. What does not
