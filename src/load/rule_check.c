@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "load/partition_check.h"
+#include "load/statement_blame.h"
 #include "pg/pg_catalog.h"
 #include "pg/pg_quote.h"
 #include "pg/target.h"
@@ -199,9 +200,11 @@ static void check_column(const struct rule *rule, size_t i, const struct table_s
         struct buf sql = {0};
 
         problem_error(
-            problems, place, "columns", "table \"%s\" has no column \"%s\"%s%s%s; to add it: %s",
+            problems, place, "columns", "table \"%s\" has no column \"%s\"%s%s%s; to add it: %s%s",
             rule->options->table.text, name, meant == NULL ? "" : " (did you mean ",
-            meant == NULL ? "" : meant, meant == NULL ? "" : "?)", alter_sql(rule, i, false, &sql));
+            meant == NULL ? "" : meant, meant == NULL ? "" : "?)", alter_sql(rule, i, false, &sql),
+            rule->options->compute_count == 0 ? ""
+                                              : "; to use it in compute only, end it with ::TYPE");
         buf_fini(&sql);
         return;
     }
@@ -402,8 +405,7 @@ static enum outcome try_statements(const struct rule *rule, struct pg_connection
         outcome = run_statements(rule, connection, table, failure);
     }
     if (was_refused(connection, outcome)) {
-        problem_error(problems, table == NULL ? rule->options->sql.place : place_of_table(rule),
-                      table == NULL ? "sql" : "table", "%s", failure->message);
+        statement_blame(rule, failure, problems);
         outcome = OUTCOME_OK;
     }
     return outcome;
@@ -432,8 +434,11 @@ static enum outcome try_create(const struct rule *rule, struct pg_connection *co
         outcome = run_statements(rule, connection, table, failure);
     }
     if (was_refused(connection, outcome)) {
-        problem_error(problems, place_of_table(rule), table == NULL ? "create" : "table", "%s",
-                      failure->message);
+        if (table == NULL) {
+            problem_error(problems, place_of_table(rule), "create", "%s", failure->message);
+        } else {
+            statement_blame(rule, failure, problems);
+        }
         outcome = OUTCOME_OK;
     }
     pg_table_free(table);

@@ -74,7 +74,10 @@ def test_computed_key_of_an_upsert(env):
 def test_mistakes_are_told(env):
     """What only PostgreSQL can know is told by check --database; a table whose name lacks its quotes is named."""
     env.sql(TABLES + '; create table "SensorData" (a int)')
-    for rule, words in ((RULE.replace("voltage * current", "voltage * amperes"), 'column "amperes" does not exist'),
+    for rule, words in ((RULE.replace("voltage * current", "voltage * amperes"), 'compute: column "amperes" does not exist'),
+                        (RULE.replace("voltage * current", "voltage *"), "compute: syntax error"),
+                        (RULE.replace("voltage * current", "'a'::text"), 'compute: column "power" is of type'),
+                        (RULE.replace('voltage = "$.u :: numeric"', 'voltage = "$.u"'), "in compute only, end it with ::TYPE"),
                         (RULE.replace("power =", "powers ="), 'has no column "powers"'),
                         ('{ name = "m"; topic = "~/m"; table = "not_yet"; create = true; columns = { t = "$.t :: timestamptz"; }; compute = { day = "tt::date"; }; }',
                          'column "tt" does not exist'),
