@@ -122,8 +122,9 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
 
     assert(state == RULE_PARKED || state == RULE_HELD);
     /* DETAIL quotes one row; the reason will stand in all letters. */
-    snprintf(about_rule, sizeof(about_rule), "%s", reason);
-    health_hide_detail(about_rule);
+    const char *detail = strstr(reason, HEALTH_DETAIL);
+    snprintf(about_rule, sizeof(about_rule), "%.*s",
+             (int) (detail == NULL ? strlen(reason) : (size_t) (detail - reason)), reason);
     bool known =
         targets->silent || (target->state > RULE_WORKS && strcmp(target->reason, about_rule) == 0);
     target->look_again_ms = clock_monotonic_ms() + rule_turns_look_ms(target, sqlstate);
