@@ -120,8 +120,8 @@ static void look(struct pg_connection *connection)
     if (wait == PG_WAIT_STANDBY) {
         connection->deadline_ms = clock_monotonic_ms() + connection->patience_ms;
     }
-    /* A slow disk is no news, a lock or a standby is. */
-    if ((wait == PG_WAIT_STANDBY || wait == PG_WAIT_LOCK) &&
+    /* A slow disk is no news, a lock, a standby or another server is. */
+    if ((wait == PG_WAIT_STANDBY || wait == PG_WAIT_LOCK || wait == PG_WAIT_FOREIGN) &&
         strcmp(text, connection->waits_for) != 0) {
         memcpy(connection->waits_for, text, sizeof(text));
         log_warn("the database does not answer yet", F_TEXT("reason", text));

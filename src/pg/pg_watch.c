@@ -103,6 +103,12 @@ static enum pg_wait describe(const PGresult *result, char *text, size_t size)
                  relations, holders[0] != '\0' ? ", held by " : "", holders);
         return PG_WAIT_LOCK;
     }
+    if (strcmp(type, "Extension") == 0) {
+        snprintf(text, size,
+                 "waits for a foreign server or another extension; "
+                 "connect_timeout of a foreign server shortens it");
+        return PG_WAIT_FOREIGN;
+    }
     /* The backend waits for this client (ClientRead, ClientWrite): the network holds back the rest
      * of the statement or of the answer. */
     if (strcmp(type, "Client") == 0) {

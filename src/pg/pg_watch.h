@@ -15,6 +15,7 @@ enum pg_wait {
     PG_WAIT_UNKNOWN, /* nobody could be asked, or the backend does not wait */
     PG_WAIT_STANDBY, /* its COMMIT is on this server's disk and waits for a synchronous standby */
     PG_WAIT_LOCK,    /* another session holds a lock */
+    PG_WAIT_FOREIGN, /* an extension waits: for a foreign table's server, most likely */
     PG_WAIT_OTHER,   /* for something else that has a name */
 };
 
