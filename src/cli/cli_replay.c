@@ -56,14 +56,14 @@ struct stage {
 static const char begin_sql[] =
     "begin isolation level read committed; set local lock_timeout = '20s'";
 
-/* Prints why the database refused; returns CLI_FAILED. 42P01 is undefined_table: the bridge's
- * schema may be older than `replay`. */
+/* Prints why the database refused; returns CLI_FAILED. 42P01 is undefined_table, 42703
+ * undefined_column: the bridge's schema may be older than this program. */
 static int failed(const struct pg_failure *failure)
 {
     fprintf(stderr, "mqtt2pg: %s\n", failure->message);
-    if (strcmp(failure->sqlstate, "42P01") == 0) {
-        fprintf(stderr, "mqtt2pg: if the table replay is missing in the bridge's schema: psql -f "
-                        "sql/mqtt2pg.sql\n");
+    if (strcmp(failure->sqlstate, "42P01") == 0 || strcmp(failure->sqlstate, "42703") == 0) {
+        fprintf(stderr, "mqtt2pg: if the table replay, or a column of it, is missing in the "
+                        "bridge's schema: psql -f sql/mqtt2pg.sql\n");
     }
     return CLI_FAILED;
 }

@@ -338,13 +338,17 @@ static void check_gaps(struct pg_connection *connection)
     gap_rows_fini(&gaps);
 }
 
-/* Version 0.1 had no column acknowledged_at, and an index without client_id. */
+/* Version 0.1 had no column acknowledged_at, and an index without client_id; the table replay had
+ * two columns less. */
 static void test_former_version(void)
 {
     LIVE_OR_RETURN();
     struct pg_connection *connection = connect_empty();
     struct error error = {0};
     live_run(connection, "alter table mqtt2pg.gap drop column acknowledged_at; "
+                         "alter table mqtt2pg.replay drop column last, drop column left_out; "
+                         "insert into mqtt2pg.replay values ('test', gen_random_uuid(), 'r', "
+                         "now(), now(), 7, now(), now()); "
                          "drop index mqtt2pg.dead_letter_parked_by_client; "
                          "create index dead_letter_parked on mqtt2pg.dead_letter (rule, id)");
     CHECK_INT_EQ(progress_ensure_schema(connection, &error), OUTCOME_OK);
@@ -357,6 +361,9 @@ static void test_former_version(void)
                   "mqtt2pg.dead_letter_pkey mqtt2pg.dead_letter_sparkplug "
                   "mqtt2pg.dead_letter_waiting");
     CHECK_TEXT_EQ(live_text(connection, "select count(acknowledged_at) from mqtt2pg.gap"), "0");
+    CHECK_TEXT_EQ(live_text(connection, "select last || left_out::text from mqtt2pg.replay"),
+                  "9223372036854775807{}");
+    live_run(connection, "truncate mqtt2pg.replay");
     pg_connection_free(connection);
 }
 
