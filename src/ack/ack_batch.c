@@ -39,7 +39,7 @@ void ack_batch_fini(struct ack_batch *batch)
     batch->count = 0;
 }
 
-/* The next `length` bytes, which are there. */
+/* Cuts off the next `length` bytes. The caller has checked that there are that many. */
 static struct slice take(struct slice *bytes, size_t length)
 {
     assert(length <= bytes->length);

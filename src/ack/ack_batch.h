@@ -41,8 +41,8 @@ void ack_batch_append(struct ack_batch *batch, const struct ack *ack);
 void ack_batch_reset(struct ack_batch *batch);
 void ack_batch_fini(struct ack_batch *batch);
 
-/* Takes the next acknowledgment off the front; it borrows the bytes. False at the end or when they
- * make no sense. */
+/* Takes the next acknowledgment off the front of `bytes`; the acknowledgment borrows the bytes.
+ * False at the end or when the bytes make no sense. */
 bool ack_batch_next(struct slice *bytes, struct ack *ack);
 
 #endif

@@ -10,10 +10,10 @@
 #include "core/topic.h"
 
 enum {
-    CONFIRM_MS = 10000, /* a broker that does not confirm for so long is left */
+    CONFIRM_MS = 10000, /* without a confirmation for so long, the connection is given up */
 };
 
-/* The acknowledgments from the front up to `end`, all of them confirmed. */
+/* Counts the acknowledgments from the front of `acks` up to `end`, which are all confirmed. */
 static void count_published(struct slice acks, const char *end)
 {
     struct ack ack;

@@ -11,10 +11,11 @@
 #include "mqtt/publisher.h"
 
 /*
- * Publishes the next acknowledgments of `acks`, at most `count_max`, and waits until they are
- * confirmed; then they are taken off its front, and *count says how many they were (0 at the end).
- * OUTCOME_RETRY: nothing was taken off, *count is 0: all of it must be published again. One that
- * can never be published is logged and passed over. Counts RULE_METRIC_ACKS_STORED and _REJECTED.
+ * Publishes the next acknowledgments of `acks`, at most `count_max`, and waits until the broker has
+ * confirmed them. Then takes them off the front of `acks` and sets *count to their number (0 at the
+ * end). OUTCOME_RETRY: takes nothing off, *count is 0, and all of them must be published again. An
+ * acknowledgment that can never be published is logged and skipped. Counts RULE_METRIC_ACKS_STORED
+ * and _REJECTED.
  */
 enum outcome ack_publish(struct publisher *publisher, uint32_t count_max, struct slice *acks,
                          uint32_t *count, struct error *error) MUST_CHECK;

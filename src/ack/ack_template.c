@@ -83,7 +83,8 @@ static void report_unknown(struct slice name, const struct scope *scope, const s
                   meant != NULL ? meant : "", meant != NULL ? "}?)" : "");
 }
 
-/* One "{name}"; `*at` stands behind its brace and is moved behind the other. */
+/* Compiles one "{name}". *at points behind the opening brace and is moved behind the closing
+ * one. */
 static void compile_capture(struct ack_template *ack, const char **at, const struct scope *scope,
                             const struct place *place, struct problems *problems)
 {
@@ -158,7 +159,8 @@ static void report_field(const struct option_column *column, const char *text,
     free(setting);
 }
 
-/* A field with @rows is evaluated when the message is gone. */
+/* Marks a field that uses @rows. The value of @rows is known after the rows are stored, when the
+ * message is gone: the rest of the expression must not need the message. */
 static void find_rows(struct ack_field *field, const struct option_column *column,
                       struct problems *problems)
 {
@@ -307,8 +309,8 @@ static void append_value(struct buf *out, const struct value *value)
     }
 }
 
-/* The field's value as JSON, null where its expression rejects; a hole where it can't be known
- * yet. */
+/* Appends the field's value as JSON: null where its expression rejects, HOLE where the value is not
+ * known yet. */
 static void append_field(struct buf *out, const struct ack_field *field,
                          const struct subject *subject, struct arena *arena)
 {

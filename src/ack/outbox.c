@@ -35,7 +35,7 @@
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-/* Takes one file into the list, or throws it away. */
+/* Adds the file of this name to the list, or deletes it when it is of no use. */
 static enum outcome file_take(struct outbox *outbox, const char *name, struct error *error)
 {
     struct outbox_entry entry = {0};
@@ -215,7 +215,7 @@ bool outbox_wait_room(struct outbox *outbox, int64_t milliseconds)
     return room;
 }
 
-/* What a batch takes on disk. */
+/* The size of the file for a batch. */
 static int64_t file_bytes(const struct ack_batch *batch)
 {
     return OUTBOX_HEADER_BYTES + (int64_t) batch->bytes.length;
@@ -287,8 +287,8 @@ void outbox_abort(struct outbox *outbox)
     }
     outbox_changed(outbox);
     pthread_mutex_unlock(&outbox->mutex);
-    /* A file that came back after a power loss would pass for true, once `progress` is beyond its
-     * mark. */
+    /* Sync: a file that came back after a power loss would be published once `progress` is beyond
+     * its mark. */
     if (removed && file_sync_directory(outbox->directory_fd, &error) != OUTCOME_OK) {
         log_error("could not sync the directory of acknowledgments", F_TEXT("reason", error.text));
     }

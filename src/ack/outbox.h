@@ -4,15 +4,18 @@
  *
  * Everything here but outbox_waiting() belongs to the loader's thread.
  *
- * The acknowledgments of a transaction are written to a file of their own and synced before COMMIT
- * is sent. The transaction moves this client's row of `progress`: a batch moves the position, and
- * stored_at grows with each (parked messages are stored long after their batch, where the position
- * stays). Whether the acknowledgments may go out is then decided by PostgreSQL alone: when the row
- * is at the file's mark (position, stored_at) or beyond it they are true; before it the file is
- * thrown away, and what is stored anew makes them anew. A known rollback removes the file at once.
- * The outbox's thread publishes a committed file whole, waits for the broker's confirmation, and
- * deletes it; a crash in between publishes it again. So memory stays bounded while the broker is
- * away, a rejection keeps its exact reason, and no second position has to be kept in step.
+ * The acknowledgments of a transaction are written to a file of their own, which is synced before
+ * COMMIT is sent. The transaction changes this client's row of `progress`: a batch moves the
+ * position, and each transaction increases stored_at, also one that stores parked messages and
+ * leaves the position where it is. The file's mark is the (position, stored_at) that the
+ * transaction writes. PostgreSQL alone decides whether the acknowledgments may go out: they are
+ * true when the row is at the mark or beyond. When the row is before the mark, the transaction did
+ * not happen: the file is deleted, and storing the messages again makes new acknowledgments. A
+ * known rollback deletes the file at once.
+ *
+ * The outbox's thread publishes a committed file, waits for the broker's confirmation, and deletes
+ * the file; after a crash in between it publishes the file again. So memory stays bounded while the
+ * broker is away, a rejection keeps its exact reason, and there is no second position to keep.
  *
  * Fault points: "ack.file.written" (before COMMIT), "ack.publish.before", "ack.publish.after"
  * (confirmed, the file is still there), "ack.file.deleted".
@@ -43,8 +46,8 @@ enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *op
                          struct error *error) MUST_CHECK;
 
 /* Are acknowledgments to be expected? Then the outbox keeps a connection to the broker ready, so
- * that the first acknowledgment need not wait for one. The loader calls it when no other process
- * has our identity, and after a change of rules. */
+ * that the first acknowledgment need not wait for one. The loader calls it when it knows that no
+ * other process uses our client id, and after a change of rules. */
 void outbox_expect(struct outbox *outbox, bool expected);
 
 /* The row of `progress` is at `stored`: files up to it become due, later ones are removed. Called
@@ -52,27 +55,28 @@ void outbox_expect(struct outbox *outbox, bool expected);
 enum outcome outbox_settle(struct outbox *outbox, const struct outbox_mark *stored,
                            struct error *error) MUST_CHECK;
 
-/* Is there room for the batch, so that outbox_prepare() does not wait for the broker?
- * OUTCOME_RETRY: the broker must take some first. */
+/* Is there room for the batch? OUTCOME_RETRY: not before the broker has confirmed some
+ * acknowledgments. */
 enum outcome outbox_check_room(struct outbox *outbox, const struct ack_batch *batch,
                                struct error *error) MUST_CHECK;
 
-/* Before COMMIT of the transaction that moves the row to `mark`. Does nothing for an empty batch.
- * OUTCOME_RETRY: max_bytes are reached, and it is not empty: the broker must take some first.
- * OUTCOME_REJECT: the disk has no room for so many. */
+/* Writes the batch's file, before COMMIT of the transaction that moves the row to `mark`. Does
+ * nothing for an empty batch. OUTCOME_RETRY: the outbox holds files and max_bytes are reached;
+ * there is room when the broker has confirmed some acknowledgments. OUTCOME_REJECT: the disk has no
+ * room for so many acknowledgments. */
 enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mark,
                             const struct ack_batch *batch, struct error *error) MUST_CHECK;
 
 /* After OUTCOME_RETRY: waits until there is room for what was refused. False when time ran out. */
 bool outbox_wait_room(struct outbox *outbox, int64_t milliseconds);
 
-/* What was prepared last: after COMMIT was confirmed / after the transaction was certainly rolled
- * back. */
+/* What becomes of the file that outbox_prepare() wrote last: after COMMIT was confirmed
+ * outbox_commit() makes it due; after a certain rollback outbox_abort() deletes it. */
 void outbox_commit(struct outbox *outbox);
 void outbox_abort(struct outbox *outbox);
 
-/* Tries to publish all that is due within `milliseconds`, then stops the thread and frees
- * everything. NULL is legal. */
+/* Tries for `milliseconds` to publish all that is due, then stops the thread and frees the outbox.
+ * NULL is legal. */
 void outbox_close(struct outbox *outbox, int64_t milliseconds);
 
 /* Acknowledgments due and not yet confirmed. Any thread. */

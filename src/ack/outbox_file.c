@@ -15,7 +15,7 @@ static const char magic[8] = {'M', 'Q', '2', 'P', 'G', 'A', 'C', 'K'};
 
 enum { VERSION = 1, CHECKED_BYTES = 80 };
 
-/* The acknowledgments of one batch; far beyond what a batch makes. */
+/* A file with the acknowledgments of one batch is never near this size. */
 #define FILE_BYTES_MAX ((size_t) 4 * 1024 * 1024 * 1024)
 
 static uint64_t checksum(const char *header, struct slice acks)

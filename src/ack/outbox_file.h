@@ -1,13 +1,14 @@
 /*
- * outbox_file: the acknowledgments of one batch in a file that is believed whole or not at all.
+ * outbox_file: the acknowledgments of one batch in a file with a checksum: all of it counts or
+ * none.
  *
  *   0    8   "MQ2PGACK"
  *   8    4   version, 1                       integers little-endian
  *   12   4   count of acknowledgments
  *   16   36  UUID of the journal, as text
  *   52   4   0
- *   56   8   position: of the progress row when they are true
- *   64   8   stored_at of the progress row when they are true, microseconds since 1970
+ *   56   8   position that the transaction writes into its row of progress
+ *   64   8   stored_at that the transaction writes there, microseconds since 1970
  *   72   8   length of what follows the header
  *   80   8   XXH3 (64 bits) of bytes 0 to 79, seed of the XXH3 of what follows
  *   88   …   acknowledgments: ack_batch.h
@@ -42,9 +43,9 @@ struct outbox_file {
 enum outcome outbox_file_write(int directory_fd, const char *name, const struct outbox_file *file,
                                struct slice acks, struct error *error) MUST_CHECK;
 
-/* Appends the whole file to `content` and checks it: `acks` then borrows from `content`.
- * OUTCOME_REJECT: damaged (a sector that the disk cannot read is), no such file. OUTCOME_FATAL: it
- * could not be read. */
+/* Appends the whole file to `content` and checks it; `acks` borrows from `content`.
+ * OUTCOME_REJECT: there is no such file, or it is damaged, as by a sector that the disk can't read.
+ * OUTCOME_FATAL: reading failed otherwise. */
 enum outcome outbox_file_read(const char *path, struct outbox_file *file, struct buf *content,
                               struct slice *acks, struct error *error) MUST_CHECK;
 

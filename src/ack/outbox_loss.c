@@ -4,8 +4,8 @@
 #include <assert.h>
 
 enum {
-    TOGETHER = 1000, /* so many are published, then confirmed; published again after a loss */
-    LOSSES_MAX = 3,  /* alone: then it is no chance any more */
+    TOGETHER = 1000, /* acknowledgments that may be under way together */
+    LOSSES_MAX = 3,  /* connections lost with the same acknowledgment alone: no chance any more */
 };
 
 uint32_t outbox_entry_step(const struct outbox_entry *entry)
@@ -37,7 +37,7 @@ void outbox_entry_explained(struct outbox_entry *entry)
     }
 }
 
-/* The next of several, or the last one, has ended a connection alone. */
+/* A connection has ended while only the entry's next acknowledgment was under way. */
 static enum outbox_remedy lost_alone(struct outbox_entry *entry, const struct outbox_loss *loss)
 {
     if (loss->aside_full) {

@@ -10,10 +10,10 @@
  *                                 │                                                    others
  *                                 └─ too many stand aside already: tried again where it stands
  *
- * An acknowledgment is given up when the connection has ended with it alone for the third time, and
- * others were confirmed since it was set aside. A broker that confirms none of them may take all of
- * them tomorrow. When too many stand aside already, the third time alone is enough; the first time,
- * when ack_levels knows that its kind was given up.
+ * An acknowledgment is given up when the third connection has ended while it alone was under way,
+ * and the broker has confirmed others since it was set aside: a broker that confirms nothing may
+ * accept all of them tomorrow. When too many stand aside already, the third connection is enough,
+ * and the first one where ack_levels knows that others of its kind were given up.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -29,7 +29,7 @@ enum outbox_remedy {
     OUTBOX_AGAIN,      /* publish again where it stands */
     OUTBOX_MOVE_ASIDE, /* into a file of its own, behind all others */
     OUTBOX_TO_THE_END, /* its file goes behind all others */
-    OUTBOX_GIVE_UP,    /* it is done with, and an error in the log */
+    OUTBOX_GIVE_UP,    /* never publish it; an error in the log says so */
 };
 
 /* How a connection ended. */

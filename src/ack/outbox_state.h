@@ -2,8 +2,8 @@
  * outbox_state: what the two halves of an outbox share: outbox.c, which the loader calls, and
  * outbox_thread.c, which publishes. Nobody else includes it.
  *
- * Everything from `mutex` on is guarded by it. outbox_changed() asserts then, in test builds, what
- * outbox_list_check() says.
+ * `mutex` guards the members below it. After each change outbox_changed() runs
+ * outbox_list_check() in test builds.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -34,7 +34,7 @@ struct outbox {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     struct outbox_list list;
-    int64_t refused_bytes; /* for which there was no room last; 0 = there was */
+    int64_t refused_bytes; /* size of the last file without room; 0 = the last one had room */
     bool expected;         /* a connection is to be kept ready */
     bool closing;          /* ends when nothing is due */
     bool ending;           /* ends now */

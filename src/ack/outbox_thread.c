@@ -1,6 +1,6 @@
 /*
- * The outbox's thread: publishes what is due, and deletes it when the broker has confirmed it.
- * outbox_list decides whose turn it is, outbox_loss what a lost connection means.
+ * The outbox's thread publishes the files that are due and deletes each when the broker has
+ * confirmed it. outbox_list decides which file is next, outbox_loss what a lost connection means.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,13 +20,13 @@
 
 enum {
     REST_MS = 500,      /* after a failure */
-    REST_LOST_MS = 20,  /* after a connection that an acknowledgment may have ended … */
-    LOST_IN_A_ROW = 50, /* … unless so many have ended and nothing was confirmed since */
+    REST_LOST_MS = 20,  /* after a lost connection that an acknowledgment may have caused, … */
+    LOST_IN_A_ROW = 50, /* … until so many were lost in a row without a confirmation */
     LOOK_MS = 1000,     /* between two looks at a connection that is kept ready */
     LOOK_SOON_MS = 200, /* … while there is none */
 };
 
-/* Notes what has become of an entry, unless it has gone meanwhile. */
+/* Writes the changed copy of an entry back to the list, unless the entry was removed meanwhile. */
 static void entry_note(struct outbox *outbox, const struct outbox_entry *entry)
 {
     pthread_mutex_lock(&outbox->mutex);
@@ -38,9 +38,9 @@ static void entry_note(struct outbox *outbox, const struct outbox_entry *entry)
     pthread_mutex_unlock(&outbox->mutex);
 }
 
-/* The next of this entry's acknowledgments goes into a file of its own. A crash may leave it in
- * both. On a full disk there is no room for the file: the acknowledgment stays where it is and is
- * given up there after some losses, or its file would never go, and the disk would stay full. */
+/* Moves the entry's next acknowledgment into a file of its own. A crash may leave it in both files.
+ * On a full disk the acknowledgment stays where it is and is given up there after LOSSES_MAX
+ * losses: otherwise its file would never be deleted, and the disk would stay full. */
 static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct slice acks)
 {
     struct error error = {0};
@@ -66,7 +66,8 @@ static void move_aside(struct outbox *outbox, struct outbox_entry *entry, struct
         outbox_list_add(&outbox->list, &aside);
     }
     if (outcome == OUTCOME_OK && outbox_list_find(&outbox->list, entry) == NULL) {
-        /* The database went back before its mark: what is stored anew makes it anew. */
+        /* The database went back before the file's mark, so outbox_settle() removed the entry:
+         * storing the messages again makes new acknowledgments. */
         outbox_remove(outbox,
                       (size_t) (outbox_list_find(&outbox->list, &aside) - outbox->list.entries));
     }
@@ -165,7 +166,8 @@ static void note_confirmed(struct outbox *outbox, const struct outbox_entry *ent
     }
 }
 
-/* Publishes what is not confirmed yet, and notes what is. OUTCOME_OK: all of it is done with. */
+/* Publishes the acknowledgments that are not confirmed yet and notes confirmations. OUTCOME_OK:
+ * none is left. */
 static enum outcome publish_acks(struct outbox *outbox, struct outbox_entry *entry,
                                  struct slice acks, struct error *error)
 {
@@ -191,7 +193,7 @@ static enum outcome publish_acks(struct outbox *outbox, struct outbox_entry *ent
     return entry->confirmed == entry->count ? OUTCOME_OK : outcome;
 }
 
-/* OUTCOME_OK: the file has done its work, or can't. */
+/* OUTCOME_OK: the file is no longer needed: all is published, or the file can't be read. */
 static enum outcome publish_file(struct outbox *outbox, struct outbox_entry *entry,
                                  struct error *error)
 {
@@ -214,7 +216,7 @@ static enum outcome publish_file(struct outbox *outbox, struct outbox_entry *ent
     return outcome;
 }
 
-/* With the mutex. Copies the entry whose turn it is. */
+/* With the mutex held. Copies the entry that is to be published next; false when none is due. */
 static bool find_due(struct outbox *outbox, struct outbox_entry *entry)
 {
     const struct outbox_entry *found = outbox_list_first(&outbox->list);
@@ -225,8 +227,8 @@ static bool find_due(struct outbox *outbox, struct outbox_entry *entry)
     return found != NULL;
 }
 
-/* With the mutex held, which is released meanwhile. Makes a connection if one is to be kept ready.
- * Returns after how many milliseconds to look at it again; -1: not at all. */
+/* Called with the mutex held and releases it meanwhile. Connects when a connection is to be kept
+ * ready. Returns after how many milliseconds to check the connection again; -1: not at all. */
 static int64_t keep_connected(struct outbox *outbox)
 {
     struct error error = {0};

@@ -33,8 +33,8 @@ struct action_queue {
     size_t waiting;
     bool stopping;
 
-    /* Of the thread that submits: a bucket that holds ACTIONS_BURST tokens of 1000 parts each, and
-     * gets ACTIONS_PER_SECOND a second. */
+    /* Only for the thread that submits: a bucket that holds ACTIONS_BURST tokens of 1000 parts
+     * each, and gets ACTIONS_PER_SECOND tokens a second. */
     int64_t parts;
     int64_t refilled_ms;
 };
@@ -73,7 +73,7 @@ void action_refuse(struct action *action, unsigned status, const char *format, .
 static struct action *take(struct action_queue *queue)
 {
     struct action *action = NULL;
-    bool idle = queue->handler.idle == NULL; /* or it was told that it is */
+    bool idle = queue->handler.idle == NULL; /* nothing to call, or idle() was called already */
 
     pthread_mutex_lock(&queue->mutex);
     while (!queue->stopping && queue->first == NULL) {
@@ -95,7 +95,7 @@ static struct action *take(struct action_queue *queue)
     return action;
 }
 
-/* done() is the last touch: the action may be freed by then. */
+/* Nothing may touch an action after its done(), which may free it. */
 static void *queue_main(void *context)
 {
     struct action_queue *queue = context;
@@ -125,7 +125,7 @@ struct action_queue *action_queue_start(const struct action_handler *handler)
     return queue;
 }
 
-/* The client gets an answer instead of a connection that just ends. */
+/* Answers the client with the reason, where it would otherwise only see its connection end. */
 static void refuse_stopping(struct action *action)
 {
     action_refuse(action, SERVICE_UNAVAILABLE, "the service is stopping");

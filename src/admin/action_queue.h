@@ -4,7 +4,8 @@
  *
  *   action_queue_submit() ─▶ queue (ACTIONS_WAITING_MAX) ─▶ handler.run(action) ─▶ action->done()
  *
- * One thread submits; the queue's own thread runs. An action is nobody else's from submit to done.
+ * One thread submits; the queue's own thread runs. From submit to done only the queue touches an
+ * action.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +18,7 @@
 #include "base/buf.h"
 
 #define ACTIONS_WAITING_MAX 8
-/* A person clicks less often, and a tapped rule is asked for once a second. */
+/* More than a person clicks, and than taps ask: each asks once a second. */
 #define ACTIONS_PER_SECOND 10
 #define ACTIONS_BURST 30
 #define ACTIONS_IDLE_MS 30000
@@ -54,14 +55,14 @@ void action_free(struct action *action);
 void action_refuse(struct action *action, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Who knows what actions do. */
+/* The module that knows what the actions do: bridge/actions. */
 struct action_handler {
     /* Fills status and answer; in the queue's thread. NULL: there are no actions. */
     void (*run)(void *context, struct action *action);
     /* Makes the running action and all later ones end soon, for good. Any thread. */
     void (*interrupt)(void *context);
-    /* Nothing was asked for ACTIONS_IDLE_MS: lets go of what was kept for the next action. In the
-     * queue's thread. May be NULL. */
+    /* Called when no action came for ACTIONS_IDLE_MS: frees what was kept for the next action. In
+     * the queue's thread. May be NULL. */
     void (*idle)(void *context);
     void *context; /* borrowed */
 };

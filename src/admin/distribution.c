@@ -18,7 +18,7 @@ struct distribution distribution_since(const struct distribution *now,
 {
     struct distribution since = *now;
 
-    assert(then->buckets == 0 || then->buckets == now->buckets); /* of one histogram */
+    assert(then->buckets == 0 || then->buckets == now->buckets); /* of the same histogram */
 
     for (size_t i = 0; i < since.buckets && i < then->buckets; i++) {
         since.counts[i] -= then->counts[i] < since.counts[i] ? then->counts[i] : since.counts[i];

@@ -18,18 +18,19 @@ struct distribution {
     uint64_t counts[HISTOGRAM_BUCKETS_MAX]; /* in this bucket alone */
 };
 
-/* What it has counted since the start of the process. */
+/* The distribution of a histogram's observations since the start of the process. */
 struct distribution distribution_read(enum histogram histogram);
 
-/* What came to `now` since `then`: both of one histogram. `then` may be empty. */
+/* The observations of `now` without those of `then`, an earlier distribution of the same histogram
+ * or an empty one. */
 struct distribution distribution_since(const struct distribution *now,
                                        const struct distribution *then);
 
 uint64_t distribution_total(const struct distribution *distribution);
 
-/* The value that the fraction `quantile` does not exceed, linear within its bucket as in
- * Prometheus' histogram_quantile(); above the last finite bound it is that bound. NAN of an empty
- * one. */
+/* The value that the fraction `quantile` (0 to 1) of the observations does not exceed, linear
+ * within its bucket as in Prometheus' histogram_quantile(); never more than the last finite bound.
+ * NAN of an empty distribution. */
 double distribution_quantile(const struct distribution *distribution, double quantile);
 
 #endif

@@ -13,18 +13,19 @@
 #include "base/thread.h"
 
 #define INTERVAL_MS 1000
-/* The spread now, and each second back to the begin of the recent time. */
+/* One for the newest second, and one for each of the HISTORY_RECENT_SECONDS before it. */
 #define SPREADS (HISTORY_RECENT_SECONDS + 1)
 
-/* A snapshot each five minutes: the oldest of them is an hour old, or as old as the process. */
+/* A snapshot every five minutes: the oldest one is an hour old, or as old as the process. */
 #define SNAPSHOT_SECONDS 300
 #define SNAPSHOTS 13
 
 /*
  * Three rings, each with a count of all that was ever put into it:
  *   samples    one a second, for the chart
- *   spreads    one a second, of a minute: two of them subtracted give what one minute brought
- *   snapshots  one in five minutes, of an hour: what each rule had rejected by then
+ *   spreads    one a second, for a minute: the newest less the oldest is what the minute brought
+ *   snapshots  one every five minutes, for an hour: how many messages each rule had rejected by
+ *              then
  */
 
 /* Each rule's counter of rejected messages at one moment, for the difference of two moments. */
@@ -139,7 +140,7 @@ void history_free(struct history *history)
     free(history);
 }
 
-/* Counters only grow, but for tests that set them back. */
+/* A second's share of what came. A counter that has become smaller was set back by a test: 0. */
 static int64_t growth(int64_t now, int64_t before, int64_t seconds)
 {
     assert(seconds >= 1);
@@ -178,8 +179,8 @@ void history_advance(struct history *history, int64_t elapsed_ms)
         .waiting = metric_get(METRIC_JOURNAL_MESSAGES),
         .delay_seconds = distribution_quantile(&delay, 0.5),
     };
-    /* A second that came late stands for those before it, so that the chart's axis is the
-     * clock's. */
+    /* A late sample fills all the seconds that it covers, so that the chart's axis keeps to the
+     * clock. */
     for (int64_t i = 0; i < seconds && i < HISTORY_SECONDS; i++) {
         push(history, &sample, &now);
     }
@@ -216,7 +217,7 @@ static void *history_main(void *context)
 
         history_advance(history, now_ms - last_ms);
         last_ms = now_ms;
-        /* On the beat, so that a late sample does not move all that follow. */
+        /* A second after the moment planned, not after now: a late sample moves no later one. */
         next_ms += INTERVAL_MS;
         if (next_ms <= now_ms) {
             next_ms = now_ms + INTERVAL_MS;
@@ -281,7 +282,7 @@ double history_rejected_rate(struct history *history)
 struct distribution history_recent(struct history *history, enum history_kind kind)
 {
     struct distribution recent;
-    uint64_t back; /* seconds: a young process has no whole minute yet */
+    uint64_t back; /* in seconds; less than a minute while the process is young */
 
     assert(kind < HISTORY_KINDS);
     pthread_mutex_lock(&history->mutex);

@@ -38,23 +38,23 @@ void history_free(struct history *history);
 void history_start(struct history *history);
 void history_stop(struct history *history); /* also of one that was not started */
 
-/* Takes a sample now, of what came in the `elapsed_ms` since the last one; a longer time (a machine
- * that slept) is spread over as many samples. For the thread, and for tests. */
+/* Takes a sample now, of what came in the `elapsed_ms` since the last one. Several seconds (a
+ * machine that slept) become as many samples. For the thread, and for tests. */
 void history_advance(struct history *history, int64_t elapsed_ms);
 
-/* Copies the newest samples, oldest of them first, at most `max`; *taken is how many were ever
- * taken, so that a reader knows which it has seen. Any thread. */
+/* Copies the newest samples, at most `max`, the oldest of them first; returns how many. *taken is
+ * how many were ever taken, so that a reader knows which ones it has seen. Any thread. */
 size_t history_copy(struct history *history, struct history_sample *samples, size_t max,
                     uint64_t *taken);
 
 /* Messages that a rule (its number in base/metrics) rejected in the last hour, give or take five
- * minutes; of a younger process since its start. Any thread. */
+ * minutes, or since the start of a younger process. Any thread. */
 int64_t history_rejected(struct history *history, int rule);
 
-/* Messages that were rejected, a second, in the last ten. Any thread. */
+/* Messages rejected per second, over the last ten seconds. Any thread. */
 double history_rejected_rate(struct history *history);
 
-/* The spread of the last HISTORY_RECENT_SECONDS. Any thread. */
+/* The distribution of the last HISTORY_RECENT_SECONDS. Any thread. */
 struct distribution history_recent(struct history *history, enum history_kind kind);
 
 #endif

@@ -52,8 +52,8 @@ static const char *header(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-/* The token may have been renewed: the file is read again. While it can't be read, the old one
- * stays. */
+/* Reads the file again at each action, for the token may have been renewed. While the file can't be
+ * read, the old token stays. */
 static struct slice read_token(const struct http_actions *actions, struct buf *file)
 {
     struct error error;
@@ -66,15 +66,15 @@ static struct slice read_token(const struct http_actions *actions, struct buf *f
     }
     if (secret_load(actions->token_file, file, &error) != OUTCOME_OK ||
         file->length < HTTP_TOKEN_BYTES_MIN) {
-        log_warn("http.token_file can't be used: the token before stays",
+        log_warn("http.token_file can't be used: the old token stays",
                  F_TEXT("reason", file->length > 0 ? "it is too short" : error.text));
         return slice_of(actions->token);
     }
     return buf_slice(file);
 }
 
-/* 0, or the status and the reason of the refusal. A refusal is logged while actions are on:
- * somebody tries. While they are off, nothing can be tried. */
+/* 0, or the status and the reason of the refusal. A refusal is logged while actions are on, because
+ * somebody may be trying to get in; while they are off, nobody can. */
 static unsigned check_claim(const struct http_actions *actions, struct MHD_Connection *connection,
                             const char **reason)
 {
@@ -115,8 +115,8 @@ static struct action *read_head(struct MHD_Connection *connection, const char *u
     return action;
 }
 
-/* Refuses a request that its head already condemns: no token, a wrong method, another origin.
- * The refusal stays; the body is read and thrown away. */
+/* Refuses a request for its head: no token, a wrong method, another origin. Its body is still read,
+ * and thrown away. */
 static void check_head(struct http_actions *actions, struct MHD_Connection *connection,
                        const char *method, struct action *action)
 {
@@ -132,8 +132,8 @@ static void check_head(struct http_actions *actions, struct MHD_Connection *conn
 
 /* --- the body, and the answer --- */
 
-/* Too much is refused once the body has ended, so that the client reads the answer: whoever is cut
- * off while it still sends sees a broken connection instead. */
+/* Keeps a piece of the body. A body that is too long is read to its end, because a client that is
+ * answered while it still sends sees a broken connection instead of the answer. */
 static void take_body(struct action *action, const struct http_upload *upload)
 {
     size_t length = *upload->body_length;
@@ -151,7 +151,7 @@ static void take_body(struct action *action, const struct http_upload *upload)
     assert(action->body.length <= HTTP_ACTION_BODY_MAX);
 }
 
-/* In the queue's thread: the library's thread calls http_actions_answer() again. */
+/* Called in the queue's thread. Makes the library's thread call http_actions_answer() again. */
 static void resume(void *connection)
 {
     MHD_resume_connection(connection);
@@ -165,8 +165,8 @@ static int descriptor_of(struct MHD_Connection *connection)
     return info == NULL ? -1 : info->connect_fd;
 }
 
-/* From here on the action is the queue's until it is resumed. A refusal sets the action's status,
- * and the caller answers at once. */
+/* Hands the action to the queue, which owns it until the connection is resumed. A refusal sets the
+ * action's status instead: then the caller answers at once. */
 static void submit(struct http_actions *actions, struct MHD_Connection *connection,
                    struct action *action)
 {
@@ -226,7 +226,7 @@ enum MHD_Result http_actions_answer(struct http_actions *actions, struct MHD_Con
         return MHD_YES;
     }
     if (action->status == 0) {
-        assert(action->done == NULL); /* else it is called again before the queue is through */
+        assert(action->done == NULL); /* not submitted yet: a suspended request is never called */
         submit(actions, connection, action);
         if (action->done != NULL) {
             return MHD_YES;

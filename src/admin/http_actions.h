@@ -1,11 +1,11 @@
 /*
- * http_actions: the requests that act, POST /actions/NAME, over libmicrohttpd.
+ * http_actions: the requests that change something, POST /actions/NAME, over libmicrohttpd.
  *
  *   head ─▶ guard (admin/http_guard) ─▶ body, bounded
  *        ─▶ suspended while admin/action_queue runs it ─▶ resumed and answered
  *
- * The answer is a JSON object; of a refusal {"error":"text"}. Each action that ran is logged with
- * its name, what it was asked for and its status; a tap is not, for it is asked for once a second.
+ * The answer is a JSON object; a refusal is {"error":"text"}. Each action that ran is logged with
+ * its name, its arguments and its status, but for `tap`, which is asked for once a second.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,11 +22,11 @@
 /* The largest payload that `try` takes. */
 #define HTTP_ACTION_BODY_MAX ((size_t) 2 * 1024 * 1024)
 
-/* One listener's. */
+/* The actions of one listener. */
 struct http_actions {
     struct action_queue *queue; /* owned; NULL: off */
-    const char *token;          /* borrowed; NULL: none is wanted */
-    const char *token_file;     /* borrowed; read again at each action; NULL: none */
+    const char *token;          /* borrowed; NULL: no token is wanted */
+    const char *token_file;     /* borrowed; read again at each action; NULL: no file */
     bool is_loopback;
     struct http_connections *connections; /* borrowed */
 };

@@ -25,8 +25,8 @@ static bool is_port(const char *text)
            strtol(text, NULL, 10) <= PORT_MAX;
 }
 
-/* The host in front of the last colon, without brackets; an empty slice without data when it can't
- * be one. */
+/* The host in front of the last colon, without brackets; a slice without data when the text there
+ * can't be a host. */
 static struct slice host_of(const char *listen, const char *colon)
 {
     struct slice host = slice_make(listen, (size_t) (colon - listen));
@@ -103,8 +103,8 @@ static const char *advice(int failure)
     }
 }
 
-/* An address that a process before this one has just left may be taken at once (SO_REUSEADDR). One
- * socket takes IPv6 and IPv4 when it listens on every address. -1: errno says why. */
+/* SO_REUSEADDR: an address that an earlier process has just left can be taken at once. Without
+ * IPV6_V6ONLY, one socket on every address takes IPv6 and IPv4. -1: errno says why. */
 static int open_listener(const struct addrinfo *where)
 {
     const int on = 1;
@@ -129,7 +129,7 @@ static int open_listener(const struct addrinfo *where)
     return listener;
 }
 
-/* Every address is IPv6's, which takes IPv4 along, unless the machine has none. */
+/* A socket of IPv6, which takes IPv4 along; of IPv4 where the machine has no IPv6. */
 static int listen_anywhere(const char *port)
 {
     struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = in6addr_any};
@@ -148,9 +148,8 @@ static int listen_anywhere(const char *port)
     return open_listener(&where);
 }
 
-/* Without a host: this machine itself, whose name need not be known (in a container there may be no
- * /etc/hosts). */
-/* The caller frees the list. */
+/* `host` NULL: this machine itself, without its name, which may be unknown (in a container there
+ * may be no /etc/hosts). The caller frees the list. */
 static struct addrinfo *look_up(const char *host, const char *port, int *failure)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};

@@ -3,9 +3,9 @@
  *
  *   "127.0.0.1:9464"   "[::1]:9464"   "localhost:9464"
  *   "*:9464"           every address of this machine, IPv6 and IPv4
- *   ":9464"            the same as 127.0.0.1:9464; all interfaces have to be asked for
+ *   ":9464"            the same as 127.0.0.1:9464; only "*" listens on all interfaces
  *
- * Port 0 takes a free one (tests).
+ * Port 0 takes a free port (tests).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -38,13 +38,13 @@ enum outcome http_address_listen(const struct http_address *address, int *listen
                                  struct error *error) MUST_CHECK;
 
 /* A connected socket, the caller's, in *connection, whose reads and writes give up after
- * `timeout_ms`. Asks this machine itself when the address is every address. OUTCOME_RETRY when
- * nobody answers. */
+ * `timeout_ms`. Connects to this machine itself when the address is "*". OUTCOME_RETRY when nobody
+ * answers. */
 enum outcome http_address_connect(const struct http_address *address, int timeout_ms,
                                   int *connection, struct error *error) MUST_CHECK;
 
-/* What a listening socket is bound to, for people ("127.0.0.1:9464", "*:9464"), and whether only
- * this machine gets there. */
+/* The address that a listening socket is bound to, as text ("127.0.0.1:9464", "*:9464"), and
+ * whether only this machine can reach it. */
 void http_address_name(int listener, char text[HTTP_ADDRESS_TEXT_MAX], bool *is_loopback);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-/* The first is replaced by the answer's own policy, where it has one. */
+/* An answer with a policy of its own sends that instead of the first header here. */
 static const char *const headers[][2] = {
     {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
     {"Cache-Control", "no-store"},

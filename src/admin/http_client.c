@@ -19,9 +19,9 @@
 #define ANSWER_BYTES_MAX ((size_t) 64 * 1024 * 1024)
 #define READ_BYTES ((size_t) 65536)
 
-/* "localhost" is what a server on loopback answers to, by whatever address it was asked. */
 /* HTTP/1.1, because some proxies in front of a service refuse 1.0; the answer ends with the
- * connection. */
+ * connection. Host: localhost, which a server on loopback answers to under each of its
+ * addresses. */
 static void append_request(struct buf *request, const char *method, const struct http_post *post)
 {
     buf_printf(request, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method,
@@ -50,7 +50,7 @@ static enum outcome send_request(int connection, const char *method, const struc
     return outcome;
 }
 
-/* To the end of the connection, which "Connection: close" makes the end of the answer. */
+/* Reads to the end of the connection: "Connection: close" makes it the end of the answer. */
 static enum outcome read_answer(int connection, struct buf *answer, struct error *error)
 {
     int64_t until_ms = clock_monotonic_ms() + WHOLE_TIMEOUT_MS;
@@ -71,8 +71,8 @@ static enum outcome read_answer(int connection, struct buf *answer, struct error
     return OUTCOME_OK;
 }
 
-/* Leaves the body in `answer`. Chunks are not for us: Content-Length says whether all of it is
- * there. */
+/* Leaves the body in `answer`. Chunked answers are not supported: our server does not send them,
+ * and Content-Length says whether the whole body is there. */
 static enum outcome take_head_off(struct buf *answer, int *status, struct error *error)
 {
     const char *text = buf_string(answer);
@@ -95,7 +95,7 @@ static enum outcome take_head_off(struct buf *answer, int *status, struct error 
     return OUTCOME_OK;
 }
 
-/* Connects, sends one request and reads one answer. Nothing is kept open: a command asks seldom. */
+/* Connects, sends one request, reads one answer and disconnects: a command asks seldom. */
 static enum outcome ask(const char *method, const struct http_post *post, struct buf *body,
                         int *status, struct error *error)
 {
@@ -135,7 +135,7 @@ enum outcome http_post(const struct http_post *post, struct buf *body, int *stat
     return ask("POST", post, body, status, error);
 }
 
-/* RFC 3986, section 2.3: these characters stand for themselves everywhere in a URL. */
+/* RFC 3986, section 2.3, names the characters that stand for themselves everywhere in a URL. */
 void http_append_escaped(struct buf *out, const char *text)
 {
     for (; *text != '\0'; text++) {

@@ -18,18 +18,19 @@
 enum outcome http_get(const char *listen, const char *path, struct buf *body, int *status,
                       struct error *error) MUST_CHECK;
 
-/* POST `path`, an action (admin/http_actions), without a body. `token` NULL: none is shown. The
- * answer of an action is JSON, also of a refusal. The rest as http_get(). */
 struct http_post {
     const char *listen;
     const char *path;
-    const char *token;
+    const char *token; /* NULL: none is shown */
 };
+
+/* POST `path`, an action (admin/http_actions), without a body. The answer is JSON, also of a
+ * refusal. The rest as http_get(). */
 enum outcome http_post(const struct http_post *post, struct buf *body, int *status,
                        struct error *error) MUST_CHECK;
 
-/* Appends `text` as the value of an argument behind "?": what is no letter, digit or one of "-_.~"
- * as %XX. */
+/* Appends `text` as the value of an argument behind "?": all but letters, digits and "-_.~" as
+ * %XX. */
 void http_append_escaped(struct buf *out, const char *text);
 
 #endif

@@ -24,7 +24,7 @@ static void hang_up(struct http_connections *connections, size_t at)
     shutdown(connections->list[at].fd, SHUT_RDWR);
 }
 
-/* With the mutex. Hangs up on the one that has waited longest when too many are served. */
+/* With the mutex. When too many are served, hangs up on the one that has waited longest. */
 static void make_place(struct http_connections *connections)
 {
     size_t served = 0;
@@ -59,8 +59,7 @@ void http_connections_opened(struct http_connections *connections, int fd, int64
     pthread_mutex_unlock(&connections->mutex);
 }
 
-/* The index of this descriptor in the list, or `count` when it is not there. The caller holds
- * the mutex. */
+/* With the mutex. The index of this descriptor in the list, or `count` when it is not there. */
 static size_t find(const struct http_connections *connections, int fd)
 {
     size_t at = 0;
@@ -96,7 +95,7 @@ void http_connections_closed(struct http_connections *connections, int fd)
     pthread_mutex_unlock(&connections->mutex);
 }
 
-/* From the service's main thread, a few times a second. */
+/* Called by the service's main thread, a few times a second. */
 void http_connections_sweep(struct http_connections *connections, int64_t now_ms, int64_t limit_ms)
 {
     pthread_mutex_lock(&connections->mutex);

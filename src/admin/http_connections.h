@@ -1,12 +1,12 @@
 /*
- * http_connections: who is connected to the HTTP server, and since when their next request is
- * waited for.
+ * http_connections: the connections to the HTTP server, and how long each has waited for its
+ * client's next request.
  *
- * libmicrohttpd hangs up on a client that says nothing for a while, but a byte now and then keeps
- * it waiting for ever, and few such clients take all connections there are. Here a request has a
- * time limit as a whole. And a newcomer always finds a place: beyond HTTP_CONNECTIONS_SERVED the
- * one that has waited longest is hung up on, so that no number of idle clients, from whatever
- * address, keeps a probe of /healthz out. Any thread.
+ * libmicrohttpd hangs up on a client that is silent for a while. But a client that sends a byte now
+ * and then can hold its connection for ever, and few such clients take all connections. So here a
+ * request has a time limit as a whole. And a new connection always finds a place: beyond
+ * HTTP_CONNECTIONS_SERVED the one that has waited longest is closed, so that no number of idle
+ * clients keeps a probe of /healthz out. Any thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -34,11 +34,11 @@ struct http_connections {
 void http_connections_init(struct http_connections *connections);
 void http_connections_fini(struct http_connections *connections);
 
-/* The three moments in the life of a connection, told by libmicrohttpd's callbacks. A descriptor
- * that is not known is ignored: the list may have been full when it was opened. */
+/* The moments in the life of a connection, as libmicrohttpd's callbacks report them. A descriptor
+ * that is not in the list is ignored: the list may have been full when it was opened. */
 void http_connections_opened(struct http_connections *connections, int fd, int64_t now_ms);
 void http_connections_answered(struct http_connections *connections, int fd, int64_t now_ms);
-/* We work on its request: nobody hangs up on it until it is answered. */
+/* Its request is being worked on: it is not hung up on until it is answered. */
 void http_connections_working(struct http_connections *connections, int fd);
 /* Before the descriptor is closed. */
 void http_connections_closed(struct http_connections *connections, int fd);

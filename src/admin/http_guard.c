@@ -38,7 +38,7 @@ bool http_guard_is_local_host(const char *header)
 }
 
 /* Takes the same time wherever the texts differ, so that the time does not tell how much of a
- * guess was right. The length may show. */
+ * guess was right. It may tell the length. */
 static bool is_same_secret(struct slice secret, const char *shown)
 {
     size_t length = strlen(shown);
@@ -63,7 +63,8 @@ static bool has_token(struct slice token, const char *authorization)
            is_same_secret(token, authorization + strlen(scheme));
 }
 
-/* "http://127.0.0.1:9464" is the origin of the page at that host; "null" is nobody's. */
+/* "http://127.0.0.1:9464" is the origin of a page of the host 127.0.0.1:9464. The origin "null" is
+ * no host's. */
 static bool is_own_origin(const char *origin, const char *host)
 {
     const char *name = strstr(origin, "://");
@@ -71,7 +72,7 @@ static bool is_own_origin(const char *origin, const char *host)
     return name != NULL && host != NULL && strcasecmp(name + strlen("://"), host) == 0;
 }
 
-/* Each of the three signs is enough. A program sends neither Origin nor Sec-Fetch-Site; a browser
+/* Any of the three signs is enough. A program sends neither Origin nor Sec-Fetch-Site; a browser
  * that is too old for Sec-Fetch-Site still sends Origin with each POST. */
 static bool is_foreign_site(const struct http_claim *claim)
 {

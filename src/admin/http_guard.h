@@ -1,9 +1,9 @@
 /*
  * http_guard: may this request act? Pure.
  *
- * Three walls stand around the actions of the status page (admin/http_actions).
- * - Who: with a token, whoever shows it ("Authorization: Bearer TOKEN"). Without one, everybody on
- *   this machine; then the listener must be on loopback.
+ * Three checks protect the actions of the status page (admin/http_actions). - Who: where a token is
+ * configured, whoever shows it ("Authorization: Bearer TOKEN"). Without one,
+ *   everybody on this machine; then the listener must be on loopback.
  * - From where: a page of another site may send a POST to any address, but no header of its own
  *   without asking first, and nobody answers that question here. So the header X-Mqtt2pg is wanted.
  *   An Origin that is not this host, or Sec-Fetch-Site of another site, is refused too.
@@ -19,7 +19,7 @@
 
 #include "base/slice.h"
 
-/* What the listener knows. */
+/* The settings, and what is known of the listener. */
 struct http_guard {
     bool admin;         /* http.admin */
     bool is_loopback;   /* only this machine reaches the listener */
@@ -39,8 +39,8 @@ struct http_claim {
 unsigned http_guard_check(const struct http_guard *guard, const struct http_claim *claim,
                           const char **reason);
 
-/* Is this Host header one that a browser sends for this machine? An address is: no other site has
- * an address for a name. */
+/* Is this Host header one that a browser sends for this machine? "localhost" is, and every address:
+ * another site has a name, which a browser would send. */
 bool http_guard_is_local_host(const char *header);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* Where a service answers that is told nothing else. */
+/* Where a service listens without the setting http.listen. */
 #define HTTP_LISTEN_DEFAULT "127.0.0.1:9464"
 
 struct http_options {

@@ -44,8 +44,8 @@ struct http_server {
 
 /* --- the pages: each appends its body and returns the status --- */
 
-/* write() runs in libmicrohttpd's thread and must not wait: a probe of /healthz stands behind
- * it. */
+/* write() runs in libmicrohttpd's only thread and must not wait: a probe of /healthz would wait
+ * too. */
 struct page {
     const char *path;
     const char *content_type;
@@ -124,7 +124,7 @@ static const struct page pages[] = {
 
 #define PAGE_COUNT (sizeof(pages) / sizeof(pages[0]))
 
-/* Only the exact path: there are no files to be found by other spellings. */
+/* Compares the path as it is: no page has a second spelling. */
 static const struct page *find_page(const char *path)
 {
     for (size_t i = 0; i < PAGE_COUNT; i++) {
@@ -162,7 +162,8 @@ static enum MHD_Result send_page(struct http_server *server, struct MHD_Connecti
     return http_answer_send(connection, &answer);
 }
 
-/* A listener that other machines reach has whatever names they know it by. */
+/* May this request be answered? A listener that other machines reach answers to any name: they may
+ * know it by any. One on loopback answers to names of this machine only. */
 static bool is_for_us(const struct http_server *server, struct MHD_Connection *connection)
 {
     const char *host =
@@ -182,8 +183,8 @@ static enum MHD_Result refuse_method(struct MHD_Connection *connection)
     return http_answer_send(connection, &answer);
 }
 
-/* For a page, *state points here once the head of the request was read. For an action it points
- * to the action. */
+/* Only its address counts: a page's *state points here once the head of the request was read. An
+ * action's *state points to the action. */
 static char head_is_read;
 
 static enum MHD_Result answer_request(void *context, struct MHD_Connection *connection,
@@ -208,7 +209,7 @@ static enum MHD_Result answer_request(void *context, struct MHD_Connection *conn
         *state = &head_is_read;
         return MHD_YES;
     }
-    if (*body_length > 0) { /* no page wants one: hang up */
+    if (*body_length > 0) { /* no page takes a body: hang up */
         return MHD_NO;
     }
     if (!is_for_us(server, connection)) {
@@ -232,7 +233,7 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *context, con
     log_debug("http", F_TEXT("text", text));
 }
 
-/* -1: the library does not say. */
+/* -1: the library does not tell it. */
 static int descriptor_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
@@ -272,8 +273,7 @@ static void note_answer(void *context, struct MHD_Connection *connection, void *
                               clock_monotonic_ms());
 }
 
-/* The library's own time limit starts again with each byte that comes; this one counts the whole
- * request. */
+/* The library's own time limit begins anew with each byte; this one is for the whole request. */
 void http_server_tick(struct http_server *server)
 {
     if (server != NULL) {
@@ -339,8 +339,8 @@ enum outcome http_server_start(struct http_server **server, const struct http_op
     http_actions_start(&starting->actions, options, &sources->actions);
     starting->daemon = start_daemon(starting, listener);
     if (starting->daemon == NULL) {
-        /* The socket is the library's or not, depending on how far it came: better left open than
-         * closed twice. */
+        /* How far the library came decides whether it has closed the socket, and it does not tell:
+         * left open is better than closed twice. */
         http_server_stop(starting);
         return error_set(error, OUTCOME_RETRY,
                          "can't serve http.listen \"%s\": libmicrohttpd "

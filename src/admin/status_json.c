@@ -134,7 +134,7 @@ static void append_spread(struct buf *out, const char *key, struct history *hist
     buf_append_byte(out, '}');
 }
 
-/* A payload is there only while http.show_payloads says so: base/health keeps none otherwise. */
+/* `payload` is a member only while http.show_payloads is true: else base/health keeps none. */
 static void append_reject(struct buf *out, const struct health_reject *reject)
 {
     buf_append_byte(out, '{');
@@ -166,7 +166,7 @@ static void append_parked(struct buf *out, const char *rule)
     buf_append_byte(out, '}');
 }
 
-/* Keys of its payloads that no column takes; all of them are counted, the first ones named. */
+/* Keys of the rule's payloads that no column takes: all are counted, the first ones named. */
 static void append_untaken(struct buf *out, const char *rule)
 {
     struct health_untaken untaken = {.count = 0};
@@ -181,7 +181,7 @@ static void append_untaken(struct buf *out, const char *rule)
     json_out_int(out, "not_taken_count", (int64_t) untaken.count);
 }
 
-/* Why the partitions can't be kept, so that old rows stay: null, or the reason. */
+/* Why the table's partitions can't be made or dropped: null, or the reason. */
 static void append_partitions(struct buf *out, const char *rule)
 {
     struct health_partitions partitions;
@@ -255,7 +255,7 @@ static void append_rules(struct buf *out, struct history *history)
     buf_append_byte(out, ']');
 }
 
-/* A gap that this process has noticed has no number before the database has told it. */
+/* A gap that this process has noticed has no number until the database has given it one. */
 static void append_gaps(struct buf *out)
 {
     struct health_gap gaps[HEALTH_GAPS_MAX];
@@ -335,7 +335,7 @@ static void append_history(struct buf *out, const struct status_request *request
     free(samples);
 }
 
-/* Whoever writes it leaves the secrets out (config/config_show). */
+/* The function that writes it leaves the secrets out (config/config_show). */
 static void append_configuration(struct buf *out, const struct http_sources *sources)
 {
     size_t begin;

@@ -10,7 +10,7 @@
  *   counters       every metric without labels, by its name without mqtt2pg_
  *   journal        {messages, messages_at_start, bytes, oldest_seconds}
  *   acks_waiting
- *   rates          {window_seconds, received, processed, rows}: a second, over the last ten
+ *   rates          {window_seconds, received, processed, rows}: per second, over the last ten
  *   delay, commit  {window_seconds, count, p50, p95, p99}: seconds, over the last minute; null
  *                  without any
  *   rules          [{name, topic, table, matched, stored, filtered, rejected, rows, acks_stored,

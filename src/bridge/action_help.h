@@ -1,6 +1,6 @@
 /*
- * action_help: what the actions of the status page share: arguments read, the database asked,
- * answers written.
+ * action_help: the steps that several actions of the status page share: read the arguments, connect
+ * to the database, write the answer.
  *
  * SPDX-License-Identifier: MIT
  */

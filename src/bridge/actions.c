@@ -153,8 +153,8 @@ static void run_try(struct actions *actions, struct action *action)
 
 /* --- tap -------------------------------------------------------------------------------------- */
 
-/* Frees all taps. Also the queue's idle handler: when nobody looks any more, the memory goes
- * back. */
+/* Frees all taps. Also the queue's idle handler, which frees their memory when nobody looks any
+ * more. */
 static void close_taps(void *context)
 {
     struct actions *actions = context;

@@ -32,7 +32,7 @@
 #define TICK_MS 250
 #define STARTING_TICK_MS 20    /* until the receiver may start */
 #define IDENTITY_WAIT_MS 30000 /* for a database that neither answers nor refuses */
-#define GRACE_MS 2000          /* behind the setting shutdown, for what no deadline reaches */
+#define GRACE_MS 2000          /* after the setting shutdown, for steps without a deadline */
 #define EXIT_CONFIGURATION 3
 #define EXIT_CANNOT_START 4
 
@@ -41,7 +41,7 @@ struct bridge {
     struct generation *first; /* the stages borrow broker, database and journal options from it */
     pthread_mutex_t mutex;    /* the status page's thread reads `generation` */
     struct generation *generation; /* in use */
-    const char *news; /* what the log says when the loader has taken over `generation`; a literal */
+    const char *news;           /* a literal, logged when the loader has taken over `generation` */
     struct generation *retired; /* until the loader has let go of it */
     struct journal *journal;
     char *outbox_directory;
@@ -53,14 +53,14 @@ struct bridge {
     struct actions *actions;  /* of the status page; NULL: off */
     atomic_uint rule_changes; /* how often `generation` was replaced */
     int64_t started_ms;       /* monotonic */
-    unsigned added;           /* changes of the columns that were added, as the rules know them */
+    unsigned added;           /* added_columns_changes() of the rules in use */
     bool reload_wanted;       /* SIGHUP came while the last reload was still being taken over */
 };
 
 /* Invariants, between two steps of the main thread:
  *
- *   1. There is a generation in use, and a first one, which may be the same.
- *   2. A retired generation is another one than the one in use; there is at most one.
+ *   1. There are a generation in use and a first one, which may be the same.
+ *   2. At most one generation is retired, and it is not the one in use.
  *   3. The broker is asked only for a plan that is written down, and only for rules that the loader
  *      has taken over.
  */
@@ -72,7 +72,7 @@ static void bridge_check(const struct bridge *bridge)
     assert(bridge->journal != NULL && bridge->outbox != NULL && bridge->loader != NULL);
 }
 
-/* Gauges that are read off the journal, before each scrape and each tick. */
+/* Sets the gauges whose values other modules keep, before each answer over HTTP and at each tick. */
 static void refresh_gauges(void *context)
 {
     struct bridge *bridge = context;
@@ -143,8 +143,8 @@ static bool load_first(struct bridge *bridge)
     return bridge->first != NULL;
 }
 
-/* Files of acknowledgments may be left from a configuration that had some, so the outbox is always
- * there. */
+/* Opens the outbox also when no rule has acknowledgments now: an earlier configuration may have
+ * left some in its files. */
 static enum outcome open_outbox(struct bridge *bridge, struct error *error)
 {
     assert(bridge->journal != NULL && bridge->outbox == NULL);
@@ -159,7 +159,7 @@ static enum outcome open_outbox(struct bridge *bridge, struct error *error)
     return outbox_open(&bridge->outbox, &options, error);
 }
 
-/* Tells people about damaged parts of the journal: only a person deletes them. */
+/* Warns about damaged parts of the journal: a person has to delete them. */
 static void tell_set_aside(const struct journal_options *options, struct journal *journal)
 {
     struct journal_info info;
@@ -331,7 +331,7 @@ static void keep_running_parts(struct config *next, const struct config *running
     buf_fini(&names);
 }
 
-/* Takes the generation; the loader has its rules with the next batch, and then `news` is logged. */
+/* Takes the generation. The loader uses its rules from its next batch on; then `news` is logged. */
 static void put_in_force(struct bridge *bridge, struct generation *next, const char *news)
 {
     assert(bridge->retired == NULL && next != bridge->generation);
@@ -371,7 +371,7 @@ static void reload(struct bridge *bridge)
     service_manager_notify("READY=1");
 }
 
-/* The rules once more, with the columns that the loader has added to their tables. */
+/* Compiles the rules again, with the columns that the loader has added to their tables. */
 static void extend_rules(struct bridge *bridge)
 {
     struct problems problems = {0};
@@ -443,8 +443,8 @@ static void *leave_at(void *until_ms)
     while (left_of(*end_ms) > 0) {
         nanosleep(&step, NULL);
     }
-    log_warn("something does not end within the time for it: leaving it; what was received is in "
-             "the journal");
+    log_warn("stopping takes too long: leaving without the rest; received messages are in the "
+             "journal");
     _exit(stop_exit_code());
 }
 
@@ -464,7 +464,7 @@ static void bridge_stop(struct bridge *bridge)
     /* A little of the time is kept back for each stage that follows. */
     receiver_stop(bridge->receiver, left_of(until) / 4);
     complete = loader_stop(bridge->loader, left_of(until) * 3 / 4);
-    http_server_stop(bridge->http); /* before what it looks at goes */
+    http_server_stop(bridge->http); /* before the parts that its pages read */
     actions_free(bridge->actions);
     outbox_close(bridge->outbox, left_of(until));
     if (bridge->journal != NULL && bridge->loader != NULL) {

@@ -1,9 +1,9 @@
 /*
- * bridge: the house as a whole: builds the stages in order, waits, stops them in reverse.
+ * bridge: the service as a whole: starts its stages, waits for signals, stops the stages.
  *
  *   start:  configuration ▶ journal ▶ outbox ▶ loader ▶ (identity) ▶ receiver ▶ http
  *   stop:   receiver (no more messages) ▶ loader (stores what there is) ▶ http ▶
- *           outbox (acknowledges it) ▶ journal
+ *           outbox (acknowledges that) ▶ journal
  *
  * SPDX-License-Identifier: MIT
  */

@@ -57,8 +57,8 @@ struct generation *generation_again(struct config *config, const struct generati
     return generation;
 }
 
-/* The rules' texts belong to the configuration, so the ruleset and the extended rules go before
- * it. */
+/* The rules borrow texts of the configuration, so the ruleset and the extended rules are freed
+ * before it. */
 void generation_free(struct generation *generation)
 {
     if (generation == NULL) {

@@ -15,7 +15,7 @@ struct generation {
     struct config *config; /* one of its owners */
     struct ruleset *ruleset;
     struct plans *plans; /* owned; the newest is for these rules. NULL: not made yet */
-    bool plan_written;   /* the next process will know it: the broker may be asked for it */
+    bool plan_written;   /* the next process will know the plan: the broker may be asked for it */
     bool added_shared;   /* another generation owns `added` */
     struct added_columns *added;
     struct rule_options *rules; /* owned; of the configuration, with the columns that were added */

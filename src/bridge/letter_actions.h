@@ -12,15 +12,15 @@
 #include "load/ruleset.h"
 #include "pg/pg_connection.h"
 
-/* {"letters":[…],"more":BOOL}: those behind the number `after`, without payloads. */
+/* {"letters":[…],"more":BOOL}: dead letters with a number above `after`, without payloads. */
 void letter_action_list(struct pg_connection *connection, struct action *action);
 
 /* The dead letter `id` as `dead-letters show --json` prints it. */
 void letter_action_show(struct pg_connection *connection, struct action *action);
 
-/* {"text":…,"letters":N,"stored":N,"unfinished":BOOL,"remarks":[…]}: those of `rule`, or `id`, or
- * all. Begins no further portion after some seconds: then it is unfinished, and is to be asked for
- * again. */
+/* {"text":…,"letters":N,"stored":N,"unfinished":BOOL,"remarks":[…]}: retries those of `rule`, or
+ * `id`, or all. After some seconds it begins no further portion: then `unfinished` is true, and the
+ * page asks again. */
 void letter_action_retry(struct pg_connection *connection, const struct ruleset *ruleset,
                          struct action *action);
 

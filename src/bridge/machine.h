@@ -6,8 +6,8 @@
 #ifndef MQTT2PG_BRIDGE_MACHINE_H
 #define MQTT2PG_BRIDGE_MACHINE_H
 
-/* Sets the metrics journal_disk_free_bytes and resident_memory_bytes. A metric keeps its value when
- * the system does not tell the new one. */
+/* Sets the metrics journal_disk_free_bytes and resident_memory_bytes. A metric whose value the
+ * system does not tell stays as it was. */
 void machine_refresh(const char *journal_directory);
 
 /* Forbids core files and other processes' debuggers, because memory holds secrets. */

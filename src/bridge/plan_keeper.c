@@ -19,9 +19,9 @@ static void remove_rules_file(const char *directory)
     free(path);
 }
 
-/* Makes the generation's plan behind `before` (NULL: the first one) and hands it to the ruleset. A
- * plan counts for the messages behind the journal's last one. When the subscriptions are the same
- * as before, plans_next() makes no new plan. */
+/* Makes the generation's plan after `before` (NULL: the first plan) and hands it to the ruleset. A
+ * plan is in force for the messages behind the journal's last one. When the subscriptions are the
+ * same as before, plans_next() makes no new plan. */
 static void make(struct generation *generation, const struct plans *before,
                  const struct config *settings, struct journal *journal)
 {
@@ -64,7 +64,7 @@ void plan_keeper_look(struct generation *generation, const struct config *settin
     uint32_t number = before == NULL ? 0 : plans_newest(before)->number;
 
     make(generation, before, settings, journal);
-    /* The same number: the newest plan is the one that the file already has. */
+    /* With the same number, the newest plan is the one that the file has already. */
     generation->plan_written = plans_newest(generation->plans)->number == number;
     plans_free(before);
 }

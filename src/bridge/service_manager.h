@@ -10,7 +10,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-/* `state` is one of sd_notify's words: "READY=1", "WATCHDOG=1". No service manager, no effect. */
+/* `state` is one of sd_notify's words: "READY=1", "WATCHDOG=1". */
 static inline void service_manager_notify(const char *state)
 {
 #ifndef WITHOUT_SYSTEMD

@@ -24,10 +24,10 @@ struct tap {
     struct journal_reader *reader;
     unsigned rule; /* in the ruleset */
     struct copies *copies;
-    uint64_t next; /* the message behind those that the last poll looked at; 0 = none yet */
+    uint64_t next; /* the message after those that the last poll looked at; 0 = no poll yet */
 };
 
-/* What one poll collects. */
+/* One poll: its result so far. */
 struct glance {
     struct buf *out;
     size_t shown;
@@ -189,7 +189,7 @@ static uint64_t begin_at(const struct tap *tap, uint64_t from, struct glance *gl
     uint64_t most = from == 0 ? TAP_LOOK_BACK : TAP_SCAN_MAX;
     uint64_t begin = end > most ? end - most : 1;
 
-    if (from > end) { /* of another journal */
+    if (from > end) { /* a number of another journal */
         from = end;
     }
     if (from > begin) {

@@ -2,7 +2,7 @@
  * tap: the live messages of one rule, with the rows that they become.
  *
  * A tap reads the journal beside the loader, with a reader, a ruleset and a mapper of its own. So a
- * rule that nobody taps costs nothing, and a tap neither waits for the loader nor for the database.
+ * rule that nobody taps costs nothing, and a tap waits neither for the loader nor for the database.
  * Each poll is bounded: TAP_SCAN_MAX messages looked at, TAP_MESSAGES_MAX shown; what is beyond is
  * counted. The rules are those in force when the tap is opened. One thread.
  *
@@ -37,7 +37,7 @@ void tap_free(struct tap *tap);
 const char *tap_rule(const struct tap *tap);
 
 /*
- * Appends, as one JSON object, what came since the message number `from` (0: the last messages):
+ * Appends, as one JSON object, the messages from number `from` on (0: the newest messages):
  *   {"rule":…,"next":N,"more":N,"skipped":N,
  *    "messages":[{"sequence":N,"at":TIME,"topic":…,"payload":…,"lines":[…]}]}
  * `next` is the `from` of the next poll; `more` messages of the rule are not shown, `skipped`

@@ -20,7 +20,7 @@ enum { ADDED_COLUMNS_MAX = 100 };
 
 struct added_columns;
 
-/* Reads the file of this directory; a file that can't be read is told in the log, once. */
+/* Reads the file of this directory; a file that can't be read is reported in the log, once. */
 struct added_columns *added_columns_load(const char *directory);
 void added_columns_free(struct added_columns *added);
 
@@ -40,7 +40,8 @@ size_t added_columns_drop(struct added_columns *added, const struct rule_options
 /* How often the list has changed. */
 unsigned added_columns_changes(struct added_columns *added);
 
-/* Keys that must not become columns, until added_columns_forgive(): PostgreSQL has refused it. */
+/* Keys that must not become columns until added_columns_forgive(), because PostgreSQL has refused
+ * the column. */
 void added_columns_refuse(struct added_columns *added, const char *rule, const char *expression);
 bool added_columns_refused(struct added_columns *added, const char *rule, const char *expression);
 void added_columns_forgive(struct added_columns *added);

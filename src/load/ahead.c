@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* The server works on for longer than STEP_US with what a socket holds. */
+/* A step ends after STEP_US: the server works for longer with the bytes that its socket holds. */
 enum { STEP_US = 100, STEP_RECORDS = 8 };
 
 /* `whole`: the batch holds all that it should, or building has failed. `builder` is a copy; what
@@ -37,8 +37,8 @@ void ahead_free(struct ahead *ahead)
     }
 }
 
-/* Reads on into the batch. A journal that can't be read is not told here: the loader builds the
- * batch anew, and reports the fault when it is still there. */
+/* Reads on into the batch. An error of the journal is not reported here: the loader builds the
+ * batch anew and reports the error if it is still there. */
 static void extend(struct ahead *ahead, size_t records)
 {
     struct error error;

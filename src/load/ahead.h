@@ -23,15 +23,15 @@ struct ahead;
 struct ahead *ahead_new(size_t rule_count);
 void ahead_free(struct ahead *ahead);
 
-/* Begins a batch where the builder's reader stands; what was begun before is forgotten. `builder`
- * is copied. */
+/* Begins a batch where the builder's reader stands, and forgets a batch that was begun before.
+ * Copies `builder`. */
 void ahead_begin(struct ahead *ahead, const struct batch_builder *builder);
 
 /* Builds on, for a moment; `ahead` is a struct ahead. False when nothing is left to do. */
 bool ahead_step(void *ahead);
 
-/* Builds the rest, and changes *batch for the one that was begun. False when the journal could not
- * be read: the reader stands anywhere then. */
+/* Builds the rest and exchanges *batch for the batch that was begun. False when the journal could
+ * not be read: then the reader's place is undefined. */
 bool ahead_take(struct ahead *ahead, struct batch **batch);
 
 #endif

@@ -118,8 +118,8 @@ static struct health_reject *place_of_reject(struct batch *batch, const char *ru
     return &batch->rejects[place];
 }
 
-/* Keeps rejects for log and page, which tell of them after COMMIT. The limit counts characters,
- * which take four bytes at most. */
+/* Keeps rejects for the log and the status page, which show them after COMMIT. The limit counts
+ * characters, which take four bytes at most. */
 static void note_reject(struct batch *batch, const struct dead_letter *letter)
 {
     struct health_reject *reject = place_of_reject(batch, letter->rule);
@@ -353,9 +353,10 @@ void batch_add_mapped(struct batch *batch, const struct batch_builder *builder,
     }
 }
 
-/* A subscription that covers several rules brings topics that none of them asks for. Only a topic
- * that no subscription of today brings is told: the broker has queued it for the rules of
- * before. */
+/* Notes the topic of a message that no rule takes, unless today's subscriptions bring it: a
+ * subscription that covers several rules brings topics that none of them wants. A topic that
+ * today's subscriptions do not bring was queued by the broker for former rules, and people should
+ * know. */
 static void note_unmatched(struct batch *batch, const struct batch_builder *builder,
                            const struct message *message)
 {
@@ -403,7 +404,7 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
     mapper_forget(builder->mapper);
 }
 
-/* Messages that the journal no longer has: the table `gap` tells of them. */
+/* Messages that the journal no longer has become a row of the table `gap`. */
 static void add_missing(struct batch *batch, const struct journal_missing *missing)
 {
     const struct gap gap = {

@@ -61,13 +61,14 @@ struct batch {
     size_t bytes;            /* of everything in it */
     struct buf dead_letters; /* rows for dead_letters_target() */
     size_t dead_letter_count;
-    /* Some of the rejects, to tell people: the first of each rule, up to this many rules. */
+    /* Some of the rejects, for the log and the status page. When all places are taken, the first
+     * reject of a rule replaces one that is not the first of its rule. */
     struct health_reject rejects[HEALTH_REJECTS_MAX];
-    /* Beside the first reject of a rule: all rejects of that rule; or 0. */
+    /* At the place of a rule's first reject the number of all its rejects; elsewhere 0. */
     uint64_t rule_rejects[HEALTH_REJECTS_MAX];
     size_t reject_count;                   /* all of them */
     uint64_t unmatched;                    /* messages that no rule's topic matches */
-    char first_unmatched[BATCH_TOPIC_MAX]; /* "": no topic is to be told */
+    char first_unmatched[BATCH_TOPIC_MAX]; /* "": no topic is to be reported */
     struct gap *gaps;                      /* their causes are constants of batch.c */
     size_t gap_count;
     size_t gap_capacity;
@@ -75,11 +76,11 @@ struct batch {
     struct later_ack *later; /* in the order of `acks`; see load/batch_acks */
     size_t later_count;
     size_t later_capacity;
-    bool uncounted;             /* some of them can't be told: see batch_count_stored() */
+    bool uncounted;             /* the rows of some are not known: see batch_count_stored() */
     struct memory_rows learned; /* by formats with state */
 };
 
-/* How many rejects are kept to tell people. */
+/* How many entries of batch->rejects are in use. */
 static inline size_t batch_rejects_kept(const struct batch *batch)
 {
     return batch->reject_count < HEALTH_REJECTS_MAX ? batch->reject_count : HEALTH_REJECTS_MAX;
@@ -113,8 +114,8 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder);
 enum outcome batch_extend(struct batch *batch, const struct batch_builder *builder,
                           size_t records_max, bool *whole, struct error *error) MUST_CHECK;
 
-/* For who reads the journal by himself: adds a message, then what one of its rules makes of it. A
- * verdict of blame() counts more than the mapper's. */
+/* For a caller that reads the journal itself (replay): adds a message, then what one of its rules
+ * makes of it. A verdict of blame() overrides the mapper's. */
 void batch_add_message(struct batch *batch, const struct message *message);
 void batch_add_mapped(struct batch *batch, const struct batch_builder *builder,
                       const struct mapped *mapped);
@@ -123,9 +124,9 @@ void batch_add_mapped(struct batch *batch, const struct batch_builder *builder,
  * last message may go beyond the limits. */
 bool batch_is_full(const struct batch *batch, const struct batch_options *options);
 
-/* Does the service try this message again by itself, since the rule has `retry_for` and its time is
- * not over? Then nothing is acknowledged and counted before its end is known: a device that is told
- * "rejected" sends the message again, and it would be stored twice. */
+/* Will the service try this rejected message again by itself, because the rule has `retry_for` and
+ * that time is not over? Then the message is neither acknowledged nor counted before its end is
+ * known: a device that gets "rejected" sends the message again, and both would be stored. */
 bool batch_retries(const struct rule *rule, const struct message *message,
                    const struct refused *refused);
 
@@ -137,9 +138,9 @@ extern const char batch_too_large[];
 bool batch_add_rows(struct batch *batch, size_t message, const struct mapped *mapped,
                     const struct rule_target *target);
 
-/* A statement over the extents from `low` up to `high` of this run has stored so many rows. Which
- * rows it left out is not known: the first ones count as stored. Where an acknowledgment must tell,
- * batch->uncounted is set. */
+/* A statement over the extents from `low` up to `high` of this run has stored `affected` rows. When
+ * these are not all of its rows, nobody knows which it left out: the first ones count as stored,
+ * and batch->uncounted is set when an acknowledgment needs the number. */
 void batch_count_stored(struct batch *batch, size_t run, size_t low, size_t high,
                         uint64_t affected);
 

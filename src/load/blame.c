@@ -212,7 +212,7 @@ static enum outcome try_again(struct trial *trials, size_t count, bool *cut_off,
     return outcome;
 }
 
-/* Was a message refused that rows behind may still make pass? */
+/* Was a message refused that may pass when later rows are stored? */
 static bool any_may_be_met(const struct trial *trials, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -225,8 +225,8 @@ static bool any_may_be_met(const struct trial *trials, size_t count)
     return false;
 }
 
-/* The rows of one run were refused. The runs before it are tried, too, since its rows may refer to
- * theirs; what is learned of an earlier run is as good. */
+/* The rows of one run were refused. The runs before it are tried too, since its rows may refer to
+ * theirs. When an earlier run turns out to be at fault, that is an answer as well. */
 static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg_failure *reason)
 {
     enum outcome outcome = OUTCOME_OK;
@@ -253,9 +253,9 @@ static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg
     return outcome;
 }
 
-/* The transaction was refused as a whole. Nothing is judged before all runs are tried: rows that a
- * deferred constraint misses may stand in a run behind. When time is over before that is known,
- * half the batch is tried. A single message has no deadline. */
+/* The transaction was refused as a whole. Nothing is decided before all runs are tried: rows that a
+ * deferred constraint misses may stand in a later run. When the time is over before that, the
+ * caller halves the batch. A single message has no deadline. */
 static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reason)
 {
     size_t runs = inquiry->batch->runs.count, count = 0;

@@ -16,12 +16,14 @@
  *                                       the batch again, or half of it
  *   locks or memory were used up        half of the batch (SQLSTATE 53200)
  *
- * A half is judged by itself: a row that refers to a row of the other half is refused. Only all
- * rows of one message are certain to share a transaction; `retry_for` is for others (README.md).
+ * Half of a batch is a transaction of its own: a row that refers to a row of the other half is
+ * refused. Only the rows of one message are certain to share a transaction; `retry_for` is for rows
+ * of different messages (README.md).
  *
  * Rows are tried message by message in the order of the batch, each in a subtransaction of its own
- * that stays when it passes, so that later rows are judged as they will be. Many are tried in one
- * message to the server (pg/pg_steps): the round trips do not grow with the number of bad rows.
+ * that stays when it passes, so that later rows meet the same rows as in the real transaction. Many
+ * messages are tried in one message to the server (pg/pg_steps): the number of round trips does not
+ * grow with the number of bad rows.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,8 +38,9 @@
 enum store_result blame(const struct store *store, const struct batch *batch,
                         struct store_failure *failure) MUST_CHECK;
 
-/* Nobody knows which of its rows ends the connection: all rules that made rows of the batch's only
- * message give it up. False: none did. */
+/* After connections that ended with a batch of one message: all rules that made rows of the message
+ * reject it, because nobody knows which of the rows ends the connection. False: no rule made
+ * any. */
 bool blame_message(const struct store *store, const struct batch *batch,
                    const struct pg_failure *failure);
 

@@ -24,7 +24,8 @@ static void take_notes(struct copies *copies, struct journal *journal, uint64_t 
     free(deliveries);
 }
 
-/* What came with messages numbered `first` and higher is judged once more. */
+/* Forgets messages numbered `first` and higher, so that copies_recall() can ask about them
+ * again. */
 static void rewind_to(struct copies *copies, struct journal *journal, uint64_t first)
 {
     copies_rewind(copies, first);

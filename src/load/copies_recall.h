@@ -1,10 +1,11 @@
 /*
- * copies_recall: judges the copies in front of some place of the journal once more.
+ * copies_recall: brings `copies` up to some place of the journal.
  *
- * Which copy of a message counts depends on the messages before it (route/copies). So whoever
- * begins to read in the middle of the journal judges the last COPIES_REACH messages in front first,
- * new copies the last COPIES_REACH_START, from the first that the journal still has. Of those that
- * the journal has deleted, new copies learn from its notes. Nothing is mapped or stored.
+ * Which copy of a message counts depends on the messages before it (route/copies). So before a
+ * caller reads on in the middle of the journal, this function asks about the COPIES_REACH messages
+ * in front of that place once more (new copies: COPIES_REACH_START), as far as the journal still
+ * has them. New copies learn of deleted messages from the journal's notes. Nothing is mapped or
+ * stored.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,9 +15,9 @@
 #include "journal/journal_reader.h"
 #include "load/ruleset.h"
 
-/* For messages behind number `upto`, which `copies` forgets. Without a journal (NULL) no notes are
- * read: a replay sends again what the journal has, whatever was deleted. Leaves the reader
- * anywhere. */
+/* Prepares `copies` for the messages behind `upto`, which it forgets. Without a journal (NULL) no
+ * notes are read: a replay sends again what the journal has, whatever was deleted. The reader's
+ * place is undefined afterwards. */
 void copies_recall(struct journal_reader *reader, struct journal *journal,
                    const struct ruleset *ruleset, struct copies *copies, uint64_t upto);
 

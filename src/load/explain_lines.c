@@ -25,7 +25,8 @@ static void begin_line(struct buf *out, const struct rule *rule)
     text_append_json(out, slice_of(rule->name));
 }
 
-/* Each line of `rows` is one row as JSON; each of `tables` its table, "" = the rule's. */
+/* Each line of `rows` is one row as JSON. Each line of `tables` is that row's table; "" is the
+ * rule's. */
 static void append_rows(struct buf *out, const struct rule *rule, struct slice rows,
                         const char *tables)
 {

@@ -27,7 +27,8 @@ const char **letter_batch_names(const struct letter_batch *portion)
     return names;
 }
 
-/* Which of the rules the letter is of. The letters were chosen by the rules' names. */
+/* The place in portion->rules of the letter's rule. There is one, because the letters were chosen
+ * by the rules' names. */
 static size_t rule_of(const struct letter_batch *portion, const struct dead_letter *letter)
 {
     size_t i = 0;

@@ -12,7 +12,7 @@
 #include "pg/dead_letter.h"
 
 #define RETRY_LETTERS 500
-#define SOON_MAX 10 /* deadlocks and the like */
+#define SOON_MAX 10 /* attempts in a row after a deadlock or another failure that passes */
 
 /* One call of letter_retry(). */
 struct round {
@@ -32,15 +32,15 @@ const char *letter_client_id(const struct letter_desk *desk, const struct letter
     return choice->client_id != NULL ? choice->client_id : pg_client_id(desk->connection);
 }
 
-/* The time that the caller has for it is over: what is left is retried by the next call. */
+/* Is the caller's time over? Then the next call retries the rest. */
 static bool is_late(const struct letter_choice *choice)
 {
     return choice->until_ms != 0 && clock_monotonic_ms() >= choice->until_ms;
 }
 
-/* Which letters of these rules the command takes. Whoever waits for the acknowledgment of a letter
- * that is parked or waits gets it from the service, which stores the letter by itself. Rules that
- * write to one table are treated alike, or their letters would not stay in order. */
+/* The letters of these rules that the command retries. A letter that is parked or waits, and whose
+ * device waits for an acknowledgment, is left to the service, which stores and acknowledges it by
+ * itself. Rules that write to one table are treated alike, to keep their letters in order. */
 static struct dead_letter_query query_for(const struct round *round,
                                           const struct retry_rules *rules)
 {
@@ -95,8 +95,9 @@ static bool retry_table(const struct round *round, const struct retry_rules *rul
     return result == STORE_DONE || result == STORE_AGAIN;
 }
 
-/* Fills `group` with this rule and those behind it that write to its table. None when one before it
- * does, whose group it is in. A rule or a letter that was asked for comes alone. */
+/* Fills `group` with this rule and the later ones that write to its table. Returns 0 when an
+ * earlier rule writes to that table: then this rule is in that one's group. When the command names
+ * a rule or a letter, the group is that rule alone. */
 static size_t group_of(const struct round *round, unsigned rule, unsigned *group)
 {
     const struct rule_target *target = rule_targets_get(round->store.targets, rule);

@@ -45,8 +45,8 @@ void letter_append_counts(struct buf *out, const struct retry_counts *counts);
 /* Whose letters are meant; borrowed. */
 const char *letter_client_id(const struct letter_desk *desk, const struct letter_choice *choice);
 
-/* Appends a line on how many letters belong to other bridges and, with `of_rules`, to rules that
- * this configuration does not have: else they would be passed over in silence. */
+/* Appends how many letters belong to other bridges and, with `of_rules`, to rules that this
+ * configuration does not have: the command does not retry them, and a person should know. */
 void letter_append_strays(struct buf *out, const struct letter_desk *desk, bool of_rules);
 
 #endif

@@ -108,8 +108,8 @@ static bool would_be_late(struct loader *loader, int64_t took_ms)
     return limit_ms > 0 && 2 * took_ms > limit_ms;
 }
 
-/* COMMIT was answered: tells log, metrics and health, moves the position, and forgets past
- * trouble. Only now: a batch that is rolled back is built again and would be told twice. */
+/* After COMMIT was answered: updates log, metrics and health, moves the position, and forgets past
+ * trouble. Not earlier: a batch that is rolled back is built again and would be reported twice. */
 static void batch_committed(struct loader *loader, int64_t took_us)
 {
     const struct batch *batch = loader->batch;
@@ -218,7 +218,8 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
 }
 
 /* Is the next batch worth building while the server works on this one? Only when a whole batch
- * waits in the journal, and no parked rule or smaller limit would change what goes into it. */
+ * waits in the journal, and nothing (a rule that is due, a smaller limit) would make the batch
+ * another one. */
 static bool ahead_pays(const struct loader *loader)
 {
     uint64_t whole = (uint64_t) loader->options.batch.max_rows;

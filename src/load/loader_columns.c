@@ -34,7 +34,7 @@ static char *column_name(const struct untaken_column *column)
     return unique;
 }
 
-/* The key is remembered as refused, so that it is asked for and told only once. */
+/* Remembers the key as refused, so that the column is tried and reported only once. */
 static void refuse(struct loader *loader, const struct untaken_column *column, const char *reason)
 {
     assert(reason != NULL);
@@ -44,8 +44,8 @@ static void refuse(struct loader *loader, const struct untaken_column *column, c
              F_TEXT("reason", reason));
 }
 
-/* The column is in the table. It is filled once the bridge has compiled the rules with it, so the
- * batch is built again behind that: see loader_add_columns(). */
+/* The column is in the table. It gets values once the bridge has compiled the rules with it; until
+ * then loader_add_columns() waits, and the batch is built again afterwards. */
 static void keep(struct loader *loader, const struct untaken_column *column, const char *name)
 {
     char *expression = memory_printf("%s :: %s", column->expression, column->type);

@@ -6,8 +6,8 @@
  *        ▲                                                                    │
  *        └───────────── built again, now with the column ◀── new rules ◀──────┘
  *
- * So the first value of the key is stored, too. When the column can't be added, the batch is stored
- * without it. Inside of load/ only; the loader's thread.
+ * So the first value of the key is stored too. When the column can't be added, the batch is stored
+ * without it. Only load/ uses this module; the loader's thread.
  *
  * SPDX-License-Identifier: MIT
  */

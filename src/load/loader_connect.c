@@ -18,8 +18,8 @@
 /* How long the backend of a killed predecessor may hold our lock. */
 #define IDENTITY_WAIT_MS 10000
 
-/* Tells whoever asks loader_identity(). UNREACHABLE replaces UNKNOWN only: an identity that was
- * shown once stays shown while the database is away. */
+/* Sets what loader_identity() returns. UNREACHABLE replaces only UNKNOWN: once the identity is ours
+ * or taken, that stays while the database is away. */
 static void set_identity(struct loader *loader, enum loader_identity identity)
 {
     pthread_mutex_lock(&loader->mutex);
@@ -31,8 +31,8 @@ static void set_identity(struct loader *loader, enum loader_identity identity)
     pthread_mutex_unlock(&loader->mutex);
 }
 
-/* The broker has the acknowledgments of the messages that this process took while the database was
- * away, so they are in this journal only. The person who stops the other process should know. */
+/* Messages that this process took while the database was away are acknowledged to the broker, so
+ * only this journal has them. The log must say so to the person who stops the other process. */
 static void tell_what_waits(const struct loader *loader)
 {
     if (loader_waiting(loader) > 0) {

@@ -1,5 +1,5 @@
 /*
- * loader_heal: stores what a parked rule put aside, portion by portion, between batches.
+ * loader_heal: stores the parked letters of a rule, portion by portion, between batches.
  *
  * Letters are stored in the order of their ids, the order in which their messages came; those of
  * rules that write to one table together. While some are left, new messages of these rules become

@@ -30,7 +30,7 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
     journal_info(journal, &then);
     loader_set_stored(loader, position);
     journal_info(journal, &now);
-    /* Other threads append to the journal between the two looks: those messages are not `done`. */
+    /* Messages that other threads append between the two calls of journal_info() are not `done`. */
     done = (int64_t) then.waiting - (int64_t) now.waiting + (int64_t) (now.last - then.last);
     if (done > 0 && loader->link != LINK_NEVER) {
         metric_add(METRIC_MESSAGES_PROCESSED, done);
@@ -158,9 +158,9 @@ end:
 }
 
 /*
- * A journal that was put back to an older state, or lost its end with the power, gives numbers
- * again that the database has as stored: then the database's position goes back to where this
- * process began to append. What the numbers meant before is stored already.
+ * A journal that was put back to an older state, or lost its end in a power loss, gives numbers
+ * again that the database has as stored. Then the database's position goes back to where this
+ * process began to append. The messages that had these numbers before are stored already.
  */
 static enum outcome lower_position(struct loader *loader, uint64_t *position,
                                    struct pg_failure *failure)
@@ -175,8 +175,8 @@ static enum outcome lower_position(struct loader *loader, uint64_t *position,
                           failure);
 }
 
-/* The outbox is settled before the position is lowered: its files are judged by what the database
- * committed, whatever the journal lost. */
+/* The outbox is settled before the position is lowered: its files are compared with what the
+ * database committed, whatever the journal lost. */
 bool loader_take_position(struct loader *loader, struct error *error)
 {
     struct pg_failure failure = {.message = ""};

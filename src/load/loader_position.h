@@ -9,9 +9,9 @@
 
 #include "load/loader_state.h"
 
-/* Between the identity and the first batch: takes the journal's position from `progress`, lets the
- * outbox settle its acknowledgments, and puts the reader there. False with the reason; at the start
- * of the process a position that nobody knows ends it with exit code 4. */
+/* Called with the identity, before the first batch: reads the journal's position from `progress`,
+ * calls outbox_settle(), and moves the reader to the position. False with the reason. When nobody
+ * knows the position at the start of the process, the process ends with exit code 4. */
 bool loader_take_position(struct loader *loader, struct error *error);
 
 #endif

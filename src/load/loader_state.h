@@ -54,7 +54,7 @@ enum loader_link {
 
 /* The journal's reader. */
 enum loader_reading {
-    READING_ASTRAY, /* the copies before the next batch are not judged: take_next() does it first */
+    READING_ASTRAY, /* `copies` lacks messages before the next batch: take_next() recalls them */
     READING_READY,  /* behind the last batch that was built or, when it was not stored, `stored` */
     READING_AHEAD,  /* behind the batch that is built ahead; take_next() takes that batch */
 };

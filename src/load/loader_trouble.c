@@ -10,8 +10,8 @@
 #include "base/stop.h"
 #include "load/blame.h"
 
-#define ACKS_PATIENCE_MS 200 /* a longer wait is told in the log */
-#define ACKS_WAIT_MS 5000    /* then it is tried again, to be told that it goes on */
+#define ACKS_PATIENCE_MS 200 /* a longer wait is reported in the log */
+#define ACKS_WAIT_MS 5000    /* then the batch is tried again, and the wait is reported again */
 
 /* The database is well again when a batch was stored, not before: see batch_committed(). */
 static void server_waits(struct loader *loader, const struct pg_failure *failure)

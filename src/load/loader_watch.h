@@ -1,6 +1,6 @@
 /*
- * loader_watch: what waits for a person in the database, for the status page: gaps that nobody has
- * acknowledged, dead letters. Asked every few seconds on the loader's own connection, between
+ * loader_watch: reads for the status page what waits for a person in the database: dead letters,
+ * and gaps that nobody has acknowledged. Every few seconds, on the loader's own connection, between
  * batches.
  *
  * SPDX-License-Identifier: MIT

@@ -46,8 +46,8 @@ struct mapper {
     struct rebirth *rebirth; /* owned; NULL: nobody is to be asked */
 };
 
-/* What is learned is for all rules with state, so it depends on none of them: payloads are
- * decompressed by what they begin with. No payload of Sparkplug B begins so. */
+/* What is learned serves all rules with state and depends on none of them: payloads are
+ * decompressed by their first bytes, with which no plain payload of Sparkplug B begins. */
 static void make_learning(struct mapper *mapper, const struct rule *rule)
 {
     struct format_options *options = &mapper->learning_options;
@@ -239,7 +239,7 @@ static enum outcome read_bytes_as_json(struct value *value, const struct column_
     return OUTCOME_OK;
 }
 
-/* Are the row's times such as the rule believes? */
+/* Are all times of the row within the rule's time_range? */
 static enum outcome believe_times(const struct rule *rule, const struct message *message,
                                   const struct datum *row,
                                   const struct column_shape *const *columns, struct error *error)

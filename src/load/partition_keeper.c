@@ -145,8 +145,8 @@ static void note_span(struct partitions *state, struct span span)
     state->count++;
 }
 
-/* One partition that is refused, because a table has its name or a view reads it, keeps no
- * other. */
+/* A partition that is refused, because a table has its name or a view reads it, must not keep the
+ * others from being made or dropped. */
 static enum turn_end pass_over(enum turn_end end, bool *refused)
 {
     assert(end != TURN_UNDONE && end != TURN_UNUSABLE);
@@ -207,8 +207,8 @@ static bool moved_too_slowly(const struct work *work, enum turn_end end)
     return end == TURN_LATER && strcmp(work->failure->sqlstate, "57014") == 0;
 }
 
-/* Partitions for rows that came late, or early, and stand in the default partition. Where many rows
- * of one span do, each turn tries a span of half the length, until one is short enough. */
+/* Makes partitions for rows in the default partition, which came late or early. When a span has too
+ * many such rows, each turn tries half its length, until one is short enough. */
 static enum turn_end make_late(struct work *work)
 {
     const struct partition_options *options = &work->rule->options->partition;
@@ -256,8 +256,9 @@ static enum turn_end make_late(struct work *work)
     return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
 
-/* Is there a partition of now? It is made long before it is needed. When there is none, the bridge
- * was away, or the clock has jumped and makes everything look old: there is time to set it. */
+/* Is there a partition of the present time? It is made long before it is needed. When it is
+ * missing, the bridge was away, or the clock has jumped ahead and makes everything look old: there
+ * is time to set it. */
 static bool present_is_there(const struct work *work)
 {
     const struct partitions *state = &work->state;
@@ -292,7 +293,7 @@ static bool stays_after_jump(const struct partitions *state, const struct partit
     return false;
 }
 
-/* Partitions all of whose time is older than `keep`, by the clock that is behind. */
+/* Drops partitions that are wholly older than `keep`, by the earlier of the two clocks. */
 static enum turn_end drop_old(struct work *work)
 {
     const int64_t keep_us = work->rule->options->partition.keep_ms * 1000;
@@ -323,7 +324,8 @@ static enum turn_end drop_old(struct work *work)
     return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
 
-/* What can't be made does not keep old partitions, and the other way round. */
+/* A failure to make partitions does not keep old ones from being dropped, nor the other way
+ * round. */
 static enum turn_end take_turn(struct work *work)
 {
     enum turn_end made;

@@ -12,18 +12,18 @@
  *
  *   - Rows that are older than `keep`, far in the future, or without a time stay in t_default.
  *     Nothing is ever deleted: rows go with the partition that is dropped, and with nothing else.
- *   - Dropped are only partitions that a bridge has made, whose bounds the catalog tells behind the
- *     lock. The earlier one of the server's clock and ours counts, so a clock that is ahead drops
- *     nothing. On one machine both are the same clock: when no partition of the present time was
- *     there, because the clock has jumped or the bridge was away, drops wait for an hour.
- *   - What PostgreSQL refuses is told, and keeps no other partition. Late rows of one span that
- *     take longer to move than a transaction may last get shorter partitions.
+ *   - Only partitions that a bridge has made are dropped, and their bounds are read under the lock.
+ *     The earlier of the server's clock and ours counts, so a clock that is ahead drops nothing. On
+ *     one machine both are the same clock: when there was no partition of the present time, because
+ *     the clock has jumped or the bridge was away, drops wait for an hour.
+ *   - A refusal by PostgreSQL is reported and does not stop work on other partitions. When the late
+ *     rows of a span take longer to move than a transaction may last, the span is halved.
  *   - Every change is one short transaction on the loader's connection, between batches, with a
  *     lock that is waited for 0.2 s at most; one turn ends after PARTITION_TURN_MS. What could not
  *     be done is done later.
- *   - A role that does not own the table, a table that is partitioned in another way, triggers and
- *     foreign keys that would notice that rows move: told once, in the log and in `status`. Storing
- *     goes on.
+ * - Partitions are not kept when the role does not own the table, when the table is partitioned in
+ *     another way, or when triggers or foreign keys would notice that rows move. The log says so
+ *     once, `status` always. Storing goes on.
  *
  * The loader's thread.
  *

@@ -14,7 +14,7 @@
 #include "base/outcome.h"
 #include "route/plan.h"
 
-/* Writes them down: temporary file, synced, renamed. */
+/* Replaces the file: writes a temporary file, syncs and renames it. */
 enum outcome plan_file_save(const struct plans *plans, const char *directory,
                             struct error *error) MUST_CHECK;
 

@@ -112,7 +112,8 @@ static int seq_of(struct slice payload)
     return seq;
 }
 
-/* Takes the message's seq; true when one before it is missing. */
+/* Remembers the message's seq. True when it does not follow the one before: messages are
+ * missing. */
 static bool has_hole(struct edge *edge, const struct sparkplug_topic *topic, struct slice payload)
 {
     bool begins = topic->type == SPARKPLUG_BIRTH && topic->device.length == 0;

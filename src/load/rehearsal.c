@@ -11,7 +11,7 @@
 #include "row/row_plan.h"
 #include "sql_text.h"
 
-/* A service that stores into the same table goes first, and is not held up. */
+/* Waits behind a service that stores into the same table, at most so long. */
 static const char begin_sql[] = "begin; set local lock_timeout = '5s'";
 
 /* One rule's table and what is sent to it. */
@@ -30,8 +30,8 @@ void rehearsal_fini(struct rehearsal *rehearsal)
     buf_fini(&rehearsal->tables);
 }
 
-/* Ends the row that begins at `start`. JSON that came with line breaks keeps them in a json column:
- * outside of strings, where a space means the same. */
+/* Ends the row that begins at `start`. Replaces its line breaks by spaces: a json column keeps the
+ * line breaks of the JSON that came, and outside of strings a space means the same. */
 static void end_row(struct buf *out, size_t start)
 {
     assert(start <= out->length);
@@ -62,8 +62,8 @@ void rehearsal_append_rows(struct buf *out, const struct mapped *mapped,
     }
 }
 
-/* The server's answer means this for the message; OUTCOME_RETRY when it was none about message or
- * table. */
+/* Turns the server's refusal into the message's fate. OUTCOME_RETRY when the refusal is neither
+ * about the message nor about the table. */
 static enum outcome judge(struct rehearsal *rehearsal, const struct rule *rule,
                           const struct pg_failure *failure)
 {

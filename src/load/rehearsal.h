@@ -11,10 +11,10 @@
  * Of a rule with `sql` the rows are those that its statements have written, looked for in the
  * tables that the transaction wrote to (one with more than a million rows is not searched).
  *
- * Types, defaults, generated columns, constraints and triggers all speak. What a rollback does
- * not take back stays: numbers taken from sequences, and what a trigger does outside of its
- * database. It waits at most some seconds for a lock, and touches neither `progress` nor any lock
- * of a running service.
+ * Types, defaults, generated columns, constraints and triggers all take part. A rollback does not
+ * take back numbers taken from sequences, nor what a trigger does outside of its database. A
+ * rehearsal waits at most some seconds for a lock, and touches neither `progress` nor any lock of a
+ * running service.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -14,7 +14,7 @@
 #include "pg/pg_quote.h"
 
 #define REPORTED_MAX 20
-#define SOON_MAX 10 /* deadlocks and the like */
+#define SOON_MAX 10 /* attempts in a row after a deadlock or another failure that passes */
 
 /* One call of replay_run(). */
 struct replay {
@@ -68,8 +68,9 @@ enum outcome replay_read_letters(const struct replay_options *options,
 
 /* --- one batch -------------------------------------------------------------------------------- */
 
-/* The range of the rows' times, by the rule's first column of a time type: for the person, who may
- * have to refresh what was computed from that range (microseconds since 2000, as in PostgreSQL). */
+/* Widens the range of times in the counts to hold the rows' times: the values of the rule's first
+ * column of a time type, in microseconds since 2000. The command prints the range, because
+ * aggregates that were computed over it may have to be refreshed. */
 static void note_times(struct replay *replay, const struct mapped *mapped)
 {
     const struct row_plan *plan = replay->target->plan;
@@ -84,7 +85,7 @@ static void note_times(struct replay *replay, const struct mapped *mapped)
         const struct datum *datum = &mapped->datums[row * plan->count + column];
         int64_t time_us = datum->integer;
 
-        /* infinity and -infinity are no times between which rows could stand */
+        /* infinity and -infinity would make the range useless. */
         if (datum->null || datum->array || time_us == INT64_MIN || time_us == INT64_MAX) {
             continue;
         }
@@ -96,8 +97,8 @@ static void note_times(struct replay *replay, const struct mapped *mapped)
     }
 }
 
-/* Would the service give this message to the rule? Every message is asked about, in the journal's
- * order: the answer depends on those before. */
+/* Would the service give this message to the rule? The answer depends on earlier messages, so the
+ * caller asks about every message, in the journal's order. */
 static bool is_taken(struct replay *replay, const struct message *message)
 {
     size_t count = mapper_find(replay->options->mapper, message);
@@ -109,7 +110,7 @@ static bool is_taken(struct replay *replay, const struct message *message)
     return taken;
 }
 
-/* Behind what an earlier run has done, and received in the time that was asked for. */
+/* Does the message lie behind the progress of earlier runs and within the requested time? */
 static bool is_wanted(const struct replay *replay, const struct message *message)
 {
     return message->sequence > replay->done && message->kind == MESSAGE_PUBLISH &&
@@ -160,7 +161,7 @@ static void add(struct replay *replay, const struct message *message)
     batch_add_mapped(replay->batch, &replay->builder, mapped);
 }
 
-/* Reads on and makes the batch behind `done`. */
+/* Reads messages on from `done` and makes them into the next batch. */
 static enum outcome fill(struct replay *replay)
 {
     struct batch *batch = replay->batch;
@@ -189,7 +190,8 @@ static enum outcome fill(struct replay *replay)
     return OUTCOME_OK;
 }
 
-/* Goes back behind `done`: the batch was not stored, and is made again. */
+/* After a batch that was not stored: the reader and the copies go back to `done`, so that fill()
+ * makes the batch again. */
 static enum outcome go_back(struct replay *replay)
 {
     struct error error;
@@ -203,7 +205,7 @@ static enum outcome go_back(struct replay *replay)
 
 /* --- storing ---------------------------------------------------------------------------------- */
 
-/* For the person at the terminal; the first REPORTED_MAX of them. */
+/* Prints the batch's rejected messages; of the whole replay, the first REPORTED_MAX. */
 static void report(const struct replay *replay)
 {
     const struct batch *batch = replay->batch;
@@ -215,7 +217,7 @@ static void report(const struct replay *replay)
         }
     }
     if (before < REPORTED_MAX && before + batch->reject_count > REPORTED_MAX) {
-        fprintf(stderr, "mqtt2pg: more are counted, not named\n");
+        fprintf(stderr, "mqtt2pg: more messages are rejected; they are only counted\n");
     }
 }
 
@@ -230,7 +232,7 @@ static void finish_batch(struct replay *replay)
     if (!replay->options->silent) {
         report(replay);
     }
-    for (size_t i = 0; i < batch->count; i++) { /* the clock may have been set back in between */
+    for (size_t i = 0; i < batch->count; i++) { /* not in order when the clock was set back */
         int64_t at_us = batch->received_us[i];
 
         counts->first_us =
@@ -249,7 +251,8 @@ static void finish_batch(struct replay *replay)
     verdicts_reset(&replay->verdicts);
 }
 
-/* The batch was rolled back. OUTCOME_OK: it is worth making and storing again. */
+/* After a batch that was rolled back: is it worth another attempt? OUTCOME_OK says yes. Else the
+ * replay's failure is set. */
 static enum outcome after_failure(struct replay *replay, enum store_result result)
 {
     if (result == STORE_AGAIN && replay->target->plan != NULL &&
@@ -268,7 +271,7 @@ static enum outcome after_failure(struct replay *replay, enum store_result resul
     }
     if (result == STORE_STALE) {
         pg_failure_set(replay->failure, SQL_STOP,
-                       "another replay of this rule goes on, or took its place");
+                       "another replay of this rule is running, or took its place");
     }
     return OUTCOME_RETRY;
 }
@@ -308,7 +311,8 @@ static enum outcome go_through(struct replay *replay)
     struct error error;
     enum outcome outcome = replay_read_letters(options, &replay->letters, replay->failure);
 
-    /* From the journal's first message, so that copies and what formats remember are known. */
+    /* Start at the journal's first message: copies and stateful formats depend on what came before
+     * the replayed range. */
     if (outcome == OUTCOME_OK &&
         journal_reader_seek(replay->reader, journal_first(options->journal), &error) !=
             OUTCOME_OK) {

@@ -6,10 +6,10 @@
  *
  * Batches are stored as those of the service (load/batch, load/store, load/blame), but each moves
  * the row of `replay` in place of `progress`: an interrupted replay goes on where it was, and two
- * at once do not double rows. A message that is refused becomes a dead letter, the rest of its
- * batch is stored. A dead letter that the message has already goes in the same transaction.
- * Messages whose letters the service stores by itself are left to it. Nothing is acknowledged. The
- * service may run meanwhile: messages behind its own position are not touched.
+ * at once do not double rows. A message that is refused becomes a dead letter, and the rest of its
+ * batch is stored. A dead letter that the message had before is deleted in the same transaction.
+ * Messages whose letters the service stores by itself are left to the service. Nothing is
+ * acknowledged. The service may run meanwhile: messages behind its position are not replayed.
  *
  * SPDX-License-Identifier: MIT
  */

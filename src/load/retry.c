@@ -102,7 +102,8 @@ static void count_letters(const struct letter_batch *portion, struct retry_count
     }
 }
 
-/* Has blame() set one of the rules aside? HELD before PARKED; RULE_WORKS when it has not. */
+/* Has blame() parked or held one of the rules? Returns HELD if any is held, else PARKED if any is
+ * parked, else RULE_WORKS. */
 static enum rule_state set_aside(const struct letter_batch *portion, unsigned *rule)
 {
     enum rule_state state = RULE_WORKS;
@@ -198,9 +199,10 @@ static bool gives_up_letter(const struct letter_batch *portion, const struct sto
     return newest.passing > 0 || (newest.letters <= 1 && futile >= FUTILE_MAX);
 }
 
-/* No letter of the portion passes because of locks on rows, FUTILE_MAX times in a row: does blame()
- * reject those that are refused, since letters behind them pass? While none passes, the table
- * itself or what it refers to is locked, and the rule waits for as long as that takes. */
+/* Called when locks on rows have kept all letters of the portion from passing. After FUTILE_MAX
+ * such portions in a row, tries newer letters: when some of these pass, blame() rejects the letters
+ * that are refused. When none passes, the table itself or what it refers to is locked, and the rule
+ * waits for as long as that takes. */
 static bool rejects_locked(const struct letter_batch *portion, unsigned rule,
                            struct store_failure *failure)
 {

@@ -29,8 +29,8 @@ struct extent {
     size_t offset; /* in the write's bytes */
     size_t length;
     uint64_t rows;
-    size_t later; /* its acknowledgment wants to know the rows stored: number in batch->later, from
-                     1; 0 = none does */
+    size_t later; /* 1 + index in batch->later of the acknowledgment that needs the number of stored
+                     rows; 0 = none does */
 };
 
 struct write {
@@ -80,7 +80,7 @@ struct extent *row_runs_last(struct row_runs *runs, struct run_place place);
 void row_runs_cancel(struct row_runs *runs, struct run_place place);
 
 /* Puts the runs in the order in which they are stored: tables in the order of their first rules,
- * runs of one table in the order of messages. Nothing is added behind that. */
+ * runs of one table in the order of messages. No rows may be added afterwards. */
 void row_runs_sort(struct row_runs *runs);
 
 /* The bytes of the extents from `low` up to `high` of a write, and their rows. */

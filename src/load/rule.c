@@ -304,7 +304,8 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     check_table_name(rule, problems);
     compile_format(rule, problems);
     compile_rows(rule, problems);
-    /* Of rows with a mistake: what looks like a level, so that columns are not blamed for it. */
+    /* When `rows` has a mistake, count what looks like a level, so that no column is blamed for the
+     * mistake in `rows`. */
     scope.row_levels = rule->rows != NULL           ? row_source_levels(rule->rows)
                        : options->rows.text != NULL ? strlen(options->rows.text)
                                                     : 0;

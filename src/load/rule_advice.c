@@ -7,8 +7,8 @@
 
 #include "base/text.h"
 
-/* Microseconds since 1970. No device's clock is right and before that; a constant such as
- * 1700000000 read as milliseconds is. */
+/* Microseconds since 1970. No right clock shows a time before 1990; seconds such as 1700000000 that
+ * are taken for milliseconds give one. */
 #define YEAR_1990_US (INT64_C(631152000) * 1000000)
 
 /* --- columns ---------------------------------------------------------------------------------- */

@@ -77,8 +77,8 @@ static const char *type_wanted(const struct rule *rule, size_t i)
                                                    : expression_inferred_type(rule->columns[i]);
 }
 
-/* The statement that gives the i-th column that type, in `out`: what is in the column already may
- * need more than "using". */
+/* Writes to `out` the statement that gives the i-th column the wanted type; when the column exists
+ * (`there`), for an empty column: existing values may need another "using". */
 static const char *alter_sql(const struct rule *rule, size_t i, bool there, struct buf *out)
 {
     const char *type = type_wanted(rule, i);
@@ -147,7 +147,8 @@ static bool example_of(const struct rule *rule, size_t i, struct value *value)
     return true;
 }
 
-/* A time into a number, a text that is no number into one: no message would ever be stored. */
+/* Reports an expression whose values can never become the column's, such as a time for a number: no
+ * message would ever be stored. */
 static void check_kind(const struct rule *rule, size_t i, const struct column_shape *column,
                        struct problems *problems)
 {

@@ -1,6 +1,6 @@
 /*
- * rule_targets: where each rule's rows go, as the catalog has it now; and which rules are parked or
- * held because that does not work.
+ * rule_targets: the table of each rule as the catalog has it now, and which rules are parked or
+ * held because their tables do not work.
  *
  * A rule is parked when its table is missing, denied or of another shape; it is held when its table
  * can't take rows now (locked, a full tablespace, statements that time out, a damaged index). The
@@ -43,12 +43,12 @@ struct rule_targets;
 struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper);
 void rule_targets_free(struct rule_targets *targets);
 
-/* From now on a column of this list that is not in its table is taken off it, so that the rules can
- * be compiled without. Borrowed. */
+/* From now on an added column that its table lacks is removed from this list, so that the rules can
+ * be compiled without it. Borrowed. */
 void rule_targets_set_added(struct rule_targets *targets, struct added_columns *added);
 
-/* From now on these targets tell neither the log nor health and metrics, which are the process's,
- * of rules that are set aside. For targets beside those of the loader. */
+/* From now on these targets don't report parked and held rules to the log, health and metrics,
+ * which belong to the whole process. For targets beside those of the loader. */
 void rule_targets_silence(struct rule_targets *targets);
 
 /* Reads the catalog for all rules: after connecting, and after a change of rules. Rules with

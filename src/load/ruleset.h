@@ -35,8 +35,8 @@ struct ruleset *ruleset_compile(const struct rule_options *options, size_t count
                                 const char *client_id, bool mqtt5, struct problems *problems);
 void ruleset_free(struct ruleset *ruleset);
 
-/* The rules are going to be in force: from now on they are counted under their names. Rules that
- * are only tried are counted nowhere. */
+/* Gives the rules their metrics, because they are about to be in force. Rules that are compiled
+ * only for a try (`check`, `explain`) have none. */
 void ruleset_enter(struct ruleset *ruleset);
 
 /*
@@ -48,8 +48,8 @@ void ruleset_enter(struct ruleset *ruleset);
  */
 int64_t ruleset_memory_bytes(const struct ruleset *ruleset, int64_t message_bytes);
 
-/* Tells the rules which plan was made for them. Borrows it. Before anybody uses them: from then on
- * nothing of a ruleset changes but the router's cache. */
+/* Gives the ruleset the plans; the newest was made for it. Borrows them. Called before anybody uses
+ * the ruleset: afterwards nothing of it changes except the router's cache. */
 void ruleset_set_plans(struct ruleset *ruleset, const struct plans *plans);
 
 /* What becomes of a message before any rule looks at it. */

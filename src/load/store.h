@@ -50,10 +50,10 @@ struct store_place {
     enum place_kind kind;
     bool copy;   /* the statement is a COPY */
     bool counts; /* its command tag counts rows of the run */
-    size_t run;  /* index in batch->runs, of ROWS and TYPES */
-    size_t low;  /* extents from low up to high, of ROWS that count */
+    size_t run;  /* PLACE_ROWS and PLACE_TYPES: index in batch->runs */
+    size_t low;  /* PLACE_ROWS that `counts`: extents from low up to high */
     size_t high;
-    const char *own; /* of OWN_TABLES: what refused the row, for people */
+    const char *own; /* PLACE_OWN_TABLES: the table that refused the row, for people */
 };
 
 struct store_failure {
@@ -106,10 +106,10 @@ enum store_result store_prepare_acks(const struct store *store, const struct bat
                                      const struct outbox_mark *mark,
                                      struct pg_failure *failure) MUST_CHECK;
 
-/* The batch's rows are sent and counted: acknowledgments with @rows get their number. False when it
- * is not known of which messages rows were left out (a conflict, a trigger): the batch is to be
- * rolled back and stored again, these rules message by message, which is slow. They go on like that
- * until a batch leaves no row out. */
+/* After the batch's rows are sent and counted: gives acknowledgments with @rows their number. False
+ * when rows were left out (a conflict, a trigger) and nobody knows of which messages: the batch
+ * must be rolled back and stored again, now message by message for the rules concerned, which is
+ * slow. These rules go on message by message until a batch leaves no row out. */
 bool store_count_acks(const struct store *store, struct batch *batch) MUST_CHECK;
 
 /* After COMMIT was answered: tells rule_targets which rules have stored rows. */

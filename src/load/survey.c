@@ -52,8 +52,8 @@ void survey_free(struct survey *survey)
 
 /* --- reasons ---------------------------------------------------------------------------------- */
 
-/* A reason without what differs from message to message: numbers become "#", texts in quotes "…",
- * but for the name behind "column" and "rule". */
+/* Appends the reason without what differs from message to message: numbers become "#", quoted texts
+ * become "…", except the names behind "column" and "rule". */
 static void append_kind(struct buf *out, const char *reason)
 {
     bool named = false;

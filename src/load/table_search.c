@@ -13,8 +13,8 @@
 /*
  * A new table is made in the first schema of search_path that is not the bridge's own. For a role
  * called mqtt2pg the schema mqtt2pg is "$user", which comes before public: a user's table would
- * stand among the bridge's own, out of the sight of every other role. The path holds for the
- * transaction, which is the message that CREATE TABLE is sent in.
+ * stand among the bridge's own, where no other role finds it. The path holds for the transaction,
+ * which is the message that CREATE TABLE is sent in.
  */
 static void append_path(struct buf *sql, const char *schema)
 {

@@ -126,7 +126,7 @@ static void plan_chunk(const struct trial *trial, const struct chunk *chunk, str
     pg_steps_end_group(&plan->steps);
 }
 
-/* Of the chunks from `low` on, one for each of the plan. */
+/* Notes which chunks have failed; the plan's first one is the window's chunk `low`. */
 static void note_failures(struct window *window, size_t low, const struct plan *plan)
 {
     assert(low + plan->count <= window->count);
@@ -349,8 +349,8 @@ static void take_refusals(struct trial *trial, const struct window *window)
     }
 }
 
-/* The window was cut off. Only messages before the first failed chunk that was not split are
- * judged: behind it nobody knows which message failed. */
+/* After a window that was cut off: only the messages before the first failed chunk that was not
+ * split count as tried. Nobody knows which message of that chunk failed. */
 static void drop_unsplit(struct window *window)
 {
     size_t count = 0;

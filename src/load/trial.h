@@ -5,9 +5,9 @@
  *   chunk    rollback to savepoint mqtt2pg_row; rows; release and savepoint mqtt2pg_row
  *
  * mqtt2pg_row stands behind the last chunk that passed, so rolling back to it takes back a chunk
- * that failed, and nothing when none did. A chunk is some messages; when one fails, the window is
- * tried again with that chunk message by message: then each is judged with everything before it
- * in place.
+ * that failed, and nothing when none did. A chunk is some messages. When a chunk fails, the window
+ * is tried again with that chunk message by message, so that each message meets all rows that
+ * passed before it.
  *
  * A table whose rows take long must not hold up the other rules. A row may take a second (less in
  * a trial that is `timed`), and a trial is cut off when its time is over: the messages behind
@@ -42,7 +42,7 @@ struct trial {
     size_t count;
     size_t capacity;
     size_t named;        /* refused messages whose column was looked for */
-    size_t tested;       /* extents below it are judged */
+    size_t tested;       /* extents below it were tried */
     int64_t deadline_ms; /* monotonic; cut off behind it; 0 = never */
     bool cut_off;        /* the deadline came first, or enough is known of a `timed` trial */
 };

@@ -16,8 +16,8 @@ static struct remedy act(enum remedy_act act)
     return (struct remedy){.act = act};
 }
 
-/* The server can't now. A refusal of the SQL itself (SQL_RULE) outside of any rule's rows means
- * that the bridge's own tables are not as they should be. */
+/* The server can't store now. A refusal of the SQL itself (SQL_RULE) outside of any rule's rows
+ * means that the bridge's own tables are not as they should be. */
 static struct remedy wait_for_server(const struct pg_failure *failure,
                                      const struct trouble_history *history)
 {

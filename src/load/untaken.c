@@ -94,8 +94,8 @@ struct look {
     bool found;    /* a key that was not known */
 };
 
-/* The type that takes what comes later too: a fraction after whole numbers, any text after a time.
- * NULL: a null tells of none. */
+/* The column type that also takes later values: a fraction after whole numbers, any text after a
+ * time. NULL for a null, which tells no type. */
 static const char *column_type(const struct node *node)
 {
     switch (node->kind) {
@@ -232,7 +232,7 @@ void untaken_look(struct untaken *untaken, const struct mapped *mapped)
 
 /* --- columns to be added ---------------------------------------------------------------------- */
 
-/* A key whose time to be tried has come. */
+/* A key that is WANTED and due. */
 static struct key *find_wanted(struct keys *keys, int64_t now_ms)
 {
     for (size_t i = 0; i < keys->count; i++) {

@@ -14,7 +14,7 @@
 
 #define ROUTER_CACHE_BYTES ((size_t) 4 * 1024 * 1024)
 
-/* What was answered to the rules of one share group. */
+/* The answer to all rules of one share group about one message. */
 struct answer {
     char *share; /* owned */
     bool counts;
@@ -122,8 +122,8 @@ static bool has(const struct planned *planned, uint32_t plan)
     return planned->born <= plan && plan < planned->gone;
 }
 
-/* Was there, before the message came, a plan with this subscription in which nothing of the group
- * matched the topic? */
+/* Was there, before the message came, a plan that had this subscription and none of the group for
+ * the topic? */
 static bool stands_in_for(const struct copies *copies, const struct copy *copy,
                           const struct planned *planned)
 {
@@ -159,7 +159,7 @@ static uint32_t plan_at(const struct plans *plans, uint64_t sequence)
     return plans->steps[i].number;
 }
 
-/* Is it of QoS 0 where another subscription brings the topic with a higher one? */
+/* Is the subscription of QoS 0, while another one of its group brings the topic with a higher? */
 static bool is_lesser(const struct copies *copies, const struct copy *copy,
                       const struct planned *planned)
 {
@@ -197,15 +197,15 @@ static uint64_t made_behind(const struct plans *plans, uint32_t number)
     return 0;
 }
 
-/* What a copy says of the subscriptions that it came for. */
+/* The subscriptions that a copy came for. A subscription of a remembered plan is known. */
 struct origin {
     uint32_t keys[BROUGHT_MAX];
     size_t count;
-    uint64_t behind; /* the first message that can have such a copy stands behind this one */
-    uint32_t born;   /* the plan from which on the session had these subscriptions, */
-    uint32_t gone;   /* and the first plan without one of them; of those that are of a plan */
-    bool known;      /* some are of a plan, */
-    bool eligible;   /* and one of these may count; or none is */
+    uint64_t behind; /* only messages behind this sequence can have a copy for all of them */
+    uint32_t born;   /* the first plan that has all known ones … */
+    uint32_t gone;   /* … and the first plan behind it that lacks one of them */
+    bool known;      /* at least one is known */
+    bool eligible;   /* a known one may count for the group; true also when none is known */
 };
 
 static void add_origin(struct origin *origin, uint32_t key, uint64_t behind)
@@ -286,9 +286,8 @@ static bool stands(const struct copies *copies, const struct copy *copy, const s
     return false;
 }
 
-/* Did a subscription bring the tracked message that the session never had without those of this
- * copy? Then the message has this copy, too, however far behind: Mosquitto lets single copies
- * overtake its queue. */
+/* Was the tracked message brought by a subscription that was made while those of this copy existed?
+ * Then the message has this copy too, however far behind: Mosquitto lets copies overtake others. */
 static bool is_accompanied(const struct copies *copies, const struct copy *copy,
                            const struct track *track, const struct origin *origin)
 {
@@ -322,7 +321,8 @@ static bool is_twin(const struct copies *copies, const struct copy *copy, const 
     return true;
 }
 
-/* How many subscriptions may bring the message. A covered one counts once it has brought any. */
+/* How many subscriptions may bring the message. A covered one counts from the first message on that
+ * it has brought. */
 static size_t sources(const struct copies *copies, const struct copy *copy)
 {
     size_t count = 0;
@@ -366,8 +366,8 @@ static bool judge(struct copies *copies, const struct copy *copy)
     return is_first(copies, copy, track, &origin);
 }
 
-/* A note names no topic: `found` are the subscriptions of all topics. Only those that brought the
- * message matter. */
+/* Learns of one deleted message. A note names no topic, so `found` lists all subscriptions; of
+ * these only the one that brought the message matters. */
 static void take_note(struct copies *copies, const struct copy_note *note,
                       const struct route *found)
 {
@@ -415,8 +415,8 @@ static bool is_for(const struct planned *planned, const struct copy_wish *wish)
            (wish->filter != NULL && strcmp(planned->filter, wish->filter) == 0);
 }
 
-/* Of a retained message: did the plan of its time have no subscription for the rule, and did it
- * come for the oldest one of that plan that matches? */
+/* For a retained message: did the plan of its time have no subscription for the rule, and did the
+ * message come for that plan's oldest subscription that matches the topic? */
 static bool served_before(const struct copies *copies, const struct copy *copy,
                           const struct copy_wish *wish)
 {
@@ -436,7 +436,7 @@ static bool served_before(const struct copies *copies, const struct copy *copy,
     return oldest != NULL && message_came_for(copy->message, oldest->identifier);
 }
 
-/* Of a retained message: did it come because of the SUBSCRIBE that serves the rule? */
+/* For a retained message: did it come because of the SUBSCRIBE that serves the rule? */
 static bool serves(const struct copies *copies, const struct copy *copy,
                    const struct copy_wish *wish)
 {
@@ -455,7 +455,7 @@ static bool serves(const struct copies *copies, const struct copy *copy,
     return !known || (copies->looks_back && served_before(copies, copy, wish));
 }
 
-/* Several rules ask for one message. */
+/* Several rules ask about one message: rules of the same share group get the same answer. */
 static bool ask(struct copies *copies, const struct copy *copy)
 {
     if (copies->judged != copy->message->sequence) {

@@ -3,11 +3,12 @@
  * remembers of topics.
  *
  * A broker sends one copy of a message for each subscription that matches, or one for all of them.
- * Around a change of subscriptions both the old and the new ones stand for a moment, and copies for
- * the old ones wait in the broker's queue and in the journal. Nor can one rely on a certain copy:
- * Mosquitto 2.0.11, when it was restarted, queues one copy for one of the subscriptions until the
- * session connects again. So the first copy that comes counts, and a later one does not when it is
- * another copy ("twin") of the same message:
+ * While subscriptions change, old and new ones exist together for a moment, and copies for the old
+ * ones still wait in the broker's queue and in the journal. No particular copy can be relied on: a
+ * restarted Mosquitto 2.0.11 queues one copy, for any one of the subscriptions, until the session
+ * connects again. So the first copy that comes counts, and a later one does not when it is a twin:
+ * another copy of the same message. A copy is the twin of an earlier message when all of this
+ * holds:
  *
  *   - it has the same topic, content and broker as a message that came not long before,
  *   - no copy of that message has come for its subscription yet, nor for one with the same filter
@@ -30,12 +31,11 @@
  * Shared subscriptions: a rule of a group takes copies for its group alone. It takes others only
  * from the time of plans in which its group had no subscription for the topic.
  *
- * The answer depends on the messages before. Who reads again from some place takes the last
- * COPIES_REACH messages before it, as far as the journal still has them: copies_rewind() to the
- * first of these, then asks about them once more. What came before that one stays known: a full
- * journal deletes a message as soon as it is stored, and its other copy may be thousands behind,
- * because Mosquitto lets single copies overtake its queue. A new process learns of deleted messages
- * from their notes.
+ * The answer depends on earlier messages. A caller that reads again from some place first goes back
+ * COPIES_REACH messages, as far as the journal still has them: it calls copies_rewind() with the
+ * first of these, and asks about each once more. Earlier messages stay known, because a full
+ * journal deletes a message as soon as it is stored, and the message's other copy may be thousands
+ * of messages behind. A new process learns of deleted messages from their notes.
  *
  * What can't be told apart:
  *   - Publications with equal content on one topic are told apart by their subscriptions. When the
@@ -50,9 +50,9 @@
  *     of them, their notes name topic and content by a hash, and one subscription.
  *     Messages of QoS 0 have no notes. A note counts only for rules of the same share group as its
  *     subscription.
- *   - A rule that leaves or joins a share group while other rules on its topics are in another one
- *     takes other copies from the reload on. A message whose copies stand on both sides of the
- *     reload may be missing or there twice under this rule.
+ *   - A rule that leaves or joins a share group, while other rules on its topics are in another
+ *     group, takes other copies from the reload on. A message with copies on both sides of the
+ *     reload may be missing or stored twice under this rule.
  *
  * One thread.
  *
@@ -73,20 +73,19 @@ struct copies;
 struct copies *copies_new(void);
 void copies_free(struct copies *copies); /* NULL is legal */
 
-/* From now on by these plans, which continue those before. Borrows them. */
+/* Uses these plans from now on; they continue the plans before. Borrows them. */
 void copies_use(struct copies *copies, const struct plans *plans);
 
-/* For who reads messages again that came under former plans (replay, explain --journal): a retained
- * message that came before there was a subscription for the rule's filter belongs to the rule, too.
- * Of several that brought it under the plan of its time the oldest counts. Not for the service: the
- * rule's own subscription brings it the message once more. */
+/* For commands that read messages which came under former plans (replay, explain --journal): a
+ * retained message that came before there was a subscription for the rule's filter belongs to the
+ * rule too. When several subscriptions of the plan of that time brought it, the oldest one counts.
+ * Not for the service: there the rule's own subscription brings the message once more. */
 void copies_look_back(struct copies *copies);
 
-/* Forgets what came with messages numbered `first` and higher: they, or others from another place
- * of the journal, come again. */
+/* Forgets the messages numbered `first` and higher: these or others will be asked about next. */
 void copies_rewind(struct copies *copies, uint64_t first);
 
-/* What is left of a message that the journal has deleted (journal/journal_deliveries). */
+/* The note on a message that the journal has deleted (journal/journal_deliveries). */
 struct copy_note {
     uint64_t sequence;
     uint64_t hash;         /* message_hash() */
@@ -94,23 +93,24 @@ struct copy_note {
     uint8_t broker;        /* struct message */
 };
 
-/* New copies that have plans know nothing of what the journal has deleted. */
+/* True for copies that have plans and have not taken notes yet: they don't know of deleted
+ * messages. */
 bool copies_want_notes(const struct copies *copies);
 
 /* Learns of deleted messages, in the order of their numbers, before the first question about a
  * message behind them. Copies that want no notes do nothing. */
 void copies_take_notes(struct copies *copies, const struct copy_note *notes, size_t count);
 
-/* Who asks: a rule. Borrowed texts. */
+/* The rule that asks. Borrows its texts. */
 struct copy_wish {
     const char *share;   /* its share group, "" for none */
     const char *filter;  /* its own, as it would be subscribed; NULL: of no rule */
     const char *serving; /* the filter of the subscription that serves it (plans_serving()) */
 };
 
-/* Does this copy count for such a rule, whose topic matches? Messages come in the order of their
- * numbers; asked again for the same one it gives the same answer. `copies` may be NULL, or have no
- * plans: every copy counts. */
+/* Does this copy count for the rule, whose topic matches? The caller asks about messages in the
+ * order of their numbers; asking again about the newest one gives the same answer. When `copies` is
+ * NULL or has no plans every copy counts. */
 bool copies_count(struct copies *copies, const struct message *message,
                   const struct copy_wish *wish);
 

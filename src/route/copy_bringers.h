@@ -9,7 +9,7 @@
 
 #include "route/plan.h"
 
-/* A subscription, and between which messages it has brought something. 0: nothing yet. */
+/* A subscription with the first and the last message that it has brought; 0: none yet. */
 struct bringer {
     uint32_t identifier;
     uint64_t first, last;
@@ -22,10 +22,11 @@ struct bringers {
 
 void bringers_fini(struct bringers *bringers);
 
-/* From now on those of `plans`. A subscription that goes on has brought what it has brought. */
+/* Changes to the subscriptions of `plans`. A subscription that was there before keeps its
+ * messages. */
 void bringers_use(struct bringers *bringers, const struct plans *plans);
 
-/* Forgets what came with messages numbered `first` and higher. */
+/* Forgets messages numbered `first` and higher. */
 void bringers_rewind(struct bringers *bringers, uint64_t first);
 
 /* The subscription plans->list[at] has brought message `sequence`. */

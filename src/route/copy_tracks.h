@@ -24,7 +24,7 @@ struct track {
     int64_t received_us;           /* of the first copy, wall clock */
     int64_t interval_us;           /* since the equal message before came; INT64_MAX: none known */
     uint32_t brought[BROUGHT_MAX]; /* by which subscriptions, as keys */
-    uint32_t later[BROUGHT_MAX];   /* so many numbers behind `sequence`; UINT32_MAX: or more */
+    uint32_t later[BROUGHT_MAX];   /* how far behind `sequence`; UINT32_MAX: so far or further */
     unsigned brought_count;
 };
 
@@ -36,24 +36,24 @@ struct tracks {
 
 void tracks_fini(struct tracks *tracks);
 
-/* Asserts what must always hold of them. Reads all. */
+/* Asserts the invariants of all tracks. */
 void tracks_check(const struct tracks *tracks);
 
 /* The track with this key, made when it is missing. Valid until the next call. `key` is not 0. */
 struct track *tracks_get(struct tracks *tracks, uint64_t key);
 
-/* Forgets what came with messages numbered `first` and higher. */
+/* Forgets messages numbered `first` and higher. */
 void tracks_rewind(struct tracks *tracks, uint64_t first);
 
 /* Has this subscription brought a copy of the message? */
 bool track_has(const struct track *track, uint32_t subscription);
-/* It has, with message `sequence`. */
+/* Notes that this subscription has brought a copy, with message `sequence`. */
 void track_add(struct track *track, uint32_t subscription, uint64_t sequence);
 
 /* May it be a copy that the broker has queued next to the first one? */
 bool track_is_near(const struct track *track, const struct message *message);
 
-/* An equal message that is another one: nothing has brought it yet. */
+/* Begins again for a new message with the same key: no subscription has brought it yet. */
 void track_begin(struct track *track, uint64_t sequence, int64_t received_us);
 
 #endif

@@ -172,9 +172,9 @@ static bool is_used(const struct plans *plans, uint32_t identifier)
     return false;
 }
 
-/* The first plan's identifiers depend on the filter alone, so that copies that the broker queued
- * for an earlier journal have the same ones. Later identifiers are like none that was used
- * before. */
+/* In the first plan an identifier depends on the filter alone, so that copies which the broker
+ * queued for an earlier journal carry the same one. In later plans an identifier differs from all
+ * that were used before. */
 static uint32_t new_identifier(const struct making *making, const struct plans *plans,
                                const char *filter)
 {
@@ -366,7 +366,7 @@ void plans_subscriptions(const struct plans *plans, struct subscription_set *set
         const struct planned *each = &plans->list[i];
         const char *cover = plans_serving(plans, each->filter);
 
-        /* A file of plans that somebody wrote by hand may cover it with nothing. */
+        /* In a file of plans that somebody wrote by hand the covering filter may be missing. */
         if (each->gone == PLAN_NEVER && each->covered && cover != NULL) {
             add_subscription(each, cover, set);
         }

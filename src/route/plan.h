@@ -2,26 +2,26 @@
  * plan: the subscriptions that one configuration wants, and those of the configurations before it
  * whose copies may still come. Pure.
  *
- * A plan is a list of subscriptions. Plans are numbered from 1, and `behind` says where a plan
- * stands in the journal: it was made when the journal's newest message had that number, and before
- * the broker was asked for its subscriptions. So every copy that came for a subscription that this
- * plan made stands behind that number, and its message was published behind it.
+ * A plan is a list of subscriptions. Plans are numbered from 1. `behind` is a plan's place in the
+ * journal: the sequence of the newest message when the plan was made, which was before the broker
+ * was asked for the plan's subscriptions. So every copy for a subscription that this plan made
+ * stands behind that sequence, and was published after the plan was made.
  *
  * A subscription keeps its identifier as long as its filter and its options (qos, retain handling)
- * stay the same from plan to plan; anything else gets a new one. So no identifier is used for two
- * things while a plan that had it is remembered. To subscribe a filter again with a new identifier
+ * stay the same from plan to plan; anything else gets a new identifier. So no identifier means two
+ * things while a plan that had it is remembered. Subscribing a filter again with a new identifier
  * replaces the subscription in one step (MQTT 5.0, 3.8.4).
  *
- * A filter that another one of the same share group covers is left out when both are new in this
- * plan, so that the broker queues one copy of a message; never when it asks for a higher QoS or for
- * other retained messages, and never in favour of a filter that no rule asks for. It stays left out
- * in later plans, as long as it asks for the same and another one covers it: a subscription of its
- * own would bring it the retained messages once more. A plan keeps it as a covered subscription
- * with an identifier of its own, for a broker that refuses the other filter.
+ * A filter is left out when another one of the same share group covers it and both are new in this
+ * plan, so that the broker queues one copy of a message. It is not left out when it wants a higher
+ * QoS or other retained messages than the wider filter, or when no rule has the wider filter. A
+ * filter stays left out in later plans, as long as it wants the same and another filter covers it:
+ * subscribing it would bring the retained messages once more. A plan keeps such a filter as a
+ * covered subscription with an identifier of its own, for a broker that refuses the wider filter.
  *
- * Former plans are remembered for a week, and as long as the journal has messages that came before
- * the next one; at most PLANS_MAX of them. A copy for a subscription of a forgotten plan goes by
- * its topic alone, as one without any identifier does.
+ * Former plans are remembered for a week, and as long as the journal has messages from before the
+ * next plan, but at most PLANS_MAX of them. For a copy with the identifier of a forgotten plan only
+ * its topic matters, as for a copy without any identifier.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -42,7 +42,7 @@ struct planned {
     char *filter; /* owned; as it is subscribed, with "$share/GROUP/" */
     uint8_t qos;
     enum retain_handling retain_handling;
-    uint32_t identifier; /* 0: made for MQTT 3.1.1, where copies do not tell */
+    uint32_t identifier; /* 0: made for MQTT 3.1.1, where copies carry none */
     uint32_t rank;       /* lower: the filter has been there longer */
     uint32_t born;       /* number of the first plan that has it */
     uint32_t gone;       /* number of the first plan without it, or PLAN_NEVER */
@@ -71,8 +71,8 @@ struct plan_moment {
     int64_t now_us; /* wall clock */
 };
 
-/* The plans `before` (NULL: none) and a new one for the wanted subscriptions; no new one when the
- * newest plan wants the same. The identifiers of `wanted` are not looked at; subscriptions with
+/* Returns the plans `before` (NULL: none) with a new plan for the wanted subscriptions, or without
+ * one when the newest plan wants the same. Ignores the identifiers of `wanted`; subscriptions with
  * `covered_by` are covered ones. The caller's to free. */
 struct plans *plans_next(const struct plans *before, const struct subscription_set *wanted,
                          const struct plan_moment *moment);
@@ -91,7 +91,7 @@ void plans_subscriptions(const struct plans *plans, struct subscription_set *set
  * the wanted ones: itself, or the one that covers it. Borrowed; NULL when there is none. */
 const char *plans_serving(const struct plans *plans, const char *filter);
 
-/* Asserts what must always hold of plans. */
+/* Asserts the invariants of plans. */
 void plans_check(const struct plans *plans);
 
 #endif

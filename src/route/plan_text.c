@@ -12,7 +12,8 @@
 static const char first_line[] = "mqtt2pg plans 1\n";
 static const char last_line[] = "end\n";
 
-/* Of plans and ranks, which count up by one: no bridge gets there, and the next ones still fit. */
+/* The highest plan number and rank that is believed. Both count up by one, so no bridge gets there,
+ * and the next ones still fit. */
 #define NUMBER_MAX (UINT32_MAX / 2)
 
 void plans_to_text(const struct plans *plans, struct buf *out)
@@ -37,7 +38,7 @@ void plans_to_text(const struct plans *plans, struct buf *out)
     buf_append_text(out, last_line);
 }
 
-/* Takes a line away from *at; false when it is none of this kind. */
+/* Reads one line "plan …" and moves *at behind it; false when the line is of another kind. */
 static bool step_read(const char **at, struct plans *plans, uint64_t last)
 {
     struct plan_step step;
@@ -83,7 +84,7 @@ static bool planned_read(const char **at, struct plans *plans)
     return true;
 }
 
-/* What plans_check() asserts of ours is not to be believed of a file. */
+/* Checks in a file what plans_check() asserts of plans that this process made. */
 static bool is_sound(const struct plans *plans)
 {
     bool sound = plans->step_count > 0 && plans->step_count <= PLANS_MAX &&

@@ -13,7 +13,7 @@
  * The cache. An answer is one block: entry, routes, captures, the topic's bytes. Blocks live in
  * an arena, which is reset when the next one would not fit: devices repeat their topics, so it
  * fills again within moments. A topic may lie in one of CACHE_WAYS slots behind its hash; when
- * all are taken, it takes the first. So neither memory nor time is in a sender's hand.
+ * all are taken, it takes the first. So no choice of topics makes memory or time grow.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -180,7 +180,7 @@ static void take_chain(struct router *router, uint32_t rule)
     }
 }
 
-/* Goes one level on from the `count` nodes in `here`; how many there are then. */
+/* Goes one level on from the `count` nodes in `here`. Returns how many nodes that leads to. */
 static size_t step(struct router *router, size_t count, struct slice level, bool wildcards)
 {
     size_t reached = 0;
@@ -303,8 +303,8 @@ static void cache_insert(struct router *router, XXH64_hash_t hash, struct entry 
     *cache_slot(router, hash, way < CACHE_WAYS ? way : 0) = entry;
 }
 
-/* Where an answer of so many bytes goes: into the cache, emptied before when it is full, or,
- * when it is larger than all of that, into the scratch arena. */
+/* The arena for an answer of so many bytes: the cache, emptied first when it is full; or the
+ * scratch arena when the answer is larger than the whole cache. */
 static struct arena *arena_for(struct router *router, size_t bytes)
 {
     if (router->cache != NULL && bytes <= router->cache_bytes_max / 4) {

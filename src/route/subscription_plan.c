@@ -1,7 +1,8 @@
 /*
- * Both plans begin with one entry a rule. MQTT 5 joins entries of the same filter; MQTT 3.1.1 joins
- * whatever overlaps, and as the cover of two may overlap a third, an entry that was joined is
- * looked at again. Each join takes an entry away, so it ends.
+ * A plan begins with one entry for each rule. With MQTT 5, entries of the same filter are joined;
+ * with MQTT 3.1.1, entries whose filters overlap. The joined filter covers both and may overlap a
+ * third entry, so the search starts again after each join. Each join removes an entry: the search
+ * ends.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -40,8 +41,8 @@ static enum retain_handling retain_handling_of(enum retained_policy policy)
     return RETAIN_SEND_IF_NEW;
 }
 
-/* The cover of two levels; NULL data when one of them is missing or "#": the cover ends with "#"
- * there. */
+/* The level that covers both levels. NULL data when one of them is missing or "#": then the cover
+ * ends here, with "#". */
 static struct slice level_cover(struct slice left, struct slice right)
 {
     static const struct slice plus = SLICE_LITERAL("+");
@@ -83,7 +84,7 @@ void mqtt_filter_cover(struct slice left, struct slice right, struct buf *out)
     }
 }
 
-/* Do copies of the one also come for the other? */
+/* Must the two be joined, so that no message comes once for each of them? */
 static bool planned_overlap(const struct planned *left, const struct planned *right, bool mqtt5)
 {
     if (strcmp(left->share, right->share) != 0) {
@@ -108,7 +109,7 @@ static void planned_join(struct planned *into, const struct planned *other)
     into->retain = other->retain < into->retain ? other->retain : into->retain;
 }
 
-/* Adds an entry, joined with all that it overlaps. */
+/* Adds an entry, joined with all entries that it overlaps. */
 static void plan_add(struct plan *plan, struct planned added, bool mqtt5)
 {
     for (size_t i = 0; i < plan->count;) {
@@ -123,7 +124,7 @@ static void plan_add(struct plan *plan, struct planned added, bool mqtt5)
         }
         buf_fini(&there->filter);
         *there = plan->list[--plan->count];
-        i = 0; /* the wider one may overlap entries that were passed */
+        i = 0; /* the joined entry is wider and may overlap an entry that `added` did not */
     }
     plan->list[plan->count++] = added;
 }
@@ -146,7 +147,7 @@ static const char *share_of(const struct rule_options *options)
     return options->share == NULL ? "" : options->share;
 }
 
-/* Rules whose subscriptions are one and the same, but that ask for different things. */
+/* Warns of rules that share a subscription but want different options for it. */
 static void warn_of_differences(const struct planned_rule *rules, size_t count,
                                 struct problems *problems)
 {
@@ -168,7 +169,7 @@ static void warn_of_differences(const struct planned_rule *rules, size_t count,
             if (here->retained != there->retained) {
                 problem_warning(problems, here->place, here->name,
                                 "rule \"%s\" has the same topic filter with another \"retained\"; "
-                                "the broker is asked for both what the more demanding one wants",
+                                "both get the retained messages that the more demanding one wants",
                                 there->name);
             }
             break;
@@ -196,7 +197,8 @@ static void plan_fini(struct plan *plan)
     free(plan->list);
 }
 
-/* `covered_by`: the full filter of the one that brings their messages, or NULL. */
+/* Appends the plan's entries to the set. `covered_by` is the full filter of the wider subscription
+ * that brings their messages, or NULL. */
 static void plan_to_set(struct plan *plan, char *covered_by, struct subscription_set *set)
 {
     qsort(plan->list, plan->count, sizeof(plan->list[0]), planned_compare);
@@ -212,9 +214,10 @@ static void plan_to_set(struct plan *plan, char *covered_by, struct subscription
     }
 }
 
-/* With MQTT 3.1.1: what to subscribe when the broker refuses the widest filter of some rules.
- * Nothing where no rule asks for that filter, which only joins theirs: their filters overlap, and
- * a broker that sends a copy for each of them would make extra rows. */
+/* With MQTT 3.1.1: adds the filters to subscribe instead when the broker refuses `wide`, which
+ * covers them. Adds none when no rule has the filter `wide` itself, because it was made by joining
+ * overlapping filters: subscribed on their own, they would bring copies, and copies would make
+ * extra rows. */
 static void add_covered(const struct planned_rule *rules, size_t count, struct planned *wide,
                         struct subscription_set *set)
 {

@@ -30,10 +30,10 @@ struct planned_rule {
     const struct rule_options *options; /* qos, share, retained */
 };
 
-/* Fills an empty set, without identifiers: those are a plan's (route/plan). With MQTT 3.1.1 filters
- * that another rule's filter covers stand behind the others, as covered ones. Warns of rules
- * with the same filter but other qos (the higher one is subscribed) or other retained policies (the
- * one that sends more). `problems` may be NULL. */
+/* Fills an empty set, without identifiers: route/plan gives these. With MQTT 3.1.1 filters that
+ * another rule's filter covers stand behind the others, as covered ones. Warns of rules with the
+ * same filter that differ in qos (the higher one is subscribed) or in `retained` (the one that
+ * brings more messages is). `problems` may be NULL. */
 void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,
                        struct subscription_set *set, struct problems *problems);
 

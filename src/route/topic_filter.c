@@ -31,7 +31,7 @@ struct topic_filter {
     char **captures; /* owned, each too */
     size_t capture_count;
     size_t capture_capacity;
-    bool some_null; /* a capture has no level here */
+    bool some_null; /* a capture of topic_filter_arrange() has no level in this filter */
 };
 
 /* --- compiling -------------------------------------------------------------------------------- */

@@ -37,9 +37,9 @@ const char *topic_filter_mqtt(const struct topic_filter *filter);
 /* Names of the captures in the order in which they stand. */
 const char *const *topic_filter_captures(const struct topic_filter *filter, size_t *count);
 
-/* From now on the captures are these, in this order, of which one that no level has is null: for
- * several filters that give their captures to the same expressions. `names` has each capture of the
- * filter. Copies the names. */
+/* Changes the list of captures to `names`, which must include the filter's own. A name that no
+ * level has is null in every match. For a rule with several filters, whose expressions need the
+ * captures in the same order whichever filter matches. Copies the names. */
 void topic_filter_arrange(struct topic_filter *filter, const char *const *names, size_t count);
 
 /* Does it match? Then captures[i] are filled, as many as topic_filter_captures() counts; they
