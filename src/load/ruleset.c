@@ -85,13 +85,21 @@ void ruleset_enter(struct ruleset *ruleset)
 int64_t ruleset_memory_bytes(const struct ruleset *ruleset, int64_t message_bytes)
 {
     const int64_t megabyte = 1024 * 1024;
+    int64_t largest = message_bytes;
     bool rows = false;
 
     assert(message_bytes >= 0);
     for (size_t i = 0; i < ruleset->count; i++) {
+        const struct format_options *options = &ruleset->rules[i]->options->decoding;
+
         rows = rows || ruleset->rules[i]->rows != NULL;
+        if (options->compression != COMPRESSION_NONE && options->max_decoded_bytes > largest) {
+            largest = options->max_decoded_bytes;
+        }
     }
-    return rows ? 84 * megabyte + 78 * message_bytes : 20 * megabyte + 50 * message_bytes;
+    /* A payload has NODES_COUNT_MAX values at most, whatever its size. */
+    int64_t by_size = 80 * largest, by_values = 150 * megabyte + 4 * largest;
+    return (rows ? 84 : 20) * megabyte + (by_size < by_values ? by_size : by_values);
 }
 
 void ruleset_free(struct ruleset *ruleset)

@@ -6,9 +6,11 @@ right to make such a group: the process is as dead, and at the same moment, whil
 SPDX-License-Identifier: MIT
 """
 
+import gzip
 import hashlib
 import random
 import re
+import struct
 import threading
 import time
 
@@ -160,3 +162,32 @@ def test_large_parked_letters(env):
     peak = bridge.rss_peak_mb()
     assert env.patience > 1 or peak <= 64, f"{peak:.0f} MB"
     bridge.check_books()
+
+
+@limit(120)
+def test_bound_in_other_formats(env):
+    """Values of one byte each, and a small payload that unpacks to max_decoded: memory stays below what `check` says."""
+    env.sql("create table t (n int, a int[], d numeric[])")
+    env.own_broker().start()
+    rule = '{ name = "r"; topic = "~/m"; table = "t"; %s columns = { %s }; }'
+    ones, size = "[%s]" % ",".join(["1"] * 990000), 2_000_000
+    cases = (
+        ("json, int[]", '', 'a = "$";', ones),
+        ("gzip, numeric[]", 'compression = "gzip";', 'd = "$";', gzip.compress(("[%s]" % ",".join(["1.00000"] * 990_000)).encode())),
+        ("msgpack", 'format = "msgpack";', 'n = "$[0]";', b"\xdd" + struct.pack("!I", size) + bytes(size)),
+        ("csv, lines", 'format = "csv";', 'n = "$[0][0]";', "1\n" * 990000),
+        ("gzip, rows", 'compression = "gzip"; rows = "$[*]";', 'n = "$";', gzip.compress(("[%s]" % ",".join(["1"] * 4_000_000)).encode())),
+    )
+    over = []
+    for name, options, columns, payload in cases:
+        bridge = env.bridge(rule % (options, columns), broker={"max_packet": "2MB" if len(payload) > MB else "256KB"})
+        bound = int(re.search("up to ([0-9]+) MB", env.cli("check", config=bridge).out).group(1))
+        env.publish([("~/m", payload)])
+        env.wait(lambda: bridge.metric("messages_processed_total") == 1, 60, "not processed")  # pylint: disable=cell-var-from-loop
+        peak, now = bridge.rss_peak_mb(), bridge.rss_mb()
+        letters = [letter[2][:60] for letter in env.dead_letters()]
+        print(f"     {name:24} {len(payload) / MB:5.2f} MB: {peak:4.0f} of {bound} MB, {now:.0f} MB behind it {letters[-1:]}")
+        if env.patience == 1 and (peak > bound or now > 64):
+            over.append(name)
+        bridge.stop()
+    assert not over, over
