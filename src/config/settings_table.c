@@ -395,7 +395,7 @@ const struct setting settings[] = {
              "again, unacknowledged."},
     SWITCH_OF_RULE(
         "rules.create", "false",
-        "Create the table when it is missing; the types come from \"::type\" in the expressions."),
+        "Create the table, or columns that it lacks; the types come from \"::type\" in the expressions."),
     {.path = "rules.create_sql",
      .type = SETTING_TEXTS,
      .reload = true,

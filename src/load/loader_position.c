@@ -135,7 +135,13 @@ static enum outcome read_position(const struct loader *loader, struct outbox_mar
     enum outcome outcome = OUTCOME_RETRY;
 
     if (progress_read(loader->connection, uuid, progress, &failure) != OUTCOME_OK) {
-        error_set(error, OUTCOME_RETRY, "%s", failure.message);
+        /* The tables were there when this process started. */
+        bool restoring = strcmp(failure.sqlstate, "42P01") == 0;
+
+        error_set(error, OUTCOME_RETRY, "%s%s", failure.message,
+                  restoring ? ": is the database being restored? Restore it, or restart the bridge "
+                              "to make its tables again"
+                            : "");
         goto end;
     }
     *mark = (struct outbox_mark){progress->position, progress->stored_at_us};
