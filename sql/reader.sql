@@ -2,7 +2,7 @@
 --
 --   psql -d telemetry -v role=grafana -v password=secret -f sql/reader.sql
 --
--- Run it as the owner of the database or a superuser, after the tables and views were made; again after new ones. It reads what begins with
+-- Run it as a superuser, or as the owner of the database when the role is there already, after the tables and views were made; again after new ones. It reads what begins with
 -- telemetry and the bridge's own tables, but no payloads of dead letters; for other tables: grant select on … to grafana.
 
 \set ON_ERROR_STOP on
@@ -16,8 +16,9 @@ select format('create role %I login', :'role')
 \if :{?password}
 alter role :"role" password :'password';
 \endif
--- A question that nobody waits for any longer ends by itself.
-alter role :"role" set statement_timeout = '30s';
+-- A query that nobody waits for any longer ends by itself. Only an administrator of roles may say so.
+select format('alter role %I set statement_timeout = %L', :'role', '30s')
+  from pg_roles where rolname = current_user and (rolsuper or rolcreaterole) \gexec
 
 select format('grant connect on database %I to %I', current_database(), :'role') \gexec
 grant usage on schema public to :"role";

@@ -3,7 +3,7 @@
 --   psql -d telemetry -f sql/role.sql
 --   psql -d telemetry -v role=bridge -v table=public.telemetry -v password=secret -f sql/role.sql
 --
--- Run it as the owner of the database or a superuser, after mqtt2pg.sql and after the rules' tables were made; again with -v table=… for
+-- Run it as a superuser, or as the owner of the database when the role is there already, after mqtt2pg.sql and after the rules' tables were made; again with -v table=… for
 -- each further table. Without a password the role can log in by peer, certificate or another way of pg_hba.conf.
 
 \set ON_ERROR_STOP on

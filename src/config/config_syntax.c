@@ -65,11 +65,14 @@ static void emit(struct parser *parser, const char *text, size_t length)
     }
 }
 
-/* Passes the next token to libconfig and returns it. */
+/* Passes the next token to libconfig and returns it. config_tree_integer() reads an integer from
+ * its spelling: libconfig 1.7.3 and later refuse one beyond 64 bits without telling the line. */
 static const struct token *take(struct parser *parser)
 {
     const struct token *token = peek(parser);
-    emit(parser, token->spelling.data, token->spelling.length);
+    struct slice text = token->type == TOKEN_INTEGER ? slice_of("0") : token->spelling;
+
+    emit(parser, text.data, text.length);
     parser->at++;
     return token;
 }

@@ -393,9 +393,9 @@ const struct setting settings[] = {
      .reload = true,
      .help = "How long messages refused by a foreign key or for want of a partition are tried "
              "again, unacknowledged."},
-    SWITCH_OF_RULE(
-        "rules.create", "false",
-        "Create the table, or columns that it lacks; the types come from \"::type\" in the expressions."),
+    SWITCH_OF_RULE("rules.create", "false",
+                   "Create the table, or columns that it lacks; the types come from \"::type\" in "
+                   "the expressions."),
     {.path = "rules.create_sql",
      .type = SETTING_TEXTS,
      .reload = true,
