@@ -17,7 +17,7 @@ static const struct {
     {"”", "a text stands in straight double quotes, \"…\""},
     {"„", "a text stands in straight double quotes, \"…\""},
     {"@", "write @include \"FILE\" on a line of its own"},
-    {"- ", "this is no YAML: a list stands in ( and ), a group in { and }"},
+    {"- ", "this is not YAML: a list stands in ( and ), a group in { and }"},
     {"${", "${NAME} is for texts in quotes"},
     {"--", "a comment begins with #"},
 };

@@ -145,7 +145,7 @@ static const char *guess(const struct parser *parser, const struct token *open, 
         return " (a list of groups stands in ( and ))";
     }
     if (before == NULL && (token->type == TOKEN_GROUP_OPEN || token->type == TOKEN_ARRAY_OPEN)) {
-        return " (this is no JSON or INI: write broker: { url = \"mqtt://localhost\"; };)";
+        return " (this is not JSON or INI: write broker: { url = \"mqtt://localhost\"; };)";
     }
     if (token->type == TOKEN_SEPARATOR &&
         (before == NULL || before->place.line < token->place.line)) {
@@ -356,7 +356,7 @@ static bool fail_without_value(struct parser *parser, const struct token *name)
     bool yaml = slice_is(name[1].spelling, ":") && peek(parser)->type == TOKEN_NAME;
     problem_error(parser->problems, name->place, NULL, "nothing stands behind \"%.*s %.*s\": %s",
                   SLICE_ARGS(name->spelling), SLICE_ARGS(name[1].spelling),
-                  yaml ? "this is no YAML: a group stands in { and }, a text in double quotes"
+                  yaml ? "this is not YAML: a group stands in { and }, a text in double quotes"
                        : "a text stands in double quotes (// begins a comment)");
     return false;
 }
