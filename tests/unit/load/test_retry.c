@@ -177,6 +177,53 @@ static void test_locked_letters(void)
     UNIT_CASE("%s", "");
 }
 
+/* A letter that takes too long, while rules of other tables wait: given up as soon as a newer one passes,
+ * and never while none does. */
+static void test_slow_letter_in_the_way(void)
+{
+    static const struct {
+        const char *what, *newest; /* payloads of the newest letters, in hexadecimal digits */
+        enum store_result result;
+        int tries;
+    } cases[] = {{"a newer one passes", "676f6f64", STORE_AGAIN, 1},
+                 {"none passes", "736c6f77", STORE_WAIT, 8}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct retry_counts counts;
+        struct patience patience;
+        struct buf rows = {0}, newest = {0};
+        int tries = 0;
+        enum store_result result;
+
+        UNIT_CASE("%s", cases[i].what);
+        storing_start(&storing);
+        patience_init(&patience);
+        storing.store.patience = &patience;
+        rule_targets_hold(storing.targets, 0, "timeout", "57014");
+        buf_printf(&newest,
+                   "ROWS:8|1|1|a|\\x612f78|\\x736c6f77|1|f|f|\\x|why||t|client|\\N|8|0|f\n"
+                   "9|1|1|a|\\x612f78|\\x%s|1|f|f|\\x|why||t|client|\\N|9|0|f",
+                   cases[i].newest);
+        storing_say(&storing, "order by id desc", NULL, "ROWS:{8,9}", 0);
+        storing_say(&storing, "order by d.id", "{8,9}", buf_string(&newest), 0);
+        say_letters(&storing, "slow", LETTER_PARKED, &rows);
+        storing_say(&storing, "INTO public.a", "slow", "ERROR:57014:statement timeout", 0);
+        do {
+            if (rule_targets_get(storing.targets, 0)->state == RULE_HELD) {
+                rule_targets_resume(storing.targets, 0);
+            }
+            result = retry(&storing, &counts);
+        } while (++tries < 8 && result == STORE_WAIT);
+        CHECK_INT_EQ(result, cases[i].result);
+        CHECK_INT_EQ(tries, cases[i].tries);
+        storing_stop(&storing);
+        buf_fini(&rows);
+        buf_fini(&newest);
+    }
+    UNIT_CASE("%s", "");
+}
+
 /* Letters that wait for a row or a partition, of a rule with or without `retry_for`. */
 static void test_waiting_letters(void)
 {
@@ -253,6 +300,8 @@ static void test_one_session_at_a_time(void)
 
 UNIT_MAIN("load/retry", {"portions", test_portions},
           {"a slow letter is given up", test_slow_letter_is_given_up},
-          {"locked letters", test_locked_letters}, {"letters that wait", test_waiting_letters},
+          {"locked letters", test_locked_letters},
+          {"a slow letter in the way", test_slow_letter_in_the_way},
+          {"letters that wait", test_waiting_letters},
           {"the head of a message", test_head_is_no_message},
           {"one session at a time", test_one_session_at_a_time})
