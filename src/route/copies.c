@@ -16,13 +16,16 @@
 
 /* The answer to all rules of one share group about one message. */
 struct answer {
-    char *share; /* owned */
+    char *share; /* owned, or no_share */
     bool counts;
 };
+
+static char no_share[] = ""; /* most messages: they need no memory for it */
 
 struct copies {
     const struct plans *plans;     /* borrowed; NULL: none yet */
     struct topic_filter **filters; /* owned; of plans->list, for the router */
+    uint32_t *keys;                /* owned; subscription_identifier() of plans->list */
     struct bringers bringers;      /* of plans->list */
     struct router *router;         /* owned */
     bool looks_back;
@@ -53,14 +56,17 @@ static void drop_router(struct copies *copies)
         topic_filter_free(copies->filters[i]);
     }
     free(copies->filters);
+    free(copies->keys);
     copies->router = NULL;
     copies->filters = NULL;
+    copies->keys = NULL;
 }
 
 static void forget_answers(struct copies *copies)
 {
     for (size_t i = 0; i < copies->answer_count; i++) {
-        free(copies->answers[i].share);
+        char *share = copies->answers[i].share;
+        free(share == no_share ? NULL : share);
     }
     copies->answer_count = 0;
 }
@@ -86,7 +92,9 @@ void copies_use(struct copies *copies, const struct plans *plans)
     bringers_use(&copies->bringers, plans);
     copies->plans = plans;
     copies->filters = memory_alloc((plans->count + 1) * sizeof(struct topic_filter *));
+    copies->keys = memory_alloc((plans->count + 1) * sizeof(*copies->keys));
     for (size_t i = 0; i < plans->count; i++) {
+        copies->keys[i] = subscription_identifier(plans->list[i].filter);
         if (topic_filter_compile(filter_unshared(plans->list[i].filter), &copies->filters[i],
                                  &error) != OUTCOME_OK) {
             /* A file that somebody wrote by hand: the subscription matches nothing. */
@@ -221,7 +229,7 @@ static void add_planned_origin(struct copies *copies, struct origin *origin,
                                const struct planned *planned, uint64_t sequence)
 {
     bringers_note(&copies->bringers, (size_t) (planned - copies->plans->list), sequence);
-    add_origin(origin, subscription_identifier(planned->filter),
+    add_origin(origin, copies->keys[planned - copies->plans->list],
                made_behind(copies->plans, planned->born));
     origin->born = !origin->known || planned->born > origin->born ? planned->born : origin->born;
     origin->gone = !origin->known || planned->gone < origin->gone ? planned->gone : origin->gone;
@@ -279,7 +287,7 @@ static bool stands(const struct copies *copies, const struct copy *copy, const s
     for (size_t i = 0; i < copy->count; i++) {
         const struct planned *planned = subscription_at(copies, copy, i);
 
-        if (has(planned, plan) && track_has(track, subscription_identifier(planned->filter))) {
+        if (has(planned, plan) && track_has(track, copies->keys[planned - copies->plans->list])) {
             return true;
         }
     }
@@ -295,7 +303,7 @@ static bool is_accompanied(const struct copies *copies, const struct copy *copy,
         const struct planned *planned = subscription_at(copies, copy, i);
 
         if (planned->born >= origin->born && planned->born < origin->gone &&
-            track_has(track, subscription_identifier(planned->filter))) {
+            track_has(track, copies->keys[planned - copies->plans->list])) {
             return true;
         }
     }
@@ -470,7 +478,8 @@ static bool ask(struct copies *copies, const struct copy *copy)
     copies->answers = memory_grow(copies->answers, copies->answer_count, &copies->answer_capacity,
                                   sizeof(*copies->answers));
     copies->answers[copies->answer_count] =
-        (struct answer){.share = memory_strdup(copy->share), .counts = judge(copies, copy)};
+        (struct answer){.share = copy->share[0] == '\0' ? no_share : memory_strdup(copy->share),
+                        .counts = judge(copies, copy)};
     return copies->answers[copies->answer_count++].counts;
 }
 
