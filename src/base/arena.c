@@ -87,7 +87,8 @@ static void arena_advance(struct arena *arena, size_t size)
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
-    /* Beyond this no allocation can succeed; it ends the process instead of wrapping around. */
+    /* align_up() would wrap around for a huge size. SIZE_MAX / 4 can't be allocated either, which
+     * ends the process. */
     size_t aligned = size < SIZE_MAX / 4 ? align_up(size > 0 ? size : 1) : SIZE_MAX / 4;
     if (arena->current == NULL || arena->current->size - arena->position < aligned) {
         arena_advance(arena, aligned);

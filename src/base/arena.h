@@ -2,8 +2,8 @@
  * arena: memory that is given back all at once.
  *
  * The loader takes everything that lives as long as one message or one batch from an arena and
- * resets it afterwards: no malloc per message, nothing to leak. Blocks are kept over a reset; a
- * block larger than the usual size is freed by it, so that one huge message does not stay.
+ * resets it afterwards: no malloc per message, nothing to leak. A reset keeps the blocks of the
+ * usual size for the next batch and frees larger ones, so that a huge message does not hold memory.
  * One thread per arena.
  *
  * SPDX-License-Identifier: MIT
@@ -29,7 +29,7 @@ struct slice arena_copy(struct arena *arena, struct slice slice);
 
 struct slice arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Takes everything back. */
+/* Ends the life of everything that was allocated. */
 void arena_reset(struct arena *arena);
 
 /* Bytes handed out since the last reset. */

@@ -62,7 +62,7 @@ static inline int ascii_hex_digit(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* Without the white space at both ends. Borrows the same bytes. */
+/* The text without the white space at both ends. Borrows the same bytes. */
 static inline struct slice ascii_trim(struct slice text)
 {
     while (text.length > 0 && ascii_is_space(text.data[text.length - 1])) {

@@ -1,8 +1,8 @@
 /*
  * backoff: how long to wait before the next attempt.
  *
- * Exponential between `first_ms` and `max_ms`, with the upper half of each wait left to chance, so
- * that a fleet of bridges does not come back in step.
+ * The bound of a wait doubles from `first_ms` to `max_ms`. Each wait is random between half of its
+ * bound and the bound, so that a fleet of bridges does not reconnect in step.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,10 +20,10 @@ struct backoff {
 
 void backoff_init(struct backoff *backoff, int64_t first_ms, int64_t max_ms);
 
-/* Milliseconds to wait now; between half of and the whole bound, which doubles. */
+/* Milliseconds to wait now. Doubles the bound of the next wait. */
 int64_t backoff_next(struct backoff *backoff);
 
-/* After a success. */
+/* After a success: the next bound is `first_ms` again. */
 void backoff_reset(struct backoff *backoff);
 
 #endif

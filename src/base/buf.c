@@ -22,7 +22,7 @@ char *buf_reserve(struct buf *buf, size_t length)
 {
     assert(buf->length <= buf->capacity);
     if (length > SIZE_MAX / 2 - buf->length) {
-        /* Asks for what cannot be had, so that memory.c ends the process in its usual words. */
+        /* This much can't be allocated: memory_resize() reports it and ends the process. */
         buf->data = memory_resize(buf->data, SIZE_MAX / 2);
     }
     size_t needed = buf->length + length;

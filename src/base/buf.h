@@ -42,7 +42,7 @@ void buf_append_text(struct buf *buf, const char *string);
 void buf_append_byte(struct buf *buf, uint8_t byte);
 void buf_append_zeros(struct buf *buf, size_t length);
 
-/* Two small digits a byte. */
+/* Two hexadecimal digits in lower case for each byte. */
 void buf_append_hex(struct buf *buf, struct slice bytes);
 
 /* Network byte order, as COPY BINARY and MQTT want it. */

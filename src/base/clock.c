@@ -27,7 +27,7 @@ int64_t clock_wall_us(void)
 
 struct timespec clock_deadline(int64_t milliseconds)
 {
-    /* A century is without end, and cannot overflow a time_t. */
+    /* A wait of a century is as good as one without end, and does not overflow a time_t. */
     const int64_t milliseconds_max = INT64_C(100) * 366 * 24 * 3600 * 1000;
     if (milliseconds < 0) {
         milliseconds = 0;

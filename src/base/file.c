@@ -75,8 +75,8 @@ ssize_t file_read(int fd, void *data, size_t length, int64_t offset, struct erro
     return (ssize_t) done;
 }
 
-/* The page in which the span begins, from there to the end of the page, of the file or of the span.
- * Returns as file_read_around(). */
+/* Reads from the span's beginning to the end of that page, of the file or of the span, whichever
+ * comes first. Returns as file_read_around(). */
 static ssize_t read_page_around(int fd, struct file_span span, int64_t *unreadable,
                                 struct error *error)
 {
@@ -170,12 +170,12 @@ static enum outcome write_whole(int directory_fd, const char *name, struct slice
     return outcome;
 }
 
-/* The order makes it safe: content, sync, rename, sync of the directory. After a power loss the
- * name has either the old content or the new one, whole. */
+/* The order is content, sync, rename, sync of the directory: after a power loss the name has either
+ * the whole old content or the whole new one. */
 enum outcome file_replace(int directory_fd, const char *name, struct slice content,
                           struct error *error)
 {
-    /* A fixed name: what a crash leaves behind is overwritten the next time. */
+    /* The name is fixed, so the next call overwrites what a crash has left behind. */
     char *temporary = memory_printf("%s.tmp", name);
     enum outcome outcome = write_whole(directory_fd, temporary, content, error);
     if (outcome == OUTCOME_OK &&
@@ -195,7 +195,7 @@ enum outcome file_replace(int directory_fd, const char *name, struct slice conte
 int file_open_regular(int directory_fd, const char *name, int flags)
 {
     struct stat status;
-    /* O_NONBLOCK is only for what is no regular file: on one it means nothing. */
+    /* O_NONBLOCK keeps the open of a FIFO from waiting; it has no effect on a regular file. */
     int fd = openat(directory_fd, name, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
     if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
         close(fd);
@@ -205,7 +205,8 @@ int file_open_regular(int directory_fd, const char *name, int flags)
     return fd;
 }
 
-/* Takes the descriptor; -1: errno says why there is none. */
+/* Reads the file to its end and closes `fd`. A negative `fd` means that opening the file has failed
+ * with errno. */
 static enum outcome load_from(int fd, const char *path, size_t bytes_max, struct buf *out,
                               struct error *error)
 {
@@ -257,8 +258,8 @@ enum outcome file_load_regular(const char *path, size_t bytes_max, struct buf *o
     return load_from(fd, path, bytes_max, out, error);
 }
 
-/* One level of file_make_directory(). The name of a new directory is synced,
- * as far as its parent may be opened: else a power loss takes it with all that is inside. */
+/* One level of file_make_directory(). Syncs the parent of a new directory, where the parent may be
+ * opened: otherwise a power loss takes the directory with everything in it. */
 static enum outcome make_one_directory(const char *path, struct error *error)
 {
     if (FAULT("file.make_directory") || mkdir(path, 0700) != 0) {
@@ -284,7 +285,7 @@ enum outcome file_make_directory(const char *path, struct error *error)
     struct stat status;
     enum outcome outcome = OUTCOME_OK;
     char *part = memory_strdup(path);
-    /* From the root down; what exists already need not be ours to make. */
+    /* From the root down. A parent that exists may belong to somebody else. */
     for (char *slash = strchr(part + (part[0] == '/'), '/'); slash != NULL && outcome == OUTCOME_OK;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';

@@ -30,14 +30,16 @@ enum outcome file_write(int fd, const void *data, size_t length, int64_t offset,
 ssize_t file_read(int fd, void *data, size_t length, int64_t offset,
                   struct error *error) MUST_CHECK;
 
-/* As file_read(), for bytes that carry checksums: a page that the disk cannot read (EIO) is filled
- * with bytes that are not zero instead, and counted in *unreadable. So one bad sector costs what
- * stands in it, and not the file. */
+/* Where file_read_around() reads from and to. */
 struct file_span {
     void *data;
     size_t length;
     int64_t offset;
 };
+
+/* As file_read(), for bytes that carry checksums: a page that the disk can't read (EIO) is filled
+ * with bytes other than zero, and its bytes are counted in *unreadable. So a bad sector costs its
+ * own records and not the whole file. */
 ssize_t file_read_around(int fd, struct file_span span, int64_t *unreadable,
                          struct error *error) MUST_CHECK;
 #define FILE_PAGE_BYTES 4096
@@ -78,11 +80,11 @@ enum outcome file_load(const char *path, size_t bytes_max, struct buf *out,
 /* Makes the directory (mode 0700) and its missing parents. */
 enum outcome file_make_directory(const char *path, struct error *error) MUST_CHECK;
 
-/* Whether the file or directory still has a name. False when it was deleted while it is open: what
- * is written into it goes with the last descriptor. */
+/* Does the open file or directory still have a name? False when it was deleted: whatever is written
+ * into it vanishes when its last descriptor is closed. */
 bool file_has_name(int fd);
 
-/* Bytes that its file system has free for us; INT64_MAX when it does not tell. */
+/* The free bytes of the file's file system that this process may use; INT64_MAX when unknown. */
 int64_t file_room(int fd);
 
 #endif

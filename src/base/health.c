@@ -15,12 +15,12 @@ const char *const health_part_names[HEALTH_PARTS] = {
     [HEALTH_JOURNAL] = "journal",
 };
 
-/* Everything below belongs to the mutex: it changes a few times a minute. */
+/* The mutex guards everything below. One mutex is enough: health changes a few times a minute. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct health parts[HEALTH_PARTS];
 
-/* A ring; rejects_count counts all that ever came, the newest stands before
- * rejects[rejects_count % HEALTH_REJECTS_MAX]. */
+/* A ring: the n-th reject stands at rejects[n % HEALTH_REJECTS_MAX], counted from 0.
+ * rejects_count counts all that were ever added. */
 static struct health_reject rejects[HEALTH_REJECTS_MAX];
 static size_t rejects_count;
 static struct health_gap gaps[HEALTH_GAPS_MAX];
@@ -43,8 +43,8 @@ static struct rule_health *rules;
 static size_t rules_count;
 static size_t rules_capacity;
 
-/* Cut off where it does not fit. A character of UTF-8 may be cut in two: whoever shows the text
- * replaces what is left of it. */
+/* Copies the text, cut off at `size`. A UTF-8 character may be cut in two: whoever shows the text
+ * replaces the invalid rest. */
 static void text_set(char *to, size_t size, struct slice text)
 {
     assert(size > 0);
@@ -313,7 +313,7 @@ void health_unmatched(struct health_unmatched *out)
     pthread_mutex_unlock(&mutex);
 }
 
-/* The list comes newest first and the ring wants the newest last. */
+/* The list is newest first, the ring newest last. */
 void health_set_gaps(const struct health_gap *list, size_t count, size_t open)
 {
     assert(count <= HEALTH_GAPS_MAX);

@@ -34,8 +34,8 @@ struct health {
 extern const char *const health_part_names[HEALTH_PARTS];
 
 void health_set(enum health_part part, bool well, const char *text);
-/* Not well because this process wants it so, until there is room in the journal: nobody has to
- * look at the broker. */
+/* Not well on purpose: this process has hung up and waits for room in the journal. The broker needs
+ * no attention. */
 void health_set_paused(enum health_part part, const char *text);
 void health_get(enum health_part part, struct health *out);
 
@@ -54,8 +54,8 @@ void health_add_reject(const char *rule, struct slice topic, const char *reason,
                        const char *payload);
 size_t health_rejects(struct health_reject *out, size_t max);
 
-/* The newest of one rule, without its payload, however many others came since; false when there is
- * none. Names count as far as health_reject.rule keeps them. */
+/* The rule's newest reject without its payload, however many rejects of other rules came since.
+ * False when there is none. Names are compared as far as health_reject.rule keeps them. */
 bool health_last_reject(const char *rule, struct health_reject *out);
 
 /* A rule whose messages wait in the dead letters because its table does not work: since when and
@@ -67,18 +67,19 @@ struct health_parked {
     char rule[64];
     char reason[256];
 };
-/* `reason` NULL: the rule works (again). Names count as far as health_parked.rule keeps them. */
+/* `reason` NULL: the rule works (again). Names are compared as far as health_parked.rule keeps
+ * them. */
 void health_set_parked(const char *rule, const char *reason);
 /* The same for a rule that is held. `reason` is not NULL. */
 void health_set_held(const char *rule, const char *reason);
 bool health_parked(const char *rule, struct health_parked *out); /* false: it is not */
 void health_set_parked_messages(const char *rule, int64_t messages);
 
-/* Where a rule takes from and stores to, for people; kept cut off. */
+/* A rule's topic filter and table, for people; cut off where they do not fit. */
 struct health_rule {
     char topic[160];
     char table[130];
-    bool removed; /* was in force earlier in this process */
+    bool removed; /* no longer in force; it was earlier in this process */
 };
 struct health_rule_words {
     const char *rule, *topic, *table;
@@ -87,7 +88,7 @@ struct health_rule_words {
 void health_describe_rules(const struct health_rule_words *list, size_t count);
 bool health_rule(const char *rule, struct health_rule *out); /* false: nobody has described it */
 
-/* Keys of a rule's payloads that no column takes: they came, and are stored nowhere. */
+/* Keys of a rule's payloads that no column takes, so that their values are not stored. */
 #define HEALTH_UNTAKEN_MAX 8
 struct health_untaken {
     size_t count; /* all that are known; the first HEALTH_UNTAKEN_MAX stand in `keys` */
@@ -119,8 +120,8 @@ struct health_gap {
     char cause[64];
 };
 void health_add_gap(const struct health_gap *gap);
-/* What the database says takes the place of what was added: `list` has the newest, newest first, of
- * `open` gaps in all. */
+/* Replaces all gaps by those that the database has: `open` in all, of which `list` holds the
+ * newest, newest first. */
 void health_set_gaps(const struct health_gap *list, size_t count, size_t open);
 size_t health_gaps(struct health_gap *out, size_t max);
 size_t health_gaps_open(void); /* how many in all */
@@ -139,13 +140,14 @@ void health_set_letters(int64_t rejected);
 int64_t health_letters(void);
 
 /*
- * Stands before the part of a reason that may quote values of a row: PostgreSQL's DETAIL, and the
- * HINT of a trigger. Dead letters keep that part; logs and health show it only while payloads are
- * shown. It is the end of a reason always, so that nothing behind it is shown by mistake.
+ * Begins the part of a reason that may quote values of a row: PostgreSQL's DETAIL, and the HINT of
+ * a trigger. Dead letters keep that part; logs and health show it only while payloads are shown.
+ * The part extends to the end of the reason, so hiding it never hides anything else.
  */
 #define HEALTH_DETAIL "; detail: "
 
-/* Cuts that part off `reason`, unless payloads are shown. For logs; health does it by itself. */
+/* Cuts HEALTH_DETAIL and all behind it off `reason`, unless payloads are shown. For logs; health
+ * does so by itself. */
 void health_hide_detail(char *reason);
 
 /* Off at first. Switching it off forgets the payloads that are kept here. */

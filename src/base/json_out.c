@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-/* The last byte tells: a container that was just opened ends in its bracket. */
+/* A comma is due unless the last byte has just opened a container. */
 void json_out_comma(struct buf *out)
 {
     char last = out->length == 0 ? '{' : out->data[out->length - 1];
@@ -53,7 +53,7 @@ void json_out_real(struct buf *out, double value)
     }
 }
 
-/* A moment that has not been is null. */
+/* 0 means that there was no such moment: null. */
 void json_out_time(struct buf *out, const char *key, int64_t microseconds)
 {
     json_out_key(out, key);
@@ -66,7 +66,7 @@ void json_out_time(struct buf *out, const char *key, int64_t microseconds)
     buf_append_byte(out, '"');
 }
 
-/* -1 is not known: null. */
+/* A negative value means "not known": null. */
 void json_out_known(struct buf *out, const char *key, int64_t value)
 {
     json_out_key(out, key);

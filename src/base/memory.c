@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Says it without allocating anything, then leaves by abort(). There is no core file in production:
- * it would hold passwords (bridge.c). */
+/* Reports the failure without allocating anything and aborts. In production abort() leaves no core
+ * file, which would hold passwords: bridge/machine forbids it. */
 static _Noreturn void memory_exhausted(size_t size)
 {
     char line[80];

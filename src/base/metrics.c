@@ -72,7 +72,7 @@ static const struct {
 #undef HISTOGRAM
 };
 
-/* Relaxed: each figure is right by itself, and no figure tells of another one. */
+/* Relaxed: each figure is right by itself, and nobody concludes from one figure on another. */
 static _Atomic int64_t values[METRIC_COUNT];
 static _Atomic int64_t rule_values[METRICS_RULES_MAX][RULE_METRIC_COUNT];
 
@@ -147,8 +147,8 @@ void metric_observe(enum histogram histogram, double value, uint64_t count)
     add_to_sum(histogram, value * (double) count);
 }
 
-/* Neighbours are of nearly the same age: the search begins where the last one ended, and what
- * others read is touched once. */
+/* Neighbours have nearly the same age, so each search begins at the bucket of the one before. The
+ * shared buckets are changed once at the end and not for each observation. */
 void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size_t count,
                          int64_t now_us)
 {
@@ -170,7 +170,7 @@ void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size
     add_to_sum(histogram, sum);
 }
 
-/* A search from the first name on: called at a start and a reload, not for a message. */
+/* A linear search is enough: called at a start and a reload, not for a message. */
 int metrics_rule(const char *name)
 {
     pthread_mutex_lock(&rules_mutex);
@@ -225,8 +225,8 @@ int64_t metric_rule_get(int rule, enum rule_metric metric)
     return atomic_load_explicit(&rule_values[rule][metric], memory_order_relaxed);
 }
 
-/* Bucket by bucket, without a lock: observations that come meanwhile are in some and not in others,
- * so a sum of the counts is what a reader has to take for the total. */
+/* Reads bucket by bucket without a lock, so an observation that comes meanwhile may be counted or
+ * not. A reader that wants a total adds up these counts. */
 size_t metric_histogram(enum histogram histogram, double bounds[HISTOGRAM_BUCKETS_MAX],
                         uint64_t counts[HISTOGRAM_BUCKETS_MAX])
 {
@@ -275,8 +275,8 @@ static void write_rule_metric(struct buf *out, enum rule_metric metric)
     }
 }
 
-/* The count is that of the buckets that were read, so that both agree
- * although others go on counting. */
+/* The count is the sum of the buckets that were read, so that the two agree although other threads
+ * go on counting. */
 static void write_histogram(struct buf *out, enum histogram histogram)
 {
     const char *name = histograms[histogram].name;

@@ -13,7 +13,8 @@ static PRINTF_LIKE(3, 0) void error_write(struct error *error, enum outcome outc
     vsnprintf(error->text, sizeof(error->text), format, arguments);
 }
 
-/* Both keep errno, so that a caller may still tell ENOENT from the rest. */
+/* error_set() and error_errno() keep errno, so that a caller may still tell ENOENT from the
+ * rest. */
 enum outcome error_set(struct error *error, enum outcome outcome, const char *format, ...)
 {
     int number = errno;

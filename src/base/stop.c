@@ -7,7 +7,7 @@
 static atomic_bool requested;
 static atomic_int exit_code;
 
-/* The first code other than 0 stays: the reason comes before what follows from it. */
+/* The first code other than 0 stays: later failures are often its consequences. */
 void stop_request(int code)
 {
     assert(code >= 0 && code <= 255); /* exit(3) keeps the low eight bits only */

@@ -1,8 +1,8 @@
 /*
  * stop: the one flag by which any thread ends the process in good order.
  *
- * Loops, the main thread's around its signals among them, ask stop_requested(). A second request
- * changes nothing but may raise the exit code from 0.
+ * Every long loop asks stop_requested(), also the main thread's loop that waits for signals. A
+ * second request changes the exit code if the code is still 0, and nothing else.
  *
  * SPDX-License-Identifier: MIT
  */

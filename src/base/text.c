@@ -49,7 +49,8 @@ static bool is_ascii_word(struct slice text, size_t offset)
     return (word & UINT64_C(0x8080808080808080)) == 0;
 }
 
-/* What is left behind whole words: fewer than eight bytes, or the last eight, some again. */
+/* Are the bytes behind the last whole word of eight bytes ASCII? Looks at words that overlap what
+ * was checked before, and byte by byte only at fewer than four bytes. */
 static bool is_ascii_end(struct slice text)
 {
     uint32_t first;
@@ -69,7 +70,7 @@ static bool is_ascii_end(struct slice text)
     return all < 0x80;
 }
 
-/* Mostly ASCII: eight bytes are looked at in one step where they all are. */
+/* Most texts are ASCII: eight ASCII bytes are checked in one step. */
 bool text_is_utf8(struct slice text)
 {
     size_t i = 0;

@@ -53,8 +53,9 @@ bool text_is_printable(struct slice text);
  * text_is_printable() refuses, \n and \t as \xNN; cut after `characters_max` with "…". */
 void text_append_printable(struct buf *out, struct slice text, size_t characters_max);
 
-/* Of `count` words the one that `word` most likely was meant to be (edit distance at most a
- * third of its length, in any case of letters), or NULL. `words` lies `stride` bytes apart: a column of a table. */
+/* The one of `count` words that `word` is most likely a misspelling of (edit distance at most a
+ * third of its length, in any case of letters), or NULL. The pointers lie `stride` bytes apart: a
+ * column of a table. */
 const char *text_suggest(struct slice word, const char *const *words, size_t count, size_t stride);
 
 #endif

@@ -149,9 +149,9 @@ static void print_message(struct buf *out, const struct message *message)
     fwrite(out->data, 1, out->length, stdout);
 }
 
-/* Reads everything; prints each message when `dump`. Adds to *messages and to *missing, the
- * messages of damaged places, which are named on standard error. False when reading failed
- * before the end; the end is where the journal ended when the reader came there. */
+/* Reads to the journal's end, which moves on while the service appends. Prints each message when
+ * `dump`. Counts the records read in *messages and the damaged ones in *missing, and reports the
+ * damaged ones on standard error. False when reading failed before the end. */
 static bool read_all(struct journal *journal, bool dump, uint64_t *messages, uint64_t *missing)
 {
     struct journal_reader *reader = journal_reader_new(journal);
@@ -183,7 +183,7 @@ static bool read_all(struct journal *journal, bool dump, uint64_t *messages, uin
     return read == JOURNAL_READ_END;
 }
 
-/* Damage is told and does not make the dump fail: what can be read is worth having. */
+/* Damaged messages are reported and don't make the command fail: the others are worth having. */
 static int dump(struct journal *journal)
 {
     uint64_t messages = 0, missing = 0;
@@ -191,7 +191,7 @@ static int dump(struct journal *journal)
     return read_all(journal, true, &messages, &missing) ? CLI_DONE : CLI_FAILED;
 }
 
-/* Damage is what it looks for: each damaged message makes it fail. */
+/* A single damaged message makes the command fail. */
 static int verify(struct journal *journal)
 {
     uint64_t messages = 0, missing = 0;
@@ -202,7 +202,7 @@ static int verify(struct journal *journal)
     return complete && missing == 0 ? CLI_DONE : CLI_FAILED;
 }
 
-/* Opens the journal and runs one of the three words, which cli_journal() has checked. */
+/* Opens the journal and runs "info", "dump" or "verify". */
 static int look(const struct generation *generation, const char *what)
 {
     struct journal_options options = generation->config->journal;

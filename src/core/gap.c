@@ -1,5 +1,5 @@
 /*
- * The payload of a gap's record, integers little-endian as everything in the journal:
+ * The payload of a gap's record. Integers are little-endian, as everywhere in the journal.
  *
  *   0   8   noticed_at_us
  *   8   8   from_us

@@ -22,15 +22,15 @@ extern const char gap_session_lost[];         /* "broker session lost" */
 extern const char gap_session_perhaps_lost[]; /* "broker session perhaps lost" */
 extern const char gap_power_loss[];           /* "power loss" */
 
-/* The same cause in memory that nobody frees, for one that was read from the journal; "" for one
- * that is not known here. */
+/* The constant above with the same text, for a cause that was read from the journal and borrows the
+ * reader's buffer. "" for a cause that is not among them. */
 struct slice gap_cause_kept(struct slice cause);
 
 struct gap {
     struct slice cause;    /* one of these, "journal damaged" or "database went back" */
     int64_t noticed_at_us; /* wall clock */
-    int64_t from_us;       /* last sign of messages before it; 0 = not known */
-    int64_t to_us;         /* first sign after it; 0 = not known */
+    int64_t from_us;       /* the last proof before the gap that messages came; 0 = not known */
+    int64_t to_us;         /* the first proof behind it; 0 = not known */
     int64_t messages;      /* how many; -1 = not known */
 };
 

@@ -1,5 +1,5 @@
 /*
- * One array of entries, sorted by kind, key and number: births come seldom, look-ups often.
+ * One array of entries, sorted by kind, key and sequence: insertions are rare, look-ups frequent.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,16 +17,16 @@ struct memory {
     size_t capacity;
     size_t bytes; /* of all entries */
     size_t bytes_max;
-    bool full;                /* an entry was left out */
-    bool freed;               /* an entry was forgotten since */
+    bool full;                /* an entry was left out … */
+    bool freed;               /* … and an entry was dropped since */
     uint64_t left_out_newest; /* the highest number of those left out; 0 while not full */
     uint64_t position;
     uint64_t emptied; /* the position up to which old entries were emptied */
     size_t added;     /* bytes since then */
 };
 
-/* A part of the bound: so much is added at the same position before old entries are looked for
- * again, and so much room is worth reading the table again. */
+/* bytes_max / PARTS must be added at the same position before old entries are searched for again,
+ * and must be free before the table is worth reading again. */
 enum { PARTS = 8 };
 
 struct memory *memory_new(size_t bytes_max)
@@ -104,8 +104,8 @@ static void insert(struct memory *memory, size_t place, const struct memory_entr
     assert(memory->count <= memory->capacity);
 }
 
-/* One empty entry stands for all that are left out one behind the other, so that they take no more
- * than the entries of the same keys. */
+/* Leaves `entry` out. One placeholder stands for all entries of a key that are left out one behind
+ * the other, so that there are never more placeholders than entries with content. */
 static void leave_out(struct memory *memory, size_t place, const struct memory_entry *entry)
 {
     assert(place <= memory->count);
@@ -130,7 +130,7 @@ static bool has_room(const struct memory *memory, size_t bytes)
     return memory->bytes <= memory->bytes_max && bytes <= memory->bytes_max - memory->bytes;
 }
 
-/* Has the entry at this place a newer one of its key at or before the position? */
+/* Is there a newer entry of the same key at or before the position? */
 static bool is_old(const struct memory *memory, size_t i)
 {
     const struct memory_entry *entry = &memory->list[i];
@@ -146,13 +146,13 @@ static void entry_fini(struct memory *memory, struct memory_entry *entry)
     free((void *) entry->content.data);
 }
 
-/* Of the old entries of a key the first one stays, without its content: it stands for them all. */
+/* Removes old entries. The first old entry of each key stays as the placeholder for the others. */
 static void empty_old(struct memory *memory)
 {
     size_t kept = 0;
     for (size_t i = 0; i < memory->count; i++) {
         struct memory_entry *entry = &memory->list[i];
-        bool old = is_old(memory, i); /* looks at the next one, which is in its place still */
+        bool old = is_old(memory, i); /* compares with entry i + 1, which has not moved yet */
         bool stood_for = kept > 0 && memory->list[kept - 1].left_out &&
                          has_key(memory, kept - 1, entry->kind, entry->key);
         if (old && stood_for) {

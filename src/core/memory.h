@@ -3,17 +3,19 @@
  *
  *   (kind, key)  →  (sequence 17, content), (sequence 240, content), …
  *
- * memory_find() gives the newest entry before a number. So what a message means depends on the
- * messages before it alone: a batch may be built again, ahead of another one or from an earlier
- * position, and comes out the same. Entries of number 0 were learned in another journal.
+ * memory_find() gives the newest entry before a sequence. So the meaning of a message depends only
+ * on the messages before it: a batch gives the same rows whenever and from whatever position it is
+ * built. Entries with sequence 0 were learned in another journal.
  *
- * One thread at a time. The table mqtt2pg.memory holds the same entries (pg/memory_rows), and all
- * of them: here they have a bound in bytes. When it is reached, first those go that no message of
- * the journal needs any more: they have a newer one at or before the position, and stay in the
- * table for dead letters alone. Where that makes no room, an entry is left out: one that is empty
- * and marked `left_out` stands for it, so that no older entry of the key answers in its place; of a
- * key that was not there before nothing is kept, and memory_is_full() says so. What was left out
- * comes back when pruning has made room and the table is read again (load/recall).
+ * The table mqtt2pg.memory holds all entries (pg/memory_rows); this cache of them is bounded in
+ * bytes. When the bound is reached, old entries are removed first: entries with a newer one of the
+ * same key at or before the position. No message of the journal needs them; dead letters do, and
+ * find them in the table. When that makes no room, a new entry is left out. An empty placeholder
+ * with `left_out` set stands for it, so that no older entry of the key answers in its place; a key
+ * without an older entry needs no placeholder. memory_is_full() tells that entries were left out.
+ * They come back when the table is read again after pruning has made room (load/recall).
+ *
+ * One thread at a time.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,8 +38,8 @@ struct memory_entry {
     struct slice key; /* UTF-8 without NUL */
     uint64_t sequence;
     struct slice content;
-    bool left_out; /* there was no room for the content, which is empty here; it stands for those
-                      behind it too, up to the next one of the key */
+    bool left_out; /* a placeholder without content: for this entry and for those left out behind
+                      it, up to the next entry of the key */
 };
 
 struct memory;
@@ -49,8 +51,8 @@ void memory_free(struct memory *memory);
  * key is there already. */
 void memory_keep(struct memory *memory, const struct memory_entry *entry);
 
-/* Everything up to this number is stored: an entry at or before it answers alone for all messages
- * that the journal still has. 0, as at the beginning: nothing is. */
+/* Everything up to this sequence is stored. Of a key's entries at or before it, the journal's
+ * messages need only the newest. 0, as at the beginning: nothing is stored. */
 void memory_set_position(struct memory *memory, uint64_t position);
 
 /* The newest entry before message `sequence`; false when there is none. The content is borrowed
@@ -58,7 +60,8 @@ void memory_set_position(struct memory *memory, uint64_t position);
 bool memory_find(const struct memory *memory, const char *kind, struct slice key, uint64_t sequence,
                  struct memory_entry *entry);
 
-/* The oldest entry behind it: for a dead letter that came before what it needs. */
+/* The oldest entry behind message `sequence`, for a dead letter that came before the birth that it
+ * needs. */
 bool memory_find_later(const struct memory *memory, const char *kind, struct slice key,
                        uint64_t sequence, struct memory_entry *entry);
 
@@ -76,10 +79,10 @@ size_t memory_bytes(const struct memory *memory);
 /* Has an entry been left out that a message of the journal may need? */
 bool memory_is_full(const struct memory *memory);
 
-/* Forgets that entries were left out, and those that stand for them: the caller adds the real ones
- * up to `position` again. False, and nothing is changed, when nothing was left out, when there is
- * no more room than before, or when an entry behind `position` was left out: the caller can't add
- * that one yet, and without what stands for it an older entry of its key would answer. */
+/* Drops the placeholders; the caller then adds the real entries up to `position` again. False, and
+ * nothing is changed, when nothing was left out, when there is no more room than before, or when an
+ * entry behind `position` was left out: the caller can't add that one yet, and without its
+ * placeholder an older entry of its key would answer. */
 bool memory_make_room(struct memory *memory, uint64_t position);
 
 /* The invariants, for test builds: order, numbers of a key, sum of bytes. */

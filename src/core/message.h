@@ -16,7 +16,7 @@
 
 enum message_kind {
     MESSAGE_PUBLISH = 1, /* came from the broker */
-    MESSAGE_GAP = 2,     /* tells of messages that never came: core/gap.h */
+    MESSAGE_GAP = 2,     /* reports messages that never came: core/gap.h */
     MESSAGE_HEAD = 4,    /* came from the broker and was too large: message_cut() */
 };
 
@@ -45,7 +45,7 @@ static inline bool message_is_delivery(const struct message *message)
     return message->kind == MESSAGE_PUBLISH || message->kind == MESSAGE_HEAD;
 }
 
-/* Of a message that is too large, so many bytes of the payload are kept. */
+/* The bytes of the payload that are kept of a message that is too large. */
 #define MESSAGE_HEAD_BYTES ((size_t) 4096)
 
 /* Makes a publication the head of itself: whole_bytes tells how large its payload was. Properties
@@ -53,8 +53,8 @@ static inline bool message_is_delivery(const struct message *message)
  * whole, and becomes a dead letter of each rule that would have taken it. */
 void message_cut(struct message *message);
 
-/* Of topic and payload, by which copies and repeats of one message are known. The payload's is
- * seeded with the topic's, so "a" + "bc" is not "ab" + "c". */
+/* A hash of topic and payload, by which copies and repeats of a publication are recognized. The
+ * topic's hash seeds the payload's, so that "a" + "bc" differs from "ab" + "c". */
 uint64_t message_hash(const struct message *message);
 
 /* Did this copy come for the subscription with this identifier (MQTT 5)? */

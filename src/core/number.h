@@ -51,9 +51,9 @@ bool number_first_digit(const struct number *number, size_t *first, int64_t *pla
 
 enum number_fit number_to_int64(const struct number *number, int64_t *integer);
 
-/* From `text` in number_parse()'s grammar, correctly rounded to float8 or float4. OUT_OF_RANGE
- * beyond the largest finite one and where a number that is not zero would become zero: float8in()
- * refuses the same. Needs LC_NUMERIC "C". */
+/* From `text` in number_parse()'s grammar, correctly rounded to float8 or float4.
+ * NUMBER_OUT_OF_RANGE beyond the largest finite one and where a number that is not zero would
+ * become zero: float8in() refuses the same. Needs LC_NUMERIC "C". */
 enum number_fit number_to_float8(struct slice text, struct arena *arena, double *real);
 enum number_fit number_to_float4(struct slice text, struct arena *arena, double *real);
 

@@ -12,10 +12,10 @@
  * 10^k is 2^k × 5^k:
  *
  *   k = 0 to 27     5^k has 63 bits, and the products are exact: what measurements have
- *   k = -27 to -1   a quotient, of which the lowest bit says that something is left
- *   other k         5^(27a) × 5^b, of which the first is rounded down to 128 bits. The integers may
- *                   be too small by less than ERROR_MAX; where that could change a digit, which no
- *                   random number meets, there is no answer. None of them is a whole number here
+ *   k = -27 to -1   a quotient; its lowest bit is set when the division left a rest
+ *   other k         5^(27a) × 5^b, where 5^(27a) is rounded down to 128 bits. The integers may be
+ *                   too small by less than ERROR_MAX. Where that could change a digit (no random
+ *                   number comes so close) there is no answer. No bound is a whole number here
  *
  * SPDX-License-Identifier: MIT
  */
@@ -151,8 +151,8 @@ static int room_below(const struct bounds *bounds, int bits)
     return room;
 }
 
-/* The bounds over 5^power, twice, and one more where something is left: so a whole number is told
- * from one behind it. */
+/* Divides the bounds by 5^power. The results are doubled, and 1 is added where the division leaves
+ * a rest, so that an exact quotient can be told from one that was cut. */
 static void divide(struct bounds *bounds, int power)
 {
     uint64_t divisor = powers_of_5[power];

@@ -15,11 +15,11 @@ struct real_digits {
     int exponent;
 };
 
-/* `magnitude` is finite and positive; `single`: the neighbours are those of a float4. Among the
- * decimals of the same number of digits the nearest one, in the middle the even one, as float8out()
- * of PostgreSQL has it (extra_float_digits 1). False where 128 bits do not tell, which random
- * numbers do not meet: the caller then uses printf() and strtod(), which take twenty times as long,
- * and may give a power of two one digit more. */
+/* `magnitude` is finite and positive; `single`: its neighbours are those of a float4. Of several
+ * decimals with the fewest digits, gives the nearest, and in the middle between two the even one,
+ * as PostgreSQL's float8out() does (extra_float_digits 1). False where 128 bits do not suffice,
+ * which does not happen to random numbers: the caller then uses printf() and strtod(), which take
+ * twenty times as long and may give a power of two one digit more. */
 bool real_digits_shortest(double magnitude, bool single, struct real_digits *out);
 
 #endif

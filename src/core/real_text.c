@@ -42,8 +42,9 @@ static size_t write_decimal(char *out, bool negative, uint64_t whole, int places
 
 /*
  * The usual case, without printf and strtod: an integer below 10^15 (10^6 for float4) divided by a
- * power of ten is correctly rounded, so a decimal of so few digits that divides into the number is
- * what reading it gives, and no other of so few digits is. 0: this is not the usual case.
+ * power of ten is correctly rounded. So a decimal of so few digits whose quotient is the number
+ * reads back as the number, and no other decimal of so few digits does. Returns 0 when the number
+ * is not such a quotient.
  */
 static size_t write_short(char *out, double real, bool single)
 {
@@ -69,8 +70,8 @@ static size_t write_short(char *out, double real, bool single)
     return 0;
 }
 
-/* Is "d.ddde±xx" exactly the middle between the number and its neighbour? From there reading goes
- * to the even one of the two, on which PostgreSQL does not rely. */
+/* Is "d.ddde±xx" exactly the middle between the number and its neighbour? Such a text reads as the
+ * even one of the two; PostgreSQL does not rely on that and prints more digits. */
 static bool is_middle(const char *text, double real, bool single)
 {
     long double said = strtold(text, NULL);
@@ -135,8 +136,8 @@ static size_t write_shortest(char *out, double real, bool single)
     return length + rest;
 }
 
-/* The digits with their point behind the first `whole` ones; where that is none or less, with
- * zeros in front of them. */
+/* Writes the digits with the point behind the first `whole` of them; where `whole` is 0 or
+ * negative, with "0." and zeros in front. */
 static char *put_digits(char *at, const char *digits, int count, int whole)
 {
     if (whole <= 0) {

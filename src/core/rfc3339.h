@@ -1,8 +1,8 @@
 /*
  * rfc3339: a text such as "2026-11-23T03:29:30.123456+01:00" as a time. Pure.
  *
- * For the constants of conditions; what goes into a column is read by row/convert, which also
- * knows PostgreSQL's form.
+ * For times that programs write: CBOR's tag 0 and our own status document. Times in the other forms
+ * that PostgreSQL reads are core/moment's.
  *
  * SPDX-License-Identifier: MIT
  */

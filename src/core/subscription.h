@@ -32,8 +32,8 @@ struct subscription {
      * message that was queued or journaled before a change of the configuration still means the
      * same. 0 with MQTT 3.1.1. */
     uint32_t identifier;
-    /* Owned; another filter of the set, which brings its messages: this one is subscribed only
-     * while the broker refuses that one. NULL: always. */
+    /* Owned; another filter of the set, which covers this one. This one is subscribed only while
+     * the broker refuses that one. NULL: always subscribed. */
     char *covered_by;
 };
 

@@ -1,7 +1,7 @@
 /*
  * topic_level: a topic or topic filter, level by level.
  *
- * An empty topic has one empty level, as strsplit would see it; "a/" has two.
+ * An empty topic has one level, which is empty; "a/" has two.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 
 #include "base/slice.h"
 
-/* What is still to be walked: never NULL data before the last level is taken, NULL after it. */
+/* The levels that are not yet taken; `data` is NULL after the last one was taken. */
 struct topic_rest {
     const char *data;
     const char *end;

@@ -75,7 +75,7 @@ static bool add_char(struct spelling *spelling, char c)
     if (spelling->length + 1 >= sizeof(spelling->words) || c == '\0') {
         return false;
     }
-    assert(spelling->length + 1 < sizeof(spelling->words)); /* the NUL behind */
+    assert(spelling->length + 1 < sizeof(spelling->words)); /* room for the NUL */
     spelling->words[spelling->length++] = c;
     spelling->words[spelling->length] = '\0';
     return true;
@@ -139,7 +139,8 @@ static bool scan_name(struct scan *scan, struct spelling *spelling)
     return fits;
 }
 
-/* Stands behind the opening bracket. Only what cannot end or open anything in SQL. */
+/* The scanner stands behind the opening bracket. Only characters that can't end or open anything in
+ * SQL are accepted. */
 static bool scan_modifiers(struct scan *scan, struct spelling *spelling)
 {
     const char *start = scan->at;

@@ -205,8 +205,8 @@ bool binary_close(struct binary *binary, struct binary_container *container)
     return true;
 }
 
-/* Bytes behind the value are no part of it: a sender that frames its messages wrongly shall hear of
- * it, instead of having half of them stored. */
+/* Bytes behind the value reject the message: a sender that frames its messages wrongly should
+ * notice that, instead of having half of them stored. */
 bool binary_end(struct binary *binary)
 {
     assert(binary->nodes.depth == 0);

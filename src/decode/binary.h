@@ -2,8 +2,8 @@
  * binary: what the binary formats share: the bytes that are still to be read, the document that is
  * being made of them, and a reason that names the byte.
  *
- * Functions that return false have set the error; the caller only passes that on. So a decoder
- * reads as one chain of `&&`, and the first mistake is the one that is told.
+ * A function that returns false has set the error, and its caller returns false too. So a decoder
+ * reads as one chain of `&&`, and the error is that of the first mistake.
  *
  *   begin             at                    end
  *   ├── read ─────────┼── still to be read ──┤
@@ -154,7 +154,7 @@ static inline bool binary_name(struct binary *binary, struct binary_container *c
 
 bool binary_close(struct binary *binary, struct binary_container *container);
 
-/* The whole of a payload is one value: behind it there is nothing. */
+/* False when bytes are left behind the payload's value. */
 bool binary_end(struct binary *binary);
 
 #endif

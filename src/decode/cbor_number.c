@@ -1,6 +1,6 @@
 /*
- * Half floats have no type in C, and neither bigfloats nor decimal fractions have a text: this file
- * makes one that says exactly the same number.
+ * C has no type for half floats, and CBOR's bigfloats and decimal fractions have no text. This file
+ * makes the text of exactly the same number.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -95,8 +95,7 @@ bool cbor_epoch(const struct cbor_head *head, int64_t *time_us)
 
 /* --- big numbers ------------------------------------------------------------------------------ */
 
-/* Big-endian, of any length with zeros in front; beyond 128 bits nothing else of the document is of
- * interest. */
+/* Reads a big-endian number of any length; zeros in front do not count towards the 128 bits. */
 bool cbor_bignum(struct slice bytes, unsigned __int128 *magnitude)
 {
     while (bytes.length > 0 && bytes.data[0] == '\0') {

@@ -207,7 +207,7 @@ static void skip_lines(struct csv *csv)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* Names of the rule: they win over those of the header. */
+/* Takes the names of the columns from the rule; they replace those of the header. */
 static void take_names(struct csv *csv, const struct csv_options *options)
 {
     csv->width = options->name_count;
@@ -217,7 +217,8 @@ static void take_names(struct csv *csv, const struct csv_options *options)
     }
 }
 
-/* Among the names before it. At most COLUMNS_MAX of them, and only once a payload. */
+/* Does the last name stand among those before it? A linear search is enough: there are at most
+ * COLUMNS_MAX names, and they are read once a payload. */
 static bool is_twice(const struct slice *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -334,7 +335,7 @@ static bool is_one_character(const struct option_text *option, bool may_be_none)
     return (length == 1 && ascii) || (length == 0 && may_be_none);
 }
 
-/* What no payload could make sense of is a mistake of the configuration, told at its place. */
+/* Reports options with which no payload could be read, at their place in the configuration. */
 enum outcome decode_csv_prepare(const struct format_options *options, void **state,
                                 struct place *place, struct error *error)
 {

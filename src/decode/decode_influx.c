@@ -5,9 +5,9 @@
  *   tag         = key "=" name               field = key "=" value
  *   value       = number | integer "i" | integer "u" | text in quotes | boolean
  *
- * A backslash escapes only what would end the part in which it stands, else it is a character:
- * paths of Windows come through as they are. Each part says by classes of characters where it ends;
- * the table of classes makes that one look-up a byte.
+ * A backslash escapes only a character that would end the part in which it stands, and is an
+ * ordinary character elsewhere: paths of Windows stay as they are. A part ends at certain classes
+ * of characters; a table of classes makes that one look-up a byte.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -303,8 +303,8 @@ static bool is_boolean(struct slice text, bool *boolean)
     return false;
 }
 
-/* A value ends at a comma, a blank or the line's end; which kind it is, its last character and its
- * first one tell. */
+/* Reads a value, which ends at a comma, a blank or the line's end. Its first and last characters
+ * tell its kind. */
 static bool read_value(struct influx *influx, struct slice key)
 {
     struct slice text;

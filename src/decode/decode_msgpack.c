@@ -16,8 +16,8 @@ enum { NANOSECONDS = 1000000000 };
 
 static bool read_value(struct binary *binary, struct slice key);
 
-/* The specification calls it str and asks for UTF-8; senders of the time before bin existed put
- * bytes there, which are rejected, since a text column could not hold them. */
+/* Reads what the specification calls str, which must be UTF-8. Old senders, from before there was
+ * bin, put other bytes there; these are rejected, because a text column can't hold them. */
 static bool read_text(struct binary *binary, struct slice key, uint64_t length)
 {
     struct slice text = {0};
@@ -40,7 +40,7 @@ static int64_t extend_sign(uint64_t number, unsigned bytes)
 
 /* --- containers ------------------------------------------------------------------------------- */
 
-/* A count of four billion costs nothing: each element must be there to be counted. */
+/* A huge count in the header costs no memory: the array grows with each element that is there. */
 static bool read_array(struct binary *binary, struct slice key, uint64_t count)
 {
     struct binary_container array;
@@ -183,7 +183,7 @@ static bool read_integer(struct binary *binary, struct slice key, unsigned first
                         : binary_add_signed(binary, key, extend_sign(number, bytes));
 }
 
-/* What a length of 1, 2 or 4 bytes stands before: c4–c9, d9–df. */
+/* Reads a value whose length or count stands in 1, 2 or 4 bytes: c4–c9, d9–df. */
 static bool read_long(struct binary *binary, struct slice key, unsigned first)
 {
     bool paired = first >= 0xdc; /* arrays and maps have no length of one byte */

@@ -154,7 +154,7 @@ static bool write_duration(struct proto_reader *reader, struct slice key, struct
                                    abs(nanoseconds)));
 }
 
-/* Its first field stands for the message. */
+/* Writes the first field in place of the message: PROTO_TRANSPARENT. */
 static bool write_first(struct proto_reader *reader, const struct proto_message *message,
                         struct slice bytes, struct slice key)
 {
@@ -383,7 +383,7 @@ static bool write_absent(struct proto_reader *reader, const struct proto_field *
                              : write_scalar(reader, field, &none, key);
 }
 
-/* While a field is written, `reader->at` stands where it began in the payload: reasons for parts
+/* While a field is written, `reader->at` is the field's beginning in the payload: errors in parts
  * that were merged into a copy name that place. */
 static bool write_field(struct proto_reader *reader, const struct proto_field *field,
                         const struct proto_pieces *pieces, struct slice key)

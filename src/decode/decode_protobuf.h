@@ -1,8 +1,7 @@
 /*
  * decode_protobuf: the format "protobuf": one message of a descriptor set (decode/protobuf_schema).
  *
- *   payload ──protobuf_wire──▶ fields as they came ──protobuf_pieces──▶ what
- * came of each field
+ *   payload ──protobuf_wire──▶ fields as they came ──protobuf_pieces──▶ the pieces of each field
  *           ──this file──▶ members in the order of the .proto file
  *
  * Members have the fields' own names, not json_name: rules name what stands in the .proto file. A

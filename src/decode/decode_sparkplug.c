@@ -4,9 +4,8 @@
  *
  *   NBIRTH of E  ──learn──▶ memory "G/E"        at its number in the journal
  *   DBIRTH of D  ──learn──▶ memory "G/E/D"
- *   DDATA of D   ──decode──▶ the newest entry of "G/E/D" before its own number; it counts
- * only when no
- *                            newer entry of "G/E" ended it
+ *   DDATA of D   ──decode──▶ the newest entry of "G/E/D" before its own number, unless a newer entry
+ *                            of "G/E" has ended it
  *
  * SPDX-License-Identifier: MIT
  */
@@ -133,7 +132,7 @@ static bool is_foreign(const struct decode_input *input, const struct memory_ent
            input->broker != head->broker;
 }
 
-/* What the remembered BIRTH is good for: can its metrics be used for this message? */
+/* Can the metrics of the remembered BIRTH be used for this message, and if not, why not? */
 static enum knowledge judge(const struct decode_input *input, const struct memory_entry *entry)
 {
     struct birth_head head;
@@ -279,8 +278,8 @@ static size_t collect_metrics(const struct payload *payload, struct birth_metric
     return count;
 }
 
-/* Any BIRTH leaves an entry, also one that says nothing: what is not known shall not be taken from
- * the BIRTH before. */
+/* Every BIRTH leaves an entry, also one that can't be read: otherwise the BIRTH before it would
+ * still count. */
 bool decode_sparkplug_learn(const struct decode_input *input, struct arena *arena,
                             struct memory_entry *entry)
 {

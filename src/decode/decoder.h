@@ -13,8 +13,8 @@
 #include "core/format_options.h"
 #include "core/memory.h"
 
-/* What a document may depend on; all borrowed. Nothing else: the same input gives the same
- * document, today and when a dead letter is retried. */
+/* Everything that a document may depend on; all borrowed. The same input always gives the same
+ * document, also when a dead letter is retried later. */
 struct decode_input {
     struct slice payload; /* decompressed */
     struct slice topic;
@@ -23,7 +23,8 @@ struct decode_input {
     const struct memory *memory;          /* what was learned before; NULL = nothing */
     const struct format_options *options; /* of the rule; NULL where the format has none */
     const void *state;                    /* what prepare() made of them */
-    bool late; /* a dead letter: what was learned behind it counts where nothing was before */
+    /* A dead letter: where nothing was learned before it, what was learned later counts. */
+    bool late;
 };
 
 /* One format: what it is called, and its functions. A row of decoders[]. */
@@ -33,7 +34,7 @@ struct decoder {
     const char *payload_type; /* of a column made from "$" alone */
     bool has_members;         /* "$" may be an array or object */
     bool is_rows;             /* "$" is an array: one element for each line of the payload */
-    bool is_text;             /* no payload begins as compressed ones do */
+    bool is_text;             /* no payload begins like a compressed one */
     bool names_fixed;         /* the members of "$" and of its elements have the format's names */
     /* Makes the document in `arena`; it borrows the payload. OUTCOME_REJECT with a reason that says
      * where ("byte 17: …") and never quotes the payload. *root is NULL when the message means

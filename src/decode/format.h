@@ -2,8 +2,7 @@
  * format: a rule's payload format, compiled: the decoder, its options and what it made of them, and
  * the compression around it.
  *
- *   payload ──format_open──▶ payload before it was compressed ──decoder──▶
- * document, or a reason
+ *   payload ──format_open──▶ payload as it was before compression ──decoder──▶ document or reason
  *
  * Rules with the same format and options share one document of a message: see format_same().
  *

@@ -19,7 +19,7 @@ struct scanner {
     struct nodes nodes;
     struct error *error;
     bool lenient;
-    bool special; /* NaN or Infinity stood somewhere: containers that end now are written anew */
+    bool special; /* NaN or Infinity was read: containers that end now need a text of their own */
 };
 
 static bool scan_value(struct scanner *scanner, struct slice key);

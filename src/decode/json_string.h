@@ -20,7 +20,7 @@
  * RFC 8259, section 7 knows. */
 size_t json_unescape(struct slice *text, char out[4]);
 
-/* The slow way, for strings with escapes, characters beyond ASCII or a mistake.
+/* The slow path, for strings with escapes, characters beyond ASCII or a mistake.
  *
  * Reads a string of any characters from *position, which is behind its opening quote, to behind
  * its closing one. `text` borrows the bytes, or, when there were escapes, lies in `arena`.
@@ -30,8 +30,8 @@ const char *json_string_read(const char **position, const char *end, struct aren
 
 #define JSON_BYTES_8(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* The high bit of each byte of `word` that is zero; exact up to the lowest one, which is all
- * that is asked. */
+/* Sets the high bit of each byte of `word` that is zero. Only the lowest bit that is set is
+ * reliable, and callers use no other. */
 static inline uint64_t json_zero_bytes(uint64_t word)
 {
     return (word - JSON_BYTES_8(0x01)) & ~word & JSON_BYTES_8(0x80);

@@ -1,6 +1,6 @@
 /*
- * A million nodes take 48 MB, and the smaller arrays before them, which the arena keeps, as much
- * again: what a payload may take at most before rows are made of it.
+ * A million nodes take 48 MB. The smaller arrays that were copied before stay in the arena and take
+ * as much again. So a document takes at most 96 MB.
  *
  * SPDX-License-Identifier: MIT
  */

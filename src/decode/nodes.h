@@ -86,7 +86,7 @@ static inline struct node *nodes_close(struct nodes *nodes, int64_t index, uint3
     return node;
 }
 
-/* A bit that a name has in common with few others, so that most names need not be compared. */
+/* A bit that few other names share, so that most names need not be compared. */
 static inline uint64_t nodes_name_bit(struct slice name)
 {
     if (name.length == 0) {
@@ -112,8 +112,8 @@ static inline bool nodes_name_is_taken(const struct nodes *nodes, int64_t index,
     return taken;
 }
 
-/* Removes the members of the open object `index` whose name stands further behind once more. How
- * many are left. */
+/* Removes each member of the open object `index` that has a later member with the same name.
+ * Returns how many members are left. */
 uint32_t nodes_keep_last(struct nodes *nodes, int64_t index, uint32_t count);
 
 /* Does a name stand twice in the object `index` of `count` members, all of which are there? */

@@ -1,6 +1,6 @@
 /*
- * protobuf_pieces: what a message of Protocol Buffers has of each of its fields. Fields come in any
- * order and more than once, and the document wants them in one: so a message is first taken apart.
+ * protobuf_pieces: sorts the content of a Protocol Buffers message by field. On the wire fields
+ * come in any order and more than once; the document has each field once, in a fixed order.
  *
  * What a piece means is decided later, when the member is written: of a scalar the last piece
  * counts, of a repeated field all do, and the pieces of a message are merged.
@@ -13,7 +13,7 @@
 #include "decode/binary.h"
 #include "decode/protobuf_schema.h"
 
-/* What came of a field once. */
+/* One occurrence of a field. */
 struct proto_piece {
     uint64_t integer;
     struct slice bytes;
@@ -35,16 +35,16 @@ struct proto_reader {
     size_t bytes;   /* that were taken so far; at most PROTO_PIECES_BYTES_MAX */
 };
 
-/* A repeated number of one byte makes a piece of 32, and an empty entry of a map has room for the
- * pieces of two fields: so much is taken for the pieces of one payload, beside its document, and
- * for messages that came in several pieces. */
+/* The memory that pieces, and copies of messages that came in several pieces, may take for one
+ * payload beside its document. The limit is needed because a repeated number of one byte makes a
+ * piece of 32 bytes. */
 #define PROTO_PIECES_BYTES_MAX ((size_t) 64 << 20)
 
 /* Always false: OUTCOME_REJECT with `what` at this byte, or, when it lies in a copy, at the field
  * that is read. */
 bool proto_fail(struct proto_reader *reader, const char *at, const char *what);
 
-/* `bytes` of memory in the arena; NULL when this payload has had its part. */
+/* `bytes` of memory in the arena; NULL beyond PROTO_PIECES_BYTES_MAX. */
 void *proto_take(struct proto_reader *reader, size_t bytes);
 
 /* The pieces of each field of the message, in the order of its fields; NULL after a mistake. Packed

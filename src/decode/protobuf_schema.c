@@ -366,7 +366,7 @@ enum outcome proto_schema_read(struct slice set, struct arena *arena, struct pro
     if (loader.wrong == NULL) {
         read_set(&loader, set);
     }
-    /* The second pass meets what the first one made room for. */
+    /* The second pass has found as many as the first one counted. */
     assert(schema->message_count == messages && schema->enum_count == enums);
     if (loader.wrong != NULL || schema->message_count == 0) {
         return error_set(error, OUTCOME_REJECT,

@@ -1,7 +1,7 @@
 /*
- * Sorted once when the BIRTH comes, searched for each metric of DATA: a BIRTH is seldom and may
- * have ten thousand metrics. The content is used where it lies, in memory as in the table, so there
- * is nothing to be parsed or freed.
+ * The metrics are sorted once, when the BIRTH comes, and searched for each metric of DATA: a BIRTH
+ * is rare and may have ten thousand metrics. Reading uses the content in place, with the same bytes
+ * in memory and in the table, so nothing is parsed or freed.
  *
  * SPDX-License-Identifier: MIT
  */

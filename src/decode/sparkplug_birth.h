@@ -35,7 +35,7 @@
 enum birth_state {
     BIRTH_READ,
     BIRTH_TOO_LARGE,  /* more than SPARKPLUG_BIRTH_BYTES_MAX */
-    BIRTH_UNREADABLE, /* no payload of Sparkplug B: what was known before is over all the same */
+    BIRTH_UNREADABLE, /* no payload of Sparkplug B; ends the BIRTH before it all the same */
 };
 
 /* A metric of a BIRTH. Without an alias it is found by its name alone. */
@@ -59,7 +59,7 @@ struct birth_head {
 struct slice sparkplug_birth_write(struct birth_head head, struct birth_metric *metrics,
                                    size_t count, struct arena *arena);
 
-/* False when the content is none that sparkplug_birth_write() made. */
+/* False when sparkplug_birth_write() can't have made the content. */
 bool sparkplug_birth_head(struct slice content, struct birth_head *head);
 
 /* False when the BIRTH had no such metric. */

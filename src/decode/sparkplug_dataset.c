@@ -58,7 +58,7 @@ static bool read_columns(struct binary *binary, struct slice bytes, struct colum
     return sparkplug_wire_end(binary, &wire) &&
            (columns->count == columns->type_count ||
             binary_fail(binary, wire_begin(bytes).at,
-                        "a DataSet with more columns than types, or less"));
+                        "a DataSet with more or fewer columns than types"));
 }
 
 /* An element without a value is null. */
@@ -103,7 +103,7 @@ static bool write_row(struct binary *binary, struct slice bytes, const struct co
     }
     return sparkplug_wire_end(binary, &wire) &&
            (object.count == columns->count ||
-            binary_fail(binary, object.start, "a row with less values than columns")) &&
+            binary_fail(binary, object.start, "a row with fewer values than columns")) &&
            binary_close(binary, &object);
 }
 

@@ -209,7 +209,7 @@ bool sparkplug_properties_write(struct binary *binary, struct slice bytes, struc
         }
         if (has_name != has_value) {
             return binary_fail(binary, object.start,
-                               "properties with more keys than values, or less");
+                               "properties with more or fewer keys than values");
         }
         if (!has_name) {
             break;

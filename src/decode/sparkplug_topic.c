@@ -15,8 +15,9 @@
 
 enum { LEVELS_MAX = 5 };
 
-/* An index of PostgreSQL takes no more than 2,704 bytes: the key of the table memory, which these
- * names are, must fit in beside the client_id, or no batch with this message could be stored. */
+/* An entry of a PostgreSQL index has at most 2,704 bytes. These names are the key in the table
+ * memory and must fit beside the client_id: otherwise no batch with this message could be
+ * stored. */
 enum { NAMES_BYTES_MAX = 1024 };
 
 /* What stands before the level "spBv1.0"; the whole topic when there is no such level. */

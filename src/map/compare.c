@@ -1,5 +1,5 @@
 /*
- * What meets what:
+ * How a value (row) compares with a constant (column):
  *
  *   constant     number                text, boolean            text that names a time
  *   number       by value              unequal                  unequal

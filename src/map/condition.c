@@ -119,8 +119,8 @@ static size_t character_bytes(struct slice text, size_t at)
     return length;
 }
 
-/* As SQL's LIKE. After a "%" it goes back at most to that one, so the time is at most the product
- * of both lengths. */
+/* Matches as SQL's LIKE. After a mismatch it goes back to the last "%" and never further, so the
+ * time is bounded by the product of both lengths. */
 static bool is_like(struct slice text, struct slice pattern)
 {
     size_t at = 0;
@@ -164,7 +164,7 @@ static bool is_in(const struct term *term, const struct value *value)
     return false;
 }
 
-/* Of a term with an expression. */
+/* Does the term hold? For terms with an expression. */
 static enum outcome leaf_holds(const struct term *term, const struct subject *subject,
                                struct arena *arena, bool *holds, struct error *error)
 {
@@ -203,8 +203,8 @@ struct evaluation {
     bool early; /* without the decoded payload */
 };
 
-/* A term without parts. Early, what needs the decoded payload or the row is unknown, and so is a
- * term whose expression rejects: the second look will tell why. */
+/* Decides a term without parts. In the early evaluation a term that needs the decoded payload or
+ * the row is unknown, and so is one whose expression rejects: the second evaluation tells why. */
 static enum outcome decide_leaf(const struct evaluation *evaluation, const struct term *term,
                                 enum truth *truth)
 {
@@ -223,8 +223,8 @@ static enum outcome decide_leaf(const struct evaluation *evaluation, const struc
     return evaluation->early ? OUTCOME_OK : outcome;
 }
 
-/* From left to right; what follows a part that decides is not looked at. The depth of the recursion
- * is that of the parentheses, which the parser bounds. */
+/* Evaluates from left to right and stops at the part that decides. The recursion is as deep as the
+ * parentheses, which the parser bounds. */
 static enum outcome decide(const struct evaluation *evaluation, const struct term *term,
                            enum truth *truth)
 {

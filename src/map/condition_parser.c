@@ -65,7 +65,7 @@ static struct term *turned(struct parser *parser, struct term *term, bool around
     return not_it;
 }
 
-/* Behind "is". */
+/* Parses what stands behind "is". */
 static enum outcome parse_is(struct parser *parser, struct term *term, bool *around)
 {
     term->kind = TERM_NULL;
@@ -130,7 +130,7 @@ static enum outcome parse_comparison(struct parser *parser, struct term *term)
     return parser_fail(parser, parser->at, hint_operator(parser), "an operator expected");
 }
 
-/* Behind "in". */
+/* Parses what stands behind "in". */
 static enum outcome parse_in(struct parser *parser, struct term *term)
 {
     size_t capacity = 0;
@@ -170,7 +170,7 @@ static enum outcome parse_pattern(struct parser *parser, const char *what, struc
     return parser_quoted(parser, pattern);
 }
 
-/* Behind "like". */
+/* Parses what stands behind "like". */
 static enum outcome parse_like(struct parser *parser, struct term *term)
 {
     term->kind = TERM_LIKE;
@@ -188,7 +188,7 @@ static enum outcome parse_like(struct parser *parser, struct term *term)
                              "a pattern ends behind \"\\\"");
 }
 
-/* Behind "~" and "!~". */
+/* Parses what stands behind "~" and "!~". */
 static enum outcome parse_regex(struct parser *parser, struct term *term)
 {
     struct slice pattern = {0};
@@ -206,8 +206,8 @@ static enum outcome parse_regex(struct parser *parser, struct term *term)
     return OUTCOME_OK;
 }
 
-/* Behind the expression. *around: the person wrote "not" (or "!~"), so the term counts as its
- * opposite. */
+/* Parses what stands behind the expression. *around: the person wrote "not" or "!~", so the
+ * condition is the opposite of the term. */
 static enum outcome parse_operator(struct parser *parser, struct term *term, bool *around)
 {
     if (parser_take_word(parser, "is")) {

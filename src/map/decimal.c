@@ -1,7 +1,7 @@
 /*
- * Every decimal that comes out of here is normalized: its last digit is no zero, and zero is 0 ×
- * 10^0 without a sign. So the exponent of a number with a fraction is negative, and equal
- * numbers are equal structs.
+ * Every decimal that these functions return is normalized: its last digit is not zero, and zero is
+ * 0 × 10^0 without a sign. So a number has a fraction exactly when its exponent is negative, and
+ * equal numbers are equal structs.
  *
  * 128 bits hold 38 digits. Multiplying and adding are tried in that width, and a result that does
  * not fit is refused; dividing happens by powers of ten only, so nothing is ever approximated.
@@ -148,7 +148,7 @@ static const char *print_digits(uint128 value, char *end)
     return end;
 }
 
-/* Copies bytes to `out`; where the next ones go. So do the other put functions. */
+/* Copies bytes to `out` and returns the place behind them, like the other put functions. */
 static char *put(char *out, const char *data, int length)
 {
     assert(length >= 0);

@@ -54,7 +54,7 @@ static enum outcome parse_path_filter(struct parser *parser, struct filter_use *
     return path_parse(parser, false, &source->path);
 }
 
-/* A filter that is not there: the nearest one, or what else there is. */
+/* Fails because there is no such filter. The hint names the nearest one, or some that exist. */
 static enum outcome fail_unknown(struct parser *parser, size_t start, struct slice name)
 {
     const char *meant =
@@ -67,7 +67,7 @@ static enum outcome fail_unknown(struct parser *parser, size_t start, struct sli
     return parser_fail(parser, start, hint, "unknown filter \"%.*s\"", SLICE_ARGS(name));
 }
 
-/* Behind the "|"; `before` is the filter in front of it, NULL: none. */
+/* Parses what stands behind a "|"; `before` is the filter in front of it, NULL: none. */
 static enum outcome parse_filter(struct parser *parser, struct expression *expression,
                                  const struct filter *before, struct filter_use *use)
 {
@@ -156,7 +156,7 @@ static size_t type_end(const struct parser *parser, bool operators)
     return ahead.at;
 }
 
-/* Behind the "::". */
+/* Parses what stands behind a "::". */
 static enum outcome parse_type(struct parser *parser, bool operators, struct expression *expression)
 {
     parser_skip_space(parser);
@@ -255,7 +255,7 @@ enum outcome expression_parse(struct parser *parser, bool operators, struct expr
     return fold_constant(parser, made);
 }
 
-/* A capture that is null under some topics of the rule: a column says what it is to be there. In a
+/* A column whose capture is null under some topics of the rule must say what it becomes there. In a
  * condition null is a value like any other. */
 static enum outcome check_partial(struct parser *parser, size_t start,
                                   const struct expression *expression)

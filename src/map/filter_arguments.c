@@ -31,7 +31,7 @@ static enum outcome refuse_parenthesis(struct parser *parser, const struct filte
                              "filter \"%s\": %s expected", filter->name, filter->syntax);
 }
 
-/* Reads a source and adds it to the list; a mistake is told with the filter's name. */
+/* Reads a source and adds it to the list; the error of a mistake names the filter. */
 static enum outcome take_source(struct parser *parser, const struct filter *filter,
                                 struct list *list)
 {

@@ -113,7 +113,8 @@ enum outcome filter_base64(struct value *value, const struct filter_call *call)
 
 enum { BYTE_BITS = 8 };
 
-/* Where a number stands in bytes: one that begins near the end would have bytes behind it. */
+/* Parses the place of a number in bytes. Counted from the end, a number must not begin so near the
+ * end that it would need bytes behind it. */
 enum outcome filter_parse_place(struct parser *parser, const struct filter *filter,
                                 struct filter_arguments *arguments)
 {

@@ -14,7 +14,7 @@
 #include "map/compare.h"
 #include "map/filter_family.h"
 
-/* What `number` was told. */
+/* The arguments of `number`. */
 struct number_reader {
     char point;
     bool unit; /* a unit behind the number is dropped */
@@ -74,10 +74,10 @@ static size_t number_length(struct slice text, char point)
 }
 
 /*
- * Can it be the unit behind a number? What begins with a digit, a sign or a point is the rest of
- * something else: "1 000 W", "12:30", "12/13", "1.2.3". So is a letter that makes a number of
- * another base: "0x1F". A letter, "%", "°" and what else is beyond ASCII begins a unit, "/"
- * before a letter does ("5/min"), and a bracket ("5 [V]").
+ * Can `rest` be the unit behind a number? A text that begins with a digit, a sign or a point is no
+ * unit: "1 000 W", "12:30", "12/13", "1.2.3". Neither is a letter that makes a number of another
+ * base: "0x1F". A unit begins with any other letter, "%", a character beyond ASCII such as "°", "/"
+ * before a letter ("5/min"), or a bracket ("5 [V]").
  */
 static bool is_unit(struct slice rest, bool number_is_zero)
 {

@@ -1,12 +1,11 @@
 /*
  * filter_text: the filters of texts: trim, lower, upper, split, extract, replace.
  *
- * With the format text, digits alone are a number, and they must be text for these filters all
- * the same: each takes a number as the digits that came. Bytes are no text until utf8 or latin1
- * says so.
+ * With the format text a payload of digits is a number, so each of these filters takes a number as
+ * the text of its digits. Bytes are no text before utf8 or latin1.
  *
- * What is not there is null and not an empty text: split beyond the last part, extract without a
- * match. So `default` and `is not null` tell both apart.
+ * A part or match that does not exist is null and not an empty text: split beyond the last part,
+ * extract without a match. So `default` and `is not null` can tell the two apart.
  *
  * SPDX-License-Identifier: MIT
  */

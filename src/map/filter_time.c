@@ -1,8 +1,9 @@
 /*
  * filter_time: the filters that make times: unix_s and its like, time, zone.
  *
- * A time is microseconds since 1970 in UTC, as in PostgreSQL's timestamptz. What came without a
- * zone is marked (zoneless) until `zone` says which one it was; a column takes it as UTC.
+ * A time is microseconds since 1970 in UTC, as in PostgreSQL's timestamptz. A time that came
+ * without a zone is marked (zoneless) until the filter `zone` says which zone it was; a column
+ * takes such a time as UTC.
  *
  *   unix_…       a count since 1970; finer than a microsecond is cut toward the past
  *   time         a format, or several that are tried in turn; fractions are rounded
@@ -21,15 +22,15 @@
 
 enum { FORMATS_MAX = 16 };
 
-/* What `time` and `zone` were told. */
+/* The arguments of `time` and `zone`. */
 struct time_reader {
     const char *formats[FORMATS_MAX];
     size_t count;
     const struct local_zone *zone; /* NULL: UTC */
 };
 
-/* Digits alone, which nearly every clock sends, need no decimal arithmetic. False: anything else,
- * or out of range. */
+/* Nearly every clock sends digits alone, which need no decimal arithmetic. False for any other text
+ * and for a time out of range. */
 static bool unix_of_digits(struct slice text, int layout, int64_t *time_us)
 {
     static const int64_t units[] = {1000000, 1000,

@@ -1,7 +1,7 @@
 /*
- * People who write a rule know SQL, jq, Jinja or a broker's rule language, and write what is
- * right there. The tables below name what is written here instead. A hint is only given where the
- * spelling leaves no doubt; everything else is told as what was expected.
+ * People who write a rule know SQL, jq, Jinja or a broker's rule language, and write what is right
+ * there. The tables below name our spelling of the same. A hint is only given where there is no
+ * doubt what was meant; otherwise the message names what was expected.
  *
  * How a mistake reads: WHAT at character N (HINT)
  *

@@ -1,6 +1,6 @@
 /*
- * hints: what is added in parentheses to a mistake in an expression or condition: how the same is
- * written here by people who know another language, and what a misspelt name was meant to be.
+ * hints: the text in parentheses behind a mistake in an expression or condition: our spelling of
+ * something from another language, or the name that a misspelt one was meant to be.
  *
  * Each function returns a text without an end of its own (a constant, or in the parser's arena), or
  * NULL where there is nothing to say.

@@ -3,9 +3,9 @@
  *   data:       times[timecnt], types[timecnt], {offset, is_dst, name}[typecnt], names, leaps,
  *               flags
  *
- * Behind the last time of the file the rule counts ("CET-1CEST,M3.5.0,M10.5.0/3", POSIX TZ). Its
- * changes are written out up to RULE_LAST_YEAR when the file is loaded, so that one search serves
- * all times.
+ * For times behind the last one in the file the rule applies ("CET-1CEST,M3.5.0,M10.5.0/3", POSIX
+ * TZ). Loading the file adds the rule's changes up to RULE_LAST_YEAR to the list, so that one
+ * search serves all times.
  *
  * PostgreSQL's rules for local times (DetermineTimeZoneOffset() in datetime.c), with the clocks
  * of Europe/Berlin:

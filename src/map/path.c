@@ -1,6 +1,6 @@
 /*
- * Paths are read by hand, not by a library: they are a few steps, mistakes in them are the most
- * frequent ones of all, and each is told at its character with the spelling that would be right.
+ * Paths are parsed here and not by a library: a path is a few steps long, mistakes in paths are the
+ * most frequent ones of all, and each is reported at its character with the correct spelling.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,7 @@
 
 static const char wildcard_hint[] = "[*] and .* belong into rows";
 
-/* The characters up to the next step or operator, to show how a key of them is quoted. */
+/* The characters up to the next step or operator: the key that the hint shows in quotes. */
 static struct slice odd_key(const struct parser *parser, size_t start)
 {
     assert(start <= parser->text.length);
@@ -25,7 +25,7 @@ static struct slice odd_key(const struct parser *parser, size_t start)
     return slice_make(parser->text.data + start, end - start);
 }
 
-/* A key that only quotes can hold stands behind a ".": shows how. */
+/* Fails because the key behind a "." needs quotes. The hint shows the key in quotes. */
 static enum outcome fail_odd_key(struct parser *parser, size_t start)
 {
     struct slice key = odd_key(parser, start);
@@ -40,7 +40,7 @@ static enum outcome fail_odd_key(struct parser *parser, size_t start)
                        SLICE_ARGS(key));
 }
 
-/* Behind the ".". */
+/* Parses what stands behind a ".". */
 static enum outcome parse_dot(struct parser *parser, bool wildcards, struct path_step *step)
 {
     size_t start = parser->at;
@@ -52,7 +52,7 @@ static enum outcome parse_dot(struct parser *parser, bool wildcards, struct path
                    : parser_fail(parser, start, wildcard_hint, "a path names one value: \"*\"");
     }
     step->name = parser_name(parser);
-    /* "my-key" would else be "my" and something that can't be understood. */
+    /* Without this check "my-key" would be read as "my", and the rest as a strange operator. */
     if (step->name.length == 0 || !parser_ends_name(parser)) {
         return fail_odd_key(parser, start);
     }
@@ -109,8 +109,8 @@ static enum outcome parse_quoted_name(struct parser *parser, struct slice *name)
     return OUTCOME_OK;
 }
 
-/* RFC 9535, section 2.3.3.1: no "-0", no zeros in front; within the exact integers of a double,
- * as it wants it. */
+/* Parses an index by RFC 9535, section 2.3.3.1: no "-0", no leading zeros, and within the integers
+ * that a double holds exactly. */
 static enum outcome parse_index(struct parser *parser, int64_t *index)
 {
     const int64_t index_max = (INT64_C(1) << 53) - 1;
@@ -134,7 +134,7 @@ static enum outcome parse_index(struct parser *parser, int64_t *index)
     return OUTCOME_OK;
 }
 
-/* Behind the "[". */
+/* Parses what stands behind a "[". */
 static enum outcome parse_bracket(struct parser *parser, bool wildcards, struct path_step *step)
 {
     enum outcome outcome = OUTCOME_OK;
@@ -184,8 +184,8 @@ enum outcome path_parse(struct parser *parser, bool wildcards, struct path_step 
     return outcome;
 }
 
-/* A name behind "." has ASCII letters, digits and "_" only, and no digit in front: what any reader
- * of paths takes. */
+/* Can the name stand behind "."? Only ASCII letters, digits and "_", not beginning with a digit,
+ * are understood by every JSONPath parser. */
 static bool is_plain(struct slice name)
 {
     bool plain = name.length > 0 && !ascii_is_digit(name.data[0]);

@@ -47,7 +47,7 @@ struct walk {
     struct buf expression;
     size_t start; /* in `path`: where the row's own begins */
     bool in_row;
-    bool ended; /* `tell` has heard enough */
+    bool ended; /* `tell` returned false */
 };
 
 /* Without its steps, which are many. */
@@ -109,7 +109,7 @@ static void follow_rows(const struct walk *walk, struct trail *into, const struc
 
 static void look(struct walk *walk, const struct node *node, const struct trail *trail, int depth);
 
-/* Tells of a member that no path reaches. */
+/* Calls `tell` for a member that no path reaches. */
 static void tell(struct walk *walk, const struct node *member)
 {
     const struct untaken_key key = {.node = member,
@@ -139,7 +139,7 @@ static void look_at_row(struct walk *walk, const struct node *row, const struct 
     walk->in_row = in_row;
 }
 
-/* Keeps the paths that go through this member; a member without one is told. */
+/* Follows the paths that go through this member; calls `tell` for a member without one. */
 static void look_at_member(struct walk *walk, const struct node *member, const struct trail *trail,
                            int depth)
 {

@@ -1,6 +1,6 @@
 /*
- * path_uses: which places of a payload the expressions of one rule look at, and what that leaves:
- * the keys that no column takes. Pure.
+ * path_uses: the places of a payload that the expressions of one rule use, and the keys that are
+ * left because no column takes them. Pure.
  *
  *   columns   $.ts   $.pos.lat   {"ts": 1, "pos": {"lat": 5, "lon": 6}, "power": 7}
  *   untaken                                                 pos.lon      power

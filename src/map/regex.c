@@ -20,7 +20,7 @@
 #define STEPS_MAX 100000
 #define HEAP_KIB_MAX 4096
 
-/* PCRE2 takes the memory for a match from where the pattern's memory came from. */
+/* PCRE2 uses the pattern's allocator for a match too. */
 struct regex_memory {
     struct arena *arena; /* while compiling; NULL: a match, whose memory is freed behind it */
 };

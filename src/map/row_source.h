@@ -40,7 +40,7 @@ enum outcome row_source_compile(struct slice text, struct row_source **source,
 size_t row_source_levels(const struct row_source *source);
 void row_source_free(struct row_source *source);
 
-/* Its steps behind "$"; live as long as it. */
+/* The steps behind "$"; they live as long as the row_source. */
 const struct path_step *row_source_steps(const struct row_source *source);
 
 /*

@@ -22,7 +22,7 @@ enum { MEMO_MEMBERS_MIN = 32 };
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* Behind the "{". */
+/* Parses what stands behind a "{". */
 static enum outcome parse_capture(struct parser *parser, struct source *source)
 {
     const struct scope *scope = parser->scope;
@@ -55,7 +55,7 @@ static enum outcome parse_fact_name(struct parser *parser, struct slice *name)
             return parser_quoted(parser, name);
         }
         *name = parser_name(parser);
-        /* "@property.my-key" would else be "my" and something that can't be understood. */
+        /* Without this check "@property.my-key" would be read as "my" and a strange operator. */
         if (name->length > 0 && parser_ends_name(parser)) {
             return OUTCOME_OK;
         }
@@ -104,7 +104,7 @@ static void note_use(const struct scope *scope, const struct source *source)
     }
 }
 
-/* Behind the "@". */
+/* Parses what stands behind a "@". */
 static enum outcome parse_fact(struct parser *parser, struct source *source)
 {
     size_t start = parser->at - 1;
@@ -132,7 +132,7 @@ static enum outcome parse_fact(struct parser *parser, struct source *source)
     return fact->place == FACT_IN_ROWS ? parse_key_levels(parser, start, source) : OUTCOME_OK;
 }
 
-/* Behind the "$". */
+/* Parses what stands behind a "$". */
 static enum outcome parse_path(struct parser *parser, struct source *source)
 {
     size_t start = parser->at - 1;
@@ -212,7 +212,7 @@ static enum outcome check_text(const struct value *value, const char *before, st
     return OUTCOME_OK;
 }
 
-/* What the topic's level was. Null where the topic has no such level. */
+/* The text of the captured level; null where the topic has no such level. */
 static enum outcome take_capture(const struct source *source, const struct subject *subject,
                                  struct value *value, struct error *error)
 {
@@ -243,7 +243,7 @@ static const struct row_level *level_out(const struct subject *subject, unsigned
     return level;
 }
 
-/* As path_walk(). What is searched in a large node is remembered. */
+/* As path_walk(), but remembers where the path led to when it begins in a large node. */
 static const struct node *walk_outside(const struct subject *subject, const struct path_step *path,
                                        const struct node *from)
 {

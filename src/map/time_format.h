@@ -17,7 +17,7 @@
 
 enum season { SEASON_NONE, SEASON_STANDARD, SEASON_DAYLIGHT };
 
-/* Is all of a format known? Else *at is where the "%" stands whose letter is not. */
+/* Is every letter behind a "%" of the format known? If not, *at is the place of the "%". */
 bool time_format_is_known(const char *format, size_t *at);
 
 /* True when the whole text is as the format says and its date exists. `season` is what W or S said

@@ -11,7 +11,7 @@
 
 #include "row/convert_family.h"
 
-/* No type is known: the value stays as it is, to be shown. */
+/* For a column without a known type: keeps the value as it is, for `explain`. */
 static enum outcome convert_none(const struct value *value, const struct column_shape *column,
                                  struct arena *arena, struct datum *datum, struct error *error)
 {

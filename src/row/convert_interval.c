@@ -235,8 +235,8 @@ static bool take_sixtieth(struct moment_scan *scan, struct quantity *quantity)
     return digits.length <= 2 && whole_of(digits, &quantity->whole) && quantity->whole < 60;
 }
 
-/* What stands behind "hh:", that is mm[:ss[.fraction]], to the end. The sign before the hours is
- * that of all. */
+/* Reads mm[:ss[.fraction]] behind "hh:" to the end. The sign before the hours is also that of
+ * minutes and seconds. */
 static bool take_clock(struct moment_scan *scan, const struct quantity *hours,
                        struct datum_interval *sum)
 {
@@ -317,7 +317,7 @@ static bool parse_iso_part(struct moment_scan scan, const char *letters, enum un
     return true;
 }
 
-/* Stands behind the "P". */
+/* Parses what stands behind the "P". */
 static bool parse_iso(struct moment_scan scan, struct datum_interval *interval)
 {
     const char *separator = scan.at;

@@ -6,7 +6,7 @@
  *   floats     correctly rounded; beyond the range is rejected, as float8in() does
  *   numeric    every digit, rounded to the column's scale only
  *
- * Digits alone, nearly every value, take a short way without taking the text apart.
+ * Nearly every value is digits alone: such a text is converted without number_parse().
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,7 +22,7 @@
 
 enum { SHORT_INTEGER_DIGITS = 18 }; /* any of them fits an int64 */
 
-/* PostgreSQL's parse_bool_with_len(): any beginning that only one of the words has. */
+/* As PostgreSQL's parse_bool_with_len(): a word, or a beginning of it that no other word has. */
 static bool parse_bool(struct slice text, bool *boolean)
 {
     static const struct {
@@ -70,13 +70,13 @@ enum outcome convert_bool(const struct value *value, const struct column_shape *
     }
 }
 
-/* May there be a number in it? */
+/* Is it a kind of value that may hold a number? */
 static bool has_digits(const struct value *value)
 {
     return value->kind == VALUE_NUMBER || value->kind == VALUE_TEXT;
 }
 
-/* The words for a number that is one, but not for this column. */
+/* Rejects a number that the column's type can't hold. */
 static enum outcome reject_fit(struct error *error, const struct value *value, enum number_fit fit)
 {
     assert(fit != NUMBER_FITS);
@@ -84,7 +84,7 @@ static enum outcome reject_fit(struct error *error, const struct value *value, e
                         fit == NUMBER_HAS_FRACTION ? "has a fraction" : "is out of range");
 }
 
-/* Nothing but up to 18 digits: the usual case, without taking the text apart. */
+/* Reads a text of at most 18 digits with an optional "-". False for any other text. */
 static bool parse_short_integer(struct slice text, int64_t *integer)
 {
     bool negative = text.length > 0 && text.data[0] == '-';
@@ -144,7 +144,7 @@ enum outcome convert_integer(const struct value *value, const struct column_shap
     return OUTCOME_OK;
 }
 
-/* The words for what is no number with digits, in numeric_in()'s and float8in()'s spellings. */
+/* The name of a NaN or an infinity in any spelling of numeric_in() and float8in(); else NULL. */
 static const char *special_number(struct slice text)
 {
     bool negative = text.length > 0 && text.data[0] == '-';
@@ -156,7 +156,7 @@ static const char *special_number(struct slice text)
     return is_word(text, "nan") ? "NaN" : NULL;
 }
 
-/* Of what special_number() gives. */
+/* The float for a name that special_number() returned. */
 static double special_real(const char *special)
 {
     assert(special[0] == 'N' || special[0] == 'I' || special[0] == '-');

@@ -75,8 +75,8 @@ static bool is_ambiguous_date(struct slice text)
            (at == text.length || ascii_is_space(text.data[at]));
 }
 
-/* Which zones a name stands for is known to the server alone, and whether a day or a month stands
- * first to its settings. */
+/* Rejects a text that is no time. Two kinds get advice: a zone's name, which only the server can
+ * resolve, and a date such as 03/04/2025, whose meaning depends on the server's settings. */
 static enum outcome reject_text(struct error *error, const struct value *value, const char *noun)
 {
     if (ends_in_zone_name(value->text)) {
@@ -168,7 +168,8 @@ enum outcome convert_date(const struct value *value, const struct column_shape *
     return outcome;
 }
 
-/* Without a zone, or with that of UTC: any other would have to be dropped or need a date. */
+/* Reads a time of day without a zone or with UTC. Any other zone would need a date to be
+ * resolved. */
 static bool parse_time(struct slice text, int64_t *time_us)
 {
     struct moment moment;

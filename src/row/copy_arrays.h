@@ -18,8 +18,8 @@
 
 enum { TEXT_OID = 25 };
 
-/* The type of the elements that a column's values travel as: TEXT_OID where the text form is
- * needed, which a cast then turns into the column's type. */
+/* The element type of the array for this column: TEXT_OID when the values travel in text form,
+ * which a cast then turns into the column's type. */
 uint32_t copy_array_element(const struct column_shape *column, enum copy_format format);
 
 /* Whole rows as copy_append_row() writes them, without header and trailer. */

@@ -174,11 +174,11 @@ static void append_scalar(struct buf *out, const struct datum *datum)
         break;
     case TYPE_NONE:
     case TYPE_OTHER:
-        abort(); /* column_has_binary() said so */
+        abort(); /* column_has_binary() is false for every other family */
     }
 }
 
-/* array_recv() wants to know before the elements come. */
+/* The flag stands before the elements, because array_recv() wants to know it first. */
 static bool has_nulls(const struct datum_array *array)
 {
     for (size_t i = 0; i < array->count; i++) {

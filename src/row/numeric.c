@@ -10,9 +10,9 @@
  *
  * A place p is the digit of 10^p: 0 the ones, -1 the tenths.
  *
- * Three ways a number goes: numeric_fits() asks only, numeric_format() rounds and prints,
- * numeric_append_binary() turns a printed number into the server's groups. Only texts travel
- * between them, so a number is never held in a machine format that could lose digits.
+ * numeric_fits() only checks, numeric_format() rounds and prints, numeric_append_binary() turns a
+ * printed number into groups of four digits. They pass texts to each other, so a number is never
+ * held in a machine format that could lose digits.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -27,8 +27,8 @@
 bool numeric_fits(const struct number *number);
 
 /* The number as a column with this typmod keeps it (-1: unconstrained): rounded to the column's
- * scale, half away from zero, as PostgreSQL does; OUT_OF_RANGE when it has too many digits before
- * the point. */
+ * scale, half away from zero, as PostgreSQL does; NUMBER_OUT_OF_RANGE when it has too many digits
+ * before the point. */
 enum number_fit numeric_format(const struct number *number, int32_t typmod, struct arena *arena,
                                struct slice *text);
 

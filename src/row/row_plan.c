@@ -104,7 +104,8 @@ static void find_columns(const struct table_shape *shape, const struct row_feed 
     }
 }
 
-/* Every row would be refused where such a column gets no value. */
+/* Reports NOT NULL columns without a default that nothing feeds: PostgreSQL would refuse every
+ * row. */
 static void check_unfed(const struct table_shape *shape, const struct row_plan *plan,
                         struct buf *reasons)
 {

@@ -20,8 +20,8 @@ struct row_feed {
     size_t count;
     const char *const *computed; /* of the columns that SQL computes from them */
     size_t computed_count;
-    /* Its i-th column is the i-th expression's as the rule declares it: for those that the table
-     * does not have, and that only serve to compute others. NULL: there are none. */
+    /* The columns as the rule declares them; the i-th is the i-th expression's. For expressions
+     * without a column in the table, which only serve to compute others. NULL: there are none. */
     const struct table_shape *declared;
 };
 
@@ -37,9 +37,9 @@ struct row_plan {
 };
 
 /*
- * `names` are the rule's columns in order. OUTCOME_REJECT when it can't work, with every reason in
- * `problems_text` style joined by "; ": a column that is not in the table (did you mean …), is
- * generated, or a NOT NULL column without default that no expression feeds. Borrows the shape.
+ * `names` are the rule's columns in order. OUTCOME_REJECT when the rule can't write the table, with
+ * all reasons joined by "; ": a column is not in the table (did you mean …) or is generated, or no
+ * expression feeds a NOT NULL column without a default. Borrows the shape.
  */
 enum outcome row_plan_new(const struct table_shape *shape, const char *const *names, size_t count,
                           struct row_plan **plan, struct error *error) MUST_CHECK;
