@@ -8,7 +8,8 @@
  * rows of one rule, and its own position in the table replay of the bridge's schema: the same
  * command goes on there after an interruption. Publishes and acknowledges nothing. A message that
  * is refused is reported and becomes a dead letter. A dry run counts what the mapping makes of the
- * messages; with --database each batch goes to PostgreSQL, too, in a transaction that is rolled back.
+ * messages; with --database each batch goes to PostgreSQL, too, in a transaction that is rolled
+ * back.
  *
  * Exit codes: 0 replayed, or counted with --dry-run; 1 refused, the journal or the database could
  * not be read, there is no such rule, or its table does not work.
@@ -69,7 +70,7 @@ static int failed(const struct pg_failure *failure)
 }
 
 /* Appends `before`, then the time in RFC 3339. */
-static void print_time(struct buf *out, const char *before, int64_t time_us)
+static void append_time(struct buf *out, const char *before, int64_t time_us)
 {
     buf_append_text(out, before);
     text_format_time(out, time_us);
@@ -86,8 +87,8 @@ static void print_found(const struct stage *stage, const struct replay_counts *c
     buf_printf(&out, "the journal has %" PRIu64 " stored message%s for rule \"%s\"",
                counts->messages, counts->messages == 1 ? "" : "s", stage->request->rule);
     if (counts->messages > 0) {
-        print_time(&out, ", received from ", counts->first_us);
-        print_time(&out, " to ", counts->last_us);
+        append_time(&out, ", received from ", counts->first_us);
+        append_time(&out, " to ", counts->last_us);
     }
     buf_printf(&out, ": %" PRIu64 " rows, %" PRIu64 " filtered, %" PRIu64 " rejected\n",
                counts->rows, counts->filtered, counts->rejected);
@@ -182,8 +183,9 @@ static int refuse_duplicates(const struct stage *stage, const struct replay_coun
 
 /* --- replaying -------------------------------------------------------------------------------- */
 
-/* The statements of begin(). With the lock nobody stores or rejects dead letters of the rule, and no
- * other replay of it begins: its rows are there and seen, or it comes later and sees this one. */
+/* The statements of begin(). With the lock nobody stores or rejects dead letters of the rule, and
+ * no other replay of it begins: its rows are there and seen, or it comes later and sees this
+ * one. */
 static int begin_locked(struct stage *stage, const struct replay_counts *found)
 {
     struct pg_connection *connection = stage->options.connection;
@@ -218,8 +220,8 @@ end:
     return exit_code;
 }
 
-/* Notes a new replay: which messages it means, whatever "now" is and whatever the service has stored
- * when it goes on, and which of them it leaves out. */
+/* Notes a new replay: which messages it means, whatever "now" is and whatever the service has
+ * stored when it goes on, and which of them it leaves out. */
 static int begin(struct stage *stage, const struct replay_counts *found)
 {
     struct pg_connection *connection = stage->options.connection;
@@ -302,8 +304,8 @@ static int find_state(struct stage *stage)
     }
     stage->options.state = state;
     buf_printf(&out, "mqtt2pg: goes on behind message %" PRIu64, state.done);
-    print_time(&out, ", with messages from ", state.from_us);
-    print_time(&out, " to ", state.to_us);
+    append_time(&out, ", with messages from ", state.from_us);
+    append_time(&out, " to ", state.to_us);
     fprintf(stderr, "%s\n", buf_string(&out));
     buf_fini(&out);
     return CLI_DONE;

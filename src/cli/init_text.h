@@ -8,9 +8,9 @@
 
 #include "cli/init_answers.h"
 
-/* Appends the settings outside of the rules: broker, database, journal, and
- * http where it was given. `broker`, `client_id`
- * and `journal` are not NULL; `database` may be NULL: not known yet. */
+/* Appends the settings outside of the rules: broker, database, journal, and http where it was
+ * given. `broker`, `client_id` and `journal` are not NULL. `database` is NULL while it is not
+ * known. */
 void init_append_settings(struct buf *out, const struct init_answers *answers);
 
 /* Appends the rules: one that stores every message of the topic whole, whatever its payload is.

@@ -24,7 +24,7 @@
 #include "route/topic_filter.h"
 
 enum {
-    /* The longest wait for one message: so late is Ctrl-C noticed. */
+    /* The longest wait for one message: Ctrl-C is noticed after that time at the latest. */
     STEP_MS = 100,
     /* Between two lines of progress. */
     PROGRESS_MS = 1000,

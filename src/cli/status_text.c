@@ -334,7 +334,7 @@ static void append_parked(struct buf *out, bool colour, const struct node *root)
     }
 }
 
-/* Why the old rows of the rule may not go. */
+/* Why the partitions of the rule's table can't be made or dropped. */
 static void append_not_kept(struct buf *out, const struct node *rule)
 {
     if (words(rule, "partitions_not_kept").length > 0) {

@@ -3,8 +3,8 @@
  * they make it: Int8 -1 comes as 0xff, as 0xffffffff or with 64 bits. Cut to the datatype's width
  * all of them say the same.
  *
- * Arrays are bytes: numbers little-endian one behind the other,
- * booleans as bits behind their count, texts each with a NUL behind.
+ * Arrays are bytes: numbers little-endian one behind the other, booleans as bits behind their
+ * count, texts each with a NUL behind.
  *
  * SPDX-License-Identifier: MIT
  */

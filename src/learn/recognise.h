@@ -34,9 +34,8 @@ bool payload_form_same(const struct payload_form *left, const struct payload_for
 
 /* What the message is. The result lies in `arena` and borrows the message. Protocol Buffers are
  * recognised by their content type, or guessed when no other format fits, and Sparkplug B by its
- * topic; neither is decoded. A text counts
- * as CSV only when it holds a number and has three columns or two lines: "Hello, world" is a
- * text. */
+ * topic; neither is decoded. A text counts as CSV only when it holds a number and has three columns
+ * or two lines: "Hello, world" is a text. */
 struct recognised recognise(const struct message *message, struct arena *arena);
 
 /* The compression that the first bytes stand for: 1F 8B gzip, 28 B5 2F FD zstd, 78 zlib. A text

@@ -286,7 +286,8 @@ static void close_members(struct shape *shape)
     shape->member_count = 0;
 }
 
-/* Adds a member behind the others, in the order of their first sight: columns get this order. */
+/* Adds a member behind the others, in the order in which they first came: columns get this
+ * order. */
 static void append_member(struct shape *shape, struct shape *member)
 {
     struct shape **end = &shape->members;

@@ -41,7 +41,7 @@ struct shape {
     char *key;              /* owned; of an object's member, else NULL; may hold NUL */
     size_t key_length;      /* bytes */
     struct shape *next;     /* owned; the next member of the same object */
-    struct shape *members;  /* owned; of objects, in the order of their first sight */
+    struct shape *members;  /* owned; of objects, in the order in which they first came */
     struct shape *elements; /* owned; of arrays: all elements together */
     size_t member_count;
     uint64_t kinds[VALUE_OBJECT + 1]; /* how often it was of each kind */

@@ -107,7 +107,7 @@ void topic_data_take(struct topic_data *data, const struct message *message,
         data->trees++;
         shape_take(data->json, found.root, budget, scratch);
     } else {
-        /* An object of another form than the topic's others is bytes or a text among them. */
+        /* An object of another form than the topic's counts as a text or as bytes. */
         found.root = tree ? NULL : found.root;
         take_single(data, &found, budget, scratch);
     }
@@ -134,8 +134,8 @@ void topic_data_merge(struct topic_data *into, struct topic_data *from)
     free(from);
 }
 
-/* What most payloads are. Bytes among texts make all of them bytes, for a text column takes
- * none. */
+/* The format of most payloads. Bytes among texts make all of them bytes, because a text column
+ * takes no bytes. */
 enum topic_format topic_data_format(const struct topic_data *data)
 {
     uint64_t others = data->scalars + data->texts + data->binary;

@@ -3,16 +3,16 @@
 
 #include <assert.h>
 
-/* From this many patterns on, one table for all is better than one for each. FLAT: all stand one
- * level below their parent. */
+/* From this many patterns on, one table for all is better than one for each. FLAT: for patterns
+ * that all stand one level below their parent. DEEP: for others. */
 enum { FOLD_FLAT_MIN = 5, FOLD_DEEP_MIN = 4 };
 
 /* What is known of everything below one node. */
 struct fold {
     size_t patterns;
-    bool single; /* all of them: payloads that are one value, alone or as the member "value" */
-    bool object;
-    struct topic_data *data; /* of all together, taken out of the tree */
+    bool single;             /* each payload is one value, alone or in an object of one member */
+    bool object;             /* the values are in such objects */
+    struct topic_data *data; /* of all patterns together, taken out of the tree */
 };
 
 /* Is each payload an object with one member, such as {"value":21.5}? */
