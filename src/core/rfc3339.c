@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "core/calendar.h"
+
 struct reader {
     const char *at;
     const char *end;
@@ -33,38 +35,20 @@ static char take_one(struct reader *reader, const char *characters)
     return reader->good ? *reader->at++ : '\0';
 }
 
-/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar; years count from March,
- * so that the leap day is their last. */
-static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
-{
-    int64_t shifted = month > 2 ? year : year - 1;
-    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    /* 719468 days lie between 0000-03-01 and 1970-01-01. Year 0 shifts to -1, hence the 400. */
-    shifted += 400;
-    return shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + day_of_year - 719468 -
-           146097;
-}
-
-static int64_t days_in_month(int64_t year, int64_t month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    assert(month >= 1 && month <= 12);
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return month == 2 && leap ? 29 : days[month - 1];
-}
-
+/* Days since 1970-01-01. */
 static int64_t take_date(struct reader *reader)
 {
-    int64_t year = take_number(reader, 4, 9999);
+    struct civil_date date;
+    date.year = (int32_t) take_number(reader, 4, 9999);
     take_one(reader, "-");
-    int64_t month = take_number(reader, 2, 12);
+    date.month = (int32_t) take_number(reader, 2, 12);
     take_one(reader, "-");
-    int64_t day = take_number(reader, 2, 31);
-    if (!reader->good || month == 0 || day == 0 || day > days_in_month(year, month)) {
+    date.day = (int32_t) take_number(reader, 2, 31);
+    if (!reader->good || !calendar_is_valid(date)) {
         reader->good = false;
         return 0;
     }
-    return days_from_date(year, month, day);
+    return calendar_days(date) + EPOCH_2000_US / DAY_US;
 }
 
 static int64_t take_time(struct reader *reader)
