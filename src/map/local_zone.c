@@ -77,12 +77,6 @@ static bool read_header(struct slice *rest, struct header *header)
     return header->types > 0;
 }
 
-/* A time of 64 bits, the byte of most weight first. */
-static int64_t get_be64(const char *at)
-{
-    return (int64_t) ((uint64_t) bytes_get_be32(at) << 32 | bytes_get_be32(at + 4));
-}
-
 /* Bytes of the data behind a header, whose times have `time_bytes` each. */
 static size_t data_bytes(const struct header *header, size_t time_bytes)
 {
@@ -118,8 +112,8 @@ static bool read_data(struct local_zone *zone, const char *data, const struct he
     const char *types = type_numbers + header->times;
     bool good = add_type(zone, INT64_MIN, types, 0, header);
     for (uint32_t i = 0; good && i < header->times; i++) {
-        good = add_type(zone, get_be64(data + (size_t) i * 8), types, (uint8_t) type_numbers[i],
-                        header);
+        good = add_type(zone, (int64_t) bytes_get_be64(data + (size_t) i * 8), types,
+                        (uint8_t) type_numbers[i], header);
     }
     return good;
 }

@@ -166,19 +166,6 @@ static void append_interval(struct buf *out, struct datum_interval interval)
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
-/* Two digits a byte, in lower case. */
-static void append_hex(struct buf *out, struct slice bytes)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *at = buf_reserve(out, bytes.length * 2);
-    for (size_t i = 0; i < bytes.length; i++) {
-        unsigned char byte = (unsigned char) bytes.data[i];
-        *at++ = digits[byte >> 4];
-        *at++ = digits[byte & 15];
-    }
-    out->length += bytes.length * 2;
-}
-
 /* 8-4-4-4-12 digits. */
 static void append_uuid(struct buf *out, struct slice uuid)
 {
@@ -189,7 +176,7 @@ static void append_uuid(struct buf *out, struct slice uuid)
         if (i > 0) {
             buf_append_byte(out, '-');
         }
-        append_hex(out, slice_make(at, parts[i]));
+        buf_append_hex(out, slice_make(at, parts[i]));
         at += parts[i];
     }
 }
@@ -223,7 +210,7 @@ static void append_value(struct buf *out, const struct value *value)
         break;
     case VALUE_BYTES:
         buf_append_text(out, "\\x");
-        append_hex(out, value->text);
+        buf_append_hex(out, value->text);
         break;
     case VALUE_ARRAY:
     case VALUE_OBJECT:
@@ -279,7 +266,7 @@ void datum_append_scalar(struct buf *out, const struct datum *datum)
         break;
     case TYPE_BYTEA:
         buf_append_text(out, "\\x");
-        append_hex(out, datum->text);
+        buf_append_hex(out, datum->text);
         break;
     case TYPE_NUMERIC:
     case TYPE_TEXT:
