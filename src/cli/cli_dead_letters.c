@@ -5,9 +5,9 @@
  *   list, show   read only
  *   retry        stores the rows and removes the letter in one transaction; a letter that fails
  *                again stays, with the new reason; publishes and acknowledges nothing
- *   purge        deletes letters; those that are parked stay, because they still become rows, unless
- *                --rule names a rule that the configuration does not have; and those that wait by
- *                retry_for stay, unless --rule names theirs
+ *   purge        deletes letters; those that are parked stay, because they still become rows,
+ *                unless --rule names a rule that the configuration does not have; and those that
+ *                wait by retry_for stay, unless --rule names theirs
  *
  * Connects to the database, never to the broker. By default only letters of this configuration's
  * client_id count; a remark on standard error tells of others, so that none is forgotten.

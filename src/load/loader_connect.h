@@ -13,8 +13,8 @@
  * with the reason in the log: the caller tries again later. The loader's thread. */
 bool loader_connect(struct loader *loader);
 
-/* Parked letters of rules before go to those in use (load/inheritance). OUTCOME_RETRY: the connection
- * is lost. */
+/* Parked letters of former rules go to those in use (load/inheritance). OUTCOME_RETRY: the
+ * connection is lost. */
 enum outcome loader_inherit(struct loader *loader, struct pg_failure *failure) MUST_CHECK;
 
 /* Tells the outbox whether rules want acknowledgments, when we are the only process of this

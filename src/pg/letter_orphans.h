@@ -31,8 +31,9 @@ struct orphans_query {
     int limit;
 };
 
-/* Reads the next parked letters of this client, in the order of their ids, whose rule is unknown or,
- * with `topics`, does not take their topic. The latter reads the topics of all parked letters. */
+/* Reads the next parked letters of this client, in the order of their ids, whose rule is unknown.
+ * With `topics` also those whose rule does not take their topic, which costs a look at the topic of
+ * each parked letter. */
 enum outcome letter_orphans_read(struct pg_connection *connection,
                                  const struct orphans_query *query, struct letter_orphans *orphans,
                                  struct pg_failure *failure) MUST_CHECK;
