@@ -88,10 +88,11 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
         }
         loader_rest(loader, 200);
     }
-    snprintf(
-        failure->message, sizeof(failure->message),
-        "another process stores as client_id \"%.200s\" (%s): stop it, or give this one its own",
-        pg_client_id(loader->connection), lock.holder);
+    snprintf(failure->message, sizeof(failure->message),
+             "another process stores as client_id \"%.200s\" (in PostgreSQL: %s; the table bridge "
+             "has its "
+             "host): stop it, or give this one its own",
+             pg_client_id(loader->connection), lock.holder);
     if (!loader_stopping(loader) && !loader->identity_shown) {
         log_error("not the only one: stopping", F_TEXT("reason", failure->message));
         tell_what_waits(loader);
