@@ -2,8 +2,9 @@
 --
 --   psql -d telemetry -v role=grafana -v password=secret -f sql/reader.sql
 --
--- Run it as a superuser, or as the owner of the database when the role is there already, after the tables and views were made; again after new ones. It reads what begins with
--- telemetry and the bridge's own tables, but no payloads of dead letters; for other tables: grant select on … to grafana.
+-- Run it as a superuser, or as the owner of the database when the role is there already, after the tables and views
+-- were made; again after new ones. It reads what begins with telemetry and the bridge's own tables, but no payloads
+-- of dead letters; for other tables: grant select on … to grafana.
 
 \set ON_ERROR_STOP on
 \if :{?role} \else \set role grafana \endif
