@@ -114,7 +114,7 @@ static bool broker_answers(const struct init_answers *answers)
 }
 
 /* Asks for the broker and tries it. */
-static enum step settle_broker(struct init_answers *answers, bool again)
+static enum step choose_broker(struct init_answers *answers, bool again)
 {
     if (!init_ask_broker(answers, again)) {
         return STEP_ENDED;
@@ -171,7 +171,7 @@ static bool database_answers(const struct init_answers *answers)
 }
 
 /* Asks for the database and tries it. */
-static enum step settle_database(struct init_answers *answers, bool again)
+static enum step choose_database(struct init_answers *answers, bool again)
 {
     if (!init_ask_database(answers, again)) {
         return STEP_ENDED;
@@ -239,7 +239,7 @@ end:
 }
 
 /* Asks for the topic, listens, and makes the whole text. */
-static enum step settle_rules(struct init_answers *answers, bool again, struct buf *out)
+static enum step choose_rules(struct init_answers *answers, bool again, struct buf *out)
 {
     if (!init_ask_topic(answers, again)) {
         return STEP_ENDED;
@@ -373,23 +373,23 @@ static int check_file(const struct init_answers *answers)
 /* Goes through the steps. A script goes once, and is told of both the broker and the database
  * even when the first does not work; a person is asked again and again. True: `text` holds the
  * whole configuration. */
-static bool settle(struct init_answers *answers, struct buf *text)
+static bool go_through_steps(struct init_answers *answers, struct buf *text)
 {
     enum step broker = STEP_AGAIN;
     enum step database = STEP_AGAIN;
     enum step rules = STEP_AGAIN;
 
     for (bool again = false; broker == STEP_AGAIN && (!again || answers->ask); again = true) {
-        broker = settle_broker(answers, again);
+        broker = choose_broker(answers, again);
     }
     for (bool again = false;
          broker != STEP_ENDED && database == STEP_AGAIN && (!again || answers->ask); again = true) {
-        database = settle_database(answers, again);
+        database = choose_database(answers, again);
     }
     for (bool again = false; broker == STEP_DONE && database == STEP_DONE && rules == STEP_AGAIN &&
                              (!again || answers->ask);
          again = true) {
-        rules = settle_rules(answers, again, text);
+        rules = choose_rules(answers, again, text);
     }
     assert(rules != STEP_DONE || (broker == STEP_DONE && database == STEP_DONE));
     return rules == STEP_DONE;
@@ -409,8 +409,9 @@ int cli_init(const struct cli_call *call)
         exit_code = CLI_FAILED;
     }
     if (exit_code == CLI_DONE) {
-        exit_code = settle(&answers, &text) && write_file(&answers, &text) ? check_file(&answers)
-                                                                           : CLI_FAILED;
+        exit_code = go_through_steps(&answers, &text) && write_file(&answers, &text)
+                        ? check_file(&answers)
+                        : CLI_FAILED;
     }
     if (text.length > 0) {
         explicit_bzero(text.data, text.length);

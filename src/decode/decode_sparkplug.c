@@ -4,8 +4,8 @@
  *
  *   NBIRTH of E  ──learn──▶ memory "G/E"        at its number in the journal
  *   DBIRTH of D  ──learn──▶ memory "G/E/D"
- *   DDATA of D   ──decode──▶ the newest entry of "G/E/D" before its own number, unless a newer entry
- *                            of "G/E" has ended it
+ *   DDATA of D   ──decode──▶ the newest entry of "G/E/D" before its own number, unless "G/E" has
+ *                            a newer one, which has ended it
  *
  * SPDX-License-Identifier: MIT
  */
@@ -133,7 +133,8 @@ static bool is_foreign(const struct decode_input *input, const struct memory_ent
 }
 
 /* Can the metrics of the remembered BIRTH be used for this message, and if not, why not? */
-static enum knowledge judge(const struct decode_input *input, const struct memory_entry *entry)
+static enum knowledge knowledge_of(const struct decode_input *input,
+                                   const struct memory_entry *entry)
 {
     struct birth_head head;
     if (entry->left_out) {
@@ -167,7 +168,7 @@ static enum knowledge find_birth(const struct decode_input *input,
         return KNOWN_NOT;
     }
     *content = own.content;
-    return judge(input, &own);
+    return knowledge_of(input, &own);
 }
 
 /* The reason why a metric is rejected: "alias 7 of plant/line1 is unknown: …". */

@@ -292,7 +292,7 @@ static bool may_absorb(const struct family *family, size_t class, const struct t
 /* Decides whether a class becomes a pattern. If the pattern would match a sibling's topics, the
  * sibling joins the class; where it may not, the class is dissolved and keeps a rule for each
  * word. */
-static void settle_class(struct family *family, size_t class)
+static void decide_class(struct family *family, size_t class)
 {
     bool names = class_is_names(family, class);
     if (family->above == NULL && !(names && class_size(family, class) >= TOP_NAMES)) {
@@ -316,8 +316,9 @@ static void settle_class(struct family *family, size_t class)
     }
 }
 
-/* The largest class of two or more that is not settled yet; family->count when there is none. */
-static size_t next_class(const struct family *family, const bool *settled, size_t *sizes)
+/* The largest class of two or more that is not decided about yet; family->count when there is
+ * none. */
+static size_t next_class(const struct family *family, const bool *decided, size_t *sizes)
 {
     size_t largest = family->count;
     memset(sizes, 0, family->count * sizeof(*sizes));
@@ -325,7 +326,7 @@ static size_t next_class(const struct family *family, const bool *settled, size_
         sizes[family->list[i].class]++;
     }
     for (size_t i = 0; i < family->count; i++) {
-        if (sizes[i] > 1 && !settled[i] &&
+        if (sizes[i] > 1 && !decided[i] &&
             (largest == family->count || sizes[i] > sizes[largest])) {
             largest = i;
         }
@@ -333,17 +334,17 @@ static size_t next_class(const struct family *family, const bool *settled, size_
     return largest;
 }
 
-/* Settles all classes, the largest first, because a class takes in smaller ones. */
-static void settle(struct family *family)
+/* Decides about all classes, the largest first, because a class takes in smaller ones. */
+static void decide_classes(struct family *family)
 {
-    bool *settled = memory_alloc((family->count + 1) * sizeof(*settled));
+    bool *decided = memory_alloc((family->count + 1) * sizeof(*decided));
     size_t *sizes = memory_alloc((family->count + 1) * sizeof(*sizes));
     size_t class;
-    while ((class = next_class(family, settled, sizes)) < family->count) {
-        settled[class] = true;
-        settle_class(family, class);
+    while ((class = next_class(family, decided, sizes)) < family->count) {
+        decided[class] = true;
+        decide_class(family, class);
     }
-    free(settled);
+    free(decided);
     free(sizes);
 }
 
@@ -460,7 +461,7 @@ static void sort_family(struct family *family)
         return;
     }
     classify(family);
-    settle(family);
+    decide_classes(family);
     if (family->above != NULL) {
         join_things(family, topic_level_known(family->above) != NULL || is_plural(family->above));
     }

@@ -55,7 +55,7 @@ static struct dead_letter_query query_for(const struct round *round,
     return (struct dead_letter_query){.client_id = letter_client_id(round->desk, round->choice),
                                       .id = round->choice->id,
                                       .parked = acknowledges ? 0 : -1,
-                                      .waiting = by_itself ? LETTERS_SETTLED : LETTERS_ALL,
+                                      .waiting = by_itself ? LETTERS_REJECTED : LETTERS_ALL,
                                       .limit = RETRY_LETTERS};
 }
 

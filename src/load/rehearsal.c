@@ -64,8 +64,8 @@ void rehearsal_append_rows(struct buf *out, const struct mapped *mapped,
 
 /* Turns the server's refusal into the message's fate. OUTCOME_RETRY when the refusal is neither
  * about the message nor about the table. */
-static enum outcome judge(struct rehearsal *rehearsal, const struct rule *rule,
-                          const struct pg_failure *failure)
+static enum outcome take_failure(struct rehearsal *rehearsal, const struct rule *rule,
+                                 const struct pg_failure *failure)
 {
     if (failure->action != SQL_ROW && failure->action != SQL_RULE) {
         return OUTCOME_RETRY;
@@ -121,7 +121,7 @@ static enum outcome find_table(struct attempt *attempt, struct rehearsal *rehear
         buf_fini(&sql);
     }
     if (outcome != OUTCOME_OK) {
-        return judge(rehearsal, attempt->rule, failure);
+        return take_failure(rehearsal, attempt->rule, failure);
     }
     if (attempt->table == NULL) {
         struct buf reason = {0};
@@ -260,7 +260,7 @@ static enum outcome store(const struct attempt *attempt, const struct mapped *ma
     if (outcome != OUTCOME_OK) {
         buf_reset(&rehearsal->rows);
         buf_reset(&rehearsal->tables);
-        return judge(rehearsal, attempt->rule, failure);
+        return take_failure(rehearsal, attempt->rule, failure);
     }
     if (!rehearsal->returned) {
         rehearsal_append_rows(&rehearsal->rows, mapped, attempt->plan->columns);

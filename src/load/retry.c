@@ -30,7 +30,7 @@ static const char begin_impatient_sql[] =
     "begin isolation level read committed; set local lock_timeout = '100ms'";
 
 /* Deletes the letters that are stored or filtered; gives the others their new reason. */
-static enum outcome settle_letters(const struct letter_batch *portion, struct pg_failure *failure)
+static enum outcome update_letters(const struct letter_batch *portion, struct pg_failure *failure)
 {
     struct pg_connection *connection = portion->store->connection;
     int64_t *gone = memory_alloc((portion->letters.count + 1) * sizeof(*gone));
@@ -284,7 +284,8 @@ static enum outcome begin(struct letter_batch *portion, struct dead_letter_query
     if (outcome == OUTCOME_OK) {
         outcome = dead_letters_lock(connection, &lock, &taken, failure);
     }
-    /* Behind the lock, which a replay takes to begin. The service takes no letters that one claims. */
+    /* Behind the lock, which a replay takes to begin. The service takes no letters that one
+     * claims. */
     if (outcome == OUTCOME_OK && portion->store->waits) {
         const struct replay_owner owner = {query->client_id, NULL, names, portion->rules->count};
 
@@ -388,7 +389,7 @@ static enum store_result run_retry(struct letter_batch *portion, struct dead_let
     if (!store_count_acks(portion->store, portion->batch)) {
         return give_back(portion, STORE_AGAIN);
     }
-    if (settle_letters(portion, &failure->pg) != OUTCOME_OK) {
+    if (update_letters(portion, &failure->pg) != OUTCOME_OK) {
         return give_back(portion, store_result_of(&failure->pg));
     }
     result = prepare_acks(portion, &failure->pg);

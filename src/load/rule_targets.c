@@ -300,7 +300,7 @@ static enum outcome read_parked(const struct rule_targets *targets,
 static const char parked_earlier[] = "messages parked from earlier are being stored";
 
 /* `found` is NULL for a rule with SQL of its own. */
-static void settle_rule(struct rule_targets *targets, unsigned rule, struct pg_found *found,
+static void update_rule(struct rule_targets *targets, unsigned rule, struct pg_found *found,
                         bool parked)
 {
     struct rule_target *target = &targets->list[rule];
@@ -348,7 +348,7 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
     }
     for (unsigned i = 0, next = 0; outcome == OUTCOME_OK && i < count; i++) {
         bool has_table = next < look.count && with_table[next] == i;
-        settle_rule(targets, i, has_table ? &look.found[next] : NULL, parked[i]);
+        update_rule(targets, i, has_table ? &look.found[next] : NULL, parked[i]);
         next += has_table ? 1 : 0;
     }
     rule_groups_place(&groups);

@@ -174,7 +174,7 @@ static const char *parked_text(int parked)
 
 static const char *waiting_text(enum letters_wait waiting)
 {
-    return waiting == LETTERS_ALL ? NULL : waiting == LETTERS_SETTLED ? "false" : "true";
+    return waiting == LETTERS_ALL ? NULL : waiting == LETTERS_REJECTED ? "false" : "true";
 }
 
 /* The server adds the lengths up, so no payload travels only to be counted. */

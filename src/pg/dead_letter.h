@@ -58,7 +58,7 @@ void dead_letter_properties(struct buf *json, const struct message *message);
 /* How the collected rows reach the table, by COPY or by INSERT, without `check`. The caller's. */
 struct target *dead_letters_target(const struct pg_connection *connection);
 
-enum letters_wait { LETTERS_ALL, LETTERS_WAITING, LETTERS_SETTLED };
+enum letters_wait { LETTERS_ALL, LETTERS_WAITING, LETTERS_REJECTED };
 
 /* Letters in the order of their ids, for retry, healing and the command line. */
 struct dead_letter_query {

@@ -14,8 +14,8 @@
 
 #include "base/memory.h"
 
-/* One subscription in the making. */
-struct planned {
+/* One subscription while it is made. */
+struct entry {
     struct buf filter; /* without "$share/GROUP/" */
     const char *share; /* borrowed; "" = none */
     uint8_t qos;
@@ -23,8 +23,8 @@ struct planned {
     size_t first_rule; /* for warnings */
 };
 
-struct plan {
-    struct planned *list;
+struct entries {
+    struct entry *list;
     size_t count;
 };
 
@@ -85,7 +85,7 @@ void mqtt_filter_cover(struct slice left, struct slice right, struct buf *out)
 }
 
 /* Must the two be joined, so that no message comes once for each of them? */
-static bool planned_overlap(const struct planned *left, const struct planned *right, bool mqtt5)
+static bool entries_overlap(const struct entry *left, const struct entry *right, bool mqtt5)
 {
     if (strcmp(left->share, right->share) != 0) {
         return false;
@@ -97,7 +97,7 @@ static bool planned_overlap(const struct planned *left, const struct planned *ri
 }
 
 /* The joined subscription asks for what the more demanding one asked for. */
-static void planned_join(struct planned *into, const struct planned *other)
+static void entry_join(struct entry *into, const struct entry *other)
 {
     struct buf cover = {0};
     mqtt_filter_cover(buf_slice(&into->filter), buf_slice(&other->filter), &cover);
@@ -110,29 +110,29 @@ static void planned_join(struct planned *into, const struct planned *other)
 }
 
 /* Adds an entry, joined with all entries that it overlaps. */
-static void plan_add(struct plan *plan, struct planned added, bool mqtt5)
+static void entries_add(struct entries *entries, struct entry added, bool mqtt5)
 {
-    for (size_t i = 0; i < plan->count;) {
-        struct planned *there = &plan->list[i];
-        if (!planned_overlap(there, &added, mqtt5)) {
+    for (size_t i = 0; i < entries->count;) {
+        struct entry *there = &entries->list[i];
+        if (!entries_overlap(there, &added, mqtt5)) {
             i++;
             continue;
         }
-        planned_join(&added, there);
+        entry_join(&added, there);
         if (there->first_rule < added.first_rule) {
             added.first_rule = there->first_rule;
         }
         buf_fini(&there->filter);
-        *there = plan->list[--plan->count];
+        *there = entries->list[--entries->count];
         i = 0; /* the joined entry is wider and may overlap an entry that `added` did not */
     }
-    plan->list[plan->count++] = added;
+    entries->list[entries->count++] = added;
 }
 
-static int planned_compare(const void *left, const void *right)
+static int entry_compare(const void *left, const void *right)
 {
-    const struct planned *a = left;
-    const struct planned *b = right;
+    const struct entry *a = left;
+    const struct entry *b = right;
     return (a->first_rule > b->first_rule) - (a->first_rule < b->first_rule);
 }
 
@@ -177,38 +177,38 @@ static void warn_of_differences(const struct planned_rule *rules, size_t count,
     }
 }
 
-static void plan_add_rule(struct plan *plan, const struct planned_rule *rule, size_t index,
-                          bool mqtt5)
+static void entries_add_rule(struct entries *entries, const struct planned_rule *rule, size_t index,
+                             bool mqtt5)
 {
-    struct planned added = {.share = share_of(rule->options),
-                            .qos = rule->options->qos,
-                            .retain = retain_handling_of(rule->options->retained),
-                            .first_rule = index};
+    struct entry added = {.share = share_of(rule->options),
+                          .qos = rule->options->qos,
+                          .retain = retain_handling_of(rule->options->retained),
+                          .first_rule = index};
 
     buf_append_text(&added.filter, topic_filter_mqtt(rule->filter));
-    plan_add(plan, added, mqtt5);
+    entries_add(entries, added, mqtt5);
 }
 
-static void plan_fini(struct plan *plan)
+static void entries_fini(struct entries *entries)
 {
-    for (size_t i = 0; i < plan->count; i++) {
-        buf_fini(&plan->list[i].filter);
+    for (size_t i = 0; i < entries->count; i++) {
+        buf_fini(&entries->list[i].filter);
     }
-    free(plan->list);
+    free(entries->list);
 }
 
-/* Appends the plan's entries to the set. `covered_by` is the full filter of the wider subscription
+/* Appends the entries to the set. `covered_by` is the full filter of the wider subscription
  * that brings their messages, or NULL. */
-static void plan_to_set(struct plan *plan, char *covered_by, struct subscription_set *set)
+static void entries_to_set(struct entries *entries, char *covered_by, struct subscription_set *set)
 {
-    qsort(plan->list, plan->count, sizeof(plan->list[0]), planned_compare);
-    for (size_t i = 0; i < plan->count; i++) {
-        struct planned *planned = &plan->list[i];
-        char *filter = subscription_full_filter(planned->share, buf_string(&planned->filter));
+    qsort(entries->list, entries->count, sizeof(entries->list[0]), entry_compare);
+    for (size_t i = 0; i < entries->count; i++) {
+        struct entry *entry = &entries->list[i];
+        char *filter = subscription_full_filter(entry->share, buf_string(&entry->filter));
 
         subscription_set_add(set, &(struct subscription){.filter = filter,
-                                                         .qos = planned->qos,
-                                                         .retain_handling = planned->retain,
+                                                         .qos = entry->qos,
+                                                         .retain_handling = entry->retain,
                                                          .covered_by = covered_by});
         free(filter);
     }
@@ -218,10 +218,10 @@ static void plan_to_set(struct plan *plan, char *covered_by, struct subscription
  * covers them. Adds none when no rule has the filter `wide` itself, because it was made by joining
  * overlapping filters: subscribed on their own, they would bring copies, and copies would make
  * extra rows. */
-static void add_covered(const struct planned_rule *rules, size_t count, struct planned *wide,
+static void add_covered(const struct planned_rule *rules, size_t count, struct entry *wide,
                         struct subscription_set *set)
 {
-    struct plan narrow = {.list = memory_alloc((count + 1) * sizeof(struct planned))};
+    struct entries narrow = {.list = memory_alloc((count + 1) * sizeof(struct entry))};
     struct slice filter = buf_slice(&wide->filter);
     char *full = subscription_full_filter(wide->share, buf_string(&wide->filter));
     bool asked_for = false;
@@ -234,30 +234,30 @@ static void add_covered(const struct planned_rule *rules, size_t count, struct p
         if (covered && slice_equal(own, filter)) {
             asked_for = true;
         } else if (covered) {
-            plan_add_rule(&narrow, &rules[i], i, false);
+            entries_add_rule(&narrow, &rules[i], i, false);
         }
     }
     if (asked_for) {
-        plan_to_set(&narrow, full, set);
+        entries_to_set(&narrow, full, set);
     }
-    plan_fini(&narrow);
+    entries_fini(&narrow);
     free(full);
 }
 
 void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,
                        struct subscription_set *set, struct problems *problems)
 {
-    struct plan plan = {.list = memory_alloc((count + 1) * sizeof(struct planned))};
+    struct entries entries = {.list = memory_alloc((count + 1) * sizeof(struct entry))};
 
     for (size_t i = 0; i < count; i++) {
-        plan_add_rule(&plan, &rules[i], i, mqtt5);
+        entries_add_rule(&entries, &rules[i], i, mqtt5);
     }
-    assert(set->count == 0 && plan.count <= count);
-    plan_to_set(&plan, NULL, set);
-    for (size_t i = 0; !mqtt5 && i < plan.count; i++) {
-        add_covered(rules, count, &plan.list[i], set);
+    assert(set->count == 0 && entries.count <= count);
+    entries_to_set(&entries, NULL, set);
+    for (size_t i = 0; !mqtt5 && i < entries.count; i++) {
+        add_covered(rules, count, &entries.list[i], set);
     }
-    plan_fini(&plan);
+    entries_fini(&entries);
     if (problems != NULL) {
         warn_of_differences(rules, count, problems);
     }

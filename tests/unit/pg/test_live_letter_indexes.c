@@ -41,7 +41,7 @@ static bool plan_has(struct pg_connection *connection, const char *sql, struct p
     return found;
 }
 
-/* Few letters are parked or wait among many that are settled. */
+/* Few letters are parked or wait among many that are rejected for good. */
 static void test_plans(void)
 {
     LIVE_OR_RETURN();
