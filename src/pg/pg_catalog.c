@@ -127,11 +127,10 @@ static struct pg_table *new_table(const struct pg_rows *rows, int row)
     table->shape->schema = memory_copy(pg_rows_slice(rows, row, 2));
     table->shape->name = memory_copy(pg_rows_slice(rows, row, 3));
     table->shape->kind = pg_rows_text(rows, row, 4)[0];
-    table->deferrable = is_true(rows, row, 5);
-    table->can_insert = is_true(rows, row, 6);
-    table->can_update = is_true(rows, row, 7);
-    table->can_select = is_true(rows, row, 8);
-    table->copy_works = is_true(rows, row, 9);
+    table->can_insert = is_true(rows, row, 5);
+    table->can_update = is_true(rows, row, 6);
+    table->can_select = is_true(rows, row, 7);
+    table->copy_works = is_true(rows, row, 8);
     return table;
 }
 

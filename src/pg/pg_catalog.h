@@ -16,7 +16,6 @@
 struct pg_table {
     uint32_t oid;
     struct table_shape *shape; /* owned */
-    bool deferrable; /* has deferrable constraints: they are made immediate before COMMIT */
     bool can_insert, can_update, can_select;
     /* False for a view, a table with rules or row-level security: rows go by INSERT … SELECT. */
     bool copy_works;

@@ -42,9 +42,9 @@ static inline void storing_catalog(struct storing *storing)
 {
     static const struct script_line lines[] = {
         {"to_regclass(r.name)", "\"a\",\"b\"",
-         "ROWS:1|100|public|a|r|f|t|t|t|t\n2|200|public|b|r|f|t|t|t|t", 0},
-        {"to_regclass(r.name)", "\"a\"", "ROWS:1|100|public|a|r|f|t|t|t|t", 0},
-        {"to_regclass(r.name)", "\"b\"", "ROWS:1|200|public|b|r|f|t|t|t|t", 0},
+         "ROWS:1|100|public|a|r|t|t|t|t\n2|200|public|b|r|t|t|t|t", 0},
+        {"to_regclass(r.name)", "\"a\"", "ROWS:1|100|public|a|r|t|t|t|t", 0},
+        {"to_regclass(r.name)", "\"b\"", "ROWS:1|200|public|b|r|t|t|t|t", 0},
         {"attrelid", NULL,
          "ROWS:100|n|text|25|\\N|25|-1|f|f|f|\\N|\\N|text|25|f\n"
          "200|n|text|25|\\N|25|-1|f|f|f|\\N|\\N|text|25|f",

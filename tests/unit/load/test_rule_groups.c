@@ -10,8 +10,8 @@ static void say_shared(struct storing *storing)
 {
     static const struct script_line lines[] = {
         {"to_regclass(r.name)", "\"a\",\"public.a\"",
-         "ROWS:1|100|public|a|r|f|t|t|t|t\n2|100|public|a|r|f|t|t|t|t", 0},
-        {"to_regclass(r.name)", "a\"", "ROWS:1|100|public|a|r|f|t|t|t|t", 0},
+         "ROWS:1|100|public|a|r|t|t|t|t\n2|100|public|a|r|t|t|t|t", 0},
+        {"to_regclass(r.name)", "a\"", "ROWS:1|100|public|a|r|t|t|t|t", 0},
     };
 
     storing->options[1].table.text = "public.a";

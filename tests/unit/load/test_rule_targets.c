@@ -77,7 +77,7 @@ static void test_table_is_made_anew(void)
     storing_start(&storing);
     storing.options[1].table.text = "public.a";
     pg_script_clear(&storing.script);
-    storing_say(&storing, "to_regclass(r.name)", NULL, "ROWS:1|300|public|a|r|f|t|t|t|t", 0);
+    storing_say(&storing, "to_regclass(r.name)", NULL, "ROWS:1|300|public|a|r|t|t|t|t", 0);
     storing_say(&storing, "attrelid", NULL, "ROWS:300|n|text|25|\\N|25|-1|f|f|f|\\N|\\N|text|25|f",
                 0);
     rule_targets_park(storing.targets, 0, "no table", "42P01");

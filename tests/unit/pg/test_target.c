@@ -59,7 +59,6 @@ static void test_statements(void)
         "COPY public.\"Telemetry\" (device, \"time\", \"Value\") FROM STDIN (FORMAT binary)",
         INSERT "SELECT device, \"time\", \"Value\" FROM " UNNEST);
     table.copy_works = false;
-    table.deferrable = true;
     check_target(&rule, &table, shape, NULL,
                  INSERT "SELECT device, \"time\", \"Value\" FROM " UNNEST);
 
