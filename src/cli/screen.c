@@ -25,7 +25,10 @@ static unsigned count_lines(struct slice text)
     return lines;
 }
 
-void screen_append(struct buf *out, struct slice picture, unsigned rows)
+/* Appends `picture`, lines that end in a newline, as the bytes to be written to a window of so
+ * many rows; 0: nobody knows how many. A picture with more lines is cut, and the last row says
+ * how many are left out. */
+static void append_picture(struct buf *out, struct slice picture, unsigned rows)
 {
     unsigned lines = count_lines(picture);
     /* The cursor rests in a row of its own, below. */
@@ -57,7 +60,7 @@ void screen_show(struct slice picture)
     struct buf out = {0};
 
     (void) ioctl(STDOUT_FILENO, TIOCGWINSZ, &window); /* leaves 0 when it does not know */
-    screen_append(&out, picture, window.ws_row);
+    append_picture(&out, picture, window.ws_row);
     fwrite(out.data, 1, out.length, stdout);
     fflush(stdout);
     buf_fini(&out);

@@ -11,11 +11,6 @@
 
 #include "base/buf.h"
 
-/* Appends `picture`, lines that end in a newline, as the bytes to be written to a window of so
- * many rows; 0: nobody knows how many. A picture with more lines is cut, and the last row says
- * how many are left out. Pure. */
-void screen_append(struct buf *out, struct slice picture, unsigned rows);
-
 /* Writes the picture to the terminal on standard output, at once. */
 void screen_show(struct slice picture);
 

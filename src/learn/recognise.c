@@ -66,7 +66,10 @@ static const char *named_format(const struct message *message)
 
 /* --- compression ------------------------------------------------------------------------------ */
 
-enum compression recognise_compression(struct slice payload)
+/* The compression that the first bytes stand for: 1F 8B gzip, 28 B5 2F FD zstd, 78 zlib. A text
+ * that begins with "x" looks like zlib too, so the payload still has to be decompressed for
+ * certainty. */
+static enum compression compression_of(struct slice payload)
 {
     static const char zstd[] = "\x28\xb5\x2f\xfd";
     if (payload.length >= 4 && memcmp(payload.data, zstd, 4) == 0) {
@@ -81,7 +84,7 @@ enum compression recognise_compression(struct slice payload)
 /* Decompresses the payload. One that only looks compressed stays as it is. */
 static void unpack(struct recognised *found, struct arena *arena)
 {
-    enum compression compression = recognise_compression(found->payload);
+    enum compression compression = compression_of(found->payload);
     struct slice plain;
     struct error error;
     if (compression != COMPRESSION_NONE &&

@@ -38,9 +38,4 @@ bool payload_form_same(const struct payload_form *left, const struct payload_for
  * or two lines: "Hello, world" is a text. */
 struct recognised recognise(const struct message *message, struct arena *arena);
 
-/* The compression that the first bytes stand for: 1F 8B gzip, 28 B5 2F FD zstd, 78 zlib. A text
- * that begins with "x" looks like zlib too, so the payload still has to be decompressed for
- * certainty. */
-enum compression recognise_compression(struct slice payload);
-
 #endif

@@ -45,8 +45,9 @@ static bool is_word_of(struct slice name, const char *const *words, size_t count
     return false;
 }
 
-/* Names that end with "time" count too ("localtime"), but not "uptime", which is a duration. */
-bool shape_name_is_clock(struct slice name)
+/* Is this the name of a clock: "ts", "sentAt", "boot_time", …? Names that end with "time" count too
+ * ("localtime"), but not "uptime", which is a duration. */
+static bool name_is_clock(struct slice name)
 {
     return is_word_of(name, clock_words, sizeof(clock_words) / sizeof(clock_words[0])) ||
            (name.length > 4 && strncasecmp(name.data + name.length - 4, "time", 4) == 0 &&
@@ -86,7 +87,7 @@ static struct shape_type number_type(const struct shape *shape)
 {
     const char *filter = clock_filter(shape_clocks(shape));
     struct slice name = slice_make(shape->key, shape->key_length);
-    if (filter != NULL && shape->key != NULL && shape_name_is_clock(name)) {
+    if (filter != NULL && shape->key != NULL && name_is_clock(name)) {
         return (struct shape_type){.type = "timestamptz", .filter = filter};
     }
     if (shape->whole && shape->int64 && (name_is_whole(shape) || !shape->float8)) {

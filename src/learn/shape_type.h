@@ -26,7 +26,4 @@ struct shape_type {
  */
 struct shape_type shape_type_of(const struct shape *shape, struct arena *arena);
 
-/* Is this the name of a clock: "ts", "sentAt", "boot_time", …? */
-bool shape_name_is_clock(struct slice name);
-
 #endif

@@ -11,25 +11,25 @@
 #include <assert.h>
 
 #include "base/text.h"
+#include "core/calendar.h"
 #include "core/property.h"
 #include "pg/dead_letter.h"
 
 enum { FIELDS = 14 };
 
-/* 2000-01-01 in microseconds since 1970. */
-#define EPOCH_2000_US INT64_C(946684800000000)
 /* The end of the year 9999: what a broken clock may say at most, so that no dead letter is refused
  * for its time. */
 #define TIME_MAX_US INT64_C(253402300799999999)
 
-bool dead_letter_is_text(struct slice text)
+/* Would PostgreSQL take it as text? */
+static bool is_text(struct slice text)
 {
     return text_is_utf8(text) && !text_has_nul(text);
 }
 
 void dead_letter_append_text(struct buf *out, struct slice text)
 {
-    if (dead_letter_is_text(text)) {
+    if (is_text(text)) {
         buf_append_slice(out, text);
     } else {
         text_append_printable(out, text, SIZE_MAX);
@@ -151,7 +151,7 @@ static void append_member(struct buf *json, struct buf *wire, const struct membe
         }
         append_item(json, member->form, &item);
         bool text = member->form == MEMBER_TEXT || member->form == MEMBER_PAIR;
-        if (!text || (dead_letter_is_text(item.name) && dead_letter_is_text(item.value))) {
+        if (!text || (is_text(item.name) && is_text(item.value))) {
             property_append(wire, &item);
         }
     }
@@ -171,7 +171,7 @@ void dead_letter_properties(struct buf *json, const struct message *message)
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         append_member(json, &wire, &members[i], message->properties);
     }
-    if (!dead_letter_is_text(message->topic)) {
+    if (!is_text(message->topic)) {
         append_name(json, "topic_bytes");
         append_json_bytes(json, message->topic);
     }

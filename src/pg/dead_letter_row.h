@@ -7,13 +7,8 @@
 #ifndef MQTT2PG_PG_DEAD_LETTER_ROW_H
 #define MQTT2PG_PG_DEAD_LETTER_ROW_H
 
-#include <stdbool.h>
-
 #include "base/buf.h"
 #include "base/slice.h"
-
-/* Would PostgreSQL take it as text? */
-bool dead_letter_is_text(struct slice text);
 
 /* Appends it as it is, or, when it is no text, with control characters and odd bytes as \xNN. */
 void dead_letter_append_text(struct buf *out, struct slice text);
