@@ -76,18 +76,6 @@ enum {
     COLUMNS
 };
 
-/* A bigint in text form; 0 for null. */
-static int64_t integer_at(const struct pg_rows *rows, int row, int column)
-{
-    const char *text = pg_rows_text(rows, row, column);
-    return text == NULL ? 0 : strtoll(text, NULL, 10);
-}
-
-static bool is_true(const struct pg_rows *rows, int row, int column)
-{
-    return slice_is(pg_rows_slice(rows, row, column), "t");
-}
-
 /* Copies a field to the end of `store` as a C string; NULL for null. The caller has reserved room
  * for all fields, so the store does not move under the texts that point into it. */
 static const char *keep_text(struct buf *store, const struct pg_rows *rows, int row, int column)
@@ -120,13 +108,13 @@ static void read_row(struct dead_letter_row *out, struct buf *store, const struc
                      int row)
 {
     out->message = (struct message){
-        .kind = integer_at(rows, row, WHOLE_BYTES) > 0 ? MESSAGE_HEAD : MESSAGE_PUBLISH,
-        .whole_bytes = (uint64_t) integer_at(rows, row, WHOLE_BYTES),
-        .qos = (uint8_t) integer_at(rows, row, QOS),
-        .retained = is_true(rows, row, RETAINED),
-        .duplicate = is_true(rows, row, DUPLICATE),
-        .sequence = (uint64_t) integer_at(rows, row, SEQUENCE),
-        .received_at_us = integer_at(rows, row, RECEIVED_AT),
+        .kind = pg_rows_integer(rows, row, WHOLE_BYTES) > 0 ? MESSAGE_HEAD : MESSAGE_PUBLISH,
+        .whole_bytes = (uint64_t) pg_rows_integer(rows, row, WHOLE_BYTES),
+        .qos = (uint8_t) pg_rows_integer(rows, row, QOS),
+        .retained = pg_rows_is_true(rows, row, RETAINED),
+        .duplicate = pg_rows_is_true(rows, row, DUPLICATE),
+        .sequence = (uint64_t) pg_rows_integer(rows, row, SEQUENCE),
+        .received_at_us = pg_rows_integer(rows, row, RECEIVED_AT),
         .topic = keep_bytes(store, rows, row, TOPIC),
         .properties = keep_bytes(store, rows, row, PROPERTIES),
         .payload = keep_bytes(store, rows, row, PAYLOAD),
@@ -136,14 +124,14 @@ static void read_row(struct dead_letter_row *out, struct buf *store, const struc
         .journal = keep_text(store, rows, row, JOURNAL),
     };
     out->letter = (struct dead_letter){
-        .id = integer_at(rows, row, ID),
-        .failed_at_us = integer_at(rows, row, FAILED_AT),
+        .id = pg_rows_integer(rows, row, ID),
+        .failed_at_us = pg_rows_integer(rows, row, FAILED_AT),
         .rule = keep_text(store, rows, row, RULE),
         .message = &out->message,
         .reason = keep_text(store, rows, row, REASON),
         .sqlstate = keep_text(store, rows, row, SQLSTATE),
-        .parked = is_true(rows, row, PARKED),
-        .waits = is_true(rows, row, WAITS),
+        .parked = pg_rows_is_true(rows, row, PARKED),
+        .waits = pg_rows_is_true(rows, row, WAITS),
     };
 }
 
@@ -198,7 +186,7 @@ enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_lett
 
     assert(bytes > 0);
     if (outcome == OUTCOME_OK) {
-        query->limit = (int) integer_at(result, 0, 0);
+        query->limit = (int) pg_rows_integer(result, 0, 0);
     }
     pg_rows_free(result);
     return outcome;
@@ -364,7 +352,7 @@ enum outcome dead_letters_lock(struct pg_connection *connection, const struct le
     enum outcome outcome =
         pg_query(connection, sql_dead_letter_lock, PG_PARAMS(values), &rows, failure);
 
-    *taken = outcome == OUTCOME_OK && pg_rows_count(rows) == 1 && is_true(rows, 0, 0);
+    *taken = outcome == OUTCOME_OK && pg_rows_count(rows) == 1 && pg_rows_is_true(rows, 0, 0);
     if (outcome != OUTCOME_OK && strcmp(failure->sqlstate, "55P03") == 0) {
         snprintf(failure->message, sizeof(failure->message),
                  "another command, or the service, works on dead letters of rule \"%.200s\"%s",

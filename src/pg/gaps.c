@@ -48,12 +48,6 @@ enum outcome gap_insert(struct pg_connection *connection, const struct gap *gap,
 /* The columns of gaps-read.sql. */
 enum { ID, NOTICED_AT, CLIENT_ID, CAUSE, FROM_TIME, TO_TIME, MESSAGES, ACKNOWLEDGED_AT };
 
-static int64_t integer_at(const struct pg_rows *rows, int row, int column, int64_t otherwise)
-{
-    const char *text = pg_rows_text(rows, row, column);
-    return text == NULL ? otherwise : strtoll(text, NULL, 10);
-}
-
 /* Copies a field to the end of `store` as a C string, "" for null. read_rows() has reserved room
  * for all fields, so the store does not move under the texts that point into it. */
 static const char *keep_text(struct buf *store, const struct pg_rows *rows, int row, int column)
@@ -80,14 +74,16 @@ static void read_rows(struct gap_rows *out, const struct pg_rows *rows)
     out->list = memory_alloc((out->count + 1) * sizeof(*out->list));
     for (int row = 0; row < count; row++) {
         out->list[row] = (struct gap_row){
-            .id = integer_at(rows, row, ID, 0),
+            .id = pg_rows_integer(rows, row, ID),
             .client_id = keep_text(&out->store, rows, row, CLIENT_ID),
             .cause = keep_text(&out->store, rows, row, CAUSE),
-            .noticed_at_us = integer_at(rows, row, NOTICED_AT, 0),
-            .from_us = integer_at(rows, row, FROM_TIME, 0),
-            .to_us = integer_at(rows, row, TO_TIME, 0),
-            .messages = integer_at(rows, row, MESSAGES, -1),
-            .acknowledged_at_us = integer_at(rows, row, ACKNOWLEDGED_AT, 0),
+            .noticed_at_us = pg_rows_integer(rows, row, NOTICED_AT),
+            .from_us = pg_rows_integer(rows, row, FROM_TIME),
+            .to_us = pg_rows_integer(rows, row, TO_TIME),
+            .messages = pg_rows_text(rows, row, MESSAGES) == NULL
+                            ? -1
+                            : pg_rows_integer(rows, row, MESSAGES),
+            .acknowledged_at_us = pg_rows_integer(rows, row, ACKNOWLEDGED_AT),
         };
     }
     assert(out->store.length < bytes);

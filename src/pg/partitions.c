@@ -32,11 +32,6 @@ enum {
     MADE_US
 };
 
-static bool is_true(const struct pg_rows *rows, int row, int column)
-{
-    return slice_is(pg_rows_slice(rows, row, column), "t");
-}
-
 static char *text_at(const struct pg_rows *rows, int row, int column)
 {
     const char *text = pg_rows_text(rows, row, column);
@@ -44,28 +39,21 @@ static char *text_at(const struct pg_rows *rows, int row, int column)
     return text == NULL ? NULL : memory_strdup(text);
 }
 
-static int64_t integer_at(const struct pg_rows *rows, int row, int column)
-{
-    const char *text = pg_rows_text(rows, row, column);
-
-    return text == NULL ? 0 : strtoll(text, NULL, 10);
-}
-
 /* A partition whose bounds could not be read as times is left out. */
 static void take_partition(struct partitions *partitions, const struct pg_rows *rows, int row)
 {
-    if (is_true(rows, row, IS_DEFAULT)) {
+    if (pg_rows_is_true(rows, row, IS_DEFAULT)) {
         partitions->default_name = text_at(rows, row, NAME);
-        partitions->default_mine = is_true(rows, row, MINE);
+        partitions->default_mine = pg_rows_is_true(rows, row, MINE);
     } else if (pg_rows_text(rows, row, FROM_US) != NULL && pg_rows_text(rows, row, TO_US) != NULL) {
         partitions->list[partitions->count] =
-            (struct partition){.oid = (uint32_t) integer_at(rows, row, OID),
+            (struct partition){.oid = (uint32_t) pg_rows_integer(rows, row, OID),
                                .name = text_at(rows, row, NAME),
                                .bound = text_at(rows, row, BOUND),
-                               .mine = is_true(rows, row, MINE),
-                               .made_us = integer_at(rows, row, MADE_US)};
+                               .mine = pg_rows_is_true(rows, row, MINE),
+                               .made_us = pg_rows_integer(rows, row, MADE_US)};
         partitions->spans[partitions->count++] =
-            (struct span){integer_at(rows, row, FROM_US), integer_at(rows, row, TO_US)};
+            (struct span){pg_rows_integer(rows, row, FROM_US), pg_rows_integer(rows, row, TO_US)};
     }
 }
 
@@ -86,11 +74,11 @@ enum outcome partitions_read(struct pg_connection *connection, uint32_t oid,
     if (count > 0) {
         partitions->kind = pg_rows_text(rows, 0, KIND)[0];
         partitions->key = text_at(rows, 0, KEY);
-        partitions->key_is_time = is_true(rows, 0, KEY_IS_TIME);
-        partitions->key_is_date = is_true(rows, 0, KEY_IS_DATE);
-        partitions->is_owner = is_true(rows, 0, IS_OWNER);
-        partitions->rows_stay = is_true(rows, 0, ROWS_STAY);
-        partitions->now_us = integer_at(rows, 0, NOW_US);
+        partitions->key_is_time = pg_rows_is_true(rows, 0, KEY_IS_TIME);
+        partitions->key_is_date = pg_rows_is_true(rows, 0, KEY_IS_DATE);
+        partitions->is_owner = pg_rows_is_true(rows, 0, IS_OWNER);
+        partitions->rows_stay = pg_rows_is_true(rows, 0, ROWS_STAY);
+        partitions->now_us = pg_rows_integer(rows, 0, NOW_US);
         partitions->list = memory_alloc((size_t) count * sizeof(*partitions->list));
         partitions->spans = memory_alloc((size_t) count * sizeof(*partitions->spans));
     }
@@ -284,7 +272,7 @@ enum outcome partitions_earliest(struct pg_connection *connection,
     buf_printf(&sql, ")) * 1000000)::bigint FROM ONLY %s WHERE ", partitions->default_name);
     append_where(&sql, partitions, span);
     outcome = pg_query(connection, buf_string(&sql), PG_NO_PARAMS, &rows, failure);
-    *at_us = outcome == OUTCOME_OK && pg_rows_text(rows, 0, 0) != NULL ? integer_at(rows, 0, 0)
+    *at_us = outcome == OUTCOME_OK && pg_rows_text(rows, 0, 0) != NULL ? pg_rows_integer(rows, 0, 0)
                                                                        : span.to_us;
     pg_rows_free(rows);
     buf_fini(&sql);

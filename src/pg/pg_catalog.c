@@ -14,11 +14,6 @@
 /* Tables asked for by one statement: libpq holds its whole answer in memory. */
 enum { TABLES_AT_ONCE = 250 };
 
-static bool is_true(const struct pg_rows *rows, int row, int column)
-{
-    return slice_is(pg_rows_slice(rows, row, column), "t");
-}
-
 static uint32_t oid_at(const struct pg_rows *rows, int row, int column)
 {
     const char *text = pg_rows_text(rows, row, column);
@@ -56,10 +51,10 @@ static void add_column(struct table_shape *shape, const struct pg_rows *rows, in
     column->array = column->element_oid != 0;
     column->family = type_family_of(oid_at(rows, row, FAMILY_OID));
     column->typmod = (int32_t) strtol(pg_rows_text(rows, row, TYPMOD), NULL, 10);
-    column->not_null = is_true(rows, row, NOT_NULL);
-    column->has_default = is_true(rows, row, HAS_DEFAULT);
-    column->generated = is_true(rows, row, GENERATED);
-    column->denied = is_true(rows, row, DENIED);
+    column->not_null = pg_rows_is_true(rows, row, NOT_NULL);
+    column->has_default = pg_rows_is_true(rows, row, HAS_DEFAULT);
+    column->generated = pg_rows_is_true(rows, row, GENERATED);
+    column->denied = pg_rows_is_true(rows, row, DENIED);
     column->delimiter = column->array ? pg_rows_text(rows, row, DELIMITER)[0] : '\0';
     if (pg_rows_text(rows, row, DENIED_SEQUENCE) != NULL) {
         column->denied_sequence = memory_copy(pg_rows_slice(rows, row, DENIED_SEQUENCE));
@@ -127,10 +122,10 @@ static struct pg_table *new_table(const struct pg_rows *rows, int row)
     table->shape->schema = memory_copy(pg_rows_slice(rows, row, 2));
     table->shape->name = memory_copy(pg_rows_slice(rows, row, 3));
     table->shape->kind = pg_rows_text(rows, row, 4)[0];
-    table->can_insert = is_true(rows, row, 5);
-    table->can_update = is_true(rows, row, 6);
-    table->can_select = is_true(rows, row, 7);
-    table->copy_works = is_true(rows, row, 8);
+    table->can_insert = pg_rows_is_true(rows, row, 5);
+    table->can_update = pg_rows_is_true(rows, row, 6);
+    table->can_select = pg_rows_is_true(rows, row, 7);
+    table->copy_works = pg_rows_is_true(rows, row, 8);
     return table;
 }
 
@@ -274,7 +269,7 @@ enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg
     enum outcome outcome =
         pg_query(connection, sql_catalog_unique, PG_PARAMS(values), &rows, failure);
     if (outcome == OUTCOME_OK) {
-        *found = is_true(rows, 0, 0);
+        *found = pg_rows_is_true(rows, 0, 0);
     }
     pg_rows_free(rows);
     buf_fini(&names);

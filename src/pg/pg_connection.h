@@ -143,6 +143,10 @@ int pg_rows_count(const struct pg_rows *rows);
  * null, too (libpq's PQgetisnull()). */
 const char *pg_rows_text(const struct pg_rows *rows, int row, int column);
 struct slice pg_rows_slice(const struct pg_rows *rows, int row, int column);
+/* A boolean field: is it true? False for null. */
+bool pg_rows_is_true(const struct pg_rows *rows, int row, int column);
+/* A whole number; 0 for null. */
+int64_t pg_rows_integer(const struct pg_rows *rows, int row, int column);
 /* Decodes a bytea field (text form "\x…") and appends its bytes; nothing for null. */
 void pg_rows_bytes(const struct pg_rows *rows, int row, int column, struct buf *out);
 /* How many rows an INSERT, UPDATE or DELETE has written, by the command tag. */

@@ -155,6 +155,17 @@ struct slice pg_rows_slice(const struct pg_rows *rows, int row, int column)
     return slice_make(text, length);
 }
 
+bool pg_rows_is_true(const struct pg_rows *rows, int row, int column)
+{
+    return slice_is(pg_rows_slice(rows, row, column), "t");
+}
+
+int64_t pg_rows_integer(const struct pg_rows *rows, int row, int column)
+{
+    const char *text = pg_rows_text(rows, row, column);
+    return text == NULL ? 0 : strtoll(text, NULL, 10);
+}
+
 static int hex_digit(char c)
 {
     return c <= '9' ? c - '0' : c - 'a' + 10;

@@ -31,11 +31,6 @@ static const char settings[] =
     "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; "
     "set tcp_keepalives_count = 3";
 
-static bool is_true(const struct pg_rows *rows, int column)
-{
-    return slice_is(pg_rows_slice(rows, 0, column), "t");
-}
-
 /* Ends our previous backend, which may hold the lock on our progress row behind a dead network, and
  * waits until it is gone. One whose COMMIT waits for a synchronous standby is left alone. */
 static enum outcome end_previous(struct pg_connection *connection, struct pg_failure *failure)
@@ -96,9 +91,9 @@ static enum outcome check_server(struct pg_connection *connection, const struct 
                          "create the database with encoding 'UTF8'",
                          PQdb(connection->pg), encoding);
     }
-    if (is_true(rows, READ_ONLY)) {
+    if (pg_rows_is_true(rows, 0, READ_ONLY)) {
         return error_set(error, OUTCOME_RETRY, "%s takes no writes, %s", connection->target,
-                         is_true(rows, STANDBY)
+                         pg_rows_is_true(rows, 0, STANDBY)
                              ? "it is a standby: name the primary in database.conninfo"
                              : "it is read-only: see default_transaction_read_only");
     }
