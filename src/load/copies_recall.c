@@ -34,6 +34,17 @@ static void rewind_to(struct copies *copies, struct journal *journal, uint64_t f
     }
 }
 
+/* The next message of the journal, over missing ones. False: there is none up to `upto`. */
+static bool next_message(struct journal_reader *reader, uint64_t upto, struct journal_next *record)
+{
+    enum journal_read read;
+
+    do {
+        read = journal_reader_next(reader, record);
+    } while (read == JOURNAL_READ_MISSING);
+    return read == JOURNAL_READ_MESSAGE && record->message.sequence <= upto;
+}
+
 void copies_recall(struct journal_reader *reader, struct journal *journal,
                    const struct ruleset *ruleset, struct copies *copies, uint64_t upto)
 {
@@ -42,25 +53,21 @@ void copies_recall(struct journal_reader *reader, struct journal *journal,
     uint64_t first = upto > reach ? upto - reach + 1 : 1;
     struct route *routes = memory_alloc((ruleset->count + 1) * sizeof(*routes));
     struct journal_next record = {.message.sequence = 0};
-    enum journal_read read = JOURNAL_READ_MESSAGE;
     bool rewound = false;
+    bool found;
     size_t count;
 
     assert(copies != NULL);
-    if (first <= upto && journal_reader_seek(reader, first, &record.error) == OUTCOME_OK) {
-        while (read == JOURNAL_READ_MESSAGE || read == JOURNAL_READ_MISSING) {
-            read = journal_reader_next(reader, &record);
-            if (read == JOURNAL_READ_MESSAGE && record.message.sequence > upto) {
-                break;
-            }
-            if (read == JOURNAL_READ_MESSAGE && message_is_delivery(&record.message)) {
-                if (!rewound) {
-                    rewind_to(copies, journal, record.message.sequence);
-                    rewound = true;
-                }
-                (void) ruleset_find(ruleset, copies, &record.message, routes, &count);
-            }
+    found = first <= upto && journal_reader_seek(reader, first, &record.error) == OUTCOME_OK;
+    while (found && next_message(reader, upto, &record)) {
+        if (!message_is_delivery(&record.message)) {
+            continue;
         }
+        if (!rewound) {
+            rewind_to(copies, journal, record.message.sequence);
+            rewound = true;
+        }
+        (void) ruleset_find(ruleset, copies, &record.message, routes, &count);
     }
     if (!rewound) {
         rewind_to(copies, journal, upto + 1);

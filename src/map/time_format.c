@@ -218,6 +218,23 @@ static const char *alias_of(char directive)
     return NULL;
 }
 
+/* Is the next character of the text this one? Takes it. */
+static bool take_literal(struct fields *fields, char wanted)
+{
+    return fields->scan.at != fields->scan.end && *fields->scan.at++ == wanted;
+}
+
+/* Reads the text along the format of an alias. No alias holds another one, nor a space. */
+static bool take_alias(struct fields *fields, const char *format)
+{
+    for (; *format != '\0'; format++) {
+        if (*format == '%' ? !take_directive(fields, *++format) : !take_literal(fields, *format)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Reads the text along the format. */
 static bool take_format(struct fields *fields, const char *format)
 {
@@ -226,17 +243,12 @@ static bool take_format(struct fields *fields, const char *format)
         if (ascii_is_space(*format) || directive == 'n' || directive == 't') {
             skip_spaces(fields);
         } else if (directive == '\0' || directive == '%') {
-            if (fields->scan.at == fields->scan.end || *fields->scan.at++ != *format) {
+            if (!take_literal(fields, *format)) {
                 return false;
             }
         } else if (alias_of(directive) != NULL) {
-            /* The aliases hold no aliases: one level. */
-            for (const char *at = alias_of(directive); *at != '\0'; at++) {
-                bool literal = *at != '%';
-                if (literal ? fields->scan.at == fields->scan.end || *fields->scan.at++ != *at
-                            : !take_directive(fields, *++at)) {
-                    return false;
-                }
+            if (!take_alias(fields, alias_of(directive))) {
+                return false;
             }
         } else if (!take_directive(fields, directive)) {
             return false;
