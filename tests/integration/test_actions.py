@@ -51,7 +51,7 @@ def test_other_sites_are_refused(env):
 
 
 @quick
-def test_token(env):
+def test_token_is_wanted(env):
     """With a token every action wants it, also on loopback; token_file is read again; it is shown nowhere."""
     make_numbered(env)
     path = os.path.join(env.folder, "token")
@@ -112,7 +112,7 @@ def test_try_says_what_explain_says(env):
     assert env.one("select count(*) from numbered") == 0
 
 
-def test_dead_letters(env):
+def test_dead_letters_are_shown_retried_and_removed(env):
     """Listed without payloads, shown whole, retried by rule and by number, removed by rule."""
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE, http=ADMIN)
@@ -149,7 +149,7 @@ def test_gap_is_acknowledged(env):
 
 
 @limit(90)
-def test_database_away(env):
+def test_database_away_ends_with_a_reason(env):
     """An action on a database that does not answer ends with a reason; meanwhile the pages answer at once."""
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE, http=ADMIN)
@@ -162,7 +162,7 @@ def test_database_away(env):
     env.wait(lambda: bridge.act("letters").code == 200, 20, "does not find the database again")
 
 
-def test_tap(env):
+def test_tap_follows_a_rule(env):
     """Live messages of one rule with their rows; from where the last poll ended; a flood is cut and counted; a reload is followed."""
     make_numbered(env)
     other = """, { name = "other"; topic = "~/o/{who}"; table = "numbered"; columns = { topic = "{who}"; n = "$.n"; }; }"""
@@ -254,7 +254,7 @@ class Clicks:
 
 @quick
 @limit(120)
-def test_beside_reloads(env):
+def test_reloads_do_not_disturb(env):
     """Rules are renamed back and forth under load and clicks; the token's file changes; a retry is under way while the rules change."""
     make_numbered(env)
     env.sql("create table slow (n bigint); create table strict (n bigint check (n < 0))")

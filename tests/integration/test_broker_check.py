@@ -20,7 +20,7 @@ def rules(more=""):
     return ", ".join(RULE % (topic[0], topic, more) for topic in TOPICS)
 
 
-def test_refusals(env):
+def test_refusals_are_named(env):
     """By SUBACK and by hanging up: each is named, the exit code says so; the running bridge keeps its connection."""
     for version in ("5", "3.1.1"):
         broker = env.scripted_broker()
@@ -57,7 +57,7 @@ def test_rules_that_cover_each_other(env):
             assert all(f"{name}: the broker refuses" in shown.out for name in refused), shown
 
 
-def test_shared(env):
+def test_shared_subscription_takes_no_messages_away(env):
     """A shared subscription is tried under a group of its own: a member of the real one would take its messages away."""
     broker = env.scripted_broker()
     bridge = env.bridge(rules('share = "g";'), broker={"url": broker.url}, start=False)
@@ -74,7 +74,7 @@ def test_shared(env):
     assert shown.code == 3 and shown.out.count("the broker has no wildcard subscriptions") == 4, shown
 
 
-def test_status_topic(env):
+def test_status_topic_is_tried_too(env):
     """Its will and its publication are tried too, on a connection of their own; what is refused is a warning, since the service goes on without."""
     cases = (("", "5", {}),
              ("", "3.1.1", {"puback": lambda topic: 0x87}),  # PUBACK of 3.1.1 has no code

@@ -172,7 +172,7 @@ def zstd(content):
 
 
 @limit(60)
-def test_compressed(env):
+def test_compressed_payloads_are_read(env):
     """Each compression around a format of text and a binary one, in base64 too; what expands beyond max_decoded is rejected."""
     packers = {"gzip": gzip.compress, "zlib": zlib.compress, "zstd": zstd}
     reader = Reader(env, *((f"{format_}/{name}", format_, f'compression = "{name}"; max_decoded = "1KB";') for name in packers

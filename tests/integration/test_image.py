@@ -100,7 +100,7 @@ def test_runs_in_its_root(env):
 
 
 @limit(60)
-def test_default_authorities(env):
+def test_public_authorities_count_by_default(env):
     """Without tls.ca_file the image's own authorities count: a broker of an unknown one is refused, of a known one taken."""
     authority = Authority(os.path.join(env.folder, "ca"))
     certificate, key = authority.serve("good")
@@ -117,7 +117,7 @@ def test_default_authorities(env):
     env.wait(lambda: "subscribed" in known.log(), 30, lambda: known.log())
 
 
-def test_contents(env):
+def test_contains_what_is_needed_only(env):
     """Small, without a shell, not root, with labels, a health check, its packages and the public authorities."""
     image = json.loads(podman("image", "inspect", IMAGE).stdout)[0]
     assert image["Size"] <= 25e6, image["Size"]

@@ -28,7 +28,7 @@ def start(env, version, properties=b""):
 
 
 @quick
-def test_suback(env):
+def test_refusals_of_suback_are_told(env):
     """A lower QoS than asked and each refusal is told by its filter; /readyz is not ready while a subscription is refused."""
     for version in ("5", "3.1.1"):
         bridge, _ = start(env, version)
@@ -44,7 +44,7 @@ def test_suback(env):
 
 
 @quick
-def test_connack(env):
+def test_limits_of_connack_are_told(env):
     """Each limit that is lower than wanted, with both numbers; none where the broker gives all."""
     bridge, _ = start(env, "5", b"\x11" + struct.pack("!I", 3600) + b"\x24\x01" + b"\x27" + struct.pack("!I", 65536) + b"\x25\x00")
     for pattern in ("WARN.*session_expiry.*asked_s=604800 granted_s=3600", "WARN.*no more than this qos asked=2 granted=1",

@@ -20,7 +20,7 @@ START_MS = 1700000000000
 
 
 def reading(n):
-    """The n-th message of the fleet, and what SQL says the row must be (test_hundred_thousand)."""
+    """The n-th message of the fleet, and what SQL says the row must be (test_hundred_thousand_arrive)."""
     payload = {"ts": START_MS + n, "temperature": n / 8}
     if n % 3:
         payload["status"] = f"s{n % 5}"
@@ -28,7 +28,7 @@ def reading(n):
 
 
 @limit(120)
-def test_hundred_thousand(env):
+def test_hundred_thousand_arrive(env):
     """100,000 QoS 1 messages at full speed: as many rows, every value right, at most 64 MB, balanced books."""
     env.sql(TELEMETRY_TABLE)
     bridge = env.bridge(TELEMETRY % "")
@@ -89,8 +89,8 @@ def test_formats(env):
 
 
 @quick
-def test_column_types(env):
-    """Each type of issue 2 takes what belongs there, exactly."""
+def test_each_column_type_takes_its_values(env):
+    """Each common type takes what belongs there, exactly."""
     env.sql("""create table types (b bool, i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric, n2 numeric(10,2), t text,
                v varchar(5), by bytea, j json, jb jsonb, u uuid, d date, ts timestamp, tz timestamptz)""")
     names = "b i2 i4 i8 f4 f8 n n2 t v by j jb u d ts tz".split()
@@ -237,7 +237,7 @@ def test_column_list_for_odd_names(env):
 
 
 @quick
-def test_status_topic(env):
+def test_status_topic_tells_online_and_offline(env):
     """Retained "online", "offline" after a clean stop and, through the last will, after kill -9."""
     inbox = env.subscribe("~/status")
     env.sql("create table s (v text)")

@@ -74,7 +74,7 @@ class SmallTablespace:
 
 
 @limit(120)
-def test_full_tablespace(env):
+def test_full_tablespace_holds_its_rule_only(env):
     """The tablespace of r takes nothing more: r is held with the reason, and follows in order when there is room."""
     small = SmallTablespace(env)
     env.sql(OTHER + "create table r (id bigint generated always as identity, n int, v text) tablespace small")
@@ -96,7 +96,7 @@ def test_full_tablespace(env):
 
 
 @limit(120)
-def test_full_temporary_tablespace(env):
+def test_full_temporary_tablespace_holds_its_rule_only(env):
     """A rule's own SQL needs a temporary table, for which there is no room."""
     small = SmallTablespace(env)
     env.sql(TABLES)
@@ -116,7 +116,7 @@ def test_full_temporary_tablespace(env):
 
 
 @limit(150)
-def test_damaged_index(env):
+def test_damaged_index_holds_its_rule_only(env):
     """Bytes of an index are overwritten: r is held with PostgreSQL's advice, journalling goes on; after REINDEX all follows in order."""
     server = own_server(env)
     env.sql(TABLES + "; alter table r add primary key (id)")
@@ -147,7 +147,7 @@ def test_damaged_index(env):
 
 
 @limit(150)
-def test_too_few_locks(env):
+def test_too_few_locks_make_batches_smaller(env):
     """A batch that goes to more partitions than one transaction may lock: it gets smaller, nothing becomes a dead letter."""
     server = own_server(env, "max_locks_per_transaction=10", "max_connections=20", "max_worker_processes=2", "max_wal_senders=0")
     env.sql(OTHER + "create table r (id bigint generated always as identity, n int not null, v text) partition by list (n)")
@@ -169,7 +169,7 @@ def test_too_few_locks(env):
 
 
 @limit(90)
-def test_long_lock(env):
+def test_long_lock_holds_its_rule_only(env):
     """A migration locks r for a while, under load: how long rows of rule o wait is bounded, and r follows in order."""
     env.sql(TABLES)
     bridge = env.bridge(RULES)

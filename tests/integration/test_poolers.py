@@ -14,7 +14,7 @@ LAST_RULE = """, { name = "last"; topic = "~/n/{who}"; qos = 2; table = "last"; 
 
 @quick
 @limit(120)
-def test_transaction_mode(env):
+def test_transaction_mode_is_exactly_once(env):
     """No lock of a session keeps the next start out, no setting leaks; letters, upserts and kill -9 work; nothing lost, nothing twice."""
     make_numbered(env)
     env.sql("create table last (who text primary key, n int)")
@@ -48,7 +48,7 @@ def test_transaction_mode(env):
     bridge.check_books()
 
 
-def test_statement_mode(env):
+def test_statement_mode_is_refused(env):
     """No transactions, no bridge: one sentence at the start and from check."""
     make_numbered(env)
     pooler = env.pooler("statement")
@@ -87,7 +87,7 @@ def test_acknowledgments_of_a_commit_under_way(env):
 
 
 @limit(120)
-def test_two_bridges(env):
+def test_two_bridges_do_not_disturb_each_other(env):
     """They share the pooler's few backends and the schema: neither takes the other for its own past, also when one is killed."""
     make_numbered(env)
     conninfo = env.pooler("transaction").conninfo(env.database)

@@ -72,30 +72,30 @@ def check_reloads(env, name, protocol, shared=False, kills=False):
 
 @quick
 @limit(180)
-def test_mqtt5(env):
+def test_each_message_once_mqtt5(env):
     check_reloads(env, "five", "5")
 
 
 @limit(180)
-def test_mqtt5_killed(env):
+def test_each_message_once_mqtt5_killed(env):
     """… and killed right behind some reloads: the next process goes on where the last one was between two subscriptions."""
     check_reloads(env, "five", "5", kills=True)
 
 
 @limit(180)
-def test_mqtt5_shared(env):
+def test_each_message_once_mqtt5_shared(env):
     check_reloads(env, "five", "5", shared=True)
 
 
 @limit(180)
-def test_mqtt311_without_duplicates(env):
+def test_each_message_once_mqtt311(env):
     env.own_broker(allow_duplicate_messages="false").start()
     check_reloads(env, "three", "3.1.1")
 
 
 @quick
 @limit(180)
-def test_mqtt311_with_duplicates(env):
+def test_each_message_once_mqtt311_with_copies(env):
     env.own_broker(allow_duplicate_messages="true").start()
     check_reloads(env, "three", "3.1.1")
 

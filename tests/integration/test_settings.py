@@ -18,7 +18,7 @@ def reload(bridge, **config):
 
 
 @quick
-def test_batches(env):
+def test_reload_takes_limits_of_batches(env):
     """batch.max_delay and batch.max_bytes: how long a lonely message waits, and how many batches a heap of messages takes."""
     make_numbered(env)
     env.sql("alter table numbered add column x text")
@@ -50,7 +50,7 @@ def test_batches(env):
     bridge.check_books()
 
 
-def test_shutdown_time(env):
+def test_reload_takes_the_time_of_a_stop(env):
     """shutdown: with a database that does not answer, SIGTERM waits no longer than the new value says."""
     make_numbered(env)
     proxy = env.proxy(env.postgres.port)

@@ -105,7 +105,7 @@ def test_rebirths_are_asked_for(env):
     plant.bridge.check_books()
 
 
-def test_compressed_and_not(env):
+def test_compressed_births_are_known(env):
     """Rules of different compression: each edge node is known by its BIRTH, and a damaged BIRTH ends what the one before it said."""
     group = env.topic("~").replace("/", "-")
     rule = (RULES % (group, group)).strip().splitlines()[0:2]

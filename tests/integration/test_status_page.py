@@ -63,7 +63,7 @@ def start(env):
     return page
 
 
-def test_page(env):
+def test_page_shows_the_state(env):
     page = start(env)
     env.sql("create table others (n bigint)")
     bridge = env.bridge(RULES, broker={"username": "u", "password": "hidden-broker-word"})

@@ -51,7 +51,7 @@ def events(bridge, level):
 
 
 @quick
-def test_right_certificates(env):
+def test_right_certificates_connect(env):
     """By name and by address, with and without a client certificate, its key encrypted or in the same file."""
     ports, ours, _ = tls_broker(env)
     make_numbered(env)
@@ -82,7 +82,7 @@ def test_right_certificates(env):
 
 
 @quick
-def test_wrong_certificates(env):
+def test_wrong_certificates_are_refused(env):
     """Each is refused with one line that says why and what to do, and the next attempt is not soon."""
     ports, ours, other = tls_broker(env)
     make_numbered(env)
@@ -127,7 +127,7 @@ def test_plain_url_to_a_tls_port(env):
         bridge.stop()
 
 
-def test_alpn(env):
+def test_alpn_is_offered(env):
     """tls.alpn is offered in the order given, by the connection itself: port 443 of AWS IoT goes by it."""
     ours = Authority(os.path.join(env.folder, "ca"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -155,7 +155,7 @@ def test_alpn(env):
     bridge.stop()
 
 
-def test_old_versions(env):
+def test_old_versions_are_refused(env):
     """A broker that has TLS 1.1 only is refused; one with 1.2 or 1.3 only is not."""
     ours = Authority(os.path.join(env.folder, "ca"))
     certificate, key = ours.serve("old")
@@ -198,7 +198,7 @@ def test_verification_switched_off(env):
 
 
 @quick
-def test_system_store(env):
+def test_system_store_counts_without_ca_file(env):
     """Without ca_file the system's store counts, and SSL_CERT_FILE names another one as for every program with OpenSSL."""
     ports, ours, _ = tls_broker(env)
     make_numbered(env)
@@ -271,7 +271,7 @@ def test_each_address_is_tried(env):
         bridge.stop()
 
 
-def test_renewed_certificate(env):
+def test_renewed_certificate_connects(env):
     """The broker's expired certificate is renewed while the bridge runs: it connects by itself."""
     ports, ours, _ = tls_broker(env)
     make_numbered(env)
@@ -327,7 +327,7 @@ def test_full_journal_acknowledges_nothing(env):
 
 
 @limit(90)
-def test_killed_and_cut(env):
+def test_nothing_is_lost_over_kill_and_cut(env):
     """kill -9 and cut connections in mid-stream."""
     ports, _, _ = tls_broker(env)
     make_numbered(env)
@@ -373,7 +373,7 @@ def secure_postgres(env, certificate, key, ca):
 
 
 @limit(90)
-def test_database(env):
+def test_database_certificate_is_verified(env):
     """sslmode=verify-full: the right CA and host work, with a password and with a client certificate; all else says what is wrong."""
     ours, other = Authority(os.path.join(env.folder, "ca")), Authority(os.path.join(env.folder, "other"), "other CA")
     server, admin = secure_postgres(env, *ours.serve("server"), ours.file)
