@@ -116,7 +116,7 @@ static void test_group_of_root(void)
 }
 
 /* The lines that a world-readable file gives. */
-static void check_warning(const char *text, const char *expected)
+static void check_told(const char *text, const char *expected, int errors)
 {
     struct problems problems = {0};
     struct buf lines = {0};
@@ -125,9 +125,14 @@ static void check_warning(const char *text, const char *expected)
     config_free(config_load(path, &problems));
     case_append_problems(&lines, &problems);
     CHECK_TEXT_EQ(buf_string(&lines), expected);
-    CHECK_INT_EQ(problems.errors, 0);
+    CHECK_INT_EQ(problems.errors, errors);
     buf_fini(&lines);
     problems_fini(&problems);
+}
+
+static void check_warning(const char *text, const char *expected)
+{
+    check_told(text, expected, 0);
 }
 
 static void test_warning(void)
@@ -142,6 +147,11 @@ static void test_warning(void)
         "read (mode 0644): chmod 600 t.cfg, or move it to a password_file\n");
     check_warning("broker: { password = \"${T_PASSWORD:-}\"; };" SOUND_RULE, "");
     check_warning("database: { conninfo = \"host=x\"; };" SOUND_RULE, "");
+    check_told(
+        "database: { conninfo = \"jdbc:postgresql://h/d\"; };" SOUND_RULE,
+        "t.cfg:1: database.conninfo is malformed: missing \"=\" after \"…\" in connection info "
+        "string; write like host=db dbname=telemetry user=bridge, or a postgresql:// URI\n",
+        1);
 }
 
 static void test_mask(void)
