@@ -50,7 +50,7 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->segment_bytes &= ~(int64_t) 4095;
     journal->reserve_bytes = journal_larger(journal->segment_bytes, options->max_bytes / 8);
     journal->relief_bytes = options->max_bytes / 4;
-    /* Two segments and the reserve fit, and what was crowded can be relieved. */
+    /* Otherwise a crowded journal could never be relieved. */
     assert(journal->segment_bytes > 0 && journal->segment_bytes <= SEGMENT_BYTES_MAX);
     assert(journal->reserve_bytes <= journal->relief_bytes);
     journal->directory_fd = -1;
@@ -152,7 +152,7 @@ enum outcome journal_open(struct journal **journal, const struct journal_options
     return OUTCOME_OK;
 }
 
-/* Everything durable, and the position with the mark that says so. */
+/* Syncs everything and writes the position with the mark `clean`. */
 static void close_cleanly(struct journal *journal)
 {
     struct error error;

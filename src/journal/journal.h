@@ -3,10 +3,10 @@
  * read.
  *
  * An append that has returned OUTCOME_OK survives the death of the process at once and the death of
- * the machine after the sync policy's delay. Messages are numbered upwards from 1. Numbers are left
- * out only where a number might else be used twice (after damage, a power loss), never silently
- * lost: FORMAT.md, "Numbers". A journal has a UUID, so that numbers of one journal are never taken
- * for those of another.
+ * the machine after the sync policy's delay. Messages are numbered upwards from 1. Numbers are
+ * skipped only after damage or a power loss, where a number might be used twice otherwise; skipped
+ * numbers are known and never counted as lost messages (FORMAT.md, "Numbers"). A journal has a
+ * UUID, so that numbers of one journal are never taken for those of another.
  *
  * Threads: one appender, readers, and the keeper, which this module starts: it alone makes and
  * deletes files, it syncs (unless JOURNAL_SYNC_ALWAYS) and writes down the position. All functions
@@ -30,12 +30,12 @@
 struct journal_options {
     const char *directory; /* borrowed; made with mode 0700 when missing */
     int64_t max_bytes;     /* segments on disk together; at least JOURNAL_BYTES_MIN */
-    /* A power loss takes at most what came in this many milliseconds before it. Also
-     * JOURNAL_SYNC_ALWAYS (takes nothing) or JOURNAL_SYNC_NEVER. */
+    /* A power loss takes at most the messages of the last `sync_ms` milliseconds. Also
+     * JOURNAL_SYNC_ALWAYS (takes none) or JOURNAL_SYNC_NEVER. */
     int64_t sync_ms;
     int64_t keep_ms; /* stored messages stay this long, within max_bytes */
-    /* This many of the newest messages stay in any case, within max_bytes. Of those that have to be
-     * deleted earlier journal_deliveries() keeps packet id and hash. */
+    /* This many of the newest messages stay, within max_bytes, also when they are stored. When
+     * max_bytes forces one of them out, journal_deliveries() keeps its packet id and hash. */
     uint64_t keep_messages;
     int64_t keep_free_bytes; /* the journal takes no more of its disk when less than this is left */
     bool read_only; /* for the command line: no lock, no repair, no keeper; append is not allowed */
@@ -60,12 +60,13 @@ enum outcome journal_open(struct journal **journal, const struct journal_options
 void journal_close(struct journal *journal);
 
 /*
- * Appends one message and sets its sequence. One thread at a time. OUTCOME_RETRY: no room
- * (max_bytes reached, or the disk is full): nothing was appended; try again after
- * journal_wait_room(); or somebody has deleted the journal's files, which ends with the process.
- * OUTCOME_REJECT: the message alone is larger than max_bytes. OUTCOME_FATAL:
- * the disk failed, now or in an earlier sync: nothing of this message may be acknowledged, the
- * process must end (it was logged and stop_request(1) called).
+ * Appends one message and sets its sequence. One thread at a time.
+ *
+ * OUTCOME_RETRY: nothing was appended. There is no room (max_bytes is reached, or the disk is
+ * full): try again after journal_wait_room(). Or somebody has deleted the journal's files, which
+ * only a restart mends. OUTCOME_REJECT: the message alone is larger than max_bytes. OUTCOME_FATAL:
+ * the disk failed, now or in an earlier sync. The message must not be acknowledged, and the process
+ * must end: the failure is logged and stop_request(1) called.
  */
 enum outcome journal_append(struct journal *journal, struct message *message,
                             struct error *error) MUST_CHECK;
@@ -74,9 +75,10 @@ enum outcome journal_append(struct journal *journal, struct message *message,
 enum outcome journal_sync(struct journal *journal, struct error *error) MUST_CHECK;
 
 /*
- * Room. The journal is "crowded" when less than its reserve is left (the larger of one segment and
- * an eighth of max_bytes): the receiving side then disconnects while what is already under way
- * still finds room. It is crowded until a quarter of max_bytes is free again (hysteresis).
+ * The journal is "crowded" when less room is left than its reserve (the larger of one segment and
+ * an eighth of max_bytes). The receiving side then disconnects, and the messages that are already
+ * under way find room in the reserve. The journal stays crowded until a quarter of max_bytes is
+ * free.
  */
 bool journal_crowded(const struct journal *journal);
 
@@ -95,16 +97,16 @@ uint64_t journal_last(const struct journal *journal);
 /* Sequence of the oldest message still on disk (last + 1 when there is none). */
 uint64_t journal_first(const struct journal *journal);
 
-/* Whether the machine had stopped without closing the journal when it was opened, under a policy by
- * which messages may be lost then; *last_us is when the newest message came that is left, 0 when
- * that is not known. */
+/* Did the machine stop without closing the journal before this opening, under a sync policy that
+ * may then lose messages? *last_us is received_at of the newest message that is left, 0 when
+ * unknown. */
 bool journal_lost_power(const struct journal *journal, int64_t *last_us);
 
-/* Where the newest `messages` messages begin that are on disk, or all of them: a number to read
- * from. Numbers that were skipped do not count. */
+/* The sequence from which a reader gets the newest `messages` messages, or all that are on disk
+ * when there are fewer. Skipped numbers do not count. */
 uint64_t journal_tail(struct journal *journal, uint64_t messages);
 
-/* What is known of a QoS 1 or 2 message that has been deleted, or of a copy that was never
+/* The note that is kept of a QoS 1 or 2 message that was deleted, or of a copy that was never
  * appended. */
 struct journal_delivery {
     uint64_t sequence;
@@ -115,24 +117,25 @@ struct journal_delivery {
 };
 
 /*
- * What is known of deliveries with numbers below `before`, by number: of each packet id the
- * newest, of those that were among the newest keep_messages when they went, and nothing from before
- * a lost session (core/gap.h). *deliveries is the caller's to free; returns how many there are.
+ * The notes on deliveries with sequences below `before`, in ascending order. For each packet id
+ * there is at most one note, on its newest delivery. Messages that were not among the newest
+ * keep_messages when they were deleted have no note, and neither has anything from before a lost
+ * session (core/gap.h). Returns the number of notes; *deliveries is the caller's to free.
  */
 size_t journal_deliveries(struct journal *journal, uint64_t before,
                           struct journal_delivery **deliveries);
 
-/* The appender's: writes down a delivery that is no message of its own, with the number of the last
- * message before it, so that journal_deliveries() knows it: at once across the death of the
- * process, not across that of the machine. OUTCOME_RETRY when there is no room. */
+/* Notes a delivery that is not appended (a copy), with the sequence of the message before it, for
+ * journal_deliveries(). The note survives the death of the process at once; the death of the
+ * machine may take it. Only the appender calls this. OUTCOME_RETRY when there is no room. */
 enum outcome journal_note_delivery(struct journal *journal, const struct journal_delivery *delivery,
                                    struct error *error) MUST_CHECK;
 
 /*
- * Tells that everything up to and including `sequence` is stored: the keeper may delete segments
- * behind it once `keep_ms` has passed, or earlier when room is needed. It is written down (not
- * synced: after a crash an older one is a safe one) so that journal_stored() knows it at the next
- * start before the database does. May go back (database restored).
+ * Everything up to and including `sequence` is stored: the keeper may delete its segments once
+ * `keep_ms` has passed, or earlier when room is needed. The position is written to disk, so that
+ * journal_stored() knows it at the next start before the database can be asked. It is not synced,
+ * because an older position is safe as well. May go back (database restored).
  */
 void journal_set_stored(struct journal *journal, uint64_t sequence);
 uint64_t journal_stored(const struct journal *journal);
@@ -156,8 +159,8 @@ struct journal_info {
     bool full;      /* the last append found no room */
     bool disk_full; /* crowded for want of room on the disk, not because of max_bytes */
     bool gone; /* somebody deleted its files; it stays crowded until the process is restarted */
-    /* What was found damaged at any time lies in damaged/, for a person to look at and to delete:
-     * nothing else ever does, and it counts as no part of max_bytes. */
+    /* The files in damaged/, where damaged bytes are kept for a person. Only a person deletes them,
+     * and they don't count against max_bytes. */
     unsigned set_aside_files;
     int64_t set_aside_bytes;
 };

@@ -23,10 +23,10 @@
 #include "journal/journal_state.h"
 #include "journal/segment.h"
 
-/* A larger buffer, which a huge record has left behind, is freed. */
+/* A buffer larger than this, left behind by a huge record, is freed. */
 #define RECORD_BUFFER_BYTES ((size_t) 4 * 1024 * 1024)
 
-/* How long a full disk is left alone. */
+/* How long to wait before a full disk is tried again. */
 #define DISK_RETRY_MS 250
 #define NAME_CHECK_MS 20
 
@@ -209,7 +209,7 @@ static bool account_sync(struct journal *journal, struct journal_segment *segmen
     return false;
 }
 
-/* The record is written: now it exists for others. */
+/* Makes the written record visible to readers. */
 static void publish(struct journal *journal, const struct message *message)
 {
     int64_t size = (int64_t) journal->record.length;

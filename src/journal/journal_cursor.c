@@ -29,7 +29,7 @@ enum {
     SLOT_CHECKSUM = 88,
 };
 
-/* The last one; those before it are synced. */
+/* The last slot is written without a sync, the slots before it with one. */
 #define SLOT_UNSYNCED (CURSOR_SLOTS - 1)
 
 static const uint8_t slot_magic[8] = {'m', 'q', 't', 't', '2', 'p', 'g', 'P'};

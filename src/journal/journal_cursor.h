@@ -1,12 +1,12 @@
 /*
- * journal_cursor: the file "position": what a journal wants to remember beside its messages.
+ * journal_cursor: the file "position": the state of a journal beside its messages.
  *
- * Three slots, each with a counter and a checksum; the sound one with the highest counter counts.
- * What is written often, without a sync, has a slot of its own: a power loss may spoil it. What is
- * synced goes into the other two in turn, so that whatever a power loss does to a write that is
- * under way, one of them holds the last state that was synced, and with it whose journal this is.
- * After a power loss the position may be old: all in it are lower bounds, the truth is in the
- * segments (FORMAT.md, "Numbers"). One thread at a time.
+ * The file has three slots, each with a counter and a checksum; the sound slot with the highest
+ * counter is valid. Frequent writes without a sync go to a slot of their own, which a power loss
+ * may damage. Synced writes alternate between the other two slots: whatever a power loss does to
+ * the write under way, the other slot holds the last synced state, and with it the journal's UUID.
+ * After a power loss the state may be old: its numbers are lower bounds, and the segments have the
+ * truth (FORMAT.md, "Numbers"). One thread at a time.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,7 +32,7 @@ struct cursor_state {
     /* messages up to here have been deleted with their segments; written and synced before */
     uint64_t deleted;
     uint64_t boot; /* which start of the machine this was written in; 0 = not known */
-    bool clean;    /* written by journal_close(): nothing came after it */
+    bool clean;    /* written by journal_close(): nothing was appended since */
 };
 
 struct journal_cursor {

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "journal/segment.h"
 
-/* *unreadable: how many bytes the disk could not read; the copy has other bytes in their place. */
+/* unreadable is the number of bytes that the disk could not read; the copy has fill bytes there. */
 static enum outcome copy_bytes(int to_fd, const struct journal_damage *damage, int64_t *unreadable,
                                struct error *error)
 {

@@ -18,7 +18,7 @@ struct journal_damage {
     int64_t to;
 };
 
-/* Copies them into damaged/ and logs it, once; a failure to copy is only logged. */
+/* Copies the bytes into damaged/ and logs the damage, once; a failure to copy is only logged. */
 void journal_keep_damage(const struct journal *journal, const struct journal_damage *damage);
 
 #endif

@@ -67,8 +67,8 @@ static void keep_deliveries(struct journal *journal, uint64_t first, uint64_t la
     if (outcome == OUTCOME_FATAL) {
         journal_fail(journal, &error);
     } else if (outcome != OUTCOME_OK) {
-        log_warn("no room for what should stay of deleted messages: what the broker repeats of "
-                 "them may be stored twice",
+        log_warn("no room for notes on deleted messages: what the broker repeats of them may be "
+                 "stored twice",
                  F_TEXT("reason", error.text));
     }
     pthread_mutex_lock(&journal->lock);

@@ -39,7 +39,8 @@ enum { SLOT_BROKER_SHIFT = 60 };
 
 #define FILE_BYTES ((int64_t) SLOTS * SLOT_BYTES)
 
-/* Knows a slot of another journal, or at another place, as well as a spoilt one. */
+/* Covers journal and packet id, so that a slot of another journal or at another place is as invalid
+ * as a damaged one. */
 static uint64_t slot_checksum(const struct journal *journal, const uint8_t *slot, size_t bytes,
                               uint16_t id)
 {
@@ -136,7 +137,7 @@ static enum outcome run_add(struct run *run, const struct journal_delivery *deli
     return outcome;
 }
 
-/* False when nothing of it has to stay. */
+/* The note on a message; false when the message needs none. */
 static bool delivery_of(const struct message *message, struct journal_delivery *delivery)
 {
     struct property_item item;
@@ -162,8 +163,8 @@ static enum outcome keep_messages(struct run *run, struct journal_reader *reader
     while (outcome == OUTCOME_OK && journal_reader_position(reader) <= last) {
         enum journal_read read = journal_reader_next(reader, &next);
         if (read == JOURNAL_READ_FAILED) {
-            log_warn("could not read a segment that is deleted: what the broker repeats of it may "
-                     "be stored twice",
+            log_warn("could not read a segment before deleting it: what the broker repeats of it "
+                     "may be stored twice",
                      F_TEXT("reason", next.error.text));
         }
         if (read == JOURNAL_READ_FAILED || read == JOURNAL_READ_END) {
@@ -187,7 +188,7 @@ enum outcome deliveries_open(struct journal *journal, struct error *error)
     if (file->fd < 0) {
         return error_errno(error, OUTCOME_FATAL, "could not open \"%s\"", DELIVERIES_FILE_NAME);
     }
-    /* Without a reservation each slot finds room when it is written, or not. */
+    /* On a small disk nothing is reserved: writing a slot may then find no room. */
     if (journal->options.max_bytes < 8 * FILE_BYTES || file_room(file->fd) < 2 * FILE_BYTES) {
         return OUTCOME_OK;
     }
@@ -259,7 +260,7 @@ static size_t load_slots(struct journal *journal, uint8_t *bytes)
     }
     ssize_t got = file_read(fd, bytes, (size_t) FILE_BYTES, 0, &error);
     if (got < 0) {
-        log_warn("could not read what stays of deleted messages: what the broker repeats of them "
+        log_warn("could not read the notes on deleted messages: what the broker repeats of them "
                  "may be stored twice",
                  F_TEXT("reason", error.text));
     }

@@ -1,5 +1,5 @@
 /*
- * journal_deliveries: the file "deliveries": what stays of a message when its segment is deleted.
+ * journal_deliveries: the file "deliveries": notes on messages whose segments are deleted.
  *
  * The receiving side rebuilds its memory of what the broker may repeat (mqtt/redelivery.h) from the
  * journal's newest messages, and the storing side its memory of copies (route/copies.h). A journal
@@ -10,8 +10,8 @@
  * journal is opened, because a full disk may be what makes a journal small; not where they are more
  * than an eighth of max_size or half of the disk's free room.
  *
- * Bytes: FORMAT.md, "Deliveries". Threads: the keeper writes, and the appender what never was in a
- * segment; anyone reads.
+ * Bytes: FORMAT.md, "Deliveries". Threads: the keeper writes notes on deleted messages, the
+ * appender notes on copies that were never in a segment; any thread reads.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -37,8 +37,8 @@ void deliveries_fini(struct deliveries_file *file);
 /* While the journal is opened for writing: makes the file. */
 enum outcome deliveries_open(struct journal *journal, struct error *error) MUST_CHECK;
 
-/* Writes and syncs what is to stay of the messages `first` to `last`. The keeper calls it without
- * the lock, before it deletes their segment. OUTCOME_RETRY when there is no room. */
+/* Writes and syncs the notes on the messages `first` to `last`. The keeper calls it without the
+ * lock, before it deletes their segment. OUTCOME_RETRY when there is no room. */
 enum outcome deliveries_keep(struct journal *journal, uint64_t first, uint64_t last,
                              struct error *error) MUST_CHECK;
 

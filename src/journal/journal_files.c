@@ -91,7 +91,7 @@ static enum outcome read_header(struct recovery *recovery, struct found *found, 
                          recovery->journal->directory, name);
     } else if (found->verdict == FORMAT_SOUND &&
                found->header.first_sequence != found->first_sequence) {
-        found->verdict = FORMAT_DAMAGED; /* a copy under a wrong name */
+        found->verdict = FORMAT_DAMAGED; /* somebody copied or renamed the file */
     }
     return outcome;
 }
@@ -239,8 +239,8 @@ static enum outcome set_aside(struct recovery *recovery, const struct found *fou
                : error_errno(error, OUTCOME_FATAL, "could not set aside segment \"%s\"", name);
 }
 
-/* A segment whose header is not sound. *kept tells whether it stays in the list, with a header made
- * again. */
+/* Handles a segment whose header is not sound. *kept tells whether the segment stays in the list,
+ * with a rebuilt header. */
 static enum outcome repair_header(struct recovery *recovery, size_t index, bool *kept,
                                   struct error *error)
 {

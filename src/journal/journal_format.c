@@ -109,7 +109,7 @@ uint64_t record_seed(const struct segment_header *header)
 
 uint32_t record_mark(uint64_t seed)
 {
-    return (uint32_t) (seed >> 32) | 1; /* never zero: zeros are what was never written */
+    return (uint32_t) (seed >> 32) | 1; /* never zero: zeros mean "never written" */
 }
 
 static size_t padded(size_t length)

@@ -27,8 +27,8 @@
  * room for our own fields. */
 #define JOURNAL_RECORD_BYTES_MAX ((size_t) 257 * 1024 * 1024)
 
-/* No number is higher, which leaves room for arithmetic and in PostgreSQL's bigint. A record or a
- * position that says otherwise was not written by this program. */
+/* The highest sequence. Leaves room for arithmetic and fits PostgreSQL's bigint. A record or a
+ * position with a higher one was not written by this program. */
 #define JOURNAL_SEQUENCE_MAX (((uint64_t) 1 << 60) - 1)
 
 struct segment_header {
@@ -61,9 +61,8 @@ enum format_verdict segment_header_decode(const uint8_t *bytes, size_t length,
 uint64_t record_seed(const struct segment_header *header);
 
 /*
- * The first four bytes of this segment's records. They come from the seed, so that nobody who
- * chooses a payload can fill it with what a search for the next record would have to try one by
- * one.
+ * The first four bytes of this segment's records. They come from the seed, so that a sender can't
+ * fill a payload with them: a search for the next record would have to try every one.
  */
 uint32_t record_mark(uint64_t seed);
 

@@ -33,7 +33,7 @@ static uint64_t count_waiting(const struct journal *journal)
     return waiting;
 }
 
-/* With the lock. Whole segments: they come and go as such. */
+/* With the lock. Counts whole segments, because only whole segments are deleted. */
 static int64_t sum_waiting_bytes(const struct journal *journal)
 {
     int64_t bytes = 0;
@@ -63,7 +63,7 @@ static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
     return read == JOURNAL_READ_MESSAGE ? next.message.received_at_us : 0;
 }
 
-/* 0 when nothing waits. Reads only when another message is the oldest. */
+/* 0 when nothing waits. Reads the disk only when the oldest waiting message has changed. */
 static int64_t oldest_us(struct journal *journal, const struct journal_info *info)
 {
     uint64_t sequence = info->waiting > 0 ? info->stored + 1 : 0;

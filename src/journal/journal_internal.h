@@ -65,7 +65,7 @@ struct journal_segment {
     int64_t stored_ms; /* monotonic: since when all of it is stored; NOT_STORED */
     int fd;            /* for writing and syncing; -1: none is needed any more */
     bool sealed;       /* the appender has left it */
-    bool touched;      /* its file's time says since when it is stored */
+    bool touched;      /* its file's modification time is `stored_ms` */
 };
 
 #define NOT_STORED INT64_MIN
@@ -169,7 +169,7 @@ enum outcome journal_recover(struct journal *journal, struct error *error) MUST_
 
 /* --- journal_delete.c, for the keeper and with the lock --- */
 
-/* How long a full disk, or a file that cannot be deleted, is left alone. */
+/* How long to wait before a full disk, or a file that can't be deleted, is tried again. */
 #define JOURNAL_RETRY_MS 250
 
 #define JOURNAL_NEVER_DUE INT64_MAX
@@ -188,11 +188,11 @@ int64_t journal_deletion_due_ms(const struct journal *journal);
 
 void journal_keeper_start(struct journal *journal);
 
-/* Stops it; what it did is then done by the caller. */
+/* Stops the keeper. From then on the caller does its work. */
 void journal_keeper_stop(struct journal *journal);
 
-/* Everything written so far becomes durable. Without the lock; the keeper, or nobody else does it
- * at that time. */
+/* Makes everything written so far durable. Called without the lock, by the keeper or while no
+ * keeper runs. */
 enum outcome journal_sync_all(struct journal *journal, struct error *error) MUST_CHECK;
 
 /* --- journal_reader.c --- */

@@ -75,7 +75,7 @@ enum outcome journal_sync_all(struct journal *journal, struct error *error)
     bool directory_dirty = journal->directory_dirty;
     size_t count = journal->segment_count;
     journal->directory_dirty = false;
-    /* Oldest first: what is durable has no hole. */
+    /* Oldest first, so that the durable part never has a hole. */
     for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++) {
         struct journal_segment segment = journal->segments[i];
         if (segment.synced >= segment.end) {
@@ -160,8 +160,8 @@ static bool keeper_seal(struct journal *journal)
     return true;
 }
 
-/* Writes into the file's time since when its messages are stored, for journal.keep after a
- * restart. */
+/* Sets a file's modification time to the time when its messages were stored, for journal.keep after
+ * a restart. */
 static bool keeper_touch(struct journal *journal)
 {
     size_t i = 0;

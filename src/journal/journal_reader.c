@@ -163,9 +163,9 @@ static bool pass_hole(struct journal_reader *reader, uint64_t end, int64_t to_us
         bool gone = reader->position <= deleted;
         uint64_t to = gone && deleted + 1 < end ? deleted + 1 : end;
         uint64_t numbers = to - reader->position;
-        /* What was skipped, as far as headers still tell, lies behind what was deleted. */
+        /* The skipped numbers that headers still tell of lie behind the deleted ones. */
         uint64_t skipped = to < end ? 0 : reader->skipped < numbers ? reader->skipped : numbers;
-        assert(reader->position < to && to <= end); /* each turn gets further */
+        assert(reader->position < to && to <= end); /* each round makes progress */
         *missing = (struct journal_missing){
             .first = reader->position,
             .count = numbers - skipped,
@@ -192,8 +192,8 @@ static bool pass_hole(struct journal_reader *reader, uint64_t end, int64_t to_us
 
 /* --- from segment to segment --- */
 
-/* With the lock. The first segment that is not done with and may hold the position; segment_count
- * when there is none. */
+/* With the lock. The index of the first segment that is not yet read and may hold the position;
+ * segment_count when there is none. */
 static size_t next_segment(const struct journal_reader *reader)
 {
     const struct journal *journal = reader->journal;
@@ -275,8 +275,9 @@ static enum outcome enter_segment(struct journal_reader *reader, struct error *e
 
 enum segment_end { MORE_RECORDS, MORE_SEGMENTS, NO_MORE };
 
-/* No record is left before the limit: has the segment grown, or is there another? At the end of
- * all, *last is the highest number given and *skipped how many numbers up to it never were. */
+/* Called when no record is left before the limit: has the segment grown, or is there another one?
+ * At the end of the journal, sets *last to the highest number given and *skipped to how many
+ * numbers up to it were never given. */
 static enum segment_end look_further(struct journal_reader *reader, uint64_t *last,
                                      uint64_t *skipped)
 {
@@ -331,7 +332,7 @@ static enum journal_read deliver(struct journal_reader *reader, struct journal_n
     return JOURNAL_READ_MESSAGE;
 }
 
-/* All records have been read. Numbers that were given and did not come are missing. */
+/* Called when all records have been read. Numbers that were given and not read are missing. */
 static enum journal_read finish(struct journal_reader *reader, uint64_t last, uint64_t skipped,
                                 struct journal_next *next)
 {
@@ -368,7 +369,8 @@ static enum journal_read read_record(struct journal_reader *reader, struct error
     return JOURNAL_READ_END;
 }
 
-/* One step towards a pending message; JOURNAL_READ_MESSAGE when it is worth to look again. */
+/* One step towards a pending message. JOURNAL_READ_MESSAGE: look again, a message may be
+ * pending. */
 static enum journal_read advance(struct journal_reader *reader, struct journal_next *next)
 {
     uint64_t last;

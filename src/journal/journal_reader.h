@@ -39,7 +39,7 @@ struct journal_missing {
     uint64_t count;  /* how many; skipped numbers (journal.h) are not counted */
     int64_t from_us; /* received_at of the message before, 0 = not known */
     int64_t to_us;   /* received_at of the message after, 0 = not known */
-    bool deleted;    /* true: behind what is kept; false: damaged */
+    bool deleted;    /* true: deleted, older than what the journal keeps; false: damaged */
 };
 
 struct journal_next {

@@ -13,13 +13,13 @@
 /* Disk failed: logs it, once, stops the process, wakes all who wait. Without the lock. */
 void journal_fail(struct journal *journal, const struct error *error);
 
-/* Without the lock. Whether somebody has deleted the directory or `fd`, the segment that is written
- * (-1: none): logs it once and makes the journal crowded for good. What readers have open they read
- * to the end. */
+/* Without the lock. Has somebody deleted the directory or `fd`, the segment that is being written
+ * (-1: none)? Then logs that once and makes the journal crowded for good. Readers can still read
+ * the files that they have open. */
 bool journal_is_gone(struct journal *journal, int fd);
 
-/* With the lock: after `stored`, `last` or the list changed. Finds what is wholly stored, `first`
- * and whether it is crowded. */
+/* With the lock, after `stored`, `last` or the list has changed: finds which segments are wholly
+ * stored, `first`, and whether the journal is crowded. */
 void journal_account(struct journal *journal);
 
 /* With the lock: the part of journal_account() that an append needs. Finds whether the journal is
@@ -34,7 +34,7 @@ static inline int64_t journal_larger(int64_t left, int64_t right)
 /* With the lock. Highest number that may be in this segment. */
 uint64_t journal_segment_last(const struct journal *journal, size_t index);
 
-/* With the lock. What the cursor is to hold now. */
+/* With the lock. The state to write into the file "position" now. */
 struct cursor_state journal_cursor_state(const struct journal *journal, bool clean);
 
 /* Syncs a segment's file with the fault points around it. */

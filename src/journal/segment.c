@@ -102,8 +102,7 @@ enum outcome segment_clear(int fd, int64_t end, int64_t bytes, struct error *err
     if (ftruncate(fd, (off_t) end) != 0) {
         return error_errno(error, OUTCOME_FATAL, "could not cut a segment behind its last record");
     }
-    /* A file that stays short or sparse is as good: a write that finds no room then is
-     * OUTCOME_RETRY. */
+    /* A failed reservation is no error: a later write that finds no room is OUTCOME_RETRY. */
     struct error ignored;
     bool reserved =
         ftruncate(fd, (off_t) bytes) == 0 && file_reserve(fd, bytes, &ignored) == OUTCOME_OK;

@@ -6,11 +6,10 @@
  *   …                   records are appended by pwrite, synced by file_sync()
  *   segment_seal()      cut behind the last record; nobody writes to it any more
  *
- * segment_place() syncs the header before it gives the name when it is asked to. Journals that sync
- * always ask for it: a name without a sound header is damage then, and never what a power loss left
- * of a segment in which nothing was acknowledged. In other journals the sync policy covers header
- * and name like any record (whoever syncs the segment syncs the directory too), and a header that a
- * power loss took is made again from the name.
+ * With JOURNAL_SYNC_ALWAYS segment_place() syncs the header before it renames the file. Then a
+ * segment without a sound header is damage for certain: no power loss can leave one behind. With
+ * other policies header and name become durable like any record (syncing a segment includes the
+ * directory), and recovery rebuilds a header that a power loss took from the file's name.
  *
  * All functions work relative to the journal's directory. Any thread may call them; the caller
  * keeps two threads from working on the same file.
@@ -48,7 +47,8 @@ enum outcome segment_prepare(int directory_fd, int64_t bytes, int *fd,
 enum outcome segment_place(int directory_fd, int fd, const struct segment_header *header, bool sync,
                            struct error *error) MUST_CHECK;
 
-/* Gives back what lies behind `end`. Not synced: should the cut be lost, there are zeros behind. */
+/* Cuts the file at `end`. Not synced: when a power loss undoes the cut, zeros stand behind
+ * `end`. */
 enum outcome segment_seal(int fd, int64_t end, struct error *error) MUST_CHECK;
 
 /* Makes zeros of everything behind `end` without needing room: cuts there, then reserves up to

@@ -216,7 +216,7 @@ bool segment_scan_unfinished(struct segment_scan *scan)
         bytes.length < JOURNAL_RECORD_HEADER_BYTES) {
         return false;
     }
-    /* Its header alone: FORMAT_SHORT is a mark and a length that may be. */
+    /* Decode only the header: FORMAT_SHORT then means a valid mark and a possible length. */
     bytes.length = JOURNAL_RECORD_HEADER_BYTES;
     if (record_decode(bytes, scan->seed, &message, &size) != FORMAT_SHORT) {
         return false;

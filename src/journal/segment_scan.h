@@ -59,9 +59,10 @@ enum segment_scan_result segment_scan_next(struct segment_scan *scan, struct mes
                                            struct error *error) MUST_CHECK;
 
 /*
- * After END with a tail: is it what kill -9 leaves of a record that was being written? The kernel
- * gives a write up between two pages, so the record has its beginning, and nothing behind a page's
- * end within it. Nobody was told that it is there. False when it can't be read.
+ * After END with a tail: is the tail what kill -9 leaves of a record that was being written? The
+ * kernel ends an interrupted write between two pages, so such a tail has a record's beginning and
+ * only zeros from some page's end on. The record was never acknowledged. False when the tail can't
+ * be read.
  */
 bool segment_scan_unfinished(struct segment_scan *scan);
 
