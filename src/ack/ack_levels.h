@@ -1,12 +1,13 @@
 /*
  * ack_levels: learns how many levels of a topic the broker takes.
  *
- * Whoever sends a request chooses the topic of its answer. Mosquitto ends the connection of a client
- * that publishes to a topic of more than 200 levels, and no broker says beforehand how many it
- * takes. Topics with as many levels as one that ended a connection are suspects. Each of them is
- * published alone, so that all others can still be published many at a time. Once a suspect has been
- * given up, the others of as many levels are given up at their first loss. A suspect that the broker
- * confirms ends all suspicion against topics with as many levels.
+ * Whoever sends a request chooses the topic of its answer. Mosquitto ends the connection of a
+ * client that publishes to a topic of more than 200 levels, and no broker says beforehand how many
+ * levels it takes. When an acknowledgment has ended a connection, its topic and all topics with as
+ * many levels or more are suspects. A suspect is published alone, so that all others can still be
+ * published many at a time. Once a suspect has been given up, topics with as many levels or more
+ * are given up at their first loss. When the broker confirms a suspect, no topic is a suspect any
+ * more until one with more levels than the confirmed one ends a connection.
  *
  * Pure. The outbox's thread.
  *

@@ -177,8 +177,8 @@ static struct tap *use_tap(struct actions *actions, size_t index)
     return tap;
 }
 
-/* The rules in force, compiled once more: a tap has its own, which outlive the next reload. NULL: the
- * action is refused. */
+/* The rules in force, compiled once more: a tap has its own, which outlive the next reload. NULL:
+ * the action is refused. */
 static struct generation *copy_rules_in_force(const struct actions *actions, struct action *action)
 {
     struct problems problems = {0};

@@ -9,9 +9,10 @@
  *   purge    rule or all=1      removes dead letters, but not parked ones
  *   ack      id or all=1        acknowledges a gap
  *
- * `tap` uses the rules in force: what it shows is what the service stores. `try` and `retry` use the
- * rules of the configuration file as it is now, as `explain` and `dead-letters retry` do; `try` says
- * so when others are in force.
+ * `tap` uses the rules in force: what it shows is what the service stores. `try` and `retry` use
+ * the rules of the configuration file as it is now, as `explain` and `dead-letters retry` do; `try`
+ * says so when others are in force.
+ *
  * Nothing here touches what the loader uses: each action has its own rules, and its own connection
  * to the database, which is closed after it. Dead letters and gaps are those of the service's
  * client id.

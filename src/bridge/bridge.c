@@ -72,7 +72,7 @@ static void bridge_check(const struct bridge *bridge)
     assert(bridge->journal != NULL && bridge->outbox != NULL && bridge->loader != NULL);
 }
 
-/* Sets the gauges whose values other modules keep, before each answer over HTTP and at each tick. */
+/* Sets the gauges whose values other modules keep: before each HTTP answer and at each tick. */
 static void refresh_gauges(void *context)
 {
     struct bridge *bridge = context;

@@ -362,8 +362,8 @@ static int check_request(const struct cli_call *call, const struct request *requ
     return request->journal || request->topic != NULL ? CLI_DONE : cli_usage(call, need_words);
 }
 
-/* Reads the arguments. A payload may begin with "-", like -5: behind the topic only the names of our
- * options are options, and not those of --journal. */
+/* Reads the arguments. A payload may begin with "-", like -5: behind the topic only the names of
+ * our options are options, and not those of --journal. */
 static int parse_request(const struct cli_call *call, struct request *request)
 {
     int exit_code = CLI_DONE;

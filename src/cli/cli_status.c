@@ -8,8 +8,9 @@
  * Connects to http.listen and to nothing else; leaves nothing behind. Of the configuration only
  * that address counts, and without a configuration the default address.
  *
- * Exit codes: 0 the service is ready, no rule is parked or held, no gap waits to be acknowledged (--alive:
- * it answers; --watch: Ctrl-C has ended it); 1 otherwise, also when nobody answers.
+ * Exit codes: 0 the service is ready, no rule is parked or held, and no gap waits to be
+ * acknowledged (--alive: it answers; --watch: Ctrl-C has ended it); 1 otherwise, also when nobody
+ * answers.
  *
  * SPDX-License-Identifier: MIT
  */

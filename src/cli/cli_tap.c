@@ -2,9 +2,9 @@
  * cli_tap: `tap`, a rule's live messages, asked of the running service once a second.
  *
  * The service maps messages of its journal with the rules in force, and answers with the messages
- * and the rows that they become. `tap` asks where the last answer ended (`next`). The service limits
- * how much one answer holds and how often it may be asked: when it says 429, somebody else taps too,
- * and the next second is early enough.
+ * and the rows that they become. `tap` goes on where the last answer ended (`next`). The service
+ * limits how much one answer holds and how often it may be asked. When it answers 429, somebody
+ * else taps too, and `tap` asks again in the next second.
  *
  * Connects to http.listen and to nothing else; wants http.admin = true. Nothing is stored.
  *

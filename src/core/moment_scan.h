@@ -24,7 +24,8 @@ bool moment_digits(struct moment_scan *scan, int least, int most, int32_t *numbe
 /* hh:mm[:ss[.fraction]], not beyond 24:00:00; each with at least `digits_min` digits. */
 bool moment_time(struct moment_scan *scan, int digits_min, int64_t *time_us);
 
-/* "Z", +hh, +hhmm, +hh:mm, +hh:mm:ss; zeros in front may be missing. True also when there is none. */
+/* "Z", +hh, +hhmm, +hh:mm, +hh:mm:ss; zeros in front may be missing. True also when there is no
+ * zone. */
 bool moment_zone(struct moment_scan *scan, struct moment *moment);
 
 /* The microseconds of a fraction's digits, any number of them, rounded as PostgreSQL rounds them

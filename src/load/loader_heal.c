@@ -154,8 +154,8 @@ static bool was_set_aside(const struct loader *loader, const struct healing *hea
     return false;
 }
 
-/* Portion by portion until the quota is reached, the turn is over, no letter is left (then the rules work again), or
- * one fails. */
+/* Stores portions until the quota is reached, the turn is over, a portion fails, or no letter is
+ * left; then the rules work again. */
 static void heal_portions(struct loader *loader, const struct healing *healing)
 {
     uint64_t quota = heal_quota(loader, healing), healed = 0;

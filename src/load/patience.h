@@ -9,8 +9,8 @@
  *   batches are stored in time            the first limit counts again
  *
  * COMMIT has no limit: PostgreSQL takes the transaction for committed when its wait for a
- * synchronous standby is cancelled. (statement_timeout does not count then: see finish_xact_command()
- * in PostgreSQL's postgres.c.)
+ * synchronous standby is cancelled. (statement_timeout does not count then: see
+ * finish_xact_command() in PostgreSQL's postgres.c.)
  *
  * SPDX-License-Identifier: MIT
  */

@@ -118,7 +118,8 @@ static bool is_wanted(const struct replay *replay, const struct message *message
            message->received_at_us <= replay->options->state.to_us;
 }
 
-/* Does somebody else store this message by its dead letter, or has done so since this replay began? */
+/* Does somebody else store this message by its dead letter, or has somebody done so since this
+ * replay began? */
 static bool is_left_out(const struct replay *replay, const struct message *message)
 {
     return replay_numbers_has(&replay->letters.waiting, message->sequence) ||
@@ -337,7 +338,8 @@ static void begin(struct replay *replay)
     journal_info(options->journal, &info);
     replay->target = rule_targets_get(options->targets, options->rule);
     replay->done = options->state.done;
-    /* The journal may know of more than the database has, which went back: the service stores that. */
+    /* When the database went back, the journal may know of more messages than the database has:
+     * the service stores those. */
     replay->last = info.stored < options->state.last ? info.stored : options->state.last;
     replay->records_max = SIZE_MAX;
     replay->reader = journal_reader_new(options->journal);

@@ -181,7 +181,8 @@ static struct newest try_newest(const struct letter_batch *portion, bool timed)
 
 /* The portion is a single letter that has failed for a reason that may pass. While rules of other
  * tables wait, a letter that takes too long is given up as soon as another one passes; while none
- * does, the table is slow, and the rule waits. Otherwise FUTILE_MAX failures in a row are enough. */
+ * does, the table is slow, and the rule waits. Otherwise FUTILE_MAX failures in a row are
+ * enough. */
 static bool gives_up_letter(const struct letter_batch *portion, const struct store_failure *failure)
 {
     const struct store *store = portion->store;

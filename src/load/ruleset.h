@@ -41,11 +41,12 @@ void ruleset_enter(struct ruleset *ruleset);
 
 /*
  * The most memory that the service takes, when messages have up to `message_bytes`, or up to
- * max_decoded under a rule that decompresses them. Measured: 20 MB for itself; a payload of nothing
- * but short values takes 80 times its size (a node of 48 bytes for each two bytes, its list while it
- * grows, and the array of a column), and not more than 150 MB and four times its size, for the
- * number of values is bounded; a rule with `rows` takes as much for its rows as a message may
- * become (64 MB, see load/mapper).
+ * max_decoded under a rule that decompresses them. Measured:
+ *   - 20 MB for the service itself,
+ *   - 80 times the size of a payload of nothing but short values: a node of 48 bytes for each two
+ *     bytes, its list while it grows, and the array of a column. The number of values is bounded,
+ *     so this is not more than 150 MB and four times the payload's size,
+ *   - the rows of a rule with `rows`: as much as one message may become (64 MB, see load/mapper).
  */
 int64_t ruleset_memory_bytes(const struct ruleset *ruleset, int64_t message_bytes);
 

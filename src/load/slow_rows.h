@@ -36,9 +36,9 @@ int64_t slow_rows_deadline_ms(const struct slow_rows *slow);
 void slow_rows_note(struct slow_rows *slow, const struct trial *trial);
 void slow_rows_note_empty(struct slow_rows *slow, size_t run, const struct pg_failure *failure);
 
-/* Rows of this rule were refused with `failure`, which would hold the rule. True: it is held. False:
- * the server is slow, and no rule is held for it; a rule that was held before goes on. Inside the
- * transaction of the trial. */
+/* Rows of this rule were refused with `failure`, which would hold the rule. True: the rule is held.
+ * False: the server is slow, so no rule is held, and the rule that was held last goes on. Inside
+ * the transaction of the trial. */
 bool slow_rows_blame(struct slow_rows *slow, size_t run, unsigned rule,
                      const struct pg_failure *failure);
 

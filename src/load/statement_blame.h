@@ -9,7 +9,8 @@
 
 #include "load/rule.h"
 
-/* Reports the refusal under the setting that it is about: sql, a column of compute, or the table. */
+/* Reports the refusal under the setting that the message is about: sql, a column of compute, or the
+ * table. */
 void statement_blame(const struct rule *rule, const struct pg_failure *failure,
                      struct problems *problems);
 

@@ -78,9 +78,10 @@ struct store {
     /* Other letters of the same rules pass: those that are refused are to blame, also when none of
      * the batch passes. */
     bool others_pass;
-    /* Rules of other tables wait, so statements for rows have a time limit; NULL: they have none. */
+    /* Rules of other tables wait, so statements for rows have a time limit; NULL: no limit. */
     struct patience *patience;
-    /* Gives up on a locked table after 100 ms instead of 2 s, and on slow rows after half the time. */
+    /* Gives up on a locked table after 100 ms instead of 2 s, and on slow rows after half the
+     * time. */
     bool impatient;
     /* Waits for letters that another session is storing; otherwise passes over such letters. */
     bool waits;

@@ -44,9 +44,9 @@ void transaction_fini(struct transaction *transaction)
     progress_statement_fini(&transaction->move);
 }
 
-/* The statement behind BEGIN: how long the others may wait for a lock, and how long they may take. A
- * shorter statement_timeout of the role, the database or the server counts. Its text is one that
- * reads as an interval: "500ms", "2min", "0". */
+/* The statement behind BEGIN: how long the others may wait for a lock, and how long they may take.
+ * A shorter statement_timeout of the role, the database or the server counts. Its text reads as an
+ * interval: "500ms", "2min", "0". */
 static const char *limits(struct transaction *transaction)
 {
     bool impatient = transaction->store->impatient;

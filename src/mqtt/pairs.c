@@ -3,7 +3,8 @@
 
 #include <assert.h>
 
-/* What was seen while no copies came is forgotten behind so many more runs, twice. */
+/* Own runs are counted in periods of so many runs. The last full period and the current one count,
+ * earlier ones are forgotten. */
 enum { WATCHED_RUNS = 1000 };
 
 static unsigned larger(unsigned left, unsigned right)

@@ -21,11 +21,10 @@
  *   - Of equal messages of which none came before, the guess leaves one message out. A third equal
  *     message, or a single one behind them, ends guessing until subscriptions change once more: one
  *     message a change.
- *   - Where the stream has equal neighbours of its own, copies are stored: those of as many
- *     publications as own runs came in a row, and one more. Where all messages are equal, all
- *     copies are stored.
- *   - Of a stream that changes just then, so that more runs of two follow each other than before,
- *     every second message of such runs is left out until a single message comes.
+ *   - Where the stream has equal neighbours of its own, the first copies are stored: as many as own
+ *     runs came in a row, and one more. Where all messages are equal, all copies are stored.
+ *   - When the stream itself changes at the same time, so that more runs of two follow each other
+ *     than before, every second message of these runs is left out until a single message comes.
  * What a broker did at an earlier change of subscriptions does not count. It would spare a few
  * copies, but behind a load balancer, or after a change of the broker's settings, it would lose
  * messages.
@@ -46,8 +45,9 @@ struct pairs {
     /* The most runs of two in a row that were no copies: among the runs watched since then, among
      * those before, and since copies may come, as far as that is known. */
     unsigned own_now, own_before, own_here;
-    /* Runs of two that stood between single ones, each with one guess. A change of subscriptions may
-     * leave one of them, so there are as many guesses as changes. */
+    /* `lone`: runs of two with a single message behind them. `changes`: how often subscriptions
+     * changed since pairs_begin(). Each change may leave one lone run, so guessing ends when there
+     * are as many of them as changes. */
     unsigned lone, changes;
     unsigned singles_wanted; /* before the first guess */
     unsigned singles;        /* runs of one in a row, up to now */

@@ -41,8 +41,8 @@ static bool is_local(const struct pg_lack *lack)
            strcmp(lack->host, "127.0.0.1") == 0 || strcmp(lack->host, "::1") == 0;
 }
 
-/* "sudo -iu postgres TOOL" on this machine, else over the network as its superuser. Without "-i" the
- * tool complains that it can't change to a home directory that only its owner may enter. */
+/* "sudo -iu postgres TOOL" on this machine, else over the network as its superuser. Without "-i"
+ * the tool complains that it can't change to a home directory that only its owner may enter. */
 static void append_tool(struct buf *out, const struct pg_lack *lack, const char *tool)
 {
     buf_printf(out, "    %s%s", is_local(lack) ? "sudo -iu postgres " : "", tool);

@@ -69,7 +69,8 @@ enum outcome replay_progress_letters(struct pg_connection *connection, const str
 void replay_state_leave_out(struct replay_state *state, const struct replay_letters *before,
                             const struct replay_letters *now);
 
-/* An unfinished replay, which has a claim to dead letters: `dead-letters retry` leaves them to it. */
+/* An unfinished replay, which has a claim to dead letters: `dead-letters retry` leaves them to the
+ * replay. */
 struct replay_claim {
     char *rule;    /* owned, like below */
     char *journal; /* UUID */
@@ -89,8 +90,8 @@ struct replay_owner {
     size_t rule_count;
 };
 
-/* Adds to `claims`, which is to be empty. A replay of another journal than the one stored last can't
- * go on, so it should have no claim. */
+/* Adds to `claims`, which is to be empty. A replay of another journal than the one stored last
+ * can't go on, so it should have no claim. */
 enum outcome replay_claims_read(struct pg_connection *connection, const struct replay_owner *owner,
                                 struct replay_claims *claims,
                                 struct pg_failure *failure) MUST_CHECK;

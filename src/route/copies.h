@@ -18,8 +18,9 @@
  *   - one of these holds: the plan still has a subscription that brought that message; or one that
  *     the session never had without the subscription of this copy has brought it; or the copy came
  *     right behind it: within 64 messages, and within a second and half the time since the equal
- *     message before; or with DUP, since then a connection ended between the two. Messages that the broker queued for a subscription that is left come
- *     behind the new plan, and have no copy for the new one.
+ *     message before; or with DUP, since then a connection ended between the two. (Messages that
+ *     the broker queued for a subscription that is left come behind the new plan, and have no copy
+ *     for the new one.)
  *
  * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy that came for a subscription
  * of QoS 0 does not count while a subscription with a higher QoS brings the topic: a QoS 0 copy
@@ -40,15 +41,15 @@
  * What can't be told apart:
  *   - Publications with equal content on one topic are told apart by their subscriptions. When the
  *     broker sends one of them for one subscription only and the next one for another one only, the
- *     second is missing; where an edit made the other subscription, only when it comes within a
- *     second, and sooner than equal messages came before. When the process dies between two copies of one of a row of equal messages, one may
- *     be missing or there twice.
+ *     second is missing. Where an edit made the other subscription, the second is missing only when
+ *     it comes within a second, and sooner than equal messages came before. When the process dies
+ *     between two copies in a stream of equal messages, one message may be missing or there twice.
  *   - Copies of one message with more than TRACKS_KEPT messages in between are stored twice. So are
- *     copies with QoS 2 around an edit, when a connection ends between them and the second one comes
- *     more than a second later: Paho hides DUP of QoS 2.
+ *     copies with QoS 2 around an edit, when a connection ends between them and the second one
+ *     comes more than a second later: Paho hides DUP of QoS 2.
  *   - In a new process the reach is COPIES_REACH_START messages. Where the journal has deleted some
- *     of them, their notes name topic and content by a hash, and one subscription.
- *     Messages of QoS 0 have no notes. A note counts only for rules of the same share group as its
+ *     of them, their notes name topic and content by a hash, and one subscription. Messages of
+ *     QoS 0 have no notes. A note counts only for rules of the same share group as its
  *     subscription.
  *   - A rule that leaves or joins a share group, while other rules on its topics are in another
  *     group, takes other copies from the reload on. A message with copies on both sides of the
