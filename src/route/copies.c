@@ -155,23 +155,11 @@ static bool stands_in_for(const struct copies *copies, const struct copy *copy,
     return false;
 }
 
-/* The newest plan that was made before the message came. */
-static uint32_t plan_at(const struct plans *plans, uint64_t sequence)
-{
-    size_t i = plans->step_count - 1;
-
-    assert(plans->step_count > 0);
-    while (i > 0 && plans->steps[i].behind >= sequence) {
-        i--;
-    }
-    return plans->steps[i].number;
-}
-
 /* Is the subscription of QoS 0, while another one of its group brings the topic with a higher? */
 static bool is_lesser(const struct copies *copies, const struct copy *copy,
                       const struct planned *planned)
 {
-    uint32_t plan = plan_at(copies->plans, copy->message->sequence);
+    uint32_t plan = plans_at(copies->plans, copy->message->sequence);
 
     for (size_t i = 0; planned->qos == 0 && has(planned, plan) && i < copy->count; i++) {
         const struct planned *other = subscription_at(copies, copy, i);
@@ -193,16 +181,6 @@ static bool is_eligible(const struct copies *copies, const struct copy *copy,
     return (slice_is(filter_share(planned->filter), copy->share) ||
             stands_in_for(copies, copy, planned)) &&
            !is_lesser(copies, copy, planned);
-}
-
-static uint64_t made_behind(const struct plans *plans, uint32_t number)
-{
-    for (size_t i = plans->step_count; i > 0; i--) {
-        if (plans->steps[i - 1].number <= number) {
-            return plans->steps[i - 1].behind;
-        }
-    }
-    return 0;
 }
 
 /* The subscriptions that a copy came for. A subscription of a remembered plan is known. */
@@ -230,7 +208,7 @@ static void add_planned_origin(struct copies *copies, struct origin *origin,
 {
     bringers_note(&copies->bringers, (size_t) (planned - copies->plans->list), sequence);
     add_origin(origin, copies->keys[planned - copies->plans->list],
-               made_behind(copies->plans, planned->born));
+               plans_behind(copies->plans, planned->born));
     origin->born = !origin->known || planned->born > origin->born ? planned->born : origin->born;
     origin->gone = !origin->known || planned->gone < origin->gone ? planned->gone : origin->gone;
     origin->known = true;
@@ -279,15 +257,25 @@ static struct track *track_of(struct copies *copies, uint64_t hash, uint8_t brok
     return tracks_get(&copies->tracks, key == 0 ? 1 : key);
 }
 
+/* Has the subscription brought the tracked message? A track knows filters only. Where equal messages
+ * came before, a subscription that was made behind the message is not taken for a former one with
+ * the same filter (an edit and its undoing): the next equal message would be missing. */
+static bool may_have_brought(const struct copies *copies, const struct planned *planned,
+                             const struct track *track)
+{
+    return track_has(track, copies->keys[planned - copies->plans->list]) &&
+           (!track_repeats(track) || plans_behind(copies->plans, planned->born) < track->sequence);
+}
+
 /* Does the plan of the copy's time still have a subscription that brought the tracked message? */
 static bool stands(const struct copies *copies, const struct copy *copy, const struct track *track)
 {
-    uint32_t plan = plan_at(copies->plans, copy->message->sequence);
+    uint32_t plan = plans_at(copies->plans, copy->message->sequence);
 
     for (size_t i = 0; i < copy->count; i++) {
         const struct planned *planned = subscription_at(copies, copy, i);
 
-        if (has(planned, plan) && track_has(track, copies->keys[planned - copies->plans->list])) {
+        if (has(planned, plan) && may_have_brought(copies, planned, track)) {
             return true;
         }
     }
@@ -303,7 +291,7 @@ static bool is_accompanied(const struct copies *copies, const struct copy *copy,
         const struct planned *planned = subscription_at(copies, copy, i);
 
         if (planned->born >= origin->born && planned->born < origin->gone &&
-            track_has(track, copies->keys[planned - copies->plans->list])) {
+            may_have_brought(copies, planned, track)) {
             return true;
         }
     }
@@ -434,7 +422,7 @@ static bool served_before(const struct copies *copies, const struct copy *copy,
         const struct planned *planned = subscription_at(copies, copy, i);
 
         if (planned->identifier != 0 && !planned->covered &&
-            has(planned, plan_at(copies->plans, copy->message->sequence))) {
+            has(planned, plans_at(copies->plans, copy->message->sequence))) {
             if (is_for(planned, wish)) {
                 return false;
             }

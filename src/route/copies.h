@@ -17,10 +17,14 @@
  *     before can have no copy for it, and
  *   - one of these holds: the plan still has a subscription that brought that message; or one that
  *     the session never had without the subscription of this copy has brought it; or the copy came
- *     right behind it: within 64 messages, and within a second and half the time since the equal
- *     message before; or with DUP, since then a connection ended between the two. (Messages that
- *     the broker queued for a subscription that is left come behind the new plan, and have no copy
- *     for the new one.)
+ *     right behind it: within 64 messages and within a second, or with DUP, since then a connection
+ *     ended between the two. (Messages that the broker queued for a subscription that is left come
+ *     behind the new plan, and have no copy for the new one.)
+ *
+ * Where the topic and content of a message had come before (equal messages), a copy is rather stored
+ * twice than an equal message left out. There "right behind" means within 10 ms and half the time
+ * since the equal message before, with or without DUP; and a subscription that was made behind the
+ * message has not brought it, though a former one with the same filter may have.
  *
  * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy that came for a subscription
  * of QoS 0 does not count while a subscription with a higher QoS brings the topic: a QoS 0 copy
@@ -42,8 +46,10 @@
  *   - Publications with equal content on one topic are told apart by their subscriptions. When the
  *     broker sends one of them for one subscription only and the next one for another one only, the
  *     second is missing. Where an edit made the other subscription, the second is missing only when
- *     it comes within a second, and sooner than equal messages came before. When the process dies
- *     between two copies in a stream of equal messages, one message may be missing or there twice.
+ *     it comes within 10 ms, or within a second when no equal message came before. The price: when
+ *     the two copies of an equal message come more than 10 ms apart around an edit, the message is
+ *     stored twice. When the process dies between two copies in a stream of equal messages, one
+ *     message may be missing or there twice.
  *   - Copies of one message with more than TRACKS_KEPT messages in between are stored twice. So are
  *     copies with QoS 2 around an edit, when a connection ends between them and the second one
  *     comes more than a second later: Paho hides DUP of QoS 2.

@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-enum { CAPACITY_FIRST = 64, NEAR_MESSAGES = 64, NEAR_US = 1000000 };
+enum { CAPACITY_FIRST = 64, NEAR_MESSAGES = 64, NEAR_US = 1000000, NEAR_EQUAL_US = 10000 };
 
 void tracks_fini(struct tracks *tracks)
 {
@@ -164,15 +164,24 @@ void track_add(struct track *track, uint32_t subscription, uint64_t sequence)
     }
 }
 
-/* Of equal messages that come in intervals, the next one comes later than a copy. A copy with DUP
- * was sent on an earlier connection: the pause until this one does not count. */
+bool track_repeats(const struct track *track)
+{
+    return track->interval_us != INT64_MAX;
+}
+
+/* Where equal messages came before, the next one may come in place of a copy: only the pause tells
+ * them apart. The interval is longer than usual, and the pause shorter, when the message waited in
+ * the broker while no process ran. Other content has no such doubt: with DUP the copy was sent on an
+ * earlier connection, and the pause until this one does not count. */
 bool track_is_near(const struct track *track, const struct message *message)
 {
     int64_t pause_us = message->received_at_us - track->received_us;
-    bool soon = pause_us <= NEAR_US && pause_us <= track->interval_us / 2;
+    bool soon = track_repeats(track)
+                    ? pause_us <= NEAR_EQUAL_US && pause_us <= track->interval_us / 2
+                    : pause_us <= NEAR_US || message->duplicate;
 
     assert(track->sequence != 0 && message->sequence >= track->sequence);
-    return message->sequence - track->sequence <= NEAR_MESSAGES && (soon || message->duplicate);
+    return soon && message->sequence - track->sequence <= NEAR_MESSAGES;
 }
 
 void track_begin(struct track *track, uint64_t sequence, int64_t received_us)

@@ -50,6 +50,9 @@ bool track_has(const struct track *track, uint32_t subscription);
 /* Notes that this subscription has brought a copy, with message `sequence`. */
 void track_add(struct track *track, uint32_t subscription, uint64_t sequence);
 
+/* Did an equal message come before this one? */
+bool track_repeats(const struct track *track);
+
 /* May it be a copy that the broker has queued next to the first one? */
 bool track_is_near(const struct track *track, const struct message *message);
 

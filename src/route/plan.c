@@ -406,3 +406,24 @@ void plans_check(const struct plans *plans)
         assert(i == 0 || planned_compare(each - 1, each) <= 0);
     }
 }
+
+uint32_t plans_at(const struct plans *plans, uint64_t sequence)
+{
+    size_t i = plans->step_count - 1;
+
+    assert(plans->step_count > 0);
+    while (i > 0 && plans->steps[i].behind >= sequence) {
+        i--;
+    }
+    return plans->steps[i].number;
+}
+
+uint64_t plans_behind(const struct plans *plans, uint32_t number)
+{
+    for (size_t i = plans->step_count; i > 0; i--) {
+        if (plans->steps[i - 1].number <= number) {
+            return plans->steps[i - 1].behind;
+        }
+    }
+    return 0;
+}

@@ -84,6 +84,13 @@ static inline const struct plan_step *plans_newest(const struct plans *plans)
     return &plans->steps[plans->step_count - 1];
 }
 
+/* The number of the newest plan that was made before the message with this sequence came. */
+uint32_t plans_at(const struct plans *plans, uint64_t sequence);
+
+/* Behind which sequence the plan with this number was made. 0: older than all that are
+ * remembered. */
+uint64_t plans_behind(const struct plans *plans, uint32_t number);
+
 /* Fills an empty set with the newest plan's subscriptions, the covered ones behind the others. */
 void plans_subscriptions(const struct plans *plans, struct subscription_set *set);
 

@@ -181,6 +181,43 @@ def test_equal_content_with_copies(env):
 
 
 @quick
+def test_equal_content_over_restarts(env):
+    """Restarts with another filter, there and back: of equal messages, one for the old subscription and one for the new one count both, also
+    when none came in between. Of other messages with a copy for each, one counts."""
+    scene = Switched(env, rule_on("t/+")).start()
+    count = 0
+
+    def copy(filter_):
+        nonlocal count
+        time.sleep(0.05)  # the pause is the subject: equal messages come apart, copies at once
+        scene.copy(filter_, "7")
+        count += 1
+        env.wait(lambda: env.one("select count(*) from got where v = '7'") == count, 10, f"equal message {count} is lost")
+
+    def restart(leave, filter_):
+        getattr(scene.bridge, leave)()
+        scene.bridge.configure(rule_on(filter_))
+        scene.start().session.wait("SUBSCRIBE", [(filter_, 1)])
+
+    copy("t/+")
+    copy("t/+")
+    for leave, before, after in (("stop", "t/+", "t/#"), ("kill9", "t/#", "t/+"), ("kill9", "t/+", "t/#")):
+        queued = scene.identifier(before)
+        restart(leave, after)
+        copy(queued)  # waited for the process
+        copy(after)
+    for leave, after in (("kill9", "t/+"), ("stop", "t/#"), ("kill9", "t/+")):  # each comes behind the plan without its filter
+        queued = scene.identifier("t/+" if after == "t/#" else "t/#")
+        restart(leave, after)
+        copy(queued)
+    scene.copy(queued, "other")
+    scene.copy(scene.identifier("t/+"), "other")
+    copy("t/+")
+    assert env.one("select count(*) from got where v = 'other'") == 1
+    scene.bridge.stop()
+
+
+@quick
 def test_reload_before_the_receiver_has_started(env):
     """Another process has the identity; meanwhile a rule is added. Its messages are for it, not for the rules of the start."""
     env.sql("create table got (n int, topic text)")

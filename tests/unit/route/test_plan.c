@@ -268,7 +268,7 @@ static void test_senseless_text(void)
 /* Copies in the order of the journal, a word each: "2.1" came for the subscription that plan 2 made
  * for its first filter, "1.1+2.1" for both; then "=" and the content. In front "q" is QoS 0, "x"
  * another topic, "b" another broker, "l" ten seconds later, "d" the same with DUP, "s" 50 ms behind
- * the one before. */
+ * the one before, "f" 4 ms. */
 static void identify(const struct plans *plans, const char *word, struct buf *properties)
 {
     for (const char *at = word; at != NULL; at = strchr(at, '+')) {
@@ -290,6 +290,21 @@ static void identify(const struct plans *plans, const char *word, struct buf *pr
     }
 }
 
+static int64_t pause_before(char letter)
+{
+    switch (letter) {
+    case 'f':
+        return 4000;
+    case 's':
+        return 50000;
+    case 'l':
+    case 'd':
+        return 10000000;
+    default:
+        return 0;
+    }
+}
+
 /* Numbered from `sequence` on. */
 static void feed_from(struct copies *copies, const struct plans *plans, uint64_t sequence,
                       const char *words, struct buf *taken)
@@ -300,7 +315,7 @@ static void feed_from(struct copies *copies, const struct plans *plans, uint64_t
 
     for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
         struct buf properties = {0};
-        now_us += *word == 's' ? 50000 : strchr("ld", *word) != NULL ? 10000000 : 0;
+        now_us += pause_before(*word);
         struct message message = {.kind = MESSAGE_PUBLISH,
                                   .qos = *word != 'q',
                                   .broker = *word == 'b',
@@ -310,7 +325,7 @@ static void feed_from(struct copies *copies, const struct plans *plans, uint64_t
                                   .topic = slice_of(*word == 'x' ? "n/b" : "n/a"),
                                   .payload = slice_of(strchr(word, '=') + 1)};
 
-        identify(plans, word + (strchr("qxblds", *word) != NULL), &properties);
+        identify(plans, word + (strchr("qxbldsf", *word) != NULL), &properties);
         message.properties = buf_slice(&properties);
         if (copies_count(copies, &message, &(struct copy_wish){.share = ""})) {
             buf_printf(taken, "%s ", strchr(word, '=') + 1);
@@ -358,7 +373,10 @@ static void test_words(void)
         /* equal messages in intervals: of one copy each, then of two */
         {"n/+", "n/#", "1.1=a s1.1=a s1.1=a s2.2=a s2.2=a", "a a a a a "},
         {"n/+", "n/#", "1.1=a s1.1=a s1.1=a 2.2=a s1.1=a 2.2=a s2.2=a", "a a a a a "},
-        {"n/+", "n/#", "1.1=a s2.2=a s2.2=a", "a a "}, /* nothing came before: a guess */
+        {"n/+", "n/#", "1.1=a s2.2=a s2.2=a", "a a "},            /* nothing came before: a guess */
+        {"n/+", "n/#", "1.1=a l1.1=a s2.2=a s2.2=a", "a a a a "}, /* the second one had to wait */
+        {"n/+", "n/#", "1.1=a f1.1=a f2.2=a f2.2=a", "a a a a "}, /* many a second */
+        {"n/+", "n/#", "1.1=a l1.1=a d2.2=a", "a a a "}, /* … the third one was repeated */
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -375,6 +393,31 @@ static void test_words(void)
             CHECK_TEXT_EQ(buf_string(&taken), cases[i][3]);
             buf_fini(&taken);
         }
+        copies_free(copies);
+        plans_free(plans);
+    }
+    UNIT_CASE("%s", "");
+}
+
+/* An edit and its undoing. Messages that were queued for the subscription before each plan come
+ * behind it: all equal messages count, and of other ones each counts once. */
+static void test_undone_between_messages(void)
+{
+    static const char *const cases[][2] = {
+        {"1.1=a l1.1=a l2.2=a", "a a a "},
+        {"1.1=b l1.1=a l2.2=a", "b a "},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct plans *plans = next(next(next(NULL, "n/+", 0), "n/#", 101), "n/+", 102);
+        struct copies *copies = copies_new();
+        struct buf taken = {0};
+
+        UNIT_CASE("%s", cases[i][0]);
+        copies_use(copies, plans);
+        feed(copies, plans, cases[i][0], &taken);
+        CHECK_TEXT_EQ(buf_string(&taken), cases[i][1]);
+        buf_fini(&taken);
         copies_free(copies);
         plans_free(plans);
     }
@@ -494,6 +537,7 @@ UNIT_MAIN("route/plan", {"identifiers", test_identifiers}, {"there and back", te
           {"covered filters", test_covered_filters}, {"covered once", test_covered_once},
           {"serving", test_serving}, {"forgetting", test_forgetting}, {"text", test_text},
           {"senseless text", test_senseless_text}, {"copies word by word", test_words},
+          {"undone between messages", test_undone_between_messages},
           {"read again without the first copy", test_read_again_without_the_first_copy},
           {"queue behind QoS 0", test_queue_behind_qos_0},
           {"equal content long after", test_equal_content_long_after},
