@@ -31,26 +31,11 @@ static void append_count(struct buf *out, int64_t number, const char *one, const
     buf_printf(out, " %s", number == 1 ? one : many);
 }
 
-/* A span of time in its largest useful unit: "28 s", "12 min", "5 h 3 min", "3 days". */
-static void append_span(struct buf *out, int64_t seconds)
-{
-    if (seconds < 100) {
-        buf_printf(out, "%lld s", (long long) (seconds < 0 ? 0 : seconds));
-    } else if (seconds < 6000) {
-        buf_printf(out, "%lld min", (long long) (seconds / 60));
-    } else if (seconds < 172800) {
-        buf_printf(out, "%lld h %lld min", (long long) (seconds / 3600),
-                   (long long) (seconds % 3600 / 60));
-    } else {
-        buf_printf(out, "%lld days", (long long) (seconds / 86400));
-    }
-}
-
 /* " for 28 s": how long a state has lasted, by the wall clock. */
 static void append_for(struct buf *out, const struct summary_facts *facts, int64_t since_us)
 {
     buf_append_text(out, " for ");
-    append_span(out, (facts->now_us - since_us) / 1000000);
+    text_format_span(out, (facts->now_us - since_us) / 1000000);
 }
 
 /* Writes a reason from the log as a sentence. A first word of lower-case letters gets a capital;
@@ -79,7 +64,7 @@ static void append_waiting(struct buf *out, const struct summary_facts *facts, c
     }
     append_count(out, facts->waiting, "message waits", "messages wait");
     buf_printf(out, " in the %s, the oldest for ", place);
-    append_span(out, facts->oldest_seconds);
+    text_format_span(out, facts->oldest_seconds);
     buf_append_text(out, ".");
 }
 
@@ -234,6 +219,16 @@ static void tell_gap(const struct summary_facts *facts, struct summary *summary)
     }
 }
 
+/* Nothing is lost, but the rows that are stored meanwhile have wrong times. */
+static void tell_clock(const struct summary_facts *facts, struct summary *summary)
+{
+    buf_append_text(&summary->headline, "This machine's clock is ");
+    health_format_clock(&summary->headline, facts->clock_ahead_seconds);
+    buf_append_text(&summary->headline, ".");
+    buf_append_text(&summary->detail, "@received_at and times without a date are stored wrong. Set "
+                                      "the clock: timedatectl");
+}
+
 /* The rows are stored, in the default partition if need be. So nothing is lost, but old rows stay
  * and the default partition grows. */
 static void tell_not_kept(const struct summary_facts *facts, struct summary *summary)
@@ -265,7 +260,7 @@ static bool are_many_rejected(const struct summary_facts *facts)
 }
 
 /* Broker, database and journal are well. Tells whether the service keeps up, whether it rejects
- * messages, and whether old rows go. */
+ * messages, whether the clock is right, and whether old rows go. */
 static enum summary_level tell_flow(const struct summary_facts *facts, struct summary *summary)
 {
     if (is_behind(facts)) {
@@ -280,6 +275,10 @@ static enum summary_level tell_flow(const struct summary_facts *facts, struct su
             "%.3g a second become dead letters; see the rules for the reasons. Fix rule or table, "
             "then: mqtt2pg dead-letters retry",
             facts->rejected_rate);
+        return SUMMARY_WARN;
+    }
+    if (facts->clock_ahead_seconds != 0) { /* may be why partitions are not kept */
+        tell_clock(facts, summary);
         return SUMMARY_WARN;
     }
     if (facts->not_kept_rules > 0) {

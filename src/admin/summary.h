@@ -36,6 +36,7 @@ struct summary_facts {
     struct health_gap gap;             /* the newest open gap */
     size_t not_kept_rules;             /* rules whose partitions can't be kept */
     struct health_partitions not_kept; /* of one of them */
+    int64_t clock_ahead_seconds;       /* of PostgreSQL's clock; 0 = they agree */
     const char *topic;                 /* topic of the first rule; "" = not known */
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 const char *const health_part_names[HEALTH_PARTS] = {
     [HEALTH_BROKER] = "broker",
@@ -28,6 +29,7 @@ static size_t gaps_count;
 static size_t gaps_beyond; /* open ones that are not in the ring */
 static struct health_unmatched unmatched;
 static int64_t letters_waiting = -1;
+static int64_t clock_ahead;
 static bool payloads_shown;
 
 /* What health keeps about each rule, until the process ends. */
@@ -349,6 +351,28 @@ int64_t health_letters(void)
     int64_t rejected = letters_waiting;
     pthread_mutex_unlock(&mutex);
     return rejected;
+}
+
+void health_set_clock(int64_t ahead_seconds)
+{
+    pthread_mutex_lock(&mutex);
+    clock_ahead = ahead_seconds;
+    pthread_mutex_unlock(&mutex);
+}
+
+int64_t health_clock(void)
+{
+    pthread_mutex_lock(&mutex);
+    int64_t ahead_seconds = clock_ahead;
+    pthread_mutex_unlock(&mutex);
+    return ahead_seconds;
+}
+
+void health_format_clock(struct buf *out, int64_t ahead_seconds)
+{
+    assert(ahead_seconds != 0);
+    text_format_span(out, ahead_seconds > 0 ? ahead_seconds : -ahead_seconds);
+    buf_append_text(out, ahead_seconds > 0 ? " ahead of PostgreSQL's" : " behind PostgreSQL's");
 }
 
 size_t health_gaps(struct health_gap *out, size_t max)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/slice.h"
 
 enum health_part {
@@ -138,6 +139,14 @@ void health_unmatched(struct health_unmatched *out);
  * known. */
 void health_set_letters(int64_t rejected);
 int64_t health_letters(void);
+
+/* How far this machine's clock is ahead of PostgreSQL's, in seconds; negative: behind. 0, as at
+ * first: no difference is known that is worth telling. */
+void health_set_clock(int64_t ahead_seconds);
+int64_t health_clock(void);
+
+/* "400 days ahead of PostgreSQL's", "12 min behind PostgreSQL's"; the argument is not 0. */
+void health_format_clock(struct buf *out, int64_t ahead_seconds);
 
 /*
  * Begins the part of a reason that may quote values of a row: PostgreSQL's DETAIL, and the HINT of

@@ -209,6 +209,20 @@ void text_format_size(struct buf *out, int64_t bytes)
 }
 
 /* Recursion: a number has at most seven groups of three digits. */
+void text_format_span(struct buf *out, int64_t seconds)
+{
+    if (seconds < 100) {
+        buf_printf(out, "%lld s", (long long) (seconds < 0 ? 0 : seconds));
+    } else if (seconds < 6000) {
+        buf_printf(out, "%lld min", (long long) (seconds / 60));
+    } else if (seconds < 172800) {
+        buf_printf(out, "%lld h %lld min", (long long) (seconds / 3600),
+                   (long long) (seconds % 3600 / 60));
+    } else {
+        buf_printf(out, "%lld days", (long long) (seconds / 86400));
+    }
+}
+
 void text_format_count(struct buf *out, uint64_t count)
 {
     if (count >= 1000) {

@@ -32,6 +32,10 @@ bool text_parse_size(struct slice text, int64_t *bytes);
 void text_format_duration(struct buf *out, int64_t milliseconds);
 void text_format_size(struct buf *out, int64_t bytes);
 
+/* A span of time in its largest useful unit: "28 s", "12 min", "5 h 3 min", "3 days". Negative: as
+ * 0. */
+void text_format_span(struct buf *out, int64_t seconds);
+
 /* "1,234,567". */
 void text_format_count(struct buf *out, uint64_t count);
 
