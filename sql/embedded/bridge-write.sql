@@ -17,4 +17,4 @@ on conflict (client_id) do update
        rows_per_second = excluded.rows_per_second, last_error = excluded.last_error, last_error_at = excluded.last_error_at
  where $13::int is null or b.journal = excluded.journal
     or b.refreshed_at < clock_timestamp() - $13::int * interval '1 second'
-returning client_id
+returning (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_us

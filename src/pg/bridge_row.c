@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "pg/pg_clock.h"
 #include "sql_text.h"
 
 enum { NUMBER_TEXT = 32 };
@@ -27,6 +28,7 @@ enum outcome bridge_row_write(struct pg_connection *connection, const struct bri
                               int lease_s, bool *ours, struct pg_failure *failure)
 {
     struct pg_rows *rows = NULL;
+    struct pg_clock_sent sent = pg_clock_now();
     /* One text for each number of the row, alive until the statement is sent. */
     char numbers[8][NUMBER_TEXT];
     const char *values[] = {
@@ -49,6 +51,9 @@ enum outcome bridge_row_write(struct pg_connection *connection, const struct bri
     enum outcome outcome =
         pg_query_schema(connection, sql_bridge_write, PG_PARAMS(values), &rows, failure);
     *ours = outcome == OUTCOME_OK && pg_rows_count(rows) == 1;
+    if (*ours) {
+        pg_clock_take(connection, sent, rows, 0);
+    }
     pg_rows_free(rows);
     return outcome;
 }

@@ -74,6 +74,11 @@ bool pg_is_pooled(const struct pg_connection *connection);
  * answered a statement. 0 before the first answer. */
 int64_t pg_round_trip_us(const struct pg_connection *connection);
 
+/* How far this machine's wall clock is ahead of the server's, in seconds; negative: behind. By
+ * the latest statement that asked: pg_connect() and bridge_row_write() do. 0: the clocks agree as
+ * far as the round trip shows. */
+int64_t pg_clock_ahead_seconds(const struct pg_connection *connection);
+
 /* As the options said; live as long as the connection. */
 const char *pg_schema(const struct pg_connection *connection);
 const char *pg_client_id(const struct pg_connection *connection);

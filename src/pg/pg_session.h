@@ -33,11 +33,12 @@ struct pg_connection {
     int64_t previous_start_us; /* when that backend started: a pid may be used again */
     int pid;                   /* of this connection, when no pooler stands in between; else 0 */
     int64_t start_us;
-    int server_pid;        /* as the server tells it; behind a pooler libpq was told another one */
-    bool pooled;           /* a connection pooler stands in between */
-    int64_t round_trip_us; /* the shortest answer to a statement; 0 = none yet */
-    char system[24];       /* identifier of the cluster connected to last; "" = not known */
-    int64_t timeline;      /* its highest timeline so far */
+    int server_pid;         /* as the server tells it; behind a pooler libpq was told another one */
+    bool pooled;            /* a connection pooler stands in between */
+    int64_t round_trip_us;  /* the shortest answer to a statement; 0 = none yet */
+    int64_t clock_ahead_us; /* of the server's clock, by the latest answer that told the time */
+    char system[24];        /* identifier of the cluster connected to last; "" = not known */
+    int64_t timeline;       /* its highest timeline so far */
     char target[300];
 };
 

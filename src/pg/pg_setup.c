@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pg/pg_clock.h"
 #include "pg/pg_session.h"
 #include "sql_text.h"
 
@@ -19,7 +20,7 @@ enum {
 };
 
 /* The columns of session-state.sql. */
-enum { VERSION, ENCODING, READ_ONLY, STANDBY, PID, START_US, STATE_COLUMNS };
+enum { VERSION, ENCODING, READ_ONLY, STANDBY, PID, START_US, CLOCK_US, STATE_COLUMNS };
 
 /* What a pooler keeps for each of its clients. Other settings would reach its other clients. */
 static const char pooled_settings[] = "set datestyle = iso; set standard_conforming_strings = on";
@@ -168,12 +169,14 @@ enum outcome pg_setup_session(struct pg_connection *connection, struct error *er
 {
     struct pg_failure failure = {0};
     struct pg_rows *rows = NULL;
+    struct pg_clock_sent sent = pg_clock_now();
 
     /* pg_disconnect() has put the number of the backend before aside: previous_pid. */
     assert(connection->pg != NULL && connection->pid == 0);
     enum outcome outcome = pg_query(connection, sql_session_state, PG_NO_PARAMS, &rows, &failure);
 
     if (outcome == OUTCOME_OK) {
+        pg_clock_take(connection, sent, rows, CLOCK_US);
         outcome = check_server(connection, rows, error);
         if (outcome == OUTCOME_OK) {
             outcome = check_timeline(connection, error);
