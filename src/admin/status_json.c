@@ -420,6 +420,7 @@ static void append_summary(struct buf *out, struct history *history)
         .processed_rate = recent_rate(history),
         .rejected_rate = history_rejected_rate(history),
         .gaps_open = health_gaps_open(),
+        .clock_ahead_seconds = health_clock(),
     };
     struct summary summary;
 
@@ -462,6 +463,7 @@ void status_append_json(struct buf *out, const struct status_request *request)
     append_rules(out, request->history);
     append_gaps(out);
     json_out_known(out, "dead_letters_waiting", health_letters());
+    json_out_int(out, "clock_ahead_seconds", health_clock());
     append_unmatched(out);
     append_history(out, request);
     append_actions(out, request);

@@ -22,6 +22,8 @@
  *   gaps_open, gaps  how many nobody has acknowledged, and the newest of them, newest first:
  *                  [{id, noticed_at, cause, from, to, messages}]; null for what is not known
  *   dead_letters_waiting  rejected ones in the database; null: not known
+ *   clock_ahead_seconds  of PostgreSQL's clock; negative: behind; 0: no difference above a minute
+ *                  is known
  *   unmatched      null, or {at, topic, messages}: the newest topic that no rule takes, and how
  *                  many messages no rule took since the start
  *   history        {interval_seconds, taken, received, processed, rows, waiting, delay_seconds}:

@@ -19,10 +19,29 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/health.h"
 #include "cli/commands.h"
 #include "load/rule_check.h"
 #include "mqtt/broker_check.h"
+#include "pg/pg_clock.h"
 #include "route/plan.h"
+
+/* A warning: the clock is no mistake of the configuration. */
+static void check_clock(const struct generation *generation, const struct pg_connection *connection,
+                        struct problems *problems)
+{
+    int64_t ahead = pg_clock_worth_telling(0, pg_clock_ahead_seconds(connection));
+    struct buf difference = {0};
+
+    if (ahead != 0) {
+        health_format_clock(&difference, ahead);
+        problem_warning(problems, (struct place){generation->config->file, 0}, NULL,
+                        "this machine's clock is %s: @received_at and times without a date are "
+                        "wrong; set the clock (timedatectl)",
+                        buf_string(&difference));
+    }
+    buf_fini(&difference);
+}
 
 /* Compares every rule with the catalog. Mistakes go to `problems`. CLI_FAILED when the database
  * could not be asked; the rules behind the one that failed are then not compared. */
@@ -36,6 +55,8 @@ static int check_database(const struct generation *generation, struct problems *
     if (pg_connect(connection, &error) != OUTCOME_OK) {
         fprintf(stderr, "mqtt2pg: the database could not be asked: %s\n", error.text);
         exit_code = CLI_FAILED;
+    } else {
+        check_clock(generation, connection, problems);
     }
     for (size_t i = 0; exit_code == CLI_DONE && i < generation->ruleset->count; i++) {
         const struct rule *rule = generation->ruleset->rules[i];

@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/health.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "pg/bridge_row.h"
+#include "pg/pg_clock.h"
 
 enum {
     REFRESH_MS = 5000,
@@ -75,11 +77,33 @@ enum outcome loader_take_lease(struct loader *loader, bool *ours, struct pg_fail
     return write_row(loader, LEASE_S, ours, failure);
 }
 
+/* Tells log and health that this machine's clock and the server's differ: the log once a connection
+ * and once a change. A machine without a battery may have a wrong clock after a power loss. */
+static void tell_clock(struct loader *loader, bool new_connection)
+{
+    int64_t before = loader->report.clock_told;
+    int64_t ahead = pg_clock_worth_telling(before, pg_clock_ahead_seconds(loader->connection));
+    struct buf difference = {0};
+
+    loader->report.clock_told = ahead;
+    health_set_clock(ahead);
+    if (ahead != 0 && (new_connection || ahead != before)) {
+        health_format_clock(&difference, ahead);
+        log_warn("this machine's clock and PostgreSQL's differ: @received_at and times without a "
+                 "date are wrong; set the clock (timedatectl)",
+                 F_TEXT("clock", buf_string(&difference)));
+    } else if (ahead == 0 && before != 0) {
+        log_info("this machine's clock and PostgreSQL's agree again");
+    }
+    buf_fini(&difference);
+}
+
 void loader_report_start(struct loader *loader)
 {
     loader->report.connected_us = clock_wall_us();
     loader->report.next_ms = 0;
     loader->report.off = false;
+    tell_clock(loader, true);
 }
 
 void loader_report(struct loader *loader)
@@ -102,6 +126,7 @@ void loader_report(struct loader *loader)
         }
         return;
     }
+    tell_clock(loader, false);
     if (!ours) {
         log_warn("another process stores under this client_id",
                  F_TEXT("client_id", pg_client_id(loader->connection)));

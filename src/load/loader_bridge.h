@@ -13,7 +13,8 @@
 enum outcome loader_take_lease(struct loader *loader, bool *ours,
                                struct pg_failure *failure) MUST_CHECK;
 
-/* After connecting: the row is written with the next loader_report(). */
+/* After connecting: the row is written with the next loader_report(). Compares the clocks, as
+ * loader_report() does with each row: a difference goes to log and health. */
 void loader_report_start(struct loader *loader);
 
 /* Writes the row when it is time. A failure is no reason to stop storing, except that behind a

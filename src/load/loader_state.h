@@ -74,6 +74,7 @@ struct bridge_report {
     int64_t measured_us;  /* monotonic; 0 = never */
     int64_t received;     /* messages, at that time */
     int64_t rows;         /* at that time */
+    int64_t clock_told;   /* seconds ahead of the server's clock, as told; 0 = they agree */
     bool off;             /* the table can't be written on this connection */
 };
 

@@ -683,5 +683,30 @@ def test_clock_jumps(env):
     assert model.oldest_unsynced_ms(model.last_us) < 1000, "the syncs wait for the clock"
 
 
+def test_wrong_clock_is_told(env):
+    """A Raspberry Pi without a battery: log, page, `status` and `check` tell a wrong clock, until somebody sets it; rows go on."""
+    make_numbered(env)
+    bridge = env.bridge(NUMBERED_RULE, start=False)
+    disk = Disk(env, bridge)
+    disk.set(clock_us=400 * DAY_US + DAY_US // 2)
+    bridge.start(**disk.environment())
+    headline = lambda: bridge.get("/status.json").json["summary"]["headline"]
+    bridge.wait_log("this machine's clock and PostgreSQL's differ")
+    assert "400 days ahead of PostgreSQL's" in bridge.log()
+    env.wait(lambda: headline() == "This machine's clock is 400 days ahead of PostgreSQL's.", 15, headline)
+    assert "400 days ahead of PostgreSQL's" in env.cli("status", config=bridge).out
+    checked = env.cli("check", "--database", config=bridge, environment=disk.environment(again=True))
+    assert checked.code == 0 and "warning: this machine's clock is 400 days ahead of PostgreSQL's" in checked.out, checked
+    for clock_us, expected in ((-3630 * 1000000, "This machine's clock is 60 min behind PostgreSQL's."), (0, "All is well.")):
+        disk.set(clock_us=clock_us)  # on the same connection
+        env.wait(lambda: headline() == expected, 15, headline)
+    bridge.wait_log("this machine's clock and PostgreSQL's agree again")
+    assert bridge.get("/status.json").json["clock_ahead_seconds"] == 0
+    assert bridge.log().count("this machine's clock and PostgreSQL's differ") == 2, bridge.log()
+    assert "this machine's clock" not in env.cli("check", "--database", config=bridge).out
+    env.publish(numbered("a", 0, 10))
+    check_numbered(env, {"a": 10})
+
+
 if __name__ == "__main__":
     raise SystemExit("a module of tests/integration/run.py")
