@@ -44,18 +44,15 @@ static bool is_late(const struct letter_choice *choice)
 static struct dead_letter_query query_for(const struct round *round,
                                           const struct retry_rules *rules)
 {
-    bool acknowledges = false, by_itself = false;
+    bool acknowledges = false;
 
     for (size_t i = 0; i < rules->count; i++) {
-        const struct rule *rule = round->desk->ruleset->rules[rules->list[i]];
-
-        acknowledges = acknowledges || rule->ack != NULL;
-        by_itself = by_itself || (rule->ack != NULL && rule->options->retry_for_ms > 0);
+        acknowledges = acknowledges || round->desk->ruleset->rules[rules->list[i]]->ack != NULL;
     }
     return (struct dead_letter_query){.client_id = letter_client_id(round->desk, round->choice),
                                       .id = round->choice->id,
                                       .parked = acknowledges ? 0 : -1,
-                                      .waiting = by_itself ? LETTERS_REJECTED : LETTERS_ALL,
+                                      .waiting = acknowledges ? LETTERS_REJECTED : LETTERS_ALL,
                                       .limit = RETRY_LETTERS};
 }
 

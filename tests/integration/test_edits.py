@@ -151,6 +151,9 @@ def test_retry_for_is_taken_away(env):
     env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where properties ? 'waits'") == 2, 15, env.dead_letters)
     assert not inbox.payloads
     env.sql("insert into device values ('known')")
+    bridge.configure(text % "")
+    retried = env.cli("dead-letters", "retry", config=bridge)
+    assert retried.out.startswith("0 dead letters retried"), retried  # the service acknowledges them
     edit(bridge, text % "")
     inbox.wait(2)
     assert sorted(json.loads(ack)["status"] for ack in inbox.payloads) == ["rejected", "stored"]
