@@ -147,8 +147,9 @@ bool batch_retries(const struct rule *rule, const struct message *message,
 {
     int64_t retry_for_us = rule->options->retry_for_ms * 1000;
 
-    return refused->may_pass && retry_for_us > 0 &&
-           clock_wall_us() - message->received_at_us < retry_for_us;
+    assert(!refused->of_part || refused->may_pass);
+    return refused->of_part || (refused->may_pass && retry_for_us > 0 &&
+                                clock_wall_us() - message->received_at_us < retry_for_us);
 }
 
 /* The message becomes a dead letter of the rule. One that waits is neither counted nor
@@ -343,7 +344,8 @@ void batch_add_mapped(struct batch *batch, const struct batch_builder *builder,
         add_head(batch, builder, mapped);
     } else if (verdict != NULL) {
         add_rejected(batch, builder, mapped,
-                     &(struct refused){verdict->reason, verdict->sqlstate, verdict->may_pass});
+                     &(struct refused){verdict->reason, verdict->sqlstate, verdict->may_pass,
+                                       verdict->of_part});
     } else if (mapped->verdict == VERDICT_REJECTED) {
         add_rejected(batch, builder, mapped, &(struct refused){.reason = mapped->reason});
     } else if (mapped->verdict == VERDICT_FILTERED) {

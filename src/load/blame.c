@@ -40,7 +40,8 @@ static void refuse(const struct store *store, uint64_t sequence, unsigned rule,
     assert(rule < store->ruleset->count);
     rule_refusal(store->ruleset->rules[rule], failure, reason, sizeof(reason));
     verdicts_add(store->verdicts, sequence, rule,
-                 &(struct refused){reason, failure->sqlstate, blame_may_pass(failure)});
+                 &(struct refused){reason, failure->sqlstate, blame_may_pass(failure),
+                                   store->part && blame_may_pass(failure)});
 }
 
 static void park_or_hold(struct inquiry *inquiry, unsigned rule, const struct pg_failure *failure,

@@ -17,8 +17,9 @@
  *   locks or memory were used up        half of the batch (SQLSTATE 53200)
  *
  * Half of a batch is a transaction of its own: a row that refers to a row of the other half is
- * refused. Only the rows of one message are certain to share a transaction; `retry_for` is for rows
- * of different messages (README.md).
+ * refused. Its message waits in the dead letters until the rest is stored, and is tried once more
+ * then (load/loader_later). Only the rows of one message are certain to share a transaction;
+ * `retry_for` is for rows of different messages (README.md).
  *
  * Rows are tried message by message in the order of the batch, each in a subtransaction of its own
  * that stays when it passes, so that later rows meet the same rows as in the real transaction. Many

@@ -55,7 +55,7 @@ static void give_up(struct second_verdict *verdict, const char *reason)
 static void refuse(const struct letter_batch *portion, size_t i, const struct verdict_row *row)
 {
     struct second_verdict *verdict = &portion->verdicts[i];
-    const struct refused refused = {row->reason, row->sqlstate, row->may_pass};
+    const struct refused refused = {row->reason, row->sqlstate, row->may_pass, row->of_part};
 
     assert(i < portion->letters.count);
 

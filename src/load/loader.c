@@ -128,6 +128,7 @@ static void batch_committed(struct loader *loader, int64_t took_us)
                         clock_wall_us());
     count_rules(loader, batch);
     loader_set_stored(loader, batch->to);
+    loader_later_committed(loader);
     recall_advance(loader->mapper, batch->to);
     if (batch->learned.count > 0 && clock_monotonic_ms() - loader->pruned_ms >= PRUNE_INTERVAL_MS) {
         loader->pruned_ms = clock_monotonic_ms();
@@ -278,6 +279,7 @@ static void store_next(struct loader *loader)
     if (!take_next(loader, &builder) || loader_add_columns(loader)) {
         return;
     }
+    store.part = loader->batch->to < loader->tried_to;
     started = clock_monotonic_us();
     /* max_delay counts from here: nothing behind this batch has waited longer. */
     loader->waiting_since_ms = started / 1000;

@@ -18,8 +18,9 @@ enum {
     LATER_TURN_MS = 2000, /* then a portion that is still being learned gets smaller */
 };
 
-/* Asks once which rules have letters that wait although the rules have no retry_for (any more):
- * somebody waits for the acknowledgments of these letters, and their next try is their last. */
+/* Asks once which rules have letters that wait although the rules have no retry_for: the rules had
+ * it once, or a process before this one had cut a batch. Somebody waits for the acknowledgments of
+ * these letters, and their next try is their last. */
 static enum outcome find_left(struct loader *loader, struct pg_failure *failure)
 {
     size_t count = loader->ruleset->count;
@@ -38,6 +39,9 @@ static enum outcome find_left(struct loader *loader, struct pg_failure *failure)
     outcome = dead_letters_wait(loader->connection, names, count, left, failure);
     if (outcome == OUTCOME_OK) {
         loader->later.left = left;
+        for (size_t i = 0; i < count; i++) {
+            loader->later.of_part = loader->later.of_part || left[i];
+        }
     } else {
         free(left);
     }
@@ -45,12 +49,20 @@ static enum outcome find_left(struct loader *loader, struct pg_failure *failure)
     return outcome;
 }
 
-/* Only rules with retry_for, or with letters from when they had it; and only while rows go straight
- * to their table: letters of a parked rule are stored by loader_heal() later, in their order. */
+/* May the next try be the last? Not while rows that a letter refers to are still in the journal: the
+ * rest of a batch that was cut, by this process or the one before it. */
+static bool may_be_last(const struct loader *loader)
+{
+    return loader->stored >= loader->tried_to && loader->stored >= loader->last_at_start;
+}
+
+/* Only rules with retry_for, or with letters whose next try is their last; and only while rows go
+ * straight to their table: letters of a parked rule are stored by loader_heal() later, in order. */
 static bool is_tried(const struct loader *loader, unsigned rule)
 {
     assert(loader->later.left != NULL);
-    return (loader->ruleset->rules[rule]->options->retry_for_ms > 0 || loader->later.left[rule]) &&
+    return (loader->ruleset->rules[rule]->options->retry_for_ms > 0 ||
+            (loader->later.left[rule] && may_be_last(loader))) &&
            rule_targets_get(loader->targets, rule)->state == RULE_WORKS;
 }
 
@@ -138,6 +150,28 @@ static bool resize(struct loader_later *later, enum store_result result, uint64_
     assert(portion <= (uint64_t) later->letters);
     later->letters = (int) portion / 2;
     return true;
+}
+
+void loader_later_committed(struct loader *loader)
+{
+    struct loader_later *later = &loader->later;
+    const struct batch *batch = loader->batch;
+
+    assert(batch->rule_count == loader->ruleset->count);
+    for (size_t i = 0; i < batch->rule_count; i++) {
+        if (batch->rules[i].waiting > 0 && loader->ruleset->rules[i]->options->retry_for_ms == 0) {
+            later->of_part = true;
+            if (later->left != NULL) {
+                later->left[i] = true;
+            }
+        }
+    }
+    if (later->of_part && may_be_last(loader)) {
+        later->of_part = false;
+        later->next_ms = later->pause_ms = 0;
+        later->rule = 0;
+        later->after_id = 0;
+    }
 }
 
 void loader_retry_later(struct loader *loader)

@@ -85,8 +85,10 @@ struct loader_later {
     unsigned rule;    /* the next one */
     int64_t after_id; /* of its letters */
     bool stored;      /* something passed in this round */
+    bool of_part;     /* letters may wait for the rest of a batch that was cut */
     int letters;      /* of the next portion; small after one that was too large */
-    /* Owned; by rule: it has letters from the time when it had retry_for. NULL: not asked yet. */
+    /* Owned; by rule: it has letters of a batch that was cut, or from the time when it had
+     * retry_for. NULL: not asked yet. */
     bool *left;
 };
 
@@ -115,6 +117,7 @@ struct loader {
     int heal_letters;    /* of the next portion; small after one that was too large */
 
     uint64_t stored;                /* position in the database */
+    uint64_t tried_to;              /* the end of the batches that were not stored as a whole */
     uint64_t last_at_start;         /* journal_last() before this process appended anything */
     int64_t waiting_since_ms;       /* monotonic: the first message behind `stored` is not older */
     int64_t watch_again_ms;         /* monotonic: when the database is asked for gaps and letters */

@@ -155,6 +155,7 @@ void loader_trouble(struct loader *loader, enum store_result result,
         loader->small_left = remedy.small_batches;
     }
     assert(loader->records_max >= 1);
+    loader->tried_to = loader->batch->to > loader->tried_to ? loader->batch->to : loader->tried_to;
     loader->trial = remedy.inquire ? TRIAL_WANTED : TRIAL_NONE;
     if (remedy.give_up) {
         give_up_message(loader, failure);

@@ -57,6 +57,7 @@ void verdicts_add(struct verdicts *verdicts, uint64_t sequence, unsigned rule,
     row->rule = rule;
     row->reason = memory_strdup(refused->reason);
     row->may_pass = refused->may_pass;
+    row->of_part = refused->of_part;
     snprintf(row->sqlstate, sizeof(row->sqlstate), "%s",
              refused->sqlstate == NULL ? "" : refused->sqlstate);
     assert(at == 0 || verdicts->list[at - 1].sequence <= sequence);

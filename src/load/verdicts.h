@@ -20,6 +20,7 @@ struct refused {
     const char *reason;
     const char *sqlstate; /* PostgreSQL's; NULL or "" = none */
     bool may_pass;        /* when somebody adds what is missing: a row, a partition */
+    bool of_part;         /* the batch is a part, and the rest may have what is missing */
 };
 
 struct verdict_row {
@@ -28,6 +29,7 @@ struct verdict_row {
     char *reason;      /* owned */
     char sqlstate[6];
     bool may_pass;
+    bool of_part;
 };
 
 /* Zero-initialized memory is empty. */

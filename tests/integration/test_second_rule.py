@@ -218,6 +218,25 @@ def test_rows_that_take_long_are_stored(env):
 
 
 @limit(90)
+def test_parents_in_another_part_of_a_cut_batch(env):
+    """Rows of r are slow, so the batch is cut. Their parents, by a deferred foreign key, come behind all of them: each row is stored once."""
+    env.sql(f"{O_TABLE.replace('n int', 'n int primary key')}; create table r (n int references o deferrable initially deferred); "
+            + SLOW.format("r", 0.05, "row"))
+    env.admin(f"alter database {env.database} set statement_timeout = '500ms'")
+    bridge = env.bridge(SLOW_RULES, batch={"max_delay": "700ms"})
+    env.publish([*(("~/r", '{"n": %d}' % n) for n in range(14)), ("~/r", '{"n": 999}'), *(("~/o", '{"n": %d}' % n) for n in range(14))])
+    env.wait(env.dead_letters, 20, "nothing waits")
+    bridge.kill9()  # the next process does not know that the batch was cut
+    bridge.start()
+    env.wait(lambda: env.one("select count(*) from r") == 14, 40, lambda: (env.one("select count(*) from r"), env.dead_letters()[:3]))
+    env.wait(lambda: env.sql("select convert_from(payload, 'UTF8'), properties ? 'waits' from mqtt2pg.dead_letter") == [('{"n": 999}', False)],
+             20, env.dead_letters)
+    assert "dead letters stored" in bridge.log() and "rule held" not in bridge.log()
+    bridge.wait_quiet()
+    bridge.check_books()
+
+
+@limit(90)
 def test_server_that_is_slow_as_a_whole(env):
     """Every statement for rows takes 3 s, whatever the table: no rule is held for it, and all rows are stored."""
     env.sql(f"create table r (id bigint generated always as identity, n int); {O_TABLE}; {SLOW.format('r', 3, 'statement')}; {SLOW.format('o', 3, 'statement')}")

@@ -13,13 +13,15 @@ static void test_fates(void)
         enum rule_state state;    /* of rule a */
         uint64_t refused;         /* a verdict on this message, under rule a */
         bool may_pass;            /* the verdict's */
+        bool of_part;             /* the verdict's */
         int64_t retry_for_ms;     /* of rule a */
         struct rule_batch wanted; /* of rule a */
     } cases[] = {
-        {"rows", RULE_WORKS, 0, false, 0, {.mapped = 3, .row_count = 3}},
+        {"rows", RULE_WORKS, 0, false, false, 0, {.mapped = 3, .row_count = 3}},
         {"a refused message",
          RULE_WORKS,
          2,
+         false,
          false,
          0,
          {.mapped = 2, .row_count = 2, .rejected = 1}},
@@ -27,24 +29,34 @@ static void test_fates(void)
          RULE_WORKS,
          2,
          true,
+         false,
          INT64_MAX / 1000,
          {.mapped = 2, .row_count = 2, .waiting = 1}},
         {"whose time is over",
          RULE_WORKS,
          2,
          true,
+         false,
          1,
          {.mapped = 2, .row_count = 2, .rejected = 1}},
+        {"one of a part of a batch",
+         RULE_WORKS,
+         2,
+         true,
+         true,
+         0,
+         {.mapped = 2, .row_count = 2, .waiting = 1}},
         {"never passes",
          RULE_WORKS,
          2,
          false,
+         false,
          INT64_MAX / 1000,
          {.mapped = 2, .row_count = 2, .rejected = 1}},
-        {"parked", RULE_PARKED, 0, false, 0, {.parked = 3}},
-        {"held", RULE_HELD, 0, false, 0, {.parked = 3}},
-        {"resuming", RULE_RESUMING, 0, false, 0, {.parked = 3}},
-        {"parked, whatever was refused", RULE_PARKED, 2, false, 0, {.parked = 3}},
+        {"parked", RULE_PARKED, 0, false, false, 0, {.parked = 3}},
+        {"held", RULE_HELD, 0, false, false, 0, {.parked = 3}},
+        {"resuming", RULE_RESUMING, 0, false, false, 0, {.parked = 3}},
+        {"parked, whatever was refused", RULE_PARKED, 2, false, false, 0, {.parked = 3}},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -64,8 +76,9 @@ static void test_fates(void)
             rule_targets_resume(storing.targets, 0);
         }
         if (cases[i].refused != 0) {
-            verdicts_add(&storing.verdicts, cases[i].refused, 0,
-                         &(struct refused){"refused before", "23503", cases[i].may_pass});
+            verdicts_add(
+                &storing.verdicts, cases[i].refused, 0,
+                &(struct refused){"refused before", "23503", cases[i].may_pass, cases[i].of_part});
         }
         storing_build(&storing, 0);
         rule = &storing.batch->rules[0];

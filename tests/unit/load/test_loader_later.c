@@ -92,6 +92,42 @@ static void test_pauses(void)
     storing_stop(&storing);
 }
 
+/* A letter of a part is tried when the rest of its batch is stored, not before. */
+static void test_rest_of_the_batch_comes_first(void)
+{
+    struct storing storing;
+
+    storing_start(&storing);
+    struct loader *loader = loader_over(&storing);
+
+    say_letters(&storing);
+    storing.options[0].retry_for_ms = storing.options[1].retry_for_ms = 0;
+    storing_say(&storing, "order by d.id", NULL, LETTER_OF_A, 1);
+    storing_say(&storing, "order by d.id", NULL, "TAG:SELECT 0", 0);
+    loader->batch = storing.batch;
+    loader->tried_to = 2;
+    loader_retry_later(loader); /* asks which rules have letters */
+    storing.batch->rules[0].waiting = 1;
+    loader->stored = 1;
+    loader_later_committed(loader);
+    CHECK(loader->later.of_part && loader->later.left[0] && !loader->later.left[1]);
+    loader->later.next_ms = 0;
+    loader_retry_later(loader);
+    CHECK_INT_EQ(pg_script_seen(&storing.script, "order by d.id"), 0);
+    storing.batch->rules[0].waiting = 0;
+    loader->stored = 2;
+    loader_later_committed(loader);
+    CHECK(!loader->later.of_part);
+    loader_retry_later(loader);
+    CHECK_INT_EQ(pg_script_seen(&storing.script, "INTO public.a"), 1);
+    loader_retry_later(loader);
+    CHECK(!loader->later.left[0]);
+    free(loader->later.left);
+    free(loader);
+    storing_stop(&storing);
+}
+
 UNIT_MAIN("load/loader_later",
           {"a rule is parked between portions", test_rule_is_parked_between_portions},
-          {"pauses", test_pauses})
+          {"pauses", test_pauses},
+          {"rest of the batch comes first", test_rest_of_the_batch_comes_first})

@@ -159,6 +159,35 @@ static void test_deferred_between_rules(void)
     storing_stop(&storing);
 }
 
+/* A row that a foreign key refuses may refer to a row behind the part of a batch. */
+static void test_refused_in_a_part(void)
+{
+    static const char missing[] = "ERROR:23503:a parent is missing:a_fkey";
+
+    for (int part = 0; part < 2; part++) {
+        struct storing storing;
+        struct store_failure failure;
+
+        storing_start(&storing);
+        storing.store.part = part == 1;
+        storing_publish(&storing, "orphan b:other");
+        storing_build(&storing, 0);
+        storing_say(&storing, "^commit", NULL, missing, 1);
+        /* The orphan, the other row, and the orphan once more. */
+        storing_say(&storing, "set constraints", NULL, missing, 1);
+        storing_say(&storing, "set constraints", NULL, "TAG:SET CONSTRAINTS", 1);
+        storing_say(&storing, "set constraints", NULL, missing, 0);
+        CHECK_INT_EQ(storing_store(&storing, &failure), STORE_AGAIN);
+        CHECK_INT_EQ(storing.verdicts.count, 1);
+        const struct verdict_row *orphan = verdicts_find(&storing.verdicts, 1, 0);
+        CHECK(orphan != NULL && orphan->of_part == (part == 1));
+        storing_build(&storing, 0);
+        CHECK_INT_EQ(storing.batch->rules[0].waiting, part == 1);
+        CHECK_INT_EQ(storing.batch->rules[0].rejected, part == 0);
+        storing_stop(&storing);
+    }
+}
+
 /* A gap and no message: nobody is to blame when COMMIT is refused. */
 static void test_gap_refused_at_commit(void)
 {
@@ -349,6 +378,7 @@ UNIT_MAIN("load/store", {"what each answer means", test_answers},
           {"one message parks nothing", test_one_message_parks_nothing},
           {"the bridge's own tables", test_own_tables},
           {"deferred to COMMIT, between rules", test_deferred_between_rules},
+          {"refused in a part of a batch", test_refused_in_a_part},
           {"a gap that is refused at COMMIT", test_gap_refused_at_commit},
           {"answers that are missing", test_missing_answers},
           {"a batch of few rows is one round trip", test_one_round_trip},
