@@ -31,6 +31,7 @@ void ack_levels_given_up(struct ack_levels *levels, struct slice topic)
         (levels->given_up == 0 || count < levels->given_up)) {
         levels->given_up = count;
     }
+    assert(levels->given_up == 0 || levels->given_up >= levels->refused);
 }
 
 void ack_levels_taken(struct ack_levels *levels, struct slice topic)

@@ -34,9 +34,9 @@ enum outbox_remedy {
 
 /* How a connection ended. */
 struct outbox_loss {
-    bool alone;      /* only the next acknowledgment was under way, because that was meant to be */
-    bool hopeless;   /* alone, and others of its kind were given up (ack_levels) */
-    bool aside_full; /* no more entries may become OUTBOX_ASIDE */
+    bool alone;         /* the next acknowledgment was published alone */
+    bool hopeless;      /* alone, and others of its kind were given up (ack_levels) */
+    bool aside_full;    /* no more entries may become OUTBOX_ASIDE */
     uint64_t confirmed; /* other acknowledgments that have been confirmed so far */
 };
 
@@ -44,11 +44,11 @@ struct outbox_loss {
  * more of them. Changes the entry's state. */
 enum outbox_remedy outbox_entry_lost(struct outbox_entry *entry, const struct outbox_loss *loss);
 
-/* The acknowledgment that ended the connection is known by its topic (ack_levels), and so are those
- * of its kind: the rest of the entry is published many at a time again. */
+/* The topic of the acknowledgment that ended the connection is a suspect now, so ack_levels knows
+ * others of its kind: the rest of the entry is published many at a time again. */
 void outbox_entry_explained(struct outbox_entry *entry);
 
-/* `count` of the entry's acknowledgments were confirmed. */
+/* The next `count` acknowledgments of the entry are done: confirmed, moved aside or given up. */
 void outbox_entry_confirmed(struct outbox_entry *entry, uint32_t count);
 
 /* How many of the entry's acknowledgments may be under way together. */

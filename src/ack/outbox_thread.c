@@ -152,7 +152,7 @@ static void connection_ended(struct outbox *outbox, struct outbox_entry *entry, 
     entry_note(outbox, entry);
 }
 
-/* The first `count` of these are confirmed. */
+/* The broker has confirmed the first `count` of `acks`. */
 static void note_confirmed(struct outbox *outbox, const struct outbox_entry *entry,
                            struct slice acks, uint32_t count)
 {

@@ -54,8 +54,8 @@ static bool is_type(const struct token *token, enum token_type type)
     return token != NULL && token->type == type;
 }
 
-/* Is it where a setting's name stands or begins? Behind "=", in a list and behind a number stands a
- * value. */
+/* Does the character stand in a setting's name, or where a name may begin? Not behind "=", behind
+ * the beginning of a list and behind a number, where a value stands. */
 static bool is_in_name(const struct config_source *source)
 {
     const struct token *before = token_before(source, 1);

@@ -14,7 +14,7 @@
 /* What a refused message or an empty run failed with. */
 enum blame_kind {
     BLAME_ROW,   /* data: the message will always be refused */
-    BLAME_RULE,  /* the table does not fit, or some of what stands behind it */
+    BLAME_RULE,  /* the table does not fit, or something that the table depends on */
     BLAME_TWICE, /* may pass by itself, and was refused twice: a timeout, a serialization failure */
     BLAME_TIME,  /* passes when somebody has done something: a lock, room, a damaged index */
 };
@@ -40,11 +40,11 @@ enum blame_fate {
     BLAME_NOTHING, /* no message of the rule was refused */
     BLAME_REJECT,  /* those that were refused are dead letters */
     /* The rule is set aside; messages that were refused for their data are dead letters. */
-    BLAME_PARK,
-    BLAME_HOLD,
+    BLAME_PARK, /* its table does not work */
+    BLAME_HOLD, /* its table can't take rows now */
 };
 
-/* Pure. `letters`: the messages have waited as parked letters before. */
+/* `letters`: the messages have waited as parked letters before. */
 enum blame_fate blame_fate_of(const struct blame_tally *tally, bool letters);
 
 /* A statement was cancelled, by statement_timeout or by a person (SQLSTATE 57014). */

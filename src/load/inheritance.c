@@ -27,7 +27,7 @@ static void find_heirs(const struct ruleset *ruleset, const struct letter_orphan
     for (size_t i = 0; i < ruleset->count; i++) {
         if (strcmp(ruleset->rules[i]->name, orphan->rule) == 0 &&
             takes(ruleset->rules[i], orphan->topic)) {
-            return; /* a topic with bytes that the regular expression does not know */
+            return; /* bytes in the topic kept the regular expression from matching */
         }
     }
     for (size_t i = 0; i < ruleset->count; i++) {
@@ -57,7 +57,7 @@ static void append_filter(struct buf *out, const char *filter)
     }
 }
 
-/* The caller's to free. */
+/* A regular expression of PostgreSQL for all topics of the rule. The caller frees it. */
 static char *topics_pattern(const struct rule *rule)
 {
     struct buf out = {0};
@@ -126,7 +126,7 @@ static enum outcome settle_portion(const struct ruleset *ruleset, struct pg_conn
     return outcome;
 }
 
-/* All portions. */
+/* Reads the letters portion by portion and gives them to their heirs. */
 static enum outcome settle(const struct ruleset *ruleset, struct pg_connection *connection,
                            struct orphans_query *query, struct pg_failure *failure)
 {
@@ -142,6 +142,7 @@ static enum outcome settle(const struct ruleset *ruleset, struct pg_connection *
             outcome = settle_portion(ruleset, connection, &orphans, failure);
             any = true;
         }
+        assert(orphans.count <= PORTION_LETTERS);
         more = orphans.count == PORTION_LETTERS;
         letter_orphans_fini(&orphans);
     }

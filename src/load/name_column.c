@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/name_column.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 static void take_column(struct pg_failure *failure, const struct target_probes *probes,
                         const struct pg_steps *steps)
 {
+    assert(steps->count == 2 * probes->count); /* a rollback in front of each probe */
     for (size_t i = 0; i < probes->count && failure->column[0] == '\0'; i++) {
         const struct pg_step *step = &steps->list[2 * i + 1];
 

@@ -13,6 +13,7 @@ void patience_init(struct patience *patience)
 
 int64_t patience_limit_ms(const struct patience *patience)
 {
+    assert(patience == NULL || patience->limit_ms <= PATIENCE_MAX_MS);
     return patience == NULL ? 0 : patience->limit_ms;
 }
 

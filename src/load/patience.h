@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define PATIENCE_FIRST_MS 2000
-#define PATIENCE_MAX_MS 32000
+#define PATIENCE_MAX_MS 32000 /* doubled once more: no limit */
 
 /* Fields are private to patience.c. */
 struct patience {
@@ -39,8 +39,9 @@ void patience_init(struct patience *patience);
  * limit. */
 int64_t patience_limit_ms(const struct patience *patience);
 
-/* What a row alone may take while the rows that take too long are looked for. A row of a batch that
- * takes longer sets its rule aside; a letter is refused, so it has more time. */
+/* How long a single row may take while the rows that take too long are looked for. A row of a batch
+ * that takes longer sets its rule aside. A letter that takes longer is refused, so it has more
+ * time. */
 int64_t patience_row_ms(const struct patience *patience, bool letters);
 
 /* The rule that may have been held for what is the server's fault; -1 = none. */

@@ -10,6 +10,7 @@
 #include "load/blame_fate.h"
 #include "load/rule_groups.h"
 
+/* How long all trials may take while rules of other tables wait. */
 enum { TIMED_MS = 1000 };
 
 void slow_rows_init(struct slow_rows *slow, const struct store *store, const struct batch *batch,
@@ -43,6 +44,7 @@ int64_t slow_rows_deadline_ms(const struct slow_rows *slow)
 
 static size_t count_tried(const struct trial *trial)
 {
+    assert(trial->tested >= trial->batch->runs.list[trial->run].low);
     return trial->tested - trial->batch->runs.list[trial->run].low;
 }
 
@@ -106,7 +108,7 @@ static void try_others(struct slow_rows *slow, size_t run)
     trial_fini(&trial);
 }
 
-/* Nobody knew better when this rule was held. */
+/* Lets a rule go on that was held before anybody knew that the server is slow. */
 static void acquit(const struct slow_rows *slow, int rule)
 {
     if (rule >= 0 && rule_targets_get(slow->store->targets, (unsigned) rule)->state == RULE_HELD) {

@@ -2,9 +2,9 @@
  * slow_rows: a statement for rows took too long while rules of other tables wait. Is the table to
  * blame, or the server?
  *
- * The trial (load/blame) shows which rows take too long. That rows of another table pass a moment
- * before or after blames the table. Where the batch has rows of one table only, what happened to
- * earlier batches tells (load/patience).
+ * The trial (load/blame) shows which rows take too long. When rows of another table pass a moment
+ * before or after, the table is to blame. When the batch has rows of one table only, load/patience
+ * decides by what happened to earlier batches.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,11 +16,11 @@
 struct slow_rows {
     const struct store *store;
     const struct batch *batch;
-    enum patience_others *seen; /* owned; of each run: were its rows quick enough? */
+    enum patience_others *seen; /* owned; for each run: were its rows quick enough? */
     int64_t started_ms;         /* monotonic */
     size_t tried;               /* messages */
-    bool immediate; /* the constraints were refused, or the triggers that are deferred */
-    bool timed;     /* a statement took too long, and others wait: else all functions do nothing */
+    bool immediate; /* deferred constraints or triggers failed, so a trial checks them, too */
+    bool timed;     /* a statement took too long, and others wait; else any rule may be held */
     bool server;    /* the server is to blame */
 };
 
@@ -32,7 +32,7 @@ void slow_rows_fini(struct slow_rows *slow);
 /* Monotonic: when all trials are to end. */
 int64_t slow_rows_deadline_ms(const struct slow_rows *slow);
 
-/* The rows of this trial were tried; or the run's statements failed over no rows at all. */
+/* Notes how the rows of this trial did; or that the run's statements failed without any row. */
 void slow_rows_note(struct slow_rows *slow, const struct trial *trial);
 void slow_rows_note_empty(struct slow_rows *slow, size_t run, const struct pg_failure *failure);
 
@@ -42,7 +42,7 @@ void slow_rows_note_empty(struct slow_rows *slow, size_t run, const struct pg_fa
 bool slow_rows_blame(struct slow_rows *slow, size_t run, unsigned rule,
                      const struct pg_failure *failure);
 
-/* How many messages should be stored in a quarter of the time; 0 = not known. */
+/* How many messages should be stored in a quarter of the limit; 0 = not known. */
 size_t slow_rows_fit(const struct slow_rows *slow);
 
 #endif

@@ -71,6 +71,7 @@ void handover_connected(struct handover *handover, uint8_t broker,
  * is left in it. */
 static bool queue_was_empty(const struct handover *handover, int64_t now_ms)
 {
+    assert(handover->state == HANDOVER_DRAINING);
     int64_t since_ms =
         handover->before_ms > handover->ended_ms ? handover->before_ms : handover->ended_ms;
     int64_t answers_ms = handover->ended_ms - handover->began_ms;
@@ -143,6 +144,7 @@ static bool is_copy(struct handover *handover, const struct message *message, ui
                     int64_t now_ms)
 {
     int64_t pause_ms = now_ms - handover->before_ms;
+    assert(handover->state != HANDOVER_NONE);
     bool twice =
         !message->retained && subscription_set_overlaps(&handover->filters, message->topic);
 

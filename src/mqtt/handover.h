@@ -16,9 +16,9 @@
  * in the broker's queue even then, until nothing has come for longer than the broker needed to
  * answer, and for 2 s at most.
  *
- * At a connection whose session has filters to be left, the broker has a queue, in which equal
- * messages of hours may be neighbours: copies are no guess there before 20 single messages have
- * come. A bridge that is killed between SUBSCRIBE and UNSUBSCRIBE leaves both filters in the
+ * A session that has filters to be left has a queue at the broker. Equal messages that were
+ * published hours apart may be neighbours in this queue, so nothing is taken for a copy by a guess
+ * before 20 single messages have come. A bridge that is killed between SUBSCRIBE and UNSUBSCRIBE leaves both filters in the
  * session, and the broker queues two copies of all that comes until the next start (`doubled`).
  * That queue has no time limit: it ends when nothing comes for a second, or behind 1,000 single
  * messages. Its first message may be the second copy of the last one in the journal. A message of
@@ -54,8 +54,8 @@ struct handover {
     struct pairs pairs;
     int64_t began_ms;  /* monotonic, like all times here */
     int64_t ended_ms;  /* while DRAINING */
-    int64_t before_ms; /* when the message before came; 0: it is the first one of the connection */
-    uint8_t broker;    /* that sent the message before; of a QoS 0 message 0, like an unknown one */
+    int64_t before_ms; /* when the last message came; 0: none has come on this connection */
+    uint8_t broker;    /* that sent the last message; 0: unknown, or the message had QoS 0 */
 };
 
 void handover_init(struct handover *handover);
@@ -79,8 +79,9 @@ bool handover_goes_on(struct handover *handover, int64_t now_ms);
 bool handover_take(struct handover *handover, const struct message *message, uint64_t hash,
                    int64_t now_ms);
 
-/* What became of it: it was `taken`, or refused and will come again. The time until then does not
- * count as a pause in front of the next delivery: a slow disk holds up what has come already. */
+/* What became of the delivery: it was `taken`, or refused and will come again. The time that this
+ * took does not count as a pause in front of the next delivery: a slow disk holds up deliveries
+ * that have come already. */
 void handover_done(struct handover *handover, bool taken, int64_t now_ms);
 
 /* Before the first connection: a message of the journal, or a copy of it that was left out. */

@@ -19,7 +19,7 @@ static unsigned own_runs(const struct pairs *pairs)
     return larger(here, larger(pairs->own_now, pairs->own_before));
 }
 
-/* So many runs of two in a row were no copies. */
+/* Notes that `runs` runs of two in a row were no copies. */
 static void note_own(struct pairs *pairs, unsigned runs)
 {
     unsigned *own = pairs->watching ? &pairs->own_now : &pairs->own_here;

@@ -41,9 +41,9 @@
 
 struct pairs {
     bool watching;    /* no copies can come */
-    unsigned watched; /* runs since `own_before` was set */
-    /* The most runs of two in a row that were no copies: among the runs watched since then, among
-     * those before, and since copies may come, as far as that is known. */
+    unsigned watched; /* runs in the current period */
+    /* The most own runs in a row: in the current period of watched runs, in the period before, and
+     * (as far as it is known) since copies may come. */
     unsigned own_now, own_before, own_here;
     /* `lone`: runs of two with a single message behind them. `changes`: how often subscriptions
      * changed since pairs_begin(). Each change may leave one lone run, so guessing ends when there
@@ -76,8 +76,8 @@ void pairs_resume(struct pairs *pairs);
 /* The next message that matches two of the filters: is it a copy? */
 bool pairs_take(struct pairs *pairs, uint64_t hash);
 
-/* Another message, a pause, or a second copy that was known already: copies do not stand on both
- * sides of it. */
+/* Ends the run: a message and its copy never stand on both sides of another message, of a pause, or
+ * of a second copy that is known already. */
 void pairs_break(struct pairs *pairs);
 
 /* The message that came last was not taken, and will come again. */

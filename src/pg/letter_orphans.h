@@ -51,7 +51,8 @@ void letter_heirs_add(struct letter_heirs *heirs, int64_t id, const char *rule, 
 void letter_heirs_fini(struct letter_heirs *heirs);
 
 /* Gives the letters to their heirs in one statement; see sql/embedded/letter-inherit.sql for who of
- * several gets one. *rows has `former`, `rule` and `letters`; the caller frees it. */
+ * several gets one. *rows has `former`, `rule` and `letters`; the caller frees it. Afterwards only
+ * letter_heirs_fini() may be called. */
 enum outcome letter_heirs_give(struct pg_connection *connection, struct letter_heirs *heirs,
                                struct pg_rows **rows, struct pg_failure *failure) MUST_CHECK;
 
