@@ -542,7 +542,7 @@ def test_parked_letters_wait_for_the_broker_only(env):
     bridge = env.bridge(rule % (TO_CAPTURE, ""), broker={"url": f"mqtt://127.0.0.1:{proxy.port}"},
                         journal={"max_size": "1MB", "keep": "0s"})
     for start in range(0, count, 500):
-        env.publish(("~/devices/d%d/telemetry" % (n % 5), '{"id": %d, "v": 1, "x": "%s"}' % (n, "x" * 400)) for n in range(start, start + 500))
+        env.publish(("~/devices/d%d/telemetry" % (n % 5), '{"id": %d, "v": 1, "x": "%s"}' % (n, "x" * 900)) for n in range(start, start + 500))
         env.wait(lambda there=start + 500: env.one("select count(*) from mqtt2pg.dead_letter where parked") == there, 20, "not parked")
     proxy.delay = 0.002
     env.sql(TABLE)

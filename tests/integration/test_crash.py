@@ -192,13 +192,15 @@ def test_fail_at_each_point(env):
         assert bridge.stop() == 0
 
 
-def under_load(env, disturb, count=3000, rate=1500, seconds=60, **config):
-    """Publishes 3 × count messages and calls disturb(bridge) again and again meanwhile."""
+def under_load(env, disturb, count=3000, rate=1500, least=1, **config):
+    """Publishes 3 × count messages and calls disturb(bridge) again and again meanwhile, at least so many times."""
     make_numbered(env)
     bridge = env.bridge(NUMBERED_RULE, batch={"max_rows": 500}, **config)
     load = env.publish_in_background(interleaved(SENDERS, count), rate=rate)
-    while load.running():
+    done = 0
+    while load.running() or done < least:
         disturb(bridge)
+        done += 1
     load.finish()
     check_numbered(env, dict.fromkeys(SENDERS, count))
     bridge.check_books()
@@ -212,13 +214,14 @@ def test_postgres_is_killed(env):
     """kill -9 of the server, immediate shutdown, restart: by turns, under load."""
     turns = [env.postgres.kill, lambda: env.postgres.stop("immediate"), env.postgres.stop]
 
-    def disturb(_):
+    def disturb(bridge):
         wait_time(0.4)
         turns[0]()
         turns.append(turns.pop(0))
         wait_time(0.2)
         env.postgres.start()
-    bridge = under_load(env, disturb)
+        env.wait(lambda: bridge.metric("database_connected") == 1, 30, "not connected again")
+    bridge = under_load(env, disturb, least=3)
     assert bridge.metric("database_reconnects_total") >= 2
 
 

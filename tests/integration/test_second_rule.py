@@ -31,6 +31,7 @@ class Scenes:
     def __init__(self, env):
         self.env = env
         self.small = None
+        self.load = None
         self.proxy = Proxy(("127.0.0.1", env.postgres.port))
         env.closing.append(self.proxy.stop)
 
@@ -125,13 +126,22 @@ class Scenes:
         yield "rule (parked|held).*rule=remote_away .*could not connect"
 
     def remote_silent(self):
-        """A foreign table whose server stops answering, while the connection stays open. `connect_timeout` bounds the next one."""
+        """A foreign table whose server stops answering between two statements, while the connection stays open. `connect_timeout` bounds
+        the next one. (In the middle of a statement PostgreSQL waits for it to take the cancel.)"""
         self.env.wait(lambda: self.env.admin("select 1 from behind limit 1"), 10, "the foreign table does not work")
+        self.load.scene = None
+        self.env.wait(lambda: self._rests("behind"), 20, "rows of the foreign table still come")
         self.proxy.stalled = True
+        self.load.scene = "remote_silent"
         yield "waits for a foreign server"
         yield "rule (parked|held).*rule=remote_silent "
         wait_time(6)  # it is looked at again in between
         self.proxy.stalled = False
+
+    def _rests(self, table):
+        before = self.env.one(f"select count(*) from {table}")
+        wait_time(0.5)
+        return self.env.one(f"select count(*) from {table}") == before
 
     def too_few_locks(self):
         """A burst that goes to more partitions than one transaction may lock. It comes again where batches happened to cut it."""
@@ -268,7 +278,7 @@ def test_no_row_waits_for_another_table(env):
     rule = '{ name = "%s"; topic = "~/%s"; table = "%s"; columns = { n = "$.n"; }; }'
     bridge = env.bridge(", ".join(rule % (name, name, name) for name in names)
                         + ', { name = "well"; topic = "~/well"; table = "well"; columns = { n = "$.n"; received = "@received_at"; }; }')
-    load = Load(env)
+    load = scenes.load = Load(env)
     begun = []
     for name in names:
         begun.append((name, env.one("select clock_timestamp()")))

@@ -11,7 +11,7 @@ build=$3
 code=0
 
 # Each program takes several times as long as without a sanitizer; the live ones of mqtt/ the most.
-export UNIT_SECONDS=${UNIT_SECONDS:-300}
+export UNIT_SECONDS=${UNIT_SECONDS:-400}
 LIVE_TESTS=1 tests/tools/with-postgres.sh "$make" run-units FLAVOUR="$flavour" || code=1
 
 if [ -e tests/integration/run.py ] && [ -e src/main.c ]; then

@@ -16,7 +16,7 @@ set -u
 
 folder=$1
 shift
-limit_seconds=${UNIT_SECONDS:-240}
+limit_seconds=${UNIT_SECONDS:-400}
 export TSAN_OPTIONS="suppressions=$PWD/tests/tools/tsan.supp history_size=4 ${TSAN_OPTIONS:-}"
 export ASAN_OPTIONS="detect_leaks=1 strict_string_checks=1 ${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1 ${UBSAN_OPTIONS:-}"
