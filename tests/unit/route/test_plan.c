@@ -370,6 +370,7 @@ static void test_words(void)
         {"n/+", "n/#", "1.1=a l2.2=a", "a a "},            /* queued before the edit; a new one */
         {"n/+:2 n/#", "n/+:2 n/#", "1.1=a l1.2=a", "a "},  /* both stand: a cut lay between them */
         {"n/+", "n/#", "1.1=a d2.2=a", "a "},              /* a connection ended between them */
+        {"n/# n/+:2", "n/#", "1.2=a l1.1=a", "a "}, /* n/+ is left, and n/# was always beside it */
         /* equal messages in intervals: of one copy each, then of two */
         {"n/+", "n/#", "1.1=a s1.1=a s1.1=a s2.2=a s2.2=a", "a a a a a "},
         {"n/+", "n/#", "1.1=a s1.1=a s1.1=a 2.2=a s1.1=a 2.2=a s2.2=a", "a a a a a "},
