@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -16,12 +17,18 @@ def npm_modules(*packages):
     folder = os.path.join(tempfile.gettempdir(), f"mqtt2pg-npm-{os.getuid()}")
     if shutil.which("npm") is None or shutil.which("node") is None:
         raise Skip("no npm here")
+    with open(folder + ".lock", "a") as lock:  # parts of one run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        install(folder, packages)
+    return f"{folder}/node_modules"
+
+
+def install(folder, packages):
     missing = [package for package in packages if not os.path.isdir(f"{folder}/node_modules/{package.rpartition('@')[0]}")]
     if missing:
         done = subprocess.run(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", *missing], capture_output=True, timeout=100, check=False)
         if done.returncode != 0:
             raise Skip("npm could not install " + ", ".join(missing))
-    return f"{folder}/node_modules"
 
 
 if __name__ == "__main__":

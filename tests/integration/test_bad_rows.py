@@ -383,6 +383,6 @@ def test_each_rule_counts_its_own_rejects(env):
     env.publish([("~/first", "no json", 1)] * 30 + [("~/second", '{"w": 1}', 1)] * 12)
     bridge.start()
     env.wait(lambda: len(env.dead_letters()) == 42, 15, lambda: f"{len(env.dead_letters())} dead letters")
-    for name, count, reason in (("first", 30, "no json"), ("second", 12, "required")):
+    for name, count, reason in (("first", 30, "not json"), ("second", 12, "required")):
         line = bridge.wait_log(f"messages rejected.*rule={name} ")
         assert f" messages={count} " in line and reason in line, line
