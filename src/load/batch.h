@@ -125,8 +125,9 @@ void batch_add_mapped(struct batch *batch, const struct batch_builder *builder,
 bool batch_is_full(const struct batch *batch, const struct batch_options *options);
 
 /* Will the service try this rejected message again by itself: because the rule has `retry_for` and
- * that time is not over, or once, because the batch is a part of a larger one? Then the message is neither acknowledged nor counted before its end is
- * known: a device that gets "rejected" sends the message again, and both would be stored. */
+ * that time is not over, or once, because the batch is a part of a larger one? Then the message is
+ * neither acknowledged nor counted before its end is known: a device that gets "rejected" sends the
+ * message again, and both would be stored. */
 bool batch_retries(const struct rule *rule, const struct message *message,
                    const struct refused *refused);
 

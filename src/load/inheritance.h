@@ -12,9 +12,9 @@
 #include "pg/pg_connection.h"
 
 /* Gives the letters to today's rules. To be called after connecting, and before the catalog is read
- * for new rules, so that the letters stand in front of newer ones. Letters whose topic no rule takes
- * stay as they are, and a line in the log names their rule. `edited`: also letters whose rule is
- * there and takes other topics now, which costs a look at the topic of each parked letter.
+ * for new rules, so that the letters stand in front of newer ones. Letters whose topic no rule
+ * takes stay as they are, and a line in the log names their rule. `edited`: also letters whose rule
+ * is there and takes other topics now, which costs a look at the topic of each parked letter.
  * OUTCOME_RETRY: the connection is lost; a refusal is told in the log. */
 enum outcome inheritance_settle(const struct ruleset *ruleset, struct pg_connection *connection,
                                 bool edited, struct pg_failure *failure) MUST_CHECK;

@@ -49,8 +49,8 @@ static enum outcome find_left(struct loader *loader, struct pg_failure *failure)
     return outcome;
 }
 
-/* May the next try be the last? Not while rows that a letter refers to are still in the journal: the
- * rest of a batch that was cut, by this process or the one before it. */
+/* May the next try be the last? Not while rows that a letter refers to are still in the journal:
+ * the rest of a batch that was cut, by this process or the one before it. */
 static bool may_be_last(const struct loader *loader)
 {
     return loader->stored >= loader->tried_to && loader->stored >= loader->last_at_start;

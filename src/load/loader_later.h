@@ -3,8 +3,8 @@
  * (a registry of devices), a partition that somebody has yet to make. For rules with `retry_for`,
  * a portion at a time between batches.
  *
- * A row that was refused in a part of a batch that was cut may refer to a row of the rest. Its letter
- * is tried once, when the rest is stored, whether the rule has `retry_for` or not.
+ * A row that was refused in a part of a batch that was cut may refer to a row of the rest. Its
+ * letter is tried once, when the rest is stored, whether the rule has `retry_for` or not.
  *
  * Such a letter is neither acknowledged nor counted as matched before its end is known: it is
  * stored, or refused for another reason, or its time is over (batch_retries()).

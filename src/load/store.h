@@ -83,8 +83,8 @@ struct store {
     /* Gives up on a locked table after 100 ms instead of 2 s, and on slow rows after half the
      * time. */
     bool impatient;
-    /* A larger batch was not stored, and this one is a part of it, not the last. Rows that a refused
-     * row refers to may stand in the rest. */
+    /* A larger batch was not stored, and this one is a part of it, not the last. Rows that a
+     * refused row refers to may stand in the rest. */
     bool part;
     /* Waits for letters that another session is storing; otherwise passes over such letters. */
     bool waits;

@@ -18,8 +18,9 @@
  *
  * A session that has filters to be left has a queue at the broker. Equal messages that were
  * published hours apart may be neighbours in this queue, so nothing is taken for a copy by a guess
- * before 20 single messages have come. A bridge that is killed between SUBSCRIBE and UNSUBSCRIBE leaves both filters in the
- * session, and the broker queues two copies of all that comes until the next start (`doubled`).
+ * before 20 single messages have come. A bridge that is killed between SUBSCRIBE and UNSUBSCRIBE
+ * leaves both filters in the session, and the broker queues two copies of all that comes until the
+ * next start (`doubled`).
  * That queue has no time limit: it ends when nothing comes for a second, or behind 1,000 single
  * messages. Its first message may be the second copy of the last one in the journal. A message of
  * QoS 0, or of another broker, has no copy there.
