@@ -257,9 +257,9 @@ static struct track *track_of(struct copies *copies, uint64_t hash, uint8_t brok
     return tracks_get(&copies->tracks, key == 0 ? 1 : key);
 }
 
-/* Has the subscription brought the tracked message? A track knows filters only. Where equal messages
- * came before, a subscription that was made behind the message is not taken for a former one with
- * the same filter (an edit and its undoing): the next equal message would be missing. */
+/* Has the subscription brought the tracked message? A track knows filters only. Where equal
+ * messages came before, a subscription that was made behind the message is not taken for a former
+ * one with the same filter (an edit and its undoing): the next equal message would be missing. */
 static bool may_have_brought(const struct copies *copies, const struct planned *planned,
                              const struct track *track)
 {

@@ -21,10 +21,10 @@
  *     ended between the two. (Messages that the broker queued for a subscription that is left come
  *     behind the new plan, and have no copy for the new one.)
  *
- * Where the topic and content of a message had come before (equal messages), a copy is rather stored
- * twice than an equal message left out. There "right behind" means within 10 ms and half the time
- * since the equal message before, with or without DUP; and a subscription that was made behind the
- * message has not brought it, though a former one with the same filter may have.
+ * Where the topic and content of a message had come before (equal messages), a copy is rather
+ * stored twice than an equal message left out. There "right behind" means within 10 ms and half the
+ * time since the equal message before, with or without DUP; and a subscription that was made behind
+ * the message has not brought it, though a former one with the same filter may have.
  *
  * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy that came for a subscription
  * of QoS 0 does not count while a subscription with a higher QoS brings the topic: a QoS 0 copy

@@ -171,8 +171,8 @@ bool track_repeats(const struct track *track)
 
 /* Where equal messages came before, the next one may come in place of a copy: only the pause tells
  * them apart. The interval is longer than usual, and the pause shorter, when the message waited in
- * the broker while no process ran. Other content has no such doubt: with DUP the copy was sent on an
- * earlier connection, and the pause until this one does not count. */
+ * the broker while no process ran. Other content has no such doubt: with DUP the copy was sent on
+ * an earlier connection, and the pause until this one does not count. */
 bool track_is_near(const struct track *track, const struct message *message)
 {
     int64_t pause_us = message->received_at_us - track->received_us;
