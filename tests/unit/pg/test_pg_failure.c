@@ -182,12 +182,12 @@ static void test_reason(void)
 /* Root types a command for a service that logs in by peer as its own user. */
 static void test_root(void)
 {
-    const struct pg_where where = {.role = "root", .database = "tele"};
+    const struct pg_where peer = {.role = "root", .database = "tele"};
     struct buf out = {0};
     char sqlstate[6];
 
     pg_reason_append(&out, "x failed: FATAL:  28000: no\nORT:  InitializeSessionUserId, m.c:1",
-                     &where, sqlstate);
+                     &peer, sqlstate);
     CHECK_TEXT_EQ(buf_string(&out),
                   "role \"root\" does not exist or may not log in: create role \"root\" login; a "
                   "service logs in as its own user: mqtt2pg(1), SERVICE, has the command");
