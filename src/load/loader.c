@@ -108,6 +108,16 @@ static bool would_be_late(struct loader *loader, int64_t took_ms)
     return limit_ms > 0 && 2 * took_ms > limit_ms;
 }
 
+static void tell_stranger(struct loader *loader)
+{
+    if (copies_know_stranger(loader->copies) && !loader->stranger_told) {
+        loader->stranger_told = true;
+        log_warn("the session has a subscription that this bridge did not make: its copies are "
+                 "left out; remove the session at the broker, and use a client_id of its own for "
+                 "each bridge");
+    }
+}
+
 /* After COMMIT was answered: updates log, metrics and health, moves the position, and forgets past
  * trouble. Not earlier: a batch that is rolled back is built again and would be reported twice. */
 static void batch_committed(struct loader *loader, int64_t took_us)
@@ -127,6 +137,7 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     metric_observe_ages(HISTOGRAM_STORE_DELAY_SECONDS, batch->received_us, batch->count,
                         clock_wall_us());
     count_rules(loader, batch);
+    tell_stranger(loader);
     loader_set_stored(loader, batch->to);
     loader_later_committed(loader);
     recall_advance(loader->mapper, batch->to);

@@ -102,6 +102,7 @@ struct loader {
     struct verdicts heal_verdicts;
     unsigned heal_rule;
     struct copies *copies; /* owned; which copy of a message counts */
+    bool stranger_told;    /* the log says that the session has a subscription of somebody else */
     struct backoff backoff;
     struct backoff wait; /* for a server that can't now */
     struct backoff loss; /* for connections that were lost with a batch */

@@ -30,6 +30,7 @@ struct copies {
     struct router *router;         /* owned */
     bool looks_back;
     struct tracks tracks;
+    uint64_t stranger;      /* number of the first copy for a subscription of no plan; 0 = none */
     bool noted;             /* copies_take_notes() was called */
     uint64_t judged;        /* number of the message that was judged last */
     struct answer *answers; /* owned; about it */
@@ -109,7 +110,13 @@ void copies_rewind(struct copies *copies, uint64_t first)
     tracks_rewind(&copies->tracks, first);
     bringers_rewind(&copies->bringers, first);
     forget_answers(copies);
+    copies->stranger = copies->stranger >= first ? 0 : copies->stranger;
     copies->judged = 0;
+}
+
+bool copies_know_stranger(const struct copies *copies)
+{
+    return copies->stranger != 0;
 }
 
 void copies_look_back(struct copies *copies)
@@ -240,6 +247,7 @@ static void find_origin(struct copies *copies, const struct copy *copy, struct o
         planned = find_planned(copies, copy, item.number);
         if (planned == NULL) {
             add_origin(origin, item.number, 0);
+            copies->stranger += copies->stranger == 0 ? copy->message->sequence : 0;
             continue;
         }
         origin->eligible |= is_eligible(copies, copy, planned);
@@ -354,7 +362,8 @@ static bool judge(struct copies *copies, const struct copy *copy)
     struct track *track;
 
     find_origin(copies, copy, &origin);
-    if (origin.count == 0 || !origin.eligible || (sources(copies, copy) < 2 && origin.known)) {
+    bool single = sources(copies, copy) < 2 && origin.known && copies->stranger == 0;
+    if (origin.count == 0 || !origin.eligible || single) {
         return origin.count == 0 || origin.eligible;
     }
     track =

@@ -50,6 +50,7 @@
  *     the two copies of an equal message come more than 10 ms apart around an edit, the message is
  *     stored twice. When the process dies between two copies in a stream of equal messages, one
  *     message may be missing or there twice.
+ *   - Until the first copy comes for a subscription of no plan, its message counts twice.
  *   - Copies of one message with more than TRACKS_KEPT messages in between are stored twice. So are
  *     copies with QoS 2 around an edit, when a connection ends between them and the second one
  *     comes more than a second later: Paho hides DUP of QoS 2.
@@ -88,6 +89,10 @@ void copies_use(struct copies *copies, const struct plans *plans);
  * rule too. When several subscriptions of the plan of that time brought it, the oldest one counts.
  * Not for the service: there the rule's own subscription brings the message once more. */
 void copies_look_back(struct copies *copies);
+
+/* Has a copy come for a subscription of no plan? Another bridge has used the session, or the file of
+ * plans was deleted. From then on copies are told apart on all topics. */
+bool copies_know_stranger(const struct copies *copies);
 
 /* Forgets the messages numbered `first` and higher: these or others will be asked about next. */
 void copies_rewind(struct copies *copies, uint64_t first);

@@ -4,6 +4,11 @@ SPDX-License-Identifier: MIT
 """
 
 import os
+import threading
+
+import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from env import Skip, limit, quick
 from servers import RabbitMQ
@@ -56,6 +61,42 @@ def test_mosquitto_with_duplicates_allowed(env):
     env.own_broker(allow_duplicate_messages="true").start()
     check_one_row_per_rule(env, "5", name="five")
     check_one_row_per_rule(env, "3.1.1", name="three")
+
+
+def leave_subscription(env, client_id, topic, identifier):
+    """What another bridge with this client_id leaves in the broker's session."""
+    done = threading.Event()
+    client = paho.Client(client_id=client_id, protocol=paho.MQTTv5)
+    client.on_subscribe = lambda *_: done.set()
+    session = Properties(PacketTypes.CONNECT)
+    session.SessionExpiryInterval = 3600
+    client.connect("127.0.0.1", env.broker.port, clean_start=False, properties=session)
+    client.loop_start()
+    options = Properties(PacketTypes.SUBSCRIBE)
+    options.SubscriptionIdentifier = identifier
+    client.subscribe(env.topic(topic), options=paho.SubscribeOptions(qos=1), properties=options)
+    assert done.wait(10), "no SUBACK"
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_subscription_of_another_bridge(env):
+    """Another bridge used the client_id, with another journal: its subscription is told, and what it brings is left out."""
+    env.own_broker(allow_duplicate_messages="true").start()  # each subscription brings a copy in any case
+    env.sql("create table got (n int)")
+    bridge = env.bridge('{ name = "got"; topic = "~/s/{x}/y"; table = "got"; columns = { n = "$"; }; }')
+    bridge.stop()
+    leave_subscription(env, bridge.client_id, "~/s/#", 77)
+    bridge.start()
+    env.publish([("~/s/a/y", str(n)) for n in range(50)])
+    bridge.wait_log("subscription that this bridge did not make")
+    env.wait(lambda: env.one("select count(distinct n) from got") == 50, 10, "rows are missing")
+    env.publish([("~/s/a/y", str(n)) for n in range(50, 100)])
+    env.wait(lambda: env.one("select count(distinct n) from got") == 100, 10, "rows are missing")
+    bridge.wait_quiet()
+    assert env.one("select count(*) from got where n >= 50") == 50
+    assert env.one("select count(*) from got") <= 101
+    assert bridge.log().count("did not make") == 1
 
 
 def test_mosquitto_without_duplicates(env):

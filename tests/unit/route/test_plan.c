@@ -367,9 +367,11 @@ static void test_words(void)
         {"n/# n/+", "n/# n/+", "1.2=a 1.2=b 1.1=b 1.1=c", "a b c "}, /* … and granted again */
         {"n/+:0r n/#", "n/+:0r n/#", "q1.1=a q1.1=b", "a b "},       /* the broker refuses n/# */
         {"n/+", "n/#", "1.1=a 9.9=a 2.2=a 1.1=b", "a b "}, /* of a plan that is forgotten */
-        {"n/+", "n/#", "1.1=a l2.2=a", "a a "},            /* queued before the edit; a new one */
-        {"n/+:2 n/#", "n/+:2 n/#", "1.1=a l1.2=a", "a "},  /* both stand: a cut lay between them */
-        {"n/+", "n/#", "1.1=a d2.2=a", "a "},              /* a connection ended between them */
+        /* The session has a subscription that no plan made: known from its first copy on. */
+        {"n/+", "n/+", "1.1=a 9.9=a 1.1=b 9.9=b 9.9=c 1.1=c 1.1=d", "a a b c d "},
+        {"n/+", "n/#", "1.1=a l2.2=a", "a a "},           /* queued before the edit; a new one */
+        {"n/+:2 n/#", "n/+:2 n/#", "1.1=a l1.2=a", "a "}, /* both stand: a cut lay between them */
+        {"n/+", "n/#", "1.1=a d2.2=a", "a "},             /* a connection ended between them */
         {"n/# n/+:2", "n/#", "1.2=a l1.1=a", "a "}, /* n/+ is left, and n/# was always beside it */
         /* equal messages in intervals: of one copy each, then of two */
         {"n/+", "n/#", "1.1=a s1.1=a s1.1=a s2.2=a s2.2=a", "a a a a a "},
