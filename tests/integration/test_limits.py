@@ -63,6 +63,7 @@ def test_queues_are_told_once_at_start(env):
     bridge, session = start(env, "5")
     line = bridge.wait_log("max_queued_messages")
     assert "INFO" in line and "max_mqueue_len" in line and "session_expiry_interval" in line, line
+    bridge.wait_log("subscribed subscriptions")
     session.drop()
     env.wait(lambda: bridge.metric("broker_reconnects_total") == 1, 15, "no new connection")
     assert bridge.log().count("max_queued_messages") == 1
