@@ -90,8 +90,8 @@ void copies_use(struct copies *copies, const struct plans *plans);
  * Not for the service: there the rule's own subscription brings the message once more. */
 void copies_look_back(struct copies *copies);
 
-/* Has a copy come for a subscription of no plan? Another bridge has used the session, or the file of
- * plans was deleted. From then on copies are told apart on all topics. */
+/* Has a copy come for a subscription of no plan? Another bridge has used the session, or the file
+ * of plans was deleted. From then on copies are told apart on all topics. */
 bool copies_know_stranger(const struct copies *copies);
 
 /* Forgets the messages numbered `first` and higher: these or others will be asked about next. */
