@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "core/topic.h"
 
 enum {
     REST_MS = 500,      /* after a failure */
@@ -161,7 +162,9 @@ static void note_confirmed(struct outbox *outbox, const struct outbox_entry *ent
     outbox->losses = 0;
     outbox->confirmed += entry->state == OUTBOX_ASIDE ? 0 : count;
     while (outbox->levels.refused > 0 && count > 0 && ack_batch_next(&acks, &ack)) {
-        ack_levels_taken(&outbox->levels, ack.topic);
+        if (topic_is_publishable(ack.topic)) { /* else it was passed over */
+            ack_levels_taken(&outbox->levels, ack.topic);
+        }
         count--;
     }
 }
