@@ -28,9 +28,9 @@ bool blame_may_pass(const struct pg_failure *failure);
 
 /* What was found out about the rows of one rule. */
 struct blame_tally {
-    size_t passed;     /* messages */
-    size_t refused[4]; /* messages, by blame_kind */
-    unsigned alone;    /* messages before, each refused alone, with no row stored since */
+    size_t passed;                  /* messages */
+    size_t refused[BLAME_TIME + 1]; /* messages, by blame_kind */
+    unsigned alone; /* messages before, each refused alone, with no row stored since */
 };
 
 /* So many messages in a row may be refused alone before the rule is to blame. */
