@@ -27,13 +27,13 @@ static const char file_name[] = "columns";
 
 enum { FIELDS = 4, REFUSED_MAX = 1000 };
 
-/* Where the texts of a line stand in `fields`. */
+/* The members of `fields`, in the order in which a line has them. */
 enum { RULE, TABLE, COLUMN, EXPRESSION };
 
 /* Texts that stay where they are, for the rules that borrow them. */
 struct added_column {
     char *fields[FIELDS]; /* owned */
-    bool gone;            /* dropped from the table: of no rule any more, and not written down */
+    bool gone;            /* dropped from the table: no rule uses it, and it is not saved */
 };
 
 /* A key that PostgreSQL has refused. */
@@ -43,7 +43,7 @@ struct refused_key {
 };
 
 struct added_columns {
-    pthread_mutex_t mutex; /* for all below */
+    pthread_mutex_t mutex; /* for all members below */
     struct added_column *list;
     size_t count;
     size_t capacity;
@@ -231,7 +231,8 @@ static bool read_line(struct added_columns *added, struct slice line, struct are
     return true;
 }
 
-/* Stops at the first damaged line. What stood behind it is found in the payloads again. */
+/* Stops at the first damaged line. The bridge finds the columns of the rest in the payloads
+ * again. */
 static void read_lines(struct added_columns *added, struct slice text, const char *path)
 {
     struct arena *arena = arena_new(4096);
@@ -342,7 +343,7 @@ static bool has_column(const struct rule_options *rule, const char *name)
     return false;
 }
 
-/* What a person has written counts more than what was added. */
+/* A column that a person has written takes precedence over an added one. */
 static void extend(const struct added_columns *added, struct rule_options *rule)
 {
     struct option_column *columns;

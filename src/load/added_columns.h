@@ -15,7 +15,8 @@
 #include "core/rule_options.h"
 #include "core/table_shape.h"
 
-/* Columns of one rule. A payload with more keys has names that are data. */
+/* The most added columns of one rule. In a payload with more new keys, the keys are data, not
+ * names. */
 enum { ADDED_COLUMNS_MAX = 100 };
 
 struct added_columns;
@@ -27,7 +28,7 @@ void added_columns_free(struct added_columns *added);
 /* May the rule get one more? */
 bool added_columns_have_room(struct added_columns *added, const struct rule_options *rule);
 
-/* Adds one, and forgets it when the rule has it already. False: the rule has ADDED_COLUMNS_MAX. */
+/* Adds a column unless the rule has it already. False: the rule has ADDED_COLUMNS_MAX. */
 bool added_columns_add(struct added_columns *added, const struct rule_options *rule,
                        const char *column, const char *expression);
 
@@ -46,7 +47,7 @@ void added_columns_refuse(struct added_columns *added, const char *rule, const c
 bool added_columns_refused(struct added_columns *added, const char *rule, const char *expression);
 void added_columns_forgive(struct added_columns *added);
 
-/* OUTCOME_RETRY: the next process will not know what was added last. */
+/* OUTCOME_RETRY: the file was not written, so the next process will not know the newest columns. */
 enum outcome added_columns_save(struct added_columns *added, const char *directory,
                                 struct error *error) MUST_CHECK;
 

@@ -12,8 +12,8 @@
 /* A step ends after STEP_US: the server works for longer with the bytes that its socket holds. */
 enum { STEP_US = 100, STEP_RECORDS = 8 };
 
-/* `whole`: the batch holds all that it should, or building has failed. `builder` is a copy; what
- * it points to is borrowed until ahead_take(). */
+/* `whole`: the batch is complete, or building has failed. `builder` is a copy; the objects that it
+ * points to are borrowed until ahead_take(). */
 struct ahead {
     struct batch *batch;
     struct batch_builder builder;

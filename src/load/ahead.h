@@ -27,7 +27,7 @@ void ahead_free(struct ahead *ahead);
  * Copies `builder`. */
 void ahead_begin(struct ahead *ahead, const struct batch_builder *builder);
 
-/* Builds on, for a moment; `ahead` is a struct ahead. False when nothing is left to do. */
+/* Continues to build for a moment; `ahead` is a struct ahead. False when nothing is left to do. */
 bool ahead_step(void *ahead);
 
 /* Builds the rest and exchanges *batch for the batch that was begun. False when the journal could

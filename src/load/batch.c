@@ -61,7 +61,7 @@ void batch_begin(struct batch *batch, const struct batch_builder *builder)
     memory_rows_reset(&batch->learned);
 }
 
-/* Both arrays grow together: `batch->capacity` is theirs. */
+/* The arrays `sequences` and `received_us` grow together: `batch->capacity` is that of both. */
 void batch_add_message(struct batch *batch, const struct message *message)
 {
     size_t capacity = batch->capacity;
@@ -152,7 +152,7 @@ bool batch_retries(const struct rule *rule, const struct message *message,
                                 clock_wall_us() - message->received_at_us < retry_for_us);
 }
 
-/* The message becomes a dead letter of the rule. One that waits is neither counted nor
+/* The message becomes a dead letter of the rule. A letter that waits is neither counted nor
  * acknowledged yet: see batch_retries(). */
 static void add_rejected(struct batch *batch, const struct batch_builder *builder,
                          const struct mapped *mapped, const struct refused *refused)
@@ -300,8 +300,8 @@ void batch_check(const struct batch *batch)
     row_runs_check(&batch->runs);
 }
 
-/* Rows and, if the rule wants one, the acknowledgment. The transaction stores the first, the
- * outbox keeps the second until COMMIT was answered. */
+/* Adds the rows and, if the rule wants one, the acknowledgment. The transaction stores the rows;
+ * the outbox keeps the acknowledgment until COMMIT was answered. */
 static void add_rows(struct batch *batch, const struct batch_builder *builder,
                      const struct mapped *mapped)
 {
@@ -316,7 +316,8 @@ static void add_rows(struct batch *batch, const struct batch_builder *builder,
     }
 }
 
-/* The head of a message that was too large is never a row, nor parked to become one. */
+/* The journal kept only the head of a message that was too large. Such a message becomes a dead
+ * letter: never a row, and never a parked letter that would become a row. */
 static void add_head(struct batch *batch, const struct batch_builder *builder,
                      const struct mapped *mapped)
 {
@@ -417,8 +418,8 @@ static void add_missing(struct batch *batch, const struct journal_missing *missi
         .messages = (int64_t) missing->count};
 
     add_gap(batch, &gap);
-    /* Damaged ones have waited on disk; deleted ones wait nowhere, and the books know nothing of
-     * them. */
+    /* Damaged messages counted as waiting until now; deleted messages did not, so they do not count
+     * as processed either. */
     batch->records += missing->deleted ? 0 : missing->count;
 }
 

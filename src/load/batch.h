@@ -31,15 +31,15 @@ struct rule_batch {
     uint64_t rows_stored; /* by the command tags, after store_batch() */
     uint64_t filtered;    /* messages */
     uint64_t rejected;    /* messages that became dead letters for good */
-    /* The metric "matched" counts neither of these two before the message's end is known. */
+    /* Messages whose end is not known yet: the metric "matched" does not count them. */
     uint64_t waiting; /* messages that the service tries again by itself */
-    uint64_t parked;  /* messages set aside, since their rule is parked or held */
+    uint64_t parked;  /* messages that became parked letters, since their rule is parked or held */
 };
 
 /* Room for a topic, shortened to what the status page shows of one. */
 #define BATCH_TOPIC_MAX sizeof(((struct health_reject *) 0)->topic)
 
-/* An acknowledgment with @rows: written when its rows are stored. */
+/* An acknowledgment with @rows: its text is completed when its rows are stored. */
 struct later_ack {
     uint32_t ack; /* its number in batch->acks */
     unsigned rule;
@@ -47,10 +47,11 @@ struct later_ack {
 };
 
 struct batch {
-    uint64_t from;        /* position before it */
-    uint64_t to;          /* position after it */
-    size_t count;         /* messages */
-    uint64_t records;     /* of the journal, missing ones included: what the books call processed */
+    uint64_t from; /* position before it */
+    uint64_t to;   /* position after it */
+    size_t count;  /* messages */
+    /* of the journal, missing ones included: the metric "processed" counts these */
+    uint64_t records;
     uint64_t *sequences;  /* of each message */
     int64_t *received_us; /* of each message */
     size_t capacity;
@@ -64,20 +65,22 @@ struct batch {
     /* Some of the rejects, for the log and the status page. When all places are taken, the first
      * reject of a rule replaces one that is not the first of its rule. */
     struct health_reject rejects[HEALTH_REJECTS_MAX];
-    /* At the place of a rule's first reject the number of all its rejects; elsewhere 0. */
+    /* The entry of a rule's first reject has the number of all rejects of the rule; other entries
+     * have 0. */
     uint64_t rule_rejects[HEALTH_REJECTS_MAX];
-    size_t reject_count;                   /* all of them */
+    size_t reject_count;                   /* all rejects, kept or not */
     uint64_t unmatched;                    /* messages that no rule's topic matches */
     char first_unmatched[BATCH_TOPIC_MAX]; /* "": no topic is to be reported */
-    struct gap *gaps;                      /* their causes are constants of batch.c */
+    struct gap *gaps;                      /* their causes are constants, see gap_cause_kept() */
     size_t gap_count;
     size_t gap_capacity;
     struct ack_batch acks;
     struct later_ack *later; /* in the order of `acks`; see load/batch_acks */
     size_t later_count;
     size_t later_capacity;
-    bool uncounted;             /* the rows of some are not known: see batch_count_stored() */
-    struct memory_rows learned; /* by formats with state */
+    /* the stored rows of some acknowledgments are not known: see batch_count_stored() */
+    bool uncounted;
+    struct memory_rows learned; /* what formats with state have learned */
 };
 
 /* How many entries of batch->rejects are in use. */
@@ -93,29 +96,31 @@ struct batch_builder {
     struct mapper *mapper;
     const struct rule_targets *targets;
     const struct verdicts *verdicts;
-    struct untaken *untaken; /* is told of messages that become rows; NULL: nobody asks */
+    /* is shown each message that becomes rows; NULL: no rule adds columns */
+    struct untaken *untaken;
     const struct batch_options *options;
     struct dead_letter_origin origin;
-    bool replays; /* dead letters say that they come from a replay, and do not wait (retry_for) */
+    bool replays; /* a replay: its dead letters say so, and do not wait (retry_for) */
 };
 
 /* `rule_count` is the ruleset's: a batch serves one ruleset only. */
 struct batch *batch_new(size_t rule_count);
 void batch_free(struct batch *batch);
 
-/* Empties it; what it gets begins at the reader's position. */
+/* Empties the batch. Its new beginning is the reader's position. */
 void batch_begin(struct batch *batch, const struct batch_builder *builder);
 
 /*
- * Reads on, at most `records_max` records of the journal; *whole when more of them would add
- * nothing: at the options' limits and at the journal's end. OUTCOME_OK also when there was nothing
- * (to == from). OUTCOME_RETRY: the journal could not be read.
+ * Adds the next records of the journal, at most `records_max`. Sets *whole at the options' limits
+ * and at the journal's end, where further calls would add nothing. OUTCOME_OK also when there was
+ * no record (to == from). OUTCOME_RETRY: the journal could not be read.
  */
 enum outcome batch_extend(struct batch *batch, const struct batch_builder *builder,
                           size_t records_max, bool *whole, struct error *error) MUST_CHECK;
 
-/* For a caller that reads the journal itself (replay): adds a message, then what one of its rules
- * makes of it. A verdict of blame() overrides the mapper's. */
+/* For a caller that reads the journal itself (replay): batch_add_message() adds a message,
+ * batch_add_mapped() then the result of one of its rules. A verdict of blame() overrides the
+ * mapper's. */
 void batch_add_message(struct batch *batch, const struct message *message);
 void batch_add_mapped(struct batch *batch, const struct batch_builder *builder,
                       const struct mapped *mapped);
@@ -124,15 +129,15 @@ void batch_add_mapped(struct batch *batch, const struct batch_builder *builder,
  * last message may go beyond the limits. */
 bool batch_is_full(const struct batch *batch, const struct batch_options *options);
 
-/* Will the service try this rejected message again by itself: because the rule has `retry_for` and
- * that time is not over, or once, because the batch is a part of a larger one? Then the message is
- * neither acknowledged nor counted before its end is known: a device that gets "rejected" sends the
- * message again, and both would be stored. */
+/* Will the service retry this rejected message by itself? Yes, while the rule's `retry_for` lasts;
+ * and once when the batch is a part of a larger one. Such a message is neither acknowledged nor
+ * counted before its end is known: a device that gets "rejected" may send the message again, and
+ * both messages would be stored. */
 bool batch_retries(const struct rule *rule, const struct message *message,
                    const struct refused *refused);
 
 /* Appends the rows of one message under one rule; `message` is its index in the batch. False, with
- * nothing added: they take more than BATCH_MESSAGE_BYTES beyond four times the payload;
+ * nothing added, when the rows take more than BATCH_MESSAGE_BYTES beyond four times the payload;
  * batch_too_large is the reason. */
 #define BATCH_MESSAGE_BYTES ((size_t) 8 * 1024 * 1024)
 extern const char batch_too_large[];
@@ -140,8 +145,8 @@ bool batch_add_rows(struct batch *batch, size_t message, const struct mapped *ma
                     const struct rule_target *target);
 
 /* A statement over the extents from `low` up to `high` of this run has stored `affected` rows. When
- * these are not all of its rows, nobody knows which it left out: the first ones count as stored,
- * and batch->uncounted is set when an acknowledgment needs the number. */
+ * the extents have more rows than that, nobody knows which rows were left out: the first `affected`
+ * rows count as stored, and batch->uncounted is set when an acknowledgment needs the number. */
 void batch_count_stored(struct batch *batch, size_t run, size_t low, size_t high,
                         uint64_t affected);
 

@@ -37,7 +37,7 @@ void batch_ack_refused(struct batch *batch, struct mapper *mapper, const struct 
 void batch_ack_stored(struct batch *batch, struct mapper *mapper, const struct mapped *mapped,
                       const struct rule_target *target)
 {
-    /* What a rule's own SQL makes of its rows is not known: all of them count. */
+    /* The bridge can't know which rows a rule's own SQL stores: @rows counts all of them. */
     bool later = mapped->rule->ack != NULL && ack_template_uses_rows(mapped->rule->ack) &&
                  mapped->rows > 0 && mapped->rule->options->sql.text == NULL;
     const struct ack_facts facts = {

@@ -1,9 +1,9 @@
 /*
  * batch_acks: the acknowledgments of a batch.
  *
- * They are made with the rows, from the message. Only @rows is not known then: it counts the rows
- * that PostgreSQL has stored. Such an acknowledgment is noted in batch->later, and gets its number
- * when the rows are sent and counted:
+ * An acknowledgment is made from its message, together with the rows. Only the value of @rows is
+ * not known at that time: @rows is the number of rows that PostgreSQL has stored. An acknowledgment
+ * with @rows is noted in batch->later and gets the number when the rows are sent and counted:
  *
  *   batch_ack_stored() ─▶ batch_count_stored() ─▶ batch_fill_acks() ─▶ outbox ─▶ COMMIT
  *
@@ -14,8 +14,8 @@
 
 #include "load/batch.h"
 
-/* Append the acknowledgment that the rule publishes for this message, if it wants one. Of a message
- * that is stored the rows are in the batch already, by batch_add_rows(). */
+/* Append the acknowledgment that the rule publishes for this message, if it wants one. The rows of
+ * a stored message are in the batch already, by batch_add_rows(). */
 void batch_ack_refused(struct batch *batch, struct mapper *mapper, const struct mapped *mapped,
                        const struct refused *refused);
 void batch_ack_stored(struct batch *batch, struct mapper *mapper, const struct mapped *mapped,

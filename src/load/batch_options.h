@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 struct batch_options {
-    int64_t max_rows;     /* and messages; the message that reaches the limit is taken whole */
+    /* rows, and likewise messages; the message that reaches the limit is taken whole */
+    int64_t max_rows;
     int64_t max_bytes;    /* of encoded rows */
     int64_t max_delay_ms; /* how long the first message of a small batch waits for others */
 };

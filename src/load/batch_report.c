@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-/* 0: nobody knows. */
+/* 0: the time is not known. */
 static void append_time(struct buf *out, int64_t time_us)
 {
     if (time_us == 0) {
@@ -18,7 +18,7 @@ static void append_time(struct buf *out, int64_t time_us)
     }
 }
 
-/* A gap is an error in the log, for messages may be lost: a person should look. */
+/* A gap is logged as an error: messages may be lost, so a person should look. */
 static void report_gap(const struct gap *gap)
 {
     struct health_gap told = {.noticed_us = gap->noticed_at_us,
@@ -81,7 +81,8 @@ void batch_report(const struct batch *batch)
     report_rejects(batch);
 }
 
-/* From here on a server is far, and so large a part of the batch's time is worth saving. */
+/* A server is far when a round trip takes FAR_US. The advice is given when a batch takes less than
+ * ROUND_TRIPS_WORTH round trips. */
 #define FAR_US 3000
 #define ROUND_TRIPS_WORTH 10
 

@@ -55,8 +55,8 @@ static void park_or_hold(struct inquiry *inquiry, unsigned rule, const struct pg
     inquiry->learned = true;
 }
 
-/* The run's statements fail over no rows at all, so no message is to blame. Its rules are parked
- * when the table does not fit, and held when the cause passes by itself or with time. */
+/* The run's statements fail even without rows, so no message is to blame. The rules of the run are
+ * parked when the table does not fit, and held when the cause may pass. */
 static void blame_rules(struct inquiry *inquiry, size_t run_index, const struct pg_failure *failure)
 {
     const struct run *run = &inquiry->batch->runs.list[run_index];
@@ -78,8 +78,8 @@ static void blame_rules(struct inquiry *inquiry, size_t run_index, const struct 
     }
 }
 
-/* Messages by rule: those that passed and those that were refused, by kind. Extents and refusals
- * stand in the same order, so one walk over both is enough. */
+/* Counts the messages of each rule: those that passed and, by kind, those that were refused.
+ * Extents and refusals have the same order, so one walk over both is enough. */
 static void count_refusals(struct inquiry *inquiry, const struct trial *trial)
 {
     const struct run *run = &inquiry->batch->runs.list[trial->run];
@@ -102,15 +102,16 @@ static void count_refusals(struct inquiry *inquiry, const struct trial *trial)
     assert(next == trial->count);
 }
 
-/* Does the message become a dead letter? With any fate when its data are at fault: parking or
- * holding the rule would not make the row any better. */
+/* Does the message become a dead letter? When its data are at fault, yes, whatever the rule's fate:
+ * parking or holding the rule would not make the row any better. */
 static bool is_final(enum blame_fate fate, const struct pg_failure *failure)
 {
     return fate == BLAME_REJECT || blame_kind_of(failure) == BLAME_ROW;
 }
 
-/* How many messages in a row were refused alone before this one. BLAME_ALONE_MAX when the catalog
- * already says that no row of the rule can pass: then the first message is proof enough. */
+/* How many messages in a row were refused alone before this one. Returns BLAME_ALONE_MAX when the
+ * catalog already shows that no row of the rule can pass: then the first message is proof
+ * enough. */
 static unsigned refused_alone(const struct store *store, unsigned rule)
 {
     const struct rule_target *target = rule_targets_get(store->targets, rule);
@@ -120,7 +121,7 @@ static unsigned refused_alone(const struct store *store, unsigned rule)
     return hopeless ? BLAME_ALONE_MAX : target->alone;
 }
 
-/* Tallies become fates, and fates become verdicts and states of rules. */
+/* Turns each rule's tally into a fate, and the fate into verdicts and the rule's state. */
 static void judge_run(struct inquiry *inquiry, const struct trial *trial)
 {
     const struct run *run = &inquiry->batch->runs.list[trial->run];
@@ -242,7 +243,7 @@ static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg
 
         outcome = try_run(inquiry, &trial, reason);
         if (outcome == OUTCOME_OK && !is_over(inquiry)) {
-            /* A row that it refers to may be one that was not reached. */
+            /* The refused row may refer to a row that no trial has reached. */
             inquiry->too_large = inquiry->partial && any_may_be_met(&trial, 1);
             inquiry->partial = inquiry->partial || trial.cut_off;
         }
@@ -293,8 +294,8 @@ static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reas
     return outcome;
 }
 
-/* A refusal of rows names the last run that has to be tried. After one at COMMIT or of the check
- * of types, all runs are tried. */
+/* When a statement for rows was refused, its run is the last one to be tried. After a refusal at
+ * COMMIT or by the check of types, all runs are tried. */
 static enum outcome inquire(struct inquiry *inquiry, const struct store_failure *failure,
                             struct pg_failure *reason)
 {
@@ -321,10 +322,10 @@ bool blame_message(const struct store *store, const struct batch *batch,
     return store->verdicts->count > known;
 }
 
-/* One of the bridge's own tables refuses data: somebody has added a trigger or a constraint to
- * it, or a partition is missing. Halving the batch stores the other messages and finds the one
- * that is refused. That one can't become a dead letter, for the dead letter itself may be what is
- * refused: a person must put the table right, and the loader waits. */
+/* One of the bridge's own tables refuses data: somebody has added a trigger or a constraint to it,
+ * or a partition is missing. Halving the batch stores the other messages and finds the one that is
+ * refused. That message can't become a dead letter, since PostgreSQL may be refusing the dead
+ * letter itself. The loader waits until a person has put the table right. */
 static enum store_result own_tables(const struct batch *batch, struct store_failure *failure)
 {
     struct pg_failure named;
@@ -356,7 +357,7 @@ static enum store_result passes_now(const struct store *store, const struct batc
     if (batch->count > 1) {
         return STORE_SMALLER;
     }
-    /* Nobody has more patience than with a server that is slow for a while. */
+    /* The server may be slow for a while: give the statements more time, up to a limit. */
     if (blame_is_timeout(&failure->pg) && patience_doubles(store->patience)) {
         return STORE_SOON;
     }
@@ -367,9 +368,9 @@ static enum store_result passes_now(const struct store *store, const struct batc
     return blame_message(store, batch, &failure->pg) ? STORE_AGAIN : STORE_SOON;
 }
 
-/* Reads the table of the run again, for all rules of the batch that write to it: a column that was
- * altered since then makes every row look bad, and rules whose table is gone are parked together.
- * *changed: a table has another shape now, so the batch is built again for it. */
+/* Reads the run's table from the catalog again, for all rules of the batch that write to it: after
+ * an ALTER TABLE every row may look bad, and rules whose table is gone are parked together.
+ * *changed: a table has another shape now, so the batch must be built again. */
 static enum outcome refresh(const struct store *store, const struct batch *batch, size_t run_index,
                             bool *changed)
 {

@@ -39,9 +39,9 @@
 enum store_result blame(const struct store *store, const struct batch *batch,
                         struct store_failure *failure) MUST_CHECK;
 
-/* After connections that ended with a batch of one message: all rules that made rows of the message
- * reject it, because nobody knows which of the rows ends the connection. False: no rule made
- * any. */
+/* For a message whose batch, alone, has ended the connection several times: all rules that made
+ * rows of the message reject it, because nobody knows which row ends the connection. False: no rule
+ * made rows of it. */
 bool blame_message(const struct store *store, const struct batch *batch,
                    const struct pg_failure *failure);
 

@@ -9,8 +9,10 @@ enum blame_kind blame_kind_of(const struct pg_failure *failure)
     case SQL_ROW:
         return BLAME_ROW;
     case SQL_RULE:
-    case SQL_RECONNECT:  /* an ERROR came over our own connection, which lives: a foreign table's */
-    case SQL_READ_WRITE: /* a foreign table's, too: our own server has just moved the progress */
+    /* the ERROR came over our own connection, which still works: a foreign table raised it */
+    case SQL_RECONNECT:
+    /* likewise from a foreign table: our own server has just written `progress` */
+    case SQL_READ_WRITE:
     case SQL_STOP:
         return BLAME_RULE;
     case SQL_RETRY:

@@ -11,29 +11,29 @@
 
 #include "pg/pg_failure.h"
 
-/* What a refused message or an empty run failed with. */
+/* Why a message, or a run without rows, was refused. */
 enum blame_kind {
     BLAME_ROW,   /* data: the message will always be refused */
     BLAME_RULE,  /* the table does not fit, or something that the table depends on */
     BLAME_TWICE, /* may pass by itself, and was refused twice: a timeout, a serialization failure */
-    BLAME_TIME,  /* passes when somebody has done something: a lock, room, a damaged index */
+    BLAME_TIME,  /* passes when somebody has acted: a lock, room on the disk, a damaged index */
 };
 enum blame_kind blame_kind_of(const struct pg_failure *failure);
 
-/* May the same row pass later, once somebody has added what is missing: the row that a foreign key
- * refers to, or a partition? PostgreSQL reports a missing partition as check_violation (23514), the
- * SQLSTATE of a CHECK constraint, but without the constraint's name: see ExecFindPartition() in
- * PostgreSQL's execPartition.c. */
+/* May the same row pass later? Yes, once somebody has added the row that a foreign key refers to,
+ * or the partition. PostgreSQL reports a missing partition as check_violation (23514), the SQLSTATE
+ * of a CHECK constraint, but without the constraint's name: see ExecFindPartition() in PostgreSQL's
+ * execPartition.c. */
 bool blame_may_pass(const struct pg_failure *failure);
 
-/* What was found out about the rows of one rule. */
+/* The results of trying the rows of one rule. */
 struct blame_tally {
     size_t passed;                  /* messages */
     size_t refused[BLAME_TIME + 1]; /* messages, by blame_kind */
-    unsigned alone; /* messages before, each refused alone, with no row stored since */
+    unsigned alone; /* earlier messages, each refused alone, with no row stored since */
 };
 
-/* So many messages in a row may be refused alone before the rule is to blame. */
+/* After this many messages in a row that were refused alone, the rule is to blame. */
 #define BLAME_ALONE_MAX 2
 
 enum blame_fate {

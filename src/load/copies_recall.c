@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-/* New copies learn from the notes of messages that were deleted. */
+/* Teaches new `copies` the journal's notes of deleted messages. */
 static void take_notes(struct copies *copies, struct journal *journal, uint64_t before)
 {
     struct journal_delivery *deliveries;
@@ -24,7 +24,7 @@ static void take_notes(struct copies *copies, struct journal *journal, uint64_t 
     free(deliveries);
 }
 
-/* Forgets messages numbered `first` and higher, so that copies_recall() can ask about them
+/* Makes `copies` forget messages numbered `first` and higher, so that copies_recall() can show them
  * again. */
 static void rewind_to(struct copies *copies, struct journal *journal, uint64_t first)
 {

@@ -2,9 +2,9 @@
  * copies_recall: brings `copies` up to some place of the journal.
  *
  * Which copy of a message counts depends on the messages before it (route/copies). So before a
- * caller reads on in the middle of the journal, this function asks about the COPIES_REACH messages
- * in front of that place once more (new copies: COPIES_REACH_START), as far as the journal still
- * has them. New copies learn of deleted messages from the journal's notes. Nothing is mapped or
+ * caller reads on in the middle of the journal, this function shows `copies` the COPIES_REACH
+ * messages in front of that place once more (COPIES_REACH_START for a new struct), as far as the
+ * journal still has them. For deleted messages it uses the journal's notes. Nothing is mapped or
  * stored.
  *
  * SPDX-License-Identifier: MIT

@@ -38,8 +38,8 @@ struct difference {
     struct slice got;
 };
 
-/* Level by level, and on behind the first level that differs: a filter with one wrong level is
- * nearer than one that has only its beginning in common. */
+/* Compares level by level, also behind the first level that differs: a filter with one wrong level
+ * is nearer than a filter that has only its beginning in common. */
 static struct difference compare(struct slice filter, struct slice topic)
 {
     struct difference difference = {0};
@@ -67,7 +67,7 @@ static struct difference compare(struct slice filter, struct slice topic)
     return difference;
 }
 
-/* The topic that shares the most levels, in the words of the configuration. */
+/* Names the topic that shares the most levels, as the configuration writes it. */
 void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, struct slice topic)
 {
     const struct rule *nearest = NULL;
@@ -102,7 +102,8 @@ void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, stru
 
 /* --- times that can't be right ---------------------------------------------------------------- */
 
-/* A time before 1990 or a day ahead: seconds taken for milliseconds, or a clock that is not set. */
+/* Is this a time before 1990 or more than a day ahead? Either seconds were taken for milliseconds,
+ * or a clock is not set. */
 static bool is_odd_time(const struct datum *datum, int64_t *time_us)
 {
     const int64_t year_1990_us = INT64_C(631152000) * 1000000;
@@ -167,7 +168,7 @@ static const char *wider_type(struct slice reason)
     return NULL;
 }
 
-/* No other type takes a time that is out of range. */
+/* Is this a type of date and time? No other type takes a time that is out of range. */
 static bool is_of_time(const char *type)
 {
     return strncmp(type, "time", 4) == 0 || strncmp(type, "date", 4) == 0 ||

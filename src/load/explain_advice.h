@@ -18,8 +18,8 @@ void explain_append_nearest(struct buf *out, const struct ruleset *ruleset, stru
  * rows: the first such time. */
 void explain_append_odd_times(struct buf *out, const struct mapped *mapped);
 
-/* Appends the statement that gives a column a type which takes the value that `reason` is about,
- * where the value is right and the type is too narrow; else nothing. */
+/* When `reason` says that a value does not fit a column's type, and a wider type takes it, appends
+ * the ALTER TABLE that gives the column that type; else nothing. */
 void explain_append_wider_type(struct buf *out, const struct rule *rule, const char *reason);
 
 #endif

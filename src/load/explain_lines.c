@@ -65,7 +65,7 @@ static void append_filtered(struct buf *out, const struct rule *rule)
 
 /* --- the rule alone --------------------------------------------------------------------------- */
 
-/* Without a database: rows of the types that the rule itself declares. */
+/* Without a database the rows have the types that the rule declares. */
 void explain_append_mapped(struct buf *out, const struct mapped *mapped)
 {
     const struct rule *rule = mapped->rule;

@@ -15,10 +15,11 @@
 #include "load/mapper.h"
 #include "load/rehearsal.h"
 
-/* What the rule alone says. */
+/* The result without a database. */
 void explain_append_mapped(struct buf *out, const struct mapped *mapped);
 
-/* What PostgreSQL says; {"rule":"r","parked":"reason"} where the rule's table does not work. */
+/* The result of a rehearsal in PostgreSQL; {"rule":"r","parked":"reason"} where the rule's table
+ * does not work. */
 void explain_append_rehearsal(struct buf *out, const struct rule *rule,
                               struct rehearsal *rehearsal);
 

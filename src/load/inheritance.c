@@ -27,7 +27,9 @@ static void find_heirs(const struct ruleset *ruleset, const struct letter_orphan
     for (size_t i = 0; i < ruleset->count; i++) {
         if (strcmp(ruleset->rules[i]->name, orphan->rule) == 0 &&
             takes(ruleset->rules[i], orphan->topic)) {
-            return; /* bytes in the topic kept the regular expression from matching */
+            /* the rule takes the topic, although the regular expression does not match: odd
+             * bytes */
+            return;
         }
     }
     for (size_t i = 0; i < ruleset->count; i++) {
@@ -84,7 +86,7 @@ static void tell_given(const struct pg_rows *rows)
     }
 }
 
-/* Tells of the first letter that nobody has got. */
+/* Logs the first letter that no rule has taken over. */
 static enum outcome tell_left(struct pg_connection *connection, const struct orphans_query *all,
                               struct pg_failure *failure)
 {
@@ -126,7 +128,8 @@ static enum outcome settle_portion(const struct ruleset *ruleset, struct pg_conn
     return outcome;
 }
 
-/* Reads the letters portion by portion and gives them to their heirs. */
+/* Reads the letters portion by portion and gives each to its heirs, the rules that take its topic
+ * now. */
 static enum outcome settle(const struct ruleset *ruleset, struct pg_connection *connection,
                            struct orphans_query *query, struct pg_failure *failure)
 {

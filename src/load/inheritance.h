@@ -1,7 +1,7 @@
 /*
- * inheritance: parked letters of rules that are not there any more go to today's rules that take
- * their topics: a rule was renamed, split or merged with another one while its table did not work.
- * So do letters whose topic their rule does not take any more.
+ * inheritance: gives parked letters to other rules. A rule may have been renamed, split or merged
+ * while its table did not work; its letters go to today's rules that take their topics. So do
+ * letters whose own rule does not take their topic any more.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,10 +12,10 @@
 #include "pg/pg_connection.h"
 
 /* Gives the letters to today's rules. To be called after connecting, and before the catalog is read
- * for new rules, so that the letters stand in front of newer ones. Letters whose topic no rule
- * takes stay as they are, and a line in the log names their rule. `edited`: also letters whose rule
- * is there and takes other topics now, which costs a look at the topic of each parked letter.
- * OUTCOME_RETRY: the connection is lost; a refusal is told in the log. */
+ * for new rules, so that these letters are stored before newer ones. Letters whose topic no rule
+ * takes stay as they are, and the log names their rule. `edited`: also letters of rules whose
+ * topics have changed; this reads the topic of each parked letter. OUTCOME_RETRY: the connection is
+ * lost. A refusal by PostgreSQL is only logged. */
 enum outcome inheritance_settle(const struct ruleset *ruleset, struct pg_connection *connection,
                                 bool edited, struct pg_failure *failure) MUST_CHECK;
 

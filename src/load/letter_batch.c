@@ -51,7 +51,7 @@ static void give_up(struct second_verdict *verdict, const char *reason)
     snprintf(verdict->reason, sizeof(verdict->reason), "%s", reason);
 }
 
-/* PostgreSQL has refused this letter's rows in an earlier round: blame() left a verdict. */
+/* blame() left a verdict: PostgreSQL has refused this letter's rows in an earlier round. */
 static void refuse(const struct letter_batch *portion, size_t i, const struct verdict_row *row)
 {
     struct second_verdict *verdict = &portion->verdicts[i];
@@ -86,7 +86,7 @@ static bool is_claimed(const struct letter_batch *portion, const struct dead_let
     return replay_claims_have(&portion->claims, &message);
 }
 
-/* What today's rule makes of the i-th letter. Rows and acknowledgment go into the batch. */
+/* Maps letter i by today's rule. Rows and acknowledgment go into the batch. */
 static void map_letter(struct letter_batch *portion, size_t i)
 {
     const struct dead_letter_row *row = &portion->letters.list[i];
@@ -104,7 +104,7 @@ static void map_letter(struct letter_batch *portion, size_t i)
         return;
     }
     if (row->message.kind == MESSAGE_HEAD) {
-        give_up(verdict, row->letter.reason); /* only the head is kept */
+        give_up(verdict, row->letter.reason); /* only the head of the payload was kept */
         return;
     }
     if (!mapper_map_rule(portion->store->mapper, rule, &row->message, &mapped)) {

@@ -1,6 +1,6 @@
 /*
- * letter_batch: a portion of dead letters, and what today's rules make of it: rows and
- * acknowledgments in a batch, and letters that stay, with their new reasons.
+ * letter_batch: a portion of dead letters, mapped by today's rules: rows and acknowledgments in a
+ * batch, and for each letter that stays its new reason.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,22 +12,23 @@
 
 struct retry_counts;
 
-/* Rules that write to one table: their letters are stored together, since rows of one topic stand
- * in the order of delivery whatever rules made them. */
+/* Rules that write to one table. Their letters are stored together, so that rows of one topic are
+ * stored in the order of delivery, whichever rules made them. */
 struct retry_rules {
     const unsigned *list; /* borrowed; numbers in the ruleset; at least one */
     size_t count;
     struct retry_counts *each; /* borrowed; added to, for each rule of the list; NULL: unwanted */
 };
 
-/* What today's rule makes of a letter. */
+/* The result of one letter under today's rule. */
 struct second_verdict {
-    size_t of; /* whose letter it is: a place in portion->rules */
+    size_t of; /* the letter's rule: an index of portion->rules */
     enum verdict verdict;
     char reason[RULE_REASON_MAX]; /* of VERDICT_REJECTED */
     char sqlstate[6];             /* of VERDICT_REJECTED; "" = not PostgreSQL's */
     bool waits;                   /* rejected for now: the service tries the letter again */
-    bool claimed;                 /* left as it is for an unfinished replay; nothing else counts */
+    /* left unchanged for an unfinished replay; the other members do not count */
+    bool claimed;
 };
 
 /* A portion of letters. Its batch has the letters' ids in place of sequences, so that
@@ -36,12 +37,13 @@ struct letter_batch {
     const struct store *store;
     const struct retry_rules *rules;
     struct dead_letter_rows letters;
-    struct replay_claims claims;     /* on letters; those of `dead-letters retry` only */
+    /* letters that a replay makes again; only `dead-letters retry` asks for them */
+    struct replay_claims claims;
     struct second_verdict *verdicts; /* one per letter */
     struct batch *batch;             /* rows and acknowledgments; does not move the position */
 };
 
-/* Zero-initialized but for `store` and `rules`, which are borrowed, is empty. */
+/* A struct with `store` and `rules` set (borrowed) and the rest zero is empty. */
 void letter_batch_fini(struct letter_batch *portion);
 
 /* The names of the rules; the caller frees the list. */

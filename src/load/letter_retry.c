@@ -32,7 +32,7 @@ const char *letter_client_id(const struct letter_desk *desk, const struct letter
     return choice->client_id != NULL ? choice->client_id : pg_client_id(desk->connection);
 }
 
-/* Is the caller's time over? Then the next call retries the rest. */
+/* Is the caller's time over? If so, the next call retries the rest. */
 static bool is_late(const struct letter_choice *choice)
 {
     return choice->until_ms != 0 && clock_monotonic_ms() >= choice->until_ms;
@@ -119,7 +119,8 @@ static size_t group_of(const struct round *round, unsigned rule, unsigned *group
     return count;
 }
 
-/* Complains of letters that others are to store. False when there are any. */
+/* Complains when the service or another bridge is to store the chosen letters. False when there are
+ * such letters. */
 static bool complain_of_others(const struct round *round)
 {
     const struct letter_choice *choice = round->choice;
@@ -145,8 +146,8 @@ static bool complain_of_others(const struct round *round)
     return counts->claimed == 0;
 }
 
-/* False when something was left undone; `complaints` says what. One table that fails does not keep
- * the others' letters waiting. */
+/* False when some letters were not retried; `complaints` says which and why. A table that fails
+ * does not stop the letters of other tables. */
 static bool retry_rules(const struct round *round)
 {
     const struct ruleset *ruleset = round->desk->ruleset;
@@ -250,7 +251,7 @@ bool letter_retry(const struct letter_desk *desk, const struct letter_choice *ch
     bool complete = false;
 
     assert(desk->connection != NULL && desk->ruleset != NULL);
-    rule_targets_silence(targets); /* inside the service the alarms are the loader's */
+    rule_targets_silence(targets); /* inside the service the loader reports the alarms */
     if (rule_targets_read(targets, desk->connection, &failure) == OUTCOME_OK &&
         recall(mapper, desk->connection, 0, &failure) == OUTCOME_OK) {
         complete = retry_rules(&round);

@@ -1,7 +1,7 @@
 /*
  * letter_retry: sends dead letters through today's rules, also beside a running service. Each
- * letter leaves the table in the transaction that stores its rows. Behind `dead-letters retry` and
- * the action of the status page.
+ * letter leaves the table in the transaction that stores its rows. The command `dead-letters retry`
+ * and the status page's action call it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,18 +19,19 @@ struct letter_desk {
 };
 
 struct letter_choice {
-    const char *client_id; /* of which bridge; "" = those that name none; NULL = the desk's */
-    const char *rule;      /* NULL = all */
-    int64_t id;            /* 0 = all */
-    int64_t until_ms;      /* monotonic: begin no further portion after it; 0 = no limit */
+    /* of which bridge; "" = letters without a client_id; NULL = the desk's */
+    const char *client_id;
+    const char *rule; /* NULL = all */
+    int64_t id;       /* 0 = all */
+    int64_t until_ms; /* monotonic: begin no further portion after it; 0 = no limit */
 };
 
 /* What became of the letters. Zero-initialized memory is an empty report. */
 struct letter_report {
     struct retry_counts counts;
-    struct buf complaints; /* owned; a line for each thing that stood in the way */
-    bool tried;            /* at least one rule was there: the counts say something */
-    bool unfinished;       /* `until_ms` came first: there are more */
+    struct buf complaints; /* owned; one line for each problem */
+    bool tried;            /* at least one rule was retried, so the counts mean something */
+    bool unfinished;       /* the time was over before all letters were retried */
 };
 void letter_report_fini(struct letter_report *report);
 
@@ -42,7 +43,7 @@ bool letter_retry(const struct letter_desk *desk, const struct letter_choice *ch
 /* "3 dead letters retried: 2 stored (2 rows), 0 filtered, 1 rejected again" and a newline. */
 void letter_append_counts(struct buf *out, const struct retry_counts *counts);
 
-/* Whose letters are meant; borrowed. */
+/* The client_id of the chosen letters; borrowed. */
 const char *letter_client_id(const struct letter_desk *desk, const struct letter_choice *choice);
 
 /* Appends how many letters belong to other bridges and, with `of_rules`, to rules that this

@@ -12,7 +12,7 @@ static void append_printable(struct buf *out, const char *label, struct slice te
     text_append_printable(out, text, most);
 }
 
-/* A member behind others; NULL is JSON's null. */
+/* Appends a comma and a member; NULL becomes JSON's null. */
 static void append_json_text(struct buf *out, const char *name, const char *text)
 {
     buf_printf(out, ",\"%s\":", name);

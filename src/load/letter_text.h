@@ -1,5 +1,6 @@
 /*
- * letter_text: a dead letter as text: for programs, in one line, and in full. Pure.
+ * letter_text: a dead letter as text: as JSON for programs; for people in one line or in full.
+ * Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,10 +16,10 @@ void letter_append_json(struct buf *out, const struct dead_letter *letter);
 /* One JSON object for a list of letters: without payload and properties, without a line break. */
 void letter_append_listed(struct buf *out, const struct dead_letter *letter);
 
-/* One line, cut to a width; control characters of others are made visible. */
+/* One line, cut to a width; control characters are made visible. */
 void letter_append_line(struct buf *out, const struct dead_letter *letter);
 
-/* Everything, payload included: as text when it does nothing to a terminal, else in hex. */
+/* The whole letter. The payload is text when it has no control characters, else hex. */
 void letter_append_text(struct buf *out, const struct dead_letter *letter);
 
 #endif

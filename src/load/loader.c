@@ -53,8 +53,8 @@ static void drop_rules(struct loader *loader)
     loader->keeper = NULL;
 }
 
-/* Makes everything anew for `ruleset`, which is borrowed. A batch that was being built is dropped:
- * its messages are still in the journal and are read again. */
+/* Makes everything that depends on the ruleset anew; borrows `ruleset`. A batch that was being
+ * built is dropped: its messages are still in the journal and are read again. */
 static void use_rules(struct loader *loader, const struct ruleset *ruleset)
 {
     drop_rules(loader);
@@ -71,14 +71,14 @@ static void use_rules(struct loader *loader, const struct ruleset *ruleset)
     loader->keeper = partition_keeper_new(ruleset);
     loader->batch = batch_new(ruleset->count);
     loader->ahead = ahead_new(ruleset->count);
-    verdicts_reset(&loader->verdicts); /* they name rules by their number */
+    verdicts_reset(&loader->verdicts); /* verdicts name rules by their number */
     verdicts_reset(&loader->heal_verdicts);
-    patience_init(&loader->patience); /* names a rule, too */
+    patience_init(&loader->patience); /* patience names a rule by its number, too */
     loader->later = (struct loader_later){.letters = LATER_LETTERS_MAX};
 }
 
-/* Metrics of each rule. "Matched" is the sum of what messages became; those that are parked or
- * wait are counted when their end is known. */
+/* Counts the metrics of each rule. "Matched" is the sum of stored, filtered and rejected messages;
+ * messages that are parked or wait are counted when their end is known. */
 static void count_rules(const struct loader *loader, const struct batch *batch)
 {
     assert(batch->rule_count == loader->ruleset->count);
@@ -176,7 +176,7 @@ static bool wait_for_messages(struct loader *loader)
     int64_t left;
 
     assert(loader->records_max >= 1);
-    if (worth > loader->records_max) { /* the batch gets no larger now */
+    if (worth > loader->records_max) { /* the next batch can't be larger than that */
         worth = loader->records_max;
     }
 
@@ -229,9 +229,9 @@ static bool take_next(struct loader *loader, const struct batch_builder *builder
     return loader->batch->to > loader->batch->from;
 }
 
-/* Is the next batch worth building while the server works on this one? Only when a whole batch
- * waits in the journal, and nothing (a rule that is due, a smaller limit) would make the batch
- * another one. */
+/* Is it worth building the next batch while the server works on this one? Only when a whole batch
+ * waits in the journal, and nothing (a rule that is due, a smaller limit) would change that
+ * batch. */
 static bool ahead_pays(const struct loader *loader)
 {
     uint64_t whole = (uint64_t) loader->options.batch.max_rows;
@@ -345,7 +345,7 @@ static void loader_step(struct loader *loader)
 
     take_new_rules(loader);
     if (!pg_is_connected(loader->connection)) {
-        if (loader->link == LINK_UP) { /* nobody has noticed yet */
+        if (loader->link == LINK_UP) { /* the loss was not noticed yet */
             const char *words = pg_last_words(loader->connection);
             const char *reason = words[0] != '\0' ? words : "the server closed the connection";
 

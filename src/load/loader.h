@@ -1,5 +1,5 @@
 /*
- * loader: the pulling half: a thread that turns the journal into committed rows.
+ * loader: the half that reads the journal: a thread that turns messages into committed rows.
  *
  *   connect ─▶ read progress ─▶ ┌▶ wait for messages ─▶ build a batch ─▶ store it ─┐
  *      ▲                        └──────────────◀ committed, or again ◀────────────┘
@@ -20,9 +20,10 @@
 struct loader_options {
     struct pg_options database;
     struct batch_options batch;
-    struct journal *journal;     /* borrowed */
-    struct outbox *outbox;       /* borrowed; NULL: no acknowledgments */
-    struct added_columns *added; /* borrowed; gets what add_columns adds. NULL: nothing is added */
+    struct journal *journal; /* borrowed */
+    struct outbox *outbox;   /* borrowed; NULL: no acknowledgments */
+    /* borrowed; lists the columns that add_columns has added. NULL: none are added */
+    struct added_columns *added;
 };
 
 struct loader;
@@ -30,12 +31,13 @@ struct loader;
 /* Starts the thread; it begins to connect. Borrows the ruleset until another one is in use. */
 struct loader *loader_start(const struct loader_options *options, const struct ruleset *ruleset);
 
-/* Is this the only process that stores for this client_id? While UNKNOWN, no message should be
- * taken from the broker: it would be acknowledged and then lie in the journal of a process that
- * ends. */
+/* Is this the only process that stores for this client_id? While UNKNOWN, the bridge should take no
+ * message from the broker: the message would be acknowledged, and this process might have to end
+ * with the message in its journal. */
 enum loader_identity {
     LOADER_IDENTITY_UNKNOWN, /* the database has not answered yet */
-    LOADER_IDENTITY_OURS,    /* this process was told so once; kept while the database is away */
+    /* this process had the identity at least once; stays so while the database is away */
+    LOADER_IDENTITY_OURS,
     /* The database can't be asked; meanwhile the journal takes messages. */
     LOADER_IDENTITY_UNREACHABLE,
     LOADER_IDENTITY_TAKEN, /* another process stores; this one is about to stop with exit code 4 */
@@ -46,7 +48,7 @@ enum loader_identity loader_identity(struct loader *loader);
 void loader_set_rules(struct loader *loader, struct ruleset *ruleset,
                       const struct batch_options *batch);
 
-/* The ruleset in use: those given before it may be freed. Any thread. */
+/* The ruleset in use: rulesets given before it may be freed. Any thread. */
 const struct ruleset *loader_ruleset(struct loader *loader);
 
 /* Stores what the journal has, as long as the database works and at most `milliseconds`, then ends

@@ -15,13 +15,13 @@
 
 enum {
     REFRESH_MS = 5000,
-    /* Longer than a batch may take, for nothing is written meanwhile. */
+    /* Longer than a batch may take: during a batch the lease is not renewed. */
     LEASE_S = 90,
     HOST_MAX = 256,
 };
 
-/* Rates since the row was written last; the first time there is none. The figures are read from the
- * metrics for people only: nothing steers by them. */
+/* Computes the rates since the row was written last; the first row has none. The figures are read
+ * from the metrics for people only: nothing steers by them. */
 static void measure(struct bridge_report *report, struct bridge_row *row)
 {
     int64_t now_us = clock_monotonic_us();
@@ -40,9 +40,9 @@ static void measure(struct bridge_report *report, struct bridge_row *row)
     report->rows = rows;
 }
 
-/* Writes the bridge's row as the process is now. `lease_s` > 0 makes it a lease: the row is
- * written only when no other process holds a lease that still runs, and *ours tells. 0: no lease,
- * for the advisory lock is the identity. */
+/* Writes the bridge's row with the present state of the process. `lease_s` > 0 makes it a lease:
+ * the row is written only when no other process holds a lease that still runs; *ours tells whether
+ * it was written. 0: no lease, because the advisory lock is the identity. */
 static enum outcome write_row(struct loader *loader, int lease_s, bool *ours,
                               struct pg_failure *failure)
 {
@@ -77,8 +77,9 @@ enum outcome loader_take_lease(struct loader *loader, bool *ours, struct pg_fail
     return write_row(loader, LEASE_S, ours, failure);
 }
 
-/* Tells log and health that this machine's clock and the server's differ: the log once a connection
- * and once a change. A machine without a battery may have a wrong clock after a power loss. */
+/* Reports to log and health that this machine's clock and the server's differ; to the log once a
+ * connection and at each change. A machine without a battery may have a wrong clock after a power
+ * loss. */
 static void tell_clock(struct loader *loader, bool new_connection)
 {
     int64_t before = loader->report.clock_told;
@@ -116,7 +117,7 @@ void loader_report(struct loader *loader)
         return;
     }
     if (write_row(loader, pooled ? LEASE_S : 0, &ours, &failure) != OUTCOME_OK) {
-        /* lock_not_available: somebody holds the row, so it is written next time. */
+        /* lock_not_available: another session has locked the row. It is written next time. */
         bool held = strcmp(failure.sqlstate, "55P03") == 0;
 
         if (!pooled && !held && pg_is_connected(loader->connection)) {

@@ -1,6 +1,6 @@
 /*
- * loader_bridge: the loader writes how this bridge is into the database, every few seconds and
- * between batches; behind a pooler that row is also the bridge's identity.
+ * loader_bridge: writes the state of this bridge into a row of the table `bridge`, every few
+ * seconds, between batches. Behind a pooler that row is also the bridge's identity.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,7 +9,8 @@
 
 #include "load/loader_state.h"
 
-/* Behind a pooler: becomes the only process of this client by its row in the table bridge. */
+/* Behind a pooler: makes this process the only one of its client, by a lease in the row of the
+ * table `bridge`. *ours: false when another process holds the lease. */
 enum outcome loader_take_lease(struct loader *loader, bool *ours,
                                struct pg_failure *failure) MUST_CHECK;
 
@@ -17,8 +18,8 @@ enum outcome loader_take_lease(struct loader *loader, bool *ours,
  * loader_report() does with each row: a difference goes to log and health. */
 void loader_report_start(struct loader *loader);
 
-/* Writes the row when it is time. A failure is no reason to stop storing, except that behind a
- * pooler another process has taken the identity: then the connection is closed. */
+/* Writes the row when it is due. Storing goes on after a failure, with one exception: behind a
+ * pooler, when another process has taken the identity, the connection is closed. */
 void loader_report(struct loader *loader);
 
 #endif

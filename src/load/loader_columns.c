@@ -51,15 +51,15 @@ static void keep(struct loader *loader, const struct untaken_column *column, con
     char *expression = memory_printf("%s :: %s", column->expression, column->type);
     bool kept = added_columns_add(loader->options.added, column->rule->options, name, expression);
 
-    assert(kept); /* there was room before the table was touched, and nobody else adds */
+    assert(kept); /* there was room before ALTER TABLE, and only this thread adds columns */
     (void) kept;
     log_info("added a column for a key of the payload", F_TEXT("rule", column->rule->name),
              F_TEXT("column", name), F_TEXT("type", column->type));
     free(expression);
 }
 
-/* Adds one column to the table, outside of any batch's transaction: ALTER TABLE locks the table,
- * and a lock that is not granted soon makes the result LATER. */
+/* Adds one column to the table, outside of any batch's transaction, since ALTER TABLE locks the
+ * table. When the lock is not granted soon, the result is LATER. */
 static enum add_column_result add(struct loader *loader, const struct untaken_column *column)
 {
     struct pg_failure failure = {.message = ""};

@@ -15,7 +15,7 @@
 #include "load/recall.h"
 #include "pg/progress.h"
 
-/* How long the backend of a killed predecessor may hold our lock. */
+/* How long to wait for the lock of a killed predecessor, whose backend may not have noticed yet. */
 #define IDENTITY_WAIT_MS 10000
 
 /* Sets what loader_identity() returns. UNREACHABLE replaces only UNKNOWN: once the identity is ours
@@ -31,8 +31,9 @@ static void set_identity(struct loader *loader, enum loader_identity identity)
     pthread_mutex_unlock(&loader->mutex);
 }
 
-/* Messages that this process took while the database was away are acknowledged to the broker, so
- * only this journal has them. The log must say so to the person who stops the other process. */
+/* The broker has an acknowledgment for each message that this process took while the database was
+ * away, so only this journal still has these messages. The log says so, for the person who stops
+ * the other process. */
 static void tell_what_waits(const struct loader *loader)
 {
     if (loader_waiting(loader) > 0) {
@@ -43,9 +44,9 @@ static void tell_what_waits(const struct loader *loader)
     }
 }
 
-/* Asks for the identity once. Directly connected, the identity is an advisory lock, which ends with
- * the session. Behind a pooler a session outlives its client and would pass the lock on to another
- * one: there the identity is a lease in the row of the table bridge. */
+/* Asks for the identity once. On a direct connection the identity is an advisory lock, which ends
+ * with the session. Behind a pooler a session outlives its client, and the next client would get
+ * the lock with it; there the identity is a lease in the row of the table `bridge`. */
 static enum outcome try_identity(struct loader *loader, struct progress_lock *lock,
                                  struct pg_failure *failure)
 {
@@ -57,10 +58,10 @@ static enum outcome try_identity(struct loader *loader, struct progress_lock *lo
 }
 
 /*
- * Becomes the only process that stores for this client. Waits up to IDENTITY_WAIT_MS, for a
+ * Becomes the only process that stores for this client. Waits up to IDENTITY_WAIT_MS, because a
  * server notices only after a while that a killed process is gone. When another process holds the
- * identity for longer, this one ends with exit code 4, unless it had the identity before: then
- * the holder may be its own former session, and the loader tries again.
+ * identity for longer, this one ends with exit code 4, unless it had the identity before: then the
+ * holder may be its own former session, and the loader tries again.
  */
 static bool take_identity(struct loader *loader, struct pg_failure *failure)
 {
@@ -77,7 +78,9 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
             set_identity(loader, LOADER_IDENTITY_OURS);
             return true;
         }
-        if (lock.holder_waits) { /* of the process before this one, most likely: no second one */
+        /* the holder waits in a COMMIT: most likely the process before this one, not a second
+         * one */
+        if (lock.holder_waits) {
             snprintf(failure->message, sizeof(failure->message),
                      "a COMMIT under this client_id waits for a synchronous standby (%s)",
                      lock.holder);
@@ -125,8 +128,9 @@ enum outcome loader_inherit(struct loader *loader, struct pg_failure *failure)
     return outcome;
 }
 
-/* The bridge's own tables are there or are made. False with `error` when neither. At the start
- * that ends the process with exit code 4; later the loader tries again. */
+/* Makes the bridge's own tables if they are missing. False, with `error`, when they are missing and
+ * can't be made. At the start that ends the process with exit code 4; later the loader tries
+ * again. */
 static bool ensure_schema(struct loader *loader, struct error *error)
 {
     enum outcome outcome;
@@ -139,16 +143,17 @@ static bool ensure_schema(struct loader *loader, struct error *error)
     if (outcome == OUTCOME_FATAL && loader->link == LINK_NEVER) {
         log_error("the bridge's own tables are missing", F_TEXT("reason", error->text));
         stop_request(4);
-    } else if (outcome == OUTCOME_FATAL) { /* they worked before: somebody will put it right */
+        /* the tables worked before: try again until a person has put them right */
+    } else if (outcome == OUTCOME_FATAL) {
         error->outcome = OUTCOME_RETRY;
     }
     return loader->schema_ready;
 }
 
 /* Everything between a TCP connection and the first batch. The order matters: the position is read
- * under the identity, since before that another process may still move it. The letters of a former
- * client_id become ours with the position, and only then the rules are told which of them are
- * parked. What formats remember is read last, since it belongs to that position. */
+ * under the identity, because without the identity another process may still move it. The letters
+ * of a former client_id become ours together with the position; only then can the rules learn which
+ * of them are parked. The memory of formats is read last, because it belongs to that position. */
 static bool establish(struct loader *loader, struct error *error)
 {
     struct pg_failure failure = {.message = ""};

@@ -17,8 +17,8 @@ bool loader_connect(struct loader *loader);
  * connection is lost. */
 enum outcome loader_inherit(struct loader *loader, struct pg_failure *failure) MUST_CHECK;
 
-/* Tells the outbox whether rules want acknowledgments, when we are the only process of this
- * client. */
+/* Tells the outbox whether rules want acknowledgments. Does nothing before this process has been
+ * the only one of its client. */
 void loader_expect_acks(struct loader *loader);
 
 #endif

@@ -11,8 +11,9 @@
 #include "load/loader_trouble.h"
 #include "load/retry.h"
 
-/* Letters that are stored or refused slowly must not keep the other rules waiting for longer: no
- * portion begins behind it. The next turn goes on with what this one has learned. */
+/* A turn begins no further portion after HEAL_MS, so that letters which are stored or refused
+ * slowly do not keep the other rules waiting. The next turn uses the verdicts that this one has
+ * found. */
 #define HEAL_MS 2000
 
 /* Rules of one table whose letters are stored together. */
@@ -41,7 +42,7 @@ static void healing_fini(struct healing *healing)
     free(healing->counts);
 }
 
-/* Metrics of letters that were stored or ended otherwise. */
+/* Counts letters that were stored, filtered or rejected. */
 static void count_healed(const struct loader *loader, const struct healing *healing)
 {
     for (size_t i = 0; i < healing->count; i++) {
@@ -49,7 +50,7 @@ static void count_healed(const struct loader *loader, const struct healing *heal
         int metrics = loader->ruleset->rules[healing->rules[i]]->metrics;
 
         assert(counts->waiting <= counts->letters);
-        /* Letters that wait are matched when their end is known. */
+        /* Letters that wait count as matched when their end is known. */
         metric_rule_add(metrics, RULE_METRIC_MATCHED,
                         (int64_t) (counts->letters - counts->waiting));
         metric_rule_add(metrics, RULE_METRIC_STORED, (int64_t) counts->stored);
@@ -76,7 +77,8 @@ static void portion_stored(struct loader *loader, const struct retry_counts *cou
     }
 }
 
-/* The portion was too large, or took too long: the next one is a quarter of it, or what fits. */
+/* The portion was too large or took too long: the next one has a quarter of its letters, or as many
+ * as should be stored in time. */
 static enum store_result make_smaller(struct loader *loader, const struct retry_counts *counts)
 {
     int letters = counts->portion > 0 ? (int) counts->portion : loader->heal_letters;
@@ -88,9 +90,9 @@ static enum store_result make_smaller(struct loader *loader, const struct retry_
     return letters > 1 ? STORE_AGAIN : STORE_WAIT;
 }
 
-/* Stores one portion of parked letters in one transaction; `counts` tells how many. The portion is
- * made smaller after it was too large for the server, and larger with each success. Verdicts that
- * were found are for this portion only: those of the batch that waits are others. */
+/* Stores one portion of parked letters in one transaction; `counts` tells how many. Portions get
+ * smaller after one was too large for the server, and larger with each success. The verdicts of
+ * letters are kept apart from those of the batch that waits. */
 static enum store_result heal_portion(struct loader *loader, const struct healing *healing,
                                       struct retry_counts *counts, struct pg_failure *failure)
 {
@@ -142,8 +144,8 @@ static uint64_t heal_quota(const struct loader *loader, const struct healing *he
     return quota > HEAL_LETTERS_MAX ? quota : HEAL_LETTERS_MAX;
 }
 
-/* Was one of the rules parked or held again? It is looked at when its time has come, and the others
- * go on without it. */
+/* Was one of the rules parked or held again? Its next look comes later; the other rules go on
+ * without it. */
 static bool was_set_aside(const struct loader *loader, const struct healing *healing)
 {
     for (size_t i = 0; i < healing->count; i++) {
@@ -176,7 +178,7 @@ static void heal_portions(struct loader *loader, const struct healing *healing)
         }
     } while (result == STORE_DONE && healed < quota && clock_monotonic_ms() < healing->until_ms &&
              !loader_stopping(loader));
-    /* The database itself is well when a rule was set aside, so the loader must not pause. */
+    /* When a rule was set aside, the database itself works, so the loader must not pause. */
     if (result != STORE_DONE && result != STORE_AGAIN &&
         !(result == STORE_WAIT && was_set_aside(loader, healing))) {
         loader_trouble(loader, result, &failure);

@@ -15,12 +15,12 @@
 enum {
     LATER_FIRST_MS = 5000, /* between two rounds; doubles while nothing passes */
     LATER_MAX_MS = 300000,
-    LATER_TURN_MS = 2000, /* then a portion that is still being learned gets smaller */
+    LATER_TURN_MS = 2000, /* a portion that still learns verdicts after this time gets smaller */
 };
 
 /* Asks once which rules have letters that wait although the rules have no retry_for: the rules had
- * it once, or a process before this one had cut a batch. Somebody waits for the acknowledgments of
- * these letters, and their next try is their last. */
+ * that setting before, or an earlier process had cut a batch. The devices still wait for
+ * acknowledgments of these letters. The next try of such a letter is its last. */
 static enum outcome find_left(struct loader *loader, struct pg_failure *failure)
 {
     size_t count = loader->ruleset->count;
@@ -49,15 +49,16 @@ static enum outcome find_left(struct loader *loader, struct pg_failure *failure)
     return outcome;
 }
 
-/* May the next try be the last? Not while rows that a letter refers to are still in the journal:
- * the rest of a batch that was cut, by this process or the one before it. */
+/* May the next try be the last one? Not while the journal still has the rest of a batch that was
+ * cut, by this process or an earlier one: a letter may refer to rows of that rest. */
 static bool may_be_last(const struct loader *loader)
 {
     return loader->stored >= loader->tried_to && loader->stored >= loader->last_at_start;
 }
 
-/* Only rules with retry_for, or with letters whose next try is their last; and only while rows go
- * straight to their table: letters of a parked rule are stored by loader_heal() later, in order. */
+/* Are this rule's waiting letters tried? Yes when the rule has retry_for or letters whose next try
+ * is their last, and its rows go straight to the table. Letters of a parked rule are stored by
+ * loader_heal() later, in order. */
 static bool is_tried(const struct loader *loader, unsigned rule)
 {
     assert(loader->later.left != NULL);
@@ -66,8 +67,8 @@ static bool is_tried(const struct loader *loader, unsigned rule)
            rule_targets_get(loader->targets, rule)->state == RULE_WORKS;
 }
 
-/* All rules had their turn. The pause doubles while nothing passes and is short again after a
- * success: what was missing was probably missing for other letters, too. */
+/* All rules had their turn. The pause doubles while no letter passes. After a success it is short
+ * again: the same missing row may have kept other letters back. */
 static void end_round(struct loader_later *later)
 {
     int64_t pause_ms = later->pause_ms == 0 || later->stored ? LATER_FIRST_MS : 2 * later->pause_ms;
@@ -99,7 +100,8 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
                                             .after_id = later->after_id,
                                             .limit = later->letters};
     const struct retry_rules rules = {&later->rule, 1, NULL};
-    struct verdicts verdicts = {0}; /* of letters; those of the batch that waits stay */
+    /* of the letters; the verdicts of the batch that waits are kept */
+    struct verdicts verdicts = {0};
     struct store store = loader_store(loader);
     int64_t until_ms = clock_monotonic_ms() + LATER_TURN_MS;
     enum store_result result;
@@ -113,15 +115,15 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
     if (result == STORE_AGAIN && counts->portion > 1) {
         result = STORE_SMALLER;
     }
-    /* A refused letter makes the catalog be read again: a batch that was built ahead was built for
-     * the columns and the state that the rule had before. */
+    /* After a refusal blame() reads the catalog again. The batch that was built ahead may have been
+     * built for other columns or another state of the rule. */
     if (loader->reading == READING_AHEAD && pg_is_connected(loader->connection)) {
         loader_rewind(loader);
     }
     return result;
 }
 
-/* Metrics of letters whose end is known now. A letter that still waits is not counted yet. */
+/* Counts the letters whose end is known now. A letter that still waits is not counted. */
 static void count_ended(const struct loader *loader, const struct retry_counts *counts)
 {
     int metrics = loader->ruleset->rules[loader->later.rule]->metrics;
@@ -135,8 +137,8 @@ static void count_ended(const struct loader *loader, const struct retry_counts *
     metric_rule_add(metrics, RULE_METRIC_ROWS, (int64_t) counts->rows);
 }
 
-/* A portion is halved after it was too large for the server, and doubles again with each success.
- * True: the smaller one is tried next. */
+/* Halves the next portion when this one was too large for the server, doubles it after a success.
+ * True: halved, so the caller tries again. */
 static bool resize(struct loader_later *later, enum store_result result, uint64_t portion)
 {
     assert(later->letters >= 1 && later->letters <= LATER_LETTERS_MAX);

@@ -1,6 +1,5 @@
 /*
- * loader_partitions: the loader keeps the partitions of its rules' tables (load/partition_keeper),
- * between batches.
+ * loader_partitions: runs the partition keeper (load/partition_keeper) between batches.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,8 +8,8 @@
 
 #include "load/loader_state.h"
 
-/* Makes and drops what is due, before the rows that go into it. Letters that waited for a partition
- * are tried at once. Not while the loader is to end. */
+/* Makes and drops the partitions that are due. When partitions were made, letters that waited for
+ * one are tried at once. Does nothing while the loader is to end. */
 void loader_keep_partitions(struct loader *loader);
 
 #endif

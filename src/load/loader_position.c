@@ -37,12 +37,12 @@ static enum outcome seek_stored(struct loader *loader, uint64_t position, struct
     } else {
         metric_add(METRIC_JOURNAL_MESSAGES_AT_START, -done);
     }
-    loader->reading = READING_ASTRAY; /* the catalog may be another one now */
+    loader->reading = READING_ASTRAY; /* the messages before the new position are to be recalled */
     return journal_reader_seek(loader->reader, position + 1, error);
 }
 
 /* Ends the process with exit code 4 at its start, where a person is watching. Later the loader
- * tries again until somebody has put it right, since the journal still takes messages. */
+ * tries again until a person has put it right; meanwhile the journal takes messages. */
 static enum outcome refuse(const struct loader *loader, struct error *error)
 {
     if (loader->link == LINK_NEVER) {
@@ -53,8 +53,9 @@ static enum outcome refuse(const struct loader *loader, struct error *error)
 }
 
 /* This journal has stored messages before, but the database has no row of `progress` for it:
- * perhaps another database, perhaps a lost row. To store all again would double rows, to skip
- * them could lose messages. So a person decides: the message has the statement for both. */
+ * perhaps another database, perhaps a lost row. To store all again would double rows, to skip them
+ * could lose messages. So a person decides: the error message has the SQL statement for either
+ * decision. */
 static enum outcome refuse_to_guess(const struct loader *loader, struct error *error)
 {
     const struct pg_connection *connection = loader->connection;
@@ -103,7 +104,7 @@ static enum outcome adopt(const struct loader *loader, const struct progress *pr
     return OUTCOME_OK;
 }
 
-/* The first row of this journal. */
+/* Makes the first row of this journal. */
 static enum outcome begin_position(const struct loader *loader, const struct progress *progress,
                                    struct error *error)
 {
@@ -135,7 +136,8 @@ static enum outcome read_position(const struct loader *loader, struct outbox_mar
     enum outcome outcome = OUTCOME_RETRY;
 
     if (progress_read(loader->connection, uuid, progress, &failure) != OUTCOME_OK) {
-        /* The tables were there when this process started. */
+        /* undefined_table: the tables were there when this process started, so somebody is
+         * restoring a dump. */
         bool restoring = strcmp(failure.sqlstate, "42P01") == 0;
 
         error_set(error, OUTCOME_RETRY, "%s%s", failure.message,
@@ -164,9 +166,10 @@ end:
 }
 
 /*
- * A journal that was put back to an older state, or lost its end in a power loss, gives numbers
- * again that the database has as stored. Then the database's position goes back to where this
- * process began to append. The messages that had these numbers before are stored already.
+ * A journal that was put back to an older state, or that lost its end in a power loss, gives
+ * numbers a second time that the database counts as stored. Then this function moves the database's
+ * position back to where this process began to append. The messages that had these numbers the
+ * first time are stored already.
  */
 static enum outcome lower_position(struct loader *loader, uint64_t *position,
                                    struct pg_failure *failure)
@@ -181,8 +184,8 @@ static enum outcome lower_position(struct loader *loader, uint64_t *position,
                           failure);
 }
 
-/* The outbox is settled before the position is lowered: its files are compared with what the
- * database committed, whatever the journal lost. */
+/* The outbox is settled before the position is lowered: its files are compared with the position
+ * that the database committed, whatever the journal has lost. */
 bool loader_take_position(struct loader *loader, struct error *error)
 {
     struct pg_failure failure = {.message = ""};

@@ -1,6 +1,6 @@
 /*
- * loader_position: where the journal is read on, as the row of `progress` says; the outbox learns
- * which acknowledgments may go out.
+ * loader_position: takes the position from the row of `progress`. The reader continues there, and
+ * the outbox learns which acknowledgments may go out.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,8 +10,8 @@
 #include "load/loader_state.h"
 
 /* Called with the identity, before the first batch: reads the journal's position from `progress`,
- * calls outbox_settle(), and moves the reader to the position. False with the reason. When nobody
- * knows the position at the start of the process, the process ends with exit code 4. */
+ * calls outbox_settle(), and moves the reader to the position. False with the reason. When the
+ * position can't be determined at the start of the process, the process ends with exit code 4. */
 bool loader_take_position(struct loader *loader, struct error *error);
 
 #endif

@@ -31,7 +31,7 @@
 #include "load/trouble.h"
 
 /*
- * The way to the end. The phase only goes forward, see loader_advance().
+ * The phases of the loader's life. The phase only goes forward, see loader_advance().
  *
  *   RUNS ──loader_stop()──▶ DRAINS ──all is stored, or no connection──▶ FINISHED
  *     │                        │                                            ▲
@@ -59,23 +59,24 @@ enum loader_reading {
     READING_AHEAD,  /* behind the batch that is built ahead; take_next() takes that batch */
 };
 
-/* Is a row of the next batch what ends the connection? */
+/* Are the rows of the next batch tried one by one, to find the row that ends the connection? */
 enum loader_trial {
     TRIAL_NONE,
     TRIAL_WANTED, /* loader_trouble() asks for it: the rows are tried before they are stored */
     TRIAL_LOST,   /* the connection ended during that trial; loader_trouble() counts it */
 };
 
-/* What loader_bridge.c remembers of the row that it writes. */
+/* The state that loader_bridge.c keeps about the bridge's row. */
 struct bridge_report {
     int64_t started_us;   /* wall clock */
     int64_t connected_us; /* wall clock */
     int64_t next_ms;      /* monotonic */
     int64_t measured_us;  /* monotonic; 0 = never */
-    int64_t received;     /* messages, at that time */
-    int64_t rows;         /* at that time */
-    int64_t clock_told;   /* seconds ahead of the server's clock, as told; 0 = they agree */
-    bool off;             /* the table can't be written on this connection */
+    int64_t received;     /* messages, at measured_us */
+    int64_t rows;         /* at measured_us */
+    /* the last reported difference: seconds ahead of the server's clock; 0 = no difference */
+    int64_t clock_told;
+    bool off; /* the table can't be written on this connection */
 };
 
 /* Where loader_later.c goes on with letters that may pass later. */
@@ -84,11 +85,11 @@ struct loader_later {
     int64_t pause_ms; /* between the last two rounds */
     unsigned rule;    /* the next one */
     int64_t after_id; /* of its letters */
-    bool stored;      /* something passed in this round */
+    bool stored;      /* a letter was stored in this round */
     bool of_part;     /* letters may wait for the rest of a batch that was cut */
     int letters;      /* of the next portion; small after one that was too large */
-    /* Owned; by rule: it has letters of a batch that was cut, or from the time when it had
-     * retry_for. NULL: not asked yet. */
+    /* Owned; by rule: has it letters of a batch that was cut, or from a time when it had retry_for?
+     * NULL: not asked yet. */
     bool *left;
 };
 
@@ -97,28 +98,33 @@ struct loader {
     struct pg_connection *connection;
     struct journal_reader *reader;
     struct verdicts verdicts;
-    /* Of a portion of parked letters that takes several turns to learn (loader_heal.c), and the
+    /* The verdicts of a portion of parked letters that takes several turns (loader_heal.c), and the
      * first rule of these letters. */
     struct verdicts heal_verdicts;
     unsigned heal_rule;
     struct copies *copies; /* owned; which copy of a message counts */
-    bool stranger_told;    /* the log says that the session has a subscription of somebody else */
+    /* the log already says that the session has a subscription which no plan explains */
+    bool stranger_told;
     struct backoff backoff;
-    struct backoff wait; /* for a server that can't now */
+    struct backoff wait; /* for a server that can't store now */
     struct backoff loss; /* for connections that were lost with a batch */
     struct patience patience;
     enum loader_link link;
     enum loader_reading reading;
     enum loader_trial trial;
-    bool schema_ready;   /* our own tables are there; forgotten when one of them is denied */
-    bool identity_shown; /* this process was the only one of its client once: a latch */
-    size_t records_max;  /* of the next batch; small after a data error nobody can be blamed for */
+    /* the bridge's own tables are there; false again when one of them is denied */
+    bool schema_ready;
+    /* this process was the only one of its client at least once; never goes back */
+    bool identity_shown;
+    /* of the next batch; small after an error for which no message can be blamed */
+    size_t records_max;
     unsigned full;       /* batches in a row that could be larger: batch_advise() */
     unsigned small_left; /* batches to store before `records_max` grows again */
     int heal_letters;    /* of the next portion; small after one that was too large */
 
-    uint64_t stored;                /* position in the database */
-    uint64_t tried_to;              /* the end of the batches that were not stored as a whole */
+    uint64_t stored; /* position in the database */
+    /* the highest end of a batch that was not stored at its first try */
+    uint64_t tried_to;
     uint64_t last_at_start;         /* journal_last() before this process appended anything */
     int64_t waiting_since_ms;       /* monotonic: the first message behind `stored` is not older */
     int64_t watch_again_ms;         /* monotonic: when the database is asked for gaps and letters */
@@ -129,9 +135,9 @@ struct loader {
     struct bridge_report report;
     struct loader_later later;
 
-    /* Made for the ruleset in use. */
+    /* The members below are made for the ruleset in use. */
     const struct ruleset *ruleset;
-    bool inherited; /* parked letters of the rules before have gone to these */
+    bool inherited; /* parked letters of former rules were given to this ruleset's */
     struct mapper *mapper;
     struct rule_targets *targets;
     struct untaken *untaken;
@@ -149,14 +155,15 @@ struct loader {
     _Atomic(enum loader_phase) phase;   /* written under mutex */
 };
 
-/* Goes on to a later phase and wakes all who wait; an earlier one changes nothing. Any thread. */
+/* Moves to a later phase and wakes all threads that wait; an earlier phase changes nothing. Any
+ * thread. */
 void loader_advance(struct loader *loader, enum loader_phase phase);
 
 /* Is the loader to end, after a drain or at once? */
 bool loader_stopping(const struct loader *loader);
 
-/* Sleeps for so long, and less when the loader is to stop or gets new rules. For pauses after which
- * new rules may make a difference: a mended rule need not wait for the end of a backoff. */
+/* Sleeps for so long, and less when the loader is to stop or gets new rules. For pauses that new
+ * rules may make pointless: a mended rule should not wait for the end of a backoff. */
 void loader_pause(struct loader *loader, int64_t milliseconds);
 
 /* Sleeps for so long, and less only when the loader is to stop. For pauses that new rules would not
@@ -166,22 +173,22 @@ void loader_rest(struct loader *loader, int64_t milliseconds);
 /* Closes the connection and tells health and metrics. */
 void loader_disconnect(struct loader *loader, const char *reason);
 
-/* The reader goes back to the first message that is not stored; a batch that was built ahead is
- * lost with that. A journal that can't be read ends the process with exit code 1: nothing could
- * be stored any more, and only a person can mend the disk. */
+/* Moves the reader back to the first message that is not stored, and drops a batch that was built
+ * ahead. A journal that can't be read ends the process with exit code 1: nothing could be stored
+ * any more, and only a person can mend the disk. */
 void loader_rewind(struct loader *loader);
 
 /* Messages in the journal that are not stored. Any thread. */
 uint64_t loader_waiting(const struct loader *loader);
 
-/* What storing needs, borrowed from the loader. */
+/* A struct store whose members are borrowed from the loader. */
 struct store loader_store(struct loader *loader);
 
-/* The position moved, forward by a batch or anywhere after a reconnect. Tells the journal, which
+/* Sets the position: forward after a batch, anywhere after a reconnect. Tells the journal, which
  * may then delete segments up to that position. */
 void loader_set_stored(struct loader *loader, uint64_t position);
 
-/* Asserts the invariants above that can be seen from here. The loader's thread. */
+/* Asserts the invariants above as far as this module can see them. The loader's thread. */
 void loader_check(const struct loader *loader);
 
 #endif

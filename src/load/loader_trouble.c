@@ -13,7 +13,7 @@
 #define ACKS_PATIENCE_MS 200 /* a longer wait is reported in the log */
 #define ACKS_WAIT_MS 5000    /* then the batch is tried again, and the wait is reported again */
 
-/* The database is well again when a batch was stored, not before: see batch_committed(). */
+/* Health shows this trouble until a batch is stored: see batch_committed(). */
 static void server_waits(struct loader *loader, const struct pg_failure *failure)
 {
     health_set(HEALTH_DATABASE, false, failure->message);
@@ -23,7 +23,7 @@ static void server_waits(struct loader *loader, const struct pg_failure *failure
 }
 
 /* Waits until the broker has taken enough acknowledgments for the outbox to have room again, or for
- * ACKS_WAIT_MS. A short wait is normal and not told. */
+ * ACKS_WAIT_MS. A short wait is normal and is not reported. */
 static void acks_wait(struct loader *loader, const struct pg_failure *failure)
 {
     int64_t until = clock_monotonic_ms() + ACKS_WAIT_MS;
@@ -40,8 +40,9 @@ static void acks_wait(struct loader *loader, const struct pg_failure *failure)
     }
 }
 
-/* Counts this trouble into what happened since the last commit. Losses count only while the batch
- * begins at the same message: one that ends it each time is found by ever smaller batches. */
+/* Counts this trouble into the history since the last commit. Losses of the connection count only
+ * while the batch begins at the same message: a message that ends the connection each time is found
+ * by ever smaller batches. */
 static void note_trouble(struct loader *loader, enum store_result result)
 {
     struct trouble_history *history = &loader->history;
@@ -162,6 +163,6 @@ void loader_trouble(struct loader *loader, enum store_result result,
     }
     act(loader, remedy.act, result, &told);
     if (remedy.act != REMEDY_NONE && pg_is_connected(loader->connection)) {
-        loader_rewind(loader); /* connecting reads the position */
+        loader_rewind(loader); /* when the connection is lost, connecting reads the position */
     }
 }

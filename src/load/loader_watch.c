@@ -35,7 +35,7 @@ static void tell_gaps(const struct gap_rows *rows)
     health_set_gaps(list, count, rows->count);
 }
 
-/* Gaps that no person has acknowledged, of this process and of those before it. */
+/* Reads the gaps that no person has acknowledged, those of earlier processes included. */
 static enum outcome watch_gaps(struct loader *loader, struct pg_failure *failure)
 {
     const struct gap_query query = {.client_id = pg_client_id(loader->connection),
@@ -50,7 +50,7 @@ static enum outcome watch_gaps(struct loader *loader, struct pg_failure *failure
     return outcome;
 }
 
-/* How many letters a person has to look at, and how many are parked for each rule that is set
+/* Reads how many letters a person has to look at, and how many are parked for each rule that is set
  * aside. */
 static enum outcome watch_letters(struct loader *loader, struct pg_failure *failure)
 {
@@ -82,8 +82,8 @@ static enum outcome watch_letters(struct loader *loader, struct pg_failure *fail
     return outcome;
 }
 
-/* Every WATCH_MS. A refusal, such as for a role without these privileges, costs figures that people
- * would see and nothing else: storing goes on. */
+/* Reads every WATCH_MS. After a refusal, for example when the role lacks these privileges, the
+ * status page lacks these figures; storing goes on. */
 void loader_watch(struct loader *loader)
 {
     struct pg_failure failure = {.message = ""};

@@ -1,7 +1,6 @@
 /*
- * loader_watch: reads for the status page what waits for a person in the database: dead letters,
- * and gaps that nobody has acknowledged. Every few seconds, on the loader's own connection, between
- * batches.
+ * loader_watch: reads for the status page how many dead letters wait for a person, and the gaps
+ * that nobody has acknowledged. Every few seconds, on the loader's own connection, between batches.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,8 +9,8 @@
 
 #include "load/loader_state.h"
 
-/* Asks when it is time. A role without these privileges costs figures for people, and nothing
- * else. */
+/* Reads when it is due. When the role lacks these privileges, the status page lacks these figures;
+ * storing goes on. */
 void loader_watch(struct loader *loader);
 
 #endif

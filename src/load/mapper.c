@@ -10,10 +10,10 @@
 #include "load/row_size.h"
 #include "row/convert.h"
 
-enum { ROWS_BYTES_MAX = 64 * 1024 * 1024 }; /* that one message becomes under one rule */
+enum { ROWS_BYTES_MAX = 64 * 1024 * 1024 }; /* of one message's rows under one rule */
 #define ARENA_BLOCK_BYTES ((size_t) 64 * 1024)
 
-/* What is known of one rule beyond the ruleset. */
+/* The columns that one rule's values are converted for. */
 struct rule_columns {
     const struct column_shape *const *columns; /* borrowed */
     const struct column_shape **declared;      /* owned */
@@ -22,7 +22,7 @@ struct rule_columns {
 /* A payload decoded for one format. */
 struct decoded {
     const struct format *format;
-    const struct node *root; /* NULL: `error` says why, or the message means nothing */
+    const struct node *root; /* NULL: `error` says why, or the message has no meaning of its own */
     enum outcome outcome;
     struct error error;
 };
@@ -46,8 +46,8 @@ struct mapper {
     struct rebirth *rebirth; /* owned; NULL: nobody is to be asked */
 };
 
-/* What is learned serves all rules with state and depends on none of them: payloads are
- * decompressed by their first bytes, with which no plain payload of Sparkplug B begins. */
+/* All rules with state share what is learned, so no setting of a single rule counts: a payload is
+ * decompressed when its first bytes show it. No plain payload of Sparkplug B begins like that. */
 static void make_learning(struct mapper *mapper, const struct rule *rule)
 {
     struct format_options *options = &mapper->learning_options;
@@ -58,15 +58,15 @@ static void make_learning(struct mapper *mapper, const struct rule *rule)
         options->compression = COMPRESSION_AUTO;
         mapper->learning = (struct format){.decoder = rule->decoder, .options = options};
     }
-    assert(mapper->learning.decoder == rule->decoder); /* one format has state */
+    assert(mapper->learning.decoder == rule->decoder); /* only one format has state */
     if (own->max_decoded_bytes > options->max_decoded_bytes) {
         options->max_decoded_bytes = own->max_decoded_bytes;
     }
     options->sparkplug.cluster |= own->sparkplug.cluster;
 }
 
-/* All rules share one watcher of edge nodes, by the policy of the rule that asks most: the policies
- * are ordered by how much they ask for. */
+/* All rules share one watcher of edge nodes. Its policy is that of the rule which asks most: the
+ * policies are ordered by how much they ask for. */
 static void make_rebirth(struct mapper *mapper)
 {
     const struct rule *asking = NULL;
@@ -221,7 +221,7 @@ static enum outcome conditions_hold(struct mapper *mapper, const struct rule *ru
     return OUTCOME_OK;
 }
 
-/* The bare payload, and bytes of the format raw, go into json and jsonb when they are JSON. */
+/* @payload, and bytes of the format raw, go into json and jsonb columns when they are JSON. */
 static enum outcome read_bytes_as_json(struct value *value, const struct column_shape *column,
                                        struct arena *arena, struct error *error)
 {

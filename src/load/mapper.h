@@ -1,6 +1,7 @@
 /*
- * mapper: from a message to what each of its rules makes of it. The one piece of code behind the
- * service, `explain`, dead-letter retry and healing. Pure: nothing is sent, counted or logged.
+ * mapper: maps a message by each of its rules, to rows or to a reason why not. The service,
+ * `explain`, dead-letter retry and healing all use this module. Pure: nothing is sent, counted or
+ * logged.
  *
  *   message ─▶ ruleset_find      which rules take it
  *              decode            the payload, once for each format
@@ -49,7 +50,7 @@ void mapper_free(struct mapper *mapper);
 void mapper_set_columns(struct mapper *mapper, unsigned rule_index,
                         const struct column_shape *const *columns);
 
-/* What decides which copy of a message counts. Borrowed. Without it every copy does. */
+/* What decides which copy of a message counts. Borrowed. Without it every copy counts. */
 void mapper_set_copies(struct mapper *mapper, struct copies *copies);
 
 /* How many rules take this message? Borrows the message until the next call. mapper_rule() gives
@@ -65,29 +66,30 @@ size_t mapper_map(struct mapper *mapper, const struct message *message, const st
 /* Why no rule takes the message of the last mapper_find(), when none does. */
 enum routing mapper_routing(const struct mapper *mapper);
 
-/* The same for one rule only, whether or not its subscription brought the message; false when its
- * topic does not match (any more). */
+/* mapper_map() for one rule only, whether or not the rule's subscription brought the message; false
+ * when the rule's topic does not match (any more). */
 bool mapper_map_rule(struct mapper *mapper, unsigned rule_index, const struct message *message,
                      const struct mapped **mapped);
 
 /*
- * What formats with state remember; NULL when no rule has such a format. mapper_learn() is called
- * for each message of the journal before it is mapped, whatever the state of the rules: it keeps
- * what later messages need, and gives it for the table. False: nothing was learned.
+ * The memory of formats with state; NULL when no rule has such a format. mapper_learn() is to be
+ * called for each message of the journal before it is mapped, whatever the state of the rules: it
+ * remembers the facts that later messages need, and returns them for the table `memory`. False:
+ * nothing was learned.
  */
 struct memory *mapper_memory(struct mapper *mapper);
 bool mapper_learn(struct mapper *mapper, const struct message *message, struct memory_entry *entry);
 
-/* Behind mapper_find() of the same message: does its edge node have to be asked for a new BIRTH
+/* After mapper_find() of the same message: must its edge node be asked for a new BIRTH
  * (load/rebirth)? True: `ack` is the command, in mapper_arena(). */
 bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_t now_us,
                     struct ack *ack);
 
-/* The caller needs nothing of the message last mapped any more. Gives back the memory that a large
- * message took; what mapper_map_found() returned is not valid any more. */
+/* To be called when the caller is done with the message last mapped. Frees the memory that a large
+ * message took; results of mapper_map_found() are no longer valid. */
 void mapper_forget(struct mapper *mapper);
 
-/* Memory for what belongs to the message last mapped (acknowledgments). */
+/* The arena of the message last mapped, for its acknowledgments. */
 struct arena *mapper_arena(struct mapper *mapper);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * name_column: which column's value an INSERT could not read.
  *
- * PostgreSQL's error does not say it. So each column's value is read by a statement of its own, the
- * probe; the one that fails with the same message names the column.
+ * PostgreSQL's error does not name the column. So a statement of its own, the probe, reads each
+ * column's value; the probe that fails with the same message names the column.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,9 +11,9 @@
 
 #include "pg/target.h"
 
-/* Inside the transaction of a trial, behind the savepoint mqtt2pg_row. `values` are the rows that
- * were refused; fills in refusal->column when a probe tells it. OUTCOME_RETRY: the connection is
- * lost. */
+/* To be called inside the transaction of a trial, after the savepoint mqtt2pg_row. `values` are the
+ * rows that were refused; fills in refusal->column when a probe tells it. OUTCOME_RETRY: the
+ * connection is lost. */
 enum outcome name_column(struct pg_connection *connection, const struct target *target,
                          const struct target_values *values, struct pg_failure *refusal,
                          struct pg_failure *failure) MUST_CHECK;

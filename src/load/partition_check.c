@@ -9,8 +9,8 @@
 
 #define DAY_MS INT64_C(86400000)
 
-/* What the bridge needs to keep the partitions of the table. Without that rows are stored, but old
- * ones never go. */
+/* Checks the conditions under which the bridge can keep the table's partitions. Without them rows
+ * are stored, but old ones are never dropped. */
 static void check_kept(const struct rule *rule, const struct partitions *state,
                        struct problems *problems)
 {

@@ -15,12 +15,13 @@
 #include "pg/partitions.h"
 
 enum {
-    PAUSE_MIN_MS = 1000,          /* between two turns of a table with short partitions */
-    PAUSE_MAX_MS = 60000,         /* between two turns of any table */
-    PAUSE_LATER_MS = 5000,        /* after a lock that was not granted */
-    PAUSES_PER_TURN = 20,         /* a turn takes at most a twentieth of the loader's time */
-    REFUSED_TOLD = 2,             /* the first refusal may mean that another bridge was faster */
-    LATER_TOLD = 10,              /* so many locks in a row were not granted: somebody holds one */
+    PAUSE_MIN_MS = 1000,   /* between two turns of a table with short partitions */
+    PAUSE_MAX_MS = 60000,  /* between two turns of any table */
+    PAUSE_LATER_MS = 5000, /* after a lock that was not granted */
+    PAUSES_PER_TURN = 20,  /* a turn takes at most a twentieth of the loader's time */
+    REFUSED_TOLD = 2,      /* the first refusal may mean that another bridge was faster */
+    /* after this many locks in a row that were not granted, it is reported */
+    LATER_TOLD = 10,
     LATE_DAYS_WITHOUT_KEEP = 366, /* how old a row may be for which a partition is made */
     HALVINGS_MAX = 12,            /* of the span of a partition whose rows take too long to move */
 };
@@ -32,8 +33,9 @@ enum {
 struct table_turn {
     int64_t next_ms;   /* monotonic: when its next turn is due */
     unsigned failures; /* turns in a row in which something failed */
-    unsigned halvings; /* of the span of partitions for late rows: a whole span moved too slowly */
-    char told[400];    /* the reason that log and health have; "" = all is well */
+    /* of the span of partitions for late rows: moving the rows of a whole span took too long */
+    unsigned halvings;
+    char told[400]; /* the reason that log and health show; "" = none */
 };
 
 struct partition_keeper {
@@ -57,7 +59,7 @@ struct work {
 enum turn_end {
     TURN_DONE,     /* nothing is left to be done now */
     TURN_UNDONE,   /* its time is over: there is more to do */
-    TURN_LATER,    /* a lock or its like was in the way */
+    TURN_LATER,    /* a lock or another passing cause was in the way */
     TURN_REFUSED,  /* PostgreSQL refused; failure->message says why */
     TURN_UNUSABLE, /* the table is none whose partitions can be kept; failure->message says why */
     TURN_LOST,     /* the connection is lost */
@@ -70,7 +72,8 @@ struct partition_keeper *partition_keeper_new(const struct ruleset *ruleset)
     keeper->ruleset = ruleset;
     keeper->turns = memory_alloc((ruleset->count + 1) * sizeof(*keeper->turns));
     for (size_t i = 0; i < ruleset->count; i++) {
-        health_set_partitions(ruleset->rules[i]->name, NULL); /* of the rules before */
+        /* health may still show trouble of the former rules */
+        health_set_partitions(ruleset->rules[i]->name, NULL);
     }
     return keeper;
 }
@@ -126,7 +129,8 @@ static bool is_usable(const struct work *work)
     return false;
 }
 
-/* The state now has this partition, too. It is not ours to drop before it is read again. */
+/* Adds the new partition to the state. It is not marked as ours, so it can't be dropped before the
+ * catalog is read again. */
 static void note_span(struct partitions *state, struct span span)
 {
     struct span *more = memory_alloc((state->count + 1) * sizeof(*more));
@@ -145,8 +149,8 @@ static void note_span(struct partitions *state, struct span span)
     state->count++;
 }
 
-/* A partition that is refused, because a table has its name or a view reads it, must not keep the
- * others from being made or dropped. */
+/* Notes a refusal and goes on: a partition that is refused, because a table has its name or a view
+ * reads it, must not stop work on the others. */
 static enum turn_end pass_over(enum turn_end end, bool *refused)
 {
     assert(end != TURN_UNDONE && end != TURN_UNUSABLE);
@@ -207,8 +211,8 @@ static bool moved_too_slowly(const struct work *work, enum turn_end end)
     return end == TURN_LATER && strcmp(work->failure->sqlstate, "57014") == 0;
 }
 
-/* Makes partitions for rows in the default partition, which came late or early. When a span has too
- * many such rows, each turn tries half its length, until one is short enough. */
+/* Makes partitions for the rows in the default partition, which came late or early. When a span has
+ * too many such rows to move in time, each turn tries half the span, until one is short enough. */
 static enum turn_end make_late(struct work *work)
 {
     const struct partition_options *options = &work->rule->options->partition;
@@ -256,9 +260,9 @@ static enum turn_end make_late(struct work *work)
     return end == TURN_DONE && refused ? TURN_REFUSED : end;
 }
 
-/* Is there a partition of the present time? It is made long before it is needed. When it is
- * missing, the bridge was away, or the clock has jumped ahead and makes everything look old: there
- * is time to set it. */
+/* Is there a partition of the present time? Such a partition is made long before it is needed. When
+ * it is missing, the bridge was away, or the clock has jumped ahead and makes all partitions look
+ * old. Then drops wait, so that a person can set the clock. */
 static bool present_is_there(const struct work *work)
 {
     const struct partitions *state = &work->state;
@@ -277,8 +281,8 @@ static bool present_is_there(const struct work *work)
 }
 
 /* Was this old partition made before the last jump, and is that less than JUMP_HOLD_US ago? After a
- * jump a partition is made within its own time. The comments of the partitions tell, so that a
- * reload or a restart does not end the wait. */
+ * jump a partition is made within its own time. The comments of the partitions say when each was
+ * made, so a reload or a restart does not end the wait. */
 static bool stays_after_jump(const struct partitions *state, const struct partition *old)
 {
     for (size_t i = 0; i < state->count; i++) {
@@ -339,7 +343,7 @@ static enum turn_end take_turn(struct work *work)
     if (!is_usable(work)) {
         return TURN_UNUSABLE;
     }
-    drops = present_is_there(work); /* as it was before this turn makes one */
+    drops = present_is_there(work); /* asked before this turn makes one */
     made = make_ahead(work);
     if (made == TURN_DONE || made == TURN_REFUSED || moved_too_slowly(work, made)) {
         enum turn_end late = make_late(work);
@@ -385,8 +389,8 @@ static void tell_well(struct table_turn *turn, const struct rule *rule)
     }
 }
 
-/* When the next turn is due. Short partitions need it often; but no table takes much of the
- * loader's time. */
+/* Sets when the next turn is due. Tables with short partitions need frequent turns, but no table
+ * may take much of the loader's time. */
 static void set_pause(struct table_turn *turn, const struct work *work, enum turn_end end,
                       int64_t took_ms)
 {
@@ -423,8 +427,8 @@ static void end_turn(struct table_turn *turn, const struct work *work, enum turn
 
 /* --- all tables ------------------------------------------------------------------------------- */
 
-/* The rule's table, if its partitions are to be kept. Of rules with the same table the first one
- * does it. */
+/* The rule's table, if this rule keeps its partitions; else NULL. Of several rules with the same
+ * table, the first one keeps them. */
 static const struct pg_table *table_of(const struct partition_keeper *keeper,
                                        const struct rule_targets *targets, unsigned rule)
 {
@@ -460,7 +464,8 @@ enum outcome partition_keeper_run(struct partition_keeper *keeper,
         if (table == NULL || started_ms < turn->next_ms) {
             continue;
         }
-        /* A turn at which the connection is lost must not be the next thing on the new one. */
+        /* When the connection was lost in this turn, the new connection should do other work
+         * first. */
         turn->next_ms = started_ms + PAUSE_MAX_MS;
         struct work work = {.connection = connection,
                             .rule = keeper->ruleset->rules[i],

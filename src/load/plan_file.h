@@ -1,10 +1,9 @@
 /*
  * plan_file: the plans of subscriptions (route/plan) in the file "plans" of the journal's
- * directory, so that a new process decides about copies as the one before.
+ * directory, so that a new process decides about copies as the process before it did.
  *
- * A plan says behind which message of the journal it was made, so its place in the journal's
- * order is known without a record there. The file is written and synced before the broker is
- * asked for the subscriptions.
+ * A plan has the number of the journal's last message at the time when the plan was made, so the
+ * journal needs no record of it. The file is written and synced before the bridge subscribes.
  *
  * SPDX-License-Identifier: MIT
  */

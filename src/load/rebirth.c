@@ -17,7 +17,7 @@ struct edge {
     char *name;        /* owned: "GROUP/EDGE" */
     uint64_t sequence; /* of the last message that was looked at */
     int seq;           /* Sparkplug's, of that message; -1 = none yet */
-    int64_t asked_us;  /* when the message came that it was asked for last */
+    int64_t asked_us;  /* when the message came because of which the node was last asked */
 };
 
 struct rebirth {
@@ -66,7 +66,7 @@ static size_t forget_silent(struct rebirth *rebirth)
     return silent;
 }
 
-/* The edge node of this name, made when it is new. */
+/* The edge node of this name; a new one is added. */
 static struct edge *edge_of(struct rebirth *rebirth, const char *name)
 {
     size_t low = 0, high = rebirth->count;
@@ -96,8 +96,8 @@ static struct edge *edge_of(struct rebirth *rebirth, const char *name)
     return &rebirth->edges[low];
 }
 
-/* Payload.seq, which counts from 0 to 255 and begins anew; -1: the payload has none. A damaged
- * payload gives what stands before the damage. */
+/* Payload.seq, which counts from 0 to 255 and begins anew; -1: the payload has none. In a damaged
+ * payload the fields before the damage count. */
 static int seq_of(struct slice payload)
 {
     struct wire wire = wire_begin(payload);
@@ -112,8 +112,7 @@ static int seq_of(struct slice payload)
     return seq;
 }
 
-/* Remembers the message's seq. True when it does not follow the one before: messages are
- * missing. */
+/* Remembers the message's seq. True when it does not follow the last seq: messages are missing. */
 static bool has_hole(struct edge *edge, const struct sparkplug_topic *topic, struct slice payload)
 {
     bool begins = topic->type == SPARKPLUG_BIRTH && topic->device.length == 0;
@@ -170,7 +169,7 @@ bool rebirth_wanted(struct rebirth *rebirth, const struct rebirth_look *look, st
     struct slice node = sparkplug_topic_node(&topic, arena);
     struct edge *edge = edge_of(rebirth, node.data);
     if (message->sequence <= edge->sequence) {
-        return false; /* the batch is built again */
+        return false; /* the batch is built again, and the message was looked at already */
     }
     edge->sequence = message->sequence;
     bool hole = has_hole(edge, &topic, look->input->payload) && rebirth->policy == REBIRTH_GAP;

@@ -1,10 +1,10 @@
 /*
  * rebirth: asks edge nodes of Sparkplug B for a new BIRTH, by the rules' `sparkplug.rebirth`.
  *
- * "unknown": DATA came of an edge node or device whose BIRTH is not known, or with a metric that
- * is not in it. "gap": also when the sequence numbers of an edge node have a hole. An edge node
- * is asked once in REBIRTH_INTERVAL_S at most, and only for a message that has just come: a
- * backlog of hours asks nobody. A batch that is built again asks no second time.
+ * "unknown": DATA came of an edge node or device whose BIRTH is not known, or with a metric that is
+ * not in it. "gap": also when the sequence numbers of an edge node have a hole. An edge node is
+ * asked once in REBIRTH_INTERVAL_S at most, and only because of a message that has just come: for a
+ * backlog of hours no node is asked. A batch that is built again asks no second time.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,8 +18,8 @@
 
 #define REBIRTH_INTERVAL_S 60
 
-/* Edge nodes that are watched at a time: the one that was silent longest makes room. With names of
- * 1 KB they take 16 MB. */
+/* The most edge nodes that are watched at a time; a new one replaces the one that was silent
+ * longest. With names of 1 KB they take 16 MB. */
 #define REBIRTH_EDGES_MAX 16384
 
 struct rebirth;
@@ -31,7 +31,7 @@ void rebirth_free(struct rebirth *rebirth);
 /* All borrowed. */
 struct rebirth_look {
     const struct message *message;
-    const struct decode_input *input; /* the same, with its payload decompressed */
+    const struct decode_input *input; /* the message with its payload decompressed */
     int64_t now_us;                   /* wall clock */
 };
 

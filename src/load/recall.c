@@ -37,8 +37,8 @@ void recall_prune(struct mapper *mapper, struct pg_connection *connection, const
     if (memory_rows_prune(connection, journal, position, memory, &failure) == OUTCOME_OK &&
         memory_make_room(memory, position) &&
         memory_rows_read(connection, memory, &failure) != OUTCOME_OK) {
-        /* Less is in memory than there should be: reconnecting reads the table anew. What a batch
-         * that is being built has learned is not in the table yet, and stays. */
+        /* The memory now lacks entries; after reconnecting it is read from the table again. Entries
+         * that a batch which is being built has learned are not in the table yet, and stay. */
         pg_disconnect(connection);
     }
 }

@@ -18,10 +18,11 @@ enum outcome recall(struct mapper *mapper, struct pg_connection *connection, uin
 /* Messages up to `position` are stored. */
 void recall_advance(struct mapper *mapper, uint64_t position);
 
-/* After a batch that has learned something is stored: deletes from memory and table what no message
- * and no dead letter can need any more. When that makes room for entries that were left out, reads
- * the table again, unless an entry behind `position` was left out: the table does not have it yet,
- * so a later call reads it. A failure to prune costs only room and is not reported. */
+/* After a batch that has learned something is stored: deletes from memory and table the entries
+ * that no message and no dead letter can need any more. When that makes room for entries that were
+ * left out, reads the table again, unless an entry behind `position` was left out: the table does
+ * not have it yet, so a later call reads it. A failure to prune costs only room and is not
+ * reported. */
 void recall_prune(struct mapper *mapper, struct pg_connection *connection, const char *journal,
                   uint64_t position);
 

@@ -11,10 +11,10 @@
 #include "row/row_plan.h"
 #include "sql_text.h"
 
-/* Waits behind a service that stores into the same table, at most so long. */
+/* The service may be storing into the same table: waits for its locks, but not for long. */
 static const char begin_sql[] = "begin; set local lock_timeout = '5s'";
 
-/* One rule's table and what is sent to it. */
+/* One rule's table, and the target that rows are sent to. */
 struct attempt {
     const struct rehearsal_stage *stage;
     const struct rule *rule;
@@ -31,7 +31,7 @@ void rehearsal_fini(struct rehearsal *rehearsal)
 }
 
 /* Ends the row that begins at `start`. Replaces its line breaks by spaces: a json column keeps the
- * line breaks of the JSON that came, and outside of strings a space means the same. */
+ * line breaks of the payload, and outside of JSON strings a space has the same meaning. */
 static void end_row(struct buf *out, size_t start)
 {
     assert(start <= out->length);
@@ -136,7 +136,7 @@ static enum outcome find_table(struct attempt *attempt, struct rehearsal *rehear
     return OUTCOME_OK;
 }
 
-/* A role that may not read the table gets no rows back, and a rule's own sql returns none. */
+/* Rows can be returned only when the role may read the table, and never by a rule's own `sql`. */
 static void choose_target(struct attempt *attempt)
 {
     const struct rule_options *options = attempt->rule->options;
@@ -212,7 +212,7 @@ static enum outcome append_written(const struct attempt *attempt, const char *ta
     return outcome;
 }
 
-/* What the rule's own statements have made of the batch. */
+/* Reads the rows that the rule's own statements have written. */
 static enum outcome read_written(const struct attempt *attempt, struct rehearsal *rehearsal,
                                  struct pg_failure *failure)
 {
@@ -236,7 +236,7 @@ static enum outcome read_written(const struct attempt *attempt, struct rehearsal
     return outcome;
 }
 
-/* Sends the rows, then lets deferred constraints speak, which a ROLLBACK would pass over. */
+/* Sends the rows, then checks deferred constraints, which a ROLLBACK would skip. */
 static enum outcome store(const struct attempt *attempt, const struct mapped *mapped,
                           struct rehearsal *rehearsal, struct pg_failure *failure)
 {
@@ -251,7 +251,7 @@ static enum outcome store(const struct attempt *attempt, const struct mapped *ma
                                               mapped->rows, failure);
     buf_fini(&rows);
     if (outcome == OUTCOME_OK) {
-        /* Also what triggers of other tables have put off to the end. */
+        /* This also runs deferred triggers of other tables. */
         outcome = pg_run(connection, "set constraints all immediate", failure);
     }
     if (outcome == OUTCOME_OK && attempt->rule->options->sql.text != NULL) {
@@ -268,8 +268,8 @@ static enum outcome store(const struct attempt *attempt, const struct mapped *ma
     return OUTCOME_OK;
 }
 
-/* Maps for the columns that the table has now; the caller gives the mapper its declared ones
- * back. */
+/* Maps for the columns that the table has now. Afterwards the caller sets the mapper's declared
+ * columns again. */
 static enum outcome map_and_store(struct attempt *attempt, unsigned rule_index,
                                   const struct message *message, struct rehearsal *rehearsal,
                                   struct pg_failure *failure)

@@ -1,6 +1,6 @@
 /*
- * rehearsal: what PostgreSQL itself says of one message under one rule, in a transaction that is
- * always rolled back. For `explain --database`.
+ * rehearsal: stores one message under one rule in a transaction that is always rolled back, to see
+ * what PostgreSQL does with it. For `explain --database`.
  *
  *   BEGIN
  *   CREATE TABLE …                when it is missing and the rule has create = true
@@ -8,13 +8,13 @@
  *   INSERT … RETURNING …          the rows as PostgreSQL has stored them
  *   ROLLBACK
  *
- * Of a rule with `sql` the rows are those that its statements have written, looked for in the
- * tables that the transaction wrote to (one with more than a million rows is not searched).
+ * For a rule with `sql`, the rows are those that its statements have written: the tables that the
+ * transaction wrote to are searched for them (a table of more than a million rows is not).
  *
  * Types, defaults, generated columns, constraints and triggers all take part. A rollback does not
  * take back numbers taken from sequences, nor what a trigger does outside of its database. A
- * rehearsal waits at most some seconds for a lock, and touches neither `progress` nor any lock of a
- * running service.
+ * rehearsal waits at most some seconds for a lock, and neither touches `progress` nor takes a lock
+ * that a running service needs for its identity.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,7 +25,7 @@
 #include "pg/pg_connection.h"
 
 enum rehearsal_fate {
-    /* `rows`, perhaps none: on_conflict kept the rows that are there, or a trigger took the new
+    /* `rows` may be empty: on_conflict kept the existing rows, or a trigger suppressed the new
      * ones. */
     REHEARSAL_STORED,
     REHEARSAL_FILTERED,
@@ -56,8 +56,8 @@ struct rehearsal_stage {
     struct mapper *mapper;
 };
 
-/* Maps the message under rule `rule_index`, whose topic matches, for the table as it is now. Of a
- * rule whose rows were not returned the mapper's are appended to `rows`. OUTCOME_RETRY with
+/* Rehearses the message under rule `rule_index`, whose topic must match, with the table as it is
+ * now. When the rows can't be returned, `rows` gets those that the mapper made. OUTCOME_RETRY with
  * `failure` when the database could not be asked. */
 enum outcome rehearse(const struct rehearsal_stage *stage, unsigned rule_index,
                       const struct message *message, struct rehearsal *rehearsal,

@@ -34,8 +34,8 @@ struct replay {
     uint64_t last;                        /* the last message that is to be looked at */
     struct buf superseded, superseded_us; /* of the batch, see struct replay_step */
     uint64_t left;                        /* messages that the batch leaves to the service */
-    bool at_end;                          /* no message is left behind the batch */
-    size_t records_max;                   /* of the batch; small after a refusal of the whole */
+    bool at_end;                          /* no message follows the batch */
+    size_t records_max;                   /* of the batch; small after a refusal of a whole batch */
     unsigned soon;                        /* refusals in a row that may pass by themselves */
 };
 
@@ -118,15 +118,15 @@ static bool is_wanted(const struct replay *replay, const struct message *message
            message->received_at_us <= replay->options->state.to_us;
 }
 
-/* Does somebody else store this message by its dead letter, or has somebody done so since this
- * replay began? */
+/* Does the service, or `dead-letters retry`, store this message from its dead letter, or has one of
+ * them done so since this replay began? */
 static bool is_left_out(const struct replay *replay, const struct message *message)
 {
     return replay_numbers_has(&replay->letters.waiting, message->sequence) ||
            replay_numbers_has(&replay->options->state.left_out, message->sequence);
 }
 
-/* The message's dead letter goes in the transaction that makes the message again. */
+/* Notes the message's dead letter: the transaction that stores the message deletes the letter. */
 static void supersede(struct replay *replay, const struct message *message)
 {
     const char *comma = replay->superseded.length > 0 ? "," : "";
@@ -162,7 +162,7 @@ static void add(struct replay *replay, const struct message *message)
     batch_add_mapped(replay->batch, &replay->builder, mapped);
 }
 
-/* Reads messages on from `done` and makes them into the next batch. */
+/* Makes the next batch from the messages behind `done`. */
 static enum outcome fill(struct replay *replay)
 {
     struct batch *batch = replay->batch;
@@ -191,7 +191,7 @@ static enum outcome fill(struct replay *replay)
     return OUTCOME_OK;
 }
 
-/* After a batch that was not stored: the reader and the copies go back to `done`, so that fill()
+/* After a batch that was not stored: moves the reader and `copies` back to `done`, so that fill()
  * makes the batch again. */
 static enum outcome go_back(struct replay *replay)
 {
@@ -233,7 +233,8 @@ static void finish_batch(struct replay *replay)
     if (!replay->options->silent) {
         report(replay);
     }
-    for (size_t i = 0; i < batch->count; i++) { /* not in order when the clock was set back */
+    /* times are not ascending when the clock was set back */
+    for (size_t i = 0; i < batch->count; i++) {
         int64_t at_us = batch->received_us[i];
 
         counts->first_us =
@@ -252,8 +253,8 @@ static void finish_batch(struct replay *replay)
     verdicts_reset(&replay->verdicts);
 }
 
-/* After a batch that was rolled back: is it worth another attempt? OUTCOME_OK says yes. Else the
- * replay's failure is set. */
+/* After a batch that was rolled back: OUTCOME_OK when it should be tried again; else the replay's
+ * failure is set. */
 static enum outcome after_failure(struct replay *replay, enum store_result result)
 {
     if (result == STORE_AGAIN && replay->target->plan != NULL &&
@@ -338,8 +339,8 @@ static void begin(struct replay *replay)
     journal_info(options->journal, &info);
     replay->target = rule_targets_get(options->targets, options->rule);
     replay->done = options->state.done;
-    /* When the database went back, the journal may know of more messages than the database has:
-     * the service stores those. */
+    /* When the database went back in time, the journal may take more messages for stored than the
+     * database has: the service stores the rest. */
     replay->last = info.stored < options->state.last ? info.stored : options->state.last;
     replay->records_max = SIZE_MAX;
     replay->reader = journal_reader_new(options->journal);

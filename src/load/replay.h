@@ -8,8 +8,9 @@
  * the row of `replay` in place of `progress`: an interrupted replay goes on where it was, and two
  * at once do not double rows. A message that is refused becomes a dead letter, and the rest of its
  * batch is stored. A dead letter that the message had before is deleted in the same transaction.
- * Messages whose letters the service stores by itself are left to the service. Nothing is
- * acknowledged. The service may run meanwhile: messages behind its position are not replayed.
+ * Messages whose letters the service will store by itself are left to the service. A replay
+ * publishes no acknowledgments. The service may run meanwhile: messages behind its position are not
+ * replayed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,17 +29,18 @@ struct replay_options {
     struct journal *journal;
     const struct ruleset *ruleset; /* has plans */
     struct mapper *mapper;
-    struct rule_targets *targets; /* the rule's works */
+    struct rule_targets *targets; /* the rule's table must work */
     unsigned rule;
     struct replay_state state;  /* which messages */
     struct batch_options batch; /* its limits */
     bool dry_run;               /* count only */
     bool rehearses; /* of a dry run: PostgreSQL is asked, in transactions that roll back */
-    bool silent;    /* rejected messages are not told on standard error */
+    bool silent;    /* rejected messages are not printed on standard error */
 };
 
 struct replay_counts {
-    uint64_t messages; /* that the rule takes, of that time, stored, and no copies */
+    /* stored messages of the requested time that the rule takes, without copies */
+    uint64_t messages;
     uint64_t rows, filtered, rejected;
     uint64_t left;                      /* not among `messages`: the service stores their letters */
     int64_t first_us, last_us;          /* the earliest and the latest was received; 0 = none */
@@ -54,8 +56,8 @@ enum outcome replay_read_letters(const struct replay_options *options,
                                  struct replay_letters *letters,
                                  struct pg_failure *failure) MUST_CHECK;
 
-/* Goes through the messages behind state.done. With `dry_run` nothing is stored. OUTCOME_RETRY:
- * `failure` says why; what was committed stays. */
+/* Replays the messages behind state.done. With `dry_run` nothing is stored. OUTCOME_RETRY:
+ * `failure` says why; batches that were committed stay. */
 enum outcome replay_run(const struct replay_options *options, struct replay_counts *counts,
                         struct pg_failure *failure) MUST_CHECK;
 

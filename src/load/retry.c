@@ -21,7 +21,7 @@
 /* A letter that fails this often alone, each time for a reason that may pass, is given up. */
 enum { FUTILE_MAX = 5 };
 
-/* Of each rule, the letters that are tried to find out whether any pass. */
+/* How many letters of each rule are tried to find out whether any pass, and for how long. */
 enum { NEWEST_TRIED = 8, TIMED_MS = 1500 };
 
 static const char begin_sql[] =
@@ -102,7 +102,7 @@ static void count_letters(const struct letter_batch *portion, struct retry_count
     }
 }
 
-/* Has blame() parked or held one of the rules? Returns HELD if any is held, else PARKED if any is
+/* Has blame() parked or held one of the rules? RULE_HELD if any is held, else RULE_PARKED if any is
  * parked, else RULE_WORKS. */
 static enum rule_state set_aside(const struct letter_batch *portion, unsigned *rule)
 {
@@ -149,9 +149,9 @@ struct newest {
     size_t passing;
 };
 
-/* Do some of the newest letters pass? Then the letters of this portion are in the way of others,
- * for example behind one row that somebody has locked. Nothing of the newest ones is stored.
- * `timed`: they have less time. */
+/* Do some of the newest letters pass? If so, the letters of this portion keep others waiting, for
+ * example because another session has locked one row. Nothing is stored. `timed`: the trial has
+ * less time. */
 static struct newest try_newest(const struct letter_batch *portion, bool timed)
 {
     struct store store = *portion->store;
@@ -180,9 +180,9 @@ static struct newest try_newest(const struct letter_batch *portion, bool timed)
 }
 
 /* The portion is a single letter that has failed for a reason that may pass. While rules of other
- * tables wait, a letter that takes too long is given up as soon as another one passes; while none
- * does, the table is slow, and the rule waits. Otherwise FUTILE_MAX failures in a row are
- * enough. */
+ * tables wait, a letter that takes too long is given up as soon as another letter passes; while
+ * none passes, the table is slow, and the rule waits. Without such a time limit the letter is given
+ * up after FUTILE_MAX failures in a row. */
 static bool gives_up_letter(const struct letter_batch *portion, const struct store_failure *failure)
 {
     const struct store *store = portion->store;
@@ -200,10 +200,10 @@ static bool gives_up_letter(const struct letter_batch *portion, const struct sto
     return newest.passing > 0 || (newest.letters <= 1 && futile >= FUTILE_MAX);
 }
 
-/* Called when locks on rows have kept all letters of the portion from passing. After FUTILE_MAX
- * such portions in a row, tries newer letters: when some of these pass, blame() rejects the letters
- * that are refused. When none passes, the table itself or what it refers to is locked, and the rule
- * waits for as long as that takes. */
+/* Called when row locks of other sessions have kept all letters of the portion from passing. After
+ * FUTILE_MAX such portions in a row, tries newer letters. When some of these pass, blame() rejects
+ * the refused letters. When none passes, the table or one that it refers to is locked, and the rule
+ * waits until the lock is gone. */
 static bool rejects_locked(const struct letter_batch *portion, unsigned rule,
                            struct store_failure *failure)
 {
@@ -220,8 +220,8 @@ static bool rejects_locked(const struct letter_batch *portion, unsigned rule,
            set_aside(portion, &rule) == RULE_WORKS;
 }
 
-/* After an ERROR: rolls back and lets blame() find the cause. The caller can use new verdicts at
- * once (STORE_AGAIN). A rule that is parked or held waits for its next try (STORE_WAIT). */
+/* After an ERROR: rolls back and lets blame() find the cause. STORE_AGAIN: there are new verdicts,
+ * try again at once. STORE_WAIT: a rule is parked or held and waits for its next look. */
 static enum store_result after_failure(const struct letter_batch *portion,
                                        struct store_failure *failure)
 {
@@ -257,7 +257,7 @@ static enum store_result after_failure(const struct letter_batch *portion,
     return pg_is_connected(store->connection) ? STORE_WAIT : STORE_LOST;
 }
 
-/* Rolls back, so the letters' locks go and other sessions may have them. */
+/* Rolls back, which releases the letters' locks for other sessions. */
 static enum store_result give_back(const struct letter_batch *portion, enum store_result result)
 {
     if (!pg_is_connected(portion->store->connection)) {
@@ -267,8 +267,8 @@ static enum store_result give_back(const struct letter_batch *portion, enum stor
     return result;
 }
 
-/* Locks one portion of letters, with as many as have payloads that fit into PORTION_BYTES, and
- * reads them. No letters are read when another session has them. */
+/* Locks and reads one portion of letters: as many as have payloads that fit into PORTION_BYTES. No
+ * letters are read when another session has them. */
 static enum outcome begin(struct letter_batch *portion, struct dead_letter_query *query,
                           struct pg_failure *failure)
 {
@@ -285,8 +285,8 @@ static enum outcome begin(struct letter_batch *portion, struct dead_letter_query
     if (outcome == OUTCOME_OK) {
         outcome = dead_letters_lock(connection, &lock, &taken, failure);
     }
-    /* Behind the lock, which a replay takes to begin. The service takes no letters that one
-     * claims. */
+    /* Asked under the lock, because a replay takes the same lock to begin. The service takes no
+     * letters that a replay claims. */
     if (outcome == OUTCOME_OK && portion->store->waits) {
         const struct replay_owner owner = {query->client_id, NULL, names, portion->rules->count};
 
@@ -325,8 +325,8 @@ static enum store_result prepare_acks(const struct letter_batch *portion,
                                   : store_prepare_acks(store, portion->batch, &mark, failure);
 }
 
-/* The statements of a batch's transaction, without BEGIN, progress, letters and COMMIT: these are
- * this file's own. */
+/* Runs the statements that a batch has in its transaction, except BEGIN, the move of `progress` and
+ * COMMIT: this file sends its own. */
 static enum outcome store_rows(const struct letter_batch *portion, struct store_failure *failure)
 {
     struct transaction transaction;
@@ -360,7 +360,7 @@ static enum store_result commit(const struct letter_batch *portion, struct store
         return STORE_DONE;
     }
     if (!pg_is_connected(store->connection)) {
-        return STORE_LOST; /* outcome unknown: the outbox keeps its file until `progress` tells */
+        return STORE_LOST; /* outcome unknown: the outbox file stays until `progress` shows it */
     }
     store_rollback(store);
     store_drop_acks(store);
@@ -404,7 +404,8 @@ static enum store_result run_retry(struct letter_batch *portion, struct dead_let
     return result;
 }
 
-/* Is one of the rules held? Then its table may still be locked, and others must not wait long. */
+/* Is one of the rules held? If so, its table may still be locked, and other rules must not wait
+ * long. */
 static bool is_impatient(const struct store *store, const struct retry_rules *rules)
 {
     for (size_t i = 0; i < rules->count; i++) {

@@ -1,10 +1,10 @@
 /*
- * retry: sends dead letters through today's rules once more, for a parked rule whose table works
+ * retry: sends dead letters through today's rules once more. For parked rules whose table works
  * again, for `retry_for`, and for `dead-letters retry`.
  *
  * The transaction that stores a letter's rows also deletes the letter. A letter that fails again
- * stays, with the new reason. So a retry that is killed at any instant has stored each letter
- * once or not at all.
+ * stays, with the new reason. So each letter is stored once or not at all, even if the process is
+ * killed.
  *
  *   begin                           with a lock_timeout
  *   lock letters; read them         of one rule or of a table's rules, in the order of their ids
@@ -28,7 +28,7 @@ struct retry_counts {
     uint64_t filtered; /* deleted, because today's `where` does not take them */
     uint64_t rejected; /* kept, with the new reason */
     uint64_t waiting;  /* kept; the service tries them again (`retry_for`) */
-    uint64_t claimed;  /* left as they are, for an unfinished replay */
+    uint64_t claimed;  /* left unchanged, for an unfinished replay */
     uint64_t rows;
     int64_t last_id; /* of the last letter of the last committed portion */
 };

@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-/* What a buffer larger than this holds is given back: a large message is rare. */
+/* A buffer that has grown beyond this size is freed: large messages are rare. */
 #define KEPT_BYTES_MAX ((size_t) 12 * 1024 * 1024)
 
 void row_runs_init(struct row_runs *runs, size_t rule_count)
@@ -109,7 +109,7 @@ void row_runs_cancel(struct row_runs *runs, struct run_place place)
     if (--run->high > run->low) {
         return;
     }
-    /* The run was begun for this extent, and the one before it may go on. */
+    /* The run was begun for this extent. Without it, the run before may be continued. */
     assert(run == &runs->list[runs->count - 1]);
     runs->count--;
     runs->last[place.table] = 0;

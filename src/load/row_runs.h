@@ -2,15 +2,15 @@
  * row_runs: the rows of a batch, by table. Pure.
  *
  * Rules that write the same table in the same way (columns, on_conflict, key, newest) share one
- * buffer, so that the rows of one topic stand in the order of delivery whatever rules made them.
- * Rules that write the same table in different ways have buffers of their own, which are stored in
- * runs: each run ends where a row for the same table went into another buffer.
+ * buffer, so that the rows of one topic are stored in the order of delivery, whichever rules made
+ * them. Rules that write the same table in different ways have buffers of their own, which are
+ * stored in runs: each run ends where a row for the same table went into another buffer.
  *
  *   write   bytes and extents of one way to write one table
  *   extent  the rows of one message under one rule, somewhere in a write's bytes
  *   run     extents of one write that are stored by one statement
  *
- * Invariants, checked by row_runs_check(): (1) extents of a write lie one behind the other and fill
+ * Invariants, checked by row_runs_check(): (1) the extents of a write follow each other and fill
  * its bytes; (2) runs of a write cover its extents once, in order.
  *
  * SPDX-License-Identifier: MIT
@@ -76,7 +76,7 @@ void row_runs_end(struct row_runs *runs, struct run_place place);
 /* The extent that was added last to this write. */
 struct extent *row_runs_last(struct row_runs *runs, struct run_place place);
 
-/* Instead of row_runs_end(): the extent and its rows go. */
+/* Instead of row_runs_end(): removes the extent and its rows. */
 void row_runs_cancel(struct row_runs *runs, struct run_place place);
 
 /* Puts the runs in the order in which they are stored: tables in the order of their first rules,

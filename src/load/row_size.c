@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/row_size.h"
 
-/* What a value takes beside its struct. */
+/* Bytes of a value outside of its struct. */
 static size_t datum_bytes(const struct datum *datum)
 {
     if (datum->null) {
@@ -26,7 +26,7 @@ static size_t datum_bytes(const struct datum *datum)
     }
 }
 
-/* The memory behind a row's datums, for the limit on what one message may become. */
+/* For the limit on the rows that one message may become. */
 size_t row_size(const struct datum *row, size_t count)
 {
     size_t bytes = 0;

@@ -1,5 +1,5 @@
 /*
- * row_size: what the values of a row take in memory, beside their structs. Pure.
+ * row_size: the memory that the values of a row take outside of their structs. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 
 #include "row/datum.h"
 
-/* In bytes; texts that many rows share count in each of them, as each row gets its own copy when it
+/* In bytes. A text that many rows share counts in each of them: each row gets its own copy when it
  * is encoded. */
 size_t row_size(const struct datum *row, size_t count);
 

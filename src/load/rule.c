@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "pg/pg_quote.h"
 
-/* Only the form of the name. Whether there is such a table, the database tells later. */
+/* Checks only the form of the name. Whether the table exists is known later, from the database. */
 static void check_table_name(const struct rule *rule, struct problems *problems)
 {
     const struct option_text *table = &rule->options->table;
@@ -32,12 +32,12 @@ static void compile_format(struct rule *rule, struct problems *problems)
 {
     rule->format = format_new(&rule->options->format, &rule->options->decoding, problems);
     rule->decoder = rule->format == NULL ? NULL : rule->format->decoder;
-    /* A format with state (Sparkplug) has messages that mean nothing, and only the payload tells
-     * which: it is decoded even when no column asks for it. */
+    /* A format with state (Sparkplug) has messages without any meaning for a rule, and only the
+     * payload shows which. So the payload is decoded even when no column needs it. */
     rule->uses_payload |= rule->decoder != NULL && rule->decoder->learn != NULL;
 }
 
-/* A mistake leaves rule->rows NULL; `uses_payload` is set all the same, so that no second message
+/* A mistake leaves rule->rows NULL. `uses_payload` is set even then, so that no second message
  * blames the columns. */
 static void compile_rows(struct rule *rule, struct problems *problems)
 {
@@ -58,9 +58,9 @@ static void compile_rows(struct rule *rule, struct problems *problems)
 }
 
 /*
- * The shape that a column has when only the rule is asked. Where the table decides and the
- * expression says nothing better than "text", the value is left as it is: `explain` then shows a
- * number as a number.
+ * The shape of a column by the rule alone. When the table decides the type, and the expression
+ * suggests nothing better than "text", the value is left as it is: `explain` then shows a number as
+ * a number.
  */
 static void declare_column(struct rule *rule, const char *name, const struct expression *expression)
 {
@@ -82,8 +82,8 @@ static void declare_column(struct rule *rule, const char *name, const struct exp
     }
 }
 
-/* Every column is compiled, so that a person sees all mistakes at once; one with a mistake stays
- * NULL, and rule_compile() then gives up the rule. */
+/* Compiles every column, so that a person sees all mistakes at once. A column with a mistake stays
+ * NULL, and rule_compile() then drops the rule. */
 static void compile_columns(struct rule *rule, const struct scope *scope, struct problems *problems)
 {
     const struct rule_options *options = rule->options;
@@ -125,7 +125,8 @@ static const char *computed_type(const char *expression)
     return known ? type : NULL;
 }
 
-/* What is known of a computed column without a database: for create = true its type. */
+/* Takes the type of each computed column from its SQL expression; with create = true a type is
+ * required. */
 static void compile_compute(struct rule *rule, struct problems *problems)
 {
     const struct rule_options *options = rule->options;
@@ -234,8 +235,8 @@ static void check_column_name(const struct rule *rule, const struct option_text 
                   meant == NULL ? "" : "?)");
 }
 
-/* Is a type one that ranges of time can be made of? Of a type that is not declared, and of a
- * domain, the catalog tells. */
+/* Can the type be partitioned by ranges of time? For an undeclared type and for a domain the answer
+ * is yes here; the catalog decides later. */
 static bool is_of_time(const struct column_shape *column)
 {
     return !column->array && (column->family == TYPE_NONE || column->family == TYPE_OTHER ||
@@ -243,7 +244,7 @@ static bool is_of_time(const struct column_shape *column)
                               column->family == TYPE_TIMESTAMP || column->family == TYPE_DATE);
 }
 
-/* The column of `partition` must hold times, and days can't be cut. */
+/* The column of `partition` must hold times; partitions by a date have whole days. */
 static void compile_partition(const struct rule *rule, struct problems *problems)
 {
     const struct partition_options *partition = &rule->options->partition;
@@ -255,7 +256,7 @@ static void compile_partition(const struct rule *rule, struct problems *problems
     }
     column = table_shape_find(rule->declared, slice_of(partition->by.text));
     if (column == NULL) {
-        return; /* it is no column, or its expression has a mistake: told already */
+        return; /* it is no column, or its expression has a mistake: reported already */
     }
     if (!is_of_time(column)) {
         problem_error(problems, partition->by.place, "partition.by",
@@ -268,8 +269,8 @@ static void compile_partition(const struct rule *rule, struct problems *problems
     }
 }
 
-/* The template for the rule's acknowledgments. It knows the rule's captures and payload, and
- * besides what became of the message. */
+/* Compiles the template for the rule's acknowledgments. Its expressions see the rule's captures and
+ * payload, and the result of the message. */
 static void compile_ack(struct rule *rule, const struct scope *rule_scope,
                         struct problems *problems)
 {
@@ -356,8 +357,8 @@ enum rebirth_policy rule_rebirth(const struct rule *rule)
     return rule->decoder->learn == NULL ? REBIRTH_NEVER : rule->options->decoding.sparkplug.rebirth;
 }
 
-/* Does the rule feed a column of this name? The name is read from the server's message, whose words
- * depend on lc_messages: in another language the word at its place may be no column at all. */
+/* Does the rule feed a column of this name? The name comes from the text of the server's message,
+ * which depends on lc_messages: in another language the word at that place may be no column. */
 static bool feeds(const struct rule *rule, const char *column)
 {
     for (size_t i = 0; i < rule->column_count; i++) {

@@ -1,6 +1,5 @@
 /*
- * rule: one rule of the configuration, compiled: everything that can be known about it without a
- * database.
+ * rule: one rule of the configuration, compiled, as far as that is possible without a database.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,7 +25,7 @@ enum { RULE_REASON_MAX = 1024 }; /* bytes of a rejection's reason that are kept 
 struct rule {
     const struct rule_options *options; /* borrowed */
     const char *name;                   /* options->name */
-    int metrics;       /* metrics_rule(name) once the rules are in force (ruleset_enter); else -1 */
+    int metrics;       /* metrics_rule(name) when the rules are in force (ruleset_enter); else -1 */
     const char *share; /* options->share, "" for none */
     struct rule_topics topics;
     struct format *format;
@@ -43,22 +42,22 @@ struct rule {
     struct time_range time_range;
     struct ack_template *ack; /* NULL: none wanted */
     bool uses_payload;        /* some expression needs the decoded payload */
-    struct path_uses uses;    /* the places of the payload that columns, where and ack look at */
+    struct path_uses uses;    /* the places of the payload that columns, where and ack read */
     /* The columns as "::type" declares them or their expressions suggest: for create = true, `sql`,
      * and explain. */
     struct table_shape *declared;
 };
 
-/* Compiles one rule; every mistake goes to `problems` at its place, and NULL comes back when there
- * was one. Borrows `options`. */
+/* Compiles one rule. Reports every mistake to `problems` at its place; returns NULL when there was
+ * one. Borrows `options`. */
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems);
 void rule_free(struct rule *rule);
 
 /* When edge nodes of Sparkplug B are asked for a new BIRTH; NEVER for other formats. */
 enum rebirth_policy rule_rebirth(const struct rule *rule);
 
-/* What a dead letter says of rows that PostgreSQL refuses: the rule, the column where the server
- * tells which, and its message. */
+/* Writes the reason of a dead letter whose rows PostgreSQL refused: the rule, the column if the
+ * server names one, and the server's message. */
 void rule_refusal(const struct rule *rule, const struct pg_failure *failure, char *reason,
                   size_t size);
 

@@ -7,8 +7,8 @@
 
 #include "base/text.h"
 
-/* Microseconds since 1970. No right clock shows a time before 1990; seconds such as 1700000000 that
- * are taken for milliseconds give one. */
+/* Microseconds since 1970. A time before 1990 is a mistake: seconds such as 1700000000 that were
+ * taken for milliseconds, or a wrong clock. */
 #define YEAR_1990_US (INT64_C(631152000) * 1000000)
 
 /* --- columns ---------------------------------------------------------------------------------- */
@@ -17,7 +17,7 @@ static const char *const mqtt5_facts[] = {
     "property", "response_topic", "correlation_data", "content_type", "message_expiry",
 };
 
-/* Facts that an MQTT 3.1.1 message never has: it has no properties. */
+/* Does the expression need a fact that only MQTT 5 messages have, a property? */
 static bool needs_mqtt5(const struct expression *expression)
 {
     const char *fact = expression_fact_name(expression);
@@ -29,7 +29,7 @@ static bool needs_mqtt5(const struct expression *expression)
     return false;
 }
 
-/* Other languages' names of types. */
+/* Names of types in other languages, and PostgreSQL's. */
 static const char *const foreign_types[][2] = {
     {"datetime", "timestamptz"}, {"string", "text"},    {"double", "double precision"},
     {"long", "bigint"},          {"int64", "bigint"},   {"uint64", "numeric"},
@@ -39,8 +39,8 @@ static const char *const foreign_types[][2] = {
     {"object", "jsonb"},         {"array", "jsonb"},    {"map", "jsonb"},
 };
 
-/* A type that PostgreSQL does not have, named as in another language. Only a warning: a person may
- * have made a type or domain of that name. */
+/* Warns of a type that only other languages have. It is no error: a person may have made a type or
+ * domain of that name. */
 static void advise_type(const char *type, struct place place, const char *what,
                         struct problems *problems)
 {
@@ -53,7 +53,7 @@ static void advise_type(const char *type, struct place place, const char *what,
     }
 }
 
-/* Columns that compile and yet can't be what was meant. */
+/* Warns of columns that compile but can't be meant that way. */
 static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct problems *problems)
 {
     const struct expression *expression = rule->columns[i];
@@ -105,7 +105,7 @@ static void advise_column(const struct rule *rule, size_t i, bool mqtt5, struct 
     advise_type(expression_declared_type(expression), place, what, problems);
 }
 
-/* Rows that can't differ. */
+/* Warns of `rows` when all rows of a message would be the same. */
 static void advise_rows(const struct rule *rule, struct problems *problems)
 {
     for (size_t i = 0; i < rule->column_count; i++) {
@@ -122,7 +122,7 @@ static void advise_rows(const struct rule *rule, struct problems *problems)
 
 /* --- where ------------------------------------------------------------------------------------ */
 
-/* Conditions that never hold, alone or two together. */
+/* Warns of conditions that never hold, alone or two together. */
 static void advise_conditions(const struct rule *rule, struct problems *problems)
 {
     for (size_t i = 0; i < rule->condition_count; i++) {
@@ -155,7 +155,7 @@ static bool is_in_key(const struct rule_options *options, const char *name)
     return false;
 }
 
-/* on_conflict = "update" that can't update anything. */
+/* Warns of on_conflict = "update" when there is nothing to update. */
 static void advise_conflict(const struct rule *rule, struct problems *problems)
 {
     const struct rule_options *options = rule->options;
@@ -232,7 +232,8 @@ void rule_advise(const struct rule *rule, bool mqtt5, struct problems *problems)
 
 /* --- rules among each other ------------------------------------------------------------------- */
 
-/* The acknowledgments' topic as a filter: a level with a capture in it may be anything. */
+/* Appends the acknowledgments' topic as an MQTT filter, with + for each level that has a
+ * capture. */
 static bool ack_filter(struct buf *out, const char *topic)
 {
     if (topic == NULL || topic[0] == '@') {
@@ -260,8 +261,8 @@ static bool takes_some(const struct rule_topics *topics, struct slice filter)
     return takes;
 }
 
-/* Acknowledgments that the bridge itself would receive as messages: at best needless, at worst
- * without end. */
+/* Warns of acknowledgments that the bridge itself would receive as messages: at best needless, at
+ * worst an endless loop. */
 static void advise_echo(const struct rule *rule, const struct rule *taker,
                         struct problems *problems)
 {
@@ -285,7 +286,7 @@ static bool same_text(const char *left, const char *right)
     return left != NULL && right != NULL && strcmp(left, right) == 0;
 }
 
-/* One of them was copied and then not changed. */
+/* Do two rules store the same rows? Most likely one was copied and then not changed. */
 static bool store_the_same(const struct rule *left, const struct rule *right)
 {
     const struct rule_options *one = left->options;
@@ -308,7 +309,7 @@ void rules_advise(struct rule *const *rules, size_t count, struct problems *prob
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
             advise_echo(rules[i], rules[j], problems);
-            /* Two of one name are a mistake that is told already. */
+            /* Two rules with one name are reported elsewhere. */
             if (j < i && strcmp(rules[i]->name, rules[j]->name) != 0 &&
                 store_the_same(rules[i], rules[j])) {
                 problem_warning(problems, rules[i]->options->place, rules[i]->name,

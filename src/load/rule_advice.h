@@ -1,6 +1,5 @@
 /*
- * rule_advice: what is legal in a rule and surely not meant. Warnings only, and only where it is
- * certain. Pure.
+ * rule_advice: warns of settings that are legal in a rule and certainly a mistake. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,12 +9,12 @@
 #include "base/problems.h"
 #include "load/rule.h"
 
-/* A rule by itself: members of a payload that has none, what only MQTT 5 brings, columns that are
- * always null, conditions that never hold, … */
+/* Looks at one rule: members of a payload that has none, facts that only MQTT 5 has, columns that
+ * are always null, conditions that never hold, … */
 void rule_advise(const struct rule *rule, bool mqtt5, struct problems *problems);
 
-/* Rules among each other: acknowledgments that come back as messages, two rules that store the
- * same. */
+/* Compares all rules: acknowledgments that come back as messages, two rules that store the same
+ * rows. */
 void rules_advise(struct rule *const *rules, size_t count, struct problems *problems);
 
 #endif

@@ -21,8 +21,8 @@ static struct place place_of_table(const struct rule *rule)
     return rule->options->table.text == NULL ? rule->options->place : rule->options->table.place;
 }
 
-/* INSERT … ON CONFLICT DO UPDATE reads the row that is there, so it needs SELECT besides UPDATE
- * (see "INSERT" in PostgreSQL's manual). */
+/* INSERT … ON CONFLICT DO UPDATE reads the existing row, so it needs SELECT besides UPDATE (see
+ * "INSERT" in PostgreSQL's manual). */
 static void check_privileges(const struct rule *rule, const struct pg_table *table,
                              struct problems *problems)
 {
@@ -40,9 +40,10 @@ static void check_privileges(const struct rule *rule, const struct pg_table *tab
     }
 }
 
-/* Types that stand for the same things: a declaration that names another of them does no harm. */
+/* Classes of types: a declared type of the same class as the column's does no harm. */
 enum type_class {
-    CLASS_ANY, /* texts and documents take everything, and of other types nothing is known */
+    /* texts and documents, which take everything, and types that the bridge does not know */
+    CLASS_ANY,
     CLASS_NUMBER,
     CLASS_MOMENT,
     CLASS_TIME,
@@ -77,8 +78,8 @@ static const char *type_wanted(const struct rule *rule, size_t i)
                                                    : expression_inferred_type(rule->columns[i]);
 }
 
-/* Writes to `out` the statement that gives the i-th column the wanted type; when the column exists
- * (`there`), for an empty column: existing values may need another "using". */
+/* Writes to `out` the statement that adds column i, or gives it the wanted type when the column
+ * exists (`there`). Existing values may need another "using". */
 static const char *alter_sql(const struct rule *rule, size_t i, bool there, struct buf *out)
 {
     const char *type = type_wanted(rule, i);
@@ -90,8 +91,9 @@ static const char *alter_sql(const struct rule *rule, size_t i, bool there, stru
     return buf_string(out);
 }
 
-/* "::int" where the column is bigint: the column decides, so the person should know. "::text" or
- * "::timestamptz" where it is bigint: one of the two is a mistake, and false comes back. */
+/* Compares "::type" with the column's type. "::int" for a bigint column is a warning, because the
+ * column decides. "::text" or "::timestamptz" for a bigint column is an error, because one of the
+ * two must be a mistake; then returns false. */
 static bool check_declared_type(const struct rule *rule, size_t i,
                                 const struct column_shape *column, struct problems *problems)
 {
@@ -122,7 +124,8 @@ static bool check_declared_type(const struct rule *rule, size_t i,
     return true;
 }
 
-/* A value of the kind that the expression always gives; false when that depends on the message. */
+/* Makes a value of the kind that the expression always gives; false when the kind depends on the
+ * message. */
 static bool example_of(const struct rule *rule, size_t i, struct value *value)
 {
     const struct expression *expression = rule->columns[i];
@@ -187,11 +190,11 @@ static void check_column(const struct rule *rule, size_t i, const struct table_s
     const char *meant;
 
     if (column == NULL && rule->options->create) {
-        return; /* the bridge adds it */
+        return; /* the bridge adds the column */
     }
     if (column == NULL && rule->options->compute_count > 0 &&
         expression_declared_type(rule->columns[i]) != NULL) {
-        return; /* only compute uses it */
+        return; /* only compute uses the value */
     }
     if (column == NULL) {
         meant = shape->count == 0
@@ -230,7 +233,7 @@ static void check_column(const struct rule *rule, size_t i, const struct table_s
     }
 }
 
-/* The i-th computed column. PostgreSQL itself looks at its expression. */
+/* Checks computed column i. Its expression is checked by PostgreSQL, in try_statements(). */
 static void check_computed(const struct rule *rule, size_t i, const struct table_shape *shape,
                            struct problems *problems)
 {
@@ -263,7 +266,8 @@ static bool rule_feeds(const struct rule *rule, const char *column)
     return false;
 }
 
-/* Both ways: what the rule feeds must be in the table, and what the table needs must be fed. */
+/* Checks both directions: the table must have each column that the rule feeds, and the rule must
+ * feed each column that needs a value. */
 static void check_columns(const struct rule *rule, const struct table_shape *shape,
                           struct problems *problems)
 {
@@ -304,7 +308,8 @@ bool rule_check_lacks_sequence(const struct rule *rule, const struct table_shape
     return false;
 }
 
-/* ON CONFLICT (key) needs a unique index over exactly these columns: else each INSERT fails. */
+/* ON CONFLICT (key) needs a unique index over exactly these columns; without one each INSERT
+ * fails. */
 static enum outcome check_conflict(const struct rule *rule, struct pg_connection *connection,
                                    const struct pg_table *table, struct problems *problems,
                                    struct pg_failure *failure)
@@ -336,7 +341,7 @@ static enum outcome check_conflict(const struct rule *rule, struct pg_connection
     return outcome;
 }
 
-/* PostgreSQL cuts a name that is too long, and then finds, or makes, another table. */
+/* Warns of a name that is too long: PostgreSQL would cut it, and find or make another table. */
 static void check_name(const struct rule *rule, struct problems *problems)
 {
     struct slice text = slice_of(rule->options->table.text);
@@ -350,13 +355,13 @@ static void check_name(const struct rule *rule, struct problems *problems)
     buf_fini(&name);
 }
 
-/* Not an index, a sequence, a materialized view, … */
+/* Can the relation take rows? An index, a sequence or a materialized view can't. */
 static bool takes_rows(const struct pg_table *table)
 {
     return strchr("rpvf", table->shape->kind) != NULL;
 }
 
-/* Everything that the service does with a batch, with a batch of no rows. */
+/* Runs all statements that the service runs for a batch, with no rows. */
 static enum outcome run_empty_batch(struct pg_connection *connection, const struct target *target,
                                     struct pg_failure *failure)
 {
@@ -375,7 +380,7 @@ static enum outcome run_statements(const struct rule *rule, struct pg_connection
 
     assert((table == NULL) == (rule->options->sql.text != NULL));
     if (row_plan_make(shape, &rule->feed, &plan, &error) != OUTCOME_OK) {
-        return OUTCOME_OK; /* a column of a table that create = true completes */
+        return OUTCOME_OK; /* create = true will add the missing columns */
     }
     struct target *target = target_new(rule->options, table, plan);
     enum outcome outcome = run_empty_batch(connection, target, failure);
@@ -393,8 +398,8 @@ static bool was_refused(struct pg_connection *connection, enum outcome outcome)
            outcome != OUTCOME_OK;
 }
 
-/* What only PostgreSQL knows: views without triggers, foreign tables that take no rows, an odd ON
- * CONFLICT, mistakes in the rule's own SQL. It is asked by running the rule's statements over an
+/* Finds mistakes that only PostgreSQL sees: views without triggers, foreign tables that take no
+ * rows, an odd ON CONFLICT, mistakes in the rule's own SQL. Runs the rule's statements over an
  * empty batch in a transaction that is rolled back. */
 static enum outcome try_statements(const struct rule *rule, struct pg_connection *connection,
                                    const struct pg_table *table, struct problems *problems,
@@ -412,9 +417,9 @@ static enum outcome try_statements(const struct rule *rule, struct pg_connection
     return outcome;
 }
 
-/* What PostgreSQL says to the table that the service will make (a type that it does not know, a
- * schema that is missing or denied), and to the rule's statements with that table (an expression of
- * compute). The table is made in a transaction that is rolled back. */
+/* Makes the table that the service will make, in a transaction that is rolled back, and runs the
+ * rule's statements with it. Finds an unknown type, a missing or denied schema, a mistake in an
+ * expression of compute. */
 static enum outcome try_create(const struct rule *rule, struct pg_connection *connection,
                                struct problems *problems, struct pg_failure *failure)
 {

@@ -1,6 +1,6 @@
 /*
- * rule_check: a rule against the catalog as it is now, for `check --database`: all that would go
- * wrong later, in one go.
+ * rule_check: compares a rule with the catalog, for `check --database`, and reports in one go all
+ * that would fail later.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,17 +14,17 @@
 #include "load/rule.h"
 #include "pg/pg_connection.h"
 
-/* Adds what it finds to `problems`, at the rule's places: a missing table or column, a generated
- * column, NOT NULL without a source, a missing unique index for on_conflict, missing privileges
- * (also on sequences), an expression whose values or whose "::type" can't become the column's. A
- * rule without these mistakes is tried: its statements run over an empty batch in a transaction
- * that is rolled back; where create = true has a table to make, that is made in one.
- * OUTCOME_RETRY when the database could not be asked. */
+/* Reports to `problems`, at the rule's places: a missing table or column, a generated column, NOT
+ * NULL without a source, a missing unique index for on_conflict, missing privileges (also on
+ * sequences), an expression whose values or whose "::type" can't become the column's. A rule
+ * without these mistakes is tried: its statements run over an empty batch in a transaction that is
+ * rolled back, together with the CREATE TABLE of create = true. OUTCOME_RETRY when the database
+ * could not be asked. */
 enum outcome rule_check(const struct rule *rule, struct pg_connection *connection,
                         struct problems *problems, struct pg_failure *failure) MUST_CHECK;
 
-/* Can no row of this rule pass, since the default of a column that it leaves out draws from a
- * sequence that the role may not use? A statement without rows succeeds all the same. */
+/* Does every row of this rule fail because a column that it leaves out has a default from a
+ * sequence that the role may not use? (A statement without rows would succeed.) */
 bool rule_check_lacks_sequence(const struct rule *rule, const struct table_shape *shape);
 
 #endif

@@ -20,7 +20,8 @@ bool rule_groups_several(const struct rule_groups *groups)
     return false;
 }
 
-/* Do both rules write a table in the same way? The text of INSERT tells: it names all columns. */
+/* Do both rules write a table in the same way? The texts of their INSERTs, which name all columns,
+ * are compared. */
 static bool write_alike(const struct rule_target *left, const struct rule_target *right)
 {
     assert(left->target != NULL && right->target != NULL);
@@ -104,7 +105,7 @@ bool rule_groups_may_share(const struct rule *left, const struct rule *right)
     const char *a = left->options->table.text, *b = right->options->table.text;
     struct slice x, y;
 
-    if (a == NULL || b == NULL) { /* SQL of its own */
+    if (a == NULL || b == NULL) { /* a rule with SQL of its own */
         return false;
     }
     x = last_part(a);

@@ -1,14 +1,14 @@
 /*
- * rule_groups: rules that write to the same table are a group, since rows of one topic stand in the
- * table in the order of delivery, whatever rules made them. Pure: functions over the targets of all
- * rules.
+ * rule_groups: rules that write to the same table form a group, because rows of one topic must be
+ * stored in the order of delivery, whichever rules made them. Pure: functions over the targets of
+ * all rules.
  *
  *   held      a lock or a full disk that stops one rule of a group holds all of it
  *   parked    each rule alone: its columns may not fit while those of the others do
  *   healing   together: the letters of all are stored in the order of their ids, and new messages
  *             of each wait behind them, also of a rule that worked
  *
- * A rule with SQL of its own and a rule whose table is missing are alone.
+ * A rule with SQL of its own, or whose table is missing, is in no group.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,23 +23,26 @@ struct rule_groups {
     unsigned count;
 };
 
-/* Is this the same rule, or one of its group? */
+/* Are both the same rule, or in one group? */
 bool rule_groups_same(const struct rule_target *left, const struct rule_target *right);
 
 /* Do the rules write to more than one table? A rule that is alone counts as a table. */
 bool rule_groups_several(const struct rule_groups *groups);
 
-/* Sets `place` of all: which rules share a table, and which a way to write it? */
+/* Sets `place` of all rules: which of them share a table, and which also write it in the same
+ * way. */
 void rule_groups_place(const struct rule_groups *groups);
 
-/* The table of this rule works. It becomes HEALING, and so does each rule of its group that works
- * or waits and fits the table. All become RESUMING instead when one of them was held. */
+/* The table of this rule works again. The rule becomes HEALING, and so does each rule of its group
+ * that works, or that waits and fits the table. When one of them was held, all become RESUMING
+ * instead. */
 void rule_groups_heal(const struct rule_groups *groups, unsigned rule);
 
-/* A rule whose group is healing must not store new messages before it: it heals, too. */
+/* When the rule's group is healing, makes the rule heal with it: its new messages must not be
+ * stored before the group's letters. */
 void rule_groups_join(const struct rule_groups *groups, unsigned rule);
 
-/* May two rules write to one table, by its name? The catalog tells for sure. */
+/* May two rules write to one table, judging by its name? Only the catalog is certain. */
 bool rule_groups_may_share(const struct rule *left, const struct rule *right);
 
 /* The held rules of this rule's group become RESUMING. */

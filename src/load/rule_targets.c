@@ -15,15 +15,15 @@
 #include "load/table_search.h"
 #include "pg/dead_letter.h"
 
-#define TAKEN_MS 500 /* letters that another session holds */
+#define TAKEN_MS 500 /* pause before the next look while another session has locked letters */
 
 struct rule_targets {
     const struct ruleset *ruleset;
     struct mapper *mapper;
     struct rule_target *list;
-    unsigned turn;               /* the rule that is asked first by rule_targets_due() */
+    unsigned turn;               /* the rule with which rule_targets_due() begins */
     struct added_columns *added; /* borrowed; NULL: columns that are missing stay missing */
-    bool silent; /* tells neither log nor health nor metrics of rules that are set aside */
+    bool silent; /* rules that are set aside are not shown in log, health and metrics */
 };
 
 struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapper *mapper)
@@ -112,7 +112,7 @@ const struct rule_target *rule_targets_get(const struct rule_targets *targets, u
     return &targets->list[rule];
 }
 
-/* Both ways of setting a rule's messages aside. */
+/* Parks or holds a rule. */
 static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_state state,
                       const char *reason, const char *sqlstate)
 {
@@ -121,7 +121,7 @@ static void set_aside(struct rule_targets *targets, unsigned rule, enum rule_sta
     char about_rule[sizeof(target->reason)];
 
     assert(state == RULE_PARKED || state == RULE_HELD);
-    /* DETAIL quotes one row; the reason will stand in all letters. */
+    /* DETAIL quotes the values of one row, and the reason is written into all letters. */
     const char *detail = strstr(reason, HEALTH_DETAIL);
     snprintf(about_rule, sizeof(about_rule), "%.*s",
              (int) (detail == NULL ? strlen(reason) : (size_t) (detail - reason)), reason);
@@ -218,7 +218,7 @@ static bool plan_for(struct rule_targets *targets, unsigned rule, struct pg_tabl
     target->table = table;
     assert(target->plan == NULL && target->target == NULL);
     if (row_plan_make(shape, &compiled->feed, &target->plan, error) != OUTCOME_OK) {
-        /* The rule is parked until it is compiled without them. */
+        /* The rule is parked until the rules are compiled without the dropped columns. */
         if (targets->added != NULL && table != NULL &&
             added_columns_drop(targets->added, compiled->options, shape) > 0) {
             log_info("added columns are not in the table any more: the rule goes on without them",
@@ -251,10 +251,10 @@ static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_fou
     return plan_for(targets, rule, table, error);
 }
 
-/* What the catalog says of one rule. */
+/* What was read from the catalog for one rule. */
 struct answer {
     bool works;
-    struct error error; /* why it does not */
+    struct error error; /* why the table does not work */
 };
 
 /* Reads one rule's table. OUTCOME_RETRY: the connection is lost. */
@@ -310,8 +310,8 @@ static void update_rule(struct rule_targets *targets, unsigned rule, struct pg_f
         rule_targets_park(targets, rule, error.text, error.sqlstate);
         return;
     }
-    /* What was parked because its statements were refused is looked at again when its time has
-     * come, not sooner. */
+    /* A rule that was parked because its statements were refused gets its next look in time, not
+     * sooner. */
     if (!parked) {
         target->state = RULE_WORKS;
         target->reason[0] = '\0';
@@ -383,9 +383,9 @@ int64_t rule_targets_wait(const struct rule_targets *targets)
     return rule_turns_wait(&groups, clock_monotonic_ms());
 }
 
-/* Reads the tables of the other rules, as far as they may be the table of `rule`: rules whose table
- * came back heal together, also when it was dropped and created anew while one of them had no
- * message, and works by the name of its table. */
+/* Reads the tables of the other rules that may write to the table of `rule`, so that rules whose
+ * table came back heal together. One of them may still count as working: its table was dropped and
+ * created again while the rule had no message. */
 static enum outcome look_at_others(struct rule_targets *targets, struct pg_connection *connection,
                                    unsigned rule, struct pg_failure *failure)
 {
@@ -434,7 +434,7 @@ static void set_works(struct rule_targets *targets, unsigned rule)
 {
     struct rule_target *target = &targets->list[rule];
     const char *name = targets->ruleset->rules[rule]->name;
-    bool told = target->reason[0] != '\0'; /* else it has only waited for another rule's letters */
+    bool told = target->reason[0] != '\0'; /* false: it only waited for another rule's letters */
 
     target->state = RULE_WORKS;
     target->futile = 0;
@@ -461,7 +461,7 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
     for (size_t i = 0; outcome == OUTCOME_OK && i < count; i++) {
         struct rule_target *target = &targets->list[group[i]];
 
-        if (any) { /* somebody holds some of them: `dead-letters retry`, most likely */
+        if (any) { /* another session has locked some of them, most likely `dead-letters retry` */
             target->state = rule_state_waiting(target->state);
             target->look_again_ms = clock_monotonic_ms() + TAKEN_MS;
         } else {

@@ -24,12 +24,13 @@
 
 struct rule_target {
     struct pg_table *table; /* NULL for a rule with `sql`, and while the table is missing */
-    struct row_plan *plan;  /* NULL while it can't work: then it is UNREAD, PARKED or HELD */
+    /* NULL while the table can't work; then the rule is UNREAD, PARKED or HELD */
+    struct row_plan *plan;
     struct target *target;
     struct run_place place; /* rules that write the same table in the same way share one */
     enum rule_state state;
     unsigned alone;   /* messages refused alone, with no row stored since; see load/blame */
-    bool counts_each; /* its messages are stored by a statement each: see store_count_acks() */
+    bool counts_each; /* each message is stored by a statement of its own: see store_count_acks() */
     unsigned futile;  /* portions in a row that stored no letter, for reasons that may pass */
     char reason[400];
     char sqlstate[6];
@@ -72,45 +73,45 @@ bool rule_targets_healing(const struct rule_targets *targets, unsigned rule);
 void rule_targets_park(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate);
 
-/* Holds a rule, and with it all rules of the same table that are not parked: else their rows would
- * overtake its letters. Logs each once. */
+/* Holds a rule, and with it all rules of the same table that are not parked, because their rows
+ * would overtake its letters. Logs each once. */
 void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *reason,
                        const char *sqlstate);
 
 /* Makes a held rule RESUMING at once, without a look at its table, and all held rules of the same
  * table with it. For a caller that tries fewer letters next time, or has rejected the letter that
- * was in the way. */
+ * was refused. */
 void rule_targets_resume(struct rule_targets *targets, unsigned rule);
 
 /* Counts a portion of one single letter that failed for a reason that may pass; returns how many
  * such portions there were in a row. */
 unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule);
 
-/* Counts a message that was refused while it was the rule's only one, for a reason that is about
- * the table (BLAME_RULE). */
+/* Counts a message that was refused while it was the rule's only message, for a reason about the
+ * table (BLAME_RULE). */
 void rule_targets_refused_alone(struct rule_targets *targets, unsigned rule);
 
-/* Is each message of the rule stored by a statement of its own, whose command tag tells how many of
- * its rows are stored? */
+/* Sets whether each message of the rule is stored by a statement of its own, whose command tag
+ * shows how many of its rows are stored. */
 void rule_targets_count_each(struct rule_targets *targets, unsigned rule, bool each);
 
 /* Rows of this rule are committed: the two counts above begin anew. */
 void rule_targets_stored(struct rule_targets *targets, unsigned rule);
 
-/* The next rule that is healing, or is parked and due for a look; -1 when there is none. Rules take
- * turns, so that one with many letters does not keep the others waiting. Of rules that heal
- * together the first one has a turn. */
+/* The next rule that is healing, or is parked or held and due for a look; -1 when there is none.
+ * Rules take turns, so that one with many letters does not keep the others waiting. When several
+ * rules heal together, only the first of them gets a turn. */
 int rule_targets_due(struct rule_targets *targets);
 
-/* Milliseconds until rule_targets_due() may have something, -1 = nothing is parked. */
+/* Milliseconds until rule_targets_due() may return a rule; -1 = no rule is set aside. */
 int64_t rule_targets_wait(const struct rule_targets *targets);
 
-/* Fills `group`, which has room for all rules, with the healing rules that write to the table of
- * this one: their letters are stored together. Returns how many. */
+/* Fills `group`, which has room for all rules, with the healing rules that write to this rule's
+ * table: their letters are stored together. Returns how many. */
 size_t rule_targets_group(const struct rule_targets *targets, unsigned rule, unsigned *group);
 
-/* Reads this parked rule's table again. When the table works, the rule is healing, with all rules
- * of that table that work or wait. */
+/* Reads the table of a rule that is set aside again. When the table works, the rule heals, together
+ * with all rules of that table that work or wait. */
 enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connection *connection,
                                unsigned rule, struct pg_failure *failure) MUST_CHECK;
 
@@ -120,8 +121,8 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
 enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connection *connection,
                                  unsigned rule, struct pg_failure *failure) MUST_CHECK;
 
-/* Reads this rule's table again. *changed: its shape is another one than before, and is used from
- * now on; or the table does not work any more, and the rule is parked. */
+/* Reads this rule's table again. *changed: the table has another shape, which is used from now on,
+ * or it does not work any more, and the rule is parked. */
 enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,
                                   unsigned rule, bool *changed,
                                   struct pg_failure *failure) MUST_CHECK;

@@ -31,7 +31,7 @@ static void add_capture(struct rule_topics *topics, char *name)
     topics->captures[topics->capture_count++] = name;
 }
 
-/* Of a topic with a mistake elsewhere: what looks like a capture. */
+/* Adds all that looks like a capture in a topic that has a mistake. */
 static void guess_captures(struct rule_topics *topics, const char *topic)
 {
     for (const char *at = topic; (at = strchr(at, '{')) != NULL; at++) {
@@ -69,7 +69,7 @@ static void arrange_captures(struct rule_topics *topics)
 
 /* --- compiling -------------------------------------------------------------------------------- */
 
-/* A topic whose messages all go to an earlier one is never asked. */
+/* Warns of a topic that never matches first, because an earlier topic takes all its messages. */
 static void check_covered(const struct rule_topics *topics, const struct rule_options *options,
                           struct problems *problems)
 {
@@ -86,8 +86,8 @@ static void check_covered(const struct rule_topics *topics, const struct rule_op
     }
 }
 
-/* Captures are arranged last, when all topics have said which there are. With a mistake they stay
- * as they are: the rule is given up, and only its columns are still looked at. */
+/* Captures are arranged last, when those of all topics are known. After a mistake they are not
+ * arranged: the rule is dropped, and only its columns are still checked. */
 void rule_topics_compile(struct rule_topics *topics, const struct rule_options *options,
                          struct problems *problems)
 {

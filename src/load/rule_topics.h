@@ -1,9 +1,9 @@
 /*
- * rule_topics: the topics of one rule. A message is the rule's when one of them matches; the
- * first one that matches fills the captures.
+ * rule_topics: the topics of one rule. The rule takes a message when one of the topics matches; the
+ * first topic that matches fills the captures.
  *
- * All topics of a rule give their captures to the same expressions, so the rule's captures are
- * those of all its topics together. One that a topic does not have is null under that topic.
+ * The rule's captures are those of all its topics together. For a message of a topic that lacks a
+ * capture, that capture is null.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,7 +19,7 @@
 struct rule_topics {
     struct topic_filter **filters; /* owned, each too; in the order of the configuration */
     size_t count;
-    char **captures; /* owned, each too: of all topics, in the order in which they stand */
+    char **captures; /* owned, each too; of all topics, in the order of their first appearance */
     size_t capture_count;
     bool *partial; /* owned: some topic does not have this capture */
 };
@@ -31,10 +31,10 @@ void rule_topics_compile(struct rule_topics *topics, const struct rule_options *
                          struct problems *problems);
 void rule_topics_fini(struct rule_topics *topics);
 
-/* The captures are known to expressions of this scope. Borrows the topics. */
+/* Makes the captures known to expressions of this scope. Borrows the topics. */
 void rule_topics_scope(const struct rule_topics *topics, struct scope *scope);
 
-/* Does one of the topics match? Then it fills captures[0 … capture_count - 1], which borrow
+/* Does one of the topics match? If so, fills captures[0 … capture_count - 1], which borrow
  * `topic`. */
 bool rule_topics_match(const struct rule_topics *topics, struct slice topic,
                        struct slice *captures);
@@ -42,7 +42,7 @@ bool rule_topics_match(const struct rule_topics *topics, struct slice topic,
 /* Do the topics of two rules take the same messages? */
 bool rule_topics_equal(const struct rule_topics *left, const struct rule_topics *right);
 
-/* "a/{x}, b/{x}/#": as they stand in the configuration. */
+/* Appends the topics as the configuration writes them: "a/{x}, b/{x}/#". */
 void rule_topics_append(struct buf *out, const struct rule_options *options);
 
 #endif

@@ -10,7 +10,7 @@
 #include "load/rule_advice.h"
 #include "route/subscription_plan.h"
 
-/* What the router may keep of topics it has seen. */
+/* The most memory that the router's cache of topics may take. */
 #define ROUTER_CACHE_BYTES ((size_t) 8 * 1024 * 1024)
 
 /* The topics of all rules, in the order of the rules. */
@@ -34,7 +34,8 @@ static void gather_filters(struct ruleset *ruleset)
     assert(ruleset->filter_count == count);
 }
 
-/* Which subscriptions bring all that the filters want; by topic filter, not by rule. */
+/* Plans the subscriptions that together bring all messages of the filters; by filter, not by
+ * rule. */
 static void plan_subscriptions(struct ruleset *ruleset, bool mqtt5, struct problems *problems)
 {
     struct planned_rule *planned = memory_alloc((ruleset->filter_count + 1) * sizeof(*planned));
@@ -160,7 +161,7 @@ enum routing ruleset_find(const struct ruleset *ruleset, struct copies *copies,
         };
 
         if (i > 0 && ruleset->owners[found[i - 1].rule] == owner) {
-            continue; /* of a rule's topics the first one that matches decides */
+            continue; /* a rule counts once; the first of its topics that matches decides */
         }
 
         assert(filter < ruleset->filter_count && owner < ruleset->count);

@@ -1,6 +1,6 @@
 /*
- * ruleset: all rules of a configuration, compiled, with the router that finds them and the
- * subscriptions that feed them.
+ * ruleset: all compiled rules of a configuration, the router that finds the rules of a message, and
+ * the subscriptions that bring the messages.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,8 +22,9 @@ struct ruleset {
     unsigned *owners;              /* owned array: the rule of each filter; never goes down */
     size_t filter_count;
     struct router *router;
-    struct subscription_set wanted; /* what the rules ask for, without identifiers */
-    const struct plans *plans;      /* borrowed; the newest is theirs; NULL: every copy counts */
+    struct subscription_set wanted; /* the subscriptions of the rules, without identifiers */
+    /* borrowed; the newest plan is this ruleset's; NULL: every copy counts */
+    const struct plans *plans;
     char **subscribed;     /* owned array: each filter as it would be subscribed; NULL: no plans */
     const char **serving;  /* owned array: for each filter the one whose subscription serves it */
     const char *client_id; /* borrowed */
@@ -40,7 +41,7 @@ void ruleset_free(struct ruleset *ruleset);
 void ruleset_enter(struct ruleset *ruleset);
 
 /*
- * The most memory that the service takes, when messages have up to `message_bytes`, or up to
+ * The most memory that the service takes when messages have up to `message_bytes`, or up to
  * max_decoded under a rule that decompresses them. Measured:
  *   - 20 MB for the service itself,
  *   - 80 times the size of a payload of nothing but short values: a node of 48 bytes for each two
@@ -54,21 +55,21 @@ int64_t ruleset_memory_bytes(const struct ruleset *ruleset, int64_t message_byte
  * the ruleset: afterwards nothing of it changes except the router's cache. */
 void ruleset_set_plans(struct ruleset *ruleset, const struct plans *plans);
 
-/* What becomes of a message before any rule looks at it. */
+/* Why a message goes to rules, or to none. */
 enum routing {
     ROUTING_TAKEN,     /* by the rules that were found, if their `retained` policy lets it */
     ROUTING_COPY,      /* a copy that does not count: another one does (route/copies) */
     ROUTING_UNMATCHED, /* no rule's topic matches */
 };
 
-/* The rules that this message is for, written to `routes` (room for ruleset->count), and how many:
- * its topic matches, the copy counts (`copies` may be NULL: then every one does), and the rule's
- * `retained` policy takes it. The captures are valid until the next call. */
+/* Writes to `routes` (room for ruleset->count) the rules that take this message, and to *count how
+ * many. A rule takes a message when its topic matches, the copy counts (with `copies` NULL every
+ * copy does), and its `retained` policy allows it. The captures are valid until the next call. */
 enum routing ruleset_find(const struct ruleset *ruleset, struct copies *copies,
                           const struct message *message, struct route *routes, size_t *count);
 
-/* Do the rules' subscriptions bring this topic? Some bring topics that no rule asks for: with MQTT
- * 3.1.1 those that cover several filters. */
+/* Do the rules' subscriptions bring this topic? With MQTT 3.1.1 a subscription that covers several
+ * filters may bring topics that no rule asks for. */
 bool ruleset_subscribes(const struct ruleset *ruleset, struct slice topic);
 
 #endif

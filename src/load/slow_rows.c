@@ -27,7 +27,8 @@ void slow_rows_init(struct slow_rows *slow, const struct store *store, const str
     if (failure->place.kind == PLACE_ROWS) {
         assert(failure->place.run < batch->runs.count);
         for (size_t i = 0; i < failure->place.run; i++) {
-            slow->seen[i] = OTHERS_PASS; /* by the batch's own statements */
+            /* the batch's own statements have stored these rows in time */
+            slow->seen[i] = OTHERS_PASS;
         }
     }
 }
@@ -67,7 +68,7 @@ void slow_rows_note_empty(struct slow_rows *slow, size_t run, const struct pg_fa
     }
 }
 
-/* What is known of the rows of other tables than that of this run. */
+/* Did rows of tables other than this run's pass? */
 static enum patience_others others_of(const struct slow_rows *slow, size_t run)
 {
     const struct run *runs = slow->batch->runs.list;
@@ -90,7 +91,8 @@ static void try_others(struct slow_rows *slow, size_t run)
                           .batch = slow->batch,
                           .immediate = slow->immediate,
                           .timed = true,
-                          .deadline_ms = slow->started_ms}; /* over: so it ends with one window */
+                          /* already over: the trial ends after one window */
+                          .deadline_ms = slow->started_ms};
     struct pg_failure failure;
     bool passes = true;
 
@@ -108,7 +110,7 @@ static void try_others(struct slow_rows *slow, size_t run)
     trial_fini(&trial);
 }
 
-/* Lets a rule go on that was held before anybody knew that the server is slow. */
+/* Releases a rule that was held before it was known that the server is slow. */
 static void acquit(const struct slow_rows *slow, int rule)
 {
     if (rule >= 0 && rule_targets_get(slow->store->targets, (unsigned) rule)->state == RULE_HELD) {

@@ -1,6 +1,6 @@
 /*
- * slow_rows: a statement for rows took too long while rules of other tables wait. Is the table to
- * blame, or the server?
+ * slow_rows: decides, after a statement for rows took too long while rules of other tables wait,
+ * whether the table or the server is to blame.
  *
  * The trial (load/blame) shows which rows take too long. When rows of another table pass a moment
  * before or after, the table is to blame. When the batch has rows of one table only, load/patience
@@ -20,8 +20,9 @@ struct slow_rows {
     int64_t started_ms;         /* monotonic */
     size_t tried;               /* messages */
     bool immediate; /* deferred constraints or triggers failed, so a trial checks them, too */
-    bool timed;     /* a statement took too long, and others wait; else any rule may be held */
-    bool server;    /* the server is to blame */
+    /* a statement took too long while other rules wait; if false, any rule may be held */
+    bool timed;
+    bool server; /* the server is to blame */
 };
 
 /* Borrows all. `failure` is that of the batch. */
@@ -32,13 +33,14 @@ void slow_rows_fini(struct slow_rows *slow);
 /* Monotonic: when all trials are to end. */
 int64_t slow_rows_deadline_ms(const struct slow_rows *slow);
 
-/* Notes how the rows of this trial did; or that the run's statements failed without any row. */
+/* Notes which rows of this trial were quick enough; or that the run's statements failed without any
+ * row. */
 void slow_rows_note(struct slow_rows *slow, const struct trial *trial);
 void slow_rows_note_empty(struct slow_rows *slow, size_t run, const struct pg_failure *failure);
 
 /* Rows of this rule were refused with `failure`, which would hold the rule. True: the rule is held.
- * False: the server is slow, so no rule is held, and the rule that was held last goes on. Inside
- * the transaction of the trial. */
+ * False: the server is slow, so no rule is held, and the rule that was held last is released. To be
+ * called inside the transaction of the trial. */
 bool slow_rows_blame(struct slow_rows *slow, size_t run, unsigned rule,
                      const struct pg_failure *failure);
 

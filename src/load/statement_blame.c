@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Is it a mistake in an expression: its syntax, a name or a type in it? The service writes the rest
- * of the statement, and check has compared the table's columns before. */
+/* Is the mistake in an expression of the rule: its syntax, a name or a type? The rest of the
+ * statement is the service's own, and `check` has compared the table's columns before. */
 static bool is_about_expressions(const struct pg_failure *failure)
 {
     static const char *const states[] = {
@@ -21,7 +21,7 @@ static bool is_about_expressions(const struct pg_failure *failure)
 }
 
 /* The computed column that the message names, as in: column "v" is of type integer but expression
- * is of type text. The first one when it names none. */
+ * is of type text. When the message names none, the first computed column. */
 static const struct option_column *computed_column(const struct rule *rule, const char *message)
 {
     const struct rule_options *options = rule->options;

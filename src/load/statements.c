@@ -57,7 +57,8 @@ void statements_fini(struct statements *statements)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-/* The failure belongs to this statement of the segment: its place tells blame() what it was for. */
+/* Records the failure of this statement of the segment, with its place, from which blame() learns
+ * what the statement was for. */
 static void fail_at(struct statements *statements, size_t statement,
                     const struct pg_failure *failure)
 {
@@ -70,8 +71,9 @@ static void fail_at(struct statements *statements, size_t statement,
     }
 }
 
-/* The server has not answered each statement: closes the connection, since nobody knows what the
- * next answer would belong to. Whether COMMIT took effect, `progress` tells. */
+/* The server has not answered each statement: closes the connection, since nobody knows to which
+ * statement the next answer would belong. After reconnecting, `progress` shows whether COMMIT took
+ * effect. */
 static enum outcome not_answered(struct statements *statements, size_t answered)
 {
     pg_disconnect(statements->connection);
@@ -98,8 +100,8 @@ static void count_stored(const struct statements *statements, const struct store
     batch_count_stored(statements->batch, place->run, place->low, place->high, (uint64_t) affected);
 }
 
-/* Sends the steps in one message and walks over their answers in order. The first failure counts:
- * the statements behind it fail only because of it. */
+/* Sends the steps in one message and reads their answers in order. Only the first failure counts:
+ * the later statements fail because of it. */
 static enum outcome run_steps(struct statements *statements)
 {
     struct pg_steps *steps = &statements->steps;
@@ -199,8 +201,8 @@ static void add_place(struct statements *statements, struct store_place place)
     statements->places[statements->place_count++] = place;
 }
 
-/* Both ways to queue a statement without values. Each adds exactly one place, the invariant of
- * statements.h. */
+/* add_step() and add_text() queue a statement without values. Each adds exactly one place: see the
+ * invariant in statements.h. */
 static void add_step(struct statements *statements, const char *sql, struct store_place place)
 {
     assert(statements->segment == SEGMENT_STEPS);

@@ -1,5 +1,6 @@
 /*
- * statements: collects the statements of a transaction, sends them in as few messages as possible.
+ * statements: collects the statements of a transaction and sends them in as few messages as
+ * possible.
  *
  * They are collected in segments. A segment is either steps (pg/pg_steps), one round trip however
  * many they are, or one Query with COPY in it (pg_query_run()), a round trip and one for each COPY.
@@ -22,7 +23,8 @@ enum segment {
     SEGMENT_QUERY,
 };
 
-/* Arrays are a copy of the rows: so many bytes of them are in memory at once. */
+/* Arrays are a second copy of the rows in memory. A segment is sent when its arrays reach this
+ * size. */
 #define STEPS_BYTES_MAX ((size_t) 1024 * 1024)
 
 /* Fields are private to statements.c. */
@@ -34,8 +36,8 @@ struct statements {
     struct store_place *places; /* one per statement of the segment */
     size_t place_count;
     size_t place_capacity;
-    struct progress_statement *move; /* behind BEGIN, in front of all else; NULL: was sent */
-    const char *lock;                /* the statement behind `move` */
+    struct progress_statement *move; /* the statement after BEGIN; NULL: none, or sent already */
+    const char *lock;                /* the statement after `move` */
 
     struct pg_steps steps;        /* of SEGMENT_STEPS */
     struct target_values *values; /* of the steps */
@@ -60,10 +62,11 @@ void statements_fini(struct statements *statements);
 void statements_begin(struct statements *statements, struct progress_statement *move,
                       const char *lock);
 
-/* These queue a statement, and send what does not fit with it. The texts and bytes are borrowed
- * until they are sent. OUTCOME_RETRY: a statement failed, which `failure` names. */
+/* These functions queue a statement. When the statement does not fit into the open segment, they
+ * send that segment first. The texts and bytes are borrowed until they are sent. OUTCOME_RETRY: a
+ * statement failed, and `failure` names it. */
 
-/* Without parameters: it goes into whatever segment is open. */
+/* A statement without parameters, which fits into either kind of segment. */
 enum outcome statements_add(struct statements *statements, const char *sql,
                             struct store_place place) MUST_CHECK;
 /* Rows by COPY, and by the target's statements over arrays. */
@@ -76,7 +79,8 @@ enum outcome statements_insert(struct statements *statements, const struct targe
 /* Sends what is queued. */
 enum outcome statements_flush(struct statements *statements) MUST_CHECK;
 
-/* The same; BEGIN also when nothing else is queued: the caller goes on by itself. */
+/* Sends what is queued, and BEGIN even when nothing else is queued. For a caller that then runs
+ * statements on the connection itself. */
 enum outcome statements_send(struct statements *statements) MUST_CHECK;
 
 #endif

@@ -84,7 +84,7 @@ bool store_count_acks(const struct store *store, struct batch *batch)
     return true;
 }
 
-/* The rows are sent, so that they are counted, and the acknowledgments written. */
+/* Sends the rows, so that they are counted, then writes the acknowledgments. */
 static enum store_result count_rows(struct transaction *transaction, const struct outbox_mark *mark)
 {
     const struct store *store = transaction->store;
@@ -97,8 +97,8 @@ static enum store_result count_rows(struct transaction *transaction, const struc
                : STORE_AGAIN;
 }
 
-/* All statements of the transaction, COMMIT included. STORE_REFUSED: `failure` names the one that
- * failed, or the connection is gone. */
+/* Sends all statements of the transaction, COMMIT included. STORE_REFUSED: `failure` names the
+ * statement that failed, or the connection is gone. */
 static enum store_result send_batch(struct transaction *transaction, const struct outbox_mark *mark)
 {
     enum store_result result = STORE_DONE;
@@ -139,8 +139,8 @@ static bool is_stale(const struct store_failure *failure)
            strcmp(failure->pg.sqlstate, PROGRESS_STALE_STATE) == 0;
 }
 
-/* Asked before anything is sent, for acknowledgments that are written later: a batch for which the
- * outbox has no room would be rolled back. */
+/* For acknowledgments that are written only after the rows are sent. Asks for room before anything
+ * is sent, because a batch without room in the outbox would have to be rolled back. */
 static bool acks_have_room(const struct store *store, const struct batch *batch,
                            struct pg_failure *failure)
 {
@@ -183,7 +183,7 @@ enum store_result store_batch(const struct store *store, struct batch *batch,
         return STORE_DONE;
     }
     if (!pg_is_connected(store->connection)) {
-        return STORE_LOST; /* unknown: the outbox file stays until `progress` has told */
+        return STORE_LOST; /* outcome unknown: the outbox file stays until `progress` shows it */
     }
     store_rollback(store);
     if (!pg_is_connected(store->connection)) {

@@ -7,9 +7,9 @@
  *   COMMIT                                          (no answer: `progress` will tell)
  *
  * All of it is sent in as few messages as possible (load/transaction), so the acknowledgments are
- * on disk before anything is sent; with @rows in one of them, before the message with COMMIT. Their
- * mark is the position alone: the row of `progress` is at that position, or beyond it, exactly when
- * the batch was committed.
+ * on disk before anything is sent. When one of them has @rows, they are on disk before the message
+ * with COMMIT is sent. Their mark is the position alone: the row of `progress` is at that position,
+ * or beyond it, exactly when the batch was committed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,20 +24,22 @@
 
 enum store_result {
     STORE_DONE,    /* committed */
-    STORE_LOST,    /* the connection is gone; whether it was committed, `progress` tells */
+    STORE_LOST,    /* the connection is gone; `progress` will show whether it was committed */
     STORE_STALE,   /* `progress` is not where the batch begins: read it again */
     STORE_REFUSED, /* rolled back after an ERROR; blame() finds out what it means */
     STORE_AGAIN,   /* rolled back; verdicts or targets have changed: build it again, now */
-    STORE_SOON,    /* rolled back; a deadlock or a serialization failure: the same again, soon */
-    STORE_SMALLER, /* rolled back; build one with half the messages */
-    STORE_WAIT,    /* rolled back; the server can't now: again after a pause; `failure` says why */
-    STORE_ACKS,    /* not begun; the broker must take acknowledgments first */
+    STORE_SOON,    /* rolled back; a deadlock or a serialization failure: try the same again soon */
+    STORE_SMALLER, /* rolled back; build a batch of half the messages */
+    /* rolled back; the server can't store now: again after a pause; `failure` says why */
+    STORE_WAIT,
+    STORE_ACKS, /* not begun; the broker must take acknowledgments first */
     /* Not begun; the disk below the outbox failed. After a failed fsync() the kernel may have
-     * dropped the dirty pages, so a second one that succeeds proves nothing: the process ends. */
+     * dropped the dirty pages, so a later fsync() that succeeds proves nothing: the process
+     * ends. */
     STORE_DISK,
 };
 
-/* What the statement that failed was for. */
+/* What a statement of the transaction is for. */
 enum place_kind {
     PLACE_BEGIN,      /* BEGIN, the move of the progress */
     PLACE_ROWS,       /* a run's rows */
@@ -72,19 +74,19 @@ struct store {
     struct verdicts *verdicts;
     struct outbox *outbox; /* NULL: no acknowledgments */
     uint64_t position;     /* of `progress`, for retry_letters() with an outbox */
-    /* The rows are made of dead letters. A letter that is refused while others pass is rejected at
+    /* The rows come from dead letters. A letter that is refused while others pass is rejected at
      * once, whatever the reason: it has waited before. */
     bool letters;
-    /* Other letters of the same rules pass: those that are refused are to blame, also when none of
-     * the batch passes. */
+    /* Other letters of the same rules pass, so the refused ones are to blame, even when no letter
+     * of the batch passes. */
     bool others_pass;
     /* Rules of other tables wait, so statements for rows have a time limit; NULL: no limit. */
     struct patience *patience;
     /* Gives up on a locked table after 100 ms instead of 2 s, and on slow rows after half the
      * time. */
     bool impatient;
-    /* A larger batch was not stored, and this one is a part of it, not the last. Rows that a
-     * refused row refers to may stand in the rest. */
+    /* A larger batch was not stored, and this batch is a part of it, but not the last. A refused
+     * row may refer to rows of the rest. */
     bool part;
     /* Waits for letters that another session is storing; otherwise passes over such letters. */
     bool waits;
@@ -96,16 +98,16 @@ struct store {
 enum store_result store_batch(const struct store *store, struct batch *batch,
                               struct store_failure *failure) MUST_CHECK;
 
-/* The same up to COMMIT, which is a rollback: nothing is stored, no position moves, nothing is
- * acknowledged. STORE_DONE: PostgreSQL would take the batch. */
+/* Like store_batch(), with ROLLBACK instead of COMMIT: nothing is stored, no position moves,
+ * nothing is acknowledged. STORE_DONE: PostgreSQL would take the batch. */
 enum store_result store_rehearse(const struct store *store, struct batch *batch,
                                  struct store_failure *failure) MUST_CHECK;
 
-/* What a failed statement outside of rows means for the batch. */
+/* What the failure of a statement that is not about rows means for the batch. */
 enum store_result store_result_of(const struct pg_failure *failure);
 
-/* Acknowledgments of a transaction that ends with `mark` are written and synced. STORE_DONE, or
- * what to do, with the reason in `failure`. */
+/* Writes and syncs the acknowledgments of a transaction that ends with `mark`. STORE_DONE, or what
+ * to do, with the reason in `failure`. */
 enum store_result store_prepare_acks(const struct store *store, const struct batch *batch,
                                      const struct outbox_mark *mark,
                                      struct pg_failure *failure) MUST_CHECK;
@@ -113,18 +115,19 @@ enum store_result store_prepare_acks(const struct store *store, const struct bat
 /* After the batch's rows are sent and counted: gives acknowledgments with @rows their number. False
  * when rows were left out (a conflict, a trigger) and nobody knows of which messages: the batch
  * must be rolled back and stored again, now message by message for the rules concerned, which is
- * slow. These rules go on message by message until a batch leaves no row out. */
+ * slow. Messages of these rules are stored one by one until a batch leaves no row out. */
 bool store_count_acks(const struct store *store, struct batch *batch) MUST_CHECK;
 
 /* After COMMIT was answered: tells rule_targets which rules have stored rows. */
 void store_rows_committed(const struct store *store, const struct batch *batch);
 
-/* Publishes the acknowledgments, after COMMIT was answered; or drops them, after a rollback. When
- * nobody knows which of the two it was, neither is called: outbox_settle() decides later. */
+/* store_release_acks() publishes the acknowledgments after COMMIT was answered; store_drop_acks()
+ * deletes them after a rollback. When the outcome is unknown, neither is called: outbox_settle()
+ * decides later. */
 void store_release_acks(const struct store *store);
 void store_drop_acks(const struct store *store);
 
-/* ROLLBACK. A connection that fails at that is closed, which rolls back, too. */
+/* Sends ROLLBACK. When that fails, closes the connection, which also rolls back. */
 void store_rollback(const struct store *store);
 
 #endif

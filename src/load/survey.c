@@ -52,8 +52,8 @@ void survey_free(struct survey *survey)
 
 /* --- reasons ---------------------------------------------------------------------------------- */
 
-/* Appends the reason without what differs from message to message: numbers become "#", quoted texts
- * become "…", except the names behind "column" and "rule". */
+/* Appends the reason without the parts that differ from message to message: numbers become "#",
+ * quoted texts become "…", except the names behind "column" and "rule". */
 static void append_kind(struct buf *out, const char *reason)
 {
     bool named = false;
@@ -104,7 +104,7 @@ static void add_reason(struct survey_rule *rule, const struct message *message, 
     buf_fini(&kind);
 }
 
-/* A topic that no rule takes. Beyond SURVEY_TOPICS_MAX topics only the total is counted. */
+/* Counts a topic that no rule takes. Beyond SURVEY_TOPICS_MAX topics only the total is counted. */
 static void add_topic(struct survey *survey, struct slice topic)
 {
     assert(survey->topic_count <= SURVEY_TOPICS_MAX);
@@ -123,8 +123,8 @@ static void add_topic(struct survey *survey, struct slice topic)
 
 /* --- counting --------------------------------------------------------------------------------- */
 
-/* One line for what a rule makes of a message, comparable between two configurations: rows as
- * JSON, without the database's share in them. */
+/* Appends the result of a message under a rule as one line that can be compared between two
+ * configurations: rows as JSON, as they are without a database. */
 static void append_fate(struct buf *out, const struct mapped *mapped)
 {
     const struct rule *rule = mapped->rule;

@@ -52,8 +52,8 @@ struct survey {
 struct survey *survey_new(const struct ruleset *ruleset);
 void survey_free(struct survey *survey);
 
-/* Counts a message. False for a copy of one that was counted. With `fates`, what each matching rule
- * made of it is appended: a line "NAME<tab>rows, reason or filtered". */
+/* Counts a message; false when it is a copy of a message that was counted. Appends to `fates`,
+ * unless NULL, a line "NAME<tab>rows, reason or filtered" for each matching rule. */
 bool survey_add(struct survey *survey, const struct message *message, struct buf *fates);
 
 /* Sorts reasons and topics, the most frequent first. */

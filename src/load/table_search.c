@@ -12,9 +12,9 @@
 
 /*
  * A new table is made in the first schema of search_path that is not the bridge's own. For a role
- * called mqtt2pg the schema mqtt2pg is "$user", which comes before public: a user's table would
- * stand among the bridge's own, where no other role finds it. The path holds for the transaction,
- * which is the message that CREATE TABLE is sent in.
+ * called mqtt2pg the schema mqtt2pg is "$user", which comes before public: a user's table would be
+ * made among the bridge's own tables, where no other role finds it. The path is set for the
+ * transaction only, that is, for the message in which CREATE TABLE is sent.
  */
 static void append_path(struct buf *sql, const char *schema)
 {
@@ -110,8 +110,8 @@ void table_search_free(struct table_search *search)
     }
 }
 
-/* Asks the catalog again after tables were made or got columns: several rules may write one
- * table. A rule whose table could not be made keeps that answer. */
+/* Asks the catalog again after tables were made or got columns: several rules may write one table.
+ * A rule whose table could not be made keeps its failure. */
 static enum outcome find_again(struct pg_connection *connection, struct table_search *search,
                                struct pg_failure *failure)
 {
@@ -146,8 +146,8 @@ enum outcome table_search_run(struct pg_connection *connection, struct table_sea
     return outcome;
 }
 
-/* All that a row's bytes depend on: with the same names, types, modifiers and NOT NULL a batch
- * that was built for `left` fits `right`. */
+/* Compares all that a row's bytes depend on: with the same names, types, modifiers and NOT NULL, a
+ * batch that was built for `left` fits `right`. */
 bool table_search_same(const struct table_shape *left, const struct table_shape *right)
 {
     if (left->count != right->count) {

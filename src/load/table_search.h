@@ -1,5 +1,6 @@
 /*
- * table_search: finds the tables of rules in the catalog, and makes those that are to be made.
+ * table_search: finds the tables of rules in the catalog, and makes missing ones for rules with
+ * create = true.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,19 +18,19 @@ struct table_search {
     struct pg_found *found; /* the caller's array; its tables are table_search_free()'s */
 };
 
-/* One question for all tables. A table that can't be made has failed, with the reason.
+/* Sends one query for all tables. For a table that can't be made, `found` has the reason.
  * OUTCOME_RETRY: the connection is lost; table_search_free() is still to be called. */
 enum outcome table_search_run(struct pg_connection *connection, struct table_search *search,
                               struct pg_failure *failure) MUST_CHECK;
 
-/* Frees the tables found that nobody has taken. */
+/* Frees the found tables that the caller has not taken. */
 void table_search_free(struct table_search *search);
 
 /* Can this rule's rows go to what was found for it? If not, *error says why. */
 bool table_search_usable(const struct pg_found *found, const struct rule *rule,
                          struct error *error);
 
-/* Do both shapes have the same columns, as far as rows are made by them? */
+/* Do both shapes have the same columns, as far as the encoding of rows depends on them? */
 bool table_search_same(const struct table_shape *left, const struct table_shape *right);
 
 #endif

@@ -11,20 +11,20 @@
 #include "pg/dead_letter.h"
 #include "pg/gaps.h"
 
-/* A run is worth a COPY, which costs a round trip, from so many rows or bytes on. */
+/* COPY costs a round trip. It is used for runs of at least so many rows or bytes. */
 #define COPY_ROWS_MIN 1000
 #define COPY_BYTES_MIN ((size_t) 256 * 1024)
 
-/* A round trip from so many microseconds on costs more than COPY saves for COPY_ROWS_MIN rows. */
+/* A round trip of FAR_US costs more than COPY saves for COPY_ROWS_MIN rows. */
 #define FAR_US 3000
 #define FAR_COPY_BYTES_MIN (STEPS_BYTES_MAX / 2)
 
-/* A table that somebody has locked must not keep the rows of other rules waiting. Behind the move
- * of the progress, which waits for what became of an earlier COMMIT. */
+/* A table that somebody has locked must not keep the rows of other rules waiting. Does not limit
+ * the move of `progress`, which must wait for the end of an earlier transaction. */
 #define LOCK_MS 2000
 #define LOCK_IMPATIENT_MS 100
 
-/* Behind the rows. */
+/* Sent after the rows. */
 static const char immediate_sql[] = "set constraints all immediate";
 static const char unlimited_sql[] = "set local statement_timeout to default";
 
@@ -44,13 +44,14 @@ void transaction_fini(struct transaction *transaction)
     progress_statement_fini(&transaction->move);
 }
 
-/* The statement behind BEGIN: how long the others may wait for a lock, and how long they may take.
- * A shorter statement_timeout of the role, the database or the server counts. Its text reads as an
- * interval: "500ms", "2min", "0". */
+/* The statement after BEGIN and the move: limits how long later statements may wait for a lock, and
+ * how long they may take. A shorter statement_timeout of the role, the database or the server is
+ * kept. The setting's text reads as an interval: "500ms", "2min", "0". */
 static const char *limits(struct transaction *transaction)
 {
     bool impatient = transaction->store->impatient;
-    /* An answer later than that would lose the connection. */
+    /* Without an answer within pg_statement_ms() the connection is closed, so the limit must be
+     * lower. */
     int64_t most_ms = pg_statement_ms(transaction->store->connection) / 2;
     int64_t limit_ms = impatient ? patience_row_ms(transaction->store->patience, true)
                                  : patience_limit_ms(transaction->store->patience);
@@ -122,9 +123,9 @@ static const struct target *target_of(const struct transaction *transaction, con
     return target->target;
 }
 
-/* Is the message stored by a statement of its own, so that its acknowledgment can tell how many of
- * its rows are stored? Two writers of the same keys may deadlock then, for statements of one
- * message are not in the order of keys; the one that fails is stored again. */
+/* Is the message stored by a statement of its own, so that its acknowledgment can say how many of
+ * its rows are stored? Such statements are not in the order of keys, so two writers of the same
+ * keys may deadlock; the transaction that fails is repeated. */
 static bool stands_alone(const struct transaction *transaction, const struct extent *extent)
 {
     assert(extent->later <= transaction->batch->later_count);
@@ -144,9 +145,9 @@ static bool any_stands_alone(const struct transaction *transaction, const struct
     return false;
 }
 
-/* A row costs less by COPY, but COPY costs a round trip of its own, and ends the segment of INSERTs
- * in front of it. So rows go to a far server by INSERT, unless the batch has a single run, and a
- * large one. Tests of COPY's fault points want COPY for any number of rows. */
+/* A row costs less by COPY, but COPY costs a round trip of its own and ends the segment of INSERTs
+ * before it. So rows go to a far server by INSERT, unless the batch has a single run, and that run
+ * is large. Tests of COPY's fault points need COPY for any number of rows. */
 static bool goes_by_copy(const struct transaction *transaction, const struct target *target,
                          const struct run *run, struct slice bytes)
 {
@@ -161,8 +162,8 @@ static bool goes_by_copy(const struct transaction *transaction, const struct tar
             (!far || (transaction->batch->runs.count == 1 && bytes.length >= FAR_COPY_BYTES_MIN)));
 }
 
-/* SQL of a rule that needs a temporary table: its statements depend on each other's end, so they
- * are sent by themselves, behind all that is queued. */
+/* For a rule's own SQL that needs a temporary table. Each statement must end before the next is
+ * sent, so they are not queued: first all that is queued is sent. */
 static enum outcome run_by_table(struct transaction *transaction, const struct target *target,
                                  const struct run *run, struct store_place place)
 {
@@ -211,7 +212,7 @@ static enum outcome add_run(struct transaction *transaction, size_t index)
     const struct run *run = &transaction->batch->runs.list[index];
     const struct write *write = &transaction->batch->runs.writes[run->write];
     const struct target *target = target_of(transaction, run);
-    /* What the statements of a rule's own SQL count need not be rows of the batch. */
+    /* The command tags of a rule's own SQL need not count rows of the batch. */
     const struct store_place place = {.kind = PLACE_ROWS,
                                       .run = index,
                                       .low = run->low,
@@ -229,7 +230,7 @@ static enum outcome add_run(struct transaction *transaction, size_t index)
                : insert_run(transaction, target, run, place);
 }
 
-/* Behind the rows of all: each way to write a table is asked once. */
+/* Queues the checks of types, one for each way to write a table, after the rows of all runs. */
 static enum outcome add_checks(struct transaction *transaction)
 {
     const struct row_runs *runs = &transaction->batch->runs;
@@ -246,7 +247,8 @@ static enum outcome add_checks(struct transaction *transaction)
     return outcome;
 }
 
-/* The bridge's own tables have no time limit. Triggers that are deferred to COMMIT run before. */
+/* Ends the time limit: statements for the bridge's own tables have none. Before that, deferred
+ * constraints and triggers are run within the limit. */
 static enum outcome end_limit(struct transaction *transaction)
 {
     const struct store_place commit = {.kind = PLACE_COMMIT}, begin = {.kind = PLACE_BEGIN};
@@ -256,8 +258,8 @@ static enum outcome end_limit(struct transaction *transaction)
                : OUTCOME_RETRY;
 }
 
-/* A rule's own SQL reports no count that would mean rows of the batch, so all of its rows count as
- * stored. For other rules the command tags add up from 0. */
+/* The command tags of a rule's own SQL do not count rows of the batch, so all of its rows count as
+ * stored. For other rules the command tags are added up. */
 enum outcome transaction_rows(struct transaction *transaction)
 {
     struct batch *batch = transaction->batch;
@@ -278,9 +280,9 @@ enum outcome transaction_rows(struct transaction *transaction)
     return outcome == OUTCOME_OK ? add_checks(transaction) : outcome;
 }
 
-/* Queues NOTIFY for rules that want it. PostgreSQL keeps notifications of the whole cluster in
- * one queue (8 GB with the usual block size); when that is full, a transaction with NOTIFY fails
- * at COMMIT: then the database can't store now. See "NOTIFY" in PostgreSQL's manual. */
+/* Queues NOTIFY for rules that want it. PostgreSQL keeps notifications of the whole cluster in one
+ * queue (8 GB with the usual block size); when it is full, a transaction with NOTIFY fails at
+ * COMMIT, and the batch is stored later. See "NOTIFY" in PostgreSQL's manual. */
 enum outcome transaction_notify(struct transaction *transaction)
 {
     const struct batch *batch = transaction->batch;
@@ -308,7 +310,8 @@ enum outcome transaction_notify(struct transaction *transaction)
 
 /* --- the bridge's own tables, COMMIT ---------------------------------------------------------- */
 
-/* What formats have learned, and gaps: both rare, so each is a statement of its own. */
+/* Inserts gaps. Gaps, and what formats have learned, are rare, so each is a statement of its
+ * own. */
 static enum outcome insert_gaps(struct transaction *transaction)
 {
     const struct batch *batch = transaction->batch;
@@ -349,7 +352,7 @@ enum outcome transaction_letters(struct transaction *transaction)
     return outcome == OUTCOME_OK && more ? insert_gaps(transaction) : outcome;
 }
 
-/* Tests that stop the program at a point around COMMIT want it in a message of its own. */
+/* Tests that stop the program around COMMIT need COMMIT in a message of its own. */
 static enum outcome commit_apart(struct transaction *transaction)
 {
     if (statements_send(&transaction->statements) != OUTCOME_OK) {

@@ -15,7 +15,7 @@
 enum {
     CHUNK_MESSAGES = 32,
     WINDOW_MESSAGES = 1024,
-    SLOW_CHUNKS = 2, /* are sent at once when a timeout has refused one: a second each */
+    SLOW_CHUNKS = 2, /* sent at once after a timeout: each may take a second */
     NAMED_MAX = 32,  /* refused messages of a run whose column is looked for: a round trip each */
 };
 #define WINDOW_BYTES_MAX ((size_t) 512 * 1024)
@@ -35,7 +35,7 @@ struct window {
     struct chunk *list; /* owned */
     size_t count;
     size_t capacity;
-    bool slow; /* some were refused by a timeout */
+    bool slow; /* some chunks were refused by a timeout */
 };
 
 static const struct run *run_of(const struct trial *trial)
@@ -74,7 +74,7 @@ static enum outcome run_all(struct pg_connection *connection, const char *const 
     return outcome;
 }
 
-/* Rows take milliseconds; what takes longer is tried again in another transaction. */
+/* The timeouts are short: rows take milliseconds, and slower ones get another transaction. */
 enum outcome trial_begin(const struct store *store, bool timed, struct pg_failure *failure)
 {
     char timeout[64];
@@ -169,8 +169,8 @@ static enum outcome try_by_steps(const struct trial *trial, struct window *windo
     return outcome;
 }
 
-/* SQL of a rule that needs a temporary table: its statements depend on each other, so they can't be
- * sent as steps of one message. */
+/* For a rule's own SQL that needs a temporary table: its statements depend on each other, so they
+ * can't be sent as steps of one message. */
 static enum outcome try_by_table(const struct trial *trial, struct chunk *chunk,
                                  struct pg_failure *failure)
 {
@@ -193,7 +193,7 @@ static enum outcome try_by_table(const struct trial *trial, struct chunk *chunk,
                          : run_all(connection, keep, 2, failure);
 }
 
-/* A timeout, of a statement or a lock. */
+/* Was the chunk refused by a timeout, of a statement or a lock? */
 static bool timed_out(const struct chunk *chunk)
 {
     return chunk->failed && (strcmp(chunk->failure.sqlstate, "57014") == 0 ||
@@ -205,8 +205,8 @@ static bool is_late(const struct trial *trial)
     return trial->deadline_ms != 0 && clock_monotonic_ms() >= trial->deadline_ms;
 }
 
-/* Each message that takes too long keeps the other rules waiting. One is enough to hold its rule. A
- * letter is rejected when another one passes; two in front that do not are enough, too. */
+/* Is enough known of a `timed` trial? Each slow message keeps the other rules waiting, and one is
+ * enough to hold its rule. Of letters, a slow one and one that passes are enough, or two slow. */
 static bool is_known(const struct trial *trial, const struct window *window, size_t count)
 {
     size_t slow = 0, passed = window->list[0].low - run_of(trial)->low; /* in windows before */
@@ -288,7 +288,7 @@ static size_t fill_window(const struct trial *trial, struct window *window, size
     return at;
 }
 
-/* Chunks that failed become chunks of one message. False: they were that already. */
+/* Splits chunks that failed into chunks of one message. False: they were that already. */
 static bool split_failed(struct window *window)
 {
     struct window split = {.slow = window->slow};

@@ -4,18 +4,18 @@
  *   window   savepoint mqtt2pg_window; chunks, sent in one message
  *   chunk    rollback to savepoint mqtt2pg_row; rows; release and savepoint mqtt2pg_row
  *
- * mqtt2pg_row stands behind the last chunk that passed, so rolling back to it takes back a chunk
- * that failed, and nothing when none did. A chunk is some messages. When a chunk fails, the window
- * is tried again with that chunk message by message, so that each message meets all rows that
- * passed before it.
+ * The savepoint mqtt2pg_row comes after the last chunk that passed, so ROLLBACK TO it undoes a
+ * chunk that failed, and nothing when the chunk passed. A chunk is a number of messages. When a
+ * chunk fails, the window is tried again with that chunk message by message, so that each message
+ * meets all rows that passed before it.
  *
  * A table whose rows take long must not hold up the other rules. A row may take a second (less in
  * a trial that is `timed`), and a trial is cut off when its time is over: the messages behind
  * `tested` are neither refused nor passed.
  *
- * A constraint that is deferred to COMMIT may be satisfied by rows that stand behind, of another
- * rule too. With `immediate` it is checked behind each chunk; messages that were refused are
- * tried again when all runs have been tried, as long as one more passes (trial_again()).
+ * A constraint that is deferred to COMMIT may be satisfied by later rows, also of another rule.
+ * With `immediate` it is checked after each chunk; refused messages are tried again when all runs
+ * have been tried, as long as one more passes (trial_again()).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,14 +36,14 @@ struct trial {
     const struct store *store;
     const struct batch *batch;
     size_t run;
-    bool immediate; /* constraints that are deferred to COMMIT are checked behind each chunk */
-    bool timed;     /* a statement took too long: which rows do? As given to trial_begin() */
+    bool immediate; /* constraints that are deferred to COMMIT are checked after each chunk */
+    bool timed;     /* looks for rows that take too long; as given to trial_begin() */
     struct refusal *refusals; /* owned; in the order of extents */
     size_t count;
     size_t capacity;
     size_t named;        /* refused messages whose column was looked for */
-    size_t tested;       /* extents below it were tried */
-    int64_t deadline_ms; /* monotonic; cut off behind it; 0 = never */
+    size_t tested;       /* extents below this index were tried */
+    int64_t deadline_ms; /* monotonic; the trial is cut off after it; 0 = never */
     bool cut_off;        /* the deadline came first, or enough is known of a `timed` trial */
 };
 
@@ -52,20 +52,22 @@ struct trial {
 enum outcome trial_begin(const struct store *store, bool timed,
                          struct pg_failure *failure) MUST_CHECK;
 
-/* Tries the statements of this run over no rows at all. *passes tells; `failure` why not. */
+/* Tries the statements of this run without rows. *passes: do they succeed? If not, `failure` says
+ * why. */
 enum outcome trial_empty(const struct trial *trial, bool *passes,
                          struct pg_failure *failure) MUST_CHECK;
 
-/* Tries every message of the run; what passes stays. OUTCOME_RETRY: the connection is lost. */
+/* Tries every message of the run; rows that pass stay in the transaction. OUTCOME_RETRY: the
+ * connection is lost. */
 enum outcome trial_run(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
 
-/* Can rows that are stored later make this row pass? They can satisfy a constraint (SQLSTATE class
- * 23). No other refusal changes by them. */
+/* Can rows that are stored later make this row pass? Only when it was refused by a constraint
+ * (SQLSTATE class 23). */
 bool trial_may_be_met(const struct refusal *refusal);
 
-/* Tries messages that a constraint refused once more, with all that has passed since in place;
- * those that pass now leave the list. May set `cut_off`: messages that it did not reach stay in
- * the list. Not after `cut_off`. OUTCOME_RETRY as above. */
+/* Tries messages that a constraint has refused once more, together with all rows that have passed
+ * since; messages that pass now leave the list. May set `cut_off`: messages that it did not reach
+ * stay in the list. Not after `cut_off`. OUTCOME_RETRY as above. */
 enum outcome trial_again(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
 
 void trial_fini(struct trial *trial);

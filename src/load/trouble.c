@@ -5,10 +5,10 @@
 #include <string.h>
 
 enum {
-    SOON_MAX = 3,       /* then it is no coincidence any more */
-    LOSSES_MAX = 1,     /* then the batch may be at fault */
-    ALONE_MAX = 5,      /* then the message is */
-    SMALL_BATCHES = 16, /* what uses up locks, memory or time goes on for a while: a backfill */
+    SOON_MAX = 3,       /* more in a row are no coincidence */
+    LOSSES_MAX = 1,     /* after more losses the batch may be at fault */
+    ALONE_MAX = 5,      /* after so many losses the message is at fault */
+    SMALL_BATCHES = 16, /* a cause such as a backfill uses up locks, memory or time for a while */
 };
 
 static struct remedy act(enum remedy_act act)
@@ -21,7 +21,7 @@ static struct remedy act(enum remedy_act act)
 static struct remedy wait_for_server(const struct pg_failure *failure,
                                      const struct trouble_history *history)
 {
-    if (history->stopping) { /* what waits is safe in the journal */
+    if (history->stopping) { /* the messages are safe in the journal */
         return act(REMEDY_ABANDON);
     }
     return act(failure->action == SQL_RULE ? REMEDY_SCHEMA : REMEDY_WAIT);
@@ -34,9 +34,9 @@ static size_t fraction(size_t messages, size_t divisor)
     return messages > divisor ? messages / divisor : 1;
 }
 
-/* The first loss may be anybody's. After the second with the same batch the batch is suspected: it
- * gets smaller with each loss, and its rows are tried one by one. A message that was alone in the
- * batch at ALONE_MAX losses is given up. */
+/* The first loss may have any cause. After the second with the same batch the batch is suspected:
+ * it gets smaller with each loss, and its rows are tried one by one. A message that was alone in
+ * the batch at ALONE_MAX losses is given up. */
 static struct remedy after_loss(const struct trouble_history *history)
 {
     struct remedy remedy = act(REMEDY_RECONNECT);
@@ -50,7 +50,7 @@ static struct remedy after_loss(const struct trouble_history *history)
     return remedy;
 }
 
-/* A batch of one message can't be halved: then it is the server that must have more room. */
+/* A batch of one message can't be halved: wait until the server has more room. */
 static struct remedy halve(const struct pg_failure *failure, const struct trouble_history *history)
 {
     struct remedy remedy =
@@ -66,8 +66,8 @@ static struct remedy halve(const struct pg_failure *failure, const struct troubl
     return remedy;
 }
 
-/* Something was learned of this batch. It takes no more messages when it is built again: with one
- * more bad message among the new ones each time, it would never be stored. */
+/* There are new verdicts. The batch must not take more messages when it is built again: if each
+ * time one of the new messages were bad, it would never be stored. */
 static struct remedy same_again(const struct trouble_history *history)
 {
     struct remedy remedy = act(REMEDY_AGAIN);

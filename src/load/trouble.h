@@ -1,5 +1,5 @@
 /*
- * trouble: what to do after a batch that was not stored. Pure: the loader acts.
+ * trouble: decides what to do after a batch that was not stored. Pure: the loader acts.
  *
  *   result          remedy                            besides
  *   --------------  --------------------------------  --------------------------------------------
@@ -38,12 +38,13 @@ enum remedy_act {
     REMEDY_NONE,  /* it was stored */
     REMEDY_AGAIN, /* build it again, now */
     REMEDY_PAUSE, /* build it again after a short pause */
-    REMEDY_WAIT,  /* the database can't store: say so, and build it again after a longer pause */
+    REMEDY_WAIT,  /* the database can't store: report it, and build again after a longer pause */
     REMEDY_RECONNECT, /* the connection is lost, or `progress` is not where we think */
-    REMEDY_SCHEMA,    /* REMEDY_WAIT; our own tables are gone or denied: look at them again */
-    REMEDY_ACKS,      /* the broker must take acknowledgments first */
-    REMEDY_ABANDON,   /* the drain ends here */
-    REMEDY_STOP,      /* the process ends with exit code 1 */
+    /* like REMEDY_WAIT; the bridge's own tables are gone or denied: look at them again */
+    REMEDY_SCHEMA,
+    REMEDY_ACKS,    /* the broker must take acknowledgments first */
+    REMEDY_ABANDON, /* the drain ends here */
+    REMEDY_STOP,    /* the process ends with exit code 1 */
 };
 
 struct remedy {
@@ -56,8 +57,7 @@ struct remedy {
     unsigned small_batches; /* to store before batches grow again; 0 = at once */
 };
 
-/* `history` has this trouble counted in already. What the loader does with batches that are
- * stored is no business of this function: STORE_DONE gives REMEDY_NONE. */
+/* `history` must include this trouble. STORE_DONE gives REMEDY_NONE. */
 struct remedy trouble_remedy(enum store_result result, const struct pg_failure *failure,
                              const struct trouble_history *history);
 

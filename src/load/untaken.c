@@ -12,20 +12,20 @@
 #include "base/text.h"
 
 enum {
-    EACH = 64,         /* looks at one message of so many */
-    KEYS_MAX = 32,     /* of one rule; more are not told apart */
-    KEYS_ADVISED = 20, /* of one message, in explain */
+    EACH = 64,         /* one message of so many is looked at */
+    KEYS_MAX = 32,     /* of one rule; further keys are not recorded */
+    KEYS_ADVISED = 20, /* of one message, for explain */
     KEY_CHARACTERS = 60,
     LATER_MS = 60000, /* a column whose table was locked is tried again then */
 };
 
 #define SECOND_US 1000000
 
-/* What becomes of a key. */
+/* The state of a key. */
 enum key_state {
-    KEY_TOLD,   /* nothing more */
-    KEY_WANTED, /* is to become a column; untaken_take() makes it TAKEN */
-    KEY_TAKEN,  /* is being made one; untaken_later() makes it WANTED */
+    KEY_TOLD,   /* it was reported; nothing else follows */
+    KEY_WANTED, /* it is to become a column; untaken_take() makes it TAKEN */
+    KEY_TAKEN,  /* it is being made a column; untaken_later() makes it WANTED again */
 };
 
 struct key {
@@ -36,19 +36,19 @@ struct key {
     int64_t due_ms; /* of WANTED: monotonic */
 };
 
-/* The keys of one rule that nothing takes. */
+/* The keys that no column of one rule takes. */
 struct keys {
     struct key list[KEYS_MAX];
     size_t count;
     uint64_t messages; /* that became rows */
-    int64_t again_us;  /* when a message received then is looked at */
+    int64_t again_us;  /* a message received at this time or later is looked at */
 };
 
 struct untaken {
     const struct ruleset *ruleset; /* borrowed */
     struct keys *rules;            /* owned; one a rule */
     size_t wanted;                 /* keys in state KEY_WANTED */
-    struct key *taken;             /* given last by untaken_take(); NULL: none */
+    struct key *taken;             /* last returned by untaken_take(); NULL: none */
 };
 
 struct untaken *untaken_new(const struct ruleset *ruleset)
@@ -136,8 +136,8 @@ static void want(struct look *look, struct key *known, const struct untaken_key 
     look->wanted++;
 }
 
-/* Room for one more key; NULL: there is none. In a full list a key that may become a column takes
- * the place of one that may not: keys that are always null must not keep columns from a rule. */
+/* Makes room for one more key; NULL: there is none. In a full list a key that may become a column
+ * replaces one that may not, because keys that are always null must not keep out new columns. */
 static struct key *make_room(const struct look *look, const struct untaken_key *key)
 {
     struct keys *keys = look->keys;
@@ -155,8 +155,8 @@ static struct key *make_room(const struct look *look, const struct untaken_key *
     return NULL;
 }
 
-/* Called for each key that nothing takes. False ends the walk: with KEYS_MAX keys more are not
- * told apart, which bounds the memory that a payload with random keys can take. */
+/* Called for each key that no column takes. False ends the walk: beyond KEYS_MAX keys no more are
+ * recorded, which bounds the memory that payloads with random keys can take. */
 static bool note(void *context, const struct untaken_key *key)
 {
     struct look *look = context;
@@ -175,7 +175,7 @@ static bool note(void *context, const struct untaken_key *key)
     }
     made = make_room(look, key);
     if (made == NULL) {
-        return look->rule->options->add_columns; /* a key behind it may become a column */
+        return look->rule->options->add_columns; /* a later key may become a column */
     }
     *made = (struct key){.path = memory_strdup(key->path)};
     want(look, made, key);
@@ -200,8 +200,8 @@ static void tell(const struct rule *rule, const struct keys *keys)
 }
 
 /* A walk over each payload would cost too much. Rules without add_columns look at one message of
- * EACH, and at one a second where messages are rare; rules with add_columns look at all, for a
- * value that is passed over can't be stored later. */
+ * EACH, and at one a second where messages are rare; rules with add_columns look at all messages,
+ * because a value that is skipped can't be stored later. */
 void untaken_look(struct untaken *untaken, const struct mapped *mapped)
 {
     const struct message *message = mapped->subject.message;

@@ -1,10 +1,9 @@
 /*
- * verdicts: what PostgreSQL has refused of the batch that is being stored: which message under
- * which rule, and why.
+ * verdicts: which messages of the current batch PostgreSQL has refused, under which rule, and why.
  *
  * The mapper is pure and gives the same rows each time. So a verdict that load/blame has found is
- * kept here, and counts more than the mapper's rows when the batch is built again. Once the batch
- * is committed, all verdicts are forgotten.
+ * kept here, and overrides the mapper's rows when the batch is built again. Once the batch is
+ * committed, all verdicts are forgotten.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,8 +18,8 @@
 struct refused {
     const char *reason;
     const char *sqlstate; /* PostgreSQL's; NULL or "" = none */
-    bool may_pass;        /* when somebody adds what is missing: a row, a partition */
-    bool of_part;         /* the batch is a part, and the rest may have what is missing */
+    bool may_pass;        /* may pass when somebody adds a missing row or partition */
+    bool of_part;         /* the batch is a part, and the rest may have the missing row */
 };
 
 struct verdict_row {
