@@ -20,6 +20,9 @@ from servers import RESERVED, Mosquitto, PgBouncer, Postgres, release_ports
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+TURN_SECONDS = 0.5  # a turn of waiting takes hundredths of a second
+
+
 class Skip(Exception):
     """Raised by a test that can't run here, with a word why."""
 
@@ -275,7 +278,7 @@ class Env:
         return made
 
     def scripted_broker(self):
-        made = ScriptedBroker()
+        made = ScriptedBroker(self.patience)
         self.closing.append(made.stop)
         return made
 
@@ -289,6 +292,9 @@ class Env:
     def own_postgres(self, **options):
         """A PostgreSQL for this test alone, not yet started."""
         made = Postgres(os.path.join(self.folder, f"postgres{len(self.closing)}"), **options)
+        made.sockets = os.path.join(self.run.folder, f"s{made.port}")  # the name of a socket has 107 bytes at most
+        os.symlink(made.folder, made.sockets)
+        self.closing.append(lambda: os.unlink(made.sockets))
         self.closing.append(lambda: made.stop("immediate"))
         return made
 
@@ -301,19 +307,22 @@ class Env:
     # --- waiting
 
     def wait(self, condition, seconds=15, what="it did not happen"):
-        """Waits until the condition holds and returns what it gave; fails with `what` after `seconds`."""
+        """Waits until the condition holds and returns what it gave; fails with `what` after `seconds`. What a machine that stands still takes
+        of one turn is not counted."""
         seconds *= self.patience
-        deadline = time.monotonic() + seconds
+        left, before = seconds, time.monotonic()
         while True:
             result = condition()
             if result:
                 return result
             for bridge in self.bridges:
                 assert not bridge.died(), bridge.died()
-            if time.monotonic() > deadline:
+            if left < 0:
                 text = what() if callable(what) else what
                 raise AssertionError(f"{text} (waited {seconds:g} s)")
             time.sleep(0.02)
+            now = time.monotonic()
+            left, before = left - min(now - before, TURN_SECONDS), now
 
     def wait_growing(self, count, goal, seconds, what):
         """Waits until count() is `goal`. A busy machine takes its time: fails with `what` when nothing has moved for `seconds`."""

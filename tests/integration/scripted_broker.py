@@ -68,7 +68,7 @@ class Session:
 
     def wait(self, name, value=None, seconds=20):
         """Waits until the client has sent such a packet ("PUBACK", 7)."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * self.broker.patience
         while time.monotonic() < deadline:
             for item in list(self.received):
                 if item[0] == name and value in (None, item[1]):
@@ -235,7 +235,8 @@ class Session:
 
 
 class ScriptedBroker:
-    def __init__(self):
+    def __init__(self, patience=1):
+        self.patience = patience
         self.session_present = False  # what the next CONNACK says
         self.properties = b""          # of CONNACK, MQTT 5
         self.grant = lambda name, qos: qos  # what SUBACK says
@@ -256,7 +257,7 @@ class ScriptedBroker:
 
     def accept(self, seconds=20):
         """The next client that connects; the bridge's connection for acknowledgments ("…-ack") is left alone."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * self.patience
         while True:
             try:
                 session = self.sessions.get(timeout=max(0.01, deadline - time.monotonic()))

@@ -41,10 +41,9 @@ def test_publisher_with_mqtt5_properties(env):
 
 
 def test_rate_is_kept(env):
-    load = env.publish_in_background(((f"~/{i}", "x") for i in range(500)), rate=1000)
     start = time.monotonic()
-    assert load.finish() == 500
-    assert 0.3 < time.monotonic() - start < 5
+    assert env.publish_in_background(((f"~/{i}", "x") for i in range(500)), rate=1000).finish() == 500
+    assert 0.3 < time.monotonic() - start < 30
 
 
 @quick
