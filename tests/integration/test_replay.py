@@ -36,7 +36,7 @@ def in_small_batches(path, rows=1):
 
 def run(env, *arguments, faults=None):
     environment = {**os.environ, **({"MQTT2PG_FAULTS": faults} if faults else {})}
-    return subprocess.run([env.faulty, *arguments], capture_output=True, text=True, check=False, timeout=30, env=environment)
+    return subprocess.run([env.faulty, *arguments], capture_output=True, text=True, check=False, timeout=30 * env.patience, env=environment)
 
 
 def stored(env):

@@ -32,6 +32,18 @@ def replayed_to(env, batches):
     return bridge, new
 
 
+def stopped_replay(env, config, *options, words=(b"3 rows",)):
+    """A replay that has counted, which its first lines tell, and has not begun: SIGCONT lets it."""
+    made = subprocess.Popen([env.faulty, "-c", config, "replay", "--rule", "t", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env={**env.environment, "MQTT2PG_FAULTS": "replay.begin.before=delay:2500"})
+    env.closing.append(made.kill)
+    for word in words:
+        line = made.stdout.readline()
+        assert word in line, line
+    made.send_signal(signal.SIGSTOP)
+    return made
+
+
 @quick
 def test_unfinished_replay_and_dead_letters_retry(env):
     """Letters of messages that a replay has yet to make again are its own; letters that it has left behind are not."""
@@ -62,13 +74,13 @@ def test_dead_letters_retry_that_stores_when_a_replay_begins(env):
     env.sql(TABLE)
     bridge = stored(env)
     new = written(env, "new.cfg", bridge, NEW)
+    env.sql("delete from t")
     retry = subprocess.Popen([env.faulty, "--config", new, "dead-letters", "retry"], stdout=subprocess.PIPE,
                              env={**env.environment, "MQTT2PG_FAULTS": "store.commit.before=delay:2000"})
     env.wait(lambda: env.one("select count(*) from pg_locks where locktype = 'advisory' and objsubid = 1 and mode = 'ExclusiveLock' "
                              "and pid in (select pid from pg_stat_activity where state = 'idle in transaction')"), 10, "no letter is retried")
-    env.sql("delete from t")
     done = run(env, "-c", new, "replay", "--rule", "t", "--duplicates-are-fine")
-    assert b"2 stored" in retry.communicate(timeout=30)[0]
+    assert b"2 stored" in retry.communicate(timeout=30 * env.patience)[0]
     assert done.returncode == 0 and rows(env) == ROWS and letters(env) == [], (done, rows(env))
 
 
@@ -101,13 +113,11 @@ def test_replay_begins_while_letters_heal(env):
     env.wait(lambda: (6, "42P01", True) in letters(env), 15, env.dead_letters)
     bridge.stop()
     env.sql("alter table away rename to t; delete from t")
-    replay = subprocess.Popen([env.faulty, "-c", bridge.file, "replay", "--rule", "t"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env={**env.environment, "MQTT2PG_FAULTS": "replay.begin.before=delay:4000"})
-    assert b"3 rows" in replay.stdout.readline() and b"1 more" in replay.stdout.readline()
+    replay = stopped_replay(env, bridge.file, words=(b"3 rows", b"1 more"))
     bridge.start()
     env.wait(lambda: env.one("select count(*) from t where device = 'd'") == 1, 20, "not healed")
-    assert replay.poll() is None, "too late: this test proves nothing"
-    replay.communicate(timeout=30)
+    replay.send_signal(signal.SIGCONT)
+    replay.communicate(timeout=30 * env.patience)
     assert rows(env) == [("a", 1), ("b", -1), ("c", 2), ("d", 5)]
 
 
@@ -117,21 +127,18 @@ def test_two_replays_of_one_rule(env):
     env.sql(TABLE)
     bridge = stored(env)
     env.sql("delete from t")
-    second = subprocess.Popen([env.faulty, "-c", bridge.file, "replay", "--rule", "t"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env={**env.environment, "MQTT2PG_FAULTS": "replay.begin.before=delay:2500"})
-    assert b"3 rows" in second.stdout.readline()
+    second = stopped_replay(env, bridge.file)
     first = run(env, "-c", bridge.file, "replay", "--rule", "t")
-    assert second.poll() is None, "too late: this test proves nothing"
     assert first.returncode == 0 and "3 rows stored" in first.stdout, first
-    _, said = second.communicate(timeout=30)
+    second.send_signal(signal.SIGCONT)
+    _, said = second.communicate(timeout=30 * env.patience)
     assert second.returncode == 1 and b"the table has rows of that time" in said, said
     assert rows(env) == [("a", 1), ("b", -1), ("c", 2)]
-    third = subprocess.Popen([env.faulty, "-c", bridge.file, "replay", "--rule", "t", "--duplicates-are-fine"], stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, env={**env.environment, "MQTT2PG_FAULTS": "replay.begin.before=delay:2500"})
-    assert b"3 rows" in third.stdout.readline()
+    third = stopped_replay(env, bridge.file, "--duplicates-are-fine")
     killed = run(env, "-c", bridge.file, "replay", "--rule", "t", "--duplicates-are-fine", faults="store.commit.before=kill@1")
-    assert killed.returncode == -9 and third.poll() is None, killed
-    _, said = third.communicate(timeout=30)
+    assert killed.returncode == -9, killed
+    third.send_signal(signal.SIGCONT)
+    _, said = third.communicate(timeout=30 * env.patience)
     assert third.returncode == 1 and b"another replay" in said, said
 
 

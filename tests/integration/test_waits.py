@@ -3,20 +3,23 @@
 SPDX-License-Identifier: MIT
 """
 
+import datetime
 import glob
 import os
+import re
 import signal
 import socket
 import time
 
 import psycopg2
 
+from bridge import wait_time
 from env import limit
 from resolver import resolver
 from scenes import NUMBERED_RULE, check_numbered, make_numbered, numbered, own_server
 
 DEADLINES = {"statement_timeout": "1s", "connect_timeout": "1s"}
-NOTICED = 4  # seconds, for a deadline of one
+NOTICED = 8  # seconds, for a deadline of one, on a busy machine; the default of connect_timeout is 10
 
 
 def swallowing(env, where):
@@ -47,7 +50,7 @@ def test_database_connection_that_swallows(env):
         proxy.armed = True
         env.publish(numbered("a", 0, count))
         env.wait(lambda p=proxy: p.holes, 10, f"{where} did not pass")
-        env.wait(lambda b=bridge: b.metric("database_reconnects_total") == 1, 10, "no new connection")
+        env.wait(lambda b=bridge: b.metric("database_reconnects_total") >= 1, 2 * NOTICED, "no new connection")
         took = time.monotonic() - proxy.holes[0]
         assert took < NOTICED * env.patience, f"{where}: noticed after {took:.1f} s"
         check_numbered(env, {"a": count})
@@ -55,7 +58,7 @@ def test_database_connection_that_swallows(env):
         bridge.stop()
 
 
-@limit(60)
+@limit(90)
 def test_database_that_swallows_while_connecting(env):
     """The start-up packet, a query of the start: given up after connect_timeout; the next attempt works."""
     make_numbered(env)
@@ -65,7 +68,7 @@ def test_database_that_swallows_while_connecting(env):
         bridge = env.bridge(NUMBERED_RULE, database={"conninfo": env.postgres.conninfo(env.database, port=proxy.port), **DEADLINES},
                             ready=False)
         env.wait(lambda p=proxy: p.holes, 10, f"{where} did not pass")
-        bridge.wait_log("can't be used", 10)
+        bridge.wait_log("can't be used", 2 * NOTICED)
         took = time.monotonic() - proxy.holes[0]
         assert took < NOTICED * env.patience, f"{where}: noticed after {took:.1f} s"
         bridge.wait_ready()
@@ -78,19 +81,20 @@ def test_broker_connection_that_swallows(env):
     make_numbered(env)
     proxy, deaf = env.proxy(env.broker.port), env.proxy(env.broker.port)
     deaf.stalled = True
-    started = time.monotonic()
     second = env.bridge(NUMBERED_RULE, broker={"url": f"mqtt://127.0.0.1:{deaf.port}"}, ready=False)
     bridge = env.bridge(NUMBERED_RULE, broker={"url": f"mqtt://127.0.0.1:{proxy.port}", "keepalive": "5s"})
     proxy.stalled = True
     silent = time.monotonic()
     env.publish(numbered("a", 0, 500))
-    env.wait(lambda: bridge.metric("broker_connected") == 0, 20, "the silent broker is not noticed")
+    env.wait(lambda: bridge.metric("broker_connected") == 0, 40, "the silent broker is not noticed")
     took = time.monotonic() - silent
-    # Paho asks after one keepalive and gives up well within two more.
-    assert took < 20 * env.patience, f"noticed after {took:.1f} s, at a keepalive of 5 s"
+    # Paho asks after one keepalive and gives up well within two more; the default keepalive is 30 s.
+    assert took < 25 * env.patience, f"noticed after {took:.1f} s, at a keepalive of 5 s"
     env.wait(lambda: bridge.get("/readyz").code == 503 and "broker" in bridge.get("/readyz").out, 5, lambda: bridge.get("/readyz"))
     second.wait_log("broker does not answer", 20)
-    took = time.monotonic() - started
+    begun, noticed = (datetime.datetime.fromisoformat(second.wait_log(words).split()[0].replace("Z", "+00:00"))
+                      for words in ("mqtt2pg started", "broker does not answer"))
+    took = (noticed - begun).total_seconds()
     assert took < 15 * env.patience, f"not answered, noticed after {took:.1f} s"
     second.stop()
     proxy.stalled = False
@@ -112,7 +116,7 @@ def test_stop_while_subscribing(env):
     started = time.monotonic()
     assert bridge.stop() == 0
     took = time.monotonic() - started
-    assert took < 5 * env.patience, f"took {took:.1f} s to stop"
+    assert took < 8 * env.patience, f"took {took:.1f} s to stop"
     check_numbered(env, {"a": 1})
 
 
@@ -163,7 +167,7 @@ def test_resolver_that_does_not_answer(env):
         start = time.monotonic()
         bridge.stop()
         took = time.monotonic() - start
-        assert took < 6 * env.patience, f"{list(part)}: took {took:.1f} s to stop"
+        assert took < 12 * env.patience, f"{list(part)}: took {took:.1f} s to stop"
 
 
 @limit(90)
@@ -196,8 +200,10 @@ def test_last_words_of_the_server_are_told(env):
     bridge.wait_log("database connection lost.*terminating connection due to idle-session timeout")
     env.admin(f'alter role bridge in database "{env.database}" reset idle_session_timeout')
     env.wait(lambda: bridge.metric("database_reconnects_total") > 0, 10, "not connected again")
-    env.admin("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mqtt2pg'")
-    bridge.wait_log("database connection lost.*terminating connection due to administrator command")
+    # The connection that comes next may still end by idle_session_timeout, and be away at that moment.
+    ended = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mqtt2pg'"
+    env.wait(lambda: bridge.wait_ready() and env.admin(ended) and wait_time(0.3) is None
+             and re.search("database connection lost.*terminating connection due to administrator command", bridge.log()), 20, "the end is not told")
     bridge.wait_ready()
     env.publish(numbered("a", 0, 10))
     check_numbered(env, {"a": 10})
@@ -220,6 +226,9 @@ def test_connection_limits_are_told(env):
         for whose, limited, words in (("bridge", "role bridge", "role \"bridge\" has no connection left"),
                                       ("bridge", f"database {env.database}", f"database \"{env.database}\" has no connection left"),
                                       ("bridge", "", no_more), ("test", "", no_more)):  # a superuser takes the reserved ones too
+            # Those of the last turn are gone: none of them makes room later.
+            env.wait(lambda: not env.admin("select 1 from pg_stat_activity where backend_type = 'client backend' and application_name <> 'test'"), 20,
+                     "a backend stays")
             others = [psycopg2.connect(server.conninfo(env.database, whose))]
             if limited:
                 env.admin(f"alter {limited} connection limit 1")
