@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "core/topic.h"
 
 enum {
     REST_MS = 500,      /* after a failure */
@@ -162,9 +161,7 @@ static void note_confirmed(struct outbox *outbox, const struct outbox_entry *ent
     outbox->losses = 0;
     outbox->confirmed += entry->state == OUTBOX_ASIDE ? 0 : count;
     while (outbox->levels.refused > 0 && count > 0 && ack_batch_next(&acks, &ack)) {
-        if (topic_is_publishable(ack.topic)) { /* else it was passed over */
-            ack_levels_taken(&outbox->levels, ack.topic);
-        }
+        ack_levels_taken(&outbox->levels, ack.topic);
         count--;
     }
 }
@@ -183,7 +180,9 @@ static enum outcome publish_acks(struct outbox *outbox, struct outbox_entry *ent
         struct slice group = acks;
         uint32_t step = next_step(outbox, entry, acks);
         outcome = ack_publish(outbox->publisher, step, &acks, &count, error);
-        if (count > 0) {
+        if (outcome == OUTCOME_REJECT) {
+            outcome = OUTCOME_OK; /* passed over; that says nothing about the broker */
+        } else if (count > 0) {
             note_confirmed(outbox, entry, group, count);
         }
         outbox_entry_confirmed(entry, count);
