@@ -237,16 +237,16 @@ static enum outcome start_http(struct bridge *bridge, struct error *error)
     return outcome;
 }
 
-/* Starts the receiver, if it does not run yet. Waits until the loader has found that nobody else
- * stores for this client (at most IDENTITY_WAIT_MS for a database that does not answer), and until
- * the loader has taken over the newest rules. */
+/* Starts the receiver, if it does not run yet, when the loader knows that nobody else stores for
+ * this client (or the database has not answered for IDENTITY_WAIT_MS), and has the newest rules. */
 static void start_receiver(struct bridge *bridge)
 {
-    struct subscription_set subscriptions = {0};
     const struct config *config = bridge->first->config;
     enum loader_identity identity = loader_identity(bridge->loader);
+    struct subscription_set subscriptions = {0};
 
     if (bridge->receiver != NULL || bridge->retired != NULL || identity == LOADER_IDENTITY_TAKEN ||
+        identity == LOADER_IDENTITY_WAITS ||
         (identity == LOADER_IDENTITY_UNKNOWN &&
          clock_monotonic_ms() < bridge->started_ms + IDENTITY_WAIT_MS) ||
         !plan_keeper_is_written(bridge->generation, bridge->first)) {

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/health.h"
@@ -13,17 +14,25 @@
 #include "load/loader_bridge.h"
 #include "load/loader_position.h"
 #include "load/recall.h"
+#include "pg/bridge_row.h"
 #include "pg/progress.h"
 
-/* How long to wait for the lock of a killed predecessor, whose backend may not have noticed yet. */
-#define IDENTITY_WAIT_MS 10000
+enum {
+    IDENTITY_WAIT_MS = 10000, /* how long the holder of the identity has to show that it lives */
+    IDENTITY_TELL_MS = 2000,  /* after so long the log tells for whom this process waits */
+    /* The backend of a killed process may be busy with its last statement for as long as a batch
+     * may take. Nor does a live process write its row meanwhile. */
+    IDENTITY_WAIT_MAX_MS = 90000,
+};
 
-/* Sets what loader_identity() returns. UNREACHABLE replaces only UNKNOWN: once the identity is ours
- * or taken, that stays while the database is away. */
+/* Sets what loader_identity() returns. UNREACHABLE and WAITS replace only each other and UNKNOWN:
+ * once the identity is ours or taken, that stays while the database is away. */
 static void set_identity(struct loader *loader, enum loader_identity identity)
 {
     pthread_mutex_lock(&loader->mutex);
-    if (loader->identity == LOADER_IDENTITY_UNKNOWN || identity == LOADER_IDENTITY_OURS ||
+    if (loader->identity == LOADER_IDENTITY_UNKNOWN ||
+        loader->identity == LOADER_IDENTITY_UNREACHABLE ||
+        loader->identity == LOADER_IDENTITY_WAITS || identity == LOADER_IDENTITY_OURS ||
         identity == LOADER_IDENTITY_TAKEN) {
         loader->identity = identity;
     }
@@ -57,18 +66,80 @@ static enum outcome try_identity(struct loader *loader, struct progress_lock *lo
     return loader_take_lease(loader, &lock->taken, failure);
 }
 
-/*
- * Becomes the only process that stores for this client. Waits up to IDENTITY_WAIT_MS, because a
- * server notices only after a while that a killed process is gone. When another process holds the
- * identity for longer, this one ends with exit code 4, unless it had the identity before: then the
- * holder may be its own former session, and the loader tries again.
- */
+/* The wait for an identity that another session has. */
+struct identity_wait {
+    int64_t began_ms;                  /* monotonic */
+    bool told;                         /* the log says for whom this process waits */
+    char refreshed[BRIDGE_WHEN_BYTES]; /* when the holder wrote its row last, at the beginning */
+};
+
+static void tell_wait(struct identity_wait *wait, const struct progress_lock *lock)
+{
+    struct buf words = {0};
+
+    if (wait->told || clock_monotonic_ms() < wait->began_ms + IDENTITY_TELL_MS) {
+        return;
+    }
+    wait->told = true;
+    buf_printf(&words, "waiting for another session of this client_id to end (in PostgreSQL: %s)",
+               lock->holder);
+    log_warn("another session has the identity of this client_id: waiting for it to end, as that "
+             "of a killed process does when its last statement is done",
+             F_TEXT("holder", lock->holder), F_INT("seconds_max", IDENTITY_WAIT_MAX_MS / 1000));
+    health_set(HEALTH_DATABASE, false, buf_string(&words));
+    buf_fini(&words);
+}
+
+/* May the holder still be the session of a process that was killed? A live process writes its row
+ * in the table bridge every few seconds. OUTCOME_REJECT: it lives, or nobody can tell and the wait
+ * is over. */
+static enum outcome may_end(struct loader *loader, struct identity_wait *wait,
+                            const struct progress_lock *lock, struct pg_failure *failure)
+{
+    char refreshed[BRIDGE_WHEN_BYTES];
+    int64_t waited_ms = clock_monotonic_ms() - wait->began_ms;
+
+    assert(!lock->taken);
+    if (bridge_row_refreshed(loader->connection, refreshed, failure) != OUTCOME_OK) {
+        return OUTCOME_RETRY;
+    }
+    if (waited_ms < IDENTITY_TELL_MS / 2) { /* its last statement may have written the row */
+        snprintf(wait->refreshed, sizeof(wait->refreshed), "%s", refreshed);
+        return OUTCOME_OK;
+    }
+    tell_wait(wait, lock);
+    return waited_ms < IDENTITY_WAIT_MS ||
+                   (waited_ms < IDENTITY_WAIT_MAX_MS && strcmp(refreshed, wait->refreshed) == 0)
+               ? OUTCOME_OK
+               : OUTCOME_REJECT;
+}
+
+/* Another process stores for this client. Ends this one with exit code 4, unless it had the
+ * identity before: then the holder may be its own former session, and the loader tries again. */
+static void not_the_only_one(struct loader *loader, const struct progress_lock *lock,
+                             struct pg_failure *failure)
+{
+    snprintf(failure->message, sizeof(failure->message),
+             "another process stores as client_id \"%.200s\" (in PostgreSQL: %s; the table bridge "
+             "has its host): stop it, or give this one its own",
+             pg_client_id(loader->connection), lock->holder);
+    if (!loader_stopping(loader) && !loader->identity_shown) {
+        log_error("not the only one: stopping", F_TEXT("reason", failure->message));
+        tell_what_waits(loader);
+        set_identity(loader, LOADER_IDENTITY_TAKEN);
+        stop_request(4);
+    }
+}
+
+/* Becomes the only process that stores for this client. Waits for a holder that may be the session
+ * of a killed process: a server notices only after a while that its client is gone. */
 static bool take_identity(struct loader *loader, struct pg_failure *failure)
 {
-    int64_t until = clock_monotonic_ms() + IDENTITY_WAIT_MS;
-    struct progress_lock lock;
+    struct identity_wait wait = {.began_ms = clock_monotonic_ms()};
+    struct progress_lock lock = {.holder = ""};
+    enum outcome outcome = OUTCOME_OK;
 
-    while (!loader_stopping(loader)) {
+    while (outcome == OUTCOME_OK && !loader_stopping(loader)) {
         if (try_identity(loader, &lock, failure) != OUTCOME_OK) {
             return false;
         }
@@ -86,21 +157,14 @@ static bool take_identity(struct loader *loader, struct pg_failure *failure)
                      lock.holder);
             return false;
         }
-        if (clock_monotonic_ms() >= until) {
-            break;
+        set_identity(loader, LOADER_IDENTITY_WAITS);
+        outcome = may_end(loader, &wait, &lock, failure);
+        if (outcome == OUTCOME_OK) {
+            loader_rest(loader, wait.told ? 1000 : 200);
         }
-        loader_rest(loader, 200);
     }
-    snprintf(failure->message, sizeof(failure->message),
-             "another process stores as client_id \"%.200s\" (in PostgreSQL: %s; the table bridge "
-             "has its "
-             "host): stop it, or give this one its own",
-             pg_client_id(loader->connection), lock.holder);
-    if (!loader_stopping(loader) && !loader->identity_shown) {
-        log_error("not the only one: stopping", F_TEXT("reason", failure->message));
-        tell_what_waits(loader);
-        set_identity(loader, LOADER_IDENTITY_TAKEN);
-        stop_request(4);
+    if (outcome != OUTCOME_RETRY) {
+        not_the_only_one(loader, &lock, failure);
     }
     return false;
 }

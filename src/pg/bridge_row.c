@@ -57,3 +57,20 @@ enum outcome bridge_row_write(struct pg_connection *connection, const struct bri
     pg_rows_free(rows);
     return outcome;
 }
+
+enum outcome bridge_row_refreshed(struct pg_connection *connection, char when[BRIDGE_WHEN_BYTES],
+                                  struct pg_failure *failure)
+{
+    struct pg_rows *rows = NULL;
+    const char *values[] = {pg_client_id(connection)};
+    const char *found = NULL;
+
+    if (pg_query_schema(connection, sql_bridge_refreshed, PG_PARAMS(values), &rows, failure) ==
+            OUTCOME_OK &&
+        pg_rows_count(rows) == 1) {
+        found = pg_rows_text(rows, 0, 0);
+    }
+    snprintf(when, BRIDGE_WHEN_BYTES, "%s", found != NULL ? found : "");
+    pg_rows_free(rows);
+    return pg_is_connected(connection) ? OUTCOME_OK : OUTCOME_RETRY;
+}

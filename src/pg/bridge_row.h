@@ -29,4 +29,11 @@ struct bridge_row {
 enum outcome bridge_row_write(struct pg_connection *connection, const struct bridge_row *row,
                               int lease_s, bool *ours, struct pg_failure *failure) MUST_CHECK;
 
+/* Fills `when` with the time at which some process of this client wrote the row last, as a text
+ * that is only good for comparing; "" = the row is not there, or may not be read. OUTCOME_RETRY:
+ * the connection is lost. */
+enum { BRIDGE_WHEN_BYTES = 40 };
+enum outcome bridge_row_refreshed(struct pg_connection *connection, char when[BRIDGE_WHEN_BYTES],
+                                  struct pg_failure *failure) MUST_CHECK;
+
 #endif
