@@ -168,9 +168,10 @@ static enum outcome read_tables(struct pg_connection *connection, const char *co
     return outcome;
 }
 
-/* Reads these tables, and finds the names that can't be read. One such name (malformed, or in a
- * schema without USAGE) makes the whole statement fail. Halving finds it in log2(count) steps, and
- * still reads the others many at a time. The recursion is at most 8 deep (TABLES_AT_ONCE). */
+/* Reads these tables, and finds the names that can't be read. One such name (of another database,
+ * or in a schema without USAGE) makes the whole statement fail. Halving finds it in log2(count)
+ * steps, and still reads the others many at a time. The recursion is at most 8 deep
+ * (TABLES_AT_ONCE). */
 static enum outcome read_or_halve(struct pg_connection *connection, const char *const *names,
                                   size_t count, struct pg_found *found, struct pg_failure *failure)
 {

@@ -32,9 +32,10 @@ struct pg_found {
  * Reads the tables called `names` ("t", "schema.t", "\"Odd\".t"; search_path applies as in SQL)
  * with a few statements, however many they are; a name may stand there twice. Not inside a
  * transaction. Domains are resolved to their base type (not_null included); generated, identity and
- * default columns are marked. A name that is none has failed as SQL_RULE with SQLSTATE 42602, one
- * in a schema that may not be used as SQL_RULE with 42501. Privileges are those on any column:
- * PostgreSQL tells the rest. OUTCOME_RETRY: the connection is lost, and nothing was found.
+ * default columns are marked. A name in another database has failed as SQL_RULE with SQLSTATE
+ * 0A000, one in a schema that may not be used with 42501. A malformed name, which the configuration
+ * refuses, has failed with 42602, or since PostgreSQL 16 is just not there. Privileges are those on
+ * any column: PostgreSQL tells the rest. OUTCOME_RETRY: the connection is lost, nothing was found.
  */
 enum outcome pg_catalog_tables(struct pg_connection *connection, const char *const *names,
                                size_t count, struct pg_found *found,
