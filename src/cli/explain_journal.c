@@ -161,6 +161,22 @@ static void append_survey_json(struct buf *out, const struct survey *survey)
     buf_append_text(out, "]");
 }
 
+/* Appends a member: an array of what became of a message. Each line of `fates` is a JSON object and
+ * ends in a newline; a newline inside of a text is "\n" in JSON. */
+static void append_fates_json(struct buf *out, const char *name, const char *fates)
+{
+    buf_printf(out, "\"%s\":[", name);
+    for (const char *at = fates; *at != '\0';) {
+        const char *end = strchr(at, '\n');
+
+        assert(*at == '{' && end != NULL && end[-1] == '}');
+        buf_append_text(out, at == fates ? "" : ",");
+        buf_append(out, at, (size_t) (end - at));
+        at = end + 1;
+    }
+    buf_append_text(out, "]");
+}
+
 /* Appends the whole answer: one object in one line. */
 static void append_study_json(struct buf *out, const struct study *study)
 {
@@ -176,9 +192,9 @@ static void append_study_json(struct buf *out, const struct study *study)
             buf_printf(out, "%s{\"sequence\":%" PRIu64 ",", i > 0 ? "," : "", change->sequence);
             append_text(out, "topic", change->topic);
             buf_append_text(out, ",");
-            append_text(out, "before", change->before);
+            append_fates_json(out, "before", change->before);
             buf_append_text(out, ",");
-            append_text(out, "after", change->after);
+            append_fates_json(out, "after", change->after);
             buf_append_text(out, "}");
         }
         buf_append_text(out, "]");
@@ -225,8 +241,8 @@ static void append_survey(struct buf *out, const struct survey *survey)
     }
 }
 
-/* Appends what became of one message, a line for each "rule<tab>fate", with `sign` in front like
- * a diff. Each line of `fates` ends in a newline. */
+/* Appends what became of one message, with `sign` in front of each line like a diff. Each line of
+ * `fates` ends in a newline. */
 static void append_fates(struct buf *out, const char *sign, const char *fates)
 {
     if (fates[0] == '\0') {
@@ -234,11 +250,9 @@ static void append_fates(struct buf *out, const char *sign, const char *fates)
     }
     for (const char *at = fates; *at != '\0';) {
         size_t length = strcspn(at, "\n");
-        struct slice line = slice_make(at, length);
-        size_t name = strcspn(at, "\t");
 
-        buf_printf(out, "    %s %.*s: ", sign, (int) name, at);
-        text_append_printable(out, slice_make(line.data + name + 1, line.length - name - 1), 300);
+        buf_printf(out, "    %s ", sign);
+        text_append_printable(out, slice_make(at, length), 300);
         buf_append_text(out, "\n");
         at += length + (at[length] == '\n');
     }

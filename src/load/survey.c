@@ -6,7 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/memory.h"
-#include "load/rehearsal.h"
+#include "load/explain_lines.h"
 
 struct survey *survey_new(const struct ruleset *ruleset)
 {
@@ -123,32 +123,6 @@ static void add_topic(struct survey *survey, struct slice topic)
 
 /* --- counting --------------------------------------------------------------------------------- */
 
-/* Appends the result of a message under a rule as one line that can be compared between two
- * configurations: rows as JSON, as they are without a database. */
-static void append_fate(struct buf *out, const struct mapped *mapped)
-{
-    const struct rule *rule = mapped->rule;
-    const struct column_shape **columns = memory_alloc((rule->column_count + 1) * sizeof(*columns));
-
-    for (size_t i = 0; i < rule->column_count; i++) {
-        columns[i] = &rule->declared->columns[i];
-    }
-    buf_printf(out, "%s\t", rule->name);
-    if (mapped->verdict == VERDICT_REJECTED) {
-        buf_printf(out, "rejected: %s\n", mapped->reason);
-    } else if (mapped->verdict == VERDICT_FILTERED) {
-        buf_append_text(out, "filtered\n");
-    } else {
-        size_t start = out->length;
-        rehearsal_append_rows(out, mapped, columns);
-        for (size_t i = start; i < out->length; i++) {
-            out->data[i] = out->data[i] == '\n' ? ' ' : out->data[i];
-        }
-        buf_append_text(out, "\n");
-    }
-    free(columns);
-}
-
 static void count(struct survey_rule *rule, const struct message *message,
                   const struct mapped *mapped)
 {
@@ -177,7 +151,7 @@ bool survey_add(struct survey *survey, const struct message *message, struct buf
         assert(list[i].rule_index < survey->ruleset->count);
         count(&survey->rules[list[i].rule_index], message, &list[i]);
         if (fates != NULL) {
-            append_fate(fates, &list[i]);
+            explain_append_mapped(fates, &list[i]);
         }
     }
     if (matches == 0) {

@@ -53,7 +53,8 @@ struct survey *survey_new(const struct ruleset *ruleset);
 void survey_free(struct survey *survey);
 
 /* Counts a message; false when it is a copy of a message that was counted. Appends to `fates`,
- * unless NULL, a line "NAME<tab>rows, reason or filtered" for each matching rule. */
+ * unless NULL, the lines of `explain` for each matching rule: a JSON object for each row, or one
+ * that says why there is none. */
 bool survey_add(struct survey *survey, const struct message *message, struct buf *fates);
 
 /* Sorts reasons and topics, the most frequent first. */

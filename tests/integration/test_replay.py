@@ -62,6 +62,9 @@ def test_journal_is_explained(env):
     rule = told["compare"]["rules"][0]
     assert (rule["messages"], rule["rows"], rule["filtered"], rule["rejected"]) == (5, 4, 1, 0), told
     assert told["changed"] == 3 and len(told["changes"]) == 3, told
+    change = told["changes"][0]  # lines as `explain` writes them
+    assert "is not a number" in change["before"][0]["rejected"] and change["after"] == [{"rule": "t", "table": "t", "row": {
+        "device": "a", "v": 12.5, "at": change["after"][0]["row"]["at"]}}], change
     people = run(env, "-c", bridge.file, "explain", "--journal", "--since", "1h", "--compare", other)
     assert people.returncode == 0 and "3 of 5 messages come out differently" in people.stdout and "2 x " in people.stdout, people
     assert run(env, "-c", bridge.file, "explain", "--journal", "x").returncode == 2
