@@ -11,6 +11,7 @@
 #include "base/health.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "core/calendar.h"
 #include "pg/partitions.h"
 
@@ -65,6 +66,14 @@ enum turn_end {
     TURN_LOST,     /* the connection is lost */
 };
 
+/* Why the partitions of the rule's table are not kept, for the page and the metrics. NULL: they are
+ * kept, or nothing is known yet. */
+static void show(const struct rule *rule, const char *reason)
+{
+    health_set_partitions(rule->name, reason);
+    metric_rule_set(rule->metrics, RULE_METRIC_PARTITIONS_NOT_KEPT, reason != NULL);
+}
+
 struct partition_keeper *partition_keeper_new(const struct ruleset *ruleset)
 {
     struct partition_keeper *keeper = memory_alloc(sizeof(*keeper));
@@ -72,18 +81,21 @@ struct partition_keeper *partition_keeper_new(const struct ruleset *ruleset)
     keeper->ruleset = ruleset;
     keeper->turns = memory_alloc((ruleset->count + 1) * sizeof(*keeper->turns));
     for (size_t i = 0; i < ruleset->count; i++) {
-        /* health may still show trouble of the former rules */
-        health_set_partitions(ruleset->rules[i]->name, NULL);
+        show(ruleset->rules[i], NULL); /* what was known of the rules before */
     }
     return keeper;
 }
 
 void partition_keeper_free(struct partition_keeper *keeper)
 {
-    if (keeper != NULL) {
-        free(keeper->turns);
-        free(keeper);
+    if (keeper == NULL) {
+        return;
     }
+    for (size_t i = 0; i < keeper->ruleset->count; i++) {
+        show(keeper->ruleset->rules[i], NULL); /* a removed rule has no new keeper that would */
+    }
+    free(keeper->turns);
+    free(keeper);
 }
 
 /* --- one turn --------------------------------------------------------------------------------- */
@@ -376,7 +388,7 @@ static void tell(struct table_turn *turn, const struct rule *rule, struct pg_fai
     snprintf(turn->told, sizeof(turn->told), "%s", failure->message);
     log_warn("the partitions of a table are not kept: rows are stored all the same",
              F_TEXT("rule", rule->name), F_TEXT("reason", turn->told));
-    health_set_partitions(rule->name, turn->told);
+    show(rule, turn->told);
 }
 
 static void tell_well(struct table_turn *turn, const struct rule *rule)
@@ -385,7 +397,7 @@ static void tell_well(struct table_turn *turn, const struct rule *rule)
     if (turn->told[0] != '\0') {
         turn->told[0] = '\0';
         log_info("the partitions of a table are kept again", F_TEXT("rule", rule->name));
-        health_set_partitions(rule->name, NULL);
+        show(rule, NULL);
     }
 }
 

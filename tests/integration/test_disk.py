@@ -695,13 +695,14 @@ def test_wrong_clock_is_told(env):
     assert "400 days ahead of PostgreSQL's" in bridge.log()
     env.wait(lambda: headline() == "This machine's clock is 400 days ahead of PostgreSQL's.", 15, headline)
     assert "400 days ahead of PostgreSQL's" in env.cli("status", config=bridge).out
+    assert abs(bridge.metric("clock_ahead_seconds") - 400.5 * 86400) < 60
     checked = env.cli("check", "--database", config=bridge, environment=disk.environment(again=True))
     assert checked.code == 0 and "warning: this machine's clock is 400 days ahead of PostgreSQL's" in checked.out, checked
     for clock_us, expected in ((-3630 * 1000000, "This machine's clock is 60 min behind PostgreSQL's."), (0, "All is well.")):
         disk.set(clock_us=clock_us)  # on the same connection
         env.wait(lambda: headline() == expected, 15, headline)
     bridge.wait_log("this machine's clock and PostgreSQL's agree again")
-    assert bridge.get("/status.json").json["clock_ahead_seconds"] == 0
+    assert bridge.get("/status.json").json["clock_ahead_seconds"] == 0 == bridge.metric("clock_ahead_seconds")
     assert bridge.log().count("this machine's clock and PostgreSQL's differ") == 2, bridge.log()
     assert "this machine's clock" not in env.cli("check", "--database", config=bridge).out
     env.publish(numbered("a", 0, 10))

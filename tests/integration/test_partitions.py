@@ -101,6 +101,7 @@ def test_partitions_that_can_not_be_kept(env):
     env.wait_rows("plain", 1)
     env.wait(lambda: not_kept(bridge) and not_kept(bridge, "plain"), 15)
     assert "does not own the table" in not_kept(bridge) and "not partitioned" in not_kept(bridge, "plain")
+    assert [bridge.metric("rule_partitions_not_kept", rule=rule) for rule in ("reading", "plain")] == [1, 1]
     status = env.cli("status", config=bridge)
     assert "partitions not kept reading: this role does not own the table" in status.out, status
     checked = env.cli("check", "--database", config=bridge)
@@ -109,6 +110,10 @@ def test_partitions_that_can_not_be_kept(env):
     bridge.wait_log("kept again")
     assert bridge.log().count("not kept") == 2, bridge.log()
     env.wait(lambda: len(partitions(env)) == 5, 15, lambda: partitions(env))
+    assert bridge.metric("rule_partitions_not_kept", rule="reading") == 0
+    bridge.configure(RULE)
+    bridge.signal(signal.SIGHUP)
+    env.wait(lambda: bridge.metric("rule_partitions_not_kept", rule="plain") == 0, 15, "a removed rule keeps its gauge")
     bridge.check_books()
 
 
