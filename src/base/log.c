@@ -270,7 +270,8 @@ static void remember_problem(const char *event, const struct log_field *fields)
 {
     const char *reason = NULL;
     for (; fields->key != NULL; fields++) {
-        if (fields->type == LOG_FIELD_TEXT && strcmp(fields->key, "reason") == 0) {
+        if (fields->type == LOG_FIELD_TEXT &&
+            (strcmp(fields->key, "reason") == 0 || strcmp(fields->key, "problem") == 0)) {
             reason = fields->text;
         }
     }

@@ -99,7 +99,7 @@ void log_forget_repeats(void);
 /* The last line of level warn or error, for the pages and commands that show no log. */
 struct log_problem {
     int64_t at_us;  /* wall clock; 0 = no such line yet */
-    char text[400]; /* "event", or "event: reason" when it has the field "reason" */
+    char text[400]; /* "event", or "event: …" with the value of its field "reason" or "problem" */
 };
 void log_last_problem(struct log_problem *out);
 

@@ -92,7 +92,6 @@ static void refresh_gauges(void *context)
     health_get(HEALTH_BROKER, &broker);
     metric_set(METRIC_RECEIVING_PAUSED, broker.paused);
     metric_set(METRIC_GAPS_OPEN, (int64_t) health_gaps_open());
-    metric_set(METRIC_CLOCK_AHEAD_SECONDS, health_clock());
     metric_set(METRIC_DEAD_LETTERS_WAITING, health_letters());
     if (bridge->outbox != NULL) {
         metric_set(METRIC_ACKS_WAITING, (int64_t) outbox_waiting(bridge->outbox));

@@ -88,6 +88,7 @@ static void tell_clock(struct loader *loader, bool new_connection)
 
     loader->report.clock_told = ahead;
     health_set_clock(ahead);
+    metric_set(METRIC_CLOCK_AHEAD_SECONDS, ahead);
     if (ahead != 0 && (new_connection || ahead != before)) {
         health_format_clock(&difference, ahead);
         log_warn("this machine's clock and PostgreSQL's differ: @received_at and times without a "

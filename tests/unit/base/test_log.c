@@ -73,6 +73,26 @@ static void test_text(void)
                   "topic=a\\x0a\\xffb\n");
 }
 
+/* Without its reason or problem, the last problem says nothing to those who see no log. */
+static void test_last_problem(void)
+{
+    struct log_problem last;
+
+    capture_start();
+    configure(LOG_INFO, LOG_TEXT);
+    log_warn("is away", F_TEXT("url", "mqtt://x"), F_TEXT("reason", "refused"));
+    log_last_problem(&last);
+    CHECK_TEXT_EQ(last.text, "is away: refused");
+    log_error("configuration", F_TEXT("problem", "x.cfg:3: qos: no number"));
+    log_last_problem(&last);
+    CHECK_TEXT_EQ(last.text, "configuration: x.cfg:3: qos: no number");
+    log_error("is lost", F_TEXT("url", "mqtt://x"));
+    log_info("is back", F_TEXT("reason", "none"));
+    log_last_problem(&last);
+    CHECK_TEXT_EQ(last.text, "is lost");
+    (void) capture_end();
+}
+
 static void test_json(void)
 {
     capture_start();
@@ -337,7 +357,8 @@ static void test_reopen(void)
 
 UNIT_MAIN("log", {"reopen", test_reopen}, {"forget_repeats", test_forget_repeats},
           {"states", test_states}, {"text", test_text}, {"json", test_json},
-          {"levels", test_levels}, {"repetition is counted", test_repetition_is_counted},
+          {"last problem", test_last_problem}, {"levels", test_levels},
+          {"repetition is counted", test_repetition_is_counted},
           {"count appears with the next line", test_count_appears_with_the_next_line},
           {"many events", test_many_events}, {"long values are cut", test_long_values_are_cut},
           {"journal prefix", test_journal_prefix},
