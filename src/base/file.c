@@ -267,6 +267,9 @@ static enum outcome make_one_directory(const char *path, struct error *error)
         if (errno == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
             return OUTCOME_OK;
         }
+        if (errno == EEXIST) {
+            return error_set(error, outcome_of_errno(), "\"%s\" is not a directory", path);
+        }
         return error_errno(error, outcome_of_errno(), "could not make directory \"%s\"", path);
     }
     char *parent = memory_printf("%s/..", path);

@@ -35,7 +35,8 @@ static void problem_add(struct problems *problems, enum problem_level level, str
         buf_append_text(&text, "warning: ");
     }
     if (what != NULL) {
-        buf_printf(&text, "%s: ", what);
+        text_append_printable(&text, slice_of(what), SIZE_MAX);
+        buf_append_text(&text, ": ");
     }
     text_append_printable(&text, slice_of(message), SIZE_MAX);
 

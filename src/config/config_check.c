@@ -164,6 +164,9 @@ static void check_client_id(struct config_reader *reader, const struct config *c
     } else if (strpbrk(id, "{}") != NULL) {
         problem_error(reader->problems, place, "broker.client_id",
                       "nothing is replaced in { } here: write ${NAME} for an environment variable");
+    } else if (!text_is_printable(slice_of(id)) || strpbrk(id, "\t\n") != NULL) {
+        problem_error(reader->problems, place, "broker.client_id",
+                      "holds a control character: brokers refuse such a client id");
     } else if (strlen(id) > MQTT_TEXT_BYTES_MAX) {
         problem_error(reader->problems, place, "broker.client_id", "longer than %d bytes",
                       MQTT_TEXT_BYTES_MAX);

@@ -11,6 +11,7 @@
 #include "config/config_source.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -332,7 +333,8 @@ static bool lex_include(struct lexer *lexer)
                       INCLUDE_DEPTH_MAX);
         return false;
     } else if (read_file(&included, &error) != OUTCOME_OK) {
-        problem_error(lexer->problems, place, "@include", "%s", error.text);
+        problem_error(lexer->problems, place, "@include", "%s%s", error.text,
+                      strpbrk(file, "*?") != NULL ? " (no wildcards: one @include a file)" : "");
         lexer->source->incomplete = true;
     } else {
         return lexer_run(&included);
@@ -414,6 +416,21 @@ static bool lex_whole(struct lexer *lexer)
     return good;
 }
 
+/* What to do about a configuration that can't be read. */
+static const char *unread_advice(int error_number)
+{
+    switch (error_number) {
+    case ENOENT:
+        return "mqtt2pg init writes one, --config names another";
+    case EACCES:
+        return "run this as root or as the user of the service";
+    case EISDIR:
+        return "name the file in it";
+    default:
+        return "--config names another";
+    }
+}
+
 bool config_source_load(struct config_source *source, const char *file, struct problems *problems)
 {
     struct error error;
@@ -425,8 +442,9 @@ bool config_source_load(struct config_source *source, const char *file, struct p
         .line_begins = true,
     };
     if (read_file(&lexer, &error) != OUTCOME_OK) {
-        problem_error(problems, (struct place){0}, NULL,
-                      "%s (mqtt2pg init writes one, --config names another)", error.text);
+        const char *advice = unread_advice(errno);
+
+        problem_error(problems, (struct place){0}, NULL, "%s (%s)", error.text, advice);
         return false;
     }
     return lex_whole(&lexer);

@@ -88,6 +88,32 @@ void config_text_wrong_type(struct config_reader *reader, const struct config_gi
     buf_fini(&found);
 }
 
+/* Warns when a shell's variable stands where a text begins or behind "=", as in "host=$PGHOST": only
+ * ${NAME} is replaced. Topics such as "$SYS/…" and expressions belong to rules, which are left
+ * alone. */
+static void warn_of_shell_variable(struct config_reader *reader, const struct config_given *given,
+                                   const char *written)
+{
+    static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const char *dollar = written;
+
+    if (given->setting == NULL || strncmp(given->setting->path, "rules", 5) == 0 ||
+        given->setting->type != SETTING_TEXT) {
+        return;
+    }
+    while (dollar != NULL && (dollar[0] != '$' || strchr(upper, dollar[1]) == NULL)) {
+        dollar = strstr(dollar, "=$");
+        dollar += dollar != NULL;
+    }
+    if (dollar != NULL && dollar[1] != '\0') {
+        size_t length = strspn(dollar + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+        problem_warning(reader->problems, given->place, given->what,
+                        "$%.*s is not replaced: write ${%.*s}", (int) length, dollar + 1,
+                        (int) length, dollar + 1);
+    }
+}
+
 const char *config_text_read(struct config_reader *reader, const struct config_given *given)
 {
     assert(given->value != NULL);
@@ -101,6 +127,7 @@ const char *config_text_read(struct config_reader *reader, const struct config_g
     } else if (!text_is_utf8(buf_slice(&text))) {
         problem_error(reader->problems, given->place, given->what, "the text is not valid UTF-8");
     } else {
+        warn_of_shell_variable(reader, given, config_setting_get_string(given->value));
         result = arena_copy(reader->arena, buf_slice(&text)).data;
     }
     buf_fini(&text);

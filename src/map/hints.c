@@ -135,6 +135,14 @@ const char *hint_source_word(struct parser *parser, struct slice word)
     if (word.length == 0) {
         return "$.name, {name}, @name, 'text' or a number";
     }
+    if (parser_peek(parser) == '.') {
+        return "a member of the payload is written $.name";
+    }
+    if (fact_find(word) != NULL) {
+        return arena_printf(parser->arena, "@%.*s, $.%.*s of the payload, or '%.*s' as text",
+                            SLICE_ARGS(word), SLICE_ARGS(word), SLICE_ARGS(word))
+            .data;
+    }
     return arena_printf(parser->arena,
                         "$.%.*s of the payload, {%.*s} of the topic, or '%.*s' as text",
                         SLICE_ARGS(word), SLICE_ARGS(word), SLICE_ARGS(word))

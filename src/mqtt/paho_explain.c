@@ -13,7 +13,7 @@
 /* How long an address is looked at. */
 enum { PROBE_MS = 1000, TLS_PROBE_MS = 3000 };
 
-static const char protocol_hint[] = ": if it does not know MQTT 5, set protocol = \"3.1.1\"";
+static const char protocol_hint[] = "; if it does not know MQTT 5, set protocol = \"3.1.1\"";
 
 /* CONNACK had a code. */
 static enum outcome explain_code(const struct paho_link *link, struct paho_failure *failure)
@@ -56,8 +56,10 @@ static enum outcome explain_silence(const struct paho_link *link,
     }
     failure->closed = true;
     return error_set(&failure->error, OUTCOME_RETRY,
-                     "broker at %s port %d closed the connection without an answer%s",
-                     link->numeric, address->port,
+                     "broker at %s port %d closed the connection without an answer: is that its "
+                     "port for %s%s?%s",
+                     link->numeric, address->port, address->websocket ? "WebSocket" : "MQTT",
+                     address->tls ? " with TLS" : "",
                      link->options.broker->mqtt5 ? protocol_hint : "");
 }
 

@@ -34,17 +34,24 @@ static const char *last_reason(void)
     return reason == NULL ? "unknown reason" : reason;
 }
 
-static enum outcome refuse_file(struct error *error, const char *setting, const char *file)
+/* `kind` names what the file should hold. */
+static enum outcome refuse_file(struct error *error, const char *setting, const char *file,
+                                const char *kind)
 {
     /* The first error is nearest to the cause; the last one is "PEM lib". */
     unsigned long first = ERR_peek_error();
     int reason = ERR_GET_REASON(first);
     const char *words = ERR_reason_error_string(first);
-    if (reason == PEM_R_NO_START_LINE || ERR_GET_LIB(first) == ERR_LIB_OSSL_DECODER) {
-        words = "there is nothing of that kind in it, in the PEM format";
-    } else if (ERR_GET_LIB(first) == ERR_LIB_PROV ||
-               (ERR_GET_LIB(first) == ERR_LIB_PEM &&
-                (reason == PEM_R_BAD_PASSWORD_READ || reason == PEM_R_BAD_DECRYPT))) {
+    if (reason == PEM_R_NO_START_LINE || ERR_GET_LIB(first) == ERR_LIB_OSSL_DECODER ||
+        (ERR_GET_LIB(first) == ERR_LIB_X509 && reason == X509_R_NO_CERTIFICATE_OR_CRL_FOUND)) {
+        return error_set(error, OUTCOME_REJECT,
+                         "%s: there is no %s in \"%s\" in the PEM format, which begins with "
+                         "-----BEGIN",
+                         setting, kind, file);
+    }
+    if (ERR_GET_LIB(first) == ERR_LIB_PROV ||
+        (ERR_GET_LIB(first) == ERR_LIB_PEM &&
+         (reason == PEM_R_BAD_PASSWORD_READ || reason == PEM_R_BAD_DECRYPT))) {
         words = "it is encrypted, and key_password is missing or wrong";
     }
     return error_set(error, OUTCOME_REJECT, "%s: could not use file \"%s\": %s", setting, file,
@@ -62,7 +69,7 @@ static enum outcome load_own(SSL_CTX *context, const struct broker_options *brok
     SSL_CTX_set_default_passwd_cb(context, give_password);
     SSL_CTX_set_default_passwd_cb_userdata(context, (void *) (uintptr_t) broker->tls.key_password);
     if (SSL_CTX_use_certificate_chain_file(context, cert_file) != 1) {
-        return refuse_file(error, "broker.tls.cert_file", cert_file);
+        return refuse_file(error, "broker.tls.cert_file", cert_file, "certificate");
     }
     if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1) {
         if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH) {
@@ -71,7 +78,7 @@ static enum outcome load_own(SSL_CTX *context, const struct broker_options *brok
                              "certificate in \"%s\"",
                              key_file, cert_file);
         }
-        return refuse_file(error, "broker.tls.key_file", key_file);
+        return refuse_file(error, "broker.tls.key_file", key_file, "private key");
     }
     return OUTCOME_OK;
 }
@@ -90,9 +97,10 @@ static SSL_CTX *context_new(const struct broker_options *broker, struct error *e
         outcome = load_own(context, broker, error);
     }
     if (outcome == OUTCOME_OK && broker->tls.ca_file != NULL) {
-        outcome = SSL_CTX_load_verify_file(context, broker->tls.ca_file) == 1
-                      ? OUTCOME_OK
-                      : refuse_file(error, "broker.tls.ca_file", broker->tls.ca_file);
+        outcome =
+            SSL_CTX_load_verify_file(context, broker->tls.ca_file) == 1
+                ? OUTCOME_OK
+                : refuse_file(error, "broker.tls.ca_file", broker->tls.ca_file, "certificate");
     } else if (outcome == OUTCOME_OK) {
         (void) SSL_CTX_set_default_verify_paths(context);
     }

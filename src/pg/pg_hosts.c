@@ -71,6 +71,20 @@ static void split_hosts(struct pg_hosts *hosts, const PQconninfoOption *options)
     }
 }
 
+/* Does a host's name contain "@"? Then libpq has taken a part of the password for the host. In front
+ * "@" is a Unix socket without a file, and a path may contain it. */
+static bool has_at_sign(const struct pg_hosts *hosts)
+{
+    for (size_t i = 0; i < hosts->count; i++) {
+        const char *host = hosts->list[i].host;
+
+        if (host != NULL && host[0] != '/' && host[0] != '@' && strchr(host, '@') != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum outcome pg_hosts_read(struct pg_hosts *hosts, const char *conninfo, struct error *error)
 {
     char *message = NULL;
@@ -87,6 +101,12 @@ enum outcome pg_hosts_read(struct pg_hosts *hosts, const char *conninfo, struct 
     split_hosts(hosts, options);
     assert(hosts->count > 0 && hosts->list != NULL);
     PQconninfoFree(options);
+    if (has_at_sign(hosts)) {
+        pg_hosts_fini(hosts);
+        return error_set(error, OUTCOME_REJECT,
+                         "database.conninfo names a host with \"@\" in it: an \"@\" in a password "
+                         "is written %%40 in a URI");
+    }
     return OUTCOME_OK;
 }
 

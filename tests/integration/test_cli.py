@@ -77,6 +77,9 @@ MISTAKES = [
     ("a range of times with one end", 'format = "raw"', 'time_range = "1d"', ["earliest"]),
     ("a range of no times", 'format = "raw"', 'time_range = ("2000-01-01", "soon")', ["soon", "duration"]),
     ("a range that ends before it begins", 'format = "raw"', 'time_range = ("2000-01-01", "1999-12-31")', ["later than"]),
+    ("client id that brokers refuse", '"cli"', '"cl\\ti"', ["control character"]),
+    ("wildcards in @include", "broker = {", '@include "/nowhere/*.cfg"\nbroker = {', ["no wildcards"]),
+    ("@ in a URI's password", 'conninfo = "host=/nowhere dbname=x"', 'conninfo = "postgresql://u:p@ss@localhost/x"', ["%40"]),
     ("key that is no column", 'format = "raw"', 'on_conflict = "update"; key = ("who")', ["who"]),
 ]
 
@@ -105,6 +108,8 @@ def test_check_finds_each_mistake(env):
 
 # (what is surely not meant, text of GOOD, what stands there instead, what the warning must say)
 ADVICE = [
+    ("variable of the shell", 'client_id = "cli"', 'username = "$MQTT_USER"', "write ${MQTT_USER}"),
+    ("variables of the shell", 'conninfo = "host=/nowhere dbname=x"', 'conninfo = "host=$PGHOST user=a"', "write ${PGHOST}"),
     ("empty last level", "devices/{device}/telemetry", "devices/{device}/telemetry/", "ends with"),
     ("member of bytes", 'bytes = "$"', 'bytes = "$.a"', "has no members"),
     ("always null", 'bytes = "$"', 'bytes = "null"', "always null"),
@@ -421,6 +426,12 @@ def test_mistakes_are_answered_with_their_remedy(env):
             (head + "rules = (%s);" % rule.replace('"{device}";', '"{device} {device}";'), "captures are joined by | concat")):
         checked = env.cli("check", config=env.config_file(text))
         assert checked.code == 3 and words in checked.out, (words, checked)
+    junk = os.path.join(env.folder, "junk.pem")
+    with open(junk, "w", encoding="utf-8") as file:
+        file.write("not PEM\n")
+    tls = 'broker: { url = "mqtts://localhost"; tls: { ca_file = "%s"; }; };\nrules = (%s);' % (junk, rule)
+    checked = env.cli("check", config=env.config_file(tls))
+    assert checked.code == 3 and ":1: broker.tls.ca_file: there is no certificate in" in checked.out, checked
     path = env.config_file(head + "rules = (%s);" % rule)
     near = env.cli("explain", "device/d1/telemetry", "{}", config=path)
     assert near.code == 1 and 'nearest is rule "r"' in near.err and 'level 1 is "device", the rule has "devices"' in near.err, near

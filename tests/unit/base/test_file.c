@@ -167,7 +167,7 @@ static void test_make_directory(void)
 
     close(open_new("file"));
     CHECK_INT_EQ(file_make_directory(path_of("file"), &error), OUTCOME_FATAL);
-    CHECK(strstr(error.text, "could not make directory") != NULL);
+    CHECK(strstr(error.text, "file\" is not a directory") != NULL);
     CHECK_INT_EQ(file_make_directory(path_of("file/below"), &error), OUTCOME_FATAL);
     CHECK_INT_EQ(file_make_directory("", &error), OUTCOME_FATAL);
 }

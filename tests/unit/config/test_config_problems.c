@@ -114,8 +114,8 @@ static void test_missing_file(void)
                   "(mqtt2pg init writes one, --config names another)");
     problems_fini(&problems);
     CHECK(config_load("/", &problems) == NULL);
-    CHECK_TEXT_EQ(problems.list[0].text, "could not read file \"/\": Is a directory (mqtt2pg init "
-                                         "writes one, --config names another)");
+    CHECK_TEXT_EQ(problems.list[0].text, "could not read file \"/\": Is a directory (name the file "
+                                         "in it)");
     problems_fini(&problems);
 }
 
