@@ -176,7 +176,8 @@ bool table_search_usable(const struct pg_found *found, const struct rule *rule, 
         error_set(error, OUTCOME_REJECT, "table \"%s\" does not exist", options->table.text);
         state = "42P01";
     } else if (!found->table->can_insert) {
-        error_set(error, OUTCOME_REJECT, "no permission to insert into \"%s\"",
+        error_set(error, OUTCOME_REJECT,
+                  "no permission to insert into \"%s\": grant insert on it to this role",
                   options->table.text);
     } else if (pg_table_denied(found->table, rule->column_names, rule->column_count) != NULL) {
         const char *column = pg_table_denied(found->table, rule->column_names, rule->column_count);

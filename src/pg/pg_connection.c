@@ -133,7 +133,7 @@ static void take_notice(void *context, const PGresult *result)
     connection->notices++;
     /* libpq takes an error that comes while nothing is asked for a notice: the server's
      * farewell. */
-    pg_session_failure(result, NULL, &failure);
+    pg_session_failure(connection, result, NULL, &failure);
     if (failure.fatal && failure.sqlstate[0] != '\0') {
         connection->last_words = failure;
     }

@@ -132,6 +132,7 @@ static enum outcome send_stream(struct pg_connection *connection, const struct p
 
 /* A Query under way. */
 struct conversation {
+    const struct pg_connection *connection; /* borrowed */
     struct pg_query *query;
     size_t streams_begun;
     bool failed;
@@ -152,8 +153,8 @@ static void note_failure(struct conversation *conversation, const PGresult *resu
     const struct pg_stream *stream = stream_now(conversation);
 
     if (!conversation->failed || conversation->failure.sqlstate[0] == '\0') {
-        pg_session_failure(result, stream == NULL ? NULL : stream->relation,
-                           &conversation->failure);
+        pg_session_failure(conversation->connection, result,
+                           stream == NULL ? NULL : stream->relation, &conversation->failure);
     }
     conversation->failed = true;
 }
@@ -225,7 +226,7 @@ static enum outcome converse(struct pg_connection *connection, struct conversati
 enum outcome pg_query_run(struct pg_connection *connection, struct pg_query *query,
                           struct pg_failure *failure)
 {
-    struct conversation conversation = {.query = query};
+    struct conversation conversation = {.connection = connection, .query = query};
 
     assert(query->count == 0 || query->streams != NULL);
     query->done = 0;

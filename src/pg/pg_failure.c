@@ -7,6 +7,7 @@
 
 #include "base/health.h"
 #include "base/text.h"
+#include "pg/pg_quote.h"
 
 enum outcome pg_failure_set(struct pg_failure *failure, enum sql_action action, const char *format,
                             ...)
@@ -77,11 +78,104 @@ static bool is_raised(struct slice source)
     return starts_with(source, slice_of("pl"));
 }
 
+static struct slice skip(struct slice text, size_t length)
+{
+    assert(length <= text.length);
+    return slice_make(text.data + length, text.length - length);
+}
+
 static void append_part(struct pg_failure *failure, const char *before, struct slice text)
 {
     if (text.length > 0) {
         append_words(failure, slice_of(before));
         append_words(failure, text);
+    }
+}
+
+void pg_failure_append(struct pg_failure *failure, const char *words)
+{
+    append_words(failure, slice_of(words));
+}
+
+/* How PostgreSQL names the kind of an object behind these words, and what GRANT wants. Tables
+ * have several privileges: those that the statement needs. */
+static const char permission_denied[] = "permission denied for ";
+static const struct denied_kind {
+    const char *name;
+    const char *grant; /* NULL: a table */
+    const char *more;
+} denied_kinds[] = {
+    {"table ", NULL, ""},
+    {"view ", NULL, ""},
+    {"foreign table ", NULL, ""},
+    {"materialized view ", NULL, ""},
+    {"sequence ", "usage on sequence ", ""},
+    /* The same words for a look into the schema and for a new table in it. */
+    {"schema ", "usage on schema ", " (to make tables there: create, too)"},
+    {"function ", "execute on function ", ""},
+    {"procedure ", "execute on procedure ", ""},
+    {"type ", "usage on type ", ""},
+    {"domain ", "usage on domain ", ""},
+    {"foreign server ", "usage on foreign server ", ""},
+    {"database ", "create on database ", ""},
+};
+
+/* What a statement inside of a function needs; the context begins with its text. Of a statement of
+ * the rule itself PostgreSQL does not tell the verb. */
+static const char *table_privileges(struct slice context)
+{
+    static const char statement[] = "SQL statement \"";
+    static const struct {
+        const char *verb;
+        const char *privileges;
+    } verbs[] = {{"insert", "insert"},
+                 {"select", "select"},
+                 {"update", "select, update"},
+                 {"delete", "select, delete"}};
+
+    if (starts_with(context, slice_of(statement))) {
+        context = skip(context, strlen(statement));
+        while (context.length > 0 && strchr(" \t\n", context.data[0]) != NULL) {
+            context = skip(context, 1);
+        }
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+            size_t length = strlen(verbs[i].verb);
+
+            if (context.length > length && strncasecmp(context.data, verbs[i].verb, length) == 0) {
+                return verbs[i].privileges;
+            }
+        }
+    }
+    return "select, insert, update";
+}
+
+/* "permission denied for schema x": the GRANT that helps. A hint of PostgreSQL's own comes first. */
+static void append_grant(struct pg_failure *failure, const struct pg_words *words)
+{
+    struct slice object = words->primary;
+
+    if (strcmp(failure->sqlstate, "42501") != 0 || failure->raised || words->hint.length > 0 ||
+        words->role.length == 0 || !starts_with(object, slice_of(permission_denied))) {
+        return;
+    }
+    object = skip(object, strlen(permission_denied));
+    for (size_t i = 0; i < sizeof(denied_kinds) / sizeof(denied_kinds[0]); i++) {
+        const struct denied_kind *kind = &denied_kinds[i];
+
+        if (starts_with(object, slice_of(kind->name))) {
+            struct buf sql = {0};
+
+            buf_printf(&sql, "; hint: grant %s%s",
+                       kind->grant == NULL ? table_privileges(words->context) : kind->grant,
+                       kind->grant == NULL ? " on " : "");
+            pg_quote_identifier(&sql, skip(object, strlen(kind->name)));
+            buf_append_text(&sql, " to ");
+            pg_quote_identifier(&sql, words->role);
+            buf_append_text(&sql, kind->more);
+            append_words(failure, buf_slice(&sql));
+            buf_fini(&sql);
+            return;
+        }
     }
 }
 
@@ -96,6 +190,7 @@ void pg_failure_say(struct pg_failure *failure, const struct pg_words *words)
     if (plain) {
         append_part(failure, ": ", words->detail);
     }
+    append_grant(failure, words);
     if (!raised) {
         append_part(failure, "; hint: ", words->hint);
     }
@@ -105,12 +200,6 @@ void pg_failure_say(struct pg_failure *failure, const struct pg_words *words)
     if (raised) {
         append_part(failure, words->detail.length > 0 ? "; hint: " : HEALTH_DETAIL, words->hint);
     }
-}
-
-static struct slice skip(struct slice text, size_t length)
-{
-    assert(length <= text.length);
-    return slice_make(text.data + length, text.length - length);
 }
 
 /* What stands behind "COPY relation" in the last line of the context; empty when nothing does. */

@@ -36,6 +36,8 @@ struct pg_words {
     struct slice detail;
     struct slice hint;
     struct slice source; /* file of PostgreSQL's source that raised it, "lock.c" */
+    struct slice context;
+    struct slice role; /* of the session */
 };
 
 /*
@@ -46,9 +48,15 @@ struct pg_words {
  *   PRIMARY; hint: HINT; detail: DETAIL    DETAIL may quote values
  *   PRIMARY; detail: DETAIL; hint: HINT    raised: DETAIL and HINT may quote values
  *
+ * When a privilege is missing and PostgreSQL says on which object, in English, HINT is the GRANT that
+ * gives it to the session's role.
+ *
  * Control characters become spaces. The message has no full stop and no torn character at its end.
  */
 void pg_failure_say(struct pg_failure *failure, const struct pg_words *words);
+
+/* Appends words to the message, as far as there is room. */
+void pg_failure_append(struct pg_failure *failure, const char *words);
 
 /*
  * The number of the row in the context of an error in COPY, in any language of lc_messages; 0 when

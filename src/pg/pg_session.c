@@ -308,7 +308,8 @@ static bool line_is_true(const char *sqlstate)
     return strcmp(sqlstate, "54000") != 0 && strcmp(sqlstate, "XX000") != 0;
 }
 
-void pg_session_failure(const PGresult *result, const char *relation, struct pg_failure *failure)
+void pg_session_failure(const struct pg_connection *connection, const PGresult *result,
+                        const char *relation, struct pg_failure *failure)
 {
     assert(result != NULL);
     *failure = (struct pg_failure){0};
@@ -325,7 +326,9 @@ void pg_session_failure(const PGresult *result, const char *relation, struct pg_
         .primary = slice_of(primary),
         .detail = slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL)),
         .hint = slice_of(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT)),
-        .source = slice_of(PQresultErrorField(result, PG_DIAG_SOURCE_FILE))};
+        .source = slice_of(PQresultErrorField(result, PG_DIAG_SOURCE_FILE)),
+        .context = slice_of(PQresultErrorField(result, PG_DIAG_CONTEXT)),
+        .role = slice_of(connection->pg == NULL ? NULL : PQuser(connection->pg))};
     pg_failure_say(failure, &words);
     if (relation != NULL && failure->action == SQL_ROW) {
         const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
@@ -351,7 +354,8 @@ static bool is_failure(ExecStatusType status)
 
 /* What the results read so far come to. */
 struct finish {
-    PGresult *good; /* owned; the last that is no failure */
+    const struct pg_connection *connection; /* borrowed */
+    PGresult *good;                         /* owned; the last that is no failure */
     bool failed;
     struct pg_failure failure; /* of the first failure with a SQLSTATE, else of the first */
 };
@@ -361,7 +365,7 @@ static void take_result(struct finish *finish, PGresult *result, const char *rel
 {
     if (is_failure(PQresultStatus(result))) {
         if (!finish->failed || finish->failure.sqlstate[0] == '\0') {
-            pg_session_failure(result, relation, &finish->failure);
+            pg_session_failure(finish->connection, result, relation, &finish->failure);
         }
         finish->failed = true;
         PQclear(result);
@@ -381,7 +385,7 @@ enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first
                                const char *relation, PGresult **last, struct pg_failure *failure)
 {
     PGresult *result = first;
-    struct finish finish = {0};
+    struct finish finish = {.connection = connection};
     struct pg_failure failed_wait;
     bool more = true;
 

@@ -83,8 +83,10 @@ enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first
                                const char *relation, PGresult **last,
                                struct pg_failure *failure) MUST_CHECK;
 
-/* Fills `failure` from a result that is a failure. `relation` as for pg_session_finish(). */
-void pg_session_failure(const PGresult *result, const char *relation, struct pg_failure *failure);
+/* Fills `failure` from a result of this connection that is a failure. `relation` as for
+ * pg_session_finish(). */
+void pg_session_failure(const struct pg_connection *connection, const PGresult *result,
+                        const char *relation, struct pg_failure *failure);
 
 /* Closes the connection because of this failure, which becomes its last words when the server said
  * it. */

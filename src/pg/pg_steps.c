@@ -116,19 +116,21 @@ static enum outcome send_all(struct pg_connection *connection, const struct pg_s
 }
 
 /* The first failure of a step counts. */
-static void note_failure(struct pg_step *step, const PGresult *result)
+static void note_failure(const struct pg_connection *connection, struct pg_step *step,
+                         const PGresult *result)
 {
     assert(step->failed == (step->failure != NULL));
     if (!step->failed) {
         step->failure = memory_alloc(sizeof(*step->failure));
-        pg_session_failure(result, NULL, step->failure);
+        pg_session_failure(connection, result, NULL, step->failure);
     }
     step->failed = true;
 }
 
 /* Takes one result of a step and frees it. PGRES_PIPELINE_ABORTED leaves the step as it is, neither
  * done nor failed: an earlier step of its group has failed. */
-static void note_result(struct pg_step *step, PGresult *result)
+static void note_result(const struct pg_connection *connection, struct pg_step *step,
+                        PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
 
@@ -137,7 +139,7 @@ static void note_result(struct pg_step *step, PGresult *result)
         step->rolled_back = strcmp(PQcmdStatus(result), "ROLLBACK") == 0;
         step->affected = strtoll(PQcmdTuples(result), NULL, 10);
     } else if (status != PGRES_PIPELINE_ABORTED) {
-        note_failure(step, result);
+        note_failure(connection, step, result);
     }
     PQclear(result);
 }
@@ -153,7 +155,7 @@ static enum outcome read_step(struct pg_connection *connection, struct pg_step *
             return OUTCOME_RETRY;
         }
         if (result != NULL) {
-            note_result(step, result);
+            note_result(connection, step, result);
         }
     } while (result != NULL && PQstatus(connection->pg) == CONNECTION_OK);
     /* A server that shuts down sends FATAL as the last result while the socket is still open. */

@@ -67,6 +67,7 @@ SQL = {
     "own_sql": ("insert into plain select a from batch; -- and a second statement\\n delete from plain where a < 0", None),
     "own_sql_typo": ("insert into plain selct a from batch", "syntax error"),
     "own_sql_nowhere": ("insert into nowhere select a from batch", "nowhere"),
+    "own_sql_denied": ("insert into plain select b from column_denied", "grant select, insert, update on column_denied to bridge"),
     "own_sql_types": ("insert into plain select t from batch", '"t" does not exist'),
 }
 

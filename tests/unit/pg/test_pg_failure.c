@@ -90,6 +90,50 @@ static void test_message(void)
     unit_case[0] = '\0';
 }
 
+/* What helps when a privilege is missing. */
+static void test_grants(void)
+{
+    static const struct {
+        const char *primary;
+        const char *context;
+        const char *hint; /* "" = none */
+    } cases[] = {
+        {"permission denied for schema Odd", "",
+         "grant usage on schema \"Odd\" to \"a role\" (to make tables there: create, too)"},
+        {"permission denied for sequence s", "", "grant usage on sequence s to \"a role\""},
+        {"permission denied for function f", "x", "grant execute on function f to \"a role\""},
+        {"permission denied for table t", "", "grant select, insert, update on t to \"a role\""},
+        {"permission denied for table t", "SQL statement \"insert into t values (1)\"\nPL/pgSQL",
+         "grant insert on t to \"a role\""},
+        {"permission denied for view v", "SQL statement \"\n SELECT 1 FROM v\"",
+         "grant select on v to \"a role\""},
+        {"permission denied for foreign table t", "SQL statement \"update t set a = 1\"",
+         "grant select, update on t to \"a role\""},
+        {"permission denied for table t", "SQL statement \"with x",
+         "grant select, insert, update on t to \"a role\""},
+        {"permission denied for operator +", "", ""},
+        {"Berechtigung nicht erteilt für Tabelle t", "", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pg_words words = {.primary = slice_of(cases[i].primary),
+                                 .context = slice_of(cases[i].context),
+                                 .role = slice_of("a role")};
+        struct pg_failure failure = {.sqlstate = "42501"};
+        struct buf wanted = {0};
+        UNIT_CASE("%s, %s", cases[i].primary, cases[i].context);
+        buf_printf(&wanted, "%s%s%s", cases[i].primary,
+                   cases[i].hint[0] == '\0' ? "" : "; hint: ", cases[i].hint);
+        pg_failure_say(&failure, &words);
+        CHECK_TEXT_EQ(failure.message, buf_string(&wanted));
+        buf_fini(&wanted);
+        words.source =
+            slice_of("pl_exec.c"); /* a function says the same words for its own reason */
+        pg_failure_say(&failure, &words);
+        CHECK_TEXT_EQ(failure.message, cases[i].primary);
+    }
+    unit_case[0] = '\0';
+}
+
 /* Cut between characters, wherever the end falls. */
 static void test_long_message(void)
 {
@@ -213,5 +257,5 @@ static void test_conninfo(void)
 }
 
 UNIT_MAIN("pg_failure", {"copy_line", test_copy_line}, {"message", test_message},
-          {"long_message", test_long_message}, {"reason", test_reason}, {"root", test_root},
-          {"conninfo", test_conninfo})
+          {"grants", test_grants}, {"long_message", test_long_message}, {"reason", test_reason},
+          {"root", test_root}, {"conninfo", test_conninfo})
