@@ -1,4 +1,5 @@
--- What the bridge's own schema lacks: missing tables and columns, missing privileges, missing indexes. Null where all is well. $1: schema
+-- What the bridge's own schema lacks: missing tables and columns, missing privileges, and what storing can do without: indexes, and columns that a
+-- later version has added for commands and the status page. Null where all is well. $1: schema
 with wanted (name, columns, privileges) as (values
     ('progress', array['client_id', 'journal', 'position', 'stored_at'], array['select', 'insert', 'update']),
     ('dead_letter', array['id', 'received_at', 'failed_at', 'rule', 'topic', 'payload', 'qos', 'retained', 'properties', 'reason',
@@ -16,26 +17,33 @@ with wanted (name, columns, privileges) as (values
                      'last', 'left_out'],
                array[]::text[])
 ),
+-- Storing needs none of these.
+spared (name, column_name) as (values ('gap', 'acknowledged_at'), ('replay', 'last'), ('replay', 'left_out')),
 found as (
     select w.name, w.columns, w.privileges, c.oid
       from wanted w
       left join pg_catalog.pg_namespace n on n.nspname = $1
       left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name
+),
+lacking as (
+    select f.name, c.column_name, f.oid is not null and exists (select from spared s where (s.name, s.column_name) = (f.name, c.column_name)) as spared
+      from found f
+      left join unnest(f.columns) as c (column_name) on f.oid is not null
+     where not exists (select from pg_catalog.pg_attribute a
+                        where a.attrelid = f.oid and a.attname = c.column_name and not a.attisdropped)
 )
-select (select string_agg(lack, ', ' order by lack)
-          from (select f.name || coalesce('.' || column_name, '') as lack
-                  from found f
-                  left join unnest(f.columns) as column_name on f.oid is not null
-                 where not exists (select from pg_catalog.pg_attribute a
-                                    where a.attrelid = f.oid and a.attname = column_name and not a.attisdropped)) as l) as missing,
+select (select string_agg(name || coalesce('.' || column_name, ''), ', ' order by name, column_name) from lacking where not spared) as missing,
        (select string_agg(privilege || ' on ' || f.name, ', ' order by f.name, privilege)
           from found f, unnest(f.privileges) as privilege
          where f.oid is not null and not has_table_privilege(f.oid, privilege)) as denied,
        exists (select from pg_catalog.pg_namespace n
                 where n.nspname = $1 and not has_schema_privilege(n.oid, 'usage')) as closed,
-       (select string_agg(i.name, ', ' order by i.name)
-          from unnest(array['dead_letter_failed_at', 'dead_letter_parked_by_client', 'dead_letter_sparkplug', 'dead_letter_waiting']) as i (name)
-         where not exists (select
-                             from pg_catalog.pg_class c
-                             join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                            where n.nspname = $1 and c.relname = i.name and c.relkind in ('i', 'I'))) as unindexed
+       (select string_agg(lack, ', ' order by lack)
+          from (select name || '.' || column_name as lack from lacking where spared
+                union all
+                select i.name
+                  from unnest(array['dead_letter_failed_at', 'dead_letter_parked_by_client', 'dead_letter_sparkplug', 'dead_letter_waiting']) as i (name)
+                 where not exists (select
+                                     from pg_catalog.pg_class c
+                                     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                                    where n.nspname = $1 and c.relname = i.name and c.relkind in ('i', 'I'))) as l) as spared

@@ -119,6 +119,10 @@ enum outcome pg_query_schema(struct pg_connection *connection, const char *sql,
     pg_append_for_schema(&text, sql, pg_schema(connection));
     enum outcome outcome = pg_query(connection, buf_string(&text), params, rows, failure);
     buf_fini(&text);
+    if (outcome != OUTCOME_OK && strcmp(failure->sqlstate, "42703") == 0) {
+        pg_failure_append(failure, "; the bridge's own tables are of an earlier version: run "
+                                   "`mqtt2pg schema | psql` as their owner");
+    }
     return outcome;
 }
 

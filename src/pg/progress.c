@@ -28,10 +28,10 @@ void progress_schema_sql(struct buf *out, const char *schema)
 
 /* The answer of schema-state.sql: lists for a message to a person, borrowed from its rows. */
 struct schema_state {
-    const char *missing;   /* columns; NULL = none */
-    const char *denied;    /* privileges; NULL = none */
-    bool closed;           /* no USAGE on the schema */
-    const char *unindexed; /* indexes that are missing; NULL = none */
+    const char *missing; /* columns; NULL = none */
+    const char *denied;  /* privileges; NULL = none */
+    bool closed;         /* no USAGE on the schema */
+    const char *spared;  /* indexes and columns that storing can do without; NULL = none */
 };
 
 /* On OUTCOME_OK the caller frees `rows`, which `state` borrows from. */
@@ -48,7 +48,7 @@ static enum outcome read_state(struct pg_connection *connection, struct pg_rows 
     state->missing = pg_rows_text(*rows, 0, 0);
     state->denied = pg_rows_text(*rows, 0, 1);
     state->closed = slice_is(pg_rows_slice(*rows, 0, 2), "t");
-    state->unindexed = pg_rows_text(*rows, 0, 3);
+    state->spared = pg_rows_text(*rows, 0, 3);
     return OUTCOME_OK;
 }
 
@@ -111,20 +111,22 @@ static enum outcome create_schema(struct pg_connection *connection, const char *
     return outcome;
 }
 
-/* Without an index of a later version the bridge works all the same, only slower. So a role that
- * may not make the index goes on. OUTCOME_RETRY: the connection is lost. */
-static enum outcome add_indexes(struct pg_connection *connection, const char *unindexed,
-                                struct error *error)
+/* What a later version has added, and storing can do without: an index makes the bridge faster, a
+ * column serves `replay` or `gaps`. So a role that may not make it goes on. OUTCOME_RETRY: the
+ * connection is lost. */
+static enum outcome add_spared(struct pg_connection *connection, const char *spared,
+                               struct error *error)
 {
     struct error refused = {0};
 
-    if (create_schema(connection, unindexed, &refused) != OUTCOME_OK) {
+    if (create_schema(connection, spared, &refused) != OUTCOME_OK) {
         if (!pg_is_connected(connection)) {
             *error = refused;
             return refused.outcome;
         }
-        log_warn("indexes of the bridge's own tables are missing", F_TEXT("indexes", unindexed),
-                 F_TEXT("reason", refused.text));
+        log_warn("the bridge's own tables are of an earlier version: storing goes on, but the "
+                 "commands replay and gaps may fail, and large numbers of dead letters are slow",
+                 F_TEXT("missing", spared), F_TEXT("reason", refused.text));
     }
     return OUTCOME_OK;
 }
@@ -155,8 +157,8 @@ enum outcome progress_ensure_schema(struct pg_connection *connection, struct err
     if (outcome == OUTCOME_OK) {
         outcome = check_privileges(&state, schema, pg_target(connection), error);
     }
-    if (outcome == OUTCOME_OK && state.unindexed != NULL) {
-        outcome = add_indexes(connection, state.unindexed, error);
+    if (outcome == OUTCOME_OK && state.spared != NULL) {
+        outcome = add_spared(connection, state.spared, error);
     }
     pg_rows_free(rows);
     return outcome;

@@ -17,7 +17,8 @@ enum { PROGRESS_CLIENT_ID_MAX = 65536 }; /* MQTT's limit on texts */
 /*
  * Makes the schema and its tables when they are missing (sql/mqtt2pg.sql with the configured schema
  * name). When they exist nothing is run, so no CREATE privilege is needed. OUTCOME_FATAL with what
- * to run by hand when they are missing and may not be made.
+ * to run by hand when they are missing and may not be made. What storing can do without (an index, a
+ * column for a command) is only told in the log then.
  */
 enum outcome progress_ensure_schema(struct pg_connection *connection,
                                     struct error *error) MUST_CHECK;
