@@ -35,8 +35,7 @@ static void check_privileges(const struct rule *rule, const struct pg_table *tab
     }
     if (upsert && (!table->can_update || !table->can_select)) {
         problem_error(problems, place_of_table(rule), "table",
-                      "on_conflict = \"update\" needs the privileges select and update on \"%s\": "
-                      "grant them to this role",
+                      "on_conflict = \"update\" needs a grant of select and update on \"%s\"",
                       name);
     }
 }
