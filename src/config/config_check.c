@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "admin/http_address.h"
+#include "base/text.h"
 #include "config/config_secret.h"
 #include "mqtt/tls_probe.h"
 
