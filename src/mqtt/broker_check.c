@@ -17,8 +17,9 @@
 enum {
     CONNECT_MS = 10000,
     REFUSED = 0x80,
-    CONNECTIONS_MAX = 100, /* for a broker that ends them at forbidden filters */
-    NAME_MS = 500,         /* how long a retained message that names the broker is waited for */
+    /* enough for a broker that ends the connection at each forbidden filter */
+    CONNECTIONS_MAX = 100,
+    NAME_MS = 500, /* how long to wait for a retained message that names the broker */
 };
 
 struct probe {
@@ -86,7 +87,8 @@ static void refuse(struct probe *probe, const char *filter, const char *reason)
         memory_resize(report->refused, (report->refused_count + 1) * sizeof(report->refused[0]));
     report->refused[report->refused_count++] =
         (struct broker_refusal){memory_strdup(filter), memory_strdup(reason)};
-    /* The service subscribes the filters that it covers, each for itself. */
+    /* The cover is refused: the service then subscribes each filter that it covers, so each is
+     * tried. */
     for (size_t i = 0; i < probe->wanted->count; i++) {
         const char *cover = probe->wanted->list[i].covered_by;
         if (cover != NULL && strcmp(cover, filter) == 0) {
@@ -159,8 +161,8 @@ static const char *known_refusal(const struct probe *probe, const char *filter)
     return reason;
 }
 
-/* Is the filter subscribed alone? Filters that were never under way when a connection ended go
- * together. */
+/* Must the filter be subscribed alone? Yes, if it was under way when a connection ended. The other
+ * filters go together. */
 static bool goes_alone(const struct probe *probe, size_t at)
 {
     const char *filter = probe->wanted->list[at].filter;
@@ -196,7 +198,7 @@ static enum outcome try_all(struct probe *probe, struct error *error)
     return outcome;
 }
 
-/* Tries every filter, on as many connections as that takes. */
+/* Tries every filter, on as many connections as needed. */
 static enum outcome try_until_answered(struct probe *probe, struct error *error)
 {
     enum outcome outcome = OUTCOME_OK;
@@ -206,7 +208,7 @@ static enum outcome try_until_answered(struct probe *probe, struct error *error)
         if (probe->answered[at]) {
             at++;
         } else if (try_all(probe, error) == OUTCOME_OK) {
-            at = 0; /* a refusal may have uncovered a filter */
+            at = 0; /* after a refusal the filters that it covered must be tried, too */
         } else {
             disconnect(probe);
             outcome = connections++ < CONNECTIONS_MAX ? connect_to(probe, probe->report->url, error)
@@ -260,7 +262,8 @@ enum outcome broker_check(const struct broker_options *broker, const char *clien
         .report = report,
     };
     for (size_t i = 0; i < wanted->count; i++) {
-        probe.answered[i] = wanted->list[i].covered_by != NULL; /* not asked for */
+        /* a covered filter is not tried at first */
+        probe.answered[i] = wanted->list[i].covered_by != NULL;
     }
     enum outcome outcome = connect_any(&probe, error);
     if (outcome == OUTCOME_OK) {

@@ -1,7 +1,7 @@
 /*
- * broker_check: tries the broker for `check --broker`: connects, subscribes each filter, says what
- * is refused, and leaves nothing behind. A covered filter (core/subscription) is tried when the
- * filter that covers it is refused.
+ * broker_check: tries the broker for `check --broker`: connects, subscribes each filter, reports
+ * what is refused, and leaves no session in the broker. A covered filter (core/subscription) is
+ * tried when the filter that covers it is refused.
  *
  * The check uses another client id and a clean session, so that a running bridge keeps its session.
  * Permissions that depend on the client id are therefore not tried. The status topic is tried on a
@@ -30,11 +30,12 @@ struct broker_report {
     size_t granted;
     struct broker_refusal *refused; /* owned */
     size_t refused_count;
-    char *status_refused; /* owned; what of the status topic is refused and why; NULL: nothing */
+    char *status_refused; /* owned; why the status topic is refused; NULL: it is not */
 };
 
 /* Tries the URLs in turn until one answers. `client_id` must be one that nobody else has.
- * OUTCOME_RETRY: none did, with the reason of the last one. `report` is to be freed in any case. */
+ * OUTCOME_RETRY: no broker answered; `error` has the reason of the last one. The caller frees
+ * `report` in any case. */
 enum outcome broker_check(const struct broker_options *broker, const char *client_id,
                           const struct subscription_set *wanted, struct broker_report *report,
                           struct error *error) MUST_CHECK;

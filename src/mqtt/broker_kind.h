@@ -2,8 +2,8 @@
  * broker_kind: which broker this is, and what must be set there so that it keeps messages for a
  * bridge that is slow or away.
  *
- * No broker says its name in MQTT. CONNACK of MQTT 5 shows some brokers by which properties it
- * carries:
+ * No broker says its name in MQTT. With MQTT 5 some brokers can be recognized by the properties in
+ * their CONNACK:
  *
  *   broker     shared  CONNACK carries                               known from
  *   RabbitMQ   no      QoS 1, session expiry, topic alias maximum    source: 3.13.7, 4.0.5, 4.3.5
@@ -17,8 +17,8 @@
  *                      subscriptions are available; not retain
  *   Mosquitto  yes     topic alias maximum 10                        seen with 2.0.11, 2.0.20
  *
- * AWS IoT carries what EMQX does, and QoS 1. Other brokers may carry the same properties, and
- * settings change them. So a kind decides which advice is given, and nothing else. README,
+ * AWS IoT's CONNACK carries the properties of EMQX's, and QoS 1. Other brokers may send the same
+ * properties, and settings change them. So the kind only decides which advice is given. README,
  * "Brokers", has the table for people.
  *
  * Pure.
@@ -45,8 +45,8 @@ enum broker_kind {
 /* With MQTT 3.1.1 always BROKER_UNKNOWN. */
 enum broker_kind broker_kind_of(const struct paho_connack *connack, bool mqtt5);
 
-/* The topics of retained messages that brokers publish of themselves, also for MQTT 3.1.1: what
- * `index` counts, below BROKER_KIND_TOPICS. */
+/* The topics of retained messages that some brokers publish about themselves, which also works with
+ * MQTT 3.1.1. `index` is below BROKER_KIND_TOPICS. */
 #define BROKER_KIND_TOPICS 3
 const char *broker_kind_topic(size_t index);
 

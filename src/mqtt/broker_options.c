@@ -128,7 +128,7 @@ bool broker_address_parse(const char *url, struct broker_address *address, struc
         return refuse(url, "it must begin with mqtt://, mqtts://, ws:// or wss://", error);
     }
     if (memchr(rest.data, '@', rest.length) != NULL) {
-        /* The text would carry a password into logs, so it is not repeated. */
+        /* The error does not repeat the URL, so that a password in it does not get into logs. */
         error_set(error, OUTCOME_REJECT,
                   "broker URL: user name and password belong into username and password");
         return false;

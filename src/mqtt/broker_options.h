@@ -37,8 +37,8 @@ struct broker_options {
     } tls;
 };
 
-/* Host (IPv6 without its brackets), port, whether TLS and WebSocket are wanted, from a URL. False
- * with a reason (unknown scheme, no host, bad port, a user name in it, a path where it has no
+/* The parts of a URL: host (IPv6 without brackets), port, TLS, WebSocket, path. The parser returns
+ * false with a reason (unknown scheme, no host, bad port, a user name, a path where it has no
  * meaning). Default ports 1883, 8883, and 80, 443 for ws:// and wss://, whose path is "/mqtt" when
  * none is given. tcp://, ssl:// and tls:// mean the same as mqtt:// and mqtts://. */
 struct broker_address {
@@ -50,8 +50,8 @@ struct broker_address {
 };
 struct error;
 
-/* A client id that no other client has, "CLIENT_ID-WHAT-…", for a command that must not touch the
- * bridge's session. The caller frees it. */
+/* Makes a client id that no other client has, "CLIENT_ID-WHAT-…", for a command that must not touch
+ * the bridge's session. The caller frees it. */
 char *broker_visitor_id(const struct broker_options *broker, const char *what);
 
 bool broker_address_parse(const char *url, struct broker_address *address, struct error *error);

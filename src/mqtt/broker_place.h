@@ -1,8 +1,8 @@
 /*
- * broker_place: the broker of the receiving connection, for the publisher, which uses the same one:
- * the devices that wait for acknowledgments are connected where the messages come from.
+ * broker_place: tells the publisher which broker the receiver is connected to. The publisher uses
+ * the same broker, because the devices that wait for acknowledgments are connected there.
  *
- * The receiver writes it, the publisher reads it. Zero-initialized memory is: the first URL, not
+ * The receiver writes it, the publisher reads it. Zero-initialized memory means: the first URL, not
  * connected.
  *
  * SPDX-License-Identifier: MIT

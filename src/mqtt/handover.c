@@ -3,14 +3,15 @@
 
 #include <assert.h>
 
-/* How long the second copy may take behind the first. */
+/* The second copy comes at most so long after the first. */
 enum { COPY_MS = 100 };
 
-/* How long copies may come that were queued while two overlapping subscriptions were there. */
+/* How long copies may still come from the broker's queue after subscriptions changed, and the
+ * pauses that show that the queue is empty. */
 enum { DRAINING_MS = 2000, PAUSE_MIN_MS = 10, QUEUE_PAUSE_MS = 1000 };
 
-/* In a queue: how many single messages come before a guess that two equal ones are copies, and how
- * many end the look for copies. */
+/* While a queue is read: how many single messages must come before two equal ones may be taken for
+ * copies, and after how many single messages copies are no longer looked for. */
 enum { QUEUE_SINGLES = 20, QUEUE_SINGLES_LAST = 1000 };
 
 void handover_init(struct handover *handover)
@@ -67,15 +68,15 @@ void handover_connected(struct handover *handover, uint8_t broker,
     pthread_mutex_unlock(&handover->mutex);
 }
 
-/* Has nothing come for longer than the broker needs to answer? Then its queue is empty, and no copy
- * is left in it. */
+/* Has no message come for longer than the broker needs to answer? If so, its queue is empty and
+ * holds no copies. */
 static bool queue_was_empty(const struct handover *handover, int64_t now_ms)
 {
     assert(handover->state == HANDOVER_DRAINING);
     int64_t since_ms =
         handover->before_ms > handover->ended_ms ? handover->before_ms : handover->ended_ms;
     int64_t answers_ms = handover->ended_ms - handover->began_ms;
-    /* Where nothing was subscribed, nobody knows how long the broker needs to answer. */
+    /* Without a SUBSCRIBE it is not known how long the broker needs to answer. */
     int64_t least_ms = handover->doubled ? QUEUE_PAUSE_MS : PAUSE_MIN_MS;
 
     return now_ms - since_ms > 2 * answers_ms + least_ms;
@@ -139,7 +140,7 @@ static void note_broker(struct handover *handover, const struct message *message
     handover->broker = message->qos > 0 ? message->broker : 0;
 }
 
-/* With the lock. While copies may come. */
+/* With the lock; only while copies may come. */
 static bool is_copy(struct handover *handover, const struct message *message, uint64_t hash,
                     int64_t now_ms)
 {

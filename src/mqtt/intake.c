@@ -17,11 +17,11 @@
 #include "mqtt/handover.h"
 #include "mqtt/redelivery.h"
 
-/* A wait for room is made of steps, so that a stop is noticed. */
+/* A wait for room consists of steps, so that a stop is noticed. */
 enum { WAIT_STEP_MS = 100 };
 
-/* The redelivery memory needs QoS 1 and 2 messages, and QoS 0 messages stand between them: how many
- * records are read for one that is remembered, and how many in all. */
+/* The redelivery memory holds QoS 1 and 2 messages; the journal has QoS 0 messages between them. So
+ * up to TAIL_FACTOR records are read for each message of the window, and TAIL_MAX in all. */
 enum { TAIL_FACTOR = 8, TAIL_MAX = 200000 };
 
 struct intake {
@@ -29,10 +29,10 @@ struct intake {
     struct redelivery *redelivery;
     uint8_t broker;       /* of this connection */
     int64_t last_seen_us; /* struct intake_session */
-    bool refusing;        /* this connection was cut */
+    bool refusing;        /* this connection was cut: every message is refused */
     bool full;            /* the last append found no room, and /readyz says so */
     int64_t waited_ms;    /* for room, on this connection */
-    bool gap_pending;     /* stands before the next message in the journal */
+    bool gap_pending;     /* a gap is to be journaled before the next message */
     struct gap gap;
     struct buf gap_payload;
     atomic_bool stopping;
@@ -60,14 +60,15 @@ static void tail_take(struct intake *intake, const struct message *message)
     }
 }
 
-/* Deliveries that have no record of their own, or none any more, by number. */
+/* Deliveries without a record: copies that were left out, and messages whose record was deleted. In
+ * the order of their numbers. */
 struct others {
     struct journal_delivery *list; /* owned */
     size_t count;
     size_t taken;
 };
 
-/* Feeds the redelivery memory with those whose numbers are below `before`. */
+/* Feeds the redelivery memory with the deliveries whose numbers are below `before`. */
 static void others_take(struct intake *intake, struct others *others, uint64_t before)
 {
     for (; others->taken < others->count && others->list[others->taken].sequence < before;
@@ -123,8 +124,8 @@ static void memory_rebuild(struct intake *intake, uint8_t broker)
     } while (journal_first(journal) > first);
 }
 
-/* After a power loss, messages that were acknowledged but not yet synced are gone, and nobody can
- * tell how many. The table `gap` says since when. */
+/* After a power loss, messages that were acknowledged but not yet synced are gone; how many is not
+ * known. A gap in the table `gap` says since when. */
 static void tell_power_loss(struct intake *intake)
 {
     int64_t last_us;
@@ -191,8 +192,8 @@ bool intake_sees_copies(struct intake *intake)
     return handover_goes_on(&intake->handover, clock_monotonic_ms());
 }
 
-/* Writes a copy down that is left out: the journal has no record of it, and the broker may repeat
- * it to the next process. */
+/* Notes a copy that is left out: the journal has no record of it, and the broker may repeat it to
+ * the next process. */
 static void note_other_copy(struct intake *intake, const struct message *message, uint64_t hash)
 {
     struct error error;
@@ -215,8 +216,8 @@ static void intake_refuse(struct intake *intake)
     intake->options.cut(intake->options.context);
 }
 
-/* Appends, and waits for room: without limit when `patient`, otherwise for what is left of this
- * connection's `wait_ms`. */
+/* Appends the message. Waits for room: without limit when `patient`, else as long as this
+ * connection's `wait_ms` still allows. */
 static enum outcome append(struct intake *intake, struct message *message, bool patient)
 {
     struct error error = {0};
@@ -257,14 +258,14 @@ static enum outcome append_gap(struct intake *intake)
     assert(message.kind == MESSAGE_GAP);
     intake->gap_pending = outcome != OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
-        /* A gap waits and is processed like a message, but was not received. The books balance when
-         * it counts as if it had been in the journal at the start. */
+        /* A gap waits and is processed like a message, but was not received. To keep the metrics in
+         * balance, it counts as a message that was in the journal at the start. */
         metric_add(METRIC_JOURNAL_MESSAGES_AT_START, 1);
     }
     return outcome;
 }
 
-/* From when the session was seen last until now. */
+/* Makes a pending gap that lasts from when the session was last seen until now. */
 static void note_gap(struct intake *intake, const char *cause)
 {
     int64_t now_us = clock_wall_us();
@@ -293,8 +294,8 @@ void intake_connected(struct intake *intake, const struct intake_session *sessio
     }
     atomic_store(&intake->marks_repeats, redelivery_marks(intake->redelivery));
     if (session->lost || session->perhaps_lost) {
-        /* A gap that waits since the start. Without room for it, the new gap covers its time
-         * too. */
+        /* The gap that is pending since the start. When the journal has no room for it, the new gap
+         * covers its time, too. */
         (void) append_gap(intake);
         note_gap(intake, session->lost ? gap_session_lost : gap_session_perhaps_lost);
     }
@@ -317,7 +318,7 @@ static bool is_repeat(struct intake *intake, const struct message *message)
     return verdict != REDELIVERY_NEW;
 }
 
-/* Remembers a delivery, for what the broker repeats. */
+/* Remembers a delivery, so that repeats are recognized. */
 static void remember(struct intake *intake, const struct message *message, uint64_t hash)
 {
     if (message->packet_id != 0) {
@@ -326,8 +327,8 @@ static void remember(struct intake *intake, const struct message *message, uint6
     }
 }
 
-/* How many bytes the PUBLISH packet had at least (MQTT 3.1.1, section 3.3): topic with its length,
- * packet id, payload. */
+/* The least number of bytes that the PUBLISH packet had (MQTT 3.1.1, section 3.3): topic with its
+ * length, packet id, payload. */
 static size_t packet_bytes(const struct message *message)
 {
     return 2 + message->topic.length + 2 + message->payload.length;
@@ -351,7 +352,7 @@ static void cut_if_too_large(const struct intake *intake, struct message *messag
 enum intake_verdict intake_take(struct intake *intake, struct message *message)
 {
     if (intake->refusing) {
-        intake_refuse(intake); /* cutting what is cut already does no harm */
+        intake_refuse(intake); /* the connection may be cut already; a second cut does no harm */
         return INTAKE_REFUSED;
     }
     cut_if_too_large(intake, message);
@@ -387,7 +388,7 @@ enum intake_verdict intake_take(struct intake *intake, struct message *message)
         intake_refuse(intake);
         return INTAKE_REFUSED;
     }
-    assert(message->sequence > 0); /* nothing is acknowledged that is not in the journal */
+    assert(message->sequence > 0); /* only a message in the journal is acknowledged */
     remember(intake, message, hash);
     metric_add(METRIC_MESSAGES_RECEIVED, 1);
     metric_add(METRIC_MESSAGES_JOURNALED, 1);

@@ -1,6 +1,6 @@
 /*
- * intake: what happens to a message inside Paho's callback: it is journaled, recognised as a
- * repeat, or refused.
+ * intake: handles a message inside Paho's callback: journals it, recognizes it as a repeat, or
+ * refuses it.
  *
  * When intake_take() returns INTAKE_JOURNALED or INTAKE_DUPLICATE, Paho may acknowledge the
  * message. Before INTAKE_REFUSED the connection was cut, so that no acknowledgment can leave. Then
@@ -14,10 +14,10 @@
  * when the broker has forgotten it already. Intake holds such a message until there is room or the
  * process stops.
  *
- * With MQTT 3.1.1 it also leaves out second copies while subscriptions change (mqtt/handover).
+ * With MQTT 3.1.1 intake also leaves out second copies while subscriptions change (mqtt/handover).
  *
- * Only a broker of MQTT 3.1.1 sends a message larger than max_packet. Intake journals its head and
- * lets it be acknowledged: a refused one would come again for ever.
+ * Only a broker of MQTT 3.1.1 sends a message larger than max_packet. Intake journals the head of
+ * such a message and lets Paho acknowledge it: a refused message would come again for ever.
  *
  * Intake counts METRIC_MESSAGES_RECEIVED, _DUPLICATE, _UNMARKED and _JOURNALED. It does not count a
  * refused message, which will come again, nor a gap.
@@ -57,32 +57,32 @@ struct intake;
  * size. */
 uint64_t intake_tail(size_t window);
 
-/* Reads the end of the journal, and what stays of messages that it had to delete, to rebuild the
- * redelivery memory, for `broker` (mqtt/redelivery.h). */
+/* Rebuilds the redelivery memory for `broker` (mqtt/redelivery.h), from the end of the journal and
+ * from its notes on messages that it had to delete. */
 struct intake *intake_new(const struct intake_options *options, uint8_t broker);
 void intake_free(struct intake *intake); /* NULL is legal */
 
 struct intake_session {
     uint8_t broker; /* core/message.h */
     bool present;
-    bool lost;            /* it is not present, but was expected: a gap is journaled */
-    bool perhaps_lost;    /* it is present, but may be a new one: a gap is journaled */
+    bool lost;            /* the session was expected and is not present: a gap is journaled */
+    bool perhaps_lost;    /* the session is present, but may be a new one: a gap is journaled */
     bool marks_repeats;   /* its broker has set DUP, perhaps for an earlier process */
-    int64_t last_seen_us; /* of the expected one; 0 = not known */
-    /* MQTT 3.1.1. Borrowed; what the session holds or will hold, when it has filters to be left, or
-     * `left_between`. NULL or empty: neither. */
+    int64_t last_seen_us; /* when the expected session was last seen; 0 = not known */
+    /* MQTT 3.1.1. Borrowed; all filters that the session holds or will hold, if some of them will
+     * be unsubscribed or `left_between` is set. Otherwise NULL or empty. */
     const struct subscription_set *changing;
-    bool left_between; /* its queue may hold copies already: struct session, `doubled` */
+    bool left_between; /* the broker's queue may hold copies already: struct session, `doubled` */
 };
 
-/* Before the first message of a connection. */
+/* To be called before the first message of a connection. */
 void intake_connected(struct intake *intake, const struct intake_session *session);
 
 /* Sets message->sequence when it was journaled. */
 enum intake_verdict intake_take(struct intake *intake, struct message *message);
 
-/* MQTT 3.1.1: subscriptions change, from before the first SUBSCRIBE until behind the last UNSUBACK
- * (mqtt/handover). Any thread. */
+/* MQTT 3.1.1: subscriptions change. _begin() is called before the first SUBSCRIBE, _end() after the
+ * last UNSUBACK (mqtt/handover). Any thread. */
 void intake_handover_begin(struct intake *intake, const struct subscription_set *filters);
 void intake_handover_end(struct intake *intake);
 

@@ -1,10 +1,10 @@
 /*
- * listener: one subscription that shows what a broker sends, for commands. QoS 0, with retained
- * messages, in a clean session under the given client id, so nothing stays in the broker. Nothing
- * is acknowledged, stored or published.
+ * listener: one subscription for commands that show what a broker sends. QoS 0, with retained
+ * messages, in a clean session under the given client id, so the broker keeps nothing. Nothing is
+ * acknowledged, stored or published.
  *
- * Messages wait in a queue of bounded size; what does not fit is dropped and counted, so that the
- * broker never waits for us.
+ * Messages wait in a queue of bounded size. Messages that do not fit are dropped and counted, so
+ * the broker never waits for the command.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,11 +22,11 @@ enum outcome listener_open(struct listener **listener, const struct broker_optio
                            struct error *error) MUST_CHECK;
 void listener_close(struct listener *listener);
 
-/* The next message, waiting for it at most `milliseconds`; borrowed until the next call. False:
+/* Waits at most `milliseconds` for the next message, which is borrowed until the next call. False:
  * none came. One thread. */
 bool listener_next(struct listener *listener, int64_t milliseconds, struct message *message);
 
-/* Is the connection still there? What was received before can be taken all the same. */
+/* Is the connection still there? Messages received before its end can still be taken. */
 bool listener_is_up(struct listener *listener);
 
 uint64_t listener_dropped(struct listener *listener);

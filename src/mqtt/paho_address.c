@@ -54,7 +54,7 @@ static bool pinned(const char *host, char numeric[PAHO_ADDRESS_TEXT])
 typedef int resolver(const char *node, const char *service, const struct addrinfo *hints,
                      struct addrinfo **result);
 
-/* The definition behind the one below. */
+/* The C library's getaddrinfo(), which the definition below hides. */
 static resolver *library_resolver(void)
 {
     resolver *found = NULL;
@@ -62,8 +62,8 @@ static resolver *library_resolver(void)
     return found;
 }
 
-/* Takes the place of the C library's. Runs in every thread that resolves a name. The library's
- * names of its parameters are reserved ones.
+/* Replaces the C library's function. Runs in every thread that resolves a name. The library's names
+ * of its parameters are reserved ones.
  * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                 struct addrinfo **result)

@@ -2,11 +2,11 @@
  * paho_address: the addresses of a broker's host name, and which one of them Paho connects to.
  *
  * Paho (1.3.12, Socket_new) resolves the host of its URL with getaddrinfo() and takes the first
- * IPv4 address, else the last one. A certificate, SNI and the Host header of WebSocket go by that
- * same host, so an attempt that needs the name can't be given a number. This module therefore
- * defines getaddrinfo() for the whole process: a name that is pinned has the one address that the
- * attempt is for, and everything else goes to the C library. Where a linker does not let the
- * definition take effect, Paho chooses by itself.
+ * IPv4 address, else the last one. The certificate check, SNI and the Host header of WebSocket use
+ * that same host, so an attempt that needs the name can't use a numeric address. This module
+ * therefore defines getaddrinfo() for the whole process: a name that is pinned has the one address
+ * that the attempt is for, and everything else goes to the C library. Where a linker does not let
+ * the definition take effect, Paho chooses by itself.
  *
  * A pin answers only calls without a service. Paho passes none; libpq, pg/pg_hosts and
  * paho_resolve() do. An attempt over plain TCP needs no pin: its URL has the number.
@@ -33,8 +33,9 @@ struct paho_addresses {
 enum outcome paho_resolve(const char *host, int port, struct paho_addresses *addresses,
                           struct error *error) MUST_CHECK;
 
-/* While a pin is added, `host` has the address `numeric` for Paho. When two attempts pin the same
- * name, the newer pin counts for both; its address belongs to that name as well. */
+/* From paho_pin_add() to paho_pin_remove() Paho resolves `host` to the address `numeric`. When two
+ * attempts pin the same name, the newer pin counts for both: its address belongs to that name as
+ * well. */
 struct paho_pin {
     const char *host;    /* borrowed */
     const char *numeric; /* borrowed */

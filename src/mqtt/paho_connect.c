@@ -1,5 +1,5 @@
 /*
- * paho_connect: CONNECT and CONNACK: what a link asks for, and what the broker says to it.
+ * paho_connect: sends CONNECT with a link's options and reads the broker's limits from CONNACK.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,8 +11,8 @@
 #include "mqtt/paho_internal.h"
 #include "mqtt/tls_probe.h"
 
-/* The largest that Paho 1.3.12 encodes right: 0xFFFFFFFF ("never") goes out as 255 seconds
- * (upstream #1336). */
+/* The largest session expiry that Paho 1.3.12 encodes correctly: 0xFFFFFFFF ("never") goes out as
+ * 255 seconds (upstream #1336). */
 #define SESSION_EXPIRY_MAX INT64_C(0x7FFFFFFF)
 
 /* MQTT 5.0, section 3.2.2.3.3. */
@@ -167,7 +167,8 @@ static void set_tls(MQTTAsync_SSLOptions *tls, struct paho_link *link)
     tls->trustStore = broker->tls.ca_file;
     tls->keyStore = broker->tls.cert_file;
     tls->privateKey = broker->tls.key_file;
-    /* Without one OpenSSL would ask at the terminal, with all of Paho waiting for the answer. */
+    /* Without a password OpenSSL would ask at the terminal, and all of Paho would wait for the
+     * answer. */
     tls->privateKeyPassword = broker->tls.key_password != NULL ? broker->tls.key_password : "";
     tls->enabledCipherSuites = TLS_CIPHERS;
     tls->enableServerCertAuth = broker->tls.verify;

@@ -1,6 +1,6 @@
 /*
- * paho_explain: why a connection was not made, in words for a person: the code of CONNACK if there
- * was one, otherwise what a connection of our own to the address shows.
+ * paho_explain: says in words for a person why a connection failed. Uses the code of CONNACK;
+ * without CONNACK it tries a connection of its own to the address.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 #include "mqtt/paho_internal.h"
 #include "mqtt/tls_probe.h"
 
-/* How long an address is looked at. */
+/* How long a probe of an address may take. */
 enum { PROBE_MS = 1000, TLS_PROBE_MS = 3000 };
 
 static const char protocol_hint[] = "; if it does not know MQTT 5, set protocol = \"3.1.1\"";
@@ -38,7 +38,7 @@ static enum outcome explain_code(const struct paho_link *link, struct paho_failu
                      paho_reason(code), remedy);
 }
 
-/* TCP works, and CONNECT had no answer: is TLS spoken there? */
+/* TCP works, and CONNECT had no answer: finds out whether the broker speaks TLS there. */
 static enum outcome explain_silence(const struct paho_link *link,
                                     const struct broker_address *address,
                                     struct paho_failure *failure)

@@ -1,5 +1,5 @@
 /*
- * What Paho needs once a process, before anything else.
+ * Prepares Paho, once a process, before its first use.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,8 +22,7 @@ static void init(void)
     MQTTAsync_init_options options = MQTTAsync_init_options_initializer;
     options.do_openssl_init = 1;
     MQTTAsync_global_init(&options);
-    /* Unless told, it writes each call of its functions into a ring in memory, behind a lock, that
-     * nobody reads. */
+    /* By default Paho writes each call of its functions into a trace buffer, under a lock. */
     MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
     MQTTAsync_create(&anchor, "tcp://127.0.0.1:1", "anchor", MQTTCLIENT_PERSISTENCE_NONE, NULL);
 }

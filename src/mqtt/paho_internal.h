@@ -38,31 +38,32 @@ struct paho_publication {
  *   2. no function of Paho is called while it is held;
  *   3. besides Paho's threads only one thread uses the link, except for paho_link_cut();
  *   4. `publications` has `under_way` entries. A callback takes its entry out, and does nothing
- *      when the entry is not there any more. Entries that Paho forgets in MQTTAsync_destroy() are
- *      freed behind it.
+ *      when the entry is gone already. Entries that Paho drops in MQTTAsync_destroy() are freed
+ *      after it.
  */
 struct paho_link {
     struct paho_link_options options; /* `broker` points to `secrets` */
     struct broker_secrets secrets;
     MQTTAsync handle;
-    char numeric[PAHO_ADDRESS_TEXT]; /* the address that it went to */
-    struct paho_pin pin;             /* while Paho connects by name: has it take that address */
+    char numeric[PAHO_ADDRESS_TEXT]; /* the address that the connection goes to */
+    struct paho_pin pin;             /* while Paho connects by name, makes it take that address */
     int port;
     struct paho_connack connack; /* written before `up`, never again */
     struct paho_sockets before;  /* sockets to the broker's port before it connected */
     struct paho_sockets sockets; /* likewise, when it was accepted; written before `up` */
-    struct paho_sockets own; /* in `sockets` and not in `before`: its own, rarely another one too */
-    int kept;                /* paho_socket_keep(); -1: none, also with TLS and WebSocket */
-    bool plain;              /* neither TLS nor WebSocket */
-    struct buf properties;   /* of the message that arrives: Paho's receive thread only */
-    char tls_error[200];     /* Paho's threads until `answered` */
+    /* in `sockets` and not in `before`: the link's own, rarely another one too */
+    struct paho_sockets own;
+    int kept;              /* paho_socket_keep(); -1: none, also with TLS and WebSocket */
+    bool plain;            /* neither TLS nor WebSocket */
+    struct buf properties; /* of the message that arrives: Paho's receive thread only */
+    char tls_error[200];   /* Paho's threads until `answered` */
     unsigned char alpn[TLS_ALPN_MAX];
     unsigned alpn_length;
 
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     bool answered; /* the attempt has ended */
-    bool accepted; /* … well */
+    bool accepted; /* the attempt has ended with success */
     bool up;
     bool failed; /* a publication that must be published again */
     enum paho_loss loss;

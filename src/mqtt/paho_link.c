@@ -24,8 +24,8 @@
 #include "mqtt/paho_internal.h"
 #include "mqtt/paho_wake.h"
 
-/* A wait for CONNACK is made of steps, so that cancelling is noticed. Each address of a host has at
- * least ATTEMPT_MS to answer. */
+/* A wait for CONNACK consists of steps, so that cancelling is noticed. Each address of a host has
+ * at least ATTEMPT_MS to answer. */
 enum { WAIT_FIRST_MS = 10, WAIT_STEP_MS = 100, ATTEMPT_MS = 1000 };
 
 /* --- losing ----------------------------------------------------------------------------------- */
@@ -76,7 +76,7 @@ static int make_handle(struct paho_link *link, const char *uri)
     return code;
 }
 
-/* Waits for the answer to CONNECT. When it returns without one, the handle must go. */
+/* Waits for the answer to CONNECT. When none has come, the caller must destroy the handle. */
 static void wait_answered(struct paho_link *link, int64_t milliseconds)
 {
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
@@ -105,11 +105,11 @@ static struct paho_link *link_new(const struct paho_link_options *options, int p
     return link;
 }
 
-/* "tcp://host:port", "wss://host:port/path": as Paho wants it. */
+/* The URI in Paho's form: "tcp://host:port", "wss://host:port/path". */
 static char *uri_of(const struct broker_address *address, const char *numeric)
 {
     static const char *const schemes[2][2] = {{"tcp", "ssl"}, {"ws", "wss"}};
-    /* A certificate and a virtual host of HTTP go by the name. */
+    /* TLS needs the host name for the certificate, WebSocket for the Host header. */
     const char *host = address->tls || address->websocket ? address->host : numeric;
     bool brackets = strchr(host, ':') != NULL;
     assert(address->port >= 1 && address->port <= 65535);
@@ -126,7 +126,7 @@ static enum outcome not_started(int code, struct paho_failure *failure)
                      MQTTAsync_strerror(code));
 }
 
-/* Tries the address link->numeric. Not OUTCOME_OK: there is no handle. */
+/* Tries the address link->numeric. If not OUTCOME_OK, the handle is destroyed. */
 static enum outcome connect_one(struct paho_link *link, const struct broker_address *address,
                                 int64_t milliseconds, struct paho_failure *failure)
 {
@@ -158,7 +158,7 @@ static enum outcome connect_one(struct paho_link *link, const struct broker_addr
     if (!link->plain) {
         paho_pin_remove(&link->pin); /* Paho does not look the name up any more */
     }
-    if (link->accepted) { /* may be lost again by now; that is for the caller to see */
+    if (link->accepted) { /* the connection may be lost again already; the caller will notice */
         paho_wake_add(link->handle);
         return OUTCOME_OK;
     }
@@ -166,7 +166,7 @@ static enum outcome connect_one(struct paho_link *link, const struct broker_addr
                                      : not_started(code, failure);
 }
 
-/* The other addresses of the host would only say the same: CONNECT was sent to this one. */
+/* Is it useless to try the host's other addresses? Yes, when CONNECT was sent to this one. */
 static bool is_final(const struct paho_failure *failure)
 {
     return failure->refusal == PAHO_NO_ANSWER || failure->code != 0;
@@ -264,7 +264,7 @@ void paho_link_disconnect(struct paho_link *link, int64_t milliseconds)
     options.context = link;
     assert(link->handle != NULL && milliseconds >= 0);
     if (MQTTAsync_disconnect(link->handle, &options) != MQTTASYNC_SUCCESS) {
-        return; /* it was not connected; no callback comes */
+        return; /* not connected, so no callback comes */
     }
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
     pthread_mutex_lock(&link->mutex);

@@ -6,7 +6,8 @@
  * matters; the rest was seen in experiments with Debian 12's build):
  *
  *   - Each connection has a handle of its own. Paho's memory of QoS 2 packet ids ends with the
- * handle. If it lived on, Paho would drop a message that was refused in the callback before, and
+ * handle. With an old handle, Paho would drop a message that was refused in the callback before,
+ * and
  *     a message with an id that a broker uses again after a crash; mqtt/redelivery recognizes
  *     repeats instead. And after MQTTAsync_destroy() no callback of the old connection can come.
  *   - One handle, made by paho_init(), is never destroyed: Paho ends its threads with the last
@@ -21,9 +22,9 @@
  *     destroy, set… (they would unlock it). Those here only take the link's mutex and note what
  *     happened; no function here calls Paho while it holds that mutex.
  *
- * Cutting. An MQTTAsync handle does not tell its socket. When the connection is made, all sockets
- * of the process that are connected to the broker's port are noted (descriptor and inode, from
- * /proc/self/fd), and paho_link_cut() shuts them all down. That also cuts the publisher's
+ * Cutting. An MQTTAsync handle does not give out its socket. When the connection is made, all
+ * sockets of the process that are connected to the broker's port are noted (descriptor and inode,
+ * from /proc/self/fd), and paho_link_cut() shuts them all down. That also cuts the publisher's
  * connection to the same broker, which is harmless. The alternatives, to interpose a symbol or to
  * parse trace messages, are worse. After shutdown() Paho's write of PUBACK fails, and the broker
  * sees the end of the connection.
@@ -50,7 +51,8 @@ struct paho_link;
  * through them) and MQTT_C_CLIENT_TRACE… (it would write payloads to a file). */
 void paho_init(void);
 
-/* What the broker said when it accepted; what it did not say has the standard's default. */
+/* The broker's limits from CONNACK. A limit that CONNACK does not name has the standard's
+ * default. */
 struct paho_connack {
     bool session_present;
     int64_t session_expiry_s; /* -1: as asked */
@@ -69,11 +71,11 @@ struct paho_connack {
     bool says_subscriptions;
 };
 
-/* Why there is no connection: decides how soon it is worth another try. */
+/* Why there is no connection. Decides how soon to try again. */
 enum paho_refusal {
     /* No such host, no TCP connection, server unavailable: the broker's session is as it was. */
     PAHO_UNREACHABLE,
-    /* CONNECT may have reached the broker, and may have made a session there. */
+    /* No CONNACK came. CONNECT may have reached the broker and made a session there. */
     PAHO_NO_ANSWER,
     /* Credentials, client id, protocol version or certificate are refused, until somebody changes
      * something. */
@@ -81,8 +83,8 @@ enum paho_refusal {
 };
 
 enum paho_loss {
-    PAHO_LOST,       /* no more is known */
-    PAHO_TAKEN_OVER, /* another client came with our client id (0x8E) */
+    PAHO_LOST,       /* no reason is known */
+    PAHO_TAKEN_OVER, /* another client connected with our client id (0x8E) */
 };
 
 struct paho_link_options {
@@ -118,8 +120,8 @@ struct paho_failure {
 
 /*
  * Tries one URL, at most `milliseconds`: all addresses of its host, one after the other, until
- * CONNECT goes to one of them. Not OUTCOME_OK: *link is NULL, and `failure` tells of the first
- * address at which TCP works, otherwise of the last one.
+ * CONNECT goes to one of them. If not OUTCOME_OK, *link is NULL, and `failure` is about the first
+ * address at which TCP works, else about the last one.
  */
 enum outcome paho_link_open(struct paho_link **link, const struct paho_link_options *options,
                             const struct broker_address *address, int64_t milliseconds,
@@ -129,12 +131,12 @@ enum outcome paho_link_open(struct paho_link **link, const struct paho_link_opti
  * everything. No callback comes after it. NULL is legal. Not from a callback. */
 void paho_link_close(struct paho_link *link);
 
-/* DISCONNECT, keeping the session, after what is to be written was written; waits at most
- * `milliseconds`. */
+/* Sends DISCONNECT after all queued packets were written; the broker keeps the session. Waits at
+ * most `milliseconds`. */
 void paho_link_disconnect(struct paho_link *link, int64_t milliseconds);
 
-/* Shuts the socket down. Any thread; for the arrived callback. When no socket is known it ends the
- * process: nothing else keeps PUBACK from leaving. */
+/* Shuts the socket down. Any thread; meant for the `arrived` callback. When no socket is known,
+ * ends the process: there is no other way to keep PUBACK from leaving. */
 void paho_link_cut(struct paho_link *link);
 
 bool paho_link_up(struct paho_link *link);
@@ -148,8 +150,8 @@ int paho_link_refusal(struct paho_link *link);
 
 const struct paho_connack *paho_link_connack(const struct paho_link *link);
 
-/* What became of one entry of a SUBSCRIBE or UNSUBSCRIBE: the granted QoS, a reason code from 0x80
- * on, or no answer before the connection ended. */
+/* The answer to one entry of a SUBSCRIBE or UNSUBSCRIBE is the granted QoS, a reason code from 0x80
+ * on, or PAHO_UNANSWERED when the connection ended before. */
 #define PAHO_ENTRIES_MAX 100
 #define PAHO_UNANSWERED (-1)
 
@@ -157,9 +159,9 @@ const struct paho_connack *paho_link_connack(const struct paho_link *link);
 #define PAHO_ANSWER_MS 30000
 
 /* Subscribes `count` ≤ PAHO_ENTRIES_MAX filters, all under way at once, in small packets: brokers
- * limit the entries of one (AWS IoT: 8), and with MQTT 5 the identifier belongs to the packet, so
- * that each filter has its own. Fills `codes` whatever the outcome. OUTCOME_RETRY: the connection
- * is lost or the broker did not answer within PAHO_ANSWER_MS: close the link. */
+ * limit the entries of a packet (AWS IoT: 8), and with MQTT 5 the identifier belongs to the packet,
+ * so each filter has a packet of its own. Fills `codes` whatever the outcome. OUTCOME_RETRY: the
+ * connection is lost or the broker did not answer within PAHO_ANSWER_MS: close the link. */
 enum outcome paho_link_subscribe(struct paho_link *link, const struct subscription *const *list,
                                  size_t count, int *codes, struct error *error) MUST_CHECK;
 enum outcome paho_link_unsubscribe(struct paho_link *link, const char *const *filters, size_t count,

@@ -54,7 +54,7 @@ int paho_on_message(void *context, char *topic, int topic_length, MQTTAsync_mess
         .duplicate = paho->dup != 0,
         .packet_id = paho->qos > 0 ? (uint16_t) paho->msgid : 0,
         .received_at_us = clock_wall_us(),
-        /* The length is 0 where there is no NUL inside, on one of Paho's two paths. */
+        /* On one of Paho's two code paths the length is 0 unless the topic has a NUL inside. */
         .topic = topic_length > 0 ? slice_make(topic, (size_t) topic_length) : slice_of(topic),
         .properties = buf_slice(&link->properties),
         .payload = slice_make(paho->payload, (size_t) paho->payloadlen),

@@ -1,6 +1,5 @@
 /*
- * Packets on a link: SUBSCRIBE, UNSUBSCRIBE, PUBLISH, and the counting of what the broker has
- * answered.
+ * Sends SUBSCRIBE, UNSUBSCRIBE and PUBLISH on a link, and counts the broker's answers.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,7 +19,7 @@ enum { FAILURE = 0x80, BINARY_BYTES_MAX = 65535 };
 /* The most entries of one SUBSCRIBE (MQTT 3.1.1) or UNSUBSCRIBE. AWS IoT takes no more than 8. */
 enum { PACKET_ENTRIES_MAX = 8 };
 
-/* A wait for answers is made of steps, so that cancelling is noticed. */
+/* A wait for answers consists of steps, so that cancelling is noticed. */
 enum { WAIT_STEP_MS = 100 };
 
 /* MQTT 5.0, section 2.1.4; Paho takes an int for the payload. */
@@ -40,7 +39,7 @@ static void answered(struct paho_request *request, const int *codes, size_t coun
     pthread_mutex_unlock(&link->mutex);
 }
 
-/* With several filters the granted QoS stand in an array, refusals among them. */
+/* With several filters the granted QoS values and the refusals are in an array. */
 static void on_subscribed(void *context, MQTTAsync_successData *data)
 {
     struct paho_request *request = context;
@@ -68,7 +67,7 @@ static void on_unsubscribed5(void *context, MQTTAsync_successData5 *data)
     answered(context, NULL, 0, 0);
 }
 
-/* The code is the broker's from 0x80 on. Else it is Paho's, for a connection that ended. */
+/* A code from 0x80 on is the broker's; any other is Paho's, for a connection that ended. */
 static void on_refused(void *context, MQTTAsync_failureData *data)
 {
     answered(context, NULL, 0, data->code >= FAILURE ? data->code : PAHO_UNANSWERED);

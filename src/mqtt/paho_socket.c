@@ -18,10 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Without /proc all descriptors up to this one are asked. */
+/* Without /proc all descriptors up to this number are tried. */
 enum { DESCRIPTORS_MAX = 65536 };
 
-/* The first byte of DISCONNECT (MQTT 5.0, section 3.14); how much of the end is looked at. */
+/* The first byte of DISCONNECT (MQTT 5.0, section 3.14), and how many of the last bytes are
+ * searched for it. */
 enum { DISCONNECT = 0xE0, TAIL_BYTES = 256, READ_BYTES = 65536 };
 
 /* The remote port of a connected IP socket, else -1. */
@@ -111,7 +112,7 @@ void paho_sockets_acknowledge(const struct paho_sockets *sockets)
 {
     int on = 1;
     for (size_t i = 0; i < sockets->count; i++) {
-        /* The descriptor may be another socket's by now, which this option does no harm. */
+        /* The descriptor may belong to another socket by now, to which this option does no harm. */
         (void) setsockopt(sockets->list[i].fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
     }
 }
@@ -121,7 +122,7 @@ int paho_socket_keep(const struct paho_sockets *own)
     return own->count == 1 ? fcntl(own->list[0].fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
 
-/* A DISCONNECT is the last packet: its length leads to the end. */
+/* Finds a DISCONNECT that is the last packet: its length must lead exactly to the end. */
 static int find_dismissal(const unsigned char *tail, size_t length)
 {
     for (size_t i = 0; i + 3 <= length; i++) {
@@ -174,7 +175,7 @@ enum outcome paho_probe_open(const char *numeric, int port, int64_t milliseconds
     *fd = -1;
     snprintf(service, sizeof(service), "%d", port);
     if (getaddrinfo(numeric, service, &hints, &address) != 0) {
-        return OUTCOME_OK; /* nothing to say */
+        return OUTCOME_OK; /* no socket to probe */
     }
     int number = 0;
     *fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

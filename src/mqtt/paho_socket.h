@@ -1,6 +1,6 @@
 /*
- * paho_socket: what Paho does not tell about its connections: which socket it is, and why there is
- * none.
+ * paho_socket: finds out about Paho's connections what Paho does not say: which socket a connection
+ * has, and why a connection fails.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +15,8 @@
 
 #define PAHO_SOCKETS_MAX 16
 
-/* Sockets as they were found; the inode tells whether a descriptor is still the same one. */
+/* The sockets that were found. The inode shows whether a descriptor still belongs to the same
+ * socket. */
 struct paho_sockets {
     struct {
         int fd;
@@ -30,17 +31,17 @@ void paho_sockets_find(struct paho_sockets *sockets, int port);
 /* Shuts down those that still exist. */
 void paho_sockets_shut(const struct paho_sockets *sockets);
 
-/* Takes out those that are also among `others`. */
+/* Removes the sockets that are also among `others`. */
 void paho_sockets_remove(struct paho_sockets *sockets, const struct paho_sockets *others);
 
-/* Has TCP acknowledge now what has arrived on them. Nothing else tells a broker that leaves Nagle's
- * algorithm on (Mosquitto does) to send its next small packet while we have nothing to send: the
- * kernel would wait 40 ms for it. */
+/* Makes TCP acknowledge the received bytes now. A broker with Nagle's algorithm (Mosquitto) sends
+ * its next small packet only after this acknowledgment, which the kernel would otherwise delay by
+ * 40 ms when the bridge has nothing to send. */
 void paho_sockets_acknowledge(const struct paho_sockets *sockets);
 
 /*
  * A second descriptor for a link's own socket, for paho_socket_dismissal(); -1 when it is not known
- * which one that is. The caller closes it, soon after Paho has closed its own.
+ * which socket that is. The caller must close it soon after Paho has closed its own.
  */
 int paho_socket_keep(const struct paho_sockets *own);
 
@@ -57,8 +58,8 @@ int paho_socket_dismissal(int kept, const struct paho_sockets *own);
 enum outcome paho_probe(const char *numeric, int port, int64_t milliseconds,
                         struct error *error) MUST_CHECK;
 
-/* The same, and the connection stays: *fd, non-blocking, the caller closes it; -1 when there is
- * none, also with OUTCOME_OK (not a numeric address). */
+/* Like paho_probe(), but keeps the connection: *fd is non-blocking and closed by the caller; -1
+ * when there is none, also with OUTCOME_OK (not a numeric address). */
 enum outcome paho_probe_open(const char *numeric, int port, int64_t milliseconds, int *fd,
                              struct error *error) MUST_CHECK;
 

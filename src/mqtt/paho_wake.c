@@ -5,14 +5,14 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* Filters come from rules, and no rule has this one. */
+/* Nobody subscribes to this filter. */
 #define FILTER "mqtt2pg/paho_wake"
 
 /* Process-wide, because Paho's receive thread is. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static MQTTAsync handles[PAHO_WAKE_MAX]; /* NULL: a free place */
 
-/* The first `from` becomes `to`, when there is one. */
+/* Replaces the first `from`, if any, by `to`. */
 static void replace(MQTTAsync from, MQTTAsync to)
 {
     pthread_mutex_lock(&mutex);
@@ -42,7 +42,7 @@ void paho_wake(void)
     pthread_mutex_lock(&mutex);
     for (size_t i = 0; i < PAHO_WAKE_MAX; i++) {
         if (handles[i] != NULL) {
-            /* One that is lost says so, and is no hindrance. */
+            /* A lost connection returns an error, which does not matter. */
             (void) MQTTAsync_unsubscribe(handles[i], FILTER, NULL);
         }
     }

@@ -1,14 +1,16 @@
 /*
- * paho_wake: has Paho look at a new connection's socket while its other connections are at rest.
+ * paho_wake: makes Paho look at a new connection's socket at once while its other connections are
+ * idle.
  *
  * Paho's receive thread (1.3.12) calls poll() for a second on the sockets that exist at that
- * moment. It notices a connection that is made meanwhile at the end of that second, and sends its
- * CONNECT only after one more poll(): when the other connections are at rest, connecting takes two
- * seconds (Socket_getReadySocket, MQTTAsync_connecting). Any packet on a connection at rest ends
- * the poll(). So this module sends an UNSUBSCRIBE there, for a filter that nobody has subscribed
- * to: every broker answers it, and it changes nothing.
+ * moment. It notices a new connection only at the end of that second, and sends its CONNECT only
+ * after one more poll(). So while the other connections are idle, connecting takes two seconds
+ * (Socket_getReadySocket, MQTTAsync_connecting). Any packet on an idle connection ends the poll().
+ * So this module sends an UNSUBSCRIBE there, for a filter that nobody has subscribed to: every
+ * broker answers it, and it changes nothing.
  *
- * Any thread but Paho's: its lock, which callbacks hold, is taken within the mutex here.
+ * Not to be called in Paho's threads: their callbacks hold Paho's lock, which these functions take
+ * inside their own mutex.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,7 +24,7 @@
 #define PAHO_WAKE_MAX 8
 void paho_wake_add(MQTTAsync handle);
 
-/* Before the handle is destroyed. One that was never added is legal. */
+/* To be called before the handle is destroyed. A handle that was never added is legal. */
 void paho_wake_remove(MQTTAsync handle);
 
 /* Does nothing without other connections. Returns at once; takes effect a round trip later. */

@@ -3,8 +3,8 @@
 
 #include <assert.h>
 
-/* Own runs are counted in periods of so many runs. The last full period and the current one count,
- * earlier ones are forgotten. */
+/* Own runs are counted in periods of WATCHED_RUNS runs. The last full period and the current one
+ * count; earlier periods are forgotten. */
 enum { WATCHED_RUNS = 1000 };
 
 static unsigned larger(unsigned left, unsigned right)
@@ -57,7 +57,7 @@ void pairs_break(struct pairs *pairs)
 
     pairs->length = 0;
     if (length == 0 || (length == 1 && pairs->carried)) {
-        return; /* its message was counted on the connection on which it came */
+        return; /* its first message was counted on the connection before */
     }
     if (length == 1) {
         pairs->lone += pairs->twos == 1;
@@ -102,7 +102,7 @@ void pairs_resume(struct pairs *pairs)
     bool odd = pairs->length % 2 == 1;
 
     if (pairs->length == 1) {
-        pairs_forget_last(pairs); /* it goes on, and is no single message yet */
+        pairs_forget_last(pairs); /* the run goes on, so its message is not a single one yet */
     }
     pairs_begin(pairs, 0);
     pairs->length = odd;

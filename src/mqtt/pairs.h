@@ -9,23 +9,25 @@
  *   - after enough runs of two in a row, every second message of the next run is a copy;
  *   - after a single message, none is.
  *
- * How many runs of two are enough? One more than come in a row when nobody sends copies ("own"
- * runs). pairs_watch() counts those while no copies can come, among the last 1,000 to 2,000 runs.
+ * How many runs of two are enough? One more than the longest row of such runs while the broker
+ * sends no copies ("own" runs). pairs_watch() counts those while no copies can come, among the last
+ * 1,000 to 2,000 runs.
  *   - No own run is known: the first run of two is taken for a message and its copy. This is a
  *     guess, because its content may be the first that was published twice.
  *   - One own run at a time: the third run of two in a row has a copy, the first two have none.
  *   - A sender that publishes each message twice: no run of two has a copy.
  * Two runs of the same content with a pause between them count as one: they are no proof.
  *
- * The trade-off. Nobody can know, so one of two errors is made, and a loss is the worse one:
- *   - Of equal messages of which none came before, the guess leaves one message out. A third equal
- *     message, or a single one behind them, ends guessing until subscriptions change once more: one
- *     message a change.
- *   - Where the stream has equal neighbours of its own, the first copies are stored: as many as own
- *     runs came in a row, and one more. Where all messages are equal, all copies are stored.
+ * The trade-off. Copies can't be told apart with certainty. A loss is worse than a second row, so:
+ *   - When two equal messages are the first ones ever, the guess leaves one of them out. A third
+ *     equal message, or a single one after them, ends guessing until subscriptions change again: at
+ *     most one message a change is lost.
+ *   - When the stream has equal neighbours of its own, the first copies are stored: as many as own
+ *     runs came in a row, and one more. When all messages are equal, all copies are stored.
  *   - When the stream itself changes at the same time, so that more runs of two follow each other
  *     than before, every second message of these runs is left out until a single message comes.
- * What a broker did at an earlier change of subscriptions does not count. It would spare a few
+ *
+ * The broker's behaviour at an earlier change of subscriptions does not count. It would spare a few
  * copies, but behind a load balancer, or after a change of the broker's settings, it would lose
  * messages.
  *
@@ -45,28 +47,29 @@ struct pairs {
     /* The most own runs in a row: in the current period of watched runs, in the period before, and
      * (as far as it is known) since copies may come. */
     unsigned own_now, own_before, own_here;
-    /* `lone`: runs of two with a single message behind them. `changes`: how often subscriptions
-     * changed since pairs_begin(). Each change may leave one lone run, so guessing ends when there
-     * are as many of them as changes. */
+    /* `lone`: runs of two that were followed by a single message. `changes`: how often
+     * subscriptions changed since pairs_begin(). Each change may leave one lone run, so guessing
+     * ends when there are as many of them as changes. */
     unsigned lone, changes;
     unsigned singles_wanted; /* before the first guess */
     unsigned singles;        /* runs of one in a row, up to now */
     unsigned twos;           /* runs of two in a row, with different contents */
-    uint64_t twos_hash;      /* of the last one of these */
-    uint64_t hash;           /* of the run that goes on */
-    unsigned length;         /* of it; 0: there is none */
-    bool carried;            /* it began before pairs_resume() */
-    bool believed;           /* when it began, copies were known to come */
+    uint64_t twos_hash;      /* of the last run of two */
+    uint64_t hash;           /* of the current run */
+    unsigned length;         /* of the current run; 0: there is none */
+    bool carried;            /* the current run began before pairs_resume() */
+    bool believed;           /* when the current run began, copies were known to come */
 };
 
-/* The next message while no copies can come. All zeros is a beginning. */
+/* Takes the next message while no copies can come. A zero-initialized struct is legal. */
 void pairs_watch(struct pairs *pairs, uint64_t hash);
 
 /* From now on copies may come, until pairs_watch(). `singles_wanted`: how many single messages must
  * come before a guess; 0: copies are likely. */
 void pairs_begin(struct pairs *pairs, unsigned singles_wanted);
 
-/* The same while copies may come already: the run goes on, and another guess is due. */
+/* Like pairs_begin() while copies may come already: the run goes on, and one more guess is
+ * allowed. */
 void pairs_change(struct pairs *pairs, unsigned singles_wanted);
 
 /* Like pairs_begin() on another connection, when copies are likely: the first message may be the

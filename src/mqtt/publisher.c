@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* 50 to 100 is where Paho publishes fastest: it looks through its lists for a free packet id. */
+/* Paho publishes fastest with a window of 50 to 100: it searches its lists for a free packet id. */
 enum { WINDOW = 100 };
 
 enum { CONNECT_MS = 5000, WAIT_STEP_MS = 200, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000 };
@@ -21,14 +21,14 @@ struct publisher {
     const struct broker_place *receiving; /* borrowed */
     char *client_id;
     struct paho_link *link; /* NULL: not connected */
-    int room;               /* publications that the window has place for, at least */
+    int room;               /* free places in the window, at least */
     bool under_way;         /* something was handed over and is not confirmed yet */
     bool lost;              /* the connection has ended with something under way */
     struct backoff backoff;
     int64_t not_before_ms; /* monotonic; no attempt to connect sooner */
     bool tried;            /* at least one attempt to connect was made */
     unsigned failures;     /* attempts in vain since the last connection */
-    size_t url;            /* index of the one that was tried last */
+    size_t url;            /* index of the URL that was tried last */
     atomic_bool cancelled;
 };
 
@@ -62,7 +62,7 @@ void publisher_cancel(struct publisher *publisher)
     atomic_store(&publisher->cancelled, true);
 }
 
-/* How long the end of a connection may come behind the failure of what was under way. */
+/* How long after the failure of a publication the end of its connection may be noticed. */
 enum { END_MS = 200 };
 
 /* Gives the connection up: what it has under way counts as not published. Returns OUTCOME_RETRY. */
@@ -87,8 +87,8 @@ static bool receiver_connected(const struct publisher *publisher)
     return atomic_load(&publisher->receiving->connected);
 }
 
-/* The URL that the receiving connection uses. While it has none: the one that it had, then in
- * turn. */
+/* The URL of the receiving connection. While that is not connected: its last URL, then the others
+ * in turn. */
 static size_t next_url(const struct publisher *publisher)
 {
     size_t url = atomic_load(&publisher->receiving->url);
@@ -199,8 +199,9 @@ static bool wait_confirmed(struct publisher *publisher, int under_way, int64_t m
 }
 
 /*
- * How many may be under way. Paho sends no more than the broker's receive maximum (Mosquitto: 20)
- * and looks at what it kept back only once a second, so it must never have to keep anything back.
+ * How many publications may be under way. Paho sends no more than the broker's receive maximum
+ * (Mosquitto: 20) and looks at what it kept back only once a second, so it must never have to keep
+ * anything back.
  */
 static int window_of(const struct publisher *publisher)
 {
@@ -210,7 +211,7 @@ static int window_of(const struct publisher *publisher)
 
 /*
  * Makes sure that there is a place in the window. When it is full, waits until half of it is
- * confirmed: each time that this thread and Paho's take turns costs more than a publication.
+ * confirmed: each switch between this thread and Paho's costs more than a publication.
  */
 static bool wait_room(struct publisher *publisher, int64_t milliseconds)
 {

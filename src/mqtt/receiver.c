@@ -11,8 +11,8 @@
  *   │      ▼
  *   └── publish "offline", write the session down
  *
- * One attempt and one connection are in receiver_connect.c. Paho's receive thread runs its
- * callbacks, and through them everything in intake.
+ * The code of one attempt and of one connection is in receiver_connect.c. Paho's receive thread
+ * runs its callbacks, and through them everything in intake.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,7 +32,7 @@
 #include "mqtt/receiver_internal.h"
 
 enum {
-    STABLE_MS = 10000, /* a connection that lived this long was a success */
+    STABLE_MS = 10000, /* a connection that lived this long counts as a success */
     STABLE_TAKEOVER_MS = 600000,
     STATUS_MS = 2000, /* for publishing "online" or "offline" */
     FLAPPING = 3,     /* short connections in a row */
@@ -40,15 +40,17 @@ enum {
     /* The longest wait for room in the callbacks of a connection. Callbacks hold Paho's threads,
      * which also publish acknowledgments: the journal may be full because the outbox is. */
     CALLBACK_MS = 250,
-    /* At a stop, for the answers to SUBSCRIBE and UNSUBSCRIBE. A session that holds the old and the
-     * new subscriptions would collect two copies of each message until the next start. */
+    /* How long a stop waits for the answers to SUBSCRIBE and UNSUBSCRIBE. A session with both the
+     * old and the new subscriptions would collect two copies of each message until the next
+     * start. */
     ANSWERS_MS = 1000,
 };
 
 /*
- * All packet ids. With MQTT 3.1.1 a broker says nothing of its window, and with MQTT 5 Mosquitto
- * 2.0.11 does not keep to the receive maximum: each reconnect adds new messages to those that it
- * repeats (2,558 open at a receive maximum of 1,000, after a few kill -9).
+ * The size of the redelivery memory: as many as there are packet ids. With MQTT 3.1.1 a broker does
+ * not tell its window, and with MQTT 5 Mosquitto 2.0.11 does not keep to the receive maximum: at
+ * each reconnect it adds new messages to those that it repeats (2,558 open at a receive maximum of
+ * 1,000, after a few kill -9).
  */
 enum { WINDOW = 65535 };
 
@@ -104,7 +106,7 @@ static bool changed(struct receiver *receiver)
     return is_changed;
 }
 
-/* Connected: until the connection is lost, the journal is crowded or the receiver stops. */
+/* Stays connected until the connection is lost, the journal is crowded or the receiver stops. */
 static void stay(struct receiver *receiver)
 {
     assert(receiver->link != NULL);
@@ -162,11 +164,11 @@ static int64_t after_loss(struct receiver *receiver, enum paho_loss loss)
     }
     const char *client_id = broker_of(receiver)->client_id;
     int64_t wait_ms;
-    if (atomic_load(&receiver->refused)) { /* by ourselves, and said already */
+    if (atomic_load(&receiver->refused)) { /* we cut the connection, which was reported already */
         health_set_paused(HEALTH_BROKER, "disconnected while the journal is full");
         return LOOK_MS;
     }
-    if (receiver_status_lost(receiver)) { /* said already */
+    if (receiver_status_lost(receiver)) { /* reported already */
         return LOOK_MS;
     }
     if (loss == PAHO_TAKEN_OVER) {
@@ -242,7 +244,7 @@ static void *receiver_main(void *context)
         if (ending(receiver)) {
             break;
         }
-        if (stop_requested()) { /* the journal may have failed: no more messages */
+        if (stop_requested()) { /* the journal may have failed: take no more messages */
             rest(receiver, LOOK_MS);
             continue;
         }
@@ -289,8 +291,8 @@ static void wanted_set(struct receiver *receiver, const struct subscription_set 
     }
 }
 
-/* The index of the broker that was connected last. The journal's end is most likely from that
- * broker. */
+/* The index of the broker that was connected last: most likely the newest messages of the journal
+ * came from it. */
 static size_t last_url_index(const struct receiver *receiver)
 {
     const struct broker_options *broker = broker_of(receiver);
@@ -304,7 +306,7 @@ static size_t last_url_index(const struct receiver *receiver)
 
 uint64_t receiver_tail(const struct broker_options *broker)
 {
-    (void) broker; /* the same for all, today */
+    (void) broker; /* today the answer is the same for all brokers */
     return intake_tail(WINDOW);
 }
 

@@ -1,6 +1,5 @@
 /*
- * One attempt to connect and what follows: CONNACK, the session, the subscriptions; and the end of
- * a connection.
+ * One attempt to connect: CONNECT, the session, the subscriptions; and the end of a connection.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -73,7 +72,7 @@ static void set_add_all(struct subscription_set *set, const struct subscription_
     }
 }
 
-/* MQTT 3.1.1: tells intake of the filters if the session has some that are to be left. */
+/* MQTT 3.1.1: tells intake all filters of the session when some of them will be unsubscribed. */
 static void expect_changes(struct receiver *receiver, const struct session *session)
 {
     struct subscription_set *set = &receiver->changing;
@@ -106,7 +105,7 @@ static struct session *session_begin(struct receiver *receiver, enum session_sta
     if (last_url != NULL && strcmp(last_url, url) == 0 && info.last_us > seen_us) {
         seen_us = info.last_us;
     }
-    assert(receiver->link == NULL); /* nothing reads `expected` now */
+    assert(receiver->link == NULL); /* without a link no other thread reads `expected` */
     receiver->expected =
         (struct intake_session){.broker = session_file_number(&receiver->sessions, session),
                                 .lost = session->seen_us != 0,
@@ -121,7 +120,8 @@ static struct session *session_begin(struct receiver *receiver, enum session_sta
     return session;
 }
 
-/* Does a session that the broker still has hold what the file says? */
+/* If the broker still has the session: does it hold exactly the subscriptions that the file
+ * says? */
 static bool is_trusted(enum session_state before)
 {
     return before == SESSION_SETTLED || before == SESSION_PARTLY;
@@ -169,8 +169,8 @@ static void limits_report(struct receiver *receiver, const struct paho_connack *
     }
 }
 
-/* Logs which settings of the broker the bridge depends on: once for each kind of broker, and for a
- * new session only, because whoever restarts the bridge has read the line. */
+/* Logs which settings of the broker the bridge depends on: once for each kind of broker, and only
+ * for a new session: after a restart the line is known. */
 static void advise(struct receiver *receiver, const struct paho_connack *connack)
 {
     enum broker_kind kind = broker_kind_of(connack, broker_of(receiver)->mqtt5);
@@ -183,8 +183,8 @@ static void advise(struct receiver *receiver, const struct paho_connack *connack
 }
 
 /* Copies the wanted subscriptions, so that nothing is locked while the broker answers. With MQTT
- * 3.1.1 they have at most QoS 1 (receiver.h). After a reload, which may have come while there was
- * no connection, the search for forbidden filters begins anew. */
+ * 3.1.1 they have at most QoS 1 (receiver.h). After a reload the search for forbidden filters
+ * begins anew, also when the reload came while there was no connection. */
 static void wanted_take(struct receiver *receiver, struct subscription_set *wanted)
 {
     pthread_mutex_lock(&receiver->mutex);
@@ -251,7 +251,7 @@ static enum outcome subscribe_wanted(struct receiver *receiver, struct session *
     return outcome;
 }
 
-/* After CONNACK: reports a lost session, then subscribes what is wanted. */
+/* After CONNACK: reports a lost session, then makes the wanted subscriptions. */
 static enum outcome settle(struct receiver *receiver, struct session *session, bool trusted,
                            struct error *error)
 {
@@ -343,7 +343,7 @@ void receiver_end_link(struct receiver *receiver, int64_t milliseconds)
     sessions_save(receiver);
 }
 
-/* One event for each kind of refusal, because the log only counts an event that repeats soon. */
+/* One log call for each kind of refusal, because the log suppresses an event that repeats soon. */
 static void log_refusal(const struct receiver *receiver, enum paho_refusal refusal,
                         const char *reason)
 {
@@ -374,13 +374,13 @@ void receiver_report(struct receiver *receiver, enum paho_refusal refusal,
     }
 }
 
-/* No connection came about. */
+/* The attempt to connect has failed. */
 static enum attempt attempt_failed(struct receiver *receiver, struct session *session,
                                    enum session_state before, const struct paho_failure *failure)
 {
     assert(receiver->link == NULL);
     subscribe_search_disturbed(&receiver->search);
-    /* CONNECT may have made a session there, or it is as it was before. */
+    /* Without an answer, CONNECT may have made a new session. */
     bool reached = failure->refusal == PAHO_NO_ANSWER && before != SESSION_CONNECTING;
     enum session_state after = reached ? SESSION_UNKNOWN : before;
     if (session->state != after) {
@@ -424,7 +424,7 @@ static enum attempt attempt_succeeded(struct receiver *receiver, struct session 
         receiver_end_link(receiver, 0);
         return receiver->searching ? ATTEMPT_SEARCHING : ATTEMPT_UNREACHABLE;
     }
-    if (learned) { /* Paho does not take it from CONNACK */
+    if (learned) { /* Paho does not read this value from CONNACK */
         log_info("broker asks for a shorter keepalive", F_INT("keepalive_s", keepalive_s));
         receiver->keepalive_s = keepalive_s;
         receiver_end_link(receiver, STATUS_MS);

@@ -1,6 +1,7 @@
 /*
- * receiver_internal: what receiver.c (the thread's loop), receiver_connect.c (one attempt, one
- * connection) and receiver_status.c (the status topic) share; nobody else includes it.
+ * receiver_internal: the struct that receiver.c (the thread's loop), receiver_connect.c (one
+ * attempt, one connection) and receiver_status.c (the status topic) share; no other file includes
+ * it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,8 +23,9 @@ enum attempt {
     ATTEMPT_ONLINE,
     ATTEMPT_UNREACHABLE,
     ATTEMPT_DENIED,
-    ATTEMPT_AGAIN,     /* try again at once: something was learned */
-    ATTEMPT_SEARCHING, /* the same, to find the filter at which the broker ends the connection */
+    ATTEMPT_AGAIN, /* try again at once: something was learned */
+    /* try again at once, to find the filter at which the broker ends the connection */
+    ATTEMPT_SEARCHING,
 };
 
 struct receiver {
@@ -37,19 +39,20 @@ struct receiver {
     int64_t stop_end_ms; /* monotonic */
     atomic_bool stopping;
     _Atomic int64_t answers_end_ms; /* monotonic; when stopping: no wait for answers after it */
-    atomic_bool status_asked_for;   /* some filter names the status topic: it is a message then */
-    atomic_bool refused;            /* we cut this connection: the journal had no room */
+    /* a filter asks for the status topic, so its messages are journaled */
+    atomic_bool status_asked_for;
+    atomic_bool refused; /* we cut this connection: the journal had no room */
 
-    /* Of the receiver's thread. */
+    /* The members below belong to the receiver's thread. */
     struct session_file sessions;
     struct intake *intake;
     struct paho_link *link; /* NULL: not connected */
-    size_t url;             /* index of the one in use, or tried last */
+    size_t url;             /* index of the URL in use, or tried last */
     struct status_topic status;
     struct subscribe_search search;
     size_t refused_count; /* subscriptions that the broker refused on this connection */
-    char refusal[160];    /* the first of them, for a person */
-    bool status_pending;  /* "online" was published on this connection, and is not confirmed */
+    char refusal[160];    /* the first refusal, for a person */
+    bool status_pending;  /* "online" was published on this connection and is not confirmed */
     bool searching;       /* the broker ended this connection while filters were not answered */
     bool connected_before;
     int64_t since_ms; /* monotonic; connected since */
@@ -60,7 +63,7 @@ struct receiver {
     char last_reason[ERROR_TEXT_MAX];
     int64_t last_reason_ms;
 
-    /* Written before a connection is tried, read in on_connected(). */
+    /* Written before each attempt to connect, read in on_connected(). */
     struct intake_session expected;
     struct subscription_set changing; /* struct intake_session */
     struct paho_link *arriving; /* of Paho's receive thread: the link that messages come from */
@@ -90,7 +93,7 @@ static inline bool ending(const struct receiver *receiver)
     return atomic_load(&receiver->stopping);
 }
 
-/* All of these in the receiver's thread. */
+/* All functions below run in the receiver's thread. */
 
 /* --- receiver_status.c --- */
 
@@ -98,11 +101,12 @@ static inline bool ending(const struct receiver *receiver)
  * confirmation. */
 void receiver_tell_online(struct receiver *receiver, int64_t milliseconds);
 
-/* Has the broker confirmed "online" meanwhile? While the connection is up. */
+/* To be called while the connection is up: notes whether the broker has confirmed or refused
+ * "online". */
 void receiver_status_look(struct receiver *receiver);
 
-/* The connection has ended: true when it ended because of the status topic, which is given up
- * then. */
+/* To be called after the connection has ended. True when it ended because of the status topic,
+ * which is given up then. */
 bool receiver_status_lost(struct receiver *receiver);
 
 /* Publishes "online" or "offline". On a connection that is up. */
@@ -111,7 +115,7 @@ void receiver_publish_status(struct receiver *receiver, const char *status);
 /* Logs that the status topic is given up. */
 void receiver_report_status(struct receiver *receiver);
 
-/* What /readyz, the page and `status` say of a connection that is up. */
+/* Updates what /readyz, the page and `status` show about a connection that is up. */
 void receiver_tell_health(struct receiver *receiver);
 
 /* --- receiver_connect.c --- */
@@ -119,18 +123,19 @@ void receiver_tell_health(struct receiver *receiver);
 /* Tries the URL in use: after ATTEMPT_ONLINE there is a link and all is subscribed. */
 enum attempt receiver_attempt(struct receiver *receiver);
 
-/* Makes the connected broker's session hold what is wanted now. OUTCOME_RETRY: end the link. */
+/* Makes the connected broker's session hold the subscriptions that are wanted now. OUTCOME_RETRY:
+ * end the link. */
 enum outcome receiver_resubscribe(struct receiver *receiver, struct error *error) MUST_CHECK;
 
-/* Is it time to subscribe once more what was left out? */
+/* Is it time to try filters again that were left out? */
 bool receiver_search_due(struct receiver *receiver);
 
-/* Notes in the file "session" that the broker has set DUP, when it does so for the first time in
- * its session, and that its queue has no copies any more. While the connection is up. */
+/* To be called while the connection is up. Notes in the file "session" that the broker has set DUP
+ * for the first time in its session, and that its queue has no copies any more. */
 void receiver_session_look(struct receiver *receiver);
 
-/* Says "offline" and disconnects if the link is up, frees it and writes the session down. No link
- * is legal. */
+/* Publishes "offline" and disconnects if the link is up, frees the link and writes the file
+ * "session". No link is legal. */
 void receiver_end_link(struct receiver *receiver, int64_t milliseconds);
 
 /* Logs why there is no connection: once for each reason, and again after a while. */

@@ -1,6 +1,6 @@
 /*
- * receiver_status: the receiver's side of the status topic, and what /readyz says of a connection
- * that is up. Whether the broker allows the topic is decided in mqtt/status_topic.
+ * receiver_status: publishes on the status topic for the receiver, and updates what /readyz shows
+ * about a connection that is up. mqtt/status_topic decides whether the broker allows the topic.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -53,7 +53,7 @@ void receiver_report_status(struct receiver *receiver)
 static void status_look(struct receiver *receiver, int64_t milliseconds)
 {
     if (receiver->status_pending && paho_link_wait(receiver->link, 0, milliseconds) &&
-        !paho_link_failed(receiver->link)) { /* else the end of the connection follows */
+        !paho_link_failed(receiver->link)) { /* if it failed, the end of the connection follows */
         bool refused = paho_link_refusal(receiver->link) != 0;
         receiver->status_pending = false;
         status_topic_answered(&receiver->status, refused, clock_monotonic_ms());
@@ -72,7 +72,7 @@ void receiver_status_look(struct receiver *receiver)
 void receiver_tell_online(struct receiver *receiver, int64_t milliseconds)
 {
     if (status_topic_wanted(&receiver->status, clock_monotonic_ms())) {
-        assert(!receiver->status_pending); /* once a connection */
+        assert(!receiver->status_pending); /* "online" is published once a connection */
         receiver_publish_status(receiver, "online");
         receiver->status_pending = true;
         status_look(receiver, milliseconds);

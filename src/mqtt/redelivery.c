@@ -3,7 +3,7 @@
  * newest message of each broker, the one delivered last in front. A broker may give an id that it
  * still has under way to another message: then the chain has both.
  *
- *   ring       … 41 42 43 44 45        number: messages that came before; slot = number % window
+ *   ring       … 41 42 43 44 45        number: how many messages came before; slot = number % window
  *   newest[id] ─▶ 45 ─other─▶ 42 ─▶ 0  a link is number + 1; 0 = none; stale once overwritten
  *
  * Invariants
@@ -26,17 +26,17 @@ enum { PACKET_IDS = 65536 };
 /* Repeats without DUP come in one burst: the longest pause before and within the burst. */
 #define BURST_PAUSE_US INT64_C(5000000)
 
-/* A broker that uses an id again after fewer messages uses the lowest free id. */
+/* A broker that uses an id again after fewer messages than that assigns the lowest free id. */
 enum { SOON = 256 };
 
-/* A broker numbers in order when this many ids in a row each followed the one before. */
+/* A broker numbers in order when so many ids in a row were each the next after the one before. */
 enum { IN_ORDER = 8 };
 
 struct delivery {
     uint64_t number;
     uint64_t of_broker; /* messages that came from its broker before */
     uint64_t hash;      /* of topic and payload */
-    uint64_t other;     /* link to the next one in its packet id's chain */
+    uint64_t other;     /* link to the next message in its packet id's chain */
     uint32_t connection;
     uint16_t packet_id;
     uint8_t broker;
@@ -140,8 +140,8 @@ static void unchain(struct redelivery *redelivery, const struct delivery *delive
     *link = each == NULL ? 0 : each->other;
 }
 
-/* Whether a broker that does not use ids again soon has repeated this message on this connection:
- * when its id comes with another message now, the broker has both under way. */
+/* Has a broker that does not use ids again soon repeated this message on this connection? If so,
+ * and its id now comes with another message, the broker has both under way. */
 static bool is_still_open(const struct redelivery *redelivery, const struct delivery *former)
 {
     return former->connection == redelivery->connection && former->number < redelivery->first &&
@@ -171,8 +171,8 @@ static void chain(struct redelivery *redelivery, struct delivery *delivery, uint
     redelivery->newest[packet_id] = delivery->number + 1;
 }
 
-/* Whether `packet_id` was given after `of`. Ids go from 1 to 65,535 and start again, so the half of
- * them that precedes `of` was given before it. */
+/* Was `packet_id` given after `of`? Ids go from 1 to 65,535 and start again, so the 32,767 ids
+ * before `of` count as older. */
 static bool id_is_ahead(uint16_t packet_id, uint16_t of)
 {
     unsigned behind = (unsigned) (of + (PACKET_IDS - 1) - packet_id) % (PACKET_IDS - 1);
@@ -185,7 +185,7 @@ static struct numbering *numbering_of(struct redelivery *redelivery, uint8_t bro
     return &redelivery->numbering[broker == 0 ? redelivery->broker : broker];
 }
 
-/* Whether `packet_id` follows `behind`; 1 follows 65,535. */
+/* Is `packet_id` the next id after `behind`? 1 follows 65,535. */
 static bool is_next_id(uint16_t packet_id, uint16_t behind)
 {
     return packet_id == (behind == PACKET_IDS - 1 ? 1 : behind + 1);
@@ -224,7 +224,7 @@ void redelivery_forget(struct redelivery *redelivery, uint8_t broker)
     struct numbering *numbering = numbering_of(redelivery, broker);
     numbering->highest_id = numbering->before_id = numbering->last_id = 0;
     numbering->in_order = 0;
-    numbering->sets_dup = false; /* another broker may stand behind the same URL now */
+    numbering->sets_dup = false; /* another broker may answer at the same URL now */
     for (uint64_t number = oldest_number(redelivery); number < redelivery->next; number++) {
         struct delivery *delivery = delivery_at(redelivery, number);
         if (delivery->broker == from) {
@@ -276,8 +276,8 @@ void redelivery_remember(struct redelivery *redelivery, const struct message *me
     }
 }
 
-/* Whether the broker has sent more than half a round of ids since this delivery. The same id then
- * belongs to another message. */
+/* Has the broker sent more than half a round of ids since this delivery? If so, the same id belongs
+ * to another message. */
 static bool has_gone_round(const struct redelivery *redelivery, const struct delivery *delivery)
 {
     uint64_t deliveries = redelivery->numbering[delivery->broker].deliveries;
@@ -339,8 +339,8 @@ static void note_numbering(struct redelivery *redelivery, const struct delivery 
     redelivery->numbered_anew = redelivery->numbered_anew && packet_id == redelivery->deliveries;
 }
 
-/* Whether this message can repeat one of an earlier connection, judged by everything but its packet
- * id and its content. */
+/* Can this message be a repeat from an earlier connection, judged by all but its packet id and
+ * content? */
 static bool is_possible(const struct redelivery *redelivery, const struct message *message)
 {
     if (!redelivery->session_present) {
@@ -358,9 +358,9 @@ static bool is_possible(const struct redelivery *redelivery, const struct messag
     return !redelivery->saw_new || is_older;
 }
 
-/* Whether a new message with this id shows that the broker came back with an older session. Not the
- * highest id counts but the last one of those in order: Mosquitto lets single messages overtake its
- * queue, with ids that are thousands ahead. */
+/* Does a new message with this id show that the broker came back with an older session? The id is
+ * compared with the last one of those in order, not with the highest: Mosquitto lets single
+ * messages overtake its queue, with ids that are thousands ahead. */
 static bool is_older_session(const struct redelivery *redelivery, uint16_t packet_id)
 {
     const struct numbering *numbering = &redelivery->numbering[redelivery->broker];
@@ -412,7 +412,8 @@ enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
         }
     }
     if (first == NULL) {
-        /* A message with DUP is new to us but not to the broker, so repeats may still follow. */
+        /* A message with DUP is new to the bridge but not to the broker, so repeats may still
+         * follow. */
         bool is_first = !redelivery->saw_new && (message->qos == 2 || !message->duplicate);
         redelivery->went_back = is_first && is_older_session(redelivery, message->packet_id);
         redelivery->saw_new = redelivery->saw_new || is_first;

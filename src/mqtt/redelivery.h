@@ -1,5 +1,6 @@
 /*
- * redelivery: recognizes what the broker repeats because it never got our PUBACK or PUBREC.
+ * redelivery: recognizes the messages that the broker repeats because it never got our PUBACK or
+ * PUBREC.
  *
  * When a broker repeats. MQTT 5.0 (section 4.4) allows a repeat only when a session goes on with a
  * new connection: with DUP set and with the packet id of the first delivery [MQTT-4.4.0-1]. Brokers
@@ -54,8 +55,8 @@
  * Never a repeat: a QoS 0 message; and, except by rule 1, a message of a connection without
  * session.
  *
- * Cases that nobody can decide, and the error that this module makes. An identical message is
- * missing when
+ * Some cases can't be decided. The errors that this module makes: an identical message is missing
+ * when
  *   - a broker uses a packet id again at once (lowest free id), two messages with the same topic
  *     and payload follow each other, and the connection breaks before the second one arrives: the
  *     second one is taken for a repeat of the first. With QoS 2 the same holds for the first
@@ -124,8 +125,8 @@ void redelivery_forget(struct redelivery *redelivery, uint8_t broker);
 void redelivery_connected(struct redelivery *redelivery, uint8_t broker, bool session_present,
                           int64_t now_us);
 
-/* Whether the broker of this connection has set DUP in this session. The caller keeps the answer
- * over a restart. */
+/* Has the broker of this connection set DUP in this session? The caller keeps the answer over a
+ * restart. */
 bool redelivery_marks(const struct redelivery *redelivery);
 
 /* Notes, after a restart and redelivery_connected(), that redelivery_marks() was true. */
@@ -137,14 +138,14 @@ enum redelivery_verdict {
     REDELIVERY_UNMARKED, /* a repeat with QoS 1 and without DUP */
 };
 
-/* Judges whether a message that has just arrived was journaled before. */
+/* Decides whether a message that has just arrived was journaled before. */
 enum redelivery_verdict redelivery_judge(struct redelivery *redelivery,
                                          const struct message *message);
 
 /* Asserts the invariants of redelivery.c. For tests, because it reads the whole window. */
 void redelivery_check(const struct redelivery *redelivery);
 
-/* After REDELIVERY_NEW: whether this message shows that the broker came back with an older session.
+/* After REDELIVERY_NEW: does this message show that the broker came back with an older session?
  * True at most once a connection. */
 bool redelivery_went_back(const struct redelivery *redelivery);
 

@@ -17,7 +17,7 @@
 static const char file_name[] = "session";
 static const char first_line[] = "mqtt2pg session 1";
 
-/* Thousands of subscriptions; more is not ours. */
+/* Room for thousands of subscriptions; a larger file was not written by the bridge. */
 #define SESSION_BYTES_MAX ((size_t) 64 * 1024 * 1024)
 
 static void append_escaped(struct buf *out, const char *text)
@@ -111,7 +111,8 @@ static bool subscription_parse(struct session *session, const char *text)
     return sound;
 }
 
-/* One line; `session` is the one that the lines belong to. False when it makes no sense. */
+/* Reads one line; *session is the session that the lines belong to. False when the line makes no
+ * sense. */
 static bool line_parse(struct session_file *file, struct session **session, char *line)
 {
     char *value = strchr(line, ' ');
@@ -246,7 +247,8 @@ static void session_print(struct buf *out, const struct session *session)
                session->state == SESSION_CONNECTING ? "connecting\n" : "",
                session->marks_repeats ? "marks_repeats\n" : "");
     subscriptions_print(out, &session->asked);
-    subscriptions_print(out, &session->held); /* where both have a filter, this one is read last */
+    /* written last, so that it counts for a filter that stands in both lists */
+    subscriptions_print(out, &session->held);
     for (size_t i = 0; i < session->doubled.count; i++) {
         buf_append_text(out, "doubled ");
         append_escaped(out, session->doubled.list[i].filter);

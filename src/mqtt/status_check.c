@@ -8,7 +8,7 @@
 
 enum { CONNECT_MS = 10000, CONFIRM_MS = 5000, END_MS = 200 };
 
-/* Publishes on a connection that is up. NULL: the broker took it. */
+/* Publishes on a connection that is up. NULL: the broker took the publication; else the reason. */
 static char *try_publication(struct paho_link *link, const char *topic)
 {
     const struct publication publication = {
@@ -20,7 +20,7 @@ static char *try_publication(struct paho_link *link, const char *topic)
     }
     bool confirmed =
         outcome == OUTCOME_OK && paho_link_wait(link, 0, CONFIRM_MS) && !paho_link_failed(link);
-    if (!confirmed) { /* the end of the connection may come behind the failed publication */
+    if (!confirmed) { /* the end of the connection may come after the failure */
         (void) paho_link_wait(link, -1, END_MS);
     }
     int refusal = paho_link_refusal(link);
@@ -56,7 +56,7 @@ char *status_check(const struct broker_options *broker, const char *url, const c
         return NULL;
     }
     bool parsed = broker_address_parse(url, &address, &error);
-    assert(parsed); /* it was connected to */
+    assert(parsed); /* the URL was connected to, so it can be parsed */
     if (!parsed) {
         return NULL;
     }

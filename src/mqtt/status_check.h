@@ -1,9 +1,9 @@
 /*
  * status_check: does the broker allow the status topic? For `check --broker`.
  *
- * The running bridge's retained "online" stays as it is: the check makes a connection with the same
- * last will, ends it with DISCONNECT, and publishes "check" without retain. A broker that discards
- * a forbidden publication and confirms it (MQTT 3.1.1 has no other way) goes unnoticed.
+ * The check does not change the running bridge's retained "online": it connects with the same last
+ * will, publishes "check" without retain, and ends the connection with DISCONNECT. With MQTT 3.1.1
+ * a broker may confirm and discard a forbidden publication; the check can't see that.
  *
  * SPDX-License-Identifier: MIT
  */

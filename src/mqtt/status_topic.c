@@ -5,9 +5,10 @@
 #include <string.h>
 
 enum {
-    AGAIN_MS = 3600000, /* a topic that was given up is tried again after so long */
-    CLOSED_LIMIT = 2,   /* STATUS_FAILURE_CLOSED in a row before the first attempt without it */
-    PROBE_EVERY = 8,    /* failures between two such attempts */
+    AGAIN_MS = 3600000, /* how long a topic is given up before it is tried again */
+    /* STATUS_FAILURE_CLOSED in a row before the first attempt without the topic */
+    CLOSED_LIMIT = 2,
+    PROBE_EVERY = 8, /* failures between two such attempts */
     LOSSES_LIMIT = 3,
 };
 
@@ -59,10 +60,10 @@ bool status_topic_attempt_failed(struct status_topic *status, enum status_failur
                                  int64_t now_ms)
 {
     if (failure == STATUS_FAILURE_OTHER) {
-        status->losses = 0; /* the network or the broker's end is the likely cause */
+        status->losses = 0; /* more likely the network or the broker caused the earlier losses */
     }
     if (status->state == STATUS_WITHOUT) {
-        status->state = STATUS_USED; /* it was not to blame */
+        status->state = STATUS_USED; /* the attempt without the topic failed, too */
         return false;
     }
     if (status->state != STATUS_USED) {
@@ -92,7 +93,7 @@ bool status_topic_connected(struct status_topic *status, int64_t now_ms)
     return false;
 }
 
-/* "Not authorized", or what only a publication can cause. */
+/* Is it "not authorized", or a code that only a publication can cause? */
 static bool blames_publication(int code)
 {
     return code == 0x87 || status_failure_of(code) == STATUS_FAILURE_WILL;
@@ -123,7 +124,7 @@ void status_topic_answered(struct status_topic *status, bool refused, int64_t no
     }
 }
 
-/* Behind "$share/GROUP/". */
+/* The filter after "$share/GROUP/". */
 static const char *without_share(const char *filter)
 {
     const char *group = strncmp(filter, "$share/", 7) == 0 ? strchr(filter + 7, '/') : NULL;

@@ -4,7 +4,7 @@
  *
  * Some brokers answer a forbidden will or publication by ending the connection (EMQX with
  * deny_action = disconnect, AWS IoT), or refuse CONNECT because of the will (maximum QoS 0, no
- * retained messages). The status topic is on by default, so the service must go on without it:
+ * retained messages). The status topic is on by default, so the service must also work without it:
  *
  *   USED ── CONNECT failed in a way that the will may explain ──▶ WITHOUT (for one attempt)
  *   WITHOUT ── that attempt failed too ──▶ USED
@@ -39,7 +39,7 @@ enum status_state {
 
 struct status_topic {
     enum status_state state;
-    bool known;             /* it was given up before: one more loss is proof */
+    bool known;             /* the topic was given up before: one more loss is proof */
     unsigned failures;      /* attempts in a row that the will may explain */
     unsigned losses;        /* connections in a row that ended before "online" was confirmed */
     int64_t given_up_at_ms; /* monotonic */
@@ -53,31 +53,31 @@ enum status_failure {
     STATUS_FAILURE_WILL,   /* CONNACK says that the will is the cause */
 };
 
-/* Of a CONNACK code, which may be one of MQTT 5 or of 3.1.1; 0: there was no CONNACK. */
+/* Classifies a CONNACK code of MQTT 5 or 3.1.1; 0: there was no CONNACK. */
 enum status_failure status_failure_of(int code);
 
 void status_topic_init(struct status_topic *status, bool configured);
 
-/* Does a filter ask for the status topic on purpose: does one name its first level? "#" asks for
- * what devices send, and the bridge's own "online" is no message of a device. `topic` NULL or "":
- * there is none, and true comes back. */
+/* Does a filter ask for the status topic on purpose, by naming its first level? "#" asks for the
+ * messages of devices, and the bridge's own "online" is none. True when `topic` is NULL or "". */
 bool status_topic_asked_for(const char *topic, const struct subscription_set *filters);
 
-/* May this attempt, or this connection, use it? Also ends a giving-up that is an hour old. */
+/* May this attempt, or this connection, use the topic? A topic that was given up an hour ago is
+ * used again. */
 bool status_topic_wanted(struct status_topic *status, int64_t now_ms);
 
-/* True: try again at once, without it. */
+/* True: try again at once, without the topic. */
 bool status_topic_attempt_failed(struct status_topic *status, enum status_failure failure,
                                  int64_t now_ms);
 
-/* True: it is given up from now on. */
+/* True: the topic is given up from now on. */
 bool status_topic_connected(struct status_topic *status, int64_t now_ms);
 
 /* The connection ended before "online" was confirmed; `code` of DISCONNECT, 0: there was none. True
  * as above. */
 bool status_topic_lost(struct status_topic *status, int code, int64_t now_ms);
 
-/* PUBACK refused it: `refused`, and it is given up; else it is confirmed. */
+/* PUBACK came for "online". `refused`: the topic is given up; else "online" is confirmed. */
 void status_topic_answered(struct status_topic *status, bool refused, int64_t now_ms);
 
 #endif

@@ -11,7 +11,7 @@
 
 enum {
     REFUSED = 0x80,
-    AT_ONCE_MS = 5000, /* a broker that answers by ending the connection takes no longer */
+    AT_ONCE_MS = 5000, /* a broker that answers by ending the connection does so within this time */
     STEP_MS = 100,     /* how often a wait looks whether the process stops */
 };
 
@@ -29,7 +29,7 @@ bool subscribe_leaves(const struct session *session, const struct subscription_s
         const struct subscription *same =
             subscription_set_find(wanted, session->held.list[i].filter);
 
-        /* A covered one goes when the broker grants its cover. */
+        /* A covered filter is unsubscribed when the broker grants its cover. */
         goes = goes || same == NULL || same->covered_by != NULL;
     }
     return goes;
@@ -46,7 +46,7 @@ bool subscribe_hands_over(const struct session *session, const struct subscripti
     return goes && comes;
 }
 
-/* A filter that brings its messages, and is not held. */
+/* Must this filter be subscribed: it is not covered, and not held? */
 static bool is_uncovered(const struct subscribe_job *job, const struct subscription *wanted)
 {
     return wanted->covered_by != NULL &&
@@ -69,7 +69,7 @@ static void note_refusal(struct subscribe_result *result, const char *filter, co
     }
 }
 
-/* The broker has answered this one. */
+/* Notes the broker's answer to this filter. */
 static void note_answer(const struct subscribe_job *job, const struct subscription *wanted,
                         int code, struct subscribe_result *result)
 {
@@ -104,7 +104,7 @@ const char *subscribe_why_not(const struct paho_connack *connack, const char *fi
     return NULL;
 }
 
-/* The connection ended `waited_ms` after these filters were sent. */
+/* Notes that the connection ended `waited_ms` after these filters were sent. */
 static void note_end(const struct subscribe_job *job, const char *const *filters, size_t count,
                      int64_t waited_ms)
 {
@@ -164,13 +164,14 @@ static bool is_needed(const struct subscribe_job *job, const struct subscription
     return !job->trusted || again || !is_held(job->session, wanted);
 }
 
-/* Counts a filter that is not subscribed at all, and says why. */
+/* Is the filter not to be subscribed at this broker at all? If so, counts it and notes why. */
 static bool is_refused(const struct subscribe_job *job, const char *filter,
                        struct subscribe_result *result)
 {
     const char *reason = why_not(job, filter);
     if (reason != NULL && subscription_set_find(&job->session->held, filter) == NULL) {
-        session_release(job->session, filter); /* it is not asked for */
+        /* the filter is not sent, so the session can't hold it */
+        session_release(job->session, filter);
     }
     if (reason == NULL && subscribe_search_leaves_out(job->search, filter)) {
         reason = "the broker answers it by ending the connection";
@@ -183,7 +184,7 @@ static bool is_refused(const struct subscribe_job *job, const char *filter,
 }
 
 /* Subscribes all filters that are not suspects: with `covered` those whose cover was refused, else
- * those that need no cover. */
+ * those without a cover. */
 static enum outcome subscribe_others(const struct subscribe_job *job, bool covered,
                                      struct subscribe_result *result, struct error *error)
 {
@@ -266,7 +267,8 @@ static enum outcome subscribe_suspects(const struct subscribe_job *job,
 
 /* --- what is no longer wanted ----------------------------------------------------------------- */
 
-/* May this filter bring messages of a wanted one that is left out? Then it stays. */
+/* May this filter bring messages of a wanted filter that is left out? If so, it stays
+ * subscribed. */
 static bool stands_in(const struct subscribe_job *job, const char *filter)
 {
     for (size_t i = 0; i < job->wanted->count; i++) {
@@ -309,7 +311,8 @@ static const char *fewer_ends(const struct subscribe_job *job, const struct subs
     return next;
 }
 
-/* What UNSUBSCRIBE names next: all that is unwanted, then one suspect at a time. */
+/* The filters of the next UNSUBSCRIBE: all unwanted ones that are no suspects, then one suspect at
+ * a time. */
 static size_t next_unwanted(const struct subscribe_job *job, const char **filters)
 {
     size_t count = gather_unwanted(job, &job->session->held, filters, 0);
@@ -322,8 +325,8 @@ static size_t next_unwanted(const struct subscribe_job *job, const char **filter
     return count;
 }
 
-/* The connection ended `waited_ms` after an UNSUBSCRIBE of these filters. A filter that the broker
- * answers like that again and again is given up: nobody could connect to this session any more. */
+/* The connection ended `waited_ms` after an UNSUBSCRIBE of these filters. A filter at which this
+ * happens again and again is given up: no connection to this session would last. */
 static void note_end_of_leaving(const struct subscribe_job *job, const char *const *filters,
                                 size_t count, int64_t waited_ms)
 {

@@ -9,8 +9,8 @@
  * overlaps it is unsubscribed: an old filter may bring the messages of the missing one. All other
  * unwanted filters are unsubscribed, because the broker may limit the number of filters.
  *
- * A broker with limits may end the connection at UNSUBSCRIBE too, also of a filter that it never
- * granted. Such a filter is found in the same way, named, and no longer counted as held.
+ * A broker with limits may also end the connection at UNSUBSCRIBE, even of a filter that it never
+ * granted. Such a filter is found in the same way, logged, and no longer counted as held.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,36 +30,37 @@ struct subscribe_job {
     struct session *session; /* its `held` and `asked` are kept up to date, also on failure */
     const struct subscription_set *wanted;
     struct subscribe_search *search;
-    const atomic_bool *cut;       /* we cut this connection ourselves */
+    const atomic_bool *cut;       /* the bridge itself has cut this connection */
     const atomic_bool *cancelled; /* the process stops */
-    int64_t since_ms;             /* monotonic; the connection lives since */
-    bool connecting;              /* this is the first time on this connection */
-    /* The broker holds exactly session->held. If not, everything is subscribed. Held filters that
-     * are not wanted are unsubscribed in either case. */
+    int64_t since_ms;             /* monotonic; when the connection was made */
+    bool connecting;              /* the first call on this connection */
+    /* The broker holds exactly session->held. If false, all filters are subscribed. Held filters
+     * that are not wanted are unsubscribed in either case. */
     bool trusted;
 };
 
 struct subscribe_result {
-    size_t subscribed; /* packets' entries sent and granted now */
+    size_t subscribed; /* filters that were sent and granted by this call */
     size_t unsubscribed;
-    size_t refused;    /* by the broker, left out, or not there at this broker */
-    size_t left_out;   /* those of them that are left out after the connection ended */
+    /* filters that the broker refused, that are left out, or that this broker can't serve */
+    size_t refused;
+    size_t left_out;   /* the part of `refused` that is left out after the connection ended */
     bool ended;        /* the connection ended while filters were not answered */
-    char refusal[160]; /* the first one, for a person */
+    char refusal[160]; /* the first refusal, for a person */
 };
 
-/* Why a filter is not even asked for at a broker with this CONNACK; NULL: it is. */
+/* Why a filter is not sent to a broker with this CONNACK; NULL: it is sent. */
 const char *subscribe_why_not(const struct paho_connack *connack, const char *filter);
 
 /* Does the session hold a filter that will be unsubscribed? */
 bool subscribe_leaves(const struct session *session, const struct subscription_set *wanted);
 
-/* Will something be unsubscribed and something else subscribed? Then both are there for a moment,
- * and a message may come for each. */
+/* Will some filters be unsubscribed and others subscribed? If so, the session has both for a
+ * moment, and a message may come for each. */
 bool subscribe_hands_over(const struct session *session, const struct subscription_set *wanted);
 
-/* What is new is subscribed before what is no longer wanted is unsubscribed, so that a message for
- * both is never missed. OUTCOME_RETRY: close the link. */
+/* Subscribes new filters before it unsubscribes unwanted ones, so that no message which matches
+ * both is missed. OUTCOME_RETRY: close the link. */
 enum outcome subscribe_all(const struct subscribe_job *job, struct subscribe_result *result,
                            struct error *error) MUST_CHECK;
 

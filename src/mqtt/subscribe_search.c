@@ -9,7 +9,7 @@
 
 enum {
     STRIKES = 3,
-    QUIET_MS = 500, /* for the first strike; each strike needs as much more */
+    QUIET_MS = 500, /* for the first strike; each further strike needs so much more */
     RETRY_FIRST_MS = 10000,
     RETRY_MAX_MS = 3600000,
 };

@@ -1,12 +1,13 @@
 /*
- * subscribe_search: which filter makes a broker end the connection, at SUBSCRIBE or at UNSUBSCRIBE.
- * A filter is wanted or not, so only one of the two is sent for it. A filter that was left out of
- * SUBSCRIBE and is no longer wanted becomes LEFT_OUT again at the first end at its UNSUBSCRIBE.
+ * subscribe_search: finds the filter at which a broker ends the connection, at SUBSCRIBE or at
+ * UNSUBSCRIBE. A filter is wanted or not, so only one of the two is sent for it. A filter that was
+ * left out of SUBSCRIBE and is no longer wanted becomes LEFT_OUT again at the first end at its
+ * UNSUBSCRIBE.
  *
  * Brokers for MQTT 3.1.1 may answer a forbidden filter, one too many or one too deep by closing the
  * connection instead of with SUBACK (AWS IoT, EMQX with deny_action = disconnect). Then no rule
- * would get messages. But a network, a proxy or a broker that dies ends connections too, and a
- * filter that is left out by mistake loses messages. So leaving a filter out needs proof:
+ * would get messages. But networks, proxies and dying brokers end connections, too, and leaving a
+ * filter out by mistake loses messages. So leaving a filter out needs proof:
  *
  *   unknown ── ended, not answered ──▶ SUSPECTED ── STRIKES ends with proof, in a row ──▶ LEFT_OUT
  *      ▲                                   │ answered                                       │
@@ -41,7 +42,7 @@ struct suspect {
     char *filter; /* owned */
     enum suspect_state state;
     unsigned ends;    /* connections that ended while the filter was not answered */
-    unsigned strikes; /* those in a row that are proof */
+    unsigned strikes; /* ends in a row that count as proof */
     int64_t retry_ms; /* how long the filter is left out, each time */
     int64_t due_ms;   /* monotonic; left out until then */
 };
@@ -55,8 +56,8 @@ void subscribe_search_fini(struct subscribe_search *search);
 
 bool subscribe_search_leaves_out(const struct subscribe_search *search, const char *filter);
 
-/* Connections that ended while this filter was not answered. Not 0: subscribe it alone, behind all
- * others, those with fewer ends first. */
+/* Connections that ended while this filter was not answered. If not 0: subscribe the filter alone,
+ * after all others, filters with fewer ends first. */
 unsigned subscribe_search_ends(const struct subscribe_search *search, const char *filter);
 
 /* How long a connection must have lived before this filter is subscribed on it. */
@@ -68,13 +69,13 @@ int64_t subscribe_search_quiet_ms(const struct subscribe_search *search, const c
 const char *subscribe_search_ended(struct subscribe_search *search, const char *const *filters,
                                    size_t count, bool proof, int64_t now_ms);
 
-/* A connection failed or ended, and no suspect can be the cause. */
+/* A connection failed or ended, and a suspect can't be the cause. */
 void subscribe_search_disturbed(struct subscribe_search *search);
 
-/* The broker answered this filter, whatever it said. True: it was left out before. */
+/* The broker has granted or refused this filter. True: it was left out before. */
 bool subscribe_search_answered(struct subscribe_search *search, const char *filter);
 
-/* Is it time to subscribe a filter again that was left out? It is RETRIED then. */
+/* Is it time to subscribe a filter again that was left out? If so, it becomes RETRIED. */
 bool subscribe_search_due(struct subscribe_search *search, int64_t now_ms);
 
 /* After a reload: nothing is suspected or left out. */

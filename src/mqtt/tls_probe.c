@@ -19,7 +19,7 @@ enum { NAMES_MAX = 5, VERDICT_MS = 1000 };
 
 /* --- the context: files and demands ----------------------------------------------------------- */
 
-/* OpenSSL would ask at the terminal. */
+/* Without this callback OpenSSL would ask at the terminal. */
 static int give_password(char *buffer, int size, int writing, void *context)
 {
     const char *password = context;
@@ -126,7 +126,7 @@ struct verdict {
     int code;
 };
 
-/* Notes the certificate that is refused: OpenSSL does not give it out afterwards. */
+/* Notes the refused certificate, which OpenSSL does not give out afterwards. */
 static int note_verdict(int good, X509_STORE_CTX *store)
 {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -228,7 +228,7 @@ static enum outcome refuse_certificate(const SSL *ssl, const struct broker_optio
 
 /* --- the handshake ---------------------------------------------------------------------------- */
 
-/* The broker ended it with an alert. */
+/* The broker ended the connection with an alert. */
 static enum outcome explain_alert(int reason, const struct broker_options *broker,
                                   struct error *error)
 {
@@ -255,7 +255,7 @@ static enum outcome explain_alert(int reason, const struct broker_options *broke
                          "the broker does not accept our certificate in \"%s\" (%s)",
                          broker->tls.cert_file, last_reason());
     default:
-        return OUTCOME_OK; /* no alert, or one that says nothing */
+        return OUTCOME_OK; /* no alert, or an alert without a useful meaning */
     }
 }
 
@@ -289,7 +289,8 @@ static enum outcome explain_handshake(const SSL *ssl, const struct broker_option
     }
 }
 
-/* Waits for what the library wants; false when it has failed or the time is over. */
+/* Waits until the socket is ready for what OpenSSL wants to do; false after a failure or when the
+ * time is over. */
 static bool wait_for(const SSL *ssl, int result, int64_t end_ms, bool *late)
 {
     int wanted = SSL_get_error(ssl, result);
@@ -303,8 +304,8 @@ static bool wait_for(const SSL *ssl, int result, int64_t end_ms, bool *late)
     return !*late;
 }
 
-/* With TLS 1.3 the broker's verdict on our certificate comes after the handshake; a broker says
- * nothing else before CONNECT. */
+/* With TLS 1.3 the broker's verdict on our certificate comes after the handshake. Before CONNECT a
+ * broker sends nothing else. */
 static enum outcome hear_verdict(SSL *ssl, const struct broker_options *broker, struct error *error)
 {
     int64_t end_ms = clock_monotonic_ms() + VERDICT_MS;
@@ -406,7 +407,7 @@ bool tls_is_spoken(const char *numeric, int port, int64_t milliseconds)
         ERR_clear_error();
         result = SSL_connect(ssl);
     } while (result != 1 && wait_for(ssl, result, end_ms, &late));
-    /* An alert is an answer in TLS, too. */
+    /* An alert is also TLS. */
     bool spoken = result == 1 || ERR_GET_REASON(ERR_peek_last_error()) >= SSL_AD_REASON_OFFSET;
     SSL_free(ssl);
     SSL_CTX_free(context);
