@@ -36,7 +36,7 @@ void ack_levels_given_up(struct ack_levels *levels, struct slice topic)
 
 void ack_levels_taken(struct ack_levels *levels, struct slice topic)
 {
-    /* Without suspects nobody asks, and counting costs time. */
+    /* Counting costs time, and without suspects the number is not needed. */
     unsigned count = levels->refused > 0 ? levels_of(topic) : 0;
 
     if (count > levels->taken) {

@@ -1,6 +1,6 @@
 /*
- * ack_publish: hands acknowledgments to the publisher, some at a time, and counts what the broker
- * has confirmed.
+ * ack_publish: gives acknowledgments to the publisher, some at a time, and counts those that the
+ * broker has confirmed.
  *
  * SPDX-License-Identifier: MIT
  */

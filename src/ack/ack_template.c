@@ -262,7 +262,7 @@ bool ack_template_uses_rows(const struct ack_template *ack)
 
 /* --- making one ------------------------------------------------------------------------------- */
 
-/* False when there is no topic to send it to. */
+/* Makes the topic; false when there is none, or it can't be published to. */
 static bool make_topic(const struct ack_template *ack, const struct subject *subject,
                        struct buf *out)
 {
@@ -299,7 +299,7 @@ static void append_bytes(struct buf *out, struct slice bytes)
     buf_append_byte(out, '"');
 }
 
-/* The value as JSON text; bytes that are text as text, others in hex. */
+/* Appends the value as JSON: bytes that are UTF-8 as text, others in hex. */
 static void append_value(struct buf *out, const struct value *value)
 {
     if (value->kind == VALUE_BYTES) {

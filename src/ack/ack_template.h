@@ -1,6 +1,6 @@
 /*
- * ack_template: a rule's `ack` group, compiled: from a message and its fate to a topic and a JSON
- * payload.
+ * ack_template: a rule's `ack` group, compiled. Makes topic and JSON payload of an acknowledgment
+ * from a message and its result.
  *
  * The payload is one object with the fields in the order in which they stand: numbers with every
  * digit, objects and arrays as the JSON they came as, times in RFC 3339, bytes as text where they
@@ -34,9 +34,9 @@ bool ack_template_uses_payload(const struct ack_template *ack);
 bool ack_template_uses_rows(const struct ack_template *ack);
 
 /* Appends the acknowledgment for this subject (subject.ack is set) to the batch. Nothing is
- * appended when there is nowhere to send it: no response topic, or a capture that is null or makes
- * an unpublishable topic. A field whose expression rejects is null: an acknowledgment must not
- * fail. Arguments are for this call only. */
+ * appended when there is no topic to publish to: no response topic, or a capture that is null or
+ * makes an unpublishable topic. A field whose expression rejects is null: an acknowledgment must
+ * not fail. Arguments are for this call only. */
 void ack_template_append(const struct ack_template *ack, const struct subject *subject,
                          struct arena *arena, struct ack_batch *batch);
 

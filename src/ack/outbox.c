@@ -41,7 +41,7 @@ static enum outcome file_take(struct outbox *outbox, const char *name, struct er
     struct outbox_entry entry = {0};
     size_t length = strlen(name);
     if (length > 8 && strcmp(name + length - 8, ".ack.tmp") == 0) {
-        unlinkat(outbox->directory_fd, name, 0); /* of a write that was interrupted */
+        unlinkat(outbox->directory_fd, name, 0); /* left over from an interrupted write */
     }
     if (!outbox_entry_parse(name, &entry)) {
         return OUTCOME_OK;
@@ -259,7 +259,7 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
         pthread_mutex_unlock(&outbox->mutex);
         (void) FAULT("ack.file.written");
     } else if (outcome == OUTCOME_RETRY) {
-        outcome = error->outcome = OUTCOME_REJECT; /* a smaller one may fit */
+        outcome = error->outcome = OUTCOME_REJECT; /* a smaller batch may fit */
     }
     return outcome;
 }
@@ -303,7 +303,7 @@ void outbox_close(struct outbox *outbox, int64_t milliseconds)
     pthread_mutex_lock(&outbox->mutex);
     outbox->closing = true;
     if (outbox_list_waiting(&outbox->list) == 0) {
-        publisher_cancel(outbox->publisher); /* an attempt to connect is in vain now */
+        publisher_cancel(outbox->publisher); /* nothing is due, so no connection is needed */
     }
     pthread_cond_broadcast(&outbox->cond);
     while (outbox->started && !outbox->ending && clock_monotonic_ms() < end_ms) {

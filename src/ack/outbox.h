@@ -1,8 +1,8 @@
 /*
- * outbox: acknowledgments go out after the commit, at least once, also across kill -9 and power
+ * outbox: publishes acknowledgments after the commit, at least once, also across kill -9 and power
  * loss.
  *
- * Everything here but outbox_waiting() belongs to the loader's thread.
+ * Only the loader's thread calls these functions, except outbox_waiting().
  *
  * The acknowledgments of a transaction are written to a file of their own, which is synced before
  * COMMIT is sent. The transaction changes this client's row of `progress`: a batch moves the
@@ -45,9 +45,9 @@ struct outbox;
 enum outcome outbox_open(struct outbox **outbox, const struct outbox_options *options,
                          struct error *error) MUST_CHECK;
 
-/* Are acknowledgments to be expected? Then the outbox keeps a connection to the broker ready, so
- * that the first acknowledgment need not wait for one. The loader calls it when it knows that no
- * other process uses our client id, and after a change of rules. */
+/* Sets whether acknowledgments are expected. If so, the outbox keeps a connection to the broker
+ * ready, so that the first acknowledgment need not wait for one. The loader calls it when it knows
+ * that no other process uses our client id, and after a change of rules. */
 void outbox_expect(struct outbox *outbox, bool expected);
 
 /* The row of `progress` is at `stored`: files up to it become due, later ones are removed. Called
@@ -70,8 +70,8 @@ enum outcome outbox_prepare(struct outbox *outbox, const struct outbox_mark *mar
 /* After OUTCOME_RETRY: waits until there is room for what was refused. False when time ran out. */
 bool outbox_wait_room(struct outbox *outbox, int64_t milliseconds);
 
-/* What becomes of the file that outbox_prepare() wrote last: after COMMIT was confirmed
- * outbox_commit() makes it due; after a certain rollback outbox_abort() deletes it. */
+/* For the file that outbox_prepare() wrote last: outbox_commit(), after COMMIT was confirmed, makes
+ * it due; outbox_abort(), after a certain rollback, deletes it. */
 void outbox_commit(struct outbox *outbox);
 void outbox_abort(struct outbox *outbox);
 

@@ -43,9 +43,9 @@ struct outbox_file {
 enum outcome outbox_file_write(int directory_fd, const char *name, const struct outbox_file *file,
                                struct slice acks, struct error *error) MUST_CHECK;
 
-/* Appends the whole file to `content` and checks it; `acks` borrows from `content`.
- * OUTCOME_REJECT: there is no such file, or it is damaged, as by a sector that the disk can't read.
- * OUTCOME_FATAL: reading failed otherwise. */
+/* Appends the whole file to `content` and checks it; `acks` borrows from `content`. OUTCOME_REJECT:
+ * there is no such file, or it is damaged, for example by an unreadable sector. OUTCOME_FATAL:
+ * reading failed otherwise. */
 enum outcome outbox_file_read(const char *path, struct outbox_file *file, struct buf *content,
                               struct slice *acks, struct error *error) MUST_CHECK;
 

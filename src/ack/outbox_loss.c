@@ -5,7 +5,7 @@
 
 enum {
     TOGETHER = 1000, /* acknowledgments that may be under way together */
-    LOSSES_MAX = 3,  /* connections lost with the same acknowledgment alone: no chance any more */
+    LOSSES_MAX = 3,  /* so many connections lost with the same acknowledgment alone are enough */
 };
 
 uint32_t outbox_entry_step(const struct outbox_entry *entry)

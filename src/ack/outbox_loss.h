@@ -1,5 +1,6 @@
 /*
- * outbox_loss: what becomes of an acknowledgment with which a connection has ended. Pure.
+ * outbox_loss: decides about an acknowledgment after a connection has ended while it was under way.
+ * Pure.
  *
  * Whoever sends a request chooses the topic of its answer, and a broker may end the connection of a
  * client that publishes there (Mosquitto: a topic of more than 200 levels). Such an answer must not
@@ -27,8 +28,8 @@
 
 enum outbox_remedy {
     OUTBOX_AGAIN,      /* publish again where it stands */
-    OUTBOX_MOVE_ASIDE, /* into a file of its own, behind all others */
-    OUTBOX_TO_THE_END, /* its file goes behind all others */
+    OUTBOX_MOVE_ASIDE, /* move it into a file of its own, behind all others */
+    OUTBOX_TO_THE_END, /* move its file behind all others */
     OUTBOX_GIVE_UP,    /* never publish it; an error in the log says so */
 };
 

@@ -1,6 +1,6 @@
 /*
- * outbox_state: what the two halves of an outbox share: outbox.c, which the loader calls, and
- * outbox_thread.c, which publishes. Nobody else includes it.
+ * outbox_state: the struct that the two halves of an outbox share: outbox.c, which the loader
+ * calls, and outbox_thread.c, which publishes. No other file includes it.
  *
  * `mutex` guards the members below it. After each change outbox_changed() runs
  * outbox_list_check() in test builds.
@@ -23,9 +23,11 @@ struct outbox {
     char *journal;
     int64_t max_bytes;
     struct publisher *publisher; /* of the thread */
-    bool told;                   /* of the thread: the log says that there is no connection */
-    uint64_t confirmed; /* of the thread: acknowledgments, those that stand aside not among them */
-    unsigned losses;    /* of the thread: connections that have ended since one was confirmed */
+    /* of the thread: the log says already that there is no connection */
+    bool told;
+    /* of the thread: confirmed acknowledgments, without those that were aside */
+    uint64_t confirmed;
+    unsigned losses; /* of the thread: connections that have ended since one was confirmed */
     struct ack_levels levels; /* of the thread */
     bool aside_failed; /* of the thread: the last file of a single acknowledgment found no room */
     pthread_t thread;

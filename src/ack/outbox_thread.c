@@ -20,7 +20,7 @@
 
 enum {
     REST_MS = 500,      /* after a failure */
-    REST_LOST_MS = 20,  /* after a lost connection that an acknowledgment may have caused, … */
+    REST_LOST_MS = 20,  /* after a connection was lost that an acknowledgment may have ended, … */
     LOST_IN_A_ROW = 50, /* … until so many were lost in a row without a confirmation */
     LOOK_MS = 1000,     /* between two looks at a connection that is kept ready */
     LOOK_SOON_MS = 200, /* … while there is none */

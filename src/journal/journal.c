@@ -50,7 +50,7 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->segment_bytes &= ~(int64_t) 4095;
     journal->reserve_bytes = journal_larger(journal->segment_bytes, options->max_bytes / 8);
     journal->relief_bytes = options->max_bytes / 4;
-    /* Otherwise a crowded journal could never be relieved. */
+    /* With larger segments a crowded journal could never get enough room again. */
     assert(journal->segment_bytes > 0 && journal->segment_bytes <= SEGMENT_BYTES_MAX);
     assert(journal->reserve_bytes <= journal->relief_bytes);
     journal->directory_fd = -1;
@@ -83,7 +83,7 @@ static enum outcome advise_on_permission(const struct journal *journal, struct e
     return OUTCOME_FATAL;
 }
 
-/* Only one process may write. */
+/* Takes the lock: only one process may write. */
 static enum outcome take_lock(struct journal *journal, struct error *error)
 {
     char text[32] = "";
@@ -240,7 +240,7 @@ bool journal_wait(struct journal *journal, uint64_t sequence, int64_t millisecon
     int64_t end_ms = clock_monotonic_ms() + milliseconds;
     int64_t left_ms = milliseconds;
     pthread_mutex_lock(&journal->lock);
-    assert(journal->awaited == 0); /* one thread waits */
+    assert(journal->awaited == 0); /* only one thread waits */
     journal->awaited = sequence;
     while (journal->last < sequence && !journal->wait_over && left_ms > 0) {
         thread_cond_wait(&journal->appended, &journal->lock, left_ms);

@@ -1,12 +1,12 @@
 /*
- * journal: the waist of the house. Left of it messages are only appended, right of it they are only
- * read.
+ * journal: the messages between broker and database, on disk. The receiving half only appends, the
+ * storing half only reads.
  *
  * An append that has returned OUTCOME_OK survives the death of the process at once and the death of
  * the machine after the sync policy's delay. Messages are numbered upwards from 1. Numbers are
- * skipped only after damage or a power loss, where a number might be used twice otherwise; skipped
- * numbers are known and never counted as lost messages (FORMAT.md, "Numbers"). A journal has a
- * UUID, so that numbers of one journal are never taken for those of another.
+ * skipped only after damage or a power loss, because a number might be used twice otherwise;
+ * skipped numbers are known, and never count as lost messages (FORMAT.md, "Numbers"). A journal has
+ * a UUID, so that numbers of one journal are never taken for those of another.
  *
  * Threads: one appender, readers, and the keeper, which this module starts: it alone makes and
  * deletes files, it syncs (unless JOURNAL_SYNC_ALWAYS) and writes down the position. All functions
@@ -30,14 +30,15 @@
 struct journal_options {
     const char *directory; /* borrowed; made with mode 0700 when missing */
     int64_t max_bytes;     /* segments on disk together; at least JOURNAL_BYTES_MIN */
-    /* A power loss takes at most the messages of the last `sync_ms` milliseconds. Also
-     * JOURNAL_SYNC_ALWAYS (takes none) or JOURNAL_SYNC_NEVER. */
+    /* A power loss takes at most the messages of the last `sync_ms` milliseconds.
+     * JOURNAL_SYNC_ALWAYS: it takes none. JOURNAL_SYNC_NEVER: no limit. */
     int64_t sync_ms;
     int64_t keep_ms; /* stored messages stay this long, within max_bytes */
-    /* This many of the newest messages stay, within max_bytes, also when they are stored. When
+    /* So many of the newest messages stay, within max_bytes, even when they are stored. When
      * max_bytes forces one of them out, journal_deliveries() keeps its packet id and hash. */
     uint64_t keep_messages;
-    int64_t keep_free_bytes; /* the journal takes no more of its disk when less than this is left */
+    /* the journal grows only while the disk has more free room than this */
+    int64_t keep_free_bytes;
     bool read_only; /* for the command line: no lock, no repair, no keeper; append is not allowed */
 };
 
@@ -50,28 +51,28 @@ struct journal;
  * Opens or makes the journal in the directory, takes its lock (flock on the file "lock";
  * OUTCOME_FATAL with the holder's process id when another process has it), repairs the tail, syncs
  * what it found and starts the keeper. Reads only the newest segment and the headers of the others,
- * so a backlog of 10 GB opens as fast as an empty one. A newer format or a foreign file is refused,
- * damage is reported and never fatal.
+ * so a backlog of 10 GB opens as fast as an empty one. A newer format or a foreign file is refused.
+ * Damage is reported and is never fatal.
  */
 enum outcome journal_open(struct journal **journal, const struct journal_options *options,
                           struct error *error) MUST_CHECK;
 
-/* Syncs, stops the keeper, gives the lock back. NULL is legal. */
+/* Syncs, stops the keeper, releases the lock. NULL is legal. */
 void journal_close(struct journal *journal);
 
 /*
  * Appends one message and sets its sequence. One thread at a time.
  *
  * OUTCOME_RETRY: nothing was appended. There is no room (max_bytes is reached, or the disk is
- * full): try again after journal_wait_room(). Or somebody has deleted the journal's files, which
- * only a restart mends. OUTCOME_REJECT: the message alone is larger than max_bytes. OUTCOME_FATAL:
+ * full): try again after journal_wait_room(). Or a person has deleted the journal's files: then
+ * only a restart helps. OUTCOME_REJECT: the message alone is larger than max_bytes. OUTCOME_FATAL:
  * the disk failed, now or in an earlier sync. The message must not be acknowledged, and the process
- * must end: the failure is logged and stop_request(1) called.
+ * must end: this function logs the failure and calls stop_request(1).
  */
 enum outcome journal_append(struct journal *journal, struct message *message,
                             struct error *error) MUST_CHECK;
 
-/* Makes everything appended so far durable, now. */
+/* Makes all messages appended so far durable, now. */
 enum outcome journal_sync(struct journal *journal, struct error *error) MUST_CHECK;
 
 /*
@@ -97,8 +98,8 @@ uint64_t journal_last(const struct journal *journal);
 /* Sequence of the oldest message still on disk (last + 1 when there is none). */
 uint64_t journal_first(const struct journal *journal);
 
-/* Did the machine stop without closing the journal before this opening, under a sync policy that
- * may then lose messages? *last_us is received_at of the newest message that is left, 0 when
+/* Did the machine stop, before this opening, without closing the journal, under a sync policy that
+ * may lose messages then? *last_us is received_at of the newest message that is left; 0 when
  * unknown. */
 bool journal_lost_power(const struct journal *journal, int64_t *last_us);
 
@@ -119,8 +120,8 @@ struct journal_delivery {
 /*
  * The notes on deliveries with sequences below `before`, in ascending order. For each packet id
  * there is at most one note, on its newest delivery. Messages that were not among the newest
- * keep_messages when they were deleted have no note, and neither has anything from before a lost
- * session (core/gap.h). Returns the number of notes; *deliveries is the caller's to free.
+ * keep_messages when they were deleted have no note, nor do deliveries from before a lost session
+ * (core/gap.h). Returns the number of notes; *deliveries is the caller's to free.
  */
 size_t journal_deliveries(struct journal *journal, uint64_t before,
                           struct journal_delivery **deliveries);
@@ -157,8 +158,8 @@ struct journal_info {
     int64_t last_us; /* received_at of the newest message; 0 = none */
     bool crowded;
     bool full;      /* the last append found no room */
-    bool disk_full; /* crowded for want of room on the disk, not because of max_bytes */
-    bool gone; /* somebody deleted its files; it stays crowded until the process is restarted */
+    bool disk_full; /* crowded because the disk is full, not because of max_bytes */
+    bool gone; /* a person deleted its files; it stays crowded until the process is restarted */
     /* The files in damaged/, where damaged bytes are kept for a person. Only a person deletes them,
      * and they don't count against max_bytes. */
     unsigned set_aside_files;

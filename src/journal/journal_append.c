@@ -1,5 +1,5 @@
 /*
- * The way of an append:
+ * How a message is appended:
  *
  *   room in the active segment? ──no──▶ take the prepared one; when there is none, ask the keeper
  *            │ yes                        and wait ──none to be had──▶ OUTCOME_RETRY
@@ -143,8 +143,8 @@ static enum outcome clear_torn(struct journal *journal, struct error *error)
 }
 
 /* Is it time to ask whether the active segment's file still has a name? An fstat() costs as much as
- * the write itself, so appends in quick succession ask every NAME_CHECK_MS: for so long a journal
- * whose files somebody deletes may go on taking messages. With "always" each append asks. */
+ * the write itself, so appends in quick succession ask every NAME_CHECK_MS. A journal whose files
+ * were deleted may take messages for so long. With "always" each append asks. */
 static bool name_check_due(struct journal *journal)
 {
     int64_t now_ms;
@@ -194,14 +194,14 @@ static enum outcome write_record(struct journal *journal, struct error *error)
     return outcome;
 }
 
-/* With the lock. What an append means for the sync policy; true when the keeper must be woken. */
+/* With the lock. Notes the append for the sync policy; true when the keeper must be woken. */
 static bool account_sync(struct journal *journal, struct journal_segment *segment)
 {
     if (journal->options.sync_ms == JOURNAL_SYNC_ALWAYS) {
         segment->synced = segment->end;
         journal->synced_last = journal->last;
     } else if (journal->options.sync_ms > 0 && journal->sync_due_ms == 0) {
-        /* Half of the promised time to wait for more, half for the sync itself. */
+        /* Half of the promised time is for waiting, half for the sync itself. */
         journal->sync_due_ms =
             clock_monotonic_ms() + journal_larger(1, journal->options.sync_ms / 2);
         return true;
@@ -242,7 +242,7 @@ static void publish(struct journal *journal, const struct message *message)
     journal->active.offset += size;
 }
 
-/* The active segment has room for it. */
+/* Appends to the active segment, which must have room for the record. */
 static enum outcome append_record(struct journal *journal, struct message *message,
                                   struct error *error)
 {
@@ -268,7 +268,7 @@ static enum outcome append(struct journal *journal, struct message *message, str
     return outcome == OUTCOME_OK ? append_record(journal, message, error) : outcome;
 }
 
-/* Whether the message could find room in an empty journal. */
+/* Would the message find room in an empty journal? */
 static bool ever_fits(const struct journal *journal, const struct message *message)
 {
     size_t size = record_size(message);

@@ -1,12 +1,12 @@
 /*
- * journal_cursor: the file "position": the state of a journal beside its messages.
+ * journal_cursor: the file "position", which has the state of a journal apart from its messages.
  *
  * The file has three slots, each with a counter and a checksum; the sound slot with the highest
  * counter is valid. Frequent writes without a sync go to a slot of their own, which a power loss
- * may damage. Synced writes alternate between the other two slots: whatever a power loss does to
- * the write under way, the other slot holds the last synced state, and with it the journal's UUID.
- * After a power loss the state may be old: its numbers are lower bounds, and the segments have the
- * truth (FORMAT.md, "Numbers"). One thread at a time.
+ * may damage. Synced writes alternate between the other two slots: when a power loss damages the
+ * slot that is being written, the other slot has the last synced state, and with it the journal's
+ * UUID. After a power loss the state may be old: its numbers are lower bounds, and the segments
+ * have the truth (FORMAT.md, "Numbers"). One thread at a time.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,14 +25,14 @@
 
 struct cursor_state {
     uint8_t uuid[16]; /* of the journal */
-    uint64_t stored;  /* all up to here is in the database */
+    uint64_t stored;  /* messages up to here are in the database */
     uint64_t last;    /* the highest number given */
-    uint64_t skipped; /* how many numbers up to `last`, at the end, no message has */
+    uint64_t skipped; /* the last so many numbers up to `last` belong to no message */
     uint64_t synced;  /* messages up to here are known to be on disk */
     /* messages up to here have been deleted with their segments; written and synced before */
     uint64_t deleted;
-    uint64_t boot; /* which start of the machine this was written in; 0 = not known */
-    bool clean;    /* written by journal_close(): nothing was appended since */
+    uint64_t boot; /* cursor_boot() when this was written; 0 = not known */
+    bool clean;    /* written by journal_close(); nothing was appended since */
 };
 
 struct journal_cursor {
@@ -51,14 +51,14 @@ static inline bool cursor_found(const struct journal_cursor *cursor)
     return cursor->counter > 0;
 }
 
-/* A cursor that never was opened (fd -1) is legal. */
+/* A cursor that was never opened (fd -1) is legal. */
 void cursor_close(struct journal_cursor *cursor);
 
 /* Reserves the slots' blocks, so that a disk that fills up later cannot keep a position from being
  * written. */
 enum outcome cursor_reserve(struct journal_cursor *cursor, struct error *error) MUST_CHECK;
 
-/* Without a sync. */
+/* Writes without a sync. */
 enum outcome cursor_write(struct journal_cursor *cursor, const struct cursor_state *state,
                           struct error *error) MUST_CHECK;
 

@@ -1,5 +1,6 @@
 /*
- * journal_damage: copies what cannot be read as records into the directory "damaged/" and logs it.
+ * journal_damage: copies bytes that can't be read as records into the directory "damaged/" and logs
+ * the damage.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -4,7 +4,7 @@
  *
  *   keep what journal_deliveries() needs ▶ take it out of the list ▶ write the position ▶ unlink
  *
- * All of it by the keeper. A segment that can't be deleted comes back into the list.
+ * The keeper runs all steps. A segment that can't be deleted is put back into the list.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,9 +21,10 @@
 #include "journal/journal_state.h"
 #include "journal/segment.h"
 
-/* Without the lock. Writes the position before it deletes: otherwise a power loss could leave a
- * position that asks for deleted messages. A full disk may refuse the position. The segment is
- * deleted all the same, because only that makes room, and the database knows the position. */
+/* Without the lock. Writes the position before it deletes the file: otherwise a power loss could
+ * leave a position that points to deleted messages. A full disk may refuse the position. The
+ * segment is deleted all the same, because only that makes room, and the database knows the
+ * position. */
 static enum outcome delete_file(struct journal *journal, const struct journal_segment *segment,
                                 const struct cursor_state *state, struct error *error)
 {
@@ -52,9 +53,9 @@ static void put_back_oldest(struct journal *journal, const struct journal_segmen
            segment->first_sequence < journal->segments[1].first_sequence);
 }
 
-/* With the lock, which it releases meanwhile. Keeps what journal_deliveries() needs of a segment,
- * before anybody can see that the segment is gone. Without room for that the segment is deleted all
- * the same: nothing else would make room. */
+/* With the lock, which it releases meanwhile. Keeps the notes of journal_deliveries() on a
+ * segment's messages before other threads can see that the segment is gone. When the disk has no
+ * room for the notes, the segment is deleted without them: nothing else would make room. */
 static void keep_deliveries(struct journal *journal, uint64_t first, uint64_t last)
 {
     struct error error;

@@ -19,7 +19,7 @@
 #include "journal/journal_internal.h"
 #include "journal/journal_reader.h"
 
-/* A slot for each packet id. The one of id 0, which no message has: the last lost session. */
+/* A slot for each packet id. No message has id 0; its slot has the last lost session. */
 enum { SLOTS = 65536, SLOT_OF_LOST_SESSION = 0 };
 
 /* Offsets in a slot. Slots without a subscription, of earlier versions, have a checksum of 8 bytes
@@ -77,7 +77,7 @@ struct run {
     struct buf bytes;
 };
 
-/* With the lock. Where the file has a newer delivery of the same packet id, that one stays: the
+/* With the lock. When the file has a newer delivery of the same packet id, keeps that one: the
  * appender notes deliveries while older messages still wait to be deleted. */
 static void keep_newer(struct run *run)
 {
@@ -188,7 +188,7 @@ enum outcome deliveries_open(struct journal *journal, struct error *error)
     if (file->fd < 0) {
         return error_errno(error, OUTCOME_FATAL, "could not open \"%s\"", DELIVERIES_FILE_NAME);
     }
-    /* On a small disk nothing is reserved: writing a slot may then find no room. */
+    /* On a small disk nothing is reserved, and writing a slot may find no room. */
     if (journal->options.max_bytes < 8 * FILE_BYTES || file_room(file->fd) < 2 * FILE_BYTES) {
         return OUTCOME_OK;
     }

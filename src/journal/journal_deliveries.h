@@ -1,14 +1,14 @@
 /*
  * journal_deliveries: the file "deliveries": notes on messages whose segments are deleted.
  *
- * The receiving side rebuilds its memory of what the broker may repeat (mqtt/redelivery.h) from the
- * journal's newest messages, and the storing side its memory of copies (route/copies.h). A journal
- * that is too small to hold them all deletes some of them as soon as they are stored. Their packet
+ * From the journal's newest messages the receiving half rebuilds its memory of possible repeats
+ * (mqtt/redelivery.h), and the storing half its memory of copies (route/copies.h). A journal that
+ * is too small for all these messages deletes some of them as soon as they are stored. Their packet
  * ids, hashes and subscriptions stay in this file, which is on disk before the segment is deleted.
  * The file keeps the newest delivery of each packet id: a broker gives an id to another message
  * only after the acknowledgment of the one before. So 1.5 MB are enough. They are reserved when the
- * journal is opened, because a full disk may be what makes a journal small; not where they are more
- * than an eighth of max_size or half of the disk's free room.
+ * journal is opened, because the disk may be full later. They are not reserved when they would take
+ * more than an eighth of max_size or half of the disk's free room.
  *
  * Bytes: FORMAT.md, "Deliveries". Threads: the keeper writes notes on deleted messages, the
  * appender notes on copies that were never in a segment; any thread reads.
@@ -34,7 +34,7 @@ void deliveries_init(struct deliveries_file *file);
 /* Closes the file if it is open. */
 void deliveries_fini(struct deliveries_file *file);
 
-/* While the journal is opened for writing: makes the file. */
+/* Opens or makes the file, while the journal is being opened for writing. */
 enum outcome deliveries_open(struct journal *journal, struct error *error) MUST_CHECK;
 
 /* Writes and syncs the notes on the messages `first` to `last`. The keeper calls it without the

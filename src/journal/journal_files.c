@@ -91,7 +91,8 @@ static enum outcome read_header(struct recovery *recovery, struct found *found, 
                          recovery->journal->directory, name);
     } else if (found->verdict == FORMAT_SOUND &&
                found->header.first_sequence != found->first_sequence) {
-        found->verdict = FORMAT_DAMAGED; /* somebody copied or renamed the file */
+        /* the name does not match: the file was copied or renamed */
+        found->verdict = FORMAT_DAMAGED;
     }
     return outcome;
 }
@@ -108,7 +109,7 @@ static enum outcome read_headers(struct recovery *recovery, struct error *error)
     for (size_t i = 0; i < recovery->count;) {
         enum outcome outcome = read_header(recovery, &recovery->found[i], error);
         if (outcome == OUTCOME_RETRY) {
-            remove_found(recovery, i); /* deleted by the service beside which we read */
+            remove_found(recovery, i); /* the running service has deleted it meanwhile */
         } else if (outcome != OUTCOME_OK) {
             return outcome;
         } else {
@@ -175,9 +176,9 @@ static enum outcome find_uuid(struct recovery *recovery, struct error *error)
 
 /* --- bad headers --- */
 
-/* What must have stood in a header that is lost: UUID and name give all but `skipped`. A power loss
- * skips 2^32 numbers, and no segment holds that many messages, so whole multiples of 2^32 between
- * two segments were skipped. */
+/* Rebuilds a lost header: UUID and file name give all but `skipped`. A power loss skips 2^32
+ * numbers, and no segment holds that many messages, so whole multiples of 2^32 between two segments
+ * were skipped. */
 static struct segment_header guess_header(const struct recovery *recovery, size_t index)
 {
     const struct found *found = &recovery->found[index];
@@ -185,7 +186,8 @@ static struct segment_header guess_header(const struct recovery *recovery, size_
     header.created_at_us = found->changed_us;
     if (index > 0) {
         uint64_t numbers = found->first_sequence - recovery->found[index - 1].first_sequence;
-        header.skipped = numbers - numbers % JOURNAL_SKIP_AFTER_POWER_LOSS; /* of each loss */
+        /* a multiple of 2^32, for each power loss */
+        header.skipped = numbers - numbers % JOURNAL_SKIP_AFTER_POWER_LOSS;
     }
     return header;
 }
@@ -205,8 +207,8 @@ static enum outcome write_header(struct recovery *recovery, int fd,
     return outcome == OUTCOME_OK ? file_sync(fd, error) : OUTCOME_FATAL;
 }
 
-/* Sets a segment aside in which no record can be read. An `empty` one was only just made when the
- * machine went down: it is deleted. */
+/* Sets aside a segment in which no record can be read. An `empty` one, which was just being made
+ * when the machine went down, is deleted. */
 static enum outcome set_aside(struct recovery *recovery, const struct found *found, bool empty,
                               struct error *error)
 {

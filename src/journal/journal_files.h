@@ -1,6 +1,6 @@
 /*
- * journal_files: the first half of recovery: which segment files there are, which journal they
- * belong to, and which bad headers can be made again. Only for journal_recovery.c.
+ * journal_files: the first half of recovery: finds the segment files and the journal that they
+ * belong to, and rebuilds bad headers. Only for journal_recovery.c.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -29,7 +29,7 @@ struct recovery {
     bool power_loss;     /* what was not synced may be gone without a trace */
     uint64_t sound_last; /* the last message that can be read */
     uint64_t given_last; /* the highest number that certainly was given */
-    uint64_t maybe_last; /* the highest that may have been */
+    uint64_t maybe_last; /* the highest number that may have been given */
     struct segment_scan scan;
 };
 
@@ -43,8 +43,8 @@ static inline bool recovery_writable(const struct recovery *recovery)
     return !recovery->journal->options.read_only;
 }
 
-/* Fills found, count, the journal's UUID, given_last and maybe_last. What can't be used is set
- * aside. Fatal: an I/O error, a later version's files, or somebody else's. */
+/* Fills found, count, the journal's UUID, given_last and maybe_last. Sets unusable files aside.
+ * OUTCOME_FATAL: an I/O error, files of a later version, or files that are not the bridge's. */
 enum outcome recovery_find_files(struct recovery *recovery, struct error *error) MUST_CHECK;
 
 #endif

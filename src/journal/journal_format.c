@@ -1,5 +1,5 @@
 /*
- * The bytes, drawn in FORMAT.md.
+ * Encodes and decodes the bytes that FORMAT.md draws.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -81,7 +81,7 @@ enum format_verdict segment_header_decode(const uint8_t *bytes, size_t length,
     if (memcmp(bytes + SEGMENT_MAGIC, segment_magic, sizeof(segment_magic)) != 0) {
         return FORMAT_FOREIGN;
     }
-    /* First the checksum: a flipped bit in the version is damage, not a newer program. */
+    /* The checksum comes first: a flipped bit in the version is damage, not a newer version. */
     if (bytes_get_le64(bytes + SEGMENT_CHECKSUM) != XXH3_64bits(bytes, SEGMENT_CHECKSUM)) {
         return FORMAT_DAMAGED;
     }
@@ -117,8 +117,8 @@ static size_t padded(size_t length)
     return (length + JOURNAL_RECORD_ALIGN - 1) & ~(size_t) (JOURNAL_RECORD_ALIGN - 1);
 }
 
-/* The header's fields go into the seed of the body's hash: one pass, no copy, all bytes but the
- * checksum covered. */
+/* The hash of the header's fields is the seed of the body's hash. So one pass without a copy covers
+ * all bytes but the checksum. */
 static uint64_t record_checksum(const uint8_t *record, size_t body_length, uint64_t seed)
 {
     uint64_t chained = XXH3_64bits_withSeed(record, RECORD_CHECKSUM, seed);
@@ -189,7 +189,8 @@ static bool head_decode(struct message *message)
     return true;
 }
 
-/* The parts of a body whose checksum held. False when its lengths contradict each other. */
+/* Reads the parts of a body whose checksum is right. False when its lengths contradict each
+ * other. */
 static bool body_decode(const uint8_t *record, size_t body_length, struct message *message)
 {
     size_t topic_length = bytes_get_le16(record + RECORD_TOPIC_LENGTH);

@@ -1,8 +1,8 @@
 /*
  * journal_format: the bytes of a segment header and of a record, as FORMAT.md describes them. Pure.
  *
- * If you change a byte here, raise JOURNAL_FORMAT_VERSION, keep a reader for the old version and
- * say so in FORMAT.md.
+ * If you change a byte, raise JOURNAL_FORMAT_VERSION, keep a reader for the old version, and
+ * describe the change in FORMAT.md.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,8 +23,8 @@
 #define JOURNAL_RECORD_ALIGN 8
 #define JOURNAL_RECORD_BYTES_MIN 48 /* an empty message */
 
-/* The largest record that is believed when a length is read: MQTT's largest packet (256 MiB) and
- * room for our own fields. */
+/* The largest valid length of a record: MQTT's largest packet (256 MiB) and room for our own
+ * fields. */
 #define JOURNAL_RECORD_BYTES_MAX ((size_t) 257 * 1024 * 1024)
 
 /* The highest sequence. Leaves room for arithmetic and fits PostgreSQL's bigint. A record or a
@@ -32,17 +32,18 @@
 #define JOURNAL_SEQUENCE_MAX (((uint64_t) 1 << 60) - 1)
 
 struct segment_header {
-    uint32_t version;        /* decoded only: what is written is JOURNAL_FORMAT_VERSION */
+    /* as decoded; a header is always written with JOURNAL_FORMAT_VERSION */
+    uint32_t version;
     uint8_t uuid[16];        /* of the journal */
     uint64_t first_sequence; /* of the first record in this segment; also its file name */
-    uint64_t skipped;        /* how many numbers directly before it no message has */
+    uint64_t skipped;        /* the so many numbers directly before it belong to no message */
     int64_t created_at_us;
 };
 
 enum format_verdict {
     FORMAT_SOUND,
     FORMAT_EMPTY,   /* zeros: nothing was written here yet */
-    FORMAT_SHORT,   /* goes on behind the bytes given; `size` says how many are needed */
+    FORMAT_SHORT,   /* the record is longer than the given bytes; `size` says how many are needed */
     FORMAT_DAMAGED, /* anything else */
     FORMAT_NEWER,   /* segment header only: written by a later version */
     FORMAT_FOREIGN, /* segment header only: not ours */
@@ -54,9 +55,9 @@ enum format_verdict segment_header_decode(const uint8_t *bytes, size_t length,
                                           struct segment_header *header);
 
 /*
- * The seed of a segment's record checksums: a record copied into another segment or left over from
- * another journal does not match. It comes from uuid and first_sequence alone, which are known
- * without the header too (cursor, file name).
+ * The seed of the record checksums of a segment, so that a record which was copied into another
+ * segment, or left over from another journal, does not match. The seed depends on uuid and
+ * first_sequence alone, which are also known without the header (cursor, file name).
  */
 uint64_t record_seed(const struct segment_header *header);
 
@@ -74,8 +75,8 @@ void record_encode(struct buf *out, const struct message *message, uint64_t seed
 
 /*
  * Reads the record at the front of `bytes`. FORMAT_SOUND fills `message` (borrowing `bytes`) and
- * `size`, padding included, even if the bytes end before the padding does; nothing is believed
- * before the checksum held.
+ * `size`, padding included, even if the bytes end before the padding does. Nothing is used before
+ * the checksum has matched.
  */
 enum format_verdict record_decode(struct slice bytes, uint64_t seed, struct message *message,
                                   size_t *size);

@@ -1,6 +1,6 @@
 /*
- * journal_info: what can be asked of a journal while it works: how much waits, since when, and
- * where the room went. Asked by the status page, the metrics and `journal info`, from any thread.
+ * journal_info: the figures of a journal while it works: how much waits, since when, and how much
+ * room it takes. For the status page, the metrics and `journal info`; any thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -46,8 +46,8 @@ static int64_t sum_waiting_bytes(const struct journal *journal)
     return bytes;
 }
 
-/* With oldest_lock. When the message with this number came; 0 when it can't be read. The reader
- * stays in its place while something waits: a new one would read the segment from its beginning. */
+/* With oldest_lock. When the message with this number came; 0 when it can't be read. The reader is
+ * kept while messages wait: a new reader would read the segment from its beginning. */
 static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
 {
     struct journal_next next;
@@ -63,7 +63,8 @@ static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
     return read == JOURNAL_READ_MESSAGE ? next.message.received_at_us : 0;
 }
 
-/* 0 when nothing waits. Reads the disk only when the oldest waiting message has changed. */
+/* When the oldest waiting message came; 0 when none waits. Reads the disk only when that message
+ * has changed. */
 static int64_t oldest_us(struct journal *journal, const struct journal_info *info)
 {
     uint64_t sequence = info->waiting > 0 ? info->stored + 1 : 0;

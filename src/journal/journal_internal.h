@@ -1,6 +1,6 @@
 /*
- * journal_internal: the struct that the journal's own files share. What they all call is in
- * journal_state.h. Nobody else includes this header.
+ * journal_internal: the struct that the journal's own files share; no other file includes it. The
+ * functions that they all call are in journal_state.h.
  *
  * Who owns what:
  *   appender   writes into the active segment, places the prepared one, nothing else; never waits
@@ -10,7 +10,7 @@
  *   readers    have file descriptors of their own; a file deleted under them stays readable
  *
  * Invariants. Those marked [L] hold whenever the lock is free. In test builds journal_check()
- * asserts those that can be seen without reading files.
+ * asserts those that can be checked without reading files.
  *  1 [L] `segments` is sorted by first_sequence; the last is the newest. Only the appender adds (at
  *        the end), only the keeper removes (at the front, never the newest). So indices that the
  *        keeper uses without the lock stay right, pointers do not.
@@ -50,9 +50,9 @@
 #define JOURNAL_SEGMENT_BYTES_MIN ((int64_t) 64 * 1024)
 
 /*
- * How many numbers are left out after a power loss: more messages than can have been appended, read
- * and stored without reaching the disk. They would all have been dirty pages: 2^32 of the smallest
- * records are 200 GB.
+ * How many numbers are skipped after a power loss: more than the number of messages that can have
+ * been appended, read and stored without reaching the disk. Such messages would all have been in
+ * dirty pages, and 2^32 of the smallest records are 200 GB.
  */
 #define JOURNAL_SKIP_AFTER_POWER_LOSS ((uint64_t) 1 << 32)
 
@@ -60,9 +60,9 @@ struct journal_segment {
     uint64_t first_sequence;
     uint64_t skipped;  /* numbers directly before it that were never given */
     int64_t bytes;     /* on disk */
-    int64_t end;       /* behind the last record */
+    int64_t end;       /* the end of the last record */
     int64_t synced;    /* durable up to here */
-    int64_t stored_ms; /* monotonic: since when all of it is stored; NOT_STORED */
+    int64_t stored_ms; /* monotonic: since when all of it is stored; or NOT_STORED */
     int fd;            /* for writing and syncing; -1: none is needed any more */
     bool sealed;       /* the appender has left it */
     bool touched;      /* its file's modification time is `stored_ms` */
@@ -70,7 +70,7 @@ struct journal_segment {
 
 #define NOT_STORED INT64_MIN
 
-/* What the appender asks the keeper for. */
+/* The state of the appender's request to the keeper. */
 enum journal_request {
     REQUEST_NONE,
     REQUEST_WANTED,  /* a prepared segment of request_bytes or more; the appender waits */
@@ -89,11 +89,11 @@ struct journal {
     uint8_t uuid[16];
     uint64_t boot;
     char uuid_text[JOURNAL_UUID_TEXT];
-    bool lost_power;      /* with messages that may be gone */
-    int64_t lost_last_us; /* when the last of those came that are left */
+    bool lost_power;      /* in the last power loss messages may have been lost */
+    int64_t lost_last_us; /* when the newest message that is left came */
     bool keeper_runs;     /* not while opening and closing, nor read only */
 
-    /* The appender's own. */
+    /* Only the appender uses these members. */
     struct {
         int fd; /* -1: the next append opens a segment */
         int64_t offset;
@@ -111,9 +111,9 @@ struct journal {
     _Atomic uint64_t skipped; /* up to `last` */
     atomic_bool crowded;
     atomic_bool failed;
-    atomic_bool gone; /* its files were deleted by somebody: nothing more is taken */
+    atomic_bool gone; /* its files were deleted: no more messages are taken */
 
-    pthread_mutex_t lock;       /* all below, and the fields above as they say */
+    pthread_mutex_t lock;       /* guards all members below, and those above that say so */
     pthread_cond_t appended;    /* for journal_wait() */
     pthread_cond_t room;        /* for the appender and journal_wait_room() */
     pthread_cond_t keeper_wake; /* for the keeper */
@@ -123,11 +123,11 @@ struct journal {
     size_t segment_count;
     size_t segment_capacity;
     int64_t bytes_total;
-    int64_t bytes_waiting; /* of sealed segments that are not wholly stored */
+    int64_t bytes_waiting; /* bytes of sealed segments that are not wholly stored */
     int64_t last_us;
     uint64_t deleted; /* messages up to here went with deleted segments */
 
-    uint64_t awaited; /* by journal_wait(); 0 = nobody waits */
+    uint64_t awaited; /* the sequence that journal_wait() waits for; 0 = none */
 
     int64_t prepared_bytes;
     int prepared_fd; /* -1 = none */
@@ -152,11 +152,14 @@ struct journal {
     bool closing;
 
     pthread_t keeper;
-    struct journal_cursor cursor; /* the keeper's; while it does not run, of who opens or closes */
+    /* the keeper's; while no keeper runs, the thread's that opens or closes */
+    struct journal_cursor cursor;
     struct deliveries_file deliveries; /* the same */
 
-    pthread_mutex_t oldest_lock;   /* what journal_info() found last; taken without the other */
-    struct journal_reader *oldest; /* stands behind it; NULL while nothing waits */
+    /* guards the member below; not to be taken while holding `lock` */
+    pthread_mutex_t oldest_lock;
+    /* stands after the oldest waiting message; NULL while none waits */
+    struct journal_reader *oldest;
     uint64_t oldest_sequence;
     int64_t oldest_us;
 };
@@ -164,7 +167,7 @@ struct journal {
 /* --- journal_recovery.c --- */
 
 /* Finds segments and cursor, repairs the tail (unless read only) and fills the journal's state.
- * Before there is a keeper. */
+ * Runs before the keeper is started. */
 enum outcome journal_recover(struct journal *journal, struct error *error) MUST_CHECK;
 
 /* --- journal_delete.c, for the keeper and with the lock --- */
@@ -174,11 +177,11 @@ enum outcome journal_recover(struct journal *journal, struct error *error) MUST_
 
 #define JOURNAL_NEVER_DUE INT64_MAX
 
-/* Deletes the oldest segment if all of it is stored; false when there is none to delete. Gives the
- * lock back meanwhile. */
+/* Deletes the oldest segment if all of it is stored; false when there is none to delete. Releases
+ * the lock meanwhile. */
 bool journal_delete_oldest(struct journal *journal);
 
-/* Whether the oldest segment could be deleted for room now. */
+/* Could the oldest segment be deleted now to make room? */
 bool journal_deletable(const struct journal *journal);
 
 /* When the oldest segment is to be deleted; JOURNAL_NEVER_DUE when none may be. */

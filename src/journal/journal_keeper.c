@@ -11,9 +11,9 @@
  *   delete    the oldest segment, when its time has come
  *   prepare   the next segment, ahead of time
  *
- * After each job that did something the keeper begins again with the first: what the appender waits
- * for is most urgent. A job is called with the lock held, releases it while it works on files, and
- * returns true when it did something.
+ * After each job that did something the keeper begins again with the first: the job for which the
+ * appender waits is the most urgent. A job is called with the lock held, releases it while it works
+ * on files, and returns true when it did something.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -33,8 +33,8 @@
 #include "journal/journal_state.h"
 #include "journal/segment.h"
 
-/* What stays free on the disk beside the journal; a batch whose acknowledgments need more is
- * halved. */
+/* So much room stays free on the disk, for the acknowledgments of a batch; a batch whose
+ * acknowledgments need more is halved. */
 #define DISK_LEFT_BYTES_MIN ((int64_t) 256 * 1024)
 
 static void lock(struct journal *journal)
@@ -49,7 +49,8 @@ static void unlock(struct journal *journal)
 
 /* --- sync --- */
 
-/* One segment, by the descriptor that wrote it or, when that is closed already, by a new one. */
+/* Syncs one segment, by the descriptor that wrote it or, when that is closed already, by a new
+ * one. */
 static enum outcome sync_segment(struct journal *journal, int fd, uint64_t first_sequence,
                                  struct error *error)
 {
@@ -228,9 +229,9 @@ static void discard_prepared(struct journal *journal)
     lock(journal);
 }
 
-/* With the lock. How many bytes count against max_bytes when a new segment is made. The newest
- * segment does not count when all of it is stored and the appender waits to leave it: it is deleted
- * next. Otherwise one huge message could keep the next one out for ever. */
+/* With the lock. How many bytes count against max_bytes when a new segment is made. When all of the
+ * newest segment is stored and the appender waits to leave it, it does not count, because it is
+ * deleted next. Otherwise one huge message could block the next one for ever. */
 static int64_t bytes_in_the_way(const struct journal *journal)
 {
     int64_t bytes = journal->bytes_total;
@@ -289,8 +290,8 @@ static bool make_prepared(struct journal *journal, int64_t bytes)
 }
 
 /* With the lock. Makes a segment of at least `bytes`: one of the usual size or, when the disk has
- * no room for that, the smallest. Otherwise a disk with less room than a usual segment would take
- * nothing for ever, although everything on it is stored. */
+ * no room for that, the smallest. Otherwise a journal on a disk with less room than a usual segment
+ * would never take a message again, although all its messages are stored. */
 static bool make_what_fits(struct journal *journal, int64_t bytes)
 {
     int64_t wanted = journal_larger(journal->segment_bytes, bytes);
@@ -299,7 +300,7 @@ static bool make_what_fits(struct journal *journal, int64_t bytes)
                                               least < wanted && make_prepared(journal, least));
 }
 
-/* With the lock. Whether trying to make a segment could succeed now. */
+/* With the lock. Could an attempt to make a segment succeed now? */
 static bool worth_trying(const struct journal *journal, int64_t bytes)
 {
     int64_t freed = journal->prepared_fd >= 0 ? journal->prepared_bytes : 0;
@@ -325,7 +326,7 @@ static bool keeper_serve(struct journal *journal)
     return true;
 }
 
-/* With the lock. The newest segment is half full, or there is none that could take an append. */
+/* With the lock. Is the newest segment half full, or is there none that could take an append? */
 static bool next_is_needed(const struct journal *journal)
 {
     if (journal->prepared_fd >= 0 || journal->placing || journal->request != REQUEST_NONE) {
@@ -338,7 +339,7 @@ static bool next_is_needed(const struct journal *journal)
     return newest->sealed || newest->end >= newest->bytes / 2;
 }
 
-/* The next segment ahead of time, so that an append seldom waits for a file to be made. */
+/* Makes the next segment ahead of time, so that an append seldom waits for a file to be made. */
 static bool keeper_prepare(struct journal *journal)
 {
     if (!next_is_needed(journal) || clock_monotonic_ms() < journal->retry_ms) {
@@ -372,7 +373,7 @@ static int64_t earlier(int64_t left, int64_t right)
     return left < right ? left : right;
 }
 
-/* With the lock. Milliseconds until something is due; -1 = until somebody wakes it. */
+/* With the lock. Milliseconds until a job is due; -1 = sleep until woken. */
 static int64_t sleep_ms(const struct journal *journal)
 {
     int64_t due_ms = journal_deletion_due_ms(journal);

@@ -1,6 +1,6 @@
 /*
- * A reader goes through the list of segments by their first sequences, never by pointers: while it
- * works on its own descriptor the list may grow at the end and shrink at the front.
+ * A reader finds segments by their first sequences, never by pointers: while the reader works on
+ * its own descriptor, the list may grow at the end and shrink at the front.
  *
  * Holes are found in one place: when a sound record comes whose number is not the expected one, or
  * when there are no more records although higher numbers were given. Numbers that segment headers
@@ -80,7 +80,7 @@ uint64_t journal_reader_position(const struct journal_reader *reader)
     return reader->position;
 }
 
-/* With the lock. Index of the segment that `sequence` is in if it is anywhere; 0 when all are
+/* With the lock. Index of the only segment that may have `sequence`; 0 when all segments are
  * newer. */
 static size_t find_segment(const struct journal *journal, uint64_t sequence)
 {
@@ -124,14 +124,15 @@ enum outcome journal_reader_seek(struct journal_reader *reader, uint64_t sequenc
         reader->before_us = 0;
     }
     reader->position = sequence;
-    /* Skipped numbers lie before the segment that is open now, or will be found again. */
+    /* The skipped numbers that are noted come before the open segment; others will be found
+     * again. */
     reader->skipped = 0;
     return OUTCOME_OK;
 }
 
 /* --- holes --- */
 
-/* Counts missing messages once, however many readers pass the hole and however often. */
+/* Counts missing messages in the metric, but only once for all readers and passes. */
 static void count_damage(struct journal *journal, const struct journal_missing *missing)
 {
     uint64_t end = missing->first + missing->count;
@@ -153,7 +154,7 @@ static uint64_t deleted_to(struct journal *journal)
 }
 
 /* Moves the position up to `end`; `to_us` is the time of the message there. True when messages are
- * missing on the way, and `missing` tells which. Deleted and damaged messages are two holes: the
+ * missing on the way; then `missing` says which. Deleted and damaged messages are two holes: the
  * next call finds the second one. */
 static bool pass_hole(struct journal_reader *reader, uint64_t end, int64_t to_us,
                       struct journal_missing *missing)
@@ -163,7 +164,7 @@ static bool pass_hole(struct journal_reader *reader, uint64_t end, int64_t to_us
         bool gone = reader->position <= deleted;
         uint64_t to = gone && deleted + 1 < end ? deleted + 1 : end;
         uint64_t numbers = to - reader->position;
-        /* The skipped numbers that headers still tell of lie behind the deleted ones. */
+        /* The skipped numbers that are known from headers come after the deleted ones. */
         uint64_t skipped = to < end ? 0 : reader->skipped < numbers ? reader->skipped : numbers;
         assert(reader->position < to && to <= end); /* each round makes progress */
         *missing = (struct journal_missing){
@@ -174,7 +175,8 @@ static bool pass_hole(struct journal_reader *reader, uint64_t end, int64_t to_us
             .deleted = gone,
         };
         if (gone) {
-            /* Headers that told of numbers left out after a power loss may be gone too. */
+            /* The headers that say how many numbers were skipped after a power loss may be deleted,
+             * too. */
             missing->count %= JOURNAL_SKIP_AFTER_POWER_LOSS;
         }
         reader->skipped -= skipped;
@@ -205,7 +207,7 @@ static size_t next_segment(const struct journal_reader *reader)
     return index;
 }
 
-/* Numbers that were never given lie before this segment. */
+/* Notes the numbers before this segment that were never given. */
 static void pass_skipped(struct journal_reader *reader, const struct journal_segment *segment)
 {
     uint64_t first = segment->first_sequence;
@@ -220,8 +222,8 @@ static void pass_skipped(struct journal_reader *reader, const struct journal_seg
     }
 }
 
-/* With the lock. Passes over a segment that is in our list but not on disk: the service, beside
- * which we read, has deleted it. */
+/* With the lock. Passes over a segment that is in our list but not on disk, because the running
+ * service has deleted it. */
 static void pass_deleted(struct journal_reader *reader, size_t index)
 {
     struct journal *journal = reader->journal;
@@ -232,7 +234,7 @@ static void pass_deleted(struct journal_reader *reader, size_t index)
     reader->after = journal->segments[index].first_sequence;
 }
 
-/* Opens the next segment; none is open afterwards when there is none. */
+/* Opens the next segment. When there is none, no segment is open afterwards. */
 static enum outcome enter_segment(struct journal_reader *reader, struct error *error)
 {
     struct journal *journal = reader->journal;
@@ -300,7 +302,8 @@ static enum segment_end look_further(struct journal_reader *reader, uint64_t *la
     pthread_mutex_unlock(&journal->lock);
 
     if (reader->fd >= 0 && !listed) {
-        /* Sealed and deleted under us; the file ends with its last record. */
+        /* The segment was sealed and deleted while we read it, so its file ends with its last
+         * record. */
         struct error ignored;
         int64_t changed_us;
         if (segment_stat(reader->fd, &limit, &changed_us, &ignored) == OUTCOME_OK &&
@@ -332,7 +335,7 @@ static enum journal_read deliver(struct journal_reader *reader, struct journal_n
     return JOURNAL_READ_MESSAGE;
 }
 
-/* Called when all records have been read. Numbers that were given and not read are missing. */
+/* Called when all records have been read. Given numbers that were not read are missing. */
 static enum journal_read finish(struct journal_reader *reader, uint64_t last, uint64_t skipped,
                                 struct journal_next *next)
 {

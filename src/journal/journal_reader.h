@@ -20,9 +20,10 @@ struct journal_reader *journal_reader_new(struct journal *journal);
 void journal_reader_free(struct journal_reader *reader);
 
 /*
- * Makes `sequence` the next message to be read. When it is older than all that is on disk, the next
- * read gives the oldest and reports what is missing; one behind the newest is legal (nothing to
- * read yet); beyond that is OUTCOME_FATAL: the position is not of this journal.
+ * Makes `sequence` the next message to be read. When it is older than all messages on disk, the
+ * next read reports the missing ones and then gives the oldest. One more than the newest is legal:
+ * there is nothing to read yet. A higher one is OUTCOME_FATAL: the position belongs to another
+ * journal.
  */
 enum outcome journal_reader_seek(struct journal_reader *reader, uint64_t sequence,
                                  struct error *error) MUST_CHECK;
@@ -30,12 +31,12 @@ enum outcome journal_reader_seek(struct journal_reader *reader, uint64_t sequenc
 enum journal_read {
     JOURNAL_READ_MESSAGE, /* `message` is filled */
     JOURNAL_READ_END,     /* nothing more for now */
-    JOURNAL_READ_MISSING, /* `missing` is filled; the next call goes on behind it */
+    JOURNAL_READ_MISSING, /* `missing` is filled; the next call continues after the hole */
     JOURNAL_READ_FAILED,  /* I/O error; `error` is filled */
 };
 
 struct journal_missing {
-    uint64_t first;  /* sequence of the first message that is not there */
+    uint64_t first;  /* sequence of the first missing message */
     uint64_t count;  /* how many; skipped numbers (journal.h) are not counted */
     int64_t from_us; /* received_at of the message before, 0 = not known */
     int64_t to_us;   /* received_at of the message after, 0 = not known */

@@ -1,6 +1,6 @@
 /*
- * Recovery: journal_open() makes a journal that takes messages out of the files. FORMAT.md, "What
- * recovery does", describes the same steps:
+ * Recovery: the part of journal_open() that reads the files and makes the journal ready for
+ * messages. FORMAT.md, "What recovery does", describes the same steps:
  *
  *   1. read the position file, list the segments, read their headers (journal_files.c)
  *   2. find the journal's UUID; rebuild bad headers or set their segments aside (journal_files.c)

@@ -71,8 +71,9 @@ void journal_account_room(struct journal *journal)
     }
 }
 
-/* With the lock, in test builds: the invariants of journal_internal.h that can be seen without
- * reading files. journal_account() calls it, and with that every change of the list of segments. */
+/* With the lock, in test builds: asserts the invariants of journal_internal.h that can be checked
+ * without reading files. journal_account() calls it, and so does every change of the list of
+ * segments. */
 __attribute__((unused)) static void journal_check(const struct journal *journal)
 {
     int64_t bytes = journal->prepared_fd >= 0 ? journal->prepared_bytes : 0;

@@ -1,7 +1,7 @@
 /*
- * journal_state: the part of the journal below all the others: its list of segments, the accounts
- * of room and of what is stored, and how it fails. Only for the journal's own files;
- * journal_internal.h says who owns what.
+ * journal_state: the lowest part of the journal: the list of segments, the accounts of room and of
+ * stored messages, and failing. Only for the journal's own files; journal_internal.h says who owns
+ * what.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,8 @@
 
 #include "journal/journal_internal.h"
 
-/* Disk failed: logs it, once, stops the process, wakes all who wait. Without the lock. */
+/* To be called, without the lock, when the disk has failed: logs that once, stops the process,
+ * wakes all threads that wait. */
 void journal_fail(struct journal *journal, const struct error *error);
 
 /* Without the lock. Has somebody deleted the directory or `fd`, the segment that is being written
@@ -18,8 +19,8 @@ void journal_fail(struct journal *journal, const struct error *error);
  * the files that they have open. */
 bool journal_is_gone(struct journal *journal, int fd);
 
-/* With the lock, after `stored`, `last` or the list has changed: finds which segments are wholly
- * stored, `first`, and whether the journal is crowded. */
+/* To be called with the lock after `stored`, `last` or the list has changed: finds which segments
+ * are wholly stored, computes `first`, and finds whether the journal is crowded. */
 void journal_account(struct journal *journal);
 
 /* With the lock: the part of journal_account() that an append needs. Finds whether the journal is
@@ -46,8 +47,7 @@ struct journal_segment *journal_add_segment(struct journal *journal,
 
 struct segment_header journal_header(const struct journal *journal, uint64_t first_sequence);
 
-/* With the lock. How many messages the segments behind this one hold. Numbers that were skipped are
- * none. */
+/* With the lock. How many messages the segments after this one hold, without skipped numbers. */
 uint64_t journal_messages_behind(const struct journal *journal, size_t index);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * segment: one file of the journal, from its making to its sealing.
+ * segment: one file of the journal, from its creation to its end.
  *
  *   segment_prepare()   "prepared.tmp", all its blocks reserved, synced; no header yet
  *   segment_place()     header written, renamed to its number; by the appender, needs no new block
@@ -28,8 +28,8 @@
 #define SEGMENT_PREPARED_NAME "prepared.tmp"
 #define SEGMENT_NAME_BYTES 32 /* "00000000000000000001.segment" and NUL */
 
-/* Far from where arithmetic or PostgreSQL's bigint ends; a file with a higher number was not made
- * by us. */
+/* The highest number that a file may have. Leaves room for arithmetic and fits PostgreSQL's
+ * bigint. */
 #define SEGMENT_SEQUENCE_MAX ((uint64_t) 1 << 59)
 
 void segment_name(char name[SEGMENT_NAME_BYTES], uint64_t first_sequence);
@@ -51,15 +51,15 @@ enum outcome segment_place(int directory_fd, int fd, const struct segment_header
  * `end`. */
 enum outcome segment_seal(int fd, int64_t end, struct error *error) MUST_CHECK;
 
-/* Makes zeros of everything behind `end` without needing room: cuts there, then reserves up to
- * `bytes` again if it can. Not synced. */
+/* Replaces all bytes after `end` by zeros without needing room: cuts the file there, then reserves
+ * up to `bytes` again if the disk has room. Not synced. */
 enum outcome segment_clear(int fd, int64_t end, int64_t bytes, struct error *error) MUST_CHECK;
 
 /* OUTCOME_RETRY when there is no such file. */
 enum outcome segment_open(int directory_fd, uint64_t first_sequence, bool writable, int *fd,
                           struct error *error) MUST_CHECK;
 
-/* Its size and the time of its last change (wall clock, microseconds). */
+/* The file's size and the time of its last change (wall clock, microseconds). */
 enum outcome segment_stat(int fd, int64_t *bytes, int64_t *changed_us,
                           struct error *error) MUST_CHECK;
 

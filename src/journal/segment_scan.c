@@ -69,7 +69,8 @@ static bool window_at(struct segment_scan *scan, int64_t offset, size_t need, st
         int64_t have_to = offset + (int64_t) scan->length;
         size_t wanted = (size_t) smaller((int64_t) (scan->capacity - scan->length),
                                          scan->limit > have_to ? scan->limit - have_to : 0);
-        int64_t unreadable; /* no record there holds its checksum: damage like any other */
+        /* unreadable bytes fail the checksum, so they are damage like any other */
+        int64_t unreadable;
         ssize_t got = file_read_around(
             scan->fd, (struct file_span){scan->bytes + scan->length, wanted, have_to}, &unreadable,
             error);
@@ -87,7 +88,7 @@ static bool window_at(struct segment_scan *scan, int64_t offset, size_t need, st
 
 enum place { PLACE_RECORD, PLACE_NO_RECORD, PLACE_FAILED /* I/O error */ };
 
-/* What stands at `offset`: record_decode() with as many bytes as it asks for. */
+/* Is there a record at `offset`? Calls record_decode() with as many bytes as it asks for. */
 static enum place decode_at(struct segment_scan *scan, int64_t offset, struct message *message,
                             size_t *size, struct error *error)
 {
@@ -107,8 +108,8 @@ static enum place decode_at(struct segment_scan *scan, int64_t offset, struct me
                                                                           : PLACE_NO_RECORD;
 }
 
-/* Where the next mark stands in `bytes`, which begin at an aligned place; when there is none,
- * bytes.length rounded down to 8. Sets *tail_to behind the last byte on the way that is not
+/* The place of the next mark in `bytes`, which begin at an aligned offset; when there is none,
+ * bytes.length rounded down to 8. Sets *tail_to behind the last byte before that place that is not
  * zero. */
 static size_t find_mark(struct slice bytes, uint32_t mark, size_t *tail_to)
 {

@@ -1,15 +1,15 @@
 /*
- * segment_scan: goes through the records of one segment, in order, and over what is damaged.
+ * segment_scan: reads the records of one segment in order, and skips damage.
  *
  *     offset
  *       ▼
  *   … │ record │ record │ ??????? │ record │ 0000…     limit
  *       RECORD   RECORD   DAMAGE    RECORD   END
  *
- * The scan believes nothing but a checksum. When there is no sound record at `offset`, it tries
- * every aligned place behind it. At END, tail_from and tail_to tell where bytes that are not zero
- * stand behind the last record. The scan reads through one buffer of 256 KB, which grows to the
- * largest record and shrinks back. Recovery and readers share this module. One thread.
+ * The scan trusts only checksums. When there is no sound record at `offset`, it tries every aligned
+ * place behind it. At END, tail_from and tail_to enclose the bytes after the last record that are
+ * not all zero. The scan reads through one buffer of 256 KB, which grows to the largest record and
+ * shrinks back. Recovery and readers share this module. One thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,9 +27,9 @@ struct segment_scan {
     uint64_t seed;
     uint64_t expected; /* the lowest sequence that may come */
     int64_t offset;    /* of the next record */
-    int64_t limit;     /* nothing behind is looked at; the caller may raise it */
+    int64_t limit;     /* bytes after it are not read; the caller may raise it */
 
-    int64_t record_offset; /* RECORD: where it stands */
+    int64_t record_offset; /* RECORD: the record's offset */
     int64_t damage_from;   /* DAMAGE: [from, to) is no record */
     int64_t damage_to;
     int64_t tail_from; /* END: behind the last sound record … */

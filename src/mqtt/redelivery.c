@@ -3,7 +3,7 @@
  * newest message of each broker, the one delivered last in front. A broker may give an id that it
  * still has under way to another message: then the chain has both.
  *
- *   ring       … 41 42 43 44 45        number: how many messages came before; slot = number % window
+ *   ring       … 41 42 43 44 45        number: messages that came before; slot = number % window
  *   newest[id] ─▶ 45 ─other─▶ 42 ─▶ 0  a link is number + 1; 0 = none; stale once overwritten
  *
  * Invariants

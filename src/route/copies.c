@@ -98,7 +98,7 @@ void copies_use(struct copies *copies, const struct plans *plans)
         copies->keys[i] = subscription_identifier(plans->list[i].filter);
         if (topic_filter_compile(filter_unshared(plans->list[i].filter), &copies->filters[i],
                                  &error) != OUTCOME_OK) {
-            /* A file that somebody wrote by hand: the subscription matches nothing. */
+            /* A person has edited the file of plans: let the subscription match nothing. */
             (void) !topic_filter_compile(slice_of("$"), &copies->filters[i], &error);
         }
     }
@@ -137,7 +137,7 @@ static bool has(const struct planned *planned, uint32_t plan)
     return planned->born <= plan && plan < planned->gone;
 }
 
-/* Was there, before the message came, a plan that had this subscription and none of the group for
+/* Was there, before the message came, a plan with this subscription in which the group had none for
  * the topic? */
 static bool stands_in_for(const struct copies *copies, const struct copy *copy,
                           const struct planned *planned)
@@ -162,7 +162,7 @@ static bool stands_in_for(const struct copies *copies, const struct copy *copy,
     return false;
 }
 
-/* Is the subscription of QoS 0, while another one of its group brings the topic with a higher? */
+/* Has the subscription QoS 0, while another one of its group brings the topic with a higher QoS? */
 static bool is_lesser(const struct copies *copies, const struct copy *copy,
                       const struct planned *planned)
 {
@@ -190,13 +190,13 @@ static bool is_eligible(const struct copies *copies, const struct copy *copy,
            !is_lesser(copies, copy, planned);
 }
 
-/* The subscriptions that a copy came for. A subscription of a remembered plan is known. */
+/* The subscriptions that a copy came for. "Known" means: of a remembered plan. */
 struct origin {
     uint32_t keys[BROUGHT_MAX];
     size_t count;
     uint64_t behind; /* only messages behind this sequence can have a copy for all of them */
     uint32_t born;   /* the first plan that has all known ones … */
-    uint32_t gone;   /* … and the first plan behind it that lacks one of them */
+    uint32_t gone;   /* … and the first later plan that lacks one of them */
     bool known;      /* at least one is known */
     bool eligible;   /* a known one may count for the group; true also when none is known */
 };
@@ -265,9 +265,9 @@ static struct track *track_of(struct copies *copies, uint64_t hash, uint8_t brok
     return tracks_get(&copies->tracks, key == 0 ? 1 : key);
 }
 
-/* Has the subscription brought the tracked message? A track knows filters only. Where equal
- * messages came before, a subscription that was made behind the message is not taken for a former
- * one with the same filter (an edit and its undoing): the next equal message would be missing. */
+/* Has the subscription brought the tracked message? A track knows filters only. If equal messages
+ * came before, a subscription that was made after the message is not taken for a former one with
+ * the same filter (an edit that was undone): otherwise the next equal message would be missing. */
 static bool may_have_brought(const struct copies *copies, const struct planned *planned,
                              const struct track *track)
 {
@@ -291,7 +291,8 @@ static bool stands(const struct copies *copies, const struct copy *copy, const s
 }
 
 /* Was the tracked message brought by a subscription that was made while those of this copy existed?
- * Then the message has this copy too, however far behind: Mosquitto lets copies overtake others. */
+ * If so, this is a copy of that message, however much later it comes: Mosquitto lets copies
+ * overtake others. */
 static bool is_accompanied(const struct copies *copies, const struct copy *copy,
                            const struct track *track, const struct origin *origin)
 {
@@ -346,7 +347,7 @@ static bool is_first(struct copies *copies, const struct copy *copy, struct trac
     const struct message *message = copy->message;
     bool twin = is_twin(copies, copy, track, origin);
 
-    assert(track->sequence < message->sequence); /* else copies_rewind() is missing */
+    assert(track->sequence < message->sequence); /* otherwise the caller forgot copies_rewind() */
     if (!twin) {
         track_begin(track, message->sequence, message->received_at_us);
     }

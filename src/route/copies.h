@@ -1,14 +1,14 @@
 /*
- * copies: which copy of a message counts, when the broker sends several. Pure but for what it
- * remembers of topics.
+ * copies: decides which copy of a message counts when the broker sends several. Pure, apart from
+ * its memory of topics and messages.
  *
  * A broker sends one copy of a message for each subscription that matches, or one for all of them.
  * While subscriptions change, old and new ones exist together for a moment, and copies for the old
  * ones still wait in the broker's queue and in the journal. No particular copy can be relied on: a
  * restarted Mosquitto 2.0.11 queues one copy, for any one of the subscriptions, until the session
- * connects again. So the first copy that comes counts, and a later one does not when it is a twin:
- * another copy of the same message. A copy is the twin of an earlier message when all of this
- * holds:
+ * connects again. So the first copy that comes counts, and a later one does not count when it is a
+ * twin: another copy of the same message. A copy is the twin of an earlier message when all of
+ * these conditions hold:
  *
  *   - it has the same topic, content and broker as a message that came not long before,
  *   - no copy of that message has come for its subscription yet, nor for one with the same filter
@@ -21,28 +21,28 @@
  *     ended between the two. (Messages that the broker queued for a subscription that is left come
  *     behind the new plan, and have no copy for the new one.)
  *
- * Where the topic and content of a message had come before (equal messages), a copy is rather
- * stored twice than an equal message left out. There "right behind" means within 10 ms and half the
- * time since the equal message before, with or without DUP; and a subscription that was made behind
- * the message has not brought it, though a former one with the same filter may have.
+ * When equal messages (same topic and content) came before, storing a copy twice is better than
+ * leaving an equal message out. Then "right behind" means within 10 ms and half the time since the
+ * equal message before, with or without DUP; and a subscription that was made after the message has
+ * not brought it, though a former one with the same filter may have.
  *
  * A copy without identifier (MQTT 3.1.1, some brokers) counts. A copy that came for a subscription
  * of QoS 0 does not count while a subscription with a higher QoS brings the topic: a QoS 0 copy
  * overtakes the broker's queue, so the other copy may come thousands of messages later. "Brings"
- * means that it has brought some message not long before: the broker may refuse what a plan wants.
- * A retained message that the broker sends because of a SUBSCRIBE belongs to the rules that this
- * subscription serves.
+ * means that the subscription has brought a message not long before: the broker may have refused
+ * it. A retained message that the broker sends because of a SUBSCRIBE belongs to the rules that
+ * this subscription serves.
  *
  * Shared subscriptions: a rule of a group takes copies for its group alone. It takes others only
  * from the time of plans in which its group had no subscription for the topic.
  *
- * The answer depends on earlier messages. A caller that reads again from some place first goes back
- * COPIES_REACH messages, as far as the journal still has them: it calls copies_rewind() with the
- * first of these, and asks about each once more. Earlier messages stay known, because a full
+ * The answer depends on earlier messages. A caller that goes back in the journal must first go back
+ * COPIES_REACH messages further, as far as the journal still has them, call copies_rewind() with
+ * the first of these, and ask about each of them again. Earlier messages stay known, because a full
  * journal deletes a message as soon as it is stored, and the message's other copy may be thousands
  * of messages behind. A new process learns of deleted messages from their notes.
  *
- * What can't be told apart:
+ * Limits:
  *   - Publications with equal content on one topic are told apart by their subscriptions. When the
  *     broker sends one of them for one subscription only and the next one for another one only, the
  *     second is missing. Where an edit made the other subscription, the second is missing only when
@@ -72,8 +72,8 @@
 #include "core/message.h"
 #include "route/plan.h"
 
-/* How far copies of one message may be apart, in messages of all topics: for one process, and for a
- * new one, which knows nothing yet. */
+/* How far copies of one message may be apart, in messages of all topics: in a running process, and
+ * for a new process, which has no memory yet. */
 enum { COPIES_REACH = 4096, COPIES_REACH_START = 16384 };
 
 struct copies;
@@ -81,7 +81,7 @@ struct copies;
 struct copies *copies_new(void);
 void copies_free(struct copies *copies); /* NULL is legal */
 
-/* Uses these plans from now on; they continue the plans before. Borrows them. */
+/* Uses these plans from now on; they must continue the plans in use. Borrows them. */
 void copies_use(struct copies *copies, const struct plans *plans);
 
 /* For commands that read messages which came under former plans (replay, explain --journal): a
@@ -94,7 +94,7 @@ void copies_look_back(struct copies *copies);
  * of plans was deleted. From then on copies are told apart on all topics. */
 bool copies_know_stranger(const struct copies *copies);
 
-/* Forgets the messages numbered `first` and higher: these or others will be asked about next. */
+/* Forgets the messages numbered `first` and higher, because the caller goes back in the journal. */
 void copies_rewind(struct copies *copies, uint64_t first);
 
 /* The note on a message that the journal has deleted (journal/journal_deliveries). */
@@ -105,18 +105,18 @@ struct copy_note {
     uint8_t broker;        /* struct message */
 };
 
-/* True for copies that have plans and have not taken notes yet: they don't know of deleted
- * messages. */
+/* True when `copies` has plans and copies_take_notes() was not called yet: deleted messages are
+ * unknown. */
 bool copies_want_notes(const struct copies *copies);
 
-/* Learns of deleted messages, in the order of their numbers, before the first question about a
- * message behind them. Copies that want no notes do nothing. */
+/* Adds deleted messages, in the order of their numbers. To be called before the first question
+ * about a later message. Does nothing unless copies_want_notes(). */
 void copies_take_notes(struct copies *copies, const struct copy_note *notes, size_t count);
 
 /* The rule that asks. Borrows its texts. */
 struct copy_wish {
     const char *share;   /* its share group, "" for none */
-    const char *filter;  /* its own, as it would be subscribed; NULL: of no rule */
+    const char *filter;  /* the rule's filter, as it would be subscribed; NULL: no rule asks */
     const char *serving; /* the filter of the subscription that serves it (plans_serving()) */
 };
 

@@ -6,7 +6,8 @@
 
 #include "base/memory.h"
 
-enum { BRINGS_MESSAGES = 16384 }; /* silent for longer: perhaps the broker refuses it */
+/* a subscription that was silent for longer may be refused by the broker */
+enum { BRINGS_MESSAGES = 16384 };
 
 void bringers_fini(struct bringers *bringers)
 {

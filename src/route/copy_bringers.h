@@ -22,7 +22,7 @@ struct bringers {
 
 void bringers_fini(struct bringers *bringers);
 
-/* Changes to the subscriptions of `plans`. A subscription that was there before keeps its
+/* Switches to the subscriptions of `plans`. A subscription that was there before keeps its
  * messages. */
 void bringers_use(struct bringers *bringers, const struct plans *plans);
 
@@ -32,7 +32,7 @@ void bringers_rewind(struct bringers *bringers, uint64_t first);
 /* The subscription plans->list[at] has brought message `sequence`. */
 void bringers_note(struct bringers *bringers, size_t at, uint64_t sequence);
 
-/* Whether that subscription brought a message not long before this one. */
+/* Has the subscription plans->list[at] brought a message not long before this one? */
 bool bringers_bring(const struct bringers *bringers, size_t at, uint64_t sequence);
 
 #endif

@@ -71,7 +71,7 @@ static void forget_oldest(struct tracks *tracks)
     assert(tracks->count < TRACKS_MAX);
 }
 
-/* Copies are added in the order of their numbers: the last ones go. */
+/* Removes the last copies: they are in the order of their numbers. */
 static void track_rewind(struct track *track, uint64_t first)
 {
     assert(track->sequence < first);
@@ -169,10 +169,11 @@ bool track_repeats(const struct track *track)
     return track->interval_us != INT64_MAX;
 }
 
-/* Where equal messages came before, the next one may come in place of a copy: only the pause tells
- * them apart. The interval is longer than usual, and the pause shorter, when the message waited in
- * the broker while no process ran. Other content has no such doubt: with DUP the copy was sent on
- * an earlier connection, and the pause until this one does not count. */
+/* When equal messages came before, the next one may come in place of a copy, and only the pause
+ * before it distinguishes the two. When the message waited in the broker while no process ran, the
+ * interval is longer than usual and the pause shorter. For other content there is no such doubt: a
+ * copy with DUP was sent before, on an earlier connection, and the pause until this delivery does
+ * not count. */
 bool track_is_near(const struct track *track, const struct message *message)
 {
     int64_t pause_us = message->received_at_us - track->received_us;

@@ -1,6 +1,6 @@
 /*
- * copy_tracks: what route/copies remembers of the last messages that several subscriptions bring:
- * which subscriptions' copies of them have come. Bounded: when there are TRACKS_MAX messages, all
+ * copy_tracks: the memory of route/copies: for each of the last messages that several subscriptions
+ * bring, the subscriptions whose copies have come. Bounded: when there are TRACKS_MAX messages, all
  * but the newest TRACKS_KEPT are forgotten.
  *
  * SPDX-License-Identifier: MIT
@@ -14,7 +14,7 @@
 
 #include "core/message.h"
 
-/* Messages, and of each the subscriptions that are remembered. TRACKS_MAX is three quarters of a
+/* Limits on remembered messages and on the subscriptions of each. TRACKS_MAX is three quarters of a
  * power of two: more would double the table's 6 MB. */
 enum { TRACKS_MAX = 49152, TRACKS_KEPT = 36864, BROUGHT_MAX = 6 };
 
@@ -23,8 +23,9 @@ struct track {
     uint64_t sequence;             /* of the first copy; 0: none yet */
     int64_t received_us;           /* of the first copy, wall clock */
     int64_t interval_us;           /* since the equal message before came; INT64_MAX: none known */
-    uint32_t brought[BROUGHT_MAX]; /* by which subscriptions, as keys */
-    uint32_t later[BROUGHT_MAX];   /* how far behind `sequence`; UINT32_MAX: so far or further */
+    uint32_t brought[BROUGHT_MAX]; /* keys of the subscriptions that have brought it */
+    /* how long after `sequence`, in messages; UINT32_MAX: so long or longer */
+    uint32_t later[BROUGHT_MAX];
     unsigned brought_count;
 };
 
@@ -39,7 +40,8 @@ void tracks_fini(struct tracks *tracks);
 /* Asserts the invariants of all tracks. */
 void tracks_check(const struct tracks *tracks);
 
-/* The track with this key, made when it is missing. Valid until the next call. `key` is not 0. */
+/* The track with this key; a missing one is added. Valid until the next call. `key` must not be
+ * 0. */
 struct track *tracks_get(struct tracks *tracks, uint64_t key);
 
 /* Forgets messages numbered `first` and higher. */
@@ -53,7 +55,7 @@ void track_add(struct track *track, uint32_t subscription, uint64_t sequence);
 /* Did an equal message come before this one? */
 bool track_repeats(const struct track *track);
 
-/* May it be a copy that the broker has queued next to the first one? */
+/* May `message` be a copy that the broker has queued next to the first one? */
 bool track_is_near(const struct track *track, const struct message *message);
 
 /* Begins again for a new message with the same key: no subscription has brought it yet. */

@@ -1,6 +1,7 @@
 /*
- * A new plan in three steps: leave out what another new filter covers; compare with the newest
- * plan, so that what is unchanged keeps its identifier; forget plans that are too old.
+ * Makes a new plan in three steps: leave out filters that another new filter covers; compare with
+ * the newest plan, so that unchanged subscriptions keep their identifiers; forget plans that are
+ * too old.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +22,8 @@ struct wish {
     const struct planned *former; /* the newest plan's subscription with this filter, or NULL */
     bool unchanged;               /* former has the same options */
     bool was_left_out;            /* the newest plan left it out, with the same options */
-    bool left_out;                /* another filter covers it: a new one, or it was left out */
+    /* another filter covers it, and both are new or it was left out before */
+    bool left_out;
     uint32_t rank;
 };
 
@@ -55,7 +57,7 @@ static const struct planned *find_current(const struct plans *plans, const char 
     return NULL;
 }
 
-/* Does the new plan have this subscription of the newest one, with whatever options? */
+/* Does the new plan have this subscription of the newest one, with the same or other options? */
 static bool goes_on(const struct making *making, const struct planned *former)
 {
     for (size_t i = 0; i < making->count; i++) {
@@ -69,7 +71,7 @@ static bool goes_on(const struct making *making, const struct planned *former)
     return false;
 }
 
-/* A rank that is higher than all in use: a subscription that is added stands behind the others. */
+/* A rank that is higher than all in use, so that a new subscription comes after the others. */
 static uint32_t next_rank(const struct plans *plans)
 {
     uint32_t next = 1;
@@ -116,7 +118,8 @@ static bool has_wildcard(const char *filter)
     return strpbrk(filter, "+#") != NULL;
 }
 
-/* Does the wider one bring what the narrower one asks for, and nothing that it does not want? */
+/* Can the wide subscription replace the narrow one: same group, at least its QoS, the retained
+ * messages that it wants? */
 static bool serves(const struct subscription *wide, const struct subscription *narrow)
 {
     return same_share(wide->filter, narrow->filter) && wide->qos >= narrow->qos &&
@@ -203,7 +206,7 @@ static void add_step(struct plans *plans, const struct plan_step *step)
     plans->steps[plans->step_count++] = *step;
 }
 
-/* Plans are immutable once others read them: the next ones are a copy with changes. */
+/* Plans are immutable once other threads read them, so changes are made to a copy. */
 static struct plans *copy_plans(const struct plans *before)
 {
     struct plans *plans = memory_alloc(sizeof(*plans));
@@ -217,7 +220,7 @@ static struct plans *copy_plans(const struct plans *before)
     return plans;
 }
 
-/* Adds what the new plan wants, unless the newest plan has it with the same options. With other
+/* Adds the wanted subscription, unless the newest plan has it with the same options. With other
  * options the former subscription ends and a new one begins, with an identifier of its own. */
 static void take_wish(const struct making *making, struct plans *plans, const struct wish *wish)
 {
@@ -273,8 +276,8 @@ static void forget_oldest(struct plans *plans)
     plans->count = kept;
 }
 
-/* A plan is of use while the journal holds a message from before the next plan, and for a while
- * longer, because the broker may still have copies queued that carry its identifiers. */
+/* A plan is needed while the journal holds a message from before the next plan, and for a while
+ * longer, because the broker's queue may still have copies with the plan's identifiers. */
 static void forget_old(struct plans *plans, const struct plan_moment *moment)
 {
     while (plans->step_count > PLANS_MAX ||
@@ -366,7 +369,7 @@ void plans_subscriptions(const struct plans *plans, struct subscription_set *set
         const struct planned *each = &plans->list[i];
         const char *cover = plans_serving(plans, each->filter);
 
-        /* In a file of plans that somebody wrote by hand the covering filter may be missing. */
+        /* In a file of plans that a person has edited the covering filter may be missing. */
         if (each->gone == PLAN_NEVER && each->covered && cover != NULL) {
             add_subscription(each, cover, set);
         }

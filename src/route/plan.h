@@ -3,21 +3,21 @@
  * whose copies may still come. Pure.
  *
  * A plan is a list of subscriptions. Plans are numbered from 1. `behind` is a plan's place in the
- * journal: the sequence of the newest message when the plan was made, which was before the broker
- * was asked for the plan's subscriptions. So every copy for a subscription that this plan made
- * stands behind that sequence, and was published after the plan was made.
+ * journal: the sequence of the newest message when the plan was made. The bridge subscribes only
+ * after that. So every copy for a subscription that this plan made has a higher sequence, and was
+ * published after the plan was made.
  *
  * A subscription keeps its identifier as long as its filter and its options (qos, retain handling)
- * stay the same from plan to plan; anything else gets a new identifier. So no identifier means two
- * things while a plan that had it is remembered. Subscribing a filter again with a new identifier
- * replaces the subscription in one step (MQTT 5.0, 3.8.4).
+ * stay the same from plan to plan; after any change it gets a new identifier. So an identifier has
+ * one meaning only, as long as a plan with it is remembered. Subscribing a filter again with a new
+ * identifier replaces the subscription in one step (MQTT 5.0, 3.8.4).
  *
  * A filter is left out when another one of the same share group covers it and both are new in this
  * plan, so that the broker queues one copy of a message. It is not left out when it wants a higher
  * QoS or other retained messages than the wider filter, or when no rule has the wider filter. A
  * filter stays left out in later plans, as long as it wants the same and another filter covers it:
- * subscribing it would bring the retained messages once more. A plan keeps such a filter as a
- * covered subscription with an identifier of its own, for a broker that refuses the wider filter.
+ * subscribing it would bring the retained messages once more. The plan has such a filter as a
+ * covered subscription with an identifier of its own, in case the broker refuses the wider filter.
  *
  * Former plans are remembered for a week, and as long as the journal has messages from before the
  * next plan, but at most PLANS_MAX of them. For a copy with the identifier of a forgotten plan only
@@ -46,7 +46,8 @@ struct planned {
     uint32_t rank;       /* lower: the filter has been there longer */
     uint32_t born;       /* number of the first plan that has it */
     uint32_t gone;       /* number of the first plan without it, or PLAN_NEVER */
-    bool covered;        /* another one brings its messages, unless the broker refuses that one */
+    /* another filter brings its messages, unless the broker refuses that filter */
+    bool covered;
 };
 
 struct plan_step {
@@ -63,7 +64,7 @@ struct plans {
     size_t step_count;
 };
 
-/* When a plan is made. */
+/* The time at which a plan is made, and the journal's state then. */
 struct plan_moment {
     bool mqtt5;
     uint64_t last;  /* number of the journal's newest message */
@@ -87,15 +88,15 @@ static inline const struct plan_step *plans_newest(const struct plans *plans)
 /* The number of the newest plan that was made before the message with this sequence came. */
 uint32_t plans_at(const struct plans *plans, uint64_t sequence);
 
-/* Behind which sequence the plan with this number was made. 0: older than all that are
- * remembered. */
+/* The member `behind` of the plan with this number; 0: the plan is older than all remembered
+ * ones. */
 uint64_t plans_behind(const struct plans *plans, uint32_t number);
 
-/* Fills an empty set with the newest plan's subscriptions, the covered ones behind the others. */
+/* Fills an empty set with the newest plan's subscriptions, the covered ones after the others. */
 void plans_subscriptions(const struct plans *plans, struct subscription_set *set);
 
-/* The filter in the newest plan whose subscription brings the messages of `filter`, which is one of
- * the wanted ones: itself, or the one that covers it. Borrowed; NULL when there is none. */
+/* The filter of the newest plan's subscription that brings the messages of the wanted `filter`:
+ * itself, or the filter that covers it. Borrowed; NULL when there is none. */
 const char *plans_serving(const struct plans *plans, const char *filter);
 
 /* Asserts the invariants of plans. */

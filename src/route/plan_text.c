@@ -12,8 +12,7 @@
 static const char first_line[] = "mqtt2pg plans 1\n";
 static const char last_line[] = "end\n";
 
-/* The highest plan number and rank that is believed. Both count up by one, so no bridge gets there,
- * and the next ones still fit. */
+/* The highest valid plan number and rank. Both count up by one, so no bridge reaches the limit. */
 #define NUMBER_MAX (UINT32_MAX / 2)
 
 void plans_to_text(const struct plans *plans, struct buf *out)
@@ -84,7 +83,7 @@ static bool planned_read(const char **at, struct plans *plans)
     return true;
 }
 
-/* Checks in a file what plans_check() asserts of plans that this process made. */
+/* Checks the plans of a file for the invariants that plans_check() asserts. */
 static bool is_sound(const struct plans *plans)
 {
     bool sound = plans->step_count > 0 && plans->step_count <= PLANS_MAX &&

@@ -1,19 +1,19 @@
 /*
- * The trie. An edge is a level's text under its parent; all edges of all nodes lie in one hash
- * table, so a node with a thousand children costs what one with two costs. "+" is a child of its
- * own; rules that end at a node, or there by "#", hang on it in chains.
+ * The trie. An edge is a level's text under its parent node. All edges of all nodes are in one hash
+ * table, so the number of a node's children does not matter. "+" is a child of its own. The rules
+ * that end at a node, or that end there with "#", form chains at the node.
  *
  *   devices/+/telemetry (0), devices/# (1)        root ──"devices"──▶ A ──+──▶ B ──"telemetry"──▶ C
  *                                                                rest: 1                    ends: 0
  *
- * A topic is walked level by level with the set of nodes that its levels so far lead to; a node
- * is in that set at most once, so the work is bounded by the size of the trie whatever the
- * topic.
+ * A search goes through the topic level by level, with the set of nodes that the levels so far lead
+ * to. A node is in that set at most once, so the work for any topic is bounded by the size of the
+ * trie.
  *
- * The cache. An answer is one block: entry, routes, captures, the topic's bytes. Blocks live in
- * an arena, which is reset when the next one would not fit: devices repeat their topics, so it
- * fills again within moments. A topic may lie in one of CACHE_WAYS slots behind its hash; when
- * all are taken, it takes the first. So no choice of topics makes memory or time grow.
+ * The cache. An answer is one block: entry, routes, captures, the topic's bytes. Blocks are in an
+ * arena, which is reset when the next block would not fit: devices repeat their topics, so the
+ * cache soon fills again. A topic may be in one of CACHE_WAYS slots from its hash on; when all are
+ * taken, it replaces the first. So memory and time are bounded for any choice of topics.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -63,7 +63,7 @@ struct router {
     uint32_t node_count;
     struct edge *edges; /* open addressing, at most half full */
     size_t edge_mask;
-    uint32_t *chain;   /* of each rule the next one in its chain */
+    uint32_t *chain;   /* for each rule, the next rule in its chain */
     uint32_t *here;    /* nodes that the topic's levels so far lead to */
     uint32_t *next;    /* … and with the next level */
     uint32_t *matches; /* rules found */
@@ -126,7 +126,7 @@ static void rule_add(struct router *router, uint32_t rule)
     *head = rule;
 }
 
-/* As many nodes as there can be at most. */
+/* The most nodes that there can be. */
 static size_t count_levels(struct topic_filter *const *filters, size_t count)
 {
     size_t levels = 0;
@@ -180,7 +180,7 @@ static void take_chain(struct router *router, uint32_t rule)
     }
 }
 
-/* Goes one level on from the `count` nodes in `here`. Returns how many nodes that leads to. */
+/* Follows one level from the `count` nodes in `here`. Returns how many nodes are in `next`. */
 static size_t step(struct router *router, size_t count, struct slice level, bool wildcards)
 {
     size_t reached = 0;
@@ -344,7 +344,7 @@ size_t router_find(struct router *router, struct slice topic, const struct route
 
 /* --- making and ending ------------------------------------------------------------------------ */
 
-/* A quarter of the memory for the slots, the rest for the answers: about one slot in four is
+/* A quarter of the memory is for the slots, the rest for the answers: about one slot in four is
  * taken when the arena is full. */
 static void cache_init(struct router *router, size_t bytes_max)
 {

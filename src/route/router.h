@@ -1,8 +1,9 @@
 /*
- * router: which rules a topic belongs to, and what their captures took.
+ * router: finds the rules that match a topic, and the values of their captures.
  *
- * Rules lie in a trie over topic levels, so a thousand rules cost what one costs; the answer for a
- * topic is kept in a bounded cache, because devices repeat their topics. One thread per router.
+ * The rules form a trie over topic levels, so a search with a thousand rules costs as much as with
+ * one. Answers are kept in a bounded cache, because devices repeat their topics. One thread per
+ * router.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,7 +28,7 @@ struct router *router_new(struct topic_filter *const *filters, size_t count,
 void router_free(struct router *router);
 
 /* Sets *routes to the matches in ascending order of rules and returns how many. The array, the
- * captures and their bytes are valid until the next call. Topics are any bytes. */
+ * captures and their bytes are valid until the next call. A topic may have any bytes. */
 size_t router_find(struct router *router, struct slice topic, const struct route **routes);
 
 #endif

@@ -14,7 +14,7 @@
 
 #include "base/memory.h"
 
-/* One subscription while it is made. */
+/* A subscription of the plan that is being made. */
 struct entry {
     struct buf filter; /* without "$share/GROUP/" */
     const char *share; /* borrowed; "" = none */
@@ -41,8 +41,8 @@ static enum retain_handling retain_handling_of(enum retained_policy policy)
     return RETAIN_SEND_IF_NEW;
 }
 
-/* The level that covers both levels. NULL data when one of them is missing or "#": then the cover
- * ends here, with "#". */
+/* The level that covers both levels. NULL data when one of them is missing or "#": the cover must
+ * end here, with "#". */
 static struct slice level_cover(struct slice left, struct slice right)
 {
     static const struct slice plus = SLICE_LITERAL("+");
@@ -216,8 +216,7 @@ static void entries_to_set(struct entries *entries, char *covered_by, struct sub
 
 /* With MQTT 3.1.1: adds the filters to subscribe instead when the broker refuses `wide`, which
  * covers them. Adds none when no rule has the filter `wide` itself, because it was made by joining
- * overlapping filters: subscribed on their own, they would bring copies, and copies would make
- * extra rows. */
+ * overlapping filters: the filters alone would bring copies, and copies would become extra rows. */
 static void add_covered(const struct planned_rule *rules, size_t count, struct entry *wide,
                         struct subscription_set *set)
 {

@@ -1,7 +1,7 @@
 /*
- * subscription_plan: which filters to subscribe so that every rule gets its messages once, whatever
- * the broker does about overlapping subscriptions (Mosquitto sends one copy or several, EMQX one
- * per subscription). Pure.
+ * subscription_plan: chooses the filters to subscribe, so that every rule gets its messages once,
+ * however the broker treats overlapping subscriptions (Mosquitto sends one copy or several, EMQX
+ * one for each subscription). Pure.
  *
  * MQTT 5: one subscription for each different filter. Each copy carries the identifiers of the
  * subscriptions that it was sent for (MQTT 5.0, section 3.3.2.3.8; route/plan, route/copies).
@@ -30,10 +30,10 @@ struct planned_rule {
     const struct rule_options *options; /* qos, share, retained */
 };
 
-/* Fills an empty set, without identifiers: route/plan gives these. With MQTT 3.1.1 filters that
- * another rule's filter covers stand behind the others, as covered ones. Warns of rules with the
- * same filter that differ in qos (the higher one is subscribed) or in `retained` (the one that
- * brings more messages is). `problems` may be NULL. */
+/* Fills an empty set. The identifiers are added by route/plan. With MQTT 3.1.1 the set ends with
+ * the filters that another rule's filter covers, as covered ones. Warns of rules with the same
+ * filter that differ in qos (the higher is subscribed) or in `retained` (the one with more messages
+ * is subscribed). `problems` may be NULL. */
 void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt5,
                        struct subscription_set *set, struct problems *problems);
 
@@ -41,8 +41,8 @@ void subscription_plan(const struct planned_rule *rules, size_t count, bool mqtt
  * free. */
 char *subscription_full_filter(const char *share, const char *filter);
 
-/* The narrowest MQTT filter that covers both, appended to `out`. They must overlap (so a first
- * level that begins with "$" is the same in both: no wildcard would cover it). */
+/* Appends the narrowest MQTT filter that covers both to `out`. The two must overlap; therefore a
+ * first level that begins with "$", which no wildcard would cover, is the same in both. */
 void mqtt_filter_cover(struct slice left, struct slice right, struct buf *out);
 
 #endif

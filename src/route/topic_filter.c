@@ -59,7 +59,7 @@ static bool is_identifier(struct slice name)
     return name.length > 0;
 }
 
-/* "{name}" or "{name...}", found by its first character. */
+/* Compiles a level that begins with "{": "{name}" or "{name...}". */
 static enum outcome compile_capture(struct topic_filter *filter, struct slice text,
                                     struct level *level, struct error *error)
 {

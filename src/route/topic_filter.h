@@ -28,13 +28,13 @@ enum outcome topic_filter_compile(struct slice text, struct topic_filter **filte
                                   struct error *error) MUST_CHECK;
 void topic_filter_free(struct topic_filter *filter);
 
-/* As it was written. */
+/* The text that was compiled. */
 const char *topic_filter_text(const struct topic_filter *filter);
 
 /* The MQTT topic filter to subscribe with: "devices/+/telemetry". */
 const char *topic_filter_mqtt(const struct topic_filter *filter);
 
-/* Names of the captures in the order in which they stand. */
+/* The names of the captures, in their order in the filter. */
 const char *const *topic_filter_captures(const struct topic_filter *filter, size_t *count);
 
 /* Changes the list of captures to `names`, which must include the filter's own. A name that no
@@ -42,7 +42,7 @@ const char *const *topic_filter_captures(const struct topic_filter *filter, size
  * captures in the same order whichever filter matches. Copies the names. */
 void topic_filter_arrange(struct topic_filter *filter, const char *const *names, size_t count);
 
-/* Does it match? Then captures[i] are filled, as many as topic_filter_captures() counts; they
+/* Does the topic match? If so, fills as many captures[i] as topic_filter_captures() counts; they
  * borrow `topic`. A capture that matched nothing has data == NULL. `captures` may be NULL. */
 bool topic_filter_match(const struct topic_filter *filter, struct slice topic,
                         struct slice *captures);
