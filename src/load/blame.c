@@ -206,7 +206,7 @@ static enum outcome try_again(struct trial *trials, size_t count, bool *cut_off,
         for (size_t i = 0; outcome == OUTCOME_OK && i < count && !*cut_off; i++) {
             size_t before = trials[i].count;
 
-            outcome = before > 0 ? trial_again(&trials[i], failure) : OUTCOME_OK;
+            outcome = before > 0 ? trial_again(&trials[i], trial_may_be_met, failure) : OUTCOME_OK;
             passed = passed || (outcome == OUTCOME_OK && trials[i].count < before);
             *cut_off = trials[i].cut_off;
         }
@@ -225,6 +225,38 @@ static bool any_may_be_met(const struct trial *trials, size_t count)
         }
     }
     return false;
+}
+
+static bool speaks_of_table(const struct refusal *refusal)
+{
+    return blame_kind_of(&refusal->failure) == BLAME_RULE;
+}
+
+/* Did some messages pass, and were others refused for a reason that speaks of the table, such as a
+ * missing privilege? */
+static bool is_doubtful(const struct trial *trial)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < trial->count && !any; i++) {
+        any = speaks_of_table(&trial->refusals[i]);
+    }
+    return any && trial->count < trial->tested - trial->batch->runs.list[trial->run].low;
+}
+
+/* Judges the messages of a run. Somebody may have put the table right while the messages were
+ * tried; then those that were refused before pass now. */
+static enum outcome decide(struct inquiry *inquiry, struct trial *trial, struct pg_failure *failure)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    if (is_doubtful(trial) && !trial->cut_off) {
+        outcome = trial_again(trial, speaks_of_table, failure);
+    }
+    if (outcome == OUTCOME_OK) {
+        judge(inquiry, trial);
+    }
+    return outcome;
 }
 
 /* The rows of one run were refused. The runs before it are tried too, since its rows may refer to
@@ -248,7 +280,7 @@ static enum outcome inquire_rows(struct inquiry *inquiry, size_t last, struct pg
             inquiry->partial = inquiry->partial || trial.cut_off;
         }
         if (outcome == OUTCOME_OK && !is_over(inquiry)) {
-            judge(inquiry, &trial);
+            outcome = decide(inquiry, &trial, reason);
         }
         trial_fini(&trial);
     }
@@ -284,7 +316,7 @@ static enum outcome inquire_all(struct inquiry *inquiry, struct pg_failure *reas
         inquiry->too_large = cut_off && any_may_be_met(trials, count);
         assert(!cut_off || inquiry->batch->count > 1);
         for (size_t i = 0; outcome == OUTCOME_OK && i < count && !inquiry->too_large; i++) {
-            judge(inquiry, &trials[i]);
+            outcome = decide(inquiry, &trials[i], reason);
         }
     }
     for (size_t i = 0; i < count; i++) {

@@ -22,9 +22,10 @@
  * `retry_for` is for rows of different messages (README.md).
  *
  * Rows are tried message by message in the order of the batch, each in a subtransaction of its own
- * that stays when it passes, so that later rows meet the same rows as in the real transaction. Many
- * messages are tried in one message to the server (pg/pg_steps): the number of round trips does not
- * grow with the number of bad rows.
+ * that stays when it passes, so that later rows meet the same rows as in the real transaction. A
+ * message that fails because of the table, while others pass, is tried twice: somebody may have put
+ * the table right in between. Many messages are tried in one message to the server (pg/pg_steps):
+ * the number of round trips does not grow with the number of bad rows.
  *
  * SPDX-License-Identifier: MIT
  */

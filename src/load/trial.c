@@ -399,7 +399,6 @@ enum outcome trial_run(struct trial *trial, struct pg_failure *failure)
 {
     struct window window = {0};
     enum outcome outcome = OUTCOME_OK;
-
     size_t low = run_of(trial)->low;
 
     trial->tested = low;
@@ -421,7 +420,8 @@ bool trial_may_be_met(const struct refusal *refusal)
 
 /* Puts the refusals that were not tried again back among those that were, in the order of
  * extents. Extents from `tried` on were cut off. */
-static void put_back(struct trial *trial, const struct refusal *before, size_t count, size_t tried)
+static void put_back(struct trial *trial, const struct refusal *before, size_t count,
+                     refusal_test *wanted, size_t tried)
 {
     struct refusal *again = trial->refusals;
     size_t again_count = trial->count, next = 0;
@@ -430,7 +430,7 @@ static void put_back(struct trial *trial, const struct refusal *before, size_t c
     trial->count = 0;
     trial->capacity = count + 1;
     for (size_t i = 0; i < count; i++) {
-        if (!trial_may_be_met(&before[i]) || before[i].extent >= tried) {
+        if (!wanted(&before[i]) || before[i].extent >= tried) {
             trial->refusals[trial->count++] = before[i];
         } else if (next < again_count && again[next].extent == before[i].extent) {
             trial->refusals[trial->count++] = again[next++];
@@ -440,7 +440,7 @@ static void put_back(struct trial *trial, const struct refusal *before, size_t c
     free(again);
 }
 
-enum outcome trial_again(struct trial *trial, struct pg_failure *failure)
+enum outcome trial_again(struct trial *trial, refusal_test *wanted, struct pg_failure *failure)
 {
     struct refusal *before = trial->refusals;
     size_t count = trial->count, tested = trial->tested, next = 0;
@@ -458,7 +458,7 @@ enum outcome trial_again(struct trial *trial, struct pg_failure *failure)
              next++) {
             size_t extent = before[next].extent;
 
-            if (trial_may_be_met(&before[next])) {
+            if (wanted(&before[next])) {
                 bytes += write_of(trial)->extents[extent].length;
                 add_chunk(&window, extent, extent + 1);
             }
@@ -467,7 +467,7 @@ enum outcome trial_again(struct trial *trial, struct pg_failure *failure)
             outcome = try_window(trial, &window, failure);
         }
     }
-    put_back(trial, before, count, trial->cut_off ? trial->tested : SIZE_MAX);
+    put_back(trial, before, count, wanted, trial->cut_off ? trial->tested : SIZE_MAX);
     assert(!trial->cut_off || trial->count > 0);
     trial->tested = tested;
     free(window.list);

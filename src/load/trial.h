@@ -17,6 +17,9 @@
  * With `immediate` it is checked after each chunk; refused messages are tried again when all runs
  * have been tried, as long as one more passes (trial_again()).
  *
+ * A chunk that is rolled back holds no lock, so other sessions may change the table between two
+ * tries. Once a chunk has passed, the trial holds a lock on the table.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MQTT2PG_LOAD_TRIAL_H
@@ -31,6 +34,8 @@ struct refusal {
     size_t extent;
     struct pg_failure failure;
 };
+
+typedef bool refusal_test(const struct refusal *refusal);
 
 struct trial {
     const struct store *store;
@@ -65,10 +70,11 @@ enum outcome trial_run(struct trial *trial, struct pg_failure *failure) MUST_CHE
  * (SQLSTATE class 23). */
 bool trial_may_be_met(const struct refusal *refusal);
 
-/* Tries messages that a constraint has refused once more, together with all rows that have passed
+/* Tries the refused messages that `wanted` names once more, together with all rows that have passed
  * since; messages that pass now leave the list. May set `cut_off`: messages that it did not reach
  * stay in the list. Not after `cut_off`. OUTCOME_RETRY as above. */
-enum outcome trial_again(struct trial *trial, struct pg_failure *failure) MUST_CHECK;
+enum outcome trial_again(struct trial *trial, refusal_test *wanted,
+                         struct pg_failure *failure) MUST_CHECK;
 
 void trial_fini(struct trial *trial);
 

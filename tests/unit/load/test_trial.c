@@ -116,7 +116,7 @@ static void test_again(void)
     CHECK_INT_EQ(trial_run(&trial, &failure), OUTCOME_OK);
     CHECK_INT_EQ(trial.count, 3);
     CHECK(trial_may_be_met(&trial.refusals[0]) && !trial_may_be_met(&trial.refusals[2]));
-    CHECK_INT_EQ(trial_again(&trial, &failure), OUTCOME_OK);
+    CHECK_INT_EQ(trial_again(&trial, trial_may_be_met, &failure), OUTCOME_OK);
     CHECK_INT_EQ(trial.count, 1);
     CHECK_INT_EQ(trial.refusals[0].extent, 2);
     CHECK_INT_EQ(trial.tested, 3);
