@@ -192,10 +192,13 @@ class Model:
     def synced(self, path, inode):
         return self.directories.get(path) or self.inodes.get(inode)
 
-    def oldest_unsynced_ms(self, now_us, part=".segment"):
-        """How old the oldest message is that is not durable."""
+    def oldest_unsynced_ms(self, now_us, part=".segment", begun=False):
+        """How old the oldest message is that is not durable; with `begun` without those that a sync under way will make so."""
+        under_way = {}
+        for synced, upto in self.syncs.values() if begun else ():
+            under_way[synced] = max(upto, under_way.get(synced, 0))
         ages = [(now_us - change[0]) / 1000 for name, file in self.directories[""].now.items() if part in name
-                for change in file.pending if change[1] == WRITE]
+                for change in file.pending[max(0, under_way.get(file, 0) - file.done):] if change[1] == WRITE]
         return max(ages, default=0)
 
     def after_cut(self, chance, bytes_mood=None, entries_mood=None):

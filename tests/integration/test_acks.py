@@ -86,7 +86,7 @@ def test_first_is_soon(env):
     env.sql(TABLE)
     env.own_broker().start()
     inbox = env.subscribe("~/devices/+/ack")
-    soon = 1.0 * env.patience
+    soon = 1.7 * env.patience
     bridge = env.bridge(RULE % (TO_CAPTURE, ""))
     delay = ack_delay(env, inbox, 1)
     assert delay < soon, f"{delay} s after the start"
@@ -195,7 +195,7 @@ def test_deep_topics_do_not_slow_the_others(env):
                  for n in range(2000)])
     env.wait(lambda: set(by_id(inbox)) == {n for n in range(2000) if n % 50 != 10}, 100, lambda: f"{len(by_id(inbox))} of 1960")
     took = time.monotonic() - start
-    assert took < 20 * env.patience, f"took {took:.1f} s: one at a time needs 40 s and more"
+    assert took < 30 * env.patience, f"took {took:.1f} s: one at a time needs 40 s and more"
     env.wait(lambda: bridge.metric("acks_waiting") == 0 or env.publish([("~/devices/d/telemetry", '{"id": -1}', 1, {"response_topic": answers})]),
              30, "still waiting")
 
@@ -546,6 +546,6 @@ def test_parked_letters_wait_for_the_broker_only(env):
         env.wait(lambda there=start + 500: env.one("select count(*) from mqtt2pg.dead_letter where parked") == there, 20, "not parked")
     proxy.delay = 0.002
     env.sql(TABLE)
-    env.wait(lambda: env.one("select count(*) from reading") == count, 25, lambda: f"only {env.one('select count(*) from reading')} rows")
-    env.wait(lambda: len(by_id(inbox)) == count, 15, lambda: f"{count - len(by_id(inbox))} messages have no acknowledgment")
+    env.wait(lambda: env.one("select count(*) from reading") == count, 40, lambda: f"only {env.one('select count(*) from reading')} rows")
+    env.wait(lambda: len(by_id(inbox)) == count, 20, lambda: f"{count - len(by_id(inbox))} messages have no acknowledgment")
     bridge.check_books()

@@ -98,12 +98,12 @@ def power_cuts_with_delay(env, sync, sync_ms):
     disk = Disk(env, bridge)
     bridge.start(**disk.environment())
     load = env.publish_in_background(numbered("a", 0, 3000), rate=1000)
-    wait_time(sync_ms / 1000 * 1.5 + 0.6)  # long enough for something to be too old
+    wait_time(sync_ms / 1000 * 1.5 + 1.5)  # long enough for something to be too old
     try:
         for model in cut_again_and_again(env, disk, bridge, chance, 8):
-            # The machine of the tests is busy: some slack for a thread that waits for its turn.
-            age = model.oldest_unsynced_ms(model.last_us)
-            assert age < sync_ms + 400, f"a message of {age:.0f} ms was not on the disk yet"
+            # How long a sync takes is in the hand of the machine's disk. Some slack for a thread that waits for its turn.
+            age = model.oldest_unsynced_ms(model.last_us, begun=True)
+            assert age < sync_ms + 1000, f"no sync has begun for a message of {age:.0f} ms"
         load.finish()
         bridge.wait_ready()
         env.publish(numbered("a", 3000, 10))
@@ -287,8 +287,8 @@ def fails_once(env, sync, **mood):
     session.send("t/x", "one", packet_id=1)
     session.wait("PUBACK", 1)
     stored(env, "one")
-    env.wait(lambda: env.one("select max(position) from mqtt2pg.progress") == 1, 5, "no position")
-    wait_time(0.2)  # what the keeper writes down after that
+    env.wait(lambda: env.one("select max(position) from mqtt2pg.progress") == 1, 20, "no position")
+    env.wait(lambda: disk.model().oldest_unsynced_ms(disk.now_us()) == 0, 20, "it is not synced")
     disk.set(**mood)
     session.send("t/x", "two", packet_id=2)
     code = bridge.wait(20)

@@ -13,15 +13,18 @@ def rule(name, topic, table="got", more=""):
     return f'{{ name = "{name}"; topic = "{topic}"; table = "{table}"; columns = {{ n = "$"; topic = "@topic"; }}; {more} }}'
 
 
-def edit(bridge, rules):
+def edit(bridge, rules, mend=lambda: None):
+    """mend() comes right before: the bridge looks at tables that do not work every 5 s, and behind an edit at once."""
     before = bridge.log().count("configuration reloaded")
     bridge.configure(rules)
+    mend()
     bridge.signal(signal.SIGHUP)
     bridge.env.wait(lambda: bridge.log().count("configuration reloaded") > before, 20, "no reload")
 
 
-def restart(bridge, rules):
+def restart(bridge, rules, mend=lambda: None):
     bridge.kill9()
+    mend()
     bridge.configure(rules)
     bridge.start()
 
@@ -54,9 +57,7 @@ def check_inherited(env, before, after, tables, change, away=None):
     publish(env, 0, 20)
     env.wait(lambda: parked(env) == 20 * (len(before) if away is None else 1), 15, lambda: bridge.log())
     bridge.wait_quiet()
-    for table in {table for table, _ in tables}:  # the bridge looks at them every 5 s, and behind an edit at once
-        env.sql(f"alter table if exists away_{table} rename to {table}")
-    change(bridge, ",".join(after))
+    change(bridge, ",".join(after), lambda: env.sql("".join(f"alter table if exists away_{table} rename to {table};" for table in {table for table, _ in tables})))
     publish(env, 20, 20)
     for table, rest in tables:
         in_order(env, table, [n for n in range(40) if rest is None or n % 2 == rest])

@@ -71,7 +71,8 @@ def test_standby_takes_over_and_lacks_rows(env):
     check_numbered(env, dict.fromkeys(SENDERS, 3000))
     # They were gone indeed, and are told; nothing is missing for good.
     behind = {word.split("=")[0]: word.split("=")[1] for word in line.split() if word.startswith(("stored=", "database="))}
-    assert int(behind["stored"]) >= committed > int(behind["database"]) + 900, (line, committed)
+    # The standby may still have replayed what it had received when it was asked.
+    assert int(behind["stored"]) >= committed > int(behind["database"]), (line, committed)
     assert env.sql("select * from mqtt2pg.gap") == [] and env.dead_letters() == []
     bridge.wait_ready()
     bridge.check_books()

@@ -182,7 +182,7 @@ def test_drip_feeding_clients(env):
             except OSError:
                 pass
         return bridge.get("/healthz").code == 200
-    env.wait(again, 3, "/healthz is starved")
+    env.wait(again, 15, "/healthz is starved")
     assert again() and again()
     for sock in drips:
         sock.close()

@@ -60,17 +60,27 @@ def check_large(env, sent):
     assert env.sql("select n, length(bytes), md5(bytes) from large order by n") == wanted
 
 
+def goes_back(env, bridge):
+    """What a large message took is given back, perhaps a moment after it is counted."""
+    env.wait(lambda: env.patience > 1 or bridge.rss_mb() <= 64, 10, lambda: f"{bridge.rss_mb():.0f} MB behind it")
+
+
 @limit(120)
 def test_killed_for_its_memory(env):
-    """Messages of 16 MB, and the process is killed again and again while it has one in its hands: each is stored, once."""
+    """Messages of 16 MB, and the process is killed three times while it has one in its hands: each is stored, once."""
     env.sql(TABLE)
     env.own_broker().start()
     bridge = env.bridge(RULE, broker={"max_packet": "100MB"}, journal={"max_size": "2GB"})
     killer = OutOfMemory(bridge, 28, 3)
     env.closing.append(killer.stop)
-    sent = payloads(3, 16 * MB)
-    env.publish([(f"~/large/{n}", payload) for n, payload in enumerate(sent)])
-    env.wait(lambda: killer.kills == 3, 60, lambda: f"killed {killer.kills} times only")
+    sent = payloads(12, 16 * MB)
+    count = 0
+    while killer.kills < 3 or count < 3:  # it may have been stored between two looks
+        assert count < len(sent), f"killed {killer.kills} times only"
+        env.publish([(f"~/large/{count}", sent[count])])
+        count += 1
+        env.wait(lambda: killer.kills == 3 or env.one("select count(*) from large") == count, 60, "not stored")  # pylint: disable=cell-var-from-loop
+    del sent[count:]
     killer.stop()
     bridge.wait_ready()
     check_large(env, sent)
@@ -141,9 +151,10 @@ def test_bound_that_check_tells(env):
         bound = int(re.search("up to ([0-9]+) MB", checked.out).group(1))
         env.publish([("~/m", "[%s]" % ",".join(["1"] * values))])
         env.wait(lambda: bridge.metric("messages_processed_total") == 1, 30, "not processed")
-        peak, now = bridge.rss_peak_mb(), bridge.rss_mb()
+        peak = bridge.rss_peak_mb()
         assert env.one(f"select count(*) from {table}") == rows
-        assert env.patience > 1 or (peak <= bound and now <= 64), f"{peak:.0f} MB of {bound}, {now:.0f} MB behind it"
+        assert env.patience > 1 or peak <= bound, f"{peak:.0f} MB of {bound}"
+        goes_back(env, bridge)
         bridge.check_books()
         bridge.stop()
 
@@ -184,10 +195,11 @@ def test_bound_in_other_formats(env):
         bound = int(re.search("up to ([0-9]+) MB", env.cli("check", config=bridge).out).group(1))
         env.publish([("~/m", payload)])
         env.wait(lambda: bridge.metric("messages_processed_total") == 1, 60, "not processed")  # pylint: disable=cell-var-from-loop
-        peak, now = bridge.rss_peak_mb(), bridge.rss_mb()
+        peak = bridge.rss_peak_mb()
         letters = [letter[2][:60] for letter in env.dead_letters()]
-        print(f"     {name:24} {len(payload) / MB:5.2f} MB: {peak:4.0f} of {bound} MB, {now:.0f} MB behind it {letters[-1:]}")
-        if env.patience == 1 and (peak > bound or now > 64):
+        print(f"     {name:24} {len(payload) / MB:5.2f} MB: {peak:4.0f} of {bound} MB {letters[-1:]}")
+        if env.patience == 1 and peak > bound:
             over.append(name)
+        goes_back(env, bridge)
         bridge.stop()
     assert not over, over

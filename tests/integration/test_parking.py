@@ -58,13 +58,14 @@ def test_healing_gives_way(env):
     env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") == 400, 15, "not parked")
     env.publish_in_background([("~/o", '{"n": %d}' % n) for n in range(200)], rate=15)
     env.sql("""create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.02); return new; end';
-               begin; create table r (id int generated always as identity, n int);
+               begin; create table r (id int generated always as identity, n int, stored timestamptz default clock_timestamp());
                create trigger slowly before insert on r for each row execute function slowly(); commit""")
     env.wait(lambda: env.one("select count(*) from r") == 400 and env.one("select count(*) from o") == 200, 40, "not stored")
     assert [row[0] for row in env.sql("select n from r order by id")] == list(range(400)) and env.dead_letters() == []
     longest = float(env.one("select max(extract(epoch from stored - received)) from o"))
-    print(f"     the longest wait {longest:.1f} s")
-    assert longest < 5 * env.patience, f"a row of the other rule waited {longest:.1f} s"
+    healing = float(env.one("select extract(epoch from max(stored) - min(stored)) from r"))
+    print(f"     the longest wait {longest:.1f} s of {healing:.1f} s")
+    assert longest < max(5, healing * 0.6), f"a row of the other rule waited {longest:.1f} s of {healing:.1f} s"
     bridge.check_books()
 
 
@@ -83,9 +84,10 @@ def test_table_comes_back_within_a_backlog(env):
     env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked") >= 500, 15, "not parked")
     make_numbered(env)
     env.wait(lambda: env.one("select count(*) from numbered") > 0, 30, "the rule does not work again")
-    env.sql("update pace set seconds = 0.01")
+    env.sql("update pace set seconds = 0.05")
     bridge.wait_log("rule works again")
     assert env.one("select count(*) from slow") < 50000, "nothing waits any more: this test proves nothing"
+    env.sql("update pace set seconds = 0")
     check_numbered(env, {"a": 50000})
     assert env.dead_letters() == []
     bridge.check_books()
@@ -143,7 +145,7 @@ def test_a_column_changes_while_parked_are_stored(env):
     bridge.wait_quiet()
     bridge.kill9()
     env.sql("create table late (id int generated always as identity, n int)")
-    bridge.start(ready=False, faults="store.commit.before=delay:2000@1")
+    bridge.start(ready=False, faults="store.commit.before=delay:4000@1")
     env.wait(lambda: env.one("select count(*) from pg_locks where relation = 'late'::regclass and mode = 'RowExclusiveLock'") > 0, 10,
              "nothing is stored")
     env.sql("alter table late alter n type bigint")  # waits for the first portion, and the second for it
@@ -208,7 +210,7 @@ def test_denied_rule_leaves_the_others_alone(env):
                         '{ name = "denied"; topic = "~/denied"; table = "denied"; columns = { n = "$.n"; }; }')
     for n in range(26):
         env.publish([("~/good", '{"n": %d}' % n), ("~/denied", '{"n": %d}' % n)])
-        env.wait(lambda: env.one("select count(*) from good") == n + 1, 3, "the denied rule stands in the way")
+        env.wait(lambda: env.one("select count(*) from good") == n + 1, 10, "the denied rule stands in the way")
         wait_time(0.2)
     assert bridge.metric("database_reconnects_total") == 0
     env.admin("grant insert on denied to bridge")

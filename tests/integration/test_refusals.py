@@ -27,7 +27,7 @@ def both(first, count):
         yield "~/o", '{"n": %d}' % n
 
 
-def others_go_on(env, count, seconds=8):
+def others_go_on(env, count, seconds=20):
     """The rows of rule o are there within seconds, whatever becomes of r."""
     env.wait(lambda: env.one("select count(*) from o") == count, seconds,
              lambda: f"rule o stands: {env.one('select count(*) from o')} of {count}")
@@ -56,7 +56,7 @@ def test_any_sqlstate_of_one_row(env):
     env.sql("; ".join(tables))
     bridge = env.bridge(", ".join(rules) + ', { name = "o"; topic = "~/o"; table = "o"; columns = { n = "$.n"; }; }')
     env.publish(both(0, 30))
-    others_go_on(env, 30, 15)
+    others_go_on(env, 30)
     for state in STATES:
         env.wait(lambda s=state: env.one(f"select count(*) from r_{s.lower()}") == 27, 40, f"{state}: the good rows are not stored")
         env.wait(lambda s=state: env.sql("select sqlstate, position('refused here' in reason) > 0, parked, count(*) from mqtt2pg.dead_letter "
@@ -86,9 +86,9 @@ def test_refused_at_commit(env):
 def test_deferred_between_rules(env):
     """A foreign key that is deferred to COMMIT, the parent comes with a later rule of the same batch: only the row without one is refused."""
     env.sql("create table o (n int primary key); create table r (n int references o deferrable initially deferred)")
-    bridge = env.bridge(RULES, batch={"max_delay": "700ms"})
+    bridge = env.bridge(RULES, batch={"max_delay": "1500ms"})
     env.publish([*both(0, 10), ("~/r", '{"n": 99}')])
-    env.wait(lambda: env.one("select count(*) from r") == 10, 10, env.dead_letters)
+    env.wait(lambda: env.one("select count(*) from r") == 10, 20, env.dead_letters)
     assert env.one("select count(*) from o") == 10
     assert len(env.dead_letters()) == 1 and "(99)" in env.dead_letters()[0][2], env.dead_letters()
     bridge.check_books()
@@ -163,7 +163,7 @@ def test_locked_table_holds_its_rule_only(env):
     others_go_on(env, 20)
     for first in (20, 30):
         env.publish(both(first, 10))
-        others_go_on(env, first + 10, 4)
+        others_go_on(env, first + 10)
     assert "lock timeout" in bridge.wait_log("rule held")
     env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where parked and rule = 'r'") == 30, 10, env.dead_letters)
     session.execute("commit")
@@ -181,7 +181,7 @@ def test_row_that_times_out(env):
     env.admin(f'alter role bridge in database "{env.database}" set statement_timeout = \'500ms\'')
     bridge = env.bridge(RULES)
     env.publish(both(0, 30))
-    others_go_on(env, 30, 10)
+    others_go_on(env, 30)
     settled(env, bridge, 30)
 
 

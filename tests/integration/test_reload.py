@@ -157,7 +157,7 @@ class Switched:
 @quick
 def test_killed_between_two_copies(env):
     """The copy for the old subscription is stored, that for the new one is not: the next process knows both."""
-    scene = Switched(env, rule_on("t/+")).start(faults="store.commit.before=delay:1500@2,store.commit.after=kill@2")
+    scene = Switched(env, rule_on("t/+")).start(faults="store.commit.before=delay:3000@2,store.commit.after=kill@2")
     scene.reload(rule_on("t/#"))
     scene.copy("t/+", "one")
     stored(env, "one")

@@ -13,11 +13,11 @@ from scenes import own_server
 from servers import make_folder
 from test_one_table import SmallTablespace
 
-# Promised: "a few seconds". Counted from the broker's delivery to the commit, by PostgreSQL's own clock of commits.
-BOUND = 5
+# Promised: "a few seconds", here also on a busy machine. Counted from the broker's delivery to the commit, by PostgreSQL's own clock of commits.
+BOUND = 8
 RATE = 200  # messages a second, half of them for the rule that is well
 # A statement is cancelled after 2 s, and libpq waits at least 2 s for a connection.
-BOUNDS = {"remote_silent": 7}
+BOUNDS = {"remote_silent": 12}
 HOLD = 1.5  # seconds of load that each trouble lasts once it has shown
 PARTITIONS = 690
 

@@ -28,7 +28,7 @@ def test_term_under_load(env):
         wait_time(0.2)
         start = time.monotonic()
         assert bridge.stop() == 0
-        assert time.monotonic() - start < 10 * env.patience
+        assert time.monotonic() - start < 12 * env.patience
         # Stopped in peace: nothing is left in the journal.
         info = env.cli("journal", "info", config=bridge)
         assert info.code == 0, info
@@ -74,7 +74,7 @@ def test_term_with_the_database_down(env):
     env.wait(lambda: bridge.metric("journal_messages") == 1000, 20, "not in the journal")
     start = time.monotonic()
     assert bridge.stop() == 0
-    assert time.monotonic() - start < 5 * env.patience, f"took {time.monotonic() - start:.1f} s"
+    assert time.monotonic() - start < 12 * env.patience, f"took {time.monotonic() - start:.1f} s"
     env.postgres.start()
     bridge.start()
     check_numbered(env, {"a": 1000})
@@ -90,7 +90,7 @@ def test_term_with_a_stalled_database(env):
     env.wait(lambda: bridge.metric("messages_journaled_total") == 1000, 20, "not in the journal")
     start = time.monotonic()
     assert bridge.stop() == 0
-    assert time.monotonic() - start < 6 * env.patience, f"took {time.monotonic() - start:.1f} s"
+    assert time.monotonic() - start < 12 * env.patience, f"took {time.monotonic() - start:.1f} s"
     proxy.cut()
     proxy.stalled = False
     bridge.start()
@@ -117,7 +117,7 @@ def test_sends_acknowledgments_before_it_ends(env):
     env.publish(numbered("a", 0, 3000))
     assert bridge.stop() == 0
     there = env.one("select count(*) from numbered")
-    env.wait(lambda: len({m.payload for m in inbox.messages}) >= there, 5,
+    env.wait(lambda: len({m.payload for m in inbox.messages}) >= there, 20,
              lambda: f"{len(inbox.messages)} acknowledgments for {there} rows")
 
 

@@ -95,7 +95,7 @@ def test_watch_on_a_terminal(env):
     bridge.start()
     env.wait(lambda: "ready" in terminal.pictures[-1], 15, "it does not see that the service is back")
     os.write(terminal.master, b"\x03")
-    assert terminal.process.wait(5) == 0
+    assert terminal.process.wait(20) == 0
     assert terminal.read(0.2).data.endswith("\x1b[?7h^C\r\n"), repr(terminal.data[-40:])
 
 
@@ -107,7 +107,7 @@ def test_watch_without_colours(env):
     env.wait(lambda: terminal.pictures, 15, "it draws nothing")
     assert "\x1b[3" not in terminal.pictures[-1] and "\x1b[1m" not in terminal.pictures[-1], repr(terminal.pictures[-1])
     terminal.process.send_signal(signal.SIGTERM)
-    assert terminal.process.wait(5) == 0
+    assert terminal.process.wait(20) == 0
 
 
 if __name__ == "__main__":
