@@ -187,7 +187,6 @@ void journal_close(struct journal *journal)
             close(journal->segments[i].fd);
         }
     }
-    journal_reader_free(journal->oldest);
     cursor_close(&journal->cursor);
     deliveries_fini(&journal->deliveries);
     if (journal->lock_fd >= 0) {

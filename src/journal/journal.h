@@ -139,6 +139,18 @@ enum outcome journal_note_delivery(struct journal *journal, const struct journal
  * because an older position is safe as well. May go back (database restored).
  */
 void journal_set_stored(struct journal *journal, uint64_t sequence);
+
+/* Where the message `sequence`, or the next one behind it, stands. */
+struct journal_place {
+    uint64_t sequence;
+    uint64_t segment; /* first sequence of the segment; 0: not known */
+    int64_t offset;   /* all records before it in the segment are older than `sequence` */
+};
+
+/* Remembers where the message behind the stored ones stands. A reader that seeks this message then
+ * begins there instead of at the beginning of the segment. */
+void journal_set_place(struct journal *journal, const struct journal_place *place);
+
 uint64_t journal_stored(const struct journal *journal);
 
 const char *journal_uuid(const struct journal *journal);

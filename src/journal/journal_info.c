@@ -46,21 +46,20 @@ static int64_t sum_waiting_bytes(const struct journal *journal)
     return bytes;
 }
 
-/* With oldest_lock. When the message with this number came; 0 when it can't be read. The reader is
- * kept while messages wait: a new reader would read the segment from its beginning. */
+/* When the message with this number came; 0 when it can't be read. */
 static int64_t find_oldest_us(struct journal *journal, uint64_t sequence)
 {
+    struct journal_reader *reader = journal_reader_new_quiet(journal);
     struct journal_next next;
     enum journal_read read = JOURNAL_READ_FAILED;
-    if (journal->oldest == NULL) {
-        journal->oldest = journal_reader_new_quiet(journal);
-    }
-    if (journal_reader_seek(journal->oldest, sequence, &next.error) == OUTCOME_OK) {
+    if (journal_reader_seek(reader, sequence, &next.error) == OUTCOME_OK) {
         do {
-            read = journal_reader_next(journal->oldest, &next);
+            read = journal_reader_next(reader, &next);
         } while (read == JOURNAL_READ_MISSING);
     }
-    return read == JOURNAL_READ_MESSAGE ? next.message.received_at_us : 0;
+    int64_t found_us = read == JOURNAL_READ_MESSAGE ? next.message.received_at_us : 0;
+    journal_reader_free(reader);
+    return found_us;
 }
 
 /* When the oldest waiting message came; 0 when none waits. Reads the disk only when that message
@@ -70,15 +69,12 @@ static int64_t oldest_us(struct journal *journal, const struct journal_info *inf
     uint64_t sequence = info->waiting > 0 ? info->stored + 1 : 0;
     pthread_mutex_lock(&journal->oldest_lock);
     if (sequence == 0) {
-        journal_reader_free(journal->oldest);
-        journal->oldest = NULL;
         journal->oldest_us = 0;
     } else if (journal->oldest_sequence != sequence) {
         journal->oldest_us = find_oldest_us(journal, sequence);
     }
     journal->oldest_sequence = journal->oldest_us != 0 ? sequence : 0;
     int64_t found_us = journal->oldest_us;
-    assert(sequence > 0 || journal->oldest == NULL);
     pthread_mutex_unlock(&journal->oldest_lock);
     return found_us;
 }

@@ -127,6 +127,8 @@ struct journal {
     int64_t last_us;
     uint64_t deleted; /* messages up to here went with deleted segments */
 
+    struct journal_place place; /* of the message behind the stored ones */
+
     uint64_t awaited; /* the sequence that journal_wait() waits for; 0 = none */
 
     int64_t prepared_bytes;
@@ -156,10 +158,8 @@ struct journal {
     struct journal_cursor cursor;
     struct deliveries_file deliveries; /* the same */
 
-    /* guards the member below; not to be taken while holding `lock` */
+    /* guards what journal_info() found last; not to be taken while holding `lock` */
     pthread_mutex_t oldest_lock;
-    /* stands after the oldest waiting message; NULL while none waits */
-    struct journal_reader *oldest;
     uint64_t oldest_sequence;
     int64_t oldest_us;
 };

@@ -80,6 +80,17 @@ uint64_t journal_reader_position(const struct journal_reader *reader)
     return reader->position;
 }
 
+struct journal_place journal_reader_place(const struct journal_reader *reader)
+{
+    const struct segment_scan *scan = &reader->scan;
+
+    return (struct journal_place){
+        .sequence = reader->position,
+        .segment = reader->fd < 0 || reader->position < reader->segment ? 0 : reader->segment,
+        .offset = reader->pending ? scan->record_offset : scan->offset,
+    };
+}
+
 /* With the lock. Index of the only segment that may have `sequence`; 0 when all segments are
  * newer. */
 static size_t find_segment(const struct journal *journal, uint64_t sequence)
@@ -239,6 +250,7 @@ static enum outcome enter_segment(struct journal_reader *reader, struct error *e
 {
     struct journal *journal = reader->journal;
     struct journal_segment segment = {0};
+    struct journal_place place = {0};
     enum outcome outcome;
     assert(reader->fd < 0 && !reader->pending);
     do {
@@ -247,6 +259,7 @@ static enum outcome enter_segment(struct journal_reader *reader, struct error *e
         bool any = index < journal->segment_count;
         if (any) {
             segment = journal->segments[index];
+            place = journal->place;
         }
         pthread_mutex_unlock(&journal->lock);
         if (!any) {
@@ -271,6 +284,9 @@ static enum outcome enter_segment(struct journal_reader *reader, struct error *e
         pass_skipped(reader, &segment);
         reader->segment = segment.first_sequence;
         segment_scan_start(&reader->scan, reader->fd, &header, segment.end);
+        if (place.segment == reader->segment && place.sequence == reader->position) {
+            segment_scan_start_at(&reader->scan, place.offset, place.sequence);
+        }
     }
     return outcome;
 }

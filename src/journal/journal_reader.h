@@ -55,4 +55,7 @@ enum journal_read journal_reader_next(struct journal_reader *reader,
 /* Sequence that the next call reads. */
 uint64_t journal_reader_position(const struct journal_reader *reader);
 
+/* Where it stands, for journal_set_place(). */
+struct journal_place journal_reader_place(const struct journal_reader *reader);
+
 #endif

@@ -240,3 +240,11 @@ void journal_set_stored(struct journal *journal, uint64_t sequence)
     }
     pthread_mutex_unlock(&journal->lock);
 }
+
+void journal_set_place(struct journal *journal, const struct journal_place *place)
+{
+    assert(place->segment <= place->sequence);
+    pthread_mutex_lock(&journal->lock);
+    journal->place = *place;
+    pthread_mutex_unlock(&journal->lock);
+}

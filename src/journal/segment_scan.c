@@ -25,6 +25,14 @@ void segment_scan_start(struct segment_scan *scan, int fd, const struct segment_
     scan->exhausted = -1;
 }
 
+void segment_scan_start_at(struct segment_scan *scan, int64_t offset, uint64_t expected)
+{
+    assert(offset >= JOURNAL_SEGMENT_HEADER_BYTES && offset <= scan->limit);
+    assert(scan->length == 0 && expected >= scan->expected);
+    scan->offset = scan->base = offset;
+    scan->expected = expected;
+}
+
 void segment_scan_fini(struct segment_scan *scan)
 {
     free(scan->bytes);

@@ -55,6 +55,10 @@ void segment_scan_start(struct segment_scan *scan, int fd, const struct segment_
                         int64_t limit);
 void segment_scan_fini(struct segment_scan *scan);
 
+/* After segment_scan_start(): starts at `offset` instead, before which all records are older than
+ * `expected`. */
+void segment_scan_start_at(struct segment_scan *scan, int64_t offset, uint64_t expected);
+
 enum segment_scan_result segment_scan_next(struct segment_scan *scan, struct message *message,
                                            struct error *error) MUST_CHECK;
 
