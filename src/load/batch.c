@@ -483,6 +483,7 @@ enum outcome batch_extend(struct batch *batch, const struct batch_builder *build
     }
     /* `to` comes from the reader, which also skips numbers that no message has. */
     batch->to = journal_reader_position(builder->reader) - 1;
-    assert(batch->to >= batch->from);
+    batch->place = journal_reader_place(builder->reader);
+    assert(batch->to >= batch->from && batch->place.sequence == batch->to + 1);
     return error->outcome;
 }

@@ -47,9 +47,10 @@ struct later_ack {
 };
 
 struct batch {
-    uint64_t from; /* position before it */
-    uint64_t to;   /* position after it */
-    size_t count;  /* messages */
+    uint64_t from;              /* position before it */
+    uint64_t to;                /* position after it */
+    struct journal_place place; /* of the message behind it */
+    size_t count;               /* messages */
     /* of the journal, missing ones included: the metric "processed" counts these */
     uint64_t records;
     uint64_t *sequences;  /* of each message */

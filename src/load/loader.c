@@ -139,6 +139,7 @@ static void batch_committed(struct loader *loader, int64_t took_us)
     count_rules(loader, batch);
     tell_stranger(loader);
     loader_set_stored(loader, batch->to);
+    journal_set_place(loader->options.journal, &batch->place);
     loader_later_committed(loader);
     recall_advance(loader->mapper, batch->to);
     if (batch->learned.count > 0 && clock_monotonic_ms() - loader->pruned_ms >= PRUNE_INTERVAL_MS) {
