@@ -88,9 +88,9 @@ void config_text_wrong_type(struct config_reader *reader, const struct config_gi
     buf_fini(&found);
 }
 
-/* Warns when a shell's variable stands where a text begins or behind "=", as in "host=$PGHOST": only
- * ${NAME} is replaced. Topics such as "$SYS/…" and expressions belong to rules, which are left
- * alone. */
+/* Warns when a shell's variable stands at the beginning of a text or behind "=", as in
+ * "host=$PGHOST": only ${NAME} is replaced. Topics such as "$SYS/…" and expressions belong to
+ * rules, which are left alone. */
 static void warn_of_shell_variable(struct config_reader *reader, const struct config_given *given,
                                    const char *written)
 {

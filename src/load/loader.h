@@ -31,9 +31,9 @@ struct loader;
 /* Starts the thread; it begins to connect. Borrows the ruleset until another one is in use. */
 struct loader *loader_start(const struct loader_options *options, const struct ruleset *ruleset);
 
-/* Is this the only process that stores for this client_id? While UNKNOWN or WAITS, the bridge should
- * take no message from the broker: the message would be acknowledged, and this process might have
- * to end with the message in its journal. */
+/* Is this the only process that stores for this client_id? While UNKNOWN or WAITS, the bridge
+ * should take no message from the broker: the message would be acknowledged, and this process might
+ * have to end with the message in its journal. */
 enum loader_identity {
     LOADER_IDENTITY_UNKNOWN, /* the database has not answered yet */
     LOADER_IDENTITY_WAITS,   /* another session has it, perhaps that of a process that is gone */

@@ -7,7 +7,7 @@
 #include "pg/pg_quote.h"
 #include "pg/short_ddl.h"
 
-/* The beginning of the comment by which a column is known. */
+/* The comment of an added column begins like this. */
 static const char mark[] = "added by mqtt2pg: ";
 
 static void append_sql(struct buf *sql, const char *relation, const struct new_column *column)
@@ -25,7 +25,7 @@ static void append_sql(struct buf *sql, const char *relation, const struct new_c
     buf_fini(&comment);
 }
 
-/* Did a bridge add the column that is there? */
+/* The column exists already: did a bridge add it? */
 static enum add_column_result look_at_comment(struct pg_connection *connection,
                                               const char *relation, const char *name,
                                               struct pg_failure *failure)
@@ -54,8 +54,7 @@ static enum add_column_result look_at_comment(struct pg_connection *connection,
     return result;
 }
 
-/* 42701: the column is there already. The process before this one, another bridge or a person made
- * it. */
+/* 42701 (duplicate_column): an earlier process, another bridge or a person has made the column. */
 enum add_column_result add_column(struct pg_connection *connection, const struct new_column *column,
                                   struct pg_failure *failure)
 {

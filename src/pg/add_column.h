@@ -1,8 +1,8 @@
 /*
- * add_column: gives a table one more column, without making anybody wait for long.
+ * add_column: adds a column to a table without making other sessions wait for long.
  *
  * ALTER TABLE needs the strongest lock, so it is sent by pg/short_ddl and may have to be tried
- * again later. An added column gets a COMMENT, by which it is told from a column that a person
+ * again later. An added column gets a COMMENT, which distinguishes it from a column that a person
  * made.
  *
  * SPDX-License-Identifier: MIT

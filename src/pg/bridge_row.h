@@ -23,9 +23,9 @@ struct bridge_row {
     int64_t last_error_at_us;
 };
 
-/* Writes the row. With `lease_s` 0 unconditionally. Else *ours is false, and nothing is written,
- * when another process, with another journal, wrote the row within the last `lease_s` seconds.
- * A row that was written also tells the server's time: pg_clock_ahead_seconds(). */
+/* Writes the row: with `lease_s` 0 unconditionally; else only when no other process, with another
+ * journal, wrote the row within the last `lease_s` seconds. If one did, *ours is false. The
+ * statement also returns the server's time: see pg_clock_ahead_seconds(). */
 enum outcome bridge_row_write(struct pg_connection *connection, const struct bridge_row *row,
                               int lease_s, bool *ours, struct pg_failure *failure) MUST_CHECK;
 

@@ -29,8 +29,8 @@ enum { UUID = 2950, JSONB = 3802 };
 static const uint32_t field_types[] = {TIMESTAMPTZ, TIMESTAMPTZ, TEXT, TEXT, BYTEA, INT2, BOOL,
                                        JSONB,       TEXT,        TEXT, BOOL, TEXT,  UUID, INT8};
 
-/* The columns and their types are the bridge's own (sql/mqtt2pg.sql), so no catalog is asked and no
- * `check` is made. */
+/* The columns and their types are the bridge's own (sql/mqtt2pg.sql), so this needs neither the
+ * catalog nor a `check`. */
 struct target *dead_letters_target(const struct pg_connection *connection)
 {
     struct target *target = memory_alloc(sizeof(*target));
@@ -291,7 +291,7 @@ void dead_letter_rows_fini(struct dead_letter_rows *rows)
     *rows = (struct dead_letter_rows){0};
 }
 
-/* A question about rules: have[i] is the answer for names[i]. */
+/* A yes-or-no question about rules; have[i] is the answer for names[i]. */
 struct rules_question {
     const char *sql;
     const char *const *names;

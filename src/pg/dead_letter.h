@@ -1,6 +1,5 @@
 /*
- * dead_letter: messages that could not become rows, whole and with the reason, in the table of that
- * name.
+ * dead_letter: the table `dead_letter`: whole messages that could not become rows, with the reason.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,8 +22,8 @@ struct dead_letter {
      * names, and the table of its own rule. NULL: not known; table NULL also: SQL of its own. */
     const char *rules;
     const char *table;
-    /* Refused for a reason that may pass: the service tries it again until its rule's retry_for is
-     * over, and then acknowledges what became of it. */
+    /* Refused for a reason that may pass: the service retries the letter until its rule's retry_for
+     * is over, and acknowledges the result then. */
     bool waits;
 };
 
@@ -48,10 +47,10 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
  *    "correlation_data":"base64","subscriptions":[1],"user":[["name","value"],…],
  *    "topic_bytes":"base64","duplicate":true,"wire":"base64","whole_bytes":300000,"waits":true,
  *    "rules":["a","b"],"table":"t"}
- * "wire" is there when the other members can't give the same bytes again (another order, bytes that
- * are no text, properties unknown to us). Then "wire" alone counts.
- * "whole_bytes" is there when only the head of the payload was kept (message_cut), "waits" when
- * `waits` is true, "rules" and "table" when the letter has them.
+ * "wire" is present when the original bytes can't be made from the other members (another order,
+ * bytes that are no text, unknown properties). Then only "wire" counts. "whole_bytes" is present
+ * when only the head of the payload was kept (message_cut), "waits" when `waits` is true, "rules"
+ * and "table" when the letter has them.
  */
 void dead_letter_properties(struct buf *json, const struct message *message);
 
@@ -79,11 +78,11 @@ struct dead_letter_query {
 enum outcome dead_letters_fit(struct pg_connection *connection, struct dead_letter_query *query,
                               int64_t bytes, struct pg_failure *failure) MUST_CHECK;
 
-/* The next letters of some rules, in the order of their ids, whatever rules they are of. */
+/* The next letters of several rules, in the order of their ids. */
 struct letter_choices {
     const char *const *rules; /* borrowed; their names */
     size_t rule_count;
-    int64_t bytes; /* as many letters as have payloads of at most so many; at least one */
+    int64_t bytes; /* limit on the payloads together; at least one letter is chosen */
     char *ids;     /* owned by the caller: as PostgreSQL writes an array; NULL: there are none */
 };
 
@@ -130,8 +129,8 @@ struct dead_letter_counts {
 enum outcome dead_letters_count(struct pg_connection *connection, struct dead_letter_counts *counts,
                                 struct pg_failure *failure) MUST_CHECK;
 
-/* Sets parked[i]: has rules[i] parked letters of this client? One statement for all rules, which
- * reads one letter of each. */
+/* Sets parked[i]: has rules[i] parked letters of this client? One statement for all rules; it reads
+ * one letter of each. */
 enum outcome dead_letters_parked(struct pg_connection *connection, const char *const *rules,
                                  size_t count, bool *parked, struct pg_failure *failure) MUST_CHECK;
 
@@ -140,8 +139,9 @@ enum outcome dead_letters_wait(struct pg_connection *connection, const char *con
                                size_t count, bool *waits, struct pg_failure *failure) MUST_CHECK;
 
 /* Inside a transaction, before letters of these rules are read to be stored: until its end no other
- * session takes letters of any of them. *taken is false when another one does; `wait` waits for it,
- * up to lock_timeout, and then `failure` says that another command works on these letters. */
+ * session takes letters of any of them. *taken is false when another session has them. With `wait`
+ * it waits for that session, up to lock_timeout; then `failure` says that another command works on
+ * these letters. */
 struct letter_lock {
     const char *client_id;
     const char *const *rules; /* borrowed */
@@ -154,8 +154,8 @@ enum outcome dead_letters_lock(struct pg_connection *connection, const struct le
 /* Inside a transaction. */
 enum outcome dead_letters_delete(struct pg_connection *connection, const int64_t *ids, size_t count,
                                  struct pg_failure *failure) MUST_CHECK;
-/* The letter of this id failed again: it gets this reason, sqlstate and `waits`, and is not parked.
- * Its other members do not count. */
+/* Inside a transaction: the letter with letter->id failed again. Sets its reason, sqlstate and
+ * `waits`, and ends its being parked. The other members of `letter` do not count. */
 enum outcome dead_letter_update(struct pg_connection *connection, const struct dead_letter *letter,
                                 struct pg_failure *failure) MUST_CHECK;
 /* Removes the letters of letters->client_id and letters->rule that failed before

@@ -17,8 +17,8 @@
 
 enum { FIELDS = 14 };
 
-/* The end of the year 9999: what a broken clock may say at most, so that no dead letter is refused
- * for its time. */
+/* The end of the year 9999. A later time, from a broken clock, is lowered to it, so that PostgreSQL
+ * does not refuse the dead letter. */
 #define TIME_MAX_US INT64_C(253402300799999999)
 
 /* Would PostgreSQL take it as text? */
@@ -130,7 +130,7 @@ static void append_item(struct buf *json, enum member_form form, const struct pr
 }
 
 /* Writes one member, if `list` has it. Appends to `wire` the bytes that dead-letter-read.sql will
- * make of this member: the caller compares them with the original encoding. */
+ * make from this member: the caller compares them with the original encoding. */
 static void append_member(struct buf *json, struct buf *wire, const struct member *member,
                           struct slice list)
 {
@@ -160,9 +160,9 @@ static void append_member(struct buf *json, struct buf *wire, const struct membe
     }
 }
 
-/* The members are for people and for SQL; the bytes of the message must survive, too. When `wire`
- * differs from the original (another order, a text that is none, an unknown property), the original
- * goes into the member "wire", and counts alone when the letter is read back. */
+/* The members are for people and for SQL, but the bytes of the message must survive, too. When
+ * `wire` differs from the original (another order, bytes that are no text, an unknown property),
+ * the original goes into the member "wire", and only that counts when the letter is read back. */
 void dead_letter_properties(struct buf *json, const struct message *message)
 {
     struct buf wire = {0};
@@ -202,7 +202,7 @@ static void append_field(struct buf *rows, struct slice bytes)
     buf_append_slice(rows, bytes);
 }
 
-/* The length is not known before the odd bytes are escaped: written as 0 first, then put right. */
+/* The length is written as 0 first and corrected after the odd bytes are escaped. */
 static void append_text(struct buf *rows, struct slice text)
 {
     size_t start = rows->length;

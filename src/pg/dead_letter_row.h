@@ -10,7 +10,8 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-/* Appends it as it is, or, when it is no text, with control characters and odd bytes as \xNN. */
+/* Appends the text as it is; when PostgreSQL would refuse it, with control characters and odd bytes
+ * as \xNN. */
 void dead_letter_append_text(struct buf *out, struct slice text);
 
 #endif

@@ -20,8 +20,8 @@ static const char *number_text(char text[NUMBER_TEXT], int64_t number)
     return text;
 }
 
-/* What is not known (0 for a time, -1 for the number of messages) is null in the table. Odd
- * bytes of the cause are escaped, because PostgreSQL refuses a text that is no UTF-8. */
+/* Unknown values (0 for a time, -1 for the number of messages) are null in the table. Odd bytes of
+ * the cause are escaped, because PostgreSQL refuses a text that is not UTF-8. */
 enum outcome gap_insert(struct pg_connection *connection, const struct gap *gap,
                         struct pg_failure *failure)
 {

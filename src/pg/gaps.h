@@ -1,5 +1,5 @@
 /*
- * gaps: the table gap: spans of time from which messages may be missing.
+ * gaps: the table `gap`: spans of time from which messages may be missing.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -43,8 +43,8 @@ enum outcome gaps_read(struct pg_connection *connection, const struct gap_query 
                        struct gap_rows *rows, struct pg_failure *failure) MUST_CHECK;
 void gap_rows_fini(struct gap_rows *rows);
 
-/* Marks the gaps of query->client_id and query->id as acknowledged: somebody took note of them.
- * *count is the number of gaps that were not acknowledged before. */
+/* Marks the gaps of query->client_id and query->id as acknowledged by a person. *count is the
+ * number of gaps that were not acknowledged before. */
 enum outcome gaps_acknowledge(struct pg_connection *connection, const struct gap_query *query,
                               int64_t *count, struct pg_failure *failure) MUST_CHECK;
 

@@ -1,5 +1,6 @@
 /*
- * letter_orphans: parked dead letters of rules that are not there any more, and who gets them.
+ * letter_orphans: reads parked dead letters of rules that do not exist any more, and gives them to
+ * other rules.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -50,9 +51,9 @@ struct letter_heirs {
 void letter_heirs_add(struct letter_heirs *heirs, int64_t id, const char *rule, const char *table);
 void letter_heirs_fini(struct letter_heirs *heirs);
 
-/* Gives the letters to their heirs in one statement; see sql/embedded/letter-inherit.sql for who of
- * several gets one. *rows has `former`, `rule` and `letters`; the caller frees it. Afterwards only
- * letter_heirs_fini() may be called. */
+/* Gives the letters to their heirs in one statement; sql/embedded/letter-inherit.sql says which of
+ * several heirs gets a letter. *rows has `former`, `rule` and `letters`; the caller frees it.
+ * Afterwards only letter_heirs_fini() may be called. */
 enum outcome letter_heirs_give(struct pg_connection *connection, struct letter_heirs *heirs,
                                struct pg_rows **rows, struct pg_failure *failure) MUST_CHECK;
 

@@ -106,7 +106,7 @@ enum outcome memory_rows_insert(struct pg_connection *connection, const char *jo
 
 enum { KIND, KEY, SEQUENCE, CONTENT, IN_JOURNAL, IN_SEQUENCE };
 
-/* Contents of a page: one larger entry makes a page of its own. */
+/* Bytes of a page; a larger entry is a page of its own. */
 #define PAGE_BYTES "4194304"
 
 /* Kinds are constants of the formats: an entry of a kind that no format has is left out. */

@@ -1,6 +1,6 @@
 /*
- * memory_rows: the table memory: what formats with state remember (core/memory), in the transaction
- * that stores the rows of the same messages.
+ * memory_rows: the table `memory`: what formats with state remember (core/memory). It is written in
+ * the transaction that stores the rows of the same messages.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -31,13 +31,14 @@ enum outcome memory_rows_insert(struct pg_connection *connection, const char *jo
                                 const struct memory_rows *rows,
                                 struct pg_failure *failure) MUST_CHECK;
 
-/* Adds everything in the table that this client may need to what `memory` holds; page by page, so
- * that the table may be larger than memory_bytes() may become. */
+/* Adds all entries of the table that this client may need to `memory`; page by page, so the table
+ * may be larger than memory_bytes() may become. */
 enum outcome memory_rows_read(struct pg_connection *connection, struct memory *memory,
                               struct pg_failure *failure) MUST_CHECK;
 
 /* Removes entries from the table and from `memory` that a newer entry of the same key has replaced
- * at or before `position`, unless a dead letter is older than that one: its retry needs them. */
+ * at or before `position`, unless a dead letter is older than the newer entry: its retry needs the
+ * old one. */
 enum outcome memory_rows_prune(struct pg_connection *connection, const char *journal,
                                uint64_t position, struct memory *memory,
                                struct pg_failure *failure) MUST_CHECK;

@@ -1,5 +1,5 @@
 /*
- * partition_plan: which partitions a table lacks, and which are older than what is kept. Pure.
+ * partition_plan: computes which partitions a table lacks, and which are older than `keep`. Pure.
  *
  *          keep                                now         PARTITIONS_AHEAD
  *   ───────┼────────────────────────────────────┼───────────────┼──────▶ time
@@ -21,7 +21,7 @@
 
 #include "base/buf.h"
 
-/* How many partitions are made behind that of now. */
+/* How many partitions are made ahead of the present one. */
 enum { PARTITIONS_AHEAD = 3 };
 
 /* From `from_us` to before `to_us`. */
@@ -40,7 +40,7 @@ bool partition_span(const struct span *list, size_t count, int64_t every_us, int
 bool partition_next_gap(const struct span *list, size_t count, int64_t every_us, struct span within,
                         struct span *gap);
 
-/* The end of the PARTITIONS_AHEAD'th span behind that of now. */
+/* The end of the last span that is made ahead: PARTITIONS_AHEAD spans after the present one. */
 int64_t partition_ahead_us(int64_t every_us, int64_t now_us);
 
 /* Is all of the span older than `keep_us` before now? Never with keep_us 0. */

@@ -167,7 +167,7 @@ static void append_move(struct buf *out, const struct making *making)
     buf_fini(&part);
 }
 
-/* The locks are taken in the order of everybody else, first the table, then its partitions. */
+/* Locks are taken in PostgreSQL's usual order, first the table, then its partitions. */
 static void append_make(struct buf *out, const struct making *making)
 {
     const struct partitions *partitions = making->new->partitions;
@@ -232,7 +232,8 @@ enum short_ddl partition_drop(struct pg_connection *connection, const struct tab
     enum short_ddl result;
 
     assert(partition->mine);
-    /* Behind the lock: is the partition still the one whose bounds were read? 1 / 0 if not. */
+    /* After the lock: is the partition still the one whose bounds were read? If not, 1 / 0
+     * fails. */
     buf_printf(&sql,
                "LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE; SELECT 1 / count(*) FROM "
                "pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid WHERE "

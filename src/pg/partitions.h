@@ -2,8 +2,8 @@
  * partitions: makes and drops partitions of a rule's table.
  *
  * A partition that the bridge makes gets a COMMENT that begins with PARTITION_MARK. The bridge
- * drops no other one, and moves no row out of another default partition. Every change is one
- * transaction of pg/short_ddl: after kill -9 a partition is there whole, or not at all.
+ * drops only such partitions, and moves rows only out of such a default partition. Every change is
+ * one transaction of pg/short_ddl: after kill -9 a partition is there whole, or not at all.
  *
  *   make   CREATE TABLE p (LIKE t); rows of its time move from the default partition into it;
  *          ATTACH PARTITION. Readers and writers of other partitions don't wait for that.
@@ -21,8 +21,8 @@
 #include "pg/partition_plan.h"
 #include "pg/short_ddl.h"
 
-/* The same text stands in sql/embedded/partition-state.sql. Behind it stands when: " at 2026-11-29
- * 14:03:00+00", by the server's clock; earlier versions did not write that. */
+/* sql/embedded/partition-state.sql has the same text. The time follows: " at 2026-11-29
+ * 14:03:00+00", by the server's clock; earlier versions did not write it. */
 #define PARTITION_MARK "made by mqtt2pg"
 
 /* One partition of the table, other than the default one. */
@@ -62,12 +62,12 @@ struct new_partition {
     struct span span;
 };
 
-/* Makes it. `name` gets its name, quoted. */
+/* Makes the partition. `name` gets its name, quoted. */
 enum short_ddl partition_make(struct pg_connection *connection, const struct new_partition *new,
                               struct buf *name, struct pg_failure *failure) MUST_CHECK;
 
-/* Drops a partition that a bridge has made. When it has become another one since the state was read
- * (detached, or attached with other bounds), it stays: SHORT_DDL_LATER. */
+/* Drops a partition that a bridge has made. When the partition was detached, or attached with other
+ * bounds, since the state was read, it stays: SHORT_DDL_LATER. */
 enum short_ddl partition_drop(struct pg_connection *connection, const struct table_shape *table,
                               const struct partition *partition,
                               struct pg_failure *failure) MUST_CHECK;

@@ -1,5 +1,5 @@
 /*
- * pg_catalog: what the server knows about a rule's table.
+ * pg_catalog: reads a rule's table from the server's catalog.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,7 +12,7 @@
 #include "core/table_shape.h"
 #include "pg/pg_connection.h"
 
-/* What a table offers beyond its columns; for check --database and for storing. */
+/* A table: its columns and its other properties, for check --database and for storing. */
 struct pg_table {
     uint32_t oid;
     struct table_shape *shape; /* owned */
@@ -21,16 +21,16 @@ struct pg_table {
     bool copy_works;
 };
 
-/* What is there under one name. */
+/* The relation that was found for one name. */
 struct pg_found {
-    struct pg_table *table; /* the asker's; NULL: there is none, or it could not be read */
+    struct pg_table *table; /* owned by the caller; NULL: there is none, or it could not be read */
     bool failed;            /* it could not be read, and `failure` says why */
     struct pg_failure failure;
 };
 
 /*
  * Reads the tables called `names` ("t", "schema.t", "\"Odd\".t"; search_path applies as in SQL)
- * with a few statements, however many they are; a name may stand there twice. Not inside a
+ * with a few statements, however many names there are; a name may occur twice. Not inside a
  * transaction. Domains are resolved to their base type (not_null included); generated, identity and
  * default columns are marked. A name in another database has failed as SQL_RULE with SQLSTATE
  * 0A000, one in a schema that may not be used with 42501. A malformed name, which the configuration
@@ -41,8 +41,8 @@ enum outcome pg_catalog_tables(struct pg_connection *connection, const char *con
                                size_t count, struct pg_found *found,
                                struct pg_failure *failure) MUST_CHECK;
 
-/* The same for one table. OUTCOME_OK with *table NULL when there is none; it failed:
- * OUTCOME_RETRY. */
+/* Reads one table. OUTCOME_OK with *table NULL when there is none; OUTCOME_RETRY when it could not
+ * be read. */
 enum outcome pg_catalog_table(struct pg_connection *connection, struct slice name,
                               struct pg_table **table, struct pg_failure *failure) MUST_CHECK;
 
@@ -51,9 +51,9 @@ enum outcome pg_catalog_table(struct pg_connection *connection, struct slice nam
 const char *pg_table_denied(const struct pg_table *table, const char *const *names, size_t count);
 void pg_table_free(struct pg_table *table);
 
-/* Appends to `hint`, of a table that is not there, " (did you mean …?)" with one whose name differs
- * in the case of letters only, as a configuration writes it. Nothing when there is none, or when
- * the server could not be asked. */
+/* For the name of a missing table, appends " (did you mean …?)" to `hint` with the table whose name
+ * differs only in the case of letters, written as in a configuration. Appends nothing when there is
+ * none, or when the server could not be asked. */
 void pg_catalog_suggest(struct pg_connection *connection, const char *name, struct buf *hint);
 
 /* A question about a key. Borrowed. */
@@ -65,9 +65,9 @@ struct pg_key {
 
 /*
  * Is there a unique index (primary key) over exactly these columns, in any order, that ON CONFLICT
- * would take? With `count` 0, exclusion constraints count, too. Of a view or foreign table it is
- * always found: the indexes of another table count, and PostgreSQL tells when the statement is
- * made.
+ * would take? With `count` 0, exclusion constraints count, too. For a view or foreign table *found
+ * is always true: there the indexes of another table count, and only running the statement shows a
+ * mistake.
  */
 enum outcome pg_catalog_unique(struct pg_connection *connection, const struct pg_key *key,
                                bool *found, struct pg_failure *failure) MUST_CHECK;

@@ -16,9 +16,9 @@ struct pg_clock_sent {
 };
 struct pg_clock_sent pg_clock_now(void);
 
-/* Reads the field (row 0), microseconds since 1970, of a statement that was sent at `sent` and
- * whose answer is here. pg_clock_ahead_seconds() tells the result. Null, and a time before 1970,
- * change nothing. */
+/* Reads the server's time, microseconds since 1970, from a field of row 0 in the answer to a
+ * statement that was sent at `sent`. pg_clock_ahead_seconds() returns the result. Null, and a time
+ * before 1970, change nothing. */
 void pg_clock_take(struct pg_connection *connection, struct pg_clock_sent sent,
                    const struct pg_rows *rows, int column);
 

@@ -1,6 +1,6 @@
 /*
- * Connecting and disconnecting. One attempt a host; each ends in a session that is set up and
- * checked, or in a reason.
+ * Connects and disconnects. Each host gets one attempt, which ends with a session that is set up
+ * and checked, or with a reason.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -112,7 +112,7 @@ void pg_connection_free(struct pg_connection *connection)
 void pg_interrupt(struct pg_connection *connection)
 {
     if (eventfd_write(connection->interrupt_fd, 1) < 0) {
-        /* The counter is full: it is readable all the same. */
+        /* EAGAIN: the counter is full, so the descriptor is readable already. */
     }
 }
 
@@ -131,8 +131,8 @@ static void take_notice(void *context, const PGresult *result)
     struct pg_failure failure;
 
     connection->notices++;
-    /* libpq takes an error that comes while nothing is asked for a notice: the server's
-     * farewell. */
+    /* libpq treats an error that comes without a question as a notice: it is the reason why the
+     * server closes the connection. */
     pg_session_failure(connection, result, NULL, &failure);
     if (failure.fatal && failure.sqlstate[0] != '\0') {
         connection->last_words = failure;
@@ -142,8 +142,8 @@ static void take_notice(void *context, const PGresult *result)
 
 static PGconn *start_attempt(const struct pg_connection *connection, const struct pg_host *host)
 {
-    /* Of two equal keywords the later counts, and one with a NULL value does not: so "dbname",
-     * which libpq expands as a whole conninfo, stands before what overrides its parts. */
+    /* A later keyword overrides an earlier one, unless its value is NULL. So "dbname", which libpq
+     * expands as a whole conninfo, comes before the keywords that override its parts. */
     const char *keywords[] = {
         "fallback_application_name", "dbname", "host", "hostaddr", "port", "password",
         "client_encoding",           NULL};
@@ -229,7 +229,7 @@ static enum outcome connect_host(struct pg_connection *connection, const struct 
     return outcome;
 }
 
-/* Why no host took us. */
+/* Why no host accepted the connection. */
 struct reasons {
     struct buf all;
     struct buf of_name; /* of the addresses of the name that is tried */
@@ -249,8 +249,8 @@ static void end_name(struct reasons *reasons)
     buf_reset(&reasons->of_name);
 }
 
-/* Adds the reason of one address. Of a name's addresses, a refused connection tells less than any
- * answer: where localhost is ::1 first, PostgreSQL may listen on 127.0.0.1 only. */
+/* Adds the reason of one address. For several addresses of one name, "connection refused" says less
+ * than any answer: localhost may be ::1 first, while PostgreSQL listens on 127.0.0.1 only. */
 static void add_address(struct reasons *reasons, const char *reason)
 {
     if (strcmp(buf_string(&reasons->of_name), reason) == 0) {
@@ -265,7 +265,7 @@ static void add_address(struct reasons *reasons, const char *reason)
     add_reason(&reasons->of_name, reason);
 }
 
-/* Tries the hosts in turn until one takes us. Each gets an equal share of the time that is left. */
+/* Tries the hosts in turn until one accepts. Each gets an equal share of the time that is left. */
 static enum outcome connect_any(struct pg_connection *connection, const struct pg_hosts *hosts,
                                 int64_t end_ms, struct error *error)
 {

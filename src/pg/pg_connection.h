@@ -1,13 +1,13 @@
 /*
  * pg_connection: one connection to PostgreSQL on which nothing waits without a deadline.
  *
- * Connecting stands in pg_connection.c, statements in pg_query.c, COPY in pg_copy.c; all three
- * stand on pg_session.c, which closes the connection.
+ * The functions are in pg_connection.c (connecting), pg_query.c (statements) and pg_copy.c (COPY);
+ * all three use pg_session.c, which also closes the connection.
  *
- * libpq is used in non-blocking mode with poll(2) and an own deadline on every step, because
- * neither keepalives nor tcp_user_timeout notice a server process that is stopped, and neither
- * works on a Unix socket. When a deadline passes the connection is closed: what became of a COMMIT
- * is then read from `progress`.
+ * libpq is used in non-blocking mode with poll(2) and a deadline of our own on every step, because
+ * neither keepalives nor tcp_user_timeout notice a stopped server process, and neither works on a
+ * Unix socket. When a deadline passes, the connection is closed; whether a COMMIT took effect is
+ * then read from `progress`.
  *
  * One thread (the loader) per connection.
  *
@@ -31,8 +31,8 @@ struct pg_options {
     const char *schema;        /* of the bridge's own tables, "mqtt2pg" */
     const char *client_id;     /* whose rows of those tables */
     int64_t connect_ms;        /* for all hosts together */
-    /* For one statement or one COPY without progress: no byte taken by the server and none from
-     * it. */
+    /* How long one statement or one COPY may go without progress: no byte sent and none
+     * received. */
     int64_t statement_ms;
 };
 
@@ -41,8 +41,8 @@ struct pg_connection;
 struct pg_connection *pg_connection_new(const struct pg_options *options);
 void pg_connection_free(struct pg_connection *connection);
 
-/* Can libpq read this conninfo? OUTCOME_REJECT with the reason, which shows nothing of what stands
- * in it. For `check` and at start. */
+/* Can libpq read this conninfo? OUTCOME_REJECT with a reason that quotes no part of the conninfo.
+ * For `check` and at start. */
 enum outcome pg_check_conninfo(const char *conninfo, struct error *error) MUST_CHECK;
 
 /*
@@ -58,16 +58,15 @@ enum outcome pg_check_conninfo(const char *conninfo, struct error *error) MUST_C
 enum outcome pg_connect(struct pg_connection *connection, struct error *error) MUST_CHECK;
 void pg_disconnect(struct pg_connection *connection);
 
-/* Looks at the socket without waiting, so that a server that went away while nothing was asked of
- * it is noticed. */
+/* Looks at the socket without waiting, to notice a server that went away between statements. */
 bool pg_is_connected(struct pg_connection *connection);
 
 /* What the server said with FATAL or PANIC before it closed the connection; "" = nothing since
  * pg_connect() began. Borrowed. */
 const char *pg_last_words(const struct pg_connection *connection);
 
-/* Does a connection pooler (PgBouncer) stand between us and the server? Then each transaction may
- * run in another session, so nothing may rest on a session's locks or settings. */
+/* Is there a connection pooler (PgBouncer) between us and the server? If so, each transaction may
+ * run in another session, so locks and settings of a session can't be used. */
 bool pg_is_pooled(const struct pg_connection *connection);
 
 /* How far away the server is: the shortest time, in microseconds, in which this connection has
@@ -79,14 +78,14 @@ int64_t pg_round_trip_us(const struct pg_connection *connection);
  * far as the round trip shows. */
 int64_t pg_clock_ahead_seconds(const struct pg_connection *connection);
 
-/* As the options said; live as long as the connection. */
+/* The values of the options; valid as long as the connection. */
 const char *pg_schema(const struct pg_connection *connection);
 const char *pg_client_id(const struct pg_connection *connection);
 
 /* How long a statement may go without progress before the connection is given up. */
 int64_t pg_statement_ms(const struct pg_connection *connection);
 
-/* "db.example:5432/telemetry as bridge", for logs and status; never a password. */
+/* "db.example:5432/telemetry as bridge", for logs and status; without the password. */
 const char *pg_target(const struct pg_connection *connection);
 
 /* Makes every wait end at once, this one and all later ones (shutdown's deadline). Any thread. */
@@ -109,17 +108,17 @@ enum outcome pg_run(struct pg_connection *connection, const char *sql,
 /*
  * Runs one statement of a rule's own SQL inside a transaction, and ignores the rows that it
  * returns. Uses the extended protocol, which takes one statement a message. SQL_STOP when the
- * statement has ended the transaction all the same: a part of the batch may then be committed
- * together with the new position.
+ * statement has ended the transaction nevertheless: a part of the batch may be committed together
+ * with the new position.
  */
 enum outcome pg_run_own(struct pg_connection *connection, const char *sql,
                         struct pg_failure *failure) MUST_CHECK;
 
 /*
- * COMMIT. Not pg_run(): a transaction that has failed answers COMMIT with success and the tag
- * ROLLBACK; here that is a failure (SQL_RETRY). After SQL_RECONNECT nobody knows what became of it:
- * the progress row tells. Fault points "pg.commit.before", "pg.commit.sent" (the reply is not
- * waited for) and "pg.commit.after".
+ * Sends COMMIT. Unlike pg_run(), it treats the tag ROLLBACK, with which PostgreSQL answers COMMIT
+ * of a failed transaction, as a failure (SQL_RETRY). After SQL_RECONNECT the outcome is unknown
+ * until the row of `progress` is read. Fault points "pg.commit.before", "pg.commit.sent" (the reply
+ * is not waited for) and "pg.commit.after".
  */
 enum outcome pg_commit(struct pg_connection *connection, struct pg_failure *failure) MUST_CHECK;
 
@@ -129,22 +128,22 @@ struct pg_params {
     int count;
 };
 #define PG_NO_PARAMS ((struct pg_params){.count = 0})
-/* Of an array. */
+/* The parameters in an array. */
 #define PG_PARAMS(array) \
     ((struct pg_params){.values = (array), .count = (int) (sizeof(array) / sizeof((array)[0]))})
 
-/* Runs one statement and hands out its rows. */
+/* Runs one statement and returns its rows. */
 struct pg_rows; /* a result; freed by pg_rows_free() */
 enum outcome pg_query(struct pg_connection *connection, const char *sql, struct pg_params params,
                       struct pg_rows **rows, struct pg_failure *failure) MUST_CHECK;
-/* The same for the bridge's own tables: `sql` calls their schema mqtt2pg. */
+/* pg_query() for the bridge's own tables: `sql` calls their schema mqtt2pg. */
 enum outcome pg_query_schema(struct pg_connection *connection, const char *sql,
                              struct pg_params params, struct pg_rows **rows,
                              struct pg_failure *failure) MUST_CHECK;
 
 /* Rows and columns count from 0. */
 int pg_rows_count(const struct pg_rows *rows);
-/* The field as a C string, which the rows own; NULL = null. A row or column that is not there is
+/* The field as a C string, which the rows own; NULL = null. A row or column that does not exist is
  * null, too (libpq's PQgetisnull()). */
 const char *pg_rows_text(const struct pg_rows *rows, int row, int column);
 struct slice pg_rows_slice(const struct pg_rows *rows, int row, int column);
@@ -172,19 +171,19 @@ struct pg_query {
     struct pg_stream *streams; /* one for each COPY, in order; borrowed */
     size_t count;
     size_t done;      /* statements that succeeded, from the first */
-    bool rolled_back; /* the last of them answered ROLLBACK: a COMMIT of what had failed */
+    bool rolled_back; /* the last of them was a COMMIT that answered ROLLBACK */
 };
 
 /*
- * Sends the statements in one message, and each stream when the server asks for it, noticing an
- * early error between chunks. The first failure passes over the rest. Costs one round trip and one
- * for each stream. `failure.line` tells the row of a COPY when the server did, and could be
- * believed. Takes 256 KB of memory, however large the streams are.
+ * Sends the statements in one message, and each stream when the server asks for it; notices an
+ * early error between chunks. After the first failure the rest is skipped. Costs one round trip and
+ * one for each stream. `failure.line` is the row of a COPY when the server names it reliably. Takes
+ * 256 KB of memory, however large the streams are.
  */
 enum outcome pg_query_run(struct pg_connection *connection, struct pg_query *query,
                           struct pg_failure *failure) MUST_CHECK;
 
-/* The same for one COPY. */
+/* Runs one COPY. */
 enum outcome pg_copy(struct pg_connection *connection, const char *sql, const struct slice *parts,
                      size_t count, struct pg_failure *failure) MUST_CHECK;
 

@@ -1,17 +1,17 @@
 /*
- * COPY … FROM STDIN; the contract stands in pg_connection.h.
+ * COPY … FROM STDIN; the contract is in pg_connection.h.
  *
  * An early error. After an error the server goes on reading rows and throws them away, until the
  * client ends the COPY. libpq does not show the error while a COPY is under way: PQisBusy() is
- * false, PQgetResult() says COPY_IN again. libpq handles notices, though. So when something came
- * that was no notice, and no notice has explained it one chunk later, we end the COPY by CopyFail.
- * A server that has failed ignores CopyFail, and we read its error. A server that had not failed
- * answers 57014 with our own words: then the batch is tried again, and this connection does not
- * look for early errors any more.
+ * false, PQgetResult() says COPY_IN again. But libpq handles notices. So when bytes came, and no
+ * notice explains them one chunk later, we end the COPY with CopyFail. A server that has failed
+ * ignores CopyFail, and we read its error. A server that had not failed answers 57014 with our own
+ * words: then the batch is tried again, and this connection does not look for early errors any
+ * more.
  *
- * poll(2) tells us that something came. But libpq also reads by itself, without telling, when the
- * socket takes less than it was given (pqSendSome() in fe-misc.c). So a chunk is no larger than
- * what the socket has room for.
+ * poll(2) shows that bytes came. But libpq also reads by itself, unnoticed, when the socket takes
+ * less than it was given (pqSendSome() in fe-misc.c). So a chunk is no larger than the room of the
+ * socket.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,11 +30,11 @@ enum { CHUNK_BYTES_MIN = 16 * 1024, CHUNK_BYTES_MAX = 256 * 1024 };
 
 static const char early_end[] = "mqtt2pg ends this COPY, for the server said something";
 
-/* What the server said during this COPY. */
+/* Signs of an error during this COPY. */
 struct news {
     unsigned inputs;
     unsigned notices;
-    bool unexplained; /* something came that was no notice */
+    bool unexplained; /* bytes came that no notice has explained */
 };
 
 static struct news news_now(const struct pg_connection *connection)
@@ -42,8 +42,8 @@ static struct news news_now(const struct pg_connection *connection)
     return (struct news){.inputs = connection->inputs, .notices = connection->notices};
 }
 
-/* Is it time to end early? Asked between chunks. What came gets one chunk of time to turn out to be
- * a notice: libpq may have read only the first part of it. */
+/* Must the COPY end early? Called between chunks. New bytes may turn out to be a notice within one
+ * chunk: libpq may have read only the first part of it. */
 static bool news_are_bad(struct news *news, struct pg_connection *connection)
 {
     if (PQstatus(connection->pg) != CONNECTION_OK) {
@@ -59,8 +59,8 @@ static bool news_are_bad(struct news *news, struct pg_connection *connection)
     return bad && !connection->early_check_off;
 }
 
-/* How many bytes the socket should take without blocking: half of what is free, because the kernel
- * also counts its own bookkeeping against SO_SNDBUF (socket(7)). SIOCOUTQ tells the bytes that are
+/* How many bytes the socket should take without blocking: half of the free room, because the kernel
+ * also counts its own bookkeeping against SO_SNDBUF (socket(7)). SIOCOUTQ gives the bytes that are
  * not acknowledged (tcp(7)), on a Unix socket those that are not read (unix(7)). */
 static size_t chunk_bytes(int fd)
 {
@@ -79,7 +79,7 @@ static size_t chunk_bytes(int fd)
 
 enum send { SEND_DONE, SEND_ENDED_EARLY, SEND_FAILED };
 
-/* Hands one part over, chunk by chunk, never more than a chunk ahead of the socket. */
+/* Gives one part to libpq, chunk by chunk, never more than a chunk ahead of the socket. */
 static enum send send_part(struct pg_connection *connection, struct slice part, struct news *news,
                            struct pg_failure *failure)
 {
@@ -93,7 +93,7 @@ static enum send send_part(struct pg_connection *connection, struct slice part, 
         size_t room = chunk_bytes(PQsocket(connection->pg));
         size_t length = part.length - at < room ? part.length - at : room;
         assert(length > 0 && length <= CHUNK_BYTES_MAX);
-        /* 0: libpq has no room for it. The same chunk is offered again after the flush. */
+        /* 0: libpq has no room. The same chunk is offered again after the flush. */
         int taken = PQputCopyData(connection->pg, part.data + at, (int) length);
         if (taken < 0) {
             return SEND_ENDED_EARLY;
@@ -111,8 +111,8 @@ static enum send send_part(struct pg_connection *connection, struct slice part, 
     return SEND_DONE;
 }
 
-/* Speaks one COPY, for which the server has just asked. Its result is read by converse(), also
- * after an early end. */
+/* Sends the data of one COPY, for which the server has just asked. converse() reads the result,
+ * also after an early end. */
 static enum outcome send_stream(struct pg_connection *connection, const struct pg_stream *stream,
                                 struct pg_failure *failure)
 {
@@ -171,7 +171,7 @@ static void note_success(struct conversation *conversation, PGresult *result)
     }
 }
 
-/* Takes one result over, and speaks the COPY that it asks for. */
+/* Takes over one result, and sends the data if it asks for a COPY. */
 static enum outcome take_result(struct pg_connection *connection, PGresult *result,
                                 struct conversation *conversation, struct pg_failure *failure)
 {
@@ -182,7 +182,7 @@ static enum outcome take_result(struct pg_connection *connection, PGresult *resu
         conversation->streams_begun++;
         outcome = send_stream(connection, stream_now(conversation), failure);
     } else if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
-        pg_disconnect(connection); /* nobody is there to speak this COPY */
+        pg_disconnect(connection); /* there is no stream for this COPY */
         outcome = pg_failure_set(failure, SQL_RULE, "COPY with the client is not possible here");
     } else if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE) {
         note_failure(conversation, result);

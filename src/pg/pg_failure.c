@@ -55,9 +55,8 @@ static bool starts_with(struct slice text, struct slice start)
     return text.length >= start.length && memcmp(text.data, start.data, start.length) == 0;
 }
 
-/* May the DETAIL of this SQLSTATE stand in a log? In these classes it speaks of sessions, objects
- * and limits. In all other classes it may quote values of the row ("Key (id)=(7) already
- * exists"). */
+/* May the DETAIL of this SQLSTATE be logged? In these classes DETAIL is about sessions, objects and
+ * limits. In all other classes it may quote values of the row ("Key (id)=(7) already exists"). */
 static bool tells_no_values(const char *sqlstate)
 {
     static const char *const classes[] = {"08", "0A", "25", "26", "28", "3D", "3F",    "40",
@@ -70,9 +69,9 @@ static bool tells_no_values(const char *sqlstate)
     return false;
 }
 
-/* Did a procedural language raise it? Their source files are pl_exec.c, plpy_elog.c, plperl.c,
- * pltcl.c, … Some of the planner's files begin with "pl" too: then a DETAIL without values counts
- * as one with values, which only keeps it out of the log. */
+/* Was the error raised in a procedural language, whose source files are pl_exec.c, plpy_elog.c,
+ * plperl.c, pltcl.c, …? Some files of the planner also begin with "pl": their DETAIL is then kept
+ * out of the log without need. */
 static bool is_raised(struct slice source)
 {
     return starts_with(source, slice_of("pl"));
@@ -149,7 +148,8 @@ static const char *table_privileges(struct slice context)
     return "select, insert, update";
 }
 
-/* "permission denied for schema x": the GRANT that helps. A hint of PostgreSQL's own comes first. */
+/* For "permission denied for schema x": appends the GRANT that helps. A hint of PostgreSQL's own
+ * comes first. */
 static void append_grant(struct pg_failure *failure, const struct pg_words *words)
 {
     struct slice object = words->primary;
@@ -202,7 +202,7 @@ void pg_failure_say(struct pg_failure *failure, const struct pg_words *words)
     }
 }
 
-/* What stands behind "COPY relation" in the last line of the context; empty when nothing does. */
+/* The text after "COPY relation" in the last line of the context; empty when there is none. */
 static struct slice behind_relation(const char *context, struct slice relation)
 {
     const struct slice none = {0};
@@ -221,7 +221,7 @@ static struct slice behind_relation(const char *context, struct slice relation)
         return none;
     }
     line = skip(line, relation.length);
-    /* Behind the name comes a comma or a particle: "COPY t1" is not about the table t. */
+    /* After the name comes a comma or a particle: "COPY t1" is not about the table t. */
     return line.length > 0 && is_digit(line.data[0]) ? none : line;
 }
 

@@ -18,19 +18,19 @@ struct pg_failure {
     bool fatal;       /* FATAL, PANIC, or the server did not say: the connection is gone or going */
     bool raised;      /* by a function in a procedural language, so for its own reason */
     char sqlstate[6]; /* "" when the server did not say */
-    /* Primary message, DETAIL and HINT, one line. What may quote values of a row, which belongs
-     * into dead letters and not into logs, stands last, behind HEALTH_DETAIL. */
+    /* Primary message, DETAIL and HINT, one line. Parts that may quote values of a row come last,
+     * after HEALTH_DETAIL: they belong into dead letters, not into logs. */
     char message[400];
     uint64_t line;        /* of COPY, with SQL_ROW: number of the row, from 1; 0 = not told */
     char constraint[128]; /* "" or the constraint's name */
-    char column[64];      /* of COPY: the one whose value could not be read; "" = not told */
+    char column[64];      /* of COPY: the column whose value could not be read; "" = not told */
 };
 
 /* A failure that the program noticed itself; no SQLSTATE. Returns OUTCOME_RETRY. */
 enum outcome pg_failure_set(struct pg_failure *failure, enum sql_action action, const char *format,
                             ...) PRINTF_LIKE(3, 4);
 
-/* What PostgreSQL says of a failure. Texts are borrowed; empty = none. */
+/* PostgreSQL's texts about a failure. Texts are borrowed; empty = none. */
 struct pg_words {
     struct slice primary;
     struct slice detail;
@@ -41,15 +41,15 @@ struct pg_words {
 };
 
 /*
- * Makes the failure's `message` of the words, and sets `raised` when a function in a procedural
+ * Makes the failure's `message` from the words, and sets `raised` when a function in a procedural
  * language raised it. failure->sqlstate must be set before. The message is one of:
  *
  *   PRIMARY: DETAIL; hint: HINT            DETAIL quotes no values, by its SQLSTATE
  *   PRIMARY; hint: HINT; detail: DETAIL    DETAIL may quote values
  *   PRIMARY; detail: DETAIL; hint: HINT    raised: DETAIL and HINT may quote values
  *
- * When a privilege is missing and PostgreSQL says on which object, in English, HINT is the GRANT that
- * gives it to the session's role.
+ * When a privilege is missing and PostgreSQL says in English on which object, HINT is the GRANT
+ * that gives it to the session's role.
  *
  * Control characters become spaces. The message has no full stop and no torn character at its end.
  */
@@ -66,9 +66,8 @@ void pg_failure_append(struct pg_failure *failure, const char *words);
  */
 uint64_t pg_failure_copy_line(const char *context, struct slice relation);
 
-/* The column in the same line: behind the row stands ", column NAME" or ", column NAME: value" in
- * most languages. Empty when the line has none, or is written in another way. Borrows of
- * `context`. */
+/* The column in the same line: in most languages ", column NAME" or ", column NAME: value" follows
+ * the row. Empty when the line has none, or has another form. Borrows of `context`. */
 struct slice pg_failure_copy_column(const char *context, struct slice relation);
 
 #endif

@@ -60,7 +60,7 @@ static void split_hosts(struct pg_hosts *hosts, const PQconninfoOption *options)
 
     hosts->count = fits && count > 0 ? count : 1;
     hosts->list = memory_alloc(hosts->count * sizeof(*hosts->list));
-    /* A service file knows hosts that stand nowhere here. */
+    /* The hosts may be in a service file, which only libpq reads. */
     if (!fits || count == 0) {
         return;
     }
@@ -71,8 +71,8 @@ static void split_hosts(struct pg_hosts *hosts, const PQconninfoOption *options)
     }
 }
 
-/* Does a host's name contain "@"? Then libpq has taken a part of the password for the host. In front
- * "@" is a Unix socket without a file, and a path may contain it. */
+/* Does a host's name contain "@"? If so, libpq has taken a part of the password for the host. In
+ * front "@" is a Unix socket without a file, and a path may contain it. */
 static bool has_at_sign(const struct pg_hosts *hosts)
 {
     for (size_t i = 0; i < hosts->count; i++) {

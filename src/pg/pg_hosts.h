@@ -1,9 +1,9 @@
 /*
  * pg_hosts: the hosts of a conninfo, one by one.
  *
- * libpq tries several hosts by itself, but without blocking it never leaves one that does not
- * answer (PQconnectPoll ignores connect_timeout), and nothing from outside can make it. So each
- * host gets a connection attempt of its own.
+ * libpq tries several hosts by itself. But in non-blocking mode it never gives up a host that does
+ * not answer (PQconnectPoll ignores connect_timeout), and the caller can't make it. So each host
+ * gets a connection attempt of its own.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,7 +35,7 @@ enum outcome pg_hosts_read(struct pg_hosts *hosts, const char *conninfo,
 
 /* A name with several addresses becomes as many entries, at most PG_ADDRESSES_MAX, so that each
  * gets its share of the time: libpq would wait for the first one until the deadline. The look-up
- * waits for the resolver. What can't be looked up stays as it is: libpq says why. */
+ * waits for the resolver. A name that can't be looked up stays as it is: libpq will say why. */
 enum { PG_ADDRESSES_MAX = 8 };
 void pg_hosts_resolve(struct pg_hosts *hosts);
 void pg_hosts_fini(struct pg_hosts *hosts);

@@ -103,7 +103,7 @@ static bool append_grants(struct buf *out, const struct pg_lack *lack)
 {
     size_t start = out->length;
 
-    assert(lack->connected); /* else nobody has asked for the privileges */
+    assert(lack->connected); /* the privileges are known only after connecting */
     if (!lack->schema_there && !lack->may_make_schema) {
         append_grant(out, lack, "create on database", lack->database);
     }
@@ -123,7 +123,8 @@ bool pg_lack_append(struct buf *out, const struct pg_lack *lack)
         append_database(out, lack, "");
         return true;
     }
-    /* A server that asks for passwords does not tell a missing role from a wrong password. */
+    /* A server that asks for passwords gives the same error for a missing role and a wrong
+     * password. */
     if (strcmp(lack->sqlstate, "28000") == 0) {
         append_role(out, lack, "");
         append_database(out, lack, "   # if that database is not there yet");

@@ -1,6 +1,6 @@
 /*
- * pg_missing: what an administrator still has to create or grant before the bridge can store, as
- * lines for a shell. For `init`.
+ * pg_missing: the shell commands by which an administrator creates or grants what the bridge still
+ * lacks. For `init`.
  *
  *   sudo -iu postgres createuser bridge
  *   sudo -iu postgres createdb -O bridge telemetry
@@ -21,7 +21,7 @@ struct pg_lack {
     const char *role;
     const char *sqlstate;  /* why connecting failed; "" = the server did not say */
     bool password_wanted;  /* the server asked for one, and there was none */
-    bool connected;        /* then the members below tell */
+    bool connected;        /* then the members below are valid */
     bool schema_there;     /* the bridge's own schema */
     bool may_make_schema;  /* CREATE on the database */
     const char *namespace; /* where a table without schema is made; NULL = nowhere */
@@ -33,7 +33,7 @@ struct pg_lack {
 bool pg_lack_append(struct buf *out, const struct pg_lack *lack);
 
 /* Appends the lines after an attempt to connect: `error` is NULL when it succeeded. OUTCOME_OK:
- * `missing` tells whether there are any. */
+ * *missing says whether there are any. */
 enum outcome pg_missing_append(struct buf *out, struct pg_connection *connection,
                                const char *conninfo, const struct error *error,
                                bool *missing) MUST_CHECK;

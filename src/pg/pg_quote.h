@@ -1,8 +1,8 @@
 /*
  * pg_quote: names and texts inside SQL. Pure.
  *
- * Texts from outside travel as parameters or COPY data; what is quoted here comes from the
- * configuration and the catalog.
+ * Texts from messages are sent as parameters or COPY data. Only texts from the configuration and
+ * the catalog are quoted.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,7 +23,7 @@
  * beyond PG_IDENTIFIER_MAX are an error of the caller (checked by the configuration). */
 void pg_quote_identifier(struct buf *out, struct slice name);
 
-/* Appends a string literal, right whatever standard_conforming_strings says. */
+/* Appends a string literal that is right with any setting of standard_conforming_strings. */
 void pg_quote_literal(struct buf *out, struct slice text);
 
 /* Reads the name of a table as SQL does ("t", "schema.t", "\"Odd.Name\".T": folded to lower case
@@ -32,7 +32,7 @@ void pg_quote_literal(struct buf *out, struct slice text);
 bool pg_quote_relation(struct buf *out, struct slice name);
 
 /* Takes the name of a table off the front of `sql` and appends the last part of it, without quotes,
- * to `name`. False when none stands there. */
+ * to `name`. False when there is none. */
 bool pg_take_relation(struct slice *sql, struct buf *name);
 
 /* Appends an array literal of texts, '{"a","b"}' without the outer quotes, for a parameter of type

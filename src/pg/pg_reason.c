@@ -136,7 +136,7 @@ static void append_words(struct buf *out, const char *words, const struct pg_whe
     }
 }
 
-/* The first line of libpq's message, for a failure that no row of the table explains. */
+/* Appends the first line of libpq's message, for a failure that the table does not explain. */
 static void append_first_line(struct buf *out, const char *message)
 {
     struct slice line = slice_make(message, strcspn(message, "\n"));
@@ -178,7 +178,7 @@ bool pg_reason_is_refused(const char *reason)
     return strncmp(reason, REFUSED, strlen(REFUSED)) == 0;
 }
 
-/* The keyword of libpq that a mistyped one was meant to be; NULL when none is near. */
+/* The keyword of libpq that is most like the mistyped word; NULL when none is near. */
 static const char *keyword_meant(struct slice word)
 {
     static const char *const keywords[] = {

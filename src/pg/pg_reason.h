@@ -1,9 +1,9 @@
 /*
- * pg_reason: why no connection came about, in one line that says what to do. Pure.
+ * pg_reason: says in one line why connecting failed, and what to do. Pure.
  *
- * libpq gives only a text, of several lines, one part a host that it tried. With PQERRORS_VERBOSE
- * the server's part holds its SQLSTATE and the function that raised it, so this works in every
- * language of lc_messages:
+ * libpq gives only a text of several lines, with a part for each host that it tried. With
+ * PQERRORS_VERBOSE the server's part has its SQLSTATE and the function that raised the error, so
+ * the reason is found in every language of lc_messages:
  *   connection to server on socket "/run/…" failed: FATAL:  28P01: password authentication failed
  *   for user "bridge"
  *   LOCATION:  auth_failed, auth.c:335
@@ -21,7 +21,7 @@
  * no SQLSTATE. */
 #define PG_REASON_PASSWORD_WANTED "the server wants a password"
 
-/* What the connection was to be, for the words; NULL = not known. */
+/* Where the connection was to go, for the text; NULL = not known. */
 struct pg_where {
     const char *host; /* name, address or folder of the socket */
     const char *port;
@@ -29,8 +29,8 @@ struct pg_where {
     const char *role;
 };
 
-/* Appends the reason that follows from libpq's `message` ("" or NULL: no more is known); never
- * holds a password. The SQLSTATE, or "", goes into `sqlstate`. */
+/* Appends the reason for libpq's `message` ("" or NULL: not known), without any password. Sets
+ * `sqlstate`, "" when the message has none. */
 void pg_reason_append(struct buf *out, const char *message, const struct pg_where *where,
                       char sqlstate[6]);
 

@@ -17,7 +17,8 @@
  * the next one ends that backend (pg_setup.c). */
 void pg_disconnect(struct pg_connection *connection)
 {
-    /* Behind a pooler the backend is nobody's own: no pid is kept, and none is ended. */
+    /* Behind a pooler the backend also serves other clients: no pid is kept, and no backend is
+     * ended. */
     assert(!connection->pooled || connection->pid == 0);
     PQfinish(connection->pg);
     connection->pg = NULL;
@@ -35,7 +36,7 @@ bool pg_is_connected(struct pg_connection *connection)
 {
     if (connection->pg != NULL) {
         bool alive = PQconsumeInput(connection->pg) != 0;
-        PQisBusy(connection->pg); /* handles what came by itself */
+        PQisBusy(connection->pg); /* handles notices that have come */
         if (!alive || PQstatus(connection->pg) != CONNECTION_OK) {
             pg_disconnect(connection);
         }
@@ -83,7 +84,8 @@ const char *pg_target(const struct pg_connection *connection)
 }
 
 enum {
-    LOOK_AFTER_MS = 1000,  /* worth a look; before the lock_timeout of a batch is over */
+    /* after so long a look is worth it; less than the lock_timeout of a batch */
+    LOOK_AFTER_MS = 1000,
     LOOK_AGAIN_MS = 10000, /* each look is a connection of its own */
     LOOK_MS = 2000,        /* how long a look may take */
 };
@@ -93,7 +95,8 @@ void pg_session_begin(struct pg_connection *connection)
     int64_t now_ms = clock_monotonic_ms();
 
     connection->deadline_ms = now_ms + connection->patience_ms;
-    /* At the latest when patience ends: then the timeout can say what the backend waits for. */
+    /* At the latest just before the deadline, so that the error can say what the backend waits
+     * for. */
     connection->look_ms =
         now_ms +
         (connection->patience_ms < LOOK_AFTER_MS ? connection->patience_ms : LOOK_AFTER_MS);
@@ -104,8 +107,8 @@ void pg_session_begin(struct pg_connection *connection)
     }
 }
 
-/* Asks over a second connection what our backend waits for, which takes at most LOOK_MS, and tells
- * people. While COMMIT waits for a synchronous standby, the deadline moves with each look. */
+/* Asks over a second connection what our backend waits for, within LOOK_MS, and reports it in log
+ * and health. While COMMIT waits for a synchronous standby, the deadline moves with each look. */
 static void look(struct pg_connection *connection)
 {
     char text[sizeof(connection->waits_for)];
@@ -120,7 +123,7 @@ static void look(struct pg_connection *connection)
     if (wait == PG_WAIT_STANDBY) {
         connection->deadline_ms = clock_monotonic_ms() + connection->patience_ms;
     }
-    /* A slow disk is no news, a lock, a standby or another server is. */
+    /* A slow disk is not reported; a lock, a standby or another server is. */
     if ((wait == PG_WAIT_STANDBY || wait == PG_WAIT_LOCK || wait == PG_WAIT_FOREIGN) &&
         strcmp(text, connection->waits_for) != 0) {
         memcpy(connection->waits_for, text, sizeof(text));
@@ -145,7 +148,7 @@ void pg_meanwhile(struct pg_connection *connection, bool (*step)(void *context),
     connection->step_context = context;
 }
 
-/* Lets the caller of pg_meanwhile() work while the server does. A step that has nothing left to do
+/* Lets the caller of pg_meanwhile() work while the server works. A step that has nothing left to do
  * is not called again, and the wait sleeps from then on. */
 static void do_step(struct pg_connection *connection)
 {
@@ -219,7 +222,7 @@ enum outcome pg_session_lost(struct pg_connection *connection, struct pg_failure
     return OUTCOME_RETRY;
 }
 
-/* What a wait came to. */
+/* The result of a wait. */
 struct waited {
     bool writable;
     bool broken; /* libpq has noticed the end of the connection */
@@ -242,7 +245,7 @@ static bool wait_and_read(struct pg_connection *connection, short events, struct
         connection->inputs++;
         waited->broken = PQconsumeInput(connection->pg) == 0;
     }
-    pg_session_begin(connection); /* that was progress */
+    pg_session_begin(connection); /* bytes came: the deadline starts anew */
     return true;
 }
 
@@ -299,9 +302,10 @@ static bool is_fatal(const PGresult *result)
 /*
  * Does the line in the context name the row at fault? COPY writes up to 1000 rows at a time. When
  * the table itself refuses one of them ("row is too big", 54000), the line is that of the row that
- * was read last. An index that refuses a row names the right line under the same code, but the two
- * can't be told apart, so neither is believed. An internal error (XX000) may come from anywhere.
- * (CopyMultiInsertBufferFlush() in copyfrom.c sets the line for index insertions only.)
+ * was read last. An index that refuses a row names the right line with the same SQLSTATE, but the
+ * two cases can't be distinguished, so neither line is used. An internal error (XX000) may come
+ * from anywhere. (CopyMultiInsertBufferFlush() in copyfrom.c sets the line for index insertions
+ * only.)
  */
 static bool line_is_true(const char *sqlstate)
 {
@@ -352,7 +356,7 @@ static bool is_failure(ExecStatusType status)
     return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }
 
-/* What the results read so far come to. */
+/* A summary of the results that were read so far. */
 struct finish {
     const struct pg_connection *connection; /* borrowed */
     PGresult *good;                         /* owned; the last that is no failure */
@@ -391,8 +395,8 @@ enum outcome pg_session_finish(struct pg_connection *connection, PGresult *first
 
     while (more) {
         if (result != NULL && is_copy(PQresultStatus(result))) {
-            /* A rule's own SQL asks for COPY FROM STDIN or TO STDOUT. Nobody speaks it here, and
-             * the connection can't be used before the COPY ends: closing it is the way out. */
+            /* A rule's own SQL has started COPY FROM STDIN or TO STDOUT. The connection can't be
+             * used before that COPY ends, so it is closed. */
             PQclear(result);
             pg_disconnect(connection);
             finish.failed = true;

@@ -1,8 +1,8 @@
 /*
- * pg_session: the inside of a connection, for those files of pg/ that speak with libpq.
+ * pg_session: the struct of a connection, for those files of pg/ that call libpq.
  *
- * Every wait goes through pg_session_wait(), so there is one place where deadlines and interruption
- * are. When a wait fails, the connection is closed and `failure` says why.
+ * Every wait goes through pg_session_wait(), so deadlines and interruption are handled in one
+ * place. When a wait fails, the connection is closed and `failure` says why.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +21,7 @@ struct pg_connection {
     int interrupt_fd;             /* eventfd; readable once pg_interrupt() was called */
     int64_t patience_ms;          /* how long a wait may last without progress */
     int64_t deadline_ms;          /* of the wait under way, monotonic */
-    int64_t look_ms;              /* when pg_watch() looks next, monotonic */
+    int64_t look_ms;              /* monotonic; when pg_watch() looks next */
     char waits_for[400];          /* what pg_watch() said last about this wait; "" = nothing */
     unsigned inputs;              /* reads from the socket that brought something */
     unsigned notices;             /* NOTICE messages so far */
@@ -31,10 +31,10 @@ struct pg_connection {
     bool early_check_off;      /* a COPY was ended early without cause: never look again */
     int previous_pid;          /* backend of the previous connection; 0 = not known */
     int64_t previous_start_us; /* when that backend started: a pid may be used again */
-    int pid;                   /* of this connection, when no pooler stands in between; else 0 */
+    int pid;                   /* of this connection's backend; 0 behind a pooler */
     int64_t start_us;
-    int server_pid;         /* as the server tells it; behind a pooler libpq was told another one */
-    bool pooled;            /* a connection pooler stands in between */
+    int server_pid;         /* as the server returns it; behind a pooler libpq has another one */
+    bool pooled;            /* there is a connection pooler in between */
     int64_t round_trip_us;  /* the shortest answer to a statement; 0 = none yet */
     int64_t clock_ahead_us; /* of the server's clock, by the latest answer that told the time */
     char system[24];        /* identifier of the cluster connected to last; "" = not known */
@@ -42,7 +42,7 @@ struct pg_connection {
     char target[300];
 };
 
-/* The wait that begins now lasts at most patience_ms. */
+/* Begins a wait: sets the deadline to patience_ms from now. */
 void pg_session_begin(struct pg_connection *connection);
 
 /*
@@ -50,10 +50,10 @@ void pg_session_begin(struct pg_connection *connection);
  * 0 with `failure` filled after the deadline, after pg_interrupt() and when poll() fails. Does not
  * close the connection.
  *
- * After a second of waiting, pg_watch() finds out what our backend waits for, and the log and the
- * health tell it. While COMMIT waits for a synchronous standby there is no deadline. PostgreSQL
- * takes the transaction for committed when its client gives up there or its backend is ended, and
- * a standby that is promoted then does not have the row.
+ * After a second of waiting, pg_watch() finds out what our backend waits for, and log and health
+ * show it. While COMMIT waits for a synchronous standby there is no deadline. PostgreSQL takes the
+ * transaction for committed when its client gives up there or its backend is ended, and a standby
+ * that is promoted then does not have the row.
  */
 short pg_session_wait(struct pg_connection *connection, int fd, short events,
                       struct pg_failure *failure);

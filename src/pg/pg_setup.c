@@ -15,25 +15,25 @@
 
 enum {
     VERSION_MIN = 120000,   /* generated columns; what sql/ uses */
-    PREVIOUS_END_MS = 2000, /* how long the end of our previous backend is waited for */
+    PREVIOUS_END_MS = 2000, /* how long to wait until our previous backend has ended */
     PREVIOUS_PAUSE_MS = 20,
 };
 
 /* The columns of session-state.sql. */
 enum { VERSION, ENCODING, READ_ONLY, STANDBY, PID, START_US, CLOCK_US, STATE_COLUMNS };
 
-/* What a pooler keeps for each of its clients. Other settings would reach its other clients. */
+/* A pooler keeps these settings for each client. Other settings would affect its other clients. */
 static const char pooled_settings[] = "set datestyle = iso; set standard_conforming_strings = on";
 
 static const char settings[] =
     "set datestyle = iso; set intervalstyle = postgres; "
     "set standard_conforming_strings = on; set bytea_output = hex; "
-    /* A host that dies without a word must not hold our locks for two hours. */
+    /* A backend whose client's host has died must not hold our locks for two hours. */
     "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; "
     "set tcp_keepalives_count = 3";
 
 /* Ends our previous backend, which may hold the lock on our progress row behind a dead network, and
- * waits until it is gone. One whose COMMIT waits for a synchronous standby is left alone. */
+ * waits until it is gone. A backend whose COMMIT waits for a synchronous standby is left alone. */
 static enum outcome end_previous(struct pg_connection *connection, struct pg_failure *failure)
 {
     char pid[16];
@@ -68,7 +68,7 @@ static enum outcome end_previous(struct pg_connection *connection, struct pg_fai
 }
 
 /* Is this a server that we can work with? The answer may come from a program that only looks like
- * PostgreSQL, so nothing in `rows` is taken for granted. `error` says what to change. */
+ * PostgreSQL, so `rows` may have any content. `error` says what to change. */
 static enum outcome check_server(struct pg_connection *connection, const struct pg_rows *rows,
                                  struct error *error)
 {
@@ -103,8 +103,8 @@ static enum outcome check_server(struct pg_connection *connection, const struct 
 
 /*
  * After a failover the old primary may come back and take writes that nobody will keep. Its
- * timeline is lower than that of the server which was promoted. A service that does not tell
- * (managed servers) is believed.
+ * timeline is lower than that of the server which was promoted. A server that does not tell its
+ * timeline (managed services) is accepted.
  */
 static enum outcome check_timeline(struct pg_connection *connection, struct error *error)
 {
@@ -126,7 +126,7 @@ static enum outcome check_timeline(struct pg_connection *connection, struct erro
                             " was seen; stop it or make it a standby (a restart of mqtt2pg takes "
                             "it all the same)",
                             connection->target, timeline, connection->timeline);
-        /* Also when the next host does: somebody must fence this one. */
+        /* Logged even if the next host works: a person must fence this server. */
         log_warn("a database server is passed over", F_TEXT("reason", error->text));
     } else if (system != NULL) {
         snprintf(connection->system, sizeof(connection->system), "%s", system);
@@ -137,8 +137,8 @@ static enum outcome check_timeline(struct pg_connection *connection, struct erro
 }
 
 /* Sets the session's settings. Behind a pooler first tries an empty transaction: a pooler in
- * statement mode (PgBouncer) refuses it. A pooler is known by the backend's number: the one that
- * libpq got at the start is the pooler's own invention, the one that the server tells is real. */
+ * statement mode (PgBouncer) refuses it. A pooler is recognized by the backend's pid: libpq got one
+ * at the start that the pooler made up, and the server returns the real one. */
 static enum outcome begin_session(struct pg_connection *connection, struct pg_failure *failure)
 {
     bool was_pooled = connection->pooled;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What a statement consists of, as far as this file must tell it apart. Space and comments are no
+/* The tokens of a statement, as far as this file must distinguish them. Space and comments are no
  * tokens: take_token() passes over them. */
 enum token {
     TOKEN_END,
@@ -258,7 +258,7 @@ enum outcome pg_take_statement(struct slice *sql, struct slice *statement, struc
 }
 
 /* Statements that begin or end a transaction, that PostgreSQL refuses inside a transaction block,
- * or that need a client who speaks COPY. In the order of the words. */
+ * or that need a client that supports COPY. In the order of the words. */
 static const struct forbidden {
     const char *first;
     const char *second;   /* NULL: whatever follows */
@@ -375,8 +375,7 @@ static bool takes_with(struct slice first)
     return false;
 }
 
-/* Does it write into what is called "batch" (INSERT INTO batch, UPDATE batch, DELETE FROM
- * batch)? */
+/* Does the statement change "batch" (INSERT INTO batch, UPDATE batch, DELETE FROM batch)? */
 static bool changes_batch(struct slice first, struct slice rest)
 {
     struct slice word = {0};

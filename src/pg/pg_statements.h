@@ -3,13 +3,13 @@
  *
  * The position of the journal moves in the same transaction, so nothing in a rule's SQL may begin
  * or end one. Each statement is sent by itself in the extended protocol, where the server takes one
- * statement a message (PostgreSQL's documentation, "Extended Query"); so a mistake in this reading
- * of SQL can make a statement fail, but can't smuggle a COMMIT past it.
+ * statement a message (PostgreSQL's documentation, "Extended Query"); so a mistake of this parser
+ * can make a statement fail, but can't let a COMMIT through.
  *
- * Read are quoted strings (also E'…', continued over lines), quoted identifiers, dollar quotes,
- * comments (nested too), parentheses: a semicolon inside of any of them ends nothing (PostgreSQL's
- * documentation, "Lexical Structure"). Not read are the bodies of CREATE FUNCTION … BEGIN ATOMIC,
- * which have no place in a batch.
+ * The parser knows quoted strings (also E'…', continued over lines), quoted identifiers, dollar
+ * quotes, comments (also nested) and parentheses: a semicolon inside of any of them does not end
+ * the statement (PostgreSQL's documentation, "Lexical Structure"). It does not know the bodies of
+ * CREATE FUNCTION … BEGIN ATOMIC, which are useless in a batch.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,9 +22,9 @@
 #include "base/outcome.h"
 #include "base/slice.h"
 
-/* Takes the next statement, without its semicolon and what is empty before it, off the front of
- * `sql`; an empty slice when there is none left. OUTCOME_REJECT: a quoted text or a comment has no
- * end. */
+/* Takes the next statement, without its semicolon, off the front of `sql`, and skips empty
+ * statements before it; an empty slice when there is none left. OUTCOME_REJECT: a quoted text or a
+ * comment has no end. */
 enum outcome pg_take_statement(struct slice *sql, struct slice *statement,
                                struct error *error) MUST_CHECK;
 
@@ -34,7 +34,7 @@ enum outcome pg_check_statements(struct slice sql, struct error *error) MUST_CHE
 
 /* How a statement of a rule's own SQL reaches the rows of its batch. */
 enum pg_batch_use {
-    PG_BATCH_UNUSED, /* it does not: INSERT, UPDATE, … without the word "batch" */
+    PG_BATCH_UNUSED, /* the statement does not use them: it lacks the word "batch" */
     PG_BATCH_READ,   /* it reads them: WITH batch AS (…) in front of it is enough */
     PG_BATCH_TABLE,  /* a table called "batch" must be there: the statement changes it, makes an
                         index on it, or calls a function that may read it */

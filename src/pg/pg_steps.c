@@ -36,7 +36,7 @@ void pg_steps_end_group(struct pg_steps *steps)
     steps->list[steps->count - 1].ends_group = true;
 }
 
-/* What PQsendQueryParams() wants of the values. */
+/* The values as PQsendQueryParams() takes them. */
 struct parameters {
     const char **values;
     int *lengths;
@@ -89,7 +89,7 @@ static bool send_step(struct pg_connection *connection, const struct pg_step *st
 }
 
 /* While this sends, pg_session_flush() also reads what the server answers: a server whose answers
- * nobody reads stops reading statements, and both sides would wait for ever. */
+ * are not read stops reading statements, and both sides would wait for ever. */
 static enum outcome send_all(struct pg_connection *connection, const struct pg_steps *steps,
                              struct pg_failure *failure)
 {

@@ -16,7 +16,7 @@
 #include "base/slice.h"
 #include "pg/pg_connection.h"
 
-/* One statement and, after pg_steps_run(), what became of it. */
+/* One statement and, after pg_steps_run(), its result. */
 struct pg_step {
     const char *sql;            /* borrowed */
     const struct slice *values; /* borrowed; data NULL = SQL's null */

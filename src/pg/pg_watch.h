@@ -1,6 +1,6 @@
 /*
- * pg_watch: looks from a second connection at what a backend of ours waits for, while its answer
- * does not come.
+ * pg_watch: finds out over a second connection what our backend waits for when its answer does not
+ * come.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum pg_wait {
-    PG_WAIT_UNKNOWN, /* nobody could be asked, or the backend does not wait */
+    PG_WAIT_UNKNOWN, /* the server could not be asked, or the backend does not wait */
     PG_WAIT_STANDBY, /* its COMMIT is on this server's disk and waits for a synchronous standby */
     PG_WAIT_LOCK,    /* another session holds a lock */
     PG_WAIT_FOREIGN, /* an extension waits: for a foreign table's server, most likely */

@@ -52,7 +52,7 @@ static enum outcome read_state(struct pg_connection *connection, struct pg_rows 
     return OUTCOME_OK;
 }
 
-/* The state's verdict on a schema that is all there. */
+/* Checks the privileges on a schema that is complete. */
 static enum outcome check_privileges(const struct schema_state *state, const char *schema,
                                      const char *role, struct error *error)
 {
@@ -72,9 +72,9 @@ static enum outcome check_privileges(const struct schema_state *state, const cha
     return OUTCOME_OK;
 }
 
-/* Makes the schema in one transaction behind an advisory lock, because two bridges may start at
- * once on a new database. After a failure the transaction is rolled back; when even that fails,
- * the connection is closed. */
+/* Makes the schema in one transaction under an advisory lock, because two bridges may start at once
+ * on a new database. After a failure the transaction is rolled back; when even that fails, the
+ * connection is closed. */
 static enum outcome create_schema(struct pg_connection *connection, const char *missing,
                                   struct error *error)
 {
@@ -195,9 +195,9 @@ enum outcome progress_read(struct pg_connection *connection, const char *journal
     *progress = (struct progress){0};
     buf_append_text(&sql, sql_progress_read);
     if (pg_is_pooled(connection)) {
-        /* A COMMIT of our previous backend may still be under way: behind a pooler no session lock
-         * tells that this backend has ended. FOR SHARE waits for the row, so the position that
-         * comes back includes that COMMIT, and its acknowledgments are not dropped. */
+        /* A COMMIT of our previous backend may still be under way: behind a pooler there is no
+         * session lock that shows that this backend has ended. FOR SHARE waits for the row, so the
+         * returned position includes that COMMIT, and its acknowledgments are not dropped. */
         buf_append_text(&sql, " for share");
     }
     enum outcome outcome =
@@ -223,7 +223,7 @@ enum outcome progress_adopt(struct pg_connection *connection, const char *journa
     struct pg_rows *rows = NULL;
     const char *values[] = {pg_client_id(connection), journal, former, pg_schema(connection)};
 
-    assert(strcmp(former, pg_client_id(connection)) != 0); /* nothing to take over from ourselves */
+    assert(strcmp(former, pg_client_id(connection)) != 0); /* the row is not our own */
     enum outcome outcome =
         pg_query_schema(connection, sql_progress_adopt, PG_PARAMS(values), &rows, failure);
     *adopted = outcome == OUTCOME_OK && pg_rows_count(rows) == 1;
@@ -276,8 +276,8 @@ static void append_filled(struct progress_statement *statement)
     }
 }
 
-/* The values are copied into `store` one after another. Slices are made behind the last copy only,
- * because the store moves while it grows. */
+/* The values are copied into `store` one after another. The slices are made only after the last
+ * copy, because the store may move while it grows. */
 void progress_statement_make(struct progress_statement *statement,
                              const struct pg_connection *connection, const char *sql,
                              struct pg_params params)

@@ -1,9 +1,9 @@
 /*
- * replay_progress: how far a replay of a rule came, in the table `replay` of the bridge's schema.
+ * replay_progress: the table `replay`, which says how far a replay of a rule came.
  *
  * The row moves in the transaction that stores the rows, by compare-and-set as its first statement,
- * like the row of `progress`. The same statement removes the dead letters of the messages that are
- * made again, so each message is there once: as rows or as one letter.
+ * like the row of `progress`. The same statement removes the dead letters of the replayed messages,
+ * so each message exists once: as rows or as one letter.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,9 +30,9 @@ void replay_numbers_fini(struct replay_numbers *numbers);
 
 /* Where an unfinished replay stands. */
 struct replay_state {
-    bool found;                     /* there is one that did not end */
+    bool found;                     /* there is an unfinished replay */
     uint64_t done;                  /* messages up to this one are done */
-    uint64_t last;                  /* later messages are none of this replay */
+    uint64_t last;                  /* later messages do not belong to this replay */
     int64_t from_us, to_us;         /* received between, microseconds since 1970 */
     struct replay_numbers left_out; /* owned; messages that it passes over */
 };
@@ -43,16 +43,17 @@ enum outcome replay_progress_read(struct pg_connection *connection, const struct
                                   struct replay_state *state,
                                   struct pg_failure *failure) MUST_CHECK;
 
-/* Notes a new one, which replaces a finished one; `done` does not count. *begun is false when there
- * is an unfinished one. */
+/* Writes the row of a new replay, which replaces a finished one; state->done does not count. *begun
+ * is false when there is an unfinished replay. */
 enum outcome replay_progress_begin(struct pg_connection *connection, const struct replay_key *key,
                                    const struct replay_state *state, bool *begun,
                                    struct pg_failure *failure) MUST_CHECK;
 
 /* The rule's messages that have dead letters. Zero-initialized memory is empty. */
 struct replay_letters {
-    struct replay_numbers settled; /* the replay makes them again, and the letters go */
-    /* The service stores them by itself, for they are parked or wait for retry_for. */
+    /* the replay stores these messages again and deletes their letters */
+    struct replay_numbers settled;
+    /* The service will store these messages: their letters are parked or wait for retry_for. */
     struct replay_numbers waiting;
 };
 void replay_letters_fini(struct replay_letters *letters);
@@ -65,12 +66,13 @@ enum outcome replay_progress_letters(struct pg_connection *connection, const str
 
 /* Fills state->left_out, which is to be empty. `before` are the letters when the messages were
  * counted, `now` those when the replay begins, with the letters' lock held (dead_letters_lock).
- * Left out is what waits, and what had a letter before and has none now: somebody has stored it. */
+ * Left out are messages whose letter waits, and those whose letter has gone since: they are
+ * stored. */
 void replay_state_leave_out(struct replay_state *state, const struct replay_letters *before,
                             const struct replay_letters *now);
 
-/* An unfinished replay, which has a claim to dead letters: `dead-letters retry` leaves them to the
- * replay. */
+/* An unfinished replay, and the dead letters that it will store: `dead-letters retry` leaves these
+ * to it. */
 struct replay_claim {
     char *rule;    /* owned, like below */
     char *journal; /* UUID */
@@ -90,8 +92,8 @@ struct replay_owner {
     size_t rule_count;
 };
 
-/* Adds to `claims`, which is to be empty. A replay of another journal than the one stored last
- * can't go on, so it should have no claim. */
+/* Adds to `claims`, which is to be empty. A replay of a journal other than the one stored last
+ * can't continue, so it should have no claim. */
 enum outcome replay_claims_read(struct pg_connection *connection, const struct replay_owner *owner,
                                 struct replay_claims *claims,
                                 struct pg_failure *failure) MUST_CHECK;

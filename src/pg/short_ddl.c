@@ -4,13 +4,14 @@
 #include <assert.h>
 #include <string.h>
 
-/* PostgreSQL refuses for good only what is about the table, or what a trigger raised. */
+/* May the failure pass? Only an error about the table, or one that a trigger raised, is
+ * permanent. */
 static bool may_pass(const struct pg_failure *failure)
 {
     return failure->action != SQL_RULE && failure->action != SQL_ROW;
 }
 
-/* A statement of the server must end before this side gives the connection up. */
+/* The server must end the statement before this side gives up the connection. */
 static int64_t run_ms(const struct pg_connection *connection)
 {
     int64_t half = pg_statement_ms(connection) / 2;

@@ -58,7 +58,7 @@ const struct sql_action_row sql_actions[] = {
 };
 const size_t sql_action_count = sizeof(sql_actions) / sizeof(sql_actions[0]);
 
-/* A whole code counts more than its class, wherever it stands in the table. */
+/* A whole code overrides its class, wherever the two stand in the table. */
 static enum sql_action action_by_table(const char *sqlstate)
 {
     enum sql_action action = SQL_ROW;
@@ -76,7 +76,7 @@ static enum sql_action action_by_table(const char *sqlstate)
 
 enum sql_action sql_action_of(const char *sqlstate, bool fatal)
 {
-    /* libpq makes errors of its own, without SQLSTATE, when it loses the connection. */
+    /* libpq reports a lost connection by an error of its own, without SQLSTATE. */
     if (sqlstate == NULL || sqlstate[0] == '\0') {
         return SQL_RECONNECT;
     }

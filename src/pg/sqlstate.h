@@ -1,6 +1,6 @@
 /*
- * sqlstate: what an error of PostgreSQL means for the batch. One table, by class or whole code.
- * Pure.
+ * sqlstate: one table that says what an error of PostgreSQL means for the batch, by class or whole
+ * code. Pure.
  *
  * Classes: https://www.postgresql.org/docs/15/errcodes-appendix.html
  *
@@ -20,7 +20,7 @@ enum sql_action {
     SQL_WAIT,       /* the server lacks room or memory: keep everything, long backoff, alarm */
     SQL_ROW,        /* a row's fault: isolate its message, dead letter */
     SQL_RULE,       /* the rule's table is missing, denied or of another shape: park the rule */
-    SQL_STOP,       /* the transaction is not ours any more: connect again and read the progress */
+    SQL_STOP,       /* the transaction was ended under us: connect again and read `progress` */
 };
 
 struct sql_action_row {

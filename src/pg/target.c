@@ -12,7 +12,8 @@
 #include "row/copy_arrays.h"
 
 /* A target without statements: the format, and of each column the type of the array's elements by
- * which its values travel. One element more than needed, so that no columns are no special case. */
+ * which its values travel. One element more than needed, so that zero columns are no special
+ * case. */
 static struct target *new_target(const struct row_plan *plan)
 {
     struct target *target = memory_alloc(sizeof(*target));
@@ -26,7 +27,7 @@ static struct target *new_target(const struct row_plan *plan)
     return target;
 }
 
-/* Takes the text over. */
+/* Adds a statement; takes the text. */
 static void add_statement(struct target *target, char *sql, bool takes_rows)
 {
     size_t count = target->statement_count++;
@@ -39,8 +40,8 @@ static void add_statement(struct target *target, char *sql, bool takes_rows)
     target->statements[count] = (struct target_statement){.sql = sql, .takes_rows = takes_rows};
 }
 
-/* RETURNING gives the rows as they stand in the table, with defaults and what BEFORE triggers have
- * changed. The rollback removes the temporary table. */
+/* RETURNING gives the rows as they are stored, with defaults and the changes of BEFORE triggers.
+ * The rollback removes the temporary table. */
 struct target *target_rehearsal_new(const struct rule_options *rule, const struct pg_table *table,
                                     const struct row_plan *plan)
 {
@@ -126,8 +127,8 @@ static void own_by_statements(struct target *target, const struct staging *stagi
     buf_fini(&source);
 }
 
-/* Own SQL that needs a table. The table is dropped behind the statements, not only at COMMIT:
- * another rule's batch in the same transaction makes one of the same name. */
+/* Own SQL that needs a table. The table is dropped right after the statements, not at COMMIT:
+ * another rule in the same transaction makes a table of the same name. */
 static void own_by_table(struct target *target, struct staging *staging)
 {
     staging->temporary = true;
@@ -254,7 +255,8 @@ static enum outcome run_temporary(struct pg_connection *connection, const struct
     if (outcome == OUTCOME_OK) {
         outcome = pg_run(connection, target->after, failure);
     }
-    /* A function in the rule's own SQL may run a COPY that fails: its line is none of our rows. */
+    /* A function in the rule's own SQL may run a COPY that fails: its line is not one of our
+     * rows. */
     failure->line = 0;
     buf_fini(&header);
     buf_fini(&trailer);

@@ -1,6 +1,6 @@
 /*
- * target: the statements that bring one rule's rows into its table, made once per rule and catalog.
- * Pure but for target_run().
+ * target: the statements that store one rule's rows in its table, made once for each rule and state
+ * of the catalog. Pure, except target_run().
  *
  *   COPY         COPY table (columns) FROM STDIN: many rows of a plain rule
  *   statements   INSERT … SELECT … FROM unnest($1::int[], …): few rows of a plain rule,
@@ -10,8 +10,8 @@
  *                statement by statement; DROP TABLE batch: own SQL that needs a table
  *
  * Statements take each column as one array (row/copy_arrays), so they make nothing in the catalog,
- * need no privilege beyond the table's, and travel with others in one message (pg/pg_steps). Their
- * parameters are the same for all statements of a target that take any.
+ * need no privilege beyond the table's, and can be sent with others in one message (pg/pg_steps).
+ * Their parameters are the same for all statements of a target that take any.
  *
  * ON CONFLICT. Rows are inserted in the order of their key, so that two writers lock rows in the
  * same order and don't deadlock. One batch may hold several rows with the same key:
@@ -26,7 +26,8 @@
  * ALTER TABLE may change the type of a column after the rows were made. COPY would not notice,
  * because a bigint, a double precision and a timestamptz are eight bytes each in binary form.
  * INSERT would not notice either, because it rounds and casts. So `check` compares the types again
- * behind the rows: the locks of the rows' statements keep the types until the transaction ends.
+ * after the rows: from then on the locks of the rows' statements keep the types until the
+ * transaction ends.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -79,9 +80,8 @@ struct target *target_new(const struct rule_options *rule, const struct pg_table
                           const struct row_plan *plan);
 void target_free(struct target *target);
 
-/* For a transaction that is rolled back: the staged way for a rule with `table`, whatever the rule
- * would take, whose `after` returns each stored row as JSON text and leaves the temporary table.
- * Not for target_run(), which has no use for rows. */
+/* For a rehearsal of a rule with `table`: rows always go by the temporary table, and `after`
+ * returns each stored row as JSON text. Not for target_run(), which ignores returned rows. */
 struct target *target_rehearsal_new(const struct rule_options *rule, const struct pg_table *table,
                                     const struct row_plan *plan);
 
@@ -101,7 +101,7 @@ void target_values_fini(struct target_values *values);
 void target_add_steps(const struct target *target, const struct target_values *values,
                       struct pg_steps *steps);
 
-/* Turns the failure of `check` into what it means: SQL_ROW with SQLSTATE 42804. */
+/* Replaces the failure of `check` by its meaning: SQL_ROW with SQLSTATE 42804. */
 void target_check_failure(struct pg_failure *failure);
 
 /* Stores rows inside the caller's transaction, by the temporary table where the target needs it,
@@ -109,15 +109,15 @@ void target_check_failure(struct pg_failure *failure);
 enum outcome target_run(struct pg_connection *connection, const struct target *target,
                         struct slice rows, size_t row_count, struct pg_failure *failure) MUST_CHECK;
 
-/* Appends the statement by which a rule with `notify` tells that it stores rows, for the rows'
- * transaction; nothing for another rule, and for no rows. */
+/* Appends the NOTIFY of a rule with `notify`, for the transaction that stores its rows; nothing for
+ * other rules, or without rows. */
 void target_notify_sql(struct buf *out, const struct rule_options *rule, size_t rows);
 
 /* CREATE TABLE for a rule with create = true, unless the table is there (columns and types from
  * `shape`, primary key from `key`, then what `partition` and `create_sql` say), then ALTER TABLE …
- * ADD COLUMN IF NOT EXISTS for each column. Never drops or changes anything. The ALTER TABLE locks
- * the table against everybody even when nothing is missing, so it is for a table that lacks a
- * column. Nothing is appended when the rule has no `table`, or its name is none. */
+ * ADD COLUMN IF NOT EXISTS for each column. Never drops or changes anything. The ALTER TABLE takes
+ * the strongest lock even when nothing is missing, so call this only for a table that lacks a
+ * column. Nothing is appended when the rule has no `table`, or its name is malformed. */
 void target_create_sql(struct buf *out, const struct rule_options *rule,
                        const struct table_shape *shape);
 

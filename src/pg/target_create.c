@@ -2,8 +2,8 @@
  * target_create: makes a rule's table, with all that belongs to it: the key, partitions or a
  * hypertable, the rule's own create_sql.
  *
- * A plain table is made by CREATE TABLE IF NOT EXISTS. Whatever else belongs to a table must not be
- * made again when the table exists, so it stands together with the CREATE TABLE in one DO block:
+ * A plain table is made by CREATE TABLE IF NOT EXISTS. The other parts must not be made again when
+ * the table exists, so they are in one DO block together with CREATE TABLE:
  *
  *   DO $mqtt2pg$ BEGIN
  *   IF the table is not there THEN
@@ -98,7 +98,7 @@ static char *default_name(const char *relation)
     char *text;
     bool read = pg_take_relation(&rest, &name);
 
-    assert(read && rest.length == 0); /* it was quoted by pg_quote_relation() */
+    assert(read && rest.length == 0); /* pg_quote_relation() made the name */
     (void) read;
     pg_quote_identifier(&last, buf_slice(&name));
     assert(last.length <= strlen(relation));
@@ -113,7 +113,7 @@ static char *default_name(const char *relation)
     return text;
 }
 
-/* The default partition, with an index by which rows that get a partition are found. */
+/* Appends the default partition, with an index to find the rows that move to a new partition. */
 static void append_default(struct buf *out, const struct creation *creation)
 {
     char *name = default_name(creation->relation);
@@ -202,7 +202,7 @@ static void append_own(struct buf *out, const struct creation *creation, const c
     buf_fini(&sql);
 }
 
-/* All that is made once, with the table. */
+/* Appends the statements that run once, together with CREATE TABLE. */
 static void append_once(struct buf *out, const struct creation *creation)
 {
     const struct partition_options *partition = &creation->rule->partition;

@@ -18,8 +18,9 @@ static void add(struct target_probes *probes, size_t index, const char *column, 
     buf_fini(sql);
 }
 
-/* Reads each text as the column's type. A cast to varchar(n) cuts what is longer, where INSERT
- * refuses it: so this probe finds malformed values, add_assignment() those that are too long. */
+/* Adds a probe that casts each text to the column's type. A cast to varchar(n) shortens a long
+ * text, which INSERT would refuse. So this probe finds malformed values, and that of
+ * add_assignment() those that are too long. */
 static void add_cast(struct target_probes *probes, size_t index, const struct column_shape *column)
 {
     struct buf sql = {0};
@@ -29,7 +30,8 @@ static void add_cast(struct target_probes *probes, size_t index, const struct co
     add(probes, index, column->name, &sql);
 }
 
-/* As the table's own column reads it, with its length; not for arrays and composite types. */
+/* Adds a probe that reads each text as the table's column does, with its length; not for arrays and
+ * composite types. */
 static void add_assignment(struct target_probes *probes, size_t index,
                            const struct column_shape *column, const char *relation)
 {
@@ -42,7 +44,7 @@ static void add_assignment(struct target_probes *probes, size_t index,
     add(probes, index, column->name, &sql);
 }
 
-/* A column in binary form needs no probe: the bridge has made its value, which the server takes. A
+/* A column in binary form needs no probe: the server takes all values that the bridge encodes. A
  * column of type text takes every text. */
 void target_probes_init(struct target_probes *probes, const struct row_plan *plan,
                         const char *relation)

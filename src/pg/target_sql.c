@@ -73,8 +73,8 @@ static const char *declared_name(const struct column_shape *column)
     return column->type_name != NULL && column->type_name[0] != '\0' ? column->type_name : "text";
 }
 
-/* What a value is cast to before INSERT assigns it: without a length, for a cast would cut what an
- * assignment refuses. */
+/* The type to which a value is cast before INSERT assigns it: without a length, because a cast
+ * would shorten a text that an assignment refuses. */
 static const char *value_name(const struct column_shape *column)
 {
     return column->base_name != NULL ? column->base_name : declared_name(column);
@@ -157,8 +157,8 @@ static void append_given(struct buf *sql, const struct staging *staging)
     buf_append_text(sql, ") AS batch");
 }
 
-/* What stands behind FROM: rows called "batch" with their position. Computed columns see those of
- * the expressions. A newline behind each expression ends a comment in it. */
+/* Appends the FROM item: rows called "batch" with their position. Computed columns see the columns
+ * of the expressions. A newline after each expression ends a comment in it. */
 static void append_from(struct buf *sql, const struct staging *staging)
 {
     const struct row_plan *plan = staging->plan;
@@ -210,8 +210,9 @@ static bool append_null_key(struct buf *sql, const struct staging *staging)
 
 /* "DISTINCT ON (key) columns FROM batch ORDER BY key, newest DESC, position DESC": of the rows with
  * one key the newest, and of equally new ones the last. ON CONFLICT DO UPDATE may not touch a row
- * twice in one statement (SQLSTATE 21000), so the others have to go before. DISTINCT ON takes nulls
- * for equal and a unique index does not: rows with a null in the key also differ by position. */
+ * twice in one statement (SQLSTATE 21000), so the other rows must be removed first. DISTINCT ON
+ * takes nulls for equal and a unique index does not: rows with a null in the key also differ by
+ * position. */
 static void append_distinct(struct buf *sql, const struct staging *staging)
 {
     struct buf apart = {0};

@@ -1,5 +1,6 @@
 /*
- * target_sql: the SQL texts of a target. Internal to pg/: target.h is the way in.
+ * target_sql: the SQL texts of a target. Only for pg/target.c and pg/target_create.c; others use
+ * pg/target.h.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,14 +20,14 @@ struct staging {
     bool temporary;       /* rows stand in pg_temp.batch; else they are parameters */
 };
 
-/* Each returns a text of the caller's. */
+/* These functions return a text that the caller frees. */
 char *target_sql_copy(const struct row_plan *plan, const char *relation);
 
 /* CREATE TEMP TABLE batch. A rule's own `sql` sees its columns and nothing else. */
 char *target_sql_temporary(const struct staging *staging);
 
-/* SELECT 1 / (the columns have the types that the plan knows)::int. Needs no privilege but to find
- * the table. */
+/* SELECT 1 / (the columns have the types that the plan knows)::int. Needs no privilege on the
+ * table. */
 char *target_sql_check(const char *relation, const struct row_plan *plan);
 
 /* INSERT … SELECT … [ON CONFLICT …] */

@@ -1,7 +1,7 @@
 /*
- * One table leads from a type's family to the function that reads values for it. Those functions
- * see neither null nor arrays: null is decided here, and convert_array.c takes arrays apart and
- * comes back for each element.
+ * One table gives for each family of types the function that converts values. Those functions get
+ * neither null nor arrays: this file handles null, and convert_array.c splits arrays and calls back
+ * for each element.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -47,7 +47,7 @@ static convert_function *const families[] = {
     [TYPE_OTHER] = convert_other,
 };
 
-/* Families are the enumerators, so the table has a function for each value that one can have. */
+/* The table has an entry for each enumerator of the families. */
 static_assert(sizeof(families) / sizeof(families[0]) == TYPE_OTHER + 1, "a function a family");
 
 enum outcome convert_element(const struct value *value, const struct column_shape *column,

@@ -1,11 +1,10 @@
 /*
- * convert: a value becomes what a column's type says, exactly or not at all. Pure.
+ * convert: converts a value to the type of its column, exactly or not at all. Pure.
  *
  * The rules (config/README.md, "Values and columns"): every digit kept; a fraction into an integer
  * column, a value out of range, text that is no number, a bare number into a timestamp, invalid
  * UTF-8 or NUL into text are rejected with a reason that says what came and what the column takes.
- * Everything that PostgreSQL would refuse in COPY because of a value alone is refused here, before
- * the batch is sent.
+ * A value that PostgreSQL would refuse in COPY is rejected here, before the batch is sent.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,8 +1,8 @@
 /*
  * Text into uuid, inet and cidr.
  *
- * Spellings are those of uuid_in() and of inet_in() and cidr_in(), but for the short forms of
- * IPv4 addresses ("10.1"), which are rejected.
+ * Takes the spellings of uuid_in(), inet_in() and cidr_in(), except the short forms of IPv4
+ * addresses ("10.1"), which are rejected.
  *
  * SPDX-License-Identifier: MIT
  */

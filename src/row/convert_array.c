@@ -18,8 +18,8 @@ static enum outcome reject_ragged(struct error *error)
     return error_set(error, OUTCOME_REJECT, "the inner arrays differ in length");
 }
 
-/* Lengths along the first elements, and how many elements that makes: in a ragged array perhaps
- * more than there are. */
+/* Takes the length of each dimension from the first elements, and computes the number of elements;
+ * in a ragged array it may be too high. */
 static enum outcome measure(const struct node *array, bool nested, struct datum_array *out,
                             struct error *error)
 {
@@ -51,7 +51,7 @@ struct fill {
     struct error *error;
 };
 
-/* The next element; a null stays one whatever the family. */
+/* Adds the next element; a null needs no conversion. */
 static enum outcome add_element(struct fill *fill, const struct node *node)
 {
     assert(fill->filled < fill->out->count);
@@ -108,7 +108,7 @@ enum outcome convert_array(const struct value *value, const struct column_shape 
     outcome = add_elements(&fill, value->node, 0);
     assert(outcome != OUTCOME_OK || fill.filled == out->count);
     if (out->count == 0) {
-        out->dimensions = 0; /* PostgreSQL has one empty array only */
+        out->dimensions = 0; /* PostgreSQL's empty array has no dimensions */
     }
     datum->family = column->family;
     datum->null = false;

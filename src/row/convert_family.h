@@ -1,10 +1,10 @@
 /*
- * convert_family: what convert.c dispatches to, one function a family.
- * Internal to row/.
+ * convert_family: the functions that convert.c calls, one for each family of types. Internal to
+ * row/.
  *
  * Each takes a value that is not null and a column that is no array (or the column of the array
- * whose element the value is), fills the union of *datum and leaves the rest to convert.c. The
- * reason that it gives on OUTCOME_REJECT stands without the column's name.
+ * whose element the value is), and fills the union of *datum; convert.c fills the rest. On
+ * OUTCOME_REJECT the reason does not name the column: convert.c adds it.
  *
  * SPDX-License-Identifier: MIT
  */

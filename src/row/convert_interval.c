@@ -24,8 +24,8 @@
 enum { NUMBER_DIGITS_MAX = 15 };
 enum { TYPMOD_ALL_FIELDS = 0x7fff };
 
-/* The units of ISO 8601 stand in its order: parse_iso_part() counts on it. A clock stands behind
- * units that are larger than an hour. */
+/* In the order of ISO 8601, on which parse_iso_part() relies. A time may only follow units that are
+ * larger than an hour. */
 enum unit {
     UNIT_CENTURY,
     UNIT_DECADE,
@@ -178,8 +178,8 @@ static bool take_quantity(struct moment_scan *scan, struct quantity *quantity)
     return whole_of(take_digits(scan), &quantity->whole) && take_fraction(scan, quantity);
 }
 
-/* Microseconds in a fraction of a unit. Of a second PostgreSQL rounds; of hours and minutes only
- * what is exact is taken. */
+/* Microseconds in a fraction of a unit. Fractions of a second are rounded like PostgreSQL; a
+ * fraction of another unit must be exact. */
 static bool fraction_of(struct slice digits, int64_t unit_us, int64_t *us)
 {
     if (unit_us == SECOND_US) {

@@ -1,8 +1,8 @@
 /*
  * Values into json and jsonb.
  *
- * What came as JSON stays as it came, byte for byte. jsonb can't hold everything that JSON can
- * write: no \u0000, and no number beyond numeric's range; json can.
+ * Text that came as JSON stays unchanged, byte for byte. jsonb can't hold all of JSON (no \u0000,
+ * and no number beyond numeric's range); json can.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -65,7 +65,7 @@ static enum outcome check_node(const struct node *node, struct error *error)
     return OUTCOME_OK;
 }
 
-/* Everything below `root`; its own key stands outside. */
+/* Checks all nodes below `root`; root's own key is not part of the value. */
 static enum outcome check_tree(const struct node *root, struct error *error)
 {
     enum outcome outcome = OUTCOME_OK;

@@ -1,6 +1,6 @@
 /*
- * convert_reject: what the families share: the reasons for OUTCOME_REJECT, and the comparison of
- * words. Internal to row/.
+ * convert_reject: shared by the families: reasons for OUTCOME_REJECT, and the comparison of words.
+ * Only for row/.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -35,7 +35,7 @@ struct slice format_rfc3339(int64_t time_us, struct arena *arena)
     return slice_make(text, (size_t) length);
 }
 
-/* What any text type gets; *text borrows where it can. */
+/* The text for any text type; *text borrows where it can. */
 static enum outcome text_of(const struct value *value, struct arena *arena, struct slice *text,
                             struct error *error)
 {

@@ -38,7 +38,7 @@ bool convert_parse_timestamp(struct slice text, int64_t *microseconds_since_2000
     return moment_parse(text, &moment) && moment_timestamp(&moment, microseconds_since_2000);
 }
 
-/* A number could be seconds or milliseconds: nobody guesses. */
+/* Rejects a number: it could be seconds or milliseconds. */
 static enum outcome reject_number(struct error *error, const struct value *value, const char *noun)
 {
     return reject_value(error, value,
@@ -144,8 +144,8 @@ static int64_t day_of(int64_t microseconds)
     return microseconds / DAY_US - (microseconds % DAY_US < 0);
 }
 
-/* A date by itself reaches further than a timestamp; one with a time is the day of that instant in
- * UTC. */
+/* A date alone has a larger range than a timestamp. A text with a time gives the day of that
+ * instant in UTC. */
 enum outcome convert_date(const struct value *value, const struct column_shape *column,
                           struct arena *arena, struct datum *datum, struct error *error)
 {

@@ -20,7 +20,7 @@ uint32_t copy_array_element(const struct column_shape *column, enum copy_format 
     return format == COPY_TEXT || column->type_oid == 0 ? TEXT_OID : column->type_oid;
 }
 
-/* Of an array with one dimension, or with none when it is empty. */
+/* Appends the header of an array with one dimension, or with none when it is empty. */
 static void append_header(struct buf *array, uint32_t element, size_t count)
 {
     assert(count <= INT32_MAX);

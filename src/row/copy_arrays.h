@@ -2,8 +2,8 @@
  * copy_arrays: rows of COPY turned into one array per column, for INSERT … SELECT … FROM unnest().
  * Pure.
  *
- * A batch holds its rows as COPY wants them. Statements that need the rows as values (ON CONFLICT,
- * a rule's own SQL, the search for a refused row) take each column as one parameter: an array in
+ * A batch holds its rows in COPY's form. Statements that need the rows as values (ON CONFLICT, a
+ * rule's own SQL, the search for a refused row) take each column as one parameter: an array in
  * PostgreSQL's binary form (array_recv() in arrayfuncs.c), whose elements are the fields of COPY
  * BINARY byte by byte, or the unescaped fields of COPY's text form as elements of text[].
  *

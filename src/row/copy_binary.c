@@ -23,7 +23,7 @@
 enum { JSONB_VERSION = 1 };
 enum { LENGTH_BYTES = 4 };
 
-/* The usual fields are written by one reservation each. */
+/* These functions write the usual fields with one reservation each. */
 static void append_field8(struct buf *out, uint8_t value)
 {
     char *at = buf_reserve(out, LENGTH_BYTES + 1);
@@ -110,7 +110,7 @@ static void append_jsonb(struct buf *out, struct slice text)
     buf_append_slice(out, text);
 }
 
-/* Puts the length of what was written behind `start` there, in the four bytes left for it. */
+/* Writes the length of the bytes after `start` into the four bytes that were left at `start`. */
 static void put_length(struct buf *out, size_t start)
 {
     assert(start + LENGTH_BYTES <= out->length);
@@ -178,7 +178,7 @@ static void append_scalar(struct buf *out, const struct datum *datum)
     }
 }
 
-/* The flag stands before the elements, because array_recv() wants to know it first. */
+/* The flag is part of the header, so nulls must be looked for before the elements are written. */
 static bool has_nulls(const struct datum_array *array)
 {
     for (size_t i = 0; i < array->count; i++) {

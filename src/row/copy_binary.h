@@ -1,5 +1,5 @@
 /*
- * copy_binary: one row in COPY's binary form. Internal to row/; copy_format.h is the way in.
+ * copy_binary: one row in COPY's binary form. Only for row/; others use row/copy_format.h.
  *
  * SPDX-License-Identifier: MIT
  */

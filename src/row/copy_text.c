@@ -2,8 +2,8 @@
  * A line a row, fields separated by tabs, \N for null; backslash, tab, line feed and carriage
  * return stand behind a backslash.
  *
- * This form is for columns whose type has no binary form here: the server's input function then
- * reads the text.
+ * For columns whose type the bridge can't encode in binary form: the server's input function reads
+ * the text.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,7 +11,7 @@
 
 #include <assert.h>
 
-/* What stands behind the backslash instead of `c`, or 0. */
+/* The character after the backslash that stands for `c`; 0: `c` needs no escape. */
 static char escape_of(char c)
 {
     switch (c) {
@@ -28,7 +28,7 @@ static char escape_of(char c)
     }
 }
 
-/* Escapes what was written behind `start`, from its end so that it needs no second copy. */
+/* Escapes the bytes after `start` in place, from the end to the front. */
 static void escape_from(struct buf *out, size_t start)
 {
     assert(start <= out->length);

@@ -1,5 +1,5 @@
 /*
- * copy_text: one row in COPY's text form. Internal to row/; copy_format.h is the way in.
+ * copy_text: one row in COPY's text form. Only for row/; others use row/copy_format.h.
  *
  * SPDX-License-Identifier: MIT
  */

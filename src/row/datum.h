@@ -1,5 +1,5 @@
 /*
- * datum: a value that has become what its column's type says, ready to be written in any form.
+ * datum: a value that was converted to its column's type, ready to be written in any form.
  *
  * SPDX-License-Identifier: MIT
  */

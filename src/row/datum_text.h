@@ -1,5 +1,5 @@
 /*
- * datum_text: what copy_text.c and datum_json.c need of datum_text.c. Internal to row/.
+ * datum_text: the function of datum_text.c that copy_text.c and datum_json.c share. Only for row/.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -5,14 +5,14 @@
  *   1234567.89  →  4 digits  weight 1  sign 0  scale 2   0123 4567 8900
  *                                 └ 10,000^1 is the unit of the first digit
  *
- * The scale must not be smaller than the decimals sent: numeric_recv() would cut them off without a
- * word.
+ * The scale must not be smaller than the number of decimals that are sent: numeric_recv() would
+ * silently cut the rest.
  *
  * A place p is the digit of 10^p: 0 the ones, -1 the tenths.
  *
  * numeric_fits() only checks, numeric_format() rounds and prints, numeric_append_binary() turns a
- * printed number into groups of four digits. They pass texts to each other, so a number is never
- * held in a machine format that could lose digits.
+ * printed number into groups of four digits. They exchange texts, so a number is never in a machine
+ * format that could lose digits.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
- * A rule's expressions meet the columns of its table by name. All reasons why that can't work are
- * gathered, so that one look at the log mends a rule:
+ * Matches a rule's expressions with the columns of its table, by name. Collects all mistakes, so
+ * that a person can mend the rule after one look at the log:
  *
  *   expression → column of the table                 stored, in the order of the rule
  *   expression → no such column, but `compute`       kept as the rule declares it, for the SQL
@@ -31,7 +31,7 @@ static void begin_reason(struct buf *reasons)
     }
 }
 
-/* A column that the table does not have, and the one that was perhaps meant. */
+/* Reports a column that the table does not have, and suggests a similar one. */
 static void check_missing(const struct table_shape *shape, const char *name, struct buf *reasons)
 {
     begin_reason(reasons);
@@ -78,8 +78,8 @@ static const struct column_shape *find_column(const struct table_shape *shape, c
     return column;
 }
 
-/* The i-th expression only serves to compute: the table does not have its column, and the rule
- * declares its type. */
+/* The column of expression i if it is only an input of `compute`: the table does not have it, and
+ * the rule declares its type. Else NULL. */
 static const struct column_shape *helper(const struct table_shape *shape,
                                          const struct row_feed *feed, size_t i)
 {

@@ -1,6 +1,6 @@
 /*
- * row_plan: which column of a table gets which of a rule's expressions, decided once per rule and
- * catalog. Pure.
+ * row_plan: decides which column of the table each of a rule's expressions feeds, once for each
+ * rule and state of the catalog. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -29,7 +29,8 @@ struct row_plan {
     /* Owned array: the column of each expression, borrowed from the table's shape. */
     const struct column_shape **columns;
     size_t count;
-    /* Owned array, borrowed columns: what is written, first of the expressions, then computed. */
+    /* Owned array, borrowed columns: the columns that are written, first those of expressions, then
+     * the computed ones. */
     const struct column_shape **stored;
     size_t stored_count;
     size_t computed_count;   /* the last ones of `stored` */
@@ -44,7 +45,7 @@ struct row_plan {
 enum outcome row_plan_new(const struct table_shape *shape, const char *const *names, size_t count,
                           struct row_plan **plan, struct error *error) MUST_CHECK;
 
-/* The same with computed columns. */
+/* row_plan_new() with computed columns. */
 enum outcome row_plan_make(const struct table_shape *shape, const struct row_feed *feed,
                            struct row_plan **plan, struct error *error) MUST_CHECK;
 void row_plan_free(struct row_plan *plan);

@@ -1,7 +1,7 @@
 /*
- * A time is believed when it lies between two ends, each of which is absolute ("2000-01-01"),
- * relative to the receipt of the message ("1d") or open (""). Clocks that were never set say
- * 1970; seconds taken for milliseconds say 1970-01-20.
+ * A time is accepted when it lies between two ends, each of which is absolute ("2000-01-01"),
+ * relative to the receipt of the message ("1d") or open (""). Clocks that were never set show 1970;
+ * seconds that were taken for milliseconds give 1970-01-20.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -95,7 +95,7 @@ static enum outcome reject_time(const struct datum *datum, const struct column_s
     return OUTCOME_REJECT;
 }
 
-/* One time; null and what is no time pass. */
+/* Checks one value; null and values that are no times pass. */
 static enum outcome check_scalar(const struct time_range *range, const struct datum *datum,
                                  const struct column_shape *column, int64_t received_at_us,
                                  struct error *error)

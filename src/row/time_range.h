@@ -1,6 +1,6 @@
 /*
- * time_range: which times a rule believes. A device without a clock sends 1970, one with a wrong
- * unit the year 56000: such a message is rejected, where the rule says so. Pure.
+ * time_range: the times that a rule accepts. A device without a clock sends 1970, one with a wrong
+ * unit the year 56000; a rule with time_range rejects such a message. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +17,7 @@
 /* One end of the range. Borrows its text. */
 struct time_bound {
     enum {
-        BOUND_OPEN,     /* "": every time is believed */
+        BOUND_OPEN,     /* "": every time is accepted */
         BOUND_ABSOLUTE, /* a date or a time: `us` since 1970 */
         BOUND_RELATIVE, /* a duration: `us` before or behind the time of receipt */
     } kind;
@@ -35,8 +35,8 @@ struct time_range {
 bool time_bound_parse(const char *text, struct time_bound *bound);
 
 /*
- * Is each time of the datum within the range? Looked at are dates, timestamps, arrays of them, and
- * times whose column has no type yet; the infinities lie outside of an end that is not open.
+ * Is each time of the datum within the range? Checks dates, timestamps, arrays of them, and times
+ * whose column has no type yet. An infinite time is outside of an end that is not open.
  * OUTCOME_REJECT with a reason that names the column and the value.
  */
 enum outcome time_range_check(const struct time_range *range, const struct datum *datum,
