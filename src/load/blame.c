@@ -44,13 +44,25 @@ static void refuse(const struct store *store, uint64_t sequence, unsigned rule,
                                    store->part && blame_may_pass(failure)});
 }
 
+/* Holds the rule. Of a lock PostgreSQL says no more than "canceling statement due to lock
+ * timeout". */
+static void hold(const struct inquiry *inquiry, unsigned rule, const struct pg_failure *failure)
+{
+    char reason[RULE_REASON_MAX];
+    bool locked = strcmp(failure->sqlstate, "55P03") == 0;
+
+    snprintf(reason, sizeof(reason), "%s%s",
+             locked ? "another session has locked the table or a row: " : "", failure->message);
+    rule_targets_hold(inquiry->store->targets, rule, reason, failure->sqlstate);
+}
+
 static void park_or_hold(struct inquiry *inquiry, unsigned rule, const struct pg_failure *failure,
                          bool park)
 {
     if (park) {
         rule_targets_park(inquiry->store->targets, rule, failure->message, failure->sqlstate);
     } else {
-        rule_targets_hold(inquiry->store->targets, rule, failure->message, failure->sqlstate);
+        hold(inquiry, rule, failure);
     }
     inquiry->learned = true;
 }
