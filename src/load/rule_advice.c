@@ -218,6 +218,24 @@ static void advise_ack(const struct rule *rule, bool mqtt5, struct problems *pro
     }
 }
 
+/* Warns of own SQL that only reads: its messages count as stored, and nothing is. A query that calls
+ * a function may store. */
+static void advise_sql(const struct rule *rule, struct problems *problems)
+{
+    static const char *const signs[] = {"insert", "update", "delete", "merge",
+                                        "call",   "notify", "("};
+    const struct option_text *sql = &rule->options->sql;
+    bool stores = sql->text == NULL;
+
+    for (size_t i = 0; !stores && i < sizeof(signs) / sizeof(signs[0]); i++) {
+        stores = strcasestr(sql->text, signs[i]) != NULL;
+    }
+    if (!stores) {
+        problem_warning(problems, sql->place, "sql",
+                        "stores nothing: write like insert into t select … from batch");
+    }
+}
+
 void rule_advise(const struct rule *rule, bool mqtt5, struct problems *problems)
 {
     advise_topic(rule, problems);
@@ -228,6 +246,7 @@ void rule_advise(const struct rule *rule, bool mqtt5, struct problems *problems)
     advise_conditions(rule, problems);
     advise_conflict(rule, problems);
     advise_ack(rule, mqtt5, problems);
+    advise_sql(rule, problems);
 }
 
 /* --- rules among each other ------------------------------------------------------------------- */

@@ -123,6 +123,7 @@ ADVICE = [
      'format = "csv"; table = "raw"; columns = { what = "{rest}"; bytes = "$.b"; }', "makes a row of each line"),
     ("text in batch unasked", 'format = "raw"; table = "raw"; columns = { what = "{rest}"; bytes = "$"; }',
      'sql = "insert into raw select * from batch"; columns = { what = "{rest}"; bytes = "$.b"; }', "in batch as text"),
+    ("a query that stores nothing", 'format = "raw"; table = "raw"', 'format = "raw"; sql = "select * from batch"', "stores nothing"),
     ("settings of another format", 'format = "raw"', 'format = "raw"; csv = { header = true; }', "no effect with format"),
     ("lenient without JSON", 'format = "raw"', 'format = "raw"; lenient = true', "it is for format"),
     ("bound without compression", 'format = "raw"', 'format = "raw"; max_decoded = "1MB"', "without compression"),
