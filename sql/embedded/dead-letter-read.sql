@@ -1,7 +1,7 @@
 -- Dead letters in the order of their ids, MQTT 5 properties back in their wire encoding (MQTT 5.0, section 2.2.2).
 -- $1: rule, $2: id, $3: after this id, $4: parked, $5: failed before (microseconds since 1970), $6: limit,
 -- $7: client_id, '' for letters that name none; null = any, $8: true = only those that the service tries again by itself, false = only the others,
--- $9: only these ids, as an array; null = any
+-- $9: only these ids, as an array; null = any, $10: only of these rules, as an array; null = any
 select d.id,
        (extract(epoch from d.received_at) * 1000000)::bigint as received_at_us,
        (extract(epoch from d.failed_at) * 1000000)::bigint as failed_at_us,
@@ -53,5 +53,6 @@ select d.id,
    and ($7::text is null or d.client_id = $7 or ($7 = '' and d.client_id is null))
    and ($8::boolean is null or coalesce((d.properties ->> 'waits')::boolean, false) = $8)
    and ($9::text is null or d.id = any($9::text::bigint[]))
+   and ($10::text is null or d.rule = any($10::text::text[]))
  order by d.id
  limit $6::bigint

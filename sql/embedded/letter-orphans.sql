@@ -1,25 +1,53 @@
--- The next parked dead letters whose rule is none of these, or does not take their topic, in the order of their ids. The names of rules are
--- found by jumps through the index dead_letter_parked_by_client, so that millions of letters of other rules cost nothing.
+-- The next dead letters that the service stores by itself, parked ones and those that wait (retry_for), whose rule is none of these, or does not
+-- take their topic, in the order of their ids. The names of rules are found by jumps through the indexes dead_letter_parked_by_client and
+-- dead_letter_waiting, so that millions of letters of other rules cost nothing.
 -- $1: client_id, $2: names of the rules that there are, $3: after this id, $4: limit, $5: a regular expression for the topics of each rule, or
 -- null: do not look
-with recursive names as (
+with recursive parked_names as (
     (select rule from mqtt2pg.dead_letter where client_id = $1 and parked order by rule limit 1)
     union all
     select (select d.rule from mqtt2pg.dead_letter d where d.client_id = $1 and d.parked and d.rule > n.rule order by d.rule limit 1)
-      from names n
+      from parked_names n
      where n.rule is not null
+),
+waiting_names as (
+    (select rule
+       from mqtt2pg.dead_letter
+      where client_id = $1 and not parked and coalesce((properties ->> 'waits')::boolean, false)
+      order by rule
+      limit 1)
+    union all
+    select (select d.rule
+              from mqtt2pg.dead_letter d
+             where d.client_id = $1 and not d.parked and coalesce((d.properties ->> 'waits')::boolean, false) and d.rule > n.rule
+             order by d.rule
+             limit 1)
+      from waiting_names n
+     where n.rule is not null
+),
+names as (
+    select n.rule, n.parked, k.rule is null as is_former, k.topics
+      from (select rule, true as parked from parked_names union all select rule, false from waiting_names) as n
+      left join unnest($2::text[], $5::text[]) as k (rule, topics) on k.rule = n.rule
+     where n.rule is not null and (k.rule is null or k.topics is not null)
 )
 select d.id,
        d.rule,
        coalesce(decode(d.properties ->> 'topic_bytes', 'base64'), convert_to(d.topic, 'UTF8')) as topic
   from names n
-  left join unnest($2::text[], $5::text[]) as known (rule, topics) on known.rule = n.rule
- cross join lateral (select *
-                       from mqtt2pg.dead_letter
-                      where client_id = $1 and rule = n.rule and parked and id > $3::bigint
-                        and (known.rule is null or topic !~ known.topics)
-                      order by id
-                      limit $4::bigint) as d
- where known.rule is null or known.topics is not null
+ cross join lateral ((select *
+                        from mqtt2pg.dead_letter
+                       where n.parked and client_id = $1 and rule = n.rule and parked and id > $3::bigint
+                         and (n.is_former or topic !~ n.topics)
+                       order by id
+                       limit $4::bigint)
+                     union all
+                     (select *
+                        from mqtt2pg.dead_letter
+                       where not n.parked and client_id = $1 and rule = n.rule
+                         and not parked and coalesce((properties ->> 'waits')::boolean, false) and id > $3::bigint
+                         and (n.is_former or topic !~ n.topics)
+                       order by id
+                       limit $4::bigint)) as d
  order by d.id
  limit $4::bigint

@@ -152,6 +152,19 @@ bool batch_retries(const struct rule *rule, const struct message *message,
                                 clock_wall_us() - message->received_at_us < retry_for_us);
 }
 
+/* Appends the names of the rules that take the message, as a JSON array. */
+static void append_names(struct buf *names, const struct batch_builder *builder)
+{
+    assert(mapper_found(builder->mapper) > 0);
+    for (size_t i = 0; i < mapper_found(builder->mapper); i++) {
+        unsigned rule = mapper_rule(builder->mapper, i);
+
+        buf_append_byte(names, i == 0 ? '[' : ',');
+        text_append_json(names, slice_of(builder->ruleset->rules[rule]->name));
+    }
+    buf_append_byte(names, ']');
+}
+
 /* The message becomes a dead letter of the rule. A letter that waits is neither counted nor
  * acknowledged yet: see batch_retries(). */
 static void add_rejected(struct batch *batch, const struct batch_builder *builder,
@@ -163,8 +176,15 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
         builder->replays
             ? arena_printf(mapper_arena(builder->mapper), "replay: %s", refused->reason).data
             : refused->reason;
+    struct buf names = {0};
+
+    if (waits) {
+        append_names(&names, builder);
+    }
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
                                        .rule = mapped->rule->name,
+                                       .rules = waits ? buf_string(&names) : NULL,
+                                       .table = mapped->rule->options->table.text,
                                        .message = message,
                                        .waits = waits,
                                        .reason = reason,
@@ -173,6 +193,7 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
     assert(refused->reason != NULL && mapped->rule_index < batch->rule_count);
     add_dead_letter(batch, builder, &letter);
     note_reject(batch, &letter);
+    buf_fini(&names);
     if (letter.waits) {
         batch->rules[mapped->rule_index].waiting++;
         return;
@@ -181,29 +202,17 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
     batch_ack_refused(batch, builder->mapper, mapped, refused);
 }
 
-/* Appends the names of the `count` rules that take the message, as a JSON array. */
-static void append_names(struct buf *names, const struct batch_builder *builder, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        unsigned rule = mapper_rule(builder->mapper, i);
-
-        buf_append_byte(names, i == 0 ? '[' : ',');
-        text_append_json(names, slice_of(builder->ruleset->rules[rule]->name));
-    }
-    buf_append_byte(names, ']');
-}
-
 /* The message becomes a parked letter, whatever the rule would make of it: rows are made when the
  * rule works again, for the table may have other columns then. */
 static void add_parked(struct batch *batch, const struct batch_builder *builder, unsigned rule,
-                       size_t count, const struct message *message)
+                       const struct message *message)
 {
     const struct rule_target *target = rule_targets_get(builder->targets, rule);
     const struct rule *compiled = builder->ruleset->rules[rule];
     struct buf names = {0};
     bool waits = rule_targets_healing(builder->targets, rule);
 
-    append_names(&names, builder, count);
+    append_names(&names, builder);
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
                                        .rule = compiled->name,
                                        .rules = buf_string(&names),
@@ -393,7 +402,7 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
         unsigned rule = mapper_rule(builder->mapper, i);
 
         if (rule_targets_aside(builder->targets, rule) && message->kind != MESSAGE_HEAD) {
-            add_parked(batch, builder, rule, count, message);
+            add_parked(batch, builder, rule, message);
         } else {
             batch_add_mapped(batch, builder, mapper_map_found(builder->mapper, i));
         }

@@ -1,7 +1,8 @@
 /*
- * inheritance: gives parked letters to other rules. A rule may have been renamed, split or merged
- * while its table did not work; its letters go to today's rules that take their topics. So do
- * letters whose own rule does not take their topic any more.
+ * inheritance: letters that are parked, or wait by `retry_for`, and whose rule is not there any more
+ * go to today's rules that take their topics: a rule was renamed, split or merged with another one
+ * while its table did not work, or before the row came to which a letter refers. So do letters
+ * whose topic their rule does not take any more.
  *
  * SPDX-License-Identifier: MIT
  */

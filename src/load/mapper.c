@@ -409,6 +409,11 @@ size_t mapper_find(struct mapper *mapper, const struct message *message)
     return mapper->route_count;
 }
 
+size_t mapper_found(const struct mapper *mapper)
+{
+    return mapper->route_count;
+}
+
 unsigned mapper_rule(const struct mapper *mapper, size_t found)
 {
     assert(found < mapper->route_count);

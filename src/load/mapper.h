@@ -57,6 +57,7 @@ void mapper_set_copies(struct mapper *mapper, struct copies *copies);
  * the index of such a rule in the ruleset, mapper_map_found() what the rule makes of the message:
  * its memory is valid until the next mapper_find(). `found` counts from 0. */
 size_t mapper_find(struct mapper *mapper, const struct message *message);
+size_t mapper_found(const struct mapper *mapper); /* how many they were */
 unsigned mapper_rule(const struct mapper *mapper, size_t found);
 const struct mapped *mapper_map_found(struct mapper *mapper, size_t found);
 

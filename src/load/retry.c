@@ -12,6 +12,7 @@
 #include "load/blame.h"
 #include "load/transaction.h"
 #include "load/trial.h"
+#include "pg/pg_quote.h"
 #include "pg/progress.h"
 
 /* Bytes of payloads in one portion. Memory holds each payload several times: as text, as bytes and
@@ -296,9 +297,15 @@ static enum outcome begin(struct letter_batch *portion, struct dead_letter_query
         outcome = dead_letters_choose(connection, query, &choices, failure);
     }
     if (outcome == OUTCOME_OK && choices.ids != NULL) {
+        /* Since they were chosen, the service may have given some of them to other rules. */
+        struct buf rules = {0};
+
+        pg_quote_array(&rules, names, portion->rules->count);
         query->ids = choices.ids;
+        query->rules = buf_string(&rules);
         outcome = dead_letters_read(connection, query, &portion->letters, failure);
-        query->ids = NULL;
+        query->ids = query->rules = NULL;
+        buf_fini(&rules);
     }
     free(choices.ids);
     free(names);

@@ -266,6 +266,7 @@ enum outcome dead_letters_read(struct pg_connection *connection,
         query->client_id,
         waiting_text(query->waiting),
         query->ids,
+        query->rules,
     };
 
     *rows = (struct dead_letter_rows){0};

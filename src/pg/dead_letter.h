@@ -18,7 +18,7 @@ struct dead_letter {
     const char *reason;
     const char *sqlstate; /* "" or NULL = none */
     bool parked;
-    /* Of a parked letter, for load/inheritance: all rules that took its message, as a JSON array of
+    /* Of a letter that is parked or waits, for load/inheritance: all rules that took its message, as a JSON array of
      * names, and the table of its own rule. NULL: not known; table NULL also: SQL of its own. */
     const char *rules;
     const char *table;
@@ -65,6 +65,7 @@ struct dead_letter_query {
     const char *rule;          /* NULL = all */
     int64_t id;                /* 0 = all */
     const char *ids;           /* these, see dead_letters_choose(); NULL = all */
+    const char *rules;         /* only of these rules, as an array; NULL = all */
     int64_t after_id;          /* only later ones */
     int parked;                /* 1 only parked, 0 only not, -1 both */
     enum letters_wait waiting; /* those with `waits`, or without */

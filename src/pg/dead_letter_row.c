@@ -273,7 +273,7 @@ static void append_rules(struct buf *properties, const struct dead_letter *lette
     if (letter->rules == NULL) {
         return;
     }
-    assert(letter->parked && properties->data[properties->length - 1] == '}');
+    assert((letter->parked || letter->waits) && properties->data[properties->length - 1] == '}');
     properties->length--; /* the brace */
     append_name(properties, "rules");
     buf_append_text(properties, letter->rules);

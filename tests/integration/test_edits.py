@@ -164,6 +164,45 @@ def test_retry_for_is_taken_away(env):
 
 
 @quick
+def test_waiting_rule_is_renamed(env):
+    """A message that waits by retry_for is stored, once, by the rule under its new name, which acknowledges it; another rule has stored it before."""
+    env.sql("""create table device (name text primary key); create table reading (device text references device);
+               create table got (id bigint generated always as identity, n int, topic text)""")
+    text = """{ name = "%s"; topic = "~/r/{device}"; table = "reading"; retry_for = "1h"; columns = { device = "{device}"; };
+                ack: { topic = "~/ack"; fields = { status = "@status"; device = "{device}"; }; }; }"""
+    bridge = env.bridge(text % "reading" + "," + rule("all", "~/r/#"))
+    inbox = env.subscribe("~/ack")
+    env.publish([("~/r/new", "1"), ("~/r/never", "2")])
+    env.wait(lambda: env.one("select count(*) from mqtt2pg.dead_letter where properties ? 'waits'") == 2, 15, env.dead_letters)
+    env.sql("insert into device values ('new')")
+    edit(bridge, text % "measure" + "," + rule("all", "~/r/#"))
+    inbox.wait(1)
+    assert [json.loads(ack) for ack in inbox.payloads] == [{"status": "stored", "device": "new"}]
+    assert env.sql("select device from reading") == [("new",)]
+    assert env.sql("select rule, topic from mqtt2pg.dead_letter") == [("measure", env.topic("~/r/never"))]
+    assert env.one("select count(*) from got") == 2
+    bridge.check_books()
+
+
+def test_letter_is_retried_while_its_rule_is_split(env):
+    """`dead-letters retry` deletes a letter that it has stored while the service gives it to two rules: neither of them gets it."""
+    env.sql("create table got (id bigint generated always as identity, n int, topic text); create table got2 (like got including all)")
+    bridge = env.bridge(rule("one", "~/k/{p}", "gone"))
+    publish(env, 0, 1)
+    env.wait(lambda: parked(env) == 1, 15, lambda: bridge.log())
+    env.admin("begin")
+    env.admin("delete from mqtt2pg.dead_letter")
+    bridge.configure(rule("x", "~/k/{p}") + "," + rule("y", "~/k/{p}", "got2"))
+    bridge.signal(signal.SIGHUP)
+    env.wait(lambda: env.one("select count(*) from pg_locks where not granted") > 0, 15, "the service does not wait")
+    env.admin("commit")
+    publish(env, 1, 1)
+    for table in ("got", "got2"):
+        in_order(env, table, [1])
+    assert env.dead_letters() == []
+
+
+@quick
 def test_parked_and_another_client_id(env):
     """Messages that were parked under the former client_id are stored by the next process, in front of newer ones."""
     env.sql("create table away (id bigint generated always as identity, n int, topic text)")

@@ -266,6 +266,11 @@ static void test_queries(void)
         ids(connection, (struct dead_letter_query){.parked = -1, .older_than_us = 3000000}),
         "1 2 ");
     CHECK_TEXT_EQ(ids(connection, (struct dead_letter_query){.parked = -1, .rule = "none"}), "");
+    /* A letter that was chosen and has another rule since. */
+    CHECK_TEXT_EQ(
+        ids(connection,
+            (struct dead_letter_query){.parked = -1, .ids = "{1,2,3}", .rules = "{odd,none}"}),
+        "1 3 ");
     check_parked(connection);
     check_whose(connection);
 
