@@ -1,5 +1,4 @@
--- Gives dead letters that the service stores by itself to other rules. A letter goes to each of its heirs but those that have taken the same message themselves
--- (properties.rules; letters of earlier versions, which do not say so, stay); if some of them write to the table of the letter's former rule (properties.table), to these only. Letters of one
+-- Gives dead letters that the service stores by itself to other rules. A letter goes to each of its heirs; if some of them write to the table of the letter's former rule (properties.table), to these only. Letters of one
 -- message, which stand next to each other, leave one letter to an heir. `dead-letters retry` may store some of them meanwhile: the letters are
 -- locked first, so that one which it deletes leaves no copy to an heir. $1: ids, $2: names of heirs, $3: their tables, or null
 with heir as (
@@ -7,7 +6,7 @@ with heir as (
            coalesce(p.target = d.properties ->> 'table', false) as same_table
       from unnest($1::bigint[], $2::text[], $3::text[]) as p (id, rule, target)
       join mqtt2pg.dead_letter d on d.id = p.id
-     where (d.parked or coalesce((d.properties ->> 'waits')::boolean, false)) and not d.properties -> 'rules' ? p.rule
+     where (d.parked or coalesce((d.properties ->> 'waits')::boolean, false))
      order by d.id
        for update of d
 ), chosen as (
@@ -16,7 +15,7 @@ with heir as (
            or exists (select from mqtt2pg.dead_letter o
                        where o.client_id = (select client_id from mqtt2pg.dead_letter where id = h.id) and o.rule = h.rule
                          and (o.parked or coalesce((o.properties ->> 'waits')::boolean, false))
-                         and o.id between h.id - 64 and h.id - 1 and o.journal = h.journal and o.sequence = h.sequence) as has_one
+                         and o.id between h.id - 64 and h.id - 1 and o.id <> all($1::bigint[]) and o.journal = h.journal and o.sequence = h.sequence) as has_one
       from heir h
      where h.same_table or not exists (select from heir o where o.id = h.id and o.same_table)
 ), given as (

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "load/batch_acks.h"
+#include "load/lineage.h"
 
 struct batch *batch_new(size_t rule_count)
 {
@@ -152,19 +153,6 @@ bool batch_retries(const struct rule *rule, const struct message *message,
                                 clock_wall_us() - message->received_at_us < retry_for_us);
 }
 
-/* Appends the names of the rules that take the message, as a JSON array. */
-static void append_names(struct buf *names, const struct batch_builder *builder)
-{
-    assert(mapper_found(builder->mapper) > 0);
-    for (size_t i = 0; i < mapper_found(builder->mapper); i++) {
-        unsigned rule = mapper_rule(builder->mapper, i);
-
-        buf_append_byte(names, i == 0 ? '[' : ',');
-        text_append_json(names, slice_of(builder->ruleset->rules[rule]->name));
-    }
-    buf_append_byte(names, ']');
-}
-
 /* The message becomes a dead letter of the rule. A letter that waits is neither counted nor
  * acknowledged yet: see batch_retries(). */
 static void add_rejected(struct batch *batch, const struct batch_builder *builder,
@@ -176,15 +164,14 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
         builder->replays
             ? arena_printf(mapper_arena(builder->mapper), "replay: %s", refused->reason).data
             : refused->reason;
-    struct buf names = {0};
+    struct buf former = {0};
 
     if (waits) {
-        append_names(&names, builder);
+        lineage_append(&former, builder->ruleset, builder->mapper, mapped->rule);
     }
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
                                        .rule = mapped->rule->name,
-                                       .rules = waits ? buf_string(&names) : NULL,
-                                       .table = mapped->rule->options->table.text,
+                                       .former = waits ? buf_string(&former) : NULL,
                                        .message = message,
                                        .waits = waits,
                                        .reason = reason,
@@ -193,7 +180,7 @@ static void add_rejected(struct batch *batch, const struct batch_builder *builde
     assert(refused->reason != NULL && mapped->rule_index < batch->rule_count);
     add_dead_letter(batch, builder, &letter);
     note_reject(batch, &letter);
-    buf_fini(&names);
+    buf_fini(&former);
     if (letter.waits) {
         batch->rules[mapped->rule_index].waiting++;
         return;
@@ -209,14 +196,13 @@ static void add_parked(struct batch *batch, const struct batch_builder *builder,
 {
     const struct rule_target *target = rule_targets_get(builder->targets, rule);
     const struct rule *compiled = builder->ruleset->rules[rule];
-    struct buf names = {0};
+    struct buf former = {0};
     bool waits = rule_targets_healing(builder->targets, rule);
 
-    append_names(&names, builder);
+    lineage_append(&former, builder->ruleset, builder->mapper, compiled);
     const struct dead_letter letter = {.failed_at_us = clock_wall_us(),
                                        .rule = compiled->name,
-                                       .rules = buf_string(&names),
-                                       .table = compiled->options->table.text,
+                                       .former = buf_string(&former),
                                        .message = message,
                                        .reason = waits ? "waits behind parked messages of its table"
                                                        : target->reason,
@@ -226,7 +212,7 @@ static void add_parked(struct batch *batch, const struct batch_builder *builder,
     assert(rule_targets_aside(builder->targets, rule) && rule < batch->rule_count);
     add_dead_letter(batch, builder, &letter);
     batch->rules[rule].parked++;
-    buf_fini(&names);
+    buf_fini(&former);
 }
 
 const char batch_too_large[] = "its rows take more than 8 MB beyond four times its payload";

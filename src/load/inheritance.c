@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "load/lineage.h"
 #include "pg/letter_orphans.h"
 
 enum { PORTION_LETTERS = 500 };
@@ -20,22 +21,43 @@ static bool takes(const struct rule *rule, struct slice topic)
     return match;
 }
 
-/* The rules that take the letter's topic; none when the letter's own rule is one of them. */
+/* Has this rule of today, perhaps under another name, taken the letter's message itself? */
+static bool has_taken(const struct ruleset *ruleset, const struct letter_orphan *orphan,
+                      const struct rule *rule)
+{
+    const struct former_rules all = {orphan->rules, orphan->marks};
+    struct former_rules left = all;
+    struct former_rule former;
+
+    while (lineage_next(&left, &former)) {
+        if (lineage_successor(ruleset, &former, &all) == rule) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who gets the letter: the rule that goes on with its own, if it takes the topic; else all rules
+ * that take the topic and have not taken the message themselves. A letter of an earlier version
+ * that does not tell who has taken the message stays. */
 static void find_heirs(const struct ruleset *ruleset, const struct letter_orphan *orphan,
                        struct letter_heirs *heirs)
 {
-    for (size_t i = 0; i < ruleset->count; i++) {
-        if (strcmp(ruleset->rules[i]->name, orphan->rule) == 0 &&
-            takes(ruleset->rules[i], orphan->topic)) {
-            /* the rule takes the topic, although the regular expression does not match: odd
-             * bytes */
-            return;
+    const struct former_rule own = {slice_of(orphan->rule), orphan->mark};
+    const struct former_rules all = {orphan->rules, orphan->marks};
+    const struct rule *successor = lineage_successor(ruleset, &own, &all);
+
+    if (successor != NULL && takes(successor, orphan->topic)) {
+        /* Else bytes in the topic have only kept the regular expression from matching. */
+        if (strcmp(successor->name, orphan->rule) != 0) {
+            letter_heirs_add(heirs, orphan->id, successor->name, successor->options->table.text);
         }
+        return;
     }
-    for (size_t i = 0; i < ruleset->count; i++) {
+    for (size_t i = 0; orphan->rules.length > 0 && i < ruleset->count; i++) {
         const struct rule *rule = ruleset->rules[i];
 
-        if (takes(rule, orphan->topic)) {
+        if (takes(rule, orphan->topic) && !has_taken(ruleset, orphan, rule)) {
             letter_heirs_add(heirs, orphan->id, rule->name, rule->options->table.text);
         }
     }
@@ -156,15 +178,18 @@ enum outcome inheritance_settle(const struct ruleset *ruleset, struct pg_connect
                                 bool edited, struct pg_failure *failure)
 {
     const char **names = memory_alloc((ruleset->count + 1) * sizeof(*names));
+    const char **marks = memory_alloc((ruleset->count + 1) * sizeof(*marks));
     char **topics = memory_alloc((ruleset->count + 1) * sizeof(*topics));
     struct orphans_query query = {.known = names,
                                   .topics = edited ? (const char *const *) topics : NULL,
+                                  .marks = marks,
                                   .known_count = ruleset->count,
                                   .limit = PORTION_LETTERS};
     enum outcome outcome;
 
     for (size_t i = 0; i < ruleset->count; i++) {
         names[i] = ruleset->rules[i]->name;
+        marks[i] = ruleset->rules[i]->mark;
         topics[i] = topics_pattern(ruleset->rules[i]);
     }
     outcome = settle(ruleset, connection, &query, failure);
@@ -177,6 +202,7 @@ enum outcome inheritance_settle(const struct ruleset *ruleset, struct pg_connect
         free(topics[i]);
     }
     free(topics);
+    free(marks);
     free(names);
     return outcome;
 }

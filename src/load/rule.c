@@ -2,6 +2,7 @@
 #include "load/rule.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,6 +290,42 @@ static void compile_ack(struct rule *rule, const struct scope *rule_scope,
 
 /* The order matters: columns need the captures and the levels of `rows`; `key` and `newest` need
  * the columns' names; the acknowledgment needs all of it. */
+/* FNV-1a over the text and its NUL. */
+static uint64_t mix(uint64_t hash, const char *text)
+{
+    const char *at = text == NULL ? "" : text;
+
+    do {
+        hash = (hash ^ (uint8_t) *at) * UINT64_C(1099511628211);
+    } while (*at++ != '\0');
+    return hash;
+}
+
+static void make_mark(struct rule *rule)
+{
+    const struct rule_options *options = rule->options;
+    const struct option_text *texts[] = {&options->table, &options->sql, &options->format,
+                                         &options->rows};
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        hash = mix(hash, texts[i]->text);
+    }
+    for (size_t i = 0; i < options->topic_count; i++) {
+        hash = mix(hash, options->topics[i].text);
+    }
+    for (size_t i = 0; i < options->column_count; i++) {
+        hash = mix(mix(hash, options->columns[i].name), options->columns[i].expression);
+    }
+    for (size_t i = 0; i < options->compute_count; i++) {
+        hash = mix(mix(hash, options->compute[i].name), options->compute[i].expression);
+    }
+    for (size_t i = 0; i < options->where_count; i++) {
+        hash = mix(hash, options->where[i].text);
+    }
+    snprintf(rule->mark, sizeof(rule->mark), "%016" PRIx64, hash);
+}
+
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems)
 {
     struct rule *rule = memory_alloc(sizeof(*rule));
@@ -299,6 +336,7 @@ struct rule *rule_compile(const struct rule_options *options, struct problems *p
     rule->share = options->share == NULL ? "" : options->share;
     rule->name = options->name == NULL ? "" : options->name; /* the configuration has said it */
     rule->metrics = -1;
+    make_mark(rule);
     rule->declared = table_shape_new();
     rule_topics_compile(&rule->topics, options, problems);
     rule_topics_scope(&rule->topics, &scope);

@@ -25,6 +25,9 @@ enum { RULE_REASON_MAX = 1024 }; /* bytes of a rejection's reason that are kept 
 struct rule {
     const struct rule_options *options; /* borrowed */
     const char *name;                   /* options->name */
+    /* A number in hexadecimal made of what decides which rows the rule makes of a message: the same
+     * for the same rule under another name (load/lineage). */
+    char mark[17];
     int metrics;       /* metrics_rule(name) when the rules are in force (ruleset_enter); else -1 */
     const char *share; /* options->share, "" for none */
     struct rule_topics topics;

@@ -18,10 +18,9 @@ struct dead_letter {
     const char *reason;
     const char *sqlstate; /* "" or NULL = none */
     bool parked;
-    /* Of a letter that is parked or waits, for load/inheritance: all rules that took its message, as a JSON array of
-     * names, and the table of its own rule. NULL: not known; table NULL also: SQL of its own. */
-    const char *rules;
-    const char *table;
+    /* Of a letter that is parked or waits: members of `properties` for load/inheritance, as
+     * load/lineage writes them. NULL: none. */
+    const char *former;
     /* Refused for a reason that may pass: the service retries the letter until its rule's retry_for
      * is over, and acknowledges the result then. */
     bool waits;
@@ -45,12 +44,11 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
  * the wire encoding again:
  *   {"payload_format":1,"message_expiry":60,"content_type":"…","response_topic":"…",
  *    "correlation_data":"base64","subscriptions":[1],"user":[["name","value"],…],
- *    "topic_bytes":"base64","duplicate":true,"wire":"base64","whole_bytes":300000,"waits":true,
- *    "rules":["a","b"],"table":"t"}
+ *    "topic_bytes":"base64","duplicate":true,"wire":"base64","whole_bytes":300000,"waits":true}
  * "wire" is present when the original bytes can't be made from the other members (another order,
  * bytes that are no text, unknown properties). Then only "wire" counts. "whole_bytes" is present
- * when only the head of the payload was kept (message_cut), "waits" when `waits` is true, "rules"
- * and "table" when the letter has them.
+ * when only the head of the payload was kept (message_cut), "waits" when `waits` is true. The
+ * members of `former` stand behind it.
  */
 void dead_letter_properties(struct buf *json, const struct message *message);
 

@@ -268,20 +268,15 @@ static void append_uuid(struct buf *rows, const char *text)
     }
 }
 
-static void append_rules(struct buf *properties, const struct dead_letter *letter)
+static void append_former(struct buf *properties, const struct dead_letter *letter)
 {
-    if (letter->rules == NULL) {
+    if (letter->former == NULL) {
         return;
     }
     assert((letter->parked || letter->waits) && properties->data[properties->length - 1] == '}');
     properties->length--; /* the brace */
-    append_name(properties, "rules");
-    buf_append_text(properties, letter->rules);
-    if (letter->table != NULL) {
-        append_name(properties, "table");
-        append_json_text(properties, slice_of(letter->table));
-    }
-    buf_append_byte(properties, '}');
+    append_comma(properties);
+    buf_printf(properties, "%s}", letter->former);
 }
 
 void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origin,
@@ -299,7 +294,7 @@ void dead_letter_append(struct buf *rows, const struct dead_letter_origin *origi
         append_name(&properties, "waits");
         buf_append_text(&properties, "true}");
     }
-    append_rules(&properties, letter);
+    append_former(&properties, letter);
 
     buf_append_be16(rows, FIELDS);
     append_time(rows, message->received_at_us);

@@ -13,7 +13,7 @@
 enum { NUMBER_TEXT = 24 };
 
 /* The columns of letter-orphans.sql. */
-enum { ID, RULE, TOPIC };
+enum { ID, RULE, TOPIC, MARK, RULES, MARKS };
 
 /* Topics are decoded into one buffer. The texts of the rows have two digits a byte, so their length
  * is room enough, and the buffer does not move. */
@@ -37,6 +37,9 @@ static void take_rows(struct letter_orphans *orphans)
         orphan->id = strtoll(pg_rows_text(orphans->rows, (int) i, ID), NULL, 10);
         orphan->rule = pg_rows_text(orphans->rows, (int) i, RULE);
         orphan->topic = slice_make(data + start, orphans->topics.length - start);
+        orphan->mark = pg_rows_slice(orphans->rows, (int) i, MARK);
+        orphan->rules = pg_rows_slice(orphans->rows, (int) i, RULES);
+        orphan->marks = pg_rows_slice(orphans->rows, (int) i, MARKS);
     }
 }
 
@@ -44,20 +47,25 @@ enum outcome letter_orphans_read(struct pg_connection *connection,
                                  const struct orphans_query *query, struct letter_orphans *orphans,
                                  struct pg_failure *failure)
 {
-    struct buf known = {0}, topics = {0};
+    struct buf known = {0}, topics = {0}, marks = {0};
     char after[NUMBER_TEXT], limit[NUMBER_TEXT];
     enum outcome outcome;
 
     assert(query->limit > 0 && query->after_id >= 0);
     *orphans = (struct letter_orphans){0};
     pg_quote_array(&known, query->known, query->known_count);
+    pg_quote_array(&marks, query->marks, query->known_count);
     if (query->topics != NULL) {
         pg_quote_array(&topics, query->topics, query->known_count);
     }
     snprintf(after, sizeof(after), "%" PRId64, query->after_id);
     snprintf(limit, sizeof(limit), "%d", query->limit);
-    const char *values[] = {pg_client_id(connection), buf_string(&known), after, limit,
-                            query->topics == NULL ? NULL : buf_string(&topics)};
+    const char *values[] = {pg_client_id(connection),
+                            buf_string(&known),
+                            after,
+                            limit,
+                            query->topics == NULL ? NULL : buf_string(&topics),
+                            buf_string(&marks)};
     outcome =
         pg_query_schema(connection, sql_letter_orphans, PG_PARAMS(values), &orphans->rows, failure);
     if (outcome == OUTCOME_OK) {
@@ -65,6 +73,7 @@ enum outcome letter_orphans_read(struct pg_connection *connection,
     }
     buf_fini(&known);
     buf_fini(&topics);
+    buf_fini(&marks);
     return outcome;
 }
 

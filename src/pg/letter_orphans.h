@@ -14,6 +14,9 @@ struct letter_orphan {
     int64_t id;
     const char *rule; /* the former one; borrowed from letter_orphans, like the topic */
     struct slice topic;
+    /* What the letter knows of the rules of its time (load/lineage): the mark of its own, and names
+     * and marks of all that took the message, separated by \x1f. Empty: not known. */
+    struct slice mark, rules, marks;
 };
 
 struct letter_orphans {
@@ -27,13 +30,14 @@ struct letter_orphans {
 struct orphans_query {
     const char *const *known;  /* borrowed; names of the rules that there are */
     const char *const *topics; /* borrowed; regular expressions for their topics, or NULL */
+    const char *const *marks;  /* borrowed; of these rules */
     size_t known_count;
     int64_t after_id;
     int limit;
 };
 
 /* Reads the next letters of this client that are parked or wait (retry_for), in the order of their ids, whose rule is unknown.
- * With `topics` also those whose rule does not take their topic, which costs a look at the topic of
+ * With `topics` also those whose rule does not take their topic, or has given its mark to another, which costs a look at the topic of
  * each such letter. */
 enum outcome letter_orphans_read(struct pg_connection *connection,
                                  const struct orphans_query *query, struct letter_orphans *orphans,

@@ -92,6 +92,14 @@ def test_parked_rule_and_its_neighbour_are_renamed(env):
                     [("got", None), ("got2", None)], restart, away="got2")
 
 
+def test_parked_rules_swap_their_names(env):
+    """The same when each gets the other's name, and when both are parked: messages follow what the rules do, not what they are called."""
+    swapped = [rule("a", "~/k/{p}", "got2"), rule("b", "~/k/{p}")]
+    check_inherited(env, [rule("a", "~/k/{p}"), rule("b", "~/k/{p}", "got2")], swapped, [("got", None), ("got2", None)], edit, away="got2")
+    env.sql("drop table got, got2")
+    check_inherited(env, [rule("a", "~/k/{p}"), rule("b", "~/k/{p}", "got2")], swapped, [("got", None), ("got2", None)], restart)
+
+
 def test_parked_rules_are_merged(env):
     """Two rules that share a topic's messages become one: each message once."""
     check_inherited(env, [rule("a", "~/k/{p}", more='where = "$ < 30";'), rule("b", "~/k/{p}", more='where = "$ >= 30";')],
