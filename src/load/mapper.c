@@ -153,18 +153,24 @@ struct arena *mapper_arena(struct mapper *mapper)
     return mapper->arena;
 }
 
+/* Not `late`: only messages of the journal are learned from, in their order. */
+static struct decode_input input_of(const struct mapper *mapper, const struct message *message)
+{
+    return (struct decode_input){.payload = message->payload,
+                                 .topic = message->topic,
+                                 .sequence = message->sequence,
+                                 .broker = message->broker,
+                                 .memory = mapper->memory};
+}
+
 /* The payload in this rule's format; decoded once, however many rules want it. */
 static const struct decoded *decode_for(struct mapper *mapper, const struct rule *rule,
                                         const struct message *message)
 {
-    const struct decode_input input = {.payload = message->payload,
-                                       .topic = message->topic,
-                                       .sequence = message->sequence,
-                                       .broker = message->broker,
-                                       .memory = mapper->memory,
-                                       .late = mapper->late};
+    struct decode_input input = input_of(mapper, message);
     struct decoded *decoded;
 
+    input.late = mapper->late;
     for (size_t i = 0; i < mapper->decoded_count; i++) {
         if (format_same(mapper->decoded[i].format, rule->format)) {
             return &mapper->decoded[i];
@@ -444,20 +450,9 @@ struct memory *mapper_memory(struct mapper *mapper)
     return mapper->memory;
 }
 
-/* Learning is never `late`: only messages of the journal are learned from, in their order. */
-static struct decode_input learning_input(const struct mapper *mapper,
-                                          const struct message *message)
-{
-    return (struct decode_input){.payload = message->payload,
-                                 .topic = message->topic,
-                                 .sequence = message->sequence,
-                                 .broker = message->broker,
-                                 .memory = mapper->memory};
-}
-
 bool mapper_learn(struct mapper *mapper, const struct message *message, struct memory_entry *entry)
 {
-    const struct decode_input input = learning_input(mapper, message);
+    const struct decode_input input = input_of(mapper, message);
 
     if (mapper->memory == NULL) {
         return false;
@@ -473,7 +468,7 @@ bool mapper_learn(struct mapper *mapper, const struct message *message, struct m
 bool mapper_rebirth(struct mapper *mapper, const struct message *message, int64_t now_us,
                     struct ack *ack)
 {
-    const struct decode_input input = learning_input(mapper, message);
+    const struct decode_input input = input_of(mapper, message);
     struct decode_input inner;
     struct error error;
     const struct rebirth_look look = {.message = message, .input = &inner, .now_us = now_us};
