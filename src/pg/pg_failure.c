@@ -83,6 +83,22 @@ static struct slice skip(struct slice text, size_t length)
     return slice_make(text.data + length, text.length - length);
 }
 
+bool pg_failure_is_syntax_of_value(const char *sqlstate, struct slice source)
+{
+    /* gram.y and scan.l, with the files between them and the planner; "pl": see is_raised(). */
+    static const char *const of_statements[] = {"gram.", "scan.", "parse", "analyze.", "pl"};
+
+    if (strcmp(sqlstate, "42601") != 0 || source.length == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(of_statements) / sizeof(of_statements[0]); i++) {
+        if (starts_with(source, slice_of(of_statements[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void append_part(struct pg_failure *failure, const char *before, struct slice text)
 {
     if (text.length > 0) {

@@ -59,6 +59,14 @@ void pg_failure_say(struct pg_failure *failure, const struct pg_words *words);
 void pg_failure_append(struct pg_failure *failure, const char *words);
 
 /*
+ * Is it the syntax of a value that was refused, and not that of a statement? Types with a syntax of
+ * their own (tsquery, jsonpath, ltree, and hstore since PostgreSQL 16) raise 42601 for a value, as
+ * PostgreSQL's parser does for a statement. `source` is the file that raised the error; the parser's
+ * are known, any other is a type's.
+ */
+bool pg_failure_is_syntax_of_value(const char *sqlstate, struct slice source);
+
+/*
  * The number of the row in the context of an error in COPY, in any language of lc_messages; 0 when
  * the context has none. PostgreSQL writes the row into the last line of the context, which begins
  * with "COPY" and the relation's name (in Japanese with the name). Triggers add their lines before

@@ -334,6 +334,10 @@ void pg_session_failure(const struct pg_connection *connection, const PGresult *
         .context = slice_of(PQresultErrorField(result, PG_DIAG_CONTEXT)),
         .role = slice_of(connection->pg == NULL ? NULL : PQuser(connection->pg))};
     pg_failure_say(failure, &words);
+    if (failure->action == SQL_RULE &&
+        pg_failure_is_syntax_of_value(failure->sqlstate, words.source)) {
+        failure->action = SQL_ROW;
+    }
     if (relation != NULL && failure->action == SQL_ROW) {
         const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
         struct slice column = pg_failure_copy_column(context, slice_of(relation));

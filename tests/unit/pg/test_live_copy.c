@@ -201,6 +201,31 @@ static void test_triggers_and_partitions(void)
     pg_connection_free(connection);
 }
 
+/* A type that has a syntax of its own refuses a value as PostgreSQL refuses a statement, with 42601:
+ * still the value's fault, and not the rule's. */
+static void test_syntax_of_a_value(void)
+{
+    LIVE_OR_RETURN();
+    struct pg_connection *connection = live_connect();
+    struct pg_failure failure = {0};
+
+    live_run(connection, "drop table if exists query; create table query (n int, x tsquery)");
+    CHECK_INT_EQ(live_copy_text(connection, "COPY query (n, x) FROM STDIN",
+                                "1\ta & b\n2\ta & & b\n3\ta\n", &failure),
+                 OUTCOME_RETRY);
+    CHECK_TEXT_EQ(failure.sqlstate, "42601");
+    CHECK_INT_EQ(failure.action, SQL_ROW);
+    CHECK_INT_EQ(failure.line, 2);
+    CHECK_TEXT_EQ(failure.column, "x");
+
+    CHECK_INT_EQ(live_copy_text(connection, "COPY query (n, x FROM STDIN", "1\ta\n", &failure),
+                 OUTCOME_RETRY);
+    CHECK_TEXT_EQ(failure.sqlstate, "42601");
+    CHECK_INT_EQ(failure.action, SQL_RULE);
+    live_run(connection, "drop table query");
+    pg_connection_free(connection);
+}
+
 /* Causes that tell no line, or one that can't be believed: the batch is to be halved. */
 static void test_no_line(void)
 {
@@ -427,6 +452,7 @@ static void test_languages(void)
 }
 
 UNIT_MAIN("live_copy", {"lines", test_lines}, {"line_with_odd_name", test_line_with_odd_name},
-          {"triggers_and_partitions", test_triggers_and_partitions}, {"no_line", test_no_line},
+          {"triggers_and_partitions", test_triggers_and_partitions},
+          {"syntax_of_a_value", test_syntax_of_a_value}, {"no_line", test_no_line},
           {"big", test_big}, {"early_error", test_early_error}, {"notices", test_notices},
           {"terminated", test_terminated}, {"languages", test_languages})

@@ -134,6 +134,29 @@ static void test_grants(void)
     unit_case[0] = '\0';
 }
 
+static void test_syntax_of_value(void)
+{
+    static const struct {
+        const char *sqlstate, *source;
+        bool of_value;
+    } cases[] = {
+        {"42601", "tsquery.c", true},     {"42601", "jsonpath_scan.l", true},
+        {"42601", "ltree_io.c", true},    {"42601", "hstore_io.c", true},
+        {"42601", "gram.y", false},       {"42601", "scan.l", false},
+        {"42601", "analyze.c", false},    {"42601", "parse_target.c", false},
+        {"42601", "parser.c", false},     {"42601", "pl_exec.c", false},
+        {"42601", "pl_scanner.l", false}, {"42601", NULL, false},
+        {"42P01", "hstore_io.c", false},  {"", "hstore_io.c", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        UNIT_CASE("%s of %s", cases[i].sqlstate,
+                  cases[i].source == NULL ? "nowhere" : cases[i].source);
+        CHECK_INT_EQ(pg_failure_is_syntax_of_value(cases[i].sqlstate, slice_of(cases[i].source)),
+                     cases[i].of_value);
+    }
+    unit_case[0] = '\0';
+}
+
 /* Cut between characters, wherever the end falls. */
 static void test_long_message(void)
 {
@@ -257,5 +280,6 @@ static void test_conninfo(void)
 }
 
 UNIT_MAIN("pg_failure", {"copy_line", test_copy_line}, {"message", test_message},
-          {"grants", test_grants}, {"long_message", test_long_message}, {"reason", test_reason},
-          {"root", test_root}, {"conninfo", test_conninfo})
+          {"grants", test_grants}, {"syntax_of_value", test_syntax_of_value},
+          {"long_message", test_long_message}, {"reason", test_reason}, {"root", test_root},
+          {"conninfo", test_conninfo})
