@@ -79,9 +79,16 @@ def test_dead_letters_retry_that_stores_when_a_replay_begins(env):
                              env={**env.environment, "MQTT2PG_FAULTS": "store.commit.before=delay:2000"})
     env.wait(lambda: env.one("select count(*) from pg_locks where locktype = 'advisory' and objsubid = 1 and mode = 'ExclusiveLock' "
                              "and pid in (select pid from pg_stat_activity where state = 'idle in transaction')"), 10, "no letter is retried")
-    done = run(env, "-c", new, "replay", "--rule", "t", "--duplicates-are-fine")
+    retry.send_signal(signal.SIGSTOP)
+    replay = subprocess.Popen([env.faulty, "--config", new, "replay", "--rule", "t", "--duplicates-are-fine"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, env=env.environment)
+    env.closing.extend((retry.kill, replay.kill))
+    env.wait(lambda: replay.poll() is not None or env.one("select count(*) from pg_locks where locktype = 'advisory' and not granted"), 20,
+             "the replay does not wait")
+    retry.send_signal(signal.SIGCONT)
     assert b"2 stored" in retry.communicate(timeout=30 * env.patience)[0]
-    assert done.returncode == 0 and rows(env) == ROWS and letters(env) == [], (done, rows(env))
+    said, _ = replay.communicate(timeout=30 * env.patience)
+    assert replay.returncode == 0 and rows(env) == ROWS and letters(env) == [], (said, rows(env))
 
 
 @quick
