@@ -264,10 +264,20 @@ static void print_command_help(const struct cli_call *call, const struct cli_com
     }
 }
 
-/* Suggests the command whose name is spelled most like it. */
+/* Suggests the command, or the common option, whose name is spelled most like it. */
 static int unknown_command(const struct cli_call *call, const char *name)
 {
+    static const char *const options[] = {"--config", "--help", "--version"};
+
     assert(call->name == NULL); /* so cli_usage() points to the list of commands */
+    if (name[0] == '-') {
+        const char *option = text_suggest(slice_of(name), &options[0],
+                                          sizeof(options) / sizeof(options[0]), sizeof(options[0]));
+
+        return cli_usage(call, "unknown option \"%s\"%s%s%s", name,
+                         option != NULL ? " (did you mean " : "", option != NULL ? option : "",
+                         option != NULL ? "?)" : "");
+    }
     const char *meant =
         text_suggest(slice_of(name), &commands[0].name, COMMAND_COUNT, sizeof(commands[0]));
 
@@ -307,7 +317,8 @@ static void split_words(int argc, char **argv, struct cli_words *words)
             if (config[0] == '\0') {
                 words->missing = "--config";
             }
-        } else if (!only_words && words->count == 0 && strncmp(argv[i], "-c", 2) == 0) {
+        } else if (!only_words && words->count == 0 && strncmp(argv[i], "-c", 2) == 0 &&
+                   strncmp(argv[i], "-config", 7) != 0) {
             words->config_file = argv[i] + 2; /* -cFILE; behind the command it may be a payload */
             words->config_given = true;
         } else if (!only_words && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {

@@ -310,6 +310,9 @@ static int parse_request(const struct cli_call *call, const struct verb *verb,
         } else if (show && request->choice.id == 0 &&
                    parse_id(call->arguments[i], &request->choice.id)) {
             continue;
+        } else if (show && call->arguments[i][0] != '-') {
+            return cli_usage(call, "\"%s\" is not the number of a dead letter, as list shows it",
+                             call->arguments[i]);
         } else {
             return cli_usage(call, "%s does not take \"%s\"", verb->name, call->arguments[i]);
         }

@@ -412,7 +412,8 @@ int cli_explain(const struct cli_call *call)
     assert(request.topic != NULL); /* check_request() wants one without --journal */
     message.topic = slice_of(request.topic);
     if (!topic_is_publishable(message.topic)) {
-        return cli_usage(call, "\"%s\" is not a topic that a message can have", request.topic);
+        return cli_usage(call, "\"%s\" is not a topic that a message can have%s", request.topic,
+                         strpbrk(request.topic, "+#") != NULL ? ": + and # stand in filters" : "");
     }
     generation = cli_load(call, stderr);
     if (generation == NULL) {

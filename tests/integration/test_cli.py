@@ -468,6 +468,11 @@ def test_wrong_usage(env):
                       ("-c",), ("init", "--output")):
         done = env.cli(*arguments, config=None if arguments[0].startswith("--") else env.config_file(GOOD))
         assert done.code == 2 and done.out == "" and 1 <= len(done.err.strip().splitlines()) <= 4, (arguments, done)
+    for arguments, words in ((("-config", "x.cfg", "check"), "did you mean --config?"), (("--hlep",), "did you mean --help?"),
+                             (("dead-letters", "show", "x"), '"x" is not the number of a dead letter'),
+                             (("explain", "raw/+", "{}"), "+ and # stand in filters")):
+        done = env.cli(*arguments, config=None if arguments[0].startswith("-") else env.config_file(GOOD))
+        assert done.code == 2 and words in done.err, (words, done)
 
 
 @quick
