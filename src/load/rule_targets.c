@@ -21,6 +21,7 @@ struct rule_targets {
     const struct ruleset *ruleset;
     struct mapper *mapper;
     struct rule_target *list;
+    struct rule_groups groups;   /* of that list */
     unsigned turn;               /* the rule with which rule_targets_due() begins */
     struct added_columns *added; /* borrowed; NULL: columns that are missing stay missing */
     bool silent; /* rules that are set aside are not shown in log, health and metrics */
@@ -32,6 +33,7 @@ struct rule_targets *rule_targets_new(const struct ruleset *ruleset, struct mapp
 
     *targets = (struct rule_targets){.ruleset = ruleset, .mapper = mapper};
     targets->list = memory_alloc((ruleset->count + 1) * sizeof(*targets->list));
+    targets->groups = (struct rule_groups){targets->list, (unsigned) ruleset->count};
     return targets;
 }
 
@@ -55,11 +57,6 @@ bool rule_targets_healing(const struct rule_targets *targets, unsigned rule)
 {
     assert(rule < targets->ruleset->count);
     return rule_state_heals(targets->list[rule].state);
-}
-
-static struct rule_groups groups_of(const struct rule_targets *targets)
-{
-    return (struct rule_groups){targets->list, (unsigned) targets->ruleset->count};
 }
 
 /* Forgets the catalog's answer; whether the rule is parked stays. */
@@ -163,23 +160,17 @@ void rule_targets_hold(struct rule_targets *targets, unsigned rule, const char *
 
 bool rule_targets_several(const struct rule_targets *targets)
 {
-    const struct rule_groups groups = groups_of(targets);
-
-    return rule_groups_several(&groups);
+    return rule_groups_several(&targets->groups);
 }
 
 void rule_targets_resume(struct rule_targets *targets, unsigned rule)
 {
-    const struct rule_groups groups = groups_of(targets);
-
-    rule_groups_resume(&groups, rule);
+    rule_groups_resume(&targets->groups, rule);
 }
 
 size_t rule_targets_group(const struct rule_targets *targets, unsigned rule, unsigned *group)
 {
-    const struct rule_groups groups = groups_of(targets);
-
-    return rule_groups_healing(&groups, rule, group);
+    return rule_groups_healing(&targets->groups, rule, group);
 }
 
 unsigned rule_targets_futile(struct rule_targets *targets, unsigned rule)
@@ -254,6 +245,7 @@ static bool use_found(struct rule_targets *targets, unsigned rule, struct pg_fou
 /* What was read from the catalog for one rule. */
 struct answer {
     bool works;
+    bool closed;        /* no rule can write to the table: it is gone, or the role may not */
     struct error error; /* why the table does not work */
 };
 
@@ -261,7 +253,6 @@ struct answer {
 static enum outcome read_rule(struct rule_targets *targets, struct pg_connection *connection,
                               unsigned rule, struct answer *answer, struct pg_failure *failure)
 {
-    const struct rule_groups groups = groups_of(targets);
     struct pg_found found = {0};
     struct table_search look = {targets->ruleset, &rule, 1, &found};
     bool has_table = targets->ruleset->rules[rule]->options->sql.text == NULL;
@@ -273,8 +264,9 @@ static enum outcome read_rule(struct rule_targets *targets, struct pg_connection
         answer->works = false;
         return OUTCOME_RETRY;
     }
+    answer->closed = has_table && (found.table == NULL || !found.table->can_insert);
     answer->works = use_found(targets, rule, has_table ? &found : NULL, &answer->error);
-    rule_groups_place(&groups);
+    rule_groups_place(&targets->groups);
     table_search_free(&look);
     return OUTCOME_OK;
 }
@@ -329,8 +321,7 @@ static void update_rule(struct rule_targets *targets, unsigned rule, struct pg_f
 enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connection *connection,
                                struct pg_failure *failure)
 {
-    const struct rule_groups groups = groups_of(targets);
-    unsigned count = groups.count;
+    unsigned count = targets->groups.count;
     unsigned *with_table = memory_alloc((count + 1) * sizeof(*with_table));
     bool *parked = memory_alloc((count + 1) * sizeof(*parked));
     struct table_search look = {targets->ruleset, with_table, 0,
@@ -351,14 +342,14 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
         update_rule(targets, i, has_table ? &look.found[next] : NULL, parked[i]);
         next += has_table ? 1 : 0;
     }
-    rule_groups_place(&groups);
+    rule_groups_place(&targets->groups);
     for (unsigned i = 0; outcome == OUTCOME_OK && i < count; i++) {
         if (rule_targets_healing(targets, i)) {
-            rule_groups_heal(&groups, i);
+            rule_groups_heal(&targets->groups, i);
         }
     }
     if (outcome == OUTCOME_OK) {
-        rule_groups_check(&groups);
+        rule_groups_check(&targets->groups);
     }
     table_search_free(&look);
     free(look.found);
@@ -369,8 +360,7 @@ enum outcome rule_targets_read(struct rule_targets *targets, struct pg_connectio
 
 int rule_targets_due(struct rule_targets *targets)
 {
-    const struct rule_groups groups = groups_of(targets);
-    int rule = rule_turns_next(&groups, targets->turn, clock_monotonic_ms());
+    int rule = rule_turns_next(&targets->groups, targets->turn, clock_monotonic_ms());
 
     targets->turn = rule >= 0 ? (unsigned) rule + 1 : targets->turn;
     return rule;
@@ -378,9 +368,7 @@ int rule_targets_due(struct rule_targets *targets)
 
 int64_t rule_targets_wait(const struct rule_targets *targets)
 {
-    const struct rule_groups groups = groups_of(targets);
-
-    return rule_turns_wait(&groups, clock_monotonic_ms());
+    return rule_turns_wait(&targets->groups, clock_monotonic_ms());
 }
 
 /* Reads the tables of the other rules that may write to the table of `rule`, so that rules whose
@@ -411,7 +399,6 @@ static enum outcome look_at_others(struct rule_targets *targets, struct pg_conne
 enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connection *connection,
                                unsigned rule, struct pg_failure *failure)
 {
-    const struct rule_groups groups = groups_of(targets);
     struct answer answer;
 
     assert(rule_targets_aside(targets, rule));
@@ -425,8 +412,8 @@ enum outcome rule_targets_look(struct rule_targets *targets, struct pg_connectio
     if (look_at_others(targets, connection, rule, failure) != OUTCOME_OK) {
         return OUTCOME_RETRY;
     }
-    rule_groups_heal(&groups, rule);
-    rule_groups_check(&groups);
+    rule_groups_heal(&targets->groups, rule);
+    rule_groups_check(&targets->groups);
     return OUTCOME_OK;
 }
 
@@ -473,10 +460,22 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
     return outcome == OUTCOME_OK ? OUTCOME_OK : OUTCOME_RETRY;
 }
 
+/* Nobody can write to the table `oid` (0: none): its other rules are parked too, also those that
+ * have no message now. Else their rows would overtake parked messages once the table is back. */
+static void park_table(struct rule_targets *targets, uint32_t oid, const struct error *error)
+{
+    for (unsigned i = 0; i < targets->groups.count; i++) {
+        const struct rule_target *target = &targets->list[i];
+
+        if (target->table != NULL && target->table->oid == oid && target->state != RULE_PARKED) {
+            rule_targets_park(targets, i, error->text, error->sqlstate);
+        }
+    }
+}
+
 enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,
                                   unsigned rule, bool *changed, struct pg_failure *failure)
 {
-    const struct rule_groups groups = groups_of(targets);
     struct rule_target *target = &targets->list[rule];
     struct pg_table *old = target->table;
     struct answer answer;
@@ -490,10 +489,11 @@ enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connec
     outcome = read_rule(targets, connection, rule, &answer, failure);
     if (outcome == OUTCOME_OK && !answer.works) {
         rule_targets_park(targets, rule, answer.error.text, answer.error.sqlstate);
+        park_table(targets, answer.closed ? old->oid : 0, &answer.error);
         *changed = true;
     } else if (outcome == OUTCOME_OK) {
         *changed = !table_search_same(old->shape, target->table->shape);
-        rule_groups_join(&groups, rule);
+        rule_groups_join(&targets->groups, rule);
     }
     pg_table_free(old);
     return outcome;

@@ -172,6 +172,23 @@ def test_table_renamed_away_and_back(env):
     bridge.check_books()
 
 
+def test_rules_of_a_table_are_parked_together(env):
+    """The table is away for a moment, in which one of its two rules has a message: the next one, of the other rule, does not overtake it."""
+    env.sql("create table got (id bigint generated always as identity, n int)")
+    bridge = env.bridge(",".join('{ name = "%s"; topic = "~/t"; table = "got"; columns = { n = "$"; }; where = "$ %s 10"; }' % half
+                                 for half in (("low", "<"), ("high", ">="))))
+    env.publish([("~/t", "1"), ("~/t", "11")])
+    env.wait_rows("got", 2)
+    env.sql("alter table got rename to away")
+    env.publish([("~/t", "2")])
+    bridge.wait_log("rule parked.*rule=low")
+    env.sql("alter table away rename to got")
+    env.publish([("~/t", "12"), ("~/t", "3")])
+    env.wait_rows("got", 5)
+    assert env.sql("select string_agg(n::text, ' ' order by id) from got") == [("1 11 2 12 3",)], (env.sql("select n from got order by id"), bridge.log())
+    bridge.check_books()
+
+
 def test_table_denied_and_granted(env):
     make_numbered(env)
     env.admin("alter table numbered owner to test; grant select, insert on numbered to bridge")

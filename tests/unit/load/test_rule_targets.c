@@ -89,5 +89,50 @@ static void test_table_is_made_anew(void)
     storing_stop(&storing);
 }
 
+/* The table of both rules is gone, or may not be written any more: the other one is parked with the
+ * rule that noticed. When only a column of one rule is gone, the other one goes on. */
+static void test_table_is_gone(void)
+{
+    static const struct {
+        const char *table, *columns;
+        bool together;
+    } cases[] = {
+        {"ROWS:", "ROWS:", true},
+        {"ROWS:1|300|public|a|r|f|f|f|f", "ROWS:300|n|text|25|\\N|25|-1|f|f|f|\\N|\\N|text|25|f",
+         true},
+        {"ROWS:1|300|public|a|r|t|t|t|t", "ROWS:300|x|text|25|\\N|25|-1|f|f|f|\\N|\\N|text|25|f",
+         false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct storing storing;
+        struct pg_failure failure = {.message = ""};
+        bool changed = false;
+
+        UNIT_CASE("%s", cases[i].table);
+        storing_start(&storing);
+        storing.options[1].table.text = "public.a";
+        pg_script_clear(&storing.script);
+        storing_say(&storing, "to_regclass(r.name)", NULL, "ROWS:1|300|public|a|r|t|t|t|t", 0);
+        storing_say(&storing, "attrelid", NULL,
+                    "ROWS:300|n|text|25|\\N|25|-1|f|f|f|\\N|\\N|text|25|f", 0);
+        rule_targets_park(storing.targets, 0, "no table", "42P01");
+        CHECK_INT_EQ(rule_targets_look(storing.targets, storing.connection, 0, &failure),
+                     OUTCOME_OK);
+        CHECK(rule_targets_healing(storing.targets, 1));
+        pg_script_clear(&storing.script);
+        storing_say(&storing, "to_regclass(r.name)", NULL, cases[i].table, 0);
+        storing_say(&storing, "attrelid", NULL, cases[i].columns, 0);
+        CHECK_INT_EQ(
+            rule_targets_refresh(storing.targets, storing.connection, 0, &changed, &failure),
+            OUTCOME_OK);
+        CHECK(changed);
+        CHECK_INT_EQ(rule_targets_get(storing.targets, 0)->state, RULE_PARKED);
+        CHECK_INT_EQ(rule_targets_get(storing.targets, 1)->state,
+                     cases[i].together ? RULE_PARKED : RULE_HEALING);
+        storing_stop(&storing);
+    }
+    unit_case[0] = '\0';
+}
+
 UNIT_MAIN("load/rule_targets", {"turns", test_turns}, {"wait", test_wait}, {"silent", test_silent},
-          {"table is made anew", test_table_is_made_anew})
+          {"table is made anew", test_table_is_made_anew}, {"table is gone", test_table_is_gone})
