@@ -117,6 +117,9 @@ static void map_letter(struct letter_batch *portion, size_t i)
     } else if (mapped->verdict == VERDICT_REJECTED) {
         give_up(verdict, mapped->reason);
     }
+    if (verdict->verdict == VERDICT_ROWS) {
+        untaken_look(portion->store->untaken, mapped);
+    }
     if (verdict->verdict == VERDICT_ROWS && !batch_add_rows(portion->batch, i, mapped, target)) {
         give_up(verdict, batch_too_large);
     }

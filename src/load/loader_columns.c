@@ -105,6 +105,9 @@ bool loader_add_columns(struct loader *loader)
         if (result == ADD_COLUMN_LATER || result == ADD_COLUMN_LOST) {
             untaken_later(loader->untaken);
         }
+        if (result == ADD_COLUMN_NO_TABLE) {
+            untaken_forget(loader->untaken); /* the messages are parked, and bring the key again */
+        }
         if (result == ADD_COLUMN_LOST) {
             break;
         }
@@ -114,4 +117,12 @@ bool loader_add_columns(struct loader *loader)
         loader_pause(loader, NEW_RULES_MS);
     }
     return added > 0;
+}
+
+bool loader_add_letter_columns(struct loader *loader, struct store *store)
+{
+    bool looked = store->untaken != NULL;
+
+    store->untaken = NULL;
+    return looked && loader_add_columns(loader);
 }

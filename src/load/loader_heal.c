@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "load/loader_columns.h"
 #include "load/loader_trouble.h"
 #include "load/retry.h"
 
@@ -111,9 +112,11 @@ static enum store_result heal_portion(struct loader *loader, const struct healin
         loader->heal_rule = healing->rules[0];
     }
     store.verdicts = &loader->heal_verdicts;
+    store.untaken = loader->untaken;
     do {
         result = retry_letters(&store, &rules, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader) &&
+             !loader_add_letter_columns(loader, &store) &&
              clock_monotonic_ms() < healing->until_ms);
     if (result == STORE_AGAIN) {
         return result;

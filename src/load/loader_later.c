@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "load/loader_columns.h"
 #include "load/loader_trouble.h"
 #include "load/retry.h"
 #include "pg/dead_letter.h"
@@ -107,9 +108,11 @@ static enum store_result retry_portion(struct loader *loader, struct retry_count
     enum store_result result;
 
     store.verdicts = &verdicts;
+    store.untaken = loader->untaken;
     do {
         result = retry_letters(&store, &rules, &query, counts, failure);
     } while (result == STORE_AGAIN && !loader_stopping(loader) &&
+             !loader_add_letter_columns(loader, &store) &&
              (counts->portion <= 1 || clock_monotonic_ms() < until_ms));
     verdicts_fini(&verdicts);
     if (result == STORE_AGAIN && counts->portion > 1) {

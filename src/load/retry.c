@@ -391,6 +391,9 @@ static enum store_result run_retry(struct letter_batch *portion, struct dead_let
         return give_back(portion, STORE_DONE);
     }
     letter_batch_map(portion);
+    if (untaken_is_due(portion->store->untaken)) {
+        return give_back(portion, STORE_AGAIN);
+    }
     if (store_rows(portion, failure) != OUTCOME_OK) {
         return after_failure(portion, failure);
     }

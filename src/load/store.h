@@ -90,6 +90,9 @@ struct store {
     bool part;
     /* Waits for letters that another session is storing; otherwise passes over such letters. */
     bool waits;
+    /* retry_letters() gives a portion back when its payloads have keys that are to become columns.
+     * NULL: it stores the portion without them. */
+    struct untaken *untaken;
     const struct replay_step *replay; /* moves this replay's row instead of `progress`; or NULL */
 };
 

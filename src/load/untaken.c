@@ -232,38 +232,57 @@ void untaken_look(struct untaken *untaken, const struct mapped *mapped)
 
 /* --- columns to be added ---------------------------------------------------------------------- */
 
-/* A key that is WANTED and due. */
-static struct key *find_wanted(struct keys *keys, int64_t now_ms)
+/* A key that is WANTED and due, and the index of its rule. */
+static struct key *find_wanted(const struct untaken *untaken, size_t *rule)
 {
-    for (size_t i = 0; i < keys->count; i++) {
-        if (keys->list[i].state == KEY_WANTED && keys->list[i].due_ms <= now_ms) {
-            return &keys->list[i];
+    int64_t now_ms = untaken->wanted == 0 ? 0 : clock_monotonic_ms();
+
+    for (size_t i = 0; untaken->wanted > 0 && i < untaken->ruleset->count; i++) {
+        struct keys *keys = &untaken->rules[i];
+
+        for (size_t k = 0; k < keys->count; k++) {
+            if (keys->list[k].state == KEY_WANTED && keys->list[k].due_ms <= now_ms) {
+                *rule = i;
+                return &keys->list[k];
+            }
         }
     }
     return NULL;
 }
 
+bool untaken_is_due(const struct untaken *untaken)
+{
+    size_t rule;
+
+    return untaken != NULL && find_wanted(untaken, &rule) != NULL;
+}
+
 bool untaken_take(struct untaken *untaken, struct untaken_column *column)
 {
-    int64_t now_ms = untaken->wanted == 0 ? 0 : clock_monotonic_ms();
+    size_t rule = 0;
+    struct key *key = find_wanted(untaken, &rule);
 
-    untaken->taken = NULL;
-    for (size_t i = 0; untaken->wanted > 0 && i < untaken->ruleset->count; i++) {
-        struct key *key = find_wanted(&untaken->rules[i], now_ms);
-
-        if (key != NULL) {
-            assert(key->expression != NULL && key->type != NULL);
-            key->state = KEY_TAKEN;
-            untaken->wanted--;
-            untaken->taken = key;
-            *column = (struct untaken_column){.rule = untaken->ruleset->rules[i],
-                                              .path = key->path,
-                                              .expression = key->expression,
-                                              .type = key->type};
-            return true;
-        }
+    untaken->taken = key;
+    if (key == NULL) {
+        return false;
     }
-    return false;
+    assert(key->expression != NULL && key->type != NULL);
+    key->state = KEY_TAKEN;
+    untaken->wanted--;
+    *column = (struct untaken_column){.rule = untaken->ruleset->rules[rule],
+                                      .path = key->path,
+                                      .expression = key->expression,
+                                      .type = key->type};
+    return true;
+}
+
+void untaken_forget(struct untaken *untaken)
+{
+    assert(untaken->taken != NULL && untaken->taken->state == KEY_TAKEN);
+    free(untaken->taken->expression);
+    untaken->taken->expression = NULL;
+    untaken->taken->state = KEY_TOLD;
+    untaken->taken = NULL;
 }
 
 void untaken_later(struct untaken *untaken)

@@ -37,6 +37,12 @@ bool untaken_take(struct untaken *untaken, struct untaken_column *column);
 /* The column can't be added now: makes the key that was taken last due again in a minute. */
 void untaken_later(struct untaken *untaken);
 
+/* Is there a key for untaken_take()? `untaken` may be NULL. */
+bool untaken_is_due(const struct untaken *untaken);
+
+/* The rule has no table now: the key that was taken last counts as new when it comes again. */
+void untaken_forget(struct untaken *untaken);
+
 /* Looks at one message under one rule, and appends its keys as in "power, co2". False: there are
  * none. For explain. */
 bool untaken_append(struct buf *out, const struct rule *rule, const struct node *payload);

@@ -54,7 +54,19 @@ static enum add_column_result look_at_comment(struct pg_connection *connection,
     return result;
 }
 
-/* 42701 (duplicate_column): an earlier process, another bridge or a person has made the column. */
+/* 42701 (duplicate_column): an earlier process, another bridge or a person has made the column.
+ * 42P01 (undefined_table), 3F000 (invalid_schema_name): the table is not there. */
+static enum add_column_result refused(struct pg_connection *connection, const char *relation,
+                                      const char *name, struct pg_failure *failure)
+{
+    if (strcmp(failure->sqlstate, "42701") == 0) {
+        return look_at_comment(connection, relation, name, failure);
+    }
+    return strcmp(failure->sqlstate, "42P01") == 0 || strcmp(failure->sqlstate, "3F000") == 0
+               ? ADD_COLUMN_NO_TABLE
+               : ADD_COLUMN_REFUSED;
+}
+
 enum add_column_result add_column(struct pg_connection *connection, const struct new_column *column,
                                   struct pg_failure *failure)
 {
@@ -80,9 +92,7 @@ enum add_column_result add_column(struct pg_connection *connection, const struct
         result = ADD_COLUMN_LOST;
         break;
     case SHORT_DDL_REFUSED:
-        result = strcmp(failure->sqlstate, "42701") == 0
-                     ? look_at_comment(connection, buf_string(&relation), column->name, failure)
-                     : ADD_COLUMN_REFUSED;
+        result = refused(connection, buf_string(&relation), column->name, failure);
         break;
     }
     buf_fini(&sql);

@@ -20,10 +20,11 @@ struct new_column {
 };
 
 enum add_column_result {
-    ADD_COLUMN_DONE,    /* it is there, and was added by a bridge, now or before */
-    ADD_COLUMN_LATER,   /* not now: a lock, a deadlock, a timeout, a full disk, a standby */
-    ADD_COLUMN_REFUSED, /* with PostgreSQL's words in `failure` */
-    ADD_COLUMN_LOST,    /* the connection is lost; the column may be there */
+    ADD_COLUMN_DONE,     /* it is there, and was added by a bridge, now or before */
+    ADD_COLUMN_LATER,    /* not now: a lock, a deadlock, a timeout, a full disk, a standby */
+    ADD_COLUMN_NO_TABLE, /* the table is not there */
+    ADD_COLUMN_REFUSED,  /* with PostgreSQL's words in `failure` */
+    ADD_COLUMN_LOST,     /* the connection is lost; the column may be there */
 };
 
 /* In a transaction of its own. */

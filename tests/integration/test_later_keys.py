@@ -71,6 +71,31 @@ def test_later_keys_become_columns(env):
     env.wait(lambda: env.publish([("~/plug/f", '{"power": 8}')]) and env.one("select count(*) from plug where id = 'f' and power is null") > 0, 15)
 
 
+def test_keys_of_parked_messages(env):
+    """The table is away, and once the rule gets another name meanwhile: new keys are columns when the messages are stored."""
+    env.sql("create table plug (id text, volt float8, lat float8)")
+    bridge = env.bridge(ADDING)
+    env.publish([("~/plug/a", '{"n": 1}')])
+    env.wait_rows("plug", 1)
+    env.sql("alter table plug rename to away")
+    env.publish([("~/plug/b", '{"n": %d, "power": 5}' % n) for n in range(2, 12)])
+    env.wait(lambda: len(env.dead_letters()) == 10, 15, bridge.log)
+    env.sql("alter table away rename to plug")
+    bridge.configure(ADDING.replace('name = "plug"', 'name = "other"'))
+    bridge.signal(signal.SIGHUP)
+    env.publish([("~/plug/c", '{"n": 12, "power": 5}')])
+    env.wait_rows("plug", 12)
+    assert env.sql("select n::int, power::int from plug where n > 1 order by n") == [(n, 5) for n in range(2, 13)], env.sql("table plug")
+    env.sql("alter table plug rename to away")
+    env.publish([("~/plug/d", '{"late": %d}' % n) for n in range(5)])
+    env.wait(lambda: len(env.dead_letters()) == 5, 15, bridge.log)
+    env.sql("alter table away rename to plug")
+    env.wait_rows("plug", 17)  # the bridge looks at the table every 5 s
+    assert env.sql("select late::int from plug where id = 'd' order by 1") == [(n,) for n in range(5)], env.sql("table plug")
+    assert "can't become a column" not in bridge.log()
+    bridge.check_books()
+
+
 @quick
 def test_a_column_that_can_not_be_added(env):
     """Denied, locked, or a person's own: told once, and the messages are stored without it; nobody waits."""
