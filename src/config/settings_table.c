@@ -300,8 +300,8 @@ const struct setting settings[] = {
      .default_value = "\"new\"",
      .choices = "new|store|ignore",
      .reload = true,
-     .help = "Retained messages: \"new\" not again on every reconnect, \"store\" always, "
-             "\"ignore\" never."},
+     .help = "Retained messages: \"new\" when an edit brings the topic, \"store\" at every "
+             "connection, \"ignore\" never."},
     TEXT_OF_RULE("rules.format", "\"json\"", NULL,
                  "What the payload is: json, text, raw (bytes), csv, influx, msgpack, cbor, "
                  "protobuf, sparkplug_b."),
