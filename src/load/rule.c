@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/memory.h"
 #include "base/metrics.h"
@@ -288,44 +289,43 @@ static void compile_ack(struct rule *rule, const struct scope *rule_scope,
     }
 }
 
-/* The order matters: columns need the captures and the levels of `rows`; `key` and `newest` need
- * the columns' names; the acknowledgment needs all of it. */
-/* FNV-1a over the text and its NUL. */
-static uint64_t mix(uint64_t hash, const char *text)
+/* With its NUL, so that the texts "ab" and "c" differ from "a" and "bc". */
+static void add_text(struct buf *texts, const char *text)
 {
-    const char *at = text == NULL ? "" : text;
-
-    do {
-        hash = (hash ^ (uint8_t) *at) * UINT64_C(1099511628211);
-    } while (*at++ != '\0');
-    return hash;
+    buf_append_text(texts, text == NULL ? "" : text);
+    buf_append_byte(texts, '\0');
 }
 
 static void make_mark(struct rule *rule)
 {
     const struct rule_options *options = rule->options;
-    const struct option_text *texts[] = {&options->table, &options->sql, &options->format,
-                                         &options->rows};
-    uint64_t hash = UINT64_C(14695981039346656037);
+    struct buf texts = {0};
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        hash = mix(hash, texts[i]->text);
-    }
+    add_text(&texts, options->table.text);
+    add_text(&texts, options->sql.text);
+    add_text(&texts, options->format.text);
+    add_text(&texts, options->rows.text);
     for (size_t i = 0; i < options->topic_count; i++) {
-        hash = mix(hash, options->topics[i].text);
+        add_text(&texts, options->topics[i].text);
     }
     for (size_t i = 0; i < options->column_count; i++) {
-        hash = mix(mix(hash, options->columns[i].name), options->columns[i].expression);
+        add_text(&texts, options->columns[i].name);
+        add_text(&texts, options->columns[i].expression);
     }
     for (size_t i = 0; i < options->compute_count; i++) {
-        hash = mix(mix(hash, options->compute[i].name), options->compute[i].expression);
+        add_text(&texts, options->compute[i].name);
+        add_text(&texts, options->compute[i].expression);
     }
     for (size_t i = 0; i < options->where_count; i++) {
-        hash = mix(hash, options->where[i].text);
+        add_text(&texts, options->where[i].text);
     }
-    snprintf(rule->mark, sizeof(rule->mark), "%016" PRIx64, hash);
+    snprintf(rule->mark, sizeof(rule->mark), "%016" PRIx64,
+             (uint64_t) XXH3_64bits(texts.data, texts.length));
+    buf_fini(&texts);
 }
 
+/* The order matters: columns need the captures and the levels of `rows`; `key` and `newest` need
+ * the columns' names; the acknowledgment needs all of it. */
 struct rule *rule_compile(const struct rule_options *options, struct problems *problems)
 {
     struct rule *rule = memory_alloc(sizeof(*rule));
