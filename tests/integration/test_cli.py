@@ -427,12 +427,6 @@ def test_mistakes_are_answered_with_their_remedy(env):
             (head + "rules = (%s);" % rule.replace('"{device}";', '"{device} {device}";'), "captures are joined by | concat")):
         checked = env.cli("check", config=env.config_file(text))
         assert checked.code == 3 and words in checked.out, (words, checked)
-    junk = os.path.join(env.folder, "junk.pem")
-    with open(junk, "w", encoding="utf-8") as file:
-        file.write("not PEM\n")
-    tls = 'broker: { url = "mqtts://localhost"; tls: { ca_file = "%s"; }; };\nrules = (%s);' % (junk, rule)
-    checked = env.cli("check", config=env.config_file(tls))
-    assert checked.code == 3 and ":1: broker.tls.ca_file: there is no certificate in" in checked.out, checked
     path = env.config_file(head + "rules = (%s);" % rule)
     near = env.cli("explain", "device/d1/telemetry", "{}", config=path)
     assert near.code == 1 and 'nearest is rule "r"' in near.err and 'level 1 is "device", the rule has "devices"' in near.err, near
