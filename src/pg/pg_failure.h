@@ -61,8 +61,8 @@ void pg_failure_append(struct pg_failure *failure, const char *words);
 /*
  * Is it the syntax of a value that was refused, and not that of a statement? Types with a syntax of
  * their own (tsquery, jsonpath, ltree, and hstore since PostgreSQL 16) raise 42601 for a value, as
- * PostgreSQL's parser does for a statement. `source` is the file that raised the error; the parser's
- * are known, any other is a type's.
+ * PostgreSQL's parser does for a statement. `source` is the file that raised the error: a file of
+ * the parser, or a type's.
  */
 bool pg_failure_is_syntax_of_value(const char *sqlstate, struct slice source);
 
