@@ -7,6 +7,22 @@ import os
 import subprocess
 
 
+# What `openssl ca` wants to know; unlike `openssl x509`, it signs certificates whose time is over.
+CA_CONFIG = """[ca]
+default_ca = it
+[it]
+database = index
+rand_serial = yes
+unique_subject = no
+new_certs_dir = .
+default_md = sha256
+policy = any
+email_in_dn = no
+[any]
+commonName = supplied
+"""
+
+
 def openssl(*arguments, folder=None):
     done = subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, check=False)
     if done.returncode != 0:
@@ -22,19 +38,23 @@ class Authority:
         os.chmod(folder, 0o755)
         self.file = os.path.join(folder, "ca.pem")
         self.key = os.path.join(folder, "ca.key")
+        for file, text in (("ca.cnf", CA_CONFIG), ("index", "")):
+            with open(os.path.join(folder, file), "w") as out:
+                out.write(text)
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", self.key,
                 "-out", self.file, "-subj", f"/CN={name}", "-days", "2")
 
-    def issue(self, name, names="DNS:localhost,IP:127.0.0.1", days=2, common="localhost", password=None):
-        """(certificate, key) for these names; days = -1 has expired. The key is for whoever runs the tests alone."""
+    def issue(self, name, names="DNS:localhost,IP:127.0.0.1", expired=False, common="localhost", password=None):
+        """(certificate, key) for these names, for two days. The key is for whoever runs the tests alone."""
         base = os.path.join(self.folder, name)
         secret = ["-passout", "pass:" + password] if password else ["-nodes"]
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *secret, "-keyout", base + ".key",
                 "-out", base + ".csr", "-subj", f"/CN={common}")
         with open(base + ".ext", "w") as file:
             file.write(f"subjectAltName={names}\n")
-        openssl("x509", "-req", "-in", base + ".csr", "-CA", self.file, "-CAkey", self.key, "-CAcreateserial", "-days", str(days),
-                "-extfile", base + ".ext", "-out", base + ".pem")
+        times = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"] if expired else ["-days", "2"]
+        openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-in", base + ".csr", "-cert", self.file, "-keyfile", self.key,
+                *times, "-extfile", base + ".ext", "-out", base + ".pem", folder=self.folder)
         os.chmod(base + ".key", 0o600)
         return base + ".pem", base + ".key"
 

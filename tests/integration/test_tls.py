@@ -27,7 +27,7 @@ def tls_broker(env):
     issued = {
         "good": ours.serve("good"),
         "other_host": ours.serve("other_host", names="DNS:broker.example,IP:192.0.2.1", common="broker.example"),
-        "expired": ours.serve("expired", days=-1),
+        "expired": ours.serve("expired", expired=True),
         "other_ca": other.serve("other_ca"),
         "client": ours.serve("client"),
     }
@@ -413,7 +413,7 @@ def test_database_certificate_is_verified(env):
                                                                           f"sslrootcert={ours.file}")})
     plain.wait_log("does not speak TLS")
     # Renewed in place with one that has expired.
-    certificate, _ = ours.serve("server", days=-1)
+    certificate, _ = ours.serve("server", expired=True)
     target = os.path.join(server.data, "server.crt")
     with open(target, "wb") as file:
         file.write(open(certificate, "rb").read())
