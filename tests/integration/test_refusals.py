@@ -104,22 +104,22 @@ def deferred_and_slow(env, pause):
 
 
 @quick
-@limit(60)
+@limit(150)
 def test_time_is_over_while_refused_rows_are_tried_again(env):
     """The first trial of all rows ends in time, the second does not."""
     bridge = deferred_and_slow(env, 0.012)
     env.publish([("~/r", '{"n": %d}' % n) for n in range(130)])
-    env.wait(lambda: len(env.dead_letters()) == 130, 40, lambda: len(env.dead_letters()))
+    env.wait_growing(lambda: len(env.dead_letters()), 130, 30, lambda: len(env.dead_letters()))
     bridge.check_books()
 
 
-@limit(60)
+@limit(150)
 def test_time_is_over_before_the_parents_are_tried(env):
     """The rows of r alone take longer than a trial: none is blamed for the parent that nobody has tried yet."""
     bridge = deferred_and_slow(env, 0.04)
     env.publish([*[("~/o", '{"n": %d}' % n) for n in range(100)], ("~/r", '{"n": 999}')])
-    env.wait(lambda: (env.one("select count(*) from r"), len(env.dead_letters())) == (100, 1), 40,
-             lambda: (env.one("select count(*) from r"), len(env.dead_letters())))
+    env.wait_growing(lambda: (env.one("select count(*) from r"), len(env.dead_letters())), (100, 1), 30,
+                     lambda: (env.one("select count(*) from r"), len(env.dead_letters())))
     bridge.check_books()
 
 
