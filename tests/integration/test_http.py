@@ -86,7 +86,8 @@ def test_status_pages(env):
                         database={"conninfo": env.postgres.conninfo(env.database, tcp=True)})
     env.publish([*numbered("a", 0, 50), ("~/n/<script>alert(1)", "no json")])
     env.wait_rows("numbered", 50)
-    env.wait(lambda: len(env.dead_letters()) == 1, 10, "no dead letter")
+    # The row is there a moment before the bridge has PostgreSQL's word for it.
+    env.wait(lambda: "<script>" in bridge.get("/status.json").out, 10, "no dead letter")
     status = bridge.get("/status.json")
     assert status.code == 200 and "json" in status.headers["Content-Type"]
     text = json.dumps(status.json)
