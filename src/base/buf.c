@@ -18,7 +18,7 @@ void buf_fini(struct buf *buf)
     *buf = (struct buf){0};
 }
 
-char *buf_reserve(struct buf *buf, size_t length)
+char *buf_grow(struct buf *buf, size_t length)
 {
     assert(buf->length <= buf->capacity);
     if (length > SIZE_MAX / 2 - buf->length) {

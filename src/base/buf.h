@@ -10,6 +10,7 @@
 #ifndef MQTT2PG_BASE_BUF_H
 #define MQTT2PG_BASE_BUF_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,9 +32,16 @@ static inline void buf_reset(struct buf *buf)
     buf->length = 0;
 }
 
+/* buf_reserve() when there may be too little room. */
+char *buf_grow(struct buf *buf, size_t length);
+
 /* Makes room for `length` more bytes and returns where they go; buf->length
- * is not moved. */
-char *buf_reserve(struct buf *buf, size_t length);
+ * is not moved. Inline: each field of a row asks. */
+static inline char *buf_reserve(struct buf *buf, size_t length)
+{
+    assert(buf->length <= buf->capacity);
+    return length < buf->capacity - buf->length ? buf->data + buf->length : buf_grow(buf, length);
+}
 
 /* None of these may be given bytes of the buf itself: growing may move them. */
 void buf_append(struct buf *buf, const void *data, size_t length);
