@@ -393,7 +393,7 @@ static void add_publish(struct batch *batch, const struct batch_builder *builder
             batch_add_mapped(batch, builder, mapper_map_found(builder->mapper, i));
         }
     }
-    if (mapper_rebirth(builder->mapper, message, clock_wall_us(), &command)) {
+    if (mapper_rebirth(builder->mapper, message, batch->now_us, &command)) {
         ack_batch_append(&batch->acks, &command);
     }
     if (mapper_routing(builder->mapper) == ROUTING_UNMATCHED) {
@@ -472,6 +472,7 @@ enum outcome batch_extend(struct batch *batch, const struct batch_builder *build
 {
     assert(records_max >= 1);
     error_clear(error);
+    batch->now_us = clock_wall_us();
     *whole = false;
     for (size_t i = 0; i < records_max && !*whole; i++) {
         *whole = batch_is_full(batch, builder->options) || !add_record(batch, builder, error);

@@ -50,6 +50,7 @@ struct batch {
     uint64_t from;              /* position before it */
     uint64_t to;                /* position after it */
     struct journal_place place; /* of the message behind it */
+    int64_t now_us;             /* wall clock when batch_extend() was called last */
     size_t count;               /* messages */
     /* of the journal, missing ones included: the metric "processed" counts these */
     uint64_t records;

@@ -37,9 +37,12 @@ void batch_ack_refused(struct batch *batch, struct mapper *mapper, const struct 
 void batch_ack_stored(struct batch *batch, struct mapper *mapper, const struct mapped *mapped,
                       const struct rule_target *target)
 {
+    if (mapped->rule->ack == NULL) {
+        return; /* most rules: without a look at the clock */
+    }
     /* The bridge can't know which rows a rule's own SQL stores: @rows counts all of them. */
-    bool later = mapped->rule->ack != NULL && ack_template_uses_rows(mapped->rule->ack) &&
-                 mapped->rows > 0 && mapped->rule->options->sql.text == NULL;
+    bool later = ack_template_uses_rows(mapped->rule->ack) && mapped->rows > 0 &&
+                 mapped->rule->options->sql.text == NULL;
     const struct ack_facts facts = {
         .stored = true, .rows = mapped->rows, .rows_later = later, .stored_at_us = clock_wall_us()};
 
