@@ -14,6 +14,7 @@ static const struct {
     {"unchanged", "a", "1", {{"a", "1"}, {"b", "2"}}, "a"},
     {"renamed", "a", "1", {{"b", "2"}, {"c", "1"}}, "c"},
     {"edited", "a", "1", {{"b", "2"}, {"a", "3"}}, "a"},
+    {"edited, and another one has its mark", "a", "1", {{"a", "3"}, {"b", "1"}}, "b"},
     {"renamed and edited", "a", "1", {{"b", "2"}}, NULL},
     {"names swapped",
      "a\x1f"
