@@ -203,14 +203,17 @@ def test_killed_behind_two_reloads(env):
     scene.copy("t/#", "one")
     stored(env, "one")
     scene.reload(rule_on("+/x"))
+    begun = time.monotonic()
     scene.copy("t/#", "two")
     stored(env, "one", "two")
     scene.bridge.kill9()
     scene.start()
     scene.copy("+/x", "two")
+    late = time.monotonic() - begun > 0.9  # then it may count as another message, which is equal
     scene.copy("t/#", "three")
     scene.copy("+/x", "three")
-    stored(env, "one", "two", "three")
+    rows = lambda: [v for v, in env.sql("select v from got order by id")]
+    env.wait(lambda: rows() in [["one", "two", "three"], *[["one", "two", "two", "three"]] * late], 15, rows)
     scene.bridge.stop()
 
 
