@@ -83,8 +83,9 @@ class Browser:
         self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if yes else "light"}])
 
     def console(self):
-        """What stood in the console since the last call: (level, message)."""
-        return [(entry["level"], entry["message"]) for entry in self.ask("POST", "/se/log", {"type": "browser"})]
+        """What stood in the console since the last call: (level, message). Chromium's own start page writes there, too."""
+        return [(entry["level"], entry["message"]) for entry in self.ask("POST", "/se/log", {"type": "browser"})
+                if not entry["message"].startswith("chrome://")]
 
     def requests(self):
         """The URLs that were asked for since the last call."""
