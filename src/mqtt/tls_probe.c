@@ -15,6 +15,9 @@
 #include "base/clock.h"
 #include "mqtt/paho_socket.h"
 
+_Static_assert(OPENSSL_VERSION_NUMBER >= 0x30000000L,
+               "mqtt2pg needs OpenSSL 3.0 or newer (Debian 12 has it, Debian 11 does not)");
+
 enum { NAMES_MAX = 5, VERDICT_MS = 1000 };
 
 /* --- the context: files and demands ----------------------------------------------------------- */

@@ -9,6 +9,10 @@
 #include "base/memory.h"
 #include "pg/pg_session.h"
 
+#ifndef LIBPQ_HAS_PIPELINING
+_Static_assert(0, "mqtt2pg needs libpq 14 or newer (Debian 12 has it, Debian 11 does not)");
+#endif
+
 /* libpq copies the values into its output buffer and, in non-blocking mode, keeps what the socket
  * does not take. After this many bytes the buffer is sent before the next step is added, so a
  * pipeline of large steps needs little memory beyond its largest step. */
