@@ -1,5 +1,5 @@
 /*
- * distribution: how one histogram of the metrics is spread, and its quantiles.
+ * distribution: the observations of one histogram of the metrics by bucket, and their quantiles.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -5,7 +5,7 @@
  *        ─▶ suspended while admin/action_queue runs it ─▶ resumed and answered
  *
  * The answer is a JSON object; a refusal is {"error":"text"}. Each action that ran is logged with
- * its name, its arguments and its status, but for `tap`, which is asked for once a second.
+ * its name, its arguments and its status, except `tap`, which is asked for once a second.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -40,7 +40,7 @@ void http_actions_stop(struct http_actions *actions);
 /* After the daemon is stopped. */
 void http_actions_fini(struct http_actions *actions);
 
-/* Must a token be shown? */
+/* Do requests need a token? */
 bool http_actions_want_token(const struct http_actions *actions);
 
 /* Is this a request for an action? */
@@ -54,11 +54,12 @@ struct http_upload {
     size_t *body_length;
 };
 
-/* answer_request() of admin/http_server for such a path. *state is an action afterwards. */
+/* Handles a request whose path is that of an action; called by answer_request() of
+ * admin/http_server. Sets *state to the action. */
 enum MHD_Result http_actions_answer(struct http_actions *actions, struct MHD_Connection *connection,
                                     const struct http_upload *upload, void **state);
 
-/* At the end of a request whose *state is an action. */
+/* Frees the action in *state, at the end of its request. */
 void http_actions_forget(void **state);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * http_address: the setting http.listen, as a place to listen on and as a place to ask.
+ * http_address: the setting http.listen, for the server that listens there and for commands that
+ * connect to it.
  *
  *   "127.0.0.1:9464"   "[::1]:9464"   "localhost:9464"
  *   "*:9464"           every address of this machine, IPv6 and IPv4
@@ -25,7 +26,7 @@ struct http_address {
 /* As text with brackets where they belong; "*" for every address. */
 #define HTTP_ADDRESS_TEXT_MAX 300
 
-/* OUTCOME_FATAL, with what it should look like, when `listen` is no address. */
+/* OUTCOME_FATAL, with the right form in `error`, when `listen` is no address. */
 enum outcome http_address_parse(const char *listen, struct http_address *address,
                                 struct error *error) MUST_CHECK;
 

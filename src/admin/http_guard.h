@@ -1,5 +1,5 @@
 /*
- * http_guard: may this request act? Pure.
+ * http_guard: decides whether a request may run an action. Pure.
  *
  * Three checks protect the actions of the status page (admin/http_actions). - Who: where a token is
  * configured, whoever shows it ("Authorization: Bearer TOKEN"). Without one,

@@ -255,7 +255,7 @@ static void append_rules(struct buf *out, struct history *history)
     buf_append_byte(out, ']');
 }
 
-/* A gap that this process has noticed has no number until the database has given it one. */
+/* A gap that this process has noticed has no number until the database has assigned one. */
 static void append_gaps(struct buf *out)
 {
     struct health_gap gaps[HEALTH_GAPS_MAX];

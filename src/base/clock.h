@@ -1,6 +1,6 @@
 /*
- * clock: the two clocks. Order and waiting go by the monotonic one; the wall clock only stamps
- * rows.
+ * clock: the two clocks. Order and waiting use the monotonic clock; the wall clock is for times
+ * that people see.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -16,10 +16,10 @@
 #include <stdbool.h>
 
 #ifdef FAULT_POINTS
-/* True when the call that stands behind the point is to fail. */
+/* True when the call after the point must fail. */
 bool fault_hit(const char *point);
 #define FAULT(point) fault_hit(point)
-/* Is a fault set at a point whose name begins so? */
+/* Is a fault set at a point whose name begins with `prefix`? */
 bool fault_armed(const char *prefix);
 #define FAULT_ARMED(prefix) fault_armed(prefix)
 #else

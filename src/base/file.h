@@ -3,8 +3,8 @@
  * directories synced.
  *
  * Each function has a fault point named after it: "file.write", "file.sync_directory", …
- * (base/fault.h). errno is what it was when a function failed, for callers that tell ENOENT from
- * the rest.
+ * (base/fault.h). A function that fails leaves errno as it was at the failure, for callers that
+ * must recognize ENOENT.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,9 +19,9 @@
 #include "base/buf.h"
 #include "base/outcome.h"
 
-/* Writes all of it at `offset`, going on after short writes and EINTR.
- * OUTCOME_RETRY when the disk or quota is full (ENOSPC, EDQUOT, EFBIG), else
- * OUTCOME_FATAL. What was written before the error stays. */
+/* Writes all bytes at `offset`, and continues after short writes and EINTR. OUTCOME_RETRY when the
+ * disk or quota is full (ENOSPC, EDQUOT, EFBIG), else OUTCOME_FATAL. What was written before the
+ * error stays. */
 enum outcome file_write(int fd, const void *data, size_t length, int64_t offset,
                         struct error *error) MUST_CHECK;
 
@@ -72,7 +72,7 @@ int file_open_regular(int directory_fd, const char *name, int flags);
 enum outcome file_load_regular(const char *path, size_t bytes_max, struct buf *out,
                                struct error *error) MUST_CHECK;
 
-/* Appends the whole file to `out`: one that a user names, so it may be a pipe that holds a secret.
+/* Appends the whole file to `out`. For a file that a user names; it may be a pipe with a secret.
  * OUTCOME_FATAL, with nothing appended, when it cannot be read or has more than `bytes_max`. */
 enum outcome file_load(const char *path, size_t bytes_max, struct buf *out,
                        struct error *error) MUST_CHECK;

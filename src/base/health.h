@@ -127,7 +127,7 @@ void health_set_gaps(const struct health_gap *list, size_t count, size_t open);
 size_t health_gaps(struct health_gap *out, size_t max);
 size_t health_gaps_open(void); /* how many in all */
 
-/* The newest topic that no rule takes; the metric messages_unmatched_total counts its kind. */
+/* The newest topic that no rule takes; the metric messages_unmatched_total counts such messages. */
 struct health_unmatched {
     int64_t at_us; /* wall clock; 0 = there was none */
     char topic[160];
@@ -141,7 +141,7 @@ void health_set_letters(int64_t rejected);
 int64_t health_letters(void);
 
 /* How far this machine's clock is ahead of PostgreSQL's, in seconds; negative: behind. 0, as at
- * first: no difference is known that is worth telling. */
+ * first: no difference is known that must be reported. */
 void health_set_clock(int64_t ahead_seconds);
 int64_t health_clock(void);
 

@@ -1,8 +1,8 @@
 /*
- * json_out: writes a JSON document member by member, for programs that read what we say.
+ * json_out: writes a JSON document member by member.
  *
- * The commas come by themselves: one is due unless the container was just opened. The caller closes
- * what it opens, with buf_append_byte(out, '}') or ']'. A text alone is written by
+ * The functions write the commas: one before each member, unless the container was just opened. The
+ * caller closes what it opens, with buf_append_byte(out, '}') or ']'. A text alone is written by
  * text_append_json() of base/text.
  *
  * SPDX-License-Identifier: MIT
@@ -28,7 +28,7 @@ void json_out_known(struct buf *out, const char *key, int64_t value);       /* n
 void json_out_time(struct buf *out, const char *key, int64_t microseconds); /* RFC 3339; 0: null */
 void json_out_open(struct buf *out, const char *key, char bracket);         /* '{' or '[' */
 
-/* A value alone: null when it is no number or infinite, which JSON can't say. */
+/* A value alone: null for NaN and the infinities, which JSON does not have. */
 void json_out_real(struct buf *out, double value);
 
 #endif

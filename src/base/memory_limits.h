@@ -1,6 +1,6 @@
 /*
- * memory_limits: what on this machine makes an allocation fail instead of the kernel ending the
- * process.
+ * memory_limits: looks for limits of this machine with which an allocation fails, instead of the
+ * kernel ending the process.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -72,7 +72,7 @@ static const struct {
 #undef HISTOGRAM
 };
 
-/* Relaxed: each figure is right by itself, and nobody concludes from one figure on another. */
+/* Relaxed: each figure is right by itself, and no reader relies on the relation of two figures. */
 static _Atomic int64_t values[METRIC_COUNT];
 static _Atomic int64_t rule_values[METRICS_RULES_MAX][RULE_METRIC_COUNT];
 

@@ -1,7 +1,7 @@
 /*
- * metrics: what the service counts, in one table (metrics.def), readable by any thread at any time.
+ * metrics: the counters and gauges of the service, in one table (metrics.def). Any thread.
  *
- * The books: at a quiet moment
+ * The metrics balance. At a quiet moment
  *   messages_received            = messages_duplicate + messages_journaled
  *   messages_journaled + journal_messages_at_start = messages_processed + journal_messages
  *   messages_processed           ≥ messages_unmatched (no rule took them)
@@ -69,8 +69,8 @@ void metric_observe(enum histogram histogram, double value, uint64_t count);
 void metric_observe_ages(enum histogram histogram, const int64_t *since_us, size_t count,
                          int64_t now_us);
 
-/* What a histogram has counted: for each bucket its upper bound, inclusive, the last one infinity,
- * and the observations in this bucket alone. Returns how many buckets there are. */
+/* Reads a histogram: for each bucket its upper bound, inclusive, the last one infinity, and the
+ * observations in this bucket alone. Returns how many buckets there are. */
 #define HISTOGRAM_BUCKETS_MAX 21
 size_t metric_histogram(enum histogram histogram, double bounds[HISTOGRAM_BUCKETS_MAX],
                         uint64_t counts[HISTOGRAM_BUCKETS_MAX]);

@@ -1,10 +1,9 @@
 /*
- * outcome: what became of an operation, and the words for a person.
+ * outcome: the result of an operation, and a text for a person.
  *
- * Every function that can fail for a reason outside this program returns an
- * enum outcome and describes the failure in a struct error that the caller
- * lends. Low levels fill the error and return; whoever decides what happens
- * next logs it, once.
+ * Every function that can fail for a reason outside this program returns an enum outcome and
+ * describes the failure in a struct error that the caller lends. Low levels fill the error and
+ * return; the function that decides what happens next logs it, once.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -12,8 +12,8 @@
 
 #include "base/outcome.h"
 
-/* Where in a configuration something stands. `file` is borrowed from the configuration that was
- * read and lives as long; NULL when it stands nowhere (a default, a command line). */
+/* A place in a configuration. `file` is borrowed from the configuration and lives as long; NULL
+ * when the thing is in no file (a default, a command line). */
 struct place {
     const char *file;
     int line; /* from 1 */

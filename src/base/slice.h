@@ -1,7 +1,6 @@
 /*
- * slice: bytes that somebody else owns. Not terminated by NUL; may hold NUL.
- * Topics, payloads and everything cut out of them travel as slices, because a
- * hostile peer may put any byte into them.
+ * slice: borrowed bytes. Not terminated by NUL; may contain NUL. Topics, payloads and parts of them
+ * are passed as slices, because a hostile peer may put any byte into them.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,5 @@
 /*
- * stop: the one flag by which any thread ends the process in good order.
+ * stop: the flag with which any thread ends the process in good order.
  *
  * Every long loop asks stop_requested(), also the main thread's loop that waits for signals. A
  * second request changes the exit code if the code is still 0, and nothing else.

@@ -1,5 +1,5 @@
 /*
- * text: small questions about bytes and words that several stages ask.
+ * text: functions on bytes and words that several stages need.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,7 +28,7 @@ bool text_parse_duration(struct slice text, int64_t *milliseconds);
 /* "512", "64KB", "8MB", "10GB", "1TB" (powers of 1024; also "KiB" …): bytes. */
 bool text_parse_size(struct slice text, int64_t *bytes);
 
-/* The way back: "1h", "90s", "250ms"; "10GB", "1536KB". */
+/* The reverse: "1h", "90s", "250ms"; "10GB", "1536KB". */
 void text_format_duration(struct buf *out, int64_t milliseconds);
 void text_format_size(struct buf *out, int64_t bytes);
 
@@ -47,10 +47,9 @@ void text_format_time(struct buf *out, int64_t microseconds);
  * text_is_printable() refuses is escaped, so that the string is safe on a terminal. */
 void text_append_json(struct buf *out, struct slice text);
 
-/* Whether `text` does nothing to a terminal but break lines: well-formed UTF-8 without control
- * characters other than \n and \t (a \r goes back to the line's beginning and hides what stands
- * there), and without those that change the direction of writing (U+202E shows "exe.txt" for
- * "txt.exe"). */
+/* Is `text` harmless on a terminal? It is well-formed UTF-8 without control characters other than
+ * \n and \t (a \r goes back to the line's beginning and hides the text there), and without
+ * characters that change the direction of writing (U+202E shows "exe.txt" for "txt.exe"). */
 bool text_is_printable(struct slice text);
 
 /* Appends `text` so that it is safe on a terminal and in a log, in one line: what

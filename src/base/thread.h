@@ -16,7 +16,7 @@
 /* Blocks every signal but those of a crash (SIGSEGV, SIGABRT, …) in this and all later threads. */
 void thread_block_signals(void);
 
-/* The way back, for a command that a signal may end. */
+/* Unblocks the signals, for a command that a signal may end. */
 void thread_unblock_signals(void);
 
 /* Starts `main(context)` in a thread called `name` (at most 15 characters).

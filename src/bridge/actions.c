@@ -93,9 +93,9 @@ static void append_other_rules(struct buf *remarks, const struct actions *action
 }
 
 /* Maps the message as the loader would, but with a mapper of its own and without the database. So
- * formats with state know only what this one message tells. explain_append_mapped() writes one JSON
- * object a line: the newlines become the commas of an array. A newline inside of a text is "\n" in
- * JSON, so each byte of this value is an end of a line. */
+ * formats with state know only this one message. explain_append_mapped() writes one JSON object a
+ * line: the newlines become the commas of an array. A newline inside of a text is "\n" in JSON, so
+ * each byte of this value is an end of a line. */
 static void try_message(const struct ruleset *ruleset, const struct message *message,
                         struct buf *remarks, struct action *action)
 {
@@ -153,7 +153,7 @@ static void run_try(struct actions *actions, struct action *action)
 
 /* --- tap -------------------------------------------------------------------------------------- */
 
-/* Frees all taps. Also the queue's idle handler, which frees their memory when nobody looks any
+/* Frees all taps. Also the queue's idle handler, which frees the taps when no page uses them any
  * more. */
 static void close_taps(void *context)
 {

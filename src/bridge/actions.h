@@ -1,5 +1,5 @@
 /*
- * actions: what the requests of admin/http_actions do.
+ * actions: carries out the requests of admin/http_actions.
  *
  *   try      topic, body        what each rule makes of this message, as `explain` says it
  *   tap      rule, after        a rule's live messages with their rows (bridge/tap)

@@ -461,7 +461,7 @@ static void bridge_stop(struct bridge *bridge)
     if (bridge->loader != NULL) {
         log_info("stopping", F_INT("within_ms", shutdown_ms));
     }
-    /* A little of the time is kept back for each stage that follows. */
+    /* Each stage gets a part of the time that is left, so that later stages have some, too. */
     receiver_stop(bridge->receiver, left_of(until) / 4);
     complete = loader_stop(bridge->loader, left_of(until) * 3 / 4);
     http_server_stop(bridge->http); /* before the parts that its pages read */

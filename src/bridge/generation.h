@@ -35,7 +35,7 @@ struct generation *generation_again(struct config *config, const struct generati
                                     struct problems *problems);
 void generation_free(struct generation *generation);
 
-/* Tells base/health, for people, which rules are in force from now on. */
+/* Tells base/health which rules are in force from now on. */
 void generation_describe(const struct generation *generation);
 
 /* Lowers max_packet to half of the journal. A larger message could never be taken: the broker is

@@ -1,6 +1,6 @@
 /*
- * plan_keeper: the plan of subscriptions for a configuration: made from the plans before it,
- * written down before the broker is asked for it, found again by the next process.
+ * plan_keeper: makes the plan of subscriptions for a configuration from the plans before it, and
+ * writes it to the file of plans before the bridge subscribes, so that the next process finds it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 #include "bridge/generation.h"
 #include "journal/journal.h"
 
-/* Makes the first generation's plan, behind those that an earlier process wrote down. */
+/* Makes the first generation's plan, after those that an earlier process wrote to the file. */
 void plan_keeper_begin(struct generation *first, struct journal *journal);
 
 /* The same for commands that only read the journal: nothing is written. `settings` are those of the
@@ -22,8 +22,8 @@ void plan_keeper_look(struct generation *generation, const struct config *settin
 void plan_keeper_continue(struct generation *next, const struct generation *in_use,
                           const struct generation *first, struct journal *journal);
 
-/* Is the generation's plan written down? Tries again when it was not (a full disk), because the
- * next process can't tell copies apart that came through a subscription it does not know. */
+/* Is the generation's plan in the file? If not (a full disk), tries again: the next process could
+ * not recognize copies that came through a subscription it does not know. */
 bool plan_keeper_is_written(struct generation *generation, const struct generation *first);
 
 #endif

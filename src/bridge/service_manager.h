@@ -1,5 +1,6 @@
 /*
- * service_manager: tells systemd how the service is (sd_notify(3)); without it, does nothing.
+ * service_manager: tells systemd the state of the service (sd_notify(3)); without systemd, does
+ * nothing.
  *
  * SPDX-License-Identifier: MIT
  */

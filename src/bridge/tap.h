@@ -3,7 +3,7 @@
  *
  * A tap reads the journal beside the loader, with a reader, a ruleset and a mapper of its own. So a
  * rule that nobody taps costs nothing, and a tap waits neither for the loader nor for the database.
- * Each poll is bounded: TAP_SCAN_MAX messages looked at, TAP_MESSAGES_MAX shown; what is beyond is
+ * Each poll looks at TAP_SCAN_MAX messages at most and shows TAP_MESSAGES_MAX; further messages are
  * counted. The rules are those in force when the tap is opened. One thread.
  *
  * SPDX-License-Identifier: MIT

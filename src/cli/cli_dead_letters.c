@@ -189,8 +189,8 @@ static int retry(const struct letter_desk *desk, const struct request *request)
     return complete ? CLI_DONE : CLI_FAILED;
 }
 
-/* Deletes everything only when somebody said so: by an option, or by a "y" at the terminal. A
- * script without a terminal is refused, and told which options there are. */
+/* Is everything to be deleted? Only with an option, or after a "y" at the terminal. A script
+ * without a terminal is refused; the message names the options. */
 static bool is_meant(const struct request *request)
 {
     char answer[8] = "";
@@ -206,8 +206,8 @@ static bool is_meant(const struct request *request)
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-/* Does it name a rule that the configuration does not have? Nobody will store the letters that are
- * parked for such a rule. */
+/* Does the request name a rule that the configuration does not have? Letters that are parked for
+ * such a rule will never be stored. */
 static bool is_of_former_rule(const struct letter_desk *desk, const struct request *request)
 {
     bool known = request->choice.rule == NULL;

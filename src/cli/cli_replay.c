@@ -53,7 +53,7 @@ struct stage {
     struct replay_letters letters;    /* owned; of the rule, before its messages were counted */
 };
 
-/* Whoever stores dead letters of the rule at the moment is waited for. */
+/* Waits for other sessions that are storing dead letters of the rule. */
 static const char begin_sql[] =
     "begin isolation level read committed; set local lock_timeout = '20s'";
 
@@ -183,9 +183,9 @@ static int refuse_duplicates(const struct stage *stage, const struct replay_coun
 
 /* --- replaying -------------------------------------------------------------------------------- */
 
-/* The statements of begin(). With the lock nobody stores or rejects dead letters of the rule, and
- * no other replay of it begins: its rows are there and seen, or it comes later and sees this
- * one. */
+/* The statements of begin(). Under the lock no other session stores or rejects dead letters of the
+ * rule, and no other replay of the rule begins: either its rows are there already and are seen, or
+ * it begins later and sees this replay. */
 static int begin_locked(struct stage *stage, const struct replay_counts *found)
 {
     struct pg_connection *connection = stage->options.connection;
@@ -220,8 +220,9 @@ end:
     return exit_code;
 }
 
-/* Notes a new replay: which messages it means, whatever "now" is and whatever the service has
- * stored when it goes on, and which of them it leaves out. */
+/* Writes the row of a new replay: which messages belong to it, and which of them it leaves out. So
+ * a continued replay has the same messages, whatever the time is then and whatever the service has
+ * stored. */
 static int begin(struct stage *stage, const struct replay_counts *found)
 {
     struct pg_connection *connection = stage->options.connection;
@@ -262,9 +263,9 @@ static int run(struct stage *stage, const struct replay_counts *found)
     return CLI_DONE;
 }
 
-/* Which messages a new replay means: those up to the position in the database, since the service
- * stores those behind it, also after the database went back. The letters are read behind the
- * position: no batch adds one of these messages' any more. */
+/* Finds the messages of a new replay: those up to the position in the database. The service stores
+ * later ones, also after the database went back. The letters are read after the position, so no
+ * batch adds letters of these messages any more. */
 static int look(struct stage *stage)
 {
     const struct replay_key key = replay_key(&stage->options);

@@ -22,8 +22,8 @@
 #include "pg/pg_connection.h"
 #include "route/topic_filter.h"
 
-/* The defaults that `init --help` shows. 30 seconds hear a device that reports every ten seconds
- * three times. */
+/* The defaults that `init --help` shows. In 30 seconds a device that reports every ten seconds is
+ * heard three times. */
 #define BROKER_DEFAULT "mqtt://localhost:1883"
 #define DATABASE_DEFAULT "dbname=telemetry"
 #define TOPIC_DEFAULT "#"
@@ -41,9 +41,9 @@ static const char *keep(struct init_answers *answers, const char *text)
     return arena_printf(answers->arena, "%s", text).data;
 }
 
-/* The absolute path: the configuration may be written into another folder than the one in which
- * the command runs, and the service starts in a third. A file that is not there yet keeps its
- * name as it was given; reading it tells. */
+/* The absolute path: the configuration may be written into another folder than the one in which the
+ * command runs, and the service starts in a third. A file that does not exist yet keeps the given
+ * name; reading it will report an error. */
 static const char *keep_path(struct init_answers *answers, const char *path)
 {
     char *whole = path[0] == '\0' ? NULL : realpath(path, NULL);

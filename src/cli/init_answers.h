@@ -1,5 +1,5 @@
 /*
- * init_answers: what `init` has to know, from its options and from a person at a terminal.
+ * init_answers: the answers that `init` needs, from its options and from a person at a terminal.
  *
  * SPDX-License-Identifier: MIT
  */

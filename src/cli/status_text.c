@@ -119,7 +119,7 @@ static void append_size(struct buf *out, double bytes)
     buf_printf(out, unit > 0 && bytes < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
 }
 
-/* "3d 4h 5m 6s" is more than anyone reads: the largest two units. */
+/* Appends only the two largest units of "3d 4h 5m 6s". */
 static void append_age(struct buf *out, int64_t seconds)
 {
     if (seconds >= 86400) {

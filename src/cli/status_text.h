@@ -11,7 +11,7 @@
  *   backlog   12,345 messages, the oldest for 12s
  *   delay     12 ms median, 40 ms for 95 %
  *
- * What is missing in the answer is 0, false or empty; all text of others is made printable.
+ * A missing member counts as 0, false or empty; text from outside is made printable.
  *
  * SPDX-License-Identifier: MIT
  */

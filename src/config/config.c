@@ -2,9 +2,10 @@
  *   files ─config_source─▶ tokens ─config_syntax─▶ text ─libconfig─▶ tree
  *   tree ─config_read, config_rules─▶ struct config ─config_check─▶
  *
- * Each step reports what it can know: config_source what is no token, config_syntax what stands in
- * a wrong place, config_read names, types and ranges, config_check and config_rule_check what does
- * not go together. The first two end the reading; from then on every mistake is told in one go.
+ * Each step reports the mistakes that it can see: config_source characters that are no token,
+ * config_syntax misplaced tokens, config_read names, types and ranges, config_check and
+ * config_rule_check combinations. A mistake in the first two steps ends the reading; all others are
+ * reported in one go.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -284,8 +284,9 @@ static void read_subgroup(struct config_reader *reader, const struct config_grou
     config_read_group(reader, &inner);
 }
 
-/* Does the file give this a value? Not when it is missing, or a text that is empty after variables
- * are replaced: "${PASSWORD:-}" lets one configuration serve with and without a password. */
+/* Does the file give this setting a value? Not when it is missing, or a text that is empty after
+ * variables are replaced: with "${PASSWORD:-}" one configuration works with and without a
+ * password. */
 static bool says_something(const config_setting_t *setting)
 {
     struct buf text = {0};

@@ -1,5 +1,6 @@
 /*
- * config_reader: what the modules that read a configuration share. It lives as long as one reading.
+ * config_reader: a struct that the modules which read a configuration share. It lives as long as
+ * one reading.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
- * config_stray: what a character that begins no token of a configuration was probably meant to be.
- * Pure.
+ * config_stray: says what was probably meant by a character that begins no token of a
+ * configuration. Pure.
  *
  *   url = 'mqtt://a';   →   ' is not expected here: a text stands in double quotes, "…"
  *

@@ -1,6 +1,6 @@
 /*
- * A message about a value says what is wanted, what was found, and what to do if that can be
- * guessed: "a duration like "30s" is wanted, not the text "30"; units are ms, s, m, h, d".
+ * A message about a value says what is expected, what was found, and, if possible, what to do: "a
+ * duration like "30s" is wanted, not the text "30"; units are ms, s, m, h, d".
  *
  * SPDX-License-Identifier: MIT
  */

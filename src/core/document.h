@@ -9,9 +9,9 @@
  *
  * A container's children follow it directly; `node + node->span` is the node behind its subtree, so
  * walking needs no pointers and building needs one array in an arena. Numbers keep their text, and
- * a container that came as JSON keeps that JSON: that is how 64-bit integers, long decimals and
- * jsonb columns stay exact. A container of another format has no text; value_json() writes it.
- * decode/ builds documents, map/ and row/ read them.
+ * a container that came as JSON keeps that JSON. So 64-bit integers, long decimals and jsonb
+ * columns stay exact. A container of another format has no text; value_json() writes it. decode/
+ * builds documents, map/ and row/ read them.
  *
  * SPDX-License-Identifier: MIT
  */

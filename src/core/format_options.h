@@ -1,5 +1,5 @@
 /*
- * format_options: what a rule says about the format of its payloads, beside the format's name.
+ * format_options: a rule's settings for the format of its payloads, without the format's name.
  *
  * config/ fills it, decode/ reads it. All pointers are owned by the configuration and live as long
  * as it does.
@@ -66,7 +66,7 @@ struct sparkplug_options {
 struct format_options {
     enum compression compression;
     bool lenient;              /* JSON with a name twice, NaN and Infinity */
-    int64_t max_decoded_bytes; /* what a decompressed payload has at most */
+    int64_t max_decoded_bytes; /* the largest size of a decompressed payload */
     struct csv_options csv;
     struct influx_options influx;
     struct protobuf_options protobuf;

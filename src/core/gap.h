@@ -2,7 +2,7 @@
  * gap: messages that never came, as a record in the journal.
  *
  * A lost broker session is noticed on the receiving side, a power loss when the journal is opened,
- * a damaged segment by the reader; all must end up in the table mqtt2pg.gap exactly once. So the
+ * a damaged segment by the reader; each must be in the table mqtt2pg.gap exactly once. So the
  * receiving side journals a gap like a message (kind MESSAGE_GAP) and the loader stores it in its
  * batch's transaction.
  *

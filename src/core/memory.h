@@ -1,5 +1,6 @@
 /*
- * memory: what formats with state remember of earlier messages, by the number of the message.
+ * memory: facts from earlier messages that formats with state remember, by the number of the
+ * message.
  *
  *   (kind, key)  →  (sequence 17, content), (sequence 240, content), …
  *
@@ -12,7 +13,7 @@
  * same key at or before the position. No message of the journal needs them; dead letters do, and
  * find them in the table. When that makes no room, a new entry is left out. An empty placeholder
  * with `left_out` set stands for it, so that no older entry of the key answers in its place; a key
- * without an older entry needs no placeholder. memory_is_full() tells that entries were left out.
+ * without an older entry needs no placeholder. memory_is_full() says whether entries were left out.
  * They come back when the table is read again after pruning has made room (load/recall).
  *
  * One thread at a time.
@@ -73,7 +74,7 @@ void memory_reset(struct memory *memory);
 
 size_t memory_count(const struct memory *memory);
 
-/* What the entries take, their keys included. */
+/* The bytes of all entries with their keys. */
 size_t memory_bytes(const struct memory *memory);
 
 /* Has an entry been left out that a message of the journal may need? */

@@ -1,8 +1,8 @@
 /*
- * message: one MQTT application message on its way through the house.
+ * message: one MQTT application message on its way through the program.
  *
  * A message borrows its bytes: from Paho while it is appended to the journal, from the reader's
- * buffer while it is loaded. Whoever keeps one longer copies it.
+ * buffer while it is loaded. A module that keeps a message longer copies it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -49,8 +49,8 @@ static inline bool message_is_delivery(const struct message *message)
 #define MESSAGE_HEAD_BYTES ((size_t) 4096)
 
 /* Makes a publication the head of itself: whole_bytes tells how large its payload was. Properties
- * that are larger than a head are left out. It is journaled, recognised and acknowledged like the
- * whole, and becomes a dead letter of each rule that would have taken it. */
+ * that are larger than a head are left out. The head is journaled, recognized and acknowledged like
+ * a whole message, and becomes a dead letter of each rule that would have taken the message. */
 void message_cut(struct message *message);
 
 /* A hash of topic and payload, by which copies and repeats of a publication are recognized. The

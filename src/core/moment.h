@@ -7,14 +7,14 @@
  *   0044-03-15 12:00:00+00 BC              zones "Z", +hh, +hhmm, +hh:mm, +hh:mm:ss
  *   infinity, -infinity, epoch
  *
- * That is RFC 3339 and PostgreSQL's ISO form. Every other spelling that PostgreSQL reads whatever
- * its settings are is read as well (moment_words.c), such as:
+ * These are RFC 3339 and PostgreSQL's ISO form. All other spellings that PostgreSQL reads
+ * independent of its settings are read as well (moment_words.c), such as:
  *
  *   2019/10/05    2020-Feb-05 08:06    20231114T221320Z    Tue, 14 Nov 2023 22:13:20 GMT
  *   03:04 PM      2023-318 (the day of the year)
  *
- * Not read are 03/04/2025, which depends on DateStyle, and two digits for a year beside the name of
- * a month.
+ * 03/04/2025 is not read, because its meaning depends on DateStyle; nor is a year of two digits
+ * beside the name of a month.
  *
  * "24:00:00" is the next midnight and a second 60 the next minute, as in PostgreSQL.
  *

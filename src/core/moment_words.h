@@ -1,9 +1,9 @@
 /*
- * moment_words: times in the other spellings that PostgreSQL reads whatever its settings are.
+ * moment_words: times in the other spellings that PostgreSQL reads independent of its settings.
  *
- * A text is a row of words, parted by white space and commas. Each word says by its form what it
- * is: a date with a year in front or a month's name, a time of day, a zone, a day of the week,
- * AM or PM, BC. Nothing may be said twice.
+ * A text is a list of words, separated by white space and commas. The form of each word shows what
+ * it is: a date with a year in front or a month's name, a time of day, a zone, a day of the week,
+ * AM or PM, BC. No part may occur twice.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
  * mqtt_filter: relations between MQTT filters and topics (MQTT 5.0, section 4.7), and the parts of
- * a shared one.
+ * a shared filter.
  *
  * The empty topic, which no PUBLISH carries, counts as a topic of one empty level: "+" and "/#"
  * match it. Pure.

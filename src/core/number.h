@@ -1,5 +1,5 @@
 /*
- * number: the text of a decimal number, taken apart, and exact ways out of it. Pure.
+ * number: parses the text of a decimal number, and converts it exactly. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,7 +27,8 @@ struct number {
 /* Why a number is no value of a type. */
 enum number_fit { NUMBER_FITS, NUMBER_HAS_FRACTION, NUMBER_OUT_OF_RANGE };
 
-/* What JSON writes and what PostgreSQL reads: also a leading "+", leading zeros, ".5" and "5.". */
+/* Parses JSON's numbers and PostgreSQL's, which may have a leading "+", leading zeros, ".5" and
+ * "5.". */
 bool number_parse(struct slice text, struct number *number);
 
 bool number_is_zero(const struct number *number);

@@ -3,7 +3,7 @@
  * the journal keeps them. Only the properties of PUBLISH that a rule can ask for are read and
  * written; others are skipped when read.
  *
- * Reading trusts nothing: a malformed list ends where it stops making sense.
+ * A malformed list ends at its first malformed item.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,5 @@
 /*
- * rule_options: one rule as it stands in the configuration: texts and where they stand, nothing
- * compiled.
+ * rule_options: one rule as the configuration has it: texts and their places, not compiled.
  *
  * config/ fills it, load/ruleset compiles it. All pointers are owned by the configuration and live
  * as long as it does.
@@ -53,7 +52,7 @@ struct partition_options {
     struct place place;
     struct option_text by; /* the column with the time */
     int64_t every_ms;      /* the span of one partition, or of one chunk */
-    int64_t keep_ms;       /* what is wholly older is dropped; 0 = nothing is */
+    int64_t keep_ms;       /* partitions that are wholly older are dropped; 0 = none are */
     bool timescale;        /* a hypertable of TimescaleDB instead of partitions */
 };
 

@@ -1,6 +1,6 @@
 /*
- * subscription: what the broker is asked for. Made from the rules by route/subscription_plan,
- * carried out by mqtt/receiver.
+ * subscription: a filter with its options, to send to the broker. route/subscription_plan makes
+ * subscriptions from the rules, mqtt/receiver sends them.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,10 +1,9 @@
 /*
- * table_shape: the columns and types of one target table, as the catalog or a rule's "::type" tells
- * them.
+ * table_shape: the columns and types of one target table, from the catalog or from a rule's
+ * "::type".
  *
- * pg/ fills it from the catalog, load/ from a rule's declarations; row/ reads it. Column types are
- * known by family: what has a binary encoder has a family of its own, everything else is TYPE_OTHER
- * and goes through its text form.
+ * pg/ fills it from the catalog, load/ from a rule's declarations; row/ reads it. A type with a
+ * binary encoder has a family of its own; all other types are TYPE_OTHER and are sent in text form.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -59,7 +58,7 @@ struct column_shape {
     bool has_default; /* default, identity or serial: may be left out */
     bool denied;      /* this role may not insert into it */
     bool generated;   /* GENERATED ALWAYS AS …, or identity always: must be left out */
-    /* Owned; what the default draws from and this role may not use. NULL: none. */
+    /* Owned; the sequence of the default, if this role may not use it; else NULL. */
     char *denied_sequence;
 };
 

@@ -1,5 +1,5 @@
 /*
- * topic: what a topic name may be (MQTT 5.0, section 4.7).
+ * topic: checks topic names (MQTT 5.0, section 4.7).
  *
  * Pure.
  *

@@ -1,5 +1,5 @@
 /*
- * value: what an expression yields, before a column's type says what becomes of it.
+ * value: the result of an expression, before it is converted to a column's type.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -306,7 +306,7 @@ static void add_scalar(struct maker *maker, const struct shape *shape)
     }
 }
 
-/* Payloads that nobody can look into are stored as bytea. */
+/* Payloads of an unknown format are stored as bytea. */
 static void add_raw(struct maker *maker)
 {
     maker->rule->format = "raw";

@@ -27,7 +27,7 @@ enum { MANY_WORDS = 4, VERY_MANY_WORDS = 8, TOP_NAMES = 5 };
 /* What the comparison of two nodes says about taking them together. */
 enum likeness {
     ALIKE,
-    UNRELATED, /* nothing speaks for it, nothing against */
+    UNRELATED, /* no evidence for or against it */
     DIFFERENT,
 };
 

@@ -47,7 +47,7 @@ struct constant constant_make(struct value value)
     return constant;
 }
 
-/* What qsort()'s kind of comparison says, as a relation. */
+/* The relation for a result like that of strcmp(): negative, 0 or positive. */
 static enum relation relation_of(int comparison)
 {
     return comparison < 0 ? RELATION_LESS : comparison > 0 ? RELATION_GREATER : RELATION_EQUAL;

@@ -14,7 +14,7 @@
 #include "core/number.h"
 #include "core/value.h"
 
-/* How a value stands to a constant. Bits, so that "<=" is LESS | EQUAL, and "!=" is all but
+/* The relation of a value to a constant. Bits, so that "<=" is LESS | EQUAL, and "!=" is all except
  * EQUAL. */
 enum relation {
     RELATION_LESS = 1,

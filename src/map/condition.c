@@ -6,8 +6,8 @@
  *                     that the topic alone rules out is filtered whatever its payload is
  *   for each row      condition_holds(): every term is known, or rejects the message
  *
- * What can be said without any message (condition_is_never(), conditions_exclude()) is for the
- * warnings of `check`.
+ * condition_is_never() and conditions_exclude() need no message: they are for the warnings of
+ * `check`.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -69,8 +69,8 @@ static int64_t day_of(int64_t time_us)
     return time_us < INT64_MIN + DAY_US ? time_us : time_us - (rest < 0 ? rest + DAY_US : rest);
 }
 
-/* What "::type" makes of a value here: the kind that the type's values compare as. What does not
- * fit stays as it is. */
+/* Changes a value to the kind as which values of its "::type" compare. A value that does not fit
+ * stays as it is. */
 static void take_kind_of_type(enum type_family family, struct value *value)
 {
     int64_t time_us;

@@ -8,10 +8,10 @@
  *               expression is [not] null
  *   together    not, and, or (in this order), parentheses
  *
- * What compares how stands in map/compare. For null only `is null` and `!=` hold (and `not` turns
- * what is in front of it around, as `not in`, `not like` and `!~` do). A "::type" has a value
- * compare as the type's values do where it can: a number as text under ::text, a text as time under
- * ::timestamptz. like and ~ look at text, at the digits of a number, and at bytes. Pure.
+ * map/compare says how values compare. For null only `is null` and `!=` hold, and what `not`, `not
+ * in`, `not like` and `!~` negate. With "::type" a value compares like values of that type, if it
+ * can: a number as text under ::text, a text as time under ::timestamptz. like and ~ look at text,
+ * at the digits of a number, and at bytes. Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -37,20 +37,20 @@ void condition_free(struct condition *condition);
 enum outcome condition_holds(const struct condition *condition, const struct subject *subject,
                              struct arena *arena, bool *holds, struct error *error) MUST_CHECK;
 
-/* What can be said before the payload is decoded, by topic, facts and the bare payload alone.
- * UNKNOWN also where an expression rejects: condition_holds() will tell. */
+/* Decides the condition before the payload is decoded, from topic, facts and the bare payload
+ * alone. UNKNOWN also when an expression rejects: condition_holds() will report that. */
 enum truth condition_early(const struct condition *condition, const struct subject *subject,
                            struct arena *arena);
 
 /* Does any part of it need the decoded payload? */
 bool condition_uses_payload(const struct condition *condition);
 
-/* Is it certain that it never holds: a constant that is not so, or a capture, which is text,
+/* Can the condition never hold: a false comparison of constants, or a capture, which is text,
  * compared with true? */
 bool condition_is_never(const struct condition *condition);
 
-/* Is it certain that they never hold together: "$.a = 1" and "$.a = 2"? Only what can be told from
- * constants of one kind. */
+/* Can both never hold together, such as "$.a = 1" and "$.a = 2"? True only if constants of one kind
+ * show it. */
 bool conditions_exclude(const struct condition *left, const struct condition *right);
 
 #endif

@@ -8,8 +8,8 @@
  *   leaf        expression ( OP constant | [not] in ( … ) | [not] like '…' | ~ '…' |
  *                            is [not] null )
  *
- * The constant stands on the right: that is what makes conditions comparable with each other, so
- * that `check` can warn of two that never hold together.
+ * The constant must stand on the right. This makes conditions comparable with each other, so that
+ * `check` can warn of two that never hold together.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +21,7 @@
 
 enum { NESTING_MAX = 50, CONSTANTS_FIRST = 8 };
 
-/* An operator, or what people write for one in other languages. */
+/* An operator, or its spelling in another language. */
 struct comparison {
     const char *text;
     unsigned holds_for;  /* relations; 0: no operator */
@@ -65,7 +65,7 @@ static struct term *turned(struct parser *parser, struct term *term, bool around
     return not_it;
 }
 
-/* Parses what stands behind "is". */
+/* Parses the text after "is". */
 static enum outcome parse_is(struct parser *parser, struct term *term, bool *around)
 {
     term->kind = TERM_NULL;
@@ -130,7 +130,7 @@ static enum outcome parse_comparison(struct parser *parser, struct term *term)
     return parser_fail(parser, parser->at, hint_operator(parser), "an operator expected");
 }
 
-/* Parses what stands behind "in". */
+/* Parses the text after "in". */
 static enum outcome parse_in(struct parser *parser, struct term *term)
 {
     size_t capacity = 0;
@@ -170,7 +170,7 @@ static enum outcome parse_pattern(struct parser *parser, const char *what, struc
     return parser_quoted(parser, pattern);
 }
 
-/* Parses what stands behind "like". */
+/* Parses the text after "like". */
 static enum outcome parse_like(struct parser *parser, struct term *term)
 {
     term->kind = TERM_LIKE;
@@ -188,7 +188,7 @@ static enum outcome parse_like(struct parser *parser, struct term *term)
                              "a pattern ends behind \"\\\"");
 }
 
-/* Parses what stands behind "~" and "!~". */
+/* Parses the text after "~" and "!~". */
 static enum outcome parse_regex(struct parser *parser, struct term *term)
 {
     struct slice pattern = {0};
@@ -206,7 +206,7 @@ static enum outcome parse_regex(struct parser *parser, struct term *term)
     return OUTCOME_OK;
 }
 
-/* Parses what stands behind the expression. *around: the person wrote "not" or "!~", so the
+/* Parses the text after the expression. *around: the person wrote "not" or "!~", so the
  * condition is the opposite of the term. */
 static enum outcome parse_operator(struct parser *parser, struct term *term, bool *around)
 {
@@ -256,7 +256,7 @@ static struct slice text_before(const struct parser *parser, size_t start)
     return slice_make(parser->text.data + start, end - start);
 }
 
-/* One expression and what is asked of it. */
+/* Parses one expression and its comparison. */
 static enum outcome parse_leaf(struct parser *parser, struct term **term)
 {
     struct term *leaf = term_new(parser, TERM_COMPARE);

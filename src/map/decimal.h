@@ -2,8 +2,8 @@
  * decimal: exact arithmetic and comparison on decimal numbers, as JSON and PostgreSQL write them.
  * Pure.
  *
- * A decimal is a sign, up to DECIMAL_DIGITS_MAX digits and a power of ten. What does not fit is
- * refused, never rounded. Comparing has no such limit.
+ * A decimal is a sign, up to DECIMAL_DIGITS_MAX digits and a power of ten. A result that does not
+ * fit is refused, never rounded. Comparing has no such limit.
  *
  * SPDX-License-Identifier: MIT
  */

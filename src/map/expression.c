@@ -4,8 +4,8 @@
  *   $.ts | unix_ms | default @received_at :: timestamptz
  *   └ source  └ filter   └ filter, whose argument is another source   └ declared type
  *
- * Evaluating takes the source's value and hands it from filter to filter. What depends on constants
- * alone is evaluated when it is compiled, so a mistake in it is one of the configuration.
+ * Evaluating takes the source's value and passes it from filter to filter. An expression of
+ * constants alone is evaluated when it is compiled, so its mistakes are found by `check`.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -67,7 +67,7 @@ static enum outcome fail_unknown(struct parser *parser, size_t start, struct sli
     return parser_fail(parser, start, hint, "unknown filter \"%.*s\"", SLICE_ARGS(name));
 }
 
-/* Parses what stands behind a "|"; `before` is the filter in front of it, NULL: none. */
+/* Parses the text after a "|"; `before` is the filter in front of it, NULL: none. */
 static enum outcome parse_filter(struct parser *parser, struct expression *expression,
                                  const struct filter *before, struct filter_use *use)
 {
@@ -156,7 +156,7 @@ static size_t type_end(const struct parser *parser, bool operators)
     return ahead.at;
 }
 
-/* Parses what stands behind a "::". */
+/* Parses the text after a "::". */
 static enum outcome parse_type(struct parser *parser, bool operators, struct expression *expression)
 {
     parser_skip_space(parser);
@@ -184,8 +184,8 @@ static enum outcome parse_type(struct parser *parser, bool operators, struct exp
 
 /* --- compiling -------------------------------------------------------------------------------- */
 
-/* Null passes by a filter that does not take null. A filter that refuses is named in front of
- * its reason. */
+/* A filter that does not take null is skipped for null. A rejection begins with the filter's
+ * name. */
 static enum outcome apply_filters(const struct expression *expression,
                                   const struct subject *subject, struct arena *arena,
                                   struct value *value, struct error *error)
@@ -205,7 +205,7 @@ static enum outcome apply_filters(const struct expression *expression,
     return OUTCOME_OK;
 }
 
-/* Is everything known that the value depends on? */
+/* Does the value depend on constants alone? */
 static bool is_constant(const struct expression *expression)
 {
     bool constant = expression->source.kind == SOURCE_CONSTANT;
@@ -217,7 +217,7 @@ static bool is_constant(const struct expression *expression)
     return constant;
 }
 
-/* What can be known now is done now: a filter that fails on a constant is a mistake of the
+/* Evaluates a constant expression: a filter that fails on a constant is a mistake of the
  * configuration. */
 static enum outcome fold_constant(struct parser *parser, struct expression *expression)
 {
@@ -255,8 +255,8 @@ enum outcome expression_parse(struct parser *parser, bool operators, struct expr
     return fold_constant(parser, made);
 }
 
-/* A column whose capture is null under some topics of the rule must say what it becomes there. In a
- * condition null is a value like any other. */
+/* A column whose capture is null under some topics of the rule needs a filter that says what it
+ * becomes there. In a condition null is a value like any other. */
 static enum outcome check_partial(struct parser *parser, size_t start,
                                   const struct expression *expression)
 {
@@ -282,7 +282,7 @@ static enum outcome check_partial(struct parser *parser, size_t start,
                        SLICE_ARGS(partial->name));
 }
 
-/* What people write who know another language. */
+/* The hint for something that another language has. */
 static const char *hint_behind(const struct parser *parser, const struct expression *expression)
 {
     if (expression->is_payload && parser->at < parser->text.length &&

@@ -22,21 +22,21 @@
 
 struct path_uses;
 
-/* What an expression may refer to where it stands. */
+/* The names that an expression may use at its place. */
 struct scope {
     const char *const *captures; /* names, in the order of subject.captures */
     size_t capture_count;
     const bool *partial; /* of each: some topic of the rule does not have it; NULL: none is such */
     size_t row_levels;   /* wildcards in `rows`: 0 outside of it, where "@key" is not known */
     bool in_ack;         /* "@status" and its like are known */
-    struct path_uses *uses; /* gets each path into the payload; NULL: nobody asks */
+    struct path_uses *uses; /* collects each path into the payload; NULL: not needed */
 };
 
 struct expression;
 
 /*
- * OUTCOME_REJECT with a message for the person who wrote it, that names the place in the text
- * and a likely intended word:
+ * OUTCOME_REJECT with a message for the author, which names the place in the text and the word that
+ * was probably meant:
  *   unknown filter "unix" at character 8 (did you mean unix_s, unix_ms, unix_us, unix_ns?)
  * Characters count from 1. Copies what it needs of `text` and `scope`.
  */
@@ -74,8 +74,8 @@ bool expression_is_payload(const struct expression *expression);
  * `value` may be NULL; it borrows. For check: a column fed by nothing but null. */
 bool expression_is_constant(const struct expression *expression, struct value *value);
 
-/* For advice on what is legal and surely not meant. The name of the fact it begins with
- * ("property", "response_topic"), or NULL. */
+/* For warnings. The name of the fact that the expression begins with ("property",
+ * "response_topic"), or NULL. */
 const char *expression_fact_name(const struct expression *expression);
 
 /* Does it look inside the payload: "$.a", "$$[0]"? */

@@ -1,7 +1,6 @@
 /*
- * facts: what an expression can take its value from besides payload, captures and constants:
- * the facts about a message that begin with "@". One row of facts[] each; the reference page is
- * made from it. Pure.
+ * facts: the facts about a message, which begin with "@". Each has a row in facts[], from which the
+ * reference page is made. Pure.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,5 @@
 /*
- * filter_arguments: reads what stands behind a filter's name. Commas between arguments may be left
+ * filter_arguments: reads the arguments after a filter's name. Commas between arguments may be left
  * out.
  *
  * Three kinds of arguments: sources (a path, a capture, a fact, a constant), constants alone, and
@@ -66,7 +66,7 @@ static enum outcome take_constant(struct parser *parser, const struct filter *fi
     if (!parser_at_constant(parser)) {
         struct value ignored;
         bool none = parser_constant(parser, &ignored) != OUTCOME_OK;
-        assert(none); /* nothing that begins one stands here */
+        assert(none); /* no constant begins here */
         error_prefix(parser->error, "filter \"%s\"", filter->name);
         return none ? OUTCOME_REJECT : OUTCOME_FATAL;
     }

@@ -1,5 +1,6 @@
 /*
- * filter_family: what the table of filters points to, and what the filters share. Internal to map/.
+ * filter_family: the functions that the table of filters points to, and those that filters share.
+ * Only for map/.
  *
  * SPDX-License-Identifier: MIT
  */

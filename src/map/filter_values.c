@@ -1,5 +1,5 @@
 /*
- * filter_values: what the filters ask of values, and how they refuse one.
+ * filter_values: functions that several filters use to read or reject a value.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -9,7 +9,7 @@
  *   apply           runs for each value; it can only reject
  *   takes_null      default and required: all other filters let null pass
  *   type            of a column that create = true makes; NULL keeps what the value had
- *   layout          what filters with one `apply` differ in
+ *   layout          distinguishes filters that share one `apply`
  *   help            one line of the reference page
  *
  * SPDX-License-Identifier: MIT

@@ -1,6 +1,6 @@
 /*
- * filters: what may stand behind a "|". One row of filters[] each; the reference page is made
- * from it. Pure.
+ * filters: the filters after a "|". Each has a row in filters[], from which the reference page is
+ * made. Pure.
  *
  * Filters of numbers read a text as a column would read it ("+5.44", ".5", " 06.3 "); their results
  * are exact or rejected, never rounded, and of numbers that have at most DECIMAL_DIGITS_MAX digits.
@@ -19,11 +19,11 @@
 
 #include "map/source.h"
 
-/* What stands behind the filter's name. */
+/* The arguments after the filter's name. */
 struct filter_arguments {
     const struct source *sources; /* one or more; NULL: none */
     size_t count;
-    bool has_else;        /* of map: the last source is what stands behind "else" */
+    bool has_else;        /* of map: the last source is the one after "else" */
     const void *compiled; /* what the filter's own parser made */
 };
 

@@ -1,7 +1,7 @@
 /*
- * People who write a rule know SQL, jq, Jinja or a broker's rule language, and write what is right
- * there. The tables below name our spelling of the same. A hint is only given where there is no
- * doubt what was meant; otherwise the message names what was expected.
+ * Authors of rules know SQL, jq, Jinja or a broker's rule language, and use its spelling. The
+ * tables below name ours. A hint is given only when it is clear what was meant; otherwise the
+ * message names what was expected.
  *
  * How a mistake reads: WHAT at character N (HINT)
  *
@@ -21,7 +21,7 @@ static const char arithmetic[] =
     "arithmetic is | scale 0.1, | offset -40; compute has all of SQL's";
 static const char case_blind[] = "whatever the case: ~ '(?i)…'";
 
-/* What the person wrote from here on, up to a NUL. */
+/* The rest of the text, up to a NUL. */
 static const char *rest_of(const struct parser *parser)
 {
     return parser->text.data + parser->at;

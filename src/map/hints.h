@@ -12,28 +12,27 @@
 
 #include "map/parser.h"
 
-/* What stands next, behind a whole expression. */
+/* For the text after a whole expression. */
 const char *hint_behind_expression(const struct parser *parser);
 
-/* What stands next, behind a whole condition. */
+/* For the text after a whole condition. */
 const char *hint_behind_condition(const struct parser *parser);
 
-/* What stands next, where an operator of conditions is expected. */
+/* For the text where an operator of conditions is expected. */
 const char *hint_operator(const struct parser *parser);
 
-/* What stands next, where a constant is expected; `constant_left`: what it would be compared with
- * is a constant. */
+/* For the text where a constant is expected; `constant_left`: the left side is a constant, too. */
 const char *hint_right_side(const struct parser *parser, bool constant_left);
 
-/* A bare word where a source is expected. */
+/* For a bare word where a source is expected. */
 const char *hint_source_word(struct parser *parser, struct slice word);
 
-/* {name} or @name that is not there: the other kind with that name, or nearly the same name. */
+/* For an unknown {name} or @name: the other kind with that name, or a similar name. */
 const char *hint_capture(struct parser *parser, struct slice name);
 const char *hint_fact(struct parser *parser, struct slice name);
 
-/* A time zone that is not there: one of the system's tzdata whose name, or the part of it behind
- * the last "/", is nearly the same. */
+/* For an unknown time zone: one of the system's tzdata with a similar name, or a similar last
+ * part. */
 const char *hint_zone(struct parser *parser, struct slice name);
 
 #endif

@@ -127,8 +127,7 @@ struct rule_date {
     int32_t time; /* seconds of the local day */
 };
 
-/* The rule at the end of the file, a TZ string as in POSIX, for years beyond the file's list:
- * "CET-1CEST,M3.5.0,M10.5.0/3". */
+/* The rule at the end of the file, a TZ string as in POSIX, for years beyond the file's list: x */
 struct rule {
     int32_t standard; /* seconds east */
     int32_t daylight;

@@ -1,9 +1,9 @@
 /*
- * parser: the lexical elements that expressions, conditions and paths share, and how a mistake
- * in them is told.
+ * parser: the lexical elements that expressions, conditions and paths share, and the form of
+ * messages about mistakes.
  *
- * A parser walks over one text of the configuration. What it makes lives in its arena, which
- * becomes the compiled thing's own. Every function that fails has told why in parser->error.
+ * A parser reads one text of the configuration. Its results are in its arena, which the compiled
+ * object then owns. Every function that fails has set parser->error.
  *
  * SPDX-License-Identifier: MIT
  */

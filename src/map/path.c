@@ -40,7 +40,7 @@ static enum outcome fail_odd_key(struct parser *parser, size_t start)
                        SLICE_ARGS(key));
 }
 
-/* Parses what stands behind a ".". */
+/* Parses the text after a ".". */
 static enum outcome parse_dot(struct parser *parser, bool wildcards, struct path_step *step)
 {
     size_t start = parser->at;
@@ -134,7 +134,7 @@ static enum outcome parse_index(struct parser *parser, int64_t *index)
     return OUTCOME_OK;
 }
 
-/* Parses what stands behind a "[". */
+/* Parses the text after a "[". */
 static enum outcome parse_bracket(struct parser *parser, bool wildcards, struct path_step *step)
 {
     enum outcome outcome = OUTCOME_OK;

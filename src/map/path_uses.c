@@ -50,7 +50,7 @@ struct walk {
     bool ended; /* `tell` returned false */
 };
 
-/* Without its steps, which are many. */
+/* Clears the members, but not the array of steps, which is large. */
 static void trail_begin(struct trail *trail)
 {
     trail->count = 0;
@@ -120,7 +120,7 @@ static void tell(struct walk *walk, const struct node *member)
     walk->ended = !walk->tell(walk->context, &key);
 }
 
-/* What `below` leads to is a row: its keys have names of their own. */
+/* `below` leads to a row: its keys are named from the row on. */
 static void look_at_row(struct walk *walk, const struct node *row, const struct trail *below,
                         int depth)
 {

@@ -1,6 +1,6 @@
 /*
- * path_uses: the places of a payload that the expressions of one rule use, and the keys that are
- * left because no column takes them. Pure.
+ * path_uses: the places of a payload that the expressions of one rule use, and the keys that no
+ * column takes. Pure.
  *
  *   columns   $.ts   $.pos.lat   {"ts": 1, "pos": {"lat": 5, "lon": 6}, "power": 7}
  *   untaken                                                 pos.lon      power
@@ -19,7 +19,7 @@
 #include "core/document.h"
 #include "map/path.h"
 
-/* More places of one rule are not told apart: everything then counts as used. */
+/* With more places in one rule, all keys count as used. */
 enum { PATH_USES_MAX = 256 };
 
 /* Where the steps begin. */
@@ -49,7 +49,7 @@ struct path_uses {
 void path_uses_fini(struct path_uses *uses);
 void path_uses_add(struct path_uses *uses, const struct path_use *use);
 
-/* A key that nothing takes. */
+/* A key that no column takes. */
 struct untaken_key {
     const struct node *node;
     const char *path;       /* "pos.lon"; of a row: from its element on; valid during the call */

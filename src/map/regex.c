@@ -1,7 +1,7 @@
 /*
- * Everything of a regular expression is made when it is compiled, in the arena of its expression:
- * matching then takes memory for the result of one match only. STEPS_MAX and HEAP_KIB_MAX bound
- * what a hostile text can cost; PCRE2 counts both.
+ * A regular expression is compiled into the arena of its expression; matching needs memory only for
+ * the result of one match. STEPS_MAX and HEAP_KIB_MAX bound what a hostile text can cost; PCRE2
+ * counts both.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,8 +1,10 @@
 /*
- * regex: regular expressions of a configuration, over texts of anybody: PCRE2, bounded. Pure.
+ * regex: regular expressions of a configuration, applied to texts from outside: PCRE2, bounded.
+ * Pure.
  *
- * Bounds: a text of at most REGEX_TEXT_BYTES_MAX, a count of steps, some megabytes of memory. What
- * goes beyond is OUTCOME_REJECT, so a hostile payload costs its own message and no time.
+ * Bounds: a text of at most REGEX_TEXT_BYTES_MAX, a count of steps, some megabytes of memory.
+ * Beyond these bounds the outcome is OUTCOME_REJECT, so a hostile payload is rejected and costs
+ * little time.
  *
  * SPDX-License-Identifier: MIT
  */

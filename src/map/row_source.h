@@ -1,6 +1,6 @@
 /*
- * row_source: a rule's `rows`: "$.readings[*]", "$.values.*", "$.groups[*].readings[*]": which
- * parts of a payload are rows. Pure.
+ * row_source: a rule's `rows`, which says which parts of a payload are rows: "$.readings[*]",
+ * "$.values.*", "$.groups[*].readings[*]". Pure.
  *
  * The path begins with "$" and holds at least one "[*]" (elements of an array) or ".*" (members of
  * an object); the last step may be a name behind a wildcard ("$.groups[*].value").

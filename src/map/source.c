@@ -3,9 +3,9 @@
  * else a constant. Three parts: reading, evaluating, and what is asked about a source that was
  * read.
  *
- * A capture or a fact may hold any bytes, for a broker need not have looked at them: what is not
- * UTF-8 rejects the message here, so that no later stage has to ask. What the payload holds has
- * been checked by its decoder.
+ * A capture or a fact may hold any bytes, since a broker need not check them. A capture or fact
+ * that is not UTF-8 rejects the message here, so later stages need not check. The payload was
+ * checked by its decoder.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,7 +22,7 @@ enum { MEMO_MEMBERS_MIN = 32 };
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* Parses what stands behind a "{". */
+/* Parses the text after a "{". */
 static enum outcome parse_capture(struct parser *parser, struct source *source)
 {
     const struct scope *scope = parser->scope;
@@ -104,7 +104,7 @@ static void note_use(const struct scope *scope, const struct source *source)
     }
 }
 
-/* Parses what stands behind a "@". */
+/* Parses the text after a "@". */
 static enum outcome parse_fact(struct parser *parser, struct source *source)
 {
     size_t start = parser->at - 1;
@@ -132,7 +132,7 @@ static enum outcome parse_fact(struct parser *parser, struct source *source)
     return fact->place == FACT_IN_ROWS ? parse_key_levels(parser, start, source) : OUTCOME_OK;
 }
 
-/* Parses what stands behind a "$". */
+/* Parses the text after a "$". */
 static enum outcome parse_path(struct parser *parser, struct source *source)
 {
     size_t start = parser->at - 1;
@@ -202,7 +202,8 @@ bool source_begins(const struct parser *parser)
 
 /* --- evaluating ------------------------------------------------------------------------------- */
 
-/* Topics and properties come from outside, and a broker need not have looked at their bytes. */
+/* Rejects bytes that are not UTF-8: topics and properties come from outside, and a broker need not
+ * check them. */
 static enum outcome check_text(const struct value *value, const char *before, struct slice name,
                                struct error *error)
 {
@@ -222,7 +223,7 @@ static enum outcome take_capture(const struct source *source, const struct subje
     return check_text(value, "capture ", source->name, error);
 }
 
-/* Only what came from outside can be malformed: facts of acknowledgments are our own. */
+/* Only facts from outside can be malformed; facts of acknowledgments are our own. */
 static enum outcome take_fact(const struct source *source, const struct subject *subject,
                               struct arena *arena, struct value *value, struct error *error)
 {

@@ -1,6 +1,6 @@
 /*
- * source: where an expression, and an argument of a filter, takes its value from: a path into the
- * payload, a capture, a fact about the message, a constant. Pure.
+ * source: the beginning of an expression, or an argument of a filter: a path into the payload, a
+ * capture, a fact about the message, or a constant. Pure.
  *
  * SPDX-License-Identifier: MIT
  */

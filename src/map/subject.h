@@ -1,6 +1,5 @@
 /*
- * subject: what an expression is evaluated for: one message under one rule, and inside `rows`
- * one element of it.
+ * subject: the message, and inside `rows` the element, for which an expression is evaluated.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +16,7 @@
 
 struct path_step;
 
-/* What acknowledgments can tell, in ack fields and ack topics only. */
+/* Facts for ack fields and ack topics only. */
 struct ack_facts {
     bool stored;          /* @status: "stored" or "rejected" */
     const char *reason;   /* @reason: NULL when stored */

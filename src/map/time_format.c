@@ -1,6 +1,6 @@
 /*
- * strptime(3) itself is not used: it depends on the locale, takes no fractions, and leaves out
- * what it does not find. Here the whole text has to match, and the date has to exist.
+ * strptime(3) itself is not used: it depends on the locale, takes no fractions, and ignores missing
+ * parts. Here the whole text must match, and the date must exist.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -317,7 +317,7 @@ static bool parse_iso_part(struct moment_scan scan, const char *letters, enum un
     return true;
 }
 
-/* Parses what stands behind the "P". */
+/* Parses the text after the "P". */
 static bool parse_iso(struct moment_scan scan, struct datum_interval *interval)
 {
     const char *separator = scan.at;
