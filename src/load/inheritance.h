@@ -1,8 +1,7 @@
 /*
- * inheritance: letters that are parked, or wait by `retry_for`, and whose rule is not there any more
- * go to today's rules that take their topics: a rule was renamed, split or merged with another one
- * while its table did not work, or before the row came to which a letter refers. So do letters
- * whose topic their rule does not take any more.
+ * inheritance: gives letters to other rules when their own rule does not exist any more, or does not
+ * take their topic any more. It was renamed, split or merged while its letters were parked or
+ * waited for `retry_for`; today's rules that take the topics get the letters.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,11 +1,11 @@
 /*
- * lineage: which of today's rules goes on with a rule of an earlier configuration. An edit may
- * rename rules, or give one the name of another. A rule is known again by its mark, a number made of
- * all that decides which rows it makes of a message; by its name only where no rule has the mark.
- * Pure.
+ * lineage: finds the rule of today that continues a rule of an earlier configuration. An edit may
+ * rename rules, or give one the name of another. So a rule is recognized by its mark, a number made
+ * of all settings that decide which rows it makes of a message; by its name only when no rule has
+ * the mark. Pure.
  *
- * Letters that the service stores by itself keep the marks of the rules of their time, as members of
- * `properties`:
+ * Letters that the service stores by itself keep the marks of the rules of their time, as members
+ * of `properties`:
  *
  *   "rules":["a","b"],"marks":["…","…"],"mark":"…","table":"t"
  *

@@ -218,8 +218,8 @@ static void advise_ack(const struct rule *rule, bool mqtt5, struct problems *pro
     }
 }
 
-/* Warns of own SQL that only reads: its messages count as stored, and nothing is. A query that calls
- * a function may store. */
+/* Warns of own SQL that only reads: its messages would count as stored, although nothing is. A
+ * query that calls a function may store. */
 static void advise_sql(const struct rule *rule, struct problems *problems)
 {
     static const char *const signs[] = {"insert", "update", "delete", "merge",

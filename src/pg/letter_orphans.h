@@ -1,6 +1,6 @@
 /*
- * letter_orphans: reads dead letters that are parked or wait, of rules that do not exist any more, and
- * gives them to other rules.
+ * letter_orphans: reads dead letters that are parked or wait, of rules that do not exist any more,
+ * and gives them to other rules.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,9 +36,9 @@ struct orphans_query {
     int limit;
 };
 
-/* Reads the next letters of this client that are parked or wait (retry_for), in the order of their ids, whose rule is unknown.
- * With `topics` also those whose rule does not take their topic, or has given its mark to another, which costs a look at the topic of
- * each such letter. */
+/* Reads the next letters of this client that are parked or wait (retry_for), in the order of their
+ * ids, whose rule is unknown. With `topics` also those whose rule does not take their topic, or has
+ * given its mark to another, which costs a look at the topic of each such letter. */
 enum outcome letter_orphans_read(struct pg_connection *connection,
                                  const struct orphans_query *query, struct letter_orphans *orphans,
                                  struct pg_failure *failure) MUST_CHECK;
