@@ -1,5 +1,5 @@
 -- Gives dead letters that the service stores by itself to other rules. A letter goes to each of its heirs; if some of them write to the table of the letter's former rule (properties.table), to these only. Letters of one
--- message, which stand next to each other, leave one letter to an heir. `dead-letters retry` may store some of them meanwhile: the letters are
+-- message, which stand next to each other, leave one letter to an heir, each another one where there are enough. `dead-letters retry` may store some of them meanwhile: the letters are
 -- locked first, so that one which it deletes leaves no copy to an heir. $1: ids, $2: names of heirs, $3: their tables, or null
 with heir as (
     select d.id, d.journal, d.sequence, d.rule as former, p.rule,
@@ -9,15 +9,23 @@ with heir as (
      where (d.parked or coalesce((d.properties ->> 'waits')::boolean, false))
      order by d.id
        for update of d
+), placed as (
+    select h.*,
+           dense_rank() over (partition by coalesce(h.sequence, -h.id), h.journal order by h.id) - 1 as letter_place,
+           dense_rank() over (partition by coalesce(h.sequence, -h.id), h.journal order by h.rule) - 1 as heir_place
+      from heir h
+     where h.same_table or not exists (select from heir o where o.id = h.id and o.same_table)
+), counted as (
+    select *, max(letter_place) over (partition by coalesce(sequence, -id), journal) + 1 as letters from placed
 ), chosen as (
     select h.*,
-           row_number() over (partition by coalesce(h.sequence, -h.id), h.journal, h.rule order by h.id) > 1
+           row_number() over (partition by coalesce(h.sequence, -h.id), h.journal, h.rule
+                              order by h.heir_place % h.letters <> h.letter_place, h.id) > 1
            or exists (select from mqtt2pg.dead_letter o
                        where o.client_id = (select client_id from mqtt2pg.dead_letter where id = h.id) and o.rule = h.rule
                          and (o.parked or coalesce((o.properties ->> 'waits')::boolean, false))
                          and o.id between h.id - 64 and h.id - 1 and o.id <> all($1::bigint[]) and o.journal = h.journal and o.sequence = h.sequence) as has_one
-      from heir h
-     where h.same_table or not exists (select from heir o where o.id = h.id and o.same_table)
+      from counted h
 ), given as (
     select *, row_number() over (partition by id order by rule) as place from chosen where not has_one
 ), moved as (

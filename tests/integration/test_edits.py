@@ -100,6 +100,24 @@ def test_parked_rules_swap_their_names(env):
     check_inherited(env, [rule("a", "~/k/{p}"), rule("b", "~/k/{p}", "got2")], swapped, [("got", None), ("got2", None)], restart)
 
 
+def test_parked_rules_of_one_table_are_edited_there_and_back(env):
+    """Two rules share a topic's messages and a table; names and filter change twice while the table is away: each message once, in order."""
+    def rules(low, high, topic):
+        return rule(low, topic, more="where = \"$ ~ '[0-4]$'\";") + "," + rule(high, topic, more="where = \"$ ~ '[5-9]$'\";")
+    env.sql("create table away (id bigint generated always as identity, n int, topic text)")
+    bridge = env.bridge(rules("one", "two", "~/k/{p}"))
+    publish(env, 0, 20)
+    env.wait(lambda: parked(env) == 40, 15, lambda: bridge.log())
+    edit(bridge, rules("uno", "dos", "~/{p...}"))
+    edit(bridge, rules("ichi", "ni", "~/k/{p}"))
+    env.sql("alter table away rename to got")
+    edit(bridge, rules("ichi", "ni", "~/k/{p}"))  # the bridge looks at the table at once
+    publish(env, 20, 20)
+    in_order(env, "got", range(40))
+    assert env.dead_letters() == []
+    bridge.check_books()
+
+
 def test_parked_rules_are_merged(env):
     """Two rules that share a topic's messages become one: each message once."""
     check_inherited(env, [rule("a", "~/k/{p}", more='where = "$ < 30";'), rule("b", "~/k/{p}", more='where = "$ >= 30";')],
