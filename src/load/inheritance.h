@@ -1,7 +1,7 @@
 /*
- * inheritance: gives letters to other rules when their own rule does not exist any more, or does not
- * take their topic any more. It was renamed, split or merged while its letters were parked or
- * waited for `retry_for`; today's rules that take the topics get the letters.
+ * inheritance: gives letters to other rules when their own rule is gone, or does not take their
+ * topic any more. It was renamed, split or merged while its letters were parked or waited for
+ * `retry_for`; today's rules that take the topics get the letters.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -7,7 +7,8 @@
  *        └───────────── built again, now with the column ◀── new rules ◀──────┘
  *
  * So the first value of the key is stored too. When the column can't be added, the batch is stored
- * without it. Dead letters are read again instead of built again. Only load/ uses this module; the loader's thread.
+ * without it. Dead letters are read again instead of built again. Only load/ uses this module; the
+ * loader's thread.
  *
  * SPDX-License-Identifier: MIT
  */

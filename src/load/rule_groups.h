@@ -4,8 +4,8 @@
  * all rules.
  *
  *   held      a lock or a full disk that stops one rule of a group holds all of it
- *   parked    each rule alone: its columns may not fit while those of the others do; all of them when
- *             the table is gone or denied
+ *   parked    each rule alone: its columns may not fit while those of the others do; all of them
+ *             when the table is gone or denied
  *   healing   together: the letters of all are stored in the order of their ids, and new messages
  *             of each wait behind them, also of a rule that worked
  *

@@ -122,8 +122,8 @@ enum outcome rule_targets_unpark(struct rule_targets *targets, struct pg_connect
                                  unsigned rule, struct pg_failure *failure) MUST_CHECK;
 
 /* Reads this rule's table again. *changed: the table has another shape, which is used from now on,
- * or it does not work any more, and the rule is parked. When no rule can write to the table, because
- * it is gone or denied, all rules of the table are parked. */
+ * or it does not work any more, and the rule is parked. When no rule can write to the table,
+ * because it is gone or denied, all rules of the table are parked. */
 enum outcome rule_targets_refresh(struct rule_targets *targets, struct pg_connection *connection,
                                   unsigned rule, bool *changed,
                                   struct pg_failure *failure) MUST_CHECK;
