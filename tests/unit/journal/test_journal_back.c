@@ -23,7 +23,7 @@ static bool keeps_deliveries(struct journal *journal)
 
 static void test_not_deleted(void)
 {
-    setenv("MQTT2PG_FAULTS", "journal.deliveries.kept=delay:1000@1", 1);
+    setenv("MQTT2PG_FAULTS", "journal.deliveries.kept=delay:2500@1", 1);
     struct journal_options options = fixture_options(fixture_directory());
     struct journal_info info;
     uint64_t n = 0;
@@ -41,7 +41,7 @@ static void test_not_deleted(void)
         usleep(STEP_US);
     }
     journal_set_stored(journal, 0);
-    usleep(1000000 + REST_US);
+    usleep(2500000 + REST_US);
     journal_info(journal, &info);
     CHECK_INT_EQ(info.first, 1);
     CHECK_INT_EQ(info.waiting, n);

@@ -190,7 +190,7 @@ static void test_times_in_the_future(void)
                         (struct timespec[]){tomorrow, tomorrow}, 0) == 0);
     }
     options.keep_messages = 0;
-    options.keep_ms = 500;
+    options.keep_ms = 1500;
     journal = fixture_open(&options);
     CHECK_INT_EQ(journal_first(journal), 1);
     WAIT_UNTIL(journal_first(journal) == 19);
