@@ -20,8 +20,8 @@ import sys
 
 # Limits; a figure may only get better. Files that need each other by nature stand in KNOTS.
 CYCLES_MAX = 0
-ASSERTS_MIN = 0.3
-COMMENTS_MIN = 0.2
+ASSERTS_MIN = 0.35
+COMMENTS_MIN = 0.21
 PARAMETERS_MAX = 0
 COLUMNS_MAX = 0
 KNOTS = [{"src/row/convert", "src/row/convert_array"}]  # an array is converted element by element
