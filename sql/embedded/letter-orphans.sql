@@ -38,7 +38,8 @@ select d.id,
        (select string_agg(name, chr(31) order by place)
           from jsonb_array_elements_text(d.properties -> 'rules') with ordinality as r (name, place)) as rules,
        (select string_agg(mark, chr(31) order by place)
-          from jsonb_array_elements_text(d.properties -> 'marks') with ordinality as m (mark, place)) as marks
+          from jsonb_array_elements_text(d.properties -> 'marks') with ordinality as m (mark, place)) as marks,
+       d.journal::text || ' ' || d.sequence as message
   from names n
  cross join lateral ((select *
                         from mqtt2pg.dead_letter

@@ -150,6 +150,23 @@ static enum outcome settle_portion(const struct ruleset *ruleset, struct pg_conn
     return outcome;
 }
 
+/* How many letters to settle of those that were read. The last message of a full portion may have
+ * more letters behind it, and letter-inherit.sql must see all of a message's letters to give each
+ * heir one. */
+static size_t whole_messages(const struct letter_orphans *orphans)
+{
+    size_t count = orphans->count;
+    struct slice last = orphans->list[count - 1].message;
+
+    if (count < PORTION_LETTERS || last.length == 0) {
+        return count;
+    }
+    while (count > 0 && slice_equal(orphans->list[count - 1].message, last)) {
+        count--;
+    }
+    return count > 0 ? count : orphans->count;
+}
+
 /* Reads the letters portion by portion and gives each to its heirs, the rules that take its topic
  * now. */
 static enum outcome settle(const struct ruleset *ruleset, struct pg_connection *connection,
@@ -162,13 +179,14 @@ static enum outcome settle(const struct ruleset *ruleset, struct pg_connection *
         struct letter_orphans orphans;
 
         outcome = letter_orphans_read(connection, query, &orphans, failure);
+        assert(orphans.count <= PORTION_LETTERS);
+        more = orphans.count == PORTION_LETTERS;
         if (outcome == OUTCOME_OK && orphans.count > 0) {
+            orphans.count = whole_messages(&orphans);
             query->after_id = orphans.list[orphans.count - 1].id;
             outcome = settle_portion(ruleset, connection, &orphans, failure);
             any = true;
         }
-        assert(orphans.count <= PORTION_LETTERS);
-        more = orphans.count == PORTION_LETTERS;
         letter_orphans_fini(&orphans);
     }
     return outcome == OUTCOME_OK && any ? tell_left(connection, query, failure) : outcome;

@@ -13,7 +13,7 @@
 enum { NUMBER_TEXT = 24 };
 
 /* The columns of letter-orphans.sql. */
-enum { ID, RULE, TOPIC, MARK, RULES, MARKS };
+enum { ID, RULE, TOPIC, MARK, RULES, MARKS, MESSAGE };
 
 /* Topics are decoded into one buffer. The texts of the rows have two digits a byte, so their length
  * is room enough, and the buffer does not move. */
@@ -40,6 +40,7 @@ static void take_rows(struct letter_orphans *orphans)
         orphan->mark = pg_rows_slice(orphans->rows, (int) i, MARK);
         orphan->rules = pg_rows_slice(orphans->rows, (int) i, RULES);
         orphan->marks = pg_rows_slice(orphans->rows, (int) i, MARKS);
+        orphan->message = pg_rows_slice(orphans->rows, (int) i, MESSAGE);
     }
 }
 

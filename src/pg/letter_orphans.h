@@ -17,6 +17,7 @@ struct letter_orphan {
     /* What the letter knows of the rules of its time (load/lineage): the mark of its own, and names
      * and marks of all that took the message, separated by \x1f. Empty: not known. */
     struct slice mark, rules, marks;
+    struct slice message; /* journal and number, the same for all letters of a message; or empty */
 };
 
 struct letter_orphans {

@@ -118,6 +118,24 @@ def test_parked_rules_of_one_table_are_edited_there_and_back(env):
     bridge.check_books()
 
 
+def test_more_parked_messages_than_a_portion(env):
+    """Letters go to their heirs by portions of 500: a message with a letter on either side of such an end gives each heir one."""
+    def rules(low, high, other, deep):
+        return ",".join((rule(other, f"~/x/{deep}"), rule(low, f"~/k/{deep}"), rule(high, f"~/k/{deep}", more="qos = 0;")))
+    env.sql("create table away (id bigint generated always as identity, n int, topic text)")
+    bridge = env.bridge(rules("one", "two", "x", "{p}"))
+    env.publish([("~/x/0", "-1")])
+    env.wait(lambda: parked(env) == 1, 15, lambda: bridge.log())
+    publish(env, 0, 300)
+    env.wait(lambda: parked(env) == 601, 15, lambda: bridge.log())
+    edit(bridge, rules("uno", "dos", "y", "{p...}"), lambda: env.sql("alter table away rename to got"))
+    env.wait(lambda: parked(env) == 0, 15, env.dead_letters)
+    odd = env.sql("select n, count(*) from got group by n having count(*) <> 2")
+    assert odd == [(-1, 1)], odd
+    assert env.one("select count(*) from got") == 601
+    bridge.check_books()
+
+
 def test_parked_rules_are_merged(env):
     """Two rules that share a topic's messages become one: each message once."""
     check_inherited(env, [rule("a", "~/k/{p}", more='where = "$ < 30";'), rule("b", "~/k/{p}", more='where = "$ >= 30";')],
