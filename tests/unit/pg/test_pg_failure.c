@@ -71,8 +71,10 @@ static void test_message(void)
         {"23505", "a; detail: b", "c", NULL, "x.c", "a; detail: b; detail: c", "a"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct pg_words words = {slice_of(cases[i].primary), slice_of(cases[i].detail),
-                                       slice_of(cases[i].hint), slice_of(cases[i].source)};
+        const struct pg_words words = {.primary = slice_of(cases[i].primary),
+                                       .detail = slice_of(cases[i].detail),
+                                       .hint = slice_of(cases[i].hint),
+                                       .source = slice_of(cases[i].source)};
         struct pg_failure failure = {0};
         UNIT_CASE("%s", cases[i].message);
         snprintf(failure.sqlstate, sizeof(failure.sqlstate), "%s", cases[i].sqlstate);
