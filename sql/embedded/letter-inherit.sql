@@ -1,6 +1,7 @@
--- Gives dead letters that the service stores by itself to other rules. A letter goes to each of its heirs; if some of them write to the table of the letter's former rule (properties.table), to these only. Letters of one
--- message, which stand next to each other, leave one letter to an heir, each another one where there are enough. `dead-letters retry` may store some of them meanwhile: the letters are
--- locked first, so that one which it deletes leaves no copy to an heir. $1: ids, $2: names of heirs, $3: their tables, or null
+-- Gives dead letters that the service stores by itself to other rules. A letter goes to each of its heirs; if some of them write to the table
+-- of the letter's former rule (properties.table), to these only. The letters of one message stand next to each other. Together they leave one
+-- letter to each heir, each heir another one where there are enough. `dead-letters retry` may store some of them meanwhile: the letters are
+-- locked first, so that a letter which it deletes leaves no copy to an heir. $1: ids, $2: names of heirs, $3: their tables, or null
 with heir as (
     select d.id, d.journal, d.sequence, d.rule as former, p.rule,
            coalesce(p.target = d.properties ->> 'table', false) as same_table

@@ -1,6 +1,6 @@
 -- The next dead letters that the service stores by itself, parked ones and those that wait (retry_for), whose rule is none of these, does not
--- take their topic, or has given its mark to another one, in the order of their ids. The names of rules are found by jumps through the indexes dead_letter_parked_by_client and
--- dead_letter_waiting, so that millions of letters of other rules cost nothing.
+-- take their topic, or has given its mark to another one, in the order of their ids. The names of rules are found by jumps through the indexes
+-- dead_letter_parked_by_client and dead_letter_waiting, so that millions of letters of other rules cost nothing.
 -- $1: client_id, $2: names of the rules that there are, $3: after this id, $4: limit, $5: a regular expression for the topics of each rule, or
 -- null: do not look, $6: the mark of each rule
 with recursive parked_names as (

@@ -111,7 +111,7 @@ bool binary_add_time(struct binary *binary, struct slice key, int64_t time_us);
  * are the texts "NaN", "Infinity", "-Infinity", which float columns take. */
 bool binary_add_real(struct binary *binary, struct slice key, double real, bool single);
 
-/* The same of the 32 (`single`) or 64 bits of a float (IEEE 754) in the low end of `bits`. */
+/* The same for a float given as 32 (`single`) or 64 bits (IEEE 754), in the low end of `bits`. */
 bool binary_add_real_bits(struct binary *binary, struct slice key, uint64_t bits, bool single);
 
 static inline double binary_real_of_bits(uint64_t bits, bool single)
@@ -128,10 +128,10 @@ static inline double binary_real_of_bits(uint64_t bits, bool single)
 bool binary_add_text(struct binary *binary, struct slice key, struct slice text);
 bool binary_check_text(struct binary *binary, struct slice text);
 
-/* Decimal digits in the arena; with `negative` of -1 - number, as CBOR counts. */
+/* The decimal digits of the number, in the arena; with `negative` those of -1 - number (CBOR). */
 struct slice binary_digits(struct arena *arena, unsigned __int128 number, bool negative);
 
-/* `seconds` and what is finer since 1970, cut to microseconds. False: beyond 64 bits. */
+/* Seconds and nanoseconds since 1970 to microseconds, cut. False: beyond 64 bits. */
 bool binary_time(int64_t seconds, uint32_t nanoseconds, int64_t *time_us);
 
 /* --- containers ------------------------------------------------------------------------------- */

@@ -77,10 +77,11 @@ static inline bool cbor_head_read(struct binary *binary, struct cbor_head *head)
 /* Of SINGLE and DOUBLE. */
 double cbor_real(const struct cbor_head *head);
 
-/* Of the decimal numbers that read back as the same half float the one with the fewest digits. */
+/* The decimal number with the fewest digits that reads back as the same half float. */
 double cbor_half_shortest(uint16_t bits);
 
-/* Seconds since 1970, an integer or a float, to microseconds; false when it is no such number. */
+/* Seconds since 1970 to microseconds; false when the item is neither an integer nor a float, or
+ * does not fit. */
 bool cbor_epoch(const struct cbor_head *head, int64_t *time_us);
 
 /* False beyond 128 bits. */

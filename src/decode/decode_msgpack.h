@@ -24,8 +24,8 @@
  * 8; or 4 bytes of nanoseconds and 8 of seconds. Other types are BYTES. Keys of maps are texts, or
  * integers, which are named by their digits.
  *
- * Read by this file and not by a library: libmsgpack allocates what the header of an array
- * announces, 24 bytes an element, before it has seen one, and its errors name no place.
+ * This file does not use libmsgpack, which allocates 24 bytes for each element that the header of
+ * an array announces before it has seen one, and whose errors name no place.
  *
  * SPDX-License-Identifier: MIT
  */
