@@ -85,8 +85,10 @@ static struct slice skip(struct slice text, size_t length)
 
 bool pg_failure_is_syntax_of_value(const char *sqlstate, struct slice source)
 {
-    /* gram.y and scan.l, with the files between them and the planner; "pl": see is_raised(). */
-    static const char *const of_statements[] = {"gram.", "scan.", "parse", "analyze.", "pl"};
+    /* gram.y and scan.l, with the files between them and the planner; postgres.c refuses several
+     * statements in one; "pl": see is_raised(). */
+    static const char *const of_statements[] = {"gram.",    "scan.",     "parse",
+                                                "analyze.", "postgres.", "pl"};
 
     if (strcmp(sqlstate, "42601") != 0 || source.length == 0) {
         return false;
