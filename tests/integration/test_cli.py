@@ -230,12 +230,15 @@ def test_check_database(env):
 def test_readme(env):
     """The configurations of the README have no mistakes, `check` warns of nothing in them, and what it shows of the first is what comes."""
     with open(os.path.join(os.path.dirname(__file__), "../../README.md")) as file:
-        blocks = re.findall(r"^```\n(.*?)^```", file.read(), re.M | re.S)
+        text = file.read()
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.M | re.S)
+    memory = set(re.findall(r"some \d+ MB of memory, .*", text))
     configurations = [block for block in blocks if re.search(r"^rules = \(", block, re.M)]
     assert len(configurations) == 2, configurations
     for number, text in enumerate(configurations):
         done = env.cli("check", config=env.config_file(text, f"readme{number}.cfg"))
         assert done.code == 0 and done.out.endswith(": 1 rule, no mistakes\n") and not done.err, done
+        assert number > 0 or memory == set(re.findall(r"some \d+ MB of memory, .*", done.out)), (memory, done)
     shown = re.search(r"^\$ mqtt2pg -c first.cfg (explain .*)\n(.*)\n", "".join(blocks), re.M)
     done = env.cli(*shlex.split(shown[1]), config=env.config_file(configurations[0], "first.cfg"))
     assert done.code == 0 and done.out.strip() == shown[2], done
