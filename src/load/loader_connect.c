@@ -21,7 +21,7 @@ enum {
     IDENTITY_WAIT_MS = 10000, /* how long the holder of the identity has to show that it lives */
     IDENTITY_TELL_MS = 2000,  /* after so long the log tells for whom this process waits */
     /* The backend of a killed process may be busy with its last statement for as long as a batch
-     * may take. Nor does a live process write its row meanwhile. */
+     * may take. A process that lives does not write its row during a batch, either. */
     IDENTITY_WAIT_MAX_MS = 90000,
 };
 
